@@ -1,0 +1,113 @@
+import { afterAll, expect, test } from "bun:test";
+import { testConsulAddr, uniqueName } from "../testing/servers.ts";
+import { until } from "../testing/until.ts";
+import { createLogger } from "../runtime/log.ts";
+import { createLifecycle } from "../runtime/lifecycle.ts";
+import { createConsul, kvGet, kvPut, parseKv } from "./client.ts";
+import { holdLock, LockHeldElsewhere } from "./lock.ts";
+import type { HeldLock } from "./lock.ts";
+import { registerService } from "./register.ts";
+import { watch } from "./watch.ts";
+
+const consul = createConsul({ addr: testConsulAddr() });
+const stop = new AbortController();
+afterAll(() => stop.abort());
+
+const lock = (key: string, value: string, more: Partial<Parameters<typeof holdLock>[0]> = {}) =>
+  holdLock({ consul, key, value, ttlS: 10, onLost: () => {}, ...more });
+
+test("a watch tells of the first value and of each change once", async () => {
+  const key = uniqueName("test/watch");
+  const seen: (string | null)[] = [];
+  void watch({
+    consul,
+    path: `/v1/kv/${key}`,
+    parse: (body) => parseKv(body)?.value ?? null,
+    onChange: (value) => seen.push(value),
+    signal: stop.signal,
+  });
+  await until(() => seen.length === 1, { what: "the first answer" });
+  await kvPut(consul, key, "1");
+  await until(() => seen.length === 2);
+  // The same value again changes the index and not the value.
+  await kvPut(consul, key, "1");
+  await kvPut(consul, key, "2");
+  await until(() => seen.at(-1) === "2");
+  expect(seen).toEqual([null, "1", "2"]);
+});
+
+test("check-and-set writes only over the version that was read", async () => {
+  const key = uniqueName("test/cas");
+  expect(await kvPut(consul, key, "a", { cas: 0 })).toBeTrue();
+  expect(await kvPut(consul, key, "b", { cas: 0 })).toBeFalse();
+  const entry = await kvGet(consul, key);
+  expect(await kvPut(consul, key, "c", { cas: entry!.modifyIndex })).toBeTrue();
+  expect((await kvGet(consul, key))?.value).toBe("c");
+});
+
+test("a lock has one owner, and names it to the one who comes second", async () => {
+  const key = uniqueName("test/lock");
+  const first = await lock(key, "first");
+  await expect(lock(key, "second")).rejects.toThrow(LockHeldElsewhere);
+  await first.release();
+  const second = await lock(key, "second");
+  expect(second.token).toBeGreaterThan(first.token);
+  await second.release();
+});
+
+test("a successor that knows its dead predecessor's session has the lock at once, with a higher token", async () => {
+  const key = uniqueName("test/lock");
+  const dead = await lock(key, "dead");
+  const successor = await lock(key, "alive", { previousSession: dead.session });
+  expect(successor.state).toBe("held");
+  expect(successor.token).toBeGreaterThan(dead.token);
+  await successor.release();
+});
+
+test("an owner whose session was taken away by another learns that it lost", async () => {
+  const key = uniqueName("test/lock");
+  const lost: string[] = [];
+  const first = await lock(key, "first", { onLost: (holder) => lost.push(holder) });
+  const thief = await lock(key, "thief", { previousSession: first.session });
+  await until(() => lost.length === 1, { deadlineMs: 10_000, what: "the loss" });
+  expect(lost).toEqual(["thief"]);
+  expect(first.state).toBe("lost");
+  await thief.release();
+});
+
+test("an owner whose session vanished, with nobody else there, takes the lock again", async () => {
+  const key = uniqueName("test/lock");
+  const tokens: number[] = [];
+  const held: HeldLock = await lock(key, "owner", { onHeld: ({ token }) => tokens.push(token) });
+  await consul.api.session.destroy(held.session!);
+  await until(() => tokens.length === 2, { deadlineMs: 10_000, what: "the second token" });
+  expect(held.state).toBe("held");
+  expect(tokens[1]).toBeGreaterThan(tokens[0]!);
+  await held.release();
+});
+
+test("with Consul away, only one who held the lock before may go on", async () => {
+  const away = createConsul({ addr: "127.0.0.1:1" });
+  await expect(holdLock({ consul: away, key: "k", value: "v", onLost: () => {} })).rejects.toThrow(/cannot be taken/);
+  const unconfirmed = await holdLock({ consul: away, key: "k", value: "v", previousToken: 7, onLost: () => {} });
+  expect(unconfirmed.state).toBe("unconfirmed");
+  expect(unconfirmed.token).toBe(7);
+  await unconfirmed.release();
+});
+
+test("a service started by hand is passing at once, comes back when the agent forgets it, and leaves when it stops", async () => {
+  const name = uniqueName("test-service");
+  const life = createLifecycle(name);
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("ok") });
+  const logger = createLogger("test", "error");
+  await registerService({ consul, life, logger, name, address: "127.0.0.1", port: server.port!, meta: { shard: "3" }, recheckMs: 50 });
+  type Healthy = { Service: { ID: string; Meta: Record<string, string> } };
+  const healthy = async () => (await consul.blockingGet(`/v1/health/service/${name}?passing=1`, { index: 0 })).body as Healthy[];
+  const [instance] = await healthy();
+  expect(instance?.Service.Meta).toEqual({ shard: "3" });
+  await consul.api.agent.service.deregister(instance!.Service.ID);
+  await until(async () => (await healthy()).length === 1, { what: "the second registration" });
+  await life.stop();
+  expect(await healthy()).toEqual([]);
+  await server.stop(true);
+});

@@ -1,0 +1,56 @@
+/*
+ * Every index that is not a primary key or a unique constraint, in this one file. The indexer builds them
+ * CONCURRENTLY; the migrations make none, so that no migration ever holds a big table. An index is known by its
+ * name: to change one, give it a new name.
+ */
+export type IndexDefinition = {
+  name: string;
+  table: "api_keys" | "idempotency_keys" | "messages";
+  /** What goes between the parentheses. */
+  columns: string;
+  include?: string;
+  where?: string;
+  /** The statements that need it. */
+  purpose: string;
+};
+
+export const indexes: readonly IndexDefinition[] = [
+  {
+    name: "messages_pending",
+    table: "messages",
+    columns: "business_id, id",
+    include: "chat, next_attempt_at",
+    where: "status = 'queued'",
+    purpose: "pending-messages and list-pending-businesses; holds the outbox alone, so it stays small",
+  },
+  {
+    name: "messages_by_wa_message_id",
+    table: "messages",
+    columns: "business_id, wa_message_id",
+    purpose: "apply-receipts finds the row of a tick; insert-inbound finds what the business sent through us",
+  },
+  {
+    name: "messages_by_business",
+    table: "messages",
+    columns: "business_id, id",
+    purpose: "list-messages, newest first, over all chats",
+  },
+  {
+    name: "messages_by_chat",
+    table: "messages",
+    columns: "business_id, chat, id",
+    purpose: "list-messages of one chat",
+  },
+  {
+    name: "api_keys_by_business",
+    table: "api_keys",
+    columns: "business_id, id",
+    purpose: "list-keys, delete-business",
+  },
+  {
+    name: "idempotency_keys_by_expiry",
+    table: "idempotency_keys",
+    columns: "expires_at",
+    purpose: "removal of answers that are no longer kept",
+  },
+];

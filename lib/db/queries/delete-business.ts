@@ -1,0 +1,21 @@
+import type { BusinessScope } from "../scope.ts";
+
+/**
+ * Takes a business out of service, all at once: no caller finds it again, its keys end, and what was still to
+ * be sent fails. Returns whether there was one. Its rows stay until retention removes them.
+ */
+export function deleteBusiness(scope: BusinessScope): Promise<boolean> {
+  return scope.run(async (sql) => {
+    const deleted = await sql`
+      update businesses set deleted_at = now(), updated_at = now() where id = ${scope.businessId} and deleted_at is null`;
+    if (deleted.count === 0) return false;
+    await sql`update api_keys set revoked_at = now() where business_id = ${scope.businessId} and revoked_at is null`;
+    await sql`delete from whatsapp_sessions where business_id = ${scope.businessId}`;
+    await sql`
+      update messages
+      set status = 'failed', failed_at = now(), next_attempt_at = null,
+          error_code = 'business_deleted', error_message = 'The business was deleted before it could be sent.'
+      where business_id = ${scope.businessId} and status = 'queued'`;
+    return true;
+  });
+}

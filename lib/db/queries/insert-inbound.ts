@@ -1,0 +1,52 @@
+import { deterministicUuidv7 } from "../../core/ids.ts";
+import type { Message } from "../schema/index.ts";
+import type { PlatformScope } from "../scope.ts";
+
+/** A message as a shard journaled it: received, or written by the business on its own phone. */
+export type InboundMessage = {
+  business_id: string;
+  wa_message_id: string;
+  chat: string;
+  sender: string;
+  from_me: boolean;
+  push_name?: string | null | undefined;
+  /** WhatsApp's time. */
+  at: Date;
+  type: string;
+  text?: string | null | undefined;
+};
+
+export type InsertedMessage = Pick<Message, "id" | "business_id" | "direction" | "chat">;
+
+/** The id of an inbound row: a redelivery gets the same one and meets the primary key. */
+export function inboundMessageId(message: InboundMessage): string {
+  const { business_id, chat, sender, wa_message_id } = message;
+  return deterministicUuidv7(message.at.getTime(), business_id, chat, sender, wa_message_id);
+}
+
+/**
+ * Writes many inbound messages of many businesses, in one statement; returns the new ones. Redeliveries, what
+ * the business sent through us, and messages of businesses that are gone are left out.
+ */
+export async function insertInbound(scope: PlatformScope, inbound: InboundMessage[]): Promise<InsertedMessage[]> {
+  if (inbound.length === 0) return [];
+  const rows = inbound.map((message) => ({ id: inboundMessageId(message), ...message }));
+  return scope.run(
+    (sql) => sql<InsertedMessage[]>`
+      insert into messages
+        (id, business_id, direction, chat, sender, push_name, type, text, wa_message_id, status, queued_at, sent_at, delivered_at)
+      select r.id, r.business_id, case when r.from_me then 'outbound' else 'inbound' end, r.chat, r.sender, r.push_name,
+             r.type, r.text, r.wa_message_id, case when r.from_me then 'sent' else 'delivered' end,
+             now(), r.at, case when r.from_me then null else now() end
+      from jsonb_to_recordset(${sql.json(rows as never)}::jsonb)
+        as r(id uuid, business_id uuid, wa_message_id text, chat text, sender text, from_me boolean, push_name text,
+             at timestamptz, type text, text text)
+      join businesses b on b.id = r.business_id and b.deleted_at is null
+      where not (r.from_me and exists (
+        select from messages own
+        where own.business_id = r.business_id and own.wa_message_id = r.wa_message_id and own.direction = 'outbound'
+      ))
+      on conflict (id) do nothing
+      returning id, business_id, direction, chat`,
+  );
+}

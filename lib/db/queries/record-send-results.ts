@@ -1,0 +1,37 @@
+import type { BusinessScope } from "../scope.ts";
+
+/** What became of one message that was handed to the shard. */
+export type SendOutcome =
+  | { id: string; status: "sent"; at: Date }
+  | { id: string; status: "failed"; at: Date; error_code: string; error_message: string }
+  /** It stays in the outbox until `next_attempt_at`. */
+  | { id: string; status: "retry"; next_attempt_at: Date; error_code: string; error_message: string };
+
+/** Records the results of a batch, in one statement. Returns how many rows it found. A tick that came first is kept. */
+export async function recordSendResults(scope: BusinessScope, outcomes: SendOutcome[]): Promise<number> {
+  if (outcomes.length === 0) return 0;
+  const updated = await scope.run(
+    (sql) => sql`
+      with result as (
+        select * from jsonb_to_recordset(${sql.json(outcomes as never)}::jsonb)
+          as r(id uuid, status text, at timestamptz, next_attempt_at timestamptz, error_code text, error_message text)
+      ), locked as (
+        -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
+        select m.id from messages m join result using (id) where m.business_id = ${scope.businessId} order by m.id for update of m
+      )
+      update messages m
+      set status = case
+            when r.status <> 'retry' and message_status_rank(r.status) > message_status_rank(m.status) then r.status
+            else m.status
+          end,
+          attempts = m.attempts + 1,
+          next_attempt_at = case when r.status = 'retry' and m.status = 'queued' then r.next_attempt_at end,
+          sent_at = case when r.status = 'sent' then least(m.sent_at, r.at) else m.sent_at end,
+          failed_at = case when r.status = 'failed' then least(m.failed_at, r.at) else m.failed_at end,
+          error_code = coalesce(r.error_code, m.error_code),
+          error_message = coalesce(r.error_message, m.error_message)
+      from result r join locked using (id)
+      where m.id = r.id`,
+  );
+  return updated.count;
+}

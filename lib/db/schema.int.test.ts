@@ -1,0 +1,72 @@
+import { is } from "drizzle-orm";
+import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createMigratedDatabase } from "../testing/database.ts";
+import type { MigratedDatabase } from "../testing/database.ts";
+import { messageStatuses } from "./schema/index.ts";
+import * as schema from "./schema/index.ts";
+
+let database: MigratedDatabase;
+beforeAll(async () => {
+  database = await createMigratedDatabase();
+});
+afterAll(() => database.close());
+
+const tables = Object.values<unknown>(schema).filter((value): value is PgTable => is(value, PgTable));
+
+type Column = { table: string; column: string; type: string; nullable: boolean; primary: boolean };
+const byName = (a: Column, b: Column) => `${a.table}.${a.column}`.localeCompare(`${b.table}.${b.column}`);
+
+function declared(): Column[] {
+  return tables
+    .flatMap((table) => {
+      const { name, columns, primaryKeys } = getTableConfig(table);
+      const key = new Set(primaryKeys.flatMap((primary) => primary.columns.map((column) => column.name)));
+      return columns.map((column) => ({
+        table: name,
+        column: column.name,
+        type: column.getSQLType().replace("timestamp (", "timestamp("),
+        nullable: !column.notNull,
+        primary: column.primary || key.has(column.name),
+      }));
+    })
+    .sort(byName);
+}
+
+async function migrated(): Promise<Column[]> {
+  const rows = await database.owner<Column[]>`
+    select c.relname as table, a.attname as column, format_type(a.atttypid, a.atttypmod) as type,
+           not a.attnotnull as nullable,
+           exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and a.attnum = any (i.indkey)) as primary
+    from pg_class c join pg_attribute a on a.attrelid = c.oid
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+      and a.attnum > 0 and not a.attisdropped`;
+  return rows.map((row) => ({ ...row })).sort(byName);
+}
+
+test("the drizzle schema is the migrated database: tables, columns, types, nullability, primary keys", async () => {
+  const inDatabase = await migrated();
+  expect(inDatabase.length).toBeGreaterThan(40);
+  expect(inDatabase).toEqual(declared());
+});
+
+test("the statuses rank in SQL as they do in TypeScript", async () => {
+  const rows = await database.owner<{ status: string }[]>`
+    select status from unnest(${database.owner.array([...messageStatuses].reverse())}::text[]) as status order by message_status_rank(status)`;
+  expect(rows.map((row) => row.status)).toEqual([...messageStatuses]);
+});
+
+test("every table of tenants is under row-level security, and the services own none", async () => {
+  const rows = await database.owner<{ name: string; secured: boolean; owner: string }[]>`
+    select relname as name, relrowsecurity as secured, pg_get_userbyid(relowner) as owner from pg_class
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition`;
+  expect(rows.filter((row) => !row.secured).map((row) => row.name)).toEqual([]);
+  expect(rows.filter((row) => row.owner === "prosaas_app").map((row) => row.name)).toEqual([]);
+});
+
+test("a partition cannot be read past the policy of its parent", async () => {
+  const [row] = await database.owner<[{ allowed: boolean }]>`
+    select bool_or(has_table_privilege('prosaas_app', inhrelid, 'select, insert, update, delete')) as allowed
+    from pg_inherits where inhparent = 'messages'::regclass`;
+  expect(row.allowed).toBe(false);
+});

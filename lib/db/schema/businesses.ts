@@ -1,0 +1,17 @@
+import { integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { createdAt, moment } from "./columns.ts";
+
+/** A tenant. Every other row belongs to one. */
+export const businesses = pgTable("businesses", {
+  id: uuid().primaryKey(),
+  name: text().notNull(),
+  /** IANA name, such as "America/Sao_Paulo". */
+  time_zone: text().notNull(),
+  /** The shard that holds the login, from 1. Null until the first connect. */
+  whatsapp_shard: integer(),
+  created_at: createdAt(),
+  updated_at: createdAt(),
+  /** Deleted for every caller; the rows wait for retention. */
+  deleted_at: moment(),
+});
+export type Business = typeof businesses.$inferSelect;

@@ -1,0 +1,67 @@
+import type { TransactionSql } from "postgres";
+import { poolOf } from "./client.ts";
+import type { Database } from "./client.ts";
+import { toDatabaseError } from "./errors.ts";
+
+/*
+ * Two walls hold tenants apart. The first: a statement needs a scope, and a tenant's statement names its
+ * business. The second, for the day the first is forgotten: Postgres itself lets the transaction see only the
+ * rows of the scope it declared (row-level security, migration 0000), and none at all if it declared none.
+ */
+
+export type Sql = TransactionSql;
+
+export interface Scope {
+  /**
+   * Runs `work` in a transaction that may see the scope's rows only; commits when it resolves. Throws
+   * "unavailable" when the database cannot be reached; whether a commit under way took place is then not known.
+   */
+  run<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+}
+
+declare const business: unique symbol;
+declare const platform: unique symbol;
+
+/** Access to the rows of one business. */
+export interface BusinessScope extends Scope {
+  readonly [business]: true;
+  readonly businessId: string;
+}
+
+/** Access to the rows of all businesses: keys are looked up, receipts of many tenants written in one statement. */
+export interface PlatformScope extends Scope {
+  readonly [platform]: true;
+}
+
+const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** The rows of one business. Throws on an id that is not a UUID. */
+export function forBusiness(db: Database, businessId: string): BusinessScope {
+  if (!uuidForm.test(businessId)) throw new TypeError("a business id must be a UUID");
+  return { businessId, run: runner(db, "prosaas.business_id", businessId) } as BusinessScope;
+}
+
+/** The rows of every business: for what is not done on behalf of one. */
+export function forPlatform(db: Database): PlatformScope {
+  return { run: runner(db, "prosaas.scope", "platform") } as PlatformScope;
+}
+
+/** Runs several verbs in one transaction: what `work` does through its scope happens together or not at all. */
+export function atomically<S extends Scope, T>(scope: S, work: (scope: S) => Promise<T>): Promise<T> {
+  return scope.run((sql) => work({ ...scope, run: <R>(inner: (sql: Sql) => Promise<R>) => inner(sql) }));
+}
+
+function runner(db: Database, setting: string, value: string): Scope["run"] {
+  return async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
+    try {
+      return (await poolOf(db).begin((sql) => {
+        // `value` is a UUID or a constant. Not awaited: it travels with the first statement of `work`, and should
+        // it fail, that statement fails with it.
+        void sql.unsafe(`set local ${setting} = '${value}'`).execute();
+        return work(sql);
+      })) as T;
+    } catch (error) {
+      throw toDatabaseError(error);
+    }
+  };
+}

@@ -1,0 +1,141 @@
+import { z } from "zod";
+
+/*
+ * The single source of truth about queues: nothing else names one, and nothing else says how its jobs are run.
+ *
+ * Every job is a wake-up: it says that something has work, in ids, and carries none of it. Postgres and the
+ * shards' journals hold the work. So a job may be lost, doubled or run late without harm, and its payload may be
+ * logged.
+ */
+
+/** The worker processes, by urgency of what they serve: a group never waits for another's work. */
+export const groups = ["high", "default", "low"] as const;
+export type Group = (typeof groups)[number];
+
+/** What WORKER_GROUP may say: one group, or every queue in one process. */
+export const profiles = [...groups, "all"] as const;
+export type Profile = (typeof profiles)[number];
+
+export type QueueDefinition = {
+  group: Group;
+  /** Jobs that one process runs at once. */
+  concurrency: number;
+  /** Runs that may throw before the job is a dead letter. A postponed run is not counted. */
+  attempts: number;
+  /** Delay after a run that threw: doubles from `baseMs` to `maxMs`, half of it jitter. */
+  backoff: { baseMs: number; maxMs: number };
+  /** A run that takes longer is aborted and counts as one that threw. */
+  timeoutMs: number;
+  /** How many dead letters are kept, and how long. What succeeded is not kept: the log line and the metrics are. */
+  deadLetters: { count: number; ageS: number };
+  /** The jobs of the queue, each with the schema of its payload. A name belongs to one queue only. */
+  jobs: Record<string, z.ZodObject>;
+};
+
+const shard = z.strictObject({ shard: z.int().min(1) });
+const business = z.strictObject({ business_id: z.uuid() });
+const nothing = z.strictObject({});
+
+const day = 86_400;
+const deadLetters = { count: 10_000, ageS: 14 * day };
+/** A wake-up that threw costs little to run again and somebody waits for it. */
+const urgent = { attempts: 8, backoff: { baseMs: 250, maxMs: 15_000 } };
+/** Slow work against slow peers: minutes between attempts are in order. */
+const patient = { attempts: 10, backoff: { baseMs: 2_000, maxMs: 300_000 } };
+
+export const queues = {
+  /*
+   * Almost all of a send's time is spent waiting for a shard, so one process serves many businesses at once:
+   * 64 is a shard's 50 sessions and some.
+   */
+  high: {
+    group: "high",
+    concurrency: 64,
+    ...urgent,
+    timeoutMs: 120_000,
+    deadLetters,
+    jobs: { send: business, inbound: shard },
+  },
+  default: {
+    group: "default",
+    concurrency: 16,
+    ...urgent,
+    timeoutMs: 60_000,
+    deadLetters,
+    jobs: { session_events: shard },
+  },
+  /* One run empties one shard's stream: 16 shards at once keep a Postgres pool of a few connections busy. */
+  receipts: {
+    group: "default",
+    concurrency: 16,
+    ...urgent,
+    timeoutMs: 60_000,
+    deadLetters,
+    jobs: { receipts: shard },
+  },
+  receipts_sync: { group: "default", concurrency: 4, ...patient, timeoutMs: 60_000, deadLetters, jobs: {} },
+  low: { group: "low", concurrency: 8, ...patient, timeoutMs: 120_000, deadLetters, jobs: {} },
+  maintenance: {
+    group: "low",
+    concurrency: 2,
+    ...patient,
+    timeoutMs: 60_000,
+    deadLetters: { count: 1_000, ageS: 2 * day },
+    jobs: { sweep: nothing },
+  },
+  broadcasts: { group: "low", concurrency: 8, ...patient, timeoutMs: 300_000, deadLetters, jobs: {} },
+  /* Media are bytes in memory and CPU in thumbnails: few at once. */
+  media: { group: "low", concurrency: 4, ...patient, timeoutMs: 300_000, deadLetters, jobs: {} },
+  recordings: { group: "low", concurrency: 4, ...patient, timeoutMs: 300_000, deadLetters, jobs: {} },
+} as const satisfies Record<string, QueueDefinition>;
+
+export type QueueName = keyof typeof queues;
+export const queueNames = Object.keys(queues) as QueueName[];
+
+type Jobs = { [Q in QueueName]: (typeof queues)[Q]["jobs"] }[QueueName];
+type KeysOfAll<T> = T extends unknown ? keyof T : never;
+type PayloadIn<J extends PropertyKey, T = Jobs> = T extends Record<J, infer S extends z.ZodObject> ? z.output<S> : never;
+
+/** The name of a job, unique over the queues. */
+export type JobName = Extract<KeysOfAll<Jobs>, string>;
+export type Payloads = { [J in JobName]: PayloadIn<J> };
+/** What a wake-up of `J` says. */
+export type Payload<J extends JobName> = Payloads[J];
+
+export type JobDefinition<J extends JobName> = { queue: QueueName; schema: z.ZodType<Payload<J>> };
+
+const jobs = new Map<string, { queue: QueueName; schema: z.ZodObject }>(
+  queueNames.flatMap((queue) =>
+    Object.entries(queues[queue].jobs).map(([job, schema]) => [job, { queue, schema }] as const),
+  ),
+);
+
+export const jobNames = [...jobs.keys()] as JobName[];
+
+/** The definition of a queue, without its literal types. */
+export function definitionOf(queue: QueueName): QueueDefinition {
+  return queues[queue];
+}
+
+/** The queue and the payload schema of a job. */
+export function jobDefinition<J extends JobName>(job: J): JobDefinition<J> {
+  return jobs.get(job) as unknown as JobDefinition<J>;
+}
+
+/** Does `queue` know a job of this name? */
+export function isJobOf(queue: QueueName, name: string): name is JobName {
+  return jobs.get(name)?.queue === queue;
+}
+
+/** The queues that a worker of this profile serves. */
+export function queuesOf(profile: Profile): QueueName[] {
+  return queueNames.filter((name) => profile === "all" || queues[name].group === profile);
+}
+
+export type Schedule = { [J in JobName]: { job: J; payload: Payload<J>; everyMs: number } }[JobName];
+
+/**
+ * Jobs that run by the clock, once in all replicas. The sweep's period bounds how long a message waits whose
+ * wake-up was lost; an idle sweep is one index lookup, so seconds are cheap.
+ */
+export const schedules: readonly Schedule[] = [{ job: "sweep", payload: {}, everyMs: 5_000 }];

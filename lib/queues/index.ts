@@ -1,0 +1,12 @@
+export * from "./definitions.ts";
+export { createProducer } from "./producer.ts";
+export type { Producer, WakeOptions } from "./producer.ts";
+export { createQueueWorker } from "./worker.ts";
+export type { Handler, Handlers, QueueWorker, Run, RunResult } from "./worker.ts";
+export { createJobMetrics } from "./job_metrics.ts";
+export type { JobMetrics } from "./job_metrics.ts";
+export { queueDepths } from "./depths.ts";
+export type { QueueDepth } from "./depths.ts";
+export { discardDeadLetter, listDeadLetters, replayDeadLetter, replayDeadLetters } from "./dead_letters.ts";
+export type { DeadLetter, DeadLetterPage } from "./dead_letters.ts";
+export { startScheduler } from "./scheduler.ts";

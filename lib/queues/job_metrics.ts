@@ -1,0 +1,56 @@
+import type { Redis } from "ioredis";
+import type { Metrics } from "../runtime/metrics.ts";
+import type { QueueName } from "./definitions.ts";
+import { queueDepths } from "./depths.ts";
+import type { QueueDepth } from "./depths.ts";
+
+/** done · postponed (asked to be run again) · failed (will be tried again) · dead (a dead letter) */
+export type Outcome = "done" | "postponed" | "failed" | "dead";
+
+export type JobMetrics = {
+  waited(queue: QueueName, job: string, seconds: number): void;
+  ran(queue: QueueName, job: string, outcome: Outcome, seconds: number): void;
+  stalled(queue: QueueName): void;
+  error(queue: QueueName): void;
+};
+
+/** Seconds. A wake-up should wait milliseconds; a broadcast may run for minutes. */
+const buckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+
+/** The metrics of a worker process, and at each scrape the depth and the oldest age of the queues it serves. */
+export function createJobMetrics(metrics: Metrics, redis: Redis, served: readonly QueueName[]): JobMetrics {
+  const runs = metrics.counter("jobs_total", "Runs of jobs, by how they ended.", ["queue", "job", "outcome"]);
+  const stalls = metrics.counter("jobs_stalled_total", "Jobs taken over from a worker that died.", ["queue"]);
+  const errors = metrics.counter("queue_errors_total", "Errors of a queue's own machinery.", ["queue"]);
+  const run = metrics.histogram("job_run_seconds", "Time a run took.", buckets, ["queue", "job"]);
+  const wait = metrics.histogram("job_wait_seconds", "Time from wake-up to first run.", buckets, ["queue", "job"]);
+
+  // Both gauges of a scrape are set from one look at Redis. A scrape must answer while Redis is away: the last known
+  // depths then stay, and queue_errors_total grows.
+  let looking: Promise<QueueDepth[]> | undefined;
+  const look = () =>
+    (looking ??= queueDepths(redis, served)
+      .catch(() => {
+        for (const queue of served) errors.inc({ queue });
+        return [];
+      })
+      .finally(() => (looking = undefined)));
+  metrics.gauge("queue_depth", "Jobs of a queue, by state.", ["queue", "state"], async (gauge) => {
+    for (const { queue, waiting, active, delayed, dead } of await look()) {
+      for (const [state, value] of Object.entries({ waiting, active, delayed, dead })) gauge.set({ queue, state }, value);
+    }
+  });
+  metrics.gauge("queue_oldest_seconds", "Age of the oldest waiting job.", ["queue"], async (gauge) => {
+    for (const { queue, oldestMs } of await look()) gauge.set({ queue }, (oldestMs ?? 0) / 1000);
+  });
+
+  return {
+    waited: (queue, job, seconds) => wait.observe({ queue, job }, Math.max(0, seconds)),
+    ran: (queue, job, outcome, seconds) => {
+      runs.inc({ queue, job, outcome });
+      run.observe({ queue, job }, seconds);
+    },
+    stalled: (queue) => stalls.inc({ queue }),
+    error: (queue) => errors.inc({ queue }),
+  };
+}

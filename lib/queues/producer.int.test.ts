@@ -1,0 +1,161 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { createRedis } from "../redis/client.ts";
+import { until } from "../testing/until.ts";
+import { queueDepths } from "./depths.ts";
+import { createProducer } from "./producer.ts";
+import { createTestQueues } from "../testing/queues.ts";
+import type { TestQueues } from "../testing/queues.ts";
+
+let queues: TestQueues;
+beforeEach(async () => {
+  queues = await createTestQueues();
+});
+afterEach(() => queues.close());
+
+const business = (n: number) => `01900000-0000-7000-8000-${String(n).padStart(12, "0")}`;
+const idle = async () =>
+  (await queueDepths(queues.redis, ["high"])).every(({ waiting, active, delayed }) => waiting + active + delayed === 0);
+
+test("a thousand wake-ups of one business cost a run or two", async () => {
+  const gate = Promise.withResolvers<void>();
+  let runs = 0;
+  await queues.serve("high", {
+    send: async () => {
+      runs += 1;
+      await gate.promise;
+      return {};
+    },
+  });
+  await Promise.all(Array.from({ length: 1_000 }, () => queues.producer.wake("send", { business_id: business(1) })));
+  gate.resolve();
+  await until(idle, { what: "an empty queue" });
+  expect(runs).toBeGreaterThanOrEqual(1);
+  expect(runs).toBeLessThanOrEqual(3);
+});
+
+test("a wake-up during a run causes exactly one more run, however many there were", async () => {
+  const started = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  let runs = 0;
+  await queues.serve("high", {
+    send: async () => {
+      runs += 1;
+      started.resolve();
+      if (runs === 1) await gate.promise;
+      return {};
+    },
+  });
+  await queues.producer.wake("send", { business_id: business(1) });
+  await started.promise;
+  await Promise.all(Array.from({ length: 10 }, () => queues.producer.wake("send", { business_id: business(1) })));
+  gate.resolve();
+  await until(idle, { what: "an empty queue" });
+  expect(runs).toBe(2);
+});
+
+test("what was written before a wake-up is always seen by a run: no wake-up is lost at any moment", async () => {
+  const businesses = 20;
+  const written = new Map<string, number>();
+  const seen = new Map<string, number>();
+  let runs = 0;
+  await queues.serve("high", {
+    send: async ({ payload: { business_id } }) => {
+      runs += 1;
+      const read = written.get(business_id) ?? 0;
+      // The work takes a while after the read: exactly when a lost wake-up would lose work.
+      await Bun.sleep(Math.random() * 4);
+      seen.set(business_id, Math.max(seen.get(business_id) ?? 0, read));
+      return {};
+    },
+  });
+  const client = async (n: number) => {
+    for (let i = 0; i < 60; i++) {
+      const business_id = business(n % businesses);
+      written.set(business_id, (written.get(business_id) ?? 0) + 1);
+      await queues.producer.wake("send", { business_id });
+      await Bun.sleep(Math.random() * 6);
+    }
+  };
+  await Promise.all(Array.from({ length: 60 }, (_, n) => client(n)));
+  await until(idle, { what: "an empty queue" });
+  expect(seen).toEqual(written);
+  expect(runs).toBeLessThan(60 * 60);
+}, 30_000);
+
+test("a wake-up waits with a postponed run, and an expedited one ends its wait", async () => {
+  const attempts: number[] = [];
+  await queues.serve("high", {
+    send: async ({ attempt }) => {
+      attempts.push(attempt);
+      return attempt === 1 ? { again: { inMs: 600_000, reason: "the shard is down" } } : {};
+    },
+  });
+  const payload = { business_id: business(1) };
+  await queues.producer.wake("send", payload);
+  await until(async () => (await queueDepths(queues.redis, ["high"]))[0]?.delayed === 1, { what: "a postponed run" });
+  await queues.producer.wake("send", payload);
+  expect((await queueDepths(queues.redis, ["high"]))[0]).toMatchObject({ waiting: 0, active: 0, delayed: 1 });
+  await queues.producer.wake("send", payload, { expedite: true });
+  await until(idle, { what: "an empty queue" });
+  expect(attempts).toEqual([1, 2]);
+});
+
+test("a payload that breaks its schema never reaches Redis", async () => {
+  await expect(queues.producer.wake("send", { business_id: "not an id" })).rejects.toThrow();
+  expect(await queues.redis.keys("prosaas:*")).toEqual([]);
+});
+
+test("after Redis forgot everything, a wake-up runs again", async () => {
+  let runs = 0;
+  const gate = Promise.withResolvers<void>();
+  await queues.serve("high", {
+    send: async () => {
+      runs += 1;
+      if (runs === 1) await gate.promise;
+      return {};
+    },
+  });
+  const payload = { business_id: business(1) };
+  await queues.producer.wake("send", payload);
+  await until(() => runs === 1, { what: "the first run" });
+  await queues.redis.flushdb();
+  await queues.producer.wake("send", payload);
+  await until(() => runs === 2, { what: "a run after the flush" });
+  gate.resolve();
+  await until(idle, { what: "an empty queue" });
+});
+
+test("a wake-up while Redis is away throws soon, and the same producer works again once Redis is back", async () => {
+  const port = await freePort();
+  const redis = createRedis(`redis://127.0.0.1:${port}`, "command");
+  const producer = createProducer(redis);
+  const payload = { business_id: business(1) };
+  const begun = performance.now();
+  await expect(producer.wake("send", payload)).rejects.toThrow();
+  expect(performance.now() - begun).toBeLessThan(5_000);
+  const server = Bun.spawn(["redis-server", "--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], {
+    stdout: "ignore",
+  });
+  try {
+    await until(
+      async () => {
+        await producer.wake("send", payload);
+        return true;
+      },
+      { what: "a wake-up that arrives" },
+    );
+    expect((await queueDepths(redis, ["high"]))[0]?.waiting).toBe(1);
+  } finally {
+    await producer.close();
+    redis.disconnect();
+    server.kill();
+    await server.exited;
+  }
+});
+
+async function freePort(): Promise<number> {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}

@@ -1,0 +1,176 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { createTestQueues } from "../testing/queues.ts";
+import type { TestQueues } from "../testing/queues.ts";
+import { until } from "../testing/until.ts";
+import { queueOn } from "./connection.ts";
+import { listDeadLetters } from "./dead_letters.ts";
+import { definitionOf } from "./definitions.ts";
+import type { QueueDefinition } from "./definitions.ts";
+import { queueDepths } from "./depths.ts";
+
+let queues: TestQueues;
+beforeEach(async () => {
+  queues = await createTestQueues();
+});
+afterEach(() => queues.close());
+
+const payload = { business_id: "01900000-0000-7000-8000-000000000001" };
+const hasty: QueueDefinition = { ...definitionOf("high"), timeoutMs: 100, backoff: { baseMs: 1, maxMs: 2 } };
+const letters = async () => (await listDeadLetters(queues.redis, "high")).letters;
+const deadLetter = () => until(async () => (await letters())[0], { what: "a dead letter" });
+
+test("a job that nobody knows becomes a dead letter that says so", async () => {
+  await queues.serve("high", {});
+  await queueOn(queues.redis, "high").add("no_such_job", { secret: "content" });
+  const letter = await deadLetter();
+  expect(letter).toMatchObject({ job: "no_such_job", payload: null, attempts: 1 });
+  expect(letter.reason).toContain('no job "no_such_job"');
+  expect(JSON.stringify(queues.lines)).not.toContain("content");
+});
+
+test("a known job without a handler in this version becomes a dead letter", async () => {
+  await queues.serve("high", {});
+  await queues.producer.wake("send", payload);
+  expect((await deadLetter()).reason).toContain('no job "send"');
+});
+
+test("a payload that breaks its schema becomes a dead letter, and its content is not logged", async () => {
+  let runs = 0;
+  await queues.serve("high", {
+    send: async () => {
+      runs += 1;
+      return {};
+    },
+  });
+  await queueOn(queues.redis, "high").add("send", { business_id: "x", text: "content" }, { attempts: 5 });
+  const letter = await deadLetter();
+  expect(letter.reason).toContain("business_id");
+  expect(letter.payload).toBeNull();
+  expect(runs).toBe(0);
+  expect(JSON.stringify(queues.lines)).not.toContain("content");
+});
+
+test("a run that throws is tried again as often as its queue says, then is a dead letter with its reason", async () => {
+  let runs = 0;
+  await queues.serve(
+    "high",
+    {
+      send: async () => {
+        runs += 1;
+        throw new Error(`broken pipe ${runs}`);
+      },
+    },
+    { definition: hasty },
+  );
+  await queues.producer.wake("send", payload);
+  const letter = await deadLetter();
+  expect(runs).toBe(definitionOf("high").attempts);
+  expect(letter).toMatchObject({ job: "send", payload, reason: `broken pipe ${runs}`, attempts: runs });
+  const outcomes = queues.lines.filter((line) => line["msg"] === "job").map((line) => line["outcome"]);
+  expect(outcomes).toEqual([...Array.from({ length: runs - 1 }, () => "failed"), "dead"]);
+});
+
+test("a run that outlasts its time is aborted and tried again", async () => {
+  const aborted: boolean[] = [];
+  await queues.serve(
+    "high",
+    {
+      send: async ({ attempt, signal }) => {
+        if (attempt > 1) return {};
+        await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+        aborted.push(signal.aborted);
+        return {};
+      },
+    },
+    { definition: hasty },
+  );
+  await queues.producer.wake("send", payload);
+  await until(() => queues.lines.find((line) => line["outcome"] === "done"), { what: "the second run" });
+  expect(aborted).toEqual([true]);
+  expect(queues.lines.find((line) => line["outcome"] === "failed")).toMatchObject({ attempt: 1 });
+});
+
+test("a run that ignores its signal cannot hold the queue", async () => {
+  const never = Promise.withResolvers<never>();
+  await queues.serve(
+    "high",
+    { send: async ({ attempt }) => (attempt === 1 ? never.promise : {}) },
+    { definition: { ...hasty, concurrency: 1 } },
+  );
+  await queues.producer.wake("send", payload);
+  await until(() => queues.lines.find((line) => line["outcome"] === "done"), { what: "the second run" });
+});
+
+test("each run logs one line with its ids, its outcome and what it did", async () => {
+  await queues.serve("high", { send: async () => ({ counts: { sent: 3 } }) });
+  await queues.producer.wake("send", payload);
+  const line = await until(() => queues.lines.find((one) => one["msg"] === "job"), { what: "the line" });
+  expect(line).toMatchObject({ queue: "high", job: "send", attempt: 1, outcome: "done", sent: 3, ...payload });
+  expect(line["job_id"]).toBeString();
+});
+
+test("runs, waits, failures and depths are counted", async () => {
+  await queues.serve("high", { send: async () => ({}) });
+  await queues.producer.wake("send", payload);
+  await until(() => queues.lines.length > 0, { what: "a run" });
+  const text = await queues.metrics.registry.metrics();
+  expect(text).toContain('prosaas_jobs_total{queue="high",job="send",outcome="done",service="test"} 1');
+  expect(text).toContain('prosaas_job_wait_seconds_count{service="test",queue="high",job="send"} 1');
+  expect(text).toContain('prosaas_queue_depth{queue="high",state="dead",service="test"} 0');
+  expect(text).toContain('prosaas_queue_depth{queue="recordings",state="waiting",service="test"} 0');
+});
+
+test("a worker that stops lets its run end; one that takes too long is handed to another worker", async () => {
+  const begun = Promise.withResolvers<void>();
+  const first = await queues.serve("high", {
+    send: ({ signal }) => {
+      begun.resolve();
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+    },
+  });
+  await queues.producer.wake("send", payload);
+  await begun.promise;
+  await first.close(50);
+  expect((await queueDepths(queues.redis, ["high"]))[0]).toMatchObject({ active: 0, dead: 0 });
+  await queues.serve("high", { send: async () => ({}) });
+  await until(() => queues.lines.find((line) => line["outcome"] === "done"), { what: "the run at the other worker" });
+});
+
+test("a handler learns that the process stops and may hand its job back at once", async () => {
+  const begun = Promise.withResolvers<void>();
+  const worker = await queues.serve("high", {
+    send: async ({ stopping }) => {
+      begun.resolve();
+      await new Promise((resolve) => stopping.addEventListener("abort", resolve, { once: true }));
+      return { again: { inMs: 0, reason: "stopping" } };
+    },
+  });
+  await queues.producer.wake("send", payload);
+  await begun.promise;
+  await worker.close(60_000);
+  const [depth] = await queueDepths(queues.redis, ["high"]);
+  expect(depth!.waiting + depth!.delayed).toBe(1);
+});
+
+test("the job of a worker killed with -9 runs again at another", async () => {
+  const url = `${queues.redis.options.host}:${queues.redis.options.port}/${queues.redis.options.db}`;
+  const script = `
+    import { createRedis } from "${import.meta.dir}/../redis/client.ts";
+    import { Worker } from "bullmq";
+    new Worker("high", () => { console.log("begun"); return new Promise(() => {}); },
+      { connection: createRedis("redis://${url}", "queue"), prefix: "prosaas", lockDuration: 500, stalledInterval: 200 });
+  `;
+  const victim = Bun.spawn([process.execPath, "-e", script], { cwd: import.meta.dir, stdout: "pipe", stderr: "inherit" });
+  try {
+    await queues.producer.wake("send", payload);
+    const { value } = await victim.stdout.getReader().read();
+    expect(new TextDecoder().decode(value)).toContain("begun");
+  } finally {
+    victim.kill("SIGKILL");
+    await victim.exited;
+  }
+  await queues.serve("high", { send: async ({ attempt }) => ({ counts: { began: attempt } }) }, { recovery: { lockMs: 500, checkMs: 200 } });
+  const line = await until(() => queues.lines.find((one) => one["outcome"] === "done"), { what: "the run at another worker" });
+  expect(line).toMatchObject({ attempt: 2, ...payload });
+  expect(await letters()).toEqual([]);
+});

@@ -1,0 +1,91 @@
+import { afterAll, expect, test } from "bun:test";
+import { createConsul, kvPut } from "../consul/client.ts";
+import { holdLock } from "../consul/lock.ts";
+import { testConsulAddr } from "../testing/servers.ts";
+import { until } from "../testing/until.ts";
+import { ownerKey, shardService } from "./directory.ts";
+import { createRouter, numShardsKey, ShardUnavailable } from "./router.ts";
+
+const consul = createConsul({ addr: testConsulAddr() });
+const stop = new AbortController();
+afterAll(() => stop.abort());
+
+const register = (id: string, shard: number, port: number) =>
+  consul.api.agent.service.register({ id, name: shardService, address: "127.0.0.1", port, meta: { shard: `${shard}` } });
+const deregister = (id: string) => consul.api.agent.service.deregister(id);
+
+test("the router follows the shards and their number as they change in Consul", async () => {
+  const router = createRouter({ consul, numShards: 1, signal: stop.signal });
+  await router.ready;
+  expect(() => router.shard(41)).toThrow(ShardUnavailable);
+
+  await register("a", 41, 1001);
+  await until(() => router.shards().length === 1, { what: "the shard" });
+  expect(router.shard(41).url).toBe("http://127.0.0.1:1001");
+  await kvPut(consul, numShardsKey, "50");
+  await until(() => router.numShards === 50, { what: "the number" });
+
+  // A second instance claims the number: whoever holds the owner lock is the shard.
+  await register("b", 41, 1002);
+  await until(async () => ((await consul.api.catalog.service.nodes(shardService)) as unknown[]).length === 2);
+  expect(router.shard(41).url).toBe("http://127.0.0.1:1001");
+  await deregister("b");
+  const owner = await holdLock({
+    consul,
+    key: ownerKey(41),
+    value: JSON.stringify({ address: "127.0.0.1", port: 1002 }),
+    onLost: () => {},
+  });
+  await register("b", 41, 1002);
+  await until(() => router.shard(41).url === "http://127.0.0.1:1002", { what: "the owner's address" });
+  await owner.release();
+
+  await deregister("a");
+  await deregister("b");
+  await until(() => router.shards().length === 0, { what: "the shards to leave" });
+  await consul.api.kv.del(numShardsKey);
+  await until(() => router.numShards === 1, { what: "the first value again" });
+});
+
+test("addresses outlive a Consul that is away, and their age grows", async () => {
+  await register("c", 42, 1003);
+  // A proxy in front of the agent that can be cut.
+  let cut = false;
+  const proxy = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    idleTimeout: 0,
+    fetch: async (request) => {
+      if (cut) return new Response("away", { status: 500 });
+      const url = new URL(request.url);
+      const answer = await fetch(`${consul.url}${url.pathname}${url.search}`, { signal: request.signal });
+      return new Response(await answer.text(), {
+        status: answer.status,
+        headers: { "x-consul-index": answer.headers.get("x-consul-index") ?? "" },
+      });
+    },
+  });
+  const ended = new AbortController();
+  let errors = 0;
+  const router = createRouter({
+    consul: createConsul({ addr: `127.0.0.1:${proxy.port}` }),
+    numShards: 1,
+    signal: ended.signal,
+    onError: () => (errors += 1),
+  });
+  await router.ready;
+  expect(router.shard(42).url).toBe("http://127.0.0.1:1003");
+  cut = true;
+  // Makes the pending query answer, so that the next one meets the outage.
+  await register("c", 42, 1004);
+  await until(() => errors > 0, { what: "the outage to be noticed" });
+  const age = router.directoryAgeMs();
+  await register("c", 42, 1005);
+  await until(() => router.directoryAgeMs() > age);
+  expect(router.shard(42).url).toMatch(/:100[34]$/);
+  cut = false;
+  await until(() => router.shard(42).url.endsWith(":1005"), { what: "the address after the outage" });
+  ended.abort();
+  await proxy.stop(true);
+  await deregister("c");
+});

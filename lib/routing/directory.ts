@@ -1,0 +1,101 @@
+import { kvGet } from "../consul/client.ts";
+import type { ConsulClient } from "../consul/client.ts";
+import { watch } from "../consul/watch.ts";
+
+/** Where a shard's internal API is. `url` has no trailing slash. */
+export type ShardAddress = { shard: number; url: string };
+
+export type Instance = { shard: number; address: string; port: number };
+
+export const shardService = "whatsapp-shard";
+
+/** The Consul key by which a shard number has one owner; its value is JSON with the owner's `address` and `port`. */
+export const ownerKey = (shard: number): string => `prosaas/whatsapp/shards/${shard}/owner`;
+
+/**
+ * Reads `/v1/health/service/…`. The number is meta `shard` (from 1), or `shard_index` (from 0): a Nomad job can
+ * interpolate the allocation's index and cannot add to it. An instance without a number is passed over.
+ */
+export function parseInstances(body: unknown): Instance[] {
+  if (!Array.isArray(body)) return [];
+  type Entry = { Node?: { Address?: string }; Service?: { Address?: string; Port?: number; Meta?: Record<string, string> | null } };
+  return (body as Entry[]).flatMap(({ Node, Service }) => {
+    const meta = Service?.Meta ?? {};
+    const shard = /^\d+$/.test(meta["shard"] ?? "")
+      ? Number(meta["shard"])
+      : /^\d+$/.test(meta["shard_index"] ?? "")
+        ? Number(meta["shard_index"]) + 1
+        : 0;
+    const address = Service?.Address || Node?.Address;
+    if (shard < 1 || !address || !Service?.Port) return [];
+    return [{ shard, address, port: Service.Port }];
+  });
+}
+
+export type Directory = {
+  /** Shard → address; the last known good through any outage. */
+  readonly addresses: ReadonlyMap<number, ShardAddress>;
+  /** Milliseconds since Consul last answered; Infinity before the first answer. Grows during an outage. */
+  ageMs(): number;
+  /** Resolves at the first answer. */
+  readonly ready: Promise<void>;
+};
+
+export type DirectoryOptions = {
+  consul: ConsulClient;
+  signal: AbortSignal;
+  onError?: (error: unknown) => void;
+  /** Called when the map has changed. */
+  onChange?: (addresses: ReadonlyMap<number, ShardAddress>) => void;
+};
+
+const addressOf = ({ shard, address, port }: Instance): ShardAddress => ({ shard, url: `http://${address}:${port}` });
+
+/** Follows the shard service with one blocking query for the whole process. */
+export function createDirectory({ consul, signal, onError, onChange }: DirectoryOptions): Directory {
+  const addresses = new Map<number, ShardAddress>();
+  const { promise: ready, resolve } = Promise.withResolvers<void>();
+  let contactAt = Number.NEGATIVE_INFINITY;
+  let generation = 0;
+
+  const apply = (instances: Instance[]) => {
+    const mine = ++generation;
+    const byShard = Map.groupBy(instances, (instance) => instance.shard);
+    for (const shard of addresses.keys()) if (!byShard.has(shard)) addresses.delete(shard);
+    for (const [shard, claimants] of byShard) {
+      const [only, ...others] = claimants;
+      if (only && others.length === 0) addresses.set(shard, addressOf(only));
+      else void settle(shard, claimants, mine);
+    }
+    onChange?.(addresses);
+    resolve();
+  };
+
+  /** Two instances claim one number: the holder of the owner lock is the shard, the other is about to stop. Until that is read, the last known address stays. */
+  const settle = async (shard: number, claimants: Instance[], mine: number) => {
+    try {
+      const entry = await kvGet(consul, ownerKey(shard));
+      if (mine !== generation) return;
+      if (!entry?.session) return;
+      const owner = JSON.parse(entry.value) as { address?: string; port?: number };
+      const holder = claimants.find((claimant) => claimant.address === owner.address && claimant.port === owner.port);
+      if (!holder) return;
+      addresses.set(shard, addressOf(holder));
+      onChange?.(addresses);
+    } catch (error) {
+      onError?.(error);
+    }
+  };
+
+  void watch({
+    consul,
+    path: `/v1/health/service/${shardService}?passing=1&stale=1`,
+    parse: parseInstances,
+    onChange: apply,
+    onContact: () => (contactAt = performance.now()),
+    ...(onError ? { onError } : {}),
+    signal,
+  });
+
+  return { addresses, ready, ageMs: () => performance.now() - contactAt };
+}

@@ -1,0 +1,72 @@
+import { expect, test } from "bun:test";
+import { shardOverrides } from "./config.ts";
+import { parseInstances } from "./directory.ts";
+import { createRouterOver, parseNumShards, ShardOutOfRange, ShardUnavailable } from "./router.ts";
+
+const directory = (...urls: string[]) => ({
+  addresses: new Map(urls.map((url, index) => [index + 1, { shard: index + 1, url }])),
+  ageMs: () => 0,
+  ready: Promise.resolve(),
+});
+
+test("a business goes to its stored shard's address", () => {
+  const router = createRouterOver(directory("http://a", "http://b"), () => 2);
+  expect(router.locate({ id: "x", whatsapp_shard: 2 })).toEqual({ shard: 2, url: "http://b" });
+});
+
+test("a shard without a healthy instance is unavailable, and says which", () => {
+  const router = createRouterOver(directory("http://a"), () => 2);
+  expect(() => router.locate({ id: "x", whatsapp_shard: 2 })).toThrow(ShardUnavailable);
+});
+
+test("a stored shard beyond the number of shards is out of range even if an instance has that number", () => {
+  const router = createRouterOver(directory("http://a", "http://b", "http://c"), () => 2);
+  expect(() => router.locate({ id: "x", whatsapp_shard: 3 })).toThrow(ShardOutOfRange);
+});
+
+test("an override stands in place of the directory for its shard alone", () => {
+  const router = createRouterOver(directory("http://a", "http://b"), () => 2, new Map([[2, "http://fixed"]]));
+  expect(router.shard(1).url).toBe("http://a");
+  expect(router.shard(2).url).toBe("http://fixed");
+  expect(router.shards().map((entry) => entry.url)).toEqual(["http://a", "http://fixed"]);
+});
+
+test("a new number of shards counts at the next call", () => {
+  let n = 1;
+  const router = createRouterOver(directory("http://a", "http://b"), () => n);
+  expect(() => router.locate({ id: "x", whatsapp_shard: 2 })).toThrow(ShardOutOfRange);
+  n = 2;
+  expect(router.locate({ id: "x", whatsapp_shard: 2 }).url).toBe("http://b");
+});
+
+test("instances carry their number as shard from 1 or shard_index from 0; one without a number is passed over", () => {
+  const entry = (meta: Record<string, string> | null, port = 1) => ({
+    Node: { Address: "10.0.0.9" },
+    Service: { Address: "", Port: port, Meta: meta },
+  });
+  expect(
+    parseInstances([entry({ shard: "2" }), entry({ shard_index: "0" }), entry({ shard: "x" }), entry(null), entry({ shard: "1" }, 0)]),
+  ).toEqual([
+    { shard: 2, address: "10.0.0.9", port: 1 },
+    { shard: 1, address: "10.0.0.9", port: 1 },
+  ]);
+  expect(parseInstances("garbage")).toEqual([]);
+});
+
+test("the number of shards is read only where it makes sense", () => {
+  const kv = (value: string) => [{ Value: Buffer.from(value).toString("base64"), ModifyIndex: 1, LockIndex: 0 }];
+  expect(parseNumShards(kv("12\n"))).toBe(12);
+  for (const bad of ["0", "-1", "x", "", "1e3"]) expect(parseNumShards(kv(bad))).toBeNull();
+  expect(parseNumShards(null)).toBeNull();
+});
+
+test("every malformed override is named", () => {
+  const { overrides, faults } = shardOverrides({
+    BAILEYS_SHARD_2_URL: "http://h:1/",
+    BAILEYS_SHARD_0_URL: "http://h",
+    BAILEYS_SHARD_3_URL: "nonsense",
+    BAILEYS_NUM_SHARDS: "3",
+  });
+  expect([...overrides]).toEqual([[2, "http://h:1"]]);
+  expect(faults.map((fault) => fault.variable).toSorted()).toEqual(["BAILEYS_SHARD_0_URL", "BAILEYS_SHARD_3_URL"]);
+});

@@ -1,0 +1,132 @@
+import { expect, test } from "bun:test";
+import { Hono } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { z } from "zod";
+import { AppError } from "../core/errors.ts";
+import { until } from "../testing/until.ts";
+import { bearer, operations, requestLog, serve } from "./http.ts";
+import { createLifecycle } from "./lifecycle.ts";
+import { createLogger } from "./log.ts";
+import { createMetrics } from "./metrics.ts";
+import { notFound, problemHandler } from "./problem.ts";
+
+function capture() {
+  const lines: Record<string, unknown>[] = [];
+  const logger = createLogger("test", "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
+  return { lines, logger };
+}
+
+function app() {
+  const { lines, logger } = capture();
+  const hono = new Hono();
+  const metrics = createMetrics("test");
+  hono.use(requestLog(logger, metrics));
+  hono.onError(problemHandler(logger));
+  hono.notFound(notFound);
+  return { hono, lines, metrics };
+}
+
+test("a refusal is problem+json with a stable type, its fields, and Retry-After", async () => {
+  const { hono } = app();
+  hono.get("/full", () => {
+    throw new AppError("unavailable", "Full.", { retryAfterS: 1.2 });
+  });
+  hono.get("/bad", () => {
+    z.object({ to: z.string() }).parse({ to: 5 });
+    return new Response();
+  });
+  const full = await hono.request("/full", { headers: { "x-request-id": "abcdefgh" } });
+  expect(full.status).toBe(503);
+  expect(full.headers.get("content-type")).toBe("application/problem+json");
+  expect(full.headers.get("retry-after")).toBe("2");
+  expect(await full.json()).toMatchObject({
+    type: "urn:prosaas:problem:unavailable",
+    status: 503,
+    detail: "Full.",
+    request_id: "abcdefgh",
+  });
+  const bad = await hono.request("/bad");
+  expect(bad.status).toBe(400);
+  expect(((await bad.json()) as { errors: { field: string }[] }).errors[0]?.field).toBe("to");
+  expect((await hono.request("/nowhere")).status).toBe(404);
+});
+
+test("an unforeseen error tells the caller nothing of its inside, and the log everything", async () => {
+  const { hono, lines } = app();
+  hono.get("/boom", () => {
+    throw new Error("password is hunter2");
+  });
+  const answer = await hono.request("/boom");
+  expect(answer.status).toBe(500);
+  expect(await answer.text()).not.toContain("hunter2");
+  expect(JSON.stringify(lines)).toContain("hunter2");
+});
+
+test("a framework's own refusal keeps its status", async () => {
+  const { hono } = app();
+  hono.get("/teapot", () => {
+    throw new HTTPException(413);
+  });
+  expect((await hono.request("/teapot")).status).toBe(413);
+});
+
+test("each request is one log line with its route's figures, without its query", async () => {
+  const { hono, lines, metrics } = app();
+  hono.get("/things/:id", (c) => c.text("ok"));
+  await hono.request("/things/7?token=hunter2");
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatchObject({ method: "GET", path: "/things/7", status: 200 });
+  expect(JSON.stringify(lines)).not.toContain("hunter2");
+  expect(await metrics.registry.metrics()).toContain('route="/things/:id"');
+});
+
+test("a request id that could forge a log line is replaced", async () => {
+  const { hono } = app();
+  hono.get("/", (c) => c.text("ok"));
+  const answer = await hono.request("/", { headers: { "x-request-id": "a b;<script>" } });
+  expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test("readiness names the check that failed; metrics ask for their token", async () => {
+  let ok = false;
+  const ops = operations({ ready: () => [{ name: "redis", ok }], metrics: createMetrics("test"), metricsToken: "0123456789abcdef" });
+  ops.onError(problemHandler(capture().logger));
+  const notReady = await ops.request("/ready");
+  expect(notReady.status).toBe(503);
+  expect(await notReady.json()).toEqual({ status: "not_ready", checks: [{ name: "redis", ok: false }] });
+  ok = true;
+  expect((await ops.request("/ready")).status).toBe(200);
+  expect((await ops.request("/health")).status).toBe(200);
+  expect((await ops.request("/metrics")).status).toBe(401);
+  const metrics = await ops.request("/metrics", { headers: { authorization: "Bearer 0123456789abcdef" } });
+  expect(await metrics.text()).toContain("process_cpu_user_seconds_total");
+});
+
+test("a bearer token is asked for exactly", async () => {
+  const { hono } = app();
+  hono.use("/internal/*", bearer("secret-token"));
+  hono.get("/internal/x", (c) => c.text("ok"));
+  for (const authorization of [undefined, "Bearer wrong", "Basic secret-token", "Bearer secret-token2", "secret-token"]) {
+    expect((await hono.request("/internal/x", authorization ? { headers: { authorization } } : {})).status).toBe(401);
+  }
+  expect((await hono.request("/internal/x", { headers: { authorization: "Bearer secret-token" } })).status).toBe(200);
+});
+
+test("a stopping server finishes the request under way and takes no other", async () => {
+  const life = createLifecycle("test");
+  const gate = Promise.withResolvers<void>();
+  let entered = false;
+  const hono = new Hono().get("/slow", async (c) => {
+    entered = true;
+    await gate.promise;
+    return c.text("done");
+  });
+  const { url } = serve({ app: hono, host: "127.0.0.1", port: 0, life });
+  const slow = fetch(`${url}/slow`).then((answer) => answer.text());
+  await until(() => entered);
+  const stopped = life.stop();
+  gate.resolve();
+  expect(await slow).toBe("done");
+  await stopped;
+  await expect(fetch(`${url}/slow`)).rejects.toThrow();
+});

@@ -1,0 +1,112 @@
+import { Hono } from "hono";
+import type { MiddlewareHandler } from "hono";
+import { routePath } from "hono/route";
+import { randomUUID } from "node:crypto";
+import { AppError, messageOf } from "../core/errors.ts";
+import { safeEqual } from "../core/secret.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+
+export type ServeOptions<W> = {
+  app: { fetch(request: Request, server: Bun.Server<W>): Response | Promise<Response> };
+  host: string;
+  port: number;
+  life: Lifecycle;
+  websocket?: Bun.WebSocketHandler<W>;
+  /** Seconds without a byte before a connection is closed; 0 to 255, Bun's limit. */
+  idleTimeoutS?: number;
+  /** Largest request body in bytes. */
+  maxBodyBytes?: number;
+};
+
+export type Served<W> = { url: string; host: string; port: number; server: Bun.Server<W> };
+
+/** Listens, and at stop takes no new connection and waits for the requests under way. */
+export function serve<W = undefined>(options: ServeOptions<W>): Served<W> {
+  const server = Bun.serve<W>({
+    hostname: options.host,
+    port: options.port,
+    idleTimeout: options.idleTimeoutS ?? 60,
+    maxRequestBodySize: options.maxBodyBytes ?? 1024 * 1024,
+    fetch: (request: Request, bun: Bun.Server<W>) => options.app.fetch(request, bun),
+    ...(options.websocket ? { websocket: options.websocket } : {}),
+  } as Bun.Serve.Options<W>);
+  options.life.onStop("http server", () => server.stop());
+  const port = server.port ?? options.port;
+  return { url: `http://${options.host}:${port}`, host: options.host, port, server };
+}
+
+/** A condition of readiness, by name. */
+export type Check = { name: string; ok: boolean; detail?: string };
+
+export type OperationsOptions = {
+  /** May this process take traffic? Called at each GET /ready. */
+  ready: () => Check[] | Promise<Check[]>;
+  metrics: Metrics;
+  metricsToken?: string | undefined;
+};
+
+/** What every service answers to its operator: GET /health (alive), /ready (may take traffic), /metrics. */
+export function operations({ ready, metrics, metricsToken }: OperationsOptions): Hono {
+  const app = new Hono();
+  app.get("/health", (c) => c.json({ status: "alive" }));
+  app.get("/ready", async (c) => {
+    const checks = await ready();
+    const ok = checks.every((check) => check.ok);
+    return c.json({ status: ok ? "ready" : "not_ready", checks }, ok ? 200 : 503);
+  });
+  if (metricsToken !== undefined) app.use("/metrics", bearer(metricsToken));
+  app.get(
+    "/metrics",
+    async () => new Response(await metrics.registry.metrics(), { headers: { "content-type": metrics.registry.contentType } }),
+  );
+  return app;
+}
+
+/** Runs a check; what it throws becomes its detail. */
+export async function check(name: string, test: () => unknown): Promise<Check> {
+  try {
+    await test();
+    return { name, ok: true };
+  } catch (error) {
+    return { name, ok: false, detail: messageOf(error) };
+  }
+}
+
+/** Asks for `Authorization: Bearer <token>`; compared in constant time. */
+export function bearer(token: string): MiddlewareHandler {
+  return async (c, next) => {
+    const given = c.req.header("authorization")?.match(/^Bearer (.+)$/i)?.[1];
+    if (given === undefined || !safeEqual(given, token)) {
+      throw new AppError("unauthorized", "Send the service's token as `Authorization: Bearer <token>`.");
+    }
+    await next();
+  };
+}
+
+const requestIdForm = /^[A-Za-z0-9_-]{8,64}$/;
+const quiet = new Set(["/health", "/ready", "/metrics"]);
+
+/**
+ * One line a request, with its id (the caller's X-Request-Id where it has a safe form) and its route, never its
+ * query or content; and `prosaas_http_request_seconds` by method, route and status.
+ */
+export function requestLog(logger: Logger, metrics: Metrics): MiddlewareHandler {
+  const seconds = metrics.histogram("http_request_seconds", "Time to answer a request.", undefined, ["method", "route", "status"]);
+  return async (c, next) => {
+    const given = c.req.header("x-request-id");
+    const requestId = given !== undefined && requestIdForm.test(given) ? given : randomUUID();
+    c.set("requestId", requestId);
+    c.header("x-request-id", requestId);
+    const start = performance.now();
+    await next();
+    const ms = performance.now() - start;
+    const route = routePath(c, -1);
+    seconds.observe({ method: c.req.method, route, status: String(c.res.status) }, ms / 1000);
+    if (quiet.has(c.req.path)) return;
+    const line = { request_id: requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round(ms * 10) / 10 };
+    if (c.res.status >= 500) logger.error(line, "request");
+    else logger.info(line, "request");
+  };
+}

@@ -1,0 +1,42 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** Seconds. From a local Redis round trip to the longest a caller waits. */
+export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+const full = (name: string) => (name.startsWith("prosaas_") ? name : `prosaas_${name}`);
+
+/** The metrics of one process: a registry of its own, so that tests may make as many as they like. */
+export function createMetrics(service: string) {
+  const registry = new Registry();
+  registry.setDefaultLabels({ service });
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    counter: <L extends string = never>(name: string, help: string, labels: readonly L[] = []) =>
+      new Counter<L>({ name: full(name), help, labelNames: [...labels], registers: [registry] }),
+    gauge: <L extends string = never>(
+      name: string,
+      help: string,
+      labels: readonly L[] = [],
+      /** Called at each scrape, to set the value then. */
+      collect?: (gauge: Gauge<L>) => void | Promise<void>,
+    ): Gauge<L> => {
+      const gauge: Gauge<L> = new Gauge<L>({
+        name: full(name),
+        help,
+        labelNames: [...labels],
+        registers: [registry],
+        ...(collect ? { collect: () => collect(gauge) } : {}),
+      });
+      return gauge;
+    },
+    histogram: <L extends string = never>(
+      name: string,
+      help: string,
+      buckets: readonly number[] = durationBuckets,
+      labels: readonly L[] = [],
+    ) => new Histogram<L>({ name: full(name), help, labelNames: [...labels], buckets: [...buckets], registers: [registry] }),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

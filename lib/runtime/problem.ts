@@ -1,0 +1,74 @@
+import type { Context, ErrorHandler, NotFoundHandler } from "hono";
+import { HTTPException } from "hono/http-exception";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { ZodError } from "zod";
+import { AppError } from "../core/errors.ts";
+import type { ErrorCode, FieldFault } from "../core/errors.ts";
+import type { Logger } from "./log.ts";
+
+/** The one place where a failure becomes an HTTP status. */
+export const problems: Record<ErrorCode, { status: ContentfulStatusCode; title: string }> = {
+  invalid_request: { status: 400, title: "The request is not valid" },
+  unauthorized: { status: 401, title: "Authentication is needed" },
+  forbidden: { status: 403, title: "This key may not do that" },
+  not_found: { status: 404, title: "Not found" },
+  conflict: { status: 409, title: "The request conflicts with the present state" },
+  too_large: { status: 413, title: "The request is too large" },
+  idempotency_mismatch: { status: 422, title: "The Idempotency-Key was used with another request" },
+  rate_limited: { status: 429, title: "Too many requests" },
+  internal: { status: 500, title: "Something went wrong on our side" },
+  unavailable: { status: 503, title: "Temporarily unavailable" },
+  upstream_timeout: { status: 504, title: "A service behind this one did not answer in time" },
+};
+
+/** The faults of a zod error, a row a field: `messages.0.to`. */
+export function fieldFaults(error: Pick<ZodError, "issues">): FieldFault[] {
+  return error.issues.map((issue) => ({ field: issue.path.map(String).join(".") || "body", message: issue.message }));
+}
+
+function codeOfStatus(status: number): ErrorCode {
+  const found = (Object.keys(problems) as ErrorCode[]).find((code) => problems[code].status === status);
+  return found ?? (status < 500 ? "invalid_request" : "internal");
+}
+
+/** Any thrown thing as an AppError; what we did not foresee says nothing of its inside. */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  if (error instanceof ZodError) {
+    return new AppError("invalid_request", "Some fields of the request are not valid.", { faults: fieldFaults(error), cause: error });
+  }
+  if (error instanceof HTTPException) return new AppError(codeOfStatus(error.status), error.message || "The request was refused.");
+  return new AppError("internal", "An unexpected error occurred; the request id finds it in the log.", { cause: error });
+}
+
+/** An RFC 9457 answer: `{type, title, status, detail, request_id, errors?}`. `type` is stable, one a kind. */
+export function problemResponse(c: Context, error: AppError): Response {
+  const { status, title } = problems[error.code];
+  const requestId: unknown = c.get("requestId");
+  const body = {
+    type: `urn:prosaas:problem:${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    ...(typeof requestId === "string" ? { request_id: requestId } : {}),
+    ...(error.faults ? { errors: error.faults } : {}),
+    ...error.detail,
+  };
+  const headers: Record<string, string> = { "content-type": "application/problem+json" };
+  if (error.retryAfterS !== undefined) headers["retry-after"] = String(Math.max(1, Math.ceil(error.retryAfterS)));
+  if (error.code === "unauthorized") headers["www-authenticate"] = "Bearer";
+  return c.body(JSON.stringify(body), status, headers);
+}
+
+/** For `app.onError`: logs what is our fault, answers problem+json. */
+export function problemHandler(logger: Logger): ErrorHandler {
+  return (error, c) => {
+    const known = toAppError(error);
+    if (known.code === "internal") logger.error({ error, request_id: c.get("requestId") }, "request failed unexpectedly");
+    return problemResponse(c, known);
+  };
+}
+
+/** For `app.notFound`. */
+export const notFound: NotFoundHandler = (c) =>
+  problemResponse(c, new AppError("not_found", `There is nothing at ${c.req.method} ${c.req.path}.`));

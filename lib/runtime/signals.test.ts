@@ -1,0 +1,48 @@
+import { expect, test } from "bun:test";
+
+/** A process that runs `main` under `run` and says when it has started. */
+function start(main: string) {
+  const source = `
+    import { run } from "./lifecycle.ts";
+    import { createLogger } from "./log.ts";
+    await run("child", createLogger("child"), async (life) => { ${main} });`;
+  return Bun.spawn([process.execPath, "-e", source], { cwd: import.meta.dir, stdout: "pipe", stderr: "inherit", stdin: "ignore" });
+}
+
+async function readUntil(child: ReturnType<typeof start>, text: string): Promise<string> {
+  let seen = "";
+  const decoder = new TextDecoder();
+  const reader = child.stdout.getReader();
+  while (!seen.includes(text)) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    seen += decoder.decode(value);
+  }
+  reader.releaseLock();
+  return seen;
+}
+
+test("a signal closes everything and exits 0", async () => {
+  const child = start(`setInterval(() => {}, 1000); life.onStop("x", () => console.log("closed x"));`);
+  await readUntil(child, '"msg":"started"');
+  child.kill("SIGTERM");
+  expect(await readUntil(child, '"msg":"stopped"')).toContain("closed x");
+  expect(await child.exited).toBe(0);
+});
+
+test("a second signal exits at once, whatever hangs", async () => {
+  const child = start(`setInterval(() => {}, 1000); life.onStop("hangs", () => new Promise(() => {}));`);
+  await readUntil(child, '"msg":"started"');
+  child.kill("SIGTERM");
+  await readUntil(child, '"msg":"stopping"');
+  child.kill("SIGINT");
+  expect(await child.exited).toBe(130);
+});
+
+test("what nobody caught closes everything and exits 1", async () => {
+  const child = start(`life.onStop("x", () => console.log("closed x")); setTimeout(() => { throw new Error("boom"); }, 1);`);
+  const out = await readUntil(child, '"msg":"stopped"');
+  expect(out).toContain("boom");
+  expect(out).toContain("closed x");
+  expect(await child.exited).toBe(1);
+});

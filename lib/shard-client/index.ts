@@ -1,0 +1,18 @@
+export { createShardClient } from "./client.ts";
+export type { ShardClient, ShardClientOptions, ShardLocation } from "./client.ts";
+export { maxBatch, maxJournalPage } from "./schemas.ts";
+export type {
+  BatchMessage,
+  ConnectRequest,
+  InboundData,
+  JournalData,
+  JournalEntry,
+  JournalPage,
+  JournalStream,
+  ReceiptData,
+  SendResult,
+  SessionEventData,
+  SessionStatus,
+  SessionSummary,
+  SessionView,
+} from "./schemas.ts";

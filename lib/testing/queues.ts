@@ -1,0 +1,42 @@
+import { createRedis } from "../redis/client.ts";
+import { createLogger } from "../runtime/log.ts";
+import { createMetrics } from "../runtime/metrics.ts";
+import { testRedisUrl } from "./servers.ts";
+import { queueNames } from "../queues/definitions.ts";
+import type { QueueDefinition, QueueName } from "../queues/definitions.ts";
+import { createJobMetrics } from "../queues/job_metrics.ts";
+import { createProducer } from "../queues/producer.ts";
+import { createQueueWorker } from "../queues/worker.ts";
+import type { Handlers, QueueWorker, QueueWorkerOptions } from "../queues/worker.ts";
+
+/** An empty Redis database with a producer, workers on demand, and the lines they log. */
+export async function createTestQueues() {
+  const redis = createRedis(testRedisUrl(), "queue");
+  await redis.flushdb();
+  const producer = createProducer(redis);
+  const metrics = createMetrics("test");
+  const jobMetrics = createJobMetrics(metrics, redis, queueNames);
+  const lines: Record<string, unknown>[] = [];
+  const logger = createLogger("test", "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const workers: QueueWorker[] = [];
+  return {
+    redis,
+    producer,
+    metrics,
+    lines,
+    /** Starts a worker of a queue; closed with the rest. */
+    serve: async (queue: QueueName, handlers: Handlers, options: Partial<QueueWorkerOptions> & { definition?: QueueDefinition } = {}) => {
+      const worker = createQueueWorker({ queue, redis, handlers, logger, metrics: jobMetrics, ...options });
+      workers.push(worker);
+      await worker.ready();
+      return worker;
+    },
+    close: async () => {
+      await Promise.all(workers.map((worker) => worker.close(0)));
+      await producer.close();
+      redis.disconnect();
+    },
+  };
+}
+
+export type TestQueues = Awaited<ReturnType<typeof createTestQueues>>;

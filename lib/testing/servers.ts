@@ -1,0 +1,46 @@
+import { randomBytes } from "node:crypto";
+import postgres from "postgres";
+
+function fromEnvironment(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: this test needs real servers; run it with ./scripts/test int <pattern>`);
+  return value;
+}
+
+/**
+ * A Redis database of this test process: `bun test --parallel` numbers its workers, and each gets its own.
+ * Redis has 16 databases by default; the test server is started with 64.
+ */
+export function testRedisUrl(): string {
+  const url = new URL(fromEnvironment("TEST_REDIS_URL"));
+  url.pathname = `/${Number(process.env["BUN_TEST_WORKER_ID"] ?? 1) % 64}`;
+  return url.toString();
+}
+
+/** `host:port` of a real Consul agent. Tests keep to keys and service names of their own. */
+export function testConsulAddr(): string {
+  return fromEnvironment("TEST_CONSUL_ADDR");
+}
+
+/** A new, empty database on the test server; `url` connects as its superuser. */
+export async function createTestDatabase(): Promise<{ url: string; name: string; drop(): Promise<void> }> {
+  const server = new URL(fromEnvironment("TEST_DATABASE_URL"));
+  const name = `t_${randomBytes(6).toString("hex")}`;
+  const execute = async (statement: string) => {
+    const sql = postgres(server.toString(), { max: 1, onnotice: () => {} });
+    try {
+      await sql.unsafe(statement);
+    } finally {
+      await sql.end();
+    }
+  };
+  await execute(`create database ${name}`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return { url: url.toString(), name, drop: () => execute(`drop database ${name} with (force)`) };
+}
+
+/** A name that no other test uses: for keys, services and queues on shared servers. */
+export function uniqueName(prefix: string): string {
+  return `${prefix}-${randomBytes(6).toString("hex")}`;
+}

@@ -1,0 +1,24 @@
+export type UntilOptions = { deadlineMs?: number; what?: string; everyMs?: number };
+
+/**
+ * Waits until `condition` gives something truthy and returns it. Throws with `what` and the last value or
+ * error when the deadline passes: a test waits for a condition, never for a time.
+ */
+export async function until<T>(
+  condition: () => T | Promise<T>,
+  { deadlineMs = 10_000, what = "the condition", everyMs = 20 }: UntilOptions = {},
+): Promise<NonNullable<T>> {
+  const end = performance.now() + deadlineMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await condition();
+      if (value) return value;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > end) throw new Error(`gave up after ${deadlineMs} ms waiting for ${what}; last: ${String(last)}`);
+    await Bun.sleep(everyMs);
+  }
+}

@@ -1,0 +1,48 @@
+# The Nomad client of a one-machine stack; names, folders, ports, host volumes and the chroot's contents
+# are added by scripts/up.
+bind_addr            = "127.0.0.1"
+disable_update_check = true
+
+log_level            = "INFO"
+log_rotate_bytes     = 10485760 # 10 MB
+log_rotate_max_files = 6
+
+advertise {
+  http = "127.0.0.1"
+  rpc  = "127.0.0.1"
+  serf = "127.0.0.1"
+}
+
+client {
+  enabled = true
+
+  # Tasks listen on loopback only: this is a development cluster.
+  network_interface = "lo"
+
+  # A call may take that long to end before its task is killed; Nomad's default caps every kill_timeout at 30 s.
+  max_kill_timeout = "10m"
+
+  options = {
+    # exec isolates; raw_exec does not, and the others are not used.
+    "driver.allowlist" = "exec"
+    # Without a cloud around, these wait for a metadata server that never answers.
+    "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
+  }
+
+  # 0 = for ever: a task must outlive any Consul or Nomad outage, and running out of retries kills it.
+  template {
+    consul_retry {
+      attempts = 0
+    }
+    nomad_retry {
+      attempts = 0
+    }
+  }
+}
+
+telemetry {
+  prometheus_metrics         = true
+  publish_allocation_metrics = true
+  publish_node_metrics       = true
+  disable_hostname           = true
+}

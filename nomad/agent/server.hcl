@@ -1,0 +1,38 @@
+# The Nomad server of a one-machine stack; names, folders and ports are added by scripts/up.
+# Server and client are two processes: combined in one, a restart can lose a race between the keyring and
+# the node's registration, and placement then stalls for 15 s and more.
+bind_addr            = "127.0.0.1"
+disable_update_check = true
+
+log_level            = "INFO"
+log_rotate_bytes     = 10485760 # 10 MB
+log_rotate_max_files = 6
+
+advertise {
+  http = "127.0.0.1"
+  rpc  = "127.0.0.1"
+  serf = "127.0.0.1"
+}
+
+server {
+  enabled          = true
+  bootstrap_expect = 1
+
+  # A stopped job is forgotten after a year, not after four hours: what it was scaled to must survive
+  # a `down` over the holidays.
+  job_gc_threshold = "8760h"
+  # Dispatched batch jobs keep their logs for a day.
+  batch_eval_gc_threshold = "24h"
+
+  # Tasks reserve what they use on an ordinary day (memory) and may grow to their limit (memory_max).
+  # Read once, when the cluster is born.
+  default_scheduler_config {
+    memory_oversubscription_enabled = true
+  }
+}
+
+telemetry {
+  prometheus_metrics         = true
+  publish_allocation_metrics = false
+  disable_hostname           = true
+}

@@ -1,0 +1,33 @@
+# Values for stack "dev": one machine, loopback only. A production cluster has its own file beside this one.
+# Another stack's ports are given in a second file that scripts/up writes (stack.vars.hcl in its data folder).
+# Variables that a job does not have are ignored with -hcl2-strict=false.
+
+# How many of each. Scaled clusters keep their counts: deploys use -preserve-counts.
+wa_shards_count = 2 # the least that shows that businesses live on different shards
+api_count       = 2 # the least that survives the loss of one
+calls_count     = 1
+worker_counts = {
+  high    = 1
+  default = 1
+  low     = 1
+}
+
+log_level = "info"
+
+# Where things are.
+consul_address   = "127.0.0.1:8500"
+postgres_address = "127.0.0.1:15432"
+pooler_address   = "127.0.0.1:16432"
+redis_address    = "127.0.0.1:16379"
+public_url       = "https://127.0.0.1:8443"
+
+# The simulator stands in for WhatsApp; leave this out for the real one.
+wa_websocket_url = "ws://127.0.0.1:17070/ws/chat"
+
+# Ports of what has fixed ones: ten thousand above the usual, so that nothing of Debian's is in the way.
+postgres_port  = 15432
+pgbouncer_port = 16432
+redis_port     = 16379
+simulator_port = 17070
+http_port      = 8080
+https_port     = 8443

@@ -1,0 +1,191 @@
+# The three agents of a stack: a Consul server, a Nomad server and a Nomad client, each a process of its
+# own with a data folder that survives restarts. They outlive the script that starts them.
+#
+# nomad/agent/*.hcl and consul/agent/*.hcl hold what is the same everywhere; what differs by stack (names,
+# folders, ports) is written to $STATE_DIR/<agent>.hcl here.
+# shellcheck shell=bash
+
+AGENTS=(consul nomad-server nomad-client)
+
+# agents_ensure — starts the agents that do not run and returns when the client may take work.
+agents_ensure() {
+  agents_write_configuration
+  local started=()
+  agent_alive consul || started+=(consul)
+  agent_ensure consul consul agent -config-file="$ROOT/consul/agent/server.hcl" -config-file="$STATE_DIR/consul.hcl"
+  agent_await consul "${PORT[consul_http]}" /v1/status/leader
+  agent_alive nomad-server || started+=(nomad-server)
+  agent_ensure nomad-server nomad agent -config="$ROOT/nomad/agent/server.hcl" -config="$STATE_DIR/nomad-server.hcl"
+  agent_await nomad-server "${PORT[nomad_http]}" /v1/status/leader
+  if ! agent_alive nomad-client; then
+    started+=(nomad-client)
+    # A client that registers in the leader's first moments is denied and waits 15 s and more.
+    sleep 0.5
+  fi
+  agent_ensure nomad-client nomad agent -config="$ROOT/nomad/agent/client.hcl" -config="$STATE_DIR/nomad-client.hcl"
+  agents_await_node
+  if ((${#started[@]})); then
+    say "started: ${started[*]} (logs in $STATE_DIR/logs)"
+  else
+    say 'all three run already'
+  fi
+}
+
+agent_pid() { cat "$STATE_DIR/$1.pid" 2>/dev/null; }
+
+# A recorded pid counts only while its process carries this stack's configuration file.
+agent_alive() {
+  local pid
+  pid=$(agent_pid "$1") && [[ -n $pid ]] &&
+    tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$STATE_DIR/$1.hcl"
+}
+
+agent_ensure() {
+  local name=$1
+  shift
+  agent_alive "$name" && return
+  mkdir -p "$STATE_DIR/logs"
+  # Log files are rotated by the agents themselves; stderr carries only panics.
+  # env -i: tasks inherit the client's environment, and AWS_CA_BUNDLE alone keeps a client from starting.
+  (
+    cd /
+    ulimit -n "$(ulimit -Hn)"
+    exec {STACK_LOCK}>&-
+    exec env -i PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 setsid "$@" \
+      </dev/null >/dev/null 2>>"$STATE_DIR/logs/$name.stderr"
+  ) &
+  printf '%s\n' $! >"$STATE_DIR/$name.pid"
+}
+
+# http_body PORT PATH — the body of a GET on loopback; needs nothing but bash.
+http_body() {
+  local line
+  exec {HTTP}<>"/dev/tcp/127.0.0.1/$1" || return 1
+  printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&"$HTTP"
+  while read -r -t 5 line <&"$HTTP" && [[ $line != $'\r' ]]; do :; done
+  cat <&"$HTTP"
+  exec {HTTP}>&-
+}
+
+# agent_await NAME PORT PATH — until PATH answers with something other than an empty string, 60 s at most.
+agent_await() {
+  local body deadline=$((SECONDS + 60))
+  while ((SECONDS < deadline)); do
+    agent_alive "$1" || break
+    body=$(http_body "$2" "$3" 2>/dev/null) || body=''
+    [[ $body == \"*:*\" ]] && return
+    sleep 0.1
+  done
+  tail -n 15 "$STATE_DIR/logs/$1.stderr" "$STATE_DIR/logs/$1.log" >&2 2>/dev/null
+  fail "$1 does not answer on port $2: see above and $STATE_DIR/logs."
+}
+
+agents_await_node() {
+  local deadline=$((SECONDS + 60))
+  while ((SECONDS < deadline)); do
+    agent_alive nomad-client || break
+    [[ $(http_body "${PORT[nomad_http]}" /v1/nodes 2>/dev/null) == *'"Status":"ready"'* ]] && return
+    sleep 0.2
+  done
+  tail -n 15 "$STATE_DIR/logs/nomad-client.stderr" "$STATE_DIR/logs/nomad-client.log" >&2 2>/dev/null
+  fail "the Nomad client did not become ready within 60 s: see above and $STATE_DIR/logs."
+}
+
+# agent_stop NAME — SIGINT, then SIGKILL after 20 s.
+agent_stop() {
+  agent_alive "$1" || { rm -f "$STATE_DIR/$1.pid"; return; }
+  local pid deadline=$((SECONDS + 20))
+  pid=$(agent_pid "$1")
+  kill -INT "$pid"
+  while agent_alive "$1"; do
+    if ((SECONDS >= deadline)); then
+      say "$1 (pid $pid) does not stop; killing it"
+      kill -KILL "$pid" 2>/dev/null || true
+      deadline=$((SECONDS + 20))
+    fi
+    sleep 0.1
+  done
+  rm -f "$STATE_DIR/$1.pid"
+}
+
+agents_write_configuration() {
+  mkdir -p "$STATE_DIR"/{consul,nomad/server,nomad/client,logs}
+  # Nomad's dynamic volumes and allocation folders live below; nobody else on the machine looks in.
+  chmod 700 "$STATE_DIR"
+
+  cat >"$STATE_DIR/consul.hcl" <<HCL
+# Written by scripts/up for stack $STACK.
+node_name       = "prosaas-$STACK"
+data_dir        = "$STATE_DIR/consul"
+log_file        = "$STATE_DIR/logs/consul.log"
+ports {
+  http     = ${PORT[consul_http]}
+  dns      = ${PORT[consul_dns]}
+  server   = ${PORT[consul_server]}
+  serf_lan = ${PORT[consul_serf]}
+}
+HCL
+
+  cat >"$STATE_DIR/nomad-server.hcl" <<HCL
+# Written by scripts/up for stack $STACK.
+name     = "prosaas-$STACK"
+data_dir = "$STATE_DIR/nomad/server"
+log_file = "$STATE_DIR/logs/nomad-server.log"
+ports {
+  http = ${PORT[nomad_http]}
+  rpc  = ${PORT[nomad_rpc]}
+  serf = ${PORT[nomad_serf]}
+}
+consul {
+  address             = "127.0.0.1:${PORT[consul_http]}"
+  server_service_name = "nomad"
+}
+HCL
+
+  cat >"$STATE_DIR/nomad-client.hcl" <<HCL
+# Written by scripts/up for stack $STACK.
+name     = "prosaas-$STACK"
+data_dir = "$STATE_DIR/nomad/client"
+log_file = "$STATE_DIR/logs/nomad-client.log"
+ports {
+  http = ${PORT[nomad_client]}
+}
+consul {
+  address             = "127.0.0.1:${PORT[consul_http]}"
+  client_service_name = "nomad-client"
+}
+client {
+  servers          = ["127.0.0.1:${PORT[nomad_rpc]}"]
+  min_dynamic_port = ${PORT[dynamic_min]}
+  max_dynamic_port = ${PORT[dynamic_max]}
+
+  host_volume "usr" {
+    path      = "/usr"
+    read_only = true
+  }
+  host_volume "app" {
+    path      = "$ROOT"
+    read_only = true
+  }
+
+  # What a task sees besides /usr. The loader and the shell are named by their real files, because a
+  # symlink would be copied as a symlink.
+  chroot_env {
+$(agents_chroot_entries)
+  }
+}
+HCL
+}
+
+agents_chroot_entries() {
+  local loader
+  case $(uname -m) in
+    x86_64) loader=/lib64/ld-linux-x86-64.so.2 ;;
+    aarch64) loader=/lib/ld-linux-aarch64.so.1 ;;
+  esac
+  printf '    "%s" = "%s"\n' "$(readlink -f "$loader")" "$loader" "$(readlink -f /bin/sh)" /bin/sh "$(command -v bun)" /bin/bun
+  local file
+  for file in /etc/passwd /etc/group /etc/hosts /etc/nsswitch.conf /etc/resolv.conf; do
+    [[ -e $file ]] && printf '    "%s" = "%s"\n' "$(readlink -f "$file")" "$file"
+  done
+}

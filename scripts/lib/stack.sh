@@ -1,0 +1,84 @@
+# A stack: a name, a folder for its state and a table of ports. Two stacks of different names and port
+# offsets run side by side on one machine.
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # read by the scripts that source this file
+
+declare -A PORT
+STACK=dev
+STATE_DIR=''
+
+# stack_select NAME — NAME is "dev" or any other; only dev may do without PROSAAS_PORT_OFFSET.
+stack_select() {
+  STACK=$1
+  [[ $STACK =~ ^[a-z][a-z0-9-]{0,30}$ ]] ||
+    fail "a stack's name is 1 to 31 lower-case letters, digits and hyphens, beginning with a letter: '$STACK' is not."
+  STATE_DIR=${PROSAAS_STATE_DIR:-${XDG_STATE_HOME:-$HOME/.local/state}/prosaas/$STACK}
+  [[ $STATE_DIR == /* ]] || fail "PROSAAS_STATE_DIR must be an absolute path, not '$STATE_DIR'."
+
+  local offset=${PROSAAS_PORT_OFFSET:-}
+  if [[ -z $offset && -r $STATE_DIR/port-offset ]]; then
+    offset=$(<"$STATE_DIR/port-offset")
+  fi
+  if [[ -z $offset ]]; then
+    [[ $STACK == dev ]] || fail "stack '$STACK' needs ports of its own: set PROSAAS_PORT_OFFSET (10000, for example)."
+    offset=0
+  fi
+  # 45000 keeps the highest port of the table below 65536.
+  [[ $offset =~ ^[0-9]+$ ]] && ((offset <= 45000)) ||
+    fail "PROSAAS_PORT_OFFSET must be a number from 0 to 45000, not '$offset'."
+  PORT_OFFSET=$offset
+
+  PORT=(
+    [http]=8080 [https]=8443
+    [consul_http]=8500 [consul_dns]=8600 [consul_server]=8300 [consul_serf]=8301
+    [nomad_http]=4646 [nomad_rpc]=4647 [nomad_serf]=4648 [nomad_client]=4656
+    [postgres]=15432 [pgbouncer]=16432 [redis]=16379 [simulator]=17070
+    # Nomad's dynamic ports: below Linux's ephemeral range (32768), so that no outgoing connection holds one.
+    [dynamic_min]=18000 [dynamic_max]=18999
+  )
+  local name
+  for name in "${!PORT[@]}"; do PORT[$name]=$((PORT[$name] + offset)); done
+
+  export NOMAD_ADDR=http://127.0.0.1:${PORT[nomad_http]}
+  export CONSUL_HTTP_ADDR=127.0.0.1:${PORT[consul_http]}
+  # Settings of another cluster in the caller's shell must not reach this one.
+  unset NOMAD_TOKEN NOMAD_NAMESPACE NOMAD_REGION CONSUL_HTTP_TOKEN CONSUL_NAMESPACE
+}
+
+# stack_lock — one `up` or `down` of a stack at a time; the second one waits.
+stack_lock() {
+  (umask 077 && mkdir -p "$STATE_DIR")
+  exec {STACK_LOCK}>"$STATE_DIR/lock"
+  if ! flock -n "$STACK_LOCK"; then
+    say "another up or down of stack '$STACK' is at work; waiting for it"
+    flock "$STACK_LOCK"
+  fi
+}
+
+# stack_write_variables — this stack's addresses, as values for the variables of nomad/jobs. Given after
+# nomad/env/dev.vars.hcl, which holds those of stack dev.
+stack_write_variables() {
+  cat >"$STATE_DIR/stack.vars.hcl" <<HCL
+# Written by scripts/up for stack $STACK.
+consul_address   = "127.0.0.1:${PORT[consul_http]}"
+postgres_address = "127.0.0.1:${PORT[postgres]}"
+pooler_address   = "127.0.0.1:${PORT[pgbouncer]}"
+redis_address    = "127.0.0.1:${PORT[redis]}"
+wa_websocket_url = "ws://127.0.0.1:${PORT[simulator]}/ws/chat"
+public_url       = "https://127.0.0.1:${PORT[https]}"
+
+postgres_port  = ${PORT[postgres]}
+pgbouncer_port = ${PORT[pgbouncer]}
+redis_port     = ${PORT[redis]}
+simulator_port = ${PORT[simulator]}
+http_port      = ${PORT[http]}
+https_port     = ${PORT[https]}
+HCL
+}
+
+# stack_export — what the TypeScript half (scripts/lib/stack) must know.
+stack_export() {
+  export PROSAAS_STACK=$STACK PROSAAS_STATE_DIR=$STATE_DIR
+  export PROSAAS_BASE_URL=https://127.0.0.1:${PORT[https]}
+  export PROSAAS_SIMULATOR_URL=http://127.0.0.1:${PORT[simulator]}
+}

@@ -1,0 +1,169 @@
+import { mkdtemp, rm, chown, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { until } from "../../lib/testing/until.ts";
+
+/** Real servers for the tests, on free ports, with their data in a temporary folder. */
+export type TestServers = {
+  env: { TEST_REDIS_URL: string; TEST_DATABASE_URL: string; TEST_CONSUL_ADDR: string };
+  stop(): Promise<void>;
+};
+
+/** A TCP port of the loopback interface that is free now. */
+async function freePort(): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const server = createServer();
+  server.once("error", reject);
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address();
+    server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+  });
+  return promise;
+}
+
+/** Debian's unprivileged account: PostgreSQL refuses to run as root. */
+const nobody = { uid: 65_534, gid: 65_534 };
+const asNobody = (command: string[]): string[] =>
+  process.getuid?.() === 0 ? ["setpriv", `--reuid=${nobody.uid}`, `--regid=${nobody.gid}`, "--clear-groups", ...command] : command;
+
+async function run(command: string[]): Promise<void> {
+  const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
+  const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  if (code !== 0) throw new Error(`${command.join(" ")} exited ${code}:\n${out}${err}`);
+}
+
+async function postgresBin(): Promise<string> {
+  const bins = await Array.fromAsync(new Bun.Glob("*/bin/postgres").scan({ cwd: "/usr/lib/postgresql", onlyFiles: false }));
+  const newest = bins.toSorted((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)).at(-1);
+  if (!newest) throw new Error("PostgreSQL's server is not installed; ./scripts/up or ./scripts/test installs it");
+  return join("/usr/lib/postgresql", newest, "..");
+}
+
+/** Starts Redis, PostgreSQL and Consul together; `stop` ends them and removes their data. */
+export async function startServers(): Promise<TestServers> {
+  const folder = await mkdtemp(join(tmpdir(), "prosaas-test-"));
+  const children: { child: Bun.Subprocess; signal: NodeJS.Signals }[] = [];
+  const start = (name: string, command: string[], signal: NodeJS.Signals = "SIGTERM") => {
+    const log = Bun.file(join(folder, `${name}.log`));
+    const child = Bun.spawn(command, { stdout: log, stderr: log, stdin: "ignore" });
+    children.push({ child, signal });
+    return child;
+  };
+  const stop = async () => {
+    await Promise.all(
+      children.map(async ({ child, signal }) => {
+        child.kill(signal);
+        const forced = setTimeout(() => child.kill("SIGKILL"), 5000);
+        await child.exited;
+        clearTimeout(forced);
+      }),
+    );
+    await rm(folder, { recursive: true, force: true });
+  };
+
+  try {
+    const [redisPort, postgresPort, consulPort, dns, server, serf] = await Promise.all([
+      freePort(),
+      freePort(),
+      freePort(),
+      freePort(),
+      freePort(),
+      freePort(),
+    ]);
+    start("redis", ["redis-server", "--port", `${redisPort}`, "--bind", "127.0.0.1", "--save", "", "--databases", "64", "--dir", folder]);
+    start(
+      "consul",
+      [
+        "consul",
+        "agent",
+        "-dev",
+        "-bind=127.0.0.1",
+        "-client=127.0.0.1",
+        "-log-level=warn",
+        "-http-port",
+        `${consulPort}`,
+        "-dns-port",
+        `${dns}`,
+        "-grpc-port=-1",
+        "-grpc-tls-port=-1",
+        "-server-port",
+        `${server}`,
+        "-serf-lan-port",
+        `${serf}`,
+        "-serf-wan-port=-1",
+        "-hcl=disable_update_check = true",
+      ],
+      "SIGINT",
+    );
+    const bin = await postgresBin();
+    const data = join(folder, "postgres");
+    const password = crypto.randomUUID();
+    const passwordFile = join(folder, "password");
+    await writeFile(passwordFile, password, { mode: 0o600 });
+    if (process.getuid?.() === 0) {
+      await chown(folder, nobody.uid, nobody.gid);
+      await chown(passwordFile, nobody.uid, nobody.gid);
+    }
+    await run(
+      asNobody([
+        join(bin, "initdb"),
+        "-D",
+        data,
+        "-U",
+        "test",
+        "-A",
+        "scram-sha-256",
+        `--pwfile=${passwordFile}`,
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+        "-N",
+      ]),
+    );
+    start(
+      "postgres",
+      asNobody([
+        join(bin, "postgres"),
+        "-D",
+        data,
+        "-p",
+        `${postgresPort}`,
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        `unix_socket_directories=${folder}`,
+        "-c",
+        "fsync=off",
+        "-c",
+        "max_connections=300",
+      ]),
+      "SIGINT",
+    );
+    const open = async (port: number) => {
+      const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data: () => {} } });
+      socket.end();
+      return true;
+    };
+    const deadlineMs = 30_000;
+    await Promise.all([
+      until(() => open(redisPort), { deadlineMs, what: "Redis" }),
+      until(() => open(postgresPort), { deadlineMs, what: "PostgreSQL" }),
+      until(async () => (await (await fetch(`http://127.0.0.1:${consulPort}/v1/status/leader`)).text()).length > 4, {
+        deadlineMs,
+        what: "Consul's leader",
+      }),
+    ]);
+    return {
+      env: {
+        TEST_REDIS_URL: `redis://127.0.0.1:${redisPort}/0`,
+        TEST_DATABASE_URL: `postgres://test:${password}@127.0.0.1:${postgresPort}/postgres`,
+        TEST_CONSUL_ADDR: `127.0.0.1:${consulPort}`,
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

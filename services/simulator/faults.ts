@@ -1,0 +1,85 @@
+import { z } from "@hono/zod-openapi";
+
+const digits = z.string().regex(/^\d{5,15}$/, "digits of a phone number, without +");
+
+const target = {
+  /** Only this phone: the business whose connection it is or, for ticks and deliveries, either side. All where absent. */
+  phone: digits.optional(),
+  /** How often it strikes before it is spent. */
+  times: z.int().min(1).optional(),
+};
+
+const ms = z.int().min(0).max(600_000);
+
+/** What can be made to go wrong. The first six end a connection; the others last until they are spent or deleted. */
+export const faultSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("drop"), ...target, after_frames: z.int().min(1).optional() }),
+  z.strictObject({ kind: z.literal("replaced"), ...target }),
+  z.strictObject({ kind: z.literal("logged_out"), ...target }),
+  z.strictObject({ kind: z.literal("restart"), ...target }),
+  z.strictObject({ kind: z.literal("unavailable"), ...target, at: z.enum(["stream", "login", "upgrade"]).default("stream") }),
+  z.strictObject({ kind: z.literal("login_failure"), ...target, reason: z.enum(["401", "403", "405", "500", "503"]) }),
+  z.strictObject({ kind: z.literal("silence"), ...target, answer_pings: z.boolean().default(false) }),
+  z.strictObject({ kind: z.literal("ack_delay"), ...target, ms }),
+  z.strictObject({ kind: z.literal("ack_refuse"), ...target, code: z.int().min(400).max(599) }),
+  z.strictObject({ kind: z.literal("ack_lost"), ...target }),
+  z.strictObject({ kind: z.literal("duplicate"), ...target, copies: z.int().min(2).max(10).default(2) }),
+  z.strictObject({ kind: z.literal("ticks"), ...target, mode: z.enum(["none", "reversed", "delayed"]), ms: ms.default(1000) }),
+  z.strictObject({ kind: z.literal("not_on_whatsapp"), ...target }),
+]);
+
+export type Fault = z.output<typeof faultSchema>;
+export type FaultKind = Fault["kind"];
+export type FaultOf<K extends FaultKind> = Extract<Fault, { kind: K }>;
+
+/** Those that strike a connection that is open when they are made. */
+export const immediateKinds = ["replaced", "logged_out", "restart"] as const satisfies readonly FaultKind[];
+
+type Entry = { fault: Fault; left: number };
+
+/** The faults in force. */
+export class Faults {
+  #byKind = new Map<FaultKind, Entry[]>();
+
+  add(fault: Fault): void {
+    const entries = this.#byKind.get(fault.kind) ?? [];
+    entries.push({ fault, left: fault.times ?? Number.POSITIVE_INFINITY });
+    this.#byKind.set(fault.kind, entries);
+  }
+
+  clear(): void {
+    this.#byKind.clear();
+  }
+
+  list(): (Fault & { left?: number })[] {
+    return [...this.#byKind.values()].flat().map(({ fault, left }) => (Number.isFinite(left) ? { ...fault, left } : fault));
+  }
+
+  /** The fault of this kind that concerns one of these phones, if any; it counts as struck once. */
+  strike<K extends FaultKind>(kind: K, ...phones: (string | undefined)[]): FaultOf<K> | undefined {
+    return this.strikeIf(kind, () => true, ...phones);
+  }
+
+  /** As `strike`, among those that `condition` accepts. */
+  strikeIf<K extends FaultKind>(
+    kind: K,
+    condition: (fault: FaultOf<K>) => boolean,
+    ...phones: (string | undefined)[]
+  ): FaultOf<K> | undefined {
+    const entries = this.#byKind.get(kind);
+    if (!entries) return undefined;
+    const entry = entries.find(
+      ({ fault }) => (fault.phone === undefined || phones.includes(fault.phone)) && condition(fault as FaultOf<K>),
+    );
+    if (!entry) return undefined;
+    entry.left -= 1;
+    if (entry.left <= 0) this.#remove(kind, entry);
+    return entry.fault as FaultOf<K>;
+  }
+
+  #remove(kind: FaultKind, entry: Entry): void {
+    const left = (this.#byKind.get(kind) ?? []).filter((other) => other !== entry);
+    if (left.length > 0) this.#byKind.set(kind, left);
+    else this.#byKind.delete(kind);
+  }
+}

@@ -1,0 +1,111 @@
+import { decodeBinaryNode, encodeBinaryNode } from "@whiskeysockets/baileys";
+import type { Store } from "../store.ts";
+import type { BinaryNode } from "../wire/stanza.ts";
+
+type Letter = { seq: number; stanza: Buffer; due: number; attempts: number };
+
+/** Where a device's stanzas go while it is logged in. */
+export type Recipient = { deliver(stanza: Uint8Array): void };
+
+/** What an acknowledgement names: the stanza's tag, id, and type where it has one. */
+export const letterKey = (tag: string, id: string, type?: string) => (tag === "message" ? `message ${id}` : `${tag} ${id} ${type ?? ""}`);
+
+/**
+ * What the server holds for one device until the device acknowledges it. Each letter goes out once while the device
+ * is logged in, and again, marked offline, after each later login, for as long as it is not acknowledged.
+ */
+export class Mailbox {
+  readonly #phone: string;
+  readonly #device: number;
+  readonly #store: Store;
+  readonly #letters = new Map<string, Letter>();
+  #recipient: Recipient | undefined;
+  #catchingUp = false;
+
+  constructor(phone: string, device: number, store: Store) {
+    this.#phone = phone;
+    this.#device = device;
+    this.#store = store;
+    const rows = store.db
+      .query<{ seq: number; key: string; stanza: Uint8Array }, [string, number]>(
+        "SELECT seq, key, stanza FROM mail WHERE phone = ? AND device = ? ORDER BY seq",
+      )
+      .all(phone, device);
+    for (const row of rows) this.#letters.set(row.key, { seq: row.seq, stanza: Buffer.from(row.stanza), due: 0, attempts: 0 });
+  }
+
+  get size(): number {
+    return this.#letters.size;
+  }
+
+  /**
+   * Takes a stanza for the device; it goes out at `due` (Unix ms, at once by default), or after the next login. The
+   * stanza is safe once the store has committed. A letter of the same key takes the place of the earlier one.
+   */
+  put(stanza: BinaryNode, { due = 0, copies = 1 }: { due?: number; copies?: number } = {}): void {
+    const key = letterKey(stanza.tag, stanza.attrs["id"]!, stanza.attrs["type"]);
+    const earlier = this.#letters.get(key);
+    if (earlier) this.#erase(key, earlier);
+    const letter: Letter = { seq: nextSeq(this.#store), stanza: encodeBinaryNode(stanza), due, attempts: 0 };
+    this.#letters.set(key, letter);
+    this.#store.write(() =>
+      this.#store.db
+        .query("INSERT INTO mail (seq, phone, device, key, stanza) VALUES (?, ?, ?, ?, ?)")
+        .run(letter.seq, this.#phone, this.#device, key, letter.stanza),
+    );
+    const wait = due - Date.now();
+    if (wait > 0) setTimeout(() => this.#post(key, letter, copies), wait).unref();
+    else this.#store.afterCommit(() => this.#post(key, letter, copies));
+  }
+
+  /** False if there is no such letter. */
+  acknowledge(key: string): boolean {
+    const letter = this.#letters.get(key);
+    if (!letter) return false;
+    this.#erase(key, letter);
+    return true;
+  }
+
+  /** The device is here: sends what is due, in order, marked offline; from now on letters go out as they come. Gives their number. */
+  async open(recipient: Recipient): Promise<number> {
+    this.#recipient = recipient;
+    this.#catchingUp = true;
+    const backlog = [...this.#letters.values()].filter((letter) => letter.due <= Date.now());
+    for (const letter of backlog) {
+      const stanza = await decodeBinaryNode(letter.stanza);
+      if (this.#recipient !== recipient) return 0;
+      recipient.deliver(encodeBinaryNode({ ...stanza, attrs: { ...stanza.attrs, offline: String(letter.attempts) } }));
+      letter.attempts += 1;
+    }
+    this.#catchingUp = false;
+    // What came in, or came due, while the backlog was written.
+    for (const [key, letter] of this.#letters) {
+      if (letter.due <= Date.now()) this.#post(key, letter, 1);
+    }
+    return backlog.length;
+  }
+
+  /** The device is gone. A connection that a later one has replaced closes nothing. */
+  close(recipient: Recipient): void {
+    if (this.#recipient === recipient) this.#recipient = undefined;
+  }
+
+  #post(key: string, letter: Letter, copies: number): void {
+    if (!this.#recipient || this.#catchingUp || letter.attempts > 0 || this.#letters.get(key) !== letter) return;
+    letter.attempts += 1;
+    for (let copy = 0; copy < copies; copy++) this.#recipient.deliver(letter.stanza);
+  }
+
+  #erase(key: string, letter: Letter): void {
+    this.#letters.delete(key);
+    this.#store.write(() => this.#store.db.query("DELETE FROM mail WHERE seq = ?").run(letter.seq));
+  }
+}
+
+const lastSeqs = new WeakMap<Store, number>();
+
+function nextSeq(store: Store): number {
+  const last = lastSeqs.get(store) ?? store.db.query<{ seq: number | null }, []>("SELECT max(seq) AS seq FROM mail").get()?.seq ?? 0;
+  lastSeqs.set(store, last + 1);
+  return last + 1;
+}

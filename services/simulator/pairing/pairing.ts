@@ -1,0 +1,189 @@
+import { randomBytes } from "node:crypto";
+import { AppError } from "../../../lib/core/errors.ts";
+import { deadline } from "../../../lib/core/time.ts";
+import type { Device } from "../phones/device.ts";
+import type { Phone } from "../phones/phone.ts";
+import type { Store } from "../store.ts";
+import type { Connection } from "../wire/connection.ts";
+import { lidJid, phoneJid } from "../wire/jid.ts";
+import type { BinaryNode } from "../wire/stanza.ts";
+import { child, node, nowS, requiredBytes, server, stanzaId } from "../wire/stanza.ts";
+import { companionSigned, vouch } from "./adv.ts";
+import type { LinkCodeExchange } from "./linkcode.ts";
+import { agree, answerHello } from "./linkcode.ts";
+import type { Registration } from "./registration.ts";
+
+/** As many as WhatsApp gives: the client shows the first for a minute, each of the others for 20 s. */
+const refsOffered = 6;
+/** How long a companion may take to answer the phone, in ms. */
+const patience = 10_000;
+
+type Pending = {
+  phone: Phone;
+  device: number;
+  details: Buffer;
+  linked: (device: Device) => void;
+  failed: (error: Error) => void;
+};
+
+type CodeHello = { jidPhone: string; wrappedEphemeral: Buffer; ref: string; exchange?: LinkCodeExchange; phone?: Phone };
+
+/** A connection whose client is not linked to a phone yet. */
+type Candidate = { connection: Connection; registration: Registration; refs: string[]; code?: CodeHello; pending?: Pending };
+
+/**
+ * Links companions to phones.
+ *
+ *   candidate ──scan(qr)──────────────────────────────────┐
+ *       └──companion_hello──enterCode──companion_finish──┤
+ *                                                          ▼
+ *                          pair-success ──pair-device-sign──▶ linked: 515, the client comes back and logs in
+ */
+export class Pairing {
+  readonly #store: Store;
+  readonly #candidates = new Map<Connection, Candidate>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Offers QR references to a client that has no account. */
+  offer(connection: Connection, registration: Registration): void {
+    const refs = Array.from({ length: refsOffered }, () => `2@${randomBytes(48).toString("base64")}`);
+    this.#candidates.set(connection, { connection, registration, refs });
+    const content = refs.map((ref) => node("ref", {}, Buffer.from(ref)));
+    connection.send(node("iq", { from: server, type: "set", id: stanzaId(), xmlns: "md" }, [node("pair-device", {}, content)]));
+  }
+
+  forget(connection: Connection): void {
+    this.#candidates.get(connection)?.pending?.failed(new AppError("conflict", "The client went away before it was linked."));
+    this.#candidates.delete(connection);
+  }
+
+  /** The phone's camera sees a QR code. Resolves when the companion is linked. */
+  async scan(phone: Phone, qr: string): Promise<Device> {
+    const [ref, noiseKey, identity, advSecret] = qr.slice(qr.indexOf("#") + 1).split(",");
+    const candidate = [...this.#candidates.values()].find((other) => ref !== undefined && other.refs.includes(ref));
+    if (!candidate || !noiseKey || !identity || !advSecret) {
+      throw new AppError("conflict", "This QR code is not one that a connected client shows now; ask for a new one.");
+    }
+    const { registration } = candidate;
+    if (noiseKey !== registration.noiseKey.toString("base64") || identity !== registration.identity.toString("base64")) {
+      throw new AppError("conflict", "The QR code names other keys than the client that shows it.");
+    }
+    return this.#succeed(candidate, phone, Buffer.from(advSecret, "base64"));
+  }
+
+  /** A client asks to be linked by code to the phone of this number. */
+  hello(connection: Connection, iq: BinaryNode): void {
+    const candidate = this.#candidates.get(connection);
+    const request = child(iq, "link_code_companion_reg");
+    if (!candidate || !request) return;
+    const ref = randomBytes(16).toString("base64");
+    const phone = /^(\d+)@/.exec(request.attrs["jid"] ?? "")?.[1] ?? "";
+    candidate.code = { jidPhone: phone, wrappedEphemeral: requiredBytes(request, "link_code_pairing_wrapped_companion_ephemeral_pub"), ref };
+    const answer = node("link_code_companion_reg", { stage: "companion_hello" }, [node("link_code_pairing_ref", {}, Buffer.from(ref))]);
+    connection.send(node("iq", { from: server, type: "result", id: iq.attrs["id"] }, [answer]));
+  }
+
+  /** The code is typed in at the phone. Resolves when the companion is linked; a wrong code is a conflict. */
+  async enterCode(phone: Phone, code: string): Promise<Device> {
+    const candidate = [...this.#candidates.values()].findLast((other) => other.code?.jidPhone === phone.phone);
+    if (!candidate?.code) throw new AppError("conflict", "No client asks to be linked to this phone by code.");
+    const exchange = await answerHello(code, candidate.code.wrappedEphemeral);
+    candidate.code = { ...candidate.code, exchange, phone };
+    const linked = this.#await(candidate, phone, Buffer.alloc(0));
+    candidate.connection.send(
+      node("notification", { from: server, type: "link_code_companion_reg", id: stanzaId(), t: nowS() }, [
+        node("link_code_companion_reg", { stage: "primary_hello" }, [
+          node("link_code_pairing_wrapped_primary_ephemeral_pub", {}, exchange.wrappedEphemeral),
+          node("primary_identity_pub", {}, phone.identity.public),
+          node("link_code_pairing_ref", {}, Buffer.from(candidate.code.ref)),
+        ]),
+      ]),
+    );
+    return linked;
+  }
+
+  /** The companion's last word in linking by code. */
+  finish(connection: Connection, iq: BinaryNode): void {
+    const candidate = this.#candidates.get(connection);
+    const request = child(iq, "link_code_companion_reg");
+    const { exchange, phone } = candidate?.code ?? {};
+    if (!candidate?.pending || !request || !exchange || !phone) return;
+    let advSecret: Buffer;
+    try {
+      const identity = requiredBytes(request, "companion_identity_public");
+      advSecret = agree(exchange, phone.identity, identity, requiredBytes(request, "link_code_pairing_wrapped_key_bundle"));
+    } catch (error) {
+      connection.send(node("iq", { from: server, type: "error", id: iq.attrs["id"] }, [node("error", { code: "400", text: "bad-request" })]));
+      candidate.pending.failed(new AppError("conflict", "That is not the code the client shows.", { cause: error }));
+      return;
+    }
+    connection.send(node("iq", { from: server, type: "result", id: iq.attrs["id"] }));
+    this.#sendSuccess(candidate, phone, advSecret);
+  }
+
+  /** The companion's answer to pair-success. False if this connection was not asked for one. */
+  signed(connection: Connection, iq: BinaryNode): boolean {
+    const candidate = this.#candidates.get(connection);
+    const answer = child(iq, "pair-device-sign");
+    if (!candidate?.pending || !answer) return false;
+    const { phone, device, details, linked, failed } = candidate.pending;
+    const { registration } = candidate;
+    if (!companionSigned(phone.identity, registration.identity, details, requiredBytes(answer, "device-identity"))) {
+      failed(new AppError("conflict", "The client's signature for the account is wrong."));
+      connection.endWith({ code: "400" });
+      return true;
+    }
+    this.#candidates.delete(connection);
+    const companion = phone.link({ id: device, ...registration, linkedAt: Date.now(), synced: false });
+    this.#store.afterCommit(() => {
+      connection.endWith({ code: "515" });
+      linked(companion);
+    });
+    return true;
+  }
+
+  #succeed(candidate: Candidate, phone: Phone, advSecret: Buffer): Promise<Device> {
+    const linked = this.#await(candidate, phone, Buffer.alloc(0));
+    this.#sendSuccess(candidate, phone, advSecret);
+    return linked;
+  }
+
+  #await(candidate: Candidate, phone: Phone, details: Buffer): Promise<Device> {
+    if (candidate.pending) throw new AppError("conflict", "This client is being linked already.");
+    const { promise, resolve, reject } = Promise.withResolvers<Device>();
+    const expired = deadline(patience);
+    const onExpiry = () => failed(new AppError("upstream_timeout", "The client did not answer the phone in time."));
+    const failed = (error: Error) => {
+      delete candidate.pending;
+      expired.removeEventListener("abort", onExpiry);
+      reject(error);
+    };
+    const linked = (device: Device) => {
+      expired.removeEventListener("abort", onExpiry);
+      resolve(device);
+    };
+    expired.addEventListener("abort", onExpiry);
+    candidate.pending = { phone, device: phone.nextDeviceId(), details, linked, failed };
+    return promise;
+  }
+
+  #sendSuccess({ connection, registration, pending }: Candidate, phone: Phone, advSecret: Buffer): void {
+    if (!pending) return;
+    const voucher = vouch(phone.identity, registration.identity, pending.device, advSecret);
+    pending.details = voucher.details;
+    connection.send(
+      node("iq", { from: server, type: "set", id: stanzaId(), xmlns: "md", t: nowS() }, [
+        node("pair-success", {}, [
+          node("device-identity", {}, voucher.envelope),
+          // Without a business name the client has no name, and sends neither presence nor active receipts.
+          node("biz", { name: phone.name }),
+          node("platform", { name: "android" }),
+          node("device", { jid: phoneJid(phone.phone, pending.device), lid: lidJid(phone.lid, pending.device) }),
+        ]),
+      ]),
+    );
+  }
+}

@@ -1,0 +1,124 @@
+import { randomInt } from "node:crypto";
+import type { KeyPair } from "../keys.ts";
+import { generateKeyPair, generateSignedPreKey } from "../keys.ts";
+import type { Store } from "../store.ts";
+import type { DeviceIdentity } from "./device.ts";
+import { Device } from "./device.ts";
+import { Screen } from "./screen.ts";
+import type { PhoneKeys } from "./signal.ts";
+import { SignalSessions } from "./signal.ts";
+
+/** How far a phone goes by itself with what it receives. */
+export type Ticks = "none" | "delivered" | "read";
+
+export type PhoneState = { name: string; keys: PhoneKeys; nextDevice: number; ticks: Ticks };
+
+/** A virtual phone: device 0 of a WhatsApp account, with the companions linked to it. */
+export class Phone {
+  readonly phone: string;
+  readonly lid: string;
+  readonly devices = new Map<number, Device>();
+  readonly signal: SignalSessions;
+  readonly screen: Screen;
+  readonly #store: Store;
+  #state: PhoneState;
+
+  constructor(phone: string, lid: string, state: PhoneState, store: Store) {
+    this.phone = phone;
+    this.lid = lid;
+    this.#state = state;
+    this.#store = store;
+    this.signal = new SignalSessions(phone, state.keys, store);
+    this.screen = new Screen(phone, store);
+  }
+
+  get name(): string {
+    return this.#state.name;
+  }
+  get identity(): KeyPair {
+    return this.#state.keys.identity;
+  }
+  get ticks(): Ticks {
+    return this.#state.ticks;
+  }
+
+  change(change: Partial<Pick<PhoneState, "name" | "ticks">>): void {
+    this.#state = { ...this.#state, ...change };
+    this.save();
+  }
+
+  /** The number the next companion gets. */
+  nextDeviceId(): number {
+    const id = this.#state.nextDevice;
+    this.#state = { ...this.#state, nextDevice: id + 1 };
+    this.save();
+    return id;
+  }
+
+  link(identity: DeviceIdentity): Device {
+    const device = new Device(this.phone, identity, Buffer.alloc(0), this.#store);
+    this.devices.set(device.id, device);
+    device.save();
+    return device;
+  }
+
+  unlink(device: Device): void {
+    this.devices.delete(device.id);
+    device.remove();
+  }
+
+  save(): void {
+    this.#store.writeLatest(`phone ${this.phone}`, () =>
+      this.#store.db
+        .query("INSERT OR REPLACE INTO phones (phone, lid, state) VALUES (?, ?, ?)")
+        .run(this.phone, this.lid, encodeState(this.#state)),
+    );
+  }
+}
+
+export function newPhoneState(name: string): PhoneState {
+  const identity = generateKeyPair();
+  return {
+    name,
+    nextDevice: 1,
+    ticks: "read",
+    // 14 bits, as libsignal makes them.
+    keys: { identity, registrationId: randomInt(1, 0x3fff), signedPreKey: generateSignedPreKey(identity, 1) },
+  };
+}
+
+const pairToText = (pair: KeyPair) => Buffer.concat([pair.private, pair.public]).toString("base64");
+
+function textToPair(text: string): KeyPair {
+  const both = Buffer.from(text, "base64");
+  return { private: both.subarray(0, 32), public: both.subarray(32) };
+}
+
+function encodeState({ keys, ...rest }: PhoneState): string {
+  return JSON.stringify({
+    ...rest,
+    identity: pairToText(keys.identity),
+    registrationId: keys.registrationId,
+    signedPreKey: { keyId: keys.signedPreKey.keyId, pair: pairToText(keys.signedPreKey.keyPair), signature: keys.signedPreKey.signature.toString("base64") },
+  });
+}
+
+export function decodeState(text: string): PhoneState {
+  const { identity, registrationId, signedPreKey, ...rest } = JSON.parse(text) as Omit<PhoneState, "keys"> & {
+    identity: string;
+    registrationId: number;
+    signedPreKey: { keyId: number; pair: string; signature: string };
+  };
+  return {
+    ...rest,
+    keys: {
+      identity: textToPair(identity),
+      registrationId,
+      signedPreKey: {
+        keyId: signedPreKey.keyId,
+        keyPair: textToPair(signedPreKey.pair),
+        signature: Buffer.from(signedPreKey.signature, "base64"),
+      },
+    },
+  };
+}

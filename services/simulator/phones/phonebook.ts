@@ -1,0 +1,65 @@
+import { createHash } from "node:crypto";
+import type { Store } from "../store.ts";
+import type { UserAddress } from "../wire/jid.ts";
+import { decodeState as decodeDevice, Device } from "./device.ts";
+import { decodeState as decodePhone, newPhoneState, Phone } from "./phone.ts";
+
+/** A LID of 15 digits that belongs to a number: opaque to clients, the same each time it is worked out. */
+function lidOf(phone: string): string {
+  const digest = createHash("sha256").update(`lid ${phone}`).digest();
+  return String(100_000_000_000_000n + (digest.readBigUInt64BE() % 900_000_000_000_000n));
+}
+
+/** All phones there are. Any number is a phone: one that nobody made is made when it is first asked for. */
+export class PhoneBook {
+  readonly #store: Store;
+  readonly #byPhone = new Map<string, Phone>();
+  readonly #byLid = new Map<string, Phone>();
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.#load();
+  }
+
+  all(): Phone[] {
+    return [...this.#byPhone.values()];
+  }
+  get size(): number {
+    return this.#byPhone.size;
+  }
+
+  get(phone: string): Phone | undefined {
+    return this.#byPhone.get(phone);
+  }
+
+  obtain(phone: string): Phone {
+    const known = this.#byPhone.get(phone);
+    if (known) return known;
+    const created = new Phone(phone, lidOf(phone), newPhoneState(`+${phone}`), this.#store);
+    created.save();
+    this.#add(created);
+    return created;
+  }
+
+  /** The phone behind an address. A LID that no phone has belongs to nobody. */
+  at(address: UserAddress): Phone | undefined {
+    return address.byLid ? this.#byLid.get(address.user) : this.obtain(address.user);
+  }
+
+  #add(phone: Phone): void {
+    this.#byPhone.set(phone.phone, phone);
+    this.#byLid.set(phone.lid, phone);
+  }
+
+  #load(): void {
+    const { db } = this.#store;
+    for (const row of db.query<{ phone: string; lid: string; state: string }, []>("SELECT phone, lid, state FROM phones").all()) {
+      this.#add(new Phone(row.phone, row.lid, decodePhone(row.state), this.#store));
+    }
+    const devices = db.query<{ phone: string; state: string; prekeys: Uint8Array }, []>("SELECT phone, state, prekeys FROM devices").all();
+    for (const row of devices) {
+      const device = new Device(row.phone, decodeDevice(row.state), Buffer.from(row.prekeys), this.#store);
+      this.#byPhone.get(row.phone)?.devices.set(device.id, device);
+    }
+  }
+}

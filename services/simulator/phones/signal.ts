@@ -1,0 +1,163 @@
+import type { SignalStorage } from "libsignal";
+import { ProtocolAddress, SessionBuilder, SessionCipher, SessionRecord } from "libsignal";
+import { randomInt } from "node:crypto";
+import type { KeyPair, SignedPreKey } from "../keys.ts";
+import { generateKeyPair, signalKey } from "../keys.ts";
+import type { Store } from "../store.ts";
+
+/** What somebody needs to begin a session with a device. Keys are 32 bytes. */
+export type KeyBundle = {
+  registrationId: number;
+  identity: Buffer;
+  signedPreKey: { keyId: number; public: Buffer; signature: Buffer };
+  preKey?: { keyId: number; public: Buffer };
+};
+
+export type Encrypted = { type: "pkmsg" | "msg"; ciphertext: Buffer };
+
+export type PhoneKeys = { identity: KeyPair; registrationId: number; signedPreKey: SignedPreKey };
+
+const signalPair = (pair: KeyPair) => ({ privKey: pair.private, pubKey: signalKey(pair.public) });
+
+declare module "libsignal" {
+  interface SessionRecord {
+    closeSession(session: { indexInfo: { closed: number } }): void;
+  }
+}
+
+/*
+ * libsignal prints whole sessions, private keys and all, when it closes one. The record is closed here without a word.
+ */
+SessionRecord.prototype.closeSession = function closeQuietly(session) {
+  session.indexInfo.closed = Date.now();
+};
+
+/**
+ * The Signal sessions of one phone's primary device with the devices of others: libsignal's own ciphers over records
+ * that stay in memory and are written behind.
+ */
+export class SignalSessions {
+  readonly #phone: string;
+  readonly #keys: PhoneKeys;
+  readonly #store: Store;
+  readonly #records = new Map<string, SessionRecord>();
+  readonly #storage: SignalStorage;
+
+  constructor(phone: string, keys: PhoneKeys, store: Store) {
+    this.#phone = phone;
+    this.#keys = keys;
+    this.#store = store;
+    this.#storage = this.#createStorage();
+  }
+
+  /** Throws when the ciphertext is not from a session that we have; the records are then as before, or the session is gone. */
+  async decrypt(address: ProtocolAddress, type: string, ciphertext: Buffer): Promise<Buffer> {
+    const cipher = new SessionCipher(this.#storage, address);
+    try {
+      if (type === "pkmsg") return await cipher.decryptPreKeyWhisperMessage(ciphertext);
+      return await cipher.decryptWhisperMessage(ciphertext);
+    } catch (error) {
+      // A failed attempt may have turned the ratchet of the record in memory; only a used-up counter leaves it whole.
+      if (!(error instanceof Error && error.name === "MessageCounterError")) this.forget(address);
+      throw error;
+    }
+  }
+
+  async encrypt(address: ProtocolAddress, plaintext: Buffer): Promise<Encrypted> {
+    const { type, body } = await new SessionCipher(this.#storage, address).encrypt(plaintext);
+    return { type: type === 3 ? "pkmsg" : "msg", ciphertext: Buffer.from(body as unknown as Uint8Array) };
+  }
+
+  has(address: ProtocolAddress): boolean {
+    return this.#load(address.toString())?.haveOpenSession() ?? false;
+  }
+
+  async begin(address: ProtocolAddress, bundle: KeyBundle): Promise<void> {
+    await new SessionBuilder(this.#storage, address).initOutgoing({
+      registrationId: bundle.registrationId,
+      identityKey: signalKey(bundle.identity),
+      signedPreKey: {
+        keyId: bundle.signedPreKey.keyId,
+        publicKey: signalKey(bundle.signedPreKey.public),
+        signature: bundle.signedPreKey.signature,
+      },
+      // libsignal does without a one-time key, though its types ask for one.
+      preKey: (bundle.preKey && { keyId: bundle.preKey.keyId, publicKey: signalKey(bundle.preKey.public) })!,
+    });
+  }
+
+  forget(address: ProtocolAddress): void {
+    const id = address.toString();
+    this.#records.delete(id);
+    this.#store.writeLatest(`session ${this.#phone} ${id}`, () =>
+      this.#store.db.query("DELETE FROM sessions WHERE phone = ? AND address = ?").run(this.#phone, id),
+    );
+  }
+
+  /** A fresh bundle, with a one-time key of its own, for a client that wants to write to this phone. */
+  bundle(): KeyBundle {
+    const { identity, registrationId, signedPreKey } = this.#keys;
+    const pair = generateKeyPair();
+    // 24 bits on the wire; libsignal takes 0 for none.
+    const keyId = randomInt(1, 0xffffff);
+    this.#store.write(() =>
+      this.#store.db
+        .query("INSERT OR REPLACE INTO own_prekeys (phone, id, keys) VALUES (?, ?, ?)")
+        .run(this.#phone, keyId, Buffer.concat([pair.private, pair.public])),
+    );
+    return {
+      registrationId,
+      identity: identity.public,
+      signedPreKey: { keyId: signedPreKey.keyId, public: signedPreKey.keyPair.public, signature: signedPreKey.signature },
+      preKey: { keyId, public: pair.public },
+    };
+  }
+
+  #load(id: string): SessionRecord | undefined {
+    const known = this.#records.get(id);
+    if (known) return known;
+    const row = this.#store.db
+      .query<{ record: string }, [string, string]>("SELECT record FROM sessions WHERE phone = ? AND address = ?")
+      .get(this.#phone, id);
+    if (!row) return undefined;
+    const record = SessionRecord.deserialize(JSON.parse(row.record) as Uint8Array);
+    this.#records.set(id, record);
+    return record;
+  }
+
+  #createStorage(): SignalStorage {
+    const db = this.#store.db;
+    return {
+      loadSession: async (id) => this.#load(id),
+      storeSession: async (id, record) => {
+        this.#records.set(id, record);
+        this.#store.writeLatest(`session ${this.#phone} ${id}`, () =>
+          db
+            .query("INSERT OR REPLACE INTO sessions (phone, address, record) VALUES (?, ?, ?)")
+            .run(this.#phone, id, JSON.stringify(record.serialize())),
+        );
+      },
+      isTrustedIdentity: () => true,
+      loadPreKey: async (id) => {
+        if (!id) return undefined;
+        this.#store.flush();
+        const row = db
+          .query<{ keys: Uint8Array }, [string, number]>("SELECT keys FROM own_prekeys WHERE phone = ? AND id = ?")
+          .get(this.#phone, Number(id));
+        if (!row) return undefined;
+        const keys = Buffer.from(row.keys);
+        return signalPair({ private: keys.subarray(0, 32), public: keys.subarray(32) });
+      },
+      removePreKey: (id) =>
+        this.#store.write(() => db.query("DELETE FROM own_prekeys WHERE phone = ? AND id = ?").run(this.#phone, id)),
+      loadSignedPreKey: () => signalPair(this.#keys.signedPreKey.keyPair),
+      getOurRegistrationId: () => this.#keys.registrationId,
+      getOurIdentity: () => signalPair(this.#keys.identity),
+    };
+  }
+}
+
+/** The name of a device in a phone's sessions: by phone number, since a device is the same by LID and by number. */
+export function deviceAddress(phone: string, device: number): ProtocolAddress {
+  return new ProtocolAddress(phone, device);
+}

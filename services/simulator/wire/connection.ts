@@ -1,0 +1,153 @@
+import { decodeBinaryNode, encodeBinaryNode } from "@whiskeysockets/baileys";
+import type { ServerWebSocket } from "bun";
+import { NoiseHandshake } from "../noise/handshake.ts";
+import type { ClientHello } from "../noise/handshake.ts";
+import type { NoiseIdentity } from "../noise/identity.ts";
+import type { NoiseTransport } from "../noise/transport.ts";
+import type { Device } from "../phones/device.ts";
+import type { Phone } from "../phones/phone.ts";
+import { FrameReader, frame } from "./frames.ts";
+import type { BinaryNode } from "./stanza.ts";
+import { node } from "./stanza.ts";
+
+export type Socket = ServerWebSocket<{ connection?: Connection }>;
+
+/** Who logged in on a connection. */
+export type Login = { phone: Phone; device: Device };
+
+export type ConnectionEvents = {
+  /** The handshake is done; the answer decides what the client may do. */
+  onHello(connection: Connection, hello: ClientHello): void | Promise<void>;
+  /** A stanza, in the order it was sent; the next one waits for this one. */
+  onStanza(connection: Connection, stanza: BinaryNode): void | Promise<void>;
+  /** The client broke the protocol; the connection is closed. */
+  onError(connection: Connection, error: unknown): void;
+};
+
+/**
+ * One client's WebSocket.
+ *
+ *   hello ──first frame──▶ finish ──second frame──▶ open ──close() or the client goes──▶ closed
+ */
+export class Connection {
+  login: Login | undefined;
+  /** Frames the client sent after the handshake. */
+  received = 0;
+  /** Ends the connection when so many frames have come. */
+  dropAt: number | undefined;
+  /** Mute: "all" takes no stanza and sends none; "messages" still answers queries. */
+  mute: "none" | "messages" | "all" = "none";
+  readonly #socket: Socket;
+  readonly #events: ConnectionEvents;
+  readonly #reader = new FrameReader();
+  readonly #handshake: NoiseHandshake;
+  #transport: NoiseTransport | undefined;
+  #greeted = false;
+  #closed = false;
+  #incoming: Buffer[] = [];
+  #busy = false;
+  #outgoing: Buffer[] = [];
+
+  constructor(socket: Socket, identity: NoiseIdentity, events: ConnectionEvents) {
+    this.#socket = socket;
+    this.#events = events;
+    this.#handshake = new NoiseHandshake(identity);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  receive(data: Buffer): void {
+    if (this.#closed) return;
+    try {
+      this.#incoming.push(...this.#reader.push(data));
+    } catch (error) {
+      return this.#fail(error);
+    }
+    void this.#work();
+  }
+
+  send(stanza: BinaryNode): void {
+    this.#sendEncoded(encodeBinaryNode(stanza));
+  }
+
+  /** A stanza that nobody asked for: from the mailbox, already encoded. */
+  deliver(stanza: Uint8Array): void {
+    if (this.mute === "none") this.#sendEncoded(stanza);
+  }
+
+  #sendEncoded(stanza: Uint8Array): void {
+    if (this.#closed || !this.#transport || this.mute === "all") return;
+    // What is sent in one turn of the loop travels in one WebSocket message.
+    if (this.#outgoing.length === 0) queueMicrotask(() => this.#flush());
+    this.#outgoing.push(frame(this.#transport.encrypt(stanza)));
+  }
+
+  /** `<stream:error>` and the end. */
+  endWith(attrs: Record<string, string>, reason?: BinaryNode): void {
+    this.send(node("stream:error", attrs, reason ? [reason] : undefined));
+    this.close();
+  }
+
+  /** Closes in order, after what was sent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#flush();
+    this.#closed = true;
+    this.#socket.close();
+  }
+
+  /** Cuts the line, as a network would. */
+  drop(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.terminate();
+  }
+
+  /** The client went. */
+  ended(): void {
+    this.#closed = true;
+  }
+
+  #flush(): void {
+    if (this.#outgoing.length === 0) return;
+    const bytes = this.#outgoing.length === 1 ? this.#outgoing[0]! : Buffer.concat(this.#outgoing);
+    this.#outgoing = [];
+    if (!this.#closed) this.#socket.sendBinary(bytes);
+  }
+
+  async #work(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      for (let next = this.#incoming.shift(); next && !this.#closed; next = this.#incoming.shift()) await this.#take(next);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #take(bytes: Buffer): Promise<void> {
+    if (!this.#greeted) {
+      this.#greeted = true;
+      this.#socket.sendBinary(frame(this.#handshake.hello(bytes)));
+      return;
+    }
+    if (!this.#transport) {
+      const hello = this.#handshake.finish(bytes);
+      this.#transport = hello.transport;
+      return this.#events.onHello(this, hello);
+    }
+    const stanza = await decodeBinaryNode(this.#transport.decrypt(bytes));
+    this.received += 1;
+    if (this.dropAt !== undefined && this.received >= this.dropAt) return this.drop();
+    if (this.mute !== "all") await this.#events.onStanza(this, stanza);
+  }
+
+  #fail(error: unknown): void {
+    this.#events.onError(this, error);
+    this.drop();
+  }
+}

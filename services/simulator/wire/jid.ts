@@ -1,0 +1,17 @@
+import { jidDecode } from "@whiskeysockets/baileys";
+
+/** A user's address as a client wrote it: by phone number or by LID, with the device (0 is the phone itself). */
+export type UserAddress = { user: string; byLid: boolean; device: number };
+
+/** Parses a user's JID; undefined for groups, broadcasts and whatever else is not one user. */
+export function userAddress(jid: string | undefined): UserAddress | undefined {
+  const decoded = jid === undefined ? undefined : jidDecode(jid);
+  if (!decoded || !/^\d+$/.test(decoded.user)) return undefined;
+  if (decoded.server !== "s.whatsapp.net" && decoded.server !== "lid" && decoded.server !== "c.us") return undefined;
+  return { user: decoded.user, byLid: decoded.server === "lid", device: decoded.device ?? 0 };
+}
+
+const withDevice = (user: string, device: number, host: string) => (device === 0 ? `${user}@${host}` : `${user}:${device}@${host}`);
+
+export const phoneJid = (phone: string, device = 0) => withDevice(phone, device, "s.whatsapp.net");
+export const lidJid = (lid: string, device = 0) => withDevice(lid, device, "lid");

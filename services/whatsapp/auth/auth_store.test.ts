@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { Database } from "bun:sqlite";
+import { randomBytes } from "node:crypto";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AuthStore, AuthStoreError } from "./auth_store.ts";
+import type { StoreFault } from "./auth_store.ts";
+import { KeyRing } from "./key_ring.ts";
+
+const business = "0190b2a0-0000-7000-8000-000000000001";
+const other = "0190b2a0-0000-7000-8000-000000000002";
+const key = () => randomBytes(32).toString("base64");
+const k1 = key();
+const ring = KeyRing.parse(`k1:${k1}`);
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "auth-store-"));
+  path = join(folder, "a", "auth.db");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function filled(): void {
+  const store = AuthStore.open(path, business, ring);
+  store.write(Array.from({ length: 500 }, (_, i) => [`pre-key:${i}`, randomBytes(64)] as const));
+  store.write([["creds", Buffer.from("the credentials")]]);
+  store.close();
+}
+
+function faultOf(open: () => unknown): StoreFault | undefined {
+  try {
+    open();
+  } catch (error) {
+    if (error instanceof AuthStoreError) return error.fault;
+    throw error;
+  }
+  return undefined;
+}
+
+test("what was written is there after reopening, and what was deleted is not", () => {
+  filled();
+  let store = AuthStore.open(path, business, ring);
+  store.write([
+    ["pre-key:7", null],
+    ["creds", Buffer.from("newer")],
+  ]);
+  store.close();
+  store = AuthStore.open(path, business, ring);
+  expect(store.read("creds")?.toString()).toBe("newer");
+  expect(store.read("pre-key:7")).toBeUndefined();
+  expect(store.read("pre-key:8")).toHaveLength(64);
+  store.close();
+});
+
+test("a write that fails half way leaves nothing of itself", () => {
+  const store = AuthStore.open(path, business, ring);
+  function* halfWay(): Generator<readonly [string, Uint8Array]> {
+    yield ["session:a", Buffer.from("1")];
+    throw new Error("interrupted");
+  }
+  expect(() => store.write(halfWay())).toThrow("interrupted");
+  expect(store.read("session:a")).toBeUndefined();
+  store.close();
+});
+
+test("nothing readable is on the disk", () => {
+  filled();
+  for (const file of readdirSync(join(folder, "a"))) {
+    expect(readFileSync(join(folder, "a", file), "latin1")).not.toContain("the credentials");
+  }
+});
+
+test("a wrong key, a foreign file, another business's store and damage are told apart, and the file stays as it was", () => {
+  filled();
+  const pristine = readFileSync(path);
+
+  expect(faultOf(() => AuthStore.open(path, business, KeyRing.parse(`k1:${key()}`)))).toBe("wrong_key");
+  expect(faultOf(() => AuthStore.open(path, business, KeyRing.parse(`k2:${key()}`)))).toBe("wrong_key");
+  expect(faultOf(() => AuthStore.open(path, other, ring))).toBe("foreign");
+  expect(readFileSync(path)).toEqual(pristine);
+
+  const foreign = join(folder, "foreign.db");
+  const db = new Database(foreign);
+  db.run("CREATE TABLE t (x)");
+  db.close();
+  expect(faultOf(() => AuthStore.open(foreign, business, ring))).toBe("foreign");
+
+  const text = join(folder, "text.db");
+  writeFileSync(text, "not a database at all ".repeat(1000));
+  expect(faultOf(() => AuthStore.open(text, business, ring))).toBe("damaged");
+  expect(readFileSync(text, "utf8")).toStartWith("not a database");
+
+  for (const size of [0, 100, 5000, Math.floor(pristine.length / 2)]) {
+    const cut = join(folder, `cut-${size}.db`);
+    copyFileSync(path, cut);
+    truncateSync(cut, size);
+    expect(faultOf(() => AuthStore.open(cut, business, ring))).toBe("damaged");
+    expect(readFileSync(cut)).toEqual(pristine.subarray(0, size));
+  }
+});
+
+test("a store opened under a new first key is sealed under it at once, so that the old key can go", () => {
+  filled();
+  const rotated = KeyRing.parse(`k2:${key()},k1:${k1}`);
+  AuthStore.open(path, business, rotated).close();
+  const db = new Database(path);
+  expect(db.query("SELECT DISTINCT key_id FROM entries").values()).toEqual([["k2"]]);
+  db.close();
+});
+
+test("a value put under another name by hand does not open", () => {
+  filled();
+  const db = new Database(path);
+  db.run("UPDATE entries SET box = (SELECT box FROM entries WHERE name = 'pre-key:1') WHERE name = 'creds'");
+  db.close();
+  const store = AuthStore.open(path, business, ring);
+  expect(faultOf(() => store.read("creds"))).toBe("wrong_key");
+  store.close();
+});

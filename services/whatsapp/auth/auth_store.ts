@@ -1,0 +1,177 @@
+import { Database } from "bun:sqlite";
+import type { Statement } from "bun:sqlite";
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { messageOf } from "../../../lib/core/errors.ts";
+import { TamperedValue, UnknownKey } from "./key_ring.ts";
+import type { KeyRing, Sealer } from "./key_ring.ts";
+
+/** SQLite's application_id of our stores: "PSau". Tells a foreign SQLite file from one of ours. */
+const applicationId = 0x50_53_61_75;
+const format = 1;
+/** Sealed into every store when it is made; if it opens, the ring fits the store. */
+const canary = "canary";
+
+export type StoreFault =
+  /** The file is empty, cut short, or damaged inside. */
+  | "damaged"
+  /** A file of something else, or of another business. */
+  | "foreign"
+  /** AUTH_KEYS does not open it. */
+  | "wrong_key";
+
+/** The store cannot be used. Whatever is in the file was left as it was. */
+export class AuthStoreError extends Error {
+  readonly fault: StoreFault;
+
+  constructor(fault: StoreFault, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = "AuthStoreError";
+    this.fault = fault;
+  }
+}
+
+type Row = { name: string; key_id: string; box: Uint8Array };
+
+/** A value to be written, or null to delete it. */
+export type Changes = Iterable<readonly [name: string, value: Uint8Array | null]>;
+
+/**
+ * The auth state of one business: named values, each sealed, in a SQLite file of its own. A `write` is one
+ * transaction. WAL with synchronous=NORMAL: what was written survives the death of the process at any point;
+ * after a power cut the last moments may be missing, which the Signal protocol's retries mend.
+ */
+export class AuthStore {
+  readonly #db: Database;
+  readonly #business: string;
+  readonly #sealer: Sealer;
+  readonly #select: Statement<Row, [string]>;
+  readonly #upsert: Statement<unknown, [string, string, Uint8Array]>;
+  readonly #delete: Statement<unknown, [string]>;
+  readonly #writeAll: (changes: Changes) => void;
+
+  private constructor(db: Database, business: string, sealer: Sealer) {
+    this.#db = db;
+    this.#business = business;
+    this.#sealer = sealer;
+    this.#select = db.query("SELECT name, key_id, box FROM entries WHERE name = ?");
+    this.#upsert = db.query(
+      "INSERT INTO entries (name, key_id, box) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET key_id = excluded.key_id, box = excluded.box",
+    );
+    this.#delete = db.query("DELETE FROM entries WHERE name = ?");
+    this.#writeAll = db.transaction((changes: Changes) => {
+      for (const [name, value] of changes) {
+        if (value === null) this.#delete.run(name);
+        else this.#put(name, value);
+      }
+    });
+  }
+
+  /**
+   * Opens the store at `path`, or makes it where no file exists.
+   * @throws AuthStoreError where a file exists that is not this business's store under these keys.
+   */
+  static open(path: string, business: string, keys: KeyRing): AuthStore {
+    if (!existsSync(path)) return AuthStore.#create(path, business, keys);
+    // SQLite takes an empty file for a new database: it would silently begin anew over a store that was cut to nothing.
+    if (statSync(path).size === 0) throw new AuthStoreError("damaged", "the auth store is empty: it was cut short");
+    let db: Database | undefined;
+    try {
+      db = new Database(path, { readwrite: true, create: false });
+      const sealer = check(db, business, keys);
+      tune(db);
+      const store = new AuthStore(db, business, sealer);
+      store.#verify();
+      return store;
+    } catch (error) {
+      db?.close();
+      if (error instanceof AuthStoreError) throw error;
+      throw new AuthStoreError("damaged", `the auth store cannot be read: ${messageOf(error)}`, error);
+    }
+  }
+
+  /** Made under another name and then renamed, so that a crash meanwhile leaves no half a store behind. */
+  static #create(path: string, business: string, keys: KeyRing): AuthStore {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const unfinished = `${path}.new`;
+    rmSync(unfinished, { force: true });
+    const db = new Database(unfinished, { readwrite: true, create: true });
+    const salt = randomBytes(16);
+    db.run(`PRAGMA application_id = ${applicationId}`);
+    db.run(`PRAGMA user_version = ${format}`);
+    db.run("CREATE TABLE store (business_id TEXT NOT NULL, salt BLOB NOT NULL)");
+    db.run("CREATE TABLE entries (name TEXT PRIMARY KEY, key_id TEXT NOT NULL, box BLOB NOT NULL)");
+    db.query("INSERT INTO store (business_id, salt) VALUES (?, ?)").run(business, salt);
+    const store = new AuthStore(db, business, keys.sealer("auth store", salt));
+    store.write([[canary, Buffer.from(business)]]);
+    store.close();
+    renameSync(unfinished, path);
+    return AuthStore.open(path, business, keys);
+  }
+
+  /** @throws AuthStoreError where the value was altered. */
+  read(name: string): Buffer | undefined {
+    const row = this.#select.get(name);
+    return row === null ? undefined : this.#open(row);
+  }
+
+  /** Writes and deletes in one transaction: all of it or nothing. */
+  write(changes: Changes): void {
+    this.#writeAll(changes);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #put(name: string, value: Uint8Array): void {
+    const { keyId, box } = this.#sealer.seal(value, this.#context(name));
+    this.#upsert.run(name, keyId, box);
+  }
+
+  #open(row: Row): Buffer {
+    try {
+      return this.#sealer.open({ keyId: row.key_id, box: row.box }, this.#context(row.name));
+    } catch (error) {
+      if (error instanceof UnknownKey) throw new AuthStoreError("wrong_key", `${error.message}, under which this auth store is sealed`, error);
+      if (error instanceof TamperedValue) throw new AuthStoreError("wrong_key", error.message, error);
+      throw error;
+    }
+  }
+
+  #context(name: string): string {
+    return `${this.#business}/${name}`;
+  }
+
+  /** The ring opens the store; what an older key of the ring sealed is sealed again under the first. */
+  #verify(): void {
+    if (this.read(canary)?.toString() !== this.#business) throw new AuthStoreError("damaged", "the auth store lacks its canary");
+    const stale = this.#db.query<Row, [string]>("SELECT name, key_id, box FROM entries WHERE key_id <> ?");
+    const rows = stale.all(this.#sealer.keyId);
+    if (rows.length > 0) this.write(rows.map((row) => [row.name, this.#open(row)] as const));
+  }
+}
+
+/** Refuses what is not our store, before anything in the file is changed. */
+function check(db: Database, business: string, keys: KeyRing): Sealer {
+  const number = (pragma: string) => Number(Object.values(db.query(`PRAGMA ${pragma}`).get() as object)[0]);
+  if (number("application_id") !== applicationId) throw new AuthStoreError("foreign", "the file is a database, but not an auth store of a shard");
+  if (number("user_version") !== format) {
+    throw new AuthStoreError("foreign", `the auth store has format ${number("user_version")}; this version reads format ${format}`);
+  }
+  const { quick_check: verdict } = db.query("PRAGMA quick_check(1)").get() as { quick_check: string };
+  if (verdict !== "ok") throw new AuthStoreError("damaged", `the auth store is damaged: ${verdict}`);
+  const store = db.query<{ business_id: string; salt: Uint8Array }, []>("SELECT business_id, salt FROM store").get();
+  if (store?.business_id !== business) throw new AuthStoreError("foreign", "the auth store belongs to another business");
+  return keys.sealer("auth store", store.salt);
+}
+
+function tune(db: Database): void {
+  db.run("PRAGMA locking_mode = EXCLUSIVE"); // the volume has one owner; also spares the shared-memory file
+  db.run("PRAGMA journal_mode = WAL");
+  db.run("PRAGMA synchronous = NORMAL");
+  db.run("PRAGMA cache_size = -128"); // KiB; a thousand stores may be open
+  db.run("PRAGMA wal_autocheckpoint = 256"); // pages: 1 MiB of log a store at most
+  db.run("PRAGMA secure_delete = OFF"); // what is deleted was sealed
+}

@@ -1,0 +1,46 @@
+import { expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { KeyRing, TamperedValue, UnknownKey } from "./key_ring.ts";
+
+const key = () => randomBytes(32).toString("base64");
+const salt = randomBytes(16);
+
+test("a sealed value opens under the same context only", () => {
+  const sealer = KeyRing.parse(`k1:${key()}`).sealer("auth", salt);
+  const sealed = sealer.seal(Buffer.from("secret"), "business-a/creds");
+  expect(sealer.open(sealed, "business-a/creds").toString()).toBe("secret");
+  expect(() => sealer.open(sealed, "business-b/creds")).toThrow(TamperedValue);
+});
+
+test("the first key seals and the others still open: a rotation", () => {
+  const [first, second] = [key(), key()];
+  const old = KeyRing.parse(`k1:${first}`).sealer("auth", salt).seal(Buffer.from("secret"), "x");
+  const rotated = KeyRing.parse(`k2:${second},k1:${first}`).sealer("auth", salt);
+  expect(rotated.open(old, "x").toString()).toBe("secret");
+  expect(rotated.seal(Buffer.from("new"), "x").keyId).toBe("k2");
+  expect(() => KeyRing.parse(`k2:${second}`).sealer("auth", salt).open(old, "x")).toThrow(UnknownKey);
+});
+
+test("another store's salt, a changed byte and a cut value do not open", () => {
+  const ring = KeyRing.parse(`k1:${key()}`);
+  const sealed = ring.sealer("auth", salt).seal(Buffer.from("secret"), "x");
+  expect(() => ring.sealer("auth", randomBytes(16)).open(sealed, "x")).toThrow(TamperedValue);
+  const changed = Uint8Array.from(sealed.box);
+  changed[14]! ^= 1;
+  expect(() => ring.sealer("auth", salt).open({ ...sealed, box: changed }, "x")).toThrow(TamperedValue);
+  expect(() => ring.sealer("auth", salt).open({ ...sealed, box: sealed.box.subarray(0, 9) }, "x")).toThrow(TamperedValue);
+});
+
+test("a faulty ring is refused without printing a key", () => {
+  const secret = key();
+  for (const ring of ["", "nokey", `k1:${secret.slice(4)}`, `k1:${secret},k1:${secret}`]) {
+    let message = "";
+    try {
+      KeyRing.parse(ring);
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).not.toBe("");
+    expect(message).not.toContain(secret.slice(4));
+  }
+});

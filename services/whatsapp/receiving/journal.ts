@@ -1,0 +1,70 @@
+import type { Statement } from "bun:sqlite";
+import type { JournalData, JournalStream } from "../../../lib/shard-client/schemas.ts";
+import type { ShardDb } from "../volume/shard_db.ts";
+
+export type JournalEntry = { seq: number; business_id: string; at: string; data: unknown };
+export type JournalPage = { entries: JournalEntry[]; more: boolean };
+
+type Row = { seq: number; business_id: string; at: number; key_id: string; box: Uint8Array };
+
+/**
+ * What WhatsApp delivered to this shard: on the disk before WhatsApp is told that it arrived, and forgotten only
+ * when the reader says that Postgres has it. Contents are sealed.
+ */
+export class Journal {
+  readonly #db: ShardDb;
+  readonly #page: Statement<Row, [string, number]>;
+  readonly #forget: Statement<unknown, [string, number]>;
+  readonly #insert: Statement<unknown, [string, string, number, string, Uint8Array]>;
+  readonly #depth: Record<JournalStream, number> = { inbound: 0, receipts: 0, events: 0 };
+  readonly #onAppended: (stream: JournalStream) => void;
+
+  /** `onAppended` is called after each entry that is durable: there is work for a reader. */
+  constructor(db: ShardDb, onAppended: (stream: JournalStream) => void = () => {}) {
+    this.#db = db;
+    this.#onAppended = onAppended;
+    this.#page = db.db.query("SELECT seq, business_id, at, key_id, box FROM journal WHERE stream = ? ORDER BY seq LIMIT ?");
+    this.#forget = db.db.query("DELETE FROM journal WHERE stream = ? AND seq <= ?");
+    this.#insert = db.db.query("INSERT INTO journal (stream, business_id, at, key_id, box) VALUES (?, ?, ?, ?, ?)");
+    const counts = db.db.query<{ stream: JournalStream; n: number }, []>("SELECT stream, count(*) AS n FROM journal GROUP BY stream");
+    for (const { stream, n } of counts.all()) this.#depth[stream] = n;
+  }
+
+  /** Resolves once the entry is on the disk. */
+  async append<S extends JournalStream>(stream: S, businessId: string, data: JournalData<S>): Promise<void> {
+    const { keyId, box } = this.#db.sealer.seal(Buffer.from(JSON.stringify(data)), context(stream, businessId));
+    const at = Date.now();
+    await this.#db.write(() => void this.#insert.run(stream, businessId, at, keyId, box));
+    this.#depth[stream] += 1;
+    this.#onAppended(stream);
+  }
+
+  /** The oldest entries of a stream that were not acknowledged. */
+  read(stream: JournalStream, limit: number): JournalPage {
+    const rows = this.#page.all(stream, limit + 1);
+    const entries = rows.slice(0, limit).map((row) => ({
+      seq: row.seq,
+      business_id: row.business_id,
+      at: new Date(row.at).toISOString(),
+      data: JSON.parse(this.#db.sealer.open({ keyId: row.key_id, box: row.box }, context(stream, row.business_id)).toString("utf8")) as unknown,
+    }));
+    return { entries, more: rows.length > limit };
+  }
+
+  /** Forgets the entries up to `through`; resolves once that is on the disk. */
+  async acknowledge(stream: JournalStream, through: number): Promise<void> {
+    let forgotten = 0;
+    await this.#db.write(() => {
+      forgotten = this.#forget.run(stream, through).changes;
+    });
+    this.#depth[stream] -= forgotten;
+  }
+
+  depth(stream: JournalStream): number {
+    return this.#depth[stream];
+  }
+}
+
+function context(stream: JournalStream, businessId: string): string {
+  return `journal/${stream}/${businessId}`;
+}

@@ -1,0 +1,87 @@
+import type { Statement } from "bun:sqlite";
+import type { ShardDb } from "../volume/shard_db.ts";
+
+/** What WhatsApp's server said to a message. */
+export type Verdict =
+  | { status: "sent"; at: number }
+  | { status: "failed"; at: number; error: { code: string; message: string } };
+
+export type Handed = { waMessageId: string; chat: string; body: Uint8Array };
+
+type VerdictRow = { result: string | null; result_at: number; error_code: string; error_message: string };
+type BodyRow = { key_id: string; body: Uint8Array };
+
+/** Milliseconds a message is remembered: longer than any outbox row is retried, and than a phone asks for a message again. */
+export const ledgerRetentionMs = 7 * 86_400_000;
+
+/**
+ * What this shard was asked to send, and what became of it: a message whose verdict is known is never sent again,
+ * and one that a recipient's phone could not decrypt can be sent once more, also after a restart.
+ */
+export class Ledger {
+  readonly #db: ShardDb;
+  readonly #verdict: Statement<VerdictRow, [string, string]>;
+  readonly #body: Statement<BodyRow, [string, string]>;
+  readonly #insert: Statement<unknown, [string, string, number, string, string, Uint8Array]>;
+  readonly #update: Statement<unknown, [string, number, string | null, string | null, string, string]>;
+  readonly #purge: Statement<unknown, [number]>;
+
+  constructor(db: ShardDb) {
+    this.#db = db;
+    this.#verdict = db.db.query(
+      "SELECT result, result_at, error_code, error_message FROM sends WHERE business_id = ? AND wa_message_id = ?",
+    );
+    this.#body = db.db.query("SELECT key_id, body FROM sends WHERE business_id = ? AND wa_message_id = ?");
+    this.#insert = db.db.query(
+      "INSERT INTO sends (business_id, wa_message_id, at, chat, key_id, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    );
+    this.#update = db.db.query(
+      "UPDATE sends SET result = ?, result_at = ?, error_code = ?, error_message = ? WHERE business_id = ? AND wa_message_id = ? AND result IS NULL",
+    );
+    this.#purge = db.db.query("DELETE FROM sends WHERE at < ?");
+  }
+
+  verdict(businessId: string, waMessageId: string): Verdict | undefined {
+    const row = this.#verdict.get(businessId, waMessageId);
+    if (!row || row.result === null) return undefined;
+    if (row.result === "sent") return { status: "sent", at: row.result_at };
+    return { status: "failed", at: row.result_at, error: { code: row.error_code, message: row.error_message } };
+  }
+
+  /** The plaintext of a message, as it was handed over. */
+  body(businessId: string, waMessageId: string): Buffer | undefined {
+    const row = this.#body.get(businessId, waMessageId);
+    return row ? this.#db.sealer.open({ keyId: row.key_id, box: row.body }, context(businessId, waMessageId)) : undefined;
+  }
+
+  /** Notes messages before they are handed to WhatsApp. */
+  async hand(businessId: string, messages: readonly Handed[]): Promise<void> {
+    const at = Date.now();
+    const sealed = messages.map((message) => ({
+      message,
+      box: this.#db.sealer.seal(message.body, context(businessId, message.waMessageId)),
+    }));
+    await this.#db.write(() => {
+      for (const { message, box } of sealed) {
+        this.#insert.run(businessId, message.waMessageId, at, message.chat, box.keyId, box.box);
+      }
+    });
+  }
+
+  /** Notes a verdict. The first one stands. */
+  async settle(businessId: string, waMessageId: string, verdict: Verdict): Promise<void> {
+    const error = verdict.status === "failed" ? verdict.error : null;
+    await this.#db.write(
+      () => void this.#update.run(verdict.status, verdict.at, error?.code ?? null, error?.message ?? null, businessId, waMessageId),
+    );
+  }
+
+  /** Forgets what is older than the retention. */
+  async purge(now = Date.now()): Promise<void> {
+    await this.#db.write(() => void this.#purge.run(now - ledgerRetentionMs));
+  }
+}
+
+function context(businessId: string, waMessageId: string): string {
+  return `sends/${businessId}/${waMessageId}`;
+}

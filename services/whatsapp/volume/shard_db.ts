@@ -1,0 +1,143 @@
+import { Database } from "bun:sqlite";
+import { randomBytes } from "node:crypto";
+import { existsSync, statSync } from "node:fs";
+import { messageOf } from "../../../lib/core/errors.ts";
+import type { KeyRing, Sealer } from "../auth/key_ring.ts";
+import { VolumeRefused } from "./volume.ts";
+
+const applicationId = 0x50_53_73_68; // "PSsh"
+const format = 1;
+
+/** Milliseconds between two commits at the least: with one commit costing about 0.3 ms of fsync, under a tenth of the loop. */
+const spacingMs = 4;
+
+type Pending = { write: (db: Database) => void; resolve: () => void; reject: (error: unknown) => void };
+
+/**
+ * The shard's own database on its volume: journal and ledger. Writes of all sessions are gathered and committed
+ * together (group commit), and a write's promise resolves once its commit is on the disk: WAL with
+ * synchronous=FULL, so that it also survives a power cut.
+ */
+export class ShardDb {
+  readonly db: Database;
+  readonly sealer: Sealer;
+  /** When the last commit failed: why. A full disk, most likely; undefined as soon as one succeeds. */
+  fault: string | undefined;
+  #pending: Pending[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #lastCommit = 0;
+  #commit: (writes: Pending[]) => void;
+
+  private constructor(db: Database, sealer: Sealer) {
+    this.db = db;
+    this.sealer = sealer;
+    this.#commit = db.transaction((writes: Pending[]) => {
+      for (const { write } of writes) write(db);
+    });
+  }
+
+  /** @throws VolumeRefused where the file is damaged, or sealed under a key that AUTH_KEYS does not hold. */
+  static open(path: string, keys: KeyRing): ShardDb {
+    const known = existsSync(path) && statSync(path).size > 0;
+    let db: Database | undefined;
+    try {
+      db = new Database(path, { readwrite: true, create: true });
+      db.run("PRAGMA locking_mode = EXCLUSIVE");
+      db.run("PRAGMA journal_mode = WAL");
+      db.run("PRAGMA synchronous = FULL");
+      if (!known) create(db, keys);
+      return new ShardDb(db, sealerOf(db, keys));
+    } catch (error) {
+      db?.close();
+      throw new VolumeRefused(`The shard's database ${path} cannot be used: ${messageOf(error)}`);
+    }
+  }
+
+  /** Adds a write to the next commit. Rejects where the commit failed; then nothing of it was written. */
+  write(write: (db: Database) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ write, resolve, reject });
+      if (this.#timer !== undefined) return;
+      const wait = this.#lastCommit + spacingMs - performance.now();
+      this.#timer = setTimeout(() => this.flush(), Math.max(0, wait));
+    });
+  }
+
+  /** Commits what is pending now. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const writes = this.#pending;
+    if (writes.length === 0) return;
+    this.#pending = [];
+    try {
+      this.#commit(writes);
+      this.fault = undefined;
+      for (const { resolve } of writes) resolve();
+    } catch (error) {
+      this.fault = messageOf(error);
+      for (const { reject } of writes) reject(error);
+    }
+    this.#lastCommit = performance.now();
+  }
+
+  close(): void {
+    this.flush();
+    this.db.close();
+  }
+}
+
+/*
+ * journal: what WhatsApp delivered, until Postgres has it. AUTOINCREMENT, because a seq that was acknowledged
+ *   must never be given out again.
+ * sends: the ledger. `body` is the plaintext message, kept so that a recipient's phone that could not decrypt can
+ *   be sent it again; `result` is null until WhatsApp's server has answered.
+ */
+const schema = `
+  CREATE TABLE store (salt BLOB NOT NULL, canary_key TEXT NOT NULL, canary BLOB NOT NULL);
+  CREATE TABLE journal (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    stream TEXT NOT NULL,
+    business_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    key_id TEXT NOT NULL,
+    box BLOB NOT NULL
+  );
+  CREATE INDEX journal_stream ON journal (stream, seq);
+  CREATE TABLE sends (
+    business_id TEXT NOT NULL,
+    wa_message_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    chat TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    body BLOB NOT NULL,
+    result TEXT,
+    result_at INTEGER,
+    error_code TEXT,
+    error_message TEXT,
+    PRIMARY KEY (business_id, wa_message_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX sends_at ON sends (at);
+`;
+
+function create(db: Database, keys: KeyRing): void {
+  const salt = randomBytes(16);
+  const { keyId, box } = keys.sealer("shard", salt).seal(Buffer.from("shard"), "canary");
+  db.transaction(() => {
+    db.run(schema);
+    db.query("INSERT INTO store (salt, canary_key, canary) VALUES (?, ?, ?)").run(salt, keyId, box);
+    db.run(`PRAGMA application_id = ${applicationId}`);
+    db.run(`PRAGMA user_version = ${format}`);
+  })();
+}
+
+function sealerOf(db: Database, keys: KeyRing): Sealer {
+  const { application_id: id } = db.query("PRAGMA application_id").get() as { application_id: number };
+  if (id !== applicationId) throw new Error("it is not a shard's database");
+  const { user_version: version } = db.query("PRAGMA user_version").get() as { user_version: number };
+  if (version !== format) throw new Error(`it has format ${version}, and this version reads format ${format}`);
+  const row = db.query("SELECT salt, canary_key, canary FROM store").get() as { salt: Uint8Array; canary_key: string; canary: Uint8Array };
+  const sealer = keys.sealer("shard", row.salt);
+  sealer.open({ keyId: row.canary_key, box: row.canary }, "canary");
+  return sealer;
+}
