@@ -1,5 +1,6 @@
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
+import { AppError } from "../core/errors.ts";
 import { queueNames } from "./definitions.ts";
 import type { QueueName } from "./definitions.ts";
 
@@ -9,31 +10,51 @@ export const queuePrefix = "prosaas";
 /** Events are read by nobody (metrics and log lines come from the workers); a few are kept for an operator's eye. */
 const keptEvents = 1_000;
 
-const opened = new WeakMap<Redis, Map<QueueName, Queue>>();
+/** How long the first use of a queue waits for Redis; later ones go by the limits of the connection. */
+const connectMs = 2_000;
 
-/** The client side of a queue on this connection; made once a connection, closed by {@link closeQueues}. */
-export function queueOn(redis: Redis, name: QueueName): Queue {
-  const queues = opened.get(redis) ?? new Map<QueueName, Queue>();
-  opened.set(redis, queues);
-  let queue = queues.get(name);
-  if (queue === undefined) {
-    queue = new Queue(name, {
-      connection: redis,
-      prefix: queuePrefix,
-      // A producer must not wait for a Redis that is away: its connection's own limits decide.
-      skipWaitingForReady: true,
-      streams: { events: { maxLen: keptEvents } },
-    });
-    // A connection's troubles are reported by the connection; without a listener they would end the process.
-    queue.on("error", () => {});
-    queues.set(name, queue);
+type Opened = { queue: Queue; ready: boolean };
+const opened = new WeakMap<Redis, Map<QueueName, Opened>>();
+
+/**
+ * The client side of a queue on this connection; made once a connection, closed by {@link closeQueues}.
+ * Throws "unavailable" while Redis was never reached.
+ */
+export async function queueOn(redis: Redis, name: QueueName): Promise<Queue> {
+  const entry = entryOf(redis, name);
+  if (!entry.ready) {
+    await within(connectMs, entry.queue.waitUntilReady());
+    entry.ready = true;
   }
-  return queue;
+  return entry.queue;
 }
 
 /** Lets go of a connection's queues; the connection itself belongs to who made it. */
 export async function closeQueues(redis: Redis): Promise<void> {
   const queues = opened.get(redis);
   opened.delete(redis);
-  await Promise.all(queueNames.map((name) => queues?.get(name)?.close()));
+  await Promise.all(queueNames.map((name) => queues?.get(name)?.queue.close()));
+}
+
+function entryOf(redis: Redis, name: QueueName): Opened {
+  const queues = opened.get(redis) ?? new Map<QueueName, Opened>();
+  opened.set(redis, queues);
+  const known = queues.get(name);
+  if (known !== undefined) return known;
+  const queue = new Queue(name, { connection: redis, prefix: queuePrefix, streams: { events: { maxLen: keptEvents } } });
+  // A connection's troubles are reported by the connection; without a listener they would end the process.
+  queue.on("error", () => {});
+  const entry = { queue, ready: false };
+  queues.set(name, entry);
+  return entry;
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new AppError("unavailable", "Redis cannot be reached at present; try again shortly.")), ms);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -42,7 +42,7 @@ test("a replayed dead letter runs again and is gone from the list", async () => 
 
 test("all dead letters are replayed at once, and those that cannot be are left and counted", async () => {
   const state = await kill(3);
-  await queueOn(queues.redis, "high").add("no_such_job", {});
+  await (await queueOn(queues.redis, "high")).add("no_such_job", {});
   await until(async () => (await dead()) === 4, { what: "the fourth dead letter" });
   state.broken = false;
   state.runs = 0;

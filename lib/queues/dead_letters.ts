@@ -22,7 +22,7 @@ export type DeadLetterPage = { letters: DeadLetter[]; total: number };
 
 /** The dead letters of a queue, latest first. */
 export async function listDeadLetters(redis: Redis, queue: QueueName, { offset = 0, limit = 50 } = {}): Promise<DeadLetterPage> {
-  const client = queueOn(redis, queue);
+  const client = await queueOn(redis, queue);
   const [dead, total] = await Promise.all([client.getFailed(offset, offset + limit - 1), client.getFailedCount()]);
   return { letters: (dead as Job[]).filter((job) => job?.id !== undefined).map((job) => letterOf(queue, job)), total };
 }
@@ -44,7 +44,7 @@ export async function replayDeadLetter(redis: Redis, producer: Producer, queue: 
 
 /** Replays every dead letter that can be replayed, oldest first; returns how many, and how many remain. */
 export async function replayDeadLetters(redis: Redis, producer: Producer, queue: QueueName): Promise<{ replayed: number; left: number }> {
-  const client = queueOn(redis, queue);
+  const client = await queueOn(redis, queue);
   const dead = (await client.getJobs(["failed"], 0, -1, true)) as Job[];
   let replayed = 0;
   let left = 0;
@@ -67,7 +67,7 @@ export async function discardDeadLetter(redis: Redis, queue: QueueName, jobId: s
 }
 
 async function findDead(redis: Redis, queue: QueueName, jobId: string): Promise<Job> {
-  const job = (await queueOn(redis, queue).getJob(jobId)) as Job | undefined;
+  const job = (await (await queueOn(redis, queue)).getJob(jobId)) as Job | undefined;
   if (job === undefined || !(await job.isFailed())) {
     throw new AppError("not_found", `The queue ${queue} has no dead letter ${jobId}.`);
   }

@@ -21,7 +21,7 @@ export function queueDepths(redis: Redis, names: readonly QueueName[] = queueNam
 }
 
 async function depthOf(redis: Redis, name: QueueName): Promise<QueueDepth> {
-  const queue = queueOn(redis, name);
+  const queue = await queueOn(redis, name);
   const [counts, [oldest]] = await Promise.all([
     queue.getJobCounts("waiting", "prioritized", "active", "delayed", "failed"),
     queue.getJobs(["waiting"], 0, 0, true),

@@ -31,7 +31,8 @@ export function createProducer(redis: Redis): Producer {
     wake: async (job, payload, { expedite = false } = {}) => {
       const { queue, schema } = jobDefinition(job);
       const parsed = schema.parse(payload);
-      await queueOn(redis, queue).add(job, parsed, {
+      const client = await queueOn(redis, queue);
+      await client.add(job, parsed, {
         ...jobOptions(queue),
         /*
          * keepLastIfActive: while a job of this id waits or is delayed, an add is dropped; while it is active, the

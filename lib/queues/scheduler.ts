@@ -32,7 +32,8 @@ export function startScheduler({
   const assert = async () => {
     for (const { job, payload, everyMs } of kept) {
       const { queue } = jobDefinition(job);
-      await queueOn(redis, queue).upsertJobScheduler(
+      const client = await queueOn(redis, queue);
+      await client.upsertJobScheduler(
         job,
         { every: everyMs },
         { name: job, data: payload, opts: jobOptions(queue) },

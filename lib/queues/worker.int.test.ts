@@ -21,7 +21,7 @@ const deadLetter = () => until(async () => (await letters())[0], { what: "a dead
 
 test("a job that nobody knows becomes a dead letter that says so", async () => {
   await queues.serve("high", {});
-  await queueOn(queues.redis, "high").add("no_such_job", { secret: "content" });
+  await (await queueOn(queues.redis, "high")).add("no_such_job", { secret: "content" });
   const letter = await deadLetter();
   expect(letter).toMatchObject({ job: "no_such_job", payload: null, attempts: 1 });
   expect(letter.reason).toContain('no job "no_such_job"');
@@ -42,7 +42,7 @@ test("a payload that breaks its schema becomes a dead letter, and its content is
       return {};
     },
   });
-  await queueOn(queues.redis, "high").add("send", { business_id: "x", text: "content" }, { attempts: 5 });
+  await (await queueOn(queues.redis, "high")).add("send", { business_id: "x", text: "content" }, { attempts: 5 });
   const letter = await deadLetter();
   expect(letter.reason).toContain("business_id");
   expect(letter.payload).toBeNull();

@@ -2,10 +2,11 @@ import { z } from "zod";
 import { AppError, messageOf } from "../core/errors.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import { deadline } from "../core/time.ts";
-import { batchResponse, journalPages, maxJournalPage, sessionList, sessionView } from "./schemas.ts";
+import { batchResponse, journalEntries, journalPage, maxJournalPage, sessionList, sessionView } from "./schemas.ts";
 import type {
   BatchMessage,
   ConnectRequest,
+  JournalEntry,
   JournalPage,
   JournalStream,
   SendResult,
@@ -106,12 +107,24 @@ export function createShardClient({ token, timeoutMs = 15_000 }: ShardClientOpti
     },
     readJournal: async <S extends JournalStream>(at: ShardLocation, stream: S, limit = maxJournalPage) => {
       const answer = await call(at, "GET", `/journal/${stream}?limit=${limit}`);
-      return expected(at, journalPages[stream] as unknown as z.ZodType<JournalPage<S>>, answer);
+      return sortEntries(stream, expected(at, journalPage, answer));
     },
     ackJournal: async (at, stream, through) => {
       await call(at, "POST", `/journal/${stream}/ack`, { through });
     },
   };
+}
+
+/** Parts the entries of a page that keep their schema from those that do not. */
+function sortEntries<S extends JournalStream>(stream: S, { entries: raw, more }: z.infer<typeof journalPage>): JournalPage<S> {
+  const schema = journalEntries[stream] as unknown as z.ZodType<JournalEntry<S>>;
+  const page: JournalPage<S> = { entries: [], rejected: [], through: raw.at(-1)?.seq ?? null, more };
+  for (const entry of raw) {
+    const parsed = schema.safeParse(entry);
+    if (parsed.success) page.entries.push(parsed.data);
+    else page.rejected.push({ seq: entry.seq, business_id: z.uuid().safeParse(entry["business_id"]).data ?? null, reason: faultsOf(parsed.error) });
+  }
+  return page;
 }
 
 function unreachable(at: ShardLocation, cause: unknown): AppError {
@@ -141,8 +154,11 @@ function broken(at: ShardLocation, what: string): AppError {
 function expected<T>(at: ShardLocation, schema: z.ZodType<T>, answer: unknown): T {
   const parsed = schema.safeParse(answer);
   if (parsed.success) return parsed.data;
-  const where = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
-  throw broken(at, `broke the contract: ${where}`);
+  throw broken(at, `broke the contract: ${faultsOf(parsed.error)}`);
+}
+
+function faultsOf(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
 }
 
 function parseJson(at: ShardLocation, text: string): unknown {

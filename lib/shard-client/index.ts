@@ -10,6 +10,7 @@ export type {
   JournalPage,
   JournalStream,
   ReceiptData,
+  RejectedEntry,
   SendResult,
   SessionEventData,
   SessionStatus,

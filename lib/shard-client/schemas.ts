@@ -153,13 +153,32 @@ const journalEntry = <D extends z.ZodType>(data: D) =>
     data,
   });
 
-/** A page of a stream: entries in order of `seq`, and whether there are more behind them. */
-export const journalPages = {
-  inbound: z.object({ entries: z.array(journalEntry(inboundData)), more: z.boolean() }),
-  receipts: z.object({ entries: z.array(journalEntry(receiptData)), more: z.boolean() }),
-  events: z.object({ entries: z.array(journalEntry(sessionEventData)), more: z.boolean() }),
+/** One entry of each stream. Entries are parsed one by one: one that cannot be understood must not hold up the others. */
+export const journalEntries = {
+  inbound: journalEntry(inboundData),
+  receipts: journalEntry(receiptData),
+  events: journalEntry(sessionEventData),
 } as const;
 export type JournalEntry<S extends JournalStream> = { seq: number; business_id: string; at: Date; data: JournalData<S> };
-export type JournalPage<S extends JournalStream> = { entries: JournalEntry<S>[]; more: boolean };
+
+/** A page of a stream as it travels: entries in order of `seq`, and whether there are more behind them. */
+export const journalPage = z.object({ entries: z.array(z.looseObject({ seq: z.int().min(0) })), more: z.boolean() });
+
+/** An entry that breaks its schema. */
+export type RejectedEntry = {
+  seq: number;
+  /** Where it can be made out. */
+  business_id: string | null;
+  /** Which fields are at fault; none of their contents. */
+  reason: string;
+};
+
+export type JournalPage<S extends JournalStream> = {
+  entries: JournalEntry<S>[];
+  rejected: RejectedEntry[];
+  /** The last `seq` of the page, rejected entries included: what to acknowledge. Null where the stream is empty. */
+  through: number | null;
+  more: boolean;
+};
 
 export const journalAck = z.object({ through: z.int().min(0) });

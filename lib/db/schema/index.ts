@@ -1,10 +1,10 @@
-export { apiKeys } from "./api-keys.ts";
-export type { ApiKey } from "./api-keys.ts";
+export { apiKeys } from "./api_keys.ts";
+export type { ApiKey } from "./api_keys.ts";
 export { businesses } from "./businesses.ts";
 export type { Business } from "./businesses.ts";
-export { idempotencyKeys } from "./idempotency-keys.ts";
-export type { IdempotencyKey } from "./idempotency-keys.ts";
+export { idempotencyKeys } from "./idempotency_keys.ts";
+export type { IdempotencyKey } from "./idempotency_keys.ts";
 export { messageDirections, messages, messageStatuses } from "./messages.ts";
 export type { Message, MessageDirection, MessageStatus } from "./messages.ts";
-export { whatsappSessions } from "./whatsapp-sessions.ts";
-export type { WhatsappSession } from "./whatsapp-sessions.ts";
+export { whatsappSessions } from "./whatsapp_sessions.ts";
+export type { WhatsappSession } from "./whatsapp_sessions.ts";

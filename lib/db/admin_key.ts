@@ -1,5 +1,5 @@
 import { uuidv7 } from "../core/ids.ts";
-import { hashKey, keyPrefix } from "./api-key.ts";
+import { hashKey, keyPrefix } from "./api_key.ts";
 import type { OwnerConnection } from "./owner.ts";
 
 /** Stores an admin key if it is not there; returns whether it was stored. Throws when another key has its prefix. */

@@ -1,0 +1,53 @@
+import { expect, test } from "bun:test";
+import { OutputGate } from "./output_gate.ts";
+
+const frame = (n: number) => Uint8Array.of(n);
+
+function gateUnderTest() {
+  const left: number[] = [];
+  const refused: unknown[] = [];
+  const gate = new OutputGate(
+    (data, callback) => {
+      left.push(data[0]!);
+      callback?.();
+    },
+    (error) => void refused.push(error),
+  );
+  return { gate, left, refused };
+}
+
+test("nothing leaves while what was received before it is not durable, and then all of it in order", async () => {
+  const { gate, left } = gateUnderTest();
+  const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  gate.send(frame(1));
+  gate.after(first.promise);
+  gate.send(frame(2));
+  gate.after(second.promise);
+  gate.send(frame(3));
+  second.resolve();
+  await Bun.sleep(1);
+  expect(left).toEqual([1]);
+  first.resolve();
+  await Bun.sleep(1);
+  expect(left).toEqual([1, 2, 3]);
+  gate.send(frame(4));
+  expect(left).toEqual([1, 2, 3, 4]);
+});
+
+test("the sender of a held frame is not kept waiting", async () => {
+  const { gate } = gateUnderTest();
+  gate.after(new Promise(() => {}));
+  await new Promise<void>((resolve) => gate.send(frame(1), () => resolve()));
+});
+
+test("when the disk refuses, held frames never leave, and later ones fail", async () => {
+  const { gate, left, refused } = gateUnderTest();
+  gate.after(Promise.reject(new Error("disk full")));
+  gate.send(frame(1));
+  await Bun.sleep(1);
+  expect(left).toEqual([]);
+  expect(refused).toEqual([new Error("disk full")]);
+  const error = await new Promise((resolve) => gate.send(frame(2), resolve));
+  expect(error).toBeInstanceOf(Error);
+  expect(left).toEqual([]);
+});

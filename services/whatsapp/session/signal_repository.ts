@@ -1,0 +1,83 @@
+import { DEFAULT_CONNECTION_CONFIG } from "@whiskeysockets/baileys";
+import type {
+  SignalDataSet,
+  SignalDataTypeMap,
+  SignalKeyStore,
+  SignalKeyStoreWithTransaction,
+  SocketConfig,
+} from "@whiskeysockets/baileys";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { KeyedLock } from "./keyed_lock.ts";
+
+export type RepositoryOptions = {
+  /** The store itself, beneath Baileys' transactions. */
+  keys: SignalKeyStore;
+  /** A stanza was decrypted. Resolves once its content is durable; `ciphertext` is the stanza's own buffer. */
+  onDecrypted: (ciphertext: Uint8Array, plaintext: Uint8Array) => Promise<void>;
+};
+
+/** Key types that hold a ratchet. */
+const ratchets: ReadonlySet<string> = new Set<keyof SignalDataTypeMap>(["session", "sender-key"]);
+
+/**
+ * Baileys' Signal repository with the order of effects that durability needs. As Baileys has it, a ratchet is
+ * written when the transaction around it ends, and that is:
+ *  - on sending, after the stanza has left: a process killed in between comes back with an older ratchet and
+ *    encrypts another message with a key that was already used;
+ *  - on receiving, before the content is anywhere: a process killed in between can never decrypt the redelivery;
+ *  - in both, from a copy read earlier: a message that arrives while one is sent to the same contact loses one of
+ *    the two updates.
+ * Here a sending ratchet is on the disk before its ciphertext exists outside; a receiving one is written after
+ * the content is durable; and all work on one contact's ratchet is done one at a time, from what is on the disk.
+ */
+export function durableRepository(options: RepositoryOptions): SocketConfig["makeSignalRepository"] {
+  return (auth, logger, pnToLid) => {
+    const transactional = auth.keys as SignalKeyStoreWithTransaction;
+    const receiving = new AsyncLocalStorage<true>();
+    const lock = new KeyedLock();
+
+    const keys: SignalKeyStoreWithTransaction = {
+      ...transactional,
+      get: (type, ids) => (ratchets.has(type) && !receiving.getStore() ? options.keys.get(type, ids) : transactional.get(type, ids)),
+      set: async (data) => {
+        if (receiving.getStore()) return transactional.set(data);
+        const [ratchet, other] = split(data);
+        if (ratchet !== undefined) await options.keys.set(ratchet);
+        if (other !== undefined) await transactional.set(other);
+      },
+    };
+    const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository({ ...auth, keys }, logger, pnToLid);
+
+    /** The address under which the ratchet is stored: a phone number's may be kept under its LID. */
+    const addressOf = async (jid: string) =>
+      repository.jidToSignalProtocolAddress((jid.endsWith("@lid") ? null : await repository.lidMapping.getLIDForPN(jid)) ?? jid);
+
+    const receive = (key: string, transaction: string, ciphertext: Uint8Array, decrypt: () => Promise<Uint8Array>) =>
+      lock.run(key, () =>
+        receiving.run(true, () =>
+          transactional.transaction(async () => {
+            const plaintext = await decrypt();
+            await options.onDecrypted(ciphertext, plaintext);
+            return plaintext;
+          }, transaction),
+        ),
+      );
+
+    return {
+      ...repository,
+      decryptMessage: async (message) =>
+        receive(await addressOf(message.jid), message.jid, message.ciphertext, () => repository.decryptMessage(message)),
+      decryptGroupMessage: (message) =>
+        receive(`${message.group} ${message.authorJid}`, message.group, message.msg, () => repository.decryptGroupMessage(message)),
+      encryptMessage: async (message) => lock.run(await addressOf(message.jid), () => repository.encryptMessage(message)),
+      encryptGroupMessage: (message) => lock.run(`${message.group} ${message.meId}`, () => repository.encryptGroupMessage(message)),
+      injectE2ESession: async (message) => lock.run(await addressOf(message.jid), () => repository.injectE2ESession(message)),
+    };
+  };
+}
+
+function split(data: SignalDataSet): [ratchet: SignalDataSet | undefined, other: SignalDataSet | undefined] {
+  const parts = [true, false].map((wanted) => Object.entries(data).filter(([type]) => ratchets.has(type) === wanted));
+  const [ratchet, other] = parts.map((entries) => (entries!.length > 0 ? (Object.fromEntries(entries!) as SignalDataSet) : undefined));
+  return [ratchet, other];
+}

@@ -1,0 +1,135 @@
+import { describe, expect, test } from "bun:test";
+import { freshRefusals, pairingWindowMs, stableMs, transition } from "./state.ts";
+import type { Action, Event, State, Step } from "./state.ts";
+
+const now = 1_000_000;
+const noJitter = () => 0;
+const step = (state: State, event: Event, at = now): Step => transition(state, event, at, noJitter);
+const run = (state: State, events: Event[]): Step => events.reduce<Step>((last, event) => step(last.state, event), { state, actions: [] });
+const waitOf = (actions: Action[]) => actions.find((action) => action.do === "wait")?.ms;
+
+const idle: State = { is: "disconnected" };
+const qr = { is: "connect", paired: false, want: { method: "qr" } } as const;
+const shown = { is: "shown", show: "qr", value: "q1", expiresAt: now + 60_000 } as const;
+const open: State = { is: "open", at: now, attempt: 1 };
+
+test("a business is paired by QR, restarts as WhatsApp asks (515), and opens", () => {
+  expect(step(idle, qr)).toMatchObject({ state: { is: "connecting" }, actions: [{ do: "hang_up" }, { do: "dial" }] });
+  const paired = run(idle, [qr, shown, { is: "paired" }]);
+  expect(paired.state).toMatchObject({ is: "connecting", fresh: 0 });
+  const restarted = step(paired.state, { is: "ended", code: 515 });
+  expect(waitOf(restarted.actions)).toBe(0);
+  expect(run(restarted.state, [{ is: "due" }, { is: "opened" }]).state.is).toBe("open");
+});
+
+test("a second connect while the same code is shown changes nothing but the window", () => {
+  const first = run(idle, [qr, shown]);
+  const again = step(first.state, qr, now + 1000);
+  expect(again.actions).toEqual([]);
+  expect(again.state).toMatchObject({ is: "pairing", value: "q1", pairing: { until: now + 1000 + pairingWindowMs } });
+  const byCode = step(first.state, { is: "connect", paired: false, want: { method: "code", phone: "49151" } });
+  expect(byCode.actions).toEqual([{ do: "hang_up" }, { do: "dial" }]);
+});
+
+test("codes that run out are renewed at once while the window lasts, and then given up with a reason", () => {
+  const shownOnce = run(idle, [qr, shown]).state;
+  const renewed = step(shownOnce, { is: "ended", code: 408 });
+  expect(renewed).toMatchObject({ state: { is: "waiting", pairing: { method: "qr" } }, actions: [{ do: "wait", ms: 0 }] });
+  const late = step(shownOnce, { is: "ended", code: 408 }, now + pairingWindowMs);
+  expect(late).toMatchObject({ state: { is: "disconnected", reason: expect.stringContaining("not scanned in time") }, actions: [] });
+});
+
+describe("how an open connection ends", () => {
+  const after = (code: number) => step(open, { is: "ended", code });
+
+  test.each([428, 503, 408, 500, 515, 599])("%d: it waits and dials again", (code) => {
+    const { state, actions } = after(code);
+    expect(state.is).toBe("waiting");
+    expect(waitOf(actions)).toBeLessThanOrEqual(5_000);
+    expect(step(state, { is: "due" }).actions).toEqual([{ do: "dial" }]);
+  });
+
+  test("440: it stops and raises the alarm, and only a connect leaves that state", () => {
+    const { state, actions } = after(440);
+    expect(state.is).toBe("conflict");
+    expect(actions).toEqual([{ do: "alarm", reason: expect.stringContaining("440") }]);
+    expect(run(state, [{ is: "due" }, { is: "ended", code: 428 }, { is: "opened" }]).state.is).toBe("conflict");
+    expect(step(state, { is: "connect", paired: true, want: { method: "qr" } }).actions).toContainEqual({ do: "dial" });
+  });
+
+  test("401: a logout, and the auth state is set aside", () => {
+    expect(after(401)).toMatchObject({ state: { is: "logged_out" }, actions: [{ do: "set_aside" }, { do: "alarm" }] });
+  });
+
+  test("403 and 411: it stops and keeps the auth state", () => {
+    for (const code of [403, 411]) {
+      const { state, actions } = after(code);
+      expect(state.is).toBe("disconnected");
+      expect(actions.map((action) => action.do)).toEqual(["alarm"]);
+    }
+  });
+
+  test("405: it raises the alarm and tries again minutes later", () => {
+    const { state, actions } = after(405);
+    expect(state.is).toBe("waiting");
+    expect(actions.map((action) => action.do)).toEqual(["alarm", "wait"]);
+    expect(waitOf(actions)).toBe(10 * 60_000);
+  });
+});
+
+test("a 401 right after pairing is tried again before it is believed", () => {
+  let { state } = run(idle, [qr, shown, { is: "paired" }, { is: "ended", code: 515 }, { is: "due" }]);
+  for (let refusal = 1; refusal <= freshRefusals; refusal++) {
+    const next = step(state, { is: "ended", code: 401 });
+    expect(next.state.is).toBe("waiting");
+    expect(next.actions.map((action) => action.do)).toEqual(["wait"]);
+    state = step(next.state, { is: "due" }).state;
+  }
+  expect(step(state, { is: "ended", code: 401 })).toMatchObject({ state: { is: "logged_out" }, actions: [{ do: "set_aside" }, { do: "alarm" }] });
+});
+
+test("the wait doubles while connections fail, and begins anew after one that stayed open", () => {
+  let state: State = open;
+  const waits: (number | undefined)[] = [];
+  for (let i = 0; i < 4; i++) {
+    const next = step(state, { is: "ended", code: 428 });
+    waits.push(waitOf(next.actions));
+    state = step(next.state, { is: "due" }).state;
+  }
+  expect(waits).toEqual([500, 1000, 2000, 4000]);
+  const stable = step({ is: "open", at: now, attempt: 9 }, { is: "ended", code: 428 }, now + stableMs);
+  expect(waitOf(stable.actions)).toBe(500);
+  const brief = step({ is: "open", at: now, attempt: 3 }, { is: "ended", code: 428 }, now + 1);
+  expect(waitOf(brief.actions)).toBe(2000);
+});
+
+test("a volume that refuses writes closes the connection before anything more is acknowledged", () => {
+  const { state, actions } = step(open, { is: "volume_refused", reason: "database or disk is full" });
+  expect(state).toMatchObject({ is: "waiting", reason: "database or disk is full" });
+  expect(actions.map((action) => action.do)).toEqual(["hang_up", "alarm", "wait"]);
+});
+
+test("a store that cannot be used stops the session without touching the auth state", () => {
+  const { state, actions } = step(open, { is: "store_refused", reason: "wrong key" });
+  expect(state.is).toBe("auth_error");
+  expect(actions.map((action) => action.do)).toEqual(["hang_up", "alarm"]);
+});
+
+test("a logout on request hangs up and sets the auth state aside; a stop only hangs up", () => {
+  expect(step(open, { is: "logout" }).actions).toEqual([{ do: "hang_up" }, { do: "set_aside" }]);
+  expect(step(open, { is: "stop" }).actions).toEqual([{ do: "hang_up" }]);
+});
+
+test("what arrives late from a connection that was given up changes nothing", () => {
+  for (const state of [idle, { is: "logged_out", reason: "" }, { is: "auth_error", reason: "" }] as State[]) {
+    for (const event of [{ is: "opened" }, { is: "paired" }, shown, { is: "ended", code: 428 }, { is: "due" }] as Event[]) {
+      expect(step(state, event)).toEqual({ state, actions: [] });
+    }
+  }
+});
+
+test("a login on the volume is resumed after its turn in the stagger", () => {
+  const { state, actions } = step(idle, { is: "resume", afterMs: 40 });
+  expect(actions).toEqual([{ do: "wait", ms: 40 }]);
+  expect(step(state, { is: "due" }).actions).toEqual([{ do: "dial" }]);
+});

@@ -1,0 +1,191 @@
+import { backoff } from "../../../lib/core/retry.ts";
+import { endRule } from "./ends.ts";
+
+/*
+ * The life of a session. Pure: `transition` says what becomes of a state and what has to be done; session.ts does it.
+ *
+ *                    connect                     shown                 paired, then ended(515)
+ *   disconnected ──────────────▶ connecting ──────────────▶ pairing ─────────────┐
+ *        ▲                        ▲      │                     │ ended: codes used up
+ *        │ 403, 411, stop         │ due  │ opened              │ (renewed while the window lasts)
+ *        │                        │      ▼                     ▼
+ *        ├──────────────────── waiting ◀─ ended: 428, 503, 408, 405, 515, …
+ *        │                        ▲      │
+ *        │                        └──── open ──▶ conflict    (440: only a `connect` leaves it)
+ *        │                                 └───▶ logged_out  (401, or `logout`; auth state is set aside)
+ *        └── connect ◀── auth_error (the store cannot be used; nothing is overwritten)
+ *
+ * 401 straight after a pairing, before the login has opened once, is not a logout: WhatsApp's servers may not
+ * know the new device yet. It is tried again a few times first.
+ */
+export type Pairing = { method: "qr"; until: number } | { method: "code"; phone: string; until: number };
+
+export type State =
+  | { is: "disconnected"; reason?: string | undefined }
+  | ({ is: "connecting"; reason?: string | undefined } & Trying)
+  | ({ is: "pairing"; show: "qr" | "code"; value: string; expiresAt: number } & Trying)
+  | { is: "open"; at: number; attempt: number }
+  | ({ is: "waiting"; reason: string } & Trying)
+  | { is: "logged_out"; reason: string }
+  | { is: "conflict"; reason: string }
+  | { is: "auth_error"; reason: string };
+
+type Trying = {
+  /** Connections begun since the last one that stayed open. */
+  attempt: number;
+  /** Set while no phone is linked yet. */
+  pairing?: Pairing | undefined;
+  /** A phone was linked and the login has not opened yet: how often it was refused since. */
+  fresh?: number | undefined;
+};
+
+export type Event =
+  | { is: "connect"; paired: boolean; want: { method: "qr" } | { method: "code"; phone: string } }
+  /** At the start of the process, for a login that is on the volume. */
+  | { is: "resume"; afterMs: number }
+  | { is: "shown"; show: "qr" | "code"; value: string; expiresAt: number }
+  | { is: "paired" }
+  | { is: "opened" }
+  | { is: "ended"; code: number }
+  /** The wait is over. */
+  | { is: "due" }
+  /** The volume refused a write: nothing more may be taken from WhatsApp until it accepts them again. */
+  | { is: "volume_refused"; reason: string }
+  | { is: "store_refused"; reason: string }
+  | { is: "logout" }
+  | { is: "stop"; reason?: string };
+
+export type Action =
+  | { do: "dial" }
+  | { do: "hang_up" }
+  | { do: "wait"; ms: number }
+  | { do: "set_aside" }
+  | { do: "alarm"; reason: string };
+
+export type Step = { state: State; actions: Action[] };
+
+/** How long codes are renewed for one `connect`: 160 s is one round of WhatsApp's QR codes. */
+export const pairingWindowMs = 5 * 60_000;
+/** Open for this long, a connection counts as good, and the next end begins at the smallest backoff. */
+export const stableMs = 60_000;
+/** Refusals of a login that was paired a moment ago, before they are believed. */
+export const freshRefusals = 4;
+
+export function transition(state: State, event: Event, now: number, random: () => number = Math.random): Step {
+  switch (event.is) {
+    case "connect":
+      return connect(state, event, now);
+    case "resume":
+      return { state: { is: "waiting", attempt: 0, reason: "the shard has just started" }, actions: [{ do: "wait", ms: event.afterMs }] };
+    case "shown":
+      if (state.is !== "connecting" && state.is !== "pairing") return same(state);
+      return { state: { ...state, is: "pairing", show: event.show, value: event.value, expiresAt: event.expiresAt }, actions: [] };
+    case "paired":
+      if (state.is !== "connecting" && state.is !== "pairing") return same(state);
+      return { state: { is: "connecting", attempt: 0, fresh: 0, reason: "a phone was linked" }, actions: [] };
+    case "opened":
+      if (state.is !== "connecting" && state.is !== "pairing") return same(state);
+      return { state: { is: "open", at: now, attempt: state.attempt }, actions: [] };
+    case "ended":
+      return ended(state, event.code, now, random);
+    case "due":
+      if (state.is !== "waiting") return same(state);
+      return { state: { ...state, is: "connecting", attempt: state.attempt + 1 }, actions: [{ do: "dial" }] };
+    case "volume_refused":
+      if (!mayRetry(state)) return same(state);
+      return {
+        state: { ...tryingOf(state), is: "waiting", reason: event.reason },
+        actions: [{ do: "hang_up" }, { do: "alarm", reason: event.reason }, { do: "wait", ms: 10_000 }],
+      };
+    case "store_refused":
+      return {
+        state: { is: "auth_error", reason: event.reason },
+        actions: [{ do: "hang_up" }, { do: "alarm", reason: event.reason }],
+      };
+    case "logout":
+      return { state: { is: "logged_out", reason: "logged out on request" }, actions: [{ do: "hang_up" }, { do: "set_aside" }] };
+    case "stop":
+      return { state: { is: "disconnected", reason: event.reason }, actions: [{ do: "hang_up" }] };
+  }
+}
+
+function connect(state: State, event: Extract<Event, { is: "connect" }>, now: number): Step {
+  if (state.is === "open") return same(state);
+  if (event.paired) {
+    // A login under way is left alone; one that waits, or was given up, begins now.
+    if (state.is === "connecting") return same(state);
+    return { state: { is: "connecting", attempt: 1 }, actions: [{ do: "hang_up" }, { do: "dial" }] };
+  }
+  const until = now + pairingWindowMs;
+  const pairing: Pairing = event.want.method === "qr" ? { method: "qr", until } : { method: "code", phone: event.want.phone, until };
+  const underWay = state.is === "connecting" || state.is === "pairing" ? state.pairing : undefined;
+  if (underWay && asksTheSame(underWay, pairing)) return { state: { ...(state as Trying & State), pairing } as State, actions: [] };
+  return { state: { is: "connecting", attempt: 1, pairing }, actions: [{ do: "hang_up" }, { do: "dial" }] };
+}
+
+function asksTheSame(a: Pairing, b: Pairing): boolean {
+  return a.method === b.method && (a.method === "qr" || a.phone === (b as { phone: string }).phone);
+}
+
+function ended(state: State, code: number, now: number, random: () => number): Step {
+  if (!mayRetry(state)) return same(state);
+  const trying = tryingOf(state, now);
+  if (trying.pairing) return pairingEnded(trying as Trying & { pairing: Pairing }, code, now, random);
+
+  const rule = endRule(code);
+  if (rule.then === "logged_out" && trying.fresh !== undefined && trying.fresh < freshRefusals) {
+    const fresh = trying.fresh + 1;
+    const ms = backoff({ attempt: fresh, baseMs: 1000, maxMs: 10_000 }, random);
+    return {
+      state: { is: "waiting", attempt: trying.attempt, fresh, reason: "WhatsApp does not know the new device yet (401)" },
+      actions: [{ do: "wait", ms }],
+    };
+  }
+  switch (rule.then) {
+    case "logged_out":
+      return { state: { is: "logged_out", reason: rule.reason }, actions: [{ do: "set_aside" }, { do: "alarm", reason: rule.reason }] };
+    case "conflict":
+    case "disconnected":
+      return { state: { is: rule.then, reason: rule.reason }, actions: [{ do: "alarm", reason: rule.reason }] };
+    case "retry": {
+      const ms = backoff({ attempt: Math.max(1, trying.attempt), baseMs: rule.baseMs, maxMs: rule.maxMs }, random);
+      return {
+        state: { ...trying, is: "waiting", reason: rule.reason },
+        actions: [...(rule.alarm ? [{ do: "alarm", reason: rule.reason } as const] : []), { do: "wait", ms }],
+      };
+    }
+  }
+}
+
+/** Nobody has scanned yet: new codes while the window lasts. */
+function pairingEnded(trying: Trying & { pairing: Pairing }, code: number, now: number, random: () => number): Step {
+  if (now >= trying.pairing.until) {
+    const what = trying.pairing.method === "qr" ? "the QR code was not scanned" : "the code was not entered";
+    return { state: { is: "disconnected", reason: `${what} in time: connect again for a new one` }, actions: [] };
+  }
+  const rule = endRule(code);
+  const maxMs = rule.then === "retry" ? rule.maxMs : 60_000;
+  // A round of codes that ended by itself is followed by the next at once; a failing server is not hurried.
+  const ms = code === 408 && trying.attempt <= 1 ? 0 : backoff({ attempt: trying.attempt, baseMs: 1000, maxMs }, random);
+  const alarm = rule.then === "retry" && rule.alarm === true;
+  return {
+    state: { ...trying, is: "waiting", reason: rule.then === "retry" ? rule.reason : `WhatsApp refused the pairing (${code})` },
+    actions: [...(alarm ? [{ do: "alarm", reason: rule.reason } as const] : []), { do: "wait", ms }],
+  };
+}
+
+/** Is there a connection, or one to come? */
+function mayRetry(state: State): state is Extract<State, { is: "connecting" | "pairing" | "open" | "waiting" }> {
+  return state.is === "connecting" || state.is === "pairing" || state.is === "open" || state.is === "waiting";
+}
+
+function tryingOf(state: Extract<State, { is: "connecting" | "pairing" | "open" | "waiting" }>, now = 0): Trying {
+  if (state.is === "open") return { attempt: now - state.at >= stableMs ? 0 : state.attempt };
+  // Codes were shown: the connection was good.
+  if (state.is === "pairing") return { attempt: 0, pairing: state.pairing };
+  return { attempt: state.attempt, pairing: state.pairing, fresh: state.fresh };
+}
+
+function same(state: State): Step {
+  return { state, actions: [] };
+}

@@ -1,0 +1,34 @@
+import type { PossiblyExtendedCacheStore } from "@whiskeysockets/baileys";
+import { BoundedMap } from "../bounded_map.ts";
+
+/** A cache for Baileys with a size as well as a lifetime; its own have only the latter and grow with the contacts. */
+export class TtlCache implements PossiblyExtendedCacheStore {
+  readonly #ttlMs: number;
+  readonly #entries: BoundedMap<string, { value: unknown; until: number }>;
+
+  constructor(capacity: number, ttlMs: number) {
+    this.#entries = new BoundedMap(capacity);
+    this.#ttlMs = ttlMs;
+  }
+
+  get<T>(key: string): T | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    if (entry.until > Date.now()) return entry.value as T;
+    this.#entries.delete(key);
+    return undefined;
+  }
+
+  set<T>(key: string, value: T): boolean {
+    this.#entries.set(key, { value, until: Date.now() + this.#ttlMs });
+    return true;
+  }
+
+  del(key: string): void {
+    this.#entries.delete(key);
+  }
+
+  flushAll(): void {
+    this.#entries.clear();
+  }
+}
