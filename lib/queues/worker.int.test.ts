@@ -171,6 +171,22 @@ test("the job of a worker killed with -9 runs again at another", async () => {
   }
   await queues.serve("high", { send: async ({ attempt }) => ({ counts: { began: attempt } }) }, { recovery: { lockMs: 500, checkMs: 200 } });
   const line = await until(() => queues.lines.find((one) => one["outcome"] === "done"), { what: "the run at another worker" });
-  expect(line).toMatchObject({ attempt: 2, ...payload });
+  expect(line).toMatchObject({ attempt: 1, ...payload });
+  expect(await letters()).toEqual([]);
+});
+
+test("attempts count the runs in a row that got nowhere, and begin again after one that got somewhere", async () => {
+  const attempts: number[] = [];
+  const progress = [false, false, true, false, false];
+  await queues.serve("high", {
+    send: async ({ attempt }) => {
+      attempts.push(attempt);
+      const progressed = progress.shift();
+      return progressed === undefined ? {} : { again: { inMs: 0, reason: "more to do", progressed } };
+    },
+  });
+  await queues.producer.wake("send", payload);
+  await until(() => queues.lines.find((line) => line["outcome"] === "done"), { what: "the last run" });
+  expect(attempts).toEqual([1, 2, 3, 1, 2, 3]);
   expect(await letters()).toEqual([]);
 });

@@ -14,7 +14,7 @@ import type { JobMetrics } from "./job_metrics.ts";
 export type Run<J extends JobName> = {
   jobId: string;
   payload: Payload<J>;
-  /** How often this job was begun, this time included; starts again at 1 once a run ended well. */
+  /** Which run in a row this is that got nowhere so far, from 1: what a growing delay grows by. */
   attempt: number;
   /** Aborts when the run has used up its time, or the process can wait no longer. */
   signal: AbortSignal;
@@ -26,8 +26,8 @@ export type Run<J extends JobName> = {
 export type RunResult = {
   /** What was done, as numbers for the log line. */
   counts?: Record<string, number>;
-  /** Work is left: run again after so many ms. Uses up no attempt. */
-  again?: { inMs: number; reason: string };
+  /** Work is left: run again after so many ms. Uses up no attempt of the queue's. */
+  again?: { inMs: number; reason: string; /** This run got somewhere: the next one is attempt 1. */ progressed?: boolean };
 };
 
 /** Does a job's work. To throw is to fail: the job is tried again, and a dead letter when its attempts are used up. */
@@ -90,8 +90,8 @@ export function createQueueWorker({
 
   const runJob = async (job: Job, token?: string): Promise<void> => {
     const start = performance.now();
-    const attempt = job.attemptsStarted;
-    if (attempt === 1) metrics.waited(queue, job.name, ((job.processedOn ?? job.timestamp) - job.timestamp) / 1000);
+    const attempt = fruitless(job) + 1;
+    if (job.attemptsStarted === 1) metrics.waited(queue, job.name, ((job.processedOn ?? job.timestamp) - job.timestamp) / 1000);
     const line = { queue, job: job.name, job_id: job.id, attempt, ...idsOf(queue, job) };
     const ended = (outcome: Parameters<JobMetrics["ran"]>[2]) => {
       const ms = performance.now() - start;
@@ -115,6 +115,8 @@ export function createQueueWorker({
       logger.info({ ...ended("done"), ...result.counts }, "job");
       return;
     }
+    const postponed = result.again.progressed ? 0 : attempt - job.attemptsMade;
+    if (postponed !== postponedRuns(job)) await job.updateProgress({ postponed });
     await job.moveToDelayed(Date.now() + result.again.inMs, token);
     logger.info({ ...ended("postponed"), ...result.counts, in_ms: result.again.inMs, reason: result.again.reason }, "job");
     throw new DelayedError();
@@ -186,6 +188,17 @@ export function createQueueWorker({
       }
     },
   };
+}
+
+/** Runs in a row that were postponed without getting anywhere; BullMQ's progress field keeps it between them. */
+function postponedRuns(job: Job): number {
+  const progress = job.progress;
+  return typeof progress === "object" && "postponed" in progress && typeof progress.postponed === "number" ? progress.postponed : 0;
+}
+
+/** Those, and the ones that threw. */
+function fruitless(job: Job): number {
+  return postponedRuns(job) + job.attemptsMade;
 }
 
 /** The ids a log line names: a payload that satisfies its schema is nothing but ids; any other is not logged. */

@@ -10,7 +10,7 @@ import type {
   JournalPage,
   JournalStream,
   SendResult,
-  SessionSummary,
+  SessionList,
   SessionView,
 } from "./schemas.ts";
 
@@ -36,7 +36,7 @@ export type ShardClientOptions = {
 export interface ShardClient {
   connect(at: ShardLocation, businessId: string, request: ConnectRequest): Promise<SessionView>;
   view(at: ShardLocation, businessId: string): Promise<SessionView>;
-  list(at: ShardLocation): Promise<SessionSummary[]>;
+  list(at: ShardLocation): Promise<SessionList>;
   /** Logs out and sets the auth state aside; a session that is not there counts as logged out. */
   logout(at: ShardLocation, businessId: string): Promise<void>;
   /** Hands over at most 50 messages, in order; one result for each, in the same order. */
@@ -89,7 +89,7 @@ export function createShardClient({ token, timeoutMs = 15_000 }: ShardClientOpti
     connect: async (at, businessId, request) =>
       expected(at, sessionView, await call(at, "POST", `${session(businessId)}/connect`, request)),
     view: async (at, businessId) => expected(at, sessionView, await call(at, "GET", session(businessId))),
-    list: async (at) => expected(at, sessionList, await call(at, "GET", "/sessions")).data,
+    list: async (at) => expected(at, sessionList, await call(at, "GET", "/sessions")),
     logout: async (at, businessId) => {
       try {
         await call(at, "DELETE", session(businessId));

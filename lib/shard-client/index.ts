@@ -13,6 +13,7 @@ export type {
   RejectedEntry,
   SendResult,
   SessionEventData,
+  SessionList,
   SessionStatus,
   SessionSummary,
   SessionView,

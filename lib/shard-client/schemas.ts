@@ -66,7 +66,14 @@ export const sessionView = sessionSummary.extend({
 });
 export type SessionView = z.infer<typeof sessionView>;
 
-export const sessionList = z.object({ data: z.array(sessionSummary) });
+/** What a shard says of itself and of the logins it holds. */
+export const sessionList = z.object({
+  data: z.array(sessionSummary),
+  /** Messages that went through it in the last minute, in both directions. */
+  messages_per_minute: z.number().min(0).nullish(),
+  version: z.string().nullish(),
+});
+export type SessionList = z.infer<typeof sessionList>;
 
 export const batchMessage = z.object({
   /** Our row's id. */

@@ -2,7 +2,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/api.nomad.hcl
 #
-# Reads nomad/jobs/api: app_password, redis_password, shard_token [, metrics_token]
+# Secrets: app_password, redis_password, shard_token [, metrics_token] (Nomad variable nomad/jobs/api).
 
 variable "api_count" {
   description = "Allocations of the API."
@@ -45,8 +45,8 @@ variable "log_level" {
   default     = "info"
 
   validation {
-    condition     = contains(["trace", "debug", "info", "warn", "error", "fatal"], var.log_level)
-    error_message = "The log_level must be one of trace, debug, info, warn, error, fatal."
+    condition     = contains(["trace", "debug", "info", "warn", "error"], var.log_level)
+    error_message = "The log_level must be one of trace, debug, info, warn, error."
   }
 }
 
@@ -54,6 +54,11 @@ variable "consul_address" {
   description = "host:port of the Consul agent that tasks talk to."
   type        = string
   default     = "127.0.0.1:8500"
+
+  validation {
+    condition     = regex_replace(var.consul_address, "^[^:/]+:[0-9]+$", "ok") == "ok"
+    error_message = "The consul_address must be host:port."
+  }
 }
 
 variable "pooler_address" {
@@ -61,13 +66,13 @@ variable "pooler_address" {
   type        = string
 
   validation {
-    condition     = length(regexall("^[^:/]+:[0-9]+$", var.pooler_address)) == 1
+    condition     = regex_replace(var.pooler_address, "^[^:/]+:[0-9]+$", "ok") == "ok"
     error_message = "The pooler_address must be host:port."
   }
 }
 
 variable "read_address" {
-  description = "host:port of a Postgres replica for reads that may lag. Empty: all reads go through the pooler."
+  description = "host:port of a Postgres replica for reads that may lag. Empty: every read goes through the pooler."
   type        = string
   default     = ""
 }
@@ -83,7 +88,7 @@ variable "redis_address" {
   type        = string
 
   validation {
-    condition     = length(regexall("^[^:/]+:[0-9]+$", var.redis_address)) == 1
+    condition     = regex_replace(var.redis_address, "^[^:/]+:[0-9]+$", "ok") == "ok"
     error_message = "The redis_address must be host:port."
   }
 }
@@ -104,13 +109,13 @@ variable "public_url" {
   type        = string
 
   validation {
-    condition     = length(regexall("^https?://[^/]+$", var.public_url)) == 1
+    condition     = regex_replace(var.public_url, "^https?://[^/]+$", "ok") == "ok"
     error_message = "The public_url must be http(s)://host[:port]."
   }
 }
 
 variable "wa_shards_count" {
-  description = "First value of Consul's prosaas/whatsapp/num_shards; later that key alone counts."
+  description = "First value of Consul's prosaas/whatsapp/num_shards; from then on that key alone counts."
   type        = number
   default     = 2
 }
@@ -146,7 +151,7 @@ job "api" {
       }
     }
 
-    # A new allocation joins beside the old ones and the rest follow once it is healthy.
+    # A new allocation joins beside the old ones, and the rest follow once it is healthy.
     update {
       max_parallel      = 1
       canary            = 1
@@ -211,9 +216,9 @@ job "api" {
     task "api" {
       driver         = "exec"
       user           = "nobody"
-      shutdown_delay = "3s" # nginx drops an allocation within 2 s (its template's wait)
+      shutdown_delay = "3s" # nginx drops an allocation within 2 s, the most its template waits
       kill_signal    = "SIGTERM"
-      kill_timeout   = "15s" # the longest request takes 10 s
+      kill_timeout   = "15s" # above the longest request
 
       config {
         command  = "/bin/bun"
@@ -222,18 +227,18 @@ job "api" {
         cap_drop = ["all"]
       }
 
+      volume_mount {
+        volume      = "usr"
+        destination = "/usr"
+        read_only   = true
+      }
+
       dynamic "artifact" {
         for_each = var.release_url == "" ? [] : [var.release_url]
         content {
           source      = artifact.value
           destination = "app"
         }
-      }
-
-      volume_mount {
-        volume      = "usr"
-        destination = "/usr"
-        read_only   = true
       }
 
       dynamic "volume_mount" {
@@ -265,9 +270,7 @@ job "api" {
           {{- with nomadVar "nomad/jobs/api" }}
           SHARD_TOKEN={{ .shard_token }}
           DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
-          %{~if var.read_address != ""}
-          DATABASE_URL_READ=postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}
-          %{~endif}
+          DATABASE_URL_READ=${var.read_address == "" ? "" : "postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}"}
           REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
           {{- with index . "metrics_token" }}
           METRICS_TOKEN={{ . }}
@@ -277,7 +280,7 @@ job "api" {
       }
 
       resources {
-        cpu        = 150 # MHz, a share rather than a limit: what counts is the ratio to the other tasks
+        cpu        = 150 # MHz, a share and not a limit: what counts is the ratio to the other tasks
         memory     = var.api_memory
         memory_max = var.api_memory_max
       }

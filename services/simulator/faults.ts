@@ -32,8 +32,6 @@ export type Fault = z.output<typeof faultSchema>;
 export type FaultKind = Fault["kind"];
 export type FaultOf<K extends FaultKind> = Extract<Fault, { kind: K }>;
 
-/** Those that strike a connection that is open when they are made. */
-export const immediateKinds = ["replaced", "logged_out", "restart"] as const satisfies readonly FaultKind[];
 
 type Entry = { fault: Fault; left: number };
 

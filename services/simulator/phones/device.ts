@@ -4,7 +4,7 @@ import type { KeyBundle } from "./signal.ts";
 
 /** What a companion told about itself when it was linked. */
 export type DeviceIdentity = {
-  /** From 1; never given twice on one phone, so that an old login cannot pass for a new one. */
+  /** From 1 to 98. */
   id: number;
   noiseKey: Buffer;
   identity: Buffer;

@@ -47,10 +47,11 @@ export class Phone {
     this.save();
   }
 
-  /** The number the next companion gets. */
+  /** The number the next companion gets: one after the other, and round again, past those in use. */
   nextDeviceId(): number {
-    const id = this.#state.nextDevice;
-    this.#state = { ...this.#state, nextDevice: id + 1 };
+    let id = this.#state.nextDevice;
+    while (this.devices.has(id)) id = after(id);
+    this.#state = { ...this.#state, nextDevice: after(id) };
     this.save();
     return id;
   }
@@ -86,6 +87,9 @@ export function newPhoneState(name: string): PhoneState {
     keys: { identity, registrationId: randomInt(1, 0x3fff), signedPreKey: generateSignedPreKey(identity, 1) },
   };
 }
+
+/** A device is one byte on the wire, and 99 is taken for hosted ones. */
+const after = (id: number) => (id % 98) + 1;
 
 const pairToText = (pair: KeyPair) => Buffer.concat([pair.private, pair.public]).toString("base64");
 

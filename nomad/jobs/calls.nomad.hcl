@@ -1,0 +1,304 @@
+# Voice webhooks and media streams. Any allocation serves any request of a call: state is in Redis.
+#
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/calls.nomad.hcl
+#
+# Secrets: app_password, redis_password [, metrics_token] (Nomad variable nomad/jobs/calls).
+
+variable "calls_count" {
+  description = "Allocations of the calls service."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.calls_count >= 1 && var.calls_count <= 100
+    error_message = "The calls_count must be from 1 to 100."
+  }
+}
+
+variable "calls_memory" {
+  description = "MB of memory reserved for each allocation."
+  type        = number
+  default     = 256
+}
+
+variable "calls_memory_max" {
+  description = "MB an allocation may grow to before it is killed."
+  type        = number
+  default     = 768
+}
+
+variable "calls_kill_timeout" {
+  description = "How long an ending allocation may carry its calls on. Capped by the client's max_kill_timeout."
+  type        = string
+  default     = "10m"
+}
+
+variable "max_concurrent_calls" {
+  description = "First value of Consul's prosaas/calls/max_concurrent; from then on that key alone counts."
+  type        = number
+  default     = 50
+
+  validation {
+    condition     = var.max_concurrent_calls >= 1 && var.max_concurrent_calls <= 100000
+    error_message = "The max_concurrent_calls must be from 1 to 100000."
+  }
+}
+
+variable "release" {
+  description = "What is deployed: another value rolls the job over to the code that is there now."
+  type        = string
+  default     = "checkout"
+}
+
+variable "release_url" {
+  description = "Address of a release tarball (go-getter form, with ?checksum=). Empty: the node's host volume \"app\"."
+  type        = string
+  default     = ""
+}
+
+variable "log_level" {
+  description = "Least severe log line that is written."
+  type        = string
+  default     = "info"
+
+  validation {
+    condition     = contains(["trace", "debug", "info", "warn", "error"], var.log_level)
+    error_message = "The log_level must be one of trace, debug, info, warn, error."
+  }
+}
+
+variable "consul_address" {
+  description = "host:port of the Consul agent that tasks talk to."
+  type        = string
+  default     = "127.0.0.1:8500"
+
+  validation {
+    condition     = regex_replace(var.consul_address, "^[^:/]+:[0-9]+$", "ok") == "ok"
+    error_message = "The consul_address must be host:port."
+  }
+}
+
+variable "pooler_address" {
+  description = "host:port of pgbouncer, or of the managed pooler."
+  type        = string
+
+  validation {
+    condition     = regex_replace(var.pooler_address, "^[^:/]+:[0-9]+$", "ok") == "ok"
+    error_message = "The pooler_address must be host:port."
+  }
+}
+
+variable "read_address" {
+  description = "host:port of a Postgres replica for reads that may lag. Empty: every read goes through the pooler."
+  type        = string
+  default     = ""
+}
+
+variable "postgres_options" {
+  description = "Appended to Postgres addresses, such as ?sslmode=verify-full for a managed server."
+  type        = string
+  default     = ""
+}
+
+variable "redis_address" {
+  description = "host:port of Redis."
+  type        = string
+
+  validation {
+    condition     = regex_replace(var.redis_address, "^[^:/]+:[0-9]+$", "ok") == "ok"
+    error_message = "The redis_address must be host:port."
+  }
+}
+
+variable "redis_scheme" {
+  description = "redis, or rediss for TLS."
+  type        = string
+  default     = "redis"
+
+  validation {
+    condition     = contains(["redis", "rediss"], var.redis_scheme)
+    error_message = "The redis_scheme must be redis or rediss."
+  }
+}
+
+variable "public_url" {
+  description = "Address under which clients reach the edge, without a trailing slash."
+  type        = string
+
+  validation {
+    condition     = regex_replace(var.public_url, "^https?://[^/]+$", "ok") == "ok"
+    error_message = "The public_url must be http(s)://host[:port]."
+  }
+}
+
+job "calls" {
+  type = "service"
+
+  group "calls" {
+    count = var.calls_count
+
+    meta {
+      release = var.release
+    }
+
+    network {
+      mode = "host"
+      port "http" {}
+    }
+
+    volume "usr" {
+      type      = "host"
+      source    = "usr"
+      read_only = true
+    }
+
+    dynamic "volume" {
+      for_each = var.release_url == "" ? ["app"] : []
+      labels   = [volume.value]
+      content {
+        type      = "host"
+        source    = "app"
+        read_only = true
+      }
+    }
+
+    # A new allocation joins beside the old ones, and the rest follow once it is healthy.
+    update {
+      max_parallel      = 1
+      canary            = 1
+      auto_promote      = true
+      auto_revert       = true
+      health_check      = "checks"
+      min_healthy_time  = "10s" # shorter, and a process that dies at its first real request counts as healthy
+      healthy_deadline  = "2m"
+      progress_deadline = "15m" # above the kill_timeout: the old allocations may take that long
+    }
+
+    # Five quick tries here, then another allocation, elsewhere if there is an elsewhere.
+    restart {
+      attempts = 5
+      interval = "1m"
+      delay    = "1s"
+      mode     = "fail"
+    }
+
+    reschedule {
+      delay          = "5s"
+      delay_function = "exponential"
+      max_delay      = "1m"
+      unlimited      = true
+    }
+
+    ephemeral_disk {
+      size = 150 # MB: three log files of 10 MB for each of stdout and stderr, and the transpiler's cache
+    }
+
+    service {
+      name     = "prosaas-calls"
+      port     = "http"
+      provider = "consul"
+
+      meta {
+        release = var.release
+      }
+
+      check {
+        name     = "alive"
+        type     = "http"
+        path     = "/health"
+        interval = "5s"
+        timeout  = "2s"
+
+        check_restart {
+          limit = 6 # 30 s without an answer: the process hangs
+          grace = "20s"
+        }
+      }
+
+      check {
+        name     = "ready"
+        type     = "http"
+        path     = "/ready"
+        interval = "2s" # also the longest that a new allocation waits for its first check
+        timeout  = "2s"
+      }
+    }
+
+    task "calls" {
+      driver         = "exec"
+      user           = "nobody"
+      shutdown_delay = "3s" # nginx drops an allocation within 2 s, the most its template waits
+      kill_signal    = "SIGTERM"
+      kill_timeout   = var.calls_kill_timeout
+
+      config {
+        command  = "/bin/bun"
+        args     = ["run", "services/calls/main.ts"]
+        work_dir = "/app"
+        cap_drop = ["all"]
+      }
+
+      volume_mount {
+        volume      = "usr"
+        destination = "/usr"
+        read_only   = true
+      }
+
+      dynamic "artifact" {
+        for_each = var.release_url == "" ? [] : [var.release_url]
+        content {
+          source      = artifact.value
+          destination = "app"
+        }
+      }
+
+      dynamic "volume_mount" {
+        for_each = var.release_url == "" ? ["app"] : []
+        content {
+          volume      = volume_mount.value
+          destination = "/app"
+          read_only   = true
+        }
+      }
+
+      env {
+        HOST                 = "${NOMAD_IP_http}"
+        PORT                 = "${NOMAD_PORT_http}"
+        LOG_LEVEL            = var.log_level
+        CONSUL_HTTP_ADDR     = var.consul_address
+        PUBLIC_URL           = var.public_url
+        MAX_CONCURRENT_CALLS = var.max_concurrent_calls
+
+        BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
+      }
+
+      template {
+        destination          = "secrets/env"
+        env                  = true
+        perms                = "0400"
+        error_on_missing_key = true
+        data                 = <<-EOT
+          {{- with nomadVar "nomad/jobs/calls" }}
+          DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
+          DATABASE_URL_READ=${var.read_address == "" ? "" : "postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}"}
+          REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
+          {{- with index . "metrics_token" }}
+          METRICS_TOKEN={{ . }}
+          {{- end }}
+          {{- end }}
+        EOT
+      }
+
+      resources {
+        cpu        = 150 # MHz, a share and not a limit: what counts is the ratio to the other tasks
+        memory     = var.calls_memory
+        memory_max = var.calls_memory_max
+      }
+
+      logs {
+        max_files     = 3
+        max_file_size = 10 # MB
+      }
+    }
+  }
+}

@@ -1,0 +1,232 @@
+# The edge: TLS, the console's page, and the api and calls allocations that Consul lists. The configuration is
+# consul/nginx.conf.ctmpl, which standalone consul-template renders as well (consul/consul-template.hcl).
+#
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/nginx.nomad.hcl
+#
+# Secrets: tls_certificate, tls_key (Nomad variable nomad/jobs/nginx).
+
+variable "nginx_count" {
+  description = "Edges; each needs a node of its own."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.nginx_count >= 1 && var.nginx_count <= 100
+    error_message = "The nginx_count must be from 1 to 100."
+  }
+}
+
+variable "http_port" {
+  description = "Port that redirects to https."
+  type        = number
+  default     = 80
+
+  validation {
+    condition     = var.http_port >= 1 && var.http_port <= 65535
+    error_message = "The http_port must be from 1 to 65535."
+  }
+}
+
+variable "https_port" {
+  description = "Port of the API, the webhooks and the console."
+  type        = number
+  default     = 443
+
+  validation {
+    condition     = var.https_port >= 1 && var.https_port <= 65535
+    error_message = "The https_port must be from 1 to 65535."
+  }
+}
+
+variable "listen_host" {
+  description = "Address the edge listens on."
+  type        = string
+  default     = "0.0.0.0"
+}
+
+variable "release" {
+  description = "What is deployed: another value rolls the job over to the code that is there now."
+  type        = string
+  default     = "checkout"
+}
+
+variable "release_url" {
+  description = "Address of a release tarball (go-getter form, with ?checksum=). Empty: the node's host volume \"app\"."
+  type        = string
+  default     = ""
+}
+
+job "nginx" {
+  type = "service"
+
+  group "nginx" {
+    count = var.nginx_count
+
+    meta {
+      release = var.release
+    }
+
+    network {
+      mode = "host"
+      port "http" {
+        static = var.http_port
+      }
+      port "https" {
+        static = var.https_port
+      }
+    }
+
+    volume "usr" {
+      type      = "host"
+      source    = "usr"
+      read_only = true
+    }
+
+    dynamic "volume" {
+      for_each = var.release_url == "" ? ["app"] : []
+      labels   = [volume.value]
+      content {
+        type      = "host"
+        source    = "app"
+        read_only = true
+      }
+    }
+
+    # One process owns the ports: the old one ends before the new one starts.
+    update {
+      max_parallel      = 1
+      health_check      = "checks"
+      min_healthy_time  = "5s"
+      healthy_deadline  = "2m"
+      progress_deadline = "5m"
+    }
+
+    # Its ports are on this node: it is restarted here for ever, at most 20 times a minute.
+    restart {
+      attempts = 20
+      interval = "1m"
+      delay    = "250ms"
+      mode     = "delay"
+    }
+
+    ephemeral_disk {
+      size = 150 # MB: log files and buffered bodies
+    }
+
+    service {
+      name     = "prosaas-edge"
+      port     = "https"
+      provider = "consul"
+
+      check {
+        name     = "alive"
+        type     = "http"
+        port     = "http"
+        path     = "/health"
+        interval = "5s"
+        timeout  = "2s"
+      }
+    }
+
+    task "nginx" {
+      driver       = "exec"
+      user         = "nobody"
+      kill_signal  = "SIGTERM" # the shell passes QUIT on: requests in hand are finished
+      kill_timeout = "30s"
+
+      config {
+        command  = "/bin/sh"
+        args     = ["/local/edge/nginx.sh", "/local/edge/nginx.conf"]
+        cap_drop = ["all"]
+
+      }
+
+      volume_mount {
+        volume      = "usr"
+        destination = "/usr"
+        read_only   = true
+      }
+
+      dynamic "artifact" {
+        for_each = var.release_url == "" ? [] : [var.release_url]
+        content {
+          source      = artifact.value
+          destination = "app"
+        }
+      }
+
+      dynamic "volume_mount" {
+        for_each = var.release_url == "" ? ["app"] : []
+        content {
+          volume      = volume_mount.value
+          destination = "/app"
+          read_only   = true
+        }
+      }
+
+      env {
+        PATH            = "/usr/sbin:/usr/bin:/bin"
+        LISTEN_HOST     = var.listen_host
+        HTTP_PORT       = var.http_port
+        HTTPS_PORT      = var.https_port
+        TLS_CERTIFICATE = "/secrets/tls.crt"
+        TLS_KEY         = "/secrets/tls.key"
+        CONSOLE_ROOT    = "/app/services/console"
+      }
+
+      template {
+        destination   = "local/edge/nginx.conf"
+        data          = file("consul/nginx.conf.ctmpl")
+        change_mode   = "signal"
+        change_signal = "SIGHUP"
+        splay         = "0s" # the default of 5 s would keep a stopped allocation in the upstream that long
+
+        wait {
+          min = "250ms"
+          max = "2s" # below the shutdown_delay of api and calls
+        }
+      }
+
+      template {
+        destination     = "local/edge/nginx.sh"
+        data            = file("consul/nginx.sh")
+        change_mode     = "restart"
+        left_delimiter  = "@@{" # the script speaks no template language
+        right_delimiter = "}@@"
+      }
+
+      template {
+        destination   = "secrets/tls.crt"
+        data          = "{{ with nomadVar \"nomad/jobs/nginx\" }}{{ .tls_certificate }}{{ end }}"
+        perms         = "0400"
+        uid           = 65534 # nobody
+        gid           = 65534
+        change_mode   = "signal"
+        change_signal = "SIGHUP"
+        splay         = "0s"
+      }
+
+      template {
+        destination   = "secrets/tls.key"
+        data          = "{{ with nomadVar \"nomad/jobs/nginx\" }}{{ .tls_key }}{{ end }}"
+        perms         = "0400"
+        uid           = 65534 # nobody
+        gid           = 65534
+        change_mode   = "signal"
+        change_signal = "SIGHUP"
+        splay         = "0s"
+      }
+
+      resources {
+        cpu        = 150 # MHz, a share and not a limit
+        memory     = 64
+        memory_max = 256 # MB: two workers, and two more for each reload while old connections last
+      }
+
+      logs {
+        max_files     = 3
+        max_file_size = 10 # MB
+      }
+    }
+  }
+}

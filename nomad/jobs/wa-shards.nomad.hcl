@@ -1,0 +1,282 @@
+# The WhatsApp shards. Allocation k is shard k + 1 and keeps its logins on volume wa-auth[k], which must exist
+# before the count grows (nomad/volumes/wa-auth.volume.hcl). Scaling down keeps the volumes.
+#
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/wa-shards.nomad.hcl
+#
+# Secrets: auth_keys, redis_password, shard_token, wa_noise_root (not for the real WhatsApp) [, metrics_token] (Nomad variable nomad/jobs/wa-shards).
+
+variable "wa_shards_count" {
+  description = "Shards. Lower it with the scale script only, which moves the businesses away first."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.wa_shards_count >= 1 && var.wa_shards_count <= 1000
+    error_message = "The wa_shards_count must be from 1 to 1000."
+  }
+}
+
+variable "wa_shards_memory" {
+  description = "MB of memory reserved for each allocation."
+  type        = number
+  default     = 384
+}
+
+variable "wa_shards_memory_max" {
+  description = "MB an allocation may grow to before it is killed."
+  type        = number
+  default     = 1536
+}
+
+variable "wa_websocket_url" {
+  description = "WhatsApp's WebSocket. Empty: the real one."
+  type        = string
+  default     = ""
+}
+
+variable "release" {
+  description = "What is deployed: another value rolls the job over to the code that is there now."
+  type        = string
+  default     = "checkout"
+}
+
+variable "release_url" {
+  description = "Address of a release tarball (go-getter form, with ?checksum=). Empty: the node's host volume \"app\"."
+  type        = string
+  default     = ""
+}
+
+variable "log_level" {
+  description = "Least severe log line that is written."
+  type        = string
+  default     = "info"
+
+  validation {
+    condition     = contains(["trace", "debug", "info", "warn", "error"], var.log_level)
+    error_message = "The log_level must be one of trace, debug, info, warn, error."
+  }
+}
+
+variable "consul_address" {
+  description = "host:port of the Consul agent that tasks talk to."
+  type        = string
+  default     = "127.0.0.1:8500"
+
+  validation {
+    condition     = regex_replace(var.consul_address, "^[^:/]+:[0-9]+$", "ok") == "ok"
+    error_message = "The consul_address must be host:port."
+  }
+}
+
+variable "redis_address" {
+  description = "host:port of Redis."
+  type        = string
+
+  validation {
+    condition     = regex_replace(var.redis_address, "^[^:/]+:[0-9]+$", "ok") == "ok"
+    error_message = "The redis_address must be host:port."
+  }
+}
+
+variable "redis_scheme" {
+  description = "redis, or rediss for TLS."
+  type        = string
+  default     = "redis"
+
+  validation {
+    condition     = contains(["redis", "rediss"], var.redis_scheme)
+    error_message = "The redis_scheme must be redis or rediss."
+  }
+}
+
+job "wa-shards" {
+  type = "service"
+
+  group "shard" {
+    count = var.wa_shards_count
+
+    meta {
+      release = var.release
+    }
+
+    network {
+      mode = "host"
+      port "http" {}
+    }
+
+    volume "usr" {
+      type      = "host"
+      source    = "usr"
+      read_only = true
+    }
+
+    dynamic "volume" {
+      for_each = var.release_url == "" ? ["app"] : []
+      labels   = [volume.value]
+      content {
+        type      = "host"
+        source    = "app"
+        read_only = true
+      }
+    }
+
+    # Allocation k gets wa-auth[k] and no other.
+    volume "auth" {
+      type            = "host"
+      source          = "wa-auth"
+      per_alloc       = true
+      access_mode     = "single-node-single-writer"
+      attachment_mode = "file-system"
+    }
+
+    # One shard after the other, and never two processes for one: no canary.
+    update {
+      max_parallel      = 1
+      health_check      = "checks"
+      min_healthy_time  = "10s" # shorter, and a shard that dies while it reopens its sessions counts as healthy
+      healthy_deadline  = "2m"
+      progress_deadline = "5m"
+      auto_revert       = true
+    }
+
+    # Its data is on this node: it is restarted here for ever, at most 20 times a minute.
+    restart {
+      attempts = 20
+      interval = "1m"
+      delay    = "250ms"
+      mode     = "delay"
+    }
+
+    # A lost node keeps its shards: another node has no volume for them, and a second owner is the worst case.
+    disconnect {
+      lost_after = "6h"
+      replace    = false
+      reconcile  = "keep_original"
+    }
+
+    ephemeral_disk {
+      size = 150 # MB: three log files of 10 MB for each of stdout and stderr, and the transpiler's cache
+    }
+
+    service {
+      name     = "whatsapp-shard"
+      port     = "http"
+      provider = "consul"
+
+      meta {
+        release     = var.release
+        shard_index = "${NOMAD_ALLOC_INDEX}" # from 0; the shard's number is one more
+      }
+
+      check {
+        name     = "alive"
+        type     = "http"
+        path     = "/health"
+        interval = "5s"
+        timeout  = "2s"
+
+        check_restart {
+          limit = 6 # 30 s without an answer: the process hangs
+          grace = "20s"
+        }
+      }
+
+      check {
+        name     = "ready"
+        type     = "http"
+        path     = "/ready"
+        interval = "2s" # also the longest that a new allocation waits for its first check
+        timeout  = "2s"
+
+        # Readiness follows Redis, Consul and the volume's owner; a deployment must not fail over those.
+        on_update = "ignore"
+      }
+    }
+
+    task "shard" {
+      driver         = "exec"
+      user           = "nobody"
+      shutdown_delay = "1s" # the directories of routers follow Consul within that
+      kill_signal    = "SIGTERM"
+      kill_timeout   = "15s" # messages in flight are acknowledged or left to the ledger within 10 s
+
+      config {
+        command  = "/bin/bun"
+        args     = ["run", "services/whatsapp/main.ts"]
+        work_dir = "/app"
+        cap_drop = ["all"]
+      }
+
+      volume_mount {
+        volume      = "usr"
+        destination = "/usr"
+        read_only   = true
+      }
+
+      dynamic "artifact" {
+        for_each = var.release_url == "" ? [] : [var.release_url]
+        content {
+          source      = artifact.value
+          destination = "app"
+        }
+      }
+
+      dynamic "volume_mount" {
+        for_each = var.release_url == "" ? ["app"] : []
+        content {
+          volume      = volume_mount.value
+          destination = "/app"
+          read_only   = true
+        }
+      }
+
+      volume_mount {
+        volume      = "auth"
+        destination = "/auth"
+      }
+
+      env {
+        HOST             = "${NOMAD_IP_http}"
+        PORT             = "${NOMAD_PORT_http}"
+        LOG_LEVEL        = var.log_level
+        CONSUL_HTTP_ADDR = var.consul_address
+        SHARD_INDEX      = "${NOMAD_ALLOC_INDEX}"
+        AUTH_DIR         = "/auth"
+        WA_WEBSOCKET_URL = var.wa_websocket_url
+
+        BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
+      }
+
+      template {
+        destination          = "secrets/env"
+        env                  = true
+        perms                = "0400"
+        error_on_missing_key = true
+        data                 = <<-EOT
+          {{- with nomadVar "nomad/jobs/wa-shards" }}
+          SHARD_TOKEN={{ .shard_token }}
+          AUTH_KEYS={{ .auth_keys }}
+          {{- with index . "wa_noise_root" }}
+          WA_NOISE_ROOT={{ . }}
+          {{- end }}
+          REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
+          {{- with index . "metrics_token" }}
+          METRICS_TOKEN={{ . }}
+          {{- end }}
+          {{- end }}
+        EOT
+      }
+
+      resources {
+        cpu        = 250 # MHz, a share and not a limit: what counts is the ratio to the other tasks
+        memory     = var.wa_shards_memory
+        memory_max = var.wa_shards_memory_max
+      }
+
+      logs {
+        max_files     = 3
+        max_file_size = 10 # MB
+      }
+    }
+  }
+}

@@ -1,0 +1,59 @@
+#!/bin/sh
+# Runs before the server, as its user: makes the database cluster in /data/main if there is none, and gives
+# the roles the passwords in /secrets/passwords (lines of role=password). Safe to run again and again.
+set -eu
+umask 077
+
+data=/data/main
+passwords=/secrets/passwords
+
+exec 9>/data/lock
+flock --nonblock 9 || {
+  echo "another server still has this volume" >&2
+  exit 1
+}
+
+# A role's password as an SQL literal.
+literal() { sed -n "s/^$1=//p" "$passwords" | sed "s/'/''/g; s/.*/'&'/"; }
+
+# single_user FOLDER: SQL from stdin, one statement a line. Single-user mode exits 0 after an error, so the
+# log is read; statements stay out of it, because they carry passwords.
+single_user() {
+  if ! postgres --single -D "$1" -c log_min_error_statement=panic -c dynamic_shared_memory_type=mmap \
+    -c exit_on_error=on postgres >/tmp/single.out 2>/tmp/single.err || grep -Eq 'ERROR|FATAL|PANIC' /tmp/single.err; then
+    cat /tmp/single.err >&2
+    exit 1
+  fi
+}
+
+if [ -s "$data/PG_VERSION" ]; then
+  have=$(cat "$data/PG_VERSION")
+  runs=$(postgres --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+  [ "$have" = "$runs" ] || {
+    echo "the data is Postgres $have's and the server is version $runs: set postgres_bin, or pg_upgrade first" >&2
+    exit 1
+  }
+  # A crash may have left the lock file of a process that another namespace cannot see; the lock above is ours.
+  rm -f "$data/postmaster.pid"
+else
+  rm -rf "$data.part"
+  sed -n 's/^postgres=//p' "$passwords" >/tmp/superuser
+  initdb -D "$data.part" --username=postgres --pwfile=/tmp/superuser --auth=scram-sha-256 \
+    --encoding=UTF8 --locale=C.UTF-8 --data-checksums --no-instructions
+  rm -f /tmp/superuser
+  single_user "$data.part" <<'SQL'
+CREATE ROLE prosaas LOGIN
+CREATE ROLE prosaas_app LOGIN
+CREATE DATABASE prosaas OWNER prosaas
+REVOKE ALL ON DATABASE prosaas FROM PUBLIC
+GRANT CONNECT, TEMPORARY ON DATABASE prosaas TO prosaas_app
+SQL
+  # Only a whole cluster gets the name.
+  mv "$data.part" "$data"
+fi
+
+single_user "$data" <<SQL
+ALTER ROLE postgres PASSWORD $(literal postgres)
+ALTER ROLE prosaas PASSWORD $(literal prosaas)
+ALTER ROLE prosaas_app PASSWORD $(literal prosaas_app)
+SQL

@@ -1,0 +1,72 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const root = join(import.meta.dir, "../..");
+
+export type Output = { code: number; stdout: string; stderr: string };
+
+/** A stack of the test's own, beside any other: its name, ports and state are its own. */
+export type Cluster = {
+  readonly state: string;
+  readonly env: Record<string, string>;
+  /** Runs a program with the stack's addresses in its environment. */
+  run(command: string[], options?: { echo?: boolean }): Promise<Output>;
+  up(): Promise<Output>;
+  /** Stops everything and deletes the data and the folder. */
+  remove(): Promise<Output>;
+};
+
+/** An offset at which none of the table's ports is taken now. */
+async function freeOffset(): Promise<number> {
+  const taken = (port: number) =>
+    new Promise<boolean>((resolve) => {
+      const server = createServer();
+      server.once("error", () => resolve(true));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(false)));
+    });
+  for (let offset = 10_000; offset <= 12_900; offset += 100) {
+    const ports = [8443, 8500, 4646, 15_432, 16_379, 17_070].map((port) => port + offset);
+    if (!(await Promise.all(ports.map(taken))).includes(true)) return offset;
+  }
+  throw new Error("no range of free ports between 14,646 and 29,970");
+}
+
+export async function createCluster(name: string): Promise<Cluster> {
+  const state = await mkdtemp(join(tmpdir(), "prosaas-e2e-"));
+  const offset = await freeOffset();
+  const env = {
+    PROSAAS_STATE_DIR: state,
+    PROSAAS_PORT_OFFSET: String(offset),
+    PROSAAS_STACK: name,
+    NOMAD_ADDR: `http://127.0.0.1:${4646 + offset}`,
+    CONSUL_HTTP_ADDR: `127.0.0.1:${8500 + offset}`,
+  };
+  const run = async (command: string[], { echo = false } = {}): Promise<Output> => {
+    const child = Bun.spawn(command, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: echo ? "inherit" : "pipe",
+    });
+    const [stdout, stderr, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      echo ? "" : new Response(child.stderr as ReadableStream).text(),
+      child.exited,
+    ]);
+    return { code, stdout, stderr };
+  };
+  return {
+    state,
+    env,
+    run,
+    up: () => run(["./scripts/up", "--stack", name], { echo: true }),
+    remove: async () => {
+      const output = await run(["./scripts/down", "--stack", name, "--purge", "--yes"]);
+      await rm(state, { recursive: true, force: true });
+      return output;
+    },
+  };
+}

@@ -1,0 +1,339 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { until } from "../../lib/testing/until.ts";
+import { createCaller } from "../operator/http.ts";
+import type { Caller } from "../operator/http.ts";
+import type { Stack } from "../operator/stack.ts";
+import { createCluster } from "./cluster.ts";
+import type { Cluster } from "./cluster.ts";
+
+/*
+ * One stack of the test's own goes through its life, so the tests run in the order they are written.
+ */
+let cluster: Cluster;
+let stack: Stack;
+let api: Caller;
+let nomad: Caller;
+let simulator: Caller;
+let ca: string;
+
+const minutes = (n: number) => n * 60_000;
+
+beforeAll(async () => {
+  cluster = await createCluster("e2e");
+  const up = await cluster.up();
+  if (up.code !== 0) throw new Error(`./scripts/up exited ${up.code}`);
+  stack = (await Bun.file(join(cluster.state, "stack.json")).json()) as Stack;
+  ca = await Bun.file(stack.ca_file).text();
+  api = createCaller({ baseUrl: stack.base_url, token: (await Bun.file(stack.admin_key_file).text()).trim(), ca });
+  nomad = createCaller({ baseUrl: stack.nomad_addr });
+  simulator = createCaller({ baseUrl: stack.simulator_url! });
+}, minutes(15));
+
+afterAll(async () => {
+  const { code, stdout, stderr } = await cluster.remove();
+  if (code !== 0) throw new Error(`./scripts/down exited ${code}: ${stdout}${stderr}`);
+}, minutes(3));
+
+type JobStub = { ID: string; Type: string; Status: string; ParentID: string; JobModifyIndex: number };
+type Allocation = {
+  ID: string;
+  Name: string;
+  ClientStatus: string;
+  DesiredStatus: string;
+  TaskStates: Record<string, { Restarts: number }> | null;
+};
+
+const jobs = () => nomad<JobStub[]>("GET", "/v1/jobs");
+const running = async (job: string) =>
+  (await nomad<Allocation[]>("GET", `/v1/job/${job}/allocations`)).filter(
+    (alloc) => alloc.ClientStatus === "running" && alloc.DesiredStatus === "run",
+  );
+const allocation = async (job: string, index: number) => {
+  const found = (await running(job)).find(({ Name }) => Name.endsWith(`[${index}]`));
+  if (!found) throw new Error(`${job}[${index}] does not run`);
+  return found;
+};
+
+/** Processes of an allocation, by the name of its control group. */
+async function processesOf(allocationId: string): Promise<number[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const cgroups = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cgroup`, "utf8").catch(() => "")));
+  return pids.filter((_, index) => cgroups[index]!.includes(allocationId));
+}
+
+const commandLine = (pid: number) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+
+/** The process of a service in an allocation: Nomad's executor and log monitor are no part of it. */
+async function serviceProcess(allocationId: string): Promise<number> {
+  for (const pid of await processesOf(allocationId)) {
+    const command = await commandLine(pid);
+    if (command.includes("services/whatsapp/main.ts") && !command.includes("executor")) return pid;
+  }
+  throw new Error(`no service process in allocation ${allocationId}`);
+}
+
+type Demo = { sent: number; delivered: number; read: number; received: number; duplicates: number; lost: number; reordered: number };
+
+async function demo(...args: string[]): Promise<Demo> {
+  const { code, stdout, stderr } = await cluster.run(["./scripts/task", "demo", "--", "--json", ...args]);
+  const last = stdout.trim().split("\n").at(-1) ?? "";
+  if (!last.startsWith("{")) throw new Error(`the demo exited ${code}: ${stderr}`);
+  return JSON.parse(last) as Demo;
+}
+
+const clean = (messages: number) => ({
+  sent: messages,
+  delivered: messages,
+  read: messages,
+  received: 1,
+  duplicates: 0,
+  lost: 0,
+  reordered: 0,
+});
+
+test("a second up changes nothing and takes less than 20 s", async () => {
+  const before = await jobs();
+  const start = performance.now();
+  expect((await cluster.up()).code).toBe(0);
+  expect(performance.now() - start).toBeLessThan(20_000);
+  const unchanged = (list: JobStub[]) => list.filter((job) => job.Type === "service").map(({ ID, JobModifyIndex }) => [ID, JobModifyIndex]);
+  expect(unchanged(await jobs())).toEqual(unchanged(before));
+});
+
+test("every job is healthy and every service is in Consul", async () => {
+  const status = await cluster.run(["./scripts/task", "status", "--", "--json"]);
+  const report = JSON.parse(status.stdout.trim().split("\n").at(-1)!) as {
+    healthy: boolean;
+    shards: { shard: number; healthy: boolean }[];
+  };
+  expect(report.healthy).toBeTrue();
+  expect(report.shards.map(({ shard, healthy }) => [shard, healthy])).toEqual([
+    [1, true],
+    [2, true],
+  ]);
+  const { stdout } = await cluster.run(["consul", "catalog", "services"]);
+  for (const name of [
+    "prosaas-api",
+    "prosaas-calls",
+    "prosaas-worker-high",
+    "prosaas-worker-default",
+    "prosaas-worker-low",
+    "whatsapp-shard",
+    "prosaas-simulator",
+    "postgres",
+    "redis",
+    "pgbouncer",
+  ]) {
+    expect(stdout.split("\n")).toContain(name);
+  }
+});
+
+test(
+  "a business pairs by QR, its messages go out in order, their ticks and a reply come back",
+  async () => {
+    expect(await demo()).toMatchObject(clean(20));
+  },
+  minutes(3),
+);
+
+test(
+  "each shard runs as a user other than root, without capabilities, and sees no volume but its own",
+  async () => {
+    for (const index of [0, 1]) {
+      const { ID } = await allocation("wa-shards", index);
+      const status = await readFile(`/proc/${await serviceProcess(ID)}/status`, "utf8");
+      expect(/^Uid:\t(\d+)\t(\d+)\t(\d+)/m.exec(status)?.slice(1)).toEqual(["65534", "65534", "65534"]);
+      for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) expect(status).toContain(`${set}:\t0000000000000000`);
+      const inside = await cluster.run([
+        "nomad",
+        "alloc",
+        "exec",
+        "-i=false",
+        "-t=false",
+        "-task",
+        "shard",
+        ID,
+        "/bin/sh",
+        "-c",
+        "cat /auth/shard.json; ls /",
+      ]);
+      expect(JSON.parse(inside.stdout.split("\n")[0]!)).toMatchObject({ shard: index + 1 });
+      // The other shards' volumes, the agents' data and this test's folder are nowhere in its file system.
+      const reach = await cluster.run([
+        "nomad",
+        "alloc",
+        "exec",
+        "-i=false",
+        "-t=false",
+        "-task",
+        "shard",
+        ID,
+        "/bin/sh",
+        "-c",
+        `ls -d ${cluster.state} /root/.* /var/lib 2>&1; ls /proc/1/root/auth`,
+      ]);
+      expect(reach.stdout).not.toMatch(/^\/(root|var)/m);
+      const mounts = await cluster.run([
+        "nomad",
+        "alloc",
+        "exec",
+        "-i=false",
+        "-t=false",
+        "-task",
+        "shard",
+        ID,
+        "/bin/cat",
+        "/proc/self/mounts",
+      ]);
+      expect(mounts.stdout.split("\n").filter((line) => line.split(" ")[1] === "/auth")).toHaveLength(1);
+      for (const other of [0, 1].filter((k) => k !== index)) expect(mounts.stdout).not.toContain((await allocation("wa-shards", other)).ID);
+    }
+  },
+  minutes(1),
+);
+
+test(
+  "no secret is in a job, an argument or a log",
+  async () => {
+    const secrets = new Set<string>();
+    for (const { Path } of await nomad<{ Path: string }[]>("GET", "/v1/vars?prefix=nomad/jobs")) {
+      const { Items } = await nomad<{ Items: Record<string, string> }>("GET", `/v1/var/${Path}`);
+      for (const [name, value] of Object.entries(Items))
+        if (/password|token|key|seed|auth/.test(name) && !/root|cert/.test(name)) secrets.add(value);
+    }
+    expect(secrets.size).toBeGreaterThanOrEqual(6);
+    const places: string[] = [];
+    for (const { ID } of await jobs()) places.push(JSON.stringify(await nomad("GET", `/v1/job/${encodeURIComponent(ID)}`)));
+    for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) places.push(await commandLine(Number(pid)));
+    const logs = await Array.fromAsync(
+      new Bun.Glob("{logs/*,nomad/**/alloc/logs/*}").scan({ cwd: cluster.state, absolute: true, onlyFiles: false }),
+    );
+    expect(logs.length).toBeGreaterThan(10);
+    for (const file of logs) places.push(await readFile(file, "utf8").catch(() => ""));
+    const leaked = places.filter((text) => [...secrets].some((secret) => text.includes(secret)));
+    expect(leaked.map((text) => text.slice(0, 80))).toEqual([]);
+  },
+  minutes(1),
+);
+
+test(
+  "a shard that is killed while messages flow loses and doubles nothing",
+  async () => {
+    const killed = { times: 0, stop: false };
+    const killer = async () => {
+      while (!killed.stop) {
+        process.kill(await serviceProcess((await allocation("wa-shards", 0)).ID), "SIGKILL");
+        killed.times += 1;
+        process.kill(await serviceProcess((await allocation("wa-shards", 1)).ID), "SIGKILL");
+        await until(
+          async () =>
+            (await api<{ data: { healthy: boolean }[] }>("GET", "/v1/admin/shards")).data.filter(({ healthy }) => healthy).length === 2,
+          {
+            deadlineMs: 30_000,
+            what: "both shards to be back",
+            everyMs: 200,
+          },
+        );
+      }
+    };
+    const result = demo("--messages", "200", "--every-ms", "25", "--deadline-s", "120");
+    // The first kill comes once messages flow, so that pairing, which is for a person to watch, is over.
+    await until(async () => (await simulator<{ messages_received?: number }>("GET", "/stats")) !== undefined);
+    const killing = killer().catch((error: unknown) => error);
+    const outcome = await result;
+    killed.stop = true;
+    expect(await killing).toBeUndefined();
+    expect(killed.times).toBeGreaterThan(0);
+    expect(outcome).toMatchObject(clean(200));
+  },
+  minutes(5),
+);
+
+test(
+  "an API allocation that stops is out of nginx within a second, and no request fails at 100 a second",
+  async () => {
+    const before = await running("api");
+    expect(before.length).toBeGreaterThanOrEqual(2);
+    const failures: string[] = [];
+    let requests = 0;
+    let stop = false;
+    const pending = new Set<Promise<void>>();
+    const one = async () => {
+      requests += 1;
+      try {
+        await api("GET", "/v1/businesses?limit=1");
+      } catch (error) {
+        failures.push(String(error));
+      }
+    };
+    const timer = setInterval(() => {
+      if (stop) return;
+      const request = one().finally(() => pending.delete(request));
+      pending.add(request);
+    }, 10);
+    const configuration = async () => {
+      const { ID } = await allocation("nginx", 0);
+      const files = await Array.fromAsync(
+        new Bun.Glob("**/nginx.conf").scan({ cwd: join(cluster.state, "nomad/client/alloc", ID), absolute: true }),
+      );
+      return (await Promise.all(files.map((file) => readFile(file, "utf8")))).join("\n");
+    };
+    const consul = createCaller({ baseUrl: `http://${stack.consul_http_addr}` });
+    type Entry = { Service: { ID: string; Address: string; Port: number } };
+    const entries = await consul<Entry[]>("GET", "/v1/health/service/prosaas-api?passing=1");
+    const victim = before[0]!;
+    const gone = entries.find(({ Service }) => Service.ID.includes(victim.ID))!.Service;
+    const upstream = `server ${gone.Address}:${gone.Port}`;
+    expect(await configuration()).toContain(upstream);
+    await until(() => requests > 200);
+    await cluster.run(["nomad", "alloc", "stop", "-detach", victim.ID]);
+    const since = performance.now();
+    await until(async () => !(await configuration()).includes(upstream), { deadlineMs: 10_000, what: "nginx to drop it" });
+    const droppedMs = performance.now() - since;
+    await until(async () => (await running("api")).length >= before.length, { deadlineMs: 60_000, what: "its replacement" });
+    const enough = requests + 200;
+    await until(() => requests > enough);
+    stop = true;
+    clearInterval(timer);
+    await Promise.all(pending);
+    expect(failures).toEqual([]);
+    expect(droppedMs).toBeLessThan(1000);
+  },
+  minutes(3),
+);
+
+test(
+  "after every agent and every task was killed, up brings all of it back and sessions open without a new scan",
+  async () => {
+    const paired = (await api<{ data: { sessions: number }[] }>("GET", "/v1/admin/shards")).data.reduce(
+      (sum, { sessions }) => sum + sessions,
+      0,
+    );
+    expect(paired).toBeGreaterThan(0);
+    const allocations = await nomad<Allocation[]>("GET", "/v1/allocations");
+    const agents = await Promise.all(
+      ["consul", "nomad-server", "nomad-client"].map((name) => readFile(join(cluster.state, `${name}.pid`), "utf8")),
+    );
+    const tasks = (
+      await Promise.all(allocations.filter(({ ClientStatus }) => ClientStatus === "running").map(({ ID }) => processesOf(ID)))
+    ).flat();
+    for (const pid of [...agents.map(Number), ...tasks]) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {}
+    }
+    expect((await cluster.up()).code).toBe(0);
+    await until(
+      async () =>
+        (await api<{ data: { sessions_open: number }[] }>("GET", "/v1/admin/shards")).data.reduce(
+          (sum, { sessions_open }) => sum + sessions_open,
+          0,
+        ) === paired,
+      { deadlineMs: 60_000, what: `${paired} sessions to open again` },
+    );
+    expect(await demo()).toMatchObject(clean(20));
+  },
+  minutes(8),
+);

@@ -1,0 +1,58 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { bodyLimit } from "hono/body-limit";
+import { AppError } from "../../lib/core/errors.ts";
+import { check, operations, requestLog } from "../../lib/runtime/http.ts";
+import { fieldFaults, notFound, problemHandler } from "../../lib/runtime/problem.ts";
+import { authenticate } from "./auth/guards.ts";
+import type { Authenticated } from "./auth/guards.ts";
+import { createKeyRing } from "./auth/key_ring.ts";
+import type { ApiDependencies } from "./dependencies.ts";
+import { publishDocument } from "./document.ts";
+import { adminRoutes } from "./routes/admin.ts";
+import { businessRoutes } from "./routes/businesses.ts";
+import { keyRoutes } from "./routes/keys.ts";
+import { messageRoutes } from "./routes/messages.ts";
+import { whatsappRoutes } from "./routes/whatsapp.ts";
+import { createWakeUps } from "./wake_ups.ts";
+import type { WakeUps } from "./wake_ups.ts";
+
+/** The longest text, every character of it escaped, and room for the rest of the request. */
+export const maxBodyBytes = 512 * 1024;
+
+export type Api = { app: OpenAPIHono<Authenticated>; wakeUps: WakeUps };
+
+/** The whole API over its dependencies; it does not listen. */
+export function createApp(dependencies: ApiDependencies): Api {
+  const { db, logger, metrics, metricsToken, publicUrl } = dependencies;
+  const keyRing = createKeyRing(db, dependencies.keys);
+  const wakeUps = createWakeUps(dependencies.producer, logger, metrics);
+
+  const app = new OpenAPIHono<Authenticated>({
+    defaultHook: (result) => {
+      if (result.success) return;
+      throw new AppError("invalid_request", "Some fields of the request are not valid.", { faults: fieldFaults(result.error) });
+    },
+  });
+  app.onError(problemHandler(logger));
+  app.notFound(notFound);
+  app.use(requestLog(logger, metrics));
+  app.route("/", operations({ ready: async () => [await check("postgres", () => db.ping())], metrics, metricsToken }));
+
+  publishDocument(app, publicUrl);
+  app.use(
+    "/v1/*",
+    authenticate(keyRing),
+    bodyLimit({
+      maxSize: maxBodyBytes,
+      onError: () => {
+        throw new AppError("too_large", `A request body may have up to ${maxBodyBytes} bytes; send less.`);
+      },
+    }),
+  );
+  app.route("/v1", businessRoutes(dependencies, keyRing));
+  app.route("/v1", keyRoutes(dependencies, keyRing));
+  app.route("/v1", whatsappRoutes(dependencies));
+  app.route("/v1", messageRoutes(dependencies, wakeUps));
+  app.route("/v1", adminRoutes(dependencies));
+  return { app, wakeUps };
+}

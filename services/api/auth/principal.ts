@@ -1,0 +1,21 @@
+/** What a key may do under its own business. An admin key may do everything. */
+export const scopes = [
+  "business:read",
+  "business:write",
+  "keys:read",
+  "keys:write",
+  "messages:read",
+  "messages:write",
+  "whatsapp:read",
+  "whatsapp:write",
+] as const;
+export type Scope = (typeof scopes)[number];
+
+/** Who is asking. */
+export type Principal =
+  | { kind: "admin"; keyId: string }
+  | { kind: "business"; keyId: string; businessId: string; scopes: ReadonlySet<string> };
+
+export function mayUse(principal: Principal, scope: Scope): boolean {
+  return principal.kind === "admin" || principal.scopes.has(scope);
+}

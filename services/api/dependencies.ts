@@ -1,0 +1,22 @@
+import type { Logger } from "../../lib/runtime/log.ts";
+import type { Metrics } from "../../lib/runtime/metrics.ts";
+import type { Database } from "../../lib/db/index.ts";
+import type { Producer, QueueDepth } from "../../lib/queues/index.ts";
+import type { Router } from "../../lib/routing/index.ts";
+import type { ShardClient } from "../../lib/shard-client/index.ts";
+import type { KeyRingOptions } from "./auth/key_ring.ts";
+
+/** What the API is made of: `main.ts` gives it the real ones, a test what it wants to see. */
+export type ApiDependencies = {
+  db: Database;
+  router: Pick<Router, "assign" | "locate" | "numShards" | "shard" | "shards">;
+  shards: Pick<ShardClient, "connect" | "list" | "logout" | "view">;
+  producer: Pick<Producer, "wake">;
+  queueDepths: () => Promise<QueueDepth[]>;
+  logger: Logger;
+  metrics: Metrics;
+  metricsToken?: string | undefined;
+  /** Where callers reach this API from outside. */
+  publicUrl: string;
+  keys?: KeyRingOptions;
+};

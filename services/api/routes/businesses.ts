@@ -1,0 +1,124 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { uuidv7 } from "../../../lib/core/ids.ts";
+import {
+  deleteBusiness,
+  forPlatform,
+  getBusiness,
+  insertBusiness,
+  listBusinesses,
+  updateBusiness,
+} from "../../../lib/db/index.ts";
+import { adminOnly, businessAccess, noSuchBusiness } from "../auth/guards.ts";
+import type { Authenticated } from "../auth/guards.ts";
+import type { KeyRing } from "../auth/key_ring.ts";
+import type { ApiDependencies } from "../dependencies.ts";
+import { businessChanges, businessSchema, businessView, newBusiness } from "../schemas/business.ts";
+import { pageOf, pageQuery, pageThrough } from "../schemas/page.ts";
+import { problemResponses } from "../schemas/problem.ts";
+import { businessParams } from "./params.ts";
+
+const tags = ["Businesses"];
+const json = { "application/json": { schema: businessSchema } };
+
+export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing: KeyRing): OpenAPIHono<Authenticated> {
+  const app = new OpenAPIHono<Authenticated>();
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/businesses",
+      tags,
+      summary: "Create a business",
+      middleware: [adminOnly] as const,
+      request: { body: { required: true, content: { "application/json": { schema: newBusiness } } } },
+      responses: { 201: { description: "Created", content: json }, ...problemResponses("invalid_request", "too_large") },
+    }),
+    async (c) => {
+      const business = await insertBusiness(forPlatform(db), { id: uuidv7(), ...c.req.valid("json") });
+      return c.json(businessView(business), 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/businesses",
+      tags,
+      summary: "List businesses, newest first",
+      middleware: [adminOnly] as const,
+      request: { query: z.object(pageQuery) },
+      responses: {
+        200: { description: "A page", content: { "application/json": { schema: pageOf(businessSchema) } } },
+        ...problemResponses("invalid_request"),
+      },
+    }),
+    async (c) => {
+      const page = await pageThrough(c.req.valid("query"), (range) => listBusinesses(forPlatform(db), range), businessView);
+      return c.json(page, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/businesses/{business_id}",
+      tags,
+      summary: "Get a business",
+      middleware: [businessAccess(db, "business:read")] as const,
+      request: { params: businessParams },
+      responses: { 200: { description: "The business", content: json }, ...problemResponses("forbidden") },
+    }),
+    async (c) => {
+      const business = await getBusiness(c.var.business);
+      if (!business) throw noSuchBusiness();
+      return c.json(businessView(business), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "patch",
+      path: "/businesses/{business_id}",
+      tags,
+      summary: "Change a business",
+      middleware: [businessAccess(db, "business:write")] as const,
+      request: {
+        params: businessParams,
+        body: { required: true, content: { "application/json": { schema: businessChanges } } },
+      },
+      responses: {
+        200: { description: "The business as it is now", content: json },
+        ...problemResponses("invalid_request", "forbidden", "too_large"),
+      },
+    }),
+    async (c) => {
+      const business = await updateBusiness(c.var.business, c.req.valid("json"));
+      if (!business) throw noSuchBusiness();
+      return c.json(businessView(business), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/businesses/{business_id}",
+      tags,
+      summary: "Delete a business",
+      description: "Logs its WhatsApp out, ends its keys and fails what was still to be sent. Needs an admin key.",
+      middleware: [adminOnly, businessAccess(db, "business:write")] as const,
+      request: { params: businessParams },
+      responses: { 204: { description: "Deleted" }, ...problemResponses("upstream_timeout") },
+    }),
+    async (c) => {
+      const business = await getBusiness(c.var.business);
+      if (!business) throw noSuchBusiness();
+      // First the login: a business that is gone from here would leave it running where nobody could stop it.
+      if (business.whatsapp_shard !== null) await shards.logout(router.locate(business), business.id);
+      await deleteBusiness(c.var.business);
+      keyRing.forget(business.id);
+      return c.body(null, 204);
+    },
+  );
+
+  return app;
+}

@@ -1,0 +1,96 @@
+import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
+import { AppError } from "../../../lib/core/errors.ts";
+import { getBusiness, getMessage, listMessages } from "../../../lib/db/index.ts";
+import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
+import type { Authenticated } from "../auth/guards.ts";
+import type { ApiDependencies } from "../dependencies.ts";
+import { acceptedMessage, idempotencyHeaders, messageQuery, messageSchema, messageView, newMessage } from "../schemas/message.ts";
+import { pageOf, pageThrough } from "../schemas/page.ts";
+import { problemResponses } from "../schemas/problem.ts";
+import { submit } from "../submit.ts";
+import type { WakeUps } from "../wake_ups.ts";
+import { businessParams, knownForm, messageParams } from "./params.ts";
+
+const tags = ["Messages"];
+
+export function messageRoutes({ db, router, shards, metrics }: ApiDependencies, wakeUps: WakeUps): OpenAPIHono<Authenticated> {
+  const app = new OpenAPIHono<Authenticated>();
+  const accepted = metrics.counter("api_messages_accepted_total", "Messages put into the outbox.");
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/businesses/{business_id}/messages",
+      tags,
+      summary: "Send a message",
+      description:
+        "Answers once the message is stored; it is sent in order within its chat, and waits while the business's shard is away. Its ticks are read from the message.",
+      middleware: [businessAccess(db, "messages:write")] as const,
+      request: {
+        params: businessParams,
+        headers: idempotencyHeaders,
+        body: { required: true, content: { "application/json": { schema: newMessage } } },
+      },
+      responses: {
+        202: { description: "Stored, and on its way", content: { "application/json": { schema: acceptedMessage } } },
+        ...problemResponses("invalid_request", "forbidden", "conflict", "too_large", "idempotency_mismatch", "upstream_timeout"),
+      },
+    }),
+    async (c) => {
+      const key = c.req.valid("header")["idempotency-key"];
+      const { answer, fresh } = await submit({ router, shards }, c.var.business, c.req.valid("json"), key);
+      if (fresh) {
+        accepted.inc();
+        wakeUps.outbox(c.var.business.businessId);
+      } else {
+        c.header("idempotency-replayed", "true");
+      }
+      return c.json(answer, 202);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/businesses/{business_id}/messages/{message_id}",
+      tags,
+      summary: "Get a message and its ticks",
+      middleware: [businessAccess(db, "messages:read")] as const,
+      request: { params: messageParams },
+      responses: {
+        200: { description: "The message", content: { "application/json": { schema: messageSchema } } },
+        ...problemResponses("forbidden"),
+      },
+    }),
+    async (c) => {
+      const id = knownForm(c.req.valid("param").message_id);
+      const message = id === undefined ? undefined : await getMessage(c.var.business, id);
+      if (!message) throw new AppError("not_found", "There is no such message.");
+      return c.json(messageView(message), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/businesses/{business_id}/messages",
+      tags,
+      summary: "List messages, newest first",
+      middleware: [businessAccess(db, "messages:read")] as const,
+      request: { params: businessParams, query: messageQuery },
+      responses: {
+        200: { description: "A page", content: { "application/json": { schema: pageOf(messageSchema) } } },
+        ...problemResponses("invalid_request", "forbidden"),
+      },
+    }),
+    async (c) => {
+      const { cursor, limit, ...filter } = c.req.valid("query");
+      const read = (range: { before: string | undefined; limit: number }) => listMessages(c.var.business, { ...filter, ...range });
+      const page = await pageThrough({ cursor, limit }, read, messageView);
+      if (page.data.length === 0 && !(await getBusiness(c.var.business))) throw noSuchBusiness();
+      return c.json(page, 200);
+    },
+  );
+
+  return app;
+}

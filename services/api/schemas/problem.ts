@@ -1,0 +1,29 @@
+import { z } from "@hono/zod-openapi";
+import { problems } from "../../../lib/runtime/problem.ts";
+import type { ErrorCode } from "../../../lib/core/errors.ts";
+
+export const problemSchema = z
+  .looseObject({
+    type: z.string().openapi({ description: "Stable, one a kind.", example: "urn:prosaas:problem:invalid_request" }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().openapi({ description: "A sentence that says what to do." }),
+    request_id: z.string().optional(),
+    errors: z
+      .array(z.object({ field: z.string(), message: z.string() }))
+      .optional()
+      .openapi({ description: "The fields of the request that are at fault." }),
+  })
+  .openapi("Problem");
+
+const content = { "application/problem+json": { schema: problemSchema } };
+
+/** Kinds that any authenticated route may answer with. */
+const everywhere: ErrorCode[] = ["unauthorized", "not_found", "internal", "unavailable"];
+
+/** The problem responses of a route, by status, for its OpenAPI definition. */
+export function problemResponses(...codes: ErrorCode[]) {
+  return Object.fromEntries(
+    [...everywhere, ...codes].map((code) => [problems[code].status, { description: problems[code].title, content }]),
+  );
+}

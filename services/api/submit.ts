@@ -1,0 +1,66 @@
+import { AppError } from "../../lib/core/errors.ts";
+import { uuidv7, whatsappMessageId } from "../../lib/core/ids.ts";
+import { sha256Hex } from "../../lib/core/secret.ts";
+import { submitMessage } from "../../lib/db/index.ts";
+import type { BusinessScope, Idempotency, NewMessage, Submission } from "../../lib/db/index.ts";
+import { noSuchBusiness } from "./auth/guards.ts";
+import { askShard } from "./live_session.ts";
+import type { ShardAccess } from "./live_session.ts";
+
+export type MessageRequest = { to: string; type: "text"; text: string };
+export type Accepted = { id: string; status: "queued" };
+
+/**
+ * Puts a message into the outbox: `fresh` unless the same request was answered before, in which case it is that
+ * answer. Throws "idempotency_mismatch", "conflict" when the business is not paired, "not_found" when there is none.
+ */
+export async function submit(
+  access: ShardAccess,
+  scope: BusinessScope,
+  request: MessageRequest,
+  key: string | undefined,
+): Promise<{ answer: Accepted; fresh: boolean }> {
+  const id = uuidv7();
+  const answer: Accepted = { id, status: "queued" };
+  const { to: chat, type, text } = request;
+  const message: NewMessage = { id, chat, type, text, wa_message_id: whatsappMessageId(id) };
+  const idempotency: Idempotency | undefined =
+    key === undefined ? undefined : { key, fingerprint: fingerprint(request), status: 202, response: answer };
+
+  let submission = await submitMessage(scope, message, { idempotency });
+  if (submission.outcome === "unpaired" && (await isPaired(access, scope.businessId, submission.whatsapp_shard))) {
+    submission = await submitMessage(scope, message, { idempotency, knownPaired: true });
+  }
+  return settle(submission, answer);
+}
+
+/** The mirror says "not paired", and it may lag: the shard knows. */
+async function isPaired(access: ShardAccess, id: string, whatsapp_shard: number | null): Promise<boolean> {
+  const view = await askShard(access, { id, whatsapp_shard });
+  return view?.paired === true;
+}
+
+function settle(submission: Submission, answer: Accepted): { answer: Accepted; fresh: boolean } {
+  switch (submission.outcome) {
+    case "accepted":
+      return { answer, fresh: true };
+    case "replayed":
+      return { answer: submission.response as Accepted, fresh: false };
+    case "mismatched":
+      throw new AppError("idempotency_mismatch", "This Idempotency-Key came with another request before; use a new key for a new request.", {
+        faults: [{ field: "idempotency-key", message: "was used with another request" }],
+      });
+    case "unpaired":
+      throw new AppError(
+        "conflict",
+        "This business has no paired WhatsApp: POST …/whatsapp/connect and scan the QR, then send again.",
+      );
+    case "unknown_business":
+      throw noSuchBusiness();
+  }
+}
+
+/** The same for the same request, however its JSON was written. */
+function fingerprint({ to, type, text }: MessageRequest): string {
+  return sha256Hex(JSON.stringify(["POST messages", to, type, text]));
+}

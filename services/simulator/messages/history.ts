@@ -1,0 +1,49 @@
+import { proto } from "@whiskeysockets/baileys";
+import { randomBytes } from "node:crypto";
+import { deflateSync } from "node:zlib";
+import type { Simulation } from "../simulation.ts";
+import type { Login } from "../wire/connection.ts";
+import { post } from "./write.ts";
+
+const { Type } = proto.Message.ProtocolMessage;
+const { HistorySyncType } = proto.HistorySync;
+
+const sync = (syncType: proto.HistorySync.HistorySyncType, history: proto.IHistorySync): proto.IMessage => ({
+  protocolMessage: {
+    type: Type.HISTORY_SYNC_NOTIFICATION,
+    historySyncNotification: {
+      syncType: syncType as number as proto.Message.HistorySyncType,
+      chunkOrder: 1,
+      progress: 100,
+      initialHistBootstrapInlinePayload: deflateSync(proto.HistorySync.encode({ syncType, progress: 100, ...history }).finish()),
+    },
+  },
+});
+
+/**
+ * What a phone shares with a new companion, once: a key for the app state, and its (empty) history. A client that
+ * takes history holds its events back until it comes, or for 20 s.
+ */
+export async function shareHistory(simulation: Simulation, { phone, device }: Login): Promise<void> {
+  if (device.state.synced) return;
+  device.update({ synced: true });
+  const key: proto.IMessage = {
+    protocolMessage: {
+      type: Type.APP_STATE_SYNC_KEY_SHARE,
+      appStateSyncKeyShare: {
+        keys: [
+          {
+            keyId: { keyId: Buffer.concat([Buffer.alloc(4), randomBytes(2)]) },
+            keyData: { keyData: randomBytes(32), timestamp: Date.now(), fingerprint: { rawId: 1, currentIndex: 0, deviceIndexes: [0, device.id] } },
+          },
+        ],
+      },
+    },
+  };
+  const bootstrap = sync(HistorySyncType.INITIAL_BOOTSTRAP, { conversations: [] });
+  const recent = sync(HistorySyncType.RECENT, { conversations: [] });
+  for (const content of [key, bootstrap, recent]) {
+    const id = randomBytes(9).toString("hex").toUpperCase();
+    await post(simulation, { from: phone, device, id, timestamp: Date.now(), content, peer: true });
+  }
+}

@@ -1,0 +1,84 @@
+import { messageOf } from "../../../lib/core/errors.ts";
+import type { Phone } from "../phones/phone.ts";
+import { deviceAddress } from "../phones/signal.ts";
+import type { Simulation } from "../simulation.ts";
+import type { Login } from "../wire/connection.ts";
+import { userAddress } from "../wire/jid.ts";
+import type { BinaryNode } from "../wire/stanza.ts";
+import { node, nowS, uint } from "../wire/stanza.ts";
+import type { Content } from "./content.ts";
+import { contentOf, unpad } from "./content.ts";
+
+export type Envelope = {
+  id: string;
+  /** The JID that the client wrote to. */
+  to: string;
+  enc: BinaryNode;
+  sender: Login;
+  /** Unix ms at which the server took it. */
+  at: number;
+};
+
+export type Taken = "shown" | "duplicate" | "undecryptable";
+
+/** A phone opens what a companion sent to it, and shows it unless it has already shown it. */
+export async function take({ stats, logger }: Simulation, phone: Phone, envelope: Envelope): Promise<Taken> {
+  const { phone: from, device } = envelope.sender;
+  const address = deviceAddress(from.phone, device.id);
+  let plaintext: Buffer;
+  try {
+    const ciphertext = Buffer.from(envelope.enc.content as Uint8Array);
+    plaintext = await phone.signal.decrypt(address, envelope.enc.attrs["type"] ?? "", ciphertext);
+  } catch (error) {
+    // What was shown already needs no second reading.
+    if (phone.screen.has(from.phone, envelope.id)) {
+      phone.screen.duplicates += 1;
+      stats.duplicates_dropped += 1;
+      return "duplicate";
+    }
+    phone.screen.undecryptable += 1;
+    stats.undecryptable += 1;
+    logger.warn({ phone: phone.phone, sender: from.phone, id: envelope.id, reason: messageOf(error) }, "a phone cannot read a message");
+    askAgain(phone, envelope);
+    return "undecryptable";
+  }
+  const message = unpad(plaintext);
+  const own = message.deviceSentMessage;
+  const content: Content = contentOf(own?.message ?? message);
+  const chat = own ? (userAddress(own.destinationJid ?? undefined)?.user ?? "") : from.phone;
+  const shown = phone.screen.show({
+    id: envelope.id,
+    chat,
+    sender: from.phone,
+    from_me: from === phone,
+    push_name: from.name,
+    ...content,
+    timestamp: envelope.at,
+  });
+  if (shown) stats.messages_shown += 1;
+  else stats.duplicates_dropped += 1;
+  return shown ? "shown" : "duplicate";
+}
+
+/** The retry receipt: the phone's keys go with it, so that the sender begins a new session. */
+function askAgain(phone: Phone, { id, to, sender }: Envelope): void {
+  const bundle = phone.signal.bundle();
+  const preKey = bundle.preKey && [node("key", {}, [node("id", {}, uint(bundle.preKey.keyId, 3)), node("value", {}, bundle.preKey.public)])];
+  sender.device.mailbox.put(
+    node("receipt", { from: to, id, type: "retry", t: nowS() }, [
+      node("retry", { count: "1", id, t: nowS(), v: "1" }),
+      node("registration", {}, uint(bundle.registrationId, 4)),
+      node("keys", {}, [
+        node("type", {}, Buffer.from([5])),
+        node("identity", {}, bundle.identity),
+        ...(preKey ?? []),
+        node("skey", {}, [
+          node("id", {}, uint(bundle.signedPreKey.keyId, 3)),
+          node("value", {}, bundle.signedPreKey.public),
+          node("signature", {}, bundle.signedPreKey.signature),
+        ]),
+      ]),
+    ]),
+  );
+}
+

@@ -1,0 +1,24 @@
+import type { Phone } from "../phones/phone.ts";
+import type { Simulation } from "../simulation.ts";
+import type { Login } from "../wire/connection.ts";
+import { node } from "../wire/stanza.ts";
+
+/** Each tick comes up to so many ms after the one before: clients buffer their own messages for about as long. */
+const spread = 100;
+
+/** A phone ticks what it showed: delivered, then read, as far as it goes by itself and no fault prevents. */
+export function tick({ faults, stats }: Simulation, reader: Phone, sender: Login, { id, to }: { id: string; to: string }): void {
+  if (reader.ticks === "none") return;
+  const fault = faults.strike("ticks", reader.phone, sender.phone.phone);
+  if (fault?.mode === "none") return;
+  const delay = fault?.mode === "delayed" ? fault.ms : 0;
+  const delivered = Date.now() + delay + Math.random() * spread;
+  const read = delivered + 1 + Math.random() * spread;
+  const [deliveredAt, readAt] = fault?.mode === "reversed" ? [read, delivered] : [delivered, read];
+  const put = (due: number, type?: string) => {
+    stats.ticks_queued += 1;
+    sender.device.mailbox.put(node("receipt", { from: to, id, type, t: String(Math.floor(due / 1000)) }), { due });
+  };
+  const ticks: [number, string?][] = reader.ticks === "read" ? [[deliveredAt], [readAt, "read"]] : [[deliveredAt]];
+  for (const [due, type] of ticks.sort(([a], [b]) => a - b)) put(due, type);
+}

@@ -1,0 +1,23 @@
+import type { Logger } from "../../lib/runtime/log.ts";
+import type { Faults } from "./faults.ts";
+import type { NoiseIdentity } from "./noise/identity.ts";
+import type { Pairing } from "./pairing/pairing.ts";
+import type { PhoneBook } from "./phones/phonebook.ts";
+import type { Stats } from "./stats.ts";
+import type { Store } from "./store.ts";
+import type { Connection } from "./wire/connection.ts";
+
+/** Everything the handlers of stanzas and of control calls share. */
+export type Simulation = {
+  readonly store: Store;
+  readonly phones: PhoneBook;
+  readonly pairing: Pairing;
+  readonly faults: Faults;
+  readonly stats: Stats;
+  readonly identity: NoiseIdentity;
+  readonly logger: Logger;
+  /** Where media is kept, `host[:port]`, for clients to reach by https. */
+  readonly mediaHost: string;
+  /** All open connections, logged in or not. */
+  readonly connections: Set<Connection>;
+};

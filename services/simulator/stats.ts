@@ -1,0 +1,47 @@
+/** Counts since the process began. */
+export type Stats = {
+  connections_opened: number;
+  logins: number;
+  stanzas_received: number;
+  /** Messages that clients sent and the server took. */
+  messages_accepted: number;
+  messages_refused: number;
+  acks_sent: number;
+  /** Messages that phones showed. */
+  messages_shown: number;
+  /** Messages that phones dropped because they had shown them. */
+  duplicates_dropped: number;
+  undecryptable: number;
+  ticks_queued: number;
+  /** Messages that phones wrote to companions. */
+  messages_delivered: number;
+  /** What companions acknowledged: messages, ticks, notifications. */
+  letters_acknowledged: number;
+  retries_asked: number;
+  /** Letters sent again after a login because they had not been acknowledged. */
+  redelivered: number;
+  protocol_errors: number;
+  /** Queries that nothing here answers, by namespace. */
+  unknown_queries: Record<string, number>;
+};
+
+export function createStats(): Stats {
+  return {
+    connections_opened: 0,
+    logins: 0,
+    stanzas_received: 0,
+    messages_accepted: 0,
+    messages_refused: 0,
+    acks_sent: 0,
+    messages_shown: 0,
+    duplicates_dropped: 0,
+    undecryptable: 0,
+    ticks_queued: 0,
+    messages_delivered: 0,
+    letters_acknowledged: 0,
+    retries_asked: 0,
+    redelivered: 0,
+    protocol_errors: 0,
+    unknown_queries: {},
+  };
+}

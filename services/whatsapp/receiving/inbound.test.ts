@@ -1,0 +1,53 @@
+import { expect, test } from "bun:test";
+import { inboundOf } from "./inbound.ts";
+import type { Received } from "./inbound.ts";
+
+const received = (message: Received["message"], key: Partial<Received["key"]> = {}): Received => ({
+  key: { remoteJid: "4915112345678@s.whatsapp.net", id: "A1", fromMe: false, ...key },
+  timestampS: 1_700_000_000,
+  pushName: "Ada",
+  message,
+});
+
+test("a text is a text, in whichever of WhatsApp's two forms and however wrapped", () => {
+  const expected = {
+    wa_message_id: "A1",
+    chat: "4915112345678@s.whatsapp.net",
+    sender: "4915112345678@s.whatsapp.net",
+    from_me: false,
+    push_name: "Ada",
+    timestamp: 1_700_000_000_000,
+    type: "text",
+    text: "hello",
+  };
+  expect(inboundOf(received({ conversation: "hello" }))).toEqual(expected);
+  expect(inboundOf(received({ extendedTextMessage: { text: "hello" } }))).toEqual(expected);
+  expect(inboundOf(received({ ephemeralMessage: { message: { conversation: "hello" } } }))).toEqual(expected);
+});
+
+test("a person known by both names goes by the phone number, without the device", () => {
+  const data = inboundOf(received({ conversation: "x" }, { remoteJid: "8812:3@lid", remoteJidAlt: "4915112345678@s.whatsapp.net" }));
+  expect(data?.chat).toBe("4915112345678@s.whatsapp.net");
+  expect(inboundOf(received({ conversation: "x" }, { remoteJid: "8812:3@lid" }))?.chat).toBe("8812@lid");
+});
+
+test("in a group the sender is the member who wrote", () => {
+  const data = inboundOf(received({ conversation: "x" }, { remoteJid: "123@g.us", participant: "9@lid", participantAlt: "4915@s.whatsapp.net" }));
+  expect(data).toMatchObject({ chat: "123@g.us", sender: "4915@s.whatsapp.net" });
+});
+
+test("replies, reactions, edits and deletions name the message they are about", () => {
+  const quoted = { extendedTextMessage: { text: "yes", contextInfo: { stanzaId: "Q1" } } };
+  expect(inboundOf(received(quoted))).toMatchObject({ type: "text", reply_to: "Q1" });
+  expect(inboundOf(received({ reactionMessage: { text: "👍", key: { id: "R1" } } }))).toMatchObject({ type: "reaction", target: "R1" });
+  expect(inboundOf(received({ protocolMessage: { type: 0, key: { id: "D1" } } }))).toMatchObject({ type: "delete", target: "D1" });
+  const edit = { protocolMessage: { type: 14, key: { id: "E1" }, editedMessage: { conversation: "better" } } };
+  expect(inboundOf(received(edit))).toMatchObject({ type: "edit", target: "E1", text: "better" });
+});
+
+test("what devices say to each other is not a message, and an unknown kind is kept as such", () => {
+  expect(inboundOf(received({ protocolMessage: { type: 5 } }))).toBeUndefined();
+  expect(inboundOf(received({ senderKeyDistributionMessage: { groupId: "g" } }))).toBeUndefined();
+  expect(inboundOf(received({}))).toBeUndefined();
+  expect(inboundOf(received({ orderMessage: { orderId: "1" } }))).toMatchObject({ type: "unsupported", kind: "orderMessage" });
+});

@@ -1,0 +1,32 @@
+import { expect, test } from "bun:test";
+import { receiptsOf } from "./receipts.ts";
+
+const notOwn = () => false;
+const receipt = (attrs: Record<string, string>, items: string[] = []) => ({
+  tag: "receipt",
+  attrs: { id: "A", from: "4915112345678:2@s.whatsapp.net", t: "1700000000", ...attrs },
+  content: items.length > 0 ? [{ tag: "list", attrs: {}, content: items.map((id) => ({ tag: "item", attrs: { id } })) }] : undefined,
+});
+
+test.each([
+  [{}, "delivered"],
+  [{ type: "inactive" }, "delivered"],
+  [{ type: "read" }, "read"],
+  [{ type: "played" }, "played"],
+] as const)("a receipt %p says %s", (attrs, status) => {
+  expect(receiptsOf(receipt(attrs), notOwn)).toEqual([
+    { wa_message_id: "A", chat: "4915112345678@s.whatsapp.net", status, at: 1_700_000_000_000 },
+  ]);
+});
+
+test("one stanza may bring ticks for many messages", () => {
+  const ids = receiptsOf(receipt({ type: "read" }, ["B", "C"]), notOwn).map((each) => each.wa_message_id);
+  expect(ids).toEqual(["A", "B", "C"]);
+});
+
+test("own devices, retries and group members say nothing about delivery", () => {
+  expect(receiptsOf(receipt({ type: "retry" }), notOwn)).toEqual([]);
+  expect(receiptsOf(receipt({ type: "sender", recipient: "x@s.whatsapp.net" }), notOwn)).toEqual([]);
+  expect(receiptsOf(receipt({}), () => true)).toEqual([]);
+  expect(receiptsOf(receipt({ from: "1@g.us", participant: "2@lid" }), notOwn)).toEqual([]);
+});

@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { proto } from "@whiskeysockets/baileys";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createLogger } from "../../../lib/runtime/log.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { KeyRing } from "../auth/key_ring.ts";
+import { ShardDb } from "../volume/shard_db.ts";
+import { Lane } from "./lane.ts";
+import type { LaneOptions } from "./lane.ts";
+import { Ledger } from "./ledger.ts";
+
+const business = "0190b2a0-0000-7000-8000-000000000001";
+const ring = KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`);
+const logger = createLogger("test", "error");
+const text = (waMessageId: string) => ({ waMessageId, chat: "49151@s.whatsapp.net", message: { conversation: waMessageId } });
+
+let folder: string;
+let db: ShardDb;
+let ledger: Ledger;
+let relayed: string[];
+let overdue: number;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "lane-"));
+  db = ShardDb.open(join(folder, "shard.db"), ring);
+  ledger = new Ledger(db);
+  relayed = [];
+  overdue = 0;
+});
+afterEach(() => {
+  db.close();
+  rmSync(folder, { recursive: true });
+});
+
+const lane = (options: Partial<LaneOptions> = {}) =>
+  new Lane({ businessId: business, ledger, logger, fence: () => {}, onOverdue: () => (overdue += 1), ...options });
+const relay = async (_chat: string, _message: proto.IMessage, id: string) => void relayed.push(id);
+const left = (...ids: string[]) => until(() => relayed.join() === ids.join(), { what: `${ids} to leave, not ${relayed}`, everyMs: 1 });
+
+test("messages leave in order without waiting for each other's acknowledgement, which settle them", async () => {
+  const sut = lane();
+  sut.open(relay);
+  const sending = sut.send(["A", "B", "C"].map(text));
+  await left("A", "B", "C");
+  sut.acknowledged("B", "463");
+  sut.acknowledged("A", undefined);
+  sut.acknowledged("C", undefined);
+  expect(await sending).toMatchObject([{ status: "sent" }, { status: "failed", error: { code: "463" } }, { status: "sent" }]);
+  expect(sut.depth).toBe(0);
+});
+
+test("nothing is taken before the connection is open", () => {
+  expect(lane().send([text("A")])).rejects.toMatchObject({ code: "unavailable" });
+});
+
+test("a batch that comes again sends nothing again, neither under way nor when it is done", async () => {
+  const sut = lane();
+  sut.open(relay);
+  const first = sut.send([text("A"), text("B")]);
+  const second = sut.send([text("A"), text("B"), text("C")]);
+  await left("A", "B", "C");
+  for (const id of ["A", "B", "C"]) sut.acknowledged(id, undefined);
+  expect((await first).map(({ status }) => status)).toEqual(["sent", "sent"]);
+  expect((await second).map(({ status }) => status)).toEqual(["sent", "sent", "sent"]);
+  expect(await sut.send([text("B"), text("A")])).toMatchObject([{ status: "sent" }, { status: "sent" }]);
+
+  const afterRestart = lane();
+  afterRestart.open(relay);
+  expect(await afterRestart.send([text("A")])).toMatchObject([{ status: "sent" }]);
+  expect(relayed).toEqual(["A", "B", "C"]);
+});
+
+test("a lost connection leaves everything undecided, and the same messages may be sent again", async () => {
+  const sut = lane();
+  sut.open(relay);
+  const sending = sut.send([text("A"), text("B")]);
+  await left("A", "B");
+  sut.close();
+  expect(await sending).toEqual([{ status: "retry" }, { status: "retry" }]);
+  expect(sut.acknowledged("A", undefined)).toBeFalse();
+  sut.open(relay);
+  const again = sut.send([text("A")]);
+  await left("A", "B", "A");
+  sut.acknowledged("A", undefined);
+  expect(await again).toMatchObject([{ status: "sent" }]);
+});
+
+test("nothing overtakes a message that could not be handed over", async () => {
+  const sut = lane();
+  sut.open(async (_chat, _message, id) => {
+    if (id === "B") throw new Error("no answer to a query");
+    relayed.push(id);
+  });
+  const sending = sut.send(["A", "B", "C"].map(text));
+  await left("A");
+  sut.acknowledged("A", undefined);
+  expect((await sending).map(({ status }) => status)).toEqual(["sent", "retry", "retry"]);
+  expect(relayed).toEqual(["A"]);
+});
+
+test("a full lane takes nothing of a batch", async () => {
+  const sut = lane({ capacity: 2 });
+  sut.open(relay);
+  const first = sut.send([text("A"), text("B")]);
+  await left("A", "B");
+  expect(sut.send([text("C")])).rejects.toMatchObject({ code: "rate_limited", retryAfterS: 1 });
+  sut.close();
+  await first;
+});
+
+test("no more messages are on their way than the window allows", async () => {
+  const sut = lane({ window: 2 });
+  sut.open(relay);
+  const sending = sut.send(["A", "B", "C"].map(text));
+  await left("A", "B");
+  sut.acknowledged("A", undefined);
+  await left("A", "B", "C");
+  sut.acknowledged("B", undefined);
+  sut.acknowledged("C", undefined);
+  expect(await sending).toHaveLength(3);
+});
+
+test("an acknowledgement that does not come is noticed", async () => {
+  const sut = lane({ ackDeadlineMs: 5 });
+  sut.open(relay);
+  const sending = sut.send([text("A")]);
+  await until(() => overdue === 1, { what: "the overdue acknowledgement", everyMs: 1 });
+  sut.close();
+  expect(await sending).toEqual([{ status: "retry" }]);
+});
+
+test("an owner that was fenced off sends nothing", () => {
+  const sut = lane({
+    fence: () => {
+      throw new Error("fenced off");
+    },
+  });
+  sut.open(relay);
+  expect(sut.send([text("A")])).rejects.toThrow("fenced off");
+});
+
+test("the plaintext is in the ledger before the message leaves", async () => {
+  const sut = lane();
+  let body: Buffer | undefined;
+  sut.open(async (_chat, _message, id) => {
+    body = ledger.body(business, id);
+    relayed.push(id);
+  });
+  const sending = sut.send([text("A")]);
+  await left("A");
+  sut.acknowledged("A", undefined);
+  await sending;
+  expect(proto.Message.decode(body!).conversation).toBe("A");
+});

@@ -1,0 +1,226 @@
+import { proto } from "@whiskeysockets/baileys";
+import { AppError } from "../../../lib/core/errors.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { Ledger, Verdict } from "./ledger.ts";
+
+export type Outgoing = { waMessageId: string; chat: string; message: proto.IMessage };
+
+/** `retry`: nothing is decided. The message may or may not have left; under the same id it may be handed over again. */
+export type Outcome = Verdict | { status: "retry" };
+
+/** What a lane needs of an open connection. */
+export type Relay = (chat: string, message: proto.IMessage, waMessageId: string) => Promise<void>;
+
+export type LaneOptions = {
+  businessId: string;
+  ledger: Ledger;
+  logger: Logger;
+  /** Throws where this process may no longer send for its shard. */
+  fence: () => void;
+  /** WhatsApp's server has been silent about a message for too long. */
+  onOverdue: () => void;
+  onVerdict?: (verdict: Verdict, ms: number) => void;
+  /** Messages that may wait in the lane. */
+  capacity?: number;
+  /** Messages that may be on their way without an acknowledgement. */
+  window?: number;
+  /** Milliseconds until an acknowledgement is overdue. */
+  ackDeadlineMs?: number;
+};
+
+type Entry = { outgoing: Outgoing; settle: (outcome: Outcome) => void; outcome: Promise<Outcome> };
+type Unacknowledged = { entry: Entry; handedAt: number; overdue: ReturnType<typeof setTimeout> };
+
+/**
+ * The messages of one session on their way out, first in, first out. A message is handed to WhatsApp when the one
+ * before it was, without waiting for its acknowledgement; acknowledgements settle them.
+ *
+ * A message is never on its way twice: one whose verdict the ledger knows is answered from there, and one that is
+ * on its way is awaited. When a message cannot be handed over, everything behind it is answered `retry`, so that
+ * nothing overtakes it.
+ */
+export class Lane {
+  readonly #options: Required<Omit<LaneOptions, "onVerdict">> & Pick<LaneOptions, "onVerdict">;
+  readonly #waiting: Entry[] = [];
+  readonly #known = new Map<string, Entry>();
+  readonly #unacknowledged = new Map<string, Unacknowledged>();
+  #relay: Relay | undefined;
+  #pumping = false;
+  #room: (() => void) | undefined;
+
+  constructor(options: LaneOptions) {
+    this.#options = { capacity: 500, window: 100, ackDeadlineMs: 8_000, ...options };
+  }
+
+  /** Messages that wait or are on their way. */
+  get depth(): number {
+    return this.#known.size;
+  }
+
+  /** The connection is open: messages may go. */
+  open(relay: Relay): void {
+    this.#relay = relay;
+    void this.#pump();
+  }
+
+  /** The connection is gone: what is not settled is undecided. */
+  close(): void {
+    this.#relay = undefined;
+    for (const entry of [...this.#known.values()]) this.#settle(entry, { status: "retry" });
+    this.#waiting.length = 0;
+    this.#room?.();
+  }
+
+  /**
+   * Sends messages in order and resolves with an outcome for each, in that order.
+   * @throws AppError "unavailable" where the connection is not open; "rate_limited" where the lane is full. Nothing was taken then.
+   */
+  async send(messages: readonly Outgoing[]): Promise<Outcome[]> {
+    const { businessId, ledger, capacity, fence } = this.#options;
+    fence();
+    if (this.#relay === undefined) throw new AppError("unavailable", "The session is not open.", { retryAfterS: 2 });
+    const outcomes = new Map<string, Outcome | Promise<Outcome>>();
+    const fresh: Outgoing[] = [];
+    for (const message of messages) {
+      if (outcomes.has(message.waMessageId)) continue;
+      const known = ledger.verdict(businessId, message.waMessageId) ?? this.#known.get(message.waMessageId)?.outcome;
+      if (known === undefined) fresh.push(message);
+      outcomes.set(message.waMessageId, known ?? { status: "retry" });
+    }
+    if (this.depth + fresh.length > capacity) {
+      throw new AppError("rate_limited", `${this.depth} messages of this session are on their way already.`, { retryAfterS: 1 });
+    }
+    // Entered before anything is awaited, so that a second batch with the same messages finds them.
+    const entries = fresh.map((outgoing) => this.#enter(outgoing));
+    for (const entry of entries) outcomes.set(entry.outgoing.waMessageId, entry.outcome);
+    await this.#hand(entries);
+    return Promise.all(messages.map((message) => outcomes.get(message.waMessageId)!));
+  }
+
+  /** WhatsApp's server answered. False: this lane does not know the message. */
+  acknowledged(waMessageId: string, refusal: string | undefined): boolean {
+    const pending = this.#unacknowledged.get(waMessageId);
+    if (pending === undefined) return false;
+    clearTimeout(pending.overdue);
+    this.#unacknowledged.delete(waMessageId);
+    const verdict = verdictOf(refusal);
+    this.#options.onVerdict?.(verdict, performance.now() - pending.handedAt);
+    this.#room?.();
+    void this.#conclude(pending.entry, verdict);
+    return true;
+  }
+
+  /** Resolves when nothing waits and nothing is on its way. */
+  async drained(): Promise<void> {
+    await Promise.all([...this.#known.values()].map((entry) => entry.outcome));
+  }
+
+  #enter(outgoing: Outgoing): Entry {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const entry: Entry = { outgoing, outcome: promise, settle: resolve };
+    this.#known.set(outgoing.waMessageId, entry);
+    return entry;
+  }
+
+  async #hand(entries: Entry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const { businessId, ledger } = this.#options;
+    try {
+      await ledger.hand(
+        businessId,
+        entries.map(({ outgoing: { waMessageId, chat, message } }) => ({
+          waMessageId,
+          chat,
+          body: proto.Message.encode(message).finish(),
+        })),
+      );
+    } catch (error) {
+      for (const entry of entries) this.#settle(entry, { status: "retry" });
+      throw new AppError("unavailable", "The shard's volume does not take writes at present.", { cause: error, retryAfterS: 10 });
+    }
+    // Those that were settled meanwhile, because the connection was lost, are not to be sent.
+    this.#waiting.push(...entries.filter((entry) => this.#known.get(entry.outgoing.waMessageId) === entry));
+    void this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (this.#relay !== undefined) {
+        const entry = this.#waiting.shift();
+        if (entry === undefined) return;
+        await this.#roomInWindow();
+        if (this.#relay === undefined || !this.#known.has(entry.outgoing.waMessageId)) return;
+        await this.#relayOne(entry, this.#relay);
+        // On Bun a loop that awaits only promises starves timers, the keepalives among them.
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  async #roomInWindow(): Promise<void> {
+    while (this.#relay !== undefined && this.#unacknowledged.size >= this.#options.window) {
+      await new Promise<void>((resolve) => {
+        this.#room = resolve;
+      });
+      this.#room = undefined;
+    }
+  }
+
+  async #relayOne(entry: Entry, relay: Relay): Promise<void> {
+    const { waMessageId, chat, message } = entry.outgoing;
+    const { ackDeadlineMs, onOverdue, logger, fence, businessId } = this.#options;
+    // Before it is sent: the acknowledgement may be there before the call returns.
+    this.#unacknowledged.set(waMessageId, {
+      entry,
+      handedAt: performance.now(),
+      overdue: setTimeout(onOverdue, ackDeadlineMs),
+    });
+    try {
+      fence();
+      await relay(chat, message, waMessageId);
+    } catch (error) {
+      logger.warn({ business_id: businessId, wa_message_id: waMessageId, cause: (error as Error).message }, "a message could not be handed over");
+      this.#settle(entry, { status: "retry" });
+      for (const behind of this.#waiting.splice(0)) this.#settle(behind, { status: "retry" });
+    }
+  }
+
+  async #conclude(entry: Entry, verdict: Verdict): Promise<void> {
+    const { businessId, ledger, logger } = this.#options;
+    try {
+      await ledger.settle(businessId, entry.outgoing.waMessageId, verdict);
+    } catch (error) {
+      // Known for this once, forgotten after a restart: the repeated message bears the same id and is shown once.
+      logger.error({ business_id: businessId, cause: (error as Error).message }, "a verdict could not be written down");
+    }
+    this.#settle(entry, verdict);
+  }
+
+  #settle(entry: Entry, outcome: Outcome): void {
+    const { waMessageId } = entry.outgoing;
+    const pending = this.#unacknowledged.get(waMessageId);
+    if (pending?.entry === entry) {
+      clearTimeout(pending.overdue);
+      this.#unacknowledged.delete(waMessageId);
+    }
+    if (this.#known.get(waMessageId) === entry) this.#known.delete(waMessageId);
+    entry.settle(outcome);
+  }
+}
+
+function verdictOf(refusal: string | undefined): Verdict {
+  const at = Date.now();
+  if (refusal === undefined) return { status: "sent", at };
+  return { status: "failed", at, error: { code: refusal, message: refusals[refusal] ?? `WhatsApp refused the message (${refusal})` } };
+}
+
+/** What is known of the codes of refused messages. */
+const refusals: Record<string, string> = {
+  "463": "WhatsApp does not let this account begin new chats at present (463)",
+  "479": "WhatsApp did not accept the form of the message (479)",
+  "429": "WhatsApp refused the message because of too many messages (429)",
+};

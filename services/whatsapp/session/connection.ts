@@ -1,0 +1,279 @@
+import { decodeMessageNode, jidNormalizedUser, makeWASocket, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
+import type { BinaryNode, ConnectionState, WAMessage, WASocket } from "@whiskeysockets/baileys";
+import type { InboundData, ReceiptData } from "../../../lib/shard-client/schemas.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { AuthState } from "../auth/auth_state.ts";
+import { inboundOf } from "../receiving/inbound.ts";
+import { receiptsOf } from "../receiving/receipts.ts";
+import { baileysLog } from "./baileys_log.ts";
+import { OutputGate } from "./output_gate.ts";
+import { durableRepository } from "./signal_repository.ts";
+import { TtlCache } from "./ttl_cache.ts";
+
+/** What one connection reports. Nothing is reported after `ended`, and nothing after `drop`. */
+export type ConnectionEvents = {
+  /** A QR code to be scanned, or a code to be entered, good until `expiresAt`. */
+  shown(show: "qr" | "code", value: string, expiresAt: number): void;
+  /** A phone has linked this login; the credentials are saved. */
+  paired(): void;
+  opened(): void;
+  ended(code: number): void;
+  /** WhatsApp's server took a message, or refused it with a code. */
+  acknowledged(waMessageId: string, refusal: string | undefined): void;
+  /** Resolves once it is durable; WhatsApp is not told before. */
+  received(message: InboundData): Promise<void>;
+  receipt(receipt: ReceiptData): Promise<void>;
+  /** Something received could not be made durable. */
+  volumeRefused(error: unknown): void;
+};
+
+export type ConnectionOptions = {
+  url: string;
+  auth: AuthState;
+  /** The number to pair by code; without it, by QR. */
+  pairingPhone?: string | undefined;
+  /** The plaintext of a message that this business sent, for a phone that could not decrypt it. */
+  sentMessage: (waMessageId: string) => Uint8Array | undefined;
+  logger: Logger;
+  events: ConnectionEvents;
+  /** Milliseconds until a code is shown or the login is open. */
+  connectDeadlineMs?: number;
+};
+
+/** Baileys shows the first QR code for 60 s and each further one for 20 s. */
+const qrLifetimesMs = [60_000, 20_000] as const;
+/** A pairing code is good for about as long as WhatsApp's round of references, 160 s. */
+const codeLifetimeMs = 160_000;
+/** The first login uploads 812 keys; Baileys gives that 30 s, and the handshake 20 s. */
+const defaultConnectDeadlineMs = 60_000;
+const keepAliveMs = 25_000;
+/** Two keepalives that went unanswered, and some. Baileys waits for a farewell that a dead peer never sends. */
+const silenceMs = 2 * keepAliveMs + 10_000;
+/** How long a farewell may take before the socket is cut. */
+const farewellMs = 1000;
+
+type RawSocket = {
+  send(data: Uint8Array, callback?: (error?: Error) => void): void;
+  terminate(): void;
+};
+
+/** One Baileys socket from its first byte to its end. */
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #events: ConnectionEvents;
+  readonly #socket: WASocket;
+  readonly #raw: RawSocket;
+  readonly #gate: OutputGate;
+  /** Which stanza a ciphertext came in: the decryption is told the ciphertext alone. */
+  readonly #stanzas = new WeakMap<Uint8Array, BinaryNode>();
+  #watchdog: ReturnType<typeof setTimeout>;
+  #over = false;
+  #closing: Promise<void> | undefined;
+  #codesShown = 0;
+  /** When the last frame came from WhatsApp, ms. */
+  lastInboundAt: number | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#events = options.events;
+    this.#socket = makeWASocket(this.#config());
+    // Made synchronously by makeWASocket, and not replaced during the socket's life.
+    this.#raw = (this.#socket.ws as unknown as { socket: RawSocket }).socket;
+    const send = this.#raw.send.bind(this.#raw);
+    this.#gate = new OutputGate(send, (error) => this.#refuse(error));
+    this.#raw.send = (data, callback) => this.#gate.send(data, callback);
+    this.#watchdog = setTimeout(() => this.#end(408), options.connectDeadlineMs ?? defaultConnectDeadlineMs);
+    this.#listen();
+  }
+
+  /** Hands one message to WhatsApp; resolves when it was sent, not when it was acknowledged. */
+  async relay(chat: string, message: proto.IMessage, waMessageId: string): Promise<void> {
+    await this.#socket.relayMessage(chat, message, { messageId: waMessageId });
+  }
+
+  /** Tells WhatsApp that this device is logged out. */
+  async logout(): Promise<void> {
+    await this.#socket.logout("logged out on request");
+  }
+
+  /** Closes the socket without logging out. Resolves when it is closed. */
+  drop(): Promise<void> {
+    this.#over = true;
+    return this.#close();
+  }
+
+  #config(): Parameters<typeof makeWASocket>[0] {
+    const { url, auth, logger, sentMessage } = this.#options;
+    const minutes = 60_000;
+    return {
+      waWebSocketUrl: url,
+      auth: { creds: auth.creds, keys: auth.keys },
+      logger: baileysLog(logger),
+      keepAliveIntervalMs: keepAliveMs,
+      defaultQueryTimeoutMs: 20_000,
+      markOnlineOnConnect: false,
+      emitOwnEvents: false,
+      syncFullHistory: false,
+      shouldSyncHistoryMessage: () => false,
+      generateHighQualityLinkPreview: false,
+      // 10 KB a message for 5 minutes; the ledger has them on the disk, and still after a restart.
+      enableRecentMessageCache: false,
+      getMessage: ({ id }) => {
+        const body = id ? sentMessage(id) : undefined;
+        return Promise.resolve(body === undefined ? undefined : proto.Message.decode(body));
+      },
+      // The store is a local file: what it refuses once it refuses again, and the session has to stop.
+      transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
+      msgRetryCounterCache: new TtlCache(1000, 60 * minutes),
+      userDevicesCache: new TtlCache(1000, 5 * minutes),
+      callOfferCache: new TtlCache(100, 5 * minutes),
+      placeholderResendCache: new TtlCache(100, 60 * minutes),
+      makeSignalRepository: durableRepository({
+        keys: auth.keys,
+        onDecrypted: (ciphertext, plaintext) => this.#decrypted(ciphertext, plaintext),
+      }),
+    };
+  }
+
+  #listen(): void {
+    const { ev, ws } = this.#socket;
+    ev.on("creds.update", () => this.#unlessOver(() => this.#options.auth.saveCreds()));
+    ev.on("connection.update", (update) => this.#unlessOver(() => this.#updated(update)));
+    // What the phone sends again on our request comes as an event alone, wrapped in a message of its own.
+    ev.on("messages.upsert", ({ messages, requestId }) => {
+      if (requestId !== undefined) this.#unlessOver(() => messages.forEach((message) => this.#resent(message)));
+    });
+    ws.on("frame", () => {
+      this.lastInboundAt = Date.now();
+    });
+    // Before Baileys' own listeners: they start what leads to the acknowledgement.
+    ws.prependListener("CB:message", (stanza: BinaryNode) => this.#noteStanza(stanza));
+    ws.prependListener("CB:receipt", (stanza: BinaryNode) => this.#unlessOver(() => this.#receipt(stanza)));
+    ws.on("CB:ack,class:message", ({ attrs }: BinaryNode) =>
+      this.#unlessOver(() => {
+        if (attrs["id"]) this.#events.acknowledged(attrs["id"], attrs["error"]);
+      }),
+    );
+  }
+
+  #unlessOver(handle: () => void): void {
+    if (!this.#over) handle();
+  }
+
+  #updated({ connection, qr, isNewLogin, lastDisconnect }: Partial<ConnectionState>): void {
+    if (qr !== undefined) void this.#show(qr);
+    if (isNewLogin) this.#events.paired();
+    if (connection === "open") this.#opened();
+    if (connection === "close") this.#end(statusOf(lastDisconnect?.error));
+  }
+
+  async #show(qr: string): Promise<void> {
+    clearTimeout(this.#watchdog);
+    const nth = this.#codesShown++;
+    const phone = this.#options.pairingPhone;
+    if (phone === undefined) return this.#events.shown("qr", qr, Date.now() + qrLifetimesMs[nth === 0 ? 0 : 1]);
+    // The reference that a QR code shows is renewed meanwhile; the code asked for with the first one stays.
+    if (nth > 0) return;
+    try {
+      const code = await this.#socket.requestPairingCode(phone);
+      this.#unlessOver(() => this.#events.shown("code", code, Date.now() + codeLifetimeMs));
+    } catch {
+      this.#end(500);
+    }
+  }
+
+  #opened(): void {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setInterval(() => {
+      if (Date.now() - (this.lastInboundAt ?? 0) > silenceMs) this.#end(408);
+    }, 5_000);
+    this.#events.opened();
+  }
+
+  #noteStanza(stanza: BinaryNode): void {
+    if (!Array.isArray(stanza.content)) return;
+    for (const { tag, content } of stanza.content) {
+      if (tag === "enc" && content instanceof Uint8Array) this.#stanzas.set(content, stanza);
+    }
+  }
+
+  /** Within the transaction of the decryption: the ratchet is written after this has resolved. */
+  async #decrypted(ciphertext: Uint8Array, plaintext: Uint8Array): Promise<void> {
+    if (this.#over) throw new Error("the connection is over");
+    const message = this.#decode(this.#stanzas.get(ciphertext), plaintext);
+    if (message === undefined) return;
+    try {
+      await this.#events.received(message);
+    } catch (error) {
+      // Before the error reaches Baileys, which would ask the sender for the message again and refuse this one.
+      this.#refuse(error);
+      throw error;
+    }
+  }
+
+  #decode(stanza: BinaryNode | undefined, plaintext: Uint8Array): InboundData | undefined {
+    const me = this.#options.auth.creds.me;
+    if (stanza === undefined || me === undefined) return undefined;
+    try {
+      const { key, messageTimestamp, pushName } = decodeMessageNode(stanza, me.id, me.lid ?? "").fullMessage;
+      const decoded = proto.Message.decode(unpadRandomMax16(plaintext));
+      const message = decoded.deviceSentMessage?.message ?? decoded;
+      return inboundOf({ key, timestampS: Number(messageTimestamp), pushName, message });
+    } catch (error) {
+      // Malformed by its sender. Baileys meets the same fault and answers it.
+      this.#options.logger.warn({ cause: String((error as Error).message) }, "a message could not be decoded");
+      return undefined;
+    }
+  }
+
+  #resent({ key, messageTimestamp, pushName, message }: WAMessage): void {
+    if (!message) return;
+    const data = inboundOf({ key, timestampS: Number(messageTimestamp), pushName, message });
+    if (data) this.#gate.after(this.#events.received(data));
+  }
+
+  #receipt(stanza: BinaryNode): void {
+    const me = this.#options.auth.creds.me;
+    const own = [me?.id, me?.lid].filter((jid) => jid !== undefined).map((jid) => jidNormalizedUser(jid));
+    for (const receipt of receiptsOf(stanza, (jid) => own.includes(jidNormalizedUser(jid)))) {
+      this.#gate.after(this.#events.receipt(receipt));
+    }
+  }
+
+  /** Nothing may be acknowledged any more: cut the socket at once, then report. */
+  #refuse(error: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#raw.terminate();
+    void this.#close();
+    this.#events.volumeRefused(error);
+  }
+
+  #end(code: number): void {
+    if (this.#over) return;
+    this.#over = true;
+    void this.#close();
+    this.#events.ended(code);
+  }
+
+  #close(): Promise<void> {
+    clearTimeout(this.#watchdog);
+    clearInterval(this.#watchdog);
+    return (this.#closing ??= this.#farewell());
+  }
+
+  async #farewell(): Promise<void> {
+    const cut = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      this.#raw.terminate();
+      cut.resolve();
+    }, farewellMs);
+    await Promise.race([Promise.resolve(this.#socket.end(undefined)), cut.promise]);
+    clearTimeout(timer);
+  }
+}
+
+function statusOf(error: unknown): number {
+  const { output } = (error ?? {}) as { output?: { statusCode?: number } };
+  return output?.statusCode ?? 500;
+}

@@ -1,0 +1,22 @@
+import { z } from "zod";
+import { profiles } from "../../lib/queues/index.ts";
+import { routingEnv } from "../../lib/routing/index.ts";
+import { baseEnv, consulEnv, databaseEnv, redisEnv, zInt } from "../../lib/runtime/config.ts";
+
+export const workersEnv = z.object({
+  ...baseEnv,
+  ...consulEnv,
+  ...redisEnv,
+  DATABASE_URL_POOLER: databaseEnv.DATABASE_URL_POOLER,
+  ...routingEnv,
+  /** Which queues this process serves. */
+  WORKER_GROUP: z.enum(profiles),
+  /** Bearer token of the shards' internal API. */
+  SHARD_TOKEN: z.string().min(16),
+  /** Connections to the pooler; a job holds one for a statement at a time, so a few serve many jobs. */
+  DATABASE_POOL_SIZE: zInt(1, 100).default(8),
+  /** How long jobs under way may go on once the process was told to stop. Below the job file's kill_timeout. */
+  STOP_GRACE_MS: zInt(0, 600_000).default(15_000),
+});
+
+export type WorkersConfig = z.infer<typeof workersEnv>;

@@ -1,0 +1,31 @@
+import type { Redis } from "ioredis";
+import type { Database } from "../../lib/db/index.ts";
+import type { Producer } from "../../lib/queues/index.ts";
+import type { Router } from "../../lib/routing/index.ts";
+import type { Logger } from "../../lib/runtime/log.ts";
+import type { ShardClient } from "../../lib/shard-client/index.ts";
+import type { WorkMetrics } from "./work_metrics.ts";
+
+/** What jobs work with. */
+export type Deps = {
+  db: Database;
+  /** For leases: a connection that fails soon while Redis is away. */
+  redis: Redis;
+  router: Pick<Router, "locate" | "shard">;
+  shards: ShardClient;
+  producer: Producer;
+  logger: Logger;
+  metrics: WorkMetrics;
+  leaseTimes: LeaseTimes;
+};
+
+/** A lease lives for `ttlMs` and is renewed every `renewMs` while its holder works. */
+export type LeaseTimes = { ttlMs: number; renewMs: number };
+
+/*
+ * A worker killed with -9 leaves its lease behind, and what it guarded waits for the rest of its life; the queue
+ * finds the orphaned job after 6.5 s at worst (lib/queues/worker.ts), so a lease of 6 s is never what is waited for.
+ * It survives two renewals that fail. A process that stands still for longer loses it and may come back to find
+ * another at work: that costs no doubled message, because the shard's ledger knows every id it was ever handed.
+ */
+export const leaseTimes: LeaseTimes = { ttlMs: 6_000, renewMs: 2_000 };

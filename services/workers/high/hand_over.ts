@@ -1,0 +1,87 @@
+import { AppError } from "../../../lib/core/errors.ts";
+import { forBusiness, getSession } from "../../../lib/db/index.ts";
+import type { Business, PendingMessage, SendOutcome } from "../../../lib/db/index.ts";
+import type { BatchMessage } from "../../../lib/shard-client/index.ts";
+import type { Deps } from "../deps.ts";
+import { failed, outcomeOf, undecided } from "./outcome.ts";
+
+type Recipient = Pick<Business, "id" | "whatsapp_shard">;
+
+/**
+ * Hands messages of a business to its shard, in order, and says what to record of them. Messages that must wait for
+ * an undecided one of their chat get no outcome. Throws "unavailable" or "upstream_timeout" where the shard cannot be
+ * asked at all now: nothing needs recording then, because its ledger knows what it was handed.
+ */
+export async function handOver(
+  deps: Pick<Deps, "db" | "router" | "shards">,
+  business: Recipient,
+  messages: PendingMessage[],
+): Promise<SendOutcome[]> {
+  try {
+    const results = await deps.shards.sendBatch(deps.router.locate(business), business.id, messages.map(batchMessage));
+    const now = new Date();
+    return messages.map((message, i) => outcomeOf(message, results[i]!, now));
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    switch (error.code) {
+      case "conflict":
+        return notPaired(messages);
+      case "not_found":
+        // Logged out, or on its way to this shard: a session that is thought to be paired is waited for.
+        if (await isPaired(deps, business)) throw new AppError("unavailable", error.message, { cause: error });
+        return notPaired(messages);
+      case "invalid_request":
+      case "internal":
+        return oneByOne(deps, business, messages, error);
+      default:
+        throw error;
+    }
+  }
+}
+
+/**
+ * A message that the shard cannot take spoils the whole batch: halving finds it, and the others go out. Where an
+ * earlier half left a message of a chat undecided, the later half leaves that chat out, so that nothing overtakes.
+ */
+async function oneByOne(
+  deps: Pick<Deps, "db" | "router" | "shards">,
+  business: Recipient,
+  messages: PendingMessage[],
+  error: AppError,
+): Promise<SendOutcome[]> {
+  const [only] = messages;
+  if (only === undefined) return [];
+  if (messages.length === 1) {
+    return [
+      error.code === "invalid_request"
+        ? failed(only, "invalid_message", error.message, new Date())
+        : undecided(only, "shard_fault", "The shard failed to handle the message.", new Date()),
+    ];
+  }
+  const middle = Math.ceil(messages.length / 2);
+  const first = await handOver(deps, business, messages.slice(0, middle));
+  const held = new Set(chatsHeld(messages, first));
+  const rest = messages.slice(middle).filter((message) => !held.has(message.chat));
+  return [...first, ...(rest.length > 0 ? await handOver(deps, business, rest) : [])];
+}
+
+/** Chats of the messages that stay in the outbox. */
+function chatsHeld(messages: PendingMessage[], outcomes: SendOutcome[]): string[] {
+  const waiting = new Set(outcomes.filter((outcome) => outcome.status === "retry").map((outcome) => outcome.id));
+  return messages.filter((message) => waiting.has(message.id)).map((message) => message.chat);
+}
+
+function batchMessage({ id, wa_message_id, chat, text }: PendingMessage): BatchMessage {
+  return { id, wa_message_id, to: chat, type: "text", text: text ?? "" };
+}
+
+function notPaired(messages: PendingMessage[]): SendOutcome[] {
+  const now = new Date();
+  return messages.map((message) =>
+    failed(message, "not_paired", "The business has no paired WhatsApp; connect it and send the message again.", now),
+  );
+}
+
+async function isPaired({ db }: Pick<Deps, "db">, business: Recipient): Promise<boolean> {
+  return (await getSession(forBusiness(db, business.id)))?.paired ?? false;
+}

@@ -1,0 +1,35 @@
+import { backoff } from "../../../lib/core/retry.ts";
+import type { PendingMessage, SendOutcome } from "../../../lib/db/index.ts";
+import type { SendResult } from "../../../lib/shard-client/index.ts";
+
+/** It never ends in giving up: what was accepted is sent, or expires, or is refused by somebody who says why. */
+const retryDelay = { baseMs: 500, maxMs: 60_000 };
+
+/** What to record of a message, from the shard's answer. */
+export function outcomeOf(message: PendingMessage, result: SendResult, now: Date): SendOutcome {
+  switch (result.status) {
+    case "sent":
+      return { id: message.id, status: "sent", at: result.sent_at ? new Date(result.sent_at) : now };
+    case "failed":
+      return failed(message, result.error?.code ?? "refused", result.error?.message ?? "WhatsApp refused the message.", now);
+    case "retry":
+      return undecided(message, result.error?.code ?? "not_sent", result.error?.message ?? "The shard could not send it yet.", now);
+  }
+}
+
+/** The message will never be sent. */
+export function failed({ id }: PendingMessage, code: string, message: string, now: Date): SendOutcome {
+  return { id, status: "failed", at: now, error_code: code, error_message: message };
+}
+
+/** Nothing was decided: the message waits, longer each time, and its chat with it. */
+export function undecided(message: PendingMessage, code: string, reason: string, now: Date): SendOutcome {
+  const attempt = message.attempts + 1;
+  return {
+    id: message.id,
+    status: "retry",
+    next_attempt_at: new Date(now.getTime() + backoff({ attempt, ...retryDelay })),
+    error_code: code,
+    error_message: reason,
+  };
+}

@@ -1,0 +1,76 @@
+import { AppError } from "../../../lib/core/errors.ts";
+import { backoff } from "../../../lib/core/retry.ts";
+import { forBusiness, getBusiness, pendingMessages, recordSendResults } from "../../../lib/db/index.ts";
+import type { SendOutcome } from "../../../lib/db/index.ts";
+import type { Handler, Run, RunResult } from "../../../lib/queues/index.ts";
+import { maxBatch } from "../../../lib/shard-client/index.ts";
+import type { Deps } from "../deps.ts";
+import { withLease } from "../lease.ts";
+import { handOver } from "./hand_over.ts";
+
+/** A business with a long outbox goes to the end of the line after so many batches, and the others get their turn. */
+const batchesARun = 10;
+
+/** Another run holds the business: it is about to end, or its worker died and the lease has seconds to live. */
+const heldMs = 500;
+
+/**
+ * While a shard cannot be asked. It is back within half a second of most deaths, so the first tries are quick; a
+ * session that opens ends the wait before its time (default/session_events.ts).
+ */
+const awayDelay = { baseMs: 250, maxMs: 10_000 };
+
+/** Empties the outbox of one business. */
+export function send(deps: Deps): Handler<"send"> {
+  return async (run) => {
+    const key = `prosaas:lease:send:${run.payload.business_id}`;
+    const result = await withLease(deps, key, (lost) => emptyOutbox(deps, run, lost));
+    return result ?? { again: { inMs: heldMs, reason: "another worker sends for this business" } };
+  };
+}
+
+async function emptyOutbox(deps: Deps, run: Run<"send">, lost: AbortSignal): Promise<RunResult> {
+  const scope = forBusiness(deps.db, run.payload.business_id);
+  const counts = { sent: 0, failed: 0, retried: 0 };
+  let nextAttempt = Number.POSITIVE_INFINITY;
+  const again = (inMs: number, reason: string): RunResult => ({
+    counts,
+    again: { inMs, reason, progressed: counts.sent + counts.failed > 0 },
+  });
+
+  try {
+    const business = await getBusiness(scope);
+    if (business === undefined) return { counts };
+    for (let batch = 0; batch < batchesARun; batch++) {
+      run.signal.throwIfAborted();
+      if (lost.aborted) return again(heldMs, "the lease ran out");
+      if (run.stopping.aborted) return again(0, "the worker is stopping");
+
+      const messages = await pendingMessages(scope, { limit: maxBatch });
+      if (messages.length === 0) {
+        if (nextAttempt === Number.POSITIVE_INFINITY) return { counts };
+        return again(Math.max(0, nextAttempt - Date.now()), "messages wait for their next attempt");
+      }
+      const outcomes = await handOver(deps, business, messages);
+      await recordSendResults(scope, outcomes);
+      tally(deps, counts, outcomes);
+      nextAttempt = Math.min(nextAttempt, ...outcomes.map(nextAttemptOf));
+    }
+    return again(0, "the outbox is long");
+  } catch (error) {
+    if (!(error instanceof AppError) || (error.code !== "unavailable" && error.code !== "upstream_timeout")) throw error;
+    const attempt = counts.sent + counts.failed > 0 ? 1 : run.attempt;
+    return again(backoff({ attempt, ...awayDelay }), error.message);
+  }
+}
+
+function tally({ metrics }: Deps, counts: { sent: number; failed: number; retried: number }, outcomes: SendOutcome[]): void {
+  for (const { status } of outcomes) {
+    counts[status === "retry" ? "retried" : status] += 1;
+    metrics.sent(status, 1);
+  }
+}
+
+function nextAttemptOf(outcome: SendOutcome): number {
+  return outcome.status === "retry" ? outcome.next_attempt_at.getTime() : Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,121 @@
+import { AppError, messageOf } from "../../lib/core/errors.ts";
+import { backoff } from "../../lib/core/retry.ts";
+import type { JobName, Run, RunResult } from "../../lib/queues/index.ts";
+import type { JournalEntry, JournalStream } from "../../lib/shard-client/index.ts";
+import type { Deps } from "./deps.ts";
+import { withLease } from "./lease.ts";
+
+/** Writes entries to Postgres, all or none; to write some of them again changes nothing. */
+export type WriteEntries<S extends JournalStream> = (entries: JournalEntry<S>[], shard: number) => Promise<void>;
+
+type ShardJob = Extract<JobName, "inbound" | "receipts" | "session_events">;
+
+const heldMs = 500;
+const awayDelay = { baseMs: 250, maxMs: 2_000 };
+
+/**
+ * Tries in a row, about half a minute, after which a shard that cannot be reached is left alone: a shard wakes again
+ * for as long as its journal is not empty, and one that was scaled away never does.
+ */
+const patience = 20;
+
+/** Brings one stream of one shard's journal to Postgres until it is empty. One run at a time for each. */
+export async function drainJournal<S extends JournalStream>(
+  deps: Deps,
+  run: Run<ShardJob>,
+  stream: S,
+  write: WriteEntries<S>,
+): Promise<RunResult> {
+  const key = `prosaas:lease:journal:${run.payload.shard}:${stream}`;
+  const result = await withLease(deps, key, (lost) => drain(deps, run, stream, write, lost));
+  return result ?? { again: { inMs: heldMs, reason: "another worker reads this journal" } };
+}
+
+async function drain<S extends JournalStream>(
+  deps: Deps,
+  run: Run<ShardJob>,
+  stream: S,
+  write: WriteEntries<S>,
+  lost: AbortSignal,
+): Promise<RunResult> {
+  const { shard } = run.payload;
+  const counts = { written: 0, quarantined: 0 };
+  const again = (inMs: number, reason: string): RunResult => ({
+    counts,
+    again: { inMs, reason, progressed: counts.written + counts.quarantined > 0 },
+  });
+
+  try {
+    for (;;) {
+      run.signal.throwIfAborted();
+      if (lost.aborted) return again(heldMs, "the lease ran out");
+      if (run.stopping.aborted) return again(0, "the worker is stopping");
+
+      const at = deps.router.shard(shard);
+      const { entries, rejected, through, more } = await deps.shards.readJournal(at, stream);
+      if (through === null) return { counts };
+      for (const { seq, business_id, reason } of rejected) quarantine(deps, { shard, stream, seq, business_id }, reason);
+      const unwritable = await writeAround(entries, (some) => write(some, shard), (entry, error) =>
+        quarantine(deps, { shard, stream, seq: entry.seq, business_id: entry.business_id }, messageOf(error)),
+      );
+      // Only now: what is acknowledged is forgotten by the shard.
+      await deps.shards.ackJournal(at, stream, through);
+      counts.written += entries.length - unwritable;
+      counts.quarantined += rejected.length + unwritable;
+      deps.metrics.journaled(stream, entries.length - unwritable);
+      if (!more) return { counts };
+    }
+  } catch (error) {
+    if (!isTransient(error)) throw error;
+    const attempt = counts.written + counts.quarantined > 0 ? 1 : run.attempt;
+    if (attempt >= patience) return { counts };
+    return again(backoff({ attempt, ...awayDelay }), error.message);
+  }
+}
+
+/**
+ * Writes all entries, in order. Where their content is refused, halving finds the ones at fault, which are left out;
+ * returns how many those were. Every other failure is thrown, so that a fault of ours never empties a journal.
+ */
+export async function writeAround<E>(
+  entries: E[],
+  write: (entries: E[]) => Promise<void>,
+  leaveOut: (entry: E, error: unknown) => void,
+): Promise<number> {
+  const [only] = entries;
+  if (only === undefined) return 0;
+  try {
+    await write(entries);
+    return 0;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    if (entries.length === 1) {
+      leaveOut(only, error);
+      return 1;
+    }
+    const middle = Math.ceil(entries.length / 2);
+    return (
+      (await writeAround(entries.slice(0, middle), write, leaveOut)) + (await writeAround(entries.slice(middle), write, leaveOut))
+    );
+  }
+}
+
+/** One entry must not hold up the stream: it is named in the log, without its content, and left behind. */
+function quarantine(
+  { logger, metrics }: Deps,
+  ids: { shard: number; stream: JournalStream; seq: number; business_id: string | null },
+  reason: string,
+): void {
+  metrics.quarantined(ids.stream);
+  logger.error({ ...ids, reason }, "journal entry quarantined");
+}
+
+function isTransient(error: unknown): error is AppError {
+  return error instanceof AppError && (error.code === "unavailable" || error.code === "upstream_timeout");
+}
+
+/** SQLSTATE classes 22 (data exception) and 23 (integrity constraint): this content can never be written. RangeError: a time that is none. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof RangeError) return true;
+  return error instanceof Error && "code" in error && typeof error.code === "string" && /^2[23]...$/.test(error.code);
+}

@@ -1,0 +1,71 @@
+import { createConsul } from "../../lib/consul/client.ts";
+import { isSupervised, registerService } from "../../lib/consul/register.ts";
+import { messageOf } from "../../lib/core/errors.ts";
+import { createDatabase } from "../../lib/db/index.ts";
+import { createJobMetrics, createProducer, createQueueWorker, queuesOf, startScheduler } from "../../lib/queues/index.ts";
+import { createRedis } from "../../lib/redis/client.ts";
+import { createRouter, shardOverrides } from "../../lib/routing/index.ts";
+import { loadConfig } from "../../lib/runtime/config.ts";
+import { check, serve } from "../../lib/runtime/http.ts";
+import { run } from "../../lib/runtime/lifecycle.ts";
+import { createLogger } from "../../lib/runtime/log.ts";
+import { createMetrics } from "../../lib/runtime/metrics.ts";
+import { createShardClient } from "../../lib/shard-client/index.ts";
+import { createApp } from "./app.ts";
+import { workersEnv } from "./config.ts";
+import { leaseTimes } from "./deps.ts";
+import { createHandlers } from "./jobs.ts";
+import { createWorkMetrics } from "./work_metrics.ts";
+
+const config = loadConfig(workersEnv);
+const name = `prosaas-worker-${config.WORKER_GROUP}`;
+const logger = createLogger(name, config.LOG_LEVEL);
+
+await run(name, logger, async (life) => {
+  const metrics = createMetrics(name);
+  const served = queuesOf(config.WORKER_GROUP);
+
+  const db = createDatabase({ url: config.DATABASE_URL_POOLER, poolSize: config.DATABASE_POOL_SIZE, applicationName: name });
+  life.onStop("database", () => db.close());
+  const onRedisError = (error: Error) => logger.warn({ error: messageOf(error) }, "redis");
+  const commands = createRedis(config.REDIS_URL, "command", onRedisError);
+  life.onStop("redis", () => commands.disconnect());
+  const queueing = createRedis(config.REDIS_URL, "queue", onRedisError);
+  life.onStop("redis of the queues", () => queueing.disconnect());
+  const producer = createProducer(commands);
+  life.onStop("producer", () => producer.close());
+
+  const consul = createConsul({ addr: config.CONSUL_HTTP_ADDR, token: config.CONSUL_HTTP_TOKEN });
+  const router = createRouter({
+    consul,
+    numShards: config.BAILEYS_NUM_SHARDS,
+    overrides: config.shardOverrides,
+    signal: life.stopping,
+    onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
+  });
+
+  const handlers = createHandlers({
+    db,
+    redis: commands,
+    router,
+    shards: createShardClient({ token: config.SHARD_TOKEN }),
+    producer,
+    logger,
+    metrics: createWorkMetrics(metrics),
+    leaseTimes,
+  });
+  const jobMetrics = createJobMetrics(metrics, commands, served);
+  const workers = served.map((queue) => createQueueWorker({ queue, redis: queueing, handlers, logger, metrics: jobMetrics }));
+  life.onStop("workers", () => Promise.all(workers.map((worker) => worker.close(config.STOP_GRACE_MS))));
+  const scheduler = startScheduler({ redis: commands, served, onError: (error) => logger.warn({ error: messageOf(error) }, "schedules") });
+  life.onStop("scheduler", () => scheduler.close());
+
+  const app = createApp({
+    metrics,
+    metricsToken: config.METRICS_TOKEN,
+    ready: () => Promise.all([check("redis", () => commands.ping()), check("database", () => db.ping())]),
+  });
+  const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life });
+  if (!isSupervised(process.env)) await registerService({ consul, life, logger, name, address: host, port });
+  logger.info({ port, queues: served }, "listening");
+});

@@ -1,0 +1,26 @@
+import { applyReceipts, forPlatform } from "../../../lib/db/index.ts";
+import type { Receipt } from "../../../lib/db/index.ts";
+import type { Handler } from "../../../lib/queues/index.ts";
+import type { JournalEntry } from "../../../lib/shard-client/index.ts";
+import type { Deps } from "../deps.ts";
+import { drainJournal } from "../journal.ts";
+
+/** Brings a shard's ticks to Postgres. */
+export function receipts(deps: Deps): Handler<"receipts"> {
+  const scope = forPlatform(deps.db);
+  return (run) =>
+    drainJournal(deps, run, "receipts", async (entries) => {
+      await applyReceipts(scope, entries.map(receipt));
+    });
+}
+
+function receipt({ business_id, data }: JournalEntry<"receipts">): Receipt {
+  return {
+    business_id,
+    wa_message_id: data.wa_message_id,
+    status: data.status,
+    at: new Date(data.at),
+    error_code: data.error?.code,
+    error_message: data.error?.message,
+  };
+}

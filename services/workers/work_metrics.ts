@@ -1,0 +1,22 @@
+import type { Metrics } from "../../lib/runtime/metrics.ts";
+import type { JournalStream } from "../../lib/shard-client/index.ts";
+
+export type WorkMetrics = {
+  sent(status: "sent" | "failed" | "retry", count: number): void;
+  journaled(stream: JournalStream, count: number): void;
+  quarantined(stream: JournalStream): void;
+  leaseLost(): void;
+};
+
+export function createWorkMetrics(metrics: Metrics): WorkMetrics {
+  const sends = metrics.counter("send_results_total", "Messages handed to shards, by what became of them.", ["status"]);
+  const journal = metrics.counter("journal_entries_total", "Entries of shards' journals written to Postgres.", ["stream"]);
+  const quarantine = metrics.counter("journal_quarantined_total", "Entries that could not be understood or written.", ["stream"]);
+  const lost = metrics.counter("leases_lost_total", "Leases that ran out while their holder worked.");
+  return {
+    sent: (status, count) => sends.inc({ status }, count),
+    journaled: (stream, count) => journal.inc({ stream }, count),
+    quarantined: (stream) => quarantine.inc({ stream }),
+    leaseLost: () => lost.inc(),
+  };
+}
