@@ -7,6 +7,7 @@ export type ErrorCode =
   | "conflict"
   | "idempotency_mismatch"
   | "too_large"
+  | "unsupported_media_type"
   | "rate_limited"
   | "unavailable"
   | "upstream_timeout"

@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { sleep } from "../core/time.ts";
 
 export type OwnerConnection = postgres.Sql;
 
@@ -23,6 +24,8 @@ export function connectAsOwner({ url, applicationName }: OwnerOptions): OwnerCon
   });
 }
 
+const lockPollMs = 250;
+
 /**
  * Runs `work` while holding a lock that only one session of the database has at a time; waits for it as long as
  * it takes, calling `waiting` once if somebody else holds it. It falls with the session, so a killed process
@@ -34,22 +37,29 @@ export async function withAdvisoryLock<T>(
   work: () => Promise<T>,
   waiting: () => void = () => {},
 ): Promise<T> {
-  const [first] = await sql<[{ locked: boolean }]>`select pg_try_advisory_lock(hashtextextended(${name}, 0)) as locked`;
-  if (!first.locked) {
-    waiting();
-    await sql`select pg_advisory_lock(hashtextextended(${name}, 0))`;
+  // Asked for again and again, because a statement that waits is a transaction under way: an index build of the
+  // lock's holder would wait for it in turn, and both for ever.
+  for (let attempt = 1; !(await tryLock(sql, name)); attempt++) {
+    if (attempt === 1) waiting();
+    await sleep(lockPollMs);
   }
-  const release = async () => {
-    const [last] = await sql<[{ held: boolean }]>`select pg_advisory_unlock(hashtextextended(${name}, 0)) as held`;
-    return last.held;
-  };
   let result: T;
   try {
     result = await work();
   } catch (error) {
-    await release().catch(() => {});
+    await unlock(sql, name).catch(() => {});
     throw error;
   }
-  if (!(await release())) throw new Error(`the connection was lost while it held the lock ${name}; run it again`);
+  if (!(await unlock(sql, name))) throw new Error(`the connection was lost while it held the lock ${name}; run it again`);
   return result;
+}
+
+async function tryLock(sql: OwnerConnection, name: string): Promise<boolean> {
+  const [row] = await sql<[{ locked: boolean }]>`select pg_try_advisory_lock(hashtextextended(${name}, 0)) as locked`;
+  return row.locked;
+}
+
+async function unlock(sql: OwnerConnection, name: string): Promise<boolean> {
+  const [row] = await sql<[{ held: boolean }]>`select pg_advisory_unlock(hashtextextended(${name}, 0)) as held`;
+  return row.held;
 }

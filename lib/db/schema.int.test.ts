@@ -52,7 +52,7 @@ test("the drizzle schema is the migrated database: tables, columns, types, nulla
 
 test("the statuses rank in SQL as they do in TypeScript", async () => {
   const rows = await database.owner<{ status: string }[]>`
-    select status from unnest(${database.owner.array([...messageStatuses].reverse())}::text[]) as status order by message_status_rank(status)`;
+    select status from unnest(${database.owner.array(messageStatuses.toReversed())}::text[]) as status order by message_status_rank(status)`;
   expect(rows.map((row) => row.status)).toEqual([...messageStatuses]);
 });
 

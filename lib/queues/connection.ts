@@ -1,7 +1,6 @@
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { AppError } from "../core/errors.ts";
-import { queueNames } from "./definitions.ts";
 import type { QueueName } from "./definitions.ts";
 
 /** All our keys of BullMQ begin with this. */
@@ -31,9 +30,9 @@ export async function queueOn(redis: Redis, name: QueueName): Promise<Queue> {
 
 /** Lets go of a connection's queues; the connection itself belongs to who made it. */
 export async function closeQueues(redis: Redis): Promise<void> {
-  const queues = opened.get(redis);
+  const entries = [...(opened.get(redis)?.values() ?? [])];
   opened.delete(redis);
-  await Promise.all(queueNames.map((name) => queues?.get(name)?.queue.close()));
+  await Promise.all(entries.map(({ queue }) => queue.close()));
 }
 
 function entryOf(redis: Redis, name: QueueName): Opened {

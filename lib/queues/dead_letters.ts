@@ -3,7 +3,7 @@ import type { Redis } from "ioredis";
 import { AppError } from "../core/errors.ts";
 import { queueOn } from "./connection.ts";
 import { isJobOf, jobDefinition } from "./definitions.ts";
-import type { JobName, Payload, QueueName } from "./definitions.ts";
+import type { QueueName } from "./definitions.ts";
 import type { Producer } from "./producer.ts";
 
 /** A job that used up its attempts, or could never be run; kept for replay. */
@@ -38,7 +38,7 @@ export async function replayDeadLetter(redis: Redis, producer: Producer, queue: 
     throw new AppError("conflict", `The payload of this ${job.name} is not valid; discard the dead letter.`);
   }
   // Woken first: a crash between the two leaves a letter whose replay does no harm, never a job that is gone.
-  await producer.wake(job.name, parsed.data as Payload<JobName>);
+  await producer.wake(job.name, parsed.data);
   await job.remove();
 }
 

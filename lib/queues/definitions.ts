@@ -105,9 +105,7 @@ export type Payload<J extends JobName> = Payloads[J];
 export type JobDefinition<J extends JobName> = { queue: QueueName; schema: z.ZodType<Payload<J>> };
 
 const jobs = new Map<string, { queue: QueueName; schema: z.ZodObject }>(
-  queueNames.flatMap((queue) =>
-    Object.entries(queues[queue].jobs).map(([job, schema]) => [job, { queue, schema }] as const),
-  ),
+  queueNames.flatMap((queue) => Object.entries(queues[queue].jobs).map(([job, schema]) => [job, { queue, schema }] as const)),
 );
 
 export const jobNames = [...jobs.keys()] as JobName[];

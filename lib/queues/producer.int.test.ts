@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { createRedis } from "../redis/client.ts";
+import { createRedisServer } from "../testing/redis_server.ts";
 import { until } from "../testing/until.ts";
 import { queueDepths } from "./depths.ts";
 import { createProducer } from "./producer.ts";
@@ -126,36 +127,21 @@ test("after Redis forgot everything, a wake-up runs again", async () => {
 });
 
 test("a wake-up while Redis is away throws soon, and the same producer works again once Redis is back", async () => {
-  const port = await freePort();
-  const redis = createRedis(`redis://127.0.0.1:${port}`, "command");
+  const server = await createRedisServer();
+  const redis = createRedis(server.url, "command");
   const producer = createProducer(redis);
   const payload = { business_id: business(1) };
   const begun = performance.now();
   await expect(producer.wake("send", payload)).rejects.toThrow();
   expect(performance.now() - begun).toBeLessThan(5_000);
-  const server = Bun.spawn(["redis-server", "--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], {
-    stdout: "ignore",
-  });
+  server.start();
   try {
-    await until(
-      async () => {
-        await producer.wake("send", payload);
-        return true;
-      },
-      { what: "a wake-up that arrives" },
-    );
+    const woken = () => producer.wake("send", payload).then(() => true);
+    await until(woken, { what: "a wake-up that arrives" });
     expect((await queueDepths(redis, ["high"]))[0]?.waiting).toBe(1);
   } finally {
     await producer.close();
     redis.disconnect();
-    server.kill();
-    await server.exited;
+    await server.stop();
   }
 });
-
-async function freePort(): Promise<number> {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
-}

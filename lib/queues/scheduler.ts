@@ -20,29 +20,21 @@ export type SchedulerOptions = {
 export type Scheduler = { close(): Promise<void> };
 
 /** Keeps schedules in Redis. Any number of processes may keep the same ones: each still runs once a period. */
-export function startScheduler({
-  redis,
-  served,
-  onError,
-  schedules = allSchedules,
-  assertEveryMs = 5_000,
-}: SchedulerOptions): Scheduler {
+export function startScheduler({ redis, served, onError, schedules = allSchedules, assertEveryMs = 5_000 }: SchedulerOptions): Scheduler {
   const kept = schedules.filter(({ job }) => served.includes(jobDefinition(job).queue));
 
   const assert = async () => {
     for (const { job, payload, everyMs } of kept) {
       const { queue } = jobDefinition(job);
       const client = await queueOn(redis, queue);
-      await client.upsertJobScheduler(
-        job,
-        { every: everyMs },
-        { name: job, data: payload, opts: jobOptions(queue) },
-      );
+      await client.upsertJobScheduler(job, { every: everyMs }, { name: job, data: payload, opts: jobOptions(queue) });
     }
   };
 
   let asserting = assert().catch(onError);
-  const timer = setInterval(() => (asserting = asserting.then(assert).catch(onError)), assertEveryMs);
+  const timer = setInterval(() => {
+    asserting = asserting.then(assert).catch(onError);
+  }, assertEveryMs);
   return {
     close: async () => {
       clearInterval(timer);

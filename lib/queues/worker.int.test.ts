@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { createTestQueues } from "../testing/queues.ts";
 import type { TestQueues } from "../testing/queues.ts";
+import { createRedisServer } from "../testing/redis_server.ts";
 import { until } from "../testing/until.ts";
 import { queueOn } from "./connection.ts";
 import { listDeadLetters } from "./dead_letters.ts";
@@ -169,7 +170,11 @@ test("the job of a worker killed with -9 runs again at another", async () => {
     victim.kill("SIGKILL");
     await victim.exited;
   }
-  await queues.serve("high", { send: async ({ attempt }) => ({ counts: { began: attempt } }) }, { recovery: { lockMs: 500, checkMs: 200 } });
+  await queues.serve(
+    "high",
+    { send: async ({ attempt }) => ({ counts: { began: attempt } }) },
+    { recovery: { lockMs: 500, checkMs: 200 } },
+  );
   const line = await until(() => queues.lines.find((one) => one["outcome"] === "done"), { what: "the run at another worker" });
   expect(line).toMatchObject({ attempt: 1, ...payload });
   expect(await letters()).toEqual([]);
@@ -190,3 +195,28 @@ test("attempts count the runs in a row that got nowhere, and begin again after o
   expect(attempts).toEqual([1, 2, 3, 1, 2, 3]);
   expect(await letters()).toEqual([]);
 });
+
+test("a worker outlives a restart of Redis and serves again within seconds of its return", async () => {
+  const server = await createRedisServer();
+  server.start();
+  const restarted = await createTestQueues(server.url);
+  try {
+    let runs = 0;
+    const send = async () => {
+      runs += 1;
+      return {};
+    };
+    await restarted.serve("high", { send });
+    await restarted.producer.wake("send", payload);
+    await until(() => runs === 1, { what: "a run before the restart" });
+    await server.stop();
+    server.start();
+    const back = performance.now();
+    await restarted.producer.wake("send", payload);
+    await until(() => runs === 2, { what: "a run after the restart" });
+    expect(performance.now() - back).toBeLessThan(5_000);
+  } finally {
+    await restarted.close();
+    await server.stop();
+  }
+}, 30_000);

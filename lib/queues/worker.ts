@@ -131,10 +131,7 @@ export function createQueueWorker({
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       // A handler that does not heed its signal is left behind; what it holds are leases, which run out.
-      return await Promise.race([
-        handler({ jobId: job.id ?? "", payload, attempt, signal, stopping: stopping.signal }),
-        aborted.promise,
-      ]);
+      return await Promise.race([handler({ jobId: job.id ?? "", payload, attempt, signal, stopping: stopping.signal }), aborted.promise]);
     } finally {
       signal.removeEventListener("abort", onAbort);
     }
@@ -177,7 +174,7 @@ export function createQueueWorker({
 
   return {
     queue,
-    ready: async () => void (await worker.waitUntilReady()),
+    ready: () => worker.waitUntilReady(),
     close: async (graceMs) => {
       stopping.abort(new Error("the worker is stopping"));
       const timer = setTimeout(() => expired.abort(new Error("the worker could wait no longer")), graceMs);

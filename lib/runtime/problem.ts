@@ -14,6 +14,7 @@ export const problems: Record<ErrorCode, { status: ContentfulStatusCode; title: 
   not_found: { status: 404, title: "Not found" },
   conflict: { status: 409, title: "The request conflicts with the present state" },
   too_large: { status: 413, title: "The request is too large" },
+  unsupported_media_type: { status: 415, title: "The request's media type is not understood" },
   idempotency_mismatch: { status: 422, title: "The Idempotency-Key was used with another request" },
   rate_limited: { status: 429, title: "Too many requests" },
   internal: { status: 500, title: "Something went wrong on our side" },
@@ -23,12 +24,26 @@ export const problems: Record<ErrorCode, { status: ContentfulStatusCode; title: 
 
 /** The faults of a zod error, a row a field: `messages.0.to`. */
 export function fieldFaults(error: Pick<ZodError, "issues">): FieldFault[] {
-  return error.issues.map((issue) => ({ field: issue.path.map(String).join(".") || "body", message: issue.message }));
+  return error.issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => ({ field: [...issue.path, key].map(String).join("."), message: "is not a field of this request" }));
+    }
+    return [{ field: issue.path.map(String).join(".") || "body", message: issue.message }];
+  });
 }
 
 function codeOfStatus(status: number): ErrorCode {
   const found = (Object.keys(problems) as ErrorCode[]).find((code) => problems[code].status === status);
   return found ?? (status < 500 ? "invalid_request" : "internal");
+}
+
+/** What Hono's own parsers throw: it is always the body that they could not read. */
+function refusalOf(error: HTTPException): AppError {
+  const code = codeOfStatus(error.status);
+  const message = code === "unsupported_media_type" ? "Send the body as `Content-Type: application/json`." : error.message || "The request was refused.";
+  const field = code === "unsupported_media_type" ? "content-type" : "body";
+  const faults = error.status === 400 || error.status === 415 ? [{ field, message }] : undefined;
+  return new AppError(code, message, { cause: error, ...(faults ? { faults } : {}) });
 }
 
 /** Any thrown thing as an AppError; what we did not foresee says nothing of its inside. */
@@ -37,7 +52,7 @@ export function toAppError(error: unknown): AppError {
   if (error instanceof ZodError) {
     return new AppError("invalid_request", "Some fields of the request are not valid.", { faults: fieldFaults(error), cause: error });
   }
-  if (error instanceof HTTPException) return new AppError(codeOfStatus(error.status), error.message || "The request was refused.");
+  if (error instanceof HTTPException) return refusalOf(error);
   return new AppError("internal", "An unexpected error occurred; the request id finds it in the log.", { cause: error });
 }
 

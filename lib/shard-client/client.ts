@@ -122,7 +122,12 @@ function sortEntries<S extends JournalStream>(stream: S, { entries: raw, more }:
   for (const entry of raw) {
     const parsed = schema.safeParse(entry);
     if (parsed.success) page.entries.push(parsed.data);
-    else page.rejected.push({ seq: entry.seq, business_id: z.uuid().safeParse(entry["business_id"]).data ?? null, reason: faultsOf(parsed.error) });
+    else
+      page.rejected.push({
+        seq: entry.seq,
+        business_id: z.uuid().safeParse(entry["business_id"]).data ?? null,
+        reason: faultsOf(parsed.error),
+      });
   }
   return page;
 }

@@ -12,16 +12,7 @@ export const maxBatch = 50;
 /** A shard gives at most this many journal entries in one page. */
 export const maxJournalPage = 500;
 
-export const sessionStatus = z.enum([
-  "disconnected",
-  "connecting",
-  "qr",
-  "code",
-  "open",
-  "logged_out",
-  "conflict",
-  "auth_error",
-]);
+export const sessionStatus = z.enum(["disconnected", "connecting", "qr", "code", "open", "logged_out", "conflict", "auth_error"]);
 export type SessionStatus = z.infer<typeof sessionStatus>;
 
 const time = z.iso.datetime({ offset: true });

@@ -10,8 +10,8 @@ import { createQueueWorker } from "../queues/worker.ts";
 import type { Handlers, QueueWorker, QueueWorkerOptions } from "../queues/worker.ts";
 
 /** An empty Redis database with a producer, workers on demand, and the lines they log. */
-export async function createTestQueues() {
-  const redis = createRedis(testRedisUrl(), "queue");
+export async function createTestQueues(url = testRedisUrl()) {
+  const redis = createRedis(url, "queue");
   await redis.flushdb();
   const producer = createProducer(redis);
   const metrics = createMetrics("test");

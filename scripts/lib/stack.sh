@@ -33,8 +33,9 @@ stack_select() {
     [consul_http]=8500 [consul_dns]=8600 [consul_server]=8300 [consul_serf]=8301
     [nomad_http]=4646 [nomad_rpc]=4647 [nomad_serf]=4648 [nomad_client]=4656
     [postgres]=15432 [pgbouncer]=16432 [redis]=16379 [simulator]=17070
-    # Nomad's dynamic ports: below Linux's ephemeral range (32768), so that no outgoing connection holds one.
-    [dynamic_min]=18000 [dynamic_max]=18999
+    # Nomad's dynamic ports: below Linux's ephemeral range (32768), so that no outgoing connection holds one, and
+    # where neither the ports above nor those of a stack with an offset of 3000 and more lie.
+    [dynamic_min]=12000 [dynamic_max]=12999
   )
   local name
   for name in "${!PORT[@]}"; do PORT[$name]=$((PORT[$name] + offset)); done
@@ -76,7 +77,7 @@ https_port     = ${PORT[https]}
 HCL
 }
 
-# stack_export — what the TypeScript half (scripts/lib/stack) must know.
+# stack_export — what the TypeScript half (scripts/stack) must know.
 stack_export() {
   export PROSAAS_STACK=$STACK PROSAAS_STATE_DIR=$STATE_DIR
   export PROSAAS_BASE_URL=https://127.0.0.1:${PORT[https]}

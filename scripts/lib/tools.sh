@@ -26,6 +26,9 @@ tools_ensure() {
   export PATH
 }
 
+# True if NAME need not be built.
+tool_available() { tool_on_path "$1" || [[ -x $(tool_folder "$1")/$1 ]]; }
+
 # True if PATH has a version that is new enough.
 tool_on_path() {
   local version

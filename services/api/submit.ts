@@ -47,14 +47,15 @@ function settle(submission: Submission, answer: Accepted): { answer: Accepted; f
     case "replayed":
       return { answer: submission.response as Accepted, fresh: false };
     case "mismatched":
-      throw new AppError("idempotency_mismatch", "This Idempotency-Key came with another request before; use a new key for a new request.", {
-        faults: [{ field: "idempotency-key", message: "was used with another request" }],
-      });
-    case "unpaired":
       throw new AppError(
-        "conflict",
-        "This business has no paired WhatsApp: POST …/whatsapp/connect and scan the QR, then send again.",
+        "idempotency_mismatch",
+        "This Idempotency-Key came with another request before; use a new key for a new request.",
+        {
+          faults: [{ field: "idempotency-key", message: "was used with another request" }],
+        },
       );
+    case "unpaired":
+      throw new AppError("conflict", "This business has no paired WhatsApp: POST …/whatsapp/connect and scan the QR, then send again.");
     case "unknown_business":
       throw noSuchBusiness();
   }

@@ -32,7 +32,6 @@ export type Fault = z.output<typeof faultSchema>;
 export type FaultKind = Fault["kind"];
 export type FaultOf<K extends FaultKind> = Extract<Fault, { kind: K }>;
 
-
 type Entry = { fault: Fault; left: number };
 
 /** The faults in force. */
@@ -50,7 +49,7 @@ export class Faults {
   }
 
   list(): (Fault & { left?: number })[] {
-    return [...this.#byKind.values()].flat().map(({ fault, left }) => (Number.isFinite(left) ? { ...fault, left } : fault));
+    return [...this.#byKind.values()].flat().map(({ fault, left }) => (Number.isFinite(left) ? Object.assign({ left }, fault) : fault));
   }
 
   /** The fault of this kind that concerns one of these phones, if any; it counts as struck once. */

@@ -53,7 +53,7 @@ export function raise(simulation: Simulation, fault: Fault): number {
     return 0;
   }
   let struck = 0;
-  for (const connection of [...simulation.connections]) {
+  for (const connection of simulation.connections) {
     if (!connection.login || (fault.phone !== undefined && connection.login.phone.phone !== fault.phone)) continue;
     if (fault.times !== undefined && struck >= fault.times) break;
     strike(simulation, connection, fault);

@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { isSupervised } from "../../lib/consul/register.ts";
 import { profiles } from "../../lib/queues/index.ts";
-import { routingEnv } from "../../lib/routing/index.ts";
-import { baseEnv, consulEnv, databaseEnv, redisEnv, zInt } from "../../lib/runtime/config.ts";
+import { routingEnv, shardOverrides } from "../../lib/routing/index.ts";
+import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zInt } from "../../lib/runtime/config.ts";
 
 export const workersEnv = z.object({
   ...baseEnv,
@@ -16,7 +17,11 @@ export const workersEnv = z.object({
   /** Connections to the pooler; a job holds one for a statement at a time, so a few serve many jobs. */
   DATABASE_POOL_SIZE: zInt(1, 100).default(8),
   /** How long jobs under way may go on once the process was told to stop. Below the job file's kill_timeout. */
-  STOP_GRACE_MS: zInt(0, 600_000).default(15_000),
+  STOP_GRACE_MS: zInt(0, 600_000).default(20_000),
 });
 
-export type WorkersConfig = z.infer<typeof workersEnv>;
+/** The configuration of a worker process; ends it with every fault named where there is one. */
+export function loadWorkersConfig(env: Record<string, string | undefined> = process.env) {
+  const { overrides, faults } = shardOverrides(env);
+  return { ...loadConfig(workersEnv, env, faults), overrides, supervised: isSupervised(env) };
+}

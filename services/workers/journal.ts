@@ -55,8 +55,10 @@ async function drain<S extends JournalStream>(
       const { entries, rejected, through, more } = await deps.shards.readJournal(at, stream);
       if (through === null) return { counts };
       for (const { seq, business_id, reason } of rejected) quarantine(deps, { shard, stream, seq, business_id }, reason);
-      const unwritable = await writeAround(entries, (some) => write(some, shard), (entry, error) =>
-        quarantine(deps, { shard, stream, seq: entry.seq, business_id: entry.business_id }, messageOf(error)),
+      const unwritable = await writeAround(
+        entries,
+        (some) => write(some, shard),
+        (entry, error) => quarantine(deps, { shard, stream, seq: entry.seq, business_id: entry.business_id }, messageOf(error)),
       );
       // Only now: what is acknowledged is forgotten by the shard.
       await deps.shards.ackJournal(at, stream, through);
@@ -94,9 +96,7 @@ export async function writeAround<E>(
       return 1;
     }
     const middle = Math.ceil(entries.length / 2);
-    return (
-      (await writeAround(entries.slice(0, middle), write, leaveOut)) + (await writeAround(entries.slice(middle), write, leaveOut))
-    );
+    return (await writeAround(entries.slice(0, middle), write, leaveOut)) + (await writeAround(entries.slice(middle), write, leaveOut));
   }
 }
 
@@ -114,8 +114,7 @@ function isTransient(error: unknown): error is AppError {
   return error instanceof AppError && (error.code === "unavailable" || error.code === "upstream_timeout");
 }
 
-/** SQLSTATE classes 22 (data exception) and 23 (integrity constraint): this content can never be written. RangeError: a time that is none. */
+/** SQLSTATE classes 22 (data exception) and 23 (integrity constraint): this content can never be written. */
 function isRefusal(error: unknown): boolean {
-  if (error instanceof RangeError) return true;
   return error instanceof Error && "code" in error && typeof error.code === "string" && /^2[23]...$/.test(error.code);
 }

@@ -27,7 +27,9 @@ export async function withLease<T>(
     }
   };
   let renewing = Promise.resolve();
-  const timer = setInterval(() => (renewing = renewing.then(renew)), renewMs);
+  const timer = setInterval(() => {
+    renewing = renewing.then(renew);
+  }, renewMs);
   try {
     return await work(lost.signal);
   } finally {

@@ -1,23 +1,22 @@
 import { createConsul } from "../../lib/consul/client.ts";
-import { isSupervised, registerService } from "../../lib/consul/register.ts";
+import { registerService } from "../../lib/consul/register.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase } from "../../lib/db/index.ts";
 import { createJobMetrics, createProducer, createQueueWorker, queuesOf, startScheduler } from "../../lib/queues/index.ts";
 import { createRedis } from "../../lib/redis/client.ts";
-import { createRouter, shardOverrides } from "../../lib/routing/index.ts";
-import { loadConfig } from "../../lib/runtime/config.ts";
+import { createRouter } from "../../lib/routing/index.ts";
 import { check, serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createShardClient } from "../../lib/shard-client/index.ts";
 import { createApp } from "./app.ts";
-import { workersEnv } from "./config.ts";
+import { loadWorkersConfig } from "./config.ts";
 import { leaseTimes } from "./deps.ts";
 import { createHandlers } from "./jobs.ts";
 import { createWorkMetrics } from "./work_metrics.ts";
 
-const config = loadConfig(workersEnv);
+const config = loadWorkersConfig();
 const name = `prosaas-worker-${config.WORKER_GROUP}`;
 const logger = createLogger(name, config.LOG_LEVEL);
 
@@ -39,7 +38,7 @@ await run(name, logger, async (life) => {
   const router = createRouter({
     consul,
     numShards: config.BAILEYS_NUM_SHARDS,
-    overrides: config.shardOverrides,
+    overrides: config.overrides,
     signal: life.stopping,
     onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
   });
@@ -66,6 +65,6 @@ await run(name, logger, async (life) => {
     ready: () => Promise.all([check("redis", () => commands.ping()), check("database", () => db.ping())]),
   });
   const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life });
-  if (!isSupervised(process.env)) await registerService({ consul, life, logger, name, address: host, port });
+  if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port });
   logger.info({ port, queues: served }, "listening");
 });

@@ -1,3 +1,4 @@
+import { toJson } from "../json.ts";
 import type { Message } from "../schema/index.ts";
 import type { PlatformScope } from "../scope.ts";
 
@@ -38,7 +39,7 @@ export async function applyReceipts(scope: PlatformScope, receipts: Receipt[]): 
                min(at) filter (where status = 'failed') as failed_at,
                (array_agg(error_code order by at) filter (where status = 'failed'))[1] as error_code,
                (array_agg(error_message order by at) filter (where status = 'failed'))[1] as error_message
-        from jsonb_to_recordset(${sql.json(receipts as never)}::jsonb)
+        from jsonb_to_recordset(${toJson(receipts)}::text::jsonb)
           as r(business_id uuid, wa_message_id text, status text, at timestamptz(3), error_code text, error_message text)
         group by business_id, wa_message_id
       ), locked as (
@@ -56,7 +57,7 @@ export async function applyReceipts(scope: PlatformScope, receipts: Receipt[]): 
             read_at = least(m.read_at, r.read_at),
             played_at = least(m.played_at, r.played_at),
             failed_at = least(m.failed_at, r.failed_at),
-            error_code = case when r.failed_at < coalesce(m.failed_at, 'infinity') then r.error_code else m.error_code end,
+            error_code = case when r.failed_at < coalesce(m.failed_at, 'infinity') then coalesce(r.error_code, 'unknown') else m.error_code end,
             error_message = case when r.failed_at < coalesce(m.failed_at, 'infinity') then r.error_message else m.error_message end
         from locked join receipt r using (business_id, wa_message_id)
         where m.id = locked.id

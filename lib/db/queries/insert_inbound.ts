@@ -1,4 +1,5 @@
 import { deterministicUuidv7 } from "../../core/ids.ts";
+import { toJson } from "../json.ts";
 import type { Message } from "../schema/index.ts";
 import type { PlatformScope } from "../scope.ts";
 
@@ -38,7 +39,7 @@ export async function insertInbound(scope: PlatformScope, inbound: InboundMessag
       select r.id, r.business_id, case when r.from_me then 'outbound' else 'inbound' end, r.chat, r.sender, r.push_name,
              r.type, r.text, r.wa_message_id, case when r.from_me then 'sent' else 'delivered' end,
              now(), r.at, case when r.from_me then null else now() end
-      from jsonb_to_recordset(${sql.json(rows as never)}::jsonb)
+      from jsonb_to_recordset(${toJson(rows)}::text::jsonb)
         as r(id uuid, business_id uuid, wa_message_id text, chat text, sender text, from_me boolean, push_name text,
              at timestamptz, type text, text text)
       join businesses b on b.id = r.business_id and b.deleted_at is null

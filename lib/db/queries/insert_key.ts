@@ -2,10 +2,7 @@ import type { ApiKey } from "../schema/index.ts";
 import type { BusinessScope } from "../scope.ts";
 
 /** Stores a key of the business; undefined when there is no such business. */
-export async function insertKey(
-  scope: BusinessScope,
-  key: Pick<ApiKey, "id" | "prefix" | "hash" | "scopes">,
-): Promise<ApiKey | undefined> {
+export async function insertKey(scope: BusinessScope, key: Pick<ApiKey, "id" | "prefix" | "hash" | "scopes">): Promise<ApiKey | undefined> {
   const [inserted] = await scope.run(
     (sql) => sql<ApiKey[]>`
       insert into api_keys (id, business_id, prefix, hash, scopes)

@@ -4,10 +4,7 @@ import type { BusinessScope } from "../scope.ts";
 export type ListedKey = Omit<ApiKey, "hash">;
 
 /** The keys of a business that still work, newest first. */
-export function listKeys(
-  scope: BusinessScope,
-  { before, limit }: { before?: string | undefined; limit: number },
-): Promise<ListedKey[]> {
+export function listKeys(scope: BusinessScope, { before, limit }: { before?: string | undefined; limit: number }): Promise<ListedKey[]> {
   return scope.run(
     (sql) => sql<ListedKey[]>`
       select id, business_id, prefix, scopes, created_at, revoked_at from api_keys

@@ -1,3 +1,4 @@
+import { toJson } from "../json.ts";
 import type { BusinessScope } from "../scope.ts";
 
 /** What became of one message that was handed to the shard. */
@@ -13,7 +14,7 @@ export async function recordSendResults(scope: BusinessScope, outcomes: SendOutc
   const updated = await scope.run(
     (sql) => sql`
       with result as (
-        select * from jsonb_to_recordset(${sql.json(outcomes as never)}::jsonb)
+        select * from jsonb_to_recordset(${toJson(outcomes)}::text::jsonb)
           as r(id uuid, status text, at timestamptz, next_attempt_at timestamptz, error_code text, error_message text)
       ), locked as (
         -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.

@@ -1,3 +1,4 @@
+import { toJson } from "../json.ts";
 import type { BusinessScope } from "../scope.ts";
 
 /** How long the answer to an Idempotency-Key is kept. */
@@ -42,7 +43,7 @@ export function submitMessage(scope: BusinessScope, message: NewMessage, options
       ), remembered as (
         insert into idempotency_keys (business_id, key, fingerprint, status, response, expires_at)
         select id, ${key}::text, ${idempotency?.fingerprint ?? null}::text, ${idempotency?.status ?? null}::integer,
-               ${sql.json((idempotency?.response ?? null) as never)}::jsonb, now() + make_interval(hours => ${idempotencyTtlHours}::integer)
+               ${toJson(idempotency?.response ?? null)}::text::jsonb, now() + make_interval(hours => ${idempotencyTtlHours}::integer)
         from admitted where ${key}::text is not null
         on conflict (business_id, key) do update
           set fingerprint = excluded.fingerprint, status = excluded.status, response = excluded.response,

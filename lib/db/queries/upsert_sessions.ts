@@ -1,3 +1,4 @@
+import { toJson } from "../json.ts";
 import type { WhatsappSession } from "../schema/index.ts";
 import type { PlatformScope } from "../scope.ts";
 
@@ -19,7 +20,7 @@ export async function upsertSessions(scope: PlatformScope, reports: SessionRepor
     (sql) => sql`
       insert into whatsapp_sessions (business_id, shard, status, paired, phone, lid, name, reason, since, observed_at)
       select r.business_id, r.shard, r.status, r.paired, r.phone, r.lid, r.name, r.reason, r.since, r.observed_at
-      from jsonb_to_recordset(${sql.json([...latest.values()] as never)}::jsonb)
+      from jsonb_to_recordset(${toJson([...latest.values()])}::text::jsonb)
         as r(business_id uuid, shard integer, status text, paired boolean, phone text, lid text, name text, reason text,
              since timestamptz, observed_at timestamptz)
       join businesses b on b.id = r.business_id and b.deleted_at is null

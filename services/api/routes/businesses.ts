@@ -1,20 +1,13 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { uuidv7 } from "../../../lib/core/ids.ts";
-import {
-  deleteBusiness,
-  forPlatform,
-  getBusiness,
-  insertBusiness,
-  listBusinesses,
-  updateBusiness,
-} from "../../../lib/db/index.ts";
+import { deleteBusiness, forPlatform, getBusiness, insertBusiness, listBusinesses, updateBusiness } from "../../../lib/db/index.ts";
 import { adminOnly, businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { KeyRing } from "../auth/key_ring.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { businessChanges, businessSchema, businessView, newBusiness } from "../schemas/business.ts";
 import { pageOf, pageQuery, pageThrough } from "../schemas/page.ts";
-import { problemResponses } from "../schemas/problem.ts";
+import { bodyProblems, problemResponses } from "../schemas/problem.ts";
 import { businessParams } from "./params.ts";
 
 const tags = ["Businesses"];
@@ -31,7 +24,7 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       summary: "Create a business",
       middleware: [adminOnly] as const,
       request: { body: { required: true, content: { "application/json": { schema: newBusiness } } } },
-      responses: { 201: { description: "Created", content: json }, ...problemResponses("invalid_request", "too_large") },
+      responses: { 201: { description: "Created", content: json }, ...problemResponses(...bodyProblems) },
     }),
     async (c) => {
       const business = await insertBusiness(forPlatform(db), { id: uuidv7(), ...c.req.valid("json") });
@@ -88,7 +81,7 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       },
       responses: {
         200: { description: "The business as it is now", content: json },
-        ...problemResponses("invalid_request", "forbidden", "too_large"),
+        ...problemResponses(...bodyProblems, "forbidden"),
       },
     }),
     async (c) => {

@@ -10,7 +10,7 @@ import { mayUse } from "../auth/principal.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { createdKey, keySchema, keyView, newKey } from "../schemas/key.ts";
 import { pageOf, pageQuery, pageThrough } from "../schemas/page.ts";
-import { problemResponses } from "../schemas/problem.ts";
+import { bodyProblems, problemResponses } from "../schemas/problem.ts";
 import { businessParams, keyParams, knownForm } from "./params.ts";
 
 const tags = ["Keys"];
@@ -29,7 +29,7 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       request: { params: businessParams, body: { required: true, content: { "application/json": { schema: newKey } } } },
       responses: {
         201: { description: "The new key", content: { "application/json": { schema: createdKey } } },
-        ...problemResponses("invalid_request", "forbidden", "too_large"),
+        ...problemResponses(...bodyProblems, "forbidden"),
       },
     }),
     async (c) => {

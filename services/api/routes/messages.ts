@@ -6,7 +6,7 @@ import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { acceptedMessage, idempotencyHeaders, messageQuery, messageSchema, messageView, newMessage } from "../schemas/message.ts";
 import { pageOf, pageThrough } from "../schemas/page.ts";
-import { problemResponses } from "../schemas/problem.ts";
+import { bodyProblems, problemResponses } from "../schemas/problem.ts";
 import { submit } from "../submit.ts";
 import type { WakeUps } from "../wake_ups.ts";
 import { businessParams, knownForm, messageParams } from "./params.ts";
@@ -33,7 +33,7 @@ export function messageRoutes({ db, router, shards, metrics }: ApiDependencies, 
       },
       responses: {
         202: { description: "Stored, and on its way", content: { "application/json": { schema: acceptedMessage } } },
-        ...problemResponses("invalid_request", "forbidden", "conflict", "too_large", "idempotency_mismatch", "upstream_timeout"),
+        ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch", "upstream_timeout"),
       },
     }),
     async (c) => {

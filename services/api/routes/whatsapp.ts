@@ -7,7 +7,7 @@ import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { askShard, couldNotAsk } from "../live_session.ts";
-import { problemResponses } from "../schemas/problem.ts";
+import { bodyProblems, problemResponses } from "../schemas/problem.ts";
 import { absentSession, liveSession, mirroredSession, newConnection, sessionSchema } from "../schemas/session.ts";
 import { businessParams } from "./params.ts";
 
@@ -40,7 +40,7 @@ export function whatsappRoutes({ db, router, shards }: ApiDependencies): OpenAPI
       },
       responses: {
         202: { description: "Connecting", content: json },
-        ...problemResponses("invalid_request", "forbidden", "conflict", "too_large", "upstream_timeout"),
+        ...problemResponses(...bodyProblems, "forbidden", "conflict", "upstream_timeout"),
       },
     }),
     async (c) => {
@@ -84,7 +84,10 @@ export function whatsappRoutes({ db, router, shards }: ApiDependencies): OpenAPI
     const view = await askShard({ router, shards }, await existing(scope));
     if (view?.qr) return view.qr;
     const status = view?.status ?? "disconnected";
-    throw new AppError("conflict", `There is no QR to scan: the session is ${status}. POST …/whatsapp/connect with method "qr" begins one.`);
+    throw new AppError(
+      "conflict",
+      `There is no QR to scan: the session is ${status}. POST …/whatsapp/connect with method "qr" begins one.`,
+    );
   };
 
   const picture = (format: "png" | "svg", mediaType: string) =>

@@ -21,6 +21,9 @@ const content = { "application/problem+json": { schema: problemSchema } };
 /** Kinds that any authenticated route may answer with. */
 const everywhere: ErrorCode[] = ["unauthorized", "not_found", "internal", "unavailable"];
 
+/** Kinds that any route with a body may answer with. */
+export const bodyProblems: ErrorCode[] = ["invalid_request", "too_large", "unsupported_media_type"];
+
 /** The problem responses of a route, by status, for its OpenAPI definition. */
 export function problemResponses(...codes: ErrorCode[]) {
   return Object.fromEntries(

@@ -2,7 +2,7 @@ import { decodeBinaryNode, encodeBinaryNode } from "@whiskeysockets/baileys";
 import type { Store } from "../store.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 
-type Letter = { seq: number; stanza: Buffer; due: number; attempts: number };
+type Letter = { seq: number; stanza: Buffer; due: number; attempts: number; retry?: boolean };
 
 /** Where a device's stanzas go while it is logged in. */
 export type Recipient = { deliver(stanza: Uint8Array): void };
@@ -42,11 +42,11 @@ export class Mailbox {
    * Takes a stanza for the device; it goes out at `due` (Unix ms, at once by default), or after the next login. The
    * stanza is safe once the store has committed. A letter of the same key takes the place of the earlier one.
    */
-  put(stanza: BinaryNode, { due = 0, copies = 1 }: { due?: number; copies?: number } = {}): void {
+  put(stanza: BinaryNode, { due = 0, copies = 1, retry = false }: { due?: number; copies?: number; retry?: boolean } = {}): void {
     const key = letterKey(stanza.tag, stanza.attrs["id"]!, stanza.attrs["type"]);
     const earlier = this.#letters.get(key);
     if (earlier) this.#erase(key, earlier);
-    const letter: Letter = { seq: nextSeq(this.#store), stanza: encodeBinaryNode(stanza), due, attempts: 0 };
+    const letter: Letter = { seq: nextSeq(this.#store), stanza: encodeBinaryNode(stanza), due, attempts: 0, retry };
     this.#letters.set(key, letter);
     this.#store.write(() =>
       this.#store.db
@@ -64,6 +64,11 @@ export class Mailbox {
     if (!letter) return false;
     this.#erase(key, letter);
     return true;
+  }
+
+  /** Whether the letter answers a retry receipt and has not been acknowledged since. */
+  isRetry(key: string): boolean {
+    return this.#letters.get(key)?.retry ?? false;
   }
 
   /** The device is here: sends what is due, in order, marked offline; from now on letters go out as they come. Gives their number. */

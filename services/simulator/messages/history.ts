@@ -6,16 +6,18 @@ import type { Login } from "../wire/connection.ts";
 import { post } from "./write.ts";
 
 const { Type } = proto.Message.ProtocolMessage;
-const { HistorySyncType } = proto.HistorySync;
+const { HistorySyncType } = proto.Message;
 
-const sync = (syncType: proto.HistorySync.HistorySyncType, history: proto.IHistorySync): proto.IMessage => ({
+const sync = (syncType: proto.Message.HistorySyncType, history: proto.IHistorySync): proto.IMessage => ({
   protocolMessage: {
     type: Type.HISTORY_SYNC_NOTIFICATION,
     historySyncNotification: {
-      syncType: syncType as number as proto.Message.HistorySyncType,
+      syncType,
       chunkOrder: 1,
       progress: 100,
-      initialHistBootstrapInlinePayload: deflateSync(proto.HistorySync.encode({ syncType, progress: 100, ...history }).finish()),
+      initialHistBootstrapInlinePayload: deflateSync(
+        proto.HistorySync.encode(proto.HistorySync.fromObject({ syncType, progress: 100, ...history })).finish(),
+      ),
     },
   },
 });
@@ -34,7 +36,11 @@ export async function shareHistory(simulation: Simulation, { phone, device }: Lo
         keys: [
           {
             keyId: { keyId: Buffer.concat([Buffer.alloc(4), randomBytes(2)]) },
-            keyData: { keyData: randomBytes(32), timestamp: Date.now(), fingerprint: { rawId: 1, currentIndex: 0, deviceIndexes: [0, device.id] } },
+            keyData: {
+              keyData: randomBytes(32),
+              timestamp: Date.now(),
+              fingerprint: { rawId: 1, currentIndex: 0, deviceIndexes: [0, device.id] },
+            },
           },
         ],
       },

@@ -22,7 +22,7 @@ export type Envelope = {
 export type Taken = "shown" | "duplicate" | "undecryptable";
 
 /** A phone opens what a companion sent to it, and shows it unless it has already shown it. */
-export async function take({ stats, logger }: Simulation, phone: Phone, envelope: Envelope): Promise<Taken> {
+export async function take({ phones, stats, logger }: Simulation, phone: Phone, envelope: Envelope): Promise<Taken> {
   const { phone: from, device } = envelope.sender;
   const address = deviceAddress(from.phone, device.id);
   let plaintext: Buffer;
@@ -45,7 +45,8 @@ export async function take({ stats, logger }: Simulation, phone: Phone, envelope
   const message = unpad(plaintext);
   const own = message.deviceSentMessage;
   const content: Content = contentOf(own?.message ?? message);
-  const chat = own ? (userAddress(own.destinationJid ?? undefined)?.user ?? "") : from.phone;
+  const destination = userAddress(own?.destinationJid ?? undefined);
+  const chat = own ? ((destination && phones.at(destination)?.phone) ?? own.destinationJid ?? "") : from.phone;
   const shown = phone.screen.show({
     id: envelope.id,
     chat,
@@ -63,7 +64,9 @@ export async function take({ stats, logger }: Simulation, phone: Phone, envelope
 /** The retry receipt: the phone's keys go with it, so that the sender begins a new session. */
 function askAgain(phone: Phone, { id, to, sender }: Envelope): void {
   const bundle = phone.signal.bundle();
-  const preKey = bundle.preKey && [node("key", {}, [node("id", {}, uint(bundle.preKey.keyId, 3)), node("value", {}, bundle.preKey.public)])];
+  const preKey = bundle.preKey && [
+    node("key", {}, [node("id", {}, uint(bundle.preKey.keyId, 3)), node("value", {}, bundle.preKey.public)]),
+  ];
   sender.device.mailbox.put(
     node("receipt", { from: to, id, type: "retry", t: nowS() }, [
       node("retry", { count: "1", id, t: nowS(), v: "1" }),
@@ -81,4 +84,3 @@ function askAgain(phone: Phone, { id, to, sender }: Envelope): void {
     ]),
   );
 }
-

@@ -83,14 +83,15 @@ export async function post(simulation: Simulation, letter: Post): Promise<void> 
         t: String(Math.floor(letter.timestamp / 1000)),
         type: "text",
         notify: from.name,
-        sender_lid: lidJid(from.lid),
-        recipient: letter.recipient && phoneJid(letter.recipient.phone),
-        recipient_lid: letter.recipient && lidJid(letter.recipient.lid),
+        // The LID is that of the other side of the chat: a client takes it for the LID of the chat's number.
+        ...(letter.recipient
+          ? { recipient: phoneJid(letter.recipient.phone), peer_recipient_lid: lidJid(letter.recipient.lid) }
+          : { sender_lid: lidJid(from.lid) }),
         category: letter.peer ? "peer" : undefined,
       },
       [enc],
     ),
-    { copies: letter.copies ?? 1 },
+    { copies: letter.copies ?? 1, retry: letter.retry !== undefined },
   );
 }
 
@@ -98,7 +99,9 @@ export async function post(simulation: Simulation, letter: Post): Promise<void> 
 export function takeBundle(device: Device): KeyBundle {
   const bundle = device.takeBundle();
   if (device.preKeyCount < fewPreKeys) {
-    device.mailbox.put(node("notification", { from: server, type: "encrypt", id: stanzaId() }, [node("count", { value: String(device.preKeyCount) })]));
+    device.mailbox.put(
+      node("notification", { from: server, type: "encrypt", id: stanzaId() }, [node("count", { value: String(device.preKeyCount) })]),
+    );
   }
   return bundle;
 }

@@ -81,7 +81,11 @@ export class Pairing {
     if (!candidate || !request) return;
     const ref = randomBytes(16).toString("base64");
     const phone = /^(\d+)@/.exec(request.attrs["jid"] ?? "")?.[1] ?? "";
-    candidate.code = { jidPhone: phone, wrappedEphemeral: requiredBytes(request, "link_code_pairing_wrapped_companion_ephemeral_pub"), ref };
+    candidate.code = {
+      jidPhone: phone,
+      wrappedEphemeral: requiredBytes(request, "link_code_pairing_wrapped_companion_ephemeral_pub"),
+      ref,
+    };
     const answer = node("link_code_companion_reg", { stage: "companion_hello" }, [node("link_code_pairing_ref", {}, Buffer.from(ref))]);
     connection.send(node("iq", { from: server, type: "result", id: iq.attrs["id"] }, [answer]));
   }
@@ -116,7 +120,9 @@ export class Pairing {
       const identity = requiredBytes(request, "companion_identity_public");
       advSecret = agree(exchange, phone.identity, identity, requiredBytes(request, "link_code_pairing_wrapped_key_bundle"));
     } catch (error) {
-      connection.send(node("iq", { from: server, type: "error", id: iq.attrs["id"] }, [node("error", { code: "400", text: "bad-request" })]));
+      connection.send(
+        node("iq", { from: server, type: "error", id: iq.attrs["id"] }, [node("error", { code: "400", text: "bad-request" })]),
+      );
       candidate.pending.failed(new AppError("conflict", "That is not the code the client shows.", { cause: error }));
       return;
     }

@@ -94,7 +94,11 @@ function encodeState(state: DeviceIdentity): string {
     ...state,
     noiseKey: base64(state.noiseKey),
     identity: base64(state.identity),
-    signedPreKey: { keyId: state.signedPreKey.keyId, public: base64(state.signedPreKey.public), signature: base64(state.signedPreKey.signature) },
+    signedPreKey: {
+      keyId: state.signedPreKey.keyId,
+      public: base64(state.signedPreKey.public),
+      signature: base64(state.signedPreKey.signature),
+    },
   });
 }
 

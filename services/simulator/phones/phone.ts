@@ -103,7 +103,11 @@ function encodeState({ keys, ...rest }: PhoneState): string {
     ...rest,
     identity: pairToText(keys.identity),
     registrationId: keys.registrationId,
-    signedPreKey: { keyId: keys.signedPreKey.keyId, pair: pairToText(keys.signedPreKey.keyPair), signature: keys.signedPreKey.signature.toString("base64") },
+    signedPreKey: {
+      keyId: keys.signedPreKey.keyId,
+      pair: pairToText(keys.signedPreKey.keyPair),
+      signature: keys.signedPreKey.signature.toString("base64"),
+    },
   });
 }
 

@@ -4,6 +4,7 @@ import { randomInt } from "node:crypto";
 import type { KeyPair, SignedPreKey } from "../keys.ts";
 import { generateKeyPair, signalKey } from "../keys.ts";
 import type { Store } from "../store.ts";
+import "./quiet_libsignal.ts";
 
 /** What somebody needs to begin a session with a device. Keys are 32 bytes. */
 export type KeyBundle = {
@@ -18,19 +19,6 @@ export type Encrypted = { type: "pkmsg" | "msg"; ciphertext: Buffer };
 export type PhoneKeys = { identity: KeyPair; registrationId: number; signedPreKey: SignedPreKey };
 
 const signalPair = (pair: KeyPair) => ({ privKey: pair.private, pubKey: signalKey(pair.public) });
-
-declare module "libsignal" {
-  interface SessionRecord {
-    closeSession(session: { indexInfo: { closed: number } }): void;
-  }
-}
-
-/*
- * libsignal prints whole sessions, private keys and all, when it closes one. The record is closed here without a word.
- */
-SessionRecord.prototype.closeSession = function closeQuietly(session) {
-  session.indexInfo.closed = Date.now();
-};
 
 /**
  * The Signal sessions of one phone's primary device with the devices of others: libsignal's own ciphers over records
@@ -148,8 +136,7 @@ export class SignalSessions {
         const keys = Buffer.from(row.keys);
         return signalPair({ private: keys.subarray(0, 32), public: keys.subarray(32) });
       },
-      removePreKey: (id) =>
-        this.#store.write(() => db.query("DELETE FROM own_prekeys WHERE phone = ? AND id = ?").run(this.#phone, id)),
+      removePreKey: (id) => this.#store.write(() => db.query("DELETE FROM own_prekeys WHERE phone = ? AND id = ?").run(this.#phone, id)),
       loadSignedPreKey: () => signalPair(this.#keys.signedPreKey.keyPair),
       getOurRegistrationId: () => this.#keys.registrationId,
       getOurIdentity: () => signalPair(this.#keys.identity),

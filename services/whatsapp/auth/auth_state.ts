@@ -16,12 +16,16 @@ export type AuthStateOptions = {
   onFault: (error: unknown) => void;
 };
 
-/** Baileys' view of a store: the credentials, and the Signal keys with a bounded cache in front. */
+/**
+ * Baileys' view of a store, for one connection: the credentials, and the Signal keys with a bounded cache in front.
+ * The next connection gets a new one, read from the disk; then what is left of this one can write nothing.
+ */
 export class AuthState implements AuthenticationState {
-  creds: AuthenticationCreds;
+  readonly creds: AuthenticationCreds;
   readonly keys: SignalKeyStore;
   readonly #options: AuthStateOptions;
   readonly #cache = new BoundedMap<string, unknown>(cachedValues);
+  #revoked = false;
 
   constructor(options: AuthStateOptions) {
     this.#options = options;
@@ -37,9 +41,10 @@ export class AuthState implements AuthenticationState {
     return this.creds.account !== undefined;
   }
 
-  /** Forgets an unfinished pairing: a code that was asked for leaves a half-made identity behind. */
-  renew(): void {
-    this.creds = initAuthCreds();
+  /** Its connection is over. */
+  revoke(): void {
+    this.#revoked = true;
+    this.#cache.clear();
   }
 
   /** Writes the credentials down, once there is a login to keep. */
@@ -88,6 +93,7 @@ export class AuthState implements AuthenticationState {
   }
 
   #read<T>(name: string): T | undefined {
+    if (this.#revoked) throw new Error("the connection that this belongs to is over");
     try {
       const stored = this.#options.store.read(name);
       return stored === undefined ? undefined : (JSON.parse(stored.toString("utf8"), BufferJSON.reviver) as T);
@@ -98,6 +104,7 @@ export class AuthState implements AuthenticationState {
   }
 
   #write(changes: [string, Uint8Array | null][]): void {
+    if (this.#revoked) throw new Error("the connection that this belongs to is over");
     try {
       this.#options.fence();
       this.#options.store.write(changes);

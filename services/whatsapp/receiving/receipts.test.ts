@@ -30,3 +30,9 @@ test("own devices, retries and group members say nothing about delivery", () => 
   expect(receiptsOf(receipt({}), () => true)).toEqual([]);
   expect(receiptsOf(receipt({ from: "1@g.us", participant: "2@lid" }), notOwn)).toEqual([]);
 });
+
+test("a tick that has just come bears our clock's time, a late one WhatsApp's", () => {
+  const now = 1_700_000_000_900;
+  expect(receiptsOf(receipt({}), notOwn, now)[0]?.at).toBe(now);
+  expect(receiptsOf(receipt({}), notOwn, now + 60_000)[0]?.at).toBe(1_700_000_000_000);
+});

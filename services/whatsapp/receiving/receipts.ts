@@ -25,8 +25,15 @@ export function receiptsOf(stanza: BinaryNode, isOwn: (jid: string) => boolean, 
   if (isJidGroup(from) || participant !== undefined || isOwn(from)) return [];
   const list = Array.isArray(stanza.content) ? stanza.content[0] : undefined;
   const more = list ? getBinaryNodeChildren(list, "item").map((item) => item.attrs["id"]) : [];
-  const at = t ? Number(t) * 1000 : now;
+  const at = timeOf(t, now);
   return [id, ...more]
     .filter((each) => each !== undefined)
     .map((each) => ({ wa_message_id: each, chat: jidNormalizedUser(from), status, at }));
+}
+
+/** WhatsApp gives whole seconds; for a tick that has just come, our clock is finer and does not seem to run before the send. */
+function timeOf(seconds: string | undefined, now: number): number {
+  const at = Number(seconds) * 1000;
+  const recent = Number.isNaN(at) || Math.abs(now - at) < 2000;
+  return recent ? now : at;
 }

@@ -100,6 +100,17 @@ test("nothing overtakes a message that could not be handed over", async () => {
   expect(relayed).toEqual(["A"]);
 });
 
+test("a message that can never be prepared fails in the end and frees its chat", async () => {
+  const sut = lane();
+  sut.open(async () => {
+    throw new Error("all encryptions failed");
+  });
+  const statuses: string[] = [];
+  for (let i = 0; i < 3; i++) statuses.push((await sut.send([text("A")]))[0]!.status);
+  expect(statuses).toEqual(["retry", "retry", "failed"]);
+  expect(ledger.verdict(business, "A")).toMatchObject({ status: "failed", error: { code: "undeliverable" } });
+});
+
 test("a full lane takes nothing of a batch", async () => {
   const sut = lane({ capacity: 2 });
   sut.open(relay);

@@ -1,6 +1,7 @@
 import { proto } from "@whiskeysockets/baileys";
-import { AppError } from "../../../lib/core/errors.ts";
+import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
+import { BoundedMap } from "../bounded_map.ts";
 import type { Ledger, Verdict } from "./ledger.ts";
 
 export type Outgoing = { waMessageId: string; chat: string; message: proto.IMessage };
@@ -28,6 +29,9 @@ export type LaneOptions = {
   ackDeadlineMs?: number;
 };
 
+/** How often a message may fail to be prepared, on an open connection, before it counts as failed. */
+const maxFailures = 3;
+
 type Entry = { outgoing: Outgoing; settle: (outcome: Outcome) => void; outcome: Promise<Outcome> };
 type Unacknowledged = { entry: Entry; handedAt: number; overdue: ReturnType<typeof setTimeout> };
 
@@ -44,6 +48,7 @@ export class Lane {
   readonly #waiting: Entry[] = [];
   readonly #known = new Map<string, Entry>();
   readonly #unacknowledged = new Map<string, Unacknowledged>();
+  readonly #failures = new BoundedMap<string, number>(100);
   #relay: Relay | undefined;
   #pumping = false;
   #room: (() => void) | undefined;
@@ -72,10 +77,11 @@ export class Lane {
   }
 
   /**
-   * Sends messages in order and resolves with an outcome for each, in that order.
+   * Sends messages in order and resolves with an outcome for each, in that order. A message for which `undecided`
+   * resolves first gets that outcome; it stays on its way, and a repeated batch awaits it again.
    * @throws AppError "unavailable" where the connection is not open; "rate_limited" where the lane is full. Nothing was taken then.
    */
-  async send(messages: readonly Outgoing[]): Promise<Outcome[]> {
+  async send(messages: readonly Outgoing[], undecided?: Promise<Outcome>): Promise<Outcome[]> {
     const { businessId, ledger, capacity, fence } = this.#options;
     fence();
     if (this.#relay === undefined) throw new AppError("unavailable", "The session is not open.", { retryAfterS: 2 });
@@ -94,7 +100,12 @@ export class Lane {
     const entries = fresh.map((outgoing) => this.#enter(outgoing));
     for (const entry of entries) outcomes.set(entry.outgoing.waMessageId, entry.outcome);
     await this.#hand(entries);
-    return Promise.all(messages.map((message) => outcomes.get(message.waMessageId)!));
+    return Promise.all(
+      messages.map(({ waMessageId }) => {
+        const outcome = outcomes.get(waMessageId)!;
+        return undecided === undefined ? outcome : Promise.race([outcome, undecided]);
+      }),
+    );
   }
 
   /** WhatsApp's server answered. False: this lane does not know the message. */
@@ -183,10 +194,23 @@ export class Lane {
       fence();
       await relay(chat, message, waMessageId);
     } catch (error) {
-      logger.warn({ business_id: businessId, wa_message_id: waMessageId, cause: (error as Error).message }, "a message could not be handed over");
+      logger.warn({ business_id: businessId, wa_message_id: waMessageId, cause: messageOf(error) }, "a message could not be handed over");
+      if (this.#isHopeless(waMessageId, error)) {
+        const reason = { code: "undeliverable", message: `The message could not be prepared: ${messageOf(error)}` };
+        return this.#conclude(entry, { status: "failed", at: Date.now(), error: reason });
+      }
       this.#settle(entry, { status: "retry" });
       for (const behind of this.#waiting.splice(0)) this.#settle(behind, { status: "retry" });
     }
+  }
+
+  /** Has this message now been tried in vain on good connections as often as it may? One that stays would block its chat. */
+  #isHopeless(waMessageId: string, error: unknown): boolean {
+    const closed = (error as { output?: { statusCode?: number } }).output?.statusCode === 428;
+    if (closed || this.#relay === undefined) return false;
+    const failures = (this.#failures.get(waMessageId) ?? 0) + 1;
+    this.#failures.set(waMessageId, failures);
+    return failures >= maxFailures;
   }
 
   async #conclude(entry: Entry, verdict: Verdict): Promise<void> {
@@ -195,7 +219,7 @@ export class Lane {
       await ledger.settle(businessId, entry.outgoing.waMessageId, verdict);
     } catch (error) {
       // Known for this once, forgotten after a restart: the repeated message bears the same id and is shown once.
-      logger.error({ business_id: businessId, cause: (error as Error).message }, "a verdict could not be written down");
+      logger.error({ business_id: businessId, cause: messageOf(error) }, "a verdict could not be written down");
     }
     this.#settle(entry, verdict);
   }

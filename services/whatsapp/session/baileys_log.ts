@@ -14,11 +14,12 @@ const nothing = () => {};
 
 /**
  * Baileys' log in ours: warnings and errors, and of those the sentence and the error's message alone. What else
- * it passes are stanzas, keys and contacts.
+ * it passes are stanzas, keys and contacts. Its advice about the configuration (⚠️), the same at every connection,
+ * is left out.
  */
 export function baileysLog(logger: Logger): BaileysLogger {
   const line = (fields: unknown, message?: string) => {
-    if (typeof fields === "string") return logger.warn({ baileys: fields });
+    if (typeof fields === "string") return fields.startsWith("⚠️") ? undefined : logger.warn({ baileys: fields });
     const { err, error } = (fields ?? {}) as { err?: unknown; error?: unknown };
     const cause = err ?? error;
     logger.warn({ baileys: message, ...(cause instanceof Error ? { cause: cause.message } : {}) });

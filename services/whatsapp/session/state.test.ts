@@ -52,7 +52,7 @@ describe("how an open connection ends", () => {
   test("440: it stops and raises the alarm, and only a connect leaves that state", () => {
     const { state, actions } = after(440);
     expect(state.is).toBe("conflict");
-    expect(actions).toEqual([{ do: "alarm", reason: expect.stringContaining("440") }]);
+    expect(actions.map((action) => action.do)).toEqual(["halt", "alarm"]);
     expect(run(state, [{ is: "due" }, { is: "ended", code: 428 }, { is: "opened" }]).state.is).toBe("conflict");
     expect(step(state, { is: "connect", paired: true, want: { method: "qr" } }).actions).toContainEqual({ do: "dial" });
   });
@@ -65,7 +65,7 @@ describe("how an open connection ends", () => {
     for (const code of [403, 411]) {
       const { state, actions } = after(code);
       expect(state.is).toBe("disconnected");
-      expect(actions.map((action) => action.do)).toEqual(["alarm"]);
+      expect(actions.map((action) => action.do)).toEqual(["halt", "alarm"]);
     }
   });
 
@@ -126,6 +126,14 @@ test("what arrives late from a connection that was given up changes nothing", ()
       expect(step(state, event)).toEqual({ state, actions: [] });
     }
   }
+});
+
+test("a login that was halted stays so after a restart, until a connect", () => {
+  const halted = { is: "conflict", reason: "another client" } as const;
+  const { state, actions } = step(idle, { is: "resume", afterMs: 0, halted });
+  expect([state, actions]).toEqual([halted, []]);
+  const { actions: after } = step(state, { is: "connect", paired: true, want: { method: "qr" } });
+  expect(after.map((action) => action.do)).toEqual(["hang_up", "unhalt", "dial"]);
 });
 
 test("a login on the volume is resumed after its turn in the stagger", () => {

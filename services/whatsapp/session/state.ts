@@ -41,8 +41,8 @@ type Trying = {
 
 export type Event =
   | { is: "connect"; paired: boolean; want: { method: "qr" } | { method: "code"; phone: string } }
-  /** At the start of the process, for a login that is on the volume. */
-  | { is: "resume"; afterMs: number }
+  /** At the start of the process, for a login that is on the volume; `halted`, if it was not to be opened again. */
+  | { is: "resume"; afterMs: number; halted?: { is: "conflict" | "disconnected"; reason: string } | undefined }
   | { is: "shown"; show: "qr" | "code"; value: string; expiresAt: number }
   | { is: "paired" }
   | { is: "opened" }
@@ -60,6 +60,9 @@ export type Action =
   | { do: "hang_up" }
   | { do: "wait"; ms: number }
   | { do: "set_aside" }
+  /** Note on the volume that this login is not to be opened by itself. */
+  | { do: "halt"; is: "conflict" | "disconnected"; reason: string }
+  | { do: "unhalt" }
   | { do: "alarm"; reason: string };
 
 export type Step = { state: State; actions: Action[] };
@@ -76,6 +79,7 @@ export function transition(state: State, event: Event, now: number, random: () =
     case "connect":
       return connect(state, event, now);
     case "resume":
+      if (event.halted) return { state: event.halted, actions: [] };
       return { state: { is: "waiting", attempt: 0, reason: "the shard has just started" }, actions: [{ do: "wait", ms: event.afterMs }] };
     case "shown":
       if (state.is !== "connecting" && state.is !== "pairing") return same(state);
@@ -114,7 +118,7 @@ function connect(state: State, event: Extract<Event, { is: "connect" }>, now: nu
   if (event.paired) {
     // A login under way is left alone; one that waits, or was given up, begins now.
     if (state.is === "connecting") return same(state);
-    return { state: { is: "connecting", attempt: 1 }, actions: [{ do: "hang_up" }, { do: "dial" }] };
+    return { state: { is: "connecting", attempt: 1 }, actions: [{ do: "hang_up" }, { do: "unhalt" }, { do: "dial" }] };
   }
   const until = now + pairingWindowMs;
   const pairing: Pairing = event.want.method === "qr" ? { method: "qr", until } : { method: "code", phone: event.want.phone, until };
@@ -146,7 +150,13 @@ function ended(state: State, code: number, now: number, random: () => number): S
       return { state: { is: "logged_out", reason: rule.reason }, actions: [{ do: "set_aside" }, { do: "alarm", reason: rule.reason }] };
     case "conflict":
     case "disconnected":
-      return { state: { is: rule.then, reason: rule.reason }, actions: [{ do: "alarm", reason: rule.reason }] };
+      return {
+        state: { is: rule.then, reason: rule.reason },
+        actions: [
+          { do: "halt", is: rule.then, reason: rule.reason },
+          { do: "alarm", reason: rule.reason },
+        ],
+      };
     case "retry": {
       const ms = backoff({ attempt: Math.max(1, trying.attempt), baseMs: rule.baseMs, maxMs: rule.maxMs }, random);
       return {

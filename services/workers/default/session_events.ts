@@ -10,7 +10,10 @@ export function sessionEvents(deps: Deps): Handler<"session_events"> {
   const scope = forPlatform(deps.db);
   return (run) =>
     drainJournal(deps, run, "events", async (entries, shard) => {
-      await upsertSessions(scope, entries.map((entry) => sessionReport(entry, shard)));
+      await upsertSessions(
+        scope,
+        entries.map((entry) => sessionReport(entry, shard)),
+      );
       const opened = new Set(entries.filter(({ data }) => data.status === "open").map(({ business_id }) => business_id));
       // One whose wake-up fails is woken by the sweep.
       await Promise.allSettled([...opened].map((business_id) => deps.producer.wake("send", { business_id }, { expedite: true })));

@@ -20,6 +20,12 @@ const heldMs = 500;
  */
 const awayDelay = { baseMs: 250, maxMs: 10_000 };
 
+/**
+ * A message that is due again this soon is waited for by the run; a later one is left to the sweep, because new
+ * messages to other chats would otherwise wait with the postponed run.
+ */
+const soonMs = 1_000;
+
 /** Empties the outbox of one business. */
 export function send(deps: Deps): Handler<"send"> {
   return async (run) => {
@@ -48,8 +54,8 @@ async function emptyOutbox(deps: Deps, run: Run<"send">, lost: AbortSignal): Pro
 
       const messages = await pendingMessages(scope, { limit: maxBatch });
       if (messages.length === 0) {
-        if (nextAttempt === Number.POSITIVE_INFINITY) return { counts };
-        return again(Math.max(0, nextAttempt - Date.now()), "messages wait for their next attempt");
+        const inMs = Math.max(0, nextAttempt - Date.now());
+        return inMs <= soonMs ? again(inMs, "a message is due again soon") : { counts };
       }
       const outcomes = await handOver(deps, business, messages);
       await recordSendResults(scope, outcomes);

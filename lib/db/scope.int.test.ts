@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { uuidv7 } from "../core/ids.ts";
+import { createMigratedDatabase } from "../testing/database.ts";
+import type { MigratedDatabase } from "../testing/database.ts";
+import { createBusiness } from "../testing/business.ts";
+import { atomically, forBusiness, forPlatform, getBusiness, getMessage, insertKey, listKeys, submitMessage } from "./index.ts";
+import type { BusinessScope } from "./index.ts";
+import { poolOf } from "./client.ts";
+
+let database: MigratedDatabase;
+let mine: BusinessScope;
+let other: BusinessScope;
+beforeAll(async () => {
+  database = await createMigratedDatabase();
+  mine = await createBusiness(database.db);
+  other = await createBusiness(database.db);
+});
+afterAll(() => database.close());
+
+const send = async (scope: BusinessScope) => {
+  const id = uuidv7();
+  await submitMessage(scope, { id, chat: "1@s.whatsapp.net", type: "text", text: "hello", wa_message_id: id });
+  return id;
+};
+const tables = ["businesses", "api_keys", "whatsapp_sessions", "messages", "idempotency_keys"];
+
+test("a verb of one business finds nothing of another", async () => {
+  const id = await send(other);
+  expect(await getMessage(other, id)).toMatchObject({ id, status: "queued" });
+  expect(await getMessage(mine, id)).toBeUndefined();
+});
+
+test("a statement that forgets the business sees only the rows of its scope", async () => {
+  await send(other);
+  for (const table of tables) {
+    const rows = await mine.run((sql) => sql<Record<string, string>[]>`select * from ${sql(table)}`);
+    const owners = new Set(rows.map((row) => (table === "businesses" ? row["id"] : row["business_id"])));
+    expect([...owners].filter((owner) => owner !== mine.businessId)).toEqual([]);
+  }
+});
+
+test("a statement that forgets the business changes nobody else's rows", async () => {
+  const id = await send(other);
+  const changed = await mine.run((sql) => sql`update messages set text = 'changed' where id = ${id}`);
+  expect(changed.count).toBe(0);
+  const taken = await mine.run((sql) => sql`update whatsapp_sessions set phone = '0'`);
+  expect(taken.count).toBe(1);
+});
+
+test("a row cannot be written under another business", async () => {
+  const write = mine.run(
+    (sql) => sql`insert into idempotency_keys (business_id, key, fingerprint, status, response, expires_at)
+      values (${other.businessId}, 'k', 'f', 202, '{}', now())`,
+  );
+  await expect(write).rejects.toThrow("row-level security");
+});
+
+test("a transaction that declares no scope sees nothing", async () => {
+  for (const table of tables) {
+    const [row] = await poolOf(database.db)`select count(*)::integer as count from ${poolOf(database.db)(table)}`;
+    expect(row).toEqual({ count: 0 });
+  }
+});
+
+test("a scope ends with its transaction, also when it fails", async () => {
+  await expect(mine.run((sql) => sql`select 1 / 0`)).rejects.toThrow("division by zero");
+  const [row] = await poolOf(database.db)`select count(*)::integer as count from businesses`;
+  expect(row).toEqual({ count: 0 });
+});
+
+test("the platform sees all", async () => {
+  const rows = await forPlatform(database.db).run((sql) => sql`select id from businesses`);
+  expect(rows.length).toBeGreaterThanOrEqual(2);
+});
+
+test("what happens atomically happens together or not at all", async () => {
+  const key = (prefix: string) => ({ id: uuidv7(), prefix, hash: "0".repeat(64), scopes: ["messages:read"] });
+  const failing = atomically(mine, async (scope) => {
+    await insertKey(scope, key("atomic11"));
+    throw new Error("second thoughts");
+  });
+  await expect(failing).rejects.toThrow("second thoughts");
+  expect(await listKeys(mine, { limit: 10 })).toEqual([]);
+  await atomically(mine, async (scope) => {
+    await insertKey(scope, key("atomic12"));
+    await insertKey(scope, key("atomic13"));
+  });
+  expect(await listKeys(mine, { limit: 10 })).toHaveLength(2);
+});
+
+test("an id that is not a UUID opens no scope", () => {
+  expect(() => forBusiness(database.db, "'; drop table messages; --")).toThrow(TypeError);
+});
+
+test("a database that cannot be reached is unavailable, and the caller may try again", async () => {
+  const { createDatabase } = await import("./client.ts");
+  const away = createDatabase({ url: "postgres://nobody@127.0.0.1:1/none", poolSize: 1, applicationName: "test" });
+  await expect(getBusiness(forBusiness(away, uuidv7()))).rejects.toMatchObject({ code: "unavailable", retryAfterS: 1 });
+  await away.close();
+});
+
+test("connections that the server ended come back by themselves", async () => {
+  await getBusiness(mine);
+  await database.owner`
+    select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`;
+  // The statements that meet a dead connection may fail, as "unavailable"; then the pool has new ones.
+  const attempts = await Promise.allSettled(Array.from({ length: 8 }, () => getBusiness(mine)));
+  for (const attempt of attempts) {
+    if (attempt.status === "rejected") expect(attempt.reason).toMatchObject({ code: "unavailable" });
+  }
+  expect(await getBusiness(mine)).toMatchObject({ id: mine.businessId });
+});

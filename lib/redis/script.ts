@@ -1,0 +1,24 @@
+import type { Redis } from "ioredis";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+/** A Lua script that runs inside Redis as one step. */
+export type Script = (redis: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
+
+/** The text of `scripts/<name>.lua`. */
+export function scriptText(name: string): string {
+  return readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), "utf8");
+}
+
+/** A script that is sent by its hash, and once by its text to a server that does not know it yet. */
+export function createScript(lua: string): Script {
+  const sha = createHash("sha1").update(lua).digest("hex");
+  return async (redis, keys, args) => {
+    try {
+      return await redis.evalsha(sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
+      return redis.eval(lua, keys.length, ...keys, ...args);
+    }
+  };
+}

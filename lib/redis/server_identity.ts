@@ -1,0 +1,26 @@
+import type { Redis } from "ioredis";
+
+/**
+ * The run_id of the server behind a connection: another one after every restart and every failover. Asked once a
+ * connection, because a connection does not outlive its server.
+ */
+export function serverIdentity(redis: Redis): () => Promise<string> {
+  let known: Promise<string> | undefined;
+  redis.on("close", () => (known = undefined));
+  return () => {
+    if (known) return known;
+    const asked = askRunId(redis);
+    known = asked;
+    asked.catch(() => {
+      if (known === asked) known = undefined;
+    });
+    return asked;
+  };
+}
+
+async function askRunId(redis: Redis): Promise<string> {
+  const info = await redis.info("server");
+  const runId = /^run_id:([0-9a-f]+)/m.exec(info)?.[1];
+  if (runId === undefined) throw new Error("Redis does not tell its run_id; INFO server must be allowed");
+  return runId;
+}

@@ -1,0 +1,28 @@
+import { uuidv7 } from "../core/ids.ts";
+import { assignShard, forBusiness, forPlatform, insertBusiness, upsertSessions } from "../db/index.ts";
+import type { BusinessScope, Database } from "../db/index.ts";
+
+/** A new business on `shard`, whose WhatsApp is paired and open unless told otherwise. */
+export async function createBusiness(db: Database, { shard = 1, paired = true } = {}): Promise<BusinessScope> {
+  const id = uuidv7();
+  const scope = forBusiness(db, id);
+  await insertBusiness(forPlatform(db), { id, name: "A business", time_zone: "UTC" });
+  if (!paired) return scope;
+  await assignShard(scope, shard);
+  const now = new Date();
+  await upsertSessions(forPlatform(db), [
+    {
+      business_id: id,
+      shard,
+      status: "open",
+      paired,
+      phone: "5511900000001",
+      lid: null,
+      name: null,
+      reason: null,
+      since: now,
+      observed_at: now,
+    },
+  ]);
+  return scope;
+}

@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import { z } from "zod";
+
+export const root = join(import.meta.dir, "../..");
+
+const schema = z.object({
+  PROSAAS_STACK: z.string().min(1),
+  PROSAAS_STATE_DIR: z.string().startsWith("/"),
+  PROSAAS_BASE_URL: z.url(),
+  PROSAAS_SIMULATOR_URL: z.url(),
+  NOMAD_ADDR: z.url(),
+  CONSUL_HTTP_ADDR: z.string().min(1),
+});
+
+/** The stack at hand, as scripts/lib/stack.sh exports it. */
+export type Environment = {
+  readonly stack: string;
+  readonly stateDir: string;
+  readonly baseUrl: string;
+  readonly simulatorUrl: string;
+  readonly nomadAddr: string;
+  readonly consulAddr: string;
+};
+
+/** Throws where the shell half was left out: these programs are not meant to be started by hand. */
+export function readEnvironment(env: Record<string, string | undefined> = process.env): Environment {
+  const read = schema.parse(env);
+  return {
+    stack: read.PROSAAS_STACK,
+    stateDir: read.PROSAAS_STATE_DIR,
+    baseUrl: read.PROSAAS_BASE_URL,
+    simulatorUrl: read.PROSAAS_SIMULATOR_URL,
+    nomadAddr: read.NOMAD_ADDR,
+    consulAddr: read.CONSUL_HTTP_ADDR,
+  };
+}

@@ -1,0 +1,93 @@
+import { describe, expect, test } from "bun:test";
+import { judge } from "./health.ts";
+import type { Observation } from "./health.ts";
+import type { Allocation } from "./nomad.ts";
+
+const job = { ID: "api", Type: "service", Version: 3, TaskGroups: [{ Name: "api", Count: 1, Services: [{ Name: "prosaas-api" }] }] };
+
+const allocation = (over: Partial<Allocation> = {}): Allocation => ({
+  ID: "a1",
+  Name: "api.api[0]",
+  TaskGroup: "api",
+  JobVersion: 3,
+  DesiredStatus: "run",
+  ClientStatus: "running",
+  CreateIndex: 1,
+  TaskStates: {},
+  ...over,
+});
+
+const check = (over = {}) => ({
+  ServiceID: "_nomad-task-a1-group-api-prosaas-api-http",
+  ServiceName: "prosaas-api",
+  Status: "passing",
+  Output: "",
+  ...over,
+});
+
+const observe = (over: Partial<Observation> = {}): Observation => ({
+  job,
+  allocations: [allocation()],
+  deployment: { JobVersion: 3, Status: "successful", StatusDescription: "" },
+  evaluations: [],
+  checks: [check()],
+  ...over,
+});
+
+describe("judge", () => {
+  test("running, passing and deployed is settled", () => {
+    expect(judge(observe())).toMatchObject({ state: "settled", healthy: 1, wanted: 1 });
+  });
+
+  test("running and passing serves while its deployment goes on", () => {
+    expect(judge(observe({ deployment: { JobVersion: 3, Status: "running", StatusDescription: "" } })).state).toBe("serving");
+  });
+
+  test("an older version's deployment says nothing", () => {
+    const deployment = { JobVersion: 2, Status: "failed", StatusDescription: "old" };
+    expect(judge(observe({ deployment })).state).toBe("settled");
+  });
+
+  test("allocations of an older version do not count", () => {
+    expect(judge(observe({ allocations: [allocation({ JobVersion: 2 })] })).state).toBe("waiting");
+  });
+
+  test("a service that is not registered yet keeps it waiting", () => {
+    expect(judge(observe({ checks: [] })).state).toBe("waiting");
+  });
+
+  test("one failing check of several keeps it waiting and says why", () => {
+    const checks = [check(), check({ Status: "critical", Output: "HTTP GET /ready: 503\nredis" })];
+    expect(judge(observe({ checks }))).toMatchObject({ state: "waiting", why: "HTTP GET /ready: 503 redis" });
+  });
+
+  test("another allocation's passing check does not help", () => {
+    expect(judge(observe({ checks: [check({ ServiceID: "_nomad-task-a2-group-api" })] })).state).toBe("waiting");
+  });
+
+  test("what cannot be placed names the constraint", () => {
+    const evaluations = [
+      { CreateIndex: 1, FailedTGAllocs: null },
+      { CreateIndex: 2, FailedTGAllocs: { api: { NodesEvaluated: 1, ConstraintFiltered: { "missing compatible host volumes": 1 } } } },
+    ];
+    expect(judge(observe({ allocations: [], evaluations })).why).toBe("no place for api: missing compatible host volumes");
+  });
+
+  test("a deployment that Nomad gave up fails with its description", () => {
+    const deployment = { JobVersion: 3, Status: "failed", StatusDescription: "Failed due to progress deadline" };
+    expect(judge(observe({ deployment }))).toMatchObject({ state: "failed", why: "Failed due to progress deadline" });
+  });
+
+  test("a restarting task is told with its last event", () => {
+    const TaskStates = {
+      api: { State: "pending", Failed: false, Restarts: 4, Events: [{ Time: 1, Type: "Terminated", DisplayMessage: "Exit Code: 2" }] },
+    };
+    expect(judge(observe({ allocations: [allocation({ ClientStatus: "pending", TaskStates })], checks: [] })).why).toBe(
+      "restarted 4 times: Exit Code: 2",
+    );
+  });
+
+  test("a parameterized job has nothing to wait for", () => {
+    expect(judge(observe({ job: { ...job, ParameterizedJob: {} }, allocations: [], checks: [] })).state).toBe("settled");
+  });
+});

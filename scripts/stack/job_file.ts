@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import { root } from "./environment.ts";
+import type { Environment } from "./environment.ts";
+import type { Job } from "./nomad.ts";
+import { releaseOf } from "./release.ts";
+
+/** Folder in services/ of each job that runs code of this repository. */
+const serviceOfJob: Record<string, string> = {
+  api: "api",
+  calls: "calls",
+  indexer: "indexer",
+  migrate: "migrate",
+  simulator: "simulator",
+  "wa-shards": "whatsapp",
+  workers: "workers",
+};
+
+/**
+ * The job in nomad/jobs/<name>.nomad.hcl with the values of nomad/env/dev.vars.hcl and then of the stack; parsed by
+ * the nomad program, because HCL is its language. Throws with nomad's own sentences where the file is wrong.
+ */
+export async function readJobFile(name: string, { stateDir }: Environment): Promise<Job> {
+  const service = serviceOfJob[name];
+  const release = service === undefined ? [] : ["-var", `release=${await releaseOf(service)}`];
+  const child = Bun.spawn(
+    [
+      "nomad",
+      "job",
+      "run",
+      "-output",
+      "-hcl2-strict=false",
+      "-var-file=nomad/env/dev.vars.hcl",
+      `-var-file=${join(stateDir, "stack.vars.hcl")}`,
+      ...release,
+      `nomad/jobs/${name}.nomad.hcl`,
+    ],
+    { cwd: root, stdout: "pipe", stderr: "pipe" },
+  );
+  const [output, errors, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  if (code !== 0) throw new Error(`nomad/jobs/${name}.nomad.hcl cannot be read:\n${errors}`);
+  return (JSON.parse(output) as { Job: Job }).Job;
+}

@@ -1,0 +1,111 @@
+import { randomBytes } from "node:crypto";
+import { orNull } from "./nomad.ts";
+import type { Nomad } from "./nomad.ts";
+
+// Secrets live in Nomad Variables only. `prosaas/secrets` holds each once, for operators and for this program; no
+// task can read that path. `nomad/jobs/<job>` holds a job's own ones, which is what Nomad lets its tasks read.
+//
+// A production cluster is given its own values in the same places, from a file that only its owner can read:
+//
+//   nomad var put -in json nomad/jobs/api - < api.json
+//   {"Items": {"app_password": "…", "redis_password": "…", "shard_token": "…"}}
+//
+// Passwords stand in URLs: percent-encode what a URL would not take. The head of each file in nomad/jobs names the
+// items of that job.
+
+/** Every secret by its name in `prosaas/secrets`, and how it is made. */
+const generators = {
+  postgres_superuser_password: () => token(32),
+  postgres_owner_password: () => token(32),
+  postgres_app_password: () => token(32),
+  redis_password: () => token(32),
+  shard_token: () => token(32),
+  /** A ring: the first key encrypts, all decrypt. */
+  auth_keys: () => `k1:${randomBytes(32).toString("base64")}`,
+  admin_key: () => `psk_${randomBytes(4).toString("hex")}_${token(32)}`,
+  simulator_seed: () => randomBytes(32).toString("hex"),
+} satisfies Record<string, () => string>;
+
+export type SecretName = keyof typeof generators;
+export type Secrets = Record<SecretName, string>;
+
+/** What is put in beside the generated ones: made elsewhere, or derived from them. */
+export type Given = { wa_noise_root: string; tls_certificate: string; tls_key: string };
+
+/** The items of each job's variable, by the secret that each is. */
+const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
+  postgres: {
+    superuser_password: "postgres_superuser_password",
+    owner_password: "postgres_owner_password",
+    app_password: "postgres_app_password",
+  },
+  redis: { password: "redis_password" },
+  pgbouncer: { app_password: "postgres_app_password" },
+  migrate: { owner_password: "postgres_owner_password", admin_key: "admin_key" },
+  indexer: { owner_password: "postgres_owner_password" },
+  simulator: { seed: "simulator_seed" },
+  "wa-shards": {
+    auth_keys: "auth_keys",
+    redis_password: "redis_password",
+    shard_token: "shard_token",
+    wa_noise_root: "wa_noise_root",
+  },
+  workers: { app_password: "postgres_app_password", redis_password: "redis_password", shard_token: "shard_token" },
+  calls: { app_password: "postgres_app_password", redis_password: "redis_password" },
+  api: { app_password: "postgres_app_password", redis_password: "redis_password", shard_token: "shard_token" },
+  nginx: { tls_certificate: "tls_certificate", tls_key: "tls_key" },
+};
+
+const token = (bytes: number) => randomBytes(bytes).toString("base64url");
+
+/** The secrets there are, completed by new ones for the names that are missing. */
+export function completeSecrets(existing: Readonly<Record<string, string>>): { secrets: Secrets; added: SecretName[] } {
+  const added: SecretName[] = [];
+  const secrets = Object.fromEntries(
+    Object.entries(generators).map(([name, generate]) => {
+      const present = existing[name];
+      if (present !== undefined && present !== "") return [name, present];
+      added.push(name as SecretName);
+      return [name, generate()];
+    }),
+  ) as Secrets;
+  return { secrets, added };
+}
+
+/** Items of a job's variable: what the job needs, and whatever else an operator has put there. */
+export function jobItems(job: string, secrets: Secrets & Given, existing: Readonly<Record<string, string>>): Record<string, string> {
+  const wanted = Object.entries(itemsOfJob[job] ?? {}).map(([item, name]) => [item, secrets[name]] as const);
+  return { ...existing, ...Object.fromEntries(wanted) };
+}
+
+type Variable = { Items: Record<string, string>; ModifyIndex: number };
+
+async function readVariable(nomad: Nomad, path: string): Promise<Variable> {
+  return (await orNull(nomad<Variable>("GET", `/v1/var/${path}`))) ?? { Items: {}, ModifyIndex: 0 };
+}
+
+/** Writes only what differs, and only over what was read. */
+async function writeVariable(nomad: Nomad, path: string, items: Record<string, string>, read: Variable): Promise<boolean> {
+  if (Bun.deepEquals(items, read.Items)) return false;
+  await nomad("PUT", `/v1/var/${path}?cas=${read.ModifyIndex}`, { Path: path, Items: items });
+  return true;
+}
+
+/** Reads `prosaas/secrets`, making what is missing. */
+export async function ensureSecrets(nomad: Nomad): Promise<{ secrets: Secrets; added: SecretName[] }> {
+  const variable = await readVariable(nomad, "prosaas/secrets");
+  const { secrets, added } = completeSecrets(variable.Items);
+  if (added.length > 0) await writeVariable(nomad, "prosaas/secrets", { ...variable.Items, ...secrets }, variable);
+  return { secrets, added };
+}
+
+/** Gives each job its own secrets; returns the jobs whose variable changed. */
+export async function distributeSecrets(nomad: Nomad, secrets: Secrets & Given): Promise<string[]> {
+  const changed: string[] = [];
+  for (const job of Object.keys(itemsOfJob)) {
+    const path = `nomad/jobs/${job}`;
+    const variable = await readVariable(nomad, path);
+    if (await writeVariable(nomad, path, jobItems(job, secrets, variable.Items), variable)) changed.push(job);
+  }
+  return changed;
+}

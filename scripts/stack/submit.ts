@@ -1,0 +1,31 @@
+import { orNull } from "./nomad.ts";
+import type { Job, Nomad } from "./nomad.ts";
+
+const path = (id: string) => `/v1/job/${encodeURIComponent(id)}`;
+
+/** Counts belong to the cluster once it has the job: scaling survives every deploy. */
+export function keepCounts(job: Job, running: Job): Job {
+  const counts = new Map(running.TaskGroups.map(({ Name, Count }) => [Name, Count]));
+  return { ...job, TaskGroups: job.TaskGroups.map((group) => ({ ...group, Count: counts.get(group.Name) ?? group.Count })) };
+}
+
+/** The job as it would be run now: the file's, with the counts that the cluster has. */
+export async function plannedJob(nomad: Nomad, fromFile: Job): Promise<Job> {
+  const running = await orNull(nomad<Job>("GET", path(fromFile.ID)));
+  return running === null ? fromFile : keepCounts(fromFile, running);
+}
+
+/**
+ * Registers a job if it differs from what the cluster has, or was stopped. Returns whether it did.
+ * Throws if someone else changed the job meanwhile.
+ */
+export async function submit(nomad: Nomad, fromFile: Job): Promise<boolean> {
+  const running = await orNull(nomad<Job>("GET", path(fromFile.ID)));
+  const job = running === null ? fromFile : keepCounts(fromFile, running);
+  if (running !== null && !running.Stop) {
+    const plan = await nomad<{ Diff: { Type: string } }>("POST", `${path(job.ID)}/plan`, { Job: job, Diff: true });
+    if (plan.Diff.Type === "None") return false;
+  }
+  await nomad("POST", "/v1/jobs", { Job: job, EnforceIndex: true, JobModifyIndex: running?.JobModifyIndex ?? 0 });
+  return true;
+}

@@ -1,0 +1,151 @@
+import { chmod } from "node:fs/promises";
+import { join } from "node:path";
+import { dispatchOnce, releaseOfJob } from "./dispatch.ts";
+import { readEnvironment, root } from "./environment.ts";
+import type { Environment } from "./environment.ts";
+import { readJobFile } from "./job_file.ts";
+import { allJobs, batches, foundation, pooler, runningJobs, services } from "./jobs.ts";
+import { createNomad, orNull } from "./nomad.ts";
+import type { Job, Nomad } from "./nomad.ts";
+import { seconds } from "./progress.ts";
+import { distributeSecrets, ensureSecrets } from "./secrets.ts";
+import { plannedJob, submit } from "./submit.ts";
+import { ensureVolumes } from "./volumes.ts";
+import { JobFailure, waitForJobs } from "./wait.ts";
+
+// The second half of scripts/up: the agents run, and everything in them is made to be as the files say.
+
+/** Long enough for a slow disk's first initdb; a job that cannot start is given up far earlier. */
+const DEADLINE_MS = 180_000;
+
+const began = performance.now();
+const step = (title: string) => process.stderr.write(`\n${title}  (${seconds(performance.now() - began)})\n`);
+const say = (text: string) => process.stderr.write(`  ${text}\n`);
+
+async function main(): Promise<void> {
+  const environment = readEnvironment();
+  const nomad = createNomad(environment.nomadAddr);
+
+  await reviveAfterReboot(nomad, environment);
+
+  step("Secrets and volumes");
+  const admin = await prepareSecrets(nomad, environment);
+  const jobs = new Map(await Promise.all(allJobs.map(async (id) => [id, await readJobFile(id, environment)] as const)));
+  const shards = (await plannedJob(nomad, jobs.get("wa-shards")!)).TaskGroups[0]!.Count;
+  const made = await ensureVolumes(nomad, shards);
+  say(made.length > 0 ? `made ${made.join(", ")}` : "all there");
+
+  const run = async (ids: readonly string[]) => {
+    for (const id of ids) if (await submit(nomad, jobs.get(id)!)) say(`${id.padEnd(12)} registered`);
+  };
+
+  step("Data services");
+  await run([...foundation, ...pooler, ...batches]);
+  await waitForJobs([...foundation, ...pooler], environment, { until: "serving", deadlineMs: DEADLINE_MS });
+
+  step("Schema and indexes");
+  for (const id of batches) await dispatchOnce(id, releaseOfJob(jobs.get(id)!), environment);
+
+  step("Services");
+  await run(services);
+  await waitForJobs(runningJobs, environment, { until: "settled", deadlineMs: DEADLINE_MS });
+
+  await writeStackFile(environment, admin);
+  printSummary(environment, admin);
+}
+
+/** Puts each job's secrets where its tasks find them; returns the file with the admin key. */
+async function prepareSecrets(nomad: Nomad, { stateDir }: Environment): Promise<string> {
+  const { secrets, added } = await ensureSecrets(nomad);
+  const changed = await distributeSecrets(nomad, {
+    ...secrets,
+    wa_noise_root: await noiseRoot(secrets.simulator_seed),
+    tls_certificate: await Bun.file(join(stateDir, "tls/edge.crt")).text(),
+    tls_key: await Bun.file(join(stateDir, "tls/edge.key")).text(),
+  });
+  const file = join(stateDir, "admin.key");
+  await Bun.write(file, `${secrets.admin_key}\n`, { mode: 0o600 });
+  await chmod(file, 0o600);
+  if (added.length > 0) say(`made ${added.length} secrets; they are in Nomad's variables`);
+  if (changed.length > 0) say(`given to ${changed.join(", ")}`);
+  return file;
+}
+
+/** The public key that shards must trust to speak with this stack's simulator. */
+async function noiseRoot(seed: string): Promise<string> {
+  const child = Bun.spawn(["bun", "run", "services/simulator/root.ts"], {
+    cwd: root,
+    env: { ...process.env, SIMULATOR_SEED: seed },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [output, errors, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  if (code !== 0) throw new Error(`services/simulator/root.ts did not tell the simulator's Noise root: ${errors.trim()}`);
+  return output.trim();
+}
+
+/**
+ * A machine that was restarted has lost the memory file systems of its tasks, and Nomad restarts the tasks in place
+ * without mounting them again: secrets would land on disk. New allocations are made instead.
+ */
+async function reviveAfterReboot(nomad: Nomad, { stateDir }: Environment): Promise<void> {
+  const file = Bun.file(join(stateDir, "boot-id"));
+  const boot = (await Bun.file("/proc/sys/kernel/random/boot_id").text()).trim();
+  const last = (await file.exists()) ? (await file.text()).trim() : boot;
+  if (last !== boot) {
+    step("The machine was restarted: every job gets new allocations");
+    for (const id of runningJobs) {
+      const job = await orNull(nomad<Job>("GET", `/v1/job/${id}`));
+      if (job === null || job.Stop) continue;
+      const child = Bun.spawn(["nomad", "job", "restart", "-reschedule", "-yes", "-on-error=fail", id], {
+        stdout: "ignore",
+        stderr: "pipe",
+      });
+      const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+      say(code === 0 ? id : `${id}: ${errors.trim()}`);
+    }
+  }
+  await Bun.write(file, `${boot}\n`);
+}
+
+async function writeStackFile(
+  { stack, stateDir, baseUrl, simulatorUrl, nomadAddr, consulAddr }: Environment,
+  admin: string,
+): Promise<void> {
+  const content = {
+    stack,
+    consul_http_addr: consulAddr,
+    nomad_addr: nomadAddr,
+    base_url: baseUrl,
+    ca_file: join(stateDir, "tls/ca.crt"),
+    admin_key_file: admin,
+    simulator_url: simulatorUrl,
+  };
+  await Bun.write(join(stateDir, "stack.json"), `${JSON.stringify(content, null, 2)}\n`);
+}
+
+function printSummary({ stack, baseUrl, nomadAddr, consulAddr, stateDir }: Environment, admin: string): void {
+  const task = stack === "dev" ? "./scripts/task" : `PROSAAS_STACK=${stack} ./scripts/task`;
+  process.stderr.write(`
+Stack '${stack}' is up after ${seconds(performance.now() - began)}.
+
+  Console     ${baseUrl}/
+  API         ${baseUrl}/v1/ (reference: ${baseUrl}/docs)
+  Trust       ${join(stateDir, "tls/ca.crt")}
+  Admin key   ${admin}
+  Nomad       ${nomadAddr}
+  Consul      http://${consulAddr}/ui/
+
+Next: ${task} demo      pairs a phone, sends messages, shows their ticks
+      ${task} status    what runs
+`);
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(
+    `\n${error instanceof JobFailure ? error.message : `up: ${error instanceof Error ? error.message : String(error)}`}\n`,
+  );
+  process.exit(1);
+}

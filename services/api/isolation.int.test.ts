@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createHarness } from "./testing/harness.ts";
+import type { Harness } from "./testing/harness.ts";
+import { sessionOf } from "./testing/fake_shards.ts";
+
+/*
+ * Every route of the OpenAPI document that has a business in its path, with every id that belongs to somebody
+ * else: as the business, and as whatever lies under it. What is answered must not tell a foreign id from one that
+ * never was.
+ */
+type Operation = { method: string; path: string; body: unknown };
+
+const bodies: Record<string, unknown> = {
+  "patch /v1/businesses/{business_id}": { name: "taken over" },
+  "post /v1/businesses/{business_id}/keys": { scopes: ["messages:read"] },
+  "post /v1/businesses/{business_id}/whatsapp/connect": { method: "qr" },
+  "post /v1/businesses/{business_id}/messages": { to: "5511900000002", type: "text", text: "hello" },
+};
+const nobody = "01900000-0000-7000-8000-000000000000";
+
+let api: Harness;
+let mine: { id: string; key: string };
+let other: { id: string; key: string };
+let operations: Operation[];
+let foreign: Record<string, string>;
+
+beforeAll(async () => {
+  api = await createHarness();
+  [mine, other] = [await api.business(), await api.business()];
+  for (const { id } of [mine, other]) {
+    await api.request("POST", `/v1/businesses/${id}/whatsapp/connect`, { body: { method: "qr" } });
+    api.shards.sessions.set(id, sessionOf(id));
+  }
+  const sent = await api.request("POST", `/v1/businesses/${other.id}/messages`, {
+    body: bodies["post /v1/businesses/{business_id}/messages"],
+  });
+  const keys = await api.request("GET", `/v1/businesses/${other.id}/keys`);
+  foreign = { message_id: sent.body.id, key_id: keys.body.data[0].id };
+
+  const { body: document } = await api.request("GET", "/v1/openapi.json");
+  operations = Object.entries<Record<string, unknown>>(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => ({ method, path, body: bodies[`${method} ${path}`] })),
+  );
+});
+afterAll(() => api.close());
+
+const underBusiness = () => operations.filter(({ path }) => path.includes("{business_id}"));
+const fill = (path: string, ids: Record<string, string>) => path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? nobody);
+const ask = ({ method, path, body }: Operation, key: string, ids: Record<string, string>) =>
+  api.request(method.toUpperCase(), fill(path, ids), { key, ...(body === undefined ? {} : { body }) });
+const withoutRequestId = ({ request_id: _, ...body }: Record<string, unknown>) => body;
+
+test("the document has the routes, and this file a body for each that takes one", () => {
+  expect(underBusiness().length).toBeGreaterThanOrEqual(14);
+  const taking = operations.filter(({ method, path }) => ["post", "patch", "put"].includes(method) && path.includes("{business_id}"));
+  expect(taking.filter(({ body }) => body === undefined)).toEqual([]);
+});
+
+test("a foreign business answers exactly as one that never was, on every route", async () => {
+  for (const operation of underBusiness()) {
+    const theirs = await ask(operation, mine.key, { business_id: other.id, ...foreign });
+    const nobodys = await ask(operation, mine.key, { business_id: nobody });
+    expect(theirs.status, `${operation.method} ${operation.path}`).toBe(404);
+    expect(nobodys.status, `${operation.method} ${operation.path}`).toBe(404);
+    if (operation.method === "delete" && operation.path.endsWith("{business_id}")) continue;
+    expect(withoutRequestId(theirs.body)).toEqual(withoutRequestId(nobodys.body));
+  }
+});
+
+test("what belongs to another is not found under the own business either", async () => {
+  const nested = underBusiness().filter(({ path }) => /\{business_id\}.*\{/.test(path));
+  expect(nested.length).toBeGreaterThan(0);
+  for (const operation of nested) {
+    const answer = await ask(operation, mine.key, { business_id: mine.id, ...foreign });
+    expect(answer.status, `${operation.method} ${operation.path}`).toBe(404);
+  }
+});
+
+test("every route but the document itself asks for a key", async () => {
+  for (const operation of operations) {
+    expect((await ask(operation, "", { business_id: mine.id })).status, `${operation.method} ${operation.path}`).toBe(401);
+  }
+});
+
+test("every route under a business asks for a scope", async () => {
+  const { id, key } = await api.business(["keys:read"]);
+  for (const operation of underBusiness()) {
+    const { status } = await ask(operation, key, { business_id: id });
+    const allowed = operation.method === "get" && operation.path.endsWith("/keys");
+    expect(status === 403 || status === 404, `${operation.method} ${operation.path}: ${status}`).toBe(!allowed);
+  }
+});
+
+test("nothing of the other business changed, and nothing was asked of its shard", async () => {
+  expect((await api.request("GET", `/v1/businesses/${other.id}`)).body.name).toBe("A business");
+  expect((await api.request("GET", `/v1/businesses/${other.id}/keys`)).body.data).toHaveLength(1);
+  expect((await api.request("GET", `/v1/businesses/${other.id}/messages`)).body.data).toHaveLength(1);
+  expect(api.shards.sessions.get(other.id)).toMatchObject({ status: "open" });
+});

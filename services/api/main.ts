@@ -1,0 +1,53 @@
+import { createConsul } from "../../lib/consul/client.ts";
+import { registerService } from "../../lib/consul/register.ts";
+import { messageOf } from "../../lib/core/errors.ts";
+import { createDatabase } from "../../lib/db/index.ts";
+import { createProducer, queueDepths } from "../../lib/queues/index.ts";
+import { createRedis } from "../../lib/redis/client.ts";
+import { createRouter } from "../../lib/routing/index.ts";
+import { serve } from "../../lib/runtime/http.ts";
+import { run } from "../../lib/runtime/lifecycle.ts";
+import { createLogger } from "../../lib/runtime/log.ts";
+import { createMetrics } from "../../lib/runtime/metrics.ts";
+import { createShardClient } from "../../lib/shard-client/index.ts";
+import { createApp, maxBodyBytes } from "./app.ts";
+import { loadApiConfig } from "./config.ts";
+
+const config = loadApiConfig();
+const name = "prosaas-api";
+const logger = createLogger(name, config.LOG_LEVEL);
+
+await run(name, logger, async (life) => {
+  const metrics = createMetrics(name);
+  const db = createDatabase({ url: config.DATABASE_URL_POOLER, poolSize: config.DATABASE_POOL_SIZE, applicationName: name });
+  life.onStop("database", () => db.close());
+  const redis = createRedis(config.REDIS_URL, "command", (error) => logger.warn({ error: messageOf(error) }, "redis"));
+  life.onStop("redis", () => redis.disconnect());
+  const producer = createProducer(redis);
+  life.onStop("producer", () => producer.close());
+
+  const consul = createConsul({ addr: config.CONSUL_HTTP_ADDR, token: config.CONSUL_HTTP_TOKEN });
+  const router = createRouter({
+    consul,
+    numShards: config.BAILEYS_NUM_SHARDS,
+    overrides: config.overrides,
+    signal: life.stopping,
+    onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
+  });
+
+  const { app, wakeUps } = createApp({
+    db,
+    router,
+    shards: createShardClient({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
+    producer,
+    queueDepths: () => queueDepths(redis),
+    logger,
+    metrics,
+    metricsToken: config.METRICS_TOKEN,
+    publicUrl: config.PUBLIC_URL,
+  });
+  life.onStop("wake-ups", () => wakeUps.settled());
+  const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life, maxBodyBytes: 2 * maxBodyBytes });
+  if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port });
+  logger.info({ port }, "listening");
+});

@@ -1,0 +1,71 @@
+import { AppError } from "../../../lib/core/errors.ts";
+import type { SessionList, SessionView } from "../../../lib/shard-client/index.ts";
+import type { ApiDependencies } from "../dependencies.ts";
+
+/** Shards in memory: sessions that a test puts there, and a record of what was asked. */
+export type FakeShards = ApiDependencies["shards"] & {
+  sessions: Map<string, SessionView>;
+  calls: string[];
+  /** While true, no shard can be reached. */
+  away: boolean;
+};
+
+export function createFakeShards(): FakeShards {
+  const fake: FakeShards = {
+    sessions: new Map(),
+    calls: [],
+    away: false,
+    connect: async (at, businessId, request) => {
+      ask(`connect ${request.method}`);
+      const view = sessionOf(businessId, {
+        shard: at.shard,
+        status: request.method,
+        ...(request.method === "qr" ? { qr: "2@qr-text" } : { code: "ABCD1234" }),
+      });
+      fake.sessions.set(businessId, view);
+      return view;
+    },
+    view: async (_at, businessId) => {
+      ask("view");
+      return known(businessId);
+    },
+    list: async (at): Promise<SessionList> => {
+      ask("list");
+      return {
+        data: [...fake.sessions.values()].filter((session) => session.shard === at.shard),
+        messages_per_minute: 12,
+        version: "1.2.3",
+      };
+    },
+    logout: async (_at, businessId) => {
+      ask("logout");
+      fake.sessions.delete(businessId);
+    },
+  };
+  const ask = (what: string) => {
+    fake.calls.push(what);
+    if (fake.away) throw new AppError("unavailable", "Shard 1 cannot be reached at present; try again shortly.", { retryAfterS: 2 });
+  };
+  const known = (businessId: string) => {
+    const session = fake.sessions.get(businessId);
+    if (!session) throw new AppError("not_found", "There is no such session.");
+    return session;
+  };
+  return fake;
+}
+
+/** A session as a shard would show it; open and paired unless told otherwise. */
+export function sessionOf(businessId: string, changes: Partial<SessionView> = {}): SessionView {
+  const status = changes.status ?? "open";
+  return {
+    business_id: businessId,
+    shard: 1,
+    status,
+    phone: status === "open" ? "5511900000001" : null,
+    since: "2026-03-01T12:00:00.000Z",
+    paired: status === "open",
+    queue_depth: 0,
+    last_inbound_at: null,
+    ...changes,
+  };
+}

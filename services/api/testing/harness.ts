@@ -1,0 +1,100 @@
+import { createRouterOver } from "../../../lib/routing/index.ts";
+import { createLogger } from "../../../lib/runtime/log.ts";
+import { createMetrics } from "../../../lib/runtime/metrics.ts";
+import { ensureAdminKey } from "../../../lib/db/admin_key.ts";
+import { generateKey } from "../../../lib/db/api_key.ts";
+import { createMigratedDatabase } from "../../../lib/testing/database.ts";
+import type { MigratedDatabase } from "../../../lib/testing/database.ts";
+import { createApp } from "../app.ts";
+import type { Api } from "../app.ts";
+import type { ApiDependencies } from "../dependencies.ts";
+import { createFakeShards } from "./fake_shards.ts";
+import type { FakeShards } from "./fake_shards.ts";
+
+export type Answer = { status: number; headers: Headers; body: any };
+export type RequestOptions = { key?: string; body?: unknown; headers?: Record<string, string> };
+
+export type Harness = Api & {
+  database: MigratedDatabase;
+  shards: FakeShards;
+  /** The businesses whose outboxes were woken, in order. */
+  woken: string[];
+  /** What the next wake-ups do; by default they succeed. */
+  producer: { wake: (businessId: string) => Promise<void> };
+  adminKey: string;
+  /** As the admin unless a key is given; a body is sent as JSON. */
+  request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  /** A new business: its id, and a key of its own with the scopes given. */
+  business(scopes?: string[]): Promise<{ id: string; key: string }>;
+  close(): Promise<void>;
+};
+
+const everyScope = ["business", "keys", "messages", "whatsapp"].flatMap((name) => [`${name}:read`, `${name}:write`]);
+
+/** The whole API over a real database, with shards in memory and a producer that records. */
+export async function createHarness(changes: Partial<ApiDependencies> = {}): Promise<Harness> {
+  const database = await createMigratedDatabase({ poolSize: 10 });
+  const { key: adminKey } = generateKey();
+  await ensureAdminKey(database.owner, adminKey);
+  const shards = createFakeShards();
+  const woken: string[] = [];
+  const producer = { wake: async (_businessId: string) => {} };
+  const directory = {
+    addresses: new Map([1, 2].map((shard) => [shard, { shard, url: `http://shard-${shard}` }])),
+    ageMs: () => 0,
+    ready: Promise.resolve(),
+  };
+
+  const api = createApp({
+    db: database.db,
+    router: createRouterOver(directory, () => 2),
+    shards,
+    producer: {
+      wake: async (_job, payload) => {
+        const { business_id } = payload as { business_id: string };
+        woken.push(business_id);
+        await producer.wake(business_id);
+      },
+    },
+    queueDepths: async () => [{ queue: "high", group: "high", waiting: 1, active: 2, delayed: 3, dead: 4, oldestMs: 5 }],
+    logger: createLogger("test", "error", { write: () => {} }),
+    metrics: createMetrics("test"),
+    publicUrl: "https://api.example.com",
+    keys: { ttlMs: 0 },
+    ...changes,
+  });
+
+  const request: Harness["request"] = async (method, path, { key = adminKey, body, headers = {} } = {}) => {
+    const response = await api.app.request(path, {
+      method,
+      headers: {
+        ...(key ? { authorization: `Bearer ${key}` } : {}),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.includes("json") ?? false;
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  };
+
+  return {
+    ...api,
+    database,
+    shards,
+    woken,
+    producer,
+    adminKey,
+    request,
+    business: async (scopes = everyScope) => {
+      const { body: business } = await request("POST", "/v1/businesses", { body: { name: "A business" } });
+      const { body: made } = await request("POST", `/v1/businesses/${business.id}/keys`, { body: { scopes } });
+      return { id: business.id, key: made.key };
+    },
+    close: async () => {
+      await api.wakeUps.settled();
+      await database.close();
+    },
+  };
+}

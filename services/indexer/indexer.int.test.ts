@@ -1,0 +1,141 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { indexes } from "../../lib/db/indexes.ts";
+import { ensureMessagePartitions } from "../../lib/db/partitions.ts";
+import { connectAsOwner } from "../../lib/db/owner.ts";
+import { createBusiness } from "../../lib/testing/business.ts";
+import { createMigratedDatabase } from "../../lib/testing/database.ts";
+import type { MigratedDatabase } from "../../lib/testing/database.ts";
+import { until } from "../../lib/testing/until.ts";
+import type { Step } from "./build.ts";
+import { buildIndexes } from "./indexer.ts";
+
+let database: MigratedDatabase;
+beforeEach(async () => {
+  database = await createMigratedDatabase();
+});
+afterEach(() => database.close());
+
+const names = indexes.map((index) => index.name);
+const run = (onStep?: (step: Step) => void, onWaiting?: () => void) => buildIndexes({ url: database.ownerUrl, onStep, onWaiting });
+const invalid = async () =>
+  (await database.owner<{ name: string }[]>`select indexrelid::regclass::text as name from pg_index where not indisvalid`).map(
+    (row) => row.name,
+  );
+const parents = async () =>
+  (
+    await database.owner<{ parent: string; parts: number }[]>`
+    select i.indexrelid::regclass::text as parent, (select count(*)::integer from pg_inherits where inhparent = i.indexrelid) as parts
+    from pg_index i where i.indrelid = 'messages'::regclass order by 1`
+  ).map((row) => [row.parent, row.parts]);
+
+test("every index of the list is built, on every partition; a second run finds nothing to do", async () => {
+  expect(await run()).toEqual({ built: names, present: [] });
+  expect(await invalid()).toEqual([]);
+  expect(await parents()).toEqual([
+    ["messages_by_business", 2],
+    ["messages_by_chat", 2],
+    ["messages_by_wa_message_id", 2],
+    ["messages_pending", 2],
+    ["messages_pkey", 2],
+  ]);
+  expect(await run()).toEqual({ built: [], present: names });
+});
+
+test("a partition that comes later has every index from the start", async () => {
+  await run();
+  await ensureMessagePartitions(database.owner, { ahead: 2 });
+  expect(await run()).toEqual({ built: [], present: names });
+  expect((await parents()).every(([, parts]) => parts === 4)).toBeTrue();
+});
+
+test("several runs at once build each index once", async () => {
+  const steps: Step[] = [];
+  let waited = 0;
+  const runs = await Promise.all(
+    [1, 2, 3].map(() =>
+      run(
+        (step) => steps.push(step),
+        () => (waited += 1),
+      ),
+    ),
+  );
+  expect(waited).toBe(2);
+  expect(runs.filter((done) => done.built.length > 0)).toHaveLength(1);
+  const built = steps.filter((step) => step.action === "build").map((step) => step.index);
+  expect(new Set(built).size).toBe(built.length);
+});
+
+/** Leaves what a build leaves that dies while it waits for an old transaction: an invalid index. */
+async function interruptBuild(): Promise<string> {
+  const [old, builder] = [1, 2].map(() => connectAsOwner({ url: database.ownerUrl, applicationName: "interrupted" }));
+  const opened = Promise.withResolvers<void>();
+  const over = Promise.withResolvers<void>();
+  const reader = old!.begin(async (tx) => {
+    await tx`insert into businesses (id, name, time_zone) values (gen_random_uuid(), 'x', 'UTC')`;
+    await tx`lock table api_keys in row exclusive mode`;
+    opened.resolve();
+    await over.promise;
+  });
+  await opened.promise;
+  const building = builder!
+    .unsafe("create index concurrently api_keys_by_business on api_keys (business_id, id)")
+    .catch((error: unknown) => error);
+  await until(async () => (await invalid()).length > 0, { what: "the build under way" });
+  await database.owner`select pg_terminate_backend(pid) from pg_stat_activity where query like 'create index concurrently%'`;
+  await building;
+  over.resolve();
+  await reader;
+  await Promise.all([old!.end(), builder!.end({ timeout: 0 })]);
+  return "api_keys_by_business";
+}
+
+test("an index that an interrupted build left invalid is built anew", async () => {
+  const name = await interruptBuild();
+  expect(await invalid()).toEqual([name]);
+  const steps: Step[] = [];
+  const done = await run((step) => steps.push(step));
+  expect(done.built).toContain(name);
+  expect(steps.filter((step) => step.index === name).map((step) => step.action)).toEqual(["drop_invalid", "build"]);
+  expect(await invalid()).toEqual([]);
+});
+
+test("a run that died between the partitions is carried on by the next", async () => {
+  const [first] = await database.owner<{ name: string }[]>`
+    select inhrelid::regclass::text as name from pg_inherits where inhparent = 'messages'::regclass order by 1`;
+  await database.owner.unsafe("create index messages_by_chat on only messages (business_id, chat, id)");
+  await database.owner.unsafe(`create index ${first!.name}_by_chat on ${first!.name} (business_id, chat, id)`);
+  const done = await run();
+  expect(done.built).toContain("messages_by_chat");
+  expect(await invalid()).toEqual([]);
+});
+
+test("an invalid part of an index is rebuilt in its place", async () => {
+  await run();
+  const [part] = await database.owner<{ name: string }[]>`
+    select inhrelid::regclass::text as name from pg_inherits where inhparent = 'messages_pending'::regclass order by 1`;
+  await database.owner`update pg_index set indisvalid = false where indexrelid = to_regclass(${part!.name})`;
+  expect(await invalid()).toEqual([part!.name]);
+  expect((await run()).built).toEqual(["messages_pending"]);
+  expect(await invalid()).toEqual([]);
+});
+
+test("a transaction that keeps writing is waited for, and writes go on meanwhile", async () => {
+  const writer = connectAsOwner({ url: database.ownerUrl, applicationName: "writer" });
+  const opened = Promise.withResolvers<void>();
+  const over = Promise.withResolvers<void>();
+  const writing = writer.begin(async (tx) => {
+    await tx`lock table messages in row exclusive mode`;
+    opened.resolve();
+    await over.promise;
+  });
+  await opened.promise;
+  const steps: Step[] = [];
+  const running = run((step) => steps.push(step));
+  await until(() => steps.length > 0, { what: "the first statement of the indexer" });
+  await createBusiness(database.db);
+  await database.owner`select count(*) from messages`;
+  over.resolve();
+  await writing;
+  expect((await running).built).toEqual(names);
+  await writer.end();
+});

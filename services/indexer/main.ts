@@ -1,0 +1,20 @@
+import { loadConfig } from "../../lib/runtime/config.ts";
+import { createLogger } from "../../lib/runtime/log.ts";
+import { indexerEnv } from "./config.ts";
+import { buildIndexes } from "./indexer.ts";
+
+const config = loadConfig(indexerEnv);
+const logger = createLogger("prosaas-indexer", config.LOG_LEVEL);
+
+try {
+  const done = await buildIndexes({
+    url: config.DATABASE_URL,
+    onStep: (step) => logger.info(step, "step"),
+    onProgress: (progress) => logger.info(progress, "building"),
+    onWaiting: () => logger.info("another run holds the lock; waiting for it to end"),
+  });
+  logger.info(done, "every index is there");
+} catch (error) {
+  logger.error({ error }, "not every index could be built; run it again");
+  process.exitCode = 1;
+}

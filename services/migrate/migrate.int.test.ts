@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import postgres from "postgres";
+import journal from "../../lib/db/migrations/meta/_journal.json" with { type: "json" };
+import { generateKey } from "../../lib/db/api_key.ts";
+import { createTestDatabase } from "../../lib/testing/servers.ts";
+import { migrate } from "./migrate.ts";
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let sql: postgres.Sql;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  sql = postgres(database.url, { max: 2, onnotice: () => {} });
+});
+afterEach(async () => {
+  await sql.end();
+  await database.drop();
+});
+
+const tags = journal.entries.map((entry) => entry.tag);
+const adminKey = generateKey().key;
+const run = (options: Partial<Parameters<typeof migrate>[0]> = {}) =>
+  migrate({ url: database.url, adminKey, partitionsAhead: 1, now: new Date("2026-11-15T00:00:00Z"), ...options });
+const partitions = async () =>
+  (
+    await sql<
+      { name: string }[]
+    >`select inhrelid::regclass::text as name from pg_inherits where inhparent = 'messages'::regclass order by 1`
+  ).map((row) => row.name);
+
+test("several runs at once do the work once", async () => {
+  let waited = 0;
+  const runs = await Promise.all(Array.from({ length: 4 }, () => run({ onWaiting: () => (waited += 1) })));
+  expect(waited).toBe(3);
+  expect(runs.flatMap((done) => done.migrations)).toEqual(tags);
+  expect(runs.flatMap((done) => done.partitions)).toEqual(["messages_2026_11", "messages_2026_12"]);
+  expect(runs.filter((done) => done.admin_key_stored)).toHaveLength(1);
+  expect(await partitions()).toEqual(["messages_2026_11", "messages_2026_12", "messages_default"]);
+});
+
+test("a second run finds nothing to do, a month later only the next partition", async () => {
+  await run();
+  expect(await run()).toEqual({ migrations: [], partitions: [], admin_key_stored: false });
+  expect((await run({ now: new Date("2026-12-01T00:00:00Z") })).partitions).toEqual(["messages_2027_01"]);
+});
+
+test("a new admin key is stored beside the old one; one that shares a prefix with another is refused", async () => {
+  await run();
+  expect((await run({ adminKey: generateKey().key })).admin_key_stored).toBeTrue();
+  await expect(run({ adminKey: `${adminKey.slice(0, 13)}${"a".repeat(43)}` })).rejects.toThrow("make a new admin key");
+  const rows = await sql`select * from api_keys`;
+  expect(rows).toHaveLength(2);
+  expect(JSON.stringify(rows)).not.toContain(adminKey);
+});
+
+test("rows that came before their partition move into it", async () => {
+  await run();
+  const id = "019c1e00-0000-7000-8000-000000000001";
+  const business = "019c1e00-0000-7000-8000-00000000000b";
+  await sql`insert into businesses (id, name, time_zone) values (${business}, 'x', 'UTC')`;
+  await sql`
+    insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status)
+    values (${id}, ${business}, 'inbound', 'c', 'text', 'hello', 'w', 'delivered')`;
+  const where = async () => (await sql`select tableoid::regclass::text as partition, text from messages where id = ${id}`)[0];
+  expect(await where()).toEqual({ partition: "messages_default", text: "hello" });
+  await run({ now: new Date("2026-02-02T00:00:00Z"), partitionsAhead: 0 });
+  expect(await where()).toEqual({ partition: "messages_2026_02", text: "hello" });
+});
+
+test("a migration waits for a lock no longer than its limit, and goes on when it is free", async () => {
+  await run();
+  const held = Promise.withResolvers<void>();
+  const locked = Promise.withResolvers<void>();
+  const holder = sql.begin(async (tx) => {
+    await tx`lock table messages in access exclusive mode`;
+    locked.resolve();
+    await held.promise;
+  });
+  await locked.promise;
+  const running = run({ now: new Date("2027-03-01T00:00:00Z"), partitionsAhead: 0 });
+  await Bun.sleep(0);
+  held.resolve();
+  await holder;
+  expect((await running).partitions).toEqual(["messages_2027_03"]);
+});
+
+test("a migration that was edited after it was applied is refused", async () => {
+  await run();
+  await sql`update drizzle.migrations set hash = 'another'`;
+  await expect(run()).rejects.toThrow("0000_foundation was edited after it was applied");
+});
+
+test("the process names every fault of its configuration, exits 2, and exits 1 when the database is away", async () => {
+  const start = (env: Record<string, string>) =>
+    Bun.spawnSync([process.execPath, "run", `${import.meta.dir}/main.ts`], { env: { PATH: process.env["PATH"]!, ...env } });
+  const misconfigured = start({ DATABASE_URL: "mysql://x", ADMIN_KEY: "short" });
+  expect(misconfigured.exitCode).toBe(2);
+  for (const name of ["DATABASE_URL", "ADMIN_KEY"]) expect(misconfigured.stderr.toString()).toContain(name);
+  const away = start({ DATABASE_URL: "postgres://x@127.0.0.1:1/x", ADMIN_KEY: adminKey });
+  expect(away.exitCode).toBe(1);
+  expect(away.stdout.toString()).not.toContain(adminKey);
+  const done = start({ DATABASE_URL: database.url, ADMIN_KEY: adminKey });
+  expect(done.exitCode).toBe(0);
+  expect(JSON.parse(done.stdout.toString())).toMatchObject({ migrations: tags, admin_key_stored: true });
+});

@@ -1,0 +1,129 @@
+import { Hono } from "hono";
+import { z } from "@hono/zod-openapi";
+import { AppError } from "../../lib/core/errors.ts";
+import { bearer, operations, requestLog } from "../../lib/runtime/http.ts";
+import type { Metrics } from "../../lib/runtime/metrics.ts";
+import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
+import { faultSchema } from "./faults.ts";
+import { write } from "./messages/write.ts";
+import type { Phone } from "./phones/phone.ts";
+import type { Simulation } from "./simulation.ts";
+import { clearFaults, raise } from "./strike.ts";
+
+const phoneNumber = z.string().regex(/^\d{5,15}$/, "digits of a phone number, without +");
+const ticks = z.enum(["none", "delivered", "read"]);
+const newPhone = z.strictObject({ phone: phoneNumber, name: z.string().min(1).max(100).optional(), ticks: ticks.optional() });
+const qrCode = z.strictObject({ qr: z.string().min(1).max(2000) });
+const linkCode = z.strictObject({
+  code: z
+    .string()
+    .transform((code) => code.replace(/-/g, "").toUpperCase())
+    .pipe(z.string().length(8)),
+});
+const outgoing = z.strictObject({ to: phoneNumber, text: z.string().min(1).max(65_536), id: z.string().min(4).max(64).optional() });
+
+type AppOptions = { metrics: Metrics; token?: string | undefined; metricsToken?: string | undefined };
+
+/** The control API: what a person would do with the phones, and what may go wrong. */
+export function createApp(simulation: Simulation, { metrics, token, metricsToken }: AppOptions): Hono {
+  const { phones, pairing, faults, store } = simulation;
+  const app = new Hono();
+  app.onError(problemHandler(simulation.logger));
+  app.notFound(notFound);
+  app.use(requestLog(simulation.logger, metrics));
+  app.route("/", operations({ ready: () => [{ name: "store", ok: true }], metrics, metricsToken }));
+  metrics.gauge("simulator_connections", "Open connections of clients.", [], (gauge) => gauge.set(simulation.connections.size));
+  metrics.gauge("simulator_phones", "Virtual phones.", [], (gauge) => gauge.set(phones.size));
+  if (token !== undefined) app.use(bearer(token));
+
+  const known = (phone: string): Phone => {
+    const found = phones.get(phone);
+    if (!found) throw new AppError("not_found", `There is no phone ${phone}; make it with POST /phones.`);
+    return found;
+  };
+
+  app.get("/root", (c) => c.json({ root: simulation.identity.root.toString("base64") }));
+
+  app.get("/phones", (c) => c.json({ data: phones.all().map((phone) => view(simulation, phone)) }));
+
+  app.post("/phones", async (c) => {
+    const body = newPhone.parse(await c.req.json());
+    const existed = phones.get(body.phone) !== undefined;
+    const phone = phones.obtain(body.phone);
+    const { name, ticks: upTo } = body;
+    if (name !== undefined || upTo !== undefined)
+      phone.change({ ...(name === undefined ? {} : { name }), ...(upTo === undefined ? {} : { ticks: upTo }) });
+    await store.committed();
+    return c.json(view(simulation, phone), existed ? 200 : 201);
+  });
+
+  app.get("/phones/:phone", (c) => c.json(view(simulation, known(c.req.param("phone")))));
+
+  app.post("/phones/:phone/scan", async (c) => {
+    const { qr } = qrCode.parse(await c.req.json());
+    const device = await pairing.scan(known(c.req.param("phone")), qr);
+    return c.json({ device: device.id });
+  });
+
+  app.post("/phones/:phone/enter_code", async (c) => {
+    const { code } = linkCode.parse(await c.req.json());
+    const device = await pairing.enterCode(known(c.req.param("phone")), code);
+    return c.json({ device: device.id });
+  });
+
+  app.post("/phones/:phone/messages", async (c) => {
+    const { to, text, id } = outgoing.parse(await c.req.json());
+    const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
+    return c.json(await write(simulation, from, phones.obtain(to), { conversation: text }, id), 201);
+  });
+
+  app.get("/phones/:phone/messages", (c) => {
+    const { screen } = known(c.req.param("phone"));
+    const after = z.coerce.number().int().min(0).catch(0).parse(c.req.query("after"));
+    return c.json({ data: screen.messages(after), duplicates: screen.duplicates, undecryptable: screen.undecryptable });
+  });
+
+  /** What the phone wrote, with its ticks. */
+  app.get("/phones/:phone/sent", (c) => {
+    store.flush();
+    const { phone } = known(c.req.param("phone"));
+    const data = store.db.query('SELECT id, recipient AS "to", at AS timestamp, status FROM sent WHERE phone = ? ORDER BY seq').all(phone);
+    return c.json({ data });
+  });
+
+  app.post("/faults", async (c) => {
+    const fault = faultSchema.parse(await c.req.json());
+    return c.json({ struck: raise(simulation, fault), ...fault }, 201);
+  });
+
+  app.get("/faults", (c) => c.json({ data: faults.list() }));
+
+  app.delete("/faults", (c) => {
+    clearFaults(simulation);
+    return c.body(null, 204);
+  });
+
+  app.get("/stats", (c) =>
+    c.json({ ...simulation.stats, phones: phones.size, connections: simulation.connections.size, mail: mailCount(simulation) }),
+  );
+
+  return app;
+}
+
+function view({ connections }: Simulation, phone: Phone) {
+  const online = new Set([...connections].flatMap(({ login }) => (login?.phone === phone ? [login.device.id] : [])));
+  const devices = [...phone.devices.values()].map((device) => ({
+    device: device.id,
+    online: online.has(device.id),
+    linked_at: new Date(device.state.linkedAt).toISOString(),
+    prekeys: device.preKeyCount,
+    waiting: device.mailbox.size,
+  }));
+  return { phone: phone.phone, lid: phone.lid, name: phone.name, ticks: phone.ticks, devices };
+}
+
+function mailCount({ phones }: Simulation): number {
+  let count = 0;
+  for (const phone of phones.all()) for (const device of phone.devices.values()) count += device.mailbox.size;
+  return count;
+}

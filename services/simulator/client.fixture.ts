@@ -1,0 +1,71 @@
+import type {
+  AuthenticationCreds,
+  ConnectionState,
+  SignalDataSet,
+  SignalDataTypeMap,
+  SignalKeyStore,
+  UserFacingSocketConfig,
+  WASocket,
+} from "@whiskeysockets/baileys";
+import { BufferJSON, initAuthCreds, makeWASocket, WA_CERT_DETAILS } from "@whiskeysockets/baileys";
+import pino from "pino";
+import "./phones/quiet_libsignal.ts";
+
+/** A login that lives in memory: what a client keeps between its connections. */
+export type MemoryAuth = { creds: AuthenticationCreds; keys: SignalKeyStore };
+
+export function memoryAuth(): MemoryAuth {
+  const stored = new Map<string, string>();
+  const keys: SignalKeyStore = {
+    get: async <T extends keyof SignalDataTypeMap>(type: T, ids: string[]) => {
+      const found: { [id: string]: SignalDataTypeMap[T] } = {};
+      for (const id of ids) {
+        const text = stored.get(`${type} ${id}`);
+        if (text !== undefined) found[id] = JSON.parse(text, BufferJSON.reviver) as SignalDataTypeMap[T];
+      }
+      return found;
+    },
+    set: async (data: SignalDataSet) => {
+      for (const [type, entries] of Object.entries(data)) {
+        for (const [id, value] of Object.entries(entries as Record<string, unknown>)) {
+          if (value === null || value === undefined) stored.delete(`${type} ${id}`);
+          else stored.set(`${type} ${id}`, JSON.stringify(value, BufferJSON.replacer));
+        }
+      }
+    },
+  };
+  return { creds: initAuthCreds(), keys };
+}
+
+/** Makes Baileys, in this process, trust a simulator's root in place of WhatsApp's. */
+export function trust(rootBase64: string): void {
+  WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(rootBase64, "base64");
+}
+
+/** Real Baileys, quiet, against a simulator. */
+export function connect(wsUrl: string, auth: MemoryAuth, options: Partial<UserFacingSocketConfig> = {}): WASocket {
+  const sock = makeWASocket({
+    auth,
+    waWebSocketUrl: wsUrl,
+    logger: pino({ level: "silent" }),
+    syncFullHistory: false,
+    enableRecentMessageCache: false,
+    ...options,
+  });
+  sock.ev.on("creds.update", (update) => void Object.assign(auth.creds, update));
+  return sock;
+}
+
+/** Resolves with the first update of the connection that `wanted` accepts. */
+export function connectionUpdate(sock: WASocket, wanted: (update: Partial<ConnectionState>) => unknown): Promise<Partial<ConnectionState>> {
+  return new Promise((resolve) => sock.ev.on("connection.update", (update) => wanted(update) && resolve(update)));
+}
+
+/** The status code that a connection ended with. */
+export async function ending(sock: WASocket): Promise<number | undefined> {
+  const { lastDisconnect } = await connectionUpdate(sock, ({ connection }) => connection === "close");
+  const error = lastDisconnect?.error as { output?: { statusCode?: number } } | undefined;
+  return error?.output?.statusCode;
+}
+
+export const opened = (sock: WASocket) => connectionUpdate(sock, ({ connection }) => connection === "open");

@@ -1,0 +1,91 @@
+import { tick } from "../messages/ticks.ts";
+import { take } from "../messages/take.ts";
+import type { Device } from "../phones/device.ts";
+import type { Simulation } from "../simulation.ts";
+import type { Connection, Login } from "../wire/connection.ts";
+import { lidJid, phoneJid, userAddress } from "../wire/jid.ts";
+import type { BinaryNode } from "../wire/stanza.ts";
+import { child, children, node } from "../wire/stanza.ts";
+
+/**
+ * A companion sends a message. Each device it is encrypted for gets its own ciphertext: phones read it here, companions
+ * get it into their mailbox. Acknowledged once all of it is committed.
+ */
+export async function onMessage(simulation: Simulation, connection: Connection, message: BinaryNode): Promise<void> {
+  const { login } = connection;
+  const { id, to } = message.attrs;
+  if (!login || !id || !to) return;
+  const receiver = userAddress(to);
+  const phone = receiver && simulation.phones.at(receiver);
+  const { faults, stats, store } = simulation;
+  const refusal = faults.strike("ack_refuse", login.phone.phone, phone?.phone);
+  if (refusal) return refuse(simulation, connection, { id, to, code: String(refusal.code) });
+  // Nobody is there, or it is no user (groups and broadcasts are not served yet).
+  if (!phone || faults.strike("not_on_whatsapp", phone.phone)) return refuse(simulation, connection, { id, to, code: "404" });
+
+  const at = Date.now();
+  let received = false;
+  for (const { jid, enc } of ciphertexts(message, to)) {
+    const address = userAddress(jid);
+    const target = address && simulation.phones.at(address);
+    if (!address || !target) continue;
+    if (address.device > 0) {
+      const device = target.devices.get(address.device);
+      if (device && device !== login.device) relay(login, message, { phone: target.phone, device, enc, at });
+      continue;
+    }
+    const taken = await take(simulation, target, { id, to, enc, sender: login, at });
+    if (target !== login.phone && taken !== "undecryptable") received = true;
+  }
+  if (received) tick(simulation, phone, login, { id, to });
+
+  const delay = faults.strike("ack_delay", login.phone.phone, phone.phone)?.ms ?? 0;
+  if (faults.strike("ack_lost", login.phone.phone, phone.phone)) return;
+  const acknowledge = () => {
+    stats.acks_sent += 1;
+    connection.send(node("ack", { class: "message", id, from: to, t: String(Math.floor(at / 1000)) }));
+  };
+  stats.messages_accepted += 1;
+  store.afterCommit(() => (delay > 0 ? void setTimeout(acknowledge, delay).unref() : acknowledge()));
+}
+
+function refuse({ stats }: Simulation, connection: Connection, { id, to, code }: { id: string; to: string; code: string }): void {
+  stats.messages_refused += 1;
+  connection.send(node("ack", { class: "message", id, from: to, t: String(Math.floor(Date.now() / 1000)), error: code }));
+}
+
+/** The ciphertexts in a message: one a device, or a single one for the addressee itself (a resend, or a peer message). */
+function ciphertexts(message: BinaryNode, to: string): { jid: string; enc: BinaryNode }[] {
+  const participants = child(message, "participants");
+  const single = child(message, "enc");
+  const direct = single ? [{ jid: to, enc: single }] : [];
+  if (!participants) return direct;
+  return children(participants, "to").flatMap((participant) => {
+    const enc = child(participant, "enc");
+    const jid = participant.attrs["jid"];
+    return enc && jid ? [{ jid, enc }] : [];
+  });
+}
+
+type Relay = { phone: string; device: Device; enc: BinaryNode; at: number };
+
+/** Another companion's ciphertext goes on unread, as from the sender's device. */
+function relay(sender: Login, message: BinaryNode, { phone, device, enc, at }: Relay): void {
+  const own = phone === sender.phone.phone;
+  const identity = child(message, "device-identity");
+  device.mailbox.put(
+    node(
+      "message",
+      {
+        from: phoneJid(sender.phone.phone, sender.device.id),
+        sender_lid: own ? undefined : lidJid(sender.phone.lid, sender.device.id),
+        id: message.attrs["id"],
+        t: String(Math.floor(at / 1000)),
+        type: message.attrs["type"] ?? "text",
+        notify: sender.phone.name,
+        recipient: own ? message.attrs["to"] : undefined,
+      },
+      identity ? [enc, identity] : [enc],
+    ),
+  );
+}

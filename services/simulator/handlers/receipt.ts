@@ -1,0 +1,95 @@
+import { proto } from "@whiskeysockets/baileys";
+import { letterKey } from "../mail/mailbox.ts";
+import { post } from "../messages/write.ts";
+import type { KeyBundle } from "../phones/signal.ts";
+import type { Simulation } from "../simulation.ts";
+import type { Connection, Login } from "../wire/connection.ts";
+import { phoneJid, userAddress } from "../wire/jid.ts";
+import type { BinaryNode } from "../wire/stanza.ts";
+import { bytes, child, children, firstChild, node, requiredBytes } from "../wire/stanza.ts";
+
+/** A companion tells what it did with messages: it has them (which is their acknowledgement), read them, or cannot read them. */
+export async function onReceipt(simulation: Simulation, connection: Connection, receipt: BinaryNode): Promise<void> {
+  const { login } = connection;
+  const { id, to, type } = receipt.attrs;
+  if (!login || !id || !to) return;
+  const list = firstChild(receipt);
+  const ids = [id, ...(list?.tag === "list" ? children(list, "item").map((item) => item.attrs["id"] ?? "") : [])];
+  if (type === "retry") await sendAgain(simulation, login, receipt);
+  else for (const each of ids) acknowledge(simulation, login, each);
+  if (type === undefined || type === "inactive" || type === "read")
+    mark(simulation, login, to, ids, type === "read" ? "read" : "delivered");
+  simulation.store.afterCommit(() => connection.send(node("ack", { class: "receipt", id, from: to, type })));
+}
+
+function acknowledge({ stats }: Simulation, { device }: Login, id: string): void {
+  if (device.mailbox.acknowledge(letterKey("message", id))) stats.letters_acknowledged += 1;
+}
+
+/** The ticks at the phone that wrote; and at its companions, if a companion wrote. */
+function mark(simulation: Simulation, reader: Login, to: string, ids: string[], status: "delivered" | "read"): void {
+  const address = userAddress(to);
+  const writer = address && simulation.phones.at(address);
+  if (!writer || writer === reader.phone) return;
+  const { store } = simulation;
+  const previous = status === "read" ? "('sent', 'delivered')" : "('sent')";
+  for (const id of ids) {
+    store.write(() =>
+      store.db.query(`UPDATE sent SET status = ? WHERE phone = ? AND id = ? AND status IN ${previous}`).run(status, writer.phone, id),
+    );
+    for (const device of writer.devices.values()) {
+      const from = phoneJid(reader.phone.phone);
+      device.mailbox.put(
+        node("receipt", { from, id, type: status === "read" ? "read" : undefined, t: String(Math.floor(Date.now() / 1000)) }),
+      );
+    }
+  }
+}
+
+/** The companion could not read a message of a phone: it gets it again in a new session. */
+async function sendAgain(simulation: Simulation, { phone, device }: Login, receipt: BinaryNode): Promise<void> {
+  const { id, to, recipient } = receipt.attrs;
+  const address = userAddress(to);
+  const from = address && simulation.phones.at(address);
+  if (!id || !from) return;
+  simulation.stats.retries_asked += 1;
+  simulation.store.flush();
+  const sent = simulation.store.db
+    .query<{ recipient: string; content: Uint8Array; at: number }, [string, string]>(
+      "SELECT recipient, content, at FROM sent WHERE phone = ? AND id = ?",
+    )
+    .get(from.phone, id);
+  if (!sent) return;
+  const original = proto.Message.decode(sent.content);
+  const own = from === phone && recipient !== undefined;
+  const content = own ? { deviceSentMessage: { destinationJid: phoneJid(sent.recipient), message: original } } : original;
+  await post(simulation, {
+    from,
+    device,
+    id,
+    timestamp: sent.at,
+    content,
+    retry: Number(child(receipt, "retry")?.attrs["count"] ?? 1),
+    ...(own ? { recipient: simulation.phones.obtain(sent.recipient) } : {}),
+    ...sentBundle(receipt),
+  });
+}
+
+function sentBundle(receipt: BinaryNode): { bundle: KeyBundle } | undefined {
+  const keys = child(receipt, "keys");
+  const signed = child(keys, "skey");
+  if (!keys || !signed) return undefined;
+  const single = child(keys, "key");
+  return {
+    bundle: {
+      registrationId: bytes(receipt, "registration")?.readUInt32BE() ?? 0,
+      identity: requiredBytes(keys, "identity"),
+      signedPreKey: {
+        keyId: requiredBytes(signed, "id").readUIntBE(0, 3),
+        public: requiredBytes(signed, "value"),
+        signature: requiredBytes(signed, "signature"),
+      },
+      ...(single ? { preKey: { keyId: requiredBytes(single, "id").readUIntBE(0, 3), public: requiredBytes(single, "value") } } : {}),
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import { createConsul } from "../../lib/consul/client.ts";
+import { registerService } from "../../lib/consul/register.ts";
+import { messageOf } from "../../lib/core/errors.ts";
+import { run } from "../../lib/runtime/lifecycle.ts";
+import { createLogger } from "../../lib/runtime/log.ts";
+import { loadSimulatorConfig } from "./config.ts";
+import { startSimulator } from "./simulator.ts";
+
+const config = loadSimulatorConfig();
+const name = "prosaas-simulator";
+const logger = createLogger(name, config.LOG_LEVEL);
+
+await run(name, logger, async (life) => {
+  const simulator = startSimulator({
+    host: config.HOST,
+    port: config.PORT,
+    seed: config.SIMULATOR_SEED,
+    folder: config.SIMULATOR_DATA,
+    token: config.SIMULATOR_TOKEN,
+    metricsToken: config.METRICS_TOKEN,
+    logger,
+  });
+  life.onStop("simulator", () => simulator.stop());
+  const { port } = simulator;
+  if (!config.supervised) {
+    const consul = createConsul({ addr: config.CONSUL_HTTP_ADDR, token: config.CONSUL_HTTP_TOKEN });
+    // It needs nothing of Consul for itself: without an agent it stands alone.
+    await registerService({ consul, life, logger, name, address: config.HOST, port }).catch((error: unknown) =>
+      logger.warn({ reason: messageOf(error) }, "not registered: no Consul agent answers"),
+    );
+  }
+  logger.info({ port, ws_url: simulator.wsUrl, noise_root: simulator.rootBase64 }, "listening");
+});

@@ -1,0 +1,38 @@
+import { children, child, node } from "../wire/stanza.ts";
+import type { Query, QueryAnswer } from "./query.ts";
+
+/** The settings of a new account. */
+const privacyCategories = ["last", "online", "profile", "status", "readreceipts", "groupadd", "calladd", "messages"];
+
+/** Privacy settings; and the tokens by which contacts trust each other, of which none are given. */
+export function privacy({ iq }: Query): QueryAnswer {
+  if (child(iq, "tokens")) return [node("tokens")];
+  return [
+    node(
+      "privacy",
+      {},
+      privacyCategories.map((name) => node("category", { name, value: "all" })),
+    ),
+  ];
+}
+
+export const blocklist = (): QueryAnswer => [node("list")];
+
+/** Switches of the server's experiments: none. */
+export const props = (): QueryAnswer => [node("props", { protocol: "1", hash: "simulator", refresh: "86400" })];
+
+/** App state: each collection at the version the client has, so that there is nothing to fetch. */
+export function appState({ iq }: Query): QueryAnswer {
+  const collections = children(child(iq, "sync"), "collection").map(({ attrs }) =>
+    node("collection", { name: attrs["name"], version: attrs["version"] ?? "0", type: "result" }),
+  );
+  return [node("sync", {}, collections)];
+}
+
+export function mediaConnection({ simulation }: Query): QueryAnswer {
+  return [
+    node("media_conn", { auth: "simulator", ttl: "3600", auth_ttl: "3600", max_buckets: "12" }, [
+      node("host", { hostname: simulation.mediaHost }),
+    ]),
+  ];
+}

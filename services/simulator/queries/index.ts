@@ -1,0 +1,29 @@
+import { StanzaError } from "../wire/stanza.ts";
+import { appState, blocklist, mediaConnection, privacy, props } from "./account.ts";
+import { encrypt } from "./encrypt.ts";
+import { linking } from "./linking.ts";
+import { passive } from "./passive.ts";
+import type { QueryHandler } from "./query.ts";
+import { usync } from "./usync.ts";
+
+const nothing: QueryHandler = () => undefined;
+const notFound: QueryHandler = () => {
+  throw new StanzaError("404", "item-not-found");
+};
+
+/** By namespace; anything else is answered "not implemented". */
+export const queries: Record<string, QueryHandler | undefined> = {
+  encrypt,
+  usync,
+  passive,
+  md: linking,
+  privacy,
+  blocklist,
+  abt: props,
+  "w:sync:app:state": appState,
+  "w:m": mediaConnection,
+  "w:p": nothing,
+  "w:stats": nothing,
+  "urn:xmpp:whatsapp:dirty": nothing,
+  "w:profile:picture": notFound,
+};

@@ -1,0 +1,19 @@
+import { child, StanzaError } from "../wire/stanza.ts";
+import { node, server } from "../wire/stanza.ts";
+import type { Query, QueryAnswer } from "./query.ts";
+import { loggedIn } from "./query.ts";
+
+/** Multi-device: linking by code, and a companion's own logout. */
+export function linking(query: Query): QueryAnswer {
+  const { simulation, connection, iq } = query;
+  const request = child(iq, "link_code_companion_reg");
+  if (request?.attrs["stage"] === "companion_hello") simulation.pairing.hello(connection, iq);
+  else if (request?.attrs["stage"] === "companion_finish") simulation.pairing.finish(connection, iq);
+  else if (child(iq, "remove-companion-device")) {
+    const { phone, device } = loggedIn(query);
+    phone.unlink(device);
+    connection.send(node("iq", { from: server, type: "result", id: iq.attrs["id"] }));
+    connection.endWith({ code: "401" }, node("conflict", { type: "device_removed" }));
+  } else throw new StanzaError("400", "bad-request");
+  return "answered";
+}

@@ -1,0 +1,59 @@
+import type { Phone } from "../phones/phone.ts";
+import { lidJid, phoneJid, userAddress } from "../wire/jid.ts";
+import type { BinaryNode } from "../wire/stanza.ts";
+import { bytes, child, children, node, StanzaError } from "../wire/stanza.ts";
+import type { Query, QueryAnswer } from "./query.ts";
+import { loggedIn } from "./query.ts";
+
+/** Who is on WhatsApp, with which devices and which LID. */
+export function usync(query: Query): QueryAnswer {
+  loggedIn(query);
+  const request = child(query.iq, "usync");
+  const list = child(request, "list");
+  const protocols = child(request, "query")?.content;
+  if (!list || !Array.isArray(protocols)) throw new StanzaError("400", "bad-request");
+  const names = protocols.map((protocol) => protocol.tag);
+  const users = children(list, "user").flatMap((user) => answerFor(query, user, names));
+  return [node("usync", { ...request?.attrs }, [node("list", {}, users)])];
+}
+
+function answerFor({ simulation }: Query, user: BinaryNode, protocols: string[]): BinaryNode[] {
+  const asked = user.attrs["jid"];
+  const number = bytes(user, "contact")?.toString().replace(/\D/g, "");
+  const jid = asked ?? (number ? phoneJid(number) : undefined);
+  const address = userAddress(jid);
+  const phone = address && simulation.phones.at(address);
+  const absent = !phone || simulation.faults.strike("not_on_whatsapp", phone.phone) !== undefined;
+  if (jid === undefined) return [];
+  if (absent) return [node("user", { jid }, protocols.includes("contact") ? [node("contact", { type: "out" })] : [])];
+  return [
+    node(
+      "user",
+      { jid },
+      protocols.flatMap((protocol) => protocolAnswer(protocol, phone)),
+    ),
+  ];
+}
+
+function protocolAnswer(protocol: string, phone: Phone): BinaryNode[] {
+  switch (protocol) {
+    case "contact":
+      return [node("contact", { type: "in" })];
+    case "lid":
+      return [node("lid", { val: lidJid(phone.lid) })];
+    case "devices":
+      return [node("devices", {}, [node("device-list", {}, deviceNodes(phone))])];
+    case "status":
+      return [node("status", { t: "0" }, Buffer.from("Hey there! I am using WhatsApp."))];
+    case "disappearing_mode":
+      return [node("disappearing_mode", { duration: "0", t: "0" })];
+    default:
+      return [];
+  }
+}
+
+/** The phone itself is device 0; without it a client caches nothing, and asks again at every message. */
+function deviceNodes(phone: Phone): BinaryNode[] {
+  const companions = [...phone.devices.keys()].map((id) => node("device", { id: String(id), "key-index": String(id) }));
+  return [node("device", { id: "0" }), ...companions];
+}

@@ -1,0 +1,86 @@
+import { afterEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { until } from "../../lib/testing/until.ts";
+import { connect, ending, opened, trust } from "./client.fixture.ts";
+import { control, freshPhone, paired } from "./control.fixture.ts";
+
+const seed = "a seed for the restart test";
+const folder = mkdtempSync(join(tmpdir(), "simulator-"));
+const running: Bun.Subprocess[] = [];
+
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** The service as it is run, in a process of its own. */
+async function start(port = 0) {
+  const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "main.ts")], {
+    env: { PATH: process.env["PATH"], PORT: String(port), SIMULATOR_SEED: seed, SIMULATOR_DATA: folder, NOMAD_ALLOC_ID: "supervised" },
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  running.push(child);
+  const decoder = new TextDecoder();
+  let output = "";
+  for await (const chunk of child.stdout) {
+    output += decoder.decode(chunk);
+    const line = output.split("\n").find((each) => each.includes('"listening"'));
+    if (!line) continue;
+    const {
+      port: listening,
+      ws_url: wsUrl,
+      noise_root: rootBase64,
+    } = JSON.parse(line) as { port: number; ws_url: string; noise_root: string };
+    return { child, port: listening, wsUrl, rootBase64, url: `http://127.0.0.1:${listening}` };
+  }
+  throw new Error("the simulator did not start");
+}
+
+test("a simulator killed with SIGKILL comes back with its root, its linked phones, what they show, and its mail", async () => {
+  const first = await start();
+  trust(first.rootBase64);
+  const { phone, auth } = await paired(first);
+  const [contact, later] = [freshPhone(), freshPhone()];
+  const sock = connect(first.wsUrl, auth);
+  await opened(sock);
+  await until(() => auth.creds.accountSyncCounter > 0, { what: "the history" });
+  const acked = Promise.withResolvers<void>();
+  sock.ws.on("CB:ack,class:message", () => acked.resolve());
+  await sock.sendMessage(`${contact}@s.whatsapp.net`, { text: "before" });
+  await acked.promise;
+  await sock.end(undefined);
+  await until(
+    async () => (await control(first.url).get<{ devices: { online: boolean }[] }>(`/phones/${phone}`)).body.devices[0]?.online === false,
+  );
+  // Acknowledged over HTTP, and waiting for a client that is away.
+  await control(first.url).post(`/phones/${later}/messages`, { to: phone, text: "while you were out" });
+  first.child.kill("SIGKILL");
+  await first.child.exited;
+
+  const second = await start(first.port);
+  expect(second.rootBase64).toBe(first.rootBase64);
+  const api = control(second.url);
+  expect(await api.texts(contact)).toEqual(["before"]);
+  const again = connect(second.wsUrl, auth);
+  const received: string[] = [];
+  again.ev.on("messages.upsert", ({ messages }) => received.push(...messages.flatMap(({ message }) => message?.conversation ?? [])));
+  await opened(again);
+  await until(() => received.length > 0, { what: "the message that waited" });
+  expect(received).toEqual(["while you were out"]);
+  // The sessions are whole at both ends.
+  await again.sendMessage(`${contact}@s.whatsapp.net`, { text: "after" });
+  await until(async () => (await api.texts(contact)).length === 2, { what: "the message after the restart" });
+  await api.post(`/phones/${contact}/messages`, { to: phone, text: "still there" });
+  await until(() => received.length === 2, { what: "the contact's answer" });
+  expect((await api.messages(contact)).undecryptable).toBe(0);
+  const ended = ending(again);
+  second.child.kill("SIGTERM");
+  await ended;
+  expect(await second.child.exited).toBe(0);
+}, 30_000);

@@ -1,0 +1,129 @@
+import type { Hono } from "hono";
+import { randomBytes } from "node:crypto";
+import { messageOf } from "../../lib/core/errors.ts";
+import { createLogger } from "../../lib/runtime/log.ts";
+import type { Logger } from "../../lib/runtime/log.ts";
+import { createMetrics } from "../../lib/runtime/metrics.ts";
+import { createApp } from "./app.ts";
+import { Faults } from "./faults.ts";
+import { dispatch } from "./handlers/index.ts";
+import { greet } from "./login.ts";
+import { createNoiseIdentity } from "./noise/identity.ts";
+import { Pairing } from "./pairing/pairing.ts";
+import { PhoneBook } from "./phones/phonebook.ts";
+import type { Simulation } from "./simulation.ts";
+import { createStats } from "./stats.ts";
+import { Store } from "./store.ts";
+import type { ConnectionEvents, Socket } from "./wire/connection.ts";
+import { Connection } from "./wire/connection.ts";
+
+export type SimulatorOptions = {
+  host?: string;
+  /** 0, the default, takes a free port. */
+  port?: number;
+  /** The same seed gives the same Noise root. Without one the root is made at random, and kept in the folder if there is one. */
+  seed?: string;
+  /** Where phones, sessions and undelivered messages are kept; without it they die with the process. */
+  folder?: string;
+  /** Bearer token of the control API; open where absent. */
+  token?: string;
+  metricsToken?: string;
+  logger?: Logger;
+};
+
+export type Simulator = {
+  port: number;
+  /** The control API. */
+  url: string;
+  /** Where clients connect: Baileys' `waWebSocketUrl`. */
+  wsUrl: string;
+  /** The Noise root to trust: `WA_NOISE_ROOT`. */
+  rootBase64: string;
+  simulation: Simulation;
+  /** Cuts all connections and closes the store. */
+  stop(): Promise<void>;
+};
+
+/** WebSocket path of WhatsApp's chat service. */
+const chatPath = "/ws/chat";
+/** The largest stanza a client sends is an upload of 812 prekeys, some 50 KB. */
+const maxFrameBytes = 16 * 1024 * 1024;
+
+/** Starts WhatsApp's side on one port: the chat service over WebSocket, and the control API. */
+export function startSimulator(options: SimulatorOptions = {}): Simulator {
+  const logger = options.logger ?? createLogger("simulator", "error");
+  const store = new Store(options.folder);
+  const seed = options.seed ?? store.remember("seed", () => randomBytes(32).toString("hex"));
+  const simulation: Simulation = {
+    store,
+    phones: new PhoneBook(store),
+    pairing: new Pairing(store),
+    faults: new Faults(),
+    stats: createStats(),
+    identity: createNoiseIdentity(seed),
+    logger,
+    mediaHost: "localhost",
+    connections: new Set(),
+  };
+  const app = createApp(simulation, { metrics: createMetrics("simulator"), token: options.token, metricsToken: options.metricsToken });
+  const server = listen(simulation, app, options);
+  const port = server.port ?? 0;
+  const address = `${options.host ?? "127.0.0.1"}:${port}`;
+  return {
+    port,
+    url: `http://${address}`,
+    wsUrl: `ws://${address}${chatPath}`,
+    rootBase64: simulation.identity.root.toString("base64"),
+    simulation,
+    stop: async () => {
+      for (const connection of simulation.connections) connection.drop();
+      await server.stop(true);
+      store.close();
+    },
+  };
+}
+
+function listen(simulation: Simulation, app: Hono, { host = "127.0.0.1", port = 0 }: SimulatorOptions) {
+  const events = connectionEvents(simulation);
+  return Bun.serve<Socket["data"]>({
+    hostname: host,
+    port,
+    fetch: (request, server) => {
+      if (new URL(request.url).pathname !== chatPath) return app.fetch(request);
+      if (simulation.faults.strikeIf("unavailable", ({ at }) => at === "upgrade")) return new Response("unavailable", { status: 503 });
+      return server.upgrade(request, { data: {} }) ? undefined : new Response("This is a WebSocket.", { status: 426 });
+    },
+    websocket: {
+      maxPayloadLength: maxFrameBytes,
+      backpressureLimit: 256 * 1024 * 1024,
+      open: (socket) => {
+        simulation.stats.connections_opened += 1;
+        const connection = new Connection(socket, simulation.identity, events);
+        socket.data.connection = connection;
+        simulation.connections.add(connection);
+      },
+      message: (socket, data) => socket.data.connection?.receive(typeof data === "string" ? Buffer.from(data) : data),
+      close: ({ data: { connection } }) => {
+        if (connection) leave(simulation, connection);
+      },
+    },
+  });
+}
+
+function connectionEvents(simulation: Simulation): ConnectionEvents {
+  return {
+    onHello: (connection, hello) => greet(simulation, connection, hello),
+    onStanza: (connection, stanza) => dispatch(simulation, connection, stanza),
+    onError: (connection, error) => {
+      simulation.stats.protocol_errors += 1;
+      simulation.logger.warn({ phone: connection.login?.phone.phone, reason: messageOf(error) }, "connection dropped for what it sent");
+    },
+  };
+}
+
+function leave(simulation: Simulation, connection: Connection): void {
+  connection.ended();
+  simulation.connections.delete(connection);
+  simulation.pairing.forget(connection);
+  connection.login?.device.mailbox.close(connection);
+}

@@ -1,0 +1,109 @@
+import { Hono } from "hono";
+import { z } from "zod";
+import type { ZodType } from "zod";
+import { AppError } from "../../lib/core/errors.ts";
+import { bearer, operations, requestLog } from "../../lib/runtime/http.ts";
+import type { Check } from "../../lib/runtime/http.ts";
+import type { Logger } from "../../lib/runtime/log.ts";
+import type { Metrics } from "../../lib/runtime/metrics.ts";
+import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
+import { batchRequest, connectRequest, journalAck, journalStreams, maxJournalPage } from "../../lib/shard-client/schemas.ts";
+import type { BatchMessage, JournalStream, SendResult, SessionSummary, SessionView } from "../../lib/shard-client/schemas.ts";
+import { chatOf } from "./jid.ts";
+import type { Journal } from "./receiving/journal.ts";
+import type { Outcome } from "./sending/lane.ts";
+import type { Shard } from "./shard.ts";
+
+export type AppOptions = {
+  shard: Shard;
+  journal: Journal;
+  token: string;
+  logger: Logger;
+  metrics: Metrics;
+  metricsToken?: string | undefined;
+  ready: () => Check[];
+};
+
+const businessId = z.object({ business_id: z.uuid() });
+const stream = z.object({ stream: z.enum(Object.keys(journalStreams) as [JournalStream, ...JournalStream[]]) });
+const page = z.object({ limit: z.coerce.number().int().min(1).max(maxJournalPage).default(maxJournalPage) });
+
+/** The shard's internal API; lib/shard-client is its other end. */
+export function createApp({ shard, journal, token, logger, metrics, metricsToken, ready }: AppOptions): Hono {
+  const app = new Hono();
+  app.use(requestLog(logger, metrics));
+  app.onError(problemHandler(logger));
+  app.notFound(notFound);
+  app.route("/", operations({ ready, metrics, metricsToken }));
+  app.use("/sessions/*", bearer(token));
+  app.use("/journal/*", bearer(token));
+
+  app.get("/sessions", (c) => c.json({ data: shard.sessions().map((session) => summaryOf(session.view())) }));
+
+  app.post("/sessions/:business_id/connect", async (c) => {
+    const { business_id } = businessId.parse(c.req.param());
+    const request = await bodyOf(c.req.raw, connectRequest);
+    return c.json(shard.connect(business_id, request).view(), 202);
+  });
+
+  app.get("/sessions/:business_id", (c) => {
+    const { business_id } = businessId.parse(c.req.param());
+    return c.json(shard.get(business_id).view());
+  });
+
+  app.delete("/sessions/:business_id", async (c) => {
+    const { business_id } = businessId.parse(c.req.param());
+    await shard.logout(business_id);
+    return c.body(null, 204);
+  });
+
+  app.post("/sessions/:business_id/messages", async (c) => {
+    const { business_id } = businessId.parse(c.req.param());
+    const { messages } = await bodyOf(c.req.raw, batchRequest);
+    const outgoing = messages.map((message) => ({
+      waMessageId: message.wa_message_id,
+      chat: chatOf(message.to),
+      message: { extendedTextMessage: { text: message.text } },
+    }));
+    const outcomes = await shard.get(business_id).send(outgoing);
+    return c.json({ results: messages.map((message, i) => resultOf(message, outcomes[i]!)) });
+  });
+
+  app.get("/journal/:stream", (c) => {
+    const { stream: name } = stream.parse(c.req.param());
+    const { limit } = page.parse(c.req.query());
+    return c.json(journal.read(name, limit));
+  });
+
+  app.post("/journal/:stream/ack", async (c) => {
+    const { stream: name } = stream.parse(c.req.param());
+    const { through } = await bodyOf(c.req.raw, journalAck);
+    await journal.acknowledge(name, through);
+    return c.body(null, 204);
+  });
+
+  return app;
+}
+
+async function bodyOf<T>(request: Request, schema: ZodType<T>): Promise<T> {
+  const body: unknown = await request.json().catch(() => {
+    throw new AppError("invalid_request", "The body is not JSON.");
+  });
+  return schema.parse(body);
+}
+
+/** A list shows no codes: whoever has one can link a phone. */
+function summaryOf({ qr: _qr, qr_expires_at: _expires, code: _code, ...summary }: SessionView): SessionSummary {
+  return summary;
+}
+
+function resultOf({ id, wa_message_id }: BatchMessage, outcome: Outcome): SendResult {
+  switch (outcome.status) {
+    case "sent":
+      return { id, wa_message_id, status: "sent", sent_at: new Date(outcome.at).toISOString() };
+    case "failed":
+      return { id, wa_message_id, status: "failed", error: outcome.error };
+    case "retry":
+      return { id, wa_message_id, status: "retry" };
+  }
+}

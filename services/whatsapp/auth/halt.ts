@@ -1,0 +1,17 @@
+import { z } from "zod";
+import type { AuthStore } from "./auth_store.ts";
+
+const name = "halt";
+const halt = z.object({ is: z.enum(["conflict", "disconnected"]), reason: z.string() });
+
+/** Why a linked login must not be opened by itself, not even after a restart. */
+export type Halt = z.infer<typeof halt>;
+
+export function readHalt(store: AuthStore): Halt | undefined {
+  const stored = store.read(name);
+  return stored === undefined ? undefined : halt.parse(JSON.parse(stored.toString("utf8")));
+}
+
+export function writeHalt(store: AuthStore, value: Halt | undefined): void {
+  store.write([[name, value === undefined ? null : Buffer.from(JSON.stringify(value))]]);
+}

@@ -1,0 +1,24 @@
+import { expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { keptAsideMs, purgeAside, setAside } from "./set_aside.ts";
+
+test("a login set aside is kept a day, and a new one may begin meanwhile", () => {
+  const folder = mkdtempSync(join(tmpdir(), "aside-"));
+  const [sessions, aside] = [join(folder, "sessions"), join(folder, "aside")];
+  const login = (content: string) => {
+    mkdirSync(join(sessions, "b"), { recursive: true });
+    writeFileSync(join(sessions, "b", "auth.db"), content);
+  };
+  login("first");
+  setAside(sessions, aside, "b", 1000);
+  login("second");
+  setAside(sessions, aside, "b", 2000);
+  setAside(sessions, aside, "b", 3000);
+  expect(readdirSync(sessions)).toEqual([]);
+  expect(readdirSync(aside).toSorted()).toEqual(["b.1000", "b.2000"]);
+  purgeAside(aside, 1500 + keptAsideMs);
+  expect(readdirSync(aside)).toEqual(["b.2000"]);
+  rmSync(folder, { recursive: true });
+});

@@ -1,0 +1,32 @@
+import { z } from "zod";
+import { baseEnv, consulEnv, redisEnv, zInt, zUrl } from "../../lib/runtime/config.ts";
+import { KeyRing } from "./auth/key_ring.ts";
+import { zNoiseRoot } from "./noise_root.ts";
+
+export const configSchema = z.object({
+  ...baseEnv,
+  ...consulEnv,
+  ...redisEnv,
+  /** NOMAD_ALLOC_INDEX, from 0; the shard's number is one more. */
+  SHARD_INDEX: zInt(0, 9_999),
+  /** The shard's volume. */
+  AUTH_DIR: z.string().min(1).default("/auth"),
+  /** "id:base64 of 32 bytes[,…]": the first key seals, all open. */
+  AUTH_KEYS: z.string().transform((text, context) => {
+    try {
+      return KeyRing.parse(text);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: (error as Error).message });
+      return z.NEVER;
+    }
+  }),
+  /** Bearer token of the internal API. */
+  SHARD_TOKEN: z.string().min(16),
+  WA_WEBSOCKET_URL: zUrl("ws", "wss").default("wss://web.whatsapp.com/ws/chat"),
+  /** Base64 of 32 bytes: the Noise root to trust instead of WhatsApp's own. For development. */
+  WA_NOISE_ROOT: zNoiseRoot.optional(),
+  /** Under which address others reach this process, where that is not HOST. */
+  ADVERTISE_HOST: z.string().min(1).optional(),
+});
+
+export type Config = z.output<typeof configSchema>;

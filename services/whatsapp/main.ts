@@ -1,0 +1,92 @@
+import { createConsul } from "../../lib/consul/client.ts";
+import { isSupervised, registerService } from "../../lib/consul/register.ts";
+import { createProducer } from "../../lib/queues/producer.ts";
+import { createRedis } from "../../lib/redis/client.ts";
+import { loadConfig } from "../../lib/runtime/config.ts";
+import { serve } from "../../lib/runtime/http.ts";
+import { run } from "../../lib/runtime/lifecycle.ts";
+import { createLogger } from "../../lib/runtime/log.ts";
+import { createMetrics } from "../../lib/runtime/metrics.ts";
+import { createApp } from "./app.ts";
+import { configSchema } from "./config.ts";
+import { trustNoiseRoot } from "./noise_root.ts";
+import { Journal } from "./receiving/journal.ts";
+import { WakeUps } from "./receiving/wake_ups.ts";
+import { Ledger } from "./sending/ledger.ts";
+import { Shard } from "./shard.ts";
+import { ShardMetrics } from "./shard_metrics.ts";
+import { silenceConsole } from "./silent_console.ts";
+import { claimShard } from "./volume/owner.ts";
+import { ShardDb } from "./volume/shard_db.ts";
+import { claimVolume } from "./volume/volume.ts";
+
+/** How long a stopping shard waits for acknowledgements: within Nomad's kill_timeout. */
+const graceMs = 10_000;
+
+const config = loadConfig(configSchema);
+const number = config.SHARD_INDEX + 1;
+const logger = createLogger("whatsapp-shard", config.LOG_LEVEL).child({ shard: number });
+silenceConsole();
+if (config.WA_NOISE_ROOT) trustNoiseRoot(config.WA_NOISE_ROOT);
+
+await run("whatsapp-shard", logger, async (life) => {
+  const host = config.ADVERTISE_HOST ?? config.HOST;
+  const consul = createConsul({ addr: config.CONSUL_HTTP_ADDR, token: config.CONSUL_HTTP_TOKEN });
+  const metrics = createMetrics("whatsapp-shard");
+
+  const volume = claimVolume(config.AUTH_DIR, number);
+  life.onStop("volume lock", () => volume.release());
+  const db = ShardDb.open(volume.file("shard.db"), config.AUTH_KEYS);
+  life.onStop("shard database", () => db.close());
+  const owner = await claimShard({
+    consul,
+    volume,
+    address: `${host}:${config.PORT}`,
+    logger,
+    onLost: (holder) => life.fail(new Error(`shard ${number} is owned by another process now (${holder}): stopping`)),
+  });
+  life.onStop("shard ownership", () => owner.release());
+
+  const redis = createRedis(config.REDIS_URL, "command", (error) => logger.debug({ error }, "redis"));
+  const producer = createProducer(redis);
+  life.onStop("redis", async () => {
+    await producer.close();
+    redis.disconnect();
+  });
+  const wakeUps = new WakeUps(producer, number, logger);
+  life.onStop("wake-ups", () => wakeUps.stop());
+  const journal = new Journal(db, (stream) => wakeUps.appended(stream));
+  wakeUps.watch(journal);
+
+  const shard = new Shard({
+    volume,
+    keys: config.AUTH_KEYS,
+    journal,
+    ledger: new Ledger(db),
+    url: config.WA_WEBSOCKET_URL,
+    fence: () => owner.fence(),
+    logger,
+    metrics: new ShardMetrics(metrics),
+  });
+  life.onStop("sessions", () => shard.stop("the shard is stopping", owner.state === "lost" ? 0 : graceMs));
+  shard.resume();
+
+  const app = createApp({
+    shard,
+    journal,
+    token: config.SHARD_TOKEN,
+    logger,
+    metrics,
+    metricsToken: config.METRICS_TOKEN,
+    ready: () => [
+      { name: "running", ok: !life.stopping.aborted },
+      { name: "owner", ok: owner.state !== "lost", detail: owner.state },
+      { name: "volume", ok: db.fault === undefined, ...(db.fault === undefined ? {} : { detail: db.fault }) },
+    ],
+  });
+  const { port } = serve({ app, host: config.HOST, port: config.PORT, life, idleTimeoutS: 60 });
+  logger.info({ host: config.HOST, port, token: owner.token }, "listening");
+  if (!isSupervised(process.env)) {
+    await registerService({ consul, life, logger, name: "whatsapp-shard", address: host, port, meta: { shard: String(number) } });
+  }
+});

@@ -1,0 +1,62 @@
+import { messageOf } from "../../../lib/core/errors.ts";
+import type { Producer } from "../../../lib/queues/producer.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { JournalStream } from "../../../lib/shard-client/schemas.ts";
+import type { Journal } from "./journal.ts";
+
+const jobOf = { inbound: "inbound", receipts: "receipts", events: "session_events" } as const;
+const streams = Object.keys(jobOf) as JournalStream[];
+
+/** Milliseconds between two wake-ups of a stream: a run takes all entries there are, so more would only cost Redis. */
+const spacingMs = 50;
+/** How long an entry lies at most whose wake-up was lost. */
+const repeatMs = 3_000;
+
+/** Tells the workers that a stream of the journal has entries, and tells them again while it has. */
+export class WakeUps {
+  readonly #producer: Pick<Producer, "wake">;
+  readonly #shard: number;
+  readonly #logger: Logger;
+  readonly #timers = new Map<JournalStream, ReturnType<typeof setTimeout>>();
+  readonly #last = new Map<JournalStream, number>();
+  #repeat: ReturnType<typeof setInterval> | undefined;
+
+  constructor(producer: Pick<Producer, "wake">, shard: number, logger: Logger) {
+    this.#producer = producer;
+    this.#shard = shard;
+    this.#logger = logger;
+  }
+
+  /** Begins to repeat wake-ups for a journal that is not empty. */
+  watch(journal: Journal): void {
+    this.#repeat = setInterval(() => {
+      for (const stream of streams) if (journal.depth(stream) > 0) this.appended(stream);
+    }, repeatMs);
+  }
+
+  /** A stream has a new entry. */
+  appended(stream: JournalStream): void {
+    if (this.#timers.has(stream)) return;
+    const wait = Math.max(0, (this.#last.get(stream) ?? 0) + spacingMs - performance.now());
+    this.#timers.set(
+      stream,
+      setTimeout(() => void this.#wake(stream), wait),
+    );
+  }
+
+  stop(): void {
+    clearInterval(this.#repeat);
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  async #wake(stream: JournalStream): Promise<void> {
+    this.#timers.delete(stream);
+    this.#last.set(stream, performance.now());
+    try {
+      await this.#producer.wake(jobOf[stream], { shard: this.#shard });
+    } catch (error) {
+      this.#logger.warn({ stream, cause: messageOf(error) }, "a wake-up was lost; it is repeated while the journal has entries");
+    }
+  }
+}

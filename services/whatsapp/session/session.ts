@@ -1,0 +1,366 @@
+import { jidNormalizedUser } from "@whiskeysockets/baileys";
+import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { SessionEventData, SessionStatus, SessionView } from "../../../lib/shard-client/schemas.ts";
+import { AuthState } from "../auth/auth_state.ts";
+import { AuthStore, AuthStoreError } from "../auth/auth_store.ts";
+import { readHalt, writeHalt } from "../auth/halt.ts";
+import type { Halt } from "../auth/halt.ts";
+import type { KeyRing } from "../auth/key_ring.ts";
+import type { Journal } from "../receiving/journal.ts";
+import { Lane } from "../sending/lane.ts";
+import type { Outcome, Outgoing } from "../sending/lane.ts";
+import type { Ledger } from "../sending/ledger.ts";
+import type { ShardMetrics } from "../shard_metrics.ts";
+import { Connection } from "./connection.ts";
+import { transition } from "./state.ts";
+import type { Action, Event, State } from "./state.ts";
+
+export type SessionOptions = {
+  businessId: string;
+  shard: number;
+  /** Path of its auth store. */
+  storePath: string;
+  keys: KeyRing;
+  ledger: Ledger;
+  journal: Journal;
+  /** WhatsApp's WebSocket. */
+  url: string;
+  logger: Logger;
+  metrics: ShardMetrics;
+  /** Throws where this process no longer owns the shard. */
+  fence: () => void;
+  /** Puts the auth store out of the way; it is closed by then. */
+  setAside: () => void;
+};
+
+/** How long a batch waits for a session that is about to open: a reconnect passes unnoticed. */
+const holdMs = 3_000;
+/** How long a batch may take in all. Under the 15 s that its caller waits. */
+const batchDeadlineMs = 12_000;
+
+type Identity = { phone: string | null; lid: string | null; name: string | null };
+const nobody: Identity = { phone: null, lid: null, name: null };
+
+/** One business's WhatsApp login on this shard: carries out what the state machine decides. */
+export class Session {
+  readonly businessId: string;
+  readonly #options: SessionOptions;
+  readonly #log: Logger;
+  readonly #lane: Lane;
+  #state: State = { is: "disconnected" };
+  #status: SessionStatus = "disconnected";
+  #since = Date.now();
+  #store: AuthStore | undefined;
+  #auth: AuthState | undefined;
+  #connection: Connection | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #identity = nobody;
+  #paired = false;
+  #lastInboundAt: number | undefined;
+  #waiters: (() => void)[] = [];
+
+  constructor(options: SessionOptions) {
+    this.businessId = options.businessId;
+    this.#options = options;
+    this.#log = options.logger.child({ business_id: options.businessId });
+    this.#lane = new Lane({
+      businessId: options.businessId,
+      ledger: options.ledger,
+      logger: this.#log,
+      fence: options.fence,
+      onOverdue: () => this.#overdue(),
+      onVerdict: (verdict, ms) => options.metrics.verdict(verdict.status, ms),
+    });
+  }
+
+  get status(): SessionStatus {
+    return this.#status;
+  }
+
+  get paired(): boolean {
+    return this.#paired;
+  }
+
+  /** At the start of the process: reads the store, and opens a linked login after its turn in the stagger. */
+  resume(afterMs: number): void {
+    const store = this.#loaded();
+    if (store === undefined || !this.#paired) return;
+    this.#dispatch({ is: "resume", afterMs, halted: readHalt(store) });
+  }
+
+  /** Begins a pairing, or opens a login that is linked already. */
+  connect(want: { method: "qr" } | { method: "code"; phone: string }): void {
+    this.#options.fence();
+    if (this.#loaded() === undefined) return;
+    this.#dispatch({ is: "connect", paired: this.#paired, want });
+  }
+
+  /**
+   * Sends messages in order.
+   * @throws AppError "conflict" where no phone is linked, "unavailable" where the session is not open, "rate_limited" where its lane is full.
+   */
+  async send(messages: readonly Outgoing[]): Promise<Outcome[]> {
+    if (!this.#paired) {
+      throw new AppError("conflict", "No phone is linked to this business: connect it and scan the QR code first.");
+    }
+    await this.#openSoon();
+    const undecided = Promise.withResolvers<Outcome>();
+    const timer = setTimeout(() => undecided.resolve({ status: "retry" }), batchDeadlineMs);
+    try {
+      return await this.#lane.send(messages, undecided.promise);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Logs out at WhatsApp, as far as that can be reached, and sets the auth state aside. */
+  async logout(): Promise<void> {
+    this.#options.fence();
+    if (this.#state.is === "open") {
+      await Promise.race([this.#connection?.logout(), Bun.sleep(2_000)]).catch((error: unknown) =>
+        this.#log.warn({ cause: messageOf(error) }, "WhatsApp was not told of the logout; the phone still lists this device"),
+      );
+    }
+    this.#dispatch({ is: "logout" });
+  }
+
+  /** Resolves when no message waits or is on its way. */
+  drained(): Promise<void> {
+    return this.#lane.drained();
+  }
+
+  /** Closes the socket without logging out, and then the store. */
+  async stop(reason?: string): Promise<void> {
+    const connection = this.#connection;
+    this.#dispatch({ is: "stop", ...(reason === undefined ? {} : { reason }) });
+    await connection?.drop();
+    this.#store?.close();
+    this.#store = undefined;
+  }
+
+  view(): SessionView {
+    const state = this.#state;
+    const lastInboundAt = this.#connection?.lastInboundAt ?? this.#lastInboundAt;
+    const reason = "reason" in state ? state.reason : undefined;
+    return {
+      business_id: this.businessId,
+      shard: this.#options.shard,
+      status: this.#status,
+      ...this.#identity,
+      paired: this.#paired,
+      since: new Date(this.#since).toISOString(),
+      queue_depth: this.#lane.depth,
+      last_inbound_at: lastInboundAt === undefined ? null : new Date(lastInboundAt).toISOString(),
+      ...(reason === undefined ? {} : { reason }),
+      ...(state.is === "pairing" && state.show === "qr" ? { qr: state.value, qr_expires_at: new Date(state.expiresAt).toISOString() } : {}),
+      ...(state.is === "pairing" && state.show === "code" ? { code: state.value } : {}),
+    };
+  }
+
+  /** The store, opened where it is not; a store that cannot be used stops the session with the reason. */
+  #loaded(): AuthStore | undefined {
+    if (this.#store) return this.#store;
+    try {
+      this.#store = AuthStore.open(this.#options.storePath, this.businessId, this.#options.keys);
+      this.#renewAuth(this.#store);
+      return this.#store;
+    } catch (error) {
+      this.#storeFault(error);
+      return undefined;
+    }
+  }
+
+  #renewAuth(store: AuthStore): AuthState {
+    this.#auth?.revoke();
+    const auth = new AuthState({ store, fence: this.#options.fence, onFault: (error) => this.#storeFault(error) });
+    this.#auth = auth;
+    this.#paired = auth.paired;
+    this.#identity = identityOf(auth);
+    return auth;
+  }
+
+  #storeFault(error: unknown): void {
+    const reason = messageOf(error);
+    if (error instanceof AuthStoreError) this.#dispatch({ is: "store_refused", reason });
+    else this.#dispatch({ is: "volume_refused", reason: `the auth store does not take writes: ${reason}` });
+  }
+
+  #dispatch(event: Event): void {
+    const before = this.#state;
+    const { state, actions } = transition(before, event, Date.now());
+    this.#state = state;
+    if (before.is === "open" && state.is !== "open") this.#lane.close();
+    if (state.is !== "waiting") clearTimeout(this.#timer);
+    if (event.is === "ended") {
+      this.#options.metrics.ended(event.code);
+      this.#log.info({ code: event.code, state: state.is }, "a connection ended");
+      this.#forgetConnection();
+    }
+    for (const action of actions) this.#perform(action);
+    this.#publish();
+  }
+
+  #perform(action: Action): void {
+    switch (action.do) {
+      case "dial":
+        return this.#dial();
+      case "hang_up":
+        void this.#connection?.drop();
+        return this.#forgetConnection();
+      case "wait":
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => this.#dispatch({ is: "due" }), action.ms);
+        return;
+      case "set_aside":
+        return this.#setAside();
+      case "halt":
+        return this.#noteHalt({ is: action.is, reason: action.reason });
+      case "unhalt":
+        return this.#noteHalt(undefined);
+      case "alarm":
+        this.#options.metrics.alarm();
+        this.#log.error({ alarm: true, reason: action.reason }, "a session needs attention");
+        return;
+    }
+  }
+
+  #dial(): void {
+    const store = this.#loaded();
+    if (store === undefined) return;
+    try {
+      const auth = this.#renewAuth(store);
+      this.#connection = this.#connectionWith(auth);
+    } catch (error) {
+      // A socket that cannot even be made: the address, most likely.
+      this.#log.error({ cause: messageOf(error) }, "a connection could not be begun");
+      this.#dispatch({ is: "ended", code: 500 });
+    }
+  }
+
+  #connectionWith(auth: AuthState): Connection {
+    const { url, ledger, journal, metrics } = this.#options;
+    const pairing = "pairing" in this.#state ? this.#state.pairing : undefined;
+    return new Connection({
+      url,
+      auth,
+      pairingPhone: pairing?.method === "code" ? pairing.phone : undefined,
+      sentMessage: (waMessageId) => ledger.body(this.businessId, waMessageId),
+      logger: this.#log,
+      events: {
+        shown: (show, value, expiresAt) => this.#dispatch({ is: "shown", show, value, expiresAt }),
+        paired: () => {
+          this.#paired = auth.paired;
+          this.#identity = identityOf(auth);
+          this.#dispatch({ is: "paired" });
+        },
+        opened: () => this.#opened(auth),
+        ended: (code) => this.#dispatch({ is: "ended", code }),
+        acknowledged: (waMessageId, refusal) => void this.#lane.acknowledged(waMessageId, refusal),
+        received: async (message) => {
+          await journal.append("inbound", this.businessId, message);
+          metrics.received();
+        },
+        receipt: (receipt) => journal.append("receipts", this.businessId, receipt),
+        volumeRefused: (error) =>
+          this.#dispatch({ is: "volume_refused", reason: `the shard's volume does not take writes: ${messageOf(error)}` }),
+      },
+    });
+  }
+
+  #opened(auth: AuthState): void {
+    this.#paired = auth.paired;
+    this.#identity = identityOf(auth);
+    this.#dispatch({ is: "opened" });
+    const connection = this.#connection;
+    if (this.#state.is !== "open" || connection === undefined) return;
+    this.#lane.open((chat, message, waMessageId) => connection.relay(chat, message, waMessageId));
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+
+  /** An acknowledgement did not come: of the connection nothing more is to be expected. */
+  #overdue(): void {
+    void this.#connection?.drop();
+    this.#dispatch({ is: "ended", code: 408 });
+  }
+
+  #forgetConnection(): void {
+    this.#lastInboundAt = this.#connection?.lastInboundAt ?? this.#lastInboundAt;
+    this.#connection = undefined;
+    this.#auth?.revoke();
+  }
+
+  #noteHalt(halt: Halt | undefined): void {
+    if (this.#store === undefined) return;
+    try {
+      this.#options.fence();
+      writeHalt(this.#store, halt);
+    } catch (error) {
+      this.#log.error({ cause: messageOf(error) }, "a halt could not be noted; a restart will try this login again");
+    }
+  }
+
+  #setAside(): void {
+    this.#auth?.revoke();
+    this.#auth = undefined;
+    this.#store?.close();
+    this.#store = undefined;
+    this.#options.setAside();
+    this.#paired = false;
+    this.#identity = nobody;
+  }
+
+  /** Waits a moment for a session that is on its way to open. */
+  async #openSoon(): Promise<void> {
+    if (this.#state.is === "open") return;
+    if (this.#state.is === "connecting" || this.#state.is === "waiting") {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, holdMs);
+      this.#waiters.push(resolve);
+      await promise;
+      clearTimeout(timer);
+      this.#waiters = this.#waiters.filter((waiter) => waiter !== resolve);
+    }
+    if (this.#status !== "open") {
+      const passing = this.#state.is === "connecting" || this.#state.is === "waiting";
+      const reason = "reason" in this.#state && this.#state.reason !== undefined ? `: ${this.#state.reason}` : "";
+      throw new AppError("unavailable", `The session is ${this.#status}, not open${reason}.`, { retryAfterS: passing ? 2 : 30 });
+    }
+  }
+
+  /** Tells the journal of a status that changed. */
+  #publish(): void {
+    const status = statusOf(this.#state);
+    if (status === this.#status) return;
+    this.#status = status;
+    this.#since = Date.now();
+    const { reason } = this.view();
+    this.#log.info({ status, ...(reason ? { reason } : {}) }, "session");
+    const data: SessionEventData = {
+      event: "session.status",
+      status,
+      ...this.#identity,
+      paired: this.#paired,
+      since: new Date(this.#since).toISOString(),
+      ...(reason ? { reason } : {}),
+    };
+    this.#options.journal
+      .append("events", this.businessId, data)
+      .catch((error: unknown) => this.#log.error({ cause: messageOf(error) }, "a session event could not be written down"));
+  }
+}
+
+function statusOf(state: State): SessionStatus {
+  if (state.is === "pairing") return state.show;
+  return state.is === "waiting" ? "connecting" : state.is;
+}
+
+function identityOf(auth: AuthState): Identity {
+  const { me } = auth.creds;
+  if (!auth.paired || !me) return nobody;
+  return {
+    phone: jidNormalizedUser(me.id).split("@")[0] ?? null,
+    lid: me.lid ? jidNormalizedUser(me.lid) : null,
+    name: me.name && me.name !== "~" ? me.name : null,
+  };
+}

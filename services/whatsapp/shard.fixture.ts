@@ -1,0 +1,163 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { uuidv7, whatsappMessageId } from "../../lib/core/ids.ts";
+import { createLogger } from "../../lib/runtime/log.ts";
+import { createMetrics } from "../../lib/runtime/metrics.ts";
+import type { BatchMessage, JournalStream, SendResult, SessionView } from "../../lib/shard-client/schemas.ts";
+import { until } from "../../lib/testing/until.ts";
+// What stands in for WhatsApp in this service's tests, and nowhere in its product code.
+import { startSimulator } from "../simulator/simulator.ts";
+import type { Simulator } from "../simulator/simulator.ts";
+import { createApp } from "./app.ts";
+import { KeyRing } from "./auth/key_ring.ts";
+import { trustNoiseRoot } from "./noise_root.ts";
+import { Journal } from "./receiving/journal.ts";
+import { Ledger } from "./sending/ledger.ts";
+import { Shard } from "./shard.ts";
+import { ShardMetrics } from "./shard_metrics.ts";
+import { silenceConsole } from "./silent_console.ts";
+import { ShardDb } from "./volume/shard_db.ts";
+import { claimVolume } from "./volume/volume.ts";
+
+export const token = "a-token-for-the-shard-tests";
+export const newKeys = () => `k1:${randomBytes(32).toString("base64")}`;
+export const newVolume = () => mkdtempSync(join(tmpdir(), "shard-"));
+
+let nextPhone = 15_550_000_000;
+/** A number that no other test of this process uses. */
+export const newPhone = () => String(nextPhone++);
+
+export const text = (to: string, body: string): BatchMessage => {
+  const id = uuidv7();
+  return { id, wa_message_id: whatsappMessageId(id), to, type: "text", text: body };
+};
+
+/** The internal API of a shard, as a test calls it: in this process or over the network. */
+export class ShardUnderTest {
+  readonly #call: (path: string, init: RequestInit) => Promise<Response>;
+  readonly #token: string;
+
+  constructor(call: (path: string, init: RequestInit) => Promise<Response>, bearer = token) {
+    this.#call = call;
+    this.#token = bearer;
+  }
+
+  withToken(bearer: string): ShardUnderTest {
+    return new ShardUnderTest(this.#call, bearer);
+  }
+
+  async request(method: string, path: string, body?: unknown): Promise<Response> {
+    return this.#call(path, {
+      method,
+      headers: { authorization: `Bearer ${this.#token}`, "content-type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  }
+
+  async json<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await this.request(method, path, body);
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${answer}`);
+    return (answer === "" ? undefined : JSON.parse(answer)) as T;
+  }
+
+  view(business: string): Promise<SessionView> {
+    return this.json("GET", `/sessions/${business}`);
+  }
+
+  /** Waits until the session has this status. */
+  reaches(business: string, status: SessionView["status"], deadlineMs = 10_000): Promise<SessionView> {
+    const what = `the session to be ${status}`;
+    return until<SessionView | undefined>(
+      async () => {
+        const view = await this.view(business);
+        return view.status === status ? view : undefined;
+      },
+      { what, deadlineMs },
+    );
+  }
+
+  /** Pairs a business with a phone of the simulator by QR. */
+  async pair(simulator: Simulator, business: string, phone: string): Promise<void> {
+    await makePhone(simulator, phone);
+    await this.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    const { qr } = await this.reaches(business, "qr");
+    await control(simulator, "POST", `/phones/${phone}/scan`, { qr });
+    await this.reaches(business, "open");
+  }
+
+  async send(business: string, messages: BatchMessage[]): Promise<SendResult[]> {
+    return (await this.json<{ results: SendResult[] }>("POST", `/sessions/${business}/messages`, { messages })).results;
+  }
+
+  async readJournal<T>(stream: JournalStream): Promise<{ seq: number; business_id: string; data: T }[]> {
+    return (await this.json<{ entries: { seq: number; business_id: string; data: T }[] }>("GET", `/journal/${stream}`)).entries;
+  }
+}
+
+export async function control<T>(simulator: Simulator, method: string, path: string, body?: unknown): Promise<T> {
+  const response = await fetch(simulator.url + path, {
+    method,
+    headers: { "content-type": "application/json" },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const answer = await response.text();
+  if (!response.ok) throw new Error(`simulator: ${method} ${path} answered ${response.status}: ${answer}`);
+  return (answer === "" ? undefined : JSON.parse(answer)) as T;
+}
+
+export const makePhone = (simulator: Simulator, phone: string) => control(simulator, "POST", "/phones", { phone, name: `Phone ${phone}` });
+
+/** The texts that a phone shows, in order, and how many it was sent twice or could not read. */
+export async function screenOf(simulator: Simulator, phone: string) {
+  const { data, duplicates, undecryptable } = await control<{
+    data: { id: string; text?: string; from: string }[];
+    duplicates: number;
+    undecryptable: number;
+  }>(simulator, "GET", `/phones/${phone}/messages`);
+  return { texts: data.map((message) => message.text), ids: data.map((message) => message.id), duplicates, undecryptable };
+}
+
+export type Inbound = { wa_message_id: string; text?: string; chat: string; sender: string };
+export type Receipt = { wa_message_id: string; status: string };
+
+export type InProcess = ShardUnderTest & { shard: Shard; db: ShardDb; stop(): Promise<void> };
+
+/** A shard without HTTP, Consul and Redis, on a volume of its own. */
+export function startShard(options: { simulator: Simulator; volume: string; keys: string; url?: string; fence?: () => void }): InProcess {
+  silenceConsole();
+  trustNoiseRoot(Buffer.from(options.simulator.rootBase64, "base64"));
+  const keys = KeyRing.parse(options.keys);
+  const volume = claimVolume(options.volume, 1);
+  const db = ShardDb.open(volume.file("shard.db"), keys);
+  const journal = new Journal(db);
+  const metrics = createMetrics("whatsapp-shard");
+  const logger = createLogger("whatsapp-shard", (process.env["TEST_LOG_LEVEL"] as "info" | undefined) ?? "error");
+  const shard = new Shard({
+    volume,
+    keys,
+    journal,
+    ledger: new Ledger(db),
+    url: options.url ?? options.simulator.wsUrl,
+    fence: options.fence ?? (() => {}),
+    logger,
+    metrics: new ShardMetrics(metrics),
+  });
+  shard.resume();
+  const app = createApp({ shard, journal, token, logger, metrics, ready: () => [] });
+  const api = new ShardUnderTest(async (path, init) => app.request(path, init));
+  return Object.assign(api, {
+    shard,
+    db,
+    stop: async () => {
+      await shard.stop("the test is over", 0);
+      db.close();
+      volume.release();
+    },
+  });
+}
+
+export { startSimulator };
+export type { Simulator };

@@ -1,0 +1,287 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { uuidv7 } from "../../lib/core/ids.ts";
+import { until } from "../../lib/testing/until.ts";
+import { AuthStore } from "./auth/auth_store.ts";
+import { KeyRing } from "./auth/key_ring.ts";
+import { trustNoiseRoot } from "./noise_root.ts";
+import { control, makePhone, newKeys, newPhone, newVolume, screenOf, startShard, startSimulator, text } from "./shard.fixture.ts";
+import type { Inbound, InProcess, Receipt, Simulator } from "./shard.fixture.ts";
+
+let simulator: Simulator;
+let volume: string;
+let keys: string;
+let shard: InProcess;
+let business: string;
+let phone: string;
+let contact: string;
+
+beforeAll(() => {
+  simulator = startSimulator();
+});
+afterAll(() => simulator.stop());
+beforeEach(async () => {
+  volume = newVolume();
+  keys = newKeys();
+  shard = startShard({ simulator, volume, keys });
+  [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
+  await makePhone(simulator, contact);
+});
+afterEach(async () => {
+  await control(simulator, "DELETE", "/faults");
+  await shard.stop();
+  rmSync(volume, { recursive: true });
+});
+
+const fault = (kind: string, more: object = {}) => control<{ struck: number }>(simulator, "POST", "/faults", { kind, phone, ...more });
+const write = (body: string) => control(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: body });
+const waitingMail = async () =>
+  (await control<{ devices: { waiting: number }[] }>(simulator, "GET", `/phones/${phone}`)).devices.reduce((sum, { waiting }) => sum + waiting, 0);
+const received = async () => (await shard.readJournal<Inbound>("inbound")).map((entry) => entry.data.text);
+const restart = async () => {
+  await shard.stop();
+  shard = startShard({ simulator, volume, keys });
+};
+
+describe("the way of a message", () => {
+  test("pairs by QR, sends in order, journals the ticks and what is answered", async () => {
+    await shard.pair(simulator, business, phone);
+    expect(await shard.view(business)).toMatchObject({ status: "open", phone, paired: true, name: `Phone ${phone}` });
+
+    const batch = ["one", "two", "three"].map((body) => text(contact, body));
+    const results = await shard.send(business, batch);
+    expect(results.map(({ id, status }) => ({ id, status }))).toEqual(batch.map(({ id }) => ({ id, status: "sent" })));
+    expect(await until(async () => (({ texts }) => texts.length === 3 && texts)(await screenOf(simulator, contact)))).toEqual([
+      "one",
+      "two",
+      "three",
+    ]);
+    const read = async () => (await shard.readJournal<Receipt>("receipts")).filter(({ data }) => data.status === "read");
+    await until(async () => (await read()).length === 3, { what: "three messages to be read" });
+
+    await write("thank you");
+    await until(async () => (await received()).length > 0, { what: "the answer" });
+    const [entry] = await shard.readJournal<Inbound>("inbound");
+    expect(entry).toMatchObject({ business_id: business, data: { text: "thank you", chat: `${contact}@s.whatsapp.net` } });
+    expect((await shard.request("POST", "/journal/inbound/ack", { through: entry!.seq })).status).toBe(204);
+    expect(await received()).toEqual([]);
+  });
+
+  test("pairs by a code that is typed into the phone", async () => {
+    await makePhone(simulator, phone);
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "code", phone });
+    const { code } = await shard.reaches(business, "code");
+    expect(code).toMatch(/^[A-Z0-9]{8}$/);
+    await control(simulator, "POST", `/phones/${phone}/enter_code`, { code });
+    await shard.reaches(business, "open");
+  });
+
+  test("a batch that is repeated is answered again and sent once, also after a restart", async () => {
+    await shard.pair(simulator, business, phone);
+    const batch = [text(contact, "once"), text(contact, "and once")];
+    const [first, again] = await Promise.all([shard.send(business, batch), shard.send(business, batch)]);
+    expect(again).toEqual(first);
+    await restart();
+    await shard.reaches(business, "open");
+    expect(await shard.send(business, batch)).toEqual(first);
+    const screen = await screenOf(simulator, contact);
+    expect(screen).toMatchObject({ texts: ["once", "and once"], duplicates: 0 });
+  });
+
+  test("a refused message fails with WhatsApp's code, and stays failed", async () => {
+    await shard.pair(simulator, business, phone);
+    await fault("ack_refuse", { code: 463, times: 1 });
+    const message = text(contact, "to a stranger");
+    const [result] = await shard.send(business, [message]);
+    expect(result).toMatchObject({ status: "failed", error: { code: "463" } });
+    expect((await shard.send(business, [message]))[0]).toEqual(result!);
+  });
+
+  test("messages that cross each other in one chat all arrive, in order, at both ends", async () => {
+    await shard.pair(simulator, business, phone);
+    const bodies = Array.from({ length: 60 }, (_, i) => `message ${i}`);
+    const sending = shard.send(business, bodies.slice(0, 50).map((body) => text(contact, body)));
+    for (const body of bodies) await write(body);
+    expect((await sending).every(({ status }) => status === "sent")).toBeTrue();
+    await until(async () => (await received()).length >= 60, { what: "60 messages in the journal" });
+    expect(await received()).toEqual(bodies);
+    const screen = await until(async () => ((now) => now.texts.length >= 50 && now)(await screenOf(simulator, contact)));
+    expect(screen).toMatchObject({ texts: bodies.slice(0, 50), duplicates: 0, undecryptable: 0 });
+  });
+
+  test("a chat given as a JID reaches the same person", async () => {
+    await shard.pair(simulator, business, phone);
+    expect(await shard.send(business, [text(`${contact}@s.whatsapp.net`, "by JID")])).toMatchObject([{ status: "sent" }]);
+    await until(async () => (await screenOf(simulator, contact)).texts.join() === "by JID");
+  });
+});
+
+describe("how a session ends and returns", () => {
+  test("a login on the volume opens after a restart without a new QR", async () => {
+    await shard.pair(simulator, business, phone);
+    await restart();
+    await shard.reaches(business, "open");
+    expect((await shard.send(business, [text(contact, "back")]))[0]?.status).toBe("sent");
+  });
+
+  test.each(["drop", "unavailable", "restart"])("after %s it opens again by itself, and a batch sent meanwhile waits for it", async (kind) => {
+    await shard.pair(simulator, business, phone);
+    expect((await fault(kind)).struck).toBe(1);
+    // Told that it is unavailable, it leaves WhatsApp alone for seconds; a connect ends that wait.
+    if (kind === "unavailable") {
+      await shard.reaches(business, "connecting");
+      await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    }
+    const message = text(contact, "in spite of it");
+    await until(
+      async () => {
+        const response = await shard.request("POST", `/sessions/${business}/messages`, { messages: [message] });
+        return response.ok && ((await response.json()) as { results: { status: string }[] }).results[0]?.status === "sent";
+      },
+      { what: "the message to be sent", everyMs: 200, deadlineMs: 15_000 },
+    );
+    await until(async () => (await screenOf(simulator, contact)).texts.length === 1);
+    expect(await screenOf(simulator, contact)).toMatchObject({ texts: ["in spite of it"] });
+  });
+
+  test("440: it stops as conflict, does not fight, and opens on request", async () => {
+    await shard.pair(simulator, business, phone);
+    await fault("replaced");
+    const { reason } = await shard.reaches(business, "conflict");
+    expect(reason).toContain("440");
+    const refused = await shard.request("POST", `/sessions/${business}/messages`, { messages: [text(contact, "x")] });
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "30"]);
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    await shard.reaches(business, "open");
+  });
+
+  test("a conflict is not forgotten by a restart", async () => {
+    await shard.pair(simulator, business, phone);
+    await fault("replaced");
+    await shard.reaches(business, "conflict");
+    await restart();
+    expect((await shard.view(business)).status).toBe("conflict");
+  });
+
+  test("401: logged out, the auth state set aside, a new pairing possible", async () => {
+    await shard.pair(simulator, business, phone);
+    await fault("logged_out");
+    expect(await shard.reaches(business, "logged_out")).toMatchObject({ paired: false });
+    expect(readdirSync(join(volume, "set-aside"))).toEqual([expect.stringContaining(business)]);
+    const refused = await shard.request("POST", `/sessions/${business}/messages`, { messages: [text(contact, "x")] });
+    expect(refused.status).toBe(409);
+    await shard.pair(simulator, business, phone);
+  });
+
+  test("403: stopped with the reason, the auth state kept", async () => {
+    await shard.pair(simulator, business, phone);
+    await fault("login_failure", { reason: "403", times: 1 });
+    await fault("drop");
+    expect(await shard.reaches(business, "disconnected")).toMatchObject({ paired: true, reason: expect.stringContaining("403") });
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    await shard.reaches(business, "open");
+  });
+
+  test("a 401 right after the pairing is not taken for a logout", async () => {
+    await makePhone(simulator, phone);
+    await fault("login_failure", { reason: "401", times: 1 });
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    const { qr } = await shard.reaches(business, "qr");
+    await control(simulator, "POST", `/phones/${phone}/scan`, { qr });
+    await shard.reaches(business, "open");
+  });
+
+  test("a logout on request tells WhatsApp, frees the name and keeps the state aside", async () => {
+    await shard.pair(simulator, business, phone);
+    expect((await shard.request("DELETE", `/sessions/${business}`)).status).toBe(204);
+    expect((await shard.request("GET", `/sessions/${business}`)).status).toBe(404);
+    const { devices } = await control<{ devices: unknown[] }>(simulator, "GET", `/phones/${phone}`);
+    expect(devices).toEqual([]);
+    expect(existsSync(join(volume, "sessions", business))).toBeFalse();
+    await shard.pair(simulator, business, phone);
+  });
+});
+
+describe("what WhatsApp is told", () => {
+  test("nothing is acknowledged that could not be written down; it comes again and is kept", async () => {
+    await shard.pair(simulator, business, phone);
+    const write_ = shard.db.write.bind(shard.db);
+    shard.db.write = () => Promise.reject(new Error("database or disk is full"));
+    await write("important");
+    const { reason } = await shard.reaches(business, "connecting");
+    expect(reason).toContain("database or disk is full");
+    expect(await waitingMail()).toBe(1);
+    expect(await received()).toEqual([]);
+
+    shard.db.write = write_;
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    await until(async () => (await received()).join() === "important", { what: "the redelivery" });
+    await until(async () => (await waitingMail()) === 0, { what: "the acknowledgement" });
+  });
+
+  test("a tick that could not be written down comes again", async () => {
+    await shard.pair(simulator, business, phone);
+    await fault("ticks", { mode: "delayed", ms: 300 });
+    await shard.send(business, [text(contact, "x")]);
+    const write_ = shard.db.write.bind(shard.db);
+    shard.db.write = () => Promise.reject(new Error("database or disk is full"));
+    await shard.reaches(business, "connecting");
+    shard.db.write = write_;
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    const ticks = async () => (await shard.readJournal<Receipt>("receipts")).map(({ data }) => data.status);
+    await until(async () => (await ticks()).includes("delivered") && (await ticks()).includes("read"), { what: "both ticks" });
+  });
+});
+
+describe("stores that cannot be used", () => {
+  test.each([
+    ["under another key", "wrong_key", "sealed under another key"],
+    ["cut short", "cut", "malformed"],
+    ["of something else", "foreign", "not a database"],
+  ])("one %s stops its own session only, and is left as it was", async (_what, how, reason) => {
+    const other = uuidv7();
+    await shard.pair(simulator, business, phone);
+    await shard.pair(simulator, other, newPhone());
+    await shard.stop();
+    const path = join(volume, "sessions", business, "auth.db");
+    if (how === "wrong_key") {
+      rmSync(path);
+      AuthStore.open(path, business, KeyRing.parse(newKeys())).close();
+    } else if (how === "cut") truncateSync(path, 6000);
+    else writeFileSync(path, "not a database".repeat(500));
+    const before = readFileSync(path);
+
+    shard = startShard({ simulator, volume, keys });
+    await shard.reaches(other, "open");
+    expect(await shard.view(business)).toMatchObject({ status: "auth_error", reason: expect.stringContaining(reason) });
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    expect((await shard.view(business)).status).toBe("auth_error");
+    expect(readFileSync(path)).toEqual(before);
+  });
+});
+
+test("a server whose certificate another root signed gets no login", async () => {
+  await shard.pair(simulator, business, phone);
+  await shard.stop();
+  shard = startShard({ simulator, volume, keys });
+  trustNoiseRoot(new Uint8Array(32).fill(9));
+  expect(await shard.reaches(business, "connecting")).toMatchObject({ paired: true });
+  await until(async () => (await shard.view(business)).reason?.includes("certificate"), { what: "the refusal of the certificate" });
+});
+
+describe("what the API refuses", () => {
+  const statusOf = async (method: string, path: string, body?: unknown) => (await shard.request(method, path, body)).status;
+
+  test("a wrong token, an unknown business, and what is malformed, each with its field", async () => {
+    expect(await statusOf("GET", "/sessions")).toBe(200);
+    expect((await shard.withToken("another-token").request("GET", "/sessions")).status).toBe(401);
+    expect(await statusOf("GET", `/sessions/${uuidv7()}`)).toBe(404);
+    expect(await statusOf("GET", "/sessions/not-an-id")).toBe(400);
+    expect(await statusOf("GET", "/journal/nothing")).toBe(400);
+    expect(await statusOf("POST", `/sessions/${business}/connect`, { method: "code" })).toBe(400);
+    const response = await shard.request("POST", `/sessions/${business}/messages`, { messages: [{ ...text(contact, "x"), to: "" }] });
+    expect(response.headers.get("content-type")).toContain("application/problem+json");
+    expect(await response.json()).toMatchObject({ errors: [{ field: "messages.0.to" }] });
+  });
+});

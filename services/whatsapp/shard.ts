@@ -1,0 +1,125 @@
+import { existsSync, readdirSync } from "node:fs";
+import { z } from "zod";
+import { AppError } from "../../lib/core/errors.ts";
+import type { Logger } from "../../lib/runtime/log.ts";
+import type { ConnectRequest } from "../../lib/shard-client/schemas.ts";
+import type { KeyRing } from "./auth/key_ring.ts";
+import { purgeAside, setAside } from "./auth/set_aside.ts";
+import type { Journal } from "./receiving/journal.ts";
+import type { Ledger } from "./sending/ledger.ts";
+import { Session } from "./session/session.ts";
+import type { ShardMetrics } from "./shard_metrics.ts";
+import type { Volume } from "./volume/volume.ts";
+
+export type ShardOptions = {
+  volume: Volume;
+  keys: KeyRing;
+  journal: Journal;
+  ledger: Ledger;
+  /** WhatsApp's WebSocket. */
+  url: string;
+  fence: () => void;
+  logger: Logger;
+  metrics: ShardMetrics;
+};
+
+/** Between two logins that are resumed: what a login costs of one core, so that the first ones open while the last ones begin. */
+const staggerMs = 12;
+const housekeepingMs = 3_600_000;
+
+const businessId = z.uuid();
+
+/** The sessions of the businesses that are assigned to this process. */
+export class Shard {
+  readonly #options: ShardOptions;
+  readonly #sessions = new Map<string, Session>();
+  #housekeeping: ReturnType<typeof setInterval> | undefined;
+  #stopped: string | undefined;
+
+  constructor(options: ShardOptions) {
+    this.#options = options;
+    options.metrics.observe({
+      sessions: () => this.#sessions.values(),
+      journalDepth: () => ({
+        inbound: options.journal.depth("inbound"),
+        receipts: options.journal.depth("receipts"),
+        events: options.journal.depth("events"),
+      }),
+    });
+  }
+
+  /** Opens the logins that are on the volume, one after the other. */
+  resume(): void {
+    const folder = this.#options.volume.file("sessions");
+    const found = existsSync(folder) ? readdirSync(folder).filter((name) => businessId.safeParse(name).success) : [];
+    for (const [position, id] of found.entries()) this.#session(id).resume(position * staggerMs);
+    this.#options.logger.info({ sessions: found.length }, "resuming");
+    this.#keepHouse();
+    this.#housekeeping = setInterval(() => this.#keepHouse(), housekeepingMs);
+  }
+
+  sessions(): Session[] {
+    return [...this.#sessions.values()];
+  }
+
+  /** @throws AppError "not_found" */
+  get(id: string): Session {
+    const session = this.#sessions.get(id);
+    if (session === undefined) throw new AppError("not_found", `Business ${id} has no session on shard ${this.#options.volume.shard}.`);
+    return session;
+  }
+
+  connect(id: string, request: ConnectRequest): Session {
+    this.#options.fence();
+    if (this.#stopped !== undefined) throw new AppError("unavailable", this.#stopped, { retryAfterS: 5 });
+    const session = this.#session(id);
+    session.connect(request.method === "code" ? { method: "code", phone: request.phone! } : { method: "qr" });
+    return session;
+  }
+
+  /** Logs a business out and forgets its session. */
+  async logout(id: string): Promise<void> {
+    const session = this.get(id);
+    await session.logout();
+    this.#sessions.delete(id);
+  }
+
+  /** Lets what is on its way arrive, for at most `graceMs`, and closes all sessions without logging out. */
+  async stop(reason: string, graceMs: number): Promise<void> {
+    this.#stopped = reason;
+    clearInterval(this.#housekeeping);
+    const sessions = this.sessions();
+    const grace = Promise.withResolvers<void>();
+    const timer = setTimeout(grace.resolve, graceMs);
+    await Promise.race([Promise.all(sessions.map((session) => session.drained())), grace.promise]);
+    clearTimeout(timer);
+    await Promise.all(sessions.map((session) => session.stop(reason)));
+  }
+
+  #session(id: string): Session {
+    const known = this.#sessions.get(id);
+    if (known) return known;
+    const { volume, keys, ledger, journal, url, logger, metrics, fence } = this.#options;
+    const session = new Session({
+      businessId: id,
+      shard: volume.shard,
+      storePath: volume.file("sessions", id, "auth.db"),
+      keys,
+      ledger,
+      journal,
+      url,
+      logger,
+      metrics,
+      fence,
+      setAside: () => setAside(volume.file("sessions"), volume.file("set-aside"), id),
+    });
+    this.#sessions.set(id, session);
+    return session;
+  }
+
+  #keepHouse(): void {
+    const { volume, ledger, logger } = this.#options;
+    purgeAside(volume.file("set-aside"));
+    ledger.purge().catch((error: unknown) => logger.error({ error }, "the ledger could not be purged"));
+  }
+}

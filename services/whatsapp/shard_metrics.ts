@@ -1,0 +1,56 @@
+import type { Metrics } from "../../lib/runtime/metrics.ts";
+import type { SessionStatus } from "../../lib/shard-client/schemas.ts";
+import { sessionStatus } from "../../lib/shard-client/schemas.ts";
+
+/** What is read at each scrape. */
+export type ShardGauges = {
+  sessions(): Iterable<{ status: SessionStatus }>;
+  journalDepth(): Record<string, number>;
+};
+
+/** What a shard counts. */
+export class ShardMetrics {
+  readonly #verdicts;
+  readonly #seconds;
+  readonly #received;
+  readonly #ended;
+  readonly #alarms;
+  readonly #metrics: Metrics;
+
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics;
+    this.#verdicts = metrics.counter("whatsapp_sends_total", "Messages that WhatsApp's server answered.", ["result"]);
+    this.#seconds = metrics.histogram("whatsapp_ack_seconds", "From handing a message over to WhatsApp's answer.");
+    this.#received = metrics.counter("whatsapp_received_total", "Messages received and journaled.");
+    this.#ended = metrics.counter("whatsapp_connections_ended_total", "Ends of connections by status.", ["code"]);
+    this.#alarms = metrics.counter("whatsapp_alarms_total", "Sessions that need somebody's attention.");
+  }
+
+  /** Adds the values that are read at each scrape. */
+  observe(gauges: ShardGauges): void {
+    this.#metrics.gauge("whatsapp_sessions", "Sessions by status.", ["status"], (gauge) => {
+      for (const status of sessionStatus.options) gauge.set({ status }, 0);
+      for (const { status } of gauges.sessions()) gauge.inc({ status });
+    });
+    this.#metrics.gauge("whatsapp_journal_entries", "Entries that Postgres does not have yet.", ["stream"], (gauge) => {
+      for (const [stream, depth] of Object.entries(gauges.journalDepth())) gauge.set({ stream }, depth);
+    });
+  }
+
+  verdict(result: "sent" | "failed", ms: number): void {
+    this.#verdicts.inc({ result });
+    this.#seconds.observe(ms / 1000);
+  }
+
+  received(): void {
+    this.#received.inc();
+  }
+
+  ended(code: number): void {
+    this.#ended.inc({ code: String(code) });
+  }
+
+  alarm(): void {
+    this.#alarms.inc();
+  }
+}

@@ -1,0 +1,82 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { z } from "zod";
+import type { ConsulClient } from "../../../lib/consul/client.ts";
+import { holdLock } from "../../../lib/consul/lock.ts";
+import type { HeldLock } from "../../../lib/consul/lock.ts";
+import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { Volume } from "./volume.ts";
+
+/** This process's claim on its shard number. */
+export type Owner = {
+  /** Throws once another process owns the shard. Asked before each write to a store and each batch. */
+  fence(): void;
+  /** Consul's LockIndex at the moment of taking over: an owner with a higher one is the later. */
+  readonly token: number;
+  readonly state: HeldLock["state"];
+  release(): Promise<void>;
+};
+
+export type OwnerOptions = {
+  consul: ConsulClient;
+  volume: Volume;
+  /** host:port, for whoever wants to know who owns the shard. */
+  address: string;
+  logger: Logger;
+  /** Another process owns the shard: stop everything. */
+  onLost: (holder: string) => void;
+};
+
+const record = z.object({ session: z.string(), token: z.int().min(0) });
+
+export class ShardLost extends AppError {
+  constructor(shard: number) {
+    super("unavailable", `Shard ${shard} is owned by another process now.`, { retryAfterS: 5 });
+  }
+}
+
+/**
+ * Takes the shard's lock in Consul. The session that holds it is noted on the volume: whoever has the volume knows
+ * that its predecessor is dead, destroys that session and need not wait until Consul reaps it.
+ *
+ * @throws LockHeldElsewhere where another process owns the shard number on another volume.
+ */
+export async function claimShard({ consul, volume, address, logger, onLost }: OwnerOptions): Promise<Owner> {
+  const path = volume.file("owner.json");
+  const predecessor = readRecord(path, logger);
+  const lock = await holdLock({
+    consul,
+    key: `prosaas/whatsapp/shards/${volume.shard}/owner`,
+    value: JSON.stringify({ address, pid: process.pid, since: new Date().toISOString() }),
+    previousSession: predecessor?.session ?? null,
+    previousToken: predecessor?.token ?? null,
+    onLost,
+    onHeld: (held) => {
+      writeFileSync(`${path}.new`, `${JSON.stringify(held)}\n`, { flush: true });
+      renameSync(`${path}.new`, path);
+    },
+    onError: (error) => logger.warn({ cause: messageOf(error) }, "Consul does not answer; the shard goes on"),
+  });
+  return {
+    get token() {
+      return lock.token;
+    },
+    get state() {
+      return lock.state;
+    },
+    fence: () => {
+      if (lock.state === "lost") throw new ShardLost(volume.shard);
+    },
+    release: () => lock.release(),
+  };
+}
+
+function readRecord(path: string, logger: Logger): z.infer<typeof record> | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    return record.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch (error) {
+    logger.warn({ cause: messageOf(error) }, "owner.json cannot be read: the predecessor's lock has to run out by itself");
+    return undefined;
+  }
+}

@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { testRedisUrl } from "../../lib/testing/servers.ts";
+import { until } from "../../lib/testing/until.ts";
+import { shardToken } from "./testing/shard.ts";
+import { createTestWorkers } from "./testing/workers.ts";
+import type { TestWorkers } from "./testing/workers.ts";
+
+/* The program itself, as a process of its own: what a kill does to it cannot be shown from within. */
+
+let workers: TestWorkers;
+let business: string;
+const processes: Bun.Subprocess[] = [];
+beforeEach(async () => {
+  workers = await createTestWorkers();
+  business = await workers.business();
+});
+afterEach(async () => {
+  for (const child of processes.splice(0)) {
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+  await workers.close();
+});
+
+async function startWorker(
+  group: string,
+): Promise<{ child: Bun.Subprocess<"ignore", "pipe", "inherit">; port: number; output: () => string }> {
+  const child = Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
+    env: {
+      PATH: process.env["PATH"],
+      WORKER_GROUP: group,
+      REDIS_URL: testRedisUrl(),
+      DATABASE_URL_POOLER: workers.database.appUrl,
+      SHARD_TOKEN: shardToken,
+      BAILEYS_SHARD_1_URL: workers.shard.url,
+      // As under Nomad, which registers the process; nothing needs to listen here.
+      NOMAD_ALLOC_ID: "test",
+      CONSUL_HTTP_ADDR: "127.0.0.1:9",
+    },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  processes.push(child);
+  let output = "";
+  void (async () => {
+    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) output += chunk;
+  })();
+  const port = await until(() => /"port":(\d+)/.exec(output)?.[1], { what: "a worker that listens" });
+  return { child, port: Number(port), output: () => output };
+}
+
+const fill = async (count: number) => {
+  for (let i = 0; i < count; i++) await workers.queueMessage(business, `1555000000${i % 4}@s.whatsapp.net`, `${i}`);
+};
+const expectEachOnceInOrder = (count: number) =>
+  expect(workers.shard.deliveries.map(({ text }) => text)).toEqual(Array.from({ length: count }, (_, i) => `${i}`));
+const allSent = (deadlineMs: number) =>
+  until(async () => (await workers.rows(business)).every((row) => row.status === "sent"), { what: "all messages sent", deadlineMs });
+
+test("a worker killed with -9 in mid-batch: another finishes within 8 s, and each message is sent once", async () => {
+  const gate = Promise.withResolvers<void>();
+  workers.shard.beforeAnswer = async () => {
+    if (workers.shard.batches.length === 2) await gate.promise;
+    return undefined;
+  };
+  await fill(130);
+  const victim = await startWorker("high");
+  await workers.producer.wake("send", { business_id: business });
+  await until(() => workers.shard.batches.length === 2, { what: "the second batch" });
+  const survivor = await startWorker("high");
+  victim.child.kill("SIGKILL");
+  await victim.child.exited;
+  gate.resolve();
+  const killed = performance.now();
+  await allSent(8_000);
+  expect(performance.now() - killed).toBeLessThan(8_000);
+  expectEachOnceInOrder(130);
+  expect(survivor.output()).toContain("job taken over from a worker that died");
+}, 40_000);
+
+test("a worker told to stop ends its batch, hands the rest to another and exits 0", async () => {
+  const gate = Promise.withResolvers<void>();
+  workers.shard.beforeAnswer = async () => {
+    if (workers.shard.batches.length === 1) await gate.promise;
+    return undefined;
+  };
+  await fill(130);
+  const first = await startWorker("high");
+  await workers.producer.wake("send", { business_id: business });
+  await until(() => workers.shard.batches.length === 1, { what: "the first batch" });
+  first.child.kill("SIGTERM");
+  await until(() => first.output().includes('"stopping"'), { what: "the worker to begin to stop" });
+  gate.resolve();
+  expect(await first.child.exited).toBe(0);
+  expect(workers.shard.deliveries.length).toBe(50);
+  await startWorker("high");
+  await allSent(10_000);
+  expectEachOnceInOrder(130);
+}, 40_000);
+
+test("a worker of all groups serves every queue, sweeps, and answers its operator", async () => {
+  await fill(3);
+  const { port } = await startWorker("all");
+  await allSent(10_000);
+  expectEachOnceInOrder(3);
+  const get = async (path: string) => await fetch(`http://127.0.0.1:${port}${path}`);
+  expect((await get("/health")).status).toBe(200);
+  expect(await (await get("/ready")).json()).toMatchObject({ status: "ready" });
+  const metrics = await (await get("/metrics")).text();
+  expect(metrics).toContain('prosaas_queue_depth{queue="recordings",state="waiting"');
+  expect(metrics).toContain('prosaas_send_results_total{status="sent",service="prosaas-worker-all"} 3');
+}, 40_000);
+
+test("a worker without its settings names every fault and exits 2", async () => {
+  const child = Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
+    env: { PATH: process.env["PATH"], WORKER_GROUP: "urgent", BAILEYS_SHARD_0_URL: "http://127.0.0.1:1" },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const faults = await new Response(child.stderr).text();
+  expect(await child.exited).toBe(2);
+  for (const name of ["WORKER_GROUP", "REDIS_URL", "DATABASE_URL_POOLER", "SHARD_TOKEN", "BAILEYS_SHARD_0_URL"])
+    expect(faults).toContain(name);
+});

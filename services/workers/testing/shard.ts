@@ -1,0 +1,107 @@
+import { Hono } from "hono";
+import { bearer } from "../../../lib/runtime/http.ts";
+import { batchRequest, journalAck } from "../../../lib/shard-client/schemas.ts";
+import type { BatchMessage, JournalStream, SendResult } from "../../../lib/shard-client/index.ts";
+
+export const shardToken = "token-of-the-test-shards";
+
+export type Delivery = { business_id: string; chat: string; text: string; wa_message_id: string };
+
+type Entry = { seq: number; business_id: string; at: string; data: unknown };
+type Batch = { business_id: string; messages: BatchMessage[] };
+
+/**
+ * A shard at the seam: a real HTTP server that keeps the contract's promises (ledger, order, journal until
+ * acknowledged) and whose WhatsApp is an array. Faults are put between it and its caller.
+ */
+export function startTestShard() {
+  const deliveries: Delivery[] = [];
+  const batches: Batch[] = [];
+  const ledger = new Map<string, SendResult>();
+  const journal = new Map<JournalStream, Entry[]>();
+  let seq = 0;
+
+  const shard = {
+    /** What reached WhatsApp, in order; something in here twice was sent twice. */
+    deliveries,
+    /** Every batch as it arrived, repeated ones too. */
+    batches,
+    /** Before a batch is handled: a Response refuses it. */
+    refuse: (_batch: Batch): Response | undefined => undefined,
+    /** What WhatsApp makes of a message; "sent" where it says nothing. */
+    decide: (_message: BatchMessage): Pick<SendResult, "status" | "error"> | undefined => undefined,
+    /** Awaited after a batch was handled, before it is answered. */
+    beforeAnswer: async (): Promise<Response | undefined> => undefined,
+    /** Appends to the journal as it is, sense or nonsense. */
+    append: (stream: JournalStream, business_id: string, data: unknown) => {
+      const entries = journal.get(stream) ?? [];
+      journal.set(stream, entries);
+      entries.push({ seq: ++seq, business_id, at: new Date().toISOString(), data });
+    },
+    unacknowledged: (stream: JournalStream) => journal.get(stream)?.length ?? 0,
+    /** Before a page of the journal is given out. */
+    refuseJournal: (): Response | undefined => undefined,
+    url: "",
+    stop: async () => {},
+  };
+
+  const handle = (business_id: string, message: BatchMessage): SendResult => {
+    const known = ledger.get(message.wa_message_id);
+    if (known !== undefined) return known;
+    const decision = shard.decide(message) ?? { status: "sent" };
+    const result: SendResult = { id: message.id, wa_message_id: message.wa_message_id, ...decision };
+    if (result.status === "retry") return result;
+    if (result.status === "sent") {
+      result.sent_at = new Date().toISOString();
+      deliveries.push({ business_id, chat: message.to, text: message.text, wa_message_id: message.wa_message_id });
+    }
+    ledger.set(message.wa_message_id, result);
+    return result;
+  };
+
+  const app = new Hono();
+  app.use("*", bearer(shardToken));
+  app.post("/sessions/:id/messages", async (c) => {
+    const batch = { business_id: c.req.param("id"), ...batchRequest.parse(await c.req.json()) };
+    batches.push(batch);
+    const refused = shard.refuse(batch);
+    if (refused) return refused;
+    const results: SendResult[] = [];
+    const held = new Set<string>();
+    for (const message of batch.messages) {
+      const result: SendResult = held.has(message.to)
+        ? { id: message.id, wa_message_id: message.wa_message_id, status: "retry" }
+        : handle(batch.business_id, message);
+      if (result.status === "retry") held.add(message.to);
+      results.push(result);
+    }
+    return (await shard.beforeAnswer()) ?? c.json({ results });
+  });
+  app.get("/journal/:stream", (c) => {
+    const refused = shard.refuseJournal();
+    if (refused) return refused;
+    const entries = journal.get(c.req.param("stream") as JournalStream) ?? [];
+    const limit = Number(c.req.query("limit") ?? 500);
+    return c.json({ entries: entries.slice(0, limit), more: entries.length > limit });
+  });
+  app.post("/journal/:stream/ack", async (c) => {
+    const { through } = journalAck.parse(await c.req.json());
+    const stream = c.req.param("stream") as JournalStream;
+    journal.set(
+      stream,
+      (journal.get(stream) ?? []).filter((entry) => entry.seq > through),
+    );
+    return c.body(null, 204);
+  });
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: app.fetch });
+  shard.url = `http://127.0.0.1:${server.port}`;
+  shard.stop = () => server.stop(true);
+  return shard;
+}
+
+export type TestShard = ReturnType<typeof startTestShard>;
+
+/** An answer of the kind a shard gives while it cannot. */
+export function refusal(status: number, detail: string): Response {
+  return Response.json({ title: "refused", status, detail }, { status, headers: { "retry-after": "1" } });
+}

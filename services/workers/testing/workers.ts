@@ -1,0 +1,90 @@
+import { uuidv7, whatsappMessageId } from "../../../lib/core/ids.ts";
+import { forBusiness, forPlatform, insertBusiness, submitMessage, upsertSessions } from "../../../lib/db/index.ts";
+import type { Message } from "../../../lib/db/index.ts";
+import type { QueueName } from "../../../lib/queues/index.ts";
+import { startScheduler } from "../../../lib/queues/scheduler.ts";
+import type { Scheduler } from "../../../lib/queues/scheduler.ts";
+import type { QueueWorkerOptions } from "../../../lib/queues/worker.ts";
+import { createRedis } from "../../../lib/redis/client.ts";
+import { createRouterOver } from "../../../lib/routing/index.ts";
+import { createMetrics } from "../../../lib/runtime/metrics.ts";
+import { createLogger } from "../../../lib/runtime/log.ts";
+import { createShardClient } from "../../../lib/shard-client/index.ts";
+import { createMigratedDatabase } from "../../../lib/testing/database.ts";
+import { createTestQueues } from "../../../lib/testing/queues.ts";
+import { testRedisUrl } from "../../../lib/testing/servers.ts";
+import type { Deps } from "../deps.ts";
+import { createHandlers } from "../jobs.ts";
+import { createWorkMetrics } from "../work_metrics.ts";
+import { shardToken, startTestShard } from "./shard.ts";
+
+/** The workers' jobs over real Postgres and Redis, and one shard at the seam. */
+export async function createTestWorkers() {
+  const database = await createMigratedDatabase();
+  const queues = await createTestQueues();
+  const redis = createRedis(testRedisUrl(), "command");
+  const shard = startTestShard();
+  const addresses = new Map([[1, { shard: 1, url: shard.url }]]);
+  const log: Record<string, unknown>[] = [];
+  const metrics = createMetrics("test");
+  const deps: Deps = {
+    db: database.db,
+    redis,
+    router: createRouterOver({ addresses, ageMs: () => 0, ready: Promise.resolve() }, () => 1),
+    shards: createShardClient({ token: shardToken, timeoutMs: 5_000 }),
+    producer: queues.producer,
+    logger: createLogger("test", "info", { write: (line: string) => void log.push(JSON.parse(line)) }),
+    metrics: createWorkMetrics(metrics),
+    leaseTimes: { ttlMs: 2_000, renewMs: 100 },
+  };
+  const handlers = createHandlers(deps);
+  const schedulers: Scheduler[] = [];
+
+  return {
+    ...queues,
+    database,
+    deps,
+    handlers,
+    shard,
+    addresses,
+    metrics,
+    log,
+    serve: (queue: QueueName, options: Partial<QueueWorkerOptions> = {}) => queues.serve(queue, handlers, options),
+    /** Runs the sweep as often as a test can wait for. */
+    sweep: async () => {
+      await queues.serve("maintenance", handlers);
+      const sweeping = { job: "sweep", payload: {}, everyMs: 200 } as const;
+      schedulers.push(
+        startScheduler({ redis: queues.redis, served: ["maintenance"], onError: () => {}, schedules: [sweeping], assertEveryMs: 200 }),
+      );
+    },
+    /** A business with a paired session, on shard 1. */
+    business: async (): Promise<string> => {
+      const id = uuidv7();
+      const now = new Date();
+      await insertBusiness(forPlatform(database.db), { id, name: "Test", time_zone: "UTC" });
+      const session = { shard: 1, status: "open", phone: "15550001111", lid: null, name: null, reason: null };
+      await upsertSessions(forPlatform(database.db), [{ business_id: id, paired: true, since: now, observed_at: now, ...session }]);
+      return id;
+    },
+    /** Queues one message; returns its id. */
+    queueMessage: async (businessId: string, chat: string, text: string): Promise<string> => {
+      const id = uuidv7();
+      const message = { id, chat, type: "text" as const, text, wa_message_id: whatsappMessageId(id) };
+      const { outcome } = await submitMessage(forBusiness(database.db, businessId), message);
+      if (outcome !== "accepted") throw new Error(`the message was not accepted: ${outcome}`);
+      return id;
+    },
+    /** The rows of a business, in order of id. */
+    rows: (businessId: string) => database.owner<Message[]>`select * from messages where business_id = ${businessId} order by id`,
+    close: async () => {
+      await Promise.all(schedulers.map((scheduler) => scheduler.close()));
+      await queues.close();
+      redis.disconnect();
+      await shard.stop();
+      await database.close();
+    },
+  };
+}
+
+export type TestWorkers = Awaited<ReturnType<typeof createTestWorkers>>;
