@@ -45,7 +45,7 @@ test("of twenty parallel requests with one key, one is stored and all get its an
   const winner = attempts[outcomes.findIndex((outcome) => outcome.outcome === "accepted")]!;
   expect(outcomes.filter((outcome) => outcome.outcome === "accepted")).toHaveLength(1);
   expect(outcomes.filter((outcome) => outcome.outcome === "replayed")).toEqual(
-    Array(19).fill({ outcome: "replayed", status: 202, response: { id: winner.id } }),
+    Array.from({ length: 19 }, () => ({ outcome: "replayed", status: 202, response: { id: winner.id } })),
   );
   expect(await listMessages(scope, { limit: 50 })).toHaveLength(1);
 });

@@ -36,7 +36,7 @@ export async function ensureMessagePartitions(
 
 /** Returns false if it is there. Rows of the month that the default partition took meanwhile move into it. */
 async function createPartition(sql: OwnerConnection, { name, from, to }: MonthPartition): Promise<boolean> {
-  return (await sql.begin(async (tx) => {
+  return sql.begin(async (tx): Promise<boolean> => {
     const [found] = await tx<[{ present: boolean }]>`select to_regclass(${name}) is not null as present`;
     if (found.present) return false;
     await tx`select set_config('lock_timeout', ${`${lockTimeoutMs}ms`}, true)`;
@@ -47,5 +47,5 @@ async function createPartition(sql: OwnerConnection, { name, from, to }: MonthPa
     // A bound is part of the definition, which takes no parameters; `from` and `to` are UUIDs made above.
     await tx.unsafe(`alter table messages attach partition ${name} for values from ('${from}') to ('${to}')`);
     return true;
-  })) as boolean;
+  });
 }

@@ -30,7 +30,7 @@ function declared(): Column[] {
         primary: column.primary || key.has(column.name),
       }));
     })
-    .sort(byName);
+    .toSorted(byName);
 }
 
 async function migrated(): Promise<Column[]> {
@@ -41,7 +41,7 @@ async function migrated(): Promise<Column[]> {
     from pg_class c join pg_attribute a on a.attrelid = c.oid
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
       and a.attnum > 0 and not a.attisdropped`;
-  return rows.map((row) => ({ ...row })).sort(byName);
+  return [...rows].toSorted(byName);
 }
 
 test("the drizzle schema is the migrated database: tables, columns, types, nullability, primary keys", async () => {

@@ -44,7 +44,7 @@ export type CallCapacity = {
   renew(slots: readonly CallSlot[]): Promise<string[]>;
   /** Gives a slot back; false where there was none. */
   release(slot: CallSlot): Promise<boolean>;
-  /** Calls in progress, of all businesses or of one. */
+  /** Calls in progress: of all businesses, or of one that has a limit. */
   count(businessId?: string): Promise<number>;
   /** Starts the recovery of a server that is new; gives the ms that are left of it. */
   announce(): Promise<number>;

@@ -64,7 +64,7 @@ type Shards = {
   }[];
 };
 type Queues = {
-  data: { name: string; group: string; waiting: number; active: number; delayed: number; dead: number; oldest_ms: number | null }[];
+  data: { queue: string; group: string; waiting: number; active: number; delayed: number; dead: number; oldest_ms: number | null }[];
 };
 
 /** A part of the answer, or why it could not be had: what can be read is shown even when the rest is down. */
@@ -134,7 +134,7 @@ if (values.json) {
     rows(queues, ({ data }) => [
       ["queue", "worker", "waiting", "active", "delayed", "dead", "oldest"],
       ...data.map((queue) => [
-        queue.name,
+        queue.queue,
         queue.group,
         `${queue.waiting}`,
         `${queue.active}`,

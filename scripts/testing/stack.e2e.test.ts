@@ -238,9 +238,11 @@ test(
         );
       }
     };
+    const accepted = async () => (await simulator<{ messages_accepted: number }>("GET", "/stats")).messages_accepted;
+    const before = await accepted();
     const result = demo("--messages", "200", "--every-ms", "25", "--deadline-s", "120");
-    // The first kill comes once messages flow, so that pairing, which is for a person to watch, is over.
-    await until(async () => (await simulator<{ messages_received?: number }>("GET", "/stats")) !== undefined);
+    // The first kill comes once messages flow: pairing is watched by a person, who scans again.
+    await until(async () => (await accepted()) > before, { deadlineMs: 60_000, what: "the first message" });
     const killing = killer().catch((error: unknown) => error);
     const outcome = await result;
     killed.stop = true;

@@ -48,7 +48,7 @@ const underBusiness = () => operations.filter(({ path }) => path.includes("{busi
 const fill = (path: string, ids: Record<string, string>) => path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? nobody);
 const ask = ({ method, path, body }: Operation, key: string, ids: Record<string, string>) =>
   api.request(method.toUpperCase(), fill(path, ids), { key, ...(body === undefined ? {} : { body }) });
-const withoutRequestId = ({ request_id: _, ...body }: Record<string, unknown>) => body;
+const withoutRequestId = (body: Record<string, unknown>) => ({ ...body, request_id: undefined });
 
 test("the document has the routes, and this file a body for each that takes one", () => {
   expect(underBusiness().length).toBeGreaterThanOrEqual(14);

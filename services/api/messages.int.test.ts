@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { applyReceipts, forPlatform, insertInbound } from "../../lib/db/index.ts";
 import { whatsappMessageId } from "../../lib/core/ids.ts";
 import { createHarness } from "./testing/harness.ts";
-import type { Harness } from "./testing/harness.ts";
+import type { Answer, Harness } from "./testing/harness.ts";
 import { sessionOf } from "./testing/fake_shards.ts";
 
 let api: Harness;
@@ -158,10 +158,10 @@ test("messages are listed newest first, filtered, page by page to the last", asy
   const seen: string[] = [];
   for (let cursor: string | null = ""; cursor !== null;) {
     const query = new URLSearchParams({ direction: "outbound", limit: "2", ...(cursor ? { cursor } : {}) });
-    const { status, body }: { status: number; body: any } = await api.request("GET", `${messages}?${query}`, { key });
-    expect(status).toBe(200);
-    seen.push(...body.data.map((message: { id: string }) => message.id));
-    cursor = body.next_cursor;
+    const page: Answer = await api.request("GET", `${messages}?${query}`, { key });
+    expect(page.status).toBe(200);
+    seen.push(...page.body.data.map((message: { id: string }) => message.id));
+    cursor = page.body.next_cursor;
   }
   expect(seen).toEqual(ids.toReversed());
   const inbound = await api.request("GET", `${messages}?chat=5511900000002&direction=inbound`, { key });

@@ -1,4 +1,4 @@
-import { z } from "@hono/zod-openapi";
+import type { z } from "@hono/zod-openapi";
 import type { ShardAddress } from "../../lib/routing/index.ts";
 import type { ApiDependencies } from "./dependencies.ts";
 import type { shardSchema } from "./schemas/admin.ts";

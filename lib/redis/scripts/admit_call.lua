@@ -2,7 +2,7 @@
 Takes a slot for a call, or renews the slot it has. Idempotent by call.
 
 KEYS[1] leases of all calls: sorted set, call -> when its lease runs out, ms
-KEYS[2] leases of the business's calls, the same
+KEYS[2] leases of the business's calls, the same; kept only where the business has a limit
 KEYS[3] the server that the leases were taken on: its run_id, and while it recovers also "/" and until when, ms
 
 ARGV[1] call
@@ -17,6 +17,7 @@ ARGV[8] reservation whose slot passes to the call; "" for none
 Returns { outcome, now in ms }
 outcome: 2 renewed, 1 admitted, 0 full, -1 the business is full, -2 recovering
 ]]
+local businessLimit = tonumber(ARGV[4])
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
@@ -47,7 +48,6 @@ end
 
 if not held then
   redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
-  redis.call("ZREMRANGEBYSCORE", KEYS[2], "-inf", now)
   if recovering then
     -- A call that is carried was admitted once, so the limit has been applied to it.
     if ARGV[7] ~= "1" then
@@ -57,15 +57,18 @@ if not held then
     if redis.call("ZCARD", KEYS[1]) >= tonumber(ARGV[3]) then
       return { 0, now }
     end
-    local limit = tonumber(ARGV[4])
-    if limit >= 0 and redis.call("ZCARD", KEYS[2]) >= limit then
-      return { -1, now }
+    if businessLimit >= 0 then
+      redis.call("ZREMRANGEBYSCORE", KEYS[2], "-inf", now)
+      if redis.call("ZCARD", KEYS[2]) >= businessLimit then
+        return { -1, now }
+      end
     end
   end
 end
 
 redis.call("ZADD", KEYS[1], now + ARGV[2], ARGV[1])
-redis.call("ZADD", KEYS[2], now + ARGV[2], ARGV[1])
--- There are as many of these keys as businesses that ever had a call: they go when their last call is gone.
-redis.call("PEXPIRE", KEYS[2], ARGV[2])
+if businessLimit >= 0 then
+  redis.call("ZADD", KEYS[2], now + ARGV[2], ARGV[1])
+  redis.call("PEXPIRE", KEYS[2], ARGV[2])
+end
 return { held and 2 or 1, now }

@@ -1,6 +1,7 @@
 --[[
 Renews the leases of calls that are being carried. A lease that ran out or was forgotten is not brought back here:
-its slot may be another's by now, so the call has to ask for one.
+its slot may be another's by now, so the call has to ask for one. A business's own leases are written whether it has
+a limit or not, so that one it is given counts the calls it has.
 
 KEYS[1]     leases of all calls: sorted set, call -> when its lease runs out, ms
 KEYS[1 + i] leases of the calls of call i's business, the same

@@ -2,7 +2,7 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { adminOnly } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
-import { queueSchema, shardSchema } from "../schemas/admin.ts";
+import { queueSchema, queueView, shardSchema } from "../schemas/admin.ts";
 import { problemResponses } from "../schemas/problem.ts";
 import { surveyShards } from "../survey.ts";
 
@@ -40,8 +40,7 @@ export function adminRoutes({ router, shards, queueDepths }: ApiDependencies): O
     }),
     async (c) => {
       const depths = await queueDepths();
-      const data = depths.map(({ oldestMs, ...depth }) => ({ ...depth, oldest_ms: oldestMs }));
-      return c.json({ data }, 200);
+      return c.json({ data: depths.map(queueView) }, 200);
     },
   );
 

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import type { QueueDepth } from "../../../lib/queues/index.ts";
 
 export const shardSchema = z
   .object({
@@ -23,3 +24,7 @@ export const queueSchema = z
     oldest_ms: z.number().nullable().openapi({ description: "Age of the job that has waited longest." }),
   })
   .openapi("Queue");
+
+export function queueView({ queue, group, waiting, active, delayed, dead, oldestMs }: QueueDepth): z.infer<typeof queueSchema> {
+  return { queue, group, waiting, active, delayed, dead, oldest_ms: oldestMs };
+}

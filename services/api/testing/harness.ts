@@ -11,6 +11,7 @@ import type { ApiDependencies } from "../dependencies.ts";
 import { createFakeShards } from "./fake_shards.ts";
 import type { FakeShards } from "./fake_shards.ts";
 
+// oxlint-disable-next-line typescript/no-explicit-any -- a test looks into answers of every shape
 export type Answer = { status: number; headers: Headers; body: any };
 export type RequestOptions = { key?: string; body?: unknown; headers?: Record<string, string> };
 

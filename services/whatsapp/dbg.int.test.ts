@@ -1,0 +1,241 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createConsul, kvGet } from "../../lib/consul/client.ts";
+import { uuidv7 } from "../../lib/core/ids.ts";
+import { createLogger } from "../../lib/runtime/log.ts";
+import { testConsulAddr, testRedisUrl } from "../../lib/testing/servers.ts";
+import { until } from "../../lib/testing/until.ts";
+import type { BatchMessage, SendResult } from "../../lib/shard-client/schemas.ts";
+import { control, makePhone, newKeys, newPhone, newVolume, screenOf, ShardUnderTest, startSimulator, text, token } from "./shard.fixture.ts";
+import type { Inbound, Simulator } from "./shard.fixture.ts";
+
+/** A shard as it runs in production: a process of its own. */
+type Process = ShardUnderTest & { process: Bun.Subprocess<"ignore", "pipe", "pipe">; log: () => string; exited: Promise<number> };
+
+import { SignalSessions } from "../simulator/phones/signal.ts";
+// @ts-ignore
+import { PreKeyWhisperMessage } from "libsignal/src/protobufs.js";
+const P = SignalSessions.prototype as any;
+const say = (s: string) => process.stderr.write(new Date().toISOString().slice(17) + " " + s + "\n");
+const ob = P.bundle; P.bundle = function () { const r = ob.call(this); say("BUNDLE " + r.preKey.keyId); return r; };
+const of = P.forget; P.forget = function (a: any) { say("FORGET " + a.toString()); return of.call(this, a); };
+const obg = P.begin; P.begin = function (a: any, b: any) { say("PHONE BEGIN " + a.toString() + " " + b.preKey?.keyId); return obg.call(this, a, b); };
+const oe = P.encrypt; P.encrypt = async function (a: any, b: any) { const r = await oe.call(this, a, b); say("PHONE ENC " + a.toString() + " " + r.type); return r; };
+const od = P.decrypt; P.decrypt = async function (a: any, t: string, c: Buffer) { let x = ""; if (t === "pkmsg") { const m = PreKeyWhisperMessage.decode(c.slice(1)); x = m.preKeyId + " base " + Buffer.from(m.baseKey).toString("hex").slice(2, 8); }
+ try { const r = await od.call(this, a, t, c); say("DEC " + a.toString() + " " + t + " " + x); return r; } catch (e) { say("DECFAIL " + a.toString() + " " + t + " " + x + " " + e); throw e; } };
+// Numbers that nothing else on the test's Consul uses.
+let nextIndex = 4_000 + Math.floor(Math.random() * 1_000);
+let simulator: Simulator;
+let volume: string;
+let keys: string;
+let index: number;
+let running: Process[];
+
+beforeAll(() => {
+  simulator = startSimulator(process.env["TEST_DEBUG"] ? { logger: createLogger("sim", "warn") } : {});
+});
+afterAll(() => simulator.stop());
+beforeEach(() => {
+  [volume, keys, index, running] = [newVolume(), newKeys(), nextIndex++, []];
+});
+afterEach(async () => {
+  for (const { process } of running) process.kill("SIGKILL");
+  await Promise.all(running.map(({ exited }) => exited));
+  await control(simulator, "DELETE", "/faults");
+  rmSync(volume, { recursive: true });
+});
+
+function launch(env: Record<string, string> = {}): Process {
+  const process = Bun.spawn([globalThis.process.execPath, "run", join(import.meta.dir, "main.ts")], {
+    env: {
+      PATH: globalThis.process.env["PATH"] ?? "",
+      SHARD_INDEX: String(index),
+      AUTH_DIR: volume,
+      AUTH_KEYS: keys,
+      SHARD_TOKEN: token,
+      WA_WEBSOCKET_URL: simulator.wsUrl,
+      WA_NOISE_ROOT: simulator.rootBase64,
+      REDIS_URL: testRedisUrl(),
+      CONSUL_HTTP_ADDR: testConsulAddr(),
+      NOMAD_ALLOC_ID: "under-test",
+      ...env,
+    },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  let log = "";
+  const collect = async (stream: ReadableStream<Uint8Array>) => {
+    for await (const chunk of stream) log += Buffer.from(chunk).toString();
+  };
+  const read = Promise.all([collect(process.stdout), collect(process.stderr)]);
+  const port = () => /"port":(\d+)/.exec(log)?.[1];
+  const api = new ShardUnderTest(async (path, init) => fetch(`http://127.0.0.1:${await until(port, { what: "the port" })}${path}`, init));
+  const exited = process.exited.then(async (code) => {
+    await read;
+    return code;
+  });
+  const started = Object.assign(api, { process, log: () => log, exited });
+  running.push(started);
+  return started;
+}
+
+/** What the worker does: hands the same batch over until each message is decided. */
+async function deliver(target: () => ShardUnderTest, business: string, messages: BatchMessage[]): Promise<SendResult[]> {
+  return until<SendResult[] | undefined>(
+    async () => {
+      const results = await target().send(business, messages);
+      return results.every(({ status }) => status !== "retry") ? results : undefined;
+    },
+    { what: "every message to be decided", deadlineMs: 20_000, everyMs: 100 },
+  );
+}
+
+const kill = async (shard: Process) => {
+  say('KILL'); shard.process.kill("SIGKILL");
+  await shard.exited;
+};
+
+test("killed in mid-batch, again and again: no new QR, nothing lost, nothing twice, order kept, both ways", async () => {
+  const [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
+  await makePhone(simulator, contact);
+  let shard = launch();
+  await shard.pair(simulator, business, phone);
+
+  const outgoing = Array.from({ length: 200 }, (_, i) => text(contact, `out ${i}`));
+  const incoming = Array.from({ length: 60 }, (_, i) => `in ${i}`);
+  const sending = (async () => {
+    for (let at = 0; at < outgoing.length; at += 50) {
+      const results = await deliver(() => shard, business, outgoing.slice(at, at + 50));
+      expect(results.every(({ status }) => status === "sent")).toBeTrue();
+    }
+  })();
+  const writing = (async () => {
+    for (const body of incoming) {
+      await control(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: body });
+      await Bun.sleep(5);
+    }
+  })();
+  for (const shown of [20, 70, 120]) {
+    await until(async () => (await screenOf(simulator, contact)).texts.length >= shown, { what: `${shown} messages on the phone`, everyMs: 2 });
+    await kill(shard);
+    shard = launch();
+  }
+  await Promise.all([sending, writing]);
+
+  if (process.env["TEST_DEBUG"]) {
+    await Bun.sleep(3000);
+    const sc = await screenOf(simulator, contact);
+    const missing = outgoing.filter((m) => !sc.texts.includes(m.text));
+    process.stderr.write(JSON.stringify({ n: sc.texts.length, d: sc.duplicates, u: sc.undecryptable, missing: missing.map((m) => m.text) }) + "\n");
+    for (const r of running) process.stderr.write(r.log().split("\n").filter((l) => /"warn"|"error"|could not/.test(l)).slice(0, 15).join("\n") + "\n--\n");
+  }
+  await until(async () => (await screenOf(simulator, contact)).texts.length >= 200, { what: "200 messages on the phone" });
+  const screen = await screenOf(simulator, contact);
+  expect(screen.texts).toEqual(outgoing.map((message) => message.text));
+  expect(screen.undecryptable).toBe(0);
+  const received = async () => [...new Set((await shard.readJournal<Inbound>("inbound")).map(({ data }) => data.text))];
+  await until(async () => (await received()).length >= 60, { what: "all incoming messages in the journal" });
+  expect(await received()).toEqual(incoming);
+  expect(await shard.view(business)).toMatchObject({ status: "open", phone });
+}, 60_000);
+
+test("a killed shard's successor on the same volume takes over at once", async () => {
+  const business = uuidv7();
+  const first = launch();
+  await first.pair(simulator, business, newPhone());
+  await kill(first);
+  const before = performance.now();
+  const second = launch();
+  await second.reaches(business, "open");
+  // Consul would reap the dead owner's session only after up to 30 s.
+  expect(performance.now() - before).toBeLessThan(5_000);
+});
+
+test("a second process on the same volume, or with the same number, ends with a sentence; the first goes on", async () => {
+  const first = launch();
+  await until(async () => (await first.request("GET", "/ready")).ok);
+  const sameVolume = launch();
+  expect(await sameVolume.exited).toBe(1);
+  expect(sameVolume.log()).toContain("is in use by another process");
+
+  const other = newVolume();
+  const sameNumber = launch({ AUTH_DIR: other });
+  expect(await sameNumber.exited).toBe(1);
+  expect(sameNumber.log()).toContain("is held by another owner");
+  rmSync(other, { recursive: true });
+  expect((await first.request("GET", "/ready")).status).toBe(200);
+}, 20_000);
+
+test("another shard's volume, and one of unknown origin, are refused with a sentence", async () => {
+  const first = launch();
+  await until(async () => (await first.request("GET", "/ready")).ok);
+  await kill(first);
+  const foreign = launch({ SHARD_INDEX: String(index + 1) });
+  expect(await foreign.exited).toBe(1);
+  expect(foreign.log()).toContain(`belongs to shard ${index + 1}`);
+
+  const unknown = newVolume();
+  mkdirSync(join(unknown, "sessions"));
+  writeFileSync(join(unknown, "sessions", "x"), "");
+  const refused = launch({ AUTH_DIR: unknown });
+  expect(await refused.exited).toBe(1);
+  expect(refused.log()).toContain("no shard.json");
+  rmSync(unknown, { recursive: true });
+}, 20_000);
+
+test("an owner whose lock another took stops everything and ends", async () => {
+  const business = uuidv7();
+  const shard = launch();
+  await shard.pair(simulator, business, newPhone());
+  const consul = createConsul({ addr: testConsulAddr() });
+  const key = `prosaas/whatsapp/shards/${index + 1}/owner`;
+  const entry = await kvGet(consul, key);
+  await consul.api.session.destroy(entry!.session!);
+  const { ID: usurper } = await consul.api.session.create({ name: "usurper", ttl: "60s", lockdelay: "0s" });
+  expect(await consul.api.kv.set({ key, value: "usurper", acquire: usurper })).toBeTrue();
+  expect(await shard.exited).toBe(1);
+  expect(shard.log()).toContain("is owned by another process now");
+  await consul.api.session.destroy(usurper);
+}, 30_000);
+
+test("a stop finishes what is on its way, logs nobody out, and frees the number", async () => {
+  const [business, contact] = [uuidv7(), newPhone()];
+  await makePhone(simulator, contact);
+  const shard = launch();
+  await shard.pair(simulator, business, newPhone());
+  await control(simulator, "POST", "/faults", { kind: "ack_delay", ms: 500 });
+  const sending = shard.send(business, [text(contact, "last words")]);
+  await until(async () => (await screenOf(simulator, contact)).texts.length === 1);
+  shard.process.kill("SIGTERM");
+  expect((await sending)[0]?.status).toBe("sent");
+  expect(await shard.exited).toBe(0);
+  const successor = launch();
+  await successor.reaches(business, "open");
+}, 20_000);
+
+test("no key and no content is in the log of a shard that pairs, sends, receives and is refused", async () => {
+  const [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
+  await makePhone(simulator, contact);
+  const shard = launch({ LOG_LEVEL: "trace" });
+  await shard.pair(simulator, business, phone);
+  await shard.send(business, [text(contact, "the secret of the day")]);
+  await control(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: "the secret answer" });
+  await until(async () => (await shard.readJournal<Inbound>("inbound")).length === 1);
+  await control(simulator, "POST", "/faults", { kind: "drop", phone });
+  await shard.reaches(business, "open");
+  shard.process.kill("SIGTERM");
+  await shard.exited;
+  const log = shard.log();
+  expect(log).toContain('"status":"open"');
+  for (const secret of ["secret", "privKey", "rootKey", "Closing session", "ephemeralKeyPair", keys.slice(3), token]) {
+    expect(log).not.toContain(secret);
+  }
+}, 20_000);
+
+test("with a faulty configuration it names every variable at fault and exits 2", async () => {
+  const shard = launch({ AUTH_KEYS: "nonsense", SHARD_TOKEN: "short", WA_NOISE_ROOT: "x", REDIS_URL: "" });
+  expect(await shard.exited).toBe(2);
+  for (const name of ["AUTH_KEYS", "SHARD_TOKEN", "WA_NOISE_ROOT", "REDIS_URL"]) expect(shard.log()).toContain(name);
+});
