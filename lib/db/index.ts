@@ -5,10 +5,13 @@ export { atomically, forBusiness, forPlatform } from "./scope.ts";
 export type { BusinessScope, PlatformScope, Scope } from "./scope.ts";
 export { messageDirections, messageStatuses } from "./schema/index.ts";
 export type { ApiKey, Business, Message, MessageDirection, MessageStatus, WhatsappSession } from "./schema/index.ts";
+export { callDirections, callOutcomes, recordingStatuses } from "./schema/index.ts";
+export type { Call, CallDirection, CallOutcome, CallRecording, CallSettings, PhoneNumber, RecordingStatus } from "./schema/index.ts";
 
 export { applyReceipts } from "./queries/apply_receipts.ts";
 export type { Receipt, ReceiptChange, ReceiptsApplied } from "./queries/apply_receipts.ts";
 export { assignShard } from "./queries/assign_shard.ts";
+export * from "./queries/calls/index.ts";
 export { deleteBusiness } from "./queries/delete_business.ts";
 export { findKey } from "./queries/find_key.ts";
 export type { FoundKey } from "./queries/find_key.ts";

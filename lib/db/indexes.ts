@@ -5,7 +5,7 @@
  */
 export type IndexDefinition = {
   name: string;
-  table: "api_keys" | "idempotency_keys" | "messages";
+  table: "api_keys" | "call_recordings" | "calls" | "idempotency_keys" | "messages" | "phone_numbers";
   /** What goes between the parentheses. */
   columns: string;
   include?: string;
@@ -52,5 +52,30 @@ export const indexes: readonly IndexDefinition[] = [
     table: "idempotency_keys",
     columns: "expires_at",
     purpose: "removal of answers that are no longer kept",
+  },
+  {
+    name: "calls_by_business",
+    table: "calls",
+    columns: "business_id, started_at, call_sid",
+    purpose: "list_calls, the latest first",
+  },
+  {
+    name: "call_recordings_by_call",
+    table: "call_recordings",
+    columns: "business_id, call_sid",
+    purpose: "get_call finds the recordings of a call",
+  },
+  {
+    name: "call_recordings_pending",
+    table: "call_recordings",
+    columns: "next_attempt_at",
+    where: "status = 'pending'",
+    purpose: "pending_recordings; holds what is still to be fetched alone, so it stays small",
+  },
+  {
+    name: "phone_numbers_by_business",
+    table: "phone_numbers",
+    columns: "business_id, number",
+    purpose: "list_phone_numbers, delete_business",
   },
 ];

@@ -220,3 +220,28 @@ test("a worker outlives a restart of Redis and serves again within seconds of it
     await server.stop();
   }
 }, 30_000);
+
+test("a job that kills every process that runs it ends as a dead letter", async () => {
+  let runs = 0;
+  await queues.serve(
+    "high",
+    {
+      send: async () => {
+        runs += 1;
+        return {};
+      },
+    },
+    { recovery: { lockMs: 500, checkMs: 100 } },
+  );
+  const high = await queueOn(queues.redis, "high");
+  // As BullMQ leaves a job whose lock ran out more often than its workers allow.
+  await high.pause();
+  await queues.producer.wake("send", payload);
+  const [job] = await high.getJobs(["waiting"]);
+  await queues.redis.hset(`prosaas:high:${job!.id}`, "defa", "job stalled more than allowable limit");
+  await high.resume();
+  const letter = await deadLetter();
+  expect(letter).toMatchObject({ job: "send", payload, reason: "job stalled more than allowable limit" });
+  expect(runs).toBe(0);
+  expect(queues.lines.find((line) => line["outcome"] === "dead")).toMatchObject({ job: "send" });
+});

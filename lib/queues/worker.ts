@@ -3,38 +3,14 @@ import type { Job } from "bullmq";
 import type { Redis } from "ioredis";
 import { messageOf } from "../core/errors.ts";
 import { backoff } from "../core/retry.ts";
-import { deadline } from "../core/time.ts";
 import type { Logger } from "../runtime/log.ts";
+import { withoutRepeats } from "../runtime/repeats.ts";
 import { queuePrefix } from "./connection.ts";
 import { definitionOf, isJobOf, jobDefinition } from "./definitions.ts";
 import type { JobName, Payload, QueueDefinition, QueueName } from "./definitions.ts";
-import type { JobMetrics } from "./job_metrics.ts";
-
-/** One run of a job. */
-export type Run<J extends JobName> = {
-  jobId: string;
-  payload: Payload<J>;
-  /** Which run in a row this is that got nowhere so far, from 1: what a growing delay grows by. */
-  attempt: number;
-  /** Aborts when the run has used up its time, or the process can wait no longer. */
-  signal: AbortSignal;
-  /** Aborts when the process begins to stop: end after the piece of work at hand and ask to be run again. */
-  stopping: AbortSignal;
-};
-
-/** How a run ended that did not throw. */
-export type RunResult = {
-  /** What was done, as numbers for the log line. */
-  counts?: Record<string, number>;
-  /** Work is left: run again after so many ms. Uses up no attempt of the queue's. */
-  again?: { inMs: number; reason: string; /** This run got somewhere: the next one is attempt 1. */ progressed?: boolean };
-};
-
-/** Does a job's work. To throw is to fail: the job is tried again, and a dead letter when its attempts are used up. */
-export type Handler<J extends JobName> = (run: Run<J>) => Promise<RunResult>;
-
-/** The handlers of a process, by job. */
-export type Handlers = { [J in JobName]?: Handler<J> };
+import type { JobMetrics, Outcome } from "./job_metrics.ts";
+import { createStopwatch, RunCutShort } from "./run.ts";
+import type { Handler, Handlers, RunResult } from "./run.ts";
 
 export type QueueWorkerOptions = {
   queue: QueueName;
@@ -86,69 +62,58 @@ export function createQueueWorker({
   recovery = quick,
 }: QueueWorkerOptions): QueueWorker {
   const stopping = new AbortController();
-  const expired = new AbortController();
+  const stopwatch = createStopwatch(definition.timeoutMs);
 
   const runJob = async (job: Job, token?: string): Promise<void> => {
     const start = performance.now();
-    const attempt = fruitless(job) + 1;
+    const attempt = postponedRuns(job) + job.attemptsMade + 1;
     if (job.attemptsStarted === 1) metrics.waited(queue, job.name, ((job.processedOn ?? job.timestamp) - job.timestamp) / 1000);
-    const line = { queue, job: job.name, job_id: job.id, attempt, ...idsOf(queue, job) };
-    const ended = (outcome: Parameters<JobMetrics["ran"]>[2]) => {
+    const known = resolve(job);
+    const ended = (outcome: Outcome) => {
       const ms = performance.now() - start;
       metrics.ran(queue, job.name, outcome, ms / 1000);
-      return { ...line, outcome, ms: Math.round(ms) };
+      // A payload that satisfies its schema is nothing but ids; any other is not logged.
+      const ids = "handler" in known ? known.payload : {};
+      return { queue, job: job.name, job_id: job.id, attempt, ...ids, outcome, ms: Math.round(ms) };
     };
 
     let result: RunResult;
     try {
-      result = await runWithin(job, attempt);
+      if ("refusal" in known) throw new UnrecoverableError(known.refusal);
+      const { handler, payload } = known;
+      result = await stopwatch.within((signal) => handler({ jobId: job.id ?? "", payload, attempt, signal, stopping: stopping.signal }));
     } catch (error) {
-      if (expired.signal.aborted) {
-        result = { again: { inMs: 0, reason: "the worker is stopping" } };
-      } else {
+      if (!(error instanceof RunCutShort)) {
         const last = error instanceof UnrecoverableError || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
         logger.warn({ ...ended(last ? "dead" : "failed"), error }, "job");
         throw error;
       }
+      result = { again: { inMs: 0, reason: error.message } };
     }
     if (result.again === undefined) {
-      logger.info({ ...ended("done"), ...result.counts }, "job");
+      // Idle runs are many: the sweep's, and the second one of a wake-up that came during the first.
+      const idle = result.counts !== undefined && Object.values(result.counts).every((count) => count === 0);
+      logger[idle ? "debug" : "info"]({ ...ended("done"), ...result.counts }, "job");
       return;
     }
-    const postponed = result.again.progressed ? 0 : attempt - job.attemptsMade;
+    const { inMs, reason, progressed = false } = result.again;
+    const postponed = progressed ? 0 : postponedRuns(job) + 1;
     if (postponed !== postponedRuns(job)) await job.updateProgress({ postponed });
-    await job.moveToDelayed(Date.now() + result.again.inMs, token);
-    logger.info({ ...ended("postponed"), ...result.counts, in_ms: result.again.inMs, reason: result.again.reason }, "job");
+    await job.moveToDelayed(Date.now() + inMs, token);
+    logger.info({ ...ended("postponed"), ...result.counts, in_ms: Math.round(inMs), reason }, "job");
     throw new DelayedError();
   };
 
-  const runWithin = async (job: Job, attempt: number): Promise<RunResult> => {
-    const { handler, payload } = resolve(job);
-    const signal = deadline(definition.timeoutMs, expired.signal);
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () =>
-      aborted.reject(expired.signal.aborted ? signal.reason : new Error(`The run took longer than ${definition.timeoutMs} ms.`));
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      // A handler that does not heed its signal is left behind; what it holds are leases, which run out.
-      return await Promise.race([handler({ jobId: job.id ?? "", payload, attempt, signal, stopping: stopping.signal }), aborted.promise]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
-  };
-
-  const resolve = (job: Job): { handler: Handler<JobName>; payload: Payload<JobName> } => {
+  const resolve = (job: Job): { handler: Handler<JobName>; payload: Payload<JobName> } | { refusal: string } => {
     const name = job.name;
     const handler = isJobOf(queue, name) ? (handlers[name] as Handler<JobName> | undefined) : undefined;
     if (!isJobOf(queue, name) || handler === undefined) {
-      throw new UnrecoverableError(`The queue ${queue} has no job "${name}"; it was made by another version of the program.`);
+      return { refusal: `The queue ${queue} has no job "${name}"; it was made by another version of the program.` };
     }
     const parsed = jobDefinition(name).schema.safeParse(job.data);
-    if (!parsed.success) {
-      const fields = parsed.error.issues.map((issue) => `${issue.path.join(".") || "payload"}: ${issue.message}`);
-      throw new UnrecoverableError(`The payload of ${name} is not valid: ${fields.join("; ")}.`);
-    }
-    return { handler, payload: parsed.data };
+    if (parsed.success) return { handler, payload: parsed.data };
+    const fields = parsed.error.issues.map((issue) => `${issue.path.join(".") || "payload"}: ${issue.message}`);
+    return { refusal: `The payload of ${name} is not valid: ${fields.join("; ")}.` };
   };
 
   const worker = new Worker(queue, runJob, {
@@ -167,9 +132,16 @@ export function createQueueWorker({
     metrics.stalled(queue);
     logger.warn({ queue, job_id: jobId }, "job taken over from a worker that died");
   });
+  worker.on("failed", (job) => {
+    // The others were counted by their run; this one kills its process too often to be given another.
+    if (job?.deferredFailure === undefined) return;
+    metrics.ran(queue, job.name, "dead", 0);
+    logger.error({ queue, job: job.name, job_id: job.id, outcome: "dead", reason: job.deferredFailure }, "job");
+  });
+  const report = withoutRepeats((error, held_back) => logger.warn({ queue, error: messageOf(error), held_back }, "queue error"));
   worker.on("error", (error) => {
     metrics.error(queue);
-    logger.warn({ queue, error: messageOf(error) }, "queue error");
+    report(error);
   });
 
   return {
@@ -177,7 +149,7 @@ export function createQueueWorker({
     ready: () => worker.waitUntilReady(),
     close: async (graceMs) => {
       stopping.abort(new Error("the worker is stopping"));
-      const timer = setTimeout(() => expired.abort(new Error("the worker could wait no longer")), graceMs);
+      const timer = setTimeout(stopwatch.cutShort, graceMs);
       try {
         await worker.close();
       } finally {
@@ -191,15 +163,4 @@ export function createQueueWorker({
 function postponedRuns(job: Job): number {
   const progress = job.progress;
   return typeof progress === "object" && "postponed" in progress && typeof progress.postponed === "number" ? progress.postponed : 0;
-}
-
-/** Those, and the ones that threw. */
-function fruitless(job: Job): number {
-  return postponedRuns(job) + job.attemptsMade;
-}
-
-/** The ids a log line names: a payload that satisfies its schema is nothing but ids; any other is not logged. */
-function idsOf(queue: QueueName, job: Job): Record<string, unknown> {
-  const parsed = isJobOf(queue, job.name) ? jobDefinition(job.name).schema.safeParse(job.data) : undefined;
-  return parsed?.success ? parsed.data : {};
 }

@@ -1,8 +1,9 @@
 import type { Redis } from "ioredis";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { toRedisError } from "./errors.ts";
 
-/** A Lua script that runs inside Redis as one step. */
+/** A Lua script that runs inside Redis as one step. Throws "unavailable" where Redis cannot be reached; whether it ran is then not known. */
 export type Script = (redis: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
 
 /** The text of `scripts/<name>.lua`. */
@@ -15,10 +16,12 @@ export function createScript(lua: string): Script {
   const sha = createHash("sha1").update(lua).digest("hex");
   return async (redis, keys, args) => {
     try {
-      return await redis.evalsha(sha, keys.length, ...keys, ...args);
+      return await redis.evalsha(sha, keys.length, ...keys, ...args).catch((error: unknown) => {
+        if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
+        return redis.eval(lua, keys.length, ...keys, ...args);
+      });
     } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
-      return redis.eval(lua, keys.length, ...keys, ...args);
+      throw toRedisError(error);
     }
   };
 }

@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { toRedisError } from "./errors.ts";
 
 /**
  * The run_id of the server behind a connection: another one after every restart and every failover. Asked once a
@@ -19,7 +20,9 @@ export function serverIdentity(redis: Redis): () => Promise<string> {
 }
 
 async function askRunId(redis: Redis): Promise<string> {
-  const info = await redis.info("server");
+  const info = await redis.info("server").catch((error: unknown) => {
+    throw toRedisError(error);
+  });
   const runId = /^run_id:([0-9a-f]+)/m.exec(info)?.[1];
   if (runId === undefined) throw new Error("Redis does not tell its run_id; INFO server must be allowed");
   return runId;

@@ -7,7 +7,8 @@ import type { QueueDefinition, QueueName } from "../queues/definitions.ts";
 import { createJobMetrics } from "../queues/job_metrics.ts";
 import { createProducer } from "../queues/producer.ts";
 import { createQueueWorker } from "../queues/worker.ts";
-import type { Handlers, QueueWorker, QueueWorkerOptions } from "../queues/worker.ts";
+import type { Handlers } from "../queues/run.ts";
+import type { QueueWorker, QueueWorkerOptions } from "../queues/worker.ts";
 
 /** An empty Redis database with a producer, workers on demand, and the lines they log. */
 export async function createTestQueues(url = testRedisUrl()) {
@@ -17,7 +18,7 @@ export async function createTestQueues(url = testRedisUrl()) {
   const metrics = createMetrics("test");
   const jobMetrics = createJobMetrics(metrics, redis, queueNames);
   const lines: Record<string, unknown>[] = [];
-  const logger = createLogger("test", "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const logger = createLogger("test", "debug", { write: (line: string) => void lines.push(JSON.parse(line)) });
   const workers: QueueWorker[] = [];
   return {
     redis,

@@ -109,6 +109,13 @@ job "nginx" {
       mode     = "delay"
     }
 
+    # Only what even a restart cannot mend gets here: a new allocation, at once.
+    reschedule {
+      delay          = "5s"
+      delay_function = "constant"
+      unlimited      = true
+    }
+
     ephemeral_disk {
       size = 150 # MB: log files and buffered bodies
     }

@@ -70,6 +70,13 @@ job "redis" {
       mode     = "delay"
     }
 
+    # Only what even a restart cannot mend gets here: a new allocation, at once.
+    reschedule {
+      delay          = "5s"
+      delay_function = "constant"
+      unlimited      = true
+    }
+
     ephemeral_disk {
       size = 100 # MB: log files
     }

@@ -118,6 +118,13 @@ job "simulator" {
       mode     = "delay"
     }
 
+    # Only what even a restart cannot mend gets here: a new allocation, at once.
+    reschedule {
+      delay          = "5s"
+      delay_function = "constant"
+      unlimited      = true
+    }
+
     ephemeral_disk {
       size = 150 # MB: three log files of 10 MB for each of stdout and stderr, and the transpiler's cache
     }

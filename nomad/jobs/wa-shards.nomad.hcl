@@ -148,6 +148,13 @@ job "wa-shards" {
       mode     = "delay"
     }
 
+    # Only what even a restart cannot mend gets here: a new allocation, at once.
+    reschedule {
+      delay          = "5s"
+      delay_function = "constant"
+      unlimited      = true
+    }
+
     # A lost node keeps its shards: another node has no volume for them, and a second owner is the worst case.
     disconnect {
       lost_after = "6h"

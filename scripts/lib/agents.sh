@@ -7,25 +7,20 @@
 
 AGENTS=(consul nomad-server nomad-client)
 
-# agents_ensure — starts the agents that do not run and returns when the client may take work.
+# agents_ensure — starts the agents that do not run, restarts those whose configuration changed (tasks go on
+# meanwhile), and returns when the client may take work.
 agents_ensure() {
+  AGENTS_STARTED=()
   agents_write_configuration
-  local started=()
-  agent_alive consul || started+=(consul)
   agent_ensure consul consul agent -config-file="$ROOT/consul/agent/server.hcl" -config-file="$STATE_DIR/consul.hcl"
   agent_await consul "${PORT[consul_http]}" /v1/status/leader
-  agent_alive nomad-server || started+=(nomad-server)
   agent_ensure nomad-server nomad agent -config="$ROOT/nomad/agent/server.hcl" -config="$STATE_DIR/nomad-server.hcl"
   agent_await nomad-server "${PORT[nomad_http]}" /v1/status/leader
-  if ! agent_alive nomad-client; then
-    started+=(nomad-client)
-    # A client that registers in the leader's first moments is denied and waits 15 s and more.
-    sleep 0.5
-  fi
   agent_ensure nomad-client nomad agent -config="$ROOT/nomad/agent/client.hcl" -config="$STATE_DIR/nomad-client.hcl"
   agents_await_node
-  if ((${#started[@]})); then
-    say "started: ${started[*]} (logs in $STATE_DIR/logs)"
+  if ((${#AGENTS_STARTED[@]})); then
+    say "started: ${AGENTS_STARTED[*]} (logs in $STATE_DIR/logs)"
+    export PROSAAS_AGENTS_STARTED="${AGENTS_STARTED[*]}"
   else
     say 'all three run already'
   fi
@@ -40,11 +35,24 @@ agent_alive() {
     tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$STATE_DIR/$1.hcl"
 }
 
+# agent_ensure NAME COMMAND… — starts COMMAND unless it runs with the configuration files it names now.
 agent_ensure() {
-  local name=$1
+  local name=$1 argument files=() sum
   shift
-  agent_alive "$name" && return
-  mkdir -p "$STATE_DIR/logs"
+  for argument in "$@"; do
+    [[ $argument == -config* ]] && files+=("${argument#*=}")
+  done
+  sum=$(sha256sum "${files[@]}")
+  if agent_alive "$name"; then
+    [[ $(cat "$STATE_DIR/$name.sum" 2>/dev/null) == "$sum" ]] && return
+    agent_stop "$name"
+  fi
+  if [[ $name == nomad-client ]]; then
+    orphans_kill
+    # A client that registers in the leader's first moments is denied, and waits 15 s and more.
+    sleep 0.5
+  fi
+
   # Log files are rotated by the agents themselves; stderr carries only panics.
   # env -i: tasks inherit the client's environment, and AWS_CA_BUNDLE alone keeps a client from starting.
   (
@@ -55,6 +63,8 @@ agent_ensure() {
       </dev/null >/dev/null 2>>"$STATE_DIR/logs/$name.stderr"
   ) &
   printf '%s\n' $! >"$STATE_DIR/$name.pid"
+  printf '%s\n' "$sum" >"$STATE_DIR/$name.sum"
+  AGENTS_STARTED+=("$name")
 }
 
 # http_body PORT PATH — the body of a GET on loopback; needs nothing but bash.

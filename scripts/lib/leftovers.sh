@@ -17,6 +17,20 @@ executor_pids() {
   return 0
 }
 
+# orphans_kill — ends tasks whose executor was killed: nothing supervises them any more, and Nomad cannot start
+# their allocation again while they live. To be called while the client is down.
+orphans_kill() {
+  local id pids executors
+  executors=$(for pid in $(executor_pids); do tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null; done)
+  for id in $(allocation_ids); do
+    [[ $executors == *"/alloc/$id/"* ]] && continue
+    mapfile -t pids < <(allocation_pids "$id")
+    ((${#pids[@]})) || continue
+    say "ending ${#pids[@]} processes of allocation ${id:0:8}, which lost their executor"
+    kill -KILL "${pids[@]}" 2>/dev/null || true
+  done
+}
+
 # leftovers_kill — ends the tasks that outlived their client. True if there were any.
 leftovers_kill() {
   local pids deadline=$((SECONDS + 20))
@@ -32,12 +46,13 @@ leftovers_kill() {
   fail "processes of stack '$STACK' do not end: $(task_pids | tr '\n' ' ')"
 }
 
-# Pids in the cgroups of this stack's allocations.
+# Pids in the cgroups of allocation $1.
+allocation_pids() { find /sys/fs/cgroup -path "*/$1.*/cgroup.procs" -exec cat {} + 2>/dev/null | sort -u; }
+
+# Pids in the cgroups of all allocations of this stack.
 task_pids() {
   local id
-  for id in $(allocation_ids); do
-    find /sys/fs/cgroup -path "*/$id.*/cgroup.procs" -exec cat {} + 2>/dev/null
-  done | sort -u
+  for id in $(allocation_ids); do allocation_pids "$id"; done
 }
 
 # leftovers_unmount — deepest first.
@@ -48,13 +63,23 @@ leftovers_unmount() {
   done < <(awk -v below="$STATE_DIR/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | sort -r)
 }
 
-# leftovers_remove_cgroups — those of this stack's allocations, and Nomad's own if no client is left to use them.
+# leftovers_remove_cgroups — those of every allocation that this stack ever logged, and Nomad's own if no client is
+# left to use them. (A machine with both versions of cgroups keeps the folders of dead tasks.)
 leftovers_remove_cgroups() {
   local id
-  for id in $(allocation_ids); do
-    find /sys/fs/cgroup -depth -type d -name "$id.*" -exec rmdir {} + 2>/dev/null || true
+  for id in $(cat "$STATE_DIR"/logs/nomad-client*.log 2>/dev/null | grep -oE 'alloc_id=[0-9a-f-]{36}' | sort -u); do
+    find /sys/fs/cgroup -depth -type d -name "${id#alloc_id=}.*" -exec rmdir {} + 2>/dev/null || true
   done
-  grep -lazE '^-config=.*/nomad/agent/client.hcl$|^client$' /proc/[0-9]*/cmdline >/dev/null 2>&1 && return
+  nomad_client_runs && return
   find /sys/fs/cgroup -depth -type d \( -path '*/nomad.slice*' -o -path '/sys/fs/cgroup/*/nomad' -o -path '/sys/fs/cgroup/*/nomad/*' \) \
     -exec rmdir {} + 2>/dev/null || true
+}
+
+# True if any Nomad agent runs on this machine, of this stack or another.
+nomad_client_runs() {
+  local directory
+  for directory in /proc/[0-9]*; do
+    tr '\0' ' ' 2>/dev/null <"$directory/cmdline" | grep -qE '(^|/)nomad agent ' && return
+  done
+  return 1
 }

@@ -17,18 +17,18 @@ machine_require() {
   [[ -z $unreadable ]] || fail "tasks run as nobody and cannot read $unreadable: chmod -R o+rX $ROOT."
 }
 
-port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
-# Prints "PID NAME" of each process that listens on TCP port $1.
+# Prints "PORT PID NAME" for each of the given TCP ports that some process listens on, one holder a port.
 port_holders() {
-  local inode pid seen=' '
-  for inode in $(awk -v port="$(printf ':%04X' "$1")" \
-    '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null); do
-    for pid in $(find /proc/[0-9]*/fd -lname "socket:\[$inode\]" 2>/dev/null | cut -d/ -f3); do
-      [[ $seen == *" $pid "* ]] && continue
-      seen+="$pid "
-      printf '%s %s\n' "$pid" "$(cat "/proc/$pid/comm" 2>/dev/null)"
-    done
+  local port inode pid listening sockets
+  # Column 2 is ADDRESS:PORT in hexadecimal, 4 the state (0A listens), 10 the socket's inode.
+  listening=$(awk '$4 == "0A" { n = split($2, part, ":"); print part[n], $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null) || true
+  # Processes end while find looks at them.
+  sockets=$(find /proc/[0-9]*/fd -lname 'socket:*' -printf '%l %h\n' 2>/dev/null) || true
+  for port in "$@"; do
+    inode=$(awk -v port="$(printf '%04X' "$port")" '$1 == port { print $2; exit }' <<<"$listening")
+    [[ $inode ]] || continue
+    pid=$(awk -v socket="socket:[$inode]" '$1 == socket { split($2, part, "/"); print part[3]; exit }' <<<"$sockets")
+    printf '%s %s %s\n' "$port" "${pid:-?}" "$(cat "/proc/$pid/comm" 2>/dev/null || echo unknown)"
   done
 }
 
@@ -42,13 +42,15 @@ process_is_ours() {
 
 # Every port of the table must be free or held by this stack.
 ports_require() {
-  local name holder foreign=()
+  local name port pid program foreign='' fixed=() name_of=()
   for name in "${!PORT[@]}"; do
     [[ $name == dynamic_* ]] && continue
-    while read -r holder; do
-      process_is_ours "${holder%% *}" || foreign+=("port ${PORT[$name]} ($name) is taken by ${holder#* } (pid ${holder%% *})")
-    done < <(port_holders "${PORT[$name]}")
+    fixed+=("${PORT[$name]}")
+    name_of[PORT[$name]]=$name
   done
-  ((${#foreign[@]} == 0)) ||
-    fail "$(printf '%s; ' "${foreign[@]}")stop that, or choose other ports: PROSAAS_PORT_OFFSET=10000 $0 --stack other."
+  while read -r port pid program; do
+    process_is_ours "$pid" || foreign+="port $port (${name_of[port]}) is taken by $program (pid $pid); "
+  done < <(port_holders "${fixed[@]}")
+  [[ -z $foreign ]] ||
+    fail "${foreign}stop that, or choose other ports: PROSAAS_PORT_OFFSET=20000 $0 --stack other."
 }

@@ -10,6 +10,7 @@ const schema = z.object({
   PROSAAS_SIMULATOR_URL: z.url(),
   NOMAD_ADDR: z.url(),
   CONSUL_HTTP_ADDR: z.string().min(1),
+  PROSAAS_AGENTS_STARTED: z.string().default(""),
 });
 
 /** The stack at hand, as scripts/lib/stack.sh exports it. */
@@ -20,6 +21,8 @@ export type Environment = {
   readonly simulatorUrl: string;
   readonly nomadAddr: string;
   readonly consulAddr: string;
+  /** Whether an agent was started just now. */
+  readonly agentsStarted: boolean;
 };
 
 /** Throws where the shell half was left out: these programs are not meant to be started by hand. */
@@ -32,5 +35,6 @@ export function readEnvironment(env: Record<string, string | undefined> = proces
     simulatorUrl: read.PROSAAS_SIMULATOR_URL,
     nomadAddr: read.NOMAD_ADDR,
     consulAddr: read.CONSUL_HTTP_ADDR,
+    agentsStarted: read.PROSAAS_AGENTS_STARTED !== "",
   };
 }

@@ -1,5 +1,6 @@
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
+import { sleep } from "../../lib/core/time.ts";
 import { dispatchOnce, releaseOfJob } from "./dispatch.ts";
 import { readEnvironment, root } from "./environment.ts";
 import type { Environment } from "./environment.ts";
@@ -27,6 +28,8 @@ async function main(): Promise<void> {
   const nomad = createNomad(environment.nomadAddr);
 
   await reviveAfterReboot(nomad, environment);
+  // Agents that just came back tell what they knew before. Every check has run again after its interval of 2 s.
+  if (environment.agentsStarted) await sleep(2_500);
 
   step("Secrets and volumes");
   const admin = await prepareSecrets(nomad, environment);
@@ -48,7 +51,7 @@ async function main(): Promise<void> {
 
   step("Services");
   await run(services);
-  await waitForJobs(runningJobs, environment, { until: "settled", deadlineMs: DEADLINE_MS });
+  await waitForJobs(runningJobs, environment, { until: "settled", deadlineMs: DEADLINE_MS, known: [...foundation, ...pooler] });
 
   await writeStackFile(environment, admin);
   printSummary(environment, admin);

@@ -21,6 +21,8 @@ export type WaitOptions = {
   /** "serving": everything runs and passes its checks. "settled": and no deployment is under way. */
   until: "serving" | "settled";
   deadlineMs: number;
+  /** Jobs that were reported before: waited for, and mentioned only if there is something to wait for. */
+  known?: readonly string[];
 };
 
 /** Waits for the jobs with visible progress; throws JobFailure with a diagnosis for the first that fails or is late. */
@@ -33,15 +35,16 @@ export async function waitForJobs(jobs: readonly string[], environment: Environm
   const restartsAtFirst = new Map<string, number>();
 
   while (waiting.size > 0) {
-    const checks = await consul<Check[]>("GET", "/v1/health/state/any");
+    // The agent's own view: after a crash of everything the catalog still tells the old one for a while.
+    const checks = Object.values(await consul<Record<string, Check>>("GET", "/v1/agent/checks"));
     const reasons: string[] = [];
-    for (const id of [...waiting]) {
+    for (const id of waiting) {
       const observation = await observe(nomad, id, checks);
       const health = judge(observation);
       const elapsed = performance.now() - began;
       if (health.state === "settled" || (health.state === "serving" && options.until === "serving")) {
         waiting.delete(id);
-        progress.done(`${id.padEnd(12)} ${describe(health)} (${seconds(elapsed)})`);
+        if (!options.known?.includes(id)) progress.done(`${id.padEnd(12)} ${describe(health)} (${seconds(elapsed)})`);
         continue;
       }
       const restarts = countRestarts(observation.allocations);

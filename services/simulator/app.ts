@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import type { Context } from "hono";
 import { z } from "@hono/zod-openapi";
 import { AppError } from "../../lib/core/errors.ts";
 import { bearer, operations, requestLog } from "../../lib/runtime/http.ts";
@@ -21,6 +22,14 @@ const linkCode = z.strictObject({
     .pipe(z.string().length(8)),
 });
 const outgoing = z.strictObject({ to: phoneNumber, text: z.string().min(1).max(65_536), id: z.string().min(4).max(64).optional() });
+
+async function jsonBody(c: Context): Promise<unknown> {
+  try {
+    return await c.req.json();
+  } catch (cause) {
+    throw new AppError("invalid_request", "The body is not JSON.", { cause });
+  }
+}
 
 type AppOptions = { metrics: Metrics; token?: string | undefined; metricsToken?: string | undefined };
 
@@ -47,7 +56,7 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
   app.get("/phones", (c) => c.json({ data: phones.all().map((phone) => view(simulation, phone)) }));
 
   app.post("/phones", async (c) => {
-    const body = newPhone.parse(await c.req.json());
+    const body = newPhone.parse(await jsonBody(c));
     const existed = phones.get(body.phone) !== undefined;
     const phone = phones.obtain(body.phone);
     const { name, ticks: upTo } = body;
@@ -60,27 +69,28 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
   app.get("/phones/:phone", (c) => c.json(view(simulation, known(c.req.param("phone")))));
 
   app.post("/phones/:phone/scan", async (c) => {
-    const { qr } = qrCode.parse(await c.req.json());
+    const { qr } = qrCode.parse(await jsonBody(c));
     const device = await pairing.scan(known(c.req.param("phone")), qr);
     return c.json({ device: device.id });
   });
 
   app.post("/phones/:phone/enter_code", async (c) => {
-    const { code } = linkCode.parse(await c.req.json());
+    const { code } = linkCode.parse(await jsonBody(c));
     const device = await pairing.enterCode(known(c.req.param("phone")), code);
     return c.json({ device: device.id });
   });
 
   app.post("/phones/:phone/messages", async (c) => {
-    const { to, text, id } = outgoing.parse(await c.req.json());
+    const { to, text, id } = outgoing.parse(await jsonBody(c));
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
     return c.json(await write(simulation, from, phones.obtain(to), { conversation: text }, id), 201);
   });
 
   app.get("/phones/:phone/messages", (c) => {
-    const { screen } = known(c.req.param("phone"));
+    // Any number is a phone: one that nothing happened to shows nothing.
+    const screen = phones.get(phoneNumber.parse(c.req.param("phone")))?.screen;
     const after = z.coerce.number().int().min(0).catch(0).parse(c.req.query("after"));
-    return c.json({ data: screen.messages(after), duplicates: screen.duplicates, undecryptable: screen.undecryptable });
+    return c.json({ data: screen?.messages(after) ?? [], duplicates: screen?.duplicates ?? 0, undecryptable: screen?.undecryptable ?? 0 });
   });
 
   /** What the phone wrote, with its ticks. */
@@ -92,7 +102,7 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
   });
 
   app.post("/faults", async (c) => {
-    const fault = faultSchema.parse(await c.req.json());
+    const fault = faultSchema.parse(await jsonBody(c));
     return c.json({ struck: raise(simulation, fault), ...fault }, 201);
   });
 

@@ -9,17 +9,20 @@ CREATE TABLE IF NOT EXISTS devices (phone TEXT NOT NULL, device INTEGER NOT NULL
   PRIMARY KEY (phone, device)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_prekeys (phone TEXT NOT NULL, id INTEGER NOT NULL, keys BLOB NOT NULL, PRIMARY KEY (phone, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sessions (phone TEXT NOT NULL, address TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (phone, address)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS shown (seq INTEGER PRIMARY KEY, phone TEXT NOT NULL, id TEXT NOT NULL, entry TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS shown_by_phone ON shown (phone, seq);
+CREATE TABLE IF NOT EXISTS shown (phone TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, entry TEXT NOT NULL,
+  PRIMARY KEY (phone, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sent (seq INTEGER PRIMARY KEY, phone TEXT NOT NULL, id TEXT NOT NULL, recipient TEXT NOT NULL, content BLOB NOT NULL,
   at INTEGER NOT NULL, status TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS sent_by_phone ON sent (phone, id);
 CREATE TABLE IF NOT EXISTS mail (seq INTEGER PRIMARY KEY, phone TEXT NOT NULL, device INTEGER NOT NULL, key TEXT NOT NULL, stanza BLOB NOT NULL);
 `;
 
+/** The least time between two commits: under load, what comes within it shares one. */
+const commitIntervalMs = 4;
+
 /**
- * The simulator's memory: SQLite, written behind. Changes queue up and go in together, one transaction a turn of the
- * event loop, without waiting for the disk: what is committed survives the death of the process, not of the machine.
+ * The simulator's memory: SQLite, written behind. Changes queue up and go in together, without waiting for the disk:
+ * what is committed survives the death of the process, not of the machine.
  */
 export class Store {
   readonly db: Database;
@@ -27,6 +30,7 @@ export class Store {
   #latest = new Map<string, () => void>();
   #waiting: (() => void)[] = [];
   #scheduled = false;
+  #lastCommit = 0;
 
   /** `folder` undefined: nothing outlives the process. */
   constructor(folder?: string) {
@@ -93,9 +97,13 @@ export class Store {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const commit = () => {
       this.#scheduled = false;
       this.flush();
-    });
+      this.#lastCommit = performance.now();
+    };
+    const wait = this.#lastCommit + commitIntervalMs - performance.now();
+    if (wait > 0) setTimeout(commit, wait);
+    else setImmediate(commit);
   }
 }

@@ -25,8 +25,6 @@ export const configSchema = z.object({
   WA_WEBSOCKET_URL: zUrl("ws", "wss").default("wss://web.whatsapp.com/ws/chat"),
   /** Base64 of 32 bytes: the Noise root to trust instead of WhatsApp's own. For development. */
   WA_NOISE_ROOT: zNoiseRoot.optional(),
-  /** Under which address others reach this process, where that is not HOST. */
-  ADVERTISE_HOST: z.string().min(1).optional(),
 });
 
 export type Config = z.output<typeof configSchema>;

@@ -30,7 +30,6 @@ silenceConsole();
 if (config.WA_NOISE_ROOT) trustNoiseRoot(config.WA_NOISE_ROOT);
 
 await run("whatsapp-shard", logger, async (life) => {
-  const host = config.ADVERTISE_HOST ?? config.HOST;
   const consul = createConsul({ addr: config.CONSUL_HTTP_ADDR, token: config.CONSUL_HTTP_TOKEN });
   const metrics = createMetrics("whatsapp-shard");
 
@@ -41,7 +40,7 @@ await run("whatsapp-shard", logger, async (life) => {
   const owner = await claimShard({
     consul,
     volume,
-    address: `${host}:${config.PORT}`,
+    address: `${config.HOST}:${config.PORT}`,
     logger,
     onLost: (holder) => life.fail(new Error(`shard ${number} is owned by another process now (${holder}): stopping`)),
   });
@@ -87,6 +86,6 @@ await run("whatsapp-shard", logger, async (life) => {
   const { port } = serve({ app, host: config.HOST, port: config.PORT, life, idleTimeoutS: 60 });
   logger.info({ host: config.HOST, port, token: owner.token }, "listening");
   if (!isSupervised(process.env)) {
-    await registerService({ consul, life, logger, name: "whatsapp-shard", address: host, port, meta: { shard: String(number) } });
+    await registerService({ consul, life, logger, name: "whatsapp-shard", address: config.HOST, port, meta: { shard: String(number) } });
   }
 });

@@ -6,8 +6,18 @@ import { until } from "../../lib/testing/until.ts";
 import { AuthStore } from "./auth/auth_store.ts";
 import { KeyRing } from "./auth/key_ring.ts";
 import { trustNoiseRoot } from "./noise_root.ts";
-import { control, makePhone, newKeys, newPhone, newVolume, screenOf, startShard, startSimulator, text } from "./shard.fixture.ts";
-import type { Inbound, InProcess, Receipt, Simulator } from "./shard.fixture.ts";
+import {
+  control,
+  makePhone,
+  newKeys,
+  newPhone,
+  newVolume,
+  screenOf,
+  startShard,
+  startSimulator,
+  text,
+} from "./testing/shard_under_test.ts";
+import type { InProcess, Simulator } from "./testing/shard_under_test.ts";
 
 let simulator: Simulator;
 let volume: string;
@@ -37,8 +47,11 @@ afterEach(async () => {
 const fault = (kind: string, more: object = {}) => control<{ struck: number }>(simulator, "POST", "/faults", { kind, phone, ...more });
 const write = (body: string) => control(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: body });
 const waitingMail = async () =>
-  (await control<{ devices: { waiting: number }[] }>(simulator, "GET", `/phones/${phone}`)).devices.reduce((sum, { waiting }) => sum + waiting, 0);
-const received = async () => (await shard.readJournal<Inbound>("inbound")).map((entry) => entry.data.text);
+  (await control<{ devices: { waiting: number }[] }>(simulator, "GET", `/phones/${phone}`)).devices.reduce(
+    (sum, { waiting }) => sum + waiting,
+    0,
+  );
+const received = async () => (await shard.readJournal("inbound")).map((entry) => entry.data.text);
 const restart = async () => {
   await shard.stop();
   shard = startShard({ simulator, volume, keys });
@@ -57,12 +70,12 @@ describe("the way of a message", () => {
       "two",
       "three",
     ]);
-    const read = async () => (await shard.readJournal<Receipt>("receipts")).filter(({ data }) => data.status === "read");
+    const read = async () => (await shard.readJournal("receipts")).filter(({ data }) => data.status === "read");
     await until(async () => (await read()).length === 3, { what: "three messages to be read" });
 
     await write("thank you");
     await until(async () => (await received()).length > 0, { what: "the answer" });
-    const [entry] = await shard.readJournal<Inbound>("inbound");
+    const [entry] = await shard.readJournal("inbound");
     expect(entry).toMatchObject({ business_id: business, data: { text: "thank you", chat: `${contact}@s.whatsapp.net` } });
     expect((await shard.request("POST", "/journal/inbound/ack", { through: entry!.seq })).status).toBe(204);
     expect(await received()).toEqual([]);
@@ -95,13 +108,22 @@ describe("the way of a message", () => {
     const message = text(contact, "to a stranger");
     const [result] = await shard.send(business, [message]);
     expect(result).toMatchObject({ status: "failed", error: { code: "463" } });
-    expect((await shard.send(business, [message]))[0]).toEqual(result!);
+    expect((await shard.send(business, [message]))[0]).toEqual(result);
+  });
+
+  test("a number without a WhatsApp account fails as such, and the next message goes on", async () => {
+    await shard.pair(simulator, business, phone);
+    const results = await shard.send(business, [text(newPhone(), "to nobody"), text(contact, "to somebody")]);
+    expect(results).toMatchObject([{ status: "failed", error: { code: "not_on_whatsapp" } }, { status: "sent" }]);
   });
 
   test("messages that cross each other in one chat all arrive, in order, at both ends", async () => {
     await shard.pair(simulator, business, phone);
     const bodies = Array.from({ length: 60 }, (_, i) => `message ${i}`);
-    const sending = shard.send(business, bodies.slice(0, 50).map((body) => text(contact, body)));
+    const sending = shard.send(
+      business,
+      bodies.slice(0, 50).map((body) => text(contact, body)),
+    );
     for (const body of bodies) await write(body);
     expect((await sending).every(({ status }) => status === "sent")).toBeTrue();
     await until(async () => (await received()).length >= 60, { what: "60 messages in the journal" });
@@ -125,25 +147,28 @@ describe("how a session ends and returns", () => {
     expect((await shard.send(business, [text(contact, "back")]))[0]?.status).toBe("sent");
   });
 
-  test.each(["drop", "unavailable", "restart"])("after %s it opens again by itself, and a batch sent meanwhile waits for it", async (kind) => {
-    await shard.pair(simulator, business, phone);
-    expect((await fault(kind)).struck).toBe(1);
-    // Told that it is unavailable, it leaves WhatsApp alone for seconds; a connect ends that wait.
-    if (kind === "unavailable") {
-      await shard.reaches(business, "connecting");
-      await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
-    }
-    const message = text(contact, "in spite of it");
-    await until(
-      async () => {
-        const response = await shard.request("POST", `/sessions/${business}/messages`, { messages: [message] });
-        return response.ok && ((await response.json()) as { results: { status: string }[] }).results[0]?.status === "sent";
-      },
-      { what: "the message to be sent", everyMs: 200, deadlineMs: 15_000 },
-    );
-    await until(async () => (await screenOf(simulator, contact)).texts.length === 1);
-    expect(await screenOf(simulator, contact)).toMatchObject({ texts: ["in spite of it"] });
-  });
+  test.each(["drop", "unavailable", "restart"])(
+    "after %s it opens again by itself, and a batch sent meanwhile waits for it",
+    async (kind) => {
+      await shard.pair(simulator, business, phone);
+      expect((await fault(kind)).struck).toBe(1);
+      // Told that it is unavailable, it leaves WhatsApp alone for seconds; a connect ends that wait.
+      if (kind === "unavailable") {
+        await shard.reaches(business, "connecting");
+        await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+      }
+      const message = text(contact, "in spite of it");
+      await until(
+        async () => {
+          const response = await shard.request("POST", `/sessions/${business}/messages`, { messages: [message] });
+          return response.ok && ((await response.json()) as { results: { status: string }[] }).results[0]?.status === "sent";
+        },
+        { what: "the message to be sent", everyMs: 200, deadlineMs: 15_000 },
+      );
+      await until(async () => (await screenOf(simulator, contact)).texts.length === 1);
+      expect(await screenOf(simulator, contact)).toMatchObject({ texts: ["in spite of it"] });
+    },
+  );
 
   test("440: it stops as conflict, does not fight, and opens on request", async () => {
     await shard.pair(simulator, business, phone);
@@ -229,7 +254,7 @@ describe("what WhatsApp is told", () => {
     await shard.reaches(business, "connecting");
     shard.db.write = write_;
     await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
-    const ticks = async () => (await shard.readJournal<Receipt>("receipts")).map(({ data }) => data.status);
+    const ticks = async () => (await shard.readJournal("receipts")).map(({ data }) => data.status);
     await until(async () => (await ticks()).includes("delivered") && (await ticks()).includes("read"), { what: "both ticks" });
   });
 });

@@ -3,30 +3,40 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createConsul, kvGet } from "../../lib/consul/client.ts";
 import { uuidv7 } from "../../lib/core/ids.ts";
-import { createLogger } from "../../lib/runtime/log.ts";
 import { testConsulAddr, testRedisUrl } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
 import type { BatchMessage, SendResult } from "../../lib/shard-client/schemas.ts";
-import { control, makePhone, newKeys, newPhone, newVolume, screenOf, ShardUnderTest, startSimulator, text, token } from "./shard.fixture.ts";
-import type { Inbound, Simulator } from "./shard.fixture.ts";
+import {
+  control,
+  makePhone,
+  newKeys,
+  newPhone,
+  newVolume,
+  screenOf,
+  ShardUnderTest,
+  startSimulator,
+  text,
+  token,
+} from "./testing/shard_under_test.ts";
+import type { Simulator } from "./testing/shard_under_test.ts";
 
 /** A shard as it runs in production: a process of its own. */
 type Process = ShardUnderTest & { process: Bun.Subprocess<"ignore", "pipe", "pipe">; log: () => string; exited: Promise<number> };
 
 // Numbers that nothing else on the test's Consul uses.
-let nextIndex = 4_000 + Math.floor(Math.random() * 1_000);
+let index = 4_000 + Math.floor(Math.random() * 1_000);
 let simulator: Simulator;
 let volume: string;
 let keys: string;
-let index: number;
 let running: Process[];
 
 beforeAll(() => {
-  simulator = startSimulator(process.env["TEST_DEBUG"] ? { logger: createLogger("sim", "warn") } : {});
+  simulator = startSimulator();
 });
 afterAll(() => simulator.stop());
 beforeEach(() => {
-  [volume, keys, index, running] = [newVolume(), newKeys(), nextIndex++, []];
+  [volume, keys, running] = [newVolume(), newKeys(), []];
+  index += 2;
 });
 afterEach(async () => {
   for (const { process } of running) process.kill("SIGKILL");
@@ -70,6 +80,38 @@ function launch(env: Record<string, string> = {}): Process {
   return started;
 }
 
+/** A way to a server that can be cut. */
+function proxyTo(hostname: string, port: number) {
+  const clients = new Set<Bun.Socket<{ upstream: Promise<Bun.Socket> }>>();
+  const server = Bun.listen<{ upstream: Promise<Bun.Socket> }>({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open: (client) => {
+        clients.add(client);
+        const upstream = Bun.connect({
+          hostname,
+          port,
+          socket: { data: (_, chunk) => void client.write(chunk), close: () => void client.end() },
+        });
+        client.data = { upstream };
+      },
+      data: (client, chunk) => void client.data.upstream.then((upstream) => upstream.write(chunk)),
+      close: (client) => {
+        clients.delete(client);
+        void client.data.upstream.then((upstream) => upstream.end());
+      },
+    },
+  });
+  return {
+    port: server.port,
+    stop: () => {
+      server.stop(true);
+      for (const client of clients) client.terminate();
+    },
+  };
+}
+
 /** What the worker does: hands the same batch over until each message is decided. */
 async function deliver(target: () => ShardUnderTest, business: string, messages: BatchMessage[]): Promise<SendResult[]> {
   return until<SendResult[] | undefined>(
@@ -107,24 +149,20 @@ test("killed in mid-batch, again and again: no new QR, nothing lost, nothing twi
     }
   })();
   for (const shown of [20, 70, 120]) {
-    await until(async () => (await screenOf(simulator, contact)).texts.length >= shown, { what: `${shown} messages on the phone`, everyMs: 2 });
+    await until(async () => (await screenOf(simulator, contact)).texts.length >= shown, {
+      what: `${shown} messages on the phone`,
+      everyMs: 2,
+    });
     await kill(shard);
     shard = launch();
   }
   await Promise.all([sending, writing]);
 
-  if (process.env["TEST_DEBUG"]) {
-    await Bun.sleep(3000);
-    const sc = await screenOf(simulator, contact);
-    const missing = outgoing.filter((m) => !sc.texts.includes(m.text));
-    process.stderr.write(JSON.stringify({ n: sc.texts.length, d: sc.duplicates, u: sc.undecryptable, missing: missing.map((m) => m.text) }) + "\n");
-    for (const r of running) process.stderr.write(r.log().split("\n").filter((l) => /"warn"|"error"|could not/.test(l)).slice(0, 15).join("\n") + "\n--\n");
-  }
   await until(async () => (await screenOf(simulator, contact)).texts.length >= 200, { what: "200 messages on the phone" });
   const screen = await screenOf(simulator, contact);
   expect(screen.texts).toEqual(outgoing.map((message) => message.text));
   expect(screen.undecryptable).toBe(0);
-  const received = async () => [...new Set((await shard.readJournal<Inbound>("inbound")).map(({ data }) => data.text))];
+  const received = async () => [...new Set((await shard.readJournal("inbound")).map(({ data }) => data.text))];
   await until(async () => (await received()).length >= 60, { what: "all incoming messages in the journal" });
   expect(await received()).toEqual(incoming);
   expect(await shard.view(business)).toMatchObject({ status: "open", phone });
@@ -141,6 +179,34 @@ test("a killed shard's successor on the same volume takes over at once", async (
   // Consul would reap the dead owner's session only after up to 30 s.
   expect(performance.now() - before).toBeLessThan(5_000);
 });
+
+test("killed in the middle of a pairing, it opens without a second scan once the phone has linked it", async () => {
+  const [business, phone] = [uuidv7(), newPhone()];
+  await makePhone(simulator, phone);
+  const shard = launch();
+  await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+  const { qr } = await shard.reaches(business, "qr");
+  await control(simulator, "POST", `/phones/${phone}/scan`, { qr });
+  await kill(shard);
+  expect(await launch().reaches(business, "open")).toMatchObject({ phone });
+}, 20_000);
+
+test("without Consul a running shard goes on, and a killed one comes back", async () => {
+  const [business, contact] = [uuidv7(), newPhone()];
+  await makePhone(simulator, contact);
+  const [host, port] = testConsulAddr().split(":");
+  const consul = proxyTo(host!, Number(port));
+  const env = { CONSUL_HTTP_ADDR: `127.0.0.1:${consul.port}` };
+  const shard = launch(env);
+  await shard.pair(simulator, business, newPhone());
+  consul.stop();
+  expect((await shard.send(business, [text(contact, "without Consul")]))[0]?.status).toBe("sent");
+  await kill(shard);
+  const successor = launch(env);
+  await successor.reaches(business, "open");
+  expect((await successor.request("GET", "/ready")).status).toBe(200);
+  expect((await successor.send(business, [text(contact, "still without")]))[0]?.status).toBe("sent");
+}, 30_000);
 
 test("a second process on the same volume, or with the same number, ends with a sentence; the first goes on", async () => {
   const first = launch();
@@ -211,7 +277,7 @@ test("no key and no content is in the log of a shard that pairs, sends, receives
   await shard.pair(simulator, business, phone);
   await shard.send(business, [text(contact, "the secret of the day")]);
   await control(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: "the secret answer" });
-  await until(async () => (await shard.readJournal<Inbound>("inbound")).length === 1);
+  await until(async () => (await shard.readJournal("inbound")).length === 1);
   await control(simulator, "POST", "/faults", { kind: "drop", phone });
   await shard.reaches(business, "open");
   shard.process.kill("SIGTERM");

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { uuidv7 } from "../../lib/core/ids.ts";
+import { randomToken } from "../../lib/core/secret.ts";
 import { queueOn } from "../../lib/queues/connection.ts";
 import { until } from "../../lib/testing/until.ts";
 import { refusal } from "./testing/shard.ts";
@@ -57,8 +58,9 @@ test("an entry that cannot be understood or written is quarantined, and the stre
   workers.shard.append("inbound", business, { nonsense: "content that nobody may log" });
   workers.shard.append("inbound", "not a business", received(2));
   workers.shard.append("inbound", business, received(3, { timestamp: -1 }));
-  // Understood, but Postgres cannot hold it.
-  workers.shard.append("inbound", business, received(4, { chat: "a\u0000b" }));
+  // Understood, but too long for an index of Postgres.
+  await workers.database.owner`create index on messages (business_id, wa_message_id)`;
+  workers.shard.append("inbound", business, received(4, { wa_message_id: randomToken(20_000) }));
   workers.shard.append("inbound", business, received(5));
   await workers.serve("high");
   await workers.producer.wake("inbound", { shard: 1 });

@@ -114,7 +114,10 @@ function isTransient(error: unknown): error is AppError {
   return error instanceof AppError && (error.code === "unavailable" || error.code === "upstream_timeout");
 }
 
-/** SQLSTATE classes 22 (data exception) and 23 (integrity constraint): this content can never be written. */
+/**
+ * SQLSTATE classes 22 (data exception), 23 (integrity constraint) and 54 (program limit, such as a key too long for an
+ * index): this content can never be written.
+ */
 function isRefusal(error: unknown): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && /^2[23]...$/.test(error.code);
+  return error instanceof Error && "code" in error && typeof error.code === "string" && /^(22|23|54)...$/.test(error.code);
 }

@@ -9,6 +9,7 @@ import { check, serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
+import { withoutRepeats } from "../../lib/runtime/repeats.ts";
 import { createShardClient } from "../../lib/shard-client/index.ts";
 import { createApp } from "./app.ts";
 import { loadWorkersConfig } from "./config.ts";
@@ -26,7 +27,8 @@ await run(name, logger, async (life) => {
 
   const db = createDatabase({ url: config.DATABASE_URL_POOLER, poolSize: config.DATABASE_POOL_SIZE, applicationName: name });
   life.onStop("database", () => db.close());
-  const onRedisError = (error: Error) => logger.warn({ error: messageOf(error) }, "redis");
+  const warn = (what: string) => withoutRepeats((error, held_back) => logger.warn({ error: messageOf(error), held_back }, what));
+  const onRedisError = warn("redis");
   const commands = createRedis(config.REDIS_URL, "command", onRedisError);
   life.onStop("redis", () => commands.disconnect());
   const queueing = createRedis(config.REDIS_URL, "queue", onRedisError);
@@ -40,7 +42,7 @@ await run(name, logger, async (life) => {
     numShards: config.BAILEYS_NUM_SHARDS,
     overrides: config.overrides,
     signal: life.stopping,
-    onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
+    onError: warn("consul"),
   });
 
   const handlers = createHandlers({
@@ -56,7 +58,7 @@ await run(name, logger, async (life) => {
   const jobMetrics = createJobMetrics(metrics, commands, served);
   const workers = served.map((queue) => createQueueWorker({ queue, redis: queueing, handlers, logger, metrics: jobMetrics }));
   life.onStop("workers", () => Promise.all(workers.map((worker) => worker.close(config.STOP_GRACE_MS))));
-  const scheduler = startScheduler({ redis: commands, served, onError: (error) => logger.warn({ error: messageOf(error) }, "schedules") });
+  const scheduler = startScheduler({ redis: commands, served, onError: warn("schedules") });
   life.onStop("scheduler", () => scheduler.close());
 
   const app = createApp({

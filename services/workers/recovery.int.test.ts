@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { testRedisUrl } from "../../lib/testing/servers.ts";
+import { z } from "zod";
+import { testConsulAddr, testRedisUrl } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
 import { shardToken } from "./testing/shard.ts";
 import { createTestWorkers } from "./testing/workers.ts";
@@ -22,9 +23,9 @@ afterEach(async () => {
   await workers.close();
 });
 
-async function startWorker(
-  group: string,
-): Promise<{ child: Bun.Subprocess<"ignore", "pipe", "inherit">; port: number; output: () => string }> {
+type Worker = { child: Bun.Subprocess<"ignore", "pipe", "inherit">; port: number; output: () => string };
+
+async function startWorker(group: string, env: Record<string, string> = {}): Promise<Worker> {
   const child = Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
     env: {
       PATH: process.env["PATH"],
@@ -36,6 +37,7 @@ async function startWorker(
       // As under Nomad, which registers the process; nothing needs to listen here.
       NOMAD_ALLOC_ID: "test",
       CONSUL_HTTP_ADDR: "127.0.0.1:9",
+      ...env,
     },
     stdin: "ignore",
     stdout: "pipe",
@@ -123,3 +125,18 @@ test("a worker without its settings names every fault and exits 2", async () => 
   for (const name of ["WORKER_GROUP", "REDIS_URL", "DATABASE_URL_POOLER", "SHARD_TOKEN", "BAILEYS_SHARD_0_URL"])
     expect(faults).toContain(name);
 });
+
+test("a worker run by hand registers in Consul under its group, and leaves when it stops", async () => {
+  const consul = `http://${testConsulAddr()}`;
+  const { child, port } = await startWorker("low", { NOMAD_ALLOC_ID: "", CONSUL_HTTP_ADDR: testConsulAddr() });
+  const registered = async () => {
+    const services = z
+      .array(z.object({ ServicePort: z.number() }))
+      .parse(await (await fetch(`${consul}/v1/catalog/service/prosaas-worker-low`)).json());
+    return services.some((service) => service.ServicePort === port);
+  };
+  await until(registered, { what: "the registration" });
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
+  expect(await registered()).toBeFalse();
+}, 40_000);

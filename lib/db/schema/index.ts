@@ -2,6 +2,8 @@ export { apiKeys } from "./api_keys.ts";
 export type { ApiKey } from "./api_keys.ts";
 export { businesses } from "./businesses.ts";
 export type { Business } from "./businesses.ts";
+export { callDirections, callOutcomes, callRecordings, calls, callSettings, phoneNumbers, recordingStatuses } from "./calls.ts";
+export type { Call, CallDirection, CallOutcome, CallRecording, CallSettings, PhoneNumber, RecordingStatus } from "./calls.ts";
 export { idempotencyKeys } from "./idempotency_keys.ts";
 export type { IdempotencyKey } from "./idempotency_keys.ts";
 export { messageDirections, messages, messageStatuses } from "./messages.ts";

@@ -6,9 +6,9 @@ import type { Principal } from "./principal.ts";
 
 export type KeyRing = {
   /** Who holds this key; undefined when nobody does. Throws "unavailable" when the database cannot be asked. */
-  identify(key: string): Promise<Principal | undefined>;
+  identify: (key: string) => Promise<Principal | undefined>;
   /** Forgets what is known of the keys of a business: some were revoked. */
-  forget(businessId: string): void;
+  forget: (businessId: string) => void;
 };
 
 export type KeyRingOptions = {

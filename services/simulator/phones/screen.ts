@@ -43,8 +43,11 @@ export class Screen {
       return false;
     }
     known.add(key);
+    const seq = known.size;
     this.#store.write(() =>
-      this.#store.db.query("INSERT INTO shown (phone, id, entry) VALUES (?, ?, ?)").run(this.#phone, key, JSON.stringify(message)),
+      this.#store.db
+        .query("INSERT INTO shown (phone, seq, id, entry) VALUES (?, ?, ?, ?)")
+        .run(this.#phone, seq, key, JSON.stringify(message)),
     );
     return true;
   }
@@ -53,7 +56,7 @@ export class Screen {
   messages(after = 0): ShownMessage[] {
     this.#store.flush();
     return this.#store.db
-      .query<{ entry: string }, [string, number]>("SELECT entry FROM shown WHERE phone = ? ORDER BY seq LIMIT -1 OFFSET ?")
+      .query<{ entry: string }, [string, number]>("SELECT entry FROM shown WHERE phone = ? AND seq > ? ORDER BY seq")
       .all(this.#phone, after)
       .map((row) => JSON.parse(row.entry) as ShownMessage);
   }

@@ -29,7 +29,7 @@ export class AuthState implements AuthenticationState {
 
   constructor(options: AuthStateOptions) {
     this.#options = options;
-    this.creds = this.#read("creds") ?? initAuthCreds();
+    this.creds = (this.#read("creds") as AuthenticationCreds | undefined) ?? initAuthCreds();
     this.keys = {
       get: (type, ids) => this.#get(type, ids),
       set: (data) => this.#set(data),
@@ -63,7 +63,7 @@ export class AuthState implements AuthenticationState {
   }
 
   #load(type: keyof SignalDataTypeMap, name: string): unknown {
-    const stored = this.#read<unknown>(name);
+    const stored = this.#read(name);
     if (stored === undefined) return undefined;
     const value = type === "app-state-sync-key" ? proto.Message.AppStateSyncKeyData.fromObject(stored as object) : stored;
     if (!uncached.has(type)) this.#cache.set(name, value);
@@ -92,11 +92,11 @@ export class AuthState implements AuthenticationState {
     }
   }
 
-  #read<T>(name: string): T | undefined {
+  #read(name: string): unknown {
     if (this.#revoked) throw new Error("the connection that this belongs to is over");
     try {
       const stored = this.#options.store.read(name);
-      return stored === undefined ? undefined : (JSON.parse(stored.toString("utf8"), BufferJSON.reviver) as T);
+      return stored === undefined ? undefined : JSON.parse(stored.toString("utf8"), BufferJSON.reviver);
     } catch (error) {
       this.#options.onFault(error);
       throw error;

@@ -134,7 +134,8 @@ export class AuthStore {
     try {
       return this.#sealer.open({ keyId: row.key_id, box: row.box }, this.#context(row.name));
     } catch (error) {
-      if (error instanceof UnknownKey) throw new AuthStoreError("wrong_key", `${error.message}, under which this auth store is sealed`, error);
+      if (error instanceof UnknownKey)
+        throw new AuthStoreError("wrong_key", `${error.message}, under which this auth store is sealed`, error);
       if (error instanceof TamperedValue) throw new AuthStoreError("wrong_key", error.message, error);
       throw error;
     }
@@ -156,7 +157,8 @@ export class AuthStore {
 /** Refuses what is not our store, before anything in the file is changed. */
 function check(db: Database, business: string, keys: KeyRing): Sealer {
   const number = (pragma: string) => Number(Object.values(db.query(`PRAGMA ${pragma}`).get() as object)[0]);
-  if (number("application_id") !== applicationId) throw new AuthStoreError("foreign", "the file is a database, but not an auth store of a shard");
+  if (number("application_id") !== applicationId)
+    throw new AuthStoreError("foreign", "the file is a database, but not an auth store of a shard");
   if (number("user_version") !== format) {
     throw new AuthStoreError("foreign", `the auth store has format ${number("user_version")}; this version reads format ${format}`);
   }

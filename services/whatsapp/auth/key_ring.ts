@@ -24,7 +24,9 @@ export class UnknownKey extends Error {
 
 export class TamperedValue extends Error {
   constructor(keyId: string) {
-    super(`a value does not open under the key "${keyId}": it was sealed under another key of that id, for another business, or was altered`);
+    super(
+      `a value does not open under the key "${keyId}": it was sealed under another key of that id, for another business, or was altered`,
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { proto } from "@whiskeysockets/baileys";
 import { inboundOf } from "./inbound.ts";
 import type { Received } from "./inbound.ts";
 
@@ -8,6 +9,8 @@ const received = (message: Received["message"], key: Partial<Received["key"]> = 
   pushName: "Ada",
   message,
 });
+
+const { REVOKE, MESSAGE_EDIT, HISTORY_SYNC_NOTIFICATION } = proto.Message.ProtocolMessage.Type;
 
 test("a text is a text, in whichever of WhatsApp's two forms and however wrapped", () => {
   const expected = {
@@ -32,7 +35,9 @@ test("a person known by both names goes by the phone number, without the device"
 });
 
 test("in a group the sender is the member who wrote", () => {
-  const data = inboundOf(received({ conversation: "x" }, { remoteJid: "123@g.us", participant: "9@lid", participantAlt: "4915@s.whatsapp.net" }));
+  const data = inboundOf(
+    received({ conversation: "x" }, { remoteJid: "123@g.us", participant: "9@lid", participantAlt: "4915@s.whatsapp.net" }),
+  );
   expect(data).toMatchObject({ chat: "123@g.us", sender: "4915@s.whatsapp.net" });
 });
 
@@ -40,13 +45,13 @@ test("replies, reactions, edits and deletions name the message they are about", 
   const quoted = { extendedTextMessage: { text: "yes", contextInfo: { stanzaId: "Q1" } } };
   expect(inboundOf(received(quoted))).toMatchObject({ type: "text", reply_to: "Q1" });
   expect(inboundOf(received({ reactionMessage: { text: "👍", key: { id: "R1" } } }))).toMatchObject({ type: "reaction", target: "R1" });
-  expect(inboundOf(received({ protocolMessage: { type: 0, key: { id: "D1" } } }))).toMatchObject({ type: "delete", target: "D1" });
-  const edit = { protocolMessage: { type: 14, key: { id: "E1" }, editedMessage: { conversation: "better" } } };
+  expect(inboundOf(received({ protocolMessage: { type: REVOKE, key: { id: "D1" } } }))).toMatchObject({ type: "delete", target: "D1" });
+  const edit = { protocolMessage: { type: MESSAGE_EDIT, key: { id: "E1" }, editedMessage: { conversation: "better" } } };
   expect(inboundOf(received(edit))).toMatchObject({ type: "edit", target: "E1", text: "better" });
 });
 
 test("what devices say to each other is not a message, and an unknown kind is kept as such", () => {
-  expect(inboundOf(received({ protocolMessage: { type: 5 } }))).toBeUndefined();
+  expect(inboundOf(received({ protocolMessage: { type: HISTORY_SYNC_NOTIFICATION } }))).toBeUndefined();
   expect(inboundOf(received({ senderKeyDistributionMessage: { groupId: "g" } }))).toBeUndefined();
   expect(inboundOf(received({}))).toBeUndefined();
   expect(inboundOf(received({ orderMessage: { orderId: "1" } }))).toMatchObject({ type: "unsupported", kind: "orderMessage" });

@@ -1,5 +1,5 @@
-import { getContentType, normalizeMessageContent } from "@whiskeysockets/baileys";
-import type { proto, WAMessageKey } from "@whiskeysockets/baileys";
+import { getContentType, normalizeMessageContent, proto } from "@whiskeysockets/baileys";
+import type { WAMessageKey } from "@whiskeysockets/baileys";
 import type { InboundData } from "../../../lib/shard-client/schemas.ts";
 import { preferPhone } from "../jid.ts";
 
@@ -87,10 +87,12 @@ function describe(content: proto.IMessage, kind: keyof proto.IMessage): Content 
   }
 }
 
-/** Of what devices tell each other, only what changes a message. The numbers are proto.Message.ProtocolMessage.Type's. */
+const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type;
+
+/** Of what devices tell each other, only what changes a message. */
 function protocol(message: proto.Message.IProtocolMessage | null | undefined): Content | undefined {
-  if (message?.type === 0 && message.key?.id) return { type: "delete", target: message.key.id };
-  if (message?.type === 14 && message.key?.id) {
+  if (message?.type === REVOKE && message.key?.id) return { type: "delete", target: message.key.id };
+  if (message?.type === MESSAGE_EDIT && message.key?.id) {
     const edited = message.editedMessage ? contentOf(message.editedMessage) : undefined;
     return { type: "edit", text: edited?.text, target: message.key.id };
   }

@@ -46,7 +46,9 @@ export class Journal {
       seq: row.seq,
       business_id: row.business_id,
       at: new Date(row.at).toISOString(),
-      data: JSON.parse(this.#db.sealer.open({ keyId: row.key_id, box: row.box }, context(stream, row.business_id)).toString("utf8")) as unknown,
+      data: JSON.parse(
+        this.#db.sealer.open({ keyId: row.key_id, box: row.box }, context(stream, row.business_id)).toString("utf8"),
+      ) as unknown,
     }));
     return { entries, more: rows.length > limit };
   }

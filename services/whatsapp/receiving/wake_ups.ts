@@ -7,21 +7,26 @@ import type { Journal } from "./journal.ts";
 const jobOf = { inbound: "inbound", receipts: "receipts", events: "session_events" } as const;
 const streams = Object.keys(jobOf) as JournalStream[];
 
-/** Milliseconds between two wake-ups of a stream: a run takes all entries there are, so more would only cost Redis. */
-const spacingMs = 50;
-/** How long an entry lies at most whose wake-up was lost. */
-const repeatMs = 3_000;
+export type WakeUpTimes = {
+  /** Milliseconds between two wake-ups of a stream: a run takes all entries there are, so more would only cost Redis. */
+  spacingMs: number;
+  /** Milliseconds that an entry lies at most whose wake-up was lost. */
+  repeatMs: number;
+};
 
 /** Tells the workers that a stream of the journal has entries, and tells them again while it has. */
 export class WakeUps {
   readonly #producer: Pick<Producer, "wake">;
   readonly #shard: number;
   readonly #logger: Logger;
+  readonly #times: WakeUpTimes;
   readonly #timers = new Map<JournalStream, ReturnType<typeof setTimeout>>();
   readonly #last = new Map<JournalStream, number>();
   #repeat: ReturnType<typeof setInterval> | undefined;
+  #stopped = false;
 
-  constructor(producer: Pick<Producer, "wake">, shard: number, logger: Logger) {
+  constructor(producer: Pick<Producer, "wake">, shard: number, logger: Logger, times: WakeUpTimes = { spacingMs: 50, repeatMs: 3_000 }) {
+    this.#times = times;
     this.#producer = producer;
     this.#shard = shard;
     this.#logger = logger;
@@ -31,13 +36,13 @@ export class WakeUps {
   watch(journal: Journal): void {
     this.#repeat = setInterval(() => {
       for (const stream of streams) if (journal.depth(stream) > 0) this.appended(stream);
-    }, repeatMs);
+    }, this.#times.repeatMs);
   }
 
   /** A stream has a new entry. */
   appended(stream: JournalStream): void {
-    if (this.#timers.has(stream)) return;
-    const wait = Math.max(0, (this.#last.get(stream) ?? 0) + spacingMs - performance.now());
+    if (this.#stopped || this.#timers.has(stream)) return;
+    const wait = Math.max(0, (this.#last.get(stream) ?? 0) + this.#times.spacingMs - performance.now());
     this.#timers.set(
       stream,
       setTimeout(() => void this.#wake(stream), wait),
@@ -45,6 +50,7 @@ export class WakeUps {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#repeat);
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();

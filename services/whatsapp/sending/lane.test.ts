@@ -8,7 +8,7 @@ import { createLogger } from "../../../lib/runtime/log.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { KeyRing } from "../auth/key_ring.ts";
 import { ShardDb } from "../volume/shard_db.ts";
-import { Lane } from "./lane.ts";
+import { Lane, Undeliverable } from "./lane.ts";
 import type { LaneOptions } from "./lane.ts";
 import { Ledger } from "./ledger.ts";
 
@@ -37,7 +37,7 @@ afterEach(() => {
 const lane = (options: Partial<LaneOptions> = {}) =>
   new Lane({ businessId: business, ledger, logger, fence: () => {}, onOverdue: () => (overdue += 1), ...options });
 const relay = async (_chat: string, _message: proto.IMessage, id: string) => void relayed.push(id);
-const left = (...ids: string[]) => until(() => relayed.join() === ids.join(), { what: `${ids} to leave, not ${relayed}`, everyMs: 1 });
+const left = (...ids: string[]) => until(() => relayed.join() === ids.join(), { what: `${ids.join()} to leave`, everyMs: 1 });
 
 test("messages leave in order without waiting for each other's acknowledgement, which settle them", async () => {
   const sut = lane();
@@ -98,6 +98,18 @@ test("nothing overtakes a message that could not be handed over", async () => {
   sut.acknowledged("A", undefined);
   expect((await sending).map(({ status }) => status)).toEqual(["sent", "retry", "retry"]);
   expect(relayed).toEqual(["A"]);
+});
+
+test("a number without an account fails at once, and what is behind it goes on", async () => {
+  const sut = lane();
+  sut.open(async (chat, message, id) => {
+    if (id === "A") throw new Undeliverable("not_on_whatsapp", "no account");
+    await relay(chat, message, id);
+  });
+  const sending = sut.send([text("A"), text("B")]);
+  await left("B");
+  sut.acknowledged("B", undefined);
+  expect(await sending).toMatchObject([{ status: "failed", error: { code: "not_on_whatsapp" } }, { status: "sent" }]);
 });
 
 test("a message that can never be prepared fails in the end and frees its chat", async () => {

@@ -29,6 +29,16 @@ export type LaneOptions = {
   ackDeadlineMs?: number;
 };
 
+/** A message that can never be sent: it fails at once, and nothing behind it waits. */
+export class Undeliverable extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
 /** How often a message may fail to be prepared, on an open connection, before it counts as failed. */
 const maxFailures = 3;
 
@@ -71,7 +81,7 @@ export class Lane {
   /** The connection is gone: what is not settled is undecided. */
   close(): void {
     this.#relay = undefined;
-    for (const entry of [...this.#known.values()]) this.#settle(entry, { status: "retry" });
+    for (const entry of this.#known.values()) this.#settle(entry, { status: "retry" });
     this.#waiting.length = 0;
     this.#room?.();
   }
@@ -85,19 +95,19 @@ export class Lane {
     const { businessId, ledger, capacity, fence } = this.#options;
     fence();
     if (this.#relay === undefined) throw new AppError("unavailable", "The session is not open.", { retryAfterS: 2 });
-    const outcomes = new Map<string, Outcome | Promise<Outcome>>();
-    const fresh: Outgoing[] = [];
+    const outcomes = new Map<string, Promise<Outcome>>();
+    const fresh = new Map<string, Outgoing>();
     for (const message of messages) {
-      if (outcomes.has(message.waMessageId)) continue;
-      const known = ledger.verdict(businessId, message.waMessageId) ?? this.#known.get(message.waMessageId)?.outcome;
-      if (known === undefined) fresh.push(message);
-      outcomes.set(message.waMessageId, known ?? { status: "retry" });
+      const verdict = ledger.verdict(businessId, message.waMessageId);
+      const known = verdict === undefined ? this.#known.get(message.waMessageId)?.outcome : Promise.resolve(verdict);
+      if (known === undefined) fresh.set(message.waMessageId, message);
+      else outcomes.set(message.waMessageId, known);
     }
-    if (this.depth + fresh.length > capacity) {
+    if (this.depth + fresh.size > capacity) {
       throw new AppError("rate_limited", `${this.depth} messages of this session are on their way already.`, { retryAfterS: 1 });
     }
     // Entered before anything is awaited, so that a second batch with the same messages finds them.
-    const entries = fresh.map((outgoing) => this.#enter(outgoing));
+    const entries = [...fresh.values()].map((outgoing) => this.#enter(outgoing));
     for (const entry of entries) outcomes.set(entry.outgoing.waMessageId, entry.outcome);
     await this.#hand(entries);
     return Promise.all(
@@ -194,23 +204,25 @@ export class Lane {
       fence();
       await relay(chat, message, waMessageId);
     } catch (error) {
+      const failure = this.#failureOf(waMessageId, error);
       logger.warn({ business_id: businessId, wa_message_id: waMessageId, cause: messageOf(error) }, "a message could not be handed over");
-      if (this.#isHopeless(waMessageId, error)) {
-        const reason = { code: "undeliverable", message: `The message could not be prepared: ${messageOf(error)}` };
-        return this.#conclude(entry, { status: "failed", at: Date.now(), error: reason });
-      }
+      if (failure) return this.#conclude(entry, { status: "failed", at: Date.now(), error: failure });
       this.#settle(entry, { status: "retry" });
       for (const behind of this.#waiting.splice(0)) this.#settle(behind, { status: "retry" });
     }
   }
 
-  /** Has this message now been tried in vain on good connections as often as it may? One that stays would block its chat. */
-  #isHopeless(waMessageId: string, error: unknown): boolean {
+  /** Why a message that was not handed over has failed for good; undefined where it may be tried again. */
+  #failureOf(waMessageId: string, error: unknown): { code: string; message: string } | undefined {
+    if (error instanceof Undeliverable) return { code: error.code, message: error.message };
     const closed = (error as { output?: { statusCode?: number } }).output?.statusCode === 428;
-    if (closed || this.#relay === undefined) return false;
+    if (closed || this.#relay === undefined) return undefined;
+    // Tried in vain on good connections: one that stays would block its chat for ever.
     const failures = (this.#failures.get(waMessageId) ?? 0) + 1;
     this.#failures.set(waMessageId, failures);
-    return failures >= maxFailures;
+    return failures < maxFailures
+      ? undefined
+      : { code: "undeliverable", message: `The message could not be prepared: ${messageOf(error)}` };
   }
 
   async #conclude(entry: Entry, verdict: Verdict): Promise<void> {

@@ -2,9 +2,7 @@ import type { Statement } from "bun:sqlite";
 import type { ShardDb } from "../volume/shard_db.ts";
 
 /** What WhatsApp's server said to a message. */
-export type Verdict =
-  | { status: "sent"; at: number }
-  | { status: "failed"; at: number; error: { code: string; message: string } };
+export type Verdict = { status: "sent"; at: number } | { status: "failed"; at: number; error: { code: string; message: string } };
 
 export type Handed = { waMessageId: string; chat: string; body: Uint8Array };
 

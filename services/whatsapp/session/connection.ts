@@ -1,10 +1,12 @@
-import { decodeMessageNode, jidNormalizedUser, makeWASocket, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
+import { decodeMessageNode, isPnUser, jidDecode, jidNormalizedUser, makeWASocket, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
 import type { BinaryNode, ConnectionState, WAMessage, WASocket } from "@whiskeysockets/baileys";
+import { messageOf } from "../../../lib/core/errors.ts";
 import type { InboundData, ReceiptData } from "../../../lib/shard-client/schemas.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthState } from "../auth/auth_state.ts";
 import { inboundOf } from "../receiving/inbound.ts";
 import { receiptsOf } from "../receiving/receipts.ts";
+import { Undeliverable } from "../sending/lane.ts";
 import { baileysLog } from "./baileys_log.ts";
 import { OutputGate } from "./output_gate.ts";
 import { durableRepository } from "./signal_repository.ts";
@@ -86,8 +88,14 @@ export class Connection {
     this.#listen();
   }
 
-  /** Hands one message to WhatsApp; resolves when it was sent, not when it was acknowledged. */
+  /**
+   * Hands one message to WhatsApp; resolves when it was sent, not when it was acknowledged.
+   * @throws Undeliverable where the number has no WhatsApp account: such a message would be dropped without a word.
+   */
   async relay(chat: string, message: proto.IMessage, waMessageId: string): Promise<void> {
+    if (isPnUser(chat) && !(await this.#hasAccount(chat))) {
+      throw new Undeliverable("not_on_whatsapp", "The number has no WhatsApp account.");
+    }
     await this.#socket.relayMessage(chat, message, { messageId: waMessageId });
   }
 
@@ -100,6 +108,16 @@ export class Connection {
   drop(): Promise<void> {
     this.#over = true;
     return this.#close();
+  }
+
+  /** Asked of WhatsApp once for each contact: an account has a LID, which is kept from then on. */
+  async #hasAccount(chat: string): Promise<boolean> {
+    const { user } = jidDecode(chat) ?? {};
+    if (user === undefined) return false;
+    if ((await this.#options.auth.keys.get("lid-mapping", [user]))[user] !== undefined) return true;
+    const found = await this.#socket.onWhatsApp(user);
+    if (found === undefined) throw new Error("WhatsApp did not answer whether the number has an account");
+    return found.some(({ exists }) => exists);
   }
 
   #config(): Parameters<typeof makeWASocket>[0] {
@@ -221,7 +239,7 @@ export class Connection {
       return inboundOf({ key, timestampS: Number(messageTimestamp), pushName, message });
     } catch (error) {
       // Malformed by its sender. Baileys meets the same fault and answers it.
-      this.#options.logger.warn({ cause: String((error as Error).message) }, "a message could not be decoded");
+      this.#options.logger.warn({ cause: messageOf(error) }, "a message could not be decoded");
       return undefined;
     }
   }
@@ -234,8 +252,8 @@ export class Connection {
 
   #receipt(stanza: BinaryNode): void {
     const me = this.#options.auth.creds.me;
-    const own = [me?.id, me?.lid].filter((jid) => jid !== undefined).map((jid) => jidNormalizedUser(jid));
-    for (const receipt of receiptsOf(stanza, (jid) => own.includes(jidNormalizedUser(jid)))) {
+    const own = new Set([me?.id, me?.lid].map((jid) => jidNormalizedUser(jid)));
+    for (const receipt of receiptsOf(stanza, (jid) => own.has(jidNormalizedUser(jid)))) {
       this.#gate.after(this.#events.receipt(receipt));
     }
   }

@@ -77,7 +77,9 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
 }
 
 function split(data: SignalDataSet): [ratchet: SignalDataSet | undefined, other: SignalDataSet | undefined] {
-  const parts = [true, false].map((wanted) => Object.entries(data).filter(([type]) => ratchets.has(type) === wanted));
-  const [ratchet, other] = parts.map((entries) => (entries!.length > 0 ? (Object.fromEntries(entries!) as SignalDataSet) : undefined));
-  return [ratchet, other];
+  const part = (wanted: boolean): SignalDataSet | undefined => {
+    const entries = Object.entries(data).filter(([type]) => ratchets.has(type) === wanted);
+    return entries.length > 0 ? Object.fromEntries(entries) : undefined;
+  };
+  return [part(true), part(false)];
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { freshRefusals, pairingWindowMs, stableMs, transition } from "./state.ts";
+import { attemptsBeforeAlarm, freshRefusals, pairingWindowMs, stableMs, transition } from "./state.ts";
 import type { Action, Event, State, Step } from "./state.ts";
 
 const now = 1_000_000;
@@ -85,7 +85,10 @@ test("a 401 right after pairing is tried again before it is believed", () => {
     expect(next.actions.map((action) => action.do)).toEqual(["wait"]);
     state = step(next.state, { is: "due" }).state;
   }
-  expect(step(state, { is: "ended", code: 401 })).toMatchObject({ state: { is: "logged_out" }, actions: [{ do: "set_aside" }, { do: "alarm" }] });
+  expect(step(state, { is: "ended", code: 401 })).toMatchObject({
+    state: { is: "logged_out" },
+    actions: [{ do: "set_aside" }, { do: "alarm" }],
+  });
 });
 
 test("the wait doubles while connections fail, and begins anew after one that stayed open", () => {
@@ -101,6 +104,18 @@ test("the wait doubles while connections fail, and begins anew after one that st
   expect(waitOf(stable.actions)).toBe(500);
   const brief = step({ is: "open", at: now, attempt: 3 }, { is: "ended", code: 428 }, now + 1);
   expect(waitOf(brief.actions)).toBe(2000);
+});
+
+test("a login that does not come to stay raises the alarm once, and goes on trying", () => {
+  let state: State = open;
+  const alarms: number[] = [];
+  for (let attempt = 1; attempt <= attemptsBeforeAlarm + 3; attempt++) {
+    const next = step(state, { is: "ended", code: 408 });
+    if (next.actions.some((action) => action.do === "alarm")) alarms.push(attempt);
+    expect(waitOf(next.actions)).toBeDefined();
+    state = step(next.state, { is: "due" }).state;
+  }
+  expect(alarms).toEqual([attemptsBeforeAlarm]);
 });
 
 test("a volume that refuses writes closes the connection before anything more is acknowledged", () => {

@@ -71,6 +71,8 @@ export type Step = { state: State; actions: Action[] };
 export const pairingWindowMs = 5 * 60_000;
 /** Open for this long, a connection counts as good, and the next end begins at the smallest backoff. */
 export const stableMs = 60_000;
+/** Connections that failed one after the other, before somebody is told. */
+export const attemptsBeforeAlarm = 8;
 /** Refusals of a login that was paired a moment ago, before they are believed. */
 export const freshRefusals = 4;
 
@@ -137,7 +139,7 @@ function ended(state: State, code: number, now: number, random: () => number): S
   if (trying.pairing) return pairingEnded(trying as Trying & { pairing: Pairing }, code, now, random);
 
   const rule = endRule(code);
-  if (rule.then === "logged_out" && trying.fresh !== undefined && trying.fresh < freshRefusals) {
+  if (rule.next === "logged_out" && trying.fresh !== undefined && trying.fresh < freshRefusals) {
     const fresh = trying.fresh + 1;
     const ms = backoff({ attempt: fresh, baseMs: 1000, maxMs: 10_000 }, random);
     return {
@@ -145,23 +147,24 @@ function ended(state: State, code: number, now: number, random: () => number): S
       actions: [{ do: "wait", ms }],
     };
   }
-  switch (rule.then) {
+  switch (rule.next) {
     case "logged_out":
       return { state: { is: "logged_out", reason: rule.reason }, actions: [{ do: "set_aside" }, { do: "alarm", reason: rule.reason }] };
     case "conflict":
     case "disconnected":
       return {
-        state: { is: rule.then, reason: rule.reason },
+        state: { is: rule.next, reason: rule.reason },
         actions: [
-          { do: "halt", is: rule.then, reason: rule.reason },
+          { do: "halt", is: rule.next, reason: rule.reason },
           { do: "alarm", reason: rule.reason },
         ],
       };
     case "retry": {
       const ms = backoff({ attempt: Math.max(1, trying.attempt), baseMs: rule.baseMs, maxMs: rule.maxMs }, random);
+      const alarm = rule.alarm === true || trying.attempt === attemptsBeforeAlarm;
       return {
         state: { ...trying, is: "waiting", reason: rule.reason },
-        actions: [...(rule.alarm ? [{ do: "alarm", reason: rule.reason } as const] : []), { do: "wait", ms }],
+        actions: [...(alarm ? [{ do: "alarm", reason: rule.reason } as const] : []), { do: "wait", ms }],
       };
     }
   }
@@ -174,12 +177,12 @@ function pairingEnded(trying: Trying & { pairing: Pairing }, code: number, now: 
     return { state: { is: "disconnected", reason: `${what} in time: connect again for a new one` }, actions: [] };
   }
   const rule = endRule(code);
-  const maxMs = rule.then === "retry" ? rule.maxMs : 60_000;
+  const maxMs = rule.next === "retry" ? rule.maxMs : 60_000;
   // A round of codes that ended by itself is followed by the next at once; a failing server is not hurried.
   const ms = code === 408 && trying.attempt <= 1 ? 0 : backoff({ attempt: trying.attempt, baseMs: 1000, maxMs }, random);
-  const alarm = rule.then === "retry" && rule.alarm === true;
+  const alarm = rule.next === "retry" && rule.alarm === true;
   return {
-    state: { ...trying, is: "waiting", reason: rule.then === "retry" ? rule.reason : `WhatsApp refused the pairing (${code})` },
+    state: { ...trying, is: "waiting", reason: rule.next === "retry" ? rule.reason : `WhatsApp refused the pairing (${code})` },
     actions: [...(alarm ? [{ do: "alarm", reason: rule.reason } as const] : []), { do: "wait", ms }],
   };
 }

@@ -11,6 +11,7 @@ export class TtlCache implements PossiblyExtendedCacheStore {
     this.#ttlMs = ttlMs;
   }
 
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the interface's shape
   get<T>(key: string): T | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
@@ -19,7 +20,7 @@ export class TtlCache implements PossiblyExtendedCacheStore {
     return undefined;
   }
 
-  set<T>(key: string, value: T): boolean {
+  set(key: string, value: unknown): boolean {
     this.#entries.set(key, { value, until: Date.now() + this.#ttlMs });
     return true;
   }

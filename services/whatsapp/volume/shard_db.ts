@@ -46,7 +46,9 @@ export class ShardDb {
       db.run("PRAGMA journal_mode = WAL");
       db.run("PRAGMA synchronous = FULL");
       if (!known) create(db, keys);
-      return new ShardDb(db, sealerOf(db, keys));
+      const sealer = sealerOf(db, keys);
+      retireOldKey(db, sealer);
+      return new ShardDb(db, sealer);
     } catch (error) {
       db?.close();
       throw new VolumeRefused(`The shard's database ${path} cannot be used: ${messageOf(error)}`);
@@ -140,4 +142,16 @@ function sealerOf(db: Database, keys: KeyRing): Sealer {
   const sealer = keys.sealer("shard", row.salt);
   sealer.open({ keyId: row.canary_key, box: row.canary }, "canary");
   return sealer;
+}
+
+/**
+ * Seals the canary under the ring's first key once nothing else is sealed under another: then the old key may go.
+ * The journal empties within moments and the ledger within its retention, so after a rotation that takes days.
+ */
+function retireOldKey(db: Database, sealer: Sealer): void {
+  const oldest = (table: string, order: string) =>
+    (db.query(`SELECT key_id FROM ${table} ORDER BY ${order} LIMIT 1`).get() as { key_id: string } | null)?.key_id ?? sealer.keyId;
+  if (oldest("journal", "seq") !== sealer.keyId || oldest("sends", "at") !== sealer.keyId) return;
+  const { keyId, box } = sealer.seal(Buffer.from("shard"), "canary");
+  db.query("UPDATE store SET canary_key = ?, canary = ? WHERE canary_key <> ?").run(keyId, box, keyId);
 }

@@ -74,7 +74,9 @@ function refuseForeign(path: string, owner: number, shard: number): void {
 function labelNew(path: string, shard: number): void {
   const used = readdirSync(path).filter((name) => name === "sessions" || name === "shard.db");
   if (used.length > 0) {
-    throw new VolumeRefused(`The volume at ${path} holds ${used.join(" and ")} but no shard.json: it is not known which shard it belongs to.`);
+    throw new VolumeRefused(
+      `The volume at ${path} holds ${used.join(" and ")} but no shard.json: it is not known which shard it belongs to.`,
+    );
   }
   const unfinished = `${labelPath(path)}.new`;
   writeFileSync(unfinished, `${JSON.stringify({ format: 1, shard, created_at: new Date().toISOString() })}\n`, { flush: true });

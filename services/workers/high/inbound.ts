@@ -14,18 +14,16 @@ export function inbound(deps: Deps): Handler<"inbound"> {
     });
 }
 
-/** A row from a journal entry. Postgres has no U+0000 in texts; a sender must not be able to lose a message by it. */
-export function inboundMessage({ business_id, data }: JournalEntry<"inbound">): InboundMessage {
-  const clean = (text: string | null | undefined) => text?.replaceAll("\u0000", "\uFFFD");
+function inboundMessage({ business_id, data }: JournalEntry<"inbound">): InboundMessage {
   return {
     business_id,
     wa_message_id: data.wa_message_id,
     chat: data.chat,
     sender: data.sender,
     from_me: data.from_me,
-    push_name: clean(data.push_name),
+    push_name: data.push_name,
     at: new Date(data.timestamp),
     type: data.type,
-    text: clean(data.text),
+    text: data.text,
   };
 }

@@ -2,24 +2,24 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { uuidv7, whatsappMessageId } from "../../lib/core/ids.ts";
-import { createLogger } from "../../lib/runtime/log.ts";
-import { createMetrics } from "../../lib/runtime/metrics.ts";
-import type { BatchMessage, JournalStream, SendResult, SessionView } from "../../lib/shard-client/schemas.ts";
-import { until } from "../../lib/testing/until.ts";
+import { uuidv7, whatsappMessageId } from "../../../lib/core/ids.ts";
+import { createLogger } from "../../../lib/runtime/log.ts";
+import { createMetrics } from "../../../lib/runtime/metrics.ts";
+import type { BatchMessage, JournalData, JournalPage, JournalStream, SendResult, SessionView } from "../../../lib/shard-client/schemas.ts";
+import { until } from "../../../lib/testing/until.ts";
 // What stands in for WhatsApp in this service's tests, and nowhere in its product code.
-import { startSimulator } from "../simulator/simulator.ts";
-import type { Simulator } from "../simulator/simulator.ts";
-import { createApp } from "./app.ts";
-import { KeyRing } from "./auth/key_ring.ts";
-import { trustNoiseRoot } from "./noise_root.ts";
-import { Journal } from "./receiving/journal.ts";
-import { Ledger } from "./sending/ledger.ts";
-import { Shard } from "./shard.ts";
-import { ShardMetrics } from "./shard_metrics.ts";
-import { silenceConsole } from "./silent_console.ts";
-import { ShardDb } from "./volume/shard_db.ts";
-import { claimVolume } from "./volume/volume.ts";
+import { startSimulator } from "../../simulator/simulator.ts";
+import type { Simulator } from "../../simulator/simulator.ts";
+import { createApp } from "../app.ts";
+import { KeyRing } from "../auth/key_ring.ts";
+import { trustNoiseRoot } from "../noise_root.ts";
+import { Journal } from "../receiving/journal.ts";
+import { Ledger } from "../sending/ledger.ts";
+import { Shard } from "../shard.ts";
+import { ShardMetrics } from "../shard_metrics.ts";
+import { silenceConsole } from "../silent_console.ts";
+import { ShardDb } from "../volume/shard_db.ts";
+import { claimVolume } from "../volume/volume.ts";
 
 export const token = "a-token-for-the-shard-tests";
 export const newKeys = () => `k1:${randomBytes(32).toString("base64")}`;
@@ -92,8 +92,8 @@ export class ShardUnderTest {
     return (await this.json<{ results: SendResult[] }>("POST", `/sessions/${business}/messages`, { messages })).results;
   }
 
-  async readJournal<T>(stream: JournalStream): Promise<{ seq: number; business_id: string; data: T }[]> {
-    return (await this.json<{ entries: { seq: number; business_id: string; data: T }[] }>("GET", `/journal/${stream}`)).entries;
+  async readJournal<S extends JournalStream>(stream: S): Promise<{ seq: number; business_id: string; data: JournalData<S> }[]> {
+    return (await this.json<JournalPage<S>>("GET", `/journal/${stream}`)).entries;
   }
 }
 
@@ -119,9 +119,6 @@ export async function screenOf(simulator: Simulator, phone: string) {
   }>(simulator, "GET", `/phones/${phone}/messages`);
   return { texts: data.map((message) => message.text), ids: data.map((message) => message.id), duplicates, undecryptable };
 }
-
-export type Inbound = { wa_message_id: string; text?: string; chat: string; sender: string };
-export type Receipt = { wa_message_id: string; status: string };
 
 export type InProcess = ShardUnderTest & { shard: Shard; db: ShardDb; stop(): Promise<void> };
 

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { uuidv7 } from "../core/ids.ts";
+import { createBusiness } from "../testing/business.ts";
+import { createMigratedDatabase } from "../testing/database.ts";
+import type { MigratedDatabase } from "../testing/database.ts";
+import { startPooler } from "../testing/pgbouncer.ts";
+import type { Pooler } from "../testing/pgbouncer.ts";
+import { until } from "../testing/until.ts";
+import { createDatabase, forBusiness, getBusiness, listMessages, submitMessage } from "./index.ts";
+import type { Database } from "./index.ts";
+
+let database: MigratedDatabase;
+let pooler: Pooler;
+let pooled: Database;
+let businesses: string[];
+beforeAll(async () => {
+  database = await createMigratedDatabase();
+  pooler = await startPooler(database.ownerUrl, { poolSize: 2 });
+  // Many more clients than server connections: each transaction may get another one.
+  pooled = createDatabase({ url: pooler.url, poolSize: 12, applicationName: "pooled" });
+  businesses = [];
+  for (let n = 0; n < 3; n++) businesses.push((await createBusiness(database.db)).businessId);
+});
+afterAll(async () => {
+  await pooled.close();
+  await pooler.stop();
+  await database.close();
+});
+
+test("transactions of many tenants share two server connections, and each sees its own rows only", async () => {
+  const work = Array.from({ length: 60 }, async (_, n) => {
+    const scope = forBusiness(pooled, businesses[n % 3]!);
+    const id = uuidv7();
+    await submitMessage(scope, { id, chat: "1@g.us", type: "text", text: "x", wa_message_id: id });
+    const rows = await scope.run((sql) => sql<{ business_id: string }[]>`select business_id from messages`);
+    return rows.every((row) => row.business_id === scope.businessId) && rows.length > 0;
+  });
+  expect(await Promise.all(work)).toEqual(Array.from({ length: 60 }, () => true));
+  for (const id of businesses) expect(await listMessages(forBusiness(pooled, id), { limit: 50 })).toHaveLength(20);
+  const [{ connections }] = await database.owner<[{ connections: number }]>`
+    select count(*)::integer as connections from pg_stat_activity
+    where datname = current_database() and application_name = 'pooled'`;
+  expect([1, 2]).toContain(connections);
+});
+
+test("after a restart of the pooler, statements fail as unavailable at most, and soon succeed", async () => {
+  const scope = forBusiness(pooled, businesses[0]!);
+  await getBusiness(scope);
+  await pooler.restart();
+  await until(
+    async () => {
+      const attempts = await Promise.allSettled(Array.from({ length: 12 }, () => getBusiness(scope)));
+      for (const attempt of attempts) if (attempt.status === "rejected") expect(attempt.reason).toMatchObject({ code: "unavailable" });
+      return attempts.every((attempt) => attempt.status === "fulfilled");
+    },
+    { deadlineMs: 5_000, what: "every connection of the pool" },
+  );
+});

@@ -1,0 +1,16 @@
+export { getCallSettings, putCallSettings } from "./call_settings.ts";
+export type { CallSettingsInput } from "./call_settings.ts";
+export { findCallOwner } from "./find_call_owner.ts";
+export { findLine } from "./find_line.ts";
+export type { Line } from "./find_line.ts";
+export { finishRecording } from "./finish_recording.ts";
+export type { RecordingResult } from "./finish_recording.ts";
+export { getCall } from "./get_call.ts";
+export { listCalls } from "./list_calls.ts";
+export type { CallFilter } from "./list_calls.ts";
+export { pendingRecordings } from "./pending_recordings.ts";
+export { assignPhoneNumber, listPhoneNumbers, releasePhoneNumber } from "./phone_numbers.ts";
+export { recordCall } from "./record_call.ts";
+export type { EndedCall } from "./record_call.ts";
+export { recordRecording } from "./record_recording.ts";
+export type { AnnouncedRecording } from "./record_recording.ts";

@@ -1,0 +1,22 @@
+--[[
+Writes down a call that is new; one that is known is left as it is.
+
+KEYS[1] the call: hash
+KEYS[2] calls whose end is not in Postgres yet: sorted set, call -> when it was last heard of, ms
+
+ARGV[1] call
+ARGV[2] how long the call is kept after its last change, ms
+ARGV[3...] fields and values in turn
+
+Returns { 1 if it was new, now in ms, fields and values in turn }
+]]
+local clock = redis.call("TIME")
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local new = redis.call("EXISTS", KEYS[1]) == 0
+if new then
+  redis.call("HSET", KEYS[1], "version", 1, unpack(ARGV, 3))
+  redis.call("PEXPIRE", KEYS[1], ARGV[2])
+  redis.call("ZADD", KEYS[2], now, ARGV[1])
+end
+return { new and 1 or 0, now, redis.call("HGETALL", KEYS[1]) }

@@ -1,0 +1,82 @@
+import { afterAll, expect, test } from "bun:test";
+import { createDatabase } from "../../lib/db/index.ts";
+import { createRouterOver } from "../../lib/routing/index.ts";
+import { createLogger } from "../../lib/runtime/log.ts";
+import { createMetrics } from "../../lib/runtime/metrics.ts";
+import { createApp } from "./app.ts";
+import { createFakeShards } from "./testing/fake_shards.ts";
+
+/** Never asked: the document needs no database. */
+const db = createDatabase({ url: "postgres://nobody@127.0.0.1:1/none", poolSize: 1, applicationName: "test" });
+afterAll(() => db.close());
+
+const { app } = createApp({
+  db,
+  router: createRouterOver({ addresses: new Map(), ageMs: () => 0, ready: Promise.resolve() }, () => 1),
+  shards: createFakeShards(),
+  producer: { wake: async () => {} },
+  queueDepths: async () => [],
+  logger: createLogger("test", "error", { write: () => {} }),
+  metrics: createMetrics("test"),
+  publicUrl: "https://api.example.com",
+});
+
+type Operation = {
+  summary?: string;
+  tags?: string[];
+  responses: Record<string, { content?: Record<string, unknown> }>;
+  parameters?: { name: string; in: string }[];
+};
+const document = (await (await app.request("/v1/openapi.json")).json()) as {
+  openapi: string;
+  servers: { url: string }[];
+  security: unknown[];
+  paths: Record<string, Record<string, Operation>>;
+};
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, path, operation })),
+);
+
+test("the document is OpenAPI 3.1, says where the API is and that it asks for a key", () => {
+  expect(document.openapi).toBe("3.1.0");
+  expect(document.servers).toEqual([{ url: "https://api.example.com" }]);
+  expect(document.security).toEqual([{ key: [] }]);
+});
+
+test("every route that the application has under /v1 is in the document", () => {
+  const inDocument = operations.map(({ name }) => name.replaceAll(/\{(\w+)\}/g, ":$1"));
+  const served = app.routes.filter((route) => route.method !== "ALL" && route.path.startsWith("/v1/") && route.path !== "/v1/openapi.json");
+  const names = new Set(served.map((route) => `${route.method} ${route.path}`));
+  expect(names.size).toBeGreaterThan(15);
+  expect(inDocument.toSorted()).toEqual([...names].toSorted());
+});
+
+test("every operation has a summary, its path's parameters, and problems as problem+json", () => {
+  for (const { name, path, operation } of operations) {
+    expect(operation.summary, name).toBeString();
+    expect(operation.tags, name).toHaveLength(1);
+    const inPath = (operation.parameters ?? []).filter((parameter) => parameter.in === "path").map((parameter) => parameter.name);
+    expect(inPath, name).toEqual([...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!));
+    for (const status of ["401", "404", "503"]) expect(Object.keys(operation.responses), name).toContain(status);
+    for (const [status, response] of Object.entries(operation.responses)) {
+      if (Number(status) >= 400) expect(Object.keys(response.content ?? {}), `${name} ${status}`).toEqual(["application/problem+json"]);
+    }
+  }
+});
+
+test("what there is not is a problem too", async () => {
+  const answer = await app.request("/nowhere");
+  expect(answer.status).toBe(404);
+  expect(answer.headers.get("content-type")).toBe("application/problem+json");
+  expect(await answer.json()).toMatchObject({ type: "urn:prosaas:problem:not_found", request_id: expect.any(String) });
+});
+
+test("a database that is away makes the API not ready, and its routes unavailable with Retry-After", async () => {
+  const ready = await app.request("/ready");
+  expect(ready.status).toBe(503);
+  expect(await ready.json()).toMatchObject({ checks: [{ name: "postgres", ok: false }] });
+  const headers = { authorization: `Bearer psk_abcdefgh_${"a".repeat(43)}` };
+  const answer = await app.request("/v1/businesses", { headers });
+  expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
+  expect((await app.request("/health")).status).toBe(200);
+});

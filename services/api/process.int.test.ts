@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { ensureAdminKey } from "../../lib/db/admin_key.ts";
+import { generateKey } from "../../lib/db/api_key.ts";
+import { createMigratedDatabase } from "../../lib/testing/database.ts";
+import type { MigratedDatabase } from "../../lib/testing/database.ts";
+import { until } from "../../lib/testing/until.ts";
+
+let database: MigratedDatabase;
+const adminKey = generateKey().key;
+beforeAll(async () => {
+  database = await createMigratedDatabase();
+  await ensureAdminKey(database.owner, adminKey);
+});
+afterAll(() => database.close());
+
+function start(env: Record<string, string>) {
+  return Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
+    env: { PATH: process.env["PATH"]!, ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+}
+
+test("every fault of the configuration is named at once, and the process exits 2", async () => {
+  const faulty = start({ DATABASE_URL_POOLER: "nonsense", SHARD_TOKEN: "short", BAILEYS_SHARD_x_URL: "http://x", PORT: "70000" });
+  expect(await faulty.exited).toBe(2);
+  const said = await new Response(faulty.stderr).text();
+  for (const name of ["DATABASE_URL_POOLER", "SHARD_TOKEN", "BAILEYS_SHARD_x_URL", "PORT", "REDIS_URL"]) expect(said).toContain(name);
+});
+
+test("the process serves without Redis and Consul, writes no key to its log, and exits 0 at SIGTERM", async () => {
+  const api = start({
+    PORT: "0",
+    DATABASE_URL_POOLER: database.appUrl,
+    REDIS_URL: "redis://127.0.0.1:1",
+    CONSUL_HTTP_ADDR: "127.0.0.1:1",
+    SHARD_TOKEN: "a token of the shards",
+    NOMAD_ALLOC_ID: "supervised",
+  });
+  let log = "";
+  const reading = (async () => {
+    const decoder = new TextDecoder();
+    for await (const chunk of api.stdout) log += decoder.decode(chunk, { stream: true });
+  })();
+  const [, port] = await until(() => /"port":(\d+)/.exec(log), { what: "the port in the log" });
+  const url = `http://127.0.0.1:${port}`;
+  expect((await fetch(`${url}/ready`)).status).toBe(200);
+  const headers = { authorization: `Bearer ${adminKey}`, "content-type": "application/json" };
+  const created = await fetch(`${url}/v1/businesses`, { method: "POST", headers, body: JSON.stringify({ name: "Secret Santa Ltd" }) });
+  expect(created.status).toBe(201);
+  api.kill("SIGTERM");
+  expect(await api.exited).toBe(0);
+  await reading;
+  expect(log).toContain('"status":201');
+  expect(log).not.toContain(adminKey);
+  expect(log).not.toContain("Secret Santa");
+});

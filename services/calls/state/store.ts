@@ -1,0 +1,105 @@
+import type { Redis } from "ioredis";
+import { AppError } from "../../../lib/core/errors.ts";
+import { createScript, scriptText } from "../../../lib/redis/script.ts";
+import { callSchema, isOver } from "./call.ts";
+import type { CallChanges, CallState, NewCall } from "./call.ts";
+
+const begin = createScript(scriptText("begin_call"));
+const change = createScript(scriptText("change_call"));
+const read = createScript(scriptText("read_call"));
+const stale = createScript(scriptText("stale_calls"));
+
+/** A call, and the time in ms by the Redis server's clock: every moment of a call is judged by this one clock. */
+export type Seen<T> = { call: T; nowMs: number };
+
+export type CallStore = {
+  /** Writes down a new call; one that is known is given back as it is. */
+  begin(call: NewCall): Promise<Seen<CallState> & { isNew: boolean }>;
+  read(callSid: string): Promise<Seen<CallState | null>>;
+  /**
+   * Changes a call by what `decide` makes of its present state, decided anew where another replica was quicker.
+   * Null from `decide`: leave it. Gives the call as it then is; null where it is not known.
+   */
+  change(callSid: string, decide: (call: CallState, nowMs: number) => CallChanges | null): Promise<Seen<CallState> | null>;
+  /** Changes a call if it still is the version that is given; what it is now, and whether it was changed. */
+  changeFrom(call: CallState, changes: CallChanges): Promise<Seen<CallState | null> & { changed: boolean }>;
+  /** The end of a call is in Postgres: the sweep need not look at it. */
+  written(callSid: string): Promise<void>;
+  /** Calls not in Postgres yet that have not been heard of for this long. */
+  stale(silentMs: number, limit: number): Promise<string[]>;
+};
+
+export type CallStoreOptions = {
+  redis: Redis;
+  /** How long a call is kept that is in progress: above the longest silence between two changes. */
+  liveTtlMs?: number;
+  /** How long a call is kept that has ended: above the time in which the carrier repeats its webhooks. */
+  endedTtlMs?: number;
+  prefix?: string;
+};
+
+const hourMs = 3_600_000;
+/** Two changes rarely meet; more than a few in a row mean that something loops. */
+const maxConflicts = 20;
+
+export function createCallStore({
+  redis,
+  liveTtlMs = 25 * hourMs,
+  endedTtlMs = 2 * hourMs,
+  prefix = "prosaas:{calls}",
+}: CallStoreOptions): CallStore {
+  const keyOf = (callSid: string) => `${prefix}:call:${callSid}`;
+  const unwritten = `${prefix}:unwritten`;
+
+  const readCall = async (callSid: string): Promise<Seen<CallState | null>> => {
+    const [nowMs, fields] = (await read(redis, [keyOf(callSid)], [])) as [number, string[]];
+    return { call: decode(fields), nowMs };
+  };
+
+  const changeFrom = async (call: CallState, changes: CallChanges) => {
+    const ttlMs = isOver({ ...call, ...changes }) ? endedTtlMs : liveTtlMs;
+    const args = [call.call_sid, call.version, ttlMs, ...encode(changes)];
+    const [done, nowMs, fields] = (await change(redis, [keyOf(call.call_sid), unwritten], args)) as [number, number, string[]];
+    return { changed: done === 1, nowMs, call: decode(fields) };
+  };
+
+  return {
+    read: readCall,
+    changeFrom,
+    begin: async (call) => {
+      const args = [call.call_sid, liveTtlMs, ...encode(call)];
+      const [isNew, nowMs, fields] = (await begin(redis, [keyOf(call.call_sid), unwritten], args)) as [number, number, string[]];
+      return { isNew: isNew === 1, nowMs, call: decode(fields)! };
+    },
+    change: async (callSid, decide) => {
+      let seen = await readCall(callSid);
+      for (let conflicts = 0; conflicts < maxConflicts; conflicts++) {
+        const { call, nowMs } = seen;
+        if (call === null) return null;
+        const changes = decide(call, nowMs);
+        if (changes === null) return { call, nowMs };
+        const result = await changeFrom(call, changes);
+        if (result.changed) return { call: result.call!, nowMs: result.nowMs };
+        seen = result;
+      }
+      throw new AppError("unavailable", "The call is being changed by too many at once; try again.", { retryAfterS: 1 });
+    },
+    written: async (callSid) => {
+      await redis.zrem(unwritten, callSid);
+    },
+    stale: async (silentMs, limit) => (await stale(redis, [unwritten], [silentMs, limit])) as string[],
+  };
+}
+
+function encode(changes: CallChanges | NewCall): string[] {
+  return Object.entries(changes)
+    .filter(([, value]) => value !== undefined)
+    .flatMap(([field, value]) => [field, value === null ? "" : String(value)]);
+}
+
+function decode(fields: string[]): CallState | null {
+  if (fields.length === 0) return null;
+  const entries: [string, string][] = [];
+  for (let i = 0; i < fields.length; i += 2) entries.push([fields[i]!, fields[i + 1]!]);
+  return callSchema.parse(Object.fromEntries(entries));
+}

@@ -1,0 +1,133 @@
+import { expect, test } from "bun:test";
+import { addTransactionCapability, configureSuccessfulPairing, Curve, hmacSign, initAuthCreds, proto } from "@whiskeysockets/baileys";
+import type { BinaryNode, SignalDataSet, SignalKeyStore } from "@whiskeysockets/baileys";
+import { ProtocolAddress, SessionBuilder, SessionCipher, SessionRecord } from "libsignal";
+import type { SignalStorage } from "libsignal";
+import { randomBytes } from "node:crypto";
+import { createLogger } from "../../lib/runtime/log.ts";
+import { until } from "../../lib/testing/until.ts";
+import { baileysLog } from "./session/baileys_log.ts";
+import { silenceConsole } from "./silent_console.ts";
+
+// What patches/ mends in Baileys and libsignal: these fail where the patches are not applied.
+silenceConsole();
+
+test("a signature is verified: a wrong key, a changed message and garbage are refused", () => {
+  const [signer, other] = [Curve.generateKeyPair(), Curve.generateKeyPair()];
+  const message = randomBytes(64);
+  const signature = Curve.sign(signer.private, message);
+  expect(Curve.verify(signer.public, message, signature)).toBeTrue();
+  expect(Curve.verify(other.public, message, signature)).toBeFalse();
+  expect(Curve.verify(signer.public, randomBytes(64), signature)).toBeFalse();
+  expect(Curve.verify(signer.public, message, randomBytes(64))).toBeFalse();
+  expect(Curve.verify(signer.public, message, randomBytes(3))).toBeFalse();
+});
+
+test("a pairing whose account identity another key signed is refused", () => {
+  const creds = initAuthCreds();
+  const [account, impostor] = [Curve.generateKeyPair(), Curve.generateKeyPair()];
+  const pairSuccess = (signer: typeof account): BinaryNode => {
+    const details = proto.ADVDeviceIdentity.encode({ rawId: 1, timestamp: 1, keyIndex: 1 }).finish();
+    const accountSignature = Curve.sign(
+      Buffer.from(signer.private),
+      Buffer.concat([Buffer.from([6, 0]), details, creds.signedIdentityKey.public]),
+    );
+    const identity = proto.ADVSignedDeviceIdentity.encode({ details, accountSignatureKey: account.public, accountSignature }).finish();
+    const hmac = hmacSign(identity, Buffer.from(creds.advSecretKey, "base64"));
+    const content = proto.ADVSignedDeviceIdentityHMAC.encode({ details: identity, hmac }).finish();
+    return {
+      tag: "iq",
+      attrs: { id: "1" },
+      content: [
+        {
+          tag: "pair-success",
+          attrs: {},
+          content: [
+            { tag: "device-identity", attrs: {}, content },
+            { tag: "device", attrs: { jid: "4915:1@s.whatsapp.net", lid: "88:1@lid" } },
+          ],
+        },
+      ],
+    };
+  };
+  expect(configureSuccessfulPairing(pairSuccess(account), creds).creds.me?.id).toBe("4915:1@s.whatsapp.net");
+  expect(() => configureSuccessfulPairing(pairSuccess(impostor), creds)).toThrow("Failed to verify account signature");
+});
+
+test("what outlives its transaction is written all the same", async () => {
+  const written: SignalDataSet[] = [];
+  const store: SignalKeyStore = { get: () => ({}), set: (data) => void written.push(data) };
+  const keys = addTransactionCapability(store, baileysLog(createLogger("test", "error")), { maxCommitRetries: 1, delayBetweenTriesMs: 0 });
+  let later: Promise<void> | undefined;
+  const over = Promise.withResolvers<void>();
+  await keys.transaction(async () => {
+    await keys.set({ "lid-mapping": { a: "inside" } });
+    later = over.promise.then(() => keys.set({ "lid-mapping": { b: "after" } }));
+  }, "key");
+  over.resolve();
+  await later;
+  expect(written).toEqual([{ "lid-mapping": { a: "inside" } }, { "lid-mapping": { b: "after" } }]);
+});
+
+test("a message of an older session leaves the newer one usable", async () => {
+  const [ada, bob] = [party(), party()];
+  const [toAda, toBob] = [new ProtocolAddress("ada", 1), new ProtocolAddress("bob", 1)];
+  const adaCipher = new SessionCipher(ada.storage, toBob);
+  const bobCipher = new SessionCipher(bob.storage, toAda);
+  const receive = async (cipher: SessionCipher, { type, body }: { type: number; body: unknown }) =>
+    (type === 3 ? await cipher.decryptPreKeyWhisperMessage(body as Buffer) : await cipher.decryptWhisperMessage(body as Buffer)).toString();
+
+  // A first session, which both sides have used.
+  await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(1));
+  expect(await receive(bobCipher, await adaCipher.encrypt(Buffer.from("1")))).toBe("1");
+  expect(await receive(adaCipher, await bobCipher.encrypt(Buffer.from("2")))).toBe("2");
+  // Ada begins a second one, while answers of the first are still on their way to her.
+  const onItsWay = [await bobCipher.encrypt(Buffer.from("3")), await bobCipher.encrypt(Buffer.from("4"))];
+  // libsignal tries the session first that was used last, by the millisecond.
+  const usedAt = Date.now();
+  await until(() => Date.now() > usedAt, { everyMs: 1 });
+  await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(2));
+  const before = await adaCipher.encrypt(Buffer.from("5"));
+  for (const message of onItsWay) expect(["3", "4"]).toContain(await receive(adaCipher, message));
+  const after = await adaCipher.encrypt(Buffer.from("6"));
+  expect(await receive(bobCipher, before)).toBe("5");
+  expect(await receive(bobCipher, after)).toBe("6");
+});
+
+const keyPair = () => {
+  const pair = Curve.generateKeyPair();
+  return { privKey: Buffer.from(pair.private), pubKey: Buffer.concat([Buffer.from([5]), pair.public]) };
+};
+
+/** One end of a Signal session, with its records as a store keeps them: written out and read again. */
+function party() {
+  const identity = keyPair();
+  const signedPreKey = keyPair();
+  const signature = Curve.sign(identity.privKey, signedPreKey.pubKey);
+  const preKeys = new Map<number, ReturnType<typeof keyPair>>();
+  const records = new Map<string, string>();
+  const storage: SignalStorage = {
+    loadSession: async (id) => {
+      const stored = records.get(id);
+      return stored === undefined ? undefined : SessionRecord.deserialize(JSON.parse(stored));
+    },
+    storeSession: async (id, record) => void records.set(id, JSON.stringify(record.serialize())),
+    isTrustedIdentity: () => true,
+    loadPreKey: async (id) => preKeys.get(Number(id)),
+    removePreKey: (id) => void preKeys.delete(id),
+    loadSignedPreKey: () => signedPreKey,
+    getOurRegistrationId: () => 1,
+    getOurIdentity: () => identity,
+  };
+  const bundle = (keyId: number) => {
+    const preKey = keyPair();
+    preKeys.set(keyId, preKey);
+    return {
+      registrationId: 1,
+      identityKey: identity.pubKey,
+      signedPreKey: { keyId: 1, publicKey: signedPreKey.pubKey, signature },
+      preKey: { keyId, publicKey: preKey.pubKey },
+    };
+  };
+  return { storage, bundle };
+}
