@@ -5,7 +5,7 @@
  */
 export type IndexDefinition = {
   name: string;
-  table: "api_keys" | "call_recordings" | "calls" | "idempotency_keys" | "messages" | "phone_numbers";
+  table: "api_keys" | "call_recordings" | "calls" | "messages" | "phone_numbers";
   /** What goes between the parentheses. */
   columns: string;
   include?: string;
@@ -46,12 +46,6 @@ export const indexes: readonly IndexDefinition[] = [
     table: "api_keys",
     columns: "business_id, id",
     purpose: "list_keys, delete_business",
-  },
-  {
-    name: "idempotency_keys_by_expiry",
-    table: "idempotency_keys",
-    columns: "expires_at",
-    purpose: "removal of answers that are no longer kept",
   },
   {
     name: "calls_by_business",

@@ -77,13 +77,16 @@ http_body() {
   exec {HTTP}>&-
 }
 
-# agent_await NAME PORT PATH — until PATH answers with something other than an empty string, 60 s at most.
+# agent_await NAME PORT PATH — until this agent, and no other program on PORT, names a leader at PATH; 60 s at most.
 agent_await() {
   local body deadline=$((SECONDS + 60))
   while ((SECONDS < deadline)); do
     agent_alive "$1" || break
     body=$(http_body "$2" "$3" 2>/dev/null) || body=''
-    [[ $body == \"*:*\" ]] && return
+    if [[ $body == \"*:*\" ]]; then
+      [[ $(port_holders "$2") == "$2 $(agent_pid "$1") "* ]] && return
+      break
+    fi
     sleep 0.1
   done
   tail -n 15 "$STATE_DIR/logs/$1.stderr" "$STATE_DIR/logs/$1.log" >&2 2>/dev/null

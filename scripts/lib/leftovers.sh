@@ -6,16 +6,21 @@ allocation_ids() {
   find "$STATE_DIR/nomad/client/alloc" -mindepth 1 -maxdepth 1 -type d -printf '%f\n'
 }
 
-# Pids of Nomad's executors and log collectors of this stack. A task dies with its executor.
-executor_pids() {
-  local directory pid
-  for directory in /proc/[0-9]*; do
-    pid=${directory#/proc/}
-    [[ $pid != $$ ]] && tr '\0' ' ' 2>/dev/null <"$directory/cmdline" |
-      grep -E 'nomad (executor|logmon|docker_logger) ' | grep -qF "$STATE_DIR/" && printf '%s\n' "$pid"
+# processes_with PATTERN… — pids of the processes that have, for each PATTERN, an argument that matches it.
+processes_with() {
+  local pattern files=(/proc/[0-9]*/cmdline)
+  for pattern in "$@"; do
+    # Arguments end with a NUL, so -z makes each of them a line. Processes end while grep reads them.
+    mapfile -t files < <(grep -lazE -e "$pattern" "${files[@]}" 2>/dev/null)
+    ((${#files[@]})) || return 0
   done
-  return 0
+  printf '%s\n' "${files[@]}" | cut -d/ -f3
 }
+
+# Nomad's executors and log collectors of this stack. A task that lost its executor is an orphan.
+executor_pids() { processes_with '^(executor|logmon)$' "$(regex_quote "$STATE_DIR")/"; }
+
+regex_quote() { sed 's/[][\\.^$*+?(){}|]/\\&/g' <<<"$1"; }
 
 # orphans_kill — ends tasks whose executor was killed: nothing supervises them any more, and Nomad cannot start
 # their allocation again while they live. To be called while the client is down.
@@ -76,10 +81,4 @@ leftovers_remove_cgroups() {
 }
 
 # True if any Nomad agent runs on this machine, of this stack or another.
-nomad_client_runs() {
-  local directory
-  for directory in /proc/[0-9]*; do
-    tr '\0' ' ' 2>/dev/null <"$directory/cmdline" | grep -qE '(^|/)nomad agent ' && return
-  done
-  return 1
-}
+nomad_client_runs() { [[ $(processes_with '(^|/)nomad$' '^agent$') ]]; }

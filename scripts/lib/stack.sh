@@ -82,4 +82,9 @@ stack_export() {
   export PROSAAS_STACK=$STACK PROSAAS_STATE_DIR=$STATE_DIR
   export PROSAAS_BASE_URL=https://127.0.0.1:${PORT[https]}
   export PROSAAS_SIMULATOR_URL=http://127.0.0.1:${PORT[simulator]}
+  # How to call the other scripts for this stack.
+  PROSAAS_TASK=./scripts/task
+  [[ $STACK == dev ]] || PROSAAS_TASK="PROSAAS_STACK=$STACK $PROSAAS_TASK"
+  [[ $STATE_DIR == "${XDG_STATE_HOME:-$HOME/.local/state}/prosaas/$STACK" ]] || PROSAAS_TASK="PROSAAS_STATE_DIR=$STATE_DIR $PROSAAS_TASK"
+  export PROSAAS_TASK
 }

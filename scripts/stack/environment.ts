@@ -10,6 +10,7 @@ const schema = z.object({
   PROSAAS_SIMULATOR_URL: z.url(),
   NOMAD_ADDR: z.url(),
   CONSUL_HTTP_ADDR: z.string().min(1),
+  PROSAAS_TASK: z.string().min(1),
   PROSAAS_AGENTS_STARTED: z.string().default(""),
 });
 
@@ -21,6 +22,8 @@ export type Environment = {
   readonly simulatorUrl: string;
   readonly nomadAddr: string;
   readonly consulAddr: string;
+  /** What to type for a task of this stack. */
+  readonly task: string;
   /** Whether an agent was started just now. */
   readonly agentsStarted: boolean;
 };
@@ -35,6 +38,7 @@ export function readEnvironment(env: Record<string, string | undefined> = proces
     simulatorUrl: read.PROSAAS_SIMULATOR_URL,
     nomadAddr: read.NOMAD_ADDR,
     consulAddr: read.CONSUL_HTTP_ADDR,
+    task: read.PROSAAS_TASK,
     agentsStarted: read.PROSAAS_AGENTS_STARTED !== "",
   };
 }

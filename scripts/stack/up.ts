@@ -127,8 +127,7 @@ async function writeStackFile(
   await Bun.write(join(stateDir, "stack.json"), `${JSON.stringify(content, null, 2)}\n`);
 }
 
-function printSummary({ stack, baseUrl, nomadAddr, consulAddr, stateDir }: Environment, admin: string): void {
-  const task = stack === "dev" ? "./scripts/task" : `PROSAAS_STACK=${stack} ./scripts/task`;
+function printSummary({ stack, baseUrl, nomadAddr, consulAddr, stateDir, task }: Environment, admin: string): void {
   process.stderr.write(`
 Stack '${stack}' is up after ${seconds(performance.now() - began)}.
 

@@ -131,6 +131,17 @@ test("connecting assigns a shard for good, and shows the QR", async () => {
   expect(svg.body).toContain("<svg");
 });
 
+test("a key that may only read does not see the QR or the code: they link a phone", async () => {
+  const { id, key } = await api.business(["whatsapp:read"]);
+  const path = `/v1/businesses/${id}/whatsapp`;
+  await api.request("POST", `${path}/connect`, { body: { method: "qr" } });
+  expect((await api.request("GET", path)).body).toMatchObject({ status: "qr", qr: "2@qr-text" });
+  const read = await api.request("GET", path, { key });
+  expect(read.body).toMatchObject({ status: "qr" });
+  expect(read.body).not.toHaveProperty("qr");
+  expect((await api.request("GET", `${path}/qr.svg`, { key })).status).toBe(403);
+});
+
 test("pairing by code needs a phone", async () => {
   const { id } = await api.business();
   const path = `/v1/businesses/${id}/whatsapp/connect`;

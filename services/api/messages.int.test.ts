@@ -127,6 +127,15 @@ test("a Redis that fails, or never answers, does not fail the message", async ()
   await api.wakeUps.settled();
 });
 
+test("a message may expire, and one that already has is refused", async () => {
+  const { messages } = await paired();
+  const expires_at = "2999-01-01T00:00:00.000Z";
+  const { body } = await api.request("POST", messages, { body: { ...text, expires_at } });
+  expect((await api.request("GET", `${messages}/${body.id}`)).body).toMatchObject({ status: "queued", expires_at });
+  const late = await api.request("POST", messages, { body: { ...text, expires_at: "2020-01-01T00:00:00Z" } });
+  expect([late.status, late.body.errors[0].field]).toEqual([400, "expires_at"]);
+});
+
 test("a failed message says why", async () => {
   const { id, messages } = await paired();
   const { body } = await api.request("POST", messages, { body: text });

@@ -26,7 +26,7 @@ test("every fault of the configuration is named at once, and the process exits 2
   expect(await faulty.exited).toBe(2);
   const said = await new Response(faulty.stderr).text();
   for (const name of ["DATABASE_URL_POOLER", "SHARD_TOKEN", "BAILEYS_SHARD_x_URL", "PORT", "REDIS_URL"]) expect(said).toContain(name);
-});
+}, 30_000);
 
 test("the process serves without Redis and Consul, writes no key to its log, and exits 0 at SIGTERM", async () => {
   const api = start({
@@ -54,4 +54,4 @@ test("the process serves without Redis and Consul, writes no key to its log, and
   expect(log).toContain('"status":201');
   expect(log).not.toContain(adminKey);
   expect(log).not.toContain("Secret Santa");
-});
+}, 30_000);

@@ -7,7 +7,7 @@ import { noSuchBusiness } from "./auth/guards.ts";
 import { askShard } from "./live_session.ts";
 import type { ShardAccess } from "./live_session.ts";
 
-export type MessageRequest = { to: string; type: "text"; text: string };
+export type MessageRequest = { to: string; type: "text"; text: string; expires_at?: Date | undefined };
 export type Accepted = { id: string; status: "queued" };
 
 /**
@@ -22,8 +22,8 @@ export async function submit(
 ): Promise<{ answer: Accepted; fresh: boolean }> {
   const id = uuidv7();
   const answer: Accepted = { id, status: "queued" };
-  const { to: chat, type, text } = request;
-  const message: NewMessage = { id, chat, type, text, wa_message_id: whatsappMessageId(id) };
+  const { to: chat, type, text, expires_at } = request;
+  const message: NewMessage = { id, chat, type, text, wa_message_id: whatsappMessageId(id), expires_at };
   const idempotency: Idempotency | undefined =
     key === undefined ? undefined : { key, fingerprint: fingerprint(request), status: 202, response: answer };
 
@@ -62,6 +62,6 @@ function settle(submission: Submission, answer: Accepted): { answer: Accepted; f
 }
 
 /** The same for the same request, however its JSON was written. */
-function fingerprint({ to, type, text }: MessageRequest): string {
-  return sha256Hex(JSON.stringify(["POST messages", to, type, text]));
+function fingerprint({ to, type, text, expires_at }: MessageRequest): string {
+  return sha256Hex(JSON.stringify(["POST messages", to, type, text, expires_at]));
 }

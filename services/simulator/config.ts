@@ -1,19 +1,29 @@
 import { z } from "zod";
 import { isSupervised } from "../../lib/consul/register.ts";
-import { baseEnv, consulEnv, loadConfig } from "../../lib/runtime/config.ts";
+import { baseEnv, consulEnv, loadConfig, zPort } from "../../lib/runtime/config.ts";
 
 /** Long enough not to be guessed: the root key is made of it. */
 const seed = z.string().min(16);
 
-const schema = z.object({
-  ...baseEnv,
-  ...consulEnv,
-  SIMULATOR_SEED: seed.optional(),
-  /** Folder of the state; without it phones are forgotten when the process ends. */
-  SIMULATOR_DATA: z.string().min(1).optional(),
-  /** Bearer token of the control API. */
-  SIMULATOR_TOKEN: z.string().min(16).optional(),
-});
+const schema = z
+  .object({
+    ...baseEnv,
+    ...consulEnv,
+    SIMULATOR_SEED: seed.optional(),
+    /** Folder of the state; without it phones are forgotten when the process ends. */
+    SIMULATOR_DATA: z.string().min(1).optional(),
+    /** Bearer token of the control API. */
+    SIMULATOR_TOKEN: z.string().min(16).optional(),
+    /** The media host, if there is to be one: files with its certificate and key (PEM), its port, the name clients use. */
+    SIMULATOR_MEDIA_CERT: z.string().min(1).optional(),
+    SIMULATOR_MEDIA_KEY: z.string().min(1).optional(),
+    SIMULATOR_MEDIA_PORT: zPort.default(0),
+    SIMULATOR_MEDIA_HOST: z.string().min(1).optional(),
+  })
+  .refine((env) => (env.SIMULATOR_MEDIA_CERT === undefined) === (env.SIMULATOR_MEDIA_KEY === undefined), {
+    path: ["SIMULATOR_MEDIA_KEY"],
+    message: "goes with SIMULATOR_MEDIA_CERT: set both or neither",
+  });
 
 export type SimulatorConfig = z.output<typeof schema> & { supervised: boolean };
 

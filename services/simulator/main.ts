@@ -10,6 +10,12 @@ const config = loadSimulatorConfig();
 const name = "prosaas-simulator";
 const logger = createLogger(name, config.LOG_LEVEL);
 
+async function mediaOptions() {
+  const { SIMULATOR_MEDIA_CERT: cert, SIMULATOR_MEDIA_KEY: key, SIMULATOR_MEDIA_PORT: port, SIMULATOR_MEDIA_HOST: publicHost } = config;
+  if (cert === undefined || key === undefined) return undefined;
+  return { port, publicHost, tls: { cert: await Bun.file(cert).text(), key: await Bun.file(key).text() } };
+}
+
 await run(name, logger, async (life) => {
   const simulator = startSimulator({
     host: config.HOST,
@@ -18,6 +24,7 @@ await run(name, logger, async (life) => {
     folder: config.SIMULATOR_DATA,
     token: config.SIMULATOR_TOKEN,
     metricsToken: config.METRICS_TOKEN,
+    media: await mediaOptions(),
     logger,
   });
   life.onStop("simulator", () => simulator.stop());

@@ -16,8 +16,8 @@ export type Simulation = {
   readonly stats: Stats;
   readonly identity: NoiseIdentity;
   readonly logger: Logger;
-  /** Where media is kept, `host[:port]`, for clients to reach by https. */
-  readonly mediaHost: string;
+  /** Where media is kept, `host:port`, for clients to reach by https. */
+  readonly mediaAddress: string | undefined;
   /** All open connections, logged in or not. */
   readonly connections: Set<Connection>;
 };

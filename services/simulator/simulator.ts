@@ -1,5 +1,6 @@
 import type { Hono } from "hono";
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { messageOf } from "../../lib/core/errors.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
@@ -11,6 +12,8 @@ import { greet } from "./login.ts";
 import { createNoiseIdentity } from "./noise/identity.ts";
 import { Pairing } from "./pairing/pairing.ts";
 import { PhoneBook } from "./phones/phonebook.ts";
+import type { MediaTls } from "./media/media_host.ts";
+import { startMediaHost } from "./media/media_host.ts";
 import type { Simulation } from "./simulation.ts";
 import { createStats } from "./stats.ts";
 import { Store } from "./store.ts";
@@ -28,6 +31,8 @@ export type SimulatorOptions = {
   /** Bearer token of the control API; open where absent. */
   token?: string;
   metricsToken?: string;
+  /** The media host; without it clients can exchange no media. */
+  media?: { port?: number; tls: MediaTls; publicHost?: string };
   logger?: Logger;
 };
 
@@ -54,6 +59,15 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
   const logger = options.logger ?? createLogger("simulator", "error");
   const store = new Store(options.folder);
   const seed = options.seed ?? store.remember("seed", () => randomBytes(32).toString("hex"));
+  const media =
+    options.media &&
+    startMediaHost({
+      host: options.host ?? "127.0.0.1",
+      port: options.media.port ?? 0,
+      tls: options.media.tls,
+      publicHost: options.media.publicHost,
+      folder: options.folder === undefined ? undefined : join(options.folder, "media"),
+    });
   const simulation: Simulation = {
     store,
     phones: new PhoneBook(store),
@@ -62,7 +76,7 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
     stats: createStats(),
     identity: createNoiseIdentity(seed),
     logger,
-    mediaHost: "localhost",
+    mediaAddress: media?.address,
     connections: new Set(),
   };
   const app = createApp(simulation, { metrics: createMetrics("simulator"), token: options.token, metricsToken: options.metricsToken });
@@ -78,6 +92,7 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
     stop: async () => {
       for (const connection of simulation.connections) connection.drop();
       await server.stop(true);
+      await media?.stop();
       store.close();
     },
   };

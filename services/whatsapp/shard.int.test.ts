@@ -113,7 +113,9 @@ describe("the way of a message", () => {
 
   test("a number without a WhatsApp account fails as such, and the next message goes on", async () => {
     await shard.pair(simulator, business, phone);
-    const results = await shard.send(business, [text(newPhone(), "to nobody"), text(contact, "to somebody")]);
+    const stranger = newPhone();
+    await fault("not_on_whatsapp", { phone: stranger });
+    const results = await shard.send(business, [text(stranger, "to nobody"), text(contact, "to somebody")]);
     expect(results).toMatchObject([{ status: "failed", error: { code: "not_on_whatsapp" } }, { status: "sent" }]);
   });
 

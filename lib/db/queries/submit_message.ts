@@ -4,7 +4,15 @@ import type { BusinessScope } from "../scope.ts";
 /** How long the answer to an Idempotency-Key is kept. */
 export const idempotencyTtlHours = 24;
 
-export type NewMessage = { id: string; chat: string; type: "text"; text: string; wa_message_id: string };
+export type NewMessage = {
+  id: string;
+  chat: string;
+  type: "text";
+  text: string;
+  wa_message_id: string;
+  /** After this it is not worth sending. */
+  expires_at?: Date | null | undefined;
+};
 
 /** Binds a request to its answer: the same key and fingerprint get `response` again. */
 export type Idempotency = { key: string; fingerprint: string; status: number; response: Record<string, unknown> };
@@ -51,8 +59,9 @@ export function submitMessage(scope: BusinessScope, message: NewMessage, options
           where idempotency_keys.expires_at <= now()
         returning key
       ), accepted as (
-        insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, next_attempt_at)
-        select ${message.id}::uuid, id, 'outbound', ${message.chat}, ${message.type}, ${message.text}, ${message.wa_message_id}, 'queued', now()
+        insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, next_attempt_at, expires_at)
+        select ${message.id}::uuid, id, 'outbound', ${message.chat}, ${message.type}, ${message.text}, ${message.wa_message_id}, 'queued',
+               now(), ${message.expires_at ?? null}::timestamptz
         from admitted where ${key}::text is null or exists (select from remembered)
         returning id
       )

@@ -6,8 +6,8 @@ KEYS[1] calls whose end is not in Postgres yet: sorted set, call -> when it was 
 ARGV[1] the time, ms
 ARGV[2] how many at most
 
-Returns the calls
+Returns calls and when each was last heard of, ms, in turn
 ]]
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-return redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", now - ARGV[1], "LIMIT", 0, ARGV[2])
+return redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", now - ARGV[1], "WITHSCORES", "LIMIT", 0, ARGV[2])

@@ -5,6 +5,7 @@ import { assignShard, getBusiness, getSession } from "../../../lib/db/index.ts";
 import type { Business, BusinessScope } from "../../../lib/db/index.ts";
 import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
+import { mayUse } from "../auth/principal.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { askShard, couldNotAsk } from "../live_session.ts";
 import { bodyProblems, problemResponses } from "../schemas/problem.ts";
@@ -49,7 +50,7 @@ export function whatsappRoutes({ db, router, shards }: ApiDependencies): OpenAPI
       if (shard === undefined) throw noSuchBusiness();
       const address = router.locate({ id: scope.businessId, whatsapp_shard: shard });
       const view = await shards.connect(address, scope.businessId, c.req.valid("json"));
-      return c.json(liveSession(view), 202, noStore);
+      return c.json(liveSession(view, true), 202, noStore);
     },
   );
 
@@ -59,6 +60,7 @@ export function whatsappRoutes({ db, router, shards }: ApiDependencies): OpenAPI
       path: "/businesses/{business_id}/whatsapp",
       tags,
       summary: "Get the state of the business's WhatsApp",
+      description: "The QR and the code are shown to keys with the scope whatsapp:write.",
       middleware: [businessAccess(db, "whatsapp:read")] as const,
       request: { params: businessParams },
       responses: {
@@ -70,7 +72,8 @@ export function whatsappRoutes({ db, router, shards }: ApiDependencies): OpenAPI
       const business = await existing(c.var.business);
       try {
         const view = await askShard({ router, shards }, business);
-        return c.json(view ? liveSession(view) : absentSession(business), 200, noStore);
+        const mayPair = mayUse(c.var.principal, "whatsapp:write");
+        return c.json(view ? liveSession(view, mayPair) : absentSession(business), 200, noStore);
       } catch (error) {
         const mirrored = couldNotAsk(error) ? await getSession(c.var.business) : undefined;
         if (!mirrored) throw error;

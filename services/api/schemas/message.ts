@@ -21,6 +21,17 @@ export const newMessage = z
     to: chat.openapi({ type: "string", example: "5511987654321" }),
     type: z.literal("text"),
     text: storableText(1, maxText).openapi({ example: "Your order is ready." }),
+    expires_at: z.iso
+      .datetime({ offset: true })
+      .transform((text) => new Date(text))
+      .refine((at) => at.getTime() > Date.now(), "must lie in the future")
+      .optional()
+      .openapi({
+        type: "string",
+        format: "date-time",
+        description: "After this the message is not sent any more, but fails.",
+        example: "2026-03-01T12:05:00.000Z",
+      }),
   })
   .openapi("NewMessage");
 
@@ -61,6 +72,7 @@ export const messageSchema = z
     read_at: timestamp.nullable(),
     played_at: timestamp.nullable(),
     failed_at: timestamp.nullable(),
+    expires_at: timestamp.nullable(),
   })
   .openapi("Message");
 
@@ -82,5 +94,6 @@ export function messageView(message: Message): z.infer<typeof messageSchema> {
     read_at: isoOrNull(message.read_at),
     played_at: isoOrNull(message.played_at),
     failed_at: failed ? isoOrNull(message.failed_at) : null,
+    expires_at: isoOrNull(message.expires_at),
   };
 }

@@ -37,17 +37,19 @@ export const sessionSchema = z
   .openapi("WhatsappSession");
 export type SessionAnswer = z.infer<typeof sessionSchema>;
 
-/** As the shard says. */
-export function liveSession(view: SessionView): SessionAnswer {
+/**
+ * As the shard says. The QR and the code link a phone to the business: they are for those who may do that.
+ */
+export function liveSession(view: SessionView, mayPair: boolean): SessionAnswer {
   return {
     status: view.status,
     shard: view.shard,
     phone: view.phone,
     name: view.name ?? null,
     paired: view.paired,
-    ...(view.qr ? { qr: view.qr } : {}),
+    ...(view.qr && mayPair ? { qr: view.qr } : {}),
     ...(view.qr_expires_at ? { qr_expires_at: new Date(view.qr_expires_at).toISOString() } : {}),
-    ...(view.code ? { code: view.code } : {}),
+    ...(view.code && mayPair ? { code: view.code } : {}),
     reason: view.reason ?? null,
     since: new Date(view.since).toISOString(),
     live: true,

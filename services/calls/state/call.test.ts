@@ -15,6 +15,8 @@ test("a status is news only if it comes after the one that is known, and a final
 
 test("a hash from a version that had fewer fields is still read", () => {
   const { agent_state: _, exit: __, ...older } = newCall();
-  const hash = Object.fromEntries(Object.entries({ version: 1, ...older }).map(([field, value]) => [field, value === null ? "" : String(value)]));
+  const hash = Object.fromEntries(
+    Object.entries({ version: 1, ...older }).map(([field, value]) => [field, value === null ? "" : String(value)]),
+  );
   expect(callSchema.parse(hash)).toMatchObject({ agent_state: null, exit: null, call_sid: older.call_sid });
 });

@@ -40,6 +40,8 @@ export const callSchema = z.object({
   step: z.enum(callSteps),
   /** Number of the last stream that was offered; 0: none yet. */
   stream: z.coerce.number().int().nonnegative(),
+  /** Streams in a row, up to this one, that carried nothing. */
+  fruitless: z.coerce.number().int().nonnegative().default(0),
   offered_at: optional(zMoment),
   stream_sid: optional(zText(64)),
   /** Who carries the stream. */

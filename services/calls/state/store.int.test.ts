@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 
 test("a call is read as it was written, with nothing and with anything in its fields", async () => {
-  const call = newCall({ from: "sip:\"a\" <b@c>; \u2028é", agent_state: JSON.stringify({ step: 3 }), max_concurrent: 0, transfer_to: null });
+  const call = newCall({ from: 'sip:"a" <b@c>; \u2028é', agent_state: JSON.stringify({ step: 3 }), max_concurrent: 0, transfer_to: null });
   const begun = await store.begin(call);
   expect(begun).toMatchObject({ isNew: true, call: { ...call, version: 1 } });
   expect((await store.read(call.call_sid)).call).toEqual({ ...call, version: 1 });
@@ -57,7 +57,7 @@ test("deciding nothing changes nothing", async () => {
 
 test("a call is stale until its end is written down, and a change makes it fresh", async () => {
   const { call } = await store.begin(newCall());
-  expect(await store.stale(0, 10)).toEqual([call.call_sid]);
+  expect((await store.stale(0, 10)).map((stale) => stale.callSid)).toEqual([call.call_sid]);
   expect(await store.stale(60_000, 10)).toEqual([]);
   await store.written(call.call_sid);
   await store.change(call.call_sid, () => ({ step: "ended" }));

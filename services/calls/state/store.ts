@@ -26,7 +26,7 @@ export type CallStore = {
   /** The end of a call is in Postgres: the sweep need not look at it. */
   written(callSid: string): Promise<void>;
   /** Calls not in Postgres yet that have not been heard of for this long. */
-  stale(silentMs: number, limit: number): Promise<string[]>;
+  stale(silentMs: number, limit: number): Promise<{ callSid: string; heardAt: number }[]>;
 };
 
 export type CallStoreOptions = {
@@ -87,7 +87,10 @@ export function createCallStore({
     written: async (callSid) => {
       await redis.zrem(unwritten, callSid);
     },
-    stale: async (silentMs, limit) => (await stale(redis, [unwritten], [silentMs, limit])) as string[],
+    stale: async (silentMs, limit) => {
+      const answer = (await stale(redis, [unwritten], [silentMs, limit])) as string[];
+      return pairs(answer).map(([callSid, heardAt]) => ({ callSid, heardAt: Number(heardAt) }));
+    },
   };
 }
 
@@ -99,7 +102,9 @@ function encode(changes: CallChanges | NewCall): string[] {
 
 function decode(fields: string[]): CallState | null {
   if (fields.length === 0) return null;
-  const entries: [string, string][] = [];
-  for (let i = 0; i < fields.length; i += 2) entries.push([fields[i]!, fields[i + 1]!]);
-  return callSchema.parse(Object.fromEntries(entries));
+  return callSchema.parse(Object.fromEntries(pairs(fields)));
+}
+
+function pairs(list: string[]): [string, string][] {
+  return Array.from({ length: list.length / 2 }, (_, i) => [list[2 * i]!, list[2 * i + 1]!]);
 }

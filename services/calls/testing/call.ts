@@ -15,6 +15,7 @@ export function newCall(more: Partial<NewCall> = {}): NewCall {
     status: "ringing",
     step: "offered",
     stream: 1,
+    fruitless: 0,
     offered_at: 1_800_000_000_000,
     stream_sid: null,
     replica: null,

@@ -14,13 +14,28 @@ export const zNumber = z.string().regex(/^\+[1-9]\d{6,14}$/, "must be a telephon
 /** Who is at the other end: a number, "anonymous", a SIP address, a client's name. */
 const zParty = z.string().min(1).max(256);
 
-const zCount = z.string().regex(/^\d{1,9}$/).transform(Number);
+const zCount = z
+  .string()
+  .regex(/^\d{1,9}$/)
+  .transform(Number);
 
-export const carrierStatuses = ["queued", "initiated", "ringing", "in-progress", "completed", "busy", "no-answer", "failed", "canceled"] as const;
+export const carrierStatuses = [
+  "queued",
+  "initiated",
+  "ringing",
+  "in-progress",
+  "completed",
+  "busy",
+  "no-answer",
+  "failed",
+  "canceled",
+] as const;
 /** What the carrier says of a call. The last five are final. */
 export type CarrierStatus = (typeof carrierStatuses)[number];
 
-const zDirection = z.enum(["inbound", "outbound-api", "outbound-dial"]).transform((direction) => (direction === "inbound" ? "inbound" : "outbound"));
+const zDirection = z
+  .enum(["inbound", "outbound-api", "outbound-dial"])
+  .transform((direction) => (direction === "inbound" ? "inbound" : "outbound"));
 
 const call = {
   CallSid: zCallSid,
@@ -45,7 +60,10 @@ export const recordingForm = z
     AccountSid: zAccountSid,
     RecordingSid: zRecordingSid,
     RecordingStatus: z.enum(["in-progress", "completed", "absent"]),
-    RecordingUrl: z.url({ protocol: /^https?$/ }).max(2048).optional(),
+    RecordingUrl: z
+      .url({ protocol: /^https?$/ })
+      .max(2048)
+      .optional(),
     RecordingDuration: zCount.optional(),
     RecordingChannels: zCount.optional(),
   })

@@ -29,8 +29,17 @@ test("a URL is recognised with its port and without", () => {
 });
 
 test("each value of a repeated field counts once", () => {
-  const once = [["a", "1"], ["a", "2"]] as const;
-  expect(signatureOf(authToken, url, [["a", "2"], ["a", "1"], ["a", "2"]])).toBe(signatureOf(authToken, url, once));
+  const once = [
+    ["a", "1"],
+    ["a", "2"],
+  ] as const;
+  expect(
+    signatureOf(authToken, url, [
+      ["a", "2"],
+      ["a", "1"],
+      ["a", "2"],
+    ]),
+  ).toBe(signatureOf(authToken, url, once));
 });
 
 test("another token, URL, scheme, field, value or signature is not signed", () => {

@@ -6,7 +6,11 @@ const head = '<?xml version="1.0" encoding="UTF-8"?>';
 test("verbs are written in order, with their attributes and children", () => {
   const document = twiml(
     verb("Say", { language: "en-GB", voice: undefined }, "Hello."),
-    verb("Connect", { action: "https://h/a?stream=1&b=2" }, verb("Stream", { url: "wss://h/m" }, verb("Parameter", { name: "t", value: "v" }))),
+    verb(
+      "Connect",
+      { action: "https://h/a?stream=1&b=2" },
+      verb("Stream", { url: "wss://h/m" }, verb("Parameter", { name: "t", value: "v" })),
+    ),
     verb("Hangup"),
   );
   expect(document).toBe(

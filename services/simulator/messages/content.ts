@@ -1,4 +1,4 @@
-import { encodeWAMessage, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
+import { encodeWAMessage, normalizeMessageContent, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
 
 /** What is under the encryption: the message, then 1 to 16 bytes of padding. */
 export function pad(message: proto.IMessage): Buffer {
@@ -12,7 +12,8 @@ export function unpad(plaintext: Uint8Array): proto.Message {
 /** What a phone makes of a message: its kind, and its text where it has one. */
 export type Content = { type: string; text?: string };
 
-export function contentOf(message: proto.IMessage): Content {
+export function contentOf(wrapped: proto.IMessage): Content {
+  const message = normalizeMessageContent(wrapped) ?? wrapped;
   if (typeof message.conversation === "string" && message.conversation !== "") return { type: "text", text: message.conversation };
   if (message.extendedTextMessage) return { type: "text", text: message.extendedTextMessage.text ?? "" };
   const field = Object.keys(message).find((name) => name !== "messageContextInfo" && name !== "senderKeyDistributionMessage");

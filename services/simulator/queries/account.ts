@@ -1,4 +1,4 @@
-import { children, child, node } from "../wire/stanza.ts";
+import { children, child, node, StanzaError } from "../wire/stanza.ts";
 import type { Query, QueryAnswer } from "./query.ts";
 
 /** The settings of a new account. */
@@ -29,10 +29,9 @@ export function appState({ iq }: Query): QueryAnswer {
   return [node("sync", {}, collections)];
 }
 
-export function mediaConnection({ simulation }: Query): QueryAnswer {
+export function mediaConnection({ simulation: { mediaAddress } }: Query): QueryAnswer {
+  if (mediaAddress === undefined) throw new StanzaError("503", "service-unavailable");
   return [
-    node("media_conn", { auth: "simulator", ttl: "3600", auth_ttl: "3600", max_buckets: "12" }, [
-      node("host", { hostname: simulation.mediaHost }),
-    ]),
+    node("media_conn", { auth: "simulator", ttl: "3600", auth_ttl: "3600", max_buckets: "12" }, [node("host", { hostname: mediaAddress })]),
   ];
 }

@@ -37,9 +37,8 @@ test("writes of one moment are committed together, in order", async () => {
   const db = open(first!);
   db.db.run("CREATE TABLE t (n INTEGER)");
   const commits: number[] = [];
-  const writes = [1, 2, 3].map((n) =>
-    db.write(({ query }) => void query.call(db.db, `INSERT INTO t VALUES (${n})`).run()).then(() => commits.push(n)),
-  );
+  const insert = db.db.query("INSERT INTO t VALUES (?)");
+  const writes = [1, 2, 3].map((n) => db.write(() => void insert.run(n)).then(() => commits.push(n)));
   expect(db.db.query("SELECT n FROM t").all()).toEqual([]);
   await Promise.all(writes);
   expect(commits).toEqual([1, 2, 3]);

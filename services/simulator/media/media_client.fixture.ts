@@ -1,0 +1,23 @@
+import { downloadMediaMessage } from "@whiskeysockets/baileys";
+import { connect, opened, trust } from "../client.fixture.ts";
+import { freshPhone, paired } from "../control.fixture.ts";
+
+/*
+ * A client in a process of its own, since Bun reads NODE_EXTRA_CA_CERTS at its start only. Sends a document, then
+ * fetches it by what the message says of it, and prints what it got: run with the simulator's url, wsUrl and root.
+ */
+const [url = "", wsUrl = "", root = "", line = ""] = process.argv.slice(2);
+trust(root);
+const { auth } = await paired({ url, wsUrl });
+const sock = connect(wsUrl, auth);
+await opened(sock);
+const sent = await sock.sendMessage(`${freshPhone()}@s.whatsapp.net`, {
+  document: Buffer.from(line.repeat(20_000)),
+  mimetype: "text/plain",
+  fileName: "menu.txt",
+  caption: "the menu",
+});
+const fetched = await downloadMediaMessage(sent!, "buffer", {});
+process.stdout.write(fetched);
+await sock.end(undefined);
+process.exit(0);

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { control } from "../control.fixture.ts";
+import type { Simulator } from "../simulator.ts";
+import { startSimulator } from "../simulator.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "simulator-media-"));
+const certFile = join(folder, "cert.pem");
+const keyFile = join(folder, "key.pem");
+let simulator: Simulator;
+
+beforeAll(() => {
+  const made = Bun.spawnSync([
+    "openssl",
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-nodes",
+    "-days",
+    "1",
+    "-subj",
+    "/CN=localhost",
+    "-addext",
+    "subjectAltName=DNS:localhost,IP:127.0.0.1",
+    "-keyout",
+    keyFile,
+    "-out",
+    certFile,
+  ]);
+  if (!made.success) throw new Error(made.stderr.toString());
+  const tls = { cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
+  simulator = startSimulator({ folder: join(folder, "data"), media: { tls, publicHost: "localhost" } });
+});
+afterAll(async () => {
+  await simulator.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("a document that Baileys uploads comes back to it whole, and the contact is shown its caption", async () => {
+  const line = "pizza 9.50\n";
+  const client = Bun.spawn(
+    [process.execPath, "run", join(import.meta.dir, "media_client.fixture.ts"), simulator.url, simulator.wsUrl, simulator.rootBase64, line],
+    { env: { PATH: process.env["PATH"], NODE_EXTRA_CA_CERTS: certFile, TMPDIR: folder }, stdout: "pipe", stderr: "inherit" },
+  );
+  expect(await new Response(client.stdout).text()).toBe(line.repeat(20_000));
+  expect(await client.exited).toBe(0);
+  const { body } = await control(simulator.url).get<{ data: { phone: string; devices: unknown[] }[] }>("/phones");
+  const contact = body.data.find(({ devices }) => devices.length === 0);
+  expect((await control(simulator.url).messages(contact!.phone)).data).toMatchObject([{ type: "document", text: "the menu" }]);
+}, 20_000);
+
+test("what was never uploaded is not there, nor anything outside", async () => {
+  const address = simulator.simulation.mediaAddress;
+  for (const path of ["/v/0000", `/v/${"0".repeat(64)}`, "/v/..%2Fsimulator.sqlite"]) {
+    expect((await fetch(`https://${address}${path}`, { tls: { ca: readFileSync(certFile, "utf8") } })).status).toBe(404);
+  }
+});
