@@ -1,7 +1,9 @@
-import type { TransactionSql } from "postgres";
+import type { Row, RowList, TransactionSql } from "postgres";
 import { poolOf } from "./client.ts";
 import type { Database } from "./client.ts";
 import { toDatabaseError } from "./errors.ts";
+import { textOf } from "./literal.ts";
+import type { Statement } from "./literal.ts";
 
 /*
  * Two walls hold tenants apart. The first: a statement needs a scope, and a tenant's statement names its
@@ -17,6 +19,8 @@ export interface Scope {
    * "unavailable" when the database cannot be reached; whether a commit under way took place is then not known.
    */
   run<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  /** One statement in a transaction of its own and in one exchange with the server; throws as `run` does. */
+  ask<T extends readonly Row[]>(statement: Statement): Promise<RowList<T>>;
 }
 
 declare const business: unique symbol;
@@ -38,30 +42,57 @@ const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$
 /** The rows of one business. Throws on an id that is not a UUID. */
 export function forBusiness(db: Database, businessId: string): BusinessScope {
   if (!uuidForm.test(businessId)) throw new TypeError("a business id must be a UUID");
-  return { businessId, run: runner(db, "prosaas.business_id", businessId) } as BusinessScope;
+  return { businessId, ...within(db, "prosaas.business_id", businessId) } as BusinessScope;
 }
 
 /** The rows of every business: for what is not done on behalf of one. */
 export function forPlatform(db: Database): PlatformScope {
-  return { run: runner(db, "prosaas.scope", "platform") } as PlatformScope;
+  return within(db, "prosaas.scope", "platform") as PlatformScope;
+}
+
+/** No rows at all: for calls of functions that declare the scope of each row they touch themselves. */
+export function forNobody(db: Database): Pick<Scope, "ask"> {
+  return { ask: (statement) => send(db, textOf(statement)) };
 }
 
 /** Runs several verbs in one transaction: what `work` does through its scope happens together or not at all. */
 export function atomically<S extends Scope, T>(scope: S, work: (scope: S) => Promise<T>): Promise<T> {
-  return scope.run((sql) => work({ ...scope, run: <R>(inner: (sql: Sql) => Promise<R>) => inner(sql) }));
+  return scope.run((sql) =>
+    work({
+      ...scope,
+      run: <R>(inner: (sql: Sql) => Promise<R>) => inner(sql),
+      ask: <R extends readonly Row[]>(statement: Statement) => sql.unsafe<[...R]>(textOf(statement)),
+    }),
+  );
 }
 
-function runner(db: Database, setting: string, value: string): Scope["run"] {
-  return async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
-    try {
-      return (await poolOf(db).begin((sql) => {
-        // `value` is a UUID or a constant. Not awaited: it travels with the first statement of `work`, and should
-        // it fail, that statement fails with it.
-        void sql.unsafe(`set local ${setting} = '${value}'`).execute();
-        return work(sql);
-      })) as T;
-    } catch (error) {
-      throw toDatabaseError(error);
-    }
+/** `setting` and `value` are constants, or a UUID. */
+function within(db: Database, setting: string, value: string): Scope {
+  const declaration = `set local ${setting} = '${value}'`;
+  return {
+    run: async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
+      try {
+        return (await poolOf(db).begin((sql) => {
+          // Not awaited: it travels with the first statement of `work`, and should it fail, that statement fails with it.
+          void sql.unsafe(declaration).execute();
+          return work(sql);
+        })) as T;
+      } catch (error) {
+        throw toDatabaseError(error);
+      }
+    },
+    // Two statements in one query are one transaction, so the declaration ends with it.
+    ask: async <T extends readonly Row[]>(statement: Statement) => {
+      const results = (await send(db, `${declaration};${textOf(statement)}`)) as unknown as [unknown, RowList<T>];
+      return results[1];
+    },
   };
+}
+
+async function send<T extends readonly Row[]>(db: Database, query: string): Promise<RowList<T>> {
+  try {
+    return (await poolOf(db).unsafe(query).simple()) as unknown as RowList<T>;
+  } catch (error) {
+    throw toDatabaseError(error);
+  }
 }

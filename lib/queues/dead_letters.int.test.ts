@@ -3,7 +3,6 @@ import { createTestQueues } from "../testing/queues.ts";
 import type { TestQueues } from "../testing/queues.ts";
 import { until } from "../testing/until.ts";
 import { queueOn } from "./connection.ts";
-import { discardDeadLetter, listDeadLetters, replayDeadLetter, replayDeadLetters } from "./dead_letters.ts";
 import { definitionOf } from "./definitions.ts";
 
 let queues: TestQueues;
@@ -13,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => queues.close());
 
 const business = (n: number) => ({ business_id: `01900000-0000-7000-8000-00000000000${n}` });
-const dead = async () => (await listDeadLetters(queues.redis, "high")).total;
+const dead = async () => (await queues.deadLetters.list("high")).total;
 
 /** A worker that fails every run while `broken`, and kills `count` sends with it. */
 async function kill(count: number) {
@@ -33,9 +32,9 @@ test("a replayed dead letter runs again and is gone from the list", async () => 
   const state = await kill(1);
   state.broken = false;
   state.runs = 0;
-  const { letters } = await listDeadLetters(queues.redis, "high");
+  const { letters } = await queues.deadLetters.list("high");
   expect(letters[0]).toMatchObject({ job: "send", payload: business(1), reason: "the database is away" });
-  await replayDeadLetter(queues.redis, queues.producer, "high", letters[0]!.jobId);
+  await queues.deadLetters.replay("high", letters[0]!.jobId);
   await until(() => state.runs === 1, { what: "the replayed run" });
   expect(await dead()).toBe(0);
 });
@@ -46,24 +45,24 @@ test("all dead letters are replayed at once, and those that cannot be are left a
   await until(async () => (await dead()) === 4, { what: "the fourth dead letter" });
   state.broken = false;
   state.runs = 0;
-  expect(await replayDeadLetters(queues.redis, queues.producer, "high")).toEqual({ replayed: 3, left: 1 });
+  expect(await queues.deadLetters.replayAll("high")).toEqual({ replayed: 3, left: 1 });
   await until(() => state.runs === 3, { what: "the replayed runs" });
   expect(await dead()).toBe(1);
 });
 
 test("a discarded dead letter is gone; one that is not there is not_found", async () => {
   await kill(1);
-  const { letters } = await listDeadLetters(queues.redis, "high");
-  await discardDeadLetter(queues.redis, "high", letters[0]!.jobId);
+  const { letters } = await queues.deadLetters.list("high");
+  await queues.deadLetters.discard("high", letters[0]!.jobId);
   expect(await dead()).toBe(0);
-  await expect(discardDeadLetter(queues.redis, "high", letters[0]!.jobId)).rejects.toMatchObject({ code: "not_found" });
-  await expect(replayDeadLetter(queues.redis, queues.producer, "high", "nothing")).rejects.toMatchObject({ code: "not_found" });
+  await expect(queues.deadLetters.discard("high", letters[0]!.jobId)).rejects.toMatchObject({ code: "not_found" });
+  await expect(queues.deadLetters.replay("high", "nothing")).rejects.toMatchObject({ code: "not_found" });
 });
 
 test("pages go from the latest to the oldest", async () => {
   await kill(3);
-  const first = await listDeadLetters(queues.redis, "high", { offset: 0, limit: 2 });
-  const second = await listDeadLetters(queues.redis, "high", { offset: 2, limit: 2 });
+  const first = await queues.deadLetters.list("high", { offset: 0, limit: 2 });
+  const second = await queues.deadLetters.list("high", { offset: 2, limit: 2 });
   expect(first.total).toBe(3);
   expect([...first.letters, ...second.letters].map(({ diedAt }) => diedAt.getTime())).toEqual(
     [...first.letters, ...second.letters].map(({ diedAt }) => diedAt.getTime()).toSorted((a, b) => b - a),

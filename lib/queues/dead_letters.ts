@@ -20,58 +20,73 @@ export type DeadLetter = {
 
 export type DeadLetterPage = { letters: DeadLetter[]; total: number };
 
-/** The dead letters of a queue, latest first. */
-export async function listDeadLetters(redis: Redis, queue: QueueName, { offset = 0, limit = 50 } = {}): Promise<DeadLetterPage> {
-  const client = await queueOn(redis, queue);
-  const [dead, total] = await Promise.all([client.getFailed(offset, offset + limit - 1), client.getFailedCount()]);
-  return { letters: (dead as Job[]).filter((job) => job?.id !== undefined).map((job) => letterOf(queue, job)), total };
-}
+/** The dead letters of all queues. All throw "unavailable" where Redis was never reached. */
+export type DeadLetters = {
+  /** A page of a queue's, latest first. */
+  list(queue: QueueName, range?: { offset?: number; limit?: number }): Promise<DeadLetterPage>;
+  /** Wakes a letter's job anew and drops the letter. Throws not_found, or conflict where its job is not known any more. */
+  replay(queue: QueueName, jobId: string): Promise<void>;
+  /** Replays all that can be; returns how many, and how many remain because their job is not known any more. */
+  replayAll(queue: QueueName): Promise<{ replayed: number; left: number }>;
+  /** Drops a letter for good. Throws not_found. */
+  discard(queue: QueueName, jobId: string): Promise<void>;
+};
 
-/** Wakes a dead letter's job anew and drops the letter. Throws not_found, or conflict where its job is not known any more. */
-export async function replayDeadLetter(redis: Redis, producer: Producer, queue: QueueName, jobId: string): Promise<void> {
-  const job = await findDead(redis, queue, jobId);
-  if (!isJobOf(queue, job.name)) {
-    throw new AppError("conflict", `The queue ${queue} has no job "${job.name}" any more; discard the dead letter.`);
-  }
-  const parsed = jobDefinition(job.name).schema.safeParse(job.data);
-  if (!parsed.success) {
-    throw new AppError("conflict", `The payload of this ${job.name} is not valid; discard the dead letter.`);
-  }
-  // Woken first: a crash between the two leaves a letter whose replay does no harm, never a job that is gone.
-  await producer.wake(job.name, parsed.data);
-  await job.remove();
-}
+/** Replays under way at once: enough to hide the round trips, few enough to leave Redis to the others. */
+const replaysAtOnce = 32;
 
-/** Replays every dead letter that can be replayed, oldest first; returns how many, and how many remain. */
-export async function replayDeadLetters(redis: Redis, producer: Producer, queue: QueueName): Promise<{ replayed: number; left: number }> {
-  const client = await queueOn(redis, queue);
-  const dead = (await client.getJobs(["failed"], 0, -1, true)) as Job[];
-  let replayed = 0;
-  let left = 0;
-  for (const { id } of dead) {
-    if (id === undefined) continue;
-    try {
-      await replayDeadLetter(redis, producer, queue, id);
-      replayed += 1;
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      if (error.code === "conflict") left += 1;
+export function createDeadLetters(redis: Redis, producer: Pick<Producer, "wake">): DeadLetters {
+  const find = async (queue: QueueName, jobId: string): Promise<Job> => {
+    const job = (await (await queueOn(redis, queue)).getJob(jobId)) as Job | undefined;
+    if (job === undefined || !(await job.isFailed())) throw new AppError("not_found", `The queue ${queue} has no such dead letter.`);
+    return job;
+  };
+
+  const revive = async (queue: QueueName, job: Job): Promise<void> => {
+    if (!isJobOf(queue, job.name)) {
+      throw new AppError("conflict", `The queue ${queue} has no job "${job.name}" any more; discard the dead letter.`);
     }
-  }
-  return { replayed, left };
+    const parsed = jobDefinition(job.name).schema.safeParse(job.data);
+    if (!parsed.success) throw new AppError("conflict", `The payload of this ${job.name} is not valid; discard the dead letter.`);
+    // Woken first: a crash between the two leaves a letter whose replay does no harm, never a job that is gone.
+    await producer.wake(job.name, parsed.data);
+    await job.remove();
+  };
+
+  return {
+    list: async (queue, { offset = 0, limit = 50 } = {}) => {
+      const client = await queueOn(redis, queue);
+      const [dead, total] = await Promise.all([client.getFailed(offset, offset + limit - 1), client.getFailedCount()]);
+      return { letters: present(dead as Job[]).map((job) => letterOf(queue, job)), total };
+    },
+    replay: async (queue, jobId) => revive(queue, await find(queue, jobId)),
+    replayAll: async (queue) => {
+      const client = await queueOn(redis, queue);
+      const dead = present((await client.getJobs(["failed"], 0, -1, true)) as Job[]);
+      const tally = { replayed: 0, left: 0 };
+      const replayNext = async (): Promise<void> => {
+        for (let job = dead.shift(); job; job = dead.shift()) {
+          try {
+            await revive(queue, job);
+            tally.replayed += 1;
+          } catch (error) {
+            if (!(error instanceof AppError) || error.code !== "conflict") throw error;
+            tally.left += 1;
+          }
+        }
+      };
+      await Promise.all(Array.from({ length: replaysAtOnce }, replayNext));
+      return tally;
+    },
+    discard: async (queue, jobId) => {
+      await (await find(queue, jobId)).remove();
+    },
+  };
 }
 
-/** Drops a dead letter for good. Throws not_found. */
-export async function discardDeadLetter(redis: Redis, queue: QueueName, jobId: string): Promise<void> {
-  await (await findDead(redis, queue, jobId)).remove();
-}
-
-async function findDead(redis: Redis, queue: QueueName, jobId: string): Promise<Job> {
-  const job = (await (await queueOn(redis, queue)).getJob(jobId)) as Job | undefined;
-  if (job === undefined || !(await job.isFailed())) {
-    throw new AppError("not_found", `The queue ${queue} has no dead letter ${jobId}.`);
-  }
-  return job;
+/** Between the list of ids and the reading of each, one may have been replayed by somebody else. */
+function present(jobs: (Job | undefined)[]): Job[] {
+  return jobs.filter((job): job is Job => job?.id !== undefined);
 }
 
 function letterOf(queue: QueueName, job: Job): DeadLetter {

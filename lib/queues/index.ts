@@ -8,6 +8,6 @@ export { createJobMetrics } from "./job_metrics.ts";
 export type { JobMetrics } from "./job_metrics.ts";
 export { queueDepths } from "./depths.ts";
 export type { QueueDepth } from "./depths.ts";
-export { discardDeadLetter, listDeadLetters, replayDeadLetter, replayDeadLetters } from "./dead_letters.ts";
-export type { DeadLetter, DeadLetterPage } from "./dead_letters.ts";
+export { createDeadLetters } from "./dead_letters.ts";
+export type { DeadLetter, DeadLetterPage, DeadLetters } from "./dead_letters.ts";
 export { startScheduler } from "./scheduler.ts";

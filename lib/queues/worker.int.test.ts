@@ -4,7 +4,6 @@ import type { TestQueues } from "../testing/queues.ts";
 import { createRedisServer } from "../testing/redis_server.ts";
 import { until } from "../testing/until.ts";
 import { queueOn } from "./connection.ts";
-import { listDeadLetters } from "./dead_letters.ts";
 import { definitionOf } from "./definitions.ts";
 import type { QueueDefinition } from "./definitions.ts";
 import { queueDepths } from "./depths.ts";
@@ -17,7 +16,7 @@ afterEach(() => queues.close());
 
 const payload = { business_id: "01900000-0000-7000-8000-000000000001" };
 const hasty: QueueDefinition = { ...definitionOf("high"), timeoutMs: 100, backoff: { baseMs: 1, maxMs: 2 } };
-const letters = async () => (await listDeadLetters(queues.redis, "high")).letters;
+const letters = async () => (await queues.deadLetters.list("high")).letters;
 const deadLetter = () => until(async () => (await letters())[0], { what: "a dead letter" });
 
 test("a job that nobody knows becomes a dead letter that says so", async () => {

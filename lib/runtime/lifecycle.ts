@@ -53,11 +53,19 @@ export function createLifecycle(
   };
 }
 
+export type RunOptions = {
+  /**
+   * Whether something that nobody caught concerns a part of the service only: it is logged and the service goes on.
+   * For libraries that leave promises behind, where one tenant's would otherwise stop all.
+   */
+  survives?: (error: unknown) => boolean;
+};
+
 /**
  * Runs a service: `main` builds it and registers what must be closed; a signal closes it all and exits 0.
  * A second signal exits at once. What nobody caught is logged and ends the process with 1.
  */
-export async function run(name: string, logger: Logger, main: (life: Lifecycle) => Promise<void>): Promise<void> {
+export async function run(name: string, logger: Logger, main: (life: Lifecycle) => Promise<void>, options: RunOptions = {}): Promise<void> {
   let exitCode = 0;
   let signals = 0;
   const stop = async (reason: string) => {
@@ -79,8 +87,12 @@ export async function run(name: string, logger: Logger, main: (life: Lifecycle) 
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
-  process.on("uncaughtException", fail);
-  process.on("unhandledRejection", fail);
+  const onUncaught = (error: unknown) => {
+    if (options.survives?.(error)) logger.warn({ cause: messageOf(error) }, "nobody caught this, and the service goes on");
+    else fail(error);
+  };
+  process.on("uncaughtException", onUncaught);
+  process.on("unhandledRejection", onUncaught);
   try {
     await main(life);
     logger.info("started");

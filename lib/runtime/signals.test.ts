@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 
 /** A process that runs `main` under `run` and says when it has started. */
-function start(main: string) {
+function start(main: string, options = "{}") {
   const source = `
     import { run } from "./lifecycle.ts";
     import { createLogger } from "./log.ts";
-    await run("child", createLogger("child"), async (life) => { ${main} });`;
+    await run("child", createLogger("child"), async (life) => { ${main} }, ${options});`;
   return Bun.spawn([process.execPath, "-e", source], { cwd: import.meta.dir, stdout: "pipe", stderr: "inherit", stdin: "ignore" });
 }
 
@@ -44,5 +44,16 @@ test("what nobody caught closes everything and exits 1", async () => {
   const out = await readUntil(child, '"msg":"stopped"');
   expect(out).toContain("boom");
   expect(out).toContain("closed x");
+  expect(await child.exited).toBe(1);
+});
+
+test("what a service survives is logged, and the rest still ends it", async () => {
+  const child = start(
+    `setInterval(() => {}, 1000); setTimeout(() => void Promise.reject(new Error("a stray promise")), 1); setTimeout(() => void Promise.reject(new Error("boom")), 50);`,
+    `{ survives: (error) => error.message.includes("stray") }`,
+  );
+  const out = await readUntil(child, '"msg":"stopped"');
+  expect(out).toContain("a stray promise");
+  expect(out).toContain('"msg":"failed"');
   expect(await child.exited).toBe(1);
 });

@@ -4,6 +4,7 @@ import { createMetrics } from "../runtime/metrics.ts";
 import { testRedisUrl } from "./servers.ts";
 import { queueNames } from "../queues/definitions.ts";
 import type { QueueDefinition, QueueName } from "../queues/definitions.ts";
+import { createDeadLetters } from "../queues/dead_letters.ts";
 import { createJobMetrics } from "../queues/job_metrics.ts";
 import { createProducer } from "../queues/producer.ts";
 import { createQueueWorker } from "../queues/worker.ts";
@@ -23,6 +24,7 @@ export async function createTestQueues(url = testRedisUrl()) {
   return {
     redis,
     producer,
+    deadLetters: createDeadLetters(redis, producer),
     metrics,
     lines,
     /** Starts a worker of a queue; closed with the rest. */

@@ -16,8 +16,13 @@ advertise {
 client {
   enabled = true
 
-  # Tasks listen on loopback only: this is a development cluster.
+  # Tasks listen on loopback only: this is a development cluster. The jobs ask for "loopback" by name, because the
+  # default network has ::1 too, and Nomad moves a port there when it is still taken on 127.0.0.1.
   network_interface = "lo"
+  host_network "loopback" {
+    interface = "lo"
+    cidr      = "127.0.0.1/32"
+  }
 
   # A call may take that long to end before its task is killed; Nomad's default caps every kill_timeout at 30 s.
   max_kill_timeout = "10m"
@@ -27,6 +32,11 @@ client {
     "driver.allowlist" = "exec"
     # Without a cloud around, these wait for a metadata server that never answers.
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
+  }
+
+  # A release tarball with its node_modules; Nomad's default is 4096.
+  artifact {
+    decompression_file_count_limit = 50000
   }
 
   # 0 = for ever: a task must outlive any Consul or Nomad outage, and running out of retries kills it.

@@ -14,6 +14,10 @@ worker_counts = {
 
 log_level = "info"
 
+# Tasks listen on 127.0.0.1 only (nomad/agent/client.hcl).
+host_network = "loopback"
+listen_host  = "127.0.0.1"
+
 # Where things are.
 consul_address   = "127.0.0.1:8500"
 postgres_address = "127.0.0.1:15432"

@@ -61,6 +61,12 @@ variable "consul_address" {
   }
 }
 
+variable "host_network" {
+  description = "The client's host_network whose address tasks listen on."
+  type        = string
+  default     = "default"
+}
+
 variable "pooler_address" {
   description = "host:port of pgbouncer, or of the managed pooler."
   type        = string
@@ -132,7 +138,9 @@ job "api" {
 
     network {
       mode = "host"
-      port "http" {}
+      port "http" {
+        host_network = var.host_network
+      }
     }
 
     volume "usr" {
@@ -251,10 +259,10 @@ job "api" {
       }
 
       env {
-        HOST               = "${NOMAD_IP_http}"
-        PORT               = "${NOMAD_PORT_http}"
-        LOG_LEVEL          = var.log_level
-        CONSUL_HTTP_ADDR   = var.consul_address
+        HOST             = "${NOMAD_IP_http}"
+        PORT             = "${NOMAD_PORT_http}"
+        LOG_LEVEL        = var.log_level
+        CONSUL_HTTP_ADDR = var.consul_address
         PUBLIC_URL         = var.public_url
         BAILEYS_NUM_SHARDS = var.wa_shards_count
 

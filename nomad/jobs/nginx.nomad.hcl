@@ -44,16 +44,16 @@ variable "listen_host" {
   default     = "0.0.0.0"
 }
 
-variable "release" {
-  description = "What is deployed: another value rolls the job over to the code that is there now."
-  type        = string
-  default     = "checkout"
-}
-
 variable "release_url" {
   description = "Address of a release tarball (go-getter form, with ?checksum=). Empty: the node's host volume \"app\"."
   type        = string
   default     = ""
+}
+
+variable "host_network" {
+  description = "The client's host_network whose address tasks listen on."
+  type        = string
+  default     = "default"
 }
 
 job "nginx" {
@@ -62,17 +62,15 @@ job "nginx" {
   group "nginx" {
     count = var.nginx_count
 
-    meta {
-      release = var.release
-    }
-
     network {
       mode = "host"
       port "http" {
-        static = var.http_port
+        static       = var.http_port
+        host_network = var.host_network
       }
       port "https" {
-        static = var.https_port
+        static       = var.https_port
+        host_network = var.host_network
       }
     }
 
@@ -145,7 +143,7 @@ job "nginx" {
         command  = "/bin/sh"
         args     = ["/local/edge/nginx.sh", "/local/edge/nginx.conf"]
         cap_drop = ["all"]
-
+        
       }
 
       volume_mount {

@@ -16,6 +16,12 @@ variable "pgbouncer_port" {
   }
 }
 
+variable "host_network" {
+  description = "The client's host_network whose address tasks listen on."
+  type        = string
+  default     = "default"
+}
+
 variable "postgres_address" {
   description = "host:port of the Postgres primary."
   type        = string
@@ -68,7 +74,8 @@ job "pgbouncer" {
     network {
       mode = "host"
       port "db" {
-        static = var.pgbouncer_port
+        static       = var.pgbouncer_port
+        host_network = var.host_network
       }
     }
 

@@ -33,6 +33,12 @@ variable "postgres_max_connections" {
   }
 }
 
+variable "host_network" {
+  description = "The client's host_network whose address tasks listen on."
+  type        = string
+  default     = "default"
+}
+
 variable "postgres_memory" {
   description = "MB of memory reserved for each allocation."
   type        = number
@@ -54,7 +60,8 @@ job "postgres" {
     network {
       mode = "host"
       port "db" {
-        static = var.postgres_port
+        static       = var.postgres_port
+        host_network = var.host_network
       }
     }
 

@@ -15,6 +15,12 @@ variable "redis_port" {
   }
 }
 
+variable "host_network" {
+  description = "The client's host_network whose address tasks listen on."
+  type        = string
+  default     = "default"
+}
+
 variable "redis_memory" {
   description = "MB of memory reserved for each allocation."
   type        = number
@@ -36,7 +42,8 @@ job "redis" {
     network {
       mode = "host"
       port "db" {
-        static = var.redis_port
+        static       = var.redis_port
+        host_network = var.host_network
       }
     }
 

@@ -61,6 +61,12 @@ variable "consul_address" {
   }
 }
 
+variable "host_network" {
+  description = "The client's host_network whose address tasks listen on."
+  type        = string
+  default     = "default"
+}
+
 job "simulator" {
   type = "service"
 
@@ -74,7 +80,8 @@ job "simulator" {
     network {
       mode = "host"
       port "http" {
-        static = var.simulator_port
+        static       = var.simulator_port
+        host_network = var.host_network
       }
     }
 
@@ -161,10 +168,10 @@ job "simulator" {
     }
 
     task "simulator" {
-      driver       = "exec"
-      user         = "nobody"
-      kill_signal  = "SIGTERM"
-      kill_timeout = "10s" # it writes its phones down
+      driver         = "exec"
+      user           = "nobody"
+      kill_signal    = "SIGTERM"
+      kill_timeout   = "10s" # it writes its phones down
 
       config {
         command  = "/bin/bun"

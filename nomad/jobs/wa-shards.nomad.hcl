@@ -68,6 +68,12 @@ variable "consul_address" {
   }
 }
 
+variable "host_network" {
+  description = "The client's host_network whose address tasks listen on."
+  type        = string
+  default     = "default"
+}
+
 variable "redis_address" {
   description = "host:port of Redis."
   type        = string
@@ -101,7 +107,9 @@ job "wa-shards" {
 
     network {
       mode = "host"
-      port "http" {}
+      port "http" {
+        host_network = var.host_network
+      }
     }
 
     volume "usr" {

@@ -59,6 +59,9 @@ stack_lock() {
 # stack_write_variables — this stack's addresses, as values for the variables of nomad/jobs. Given after
 # nomad/env/dev.vars.hcl, which holds those of stack dev.
 stack_write_variables() {
+  local postgres_bin
+  # The newest that is installed; its data says if it wants another (nomad/tasks/postgres-init.sh).
+  postgres_bin=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin | sort -V | tail -n 1)
   cat >"$STATE_DIR/stack.vars.hcl" <<HCL
 # Written by scripts/up for stack $STACK.
 consul_address   = "127.0.0.1:${PORT[consul_http]}"
@@ -67,6 +70,8 @@ pooler_address   = "127.0.0.1:${PORT[pgbouncer]}"
 redis_address    = "127.0.0.1:${PORT[redis]}"
 wa_websocket_url = "ws://127.0.0.1:${PORT[simulator]}/ws/chat"
 public_url       = "https://127.0.0.1:${PORT[https]}"
+
+postgres_bin = "$postgres_bin"
 
 postgres_port  = ${PORT[postgres]}
 pgbouncer_port = ${PORT[pgbouncer]}

@@ -28,7 +28,7 @@ const check = (over = {}) => ({
 const observe = (over: Partial<Observation> = {}): Observation => ({
   job,
   allocations: [allocation()],
-  deployment: { JobVersion: 3, Status: "successful", StatusDescription: "" },
+  deployment: { ID: "d1", JobVersion: 3, Status: "successful", StatusDescription: "" },
   evaluations: [],
   checks: [check()],
   ...over,
@@ -40,11 +40,11 @@ describe("judge", () => {
   });
 
   test("running and passing serves while its deployment goes on", () => {
-    expect(judge(observe({ deployment: { JobVersion: 3, Status: "running", StatusDescription: "" } })).state).toBe("serving");
+    expect(judge(observe({ deployment: { ID: "d1", JobVersion: 3, Status: "running", StatusDescription: "" } })).state).toBe("serving");
   });
 
   test("an older version's deployment says nothing", () => {
-    const deployment = { JobVersion: 2, Status: "failed", StatusDescription: "old" };
+    const deployment = { ID: "d1", JobVersion: 2, Status: "failed", StatusDescription: "old" };
     expect(judge(observe({ deployment })).state).toBe("settled");
   });
 
@@ -73,9 +73,14 @@ describe("judge", () => {
     expect(judge(observe({ allocations: [], evaluations })).why).toBe("no place for api: missing compatible host volumes");
   });
 
+  const givenUp = { ID: "d1", JobVersion: 3, Status: "failed", StatusDescription: "Failed due to progress deadline" };
+
   test("a deployment that Nomad gave up fails with its description", () => {
-    const deployment = { JobVersion: 3, Status: "failed", StatusDescription: "Failed due to progress deadline" };
-    expect(judge(observe({ deployment }))).toMatchObject({ state: "failed", why: "Failed due to progress deadline" });
+    expect(judge(observe({ deployment: givenUp, checks: [] }))).toMatchObject({ state: "failed", why: "Failed due to progress deadline" });
+  });
+
+  test("allocations that came good after their deployment was given up are settled", () => {
+    expect(judge(observe({ deployment: givenUp })).state).toBe("settled");
   });
 
   test("a restarting task is told with its last event", () => {

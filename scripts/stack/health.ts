@@ -29,14 +29,12 @@ export function judge({ job, allocations, deployment, evaluations, checks }: Obs
   const counts = { healthy: healthy.length, wanted };
 
   const own = deployment?.JobVersion === job.Version ? deployment : null;
-  if (own && (own.Status === "failed" || own.Status === "cancelled")) {
-    return { state: "failed", ...counts, why: own.StatusDescription };
-  }
   const full = job.TaskGroups.every(({ Name, Count }) => healthy.filter(({ TaskGroup }) => TaskGroup === Name).length >= Count);
-  if (!full) return { state: "waiting", ...counts, why: reasonToWait(job, current, evaluations, checks) };
-  return !own || own.Status === "successful"
-    ? { state: "settled", ...counts, why: "healthy" }
-    : { state: "serving", ...counts, why: "the deployment waits until it has been healthy long enough" };
+  if (full && own?.Status === "running") return { state: "serving", ...counts, why: "healthy; the deployment goes on watching" };
+  // A deployment that failed and whose allocations came good after all is history.
+  if (full) return { state: "settled", ...counts, why: "healthy" };
+  if (own?.Status === "failed" || own?.Status === "cancelled") return { state: "failed", ...counts, why: own.StatusDescription };
+  return { state: "waiting", ...counts, why: reasonToWait(job, current, evaluations, checks) };
 }
 
 function isServing(allocation: Allocation, groups: readonly TaskGroup[], checks: readonly Check[]): boolean {
@@ -74,10 +72,15 @@ function describePlacement(failures: Record<string, PlacementFailure>): string {
     .join("; ");
 }
 
+/** The newest event, or the one that says what went wrong. */
 function lastEvent({ TaskStates, ClientStatus }: Allocation): string {
-  const events = Object.values(TaskStates ?? {}).flatMap(({ Events }) => Events ?? []);
-  const last = events.toSorted((a, b) => b.Time - a.Time)[0];
-  return oneLine(last?.DisplayMessage || last?.Type || ClientStatus);
+  const events = Object.values(TaskStates ?? {})
+    .flatMap(({ Events }) => Events ?? [])
+    .toSorted((a, b) => b.Time - a.Time);
+  const told = events.find(({ Type }) => faults.has(Type)) ?? events[0];
+  return oneLine(told?.DisplayMessage || told?.Type || ClientStatus);
 }
+
+const faults = new Set(["Terminated", "Driver Failure", "Setup Failure", "Failed Artifact Download", "Template"]);
 
 const oneLine = (text: string) => text.replaceAll(/\s+/g, " ").trim().slice(0, 100);

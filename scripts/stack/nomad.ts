@@ -24,7 +24,7 @@ export type Allocation = {
   CreateIndex: number;
   TaskStates?: Record<string, TaskState> | null;
 };
-export type Deployment = { JobVersion: number; Status: string; StatusDescription: string };
+export type Deployment = { ID: string; JobVersion: number; Status: string; StatusDescription: string };
 export type Evaluation = { CreateIndex: number; FailedTGAllocs?: Record<string, PlacementFailure> | null };
 export type PlacementFailure = {
   NodesEvaluated: number;

@@ -1,5 +1,5 @@
 import { orNull } from "./nomad.ts";
-import type { Job, Nomad } from "./nomad.ts";
+import type { Deployment, Job, Nomad } from "./nomad.ts";
 
 const path = (id: string) => `/v1/job/${encodeURIComponent(id)}`;
 
@@ -24,8 +24,18 @@ export async function submit(nomad: Nomad, fromFile: Job): Promise<boolean> {
   const job = running === null ? fromFile : keepCounts(fromFile, running);
   if (running !== null && !running.Stop) {
     const plan = await nomad<{ Diff: { Type: string } }>("POST", `${path(job.ID)}/plan`, { Job: job, Diff: true });
-    if (plan.Diff.Type === "None") return false;
+    if (plan.Diff.Type === "None") {
+      await retryFailedDeployment(nomad, running);
+      return false;
+    }
   }
   await nomad("POST", "/v1/jobs", { Job: job, EnforceIndex: true, JobModifyIndex: running?.JobModifyIndex ?? 0 });
   return true;
+}
+
+/** Nomad leaves the allocations of a deployment that it gave up as they are; this has it try again. */
+async function retryFailedDeployment(nomad: Nomad, { ID, Version }: Job): Promise<void> {
+  const deployment = await nomad<Deployment | null>("GET", `${path(ID)}/deployment`);
+  if (deployment?.JobVersion !== Version || deployment?.Status !== "failed") return;
+  await nomad("POST", `${path(ID)}/evaluate`, { JobID: ID, EvalOptions: { ForceReschedule: true } });
 }

@@ -89,7 +89,7 @@ async function noiseRoot(seed: string): Promise<string> {
 
 /**
  * A machine that was restarted has lost the memory file systems of its tasks, and Nomad restarts the tasks in place
- * without mounting them again: secrets would land on disk. New allocations are made instead.
+ * without mounting them again: secrets land on disk. New allocations are made instead, and the old ones deleted.
  */
 async function reviveAfterReboot(nomad: Nomad, { stateDir }: Environment): Promise<void> {
   const file = Bun.file(join(stateDir, "boot-id"));
@@ -97,18 +97,19 @@ async function reviveAfterReboot(nomad: Nomad, { stateDir }: Environment): Promi
   const last = (await file.exists()) ? (await file.text()).trim() : boot;
   if (last !== boot) {
     step("The machine was restarted: every job gets new allocations");
-    for (const id of runningJobs) {
-      const job = await orNull(nomad<Job>("GET", `/v1/job/${id}`));
-      if (job === null || job.Stop) continue;
-      const child = Bun.spawn(["nomad", "job", "restart", "-reschedule", "-yes", "-on-error=fail", id], {
-        stdout: "ignore",
-        stderr: "pipe",
-      });
-      const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
-      say(code === 0 ? id : `${id}: ${errors.trim()}`);
-    }
+    // One after the other: while an allocation hands a fixed port to its successor, Nomad places nothing on the node.
+    for (const id of runningJobs) await reschedule(nomad, id);
+    await nomad("PUT", "/v1/system/gc");
   }
   await Bun.write(file, `${boot}\n`);
+}
+
+async function reschedule(nomad: Nomad, id: string): Promise<void> {
+  const job = await orNull(nomad<Job>("GET", `/v1/job/${id}`));
+  if (job === null || job.Stop) return;
+  const child = Bun.spawn(["nomad", "job", "restart", "-reschedule", "-yes", "-on-error=fail", id], { stdout: "ignore", stderr: "pipe" });
+  const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+  say(code === 0 ? id : `${id}: ${errors.trim()}`);
 }
 
 async function writeStackFile(

@@ -33,6 +33,12 @@ export async function waitForJobs(jobs: readonly string[], environment: Environm
   const began = performance.now();
   const waiting = new Set(jobs);
   const restartsAtFirst = new Map<string, number>();
+  /** Deployments that were over before this wait began: their failure is not news. */
+  const past = new Set<string>();
+  for (const id of jobs) {
+    const deployment = await nomad<Deployment | null>("GET", `/v1/job/${encodeURIComponent(id)}/deployment`);
+    if (deployment && deployment.Status !== "running") past.add(deployment.ID);
+  }
 
   while (waiting.size > 0) {
     // The agent's own view: after a crash of everything the catalog still tells the old one for a while.
@@ -40,7 +46,8 @@ export async function waitForJobs(jobs: readonly string[], environment: Environm
     const reasons: string[] = [];
     for (const id of waiting) {
       const observation = await observe(nomad, id, checks);
-      const health = judge(observation);
+      const { deployment } = observation;
+      const health = judge(deployment && past.has(deployment.ID) ? { ...observation, deployment: null } : observation);
       const elapsed = performance.now() - began;
       if (health.state === "settled" || (health.state === "serving" && options.until === "serving")) {
         waiting.delete(id);

@@ -10,6 +10,7 @@ import type { ApiDependencies } from "./dependencies.ts";
 import { publishDocument } from "./document.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { businessRoutes } from "./routes/businesses.ts";
+import { deadLetterRoutes } from "./routes/dead_letters.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { whatsappRoutes } from "./routes/whatsapp.ts";
@@ -54,5 +55,6 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", whatsappRoutes(dependencies));
   app.route("/v1", messageRoutes(dependencies, wakeUps));
   app.route("/v1", adminRoutes(dependencies));
+  app.route("/v1", deadLetterRoutes(dependencies));
   return { app, wakeUps };
 }

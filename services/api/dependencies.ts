@@ -1,7 +1,7 @@
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import type { Database } from "../../lib/db/index.ts";
-import type { Producer, QueueDepth } from "../../lib/queues/index.ts";
+import type { DeadLetters, Producer, QueueDepth } from "../../lib/queues/index.ts";
 import type { Router } from "../../lib/routing/index.ts";
 import type { ShardClient } from "../../lib/shard-client/index.ts";
 import type { KeyRingOptions } from "./auth/key_ring.ts";
@@ -13,6 +13,7 @@ export type ApiDependencies = {
   shards: Pick<ShardClient, "connect" | "list" | "logout" | "view">;
   producer: Pick<Producer, "wake">;
   queueDepths: () => Promise<QueueDepth[]>;
+  deadLetters: DeadLetters;
   logger: Logger;
   metrics: Metrics;
   metricsToken?: string | undefined;

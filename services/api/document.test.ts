@@ -4,6 +4,7 @@ import { createRouterOver } from "../../lib/routing/index.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
+import { createFakeDeadLetters } from "./testing/fake_dead_letters.ts";
 import { createFakeShards } from "./testing/fake_shards.ts";
 
 /** Never asked: the document needs no database. */
@@ -16,6 +17,7 @@ const { app } = createApp({
   shards: createFakeShards(),
   producer: { wake: async () => {} },
   queueDepths: async () => [],
+  deadLetters: createFakeDeadLetters(),
   logger: createLogger("test", "error", { write: () => {} }),
   metrics: createMetrics("test"),
   publicUrl: "https://api.example.com",

@@ -2,7 +2,7 @@ import { createConsul } from "../../lib/consul/client.ts";
 import { registerService } from "../../lib/consul/register.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase } from "../../lib/db/index.ts";
-import { createProducer, queueDepths } from "../../lib/queues/index.ts";
+import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues/index.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRouter } from "../../lib/routing/index.ts";
 import { serve } from "../../lib/runtime/http.ts";
@@ -41,6 +41,7 @@ await run(name, logger, async (life) => {
     shards: createShardClient({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
     producer,
     queueDepths: () => queueDepths(redis),
+    deadLetters: createDeadLetters(redis, producer),
     logger,
     metrics,
     metricsToken: config.METRICS_TOKEN,

@@ -1,16 +1,43 @@
 import { Hono } from "hono";
-import type { Logger } from "../../lib/runtime/log.ts";
+import type { ErrorHandler } from "hono";
+import { AppError } from "../../lib/core/errors.ts";
+import { isRedisUnavailable } from "../../lib/redis/errors.ts";
 import { operations, requestLog } from "../../lib/runtime/http.ts";
 import type { OperationsOptions } from "../../lib/runtime/http.ts";
+import type { Logger } from "../../lib/runtime/log.ts";
 import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
+import { callsRoutes } from "./calls_routes.ts";
+import type { CallsRoutesOptions } from "./calls_routes.ts";
+import type { CallMetrics } from "./metrics.ts";
+import { streamRoutes } from "./streams/routes.ts";
+import { webhookRoutes } from "./webhooks/routes.ts";
+import type { WebhookOptions } from "./webhooks/routes.ts";
 
-export type AppOptions = OperationsOptions & { logger: Logger };
+export type AppOptions = {
+  logger: Logger;
+  operations: OperationsOptions;
+  webhooks: Omit<WebhookOptions, "core" | "metrics">;
+  calls: Omit<CallsRoutesOptions, "core">;
+  core: WebhookOptions["core"];
+};
 
-export function createApp({ logger, ...options }: AppOptions): Hono {
+/** Everything this service answers; it does not listen. */
+export function createApp({ logger, core, ...options }: AppOptions): Hono {
   const app = new Hono();
-  app.onError(problemHandler(logger));
+  app.onError(countingRedis(core.metrics, problemHandler(logger)));
   app.notFound(notFound);
-  app.use(requestLog(logger, options.metrics));
-  app.route("/", operations(options));
+  app.use(requestLog(logger, options.operations.metrics));
+  app.route("/", operations(options.operations));
+  app.route("/webhooks/twilio", webhookRoutes({ core, metrics: core.metrics, ...options.webhooks }));
+  app.route("/", streamRoutes({ core, urls: options.calls.urls, authToken: options.webhooks.authToken }));
+  app.route("/", callsRoutes({ core, ...options.calls }));
   return app;
+}
+
+/** A request that failed for want of Redis is counted: it is what an alarm is raised on. */
+function countingRedis(metrics: CallMetrics, handler: ErrorHandler): ErrorHandler {
+  return (error, c) => {
+    if (error instanceof AppError && isRedisUnavailable(error.cause)) metrics.redisUnavailable();
+    return handler(error, c);
+  };
 }

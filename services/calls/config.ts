@@ -13,9 +13,33 @@ export const callsEnv = z.object({
   PUBLIC_URL: zUrl("http", "https").default("https://localhost:8443"),
   /** First value of Consul's prosaas/calls/max_concurrent; from then on that key alone counts. */
   MAX_CONCURRENT_CALLS: zInt(0, 100_000).default(50),
+  /** What a call gets for which there is no slot: 503 with Retry-After, or the busy tone. */
+  CALLS_WHEN_FULL: z.enum(["503", "reject"]).default("503"),
+  /** How long a slot outlives whoever last renewed it. Above the time a consent line takes, or a ringing telephone. */
+  CALL_LEASE_MS: zInt(1000, 600_000).default(60_000),
+  /** How long a Redis that has restarted admits nobody new, while the replicas bring back the calls they carry. */
+  CALL_RECOVERY_MS: zInt(0, 60_000).default(3000),
+  /** How long calls are carried on once the process was told to stop; then they are handed over. Below the job file's kill_timeout. */
+  STOP_GRACE_MS: zInt(0, 3_600_000).default(540_000),
+
   /** The carrier's shared secret. Without it no webhook can be verified, so none is accepted. */
   TWILIO_AUTH_TOKEN: z.string().min(16).optional(),
+  /** The account whose webhooks are ours, and in whose name calls are placed. */
+  TWILIO_ACCOUNT_SID: z
+    .string()
+    .regex(/^AC[0-9a-f]{32}$/, "must be an account's sid")
+    .optional(),
+  TWILIO_API_URL: zUrl("http", "https").default("https://api.twilio.com"),
+
+  /** The voice agent (services/calls/agent/PROTOCOL.md). Without it no call can be answered, so none is accepted. */
+  CALL_AGENT_URL: zUrl("ws", "wss").optional(),
+  /** Shown to the agent as a bearer token. */
+  CALL_AGENT_TOKEN: z.string().min(16).optional(),
+  /** Bearer token of the internal API, which places calls; closed where it is not set. */
+  CALLS_TOKEN: z.string().min(16).optional(),
 });
+
+export type CallsConfig = z.output<typeof callsEnv>;
 
 /** The configuration of a calls process; ends it with every fault named where there is one. */
 export function loadCallsConfig(env: Record<string, string | undefined> = process.env) {

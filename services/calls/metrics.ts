@@ -1,9 +1,6 @@
 import type { AdmissionOutcome } from "../../lib/redis/call_capacity.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 
-/** Seconds between a frame's arrival and its departure: well below the 20 ms that a frame lasts. */
-const relayBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1];
-
 export type CallMetrics = ReturnType<typeof createCallMetrics>;
 
 export type CallGauges = {
@@ -32,7 +29,6 @@ export function createCallMetrics(metrics: Metrics, gauges: CallGauges) {
   const resumed = metrics.counter("calls_resumed_total", "Streams that took up a call which had broken off.");
   const uncounted = metrics.counter("calls_without_slot_total", "Checks at which a carried call had no slot and got none.");
   const redis = metrics.counter("calls_redis_unavailable_total", "Requests that failed because Redis was away: raise an alarm.");
-  const relay = metrics.histogram("calls_relay_seconds", "Time that a frame spends in this replica.", relayBuckets, ["to"]);
 
   return {
     admission: (outcome: AdmissionOutcome) => admissions.inc({ outcome }),
@@ -43,6 +39,5 @@ export function createCallMetrics(metrics: Metrics, gauges: CallGauges) {
     resumed: () => resumed.inc(),
     withoutSlot: () => uncounted.inc(),
     redisUnavailable: () => redis.inc(),
-    relayed: (to: "agent" | "carrier", seconds: number) => relay.observe({ to }, seconds),
   };
 }

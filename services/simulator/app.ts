@@ -9,6 +9,7 @@ import { faultSchema } from "./faults.ts";
 import { write } from "./messages/write.ts";
 import type { Phone } from "./phones/phone.ts";
 import type { Simulation } from "./simulation.ts";
+import { countedStats } from "./stats.ts";
 import { clearFaults, raise } from "./strike.ts";
 
 const phoneNumber = z.string().regex(/^\d{5,15}$/, "digits of a phone number, without +");
@@ -43,6 +44,9 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
   app.route("/", operations({ ready: () => [{ name: "store", ok: true }], metrics, metricsToken }));
   metrics.gauge("simulator_connections", "Open connections of clients.", [], (gauge) => gauge.set(simulation.connections.size));
   metrics.gauge("simulator_phones", "Virtual phones.", [], (gauge) => gauge.set(phones.size));
+  for (const name of countedStats) {
+    metrics.gauge(`simulator_${name}`, "As in GET /stats.", [], (gauge) => gauge.set(simulation.stats[name]));
+  }
   if (token !== undefined) app.use(bearer(token));
 
   const known = (phone: string): Phone => {
@@ -53,7 +57,7 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
 
   app.get("/root", (c) => c.json({ root: simulation.identity.root.toString("base64") }));
 
-  app.get("/phones", (c) => c.json({ data: phones.all().map((phone) => view(simulation, phone)) }));
+  app.get("/phones", (c) => c.json({ data: phones.all().map(view) }));
 
   app.post("/phones", async (c) => {
     const body = newPhone.parse(await jsonBody(c));
@@ -63,10 +67,10 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
     if (name !== undefined || upTo !== undefined)
       phone.change({ ...(name === undefined ? {} : { name }), ...(upTo === undefined ? {} : { ticks: upTo }) });
     await store.committed();
-    return c.json(view(simulation, phone), existed ? 200 : 201);
+    return c.json(view(phone), existed ? 200 : 201);
   });
 
-  app.get("/phones/:phone", (c) => c.json(view(simulation, known(c.req.param("phone")))));
+  app.get("/phones/:phone", (c) => c.json(view(known(c.req.param("phone")))));
 
   app.post("/phones/:phone/scan", async (c) => {
     const { qr } = qrCode.parse(await jsonBody(c));
@@ -120,11 +124,10 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
   return app;
 }
 
-function view({ connections }: Simulation, phone: Phone) {
-  const online = new Set([...connections].flatMap(({ login }) => (login?.phone === phone ? [login.device.id] : [])));
+function view(phone: Phone) {
   const devices = [...phone.devices.values()].map((device) => ({
     device: device.id,
-    online: online.has(device.id),
+    online: device.mailbox.isOpen,
     linked_at: new Date(device.state.linkedAt).toISOString(),
     prekeys: device.preKeyCount,
     waiting: device.mailbox.size,

@@ -1,11 +1,15 @@
 import type { WAMessage, WASocket } from "@whiskeysockets/baileys";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { until } from "../../lib/testing/until.ts";
 import { connect, connectionUpdate, ending, memoryAuth, opened, trust } from "./client.fixture.ts";
 import type { MemoryAuth } from "./client.fixture.ts";
+import { deviceAddress } from "./phones/signal.ts";
 import { control, freshPhone, paired } from "./control.fixture.ts";
 import type { Simulator } from "./simulator.ts";
 import { startSimulator } from "./simulator.ts";
+
+// Each of these goes through a pairing and a login of real Baileys, beside whatever else the machine does.
+setDefaultTimeout(30_000);
 
 let simulator: Simulator;
 let api: ReturnType<typeof control>;
@@ -179,17 +183,48 @@ describe("messages", () => {
     };
     await sendText("first", "3EB0000000000000000001");
     await until(async () => (await api.texts(contact)).length === 1, { what: "the first message" });
-    // The contact answers, so that the next one is no pkmsg, which would bring its session along.
+    // Once the client has read an answer its messages no longer bring the session along.
+    const { received } = observe(sock);
     await api.post(`/phones/${contact}/messages`, { to: sock.user!.id.split(":")[0]!, text: "yes?" });
+    await until(() => received.length === 1, { what: "the answer" });
     await sendText("second", "3EB0000000000000000002");
     await until(async () => (await api.texts(contact)).length === 2, { what: "the second message" });
     const phone = simulator.simulation.phones.obtain(contact);
-    const { deviceAddress } = await import("./phones/signal.ts");
     phone.signal.forget(deviceAddress(sock.user!.id.split(":")[0]!, 1));
     await sendText("third", "3EB0000000000000000003");
     await until(async () => (await api.texts(contact)).length === 3, { what: "the message sent again" });
     expect(await api.texts(contact)).toEqual(["first", "second", "third"]);
     expect((await api.messages(contact)).undecryptable).toBe(1);
+  });
+
+  test("a contact's message that the client cannot read is written again, and read", async () => {
+    const { phone, auth } = await paired(simulator);
+    const contact = freshPhone();
+    const sock = await openClient(auth);
+    const { received } = observe(sock);
+    await api.post(`/phones/${contact}/messages`, { to: phone, text: "first" });
+    await until(() => received.length === 1, { what: "the first message" });
+    await sock.sendMessage(jid(contact), { text: "answer, so that the contact's next one brings no new session" });
+    await until(async () => (await api.texts(contact)).length === 1, { what: "the answer" });
+    const { lid } = (await api.get<{ lid: string }>(`/phones/${contact}`)).body;
+    await auth.keys.set({ session: { [`${lid}_1.0`]: null } });
+    await api.post(`/phones/${contact}/messages`, { to: phone, text: "second" });
+    await until(() => received.length === 2, { what: "the message written again" });
+    expect(received.map(({ text }) => text)).toEqual(["first", "second"]);
+    await until(async () => (await api.get<PhoneView>(`/phones/${phone}`)).body.devices[0]?.waiting === 0, {
+      what: "the acknowledgements",
+    });
+  });
+
+  test("a client that runs out of one-time keys is asked for more", async () => {
+    const { phone, auth } = await paired(simulator);
+    const sock = await openClient(auth);
+    const device = simulator.simulation.phones.obtain(phone).devices.get(1)!;
+    while (device.preKeyCount > 5) device.takeBundle();
+    const { received } = observe(sock);
+    await api.post(`/phones/${freshPhone()}/messages`, { to: phone, text: "from somebody new" });
+    await until(() => device.preKeyCount > 5, { what: "an upload of keys" });
+    await until(() => received.length === 1, { what: "the message" });
   });
 
   test("what a client did not acknowledge comes again after the next login, marked offline", async () => {
@@ -264,7 +299,7 @@ describe("faults", () => {
     const { phone, auth } = await paired(simulator);
     const contact = freshPhone();
     const sock = await openClient(auth);
-    const { acks, statuses } = observe(sock);
+    const { acks } = observe(sock);
     await api.post("/faults", { kind: "ack_refuse", code: 463, phone, times: 1 });
     const sent = await sock.sendMessage(jid(contact), { text: "refused" });
     await until(() => acks.length === 1, { what: "the refusal" });
@@ -272,7 +307,6 @@ describe("faults", () => {
     await sock.sendMessage(jid(contact), { text: "accepted" });
     await until(() => acks.length === 2, { what: "the acknowledgement" });
     expect(await api.texts(contact)).toEqual(["accepted"]);
-    await until(() => statuses.get(sent!.key.id!) === 0, { what: "the error status" });
   });
 
   test("a delayed acknowledgement comes later than the message is shown; a lost one never", async () => {
@@ -355,19 +389,19 @@ describe("faults", () => {
     const ended = ending(sock);
     await api.post("/faults", { kind: "silence", phone });
     expect(await ended).toBe(408);
-  }, 10_000);
+  });
 
   test("a silent server takes messages without a word and shows none", async () => {
     const { phone, auth } = await paired(simulator);
     const contact = freshPhone();
     const sock = await openClient(auth);
-    await sock.sendMessage(jid(contact), { text: "before" });
-    await until(async () => (await api.texts(contact)).length === 1, { what: "the message before" });
     const { acks } = observe(sock);
+    await sock.sendMessage(jid(contact), { text: "before" });
+    await until(() => acks.length === 1, { what: "the acknowledgement of the message before" });
     await api.post("/faults", { kind: "silence", phone, answer_pings: true });
     await sock.sendMessage(jid(contact), { text: "into the void" });
     expect(await sock.onWhatsApp(jid(contact))).toMatchObject([{ exists: true }]);
-    expect(acks).toEqual([]);
+    expect(acks).toHaveLength(1);
     expect(await api.texts(contact)).toEqual(["before"]);
   });
 });

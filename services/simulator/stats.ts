@@ -45,3 +45,6 @@ export function createStats(): Stats {
     unknown_queries: {},
   };
 }
+
+/** Those that are plain counts. */
+export const countedStats = (Object.keys(createStats()) as (keyof Stats)[]).filter((name) => name !== "unknown_queries");

@@ -17,8 +17,8 @@ CREATE INDEX IF NOT EXISTS sent_by_phone ON sent (phone, id);
 CREATE TABLE IF NOT EXISTS mail (seq INTEGER PRIMARY KEY, phone TEXT NOT NULL, device INTEGER NOT NULL, key TEXT NOT NULL, stanza BLOB NOT NULL);
 `;
 
-/** The least time between two commits: under load, what comes within it shares one. */
-const commitIntervalMs = 4;
+/** The least time between two commits, in ms: under load, what comes within it shares one. WhatsApp itself takes longer to acknowledge. */
+const commitIntervalMs = 8;
 
 /**
  * The simulator's memory: SQLite, written behind. Changes queue up and go in together, without waiting for the disk:
@@ -29,6 +29,7 @@ export class Store {
   #queue: (() => void)[] = [];
   #latest = new Map<string, () => void>();
   #waiting: (() => void)[] = [];
+  #closed = false;
   #scheduled = false;
   #lastCommit = 0;
 
@@ -38,6 +39,8 @@ export class Store {
     this.db = new Database(folder === undefined ? ":memory:" : join(folder, "simulator.sqlite"), { create: true, strict: true });
     this.db.run("PRAGMA journal_mode = WAL");
     this.db.run("PRAGMA synchronous = OFF");
+    // Pages of 4 KB: copying them back into the database is put off until there are 40 MB.
+    this.db.run("PRAGMA wal_autocheckpoint = 10000");
     this.db.run(schema);
   }
 
@@ -65,6 +68,7 @@ export class Store {
 
   /** Commits what is queued, now: before a read that must see it. */
   flush(): void {
+    if (this.#closed) return;
     const changes = this.#queue;
     const latest = this.#latest;
     const waiting = this.#waiting;
@@ -91,6 +95,7 @@ export class Store {
 
   close(): void {
     this.flush();
+    this.#closed = true;
     this.db.close();
   }
 

@@ -31,7 +31,7 @@ function strike(simulation: Simulation, connection: Connection, fault: Connectio
     case "replaced":
       return connection.endWith({}, node("conflict", { type: "replaced" }));
     case "logged_out":
-      connection.login?.phone.unlink(connection.login.device);
+      if (connection.login) simulation.phones.unlink(connection.login.device);
       return connection.endWith({ code: "401" }, node("conflict", { type: "device_removed" }));
     case "restart":
       return connection.endWith({ code: "515" });

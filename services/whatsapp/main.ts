@@ -5,6 +5,7 @@ import { createRedis } from "../../lib/redis/client.ts";
 import { loadConfig } from "../../lib/runtime/config.ts";
 import { serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
+import type { Lifecycle } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
@@ -13,6 +14,7 @@ import { trustNoiseRoot } from "./noise_root.ts";
 import { Journal } from "./receiving/journal.ts";
 import { WakeUps } from "./receiving/wake_ups.ts";
 import { Ledger } from "./sending/ledger.ts";
+import { isStray } from "./session/stray.ts";
 import { Shard } from "./shard.ts";
 import { ShardMetrics } from "./shard_metrics.ts";
 import { silenceConsole } from "./silent_console.ts";
@@ -29,7 +31,7 @@ const logger = createLogger("whatsapp-shard", config.LOG_LEVEL).child({ shard: n
 silenceConsole();
 if (config.WA_NOISE_ROOT) trustNoiseRoot(config.WA_NOISE_ROOT);
 
-await run("whatsapp-shard", logger, async (life) => {
+const main = async (life: Lifecycle): Promise<void> => {
   const consul = createConsul({ addr: config.CONSUL_HTTP_ADDR, token: config.CONSUL_HTTP_TOKEN });
   const metrics = createMetrics("whatsapp-shard");
 
@@ -88,4 +90,6 @@ await run("whatsapp-shard", logger, async (life) => {
   if (!isSupervised(process.env)) {
     await registerService({ consul, life, logger, name: "whatsapp-shard", address: config.HOST, port, meta: { shard: String(number) } });
   }
-});
+};
+
+await run("whatsapp-shard", logger, main, { survives: isStray });

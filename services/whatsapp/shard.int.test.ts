@@ -1,10 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { uuidv7 } from "../../lib/core/ids.ts";
 import { until } from "../../lib/testing/until.ts";
 import { AuthStore } from "./auth/auth_store.ts";
 import { KeyRing } from "./auth/key_ring.ts";
+import { deviceAddress } from "../simulator/phones/signal.ts";
 import { trustNoiseRoot } from "./noise_root.ts";
 import {
   control,
@@ -18,6 +19,8 @@ import {
   text,
 } from "./testing/shard_under_test.ts";
 import type { InProcess, Simulator } from "./testing/shard_under_test.ts";
+
+setDefaultTimeout(30_000);
 
 let simulator: Simulator;
 let volume: string;
@@ -117,6 +120,41 @@ describe("the way of a message", () => {
     await fault("not_on_whatsapp", { phone: stranger });
     const results = await shard.send(business, [text(stranger, "to nobody"), text(contact, "to somebody")]);
     expect(results).toMatchObject([{ status: "failed", error: { code: "not_on_whatsapp" } }, { status: "sent" }]);
+  });
+
+  test("an acknowledgement that never comes costs a new connection, and the message is shown once", async () => {
+    await shard.pair(simulator, business, phone);
+    await fault("ack_lost", { times: 1 });
+    const message = text(contact, "taken, but not acknowledged");
+    expect((await shard.send(business, [message]))[0]?.status).toBe("retry");
+    await shard.reaches(business, "open");
+    expect((await shard.send(business, [message]))[0]?.status).toBe("sent");
+    expect((await screenOf(simulator, contact)).texts).toEqual(["taken, but not acknowledged"]);
+  });
+
+  test("a phone that lost its keys and cannot read a message is sent it once more", async () => {
+    await shard.pair(simulator, business, phone);
+    await shard.send(business, [text(contact, "first")]);
+    await write("an answer, so that both sides use the session");
+    await until(async () => (await received()).length === 1, { what: "the answer" });
+    const { signal } = simulator.simulation.phones.get(contact)!;
+    for (const device of simulator.simulation.phones.get(phone)!.devices.keys()) signal.forget(deviceAddress(phone, device));
+    expect((await shard.send(business, [text(contact, "second")]))[0]?.status).toBe("sent");
+    await until(async () => (await screenOf(simulator, contact)).texts.includes("second"), { what: "the message sent again" });
+    expect((await screenOf(simulator, contact)).undecryptable).toBe(1);
+  });
+
+  test("what happens is counted", async () => {
+    await shard.pair(simulator, business, phone);
+    await fault("ack_refuse", { code: 463, times: 1 });
+    await shard.send(business, [text(contact, "refused"), text(contact, "taken")]);
+    const metrics = await (await shard.request("GET", "/metrics")).text();
+    const value = (name: string) => Number(new RegExp(`^${name}[^\\n]* (\\S+)$`, "m").exec(metrics)?.[1]);
+    expect(value('prosaas_whatsapp_sessions\\{status="open"')).toBe(1);
+    expect(value('prosaas_whatsapp_sends_total\\{result="sent"')).toBe(1);
+    expect(value('prosaas_whatsapp_sends_total\\{result="failed"')).toBe(1);
+    expect(value('prosaas_whatsapp_connections_ended_total\\{code="515"')).toBe(1);
+    expect(value("prosaas_whatsapp_ack_seconds_count")).toBe(2);
   });
 
   test("messages that cross each other in one chat all arrive, in order, at both ends", async () => {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createConsul, kvGet } from "../../lib/consul/client.ts";
@@ -19,6 +19,9 @@ import {
   token,
 } from "./testing/shard_under_test.ts";
 import type { Simulator } from "./testing/shard_under_test.ts";
+
+// Processes are started again and again, on machines that may be busy.
+setDefaultTimeout(60_000);
 
 /** A shard as it runs in production: a process of its own. */
 type Process = ShardUnderTest & { process: Bun.Subprocess<"ignore", "pipe", "pipe">; log: () => string; exited: Promise<number> };
@@ -70,7 +73,9 @@ function launch(env: Record<string, string> = {}): Process {
   };
   const read = Promise.all([collect(process.stdout), collect(process.stderr)]);
   const port = () => /"port":(\d+)/.exec(log)?.[1];
-  const api = new ShardUnderTest(async (path, init) => fetch(`http://127.0.0.1:${await until(port, { what: "the port" })}${path}`, init));
+  const api = new ShardUnderTest(async (path, init) =>
+    fetch(`http://127.0.0.1:${await until(port, { what: "the port", deadlineMs: 30_000 })}${path}`, init),
+  );
   const exited = process.exited.then(async (code) => {
     await read;
     return code;
@@ -119,7 +124,7 @@ async function deliver(target: () => ShardUnderTest, business: string, messages:
       const results = await target().send(business, messages);
       return results.every(({ status }) => status !== "retry") ? results : undefined;
     },
-    { what: "every message to be decided", deadlineMs: 20_000, everyMs: 100 },
+    { what: "every message to be decided", deadlineMs: 50_000, everyMs: 100 },
   );
 }
 
@@ -166,7 +171,7 @@ test("killed in mid-batch, again and again: no new QR, nothing lost, nothing twi
   await until(async () => (await received()).length >= 60, { what: "all incoming messages in the journal" });
   expect(await received()).toEqual(incoming);
   expect(await shard.view(business)).toMatchObject({ status: "open", phone });
-}, 60_000);
+});
 
 test("a killed shard's successor on the same volume takes over at once", async () => {
   const business = uuidv7();
@@ -177,7 +182,7 @@ test("a killed shard's successor on the same volume takes over at once", async (
   const second = launch();
   await second.reaches(business, "open");
   // Consul would reap the dead owner's session only after up to 30 s.
-  expect(performance.now() - before).toBeLessThan(5_000);
+  expect(performance.now() - before).toBeLessThan(15_000);
 });
 
 test("killed in the middle of a pairing, it opens without a second scan once the phone has linked it", async () => {
@@ -189,7 +194,7 @@ test("killed in the middle of a pairing, it opens without a second scan once the
   await control(simulator, "POST", `/phones/${phone}/scan`, { qr });
   await kill(shard);
   expect(await launch().reaches(business, "open")).toMatchObject({ phone });
-}, 20_000);
+});
 
 test("without Consul a running shard goes on, and a killed one comes back", async () => {
   const [business, contact] = [uuidv7(), newPhone()];
@@ -206,7 +211,7 @@ test("without Consul a running shard goes on, and a killed one comes back", asyn
   await successor.reaches(business, "open");
   expect((await successor.request("GET", "/ready")).status).toBe(200);
   expect((await successor.send(business, [text(contact, "still without")]))[0]?.status).toBe("sent");
-}, 30_000);
+});
 
 test("a second process on the same volume, or with the same number, ends with a sentence; the first goes on", async () => {
   const first = launch();
@@ -221,7 +226,7 @@ test("a second process on the same volume, or with the same number, ends with a 
   expect(sameNumber.log()).toContain("is held by another owner");
   rmSync(other, { recursive: true });
   expect((await first.request("GET", "/ready")).status).toBe(200);
-}, 20_000);
+});
 
 test("another shard's volume, and one of unknown origin, are refused with a sentence", async () => {
   const first = launch();
@@ -238,7 +243,7 @@ test("another shard's volume, and one of unknown origin, are refused with a sent
   expect(await refused.exited).toBe(1);
   expect(refused.log()).toContain("no shard.json");
   rmSync(unknown, { recursive: true });
-}, 20_000);
+});
 
 test("an owner whose lock another took stops everything and ends", async () => {
   const business = uuidv7();
@@ -253,7 +258,7 @@ test("an owner whose lock another took stops everything and ends", async () => {
   expect(await shard.exited).toBe(1);
   expect(shard.log()).toContain("is owned by another process now");
   await consul.api.session.destroy(usurper);
-}, 30_000);
+});
 
 test("a stop finishes what is on its way, logs nobody out, and frees the number", async () => {
   const [business, contact] = [uuidv7(), newPhone()];
@@ -268,7 +273,7 @@ test("a stop finishes what is on its way, logs nobody out, and frees the number"
   expect(await shard.exited).toBe(0);
   const successor = launch();
   await successor.reaches(business, "open");
-}, 20_000);
+});
 
 test("no key and no content is in the log of a shard that pairs, sends, receives and is refused", async () => {
   const [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
@@ -287,7 +292,7 @@ test("no key and no content is in the log of a shard that pairs, sends, receives
   for (const secret of ["secret", "privKey", "rootKey", "Closing session", "ephemeralKeyPair", keys.slice(3), token]) {
     expect(log).not.toContain(secret);
   }
-}, 20_000);
+});
 
 test("with a faulty configuration it names every variable at fault and exits 2", async () => {
   const shard = launch({ AUTH_KEYS: "nonsense", SHARD_TOKEN: "short", WA_NOISE_ROOT: "x", REDIS_URL: "" });

@@ -8,6 +8,7 @@ import type { MigratedDatabase } from "../../../lib/testing/database.ts";
 import { createApp } from "../app.ts";
 import type { Api } from "../app.ts";
 import type { ApiDependencies } from "../dependencies.ts";
+import { createFakeDeadLetters } from "./fake_dead_letters.ts";
 import { createFakeShards } from "./fake_shards.ts";
 import type { FakeShards } from "./fake_shards.ts";
 
@@ -58,6 +59,7 @@ export async function createHarness(changes: Partial<ApiDependencies> = {}): Pro
       },
     },
     queueDepths: async () => [{ queue: "high", group: "high", waiting: 1, active: 2, delayed: 3, dead: 4, oldestMs: 5 }],
+    deadLetters: createFakeDeadLetters(),
     logger: createLogger("test", "error", { write: () => {} }),
     metrics: createMetrics("test"),
     publicUrl: "https://api.example.com",

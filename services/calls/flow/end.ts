@@ -1,3 +1,4 @@
+import { messageOf } from "../../../lib/core/errors.ts";
 import type { CarrierStatus } from "../twilio/forms.ts";
 import { isFinal } from "../state/call.ts";
 import type { CallState } from "../state/call.ts";
@@ -30,7 +31,9 @@ export async function endCall(core: Core, callSid: string, { status, durationS, 
   });
   if (changed === null || !news) return changed?.call ?? null;
   const { call } = changed;
-  await core.capacity.release({ callSid, businessId: call.business_id });
+  await core.capacity.release({ callSid, businessId: call.business_id }).catch((error: unknown) => {
+    core.logger.warn({ error: messageOf(error), call_sid: callSid }, "the slot could not be given back; it frees itself");
+  });
   core.metrics.ended(status ?? "lost");
   core.logger.info({ call_sid: callSid, business_id: call.business_id, status: status ?? "lost", streams: call.stream }, "call ended");
   await core.archive.write(call);

@@ -11,6 +11,7 @@ const persistently = "#rc=3&rp=5xx,ct,rt";
 export type PublicUrls = {
   voice(reservation?: string): string;
   action(stream: number): string;
+  fallback: string;
   status: string;
   recording: string;
   media(callSid: string): string;
@@ -22,6 +23,7 @@ export function publicUrls(publicUrl: string): PublicUrls {
   return {
     voice: (reservation) => `${base}/webhooks/twilio/voice${reservation === undefined ? "" : `?reservation=${reservation}`}`,
     action: (stream) => `${base}/webhooks/twilio/action?stream=${stream}`,
+    fallback: `${base}/webhooks/twilio/fallback`,
     status: `${base}/webhooks/twilio/status${persistently}`,
     recording: `${base}/webhooks/twilio/recording${persistently}`,
     media: (callSid) => `${base.replace(/^http/, "ws")}/media/${callSid}`,

@@ -1,3 +1,4 @@
+import { messageOf } from "../../../lib/core/errors.ts";
 import { findCallOwner, forBusiness, forPlatform, recordRecording } from "../../../lib/db/index.ts";
 import type { Database } from "../../../lib/db/index.ts";
 import type { RecordingForm } from "../twilio/forms.ts";
@@ -24,5 +25,7 @@ export async function noteRecording(core: Core, { db, wake }: Recordings, form: 
     duration_s: form.RecordingDuration ?? null,
     channels: form.RecordingChannels ?? null,
   });
-  if (isNew && form.RecordingStatus === "completed") await wake();
+  if (!isNew || form.RecordingStatus !== "completed") return;
+  // The row is what counts: a wake-up that is lost is made up for by the schedule.
+  await wake().catch((error: unknown) => core.logger.warn({ error: messageOf(error) }, "the queue could not be woken"));
 }

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { z } from "zod";
+import { AppError } from "../../../lib/core/errors.ts";
 import { beginCall } from "../flow/begin.ts";
 import { CallRefused } from "../flow/core.ts";
 import type { Core } from "../flow/core.ts";
@@ -19,6 +20,8 @@ export type WebhookOptions = SignedFormOptions & {
   recordings: Recordings;
   /** What a call gets for which there is no slot: the carrier's next attempt, or the busy tone. */
   whenFull: "503" | "reject";
+  /** Whether there is an agent that could answer a call. */
+  hasAgent: boolean;
 };
 
 const zStream = z.coerce.number().int().min(1).max(1_000_000);
@@ -27,7 +30,7 @@ const zReservation = z.uuid();
 const busy = twiml(verb("Reject", { reason: "busy" }));
 
 /** The carrier's webhooks, under /webhooks/twilio. */
-export function webhookRoutes({ core, recordings, whenFull, ...signing }: WebhookOptions): Hono<SignedForm> {
+export function webhookRoutes({ core, recordings, whenFull, hasAgent, ...signing }: WebhookOptions): Hono<SignedForm> {
   const app = new Hono<SignedForm>();
   app.use("*", signedForm(signing));
 
@@ -62,6 +65,7 @@ export function webhookRoutes({ core, recordings, whenFull, ...signing }: Webhoo
   });
 
   async function begin(form: VoiceForm, reservation: string | undefined, full: "503" | "reject"): Promise<string> {
+    if (!hasAgent) throw new AppError("unavailable", "Nobody could answer this call: set CALL_AGENT_URL to a voice agent.");
     const id = zReservation.safeParse(reservation);
     try {
       return await beginCall(core, form, { reservation: id.success ? id.data : undefined });

@@ -34,6 +34,11 @@ export class Mailbox {
     for (const row of rows) this.#letters.set(row.key, { seq: row.seq, stanza: Buffer.from(row.stanza), due: 0, attempts: 0 });
   }
 
+  /** Whether the device is logged in and takes its letters. */
+  get isOpen(): boolean {
+    return this.#recipient !== undefined;
+  }
+
   get size(): number {
     return this.#letters.size;
   }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Store } from "../store.ts";
 import type { UserAddress } from "../wire/jid.ts";
 import { decodeState as decodeDevice, Device } from "./device.ts";
+import { deviceAddress } from "./signal.ts";
 import { decodeState as decodePhone, newPhoneState, Phone } from "./phone.ts";
 
 /** A LID of 15 digits that belongs to a number: opaque to clients, the same each time it is worked out. */
@@ -44,6 +45,15 @@ export class PhoneBook {
   /** The phone behind an address. A LID that no phone has belongs to nobody. */
   at(address: UserAddress): Phone | undefined {
     return address.byLid ? this.#byLid.get(address.user) : this.obtain(address.user);
+  }
+
+  /** Takes a companion off its phone, and its sessions off all phones: its number will be another's some day. */
+  unlink(device: Device): void {
+    this.#byPhone.get(device.phone)?.unlink(device);
+    this.#store.flush();
+    const address = deviceAddress(device.phone, device.id);
+    const rows = this.#store.db.query<{ phone: string }, [string]>("SELECT phone FROM sessions WHERE address = ?").all(address.toString());
+    for (const { phone } of rows) this.#byPhone.get(phone)?.signal.forget(address);
   }
 
   #add(phone: Phone): void {

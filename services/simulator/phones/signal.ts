@@ -28,7 +28,8 @@ export class SignalSessions {
   readonly #phone: string;
   readonly #keys: PhoneKeys;
   readonly #store: Store;
-  readonly #records = new Map<string, SessionRecord>();
+  /** A record as libsignal works on it, and as it was when it was last whole. */
+  readonly #records = new Map<string, { record: SessionRecord; text: string } | "forgotten">();
   readonly #storage: SignalStorage;
 
   constructor(phone: string, keys: PhoneKeys, store: Store) {
@@ -38,15 +39,15 @@ export class SignalSessions {
     this.#storage = this.#createStorage();
   }
 
-  /** Throws when the ciphertext is not from a session that we have; the records are then as before, or the session is gone. */
+  /** Throws when the ciphertext is not from a session that we have; the sessions are then as before. */
   async decrypt(address: ProtocolAddress, type: string, ciphertext: Buffer): Promise<Buffer> {
     const cipher = new SessionCipher(this.#storage, address);
     try {
       if (type === "pkmsg") return await cipher.decryptPreKeyWhisperMessage(ciphertext);
       return await cipher.decryptWhisperMessage(ciphertext);
     } catch (error) {
-      // A failed attempt may have turned the ratchet of the record in memory; only a used-up counter leaves it whole.
-      if (!(error instanceof Error && error.name === "MessageCounterError")) this.forget(address);
+      // A failed attempt may have turned the ratchet of the record in memory.
+      this.#restore(address.toString());
       throw error;
     }
   }
@@ -76,7 +77,7 @@ export class SignalSessions {
 
   forget(address: ProtocolAddress): void {
     const id = address.toString();
-    this.#records.delete(id);
+    this.#records.set(id, "forgotten");
     this.#store.writeLatest(`session ${this.#phone} ${id}`, () =>
       this.#store.db.query("DELETE FROM sessions WHERE phone = ? AND address = ?").run(this.#phone, id),
     );
@@ -103,14 +104,23 @@ export class SignalSessions {
 
   #load(id: string): SessionRecord | undefined {
     const known = this.#records.get(id);
-    if (known) return known;
+    if (known) return known === "forgotten" ? undefined : known.record;
     const row = this.#store.db
       .query<{ record: string }, [string, string]>("SELECT record FROM sessions WHERE phone = ? AND address = ?")
       .get(this.#phone, id);
     if (!row) return undefined;
-    const record = SessionRecord.deserialize(JSON.parse(row.record) as Uint8Array);
-    this.#records.set(id, record);
+    return this.#keep(id, row.record);
+  }
+
+  #keep(id: string, text: string): SessionRecord {
+    const record = SessionRecord.deserialize(JSON.parse(text) as Uint8Array);
+    this.#records.set(id, { record, text });
     return record;
+  }
+
+  #restore(id: string): void {
+    const known = this.#records.get(id);
+    if (known && known !== "forgotten") this.#keep(id, known.text);
   }
 
   #createStorage(): SignalStorage {
@@ -118,11 +128,10 @@ export class SignalSessions {
     return {
       loadSession: async (id) => this.#load(id),
       storeSession: async (id, record) => {
-        this.#records.set(id, record);
+        const text = JSON.stringify(record.serialize());
+        this.#records.set(id, { record, text });
         this.#store.writeLatest(`session ${this.#phone} ${id}`, () =>
-          db
-            .query("INSERT OR REPLACE INTO sessions (phone, address, record) VALUES (?, ?, ?)")
-            .run(this.#phone, id, JSON.stringify(record.serialize())),
+          db.query("INSERT OR REPLACE INTO sessions (phone, address, record) VALUES (?, ?, ?)").run(this.#phone, id, text),
         );
       },
       isTrustedIdentity: () => true,

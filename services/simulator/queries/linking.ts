@@ -10,8 +10,7 @@ export function linking(query: Query): QueryAnswer {
   if (request?.attrs["stage"] === "companion_hello") simulation.pairing.hello(connection, iq);
   else if (request?.attrs["stage"] === "companion_finish") simulation.pairing.finish(connection, iq);
   else if (child(iq, "remove-companion-device")) {
-    const { phone, device } = loggedIn(query);
-    phone.unlink(device);
+    simulation.phones.unlink(loggedIn(query).device);
     connection.send(node("iq", { from: server, type: "result", id: iq.attrs["id"] }));
     connection.endWith({ code: "401" }, node("conflict", { type: "device_removed" }));
   } else throw new StanzaError("400", "bad-request");

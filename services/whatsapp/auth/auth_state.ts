@@ -1,6 +1,7 @@
 import { BufferJSON, initAuthCreds, proto } from "@whiskeysockets/baileys";
 import type { AuthenticationCreds, AuthenticationState, SignalDataSet, SignalDataTypeMap, SignalKeyStore } from "@whiskeysockets/baileys";
 import { BoundedMap } from "../bounded_map.ts";
+import { ConnectionOver } from "../session/stray.ts";
 import type { AuthStore } from "./auth_store.ts";
 
 /** Values kept in memory for one session. A chat in use needs three; a session is then read from disk about never. */
@@ -93,7 +94,7 @@ export class AuthState implements AuthenticationState {
   }
 
   #read(name: string): unknown {
-    if (this.#revoked) throw new Error("the connection that this belongs to is over");
+    if (this.#revoked) throw new ConnectionOver();
     try {
       const stored = this.#options.store.read(name);
       return stored === undefined ? undefined : JSON.parse(stored.toString("utf8"), BufferJSON.reviver);
@@ -104,7 +105,7 @@ export class AuthState implements AuthenticationState {
   }
 
   #write(changes: [string, Uint8Array | null][]): void {
-    if (this.#revoked) throw new Error("the connection that this belongs to is over");
+    if (this.#revoked) throw new ConnectionOver();
     try {
       this.#options.fence();
       this.#options.store.write(changes);

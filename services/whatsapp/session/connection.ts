@@ -10,6 +10,7 @@ import { Undeliverable } from "../sending/lane.ts";
 import { baileysLog } from "./baileys_log.ts";
 import { OutputGate } from "./output_gate.ts";
 import { durableRepository } from "./signal_repository.ts";
+import { ConnectionOver } from "./stray.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
 /** What one connection reports. Nothing is reported after `ended`, and nothing after `drop`. */
@@ -46,6 +47,8 @@ export type ConnectionOptions = {
 const qrLifetimesMs = [60_000, 20_000] as const;
 /** A pairing code is good for about as long as WhatsApp's round of references, 160 s. */
 const codeLifetimeMs = 160_000;
+/** For the next code, or for the end that WhatsApp announces when the codes are used up. */
+const codeGraceMs = 30_000;
 /** The first login uploads 812 keys; Baileys gives that 30 s, and the handshake 20 s. */
 const defaultConnectDeadlineMs = 60_000;
 const keepAliveMs = 25_000;
@@ -68,7 +71,7 @@ export class Connection {
   readonly #gate: OutputGate;
   /** Which stanza a ciphertext came in: the decryption is told the ciphertext alone. */
   readonly #stanzas = new WeakMap<Uint8Array, BinaryNode>();
-  #watchdog: ReturnType<typeof setTimeout>;
+  #watchdog: ReturnType<typeof setTimeout> | undefined;
   #over = false;
   #closing: Promise<void> | undefined;
   #codesShown = 0;
@@ -84,7 +87,7 @@ export class Connection {
     const send = this.#raw.send.bind(this.#raw);
     this.#gate = new OutputGate(send, (error) => this.#refuse(error));
     this.#raw.send = (data, callback) => this.#gate.send(data, callback);
-    this.#watchdog = setTimeout(() => this.#end(408), options.connectDeadlineMs ?? defaultConnectDeadlineMs);
+    this.#endUnlessBy(options.connectDeadlineMs ?? defaultConnectDeadlineMs);
     this.#listen();
   }
 
@@ -186,18 +189,24 @@ export class Connection {
   }
 
   async #show(qr: string): Promise<void> {
-    clearTimeout(this.#watchdog);
     const nth = this.#codesShown++;
     const phone = this.#options.pairingPhone;
-    if (phone === undefined) return this.#events.shown("qr", qr, Date.now() + qrLifetimesMs[nth === 0 ? 0 : 1]);
+    const lifetimeMs = phone === undefined ? qrLifetimesMs[nth === 0 ? 0 : 1] : codeLifetimeMs;
     // The reference that a QR code shows is renewed meanwhile; the code asked for with the first one stays.
-    if (nth > 0) return;
+    if (phone !== undefined && nth > 0) return;
+    this.#endUnlessBy(lifetimeMs + codeGraceMs);
     try {
-      const code = await this.#socket.requestPairingCode(phone);
-      this.#unlessOver(() => this.#events.shown("code", code, Date.now() + codeLifetimeMs));
+      const code = phone === undefined ? qr : await this.#socket.requestPairingCode(phone);
+      this.#unlessOver(() => this.#events.shown(phone === undefined ? "qr" : "code", code, Date.now() + lifetimeMs));
     } catch {
       this.#end(500);
     }
+  }
+
+  /** Ends the connection if what is due has not come within `ms`. */
+  #endUnlessBy(ms: number): void {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => this.#end(408), ms);
   }
 
   #opened(): void {
@@ -217,7 +226,7 @@ export class Connection {
 
   /** Within the transaction of the decryption: the ratchet is written after this has resolved. */
   async #decrypted(ciphertext: Uint8Array, plaintext: Uint8Array): Promise<void> {
-    if (this.#over) throw new Error("the connection is over");
+    if (this.#over) throw new ConnectionOver();
     const message = this.#decode(this.#stanzas.get(ciphertext), plaintext);
     if (message === undefined) return;
     try {

@@ -1,0 +1,69 @@
+import { z } from "zod";
+import { fromAgent } from "./protocol.ts";
+import type { AgentStart, FromAgent, ToAgent } from "./protocol.ts";
+import { tone } from "./mulaw.ts";
+
+/** What a conversation does: audio to play, messages to send. */
+export type Line = { play(audio: Buffer): void; say(message: FromAgent): void };
+
+export type MenuOptions = {
+  /** Where the key 9 leads; null: nowhere. */
+  transferTo: string | null;
+};
+
+const zState = z.object({ keys: z.string() });
+
+const greeting = tone(440, 600);
+const welcomeBack = Buffer.concat([tone(660, 150), tone(0, 50), tone(660, 150)]);
+const keyHeard = tone(880, 120);
+
+/**
+ * A conversation without a mind, to develop and test with: it greets with a tone, gives back what it hears, and
+ * knows four keys. `*` clears what is being played, `9` transfers, `#` hangs up; any other key is remembered, also
+ * over a change of replica.
+ */
+export class Menu {
+  readonly #line: Line;
+  readonly #options: MenuOptions;
+  #keys = "";
+
+  constructor(line: Line, options: MenuOptions) {
+    this.#line = line;
+    this.#options = options;
+  }
+
+  hear(audio: Buffer): void {
+    this.#line.play(audio);
+  }
+
+  take(message: ToAgent): void {
+    if (message.type === "start") this.#begin(message);
+    if (message.type === "dtmf") this.#press(message.digit);
+  }
+
+  #begin({ resumed, state }: AgentStart): void {
+    this.#keys = readKeys(state);
+    this.#line.play(resumed ? welcomeBack : greeting);
+    this.#line.say({ type: "mark", name: resumed ? "welcome_back" : "greeting" });
+  }
+
+  #press(digit: string): void {
+    const { transferTo } = this.#options;
+    if (digit === "#") return this.#line.say({ type: "hangup" });
+    if (digit === "*") return this.#line.say({ type: "clear" });
+    if (digit === "9" && transferTo !== null) return this.#line.say({ type: "transfer", to: transferTo });
+    this.#keys += digit;
+    this.#line.say(fromAgent.parse({ type: "state", state: JSON.stringify({ keys: this.#keys }) }));
+    this.#line.play(keyHeard);
+    this.#line.say({ type: "mark", name: `keys:${this.#keys}` });
+  }
+}
+
+function readKeys(state: string | null): string {
+  if (state === null) return "";
+  try {
+    return zState.parse(JSON.parse(state)).keys;
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,53 @@
+import { z } from "zod";
+
+/*
+ * The protocol between the calls service and a voice agent; PROTOCOL.md tells it in prose. One WebSocket a call,
+ * opened by the calls service. Binary messages are audio: μ-law, 8,000 samples a second, one channel, no header.
+ * Text messages are JSON.
+ */
+
+export const protocolVersion = 1;
+
+/** Bytes of a second of audio. */
+export const bytesPerSecond = 8000;
+
+/** Longest state that an agent may leave with us. */
+export const maxStateLength = 4096;
+
+export const toAgent = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("start"),
+    version: z.literal(protocolVersion),
+    call_sid: z.string(),
+    business_id: z.string(),
+    direction: z.enum(["inbound", "outbound"]),
+    from: z.string(),
+    to: z.string(),
+    /** The call broke off and goes on here. */
+    resumed: z.boolean(),
+    /** Audio heard from the caller before, ms. */
+    position_ms: z.number(),
+    /** What the agent left with us last. */
+    state: z.string().nullable(),
+  }),
+  z.object({ type: z.literal("dtmf"), digit: z.string() }),
+  /** What was sent before this mark has been played, or was cleared. */
+  z.object({ type: z.literal("mark"), name: z.string() }),
+  /** The carrier takes no more audio: this much was dropped. */
+  z.object({ type: z.literal("overrun"), dropped_ms: z.number() }),
+  z.object({ type: z.literal("stop"), reason: z.enum(["hung_up", "broken", "handover", "ended"]) }),
+]);
+export type ToAgent = z.output<typeof toAgent>;
+export type AgentStart = Extract<ToAgent, { type: "start" }>;
+export type StopReason = Extract<ToAgent, { type: "stop" }>["reason"];
+
+export const fromAgent = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("mark"), name: z.string().min(1).max(128) }),
+  /** Drop what was sent and not played yet: the caller speaks. */
+  z.object({ type: z.literal("clear") }),
+  /** To be given back in `start` if the call is taken up again. */
+  z.object({ type: z.literal("state"), state: z.string().max(maxStateLength) }),
+  z.object({ type: z.literal("hangup") }),
+  z.object({ type: z.literal("transfer"), to: z.string().regex(/^\+[1-9]\d{6,14}$/) }),
+]);
+export type FromAgent = z.output<typeof fromAgent>;

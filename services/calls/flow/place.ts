@@ -1,0 +1,49 @@
+import { AppError } from "../../../lib/core/errors.ts";
+import type { Carrier } from "../twilio/rest.ts";
+import { placedCall, takeSlot } from "./core.ts";
+import type { Core } from "./core.ts";
+import type { PublicUrls } from "./instructions.ts";
+
+export type Placing = { businessId: string; from: string; to: string };
+
+/** How long a call may ring, s: below the lease of its slot, which nobody renews until it rings or is answered. */
+const ringS = 45;
+
+/**
+ * Places a call for a business, in a slot that is taken before the carrier is asked; gives the call's sid. Throws
+ * CallRefused where there is no slot, "not_found" where the number is not the business's.
+ */
+export async function placeCall(
+  core: Core,
+  { carrier, urls }: { carrier: Carrier; urls: PublicUrls },
+  placing: Placing,
+): Promise<string> {
+  if (core.draining()) throw new AppError("unavailable", "This replica is stopping and takes no new calls; ask again.", { retryAfterS: 1 });
+  const { businessId, from, to } = placing;
+  const { line } = await core.lines.find(from, "");
+  if (line === undefined || line.business_id !== businessId) {
+    throw new AppError("not_found", "The business has no such number; `from` must be one of its own.");
+  }
+
+  // The call has no sid before the carrier gives it one: its slot is held under a name of ours until then.
+  const reservation = crypto.randomUUID();
+  const nowMs = await takeSlot(core, { callSid: reservation, line });
+  let callSid: string;
+  try {
+    callSid = await carrier.placeCall({
+      from,
+      to,
+      url: urls.voice(reservation),
+      fallbackUrl: urls.fallback,
+      statusUrl: urls.status,
+      ringS,
+    });
+  } catch (error) {
+    await core.capacity.release({ callSid: reservation, businessId }).catch(() => {});
+    throw error;
+  }
+  await core.store.begin(placedCall({ callSid, direction: "outbound", from, to, status: "queued" }, line, nowMs));
+  await takeSlot(core, { callSid, line, reservation });
+  core.logger.info({ call_sid: callSid, business_id: businessId }, "call placed");
+  return callSid;
+}

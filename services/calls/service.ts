@@ -1,0 +1,122 @@
+import type { ConsulClient } from "../../lib/consul/client.ts";
+import { messageOf } from "../../lib/core/errors.ts";
+import { createDatabase } from "../../lib/db/index.ts";
+import { createProducer } from "../../lib/queues/index.ts";
+import { createCallCapacity } from "../../lib/redis/call_capacity.ts";
+import { createRedis } from "../../lib/redis/client.ts";
+import { check, serve } from "../../lib/runtime/http.ts";
+import type { Served } from "../../lib/runtime/http.ts";
+import type { Lifecycle } from "../../lib/runtime/lifecycle.ts";
+import type { Logger } from "../../lib/runtime/log.ts";
+import { createMetrics } from "../../lib/runtime/metrics.ts";
+import { createApp } from "./app.ts";
+import { followCallLimit } from "./call_limit.ts";
+import type { CallsConfig } from "./config.ts";
+import { createArchive } from "./flow/archive.ts";
+import type { Core } from "./flow/core.ts";
+import { createInstructions, publicUrls } from "./flow/instructions.ts";
+import { keepSweeping } from "./flow/sweep.ts";
+import { createLineDirectory } from "./lines.ts";
+import { createCallMetrics } from "./metrics.ts";
+import { createCallStore } from "./state/store.ts";
+import { createCarriedStreams } from "./streams/carried.ts";
+import type { CarriedStreams } from "./streams/carried.ts";
+import { streamSockets } from "./streams/routes.ts";
+import type { StreamData } from "./streams/routes.ts";
+import { createStreamTokens } from "./streams/token.ts";
+import { createCarrier } from "./twilio/rest.ts";
+
+export type CallsService = { served: Served<StreamData>; streams: CarriedStreams };
+
+export type CallsServiceOptions = { config: CallsConfig; life: Lifecycle; logger: Logger; consul: ConsulClient; name: string };
+
+/**
+ * Builds the service and lets it listen. When it stops it takes no new calls, carries on those it has until they end
+ * or their grace is over, and hands over what is left.
+ */
+export async function startCalls({ config, life, logger, consul, name }: CallsServiceOptions): Promise<CallsService> {
+  const metrics = createMetrics(name);
+  const db = createDatabase({ url: config.DATABASE_URL_POOLER, poolSize: config.DATABASE_POOL_SIZE, applicationName: name });
+  life.onStop("database", () => db.close());
+  const redis = createRedis(config.REDIS_URL, "gate", (error) => logger.warn({ error: messageOf(error) }, "redis"));
+  life.onStop("redis", () => redis.disconnect());
+  const producer = createProducer(redis);
+  life.onStop("producer", () => producer.close());
+
+  const store = createCallStore({ redis });
+  const capacity = createCallCapacity({ redis, leaseMs: config.CALL_LEASE_MS, recoveryMs: config.CALL_RECOVERY_MS });
+  const urls = publicUrls(config.PUBLIC_URL);
+  // Without the carrier's token nothing is accepted, so these tokens open nothing either.
+  const tokens = createStreamTokens(config.TWILIO_AUTH_TOKEN ?? crypto.randomUUID());
+  const core: Core = {
+    store,
+    capacity,
+    limit: followCallLimit({
+      consul,
+      first: config.MAX_CONCURRENT_CALLS,
+      signal: life.stopping,
+      onChange: (limit) => logger.info({ limit }, "the limit of calls changed"),
+      onError: (error) => logger.warn({ error: messageOf(error) }, "the limit of calls could not be read"),
+    }),
+    lines: createLineDirectory({ db, logger }),
+    archive: createArchive({ db, store, logger }),
+    instruct: createInstructions({ urls, tokens }),
+    metrics: createCallMetrics(metrics, {
+      active: () => capacity.count(),
+      limit: () => core.limit.current(),
+      streams: () => streams.size(),
+    }),
+    logger,
+    draining: () => life.stopping.aborted,
+  };
+
+  // Calls are kept until they are over, which is after the service was told to stop.
+  const carrying = new AbortController();
+  life.onStop("keeping of calls", () => carrying.abort());
+  const streams = createCarriedStreams({
+    core,
+    tokens,
+    agent: config.CALL_AGENT_URL === undefined ? null : { url: config.CALL_AGENT_URL, token: config.CALL_AGENT_TOKEN },
+    replica: `${config.HOST}:${config.PORT}/${process.pid}`,
+    redis,
+    signal: carrying.signal,
+    renewMs: config.CALL_LEASE_MS / 6,
+  });
+
+  const app = createApp({
+    logger,
+    core,
+    operations: {
+      ready: async () => [
+        await check("redis", () => redis.ping()),
+        { name: "taking_calls", ok: !life.stopping.aborted },
+      ],
+      metrics,
+      metricsToken: config.METRICS_TOKEN,
+    },
+    webhooks: {
+      authToken: config.TWILIO_AUTH_TOKEN,
+      accountSid: config.TWILIO_ACCOUNT_SID,
+      publicUrl: config.PUBLIC_URL,
+      hasAgent: config.CALL_AGENT_URL !== undefined,
+      whenFull: config.CALLS_WHEN_FULL,
+      recordings: { db, wake: async () => {} },
+    },
+    calls: { urls, token: config.CALLS_TOKEN, carrier: carrierOf(config) },
+  });
+  const served = serve<StreamData>({ app, host: config.HOST, port: config.PORT, life, websocket: streamSockets(streams) });
+  void keepSweeping(core, { everyMs: sweepEveryMs, signal: life.stopping });
+  life.onStop("calls in progress", async () => {
+    const { handedOver } = await streams.drain(config.STOP_GRACE_MS);
+    if (handedOver > 0) logger.warn({ calls: handedOver }, "calls handed over to other replicas");
+  });
+  return { served, streams };
+}
+
+/** Between two looks at calls whose end was not announced: seldom, because a slot frees itself long before. */
+const sweepEveryMs = 15_000;
+
+function carrierOf({ TWILIO_ACCOUNT_SID: accountSid, TWILIO_AUTH_TOKEN: authToken, TWILIO_API_URL: apiUrl }: CallsConfig) {
+  if (accountSid === undefined || authToken === undefined) return null;
+  return createCarrier({ apiUrl, accountSid, authToken });
+}

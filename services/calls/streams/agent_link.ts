@@ -1,0 +1,130 @@
+import { backoff } from "../../../lib/core/retry.ts";
+import { bytesPerSecond, fromAgent } from "../agent/protocol.ts";
+import type { AgentStart, FromAgent, StopReason, ToAgent } from "../agent/protocol.ts";
+
+export type AgentAddress = { url: string; token?: string | undefined };
+
+export type AgentLinkOptions = {
+  agent: AgentAddress;
+  /** What the agent is told first, at each connection. */
+  start: () => AgentStart;
+  onAudio: (audio: Buffer) => void;
+  onMessage: (message: FromAgent) => void;
+  /** Something could not be relayed. */
+  onDropped: (reason: "agent_slow" | "agent_away" | "agent_nonsense") => void;
+  /** The agent cannot be reached for `patienceMs`. Called once. */
+  onGone: () => void;
+  /** How long the caller hears silence before the call is given up. */
+  patienceMs?: number;
+};
+
+/** Audio that may wait for an agent, on our side of the socket or before it is open: older than this it is of no use. */
+const backlogBytes = 2 * bytesPerSecond;
+
+/**
+ * A call's connection to its agent. One that breaks is opened again and told where the call stands; what the caller
+ * says meanwhile is kept for two seconds.
+ */
+export class AgentLink {
+  readonly #options: AgentLinkOptions;
+  readonly #patienceMs: number;
+  #socket: Bun.WebSocket | null = null;
+  #open = false;
+  #closed = false;
+  #attempts = 0;
+  #awaySince = performance.now();
+  #retry: Timer | undefined;
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+
+  constructor(options: AgentLinkOptions) {
+    this.#options = options;
+    this.#patienceMs = options.patienceMs ?? 10_000;
+    this.#connect();
+  }
+
+  sendAudio(audio: Buffer): void {
+    if (!this.#open) return this.#keep(audio);
+    if (this.#socket!.bufferedAmount > backlogBytes) return this.#options.onDropped("agent_slow");
+    this.#socket!.send(audio as Uint8Array<ArrayBuffer>);
+  }
+
+  send(message: ToAgent): void {
+    if (this.#open) this.#socket!.send(JSON.stringify(message));
+  }
+
+  /** Tells the agent why it is over, and closes. */
+  close(reason: StopReason): void {
+    if (this.#closed) return;
+    this.send({ type: "stop", reason });
+    this.#closed = true;
+    this.#open = false;
+    clearTimeout(this.#retry);
+    this.#socket?.close(1000, reason);
+    this.#waiting = [];
+  }
+
+  #connect(): void {
+    const { agent } = this.#options;
+    const headers: Record<string, string> = agent.token === undefined ? {} : { authorization: `Bearer ${agent.token}` };
+    // Bun's own constructor takes headers; the DOM's types, which are in force here, know nothing of it.
+    const socket = new WebSocket(agent.url, { headers } as unknown as string[]) as unknown as Bun.WebSocket;
+    socket.binaryType = "nodebuffer";
+    this.#socket = socket;
+    // A connection attempt that hangs is given up as one that failed.
+    const hung = setTimeout(() => socket.terminate(), Math.min(3000, this.#patienceMs));
+    socket.addEventListener("open", () => {
+      clearTimeout(hung);
+      if (this.#closed) return socket.close(1000);
+      this.#open = true;
+      this.#attempts = 0;
+      this.send(this.#options.start());
+      for (const audio of this.#waiting.splice(0)) socket.send(audio as Uint8Array<ArrayBuffer>);
+      this.#waitingBytes = 0;
+    });
+    socket.addEventListener("message", (event: MessageEvent<string | Buffer>) => this.#receive(event.data));
+    socket.addEventListener("error", () => {});
+    socket.addEventListener("close", () => {
+      clearTimeout(hung);
+      this.#lost();
+    });
+  }
+
+  #receive(data: string | Buffer): void {
+    if (this.#closed) return;
+    if (typeof data !== "string") return this.#options.onAudio(data);
+    const message = parse(data);
+    if (message === null) return this.#options.onDropped("agent_nonsense");
+    this.#options.onMessage(message);
+  }
+
+  #lost(): void {
+    if (this.#open) this.#awaySince = performance.now();
+    this.#open = false;
+    if (this.#closed) return;
+    if (performance.now() - this.#awaySince > this.#patienceMs) {
+      this.#closed = true;
+      return this.#options.onGone();
+    }
+    this.#attempts += 1;
+    this.#retry = setTimeout(() => this.#connect(), backoff({ attempt: this.#attempts, baseMs: 50, maxMs: 1000 }));
+  }
+
+  #keep(audio: Buffer): void {
+    if (this.#closed) return;
+    this.#waiting.push(audio);
+    this.#waitingBytes += audio.length;
+    while (this.#waitingBytes > backlogBytes) {
+      this.#waitingBytes -= this.#waiting.shift()!.length;
+      this.#options.onDropped("agent_away");
+    }
+  }
+}
+
+function parse(text: string): FromAgent | null {
+  try {
+    return fromAgent.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}

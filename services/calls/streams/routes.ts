@@ -1,0 +1,67 @@
+import { Hono } from "hono";
+import type { ServerWebSocket } from "bun";
+import { AppError } from "../../../lib/core/errors.ts";
+import type { Core } from "../flow/core.ts";
+import type { PublicUrls } from "../flow/instructions.ts";
+import { zCallSid } from "../twilio/forms.ts";
+import { isSigned } from "../twilio/signature.ts";
+import type { CarriedStreams } from "./carried.ts";
+import type { StreamSession } from "./session.ts";
+
+/** What hangs on a socket. */
+export type StreamData = { callSid: string; session: StreamSession | null };
+
+export type StreamRoutesOptions = {
+  core: Core;
+  urls: PublicUrls;
+  authToken: string | undefined;
+};
+
+/** The door to the media streams: GET /media/:call_sid. What is refused here is refused with an HTTP status. */
+export function streamRoutes({ core, urls, authToken }: StreamRoutesOptions): Hono {
+  const app = new Hono();
+
+  app.get("/media/:call_sid", async (c) => {
+    if (authToken === undefined) {
+      throw new AppError("unavailable", "Media streams cannot be verified: set TWILIO_AUTH_TOKEN to the account's token.");
+    }
+    const callSid = zCallSid.safeParse(c.req.param("call_sid"));
+    if (!callSid.success) throw new AppError("not_found", "There is no such call.");
+    const url = urls.media(callSid.data);
+    const signature = c.req.header("x-twilio-signature") ?? "";
+    if (!isSigned({ authToken, url, fields: [], signature })) {
+      core.metrics.webhookRefused("signature");
+      throw new AppError("forbidden", "The signature does not fit the stream's address; is PUBLIC_URL the address the carrier calls?");
+    }
+    if (core.draining()) throw new AppError("unavailable", "This replica is stopping and takes no new streams.", { retryAfterS: 1 });
+    const { call } = await core.store.read(callSid.data);
+    if (call === null) throw new AppError("not_found", "There is no such call.");
+    if (call.step !== "offered") throw new AppError("conflict", "No stream of this call is being waited for.");
+    const server = c.env as Bun.Server<StreamData> | undefined;
+    const data: StreamData = { callSid: callSid.data, session: null };
+    if (server?.upgrade(c.req.raw, { data })) return new Response();
+    return c.body("Open a WebSocket here.", 426, { upgrade: "websocket", "content-type": "text/plain; charset=utf-8" });
+  });
+
+  return app;
+}
+
+/** What happens on the sockets, once they are open. */
+export function streamSockets(streams: CarriedStreams): Bun.WebSocketHandler<StreamData> {
+  return {
+    open: (socket: ServerWebSocket<StreamData>) => {
+      socket.data.session = streams.open(socket.data.callSid, socket);
+    },
+    message: (socket, message) => socket.data.session?.receive(message),
+    drain: (socket) => socket.data.session?.drained(),
+    close: (socket) => socket.data.session?.closed(),
+    // A frame has some 300 bytes, the start some more; the longest that the parser takes is 30 s of audio.
+    maxPayloadLength: 512 * 1024,
+    // Our own check of silence comes first (StreamOptions.idleMs); this is for sockets that never said a word.
+    idleTimeout: 60,
+    perMessageDeflate: false,
+    // Held back before it comes to this (Playout).
+    backpressureLimit: 1024 * 1024,
+    closeOnBackpressureLimit: true,
+  };
+}

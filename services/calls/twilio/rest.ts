@@ -1,0 +1,63 @@
+import { z } from "zod";
+import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import type { ErrorCode } from "../../../lib/core/errors.ts";
+import { zCallSid } from "./forms.ts";
+
+export type CarrierAccount = {
+  /** Where the carrier's REST API is. */
+  apiUrl: string;
+  accountSid: string;
+  authToken: string;
+};
+
+export type OutboundCall = {
+  from: string;
+  to: string;
+  /** Asked when the call is answered. */
+  url: string;
+  fallbackUrl: string;
+  statusUrl: string;
+  /** How long it may ring, s. */
+  ringS: number;
+};
+
+export type Carrier = {
+  /** Has the carrier place a call; gives its sid. Throws what the carrier says against it. */
+  placeCall(call: OutboundCall): Promise<string>;
+};
+
+const zPlaced = z.object({ sid: zCallSid });
+const zFault = z.object({ code: z.number().optional(), message: z.string().max(1000) });
+
+const codes: Record<number, ErrorCode> = { 400: "invalid_request", 404: "not_found", 429: "rate_limited" };
+
+export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount, timeoutMs = 10_000): Carrier {
+  const calls = `${apiUrl.replace(/\/+$/, "")}/2010-04-01/Accounts/${accountSid}/Calls.json`;
+  const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`;
+
+  return {
+    placeCall: async ({ from, to, url, fallbackUrl, statusUrl, ringS }) => {
+      const body = new URLSearchParams({ From: from, To: to, Url: url, FallbackUrl: fallbackUrl, StatusCallback: statusUrl, Timeout: String(ringS) });
+      for (const event of ["initiated", "ringing", "answered", "completed"]) body.append("StatusCallbackEvent", event);
+      let response: Response;
+      let answer: unknown;
+      try {
+        response = await fetch(calls, { method: "POST", body, headers: { authorization }, signal: AbortSignal.timeout(timeoutMs) });
+        answer = await response.json().catch(() => null);
+      } catch (error) {
+        throw new AppError("unavailable", `The carrier does not answer: ${messageOf(error)}. Whether it places the call is not known.`, {
+          cause: error,
+          retryAfterS: 5,
+        });
+      }
+      const placed = zPlaced.safeParse(answer);
+      if (response.ok && placed.success) return placed.data.sid;
+      const fault = zFault.safeParse(answer);
+      const said = fault.success ? fault.data.message : `status ${response.status}`;
+      throw new AppError(codes[response.status] ?? "unavailable", `The carrier does not place the call: ${said}`, {
+        ...(fault.success && fault.data.code !== undefined ? { detail: { carrier_code: fault.data.code } } : {}),
+        retryAfterS: 1,
+      });
+    },
+  };
+}

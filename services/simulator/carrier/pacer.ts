@@ -1,0 +1,23 @@
+/** Between two looks at what is due: half a frame. */
+const tickMs = 10;
+
+/** One clock for all streams: a timer each would cost more than the frames do. */
+export class Pacer {
+  readonly #tasks = new Set<(now: number) => void>();
+  #timer: Timer | undefined;
+
+  /** Calls `task` at every tick until the returned function is called. */
+  add(task: (now: number) => void): () => void {
+    this.#tasks.add(task);
+    this.#timer ??= setInterval(() => {
+      const now = performance.now();
+      for (const due of this.#tasks) due(now);
+    }, tickMs);
+    return () => {
+      this.#tasks.delete(task);
+      if (this.#tasks.size > 0) return;
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    };
+  }
+}

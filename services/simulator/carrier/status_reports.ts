@@ -1,0 +1,56 @@
+import { sleep } from "../../../lib/core/time.ts";
+import type { CarrierFaults } from "./faults.ts";
+import type { WebhookClient } from "./webhook.ts";
+
+export type StatusReportOptions = {
+  webhooks: WebhookClient;
+  faults: CarrierFaults;
+  /** Null: nobody wants to know. */
+  url: string | null;
+  to: string;
+};
+
+/** The status callbacks of one call, as they are meant to be or as a fault has them. */
+export class StatusReports {
+  readonly #options: StatusReportOptions;
+  #held: URLSearchParams[] = [];
+  #sequence = 0;
+  #sending: Promise<unknown> = Promise.resolve();
+
+  constructor(options: StatusReportOptions) {
+    this.#options = options;
+  }
+
+  report(form: URLSearchParams, isFinal: boolean): void {
+    const { url, faults, to } = this.#options;
+    if (url === null) return;
+    form.set("SequenceNumber", String(this.#sequence++));
+    form.set("Timestamp", new Date().toUTCString());
+    form.set("CallbackSource", "call-progress-events");
+    const fault = faults.strike("status", to);
+    switch (fault?.mode) {
+      case "lost":
+        return;
+      case "late":
+        return void sleep(fault.ms).then(() => this.#send(url, form));
+      case "doubled":
+        this.#send(url, form);
+        return this.#send(url, form);
+      case "reversed":
+        this.#held.unshift(form);
+        if (isFinal) for (const held of this.#held.splice(0)) this.#send(url, held);
+        return;
+      default:
+        this.#send(url, form);
+    }
+  }
+
+  /** Resolves when what was to be sent has been sent. */
+  settled(): Promise<unknown> {
+    return this.#sending;
+  }
+
+  #send(url: string, form: URLSearchParams): void {
+    this.#sending = this.#sending.then(() => this.#options.webhooks.post(url, form));
+  }
+}

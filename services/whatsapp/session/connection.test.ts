@@ -1,0 +1,48 @@
+import { expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createLogger } from "../../../lib/runtime/log.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { AuthState } from "../auth/auth_state.ts";
+import { AuthStore } from "../auth/auth_store.ts";
+import { KeyRing } from "../auth/key_ring.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionEvents } from "./connection.ts";
+
+test("a connect that never ends is ended by the watchdog, once", async () => {
+  const silent = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request, server) => (server.upgrade(request) ? undefined : new Response(null, { status: 400 })),
+    websocket: { message: () => {} },
+  });
+  const folder = mkdtempSync(join(tmpdir(), "connection-"));
+  const store = AuthStore.open(join(folder, "auth.db"), "b", KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`));
+  const ends: number[] = [];
+  const events: ConnectionEvents = {
+    shown: () => {},
+    paired: () => {},
+    opened: () => {},
+    ended: (code) => void ends.push(code),
+    acknowledged: () => {},
+    received: () => Promise.resolve(),
+    receipt: () => Promise.resolve(),
+    volumeRefused: () => {},
+  };
+  const connection = new Connection({
+    url: `ws://127.0.0.1:${silent.port}/ws/chat`,
+    auth: new AuthState({ store, fence: () => {}, onFault: () => {} }),
+    sentMessage: () => undefined,
+    logger: createLogger("test", "error"),
+    events,
+    connectDeadlineMs: 50,
+  });
+  await until(() => ends.length > 0, { what: "the watchdog" });
+  await connection.drop();
+  expect(ends).toEqual([408]);
+  await silent.stop(true);
+  store.close();
+  rmSync(folder, { recursive: true });
+});
