@@ -83,7 +83,11 @@ export function parseKv(body: unknown): { value: string; modifyIndex: number; lo
 /** Writes a KV key; with `cas`, only if its ModifyIndex is still that (0 = only if it does not exist). False: not written. */
 export async function kvPut(consul: ConsulClient, key: string, value: string, options: { cas?: number } = {}): Promise<boolean> {
   try {
-    const written: boolean | undefined = await consul.api.kv.set({ key, value, ...(options.cas === undefined ? {} : { cas: options.cas }) });
+    const written: boolean | undefined = await consul.api.kv.set({
+      key,
+      value,
+      ...(options.cas === undefined ? {} : { cas: options.cas }),
+    });
     // The package gives undefined where Consul answers false.
     return written ?? false;
   } catch (error) {

@@ -40,7 +40,8 @@ function codeOfStatus(status: number): ErrorCode {
 /** What Hono's own parsers throw: it is always the body that they could not read. */
 function refusalOf(error: HTTPException): AppError {
   const code = codeOfStatus(error.status);
-  const message = code === "unsupported_media_type" ? "Send the body as `Content-Type: application/json`." : error.message || "The request was refused.";
+  const message =
+    code === "unsupported_media_type" ? "Send the body as `Content-Type: application/json`." : error.message || "The request was refused.";
   const field = code === "unsupported_media_type" ? "content-type" : "body";
   const faults = error.status === 400 || error.status === 415 ? [{ field, message }] : undefined;
   return new AppError(code, message, { cause: error, ...(faults ? { faults } : {}) });

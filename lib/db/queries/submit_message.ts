@@ -1,5 +1,7 @@
 import { toJson } from "../json.ts";
-import type { BusinessScope } from "../scope.ts";
+import { sql } from "../literal.ts";
+import type { Statement } from "../literal.ts";
+import type { BusinessScope, Scope } from "../scope.ts";
 
 /** How long the answer to an Idempotency-Key is kept. */
 export const idempotencyTtlHours = 24;
@@ -33,49 +35,47 @@ export type SubmitOptions = {
   knownPaired?: boolean;
 };
 
-type Row = { whatsapp_shard: number | null; known: boolean; accepted: boolean };
-type Stored = { fingerprint: string; status: number; response: Record<string, unknown> };
+/** A message with the business whose outbox it goes into: only its scope can name it. */
+export type Submit = { scope: BusinessScope; message: NewMessage; options?: SubmitOptions };
 
-/** Writes an outbound message and its idempotency key together, in one statement; of any number of parallel calls with one key, one writes. */
-export function submitMessage(scope: BusinessScope, message: NewMessage, options: SubmitOptions = {}): Promise<Submission> {
-  const { idempotency, knownPaired = false } = options;
-  const key = idempotency?.key ?? null;
-  return scope.run(async (sql) => {
-    const [row] = await sql<[Row]>`
-      with business as (
-        select id, whatsapp_shard from businesses where id = ${scope.businessId} and deleted_at is null
-      ), admitted as (
-        select id from business
-        where ${knownPaired}::boolean
-           or exists (select from whatsapp_sessions where business_id = ${scope.businessId} and paired)
-      ), remembered as (
-        insert into idempotency_keys (business_id, key, fingerprint, status, response, expires_at)
-        select id, ${key}::text, ${idempotency?.fingerprint ?? null}::text, ${idempotency?.status ?? null}::integer,
-               ${toJson(idempotency?.response ?? null)}::text::jsonb, now() + make_interval(hours => ${idempotencyTtlHours}::integer)
-        from admitted where ${key}::text is not null
-        on conflict (business_id, key) do update
-          set fingerprint = excluded.fingerprint, status = excluded.status, response = excluded.response,
-              created_at = excluded.created_at, expires_at = excluded.expires_at
-          where idempotency_keys.expires_at <= now()
-        returning key
-      ), accepted as (
-        insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, next_attempt_at, expires_at)
-        select ${message.id}::uuid, id, 'outbound', ${message.chat}, ${message.type}, ${message.text}, ${message.wa_message_id}, 'queued',
-               now(), ${message.expires_at ?? null}::timestamptz
-        from admitted where ${key}::text is null or exists (select from remembered)
-        returning id
-      )
-      select (select whatsapp_shard from business), exists (select from business) as known, exists (select from accepted) as accepted`;
-    if (row.accepted) return { outcome: "accepted" };
-    if (!row.known) return { outcome: "unknown_business" };
-    if (idempotency) {
-      // A second statement, so that it sees a row that another transaction committed while the first one waited for it.
-      const [stored] = await sql<Stored[]>`
-        select fingerprint, status, response from idempotency_keys
-        where business_id = ${scope.businessId} and key = ${idempotency.key} and expires_at > now()`;
-      if (stored && stored.fingerprint !== idempotency.fingerprint) return { outcome: "mismatched" };
-      if (stored) return { outcome: "replayed", status: stored.status, response: stored.response };
-    }
-    return { outcome: "unpaired", whatsapp_shard: row.whatsapp_shard };
-  });
+type Row = {
+  place: number;
+  outcome: Submission["outcome"];
+  whatsapp_shard: number | null;
+  status: number;
+  response: Record<string, unknown>;
+};
+
+/** Writes an outbound message and its idempotency key together; of any number of parallel calls with one key, one writes. */
+export async function submitMessage(scope: BusinessScope, message: NewMessage, options: SubmitOptions = {}): Promise<Submission> {
+  const [row] = await scope.ask<[Row]>(statementOf([{ scope, message, options }]));
+  return submissionOf(row);
+}
+
+/**
+ * The same for many messages of many businesses, in one commit; results in the order of the messages. Each row is
+ * written in the scope of its own business, so what `scope` sees does not matter. One that Postgres refuses fails all.
+ */
+export async function submitMessages(scope: Pick<Scope, "ask">, submits: readonly Submit[]): Promise<Submission[]> {
+  const rows = await scope.ask<Row[]>(statementOf(submits));
+  const submissions = Array<Submission>(submits.length);
+  for (const row of rows) submissions[row.place] = submissionOf(row);
+  return submissions;
+}
+
+function statementOf(submits: readonly Submit[]): Statement {
+  const batch = submits.map(({ scope, message, options: { idempotency, knownPaired = false } = {} }, n) => ({
+    n,
+    business_id: scope.businessId,
+    ...message,
+    known_paired: knownPaired,
+    ...(idempotency ? { ...idempotency, key_expires_at: new Date(Date.now() + idempotencyTtlHours * 3_600_000) } : {}),
+  }));
+  return sql`select * from submit_messages(${toJson(batch)})`;
+}
+
+function submissionOf({ outcome, whatsapp_shard, status, response }: Row): Submission {
+  if (outcome === "replayed") return { outcome, status, response };
+  if (outcome === "unpaired") return { outcome, whatsapp_shard };
+  return { outcome };
 }

@@ -182,7 +182,8 @@ export class MediaStream {
         if (!this.#heard) this.#options.onHeard();
         this.#heard = true;
         this.#options.onAudio?.(audio);
-        this.#options.recorder?.write(1, audio, this.#playback.queue(audio.length / 8, now));
+        const at = this.#playback.queue(audio.length / 8, now);
+        this.#options.recorder?.write(1, audio, at);
         return;
       }
       case "mark":

@@ -1,0 +1,78 @@
+import { expect, test } from "bun:test";
+import { createGroupCommit } from "./group_commit.ts";
+import type { GroupCommitOptions } from "./group_commit.ts";
+
+const tick = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A database whose commits end when the test says so; an item below 0 makes its commit fail. */
+function slowCommits(changes: Partial<GroupCommitOptions<number, number>> = {}) {
+  const commits: { items: number[]; end: () => void }[] = [];
+  const add = createGroupCommit<number, number>({
+    commit: async (items) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      commits.push({ items, end: resolve });
+      await promise;
+      if (items.some((item) => item < 0)) throw new Error("refused");
+      return items.map((item) => item * 10);
+    },
+    isItemsFault: () => true,
+    maxItems: 3,
+    maxCommits: 1,
+    maxWaiting: 5,
+    overload: () => new Error("overload"),
+    ...changes,
+  });
+  return { add, commits, groups: () => commits.map(({ items }) => items) };
+}
+
+test("a lone item waits for nobody; what comes during its commit goes together, up to the limit", async () => {
+  const { add, commits, groups } = slowCommits();
+  const first = add(1);
+  await tick();
+  expect(groups()).toEqual([[1]]);
+  const rest = [2, 3, 4, 5].map(add);
+  await tick();
+  expect(groups()).toEqual([[1]]);
+  commits[0]!.end();
+  expect(await first).toBe(10);
+  await tick();
+  commits[1]!.end();
+  expect(await Promise.all(rest.slice(0, 3))).toEqual([20, 30, 40]);
+  await tick();
+  commits[2]!.end();
+  expect(await rest[3]).toBe(50);
+  expect(groups()).toEqual([[1], [2, 3, 4], [5]]);
+});
+
+test("an item that is refused fails alone", async () => {
+  const { add, commits, groups } = slowCommits();
+  const results = Promise.allSettled([1, -1, 2].map(add));
+  for (let n = 0; n < 4; n++) {
+    await tick();
+    commits[n]!.end();
+  }
+  expect((await results).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  expect(groups()).toEqual([[1, -1, 2], [1], [-1], [2]]);
+});
+
+test("a failure that is nobody's fault is everybody's, and is not repeated", async () => {
+  const { add, commits } = slowCommits({ isItemsFault: () => false });
+  const results = Promise.allSettled([1, -1, 2].map(add));
+  await tick();
+  commits[0]!.end();
+  expect((await results).map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+  expect(commits).toHaveLength(1);
+});
+
+test("more than may wait are refused at once", async () => {
+  const { add, commits } = slowCommits({ maxWaiting: 2 });
+  const first = add(1);
+  await tick();
+  const waiting = [add(2), add(3)];
+  await expect(add(4)).rejects.toThrow("overload");
+  commits[0]!.end();
+  await first;
+  await tick();
+  commits[1]!.end();
+  await Promise.all(waiting);
+});

@@ -1,0 +1,131 @@
+import { randomBytes } from "node:crypto";
+import { Hono } from "hono";
+import { createConsul, kvPut } from "../../../lib/consul/client.ts";
+import type { ConsulClient } from "../../../lib/consul/client.ts";
+import { assignPhoneNumber, putCallSettings } from "../../../lib/db/index.ts";
+import type { BusinessScope, CallSettingsInput } from "../../../lib/db/index.ts";
+import { createCallCapacity } from "../../../lib/redis/call_capacity.ts";
+import { createRedis } from "../../../lib/redis/client.ts";
+import { createLifecycle } from "../../../lib/runtime/lifecycle.ts";
+import type { LifecycleController } from "../../../lib/runtime/lifecycle.ts";
+import { createLogger } from "../../../lib/runtime/log.ts";
+import { notFound, problemHandler } from "../../../lib/runtime/problem.ts";
+import { createBusiness } from "../../../lib/testing/business.ts";
+import { createMigratedDatabase } from "../../../lib/testing/database.ts";
+import { openFrontDoor } from "../../../lib/testing/front_door.ts";
+import { testConsulAddr, testRedisUrl } from "../../../lib/testing/servers.ts";
+import { Carrier, carrierRoutes } from "../../simulator/carrier/index.ts";
+import { serveAgent } from "../agent/agent.ts";
+import { callLimitKey } from "../call_limit.ts";
+import { callsEnv } from "../config.ts";
+import type { CallsConfig } from "../config.ts";
+import { startCalls } from "../service.ts";
+import type { CallsService } from "../service.ts";
+import { createCallStore } from "../state/store.ts";
+
+export const authToken = "the-account-token-of-the-tests";
+export const callsToken = "the-token-of-the-internal-api";
+
+export type Replica = CallsService & { life: LifecycleController; port: number; url: string };
+
+export type StackOptions = { replicas?: number; env?: Record<string, string>; transferTo?: string };
+
+/** A number with digits of its own. */
+export const someNumber = () => `+1555${String(randomBytes(4).readUInt32BE() % 10_000_000).padStart(7, "0")}`;
+
+/** Replicas of the service behind one door, with a database, an agent and a carrier that calls. */
+export async function startStack({ replicas: count = 1, env = {}, transferTo }: StackOptions = {}) {
+  const lines: Record<string, unknown>[] = [];
+  const logger = createLogger("test", "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const redis = createRedis(testRedisUrl(), "command");
+  await redis.flushdb();
+  const consul: ConsulClient = createConsul({ addr: testConsulAddr() });
+  await consul.api.kv.del(callLimitKey);
+  const database = await createMigratedDatabase();
+  const door = await openFrontDoor();
+  const backstage = createLifecycle("backstage");
+  const agent = serveAgent({ host: "127.0.0.1", port: 0, transferTo: transferTo ?? null, life: backstage, logger });
+
+  const carrier: Carrier = new Carrier({
+    authToken,
+    publicUrl: door.url,
+    baseUrl: () => `http://127.0.0.1:${carrierServer.port}`,
+    msPerLetter: 1,
+  });
+  const app = new Hono();
+  app.onError(problemHandler(logger));
+  app.notFound(notFound);
+  app.route("/", carrierRoutes(carrier));
+  const carrierServer = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: app.fetch });
+  const carrierUrl = `http://127.0.0.1:${carrierServer.port}`;
+
+  const environment: Record<string, string> = {
+    HOST: "127.0.0.1",
+    REDIS_URL: testRedisUrl(),
+    DATABASE_URL_POOLER: database.appUrl,
+    CONSUL_HTTP_ADDR: testConsulAddr(),
+    PUBLIC_URL: door.url,
+    TWILIO_AUTH_TOKEN: authToken,
+    TWILIO_ACCOUNT_SID: carrier.accountSid,
+    TWILIO_API_URL: carrierUrl,
+    CALL_AGENT_URL: agent.url,
+    CALLS_TOKEN: callsToken,
+    CALL_RECOVERY_MS: "0",
+    STOP_GRACE_MS: "0",
+    ...env,
+  };
+  const replicas: Replica[] = [];
+  const addReplica = async (more: Record<string, string> = {}): Promise<Replica> => {
+    const life = createLifecycle("calls", (label, error) => logger.error({ label, error }, "could not be closed"));
+    const config: CallsConfig = callsEnv.parse({ ...environment, ...more });
+    const service = await startCalls({ config, life, logger, consul, name: "prosaas-calls" });
+    const { port, url } = service.served;
+    const replica = { ...service, life, port, url };
+    replicas.push(replica);
+    door.lead(replicas.map((each) => each.port));
+    return replica;
+  };
+  for (let i = 0; i < count; i++) await addReplica();
+
+  return {
+    carrier,
+    carrierUrl,
+    agent,
+    database,
+    redis,
+    door,
+    environment,
+    lines,
+    replicas,
+    addReplica,
+    store: createCallStore({ redis }),
+    capacity: createCallCapacity({ redis, leaseMs: 60_000, recoveryMs: 0 }),
+    /** A business with a number of its own. */
+    business: async (settings?: Partial<CallSettingsInput>): Promise<{ scope: BusinessScope; number: string }> => {
+      const scope = await createBusiness(database.db);
+      const number = someNumber();
+      await assignPhoneNumber(scope, number);
+      if (settings) await putCallSettings(scope, { max_concurrent: null, record: false, consent_line: null, ...settings });
+      return { scope, number };
+    },
+    setLimit: (limit: number) => kvPut(consul, callLimitKey, String(limit)),
+    /** Stops a replica as SIGTERM does; the door leads past it from the first moment, as Consul does. */
+    stopReplica: async (replica: Replica) => {
+      replicas.splice(replicas.indexOf(replica), 1);
+      door.lead(replicas.map((each) => each.port));
+      return replica.life.stop();
+    },
+    close: async () => {
+      await carrier.stop();
+      await Promise.all(replicas.map((replica) => replica.life.stop()));
+      await backstage.stop();
+      await carrierServer.stop(true);
+      await door.close();
+      await consul.api.kv.del(callLimitKey);
+      await database.close();
+      redis.disconnect();
+    },
+  };
+}
+
+export type Stack = Awaited<ReturnType<typeof startStack>>;
