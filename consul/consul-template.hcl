@@ -1,6 +1,7 @@
 # nginx on a machine without Nomad, from the same template:
 #
 #   export LISTEN_HOST=0.0.0.0 HTTP_PORT=80 HTTPS_PORT=443 CONSOLE_ROOT=$PWD/services/console
+#   export RUN_DIR=/run/prosaas-edge && install -d -m 700 $RUN_DIR
 #   export TLS_CERTIFICATE=/etc/prosaas/tls.crt TLS_KEY=/etc/prosaas/tls.key
 #   consul-template -config consul/consul-template.hcl
 #
@@ -16,7 +17,7 @@ consul {
 
 template {
   source      = "consul/nginx.conf.ctmpl"
-  destination = "/tmp/prosaas-edge/nginx.conf"
+  destination = "/run/prosaas-edge/nginx.conf"
   perms       = "0600"
 
   wait {
@@ -26,7 +27,7 @@ template {
 }
 
 exec {
-  command       = ["/bin/sh", "consul/nginx.sh", "/tmp/prosaas-edge/nginx.conf"]
+  command       = ["/bin/sh", "consul/nginx.sh", "/run/prosaas-edge/nginx.conf"]
   splay         = "0s"
   reload_signal = "SIGHUP"
   kill_signal   = "SIGTERM"

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
 import { forPlatform } from "./index.ts";
-import { sql } from "./literal.ts";
+import { literal, sql } from "./literal.ts";
 
 let database: MigratedDatabase;
 beforeAll(async () => {
@@ -10,7 +10,32 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const hostile = ["'", "\\", '"', "''", "\\'", "$1", "$$", "--", "/*", "*/", ";", "{", "}", ",", "\n", "\r", "%", "E'", "\u00A0", "ß", "😀", "null", "NULL", ""];
+const hostile = [
+  "'",
+  "\\",
+  '"',
+  "''",
+  "\\'",
+  "$1",
+  "$$",
+  "--",
+  "/*",
+  "*/",
+  ";",
+  "{",
+  "}",
+  ",",
+  "\n",
+  "\r",
+  "%",
+  "E'",
+  "\u00A0",
+  "ß",
+  "😀",
+  "null",
+  "NULL",
+  "",
+];
 
 /** Strings made of what has a meaning in SQL; the seed makes them the same in every run. */
 function* strings(count: number): Generator<string> {
@@ -25,7 +50,6 @@ test("any text comes back as it was, alone and in an array, under either setting
     await forPlatform(database.db).run(async (transaction) => {
       await transaction.unsafe(`set local standard_conforming_strings = ${setting}; set local escape_string_warning = off`);
       for (const text of texts) {
-        const { literal } = await import("./literal.ts");
         const [row] = await transaction.unsafe<[{ text: string; list: string[] }]>(
           `select ${literal(text)}::text as text, ${literal([text, "x", text])}::text[] as list`,
         );

@@ -4,7 +4,7 @@ import { literal, sql, textOf } from "./literal.ts";
 test("a quote and a backslash end nothing", () => {
   expect(literal("it's")).toBe("'it''s'");
   expect(literal("\\' or 1=1 --")).toBe(" E'\\\\'' or 1=1 --'");
-  expect(literal(["a\"b", "c\\d", "e,f}"])).toBe(` E'{"a\\\\"b","c\\\\\\\\d","e,f}"}'`);
+  expect(literal(['a"b', "c\\d", "e,f}"])).toBe(` E'{"a\\\\"b","c\\\\\\\\d","e,f}"}'`);
 });
 
 test("every kind of value is a literal of its own", () => {

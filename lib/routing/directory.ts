@@ -1,4 +1,4 @@
-import { kvGet } from "../consul/client.ts";
+import { parseKv } from "../consul/client.ts";
 import type { ConsulClient } from "../consul/client.ts";
 import { watch } from "../consul/watch.ts";
 
@@ -56,35 +56,45 @@ export function createDirectory({ consul, signal, onError, onChange }: Directory
   const addresses = new Map<number, ShardAddress>();
   const { promise: ready, resolve } = Promise.withResolvers<void>();
   let contactAt = Number.NEGATIVE_INFINITY;
-  let generation = 0;
+  const contests = new Map<number, AbortController>();
 
   const apply = (instances: Instance[]) => {
-    const mine = ++generation;
+    for (const contest of contests.values()) contest.abort();
+    contests.clear();
     const byShard = Map.groupBy(instances, (instance) => instance.shard);
     for (const shard of addresses.keys()) if (!byShard.has(shard)) addresses.delete(shard);
     for (const [shard, claimants] of byShard) {
       const [only, ...others] = claimants;
       if (only && others.length === 0) addresses.set(shard, addressOf(only));
-      else void settle(shard, claimants, mine);
+      else settle(shard, claimants);
     }
     onChange?.(addresses);
     resolve();
   };
 
-  /** Two instances claim one number: the holder of the owner lock is the shard, the other is about to stop. Until that is read, the last known address stays. */
-  const settle = async (shard: number, claimants: Instance[], mine: number) => {
-    try {
-      const entry = await kvGet(consul, ownerKey(shard));
-      if (mine !== generation) return;
-      if (!entry?.session) return;
-      const owner = JSON.parse(entry.value) as { address?: string; port?: number };
-      const holder = claimants.find((claimant) => claimant.address === owner.address && claimant.port === owner.port);
-      if (!holder) return;
-      addresses.set(shard, addressOf(holder));
-      onChange?.(addresses);
-    } catch (error) {
-      onError?.(error);
-    }
+  /**
+   * Two instances claim one number: the holder of the owner lock is the shard, the other is about to stop. The lock
+   * is followed for as long as they both claim it; until it names one of them, the last known address stays.
+   */
+  const settle = (shard: number, claimants: Instance[]) => {
+    const contest = new AbortController();
+    contests.set(shard, contest);
+    void watch({
+      consul,
+      path: `/v1/kv/${ownerKey(shard)}`,
+      parse: (body) => {
+        const entry = parseKv(body);
+        return entry?.session ? (JSON.parse(entry.value) as { address?: string; port?: number }) : null;
+      },
+      onChange: (owner) => {
+        const holder = claimants.find(({ address, port }) => address === owner?.address && port === owner.port);
+        if (holder === undefined) return;
+        addresses.set(shard, addressOf(holder));
+        onChange?.(addresses);
+      },
+      ...(onError ? { onError } : {}),
+      signal: AbortSignal.any([signal, contest.signal]),
+    });
   };
 
   void watch({

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { messageOf } from "../core/errors.ts";
+import { KeyRing } from "../core/key_ring.ts";
 
 /** A TCP port; 0 asks the system for a free one. */
 export const zPort = z.coerce.number().int().min(0).max(65_535);
@@ -14,6 +16,16 @@ export const zUrl = (...schemes: string[]) =>
   z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)), {
     message: `must be a URL that starts with ${schemes.map((scheme) => `${scheme}://`).join(" or ")}`,
   });
+
+/** "id:base64 of 32 bytes[,…]": the first key seals, all open. */
+export const zKeyRing = z.string().transform((text, context) => {
+  try {
+    return KeyRing.parse(text);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: messageOf(error) });
+    return z.NEVER;
+  }
+});
 
 /** What every service reads. */
 export const baseEnv = {

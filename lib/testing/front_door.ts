@@ -6,6 +6,8 @@ export type FrontDoor = {
   url: string;
   /** Sets where new connections are led to, in turn; one that refuses is passed over. */
   lead(ports: readonly number[]): void;
+  /** Breaks every connection that is open. */
+  drop(): void;
   close(): Promise<void>;
 };
 
@@ -15,9 +17,10 @@ export async function openFrontDoor(): Promise<FrontDoor> {
   let turn = 0;
   const open = new Set<Socket>();
 
-  const lead = (client: Socket, left: number) => {
+  const lead = (client: Socket, left: number): unknown => {
     const port = backends[turn++ % Math.max(1, backends.length)];
-    if (port === undefined || left === 0) return client.destroy();
+    // As nobody listening would: a reset, and not an orderly end.
+    if (port === undefined || left === 0) return client.resetAndDestroy();
     const upstream = connect({ port, host: "127.0.0.1", noDelay: true });
     let connected = false;
     upstream.once("connect", () => {
@@ -45,16 +48,21 @@ export async function openFrontDoor(): Promise<FrontDoor> {
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
 
+  const drop = () => {
+    for (const socket of open) socket.destroy();
+  };
+
   return {
     port,
     url: `http://127.0.0.1:${port}`,
     lead: (ports) => {
       backends = ports;
     },
+    drop,
     close: async () => {
       const { promise: closed, resolve: done } = Promise.withResolvers<void>();
       server.close(() => done());
-      for (const socket of open) socket.destroy();
+      drop();
       await closed;
     },
   };

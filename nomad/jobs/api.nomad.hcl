@@ -259,10 +259,10 @@ job "api" {
       }
 
       env {
-        HOST             = "${NOMAD_IP_http}"
-        PORT             = "${NOMAD_PORT_http}"
-        LOG_LEVEL        = var.log_level
-        CONSUL_HTTP_ADDR = var.consul_address
+        HOST               = "${NOMAD_IP_http}"
+        PORT               = "${NOMAD_PORT_http}"
+        LOG_LEVEL          = var.log_level
+        CONSUL_HTTP_ADDR   = var.consul_address
         PUBLIC_URL         = var.public_url
         BAILEYS_NUM_SHARDS = var.wa_shards_count
 

@@ -270,10 +270,10 @@ job "calls" {
       }
 
       env {
-        HOST             = "${NOMAD_IP_http}"
-        PORT             = "${NOMAD_PORT_http}"
-        LOG_LEVEL        = var.log_level
-        CONSUL_HTTP_ADDR = var.consul_address
+        HOST                 = "${NOMAD_IP_http}"
+        PORT                 = "${NOMAD_PORT_http}"
+        LOG_LEVEL            = var.log_level
+        CONSUL_HTTP_ADDR     = var.consul_address
         PUBLIC_URL           = var.public_url
         MAX_CONCURRENT_CALLS = var.max_concurrent_calls
 

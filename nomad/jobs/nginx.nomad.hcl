@@ -130,6 +130,11 @@ job "nginx" {
         path     = "/health"
         interval = "5s"
         timeout  = "2s"
+
+        check_restart {
+          limit = 6 # 30 s without an answer: the process hangs
+          grace = "20s"
+        }
       }
     }
 
@@ -143,7 +148,7 @@ job "nginx" {
         command  = "/bin/sh"
         args     = ["/local/edge/nginx.sh", "/local/edge/nginx.conf"]
         cap_drop = ["all"]
-        
+
       }
 
       volume_mount {
@@ -171,6 +176,7 @@ job "nginx" {
 
       env {
         PATH            = "/usr/sbin:/usr/bin:/bin"
+        RUN_DIR         = "/tmp" # the task's own
         LISTEN_HOST     = var.listen_host
         HTTP_PORT       = var.http_port
         HTTPS_PORT      = var.https_port

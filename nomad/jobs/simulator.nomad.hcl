@@ -168,10 +168,10 @@ job "simulator" {
     }
 
     task "simulator" {
-      driver         = "exec"
-      user           = "nobody"
-      kill_signal    = "SIGTERM"
-      kill_timeout   = "10s" # it writes its phones down
+      driver       = "exec"
+      user         = "nobody"
+      kill_signal  = "SIGTERM"
+      kill_timeout = "10s" # it writes its phones down
 
       config {
         command  = "/bin/bun"

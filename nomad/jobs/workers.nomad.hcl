@@ -124,150 +124,150 @@ job "workers" {
     for_each = var.worker_counts
     labels   = [group.key]
     content {
-    count = group.value
-
-    meta {
-      release = var.release
-    }
-
-    network {
-      mode = "host"
-      port "http" {
-        host_network = var.host_network
-      }
-    }
-
-    volume "usr" {
-      type      = "host"
-      source    = "usr"
-      read_only = true
-    }
-
-    dynamic "volume" {
-      for_each = var.release_url == "" ? ["app"] : []
-      labels   = [volume.value]
-      content {
-        type      = "host"
-        source    = "app"
-        read_only = true
-      }
-    }
-
-    # A new allocation joins beside the old ones, and the rest follow once it is healthy.
-    update {
-      max_parallel      = 1
-      canary            = 1
-      auto_promote      = true
-      auto_revert       = true
-      health_check      = "checks"
-      min_healthy_time  = "10s" # shorter, and a process that dies at its first real request counts as healthy
-      healthy_deadline  = "2m"
-      progress_deadline = "5m"
-    }
-
-    # Five quick tries here, then another allocation, elsewhere if there is an elsewhere.
-    restart {
-      attempts = 5
-      interval = "1m"
-      delay    = "1s"
-      mode     = "fail"
-    }
-
-    reschedule {
-      delay          = "5s"
-      delay_function = "exponential"
-      max_delay      = "1m"
-      unlimited      = true
-    }
-
-    ephemeral_disk {
-      size = 150 # MB: three log files of 10 MB for each of stdout and stderr, and the transpiler's cache
-    }
-
-    service {
-      name     = "prosaas-worker-${group.key}"
-      port     = "http"
-      provider = "consul"
+      count = group.value
 
       meta {
         release = var.release
       }
 
-      check {
-        name     = "alive"
-        type     = "http"
-        path     = "/health"
-        interval = "5s"
-        timeout  = "2s"
-
-        check_restart {
-          limit = 6 # 30 s without an answer: the process hangs
-          grace = "20s"
+      network {
+        mode = "host"
+        port "http" {
+          host_network = var.host_network
         }
       }
 
-      check {
-        name     = "ready"
-        type     = "http"
-        path     = "/ready"
-        interval = "2s" # also the longest that a new allocation waits for its first check
-        timeout  = "2s"
-      }
-    }
-
-    task "worker" {
-      driver         = "exec"
-      user           = "nobody"
-      kill_signal    = "SIGTERM"
-      kill_timeout   = "30s" # jobs in hand are finished or handed back within 25 s
-
-      config {
-        command  = "/bin/bun"
-        args     = ["run", "services/workers/main.ts"]
-        work_dir = "/app"
-        cap_drop = ["all"]
+      volume "usr" {
+        type      = "host"
+        source    = "usr"
+        read_only = true
       }
 
-      volume_mount {
-        volume      = "usr"
-        destination = "/usr"
-        read_only   = true
-      }
-
-      dynamic "artifact" {
-        for_each = var.release_url == "" ? [] : [var.release_url]
-        content {
-          source      = artifact.value
-          destination = "app"
-        }
-      }
-
-      dynamic "volume_mount" {
+      dynamic "volume" {
         for_each = var.release_url == "" ? ["app"] : []
+        labels   = [volume.value]
         content {
-          volume      = volume_mount.value
-          destination = "/app"
+          type      = "host"
+          source    = "app"
+          read_only = true
+        }
+      }
+
+      # A new allocation joins beside the old ones, and the rest follow once it is healthy.
+      update {
+        max_parallel      = 1
+        canary            = 1
+        auto_promote      = true
+        auto_revert       = true
+        health_check      = "checks"
+        min_healthy_time  = "10s" # shorter, and a process that dies at its first real request counts as healthy
+        healthy_deadline  = "2m"
+        progress_deadline = "5m"
+      }
+
+      # Five quick tries here, then another allocation, elsewhere if there is an elsewhere.
+      restart {
+        attempts = 5
+        interval = "1m"
+        delay    = "1s"
+        mode     = "fail"
+      }
+
+      reschedule {
+        delay          = "5s"
+        delay_function = "exponential"
+        max_delay      = "1m"
+        unlimited      = true
+      }
+
+      ephemeral_disk {
+        size = 150 # MB: three log files of 10 MB for each of stdout and stderr, and the transpiler's cache
+      }
+
+      service {
+        name     = "prosaas-worker-${group.key}"
+        port     = "http"
+        provider = "consul"
+
+        meta {
+          release = var.release
+        }
+
+        check {
+          name     = "alive"
+          type     = "http"
+          path     = "/health"
+          interval = "5s"
+          timeout  = "2s"
+
+          check_restart {
+            limit = 6 # 30 s without an answer: the process hangs
+            grace = "20s"
+          }
+        }
+
+        check {
+          name     = "ready"
+          type     = "http"
+          path     = "/ready"
+          interval = "2s" # also the longest that a new allocation waits for its first check
+          timeout  = "2s"
+        }
+      }
+
+      task "worker" {
+        driver       = "exec"
+        user         = "nobody"
+        kill_signal  = "SIGTERM"
+        kill_timeout = "30s" # jobs in hand are finished or handed back within 25 s
+
+        config {
+          command  = "/bin/bun"
+          args     = ["run", "services/workers/main.ts"]
+          work_dir = "/app"
+          cap_drop = ["all"]
+        }
+
+        volume_mount {
+          volume      = "usr"
+          destination = "/usr"
           read_only   = true
         }
-      }
 
-      env {
-        HOST             = "${NOMAD_IP_http}"
-        PORT             = "${NOMAD_PORT_http}"
-        LOG_LEVEL        = var.log_level
-        CONSUL_HTTP_ADDR = var.consul_address
-        WORKER_GROUP       = group.key
-        BAILEYS_NUM_SHARDS = var.wa_shards_count
+        dynamic "artifact" {
+          for_each = var.release_url == "" ? [] : [var.release_url]
+          content {
+            source      = artifact.value
+            destination = "app"
+          }
+        }
 
-        BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
-      }
+        dynamic "volume_mount" {
+          for_each = var.release_url == "" ? ["app"] : []
+          content {
+            volume      = volume_mount.value
+            destination = "/app"
+            read_only   = true
+          }
+        }
 
-      template {
-        destination          = "secrets/env"
-        env                  = true
-        perms                = "0400"
-        error_on_missing_key = true
-        data                 = <<-EOT
+        env {
+          HOST               = "${NOMAD_IP_http}"
+          PORT               = "${NOMAD_PORT_http}"
+          LOG_LEVEL          = var.log_level
+          CONSUL_HTTP_ADDR   = var.consul_address
+          WORKER_GROUP       = group.key
+          BAILEYS_NUM_SHARDS = var.wa_shards_count
+
+          BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
+        }
+
+        template {
+          destination          = "secrets/env"
+          env                  = true
+          perms                = "0400"
+          error_on_missing_key = true
+          data                 = <<-EOT
           {{- with nomadVar "nomad/jobs/workers" }}
           SHARD_TOKEN={{ .shard_token }}
           DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
@@ -278,19 +278,19 @@ job "workers" {
           {{- end }}
           {{- end }}
         EOT
-      }
+        }
 
-      resources {
-        cpu        = 150 # MHz, a share and not a limit: what counts is the ratio to the other tasks
-        memory     = var.workers_memory
-        memory_max = var.workers_memory_max
-      }
+        resources {
+          cpu        = 150 # MHz, a share and not a limit: what counts is the ratio to the other tasks
+          memory     = var.workers_memory
+          memory_max = var.workers_memory_max
+        }
 
-      logs {
-        max_files     = 3
-        max_file_size = 10 # MB
+        logs {
+          max_files     = 3
+          max_file_size = 10 # MB
+        }
       }
     }
-  }
   }
 }

@@ -5,6 +5,7 @@
 # folders, ports) is written to $STATE_DIR/<agent>.hcl here.
 # shellcheck shell=bash
 
+# shellcheck disable=SC2034 # read by scripts/down
 AGENTS=(consul nomad-server nomad-client)
 
 # agents_ensure — starts the agents that do not run, restarts those whose configuration changed (tasks go on

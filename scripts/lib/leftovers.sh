@@ -20,7 +20,7 @@ processes_with() {
 # Nomad's executors and log collectors of this stack. A task that lost its executor is an orphan.
 executor_pids() { processes_with '^(executor|logmon)$' "$(regex_quote "$STATE_DIR")/"; }
 
-regex_quote() { sed 's/[][\\.^$*+?(){}|]/\\&/g' <<<"$1"; }
+regex_quote() { printf '%s' "$1" | sed 's/[][\\.^$*+?(){}|]/\\&/g'; }
 
 # orphans_kill — ends tasks whose executor was killed: nothing supervises them any more, and Nomad cannot start
 # their allocation again while they live. To be called while the client is down.
@@ -72,9 +72,9 @@ leftovers_unmount() {
 # left to use them. (A machine with both versions of cgroups keeps the folders of dead tasks.)
 leftovers_remove_cgroups() {
   local id
-  for id in $(cat "$STATE_DIR"/logs/nomad-client*.log 2>/dev/null | grep -oE 'alloc_id=[0-9a-f-]{36}' | sort -u); do
+  while read -r id; do
     find /sys/fs/cgroup -depth -type d -name "${id#alloc_id=}.*" -exec rmdir {} + 2>/dev/null || true
-  done
+  done < <(cat "$STATE_DIR"/logs/nomad-client*.log 2>/dev/null | grep -oE 'alloc_id=[0-9a-f-]{36}' | sort -u)
   nomad_client_runs && return
   find /sys/fs/cgroup -depth -type d \( -path '*/nomad.slice*' -o -path '/sys/fs/cgroup/*/nomad' -o -path '/sys/fs/cgroup/*/nomad/*' \) \
     -exec rmdir {} + 2>/dev/null || true

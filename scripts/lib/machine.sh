@@ -46,7 +46,7 @@ ports_require() {
   for name in "${!PORT[@]}"; do
     [[ $name == dynamic_* ]] && continue
     fixed+=("${PORT[$name]}")
-    name_of[PORT[$name]]=$name
+    name_of[${PORT[$name]}]=$name
   done
   while read -r port pid program; do
     process_is_ours "$pid" || foreign+="port $port (${name_of[port]}) is taken by $program (pid $pid); "

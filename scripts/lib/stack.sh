@@ -24,7 +24,7 @@ stack_select() {
     offset=0
   fi
   # 45000 keeps the highest port of the table below 65536.
-  [[ $offset =~ ^[0-9]+$ ]] && ((offset <= 45000)) ||
+  [[ $offset =~ ^[0-9]{1,5}$ && $offset -le 45000 ]] ||
     fail "PROSAAS_PORT_OFFSET must be a number from 0 to 45000, not '$offset'."
   PORT_OFFSET=$offset
 

@@ -30,7 +30,10 @@ export function followCallLimit({ consul, first, signal, onChange, onError, key 
     onChange: (value) => {
       const next = value === null ? first : parseLimit(value);
       if (next === null) onError?.(new Error(`${key} holds no number of calls; the limit stays ${limit}`));
-      else if (next !== limit) onChange?.((limit = next));
+      else if (next !== limit) {
+        limit = next;
+        onChange?.(next);
+      }
     },
     onError: (error) => onError?.(error),
     signal,

@@ -33,6 +33,10 @@ export const callsEnv = z.object({
 
   /** The voice agent (services/calls/agent/PROTOCOL.md). Without it no call can be answered, so none is accepted. */
   CALL_AGENT_URL: zUrl("ws", "wss").optional(),
+  /** How long a caller hears silence while the agent cannot be reached; then the call is given up with an apology. */
+  CALL_AGENT_PATIENCE_MS: zInt(100, 120_000).default(10_000),
+  /** A carrier that sends nothing for this long on a stream is gone: it sends a frame every 20 ms. */
+  STREAM_IDLE_MS: zInt(100, 120_000).default(15_000),
   /** Shown to the agent as a bearer token. */
   CALL_AGENT_TOKEN: z.string().min(16).optional(),
   /** Bearer token of the internal API, which places calls; closed where it is not set. */

@@ -1,9 +1,8 @@
-import { messageOf } from "../../lib/core/errors.ts";
-import { deadline } from "../../lib/core/time.ts";
+import { AppError, messageOf } from "../../lib/core/errors.ts";
 import { findLine, forPlatform, isDatabaseUnavailable } from "../../lib/db/index.ts";
 import type { Database, Line } from "../../lib/db/index.ts";
-import { AppError } from "../../lib/core/errors.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
+import { within } from "./within.ts";
 
 export type FoundLine = {
   /** Undefined: nobody has this number. */
@@ -48,7 +47,7 @@ export function createLineDirectory({
   return {
     find: async (number, callSid) => {
       try {
-        const found = await within(patienceMs, findLine(platform, { number, callSid }));
+        const found = await within(patienceMs, findLine(platform, { number, callSid }), "The database does not answer in time; try again shortly.");
         remember(number, found.line);
         return found;
       } catch (error) {
@@ -63,12 +62,4 @@ export function createLineDirectory({
 
 function isAway(error: unknown): boolean {
   return isDatabaseUnavailable(error) || (error instanceof AppError && error.code === "unavailable");
-}
-
-function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const late = new Promise<never>((_, reject) => {
-    const fail = () => reject(new AppError("unavailable", "The database does not answer in time; try again shortly.", { retryAfterS: 1 }));
-    deadline(ms).addEventListener("abort", fail, { once: true });
-  });
-  return Promise.race([work, late]);
 }

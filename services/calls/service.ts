@@ -26,7 +26,7 @@ import type { StreamData } from "./streams/routes.ts";
 import { createStreamTokens } from "./streams/token.ts";
 import { createCarrier } from "./twilio/rest.ts";
 
-export type CallsService = { served: Served<StreamData>; streams: CarriedStreams };
+export type CallsService = { served: Served<StreamData>; streams: CarriedStreams; core: Core };
 
 export type CallsServiceOptions = { config: CallsConfig; life: Lifecycle; logger: Logger; consul: ConsulClient; name: string };
 
@@ -77,6 +77,8 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     core,
     tokens,
     agent: config.CALL_AGENT_URL === undefined ? null : { url: config.CALL_AGENT_URL, token: config.CALL_AGENT_TOKEN },
+    agentPatienceMs: config.CALL_AGENT_PATIENCE_MS,
+    idleMs: config.STREAM_IDLE_MS,
     replica: `${config.HOST}:${config.PORT}/${process.pid}`,
     redis,
     signal: carrying.signal,
@@ -110,7 +112,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     const { handedOver } = await streams.drain(config.STOP_GRACE_MS);
     if (handedOver > 0) logger.warn({ calls: handedOver }, "calls handed over to other replicas");
   });
-  return { served, streams };
+  return { served, streams, core };
 }
 
 /** Between two looks at calls whose end was not announced: seldom, because a slot frees itself long before. */

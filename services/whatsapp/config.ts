@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { baseEnv, consulEnv, redisEnv, zInt, zUrl } from "../../lib/runtime/config.ts";
-import { KeyRing } from "./auth/key_ring.ts";
+import { baseEnv, consulEnv, redisEnv, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
 import { zNoiseRoot } from "./noise_root.ts";
 
 export const configSchema = z.object({
@@ -12,14 +11,7 @@ export const configSchema = z.object({
   /** The shard's volume. */
   AUTH_DIR: z.string().min(1).default("/auth"),
   /** "id:base64 of 32 bytes[,…]": the first key seals, all open. */
-  AUTH_KEYS: z.string().transform((text, context) => {
-    try {
-      return KeyRing.parse(text);
-    } catch (error) {
-      context.addIssue({ code: "custom", message: (error as Error).message });
-      return z.NEVER;
-    }
-  }),
+  AUTH_KEYS: zKeyRing,
   /** Bearer token of the internal API. */
   SHARD_TOKEN: z.string().min(16),
   WA_WEBSOCKET_URL: zUrl("ws", "wss").default("wss://web.whatsapp.com/ws/chat"),

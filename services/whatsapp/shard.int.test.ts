@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { uuidv7 } from "../../lib/core/ids.ts";
 import { until } from "../../lib/testing/until.ts";
 import { AuthStore } from "./auth/auth_store.ts";
-import { KeyRing } from "./auth/key_ring.ts";
+import { KeyRing } from "../../lib/core/key_ring.ts";
 import { deviceAddress } from "../simulator/phones/signal.ts";
 import { trustNoiseRoot } from "./noise_root.ts";
 import {

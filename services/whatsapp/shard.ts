@@ -3,7 +3,7 @@ import { z } from "zod";
 import { AppError } from "../../lib/core/errors.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { ConnectRequest } from "../../lib/shard-client/schemas.ts";
-import type { KeyRing } from "./auth/key_ring.ts";
+import type { KeyRing } from "../../lib/core/key_ring.ts";
 import { purgeAside, setAside } from "./auth/set_aside.ts";
 import type { Journal } from "./receiving/journal.ts";
 import type { Ledger } from "./sending/ledger.ts";

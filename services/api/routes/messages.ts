@@ -7,7 +7,7 @@ import type { ApiDependencies } from "../dependencies.ts";
 import { acceptedMessage, idempotencyHeaders, messageQuery, messageSchema, messageView, newMessage } from "../schemas/message.ts";
 import { pageOf, pageThrough } from "../schemas/page.ts";
 import { bodyProblems, problemResponses } from "../schemas/problem.ts";
-import { submit } from "../submit.ts";
+import { createOutbox, submit } from "../submit.ts";
 import type { WakeUps } from "../wake_ups.ts";
 import { businessParams, knownForm, messageParams } from "./params.ts";
 
@@ -15,6 +15,7 @@ const tags = ["Messages"];
 
 export function messageRoutes({ db, router, shards, metrics }: ApiDependencies, wakeUps: WakeUps): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
+  const outbox = createOutbox(db);
   const accepted = metrics.counter("api_messages_accepted_total", "Messages put into the outbox.");
 
   app.openapi(
@@ -38,7 +39,7 @@ export function messageRoutes({ db, router, shards, metrics }: ApiDependencies, 
     }),
     async (c) => {
       const key = c.req.valid("header")["idempotency-key"];
-      const { answer, fresh } = await submit({ router, shards }, c.var.business, c.req.valid("json"), key);
+      const { answer, fresh } = await submit(outbox, { router, shards }, c.var.business, c.req.valid("json"), key);
       if (fresh) {
         accepted.inc();
         wakeUps.outbox(c.var.business.businessId);

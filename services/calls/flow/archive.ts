@@ -6,17 +6,21 @@ import type { CallState } from "../state/call.ts";
 import { isFinal } from "../state/call.ts";
 import type { CallStore } from "../state/store.ts";
 import type { CarrierStatus } from "../twilio/forms.ts";
+import { within } from "../within.ts";
 
 export type Archive = {
   /** Writes the end of a call to Postgres. False: it cannot be reached; the sweep writes it later. */
   write(call: CallState): Promise<boolean>;
 };
 
+/** The carrier waits for the answer to its callback; the sweep does not mind to come later. */
+const patienceMs = 3000;
+
 export function createArchive({ db, store, logger }: { db: Database; store: Pick<CallStore, "written">; logger: Logger }): Archive {
   return {
     write: async (call) => {
       try {
-        await recordCall(forBusiness(db, call.business_id), endedCall(call));
+        await within(patienceMs, recordCall(forBusiness(db, call.business_id), endedCall(call)), "The database does not answer in time.");
         await store.written(call.call_sid);
         return true;
       } catch (error) {

@@ -15,7 +15,7 @@ export type AgentLinkOptions = {
   /** The agent cannot be reached for `patienceMs`. Called once. */
   onGone: () => void;
   /** How long the caller hears silence before the call is given up. */
-  patienceMs?: number;
+  patienceMs?: number | undefined;
 };
 
 /** Audio that may wait for an agent, on our side of the socket or before it is open: older than this it is of no use. */

@@ -17,6 +17,8 @@ export type StreamOptions = {
   tokens: StreamTokens;
   /** Null: none is configured, and no stream is taken. */
   agent: AgentAddress | null;
+  /** How long the agent may be out of reach before the call is given up. */
+  agentPatienceMs?: number;
   /** This replica, as the call's state names it. */
   replica: string;
   /** How long the first message that counts may take after the socket is open. */
@@ -186,6 +188,7 @@ export class StreamSession {
     });
     this.#agent = new AgentLink({
       agent,
+      patienceMs: this.#options.agentPatienceMs,
       start: () => ({
         type: "start",
         version: protocolVersion,

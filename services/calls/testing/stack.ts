@@ -6,6 +6,7 @@ import { assignPhoneNumber, putCallSettings } from "../../../lib/db/index.ts";
 import type { BusinessScope, CallSettingsInput } from "../../../lib/db/index.ts";
 import { createCallCapacity } from "../../../lib/redis/call_capacity.ts";
 import { createRedis } from "../../../lib/redis/client.ts";
+import { parseConfig } from "../../../lib/runtime/config.ts";
 import { createLifecycle } from "../../../lib/runtime/lifecycle.ts";
 import type { LifecycleController } from "../../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
@@ -18,7 +19,6 @@ import { Carrier, carrierRoutes } from "../../simulator/carrier/index.ts";
 import { serveAgent } from "../agent/agent.ts";
 import { callLimitKey } from "../call_limit.ts";
 import { callsEnv } from "../config.ts";
-import type { CallsConfig } from "../config.ts";
 import { startCalls } from "../service.ts";
 import type { CallsService } from "../service.ts";
 import { createCallStore } from "../state/store.ts";
@@ -28,21 +28,32 @@ export const callsToken = "the-token-of-the-internal-api";
 
 export type Replica = CallsService & { life: LifecycleController; port: number; url: string };
 
-export type StackOptions = { replicas?: number; env?: Record<string, string>; transferTo?: string };
+export type StackOptions = {
+  replicas?: number;
+  env?: Record<string, string>;
+  transferTo?: string;
+  /** A Redis of the test's own, which it may stop. */
+  redisUrl?: string;
+};
 
 /** A number with digits of its own. */
 export const someNumber = () => `+1555${String(randomBytes(4).readUInt32BE() % 10_000_000).padStart(7, "0")}`;
 
 /** Replicas of the service behind one door, with a database, an agent and a carrier that calls. */
-export async function startStack({ replicas: count = 1, env = {}, transferTo }: StackOptions = {}) {
+export async function startStack({ replicas: count = 1, env = {}, transferTo, redisUrl = testRedisUrl() }: StackOptions = {}) {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger("test", "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
-  const redis = createRedis(testRedisUrl(), "command");
+  const redis = createRedis(redisUrl, "command");
   await redis.flushdb();
   const consul: ConsulClient = createConsul({ addr: testConsulAddr() });
   await consul.api.kv.del(callLimitKey);
   const database = await createMigratedDatabase();
   const door = await openFrontDoor();
+  const databaseUrl = new URL(database.appUrl);
+  const databasePort = Number(databaseUrl.port);
+  const databaseDoor = await openFrontDoor();
+  databaseDoor.lead([databasePort]);
+  databaseUrl.port = String(databaseDoor.port);
   const backstage = createLifecycle("backstage");
   const agent = serveAgent({ host: "127.0.0.1", port: 0, transferTo: transferTo ?? null, life: backstage, logger });
 
@@ -61,8 +72,8 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo }: 
 
   const environment: Record<string, string> = {
     HOST: "127.0.0.1",
-    REDIS_URL: testRedisUrl(),
-    DATABASE_URL_POOLER: database.appUrl,
+    REDIS_URL: redisUrl,
+    DATABASE_URL_POOLER: databaseUrl.toString(),
     CONSUL_HTTP_ADDR: testConsulAddr(),
     PUBLIC_URL: door.url,
     TWILIO_AUTH_TOKEN: authToken,
@@ -77,8 +88,9 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo }: 
   const replicas: Replica[] = [];
   const addReplica = async (more: Record<string, string> = {}): Promise<Replica> => {
     const life = createLifecycle("calls", (label, error) => logger.error({ label, error }, "could not be closed"));
-    const config: CallsConfig = callsEnv.parse({ ...environment, ...more });
-    const service = await startCalls({ config, life, logger, consul, name: "prosaas-calls" });
+    const parsed = parseConfig(callsEnv, { ...environment, ...more });
+    if ("faults" in parsed) throw new Error(JSON.stringify(parsed.faults));
+    const service = await startCalls({ config: parsed.config, life, logger, consul, name: "prosaas-calls" });
     const { port, url } = service.served;
     const replica = { ...service, life, port, url };
     replicas.push(replica);
@@ -102,11 +114,16 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo }: 
     capacity: createCallCapacity({ redis, leaseMs: 60_000, recoveryMs: 0 }),
     /** A business with a number of its own. */
     business: async (settings?: Partial<CallSettingsInput>): Promise<{ scope: BusinessScope; number: string }> => {
-      const scope = await createBusiness(database.db);
+      const scope = await createBusiness(database.db, { paired: false });
       const number = someNumber();
       await assignPhoneNumber(scope, number);
       if (settings) await putCallSettings(scope, { max_concurrent: null, record: false, consent_line: null, ...settings });
       return { scope, number };
+    },
+    /** Cuts the replicas off from Postgres, or lets them reach it again. */
+    reachDatabase: (reachable: boolean) => {
+      databaseDoor.lead(reachable ? [databasePort] : []);
+      if (!reachable) databaseDoor.drop();
     },
     setLimit: (limit: number) => kvPut(consul, callLimitKey, String(limit)),
     /** Stops a replica as SIGTERM does; the door leads past it from the first moment, as Consul does. */
@@ -121,6 +138,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo }: 
       await backstage.stop();
       await carrierServer.stop(true);
       await door.close();
+      await databaseDoor.close();
       await consul.api.kv.del(callLimitKey);
       await database.close();
       redis.disconnect();

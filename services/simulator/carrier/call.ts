@@ -106,6 +106,12 @@ export class SimulatedCall {
     return this.#live !== null;
   }
 
+  /** Has the call's stream send nothing for some time; false where it has none. */
+  fallSilent(ms: number): boolean {
+    this.#live?.fallSilent(ms);
+    return this.#live !== null;
+  }
+
   /** The caller presses keys. */
   press(digits: string): void {
     this.#digits.push(...digits);

@@ -5,7 +5,7 @@ import { safeEqual } from "../../../lib/core/secret.ts";
 import type { SimulatedCall } from "./call.ts";
 import type { Carrier } from "./carrier.ts";
 import { carrierFault } from "./faults.ts";
-import { calleeSettings, newCalls, number, numberSettings, pressed, restCall } from "./schemas.ts";
+import { calleeSettings, newCalls, number, numberSettings, pressed, restCall, silence } from "./schemas.ts";
 
 const aCall = "/calls/:sid{CA[0-9a-f]{32}}";
 
@@ -43,6 +43,12 @@ export function carrierRoutes(carrier: Carrier): Hono {
 
   app.delete(`${aCall}/stream`, (c) => {
     if (!known(c).cutStream()) throw new AppError("conflict", "The call has no stream at present.");
+    return c.body(null, 204);
+  });
+
+  app.post(`${aCall}/silence`, async (c) => {
+    const { ms } = silence.parse(await json(c));
+    if (!known(c).fallSilent(ms)) throw new AppError("conflict", "The call has no stream at present.");
     return c.body(null, 204);
   });
 

@@ -17,6 +17,8 @@ export const newCalls = z.strictObject({
 
 export const pressed = z.strictObject({ digits: digits.min(1) });
 
+export const silence = z.strictObject({ ms: z.int().min(1).max(600_000) });
+
 export const numberSettings = z.strictObject({
   voice_url: webUrl,
   fallback_url: webUrl.optional(),

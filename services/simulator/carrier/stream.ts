@@ -60,6 +60,7 @@ export class MediaStream {
   #frames = 0;
   #sequence = 0;
   #startAt = 0;
+  #silentUntil = 0;
   #heard = false;
   #marks: string[] = [];
   #clears = 0;
@@ -111,6 +112,11 @@ export class MediaStream {
     this.#socket.close(1000);
   }
 
+  /** Sends nothing for some time, and holds the connection. */
+  fallSilent(ms: number): void {
+    this.#silentUntil = performance.now() + ms;
+  }
+
   /** Ends the connection without a word. */
   cut(): void {
     this.#socket.terminate();
@@ -150,6 +156,7 @@ export class MediaStream {
 
   #tick(now: number): void {
     this.#playback.tick(now);
+    if (now < this.#silentUntil) return;
     const due = Math.floor((now - this.#startAt) / frameMs);
     while (this.#frames < due) this.#sendFrame(now);
   }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AuthState } from "./auth_state.ts";
 import { AuthStore } from "./auth_store.ts";
-import { KeyRing } from "./key_ring.ts";
+import { KeyRing } from "../../../lib/core/key_ring.ts";
 
 const business = "0190b2a0-0000-7000-8000-000000000001";
 const ring = KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AuthStore, AuthStoreError } from "./auth_store.ts";
 import type { StoreFault } from "./auth_store.ts";
-import { KeyRing } from "./key_ring.ts";
+import { KeyRing } from "../../../lib/core/key_ring.ts";
 
 const business = "0190b2a0-0000-7000-8000-000000000001";
 const other = "0190b2a0-0000-7000-8000-000000000002";

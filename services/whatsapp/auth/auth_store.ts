@@ -4,8 +4,8 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { messageOf } from "../../../lib/core/errors.ts";
-import { TamperedValue, UnknownKey } from "./key_ring.ts";
-import type { KeyRing, Sealer } from "./key_ring.ts";
+import { TamperedValue, UnknownKey } from "../../../lib/core/key_ring.ts";
+import type { KeyRing, Sealer } from "../../../lib/core/key_ring.ts";
 
 /** SQLite's application_id of our stores: "PSau". Tells a foreign SQLite file from one of ours. */
 const applicationId = 0x50_53_61_75;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger } from "../../../lib/runtime/log.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { KeyRing } from "../auth/key_ring.ts";
+import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { ShardDb } from "../volume/shard_db.ts";
 import { Journal } from "./journal.ts";
 import { WakeUps } from "./wake_ups.ts";

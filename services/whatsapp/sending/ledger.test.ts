@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { KeyRing } from "../auth/key_ring.ts";
+import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { ShardDb } from "../volume/shard_db.ts";
 import { Ledger, ledgerRetentionMs } from "./ledger.ts";
 

@@ -7,7 +7,7 @@ import { createLogger } from "../../../lib/runtime/log.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { AuthState } from "../auth/auth_state.ts";
 import { AuthStore } from "../auth/auth_store.ts";
-import { KeyRing } from "../auth/key_ring.ts";
+import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionEvents } from "./connection.ts";
 

@@ -6,7 +6,7 @@ import { AuthState } from "../auth/auth_state.ts";
 import { AuthStore, AuthStoreError } from "../auth/auth_store.ts";
 import { readHalt, writeHalt } from "../auth/halt.ts";
 import type { Halt } from "../auth/halt.ts";
-import type { KeyRing } from "../auth/key_ring.ts";
+import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import type { Journal } from "../receiving/journal.ts";
 import { Lane } from "../sending/lane.ts";
 import type { Outcome, Outgoing } from "../sending/lane.ts";

@@ -11,7 +11,7 @@ import { until } from "../../../lib/testing/until.ts";
 import { startSimulator } from "../../simulator/simulator.ts";
 import type { Simulator } from "../../simulator/simulator.ts";
 import { createApp } from "../app.ts";
-import { KeyRing } from "../auth/key_ring.ts";
+import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { trustNoiseRoot } from "../noise_root.ts";
 import { Journal } from "../receiving/journal.ts";
 import { Ledger } from "../sending/ledger.ts";

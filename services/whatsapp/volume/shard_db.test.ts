@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { KeyRing } from "../auth/key_ring.ts";
+import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { Ledger, ledgerRetentionMs } from "../sending/ledger.ts";
 import { ShardDb } from "./shard_db.ts";
 import { VolumeRefused } from "./volume.ts";

@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { messageOf } from "../../../lib/core/errors.ts";
-import type { KeyRing, Sealer } from "../auth/key_ring.ts";
+import type { KeyRing, Sealer } from "../../../lib/core/key_ring.ts";
 import { VolumeRefused } from "./volume.ts";
 
 const applicationId = 0x50_53_73_68; // "PSsh"

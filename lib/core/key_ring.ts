@@ -18,7 +18,7 @@ export type Sealer = {
 
 export class UnknownKey extends Error {
   constructor(keyId: string) {
-    super(`AUTH_KEYS holds no key of the id "${keyId}"`);
+    super(`the ring holds no key of the id "${keyId}"`);
   }
 }
 
@@ -31,7 +31,7 @@ export class TamperedValue extends Error {
 }
 
 /**
- * The keys of AUTH_KEYS, "id:base64 of 32 bytes", separated by commas. The first one seals, all of them open, so
+ * Keys as the environment gives them: "id:base64 of 32 bytes", separated by commas. The first one seals, all open, so
  * a key is rotated by putting a new one in front and removing the old one once nothing is sealed under it.
  */
 export class KeyRing {

@@ -1,0 +1,58 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { until } from "../../lib/testing/until.ts";
+import { freePort } from "../testing/servers.ts";
+
+const root = join(import.meta.dir, "../..");
+
+export type Edge = { httpsPort: number; stop(): Promise<void> };
+
+/** The edge as in production: nginx with consul/nginx.conf.ctmpl, kept up to date by consul-template. */
+export async function startEdge(folder: string, consulAddr: string, ready: (httpsPort: number) => Promise<boolean>): Promise<Edge> {
+  await mkdir(folder, { recursive: true });
+  const [key, certificate] = ["edge.key", "edge.crt"].map((name) => join(folder, name)) as [string, string];
+  const options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost".split(" ");
+  const made = Bun.spawnSync(["openssl", ...options, "-keyout", key, "-out", certificate]);
+  if (!made.success) throw new Error(`openssl made no certificate: ${made.stderr.toString()}`);
+
+  const [httpPort, httpsPort] = [await freePort(), await freePort()];
+  const configuration = join(folder, "nginx.conf");
+  const child = Bun.spawn(
+    [
+      "consul-template",
+      `-consul-addr=${consulAddr}`,
+      `-template=consul/nginx.conf.ctmpl:${configuration}`,
+      "-wait=100ms:500ms",
+      `-exec=/bin/sh consul/nginx.sh ${configuration}`,
+      "-exec-reload-signal=SIGHUP",
+      "-exec-kill-signal=SIGTERM",
+      "-log-level=err",
+    ],
+    {
+      cwd: root,
+      env: {
+        ...process.env,
+        RUN_DIR: folder,
+        LISTEN_HOST: "127.0.0.1",
+        HTTP_PORT: String(httpPort),
+        HTTPS_PORT: String(httpsPort),
+        TLS_CERTIFICATE: certificate,
+        TLS_KEY: key,
+        CONSOLE_ROOT: join(root, "services/console"),
+      },
+      stdout: "ignore",
+      stderr: Bun.file(join(folder, "edge.log")),
+    },
+  );
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await child.exited;
+  };
+  try {
+    await until(() => ready(httpsPort), { deadlineMs: 20_000, what: "the edge" });
+  } catch (error) {
+    await stop();
+    throw new Error(`the edge did not come up:\n${await Bun.file(join(folder, "edge.log")).text()}`, { cause: error });
+  }
+  return { httpsPort, stop };
+}

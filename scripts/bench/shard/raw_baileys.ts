@@ -1,0 +1,131 @@
+import { BufferJSON, initAuthCreds, makeWASocket, WA_CERT_DETAILS } from "@whiskeysockets/baileys";
+import type { SignalDataSet, SignalDataTypeMap, SignalKeyStore, WASocket } from "@whiskeysockets/baileys";
+import pino from "pino";
+import type { Business } from "../../rig/pairing.ts";
+import { eachOf } from "../../rig/pairing.ts";
+import { SimulatorControl } from "../../rig/simulator.ts";
+import { textOf } from "./text.ts";
+
+/*
+ * The ceiling: Baileys in a bare loop, with its keys in memory, nothing on a disk and nothing after a crash. It is
+ * given the same settings as the shard gives it, since they make it faster, and the same patched package.
+ */
+export type RawCommand = { do: "pair"; businesses: Business[] } | { do: "reopen" } | { do: "send"; label: string; each: number };
+export type RawAnswer = { ms: number; acknowledged: number } | { error: string };
+
+const [url, wsUrl, root] = process.argv.slice(2);
+if (url === undefined || wsUrl === undefined || root === undefined) throw new Error("usage: raw_baileys.ts CONTROL_URL WS_URL NOISE_ROOT");
+WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(root, "base64");
+// libsignal prints sessions; the shard silences it too.
+for (const method of ["log", "info", "warn", "error"] as const) console[method] = () => {};
+
+const simulator = new SimulatorControl(url);
+const logger = pino({ level: "silent" });
+
+type Login = { business: Business; auth: { creds: ReturnType<typeof initAuthCreds>; keys: SignalKeyStore }; socket: WASocket };
+let logins: Login[] = [];
+let acknowledged = 0;
+
+/** As fast as a store can be: the values themselves, by name. */
+function memoryKeys(): SignalKeyStore {
+  const stored = new Map<string, unknown>();
+  return {
+    get: <T extends keyof SignalDataTypeMap>(type: T, ids: string[]) => {
+      const found: { [id: string]: SignalDataTypeMap[T] } = {};
+      for (const id of ids) {
+        const value = stored.get(`${type}:${id}`) as SignalDataTypeMap[T] | undefined;
+        if (value !== undefined) found[id] = value;
+      }
+      return found;
+    },
+    set: (data: SignalDataSet) => {
+      for (const [type, entries] of Object.entries(data)) {
+        for (const [id, value] of Object.entries(entries ?? {})) {
+          if (value == null) stored.delete(`${type}:${id}`);
+          else stored.set(`${type}:${id}`, value);
+        }
+      }
+    },
+  };
+}
+
+/** Opens a login, pairing it where it is new. Resolves when it is open. */
+async function open(business: Business, auth: Login["auth"]): Promise<WASocket> {
+  const { promise, resolve, reject } = Promise.withResolvers<WASocket>();
+  const socket = makeWASocket({
+    auth,
+    waWebSocketUrl: wsUrl!,
+    logger,
+    markOnlineOnConnect: false,
+    emitOwnEvents: false,
+    syncFullHistory: false,
+    shouldSyncHistoryMessage: () => false,
+    enableRecentMessageCache: false,
+  });
+  socket.ev.on("creds.update", (update) => void Object.assign(auth.creds, update));
+  socket.ws.on("CB:ack,class:message", () => void (acknowledged += 1));
+  socket.ev.on("connection.update", ({ connection, qr, lastDisconnect }) => {
+    if (qr !== undefined) simulator.scan(business.phone, qr).catch(reject);
+    if (connection === "open") resolve(socket);
+    if (connection !== "close") return;
+    const restart = (lastDisconnect?.error as { output?: { statusCode?: number } } | undefined)?.output?.statusCode === 515;
+    if (restart) open(business, auth).then(resolve, reject);
+    else reject(lastDisconnect?.error ?? new Error("closed"));
+  });
+  return promise;
+}
+
+async function pair(businesses: Business[]): Promise<void> {
+  await eachOf(businesses, 8, async (business) => {
+    await simulator.makePhone(business.phone);
+    const auth = { creds: initAuthCreds(), keys: memoryKeys() };
+    logins.push({ business, auth, socket: await open(business, auth) });
+  });
+}
+
+async function reopen(): Promise<void> {
+  for (const { socket } of logins) await socket.end(undefined);
+  const began = performance.now();
+  logins = await Promise.all(logins.map(async ({ business, auth }) => {
+    // What a restart would read from a disk.
+    auth.creds = JSON.parse(JSON.stringify(auth.creds, BufferJSON.replacer), BufferJSON.reviver) as typeof auth.creds;
+    return { business, auth, socket: await open(business, auth) };
+  }));
+  reopenMs = performance.now() - began;
+}
+let reopenMs = 0;
+
+/** Every login sends `each` texts, to its contacts in turn; over when WhatsApp's server has acknowledged the last. */
+async function send(label: string, each: number): Promise<void> {
+  acknowledged = 0;
+  const expected = logins.length * each;
+  await Promise.all(
+    logins.map(async ({ business: { contacts, phone }, socket }) => {
+      for (let i = 0; i < each; i++) {
+        await socket.sendMessage(`${contacts[i % contacts.length]!}@s.whatsapp.net`, { text: textOf(label, phone, i) });
+        // On Bun a loop that awaits only promises starves the sockets.
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    }),
+  );
+  while (acknowledged < expected) await Bun.sleep(1);
+}
+
+async function obey(command: RawCommand): Promise<RawAnswer> {
+  const began = performance.now();
+  if (command.do === "pair") await pair(command.businesses);
+  else if (command.do === "send") await send(command.label, command.each);
+  else {
+    await reopen();
+    return { ms: reopenMs, acknowledged };
+  }
+  return { ms: performance.now() - began, acknowledged };
+}
+
+process.on("message", (command: RawCommand) => {
+  obey(command).then(
+    (answer) => process.send?.(answer),
+    (error: unknown) => process.send?.({ error: String(error) } satisfies RawAnswer),
+  );
+});
+process.send?.({ ms: 0, acknowledged: 0 } satisfies RawAnswer);

@@ -1,0 +1,128 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { SessionView } from "../../lib/shard-client/index.ts";
+import { createShardClient } from "../../lib/shard-client/index.ts";
+import { until } from "../../lib/testing/until.ts";
+import { freePort } from "../testing/servers.ts";
+import { bunRun, startChild } from "./child.ts";
+import type { Child, Usage } from "./child.ts";
+import type { SimulatorProcess } from "./simulator.ts";
+
+export type ShardProcessOptions = {
+  folder: string;
+  simulator: Pick<SimulatorProcess, "wsUrl" | "noiseRoot">;
+  redis: string;
+  consul: string;
+  /** Its volume; in the folder by default. */
+  volume?: string;
+  env?: Record<string, string>;
+  /** Arguments for Bun, before the program. */
+  bunArgs?: string[];
+};
+
+/** What Nomad waits before it starts a task again that died: `restart { delay }` and its own reaction. */
+const restartDelayMs = 400;
+
+/** A shard as it runs in production, under a supervisor that starts it again when it dies. */
+export class ShardProcess {
+  readonly token = "a-token-of-the-rig-for-the-shard";
+  readonly port: number;
+  readonly client = createShardClient({ token: this.token });
+  readonly #options: ShardProcessOptions;
+  readonly #keys = `rig:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
+  #child: Child | undefined;
+  #supervised = false;
+  /** Starts so far. */
+  starts = 0;
+
+  private constructor(options: ShardProcessOptions, port: number) {
+    this.#options = options;
+    this.port = port;
+  }
+
+  static async create(options: ShardProcessOptions): Promise<ShardProcess> {
+    mkdirSync(options.volume ?? join(options.folder, "volume"), { recursive: true });
+    return new ShardProcess(options, await freePort());
+  }
+
+  get location(): { shard: number; url: string } {
+    return { shard: 1, url: `http://127.0.0.1:${this.port}` };
+  }
+
+  get logFile(): string {
+    return join(this.#options.folder, "shard.log");
+  }
+
+  /** Starts it and, from now on, starts it again whenever it dies. */
+  start(): void {
+    this.#supervised = true;
+    this.#launch();
+  }
+
+  /** Resolves when it answers; `ms` since this call. */
+  async ready(): Promise<void> {
+    await until(async () => (await fetch(`${this.location.url}/health`)).ok, { deadlineMs: 60_000, what: "the shard", everyMs: 10 });
+  }
+
+  /** kill -9; the supervisor starts it again. */
+  kill(): void {
+    this.#child?.kill("SIGKILL");
+  }
+
+  /** Stops it for good, in order. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    this.#supervised = false;
+    this.#child?.kill(signal);
+    await this.#child?.exited;
+  }
+
+  usage(): Usage {
+    return this.#child?.usage() ?? { cpuMs: 0, rssMb: 0 };
+  }
+
+  log(): string {
+    return this.#child?.log() ?? "";
+  }
+
+  async sessions(): Promise<Pick<SessionView, "business_id" | "status" | "reason">[]> {
+    const response = await fetch(`${this.location.url}/sessions`, { headers: { authorization: `Bearer ${this.token}` } });
+    return ((await response.json()) as { data: SessionView[] }).data;
+  }
+
+  /** Waits until so many sessions are open. */
+  async allOpen(count: number, deadlineMs = 120_000): Promise<void> {
+    const open = async () => (await this.sessions()).filter(({ status }) => status === "open").length === count;
+    await until(open, { deadlineMs, what: `${count} open sessions`, everyMs: 25 });
+  }
+
+  #launch(): void {
+    const { folder, simulator, redis, consul, volume, env, bunArgs = [] } = this.#options;
+    const [bun, ...rest] = bunRun("services/whatsapp/main.ts");
+    this.starts += 1;
+    const child = startChild({
+      command: [bun!, ...bunArgs, ...rest],
+      logFile: this.logFile,
+      env: {
+        HOST: "127.0.0.1",
+        PORT: String(this.port),
+        LOG_LEVEL: "info",
+        SHARD_INDEX: "0",
+        AUTH_DIR: volume ?? join(folder, "volume"),
+        AUTH_KEYS: this.#keys,
+        SHARD_TOKEN: this.token,
+        WA_WEBSOCKET_URL: simulator.wsUrl,
+        WA_NOISE_ROOT: simulator.noiseRoot,
+        REDIS_URL: `redis://${redis}`,
+        CONSUL_HTTP_ADDR: consul,
+        NOMAD_ALLOC_ID: "rig",
+        ...env,
+      },
+    });
+    this.#child = child;
+    void child.exited.then(async () => {
+      if (!this.#supervised || this.#child !== child) return;
+      await Bun.sleep(restartDelayMs);
+      if (this.#supervised) this.#launch();
+    });
+  }
+}

@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import { bunRun, listeningPort, startChild } from "./child.ts";
+import type { Child } from "./child.ts";
+
+export type Shown = { id: string; chat: string; sender: string; from_me: boolean; text?: string };
+export type Screen = { data: Shown[]; duplicates: number; undecryptable: number };
+export type Sent = { id: string; to: string; status: "sent" | "delivered" | "read" };
+type Fault = { kind: string; phone?: string; times?: number } & Record<string, unknown>;
+
+/** The control API of a simulator. */
+export class SimulatorControl {
+  readonly #url: string;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  makePhone = (phone: string) => this.#ask("POST", "/phones", { phone });
+  scan = (phone: string, qr: string) => this.#ask("POST", `/phones/${phone}/scan`, { qr });
+  write = (from: string, to: string, text: string) => this.#ask<{ id: string }>("POST", `/phones/${from}/messages`, { to, text });
+  screen = (phone: string) => this.#ask<Screen>("GET", `/phones/${phone}/messages`);
+  sent = async (phone: string) => (await this.#ask<{ data: Sent[] }>("GET", `/phones/${phone}/sent`)).data;
+  fault = (fault: Fault) => this.#ask<{ struck: number }>("POST", "/faults", fault);
+  clearFaults = () => this.#ask("DELETE", "/faults");
+  stats = () => this.#ask<Record<string, number>>("GET", "/stats");
+
+  async #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await fetch(this.#url + path, {
+      method,
+      headers: { "content-type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`simulator: ${method} ${path} answered ${response.status}: ${answer}`);
+    return (answer === "" ? undefined : JSON.parse(answer)) as T;
+  }
+}
+
+/** WhatsApp's side: the simulator in a process of its own. */
+export class SimulatorProcess extends SimulatorControl {
+  readonly child: Child;
+  readonly url: string;
+  readonly wsUrl: string;
+  readonly noiseRoot: string;
+
+  private constructor(child: Child, port: number) {
+    const url = `http://127.0.0.1:${port}`;
+    super(url);
+    const said = /\{[^\n]*"msg":"listening"\}/.exec(child.log())?.[0] ?? "{}";
+    const { ws_url: wsUrl, noise_root: noiseRoot } = JSON.parse(said) as { ws_url: string; noise_root: string };
+    this.child = child;
+    this.url = url;
+    this.wsUrl = wsUrl;
+    this.noiseRoot = noiseRoot;
+  }
+
+  /** Without SIMULATOR_DATA in `env`, everything is kept in memory. */
+  static async start(folder: string, name = "simulator", env: Record<string, string> = {}): Promise<SimulatorProcess> {
+    const child = startChild({
+      command: bunRun("services/simulator/main.ts"),
+      logFile: join(folder, `${name}.log`),
+      // As under a supervisor: it registers nowhere.
+      env: { HOST: "127.0.0.1", PORT: "0", LOG_LEVEL: "info", NOMAD_ALLOC_ID: "rig", ...env },
+    });
+    return new SimulatorProcess(child, await listeningPort(child));
+  }
+
+  async stop(): Promise<void> {
+    this.child.kill("SIGTERM");
+    await this.child.exited;
+  }
+}

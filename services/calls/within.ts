@@ -1,0 +1,14 @@
+import { AppError } from "../../lib/core/errors.ts";
+
+/** What `work` gives, or "unavailable" after `ms`: `work` goes on by itself then, and nobody waits for it. */
+export async function within<T>(ms: number, work: Promise<T>, sentence: string): Promise<T> {
+  let timer: Timer | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new AppError("unavailable", sentence, { retryAfterS: 1 })), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
