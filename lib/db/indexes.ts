@@ -5,7 +5,7 @@
  */
 export type IndexDefinition = {
   name: string;
-  table: "api_keys" | "call_recordings" | "calls" | "messages" | "phone_numbers";
+  table: "api_keys" | "audit_events" | "call_recordings" | "calls" | "idempotency_keys" | "messages" | "phone_numbers";
   /** What goes between the parentheses. */
   columns: string;
   include?: string;
@@ -46,6 +46,19 @@ export const indexes: readonly IndexDefinition[] = [
     table: "api_keys",
     columns: "business_id, id",
     purpose: "list_keys, delete_business",
+  },
+  {
+    name: "audit_events_by_business",
+    table: "audit_events",
+    columns: "business_id, id",
+    where: "business_id is not null",
+    purpose: "list_audit_events of one business; the others are read by the primary key",
+  },
+  {
+    name: "idempotency_keys_by_expiry",
+    table: "idempotency_keys",
+    columns: "expires_at",
+    purpose: "remove_expired",
   },
   {
     name: "calls_by_business",

@@ -36,7 +36,7 @@ export type Bench = Awaited<ReturnType<typeof createBench>>;
 export async function createBench(folder: string) {
   const closers: (() => unknown)[] = [];
   const stop = async () => {
-    for (const close of closers.reverse()) await close();
+    for (const close of closers.toReversed()) await close();
   };
   try {
     await chmod(folder, 0o755);

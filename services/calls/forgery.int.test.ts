@@ -90,7 +90,7 @@ async function memory(): Promise<unknown> {
   return {
     keys,
     calls: calls.map(({ version: _, position_ms: __, fruitless: ___, ...call }) => call),
-    leases: await stack.redis.zrange("prosaas:{calls}:active", 0, -1),
+    leases: await stack.redis.zrange("prosaas:{calls}:active", "0", "-1"),
     rows: { calls: [...rows.calls], recordings: [...rows.recordings] },
   };
 }
@@ -140,7 +140,7 @@ const forgedWebhooks: WebhookRow[] = [
   ["JSON", 400, () => post("/voice", form(offered), { contentType: "application/json", body: "{}" })],
   ["a multipart form", 400, () => post("/voice", form(offered), { contentType: "multipart/form-data; boundary=x" })],
   ["a form that calls itself text", 400, () => post("/voice", form(offered), { contentType: "text/plain" })],
-  ["an empty form", 400, () => post("/voice", {})],
+  ["an empty form, which is nobody's", 403, () => post("/voice", {})],
   ["no CallSid", 400, () => post("/voice", without(form(offered), "CallSid"))],
   ["a CallSid that is too short", 400, () => post("/voice", form("CA123"))],
   ["a CallSid with a path in it", 400, () => post("/voice", form(`CA${"../".repeat(10)}aa`))],
@@ -161,7 +161,7 @@ const forgedWebhooks: WebhookRow[] = [
   ["a recording with another kind of sid", 400, () => post("/recording", recording(offered, { RecordingSid: sid("CA") }))],
   ["a body of 65 KiB", 413, () => voice({ More: "x".repeat(65 * 1024) })],
   ["a body of unknown length that does not end", 413, () => post("/voice", form(offered), { body: streamed(200 * 1024) })],
-  ["a GET", 404, () => post("/voice", form(offered), { method: "GET" })],
+  ["a GET with the signature of a POST", 403, () => post("/voice", form(offered), { method: "GET" })],
   ["a webhook that does not exist", 404, () => post("/transcription", form(offered))],
 ];
 
@@ -305,8 +305,7 @@ test.each(forgedFrames)("%s closes the stream with %d and changes nothing", asyn
     const { promise, resolve } = Promise.withResolvers<number>();
     socket.addEventListener("open", () => {
       const body = message();
-      if (body instanceof Uint8Array) return void socket.send(body as Uint8Array<ArrayBuffer>);
-      socket.send(typeof body === "string" ? body : JSON.stringify(body));
+      socket.send(typeof body === "string" || body instanceof Uint8Array ? (body as string) : JSON.stringify(body));
     });
     socket.addEventListener("close", (event) => resolve(event.code));
     return promise;
@@ -384,6 +383,7 @@ test.each([
 ])("without %s calls are answered 503, with a sentence that says what to set", async (_, missing) => {
   const replica = await stack.addReplica(missing);
   stack.door.lead([replica.port]);
+  stack.door.drop();
   const answer = await changesNothing(() => voice());
   expect(answer.status).toBe(503);
   expect(answer.text).toContain(Object.keys(missing)[0]!);

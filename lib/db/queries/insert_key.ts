@@ -1,14 +1,17 @@
+import { sql } from "../literal.ts";
 import type { ApiKey } from "../schema/index.ts";
-import type { BusinessScope } from "../scope.ts";
+import { ownerId } from "./key_owner.ts";
+import type { KeyOwner } from "./key_owner.ts";
 
-/** Stores a key of the business; undefined when there is no such business. */
-export async function insertKey(scope: BusinessScope, key: Pick<ApiKey, "id" | "prefix" | "hash" | "scopes">): Promise<ApiKey | undefined> {
-  const [inserted] = await scope.run(
-    (sql) => sql<ApiKey[]>`
-      insert into api_keys (id, business_id, prefix, hash, scopes)
-      select ${key.id}::uuid, id, ${key.prefix}, ${key.hash}, ${sql.array(key.scopes)}
-      from businesses where id = ${scope.businessId} and deleted_at is null
-      returning *`,
-  );
+export type KeyInput = Pick<ApiKey, "id" | "prefix" | "hash" | "scopes"> & Partial<Pick<ApiKey, "name" | "expires_at">>;
+
+/** Stores a key; undefined when there is no such business. */
+export async function insertKey(owner: KeyOwner, key: KeyInput): Promise<ApiKey | undefined> {
+  const id = ownerId(owner);
+  const [inserted] = await owner.ask<ApiKey[]>(sql`
+    insert into api_keys (id, business_id, prefix, hash, scopes, name, expires_at)
+    select ${key.id}::uuid, ${id}::uuid, ${key.prefix}, ${key.hash}, ${key.scopes}::text[], ${key.name ?? null}, ${key.expires_at ?? null}::timestamptz
+    where ${id}::uuid is null or exists (select from businesses where id = ${id}::uuid and deleted_at is null)
+    returning *`);
   return inserted;
 }

@@ -1,16 +1,28 @@
-import type { Business } from "../schema/index.ts";
+import { sql } from "../literal.ts";
+import { atomically } from "../scope.ts";
 import type { BusinessScope } from "../scope.ts";
+import type { Business } from "../schema/index.ts";
 
 export type BusinessChanges = { name?: string | undefined; time_zone?: string | undefined };
 
-/** Changes what is given and leaves the rest; undefined when there is no such business. */
-export async function updateBusiness(scope: BusinessScope, changes: BusinessChanges): Promise<Business | undefined> {
-  const [business] = await scope.run(
-    (sql) => sql<Business[]>`
+/**
+ * Changes what is given and leaves the rest; undefined when there is no such business. `check` sees the business as it
+ * is, locked, and throws if it is not as the caller thought.
+ */
+export function updateBusiness(
+  scope: BusinessScope,
+  { name, time_zone }: BusinessChanges,
+  check: (present: Business) => void = () => {},
+): Promise<Business | undefined> {
+  return atomically(scope, async ({ ask, businessId }) => {
+    const [present] = await ask<Business[]>(sql`select * from businesses where id = ${businessId} and deleted_at is null for update`);
+    if (!present) return undefined;
+    check(present);
+    const [changed] = await ask<Business[]>(sql`
       update businesses
-      set name = coalesce(${changes.name ?? null}, name), time_zone = coalesce(${changes.time_zone ?? null}, time_zone), updated_at = now()
-      where id = ${scope.businessId} and deleted_at is null
-      returning *`,
-  );
-  return business;
+      set name = ${name ?? present.name}, time_zone = ${time_zone ?? present.time_zone}, updated_at = now()
+      where id = ${businessId}
+      returning *`);
+    return changed;
+  });
 }

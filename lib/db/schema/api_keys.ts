@@ -12,7 +12,13 @@ export const apiKeys = pgTable("api_keys", {
   /** SHA-256 of the whole key, hexadecimal. */
   hash: text().notNull(),
   scopes: text().array().notNull(),
+  /** What its owner calls it. */
+  name: text(),
   created_at: createdAt(),
   revoked_at: moment(),
+  /** It works until then; null: until it is revoked. */
+  expires_at: moment(),
+  /** To the minute or so. */
+  last_used_at: moment(),
 });
 export type ApiKey = typeof apiKeys.$inferSelect;

@@ -1,14 +1,12 @@
 import { integer, jsonb, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
-import { businesses } from "./businesses.ts";
 import { createdAt, moment } from "./columns.ts";
 
 /** The answer that was given to a request with an Idempotency-Key; the same request gets it again. */
 export const idempotencyKeys = pgTable(
   "idempotency_keys",
   {
-    business_id: uuid()
-      .notNull()
-      .references(() => businesses.id, { onDelete: "cascade" }),
+    /** The nil UUID: the platform's own. */
+    business_id: uuid().notNull(),
     key: text().notNull(),
     /** SHA-256 of method, path and body. */
     fingerprint: text().notNull(),

@@ -1,9 +1,13 @@
 export { apiKeys } from "./api_keys.ts";
 export type { ApiKey } from "./api_keys.ts";
+export { auditEvents } from "./audit_events.ts";
+export type { AuditEvent } from "./audit_events.ts";
 export { businesses } from "./businesses.ts";
 export type { Business } from "./businesses.ts";
 export { callDirections, callOutcomes, callRecordings, calls, callSettings, phoneNumbers, recordingStatuses } from "./calls.ts";
 export type { Call, CallDirection, CallOutcome, CallRecording, CallSettings, PhoneNumber, RecordingStatus } from "./calls.ts";
+export { consoleSessions } from "./console_sessions.ts";
+export type { ConsoleSession } from "./console_sessions.ts";
 export { idempotencyKeys } from "./idempotency_keys.ts";
 export type { IdempotencyKey } from "./idempotency_keys.ts";
 export { messageDirections, messages, messageStatuses } from "./messages.ts";

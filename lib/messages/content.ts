@@ -1,0 +1,62 @@
+import { z } from "zod";
+import { quote, reference } from "./reference.ts";
+
+/*
+ * What a message says, by kind: the one place that names the kinds and their fields. The API narrows these schemas to
+ * what it takes from customers; between API, worker and shard, in Postgres and in a shard's journal they hold as they
+ * are. What is in the way of reading a message from a stranger is not asked for: no lengths, no formats.
+ */
+
+const answers = { reply_to: quote.optional() };
+
+export const textContent = z.object({ type: z.literal("text"), text: z.string(), ...answers });
+
+export const locationContent = z.object({
+  type: z.literal("location"),
+  /** Degrees, north and east positive. */
+  latitude: z.number(),
+  longitude: z.number(),
+  name: z.string().optional(),
+  address: z.string().optional(),
+  ...answers,
+});
+
+/** A person's card. `phones` are digits in international form where WhatsApp knows the number, else what the card says. */
+export const card = z.object({ name: z.string(), phones: z.array(z.string()) });
+export type Card = z.infer<typeof card>;
+
+export const contactContent = z.object({ type: z.literal("contact"), contacts: z.array(card), ...answers });
+
+export const pollContent = z.object({
+  type: z.literal("poll"),
+  question: z.string(),
+  options: z.array(z.string()),
+  /** How many options one person may choose; 0: any number. */
+  max_choices: z.int().min(0),
+  ...answers,
+});
+
+/** An empty `emoji` takes an earlier reaction back. */
+export const reactionContent = z.object({ type: z.literal("reaction"), target: reference, emoji: z.string() });
+
+/** A new text for an earlier message. */
+export const editContent = z.object({ type: z.literal("edit"), target: reference, text: z.string() });
+
+/** Takes a message back for everyone in the chat. */
+export const deleteContent = z.object({ type: z.literal("delete"), target: reference });
+
+/** Somebody's choice in a poll: all that is chosen now. Absent where the vote could not be read. */
+export const pollVoteContent = z.object({ type: z.literal("poll_vote"), target: reference, options: z.array(z.string()).optional() });
+
+/** A kind that is not in this list; `kind` is WhatsApp's name for it. */
+export const unknownContent = z.object({ type: z.literal("unknown"), kind: z.string().optional() });
+
+const sent = [textContent, locationContent, contactContent, pollContent, reactionContent, editContent, deleteContent] as const;
+
+/** What a business can send. */
+export const outboundContent = z.discriminatedUnion("type", sent);
+export type OutboundContent = z.infer<typeof outboundContent>;
+
+/** What any message can say. */
+export const messageContent = z.discriminatedUnion("type", [...sent, pollVoteContent, unknownContent]);
+export type MessageContent = z.infer<typeof messageContent>;

@@ -1,0 +1,45 @@
+import { expect, test } from "bun:test";
+import type { MessageContent } from "./content.ts";
+import { contentOf, storedContent } from "./stored.ts";
+
+const target = { wa_message_id: "3EB0A", from_me: true };
+
+const contents: [MessageContent, string | null][] = [
+  [{ type: "text", text: "hello" }, "hello"],
+  [{ type: "text", text: "yes", reply_to: { ...target, text: "coming?" } }, "yes"],
+  [{ type: "location", latitude: 1.5, longitude: -2, name: "Office" }, "Office"],
+  [
+    {
+      type: "contact",
+      contacts: [
+        { name: "Ada", phones: ["15550001111"] },
+        { name: "Bo", phones: [] },
+      ],
+    },
+    "Ada, Bo",
+  ],
+  [{ type: "poll", question: "When?", options: ["now", "later"], max_choices: 1 }, "When?"],
+  [{ type: "poll_vote", target, options: ["now"] }, "now"],
+  [{ type: "reaction", target, emoji: "👍" }, "👍"],
+  [{ type: "edit", target, text: "hullo" }, "hullo"],
+  [{ type: "delete", target }, null],
+  [{ type: "unknown", kind: "orderMessage" }, null],
+];
+
+test.each(contents)("%j comes back from its row as it was, with its words beside it", (content, words) => {
+  const stored = storedContent(content);
+  expect(stored).toMatchObject({ type: content.type, text: words });
+  expect(contentOf(JSON.parse(JSON.stringify(stored)) as typeof stored)).toEqual(content);
+});
+
+test("a plain text is not stored twice", () => {
+  expect(storedContent({ type: "text", text: "hello" }).content).toBeNull();
+});
+
+test("a row that this version cannot read is unknown, and keeps its type", () => {
+  expect(contentOf({ type: "hologram", text: null, content: { type: "hologram", beams: 3 } })).toEqual({
+    type: "unknown",
+    kind: "hologram",
+  });
+  expect(contentOf({ type: "image", text: "a caption", content: null })).toEqual({ type: "unknown", kind: "image" });
+});

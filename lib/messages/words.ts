@@ -1,0 +1,23 @@
+import type { MessageContent } from "./content.ts";
+
+/** What a message says in words, for lists and searches; null where it has none. */
+export function wordsOf(content: MessageContent): string | null {
+  switch (content.type) {
+    case "text":
+    case "edit":
+      return content.text;
+    case "location":
+      return content.name ?? content.address ?? null;
+    case "contact":
+      return content.contacts.map(({ name }) => name).join(", ");
+    case "poll":
+      return content.question;
+    case "reaction":
+      return content.emoji;
+    case "poll_vote":
+      return content.options?.join(", ") ?? null;
+    case "delete":
+    case "unknown":
+      return null;
+  }
+}

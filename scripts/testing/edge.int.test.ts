@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createConsul } from "../../lib/consul/client.ts";
+import { testConsulAddr, uniqueName } from "../../lib/testing/servers.ts";
+
+/*
+ * The edge's configuration as standalone consul-template renders it, without Nomad: consul/nginx.conf.ctmpl.
+ */
+const root = join(import.meta.dir, "../..");
+const consul = createConsul({ addr: testConsulAddr() });
+let folder: string;
+
+async function run(command: string[], env: Record<string, string> = {}) {
+  const child = Bun.spawn(command, { cwd: root, env: { ...process.env, ...env }, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  if (code !== 0) throw new Error(`${command[0]} exited ${code}: ${stdout}${stderr}`);
+  return stdout + stderr;
+}
+
+/** Renders the template once and lets nginx check the result. */
+async function render(): Promise<string> {
+  const destination = join(folder, "nginx.conf");
+  await run(["consul-template", "-once", "-consul-addr", testConsulAddr(), "-template", `consul/nginx.conf.ctmpl:${destination}`], {
+    LISTEN_HOST: "127.0.0.1",
+    HTTP_PORT: "18080",
+    HTTPS_PORT: "18443",
+    CONSOLE_ROOT: join(root, "services/console"),
+    RUN_DIR: folder,
+    TLS_CERTIFICATE: join(folder, "tls.crt"),
+    TLS_KEY: join(folder, "tls.key"),
+  });
+  await run(["nginx", "-t", "-e", "stderr", "-c", destination]);
+  return readFile(destination, "utf8");
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "prosaas-edge-"));
+  const [key, certificate] = [join(folder, "tls.key"), join(folder, "tls.crt")];
+  await run([
+    "openssl",
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-nodes",
+    "-subj",
+    "/CN=test",
+    "-keyout",
+    key,
+    "-out",
+    certificate,
+  ]);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test("with no instance at all the configuration is valid and its upstreams refuse at once", async () => {
+  const rendered = await render();
+  expect(rendered.match(/server 127\.0\.0\.1:65535;/g)).toHaveLength(2);
+});
+
+test("every healthy instance of the API is in the upstream, and one that left is not", async () => {
+  const ids = [uniqueName("api"), uniqueName("api")];
+  const register = (id: string, port: number) => consul.api.agent.service.register({ id, name: "prosaas-api", address: "127.0.0.1", port });
+  await register(ids[0]!, 41_001);
+  await register(ids[1]!, 41_002);
+  const both = await render();
+  expect(both).toContain("server 127.0.0.1:41001 ");
+  expect(both).toContain("server 127.0.0.1:41002 ");
+  await consul.api.agent.service.deregister(ids[0]!);
+  const one = await render();
+  expect(one).not.toContain("41001");
+  expect(one).toContain("server 127.0.0.1:41002 ");
+  await consul.api.agent.service.deregister(ids[1]!);
+});
