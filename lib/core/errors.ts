@@ -5,6 +5,7 @@ export type ErrorCode =
   | "forbidden"
   | "not_found"
   | "conflict"
+  | "precondition_failed"
   | "idempotency_mismatch"
   | "too_large"
   | "unsupported_media_type"

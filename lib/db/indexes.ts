@@ -5,7 +5,16 @@
  */
 export type IndexDefinition = {
   name: string;
-  table: "api_keys" | "audit_events" | "call_recordings" | "calls" | "idempotency_keys" | "messages" | "phone_numbers";
+  table:
+    | "api_keys"
+    | "audit_events"
+    | "call_recordings"
+    | "calls"
+    | "idempotency_keys"
+    | "messages"
+    | "phone_numbers"
+    | "webhook_deliveries"
+    | "webhooks";
   /** What goes between the parentheses. */
   columns: string;
   include?: string;
@@ -84,5 +93,32 @@ export const indexes: readonly IndexDefinition[] = [
     table: "phone_numbers",
     columns: "business_id, number",
     purpose: "list_phone_numbers, delete_business",
+  },
+  {
+    name: "webhooks_by_business",
+    table: "webhooks",
+    columns: "business_id, id",
+    purpose: "announce, list_webhooks",
+  },
+  {
+    name: "webhook_deliveries_pending",
+    table: "webhook_deliveries",
+    columns: "webhook_id, id",
+    include: "chat, next_attempt_at, expires_at",
+    where: "status = 'pending'",
+    purpose: "due_deliveries and list_due_webhooks; holds what is still to be delivered alone, so it stays small",
+  },
+  {
+    name: "webhook_deliveries_expiring",
+    table: "webhook_deliveries",
+    columns: "expires_at",
+    where: "status = 'pending'",
+    purpose: "expire_deliveries",
+  },
+  {
+    name: "webhook_deliveries_by_webhook",
+    table: "webhook_deliveries",
+    columns: "webhook_id, id",
+    purpose: "list_deliveries newest first, replay_deliveries by range, and the foreign key",
   },
 ];

@@ -33,7 +33,7 @@ const send = async (scope: BusinessScope, chat?: string) => {
   return message.id;
 };
 const idempotent = (key: string, fingerprint: string, id: string): Idempotency => ({ key, fingerprint, status: 202, response: { id } });
-const pendingIds = async (scope: BusinessScope, limit = 50) => (await pendingMessages(scope, { limit })).map((row) => row.id);
+const pendingIds = async (scope: BusinessScope, limit = 50) => (await pendingMessages(scope, { limit })).messages.map((row) => row.id);
 const inMs = (ms: number) => new Date(Date.now() + ms);
 
 test("of twenty parallel requests with one key, one is stored and all get its answer", async () => {
@@ -129,7 +129,9 @@ test("a message that has expired fails, and frees its chat", async () => {
   const [expired, next] = [await send(scope), await send(scope)];
   await database.owner`
     update messages set expires_at = now() - interval '1 second', next_attempt_at = now() + interval '1 hour' where id = ${expired}`;
-  expect(await pendingIds(scope)).toEqual([next]);
+  const pending = await pendingMessages(scope, { limit: 50 });
+  expect(pending.messages.map(({ id }) => id)).toEqual([next]);
+  expect(pending.expired).toMatchObject([{ id: expired, before: "queued", status: "failed", failed_at: expect.any(Date) }]);
   expect(await getMessage(scope, expired)).toMatchObject({ status: "failed", error_code: "expired" });
 });
 
@@ -137,12 +139,19 @@ test("the results of a batch are recorded together", async () => {
   const scope = await createBusiness(database.db);
   const [sent, failed, retried] = [await send(scope, "1@g.us"), await send(scope, "2@g.us"), await send(scope, "3@g.us")];
   const at = inMs(0);
-  const count = await recordSendResults(scope, [
+  const changes = await recordSendResults(scope, [
     { id: retried, status: "retry", next_attempt_at: at, error_code: "busy", error_message: "busy" },
     { id: sent, status: "sent", at },
     { id: failed, status: "failed", at, error_code: "463", error_message: "refused" },
   ]);
-  expect(count).toBe(3);
+  expect(changes.map(({ id, before, status }) => ({ id, before, status }))).toEqual(
+    expect.arrayContaining([
+      { id: retried, before: "queued", status: "queued" },
+      { id: sent, before: "queued", status: "sent" },
+      { id: failed, before: "queued", status: "failed" },
+    ]),
+  );
+  expect(changes).toHaveLength(3);
   expect(await getMessage(scope, sent)).toMatchObject({
     status: "sent",
     sent_at: at,
@@ -169,7 +178,7 @@ test("a tick that came before the result is kept, and the result still tells whe
 test("results of one business do not touch another's rows", async () => {
   const [scope, other] = [await createBusiness(database.db), await createBusiness(database.db)];
   const id = await send(other);
-  expect(await recordSendResults(scope, [{ id, status: "sent", at: inMs(0) }])).toBe(0);
+  expect(await recordSendResults(scope, [{ id, status: "sent", at: inMs(0) }])).toEqual([]);
   expect(await getMessage(other, id)).toMatchObject({ status: "queued" });
 });
 

@@ -118,9 +118,9 @@ test("only what changed is reported, and what is not known is counted", async ()
   const receipts = [receipt(first, "delivered", 1), receipt(second, "sent", 1), receipt(uuidv7(), "read", 1)];
   const applied = await applyReceipts(platform, receipts);
   expect(applied.unknown).toBe(1);
-  expect(applied.changed.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual([
-    { id: first, business_id: scope.businessId, chat: "1@s.whatsapp.net", status: "delivered" },
-    { id: second, business_id: scope.businessId, chat: "1@s.whatsapp.net", status: "sent" },
+  expect(applied.changed.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toMatchObject([
+    { id: first, business_id: scope.businessId, chat: "1@s.whatsapp.net", before: "queued", status: "delivered", delivered_at: at(1) },
+    { id: second, business_id: scope.businessId, chat: "1@s.whatsapp.net", before: "queued", status: "sent", delivered_at: null },
   ]);
   expect(await applyReceipts(platform, receipts)).toEqual({ changed: [], unknown: 1 });
   expect(await applyReceipts(platform, [])).toEqual({ changed: [], unknown: 0 });

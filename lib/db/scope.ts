@@ -83,15 +83,16 @@ function within(db: Database, setting: string, value: string): Scope {
     },
     // Two statements in one query are one transaction, so the declaration ends with it.
     ask: async <T extends readonly Row[]>(statement: Statement) => {
-      const results = (await send(db, `${declaration};${textOf(statement)}`)) as unknown as [unknown, RowList<T>];
-      return results[1];
+      const answer: RowList<T> | [unknown, RowList<T>] = await send(db, `${declaration};${textOf(statement)}`);
+      // The driver begins a second result when rows come; without any, both statements share the first.
+      return "command" in answer ? answer : answer[1];
     },
   };
 }
 
-async function send<T extends readonly Row[]>(db: Database, query: string): Promise<RowList<T>> {
+async function send<R>(db: Database, query: string): Promise<R> {
   try {
-    return (await poolOf(db).unsafe(query).simple()) as unknown as RowList<T>;
+    return (await poolOf(db).unsafe(query).simple()) as R;
   } catch (error) {
     throw toDatabaseError(error);
   }

@@ -1,5 +1,16 @@
 import { expect, test } from "bun:test";
-import { groups, isJobOf, jobDefinition, jobNames, profiles, queueNames, queues, queuesOf, schedules } from "./definitions.ts";
+import {
+  definitionOf,
+  groups,
+  isJobOf,
+  jobDefinition,
+  jobNames,
+  profiles,
+  queueNames,
+  queues,
+  queuesOf,
+  schedules,
+} from "./definitions.ts";
 
 test("every queue is served by exactly one group", () => {
   for (const name of queueNames) {
@@ -47,5 +58,9 @@ test("no run may outlast the patience of its queue's numbers", () => {
     const { concurrency, attempts, backoff, timeoutMs, deadLetters } = queues[name];
     expect(Math.min(concurrency, attempts, backoff.baseMs, timeoutMs, deadLetters.count), name).toBeGreaterThan(0);
     expect(backoff.maxMs, name).toBeGreaterThan(backoff.baseMs);
+    for (const [job, share] of Object.entries(definitionOf(name).shares ?? {})) {
+      expect(isJobOf(name, job), job).toBeTrue();
+      expect(share, job).toBeLessThan(concurrency);
+    }
   }
 });

@@ -28,12 +28,15 @@ export type QueueDefinition = {
   timeoutMs: number;
   /** How many dead letters are kept, and how long. What succeeded is not kept: the log line and the metrics are. */
   deadLetters: { count: number; ageS: number };
+  /** Most runs at once of a job that waits for strangers, so that the others always have room. One process, as `concurrency`. */
+  shares?: Record<string, number>;
   /** The jobs of the queue, each with the schema of its payload. A name belongs to one queue only. */
   jobs: Record<string, z.ZodObject>;
 };
 
 const shard = z.strictObject({ shard: z.int().min(1) });
 const business = z.strictObject({ business_id: z.uuid() });
+const webhook = z.strictObject({ webhook_id: z.uuid() });
 const nothing = z.strictObject({});
 
 const day = 86_400;
@@ -46,7 +49,8 @@ const patient = { attempts: 10, backoff: { baseMs: 2_000, maxMs: 300_000 } };
 export const queues = {
   /*
    * Almost all of a send's time is spent waiting for a shard, so one process serves many businesses at once:
-   * 64 is a shard's 50 sessions and some.
+   * 64 is a shard's 50 sessions and some. Endpoints of webhooks are strangers that may hang: however many do, the
+   * sends keep half of the places.
    */
   high: {
     group: "high",
@@ -54,7 +58,8 @@ export const queues = {
     ...urgent,
     timeoutMs: 120_000,
     deadLetters,
-    jobs: { send: business, inbound: shard },
+    shares: { deliver: 32 },
+    jobs: { send: business, inbound: shard, deliver: webhook },
   },
   default: {
     group: "default",
@@ -81,7 +86,7 @@ export const queues = {
     ...patient,
     timeoutMs: 60_000,
     deadLetters: { count: 1_000, ageS: 2 * day },
-    jobs: { sweep: nothing },
+    jobs: { sweep: nothing, expire_deliveries: nothing },
   },
   broadcasts: { group: "low", concurrency: 8, ...patient, timeoutMs: 300_000, deadLetters, jobs: {} },
   /* Media are bytes in memory and CPU in thumbnails: few at once. */
@@ -136,4 +141,7 @@ export type Schedule = { [J in JobName]: { job: J; payload: Payload<J>; everyMs:
  * Jobs that run by the clock, once in all replicas. The sweep's period bounds how long a message waits whose
  * wake-up was lost; an idle sweep is one index lookup, so seconds are cheap.
  */
-export const schedules: readonly Schedule[] = [{ job: "sweep", payload: {}, everyMs: 5_000 }];
+export const schedules: readonly Schedule[] = [
+  { job: "sweep", payload: {}, everyMs: 5_000 },
+  { job: "expire_deliveries", payload: {}, everyMs: 60_000 },
+];

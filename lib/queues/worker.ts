@@ -40,6 +40,9 @@ const quick: Recovery = { lockMs: 5_000, checkMs: 1_500 };
 /** A job that kills its process this often is a dead letter instead of a loop of crashes. */
 const mostCrashes = 5;
 
+/** A job whose share of the places is taken looks again after this long, half of it jitter. */
+const shareTakenMs = 1_000;
+
 /** Between attempts to fetch while Redis is away. */
 const reconnectMs = 500;
 
@@ -63,6 +66,7 @@ export function createQueueWorker({
 }: QueueWorkerOptions): QueueWorker {
   const stopping = new AbortController();
   const stopwatch = createStopwatch(definition.timeoutMs);
+  const shares = createShares(definition.shares ?? {});
 
   const runJob = async (job: Job, token?: string): Promise<void> => {
     const start = performance.now();
@@ -81,7 +85,9 @@ export function createQueueWorker({
     try {
       if ("refusal" in known) throw new UnrecoverableError(known.refusal);
       const { handler, payload } = known;
-      result = await stopwatch.within((signal) => handler({ jobId: job.id ?? "", payload, attempt, signal, stopping: stopping.signal }));
+      result = await shares.within(job.name, () =>
+        stopwatch.within((signal) => handler({ jobId: job.id ?? "", payload, attempt, signal, stopping: stopping.signal })),
+      );
     } catch (error) {
       if (!(error instanceof RunCutShort)) {
         const last = error instanceof UnrecoverableError || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
@@ -154,6 +160,27 @@ export function createQueueWorker({
         await worker.close();
       } finally {
         clearTimeout(timer);
+      }
+    },
+  };
+}
+
+/** Lets a job run only while fewer than its share of runs are under way; otherwise it is postponed. */
+function createShares(most: Record<string, number>) {
+  const underWay = new Map<string, number>();
+  return {
+    within: async (job: string, run: () => Promise<RunResult>): Promise<RunResult> => {
+      const share = most[job];
+      if (share === undefined) return run();
+      const running = underWay.get(job) ?? 0;
+      if (running >= share) {
+        return { again: { inMs: shareTakenMs * (1 - Math.random() / 2), reason: "its share of the places is taken" } };
+      }
+      underWay.set(job, running + 1);
+      try {
+        return await run();
+      } finally {
+        underWay.set(job, underWay.get(job)! - 1);
       }
     },
   };

@@ -150,7 +150,11 @@ test("over 100,000 random steps the count never passes the limit and no slot out
   const setClock = (ms: number) => {
     now = ms;
     latest = Math.max(latest, now);
-    return redis.multi().del(clockKey).rpush(clockKey, Math.floor(now / 1000), (now % 1000) * 1000).exec();
+    return redis
+      .multi()
+      .del(clockKey)
+      .rpush(clockKey, Math.floor(now / 1000), (now % 1000) * 1000)
+      .exec();
   };
   await setClock(now);
   await calls.announce();

@@ -99,24 +99,31 @@ export function createCallCapacity({
   const activeOf = (businessId: string) => `${prefix}:active:${businessId}`;
   const server = `${prefix}:server`;
 
+  const announce = async (runId: string) => (await scripts.announce(redis, [server], [runId, recoveryMs])) as number;
+
+  const admit = async ({ callSid, businessId, limits, carried = false, reservation = "" }: AdmitOptions): Promise<Admission> => {
+    const runId = await identity();
+    const keys = [active, server];
+    const args: (string | number)[] = [callSid, leaseMs, limits.all, runId];
+    // What is left out is not sent: most calls have nothing of it.
+    if (limits.business !== null) keys.push(activeOf(businessId));
+    if (limits.business !== null || carried || reservation !== "") args.push(limits.business ?? "", carried ? 1 : 0, reservation);
+    const [code, nowMs] = (await scripts.admit(redis, keys, args)) as [number, number];
+    const outcome = outcomes.get(code);
+    if (outcome !== undefined) return { outcome, nowMs };
+    await announce(runId);
+    return admit({ callSid, businessId, limits, carried, reservation });
+  };
+
   return {
-    admit: async ({ callSid, businessId, limits, carried = false, reservation = "" }) => {
-      const answer = (await scripts.admit(
-        redis,
-        [active, activeOf(businessId), server],
-        [callSid, leaseMs, limits.all, limits.business ?? -1, await identity(), recoveryMs, carried ? 1 : 0, reservation],
-      )) as [number, number];
-      const [code, nowMs] = answer;
-      return { outcome: outcomes.get(code)!, nowMs };
-    },
+    admit,
     renew: async (slots) => {
       if (slots.length === 0) return [];
       const keys = [active, ...slots.map((slot) => activeOf(slot.businessId))];
       return (await scripts.renew(redis, keys, [leaseMs, ...slots.map((slot) => slot.callSid)])) as string[];
     },
     release: async ({ callSid, businessId }) => (await scripts.release(redis, [active, activeOf(businessId)], [callSid])) === 1,
-    count: async (businessId) =>
-      (await scripts.count(redis, [businessId === undefined ? active : activeOf(businessId)], [])) as number,
-    announce: async () => (await scripts.announce(redis, [server], [await identity(), recoveryMs])) as number,
+    count: async (businessId) => (await scripts.count(redis, [businessId === undefined ? active : activeOf(businessId)], [])) as number,
+    announce: async () => announce(await identity()),
   };
 }

@@ -23,6 +23,16 @@ test("ten thousand businesses spread to within ten percent", () => {
   }
 });
 
+test("the same business and number of shards give the same shard, in range, whatever was asked between", () => {
+  const first = ids.map((id, k) => hashShard(id, (k % 97) + 1));
+  for (const [k, id] of ids.entries()) {
+    const n = (k % 97) + 1;
+    hashShard(ids[ids.length - 1 - k]!, 13);
+    expect(hashShard(id, n)).toBe(first[k]!);
+    expect(first[k]! >= 1 && first[k]! <= n).toBeTrue();
+  }
+});
+
 test("a stored shard counts first, and a later number of shards moves nobody", () => {
   for (const n of [3, 5, 100]) expect(assign({ id: "b", whatsapp_shard: 3 }, n)).toEqual({ shard: 3, by: "stored" });
 });

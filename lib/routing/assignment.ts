@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-
 /** The parts of a business that its routing depends on. `whatsapp_shard` is the stored assignment, from 1; null before the first connect. */
 export type Assignable = { id: string; whatsapp_shard: number | null };
 
@@ -8,13 +6,17 @@ export type Assignment =
   /** The stored shard does not exist with this many shards: reported, never wrapped to another. */
   | { outOfRange: number };
 
+// One digest at a time is made and read before the next: a buffer for each would be most of what a lookup costs.
+const digest = new Uint8Array(16);
+const words = new DataView(digest.buffer);
+
 /** `md5(business id) mod N + 1` over the whole 128-bit digest, so that SQL and others can compute the same. */
 export function hashShard(businessId: string, numShards: number): number {
-  const digest = createHash("md5").update(businessId).digest();
+  Bun.MD5.hash(businessId, digest);
   let remainder = 0;
   for (let offset = 0; offset < 16; offset += 4) {
     // Exact below 2^53 for up to 2^21 shards.
-    remainder = (remainder * 2 ** 32 + digest.readUInt32BE(offset)) % numShards;
+    remainder = (remainder * 2 ** 32 + words.getUint32(offset)) % numShards;
   }
   return remainder + 1;
 }

@@ -13,6 +13,7 @@ export const problems: Record<ErrorCode, { status: ContentfulStatusCode; title: 
   forbidden: { status: 403, title: "This key may not do that" },
   not_found: { status: 404, title: "Not found" },
   conflict: { status: 409, title: "The request conflicts with the present state" },
+  precondition_failed: { status: 412, title: "It is not as the request expects" },
   too_large: { status: 413, title: "The request is too large" },
   unsupported_media_type: { status: 415, title: "The request's media type is not understood" },
   idempotency_mismatch: { status: 422, title: "The Idempotency-Key was used with another request" },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { messageContent, outboundContent } from "../messages/index.ts";
 
 /*
  * The internal API of a WhatsApp shard, as both ends parse it. Names and meaning:
@@ -66,16 +67,16 @@ export const sessionList = z.object({
 });
 export type SessionList = z.infer<typeof sessionList>;
 
-export const batchMessage = z.object({
-  /** Our row's id. */
-  id: z.uuid(),
-  /** Derived from the row's id, the same at every attempt. */
-  wa_message_id: z.string().min(1),
-  /** Digits in international form without "+", or a JID. */
-  to: z.string().min(1),
-  type: z.literal("text"),
-  text: z.string().min(1),
-});
+export const batchMessage = z
+  .object({
+    /** Our row's id. */
+    id: z.uuid(),
+    /** Derived from the row's id, the same at every attempt. */
+    wa_message_id: z.string().min(1),
+    /** Digits in international form without "+", or a JID. */
+    to: z.string().min(1),
+  })
+  .and(outboundContent);
 export type BatchMessage = z.infer<typeof batchMessage>;
 
 export const batchRequest = z.object({ messages: z.array(batchMessage).min(1).max(maxBatch) });
@@ -106,7 +107,10 @@ export const inboundData = z.looseObject({
   /** WhatsApp's time, Unix ms. */
   timestamp: z.int().min(0),
   type: z.string().min(1),
+  /** What it says in words. */
   text: z.string().nullish(),
+  /** All that it says; null for a plain text. What cannot be understood holds nothing up. */
+  content: messageContent.nullish().catch(null),
 });
 export type InboundData = z.infer<typeof inboundData>;
 

@@ -14,6 +14,9 @@ worker_counts = {
 
 log_level = "info"
 
+# Endpoints under development are on this machine.
+webhooks_allow_private = true
+
 # Tasks listen on 127.0.0.1 only (nomad/agent/client.hcl).
 host_network = "loopback"
 listen_host  = "127.0.0.1"

@@ -2,7 +2,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/api.nomad.hcl
 #
-# Secrets: app_password, redis_password, shard_token [, metrics_token] (Nomad variable nomad/jobs/api).
+# Secrets: app_password, data_keys, redis_password, shard_token [, metrics_token] (Nomad variable nomad/jobs/api).
 
 variable "api_count" {
   description = "Allocations of the API."
@@ -277,6 +277,7 @@ job "api" {
         data                 = <<-EOT
           {{- with nomadVar "nomad/jobs/api" }}
           SHARD_TOKEN={{ .shard_token }}
+          DATA_KEYS={{ .data_keys }}
           DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
           DATABASE_URL_READ=${var.read_address == "" ? "" : "postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}"}
           REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0

@@ -3,7 +3,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/workers.nomad.hcl
 #
-# Secrets: app_password, redis_password, shard_token [, metrics_token] (Nomad variable nomad/jobs/workers).
+# Secrets: app_password, data_keys, redis_password, shard_token [, metrics_token] (Nomad variable nomad/jobs/workers).
 
 variable "worker_counts" {
   description = "Allocations of each worker group."
@@ -109,6 +109,12 @@ variable "redis_scheme" {
     condition     = contains(["redis", "rediss"], var.redis_scheme)
     error_message = "The redis_scheme must be redis or rediss."
   }
+}
+
+variable "webhooks_allow_private" {
+  description = "Whether webhooks may go over http and into private networks. For development."
+  type        = bool
+  default     = false
 }
 
 variable "wa_shards_count" {
@@ -258,6 +264,7 @@ job "workers" {
           CONSUL_HTTP_ADDR   = var.consul_address
           WORKER_GROUP       = group.key
           BAILEYS_NUM_SHARDS = var.wa_shards_count
+          WEBHOOKS_ALLOW_PRIVATE = var.webhooks_allow_private
 
           BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
         }
@@ -270,6 +277,7 @@ job "workers" {
           data                 = <<-EOT
           {{- with nomadVar "nomad/jobs/workers" }}
           SHARD_TOKEN={{ .shard_token }}
+          DATA_KEYS={{ .data_keys }}
           DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
           DATABASE_URL_READ=${var.read_address == "" ? "" : "postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}"}
           REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0

@@ -66,6 +66,18 @@ agent_ensure() {
   printf '%s\n' $! >"$STATE_DIR/$name.pid"
   printf '%s\n' "$sum" >"$STATE_DIR/$name.sum"
   AGENTS_STARTED+=("$name")
+  # Until the program has taken the shell's place, its process does not look alive.
+  local deadline=$((SECONDS + 5))
+  until agent_alive "$name"; do
+    ((SECONDS < deadline)) || agent_fail "$name" 'did not start'
+    sleep 0.02
+  done
+}
+
+# agent_fail NAME WHAT — ends the script with the end of the agent's logs.
+agent_fail() {
+  tail -n 15 "$STATE_DIR/logs/$1.stderr" "$STATE_DIR/logs/$1.log" >&2 2>/dev/null || true
+  fail "$1 $2: see above and $STATE_DIR/logs."
 }
 
 # http_body PORT PATH — the body of a GET on loopback; needs nothing but bash.
@@ -90,8 +102,7 @@ agent_await() {
     fi
     sleep 0.1
   done
-  tail -n 15 "$STATE_DIR/logs/$1.stderr" "$STATE_DIR/logs/$1.log" >&2 2>/dev/null
-  fail "$1 does not answer on port $2: see above and $STATE_DIR/logs."
+  agent_fail "$1" "does not answer on port $2"
 }
 
 agents_await_node() {
@@ -101,8 +112,7 @@ agents_await_node() {
     [[ $(http_body "${PORT[nomad_http]}" /v1/nodes 2>/dev/null) == *'"Status":"ready"'* ]] && return
     sleep 0.2
   done
-  tail -n 15 "$STATE_DIR/logs/nomad-client.stderr" "$STATE_DIR/logs/nomad-client.log" >&2 2>/dev/null
-  fail "the Nomad client did not become ready within 60 s: see above and $STATE_DIR/logs."
+  agent_fail nomad-client 'did not become ready within 60 s'
 }
 
 # agent_stop NAME — SIGINT, then SIGKILL after 20 s.

@@ -17,47 +17,49 @@ processes_with() {
   printf '%s\n' "${files[@]}" | cut -d/ -f3
 }
 
-# Nomad's executors and log collectors of this stack. A task that lost its executor is an orphan.
-executor_pids() { processes_with '^(executor|logmon)$' "$(regex_quote "$STATE_DIR")/"; }
+# Nomad's executors and log collectors of this stack: what each has open tells whose it is.
+supervisor_pids() {
+  local pid
+  for pid in $(processes_with '(^|/)nomad$' '^(executor|logmon)$'); do
+    [[ $(find "/proc/$pid/fd" -lname "$STATE_DIR/*" -print -quit 2>/dev/null) ]] && printf '%s\n' "$pid"
+  done
+  return 0
+}
 
-regex_quote() { printf '%s' "$1" | sed 's/[][\\.^$*+?(){}|]/\\&/g'; }
+# Pids in the cgroups of the given allocations.
+pids_of() {
+  (($#)) || return 0
+  find /sys/fs/cgroup -path '*/nomad*' -name cgroup.procs 2>/dev/null | grep -F -f <(printf '%s\n' "$@") |
+    xargs -r cat 2>/dev/null | sort -u || true
+}
+
+# shellcheck disable=SC2046 # ids have no spaces
+task_pids() { pids_of $(allocation_ids); }
 
 # orphans_kill — ends tasks whose executor was killed: nothing supervises them any more, and Nomad cannot start
 # their allocation again while they live. To be called while the client is down.
 orphans_kill() {
-  local id pids executors
-  executors=$(for pid in $(executor_pids); do tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null; done)
+  local id pids executors lost=()
+  executors=$(for pid in $(supervisor_pids); do tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null; done)
   for id in $(allocation_ids); do
-    [[ $executors == *"/alloc/$id/"* ]] && continue
-    mapfile -t pids < <(allocation_pids "$id")
-    ((${#pids[@]})) || continue
-    say "ending ${#pids[@]} processes of allocation ${id:0:8}, which lost their executor"
-    kill -KILL "${pids[@]}" 2>/dev/null || true
+    [[ $executors == *"/alloc/$id/"* ]] || lost+=("$id")
   done
+  mapfile -t pids < <(pids_of "${lost[@]}")
+  ((${#pids[@]})) || return 0
+  say "ending ${#pids[@]} processes that lost their supervisor"
+  kill -KILL "${pids[@]}" 2>/dev/null || true
 }
 
-# leftovers_kill — ends the tasks that outlived their client. True if there were any.
+# leftovers_kill — ends whatever of this stack outlived its agents: supervisors and tasks. True if there was anything.
 leftovers_kill() {
-  local pids deadline=$((SECONDS + 20))
-  mapfile -t pids < <(executor_pids)
-  ((${#pids[@]})) || return 1
-  kill -KILL "${pids[@]}" 2>/dev/null || true
-  while ((SECONDS < deadline)); do
-    [[ -z $(executor_pids) && -z $(task_pids) ]] && return
-    mapfile -t pids < <(task_pids)
-    ((${#pids[@]})) && kill -KILL "${pids[@]}" 2>/dev/null
+  local pids deadline=$((SECONDS + 20)) found=''
+  while mapfile -t pids < <(supervisor_pids && task_pids) && ((${#pids[@]})); do
+    found=1
+    ((SECONDS < deadline)) || fail "processes of stack '$STACK' do not end: ${pids[*]}"
+    kill -KILL "${pids[@]}" 2>/dev/null || true
     sleep 0.2
   done
-  fail "processes of stack '$STACK' do not end: $(task_pids | tr '\n' ' ')"
-}
-
-# Pids in the cgroups of allocation $1.
-allocation_pids() { find /sys/fs/cgroup -path "*/$1.*/cgroup.procs" -exec cat {} + 2>/dev/null | sort -u; }
-
-# Pids in the cgroups of all allocations of this stack.
-task_pids() {
-  local id
-  for id in $(allocation_ids); do allocation_pids "$id"; done
+  [[ $found ]]
 }
 
 # leftovers_unmount — deepest first.

@@ -26,35 +26,23 @@ const pauseMs = 100;
  * What the send workers do: one batch of a business at a time, `connections` businesses at a time, taking turns; what
  * is undecided is handed over again, in order, until WhatsApp has decided on each message.
  */
-export async function deliver(shard: ShardProcess, outboxes: readonly Outbox[], connections: number, batchSize = maxBatch): Promise<Delivered> {
+export async function deliver(
+  shard: ShardProcess,
+  outboxes: readonly Outbox[],
+  connections: number,
+  batchSize = maxBatch,
+): Promise<Delivered> {
   const delivered: Delivered = { sent: 0, failed: [], batchMs: [] };
-  const waiting = outboxes.filter(({ messages }) => messages.length > 0).map(({ business, messages }) => ({ business, messages: [...messages] }));
-  let under = 0;
-  const over = Promise.withResolvers<void>();
-  if (waiting.length === 0) return delivered;
-
-  const next = (): void => {
-    while (under < connections) {
-      const outbox = waiting.shift();
-      if (outbox === undefined) break;
-      under += 1;
-      void oneBatch(shard, outbox, batchSize, delivered).then(
-        (pause) => {
-          const again = () => {
-            under -= 1;
-            if (outbox.messages.length > 0) waiting.push(outbox);
-            next();
-          };
-          if (pause) setTimeout(again, pauseMs);
-          else again();
-        },
-        (error: unknown) => over.reject(error),
-      );
+  const waiting = outboxes
+    .filter(({ messages }) => messages.length > 0)
+    .map(({ business, messages }) => ({ business, messages: [...messages] }));
+  const lanes = Array.from({ length: Math.min(connections, waiting.length) }, async () => {
+    for (let outbox = waiting.shift(); outbox !== undefined; outbox = waiting.shift()) {
+      if (await oneBatch(shard, outbox, batchSize, delivered)) await Bun.sleep(pauseMs);
+      if (outbox.messages.length > 0) waiting.push(outbox);
     }
-    if (under === 0 && waiting.length === 0) over.resolve();
-  };
-  next();
-  await over.promise;
+  });
+  await Promise.all(lanes);
   return delivered;
 }
 

@@ -13,7 +13,11 @@ export type JournalReader = {
 };
 
 /** What the journal's workers do: takes the entries of a stream, and lets the shard forget them once `take` has returned. */
-export function readJournal<S extends JournalStream>(shard: ShardProcess, stream: S, take: (entries: JournalEntry<S>[]) => void): JournalReader {
+export function readJournal<S extends JournalStream>(
+  shard: ShardProcess,
+  stream: S,
+  take: (entries: JournalEntry<S>[]) => void,
+): JournalReader {
   let stopping = false;
   const reader = { paused: false, stop: () => ((stopping = true), over) };
   const over = (async () => {
@@ -27,7 +31,11 @@ export function readJournal<S extends JournalStream>(shard: ShardProcess, stream
   return reader;
 }
 
-async function readPage<S extends JournalStream>(shard: ShardProcess, stream: S, take: (entries: JournalEntry<S>[]) => void): Promise<number> {
+async function readPage<S extends JournalStream>(
+  shard: ShardProcess,
+  stream: S,
+  take: (entries: JournalEntry<S>[]) => void,
+): Promise<number> {
   try {
     const page = await shard.client.readJournal(shard.location, stream);
     if (page.rejected.length > 0) throw new Error(`the journal holds entries that break their schema: ${JSON.stringify(page.rejected[0])}`);

@@ -59,14 +59,16 @@ export class ShardProcess {
     this.#launch();
   }
 
-  /** Resolves when it answers; `ms` since this call. */
+  /** Resolves when it answers. */
   async ready(): Promise<void> {
     await until(async () => (await fetch(`${this.location.url}/health`)).ok, { deadlineMs: 60_000, what: "the shard", everyMs: 10 });
   }
 
-  /** kill -9; the supervisor starts it again. */
-  kill(): void {
-    this.#child?.kill("SIGKILL");
+  /** kill -9; resolves when it is dead. The supervisor starts it again. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    child?.kill("SIGKILL");
+    await child?.exited;
   }
 
   /** Stops it for good, in order. */

@@ -38,7 +38,7 @@ describe("jobItems", () => {
   test("a job gets its own secrets and no other", () => {
     const { secrets } = completeSecrets({});
     const all = { ...secrets, ...given };
-    expect(Object.keys(jobItems("api", all, {})).toSorted()).toEqual(["app_password", "redis_password", "shard_token"]);
+    expect(Object.keys(jobItems("api", all, {})).toSorted()).toEqual(["app_password", "data_keys", "redis_password", "shard_token"]);
     expect(Object.values(jobItems("nginx", all, {}))).toEqual(["cert", "key"]);
   });
 

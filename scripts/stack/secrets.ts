@@ -22,6 +22,8 @@ const generators = {
   shard_token: () => token(32),
   /** A ring: the first key encrypts, all decrypt. */
   auth_keys: () => `k1:${randomBytes(32).toString("base64")}`,
+  /** A ring as well: seals what is secret in the database. */
+  data_keys: () => `k1:${randomBytes(32).toString("base64")}`,
   admin_key: () => `psk_${randomBytes(4).toString("hex")}_${token(32)}`,
   simulator_seed: () => randomBytes(32).toString("hex"),
 } satisfies Record<string, () => string>;
@@ -50,9 +52,19 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
     shard_token: "shard_token",
     wa_noise_root: "wa_noise_root",
   },
-  workers: { app_password: "postgres_app_password", redis_password: "redis_password", shard_token: "shard_token" },
+  workers: {
+    app_password: "postgres_app_password",
+    data_keys: "data_keys",
+    redis_password: "redis_password",
+    shard_token: "shard_token",
+  },
   calls: { app_password: "postgres_app_password", redis_password: "redis_password" },
-  api: { app_password: "postgres_app_password", redis_password: "redis_password", shard_token: "shard_token" },
+  api: {
+    app_password: "postgres_app_password",
+    data_keys: "data_keys",
+    redis_password: "redis_password",
+    shard_token: "shard_token",
+  },
   nginx: { tls_certificate: "tls_certificate", tls_key: "tls_key" },
 };
 

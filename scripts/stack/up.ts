@@ -11,7 +11,7 @@ import type { Job, Nomad } from "./nomad.ts";
 import { seconds } from "./progress.ts";
 import { distributeSecrets, ensureSecrets } from "./secrets.ts";
 import { plannedJob, submit } from "./submit.ts";
-import { ensureVolumes } from "./volumes.ts";
+import { dataVolumes, ensureVolumes, shardVolumes } from "./volumes.ts";
 import { JobFailure, waitForJobs } from "./wait.ts";
 
 // The second half of scripts/up: the agents run, and everything in them is made to be as the files say.
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   const admin = await prepareSecrets(nomad, environment);
   const jobs = new Map(await Promise.all(allJobs.map(async (id) => [id, await readJobFile(id, environment)] as const)));
   const shards = (await plannedJob(nomad, jobs.get("wa-shards")!)).TaskGroups[0]!.Count;
-  const made = await ensureVolumes(nomad, shards);
+  const made = await ensureVolumes(environment.nomadAddr, new Map([...dataVolumes, ...shardVolumes(shards)]));
   say(made.length > 0 ? `made ${made.join(", ")}` : "all there");
 
   const run = async (ids: readonly string[]) => {

@@ -17,6 +17,9 @@ export class JobFailure extends Error {
 const HOPELESS_RESTARTS = 8;
 const POLL_MS = 300;
 
+/** Where the cluster's agents are. */
+export type Agents = Pick<Environment, "nomadAddr" | "consulAddr">;
+
 export type WaitOptions = {
   /** "serving": everything runs and passes its checks. "settled": and no deployment is under way. */
   until: "serving" | "settled";
@@ -26,7 +29,7 @@ export type WaitOptions = {
 };
 
 /** Waits for the jobs with visible progress; throws JobFailure with a diagnosis for the first that fails or is late. */
-export async function waitForJobs(jobs: readonly string[], environment: Environment, options: WaitOptions): Promise<void> {
+export async function waitForJobs(jobs: readonly string[], environment: Agents, options: WaitOptions): Promise<void> {
   const nomad = createNomad(environment.nomadAddr);
   const consul = createCaller({ baseUrl: `http://${environment.consulAddr}` });
   const progress = createProgress();

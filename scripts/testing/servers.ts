@@ -7,6 +7,8 @@ import { until } from "../../lib/testing/until.ts";
 /** Real servers for the tests, on free ports, with their data in a temporary folder. */
 export type TestServers = {
   env: { TEST_REDIS_URL: string; TEST_DATABASE_URL: string; TEST_CONSUL_ADDR: string };
+  /** Port of Consul's DNS interface, UDP and TCP. */
+  consulDnsPort: number;
   stop(): Promise<void>;
 };
 
@@ -170,6 +172,7 @@ export async function startServers(options: ServerOptions = {}): Promise<TestSer
         TEST_DATABASE_URL: `postgres://test:${password}@127.0.0.1:${postgresPort}/postgres`,
         TEST_CONSUL_ADDR: `127.0.0.1:${consulPort}`,
       },
+      consulDnsPort: dns,
       stop,
     };
   } catch (error) {

@@ -3,13 +3,20 @@ import { bodyLimit } from "hono/body-limit";
 import { AppError } from "../../lib/core/errors.ts";
 import { check, operations, requestLog } from "../../lib/runtime/http.ts";
 import { fieldFaults, notFound, problemHandler } from "../../lib/runtime/problem.ts";
+import { audited } from "./audit.ts";
 import { authenticate } from "./auth/guards.ts";
 import type { Authenticated } from "./auth/guards.ts";
 import { createKeyRing } from "./auth/key_ring.ts";
+import type { KeyRing } from "./auth/key_ring.ts";
 import type { ApiDependencies } from "./dependencies.ts";
 import { publishDocument } from "./document.ts";
+import { shedsLoad } from "./load_shedding.ts";
+import { rateLimited } from "./rate_limits.ts";
+import { adminKeyRoutes } from "./routes/admin_keys.ts";
 import { adminRoutes } from "./routes/admin.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { businessRoutes } from "./routes/businesses.ts";
+import { consoleRoutes } from "./routes/console.ts";
 import { deadLetterRoutes } from "./routes/dead_letters.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { messageRoutes } from "./routes/messages.ts";
@@ -20,7 +27,10 @@ import type { WakeUps } from "./wake_ups.ts";
 /** The longest text, every character of it escaped, and room for the rest of the request. */
 export const maxBodyBytes = 512 * 1024;
 
-export type Api = { app: OpenAPIHono<Authenticated>; wakeUps: WakeUps };
+/** Two batches of the outbox and as many again that wait for something else: more would only wait. */
+const defaultMaxUnderWay = 512;
+
+export type Api = { app: OpenAPIHono<Authenticated>; wakeUps: WakeUps; keyRing: KeyRing };
 
 /** The whole API over its dependencies; it does not listen. */
 export function createApp(dependencies: ApiDependencies): Api {
@@ -42,7 +52,10 @@ export function createApp(dependencies: ApiDependencies): Api {
   publishDocument(app, publicUrl);
   app.use(
     "/v1/*",
-    authenticate(keyRing),
+    shedsLoad(dependencies.maxUnderWay ?? defaultMaxUnderWay, metrics),
+    authenticate(keyRing, new URL(publicUrl).origin),
+    rateLimited(dependencies.rateLimiter, logger, metrics),
+    audited(db, logger),
     bodyLimit({
       maxSize: maxBodyBytes,
       onError: () => {
@@ -56,5 +69,8 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", messageRoutes(dependencies, wakeUps));
   app.route("/v1", adminRoutes(dependencies));
   app.route("/v1", deadLetterRoutes(dependencies));
-  return { app, wakeUps };
+  app.route("/v1", adminKeyRoutes(dependencies, keyRing));
+  app.route("/v1", auditRoutes(dependencies));
+  app.route("/v1", consoleRoutes(dependencies, keyRing));
+  return { app, wakeUps, keyRing };
 }

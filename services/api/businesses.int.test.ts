@@ -76,8 +76,11 @@ test("a key is shown once, and listed without its secret", async () => {
   expect(listed.body.data[0]).toEqual({
     id: made.body.id,
     prefix: made.body.prefix,
+    name: null,
     scopes: ["messages:read"],
     created_at: made.body.created_at,
+    expires_at: null,
+    last_used_at: null,
   });
   const [row] = await api.database.owner`select * from api_keys where id = ${made.body.id}`;
   expect(JSON.stringify(row)).not.toContain(made.body.key);

@@ -11,6 +11,10 @@ export const apiEnv = z.object({
   /** Connections of one replica to the pooler; the sum over all replicas must fit it. */
   DATABASE_POOL_SIZE: zInt(1, 200).default(10),
   ...routingEnv,
+  /** Requests that one key may make in a minute. */
+  RATE_LIMIT_PER_MINUTE: zInt(1, 10_000_000).default(6_000),
+  /** Requests under way beyond which further ones are answered 503. */
+  MAX_REQUESTS_UNDER_WAY: zInt(8, 10_000).default(512),
   /** Bearer token of the shards' internal API. */
   SHARD_TOKEN: z.string().min(16),
   /** Where callers reach the API; goes into the OpenAPI document. */

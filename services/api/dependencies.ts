@@ -2,6 +2,7 @@ import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import type { Database } from "../../lib/db/index.ts";
 import type { DeadLetters, Producer, QueueDepth } from "../../lib/queues/index.ts";
+import type { RateLimiter } from "../../lib/redis/rate_limit.ts";
 import type { Router } from "../../lib/routing/index.ts";
 import type { ShardClient } from "../../lib/shard-client/index.ts";
 import type { KeyRingOptions } from "./auth/key_ring.ts";
@@ -20,4 +21,8 @@ export type ApiDependencies = {
   /** Where callers reach this API from outside. */
   publicUrl: string;
   keys?: KeyRingOptions;
+  /** Requests a key may make. */
+  rateLimiter: RateLimiter;
+  /** Requests under way beyond which further ones are refused. */
+  maxUnderWay?: number;
 };

@@ -21,6 +21,7 @@ const { app } = createApp({
   logger: createLogger("test", "error", { write: () => {} }),
   metrics: createMetrics("test"),
   publicUrl: "https://api.example.com",
+  rateLimiter: { limit: 1, windowMs: 1_000, take: async () => ({ granted: true, remaining: 0, resetMs: 0 }) },
 });
 
 type Operation = {

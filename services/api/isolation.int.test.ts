@@ -13,6 +13,7 @@ type Operation = { method: string; path: string; body: unknown };
 const bodies: Record<string, unknown> = {
   "patch /v1/businesses/{business_id}": { name: "taken over" },
   "post /v1/businesses/{business_id}/keys": { scopes: ["messages:read"] },
+  "post /v1/businesses/{business_id}/keys/{key_id}/rotate": { overlap_s: 0 },
   "post /v1/businesses/{business_id}/whatsapp/connect": { method: "qr" },
   "post /v1/businesses/{business_id}/messages": { to: "5511900000002", type: "text", text: "hello" },
 };

@@ -4,6 +4,7 @@ import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase } from "../../lib/db/index.ts";
 import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues/index.ts";
 import { createRedis } from "../../lib/redis/client.ts";
+import { createRateLimiter } from "../../lib/redis/rate_limit.ts";
 import { createRouter } from "../../lib/routing/index.ts";
 import { serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
@@ -35,7 +36,10 @@ await run(name, logger, async (life) => {
     onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
   });
 
-  const { app, wakeUps } = createApp({
+  const gate = createRedis(config.REDIS_URL, "gate");
+  life.onStop("rate limits", () => gate.disconnect());
+
+  const { app, wakeUps, keyRing } = createApp({
     db,
     router,
     shards: createShardClient({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
@@ -46,8 +50,16 @@ await run(name, logger, async (life) => {
     metrics,
     metricsToken: config.METRICS_TOKEN,
     publicUrl: config.PUBLIC_URL,
+    rateLimiter: createRateLimiter({ redis: gate, limit: config.RATE_LIMIT_PER_MINUTE, windowMs: 60_000 }),
+    maxUnderWay: config.MAX_REQUESTS_UNDER_WAY,
   });
   life.onStop("wake-ups", () => wakeUps.settled());
+  const noteUse = () => keyRing.noteUse().catch((error: unknown) => logger.warn({ error: messageOf(error) }, "use of keys was not noted"));
+  const noting = setInterval(noteUse, 60_000);
+  life.onStop("use of keys", () => {
+    clearInterval(noting);
+    return noteUse();
+  });
   const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life, maxBodyBytes: 2 * maxBodyBytes });
   if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port });
   logger.info({ port }, "listening");

@@ -4,6 +4,7 @@ import { sha256Hex } from "../../lib/core/secret.ts";
 import { createGroupCommit, forNobody, submitMessages } from "../../lib/db/index.ts";
 import type { BusinessScope, Database, Idempotency, NewMessage, Submission, Submit } from "../../lib/db/index.ts";
 import { noSuchBusiness } from "./auth/guards.ts";
+import { idempotencyMismatch } from "./idempotency.ts";
 import { askShard } from "./live_session.ts";
 import type { ShardAccess } from "./live_session.ts";
 
@@ -66,13 +67,7 @@ function settle(submission: Submission, answer: Accepted): { answer: Accepted; f
     case "replayed":
       return { answer: submission.response as Accepted, fresh: false };
     case "mismatched":
-      throw new AppError(
-        "idempotency_mismatch",
-        "This Idempotency-Key came with another request before; use a new key for a new request.",
-        {
-          faults: [{ field: "idempotency-key", message: "was used with another request" }],
-        },
-      );
+      throw idempotencyMismatch();
     case "unpaired":
       throw new AppError("conflict", "This business has no paired WhatsApp: POST …/whatsapp/connect and scan the QR, then send again.");
     case "unknown_business":

@@ -296,7 +296,7 @@ const forgedFrames: FrameRow[] = [
   ["a start of another call's stream", 1008, () => start(resumed, tokens.sign({ callSid: resumed, stream: 2, expiresAt: inAnHour() }))],
   ["a start that names two streams", 1008, () => ({ ...start(offered, valid()), streamSid: sid("MZ") })],
   ["binary", 1003, () => new Uint8Array(160)],
-  ["a message of 600 KiB", 1006, () => "x".repeat(600 * 1024)],
+  ["a message of 600 KiB", 1009, () => "x".repeat(600 * 1024)],
 ];
 
 test.each(forgedFrames)("%s closes the stream with %d and changes nothing", async (_, code, message) => {

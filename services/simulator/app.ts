@@ -6,9 +6,11 @@ import { bearer, operations, requestLog } from "../../lib/runtime/http.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
 import { faultSchema } from "./faults.ts";
+import { compose, writable } from "./messages/compose.ts";
 import { write } from "./messages/write.ts";
 import type { Phone } from "./phones/phone.ts";
 import type { Simulation } from "./simulation.ts";
+import { phoneJid } from "./wire/jid.ts";
 import { countedStats } from "./stats.ts";
 import { clearFaults, raise } from "./strike.ts";
 
@@ -22,7 +24,7 @@ const linkCode = z.strictObject({
     .transform((code) => code.replace(/-/g, "").toUpperCase())
     .pipe(z.string().length(8)),
 });
-const outgoing = z.strictObject({ to: phoneNumber, text: z.string().min(1).max(65_536), id: z.string().min(4).max(64).optional() });
+const outgoing = z.looseObject({ to: phoneNumber, id: z.string().min(4).max(64).optional() });
 
 async function jsonBody(c: Context): Promise<unknown> {
   try {
@@ -85,9 +87,10 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
   });
 
   app.post("/phones/:phone/messages", async (c) => {
-    const { to, text, id } = outgoing.parse(await jsonBody(c));
+    const { to, id, ...body } = outgoing.parse(await jsonBody(c));
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
-    return c.json(await write(simulation, from, phones.obtain(to), { conversation: text }, id), 201);
+    const content = compose(writable.parse(body), { from, chat: phoneJid(to) });
+    return c.json(await write(simulation, from, phones.obtain(to), content, id), 201);
   });
 
   app.get("/phones/:phone/messages", (c) => {

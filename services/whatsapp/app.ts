@@ -9,7 +9,6 @@ import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
 import { batchRequest, connectRequest, journalAck, journalStreams, maxJournalPage } from "../../lib/shard-client/schemas.ts";
 import type { BatchMessage, JournalStream, SendResult, SessionSummary, SessionView } from "../../lib/shard-client/schemas.ts";
-import { chatOf } from "./jid.ts";
 import type { Journal } from "./receiving/journal.ts";
 import type { Outcome } from "./sending/lane.ts";
 import type { Shard } from "./shard.ts";
@@ -60,12 +59,7 @@ export function createApp({ shard, journal, token, logger, metrics, metricsToken
   app.post("/sessions/:business_id/messages", async (c) => {
     const { business_id } = businessId.parse(c.req.param());
     const { messages } = await bodyOf(c.req.raw, batchRequest);
-    const outgoing = messages.map((message) => ({
-      waMessageId: message.wa_message_id,
-      chat: chatOf(message.to),
-      message: { extendedTextMessage: { text: message.text } },
-    }));
-    const outcomes = await shard.get(business_id).send(outgoing);
+    const outcomes = await shard.get(business_id).send(messages);
     return c.json({ results: messages.map((message, i) => resultOf(message, outcomes[i]!)) });
   });
 

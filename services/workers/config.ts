@@ -2,7 +2,7 @@ import { z } from "zod";
 import { isSupervised } from "../../lib/consul/register.ts";
 import { profiles } from "../../lib/queues/index.ts";
 import { routingEnv, shardOverrides } from "../../lib/routing/index.ts";
-import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zInt } from "../../lib/runtime/config.ts";
+import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zBool, zInt, zKeyRing } from "../../lib/runtime/config.ts";
 
 export const workersEnv = z.object({
   ...baseEnv,
@@ -14,6 +14,12 @@ export const workersEnv = z.object({
   WORKER_GROUP: z.enum(profiles),
   /** Bearer token of the shards' internal API. */
   SHARD_TOKEN: z.string().min(16),
+  /** Seals what is secret in the database; the same in every service that reads it. */
+  DATA_KEYS: zKeyRing,
+  /** For development: webhooks may be delivered over http and into private networks. */
+  WEBHOOKS_ALLOW_PRIVATE: zBool.default(false),
+  /** What an endpoint has for its answer. Below the time a job may take and the grace of a stop. */
+  WEBHOOK_TIMEOUT_MS: zInt(100, 30_000).default(10_000),
   /** Connections to the pooler; a job holds one for a statement at a time, so a few serve many jobs. */
   DATABASE_POOL_SIZE: zInt(1, 100).default(8),
   /** How long jobs under way may go on once the process was told to stop. Below the job file's kill_timeout. */

@@ -4,6 +4,9 @@ import type { Producer } from "../../lib/queues/index.ts";
 import type { Router } from "../../lib/routing/index.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { ShardClient } from "../../lib/shard-client/index.ts";
+import type { AddressPolicy } from "../../lib/webhooks/address_policy.ts";
+import type { WebhookSecrets } from "../../lib/webhooks/signature.ts";
+import type { HealthPolicy } from "./webhooks/health.ts";
 import type { WorkMetrics } from "./work_metrics.ts";
 
 /** What jobs work with. */
@@ -17,6 +20,13 @@ export type Deps = {
   logger: Logger;
   metrics: WorkMetrics;
   leaseTimes: LeaseTimes;
+  webhooks: {
+    policy: AddressPolicy;
+    secrets: WebhookSecrets;
+    /** What an endpoint has for its answer. */
+    timeoutMs: number;
+    health: HealthPolicy;
+  };
 };
 
 /** A lease lives for `ttlMs` and is renewed every `renewMs` while its holder works. */

@@ -1,8 +1,10 @@
 import type { Handlers } from "../../lib/queues/index.ts";
 import { sessionEvents } from "./default/session_events.ts";
 import type { Deps } from "./deps.ts";
+import { deliver } from "./high/deliver.ts";
 import { inbound } from "./high/inbound.ts";
 import { send } from "./high/send.ts";
+import { expireDeliveriesJob } from "./maintenance/expire_deliveries.ts";
 import { sweep } from "./maintenance/sweep.ts";
 import { receipts } from "./receipts/receipts.ts";
 
@@ -11,8 +13,10 @@ export function createHandlers(deps: Deps) {
   return {
     send: send(deps),
     inbound: inbound(deps),
+    deliver: deliver(deps),
     session_events: sessionEvents(deps),
     receipts: receipts(deps),
     sweep: sweep(deps),
+    expire_deliveries: expireDeliveriesJob(deps),
   } satisfies Required<Handlers>;
 }

@@ -11,10 +11,13 @@ import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { withoutRepeats } from "../../lib/runtime/repeats.ts";
 import { createShardClient } from "../../lib/shard-client/index.ts";
+import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
+import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { createApp } from "./app.ts";
 import { loadWorkersConfig } from "./config.ts";
 import { leaseTimes } from "./deps.ts";
 import { createHandlers } from "./jobs.ts";
+import { healthPolicy } from "./webhooks/health.ts";
 import { createWorkMetrics } from "./work_metrics.ts";
 
 const config = loadWorkersConfig();
@@ -54,6 +57,12 @@ await run(name, logger, async (life) => {
     logger,
     metrics: createWorkMetrics(metrics),
     leaseTimes,
+    webhooks: {
+      policy: createAddressPolicy({ allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE }),
+      secrets: createWebhookSecrets(config.DATA_KEYS),
+      timeoutMs: config.WEBHOOK_TIMEOUT_MS,
+      health: healthPolicy,
+    },
   });
   const jobMetrics = createJobMetrics(metrics, commands, served);
   const workers = served.map((queue) => createQueueWorker({ queue, redis: queueing, handlers, logger, metrics: jobMetrics }));

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { testConsulAddr, testRedisUrl } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
@@ -33,6 +34,7 @@ async function startWorker(group: string, env: Record<string, string> = {}): Pro
       REDIS_URL: testRedisUrl(),
       DATABASE_URL_POOLER: workers.database.appUrl,
       SHARD_TOKEN: shardToken,
+      DATA_KEYS: `test:${randomBytes(32).toString("base64")}`,
       BAILEYS_SHARD_1_URL: workers.shard.url,
       // As under Nomad, which registers the process; nothing needs to listen here.
       NOMAD_ALLOC_ID: "test",
@@ -122,7 +124,7 @@ test("a worker without its settings names every fault and exits 2", async () => 
   });
   const faults = await new Response(child.stderr).text();
   expect(await child.exited).toBe(2);
-  for (const name of ["WORKER_GROUP", "REDIS_URL", "DATABASE_URL_POOLER", "SHARD_TOKEN", "BAILEYS_SHARD_0_URL"])
+  for (const name of ["WORKER_GROUP", "REDIS_URL", "DATABASE_URL_POOLER", "SHARD_TOKEN", "DATA_KEYS", "BAILEYS_SHARD_0_URL"])
     expect(faults).toContain(name);
 });
 

@@ -5,6 +5,7 @@ export type WorkMetrics = {
   sent(status: "sent" | "failed" | "retry", count: number): void;
   journaled(stream: JournalStream, count: number): void;
   quarantined(stream: JournalStream): void;
+  delivered(status: "delivered" | "failed" | "dead", seconds: number): void;
   leaseLost(): void;
 };
 
@@ -12,11 +13,17 @@ export function createWorkMetrics(metrics: Metrics): WorkMetrics {
   const sends = metrics.counter("send_results_total", "Messages handed to shards, by what became of them.", ["status"]);
   const journal = metrics.counter("journal_entries_total", "Entries of shards' journals written to Postgres.", ["stream"]);
   const quarantine = metrics.counter("journal_quarantined_total", "Entries that could not be understood or written.", ["stream"]);
+  const deliveries = metrics.counter("webhook_attempts_total", "Deliveries tried, by what came of it.", ["status"]);
+  const answers = metrics.histogram("webhook_attempt_seconds", "Time an endpoint took to answer.");
   const lost = metrics.counter("leases_lost_total", "Leases that ran out while their holder worked.");
   return {
     sent: (status, count) => sends.inc({ status }, count),
     journaled: (stream, count) => journal.inc({ stream }, count),
     quarantined: (stream) => quarantine.inc({ stream }),
+    delivered: (status, seconds) => {
+      deliveries.inc({ status });
+      answers.observe(seconds);
+    },
     leaseLost: () => lost.inc(),
   };
 }

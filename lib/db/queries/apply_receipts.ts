@@ -1,6 +1,8 @@
 import { toJson } from "../json.ts";
-import type { Message } from "../schema/index.ts";
+import { sql } from "../literal.ts";
 import type { PlatformScope } from "../scope.ts";
+import { changeFromJson } from "./status_change.ts";
+import type { StatusChange } from "./status_change.ts";
 
 export type Receipt = {
   business_id: string;
@@ -11,11 +13,9 @@ export type Receipt = {
   error_message?: string | undefined;
 };
 
-export type ReceiptChange = Pick<Message, "id" | "business_id" | "chat" | "status">;
-
 export type ReceiptsApplied = {
   /** The messages that are not as they were. */
-  changed: ReceiptChange[];
+  changed: StatusChange[];
   /** Messages that are not in the database. */
   unknown: number;
 };
@@ -27,8 +27,8 @@ export type ReceiptsApplied = {
  */
 export async function applyReceipts(scope: PlatformScope, receipts: Receipt[]): Promise<ReceiptsApplied> {
   if (receipts.length === 0) return { changed: [], unknown: 0 };
-  const [applied] = await scope.run(
-    (sql) => sql<[ReceiptsApplied]>`
+  const [applied] = await scope.ask<[{ changed: Parameters<typeof changeFromJson>[0][]; unknown: number }]>(
+    sql`
       with receipt as (
         select business_id, wa_message_id,
                (array_agg(status order by message_status_rank(status) desc))[1] as status,
@@ -39,12 +39,12 @@ export async function applyReceipts(scope: PlatformScope, receipts: Receipt[]): 
                min(at) filter (where status = 'failed') as failed_at,
                (array_agg(error_code order by at) filter (where status = 'failed'))[1] as error_code,
                (array_agg(error_message order by at) filter (where status = 'failed'))[1] as error_message
-        from jsonb_to_recordset(${toJson(receipts)}::text::jsonb)
+        from jsonb_to_recordset(${toJson(receipts)}::jsonb)
           as r(business_id uuid, wa_message_id text, status text, at timestamptz(3), error_code text, error_message text)
         group by business_id, wa_message_id
       ), locked as (
         -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
-        select m.id, m.business_id, m.wa_message_id
+        select m.id, m.business_id, m.wa_message_id, m.status as before
         from messages m join receipt using (business_id, wa_message_id)
         where m.direction = 'outbound'
         order by m.id for update of m
@@ -67,10 +67,11 @@ export async function applyReceipts(scope: PlatformScope, receipts: Receipt[]): 
             or r.read_at < coalesce(m.read_at, 'infinity')
             or r.played_at < coalesce(m.played_at, 'infinity')
             or r.failed_at < coalesce(m.failed_at, 'infinity'))
-        returning m.id, m.business_id, m.chat, m.status
+        returning m.id, m.business_id, m.chat, locked.before, m.status, m.sent_at, m.delivered_at, m.read_at, m.played_at, m.failed_at,
+                  m.error_code, m.error_message
       )
       select (select count(*)::integer from receipt) - (select count(*)::integer from locked) as unknown,
              coalesce((select jsonb_agg(to_jsonb(changed)) from changed), '[]') as changed`,
   );
-  return applied;
+  return { changed: applied.changed.map(changeFromJson), unknown: applied.unknown };
 }

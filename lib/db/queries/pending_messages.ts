@@ -1,22 +1,32 @@
+import { sql } from "../literal.ts";
 import type { Message } from "../schema/index.ts";
 import type { BusinessScope } from "../scope.ts";
+import { changeFromJson } from "./status_change.ts";
+import type { StatusChange } from "./status_change.ts";
 
 export type PendingMessage = Pick<Message, "id" | "chat" | "type" | "text" | "wa_message_id" | "attempts">;
+
+export type Pending = {
+  messages: PendingMessage[];
+  /** What failed by this call, because its time was over. */
+  expired: StatusChange[];
+};
 
 /**
  * What is to be handed to the shard now, in order: the caller holds the lease of the business. A chat whose
  * earlier message waits for its next attempt waits with it, so that nothing is overtaken. What has expired
  * fails here and is not given out.
  */
-export function pendingMessages(scope: BusinessScope, { limit }: { limit: number }): Promise<PendingMessage[]> {
-  return scope.run(
-    (sql) => sql<PendingMessage[]>`
-      with expired as (
-        update messages
-        set status = 'failed', failed_at = now(), next_attempt_at = null,
-            error_code = 'expired', error_message = 'It expired before it could be sent.'
-        where business_id = ${scope.businessId} and status = 'queued' and expires_at <= now()
-      )
+export async function pendingMessages(scope: BusinessScope, { limit }: { limit: number }): Promise<Pending> {
+  const [row] = await scope.ask<[{ messages: PendingMessage[]; expired: Parameters<typeof changeFromJson>[0][] }]>(sql`
+    with expired as (
+      update messages
+      set status = 'failed', failed_at = now(), next_attempt_at = null,
+          error_code = 'expired', error_message = 'It expired before it could be sent.'
+      where business_id = ${scope.businessId} and status = 'queued' and expires_at <= now()
+      returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at, failed_at,
+                error_code, error_message
+    ), pending as (
       select m.id, m.chat, m.type, m.text, m.wa_message_id, m.attempts
       from messages m
       where m.business_id = ${scope.businessId} and m.status = 'queued' and m.next_attempt_at <= now()
@@ -28,6 +38,9 @@ export function pendingMessages(scope: BusinessScope, { limit }: { limit: number
             and (earlier.expires_at is null or earlier.expires_at > now())
         )
       order by m.id
-      limit ${limit}`,
-  );
+      limit ${limit}
+    )
+    select coalesce((select jsonb_agg(to_jsonb(p) order by p.id) from pending p), '[]') as messages,
+           coalesce((select jsonb_agg(to_jsonb(e) order by e.id) from expired e), '[]') as expired`);
+  return { messages: row.messages, expired: row.expired.map(changeFromJson) };
 }

@@ -1,5 +1,7 @@
 import { toJson } from "../json.ts";
+import { sql } from "../literal.ts";
 import type { BusinessScope } from "../scope.ts";
+import type { StatusChange } from "./status_change.ts";
 
 /** What became of one message that was handed to the shard. */
 export type SendOutcome =
@@ -8,17 +10,17 @@ export type SendOutcome =
   /** It stays in the outbox until `next_attempt_at`. */
   | { id: string; status: "retry"; next_attempt_at: Date; error_code: string; error_message: string };
 
-/** Records the results of a batch, in one statement. Returns how many rows it found. A tick that came first is kept. */
-export async function recordSendResults(scope: BusinessScope, outcomes: SendOutcome[]): Promise<number> {
-  if (outcomes.length === 0) return 0;
-  const updated = await scope.run(
-    (sql) => sql`
+/** Records the results of a batch, in one statement; returns the rows it found. A tick that came first is kept. */
+export async function recordSendResults(scope: BusinessScope, outcomes: SendOutcome[]): Promise<StatusChange[]> {
+  if (outcomes.length === 0) return [];
+  return scope.ask<StatusChange[]>(
+    sql`
       with result as (
-        select * from jsonb_to_recordset(${toJson(outcomes)}::text::jsonb)
+        select * from jsonb_to_recordset(${toJson(outcomes)}::jsonb)
           as r(id uuid, status text, at timestamptz, next_attempt_at timestamptz, error_code text, error_message text)
       ), locked as (
         -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
-        select m.id from messages m join result using (id) where m.business_id = ${scope.businessId} order by m.id for update of m
+        select m.id, m.status as before from messages m join result using (id) where m.business_id = ${scope.businessId} order by m.id for update of m
       )
       update messages m
       set status = case
@@ -32,7 +34,8 @@ export async function recordSendResults(scope: BusinessScope, outcomes: SendOutc
           error_code = coalesce(r.error_code, m.error_code),
           error_message = coalesce(r.error_message, m.error_message)
       from result r join locked using (id)
-      where m.id = r.id`,
+      where m.id = r.id
+      returning m.id, m.business_id, m.chat, locked.before, m.status, m.sent_at, m.delivered_at, m.read_at, m.played_at, m.failed_at,
+                m.error_code, m.error_message`,
   );
-  return updated.count;
 }

@@ -12,5 +12,7 @@ export { idempotencyKeys } from "./idempotency_keys.ts";
 export type { IdempotencyKey } from "./idempotency_keys.ts";
 export { messageDirections, messages, messageStatuses } from "./messages.ts";
 export type { Message, MessageDirection, MessageStatus } from "./messages.ts";
+export { deliveryStatuses, webhookDeliveries, webhooks, webhookStatuses } from "./webhooks.ts";
+export type { DeliveryStatus, Webhook, WebhookDelivery, WebhookStatus } from "./webhooks.ts";
 export { whatsappSessions } from "./whatsapp_sessions.ts";
 export type { WhatsappSession } from "./whatsapp_sessions.ts";

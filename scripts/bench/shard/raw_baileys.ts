@@ -25,6 +25,8 @@ const logger = pino({ level: "silent" });
 type Login = { business: Business; auth: { creds: ReturnType<typeof initAuthCreds>; keys: SignalKeyStore }; socket: WASocket };
 let logins: Login[] = [];
 let acknowledged = 0;
+/** Called at each acknowledgement. */
+let onAcknowledged = () => {};
 
 /** As fast as a store can be: the values themselves, by name. */
 function memoryKeys(): SignalKeyStore {
@@ -63,7 +65,10 @@ async function open(business: Business, auth: Login["auth"]): Promise<WASocket> 
     enableRecentMessageCache: false,
   });
   socket.ev.on("creds.update", (update) => void Object.assign(auth.creds, update));
-  socket.ws.on("CB:ack,class:message", () => void (acknowledged += 1));
+  socket.ws.on("CB:ack,class:message", () => {
+    acknowledged += 1;
+    onAcknowledged();
+  });
   socket.ev.on("connection.update", ({ connection, qr, lastDisconnect }) => {
     if (qr !== undefined) simulator.scan(business.phone, qr).catch(reject);
     if (connection === "open") resolve(socket);
@@ -86,19 +91,25 @@ async function pair(businesses: Business[]): Promise<void> {
 async function reopen(): Promise<void> {
   for (const { socket } of logins) await socket.end(undefined);
   const began = performance.now();
-  logins = await Promise.all(logins.map(async ({ business, auth }) => {
-    // What a restart would read from a disk.
-    auth.creds = JSON.parse(JSON.stringify(auth.creds, BufferJSON.replacer), BufferJSON.reviver) as typeof auth.creds;
-    return { business, auth, socket: await open(business, auth) };
-  }));
+  logins = await Promise.all(
+    logins.map(async ({ business, auth }) => {
+      // What a restart would read from a disk.
+      auth.creds = JSON.parse(JSON.stringify(auth.creds, BufferJSON.replacer), BufferJSON.reviver) as typeof auth.creds;
+      return { business, auth, socket: await open(business, auth) };
+    }),
+  );
   reopenMs = performance.now() - began;
 }
 let reopenMs = 0;
 
 /** Every login sends `each` texts, to its contacts in turn; over when WhatsApp's server has acknowledged the last. */
 async function send(label: string, each: number): Promise<void> {
-  acknowledged = 0;
   const expected = logins.length * each;
+  const all = Promise.withResolvers<void>();
+  acknowledged = 0;
+  onAcknowledged = () => {
+    if (acknowledged === expected) all.resolve();
+  };
   await Promise.all(
     logins.map(async ({ business: { contacts, phone }, socket }) => {
       for (let i = 0; i < each; i++) {
@@ -108,7 +119,7 @@ async function send(label: string, each: number): Promise<void> {
       }
     }),
   );
-  while (acknowledged < expected) await Bun.sleep(1);
+  await all.promise;
 }
 
 async function obey(command: RawCommand): Promise<RawAnswer> {

@@ -1,4 +1,5 @@
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
+import { getCookie } from "hono/cookie";
 import { createMiddleware } from "hono/factory";
 import { z } from "zod";
 import { AppError } from "../../../lib/core/errors.ts";
@@ -8,22 +9,55 @@ import type { KeyRing } from "./key_ring.ts";
 import { mayUse } from "./principal.ts";
 import type { Principal, Scope } from "./principal.ts";
 
-export type Authenticated = { Variables: { requestId: string; principal: Principal } };
+export type Authenticated = {
+  Variables: {
+    requestId: string;
+    principal: Principal;
+    /** What the caller proved itself with: known to the caller and, whole, to nobody else. */
+    credential: string;
+  };
+};
 /** Behind `businessAccess`: the one door to a tenant's rows. */
 export type UnderBusiness = { Variables: Authenticated["Variables"] & { business: BusinessScope } };
+
+/** The console's cookie. The prefix makes browsers refuse it unless it is Secure, for this host alone and for every path. */
+export const sessionCookie = "__Host-prosaas";
 
 export function noSuchBusiness(): AppError {
   return new AppError("not_found", "There is no such business.");
 }
 
-/** Asks for a key that is known. */
-export function authenticate(keyRing: KeyRing): MiddlewareHandler<Authenticated> {
+const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/**
+ * A browser sends the cookie along with whatever page asks. SameSite=Strict keeps other sites' requests without it;
+ * this keeps out what is left, a page of the same site but another origin, and browsers that know no SameSite.
+ */
+export function refuseForeignOrigin(c: Context, origin: string): void {
+  if (safeMethods.has(c.req.method) || c.req.header("origin") === origin) return;
+  throw new AppError("forbidden", "A request with the console's cookie must come from a page of the console itself.");
+}
+
+/** Asks for a key that is known, or for the cookie of somebody who signed in to the console at `origin` with one. */
+export function authenticate(keyRing: KeyRing, origin: string): MiddlewareHandler<Authenticated> {
   return createMiddleware<Authenticated>(async (c, next) => {
-    const key = /^Bearer (\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
-    if (key === undefined) throw new AppError("unauthorized", "Send an API key as `Authorization: Bearer <key>`.");
-    const principal = await keyRing.identify(key);
-    if (!principal) throw new AppError("unauthorized", "This API key is not known or was revoked; make a new one.");
+    const authorization = c.req.header("authorization");
+    const key = /^Bearer (\S+)$/i.exec(authorization ?? "")?.[1];
+    const token = authorization === undefined ? getCookie(c, sessionCookie) : undefined;
+    const credential = key ?? token;
+    if (credential === undefined) throw new AppError("unauthorized", "Send an API key as `Authorization: Bearer <key>`.");
+    const principal = await (key === undefined ? keyRing.identifySession(credential) : keyRing.identify(credential));
+    if (!principal) {
+      throw new AppError(
+        "unauthorized",
+        key === undefined
+          ? "The console's session is over; sign in again."
+          : "This API key is not known, has expired or was revoked; make a new one.",
+      );
+    }
+    if (key === undefined) refuseForeignOrigin(c, origin);
     c.set("principal", principal);
+    c.set("credential", credential);
     await next();
   });
 }

@@ -28,10 +28,11 @@ const ring = (options: Parameters<typeof createKeyRing>[1] = {}) => {
 };
 
 test("a key tells whose it is and what it may do", async () => {
-  const { key, id } = await newKey();
+  const { key, prefix, id } = await newKey();
   expect(await ring().identify(key)).toEqual({
     kind: "business",
     keyId: id,
+    prefix,
     businessId: scope.businessId,
     scopes: new Set(["messages:read"]),
   });

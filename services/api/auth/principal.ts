@@ -12,9 +12,10 @@ export const scopes = [
 export type Scope = (typeof scopes)[number];
 
 /** Who is asking. */
-export type Principal =
-  | { kind: "admin"; keyId: string }
-  | { kind: "business"; keyId: string; businessId: string; scopes: ReadonlySet<string> };
+export type Principal = { keyId: string; prefix: string } & (
+  | { kind: "admin" }
+  | { kind: "business"; businessId: string; scopes: ReadonlySet<string> }
+);
 
 export function mayUse(principal: Principal, scope: Scope): boolean {
   return principal.kind === "admin" || principal.scopes.has(scope);

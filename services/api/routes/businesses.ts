@@ -1,10 +1,15 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { deleteBusiness, forPlatform, getBusiness, insertBusiness, listBusinesses, updateBusiness } from "../../../lib/db/index.ts";
+import type { Business } from "../../../lib/db/index.ts";
 import { adminOnly, businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { KeyRing } from "../auth/key_ring.ts";
 import type { ApiDependencies } from "../dependencies.ts";
+import { demandMatch, etagOf } from "../etag.ts";
+import { answerOnce } from "../idempotency.ts";
+import { etagHeader, ifMatchHeaders } from "../schemas/etag.ts";
+import { idempotencyHeaders } from "../schemas/idempotency.ts";
 import { businessChanges, businessSchema, businessView, newBusiness } from "../schemas/business.ts";
 import { pageOf, pageQuery, pageThrough } from "../schemas/page.ts";
 import { bodyProblems, problemResponses } from "../schemas/problem.ts";
@@ -23,12 +28,19 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       tags,
       summary: "Create a business",
       middleware: [adminOnly] as const,
-      request: { body: { required: true, content: { "application/json": { schema: newBusiness } } } },
-      responses: { 201: { description: "Created", content: json }, ...problemResponses(...bodyProblems) },
+      request: { headers: idempotencyHeaders, body: { required: true, content: { "application/json": { schema: newBusiness } } } },
+      responses: {
+        201: { description: "Created", content: json, headers: etagHeader },
+        ...problemResponses(...bodyProblems, "idempotency_mismatch"),
+      },
     }),
     async (c) => {
-      const business = await insertBusiness(forPlatform(db), { id: uuidv7(), ...c.req.valid("json") });
-      return c.json(businessView(business), 201);
+      const body = c.req.valid("json");
+      const key = c.req.valid("header")["idempotency-key"];
+      const view = await answerOnce(c, forPlatform(db), { key, body }, async (scope) =>
+        businessView(await insertBusiness(scope, { id: uuidv7(), ...body })),
+      );
+      return c.json(view, 201, { etag: etagOf(view) });
     },
   );
 
@@ -59,12 +71,13 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       summary: "Get a business",
       middleware: [businessAccess(db, "business:read")] as const,
       request: { params: businessParams },
-      responses: { 200: { description: "The business", content: json }, ...problemResponses("forbidden") },
+      responses: { 200: { description: "The business", content: json, headers: etagHeader }, ...problemResponses("forbidden") },
     }),
     async (c) => {
       const business = await getBusiness(c.var.business);
       if (!business) throw noSuchBusiness();
-      return c.json(businessView(business), 200);
+      const view = businessView(business);
+      return c.json(view, 200, { etag: etagOf(view) });
     },
   );
 
@@ -77,17 +90,21 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       middleware: [businessAccess(db, "business:write")] as const,
       request: {
         params: businessParams,
+        headers: ifMatchHeaders,
         body: { required: true, content: { "application/json": { schema: businessChanges } } },
       },
       responses: {
-        200: { description: "The business as it is now", content: json },
-        ...problemResponses(...bodyProblems, "forbidden"),
+        200: { description: "The business as it is now", content: json, headers: etagHeader },
+        ...problemResponses(...bodyProblems, "forbidden", "precondition_failed"),
       },
     }),
     async (c) => {
-      const business = await updateBusiness(c.var.business, c.req.valid("json"));
+      const ifMatch = c.req.valid("header")["if-match"];
+      const check = (present: Business) => demandMatch(ifMatch, businessView(present));
+      const business = await updateBusiness(c.var.business, c.req.valid("json"), check);
       if (!business) throw noSuchBusiness();
-      return c.json(businessView(business), 200);
+      const view = businessView(business);
+      return c.json(view, 200, { etag: etagOf(view) });
     },
   );
 

@@ -1,19 +1,29 @@
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { AppError } from "../../../lib/core/errors.ts";
-import { uuidv7 } from "../../../lib/core/ids.ts";
-import { generateKey } from "../../../lib/db/api_key.ts";
-import { getBusiness, insertKey, listKeys, revokeKey } from "../../../lib/db/index.ts";
+import { atomically, getBusiness, listKeys, revokeKey } from "../../../lib/db/index.ts";
 import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { KeyRing } from "../auth/key_ring.ts";
 import { mayUse } from "../auth/principal.ts";
+import type { Principal, Scope } from "../auth/principal.ts";
 import type { ApiDependencies } from "../dependencies.ts";
-import { createdKey, keySchema, keyView, newKey } from "../schemas/key.ts";
-import { pageOf, pageQuery, pageThrough } from "../schemas/page.ts";
+import { answerOnce } from "../idempotency.ts";
+import { issueKey, noSuchKey, replaceKey } from "../issue_key.ts";
+import { idempotencyHeaders } from "../schemas/idempotency.ts";
+import { createdKey, keyQuery, keySchema, keyView, newKey, rotation } from "../schemas/key.ts";
+import { pageOf, pageThrough } from "../schemas/page.ts";
 import { bodyProblems, problemResponses } from "../schemas/problem.ts";
 import { businessParams, keyParams, knownForm } from "./params.ts";
 
 const tags = ["Keys"];
+const created = { "application/json": { schema: createdKey } };
+/** The answer bears a key: no cache may keep it. */
+const noStore = { "cache-control": "no-store" };
+
+function refuseBeyond(principal: Principal, scopes: readonly string[]): void {
+  const beyond = scopes.filter((scope) => !mayUse(principal, scope as Scope));
+  if (beyond.length > 0) throw new AppError("forbidden", `This key lacks ${beyond.join(", ")} and so cannot give it to another.`);
+}
 
 export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
@@ -26,22 +36,22 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       summary: "Make a key for a business",
       description: "The key is in this answer and nowhere else. A key can give away only scopes that it has.",
       middleware: [businessAccess(db, "keys:write")] as const,
-      request: { params: businessParams, body: { required: true, content: { "application/json": { schema: newKey } } } },
+      request: {
+        params: businessParams,
+        headers: idempotencyHeaders,
+        body: { required: true, content: { "application/json": { schema: newKey } } },
+      },
       responses: {
-        201: { description: "The new key", content: { "application/json": { schema: createdKey } } },
-        ...problemResponses(...bodyProblems, "forbidden"),
+        201: { description: "The new key", content: created },
+        ...problemResponses(...bodyProblems, "forbidden", "idempotency_mismatch"),
       },
     }),
     async (c) => {
-      const { scopes } = c.req.valid("json");
-      const beyond = scopes.filter((scope) => !mayUse(c.var.principal, scope));
-      if (beyond.length > 0) {
-        throw new AppError("forbidden", `This key lacks ${beyond.join(", ")} and so cannot give it to another.`);
-      }
-      const { key, prefix, hash } = generateKey();
-      const stored = await insertKey(c.var.business, { id: uuidv7(), prefix, hash, scopes });
-      if (!stored) throw noSuchBusiness();
-      return c.json({ ...keyView(stored), key }, 201, { "cache-control": "no-store" });
+      const body = c.req.valid("json");
+      refuseBeyond(c.var.principal, body.scopes);
+      const key = c.req.valid("header")["idempotency-key"];
+      const issued = await answerOnce(c, c.var.business, { key, body, secret: true }, (scope) => issueKey(scope, body));
+      return c.json(issued, 201, noStore);
     },
   );
 
@@ -52,16 +62,50 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       tags,
       summary: "List the keys of a business, newest first",
       middleware: [businessAccess(db, "keys:read")] as const,
-      request: { params: businessParams, query: z.object(pageQuery) },
+      request: { params: businessParams, query: keyQuery },
       responses: {
         200: { description: "A page", content: { "application/json": { schema: pageOf(keySchema) } } },
         ...problemResponses("invalid_request", "forbidden"),
       },
     }),
     async (c) => {
-      const page = await pageThrough(c.req.valid("query"), (range) => listKeys(c.var.business, range), keyView);
+      const { prefix, ...range } = c.req.valid("query");
+      const page = await pageThrough(range, (part) => listKeys(c.var.business, { prefix, ...part }), keyView);
       if (page.data.length === 0 && !(await getBusiness(c.var.business))) throw noSuchBusiness();
       return c.json(page, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/businesses/{business_id}/keys/{key_id}/rotate",
+      tags,
+      summary: "Put a new key in the place of one",
+      description: "The new one has the same name and scopes. The old one works on for the overlap, so that programs can change over.",
+      middleware: [businessAccess(db, "keys:write")] as const,
+      request: {
+        params: keyParams,
+        headers: idempotencyHeaders,
+        body: { required: true, content: { "application/json": { schema: rotation } } },
+      },
+      responses: {
+        201: { description: "The new key", content: created },
+        ...problemResponses(...bodyProblems, "forbidden", "idempotency_mismatch"),
+      },
+    }),
+    async (c) => {
+      const { principal, business } = c.var;
+      const body = c.req.valid("json");
+      const key = c.req.valid("header")["idempotency-key"];
+      const issued = await answerOnce(c, business, { key, body, secret: true }, (scope) =>
+        // Together, so that a rotation that may not be is none.
+        atomically(scope, (inner) =>
+          replaceKey(inner, c.req.valid("param").key_id, body.overlap_s, (scopes) => refuseBeyond(principal, scopes)),
+        ),
+      );
+      keyRing.forget(business.businessId);
+      return c.json(issued, 201, noStore);
     },
   );
 
@@ -79,7 +123,7 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
     async (c) => {
       const id = knownForm(c.req.valid("param").key_id);
       const revoked = id !== undefined && (await revokeKey(c.var.business, id));
-      if (!revoked) throw new AppError("not_found", "There is no such key.");
+      if (!revoked) throw noSuchKey();
       keyRing.forget(c.var.business.businessId);
       return c.body(null, 204);
     },

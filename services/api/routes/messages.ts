@@ -4,7 +4,8 @@ import { getBusiness, getMessage, listMessages } from "../../../lib/db/index.ts"
 import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
-import { acceptedMessage, idempotencyHeaders, messageQuery, messageSchema, messageView, newMessage } from "../schemas/message.ts";
+import { idempotencyHeaders } from "../schemas/idempotency.ts";
+import { acceptedMessage, messageQuery, messageSchema, messageView, newMessage } from "../schemas/message.ts";
 import { pageOf, pageThrough } from "../schemas/page.ts";
 import { bodyProblems, problemResponses } from "../schemas/problem.ts";
 import { createOutbox, submit } from "../submit.ts";

@@ -64,6 +64,7 @@ export async function createHarness(changes: Partial<ApiDependencies> = {}): Pro
     metrics: createMetrics("test"),
     publicUrl: "https://api.example.com",
     keys: { ttlMs: 0 },
+    rateLimiter: { limit: 1_000, windowMs: 60_000, take: async () => ({ granted: true, remaining: 999, resetMs: 60_000 }) },
     ...changes,
   });
 

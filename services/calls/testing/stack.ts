@@ -22,6 +22,8 @@ import { callsEnv } from "../config.ts";
 import { startCalls } from "../service.ts";
 import type { CallsService } from "../service.ts";
 import { createCallStore } from "../state/store.ts";
+import { startProcess } from "./process.ts";
+import type { ProcessOptions, ServiceProcess } from "./process.ts";
 
 export const authToken = "the-account-token-of-the-tests";
 export const callsToken = "the-token-of-the-internal-api";
@@ -32,6 +34,8 @@ export type StackOptions = {
   replicas?: number;
   env?: Record<string, string>;
   transferTo?: string;
+  /** An agent that is there already. */
+  agentUrl?: string;
   /** A Redis of the test's own, which it may stop. */
   redisUrl?: string;
 };
@@ -40,7 +44,7 @@ export type StackOptions = {
 export const someNumber = () => `+1555${String(randomBytes(4).readUInt32BE() % 10_000_000).padStart(7, "0")}`;
 
 /** Replicas of the service behind one door, with a database, an agent and a carrier that calls. */
-export async function startStack({ replicas: count = 1, env = {}, transferTo, redisUrl = testRedisUrl() }: StackOptions = {}) {
+export async function startStack({ replicas: count = 1, env = {}, transferTo, agentUrl, redisUrl = testRedisUrl() }: StackOptions = {}) {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger("test", "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
   const redis = createRedis(redisUrl, "command");
@@ -79,7 +83,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, re
     TWILIO_AUTH_TOKEN: authToken,
     TWILIO_ACCOUNT_SID: carrier.accountSid,
     TWILIO_API_URL: carrierUrl,
-    CALL_AGENT_URL: agent.url,
+    CALL_AGENT_URL: agentUrl ?? agent.url,
     CALLS_TOKEN: callsToken,
     CALL_RECOVERY_MS: "0",
     STOP_GRACE_MS: "0",
@@ -94,9 +98,11 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, re
     const { port, url } = service.served;
     const replica = { ...service, life, port, url };
     replicas.push(replica);
-    door.lead(replicas.map((each) => each.port));
+    leadToAll();
     return replica;
   };
+  const processes: ServiceProcess[] = [];
+  const leadToAll = () => door.lead([...replicas, ...processes].map((each) => each.port));
   for (let i = 0; i < count; i++) await addReplica();
 
   return {
@@ -126,15 +132,37 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, re
       if (!reachable) databaseDoor.drop();
     },
     setLimit: (limit: number) => kvPut(consul, callLimitKey, String(limit)),
+    processes,
+    /** A replica in a process of its own. */
+    addProcess: async (
+      more: Record<string, string> = {},
+      how: Pick<ProcessOptions, "preload" | "under"> = {},
+    ): Promise<ServiceProcess> => {
+      const replica = await startProcess({ main: "services/calls/main.ts", env: { ...environment, PORT: "0", ...more }, ...how });
+      processes.push(replica);
+      leadToAll();
+      return replica;
+    },
+    /** Sends a signal to a replica's process. Told to stop, it is led past from the first moment; killed, once the door has noticed. */
+    endProcess: async (replica: ServiceProcess, signal: "SIGTERM" | "SIGKILL"): Promise<number> => {
+      processes.splice(processes.indexOf(replica), 1);
+      if (signal === "SIGTERM") leadToAll();
+      replica.kill(signal);
+      const code = await replica.exited;
+      leadToAll();
+      return code;
+    },
     /** Stops a replica as SIGTERM does; the door leads past it from the first moment, as Consul does. */
     stopReplica: async (replica: Replica) => {
       replicas.splice(replicas.indexOf(replica), 1);
-      door.lead(replicas.map((each) => each.port));
+      leadToAll();
       return replica.life.stop();
     },
     close: async () => {
       await carrier.stop();
       await Promise.all(replicas.map((replica) => replica.life.stop()));
+      for (const replica of processes) replica.kill("SIGTERM");
+      await Promise.all(processes.map((replica) => replica.exited));
       await backstage.stop();
       await carrierServer.stop(true);
       await door.close();

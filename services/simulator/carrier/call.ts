@@ -82,7 +82,12 @@ export class SimulatedCall {
     this.options = options;
     this.#digits = [...options.digits];
     this.#status = options.direction === "inbound" ? "ringing" : "queued";
-    this.#statuses = new StatusReports({ webhooks: exchange.webhooks, faults: exchange.faults, url: options.webhooks.statusUrl, to: options.to });
+    this.#statuses = new StatusReports({
+      webhooks: exchange.webhooks,
+      faults: exchange.faults,
+      url: options.webhooks.statusUrl,
+      to: options.to,
+    });
     void this.#run();
   }
 
@@ -252,7 +257,10 @@ export class SimulatedCall {
     if (attributes["recordingStatusCallback"]) this.#exchange.recordings.announce(this, recording, attributes["recordingStatusCallback"]);
     const { url, seconds } = recording;
     const action = attributes["action"] ?? this.options.webhooks.voiceUrl;
-    return { go: "ask", ask: { url: action, extra: { RecordingUrl: url, RecordingDuration: String(seconds), RecordingSid: recording.sid } } };
+    return {
+      go: "ask",
+      ask: { url: action, extra: { RecordingUrl: url, RecordingDuration: String(seconds), RecordingSid: recording.sid } },
+    };
   }
 
   #start(children: Instruction[]): void {
@@ -265,7 +273,9 @@ export class SimulatedCall {
   async #connect({ attributes, children }: Instruction): Promise<Next> {
     const noun = children.find((child) => child.name === "Stream");
     if (noun === undefined) throw new Error("this carrier connects to streams only");
-    const parameters = noun.children.filter((child) => child.name === "Parameter").map(({ attributes: a }) => [a["name"] ?? "", a["value"] ?? ""]);
+    const parameters = noun.children
+      .filter((child) => child.name === "Parameter")
+      .map(({ attributes: a }) => [a["name"] ?? "", a["value"] ?? ""]);
     const stream = new MediaStream({
       url: noun.attributes["url"] ?? "",
       parameters: Object.fromEntries(parameters),
@@ -384,8 +394,9 @@ export class SimulatedCall {
   }
 
   async #pressAll(stream: MediaStream): Promise<void> {
-    while (this.#digits.length > 0 && this.#live === stream) {
-      stream.press(this.#digits.shift()!);
+    // A key pressed in a silence between two streams waits for the next.
+    while (this.#live === stream && this.#digits[0] !== undefined && stream.press(this.#digits[0])) {
+      this.#digits.shift();
       await sleep(500, this.#over.signal).catch(() => {});
     }
   }

@@ -100,8 +100,9 @@ export class MediaStream {
     return this.#ended.promise;
   }
 
-  press(digit: string): void {
-    this.#send({ event: "dtmf", dtmf: { track: "inbound_track", digit } });
+  /** False where the connection is not there to take it. */
+  press(digit: string): boolean {
+    return this.#send({ event: "dtmf", dtmf: { track: "inbound_track", digit } });
   }
 
   /** The call is over. */
@@ -170,10 +171,11 @@ export class MediaStream {
     this.#options.recorder?.write(0, audio, now);
   }
 
-  #send(message: Record<string, unknown>): void {
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
+  #send(message: Record<string, unknown>): boolean {
+    if (this.#socket.readyState !== WebSocket.OPEN) return false;
     this.#sequence += 1;
     this.#socket.send(JSON.stringify({ ...message, sequenceNumber: String(this.#sequence), streamSid: this.sid }));
+    return true;
   }
 
   #receive(data: string | Buffer): void {

@@ -38,7 +38,11 @@ export function createWebhookClient({ authToken, ca, timeoutMs = 15_000 }: Webho
       const response = await fetch(url, {
         method: "POST",
         body: form.toString(),
-        headers: { "content-type": "application/x-www-form-urlencoded", "x-twilio-signature": sign(token, url, form), "user-agent": "TwilioProxy/1.1" },
+        headers: {
+          "content-type": "application/x-www-form-urlencoded",
+          "x-twilio-signature": sign(token, url, form),
+          "user-agent": "TwilioProxy/1.1",
+        },
         signal: signal ? AbortSignal.any([limit, signal]) : limit,
         redirect: "manual",
         ...(ca === undefined ? {} : { tls: { ca } }),

@@ -9,17 +9,83 @@ export function unpad(plaintext: Uint8Array): proto.Message {
   return proto.Message.decode(unpadRandomMax16(plaintext));
 }
 
-/** What a phone makes of a message: its kind, and its text where it has one. */
-export type Content = { type: string; text?: string };
+/** The message that another is about, as its writer named it. */
+export type Key = { id: string; from_me: boolean; remote_jid?: string; participant?: string };
+
+/** What a phone makes of a message: its kind, its text where it has one, and what else it shows of that kind. */
+export type Content = {
+  type: string;
+  text?: string;
+  /** What it answers. */
+  quoted?: { id: string; participant?: string; text?: string };
+  /** What it changes, or reacts or votes on. */
+  key?: Key;
+} & Record<string, unknown>;
+
+const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type;
 
 export function contentOf(wrapped: proto.IMessage): Content {
   const message = normalizeMessageContent(wrapped) ?? wrapped;
-  if (typeof message.conversation === "string" && message.conversation !== "") return { type: "text", text: message.conversation };
-  if (message.extendedTextMessage) return { type: "text", text: message.extendedTextMessage.text ?? "" };
   const field = Object.keys(message).find((name) => name !== "messageContextInfo" && name !== "senderKeyDistributionMessage");
   if (field === undefined) return { type: "empty" };
   const value = message[field as keyof proto.IMessage];
+  const content = described(message) ?? otherKind(field, value);
+  const quoted = quotedIn(value);
+  return quoted ? { ...content, quoted } : content;
+}
+
+function described(message: proto.IMessage): Content | undefined {
+  const { extendedTextMessage, locationMessage, contactMessage, contactsArrayMessage, reactionMessage, protocolMessage } = message;
+  const poll = message.pollCreationMessage ?? message.pollCreationMessageV3;
+  if (message.conversation) return { type: "text", text: message.conversation };
+  if (extendedTextMessage) return { type: "text", text: extendedTextMessage.text ?? "" };
+  if (locationMessage) {
+    const { degreesLatitude, degreesLongitude, name, address } = locationMessage;
+    return { type: "location", latitude: degreesLatitude, longitude: degreesLongitude, name, address };
+  }
+  if (contactMessage ?? contactsArrayMessage) {
+    const contacts = contactsArrayMessage?.contacts ?? [contactMessage!];
+    return { type: "contact", contacts: contacts.map(({ displayName, vcard }) => ({ name: displayName, vcard })) };
+  }
+  if (poll) {
+    return {
+      type: "poll",
+      text: poll.name ?? "",
+      options: poll.options?.map(({ optionName }) => optionName),
+      max_choices: poll.selectableOptionsCount,
+      secret: Buffer.from(message.messageContextInfo?.messageSecret ?? []).toString("hex"),
+    };
+  }
+  if (reactionMessage) return { type: "reaction", text: reactionMessage.text ?? "", ...keyed(reactionMessage.key) };
+  if (protocolMessage?.type === REVOKE) return { type: "delete", ...keyed(protocolMessage.key) };
+  if (protocolMessage?.type === MESSAGE_EDIT) {
+    return { ...contentOf(protocolMessage.editedMessage ?? {}), type: "edit", ...keyed(protocolMessage.key) };
+  }
+  return undefined;
+}
+
+function otherKind(field: string, value: unknown): Content {
   const caption = typeof value === "object" && value !== null && "caption" in value ? value.caption : undefined;
   const type = field.replace(/Message$/, "");
   return typeof caption === "string" ? { type, text: caption } : { type };
+}
+
+function keyed(key: proto.IMessageKey | null | undefined): { key?: Key } {
+  if (!key?.id) return {};
+  return {
+    key: {
+      id: key.id,
+      from_me: key.fromMe === true,
+      ...(key.remoteJid ? { remote_jid: key.remoteJid } : {}),
+      ...(key.participant ? { participant: key.participant } : {}),
+    },
+  };
+}
+
+function quotedIn(value: unknown): Content["quoted"] {
+  if (typeof value !== "object" || value === null || !("contextInfo" in value)) return undefined;
+  const { stanzaId, participant, quotedMessage } = (value.contextInfo ?? {}) as proto.IContextInfo;
+  if (!stanzaId) return undefined;
+  const text = quotedMessage ? contentOf(quotedMessage).text : undefined;
+  return { id: stanzaId, ...(participant ? { participant } : {}), ...(text === undefined ? {} : { text }) };
 }

@@ -1,3 +1,4 @@
+import type { Content } from "../messages/content.ts";
 import type { Store } from "../store.ts";
 
 /** A message as its phone shows it. */
@@ -9,11 +10,9 @@ export type ShownMessage = {
   /** Written on a companion of this phone, and shown here as its own. */
   from_me: boolean;
   push_name?: string;
-  type: string;
-  text?: string;
   /** Unix ms at which the server took it. */
   timestamp: number;
-};
+} & Content;
 
 /** What a phone shows: each message id once, in the order of arrival. */
 export class Screen {

@@ -5,6 +5,7 @@ import type { InboundData, ReceiptData } from "../../../lib/shard-client/schemas
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthState } from "../auth/auth_state.ts";
 import { inboundOf } from "../receiving/inbound.ts";
+import { stanzaOptions } from "../kinds/outgoing.ts";
 import { receiptsOf } from "../receiving/receipts.ts";
 import { Undeliverable } from "../sending/lane.ts";
 import { baileysLog } from "./baileys_log.ts";
@@ -99,7 +100,7 @@ export class Connection {
     if (isPnUser(chat) && !(await this.#hasAccount(chat))) {
       throw new Undeliverable("not_on_whatsapp", "The number has no WhatsApp account.");
     }
-    await this.#socket.relayMessage(chat, message, { messageId: waMessageId });
+    await this.#socket.relayMessage(chat, message, { messageId: waMessageId, ...stanzaOptions(message) });
   }
 
   /** Tells WhatsApp that this device is logged out. */
@@ -242,10 +243,9 @@ export class Connection {
     const me = this.#options.auth.creds.me;
     if (stanza === undefined || me === undefined) return undefined;
     try {
-      const { key, messageTimestamp, pushName } = decodeMessageNode(stanza, me.id, me.lid ?? "").fullMessage;
+      const { fullMessage } = decodeMessageNode(stanza, me.id, me.lid ?? "");
       const decoded = proto.Message.decode(unpadRandomMax16(plaintext));
-      const message = decoded.deviceSentMessage?.message ?? decoded;
-      return inboundOf({ key, timestampS: Number(messageTimestamp), pushName, message });
+      return this.#inbound({ ...fullMessage, message: decoded.deviceSentMessage?.message ?? decoded });
     } catch (error) {
       // Malformed by its sender. Baileys meets the same fault and answers it.
       this.#options.logger.warn({ cause: messageOf(error) }, "a message could not be decoded");
@@ -253,15 +253,29 @@ export class Connection {
     }
   }
 
-  #resent({ key, messageTimestamp, pushName, message }: WAMessage): void {
-    if (!message) return;
-    const data = inboundOf({ key, timestampS: Number(messageTimestamp), pushName, message });
+  #resent(message: WAMessage): void {
+    const data = this.#inbound(message);
     if (data) this.#gate.after(this.#events.received(data));
   }
 
+  #inbound({
+    key,
+    messageTimestamp,
+    pushName,
+    message,
+  }: Pick<WAMessage, "key" | "messageTimestamp" | "pushName" | "message">): InboundData | undefined {
+    if (!message) return undefined;
+    const { sentMessage } = this.#options;
+    return inboundOf({ key, timestampS: Number(messageTimestamp), pushName, message, own: this.#ownJids(), sentMessage });
+  }
+
+  #ownJids(): string[] {
+    const { id, lid } = this.#options.auth.creds.me ?? {};
+    return [id, lid].flatMap((jid) => (jid ? [jidNormalizedUser(jid)] : []));
+  }
+
   #receipt(stanza: BinaryNode): void {
-    const me = this.#options.auth.creds.me;
-    const own = new Set([me?.id, me?.lid].map((jid) => jidNormalizedUser(jid)));
+    const own = new Set(this.#ownJids());
     for (const receipt of receiptsOf(stanza, (jid) => own.has(jidNormalizedUser(jid)))) {
       this.#gate.after(this.#events.receipt(receipt));
     }

@@ -1,12 +1,14 @@
-import { jidNormalizedUser } from "@whiskeysockets/baileys";
+import { jidNormalizedUser, proto } from "@whiskeysockets/baileys";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
-import type { SessionEventData, SessionStatus, SessionView } from "../../../lib/shard-client/schemas.ts";
+import type { BatchMessage, SessionEventData, SessionStatus, SessionView } from "../../../lib/shard-client/schemas.ts";
 import { AuthState } from "../auth/auth_state.ts";
 import { AuthStore, AuthStoreError } from "../auth/auth_store.ts";
 import { readHalt, writeHalt } from "../auth/halt.ts";
 import type { Halt } from "../auth/halt.ts";
 import type { KeyRing } from "../../../lib/core/key_ring.ts";
+import { chatOf } from "../jid.ts";
+import { isDrawnByLot, outgoingMessage } from "../kinds/outgoing.ts";
 import type { Journal } from "../receiving/journal.ts";
 import { Lane } from "../sending/lane.ts";
 import type { Outcome, Outgoing } from "../sending/lane.ts";
@@ -100,18 +102,27 @@ export class Session {
    * Sends messages in order.
    * @throws AppError "conflict" where no phone is linked, "unavailable" where the session is not open, "rate_limited" where its lane is full.
    */
-  async send(messages: readonly Outgoing[]): Promise<Outcome[]> {
+  async send(messages: readonly BatchMessage[]): Promise<Outcome[]> {
     if (!this.#paired) {
       throw new AppError("conflict", "No phone is linked to this business: connect it and scan the QR code first.");
     }
     await this.#openSoon();
+    const outgoing = messages.map((message) => this.#outgoing(message));
     const undecided = Promise.withResolvers<Outcome>();
     const timer = setTimeout(() => undecided.resolve({ status: "retry" }), batchDeadlineMs);
     try {
-      return await this.#lane.send(messages, undecided.promise);
+      return await this.#lane.send(outgoing, undecided.promise);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #outgoing(content: BatchMessage): Outgoing {
+    const { wa_message_id: waMessageId, to } = content;
+    const chat = chatOf(to);
+    const earlier = isDrawnByLot(content) ? this.#options.ledger.body(this.businessId, waMessageId) : undefined;
+    const own = { phone: jidNormalizedUser(this.#auth?.creds.me?.id), lid: this.#identity.lid ?? undefined };
+    return { waMessageId, chat, message: earlier ? proto.Message.decode(earlier) : outgoingMessage(content, chat, own) };
   }
 
   /** Logs out at WhatsApp, as far as that can be reached, and sets the auth state aside. */

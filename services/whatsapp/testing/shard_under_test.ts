@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { uuidv7, whatsappMessageId } from "../../../lib/core/ids.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
+import type { OutboundContent } from "../../../lib/messages/index.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
 import type { BatchMessage, JournalData, JournalPage, JournalStream, SendResult, SessionView } from "../../../lib/shard-client/schemas.ts";
 import { until } from "../../../lib/testing/until.ts";
@@ -29,10 +30,13 @@ let nextPhone = 15_550_000_000;
 /** A number that no other test of this process uses. */
 export const newPhone = () => String(nextPhone++);
 
-export const text = (to: string, body: string): BatchMessage => {
+/** A message that was never handed over before. */
+export const message = <C extends OutboundContent>(to: string, content: C) => {
   const id = uuidv7();
-  return { id, wa_message_id: whatsappMessageId(id), to, type: "text", text: body };
+  return { id, wa_message_id: whatsappMessageId(id), to, ...content };
 };
+
+export const text = (to: string, body: string) => message(to, { type: "text", text: body });
 
 /** The internal API of a shard, as a test calls it: in this process or over the network. */
 export class ShardUnderTest {

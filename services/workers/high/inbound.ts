@@ -1,16 +1,27 @@
-import { forPlatform, insertInbound } from "../../../lib/db/index.ts";
+import { announce, atomically, forPlatform, inboundMessageId, insertInbound } from "../../../lib/db/index.ts";
 import type { InboundMessage } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/shard-client/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "../journal.ts";
+import { received } from "../webhooks/announcements.ts";
+import { wakeWebhooks } from "../webhooks/wake.ts";
 
 /** Brings what a shard received to Postgres. */
 export function inbound(deps: Deps): Handler<"inbound"> {
   const scope = forPlatform(deps.db);
   return (run) =>
     drainJournal(deps, run, "inbound", async (entries) => {
-      await insertInbound(scope, entries.map(inboundMessage));
+      const messages = new Map(entries.map(inboundMessage).map((message) => [inboundMessageId(message), message]));
+      const webhooks = await atomically(scope, async (together) => {
+        const inserted = new Set((await insertInbound(together, [...messages.values()])).map(({ id }) => id));
+        const news = [...messages].filter(([id, message]) => inserted.has(id) && !message.from_me);
+        return announce(
+          together,
+          news.map(([id, message]) => received(id, message)),
+        );
+      });
+      await wakeWebhooks(deps, webhooks);
     });
 }
 

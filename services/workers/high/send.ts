@@ -1,11 +1,13 @@
 import { AppError } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
-import { forBusiness, getBusiness, pendingMessages, recordSendResults } from "../../../lib/db/index.ts";
-import type { SendOutcome } from "../../../lib/db/index.ts";
+import { announce, atomically, forBusiness, getSender, pendingMessages, recordSendResults } from "../../../lib/db/index.ts";
+import type { BusinessScope, PendingMessage, Sender, SendOutcome, StatusChange } from "../../../lib/db/index.ts";
 import type { Handler, Run, RunResult } from "../../../lib/queues/index.ts";
 import { maxBatch } from "../../../lib/shard-client/index.ts";
 import type { Deps } from "../deps.ts";
 import { withLease } from "../lease.ts";
+import { moved } from "../webhooks/announcements.ts";
+import { wakeWebhooks } from "../webhooks/wake.ts";
 import { handOver } from "./hand_over.ts";
 
 /** A business with a long outbox goes to the end of the line after so many batches, and the others get their turn. */
@@ -45,20 +47,21 @@ async function emptyOutbox(deps: Deps, run: Run<"send">, lost: AbortSignal): Pro
   });
 
   try {
-    const business = await getBusiness(scope);
+    const business = await getSender(scope);
     if (business === undefined) return { counts };
+    const write = recorder(deps, scope, business);
     for (let batch = 0; batch < batchesARun; batch++) {
       run.signal.throwIfAborted();
       if (lost.aborted) return again(heldMs, "the lease ran out");
       if (run.stopping.aborted) return again(0, "the worker is stopping");
 
-      const messages = await pendingMessages(scope, { limit: maxBatch });
+      const messages = await write(claim);
       if (messages.length === 0) {
         const inMs = Math.max(0, nextAttempt - Date.now());
         return inMs <= soonMs ? again(inMs, "a message is due again soon") : { counts };
       }
       const outcomes = await handOver(deps, business, messages);
-      await recordSendResults(scope, outcomes);
+      await write((inside) => record(inside, outcomes));
       tally(deps, counts, outcomes);
       nextAttempt = Math.min(nextAttempt, ...outcomes.map(nextAttemptOf));
     }
@@ -68,6 +71,30 @@ async function emptyOutbox(deps: Deps, run: Run<"send">, lost: AbortSignal): Pro
     const attempt = counts.sent + counts.failed > 0 ? 1 : run.attempt;
     return again(backoff({ attempt, ...awayDelay }), error.message);
   }
+}
+
+type Written<T> = { result: T; changes: StatusChange[] };
+
+async function claim(scope: BusinessScope): Promise<Written<PendingMessage[]>> {
+  const { messages, expired } = await pendingMessages(scope, { limit: maxBatch });
+  return { result: messages, changes: expired };
+}
+
+async function record(scope: BusinessScope, outcomes: SendOutcome[]): Promise<Written<void>> {
+  return { result: undefined, changes: await recordSendResults(scope, outcomes) };
+}
+
+/** Writes to Postgres and, where any endpoint wants to know, announces in the same transaction what it changed. */
+function recorder(deps: Deps, scope: BusinessScope, { announced }: Sender) {
+  return async <T>(write: (scope: BusinessScope) => Promise<Written<T>>): Promise<T> => {
+    if (!announced) return (await write(scope)).result;
+    const { result, webhooks } = await atomically(scope, async (together) => {
+      const written = await write(together);
+      return { result: written.result, webhooks: await announce(together, written.changes.flatMap(moved)) };
+    });
+    await wakeWebhooks(deps, webhooks);
+    return result;
+  };
 }
 
 function tally({ metrics }: Deps, counts: { sent: number; failed: number; retried: number }, outcomes: SendOutcome[]): void {

@@ -1,24 +1,44 @@
-import { forPlatform, listPendingBusinesses } from "../../../lib/db/index.ts";
+import { forPlatform, listDueWebhooks, listPendingBusinesses } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 
 const pageSize = 500;
 
 /**
- * Wakes every business with messages that could be sent now. Almost always they have been woken already and it costs
- * nothing; after a lost Redis, or a wake-up that failed, this is what sends them.
+ * Wakes every business with messages that could be sent now, and every endpoint with events that could be told now.
+ * Almost always they have been woken already and it costs nothing; after a lost Redis, or a wake-up that failed, this
+ * is what gets them going. It is also what tells when a message or an event is due again.
  */
 export function sweep({ db, producer }: Pick<Deps, "db" | "producer">): Handler<"sweep"> {
   const scope = forPlatform(db);
   return async ({ signal }) => {
-    let woken = 0;
-    let page: string[] = [];
-    do {
-      signal.throwIfAborted();
-      page = await listPendingBusinesses(scope, { after: page.at(-1), limit: pageSize });
-      await Promise.all(page.map((business_id) => producer.wake("send", { business_id })));
-      woken += page.length;
-    } while (page.length === pageSize);
-    return { counts: { woken } };
+    const woken = await wakeEach(
+      (after) => listPendingBusinesses(scope, { after, limit: pageSize }),
+      (business_id) => producer.wake("send", { business_id }),
+      signal,
+    );
+    const endpoints = await wakeEach(
+      (after) => listDueWebhooks(scope, { after, limit: pageSize }),
+      (webhook_id) => producer.wake("deliver", { webhook_id }),
+      signal,
+    );
+    return { counts: { woken, endpoints } };
   };
+}
+
+/** Reads ids page by page and wakes each; returns how many. */
+async function wakeEach(
+  read: (after: string | undefined) => Promise<string[]>,
+  wake: (id: string) => Promise<void>,
+  signal: AbortSignal,
+): Promise<number> {
+  let woken = 0;
+  let page: string[] = [];
+  do {
+    signal.throwIfAborted();
+    page = await read(page.at(-1));
+    await Promise.all(page.map(wake));
+    woken += page.length;
+  } while (page.length === pageSize);
+  return woken;
 }

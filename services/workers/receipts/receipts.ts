@@ -1,16 +1,22 @@
-import { applyReceipts, forPlatform } from "../../../lib/db/index.ts";
+import { announce, applyReceipts, atomically, forPlatform } from "../../../lib/db/index.ts";
 import type { Receipt } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/shard-client/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "../journal.ts";
+import { moved } from "../webhooks/announcements.ts";
+import { wakeWebhooks } from "../webhooks/wake.ts";
 
 /** Brings a shard's ticks to Postgres. */
 export function receipts(deps: Deps): Handler<"receipts"> {
   const scope = forPlatform(deps.db);
   return (run) =>
     drainJournal(deps, run, "receipts", async (entries) => {
-      await applyReceipts(scope, entries.map(receipt));
+      const webhooks = await atomically(scope, async (together) => {
+        const { changed } = await applyReceipts(together, entries.map(receipt));
+        return announce(together, changed.flatMap(moved));
+      });
+      await wakeWebhooks(deps, webhooks);
     });
 }
 

@@ -8,7 +8,8 @@ export const shardToken = "token-of-the-test-shards";
 export type Delivery = { business_id: string; chat: string; text: string; wa_message_id: string };
 
 type Entry = { seq: number; business_id: string; at: string; data: unknown };
-type Batch = { business_id: string; messages: BatchMessage[] };
+type Handed = BatchMessage & { text?: string };
+type Batch = { business_id: string; messages: Handed[] };
 
 /**
  * A shard at the seam: a real HTTP server that keeps the contract's promises (ledger, order, journal until
@@ -29,7 +30,7 @@ export function startTestShard() {
     /** Before a batch is handled: a Response refuses it. */
     refuse: (_batch: Batch): Response | undefined => undefined,
     /** What WhatsApp makes of a message; "sent" where it says nothing. */
-    decide: (_message: BatchMessage): Pick<SendResult, "status" | "error"> | undefined => undefined,
+    decide: (_message: Handed): Pick<SendResult, "status" | "error"> | undefined => undefined,
     /** Awaited after a batch was handled, before it is answered. */
     beforeAnswer: async (): Promise<Response | undefined> => undefined,
     /** Appends to the journal as it is, sense or nonsense. */
@@ -45,7 +46,7 @@ export function startTestShard() {
     stop: async () => {},
   };
 
-  const handle = (business_id: string, message: BatchMessage): SendResult => {
+  const handle = (business_id: string, message: Handed): SendResult => {
     const known = ledger.get(message.wa_message_id);
     if (known !== undefined) return known;
     const decision = shard.decide(message) ?? { status: "sent" };
@@ -53,7 +54,7 @@ export function startTestShard() {
     if (result.status === "retry") return result;
     if (result.status === "sent") {
       result.sent_at = new Date().toISOString();
-      deliveries.push({ business_id, chat: message.to, text: message.text, wa_message_id: message.wa_message_id });
+      deliveries.push({ business_id, chat: message.to, text: message.text ?? "", wa_message_id: message.wa_message_id });
     }
     ledger.set(message.wa_message_id, result);
     return result;

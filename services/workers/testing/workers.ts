@@ -1,10 +1,12 @@
+import { randomBytes } from "node:crypto";
 import { uuidv7, whatsappMessageId } from "../../../lib/core/ids.ts";
-import { forBusiness, forPlatform, insertBusiness, submitMessage, upsertSessions } from "../../../lib/db/index.ts";
-import type { Message } from "../../../lib/db/index.ts";
+import { forBusiness, forPlatform, insertBusiness, insertWebhook, submitMessage, upsertSessions } from "../../../lib/db/index.ts";
+import type { Message, NewWebhook, Webhook, WebhookDelivery } from "../../../lib/db/index.ts";
 import type { QueueName } from "../../../lib/queues/index.ts";
 import { startScheduler } from "../../../lib/queues/scheduler.ts";
 import type { Scheduler } from "../../../lib/queues/scheduler.ts";
 import type { QueueWorkerOptions } from "../../../lib/queues/worker.ts";
+import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { createRedis } from "../../../lib/redis/client.ts";
 import { createRouterOver } from "../../../lib/routing/index.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
@@ -13,9 +15,15 @@ import { createShardClient } from "../../../lib/shard-client/index.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";
 import { createTestQueues } from "../../../lib/testing/queues.ts";
 import { testRedisUrl } from "../../../lib/testing/servers.ts";
+import { createAddressPolicy } from "../../../lib/webhooks/address_policy.ts";
+import { subscribable } from "../../../lib/webhooks/events.ts";
+import { createWebhookSecrets, generateWebhookSecret } from "../../../lib/webhooks/signature.ts";
 import type { Deps } from "../deps.ts";
 import { createHandlers } from "../jobs.ts";
+import { healthPolicy } from "../webhooks/health.ts";
 import { createWorkMetrics } from "../work_metrics.ts";
+import { startTestEndpoint } from "./endpoint.ts";
+import type { TestEndpoint } from "./endpoint.ts";
 import { shardToken, startTestShard } from "./shard.ts";
 
 /** The workers' jobs over real Postgres and Redis, and one shard at the seam. */
@@ -36,9 +44,16 @@ export async function createTestWorkers() {
     logger: createLogger("test", "info", { write: (line: string) => void log.push(JSON.parse(line)) }),
     metrics: createWorkMetrics(metrics),
     leaseTimes: { ttlMs: 2_000, renewMs: 100 },
+    webhooks: {
+      policy: createAddressPolicy({ allowPrivate: true }),
+      secrets: createWebhookSecrets(KeyRing.parse(`test:${randomBytes(32).toString("base64")}`)),
+      timeoutMs: 500,
+      health: healthPolicy,
+    },
   };
   const handlers = createHandlers(deps);
   const schedulers: Scheduler[] = [];
+  const endpoints: TestEndpoint[] = [];
 
   return {
     ...queues,
@@ -75,6 +90,30 @@ export async function createTestWorkers() {
       if (outcome !== "accepted") throw new Error(`the message was not accepted: ${outcome}`);
       return id;
     },
+    /** An endpoint of a business, and the row that has it told; every event unless told otherwise. */
+    endpoint: async (businessId: string, changes: Partial<NewWebhook> = {}): Promise<TestEndpoint & { id: string }> => {
+      const endpoint = startTestEndpoint();
+      endpoints.push(endpoint);
+      const id = uuidv7();
+      const secret = generateWebhookSecret();
+      endpoint.secrets.push(secret);
+      const row: NewWebhook = {
+        id,
+        url: endpoint.url,
+        description: null,
+        events: subscribable,
+        ordered: false,
+        max_concurrency: 8,
+        secret: deps.webhooks.secrets.seal(id, secret),
+        ...changes,
+      };
+      await insertWebhook(forBusiness(database.db, businessId), row, 100);
+      return Object.assign(endpoint, { id });
+    },
+    webhook: async (id: string) => (await database.owner<[Webhook]>`select * from webhooks where id = ${id}`)[0],
+    /** The deliveries to an endpoint, in order of id. */
+    deliveries: (webhookId: string) =>
+      database.owner<WebhookDelivery[]>`select * from webhook_deliveries where webhook_id = ${webhookId} order by id`,
     /** The rows of a business, in order of id. */
     rows: (businessId: string) => database.owner<Message[]>`select * from messages where business_id = ${businessId} order by id`,
     close: async () => {
@@ -82,6 +121,7 @@ export async function createTestWorkers() {
       await queues.close();
       redis.disconnect();
       await shard.stop();
+      await Promise.all(endpoints.map((endpoint) => endpoint.stop()));
       await database.close();
     },
   };

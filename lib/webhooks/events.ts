@@ -1,0 +1,72 @@
+import { z } from "zod";
+
+/*
+ * What endpoints are told. A delivery's body is {type, timestamp, data}: type is the event, timestamp when it happened,
+ * data as below. Fields may be added; none is taken away.
+ */
+
+const business_id = z.uuid();
+const moment = z.iso.datetime();
+
+const received = z.object({
+  business_id,
+  message_id: z.uuid(),
+  /** JID of the conversation. */
+  chat: z.string(),
+  /** JID of who wrote it. */
+  sender: z.string(),
+  sender_name: z.string().nullable(),
+  type: z.string(),
+  text: z.string().nullable(),
+});
+
+const moved = z.object({
+  business_id,
+  message_id: z.uuid(),
+  chat: z.string(),
+  status: z.enum(["sent", "delivered", "read", "played"]),
+});
+
+const failed = z.object({
+  business_id,
+  message_id: z.uuid(),
+  chat: z.string(),
+  status: z.literal("failed"),
+  error: z.object({ code: z.string(), message: z.string() }),
+});
+
+const session = z.object({
+  business_id,
+  status: z.string(),
+  paired: z.boolean(),
+  phone: z.string().nullable(),
+  name: z.string().nullable(),
+  reason: z.string().nullable(),
+  since: moment,
+});
+
+const broadcast = z.object({ business_id, broadcast_id: z.uuid(), status: z.string() });
+const paused = z.object({ business_id, webhook_id: z.uuid(), url: z.string(), reason: z.string() });
+const test = z.object({ business_id, webhook_id: z.uuid() });
+
+/** Every event, with the schema of its data. */
+export const webhookEvents = {
+  "message.received": received,
+  "message.sent": moved,
+  "message.delivered": moved,
+  "message.read": moved,
+  "message.played": moved,
+  "message.failed": failed,
+  "session.status": session,
+  "broadcast.status": broadcast,
+  /** Another endpoint of the business keeps failing. */
+  "webhook.paused": paused,
+  /** Asked for by the endpoint's owner; goes to that endpoint, whatever it subscribed to. */
+  "webhook.test": test,
+} as const;
+
+export type WebhookEvent = keyof typeof webhookEvents;
+export type EventData<E extends WebhookEvent> = z.infer<(typeof webhookEvents)[E]>;
+
+/** What an endpoint can subscribe to. */
+export const subscribable = (Object.keys(webhookEvents) as WebhookEvent[]).filter((event) => event !== "webhook.test");

@@ -1,0 +1,95 @@
+import { parseArgs } from "node:util";
+import { createRedis } from "../../lib/redis/client.ts";
+import { until } from "../../lib/testing/until.ts";
+import { startStack } from "../../services/calls/testing/stack.ts";
+import { startServers } from "../testing/servers.ts";
+import { measureAdmissions } from "./calls/admissions.ts";
+import { startEcho } from "./calls/echo.ts";
+import { holdStreams } from "./calls/streams.ts";
+import type { StreamLevel } from "./calls/streams.ts";
+
+const usage = `Usage: task bench:calls [-- --json] [-- --streams N,N…] [-- --seconds N]
+
+Measures admission through the script beside bare INCR and EVAL, and how many media streams one replica, on one core,
+relays at real pace with what delay. Starts everything it needs and leaves nothing running.
+
+  --json        one JSON object as the last line
+  --streams N…  levels to try, rising; the highest that holds is the result (100,150,200)
+  --seconds N   length of each measurement (10)
+  --callers N   admissions under way at once (16)`;
+
+/** A frame lasts 20 ms: a relay that is later than that makes a gap. */
+const tolerableMs = 20;
+
+const { values } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    streams: { type: "string", default: "100,150,200" },
+    seconds: { type: "string", default: "10" },
+    callers: { type: "string", default: "16" },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
+const levels = values.streams.split(",").map(Number);
+const seconds = Number(values.seconds);
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+
+const servers = await startServers();
+Object.assign(process.env, servers.env);
+try {
+  const redis = createRedis(servers.env.TEST_REDIS_URL, "command");
+  const rates = await measureAdmissions(redis, { callers: Number(values.callers), roundMs: seconds * 50 });
+  redis.disconnect();
+  for (const [kind, rate] of Object.entries(rates)) say(`${kind.padEnd(16)} ${Math.round(rate)}`);
+
+  const { held, kbPerCall } = await measureStreams();
+  const result = {
+    admissions_per_s: Math.round(rates.admissionsPerS),
+    eval_per_s: Math.round(rates.evalPerS),
+    ratio_to_eval: Math.round((rates.admissionsPerS / rates.evalPerS) * 1000) / 1000,
+    streams: held?.streams ?? 0,
+    relay_p99_ms: held === null ? null : Math.round(held.p99Ms * 100) / 100,
+    kb_per_call: kbPerCall,
+  };
+  if (values.json) console.log(JSON.stringify(result));
+  else console.log(result);
+} finally {
+  await servers.stop();
+}
+process.exit(0);
+
+async function measureStreams(): Promise<{ held: StreamLevel | null; kbPerCall: number }> {
+  const echo = startEcho();
+  const stack = await startStack({ replicas: 0, agentUrl: echo.url, env: { MAX_CONCURRENT_CALLS: "10000", LOG_LEVEL: "info" } });
+  try {
+    // One core for the replica; this process, with the carrier and the agent in it, has the other.
+    const cores = navigator.hardwareConcurrency;
+    const replica = await stack.addProcess({}, { under: cores > 1 ? ["taskset", "-c", String(cores - 1)] : [] });
+    const { number } = await stack.business();
+    let held: StreamLevel | null = null;
+    let kbPerCall = 0;
+    for (const streams of levels) {
+      const idle = await replica.memory();
+      const { calls, ...level } = await holdStreams({ stack, replica, echo, number }, streams, seconds);
+      // By the first level: later ones find memory that earlier ones left.
+      kbPerCall ||= Math.round((await replica.memory()) - idle) / 1024 / streams;
+      const holds = level.p99Ms <= tolerableMs && level.relayed > 0.99;
+      say(
+        `${streams} streams: p50 ${level.p50Ms.toFixed(2)} ms, p99 ${level.p99Ms.toFixed(2)} ms, ${(level.relayed * 100).toFixed(2)} % relayed, ` +
+          `${level.cores.toFixed(2)} cores${holds ? "" : "; does not hold"}`,
+      );
+      for (const call of calls) call.hangUp();
+      await until(async () => (await stack.capacity.count()) === 0, { what: "every call to end", deadlineMs: 30_000 });
+      if (!holds) break;
+      held = level;
+    }
+    return { held, kbPerCall: Math.round(kbPerCall * 10) / 10 };
+  } finally {
+    await stack.close();
+    await echo.stop();
+  }
+}

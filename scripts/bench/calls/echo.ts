@@ -1,0 +1,25 @@
+/** What the measured streams need of an agent: it gives back every frame at once and notes when. */
+export type EchoAgent = {
+  url: string;
+  /** Called for each frame of a caller, as it comes. */
+  onFrame: (audio: Buffer) => void;
+  stop(): Promise<void>;
+};
+
+export function startEcho(): EchoAgent {
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request, bun) => (bun.upgrade(request) ? undefined : new Response(null, { status: 426 })),
+    websocket: {
+      message: (socket, data) => {
+        if (typeof data === "string") return;
+        agent.onFrame(data);
+        socket.send(data as Buffer<ArrayBuffer>);
+      },
+      perMessageDeflate: false,
+    },
+  });
+  const agent: EchoAgent = { url: `ws://127.0.0.1:${server.port}/`, onFrame: () => {}, stop: () => server.stop(true) };
+  return agent;
+}

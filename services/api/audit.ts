@@ -1,0 +1,38 @@
+import { createMiddleware } from "hono/factory";
+import type { MiddlewareHandler } from "hono";
+import { messageOf } from "../../lib/core/errors.ts";
+import { uuidv7 } from "../../lib/core/ids.ts";
+import { completeAuditEvent, forPlatform, insertAuditEvent } from "../../lib/db/index.ts";
+import type { Database } from "../../lib/db/index.ts";
+import type { Logger } from "../../lib/runtime/log.ts";
+import type { Authenticated } from "./auth/guards.ts";
+import { knownForm } from "./routes/params.ts";
+
+const changing = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+const underBusiness = /\/businesses\/([^/]+)/;
+
+/**
+ * Writes down every change that is asked for with an admin key, before it is made: what cannot be written down is not
+ * done. The answer's status follows; an event without one was cut off by the end of the process.
+ */
+export function audited(db: Database, logger: Logger): MiddlewareHandler<Authenticated> {
+  const platform = forPlatform(db);
+  return createMiddleware<Authenticated>(async (c, next) => {
+    const { principal, requestId } = c.var;
+    if (principal.kind !== "admin" || !changing.has(c.req.method)) return next();
+    const id = uuidv7();
+    await insertAuditEvent(platform, {
+      id,
+      key_id: principal.keyId,
+      key_prefix: principal.prefix,
+      method: c.req.method,
+      path: c.req.path,
+      business_id: knownForm(underBusiness.exec(c.req.path)?.[1] ?? "") ?? null,
+      request_id: requestId,
+    });
+    await next();
+    await completeAuditEvent(platform, id, c.res.status).catch((error: unknown) =>
+      logger.warn({ error: messageOf(error), request_id: requestId }, "the status of an audited request was not written"),
+    );
+  });
+}

@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { Redis } from "ioredis";
+import { createRedis } from "../../lib/redis/client.ts";
+import { createRateLimiter } from "../../lib/redis/rate_limit.ts";
+import { testRedisUrl, uniqueName } from "../../lib/testing/servers.ts";
+import { createHarness } from "./testing/harness.ts";
+
+let redis: Redis;
+beforeAll(() => {
+  redis = createRedis(testRedisUrl(), "command");
+});
+afterAll(() => redis.disconnect());
+
+const limiter = (limit: number, client = redis) =>
+  createRateLimiter({ redis: client, limit, windowMs: 3_600_000, prefix: uniqueName("rate") });
+
+test("a key that has used its limit is told so in every way there is; others go on", async () => {
+  const api = await createHarness({ rateLimiter: limiter(3) });
+  const { id, key } = await api.business();
+  const ask = () => api.request("GET", `/v1/businesses/${id}`, { key });
+  const first = await ask();
+  expect(first.headers.get("ratelimit-policy")).toBe("3;w=3600");
+  expect([first.headers.get("ratelimit-limit"), first.headers.get("ratelimit-remaining")]).toEqual(["3", "2"]);
+  await Promise.all([ask(), ask()]);
+  const refused = await ask();
+  expect([refused.status, refused.body.type]).toEqual([429, "urn:prosaas:problem:rate_limited"]);
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+  expect(refused.headers.get("ratelimit-remaining")).toBe("0");
+  expect((await api.request("GET", `/v1/businesses/${id}`)).status).toBe(200);
+  await api.close();
+});
+
+test("while Redis is away nobody is limited", async () => {
+  const away = createRedis("redis://127.0.0.1:1", "gate");
+  const api = await createHarness({ rateLimiter: limiter(1, away) });
+  const { id, key } = await api.business();
+  for (let n = 0; n < 3; n++) expect((await api.request("GET", `/v1/businesses/${id}`, { key })).status).toBe(200);
+  expect((await api.request("GET", "/metrics", { key: "" })).body).toMatch(/api_rate_limit_failures_total\{[^}]*\} [1-9]/);
+  await api.close();
+  away.disconnect();
+});
+
+test("beyond the requests that may be under way, further ones are 503 at once, and taken again afterwards", async () => {
+  const hold = Promise.withResolvers<void>();
+  const api = await createHarness({
+    maxUnderWay: 2,
+    queueDepths: async () => {
+      await hold.promise;
+      return [];
+    },
+  });
+  const slow = [1, 2].map(() => api.request("GET", "/v1/admin/queues"));
+  await Bun.sleep(0);
+  const shed = await api.request("GET", "/v1/businesses");
+  expect([shed.status, shed.headers.get("retry-after")]).toEqual([503, "1"]);
+  expect((await api.request("GET", "/health", { key: "" })).status).toBe(200);
+  hold.resolve();
+  expect((await Promise.all(slow)).map((answer) => answer.status)).toEqual([200, 200]);
+  expect((await api.request("GET", "/v1/businesses")).status).toBe(200);
+  await api.close();
+});
+
+test("a PATCH for what has changed meanwhile is 412 and changes nothing", async () => {
+  const api = await createHarness();
+  const { id } = await api.business();
+  const path = `/v1/businesses/${id}`;
+  const etag = (await api.request("GET", path)).headers.get("etag")!;
+  const patch = (name: string, ifMatch: string) => api.request("PATCH", path, { body: { name }, headers: { "if-match": ifMatch } });
+  const answers = await Promise.all(["One", "Two", "Three"].map((name) => patch(name, etag)));
+  expect(answers.map((answer) => answer.status).toSorted()).toEqual([200, 412, 412]);
+  const winner = answers.find((answer) => answer.status === 200)!;
+  const present = await api.request("GET", path);
+  expect(present.body).toEqual(winner.body);
+  expect(present.headers.get("etag")).toBe(winner.headers.get("etag"));
+  expect((await patch("Four", present.headers.get("etag")!)).status).toBe(200);
+  expect((await patch("Five", "*")).status).toBe(200);
+  await api.close();
+});
+
+test("a business asked for many times at once with one Idempotency-Key is created once", async () => {
+  const api = await createHarness();
+  const request = { body: { name: "Once" }, headers: { "idempotency-key": "one-business" } };
+  const answers = await Promise.all(Array.from({ length: 8 }, () => api.request("POST", "/v1/businesses", request)));
+  expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);
+  expect(answers.filter((answer) => answer.headers.get("idempotency-replayed") === "true")).toHaveLength(7);
+  expect((await api.request("POST", "/v1/businesses", { ...request, body: { name: "Other" } })).status).toBe(422);
+  await api.close();
+});

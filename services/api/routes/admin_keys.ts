@@ -1,0 +1,116 @@
+import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
+import { AppError } from "../../../lib/core/errors.ts";
+import { forPlatform, listKeys, revokeKey } from "../../../lib/db/index.ts";
+import { adminOnly } from "../auth/guards.ts";
+import type { Authenticated } from "../auth/guards.ts";
+import type { KeyRing } from "../auth/key_ring.ts";
+import type { ApiDependencies } from "../dependencies.ts";
+import { answerOnce } from "../idempotency.ts";
+import { issueKey, noSuchKey, replaceKey } from "../issue_key.ts";
+import { idempotencyHeaders } from "../schemas/idempotency.ts";
+import { createdKey, keyQuery, keySchema, keyView, newAdminKey, rotation } from "../schemas/key.ts";
+import { pageOf, pageThrough } from "../schemas/page.ts";
+import { bodyProblems, problemResponses } from "../schemas/problem.ts";
+import { adminKeyParams, knownForm } from "./params.ts";
+
+const tags = ["Administration"];
+const created = { "application/json": { schema: createdKey } };
+const noStore = { "cache-control": "no-store" };
+
+/** Keys of the platform itself: each may do everything. */
+export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHono<Authenticated> {
+  const app = new OpenAPIHono<Authenticated>();
+  const platform = forPlatform(db);
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/admin/keys",
+      tags,
+      summary: "Make an admin key",
+      description: "The key is in this answer and nowhere else.",
+      middleware: [adminOnly] as const,
+      request: { headers: idempotencyHeaders, body: { required: true, content: { "application/json": { schema: newAdminKey } } } },
+      responses: {
+        201: { description: "The new key", content: created },
+        ...problemResponses(...bodyProblems, "idempotency_mismatch"),
+      },
+    }),
+    async (c) => {
+      const body = c.req.valid("json");
+      const key = c.req.valid("header")["idempotency-key"];
+      const issued = await answerOnce(c, platform, { key, body, secret: true }, (scope) => issueKey(scope, { scopes: [], ...body }));
+      return c.json(issued, 201, noStore);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/admin/keys",
+      tags,
+      summary: "List the admin keys, newest first",
+      middleware: [adminOnly] as const,
+      request: { query: keyQuery },
+      responses: {
+        200: { description: "A page", content: { "application/json": { schema: pageOf(keySchema) } } },
+        ...problemResponses("invalid_request"),
+      },
+    }),
+    async (c) => {
+      const { prefix, ...range } = c.req.valid("query");
+      return c.json(await pageThrough(range, (part) => listKeys(platform, { prefix, ...part }), keyView), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/admin/keys/{key_id}/rotate",
+      tags,
+      summary: "Put a new admin key in the place of one",
+      description: "The old one works on for the overlap.",
+      middleware: [adminOnly] as const,
+      request: {
+        params: adminKeyParams,
+        headers: idempotencyHeaders,
+        body: { required: true, content: { "application/json": { schema: rotation } } },
+      },
+      responses: {
+        201: { description: "The new key", content: created },
+        ...problemResponses(...bodyProblems, "idempotency_mismatch"),
+      },
+    }),
+    async (c) => {
+      const body = c.req.valid("json");
+      const key = c.req.valid("header")["idempotency-key"];
+      const { key_id } = c.req.valid("param");
+      const issued = await answerOnce(c, platform, { key, body, secret: true }, (scope) => replaceKey(scope, key_id, body.overlap_s));
+      keyRing.forget(null);
+      return c.json(issued, 201, noStore);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/admin/keys/{key_id}",
+      tags,
+      summary: "Revoke an admin key",
+      description: "It stops working within five seconds. A key cannot revoke itself: one always remains.",
+      middleware: [adminOnly] as const,
+      request: { params: adminKeyParams },
+      responses: { 204: { description: "Revoked" }, ...problemResponses("conflict") },
+    }),
+    async (c) => {
+      const id = knownForm(c.req.valid("param").key_id);
+      if (id === c.var.principal.keyId) throw new AppError("conflict", "A key cannot revoke itself; use another admin key.");
+      const revoked = id !== undefined && (await revokeKey(platform, id));
+      if (!revoked) throw noSuchKey();
+      keyRing.forget(null);
+      return c.body(null, 204);
+    },
+  );
+
+  return app;
+}

@@ -1,0 +1,105 @@
+import { proto } from "@whiskeysockets/baileys";
+import { createCipheriv, createHash, createHmac, randomBytes } from "node:crypto";
+import { z } from "zod";
+import { messageContent } from "../../../lib/messages/index.ts";
+import type { MessageContent, Quote, Reference } from "../../../lib/messages/index.ts";
+import { AppError } from "../../../lib/core/errors.ts";
+import type { Phone } from "../phones/phone.ts";
+import { phoneJid } from "../wire/jid.ts";
+
+/** What a person can be made to write: `{text}`, or the kinds of lib/messages, with `from_me` as the phone sees it. */
+export const writable = z.preprocess(
+  (body) => (typeof body === "object" && body !== null && !("type" in body) ? { type: "text", ...body } : body),
+  messageContent,
+);
+
+type Chat = {
+  from: Phone;
+  /** JID of the other side, a person or a group. */
+  chat: string;
+};
+
+const { MESSAGE_EDIT, REVOKE } = proto.Message.ProtocolMessage.Type;
+
+/** The message that a phone makes of it. */
+export function compose(content: MessageContent, { from, chat }: Chat): proto.IMessage {
+  const keyOf = ({ wa_message_id, from_me, sender }: Reference): proto.IMessageKey => ({
+    remoteJid: chat,
+    id: wa_message_id,
+    fromMe: from_me,
+    ...(sender ? { participant: sender } : {}),
+  });
+  const contextInfo = "reply_to" in content && content.reply_to ? contextOf(content.reply_to, { from, chat }) : undefined;
+  switch (content.type) {
+    case "text":
+      // As phones do: the short form where there is nothing but text.
+      return contextInfo ? { extendedTextMessage: { text: content.text, contextInfo } } : { conversation: content.text };
+    case "location": {
+      const { latitude: degreesLatitude, longitude: degreesLongitude, name, address } = content;
+      return { locationMessage: { degreesLatitude, degreesLongitude, name, address, contextInfo } };
+    }
+    case "contact": {
+      const contacts = content.contacts.map(({ name, phones }) => ({ displayName: name, vcard: vcardOf(name, phones) }));
+      return contacts.length === 1
+        ? { contactMessage: { ...contacts[0]!, contextInfo } }
+        : { contactsArrayMessage: { contacts, contextInfo } };
+    }
+    case "poll": {
+      const options = content.options.map((optionName) => ({ optionName }));
+      return {
+        messageContextInfo: { messageSecret: randomBytes(32) },
+        pollCreationMessage: { name: content.question, options, selectableOptionsCount: content.max_choices, contextInfo },
+      };
+    }
+    case "poll_vote":
+      return {
+        pollUpdateMessage: {
+          pollCreationMessageKey: keyOf(content.target),
+          vote: encryptedVote(content, { from, chat }),
+          senderTimestampMs: Date.now(),
+        },
+      };
+    case "reaction":
+      return { reactionMessage: { key: keyOf(content.target), text: content.emoji, senderTimestampMs: Date.now() } };
+    case "edit":
+      return {
+        editedMessage: {
+          message: { protocolMessage: { type: MESSAGE_EDIT, key: keyOf(content.target), editedMessage: { conversation: content.text } } },
+        },
+      };
+    case "delete":
+      return { protocolMessage: { type: REVOKE, key: keyOf(content.target) } };
+    case "unknown":
+      return { orderMessage: { orderId: "1", message: "a kind that nobody handles" } };
+  }
+}
+
+function contextOf(quote: Quote, { from, chat }: Chat): proto.IContextInfo {
+  return {
+    stanzaId: quote.wa_message_id,
+    participant: quote.from_me ? phoneJid(from.phone) : (quote.sender ?? chat),
+    quotedMessage: { conversation: quote.text ?? "" },
+  };
+}
+
+const vcardOf = (name: string, phones: string[]) =>
+  ["BEGIN:VCARD", "VERSION:3.0", `FN:${name}`, ...phones.map((phone) => `item1.TEL;waid=${phone}:+${phone}`), "END:VCARD"].join("\r\n");
+
+/** Encrypted under a key that is made from the poll's secret and the names of both; only who got the poll can make it. */
+function encryptedVote(
+  { target, options = [] }: Extract<MessageContent, { type: "poll_vote" }>,
+  { from, chat }: Chat,
+): proto.Message.IPollEncValue {
+  const poll = from.screen.messages().find(({ id }) => id === target.wa_message_id);
+  if (typeof poll?.["secret"] !== "string") throw new AppError("not_found", "The phone shows no such poll.");
+  const creator = target.from_me ? phoneJid(from.phone) : (target.sender ?? chat);
+  const voter = phoneJid(from.phone);
+  const info = Buffer.concat([Buffer.from(`${target.wa_message_id}${creator}${voter}Poll Vote`), Buffer.from([1])]);
+  const extracted = createHmac("sha256", Buffer.alloc(32)).update(Buffer.from(poll["secret"], "hex")).digest();
+  const encIv = randomBytes(12);
+  const cipher = createCipheriv("aes-256-gcm", createHmac("sha256", extracted).update(info).digest(), encIv);
+  cipher.setAAD(Buffer.from(`${target.wa_message_id}\0${voter}`));
+  const selectedOptions = options.map((option) => createHash("sha256").update(option).digest());
+  const vote = proto.Message.PollVoteMessage.encode({ selectedOptions }).finish();
+  return { encPayload: Buffer.concat([cipher.update(vote), cipher.final(), cipher.getAuthTag()]), encIv };
+}

@@ -1,0 +1,104 @@
+import { expect, test } from "bun:test";
+import { proto } from "@whiskeysockets/baileys";
+import { incomingContent } from "./incoming.ts";
+import type { Incoming } from "./incoming.ts";
+
+const me = "15550009999@s.whatsapp.net";
+const ada = "15550001111@s.whatsapp.net";
+const bo = "15550002222@s.whatsapp.net";
+const group = "120363000000000001@g.us";
+
+const incoming = (more: Partial<Incoming> = {}): Incoming => ({
+  chat: ada,
+  writer: ada,
+  fromMe: false,
+  isOwn: (jid) => jid === me,
+  sentMessage: () => undefined,
+  names: { own: [me], writer: [ada] },
+  ...more,
+});
+const inGroup = incoming({ chat: group });
+const onOwnPhone = incoming({ writer: me, fromMe: true });
+
+const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type;
+const reaction = (key: proto.IMessageKey): proto.IMessage => ({ reactionMessage: { text: "👍", key } });
+
+test.each<[string, proto.IMessageKey, Incoming, object]>([
+  ["to what the business wrote", { id: "A", remoteJid: me, fromMe: false }, incoming(), { from_me: true }],
+  ["to what they wrote themselves", { id: "A", remoteJid: me, fromMe: true }, incoming(), { from_me: false }],
+  ["by the business, to what it wrote", { id: "A", remoteJid: ada, fromMe: true }, onOwnPhone, { from_me: true }],
+  ["by the business, to what they wrote", { id: "A", remoteJid: ada, fromMe: false }, onOwnPhone, { from_me: false }],
+  ["in a group to the business", { id: "A", remoteJid: group, participant: me, fromMe: false }, inGroup, { from_me: true }],
+  ["in a group to a third", { id: "A", remoteJid: group, participant: bo, fromMe: false }, inGroup, { from_me: false, sender: bo }],
+  ["in a group to themselves", { id: "A", remoteJid: group, fromMe: true }, inGroup, { from_me: false, sender: ada }],
+])("a reaction %s names it as the business sees it", (_, key, seen, expected) => {
+  expect(incomingContent(reaction(key), seen)).toEqual({
+    type: "reaction",
+    emoji: "👍",
+    target: { wa_message_id: "A", ...expected } as never,
+  });
+});
+
+test("an answer names what it answers and what that said", () => {
+  const contextInfo = { stanzaId: "Q1", participant: me, quotedMessage: { conversation: "coming?" } };
+  const reply_to = { wa_message_id: "Q1", from_me: true, text: "coming?" };
+  expect(incomingContent({ extendedTextMessage: { text: "yes", contextInfo } }, incoming())).toEqual({
+    type: "text",
+    text: "yes",
+    reply_to,
+  });
+  expect(incomingContent({ locationMessage: { degreesLatitude: 1, degreesLongitude: 2, contextInfo } }, incoming())).toEqual({
+    type: "location",
+    latitude: 1,
+    longitude: 2,
+    reply_to,
+  });
+  expect(incomingContent({ extendedTextMessage: { text: "x", contextInfo: { stanzaId: "Q2", participant: bo } } }, inGroup)).toMatchObject({
+    reply_to: { wa_message_id: "Q2", from_me: false, sender: bo },
+  });
+});
+
+test("edits and deletions name what they change, however they are wrapped", () => {
+  const key = { id: "E1", remoteJid: me, fromMe: true };
+  const edit = { protocolMessage: { type: MESSAGE_EDIT, key, editedMessage: { conversation: "better" } } };
+  const expected = { type: "edit" as const, target: { wa_message_id: "E1", from_me: false }, text: "better" };
+  expect(incomingContent(edit, incoming())).toEqual(expected);
+  expect(incomingContent({ editedMessage: { message: edit } }, incoming())).toEqual(expected);
+  expect(incomingContent({ protocolMessage: { type: REVOKE, key } }, incoming())).toEqual({ type: "delete", target: expected.target });
+});
+
+test("a live location is where it began, and a list of cards keeps all of them", () => {
+  expect(incomingContent({ liveLocationMessage: { degreesLatitude: 1, degreesLongitude: 2 } }, incoming())).toMatchObject({
+    type: "location",
+    latitude: 1,
+  });
+  const contacts = [{ displayName: "Ada", vcard: "TEL;waid=15550001111:+1" }, { displayName: "Bo" }];
+  expect(incomingContent({ contactsArrayMessage: { contacts } }, incoming())).toEqual({
+    type: "contact",
+    contacts: [
+      { name: "Ada", phones: ["15550001111"] },
+      { name: "Bo", phones: [] },
+    ],
+  });
+});
+
+test("a vote that cannot be read is a vote all the same", () => {
+  const vote = { encPayload: Buffer.alloc(40), encIv: Buffer.alloc(12) };
+  const key = { id: "P1", remoteJid: me, fromMe: false };
+  const poll = proto.Message.encode({
+    messageContextInfo: { messageSecret: Buffer.alloc(32) },
+    pollCreationMessage: { options: [{ optionName: "a" }] },
+  }).finish();
+  const message = { pollUpdateMessage: { pollCreationMessageKey: key, vote } };
+  const unread = { type: "poll_vote" as const, target: { wa_message_id: "P1", from_me: true } };
+  expect(incomingContent(message, incoming())).toEqual(unread);
+  expect(incomingContent(message, incoming({ sentMessage: () => poll }))).toEqual(unread);
+});
+
+test("what is malformed is read as far as it goes", () => {
+  expect(incomingContent({ reactionMessage: { text: "👍" } }, incoming())).toBeUndefined();
+  expect(incomingContent({ protocolMessage: { type: REVOKE } }, incoming())).toBeUndefined();
+  expect(incomingContent({ locationMessage: {} }, incoming())).toMatchObject({ latitude: 0, longitude: 0 });
+  expect(incomingContent({ pollCreationMessage: {} }, incoming())).toMatchObject({ question: "", options: [] });
+  expect(incomingContent({ contactMessage: {} }, incoming())).toMatchObject({ contacts: [{ name: "", phones: [] }] });
+});

@@ -1,0 +1,118 @@
+import { getContentType, normalizeMessageContent, proto } from "@whiskeysockets/baileys";
+import type { MessageContent, Quote } from "../../../lib/messages/index.ts";
+import { referenceOf } from "./message_key.ts";
+import type { Finding } from "./message_key.ts";
+import { chosenOptions } from "./poll_vote.ts";
+import { phonesOf } from "./vcard.ts";
+
+export type Incoming = Finding & {
+  /** The plaintext of a message that the business sent. */
+  sentMessage: (waMessageId: string) => Uint8Array | undefined;
+  /** Every name of the business, and of who wrote the message. */
+  names: { own: string[]; writer: string[] };
+};
+
+/** What a message says; undefined for what is between devices and not between people. */
+export function incomingContent(message: proto.IMessage, incoming: Incoming): MessageContent | undefined {
+  const content = normalizeMessageContent(message);
+  const kind = getContentType(content);
+  if (!content || !kind) return undefined;
+  const reply_to = quoteOf(content[kind], incoming);
+  const answers = reply_to === undefined ? {} : { reply_to };
+  switch (kind) {
+    case "conversation":
+      return { type: "text", text: content.conversation ?? "" };
+    case "extendedTextMessage":
+      return { type: "text", text: content.extendedTextMessage?.text ?? "", ...answers };
+    case "locationMessage":
+      return { ...locationOf(content.locationMessage), ...answers };
+    case "liveLocationMessage":
+      return { ...locationOf(content.liveLocationMessage), ...answers };
+    case "contactMessage":
+      return { type: "contact", contacts: [cardOf(content.contactMessage)], ...answers };
+    case "contactsArrayMessage":
+      return { type: "contact", contacts: (content.contactsArrayMessage?.contacts ?? []).map(cardOf), ...answers };
+    case "pollCreationMessage":
+    case "pollCreationMessageV2":
+    case "pollCreationMessageV3":
+      return { ...pollOf(content[kind]), ...answers };
+    case "reactionMessage": {
+      const target = referenceOf(content.reactionMessage?.key, incoming);
+      return target && { type: "reaction", target, emoji: content.reactionMessage?.text ?? "" };
+    }
+    case "pollUpdateMessage":
+      return voteOf(content.pollUpdateMessage, incoming);
+    case "protocolMessage":
+      return changeOf(content.protocolMessage, incoming);
+    case "senderKeyDistributionMessage":
+    case "messageContextInfo":
+      return undefined;
+    default:
+      return { type: "unknown", kind };
+  }
+}
+
+function quoteOf(content: unknown, incoming: Incoming): Quote | undefined {
+  const { contextInfo } = (typeof content === "object" && content !== null ? content : {}) as { contextInfo?: proto.IContextInfo | null };
+  if (!contextInfo?.stanzaId) return undefined;
+  const author = contextInfo.participant ?? "";
+  const key = { id: contextInfo.stanzaId, remoteJid: incoming.chat, participant: author, fromMe: incoming.isOwn(author) };
+  const reference = referenceOf(key, { ...incoming, fromMe: true });
+  if (reference === undefined) return undefined;
+  const quoted = normalizeMessageContent(contextInfo.quotedMessage);
+  const text = quoted?.conversation || quoted?.extendedTextMessage?.text;
+  return text ? { ...reference, text } : reference;
+}
+
+type Place = { degreesLatitude?: number | null; degreesLongitude?: number | null; name?: string | null; address?: string | null };
+
+function locationOf(place: Place | null | undefined): Extract<MessageContent, { type: "location" }> {
+  return {
+    type: "location",
+    latitude: place?.degreesLatitude ?? 0,
+    longitude: place?.degreesLongitude ?? 0,
+    ...(place?.name ? { name: place.name } : {}),
+    ...(place?.address ? { address: place.address } : {}),
+  };
+}
+
+function cardOf(contact: proto.Message.IContactMessage | null | undefined) {
+  return { name: contact?.displayName ?? "", phones: phonesOf(contact?.vcard ?? "") };
+}
+
+function pollOf(poll: proto.Message.IPollCreationMessage | null | undefined): Extract<MessageContent, { type: "poll" }> {
+  return {
+    type: "poll",
+    question: poll?.name ?? "",
+    options: (poll?.options ?? []).map(({ optionName }) => optionName ?? ""),
+    max_choices: poll?.selectableOptionsCount ?? 0,
+  };
+}
+
+function voteOf(update: proto.Message.IPollUpdateMessage | null | undefined, incoming: Incoming): MessageContent | undefined {
+  const target = referenceOf(update?.pollCreationMessageKey, incoming);
+  if (target === undefined) return undefined;
+  const poll = target.from_me ? incoming.sentMessage(target.wa_message_id) : undefined;
+  const options =
+    poll && update?.vote
+      ? chosenOptions(update.vote, { poll: proto.Message.decode(poll), pollId: target.wa_message_id, ...incoming.names })
+      : undefined;
+  return { type: "poll_vote", target, ...(options === undefined ? {} : { options }) };
+}
+
+const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type;
+
+/** Of what devices tell each other, only what changes a message. */
+function changeOf(change: proto.Message.IProtocolMessage | null | undefined, incoming: Incoming): MessageContent | undefined {
+  if (change?.type !== REVOKE && change?.type !== MESSAGE_EDIT) return undefined;
+  const target = referenceOf(change.key, incoming);
+  if (target === undefined) return undefined;
+  if (change.type === REVOKE) return { type: "delete", target };
+  const edited = normalizeMessageContent(change.editedMessage);
+  const text = edited?.conversation || edited?.extendedTextMessage?.text || captionOf(edited);
+  return { type: "edit", target, text: text ?? "" };
+}
+
+function captionOf(content: proto.IMessage | undefined): string | null | undefined {
+  return content?.imageMessage?.caption ?? content?.videoMessage?.caption ?? content?.documentMessage?.caption;
+}

@@ -1,0 +1,75 @@
+import { expect, test } from "bun:test";
+import { proto } from "@whiskeysockets/baileys";
+import type { OutboundContent } from "../../../lib/messages/index.ts";
+import { incomingContent } from "./incoming.ts";
+import { isDrawnByLot, outgoingMessage, stanzaOptions } from "./outgoing.ts";
+
+const own = { phone: "15550009999@s.whatsapp.net", lid: "777@lid" };
+const ada = "15550001111@s.whatsapp.net";
+const group = "120363000000000001@g.us";
+const target = { wa_message_id: "3EB0A", from_me: true };
+const theirs = { wa_message_id: "3A01", from_me: false };
+
+const contents: OutboundContent[] = [
+  { type: "text", text: "hello" },
+  { type: "text", text: "yes", reply_to: { ...theirs, text: "coming?" } },
+  { type: "location", latitude: 52.5, longitude: 13.4, name: "Office", address: "1, Main Street", reply_to: { ...target, text: "where?" } },
+  { type: "contact", contacts: [{ name: "Ada", phones: ["15550001111"] }] },
+  {
+    type: "contact",
+    contacts: [
+      { name: "Ada", phones: ["15550001111"] },
+      { name: "Bo", phones: [] },
+    ],
+    reply_to: theirs,
+  },
+  { type: "poll", question: "When?", options: ["now", "later"], max_choices: 1, reply_to: theirs },
+  { type: "poll", question: "Which?", options: ["a", "b", "c"], max_choices: 0 },
+  { type: "reaction", target: theirs, emoji: "👍" },
+  { type: "edit", target, text: "hullo" },
+  { type: "delete", target },
+];
+
+test.each(contents)("%j is read back as what was sent", (content) => {
+  const sent = proto.Message.decode(proto.Message.encode(outgoingMessage(content, ada, own)).finish());
+  const read = incomingContent(sent, {
+    chat: ada,
+    writer: own.phone,
+    fromMe: true,
+    isOwn: (jid) => jid === own.phone,
+    sentMessage: () => undefined,
+    names: { own: [own.phone], writer: [own.phone] },
+  });
+  expect(read).toEqual(content);
+});
+
+test("in a chat by LID the business answers itself by its LID", () => {
+  const answered = (chat: string) =>
+    outgoingMessage({ type: "text", text: "x", reply_to: target }, chat, own).extendedTextMessage?.contextInfo?.participant;
+  expect([answered(ada), answered(group), answered("888@lid")]).toEqual([own.phone, own.phone, own.lid]);
+});
+
+test("a message of another in a group is named with who wrote it", () => {
+  const key = (from_me: boolean) =>
+    outgoingMessage({ type: "delete", target: { wa_message_id: "A", from_me, sender: ada } }, group, own).protocolMessage?.key;
+  expect(key(false)).toEqual({ remoteJid: group, id: "A", fromMe: false, participant: ada });
+  expect(key(true)).toEqual({ remoteJid: group, id: "A", fromMe: true });
+});
+
+test("the stanza says of an edit, a deletion and a poll what they are", () => {
+  const options = (content: OutboundContent) => stanzaOptions(outgoingMessage(content, group, own));
+  expect(options({ type: "edit", target, text: "x" })).toEqual({ additionalAttributes: { edit: "1" } });
+  expect(options({ type: "delete", target })).toEqual({ additionalAttributes: { edit: "7" } });
+  expect(options({ type: "delete", target: theirs })).toEqual({ additionalAttributes: { edit: "8" } });
+  expect(options(contents[5]!)).toEqual({ additionalNodes: [{ tag: "meta", attrs: { polltype: "creation" } }] });
+  expect(options({ type: "text", text: "x" })).toEqual({});
+});
+
+test("only what has a secret differs from one making to the next", () => {
+  const bytes = (content: OutboundContent) =>
+    Buffer.from(proto.Message.encode(outgoingMessage(content, ada, own)).finish()).toString("hex");
+  const timed = new Set(["reaction", "edit"]);
+  for (const content of contents.filter(({ type }) => !timed.has(type))) {
+    expect(bytes(content) === bytes(content)).toBe(!isDrawnByLot(content));
+  }
+});

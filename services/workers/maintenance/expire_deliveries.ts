@@ -1,0 +1,19 @@
+import { expireDeliveries, forPlatform } from "../../../lib/db/index.ts";
+import type { Handler } from "../../../lib/queues/index.ts";
+import type { Deps } from "../deps.ts";
+
+const pageSize = 1_000;
+
+/** Gives up deliveries whose time is over, whatever became of their endpoint: each ends delivered or dead. */
+export function expireDeliveriesJob({ db }: Pick<Deps, "db">): Handler<"expire_deliveries"> {
+  const scope = forPlatform(db);
+  return async ({ signal }) => {
+    let expired = 0;
+    for (;;) {
+      signal.throwIfAborted();
+      const page = await expireDeliveries(scope, pageSize);
+      expired += page;
+      if (page < pageSize) return { counts: { expired } };
+    }
+  };
+}

@@ -1,0 +1,51 @@
+import type { WebhookHealth } from "../../../lib/db/index.ts";
+
+/*
+ *   active ──every attempt failed, for pauseAfterMs──▶ paused
+ *     ▲                                                  │
+ *     └─────────────────an attempt succeeds──────────────┘
+ *   either ──it answers 410 Gone──▶ disabled, until its owner enables it
+ *
+ * An endpoint of which the last few attempts failed is not asked for a while: half the time that it has been failing
+ * for. Then a single delivery is its probe. So one that hangs takes a connection for seconds in an hour, and one that
+ * came back is found in time.
+ */
+
+export type HealthPolicy = {
+  /** Attempts in a row that fail before the endpoint is left alone; fewer may be those deliveries' own fault. */
+  failures: number;
+  shortestWaitMs: number;
+  longestWaitMs: number;
+  /** How long it may fail before its owner is told. */
+  pauseAfterMs: number;
+};
+
+export const healthPolicy: HealthPolicy = { failures: 5, shortestWaitMs: 1_000, longestWaitMs: 900_000, pauseAfterMs: 600_000 };
+
+export type Attempted = { ok: boolean; gone: boolean; error: string | null };
+
+export const healthy: WebhookHealth = { status: "active", status_reason: null, failures: 0, failing_since: null, next_attempt_at: null };
+
+/** Is it so unwell that one delivery at a time is enough to ask of it? */
+export function isFailing({ failures }: WebhookHealth, policy: HealthPolicy): boolean {
+  return failures >= policy.failures;
+}
+
+/** How an endpoint fares after one more attempt. */
+export function afterAttempt(health: WebhookHealth, { ok, gone, error }: Attempted, now: Date, policy: HealthPolicy): WebhookHealth {
+  if (ok) return healthy;
+  if (gone) return { ...healthy, status: "disabled", status_reason: "It answered 410 Gone." };
+  const failures = health.failures + 1;
+  const failingSince = health.failing_since ?? now;
+  const failing = { ...health, failures, failing_since: failingSince };
+  if (!isFailing(failing, policy)) return failing;
+  const forMs = now.getTime() - failingSince.getTime();
+  const waitMs = Math.min(policy.longestWaitMs, Math.max(policy.shortestWaitMs, forMs / 2));
+  const paused = health.status === "paused" || forMs >= policy.pauseAfterMs;
+  return {
+    ...failing,
+    status: paused ? "paused" : "active",
+    status_reason: error,
+    next_attempt_at: new Date(now.getTime() + waitMs),
+  };
+}
