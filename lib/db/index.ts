@@ -4,6 +4,8 @@ export { isDatabaseUnavailable } from "./errors.ts";
 export { createGroupCommit } from "./group_commit.ts";
 export { sql } from "./literal.ts";
 export type { Statement } from "./literal.ts";
+export { createReplica, noReplica } from "./replica.ts";
+export type { Replica, ReplicaOptions } from "./replica.ts";
 export { atomically, forBusiness, forNobody, forPlatform } from "./scope.ts";
 export type { BusinessScope, PlatformScope, Scope } from "./scope.ts";
 export { messageDirections, messageStatuses } from "./schema/index.ts";
@@ -21,6 +23,8 @@ export { completeAuditEvent, insertAuditEvent, listAuditEvents } from "./queries
 export type { AuditFilter } from "./queries/audit.ts";
 export { deleteConsoleSession, insertConsoleSession } from "./queries/console_sessions.ts";
 export { deleteBusiness } from "./queries/delete_business.ts";
+export { findReferences } from "./queries/find_references.ts";
+export type { NamedMessage } from "./queries/find_references.ts";
 export { findKey, findSessionKey } from "./queries/find_key.ts";
 export type { FoundKey } from "./queries/find_key.ts";
 export { getBusiness } from "./queries/get_business.ts";

@@ -1,3 +1,4 @@
+export { referenceIn, withReferenceId } from "./about.ts";
 export {
   card,
   contactContent,
@@ -11,6 +12,8 @@ export {
   textContent,
 } from "./content.ts";
 export type { Card, MessageContent, OutboundContent } from "./content.ts";
+export { publicContent, publicContentOf } from "./public.ts";
+export type { PublicContent } from "./public.ts";
 export type { Quote, Reference } from "./reference.ts";
 export { contentOf, storedContent } from "./stored.ts";
 export type { StoredContent } from "./stored.ts";

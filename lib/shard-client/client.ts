@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { AppError, messageOf } from "../core/errors.ts";
-import type { ErrorCode } from "../core/errors.ts";
-import { deadline } from "../core/time.ts";
+import { AppError } from "../core/errors.ts";
+import { broken, createShardCall, faultsOf, jsonOf } from "./call.ts";
+import type { ShardClientOptions, ShardLocation } from "./call.ts";
 import { batchResponse, journalEntries, journalPage, maxJournalPage, sessionList, sessionView } from "./schemas.ts";
 import type {
   BatchMessage,
@@ -13,16 +13,6 @@ import type {
   SessionList,
   SessionView,
 } from "./schemas.ts";
-
-/** Where a shard listens: what the router's `locate` and `shard` give. */
-export type ShardLocation = { shard: number; url: string };
-
-export type ShardClientOptions = {
-  /** SHARD_TOKEN. */
-  token: string;
-  /** How long one request may take. A batch of 50 texts needs less than 5 s on a healthy session. */
-  timeoutMs?: number;
-};
 
 /**
  * Calls on a shard's internal API. All of them throw `AppError`:
@@ -47,49 +37,15 @@ export interface ShardClient {
   ackJournal(at: ShardLocation, stream: JournalStream, through: number): Promise<void>;
 }
 
-const codeOfStatus = new Map<number, ErrorCode>([
-  [400, "invalid_request"],
-  [404, "not_found"],
-  [409, "conflict"],
-  [429, "unavailable"],
-  [502, "unavailable"],
-  [503, "unavailable"],
-  [504, "upstream_timeout"],
-]);
-
-const problem = z.looseObject({ detail: z.string().optional(), title: z.string().optional() });
-
-export function createShardClient({ token, timeoutMs = 15_000 }: ShardClientOptions): ShardClient {
-  const call = async (at: ShardLocation, method: string, path: string, body?: unknown): Promise<unknown> => {
-    const response = await send(at, method, path, body);
-    const text = await response.text().catch((cause: unknown) => {
-      throw unreachable(at, cause);
-    });
-    if (response.ok) return response.status === 204 ? undefined : parseJson(at, text);
-    throw refusal(at, response, text);
-  };
-
-  const send = (at: ShardLocation, method: string, path: string, body: unknown): Promise<Response> =>
-    fetch(new URL(path, at.url), {
-      method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      redirect: "error",
-      signal: deadline(timeoutMs),
-    }).catch((cause: unknown) => {
-      throw unreachable(at, cause);
-    });
-
+export function createShardClient(options: ShardClientOptions): ShardClient {
+  const call = createShardCall(options);
   const session = (businessId: string) => `/sessions/${encodeURIComponent(businessId)}`;
 
   return {
     connect: async (at, businessId, request) =>
-      expected(at, sessionView, await call(at, "POST", `${session(businessId)}/connect`, request)),
-    view: async (at, businessId) => expected(at, sessionView, await call(at, "GET", session(businessId))),
-    list: async (at) => expected(at, sessionList, await call(at, "GET", "/sessions")),
+      jsonOf(at, sessionView, await call(at, "POST", `${session(businessId)}/connect`, { json: request })),
+    view: async (at, businessId) => jsonOf(at, sessionView, await call(at, "GET", session(businessId))),
+    list: async (at) => jsonOf(at, sessionList, await call(at, "GET", "/sessions")),
     logout: async (at, businessId) => {
       try {
         await call(at, "DELETE", session(businessId));
@@ -99,18 +55,18 @@ export function createShardClient({ token, timeoutMs = 15_000 }: ShardClientOpti
       }
     },
     sendBatch: async (at, businessId, messages) => {
-      const answer = await call(at, "POST", `${session(businessId)}/messages`, { messages });
-      const { results } = expected(at, batchResponse, answer);
+      const answer = await call(at, "POST", `${session(businessId)}/messages`, { json: { messages } });
+      const { results } = await jsonOf(at, batchResponse, answer);
       const inOrder = results.length === messages.length && results.every((result, i) => result.id === messages[i]!.id);
       if (!inOrder) throw broken(at, "gave results that do not match the batch");
       return results;
     },
     readJournal: async <S extends JournalStream>(at: ShardLocation, stream: S, limit = maxJournalPage) => {
       const answer = await call(at, "GET", `/journal/${stream}?limit=${limit}`);
-      return sortEntries(stream, expected(at, journalPage, answer));
+      return sortEntries(stream, await jsonOf(at, journalPage, answer));
     },
     ackJournal: async (at, stream, through) => {
-      await call(at, "POST", `/journal/${stream}/ack`, { through });
+      await call(at, "POST", `/journal/${stream}/ack`, { json: { through } });
     },
   };
 }
@@ -130,54 +86,4 @@ function sortEntries<S extends JournalStream>(stream: S, { entries: raw, more }:
       });
   }
   return page;
-}
-
-function unreachable(at: ShardLocation, cause: unknown): AppError {
-  const timedOut = cause instanceof Error && (cause.name === "TimeoutError" || cause.name === "AbortError");
-  return timedOut
-    ? new AppError("upstream_timeout", `Shard ${at.shard} did not answer in time; try again.`, { cause, retryAfterS: 2 })
-    : new AppError("unavailable", `Shard ${at.shard} cannot be reached at present; try again shortly.`, { cause, retryAfterS: 2 });
-}
-
-function refusal(at: ShardLocation, response: Response, text: string): AppError {
-  const said = problem.safeParse(parseOrNothing(text)).data;
-  const why = said?.detail ?? said?.title ?? `HTTP ${response.status}`;
-  const code = codeOfStatus.get(response.status) ?? "internal";
-  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-  const retryAfterS = Number.isFinite(seconds) ? seconds : code === "unavailable" ? 2 : undefined;
-  if (code === "internal") return broken(at, `answered ${response.status}: ${why}`);
-  return new AppError(code, why, retryAfterS === undefined ? {} : { retryAfterS });
-}
-
-/** The shard does not keep the contract: our fault, so its words go into the cause and not to the caller. */
-function broken(at: ShardLocation, what: string): AppError {
-  return new AppError("internal", `Shard ${at.shard} gave an answer that was not understood.`, {
-    cause: new Error(`shard ${at.shard} ${what}`),
-  });
-}
-
-function expected<T>(at: ShardLocation, schema: z.ZodType<T>, answer: unknown): T {
-  const parsed = schema.safeParse(answer);
-  if (parsed.success) return parsed.data;
-  throw broken(at, `broke the contract: ${faultsOf(parsed.error)}`);
-}
-
-function faultsOf(error: z.ZodError): string {
-  return error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
-}
-
-function parseJson(at: ShardLocation, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw broken(at, `did not answer JSON: ${messageOf(error)}`);
-  }
-}
-
-function parseOrNothing(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

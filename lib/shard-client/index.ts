@@ -1,5 +1,8 @@
+export type { ShardClientOptions, ShardLocation } from "./call.ts";
 export { createShardClient } from "./client.ts";
-export type { ShardClient, ShardClientOptions, ShardLocation } from "./client.ts";
+export type { ShardClient } from "./client.ts";
+export { createShardMoves } from "./moves.ts";
+export type { Departures, MoveOrder, Placement, ShardMoves } from "./moves.ts";
 export { maxBatch, maxJournalPage } from "./schemas.ts";
 export type {
   BatchMessage,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { publicContent } from "../messages/index.ts";
 
 /*
  * What endpoints are told. A delivery's body is {type, timestamp, data}: type is the event, timestamp when it happened,
@@ -17,7 +18,9 @@ const received = z.object({
   sender: z.string(),
   sender_name: z.string().nullable(),
   type: z.string(),
+  /** What it says in words, of whichever kind it is. */
   text: z.string().nullable(),
+  content: publicContent,
 });
 
 const moved = z.object({

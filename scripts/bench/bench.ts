@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { uuidv7, whatsappMessageId } from "../../lib/core/ids.ts";
@@ -58,6 +59,7 @@ export async function createBench(folder: string) {
       REDIS_URL: servers.env.TEST_REDIS_URL,
       CONSUL_HTTP_ADDR: consulAddr,
       SHARD_TOKEN: "a token of the shards",
+      DATA_KEYS: `bench:${randomBytes(32).toString("base64")}`,
     });
     closers.push(api.stop);
     const bare = start("scripts/bench/bare_hono.ts", folder, {});

@@ -16,7 +16,7 @@ export type ShardProcessOptions = {
   /** Its volume; in the folder by default. */
   volume?: string;
   env?: Record<string, string>;
-  /** Arguments for Bun, before the program. */
+  /** Options of `bun run`: --cpu-prof, for one. */
   bunArgs?: string[];
 };
 
@@ -99,10 +99,10 @@ export class ShardProcess {
 
   #launch(): void {
     const { folder, simulator, redis, consul, volume, env, bunArgs = [] } = this.#options;
-    const [bun, ...rest] = bunRun("services/whatsapp/main.ts");
+    const [bun, run, program] = bunRun("services/whatsapp/main.ts") as [string, string, string];
     this.starts += 1;
     const child = startChild({
-      command: [bun!, ...bunArgs, ...rest],
+      command: [bun, run, ...bunArgs, program],
       logFile: this.logFile,
       env: {
         HOST: "127.0.0.1",

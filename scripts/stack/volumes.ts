@@ -16,7 +16,9 @@ export const listVolumes = (nomadAddr: string): Promise<Volume[]> => createNomad
 /** Volumes by name, with the file in nomad/volumes that describes each. */
 export type VolumeFiles = ReadonlyMap<string, string>;
 
-export const dataVolumes: VolumeFiles = new Map(["postgres-data", "redis-data", "simulator-data"].map((name) => [name, `${name}.volume.hcl`]));
+export const dataVolumes: VolumeFiles = new Map(
+  ["postgres-data", "redis-data", "simulator-data"].map((name) => [name, `${name}.volume.hcl`]),
+);
 
 export const shardVolumes = (shards: number): VolumeFiles =>
   new Map(Array.from({ length: shards }, (_, index) => [shardVolume(index), "wa-auth.volume.hcl"]));

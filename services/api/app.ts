@@ -18,8 +18,11 @@ import { auditRoutes } from "./routes/audit.ts";
 import { businessRoutes } from "./routes/businesses.ts";
 import { consoleRoutes } from "./routes/console.ts";
 import { deadLetterRoutes } from "./routes/dead_letters.ts";
+import { eventRoutes } from "./routes/events.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { messageRoutes } from "./routes/messages.ts";
+import { webhookDeliveryRoutes } from "./routes/webhook_deliveries.ts";
+import { webhookRoutes } from "./routes/webhooks.ts";
 import { whatsappRoutes } from "./routes/whatsapp.ts";
 import { createWakeUps } from "./wake_ups.ts";
 import type { WakeUps } from "./wake_ups.ts";
@@ -67,10 +70,13 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", keyRoutes(dependencies, keyRing));
   app.route("/v1", whatsappRoutes(dependencies));
   app.route("/v1", messageRoutes(dependencies, wakeUps));
+  app.route("/v1", webhookRoutes(dependencies, wakeUps));
+  app.route("/v1", webhookDeliveryRoutes(dependencies, wakeUps));
   app.route("/v1", adminRoutes(dependencies));
   app.route("/v1", deadLetterRoutes(dependencies));
   app.route("/v1", adminKeyRoutes(dependencies, keyRing));
   app.route("/v1", auditRoutes(dependencies));
+  app.route("/v1", eventRoutes(dependencies, keyRing));
   app.route("/v1", consoleRoutes(dependencies, keyRing));
   return { app, wakeUps, keyRing };
 }

@@ -21,13 +21,15 @@ export function audited(db: Database, logger: Logger): MiddlewareHandler<Authent
     const { principal, requestId } = c.var;
     if (principal.kind !== "admin" || !changing.has(c.req.method)) return next();
     const id = uuidv7();
+    // As it was sent, percent-encoded: decoded it may hold what Postgres cannot.
+    const path = new URL(c.req.url).pathname;
     await insertAuditEvent(platform, {
       id,
       key_id: principal.keyId,
       key_prefix: principal.prefix,
       method: c.req.method,
-      path: c.req.path,
-      business_id: knownForm(underBusiness.exec(c.req.path)?.[1] ?? "") ?? null,
+      path,
+      business_id: knownForm(underBusiness.exec(path)?.[1] ?? "") ?? null,
       request_id: requestId,
     });
     await next();

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { isSupervised } from "../../lib/consul/register.ts";
 import { routingEnv, shardOverrides } from "../../lib/routing/index.ts";
-import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zInt, zUrl } from "../../lib/runtime/config.ts";
+import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zBool, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
 
 export const apiEnv = z.object({
   ...baseEnv,
@@ -17,6 +17,10 @@ export const apiEnv = z.object({
   MAX_REQUESTS_UNDER_WAY: zInt(8, 10_000).default(512),
   /** Bearer token of the shards' internal API. */
   SHARD_TOKEN: z.string().min(16),
+  /** Seals what is secret in the database; the same in every service that reads it. */
+  DATA_KEYS: zKeyRing,
+  /** For development: webhooks may be delivered over http and into private networks. */
+  WEBHOOKS_ALLOW_PRIVATE: zBool.default(false),
   /** Where callers reach the API; goes into the OpenAPI document. */
   PUBLIC_URL: zUrl("http", "https").default("https://localhost:8443"),
 });

@@ -1,20 +1,28 @@
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
-import type { Database } from "../../lib/db/index.ts";
+import type { Database, Replica } from "../../lib/db/index.ts";
+import type { Feed } from "../../lib/events/index.ts";
 import type { DeadLetters, Producer, QueueDepth } from "../../lib/queues/index.ts";
 import type { RateLimiter } from "../../lib/redis/rate_limit.ts";
 import type { Router } from "../../lib/routing/index.ts";
 import type { ShardClient } from "../../lib/shard-client/index.ts";
+import type { AddressPolicy } from "../../lib/webhooks/address_policy.ts";
+import type { WebhookSecrets } from "../../lib/webhooks/signature.ts";
 import type { KeyRingOptions } from "./auth/key_ring.ts";
 
 /** What the API is made of: `main.ts` gives it the real ones, a test what it wants to see. */
 export type ApiDependencies = {
   db: Database;
+  /** For reads that may lag. */
+  replica: Replica;
+  /** What happens, for those who watch. */
+  feed: Pick<Feed, "subscribe">;
   router: Pick<Router, "assign" | "locate" | "numShards" | "shard" | "shards">;
   shards: Pick<ShardClient, "connect" | "list" | "logout" | "view">;
   producer: Pick<Producer, "wake">;
   queueDepths: () => Promise<QueueDepth[]>;
   deadLetters: DeadLetters;
+  webhooks: { policy: AddressPolicy; secrets: WebhookSecrets };
   logger: Logger;
   metrics: Metrics;
   metricsToken?: string | undefined;

@@ -6,6 +6,7 @@ import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
 import { createFakeDeadLetters } from "./testing/fake_dead_letters.ts";
 import { createFakeShards } from "./testing/fake_shards.ts";
+import { createTestWebhooks } from "./testing/webhooks.ts";
 
 /** Never asked: the document needs no database. */
 const db = createDatabase({ url: "postgres://nobody@127.0.0.1:1/none", poolSize: 1, applicationName: "test" });
@@ -18,6 +19,7 @@ const { app } = createApp({
   producer: { wake: async () => {} },
   queueDepths: async () => [],
   deadLetters: createFakeDeadLetters(),
+  webhooks: createTestWebhooks(),
   logger: createLogger("test", "error", { write: () => {} }),
   metrics: createMetrics("test"),
   publicUrl: "https://api.example.com",

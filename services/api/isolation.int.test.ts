@@ -15,6 +15,15 @@ const bodies: Record<string, unknown> = {
   "post /v1/businesses/{business_id}/keys": { scopes: ["messages:read"] },
   "post /v1/businesses/{business_id}/keys/{key_id}/rotate": { overlap_s: 0 },
   "post /v1/businesses/{business_id}/whatsapp/connect": { method: "qr" },
+  "post /v1/businesses/{business_id}/webhooks": { url: "https://example.com/hook", events: ["message.received"] },
+  "patch /v1/businesses/{business_id}/webhooks/{webhook_id}": { status: "disabled" },
+  "post /v1/businesses/{business_id}/webhooks/{webhook_id}/rotate": { overlap_s: 0 },
+  "post /v1/businesses/{business_id}/webhooks/{webhook_id}/test": {},
+  "post /v1/businesses/{business_id}/webhooks/{webhook_id}/deliveries/replay": {
+    from: "2026-01-01T00:00:00Z",
+    to: "2026-01-02T00:00:00Z",
+  },
+  "post /v1/businesses/{business_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": {},
   "post /v1/businesses/{business_id}/messages": { to: "5511900000002", type: "text", text: "hello" },
 };
 const nobody = "01900000-0000-7000-8000-000000000000";
@@ -36,7 +45,17 @@ beforeAll(async () => {
     body: bodies["post /v1/businesses/{business_id}/messages"],
   });
   const keys = await api.request("GET", `/v1/businesses/${other.id}/keys`);
-  foreign = { message_id: sent.body.id, key_id: keys.body.data[0].id };
+  const webhook = await api.request("POST", `/v1/businesses/${other.id}/webhooks`, {
+    body: bodies["post /v1/businesses/{business_id}/webhooks"],
+  });
+  await api.request("POST", `/v1/businesses/${other.id}/webhooks/${webhook.body.id}/test`);
+  const deliveries = await api.request("GET", `/v1/businesses/${other.id}/webhooks/${webhook.body.id}/deliveries`);
+  foreign = {
+    message_id: sent.body.id,
+    key_id: keys.body.data[0].id,
+    webhook_id: webhook.body.id,
+    delivery_id: deliveries.body.data[0].id,
+  };
 
   const { body: document } = await api.request("GET", "/v1/openapi.json");
   operations = Object.entries<Record<string, unknown>>(document.paths).flatMap(([path, methods]) =>

@@ -11,6 +11,8 @@ import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createShardClient } from "../../lib/shard-client/index.ts";
+import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
+import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { createApp, maxBodyBytes } from "./app.ts";
 import { loadApiConfig } from "./config.ts";
 
@@ -46,6 +48,10 @@ await run(name, logger, async (life) => {
     producer,
     queueDepths: () => queueDepths(redis),
     deadLetters: createDeadLetters(redis, producer),
+    webhooks: {
+      policy: createAddressPolicy({ allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE }),
+      secrets: createWebhookSecrets(config.DATA_KEYS),
+    },
     logger,
     metrics,
     metricsToken: config.METRICS_TOKEN,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { ensureAdminKey } from "../../lib/db/admin_key.ts";
 import { generateKey } from "../../lib/db/api_key.ts";
 import { createMigratedDatabase } from "../../lib/testing/database.ts";
@@ -25,7 +26,8 @@ test("every fault of the configuration is named at once, and the process exits 2
   const faulty = start({ DATABASE_URL_POOLER: "nonsense", SHARD_TOKEN: "short", BAILEYS_SHARD_x_URL: "http://x", PORT: "70000" });
   expect(await faulty.exited).toBe(2);
   const said = await new Response(faulty.stderr).text();
-  for (const name of ["DATABASE_URL_POOLER", "SHARD_TOKEN", "BAILEYS_SHARD_x_URL", "PORT", "REDIS_URL"]) expect(said).toContain(name);
+  for (const name of ["DATABASE_URL_POOLER", "SHARD_TOKEN", "BAILEYS_SHARD_x_URL", "PORT", "REDIS_URL", "DATA_KEYS"])
+    expect(said).toContain(name);
 }, 30_000);
 
 test("the process serves without Redis and Consul, writes no key to its log, and exits 0 at SIGTERM", async () => {
@@ -35,6 +37,7 @@ test("the process serves without Redis and Consul, writes no key to its log, and
     REDIS_URL: "redis://127.0.0.1:1",
     CONSUL_HTTP_ADDR: "127.0.0.1:1",
     SHARD_TOKEN: "a token of the shards",
+    DATA_KEYS: `test:${randomBytes(32).toString("base64")}`,
     NOMAD_ALLOC_ID: "supervised",
   });
   let log = "";

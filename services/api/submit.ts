@@ -3,12 +3,14 @@ import { uuidv7, whatsappMessageId } from "../../lib/core/ids.ts";
 import { sha256Hex } from "../../lib/core/secret.ts";
 import { createGroupCommit, forNobody, submitMessages } from "../../lib/db/index.ts";
 import type { BusinessScope, Database, Idempotency, NewMessage, Submission, Submit } from "../../lib/db/index.ts";
+import { storedContent } from "../../lib/messages/index.ts";
 import { noSuchBusiness } from "./auth/guards.ts";
 import { idempotencyMismatch } from "./idempotency.ts";
 import { askShard } from "./live_session.ts";
 import type { ShardAccess } from "./live_session.ts";
+import { resolveContent } from "./message_content.ts";
+import type { MessageRequest } from "./schemas/new_message.ts";
 
-export type MessageRequest = { to: string; type: "text"; text: string; expires_at?: Date | undefined };
 export type Accepted = { id: string; status: "queued" };
 
 /** Writes a message into its outbox, together with others that come at the same time. */
@@ -42,8 +44,9 @@ export async function submit(
 ): Promise<{ answer: Accepted; fresh: boolean }> {
   const id = uuidv7();
   const answer: Accepted = { id, status: "queued" };
-  const { to: chat, type, text, expires_at } = request;
-  const message: NewMessage = { id, chat, type, text, wa_message_id: whatsappMessageId(id), expires_at };
+  const { to: chat, expires_at, ...requested } = request;
+  const content = storedContent(await resolveContent(scope, chat, requested));
+  const message: NewMessage = { id, chat, ...content, wa_message_id: whatsappMessageId(id), expires_at };
   const idempotency: Idempotency | undefined =
     key === undefined ? undefined : { key, fingerprint: fingerprint(request), status: 202, response: answer };
 
@@ -76,6 +79,6 @@ function settle(submission: Submission, answer: Accepted): { answer: Accepted; f
 }
 
 /** The same for the same request, however its JSON was written. */
-function fingerprint({ to, type, text, expires_at }: MessageRequest): string {
-  return sha256Hex(JSON.stringify(["POST messages", to, type, text, expires_at]));
+function fingerprint(request: MessageRequest): string {
+  return sha256Hex(JSON.stringify(["POST messages", Object.entries(request).toSorted(([a], [b]) => (a < b ? -1 : 1))]));
 }

@@ -1,16 +1,19 @@
-import type { Producer } from "../../lib/queues/index.ts";
+import type { JobName, Payload, Producer } from "../../lib/queues/index.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 
+/** Each returns at once and never throws: a sweep finds what was not said. */
 export type WakeUps = {
-  /** Says that the outbox of a business has work. Returns at once and never throws: a sweep finds what was not said. */
+  /** Says that the outbox of a business has work. */
   outbox(businessId: string): void;
+  /** Says that an endpoint has something to be told. */
+  webhook(webhookId: string): void;
   /** Resolves when every wake-up said so far has been handed over or has failed. */
   settled(): Promise<void>;
 };
 
 /**
- * Wake-ups after a commit. While one for a business is on its way, any number of further ones become a single
+ * Wake-ups after a commit. While one for the same thing is on its way, any number of further ones become a single
  * one behind it: it begins after their commits, and that is all a wake-up has to do.
  */
 export function createWakeUps(producer: Pick<Producer, "wake">, logger: Logger, metrics: Metrics): WakeUps {
@@ -18,24 +21,27 @@ export function createWakeUps(producer: Pick<Producer, "wake">, logger: Logger, 
   const underWay = new Map<string, Promise<void>>();
   const again = new Set<string>();
 
-  const wake = async (businessId: string): Promise<void> => {
+  const wake = async <J extends JobName>(id: string, job: J, payload: Payload<J>): Promise<void> => {
     do {
-      again.delete(businessId);
+      again.delete(id);
       try {
-        await producer.wake("send", { business_id: businessId });
+        await producer.wake(job, payload);
       } catch (error) {
         failures.inc();
-        logger.warn({ error, business_id: businessId }, "wake-up failed; the sweep will find the message");
+        logger.warn({ error, job, payload }, "wake-up failed; the sweep will find the work");
       }
-    } while (again.has(businessId));
-    underWay.delete(businessId);
+    } while (again.has(id));
+    underWay.delete(id);
+  };
+  const say = <J extends JobName>(id: string, job: J, payload: Payload<J>): void => {
+    if (underWay.has(id)) again.add(id);
+    else underWay.set(id, wake(id, job, payload));
   };
 
   return {
-    outbox: (businessId) => {
-      if (underWay.has(businessId)) again.add(businessId);
-      else underWay.set(businessId, wake(businessId));
-    },
+    // Ids are unique over all kinds of things.
+    outbox: (business_id) => say(business_id, "send", { business_id }),
+    webhook: (webhook_id) => say(webhook_id, "deliver", { webhook_id }),
     settled: async () => {
       await Promise.all(underWay.values());
     },

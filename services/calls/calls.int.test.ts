@@ -70,7 +70,12 @@ test("a call to be recorded is announced first, and its recording is written dow
     },
     { what: "the recording" },
   );
-  expect(call.view().log.map(({ what }) => what).filter((what) => /^[A-Z]/.test(what))).toEqual(["Say", "Start", "Connect"]);
+  expect(
+    call
+      .view()
+      .log.map(({ what }) => what)
+      .filter((what) => /^[A-Z]/.test(what)),
+  ).toEqual(["Say", "Start", "Connect"]);
   expect(found.recordings).toMatchObject([{ status: "pending", channels: 2, call_sid: call.sid }]);
   const authorization = `Basic ${Buffer.from(`${stack.carrier.accountSid}:${stack.carrier.authToken}`).toString("base64")}`;
   const audio = await until(async () => {
@@ -149,7 +154,12 @@ test("a call is placed for a business, rings, is answered and talks", async () =
   await heard(call, "greeting");
   expect(await stack.capacity.count()).toBe(1);
   call.hangUp();
-  expect(await row(business, call)).toMatchObject({ direction: "outbound", from_number: business.number, to_number: to, status: "completed" });
+  expect(await row(business, call)).toMatchObject({
+    direction: "outbound",
+    from_number: business.number,
+    to_number: to,
+    status: "completed",
+  });
 });
 
 test.each([
@@ -160,7 +170,9 @@ test.each([
   const business = await stack.business();
   const to = someNumber();
   stack.carrier.setCallee(to, { outcome, ringMs: 20 });
-  const { call_sid } = (await (await place({ business_id: business.scope.businessId, from: business.number, to })).json()) as { call_sid: string };
+  const { call_sid } = (await (await place({ business_id: business.scope.businessId, from: business.number, to })).json()) as {
+    call_sid: string;
+  };
   expect(await row(business, stack.carrier.get(call_sid)!)).toMatchObject({ status, streams: 0, duration_s: 0 });
   expect(await stack.capacity.count()).toBe(0);
 });
@@ -186,7 +198,9 @@ test.each(["late", "doubled", "reversed"] as const)("status callbacks that come 
   const business = await stack.business();
   stack.carrier.faults.add({ kind: "status", mode, ms: 300 });
   const to = someNumber();
-  const { call_sid } = (await (await place({ business_id: business.scope.businessId, from: business.number, to })).json()) as { call_sid: string };
+  const { call_sid } = (await (await place({ business_id: business.scope.businessId, from: business.number, to })).json()) as {
+    call_sid: string;
+  };
   const call = stack.carrier.get(call_sid)!;
   await heard(call, "greeting");
   call.hangUp();

@@ -119,21 +119,41 @@ const forgedWebhooks: WebhookRow[] = [
   ["an empty signature", 403, () => voice({}, { signature: "" })],
   ["a signature under another token", 403, () => voice({}, { token: "another-token-of-somebody" })],
   ["a signature of another path", 403, () => voice({}, { signedUrl: `${stack.door.url}/webhooks/twilio/status` })],
-  ["a signature of another scheme", 403, () => voice({}, { signedUrl: `${stack.door.url.replace("http", "https")}/webhooks/twilio/voice` })],
+  [
+    "a signature of another scheme",
+    403,
+    () => voice({}, { signedUrl: `${stack.door.url.replace("http", "https")}/webhooks/twilio/voice` }),
+  ],
   ["a signature of another host", 403, () => voice({}, { signedUrl: "http://calls.example/webhooks/twilio/voice" })],
   ["a signature with a query more", 403, () => voice({}, { signedUrl: `${stack.door.url}/webhooks/twilio/voice?a=1` })],
-  ["a field changed after it was signed", 403, () => post("/voice", form(offered, { To: "+15550000000" }), { signedFields: form(offered) })],
+  [
+    "a field changed after it was signed",
+    403,
+    () => post("/voice", form(offered, { To: "+15550000000" }), { signedFields: form(offered) }),
+  ],
   ["a field added after it was signed", 403, () => post("/voice", form(offered, { More: "1" }), { signedFields: form(offered) })],
   ["a field left out after it was signed", 403, () => post("/voice", without(form(offered), "From"), { signedFields: form(offered) })],
-  ["a body cut off in the middle", 403, () => post("/voice", form(offered), { body: new URLSearchParams(form(offered)).toString().slice(0, 60) })],
+  [
+    "a body cut off in the middle",
+    403,
+    () => post("/voice", form(offered), { body: new URLSearchParams(form(offered)).toString().slice(0, 60) }),
+  ],
   ["a signature in lower case", 403, () => voice({}, { signature: "rsoydt4t1cutdk1pdd93/vvr8b8=" })],
   ["two signatures", 403, () => voice({}, { signature: "a=, b=" })],
   ["a signature by SHA-256", 403, () => voice({}, { signature: createHmac("sha256", authToken).update("x").digest("base64") })],
   ["another account's call", 403, () => voice({ AccountSid: sid("AC") })],
   ["a status without a signature", 403, () => post("/status", form(offered, { CallStatus: "completed" }), { signature: null })],
-  ["a forged end of a call", 403, () => post("/status", form(offered, { CallStatus: "completed" }), { token: "another-token-of-somebody" })],
+  [
+    "a forged end of a call",
+    403,
+    () => post("/status", form(offered, { CallStatus: "completed" }), { token: "another-token-of-somebody" }),
+  ],
   ["a forged action", 403, () => post("/action?stream=1", form(offered), { signature: "AAAA" })],
-  ["an action signed for another stream", 403, () => post("/action?stream=2", form(resumed), { signedUrl: `${stack.door.url}/webhooks/twilio/action?stream=1` })],
+  [
+    "an action signed for another stream",
+    403,
+    () => post("/action?stream=2", form(resumed), { signedUrl: `${stack.door.url}/webhooks/twilio/action?stream=1` }),
+  ],
   ["a forged fallback", 403, () => post("/fallback", form(offered), { signature: null })],
   ["a forged recording", 403, () => post("/recording", recording(offered), { signature: "AAAA" })],
   // What it is.
@@ -186,10 +206,26 @@ test("a voice webhook for a number of nobody's is refused by TwiML and makes no 
 
 type ReplayRow = [name: string, request: () => ReturnType<typeof post>, answer: { status: number; text?: unknown }];
 const replays: ReplayRow[] = [
-  ["the voice webhook of a call that was offered a stream", () => post("/voice", form(offered)), { status: 200, text: expect.stringContaining("<Stream") }],
-  ["the voice webhook of a call that has ended", () => post("/voice", form(ended)), { status: 200, text: expect.stringContaining("<Hangup/>") }],
-  ["the first action of a call that is two streams on", () => post("/action?stream=1", form(resumed)), { status: 200, text: expect.stringContaining("stream=2") }],
-  ["the action of a call that has ended", () => post("/action?stream=1", form(ended)), { status: 200, text: expect.stringContaining("<Hangup/>") }],
+  [
+    "the voice webhook of a call that was offered a stream",
+    () => post("/voice", form(offered)),
+    { status: 200, text: expect.stringContaining("<Stream") },
+  ],
+  [
+    "the voice webhook of a call that has ended",
+    () => post("/voice", form(ended)),
+    { status: 200, text: expect.stringContaining("<Hangup/>") },
+  ],
+  [
+    "the first action of a call that is two streams on",
+    () => post("/action?stream=1", form(resumed)),
+    { status: 200, text: expect.stringContaining("stream=2") },
+  ],
+  [
+    "the action of a call that has ended",
+    () => post("/action?stream=1", form(ended)),
+    { status: 200, text: expect.stringContaining("<Hangup/>") },
+  ],
   ["the end of a call that has ended", () => post("/status", form(ended, { CallStatus: "completed", CallDuration: "7" })), { status: 204 }],
   ["another end of a call that has ended", () => post("/status", form(ended, { CallStatus: "failed" })), { status: 204 }],
   ["ringing after the end", () => post("/status", form(ended, { CallStatus: "ringing" })), { status: 204 }],
@@ -201,7 +237,7 @@ const replays: ReplayRow[] = [
 
 test.each(replays)("%s, sent again, gets its answer again and changes nothing", async (_, request, answer) => {
   const first = await changesNothing(request);
-  expect(first).toMatchObject(answer as Record<string, unknown>);
+  expect(first).toMatchObject(answer);
   expect(await request()).toEqual(first);
 });
 
@@ -219,7 +255,9 @@ async function knock(callSid: string, { signed = callSid, upgrade = true, signat
     const lines = [
       `GET /media/${callSid} HTTP/1.1`,
       "Host: calls",
-      ...(upgrade ? ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="] : []),
+      ...(upgrade
+        ? ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+        : []),
       ...(signature === "none" ? [] : [`X-Twilio-Signature: ${signature || signatureOf(authToken, url, [])}`]),
     ];
     socket.write(`${lines.join("\r\n")}\r\n\r\n`);
@@ -268,7 +306,13 @@ const start = (callSid: string, token: string, more: Record<string, unknown> = {
 const media = (chunk: number, more: Record<string, unknown> = {}) => ({
   event: "media",
   streamSid,
-  media: { track: "inbound", chunk: String(chunk), timestamp: String(chunk * 20), payload: Buffer.alloc(160, chunk).toString("base64"), ...more },
+  media: {
+    track: "inbound",
+    chunk: String(chunk),
+    timestamp: String(chunk * 20),
+    payload: Buffer.alloc(160, chunk).toString("base64"),
+    ...more,
+  },
 });
 const valid = () => tokens.sign({ callSid: offered, stream: 1, expiresAt: inAnHour() });
 
@@ -284,14 +328,30 @@ const forgedFrames: FrameRow[] = [
   ["null", 1007, () => "null"],
   ["an event that does not exist", 1007, () => ({ event: "levitate", streamSid })],
   ["a start without its inside", 1007, () => ({ event: "start", streamSid })],
-  ["a start of another format", 1007, () => start(offered, valid(), { mediaFormat: { encoding: "audio/L16", sampleRate: 16_000, channels: 1 } })],
+  [
+    "a start of another format",
+    1007,
+    () => start(offered, valid(), { mediaFormat: { encoding: "audio/L16", sampleRate: 16_000, channels: 1 } }),
+  ],
   ["a start with a number for a token", 1007, () => start(offered, valid(), { customParameters: { token: 7 } })],
   ["a start without a token", 1008, () => start(offered, valid(), { customParameters: {} })],
   ["a start with nonsense for a token", 1008, () => start(offered, "open sesame")],
-  ["a start with a token of another key", 1008, () => start(offered, createStreamTokens("somebody else's token").sign({ callSid: offered, stream: 1, expiresAt: inAnHour() }))],
+  [
+    "a start with a token of another key",
+    1008,
+    () => start(offered, createStreamTokens("somebody else's token").sign({ callSid: offered, stream: 1, expiresAt: inAnHour() })),
+  ],
   ["a start with a token of another call", 1008, () => start(offered, tokens.sign({ callSid: resumed, stream: 1, expiresAt: inAnHour() }))],
-  ["a start with a token of a stream to come", 1008, () => start(offered, tokens.sign({ callSid: offered, stream: 2, expiresAt: inAnHour() }))],
-  ["a start with a token that has run out", 1008, () => start(offered, tokens.sign({ callSid: offered, stream: 1, expiresAt: Date.now() - 1000 }))],
+  [
+    "a start with a token of a stream to come",
+    1008,
+    () => start(offered, tokens.sign({ callSid: offered, stream: 2, expiresAt: inAnHour() })),
+  ],
+  [
+    "a start with a token that has run out",
+    1008,
+    () => start(offered, tokens.sign({ callSid: offered, stream: 1, expiresAt: Date.now() - 1000 })),
+  ],
   ["a start with a token made to last", 1008, () => start(offered, valid().replace(/\.\d+\./, `.${inAnHour() + 1e9}.`))],
   ["a start of another call's stream", 1008, () => start(resumed, tokens.sign({ callSid: resumed, stream: 2, expiresAt: inAnHour() }))],
   ["a start that names two streams", 1008, () => ({ ...start(offered, valid()), streamSid: sid("MZ") })],
@@ -305,7 +365,7 @@ test.each(forgedFrames)("%s closes the stream with %d and changes nothing", asyn
     const { promise, resolve } = Promise.withResolvers<number>();
     socket.addEventListener("open", () => {
       const body = message();
-      socket.send(typeof body === "string" || body instanceof Uint8Array ? (body as string) : JSON.stringify(body));
+      socket.send(typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body));
     });
     socket.addEventListener("close", (event) => resolve(event.code));
     return promise;

@@ -47,7 +47,11 @@ export function createLineDirectory({
   return {
     find: async (number, callSid) => {
       try {
-        const found = await within(patienceMs, findLine(platform, { number, callSid }), "The database does not answer in time; try again shortly.");
+        const found = await within(
+          patienceMs,
+          findLine(platform, { number, callSid }),
+          "The database does not answer in time; try again shortly.",
+        );
         remember(number, found.line);
         return found;
       } catch (error) {

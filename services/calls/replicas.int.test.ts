@@ -23,7 +23,10 @@ const dial = (count: number) =>
   Array.from({ length: count }, () => stack.carrier.dialIn({ from: "+15551112222", to: number, durationS: null, digits: "" }));
 const marks = (call: SimulatedCall) => call.view().streams.flatMap((stream) => stream.marks);
 const heard = (calls: SimulatedCall[], mark: string) =>
-  until(() => calls.every((call) => marks(call).includes(mark)), { what: `all ${calls.length} callers to hear ${mark}`, deadlineMs: 20_000 });
+  until(() => calls.every((call) => marks(call).includes(mark)), {
+    what: `all ${calls.length} callers to hear ${mark}`,
+    deadlineMs: 20_000,
+  });
 const carried = async () => {
   const texts = await Promise.all(stack.processes.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
   return texts.map((text) => Number(/^prosaas_calls_streams\{.*\} (\d+)$/m.exec(text)?.[1]));
@@ -66,7 +69,7 @@ test("a replica killed with 20 calls loses none: all go on at the others within 
 test("a deploy that replaces every replica with 40 calls up drops none", async () => {
   const calls = dial(40);
   await heard(calls, "greeting");
-  for (const old of [...stack.processes]) {
+  for (const old of stack.processes.slice()) {
     await stack.addProcess();
     expect(await stack.endProcess(old, "SIGTERM")).toBe(0);
   }

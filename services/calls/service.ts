@@ -89,10 +89,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     logger,
     core,
     operations: {
-      ready: async () => [
-        await check("redis", () => redis.ping()),
-        { name: "taking_calls", ok: !life.stopping.aborted },
-      ],
+      ready: async () => [await check("redis", () => redis.ping()), { name: "taking_calls", ok: !life.stopping.aborted }],
       metrics,
       metricsToken: config.METRICS_TOKEN,
     },

@@ -6,11 +6,13 @@ import { bearer, operations, requestLog } from "../../lib/runtime/http.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
 import { faultSchema } from "./faults.ts";
+import type { Group } from "./groups/group.ts";
+import { writeToGroup } from "./groups/write.ts";
 import { compose, writable } from "./messages/compose.ts";
-import { write } from "./messages/write.ts";
+import { messageId, write } from "./messages/write.ts";
 import type { Phone } from "./phones/phone.ts";
 import type { Simulation } from "./simulation.ts";
-import { phoneJid } from "./wire/jid.ts";
+import { isGroupJid, phoneJid } from "./wire/jid.ts";
 import { countedStats } from "./stats.ts";
 import { clearFaults, raise } from "./strike.ts";
 
@@ -24,7 +26,15 @@ const linkCode = z.strictObject({
     .transform((code) => code.replace(/-/g, "").toUpperCase())
     .pipe(z.string().length(8)),
 });
-const outgoing = z.looseObject({ to: phoneNumber, id: z.string().min(4).max(64).optional() });
+const groupId = z.string().regex(/^\d{10,25}(@g\.us)?$/, "a group's JID, or what stands before the @");
+const newGroup = z.strictObject({
+  subject: z.string().min(1).max(100),
+  /** The first one makes the group. */
+  members: z.array(phoneNumber).min(1).max(1024),
+  addressing: z.enum(["lid", "pn"]).default("lid"),
+});
+const memberChange = z.strictObject({ add: z.array(phoneNumber).optional(), remove: z.array(phoneNumber).optional() });
+const outgoing = z.looseObject({ to: z.union([phoneNumber, groupId.refine(isGroupJid)]), id: z.string().min(4).max(64).optional() });
 
 async function jsonBody(c: Context): Promise<unknown> {
   try {
@@ -38,7 +48,7 @@ type AppOptions = { metrics: Metrics; token?: string | undefined; metricsToken?:
 
 /** The control API: what a person would do with the phones, and what may go wrong. */
 export function createApp(simulation: Simulation, { metrics, token, metricsToken }: AppOptions): Hono {
-  const { phones, pairing, faults, store } = simulation;
+  const { phones, groups, pairing, faults, store } = simulation;
   const app = new Hono();
   app.onError(problemHandler(simulation.logger));
   app.notFound(notFound);
@@ -86,9 +96,35 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
     return c.json({ device: device.id });
   });
 
+  const knownGroup = (name: string): Group => {
+    const found = groups.get(groupId.parse(name));
+    if (!found) throw new AppError("not_found", `There is no group ${name}; make it with POST /groups.`);
+    return found;
+  };
+
+  app.get("/groups", (c) => c.json({ data: groups.all().map(groupView) }));
+  app.post("/groups", async (c) => {
+    const group = groups.create(newGroup.parse(await jsonBody(c)));
+    await store.committed();
+    return c.json(groupView(group), 201);
+  });
+  app.get("/groups/:group", (c) => c.json(groupView(knownGroup(c.req.param("group")))));
+  app.post("/groups/:group/members", async (c) => {
+    const group = knownGroup(c.req.param("group"));
+    groups.change(group, memberChange.parse(await jsonBody(c)));
+    await store.committed();
+    return c.json(groupView(group));
+  });
+
   app.post("/phones/:phone/messages", async (c) => {
     const { to, id, ...body } = outgoing.parse(await jsonBody(c));
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
+    if (isGroupJid(to)) {
+      const group = knownGroup(to);
+      if (!group.has(from)) throw new AppError("conflict", `The phone ${from.phone} is not in the group.`);
+      const content = compose(writable.parse(body), { from, chat: group.jid });
+      return c.json(await writeToGroup(simulation, from, group, content, id ?? messageId()), 201);
+    }
     const content = compose(writable.parse(body), { from, chat: phoneJid(to) });
     return c.json(await write(simulation, from, phones.obtain(to), content, id), 201);
   });
@@ -136,6 +172,10 @@ function view(phone: Phone) {
     waiting: device.mailbox.size,
   }));
   return { phone: phone.phone, lid: phone.lid, name: phone.name, ticks: phone.ticks, devices };
+}
+
+function groupView({ jid, state: { id: _id, createdAt, ...state } }: Group) {
+  return { id: jid, ...state, created_at: new Date(createdAt).toISOString() };
 }
 
 function mailCount({ phones }: Simulation): number {

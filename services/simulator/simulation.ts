@@ -1,5 +1,6 @@
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Faults } from "./faults.ts";
+import type { GroupBook } from "./groups/group_book.ts";
 import type { NoiseIdentity } from "./noise/identity.ts";
 import type { Pairing } from "./pairing/pairing.ts";
 import type { PhoneBook } from "./phones/phonebook.ts";
@@ -11,6 +12,7 @@ import type { Connection } from "./wire/connection.ts";
 export type Simulation = {
   readonly store: Store;
   readonly phones: PhoneBook;
+  readonly groups: GroupBook;
   readonly pairing: Pairing;
   readonly faults: Faults;
   readonly stats: Stats;

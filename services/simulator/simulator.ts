@@ -7,6 +7,7 @@ import type { Logger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
 import { Faults } from "./faults.ts";
+import { GroupBook } from "./groups/group_book.ts";
 import { dispatch } from "./handlers/index.ts";
 import { greet } from "./login.ts";
 import { createNoiseIdentity } from "./noise/identity.ts";
@@ -68,9 +69,11 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
       publicHost: options.media.publicHost,
       folder: options.folder === undefined ? undefined : join(options.folder, "media"),
     });
+  const phones = new PhoneBook(store);
   const simulation: Simulation = {
     store,
-    phones: new PhoneBook(store),
+    phones,
+    groups: new GroupBook(store, phones),
     pairing: new Pairing(store),
     faults: new Faults(),
     stats: createStats(),

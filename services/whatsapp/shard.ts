@@ -7,6 +7,7 @@ import type { KeyRing } from "../../lib/core/key_ring.ts";
 import { purgeAside, setAside } from "./auth/set_aside.ts";
 import type { Journal } from "./receiving/journal.ts";
 import type { Ledger } from "./sending/ledger.ts";
+import { Turns } from "./sending/turns.ts";
 import { Session } from "./session/session.ts";
 import type { ShardMetrics } from "./shard_metrics.ts";
 import type { Volume } from "./volume/volume.ts";
@@ -33,6 +34,7 @@ const businessId = z.uuid();
 export class Shard {
   readonly #options: ShardOptions;
   readonly #sessions = new Map<string, Session>();
+  readonly #turns = new Turns();
   #housekeeping: ReturnType<typeof setInterval> | undefined;
   #stopped: string | undefined;
 
@@ -107,6 +109,7 @@ export class Shard {
       keys,
       ledger,
       journal,
+      turns: this.#turns,
       url,
       logger,
       metrics,

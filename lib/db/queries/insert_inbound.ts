@@ -1,4 +1,5 @@
 import { deterministicUuidv7 } from "../../core/ids.ts";
+import type { MessageContent } from "../../messages/index.ts";
 import { toJson } from "../json.ts";
 import type { Message } from "../schema/index.ts";
 import type { PlatformScope } from "../scope.ts";
@@ -15,6 +16,7 @@ export type InboundMessage = {
   at: Date;
   type: string;
   text?: string | null | undefined;
+  content?: MessageContent | null | undefined;
 };
 
 export type InsertedMessage = Pick<Message, "id" | "business_id" | "direction" | "chat">;
@@ -35,13 +37,13 @@ export async function insertInbound(scope: PlatformScope, inbound: InboundMessag
   return scope.run(
     (sql) => sql<InsertedMessage[]>`
       insert into messages
-        (id, business_id, direction, chat, sender, push_name, type, text, wa_message_id, status, queued_at, sent_at, delivered_at)
+        (id, business_id, direction, chat, sender, push_name, type, text, content, wa_message_id, status, queued_at, sent_at, delivered_at)
       select r.id, r.business_id, case when r.from_me then 'outbound' else 'inbound' end, r.chat, r.sender, r.push_name,
-             r.type, r.text, r.wa_message_id, case when r.from_me then 'sent' else 'delivered' end,
+             r.type, r.text, r.content, r.wa_message_id, case when r.from_me then 'sent' else 'delivered' end,
              now(), r.at, case when r.from_me then null else now() end
       from jsonb_to_recordset(${toJson(rows)}::text::jsonb)
         as r(id uuid, business_id uuid, wa_message_id text, chat text, sender text, from_me boolean, push_name text,
-             at timestamptz, type text, text text)
+             at timestamptz, type text, text text, content jsonb)
       join businesses b on b.id = r.business_id and b.deleted_at is null
       where not (r.from_me and exists (
         select from messages own

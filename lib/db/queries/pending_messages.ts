@@ -4,7 +4,7 @@ import type { BusinessScope } from "../scope.ts";
 import { changeFromJson } from "./status_change.ts";
 import type { StatusChange } from "./status_change.ts";
 
-export type PendingMessage = Pick<Message, "id" | "chat" | "type" | "text" | "wa_message_id" | "attempts">;
+export type PendingMessage = Pick<Message, "id" | "chat" | "type" | "text" | "content" | "wa_message_id" | "attempts">;
 
 export type Pending = {
   messages: PendingMessage[];
@@ -27,7 +27,7 @@ export async function pendingMessages(scope: BusinessScope, { limit }: { limit: 
       returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at, failed_at,
                 error_code, error_message
     ), pending as (
-      select m.id, m.chat, m.type, m.text, m.wa_message_id, m.attempts
+      select m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts
       from messages m
       where m.business_id = ${scope.businessId} and m.status = 'queued' and m.next_attempt_at <= now()
         and (m.expires_at is null or m.expires_at > now())

@@ -1,17 +1,15 @@
+import type { MessageContent } from "../../messages/index.ts";
 import { toJson } from "../json.ts";
 import { sql } from "../literal.ts";
 import type { Statement } from "../literal.ts";
+import type { Message } from "../schema/index.ts";
 import type { BusinessScope, Scope } from "../scope.ts";
 
 /** How long the answer to an Idempotency-Key is kept. */
 export const idempotencyTtlHours = 24;
 
-export type NewMessage = {
-  id: string;
-  chat: string;
-  type: "text";
-  text: string;
-  wa_message_id: string;
+export type NewMessage = Pick<Message, "id" | "chat" | "type" | "text" | "wa_message_id"> & {
+  content?: MessageContent | null | undefined;
   /** After this it is not worth sending. */
   expires_at?: Date | null | undefined;
 };

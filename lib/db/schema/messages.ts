@@ -1,4 +1,5 @@
-import { integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { integer, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import type { MessageContent } from "../../messages/index.ts";
 import { businesses } from "./businesses.ts";
 import { createdAt, moment } from "./columns.ts";
 
@@ -25,7 +26,10 @@ export const messages = pgTable("messages", {
   sender: text(),
   push_name: text(),
   type: text().notNull(),
+  /** What it says in words. */
   text: text(),
+  /** All that it says (lib/messages); null where type and text are all there is. */
+  content: jsonb().$type<MessageContent>(),
   wa_message_id: text().notNull(),
   status: text().$type<MessageStatus>().notNull(),
   error_code: text(),

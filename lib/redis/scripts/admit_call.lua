@@ -19,21 +19,6 @@ outcome: 2 renewed, 1 admitted, 0 full, -1 the business is full, -2 recovering, 
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
--- A server that restarted or took over may have forgotten leases. Until every replica had time to bring back the
--- calls it carries, a count from it would be too low.
-local recovering = false
-local server = redis.call("GET", KEYS[2])
-if server ~= ARGV[4] then
-  local runId, openAt = string.match(server or "", "^(%x+)/(%d+)$")
-  if runId ~= ARGV[4] then
-    return { -3, now }
-  end
-  recovering = now < tonumber(openAt)
-  if not recovering then
-    redis.call("SET", KEYS[2], ARGV[4])
-  end
-end
-
 local expiry = redis.call("ZSCORE", KEYS[1], ARGV[1])
 local held = expiry and tonumber(expiry) > now
 local limit = tonumber(ARGV[5])
@@ -47,6 +32,21 @@ if ARGV[7] and ARGV[7] ~= "" then
 end
 
 if not held then
+  -- A server that restarted or took over may have forgotten leases. Until every replica had time to bring back the
+  -- calls it carries, a count from it would be too low.
+  local recovering = false
+  local server = redis.call("GET", KEYS[2])
+  if server ~= ARGV[4] then
+    local runId, openAt = string.match(server or "", "^(%x+)/(%d+)$")
+    if runId ~= ARGV[4] then
+      return { -3, now }
+    end
+    recovering = now < tonumber(openAt)
+    if not recovering then
+      redis.call("SET", KEYS[2], ARGV[4])
+    end
+  end
+
   redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
   if recovering then
     -- A call that is carried was admitted once, so the limit has been applied to it.

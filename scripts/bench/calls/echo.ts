@@ -15,7 +15,7 @@ export function startEcho(): EchoAgent {
       message: (socket, data) => {
         if (typeof data === "string") return;
         agent.onFrame(data);
-        socket.send(data as Buffer<ArrayBuffer>);
+        socket.send(data);
       },
       perMessageDeflate: false,
     },

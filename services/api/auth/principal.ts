@@ -6,6 +6,8 @@ export const scopes = [
   "keys:write",
   "messages:read",
   "messages:write",
+  "webhooks:read",
+  "webhooks:write",
   "whatsapp:read",
   "whatsapp:write",
 ] as const;

@@ -1,11 +1,13 @@
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { AppError } from "../../../lib/core/errors.ts";
-import { getBusiness, getMessage, listMessages } from "../../../lib/db/index.ts";
+import { uuidv7Time } from "../../../lib/core/ids.ts";
+import { forBusiness, getBusiness, getMessage, listMessages } from "../../../lib/db/index.ts";
 import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { idempotencyHeaders } from "../schemas/idempotency.ts";
-import { acceptedMessage, messageQuery, messageSchema, messageView, newMessage } from "../schemas/message.ts";
+import { acceptedMessage, messageQuery, messageSchema, messageView } from "../schemas/message.ts";
+import { newMessage } from "../schemas/new_message.ts";
 import { pageOf, pageThrough } from "../schemas/page.ts";
 import { bodyProblems, problemResponses } from "../schemas/problem.ts";
 import { createOutbox, submit } from "../submit.ts";
@@ -14,7 +16,7 @@ import { businessParams, knownForm, messageParams } from "./params.ts";
 
 const tags = ["Messages"];
 
-export function messageRoutes({ db, router, shards, metrics }: ApiDependencies, wakeUps: WakeUps): OpenAPIHono<Authenticated> {
+export function messageRoutes({ db, replica, router, shards, metrics }: ApiDependencies, wakeUps: WakeUps): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
   const outbox = createOutbox(db);
   const accepted = metrics.counter("api_messages_accepted_total", "Messages put into the outbox.");
@@ -87,7 +89,11 @@ export function messageRoutes({ db, router, shards, metrics }: ApiDependencies, 
     }),
     async (c) => {
       const { cursor, limit, ...filter } = c.req.valid("query");
-      const read = (range: { before: string | undefined; limit: number }) => listMessages(c.var.business, { ...filter, ...range });
+      // A page of long ago may come from the replica; the first one shows what was sent a moment ago.
+      const upTo = cursor === undefined ? new Date() : new Date(uuidv7Time(cursor));
+      const { businessId } = c.var.business;
+      const read = (range: { before: string | undefined; limit: number }) =>
+        replica.history(upTo, (at) => listMessages(forBusiness(at, businessId), { ...filter, ...range }));
       const page = await pageThrough({ cursor, limit }, read, messageView);
       if (page.data.length === 0 && !(await getBusiness(c.var.business))) throw noSuchBusiness();
       return c.json(page, 200);

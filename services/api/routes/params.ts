@@ -6,6 +6,8 @@ const id = (name: string) => z.string().openapi({ param: { name, in: "path" }, e
 export const businessParams = z.object({ business_id: id("business_id") });
 export const keyParams = businessParams.extend({ key_id: id("key_id") });
 export const adminKeyParams = z.object({ key_id: id("key_id") });
+export const webhookParams = businessParams.extend({ webhook_id: id("webhook_id") });
+export const deliveryParams = webhookParams.extend({ delivery_id: id("delivery_id") });
 export const messageParams = businessParams.extend({ message_id: id("message_id") });
 
 const uuid = z.uuid();

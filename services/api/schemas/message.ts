@@ -1,39 +1,10 @@
 import { z } from "@hono/zod-openapi";
 import { messageDirections, messageStatuses } from "../../../lib/db/index.ts";
 import type { Message } from "../../../lib/db/index.ts";
+import { contentOf, publicContent, publicContentOf } from "../../../lib/messages/index.ts";
+import { chat } from "./chat.ts";
 import { pageQuery } from "./page.ts";
-import { isoOrNull, storableText, timestamp } from "./text.ts";
-
-const digits = /^\+?[1-9]\d{6,14}$/;
-const jid = /^[0-9]{5,25}(-[0-9]{5,15})?@(s\.whatsapp\.net|lid|g\.us)$/;
-
-/** A number in international form or a JID, as the JID of the conversation. */
-const chat = z
-  .string()
-  .refine((to) => digits.test(to) || jid.test(to), "must be a number in international form (7 to 15 digits) or a WhatsApp JID")
-  .transform((to) => (to.includes("@") ? to : `${to.replace("+", "")}@s.whatsapp.net`));
-
-/** WhatsApp cuts texts off beyond this many characters. */
-const maxText = 65_536;
-
-export const newMessage = z
-  .strictObject({
-    to: chat.openapi({ type: "string", example: "5511987654321" }),
-    type: z.literal("text"),
-    text: storableText(1, maxText).openapi({ example: "Your order is ready." }),
-    expires_at: z.iso
-      .datetime({ offset: true })
-      .transform((text) => new Date(text))
-      .refine((at) => at.getTime() > Date.now(), "must lie in the future")
-      .optional()
-      .openapi({
-        type: "string",
-        format: "date-time",
-        description: "After this the message is not sent any more, but fails.",
-        example: "2026-03-01T12:05:00.000Z",
-      }),
-  })
-  .openapi("NewMessage");
+import { isoOrNull, timestamp } from "./text.ts";
 
 export const acceptedMessage = z.object({ id: z.string(), status: z.literal("queued") }).openapi("AcceptedMessage");
 
@@ -52,7 +23,8 @@ export const messageSchema = z
     sender: z.string().nullable().openapi({ description: "JID of who wrote it; null for what was sent over this API." }),
     sender_name: z.string().nullable(),
     type: z.string(),
-    text: z.string().nullable(),
+    text: z.string().nullable().openapi({ description: "What it says in words, of whichever kind it is." }),
+    content: publicContent,
     status: z.enum(messageStatuses),
     error: z.object({ code: z.string(), message: z.string() }).optional().openapi({ description: "Why it failed." }),
     queued_at: timestamp,
@@ -75,6 +47,7 @@ export function messageView(message: Message): z.infer<typeof messageSchema> {
     sender_name: message.push_name,
     type: message.type,
     text: message.text,
+    content: publicContentOf(contentOf(message)),
     status: message.status,
     ...(failed ? { error: { code: message.error_code ?? "unknown", message: message.error_message ?? "" } } : {}),
     queued_at: message.queued_at.toISOString(),

@@ -5,12 +5,15 @@ import { ensureAdminKey } from "../../../lib/db/admin_key.ts";
 import { generateKey } from "../../../lib/db/api_key.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";
 import type { MigratedDatabase } from "../../../lib/testing/database.ts";
+import { createConformance } from "../../../lib/testing/openapi.ts";
+import type { Conformance, OpenApiDocument } from "../../../lib/testing/openapi.ts";
 import { createApp } from "../app.ts";
 import type { Api } from "../app.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { createFakeDeadLetters } from "./fake_dead_letters.ts";
 import { createFakeShards } from "./fake_shards.ts";
 import type { FakeShards } from "./fake_shards.ts";
+import { createTestWebhooks } from "./webhooks.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a test looks into answers of every shape
 export type Answer = { status: number; headers: Headers; body: any };
@@ -19,7 +22,7 @@ export type RequestOptions = { key?: string; body?: unknown; headers?: Record<st
 export type Harness = Api & {
   database: MigratedDatabase;
   shards: FakeShards;
-  /** The businesses whose outboxes were woken, in order. */
+  /** What was woken, by id and in order: businesses for their outboxes, webhooks. */
   woken: string[];
   /** What the next wake-ups do; by default they succeed. */
   producer: { wake: (businessId: string) => Promise<void> };
@@ -31,10 +34,16 @@ export type Harness = Api & {
   close(): Promise<void>;
 };
 
-const everyScope = ["business", "keys", "messages", "whatsapp"].flatMap((name) => [`${name}:read`, `${name}:write`]);
+const everyScope = ["business", "keys", "messages", "webhooks", "whatsapp"].flatMap((name) => [`${name}:read`, `${name}:write`]);
 
 /** The whole API over a real database, with shards in memory and a producer that records. */
-export async function createHarness(changes: Partial<ApiDependencies> = {}): Promise<Harness> {
+export async function createHarness({
+  validate = true,
+  ...changes
+}: Partial<ApiDependencies> & {
+  /** Whether every answer is held against the OpenAPI document; a fault throws. */
+  validate?: boolean;
+} = {}): Promise<Harness> {
   const database = await createMigratedDatabase({ poolSize: 10 });
   const { key: adminKey } = generateKey();
   await ensureAdminKey(database.owner, adminKey);
@@ -53,13 +62,14 @@ export async function createHarness(changes: Partial<ApiDependencies> = {}): Pro
     shards,
     producer: {
       wake: async (_job, payload) => {
-        const { business_id } = payload as { business_id: string };
-        woken.push(business_id);
-        await producer.wake(business_id);
+        const [id] = Object.values(payload) as [string];
+        woken.push(id);
+        await producer.wake(id);
       },
     },
     queueDepths: async () => [{ queue: "high", group: "high", waiting: 1, active: 2, delayed: 3, dead: 4, oldestMs: 5 }],
     deadLetters: createFakeDeadLetters(),
+    webhooks: createTestWebhooks(),
     logger: createLogger("test", "error", { write: () => {} }),
     metrics: createMetrics("test"),
     publicUrl: "https://api.example.com",
@@ -67,6 +77,16 @@ export async function createHarness(changes: Partial<ApiDependencies> = {}): Pro
     rateLimiter: { limit: 1_000, windowMs: 60_000, take: async () => ({ granted: true, remaining: 999, resetMs: 60_000 }) },
     ...changes,
   });
+
+  let conformance: Conformance | undefined;
+  const conforms = async (method: string, path: string, answer: Answer) => {
+    const { pathname } = new URL(path, "http://api");
+    if (!validate || !pathname.startsWith("/v1/") || pathname === "/v1/openapi.json") return;
+    conformance ??= createConformance((await (await api.app.request("/v1/openapi.json")).json()) as OpenApiDocument);
+    const { status, headers, body } = answer;
+    const fault = conformance.faultOf(method, pathname, { status, contentType: headers.get("content-type"), body });
+    if (fault) throw new Error(fault);
+  };
 
   const request: Harness["request"] = async (method, path, { key = adminKey, body, headers = {} } = {}) => {
     const response = await api.app.request(path, {
@@ -80,7 +100,9 @@ export async function createHarness(changes: Partial<ApiDependencies> = {}): Pro
     });
     const text = await response.text();
     const isJson = response.headers.get("content-type")?.includes("json") ?? false;
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+    const answer = { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+    await conforms(method, path, answer);
+    return answer;
   };
 
   return {

@@ -17,7 +17,11 @@ export type AgentOptions = MenuOptions & {
 type Connection = { menu: Menu | null };
 
 /** Serves the agent's side of the protocol with a menu behind every call; GET /health says that it is there. */
-export function serveAgent({ host, port, token, life, logger, ...menu }: AgentOptions): { url: string; port: number; connections(): number } {
+export function serveAgent({ host, port, token, life, logger, ...menu }: AgentOptions): {
+  url: string;
+  port: number;
+  connections(): number;
+} {
   let open = 0;
   const server = Bun.serve<Connection>({
     hostname: host,
@@ -34,7 +38,10 @@ export function serveAgent({ host, port, token, life, logger, ...menu }: AgentOp
       open: (socket) => {
         open += 1;
         socket.data.menu = new Menu(
-          { play: (audio) => void socket.send(audio as Uint8Array<ArrayBuffer>), say: (message) => void socket.send(JSON.stringify(message)) },
+          {
+            play: (audio) => void socket.send(audio),
+            say: (message) => void socket.send(JSON.stringify(message)),
+          },
           menu,
         );
       },

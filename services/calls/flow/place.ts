@@ -13,11 +13,7 @@ const ringS = 45;
  * Places a call for a business, in a slot that is taken before the carrier is asked; gives the call's sid. Throws
  * CallRefused where there is no slot, "not_found" where the number is not the business's.
  */
-export async function placeCall(
-  core: Core,
-  { carrier, urls }: { carrier: Carrier; urls: PublicUrls },
-  placing: Placing,
-): Promise<string> {
+export async function placeCall(core: Core, { carrier, urls }: { carrier: Carrier; urls: PublicUrls }, placing: Placing): Promise<string> {
   if (core.draining()) throw new AppError("unavailable", "This replica is stopping and takes no new calls; ask again.", { retryAfterS: 1 });
   const { businessId, from, to } = placing;
   const { line } = await core.lines.find(from, "");

@@ -46,7 +46,7 @@ export class AgentLink {
   sendAudio(audio: Buffer): void {
     if (!this.#open) return this.#keep(audio);
     if (this.#socket!.bufferedAmount > backlogBytes) return this.#options.onDropped("agent_slow");
-    this.#socket!.send(audio as Uint8Array<ArrayBuffer>);
+    this.#socket!.send(audio);
   }
 
   send(message: ToAgent): void {
@@ -79,7 +79,7 @@ export class AgentLink {
       this.#open = true;
       this.#attempts = 0;
       this.send(this.#options.start());
-      for (const audio of this.#waiting.splice(0)) socket.send(audio as Uint8Array<ArrayBuffer>);
+      for (const audio of this.#waiting.splice(0)) socket.send(audio);
       this.#waitingBytes = 0;
     });
     socket.addEventListener("message", (event: MessageEvent<string | Buffer>) => this.#receive(event.data));

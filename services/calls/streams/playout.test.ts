@@ -17,7 +17,7 @@ const second = Buffer.alloc(8000, 0xff);
 
 test("frames pass at once and in order while the carrier takes them", () => {
   const socket = congestible();
-  const playout = new Playout(socket as never, "MZ1", () => {});
+  const playout = new Playout(socket, "MZ1", () => {});
   playout.audio(second);
   playout.mark("end");
   expect(kinds(socket.sent)).toEqual(["media", "mark"]);
@@ -27,7 +27,7 @@ test("frames pass at once and in order while the carrier takes them", () => {
 test("behind a congested carrier frames wait in order, and what is beyond a minute is dropped and told", () => {
   const socket = congestible();
   const dropped: number[] = [];
-  const playout = new Playout(socket as never, "MZ1", (ms) => dropped.push(ms));
+  const playout = new Playout(socket, "MZ1", (ms) => dropped.push(ms));
   socket.buffered = 1_000_000;
   for (let i = 0; i < 62; i++) playout.audio(second);
   playout.mark("end");
@@ -40,7 +40,7 @@ test("behind a congested carrier frames wait in order, and what is beyond a minu
 
 test("clear drops what waits, at once, and lets its marks come back", () => {
   const socket = congestible();
-  const playout = new Playout(socket as never, "MZ1", () => {});
+  const playout = new Playout(socket, "MZ1", () => {});
   socket.buffered = 1_000_000;
   playout.audio(second);
   playout.mark("end");

@@ -2,6 +2,7 @@ import type { ServerWebSocket } from "bun";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { FromAgent, StopReason } from "../agent/protocol.ts";
 import { bytesPerSecond, protocolVersion } from "../agent/protocol.ts";
+import { CallRefused, takeSlot } from "../flow/core.ts";
 import type { Core } from "../flow/core.ts";
 import type { CallChanges, CallState } from "../state/call.ts";
 import { isLater } from "../state/call.ts";
@@ -166,11 +167,33 @@ export class StreamSession {
         return { step: "streaming", stream_sid: start.streamSid, replica, status, answered_at: call.answered_at ?? nowMs };
       });
       if (claimed === null || refusal !== null) return this.#refuse(refusal ?? "unknown_call", closing.refused);
-      if (this.#phase !== "claiming") return await this.#release(claimed.call);
+      // The socket may have been closed at either wait.
+      const hasSlot = this.#isClaiming() && (await this.#takeSlot(claimed.call));
+      if (!hasSlot || !this.#isClaiming()) return await this.#release(claimed.call);
       this.#begin(claimed.call, start.streamSid, this.#options.agent);
     } catch (error) {
       core.logger.warn({ error: messageOf(error), call_sid: this.callSid }, "a stream could not be claimed");
       this.#refuse("unavailable", closing.unavailable);
+    }
+  }
+
+  #isClaiming(): boolean {
+    return this.#phase === "claiming";
+  }
+
+  /**
+   * The slot has been the call's since it was offered the stream, unless that was longer ago than a lease. False:
+   * others have it by now, and the carrier will be told so when it asks what next.
+   */
+  async #takeSlot(call: CallState): Promise<boolean> {
+    const line = { business_id: call.business_id, max_concurrent: call.max_concurrent };
+    try {
+      await takeSlot(this.#options.core, { callSid: this.callSid, line, carried: true });
+      return true;
+    } catch (error) {
+      if (!(error instanceof CallRefused)) throw error;
+      this.#refuse("full", closing.unavailable);
+      return false;
     }
   }
 
@@ -287,7 +310,7 @@ export class StreamSession {
     this.#onOver(this);
   }
 
-  /** A stream that was claimed just as its socket closed. */
+  /** A stream that was claimed and did not begin: its socket closed, or there was no slot. */
   async #release(call: CallState): Promise<void> {
     await this.#options.core.store.changeFrom(call, { step: "broken", stream_sid: null, replica: null });
   }
@@ -340,9 +363,11 @@ export class StreamSession {
 
   /** One change after the other, each from the version that the one before it left. */
   #save(changes: () => CallChanges): Promise<void> {
-    this.#saving = this.#saving.then(() => this.#write(changes())).catch((error: unknown) => {
-      this.#options.core.logger.warn({ error: messageOf(error), call_sid: this.callSid }, "the call's state could not be written");
-    });
+    this.#saving = this.#saving
+      .then(() => this.#write(changes()))
+      .catch((error: unknown) => {
+        this.#options.core.logger.warn({ error: messageOf(error), call_sid: this.callSid }, "the call's state could not be written");
+      });
     return this.#saving;
   }
 

@@ -27,7 +27,13 @@ const root = new URL("../../../", import.meta.url).pathname;
 /** Starts a service and waits until it says on which port it listens. */
 export async function startProcess({ main, env, preload, under = [] }: ProcessOptions): Promise<ServiceProcess> {
   const command = [...under, process.execPath, "run", ...(preload === undefined ? [] : ["--preload", preload]), main];
-  const child = Bun.spawn(command, { cwd: root, env: { PATH: process.env["PATH"] ?? "", ...env }, stdin: "ignore", stdout: "pipe", stderr: "inherit" });
+  const child = Bun.spawn(command, {
+    cwd: root,
+    env: { PATH: process.env["PATH"] ?? "", ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   let port: number | undefined;
   const reading = (async () => {
     let text = "";

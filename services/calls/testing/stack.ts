@@ -134,10 +134,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
     setLimit: (limit: number) => kvPut(consul, callLimitKey, String(limit)),
     processes,
     /** A replica in a process of its own. */
-    addProcess: async (
-      more: Record<string, string> = {},
-      how: Pick<ProcessOptions, "preload" | "under"> = {},
-    ): Promise<ServiceProcess> => {
+    addProcess: async (more: Record<string, string> = {}, how: Pick<ProcessOptions, "preload" | "under"> = {}): Promise<ServiceProcess> => {
       const replica = await startProcess({ main: "services/calls/main.ts", env: { ...environment, PORT: "0", ...more }, ...how });
       processes.push(replica);
       leadToAll();

@@ -8,7 +8,11 @@ import { z } from "zod";
 const zDigits = z.union([z.string().regex(/^\d{1,15}$/), z.int().nonnegative()]).transform(Number);
 const zStreamSid = z.string().regex(/^MZ[0-9a-f]{32}$/);
 /** 30 s of audio at most; the usual frame has 160 bytes, 20 ms. */
-const zPayload = z.string().min(4).max(320_000).regex(/^[A-Za-z0-9+/]+={0,2}$/);
+const zPayload = z
+  .string()
+  .min(4)
+  .max(320_000)
+  .regex(/^[A-Za-z0-9+/]+={0,2}$/);
 
 export const carrierFrame = z.discriminatedUnion("event", [
   z.object({ event: z.literal("connected"), protocol: z.string().max(64), version: z.string().max(64) }),

@@ -37,7 +37,14 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
 
   return {
     placeCall: async ({ from, to, url, fallbackUrl, statusUrl, ringS }) => {
-      const body = new URLSearchParams({ From: from, To: to, Url: url, FallbackUrl: fallbackUrl, StatusCallback: statusUrl, Timeout: String(ringS) });
+      const body = new URLSearchParams({
+        From: from,
+        To: to,
+        Url: url,
+        FallbackUrl: fallbackUrl,
+        StatusCallback: statusUrl,
+        Timeout: String(ringS),
+      });
       for (const event of ["initiated", "ringing", "answered", "completed"]) body.append("StatusCallbackEvent", event);
       let response: Response;
       let answer: unknown;

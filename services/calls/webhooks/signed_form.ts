@@ -28,7 +28,10 @@ export function signedForm({ authToken, accountSid, publicUrl, metrics }: Signed
 
   return async (c, next) => {
     if (authToken === undefined) {
-      return refuse("unconfigured", new AppError("unavailable", "Webhooks cannot be verified: set TWILIO_AUTH_TOKEN to the account's token."));
+      return refuse(
+        "unconfigured",
+        new AppError("unavailable", "Webhooks cannot be verified: set TWILIO_AUTH_TOKEN to the account's token."),
+      );
     }
     const signature = c.req.header("x-twilio-signature");
     if (signature === undefined) {
@@ -42,7 +45,10 @@ export function signedForm({ authToken, accountSid, publicUrl, metrics }: Signed
     const fields: FormFields = [...new URLSearchParams(body)];
     const { pathname, search } = new URL(c.req.url);
     if (!isSigned({ authToken, url: `${origin}${pathname}${search}`, fields, signature })) {
-      return refuse("signature", new AppError("forbidden", "The signature does not fit the request; is PUBLIC_URL the address the carrier calls?"));
+      return refuse(
+        "signature",
+        new AppError("forbidden", "The signature does not fit the request; is PUBLIC_URL the address the carrier calls?"),
+      );
     }
     const form = Object.fromEntries(fields);
     if (accountSid !== undefined && form["AccountSid"] !== accountSid) {

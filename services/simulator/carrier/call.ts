@@ -80,7 +80,7 @@ export class SimulatedCall {
   constructor(exchange: Exchange, options: CallOptions) {
     this.#exchange = exchange;
     this.options = options;
-    this.#digits = [...options.digits];
+    this.#digits = options.digits.split("");
     this.#status = options.direction === "inbound" ? "ringing" : "queued";
     this.#statuses = new StatusReports({
       webhooks: exchange.webhooks,
@@ -119,7 +119,7 @@ export class SimulatedCall {
 
   /** The caller presses keys. */
   press(digits: string): void {
-    this.#digits.push(...digits);
+    this.#digits.push(...digits.split(""));
     if (this.#live) void this.#pressAll(this.#live);
     for (const wake of this.#digitWaiters.splice(0)) wake();
   }

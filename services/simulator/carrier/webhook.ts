@@ -46,7 +46,7 @@ export function createWebhookClient({ authToken, ca, timeoutMs = 15_000 }: Webho
         signal: signal ? AbortSignal.any([limit, signal]) : limit,
         redirect: "manual",
         ...(ca === undefined ? {} : { tls: { ca } }),
-      } as RequestInit);
+      });
       const after = Number(response.headers.get("retry-after"));
       return { status: response.status, text: await response.text(), retryAfterS: after > 0 ? after : null };
     } catch (error) {

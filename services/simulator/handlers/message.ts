@@ -1,9 +1,10 @@
+import { receiveForGroup } from "../groups/receive.ts";
 import { tick } from "../messages/ticks.ts";
 import { take } from "../messages/take.ts";
 import type { Device } from "../phones/device.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Connection, Login } from "../wire/connection.ts";
-import { lidJid, phoneJid, userAddress } from "../wire/jid.ts";
+import { isGroupJid, lidJid, phoneJid, userAddress } from "../wire/jid.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { child, children, node } from "../wire/stanza.ts";
 
@@ -17,10 +18,18 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
   if (!login || !id || !to) return;
   const receiver = userAddress(to);
   const phone = receiver && simulation.phones.at(receiver);
-  const { faults, stats, store } = simulation;
+  const { faults } = simulation;
   const refusal = faults.strike("ack_refuse", login.phone.phone, phone?.phone);
   if (refusal) return refuse(simulation, connection, { id, to, code: String(refusal.code) });
-  // Nobody is there, or it is no user (groups and broadcasts are not served yet).
+  const group = isGroupJid(to) ? simulation.groups.get(to) : undefined;
+  if (group) {
+    // Who is not in it does not learn whether it exists.
+    if (!group.has(login.phone)) return refuse(simulation, connection, { id, to, code: "403" });
+    const at = Date.now();
+    await receiveForGroup(simulation, login, message, group, at);
+    return accept(simulation, connection, { id, to, at });
+  }
+  // Nobody is there, or it is no user (broadcasts are not served yet).
   if (!phone || faults.strike("not_on_whatsapp", phone.phone)) return refuse(simulation, connection, { id, to, code: "404" });
 
   const at = Date.now();
@@ -37,10 +46,16 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
     const taken = await take(simulation, target, { id, to, enc, sender: login, at });
     if (target !== login.phone && taken !== "undecryptable") received = true;
   }
-  if (received) tick(simulation, phone, login, { id, to });
+  if (received) tick(simulation, phone, login, { id, from: to });
+  accept(simulation, connection, { id, to, at, receiver: phone.phone });
+}
 
-  const delay = faults.strike("ack_delay", login.phone.phone, phone.phone)?.ms ?? 0;
-  if (faults.strike("ack_lost", login.phone.phone, phone.phone)) return;
+type Accepted = { id: string; to: string; at: number; receiver?: string };
+
+function accept({ faults, stats, store }: Simulation, connection: Connection, { id, to, at, receiver }: Accepted): void {
+  const sender = connection.login?.phone.phone;
+  const delay = faults.strike("ack_delay", sender, receiver)?.ms ?? 0;
+  if (faults.strike("ack_lost", sender, receiver)) return;
   const acknowledge = () => {
     stats.acks_sent += 1;
     connection.send(node("ack", { class: "message", id, from: to, t: String(Math.floor(at / 1000)) }));

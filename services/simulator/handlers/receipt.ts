@@ -1,4 +1,5 @@
 import { proto } from "@whiskeysockets/baileys";
+import { writeAgain } from "../groups/write.ts";
 import { letterKey } from "../mail/mailbox.ts";
 import { post } from "../messages/write.ts";
 import type { KeyBundle } from "../phones/signal.ts";
@@ -11,24 +12,28 @@ import { bytes, child, children, firstChild, node, requiredBytes } from "../wire
 /** A companion tells what it did with messages: it has them (which is their acknowledgement), read them, or cannot read them. */
 export async function onReceipt(simulation: Simulation, connection: Connection, receipt: BinaryNode): Promise<void> {
   const { login } = connection;
-  const { id, to, type } = receipt.attrs;
+  const { id, to, type, participant } = receipt.attrs;
   if (!login || !id || !to) return;
   const list = firstChild(receipt);
   const ids = [id, ...(list?.tag === "list" ? children(list, "item").map((item) => item.attrs["id"] ?? "") : [])];
   if (type === "retry") await sendAgain(simulation, login, receipt);
   else for (const each of ids) acknowledge(simulation, login, each);
   if (type === undefined || type === "inactive" || type === "read")
-    mark(simulation, login, to, ids, type === "read" ? "read" : "delivered");
-  simulation.store.afterCommit(() => connection.send(node("ack", { class: "receipt", id, from: to, type })));
+    mark(simulation, login, { to, participant }, ids, type === "read" ? "read" : "delivered");
+  simulation.store.afterCommit(() => connection.send(node("ack", { class: "receipt", id, from: to, participant, type })));
 }
 
 function acknowledge({ stats }: Simulation, { device }: Login, id: string): void {
   if (device.mailbox.acknowledge(letterKey("message", id))) stats.letters_acknowledged += 1;
 }
 
+/** The chat, and who wrote in it where it is a group. */
+type Receipted = { to: string; participant: string | undefined };
+
 /** The ticks at the phone that wrote; and at its companions, if a companion wrote. */
-function mark(simulation: Simulation, reader: Login, to: string, ids: string[], status: "delivered" | "read"): void {
-  const address = userAddress(to);
+function mark(simulation: Simulation, reader: Login, { to, participant }: Receipted, ids: string[], status: "delivered" | "read"): void {
+  const group = simulation.groups.get(to);
+  const address = userAddress(participant ?? to);
   const writer = address && simulation.phones.at(address);
   if (!writer || writer === reader.phone) return;
   const { store } = simulation;
@@ -38,9 +43,9 @@ function mark(simulation: Simulation, reader: Login, to: string, ids: string[], 
       store.db.query(`UPDATE sent SET status = ? WHERE phone = ? AND id = ? AND status IN ${previous}`).run(status, writer.phone, id),
     );
     for (const device of writer.devices.values()) {
-      const from = phoneJid(reader.phone.phone);
+      const from = group ? group.fromMember(reader.phone) : { from: phoneJid(reader.phone.phone) };
       device.mailbox.put(
-        node("receipt", { from, id, type: status === "read" ? "read" : undefined, t: String(Math.floor(Date.now() / 1000)) }),
+        node("receipt", { ...from, id, type: status === "read" ? "read" : undefined, t: String(Math.floor(Date.now() / 1000)) }),
       );
     }
   }
@@ -48,8 +53,8 @@ function mark(simulation: Simulation, reader: Login, to: string, ids: string[], 
 
 /** The companion could not read a message of a phone: it gets it again in a new session. */
 async function sendAgain(simulation: Simulation, { phone, device }: Login, receipt: BinaryNode): Promise<void> {
-  const { id, to, recipient } = receipt.attrs;
-  const address = userAddress(to);
+  const { id, to = "", recipient, participant } = receipt.attrs;
+  const address = userAddress(participant ?? to);
   const from = address && simulation.phones.at(address);
   if (!id || !from) return;
   simulation.stats.retries_asked += 1;
@@ -61,6 +66,11 @@ async function sendAgain(simulation: Simulation, { phone, device }: Login, recei
     .get(from.phone, id);
   if (!sent) return;
   const original = proto.Message.decode(sent.content);
+  const retry = Number(child(receipt, "retry")?.attrs["count"] ?? 1);
+  const group = simulation.groups.get(to);
+  if (group) {
+    return writeAgain(from, group, { device, id, timestamp: sent.at, content: original, retry, ...sentBundle(receipt) });
+  }
   const own = from === phone && recipient !== undefined;
   const content = own ? { deviceSentMessage: { destinationJid: phoneJid(sent.recipient), message: original } } : original;
   await post(simulation, {
@@ -69,7 +79,7 @@ async function sendAgain(simulation: Simulation, { phone, device }: Login, recei
     id,
     timestamp: sent.at,
     content,
-    retry: Number(child(receipt, "retry")?.attrs["count"] ?? 1),
+    retry,
     ...(own ? { recipient: simulation.phones.obtain(sent.recipient) } : {}),
     ...sentBundle(receipt),
   });

@@ -7,8 +7,9 @@ type Letter = { seq: number; stanza: Buffer; due: number; attempts: number; retr
 /** Where a device's stanzas go while it is logged in. */
 export type Recipient = { deliver(stanza: Uint8Array): void };
 
-/** What an acknowledgement names: the stanza's tag, id, and type where it has one. */
-export const letterKey = (tag: string, id: string, type?: string) => (tag === "message" ? `message ${id}` : `${tag} ${id} ${type ?? ""}`);
+/** What an acknowledgement names: the stanza's tag, id, and type where it has one; of a receipt also the member of a group. */
+export const letterKey = (tag: string, id: string, type = "", participant = "") =>
+  tag === "message" ? `message ${id}` : `${tag} ${id} ${type}${tag === "receipt" && participant ? ` ${participant}` : ""}`;
 
 /**
  * What the server holds for one device until the device acknowledges it. Each letter goes out once while the device
@@ -48,7 +49,7 @@ export class Mailbox {
    * stanza is safe once the store has committed. A letter of the same key takes the place of the earlier one.
    */
   put(stanza: BinaryNode, { due = 0, copies = 1, retry = false }: { due?: number; copies?: number; retry?: boolean } = {}): void {
-    const key = letterKey(stanza.tag, stanza.attrs["id"]!, stanza.attrs["type"]);
+    const key = letterKey(stanza.tag, stanza.attrs["id"]!, stanza.attrs["type"], stanza.attrs["participant"]);
     const earlier = this.#letters.get(key);
     if (earlier) this.#erase(key, earlier);
     const letter: Letter = { seq: nextSeq(this.#store), stanza: encodeBinaryNode(stanza), due, attempts: 0, retry };

@@ -39,7 +39,7 @@ export async function take({ phones, stats, logger }: Simulation, phone: Phone, 
     phone.screen.undecryptable += 1;
     stats.undecryptable += 1;
     logger.warn({ phone: phone.phone, sender: from.phone, id: envelope.id, reason: messageOf(error) }, "a phone cannot read a message");
-    askAgain(phone, envelope);
+    askAgain(phone, { id: envelope.id, sender: envelope.sender, from: envelope.to });
     return "undecryptable";
   }
   const message = unpad(plaintext);
@@ -61,14 +61,17 @@ export async function take({ phones, stats, logger }: Simulation, phone: Phone, 
   return shown ? "shown" : "duplicate";
 }
 
+/** Which message is asked for again, and the attributes that say who asks. */
+type Request = Pick<Envelope, "id" | "sender"> & { from?: string; participant?: string };
+
 /** The retry receipt: the phone's keys go with it, so that the sender begins a new session. */
-function askAgain(phone: Phone, { id, to, sender }: Envelope): void {
+export function askAgain(phone: Phone, { id, sender, ...attributes }: Request): void {
   const bundle = phone.signal.bundle();
   const preKey = bundle.preKey && [
     node("key", {}, [node("id", {}, uint(bundle.preKey.keyId, 3)), node("value", {}, bundle.preKey.public)]),
   ];
   sender.device.mailbox.put(
-    node("receipt", { from: to, id, type: "retry", t: nowS() }, [
+    node("receipt", { ...attributes, id, type: "retry", t: nowS() }, [
       node("retry", { count: "1", id, t: nowS(), v: "1" }),
       node("registration", {}, uint(bundle.registrationId, 4)),
       node("keys", {}, [

@@ -6,8 +6,11 @@ import { node } from "../wire/stanza.ts";
 /** Each tick comes up to so many ms after the one before: clients buffer their own messages for about as long. */
 const spread = 100;
 
+/** A message, and the attributes that say where its ticks come from. */
+type Ticked = { id: string; from?: string; participant?: string };
+
 /** A phone ticks what it showed: delivered, then read, as far as it goes by itself and no fault prevents. */
-export function tick({ faults, stats }: Simulation, reader: Phone, sender: Login, { id, to }: { id: string; to: string }): void {
+export function tick({ faults, stats }: Simulation, reader: Phone, sender: Login, { id, ...from }: Ticked): void {
   if (reader.ticks === "none") return;
   const fault = faults.strike("ticks", reader.phone, sender.phone.phone);
   if (fault?.mode === "none") return;
@@ -17,7 +20,7 @@ export function tick({ faults, stats }: Simulation, reader: Phone, sender: Login
   const [deliveredAt, readAt] = fault?.mode === "reversed" ? [read, delivered] : [delivered, read];
   const put = (due: number, type?: string) => {
     stats.ticks_queued += 1;
-    sender.device.mailbox.put(node("receipt", { from: to, id, type, t: String(Math.floor(due / 1000)) }), { due });
+    sender.device.mailbox.put(node("receipt", { ...from, id, type, t: String(Math.floor(due / 1000)) }), { due });
   };
   const ticks: [number, string?][] = reader.ticks === "read" ? [[deliveredAt], [readAt, "read"]] : [[deliveredAt]];
   for (const [due, type] of ticks.sort(([a], [b]) => a - b)) put(due, type);

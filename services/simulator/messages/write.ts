@@ -6,6 +6,7 @@ import type { KeyBundle } from "../phones/signal.ts";
 import { deviceAddress } from "../phones/signal.ts";
 import type { Simulation } from "../simulation.ts";
 import { phoneJid, lidJid } from "../wire/jid.ts";
+import type { BinaryNode } from "../wire/stanza.ts";
 import { node, server, stanzaId } from "../wire/stanza.ts";
 import { contentOf, pad } from "./content.ts";
 
@@ -15,7 +16,7 @@ export type Written = { id: string; to: string; timestamp: number; companions: n
 const fewPreKeys = 5;
 
 /** The id a phone gives its message: "3A" and 18 hexadecimal digits, as iPhones do. */
-const messageId = () => `3A${randomBytes(9).toString("hex").toUpperCase()}`;
+export const messageId = () => `3A${randomBytes(9).toString("hex").toUpperCase()}`;
 
 /**
  * A phone writes to another number: encrypted for each companion of the receiver and, as a copy, for each of its
@@ -67,12 +68,7 @@ type Post = {
 /** Encrypts for one companion and puts it into its mailbox. */
 export async function post(simulation: Simulation, letter: Post): Promise<void> {
   const { from, device } = letter;
-  const address = deviceAddress(device.phone, device.id);
-  if (letter.bundle || letter.retry !== undefined || !from.signal.has(address)) {
-    await from.signal.begin(address, letter.bundle ?? takeBundle(device));
-  }
-  const { type, ciphertext } = await from.signal.encrypt(address, pad(letter.content));
-  const enc = node("enc", { v: "2", type, count: letter.retry === undefined ? undefined : String(letter.retry) }, ciphertext);
+  const enc = await encryptFor(from, device, letter.content, letter);
   simulation.stats.messages_delivered += 1;
   device.mailbox.put(
     node(
@@ -93,6 +89,19 @@ export async function post(simulation: Simulation, letter: Post): Promise<void> 
     ),
     { copies: letter.copies ?? 1, retry: letter.retry !== undefined },
   );
+}
+
+/** A ciphertext for one companion; in a new session where there is none, or where it is asked for again. */
+export async function encryptFor(
+  from: Phone,
+  device: Device,
+  content: proto.IMessage,
+  { retry, bundle }: Pick<Post, "retry" | "bundle"> = {},
+): Promise<BinaryNode> {
+  const address = deviceAddress(device.phone, device.id);
+  if (bundle || retry !== undefined || !from.signal.has(address)) await from.signal.begin(address, bundle ?? takeBundle(device));
+  const { type, ciphertext } = await from.signal.encrypt(address, pad(content));
+  return node("enc", { v: "2", type, count: retry === undefined ? undefined : String(retry) }, ciphertext);
 }
 
 /** The keys a device left at the server; when few one-time keys are left, it is asked for more. */

@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { SenderKeys } from "../groups/sender_keys.ts";
 import type { KeyPair } from "../keys.ts";
 import { generateKeyPair, generateSignedPreKey } from "../keys.ts";
 import type { Store } from "../store.ts";
@@ -19,6 +20,7 @@ export class Phone {
   readonly lid: string;
   readonly devices = new Map<number, Device>();
   readonly signal: SignalSessions;
+  readonly senderKeys: SenderKeys;
   readonly screen: Screen;
   readonly #store: Store;
   #state: PhoneState;
@@ -29,6 +31,7 @@ export class Phone {
     this.#state = state;
     this.#store = store;
     this.signal = new SignalSessions(phone, state.keys, store);
+    this.senderKeys = new SenderKeys(phone, store);
     this.screen = new Screen(phone, store);
   }
 

@@ -1,6 +1,7 @@
 import { StanzaError } from "../wire/stanza.ts";
 import { appState, blocklist, mediaConnection, privacy, props } from "./account.ts";
 import { encrypt } from "./encrypt.ts";
+import { groups } from "./groups.ts";
 import { linking } from "./linking.ts";
 import { passive } from "./passive.ts";
 import type { QueryHandler } from "./query.ts";
@@ -21,6 +22,7 @@ export const queries: Record<string, QueryHandler | undefined> = {
   blocklist,
   abt: props,
   "w:sync:app:state": appState,
+  "w:g2": groups,
   "w:m": mediaConnection,
   "w:p": nothing,
   "w:stats": nothing,

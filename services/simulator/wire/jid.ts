@@ -14,4 +14,6 @@ export function userAddress(jid: string | undefined): UserAddress | undefined {
 const withDevice = (user: string, device: number, host: string) => (device === 0 ? `${user}@${host}` : `${user}:${device}@${host}`);
 
 export const phoneJid = (phone: string, device = 0) => withDevice(phone, device, "s.whatsapp.net");
+export const isGroupJid = (jid: string) => jid.endsWith("@g.us");
+export const groupJid = (id: string) => `${id}@g.us`;
 export const lidJid = (lid: string, device = 0) => withDevice(lid, device, "lid");

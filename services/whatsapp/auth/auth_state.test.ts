@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { proto } from "@whiskeysockets/baileys";
+import type { SignalDataSet } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "../../../lib/testing/until.ts";
 import { AuthState } from "./auth_state.ts";
 import { AuthStore } from "./auth_store.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
@@ -17,6 +19,13 @@ const noFault = (error: unknown) => {
 
 let folder: string;
 let store: AuthStore;
+/** Sets keys, and resolves when they are on the disk. */
+const change = async (state: AuthState, data: SignalDataSet) => {
+  let durable = Promise.resolve();
+  state.beforeCommit = (promise) => (durable = promise);
+  await state.keys.set(data);
+  await durable;
+};
 const reopen = () => {
   store.close();
   store = AuthStore.open(join(folder, "auth.db"), business, ring);
@@ -35,7 +44,7 @@ test("keys of every kind come back as Baileys gave them", async () => {
   const state = new AuthState({ store, fence: unfenced, onFault: noFault });
   const pair = { public: randomBytes(32), private: randomBytes(32) };
   const syncKey = proto.Message.AppStateSyncKeyData.fromObject({ keyData: randomBytes(32) });
-  await state.keys.set({
+  await change(state, {
     "pre-key": { "1": pair },
     "lid-mapping": { "49151": "8812" },
     "device-list": { "49151": ["0", "3"] },
@@ -47,8 +56,10 @@ test("keys of every kind come back as Baileys gave them", async () => {
   expect(await again.keys.get("lid-mapping", ["49151"])).toEqual({ "49151": "8812" });
   expect(await again.keys.get("device-list", ["49151"])).toEqual({ "49151": ["0", "3"] });
   expect((await again.keys.get("app-state-sync-key", ["k"]))["k"]?.keyData).toEqual(syncKey.keyData);
-  await again.keys.set({ "lid-mapping": { "49151": null } });
+  const gone = change(again, { "lid-mapping": { "49151": null } });
   expect(await again.keys.get("lid-mapping", ["49151"])).toEqual({});
+  await gone;
+  expect(await reopen().keys.get("lid-mapping", ["49151"])).toEqual({});
 });
 
 test("credentials are kept from the moment a phone has linked them, not before", () => {
@@ -75,4 +86,52 @@ test("an owner that was fenced off writes nothing, and says so", async () => {
   expect(store.read("lid-mapping:a")).toBeUndefined();
   expect(await state.keys.get("lid-mapping", ["a"])).toEqual({});
   expect(faults).toHaveLength(1);
+});
+
+test("what changes in one turn of the loop is one commit, and only the latest of each name is written", async () => {
+  const state = new AuthState({ store, fence: unfenced, onFault: noFault });
+  const commits: Promise<void>[] = [];
+  state.beforeCommit = (durable) => void commits.push(durable);
+  const writes: string[][] = [];
+  const write = store.write.bind(store);
+  store.write = (changes) => {
+    const all = [...changes];
+    writes.push(all.map(([name]) => name));
+    write(all);
+  };
+  for (const device of ["0", "1", "2"]) await state.keys.set({ "device-list": { a: [device] } });
+  await state.keys.set({ "lid-mapping": { b: "c" }, "pre-key": { "7": null } });
+  expect(await state.keys.get("device-list", ["a"])).toEqual({ a: ["2"] });
+  expect(writes).toEqual([]);
+  await Promise.all(commits);
+  expect(commits).toHaveLength(1);
+  expect(writes).toEqual([["device-list:a", "lid-mapping:b", "pre-key:7"]]);
+  expect(await reopen().keys.get("device-list", ["a"])).toEqual({ a: ["2"] });
+});
+
+test("credentials take the changes before them along", async () => {
+  const state = new AuthState({ store, fence: unfenced, onFault: noFault });
+  state.creds.account = { details: Buffer.from("x") };
+  await state.keys.set({ "lid-mapping": { a: "b" } });
+  state.saveCreds();
+  expect(await reopen().keys.get("lid-mapping", ["a"])).toEqual({ a: "b" });
+});
+
+test("a disk that refuses is reported, and whoever waits for the commit hears of it", async () => {
+  const faults: unknown[] = [];
+  const state = new AuthState({ store, fence: unfenced, onFault: (error) => void faults.push(error) });
+  store.write = () => {
+    throw new Error("database or disk is full");
+  };
+  expect(change(state, { "lid-mapping": { a: "b" } })).rejects.toThrow("disk is full");
+  await until(() => faults.length === 1);
+});
+
+test("of a connection that is over nothing is written any more", async () => {
+  const state = new AuthState({ store, fence: unfenced, onFault: noFault });
+  const changing = change(state, { "lid-mapping": { a: "b" } });
+  state.revoke();
+  expect(changing).rejects.toThrow("is over");
+  expect(() => state.keys.set({ "lid-mapping": { c: "d" } })).toThrow("is over");
+  expect(await reopen().keys.get("lid-mapping", ["a", "c"])).toEqual({});
 });

@@ -20,12 +20,21 @@ export type AuthStateOptions = {
 /**
  * Baileys' view of a store, for one connection: the credentials, and the Signal keys with a bounded cache in front.
  * The next connection gets a new one, read from the disk; then what is left of this one can write nothing.
+ *
+ * Changes of keys are gathered and go to the disk together, in one transaction at the end of the turn of the loop, so
+ * that a ratchet that several messages turned is written once. Until then nothing may leave the process that rests on
+ * them: `beforeCommit` is told of each commit to come.
  */
 export class AuthState implements AuthenticationState {
   readonly creds: AuthenticationCreds;
   readonly keys: SignalKeyStore;
+  /** Called when there are changes again that are not on the disk. The promise rejects where they could not be written. */
+  beforeCommit: (durable: Promise<void>) => void = () => {};
   readonly #options: AuthStateOptions;
   readonly #cache = new BoundedMap<string, unknown>(cachedValues);
+  /** What is not on the disk yet: the latest value of each name, null where it is to be deleted. */
+  #changed = new Map<string, unknown>();
+  #commit: { durable: () => void; failed: (error: unknown) => void } | undefined;
   #revoked = false;
 
   constructor(options: AuthStateOptions) {
@@ -46,9 +55,12 @@ export class AuthState implements AuthenticationState {
   revoke(): void {
     this.#revoked = true;
     this.#cache.clear();
+    this.#changed.clear();
+    this.#commit?.failed(new ConnectionOver());
+    this.#commit = undefined;
   }
 
-  /** Writes the credentials down, once there is a login to keep. */
+  /** Writes the credentials down, once there is a login to keep, together with the keys that changed before. */
   saveCreds(): void {
     if (this.paired) this.#write([["creds", encode(this.creds)]]);
   }
@@ -57,8 +69,11 @@ export class AuthState implements AuthenticationState {
     const found: { [id: string]: SignalDataTypeMap[T] } = {};
     for (const id of ids) {
       const name = `${type}:${id}`;
-      const value = (this.#cache.get(name) ?? this.#load(type, name)) as SignalDataTypeMap[T] | undefined;
-      if (value !== undefined) found[id] = value;
+      const changed = this.#changed.get(name);
+      const value = (changed === undefined ? (this.#cache.get(name) ?? this.#load(type, name)) : changed) as
+        | SignalDataTypeMap[T]
+        | undefined;
+      if (value != null) found[id] = value;
     }
     return found;
   }
@@ -71,26 +86,36 @@ export class AuthState implements AuthenticationState {
     return value;
   }
 
-  /** One transaction, whatever the mix of types. */
   #set(data: SignalDataSet): void {
-    const changes: [string, Uint8Array | null][] = [];
-    const values: [string, unknown][] = [];
+    this.#assertWritable();
     for (const [type, entries] of Object.entries(data)) {
       for (const [id, value] of Object.entries(entries ?? {})) {
         const name = `${type}:${id}`;
-        const held = this.#cache.get(name);
         // What the ratchet wrote ahead comes again with the transaction's commit.
-        if (value !== null && held === value) continue;
-        changes.push([name, value == null ? null : encode(value)]);
-        if (!uncached.has(type)) values.push([name, value]);
+        if (value !== null && this.#cache.get(name) === value) continue;
+        this.#changed.set(name, value ?? null);
+        if (uncached.has(type)) continue;
+        if (value == null) this.#cache.delete(name);
+        else this.#cache.set(name, value);
       }
     }
-    if (changes.length === 0) return;
-    this.#write(changes);
-    for (const [name, value] of values) {
-      if (value == null) this.#cache.delete(name);
-      else this.#cache.set(name, value);
-    }
+    if (this.#changed.size > 0 && this.#commit === undefined) this.#promiseCommit();
+  }
+
+  #promiseCommit(): void {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#commit = { durable: resolve, failed: reject };
+    // Whoever rests on it hears of a failure through onFault too.
+    promise.catch(() => {});
+    this.beforeCommit(promise);
+    setImmediate(() => {
+      if (this.#changed.size === 0 || this.#revoked) return;
+      try {
+        this.#write([]);
+      } catch {
+        // Told by onFault.
+      }
+    });
   }
 
   #read(name: string): unknown {
@@ -104,11 +129,29 @@ export class AuthState implements AuthenticationState {
     }
   }
 
-  #write(changes: [string, Uint8Array | null][]): void {
+  /** Writes what changed, and these: one transaction. */
+  #write(more: [string, Uint8Array | null][]): void {
+    this.#assertWritable();
+    const [changed, commit] = [this.#changed, this.#commit];
+    this.#changed = new Map();
+    this.#commit = undefined;
+    try {
+      this.#options.store.write([
+        ...[...changed].map(([name, value]): [string, Uint8Array | null] => [name, value == null ? null : encode(value)]),
+        ...more,
+      ]);
+      commit?.durable();
+    } catch (error) {
+      commit?.failed(error);
+      this.#options.onFault(error);
+      throw error;
+    }
+  }
+
+  #assertWritable(): void {
     if (this.#revoked) throw new ConnectionOver();
     try {
       this.#options.fence();
-      this.#options.store.write(changes);
     } catch (error) {
       this.#options.onFault(error);
       throw error;

@@ -49,7 +49,7 @@ type Shown = { id: string; type: string; from_me: boolean } & Record<string, unk
 const shown = (number: string, count: number) =>
   until(async () => {
     const { data } = await control<{ data: Shown[] }>(simulator, "GET", `/phones/${number}/messages`);
-    return data.length >= count && data;
+    return data.length >= count ? data : undefined;
   });
 
 async function sent(...contents: OutboundContent[]): Promise<string[]> {
@@ -67,10 +67,8 @@ const received = (count: number) =>
   until(
     async () => {
       const entries = await shard.readJournal("inbound");
-      return (
-        entries.length >= count &&
-        entries.map(({ data }) => contentOf({ type: data.type, text: data.text ?? null, content: data.content ?? null }))
-      );
+      if (entries.length < count) return undefined;
+      return entries.map(({ data }) => contentOf({ type: data.type, text: data.text ?? null, content: data.content ?? null }));
     },
     { what: `${count} messages in the journal` },
   );

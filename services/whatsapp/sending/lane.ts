@@ -3,6 +3,7 @@ import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import { BoundedMap } from "../bounded_map.ts";
 import type { Ledger, Verdict } from "./ledger.ts";
+import { Turns } from "./turns.ts";
 
 export type Outgoing = { waMessageId: string; chat: string; message: proto.IMessage };
 
@@ -21,6 +22,8 @@ export type LaneOptions = {
   /** WhatsApp's server has been silent about a message for too long. */
   onOverdue: () => void;
   onVerdict?: (verdict: Verdict, ms: number) => void;
+  /** Shared with the lanes of the other sessions. */
+  turns?: Turns;
   /** Messages that may wait in the lane. */
   capacity?: number;
   /** Messages that may be on their way without an acknowledgement. */
@@ -43,7 +46,10 @@ export class Undeliverable extends Error {
 const maxFailures = 3;
 
 type Entry = { outgoing: Outgoing; settle: (outcome: Outcome) => void; outcome: Promise<Outcome> };
-type Unacknowledged = { entry: Entry; handedAt: number; overdue: ReturnType<typeof setTimeout> };
+type Unacknowledged = { entry: Entry; handedAt: number };
+
+/** How long a lane prepares messages before the others, and what comes in, have their turn: a handful of messages. */
+const sliceMs = 5;
 
 /**
  * The messages of one session on their way out, first in, first out. A message is handed to WhatsApp when the one
@@ -57,14 +63,16 @@ export class Lane {
   readonly #options: Required<Omit<LaneOptions, "onVerdict">> & Pick<LaneOptions, "onVerdict">;
   readonly #waiting: Entry[] = [];
   readonly #known = new Map<string, Entry>();
+  /** In the order they were handed over. */
   readonly #unacknowledged = new Map<string, Unacknowledged>();
   readonly #failures = new BoundedMap<string, number>(100);
   #relay: Relay | undefined;
   #pumping = false;
   #room: (() => void) | undefined;
+  #overdue: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: LaneOptions) {
-    this.#options = { capacity: 500, window: 100, ackDeadlineMs: 8_000, ...options };
+    this.#options = { turns: new Turns(), capacity: 500, window: 100, ackDeadlineMs: 8_000, ...options };
   }
 
   /** Messages that wait or are on their way. */
@@ -83,6 +91,8 @@ export class Lane {
     this.#relay = undefined;
     for (const entry of this.#known.values()) this.#settle(entry, { status: "retry" });
     this.#waiting.length = 0;
+    clearTimeout(this.#overdue);
+    this.#overdue = undefined;
     this.#room?.();
   }
 
@@ -122,7 +132,6 @@ export class Lane {
   acknowledged(waMessageId: string, refusal: string | undefined): boolean {
     const pending = this.#unacknowledged.get(waMessageId);
     if (pending === undefined) return false;
-    clearTimeout(pending.overdue);
     this.#unacknowledged.delete(waMessageId);
     const verdict = verdictOf(refusal);
     this.#options.onVerdict?.(verdict, performance.now() - pending.handedAt);
@@ -168,14 +177,16 @@ export class Lane {
     if (this.#pumping) return;
     this.#pumping = true;
     try {
-      while (this.#relay !== undefined) {
-        const entry = this.#waiting.shift();
-        if (entry === undefined) return;
+      let sliceEnd = 0;
+      while (this.#relay !== undefined && this.#waiting.length > 0) {
+        if (performance.now() >= sliceEnd) {
+          await this.#options.turns.next();
+          sliceEnd = performance.now() + sliceMs;
+        }
         await this.#roomInWindow();
-        if (this.#relay === undefined || !this.#known.has(entry.outgoing.waMessageId)) return;
+        const entry = this.#waiting.shift();
+        if (this.#relay === undefined || entry === undefined) return;
         await this.#relayOne(entry, this.#relay);
-        // On Bun a loop that awaits only promises starves timers, the keepalives among them.
-        await new Promise<void>((resolve) => setImmediate(resolve));
       }
     } finally {
       this.#pumping = false;
@@ -193,13 +204,10 @@ export class Lane {
 
   async #relayOne(entry: Entry, relay: Relay): Promise<void> {
     const { waMessageId, chat, message } = entry.outgoing;
-    const { ackDeadlineMs, onOverdue, logger, fence, businessId } = this.#options;
+    const { logger, fence, businessId } = this.#options;
     // Before it is sent: the acknowledgement may be there before the call returns.
-    this.#unacknowledged.set(waMessageId, {
-      entry,
-      handedAt: performance.now(),
-      overdue: setTimeout(onOverdue, ackDeadlineMs),
-    });
+    this.#unacknowledged.set(waMessageId, { entry, handedAt: performance.now() });
+    this.#watchOldest();
     try {
       fence();
       await relay(chat, message, waMessageId);
@@ -210,6 +218,19 @@ export class Lane {
       this.#settle(entry, { status: "retry" });
       for (const behind of this.#waiting.splice(0)) this.#settle(behind, { status: "retry" });
     }
+  }
+
+  /** One timer for all: acknowledgements come in the order of the messages, or about. */
+  #watchOldest(): void {
+    const oldest = this.#unacknowledged.values().next().value;
+    if (oldest === undefined || this.#overdue !== undefined) return;
+    const { ackDeadlineMs, onOverdue } = this.#options;
+    const left = oldest.handedAt + ackDeadlineMs - performance.now();
+    this.#overdue = setTimeout(() => {
+      this.#overdue = undefined;
+      if (this.#unacknowledged.get(oldest.entry.outgoing.waMessageId) === oldest) onOverdue();
+      else this.#watchOldest();
+    }, left);
   }
 
   /** Why a message that was not handed over has failed for good; undefined where it may be tried again. */
@@ -239,10 +260,7 @@ export class Lane {
   #settle(entry: Entry, outcome: Outcome): void {
     const { waMessageId } = entry.outgoing;
     const pending = this.#unacknowledged.get(waMessageId);
-    if (pending?.entry === entry) {
-      clearTimeout(pending.overdue);
-      this.#unacknowledged.delete(waMessageId);
-    }
+    if (pending?.entry === entry) this.#unacknowledged.delete(waMessageId);
     if (this.#known.get(waMessageId) === entry) this.#known.delete(waMessageId);
     entry.settle(outcome);
   }

@@ -1,11 +1,23 @@
-import { decodeMessageNode, isPnUser, jidDecode, jidNormalizedUser, makeWASocket, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
+import {
+  decodeMessageNode,
+  isJidGroup,
+  isPnUser,
+  jidDecode,
+  jidNormalizedUser,
+  makeWASocket,
+  proto,
+  unpadRandomMax16,
+} from "@whiskeysockets/baileys";
 import type { BinaryNode, ConnectionState, WAMessage, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { InboundData, ReceiptData } from "../../../lib/shard-client/schemas.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthState } from "../auth/auth_state.ts";
 import { inboundOf } from "../receiving/inbound.ts";
+import { GroupDirectory } from "../kinds/group_directory.ts";
+import { withMemberNames } from "../kinds/member_names.ts";
 import { stanzaOptions } from "../kinds/outgoing.ts";
+import { ownSenderKeys } from "../kinds/sender_key_names.ts";
 import { receiptsOf } from "../receiving/receipts.ts";
 import { Undeliverable } from "../sending/lane.ts";
 import { baileysLog } from "./baileys_log.ts";
@@ -50,7 +62,9 @@ const qrLifetimesMs = [60_000, 20_000] as const;
 const codeLifetimeMs = 160_000;
 /** For the next code, or for the end that WhatsApp announces when the codes are used up. */
 const codeGraceMs = 30_000;
-/** The first login uploads 812 keys; Baileys gives that 30 s, and the handshake 20 s. */
+/** Until the server's first word: as long as Baileys would give it. */
+const handshakeDeadlineMs = 20_000;
+/** The first login uploads 812 keys; Baileys gives that 30 s. */
 const defaultConnectDeadlineMs = 60_000;
 const keepAliveMs = 25_000;
 /** Two keepalives that went unanswered, and some. Baileys waits for a farewell that a dead peer never sends. */
@@ -70,6 +84,7 @@ export class Connection {
   readonly #socket: WASocket;
   readonly #raw: RawSocket;
   readonly #gate: OutputGate;
+  readonly #groups = new GroupDirectory((group) => this.#socket.groupMetadata(group));
   /** Which stanza a ciphertext came in: the decryption is told the ciphertext alone. */
   readonly #stanzas = new WeakMap<Uint8Array, BinaryNode>();
   #watchdog: ReturnType<typeof setTimeout> | undefined;
@@ -88,23 +103,28 @@ export class Connection {
     const send = this.#raw.send.bind(this.#raw);
     this.#gate = new OutputGate(send, (error) => this.#refuse(error));
     this.#raw.send = (data, callback) => this.#gate.send(data, callback);
-    this.#endUnlessBy(options.connectDeadlineMs ?? defaultConnectDeadlineMs);
+    options.auth.beforeCommit = (durable) => this.#gate.after(durable);
+    this.#endUnlessBy(Math.min(handshakeDeadlineMs, options.connectDeadlineMs ?? defaultConnectDeadlineMs));
     this.#listen();
   }
 
   /**
    * Hands one message to WhatsApp; resolves when it was sent, not when it was acknowledged.
-   * @throws Undeliverable where the number has no WhatsApp account: such a message would be dropped without a word.
+   * @throws Undeliverable where the number has no WhatsApp account, since such a message would be dropped without a
+   *   word, and where the business is not in the group.
    */
   async relay(chat: string, message: proto.IMessage, waMessageId: string): Promise<void> {
     if (isPnUser(chat) && !(await this.#hasAccount(chat))) {
       throw new Undeliverable("not_on_whatsapp", "The number has no WhatsApp account.");
     }
+    if (isJidGroup(chat)) message = withMemberNames(message, await this.#groups.of(chat), this.#ownJids());
     await this.#socket.relayMessage(chat, message, { messageId: waMessageId, ...stanzaOptions(message) });
   }
 
   /** Tells WhatsApp that this device is logged out. */
   async logout(): Promise<void> {
+    // A frame that is held back when the socket closes is lost.
+    await this.#gate.opened();
     await this.#socket.logout("logged out on request");
   }
 
@@ -132,6 +152,9 @@ export class Connection {
       auth: { creds: auth.creds, keys: auth.keys },
       logger: baileysLog(logger),
       keepAliveIntervalMs: keepAliveMs,
+      // Baileys would arm a timer and record two stack traces for each frame, a tenth of what a send costs. The watchdog
+      // and the deadlines of acknowledgements notice what stalls.
+      connectTimeoutMs: 0,
       defaultQueryTimeoutMs: 20_000,
       markOnlineOnConnect: false,
       emitOwnEvents: false,
@@ -140,6 +163,7 @@ export class Connection {
       generateHighQualityLinkPreview: false,
       // 10 KB a message for 5 minutes; the ledger has them on the disk, and still after a restart.
       enableRecentMessageCache: false,
+      cachedGroupMetadata: (group) => this.#groups.of(group),
       getMessage: ({ id }) => {
         const body = id ? sentMessage(id) : undefined;
         return Promise.resolve(body === undefined ? undefined : proto.Message.decode(body));
@@ -165,12 +189,14 @@ export class Connection {
     ev.on("messages.upsert", ({ messages, requestId }) => {
       if (requestId !== undefined) this.#unlessOver(() => messages.forEach((message) => this.#resent(message)));
     });
+    ws.once("frame", () => this.#unlessOver(() => this.#endUnlessBy(this.#options.connectDeadlineMs ?? defaultConnectDeadlineMs)));
     ws.on("frame", () => {
       this.lastInboundAt = Date.now();
     });
     // Before Baileys' own listeners: they start what leads to the acknowledgement.
     ws.prependListener("CB:message", (stanza: BinaryNode) => this.#noteStanza(stanza));
     ws.prependListener("CB:receipt", (stanza: BinaryNode) => this.#unlessOver(() => this.#receipt(stanza)));
+    ws.on("CB:notification,type:w:gp2", (stanza: BinaryNode) => this.#unlessOver(() => this.#groupChanged(stanza)));
     ws.on("CB:ack,class:message", ({ attrs }: BinaryNode) =>
       this.#unlessOver(() => {
         if (attrs["id"]) this.#events.acknowledged(attrs["id"], attrs["error"]);
@@ -279,6 +305,17 @@ export class Connection {
     for (const receipt of receiptsOf(stanza, (jid) => own.has(jidNormalizedUser(jid)))) {
       this.#gate.after(this.#events.receipt(receipt));
     }
+  }
+
+  /** Who has left a group must not be able to read what is written from now on: a new key is made for it. */
+  #groupChanged({ attrs: { from: group }, content }: BinaryNode): void {
+    if (group === undefined) return;
+    this.#groups.forget(group);
+    const left = Array.isArray(content) && content.some(({ tag }) => tag === "remove" || tag === "leave");
+    if (!left) return;
+    const { id, lid } = this.#options.auth.creds.me ?? {};
+    const forgotten = Object.fromEntries(ownSenderKeys(group, [id, lid]).map((name) => [name, null]));
+    this.#gate.after(Promise.resolve(this.#options.auth.keys.set({ "sender-key": forgotten, "sender-key-memory": { [group]: null } })));
   }
 
   /** Nothing may be acknowledged any more: cut the socket at once, then report. */

@@ -51,3 +51,16 @@ test("when the disk refuses, held frames never leave, and later ones fail", asyn
   expect(error).toBeInstanceOf(Error);
   expect(left).toEqual([]);
 });
+
+test("one who waits for the gate to open goes on when all that was held has left, and when it never will", async () => {
+  const { gate, left } = gateUnderTest();
+  await gate.opened();
+  const durable = Promise.withResolvers<void>();
+  gate.after(durable.promise);
+  gate.send(frame(1));
+  const opened = gate.opened().then(() => [...left]);
+  durable.resolve();
+  expect(await opened).toEqual([1]);
+  gate.after(Promise.reject(new Error("disk full")));
+  await gate.opened();
+});

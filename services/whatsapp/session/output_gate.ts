@@ -29,6 +29,11 @@ export class OutputGate {
     this.#barrier = barrier;
   }
 
+  /** Resolves when nothing is held back, or never will leave. */
+  async opened(): Promise<void> {
+    while (this.#barrier !== undefined && !this.#broken) await this.#barrier;
+  }
+
   send(data: Uint8Array, callback?: (error?: Error) => void): void {
     if (this.#broken) return callback?.(new Error("the connection was dropped: what arrived could not be written down"));
     if (this.#barrier === undefined) return this.#send(data, callback);

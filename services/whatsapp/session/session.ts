@@ -13,6 +13,7 @@ import type { Journal } from "../receiving/journal.ts";
 import { Lane } from "../sending/lane.ts";
 import type { Outcome, Outgoing } from "../sending/lane.ts";
 import type { Ledger } from "../sending/ledger.ts";
+import type { Turns } from "../sending/turns.ts";
 import type { ShardMetrics } from "../shard_metrics.ts";
 import { Connection } from "./connection.ts";
 import { transition } from "./state.ts";
@@ -26,6 +27,8 @@ export type SessionOptions = {
   keys: KeyRing;
   ledger: Ledger;
   journal: Journal;
+  /** Shared by the sessions of the shard. */
+  turns: Turns;
   /** WhatsApp's WebSocket. */
   url: string;
   logger: Logger;
@@ -71,6 +74,7 @@ export class Session {
       ledger: options.ledger,
       logger: this.#log,
       fence: options.fence,
+      turns: options.turns,
       onOverdue: () => this.#overdue(),
       onVerdict: (verdict, ms) => options.metrics.verdict(verdict.status, ms),
     });

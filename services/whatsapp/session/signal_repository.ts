@@ -8,6 +8,7 @@ import type {
 } from "@whiskeysockets/baileys";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { KeyedLock } from "./keyed_lock.ts";
+import { TtlCache } from "./ttl_cache.ts";
 
 export type RepositoryOptions = {
   /** The store itself, beneath Baileys' transactions. */
@@ -15,6 +16,11 @@ export type RepositoryOptions = {
   /** A stanza was decrypted. Resolves once its content is durable; `ciphertext` is the stanza's own buffer. */
   onDecrypted: (ciphertext: Uint8Array, plaintext: Uint8Array) => Promise<void>;
 };
+
+type Place = { jid: string; address: string };
+
+/** A number that came to another LID meanwhile is written to under the old one for so long at most. */
+const placeTtlMs = 60_000;
 
 /** Key types that hold a ratchet. */
 const ratchets: ReadonlySet<string> = new Set<keyof SignalDataTypeMap>(["session", "sender-key"]);
@@ -27,19 +33,23 @@ const ratchets: ReadonlySet<string> = new Set<keyof SignalDataTypeMap>(["session
  *  - on receiving, before the content is anywhere: a process killed in between can never decrypt the redelivery;
  *  - in both, from a copy read earlier: a message that arrives while one is sent to the same contact loses one of
  *    the two updates.
- * Here a sending ratchet is on the disk before its ciphertext exists outside; a receiving one is written after
- * the content is durable; and all work on one contact's ratchet is done one at a time, from what is on the disk.
+ * Here a sending ratchet goes to the store before its ciphertext is sent, and the store holds the frame back until it
+ * is on the disk; a receiving one is written after the content is durable; and all work on one contact's ratchet is
+ * done one at a time, from what the store has.
  */
 export function durableRepository(options: RepositoryOptions): SocketConfig["makeSignalRepository"] {
   return (auth, logger, pnToLid) => {
     const transactional = auth.keys as SignalKeyStoreWithTransaction;
     const receiving = new AsyncLocalStorage<true>();
     const lock = new KeyedLock();
+    // Baileys looks each of them up five times a message.
+    const places = new TtlCache(500, placeTtlMs);
 
     const keys: SignalKeyStoreWithTransaction = {
       ...transactional,
       get: (type, ids) => (ratchets.has(type) && !receiving.getStore() ? options.keys.get(type, ids) : transactional.get(type, ids)),
       set: async (data) => {
+        if (data["lid-mapping"] !== undefined) places.flushAll();
         if (receiving.getStore()) return transactional.set(data);
         const [ratchet, other] = split(data);
         if (ratchet !== undefined) await options.keys.set(ratchet);
@@ -48,9 +58,15 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
     };
     const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository({ ...auth, keys }, logger, pnToLid);
 
-    /** The address under which the ratchet is stored: a phone number's may be kept under its LID. */
-    const addressOf = async (jid: string) =>
-      repository.jidToSignalProtocolAddress((jid.endsWith("@lid") ? null : await repository.lidMapping.getLIDForPN(jid)) ?? jid);
+    /** Under which name a ratchet is stored: a phone number's may be kept under its LID. */
+    const storedAs = async (jid: string): Promise<Place> => {
+      const known = places.get<Place>(jid);
+      if (known !== undefined) return known;
+      const stored = (jid.endsWith("@lid") ? null : await repository.lidMapping.getLIDForPN(jid)) ?? jid;
+      const place = { jid: stored, address: repository.jidToSignalProtocolAddress(stored) };
+      places.set(jid, place);
+      return place;
+    };
 
     const receive = (key: string, transaction: string, ciphertext: Uint8Array, decrypt: () => Promise<Uint8Array>) =>
       lock.run(key, () =>
@@ -66,12 +82,15 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
     return {
       ...repository,
       decryptMessage: async (message) =>
-        receive(await addressOf(message.jid), message.jid, message.ciphertext, () => repository.decryptMessage(message)),
+        receive((await storedAs(message.jid)).address, message.jid, message.ciphertext, () => repository.decryptMessage(message)),
       decryptGroupMessage: (message) =>
         receive(`${message.group} ${message.authorJid}`, message.group, message.msg, () => repository.decryptGroupMessage(message)),
-      encryptMessage: async (message) => lock.run(await addressOf(message.jid), () => repository.encryptMessage(message)),
+      encryptMessage: async (message) => {
+        const { jid, address } = await storedAs(message.jid);
+        return lock.run(address, () => repository.encryptMessage({ ...message, jid }));
+      },
       encryptGroupMessage: (message) => lock.run(`${message.group} ${message.meId}`, () => repository.encryptGroupMessage(message)),
-      injectE2ESession: async (message) => lock.run(await addressOf(message.jid), () => repository.injectE2ESession(message)),
+      injectE2ESession: async (message) => lock.run((await storedAs(message.jid)).address, () => repository.injectE2ESession(message)),
     };
   };
 }

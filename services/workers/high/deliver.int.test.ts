@@ -104,7 +104,7 @@ test("nothing is told of what was not written, and nothing written without being
   await serve();
   await receive(5);
   await until(() => workers.lines.find((line) => line["outcome"] === "failed"), { what: "a run that fails" });
-  expect(await workers.rows(business)).toEqual([]);
+  expect(await workers.rows(business)).toHaveLength(0);
   expect(workers.shard.unacknowledged("inbound")).toBe(5);
   await workers.database.owner`alter table deliveries_away rename to webhook_deliveries`;
   await until(() => endpoint.told.length === 5, { what: "the events" });
@@ -139,12 +139,7 @@ test("where order is asked for, a chat waits for its failed event, and the other
   await serve();
   await receive(12, 3);
   await until(() => endpoint.told.length === 9, { what: "the other events" });
-  const held = ["4", "7", "10"];
-  expect(texts(endpoint.told).toSorted()).toEqual(
-    Array.from({ length: 12 }, (_, i) => `${i}`)
-      .filter((text) => !held.includes(text))
-      .toSorted(),
-  );
+  expect(new Set(texts(endpoint.told))).toEqual(new Set(["0", "1", "2", "3", "5", "6", "8", "9", "11"]));
   broken = false;
   await passTime(endpoint.id);
   await settled(endpoint.id, "delivered");
@@ -258,7 +253,8 @@ test("an endpoint that keeps failing is left alone, then paused with the reason,
   broken = false;
   await passTime(failing.id);
   await settled(failing.id, "delivered");
-  expect(await workers.webhook(failing.id)).toMatchObject({ status: "active", status_reason: null, failures: 0, failing_since: null });
+  await until(async () => (await workers.webhook(failing.id)).status === "active", { what: "the endpoint to be well" });
+  expect(await workers.webhook(failing.id)).toMatchObject({ status_reason: null, failures: 0, failing_since: null });
   expect(failing.told).toHaveLength(40);
 });
 

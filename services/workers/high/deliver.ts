@@ -127,7 +127,7 @@ async function recordTurn(deps: Deps, webhook: Webhook, health: WebhookHealth): 
     const { id: webhook_id, business_id, url } = webhook;
     const data = { webhook_id, url, reason: health.status_reason ?? "" };
     deps.logger.warn({ webhook_id, business_id, status: health.status, reason: health.status_reason }, "webhook endpoint paused");
-    return announce(scope, [announcement(business_id, "webhook.paused", { at: new Date(), data })]);
+    return announce(scope, [{ ...announcement(business_id, "webhook.paused", { at: new Date(), data }), except: webhook_id }]);
   });
   await wakeWebhooks(deps, woken);
 }

@@ -1,6 +1,8 @@
 import { AppError } from "../../../lib/core/errors.ts";
 import { forBusiness, getSession } from "../../../lib/db/index.ts";
 import type { Business, PendingMessage, SendOutcome } from "../../../lib/db/index.ts";
+import { contentOf } from "../../../lib/messages/index.ts";
+import type { OutboundContent } from "../../../lib/messages/index.ts";
 import type { BatchMessage } from "../../../lib/shard-client/index.ts";
 import type { Deps } from "../deps.ts";
 import { failed, outcomeOf, undecided } from "./outcome.ts";
@@ -71,8 +73,8 @@ function chatsHeld(messages: PendingMessage[], outcomes: SendOutcome[]): string[
   return messages.filter((message) => waiting.has(message.id)).map((message) => message.chat);
 }
 
-function batchMessage({ id, wa_message_id, chat, text }: PendingMessage): BatchMessage {
-  return { id, wa_message_id, to: chat, type: "text", text: text ?? "" };
+function batchMessage({ id, wa_message_id, chat, ...row }: PendingMessage): BatchMessage {
+  return { id, wa_message_id, to: chat, ...(contentOf(row) as OutboundContent) };
 }
 
 function notPaired(messages: PendingMessage[]): SendOutcome[] {

@@ -6,13 +6,15 @@ import type { Deps } from "../deps.ts";
 import { drainJournal } from "../journal.ts";
 import { received } from "../webhooks/announcements.ts";
 import { wakeWebhooks } from "../webhooks/wake.ts";
+import { resolveReferences } from "./references.ts";
 
 /** Brings what a shard received to Postgres. */
 export function inbound(deps: Deps): Handler<"inbound"> {
   const scope = forPlatform(deps.db);
   return (run) =>
     drainJournal(deps, run, "inbound", async (entries) => {
-      const messages = new Map(entries.map(inboundMessage).map((message) => [inboundMessageId(message), message]));
+      const resolved = await resolveReferences(scope, entries.map(inboundMessage));
+      const messages = new Map(resolved.map((message) => [inboundMessageId(message), message]));
       const webhooks = await atomically(scope, async (together) => {
         const inserted = new Set((await insertInbound(together, [...messages.values()])).map(({ id }) => id));
         const news = [...messages].filter(([id, message]) => inserted.has(id) && !message.from_me);
@@ -36,5 +38,6 @@ function inboundMessage({ business_id, data }: JournalEntry<"inbound">): Inbound
     at: new Date(data.timestamp),
     type: data.type,
     text: data.text,
+    content: data.content,
   };
 }

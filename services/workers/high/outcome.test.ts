@@ -7,6 +7,7 @@ const message: PendingMessage = {
   chat: "15550001111@s.whatsapp.net",
   type: "text",
   text: "hello",
+  content: null,
   wa_message_id: "3EB0",
   attempts: 0,
 };

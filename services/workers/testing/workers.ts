@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { uuidv7, whatsappMessageId } from "../../../lib/core/ids.ts";
+import type { StoredContent } from "../../../lib/messages/index.ts";
 import { forBusiness, forPlatform, insertBusiness, insertWebhook, submitMessage, upsertSessions } from "../../../lib/db/index.ts";
 import type { Message, NewWebhook, Webhook, WebhookDelivery } from "../../../lib/db/index.ts";
 import type { QueueName } from "../../../lib/queues/index.ts";
@@ -83,9 +84,10 @@ export async function createTestWorkers() {
       return id;
     },
     /** Queues one message; returns its id. */
-    queueMessage: async (businessId: string, chat: string, text: string): Promise<string> => {
+    queueMessage: async (businessId: string, chat: string, content: string | StoredContent): Promise<string> => {
       const id = uuidv7();
-      const message = { id, chat, type: "text" as const, text, wa_message_id: whatsappMessageId(id) };
+      const stored = typeof content === "string" ? { type: "text", text: content } : content;
+      const message = { id, chat, ...stored, wa_message_id: whatsappMessageId(id) };
       const { outcome } = await submitMessage(forBusiness(database.db, businessId), message);
       if (outcome !== "accepted") throw new Error(`the message was not accepted: ${outcome}`);
       return id;

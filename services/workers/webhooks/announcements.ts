@@ -1,5 +1,6 @@
 import { passages } from "../../../lib/db/index.ts";
 import type { Announcement, InboundMessage, SessionReport, StatusChange } from "../../../lib/db/index.ts";
+import { contentOf, publicContentOf } from "../../../lib/messages/index.ts";
 import type { EventData, WebhookEvent } from "../../../lib/webhooks/events.ts";
 
 type About<E extends WebhookEvent> = {
@@ -24,6 +25,7 @@ export function received(id: string, message: InboundMessage): Announcement {
       sender_name: message.push_name ?? null,
       type: message.type,
       text: message.text ?? null,
+      content: publicContentOf(contentOf({ type: message.type, text: message.text ?? null, content: message.content ?? null })),
     },
   });
 }

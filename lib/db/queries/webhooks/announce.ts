@@ -1,7 +1,7 @@
 import { uuidv7 } from "../../../core/ids.ts";
 import { toJson } from "../../json.ts";
 import type { Webhook } from "../../schema/index.ts";
-import type { Scope } from "../../scope.ts";
+import type { BusinessScope, Scope, Sql } from "../../scope.ts";
 
 /** Something that happened to a business, for whichever of its endpoints want to know. */
 export type Announcement = {
@@ -11,6 +11,8 @@ export type Announcement = {
   chat: string | null;
   at: Date;
   data: Record<string, unknown>;
+  /** An endpoint that is not told: the event is about it. */
+  except?: string;
 };
 
 /** How long an undelivered event is tried. */
@@ -33,18 +35,30 @@ export async function announce(scope: Scope, announcements: readonly Announcemen
       subscribers.filter((subscriber) => wants(subscriber, announcement)).map(({ id }) => deliveryOf(id, announcement)),
     );
     if (deliveries.length === 0) return [];
-    await sql`
-      insert into webhook_deliveries (id, webhook_id, business_id, event, chat, payload, next_attempt_at, expires_at)
-      -- Cut to the millisecond, and not rounded to the next one: it is due as soon as it is written.
-      select r.id, r.webhook_id, r.business_id, r.event, r.chat, r.payload, date_trunc('milliseconds', now()), now() + make_interval(hours => ${deliveryLifeHours}::integer)
-      from jsonb_to_recordset(${toJson(deliveries)}::text::jsonb)
-        as r(id uuid, webhook_id uuid, business_id uuid, event text, chat text, payload text)`;
+    await insertDeliveries(sql, deliveries);
     return [...new Set(deliveries.map(({ webhook_id }) => webhook_id))];
   });
 }
 
-function wants({ business_id, events }: Subscriber, announcement: Announcement): boolean {
-  return business_id === announcement.business_id && events.includes(announcement.event);
+/** Writes a delivery for one endpoint, whatever it wants to be told. */
+export async function announceTo(scope: BusinessScope, webhookId: string, announcement: Announcement): Promise<void> {
+  await scope.run((sql) => insertDeliveries(sql, [deliveryOf(webhookId, announcement)]));
+}
+
+type NewDelivery = ReturnType<typeof deliveryOf>;
+
+async function insertDeliveries(sql: Sql, deliveries: NewDelivery[]): Promise<void> {
+  await sql`
+    insert into webhook_deliveries (id, webhook_id, business_id, event, chat, payload, next_attempt_at, expires_at)
+    -- Cut to the millisecond, and not rounded to the next one: it is due as soon as it is written.
+    select r.id, r.webhook_id, r.business_id, r.event, r.chat, r.payload, date_trunc('milliseconds', now()),
+           now() + make_interval(hours => ${deliveryLifeHours}::integer)
+    from jsonb_to_recordset(${toJson(deliveries)}::text::jsonb)
+      as r(id uuid, webhook_id uuid, business_id uuid, event text, chat text, payload text)`;
+}
+
+function wants({ id, business_id, events }: Subscriber, announcement: Announcement): boolean {
+  return business_id === announcement.business_id && events.includes(announcement.event) && id !== announcement.except;
 }
 
 /** Ids of one process sort in the order they were made, and that is the order of delivery. */

@@ -1,4 +1,4 @@
-export { announce } from "./announce.ts";
+export { announce, announceTo } from "./announce.ts";
 export type { Announcement } from "./announce.ts";
 export { deleteWebhook } from "./delete_webhook.ts";
 export { dueDeliveries } from "./due_deliveries.ts";

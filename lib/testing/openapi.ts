@@ -1,0 +1,76 @@
+import { z } from "zod";
+
+export type JsonSchema = { [name: string]: unknown };
+type Content = Record<string, { schema?: JsonSchema }>;
+export type Parameter = { name: string; in: "path" | "query" | "header"; required?: boolean; schema?: JsonSchema };
+export type Operation = {
+  parameters?: Parameter[];
+  requestBody?: { content: Content };
+  responses: Record<string, { content?: Content }>;
+};
+export type OpenApiDocument = {
+  paths: Record<string, Record<string, Operation>>;
+  components?: { schemas?: Record<string, JsonSchema> };
+};
+
+/** An answer as far as a document speaks of it. */
+export type SeenResponse = { status: number; contentType: string | null; body: unknown };
+
+export type Conformance = {
+  /** The path of the document that a real path is one of. */
+  templateOf(path: string): string | undefined;
+  /** What is wrong with the answer to a request, by the document; undefined where nothing is. */
+  faultOf(method: string, path: string, response: SeenResponse): string | undefined;
+};
+
+/** Holds answers against an OpenAPI 3.1 document: their status, media type and, where they are JSON, their schema. */
+export function createConformance(document: OpenApiDocument): Conformance {
+  const templates = Object.keys(document.paths).map((template) => ({
+    template,
+    // A path without parameters goes before one with them.
+    form: new RegExp(`^${template.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`),
+    parameters: template.split("{").length,
+  }));
+  const ordered = templates.toSorted((a, b) => a.parameters - b.parameters);
+  const parsers = new Map<string, z.ZodType>();
+  const parserOf = (name: string, schema: JsonSchema): z.ZodType => {
+    const known = parsers.get(name);
+    if (known) return known;
+    const made = z.fromJSONSchema(standalone(schema, document) as never);
+    parsers.set(name, made);
+    return made;
+  };
+  const problem = document.components?.schemas?.["Problem"];
+
+  const templateOf = (path: string) => ordered.find(({ form }) => form.test(path))?.template;
+  return {
+    templateOf,
+    faultOf: (method, path, { status, contentType, body }) => {
+      const template = templateOf(path);
+      const operation = template === undefined ? undefined : document.paths[template]?.[method.toLowerCase()];
+      const name = `${method.toUpperCase()} ${template} ${status}`;
+      const mediaType = contentType?.split(";")[0]?.trim();
+      if (!operation) {
+        if (status !== 404 && status !== 401 && status !== 429 && status !== 413)
+          return `${name}: there is no such operation in the document`;
+        return problem && !parserOf("problem", problem).safeParse(body).success ? `${name}: is no problem` : undefined;
+      }
+      const response = operation.responses[String(status)];
+      if (!response) return `${name}: the status is not in the document`;
+      const contents = response.content ?? {};
+      if (Object.keys(contents).length === 0) return body === "" || body === undefined ? undefined : `${name}: should have no body`;
+      const content = contents[mediaType ?? ""];
+      if (!content) return `${name}: ${mediaType ?? "no media type"} is not in the document`;
+      if (!content.schema || !mediaType!.endsWith("json")) return undefined;
+      const parsed = parserOf(`${name} ${mediaType}`, content.schema).safeParse(body);
+      if (parsed.success) return undefined;
+      return `${name}: ${parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")}`;
+    },
+  };
+}
+
+/** A schema that needs no document around it: what it refers to goes along. */
+export function standalone(schema: JsonSchema, document: OpenApiDocument): JsonSchema {
+  const text = JSON.stringify({ ...schema, $defs: document.components?.schemas ?? {} });
+  return JSON.parse(text.replaceAll("#/components/schemas/", "#/$defs/")) as JsonSchema;
+}

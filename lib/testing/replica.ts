@@ -1,0 +1,101 @@
+import { chown, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+import { until } from "./until.ts";
+
+export type TestReplica = {
+  /** DATABASE_URL_READ, as the superuser, of the same database. */
+  url: string;
+  /** Holds the replay of the log, so that the replica falls behind; or lets it go on. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** As a crash would. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
+  remove(): Promise<void>;
+};
+
+const nobody = 65_534;
+
+/** A streaming replica of the test server, with a database of which is asked. */
+export async function createTestReplica(ownerUrl: string): Promise<TestReplica> {
+  const primary = new URL(ownerUrl);
+  const probe = postgres(ownerUrl, { max: 1, onnotice: () => {} });
+  const [{ bin }] = await probe<[{ bin: string }]>`select setting as bin from pg_config where name = 'BINDIR'`;
+  await probe.end({ timeout: 1 });
+  const folder = await mkdtemp(join(tmpdir(), "prosaas-replica-"));
+  const asRoot = process.getuid?.() === 0;
+  if (asRoot) await chown(folder, nobody, nobody);
+  const asNobody = (command: string[]) =>
+    asRoot ? ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups", ...command] : command;
+  const data = join(folder, "data");
+  const password = decodeURIComponent(primary.password);
+  const copied = Bun.spawnSync(
+    asNobody([
+      join(bin, "pg_basebackup"),
+      ...["-h", primary.hostname, "-p", primary.port, "-U", primary.username, "-D", data, "-R", "-X", "stream", "-c", "fast"],
+    ]),
+    { env: { ...process.env, PGPASSWORD: password } },
+  );
+  if (!copied.success) throw new Error(`pg_basebackup: ${copied.stderr.toString()}`);
+
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+  const { port } = listener;
+  listener.stop(true);
+  const url = new URL(ownerUrl);
+  url.port = String(port);
+  let server: Bun.Subprocess | undefined;
+
+  const run = async <T>(statement: string): Promise<T> => {
+    const sql = postgres(url.toString(), { max: 1, onnotice: () => {} });
+    try {
+      return (await sql.unsafe(statement)) as T;
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
+  };
+  const start = async () => {
+    const log = Bun.file(join(folder, "log"));
+    server = Bun.spawn(
+      asNobody([
+        join(bin, "postgres"),
+        "-D",
+        data,
+        "-p",
+        `${port}`,
+        "-c",
+        `unix_socket_directories=${folder}`,
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        "fsync=off",
+        "-c",
+        "max_connections=300",
+      ]),
+      {
+        stdin: "ignore",
+        stdout: log,
+        stderr: log,
+      },
+    );
+    await until(() => run("select 1"), { deadlineMs: 20_000, what: "the replica" });
+  };
+  const stop = async () => {
+    server?.kill("SIGQUIT");
+    await server?.exited;
+    server = undefined;
+  };
+  await start();
+  return {
+    url: url.toString(),
+    pause: async () => void (await run("select pg_wal_replay_pause()")),
+    resume: async () => void (await run("select pg_wal_replay_resume()")),
+    start,
+    stop,
+    remove: async () => {
+      await stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import { createInterface } from "node:readline/promises";
+import { commonUsage, countOf, runCommand } from "./command.ts";
+import { ScaleFailure } from "./failure.ts";
+import { changeShards } from "./shards_change.ts";
+import { volumesToGo } from "./shards_down.ts";
+import { readCount } from "./job_group.ts";
+import { shardGroup } from "./shards_now.ts";
+
+const usage = `Usage: task scale:shards N=COUNT [-- OPTIONS]
+
+Grows or shrinks the WhatsApp shards while they run. Growing makes the volumes first, and raises the number of shards
+in Consul last, when the new ones serve. Shrinking stops the highest ones and refuses while businesses live there.
+Cut short at any point, the same command goes on from there.
+
+  --drain          when shrinking: move the businesses to the other shards first, without a new QR
+  --delete-volume  when shrinking: delete the volumes of the shards that go; asks first
+  --yes            do not ask
+${commonUsage}`;
+
+await runCommand({
+  name: "scale:shards",
+  usage,
+  options: {
+    count: { type: "string" },
+    drain: { type: "boolean", default: false },
+    "delete-volume": { type: "boolean", default: false },
+    yes: { type: "boolean", default: false },
+  },
+  prepare: (values) => {
+    const wish = {
+      count: countOf("N", values.count, { min: 1, max: 1000 }),
+      drain: values.drain === true,
+      deleteVolume: values["delete-volume"] === true,
+    };
+    return async (target, settings) => {
+      const present = await readCount(target, shardGroup);
+      if (wish.deleteVolume && values.yes !== true && present > wish.count) await confirm(volumesToGo(present, wish.count));
+      return [await changeShards(target, wish, settings)];
+    };
+  },
+});
+
+async function confirm(volumes: string[]): Promise<void> {
+  if (!process.stdin.isTTY) throw new ScaleFailure(`--delete-volume would delete ${volumes.join(", ")}: add --yes.`);
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question(`Delete ${volumes.join(", ")} with what is on them? Type yes to go on: `);
+  terminal.close();
+  if (answer !== "yes") throw new ScaleFailure("Nothing was changed.");
+}

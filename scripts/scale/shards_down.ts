@@ -1,0 +1,88 @@
+import { sleep } from "../../lib/core/time.ts";
+import { numShardsKey } from "../../lib/routing/index.ts";
+import { seconds } from "../stack/progress.ts";
+import { deleteVolume, listVolumes, shardVolume } from "../stack/volumes.ts";
+import { ScaleFailure } from "./failure.ts";
+import { awaitCount, indexOf, readCount, setCount, wantedAllocations } from "./job_group.ts";
+import type { Deadlines } from "./job_group.ts";
+import { readLimit, writeLimit } from "./live_limit.ts";
+import { drainShards } from "./moves.ts";
+import type { Report } from "./report.ts";
+import { passingShards, readAssignments, shardGroup } from "./shards_now.ts";
+import type { Target } from "./target.ts";
+
+const pollMs = 300;
+
+/** A lowered number of shards is with every process that watches it long before this. */
+const heardOfMs = 1_000;
+
+export type Removal = { count: number; deleteVolume: boolean };
+
+/** Moves away whoever lives on the shards above `count`, lowers the number of shards, and stops the highest ones. */
+export async function removeShards(target: Target, removal: Removal, report: Report, deadlines: Deadlines): Promise<void> {
+  const { count } = removal;
+  const before = await readCount(target, shardGroup);
+  await drainShards(target, count, report, deadlines);
+  const { value, cas } = await readLimit(target, numShardsKey);
+  if (value !== count) {
+    await report.step(`the number of shards is ${count}: nobody new is assigned above`, () => writeLimit(target, numShardsKey, count, cas));
+    // A business that connected for the first time at the very end of the drain may have got a shard that goes.
+    await sleep(heardOfMs);
+    await drainShards(target, count, report, deadlines);
+  }
+  if (before > count) {
+    await report.step("the journals of the shards that go are empty", () => awaitJournals(target, count, report, deadlines));
+    await report.step(`asked for ${count} shards`, () => setCount(target, shardGroup, count, report, deadlines));
+    await report.step(`${count} shards run and no other is left`, () =>
+      awaitCount(target, shardGroup, count, report, { until: "settled", ...deadlines }),
+    );
+  }
+  await report.step("verified: the highest ones stopped", () => verifyIndices(target, count));
+  if (removal.deleteVolume) await deleteVolumes(target, count, report);
+}
+
+/** What WhatsApp delivered to a shard is on its volume until Postgres has it. */
+async function awaitJournals(target: Target, count: number, report: Report, { deadlineMs }: Deadlines): Promise<void> {
+  const began = performance.now();
+  for (;;) {
+    const { data } = await readAssignments(target);
+    const full = data.filter(({ shard, journal }) => shard > count && journal !== 0);
+    if (full.length === 0) return;
+    const elapsed = performance.now() - began;
+    const what = full
+      .map(({ shard, journal }) => `shard ${shard}: ${journal === null ? "does not answer" : `${journal} entries`}`)
+      .join(", ");
+    if (elapsed > deadlineMs) {
+      throw new ScaleFailure(`The journals of shards that would go still hold what Postgres lacks (${what}); do the workers run?`);
+    }
+    report.waiting(`${seconds(elapsed)}  journals: ${what}`);
+    await sleep(pollMs);
+  }
+}
+
+async function verifyIndices(target: Target, count: number): Promise<void> {
+  const indices = (await wantedAllocations(target, shardGroup)).map(indexOf).toSorted((a, b) => a - b);
+  const right = indices.length === count && indices.every((index, position) => index === position);
+  if (!right) {
+    const shards = indices.map((index) => index + 1).join(", ");
+    throw new ScaleFailure(
+      `Nomad stopped other shards than the highest ones: ${shards} run. Their volumes and logins are kept: scale back up to the old number, and all of them come back.`,
+    );
+  }
+  const passing = (await passingShards(target)).filter((shard) => shard > count);
+  if (passing.length > 0) throw new ScaleFailure(`Consul still lists shard ${passing.join(", ")} as healthy.`);
+}
+
+async function deleteVolumes(target: Target, count: number, report: Report): Promise<void> {
+  const spare = (await listVolumes(target.agents.nomadAddr)).filter(({ Name }) => {
+    const index = /^wa-auth\[(\d+)\]$/.exec(Name)?.[1];
+    return index !== undefined && Number(index) >= count;
+  });
+  for (const volume of spare) {
+    await report.step(`deleted ${volume.Name}`, () => deleteVolume(target.agents.nomadAddr, volume));
+  }
+}
+
+/** The volumes that a removal with `deleteVolume` would delete. */
+export const volumesToGo = (from: number, to: number): string[] =>
+  Array.from({ length: Math.max(0, from - to) }, (_, k) => shardVolume(to + k));

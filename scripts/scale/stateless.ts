@@ -1,0 +1,33 @@
+import type { Change } from "./command.ts";
+import { awaitCount, nameOf, readCount, setCount, wantedAllocations } from "./job_group.ts";
+import type { Deadlines, JobGroup } from "./job_group.ts";
+import type { Target } from "./target.ts";
+
+/** The count of a group whose allocations are all alike: workers, calls, api. */
+export async function scaleStateless(target: Target, where: JobGroup, count: number, deadlines: Deadlines): Promise<Change> {
+  const now = await readCount(target, where);
+  const running = (await wantedAllocations(target, where)).filter(({ ClientStatus }) => ClientStatus === "running").length;
+  const name = nameOf(where);
+  const plan = [
+    ...(now === count ? [] : [`set the count of ${name} from ${now} to ${count}`]),
+    ...(now === count && running === count ? [] : [`wait until ${count} run and pass their checks, and no other is left`]),
+  ];
+  return {
+    what: now === count ? `${name}: ${count}` : `${name}: ${now} → ${count}`,
+    plan,
+    apply: async (report) => {
+      if (now !== count) {
+        await report.step(`asked for ${count} of ${name}`, () => setCount(target, where, count, report, deadlines));
+      }
+      await report.step(`${count} of ${name} run and pass their checks`, () =>
+        awaitCount(target, where, count, report, { until: "settled", ...deadlines }),
+      );
+    },
+    state: async () => ({
+      [name]: {
+        count: await readCount(target, where),
+        running: (await wantedAllocations(target, where)).filter(({ ClientStatus }) => ClientStatus === "running").length,
+      },
+    }),
+  };
+}

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { Redis } from "ioredis";
+import { createFeed, publishEvents } from "../../lib/events/index.ts";
+import type { Feed } from "../../lib/events/index.ts";
+import { createRedis } from "../../lib/redis/client.ts";
+import { testRedisUrl } from "../../lib/testing/servers.ts";
+import { until } from "../../lib/testing/until.ts";
+import { createHarness } from "./testing/harness.ts";
+import type { Harness } from "./testing/harness.ts";
+
+let redis: Redis;
+let feed: Feed;
+let api: Harness;
+beforeAll(async () => {
+  redis = createRedis(testRedisUrl(), "command");
+  feed = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
+  api = await createHarness({ feed });
+});
+afterAll(async () => {
+  await feed.close();
+  await api.close();
+  redis.disconnect();
+});
+
+type Told = { id?: string; event?: string; data?: string };
+
+/** A stream as a browser reads it. */
+async function watch(path: string, key: string, headers: Record<string, string> = {}) {
+  const hangUp = new AbortController();
+  const response = await api.app.request(path, { headers: { authorization: `Bearer ${key}`, ...headers }, signal: hangUp.signal });
+  const told: Told[] = [];
+  let text = "";
+  const reading = (async () => {
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body!) {
+      text += decoder.decode(chunk as Uint8Array, { stream: true });
+      for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
+        const fields = text
+          .slice(0, end)
+          .split("\n")
+          .map((line) => line.split(/: (.*)/s).slice(0, 2) as [string, string]);
+        text = text.slice(end + 2);
+        const item = Object.fromEntries(fields) as Told;
+        if (item.event) told.push(item);
+      }
+    }
+  })().catch(() => {});
+  return {
+    response,
+    told,
+    names: () => told.map((item) => item.event),
+    until: (count: number) => until(() => told.length >= count, { what: `${count} events` }),
+    close: async () => {
+      hangUp.abort();
+      await response.body?.cancel().catch(() => {});
+      await reading;
+    },
+  };
+}
+const publish = (business_id: string, event: string) =>
+  publishEvents(redis, [{ business_id, event, at: new Date().toISOString(), data: { of: event } }]);
+
+test("a business is told what happens to it, not what happens to others, and goes on where it left off", async () => {
+  const [mine, other] = [await api.business(["messages:read"]), await api.business()];
+  const path = `/v1/businesses/${mine.id}/events`;
+  const first = await watch(path, mine.key);
+  expect(first.response.headers.get("content-type")).toStartWith("text/event-stream");
+  await publish(mine.id, "message.sent");
+  await publish(other.id, "message.received");
+  await publish(mine.id, "message.delivered");
+  await first.until(2);
+  expect(first.names()).toEqual(["message.sent", "message.delivered"]);
+  expect(JSON.parse(first.told[0]!.data!)).toEqual({ business_id: mine.id, at: expect.any(String), data: { of: "message.sent" } });
+  await first.close();
+
+  await publish(mine.id, "message.read");
+  const again = await watch(path, mine.key, { "last-event-id": first.told[0]!.id! });
+  await again.until(2);
+  expect(again.names()).toEqual(["message.delivered", "message.read"]);
+  await again.close();
+});
+
+test("the admin is told of every business, and which shards there are", async () => {
+  const { id } = await api.business();
+  const stream = await watch("/v1/admin/events", api.adminKey);
+  await stream.until(1);
+  expect(stream.told[0]).toMatchObject({ event: "shards.changed" });
+  expect(JSON.parse(stream.told[0]!.data!)).toMatchObject({ num_shards: 2, shards: [{ shard: 1 }, { shard: 2 }] });
+  await publish(id, "message.sent");
+  await stream.until(2);
+  expect(stream.names()).toEqual(["shards.changed", "message.sent"]);
+  await stream.close();
+});
+
+test("each QR is told to whoever may pair, and to nobody else", async () => {
+  const { id, key } = await api.business();
+  const { body: weak } = await api.request("POST", `/v1/businesses/${id}/keys`, { body: { scopes: ["messages:read"] } });
+  await api.request("POST", `/v1/businesses/${id}/whatsapp/connect`, { key, body: { method: "qr" } });
+  const [mayPair, mayNot] = [await watch(`/v1/businesses/${id}/events`, key), await watch(`/v1/businesses/${id}/events`, weak.key)];
+  await mayPair.until(1);
+  expect(JSON.parse(mayPair.told[0]!.data!)).toMatchObject({ status: "qr", qr: "2@qr-text" });
+  expect(mayNot.told).toEqual([]);
+  await Promise.all([mayPair.close(), mayNot.close()]);
+});
+
+test("an id that is none of ours is 400; another's business is 404", async () => {
+  const [mine, other] = [await api.business(), await api.business()];
+  const bad = await api.request("GET", `/v1/businesses/${mine.id}/events`, { headers: { "last-event-id": "nonsense" } });
+  expect([bad.status, bad.body.errors[0].field]).toEqual([400, "last-event-id"]);
+  expect((await api.request("GET", `/v1/businesses/${other.id}/events`, { key: mine.key })).status).toBe(404);
+  expect((await api.request("GET", "/v1/admin/events", { key: mine.key })).status).toBe(404);
+});
+
+test("a stream ends with the feed, so that a replica can stop", async () => {
+  const own = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
+  const other = await createHarness({ feed: own });
+  const { id, key } = await other.business();
+  const response = await other.app.request(`/v1/businesses/${id}/events`, { headers: { authorization: `Bearer ${key}` } });
+  const ended = (async () => {
+    for await (const _ of response.body!);
+    return true;
+  })();
+  await own.close();
+  expect(await ended).toBeTrue();
+  await other.close();
+});

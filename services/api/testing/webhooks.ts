@@ -1,0 +1,11 @@
+import { randomBytes } from "node:crypto";
+import { KeyRing } from "../../../lib/core/key_ring.ts";
+import { createAddressPolicy } from "../../../lib/webhooks/address_policy.ts";
+import { createWebhookSecrets } from "../../../lib/webhooks/signature.ts";
+import type { ApiDependencies } from "../dependencies.ts";
+
+/** As in production, under a key of the test's own. */
+export function createTestWebhooks(): ApiDependencies["webhooks"] {
+  const ring = KeyRing.parse(`test:${randomBytes(32).toString("base64")}`);
+  return { policy: createAddressPolicy(), secrets: createWebhookSecrets(ring) };
+}

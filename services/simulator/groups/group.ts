@@ -1,0 +1,83 @@
+import type { Phone } from "../phones/phone.ts";
+import { groupJid, lidJid, phoneJid } from "../wire/jid.ts";
+import type { BinaryNode } from "../wire/stanza.ts";
+import { node } from "../wire/stanza.ts";
+
+/** By which of their two names the members of a group know each other. */
+export type Addressing = "lid" | "pn";
+
+export type GroupState = {
+  /** What stands before "@g.us". */
+  id: string;
+  subject: string;
+  addressing: Addressing;
+  /** Phone numbers; the first one made the group. */
+  members: string[];
+  /** Unix ms. */
+  createdAt: number;
+};
+
+/** A group, as the server knows it. */
+export class Group {
+  #state: GroupState;
+
+  constructor(state: GroupState) {
+    this.#state = state;
+  }
+
+  get state(): Readonly<GroupState> {
+    return this.#state;
+  }
+  get jid(): string {
+    return groupJid(this.#state.id);
+  }
+
+  has({ phone }: Phone): boolean {
+    return this.#state.members.includes(phone);
+  }
+
+  setMembers(members: string[]): void {
+    this.#state = { ...this.#state, members };
+  }
+
+  /** The name of a member, or of one of its devices, in this group. */
+  nameOf(member: Phone, device = 0): string {
+    return this.#state.addressing === "lid" ? lidJid(member.lid, device) : phoneJid(member.phone, device);
+  }
+
+  /** The attributes of a stanza that comes from a member of the group. */
+  fromMember(member: Phone, device = 0): Record<string, string> {
+    const { addressing } = this.#state;
+    return {
+      from: this.jid,
+      participant: this.nameOf(member, device),
+      addressing_mode: addressing,
+      ...(addressing === "lid" ? { participant_pn: phoneJid(member.phone) } : { participant_lid: lidJid(member.lid) }),
+    };
+  }
+
+  participantNode(member: Phone): BinaryNode {
+    const admin = this.#state.members[0] === member.phone ? "superadmin" : undefined;
+    const other = this.#state.addressing === "lid" ? { phone_number: phoneJid(member.phone) } : { lid: lidJid(member.lid) };
+    return node("participant", { jid: this.nameOf(member), ...other, type: admin });
+  }
+
+  metadataNode(members: Phone[]): BinaryNode {
+    const { id, subject, addressing, createdAt } = this.#state;
+    const created = String(Math.floor(createdAt / 1000));
+    const [creator] = members;
+    return node(
+      "group",
+      {
+        id,
+        subject,
+        addressing_mode: addressing,
+        creation: created,
+        s_t: created,
+        creator: creator && this.nameOf(creator),
+        s_o: creator && this.nameOf(creator),
+      },
+      members.map((member) => this.participantNode(member)),
+    );
+  }
+}

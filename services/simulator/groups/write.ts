@@ -1,0 +1,66 @@
+import { proto } from "@whiskeysockets/baileys";
+import { contentOf, pad } from "../messages/content.ts";
+import { encryptFor } from "../messages/write.ts";
+import type { Written } from "../messages/write.ts";
+import type { Device } from "../phones/device.ts";
+import type { Phone } from "../phones/phone.ts";
+import { deviceAddress } from "../phones/signal.ts";
+import type { KeyBundle } from "../phones/signal.ts";
+import type { Simulation } from "../simulation.ts";
+import { node } from "../wire/stanza.ts";
+import type { Group } from "./group.ts";
+
+/**
+ * A phone writes to a group: encrypted once for all, with its key for each companion that does not have it yet. The
+ * phones of the members show it. Resolves when the server holds it all.
+ */
+export async function writeToGroup(
+  simulation: Simulation,
+  from: Phone,
+  group: Group,
+  content: proto.IMessage,
+  id: string,
+): Promise<Written> {
+  const { store, groups, stats } = simulation;
+  const timestamp = Date.now();
+  store.write(() =>
+    store.db
+      .query("INSERT INTO sent (phone, id, recipient, content, at, status) VALUES (?, ?, ?, ?, ?, 'sent')")
+      .run(from.phone, id, group.jid, proto.Message.encode(content).finish(), timestamp),
+  );
+  const members = groups.members(group);
+  const shown = { id, chat: group.jid, sender: from.phone, push_name: from.name, ...contentOf(content), timestamp };
+  for (const member of members) if (member !== from) member.screen.show({ ...shown, from_me: false });
+  const own = deviceAddress(from.phone, 0);
+  // Before the message: whoever gets it can read from here on.
+  const distribution = await from.senderKeys.distribution(group.jid, own);
+  const common = node("enc", { v: "2", type: "skmsg" }, await from.senderKeys.encrypt(group.jid, own, pad(content)));
+  const devices = members.flatMap((member) => [...member.devices.values()]);
+  for (const device of devices) {
+    const known = from.senderKeys.give(group.jid, deviceAddress(device.phone, device.id));
+    const key = known ? [] : [await encryptFor(from, device, distributionMessage(group, distribution))];
+    stats.messages_delivered += 1;
+    device.mailbox.put(messageNode(group, from, { id, timestamp }, [...key, common]));
+  }
+  await store.committed();
+  return { id, to: group.jid, timestamp, companions: devices.length };
+}
+
+type Again = { device: Device; id: string; timestamp: number; content: proto.IMessage; retry: number; bundle?: KeyBundle };
+
+/** A companion could not read it: it gets the whole message for itself, and the key with it. */
+export async function writeAgain(from: Phone, group: Group, { device, id, timestamp, content, retry, bundle }: Again): Promise<void> {
+  const distribution = await from.senderKeys.distribution(group.jid, deviceAddress(from.phone, 0));
+  const whole = { ...content, ...distributionMessage(group, distribution) };
+  const enc = await encryptFor(from, device, whole, { retry, bundle });
+  device.mailbox.put(messageNode(group, from, { id, timestamp }, [enc]), { retry: true });
+}
+
+const distributionMessage = (group: Group, distribution: Buffer): proto.IMessage => ({
+  senderKeyDistributionMessage: { groupId: group.jid, axolotlSenderKeyDistributionMessage: distribution },
+});
+
+function messageNode(group: Group, from: Phone, { id, timestamp }: { id: string; timestamp: number }, encs: ReturnType<typeof node>[]) {
+  const t = String(Math.floor(timestamp / 1000));
+  return node("message", { ...group.fromMember(from), id, t, type: "text", notify: from.name }, encs);
+}

@@ -1,0 +1,28 @@
+import { jidNormalizedUser } from "@whiskeysockets/baileys";
+import type { GroupMetadata, proto } from "@whiskeysockets/baileys";
+
+/**
+ * The same message, with people named as the members of the group know each other: by LID or by phone number. Under
+ * the other name a phone does not find the message that is meant.
+ */
+export function withMemberNames(message: proto.IMessage, group: GroupMetadata, own: string[]): proto.IMessage {
+  const names = new Map<string, string>();
+  for (const { id, lid, phoneNumber } of group.participants) {
+    for (const other of [lid, phoneNumber]) if (other) names.set(jidNormalizedUser(other), id);
+  }
+  // The business itself, whose two names WhatsApp need not list side by side.
+  const self = group.participants.find(({ id }) => own.includes(jidNormalizedUser(id)))?.id;
+  if (self !== undefined) for (const name of own) names.set(name, self);
+
+  const renamed = <T extends { participant?: string | null }>(named: T | null | undefined): T | null | undefined => {
+    const name = named?.participant ? names.get(jidNormalizedUser(named.participant)) : undefined;
+    return named && name !== undefined ? { ...named, participant: name } : named;
+  };
+  return Object.fromEntries(
+    Object.entries(message as Record<string, unknown>).map(([kind, content]) => {
+      if (typeof content !== "object" || content === null) return [kind, content];
+      const { key, contextInfo } = content as { key?: proto.IMessageKey | null; contextInfo?: proto.IContextInfo | null };
+      return [kind, { ...content, ...(key ? { key: renamed(key) } : {}), ...(contextInfo ? { contextInfo: renamed(contextInfo) } : {}) }];
+    }),
+  );
+}

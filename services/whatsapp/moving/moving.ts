@@ -1,0 +1,157 @@
+import type { Statement } from "bun:sqlite";
+import { AppError } from "../../../lib/core/errors.ts";
+import type { KeyRing } from "../../../lib/core/key_ring.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { Departures, MoveOrder, Placement, Stopped } from "../../../lib/shard-client/moves.ts";
+import { setAside } from "../auth/set_aside.ts";
+import type { Ledger } from "../sending/ledger.ts";
+import { KeyedLock } from "../session/keyed_lock.ts";
+import type { ShardDb } from "../volume/shard_db.ts";
+import type { Volume } from "../volume/volume.ts";
+import { keepStore, promoteStore, readStore, removeKept } from "./auth_file.ts";
+import { checksumOf, packLogin, unpackLogin } from "./bundle.ts";
+import type { Placements } from "./placements.ts";
+import { decide } from "./rules.ts";
+import type { Step } from "./rules.ts";
+
+/** What moving needs of the sessions. */
+export type Sessions = {
+  /** Closes a session without logging out and forgets it; nothing where there is none. */
+  leave(businessId: string): Promise<void>;
+  /** Opens the login that is on the volume, if there is one. */
+  admit(businessId: string): void;
+  isPaired(businessId: string): boolean;
+};
+
+export type MovingOptions = {
+  volume: Volume;
+  db: ShardDb;
+  ledger: Ledger;
+  placements: Placements;
+  sessions: Sessions;
+  keys: KeyRing;
+  /** Throws where this process no longer owns the shard. */
+  fence: () => void;
+  logger: Logger;
+};
+
+/**
+ * Carries out the orders of movers on this shard, one at a time for each business. What an order decides is on the
+ * disk before anything follows from it, so a shard that is killed at any point goes on when the order is repeated.
+ */
+export class Moving {
+  readonly #options: MovingOptions;
+  readonly #lock = new KeyedLock();
+  readonly #journaled: Statement<{ n: number }, [string]>;
+  readonly #journal: Statement<{ n: number }, []>;
+
+  constructor(options: MovingOptions) {
+    this.#options = options;
+    this.#journaled = options.db.db.query("SELECT count(*) AS n FROM journal WHERE business_id = ?");
+    this.#journal = options.db.db.query("SELECT count(*) AS n FROM journal");
+  }
+
+  /** Closes the session here, after what is on its way was acknowledged, and keeps it closed. */
+  stop(businessId: string, order: MoveOrder): Promise<Stopped> {
+    return this.#carryOut("stop", businessId, order, async () => {
+      await this.#options.sessions.leave(businessId);
+      this.#options.db.flush();
+      return { journal: this.#journaled.get(businessId)!.n };
+    });
+  }
+
+  bundle(businessId: string, order: MoveOrder): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#carryOut("bundle", businessId, order, async () => {
+      const { volume, ledger, keys } = this.#options;
+      const login = { auth: readStore(volume, businessId), ledger: ledger.entriesOf(businessId) };
+      return packLogin(login, businessId, order, keys);
+    });
+  }
+
+  /** From here on the login lives elsewhere, whatever happens to this process. */
+  tombstone(businessId: string, order: MoveOrder): Promise<void> {
+    return this.#carryOut("tombstone", businessId, order, async () => {
+      const { volume } = this.#options;
+      setAside(volume.file("sessions"), volume.file("set-aside"), businessId);
+    });
+  }
+
+  /** The move is off: the session goes on here. */
+  reopen(businessId: string, order: MoveOrder): Promise<void> {
+    return this.#carryOut("reopen", businessId, order, async () => this.#options.sessions.admit(businessId));
+  }
+
+  /** Keeps a login aside, unopened; resolves with the checksum of what it took once all of it is on the disk. */
+  take(businessId: string, order: MoveOrder, bytes: Uint8Array): Promise<string> {
+    const { volume, keys, ledger, sessions } = this.#options;
+    const login = unpackLogin(bytes, businessId, order, keys);
+    if (sessions.isPaired(businessId)) throw new AppError("conflict", "The business has a login on this shard already.");
+    return this.#carryOut("take", businessId, order, async () => {
+      keepStore(volume, businessId, login.auth, keys);
+      await ledger.takeOver(businessId, login.ledger);
+      return checksumOf(bytes);
+    });
+  }
+
+  /** Makes the login that was kept aside this shard's own, and opens it. */
+  async open(businessId: string, order: MoveOrder): Promise<void> {
+    await this.#lock.run(businessId, async () => {
+      const decision = this.#decide("open", businessId, order);
+      if ("becomes" in decision) {
+        const { volume, sessions, placements } = this.#options;
+        // A pairing that was begun here and never finished has a store of its own.
+        await sessions.leave(businessId);
+        promoteStore(volume, businessId);
+        await placements.put({ business_id: businessId, state: "here", move_id: order.move_id, fence: order.fence, peer: order.from });
+        this.#told("open", businessId, order);
+      }
+      this.#options.sessions.admit(businessId);
+    });
+  }
+
+  /** The move is off: what was kept aside is deleted, and an order that comes late finds this written down. */
+  discard(businessId: string, order: MoveOrder): Promise<void> {
+    return this.#carryOut("discard", businessId, order, async () => removeKept(this.#options.volume, businessId));
+  }
+
+  departures(): Departures {
+    return { data: this.#options.placements.all(), journal: this.#journal.get()!.n };
+  }
+
+  /** Writes the decision down, and then does what follows from it; again, where it was written down before. */
+  #carryOut<T>(step: Step, businessId: string, order: MoveOrder, follow: () => Promise<T>): Promise<T> {
+    return this.#lock.run(businessId, async () => {
+      const decision = this.#decide(step, businessId, order);
+      if ("becomes" in decision) {
+        const peer = order.from === this.#options.volume.shard ? order.to : order.from;
+        await this.#options.placements.put({
+          business_id: businessId,
+          state: decision.becomes,
+          move_id: order.move_id,
+          fence: order.fence,
+          peer,
+        });
+        this.#told(step, businessId, order);
+      }
+      return follow();
+    });
+  }
+
+  #decide(step: Step, businessId: string, order: MoveOrder): { becomes: Placement["state"] } | { is: Placement["state"] } {
+    const { fence, placements, volume } = this.#options;
+    fence();
+    const here = sourceSteps.has(step) ? order.from : order.to;
+    if (here !== volume.shard) {
+      throw new AppError("conflict", `This is shard ${volume.shard}, and the order to ${step} is for shard ${here}.`);
+    }
+    const decision = decide(step, placements.get(businessId), order);
+    if ("refused" in decision) throw new AppError("conflict", `The order to ${step} is out of date: ${decision.refused}.`);
+    return decision;
+  }
+
+  #told(step: Step, businessId: string, { move_id, fence, from, to }: MoveOrder): void {
+    this.#options.logger.info({ business_id: businessId, move_id, fence, from, to, step }, "move");
+  }
+}
+
+const sourceSteps: ReadonlySet<Step> = new Set(["stop", "bundle", "tombstone", "reopen"]);

@@ -1,0 +1,71 @@
+import type { Statement } from "bun:sqlite";
+import { AppError } from "../../../lib/core/errors.ts";
+import type { Placement } from "../../../lib/shard-client/moves.ts";
+import type { ShardDb } from "../volume/shard_db.ts";
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS placements (
+    business_id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    move_id TEXT NOT NULL,
+    fence INTEGER NOT NULL,
+    peer INTEGER NOT NULL,
+    at INTEGER NOT NULL
+  ) WITHOUT ROWID`;
+
+type Values = [string, string, string, number, number, number];
+
+/**
+ * Where the businesses stand that were ever on the move, on the shard's volume: it holds after any restart that a
+ * login which left is never opened here again.
+ */
+export class Placements {
+  readonly #db: ShardDb;
+  readonly #upsert: Statement<unknown, Values>;
+  readonly #known: Map<string, Placement>;
+
+  constructor(db: ShardDb) {
+    this.#db = db;
+    db.db.run(schema);
+    this.#upsert = db.db.query("INSERT OR REPLACE INTO placements (business_id, state, move_id, fence, peer, at) VALUES (?, ?, ?, ?, ?, ?)");
+    const rows = db.db.query<Placement, []>("SELECT business_id, state, move_id, fence, peer FROM placements").all();
+    this.#known = new Map(rows.map((row) => [row.business_id, row]));
+  }
+
+  get(businessId: string): Placement | undefined {
+    return this.#known.get(businessId);
+  }
+
+  all(): Placement[] {
+    return [...this.#known.values()];
+  }
+
+  /** Resolves once it is on the disk; it holds from then on. */
+  async put(placement: Placement): Promise<void> {
+    const { business_id, state, move_id, fence, peer } = placement;
+    try {
+      await this.#db.write(() => void this.#upsert.run(business_id, state, move_id, fence, peer, Date.now()));
+    } catch (cause) {
+      throw new AppError("unavailable", "The shard's volume does not take writes at present.", { cause, retryAfterS: 10 });
+    }
+    this.#known.set(business_id, placement);
+  }
+
+  /** May a session of this business be open here? */
+  isHome(businessId: string): boolean {
+    const state = this.#known.get(businessId)?.state;
+    return state === undefined || state === "here";
+  }
+
+  /** @throws AppError "unavailable" for a business that is on its way, or has left: whoever asks finds it elsewhere soon. */
+  refuseAway(businessId: string): void {
+    if (this.isHome(businessId)) return;
+    const { state, peer } = this.#known.get(businessId)!;
+    const where = {
+      leaving: `is on its way to shard ${peer}`,
+      gone: `has left for shard ${peer}`,
+      arriving: `is on its way here from shard ${peer}`,
+    };
+    throw new AppError("unavailable", `The business ${where[state as keyof typeof where]}.`, { retryAfterS: 1 });
+  }
+}

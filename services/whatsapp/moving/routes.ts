@@ -1,0 +1,45 @@
+import { Hono } from "hono";
+import { z } from "zod";
+import { AppError } from "../../../lib/core/errors.ts";
+import { bundleType, moveOrder, moveOrderQuery } from "../../../lib/shard-client/moves.ts";
+import type { MoveOrder } from "../../../lib/shard-client/moves.ts";
+import type { Moving } from "./moving.ts";
+
+const businessId = z.object({ business_id: z.uuid() });
+
+/** A mover's side of the internal API; lib/shard-client/moves.ts is its other end. */
+export function movingRoutes(moving: Moving): Hono {
+  const app = new Hono();
+  const id = (params: Record<string, string>) => businessId.parse(params).business_id;
+
+  const told = (step: string, carryOut: (businessId: string, order: MoveOrder) => Promise<void>) =>
+    app.post(`/:business_id/${step}`, async (c) => {
+      await carryOut(id(c.req.param()), await orderOf(c.req.raw));
+      return c.body(null, 204);
+    });
+
+  app.get("/", (c) => c.json(moving.departures()));
+  app.post("/:business_id/stop", async (c) => c.json(await moving.stop(id(c.req.param()), await orderOf(c.req.raw))));
+  app.get("/:business_id/bundle", async (c) => {
+    const bundle = await moving.bundle(id(c.req.param()), moveOrderQuery.parse(c.req.query()));
+    return c.body(bundle, 200, { "content-type": bundleType });
+  });
+  app.put("/:business_id/bundle", async (c) => {
+    if (c.req.header("content-type") !== bundleType) throw new AppError("unsupported_media_type", `A bundle is ${bundleType}.`);
+    const bytes = new Uint8Array(await c.req.arrayBuffer());
+    return c.json({ checksum: await moving.take(id(c.req.param()), moveOrderQuery.parse(c.req.query()), bytes) });
+  });
+  told("tombstone", (business, order) => moving.tombstone(business, order));
+  told("open", (business, order) => moving.open(business, order));
+  told("reopen", (business, order) => moving.reopen(business, order));
+  told("discard", (business, order) => moving.discard(business, order));
+  return app;
+}
+
+async function orderOf(request: Request): Promise<MoveOrder> {
+  return moveOrder.parse(
+    await request.json().catch(() => {
+      throw new AppError("invalid_request", "The body is not JSON.");
+    }),
+  );
+}

@@ -1,0 +1,25 @@
+import { findReferences, inboundMessageId } from "../../../lib/db/index.ts";
+import type { InboundMessage, NamedMessage, PlatformScope } from "../../../lib/db/index.ts";
+import { referenceIn, withReferenceId } from "../../../lib/messages/index.ts";
+
+/** The same messages; those that are about another one name its row, where there is one. */
+export async function resolveReferences(scope: PlatformScope, messages: InboundMessage[]): Promise<InboundMessage[]> {
+  const named = messages.flatMap(namedIn);
+  if (named.length === 0) return messages;
+  const rows = await findReferences(scope, named);
+  // What is written in the same breath has no row yet.
+  const together = messages.map((message) => ({ ...message, id: inboundMessageId(message) }));
+  const ids = new Map([...together, ...rows].map((row) => [keyOf(row), row.id]));
+  return messages.map((message) => {
+    const [about] = namedIn(message);
+    const id = about && ids.get(keyOf(about));
+    return id !== undefined && message.content ? { ...message, content: withReferenceId(message.content, id) } : message;
+  });
+}
+
+function namedIn({ business_id, content }: InboundMessage): NamedMessage[] {
+  const reference = content ? referenceIn(content) : undefined;
+  return reference ? [{ business_id, wa_message_id: reference.wa_message_id }] : [];
+}
+
+const keyOf = ({ business_id, wa_message_id }: NamedMessage) => `${business_id} ${wa_message_id}`;
