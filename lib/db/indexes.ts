@@ -8,6 +8,8 @@ export type IndexDefinition = {
   table:
     | "api_keys"
     | "audit_events"
+    | "broadcast_recipients"
+    | "broadcasts"
     | "call_recordings"
     | "calls"
     | "idempotency_keys"
@@ -120,5 +122,47 @@ export const indexes: readonly IndexDefinition[] = [
     table: "webhook_deliveries",
     columns: "webhook_id, id",
     purpose: "list_deliveries newest first, replay_deliveries by range, and the foreign key",
+  },
+  {
+    name: "messages_pending_of_broadcasts",
+    table: "messages",
+    columns: "business_id, id",
+    include: "chat, next_attempt_at",
+    where: "status = 'queued' and broadcast_id is not null",
+    purpose: "pending_messages finds what may wait beside what may not",
+  },
+  {
+    name: "messages_by_broadcast",
+    table: "messages",
+    columns: "broadcast_id, status",
+    where: "broadcast_id is not null",
+    purpose: "broadcast_progress, find_broadcast counts what is in the outbox, hold_broadcast",
+  },
+  {
+    name: "broadcasts_by_business",
+    table: "broadcasts",
+    columns: "business_id, id",
+    purpose: "list_broadcasts",
+  },
+  {
+    name: "broadcasts_under_way",
+    table: "broadcasts",
+    columns: "id",
+    where: "status in ('scheduled', 'running', 'cancelled')",
+    purpose: "list_due_broadcasts",
+  },
+  {
+    name: "broadcast_recipients_pending",
+    table: "broadcast_recipients",
+    columns: "broadcast_id, place",
+    where: "status = 'pending'",
+    purpose: "release_recipients takes the next ones",
+  },
+  {
+    name: "broadcast_recipients_by_place",
+    table: "broadcast_recipients",
+    columns: "broadcast_id, place",
+    include: "status",
+    purpose: "list_recipients, broadcast_progress",
   },
 ];

@@ -36,6 +36,7 @@ export type QueueDefinition = {
 
 const shard = z.strictObject({ shard: z.int().min(1) });
 const business = z.strictObject({ business_id: z.uuid() });
+const broadcast = z.strictObject({ broadcast_id: z.uuid() });
 const webhook = z.strictObject({ webhook_id: z.uuid() });
 const nothing = z.strictObject({});
 
@@ -88,10 +89,18 @@ export const queues = {
     deadLetters: { count: 1_000, ageS: 2 * day },
     jobs: { sweep: nothing, expire_deliveries: nothing },
   },
-  broadcasts: { group: "low", concurrency: 8, ...patient, timeoutMs: 300_000, deadLetters, jobs: {} },
+  /* Like sends, these wait for shards most of the time. They have processes of their own, so no send waits for them. */
+  broadcasts: {
+    group: "low",
+    concurrency: 32,
+    ...urgent,
+    timeoutMs: 120_000,
+    deadLetters,
+    jobs: { broadcast, send_broadcasts: business },
+  },
   /* Media are bytes in memory and CPU in thumbnails: few at once. */
   media: { group: "low", concurrency: 4, ...patient, timeoutMs: 300_000, deadLetters, jobs: {} },
-  recordings: { group: "low", concurrency: 4, ...patient, timeoutMs: 300_000, deadLetters, jobs: {} },
+  recordings: { group: "low", concurrency: 4, ...patient, timeoutMs: 300_000, deadLetters, jobs: { fetch_recordings: nothing } },
 } as const satisfies Record<string, QueueDefinition>;
 
 export type QueueName = keyof typeof queues;
@@ -144,4 +153,5 @@ export type Schedule = { [J in JobName]: { job: J; payload: Payload<J>; everyMs:
 export const schedules: readonly Schedule[] = [
   { job: "sweep", payload: {}, everyMs: 5_000 },
   { job: "expire_deliveries", payload: {}, everyMs: 60_000 },
+  { job: "fetch_recordings", payload: {}, everyMs: 30_000 },
 ];

@@ -39,8 +39,6 @@ export const moveOrderQuery = z.strictObject({
 export const checksum = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const stopped = z.object({
-  /** Whether there is a login to be carried over. */
-  paired: z.boolean(),
   /** Entries of the business in the shard's journal that Postgres does not have yet. */
   journal: z.int().min(0),
 });

@@ -7,9 +7,11 @@ export const apiEnv = z.object({
   ...baseEnv,
   ...consulEnv,
   ...redisEnv,
-  DATABASE_URL_POOLER: databaseEnv.DATABASE_URL_POOLER,
-  /** Connections of one replica to the pooler; the sum over all replicas must fit it. */
+  ...databaseEnv,
+  /** Connections of one process to the pooler, and to the replica; the sum over all must fit them (task connections). */
   DATABASE_POOL_SIZE: zInt(1, 200).default(10),
+  /** A replica that is further behind is not asked, in ms. */
+  DATABASE_READ_MAX_LAG_MS: zInt(100, 600_000).default(5_000),
   ...routingEnv,
   /** Requests that one key may make in a minute. */
   RATE_LIMIT_PER_MINUTE: zInt(1, 10_000_000).default(6_000),

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { createDatabase } from "../../lib/db/index.ts";
+import { createDatabase, noReplica } from "../../lib/db/index.ts";
 import { createRouterOver } from "../../lib/routing/index.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
@@ -14,6 +14,8 @@ afterAll(() => db.close());
 
 const { app } = createApp({
   db,
+  replica: noReplica(db),
+  feed: { subscribe: () => Promise.reject(new Error("never asked")) },
   router: createRouterOver({ addresses: new Map(), ageMs: () => 0, ready: Promise.resolve() }, () => 1),
   shards: createFakeShards(),
   producer: { wake: async () => {} },

@@ -1,7 +1,9 @@
 import { createConsul } from "../../lib/consul/client.ts";
 import { registerService } from "../../lib/consul/register.ts";
 import { messageOf } from "../../lib/core/errors.ts";
-import { createDatabase } from "../../lib/db/index.ts";
+import { createDatabase, createReplica, noReplica } from "../../lib/db/index.ts";
+import type { Database, Replica } from "../../lib/db/index.ts";
+import { createFeed } from "../../lib/events/index.ts";
 import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues/index.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRateLimiter } from "../../lib/redis/rate_limit.ts";
@@ -10,6 +12,7 @@ import { serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
+import { withoutRepeats } from "../../lib/runtime/repeats.ts";
 import { createShardClient } from "../../lib/shard-client/index.ts";
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
@@ -19,6 +22,19 @@ import { loadApiConfig } from "./config.ts";
 const config = loadApiConfig();
 const name = "prosaas-api";
 const logger = createLogger(name, config.LOG_LEVEL);
+
+/** The replica, where there is one. */
+function openReplica(primary: Database): Replica {
+  if (config.DATABASE_URL_READ === undefined) return noReplica(primary);
+  return createReplica({
+    primary,
+    url: config.DATABASE_URL_READ,
+    poolSize: config.DATABASE_POOL_SIZE,
+    applicationName: name,
+    maxLagMs: config.DATABASE_READ_MAX_LAG_MS,
+    onChange: (change) => logger.warn(change, "replica"),
+  });
+}
 
 await run(name, logger, async (life) => {
   const metrics = createMetrics(name);
@@ -41,7 +57,19 @@ await run(name, logger, async (life) => {
   const gate = createRedis(config.REDIS_URL, "gate");
   life.onStop("rate limits", () => gate.disconnect());
 
+  const replica = openReplica(db);
+  life.onStop("replica", () => replica.close());
+  metrics.gauge("database_replica_lag_seconds", "How far the replica is behind at most; absent while that is not known.", [], (gauge) => {
+    const lagMs = replica.lagMs();
+    if (lagMs === null) gauge.reset();
+    else gauge.set(lagMs / 1_000);
+  });
+  const onRedisError = withoutRepeats((error, held_back) => logger.warn({ error: messageOf(error), held_back }, "events"));
+  const feed = createFeed({ redis, blocking: createRedis(config.REDIS_URL, "queue", onRedisError), onError: onRedisError });
+
   const { app, wakeUps, keyRing } = createApp({
+    replica,
+    feed,
     db,
     router,
     shards: createShardClient({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
@@ -67,6 +95,8 @@ await run(name, logger, async (life) => {
     return noteUse();
   });
   const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life, maxBodyBytes: 2 * maxBodyBytes });
+  // Closed before the server, which waits for its answers to end: streams of events would not.
+  life.onStop("events", () => feed.close());
   if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port });
   logger.info({ port }, "listening");
 });

@@ -15,6 +15,7 @@ import type { CallsConfig } from "./config.ts";
 import { createArchive } from "./flow/archive.ts";
 import type { Core } from "./flow/core.ts";
 import { createInstructions, publicUrls } from "./flow/instructions.ts";
+import { createTeller } from "./flow/tell.ts";
 import { keepSweeping } from "./flow/sweep.ts";
 import { createLineDirectory } from "./lines.ts";
 import { createCallMetrics } from "./metrics.ts";
@@ -67,6 +68,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
       streams: () => streams.size(),
     }),
     logger,
+    tell: createTeller({ redis, logger }),
     draining: () => life.stopping.aborted,
   };
 
@@ -99,7 +101,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
       publicUrl: config.PUBLIC_URL,
       hasAgent: config.CALL_AGENT_URL !== undefined,
       whenFull: config.CALLS_WHEN_FULL,
-      recordings: { db, wake: async () => {} },
+      recordings: { db, wake: () => producer.wake("fetch_recordings", {}) },
     },
     calls: { urls, token: config.CALLS_TOKEN, carrier: carrierOf(config) },
   });

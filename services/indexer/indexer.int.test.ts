@@ -32,10 +32,12 @@ test("every index of the list is built, on every partition; a second run finds n
   expect(await run()).toEqual({ built: names, present: [] });
   expect(await invalid()).toEqual([]);
   expect(await parents()).toEqual([
+    ["messages_by_broadcast", 2],
     ["messages_by_business", 2],
     ["messages_by_chat", 2],
     ["messages_by_wa_message_id", 2],
     ["messages_pending", 2],
+    ["messages_pending_of_broadcasts", 2],
     ["messages_pkey", 2],
   ]);
   expect(await run()).toEqual({ built: [], present: names });

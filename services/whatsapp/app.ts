@@ -9,12 +9,15 @@ import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
 import { batchRequest, connectRequest, journalAck, journalStreams, maxJournalPage } from "../../lib/shard-client/schemas.ts";
 import type { BatchMessage, JournalStream, SendResult, SessionSummary, SessionView } from "../../lib/shard-client/schemas.ts";
+import type { Moving } from "./moving/moving.ts";
+import { movingRoutes } from "./moving/routes.ts";
 import type { Journal } from "./receiving/journal.ts";
 import type { Outcome } from "./sending/lane.ts";
 import type { Shard } from "./shard.ts";
 
 export type AppOptions = {
   shard: Shard;
+  moving: Moving;
   journal: Journal;
   token: string;
   logger: Logger;
@@ -28,7 +31,7 @@ const stream = z.object({ stream: z.enum(Object.keys(journalStreams) as [Journal
 const page = z.object({ limit: z.coerce.number().int().min(1).max(maxJournalPage).default(maxJournalPage) });
 
 /** The shard's internal API; lib/shard-client is its other end. */
-export function createApp({ shard, journal, token, logger, metrics, metricsToken, ready }: AppOptions): Hono {
+export function createApp({ shard, moving, journal, token, logger, metrics, metricsToken, ready }: AppOptions): Hono {
   const app = new Hono();
   app.use(requestLog(logger, metrics));
   app.onError(problemHandler(logger));
@@ -36,6 +39,8 @@ export function createApp({ shard, journal, token, logger, metrics, metricsToken
   app.route("/", operations({ ready, metrics, metricsToken }));
   app.use("/sessions/*", bearer(token));
   app.use("/journal/*", bearer(token));
+  app.use("/moves/*", bearer(token));
+  app.route("/moves", movingRoutes(moving));
 
   app.get("/sessions", (c) => c.json({ data: shard.sessions().map((session) => summaryOf(session.view())) }));
 

@@ -10,6 +10,8 @@ import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
 import { configSchema } from "./config.ts";
+import { Moving } from "./moving/moving.ts";
+import { Placements } from "./moving/placements.ts";
 import { trustNoiseRoot } from "./noise_root.ts";
 import { Journal } from "./receiving/journal.ts";
 import { WakeUps } from "./receiving/wake_ups.ts";
@@ -21,6 +23,9 @@ import { silenceConsole } from "./silent_console.ts";
 import { claimShard } from "./volume/owner.ts";
 import { ShardDb } from "./volume/shard_db.ts";
 import { claimVolume } from "./volume/volume.ts";
+
+/** The login of a busy business with a week's ledger, and some. */
+const maxBundleBytes = 256 * 1024 * 1024;
 
 /** How long a stopping shard waits for acknowledgements: within Nomad's kill_timeout. */
 const graceMs = 10_000;
@@ -59,13 +64,17 @@ const main = async (life: Lifecycle): Promise<void> => {
   const journal = new Journal(db, (stream) => wakeUps.appended(stream));
   wakeUps.watch(journal);
 
+  const ledger = new Ledger(db);
+  const placements = new Placements(db);
+  const fence = () => owner.fence();
   const shard = new Shard({
     volume,
     keys: config.AUTH_KEYS,
     journal,
-    ledger: new Ledger(db),
+    ledger,
+    placements,
     url: config.WA_WEBSOCKET_URL,
-    fence: () => owner.fence(),
+    fence,
     logger,
     metrics: new ShardMetrics(metrics),
   });
@@ -74,6 +83,7 @@ const main = async (life: Lifecycle): Promise<void> => {
 
   const app = createApp({
     shard,
+    moving: new Moving({ volume, db, ledger, placements, sessions: shard, keys: config.AUTH_KEYS, fence, logger }),
     journal,
     token: config.SHARD_TOKEN,
     logger,
@@ -85,7 +95,7 @@ const main = async (life: Lifecycle): Promise<void> => {
       { name: "volume", ok: db.fault === undefined, ...(db.fault === undefined ? {} : { detail: db.fault }) },
     ],
   });
-  const { port } = serve({ app, host: config.HOST, port: config.PORT, life, idleTimeoutS: 60 });
+  const { port } = serve({ app, host: config.HOST, port: config.PORT, life, idleTimeoutS: 60, maxBodyBytes: maxBundleBytes });
   logger.info({ host: config.HOST, port, token: owner.token }, "listening");
   if (!isSupervised(process.env)) {
     await registerService({ consul, life, logger, name: "whatsapp-shard", address: config.HOST, port, meta: { shard: String(number) } });

@@ -5,6 +5,7 @@ import type { Logger } from "../../lib/runtime/log.ts";
 import type { ConnectRequest } from "../../lib/shard-client/schemas.ts";
 import type { KeyRing } from "../../lib/core/key_ring.ts";
 import { purgeAside, setAside } from "./auth/set_aside.ts";
+import type { Placements } from "./moving/placements.ts";
 import type { Journal } from "./receiving/journal.ts";
 import type { Ledger } from "./sending/ledger.ts";
 import { Turns } from "./sending/turns.ts";
@@ -17,6 +18,7 @@ export type ShardOptions = {
   keys: KeyRing;
   journal: Journal;
   ledger: Ledger;
+  placements: Placements;
   /** WhatsApp's WebSocket. */
   url: string;
   fence: () => void;
@@ -27,6 +29,8 @@ export type ShardOptions = {
 /** Between two logins that are resumed: what a login costs of one core, so that the first ones open while the last ones begin. */
 const staggerMs = 12;
 const housekeepingMs = 3_600_000;
+/** How long a session that moves away waits for its acknowledgements; without one in time, the message goes out again under the same id. */
+const leaveGraceMs = 2_000;
 
 const businessId = z.uuid();
 
@@ -53,7 +57,8 @@ export class Shard {
   /** Opens the logins that are on the volume, one after the other. */
   resume(): void {
     const folder = this.#options.volume.file("sessions");
-    const found = existsSync(folder) ? readdirSync(folder).filter((name) => businessId.safeParse(name).success) : [];
+    const mayOpen = (name: string) => businessId.safeParse(name).success && this.#options.placements.isHome(name);
+    const found = existsSync(folder) ? readdirSync(folder).filter(mayOpen) : [];
     for (const [position, id] of found.entries()) this.#session(id).resume(position * staggerMs);
     this.#options.logger.info({ sessions: found.length }, "resuming");
     this.#keepHouse();
@@ -64,8 +69,9 @@ export class Shard {
     return [...this.#sessions.values()];
   }
 
-  /** @throws AppError "not_found" */
+  /** @throws AppError "not_found"; "unavailable" for a business that moves, or has moved. */
   get(id: string): Session {
+    this.#options.placements.refuseAway(id);
     const session = this.#sessions.get(id);
     if (session === undefined) throw new AppError("not_found", `Business ${id} has no session on shard ${this.#options.volume.shard}.`);
     return session;
@@ -74,6 +80,7 @@ export class Shard {
   connect(id: string, request: ConnectRequest): Session {
     this.#options.fence();
     if (this.#stopped !== undefined) throw new AppError("unavailable", this.#stopped, { retryAfterS: 5 });
+    this.#options.placements.refuseAway(id);
     const session = this.#session(id);
     session.connect(request.method === "code" ? { method: "code", phone: request.phone! } : { method: "qr" });
     return session;
@@ -84,6 +91,21 @@ export class Shard {
     const session = this.get(id);
     await session.logout();
     this.#sessions.delete(id);
+  }
+
+  isPaired(id: string): boolean {
+    return this.#sessions.get(id)?.paired ?? false;
+  }
+
+  /** Closes a session that moves away, without logging out, and forgets it. */
+  async leave(id: string): Promise<void> {
+    await this.#sessions.get(id)?.leave(leaveGraceMs);
+    this.#sessions.delete(id);
+  }
+
+  /** Opens a login that has just come to the volume; one that is known already is left alone. */
+  admit(id: string): void {
+    if (this.#stopped === undefined && !this.#sessions.has(id)) this.#session(id).resume(0);
   }
 
   /** Lets what is on its way arrive, for at most `graceMs`, and closes all sessions without logging out. */

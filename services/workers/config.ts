@@ -2,7 +2,8 @@ import { z } from "zod";
 import { isSupervised } from "../../lib/consul/register.ts";
 import { profiles } from "../../lib/queues/index.ts";
 import { routingEnv, shardOverrides } from "../../lib/routing/index.ts";
-import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zBool, zInt, zKeyRing } from "../../lib/runtime/config.ts";
+import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zBool, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
+import { storageEnv } from "../../lib/storage/index.ts";
 
 export const workersEnv = z.object({
   ...baseEnv,
@@ -20,6 +21,14 @@ export const workersEnv = z.object({
   WEBHOOKS_ALLOW_PRIVATE: zBool.default(false),
   /** What an endpoint has for its answer. Below the time a job may take and the grace of a stop. */
   WEBHOOK_TIMEOUT_MS: zInt(100, 30_000).default(10_000),
+  ...storageEnv,
+  /** The carrier's account, for fetching recordings of calls. */
+  TWILIO_ACCOUNT_SID: z
+    .string()
+    .regex(/^AC[0-9a-f]{32}$/, "must be an account's sid")
+    .optional(),
+  TWILIO_AUTH_TOKEN: z.string().min(16).optional(),
+  TWILIO_API_URL: zUrl("http", "https").default("https://api.twilio.com"),
   /** Connections to the pooler; a job holds one for a statement at a time, so a few serve many jobs. */
   DATABASE_POOL_SIZE: zInt(1, 100).default(8),
   /** How long jobs under way may go on once the process was told to stop. Below the job file's kill_timeout. */

@@ -6,6 +6,7 @@ import type { Logger } from "../../lib/runtime/log.ts";
 import type { ShardClient } from "../../lib/shard-client/index.ts";
 import type { AddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import type { WebhookSecrets } from "../../lib/webhooks/signature.ts";
+import type { RecordingDeps } from "./recordings/fetch_recordings.ts";
 import type { HealthPolicy } from "./webhooks/health.ts";
 import type { WorkMetrics } from "./work_metrics.ts";
 
@@ -27,6 +28,8 @@ export type Deps = {
     timeoutMs: number;
     health: HealthPolicy;
   };
+  /** Null: no store or no account of the carrier's is configured. */
+  recordings: RecordingDeps | null;
 };
 
 /** A lease lives for `ttlMs` and is renewed every `renewMs` while its holder works. */

@@ -1,4 +1,6 @@
 import type { Handlers } from "../../lib/queues/index.ts";
+import { broadcast } from "./broadcasts/broadcast.ts";
+import { sendBroadcasts } from "./broadcasts/send_broadcasts.ts";
 import { sessionEvents } from "./default/session_events.ts";
 import type { Deps } from "./deps.ts";
 import { deliver } from "./high/deliver.ts";
@@ -6,6 +8,7 @@ import { inbound } from "./high/inbound.ts";
 import { send } from "./high/send.ts";
 import { expireDeliveriesJob } from "./maintenance/expire_deliveries.ts";
 import { sweep } from "./maintenance/sweep.ts";
+import { fetchRecordings } from "./recordings/fetch_recordings.ts";
 import { receipts } from "./receipts/receipts.ts";
 
 /** Every job there is, and who does it; the queues decide which of them a process gets. */
@@ -14,9 +17,12 @@ export function createHandlers(deps: Deps) {
     send: send(deps),
     inbound: inbound(deps),
     deliver: deliver(deps),
+    broadcast: broadcast(deps),
+    send_broadcasts: sendBroadcasts(deps),
     session_events: sessionEvents(deps),
     receipts: receipts(deps),
     sweep: sweep(deps),
     expire_deliveries: expireDeliveriesJob(deps),
+    fetch_recordings: fetchRecordings(deps),
   } satisfies Required<Handlers>;
 }

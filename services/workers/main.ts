@@ -10,6 +10,7 @@ import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { withoutRepeats } from "../../lib/runtime/repeats.ts";
+import { createStore } from "../../lib/storage/index.ts";
 import { createShardClient } from "../../lib/shard-client/index.ts";
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
@@ -17,6 +18,7 @@ import { createApp } from "./app.ts";
 import { loadWorkersConfig } from "./config.ts";
 import { leaseTimes } from "./deps.ts";
 import { createHandlers } from "./jobs.ts";
+import type { RecordingDeps } from "./recordings/fetch_recordings.ts";
 import { healthPolicy } from "./webhooks/health.ts";
 import { createWorkMetrics } from "./work_metrics.ts";
 
@@ -63,6 +65,7 @@ await run(name, logger, async (life) => {
       timeoutMs: config.WEBHOOK_TIMEOUT_MS,
       health: healthPolicy,
     },
+    recordings: recordingsOf(config),
   });
   const jobMetrics = createJobMetrics(metrics, commands, served);
   const workers = served.map((queue) => createQueueWorker({ queue, redis: queueing, handlers, logger, metrics: jobMetrics }));
@@ -79,3 +82,9 @@ await run(name, logger, async (life) => {
   if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port });
   logger.info({ port, queues: served }, "listening");
 });
+
+function recordingsOf(given: typeof config): RecordingDeps | null {
+  const { TWILIO_ACCOUNT_SID: accountSid, TWILIO_AUTH_TOKEN: authToken, TWILIO_API_URL: apiUrl } = given;
+  const store = createStore(given);
+  return store === null || accountSid === undefined || authToken === undefined ? null : { store, apiUrl, accountSid, authToken };
+}

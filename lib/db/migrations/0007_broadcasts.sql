@@ -34,7 +34,7 @@ create table broadcast_recipients (
   chat text not null,
   fields jsonb not null default '{}',
   -- released: its message is in the outbox, or went through it.
-  status text not null default 'pending' check (status in ('pending', 'released', 'opted_out', 'cancelled')),
+  status text not null default 'pending' check (status in ('pending', 'released', 'opted_out')),
   message_id uuid,
   -- Nobody is written to twice.
   primary key (broadcast_id, chat),

@@ -28,7 +28,7 @@ export async function recordSendResults(scope: BusinessScope, outcomes: SendOutc
             else m.status
           end,
           attempts = m.attempts + 1,
-          next_attempt_at = case when r.status = 'retry' and m.status = 'queued' then r.next_attempt_at end,
+          next_attempt_at = case when r.status = 'retry' and m.status = 'queued' then greatest(m.next_attempt_at, r.next_attempt_at) end,
           sent_at = case when r.status = 'sent' then least(m.sent_at, r.at) else m.sent_at end,
           failed_at = case when r.status = 'failed' then least(m.failed_at, r.at) else m.failed_at end,
           error_code = coalesce(r.error_code, m.error_code),

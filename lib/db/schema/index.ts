@@ -2,6 +2,8 @@ export { apiKeys } from "./api_keys.ts";
 export type { ApiKey } from "./api_keys.ts";
 export { auditEvents } from "./audit_events.ts";
 export type { AuditEvent } from "./audit_events.ts";
+export { broadcastRecipients, broadcasts, optOuts, recipientStatuses } from "./broadcasts.ts";
+export type { Broadcast, BroadcastRecipient, OptOut, RecipientStatus } from "./broadcasts.ts";
 export { businesses } from "./businesses.ts";
 export type { Business } from "./businesses.ts";
 export { callDirections, callOutcomes, callRecordings, calls, callSettings, phoneNumbers, recordingStatuses } from "./calls.ts";

@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
+import { uuidv7Time } from "../../../lib/core/ids.ts";
 import { forPlatform, listAuditEvents } from "../../../lib/db/index.ts";
 import { adminOnly } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
@@ -7,7 +8,7 @@ import { auditEventSchema, auditEventView, auditQuery } from "../schemas/audit.t
 import { pageOf, pageThrough } from "../schemas/page.ts";
 import { problemResponses } from "../schemas/problem.ts";
 
-export function auditRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated> {
+export function auditRoutes({ replica }: ApiDependencies): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
   app.openapi(
@@ -25,8 +26,9 @@ export function auditRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated>
     }),
     async (c) => {
       const { business_id, key_id, ...range } = c.req.valid("query");
+      const upTo = range.cursor === undefined ? new Date() : new Date(uuidv7Time(range.cursor));
       const read = (part: { before: string | undefined; limit: number }) =>
-        listAuditEvents(forPlatform(db), { business_id, key_id, ...part });
+        replica.history(upTo, (db) => listAuditEvents(forPlatform(db), { business_id, key_id, ...part }));
       return c.json(await pageThrough(range, read, auditEventView), 200);
     },
   );

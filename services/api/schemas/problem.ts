@@ -19,7 +19,7 @@ export const problemSchema = z
 const content = { "application/problem+json": { schema: problemSchema } };
 
 /** Kinds that any authenticated route may answer with. */
-const everywhere: ErrorCode[] = ["unauthorized", "not_found", "rate_limited", "internal", "unavailable"];
+const everywhere: ErrorCode[] = ["unauthorized", "forbidden", "not_found", "rate_limited", "internal", "unavailable"];
 
 /** Kinds that any route with a body may answer with. */
 export const bodyProblems: ErrorCode[] = ["invalid_request", "too_large", "unsupported_media_type"];

@@ -1,3 +1,5 @@
+import { AppError } from "../../../lib/core/errors.ts";
+import { noReplica } from "../../../lib/db/index.ts";
 import { createRouterOver } from "../../../lib/routing/index.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
@@ -58,6 +60,12 @@ export async function createHarness({
 
   const api = createApp({
     db: database.db,
+    replica: noReplica(database.db),
+    feed: {
+      subscribe: async () => {
+        throw new AppError("unavailable", "This test has no Redis.");
+      },
+    },
     router: createRouterOver(directory, () => 2),
     shards,
     producer: {

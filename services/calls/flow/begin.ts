@@ -38,7 +38,8 @@ export async function beginCall(core: Core, form: VoiceForm, options: BeginOptio
   const nowMs = await takeSlot(core, { callSid: party.callSid, line, carried, reservation: options.reservation });
   const offered = { step: "offered", stream: options.stream ?? 1, offered_at: nowMs, answered_at: nowMs, status: party.status } as const;
   if (known === null) {
-    const { call } = await core.store.begin({ ...placedCall(party, line as Line, nowMs), ...offered });
+    const { call, isNew } = await core.store.begin({ ...placedCall(party, line as Line, nowMs), ...offered });
+    if (isNew) core.tell("call.started", call);
     if (call.step === "placed") return offerPlaced();
     if (call.step === "ended") await core.capacity.release({ callSid: call.call_sid, businessId: call.business_id });
     return core.instruct(call);

@@ -5,7 +5,8 @@ import { AppError } from "../../../lib/core/errors.ts";
 import type { CallLimit } from "../call_limit.ts";
 import type { LineDirectory } from "../lines.ts";
 import type { CallMetrics } from "../metrics.ts";
-import type { NewCall } from "../state/call.ts";
+import type { CallState, NewCall } from "../state/call.ts";
+import type { CallEvent } from "./tell.ts";
 import type { CallStore } from "../state/store.ts";
 import type { CarrierStatus } from "../twilio/forms.ts";
 import type { Archive } from "./archive.ts";
@@ -21,6 +22,8 @@ export type Core = {
   instruct: Instruct;
   metrics: CallMetrics;
   logger: Logger;
+  /** Tells those who watch the business what happened to a call. */
+  tell: (event: CallEvent, call: CallState) => void;
   /** This process takes no new calls: it is about to stop. */
   draining: () => boolean;
 };

@@ -36,6 +36,7 @@ export async function endCall(core: Core, callSid: string, { status, durationS, 
   });
   core.metrics.ended(status ?? "lost");
   core.logger.info({ call_sid: callSid, business_id: call.business_id, status: status ?? "lost", streams: call.stream }, "call ended");
+  core.tell("call.ended", call);
   await core.archive.write(call);
   return call;
 }

@@ -38,7 +38,8 @@ export async function placeCall(core: Core, { carrier, urls }: { carrier: Carrie
     await core.capacity.release({ callSid: reservation, businessId }).catch(() => {});
     throw error;
   }
-  await core.store.begin(placedCall({ callSid, direction: "outbound", from, to, status: "queued" }, line, nowMs));
+  const { call, isNew } = await core.store.begin(placedCall({ callSid, direction: "outbound", from, to, status: "queued" }, line, nowMs));
+  if (isNew) core.tell("call.started", call);
   await takeSlot(core, { callSid, line, reservation });
   core.logger.info({ call_sid: callSid, business_id: businessId }, "call placed");
   return callSid;

@@ -37,7 +37,10 @@ export async function resumeCall(core: Core, form: VoiceForm, stream: number): P
   );
   if (resumed === null) return beginCall(core, form, { stream: stream + 1 });
   if (resumed.call.step === "ended") await core.capacity.release({ callSid, businessId: call.business_id });
-  if (resumed.call.step === "offered") core.metrics.resumed();
+  if (resumed.call.step === "offered") {
+    core.metrics.resumed();
+    core.tell("call.resumed", resumed.call);
+  }
   core.logger.info({ call_sid: callSid, stream: resumed.call.stream, step: resumed.call.step }, "call taken up again");
   return core.instruct(resumed.call);
 }

@@ -35,7 +35,7 @@ export async function writeToGroup(
   // Before the message: whoever gets it can read from here on.
   const distribution = await from.senderKeys.distribution(group.jid, own);
   const common = node("enc", { v: "2", type: "skmsg" }, await from.senderKeys.encrypt(group.jid, own, pad(content)));
-  const devices = members.flatMap((member) => [...member.devices.values()]);
+  const devices = members.flatMap((member) => Array.from(member.devices.values()));
   for (const device of devices) {
     const known = from.senderKeys.give(group.jid, deviceAddress(device.phone, device.id));
     const key = known ? [] : [await encryptFor(from, device, distributionMessage(group, distribution))];

@@ -10,7 +10,10 @@ import { phoneJid } from "../wire/jid.ts";
 /** What a person can be made to write: `{text}`, or the kinds of lib/messages, with `from_me` as the phone sees it. */
 export const writable = z.preprocess(
   (body) => (typeof body === "object" && body !== null && !("type" in body) ? { type: "text", ...body } : body),
-  messageContent,
+  messageContent.refine((content) => content.type !== "text" || (content.text !== "" && content.text.length <= 65_536), {
+    path: ["text"],
+    message: "must be 1 to 65,536 characters",
+  }),
 );
 
 type Chat = {

@@ -33,7 +33,8 @@ export function keepStore(volume: Volume, businessId: string, file: Uint8Array |
     AuthStore.open(path, businessId, keys).close();
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
-    if (error instanceof AuthStoreError) throw new AppError("conflict", `The login does not open here: ${error.message}.`, { cause: error });
+    if (error instanceof AuthStoreError)
+      throw new AppError("conflict", `The login does not open here: ${error.message}.`, { cause: error });
     throw error;
   }
   syncFolder(folder);

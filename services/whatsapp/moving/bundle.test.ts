@@ -11,8 +11,26 @@ const order = { move_id: "m", fence: 3, from: 1, to: 2 };
 const login: Login = {
   auth: randomBytes(5_000),
   ledger: [
-    { wa_message_id: "3EB0A", at: 1, chat: "1@s.whatsapp.net", body: Buffer.from("a secret text"), result: "sent", result_at: 2, error_code: null, error_message: null },
-    { wa_message_id: "3EB0B", at: 3, chat: "1@s.whatsapp.net", body: Buffer.from([0, 255]), result: null, result_at: null, error_code: null, error_message: null },
+    {
+      wa_message_id: "3EB0A",
+      at: 1,
+      chat: "1@s.whatsapp.net",
+      body: Buffer.from("a secret text"),
+      result: "sent",
+      result_at: 2,
+      error_code: null,
+      error_message: null,
+    },
+    {
+      wa_message_id: "3EB0B",
+      at: 3,
+      chat: "1@s.whatsapp.net",
+      body: Buffer.from([0, 255]),
+      result: null,
+      result_at: null,
+      error_code: null,
+      error_message: null,
+    },
   ],
 };
 

@@ -27,7 +27,9 @@ export class Placements {
   constructor(db: ShardDb) {
     this.#db = db;
     db.db.run(schema);
-    this.#upsert = db.db.query("INSERT OR REPLACE INTO placements (business_id, state, move_id, fence, peer, at) VALUES (?, ?, ?, ?, ?, ?)");
+    this.#upsert = db.db.query(
+      "INSERT OR REPLACE INTO placements (business_id, state, move_id, fence, peer, at) VALUES (?, ?, ?, ?, ?, ?)",
+    );
     const rows = db.db.query<Placement, []>("SELECT business_id, state, move_id, fence, peer FROM placements").all();
     this.#known = new Map(rows.map((row) => [row.business_id, row]));
   }

@@ -45,7 +45,13 @@ test("after the tombstone nothing of the same move brings the login back", () =>
 });
 
 test("a business may come back by a later move, and leave again", () => {
-  expect(walk(["stop", 1], ["tombstone", 1], ["take", 2], ["open", 2], ["stop", 3])).toEqual(["leaving", "gone", "arriving", "here", "leaving"]);
+  expect(walk(["stop", 1], ["tombstone", 1], ["take", 2], ["open", 2], ["stop", 3])).toEqual([
+    "leaving",
+    "gone",
+    "arriving",
+    "here",
+    "leaving",
+  ]);
 });
 
 test("after a rollback the orders of that move are refused: a mover that slept must not stop the session again", () => {

@@ -37,7 +37,12 @@ const steps: Record<Step, { from: readonly Placement["state"][]; fresh: boolean;
 };
 
 /** Orders that may follow another of the same move: what the same move began, it may go on with or take back. */
-const within: Partial<Record<Step, Placement["state"]>> = { tombstone: "leaving", reopen: "leaving", open: "arriving", discard: "arriving" };
+const within: Partial<Record<Step, Placement["state"]>> = {
+  tombstone: "leaving",
+  reopen: "leaving",
+  open: "arriving",
+  discard: "arriving",
+};
 
 export function decide(step: Step, present: Present, order: Order): Decision {
   const { from, fresh, to, ownMoveOnly } = steps[step];

@@ -6,6 +6,21 @@ export type Verdict = { status: "sent"; at: number } | { status: "failed"; at: n
 
 export type Handed = { waMessageId: string; chat: string; body: Uint8Array };
 
+/** One message as the ledger notes it, with its plaintext: what another shard must know of it. */
+export type LedgerRow = {
+  wa_message_id: string;
+  at: number;
+  chat: string;
+  body: Uint8Array;
+  result: Verdict["status"] | null;
+  result_at: number | null;
+  error_code: string | null;
+  error_message: string | null;
+};
+
+/** Rows written in one commit: a few milliseconds of the loop. */
+const rowsACommit = 500;
+
 type VerdictRow = { result: string | null; result_at: number; error_code: string; error_message: string };
 type BodyRow = { key_id: string; body: Uint8Array };
 
@@ -22,6 +37,7 @@ export class Ledger {
   readonly #body: Statement<BodyRow, [string, string]>;
   readonly #insert: Statement<unknown, [string, string, number, string, string, Uint8Array]>;
   readonly #update: Statement<unknown, [string, number, string | null, string | null, string, string]>;
+  readonly #entries: Statement<LedgerRow & { key_id: string }, [string]>;
   readonly #purge: Statement<unknown, [number]>;
 
   constructor(db: ShardDb) {
@@ -35,6 +51,9 @@ export class Ledger {
     );
     this.#update = db.db.query(
       "UPDATE sends SET result = ?, result_at = ?, error_code = ?, error_message = ? WHERE business_id = ? AND wa_message_id = ? AND result IS NULL",
+    );
+    this.#entries = db.db.query(
+      "SELECT wa_message_id, at, chat, key_id, body, result, result_at, error_code, error_message FROM sends WHERE business_id = ? ORDER BY at",
     );
     this.#purge = db.db.query("DELETE FROM sends WHERE at < ?");
   }
@@ -72,6 +91,32 @@ export class Ledger {
     await this.#db.write(
       () => void this.#update.run(verdict.status, verdict.at, error?.code ?? null, error?.message ?? null, businessId, waMessageId),
     );
+  }
+
+  /** Everything that is noted of a business. */
+  entriesOf(businessId: string): LedgerRow[] {
+    const rows = this.#entries.all(businessId);
+    return rows.map(({ key_id, ...row }) => ({
+      ...row,
+      body: this.#db.sealer.open({ keyId: key_id, box: row.body }, context(businessId, row.wa_message_id)),
+    }));
+  }
+
+  /** Takes over what another shard noted. A verdict that is known here stays. */
+  async takeOver(businessId: string, rows: readonly LedgerRow[]): Promise<void> {
+    for (let from = 0; from < rows.length; from += rowsACommit) {
+      const sealed = rows.slice(from, from + rowsACommit).map((row) => ({
+        row,
+        box: this.#db.sealer.seal(row.body, context(businessId, row.wa_message_id)),
+      }));
+      await this.#db.write(() => {
+        for (const { row, box } of sealed) {
+          this.#insert.run(businessId, row.wa_message_id, row.at, row.chat, box.keyId, box.box);
+          if (row.result === null || row.result_at === null) continue;
+          this.#update.run(row.result, row.result_at, row.error_code, row.error_message, businessId, row.wa_message_id);
+        }
+      });
+    }
   }
 
   /** Forgets what is older than the retention. */

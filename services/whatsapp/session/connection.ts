@@ -307,15 +307,18 @@ export class Connection {
     }
   }
 
-  /** Who has left a group must not be able to read what is written from now on: a new key is made for it. */
   #groupChanged({ attrs: { from: group }, content }: BinaryNode): void {
     if (group === undefined) return;
     this.#groups.forget(group);
     const left = Array.isArray(content) && content.some(({ tag }) => tag === "remove" || tag === "leave");
-    if (!left) return;
+    if (left) this.#gate.after(this.#renewSenderKey(group));
+  }
+
+  /** Who has left a group must not be able to read what is written from now on: the next message makes a new key. */
+  async #renewSenderKey(group: string): Promise<void> {
     const { id, lid } = this.#options.auth.creds.me ?? {};
-    const forgotten = Object.fromEntries(ownSenderKeys(group, [id, lid]).map((name) => [name, null]));
-    this.#gate.after(Promise.resolve(this.#options.auth.keys.set({ "sender-key": forgotten, "sender-key-memory": { [group]: null } })));
+    const own = Object.fromEntries(ownSenderKeys(group, [id, lid]).map((name) => [name, null]));
+    await this.#options.auth.keys.set({ "sender-key": own, "sender-key-memory": { [group]: null } });
   }
 
   /** Nothing may be acknowledged any more: cut the socket at once, then report. */

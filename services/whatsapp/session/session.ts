@@ -64,6 +64,7 @@ export class Session {
   #paired = false;
   #lastInboundAt: number | undefined;
   #waiters: (() => void)[] = [];
+  #leaving = false;
 
   constructor(options: SessionOptions) {
     this.businessId = options.businessId;
@@ -107,6 +108,7 @@ export class Session {
    * @throws AppError "conflict" where no phone is linked, "unavailable" where the session is not open, "rate_limited" where its lane is full.
    */
   async send(messages: readonly BatchMessage[]): Promise<Outcome[]> {
+    if (this.#leaving) throw new AppError("unavailable", "The business moves to another shard.", { retryAfterS: 1 });
     if (!this.#paired) {
       throw new AppError("conflict", "No phone is linked to this business: connect it and scan the QR code first.");
     }
@@ -143,6 +145,19 @@ export class Session {
   /** Resolves when no message waits or is on its way. */
   drained(): Promise<void> {
     return this.#lane.drained();
+  }
+
+  /**
+   * Closes it for good in this process, and tells nobody: the login goes on elsewhere. What is on its way has
+   * `graceMs` to be acknowledged; nothing new is taken.
+   */
+  async leave(graceMs: number): Promise<void> {
+    this.#leaving = true;
+    const grace = Promise.withResolvers<void>();
+    const timer = setTimeout(grace.resolve, graceMs);
+    await Promise.race([this.drained(), grace.promise]);
+    clearTimeout(timer);
+    await this.stop("the business moves to another shard");
   }
 
   /** Closes the socket without logging out, and then the store. */
@@ -346,7 +361,7 @@ export class Session {
   /** Tells the journal of a status that changed. */
   #publish(): void {
     const status = statusOf(this.#state);
-    if (status === this.#status) return;
+    if (status === this.#status || this.#leaving) return;
     this.#status = status;
     this.#since = Date.now();
     const { reason } = this.view();

@@ -13,6 +13,8 @@ import { startSimulator } from "../../simulator/simulator.ts";
 import type { Simulator } from "../../simulator/simulator.ts";
 import { createApp } from "../app.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
+import { Moving } from "../moving/moving.ts";
+import { Placements } from "../moving/placements.ts";
 import { trustNoiseRoot } from "../noise_root.ts";
 import { Journal } from "../receiving/journal.ts";
 import { Ledger } from "../sending/ledger.ts";
@@ -124,34 +126,52 @@ export async function screenOf(simulator: Simulator, phone: string) {
   return { texts: data.map((message) => message.text), ids: data.map((message) => message.id), duplicates, undecryptable };
 }
 
-export type InProcess = ShardUnderTest & { shard: Shard; db: ShardDb; stop(): Promise<void> };
+export type InProcess = ShardUnderTest & {
+  shard: Shard;
+  db: ShardDb;
+  fetch(request: Request): Response | Promise<Response>;
+  stop(): Promise<void>;
+};
 
 /** A shard without HTTP, Consul and Redis, on a volume of its own. */
-export function startShard(options: { simulator: Simulator; volume: string; keys: string; url?: string; fence?: () => void }): InProcess {
+export function startShard(options: {
+  simulator: Simulator;
+  volume: string;
+  keys: string;
+  url?: string;
+  fence?: () => void;
+  shard?: number;
+}): InProcess {
   silenceConsole();
   trustNoiseRoot(Buffer.from(options.simulator.rootBase64, "base64"));
   const keys = KeyRing.parse(options.keys);
-  const volume = claimVolume(options.volume, 1);
+  const volume = claimVolume(options.volume, options.shard ?? 1);
   const db = ShardDb.open(volume.file("shard.db"), keys);
   const journal = new Journal(db);
   const metrics = createMetrics("whatsapp-shard");
   const logger = createLogger("whatsapp-shard", (process.env["TEST_LOG_LEVEL"] as "info" | undefined) ?? "error");
+  const ledger = new Ledger(db);
+  const placements = new Placements(db);
+  const fence = options.fence ?? (() => {});
   const shard = new Shard({
     volume,
     keys,
     journal,
-    ledger: new Ledger(db),
+    ledger,
+    placements,
     url: options.url ?? options.simulator.wsUrl,
-    fence: options.fence ?? (() => {}),
+    fence,
     logger,
     metrics: new ShardMetrics(metrics),
   });
   shard.resume();
-  const app = createApp({ shard, journal, token, logger, metrics, ready: () => [] });
+  const moving = new Moving({ volume, db, ledger, placements, sessions: shard, keys, fence, logger });
+  const app = createApp({ shard, moving, journal, token, logger, metrics, ready: () => [] });
   const api = new ShardUnderTest(async (path, init) => app.request(path, init));
   return Object.assign(api, {
     shard,
     db,
+    fetch: app.fetch,
     stop: async () => {
       await shard.stop("the test is over", 0);
       db.close();

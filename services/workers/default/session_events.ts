@@ -21,7 +21,12 @@ export function sessionEvents(deps: Deps): Handler<"session_events"> {
       await wakeWebhooks(deps, webhooks);
       const opened = new Set(entries.filter(({ data }) => data.status === "open").map(({ business_id }) => business_id));
       // One whose wake-up fails is woken by the sweep.
-      await Promise.allSettled([...opened].map((business_id) => deps.producer.wake("send", { business_id }, { expedite: true })));
+      await Promise.allSettled(
+        [...opened].flatMap((business_id) => [
+          deps.producer.wake("send", { business_id }, { expedite: true }),
+          deps.producer.wake("send_broadcasts", { business_id }, { expedite: true }),
+        ]),
+      );
     });
 }
 

@@ -1,11 +1,12 @@
-import { forPlatform, listDueWebhooks, listPendingBusinesses } from "../../../lib/db/index.ts";
+import { forPlatform, listDueBroadcasts, listDueWebhooks, listPendingBusinesses } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 
 const pageSize = 500;
 
 /**
- * Wakes every business with messages that could be sent now, and every endpoint with events that could be told now.
+ * Wakes every business with messages that could be sent now, every endpoint with events that could be told now, and
+ * every broadcast with something to be done.
  * Almost always they have been woken already and it costs nothing; after a lost Redis, or a wake-up that failed, this
  * is what gets them going. It is also what tells when a message or an event is due again.
  */
@@ -22,7 +23,17 @@ export function sweep({ db, producer }: Pick<Deps, "db" | "producer">): Handler<
       (webhook_id) => producer.wake("deliver", { webhook_id }),
       signal,
     );
-    return { counts: { woken, endpoints } };
+    const broadcasters = await wakeEach(
+      (after) => listPendingBusinesses(scope, { after, limit: pageSize, ofBroadcasts: true }),
+      (business_id) => producer.wake("send_broadcasts", { business_id }),
+      signal,
+    );
+    const broadcasts = await wakeEach(
+      (after) => listDueBroadcasts(scope, { after, limit: pageSize }),
+      (broadcast_id) => producer.wake("broadcast", { broadcast_id }),
+      signal,
+    );
+    return { counts: { woken, endpoints, broadcasters, broadcasts } };
   };
 }
 

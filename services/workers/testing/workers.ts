@@ -51,6 +51,7 @@ export async function createTestWorkers() {
       timeoutMs: 500,
       health: healthPolicy,
     },
+    recordings: null,
   };
   const handlers = createHandlers(deps);
   const schedulers: Scheduler[] = [];

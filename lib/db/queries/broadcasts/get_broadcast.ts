@@ -1,0 +1,8 @@
+import { sql } from "../../literal.ts";
+import type { Broadcast } from "../../schema/index.ts";
+import type { BusinessScope } from "../../scope.ts";
+
+export async function getBroadcast(scope: BusinessScope, id: string): Promise<Broadcast | undefined> {
+  const [broadcast] = await scope.ask<Broadcast[]>(sql`select * from broadcasts where id = ${id} and business_id = ${scope.businessId}`);
+  return broadcast;
+}

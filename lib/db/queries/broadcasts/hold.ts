@@ -1,0 +1,33 @@
+import { sql } from "../../literal.ts";
+import type { Statement } from "../../literal.ts";
+import type { BusinessScope } from "../../scope.ts";
+
+/**
+ * The next attempt of a message that is held: never. It stays in the outbox, and holds up nothing else in its chat,
+ * for whoever held it wanted just this message not to be sent.
+ */
+export const heldUntil = new Date("9999-01-01T00:00:00Z");
+
+/** Holds what a broadcast has in the outbox; returns how many messages. */
+export function holdBroadcast(scope: BusinessScope, id: string): Promise<number> {
+  return reschedule(scope, id, sql`${heldUntil}::timestamptz`, sql`next_attempt_at < ${heldUntil}`);
+}
+
+/** Lets go what was held; returns how many messages. */
+export function letGoBroadcast(scope: BusinessScope, id: string): Promise<number> {
+  return reschedule(scope, id, sql`date_trunc('milliseconds', now())`, sql`next_attempt_at = ${heldUntil}`);
+}
+
+async function reschedule(scope: BusinessScope, id: string, at: Statement, where: Statement): Promise<number> {
+  const rows = await scope.ask<{ id: string }[]>(sql`
+    update messages m set next_attempt_at = ${at}
+    from (
+      -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
+      select id from messages
+      where business_id = ${scope.businessId} and broadcast_id = ${id} and status = 'queued' and ${where}
+      order by id for update
+    ) locked
+    where m.id = locked.id
+    returning m.id`);
+  return rows.length;
+}

@@ -1,0 +1,18 @@
+export { addRecipients } from "./add_recipients.ts";
+export type { NewRecipient } from "./add_recipients.ts";
+export { broadcastProgress } from "./broadcast_progress.ts";
+export type { BroadcastProgress } from "./broadcast_progress.ts";
+export { getBroadcast } from "./get_broadcast.ts";
+export { holdBroadcast, letGoBroadcast } from "./hold.ts";
+export { insertBroadcast } from "./insert_broadcast.ts";
+export type { NewBroadcast } from "./insert_broadcast.ts";
+export { listBroadcasts } from "./list_broadcasts.ts";
+export { listRecipients } from "./list_recipients.ts";
+export type { RecipientResult } from "./list_recipients.ts";
+export { moveBroadcast } from "./move_broadcast.ts";
+export type { MovedBroadcast } from "./move_broadcast.ts";
+export { addOptOut, listOptOuts, removeOptOut } from "./opt_outs.ts";
+export { releaseRecipients } from "./release_recipients.ts";
+export type { Release, Released } from "./release_recipients.ts";
+export { beginBroadcast, completeBroadcast, failCancelled, findBroadcast, listDueBroadcasts } from "./run_broadcast.ts";
+export type { BroadcastState } from "./run_broadcast.ts";

@@ -1,0 +1,34 @@
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { zUrl } from "../runtime/config.ts";
+import { createBucketStore } from "./bucket.ts";
+import { createFolderStore } from "./folder.ts";
+import type { ObjectStore } from "./store.ts";
+
+export type { ObjectStore } from "./store.ts";
+export { createBucketStore } from "./bucket.ts";
+export { createFolderStore } from "./folder.ts";
+
+/** What a service reads that keeps files. */
+export const storageEnv = {
+  /** `file:///folder`, or `s3://bucket`. */
+  STORAGE_URL: zUrl("file", "s3").optional(),
+  S3_ENDPOINT: zUrl("http", "https").optional(),
+  S3_REGION: z.string().min(1).optional(),
+  S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+};
+
+type StorageConfig = z.output<z.ZodObject<typeof storageEnv>>;
+
+/** The store that the configuration names; null where it names none. Throws where a bucket's keys are missing. */
+export function createStore(config: StorageConfig): ObjectStore | null {
+  if (config.STORAGE_URL === undefined) return null;
+  const url = new URL(config.STORAGE_URL);
+  if (url.protocol === "file:") return createFolderStore(fileURLToPath(url));
+  const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = config;
+  if (accessKeyId === undefined || secretAccessKey === undefined) {
+    throw new TypeError("a bucket needs S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY");
+  }
+  return createBucketStore({ bucket: url.hostname, endpoint: config.S3_ENDPOINT, region: config.S3_REGION, accessKeyId, secretAccessKey });
+}

@@ -1,0 +1,195 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { uuidv7 } from "../../../lib/core/ids.ts";
+import { until } from "../../../lib/testing/until.ts";
+import {
+  control,
+  makePhone,
+  message,
+  newKeys,
+  newPhone,
+  newVolume,
+  startShard,
+  startSimulator,
+  text,
+} from "../testing/shard_under_test.ts";
+import type { InProcess, Simulator } from "../testing/shard_under_test.ts";
+
+setDefaultTimeout(30_000);
+
+let simulator: Simulator;
+let volume: string;
+let keys: string;
+let shard: InProcess;
+let business: string;
+let phone: string;
+let ada: string;
+let bo: string;
+
+beforeAll(() => {
+  simulator = startSimulator();
+});
+afterAll(() => simulator.stop());
+beforeEach(async () => {
+  volume = newVolume();
+  keys = newKeys();
+  shard = startShard({ simulator, volume, keys });
+  [business, phone, ada, bo] = [uuidv7(), newPhone(), newPhone(), newPhone()];
+  for (const number of [ada, bo]) await makePhone(simulator, number);
+  await shard.pair(simulator, business, phone);
+});
+afterEach(async () => {
+  await control(simulator, "DELETE", "/faults");
+  await shard.stop();
+  rmSync(volume, { recursive: true });
+});
+
+type Shown = { id: string; text?: string; type: string; chat: string; sender: string; from_me: boolean } & Record<string, unknown>;
+type Screen = { data: Shown[]; duplicates: number; undecryptable: number };
+
+const makeGroup = async (addressing: "lid" | "pn" = "lid", members = [ada, phone, bo]) =>
+  (await control<{ id: string }>(simulator, "POST", "/groups", { subject: "The staff", members, addressing })).id;
+const screenOf = (number: string) => control<Screen>(simulator, "GET", `/phones/${number}/messages`);
+const textsOf = async (number: string) => (await screenOf(number)).data.map(({ text: body }) => body);
+const shows = (number: string, texts: string[]) =>
+  until(async () => (await textsOf(number)).join() === texts.join(), { what: `${number} to show ${texts.join()}` });
+const write = (from: string, to: string, body: object) =>
+  control<{ id: string }>(simulator, "POST", `/phones/${from}/messages`, { to, ...body }).then(({ id }) => id);
+const received = (count: number) =>
+  until(
+    async () => ((entries) => (entries.length >= count ? entries.map(({ data }) => data) : undefined))(await shard.readJournal("inbound")),
+    {
+      what: `${count} messages in the journal`,
+    },
+  );
+/** Everything that WhatsApp holds for the business was taken and acknowledged. */
+const mailboxEmpty = () =>
+  until(async () => {
+    const { devices } = await control<{ devices: { waiting: number }[] }>(simulator, "GET", `/phones/${phone}`);
+    return devices.every(({ waiting }) => waiting === 0);
+  });
+const outcomes = async (to: string, ...bodies: string[]) =>
+  (
+    await shard.send(
+      business,
+      bodies.map((body) => text(to, body)),
+    )
+  ).map(({ status, error }) => error?.code ?? status);
+
+describe.each(["lid", "pn"] as const)("in a group whose members go by %s", (addressing) => {
+  test("what is sent reaches every member once and in order, and so does what they answer", async () => {
+    const group = await makeGroup(addressing);
+    const bodies = Array.from({ length: 30 }, (_, i) => `message ${i}`);
+    expect(await outcomes(group, ...bodies)).toEqual(bodies.map(() => "sent"));
+    for (const number of [ada, bo, phone]) {
+      await shows(number, bodies);
+      expect(await screenOf(number)).toMatchObject({ duplicates: 0, undecryptable: 0 });
+    }
+    expect((await screenOf(ada)).data[0]).toMatchObject({ chat: group, sender: phone, from_me: false });
+
+    await write(ada, group, { text: "from Ada" });
+    await write(bo, group, { text: "from Bo" });
+    await write(ada, group, { text: "from Ada again" });
+    await write(phone, group, { text: "from the business's own phone" });
+    const by = (number: string, words: string, from_me = false) => ({
+      chat: group,
+      sender: `${number}@s.whatsapp.net`,
+      text: words,
+      from_me,
+    });
+    expect(await received(4)).toMatchObject([
+      by(ada, "from Ada"),
+      by(bo, "from Bo"),
+      by(ada, "from Ada again"),
+      by(phone, "from the business's own phone", true),
+    ]);
+  });
+
+  test("a member's message is answered and reacted to under the name that the group knows", async () => {
+    const group = await makeGroup(addressing);
+    const asked = await write(bo, group, { text: "who comes?" });
+    await received(1);
+    const target = { wa_message_id: asked, from_me: false, sender: `${bo}@s.whatsapp.net` };
+    await shard.send(business, [
+      message(group, { type: "text", text: "we do", reply_to: { ...target, text: "who comes?" } }),
+      message(group, { type: "reaction", target, emoji: "🙋" }),
+    ]);
+    const { lid } = await control<{ lid: string }>(simulator, "GET", `/phones/${bo}`);
+    const participant = addressing === "lid" ? `${lid}@lid` : `${bo}@s.whatsapp.net`;
+    const data = await until(async () => (({ data: shown }) => (shown.length === 3 ? shown : undefined))(await screenOf(ada)));
+    expect(data.slice(1)).toMatchObject([
+      { text: "we do", quoted: { id: asked, participant, text: "who comes?" } },
+      { type: "reaction", text: "🙋", key: { id: asked, from_me: false, participant } },
+    ]);
+  });
+});
+
+test("a restart needs no new keys: both sides read on", async () => {
+  const group = await makeGroup();
+  expect(await outcomes(group, "before")).toEqual(["sent"]);
+  await write(ada, group, { text: "also before" });
+  await received(1);
+  await mailboxEmpty();
+  await shard.stop();
+  await write(ada, group, { text: "meanwhile" });
+  shard = startShard({ simulator, volume, keys });
+  await shard.reaches(business, "open");
+  expect(await outcomes(group, "after")).toEqual(["sent"]);
+  await shows(bo, ["before", "also before", "meanwhile", "after"]);
+  expect((await received(2)).map(({ text: body }) => body)).toEqual(["also before", "meanwhile"]);
+  expect((await screenOf(bo)).undecryptable).toBe(0);
+});
+
+test("who joins gets what is sent from then on, and who leaves no longer has the key to it", async () => {
+  const group = await makeGroup("lid", [ada, phone]);
+  expect(await outcomes(group, "two of us")).toEqual(["sent"]);
+  const change = async (body: object) => {
+    await control(simulator, "POST", `/groups/${group}/members`, body);
+    await mailboxEmpty();
+  };
+  await change({ add: [bo] });
+  expect(await outcomes(group, "three of us")).toEqual(["sent"]);
+  await shows(bo, ["three of us"]);
+
+  /** The keys of the business that Ada's phone has been given. */
+  const keysOfAda = () => {
+    const { store } = simulator.simulation;
+    store.flush();
+    const rows = store.db.query<{ record: Uint8Array }, [string]>("SELECT record FROM sender_keys WHERE phone = ?").all(ada);
+    return rows.map(({ record }) => (JSON.parse(Buffer.from(record).toString()) as unknown[]).length);
+  };
+  expect(keysOfAda()).toEqual([1]);
+  await change({ remove: [bo] });
+  expect(await outcomes(group, "two again")).toEqual(["sent"]);
+  await shows(ada, ["two of us", "three of us", "two again"]);
+  expect(keysOfAda()).toEqual([2]);
+  expect(await textsOf(bo)).toEqual(["three of us"]);
+});
+
+test("a member's phone that lost its keys is sent the message again, and the others show it once", async () => {
+  const group = await makeGroup();
+  expect(await outcomes(group, "first")).toEqual(["sent"]);
+  await shows(ada, ["first"]);
+  simulator.simulation.phones.get(ada)!.senderKeys.forget();
+  expect(await outcomes(group, "second")).toEqual(["sent"]);
+  await shows(ada, ["first", "second"]);
+  await shows(bo, ["first", "second"]);
+  expect(await screenOf(ada)).toMatchObject({ undecryptable: 1 });
+});
+
+test("a group that the business is not in fails as such, and the next message goes on", async () => {
+  const group = await makeGroup("lid", [ada, bo]);
+  expect(await outcomes(group, "to strangers")).toEqual(["not_in_group"]);
+  expect(await outcomes("120363999999999999@g.us", "to nobody")).toEqual(["not_in_group"]);
+  expect(await outcomes(ada, "to somebody")).toEqual(["sent"]);
+});
+
+test("a message to a group whose acknowledgement was lost is shown once", async () => {
+  const group = await makeGroup();
+  await control(simulator, "POST", "/faults", { kind: "ack_lost", phone, times: 1 });
+  const lost = text(group, "once");
+  expect((await shard.send(business, [lost]))[0]?.status).toBe("retry");
+  await shard.reaches(business, "open");
+  expect((await shard.send(business, [lost]))[0]?.status).toBe("sent");
+  await shows(ada, ["once"]);
+});

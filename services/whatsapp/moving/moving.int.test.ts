@@ -1,0 +1,223 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { uuidv7 } from "../../../lib/core/ids.ts";
+import { createShardMoves } from "../../../lib/shard-client/index.ts";
+import { until } from "../../../lib/testing/until.ts";
+import {
+  control,
+  makePhone,
+  newKeys,
+  newPhone,
+  newVolume,
+  screenOf,
+  startShard,
+  startSimulator,
+  text,
+  token,
+} from "../testing/shard_under_test.ts";
+import type { InProcess, Simulator } from "../testing/shard_under_test.ts";
+
+let simulator: Simulator;
+const volumes: string[] = [];
+beforeAll(() => {
+  simulator = startSimulator();
+});
+afterAll(async () => {
+  await simulator.stop();
+  for (const volume of volumes) rmSync(volume, { recursive: true, force: true });
+});
+
+type Place = {
+  volume: string;
+  shard: InProcess;
+  start: () => InProcess;
+  server: Bun.Server<undefined>;
+  at: { shard: number; url: string };
+};
+
+/** Two shards under one key ring that can be restarted, and a mover's calls on them. */
+function createPair({ targetKeys }: { targetKeys?: string } = {}) {
+  const keys = newKeys();
+  const place = (number: number, placeKeys: string): Place => {
+    const volume = newVolume();
+    volumes.push(volume);
+    const start = () => startShard({ simulator, volume, keys: placeKeys, shard: number });
+    const running = { shard: start() };
+    const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => running.shard.fetch(request) });
+    return Object.assign(running, { volume, start, server, at: { shard: number, url: `http://127.0.0.1:${server.port}` } });
+  };
+  const places: [Place, Place] = [place(1, keys), place(2, targetKeys ?? keys)];
+  const [source, target] = places;
+  return {
+    source,
+    target,
+    moves: createShardMoves({ token }),
+    restart: async (place: Place) => {
+      await place.shard.stop();
+      place.shard = place.start();
+    },
+    close: async () => {
+      for (const { shard, server } of places) {
+        await shard.stop();
+        await server.stop(true);
+      }
+    },
+  };
+}
+
+const orderOf = (fence: number, from = 1, to = 2) => ({ move_id: uuidv7(), fence, from, to });
+
+test("a login goes from one shard to the other without a new QR, and nothing that was sent is sent again", async () => {
+  const { source, target, moves, close } = createPair();
+  const [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
+  await makePhone(simulator, contact);
+  await source.shard.pair(simulator, business, phone);
+  const before = [text(contact, "one"), text(contact, "two")];
+  expect((await source.shard.send(business, before)).map(({ status }) => status)).toEqual(["sent", "sent"]);
+
+  const order = orderOf(1);
+  await until(async () => {
+    for (const stream of ["inbound", "receipts", "events"] as const) {
+      const last = (await source.shard.readJournal(stream)).at(-1);
+      if (last) await source.shard.json("POST", `/journal/${stream}/ack`, { through: last.seq });
+    }
+    return (await moves.stop(source.at, business, order)).journal === 0;
+  });
+  const bundle = await moves.bundle(source.at, business, order);
+  for (const plain of ["one", "two", contact, phone]) expect(Buffer.from(bundle).includes(plain)).toBeFalse();
+  // What arrives while nobody is logged in waits at WhatsApp.
+  await control(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: "while you moved" });
+  await moves.take(target.at, business, order, bundle);
+  expect(existsSync(join(target.volume, "sessions", business))).toBeFalse();
+  await moves.tombstone(source.at, business, order);
+  await moves.open(target.at, business, order);
+  await target.shard.reaches(business, "open");
+
+  const after = await target.shard.send(business, [...before, text(contact, "three")]);
+  expect(after.map(({ status }) => status)).toEqual(["sent", "sent", "sent"]);
+  await until(async () => (await screenOf(simulator, contact)).texts.includes("three"));
+  expect(await screenOf(simulator, contact)).toMatchObject({ texts: ["one", "two", "three"], duplicates: 0, undecryptable: 0 });
+  await until(async () => (await target.shard.readJournal("inbound")).some(({ data }) => data.text === "while you moved"));
+  await close();
+});
+
+test("the source never opens a login again that has left, not even after a restart, and says where it is", async () => {
+  const { source, target, moves, restart, close } = createPair();
+  const [business, phone] = [uuidv7(), newPhone()];
+  await source.shard.pair(simulator, business, phone);
+  const order = orderOf(1);
+  await moves.stop(source.at, business, order);
+  await moves.take(target.at, business, order, await moves.bundle(source.at, business, order));
+  await moves.tombstone(source.at, business, order);
+  await restart(source);
+  for (const [method, path, body] of [
+    ["GET", "", undefined],
+    ["POST", "/connect", { method: "qr" }],
+    ["POST", "/messages", { messages: [text("15550000001", "x")] }],
+    ["DELETE", "", undefined],
+  ] as const) {
+    const answer = await source.shard.request(method, `/sessions/${business}${path}`, body);
+    expect([answer.status, answer.headers.get("retry-after")], `${method} ${path}`).toEqual([503, "1"]);
+    expect(await answer.text()).toContain("has left for shard 2");
+  }
+  expect(existsSync(join(source.volume, "sessions", business))).toBeFalse();
+  await expect(moves.reopen(source.at, business, order)).rejects.toMatchObject({ code: "conflict" });
+  expect(await source.shard.json<{ data: unknown[] }>("GET", "/sessions")).toEqual({ data: [] });
+  await close();
+});
+
+test("a login that was stopped stays closed over a restart, and goes on where it was when the move is off", async () => {
+  const { source, target, moves, restart, close } = createPair();
+  const [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
+  await makePhone(simulator, contact);
+  await source.shard.pair(simulator, business, phone);
+  const order = orderOf(1);
+  await moves.stop(source.at, business, order);
+  await restart(source);
+  expect((await source.shard.request("GET", `/sessions/${business}`)).status).toBe(503);
+  await moves.take(target.at, business, order, await moves.bundle(source.at, business, order));
+  await moves.discard(target.at, business, order);
+  await moves.reopen(source.at, business, order);
+  await source.shard.reaches(business, "open");
+  expect((await source.shard.send(business, [text(contact, "still here")]))[0]).toMatchObject({ status: "sent" });
+  expect(existsSync(join(target.volume, "arriving", business))).toBeFalse();
+  // The orders of a mover that slept through the rollback.
+  await expect(moves.stop(source.at, business, order)).rejects.toMatchObject({ code: "conflict" });
+  await expect(moves.open(target.at, business, order)).rejects.toMatchObject({ code: "conflict" });
+  await close();
+});
+
+test("each order may be repeated, with a restart of both shards in between", async () => {
+  const { source, target, moves, restart, close } = createPair();
+  const [business, phone] = [uuidv7(), newPhone()];
+  await source.shard.pair(simulator, business, phone);
+  const order = orderOf(1);
+  const bothRestart = async () => {
+    await restart(source);
+    await restart(target);
+  };
+  for (let time = 0; time < 2; time++) {
+    await moves.stop(source.at, business, order);
+    await bothRestart();
+  }
+  for (let time = 0; time < 2; time++) {
+    await moves.take(target.at, business, order, await moves.bundle(source.at, business, order));
+    await bothRestart();
+    expect((await target.shard.request("GET", `/sessions/${business}`)).status).toBe(503);
+  }
+  for (let time = 0; time < 2; time++) {
+    await moves.tombstone(source.at, business, order);
+    await bothRestart();
+  }
+  for (let time = 0; time < 2; time++) {
+    await moves.open(target.at, business, order);
+    await target.shard.reaches(business, "open");
+    await bothRestart();
+  }
+  await target.shard.reaches(business, "open");
+
+  // And back again, by a later move.
+  const back = orderOf(2, 2, 1);
+  await moves.stop(target.at, business, back);
+  await moves.take(source.at, business, back, await moves.bundle(target.at, business, back));
+  await moves.tombstone(target.at, business, back);
+  await moves.open(source.at, business, back);
+  await source.shard.reaches(business, "open");
+  await close();
+});
+
+test("a target whose keys do not open the login refuses it, and keeps nothing", async () => {
+  const { source, target, moves, close } = createPair({ targetKeys: newKeys() });
+  const [business, phone] = [uuidv7(), newPhone()];
+  await source.shard.pair(simulator, business, phone);
+  const order = orderOf(1);
+  await moves.stop(source.at, business, order);
+  const bundle = await moves.bundle(source.at, business, order);
+  await expect(moves.take(target.at, business, order, bundle)).rejects.toMatchObject({ code: "conflict" });
+  expect(existsSync(join(target.volume, "arriving"))).toBeFalse();
+  await close();
+});
+
+test("a business without a login moves too", async () => {
+  const { source, target, moves, close } = createPair();
+  const business = uuidv7();
+  const order = orderOf(1);
+  expect(await moves.stop(source.at, business, order)).toEqual({ journal: 0 });
+  await moves.take(target.at, business, order, await moves.bundle(source.at, business, order));
+  await moves.tombstone(source.at, business, order);
+  await moves.open(target.at, business, order);
+  await target.shard.pair(simulator, business, newPhone());
+  await close();
+});
+
+test("a move is told to the right shard, with the token", async () => {
+  const { source, target, moves, close } = createPair();
+  const business = uuidv7();
+  await expect(moves.stop(target.at, business, orderOf(1))).rejects.toMatchObject({ code: "conflict" });
+  await expect(moves.take(source.at, business, orderOf(1), new Uint8Array(100))).rejects.toMatchObject({ code: "conflict" });
+  const foreign = createShardMoves({ token: "another token of the same length" });
+  await expect(foreign.stop(source.at, business, orderOf(1))).rejects.toThrow();
+  expect((await source.shard.request("POST", `/moves/${business}/stop`, { fence: 0 })).status).toBe(400);
+  await close();
+});

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { forBusiness, getCall, recordCall, recordRecording } from "../../../lib/db/index.ts";
+import { createFolderStore } from "../../../lib/storage/index.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { createTestWorkers } from "../testing/workers.ts";
+import type { TestWorkers } from "../testing/workers.ts";
+import { fetchRecordings } from "./fetch_recordings.ts";
+
+const accountSid = `AC${"0".repeat(32)}`;
+const authToken = "the token of the account";
+const folder = await mkdtemp(join(tmpdir(), "prosaas-recordings-"));
+const store = createFolderStore(folder);
+
+/** What the carrier answers for a recording, attempt by attempt. */
+const answers = new Map<string, (number | string)[]>();
+const asked: { sid: string; authorization: string | null }[] = [];
+const carrier = Bun.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  fetch: (request) => {
+    const sid = /(RE[0-9a-f]{32})\.wav$/.exec(request.url)?.[1] ?? "";
+    asked.push({ sid, authorization: request.headers.get("authorization") });
+    const answer = answers.get(sid)?.shift() ?? 404;
+    return typeof answer === "number" ? new Response("no", { status: answer }) : new Response(answer);
+  },
+});
+const apiUrl = `http://127.0.0.1:${carrier.port}`;
+
+let workers: TestWorkers;
+beforeAll(async () => {
+  workers = await createTestWorkers();
+  const fetching = fetchRecordings({ ...workers.deps, recordings: { store, apiUrl, accountSid, authToken } });
+  await workers.serve("recordings", { handlers: { fetch_recordings: fetching } });
+  fetchNow = async () => {
+    await workers.database.owner`update call_recordings set next_attempt_at = now() where status = 'pending'`;
+    await fetching({ jobId: "1", payload: {}, attempt: 1, signal: new AbortController().signal, stopping: new AbortController().signal });
+  };
+});
+afterAll(async () => {
+  await workers.close();
+  await carrier.stop(true);
+  await rm(folder, { recursive: true });
+});
+
+let fetchNow: () => Promise<void>;
+
+async function recorded(url?: string) {
+  const businessId = await workers.business();
+  const scope = forBusiness(workers.database.db, businessId);
+  const callSid = `CA${randomBytes(16).toString("hex")}`;
+  const sid = `RE${randomBytes(16).toString("hex")}`;
+  await recordCall(scope, {
+    call_sid: callSid,
+    direction: "inbound",
+    from_number: "+1",
+    to_number: "+2",
+    status: "completed",
+    streams: 1,
+    transferred_to: null,
+    started_at: new Date(),
+    answered_at: null,
+    ended_at: new Date(),
+    duration_s: 1,
+  });
+  const given = url ?? `${apiUrl}/2010-04-01/Accounts/${accountSid}/Recordings/${sid}`;
+  await recordRecording(scope, { recording_sid: sid, call_sid: callSid, url: given, duration_s: 1, channels: 2 });
+  return { sid, key: `recordings/${businessId}/${callSid}/${sid}.wav`, row: async () => (await getCall(scope, callSid))!.recordings[0]! };
+}
+
+test("a recording that waits is fetched with the account's credentials and kept", async () => {
+  const { sid, key, row } = await recorded();
+  answers.set(sid, ["RIFF…"]);
+  await fetchNow();
+  expect(await row()).toMatchObject({ status: "stored", storage_key: key, attempts: 1 });
+  expect(await (await store.get(key))?.text()).toBe("RIFF…");
+  expect(asked.find((ask) => ask.sid === sid)?.authorization).toBe(`Basic ${btoa(`${accountSid}:${authToken}`)}`);
+});
+
+test("one that is not there yet, or whose carrier is away, is fetched later and once", async () => {
+  const { sid, row } = await recorded();
+  answers.set(sid, [404, 503, "RIFF"]);
+  await fetchNow();
+  expect(await row()).toMatchObject({ status: "pending", attempts: 1, error: "The carrier answered 404" });
+  expect((await row()).next_attempt_at!.getTime()).toBeGreaterThan(Date.now());
+  await fetchNow();
+  expect(await row()).toMatchObject({ status: "pending", attempts: 2 });
+  await fetchNow();
+  await fetchNow();
+  expect(await row()).toMatchObject({ status: "stored", attempts: 3 });
+  expect(asked.filter((ask) => ask.sid === sid)).toHaveLength(3);
+});
+
+test("credentials are shown to the carrier alone: a recording elsewhere is not fetched", async () => {
+  const { row } = await recorded("http://127.0.0.1:9/recording");
+  await fetchNow();
+  expect(await row()).toMatchObject({ status: "failed", error: expect.stringContaining("not at the carrier") });
+});
+
+test("a wake-up from the calls service has them fetched", async () => {
+  const { sid, row } = await recorded();
+  answers.set(sid, ["RIFF"]);
+  await workers.producer.wake("fetch_recordings", {});
+  await until(async () => (await row()).status === "stored", { what: "the recording" });
+});
