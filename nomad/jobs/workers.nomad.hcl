@@ -258,12 +258,12 @@ job "workers" {
         }
 
         env {
-          HOST               = "${NOMAD_IP_http}"
-          PORT               = "${NOMAD_PORT_http}"
-          LOG_LEVEL          = var.log_level
-          CONSUL_HTTP_ADDR   = var.consul_address
-          WORKER_GROUP       = group.key
-          BAILEYS_NUM_SHARDS = var.wa_shards_count
+          HOST                   = "${NOMAD_IP_http}"
+          PORT                   = "${NOMAD_PORT_http}"
+          LOG_LEVEL              = var.log_level
+          CONSUL_HTTP_ADDR       = var.consul_address
+          WORKER_GROUP           = group.key
+          BAILEYS_NUM_SHARDS     = var.wa_shards_count
           WEBHOOKS_ALLOW_PRIVATE = var.webhooks_allow_private
 
           BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again

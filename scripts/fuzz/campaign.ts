@@ -1,5 +1,8 @@
+import { createFeed } from "../../lib/events/index.ts";
+import { createRedis } from "../../lib/redis/client.ts";
 import { createConformance } from "../../lib/testing/openapi.ts";
 import type { OpenApiDocument, Operation } from "../../lib/testing/openapi.ts";
+import { testRedisUrl } from "../../lib/testing/servers.ts";
 import { createHarness } from "../../services/api/testing/harness.ts";
 import type { Harness } from "../../services/api/testing/harness.ts";
 import { sessionOf } from "../../services/api/testing/fake_shards.ts";
@@ -19,7 +22,9 @@ const mark = "BELONGS-TO-THE-OTHER";
  * document does not have, and whatever of another tenant's gets to a tenant or is changed by it.
  */
 export async function fuzzApi({ requests, seed, concurrency = 8, onFinding = () => {} }: FuzzOptions): Promise<FuzzResult> {
-  const api = await createHarness({ validate: false });
+  const redis = createRedis(testRedisUrl(), "command");
+  const feed = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
+  const api = await createHarness({ validate: false, feed });
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", maxRequestBodySize: 1024 * 1024, fetch: (request) => api.app.fetch(request) });
   try {
     const world = await createWorld(api);
@@ -55,8 +60,10 @@ export async function fuzzApi({ requests, seed, concurrency = 8, onFinding = () 
     for (const what of await world.damage()) report({ kind: "leaks", request: "afterwards", what });
     return result;
   } finally {
+    await feed.close();
     await server.stop(true);
     await api.close();
+    redis.disconnect();
   }
 }
 

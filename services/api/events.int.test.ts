@@ -26,14 +26,14 @@ type Told = { id?: string; event?: string; data?: string };
 
 /** A stream as a browser reads it. */
 async function watch(path: string, key: string, headers: Record<string, string> = {}) {
-  const hangUp = new AbortController();
-  const response = await api.app.request(path, { headers: { authorization: `Bearer ${key}`, ...headers }, signal: hangUp.signal });
+  const response = await api.app.request(path, { headers: { authorization: `Bearer ${key}`, ...headers } });
+  const reader = response.body!.getReader();
   const told: Told[] = [];
   let text = "";
   const reading = (async () => {
     const decoder = new TextDecoder();
-    for await (const chunk of response.body!) {
-      text += decoder.decode(chunk as Uint8Array, { stream: true });
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      text += decoder.decode(part.value as Uint8Array, { stream: true });
       for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
         const fields = text
           .slice(0, end)
@@ -51,8 +51,7 @@ async function watch(path: string, key: string, headers: Record<string, string> 
     names: () => told.map((item) => item.event),
     until: (count: number) => until(() => told.length >= count, { what: `${count} events` }),
     close: async () => {
-      hangUp.abort();
-      await response.body?.cancel().catch(() => {});
+      await reader.cancel();
       await reading;
     },
   };

@@ -38,7 +38,10 @@ export function fetchRecordings({
       const page = await pendingRecordings(platform, pageSize);
       if (page.length === 0) return { counts };
       if (recordings === null) {
-        logger.warn({ recordings: page.length }, "recordings wait: set STORAGE_URL, TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN to fetch them");
+        logger.warn(
+          { recordings: page.length },
+          "recordings wait: set STORAGE_URL, TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN to fetch them",
+        );
         return { counts };
       }
       for (const recording of page) {
@@ -47,7 +50,10 @@ export function fetchRecordings({
         await finishRecording(forBusiness(db, recording.business_id), recording.recording_sid, result);
         counts[result.status === "pending" ? "postponed" : result.status] += 1;
         if (result.status !== "stored") {
-          logger.warn({ recording_sid: recording.recording_sid, call_sid: recording.call_sid, reason: result.error }, "recording not fetched");
+          logger.warn(
+            { recording_sid: recording.recording_sid, call_sid: recording.call_sid, reason: result.error },
+            "recording not fetched",
+          );
         }
       }
     }
