@@ -13,6 +13,8 @@ export type { ApiKey, AuditEvent, Business, Message, MessageDirection, MessageSt
 export { callDirections, callOutcomes, recordingStatuses } from "./schema/index.ts";
 export type { Call, CallDirection, CallOutcome, CallRecording, CallSettings, PhoneNumber, RecordingStatus } from "./schema/index.ts";
 export type { Broadcast, BroadcastRecipient, OptOut, RecipientStatus } from "./schema/index.ts";
+export { moveSteps } from "./schema/index.ts";
+export type { Move, MoveStep } from "./schema/index.ts";
 export { deliveryStatuses, webhookStatuses } from "./schema/index.ts";
 export type { DeliveryStatus, Webhook, WebhookDelivery, WebhookStatus } from "./schema/index.ts";
 
@@ -46,8 +48,11 @@ export { listMessages } from "./queries/list_messages.ts";
 export type { MessageFilter } from "./queries/list_messages.ts";
 export { listPendingBusinesses } from "./queries/list_pending_businesses.ts";
 export type { PendingBusinessesOptions } from "./queries/list_pending_businesses.ts";
+export * from "./queries/moves/index.ts";
 export { once } from "./queries/once.ts";
 export type { Answer, Once } from "./queries/once.ts";
+export { noteRead, unreadUpTo } from "./queries/mark_read.ts";
+export type { UnreadMessage } from "./queries/mark_read.ts";
 export { pendingMessages } from "./queries/pending_messages.ts";
 export type { Pending, PendingMessage, PendingOptions } from "./queries/pending_messages.ts";
 export { recordSendResults } from "./queries/record_send_results.ts";

@@ -31,7 +31,7 @@ const open = async () => {
     url: url.toString(),
     poolSize: 2,
     applicationName: "test",
-    maxLagMs: 500,
+    maxLagMs: 1_500,
     everyMs: 50,
     onChange: (change) => changes.push(change),
   });
@@ -55,8 +55,7 @@ test("what is long past is read from the replica, what is recent from the primar
 
 test("an idle primary makes no replica late", async () => {
   await open();
-  await Bun.sleep(0);
-  await until(() => (replica.lagMs() ?? 1_000) < 300, { what: "a small lag" });
+  await until(() => (replica.lagMs() ?? 1_000) < 1_000, { what: "a small lag" });
 });
 
 test("a replica that falls behind is not asked until it has caught up", async () => {
@@ -68,7 +67,7 @@ test("a replica that falls behind is not asked until it has caught up", async ()
   expect(await answeredBy()).toBe("primary");
   await server.resume();
   await until(() => changes.at(-1)?.used, { what: "the replica to be used again" });
-  expect(await answeredBy()).toBe("replica");
+  await until(async () => (await answeredBy()) === "replica", { what: "an answer of the replica" });
 });
 
 test("a replica that dies is not asked; the read that met it is answered by the primary; back, it is used again", async () => {

@@ -80,14 +80,15 @@ export const queues = {
     jobs: { receipts: shard },
   },
   receipts_sync: { group: "default", concurrency: 4, ...patient, timeoutMs: 60_000, deadLetters, jobs: {} },
-  low: { group: "low", concurrency: 8, ...patient, timeoutMs: 120_000, deadLetters, jobs: {} },
+  /* Moves run here: eight businesses of a process are silent at once, and the others are not until it is their turn. */
+  low: { group: "low", concurrency: 8, ...patient, timeoutMs: 120_000, deadLetters, jobs: { move: z.strictObject({ move_id: z.uuid() }) } },
   maintenance: {
     group: "low",
     concurrency: 2,
     ...patient,
     timeoutMs: 60_000,
     deadLetters: { count: 1_000, ageS: 2 * day },
-    jobs: { sweep: nothing, expire_deliveries: nothing },
+    jobs: { sweep: nothing, sweep_moves: nothing, expire_deliveries: nothing },
   },
   /* Like sends, these wait for shards most of the time. They have processes of their own, so no send waits for them. */
   broadcasts: {
@@ -152,6 +153,7 @@ export type Schedule = { [J in JobName]: { job: J; payload: Payload<J>; everyMs:
  */
 export const schedules: readonly Schedule[] = [
   { job: "sweep", payload: {}, everyMs: 5_000 },
+  { job: "sweep_moves", payload: {}, everyMs: 5_000 },
   { job: "expire_deliveries", payload: {}, everyMs: 60_000 },
   { job: "fetch_recordings", payload: {}, everyMs: 30_000 },
 ];

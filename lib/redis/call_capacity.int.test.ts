@@ -260,6 +260,8 @@ function createModel({ leaseMs, recoveryMs, now }: { leaseMs: number; recoveryMs
       const held = alive(callSid, now) || alive(reservation, now);
       if (reservation !== undefined) leases.delete(reservation);
       if (!held) {
+        // Who has recovered stays so, also where the clock is set back.
+        if (now >= openAt) openAt = Number.NEGATIVE_INFINITY;
         if (now < openAt && !carried) return "recovering";
         if (now >= openAt && count(now) >= limit) return "full";
         if (now >= openAt && count(now, businessId) >= businessLimit) return "business_full";

@@ -1,4 +1,6 @@
 export type { ShardClientOptions, ShardLocation } from "./call.ts";
+export { createShardChats, maxNumbers, maxRead } from "./chats.ts";
+export type { CheckedNumber, PictureQuery, PresenceRequest, ReadRequest, ShardChats } from "./chats.ts";
 export { createShardClient } from "./client.ts";
 export type { ShardClient } from "./client.ts";
 export { createShardMoves } from "./moves.ts";

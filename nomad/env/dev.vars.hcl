@@ -24,6 +24,7 @@ listen_host  = "127.0.0.1"
 # Where things are.
 consul_address   = "127.0.0.1:8500"
 postgres_address = "127.0.0.1:15432"
+read_address     = "127.0.0.1:15433"
 pooler_address   = "127.0.0.1:16432"
 redis_address    = "127.0.0.1:16379"
 public_url       = "https://127.0.0.1:8443"
@@ -32,9 +33,10 @@ public_url       = "https://127.0.0.1:8443"
 wa_websocket_url = "ws://127.0.0.1:17070/ws/chat"
 
 # Ports of what has fixed ones: ten thousand above the usual, so that nothing of Debian's is in the way.
-postgres_port  = 15432
-pgbouncer_port = 16432
-redis_port     = 16379
-simulator_port = 17070
-http_port      = 8080
-https_port     = 8443
+postgres_port         = 15432
+postgres_replica_port = 15433
+pgbouncer_port        = 16432
+redis_port            = 16379
+simulator_port        = 17070
+http_port             = 8080
+https_port            = 8443

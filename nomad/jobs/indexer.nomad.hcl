@@ -1,7 +1,7 @@
 # Builds the indexes that are missing, CONCURRENTLY and one at a time.
 # Registered once; each run is a dispatch, because an unchanged batch job does not run again:
 #
-#   nomad job dispatch indexer
+#   nomad job dispatch [-meta drop=NAME,…] indexer
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/indexer.nomad.hcl
 #
@@ -60,7 +60,10 @@ variable "postgres_options" {
 job "indexer" {
   type = "batch"
 
-  parameterized {}
+  # drop: names of retired indexes that are to go, with commas between.
+  parameterized {
+    meta_optional = ["drop"]
+  }
 
   group "indexer" {
     meta {

@@ -1,9 +1,10 @@
 # The primary database, for a cluster without a managed Postgres. The prestart task makes the database cluster,
-# the database "prosaas" and its roles: prosaas owns it, prosaas_app is what the services log in as.
+# the database "prosaas" and its roles: prosaas owns it, prosaas_app is what the services log in as,
+# prosaas_replication what a replica does.
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/postgres.nomad.hcl
 #
-# Secrets: superuser_password, owner_password, app_password (Nomad variable nomad/jobs/postgres).
+# Secrets: superuser_password, owner_password, app_password, replication_password (Nomad variable nomad/jobs/postgres).
 
 variable "postgres_port" {
   description = "Port of the server."
@@ -171,6 +172,7 @@ job "postgres" {
           postgres={{ .superuser_password }}
           prosaas={{ .owner_password }}
           prosaas_app={{ .app_password }}
+          prosaas_replication={{ .replication_password }}
           {{- end }}
         EOT
       }
@@ -227,8 +229,10 @@ job "postgres" {
           # The task's /dev/shm is 64 MB.
           dynamic_shared_memory_type = mmap
 
-          # A streaming replica may follow.
+          # A streaming replica follows (postgres-replica.nomad.hcl). One that stays away is given up before the log
+          # that waits for it fills the disk; it copies anew then.
           wal_level = replica
+          max_slot_wal_keep_size = 2GB
           wal_compression = on
           max_wal_size = 1GB
 

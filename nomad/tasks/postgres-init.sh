@@ -52,8 +52,11 @@ SQL
   mv "$data.part" "$data"
 fi
 
+# A cluster from before there were replicas has no role for them.
 single_user "$data" <<SQL
+DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''prosaas_replication'') THEN CREATE ROLE prosaas_replication LOGIN REPLICATION; END IF; END'
 ALTER ROLE postgres PASSWORD $(literal postgres)
 ALTER ROLE prosaas PASSWORD $(literal prosaas)
 ALTER ROLE prosaas_app PASSWORD $(literal prosaas_app)
+ALTER ROLE prosaas_replication PASSWORD $(literal prosaas_replication)
 SQL

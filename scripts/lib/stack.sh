@@ -32,7 +32,7 @@ stack_select() {
     [http]=8080 [https]=8443
     [consul_http]=8500 [consul_dns]=8600 [consul_server]=8300 [consul_serf]=8301
     [nomad_http]=4646 [nomad_rpc]=4647 [nomad_serf]=4648 [nomad_client]=4656
-    [postgres]=15432 [pgbouncer]=16432 [redis]=16379 [simulator]=17070
+    [postgres]=15432 [postgres_replica]=15433 [pgbouncer]=16432 [redis]=16379 [simulator]=17070
     # Nomad's dynamic ports: below Linux's ephemeral range (32768), so that no outgoing connection holds one, and
     # where neither the ports above nor those of a stack with an offset of 3000 and more lie.
     [dynamic_min]=12000 [dynamic_max]=12999
@@ -66,6 +66,7 @@ stack_write_variables() {
 # Written by scripts/up for stack $STACK.
 consul_address   = "127.0.0.1:${PORT[consul_http]}"
 postgres_address = "127.0.0.1:${PORT[postgres]}"
+read_address     = "127.0.0.1:${PORT[postgres_replica]}"
 pooler_address   = "127.0.0.1:${PORT[pgbouncer]}"
 redis_address    = "127.0.0.1:${PORT[redis]}"
 wa_websocket_url = "ws://127.0.0.1:${PORT[simulator]}/ws/chat"
@@ -74,6 +75,7 @@ public_url       = "https://127.0.0.1:${PORT[https]}"
 postgres_bin = "$postgres_bin"
 
 postgres_port  = ${PORT[postgres]}
+postgres_replica_port = ${PORT[postgres_replica]}
 pgbouncer_port = ${PORT[pgbouncer]}
 redis_port     = ${PORT[redis]}
 simulator_port = ${PORT[simulator]}

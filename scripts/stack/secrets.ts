@@ -18,6 +18,7 @@ const generators = {
   postgres_superuser_password: () => token(32),
   postgres_owner_password: () => token(32),
   postgres_app_password: () => token(32),
+  postgres_replication_password: () => token(32),
   redis_password: () => token(32),
   shard_token: () => token(32),
   /** A ring: the first key encrypts, all decrypt. */
@@ -40,7 +41,9 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
     superuser_password: "postgres_superuser_password",
     owner_password: "postgres_owner_password",
     app_password: "postgres_app_password",
+    replication_password: "postgres_replication_password",
   },
+  "postgres-replica": { replication_password: "postgres_replication_password" },
   redis: { password: "redis_password" },
   pgbouncer: { app_password: "postgres_app_password" },
   migrate: { owner_password: "postgres_owner_password", admin_key: "admin_key" },

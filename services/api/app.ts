@@ -1,4 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { AppError } from "../../lib/core/errors.ts";
 import { check, operations, requestLog } from "../../lib/runtime/http.ts";
@@ -15,12 +16,16 @@ import { rateLimited } from "./rate_limits.ts";
 import { adminKeyRoutes } from "./routes/admin_keys.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { auditRoutes } from "./routes/audit.ts";
+import { broadcastRecipientRoutes } from "./routes/broadcast_recipients.ts";
+import { broadcastRoutes } from "./routes/broadcasts.ts";
 import { businessRoutes } from "./routes/businesses.ts";
 import { consoleRoutes } from "./routes/console.ts";
 import { deadLetterRoutes } from "./routes/dead_letters.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { keyRoutes } from "./routes/keys.ts";
+import { chatRoutes } from "./routes/chats.ts";
 import { messageRoutes } from "./routes/messages.ts";
+import { optOutRoutes } from "./routes/opt_outs.ts";
 import { webhookDeliveryRoutes } from "./routes/webhook_deliveries.ts";
 import { webhookRoutes } from "./routes/webhooks.ts";
 import { whatsappRoutes } from "./routes/whatsapp.ts";
@@ -32,6 +37,9 @@ export const maxBodyBytes = 512 * 1024;
 
 /** Two batches of the outbox and as many again that wait for something else: more would only wait. */
 const defaultMaxUnderWay = 512;
+
+/** A hundred thousand recipients and some fields of each. */
+export const maxUploadBytes = 16 * 1024 * 1024;
 
 export type Api = { app: OpenAPIHono<Authenticated>; wakeUps: WakeUps; keyRing: KeyRing };
 
@@ -59,17 +67,16 @@ export function createApp(dependencies: ApiDependencies): Api {
     authenticate(keyRing, new URL(publicUrl).origin),
     rateLimited(dependencies.rateLimiter, logger, metrics),
     audited(db, logger),
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      onError: () => {
-        throw new AppError("too_large", `A request body may have up to ${maxBodyBytes} bytes; send less.`);
-      },
-    }),
+    limited(maxBodyBytes),
   );
   app.route("/v1", businessRoutes(dependencies, keyRing));
   app.route("/v1", keyRoutes(dependencies, keyRing));
   app.route("/v1", whatsappRoutes(dependencies));
   app.route("/v1", messageRoutes(dependencies, wakeUps));
+  app.route("/v1", chatRoutes(dependencies));
+  app.route("/v1", broadcastRoutes(dependencies, wakeUps));
+  app.route("/v1", broadcastRecipientRoutes(dependencies));
+  app.route("/v1", optOutRoutes(dependencies));
   app.route("/v1", webhookRoutes(dependencies, wakeUps));
   app.route("/v1", webhookDeliveryRoutes(dependencies, wakeUps));
   app.route("/v1", adminRoutes(dependencies));
@@ -79,4 +86,17 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", eventRoutes(dependencies, keyRing));
   app.route("/v1", consoleRoutes(dependencies, keyRing));
   return { app, wakeUps, keyRing };
+}
+
+/** Bodies up to so many bytes; where tables are uploaded, up to more. */
+function limited(usual: number): MiddlewareHandler<Authenticated> {
+  const limit = (maxSize: number) =>
+    bodyLimit({
+      maxSize,
+      onError: () => {
+        throw new AppError("too_large", `A request body may have up to ${maxSize} bytes here; send less.`);
+      },
+    });
+  const [small, large] = [limit(usual), limit(maxUploadBytes)];
+  return (c, next) => (c.req.path.endsWith("/recipients/upload") ? large : small)(c, next);
 }

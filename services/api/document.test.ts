@@ -5,6 +5,7 @@ import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
 import { createFakeDeadLetters } from "./testing/fake_dead_letters.ts";
+import { createFakeChats } from "./testing/fake_chats.ts";
 import { createFakeShards } from "./testing/fake_shards.ts";
 import { createTestWebhooks } from "./testing/webhooks.ts";
 
@@ -18,6 +19,7 @@ const { app } = createApp({
   feed: { subscribe: () => Promise.reject(new Error("never asked")) },
   router: createRouterOver({ addresses: new Map(), ageMs: () => 0, ready: Promise.resolve() }, () => 1),
   shards: createFakeShards(),
+  chats: createFakeChats(),
   producer: { wake: async () => {} },
   queueDepths: async () => [],
   deadLetters: createFakeDeadLetters(),
@@ -86,4 +88,19 @@ test("a database that is away makes the API not ready, and its routes unavailabl
   const answer = await app.request("/v1/businesses", { headers });
   expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
   expect((await app.request("/health")).status).toBe(200);
+});
+
+test("the reference page has every operation with an example, and nothing from elsewhere", async () => {
+  const answer = await app.request("/docs");
+  expect(answer.headers.get("content-type")).toStartWith("text/html");
+  expect(answer.headers.get("content-security-policy")).toContain("default-src 'none'");
+  const page = await answer.text();
+  for (const { path, operation } of operations) {
+    expect(page).toContain(`<code>${path}</code>`);
+    expect(page).toContain(operation.summary!.replaceAll("'", "&#39;"));
+  }
+  expect(page).not.toContain("<script");
+  const loaded = [...page.matchAll(/<(?:link|img|iframe)[^>]*(?:href|src)="([^"]+)"/g)].map((match) => match[1]);
+  expect(loaded).toEqual(["/docs/docs.css"]);
+  expect((await app.request("/docs/docs.css")).headers.get("content-type")).toBe("text/css");
 });

@@ -15,6 +15,13 @@ const bodies: Record<string, unknown> = {
   "post /v1/businesses/{business_id}/keys": { scopes: ["messages:read"] },
   "post /v1/businesses/{business_id}/keys/{key_id}/rotate": { overlap_s: 0 },
   "post /v1/businesses/{business_id}/whatsapp/connect": { method: "qr" },
+  "post /v1/businesses/{business_id}/broadcasts": { name: "Sale", text: "Hello", recipients: [{ to: "5511900000002" }] },
+  "post /v1/businesses/{business_id}/broadcasts/{broadcast_id}/recipients": { recipients: [{ to: "5511900000003" }] },
+  "post /v1/businesses/{business_id}/broadcasts/{broadcast_id}/recipients/upload": "to\n5511900000003\n",
+  ...Object.fromEntries(
+    ["start", "pause", "resume", "cancel"].map((verb) => [`post /v1/businesses/{business_id}/broadcasts/{broadcast_id}/${verb}`, {}]),
+  ),
+  "post /v1/businesses/{business_id}/opt_outs": { chat: "5511900000004" },
   "post /v1/businesses/{business_id}/webhooks": { url: "https://example.com/hook", events: ["message.received"] },
   "patch /v1/businesses/{business_id}/webhooks/{webhook_id}": { status: "disabled" },
   "post /v1/businesses/{business_id}/webhooks/{webhook_id}/rotate": { overlap_s: 0 },
@@ -50,7 +57,13 @@ beforeAll(async () => {
   });
   await api.request("POST", `/v1/businesses/${other.id}/webhooks/${webhook.body.id}/test`);
   const deliveries = await api.request("GET", `/v1/businesses/${other.id}/webhooks/${webhook.body.id}/deliveries`);
+  const broadcast = await api.request("POST", `/v1/businesses/${other.id}/broadcasts`, {
+    body: bodies["post /v1/businesses/{business_id}/broadcasts"],
+  });
+  await api.request("POST", `/v1/businesses/${other.id}/opt_outs`, { body: bodies["post /v1/businesses/{business_id}/opt_outs"] });
   foreign = {
+    broadcast_id: broadcast.body.id,
+    chat: "5511900000004",
     message_id: sent.body.id,
     key_id: keys.body.data[0].id,
     webhook_id: webhook.body.id,

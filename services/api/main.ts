@@ -13,10 +13,10 @@ import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { withoutRepeats } from "../../lib/runtime/repeats.ts";
-import { createShardClient } from "../../lib/shard-client/index.ts";
+import { createShardChats, createShardClient } from "../../lib/shard-client/index.ts";
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
-import { createApp, maxBodyBytes } from "./app.ts";
+import { createApp, maxUploadBytes } from "./app.ts";
 import { loadApiConfig } from "./config.ts";
 
 const config = loadApiConfig();
@@ -73,6 +73,8 @@ await run(name, logger, async (life) => {
     db,
     router,
     shards: createShardClient({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
+    // Longer than the shard waits for WhatsApp.
+    chats: createShardChats({ token: config.SHARD_TOKEN, timeoutMs: 12_000 }),
     producer,
     queueDepths: () => queueDepths(redis),
     deadLetters: createDeadLetters(redis, producer),
@@ -94,7 +96,7 @@ await run(name, logger, async (life) => {
     clearInterval(noting);
     return noteUse();
   });
-  const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life, maxBodyBytes: 2 * maxBodyBytes });
+  const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life, maxBodyBytes: 2 * maxUploadBytes });
   // Closed before the server, which waits for its answers to end: streams of events would not.
   life.onStop("events", () => feed.close());
   if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port });

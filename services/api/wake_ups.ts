@@ -1,4 +1,4 @@
-import type { JobName, Payload, Producer } from "../../lib/queues/index.ts";
+import type { JobName, Payload, Producer, WakeOptions } from "../../lib/queues/index.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 
@@ -8,6 +8,8 @@ export type WakeUps = {
   outbox(businessId: string): void;
   /** Says that an endpoint has something to be told. */
   webhook(webhookId: string): void;
+  /** Says that a broadcast has something to be done. */
+  broadcast(broadcastId: string): void;
   /** Resolves when every wake-up said so far has been handed over or has failed. */
   settled(): Promise<void>;
 };
@@ -21,11 +23,11 @@ export function createWakeUps(producer: Pick<Producer, "wake">, logger: Logger, 
   const underWay = new Map<string, Promise<void>>();
   const again = new Set<string>();
 
-  const wake = async <J extends JobName>(id: string, job: J, payload: Payload<J>): Promise<void> => {
+  const wake = async <J extends JobName>(id: string, job: J, payload: Payload<J>, options?: WakeOptions): Promise<void> => {
     do {
       again.delete(id);
       try {
-        await producer.wake(job, payload);
+        await producer.wake(job, payload, options);
       } catch (error) {
         failures.inc();
         logger.warn({ error, job, payload }, "wake-up failed; the sweep will find the work");
@@ -33,15 +35,17 @@ export function createWakeUps(producer: Pick<Producer, "wake">, logger: Logger, 
     } while (again.has(id));
     underWay.delete(id);
   };
-  const say = <J extends JobName>(id: string, job: J, payload: Payload<J>): void => {
+  const say = <J extends JobName>(id: string, job: J, payload: Payload<J>, options?: WakeOptions): void => {
     if (underWay.has(id)) again.add(id);
-    else underWay.set(id, wake(id, job, payload));
+    else underWay.set(id, wake(id, job, payload, options));
   };
 
   return {
     // Ids are unique over all kinds of things.
     outbox: (business_id) => say(business_id, "send", { business_id }),
     webhook: (webhook_id) => say(webhook_id, "deliver", { webhook_id }),
+    // Its obstacle may be gone: a pace, a pause.
+    broadcast: (broadcast_id) => say(broadcast_id, "broadcast", { broadcast_id }, { expedite: true }),
     settled: async () => {
       await Promise.all(underWay.values());
     },

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { getCall } from "../../lib/db/index.ts";
+import { eventsOf } from "../../lib/events/event.ts";
 import { until } from "../../lib/testing/until.ts";
 import { sweepCalls } from "./flow/sweep.ts";
 import { callsToken, someNumber, startStack } from "./testing/stack.ts";
@@ -37,6 +38,8 @@ test("a call is answered, both ends hear each other, and its end is written down
   const written = { status: "completed", direction: "inbound", streams: 1, from_number: "+15551112222", to_number: business.number };
   expect(await row(business, call)).toMatchObject(written);
   expect(await stack.capacity.count()).toBe(0);
+  const told = await stack.redis.xrange(eventsOf(business.scope.businessId), "-", "+");
+  expect(told.map(([, fields]) => (JSON.parse(fields[1]!) as { event: string }).event)).toEqual(["call.started", "call.ended"]);
 });
 
 test("keys reach the agent, and it hangs up, clears and remembers", async () => {
@@ -122,6 +125,33 @@ test("beyond the limit callers get 503 and then the busy tone, until it is raise
   async function limitSeen(): Promise<number[]> {
     const texts = await Promise.all(stack.replicas.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
     return texts.map((text) => Number(/^prosaas_calls_limit\{.*\} (\d+)$/m.exec(text)?.[1]));
+  }
+});
+
+test("where the busy tone is preferred to 503, a caller without a slot hears it at the first answer", async () => {
+  const { number } = await stack.business({ max_concurrent: 0 });
+  const replica = await stack.addReplica({ CALLS_WHEN_FULL: "reject" });
+  stack.door.lead([replica.port]);
+  stack.door.drop();
+  const call = dial(number);
+  await call.done;
+  expect(call.view()).toMatchObject({ end: "rejected", status: "busy" });
+  expect(call.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 200"));
+  await stack.stopReplica(replica);
+});
+
+test("a placed call that is answered at once has one slot, also where its business may have only one", async () => {
+  const business = await stack.business({ max_concurrent: 1 });
+  const to = someNumber();
+  stack.carrier.setCallee(to, { outcome: "answer", ringMs: 0 });
+  for (let i = 0; i < 5; i++) {
+    const answer = await place({ business_id: business.scope.businessId, from: business.number, to });
+    expect(answer.status).toBe(201);
+    const call = stack.carrier.get(((await answer.json()) as { call_sid: string }).call_sid)!;
+    await heard(call, "greeting");
+    expect(await stack.capacity.count()).toBe(1);
+    call.hangUp();
+    await row(business, call);
   }
 });
 

@@ -1,3 +1,4 @@
+import type { TransactionSql } from "postgres";
 import { retry } from "../../lib/core/retry.ts";
 import type { IndexDefinition } from "../../lib/db/indexes.ts";
 import { isLockTimeout } from "../../lib/db/migrate.ts";
@@ -12,7 +13,7 @@ import { attachedIndexes, indexState, partitionsOf } from "./catalog.ts";
  */
 
 /** What a step did, for the log: the statement's name and the index. */
-export type Step = { action: "drop_invalid" | "build" | "rebuild" | "declare" | "attach"; index: string; table: string };
+export type Step = { action: "drop" | "drop_invalid" | "build" | "rebuild" | "declare" | "attach"; index: string; table: string };
 export type Progress = (step: Step) => void;
 
 /** For statements that do lock writes out, though only for an instant: longer than this nobody waits behind them. */
@@ -26,7 +27,7 @@ export async function ensureIndex(sql: OwnerConnection, index: IndexDefinition, 
   let worked = false;
   if ((await indexState(sql, index.name)) === "missing") {
     progress({ action: "declare", index: index.name, table: index.table });
-    await briefly(sql, `create index ${index.name} on only ${index.table} ${body(index)}`);
+    await briefly(sql, (tx) => tx.unsafe(`create index ${index.name} on only ${index.table} ${body(index)}`));
     worked = true;
   }
   const attached = await attachedIndexes(sql, index.name);
@@ -44,7 +45,7 @@ async function buildAndAttach(sql: OwnerConnection, index: IndexDefinition, part
   const name = partitionIndexName(partition, index);
   await buildConcurrently(sql, index, partition, name, progress);
   progress({ action: "attach", index: name, table: partition });
-  await briefly(sql, `alter index ${index.name} attach partition ${name}`);
+  await briefly(sql, (tx) => tx.unsafe(`alter index ${index.name} attach partition ${name}`));
   return true;
 }
 
@@ -84,12 +85,12 @@ function partitionIndexName(partition: string, { name, table }: IndexDefinition)
 }
 
 /** Runs a statement that needs a lock against writes: gives up soon, so that they never queue for long, and tries again. */
-async function briefly(sql: OwnerConnection, statement: string): Promise<void> {
+export async function briefly(sql: OwnerConnection, statement: (tx: TransactionSql) => PromiseLike<unknown>): Promise<void> {
   await retry(
     () =>
       sql.begin(async (tx) => {
         await tx`select set_config('lock_timeout', ${`${lockTimeoutMs}ms`}, true)`;
-        await tx.unsafe(statement);
+        await statement(tx);
       }),
     { attempts: 60, baseMs: 200, maxMs: 5_000, retryIf: isLockTimeout },
   );

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { uuidv7 } from "../../lib/core/ids.ts";
+import { submitMessage } from "../../lib/db/index.ts";
 import { indexes } from "../../lib/db/indexes.ts";
 import { ensureMessagePartitions } from "../../lib/db/partitions.ts";
 import { connectAsOwner } from "../../lib/db/owner.ts";
@@ -29,7 +31,7 @@ const parents = async () =>
   ).map((row) => [row.parent, row.parts]);
 
 test("every index of the list is built, on every partition; a second run finds nothing to do", async () => {
-  expect(await run()).toEqual({ built: names, present: [] });
+  expect(await run()).toEqual({ built: names, present: [], dropped: [] });
   expect(await invalid()).toEqual([]);
   expect(await parents()).toEqual([
     ["messages_by_broadcast", 2],
@@ -40,13 +42,13 @@ test("every index of the list is built, on every partition; a second run finds n
     ["messages_pending_of_broadcasts", 2],
     ["messages_pkey", 2],
   ]);
-  expect(await run()).toEqual({ built: [], present: names });
+  expect(await run()).toEqual({ built: [], present: names, dropped: [] });
 });
 
 test("a partition that comes later has every index from the start", async () => {
   await run();
   await ensureMessagePartitions(database.owner, { ahead: 2 });
-  expect(await run()).toEqual({ built: [], present: names });
+  expect(await run()).toEqual({ built: [], present: names, dropped: [] });
   expect((await parents()).every(([, parts]) => parts === 4)).toBeTrue();
 });
 
@@ -141,3 +143,56 @@ test("a transaction that keeps writing is waited for, and writes go on meanwhile
   expect((await running).built).toEqual(names);
   await writer.end();
 });
+
+test("a retired index goes when it is asked for by name, and nothing that is needed does", async () => {
+  await run();
+  await database.owner`create index of_long_ago on businesses (name)`;
+  await database.owner`create index of_old_messages on messages (push_name)`;
+  const drop = (...wanted: string[]) => buildIndexes({ url: database.ownerUrl, drop: wanted });
+  for (const needed of ["messages_by_chat", "businesses_pkey"]) await expect(drop("of_long_ago", needed)).rejects.toThrow("not retired");
+  expect((await drop("of_long_ago", "of_old_messages", "never_was")).dropped.toSorted()).toEqual(["of_long_ago", "of_old_messages"]);
+  expect((await run()).built).toEqual([]);
+});
+
+test("an indexer that is killed in the middle of a build is made good by the next run, and no write waits for either", async () => {
+  const scope = await createBusiness(database.db);
+  await database.owner`
+    insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status)
+    select gen_random_uuid(), ${scope.businessId}, 'inbound', n % 500, 'text', md5(n::text), n, 'read' from generate_series(1, 200000) n`;
+  let slowestMs = 0;
+  let writing = true;
+  const writer = (async () => {
+    while (writing) {
+      const began = performance.now();
+      const id = uuidv7();
+      await submitMessage(scope, { id, chat: "1@g.us", type: "text", text: "x", wa_message_id: id });
+      slowestMs = Math.max(slowestMs, performance.now() - began);
+      await Bun.sleep(5);
+    }
+  })();
+  const victim = Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
+    env: { PATH: process.env["PATH"]!, DATABASE_URL: database.ownerUrl },
+    stdout: "ignore",
+    stderr: "ignore",
+  });
+  const building = () => database.owner<{ pid: number }[]>`
+    select pid from pg_stat_progress_create_index where datname = current_database()`;
+  const [session] = await until(
+    async () => {
+      const sessions = await building();
+      return sessions.length > 0 ? sessions : undefined;
+    },
+    { what: "a build under way", everyMs: 2 },
+  );
+  victim.kill("SIGKILL");
+  await victim.exited;
+  // The server would carry the statement on; with it gone, what is left is half an index.
+  await database.owner`select pg_terminate_backend(${session!.pid})`;
+  await until(async () => (await building()).length === 0, { what: "the end of the session" });
+  const done = await run();
+  writing = false;
+  await writer;
+  expect([...done.built, ...done.present].toSorted()).toEqual(names.toSorted());
+  expect(await invalid()).toEqual([]);
+  expect(slowestMs).toBeLessThan(1_000);
+}, 60_000);

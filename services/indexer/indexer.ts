@@ -3,6 +3,7 @@ import type { IndexDefinition } from "../../lib/db/indexes.ts";
 import { connectAsOwner, withAdvisoryLock } from "../../lib/db/owner.ts";
 import { ensureIndex } from "./build.ts";
 import type { Step } from "./build.ts";
+import { dropRetired } from "./drop.ts";
 import { reportProgress } from "./progress.ts";
 import type { BuildProgress } from "./progress.ts";
 
@@ -12,6 +13,8 @@ export type IndexerOptions = {
   /** DATABASE_URL. */
   url: string;
   indexes?: readonly IndexDefinition[];
+  /** Names of retired indexes that are to go. */
+  drop?: readonly string[];
   onStep?: (step: Step) => void;
   onProgress?: (progress: BuildProgress) => void;
   /** Called once if another run is under way. */
@@ -19,7 +22,7 @@ export type IndexerOptions = {
 };
 
 /** Names of the indexes that needed work, and of those that were there. */
-export type Indexed = { built: string[]; present: string[] };
+export type Indexed = { built: string[]; present: string[]; dropped: string[] };
 
 /**
  * Builds what is missing or invalid, one at a time and without blocking writes. Of several runs at once the later
@@ -28,6 +31,7 @@ export type Indexed = { built: string[]; present: string[] };
 export async function buildIndexes({
   url,
   indexes = allIndexes,
+  drop = [],
   onStep = () => {},
   onProgress = () => {},
   onWaiting,
@@ -40,7 +44,7 @@ export async function buildIndexes({
       sql,
       "prosaas:indexer",
       async () => {
-        const done: Indexed = { built: [], present: [] };
+        const done: Indexed = { built: [], present: [], dropped: await dropRetired(sql, drop, indexes, onStep) };
         for (const index of indexes) {
           const worked = await ensureIndex(sql, index, onStep);
           (worked ? done.built : done.present).push(index.name);

@@ -9,6 +9,7 @@ const logger = createLogger("prosaas-indexer", config.LOG_LEVEL);
 try {
   const done = await buildIndexes({
     url: config.DATABASE_URL,
+    drop: config.NOMAD_META_drop,
     onStep: (step) => logger.info(step, "step"),
     onProgress: (progress) => logger.info(progress, "building"),
     onWaiting: () => logger.info("another run holds the lock; waiting for it to end"),

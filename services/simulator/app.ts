@@ -18,7 +18,12 @@ import { clearFaults, raise } from "./strike.ts";
 
 const phoneNumber = z.string().regex(/^\d{5,15}$/, "digits of a phone number, without +");
 const ticks = z.enum(["none", "delivered", "read"]);
-const newPhone = z.strictObject({ phone: phoneNumber, name: z.string().min(1).max(100).optional(), ticks: ticks.optional() });
+const newPhone = z.strictObject({
+  phone: phoneNumber,
+  name: z.string().min(1).max(100).optional(),
+  ticks: ticks.optional(),
+  picture: z.url().optional(),
+});
 const qrCode = z.strictObject({ qr: z.string().min(1).max(2000) });
 const linkCode = z.strictObject({
   code: z
@@ -75,9 +80,8 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
     const body = newPhone.parse(await jsonBody(c));
     const existed = phones.get(body.phone) !== undefined;
     const phone = phones.obtain(body.phone);
-    const { name, ticks: upTo } = body;
-    if (name !== undefined || upTo !== undefined)
-      phone.change({ ...(name === undefined ? {} : { name }), ...(upTo === undefined ? {} : { ticks: upTo }) });
+    const { phone: _phone, ...changes } = body;
+    if (Object.keys(changes).length > 0) phone.change(changes);
     await store.committed();
     return c.json(view(phone), existed ? 200 : 201);
   });
@@ -171,7 +175,15 @@ function view(phone: Phone) {
     prekeys: device.preKeyCount,
     waiting: device.mailbox.size,
   }));
-  return { phone: phone.phone, lid: phone.lid, name: phone.name, ticks: phone.ticks, devices };
+  return {
+    phone: phone.phone,
+    lid: phone.lid,
+    name: phone.name,
+    ticks: phone.ticks,
+    available: phone.available,
+    seen_in: Object.fromEntries(phone.seenIn),
+    devices,
+  };
 }
 
 function groupView({ jid, state: { id: _id, createdAt, ...state } }: Group) {

@@ -9,6 +9,7 @@ import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
 import { batchRequest, connectRequest, journalAck, journalStreams, maxJournalPage } from "../../lib/shard-client/schemas.ts";
 import type { BatchMessage, JournalStream, SendResult, SessionSummary, SessionView } from "../../lib/shard-client/schemas.ts";
+import { chatRoutes } from "./chats/routes.ts";
 import type { Moving } from "./moving/moving.ts";
 import { movingRoutes } from "./moving/routes.ts";
 import type { Journal } from "./receiving/journal.ts";
@@ -67,6 +68,8 @@ export function createApp({ shard, moving, journal, token, logger, metrics, metr
     const outcomes = await shard.get(business_id).send(messages);
     return c.json({ results: messages.map((message, i) => resultOf(message, outcomes[i]!)) });
   });
+
+  app.route("/sessions", chatRoutes(shard));
 
   app.get("/journal/:stream", (c) => {
     const { stream: name } = stream.parse(c.req.param());

@@ -3,7 +3,7 @@ import type { Database } from "../../lib/db/index.ts";
 import type { Producer } from "../../lib/queues/index.ts";
 import type { Router } from "../../lib/routing/index.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
-import type { ShardClient } from "../../lib/shard-client/index.ts";
+import type { ShardClient, ShardMoves } from "../../lib/shard-client/index.ts";
 import type { AddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import type { WebhookSecrets } from "../../lib/webhooks/signature.ts";
 import type { RecordingDeps } from "./recordings/fetch_recordings.ts";
@@ -17,6 +17,7 @@ export type Deps = {
   redis: Redis;
   router: Pick<Router, "locate" | "shard">;
   shards: ShardClient;
+  moves: ShardMoves;
   producer: Producer;
   logger: Logger;
   metrics: WorkMetrics;

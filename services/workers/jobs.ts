@@ -7,7 +7,9 @@ import { deliver } from "./high/deliver.ts";
 import { inbound } from "./high/inbound.ts";
 import { send } from "./high/send.ts";
 import { expireDeliveriesJob } from "./maintenance/expire_deliveries.ts";
+import { move } from "./low/move.ts";
 import { sweep } from "./maintenance/sweep.ts";
+import { sweepMoves } from "./maintenance/sweep_moves.ts";
 import { fetchRecordings } from "./recordings/fetch_recordings.ts";
 import { receipts } from "./receipts/receipts.ts";
 
@@ -22,6 +24,8 @@ export function createHandlers(deps: Deps) {
     session_events: sessionEvents(deps),
     receipts: receipts(deps),
     sweep: sweep(deps),
+    sweep_moves: sweepMoves(deps),
+    move: move(deps),
     expire_deliveries: expireDeliveriesJob(deps),
     fetch_recordings: fetchRecordings(deps),
   } satisfies Required<Handlers>;

@@ -11,7 +11,7 @@ import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { withoutRepeats } from "../../lib/runtime/repeats.ts";
 import { createStore } from "../../lib/storage/index.ts";
-import { createShardClient } from "../../lib/shard-client/index.ts";
+import { createShardClient, createShardMoves } from "../../lib/shard-client/index.ts";
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { createApp } from "./app.ts";
@@ -55,6 +55,7 @@ await run(name, logger, async (life) => {
     redis: commands,
     router,
     shards: createShardClient({ token: config.SHARD_TOKEN }),
+    moves: createShardMoves({ token: config.SHARD_TOKEN }),
     producer,
     logger,
     metrics: createWorkMetrics(metrics),

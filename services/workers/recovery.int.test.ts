@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
+import { uuidv7 } from "../../lib/core/ids.ts";
+import { addRecipients, forBusiness, getBroadcast, insertBroadcast, moveBroadcast } from "../../lib/db/index.ts";
 import { testConsulAddr, testRedisUrl } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
 import { shardToken } from "./testing/shard.ts";
@@ -82,6 +84,32 @@ test("a worker killed with -9 in mid-batch: another finishes within 8 s, and eac
   expectEachOnceInOrder(130);
   expect(survivor.output()).toContain("job taken over from a worker that died");
 }, 40_000);
+
+test("a broadcast whose workers are killed again and again reaches each recipient exactly once", async () => {
+  const scope = forBusiness(workers.database.db, business);
+  const id = uuidv7();
+  const paced = { time_zone: null, scheduled_at: null, quiet_from: null, quiet_to: null, per_minute: 60_000 };
+  await insertBroadcast(scope, { id, name: "Sale", text: "Hello {{n}}", ...paced });
+  const recipients = Array.from({ length: 800 }, (_, n) => ({
+    chat: `1555${String(n).padStart(7, "0")}@s.whatsapp.net`,
+    fields: { n: `${n}` },
+  }));
+  await addRecipients(scope, id, recipients);
+  await moveBroadcast(scope, id, "start");
+  await workers.producer.wake("broadcast", { broadcast_id: id });
+  let before = 0;
+  for (let kill = 0; kill < 3; kill++) {
+    const { child } = await startWorker("low");
+    await until(() => workers.shard.deliveries.length >= before + 50, { what: "the broadcast to go on", deadlineMs: 20_000 });
+    child.kill("SIGKILL");
+    await child.exited;
+    before = workers.shard.deliveries.length;
+  }
+  expect(before).toBeLessThan(800);
+  await startWorker("low");
+  await until(async () => (await getBroadcast(scope, id))?.status === "completed", { what: "the broadcast's end", deadlineMs: 40_000 });
+  expect(workers.shard.deliveries.map(({ text }) => text)).toEqual(recipients.map(({ fields }) => `Hello ${fields.n}`));
+}, 120_000);
 
 test("a worker told to stop ends its batch, hands the rest to another and exits 0", async () => {
   const gate = Promise.withResolvers<void>();

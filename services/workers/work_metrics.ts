@@ -7,7 +7,12 @@ export type WorkMetrics = {
   quarantined(stream: JournalStream): void;
   delivered(status: "delivered" | "failed" | "dead", seconds: number): void;
   leaseLost(): void;
+  /** A move is over, and the business was silent for so long. */
+  moved(outcome: "done" | "rolled_back", silentMs: number): void;
 };
+
+/** Seconds; the promise is three. */
+const silences = [0.25, 0.5, 1, 2, 3, 5, 10, 30, 120];
 
 export function createWorkMetrics(metrics: Metrics): WorkMetrics {
   const sends = metrics.counter("send_results_total", "Messages handed to shards, by what became of them.", ["status"]);
@@ -16,6 +21,9 @@ export function createWorkMetrics(metrics: Metrics): WorkMetrics {
   const deliveries = metrics.counter("webhook_attempts_total", "Deliveries tried, by what came of it.", ["status"]);
   const answers = metrics.histogram("webhook_attempt_seconds", "Time an endpoint took to answer.");
   const lost = metrics.counter("leases_lost_total", "Leases that ran out while their holder worked.");
+  const moves = metrics.histogram("move_silence_seconds", "How long businesses were silent on their way to another shard.", silences, [
+    "outcome",
+  ]);
   return {
     sent: (status, count) => sends.inc({ status }, count),
     journaled: (stream, count) => journal.inc({ stream }, count),
@@ -25,5 +33,6 @@ export function createWorkMetrics(metrics: Metrics): WorkMetrics {
       answers.observe(seconds);
     },
     leaseLost: () => lost.inc(),
+    moved: (outcome, silentMs) => moves.observe({ outcome }, silentMs / 1000),
   };
 }

@@ -12,6 +12,9 @@ export function deleteBusiness(scope: BusinessScope): Promise<boolean> {
     await sql`update api_keys set revoked_at = now() where business_id = ${scope.businessId} and revoked_at is null`;
     await sql`delete from whatsapp_sessions where business_id = ${scope.businessId}`;
     await sql`
+      update broadcasts set status = 'cancelled', ended_at = now(), updated_at = now()
+      where business_id = ${scope.businessId} and status not in ('completed', 'cancelled')`;
+    await sql`
       update messages
       set status = 'failed', failed_at = now(), next_attempt_at = null,
           error_code = 'business_deleted', error_message = 'The business was deleted before it could be sent.'

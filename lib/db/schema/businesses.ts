@@ -9,6 +9,10 @@ export const businesses = pgTable("businesses", {
   time_zone: text().notNull(),
   /** The shard that holds the login, from 1. Null until the first connect. */
   whatsapp_shard: integer(),
+  /** Grows by one with each move to another shard. */
+  whatsapp_fence: integer().notNull().default(0),
+  /** The move that is under way: nothing is handed to a shard meanwhile. */
+  whatsapp_move: uuid(),
   created_at: createdAt(),
   updated_at: createdAt(),
   /** Deleted for every caller; the rows wait for retention. */

@@ -14,6 +14,8 @@ export { idempotencyKeys } from "./idempotency_keys.ts";
 export type { IdempotencyKey } from "./idempotency_keys.ts";
 export { messageDirections, messages, messageStatuses } from "./messages.ts";
 export type { Message, MessageDirection, MessageStatus } from "./messages.ts";
+export { moves, moveSteps } from "./moves.ts";
+export type { Move, MoveStep } from "./moves.ts";
 export { deliveryStatuses, webhookDeliveries, webhooks, webhookStatuses } from "./webhooks.ts";
 export type { DeliveryStatus, Webhook, WebhookDelivery, WebhookStatus } from "./webhooks.ts";
 export { whatsappSessions } from "./whatsapp_sessions.ts";

@@ -1,5 +1,7 @@
 /** What a key may do under its own business. An admin key may do everything. */
 export const scopes = [
+  "broadcasts:read",
+  "broadcasts:write",
   "business:read",
   "business:write",
   "keys:read",

@@ -11,7 +11,7 @@ function isTimeZone(name: string): boolean {
 }
 
 const name = storableText(1, 200).openapi({ example: "Padaria Aurora" });
-const timeZone = z
+export const timeZone = z
   .string()
   .max(64)
   .refine(isTimeZone, "must be an IANA time zone, such as America/Sao_Paulo")

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { queueNames } from "../../../lib/queues/index.ts";
 import type { DeadLetter } from "../../../lib/queues/index.ts";
+import { numberCursor } from "./number_cursor.ts";
 import { timestamp } from "./text.ts";
 
 export const queueParams = z.object({
@@ -10,23 +11,9 @@ export const deadLetterParams = queueParams.extend({
   job_id: z.string().openapi({ param: { name: "job_id", in: "path" }, example: "4711" }),
 });
 
-/** How many letters come before the page, made opaque so that nobody builds on it. */
-const cursor = z
-  .string()
-  .max(40)
-  .transform((text, context) => {
-    const offset = z.coerce.number().int().min(0).safeParse(Buffer.from(text, "base64url").toString()).data;
-    if (offset !== undefined) return offset;
-    context.addIssue({ code: "custom", message: "is not a cursor: send back `next_cursor` as it was given" });
-    return z.NEVER;
-  });
-
-export function deadLetterCursor(offset: number): string {
-  return Buffer.from(String(offset)).toString("base64url");
-}
-
 export const deadLetterQuery = z.object({
-  cursor: cursor.optional().openapi({ type: "string", description: "`next_cursor` of the page before." }),
+  /** How many letters come before the page. */
+  cursor: numberCursor,
   limit: z.coerce.number().int().min(1).max(200).default(50).openapi({ type: "integer", description: "Rows a page." }),
 });
 

@@ -13,6 +13,8 @@ import { createApp } from "../app.ts";
 import type { Api } from "../app.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { createFakeDeadLetters } from "./fake_dead_letters.ts";
+import { createFakeChats } from "./fake_chats.ts";
+import type { FakeChats } from "./fake_chats.ts";
 import { createFakeShards } from "./fake_shards.ts";
 import type { FakeShards } from "./fake_shards.ts";
 import { createTestWebhooks } from "./webhooks.ts";
@@ -24,6 +26,7 @@ export type RequestOptions = { key?: string; body?: unknown; headers?: Record<st
 export type Harness = Api & {
   database: MigratedDatabase;
   shards: FakeShards;
+  chats: FakeChats;
   /** What was woken, by id and in order: businesses for their outboxes, webhooks. */
   woken: string[];
   /** What the next wake-ups do; by default they succeed. */
@@ -36,7 +39,10 @@ export type Harness = Api & {
   close(): Promise<void>;
 };
 
-const everyScope = ["business", "keys", "messages", "webhooks", "whatsapp"].flatMap((name) => [`${name}:read`, `${name}:write`]);
+const everyScope = ["broadcasts", "business", "keys", "messages", "webhooks", "whatsapp"].flatMap((name) => [
+  `${name}:read`,
+  `${name}:write`,
+]);
 
 /** The whole API over a real database, with shards in memory and a producer that records. */
 export async function createHarness({
@@ -50,6 +56,7 @@ export async function createHarness({
   const { key: adminKey } = generateKey();
   await ensureAdminKey(database.owner, adminKey);
   const shards = createFakeShards();
+  const chats = createFakeChats();
   const woken: string[] = [];
   const producer = { wake: async (_businessId: string) => {} };
   const directory = {
@@ -68,6 +75,7 @@ export async function createHarness({
     },
     router: createRouterOver(directory, () => 2),
     shards,
+    chats,
     producer: {
       wake: async (_job, payload) => {
         const [id] = Object.values(payload) as [string];
@@ -117,6 +125,7 @@ export async function createHarness({
     ...api,
     database,
     shards,
+    chats,
     woken,
     producer,
     adminKey,

@@ -11,8 +11,17 @@ const zAccountSid = z.string().regex(/^AC[0-9a-f]{32}$/, "must be an account's s
 
 /** E.164 for our own side of a call. */
 export const zNumber = z.string().regex(/^\+[1-9]\d{6,14}$/, "must be a telephone number in E.164 form");
-/** Who is at the other end: a number, "anonymous", a SIP address, a client's name. */
-const zParty = z.string().min(1).max(256);
+/** Who is at the other end: a number, a SIP address, a client's name; nothing where it is withheld. */
+const zParty = z
+  .string()
+  .max(256)
+  .transform((party) => party || "anonymous");
+
+/** Some counts are -1 while they are not known. */
+const zKnownCount = z
+  .string()
+  .regex(/^-?\d{1,9}$/)
+  .transform((text) => (Number(text) < 0 ? undefined : Number(text)));
 
 const zCount = z
   .string()
@@ -64,7 +73,7 @@ export const recordingForm = z
       .url({ protocol: /^https?$/ })
       .max(2048)
       .optional(),
-    RecordingDuration: zCount.optional(),
+    RecordingDuration: zKnownCount.optional(),
     RecordingChannels: zCount.optional(),
   })
   .refine((form) => form.RecordingStatus !== "completed" || form.RecordingUrl !== undefined, {

@@ -3,17 +3,20 @@ import type { Connection } from "../wire/connection.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { onAck } from "./ack.ts";
 import { onMessage } from "./message.ts";
+import { onChatState, onPresence } from "./presence.ts";
 import { onQuery } from "./query.ts";
 import { onReceipt } from "./receipt.ts";
 
 export type StanzaHandler = (simulation: Simulation, connection: Connection, stanza: BinaryNode) => void | Promise<void>;
 
-/** By tag. Presence, chat states and telemetry (`ib`) are heard and need no answer. */
+/** By tag. Telemetry (`ib`) is heard and needs no answer. */
 const handlers: Record<string, StanzaHandler> = {
   iq: onQuery,
   message: onMessage,
   receipt: onReceipt,
   ack: onAck,
+  presence: onPresence,
+  chatstate: onChatState,
 };
 
 export async function dispatch(simulation: Simulation, connection: Connection, stanza: BinaryNode): Promise<void> {

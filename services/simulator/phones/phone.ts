@@ -12,7 +12,17 @@ import { SignalSessions } from "./signal.ts";
 /** How far a phone goes by itself with what it receives. */
 export type Ticks = "none" | "delivered" | "read";
 
-export type PhoneState = { name: string; keys: PhoneKeys; nextDevice: number; ticks: Ticks };
+export type PhoneState = {
+  name: string;
+  keys: PhoneKeys;
+  nextDevice: number;
+  ticks: Ticks;
+  /** Where its picture lies. */
+  picture?: string | undefined;
+};
+
+/** What others see a phone do in their chat, as it was last told. */
+export type ChatState = "composing" | "recording" | "paused";
 
 /** A virtual phone: device 0 of a WhatsApp account, with the companions linked to it. */
 export class Phone {
@@ -22,6 +32,10 @@ export class Phone {
   readonly signal: SignalSessions;
   readonly senderKeys: SenderKeys;
   readonly screen: Screen;
+  /** What companions of others were last seen doing in the chat with this phone, by number. */
+  readonly seenIn = new Map<string, ChatState>();
+  /** Whether a companion shows the phone as available. */
+  available = false;
   readonly #store: Store;
   #state: PhoneState;
 
@@ -41,11 +55,14 @@ export class Phone {
   get identity(): KeyPair {
     return this.#state.keys.identity;
   }
+  get picture(): string | undefined {
+    return this.#state.picture;
+  }
   get ticks(): Ticks {
     return this.#state.ticks;
   }
 
-  change(change: Partial<Pick<PhoneState, "name" | "ticks">>): void {
+  change(change: Partial<Pick<PhoneState, "name" | "ticks" | "picture">>): void {
     this.#state = { ...this.#state, ...change };
     this.save();
   }

@@ -1,16 +1,13 @@
-import { StanzaError } from "../wire/stanza.ts";
 import { appState, blocklist, mediaConnection, privacy, props } from "./account.ts";
 import { encrypt } from "./encrypt.ts";
 import { groups } from "./groups.ts";
 import { linking } from "./linking.ts";
 import { passive } from "./passive.ts";
+import { picture } from "./picture.ts";
 import type { QueryHandler } from "./query.ts";
 import { usync } from "./usync.ts";
 
 const nothing: QueryHandler = () => undefined;
-const notFound: QueryHandler = () => {
-  throw new StanzaError("404", "item-not-found");
-};
 
 /** By namespace; anything else is answered "not implemented". */
 export const queries: Record<string, QueryHandler | undefined> = {
@@ -27,5 +24,5 @@ export const queries: Record<string, QueryHandler | undefined> = {
   "w:p": nothing,
   "w:stats": nothing,
   "urn:xmpp:whatsapp:dirty": nothing,
-  "w:profile:picture": notFound,
+  "w:profile:picture": picture,
 };

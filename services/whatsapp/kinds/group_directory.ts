@@ -1,5 +1,6 @@
 import type { GroupMetadata } from "@whiskeysockets/baileys";
 import { BoundedMap } from "../bounded_map.ts";
+import { refusalCode } from "../chats/line.ts";
 import { Undeliverable } from "../sending/lane.ts";
 
 /** Groups whose members are kept at hand for one session; a large one takes some 100 KB. */
@@ -36,10 +37,9 @@ export class GroupDirectory {
   }
 }
 
-/** Baileys gives the code of WhatsApp's refusal as the error's data. */
 function refusalOf(error: unknown): Undeliverable | undefined {
-  const { data } = (error ?? {}) as { data?: unknown };
-  return data === 401 || data === 403 || data === 404
-    ? new Undeliverable("not_in_group", `There is no such group, or the business is not in it (${data}).`)
+  const code = refusalCode(error);
+  return code === 401 || code === 403 || code === 404
+    ? new Undeliverable("not_in_group", `There is no such group, or the business is not in it (${code}).`)
     : undefined;
 }

@@ -1,28 +1,34 @@
 import { jidNormalizedUser } from "@whiskeysockets/baileys";
 import type { GroupMetadata, proto } from "@whiskeysockets/baileys";
 
+/** The name by which the members of the group know each one of them, by the other name: LIDs by number, or the reverse. */
+export function memberNames({ participants }: GroupMetadata): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const { id, lid, phoneNumber } of participants) {
+    for (const other of [lid, phoneNumber]) if (other) names.set(jidNormalizedUser(other), id);
+  }
+  return names;
+}
+
 /**
  * The same message, with people named as the members of the group know each other: by LID or by phone number. Under
  * the other name a phone does not find the message that is meant.
  */
 export function withMemberNames(message: proto.IMessage, group: GroupMetadata, own: string[]): proto.IMessage {
-  const names = new Map<string, string>();
-  for (const { id, lid, phoneNumber } of group.participants) {
-    for (const other of [lid, phoneNumber]) if (other) names.set(jidNormalizedUser(other), id);
-  }
+  const names = memberNames(group);
   // The business itself, whose two names WhatsApp need not list side by side.
   const self = group.participants.find(({ id }) => own.includes(jidNormalizedUser(id)))?.id;
   if (self !== undefined) for (const name of own) names.set(name, self);
 
-  const renamed = <T extends { participant?: string | null }>(named: T | null | undefined): T | null | undefined => {
-    const name = named?.participant ? names.get(jidNormalizedUser(named.participant)) : undefined;
-    return named && name !== undefined ? { ...named, participant: name } : named;
+  const renamed = <T extends { participant?: string | null }>(named: T): T => {
+    const name = named.participant ? names.get(jidNormalizedUser(named.participant)) : undefined;
+    return name === undefined ? named : { ...named, participant: name };
   };
   return Object.fromEntries(
     Object.entries(message as Record<string, unknown>).map(([kind, content]) => {
       if (typeof content !== "object" || content === null) return [kind, content];
       const { key, contextInfo } = content as { key?: proto.IMessageKey | null; contextInfo?: proto.IContextInfo | null };
-      return [kind, { ...content, ...(key ? { key: renamed(key) } : {}), ...(contextInfo ? { contextInfo: renamed(contextInfo) } : {}) }];
+      return [kind, Object.assign({}, content, key && { key: renamed(key) }, contextInfo && { contextInfo: renamed(contextInfo) })];
     }),
   );
 }

@@ -23,7 +23,7 @@ const ledgerRows = z.array(
     at: z.int(),
     chat: z.string().min(1),
     /** Base64 of the message as it was handed over. */
-    body: z.string(),
+    body: z.base64().transform((text) => Buffer.from(text, "base64")),
     result: z.enum(["sent", "failed"]).nullable(),
     result_at: z.int().nullable(),
     error_code: z.string().nullable(),
@@ -33,7 +33,8 @@ const ledgerRows = z.array(
 
 /** Seals a login for the way. It opens only for this business and this move, under a key of the ring. */
 export function packLogin(login: Login, businessId: string, order: MoveOrder, keys: KeyRing): Uint8Array<ArrayBuffer> {
-  const ledger = Buffer.from(JSON.stringify(login.ledger.map((row) => ({ ...row, body: Buffer.from(row.body).toString("base64") }))));
+  const rows = login.ledger.map(({ body, ...row }) => Object.assign(row, { body: Buffer.from(body).toString("base64") }));
+  const ledger = Buffer.from(JSON.stringify(rows));
   const length = Buffer.alloc(4);
   length.writeUInt32BE(ledger.length);
   const plain = Buffer.concat([length, ledger, login.auth ?? new Uint8Array()]);
@@ -55,10 +56,9 @@ export function unpackLogin(bytes: Uint8Array, businessId: string, order: MoveOr
   const sealed = { keyId: bundle.subarray(idAt, boxAt).toString("utf8"), box: bundle.subarray(boxAt) };
   const plain = opened(() => keys.sealer("bundle", salt).open(sealed, contextOf(businessId, order)));
   const authAt = 4 + plain.readUInt32BE(0);
-  const rows = ledgerRows.parse(JSON.parse(plain.subarray(4, authAt).toString("utf8")));
   return {
     auth: plain.length === authAt ? null : plain.subarray(authAt),
-    ledger: rows.map((row) => ({ ...row, body: Buffer.from(row.body, "base64") })),
+    ledger: ledgerRows.parse(JSON.parse(plain.subarray(4, authAt).toString("utf8"))),
   };
 }
 

@@ -95,11 +95,10 @@ export class Ledger {
 
   /** Everything that is noted of a business. */
   entriesOf(businessId: string): LedgerRow[] {
-    const rows = this.#entries.all(businessId);
-    return rows.map(({ key_id, ...row }) => ({
-      ...row,
-      body: this.#db.sealer.open({ keyId: key_id, box: row.body }, context(businessId, row.wa_message_id)),
-    }));
+    return this.#entries.all(businessId).map(({ key_id, ...row }) => {
+      row.body = this.#db.sealer.open({ keyId: key_id, box: row.body }, context(businessId, row.wa_message_id));
+      return row;
+    });
   }
 
   /** Takes over what another shard noted. A verdict that is known here stays. */

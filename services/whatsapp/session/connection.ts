@@ -14,6 +14,7 @@ import type { InboundData, ReceiptData } from "../../../lib/shard-client/schemas
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthState } from "../auth/auth_state.ts";
 import { inboundOf } from "../receiving/inbound.ts";
+import type { Line } from "../chats/line.ts";
 import { GroupDirectory } from "../kinds/group_directory.ts";
 import { withMemberNames } from "../kinds/member_names.ts";
 import { stanzaOptions } from "../kinds/outgoing.ts";
@@ -119,6 +120,11 @@ export class Connection {
     }
     if (isJidGroup(chat)) message = withMemberNames(message, await this.#groups.of(chat), this.#ownJids());
     await this.#socket.relayMessage(chat, message, { messageId: waMessageId, ...stanzaOptions(message) });
+  }
+
+  /** For what is asked of WhatsApp beside messages. */
+  get line(): Line {
+    return { socket: this.#socket, groupOf: (group) => this.#groups.of(group) };
   }
 
   /** Tells WhatsApp that this device is logged out. */

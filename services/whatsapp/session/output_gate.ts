@@ -8,8 +8,10 @@ type Send = (data: Uint8Array, callback?: (error?: Error) => void) => void;
 export class OutputGate {
   readonly #send: Send;
   readonly #onRefused: (error: unknown) => void;
-  #barrier: Promise<void> | undefined;
+  /** What is on its way to the disk. */
+  #undurable = 0;
   #held: Uint8Array[] = [];
+  #waiters: (() => void)[] = [];
   #broken = false;
 
   /** `onRefused` is called when something could not be made durable: the connection must be dropped. */
@@ -20,33 +22,34 @@ export class OutputGate {
 
   /** What is sent after this call leaves only when `durable` has resolved; when it rejects, never. */
   after(durable: Promise<void>): void {
-    const barrier = (this.#barrier === undefined ? durable : Promise.all([this.#barrier, durable]).then(() => {})).then(
+    this.#undurable += 1;
+    durable.then(
       () => {
-        if (this.#barrier === barrier) this.#open();
+        this.#undurable -= 1;
+        if (this.#undurable === 0) this.#open();
       },
       (error: unknown) => this.#refuse(error),
     );
-    this.#barrier = barrier;
   }
 
   /** Resolves when nothing is held back, or never will leave. */
   async opened(): Promise<void> {
-    while (this.#barrier !== undefined && !this.#broken) await this.#barrier;
+    if (this.#undurable > 0 && !this.#broken) await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }
 
   send(data: Uint8Array, callback?: (error?: Error) => void): void {
     if (this.#broken) return callback?.(new Error("the connection was dropped: what arrived could not be written down"));
-    if (this.#barrier === undefined) return this.#send(data, callback);
+    if (this.#undurable === 0) return this.#send(data, callback);
     this.#held.push(data);
     // To the sender a held frame is what a frame in the kernel's buffer is: sent, and lost if the connection dies.
     if (callback) queueMicrotask(callback);
   }
 
   #open(): void {
-    this.#barrier = undefined;
     const held = this.#held;
     this.#held = [];
-    for (const data of held) this.#send(data);
+    if (!this.#broken) for (const data of held) this.#send(data);
+    this.#release();
   }
 
   #refuse(error: unknown): void {
@@ -54,5 +57,10 @@ export class OutputGate {
     this.#broken = true;
     this.#held = [];
     this.#onRefused(error);
+    this.#release();
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve();
   }
 }

@@ -9,6 +9,7 @@ import type { Halt } from "../auth/halt.ts";
 import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import { chatOf } from "../jid.ts";
 import { isDrawnByLot, outgoingMessage } from "../kinds/outgoing.ts";
+import type { Line } from "../chats/line.ts";
 import type { Journal } from "../receiving/journal.ts";
 import { Lane } from "../sending/lane.ts";
 import type { Outcome, Outgoing } from "../sending/lane.ts";
@@ -109,9 +110,7 @@ export class Session {
    */
   async send(messages: readonly BatchMessage[]): Promise<Outcome[]> {
     if (this.#leaving) throw new AppError("unavailable", "The business moves to another shard.", { retryAfterS: 1 });
-    if (!this.#paired) {
-      throw new AppError("conflict", "No phone is linked to this business: connect it and scan the QR code first.");
-    }
+    this.#refuseUnpaired();
     await this.#openSoon();
     const outgoing = messages.map((message) => this.#outgoing(message));
     const undecided = Promise.withResolvers<Outcome>();
@@ -121,6 +120,22 @@ export class Session {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * Asks something of WhatsApp through the open connection.
+   * @throws AppError "conflict" where no phone is linked, "unavailable" where the session is not open.
+   */
+  async use<T>(work: (line: Line) => Promise<T>): Promise<T> {
+    this.#options.fence();
+    this.#refuseUnpaired();
+    await this.#openSoon();
+    return work(this.#connection!.line);
+  }
+
+  #refuseUnpaired(): void {
+    if (this.#paired) return;
+    throw new AppError("conflict", "No phone is linked to this business: connect it and scan the QR code first.");
   }
 
   #outgoing(content: BatchMessage): Outgoing {

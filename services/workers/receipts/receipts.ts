@@ -1,22 +1,20 @@
-import { announce, applyReceipts, atomically, forPlatform } from "../../../lib/db/index.ts";
+import { applyReceipts, forPlatform } from "../../../lib/db/index.ts";
 import type { Receipt } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/shard-client/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "../journal.ts";
-import { moved } from "../webhooks/announcements.ts";
-import { wakeWebhooks } from "../webhooks/wake.ts";
+import { recordMoves } from "../webhooks/record.ts";
 
 /** Brings a shard's ticks to Postgres. */
 export function receipts(deps: Deps): Handler<"receipts"> {
   const scope = forPlatform(deps.db);
   return (run) =>
     drainJournal(deps, run, "receipts", async (entries) => {
-      const webhooks = await atomically(scope, async (together) => {
-        const { changed } = await applyReceipts(together, entries.map(receipt));
-        return announce(together, changed.flatMap(moved));
+      await recordMoves(deps, scope, async (inside) => {
+        const { changed } = await applyReceipts(inside, entries.map(receipt));
+        return { result: undefined, changes: changed };
       });
-      await wakeWebhooks(deps, webhooks);
     });
 }
 

@@ -12,7 +12,7 @@ import { createRedis } from "../../../lib/redis/client.ts";
 import { createRouterOver } from "../../../lib/routing/index.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
-import { createShardClient } from "../../../lib/shard-client/index.ts";
+import { createShardClient, createShardMoves } from "../../../lib/shard-client/index.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";
 import { createTestQueues } from "../../../lib/testing/queues.ts";
 import { testRedisUrl } from "../../../lib/testing/servers.ts";
@@ -41,6 +41,7 @@ export async function createTestWorkers() {
     redis,
     router: createRouterOver({ addresses, ageMs: () => 0, ready: Promise.resolve() }, () => 1),
     shards: createShardClient({ token: shardToken, timeoutMs: 5_000 }),
+    moves: createShardMoves({ token: shardToken, timeoutMs: 5_000 }),
     producer: queues.producer,
     logger: createLogger("test", "info", { write: (line: string) => void log.push(JSON.parse(line)) }),
     metrics: createWorkMetrics(metrics),

@@ -1,0 +1,14 @@
+export { advanceMove, noteMoveError } from "./advance_move.ts";
+export type { Advance } from "./advance_move.ts";
+export { beginMoves } from "./begin_moves.ts";
+export type { NewMove } from "./begin_moves.ts";
+export { fenceMove } from "./fence_move.ts";
+export { finishMove } from "./finish_move.ts";
+export type { Finish } from "./finish_move.ts";
+export { getMove } from "./get_move.ts";
+export { listMoves } from "./list_moves.ts";
+export type { MoveFilter } from "./list_moves.ts";
+export { countAssignments, listResidents } from "./residents.ts";
+export type { Resident, ShardPopulation } from "./residents.ts";
+export { switchMove } from "./switch_move.ts";
+export { unfinishedMoves } from "./unfinished_moves.ts";

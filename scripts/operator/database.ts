@@ -1,0 +1,18 @@
+import { z } from "zod";
+import { readStack } from "./stack.ts";
+
+const variable = z.object({ Items: z.object({ postgres_owner_password: z.string() }) });
+const services = z.array(z.object({ ServiceAddress: z.string(), ServicePort: z.int() })).min(1);
+
+/** DATABASE_URL where it is set; else the running stack's primary, as the role that owns the tables. */
+export async function databaseUrl(env: Record<string, string | undefined> = process.env): Promise<string> {
+  if (env["DATABASE_URL"]) return env["DATABASE_URL"];
+  const stack = await readStack();
+  const [secrets, primary] = await Promise.all([
+    fetch(`${stack.nomad_addr}/v1/var/prosaas/secrets`, env["NOMAD_TOKEN"] ? { headers: { "x-nomad-token": env["NOMAD_TOKEN"] } } : {}),
+    fetch(`http://${stack.consul_http_addr}/v1/catalog/service/postgres`),
+  ]);
+  const { Items } = variable.parse(await secrets.json());
+  const [{ ServiceAddress, ServicePort }] = services.parse(await primary.json()) as [z.infer<typeof services>[number]];
+  return `postgres://prosaas:${encodeURIComponent(Items.postgres_owner_password)}@${ServiceAddress}:${ServicePort}/prosaas`;
+}

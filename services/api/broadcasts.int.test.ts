@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createHarness } from "./testing/harness.ts";
+import type { Harness } from "./testing/harness.ts";
+
+let api: Harness;
+beforeAll(async () => {
+  api = await createHarness();
+});
+afterAll(() => api.close());
+
+const sale = { name: "Sale", text: "Hello {{name}}" };
+const person = (n: number) => ({ to: `+5511${String(n).padStart(9, "0")}`, fields: { name: `N${n}` } });
+
+async function newBroadcast(body: Record<string, unknown> = sale) {
+  const { id: business, key } = await api.business();
+  const path = `/v1/businesses/${business}/broadcasts`;
+  const created = await api.request("POST", path, { key, body });
+  return { business, key, path, created, one: `${path}/${created.body.id}` };
+}
+const upload = (one: string, key: string, csv: string, type = "text/csv; charset=utf-8") =>
+  api.request("POST", `${one}/recipients/upload`, { key, body: csv, headers: { "content-type": type } });
+
+test("a broadcast with recipients is started; one without is a draft", async () => {
+  const { created, one, key } = await newBroadcast({ ...sale, recipients: [person(1), person(2), person(1), { to: "5511999999999" }] });
+  expect(created.status).toBe(201);
+  expect(created.body).toMatchObject({ name: "Sale", status: "scheduled", per_minute: 300, time_zone: "UTC", quiet_hours: null });
+  expect(created.body.recipients).toEqual({
+    added: 2,
+    duplicates: 1,
+    refused: 1,
+    faults: [{ line: 4, message: "has no name" }],
+  });
+  expect(api.woken).toContain(created.body.id);
+  expect((await api.request("GET", one, { key })).body.progress).toMatchObject({ recipients: 2, pending: 2, sent: 0 });
+  expect((await newBroadcast()).created.body.status).toBe("draft");
+});
+
+test("the same request with a key makes one broadcast", async () => {
+  const { path, key } = await newBroadcast();
+  const headers = { "idempotency-key": "sale-1" };
+  const body = { ...sale, recipients: [person(1)] };
+  const [first, second] = [
+    await api.request("POST", path, { key, body, headers }),
+    await api.request("POST", path, { key, body, headers }),
+  ];
+  expect(second.body).toEqual(first.body);
+  expect((await api.request("GET", path, { key })).body.data).toHaveLength(2);
+});
+
+test("what cannot be a broadcast is said, field by field", async () => {
+  const { path, key } = await newBroadcast();
+  const wrong: [Record<string, unknown>, string][] = [
+    [{ ...sale, text: "Hello {{name}" }, "text"],
+    [{ ...sale, quiet_hours: { from: "21:00", to: "24:00" } }, "quiet_hours.to"],
+    [{ ...sale, time_zone: "Mars/Olympus" }, "time_zone"],
+    [{ ...sale, per_minute: 0 }, "per_minute"],
+    [{ ...sale, scheduled_local: "2036-03-01T09:00", scheduled_at: "2036-03-01T09:00:00Z" }, "scheduled_local"],
+    [{ ...sale, scheduled_local: "tomorrow" }, "scheduled_local"],
+    [{ ...sale, recipients: [{ to: "nobody" }] }, "recipients.0.to"],
+  ];
+  for (const [body, field] of wrong) {
+    const answer = await api.request("POST", path, { key, body });
+    expect(answer.status, field).toBe(400);
+    expect(answer.body.errors[0].field).toBe(field);
+  }
+});
+
+test("a time on the wall is the business's, or that of the zone given", async () => {
+  const at = async (more: Record<string, unknown>) =>
+    (await newBroadcast({ ...sale, scheduled_local: "2036-03-01T09:00", ...more })).created.body.scheduled_at;
+  expect(await at({})).toBe("2036-03-01T09:00:00.000Z");
+  expect(await at({ time_zone: "America/Sao_Paulo" })).toBe("2036-03-01T12:00:00.000Z");
+});
+
+test("recipients are added to a draft as JSON or CSV, and adding them again adds nobody", async () => {
+  const { one, key } = await newBroadcast();
+  const listed = await api.request("POST", `${one}/recipients`, { key, body: { recipients: [person(1), person(2)] } });
+  expect(listed.body).toEqual({ added: 2, duplicates: 0, refused: 0, faults: [] });
+  const csv = '\uFEFFto;Name;name\r\n5511000000002;x;N2\r\n+5511000000003;y;"N;3"\r\nnobody;z;N4\r\n5511000000005;z;\r\n';
+  const uploaded = await upload(one, key, csv);
+  expect(uploaded.body).toMatchObject({ added: 1, duplicates: 1, refused: 2 });
+  expect(uploaded.body.faults.map(({ line }: { line: number }) => line)).toEqual([4, 5]);
+  expect((await upload(one, key, csv)).body).toMatchObject({ added: 0, duplicates: 2, refused: 2 });
+  const { data } = (await api.request("GET", `${one}/recipients`, { key })).body;
+  expect(data.map(({ chat }: { chat: string }) => chat)).toEqual([1, 2, 3].map((n) => `551100000000${n}@s.whatsapp.net`));
+  expect(data[0]).toEqual({
+    chat: "5511000000001@s.whatsapp.net",
+    status: "pending",
+    message_id: null,
+    error: null,
+    sent_at: null,
+    delivered_at: null,
+    read_at: null,
+  });
+});
+
+test("a table that cannot be read is refused as a whole, and nobody is added", async () => {
+  const { one, key } = await newBroadcast();
+  for (const csv of ["", "phone,name\n551,Ada\n", "to\n5511000000001\n", "to,name,name\n1,2,3\n"]) {
+    expect((await upload(one, key, csv)).status, csv).toBe(400);
+  }
+  expect((await upload(one, key, 'to,name\n5511000000001,Ada\n5511000000002,"')).body.errors[0].message).toContain("line 3");
+  expect((await upload(one, key, "to,name\n", "application/pdf")).status).toBe(415);
+});
+
+test("a hundred thousand recipients are one upload", async () => {
+  const { one, key } = await newBroadcast();
+  const rows = Array.from({ length: 100_000 }, (_, n) => `5511${String(n).padStart(9, "0")},Name ${n}`);
+  const uploaded = await upload(one, key, `to,name\n${rows.join("\n")}\n`);
+  expect(uploaded.body).toMatchObject({ added: 100_000, duplicates: 0, refused: 0 });
+  expect((await api.request("GET", one, { key })).body.progress).toMatchObject({ recipients: 100_000, pending: 100_000 });
+}, 60_000);
+
+test("recipients are listed page by page, in their order", async () => {
+  const { one, key } = await newBroadcast({ ...sale, recipients: Array.from({ length: 5 }, (_, n) => person(n)) });
+  const chats: string[] = [];
+  let cursor: string | null = "";
+  while (cursor !== null) {
+    const { body } = await api.request("GET", `${one}/recipients?limit=2${cursor === "" ? "" : `&cursor=${cursor}`}`, { key });
+    chats.push(...body.data.map(({ chat }: { chat: string }) => chat));
+    cursor = body.next_cursor;
+  }
+  expect(chats).toEqual(Array.from({ length: 5 }, (_, n) => `551100000000${n}@s.whatsapp.net`));
+});
+
+test("a broadcast is paused, resumed and cancelled; each twice is once, and what cannot be is 409", async () => {
+  const { one, key, created } = await newBroadcast({ ...sale, recipients: [person(1)] });
+  const post = async (verb: string) => {
+    const { status, body } = await api.request("POST", `${one}/${verb}`, { key });
+    return [status, body.status];
+  };
+  expect(await post("pause")).toEqual([200, "paused"]);
+  expect(await post("pause")).toEqual([200, "paused"]);
+  expect((await api.request("POST", `${one}/recipients`, { key, body: { recipients: [person(2)] } })).status).toBe(409);
+  expect(await post("resume")).toEqual([200, "scheduled"]);
+  expect(await post("start")).toEqual([200, "scheduled"]);
+  expect(await post("cancel")).toEqual([200, "cancelled"]);
+  expect((await post("resume"))[0]).toBe(409);
+  expect(api.woken.filter((id) => id === created.body.id).length).toBeGreaterThan(1);
+  const draft = await newBroadcast();
+  expect((await api.request("POST", `${draft.one}/start`, { key: draft.key })).status).toBe(409);
+});
+
+test("a change of a broadcast is told to the endpoints that asked", async () => {
+  const { business, key, one } = await newBroadcast({ ...sale, recipients: [person(1)] });
+  const hooks = `/v1/businesses/${business}/webhooks`;
+  const hook = await api.request("POST", hooks, { key, body: { url: "https://example.com/hook", events: ["broadcast.status"] } });
+  for (const verb of ["pause", "pause", "cancel"]) await api.request("POST", `${one}/${verb}`, { key });
+  const { data } = (await api.request("GET", `${hooks}/${hook.body.id}/deliveries`, { key })).body;
+  expect(data.map(({ event }: { event: string }) => event)).toEqual(["broadcast.status", "broadcast.status"]);
+  expect(api.woken).toContain(hook.body.id);
+});
+
+test("who opts out is listed, once, and can be taken off the list", async () => {
+  const { id, key } = await api.business();
+  const path = `/v1/businesses/${id}/opt_outs`;
+  const first = await api.request("POST", path, { key, body: { chat: "+5511999999999" } });
+  expect((await api.request("POST", path, { key, body: { chat: "5511999999999" } })).body).toEqual(first.body);
+  await api.request("POST", path, { key, body: { chat: "5511888888888" } });
+  const page = (await api.request("GET", `${path}?limit=1`, { key })).body;
+  expect(page.data).toMatchObject([{ chat: "5511888888888@s.whatsapp.net" }]);
+  const rest = (await api.request("GET", `${path}?cursor=${page.next_cursor}`, { key })).body;
+  expect(rest.data).toEqual([first.body]);
+  expect((await api.request("DELETE", `${path}/5511999999999`, { key })).status).toBe(204);
+  expect((await api.request("DELETE", `${path}/5511999999999`, { key })).status).toBe(404);
+  expect((await api.request("DELETE", `${path}/nobody`, { key })).status).toBe(404);
+});

@@ -1,0 +1,221 @@
+import { html } from "hono/html";
+import type { HtmlEscapedString } from "hono/utils/html";
+
+/** What of an OpenAPI document the page shows. */
+type Schema = {
+  $ref?: string;
+  type?: string | string[];
+  format?: string;
+  description?: string;
+  enum?: unknown[];
+  const?: unknown;
+  default?: unknown;
+  example?: unknown;
+  minimum?: number;
+  maximum?: number;
+  minLength?: number;
+  maxLength?: number;
+  items?: Schema;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+  allOf?: Schema[];
+};
+type Content = Record<string, { schema?: Schema }>;
+type Parameter = { name: string; in: string; required?: boolean; description?: string; schema?: Schema };
+type Operation = {
+  summary?: string;
+  description?: string;
+  tags?: string[];
+  parameters?: Parameter[];
+  requestBody?: { content: Content };
+  responses: Record<string, { description?: string; content?: Content }>;
+};
+export type ApiDocument = {
+  info: { title: string; description?: string };
+  servers?: { url: string }[];
+  paths: Record<string, Record<string, Operation>>;
+  components?: { schemas?: Record<string, Schema> };
+};
+
+type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
+type Entry = { id: string; method: string; path: string; operation: Operation };
+
+/** The reference as one page without scripts: every operation, what it takes and what it answers, with an example. */
+export function renderReference(document: ApiDocument): Html {
+  const entries = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ id: idOf(method, path), method: method.toUpperCase(), path, operation })),
+  );
+  const groups = Map.groupBy(entries, ({ operation }) => operation.tags?.[0] ?? "Other");
+  const base = document.servers?.[0]?.url ?? "";
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${document.info.title} API reference</title>
+        <link rel="stylesheet" href="/docs/docs.css" />
+      </head>
+      <body>
+        <nav>
+          <h1><a href="#top">${document.info.title} API</a></h1>
+          ${[...groups].map(
+            ([group, members]) =>
+              html`<h2>${group}</h2>
+                <ul>
+                  ${members.map(({ id, method, operation }) => html`<li><a href="#${id}">${verb(method)} ${operation.summary}</a></li>`)}
+                </ul>`,
+          )}
+          <h2>Schemas</h2>
+          <ul>
+            ${Object.keys(document.components?.schemas ?? {}).map((name) => html`<li><a href="#schema-${name}">${name}</a></li>`)}
+          </ul>
+        </nav>
+        <main id="top">
+          <p>${document.info.description}</p>
+          <p>The same as a document for programs: <a href="/v1/openapi.json">/v1/openapi.json</a> (OpenAPI 3.1).</p>
+          ${[...groups].map(
+            ([group, members]) =>
+              html`<h2>${group}</h2>
+                ${members.map((entry) => renderOperation(entry, document, base))}`,
+          )}
+          <h2>Schemas</h2>
+          ${Object.entries(document.components?.schemas ?? {}).map(
+            ([name, schema]) =>
+              html`<section id="schema-${name}">
+                <h3>${name}</h3>
+                ${renderSchema(schema)}
+              </section>`,
+          )}
+        </main>
+      </body>
+    </html>`;
+}
+
+const idOf = (method: string, path: string) => `${method}${path.replaceAll(/[^A-Za-z0-9]+/g, "-")}`;
+const verb = (method: string) => html`<span class="verb ${method.toLowerCase()}">${method}</span>`;
+
+function renderOperation({ id, method, path, operation }: Entry, document: ApiDocument, base: string): Html {
+  const body = operation.requestBody?.content["application/json"]?.schema;
+  return html`<section id="${id}">
+    <h3>${verb(method)} <code>${path}</code></h3>
+    <p><strong>${operation.summary}.</strong> ${operation.description}</p>
+    ${renderParameters(operation.parameters ?? [])}
+    ${
+      body
+        ? html`<h4>Body</h4>
+            ${renderSchema(body)}`
+        : ""
+    }
+    <h4>Example</h4>
+    <pre>${curl(method, `${base}${path}`, body && exampleOf(body, document))}</pre>
+    <h4>Answers</h4>
+    <table>
+      ${Object.entries(operation.responses).map(([status, { description, content }]) => {
+        const schema = Object.values(content ?? {})[0]?.schema;
+        return html`<tr>
+          <td><code>${status}</code></td>
+          <td>${description}</td>
+          <td>${schema ? typeOf(schema) : ""}</td>
+        </tr>`;
+      })}
+    </table>
+    ${renderAnswer(operation, document)}
+  </section>`;
+}
+
+function renderAnswer({ responses }: Operation, document: ApiDocument): Html | "" {
+  const schema = Object.entries(responses).find(([status]) => status.startsWith("2"))?.[1].content?.["application/json"]?.schema;
+  return schema ? html`<pre>${JSON.stringify(exampleOf(schema, document), null, 2)}</pre>` : "";
+}
+
+function renderParameters(parameters: Parameter[]): Html | "" {
+  if (parameters.length === 0) return "";
+  return html`<h4>Parameters</h4>
+    <table>
+      ${parameters.map(
+        ({ name, in: place, required, description, schema = {} }) =>
+          html`<tr>
+            <td><code>${name}</code></td>
+            <td>${place}${required ? ", required" : ""}</td>
+            <td>${typeOf(schema)}</td>
+            <td>${description ?? schema.description}</td>
+          </tr>`,
+      )}
+    </table>`;
+}
+
+function renderSchema(schema: Schema): Html {
+  const variants = schema.anyOf ?? schema.oneOf ?? schema.allOf;
+  if (!schema.properties) {
+    return variants ? html`${variants.map((variant) => renderSchema(variant))}` : html`<p>${typeOf(schema)} ${schema.description}</p>`;
+  }
+  const required = new Set(schema.required);
+  return html`<table>
+    ${Object.entries(schema.properties).map(
+      ([name, member]) =>
+        html`<tr>
+          <td><code>${name}</code></td>
+          <td>${required.has(name) ? "required" : ""}</td>
+          <td>${typeOf(member)}</td>
+          <td>${member.description}</td>
+        </tr>`,
+    )}
+  </table>`;
+}
+
+function typeOf(schema: Schema): Html {
+  const name = schema.$ref?.split("/").at(-1);
+  if (name !== undefined) return html`<a href="#schema-${name}">${name}</a>`;
+  const variants = schema.anyOf ?? schema.oneOf;
+  if (variants) return html`${variants.map((variant, n) => html`${n > 0 ? " or " : ""}${typeOf(variant)}`)}`;
+  if (schema.items) return html`list of ${typeOf(schema.items)}`;
+  const values = schema.enum ?? (schema.const === undefined ? undefined : [schema.const]);
+  if (values) return html`${values.map((value, n) => html`${n > 0 ? " | " : ""}<code>${JSON.stringify(value)}</code>`)}`;
+  const kind = [schema.type ?? "any"].flat().join(" or ");
+  const bounds = [
+    schema.format,
+    schema.minimum === undefined || Math.abs(schema.minimum) >= Number.MAX_SAFE_INTEGER ? undefined : `from ${schema.minimum}`,
+    schema.maximum === undefined || Math.abs(schema.maximum) >= Number.MAX_SAFE_INTEGER ? undefined : `to ${schema.maximum}`,
+    schema.maxLength === undefined ? undefined : `at most ${schema.maxLength} characters`,
+    schema.default === undefined ? undefined : `default ${JSON.stringify(schema.default)}`,
+  ].filter((bound) => bound !== undefined);
+  return html`${kind}${bounds.length > 0 ? ` (${bounds.join(", ")})` : ""}`;
+}
+
+/** A value as the schema describes it, of its own examples where there are any. */
+export function exampleOf(schema: Schema, document: ApiDocument, depth = 0): unknown {
+  const name = schema.$ref?.split("/").at(-1);
+  if (name !== undefined) return depth > 6 ? {} : exampleOf(document.components?.schemas?.[name] ?? {}, document, depth + 1);
+  if (schema.example !== undefined) return schema.example;
+  if (schema.const !== undefined) return schema.const;
+  if (schema.enum) return schema.enum[0];
+  if (schema.default !== undefined) return schema.default;
+  const variants = schema.anyOf ?? schema.oneOf;
+  if (variants?.[0]) return exampleOf(variants[0], document, depth + 1);
+  if (schema.allOf) return Object.assign({}, ...schema.allOf.map((part) => exampleOf(part, document, depth + 1)));
+  if (schema.properties) {
+    return Object.fromEntries(Object.entries(schema.properties).map(([key, member]) => [key, exampleOf(member, document, depth + 1)]));
+  }
+  if (schema.items) return depth > 6 ? [] : [exampleOf(schema.items, document, depth + 1)];
+  switch ([schema.type].flat()[0]) {
+    case "integer":
+    case "number":
+      return Math.max(1, schema.minimum ?? 1);
+    case "boolean":
+      return true;
+    case "null":
+      return null;
+    case "object":
+      return {};
+    default:
+      return schema.format === "date-time" ? "2026-03-01T12:00:00.000Z" : "…";
+  }
+}
+
+function curl(method: string, url: string, body: unknown): string {
+  const lines = [`curl -X ${method} '${url}'`, `-H 'Authorization: Bearer psk_…'`];
+  if (body !== undefined) lines.push("-H 'Content-Type: application/json'", `-d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`);
+  return lines.join(" \\\n  ");
+}

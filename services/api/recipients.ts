@@ -1,0 +1,94 @@
+import type { z } from "@hono/zod-openapi";
+import { AppError } from "../../lib/core/errors.ts";
+import { fieldsOf } from "../../lib/broadcasts/template.ts";
+import { addRecipients } from "../../lib/db/index.ts";
+import type { Broadcast, BusinessScope, NewRecipient } from "../../lib/db/index.ts";
+import { fieldFaults } from "../../lib/runtime/problem.ts";
+import { CsvFault, readCsv } from "./csv.ts";
+import { recipient } from "./schemas/broadcast.ts";
+import type { addedSchema } from "./schemas/broadcast.ts";
+
+export type Added = z.infer<typeof addedSchema>;
+
+/** A recipient, or why a line is none. */
+type Read = { line: number; recipient: NewRecipient } | { line: number; message: string };
+
+/** Recipients written in one statement. */
+const pageSize = 2_000;
+const mostFaults = 100;
+
+/** What is read out of JSON; the lines are places in the list, from 1. */
+export function* listed(list: z.output<typeof recipient>[], template: string): Generator<Read> {
+  const needed = fieldsOf(template);
+  for (const [n, { to: chat, fields }] of list.entries()) {
+    const message = missing(needed, fields);
+    yield message === undefined ? { line: n + 1, recipient: { chat, fields } } : { line: n + 1, message };
+  }
+}
+
+/** What is read out of CSV: a column `to`, and one for each field of the text. Throws invalid_request where there is no such column. */
+export function* uploaded(text: string, template: string): Generator<Read> {
+  const needed = fieldsOf(template);
+  const rows = readCsv(text);
+  const head = rows.next().value?.cells ?? [];
+  const absent = ["to", ...needed].filter((name) => !head.includes(name));
+  if (absent.length > 0) throw refusal(`the first line names no column ${absent.join(", ")}`);
+  if (new Set(head).size < head.length) throw refusal("the first line names a column twice");
+  for (const { line, cells } of rows) {
+    const named = Object.fromEntries(head.map((name, n) => [name, cells[n] ?? ""]));
+    const parsed = recipient.safeParse({ to: named["to"], fields: pick(named, needed) });
+    if (!parsed.success) {
+      yield {
+        line,
+        message: fieldFaults(parsed.error)
+          .map(({ field, message }) => `${field}: ${message}`)
+          .join("; "),
+      };
+      continue;
+    }
+    const { to: chat, fields } = parsed.data;
+    const message = missing(needed, fields);
+    yield message === undefined ? { line, recipient: { chat, fields } } : { line, message };
+  }
+}
+
+/** Adds what can be added and says of the rest why not. Throws "conflict" where the broadcast is no draft any more. */
+export async function addAll(scope: BusinessScope, broadcast: Broadcast, reads: Iterable<Read>): Promise<Added> {
+  const answer: Added = { added: 0, duplicates: 0, refused: 0, faults: [] };
+  let page: NewRecipient[] = [];
+  const write = async () => {
+    const added = await addRecipients(scope, broadcast.id, page);
+    if (added === undefined) throw new AppError("conflict", `This broadcast is ${broadcast.status}; only a draft takes recipients.`);
+    answer.added += added;
+    answer.duplicates += page.length - added;
+    page = [];
+  };
+  try {
+    for (const read of reads) {
+      if ("recipient" in read) page.push(read.recipient);
+      else {
+        answer.refused += 1;
+        if (answer.faults.length < mostFaults) answer.faults.push(read);
+      }
+      if (page.length === pageSize) await write();
+    }
+  } catch (error) {
+    if (error instanceof CsvFault) throw refusal(`line ${error.line}: ${error.message}`);
+    throw error;
+  }
+  await write();
+  return answer;
+}
+
+function missing(needed: string[], fields: Record<string, string>): string | undefined {
+  const absent = needed.filter((name) => (fields[name] ?? "") === "");
+  return absent.length === 0 ? undefined : `has no ${absent.join(", ")}`;
+}
+
+function pick(named: Record<string, string>, names: string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, named[name] ?? ""]));
+}
+
+function refusal(message: string): AppError {
+  return new AppError("invalid_request", "The table cannot be read.", { faults: [{ field: "body", message }] });
+}

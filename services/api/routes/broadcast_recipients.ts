@@ -1,0 +1,86 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { AppError } from "../../../lib/core/errors.ts";
+import { listRecipients } from "../../../lib/db/index.ts";
+import { businessAccess } from "../auth/guards.ts";
+import type { Authenticated } from "../auth/guards.ts";
+import type { ApiDependencies } from "../dependencies.ts";
+import { addAll, listed, uploaded } from "../recipients.ts";
+import { addedSchema, moreRecipients, recipientQuery, recipientSchema, recipientView } from "../schemas/broadcast.ts";
+import { numberCursorOf } from "../schemas/number_cursor.ts";
+import { pageOf } from "../schemas/page.ts";
+import { bodyProblems, problemResponses } from "../schemas/problem.ts";
+import { existingBroadcast } from "./broadcasts.ts";
+import { broadcastParams } from "./params.ts";
+
+const tags = ["Broadcasts"];
+const json = { "application/json": { schema: addedSchema } };
+
+export function broadcastRecipientRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated> {
+  const app = new OpenAPIHono<Authenticated>();
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/businesses/{business_id}/broadcasts/{broadcast_id}/recipients",
+      tags,
+      summary: "Add recipients to a draft",
+      description: "Who is a recipient already stays one: the same request again adds nobody.",
+      middleware: [businessAccess(db, "broadcasts:write")] as const,
+      request: { params: broadcastParams, body: { required: true, content: { "application/json": { schema: moreRecipients } } } },
+      responses: { 200: { description: "Who was added", content: json }, ...problemResponses(...bodyProblems, "forbidden", "conflict") },
+    }),
+    async (c) => {
+      const broadcast = await existingBroadcast(c.var.business, c.req.valid("param").broadcast_id);
+      const { recipients } = c.req.valid("json");
+      return c.json(await addAll(c.var.business, broadcast, listed(recipients, broadcast.text)), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/businesses/{business_id}/broadcasts/{broadcast_id}/recipients/upload",
+      tags,
+      summary: "Add recipients to a draft from CSV",
+      description:
+        "The first line names the columns: `to`, and one for each field of the text; others are ignored. Lines that cannot be used are refused and named, the others added. The same upload again adds nobody.",
+      middleware: [businessAccess(db, "broadcasts:write")] as const,
+      request: {
+        params: broadcastParams,
+        body: { required: true, content: { "text/csv": { schema: z.string().openapi({ example: "to,name\n5511987654321,Ada\n" }) } } },
+      },
+      responses: { 200: { description: "Who was added", content: json }, ...problemResponses(...bodyProblems, "forbidden", "conflict") },
+    }),
+    async (c) => {
+      const broadcast = await existingBroadcast(c.var.business, c.req.valid("param").broadcast_id);
+      if (!/^text\/csv\s*(;|$)/i.test(c.req.header("content-type") ?? "")) {
+        throw new AppError("unsupported_media_type", "Send the table as `Content-Type: text/csv`.");
+      }
+      return c.json(await addAll(c.var.business, broadcast, uploaded(await c.req.text(), broadcast.text)), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/businesses/{business_id}/broadcasts/{broadcast_id}/recipients",
+      tags,
+      summary: "List recipients in their order, with what became of each",
+      middleware: [businessAccess(db, "broadcasts:read")] as const,
+      request: { params: broadcastParams, query: recipientQuery },
+      responses: {
+        200: { description: "A page", content: { "application/json": { schema: pageOf(recipientSchema) } } },
+        ...problemResponses("invalid_request", "forbidden"),
+      },
+    }),
+    async (c) => {
+      const broadcast = await existingBroadcast(c.var.business, c.req.valid("param").broadcast_id);
+      const { cursor: after = 0, limit } = c.req.valid("query");
+      const rows = await listRecipients(c.var.business, broadcast.id, { after, limit: limit + 1 });
+      const last = rows.length > limit ? rows[limit - 1] : undefined;
+      return c.json({ data: rows.slice(0, limit).map(recipientView), next_cursor: last ? numberCursorOf(last.place) : null }, 200);
+    },
+  );
+
+  return app;
+}

@@ -1,0 +1,47 @@
+import { Hono } from "hono";
+import { z } from "zod";
+import { AppError } from "../../../lib/core/errors.ts";
+import { numbersRequest, pictureQuery, presenceRequest, readRequest } from "../../../lib/shard-client/chats.ts";
+import type { Shard } from "../shard.ts";
+import { checkNumbers } from "./numbers.ts";
+import { pictureOf } from "./picture.ts";
+import { showPresence } from "./presence.ts";
+import { markRead } from "./read.ts";
+
+const businessId = z.object({ business_id: z.uuid() });
+
+/** What is asked of an open session beside messages. */
+export function chatRoutes(shard: Shard): Hono {
+  const app = new Hono();
+  const sessionOf = (param: unknown) => shard.get(businessId.parse(param).business_id);
+
+  app.post("/:business_id/presence", async (c) => {
+    const request = presenceRequest.parse(await jsonOf(c.req.raw));
+    await sessionOf(c.req.param()).use((line) => showPresence(line, request));
+    return c.body(null, 204);
+  });
+
+  app.post("/:business_id/read", async (c) => {
+    const request = readRequest.parse(await jsonOf(c.req.raw));
+    await sessionOf(c.req.param()).use((line) => markRead(line, request));
+    return c.body(null, 204);
+  });
+
+  app.post("/:business_id/numbers", async (c) => {
+    const { numbers } = numbersRequest.parse(await jsonOf(c.req.raw));
+    return c.json({ data: await sessionOf(c.req.param()).use((line) => checkNumbers(line, numbers)) });
+  });
+
+  app.get("/:business_id/picture", async (c) => {
+    const { of, size } = pictureQuery.parse(c.req.query());
+    return c.json({ url: await sessionOf(c.req.param()).use((line) => pictureOf(line, of, size)) });
+  });
+
+  return app;
+}
+
+async function jsonOf(request: Request): Promise<unknown> {
+  return request.json().catch(() => {
+    throw new AppError("invalid_request", "The body is not JSON.");
+  });
+}

@@ -1,0 +1,274 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { uuidv7 } from "../../../lib/core/ids.ts";
+import {
+  addOptOut,
+  addRecipients,
+  broadcastProgress,
+  forBusiness,
+  getBroadcast,
+  insertBroadcast,
+  listRecipients,
+  moveBroadcast,
+} from "../../../lib/db/index.ts";
+import type { NewBroadcast } from "../../../lib/db/index.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { createTestWorkers } from "../testing/workers.ts";
+import type { TestWorkers } from "../testing/workers.ts";
+
+let workers: TestWorkers;
+let business: string;
+beforeEach(async () => {
+  workers = await createTestWorkers();
+  business = await workers.business();
+});
+afterEach(() => workers.close());
+
+const chat = (n: number) => `1555${String(n).padStart(7, "0")}@s.whatsapp.net`;
+const scope = () => forBusiness(workers.database.db, business);
+const status = async (id: string) => (await getBroadcast(scope(), id))!.status;
+const reached = (id: string, wanted: string, deadlineMs = 10_000) =>
+  until(async () => (await status(id)) === wanted, { what: `the broadcast to be ${wanted}`, deadlineMs });
+const wake = (id: string) => workers.producer.wake("broadcast", { broadcast_id: id }, { expedite: true });
+
+async function draft(count: number, changes: Partial<NewBroadcast> = {}): Promise<string> {
+  const id = uuidv7();
+  const broadcast: NewBroadcast = {
+    id,
+    name: "Sale",
+    text: "Hello {{name}}",
+    time_zone: null,
+    scheduled_at: null,
+    quiet_from: null,
+    quiet_to: null,
+    per_minute: 60_000,
+    ...changes,
+  };
+  await insertBroadcast(scope(), broadcast);
+  await addRecipients(
+    scope(),
+    id,
+    Array.from({ length: count }, (_, n) => ({ chat: chat(n), fields: { name: `N${n}` } })),
+  );
+  return id;
+}
+
+async function start(count: number, changes: Partial<NewBroadcast> = {}): Promise<string> {
+  const id = await draft(count, changes);
+  await moveBroadcast(scope(), id, "start");
+  await wake(id);
+  return id;
+}
+
+async function serve(): Promise<void> {
+  await workers.serve("high");
+  await workers.serve("broadcasts");
+}
+
+const texts = () => workers.shard.deliveries.map(({ text }) => text);
+const expectEachOnce = (count: number) =>
+  expect(texts().toSorted((a, b) => (a < b ? -1 : 1))).toEqual(
+    Array.from({ length: count }, (_, n) => `Hello N${n}`).toSorted((a, b) => (a < b ? -1 : 1)),
+  );
+
+test("each recipient is sent the text with their own fields, in the order given, and the broadcast is completed", async () => {
+  const endpoint = await workers.endpoint(business, { events: ["broadcast.status"] });
+  await serve();
+  const id = await start(120);
+  await reached(id, "completed");
+  expect(texts()).toEqual(Array.from({ length: 120 }, (_, n) => `Hello N${n}`));
+  expect(await broadcastProgress(scope(), id)).toEqual({ recipients: 120, pending: 0, opted_out: 0, messages: { sent: 120 } });
+  const [first] = await listRecipients(scope(), id, { after: 0, limit: 1 });
+  expect(first).toMatchObject({ chat: chat(0), status: "released", message_status: "sent" });
+  await until(() => endpoint.told.length === 2, { what: "the events" });
+  expect(endpoint.told.map(({ data }) => data["status"]).toSorted()).toEqual(["completed", "running"]);
+});
+
+test("who has opted out is passed over, also after the start", async () => {
+  await addOptOut(scope(), chat(1));
+  const id = await draft(4);
+  await moveBroadcast(scope(), id, "start");
+  await addOptOut(scope(), chat(2));
+  await serve();
+  await wake(id);
+  await reached(id, "completed");
+  expect(texts()).toEqual(["Hello N0", "Hello N3"]);
+  expect(await broadcastProgress(scope(), id)).toMatchObject({ recipients: 4, opted_out: 2, messages: { sent: 2 } });
+});
+
+test("a recipient given twice is sent one message", async () => {
+  const id = await draft(3);
+  expect(
+    await addRecipients(scope(), id, [
+      { chat: chat(0), fields: { name: "again" } },
+      { chat: chat(3), fields: { name: "N3" } },
+    ]),
+  ).toBe(1);
+  await moveBroadcast(scope(), id, "start");
+  expect(await addRecipients(scope(), id, [{ chat: chat(4), fields: {} }])).toBeUndefined();
+  await serve();
+  await wake(id);
+  await reached(id, "completed");
+  expectEachOnce(4);
+});
+
+test("a paused broadcast sends nothing more, a resumed one the rest, each once", async () => {
+  const gate = Promise.withResolvers<void>();
+  workers.shard.beforeAnswer = async () => {
+    await gate.promise;
+    return undefined;
+  };
+  await serve();
+  const id = await start(300);
+  await until(() => workers.shard.batches.length === 1, { what: "the first batch" });
+  await moveBroadcast(scope(), id, "pause");
+  gate.resolve();
+  const handedOver = workers.shard.batches[0]!.messages.length;
+  await until(async () => (await broadcastProgress(scope(), id)).messages.sent === handedOver, { what: "the batch that was under way" });
+  await wake(id);
+  await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
+  await until(() => workers.lines.filter((line) => line["job"] === "broadcast" && line["outcome"] === "done").length > 0, {
+    what: "a run",
+  });
+  expect(workers.shard.deliveries.length).toBe(handedOver);
+  expect((await broadcastProgress(scope(), id)).messages.queued).toBeGreaterThan(0);
+  expect((await moveBroadcast(scope(), id, "resume"))?.outcome).toBe("moved");
+  await wake(id);
+  await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
+  await reached(id, "completed");
+  expectEachOnce(300);
+});
+
+test("of a cancelled broadcast what was not handed over fails, and nobody else is written to", async () => {
+  const gate = Promise.withResolvers<void>();
+  workers.shard.beforeAnswer = async () => {
+    await gate.promise;
+    return undefined;
+  };
+  const endpoint = await workers.endpoint(business, { events: ["message.failed"] });
+  await serve();
+  const id = await start(300);
+  await until(() => workers.shard.batches.length === 1, { what: "the first batch" });
+  await moveBroadcast(scope(), id, "cancel");
+  await wake(id);
+  gate.resolve();
+  await until(async () => ((await broadcastProgress(scope(), id)).messages.queued ?? 0) === 0, { what: "an empty outbox" });
+  const { messages, pending } = await broadcastProgress(scope(), id);
+  expect(messages.sent).toBe(workers.shard.deliveries.length);
+  expect(messages.failed! + messages.sent! + pending).toBe(300);
+  const failed = (await workers.rows(business)).filter((row) => row.status === "failed");
+  expect(new Set(failed.map((row) => row.error_code))).toEqual(new Set(["broadcast_cancelled"]));
+  await until(() => endpoint.told.length === failed.length, { what: "the events" });
+  expect((await moveBroadcast(scope(), id, "resume"))?.outcome).toBe("refused");
+});
+
+test("a broadcast keeps its pace and waits for its time", async () => {
+  await serve();
+  const later = await start(5, { scheduled_at: new Date(Date.now() + 3_600_000) });
+  const paced = await start(6, { per_minute: 600 });
+  const begun = performance.now();
+  await reached(paced, "completed");
+  // Six at ten a second: the first at once, the last after half a second.
+  expect(performance.now() - begun).toBeGreaterThan(480);
+  expect(await status(later)).toBe("scheduled");
+  await workers.database.owner`update broadcasts set scheduled_at = now() where id = ${later}`;
+  await workers.sweep();
+  await reached(later, "completed");
+});
+
+test("in quiet hours nothing is sent, not even what was released before", async () => {
+  const allDay = { quiet_from: "00:00", quiet_to: "23:59" };
+  workers.shard.refuse = () => Response.json({ detail: "The session is not open." }, { status: 503, headers: { "retry-after": "1" } });
+  await serve();
+  const id = await start(10);
+  await until(() => workers.lines.some((line) => line["job"] === "send_broadcasts" && line["outcome"] === "postponed"), { what: "a try" });
+  await workers.database.owner`update broadcasts set quiet_from = ${allDay.quiet_from}, quiet_to = ${allDay.quiet_to}`;
+  await wake(id);
+  await until(() => workers.lines.some((line) => line["reason"] === "quiet hours"), { what: "the quiet" });
+  workers.shard.refuse = () => undefined;
+  await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
+  await until(() => workers.lines.some((line) => line["job"] === "send_broadcasts" && line["outcome"] === "done"), { what: "a run" });
+  expect(texts()).toEqual([]);
+  await workers.database.owner`update broadcasts set quiet_from = null, quiet_to = null`;
+  await wake(id);
+  await reached(id, "completed");
+  expectEachOnce(10);
+});
+
+test("while the business has no paired WhatsApp nothing is released, and so nothing fails", async () => {
+  await workers.database.owner`update whatsapp_sessions set paired = false`;
+  await serve();
+  const id = await start(5);
+  await until(() => workers.lines.some((line) => line["reason"] === "the business has no paired WhatsApp"), { what: "the wait" });
+  expect(await workers.rows(business)).toHaveLength(0);
+  await workers.database.owner`update whatsapp_sessions set paired = true`;
+  await wake(id);
+  await reached(id, "completed");
+});
+
+test("an urgent message goes ahead of a broadcast, behind at most one of its small batches", async () => {
+  const gates: PromiseWithResolvers<void>[] = [];
+  workers.shard.beforeAnswer = async () => {
+    const gate = Promise.withResolvers<void>();
+    gates.push(gate);
+    await gate.promise;
+    return undefined;
+  };
+  await serve();
+  await start(200);
+  await until(() => gates.length === 1, { what: "the broadcast's first batch" });
+  await workers.queueMessage(business, chat(9_999_999), "code 4711");
+  await workers.producer.wake("send", { business_id: business });
+  gates[0]!.resolve();
+  await until(() => workers.shard.batches.length === 2, { what: "the second batch" });
+  expect(workers.shard.batches[0]!.messages.length).toBeLessThanOrEqual(5);
+  expect(workers.shard.batches[1]!.messages[0]!.text).toBe("code 4711");
+  expect(workers.shard.batches[1]!.messages.length).toBeLessThanOrEqual(6);
+  workers.shard.beforeAnswer = async () => undefined;
+  for (const gate of gates) gate.resolve();
+});
+
+test("in a chat the order is kept: what a broadcast released before an urgent message goes before it", async () => {
+  await workers.serve("broadcasts");
+  workers.shard.refuse = () => Response.json({ detail: "The session is not open." }, { status: 503 });
+  await start(50);
+  await until(async () => (await workers.rows(business)).length === 50, { what: "the outbox" });
+  await workers.queueMessage(business, chat(40), "code 4711");
+  workers.shard.batches.length = 0;
+  workers.shard.refuse = () => undefined;
+  const [first] = await until(
+    async () => {
+      await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
+      return workers.shard.batches.length > 0 ? workers.shard.batches : null;
+    },
+    { what: "a batch" },
+  );
+  expect(first!.messages.slice(0, 2).map(({ text }) => text)).toEqual(["Hello N40", "code 4711"]);
+  await until(() => workers.shard.deliveries.length === 51, { what: "the rest" });
+});
+
+test("the urgent queue sends nothing of broadcasts, so that they never fill it", async () => {
+  await workers.serve("high");
+  const id = await draft(20);
+  await moveBroadcast(scope(), id, "start");
+  const broadcasts = await workers.serve("broadcasts");
+  workers.shard.refuse = () => Response.json({ detail: "The session is not open." }, { status: 503 });
+  await wake(id);
+  await until(async () => (await workers.rows(business)).length === 20, { what: "the outbox" });
+  await broadcasts.close(0);
+  workers.shard.refuse = () => undefined;
+  await workers.queueMessage(business, chat(9_999_999), "urgent");
+  await workers.producer.wake("send", { business_id: business }, { expedite: true });
+  await until(() => texts().includes("urgent"), { what: "the urgent message" });
+  await until(() => workers.lines.some((line) => line["job"] === "send" && line["outcome"] === "done"), { what: "the run's end" });
+  expect(texts()).toEqual(["urgent"]);
+});
+
+test("after Redis forgot everything the sweep brings a broadcast to its end", async () => {
+  const id = await draft(30);
+  await moveBroadcast(scope(), id, "start");
+  await workers.redis.flushdb();
+  await serve();
+  await workers.sweep();
+  await reached(id, "completed");
+  expectEachOnce(30);
+});

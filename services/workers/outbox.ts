@@ -1,0 +1,105 @@
+import { AppError } from "../../lib/core/errors.ts";
+import { backoff } from "../../lib/core/retry.ts";
+import { forBusiness, getSender, pendingMessages, recordSendResults } from "../../lib/db/index.ts";
+import type { BusinessScope, PendingMessage, SendOutcome } from "../../lib/db/index.ts";
+import type { Run, RunResult } from "../../lib/queues/index.ts";
+import { maxBatch } from "../../lib/shard-client/index.ts";
+import type { Deps } from "./deps.ts";
+import { handOver } from "./high/hand_over.ts";
+import { withLease } from "./lease.ts";
+import { recordMoves } from "./webhooks/record.ts";
+import type { Written } from "./webhooks/record.ts";
+
+/** A business with a long outbox goes to the end of the line after so many batches, and the others get their turn. */
+const batchesARun = 10;
+
+/**
+ * Another run holds the business: it is about to end, or its worker died and the lease has seconds to live. Whichever
+ * it is, it sends what is urgent with its next batch; this is for what comes after its last one.
+ */
+const heldMs = 150;
+
+/**
+ * While a shard cannot be asked. It is back within half a second of most deaths, so the first tries are quick; a
+ * session that opens ends the wait before its time (default/session_events.ts).
+ */
+const awayDelay = { baseMs: 250, maxMs: 10_000 };
+
+/**
+ * A message that is due again this soon is waited for by the run; a later one is left to the sweep, because new
+ * messages to other chats would otherwise wait with the postponed run.
+ */
+const soonMs = 1_000;
+
+/** While the business moves to another shard; the end of the move ends this wait. */
+const movingMs = 500;
+
+/** Who holds this hands messages of the business to its shard, and nobody else does. */
+export function outboxLease(businessId: string): string {
+  return `prosaas:lease:send:${businessId}`;
+}
+
+/** Sends what a business has in its outbox, in batches with at most `ofBroadcasts` messages of broadcasts. */
+export async function emptyOutbox(deps: Deps, run: Run<"send" | "send_broadcasts">, ofBroadcasts: number): Promise<RunResult> {
+  const result = await withLease(deps, outboxLease(run.payload.business_id), (lost) => sendBatches(deps, run, ofBroadcasts, lost));
+  return result ?? { again: { inMs: heldMs, reason: "another worker sends for this business" } };
+}
+
+async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, ofBroadcasts: number, lost: AbortSignal): Promise<RunResult> {
+  const scope = forBusiness(deps.db, run.payload.business_id);
+  const counts = { sent: 0, failed: 0, retried: 0 };
+  let nextAttempt = Number.POSITIVE_INFINITY;
+  const again = (inMs: number, reason: string): RunResult => ({
+    counts,
+    again: { inMs, reason, progressed: counts.sent + counts.failed > 0 },
+  });
+
+  try {
+    const business = await getSender(scope);
+    if (business === undefined) return { counts };
+    if (business.whatsapp_move !== null) return again(movingMs, "the business moves to another shard");
+    const write = async <T>(work: (scope: BusinessScope) => Promise<Written<T>>): Promise<T> =>
+      business.announced ? recordMoves(deps, scope, work) : (await work(scope)).result;
+
+    for (let batch = 0; batch < batchesARun; batch++) {
+      run.signal.throwIfAborted();
+      if (lost.aborted) return again(heldMs, "the lease ran out");
+      if (run.stopping.aborted) return again(0, "the worker is stopping");
+
+      const messages = await write((inside) => claim(inside, ofBroadcasts));
+      if (messages.length === 0) {
+        const inMs = Math.max(0, nextAttempt - Date.now());
+        return inMs <= soonMs ? again(inMs, "a message is due again soon") : { counts };
+      }
+      const outcomes = await handOver(deps, business, messages);
+      await write((inside) => record(inside, outcomes));
+      tally(deps, counts, outcomes);
+      nextAttempt = Math.min(nextAttempt, ...outcomes.map(nextAttemptOf));
+    }
+    return again(0, "the outbox is long");
+  } catch (error) {
+    if (!(error instanceof AppError) || (error.code !== "unavailable" && error.code !== "upstream_timeout")) throw error;
+    const attempt = counts.sent + counts.failed > 0 ? 1 : run.attempt;
+    return again(backoff({ attempt, ...awayDelay }), error.message);
+  }
+}
+
+async function claim(scope: BusinessScope, ofBroadcasts: number): Promise<Written<PendingMessage[]>> {
+  const { messages, expired } = await pendingMessages(scope, { limit: maxBatch, ofBroadcasts });
+  return { result: messages, changes: expired };
+}
+
+async function record(scope: BusinessScope, outcomes: SendOutcome[]): Promise<Written<void>> {
+  return { result: undefined, changes: await recordSendResults(scope, outcomes) };
+}
+
+function tally({ metrics }: Deps, counts: { sent: number; failed: number; retried: number }, outcomes: SendOutcome[]): void {
+  for (const { status } of outcomes) {
+    counts[status === "retry" ? "retried" : status] += 1;
+    metrics.sent(status, 1);
+  }
+}
+
+function nextAttemptOf(outcome: SendOutcome): number {
+  return outcome.status === "retry" ? outcome.next_attempt_at.getTime() : Number.POSITIVE_INFINITY;
+}
