@@ -31,8 +31,6 @@ export type FeedOptions = {
 const maxQueued = 2_000;
 const blockMs = 5_000;
 
-type Stream = [string, [string, string[]][]];
-
 /** One reader of the stream of all in a process, whatever the number of subscriptions, and only while there are any. */
 export function createFeed({ redis, blocking, onError = () => {} }: FeedOptions): Feed {
   const queues = new Set<Queue>();
@@ -44,7 +42,7 @@ export function createFeed({ redis, blocking, onError = () => {} }: FeedOptions)
     let failures = 0;
     while (queues.size > 0 && !over.signal.aborted) {
       try {
-        const answer = (await blocking.xread("COUNT", 500, "BLOCK", blockMs, "STREAMS", allEvents, lastId)) as Stream[] | null;
+        const answer = await blocking.xread("COUNT", 500, "BLOCK", blockMs, "STREAMS", allEvents, lastId);
         // Whoever was away may have missed something, and a Redis that lost its data does not even know what.
         if (failures > 0) for (const queue of queues) queue.reset();
         failures = 0;

@@ -36,7 +36,7 @@ export function createConformance(document: OpenApiDocument): Conformance {
   const parserOf = (name: string, schema: JsonSchema): z.ZodType => {
     const known = parsers.get(name);
     if (known) return known;
-    const made = z.fromJSONSchema(standalone(schema, document) as never);
+    const made = z.fromJSONSchema(standalone(schema, document));
     parsers.set(name, made);
     return made;
   };

@@ -34,7 +34,19 @@ export async function createTestReplica(ownerUrl: string): Promise<TestReplica> 
   const copied = Bun.spawnSync(
     asNobody([
       join(bin, "pg_basebackup"),
-      ...["-h", primary.hostname, "-p", primary.port, "-U", primary.username, "-D", data, "-R", "-X", "stream", "-c", "fast"],
+      "-h",
+      primary.hostname,
+      "-p",
+      primary.port,
+      "-U",
+      primary.username,
+      "-D",
+      data,
+      "-R",
+      "-X",
+      "stream",
+      "-c",
+      "fast",
     ]),
     { env: { ...process.env, PGPASSWORD: password } },
   );

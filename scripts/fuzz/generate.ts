@@ -124,9 +124,9 @@ export function createGenerator(document: OpenApiDocument, random: Random) {
   const string = (schema: JsonSchema): string => {
     if (schema["format"] === "date-time") return new Date(Date.now() + (below(2_000_000) - 500_000) * 1_000).toISOString();
     if (schema["format"] === "uuid") return crypto.randomUUID();
-    if (typeof schema["pattern"] === "string") return String(schema["example"] ?? "a");
+    if (typeof schema["pattern"] === "string") return typeof schema["example"] === "string" ? schema["example"] : "a";
     const length = Number(schema["minLength"] ?? 1) + below(12);
-    return Array.from({ length }, () => pick([..."abc áß😀'\"\\%"])).join("");
+    return Array.from({ length }, () => pick(Array.from("abc áß😀'\"\\%"))).join("");
   };
 
   /** The value with one thing about it changed: left out, of another type, too much, or beyond its form. */

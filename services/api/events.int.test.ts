@@ -33,7 +33,7 @@ async function watch(path: string, key: string, headers: Record<string, string> 
   const reading = (async () => {
     const decoder = new TextDecoder();
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      text += decoder.decode(part.value as Uint8Array, { stream: true });
+      text += decoder.decode(part.value, { stream: true });
       for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
         const fields = text
           .slice(0, end)

@@ -91,7 +91,7 @@ await run(name, logger, async (life) => {
   });
   life.onStop("wake-ups", () => wakeUps.settled());
   const noteUse = () => keyRing.noteUse().catch((error: unknown) => logger.warn({ error: messageOf(error) }, "use of keys was not noted"));
-  const noting = setInterval(noteUse, 60_000);
+  const noting = setInterval(() => void noteUse(), 60_000);
   life.onStop("use of keys", () => {
     clearInterval(noting);
     return noteUse();

@@ -78,7 +78,7 @@ export function eventRoutes(dependencies: ApiDependencies, keyRing: KeyRing): Op
       const mayPair = mayUse(c.var.principal, "whatsapp:write");
       const subscription = await subscribe(c.var.business.businessId, c.req.valid("header")["last-event-id"]);
       const watch = mayPair ? watchPairing(dependencies, c.var.business) : undefined;
-      return streamSSE(c, (sse) => tellEvents(sse, { subscription, watch, mayStay: stillKnown(c.var) })) as never;
+      return streamSSE(c, (sse) => tellEvents(sse, { subscription, watch, mayStay: stillKnown(c.var) }));
     },
   );
 
@@ -96,7 +96,7 @@ export function eventRoutes(dependencies: ApiDependencies, keyRing: KeyRing): Op
     async (c) => {
       const subscription = await subscribe(null, c.req.valid("header")["last-event-id"]);
       const watch = watchShards(dependencies.router);
-      return streamSSE(c, (sse) => tellEvents(sse, { subscription, watch, mayStay: stillKnown(c.var) })) as never;
+      return streamSSE(c, (sse) => tellEvents(sse, { subscription, watch, mayStay: stillKnown(c.var) }));
     },
   );
 

@@ -22,7 +22,9 @@ let store: AuthStore;
 /** Sets keys, and resolves when they are on the disk. */
 const change = async (state: AuthState, data: SignalDataSet) => {
   let durable = Promise.resolve();
-  state.beforeCommit = (promise) => (durable = promise);
+  state.beforeCommit = (promise) => {
+    durable = promise;
+  };
   await state.keys.set(data);
   await durable;
 };
