@@ -21,6 +21,9 @@ const bodies: Record<string, unknown> = {
   ...Object.fromEntries(
     ["start", "pause", "resume", "cancel"].map((verb) => [`post /v1/businesses/{business_id}/broadcasts/{broadcast_id}/${verb}`, {}]),
   ),
+  "post /v1/businesses/{business_id}/whatsapp/presence": { presence: "available" },
+  "post /v1/businesses/{business_id}/whatsapp/numbers/check": { numbers: ["5511900000005"] },
+  "post /v1/businesses/{business_id}/messages/{message_id}/read": {},
   "post /v1/businesses/{business_id}/opt_outs": { chat: "5511900000004" },
   "post /v1/businesses/{business_id}/webhooks": { url: "https://example.com/hook", events: ["message.received"] },
   "patch /v1/businesses/{business_id}/webhooks/{webhook_id}": { status: "disabled" },
