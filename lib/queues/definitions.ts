@@ -79,7 +79,7 @@ export const queues = {
     deadLetters,
     jobs: { receipts: shard },
   },
-  receipts_sync: { group: "default", concurrency: 4, ...patient, timeoutMs: 60_000, deadLetters, jobs: {} },
+  receipts_sync: { group: "default", concurrency: 4, ...patient, timeoutMs: 60_000, deadLetters, jobs: { sync_receipts: nothing } },
   /* Moves run here: eight businesses of a process are silent at once, and the others are not until it is their turn. */
   low: { group: "low", concurrency: 8, ...patient, timeoutMs: 120_000, deadLetters, jobs: { move: z.strictObject({ move_id: z.uuid() }) } },
   maintenance: {
@@ -88,7 +88,7 @@ export const queues = {
     ...patient,
     timeoutMs: 60_000,
     deadLetters: { count: 1_000, ageS: 2 * day },
-    jobs: { sweep: nothing, sweep_moves: nothing, expire_deliveries: nothing },
+    jobs: { sweep: nothing, sweep_moves: nothing, expire_deliveries: nothing, forget: nothing, keep_partitions: nothing },
   },
   /* Like sends, these wait for shards most of the time. They have processes of their own, so no send waits for them. */
   broadcasts: {
@@ -155,5 +155,8 @@ export const schedules: readonly Schedule[] = [
   { job: "sweep", payload: {}, everyMs: 5_000 },
   { job: "sweep_moves", payload: {}, everyMs: 5_000 },
   { job: "expire_deliveries", payload: {}, everyMs: 60_000 },
+  { job: "sync_receipts", payload: {}, everyMs: 60_000 },
+  { job: "forget", payload: {}, everyMs: 600_000 },
+  { job: "keep_partitions", payload: {}, everyMs: 3_600_000 },
   { job: "fetch_recordings", payload: {}, everyMs: 30_000 },
 ];

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { AppError } from "../core/errors.ts";
 import { broken, createShardCall, faultsOf, jsonOf } from "./call.ts";
 import type { ShardClientOptions, ShardLocation } from "./call.ts";
+import type { PacingSettings } from "./pacing.ts";
 import { batchResponse, journalEntries, journalPage, maxJournalPage, sessionList, sessionView } from "./schemas.ts";
 import type {
   BatchMessage,
@@ -30,7 +31,7 @@ export interface ShardClient {
   /** Logs out and sets the auth state aside; a session that is not there counts as logged out. */
   logout(at: ShardLocation, businessId: string): Promise<void>;
   /** Hands over at most 50 messages, in order; one result for each, in the same order. */
-  sendBatch(at: ShardLocation, businessId: string, messages: BatchMessage[]): Promise<SendResult[]>;
+  sendBatch(at: ShardLocation, businessId: string, messages: BatchMessage[], pacing?: PacingSettings | null): Promise<SendResult[]>;
   /** The oldest entries that nobody acknowledged yet. */
   readJournal<S extends JournalStream>(at: ShardLocation, stream: S, limit?: number): Promise<JournalPage<S>>;
   /** Lets the shard forget the entries up to and including `through`: only after Postgres has them. */
@@ -54,8 +55,8 @@ export function createShardClient(options: ShardClientOptions): ShardClient {
         throw error;
       }
     },
-    sendBatch: async (at, businessId, messages) => {
-      const answer = await call(at, "POST", `${session(businessId)}/messages`, { json: { messages } });
+    sendBatch: async (at, businessId, messages, pacing) => {
+      const answer = await call(at, "POST", `${session(businessId)}/messages`, { json: { messages, pacing } });
       const { results } = await jsonOf(at, batchResponse, answer);
       const inOrder = results.length === messages.length && results.every((result, i) => result.id === messages[i]!.id);
       if (!inOrder) throw broken(at, "gave results that do not match the batch");
@@ -83,6 +84,7 @@ function sortEntries<S extends JournalStream>(stream: S, { entries: raw, more }:
         seq: entry.seq,
         business_id: z.uuid().safeParse(entry["business_id"]).data ?? null,
         reason: faultsOf(parsed.error),
+        entry,
       });
   }
   return page;

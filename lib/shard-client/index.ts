@@ -5,6 +5,8 @@ export { createShardClient } from "./client.ts";
 export type { ShardClient } from "./client.ts";
 export { createShardMoves } from "./moves.ts";
 export type { Departures, MoveOrder, Placement, ShardMoves } from "./moves.ts";
+export { createShardPacing, defaultLimits, limitsOf, pacingLimits, pacingSettings, pacingState } from "./pacing.ts";
+export type { PacingLimits, PacingSettings, PacingState, PacingView, ShardPacing } from "./pacing.ts";
 export { maxBatch, maxJournalPage } from "./schemas.ts";
 export type {
   BatchMessage,

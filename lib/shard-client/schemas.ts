@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { pacingSettings, pacingStop } from "./pacing.ts";
 import { messageContent, outboundContent } from "../messages/index.ts";
 
 /*
@@ -79,16 +80,23 @@ export const batchMessage = z
   .and(outboundContent);
 export type BatchMessage = z.infer<typeof batchMessage>;
 
-export const batchRequest = z.object({ messages: z.array(batchMessage).min(1).max(maxBatch) });
+export const batchRequest = z.object({
+  messages: z.array(batchMessage).min(1).max(maxBatch),
+  /** What the business has set; without it, the defaults of the shard. */
+  pacing: pacingSettings.nullish(),
+});
 
 export const sendError = z.object({ code: z.string(), message: z.string() });
 
 export const sendResult = z.object({
   id: z.uuid(),
   wa_message_id: z.string(),
-  /** "retry": nothing was decided; hand the same message over again later. */
-  status: z.enum(["sent", "failed", "retry"]),
+  /** "retry": nothing was decided; hand the same message over again later. "paced": it was not its turn yet. */
+  status: z.enum(["sent", "failed", "retry", "paced"]),
   sent_at: time.nullish(),
+  /** With "paced": when it may be handed over again, and what has to wait with it. */
+  not_before: time.nullish(),
+  holds: pacingStop.shape.holds.nullish(),
   error: sendError.nullish(),
 });
 export type SendResult = z.infer<typeof sendResult>;
@@ -173,6 +181,8 @@ export type RejectedEntry = {
   business_id: string | null;
   /** Which fields are at fault; none of their contents. */
   reason: string;
+  /** The entry as it came. */
+  entry: unknown;
 };
 
 export type JournalPage<S extends JournalStream> = {

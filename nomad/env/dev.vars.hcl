@@ -32,6 +32,9 @@ public_url       = "https://127.0.0.1:8443"
 # The simulator stands in for WhatsApp; leave this out for the real one.
 wa_websocket_url = "ws://127.0.0.1:17070/ws/chat"
 
+# Nobody bans the simulator's numbers.
+pacing = "off"
+
 # Ports of what has fixed ones: ten thousand above the usual, so that nothing of Debian's is in the way.
 postgres_port         = 15432
 postgres_replica_port = 15433

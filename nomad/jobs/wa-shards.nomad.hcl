@@ -34,6 +34,17 @@ variable "wa_websocket_url" {
   default     = ""
 }
 
+variable "pacing" {
+  description = "Whether accounts are paced whose business did not choose: on or off. Off is for the simulator."
+  type        = string
+  default     = "on"
+
+  validation {
+    condition     = contains(["on", "off"], var.pacing)
+    error_message = "The pacing must be on or off."
+  }
+}
+
 variable "release" {
   description = "What is deployed: another value rolls the job over to the code that is there now."
   type        = string
@@ -258,6 +269,7 @@ job "wa-shards" {
         CONSUL_HTTP_ADDR = var.consul_address
         SHARD_INDEX      = "${NOMAD_ALLOC_INDEX}"
         AUTH_DIR         = "/auth"
+        PACING           = var.pacing
         WA_WEBSOCKET_URL = var.wa_websocket_url
 
         BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again

@@ -74,7 +74,7 @@ async function measureStreams(): Promise<{ held: StreamLevel | null; kbPerCall: 
       const { calls, ...level } = await holdStreams({ stack, replica, echo, number }, streams, forSeconds);
       const memory = await replica.memory();
       for (const call of calls) call.hangUp();
-      await until(async () => (await stack.capacity.count()) === 0, { what: "every call to end", deadlineMs: 30_000 });
+      await until(async () => (await stack.capacity.count()) === 0, { what: "every call to end", deadlineMs: 120_000 });
       return { ...level, memory };
     };
     // The first calls of a process run code that is not compiled yet, and make the heap what it then stays.

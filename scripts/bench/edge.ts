@@ -45,7 +45,8 @@ export async function startEdge(folder: string, consulAddr: string, ready: (http
     },
   );
   const stop = async () => {
-    child.kill("SIGTERM");
+    // Its signal to stop what it runs first.
+    child.kill("SIGINT");
     await child.exited;
   };
   try {

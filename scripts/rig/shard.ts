@@ -117,6 +117,7 @@ export class ShardProcess {
         REDIS_URL: `redis://${redis}`,
         CONSUL_HTTP_ADDR: consul,
         NOMAD_ALLOC_ID: "rig",
+        PACING: "off",
         ...env,
       },
     });

@@ -28,44 +28,72 @@ export type RebalanceRequest = {
   drain?: number[];
 };
 
-const pollMs = 200;
+const pollMs = 300;
 
-/** How many moves one request begins. */
+/** How many moves one request begins; also the most that one page lists. */
 const batch = 200;
 
 /** Rounds in which moves are rolled back and tried again before somebody must look. */
 const rounds = 3;
 
-export async function rebalance<D extends boolean>(
-  { api }: Target,
-  request: RebalanceRequest & { dry_run: D },
-): Promise<(D extends true ? Planned : Move)[]> {
-  return (await api<{ data: (D extends true ? Planned : Move)[] }>("POST", "/v1/admin/rebalance", request)).data;
+/** Plans moves and, unless it is a dry run, begins them. */
+export function rebalance({ api }: Target, request: RebalanceRequest): Promise<{ planned: Planned[]; data: Move[] }> {
+  return api("POST", "/v1/admin/rebalance", request);
 }
 
-/** Moves that are not over. */
+type MovePage = { data: Move[]; next_cursor: string | null };
+
+/** Moves that are not over, latest first. */
 export async function movesUnderWay({ api }: Target): Promise<Move[]> {
-  return (await api<{ data: Move[] }>("GET", "/v1/admin/moves?status=under_way&limit=200")).data;
+  const moves: Move[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: MovePage = await api("GET", `/v1/admin/moves?status=under_way&limit=${batch}${cursor === null ? "" : `&cursor=${cursor}`}`);
+    moves.push(...page.data);
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+  return moves;
 }
 
 /** Follows moves to their end, with progress; gives them back as they ended. */
 export async function followMoves(target: Target, moves: readonly Move[], report: Report, { deadlineMs }: Deadlines): Promise<Move[]> {
   const began = performance.now();
-  const ended = new Map<string, Move>();
   for (;;) {
-    const open = moves.filter(({ id }) => !ended.has(id));
-    const current = await Promise.all(open.map(({ id }) => target.api<Move>("GET", `/v1/admin/moves/${id}`)));
-    for (const move of current) if (move.status !== "under_way") ended.set(move.id, move);
-    if (ended.size === moves.length) return moves.map(({ id }) => ended.get(id)!);
+    // One question for all of them: an operator's key has a limit of requests.
+    const open = new Set((await movesUnderWay(target)).map(({ id }) => id));
+    const left = moves.filter(({ id }) => open.has(id)).length;
+    if (left === 0) break;
     const elapsed = performance.now() - began;
     if (elapsed > deadlineMs) {
       throw new ScaleFailure(
-        `${moves.length - ended.size} of ${moves.length} moves are not over after ${seconds(elapsed)}; they go on by themselves: task rebalance -- --follow`,
+        `${left} of ${moves.length} moves are not over after ${seconds(elapsed)}; they go on by themselves. Run the command again to follow them.`,
       );
     }
-    report.waiting(`${seconds(elapsed)}  ${ended.size} of ${moves.length} moves are over`);
+    report.waiting(`${seconds(elapsed)}  ${moves.length - left} of ${moves.length} moves are over`);
     await sleep(pollMs);
   }
+  return readMoves(target, moves);
+}
+
+/** The moves as they are now: the listing is read down to the oldest of them. */
+async function readMoves({ api }: Target, moves: readonly Move[]): Promise<Move[]> {
+  const wanted = new Set(moves.map(({ id }) => id));
+  const found: Move[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: MovePage = await api("GET", `/v1/admin/moves?limit=${batch}${cursor === null ? "" : `&cursor=${cursor}`}`);
+    found.push(...page.data.filter(({ id }) => wanted.has(id)));
+    cursor = page.next_cursor;
+  } while (found.length < wanted.size && cursor !== null);
+  return found;
+}
+
+/** What became of moves, in a sentence. */
+export function describeMoves(moves: readonly Move[]): string {
+  const done = moves.filter(({ status }) => status === "done");
+  const longest = Math.max(0, ...done.map(({ silent_ms }) => silent_ms ?? 0));
+  const rolledBack = moves.length - done.length;
+  return `moved ${done.length} businesses, the longest silent for ${longest} ms${rolledBack > 0 ? `; ${rolledBack} rolled back` : ""}`;
 }
 
 /** Moves everybody off the shards above `count`, and waits for moves that were begun before. */
@@ -80,12 +108,11 @@ export async function drainShards(target: Target, count: number, report: Report,
     const living = going.reduce((sum, { businesses }) => sum + businesses, 0);
     await report.step(`moving ${living} businesses off shard ${going.map(({ shard }) => shard).join(", ")}`, async () => {
       const before = await movesUnderWay(target);
-      const begun = await rebalance(target, { dry_run: false, drain, max: batch });
-      const all = [...new Map([...before, ...begun].map((move) => [move.id, move])).values()];
+      const begun = await rebalance(target, { drain, max: batch });
+      const all = [...new Map([...before, ...begun.data].map((move) => [move.id, move])).values()];
       if (all.length === 0) throw new ScaleFailure("Businesses are to be moved, and the API plans no move for them.");
       moved = await followMoves(target, all, report, deadlines);
-      const done = moved.filter(({ status }) => status === "done");
-      return `moved ${done.length} businesses, the longest silent for ${Math.max(0, ...done.map(({ silent_ms }) => silent_ms ?? 0))} ms`;
+      return describeMoves(moved);
     });
     failures = moved.filter(({ status }) => status === "rolled_back");
     if (failures.length > 0) round += 1;

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { messageOf } from "../../lib/core/errors.ts";
 import { profiles } from "../../lib/queues/index.ts";
 import { callLimitKey } from "../../services/calls/call_limit.ts";
@@ -44,12 +45,12 @@ async function changesFor(target: Target, wish: Wishes, drain: boolean, settings
 await runCommand({
   name: "scale:plan",
   usage,
-  options: { file: { type: "string" }, drain: { type: "boolean", default: false } },
+  options: { file: { type: "string" }, from: { type: "string", default: "." }, drain: { type: "boolean", default: false } },
   prepare: (values) => {
     if (typeof values.file !== "string" || values.file === "") throw new UsageFault("FILE is missing");
     let wish: Wishes;
     try {
-      wish = parseWishes(readFileSync(values.file, "utf8"));
+      wish = parseWishes(readFileSync(resolve(String(values.from), values.file), "utf8"));
     } catch (error) {
       throw new UsageFault(`${values.file}: ${messageOf(error)}`);
     }

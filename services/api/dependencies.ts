@@ -5,7 +5,7 @@ import type { Feed } from "../../lib/events/index.ts";
 import type { DeadLetters, Producer, QueueDepth } from "../../lib/queues/index.ts";
 import type { RateLimiter } from "../../lib/redis/rate_limit.ts";
 import type { Router } from "../../lib/routing/index.ts";
-import type { ShardChats, ShardClient } from "../../lib/shard-client/index.ts";
+import type { ShardChats, ShardClient, ShardMoves, ShardPacing } from "../../lib/shard-client/index.ts";
 import type { AddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import type { WebhookSecrets } from "../../lib/webhooks/signature.ts";
 import type { KeyRingOptions } from "./auth/key_ring.ts";
@@ -19,7 +19,9 @@ export type ApiDependencies = {
   feed: Pick<Feed, "subscribe">;
   router: Pick<Router, "assign" | "locate" | "numShards" | "shard" | "shards">;
   shards: Pick<ShardClient, "connect" | "list" | "logout" | "view">;
+  moves: Pick<ShardMoves, "departures">;
   chats: ShardChats;
+  pacing: ShardPacing;
   producer: Pick<Producer, "wake">;
   queueDepths: () => Promise<QueueDepth[]>;
   deadLetters: DeadLetters;

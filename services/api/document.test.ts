@@ -6,6 +6,7 @@ import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
 import { createFakeDeadLetters } from "./testing/fake_dead_letters.ts";
 import { createFakeChats } from "./testing/fake_chats.ts";
+import { createFakePacing } from "./testing/fake_pacing.ts";
 import { createFakeShards } from "./testing/fake_shards.ts";
 import { createTestWebhooks } from "./testing/webhooks.ts";
 
@@ -19,7 +20,9 @@ const { app } = createApp({
   feed: { subscribe: () => Promise.reject(new Error("never asked")) },
   router: createRouterOver({ addresses: new Map(), ageMs: () => 0, ready: Promise.resolve() }, () => 1),
   shards: createFakeShards(),
+  moves: { departures: async () => ({ data: [], journal: 0 }) },
   chats: createFakeChats(),
+  pacing: createFakePacing(),
   producer: { wake: async () => {} },
   queueDepths: async () => [],
   deadLetters: createFakeDeadLetters(),

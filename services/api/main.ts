@@ -13,7 +13,7 @@ import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { withoutRepeats } from "../../lib/runtime/repeats.ts";
-import { createShardChats, createShardClient } from "../../lib/shard-client/index.ts";
+import { createShardChats, createShardClient, createShardMoves, createShardPacing } from "../../lib/shard-client/index.ts";
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { createApp, maxUploadBytes } from "./app.ts";
@@ -73,8 +73,10 @@ await run(name, logger, async (life) => {
     db,
     router,
     shards: createShardClient({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
+    moves: createShardMoves({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
     // Longer than the shard waits for WhatsApp.
     chats: createShardChats({ token: config.SHARD_TOKEN, timeoutMs: 12_000 }),
+    pacing: createShardPacing({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
     producer,
     queueDepths: () => queueDepths(redis),
     deadLetters: createDeadLetters(redis, producer),

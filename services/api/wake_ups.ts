@@ -6,10 +6,14 @@ import type { Metrics } from "../../lib/runtime/metrics.ts";
 export type WakeUps = {
   /** Says that the outbox of a business has work. */
   outbox(businessId: string): void;
+  /** Says that what an outbox has waited for is no longer in its way. */
+  outboxUnblocked(businessId: string): void;
   /** Says that an endpoint has something to be told. */
   webhook(webhookId: string): void;
   /** Says that a broadcast has something to be done. */
   broadcast(broadcastId: string): void;
+  /** Says that a move is to be carried out. */
+  move(moveId: string): void;
   /** Resolves when every wake-up said so far has been handed over or has failed. */
   settled(): Promise<void>;
 };
@@ -43,9 +47,11 @@ export function createWakeUps(producer: Pick<Producer, "wake">, logger: Logger, 
   return {
     // Ids are unique over all kinds of things.
     outbox: (business_id) => say(business_id, "send", { business_id }),
+    outboxUnblocked: (business_id) => say(business_id, "send", { business_id }, { expedite: true }),
     webhook: (webhook_id) => say(webhook_id, "deliver", { webhook_id }),
     // Its obstacle may be gone: a pace, a pause.
     broadcast: (broadcast_id) => say(broadcast_id, "broadcast", { broadcast_id }, { expedite: true }),
+    move: (move_id) => say(move_id, "move", { move_id }),
     settled: async () => {
       await Promise.all(underWay.values());
     },

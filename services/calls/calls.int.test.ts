@@ -128,6 +128,18 @@ test("beyond the limit callers get 503 and then the busy tone, until it is raise
   }
 });
 
+test("where the busy tone is preferred to 503, a caller without a slot hears it at the first answer", async () => {
+  const { number } = await stack.business({ max_concurrent: 0 });
+  const replica = await stack.addReplica({ CALLS_WHEN_FULL: "reject" });
+  stack.door.lead([replica.port]);
+  stack.door.drop();
+  const call = dial(number);
+  await call.done;
+  expect(call.view()).toMatchObject({ end: "rejected", status: "busy" });
+  expect(call.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 200"));
+  await stack.stopReplica(replica);
+});
+
 test("a placed call that is answered at once has one slot, also where its business may have only one", async () => {
   const business = await stack.business({ max_concurrent: 1 });
   const to = someNumber();

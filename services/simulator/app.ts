@@ -8,6 +8,7 @@ import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
 import { faultSchema } from "./faults.ts";
 import type { Group } from "./groups/group.ts";
 import { writeToGroup } from "./groups/write.ts";
+import { limitsSchema } from "./limits.ts";
 import { compose, writable } from "./messages/compose.ts";
 import { messageId, write } from "./messages/write.ts";
 import type { Phone } from "./phones/phone.ts";
@@ -158,6 +159,12 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
   app.delete("/faults", (c) => {
     clearFaults(simulation);
     return c.body(null, 204);
+  });
+
+  app.get("/limits", (c) => c.json(simulation.limits.settings));
+  app.put("/limits", async (c) => {
+    simulation.limits.settings = limitsSchema.parse(await jsonBody(c));
+    return c.json(simulation.limits.settings);
   });
 
   app.get("/stats", (c) =>

@@ -1,6 +1,7 @@
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Faults } from "./faults.ts";
 import type { GroupBook } from "./groups/group_book.ts";
+import type { Limits } from "./limits.ts";
 import type { NoiseIdentity } from "./noise/identity.ts";
 import type { Pairing } from "./pairing/pairing.ts";
 import type { PhoneBook } from "./phones/phonebook.ts";
@@ -15,6 +16,7 @@ export type Simulation = {
   readonly groups: GroupBook;
   readonly pairing: Pairing;
   readonly faults: Faults;
+  readonly limits: Limits;
   readonly stats: Stats;
   readonly identity: NoiseIdentity;
   readonly logger: Logger;

@@ -9,6 +9,7 @@ import { createApp } from "./app.ts";
 import { Faults } from "./faults.ts";
 import { GroupBook } from "./groups/group_book.ts";
 import { dispatch } from "./handlers/index.ts";
+import { Limits } from "./limits.ts";
 import { greet } from "./login.ts";
 import { createNoiseIdentity } from "./noise/identity.ts";
 import { Pairing } from "./pairing/pairing.ts";
@@ -76,6 +77,7 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
     groups: new GroupBook(store, phones),
     pairing: new Pairing(store),
     faults: new Faults(),
+    limits: new Limits(),
     stats: createStats(),
     identity: createNoiseIdentity(seed),
     logger,

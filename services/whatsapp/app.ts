@@ -12,8 +12,9 @@ import type { BatchMessage, JournalStream, SendResult, SessionSummary, SessionVi
 import { chatRoutes } from "./chats/routes.ts";
 import type { Moving } from "./moving/moving.ts";
 import { movingRoutes } from "./moving/routes.ts";
+import { pacingRoutes } from "./pacing/routes.ts";
 import type { Journal } from "./receiving/journal.ts";
-import type { Outcome } from "./sending/lane.ts";
+import type { SessionOutcome } from "./session/session.ts";
 import type { Shard } from "./shard.ts";
 
 export type AppOptions = {
@@ -21,6 +22,8 @@ export type AppOptions = {
   moving: Moving;
   journal: Journal;
   token: string;
+  /** What is deployed. */
+  version?: string | undefined;
   logger: Logger;
   metrics: Metrics;
   metricsToken?: string | undefined;
@@ -32,7 +35,7 @@ const stream = z.object({ stream: z.enum(Object.keys(journalStreams) as [Journal
 const page = z.object({ limit: z.coerce.number().int().min(1).max(maxJournalPage).default(maxJournalPage) });
 
 /** The shard's internal API; lib/shard-client is its other end. */
-export function createApp({ shard, moving, journal, token, logger, metrics, metricsToken, ready }: AppOptions): Hono {
+export function createApp({ version, shard, moving, journal, token, logger, metrics, metricsToken, ready }: AppOptions): Hono {
   const app = new Hono();
   app.use(requestLog(logger, metrics));
   app.onError(problemHandler(logger));
@@ -43,7 +46,13 @@ export function createApp({ shard, moving, journal, token, logger, metrics, metr
   app.use("/moves/*", bearer(token));
   app.route("/moves", movingRoutes(moving));
 
-  app.get("/sessions", (c) => c.json({ data: shard.sessions().map((session) => summaryOf(session.view())) }));
+  app.get("/sessions", (c) =>
+    c.json({
+      data: shard.sessions().map((session) => summaryOf(session.view())),
+      messages_per_minute: shard.messagesPerMinute,
+      version: version ?? null,
+    }),
+  );
 
   app.post("/sessions/:business_id/connect", async (c) => {
     const { business_id } = businessId.parse(c.req.param());
@@ -64,12 +73,13 @@ export function createApp({ shard, moving, journal, token, logger, metrics, metr
 
   app.post("/sessions/:business_id/messages", async (c) => {
     const { business_id } = businessId.parse(c.req.param());
-    const { messages } = await bodyOf(c.req.raw, batchRequest);
-    const outcomes = await shard.get(business_id).send(messages);
+    const { messages, pacing } = await bodyOf(c.req.raw, batchRequest);
+    const outcomes = await shard.get(business_id).send(messages, pacing);
     return c.json({ results: messages.map((message, i) => resultOf(message, outcomes[i]!)) });
   });
 
   app.route("/sessions", chatRoutes(shard));
+  app.route("/sessions", pacingRoutes(shard));
 
   app.get("/journal/:stream", (c) => {
     const { stream: name } = stream.parse(c.req.param());
@@ -99,7 +109,7 @@ function summaryOf({ qr: _qr, qr_expires_at: _expires, code: _code, ...summary }
   return summary;
 }
 
-function resultOf({ id, wa_message_id }: BatchMessage, outcome: Outcome): SendResult {
+function resultOf({ id, wa_message_id }: BatchMessage, outcome: SessionOutcome): SendResult {
   switch (outcome.status) {
     case "sent":
       return { id, wa_message_id, status: "sent", sent_at: new Date(outcome.at).toISOString() };
@@ -107,5 +117,7 @@ function resultOf({ id, wa_message_id }: BatchMessage, outcome: Outcome): SendRe
       return { id, wa_message_id, status: "failed", error: outcome.error };
     case "retry":
       return { id, wa_message_id, status: "retry" };
+    case "paced":
+      return { id, wa_message_id, status: "paced", not_before: new Date(outcome.notBefore).toISOString(), holds: outcome.holds };
   }
 }

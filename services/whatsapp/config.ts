@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { baseEnv, consulEnv, redisEnv, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
+import { defaultHearingTimes } from "./session/hearing.ts";
 import { zNoiseRoot } from "./noise_root.ts";
 
 export const configSchema = z.object({
@@ -14,6 +15,12 @@ export const configSchema = z.object({
   AUTH_KEYS: zKeyRing,
   /** Bearer token of the internal API. */
   SHARD_TOKEN: z.string().min(16),
+  /** Whether accounts are paced whose business did not choose: off against the simulator only. */
+  PACING: z.enum(["on", "off"]).default("on"),
+  /** Milliseconds without a word from WhatsApp before a session is probed. */
+  PROBE_IDLE_MS: zInt(1_000, 86_400_000).default(defaultHearingTimes.idleMs),
+  /** What is deployed, as Nomad's job says it. */
+  NOMAD_META_RELEASE: z.string().min(1).optional(),
   WA_WEBSOCKET_URL: zUrl("ws", "wss").default("wss://web.whatsapp.com/ws/chat"),
   /** Base64 of 32 bytes: the Noise root to trust instead of WhatsApp's own. For development. */
   WA_NOISE_ROOT: zNoiseRoot.optional(),

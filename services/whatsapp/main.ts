@@ -16,6 +16,7 @@ import { trustNoiseRoot } from "./noise_root.ts";
 import { Journal } from "./receiving/journal.ts";
 import { WakeUps } from "./receiving/wake_ups.ts";
 import { Ledger } from "./sending/ledger.ts";
+import { defaultHearingTimes } from "./session/hearing.ts";
 import { isStray } from "./session/stray.ts";
 import { Shard } from "./shard.ts";
 import { ShardMetrics } from "./shard_metrics.ts";
@@ -74,6 +75,8 @@ const main = async (life: Lifecycle): Promise<void> => {
     ledger,
     placements,
     url: config.WA_WEBSOCKET_URL,
+    paced: config.PACING === "on",
+    hearing: { ...defaultHearingTimes, idleMs: config.PROBE_IDLE_MS },
     fence,
     logger,
     metrics: new ShardMetrics(metrics),
@@ -87,6 +90,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     journal,
     token: config.SHARD_TOKEN,
     logger,
+    version: config.NOMAD_META_RELEASE,
     metrics,
     metricsToken: config.METRICS_TOKEN,
     ready: () => [

@@ -1,7 +1,8 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { uuidv7 } from "../../lib/core/ids.ts";
+import { sessionList } from "../../lib/shard-client/schemas.ts";
 import { until } from "../../lib/testing/until.ts";
 import { AuthStore } from "./auth/auth_store.ts";
 import { KeyRing } from "../../lib/core/key_ring.ts";
@@ -172,6 +173,41 @@ describe("the way of a message", () => {
     expect(screen).toMatchObject({ texts: bodies.slice(0, 50), duplicates: 0, undecryptable: 0 });
   });
 
+  test("a contact's keys are asked for once: after a restart its devices are, and the session in use stays", async () => {
+    await shard.pair(simulator, business, phone);
+    const keysGiven = spyOn(simulator.simulation.phones.get(contact)!.signal, "bundle");
+    await shard.send(business, [text(contact, "before")]);
+    await write("an answer, so that both sides use the session");
+    await until(async () => (await received()).length === 1, { what: "the answer" });
+    expect(keysGiven).toHaveBeenCalledTimes(1);
+    await restart();
+    await shard.reaches(business, "open");
+    await shard.send(business, [text(contact, "after")]);
+    expect(keysGiven).toHaveBeenCalledTimes(1);
+    expect(await screenOf(simulator, contact)).toMatchObject({ undecryptable: 0 });
+  });
+
+  test("keys that a contact's identity did not sign are refused, and nothing is written to them", async () => {
+    await shard.pair(simulator, business, phone);
+    const { signal } = simulator.simulation.phones.get(contact)!;
+    const bundle = signal.bundle.bind(signal);
+    const forged = spyOn(signal, "bundle").mockImplementation(() => {
+      const { signedPreKey, ...rest } = bundle();
+      return { ...rest, signedPreKey: { ...signedPreKey, signature: Buffer.alloc(64, 7) } };
+    });
+    const message = text(contact, "to an impostor");
+    for (const status of ["retry", "retry", "failed"] as const) expect((await shard.send(business, [message]))[0]?.status).toBe(status);
+    expect((await screenOf(simulator, contact)).texts).toEqual([]);
+    forged.mockRestore();
+    expect((await shard.send(business, [text(contact, "to the contact")]))[0]?.status).toBe("sent");
+  });
+
+  test("the list of sessions says how much goes through the shard", async () => {
+    await shard.pair(simulator, business, phone);
+    await shard.send(business, [text(contact, "one"), text(contact, "two")]);
+    expect(sessionList.parse(await shard.json("GET", "/sessions"))).toMatchObject({ messages_per_minute: 2, version: null });
+  });
+
   test("a chat given as a JID reaches the same person", async () => {
     await shard.pair(simulator, business, phone);
     expect(await shard.send(business, [text(`${contact}@s.whatsapp.net`, "by JID")])).toMatchObject([{ status: "sent" }]);
@@ -265,6 +301,41 @@ describe("how a session ends and returns", () => {
     expect(devices).toEqual([]);
     expect(existsSync(join(volume, "sessions", business))).toBeFalse();
     await shard.pair(simulator, business, phone);
+  });
+});
+
+describe("a session that looks open and hears nothing", () => {
+  test("is found by a probe that nobody sees, reconnects, and then hears again", async () => {
+    await shard.stop();
+    shard = startShard({ simulator, volume, keys, hearing: { idleMs: 300, answerMs: 500 } });
+    await shard.pair(simulator, business, phone);
+    const metric = async (name: string) =>
+      Number(new RegExp(`^${name}[^\\n]* (\\S+)$`, "m").exec(await (await shard.request("GET", "/metrics")).text())?.[1]);
+    const accepted = simulator.simulation.stats.messages_accepted;
+    await until(() => simulator.simulation.stats.messages_accepted > accepted + 1, { what: "two probes" });
+    expect(await metric("prosaas_whatsapp_deaf_connections_total")).toBe(0);
+
+    await fault("silence", { answer_pings: true, times: 1 });
+    await write("spoken to deaf ears");
+    await until(async () => (await received()).length === 1, { what: "the message" });
+    expect(await metric("prosaas_whatsapp_deaf_connections_total")).toBe(1);
+    expect((await screenOf(simulator, phone)).ids).toHaveLength(1);
+    expect((await screenOf(simulator, contact)).texts).toEqual(["spoken to deaf ears"]);
+  });
+
+  test("that stays so through new sockets is built anew from the disk, and raises an alarm", async () => {
+    await shard.stop();
+    shard = startShard({ simulator, volume, keys, hearing: { idleMs: 50, answerMs: 50 } });
+    await shard.pair(simulator, business, phone);
+    await fault("silence", { answer_pings: true });
+    const opened = spyOn(AuthStore, "open");
+    await until(async () => (await shard.view(business)).reason?.includes("delivers nothing"), { what: "the reason" });
+    await until(() => opened.mock.calls.length > 0, { what: "the store to be opened again", deadlineMs: 20_000 });
+    opened.mockRestore();
+    await control(simulator, "DELETE", "/faults");
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    await shard.reaches(business, "open");
+    expect((await shard.send(business, [text(contact, "heard again")]))[0]?.status).toBe("sent");
   });
 });
 

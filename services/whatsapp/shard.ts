@@ -9,6 +9,7 @@ import type { Placements } from "./moving/placements.ts";
 import type { Journal } from "./receiving/journal.ts";
 import type { Ledger } from "./sending/ledger.ts";
 import { Turns } from "./sending/turns.ts";
+import type { HearingTimes } from "./session/hearing.ts";
 import { Session } from "./session/session.ts";
 import type { ShardMetrics } from "./shard_metrics.ts";
 import type { Volume } from "./volume/volume.ts";
@@ -21,6 +22,10 @@ export type ShardOptions = {
   placements: Placements;
   /** WhatsApp's WebSocket. */
   url: string;
+  /** Whether accounts are paced whose business did not choose. */
+  paced: boolean;
+  /** When a silent connection is probed. */
+  hearing?: HearingTimes | undefined;
   fence: () => void;
   logger: Logger;
   metrics: ShardMetrics;
@@ -63,6 +68,10 @@ export class Shard {
     this.#options.logger.info({ sessions: found.length }, "resuming");
     this.#keepHouse();
     this.#housekeeping = setInterval(() => this.#keepHouse(), housekeepingMs);
+  }
+
+  get messagesPerMinute(): number {
+    return this.#options.metrics.messagesPerMinute;
   }
 
   sessions(): Session[] {
@@ -123,7 +132,7 @@ export class Shard {
   #session(id: string): Session {
     const known = this.#sessions.get(id);
     if (known) return known;
-    const { volume, keys, ledger, journal, url, logger, metrics, fence } = this.#options;
+    const { volume, keys, ledger, journal, url, logger, metrics, paced, fence } = this.#options;
     const session = new Session({
       businessId: id,
       shard: volume.shard,
@@ -135,6 +144,8 @@ export class Shard {
       url,
       logger,
       metrics,
+      paced,
+      hearing: this.#options.hearing,
       fence,
       setAside: () => setAside(volume.file("sessions"), volume.file("set-aside"), id),
     });

@@ -1,4 +1,5 @@
 import type { Metrics } from "../../lib/runtime/metrics.ts";
+import { MinuteRate } from "./minute_rate.ts";
 import type { SessionStatus } from "../../lib/shard-client/schemas.ts";
 import { sessionStatus } from "../../lib/shard-client/schemas.ts";
 
@@ -15,6 +16,9 @@ export class ShardMetrics {
   readonly #received;
   readonly #ended;
   readonly #alarms;
+  readonly #deaf;
+  readonly #undecryptable;
+  readonly #rate = new MinuteRate();
   readonly #metrics: Metrics;
 
   constructor(metrics: Metrics) {
@@ -23,6 +27,8 @@ export class ShardMetrics {
     this.#seconds = metrics.histogram("whatsapp_ack_seconds", "From handing a message over to WhatsApp's answer.");
     this.#received = metrics.counter("whatsapp_received_total", "Messages received and journaled.");
     this.#ended = metrics.counter("whatsapp_connections_ended_total", "Ends of connections by status.", ["code"]);
+    this.#deaf = metrics.counter("whatsapp_deaf_connections_total", "Open connections that delivered nothing and did not answer a probe.");
+    this.#undecryptable = metrics.counter("whatsapp_decrypt_failures_total", "Messages received that could not be decrypted.");
     this.#alarms = metrics.counter("whatsapp_alarms_total", "Sessions that need somebody's attention.");
   }
 
@@ -37,17 +43,32 @@ export class ShardMetrics {
     });
   }
 
+  /** Messages of the last minute, in both directions. */
+  get messagesPerMinute(): number {
+    return this.#rate.perMinute;
+  }
+
   verdict(result: "sent" | "failed", ms: number): void {
+    this.#rate.count();
     this.#verdicts.inc({ result });
     this.#seconds.observe(ms / 1000);
   }
 
   received(): void {
+    this.#rate.count();
     this.#received.inc();
   }
 
   ended(code: number): void {
     this.#ended.inc({ code: String(code) });
+  }
+
+  deaf(): void {
+    this.#deaf.inc();
+  }
+
+  undecryptable(): void {
+    this.#undecryptable.inc();
   }
 
   alarm(): void {

@@ -56,6 +56,7 @@ function launch(env: Record<string, string> = {}): Process {
       AUTH_DIR: volume,
       AUTH_KEYS: keys,
       SHARD_TOKEN: token,
+      PACING: "off",
       WA_WEBSOCKET_URL: simulator.wsUrl,
       WA_NOISE_ROOT: simulator.rootBase64,
       REDIS_URL: testRedisUrl(),

@@ -29,6 +29,10 @@ export const workersEnv = z.object({
     .optional(),
   TWILIO_AUTH_TOKEN: z.string().min(16).optional(),
   TWILIO_API_URL: zUrl("http", "https").default("https://api.twilio.com"),
+  /** Whole months for which messages are kept, at least 3; for ever where it is not set. */
+  MESSAGE_RETENTION_MONTHS: zInt(3, 1_200).optional(),
+  /** Days for which settled deliveries of webhooks are kept: how long they can be looked at and replayed. */
+  DELIVERY_RETENTION_DAYS: zInt(1, 365).default(30),
   /** Connections to the pooler; a job holds one for a statement at a time, so a few serve many jobs. */
   DATABASE_POOL_SIZE: zInt(1, 100).default(8),
   /** How long jobs under way may go on once the process was told to stop. Below the job file's kill_timeout. */

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import type { Database } from "../../lib/db/index.ts";
+import type { Database, Retention } from "../../lib/db/index.ts";
 import type { Producer } from "../../lib/queues/index.ts";
 import type { Router } from "../../lib/routing/index.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
@@ -29,6 +29,10 @@ export type Deps = {
     timeoutMs: number;
     health: HealthPolicy;
   };
+  retention: Retention & {
+    /** Whole months for which messages are kept; null: for ever. */
+    messageMonths: number | null;
+  };
   /** Null: no store or no account of the carrier's is configured. */
   recordings: RecordingDeps | null;
 };
@@ -43,3 +47,6 @@ export type LeaseTimes = { ttlMs: number; renewMs: number };
  * another at work: that costs no doubled message, because the shard's ledger knows every id it was ever handed.
  */
 export const leaseTimes: LeaseTimes = { ttlMs: 6_000, renewMs: 2_000 };
+
+/** For a version that understands them to be written and brought in. */
+export const quarantineDays = 90;

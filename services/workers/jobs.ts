@@ -8,10 +8,13 @@ import { inbound } from "./high/inbound.ts";
 import { send } from "./high/send.ts";
 import { expireDeliveriesJob } from "./maintenance/expire_deliveries.ts";
 import { move } from "./low/move.ts";
+import { forget } from "./maintenance/forget.ts";
+import { keepPartitions } from "./maintenance/keep_partitions.ts";
 import { sweep } from "./maintenance/sweep.ts";
 import { sweepMoves } from "./maintenance/sweep_moves.ts";
 import { fetchRecordings } from "./recordings/fetch_recordings.ts";
 import { receipts } from "./receipts/receipts.ts";
+import { syncReceipts } from "./receipts_sync/sync_receipts.ts";
 
 /** Every job there is, and who does it; the queues decide which of them a process gets. */
 export function createHandlers(deps: Deps) {
@@ -23,9 +26,12 @@ export function createHandlers(deps: Deps) {
     send_broadcasts: sendBroadcasts(deps),
     session_events: sessionEvents(deps),
     receipts: receipts(deps),
+    sync_receipts: syncReceipts(deps),
     sweep: sweep(deps),
     sweep_moves: sweepMoves(deps),
     move: move(deps),
+    forget: forget(deps),
+    keep_partitions: keepPartitions(deps),
     expire_deliveries: expireDeliveriesJob(deps),
     fetch_recordings: fetchRecordings(deps),
   } satisfies Required<Handlers>;

@@ -70,6 +70,11 @@ test("an entry that cannot be understood or written is quarantined, and the stre
   expect(quarantined.map((line) => line["seq"])).toEqual([2, 3, 4, 5]);
   expect(quarantined.map((line) => line["business_id"])).toEqual([business, null, business, business]);
   expect(JSON.stringify([workers.log, workers.lines])).not.toContain("nobody may log");
+  const kept = await workers.database.owner<{ seq: number; business_id: string | null; entry: string }[]>`
+    select seq::integer, business_id, entry from journal_quarantine order by seq`;
+  expect(kept.map(({ seq }) => seq)).toEqual([2, 3, 4, 5]);
+  expect(JSON.parse(kept[0]!.entry)).toMatchObject({ seq: 2, business_id: business, data: { nonsense: "content that nobody may log" } });
+  expect(JSON.parse(kept[1]!.entry)).toMatchObject({ business_id: "not a business" });
   expect(await workers.metrics.registry.metrics()).toContain('prosaas_journal_quarantined_total{stream="inbound",service="test"} 4');
 });
 

@@ -20,8 +20,7 @@ const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 test("entries that the database refuses are left out, and all others are written in order", async () => {
   const { rows, write } = tableWithout(0, 7, 8, 99);
   const left: [number, string][] = [];
-  const count = await writeAround(upTo(100), write, (entry, error) => left.push([entry, String(error)]));
-  expect(count).toBe(4);
+  await writeAround(upTo(100), write, (entry, error) => left.push([entry, String(error)]));
   expect(left.map(([entry]) => entry)).toEqual([0, 7, 8, 99]);
   expect(rows).toEqual(upTo(100).filter((n) => ![0, 7, 8, 99].includes(n)));
 });
@@ -37,13 +36,11 @@ test("entries that are all good are written at once", async () => {
 });
 
 test("no entries make no write", async () => {
-  expect(
-    await writeAround(
-      [],
-      () => Promise.reject(new Error("written")),
-      () => {},
-    ),
-  ).toBe(0);
+  await writeAround(
+    [],
+    () => expect.unreachable(),
+    () => {},
+  );
 });
 
 test("a database that is away is no reason to leave anything out", async () => {

@@ -1,7 +1,8 @@
 import { AppError, messageOf } from "../../lib/core/errors.ts";
 import { backoff } from "../../lib/core/retry.ts";
 import type { JobName, Run, RunResult } from "../../lib/queues/index.ts";
-import type { JournalEntry, JournalStream } from "../../lib/shard-client/index.ts";
+import { forPlatform, quarantineEntries } from "../../lib/db/index.ts";
+import type { JournalEntry, JournalStream, RejectedEntry } from "../../lib/shard-client/index.ts";
 import type { Deps } from "./deps.ts";
 import { withLease } from "./lease.ts";
 
@@ -54,17 +55,19 @@ async function drain<S extends JournalStream>(
       const at = deps.router.shard(shard);
       const { entries, rejected, through, more } = await deps.shards.readJournal(at, stream);
       if (through === null) return { counts };
-      for (const { seq, business_id, reason } of rejected) quarantine(deps, { shard, stream, seq, business_id }, reason);
-      const unwritable = await writeAround(
+      const refused: RejectedEntry[] = [...rejected];
+      await writeAround(
         entries,
         (some) => write(some, shard),
-        (entry, error) => quarantine(deps, { shard, stream, seq: entry.seq, business_id: entry.business_id }, messageOf(error)),
+        (entry, error) => refused.push({ seq: entry.seq, business_id: entry.business_id, reason: messageOf(error), entry }),
       );
+      await quarantine(deps, shard, stream, refused);
       // Only now: what is acknowledged is forgotten by the shard.
       await deps.shards.ackJournal(at, stream, through);
-      counts.written += entries.length - unwritable;
-      counts.quarantined += rejected.length + unwritable;
-      deps.metrics.journaled(stream, entries.length - unwritable);
+      const written = entries.length + rejected.length - refused.length;
+      counts.written += written;
+      counts.quarantined += refused.length;
+      deps.metrics.journaled(stream, written);
       if (!more) return { counts };
     }
   } catch (error) {
@@ -76,38 +79,46 @@ async function drain<S extends JournalStream>(
 }
 
 /**
- * Writes all entries, in order. Where their content is refused, halving finds the ones at fault, which are left out;
- * returns how many those were. Every other failure is thrown, so that a fault of ours never empties a journal.
+ * Writes all entries, in order. Where their content is refused, halving finds the ones at fault, which are left out.
+ * Every other failure is thrown, so that a fault of ours never empties a journal.
  */
 export async function writeAround<E>(
   entries: E[],
   write: (entries: E[]) => Promise<void>,
   leaveOut: (entry: E, error: unknown) => void,
-): Promise<number> {
+): Promise<void> {
   const [only] = entries;
-  if (only === undefined) return 0;
+  if (only === undefined) return;
   try {
     await write(entries);
-    return 0;
   } catch (error) {
     if (!isRefusal(error)) throw error;
     if (entries.length === 1) {
       leaveOut(only, error);
-      return 1;
+      return;
     }
     const middle = Math.ceil(entries.length / 2);
-    return (await writeAround(entries.slice(0, middle), write, leaveOut)) + (await writeAround(entries.slice(middle), write, leaveOut));
+    await writeAround(entries.slice(0, middle), write, leaveOut);
+    await writeAround(entries.slice(middle), write, leaveOut);
   }
 }
 
-/** One entry must not hold up the stream: it is named in the log, without its content, and left behind. */
-function quarantine(
-  { logger, metrics }: Deps,
-  ids: { shard: number; stream: JournalStream; seq: number; business_id: string | null },
-  reason: string,
-): void {
-  metrics.quarantined(ids.stream);
-  logger.error({ ...ids, reason }, "journal entry quarantined");
+/** One entry must not hold up the stream: it is set aside, named in the log without its content, and left behind. */
+async function quarantine(
+  { db, logger, metrics }: Pick<Deps, "db" | "logger" | "metrics">,
+  shard: number,
+  stream: JournalStream,
+  refused: readonly RejectedEntry[],
+): Promise<void> {
+  const at = new Date();
+  await quarantineEntries(
+    forPlatform(db),
+    refused.map(({ seq, business_id, reason, entry }) => ({ shard, stream, seq, business_id, reason, entry, at })),
+  );
+  for (const { seq, business_id, reason } of refused) {
+    metrics.quarantined(stream);
+    logger.error({ shard, stream, seq, business_id, reason }, "journal entry quarantined");
+  }
 }
 
 function isTransient(error: unknown): error is AppError {

@@ -16,7 +16,7 @@ import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { createApp } from "./app.ts";
 import { loadWorkersConfig } from "./config.ts";
-import { leaseTimes } from "./deps.ts";
+import { leaseTimes, quarantineDays } from "./deps.ts";
 import { createHandlers } from "./jobs.ts";
 import type { RecordingDeps } from "./recordings/fetch_recordings.ts";
 import { healthPolicy } from "./webhooks/health.ts";
@@ -65,6 +65,11 @@ await run(name, logger, async (life) => {
       secrets: createWebhookSecrets(config.DATA_KEYS),
       timeoutMs: config.WEBHOOK_TIMEOUT_MS,
       health: healthPolicy,
+    },
+    retention: {
+      messageMonths: config.MESSAGE_RETENTION_MONTHS ?? null,
+      deliveryDays: config.DELIVERY_RETENTION_DAYS,
+      quarantineDays,
     },
     recordings: recordingsOf(config),
   });

@@ -31,6 +31,9 @@ const awayDelay = { baseMs: 250, maxMs: 10_000 };
  */
 const soonMs = 1_000;
 
+/** An account that is stopped for hours is looked at again this often. */
+const maxPacedMs = 60_000;
+
 /** While the business moves to another shard; the end of the move ends this wait. */
 const movingMs = 500;
 
@@ -58,8 +61,7 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, ofB
     const business = await getSender(scope);
     if (business === undefined) return { counts };
     if (business.whatsapp_move !== null) return again(movingMs, "the business moves to another shard");
-    const write = async <T>(work: (scope: BusinessScope) => Promise<Written<T>>): Promise<T> =>
-      business.announced ? recordMoves(deps, scope, work) : (await work(scope)).result;
+    const write = <T>(work: (scope: BusinessScope) => Promise<Written<T>>) => recordMoves(deps, scope, work, business);
 
     for (let batch = 0; batch < batchesARun; batch++) {
       run.signal.throwIfAborted();
@@ -71,9 +73,12 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, ofB
         const inMs = Math.max(0, nextAttempt - Date.now());
         return inMs <= soonMs ? again(inMs, "a message is due again soon") : { counts };
       }
-      const outcomes = await handOver(deps, business, messages);
+      const handedOver = await handOver(deps, business, messages);
+      const outcomes = handedOver.filter((outcome) => outcome.status !== "held");
       await write((inside) => record(inside, outcomes));
       tally(deps, counts, outcomes);
+      const held = handedOver.find((outcome) => outcome.status === "held");
+      if (held) return again(Math.min(maxPacedMs, Math.max(0, held.until.getTime() - Date.now())), "the account is paced");
       nextAttempt = Math.min(nextAttempt, ...outcomes.map(nextAttemptOf));
     }
     return again(0, "the outbox is long");
@@ -95,11 +100,11 @@ async function record(scope: BusinessScope, outcomes: SendOutcome[]): Promise<Wr
 
 function tally({ metrics }: Deps, counts: { sent: number; failed: number; retried: number }, outcomes: SendOutcome[]): void {
   for (const { status } of outcomes) {
-    counts[status === "retry" ? "retried" : status] += 1;
+    counts[status === "retry" || status === "paced" ? "retried" : status] += 1;
     metrics.sent(status, 1);
   }
 }
 
 function nextAttemptOf(outcome: SendOutcome): number {
-  return outcome.status === "retry" ? outcome.next_attempt_at.getTime() : Number.POSITIVE_INFINITY;
+  return "next_attempt_at" in outcome ? outcome.next_attempt_at.getTime() : Number.POSITIVE_INFINITY;
 }

@@ -2,10 +2,11 @@ import type { Metrics } from "../../lib/runtime/metrics.ts";
 import type { JournalStream } from "../../lib/shard-client/index.ts";
 
 export type WorkMetrics = {
-  sent(status: "sent" | "failed" | "retry", count: number): void;
+  sent(status: "sent" | "failed" | "retry" | "paced", count: number): void;
   journaled(stream: JournalStream, count: number): void;
   quarantined(stream: JournalStream): void;
   delivered(status: "delivered" | "failed" | "dead", seconds: number): void;
+  ticksOverdue(count: number): void;
   leaseLost(): void;
   /** A move is over, and the business was silent for so long. */
   moved(outcome: "done" | "rolled_back", silentMs: number): void;
@@ -20,6 +21,7 @@ export function createWorkMetrics(metrics: Metrics): WorkMetrics {
   const quarantine = metrics.counter("journal_quarantined_total", "Entries that could not be understood or written.", ["stream"]);
   const deliveries = metrics.counter("webhook_attempts_total", "Deliveries tried, by what came of it.", ["status"]);
   const answers = metrics.histogram("webhook_attempt_seconds", "Time an endpoint took to answer.");
+  const overdue = metrics.counter("ticks_overdue_total", "Messages whose ticks did not come in their time.");
   const lost = metrics.counter("leases_lost_total", "Leases that ran out while their holder worked.");
   const moves = metrics.histogram("move_silence_seconds", "How long businesses were silent on their way to another shard.", silences, [
     "outcome",
@@ -32,6 +34,7 @@ export function createWorkMetrics(metrics: Metrics): WorkMetrics {
       deliveries.inc({ status });
       answers.observe(seconds);
     },
+    ticksOverdue: (count) => overdue.inc(count),
     leaseLost: () => lost.inc(),
     moved: (outcome, silentMs) => moves.observe({ outcome }, silentMs / 1000),
   };

@@ -44,6 +44,8 @@ export const messages = pgTable("messages", {
   read_at: moment(),
   played_at: moment(),
   failed_at: moment(),
+  /** Its ticks had time to come, and did not. */
+  ticks_overdue_at: moment(),
   /** The broadcast it is part of; such messages give way to all others. */
   broadcast_id: uuid(),
   /** After this it is not worth sending: it fails instead. */

@@ -18,14 +18,15 @@ outcome: 2 renewed, 1 admitted, 0 full, -1 the business is full, -2 recovering, 
 ]]
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-
-local expiry = redis.call("ZSCORE", KEYS[1], ARGV[1])
-local held = expiry and tonumber(expiry) > now
+-- As whole numbers: what Redis makes of a Lua number is a double to 17 digits, which takes longer than the command.
+local expired = string.format("%d", now)
+local expiry = string.format("%d", now + ARGV[2])
 local limit = tonumber(ARGV[5])
+
+redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", expired)
+local held = redis.call("ZRANK", KEYS[1], ARGV[1])
 if ARGV[7] and ARGV[7] ~= "" then
-  expiry = redis.call("ZSCORE", KEYS[1], ARGV[7])
-  held = held or (expiry and tonumber(expiry) > now)
-  redis.call("ZREM", KEYS[1], ARGV[7])
+  held = redis.call("ZREM", KEYS[1], ARGV[7]) == 1 or held
   if limit then
     redis.call("ZREM", KEYS[3], ARGV[7])
   end
@@ -47,7 +48,6 @@ if not held then
     end
   end
 
-  redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
   if recovering then
     -- A call that is carried was admitted once, so the limit has been applied to it.
     if ARGV[6] ~= "1" then
@@ -58,7 +58,7 @@ if not held then
       return { 0, now }
     end
     if limit then
-      redis.call("ZREMRANGEBYSCORE", KEYS[3], "-inf", now)
+      redis.call("ZREMRANGEBYSCORE", KEYS[3], "-inf", expired)
       if redis.call("ZCARD", KEYS[3]) >= limit then
         return { -1, now }
       end
@@ -66,9 +66,9 @@ if not held then
   end
 end
 
-redis.call("ZADD", KEYS[1], now + ARGV[2], ARGV[1])
+redis.call("ZADD", KEYS[1], expiry, ARGV[1])
 if limit then
-  redis.call("ZADD", KEYS[3], now + ARGV[2], ARGV[1])
+  redis.call("ZADD", KEYS[3], expiry, ARGV[1])
   redis.call("PEXPIRE", KEYS[3], ARGV[2])
 end
 return { held and 2 or 1, now }

@@ -15,6 +15,8 @@ import type { ApiDependencies } from "../dependencies.ts";
 import { createFakeDeadLetters } from "./fake_dead_letters.ts";
 import { createFakeChats } from "./fake_chats.ts";
 import type { FakeChats } from "./fake_chats.ts";
+import { createFakePacing } from "./fake_pacing.ts";
+import type { FakePacing } from "./fake_pacing.ts";
 import { createFakeShards } from "./fake_shards.ts";
 import type { FakeShards } from "./fake_shards.ts";
 import { createTestWebhooks } from "./webhooks.ts";
@@ -27,6 +29,7 @@ export type Harness = Api & {
   database: MigratedDatabase;
   shards: FakeShards;
   chats: FakeChats;
+  pacing: FakePacing;
   /** What was woken, by id and in order: businesses for their outboxes, webhooks. */
   woken: string[];
   /** What the next wake-ups do; by default they succeed. */
@@ -57,6 +60,7 @@ export async function createHarness({
   await ensureAdminKey(database.owner, adminKey);
   const shards = createFakeShards();
   const chats = createFakeChats();
+  const pacing = createFakePacing();
   const woken: string[] = [];
   const producer = { wake: async (_businessId: string) => {} };
   const directory = {
@@ -75,7 +79,11 @@ export async function createHarness({
     },
     router: createRouterOver(directory, () => 2),
     shards,
+    moves: {
+      departures: async (at) => (shards.away ? Promise.reject(new AppError("unavailable", "away")) : { data: [], journal: at.shard }),
+    },
     chats,
+    pacing,
     producer: {
       wake: async (_job, payload) => {
         const [id] = Object.values(payload) as [string];
@@ -126,6 +134,7 @@ export async function createHarness({
     database,
     shards,
     chats,
+    pacing,
     woken,
     producer,
     adminKey,

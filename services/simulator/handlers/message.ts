@@ -21,6 +21,8 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
   const { faults } = simulation;
   const refusal = faults.strike("ack_refuse", login.phone.phone, phone?.phone);
   if (refusal) return refuse(simulation, connection, { id, to, code: String(refusal.code) });
+  const limited = simulation.limits.refuse(login.phone.phone, phone?.phone ?? to);
+  if (limited) return refuse(simulation, connection, { id, to, code: limited });
   const group = isGroupJid(to) ? simulation.groups.get(to) : undefined;
   if (group) {
     // Who is not in it does not learn whether it exists.
@@ -33,6 +35,7 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
   if (!phone || faults.strike("not_on_whatsapp", phone.phone)) return refuse(simulation, connection, { id, to, code: "404" });
 
   const at = Date.now();
+  const peer = message.attrs["category"] === "peer";
   let received = false;
   for (const { jid, enc } of ciphertexts(message, to)) {
     const address = userAddress(jid);
@@ -43,7 +46,7 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
       if (device && device !== login.device) relay(login, message, { phone: target.phone, device, enc, at });
       continue;
     }
-    const taken = await take(simulation, target, { id, to, enc, sender: login, at });
+    const taken = await take(simulation, target, { id, to, enc, sender: login, at, peer });
     if (target !== login.phone && taken !== "undecryptable") received = true;
   }
   if (received) tick(simulation, phone, login, { id, from: to });

@@ -17,6 +17,8 @@ export type Envelope = {
   sender: Login;
   /** Unix ms at which the server took it. */
   at: number;
+  /** From a companion to its own phone, and not for anybody's eyes. */
+  peer?: boolean;
 };
 
 export type Taken = "shown" | "duplicate" | "undecryptable";
@@ -43,6 +45,7 @@ export async function take({ phones, stats, logger }: Simulation, phone: Phone, 
     return "undecryptable";
   }
   const message = unpad(plaintext);
+  if (envelope.peer) return "shown";
   const own = message.deviceSentMessage;
   const content: Content = contentOf(own?.message ?? message);
   const destination = userAddress(own?.destinationJid ?? undefined);

@@ -31,6 +31,7 @@ export async function write(simulation: Simulation, from: Phone, to: Phone, cont
       .run(from.phone, id, to.phone, proto.Message.encode(content).finish(), timestamp),
   );
   if (to !== from) {
+    simulation.limits.acquaint(from.phone, to.phone);
     to.screen.show({ id, chat: from.phone, sender: from.phone, from_me: false, push_name: from.name, ...contentOf(content), timestamp });
   }
   const copies = simulation.faults.strike("duplicate", to.phone, from.phone)?.copies ?? 1;

@@ -128,6 +128,12 @@ export class Lane {
     );
   }
 
+  /** Whether a message is on its way or decided: to hand it over again sends nothing. */
+  has(waMessageId: string): boolean {
+    const { businessId, ledger } = this.#options;
+    return this.#known.has(waMessageId) || ledger.verdict(businessId, waMessageId) !== undefined;
+  }
+
   /** WhatsApp's server answered. False: this lane does not know the message. */
   acknowledged(waMessageId: string, refusal: string | undefined): boolean {
     const pending = this.#unacknowledged.get(waMessageId);

@@ -29,6 +29,8 @@ test("a connect that never ends is ended by the watchdog, once", async () => {
     acknowledged: () => {},
     received: () => Promise.resolve(),
     receipt: () => Promise.resolve(),
+    deaf: () => {},
+    undecryptable: () => {},
     volumeRefused: () => {},
   };
   const connection = new Connection({

@@ -22,6 +22,8 @@ import { ownSenderKeys } from "../kinds/sender_key_names.ts";
 import { receiptsOf } from "../receiving/receipts.ts";
 import { Undeliverable } from "../sending/lane.ts";
 import { baileysLog } from "./baileys_log.ts";
+import { defaultHearingTimes, Hearing } from "./hearing.ts";
+import type { HearingTimes } from "./hearing.ts";
 import { OutputGate } from "./output_gate.ts";
 import { durableRepository } from "./signal_repository.ts";
 import { ConnectionOver } from "./stray.ts";
@@ -40,6 +42,10 @@ export type ConnectionEvents = {
   /** Resolves once it is durable; WhatsApp is not told before. */
   received(message: InboundData): Promise<void>;
   receipt(receipt: ReceiptData): Promise<void>;
+  /** Open, and nothing is delivered; `heard`, if anything ever was. */
+  deaf(heard: boolean): void;
+  /** A message came that could not be decrypted. */
+  undecryptable(): void;
   /** Something received could not be made durable. */
   volumeRefused(error: unknown): void;
 };
@@ -53,6 +59,7 @@ export type ConnectionOptions = {
   sentMessage: (waMessageId: string) => Uint8Array | undefined;
   logger: Logger;
   events: ConnectionEvents;
+  hearing?: HearingTimes | undefined;
   /** Milliseconds until a code is shown or the login is open. */
   connectDeadlineMs?: number;
 };
@@ -70,6 +77,8 @@ const defaultConnectDeadlineMs = 60_000;
 const keepAliveMs = 25_000;
 /** Two keepalives that went unanswered, and some. Baileys waits for a farewell that a dead peer never sends. */
 const silenceMs = 2 * keepAliveMs + 10_000;
+/** Stanzas that come to a connection only if WhatsApp delivers to it; one that is deaf has its queries answered all the same. */
+const delivered: ReadonlySet<string> = new Set(["message", "receipt", "ack", "notification", "call", "presence", "chatstate"]);
 /** How long a farewell may take before the socket is cut. */
 const farewellMs = 1000;
 
@@ -88,6 +97,7 @@ export class Connection {
   readonly #groups = new GroupDirectory((group) => this.#socket.groupMetadata(group));
   /** Which stanza a ciphertext came in: the decryption is told the ciphertext alone. */
   readonly #stanzas = new WeakMap<Uint8Array, BinaryNode>();
+  readonly #hearing: Hearing;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #over = false;
   #closing: Promise<void> | undefined;
@@ -105,6 +115,11 @@ export class Connection {
     this.#gate = new OutputGate(send, (error) => this.#refuse(error));
     this.#raw.send = (data, callback) => this.#gate.send(data, callback);
     options.auth.beforeCommit = (durable) => this.#gate.after(durable);
+    this.#hearing = new Hearing({
+      ...(options.hearing ?? defaultHearingTimes),
+      probe: () => this.#probe(),
+      onDeaf: (heard) => this.#unlessOver(() => this.#events.deaf(heard)),
+    });
     this.#endUnlessBy(Math.min(handshakeDeadlineMs, options.connectDeadlineMs ?? defaultConnectDeadlineMs));
     this.#listen();
   }
@@ -122,6 +137,11 @@ export class Connection {
     await this.#socket.relayMessage(chat, message, { messageId: waMessageId, ...stanzaOptions(message) });
   }
 
+  /** Whether there was a word in this chat before, from either side. A group has let the business in. */
+  async isAcquainted(chat: string): Promise<boolean> {
+    return isJidGroup(chat) || (await this.#socket.signalRepository.validateSession(chat)).exists;
+  }
+
   /** For what is asked of WhatsApp beside messages. */
   get line(): Line {
     return { socket: this.#socket, groupOf: (group) => this.#groups.of(group) };
@@ -130,7 +150,7 @@ export class Connection {
   /** Tells WhatsApp that this device is logged out. */
   async logout(): Promise<void> {
     // A frame that is held back when the socket closes is lost.
-    await this.#gate.opened();
+    await this.#gate.passed();
     await this.#socket.logout("logged out on request");
   }
 
@@ -183,6 +203,7 @@ export class Connection {
       makeSignalRepository: durableRepository({
         keys: auth.keys,
         onDecrypted: (ciphertext, plaintext) => this.#decrypted(ciphertext, plaintext),
+        onUndecryptable: () => this.#unlessOver(() => this.#events.undecryptable()),
       }),
     };
   }
@@ -196,8 +217,9 @@ export class Connection {
       if (requestId !== undefined) this.#unlessOver(() => messages.forEach((message) => this.#resent(message)));
     });
     ws.once("frame", () => this.#unlessOver(() => this.#endUnlessBy(this.#options.connectDeadlineMs ?? defaultConnectDeadlineMs)));
-    ws.on("frame", () => {
+    ws.on("frame", ({ tag }: Partial<BinaryNode>) => {
       this.lastInboundAt = Date.now();
+      if (tag !== undefined && delivered.has(tag)) this.#hearing.heard();
     });
     // Before Baileys' own listeners: they start what leads to the acknowledgement.
     ws.prependListener("CB:message", (stanza: BinaryNode) => this.#noteStanza(stanza));
@@ -247,7 +269,17 @@ export class Connection {
     this.#watchdog = setInterval(() => {
       if (Date.now() - (this.lastInboundAt ?? 0) > silenceMs) this.#end(408);
     }, 5_000);
+    this.#hearing.start();
     this.#events.opened();
+  }
+
+  /** A message from device to phone that asks for nothing and that nobody sees; WhatsApp acknowledges it like any other. */
+  async #probe(): Promise<void> {
+    const { me } = this.#options.auth.creds;
+    if (me === undefined) return;
+    const { APP_STATE_SYNC_KEY_REQUEST } = proto.Message.ProtocolMessage.Type;
+    const nothing = { protocolMessage: { type: APP_STATE_SYNC_KEY_REQUEST, appStateSyncKeyRequest: { keyIds: [] } } };
+    await this.#socket.relayMessage(jidNormalizedUser(me.id), nothing, { additionalAttributes: { category: "peer" } });
   }
 
   #noteStanza(stanza: BinaryNode): void {
@@ -344,6 +376,7 @@ export class Connection {
   }
 
   #close(): Promise<void> {
+    this.#hearing.stop();
     clearTimeout(this.#watchdog);
     clearInterval(this.#watchdog);
     return (this.#closing ??= this.#farewell());

@@ -1,6 +1,8 @@
 import { jidNormalizedUser, proto } from "@whiskeysockets/baileys";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
+import { limitsOf } from "../../../lib/shard-client/pacing.ts";
+import type { PacingLimits, PacingSettings, PacingView } from "../../../lib/shard-client/pacing.ts";
 import type { BatchMessage, SessionEventData, SessionStatus, SessionView } from "../../../lib/shard-client/schemas.ts";
 import { AuthState } from "../auth/auth_state.ts";
 import { AuthStore, AuthStoreError } from "../auth/auth_store.ts";
@@ -10,6 +12,9 @@ import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import { chatOf } from "../jid.ts";
 import { isDrawnByLot, outgoingMessage } from "../kinds/outgoing.ts";
 import type { Line } from "../chats/line.ts";
+import { PacedTurn } from "../pacing/paced_turn.ts";
+import { Pacer } from "../pacing/pacer.ts";
+import type { Paced } from "../pacing/pacer.ts";
 import type { Journal } from "../receiving/journal.ts";
 import { Lane } from "../sending/lane.ts";
 import type { Outcome, Outgoing } from "../sending/lane.ts";
@@ -17,6 +22,7 @@ import type { Ledger } from "../sending/ledger.ts";
 import type { Turns } from "../sending/turns.ts";
 import type { ShardMetrics } from "../shard_metrics.ts";
 import { Connection } from "./connection.ts";
+import type { HearingTimes } from "./hearing.ts";
 import { transition } from "./state.ts";
 import type { Action, Event, State } from "./state.ts";
 
@@ -34,6 +40,10 @@ export type SessionOptions = {
   url: string;
   logger: Logger;
   metrics: ShardMetrics;
+  /** Whether an account is paced whose business did not choose. */
+  paced: boolean;
+  /** When a silent connection is probed. */
+  hearing?: HearingTimes | undefined;
   /** Throws where this process no longer owns the shard. */
   fence: () => void;
   /** Puts the auth store out of the way; it is closed by then. */
@@ -44,6 +54,10 @@ export type SessionOptions = {
 const holdMs = 3_000;
 /** How long a batch may take in all. Under the 15 s that its caller waits. */
 const batchDeadlineMs = 12_000;
+
+/** A message that has to wait before it may be handed over. */
+export type PacedOutcome = { status: "paced" } & Paced;
+export type SessionOutcome = Outcome | PacedOutcome;
 
 type Identity = { phone: string | null; lid: string | null; name: string | null };
 const nobody: Identity = { phone: null, lid: null, name: null };
@@ -66,6 +80,9 @@ export class Session {
   #lastInboundAt: number | undefined;
   #waiters: (() => void)[] = [];
   #leaving = false;
+  readonly #pacer: Pacer;
+  /** Those that the last batch was sent under. */
+  #limits: PacingLimits | undefined;
 
   constructor(options: SessionOptions) {
     this.businessId = options.businessId;
@@ -78,7 +95,18 @@ export class Session {
       fence: options.fence,
       turns: options.turns,
       onOverdue: () => this.#overdue(),
-      onVerdict: (verdict, ms) => options.metrics.verdict(verdict.status, ms),
+      onVerdict: (verdict, ms) => {
+        options.metrics.verdict(verdict.status, ms);
+        if (verdict.status === "failed" && this.#limits?.enabled) this.#pacer.refused(verdict.error.code);
+      },
+    });
+    this.#pacer = new Pacer({
+      store: () => this.#store,
+      onStop: ({ holds, code, until }) => {
+        options.metrics.alarm();
+        const till = new Date(until).toISOString();
+        this.#log.error({ alarm: true, code, holds, until: till }, "WhatsApp refused a message as one too many; the account is stopped");
+      },
     });
   }
 
@@ -108,15 +136,18 @@ export class Session {
    * Sends messages in order.
    * @throws AppError "conflict" where no phone is linked, "unavailable" where the session is not open, "rate_limited" where its lane is full.
    */
-  async send(messages: readonly BatchMessage[]): Promise<Outcome[]> {
+  async send(messages: readonly BatchMessage[], settings?: PacingSettings | null): Promise<SessionOutcome[]> {
     if (this.#leaving) throw new AppError("unavailable", "The business moves to another shard.", { retryAfterS: 1 });
     this.#refuseUnpaired();
     await this.#openSoon();
     const outgoing = messages.map((message) => this.#outgoing(message));
+    const held = await this.#pace(outgoing, limitsOf(settings, this.#options.paced));
+    const going = outgoing.filter(({ waMessageId }) => !held.has(waMessageId));
     const undecided = Promise.withResolvers<Outcome>();
     const timer = setTimeout(() => undecided.resolve({ status: "retry" }), batchDeadlineMs);
     try {
-      return await this.#lane.send(outgoing, undecided.promise);
+      const outcomes = (await this.#lane.send(going, undecided.promise)).values();
+      return outgoing.map(({ waMessageId }) => held.get(waMessageId) ?? outcomes.next().value!);
     } finally {
       clearTimeout(timer);
     }
@@ -131,6 +162,36 @@ export class Session {
     this.#refuseUnpaired();
     await this.#openSoon();
     return work(this.#connection!.line);
+  }
+
+  /** Which of the messages have to wait, and how long. With one that waits, everything behind it in its chat does. */
+  async #pace(messages: readonly Outgoing[], limits: PacingLimits): Promise<Map<string, PacedOutcome>> {
+    this.#limits = limits;
+    const held = new Map<string, PacedOutcome>();
+    if (!limits.enabled) return held;
+    this.#options.fence();
+    const turn = new PacedTurn(this.#pacer, limits);
+    for (const { waMessageId, chat } of messages) {
+      if (this.#lane.has(waMessageId)) continue;
+      const firstContact = !(await this.#connection?.isAcquainted(chat));
+      const paced = turn.admit(chat, firstContact);
+      if (paced !== undefined) held.set(waMessageId, { status: "paced", ...paced });
+    }
+    return held;
+  }
+
+  /** Where the account stands with its limits. */
+  pacing(settings: PacingSettings | null): PacingView {
+    this.#loaded();
+    const limits = limitsOf(settings, this.#options.paced);
+    return { limits, state: this.#pacer.state(limits) };
+  }
+
+  /** Lets the account send again that WhatsApp's refusals have stopped. */
+  resumePacing(): void {
+    this.#options.fence();
+    this.#loaded();
+    this.#pacer.resume();
   }
 
   #refuseUnpaired(): void {
@@ -259,6 +320,10 @@ export class Session {
         return;
       case "set_aside":
         return this.#setAside();
+      case "renew":
+        this.#store?.close();
+        this.#store = undefined;
+        return;
       case "halt":
         return this.#noteHalt({ is: action.is, reason: action.reason });
       case "unhalt":
@@ -289,6 +354,7 @@ export class Session {
     return new Connection({
       url,
       auth,
+      hearing: this.#options.hearing,
       pairingPhone: pairing?.method === "code" ? pairing.phone : undefined,
       sentMessage: (waMessageId) => ledger.body(this.businessId, waMessageId),
       logger: this.#log,
@@ -307,6 +373,11 @@ export class Session {
           metrics.received();
         },
         receipt: (receipt) => journal.append("receipts", this.businessId, receipt),
+        deaf: (heard) => {
+          metrics.deaf();
+          this.#dispatch({ is: "deaf", heard });
+        },
+        undecryptable: () => metrics.undecryptable(),
         volumeRefused: (error) =>
           this.#dispatch({ is: "volume_refused", reason: `the shard's volume does not take writes: ${messageOf(error)}` }),
       },

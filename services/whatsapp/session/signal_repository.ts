@@ -1,9 +1,10 @@
-import { DEFAULT_CONNECTION_CONFIG } from "@whiskeysockets/baileys";
+import { Curve, DEFAULT_CONNECTION_CONFIG } from "@whiskeysockets/baileys";
 import type {
   SignalDataSet,
   SignalDataTypeMap,
   SignalKeyStore,
   SignalKeyStoreWithTransaction,
+  SignalRepositoryWithLIDStore,
   SocketConfig,
 } from "@whiskeysockets/baileys";
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -15,6 +16,7 @@ export type RepositoryOptions = {
   keys: SignalKeyStore;
   /** A stanza was decrypted. Resolves once its content is durable; `ciphertext` is the stanza's own buffer. */
   onDecrypted: (ciphertext: Uint8Array, plaintext: Uint8Array) => Promise<void>;
+  onUndecryptable: () => void;
 };
 
 type Place = { jid: string; address: string };
@@ -72,7 +74,10 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
       lock.run(key, () =>
         receiving.run(true, () =>
           transactional.transaction(async () => {
-            const plaintext = await decrypt();
+            const plaintext = await decrypt().catch((error: unknown) => {
+              options.onUndecryptable();
+              throw error;
+            });
             await options.onDecrypted(ciphertext, plaintext);
             return plaintext;
           }, transaction),
@@ -90,9 +95,19 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
         return lock.run(address, () => repository.encryptMessage({ ...message, jid }));
       },
       encryptGroupMessage: (message) => lock.run(`${message.group} ${message.meId}`, () => repository.encryptGroupMessage(message)),
-      injectE2ESession: async (message) => lock.run((await storedAs(message.jid)).address, () => repository.injectE2ESession(message)),
+      injectE2ESession: async (message) => {
+        assertSigned(message.session);
+        return lock.run((await storedAs(message.jid)).address, () => repository.injectE2ESession(message));
+      },
     };
   };
+}
+
+/** libsignal takes whatever keys it is given: a server in the middle could put its own in their place for a first message. */
+function assertSigned({ identityKey, signedPreKey }: Parameters<SignalRepositoryWithLIDStore["injectE2ESession"]>[0]["session"]): void {
+  if (!Curve.verify(identityKey, signedPreKey.publicKey, signedPreKey.signature)) {
+    throw new Error("the contact's prekey is not signed by its identity");
+  }
 }
 
 function split(data: SignalDataSet): [ratchet: SignalDataSet | undefined, other: SignalDataSet | undefined] {

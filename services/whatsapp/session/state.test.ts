@@ -156,3 +156,24 @@ test("a login on the volume is resumed after its turn in the stagger", () => {
   expect(actions).toEqual([{ do: "wait", ms: 40 }]);
   expect(step(state, { is: "due" }).actions).toEqual([{ do: "dial" }]);
 });
+
+test("a deaf connection gets a new socket at once, then a session built anew, then somebody is told", () => {
+  const deaf = { is: "deaf", heard: false } as const;
+  const steps: Step[] = [];
+  let state: State = open;
+  for (let i = 0; i < 3; i++) {
+    const next = step(state, deaf);
+    steps.push(next);
+    expect(next.state).toMatchObject({ is: "waiting", deaf: i + 1, reason: expect.stringContaining("delivers nothing") });
+    state = run(next.state, [{ is: "due" }, { is: "opened" }]).state;
+  }
+  expect(steps.map(({ actions }) => actions.map((action) => action.do))).toEqual([
+    ["hang_up", "wait"],
+    ["hang_up", "renew", "wait"],
+    ["hang_up", "renew", "alarm", "wait"],
+  ]);
+  expect(waitOf(steps[0]!.actions)).toBe(0);
+  expect(waitOf(steps[2]!.actions)).toBeGreaterThan(0);
+  // One that heard something meanwhile begins anew.
+  expect(step(state, { is: "deaf", heard: true }).state).toMatchObject({ deaf: 1 });
+});

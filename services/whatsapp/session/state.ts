@@ -17,6 +17,9 @@ import { endRule } from "./ends.ts";
  *
  * 401 straight after a pairing, before the login has opened once, is not a logout: WhatsApp's servers may not
  * know the new device yet. It is tried again a few times first.
+ *
+ * A connection that is open and deaf goes to waiting too: first for a new socket, then for a session built anew from
+ * the disk, then with an alarm.
  */
 export type Pairing = { method: "qr"; until: number } | { method: "code"; phone: string; until: number };
 
@@ -24,7 +27,7 @@ export type State =
   | { is: "disconnected"; reason?: string | undefined }
   | ({ is: "connecting"; reason?: string | undefined } & Trying)
   | ({ is: "pairing"; show: "qr" | "code"; value: string; expiresAt: number } & Trying)
-  | { is: "open"; at: number; attempt: number }
+  | { is: "open"; at: number; attempt: number; deaf?: number | undefined }
   | ({ is: "waiting"; reason: string } & Trying)
   | { is: "logged_out"; reason: string }
   | { is: "conflict"; reason: string }
@@ -37,6 +40,8 @@ type Trying = {
   pairing?: Pairing | undefined;
   /** A phone was linked and the login has not opened yet: how often it was refused since. */
   fresh?: number | undefined;
+  /** Connections one after the other that were open and heard nothing. */
+  deaf?: number | undefined;
 };
 
 export type Event =
@@ -47,6 +52,8 @@ export type Event =
   | { is: "paired" }
   | { is: "opened" }
   | { is: "ended"; code: number }
+  /** The connection is open and delivers nothing; `heard`, if it once did. */
+  | { is: "deaf"; heard: boolean }
   /** The wait is over. */
   | { is: "due" }
   /** The volume refused a write: nothing more may be taken from WhatsApp until it accepts them again. */
@@ -60,6 +67,8 @@ export type Action =
   | { do: "hang_up" }
   | { do: "wait"; ms: number }
   | { do: "set_aside" }
+  /** Close the store, so that the next connection is made of what is on the disk and of nothing else. */
+  | { do: "renew" }
   /** Note on the volume that this login is not to be opened by itself. */
   | { do: "halt"; is: "conflict" | "disconnected"; reason: string }
   | { do: "unhalt" }
@@ -91,9 +100,11 @@ export function transition(state: State, event: Event, now: number, random: () =
       return { state: { is: "connecting", attempt: 0, fresh: 0, reason: "a phone was linked" }, actions: [] };
     case "opened":
       if (state.is !== "connecting" && state.is !== "pairing") return same(state);
-      return { state: { is: "open", at: now, attempt: state.attempt }, actions: [] };
+      return { state: { is: "open", at: now, attempt: state.attempt, deaf: state.deaf }, actions: [] };
     case "ended":
       return ended(state, event.code, now, random);
+    case "deaf":
+      return state.is === "open" ? deaf(state, event.heard, random) : same(state);
     case "due":
       if (state.is !== "waiting") return same(state);
       return { state: { ...state, is: "connecting", attempt: state.attempt + 1 }, actions: [{ do: "dial" }] };
@@ -170,6 +181,22 @@ function ended(state: State, code: number, now: number, random: () => number): S
   }
 }
 
+/** A new socket; where that does not help, everything of the session anew; where that does not help, somebody has to look. */
+function deaf(state: Extract<State, { is: "open" }>, heard: boolean, random: () => number): Step {
+  const times = heard ? 1 : (state.deaf ?? 0) + 1;
+  const reason = "WhatsApp delivers nothing: a probe to the own number was not answered";
+  const ms = times === 1 ? 0 : backoff({ attempt: times, baseMs: 5_000, maxMs: 10 * 60_000 }, random);
+  return {
+    state: { is: "waiting", attempt: 0, deaf: times, reason },
+    actions: [
+      { do: "hang_up" },
+      ...(times >= 2 ? [{ do: "renew" } as const] : []),
+      ...(times >= 3 ? [{ do: "alarm", reason } as const] : []),
+      { do: "wait", ms },
+    ],
+  };
+}
+
 /** Nobody has scanned yet: new codes while the window lasts. */
 function pairingEnded(trying: Trying & { pairing: Pairing }, code: number, now: number, random: () => number): Step {
   if (now >= trying.pairing.until) {
@@ -193,10 +220,10 @@ function mayRetry(state: State): state is Extract<State, { is: "connecting" | "p
 }
 
 function tryingOf(state: Extract<State, { is: "connecting" | "pairing" | "open" | "waiting" }>, now = 0): Trying {
-  if (state.is === "open") return { attempt: now - state.at >= stableMs ? 0 : state.attempt };
+  if (state.is === "open") return { attempt: now - state.at >= stableMs ? 0 : state.attempt, deaf: state.deaf };
   // Codes were shown: the connection was good.
   if (state.is === "pairing") return { attempt: 0, pairing: state.pairing };
-  return { attempt: state.attempt, pairing: state.pairing, fresh: state.fresh };
+  return { attempt: state.attempt, pairing: state.pairing, fresh: state.fresh, deaf: state.deaf };
 }
 
 function same(state: State): Step {

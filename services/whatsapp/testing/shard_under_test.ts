@@ -7,6 +7,7 @@ import { createLogger } from "../../../lib/runtime/log.ts";
 import type { OutboundContent } from "../../../lib/messages/index.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
 import type { BatchMessage, JournalData, JournalPage, JournalStream, SendResult, SessionView } from "../../../lib/shard-client/schemas.ts";
+import type { PacingSettings } from "../../../lib/shard-client/pacing.ts";
 import { until } from "../../../lib/testing/until.ts";
 // What stands in for WhatsApp in this service's tests, and nowhere in its product code.
 import { startSimulator } from "../../simulator/simulator.ts";
@@ -18,6 +19,7 @@ import { Placements } from "../moving/placements.ts";
 import { trustNoiseRoot } from "../noise_root.ts";
 import { Journal } from "../receiving/journal.ts";
 import { Ledger } from "../sending/ledger.ts";
+import type { HearingTimes } from "../session/hearing.ts";
 import { Shard } from "../shard.ts";
 import { ShardMetrics } from "../shard_metrics.ts";
 import { silenceConsole } from "../silent_console.ts";
@@ -94,8 +96,8 @@ export class ShardUnderTest {
     await this.reaches(business, "open");
   }
 
-  async send(business: string, messages: BatchMessage[]): Promise<SendResult[]> {
-    return (await this.json<{ results: SendResult[] }>("POST", `/sessions/${business}/messages`, { messages })).results;
+  async send(business: string, messages: BatchMessage[], pacing?: PacingSettings): Promise<SendResult[]> {
+    return (await this.json<{ results: SendResult[] }>("POST", `/sessions/${business}/messages`, { messages, pacing })).results;
   }
 
   async readJournal<S extends JournalStream>(stream: S): Promise<{ seq: number; business_id: string; data: JournalData<S> }[]> {
@@ -139,6 +141,8 @@ export function startShard(options: {
   volume: string;
   keys: string;
   url?: string;
+  paced?: boolean;
+  hearing?: HearingTimes;
   fence?: () => void;
   shard?: number;
 }): InProcess {
@@ -160,6 +164,8 @@ export function startShard(options: {
     ledger,
     placements,
     url: options.url ?? options.simulator.wsUrl,
+    paced: options.paced ?? false,
+    hearing: options.hearing,
     fence,
     logger,
     metrics: new ShardMetrics(metrics),

@@ -5,6 +5,7 @@ import type { JournalEntry } from "../../../lib/shard-client/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "../journal.ts";
 import { sessionChanged } from "../webhooks/announcements.ts";
+import { tellWatchers } from "../webhooks/tell_watchers.ts";
 import { wakeWebhooks } from "../webhooks/wake.ts";
 
 /** Brings what a shard says of its sessions to Postgres. A session that opened gets its outbox sent at once. */
@@ -13,12 +14,14 @@ export function sessionEvents(deps: Deps): Handler<"session_events"> {
   return (run) =>
     drainJournal(deps, run, "events", async (entries, shard) => {
       const reports = entries.map((entry) => sessionReport(entry, shard));
-      const webhooks = await atomically(scope, async (together) => {
+      const { announcements, webhooks } = await atomically(scope, async (together) => {
         const known = await sessionStates(together, [...new Set(reports.map(({ business_id }) => business_id))]);
         await upsertSessions(together, reports);
-        return announce(together, changesOf(reports, known).map(sessionChanged));
+        const announcements = changesOf(reports, known).map(sessionChanged);
+        return { announcements, webhooks: await announce(together, announcements) };
       });
       await wakeWebhooks(deps, webhooks);
+      await tellWatchers(deps, announcements);
       const opened = new Set(entries.filter(({ data }) => data.status === "open").map(({ business_id }) => business_id));
       // One whose wake-up fails is woken by the sweep.
       await Promise.allSettled(

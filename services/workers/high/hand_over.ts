@@ -6,8 +6,9 @@ import type { OutboundContent } from "../../../lib/messages/index.ts";
 import type { BatchMessage } from "../../../lib/shard-client/index.ts";
 import type { Deps } from "../deps.ts";
 import { failed, outcomeOf, undecided } from "./outcome.ts";
+import type { HandedOver } from "./outcome.ts";
 
-type Recipient = Pick<Business, "id" | "whatsapp_shard">;
+type Recipient = Pick<Business, "id" | "whatsapp_shard" | "pacing">;
 
 /**
  * Hands messages of a business to its shard, in order, and says what to record of them. Messages that must wait for
@@ -18,9 +19,10 @@ export async function handOver(
   deps: Pick<Deps, "db" | "router" | "shards">,
   business: Recipient,
   messages: PendingMessage[],
-): Promise<SendOutcome[]> {
+): Promise<HandedOver[]> {
   try {
-    const results = await deps.shards.sendBatch(deps.router.locate(business), business.id, messages.map(batchMessage));
+    const { pacing } = business;
+    const results = await deps.shards.sendBatch(deps.router.locate(business), business.id, messages.map(batchMessage), pacing);
     const now = new Date();
     return messages.map((message, i) => outcomeOf(message, results[i]!, now));
   } catch (error) {
@@ -50,7 +52,7 @@ async function oneByOne(
   business: Recipient,
   messages: PendingMessage[],
   error: AppError,
-): Promise<SendOutcome[]> {
+): Promise<HandedOver[]> {
   const [only] = messages;
   if (only === undefined) return [];
   if (messages.length === 1) {
@@ -68,8 +70,10 @@ async function oneByOne(
 }
 
 /** Chats of the messages that stay in the outbox. */
-function chatsHeld(messages: PendingMessage[], outcomes: SendOutcome[]): string[] {
-  const waiting = new Set(outcomes.filter((outcome) => outcome.status === "retry").map((outcome) => outcome.id));
+function chatsHeld(messages: PendingMessage[], outcomes: HandedOver[]): string[] {
+  const waiting = new Set(
+    outcomes.filter(({ status }) => status === "retry" || status === "paced" || status === "held").map((outcome) => outcome.id),
+  );
   return messages.filter((message) => waiting.has(message.id)).map((message) => message.chat);
 }
 

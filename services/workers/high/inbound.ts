@@ -5,6 +5,7 @@ import type { JournalEntry } from "../../../lib/shard-client/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "../journal.ts";
 import { received } from "../webhooks/announcements.ts";
+import { tellWatchers } from "../webhooks/tell_watchers.ts";
 import { wakeWebhooks } from "../webhooks/wake.ts";
 import { resolveReferences } from "./references.ts";
 
@@ -15,15 +16,14 @@ export function inbound(deps: Deps): Handler<"inbound"> {
     drainJournal(deps, run, "inbound", async (entries) => {
       const resolved = await resolveReferences(scope, entries.map(inboundMessage));
       const messages = new Map(resolved.map((message) => [inboundMessageId(message), message]));
-      const webhooks = await atomically(scope, async (together) => {
+      const { announcements, webhooks } = await atomically(scope, async (together) => {
         const inserted = new Set((await insertInbound(together, [...messages.values()])).map(({ id }) => id));
         const news = [...messages].filter(([id, message]) => inserted.has(id) && !message.from_me);
-        return announce(
-          together,
-          news.map(([id, message]) => received(id, message)),
-        );
+        const announcements = news.map(([id, message]) => received(id, message));
+        return { announcements, webhooks: await announce(together, announcements) };
       });
       await wakeWebhooks(deps, webhooks);
+      await tellWatchers(deps, announcements);
     });
 }
 

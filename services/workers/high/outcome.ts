@@ -5,8 +5,12 @@ import type { SendResult } from "../../../lib/shard-client/index.ts";
 /** It never ends in giving up: what was accepted is sent, or expires, or is refused by somebody who says why. */
 const retryDelay = { baseMs: 500, maxMs: 60_000 };
 
+/** The account may send nothing before `until`: there is nothing to record, the message stays due. */
+export type Held = { id: string; status: "held"; until: Date };
+export type HandedOver = SendOutcome | Held;
+
 /** What to record of a message, from the shard's answer. */
-export function outcomeOf(message: PendingMessage, result: SendResult, now: Date): SendOutcome {
+export function outcomeOf(message: PendingMessage, result: SendResult, now: Date): HandedOver {
   switch (result.status) {
     case "sent":
       return { id: message.id, status: "sent", at: result.sent_at ? new Date(result.sent_at) : now };
@@ -14,6 +18,11 @@ export function outcomeOf(message: PendingMessage, result: SendResult, now: Date
       return failed(message, result.error?.code ?? "refused", result.error?.message ?? "WhatsApp refused the message.", now);
     case "retry":
       return undecided(message, result.error?.code ?? "not_sent", result.error?.message ?? "The shard could not send it yet.", now);
+    case "paced": {
+      const at = result.not_before ? new Date(result.not_before) : now;
+      if (result.holds === "everything") return { id: message.id, status: "held", until: at };
+      return { id: message.id, status: "paced", next_attempt_at: at };
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { bearer } from "../../../lib/runtime/http.ts";
 import { batchRequest, journalAck } from "../../../lib/shard-client/schemas.ts";
-import type { BatchMessage, JournalStream, SendResult } from "../../../lib/shard-client/index.ts";
+import type { BatchMessage, JournalStream, PacingSettings, SendResult } from "../../../lib/shard-client/index.ts";
 
 export const shardToken = "token-of-the-test-shards";
 
@@ -9,7 +9,7 @@ export type Delivery = { business_id: string; chat: string; text: string; wa_mes
 
 type Entry = { seq: number; business_id: string; at: string; data: unknown };
 type Handed = BatchMessage & { text?: string };
-type Batch = { business_id: string; messages: Handed[] };
+type Batch = { business_id: string; messages: Handed[]; pacing?: PacingSettings | null | undefined };
 
 /**
  * A shard at the seam: a real HTTP server that keeps the contract's promises (ledger, order, journal until
@@ -30,7 +30,7 @@ export function startTestShard() {
     /** Before a batch is handled: a Response refuses it. */
     refuse: (_batch: Batch): Response | undefined => undefined,
     /** What WhatsApp makes of a message; "sent" where it says nothing. */
-    decide: (_message: Handed): Pick<SendResult, "status" | "error"> | undefined => undefined,
+    decide: (_message: Handed): Pick<SendResult, "status" | "error" | "not_before" | "holds"> | undefined => undefined,
     /** Awaited after a batch was handled, before it is answered. */
     beforeAnswer: async (): Promise<Response | undefined> => undefined,
     /** Appends to the journal as it is, sense or nonsense. */
@@ -51,7 +51,7 @@ export function startTestShard() {
     if (known !== undefined) return known;
     const decision = shard.decide(message) ?? { status: "sent" };
     const result: SendResult = { id: message.id, wa_message_id: message.wa_message_id, ...decision };
-    if (result.status === "retry") return result;
+    if (result.status === "retry" || result.status === "paced") return result;
     if (result.status === "sent") {
       result.sent_at = new Date().toISOString();
       deliveries.push({ business_id, chat: message.to, text: message.text ?? "", wa_message_id: message.wa_message_id });
@@ -68,12 +68,13 @@ export function startTestShard() {
     const refused = shard.refuse(batch);
     if (refused) return refused;
     const results: SendResult[] = [];
-    const held = new Set<string>();
+    const held = new Map<string, Partial<SendResult>>();
     for (const message of batch.messages) {
-      const result: SendResult = held.has(message.to)
-        ? { id: message.id, wa_message_id: message.wa_message_id, status: "retry" }
-        : handle(batch.business_id, message);
-      if (result.status === "retry") held.add(message.to);
+      const ids = { id: message.id, wa_message_id: message.wa_message_id };
+      const waits = held.get("everything") ?? held.get(message.to);
+      const result: SendResult = waits ? { status: "retry", ...waits, ...ids } : handle(batch.business_id, message);
+      if (result.status === "retry" || result.status === "paced")
+        held.set(result.holds === "everything" ? "everything" : message.to, result);
       results.push(result);
     }
     return (await shard.beforeAnswer()) ?? c.json({ results });

@@ -46,6 +46,7 @@ export async function createTestWorkers() {
     logger: createLogger("test", "info", { write: (line: string) => void log.push(JSON.parse(line)) }),
     metrics: createWorkMetrics(metrics),
     leaseTimes: { ttlMs: 2_000, renewMs: 100 },
+    retention: { messageMonths: null, deliveryDays: 30, quarantineDays: 90 },
     webhooks: {
       policy: createAddressPolicy({ allowPrivate: true }),
       secrets: createWebhookSecrets(KeyRing.parse(`test:${randomBytes(32).toString("base64")}`)),

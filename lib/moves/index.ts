@@ -1,0 +1,2 @@
+export { planMoves } from "./plan.ts";
+export type { PlannedMove, PlanOptions } from "./plan.ts";

@@ -1,0 +1,95 @@
+import type { PacingLimits, PacingState, PacingStop } from "../../../lib/shard-client/pacing.ts";
+import type { AuthStore } from "../auth/auth_store.ts";
+import { accountPace, admit, afterRefusal, dayOf, newPace, relieved, warmthOf } from "./policy.ts";
+import type { AccountPace, Held } from "./policy.ts";
+
+/** A message that has to wait. `holds`: with it, everything of the account, or only what else would begin a chat. */
+export type Paced = { notBefore: number; holds: Held };
+
+/** In the auth store, so that it survives restarts and moves with the login. */
+const name = "pacing";
+
+/** What a pacer is told of the account's store; a login that is set aside takes its pace along. */
+export type PacerOptions = {
+  store: () => AuthStore | undefined;
+  /** Called when WhatsApp's refusal stops the account. */
+  onStop: (stop: { holds: Held; code: string; until: number }) => void;
+  now?: () => number;
+  chance?: () => number;
+};
+
+/** Keeps the pace of one account. */
+export class Pacer {
+  readonly #options: Required<PacerOptions>;
+  #known: { store: AuthStore; pace: AccountPace } | undefined;
+  #limits: PacingLimits | undefined;
+
+  constructor(options: PacerOptions) {
+    this.#options = { now: Date.now, chance: Math.random, ...options };
+  }
+
+  /** Lets a message go, and counts it; or says how long it has to wait. */
+  admit(limits: PacingLimits, firstContact: boolean): Paced | undefined {
+    const now = this.#options.now();
+    if (this.#limits !== undefined && !sameLimits(this.#limits, limits)) this.#write(relieved(this.#read(), now));
+    this.#limits = limits;
+    const admission = admit(this.#read(), limits, { now, firstContact, chance: this.#options.chance() });
+    if (!admission.admitted) return { notBefore: admission.notBefore, holds: admission.holds };
+    this.#write(admission.pace);
+    return undefined;
+  }
+
+  /** WhatsApp refused a message of a paced account. */
+  refused(code: string): void {
+    const before = this.#read();
+    const after = afterRefusal(before, code, this.#options.now());
+    if (after === undefined || after.pace === before) return;
+    this.#write(after.pace);
+    this.#options.onStop({ holds: after.holds, code, until: after.until });
+  }
+
+  /** Somebody has looked at it: the account may go on. The next stop is as long as if this one had run out. */
+  resume(): void {
+    const now = this.#options.now();
+    const pace = this.#read();
+    const stops = Object.fromEntries(
+      Object.entries(pace.stops).map(([holds, stop]) => [holds, { ...stop, until: Math.min(stop.until, now) }]),
+    );
+    this.#write({ ...pace, stops });
+  }
+
+  state(limits: PacingLimits): PacingState {
+    const now = this.#options.now();
+    const pace = this.#read();
+    const later = (at: number) => (at > now ? new Date(at).toISOString() : null);
+    return {
+      warmth: warmthOf(pace, limits, now),
+      next_at: later(pace.nextAt),
+      next_first_contact_at: later(pace.nextFirstContactAt),
+      first_contacts_today: dayOf(pace, now).firstContacts,
+      stops: Object.entries(pace.stops).flatMap(([holds, { code, since, until }]): PacingStop[] =>
+        until > now ? [{ holds: holds as Held, code, since: new Date(since).toISOString(), until: new Date(until).toISOString() }] : [],
+      ),
+    };
+  }
+
+  #read(): AccountPace {
+    const store = this.#options.store();
+    if (this.#known !== undefined && this.#known.store === store) return this.#known.pace;
+    const stored = store?.read(name);
+    const pace = stored === undefined ? newPace(this.#options.now()) : accountPace.parse(JSON.parse(stored.toString("utf8")));
+    if (store !== undefined) this.#known = { store, pace };
+    return pace;
+  }
+
+  #write(pace: AccountPace): void {
+    const store = this.#options.store();
+    if (store === undefined) return;
+    store.write([[name, Buffer.from(JSON.stringify(pace))]]);
+    this.#known = { store, pace };
+  }
+}
+
+function sameLimits(one: PacingLimits, other: PacingLimits): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

@@ -1,0 +1,175 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { uuidv7 } from "../../../lib/core/ids.ts";
+import type { PacingSettings, PacingView } from "../../../lib/shard-client/pacing.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { control, makePhone, newKeys, newPhone, newVolume, startShard, startSimulator, text } from "../testing/shard_under_test.ts";
+import type { InProcess, Simulator } from "../testing/shard_under_test.ts";
+
+setDefaultTimeout(30_000);
+
+let simulator: Simulator;
+let volume: string;
+let keys: string;
+let shard: InProcess;
+let business: string;
+let phone: string;
+let contacts: string[];
+
+beforeAll(() => {
+  simulator = startSimulator();
+});
+afterAll(() => simulator.stop());
+beforeEach(async () => {
+  volume = newVolume();
+  keys = newKeys();
+  shard = startShard({ simulator, volume, keys, paced: true });
+  [business, phone, contacts] = [uuidv7(), newPhone(), [newPhone(), newPhone(), newPhone(), newPhone()]];
+  for (const contact of contacts) await makePhone(simulator, contact);
+  await shard.pair(simulator, business, phone);
+});
+afterEach(async () => {
+  await control(simulator, "DELETE", "/faults");
+  await control(simulator, "PUT", "/limits", {});
+  await shard.stop();
+  rmSync(volume, { recursive: true });
+});
+
+const quick: PacingSettings = { messages_per_minute: 1_000, jitter: 0, first_contact_gap_s: 0, warm_up_days: 0 };
+const view = (settings: PacingSettings | null = null) => shard.json<PacingView>("POST", `/sessions/${business}/pacing/view`, { settings });
+/** The account may send its next message. */
+const itsTurn = () => until(async () => (await view()).state.next_at === null, { what: "the next turn" });
+/** An answer in the chat: from now on it is none that the business begins. */
+const isWritten = async (from: string) => {
+  const count = (await shard.readJournal("inbound")).length;
+  await control(simulator, "POST", `/phones/${from}/messages`, { to: phone, text: "hello" });
+  await until(async () => (await shard.readJournal("inbound")).length > count, { what: "the message" });
+};
+
+/** Hands a batch over again until all of it is decided, as a worker would; how often that was. */
+async function sendAll(messages: ReturnType<typeof text>[], settings: PacingSettings): Promise<{ asked: number; failed: string[] }> {
+  for (let asked = 1; ; asked++) {
+    const results = await shard.send(business, messages, settings);
+    const waiting = results.filter(({ status }) => status === "paced" || status === "retry");
+    if (waiting.length === 0) return { asked, failed: results.flatMap(({ error }) => (error ? [error.code] : [])) };
+    const next = Math.min(...waiting.map(({ not_before }) => Date.parse(not_before ?? "")));
+    await Bun.sleep(Math.max(0, next - Date.now()));
+  }
+}
+
+test("without a word from the business its account is paced: one message goes, the rest is told when to come again", async () => {
+  const [first, second] = await shard.send(business, [text(contacts[0]!, "now"), text(contacts[0]!, "later")]);
+  expect(first?.status).toBe("sent");
+  expect(second).toMatchObject({ status: "paced", holds: "everything" });
+  // A new number sends a tenth of 20 a minute: one in 30 s, more or less.
+  const wait = Date.parse(second!.not_before!) - Date.now();
+  expect(wait).toBeGreaterThan(20_000);
+  expect(wait).toBeLessThan(40_000);
+  expect(await view()).toMatchObject({
+    limits: { enabled: true },
+    state: { warmth: expect.closeTo(0.1), first_contacts_today: 1, stops: [] },
+  });
+});
+
+test("a business that chose not to be paced is not", async () => {
+  const results = await shard.send(
+    business,
+    contacts.map((contact) => text(contact, "at once")),
+    { enabled: false },
+  );
+  expect(results.map(({ status }) => status)).toEqual(["sent", "sent", "sent", "sent"]);
+});
+
+test("messages that are paced all arrive, once and in order, no faster than the limit", async () => {
+  const contact = contacts[0]!;
+  const bodies = Array.from({ length: 12 }, (_, i) => `message ${i}`);
+  const started = performance.now();
+  const { asked, failed } = await sendAll(
+    bodies.map((body) => text(contact, body)),
+    { ...quick, messages_per_minute: 600 },
+  );
+  expect(failed).toEqual([]);
+  // Eleven gaps of 100 ms; the clocks of JavaScript's timers may be a millisecond early.
+  expect(performance.now() - started).toBeGreaterThan(11 * 99);
+  expect(asked).toBeGreaterThan(10);
+  const { data } = await control<{ data: { text: string }[] }>(simulator, "GET", `/phones/${contact}/messages`);
+  expect(data.map((shown) => shown.text)).toEqual(bodies);
+});
+
+test("a new chat waits by itself: an answer goes before it, and what follows in the same chat stays behind it", async () => {
+  const [known, one, two] = contacts as [string, string, string];
+  await isWritten(known);
+  const settings = { ...quick, first_contact_gap_s: 60 };
+  expect((await shard.send(business, [text(one, "first chat")], settings))[0]?.status).toBe("sent");
+  await itsTurn();
+  const results = await shard.send(business, [text(two, "second chat"), text(two, "and more"), text(known, "an answer")], settings);
+  expect(results).toMatchObject([
+    { status: "paced", holds: "first_contacts" },
+    { status: "paced", holds: "first_contacts" },
+    { status: "sent" },
+  ]);
+  expect(results[1]?.not_before).toBe(results[0]?.not_before);
+});
+
+test("new chats that wait are told times one behind the other", async () => {
+  const settings = { ...quick, first_contact_gap_s: 60 };
+  await shard.send(business, [text(contacts[0]!, "first chat")], settings);
+  await itsTurn();
+  const results = await shard.send(
+    business,
+    contacts.slice(1).map((contact) => text(contact, "next")),
+    settings,
+  );
+  const times = results.map(({ not_before }) => Date.parse(not_before!));
+  expect(times.slice(1).map((time, i) => time - times[i]!)).toEqual([60_000, 60_000]);
+});
+
+test("an account that is not paced runs into WhatsApp's limits", async () => {
+  await control(simulator, "PUT", "/limits", { new_chats_per_minute: 2 });
+  const unpaced = await shard.send(
+    business,
+    contacts.map((contact) => text(contact, "all at once")),
+    { enabled: false },
+  );
+  expect(unpaced.filter(({ error }) => error?.code === "463")).toHaveLength(2);
+});
+
+test("463 stops new chats with an alarm, and nothing else, until somebody resumes it", async () => {
+  await isWritten(contacts[3]!);
+  await control(simulator, "PUT", "/limits", { new_chats_per_minute: 1 });
+  const batch = contacts.slice(0, 3).map((contact) => text(contact, "new"));
+  const settings = { ...quick };
+  expect((await shard.send(business, [batch[0]!], settings))[0]?.status).toBe("sent");
+  await itsTurn();
+  expect((await shard.send(business, [batch[1]!], settings))[0]).toMatchObject({ status: "failed", error: { code: "463" } });
+  await itsTurn();
+  const [held, answer] = await shard.send(business, [batch[2]!, text(contacts[3]!, "an answer")], settings);
+  expect(held).toMatchObject({ status: "paced", holds: "first_contacts" });
+  expect(Date.parse(held!.not_before!) - Date.now()).toBeGreaterThan(59 * 60_000);
+  expect(answer?.status).toBe("sent");
+  expect((await view(settings)).state.stops).toMatchObject([{ holds: "first_contacts", code: "463" }]);
+  expect(await (await shard.request("GET", "/metrics")).text()).toMatch(/prosaas_whatsapp_alarms_total\S* 1\n/);
+
+  await control(simulator, "PUT", "/limits", {});
+  expect((await shard.request("DELETE", `/sessions/${business}/pacing/stops`)).status).toBe(204);
+  await itsTurn();
+  expect((await shard.send(business, [batch[2]!], settings))[0]?.status).toBe("sent");
+});
+
+test("429 stops everything, also after a restart", async () => {
+  await isWritten(contacts[0]!);
+  await control(simulator, "PUT", "/limits", { messages_per_minute: 1 });
+  expect((await shard.send(business, [text(contacts[0]!, "one")], quick))[0]?.status).toBe("sent");
+  await itsTurn();
+  expect((await shard.send(business, [text(contacts[0]!, "two")], quick))[0]).toMatchObject({ status: "failed", error: { code: "429" } });
+  await shard.stop();
+  shard = startShard({ simulator, volume, keys, paced: true });
+  await shard.reaches(business, "open");
+  expect((await shard.send(business, [text(contacts[0]!, "three")], quick))[0]).toMatchObject({ status: "paced", holds: "everything" });
+});
+
+test("a message that was sent is answered from the ledger, whatever the pace", async () => {
+  const once = text(contacts[0]!, "once");
+  const [first] = await shard.send(business, [once]);
+  expect(await shard.send(business, [once])).toEqual([first!]);
+});

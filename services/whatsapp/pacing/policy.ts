@@ -1,0 +1,119 @@
+import { z } from "zod";
+import type { PacingLimits } from "../../../lib/shard-client/pacing.ts";
+
+/*
+ * How an account is paced. Pure: times and chance come in, decisions and the next state go out. All times are Unix ms.
+ */
+
+const minuteMs = 60_000;
+const dayMs = 86_400_000;
+
+/** The part of its limits that an account begins with. */
+const coldest = 0.1;
+
+const stop = z.object({ code: z.string(), since: z.number(), until: z.number(), times: z.int().min(1) });
+
+/** What is remembered of an account. */
+export const accountPace = z.object({
+  /** When it began to send: from here it warms up. */
+  since: z.number(),
+  /** No message before. */
+  nextAt: z.number(),
+  /** No chat is begun before. */
+  nextFirstContactAt: z.number(),
+  /** The chats begun in the 24 hours from `start`. */
+  day: z.object({ start: z.number(), firstContacts: z.int().min(0) }),
+  /** After WhatsApp refused: nothing may be sent, or no chat begun. */
+  stops: z.object({ everything: stop.optional(), first_contacts: stop.optional() }),
+});
+export type AccountPace = z.infer<typeof accountPace>;
+export type Held = keyof AccountPace["stops"];
+
+export const newPace = (now: number): AccountPace => ({
+  since: now,
+  nextAt: 0,
+  nextFirstContactAt: 0,
+  day: { start: now, firstContacts: 0 },
+  stops: {},
+});
+
+/** Whether a message may go now. `holds`: what else cannot go before `notBefore`: nothing at all, or no other first contact. */
+export type Admission = { admitted: true; pace: AccountPace } | { admitted: false; notBefore: number; holds: Held };
+
+export type Occasion = {
+  now: number;
+  /** Whether the message begins a chat. */
+  firstContact: boolean;
+  /** From 0 to 1. */
+  chance: number;
+};
+
+/** How warm an account is, from a tenth to 1: linear over the days of its warm-up. */
+export function warmthOf({ since }: AccountPace, { warm_up_days }: PacingLimits, now: number): number {
+  if (warm_up_days === 0) return 1;
+  const age = Math.max(0, now - since) / (warm_up_days * dayMs);
+  return Math.min(1, coldest + (1 - coldest) * age);
+}
+
+export function admit(pace: AccountPace, limits: PacingLimits, { now, firstContact, chance }: Occasion): Admission {
+  const everything = Math.max(pace.nextAt, pace.stops.everything?.until ?? 0);
+  if (everything > now) return { admitted: false, notBefore: everything, holds: "everything" };
+
+  const warmth = warmthOf(pace, limits, now);
+  const day = dayOf(pace, now);
+  if (firstContact) {
+    const notBefore = Math.max(
+      pace.nextFirstContactAt,
+      pace.stops.first_contacts?.until ?? 0,
+      // The first one of a day is always allowed while any is: a tenth of a few would be none.
+      day.firstContacts >= Math.max(Math.min(1, limits.first_contacts_per_day), Math.floor(limits.first_contacts_per_day * warmth))
+        ? day.start + dayMs
+        : 0,
+    );
+    if (notBefore > now) return { admitted: false, notBefore, holds: "first_contacts" };
+  }
+
+  const varied = 1 + limits.jitter * (2 * chance - 1);
+  const gap = (minuteMs / limits.messages_per_minute / warmth) * varied;
+  const firstContactGap = ((limits.first_contact_gap_s * 1000) / warmth) * varied;
+  return {
+    admitted: true,
+    pace: {
+      ...pace,
+      nextAt: now + gap,
+      nextFirstContactAt: firstContact ? now + firstContactGap : pace.nextFirstContactAt,
+      day: firstContact ? { ...day, firstContacts: day.firstContacts + 1 } : day,
+    },
+  };
+}
+
+/** Changed limits count at once: what was to be waited for under the old ones is waited for no longer. */
+export function relieved(pace: AccountPace, now: number): AccountPace {
+  return { ...pace, nextAt: Math.min(pace.nextAt, now), nextFirstContactAt: Math.min(pace.nextFirstContactAt, now) };
+}
+
+export function dayOf({ day }: AccountPace, now: number): AccountPace["day"] {
+  return now >= day.start + dayMs ? { start: now, firstContacts: 0 } : day;
+}
+
+/**
+ * What WhatsApp's refusals mean. 463: the account may not begin chats at present; 429: too many messages. To go on
+ * would make a restriction a ban.
+ */
+const meaning: Record<string, { holds: Held; firstMs: number } | undefined> = {
+  "463": { holds: "first_contacts", firstMs: 60 * minuteMs },
+  "429": { holds: "everything", firstMs: 15 * minuteMs },
+};
+const longestMs = dayMs;
+
+/** The pace after a refusal; undefined where it has nothing to do with pace. Each further stop within a day lasts twice as long. */
+export function afterRefusal(pace: AccountPace, code: string, now: number): { pace: AccountPace; holds: Held; until: number } | undefined {
+  const known = meaning[code];
+  if (known === undefined) return undefined;
+  const earlier = pace.stops[known.holds];
+  // What was on its way when the first one was refused is refused too, and is the same refusal.
+  if (earlier !== undefined && earlier.until > now) return { pace, holds: known.holds, until: earlier.until };
+  const times = earlier !== undefined && now < earlier.until + dayMs ? earlier.times + 1 : 1;
+  const until = now + Math.min(longestMs, known.firstMs * 2 ** (times - 1));
+  return { pace: { ...pace, stops: { ...pace.stops, [known.holds]: { code, since: now, until, times } } }, holds: known.holds, until };
+}

@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { forBusiness, setPacing } from "../../../lib/db/index.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { createTestWorkers } from "../testing/workers.ts";
+import type { TestWorkers } from "../testing/workers.ts";
+
+let workers: TestWorkers;
+let business: string;
+beforeEach(async () => {
+  workers = await createTestWorkers();
+  business = await workers.business();
+});
+afterEach(() => workers.close());
+
+const chat = (n: number) => `1555000${String(n).padStart(4, "0")}@s.whatsapp.net`;
+const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
+const send = async () => {
+  await workers.serve("high");
+  await workers.producer.wake("send", { business_id: business });
+};
+const delivered = () => workers.shard.deliveries.map(({ text }) => text);
+const postponed = () => workers.lines.filter((line) => line["outcome"] === "postponed");
+
+test("an account that may send one message at a time has them sent one by one, in order, and no attempt is counted in vain", async () => {
+  let next = 0;
+  workers.shard.decide = () => {
+    if (Date.now() < next) return { status: "paced", not_before: new Date(next).toISOString(), holds: "everything" };
+    next = Date.now() + 40;
+    return { status: "sent" };
+  };
+  for (let i = 0; i < 8; i++) await workers.queueMessage(business, chat(i % 3), `${i}`);
+  await send();
+  await until(() => workers.shard.deliveries.length === 8, { what: "all messages" });
+  expect(delivered()).toEqual(["0", "1", "2", "3", "4", "5", "6", "7"]);
+  await until(async () => (await workers.rows(business)).every(({ status }) => status === "sent"), { what: "the results" });
+  expect((await workers.rows(business)).map(({ attempts }) => attempts)).toEqual(Array(8).fill(1));
+});
+
+test("while an account waits no worker is held, and its messages stay as they are", async () => {
+  workers.shard.decide = () => ({ status: "paced", not_before: inMs(3_600_000), holds: "everything" });
+  await workers.queueMessage(business, chat(1), "later");
+  const other = await workers.business();
+  await send();
+  await until(() => postponed().length > 0, { what: "the postponed run" });
+  expect(postponed()[0]).toMatchObject({ reason: "the account is paced" });
+  expect((await workers.rows(business))[0]).toMatchObject({ status: "queued", attempts: 0, error_code: null });
+  workers.shard.decide = () => undefined;
+  await workers.queueMessage(other, chat(2), "at once");
+  await workers.producer.wake("send", { business_id: other });
+  await until(() => delivered().includes("at once"), { what: "the other business's message" });
+  expect(delivered()).not.toContain("later");
+});
+
+test("a chat that may not be begun yet lets the others pass, and nothing in it overtakes", async () => {
+  let open = false;
+  workers.shard.decide = ({ to }) =>
+    to === chat(0) && !open ? { status: "paced", not_before: inMs(3_600_000), holds: "first_contacts" } : undefined;
+  for (let i = 0; i < 6; i++) await workers.queueMessage(business, chat(i % 2), `${i}`);
+  await send();
+  await until(() => workers.shard.deliveries.length === 3, { what: "the other chat" });
+  expect(delivered()).toEqual(["1", "3", "5"]);
+  await until(async () => (await workers.rows(business))[0]?.error_code === "paced", { what: "the result" });
+  const [first] = await workers.rows(business);
+  expect(first).toMatchObject({ status: "queued", attempts: 0 });
+  expect(Date.parse(String(first!.next_attempt_at))).toBeGreaterThan(Date.now() + 3_000_000);
+
+  open = true;
+  await setPacing(forBusiness(workers.database.db, business), { enabled: false });
+  await workers.producer.wake("send", { business_id: business }, { expedite: true });
+  await until(() => workers.shard.deliveries.length === 6, { what: "the chat that waited" });
+  expect(delivered().slice(3)).toEqual(["0", "2", "4"]);
+});
+
+test("what the business has set is handed to the shard with each batch, from the next one on", async () => {
+  const settings: unknown[] = [];
+  workers.shard.refuse = (batch) => {
+    settings.push(batch.pacing);
+    return undefined;
+  };
+  await workers.queueMessage(business, chat(1), "one");
+  await send();
+  await until(() => delivered().length === 1, { what: "the first message" });
+  await setPacing(forBusiness(workers.database.db, business), { messages_per_minute: 7 });
+  await workers.queueMessage(business, chat(1), "two");
+  await workers.producer.wake("send", { business_id: business });
+  await until(() => delivered().length === 2, { what: "the second message" });
+  expect(settings).toEqual([null, { messages_per_minute: 7 }]);
+});

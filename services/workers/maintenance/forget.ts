@@ -1,0 +1,21 @@
+import { forgetOld, forPlatform, removeExpired } from "../../../lib/db/index.ts";
+import type { Handler } from "../../../lib/queues/index.ts";
+import type { Deps } from "../deps.ts";
+
+/** Removes what is older than it is kept for: deliveries, quarantined entries, answers to Idempotency-Keys, console sessions. */
+export function forget({ db, retention }: Pick<Deps, "db" | "retention">): Handler<"forget"> {
+  const scope = forPlatform(db);
+  return async ({ signal, stopping }) => {
+    const counts = { deliveries: 0, quarantined: 0, idempotency_keys: 0, console_sessions: 0 };
+    for (;;) {
+      signal.throwIfAborted();
+      if (stopping.aborted) return { counts, again: { inMs: 0, reason: "the worker is stopping" } };
+      const [old, expired] = [await forgetOld(scope, retention), await removeExpired(scope)];
+      counts.deliveries += old.deliveries;
+      counts.quarantined += old.quarantined;
+      counts.idempotency_keys += expired.idempotency_keys;
+      counts.console_sessions += expired.console_sessions;
+      if (!old.more && !expired.more) return { counts };
+    }
+  };
+}
