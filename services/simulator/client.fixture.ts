@@ -9,7 +9,6 @@ import type {
 } from "@whiskeysockets/baileys";
 import { BufferJSON, initAuthCreds, makeWASocket, WA_CERT_DETAILS } from "@whiskeysockets/baileys";
 import pino from "pino";
-import "./phones/quiet_libsignal.ts";
 
 /** A login that lives in memory: what a client keeps between its connections. */
 export type MemoryAuth = { creds: AuthenticationCreds; keys: SignalKeyStore };

@@ -20,7 +20,6 @@ import { defaultHearingTimes } from "./session/hearing.ts";
 import { isStray } from "./session/stray.ts";
 import { Shard } from "./shard.ts";
 import { ShardMetrics } from "./shard_metrics.ts";
-import { silenceConsole } from "./silent_console.ts";
 import { claimShard } from "./volume/owner.ts";
 import { ShardDb } from "./volume/shard_db.ts";
 import { claimVolume } from "./volume/volume.ts";
@@ -34,7 +33,6 @@ const graceMs = 10_000;
 const config = loadConfig(configSchema);
 const number = config.SHARD_INDEX + 1;
 const logger = createLogger("whatsapp-shard", config.LOG_LEVEL).child({ shard: number });
-silenceConsole();
 if (config.WA_NOISE_ROOT) trustNoiseRoot(config.WA_NOISE_ROOT);
 
 const main = async (life: Lifecycle): Promise<void> => {

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { addTransactionCapability, configureSuccessfulPairing, Curve, hmacSign, initAuthCreds, proto } from "@whiskeysockets/baileys";
 import type { BinaryNode, SignalDataSet, SignalKeyStore } from "@whiskeysockets/baileys";
 import { ProtocolAddress, SessionBuilder, SessionCipher, SessionRecord } from "libsignal";
@@ -7,10 +7,8 @@ import { randomBytes } from "node:crypto";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { until } from "../../lib/testing/until.ts";
 import { baileysLog } from "./session/baileys_log.ts";
-import { silenceConsole } from "./silent_console.ts";
 
 // What patches/ mends in Baileys and libsignal: these fail where the patches are not applied.
-silenceConsole();
 
 test("a signature is verified: a wrong key, a changed message and garbage are refused", () => {
   const [signer, other] = [Curve.generateKeyPair(), Curve.generateKeyPair()];
@@ -92,6 +90,23 @@ test("a message of an older session leaves the newer one usable", async () => {
   const after = await adaCipher.encrypt(Buffer.from("6"));
   expect(await receive(bobCipher, before)).toBe("5");
   expect(await receive(bobCipher, after)).toBe("6");
+});
+
+test("libsignal prints nothing: it would print sessions with their private keys when it closes and removes them", async () => {
+  const spies = (["log", "info", "warn", "error", "debug"] as const).map((method) => spyOn(console, method).mockImplementation(() => {}));
+  const [ada, bob] = [party(), party()];
+  const [toAda, toBob] = [new ProtocolAddress("ada", 1), new ProtocolAddress("bob", 1)];
+  const bobCipher = new SessionCipher(bob.storage, toAda);
+  // libsignal keeps 40 closed sessions: the others are removed.
+  for (let i = 1; i <= 50; i++) {
+    await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(i));
+    const { body } = await new SessionCipher(ada.storage, toBob).encrypt(Buffer.from("hello"));
+    await bobCipher.decryptPreKeyWhisperMessage(body as unknown as Buffer);
+  }
+  await expect(bobCipher.decryptWhisperMessage(Buffer.concat([Buffer.from([0x33]), randomBytes(60)]))).rejects.toThrow();
+  const printed = spies.flatMap((spy) => spy.mock.calls);
+  for (const spy of spies) spy.mockRestore();
+  expect(printed).toEqual([]);
 });
 
 const keyPair = () => {

@@ -16,8 +16,6 @@ export type RawAnswer = { ms: number; acknowledged: number } | { error: string }
 const [url, wsUrl, root] = process.argv.slice(2);
 if (url === undefined || wsUrl === undefined || root === undefined) throw new Error("usage: raw_baileys.ts CONTROL_URL WS_URL NOISE_ROOT");
 WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(root, "base64");
-// libsignal prints sessions; the shard silences it too.
-for (const method of ["log", "info", "warn", "error"] as const) console[method] = () => {};
 
 const simulator = new SimulatorControl(url);
 const logger = pino({ level: "silent" });

@@ -4,7 +4,6 @@ import { randomInt } from "node:crypto";
 import type { KeyPair, SignedPreKey } from "../keys.ts";
 import { generateKeyPair, signalKey } from "../keys.ts";
 import type { Store } from "../store.ts";
-import "./quiet_libsignal.ts";
 
 /** What somebody needs to begin a session with a device. Keys are 32 bytes. */
 export type KeyBundle = {

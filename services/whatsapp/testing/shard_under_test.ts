@@ -22,7 +22,6 @@ import { Ledger } from "../sending/ledger.ts";
 import type { HearingTimes } from "../session/hearing.ts";
 import { Shard } from "../shard.ts";
 import { ShardMetrics } from "../shard_metrics.ts";
-import { silenceConsole } from "../silent_console.ts";
 import { ShardDb } from "../volume/shard_db.ts";
 import { claimVolume } from "../volume/volume.ts";
 
@@ -146,7 +145,6 @@ export function startShard(options: {
   fence?: () => void;
   shard?: number;
 }): InProcess {
-  silenceConsole();
   trustNoiseRoot(Buffer.from(options.simulator.rootBase64, "base64"));
   const keys = KeyRing.parse(options.keys);
   const volume = claimVolume(options.volume, options.shard ?? 1);

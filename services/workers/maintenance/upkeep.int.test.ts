@@ -20,8 +20,7 @@ const names = async () =>
     await workers.database.owner<{ name: string }[]>`
     select inhrelid::regclass::text as name from pg_inherits where inhparent = 'messages'::regclass order by 1`
   ).map(({ name }) => name);
-const done = (job: string) =>
-  until(() => workers.lines.find((line) => line["job"] === job && line["outcome"] === "done"), { what: job });
+const done = (job: string) => until(() => workers.lines.find((line) => line["job"] === job && line["outcome"] === "done"), { what: job });
 
 test("what is older than it is kept for goes, and nothing else does", async () => {
   await workers.endpoint(business);
