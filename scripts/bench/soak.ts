@@ -1,0 +1,74 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { makeBusinesses } from "../rig/pairing.ts";
+import { soak } from "./shard/soak.ts";
+
+const usage = `Usage: task bench:soak [-- --minutes M] [-- --json]
+
+A shard at a steady rate for long: single messages out and as many in, each a while after the other, as people write.
+Says the shard's memory every minute, and at the end compares every message by content at both ends. Starts everything
+it needs and leaves nothing running.
+
+  --json        one JSON object as the last line
+  --minutes M   (60)
+  --rate R      messages a minute out, and as many in (1000)
+  --sessions N  logins (50)
+  --contacts K  people that each login writes with (4)`;
+
+const { values } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    minutes: { type: "string", default: "60" },
+    rate: { type: "string", default: "1000" },
+    sessions: { type: "string", default: "50" },
+    contacts: { type: "string", default: "4" },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
+
+/** By then code is compiled and caches are as full as they get. */
+const warmMinutes = 5;
+
+const [minutes, rate, sessions, contacts] = [values.minutes, values.rate, values.sessions, values.contacts].map(Number) as [
+  number,
+  number,
+  number,
+  number,
+];
+const folder = await mkdtemp(join(tmpdir(), "prosaas-soak-"));
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+try {
+  const { rssMb, sent, received } = await soak({
+    businesses: makeBusinesses(sessions, contacts),
+    minutes,
+    rate,
+    folder,
+    say,
+  });
+  const rounded = (value: number) => Number(value.toFixed(1));
+  const [start, end] = [rssMb[0]!, rssMb.at(-1)!];
+  const warm = rssMb[Math.min(warmMinutes, rssMb.length - 1)]!;
+  const result = {
+    sessions,
+    minutes,
+    messages_per_minute: rate,
+    sent: sent.sent,
+    received: received.sent,
+    lost: sent.lost + received.lost,
+    duplicates: sent.duplicates + received.duplicates,
+    disordered_chats: sent.disordered + received.disordered,
+    rss_mb_start: rounded(start),
+    rss_mb_5_min: rounded(warm),
+    rss_mb_end: rounded(end),
+    rss_mb_max: rounded(Math.max(...rssMb)),
+  };
+  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
