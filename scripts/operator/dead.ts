@@ -1,6 +1,8 @@
 import { parseArgs } from "node:util";
 import { queueNames } from "../../lib/queues/definitions.ts";
-import { createCaller, HttpFailure } from "./http.ts";
+import { ApiFailure, bodyOf } from "../../lib/api-client/index.ts";
+import type { Schemas } from "../../lib/api-client/index.ts";
+import { adminApi } from "./admin_api.ts";
 import { readStack } from "./stack.ts";
 import { table } from "./table.ts";
 
@@ -39,32 +41,25 @@ if (asked === undefined || asked.help) {
   process.exit(asked ? 0 : 2);
 }
 
-const stack = await readStack();
-const api = createCaller({
-  baseUrl: stack.base_url,
-  token: (await Bun.file(stack.admin_key_file).text()).trim(),
-  ca: await Bun.file(stack.ca_file).text(),
-  timeoutMs: 60_000,
-});
+const api = await adminApi(await readStack(), 60_000);
 
-type Letter = { job_id: string; job: string; payload: Record<string, unknown> | null; reason: string; attempts: number; died_at: string };
-type Page = { data: Letter[]; next_cursor: string | null };
+type Letter = Schemas["DeadLetter"];
 const json = (value: unknown) => console.log(JSON.stringify(value));
 
 async function summarize(): Promise<void> {
-  const { data } = await api<{ data: { queue: string; dead: number }[] }>("GET", "/v1/admin/queues");
+  const { data } = await bodyOf(api.GET("/v1/admin/queues"));
   if (asked!.json) return json({ queues: data.map(({ queue, dead }) => ({ queue, dead })) });
   console.log(table([["queue", "dead"], ...data.map(({ queue, dead }) => [queue, String(dead)])]));
 }
 
-async function list(path: string): Promise<void> {
+async function list(name: string): Promise<void> {
   const letters: Letter[] = [];
-  let cursor: string | null = null;
+  let cursor: string | undefined;
   do {
-    const page: Page = await api("GET", `${path}?limit=200${cursor === null ? "" : `&cursor=${cursor}`}`);
+    const page = await bodyOf(api.GET("/v1/admin/queues/{name}/dead", { params: { path: { name }, query: { limit: 200, cursor } } }));
     letters.push(...page.data);
-    cursor = page.next_cursor;
-  } while (cursor !== null);
+    cursor = page.next_cursor ?? undefined;
+  } while (cursor !== undefined);
   if (asked!.json) return json({ queue: asked!.queue, dead: letters });
   if (letters.length === 0) return console.log(`The queue ${asked!.queue} has no dead letters.`);
   const ids = (payload: Letter["payload"]) =>
@@ -86,27 +81,27 @@ async function list(path: string): Promise<void> {
 
 async function act(): Promise<void> {
   if (asked!.queue === undefined) return summarize();
-  const path = `/v1/admin/queues/${encodeURIComponent(asked!.queue)}/dead`;
+  const name = asked!.queue;
   if (asked!["replay-all"]) {
-    const tally = await api<{ replayed: number; left: number }>("POST", `${path}/replay`);
+    const tally = await bodyOf(api.POST("/v1/admin/queues/{name}/dead/replay", { params: { path: { name } } }));
     if (asked!.json) return json(tally);
     return console.log(`${tally.replayed} replayed, ${tally.left} left because this version does not know their job`);
   }
   if (asked!.replay !== undefined) {
-    await api("POST", `${path}/${encodeURIComponent(asked!.replay)}/replay`);
+    await api.POST("/v1/admin/queues/{name}/dead/{job_id}/replay", { params: { path: { name, job_id: asked!.replay } } });
     return asked!.json ? json({ replayed: 1, left: 0 }) : console.log("replayed");
   }
   if (asked!.discard !== undefined) {
-    await api("DELETE", `${path}/${encodeURIComponent(asked!.discard)}`);
+    await api.DELETE("/v1/admin/queues/{name}/dead/{job_id}", { params: { path: { name, job_id: asked!.discard } } });
     return asked!.json ? json({ discarded: 1 }) : console.log("discarded");
   }
-  return list(path);
+  return list(name);
 }
 
 try {
   await act();
 } catch (error) {
-  if (!(error instanceof HttpFailure)) throw error;
+  if (!(error instanceof ApiFailure)) throw error;
   console.error(error.message);
   process.exit(1);
 }

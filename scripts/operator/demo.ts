@@ -1,7 +1,9 @@
 import { parseArgs } from "node:util";
 import { sleep } from "../../lib/core/time.ts";
+import { bodyOf } from "../../lib/api-client/index.ts";
+import type { Schemas } from "../../lib/api-client/index.ts";
+import { adminApi } from "./admin_api.ts";
 import { createCaller } from "./http.ts";
-import type { Caller } from "./http.ts";
 import { readStack } from "./stack.ts";
 import { quantile } from "./table.ts";
 
@@ -34,17 +36,6 @@ if (![count, contactCount, deadlineMs].every((n) => Number.isInteger(n) && n > 0
   process.exit(2);
 }
 
-type Message = {
-  id: string;
-  chat: string;
-  direction: string;
-  status: string;
-  text?: string;
-  queued_at: string;
-  sent_at: string | null;
-  error?: { code: string; message: string } | null;
-};
-type Session = { status: string; qr?: string | null; shard: number | null };
 type Shown = { data: { from: string; text?: string }[]; duplicates?: number };
 
 const say = (line: string) => console.error(line);
@@ -65,22 +56,12 @@ async function wait<T>(what: string, condition: () => Promise<T | null | undefin
   throw new Error(`gave up after ${deadlineMs / 1000} s waiting for ${what}${last}`);
 }
 
-/** Posts until it is accepted: the key makes a repeated POST the same message. */
-const post = async (api: Caller, business: string, to: string, text: string, key: string) =>
-  wait("the API to accept a message", () =>
-    api<{ id: string }>("POST", `/v1/businesses/${business}/messages`, { to, type: "text", text }, { "idempotency-key": key }),
-  );
-
 const stack = await readStack();
 if (!stack.simulator_url) {
   console.error(`Stack "${stack.stack}" has no simulator; the demo sends only to simulated phones.`);
   process.exit(1);
 }
-const api = createCaller({
-  baseUrl: stack.base_url,
-  token: (await Bun.file(stack.admin_key_file).text()).trim(),
-  ca: await Bun.file(stack.ca_file).text(),
-});
+const api = await adminApi(stack);
 const simulator = createCaller({ baseUrl: stack.simulator_url });
 
 // Numbers of this run alone, so that runs do not see each other's messages. +999 is assigned to no country.
@@ -88,11 +69,12 @@ const run = String(Date.now() % 1e9).padStart(9, "0");
 const phone = `9990${run}`;
 const contacts = Array.from({ length: contactCount }, (_, index) => `999${index + 1}${run}`);
 
-const business = await api<{ id: string }>("POST", "/v1/businesses", { name: `Demo ${run}` });
-say(`business ${business.id}`);
+const { id: business_id } = await bodyOf(api.POST("/v1/businesses", { body: { name: `Demo ${run}` } }));
+const path = { business_id };
+say(`business ${business_id}`);
 await simulator("POST", "/phones", { phone, name: "Demo phone" });
-await api("POST", `/v1/businesses/${business.id}/whatsapp/connect`, { method: "qr" });
-const view = () => api<Session>("GET", `/v1/businesses/${business.id}/whatsapp`);
+await api.POST("/v1/businesses/{business_id}/whatsapp/connect", { params: { path }, body: { method: "qr" } });
+const view = () => bodyOf(api.GET("/v1/businesses/{business_id}/whatsapp", { params: { path } }));
 const { qr, shard } = await wait("a QR code", async () => {
   const session = await view();
   return session.status === "qr" && session.qr ? session : null;
@@ -102,24 +84,37 @@ await simulator("POST", `/phones/${phone}/scan`, { qr });
 await wait("the session to open", async () => (await view()).status === "open");
 say("session open");
 
+/** Posts until it is accepted: the key makes a repeated POST the same message. */
+const post = (to: string, text: string, key: string) =>
+  wait("the API to accept a message", () =>
+    bodyOf(
+      api.POST("/v1/businesses/{business_id}/messages", {
+        params: { path, header: { "idempotency-key": key } },
+        body: { to, type: "text", text },
+      }),
+    ),
+  );
+
 const sent: { id: string; to: string; text: string }[] = [];
 for (let index = 0; index < count; index++) {
   const to = contacts[index % contactCount]!;
   const text = `message ${index + 1} of ${count}`;
-  const { id } = await post(api, business.id, to, text, `demo-${run}-${index}`);
+  const { id } = await post(to, text, `demo-${run}-${index}`);
   sent.push({ id, to, text });
   if (everyMs > 0) await sleep(everyMs);
 }
 say(`${count} messages accepted`);
 
 const order = ["queued", "sent", "delivered", "read", "played", "failed"];
-const final = new Map<string, Message>();
+const final = new Map<string, Schemas["Message"]>();
 const shown = new Map<string, string>();
 const settled = (status: string) => ["read", "played", "failed"].includes(status);
 await wait("the ticks", async () => {
   for (const [index, { id, to }] of sent.entries()) {
     if (settled(shown.get(id) ?? "")) continue;
-    const message = await api<Message>("GET", `/v1/businesses/${business.id}/messages/${id}`);
+    const message = await bodyOf(
+      api.GET("/v1/businesses/{business_id}/messages/{message_id}", { params: { path: { business_id, message_id: id } } }),
+    );
     final.set(id, message);
     if (message.status === shown.get(id)) continue;
     shown.set(id, message.status);
@@ -131,7 +126,7 @@ await wait("the ticks", async () => {
 const reply = `reply of run ${run}`;
 await simulator("POST", `/phones/${contacts[0]}/messages`, { to: phone, text: reply });
 const received = await wait("the reply", async () => {
-  const { data } = await api<{ data: Message[] }>("GET", `/v1/businesses/${business.id}/messages?direction=inbound`);
+  const { data } = await bodyOf(api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { direction: "inbound" } } }));
   const replies = data.filter((message) => message.text === reply);
   return replies.length > 0 ? replies : null;
 }).catch((error: unknown) => (say(String(error)), []));

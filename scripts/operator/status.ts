@@ -1,6 +1,8 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { messageOf } from "../../lib/core/errors.ts";
+import { bodyOf } from "../../lib/api-client/index.ts";
+import { adminApi } from "./admin_api.ts";
 import { createCaller } from "./http.ts";
 import { readStack } from "./stack.ts";
 import { table } from "./table.ts";
@@ -20,11 +22,7 @@ if (values.help) {
 
 const stack = await readStack();
 const nomad = createCaller({ baseUrl: stack.nomad_addr });
-const api = createCaller({
-  baseUrl: stack.base_url,
-  token: (await Bun.file(stack.admin_key_file).text()).trim(),
-  ca: await Bun.file(stack.ca_file).text(),
-});
+const api = await adminApi(stack);
 
 const jobStub = z.object({ ID: z.string(), Type: z.string(), Status: z.string(), ParentID: z.string().nullish() });
 const jobSpec = z.object({ TaskGroups: z.array(z.object({ Name: z.string(), Count: z.int() })), ParameterizedJob: z.unknown().nullish() });
@@ -52,21 +50,6 @@ async function groups(): Promise<Group[]> {
   return all.flat().toSorted((a, b) => a.job.localeCompare(b.job) || a.group.localeCompare(b.group));
 }
 
-type Shards = {
-  data: {
-    shard: number;
-    address: string;
-    healthy: boolean;
-    sessions: number;
-    sessions_open: number;
-    messages_per_minute?: number;
-    version?: string;
-  }[];
-};
-type Queues = {
-  data: { queue: string; group: string; waiting: number; active: number; delayed: number; dead: number; oldest_ms: number | null }[];
-};
-
 /** A part of the answer, or why it could not be had: what can be read is shown even when the rest is down. */
 async function part<T>(read: () => Promise<T>): Promise<{ value: T } | { error: string }> {
   try {
@@ -78,8 +61,8 @@ async function part<T>(read: () => Promise<T>): Promise<{ value: T } | { error: 
 
 const [jobs, shards, queues] = await Promise.all([
   part(groups),
-  part(() => api<Shards>("GET", "/v1/admin/shards")),
-  part(() => api<Queues>("GET", "/v1/admin/queues")),
+  part(() => bodyOf(api.GET("/v1/admin/shards"))),
+  part(() => bodyOf(api.GET("/v1/admin/queues"))),
 ]);
 
 const short = "value" in jobs ? jobs.value.filter(({ running, count }) => running < count) : [];
@@ -121,10 +104,10 @@ if (values.json) {
       ["shard", "address", "health", "sessions", "open", "messages/min"],
       ...data.map((shard) => [
         `${shard.shard}`,
-        shard.address,
+        shard.address ?? "-",
         shard.healthy ? "healthy" : "away",
-        `${shard.sessions}`,
-        `${shard.sessions_open}`,
+        `${shard.sessions ?? "-"}`,
+        `${shard.sessions_open ?? "-"}`,
         `${shard.messages_per_minute ?? "-"}`,
       ]),
     ]),

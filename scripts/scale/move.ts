@@ -1,8 +1,8 @@
+import { bodyOf } from "../../lib/api-client/index.ts";
 import { commonUsage, countOf, runCommand, UsageFault } from "./command.ts";
 import type { Change } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
-import { describeMoves, followMoves } from "./moves.ts";
-import type { Move } from "./moves.ts";
+import { describeMoves, followMoves, movesUnderWay } from "./moves.ts";
 import type { Target } from "./target.ts";
 
 const usage = `Usage: task move BUSINESS=ID SHARD=NUMBER [-- OPTIONS]
@@ -12,13 +12,11 @@ about a second. Cut short, the move goes on by itself; the same command follows 
 
 ${commonUsage}`;
 
-type Business = { id: string; name: string; whatsapp_shard: number | null };
-
 async function moveOf(target: Target, id: string, shard: number, deadlineMs: number): Promise<Change> {
-  const business = await target.api<Business>("GET", `/v1/businesses/${encodeURIComponent(id)}`);
-  const underWay = (await target.api<{ data: Move[] }>("GET", "/v1/admin/moves?status=under_way&limit=200")).data.find(
-    (move) => move.business_id === business.id,
-  );
+  const path = { business_id: id };
+  const read = () => bodyOf(target.api.GET("/v1/businesses/{business_id}", { params: { path } }));
+  const business = await read();
+  const underWay = (await movesUnderWay(target)).find((move) => move.business_id === business.id);
   const from = business.whatsapp_shard;
   const what = `${business.name}: shard ${from ?? "none"}${from === shard ? "" : ` → ${shard}`}`;
   const plan =
@@ -36,13 +34,14 @@ async function moveOf(target: Target, id: string, shard: number, deadlineMs: num
         : undefined,
     apply: (report) =>
       report.step(what, async () => {
-        const move = underWay ?? (await target.api<Move>("POST", `/v1/admin/businesses/${business.id}/move`, { shard }));
+        const begin = () => bodyOf(target.api.POST("/v1/admin/businesses/{business_id}/move", { params: { path }, body: { shard } }));
+        const move = underWay ?? (await begin());
         const [ended] = await followMoves(target, [move], report, { deadlineMs });
         if (ended?.status !== "done")
           throw new ScaleFailure(`The move was rolled back: ${ended?.error ?? "no reason given"}. The business is where it was.`);
         return describeMoves([ended]);
       }),
-    state: async () => ({ business: await target.api<Business>("GET", `/v1/businesses/${business.id}`) }),
+    state: async () => ({ business: await read() }),
   };
 }
 

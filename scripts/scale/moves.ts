@@ -1,3 +1,5 @@
+import { bodyOf } from "../../lib/api-client/index.ts";
+import type { Schemas } from "../../lib/api-client/index.ts";
 import { sleep } from "../../lib/core/time.ts";
 import { seconds } from "../stack/progress.ts";
 import { ScaleFailure } from "./failure.ts";
@@ -7,26 +9,8 @@ import { readAssignments } from "./shards_now.ts";
 import type { Target } from "./target.ts";
 
 /** A move as the API tells of it. */
-export type Move = {
-  id: string;
-  business_id: string;
-  from_shard: number;
-  to_shard: number;
-  status: "under_way" | "done" | "rolled_back";
-  step: string;
-  error: string | null;
-  silent_ms: number | null;
-};
-
-export type Planned = Pick<Move, "business_id" | "from_shard" | "to_shard">;
-
-export type RebalanceRequest = {
-  dry_run?: boolean;
-  /** Most moves to begin. */
-  max?: number;
-  /** Shards that everybody is to leave. */
-  drain?: number[];
-};
+export type Move = Schemas["Move"];
+export type Planned = Schemas["PlannedMove"];
 
 const pollMs = 300;
 
@@ -37,21 +21,19 @@ const batch = 200;
 const rounds = 3;
 
 /** Plans moves and, unless it is a dry run, begins them. */
-export function rebalance({ api }: Target, request: RebalanceRequest): Promise<{ planned: Planned[]; data: Move[] }> {
-  return api("POST", "/v1/admin/rebalance", request);
+export function rebalance({ api }: Target, body: Schemas["Rebalance"]): Promise<Schemas["RebalanceResult"]> {
+  return bodyOf(api.POST("/v1/admin/rebalance", { body }));
 }
-
-type MovePage = { data: Move[]; next_cursor: string | null };
 
 /** Moves that are not over, latest first. */
 export async function movesUnderWay({ api }: Target): Promise<Move[]> {
   const moves: Move[] = [];
-  let cursor: string | null = null;
+  let cursor: string | undefined;
   do {
-    const page: MovePage = await api("GET", `/v1/admin/moves?status=under_way&limit=${batch}${cursor === null ? "" : `&cursor=${cursor}`}`);
+    const page = await bodyOf(api.GET("/v1/admin/moves", { params: { query: { status: "under_way", limit: batch, cursor } } }));
     moves.push(...page.data);
-    cursor = page.next_cursor;
-  } while (cursor !== null);
+    cursor = page.next_cursor ?? undefined;
+  } while (cursor !== undefined);
   return moves;
 }
 
@@ -79,12 +61,12 @@ export async function followMoves(target: Target, moves: readonly Move[], report
 async function readMoves({ api }: Target, moves: readonly Move[]): Promise<Move[]> {
   const wanted = new Set(moves.map(({ id }) => id));
   const found: Move[] = [];
-  let cursor: string | null = null;
+  let cursor: string | undefined;
   do {
-    const page: MovePage = await api("GET", `/v1/admin/moves?limit=${batch}${cursor === null ? "" : `&cursor=${cursor}`}`);
+    const page = await bodyOf(api.GET("/v1/admin/moves", { params: { query: { limit: batch, cursor } } }));
     found.push(...page.data.filter(({ id }) => wanted.has(id)));
-    cursor = page.next_cursor;
-  } while (found.length < wanted.size && cursor !== null);
+    cursor = page.next_cursor ?? undefined;
+  } while (found.length < wanted.size && cursor !== undefined);
   return found;
 }
 

@@ -1,3 +1,5 @@
+import { bodyOf } from "../../lib/api-client/index.ts";
+import type { Schemas } from "../../lib/api-client/index.ts";
 import { kvGet } from "../../lib/consul/client.ts";
 import { numShardsKey, ownerKey, shardService } from "../../lib/routing/index.ts";
 import { parseInstances } from "../../lib/routing/directory.ts";
@@ -10,13 +12,8 @@ import type { Target } from "./target.ts";
 
 export const shardGroup: JobGroup = { job: "wa-shards", group: "shard" };
 
-export type Assignments = {
-  num_shards: number;
-  data: { shard: number; businesses: number; paired: number; moving: number; journal: number | null }[];
-};
-
 /** Who lives where, from the platform's database, and what waits in the shards' journals, from the shards. */
-export const readAssignments = ({ api }: Target): Promise<Assignments> => api<Assignments>("GET", "/v1/admin/assignments");
+export const readAssignments = ({ api }: Target): Promise<Schemas["Assignments"]> => bodyOf(api.GET("/v1/admin/assignments"));
 
 /** The shards that pass their checks, by number. */
 export async function passingShards({ consul }: Target): Promise<number[]> {

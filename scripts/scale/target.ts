@@ -1,7 +1,7 @@
 import { createConsul } from "../../lib/consul/client.ts";
 import type { ConsulClient } from "../../lib/consul/client.ts";
-import { createCaller } from "../operator/http.ts";
-import type { Caller } from "../operator/http.ts";
+import type { ApiClient } from "../../lib/api-client/index.ts";
+import { adminApi } from "../operator/admin_api.ts";
 import { readStack } from "../operator/stack.ts";
 import type { Stack } from "../operator/stack.ts";
 import { createNomad } from "../stack/nomad.ts";
@@ -15,7 +15,7 @@ export type Target = {
   readonly nomad: Nomad;
   readonly consul: ConsulClient;
   /** The platform's API, with the admin key. */
-  readonly api: Caller;
+  readonly api: ApiClient;
 };
 
 /** The stack at hand; one that is not up ends the command with what to do. */
@@ -26,11 +26,6 @@ export async function readTarget(): Promise<Target> {
     agents: { nomadAddr: stack.nomad_addr, consulAddr: stack.consul_http_addr },
     nomad: createNomad(stack.nomad_addr),
     consul: createConsul({ addr: stack.consul_http_addr }),
-    api: createCaller({
-      baseUrl: stack.base_url,
-      token: (await Bun.file(stack.admin_key_file).text()).trim(),
-      ca: await Bun.file(stack.ca_file).text(),
-      timeoutMs: 20_000,
-    }),
+    api: await adminApi(stack, 20_000),
   };
 }

@@ -2,6 +2,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { until } from "../../lib/testing/until.ts";
+import { bodyOf } from "../../lib/api-client/index.ts";
+import type { ApiClient } from "../../lib/api-client/index.ts";
+import { adminApi } from "../operator/admin_api.ts";
 import { createCaller } from "../operator/http.ts";
 import type { Caller } from "../operator/http.ts";
 import type { Stack } from "../operator/stack.ts";
@@ -13,10 +16,9 @@ import type { Cluster } from "./cluster.ts";
  */
 let cluster: Cluster;
 let stack: Stack;
-let api: Caller;
+let api: ApiClient;
 let nomad: Caller;
 let simulator: Caller;
-let ca: string;
 
 const minutes = (n: number) => n * 60_000;
 
@@ -25,8 +27,7 @@ beforeAll(async () => {
   const up = await cluster.up();
   if (up.code !== 0) throw new Error(`./scripts/up exited ${up.code}`);
   stack = (await Bun.file(join(cluster.state, "stack.json")).json()) as Stack;
-  ca = await Bun.file(stack.ca_file).text();
-  api = createCaller({ baseUrl: stack.base_url, token: (await Bun.file(stack.admin_key_file).text()).trim(), ca });
+  api = await adminApi(stack);
   nomad = createCaller({ baseUrl: stack.nomad_addr });
   simulator = createCaller({ baseUrl: stack.simulator_url! });
 }, minutes(15));
@@ -45,6 +46,8 @@ type Allocation = {
   TaskStates: Record<string, { Restarts: number }> | null;
 };
 
+const shards = async () => (await bodyOf(api.GET("/v1/admin/shards"))).data;
+const sum = (counts: readonly (number | null)[]) => counts.reduce<number>((total, count) => total + (count ?? 0), 0);
 const jobs = () => nomad<JobStub[]>("GET", "/v1/jobs");
 const running = async (job: string) =>
   (await nomad<Allocation[]>("GET", `/v1/job/${job}/allocations`)).filter(
@@ -195,15 +198,11 @@ test(
         process.kill(await serviceProcess((await allocation("wa-shards", 0)).ID), "SIGKILL");
         killed.times += 1;
         process.kill(await serviceProcess((await allocation("wa-shards", 1)).ID), "SIGKILL");
-        await until(
-          async () =>
-            (await api<{ data: { healthy: boolean }[] }>("GET", "/v1/admin/shards")).data.filter(({ healthy }) => healthy).length === 2,
-          {
-            deadlineMs: 30_000,
-            what: "both shards to be back",
-            everyMs: 200,
-          },
-        );
+        await until(async () => (await shards()).filter(({ healthy }) => healthy).length === 2, {
+          deadlineMs: 30_000,
+          what: "both shards to be back",
+          everyMs: 200,
+        });
       }
     };
     const accepted = async () => (await simulator<{ messages_accepted: number }>("GET", "/stats")).messages_accepted;
@@ -233,7 +232,7 @@ test(
     const one = async () => {
       requests += 1;
       try {
-        await api("GET", "/v1/businesses?limit=1");
+        await api.GET("/v1/businesses", { params: { query: { limit: 1 } } });
       } catch (error) {
         failures.push(String(error));
       }
@@ -277,10 +276,7 @@ test(
 test(
   "after every agent and every task was killed, up brings all of it back and sessions open without a new scan",
   async () => {
-    const paired = (await api<{ data: { sessions: number }[] }>("GET", "/v1/admin/shards")).data.reduce(
-      (sum, { sessions }) => sum + sessions,
-      0,
-    );
+    const paired = sum((await shards()).map(({ sessions }) => sessions));
     expect(paired).toBeGreaterThan(0);
     const allocations = await nomad<Allocation[]>("GET", "/v1/allocations");
     const agents = await Promise.all(
@@ -295,14 +291,10 @@ test(
       } catch {}
     }
     expect((await cluster.up()).code).toBe(0);
-    await until(
-      async () =>
-        (await api<{ data: { sessions_open: number }[] }>("GET", "/v1/admin/shards")).data.reduce(
-          (sum, { sessions_open }) => sum + sessions_open,
-          0,
-        ) === paired,
-      { deadlineMs: 60_000, what: `${paired} sessions to open again` },
-    );
+    await until(async () => sum((await shards()).map(({ sessions_open }) => sessions_open)) === paired, {
+      deadlineMs: 60_000,
+      what: `${paired} sessions to open again`,
+    });
     expect(await demo()).toMatchObject(clean(20));
   },
   minutes(8),

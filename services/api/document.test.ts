@@ -1,37 +1,8 @@
 import { afterAll, expect, test } from "bun:test";
-import { createDatabase, noReplica } from "../../lib/db/index.ts";
-import { createRouterOver } from "../../lib/routing/index.ts";
-import { createLogger } from "../../lib/runtime/log.ts";
-import { createMetrics } from "../../lib/runtime/metrics.ts";
-import { createApp } from "./app.ts";
-import { createFakeDeadLetters } from "./testing/fake_dead_letters.ts";
-import { createFakeChats } from "./testing/fake_chats.ts";
-import { createFakePacing } from "./testing/fake_pacing.ts";
-import { createFakeShards } from "./testing/fake_shards.ts";
-import { createTestWebhooks } from "./testing/webhooks.ts";
+import { createUndrivenApp } from "./testing/undriven.ts";
 
-/** Never asked: the document needs no database. */
-const db = createDatabase({ url: "postgres://nobody@127.0.0.1:1/none", poolSize: 1, applicationName: "test" });
-afterAll(() => db.close());
-
-const { app } = createApp({
-  db,
-  replica: noReplica(db),
-  feed: { subscribe: () => Promise.reject(new Error("never asked")) },
-  router: createRouterOver({ addresses: new Map(), ageMs: () => 0, ready: Promise.resolve() }, () => 1),
-  shards: createFakeShards(),
-  moves: { departures: async () => ({ data: [], journal: 0 }) },
-  chats: createFakeChats(),
-  pacing: createFakePacing(),
-  producer: { wake: async () => {} },
-  queueDepths: async () => [],
-  deadLetters: createFakeDeadLetters(),
-  webhooks: createTestWebhooks(),
-  logger: createLogger("test", "error", { write: () => {} }),
-  metrics: createMetrics("test"),
-  publicUrl: "https://api.example.com",
-  rateLimiter: { limit: 1, windowMs: 1_000, take: async () => ({ granted: true, remaining: 0, resetMs: 0 }) },
-});
+const { app, close } = createUndrivenApp("https://api.example.com");
+afterAll(close);
 
 type Operation = {
   summary?: string;

@@ -1,0 +1,60 @@
+import { expect, test } from "bun:test";
+import { ApiFailure, bodyOf, createApiClient } from "./index.ts";
+
+type Asked = { method: string; path: string; authorization: string | null; key: string | null; body: string };
+
+/** A client whose every request is answered with `answer`, and what it asked. */
+function clientOf(answer: () => Response) {
+  const asked: Asked[] = [];
+  const api = createApiClient({
+    baseUrl: "https://api.example.com",
+    key: "psk_1",
+    fetch: async (request) => {
+      const { pathname, search } = new URL(request.url);
+      const { headers } = request;
+      const [authorization, key] = [headers.get("authorization"), headers.get("idempotency-key")];
+      asked.push({ method: request.method, path: `${pathname}${search}`, authorization, key, body: await request.text() });
+      return answer();
+    },
+  });
+  return { api, asked };
+}
+
+test("a request is put together from the operation's path, query, headers and body", async () => {
+  const { api, asked } = clientOf(() => Response.json({ data: [], next_cursor: null }));
+  const path = { business_id: "a/b" };
+  expect(await bodyOf(api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { limit: 2 } } }))).toEqual({
+    data: [],
+    next_cursor: null,
+  });
+  await api.POST("/v1/businesses/{business_id}/messages", {
+    params: { path, header: { "idempotency-key": "k" } },
+    body: { to: "5511987654321", type: "text", text: "hello" },
+  });
+  expect(asked).toEqual([
+    { method: "GET", path: "/v1/businesses/a%2Fb/messages?limit=2", authorization: "Bearer psk_1", key: null, body: "" },
+    {
+      method: "POST",
+      path: "/v1/businesses/a%2Fb/messages",
+      authorization: "Bearer psk_1",
+      key: "k",
+      body: '{"to":"5511987654321","type":"text","text":"hello"}',
+    },
+  ]);
+});
+
+test("what is not 2xx is thrown, with the problem and the time to wait", async () => {
+  const problem = { type: "urn:prosaas:problem:rate_limited", title: "Too many requests", status: 429, detail: "slow down" };
+  const { api } = clientOf(() =>
+    Response.json(problem, { status: 429, headers: { "content-type": "application/problem+json", "retry-after": "7" } }),
+  );
+  const failure = await bodyOf(api.GET("/v1/admin/queues")).catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(ApiFailure);
+  expect(failure).toMatchObject({ message: "GET /v1/admin/queues answered 429: slow down", status: 429, problem, retryAfterS: 7 });
+});
+
+test("an answer of something before the API is a failure too", async () => {
+  const { api } = clientOf(() => new Response("<html>", { status: 502, statusText: "Bad Gateway" }));
+  const failure = await bodyOf(api.GET("/v1/admin/queues")).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ status: 502, problem: undefined, retryAfterS: undefined });
+});

@@ -1,0 +1,35 @@
+import { createDatabase, noReplica } from "../../../lib/db/index.ts";
+import { createRouterOver } from "../../../lib/routing/index.ts";
+import { createLogger } from "../../../lib/runtime/log.ts";
+import { createMetrics } from "../../../lib/runtime/metrics.ts";
+import { createApp } from "../app.ts";
+import type { Api } from "../app.ts";
+import { createFakeChats } from "./fake_chats.ts";
+import { createFakeDeadLetters } from "./fake_dead_letters.ts";
+import { createFakePacing } from "./fake_pacing.ts";
+import { createFakeShards } from "./fake_shards.ts";
+import { createTestWebhooks } from "./webhooks.ts";
+
+/** The whole API with nothing behind it, for what needs no answer of its own: its document, its errors. */
+export function createUndrivenApp(publicUrl: string): Api & { close(): Promise<void> } {
+  const db = createDatabase({ url: "postgres://nobody@127.0.0.1:1/none", poolSize: 1, applicationName: "test" });
+  const api = createApp({
+    db,
+    replica: noReplica(db),
+    feed: { subscribe: () => Promise.reject(new Error("never asked")) },
+    router: createRouterOver({ addresses: new Map(), ageMs: () => 0, ready: Promise.resolve() }, () => 1),
+    shards: createFakeShards(),
+    moves: { departures: async () => ({ data: [], journal: 0 }) },
+    chats: createFakeChats(),
+    pacing: createFakePacing(),
+    producer: { wake: async () => {} },
+    queueDepths: async () => [],
+    deadLetters: createFakeDeadLetters(),
+    webhooks: createTestWebhooks(),
+    logger: createLogger("test", "error", { write: () => {} }),
+    metrics: createMetrics("test"),
+    publicUrl,
+    rateLimiter: { limit: 1, windowMs: 1_000, take: async () => ({ granted: true, remaining: 0, resetMs: 0 }) },
+  });
+  return { ...api, close: () => db.close() };
+}
