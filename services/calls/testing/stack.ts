@@ -15,6 +15,7 @@ import { createBusiness } from "../../../lib/testing/business.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";
 import { openFrontDoor } from "../../../lib/testing/front_door.ts";
 import { testConsulAddr, testRedisUrl } from "../../../lib/testing/servers.ts";
+import { until } from "../../../lib/testing/until.ts";
 import { Carrier, carrierRoutes } from "../../simulator/carrier/index.ts";
 import { serveAgent } from "../agent/agent.ts";
 import { callLimitKey } from "../call_limit.ts";
@@ -39,6 +40,9 @@ export type StackOptions = {
   /** A Redis of the test's own, which it may stop. */
   redisUrl?: string;
 };
+
+/** As Consul has it: nobody is led to a replica before its first check passes. */
+const ready = (url: string) => until(async () => (await fetch(`${url}/ready`)).ok, { what: `${url} to be ready` });
 
 /** A number with digits of its own. */
 export const someNumber = () => `+1555${String(randomBytes(4).readUInt32BE() % 10_000_000).padStart(7, "0")}`;
@@ -97,6 +101,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
     const service = await startCalls({ config: parsed.config, life, logger, consul, name: "prosaas-calls" });
     const { port, url } = service.served;
     const replica = { ...service, life, port, url };
+    await ready(url);
     replicas.push(replica);
     leadToAll();
     return replica;
@@ -136,6 +141,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
     /** A replica in a process of its own. */
     addProcess: async (more: Record<string, string> = {}, how: Pick<ProcessOptions, "preload" | "under"> = {}): Promise<ServiceProcess> => {
       const replica = await startProcess({ main: "services/calls/main.ts", env: { ...environment, PORT: "0", ...more }, ...how });
+      await ready(replica.url);
       processes.push(replica);
       leadToAll();
       return replica;
