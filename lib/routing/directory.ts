@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { parseKv } from "../consul/client.ts";
 import type { ConsulClient } from "../consul/client.ts";
 import { watch } from "../consul/watch.ts";
@@ -9,8 +10,12 @@ export type Instance = { shard: number; address: string; port: number };
 
 export const shardService = "whatsapp-shard";
 
-/** The Consul key by which a shard number has one owner; its value is JSON with the owner's `address` and `port`. */
+/** The Consul key by which a shard number has one owner; its value is an `Owner` as JSON. */
 export const ownerKey = (shard: number): string => `prosaas/whatsapp/shards/${shard}/owner`;
+
+/** Where the owner of a shard number listens: as it stands in the service's registration. */
+const ownerSchema = z.object({ address: z.string(), port: z.int() });
+export type Owner = z.infer<typeof ownerSchema>;
 
 /**
  * Reads `/v1/health/service/…`. The number is meta `shard` (from 1), or `shard_index` (from 0): a Nomad job can
@@ -84,7 +89,7 @@ export function createDirectory({ consul, signal, onError, onChange }: Directory
       path: `/v1/kv/${ownerKey(shard)}`,
       parse: (body) => {
         const entry = parseKv(body);
-        return entry?.session ? (JSON.parse(entry.value) as { address?: string; port?: number }) : null;
+        return entry?.session ? ownerSchema.parse(JSON.parse(entry.value)) : null;
       },
       onChange: (owner) => {
         const holder = claimants.find(({ address, port }) => address === owner?.address && port === owner.port);

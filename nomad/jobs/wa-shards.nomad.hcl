@@ -3,7 +3,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/wa-shards.nomad.hcl
 #
-# Secrets: auth_keys, redis_password, shard_token, wa_noise_root (not for the real WhatsApp) [, metrics_token] (Nomad variable nomad/jobs/wa-shards).
+# Secrets: auth_keys, redis_password, shard_token, wa_noise_root (not for the real WhatsApp) [, metrics_token] [, consul_token] (Nomad variable nomad/jobs/wa-shards).
 
 variable "wa_shards_count" {
   description = "Shards. Lower it with the scale script only, which moves the businesses away first."
@@ -288,6 +288,9 @@ job "wa-shards" {
           WA_NOISE_ROOT={{ . }}
           {{- end }}
           REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
+          {{- with index . "consul_token" }}
+          CONSUL_HTTP_TOKEN={{ . }}
+          {{- end }}
           {{- with index . "metrics_token" }}
           METRICS_TOKEN={{ . }}
           {{- end }}

@@ -3,7 +3,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/workers.nomad.hcl
 #
-# Secrets: app_password, data_keys, redis_password, shard_token [, metrics_token] (Nomad variable nomad/jobs/workers).
+# Secrets: app_password, data_keys, redis_password, shard_token [, metrics_token] [, consul_token] (Nomad variable nomad/jobs/workers).
 
 variable "worker_counts" {
   description = "Allocations of each worker group."
@@ -281,6 +281,9 @@ job "workers" {
           DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
           DATABASE_URL_READ=${var.read_address == "" ? "" : "postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}"}
           REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
+          {{- with index . "consul_token" }}
+          CONSUL_HTTP_TOKEN={{ . }}
+          {{- end }}
           {{- with index . "metrics_token" }}
           METRICS_TOKEN={{ . }}
           {{- end }}

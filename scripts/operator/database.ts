@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { connectConsul } from "../stack/consul.ts";
+import { createNomad } from "../stack/nomad.ts";
 import { readStack } from "./stack.ts";
 
 const variable = z.object({ Items: z.object({ postgres_owner_password: z.string() }) });
@@ -9,10 +11,10 @@ export async function databaseUrl(env: Record<string, string | undefined> = proc
   if (env["DATABASE_URL"]) return env["DATABASE_URL"];
   const stack = await readStack();
   const [secrets, primary] = await Promise.all([
-    fetch(`${stack.nomad_addr}/v1/var/prosaas/secrets`, env["NOMAD_TOKEN"] ? { headers: { "x-nomad-token": env["NOMAD_TOKEN"] } } : {}),
-    fetch(`http://${stack.consul_http_addr}/v1/catalog/service/postgres`),
+    createNomad(stack.nomad_addr)("GET", "/v1/var/prosaas/secrets"),
+    connectConsul(stack.consul_http_addr).blockingGet("/v1/catalog/service/postgres", { index: 0 }),
   ]);
-  const { Items } = variable.parse(await secrets.json());
-  const [{ ServiceAddress, ServicePort }] = services.parse(await primary.json()) as [z.infer<typeof services>[number]];
+  const { Items } = variable.parse(secrets);
+  const [{ ServiceAddress, ServicePort }] = services.parse(primary.body) as [z.infer<typeof services>[number]];
   return `postgres://prosaas:${encodeURIComponent(Items.postgres_owner_password)}@${ServiceAddress}:${ServicePort}/prosaas`;
 }

@@ -2,8 +2,8 @@ import { parseArgs } from "node:util";
 import { z } from "zod";
 import { messageOf } from "../../lib/core/errors.ts";
 import { bodyOf } from "../../lib/api-client/index.ts";
+import { createNomad } from "../stack/nomad.ts";
 import { adminApi } from "./admin_api.ts";
-import { createCaller } from "./http.ts";
 import { readStack } from "./stack.ts";
 import { table } from "./table.ts";
 
@@ -21,7 +21,7 @@ if (values.help) {
 }
 
 const stack = await readStack();
-const nomad = createCaller({ baseUrl: stack.nomad_addr });
+const nomad = createNomad(stack.nomad_addr);
 const api = await adminApi(stack);
 
 const jobStub = z.object({ ID: z.string(), Type: z.string(), Status: z.string(), ParentID: z.string().nullish() });

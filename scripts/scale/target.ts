@@ -1,9 +1,9 @@
-import { createConsul } from "../../lib/consul/client.ts";
 import type { ConsulClient } from "../../lib/consul/client.ts";
 import type { ApiClient } from "../../lib/api-client/index.ts";
 import { adminApi } from "../operator/admin_api.ts";
 import { readStack } from "../operator/stack.ts";
 import type { Stack } from "../operator/stack.ts";
+import { connectConsul } from "../stack/consul.ts";
 import { createNomad } from "../stack/nomad.ts";
 import type { Nomad } from "../stack/nomad.ts";
 import type { Agents } from "../stack/wait.ts";
@@ -25,7 +25,7 @@ export async function readTarget(): Promise<Target> {
     stack,
     agents: { nomadAddr: stack.nomad_addr, consulAddr: stack.consul_http_addr },
     nomad: createNomad(stack.nomad_addr),
-    consul: createConsul({ addr: stack.consul_http_addr }),
+    consul: connectConsul(stack.consul_http_addr),
     api: await adminApi(stack, 20_000),
   };
 }

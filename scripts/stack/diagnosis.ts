@@ -1,4 +1,4 @@
-import { createNomad } from "./nomad.ts";
+import { createNomad, nomadText } from "./nomad.ts";
 import type { Allocation } from "./nomad.ts";
 
 const EVENTS = 8;
@@ -26,6 +26,5 @@ export async function diagnose(addr: string, jobId: string): Promise<string> {
 
 async function readLog(addr: string, allocation: string, task: string, type: string): Promise<string> {
   const query = new URLSearchParams({ task, type, origin: "end", offset: String(LOG_BYTES), plain: "true" });
-  const response = await fetch(`${addr}/v1/client/fs/logs/${allocation}?${query}`).catch(() => null);
-  return response?.ok ? (await response.text()).trimEnd() : "";
+  return ((await nomadText(addr, `/v1/client/fs/logs/${allocation}?${query}`)) ?? "").trimEnd();
 }

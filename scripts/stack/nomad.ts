@@ -34,7 +34,16 @@ export type PlacementFailure = {
 
 export type Nomad = Caller;
 
-export const createNomad = (addr: string): Nomad => createCaller({ baseUrl: addr, timeoutMs: 30_000 });
+/** The token that the nomad program takes, where the cluster asks for one. */
+const token = process.env["NOMAD_TOKEN"] || undefined;
+
+export const createNomad = (addr: string): Nomad => createCaller({ baseUrl: addr, ...(token ? { token } : {}), timeoutMs: 30_000 });
+
+/** A GET whose answer is no JSON; null where Nomad does not give it. */
+export async function nomadText(addr: string, path: string): Promise<string | null> {
+  const response = await fetch(new URL(path, addr), token ? { headers: { authorization: `Bearer ${token}` } } : {}).catch(() => null);
+  return response?.ok ? response.text() : null;
+}
 
 /** What `call` answers, or null where Nomad says 404. */
 export async function orNull<T>(call: Promise<T>): Promise<T | null> {

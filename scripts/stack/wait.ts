@@ -1,5 +1,5 @@
 import { sleep } from "../../lib/core/time.ts";
-import { createCaller } from "../operator/http.ts";
+import { connectConsul } from "./consul.ts";
 import { diagnose } from "./diagnosis.ts";
 import type { Environment } from "./environment.ts";
 import { judge } from "./health.ts";
@@ -31,7 +31,7 @@ export type WaitOptions = {
 /** Waits for the jobs with visible progress; throws JobFailure with a diagnosis for the first that fails or is late. */
 export async function waitForJobs(jobs: readonly string[], environment: Agents, options: WaitOptions): Promise<void> {
   const nomad = createNomad(environment.nomadAddr);
-  const consul = createCaller({ baseUrl: `http://${environment.consulAddr}` });
+  const consul = connectConsul(environment.consulAddr);
   const progress = createProgress();
   const began = performance.now();
   const waiting = new Set(jobs);
@@ -45,7 +45,7 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
 
   while (waiting.size > 0) {
     // The agent's own view: after a crash of everything the catalog still tells the old one for a while.
-    const checks = Object.values(await consul<Record<string, Check>>("GET", "/v1/agent/checks"));
+    const checks = Object.values((await consul.blockingGet("/v1/agent/checks", { index: 0 })).body as Record<string, Check>);
     const reasons: string[] = [];
     for (const id of waiting) {
       const observation = await observe(nomad, id, checks);

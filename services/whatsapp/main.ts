@@ -46,7 +46,7 @@ const main = async (life: Lifecycle): Promise<void> => {
   const owner = await claimShard({
     consul,
     volume,
-    address: `${config.HOST}:${config.PORT}`,
+    listens: { address: config.HOST, port: config.PORT },
     logger,
     onLost: (holder) => life.fail(new Error(`shard ${number} is owned by another process now (${holder}): stopping`)),
   });

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createConsul, kvGet } from "../../lib/consul/client.ts";
 import { uuidv7 } from "../../lib/core/ids.ts";
+import { createDirectory, ownerKey, shardService } from "../../lib/routing/index.ts";
 import { testConsulAddr, testRedisUrl } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
 import type { BatchMessage, SendResult } from "../../lib/shard-client/schemas.ts";
@@ -84,6 +85,13 @@ function launch(env: Record<string, string> = {}): Process {
   const started = Object.assign(api, { process, log: () => log, exited });
   running.push(started);
   return started;
+}
+
+/** A port that was free a moment ago. */
+function freePort(): number {
+  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+  server.stop();
+  return server.port;
 }
 
 /** A way to a server that can be cut. */
@@ -229,6 +237,22 @@ test("a second process on the same volume, or with the same number, ends with a 
   expect((await first.request("GET", "/ready")).status).toBe(200);
 });
 
+test("while another instance claims its number too, routers go to the one that holds the lock", async () => {
+  const port = freePort();
+  const owner = launch({ PORT: `${port}` });
+  await until(async () => (await owner.request("GET", "/ready")).ok);
+  const consul = createConsul({ addr: testConsulAddr() });
+  const claimants = [port + 1, port].map((claimed) => ({ id: `claimant-${claimed}`, port: claimed }));
+  for (const claimant of claimants) {
+    await consul.api.agent.service.register({ ...claimant, name: shardService, address: "127.0.0.1", meta: { shard: `${index + 1}` } });
+  }
+  const stop = new AbortController();
+  const { addresses } = createDirectory({ consul, signal: stop.signal });
+  await until(() => addresses.get(index + 1)?.url === `http://127.0.0.1:${port}`, { what: "the owner's address" });
+  stop.abort();
+  for (const { id } of claimants) await consul.api.agent.service.deregister(id);
+});
+
 test("another shard's volume, and one of unknown origin, are refused with a sentence", async () => {
   const first = launch();
   await until(async () => (await first.request("GET", "/ready")).ok);
@@ -251,7 +275,7 @@ test("an owner whose lock another took stops everything and ends", async () => {
   const shard = launch();
   await shard.pair(simulator, business, newPhone());
   const consul = createConsul({ addr: testConsulAddr() });
-  const key = `prosaas/whatsapp/shards/${index + 1}/owner`;
+  const key = ownerKey(index + 1);
   const entry = await kvGet(consul, key);
   await consul.api.session.destroy(entry!.session!);
   const { ID: usurper } = await consul.api.session.create({ name: "usurper", ttl: "60s", lockdelay: "0s" });

@@ -4,6 +4,8 @@ import type { ConsulClient } from "../../../lib/consul/client.ts";
 import { holdLock } from "../../../lib/consul/lock.ts";
 import type { HeldLock } from "../../../lib/consul/lock.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import { ownerKey } from "../../../lib/routing/index.ts";
+import type { Owner as OwnerAddress } from "../../../lib/routing/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Volume } from "./volume.ts";
 
@@ -20,8 +22,8 @@ export type Owner = {
 export type OwnerOptions = {
   consul: ConsulClient;
   volume: Volume;
-  /** host:port, for whoever wants to know who owns the shard. */
-  address: string;
+  /** Where this process is about to listen: routers ask for it while two instances claim the number. */
+  listens: OwnerAddress;
   logger: Logger;
   /** Another process owns the shard: stop everything. */
   onLost: (holder: string) => void;
@@ -41,13 +43,13 @@ export class ShardLost extends AppError {
  *
  * @throws LockHeldElsewhere where another process owns the shard number on another volume.
  */
-export async function claimShard({ consul, volume, address, logger, onLost }: OwnerOptions): Promise<Owner> {
+export async function claimShard({ consul, volume, listens, logger, onLost }: OwnerOptions): Promise<Owner> {
   const path = volume.file("owner.json");
   const predecessor = readRecord(path, logger);
   const lock = await holdLock({
     consul,
-    key: `prosaas/whatsapp/shards/${volume.shard}/owner`,
-    value: JSON.stringify({ address, pid: process.pid, since: new Date().toISOString() }),
+    key: ownerKey(volume.shard),
+    value: JSON.stringify({ ...listens, pid: process.pid, since: new Date().toISOString() }),
     previousSession: predecessor?.session ?? null,
     previousToken: predecessor?.token ?? null,
     onLost,

@@ -1,0 +1,20 @@
+# Whoever scales, moves and watches: the scripts in scripts/scale and scripts/operator.
+key_prefix "prosaas/" {
+  policy = "write"
+}
+
+session_prefix "" {
+  policy = "write"
+}
+
+service_prefix "" {
+  policy = "read"
+}
+
+node_prefix "" {
+  policy = "read"
+}
+
+agent_prefix "" {
+  policy = "read"
+}

@@ -1,0 +1,12 @@
+# The API and the workers: where each shard is, and how many there are.
+service "whatsapp-shard" {
+  policy = "read"
+}
+
+node_prefix "" {
+  policy = "read"
+}
+
+key_prefix "prosaas/whatsapp/" {
+  policy = "read"
+}

@@ -1,0 +1,9 @@
+# A shard: the lock on its number, whose LockIndex is the fencing token.
+key_prefix "prosaas/whatsapp/shards/" {
+  policy = "write"
+}
+
+# A lock is held by a session of the node's agent.
+session_prefix "" {
+  policy = "write"
+}

@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createConsul, kvPut } from "../../lib/consul/client.ts";
+import type { ConsulClient } from "../../lib/consul/client.ts";
+import { holdLock } from "../../lib/consul/lock.ts";
+import { createRouter, numShardsKey, ownerKey, shardService } from "../../lib/routing/index.ts";
+import { until } from "../../lib/testing/until.ts";
+import { callLimitKey, followCallLimit } from "../../services/calls/call_limit.ts";
+import { readLimit, writeLimit } from "../scale/live_limit.ts";
+import { takeScaleLock } from "../scale/lock.ts";
+import { freePort } from "./servers.ts";
+
+/*
+ * consul/policies on a Consul that denies what no policy allows: each part of the system does its work with its own
+ * token, and nothing else.
+ */
+const root = join(import.meta.dir, "../..");
+const management = crypto.randomUUID();
+const stop = new AbortController();
+let folder: string;
+let addr: string;
+let agent: Bun.Subprocess;
+let cluster: ConsulClient;
+
+const put = async <T>(path: string, body: unknown): Promise<T> => {
+  const response = await fetch(`http://${addr}${path}`, {
+    method: "PUT",
+    headers: { "x-consul-token": management },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
+  return (await response.json()) as T;
+};
+
+/** A client with a fresh token under one of the policies. */
+async function as(name: string): Promise<ConsulClient> {
+  const Rules = await Bun.file(join(root, `consul/policies/${name}.hcl`)).text();
+  const { ID } = await put<{ ID: string }>("/v1/acl/policy", { Name: `${name}-${crypto.randomUUID()}`, Rules });
+  const { SecretID: token } = await put<{ SecretID: string }>("/v1/acl/token", { Policies: [{ ID }] });
+  return Object.assign(createConsul({ addr, token }), { token });
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "prosaas-acl-"));
+  const [http, server, serf] = await Promise.all([freePort(), freePort(), freePort()]);
+  addr = `127.0.0.1:${http}`;
+  const configuration = {
+    ports: { http, server, serf_lan: serf, serf_wan: -1, dns: -1, grpc: -1, grpc_tls: -1 },
+    acl: { enabled: true, default_policy: "deny", tokens: { initial_management: management, agent: management } },
+    disable_update_check: true,
+  };
+  const file = join(folder, "acl.json");
+  await Bun.write(file, JSON.stringify(configuration));
+  agent = Bun.spawn(["consul", "agent", "-dev", "-bind=127.0.0.1", "-log-level=warn", `-config-file=${file}`], {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "ignore",
+  });
+  cluster = createConsul({ addr, token: management });
+  await until(() => kvPut(cluster, numShardsKey, "3"), { what: "Consul with its access control", deadlineMs: 30_000 });
+  await kvPut(cluster, callLimitKey, "50");
+  for (const [name, port, meta] of [
+    [shardService, 7001, { shard: "1" }],
+    ["prosaas-api", 7002, {}],
+    ["postgres", 7003, {}],
+  ] as const) {
+    await cluster.api.agent.service.register({ name, address: "127.0.0.1", port, meta });
+  }
+});
+
+afterAll(async () => {
+  stop.abort();
+  agent.kill("SIGINT");
+  await agent.exited;
+  await rm(folder, { recursive: true });
+});
+
+const follow = (consul: ConsulClient) => createRouter({ consul, numShards: 1, overrides: new Map(), signal: stop.signal });
+
+test("the API and the workers find the shards and their number, and change nothing", async () => {
+  const consul = await as("router");
+  const router = follow(consul);
+  await until(() => router.shard(1).url === "http://127.0.0.1:7001" && router.numShards === 3, { what: "the directory" });
+  await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
+  await expect(kvPut(consul, callLimitKey, "1")).rejects.toThrow(/did not write/);
+});
+
+test("a shard takes its lock, and changes neither the number of shards nor the limit of calls", async () => {
+  const consul = await as("wa-shards");
+  const lock = await holdLock({ consul, key: ownerKey(1), value: "{}", onLost: () => {} });
+  expect(lock.state).toBe("held");
+  expect(lock.token).toBeGreaterThan(0);
+  await lock.release();
+  await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
+  await expect(kvPut(consul, callLimitKey, "1")).rejects.toThrow(/did not write/);
+});
+
+test("the calls service follows its limit, and changes nothing", async () => {
+  const consul = await as("calls");
+  const limit = followCallLimit({ consul, first: 1, signal: stop.signal });
+  await until(() => limit.current() === 50, { what: "the limit" });
+  await expect(kvPut(consul, callLimitKey, "1")).rejects.toThrow(/did not write/);
+});
+
+test("the edge sees what it forwards to, and not the database", async () => {
+  const { token } = (await as("edge")) as ConsulClient & { token: string };
+  const template = join(folder, "edge.ctmpl");
+  await Bun.write(template, '{{ range service "prosaas-api" }}{{ .Port }}{{ end }},{{ range service "postgres" }}{{ .Port }}{{ end }}');
+  const child = Bun.spawn(["consul-template", "-once", `-consul-addr=${addr}`, "-template", `${template}:${template}.out`], {
+    env: { PATH: process.env["PATH"] ?? "", CONSUL_TOKEN: token },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+  expect([code, errors]).toEqual([0, expect.any(String)]);
+  expect(await Bun.file(`${template}.out`).text()).toBe("7002,");
+});
+
+test("an operator locks, reads and changes the limits, and cannot register a service", async () => {
+  const consul = await as("operator");
+  const lock = await takeScaleLock({ consul, command: "test", deadlineMs: 5_000, onLost: () => {} });
+  const { cas } = await readLimit({ consul }, numShardsKey);
+  await writeLimit({ consul }, numShardsKey, 4, cas);
+  expect((await readLimit({ consul }, numShardsKey)).value).toBe(4);
+  await lock.release();
+  expect(Object.keys((await consul.blockingGet("/v1/agent/services", { index: 0 })).body as object)).toContain("postgres");
+  await expect(Promise.resolve(consul.api.agent.service.register({ name: "postgres", port: 1 }))).rejects.toThrow();
+});
+
+test("who brings no token sees no shard and no key", async () => {
+  const consul = createConsul({ addr });
+  const { body } = await consul.blockingGet(`/v1/health/service/${shardService}`, { index: 0 });
+  expect(body).toEqual([]);
+  await expect(consul.blockingGet(`/v1/kv/${numShardsKey}`, { index: 0 })).rejects.toThrow(/403/);
+});
