@@ -43,7 +43,7 @@ export function createApiClient({ baseUrl, key, ca, timeoutMs = 10_000, fetch: s
   const client = createFetchClient<paths>({
     baseUrl,
     headers: key === undefined ? {} : { authorization: `Bearer ${key}` },
-    fetch: (request) => send(request, { signal: AbortSignal.timeout(timeoutMs), ...tls } as RequestInit),
+    fetch: (request) => send(request, { signal: AbortSignal.timeout(timeoutMs), ...tls }),
   });
   client.use({
     onResponse: async ({ request, response }) => {

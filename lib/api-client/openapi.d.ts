@@ -2313,6 +2313,334 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/businesses/{business_id}/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List calls that have ended, the latest to begin first
+         * @description Of calls in progress the events tell: call.started, call.resumed, call.ended.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    direction?: "inbound" | "outbound";
+                    /** @description How they ended; lost: the carrier never said. */
+                    status?: "completed" | "busy" | "no_answer" | "failed" | "canceled" | "lost";
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                    /** @description Rows a page. */
+                    limit?: number;
+                };
+                header?: never;
+                path: {
+                    business_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description A page */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            data: components["schemas"]["Call"][];
+                            /** @description Null on the last page. */
+                            next_cursor: string | null;
+                        };
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/businesses/{business_id}/calls/{call_sid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a call, also one in progress, and its recordings */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    business_id: string;
+                    call_sid: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The call */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CallDetail"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/businesses/{business_id}/call_settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what the business wants done with its calls */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    business_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The settings */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CallSettings"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        /**
+         * Set what the business wants done with its calls
+         * @description Replaces what was set, and counts from the next call on.
+         */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    business_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CallSettings"];
+                };
+            };
+            responses: {
+                /** @description The settings as they are now */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CallSettings"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/businesses/{business_id}/phone_numbers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the telephone numbers of a business */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    business_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description All of them */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            data: components["schemas"]["PhoneNumber"][];
+                        };
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/businesses/{business_id}/phone_numbers/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give a telephone number to a business
+         * @description Calls to it are the business's from then on. Needs an admin key.
+         */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    business_id: string;
+                    /** @description In international form. */
+                    number: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description It is the business's */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        /**
+         * Take a telephone number from a business
+         * @description Calls to it are refused from then on. Needs an admin key.
+         */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    business_id: string;
+                    /** @description In international form. */
+                    number: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description It is nobody's */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/shards": {
         parameters: {
             query?: never;
@@ -2400,6 +2728,103 @@ export interface paths {
             };
         };
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell how many calls are in progress, and how many may be */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Over all businesses and replicas */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CallLoad"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/calls/limit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set how many calls may be in progress
+         * @description Counts from the next call on, without a restart; below what is in progress it ends no call.
+         */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewCallLimit"];
+                };
+            };
+            responses: {
+                /** @description As it is now */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CallLoad"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         post?: never;
         delete?: never;
         options?: never;
@@ -4208,6 +4633,91 @@ export interface components {
              */
             status?: "dead" | "delivered";
         };
+        Call: {
+            /** @example CA0123456789abcdef0123456789abcdef */
+            call_sid: string;
+            /** @enum {string} */
+            direction: "inbound" | "outbound";
+            /** @example +5511987654321 */
+            from: string;
+            /** @example +551140001000 */
+            to: string;
+            /**
+             * @description How it ended, or how far it is.
+             * @example completed
+             * @enum {string}
+             */
+            status: "queued" | "initiated" | "ringing" | "in_progress" | "completed" | "busy" | "no_answer" | "failed" | "canceled" | "lost";
+            /** @description More than one: it outlived a replica that carried it. */
+            streams: number;
+            transferred_to: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            started_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            answered_at: string | null;
+            /**
+             * Format: date-time
+             * @description Null while it is in progress.
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            ended_at: string | null;
+            duration_s: number | null;
+        };
+        CallDetail: components["schemas"]["Call"] & {
+            recordings: components["schemas"]["CallRecording"][];
+        };
+        CallRecording: {
+            recording_sid: string;
+            /**
+             * @description pending: still to be fetched from the carrier.
+             * @enum {string}
+             */
+            status: "pending" | "stored" | "absent" | "failed";
+            duration_s: number | null;
+            channels: number | null;
+            error: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            stored_at: string | null;
+        };
+        CallSettings: {
+            /**
+             * @description Calls in progress at once; null: only the platform's limit.
+             * @default null
+             * @example 5
+             */
+            max_concurrent?: number | null;
+            /** @default false */
+            record?: boolean;
+            /**
+             * @description Said before the recording begins; without it nothing is recorded.
+             * @default null
+             * @example This call is recorded.
+             */
+            consent_line?: string | null;
+        };
+        PhoneNumber: {
+            /** @example +551140001000 */
+            number: string;
+            /**
+             * Format: date-time
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            created_at: string;
+        };
         Shard: {
             shard: number;
             /** @description Null while none is known. */
@@ -4228,6 +4738,15 @@ export interface components {
             dead: number;
             /** @description Age of the job that has waited longest. */
             oldest_ms: number | null;
+        };
+        CallLoad: {
+            /** @description Calls in progress. */
+            active: number;
+            max_concurrent: number;
+        };
+        NewCallLimit: {
+            /** @example 80 */
+            max_concurrent: number;
         };
         Move: {
             id: string;

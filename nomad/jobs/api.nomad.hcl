@@ -120,6 +120,12 @@ variable "public_url" {
   }
 }
 
+variable "max_concurrent_calls" {
+  description = "First value of Consul's prosaas/calls/max_concurrent; as in the job calls."
+  type        = number
+  default     = 50
+}
+
 variable "wa_shards_count" {
   description = "First value of Consul's prosaas/whatsapp/num_shards; from then on that key alone counts."
   type        = number
@@ -259,12 +265,13 @@ job "api" {
       }
 
       env {
-        HOST               = "${NOMAD_IP_http}"
-        PORT               = "${NOMAD_PORT_http}"
-        LOG_LEVEL          = var.log_level
-        CONSUL_HTTP_ADDR   = var.consul_address
-        PUBLIC_URL         = var.public_url
-        BAILEYS_NUM_SHARDS = var.wa_shards_count
+        HOST                 = "${NOMAD_IP_http}"
+        PORT                 = "${NOMAD_PORT_http}"
+        LOG_LEVEL            = var.log_level
+        CONSUL_HTTP_ADDR     = var.consul_address
+        PUBLIC_URL           = var.public_url
+        BAILEYS_NUM_SHARDS   = var.wa_shards_count
+        MAX_CONCURRENT_CALLS = var.max_concurrent_calls
 
         BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
       }

@@ -9,6 +9,7 @@ import type { ShardChats, ShardClient, ShardMoves, ShardPacing } from "../../lib
 import type { AddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import type { WebhookSecrets } from "../../lib/webhooks/signature.ts";
 import type { KeyRingOptions } from "./auth/key_ring.ts";
+import type { LiveCalls } from "./live_calls.ts";
 
 /** What the API is made of: `main.ts` gives it the real ones, a test what it wants to see. */
 export type ApiDependencies = {
@@ -22,6 +23,7 @@ export type ApiDependencies = {
   moves: Pick<ShardMoves, "departures">;
   chats: ShardChats;
   pacing: ShardPacing;
+  liveCalls: LiveCalls;
   producer: Pick<Producer, "wake">;
   queueDepths: () => Promise<QueueDepth[]>;
   deadLetters: DeadLetters;

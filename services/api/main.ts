@@ -5,6 +5,7 @@ import { createDatabase, createReplica, noReplica } from "../../lib/db/index.ts"
 import type { Database, Replica } from "../../lib/db/index.ts";
 import { createFeed } from "../../lib/events/index.ts";
 import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues/index.ts";
+import { createCallCapacity } from "../../lib/redis/call_capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRateLimiter } from "../../lib/redis/rate_limit.ts";
 import { createRouter } from "../../lib/routing/index.ts";
@@ -18,6 +19,7 @@ import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { createApp, maxUploadBytes } from "./app.ts";
 import { loadApiConfig } from "./config.ts";
+import { createLiveCalls } from "./live_calls.ts";
 
 const config = loadApiConfig();
 const name = "prosaas-api";
@@ -77,6 +79,13 @@ await run(name, logger, async (life) => {
     // Longer than the shard waits for WhatsApp.
     chats: createShardChats({ token: config.SHARD_TOKEN, timeoutMs: 12_000 }),
     pacing: createShardPacing({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
+    liveCalls: createLiveCalls({
+      redis: gate,
+      consul,
+      // It only counts: leases are the calls service's.
+      capacity: createCallCapacity({ redis: gate, leaseMs: 0, recoveryMs: 0 }),
+      firstLimit: config.MAX_CONCURRENT_CALLS,
+    }),
     producer,
     queueDepths: () => queueDepths(redis),
     deadLetters: createDeadLetters(redis, producer),

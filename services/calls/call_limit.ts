@@ -1,8 +1,9 @@
+import { callLimitKey, parseLimit } from "../../lib/consul/call_limit.ts";
 import { parseKv } from "../../lib/consul/client.ts";
 import type { ConsulClient } from "../../lib/consul/client.ts";
 import { watch } from "../../lib/consul/watch.ts";
 
-export const callLimitKey = "prosaas/calls/max_concurrent";
+export { callLimitKey, parseLimit };
 
 export type CallLimit = {
   /** Calls that may be in progress at once, over all replicas. */
@@ -39,10 +40,4 @@ export function followCallLimit({ consul, first, signal, onChange, onError, key 
     signal,
   });
   return { current: () => limit };
-}
-
-/** A whole number from 0 to 100,000; null for anything else. */
-export function parseLimit(text: string): number | null {
-  const trimmed = text.trim();
-  return /^\d{1,6}$/.test(trimmed) && Number(trimmed) <= 100_000 ? Number(trimmed) : null;
 }

@@ -4,6 +4,8 @@ export const scopes = [
   "broadcasts:write",
   "business:read",
   "business:write",
+  "calls:read",
+  "calls:write",
   "keys:read",
   "keys:write",
   "messages:read",

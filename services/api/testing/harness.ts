@@ -1,3 +1,5 @@
+import { createApiClient } from "../../../lib/api-client/index.ts";
+import type { ApiClient } from "../../../lib/api-client/index.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import { noReplica } from "../../../lib/db/index.ts";
 import { createRouterOver } from "../../../lib/routing/index.ts";
@@ -15,6 +17,8 @@ import type { ApiDependencies } from "../dependencies.ts";
 import { createFakeDeadLetters } from "./fake_dead_letters.ts";
 import { createFakeChats } from "./fake_chats.ts";
 import type { FakeChats } from "./fake_chats.ts";
+import { createFakeLiveCalls } from "./fake_live_calls.ts";
+import type { FakeLiveCalls } from "./fake_live_calls.ts";
 import { createFakePacing } from "./fake_pacing.ts";
 import type { FakePacing } from "./fake_pacing.ts";
 import { createFakeShards } from "./fake_shards.ts";
@@ -30,6 +34,7 @@ export type Harness = Api & {
   shards: FakeShards;
   chats: FakeChats;
   pacing: FakePacing;
+  liveCalls: FakeLiveCalls;
   /** What was woken, by id and in order: businesses for their outboxes, webhooks. */
   woken: string[];
   /** What the next wake-ups do; by default they succeed. */
@@ -37,12 +42,14 @@ export type Harness = Api & {
   adminKey: string;
   /** As the admin unless a key is given; a body is sent as JSON. */
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  /** The same over the generated client, with its types. */
+  client(key?: string): ApiClient;
   /** A new business: its id, and a key of its own with the scopes given. */
   business(scopes?: string[]): Promise<{ id: string; key: string }>;
   close(): Promise<void>;
 };
 
-const everyScope = ["broadcasts", "business", "keys", "messages", "webhooks", "whatsapp"].flatMap((name) => [
+const everyScope = ["broadcasts", "business", "calls", "keys", "messages", "webhooks", "whatsapp"].flatMap((name) => [
   `${name}:read`,
   `${name}:write`,
 ]);
@@ -61,6 +68,7 @@ export async function createHarness({
   const shards = createFakeShards();
   const chats = createFakeChats();
   const pacing = createFakePacing();
+  const liveCalls = createFakeLiveCalls();
   const woken: string[] = [];
   const producer = { wake: async (_businessId: string) => {} };
   const directory = {
@@ -84,6 +92,7 @@ export async function createHarness({
     },
     chats,
     pacing,
+    liveCalls,
     producer: {
       wake: async (_job, payload) => {
         const [id] = Object.values(payload) as [string];
@@ -135,10 +144,24 @@ export async function createHarness({
     shards,
     chats,
     pacing,
+    liveCalls,
     woken,
     producer,
     adminKey,
     request,
+    client: (key = adminKey) =>
+      createApiClient({
+        baseUrl: "http://api",
+        key,
+        fetch: async (asked) => {
+          const { pathname, search } = new URL(asked.url);
+          const body = await asked.text();
+          const headers = Object.fromEntries(asked.headers);
+          const answer = await request(asked.method, `${pathname}${search}`, { key: "", headers, ...(body === "" ? {} : { body }) });
+          const empty = answer.status === 204;
+          return new Response(empty ? null : JSON.stringify(answer.body), { status: answer.status, headers: answer.headers });
+        },
+      }),
     business: async (scopes = everyScope) => {
       const { body: business } = await request("POST", "/v1/businesses", { body: { name: "A business" } });
       const { body: made } = await request("POST", `/v1/businesses/${business.id}/keys`, { body: { scopes } });

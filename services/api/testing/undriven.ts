@@ -6,6 +6,7 @@ import { createApp } from "../app.ts";
 import type { Api } from "../app.ts";
 import { createFakeChats } from "./fake_chats.ts";
 import { createFakeDeadLetters } from "./fake_dead_letters.ts";
+import { createFakeLiveCalls } from "./fake_live_calls.ts";
 import { createFakePacing } from "./fake_pacing.ts";
 import { createFakeShards } from "./fake_shards.ts";
 import { createTestWebhooks } from "./webhooks.ts";
@@ -22,6 +23,7 @@ export function createUndrivenApp(publicUrl: string): Api & { close(): Promise<v
     moves: { departures: async () => ({ data: [], journal: 0 }) },
     chats: createFakeChats(),
     pacing: createFakePacing(),
+    liveCalls: createFakeLiveCalls(),
     producer: { wake: async () => {} },
     queueDepths: async () => [],
     deadLetters: createFakeDeadLetters(),

@@ -1,0 +1,119 @@
+import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
+import { AppError } from "../../../lib/core/errors.ts";
+import { forBusiness, getBusiness, getCall, getCallSettings, listCalls, putCallSettings } from "../../../lib/db/index.ts";
+import type { Call } from "../../../lib/db/index.ts";
+import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
+import type { Authenticated } from "../auth/guards.ts";
+import type { ApiDependencies } from "../dependencies.ts";
+import {
+  callCursorOf,
+  callDetail,
+  callDetailView,
+  callParam,
+  callQuery,
+  callSchema,
+  callSettings,
+  callSettingsView,
+  callView,
+  liveCallView,
+} from "../schemas/call.ts";
+import { pageOf } from "../schemas/page.ts";
+import { bodyProblems, problemResponses } from "../schemas/problem.ts";
+import { businessParams } from "./params.ts";
+
+const tags = ["Calls"];
+const settingsJson = { "application/json": { schema: callSettings } };
+const sidForm = /^CA[0-9a-f]{32}$/;
+
+export function callRoutes({ db, replica, liveCalls }: ApiDependencies): OpenAPIHono<Authenticated> {
+  const app = new OpenAPIHono<Authenticated>();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/businesses/{business_id}/calls",
+      tags,
+      summary: "List calls that have ended, the latest to begin first",
+      description: "Of calls in progress the events tell: call.started, call.resumed, call.ended.",
+      middleware: [businessAccess(db, "calls:read")] as const,
+      request: { params: businessParams, query: callQuery },
+      responses: {
+        200: { description: "A page", content: { "application/json": { schema: pageOf(callSchema) } } },
+        ...problemResponses("invalid_request", "forbidden"),
+      },
+    }),
+    async (c) => {
+      const { cursor: before, limit, direction, status } = c.req.valid("query");
+      const { businessId } = c.var.business;
+      const calls = await replica.history(before?.started_at ?? new Date(), (at) =>
+        listCalls(forBusiness(at, businessId), { direction, status, before, limit: limit + 1 }),
+      );
+      if (calls.length === 0 && !(await getBusiness(c.var.business))) throw noSuchBusiness();
+      const last: Call | undefined = calls.length > limit ? calls[limit - 1] : undefined;
+      return c.json({ data: calls.slice(0, limit).map(callView), next_cursor: last ? callCursorOf(last) : null }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/businesses/{business_id}/calls/{call_sid}",
+      tags,
+      summary: "Get a call, also one in progress, and its recordings",
+      middleware: [businessAccess(db, "calls:read")] as const,
+      request: { params: businessParams.extend({ call_sid: callParam }) },
+      responses: {
+        200: { description: "The call", content: { "application/json": { schema: callDetail } } },
+        ...problemResponses("forbidden"),
+      },
+    }),
+    async (c) => {
+      const { call_sid } = c.req.valid("param");
+      const known = sidForm.test(call_sid);
+      const call = known ? await getCall(c.var.business, call_sid) : undefined;
+      if (call) return c.json(callDetailView(call), 200);
+      const live = known ? await liveCalls.read(call_sid) : undefined;
+      if (live?.business_id !== c.var.business.businessId) throw new AppError("not_found", "There is no such call.");
+      return c.json(liveCallView(call_sid, live), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/businesses/{business_id}/call_settings",
+      tags,
+      summary: "Get what the business wants done with its calls",
+      middleware: [businessAccess(db, "calls:read")] as const,
+      request: { params: businessParams },
+      responses: { 200: { description: "The settings", content: settingsJson }, ...problemResponses("forbidden") },
+    }),
+    async (c) => {
+      const settings = await getCallSettings(c.var.business);
+      if (!settings && !(await getBusiness(c.var.business))) throw noSuchBusiness();
+      return c.json(callSettingsView(settings), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "put",
+      path: "/businesses/{business_id}/call_settings",
+      tags,
+      summary: "Set what the business wants done with its calls",
+      description: "Replaces what was set, and counts from the next call on.",
+      middleware: [businessAccess(db, "calls:write")] as const,
+      request: { params: businessParams, body: { required: true, content: settingsJson } },
+      responses: {
+        200: { description: "The settings as they are now", content: settingsJson },
+        ...problemResponses(...bodyProblems, "forbidden"),
+      },
+    }),
+    async (c) => {
+      if (!(await getBusiness(c.var.business))) throw noSuchBusiness();
+      return c.json(callSettingsView(await putCallSettings(c.var.business, c.req.valid("json"))), 200);
+    },
+  );
+
+  return app;
+}

@@ -1,0 +1,19 @@
+import type { LiveCall } from "../../../lib/redis/live_call.ts";
+import type { LiveCalls } from "../live_calls.ts";
+
+/** The calls service's side in memory. */
+export type FakeLiveCalls = LiveCalls & { calls: Map<string, LiveCall> };
+
+export function createFakeLiveCalls(): FakeLiveCalls {
+  const calls = new Map<string, LiveCall>();
+  let limit = 50;
+  return {
+    calls,
+    active: async () => calls.size,
+    limit: async () => limit,
+    setLimit: async (next) => {
+      limit = next;
+    },
+    read: async (callSid) => calls.get(callSid),
+  };
+}
