@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { until } from "../../lib/testing/until.ts";
-import { freePort } from "../testing/servers.ts";
+import { freePort } from "../../lib/testing/free_port.ts";
 
 const root = join(import.meta.dir, "../..");
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { until } from "../../lib/testing/until.ts";
-import { freePort } from "../testing/servers.ts";
+import { freePort } from "../../lib/testing/free_port.ts";
 import type { Child } from "./child.ts";
 import { startChild } from "./child.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { SessionView } from "../../lib/shard-client/index.ts";
 import { createShardClient } from "../../lib/shard-client/index.ts";
 import { until } from "../../lib/testing/until.ts";
-import { freePort } from "../testing/servers.ts";
+import { freePort } from "../../lib/testing/free_port.ts";
 import { bunRun, startChild } from "./child.ts";
 import type { Child, Usage } from "./child.ts";
 import type { SimulatorProcess } from "./simulator.ts";

@@ -6,11 +6,12 @@ import { createConsul, kvPut } from "../../lib/consul/client.ts";
 import type { ConsulClient } from "../../lib/consul/client.ts";
 import { holdLock } from "../../lib/consul/lock.ts";
 import { createRouter, numShardsKey, ownerKey, shardService } from "../../lib/routing/index.ts";
+import { startConsulServer } from "../../lib/testing/consul_server.ts";
+import type { ConsulServer } from "../../lib/testing/consul_server.ts";
 import { until } from "../../lib/testing/until.ts";
 import { callLimitKey, followCallLimit } from "../../services/calls/call_limit.ts";
 import { readLimit, writeLimit } from "../scale/live_limit.ts";
 import { takeScaleLock } from "../scale/lock.ts";
-import { freePort } from "./servers.ts";
 
 /*
  * consul/policies on a Consul that denies what no policy allows: each part of the system does its work with its own
@@ -21,7 +22,7 @@ const management = crypto.randomUUID();
 const stop = new AbortController();
 let folder: string;
 let addr: string;
-let agent: Bun.Subprocess;
+let server: ConsulServer;
 let cluster: ConsulClient;
 
 const put = async <T>(path: string, body: unknown): Promise<T> => {
@@ -44,20 +45,10 @@ async function as(name: string): Promise<ConsulClient> {
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "prosaas-acl-"));
-  const [http, server, serf] = await Promise.all([freePort(), freePort(), freePort()]);
-  addr = `127.0.0.1:${http}`;
-  const configuration = {
-    ports: { http, server, serf_lan: serf, serf_wan: -1, dns: -1, grpc: -1, grpc_tls: -1 },
+  server = await startConsulServer({
     acl: { enabled: true, default_policy: "deny", tokens: { initial_management: management, agent: management } },
-    disable_update_check: true,
-  };
-  const file = join(folder, "acl.json");
-  await Bun.write(file, JSON.stringify(configuration));
-  agent = Bun.spawn(["consul", "agent", "-dev", "-bind=127.0.0.1", "-log-level=warn", `-config-file=${file}`], {
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "ignore",
   });
+  ({ addr } = server);
   cluster = createConsul({ addr, token: management });
   await until(() => kvPut(cluster, numShardsKey, "3"), { what: "Consul with its access control", deadlineMs: 30_000 });
   await kvPut(cluster, callLimitKey, "50");
@@ -72,8 +63,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   stop.abort();
-  agent.kill("SIGINT");
-  await agent.exited;
+  await server.stop();
   await rm(folder, { recursive: true });
 });
 

@@ -3,13 +3,17 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createConsul } from "../../lib/consul/client.ts";
-import { testConsulAddr, uniqueName } from "../../lib/testing/servers.ts";
+import type { ConsulClient } from "../../lib/consul/client.ts";
+import { startConsulServer } from "../../lib/testing/consul_server.ts";
+import type { ConsulServer } from "../../lib/testing/consul_server.ts";
+import { uniqueName } from "../../lib/testing/servers.ts";
 
 /*
  * The edge's configuration as standalone consul-template renders it, without Nomad: consul/nginx.conf.ctmpl.
  */
 const root = join(import.meta.dir, "../..");
-const consul = createConsul({ addr: testConsulAddr() });
+let server: ConsulServer;
+let consul: ConsulClient;
 let folder: string;
 
 async function run(command: string[], env: Record<string, string> = {}) {
@@ -22,7 +26,7 @@ async function run(command: string[], env: Record<string, string> = {}) {
 /** Renders the template once and lets nginx check the result. */
 async function render(): Promise<string> {
   const destination = join(folder, "nginx.conf");
-  await run(["consul-template", "-once", "-consul-addr", testConsulAddr(), "-template", `consul/nginx.conf.ctmpl:${destination}`], {
+  await run(["consul-template", "-once", "-consul-addr", server.addr, "-template", `consul/nginx.conf.ctmpl:${destination}`], {
     LISTEN_HOST: "127.0.0.1",
     HTTP_PORT: "18080",
     HTTPS_PORT: "18443",
@@ -36,6 +40,9 @@ async function render(): Promise<string> {
 }
 
 beforeAll(async () => {
+  // Of its own: other files register instances of the same services on the one that all share.
+  server = await startConsulServer();
+  consul = createConsul({ addr: server.addr });
   folder = await mkdtemp(join(tmpdir(), "prosaas-edge-"));
   const [key, certificate] = [join(folder, "tls.key"), join(folder, "tls.crt")];
   await run([
@@ -55,7 +62,10 @@ beforeAll(async () => {
     certificate,
   ]);
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
 
 test("with no instance at all the configuration is valid and its upstreams refuse at once", async () => {
   const rendered = await render();

@@ -1,7 +1,8 @@
 import { mkdtemp, rm, chown, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startConsulServer } from "../../lib/testing/consul_server.ts";
+import { freePort } from "../../lib/testing/free_port.ts";
 import { until } from "../../lib/testing/until.ts";
 
 /** Real servers for the tests, on free ports, with their data in a temporary folder. */
@@ -11,18 +12,6 @@ export type TestServers = {
   consulDnsPort: number;
   stop(): Promise<void>;
 };
-
-/** A TCP port of the loopback interface that is free now. */
-export async function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const server = createServer();
-  server.once("error", reject);
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address();
-    server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-  });
-  return promise;
-}
 
 /** Debian's unprivileged account: PostgreSQL refuses to run as root. */
 const nobody = { uid: 65_534, gid: 65_534 };
@@ -57,7 +46,9 @@ export async function startServers(options: ServerOptions = {}): Promise<TestSer
     children.push({ child, signal });
     return child;
   };
+  const consul = await startConsulServer();
   const stop = async () => {
+    await consul.stop();
     await Promise.all(
       children.map(async ({ child, signal }) => {
         child.kill(signal);
@@ -70,39 +61,8 @@ export async function startServers(options: ServerOptions = {}): Promise<TestSer
   };
 
   try {
-    const [redisPort, postgresPort, consulPort, dns, server, serf] = await Promise.all([
-      freePort(),
-      freePort(),
-      freePort(),
-      freePort(),
-      freePort(),
-      freePort(),
-    ]);
+    const [redisPort, postgresPort] = await Promise.all([freePort(), freePort()]);
     start("redis", ["redis-server", "--port", `${redisPort}`, "--bind", "127.0.0.1", "--save", "", "--databases", "64", "--dir", folder]);
-    start(
-      "consul",
-      [
-        "consul",
-        "agent",
-        "-dev",
-        "-bind=127.0.0.1",
-        "-client=127.0.0.1",
-        "-log-level=warn",
-        "-http-port",
-        `${consulPort}`,
-        "-dns-port",
-        `${dns}`,
-        "-grpc-port=-1",
-        "-grpc-tls-port=-1",
-        "-server-port",
-        `${server}`,
-        "-serf-lan-port",
-        `${serf}`,
-        "-serf-wan-port=-1",
-        "-hcl=disable_update_check = true",
-      ],
-      "SIGINT",
-    );
     const bin = await postgresBin();
     const data = join(folder, "postgres");
     const password = crypto.randomUUID();
@@ -161,18 +121,14 @@ export async function startServers(options: ServerOptions = {}): Promise<TestSer
         deadlineMs,
         what: "PostgreSQL",
       }),
-      until(async () => (await (await fetch(`http://127.0.0.1:${consulPort}/v1/status/leader`)).text()).length > 4, {
-        deadlineMs,
-        what: "Consul's leader",
-      }),
     ]);
     return {
       env: {
         TEST_REDIS_URL: `redis://127.0.0.1:${redisPort}/0`,
         TEST_DATABASE_URL: `postgres://test:${password}@127.0.0.1:${postgresPort}/postgres`,
-        TEST_CONSUL_ADDR: `127.0.0.1:${consulPort}`,
+        TEST_CONSUL_ADDR: consul.addr,
       },
-      consulDnsPort: dns,
+      consulDnsPort: consul.dnsPort,
       stop,
     };
   } catch (error) {

@@ -1,0 +1,46 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "./free_port.ts";
+import { until } from "./until.ts";
+
+/** A Consul of the test's own; it keeps nothing. */
+export type ConsulServer = {
+  /** host:port of its HTTP interface. */
+  readonly addr: string;
+  /** Port of its DNS interface, UDP and TCP. */
+  readonly dnsPort: number;
+  stop(): Promise<void>;
+};
+
+/** Starts it with `settings` on top, in the form of its configuration file, and resolves when it has a leader. */
+export async function startConsulServer(settings: Record<string, unknown> = {}): Promise<ConsulServer> {
+  const folder = await mkdtemp(join(tmpdir(), "prosaas-consul-"));
+  const [http, dns, server, serf] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+  const file = join(folder, "consul.json");
+  const ports = { http, dns, server, serf_lan: serf, serf_wan: -1, grpc: -1, grpc_tls: -1 };
+  await Bun.write(file, JSON.stringify({ disable_update_check: true, ports, ...settings }));
+  const log = Bun.file(join(folder, "consul.log"));
+  const child = Bun.spawn(["consul", "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", "-log-level=warn", `-config-file=${file}`], {
+    stdin: "ignore",
+    stdout: log,
+    stderr: log,
+  });
+  const stop = async () => {
+    child.kill("SIGINT");
+    const forced = setTimeout(() => child.kill("SIGKILL"), 5000);
+    await child.exited;
+    clearTimeout(forced);
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await until(async () => (await (await fetch(`http://127.0.0.1:${http}/v1/status/leader`)).text()).length > 4, {
+      deadlineMs: 30_000,
+      what: "Consul's leader",
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { addr: `127.0.0.1:${http}`, dnsPort: dns, stop };
+}
