@@ -254,7 +254,7 @@ test("the urgent queue sends nothing of broadcasts, so that they never fill it",
   workers.shard.refuse = () => Response.json({ detail: "The session is not open." }, { status: 503 });
   await wake(id);
   await until(async () => (await workers.rows(business)).length === 20, { what: "the outbox" });
-  await broadcasts.close(0);
+  await broadcasts.close(10_000);
   workers.shard.refuse = () => undefined;
   await workers.queueMessage(business, chat(9_999_999), "urgent");
   await workers.producer.wake("send", { business_id: business }, { expedite: true });
