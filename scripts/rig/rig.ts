@@ -15,7 +15,7 @@ export type Rig = {
   stop(): Promise<void>;
 };
 
-export async function startRig(folder: string, options: Pick<ShardProcessOptions, "env" | "volume"> = {}): Promise<Rig> {
+export async function startRig(folder: string, options: Pick<ShardProcessOptions, "env" | "volume" | "bunArgs"> = {}): Promise<Rig> {
   const closers: (() => Promise<unknown>)[] = [];
   const stop = async () => {
     for (const close of closers.splice(0)) await close();

@@ -11,7 +11,12 @@ export type Server = {
   stop(): Promise<void>;
 };
 
-function server(address: string, launch: () => Child, answers: () => Promise<boolean>): Server {
+export function server(
+  address: string,
+  launch: () => Child,
+  answers: () => Promise<boolean>,
+  death: NodeJS.Signals = "SIGKILL",
+): Server {
   let child: Child | undefined;
   return {
     address,
@@ -20,7 +25,7 @@ function server(address: string, launch: () => Child, answers: () => Promise<boo
       await until(answers, { deadlineMs: 30_000, what: `a server at ${address}` });
     },
     stop: async () => {
-      child?.kill("SIGKILL");
+      child?.kill(death);
       await child?.exited;
       child = undefined;
     },

@@ -5,8 +5,9 @@ import { createShardClient } from "../../lib/shard-client/index.ts";
 import { until } from "../../lib/testing/until.ts";
 import { freePort } from "../../lib/testing/free_port.ts";
 import { bunRun, startChild } from "./child.ts";
-import type { Child, Usage } from "./child.ts";
+import type { Child } from "./child.ts";
 import type { SimulatorProcess } from "./simulator.ts";
+import { Supervised } from "./supervised.ts";
 
 export type ShardProcessOptions = {
   folder: string;
@@ -20,22 +21,16 @@ export type ShardProcessOptions = {
   bunArgs?: string[];
 };
 
-/** What Nomad waits before it starts a task again that died: `restart { delay }` and its own reaction. */
-const restartDelayMs = 400;
-
 /** A shard as it runs in production, under a supervisor that starts it again when it dies. */
-export class ShardProcess {
+export class ShardProcess extends Supervised {
   readonly token = "a-token-of-the-rig-for-the-shard";
   readonly port: number;
   readonly client = createShardClient({ token: this.token });
   readonly #options: ShardProcessOptions;
   readonly #keys = `rig:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
-  #child: Child | undefined;
-  #supervised = false;
-  /** Starts so far. */
-  starts = 0;
 
   private constructor(options: ShardProcessOptions, port: number) {
+    super(() => this.#launch());
     this.#options = options;
     this.port = port;
   }
@@ -53,37 +48,9 @@ export class ShardProcess {
     return join(this.#options.folder, "shard.log");
   }
 
-  /** Starts it and, from now on, starts it again whenever it dies. */
-  start(): void {
-    this.#supervised = true;
-    this.#launch();
-  }
-
   /** Resolves when it answers. */
   async ready(): Promise<void> {
     await until(async () => (await fetch(`${this.location.url}/health`)).ok, { deadlineMs: 60_000, what: "the shard", everyMs: 10 });
-  }
-
-  /** kill -9; resolves when it is dead. The supervisor starts it again. */
-  async kill(): Promise<void> {
-    const child = this.#child;
-    child?.kill("SIGKILL");
-    await child?.exited;
-  }
-
-  /** Stops it for good, in order. */
-  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
-    this.#supervised = false;
-    this.#child?.kill(signal);
-    await this.#child?.exited;
-  }
-
-  usage(): Usage {
-    return this.#child?.usage() ?? { cpuMs: 0, rssMb: 0 };
-  }
-
-  log(): string {
-    return this.#child?.log() ?? "";
   }
 
   async sessions(): Promise<Pick<SessionView, "business_id" | "status" | "reason">[]> {
@@ -97,11 +64,10 @@ export class ShardProcess {
     await until(open, { deadlineMs, what: `${count} open sessions`, everyMs: 25 });
   }
 
-  #launch(): void {
+  #launch(): Child {
     const { folder, simulator, redis, consul, volume, env, bunArgs = [] } = this.#options;
     const [bun, run, program] = bunRun("services/whatsapp/main.ts") as [string, string, string];
-    this.starts += 1;
-    const child = startChild({
+    return startChild({
       command: [bun, run, ...bunArgs, program],
       logFile: this.logFile,
       env: {
@@ -120,12 +86,6 @@ export class ShardProcess {
         PACING: "off",
         ...env,
       },
-    });
-    this.#child = child;
-    void child.exited.then(async () => {
-      if (!this.#supervised || this.#child !== child) return;
-      await Bun.sleep(restartDelayMs);
-      if (this.#supervised) this.#launch();
     });
   }
 }

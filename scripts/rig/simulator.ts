@@ -5,7 +5,8 @@ import type { Child } from "./child.ts";
 export type Shown = { id: string; chat: string; sender: string; from_me: boolean; text?: string };
 export type Screen = { data: Shown[]; duplicates: number; undecryptable: number };
 export type Sent = { id: string; to: string; status: "sent" | "delivered" | "read" };
-type Fault = { kind: string; phone?: string; times?: number } & Record<string, unknown>;
+type Device = { device: number; online: boolean; linked_at: string; waiting: number };
+export type Fault = { kind: string; phone?: string; times?: number } & Record<string, unknown>;
 
 /** The control API of a simulator. */
 export class SimulatorControl {
@@ -19,6 +20,7 @@ export class SimulatorControl {
   scan = (phone: string, qr: string) => this.#ask("POST", `/phones/${phone}/scan`, { qr });
   write = (from: string, to: string, text: string) => this.#ask<{ id: string }>("POST", `/phones/${from}/messages`, { to, text });
   screen = (phone: string) => this.#ask<Screen>("GET", `/phones/${phone}/messages`);
+  devices = async (phone: string) => (await this.#ask<{ devices: Device[] }>("GET", `/phones/${phone}`)).devices;
   sent = async (phone: string) => (await this.#ask<{ data: Sent[] }>("GET", `/phones/${phone}/sent`)).data;
   fault = (fault: Fault) => this.#ask<{ struck: number }>("POST", "/faults", fault);
   clearFaults = () => this.#ask("DELETE", "/faults");

@@ -1,0 +1,56 @@
+import { Cast } from "./cast.ts";
+import type { Ordeal } from "./ordeals.ts";
+import { outcomeOf } from "./outcome.ts";
+import type { Outcome } from "./outcome.ts";
+import { setStage } from "./stage.ts";
+import { Traffic } from "./traffic.ts";
+
+export type ChaosPlan = {
+  ordeals: readonly Ordeal[];
+  businesses: number;
+  /** People that each of them writes with. */
+  contacts: number;
+  /** Messages a second, each way. */
+  perSecond: number;
+  /** Messages each way, at the least. */
+  messages: number;
+  seconds: number;
+  outageS: number;
+  folder: string;
+  say: (line: string) => void;
+};
+
+export type ChaosResult = Outcome & {
+  /** Starts of the shard after the first. */
+  deaths: number;
+  /** Businesses that needed a new QR. */
+  relinked: number;
+  /** The longest that it took all sessions to be open again after an ordeal, s. */
+  slowestRecoveryS: number;
+};
+
+/** Everything that can go wrong, one after the other, while messages go both ways. */
+export async function chaos(plan: ChaosPlan): Promise<ChaosResult> {
+  const { say, seconds, outageS } = plan;
+  const stage = await setStage(plan.folder);
+  try {
+    const cast = await Cast.assemble(stage, plan.businesses, plan.contacts);
+    const traffic = new Traffic(stage, cast.businesses, plan.perSecond);
+    traffic.start();
+    say(`${plan.businesses} businesses are paired; ${plan.perSecond} messages a second each way`);
+    let slowestRecoveryS = 0;
+    for (const { name, undergo } of plan.ordeals) {
+      await undergo({ stage, cast, seconds, outageS });
+      const recoveryS = await cast.allOpen();
+      slowestRecoveryS = Math.max(slowestRecoveryS, recoveryS);
+      say(`${name}: all open after ${recoveryS.toFixed(1)} s; ${traffic.count} messages each way so far`);
+      await Bun.sleep(seconds * 1000);
+    }
+    await traffic.finish(plan.messages);
+    say(`${traffic.count} messages were written each way; waiting for the last to arrive`);
+    const outcome = await outcomeOf(stage, traffic);
+    return { ...outcome, deaths: stage.shard.starts - 1, relinked: await cast.relinked(), slowestRecoveryS };
+  } finally {
+    await stage.stop();
+  }
+}
