@@ -3,16 +3,8 @@ import { uuidv7, whatsappMessageId } from "../core/ids.ts";
 import { createBusiness } from "../testing/business.ts";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
-import {
-  deleteBusiness,
-  forPlatform,
-  getMessage,
-  getSession,
-  insertInbound,
-  listMessages,
-  submitMessage,
-  upsertSessions,
-} from "./index.ts";
+import { storeInbound } from "../testing/inbound.ts";
+import { deleteBusiness, forPlatform, getMessage, getSession, listMessages, submitMessage, upsertSessions } from "./index.ts";
 import type { BusinessScope, InboundMessage, PlatformScope, SessionReport } from "./index.ts";
 
 let database: MigratedDatabase;
@@ -41,9 +33,9 @@ const inbound = (changes: Partial<InboundMessage> = {}): InboundMessage => ({
 
 test("a redelivery changes nothing, in the same statement or a later one", async () => {
   const message = inbound();
-  const inserted = await insertInbound(platform, [message, message]);
+  const inserted = await storeInbound(platform, [message, message]);
   expect(inserted).toHaveLength(1);
-  expect(await insertInbound(platform, [message, inbound()])).toHaveLength(1);
+  expect(await storeInbound(platform, [message, inbound()])).toHaveLength(1);
   expect(await getMessage(scope, inserted[0]!.id)).toMatchObject({
     direction: "inbound",
     status: "delivered",
@@ -56,16 +48,28 @@ test("a redelivery changes nothing, in the same statement or a later one", async
   });
 });
 
+test("messages of one second are listed in the order in which they arrived, also over several statements and redeliveries", async () => {
+  const at = new Date("2025-11-03T10:00:00Z");
+  const chat = "5511900000077@s.whatsapp.net";
+  const messages = Array.from({ length: 60 }, (_, n) => inbound({ at, chat, sender: chat, text: `${n}` }));
+  await storeInbound(platform, messages.slice(0, 25));
+  await storeInbound(platform, messages.slice(20, 45));
+  await storeInbound(platform, messages.slice(40));
+  const listed = await listMessages(scope, { chat, limit: 100 });
+  expect(listed.map(({ text }) => text).toReversed()).toEqual(messages.map(({ text }) => text!));
+  expect(listed.every(({ sent_at }) => sent_at?.getTime() === at.getTime())).toBeTrue();
+});
+
 test("one and the same WhatsApp id in two chats is two messages", async () => {
   const message = inbound();
-  expect(await insertInbound(platform, [message, { ...message, chat: "1-2@g.us" }])).toHaveLength(2);
+  expect(await storeInbound(platform, [message, { ...message, chat: "1-2@g.us" }])).toHaveLength(2);
 });
 
 test("what the business wrote on its own phone is outbound; what it sent through us is not stored twice", async () => {
   const id = uuidv7();
   const ours = { id, chat: "1@s.whatsapp.net", type: "text" as const, text: "x", wa_message_id: whatsappMessageId(id) };
   await submitMessage(scope, ours);
-  const inserted = await insertInbound(platform, [
+  const inserted = await storeInbound(platform, [
     inbound({ from_me: true, wa_message_id: ours.wa_message_id }),
     inbound({ from_me: true }),
   ]);
@@ -78,12 +82,12 @@ test("messages of businesses that are gone are left out, and the others are stor
   const gone = await createBusiness(database.db);
   await deleteBusiness(gone);
   const batch = [inbound({ business_id: gone.businessId }), inbound({ business_id: uuidv7() }), inbound()];
-  expect(await insertInbound(platform, batch)).toHaveLength(1);
-  expect(await insertInbound(platform, [])).toEqual([]);
+  expect(await storeInbound(platform, batch)).toHaveLength(1);
+  expect(await storeInbound(platform, [])).toEqual([]);
 });
 
 test("a message lies in the partition of its month, one of another time in the default one", async () => {
-  const [recent, old] = await insertInbound(platform, [inbound(), inbound({ at: new Date("2009-05-03T00:00:00Z") })]);
+  const [recent, old] = await storeInbound(platform, [inbound(), inbound({ at: new Date("2009-05-03T00:00:00Z") })]);
   const now = new Date();
   const month = `messages_${now.getUTCFullYear()}_${String(now.getUTCMonth() + 1).padStart(2, "0")}`;
   const partitionOf = async (id: string) =>
@@ -95,12 +99,12 @@ test("a message lies in the partition of its month, one of another time in the d
 
 test("text of any script, quotes and line breaks comes back as it was", async () => {
   const text = `"quoted" 'and' \\ back\n\t\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467} अभिनंदन שלום {"json": [1]}`;
-  const [row] = await insertInbound(platform, [inbound({ text })]);
+  const [row] = await storeInbound(platform, [inbound({ text })]);
   expect(await getMessage(scope, row!.id)).toMatchObject({ text });
 });
 
 test("a message with characters that Postgres cannot hold is stored with these replaced, and its batch with it", async () => {
-  const rows = await insertInbound(platform, [inbound({ text: "a\u0000b\ud800c", push_name: "\udc00" }), inbound()]);
+  const rows = await storeInbound(platform, [inbound({ text: "a\u0000b\ud800c", push_name: "\udc00" }), inbound()]);
   expect(rows).toHaveLength(2);
   expect(await getMessage(scope, rows[0]!.id)).toMatchObject({ text: "a\uFFFDb\uFFFDc", push_name: "\uFFFD" });
 });
@@ -137,6 +141,6 @@ test("a report on a business that is gone is dropped", async () => {
 
 test("inbound messages are listed among the others", async () => {
   const business = await createBusiness(database.db);
-  await insertInbound(platform, [inbound({ business_id: business.businessId })]);
+  await storeInbound(platform, [inbound({ business_id: business.businessId })]);
   expect(await listMessages(business, { direction: "inbound", limit: 10 })).toHaveLength(1);
 });

@@ -11,12 +11,7 @@ export type Server = {
   stop(): Promise<void>;
 };
 
-export function server(
-  address: string,
-  launch: () => Child,
-  answers: () => Promise<boolean>,
-  death: NodeJS.Signals = "SIGKILL",
-): Server {
+export function server(address: string, launch: () => Child, answers: () => Promise<boolean>, death: NodeJS.Signals = "SIGKILL"): Server {
   let child: Child | undefined;
   return {
     address,

@@ -28,7 +28,7 @@ export function mountSmallDisk(path: string, megabytes: number): SmallDisk {
 async function fillUp(path: string): Promise<void> {
   const file = await open(path, "a");
   try {
-    for (let size = 1024 * 1024; size >= 4096; ) {
+    for (let size = 1024 * 1024; size >= 4096;) {
       const written = await file.write(Buffer.alloc(size)).catch((error: unknown) => {
         if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
         return { bytesWritten: 0 };

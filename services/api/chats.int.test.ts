@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { AppError } from "../../lib/core/errors.ts";
-import { forPlatform, insertInbound } from "../../lib/db/index.ts";
+import { forPlatform } from "../../lib/db/index.ts";
 import { createHarness } from "./testing/harness.ts";
 import type { Harness } from "./testing/harness.ts";
+import { storeInbound } from "../../lib/testing/inbound.ts";
 
 let api: Harness;
 let id: string;
@@ -27,7 +28,7 @@ const group = "120363000000000001@g.us";
 /** A message that somebody wrote; its id. */
 async function written(wa_message_id: string, at: number, where = chat, sender = where): Promise<string> {
   const message = { business_id: id, wa_message_id, chat: where, sender, from_me: false, at: new Date(at), type: "text", text: "x" };
-  return (await insertInbound(forPlatform(api.database.db), [message]))[0]!.id;
+  return (await storeInbound(forPlatform(api.database.db), [message]))[0]!.id;
 }
 
 test("presence goes to the shard, of a chat by its JID", async () => {

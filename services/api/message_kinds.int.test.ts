@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { whatsappMessageId } from "../../lib/core/ids.ts";
-import { forBusiness, forPlatform, insertInbound, pendingMessages } from "../../lib/db/index.ts";
+import { forBusiness, forPlatform, pendingMessages } from "../../lib/db/index.ts";
 import { createHarness } from "./testing/harness.ts";
 import type { Harness } from "./testing/harness.ts";
 import { sessionOf } from "./testing/fake_shards.ts";
+import { storeInbound } from "../../lib/testing/inbound.ts";
 
 let api: Harness;
 let id: string;
@@ -39,7 +40,7 @@ const refused = async (body: object) => {
 async function written(content: { text: string; sender?: string; in?: string; wa?: string }): Promise<string> {
   const { text, in: where = chat, sender = where, wa = "3A01" } = content;
   const message = { business_id: id, wa_message_id: wa, chat: where, sender, from_me: false, at: new Date(), type: "text", text };
-  const [row] = await insertInbound(forPlatform(api.database.db), [message]);
+  const [row] = await storeInbound(forPlatform(api.database.db), [message]);
   return row!.id;
 }
 

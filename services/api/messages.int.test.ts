@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { applyReceipts, forPlatform, insertInbound } from "../../lib/db/index.ts";
+import { applyReceipts, forPlatform } from "../../lib/db/index.ts";
 import { whatsappMessageId } from "../../lib/core/ids.ts";
 import { createHarness } from "./testing/harness.ts";
 import type { Answer, Harness } from "./testing/harness.ts";
 import { sessionOf } from "./testing/fake_shards.ts";
+import { storeInbound } from "../../lib/testing/inbound.ts";
 
 let api: Harness;
 beforeAll(async () => {
@@ -151,7 +152,7 @@ test("messages are listed newest first, filtered, page by page to the last", asy
   const { id, key, messages } = await paired();
   const ids: string[] = [];
   for (let n = 0; n < 5; n++) ids.push((await api.request("POST", messages, { key, body: { ...text, text: `${n}` } })).body.id);
-  await insertInbound(forPlatform(api.database.db), [
+  await storeInbound(forPlatform(api.database.db), [
     {
       business_id: id,
       wa_message_id: "in",

@@ -1,8 +1,8 @@
-import { deterministicUuidv7 } from "../../core/ids.ts";
 import type { MessageContent } from "../../messages/index.ts";
 import { toJson } from "../json.ts";
 import type { Message } from "../schema/index.ts";
 import type { PlatformScope } from "../scope.ts";
+import type { PlacedMessage } from "./place_inbound.ts";
 
 /** A message as a shard journaled it: received, or written by the business on its own phone. */
 export type InboundMessage = {
@@ -21,19 +21,12 @@ export type InboundMessage = {
 
 export type InsertedMessage = Pick<Message, "id" | "business_id" | "direction" | "chat">;
 
-/** The id of an inbound row: a redelivery gets the same one and meets the primary key. */
-export function inboundMessageId(message: InboundMessage): string {
-  const { business_id, chat, sender, wa_message_id } = message;
-  return deterministicUuidv7(message.at.getTime(), business_id, chat, sender, wa_message_id);
-}
-
 /**
- * Writes many inbound messages of many businesses, in one statement; returns the new ones. Redeliveries, what
- * the business sent through us, and messages of businesses that are gone are left out.
+ * Writes many inbound messages of many businesses, in one statement; returns the new ones. What the business sent
+ * through us, and messages of businesses that are gone are left out.
  */
-export async function insertInbound(scope: PlatformScope, inbound: InboundMessage[]): Promise<InsertedMessage[]> {
-  if (inbound.length === 0) return [];
-  const rows = inbound.map((message) => ({ id: inboundMessageId(message), ...message }));
+export async function insertInbound(scope: PlatformScope, rows: readonly PlacedMessage[]): Promise<InsertedMessage[]> {
+  if (rows.length === 0) return [];
   return scope.run(
     (sql) => sql<InsertedMessage[]>`
       insert into messages

@@ -1,4 +1,4 @@
-import { announce, atomically, forPlatform, inboundMessageId, insertInbound } from "../../../lib/db/index.ts";
+import { announce, atomically, forPlatform, insertInbound, placeInbound } from "../../../lib/db/index.ts";
 import type { InboundMessage } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/shard-client/index.ts";
@@ -14,12 +14,12 @@ export function inbound(deps: Deps): Handler<"inbound"> {
   const scope = forPlatform(deps.db);
   return (run) =>
     drainJournal(deps, run, "inbound", async (entries) => {
-      const resolved = await resolveReferences(scope, entries.map(inboundMessage));
-      const messages = new Map(resolved.map((message) => [inboundMessageId(message), message]));
+      const placed = await placeInbound(scope, entries.map(inboundMessage));
+      const messages = await resolveReferences(scope, placed);
       const { announcements, webhooks } = await atomically(scope, async (together) => {
-        const inserted = new Set((await insertInbound(together, [...messages.values()])).map(({ id }) => id));
-        const news = [...messages].filter(([id, message]) => inserted.has(id) && !message.from_me);
-        const announcements = news.map(([id, message]) => received(id, message));
+        const inserted = new Set((await insertInbound(together, messages)).map(({ id }) => id));
+        const news = messages.filter(({ id, from_me }) => inserted.has(id) && !from_me);
+        const announcements = news.map((message) => received(message.id, message));
         return { announcements, webhooks: await announce(together, announcements) };
       });
       await wakeWebhooks(deps, webhooks);

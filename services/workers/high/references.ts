@@ -1,15 +1,14 @@
-import { findReferences, inboundMessageId } from "../../../lib/db/index.ts";
-import type { InboundMessage, NamedMessage, PlatformScope } from "../../../lib/db/index.ts";
+import { findReferences } from "../../../lib/db/index.ts";
+import type { InboundMessage, NamedMessage, PlacedMessage, PlatformScope } from "../../../lib/db/index.ts";
 import { referenceIn, withReferenceId } from "../../../lib/messages/index.ts";
 
 /** The same messages; those that are about another one name its row, where there is one. */
-export async function resolveReferences(scope: PlatformScope, messages: InboundMessage[]): Promise<InboundMessage[]> {
+export async function resolveReferences(scope: PlatformScope, messages: PlacedMessage[]): Promise<PlacedMessage[]> {
   const named = messages.flatMap(namedIn);
   if (named.length === 0) return messages;
   const rows = await findReferences(scope, named);
   // What is written in the same breath has no row yet.
-  const together = messages.map((message) => ({ ...message, id: inboundMessageId(message) }));
-  const ids = new Map([...together, ...rows].map((row) => [keyOf(row), row.id]));
+  const ids = new Map([...messages, ...rows].map((row) => [keyOf(row), row.id]));
   return messages.map((message) => {
     const [about] = namedIn(message);
     const id = about && ids.get(keyOf(about));

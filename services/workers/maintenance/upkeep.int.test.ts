@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { announce, ensurePartitions, forBusiness, forPlatform, insertInbound, quarantineEntries } from "../../../lib/db/index.ts";
+import { announce, ensurePartitions, forBusiness, forPlatform, quarantineEntries } from "../../../lib/db/index.ts";
 import { monthPartition } from "../../../lib/db/partitions.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { createTestWorkers } from "../testing/workers.ts";
 import type { TestWorkers } from "../testing/workers.ts";
+import { storeInbound } from "../../../lib/testing/inbound.ts";
 
 let workers: TestWorkers;
 let business: string;
@@ -62,7 +63,7 @@ test("the coming months have their partitions, which take the rows that came bef
     type: "text",
     text: "early",
   };
-  await insertInbound(platform(), [message]);
+  await storeInbound(platform(), [message]);
   await workers.serve("maintenance");
   await workers.producer.wake("keep_partitions", {});
   await done("keep_partitions");
