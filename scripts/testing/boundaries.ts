@@ -1,0 +1,50 @@
+import { join } from "node:path";
+
+/**
+ * The floors of the house, from the ground up: a folder of lib imports from the floors below its own only. Services
+ * stand on all of them and not on each other; scripts stand on everything.
+ */
+const floors: readonly (readonly string[])[] = [
+  ["core"],
+  ["runtime", "messages", "broadcasts"],
+  ["consul", "redis", "db", "storage", "shard-client", "webhooks", "api-client"],
+  ["routing", "queues", "events", "moves"],
+];
+
+const floorOf = (folder: string) => floors.findIndex((folders) => folders.includes(folder));
+
+const isTestCode = (path: string) => /(^lib\/testing\/|\/testing\/|\.(test|fixture)\.ts$)/.test(path);
+
+/** Why the file at `from` may not import the one at `to`; null where it may. Paths from the checkout's root. */
+export function faultOf(from: string, to: string): string | null {
+  const [top, folder = ""] = from.split("/");
+  const [targetTop, target = ""] = to.split("/");
+  if (top === "scripts" || isTestCode(from)) return null;
+  if (targetTop === "scripts") return "only scripts import scripts";
+  if (isTestCode(to)) return "only tests import test code";
+  if (top === "services")
+    return targetTop === "services" && target !== folder ? "services never import each other: what two share lives in lib" : null;
+  if (targetTop === "services") return "lib knows no service";
+  if (top !== "lib" || target === folder) return null;
+  if (floorOf(folder) < 0) return `lib/${folder} has no floor: give it one in ${import.meta.file}`;
+  return floorOf(target) < floorOf(folder) ? null : `lib/${folder} does not stand on lib/${target}`;
+}
+
+/** Relative imports of a file, types' too, as paths from the root. */
+function importsOf(path: string, text: string): string[] {
+  return [...text.matchAll(/(?:from|import) ?\(?"(\.{1,2}\/[^"]+)"/g)].map(([, target]) => join(path, "..", target!));
+}
+
+if (import.meta.main) {
+  const root = join(import.meta.dir, "../..");
+  const files = await Array.fromAsync(new Bun.Glob("{lib,services,scripts}/**/*.ts").scan({ cwd: root }));
+  const faults: string[] = [];
+  for (const path of files.toSorted()) {
+    for (const target of importsOf(path, await Bun.file(join(root, path)).text())) {
+      const fault = faultOf(path, target);
+      if (fault !== null) faults.push(`${path} imports ${target}: ${fault}`);
+    }
+  }
+  for (const fault of faults) console.error(fault);
+  process.exit(faults.length > 0 ? 1 : 0);
+}
