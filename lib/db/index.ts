@@ -20,7 +20,7 @@ export type { DeliveryStatus, Webhook, WebhookDelivery, WebhookStatus } from "./
 
 export { applyReceipts } from "./queries/apply_receipts.ts";
 export type { Receipt, ReceiptsApplied } from "./queries/apply_receipts.ts";
-export { assignShard } from "./queries/assign_shard.ts";
+export { assignLeastLoaded, assignShard } from "./queries/assign_shard.ts";
 export * from "./queries/broadcasts/index.ts";
 export * from "./queries/calls/index.ts";
 export { completeAuditEvent, insertAuditEvent, listAuditEvents } from "./queries/audit.ts";

@@ -1,7 +1,6 @@
 import { AppError } from "../core/errors.ts";
-import { parseKv } from "../consul/client.ts";
 import type { ConsulClient } from "../consul/client.ts";
-import { watch } from "../consul/watch.ts";
+import { followValue } from "../consul/live_value.ts";
 import { assign, hashShard } from "./assignment.ts";
 import type { Assignable } from "./assignment.ts";
 import { createDirectory } from "./directory.ts";
@@ -59,9 +58,8 @@ export type RouterOptions = {
   onError?: (error: unknown) => void;
 };
 
-/** The number in the key, or null where there is none that makes sense. */
-export function parseNumShards(body: unknown): number | null {
-  const text = parseKv(body)?.value.trim() ?? "";
+/** The number that a text says; null where that makes no sense. */
+export function parseNumShards(text: string): number | null {
   return /^[1-9]\d{0,4}$/.test(text) ? Number(text) : null;
 }
 
@@ -97,19 +95,7 @@ export function createRouterOver(
 /** The router of a process: two blocking queries (the shards, their number), everything else in memory. */
 export function createRouter({ consul, numShards: first, overrides, signal, onError }: RouterOptions): Router {
   const directory = createDirectory({ consul, signal, ...(onError ? { onError } : {}) });
-  const { promise: numberKnown, resolve } = Promise.withResolvers<void>();
-  let numShards = first;
-  void watch({
-    consul,
-    path: `/v1/kv/${numShardsKey}?stale=1`,
-    parse: parseNumShards,
-    onChange: (value) => {
-      numShards = value ?? first;
-      resolve();
-    },
-    ...(onError ? { onError } : {}),
-    signal,
-  });
-  const ready = Promise.all([directory.ready, numberKnown]).then(() => {});
-  return createRouterOver({ ...directory, addresses: directory.addresses, ready }, () => numShards, overrides);
+  const number = followValue({ consul, key: numShardsKey, first, parse: parseNumShards, signal, onError });
+  const ready = Promise.all([directory.ready, number.ready]).then(() => {});
+  return createRouterOver({ ...directory, addresses: directory.addresses, ready }, number.current, overrides);
 }

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { keepMeasured } from "../capacity/measured.ts";
 import { makeBusinesses } from "../rig/pairing.ts";
 import { measureRaw } from "./shard/measure_raw.ts";
 import { measureShard } from "./shard/measure_shard.ts";
@@ -14,6 +15,7 @@ memory: the same settings, sessions, contacts and messages, each against a simul
 in mid-batch and compares every message by content. Starts everything it needs and leaves nothing running.
 
   --json           one JSON object as the last line
+  --keep           write the figures down for task capacity (scripts/capacity/measured.json)
   --sessions N     logins (200)
   --messages M     messages of the measured round, over all sessions (20000); a quarter as many warm up
   --contacts K     people that each login writes to (4)
@@ -28,6 +30,7 @@ const { values } = parseArgs({
     contacts: { type: "string", default: "4" },
     connections: { type: "string", default: "32" },
     steady: { type: "string", default: "5" },
+    keep: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
 });
@@ -74,6 +77,17 @@ try {
     duplicates: shard.comparison.duplicates,
     disordered_chats: shard.comparison.disordered,
   };
+  if (values.keep) {
+    await keepMeasured({
+      sessions,
+      idle_mb: Math.round(shard.idleMb),
+      kb_per_session: result.kb_per_session,
+      msgs_per_min: result.msgs_per_min,
+      cpu_ms_per_msg: result.cpu_ms_per_msg,
+      p50_ms: result.p50_ms,
+      reopen_after_kill_s: result.reopen_after_kill_s,
+    });
+  }
   console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
 } finally {
   await rm(folder, { recursive: true, force: true });

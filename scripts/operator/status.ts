@@ -4,12 +4,15 @@ import { messageOf } from "../../lib/core/errors.ts";
 import { bodyOf } from "../../lib/api-client/index.ts";
 import { createNomad } from "../stack/nomad.ts";
 import { adminApi } from "./admin_api.ts";
-import { readStack } from "./stack.ts";
+import { compareCounts, countsInFiles, driftOfNumShards } from "./drift.ts";
+import type { Drift } from "./drift.ts";
+import { readStack, stateFolder } from "./stack.ts";
 import { table } from "./table.ts";
 
 const usage = `Usage: ./scripts/task status -- [--json]
 
-Jobs with what runs and what is asked for, shards with their sessions, queue depths.
+Jobs with what runs and what is asked for, shards with their sessions, queue depths, and where the counts were scaled away
+from those in the files.
 Exits 1 if a part could not be read or a job runs less than it should.`;
 
 const { values } = parseArgs({
@@ -50,6 +53,21 @@ async function groups(): Promise<Group[]> {
   return all.flat().toSorted((a, b) => a.job.localeCompare(b.job) || a.group.localeCompare(b.group));
 }
 
+/** Jobs whose size is the operator's. */
+const scalable = ["api", "calls", "wa-shards", "workers"];
+
+/** Scaled counts are kept by deploys: drift is told, and is no fault. */
+async function driftOf(all: readonly Group[]): Promise<Drift[]> {
+  const sized = all.filter(({ job }) => scalable.includes(job));
+  const files = await countsInFiles(
+    scalable.filter((id) => sized.some(({ job }) => job === id)),
+    stateFolder(stack.stack),
+  );
+  const shardCount = sized.find(({ job }) => job === "wa-shards")?.count;
+  const number = shardCount === undefined ? [] : await driftOfNumShards(stack.consul_http_addr, shardCount);
+  return [...compareCounts(sized, files), ...number];
+}
+
 /** A part of the answer, or why it could not be had: what can be read is shown even when the rest is down. */
 async function part<T>(read: () => Promise<T>): Promise<{ value: T } | { error: string }> {
   try {
@@ -59,10 +77,12 @@ async function part<T>(read: () => Promise<T>): Promise<{ value: T } | { error: 
   }
 }
 
-const [jobs, shards, queues] = await Promise.all([
-  part(groups),
+const counted = part(groups);
+const [jobs, shards, queues, drift] = await Promise.all([
+  counted,
   part(() => bodyOf(api.GET("/v1/admin/shards"))),
   part(() => bodyOf(api.GET("/v1/admin/queues"))),
+  counted.then((read) => ("value" in read ? part(() => driftOf(read.value)) : read)),
 ]);
 
 const short = "value" in jobs ? jobs.value.filter(({ running, count }) => running < count) : [];
@@ -78,6 +98,7 @@ if (values.json) {
       jobs: plain(jobs, (value) => value),
       shards: plain(shards, ({ data }) => data),
       queues: plain(queues, ({ data }) => data),
+      drift: plain(drift, (value) => value),
     }),
   );
 } else {
@@ -127,6 +148,15 @@ if (values.json) {
       ]),
     ]),
   );
+  if ("error" in drift) console.log(`Whether counts were scaled away from the files is not known: ${drift.error}\n`);
+  else if (drift.value.length > 0) {
+    const lines = drift.value.map(({ what, cluster, file }) =>
+      what === "num_shards"
+        ? `num_shards in Consul is ${cluster} and ${file} shards were asked for: a scale command was cut short; run it again`
+        : `${what}: ${cluster} in the cluster, ${file} in the files (deploys keep ${cluster})`,
+    );
+    show("Drift", lines.join("\n"));
+  }
   if (short.length > 0) console.log(`${short.length} group(s) run less than they should: nomad job status ${short[0]!.job}`);
 }
 process.exit(healthy ? 0 : 1);

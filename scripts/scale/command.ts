@@ -23,7 +23,7 @@ export type Change = {
   state(): Promise<Record<string, unknown>>;
 };
 
-export type Settings = { deadlineMs: number };
+export type Settings = { deadlineMs: number; dryRun: boolean };
 
 export type Command<O extends NonNullable<ParseArgsConfig["options"]>> = {
   name: string;
@@ -103,7 +103,7 @@ export async function runCommand<O extends NonNullable<ParseArgsConfig["options"
       process.once("SIGINT", interrupt);
       process.once("SIGTERM", interrupt);
     }
-    changes = await changesOf(target, { deadlineMs });
+    changes = await changesOf(target, { deadlineMs, dryRun });
     result.changes = changes.map(({ what, plan }) => ({ what, plan }));
     for (const { what, plan } of changes) {
       process.stderr.write(`${what}${plan.length === 0 ? ": nothing to do" : ""}\n`);

@@ -5,8 +5,10 @@ import { profiles } from "../../lib/queues/index.ts";
 import { callLimitKey } from "../../services/calls/call_limit.ts";
 import { commonUsage, runCommand, UsageFault } from "./command.ts";
 import type { Change, Settings } from "./command.ts";
+import { readCount } from "./job_group.ts";
 import { changeLimit } from "./live_limit.ts";
 import { changeShards } from "./shards_change.ts";
+import { shardGroup } from "./shards_now.ts";
 import { scaleStateless } from "./stateless.ts";
 import type { Target } from "./target.ts";
 import { parseWishes } from "./wishes.ts";
@@ -24,7 +26,7 @@ Brings the cluster to the size that a file says, in YAML or JSON; what it leaves
   --drain  when there are to be fewer shards: move the businesses to the others first
 ${commonUsage}`;
 
-/** Those who hand work to shards grow before the shards, and shrink after them. */
+/** Shards that leave are emptied first, while everybody who works for that is there; shards that come are last. */
 async function changesFor(target: Target, wish: Wishes, drain: boolean, settings: Settings): Promise<Change[]> {
   const changes: Change[] = [];
   if (wish.api !== undefined) changes.push(await scaleStateless(target, { job: "api", group: "api" }, wish.api, settings));
@@ -38,8 +40,9 @@ async function changesFor(target: Target, wish: Wishes, drain: boolean, settings
   if (wish.calls?.max_concurrent !== undefined) {
     changes.push(await changeLimit(target, { key: callLimitKey, title: "calls at once" }, wish.calls.max_concurrent));
   }
-  if (wish.shards !== undefined) changes.push(await changeShards(target, { count: wish.shards, drain, deleteVolume: false }, settings));
-  return changes;
+  if (wish.shards === undefined) return changes;
+  const shards = await changeShards(target, { count: wish.shards, drain, deleteVolume: false }, settings);
+  return wish.shards < (await readCount(target, shardGroup)) ? [shards, ...changes] : [...changes, shards];
 }
 
 await runCommand({

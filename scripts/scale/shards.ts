@@ -2,9 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { commonUsage, countOf, runCommand } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
 import { changeShards } from "./shards_change.ts";
-import { volumesToGo } from "./shards_down.ts";
-import { readCount } from "./job_group.ts";
-import { shardGroup } from "./shards_now.ts";
+import { spareVolumes } from "./shards_down.ts";
 
 const usage = `Usage: task scale:shards N=COUNT [-- OPTIONS]
 
@@ -13,7 +11,7 @@ in Consul last, when the new ones serve. Shrinking stops the highest ones and re
 Cut short at any point, the same command goes on from there.
 
   --drain          when shrinking: move the businesses to the other shards first, without a new QR
-  --delete-volume  when shrinking: delete the volumes of the shards that go; asks first
+  --delete-volume  delete the volumes of shards above N, of those that went before too; asks first
   --yes            do not ask
 ${commonUsage}`;
 
@@ -33,8 +31,8 @@ await runCommand({
       deleteVolume: values["delete-volume"] === true,
     };
     return async (target, settings) => {
-      const present = await readCount(target, shardGroup);
-      if (wish.deleteVolume && values.yes !== true && present > wish.count) await confirm(volumesToGo(present, wish.count));
+      const volumes = wish.deleteVolume && !settings.dryRun ? (await spareVolumes(target, wish.count)).map(({ Name }) => Name) : [];
+      if (volumes.length > 0 && values.yes !== true) await confirm(volumes);
       return [await changeShards(target, wish, settings)];
     };
   },

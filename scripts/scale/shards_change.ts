@@ -1,6 +1,6 @@
 import type { Change } from "./command.ts";
 import type { Deadlines } from "./job_group.ts";
-import { removeShards } from "./shards_down.ts";
+import { deleteVolumes, removeShards } from "./shards_down.ts";
 import { readShards } from "./shards_now.ts";
 import { planShards } from "./shards_plan.ts";
 import type { ShardsWish } from "./shards_plan.ts";
@@ -16,7 +16,10 @@ export async function changeShards(target: Target, wish: ShardsWish, deadlines: 
     what: now.count === wish.count ? `shards: ${wish.count}` : `shards: ${now.count} → ${wish.count}`,
     plan: lines,
     refusal,
-    apply: (report) => (fewer ? removeShards(target, wish, report, deadlines) : addShards(target, wish.count, report, deadlines)),
+    apply: async (report) => {
+      await (fewer ? removeShards : addShards)(target, wish.count, report, deadlines);
+      if (wish.deleteVolume) await deleteVolumes(target, wish.count, report);
+    },
     state: async () => {
       const { count, running, volumes, numShards, businesses } = await readShards(target, wish.count);
       const numbers = (indices: readonly number[]) => indices.map((index) => index + 1).toSorted((a, b) => a - b);

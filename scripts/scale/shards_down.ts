@@ -1,7 +1,8 @@
 import { sleep } from "../../lib/core/time.ts";
 import { numShardsKey } from "../../lib/routing/index.ts";
 import { seconds } from "../stack/progress.ts";
-import { deleteVolume, listVolumes, shardVolume } from "../stack/volumes.ts";
+import { deleteVolume, indexOfShardVolume, listVolumes } from "../stack/volumes.ts";
+import type { Volume } from "../stack/volumes.ts";
 import { ScaleFailure } from "./failure.ts";
 import { awaitCount, indexOf, readCount, setCount, wantedAllocations } from "./job_group.ts";
 import type { Deadlines } from "./job_group.ts";
@@ -16,11 +17,8 @@ const pollMs = 300;
 /** A lowered number of shards is with every process that watches it long before this. */
 const heardOfMs = 1_000;
 
-export type Removal = { count: number; deleteVolume: boolean };
-
 /** Moves away whoever lives on the shards above `count`, lowers the number of shards, and stops the highest ones. */
-export async function removeShards(target: Target, removal: Removal, report: Report, deadlines: Deadlines): Promise<void> {
-  const { count } = removal;
+export async function removeShards(target: Target, count: number, report: Report, deadlines: Deadlines): Promise<void> {
   const before = await readCount(target, shardGroup);
   await drainShards(target, count, report, deadlines);
   const { value, cas } = await readLimit(target, numShardsKey);
@@ -38,7 +36,6 @@ export async function removeShards(target: Target, removal: Removal, report: Rep
     );
   }
   await report.step("verified: the highest ones stopped", () => verifyIndices(target, count));
-  if (removal.deleteVolume) await deleteVolumes(target, count, report);
 }
 
 /** What WhatsApp delivered to a shard is on its volume until Postgres has it. */
@@ -73,16 +70,14 @@ async function verifyIndices(target: Target, count: number): Promise<void> {
   if (passing.length > 0) throw new ScaleFailure(`Consul still lists shard ${passing.join(", ")} as healthy.`);
 }
 
-async function deleteVolumes(target: Target, count: number, report: Report): Promise<void> {
-  const spare = (await listVolumes(target.agents.nomadAddr)).filter(({ Name }) => {
-    const index = /^wa-auth\[(\d+)\]$/.exec(Name)?.[1];
-    return index !== undefined && Number(index) >= count;
-  });
-  for (const volume of spare) {
+/** The volumes of shards above `count`, also of those that went long ago. */
+export async function spareVolumes({ agents }: Target, count: number): Promise<Volume[]> {
+  const all = await listVolumes(agents.nomadAddr);
+  return all.filter(({ Name }) => (indexOfShardVolume(Name) ?? -1) >= count);
+}
+
+export async function deleteVolumes(target: Target, count: number, report: Report): Promise<void> {
+  for (const volume of await spareVolumes(target, count)) {
     await report.step(`deleted ${volume.Name}`, () => deleteVolume(target.agents.nomadAddr, volume));
   }
 }
-
-/** The volumes that a removal with `deleteVolume` would delete. */
-export const volumesToGo = (from: number, to: number): string[] =>
-  Array.from({ length: Math.max(0, from - to) }, (_, k) => shardVolume(to + k));

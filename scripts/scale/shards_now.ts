@@ -3,7 +3,7 @@ import type { Schemas } from "../../lib/api-client/index.ts";
 import { kvGet } from "../../lib/consul/client.ts";
 import { numShardsKey, ownerKey, shardService } from "../../lib/routing/index.ts";
 import { parseInstances } from "../../lib/routing/directory.ts";
-import { listVolumes } from "../stack/volumes.ts";
+import { indexOfShardVolume, listVolumes } from "../stack/volumes.ts";
 import { indexOf, readCount, wantedAllocations } from "./job_group.ts";
 import type { JobGroup } from "./job_group.ts";
 import { readLimit } from "./live_limit.ts";
@@ -31,10 +31,7 @@ export async function readShards(target: Target, keep: number): Promise<ShardsNo
   const numShards = (await readLimit(target, numShardsKey)).value;
   const wanted = await wantedAllocations(target, shardGroup);
   const passing = await passingShards(target);
-  const volumes = (await listVolumes(target.agents.nomadAddr)).flatMap(({ Name }) => {
-    const index = /^wa-auth\[(\d+)\]$/.exec(Name)?.[1];
-    return index === undefined ? [] : [Number(index)];
-  });
+  const volumes = (await listVolumes(target.agents.nomadAddr)).flatMap(({ Name }) => indexOfShardVolume(Name) ?? []);
   const owned: number[] = [];
   for (let shard = 1; shard <= count; shard++) if (await isOwned(target, shard)) owned.push(shard);
   const { data } = keep < Math.max(count, numShards ?? 0) ? await readAssignments(target) : { data: [] };

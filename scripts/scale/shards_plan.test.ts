@@ -65,6 +65,14 @@ test("a drained scale-down that was cut short before the count goes on with the 
   expect(planShards(shards(5, { numShards: 2 }), wish(2)).lines[0]).toBe("set the count from 5 to 2 and see that shard 3, 4, 5 stops");
 });
 
+test("a deletion of volumes that was cut short goes on, and takes those of shards that went long ago", () => {
+  expect(planShards(shards(2, { volumes: [0, 1, 4, 2] }), wish(2, { deleteVolume: true })).lines).toEqual([
+    "delete the volumes of shard 3, 5",
+  ]);
+  expect(planShards(shards(2, { volumes: [0, 1, 2] }), wish(2)).lines).toEqual([]);
+  expect(planShards(shards(3), wish(2, { deleteVolume: true })).lines.at(-1)).toBe("delete the volumes of shard 3");
+});
+
 test("a scale-down that was cut short after the count still lowers the number", () => {
   expect(planShards(shards(2, { numShards: 3 }), wish(2)).lines[0]).toBe("lower the number of shards in Consul from 3 to 2");
 });

@@ -26,7 +26,10 @@ const list = (numbers: readonly number[]) => numbers.join(", ");
 
 /** What must be done to get from `now` to the wish; what was done already, by a run that was cut short, is left out. */
 export function planShards(now: ShardsNow, wish: ShardsWish): ShardsPlan {
-  return wish.count < Math.max(now.count, now.numShards ?? 0) ? planFewer(now, wish) : planMore(now, wish);
+  const { lines, refusal } = wish.count < Math.max(now.count, now.numShards ?? 0) ? planFewer(now, wish) : planMore(now, wish);
+  const spare = now.volumes.filter((index) => index >= wish.count).toSorted((a, b) => a - b);
+  if (wish.deleteVolume && spare.length > 0) lines.push(`delete the volumes of shard ${list(spare.map((index) => index + 1))}`);
+  return refusal === undefined ? { lines } : { lines, refusal };
 }
 
 function planMore(now: ShardsNow, { count }: ShardsWish): ShardsPlan {
@@ -54,7 +57,7 @@ function planFewer(now: ShardsNow, { count, drain, deleteVolume }: ShardsWish): 
   }
   if (now.numShards !== count) lines.push(`lower the number of shards in Consul from ${now.numShards ?? "its first value"} to ${count}`);
   if (now.count !== count) lines.push(`set the count from ${now.count} to ${count} and see that shard ${list(going)} stops`);
-  lines.push(deleteVolume ? `delete the volumes of shard ${list(going)}` : `keep the volumes of shard ${list(going)}`);
+  if (!deleteVolume) lines.push(`keep the volumes of shard ${list(going)}`);
 
   // Nomad stops a healthy allocation instead of the highest one, if the highest one has failed.
   const missing = without(upTo(now.count), now.running);

@@ -19,7 +19,7 @@ const serviceOfJob: Record<string, string> = {
  * The job in nomad/jobs/<name>.nomad.hcl with the values of nomad/env/dev.vars.hcl and then of the stack; parsed by
  * the nomad program, because HCL is its language. Throws with nomad's own sentences where the file is wrong.
  */
-export async function readJobFile(name: string, { stateDir }: Environment): Promise<Job> {
+export async function readJobFile(name: string, { stateDir }: Pick<Environment, "stateDir">): Promise<Job> {
   const service = serviceOfJob[name];
   const release = service === undefined ? [] : ["-var", `release=${await releaseOf(service)}`];
   const child = Bun.spawn(

@@ -11,6 +11,12 @@ const READY_WITHIN_MS = 60_000;
 /** The volume of a shard, by the index of its allocation. */
 export const shardVolume = (index: number): string => `wa-auth[${index}]`;
 
+/** The index in the name of a shard's volume; null for any other volume. */
+export function indexOfShardVolume(name: string): number | null {
+  const index = /^wa-auth\[(\d+)\]$/.exec(name)?.[1];
+  return index === undefined ? null : Number(index);
+}
+
 export const listVolumes = (nomadAddr: string): Promise<Volume[]> => createNomad(nomadAddr)<Volume[]>("GET", "/v1/volumes?type=host");
 
 /** Volumes by name, with the file in nomad/volumes that describes each. */

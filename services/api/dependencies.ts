@@ -4,7 +4,7 @@ import type { Database, Replica } from "../../lib/db/index.ts";
 import type { Feed } from "../../lib/events/index.ts";
 import type { DeadLetters, Producer, QueueDepth } from "../../lib/queues/index.ts";
 import type { RateLimiter } from "../../lib/redis/rate_limit.ts";
-import type { Router } from "../../lib/routing/index.ts";
+import type { AssignmentRule, Router } from "../../lib/routing/index.ts";
 import type { ShardChats, ShardClient, ShardMoves, ShardPacing } from "../../lib/shard-client/index.ts";
 import type { AddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import type { WebhookSecrets } from "../../lib/webhooks/signature.ts";
@@ -19,6 +19,8 @@ export type ApiDependencies = {
   /** What happens, for those who watch. */
   feed: Pick<Feed, "subscribe">;
   router: Pick<Router, "assign" | "locate" | "numShards" | "shard" | "shards">;
+  /** By which a business gets its shard at its first connect. */
+  assignmentRule: () => AssignmentRule;
   shards: Pick<ShardClient, "connect" | "list" | "logout" | "view">;
   moves: Pick<ShardMoves, "departures">;
   chats: ShardChats;

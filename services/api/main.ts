@@ -1,4 +1,5 @@
 import { createConsul } from "../../lib/consul/client.ts";
+import { followValue } from "../../lib/consul/live_value.ts";
 import { registerService } from "../../lib/consul/register.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase, createReplica, noReplica } from "../../lib/db/index.ts";
@@ -8,7 +9,8 @@ import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues
 import { createCallCapacity } from "../../lib/redis/call_capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRateLimiter } from "../../lib/redis/rate_limit.ts";
-import { createRouter } from "../../lib/routing/index.ts";
+import { assignmentRuleKey, createRouter, parseAssignmentRule } from "../../lib/routing/index.ts";
+import type { AssignmentRule } from "../../lib/routing/index.ts";
 import { serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
@@ -56,6 +58,15 @@ await run(name, logger, async (life) => {
     onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
   });
 
+  const assignmentRule = followValue<AssignmentRule>({
+    consul,
+    key: assignmentRuleKey,
+    first: "hash",
+    parse: parseAssignmentRule,
+    signal: life.stopping,
+    onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
+  });
+
   const gate = createRedis(config.REDIS_URL, "gate");
   life.onStop("rate limits", () => gate.disconnect());
 
@@ -74,6 +85,7 @@ await run(name, logger, async (life) => {
     feed,
     db,
     router,
+    assignmentRule: assignmentRule.current,
     shards: createShardClient({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
     moves: createShardMoves({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
     // Longer than the shard waits for WhatsApp.

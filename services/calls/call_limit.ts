@@ -1,14 +1,12 @@
 import { callLimitKey, parseLimit } from "../../lib/consul/call_limit.ts";
-import { parseKv } from "../../lib/consul/client.ts";
 import type { ConsulClient } from "../../lib/consul/client.ts";
-import { watch } from "../../lib/consul/watch.ts";
+import { followValue } from "../../lib/consul/live_value.ts";
+import type { LiveValue } from "../../lib/consul/live_value.ts";
 
 export { callLimitKey, parseLimit };
 
-export type CallLimit = {
-  /** Calls that may be in progress at once, over all replicas. */
-  current(): number;
-};
+/** Calls that may be in progress at once, over all replicas. */
+export type CallLimit = Pick<LiveValue<number>, "current">;
 
 export type CallLimitOptions = {
   consul: ConsulClient;
@@ -22,22 +20,6 @@ export type CallLimitOptions = {
 };
 
 /** Follows the limit in Consul's KV; a change counts from the next admission on, without a restart. */
-export function followCallLimit({ consul, first, signal, onChange, onError, key = callLimitKey }: CallLimitOptions): CallLimit {
-  let limit = first;
-  void watch({
-    consul,
-    path: `/v1/kv/${key}`,
-    parse: (body) => parseKv(body)?.value ?? null,
-    onChange: (value) => {
-      const next = value === null ? first : parseLimit(value);
-      if (next === null) onError?.(new Error(`${key} holds no number of calls; the limit stays ${limit}`));
-      else if (next !== limit) {
-        limit = next;
-        onChange?.(next);
-      }
-    },
-    onError: (error) => onError?.(error),
-    signal,
-  });
-  return { current: () => limit };
+export function followCallLimit({ key = callLimitKey, ...options }: CallLimitOptions): CallLimit {
+  return followValue({ ...options, key, parse: parseLimit });
 }

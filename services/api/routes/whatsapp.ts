@@ -1,12 +1,13 @@
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import QRCode from "qrcode";
 import { AppError } from "../../../lib/core/errors.ts";
-import { assignShard, getBusiness, getSession } from "../../../lib/db/index.ts";
+import { getBusiness, getSession } from "../../../lib/db/index.ts";
 import type { Business, BusinessScope } from "../../../lib/db/index.ts";
 import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import { mayUse } from "../auth/principal.ts";
 import type { ApiDependencies } from "../dependencies.ts";
+import { shardOf } from "../first_shard.ts";
 import { askShard, couldNotAsk } from "../live_session.ts";
 import { bodyProblems, problemResponses } from "../schemas/problem.ts";
 import { absentSession, liveSession, mirroredSession, newConnection, sessionSchema } from "../schemas/session.ts";
@@ -17,7 +18,7 @@ const json = { "application/json": { schema: sessionSchema } };
 /** A QR is a credential for some seconds: no cache may keep it. */
 const noStore = { "cache-control": "no-store" };
 
-export function whatsappRoutes({ db, router, shards }: ApiDependencies): OpenAPIHono<Authenticated> {
+export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDependencies): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
   const existing = async (scope: BusinessScope): Promise<Business> => {
@@ -46,7 +47,7 @@ export function whatsappRoutes({ db, router, shards }: ApiDependencies): OpenAPI
     }),
     async (c) => {
       const scope = c.var.business;
-      const shard = await assignShard(scope, router.assign(scope.businessId));
+      const shard = await shardOf({ db, router, assignmentRule }, scope);
       if (shard === undefined) throw noSuchBusiness();
       const address = router.locate({ id: scope.businessId, whatsapp_shard: shard });
       const view = await shards.connect(address, scope.businessId, c.req.valid("json"));

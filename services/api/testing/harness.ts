@@ -86,6 +86,7 @@ export async function createHarness({
       },
     },
     router: createRouterOver(directory, () => 2),
+    assignmentRule: () => "hash",
     shards,
     moves: {
       departures: async (at) => (shards.away ? Promise.reject(new AppError("unavailable", "away")) : { data: [], journal: at.shard }),

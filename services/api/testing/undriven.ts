@@ -19,6 +19,7 @@ export function createUndrivenApp(publicUrl: string): Api & { close(): Promise<v
     replica: noReplica(db),
     feed: { subscribe: () => Promise.reject(new Error("never asked")) },
     router: createRouterOver({ addresses: new Map(), ageMs: () => 0, ready: Promise.resolve() }, () => 1),
+    assignmentRule: () => "hash",
     shards: createFakeShards(),
     moves: { departures: async () => ({ data: [], journal: 0 }) },
     chats: createFakeChats(),
