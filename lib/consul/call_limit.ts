@@ -5,10 +5,12 @@ import type { ConsulClient } from "./client.ts";
 /** Calls that may be in progress at once, over all replicas of the calls service, which follows it. */
 export const callLimitKey = "prosaas/calls/max_concurrent";
 
-/** A whole number from 0 to 100,000; null for anything else. */
+export const maxCallLimit = 100_000;
+
+/** A whole number from 0 to `maxCallLimit`; null for anything else. */
 export function parseLimit(text: string): number | null {
   const trimmed = text.trim();
-  return /^\d{1,6}$/.test(trimmed) && Number(trimmed) <= 100_000 ? Number(trimmed) : null;
+  return /^\d{1,6}$/.test(trimmed) && Number(trimmed) <= maxCallLimit ? Number(trimmed) : null;
 }
 
 /**

@@ -18,3 +18,10 @@ export function toRedisError(error: unknown): unknown {
   if (!isRedisUnavailable(error)) return error;
   return new AppError("unavailable", "Redis cannot be reached at present; try again shortly.", { cause: error, retryAfterS: 1 });
 }
+
+/** The answer of a plain command; throws as a script does. */
+export async function answerOf<T>(command: Promise<T>): Promise<T> {
+  return command.catch((error: unknown) => {
+    throw toRedisError(error);
+  });
+}

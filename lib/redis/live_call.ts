@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 import { z } from "zod";
-import { toRedisError } from "./errors.ts";
+import { answerOf } from "./errors.ts";
 
 /** Empty stands for null. */
 const moment = z.preprocess((text) => (text === "" || text === null ? null : Number(text)), z.int().nonnegative().nullable());
@@ -27,9 +27,26 @@ export type LiveCall = z.output<typeof fields>;
  * on. Undefined where there is none. Throws "unavailable" where Redis cannot be reached.
  */
 export async function readLiveCall(redis: Redis, callSid: string, prefix = "prosaas:{calls}"): Promise<LiveCall | undefined> {
-  const values = await redis.hmget(`${prefix}:call:${callSid}`, ...names).catch((error: unknown) => {
-    throw toRedisError(error);
-  });
+  const values = await answerOf(redis.hmget(`${prefix}:call:${callSid}`, ...names));
   if (values[0] === null) return undefined;
   return fields.parse(Object.fromEntries(names.map((name, n) => [name, values[n]])));
+}
+
+/**
+ * Calls of a business in progress, the latest to begin first; at most `limit`. Throws "unavailable" where Redis cannot
+ * be reached.
+ */
+export async function listLiveCalls(
+  redis: Redis,
+  businessId: string,
+  limit: number,
+  prefix = "prosaas:{calls}",
+): Promise<(LiveCall & { call_sid: string })[]> {
+  const set = `${prefix}:of:${businessId}`;
+  const sids = await answerOf(redis.zrevrange(set, 0, limit - 1));
+  const calls = await Promise.all(sids.map(async (call_sid) => ({ call_sid, call: await readLiveCall(redis, call_sid, prefix) })));
+  // The set is kept for longer than a call that nobody changed any more: what names nothing goes.
+  const gone = calls.filter(({ call }) => call === undefined).map(({ call_sid }) => call_sid);
+  if (gone.length > 0) await answerOf(redis.zrem(set, ...gone));
+  return calls.flatMap(({ call_sid, call }) => (call === undefined || call.step === "ended" ? [] : [{ call_sid, ...call }]));
 }

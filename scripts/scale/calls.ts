@@ -1,4 +1,4 @@
-import { callLimitKey } from "../../services/calls/call_limit.ts";
+import { callLimitKey, maxCallLimit } from "../../lib/consul/call_limit.ts";
 import { commonUsage, countOf, runCommand, UsageFault } from "./command.ts";
 import { changeLimit } from "./live_limit.ts";
 import { scaleStateless } from "./stateless.ts";
@@ -17,7 +17,7 @@ await runCommand({
   prepare: (values) => {
     if (!values.count && !values.max) throw new UsageFault("give N, MAX or both");
     const count = values.count ? countOf("N", values.count, { min: 1, max: 1000 }) : null;
-    const max = values.max ? countOf("MAX", values.max, { min: 0, max: 1_000_000 }) : null;
+    const max = values.max ? countOf("MAX", values.max, { min: 0, max: maxCallLimit }) : null;
     return async (target, settings) => [
       ...(count === null ? [] : [await scaleStateless(target, { job: "calls", group: "calls" }, count, settings)]),
       ...(max === null ? [] : [await changeLimit(target, { key: callLimitKey, title: "calls at once" }, max)]),

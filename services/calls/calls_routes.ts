@@ -1,26 +1,25 @@
 import { Hono } from "hono";
-import { z } from "zod";
+import { callOrder } from "../../lib/calls/index.ts";
 import { AppError } from "../../lib/core/errors.ts";
 import { bearer } from "../../lib/runtime/http.ts";
 import type { Core } from "./flow/core.ts";
 import type { PublicUrls } from "./flow/instructions.ts";
-import { placeCall } from "./flow/place.ts";
-import { zNumber } from "./twilio/forms.ts";
+import { placeCallOnce } from "./flow/place.ts";
+import type { Placings } from "./state/placings.ts";
 import type { Carrier } from "./twilio/rest.ts";
 
 export type CallsRoutesOptions = {
   core: Core;
   urls: PublicUrls;
+  placings: Placings;
   /** Null: no account is configured. */
   carrier: Carrier | null;
   /** Bearer token of this API; without it the API is closed. */
   token: string | undefined;
 };
 
-const newCall = z.strictObject({ business_id: z.uuid(), from: zNumber, to: zNumber });
-
-/** The internal API: POST /calls places a call. The public one, with its keys and tenants, stands in front of it. */
-export function callsRoutes({ core, urls, carrier, token }: CallsRoutesOptions): Hono {
+/** The internal API: POST /calls places a call (lib/calls). The public one, with its keys and tenants, stands in front of it. */
+export function callsRoutes({ core, urls, placings, carrier, token }: CallsRoutesOptions): Hono {
   const app = new Hono();
 
   app.use("/calls", async (c, next) => {
@@ -33,9 +32,7 @@ export function callsRoutes({ core, urls, carrier, token }: CallsRoutesOptions):
     const body: unknown = await c.req.json().catch(() => {
       throw new AppError("invalid_request", "The body is not JSON.");
     });
-    const { business_id: businessId, from, to } = newCall.parse(body);
-    const callSid = await placeCall(core, { carrier, urls }, { businessId, from, to });
-    return c.json({ call_sid: callSid, status: "queued" }, 201);
+    return c.json(await placeCallOnce(core, { carrier, urls, placings }, callOrder.parse(body)), 201);
   });
 
   return app;

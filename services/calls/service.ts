@@ -19,6 +19,7 @@ import { createTeller } from "./flow/tell.ts";
 import { keepSweeping } from "./flow/sweep.ts";
 import { createLineDirectory } from "./lines.ts";
 import { createCallMetrics } from "./metrics.ts";
+import { createPlacings } from "./state/placings.ts";
 import { createCallStore } from "./state/store.ts";
 import { createCarriedStreams } from "./streams/carried.ts";
 import type { CarriedStreams } from "./streams/carried.ts";
@@ -103,7 +104,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
       whenFull: config.CALLS_WHEN_FULL,
       recordings: { db, wake: () => producer.wake("fetch_recordings", {}) },
     },
-    calls: { urls, token: config.CALLS_TOKEN, carrier: carrierOf(config) },
+    calls: { urls, placings: createPlacings({ redis }), token: config.CALLS_TOKEN, carrier: carrierOf(config) },
   });
   const served = serve<StreamData>({ app, host: config.HOST, port: config.PORT, life, websocket: streamSockets(streams) });
   void keepSweeping(core, { everyMs: sweepEveryMs, signal: life.stopping });

@@ -10,6 +10,8 @@ export function deleteBusiness(scope: BusinessScope): Promise<boolean> {
       update businesses set deleted_at = now(), updated_at = now() where id = ${scope.businessId} and deleted_at is null`;
     if (deleted.count === 0) return false;
     await sql`update api_keys set revoked_at = now() where business_id = ${scope.businessId} and revoked_at is null`;
+    // The numbers are the carrier account's: another business may be given them.
+    await sql`delete from phone_numbers where business_id = ${scope.businessId}`;
     await sql`delete from whatsapp_sessions where business_id = ${scope.businessId}`;
     await sql`
       update broadcasts set status = 'cancelled', ended_at = now(), updated_at = now()

@@ -3,6 +3,7 @@ Writes down a call that is new; one that is known is left as it is.
 
 KEYS[1] the call: hash
 KEYS[2] calls whose end is not in Postgres yet: sorted set, call -> when it was last heard of, ms
+KEYS[3] calls of the business in progress: sorted set, call -> when it began, ms
 
 ARGV[1] call
 ARGV[2] how long the call is kept after its last change, ms
@@ -18,5 +19,7 @@ if new then
   redis.call("HSET", KEYS[1], "version", 1, unpack(ARGV, 3))
   redis.call("PEXPIRE", KEYS[1], ARGV[2])
   redis.call("ZADD", KEYS[2], now, ARGV[1])
+  redis.call("ZADD", KEYS[3], redis.call("HGET", KEYS[1], "started_at"), ARGV[1])
+  redis.call("PEXPIRE", KEYS[3], ARGV[2])
 end
 return { new and 1 or 0, now, redis.call("HGETALL", KEYS[1]) }

@@ -1,21 +1,40 @@
 import { AppError } from "../../../lib/core/errors.ts";
+import type { CallOrder, PlacedCall } from "../../../lib/calls/index.ts";
+import type { Placings } from "../state/placings.ts";
 import type { Carrier } from "../twilio/rest.ts";
 import { placedCall, takeSlot } from "./core.ts";
 import type { Core } from "./core.ts";
 import type { PublicUrls } from "./instructions.ts";
 
-export type Placing = { businessId: string; from: string; to: string };
-
 /** How long a call may ring, s: below the lease of its slot, which nobody renews until it rings or is answered. */
 const ringS = 45;
+
+export type PlaceOptions = { carrier: Carrier; urls: PublicUrls; placings: Placings };
+
+/** Places a call, or says which call was placed when the same was ordered before under the same key. */
+export async function placeCallOnce(core: Core, options: PlaceOptions, order: CallOrder): Promise<PlacedCall> {
+  const { business_id: businessId, from, to, idempotency_key: key } = order;
+  if (key === undefined) return { call_sid: await placeCall(core, options, order), status: "queued", replayed: false };
+  const placing = { businessId, from, to, key };
+  const before = await options.placings.begin(placing);
+  if (before !== null) return { call_sid: before, status: "queued", replayed: true };
+  let callSid: string;
+  try {
+    callSid = await placeCall(core, options, order);
+  } catch (error) {
+    if (!mayHaveBeenPlaced(error)) await options.placings.forget(placing);
+    throw error;
+  }
+  await options.placings.placed(placing, callSid);
+  return { call_sid: callSid, status: "queued", replayed: false };
+}
 
 /**
  * Places a call for a business, in a slot that is taken before the carrier is asked; gives the call's sid. Throws
  * CallRefused where there is no slot, "not_found" where the number is not the business's.
  */
-export async function placeCall(core: Core, { carrier, urls }: { carrier: Carrier; urls: PublicUrls }, placing: Placing): Promise<string> {
+async function placeCall(core: Core, { carrier, urls }: PlaceOptions, { business_id: businessId, from, to }: CallOrder): Promise<string> {
   if (core.draining()) throw new AppError("unavailable", "This replica is stopping and takes no new calls; ask again.", { retryAfterS: 1 });
-  const { businessId, from, to } = placing;
   const { line } = await core.lines.find(from, "");
   if (line === undefined || line.business_id !== businessId) {
     throw new AppError("not_found", "The business has no such number; `from` must be one of its own.");
@@ -35,7 +54,8 @@ export async function placeCall(core: Core, { carrier, urls }: { carrier: Carrie
       ringS,
     });
   } catch (error) {
-    await core.capacity.release({ callSid: reservation, businessId }).catch(() => {});
+    // A call that may be ringing keeps its slot until the lease runs out.
+    if (!mayHaveBeenPlaced(error)) await core.capacity.release({ callSid: reservation, businessId }).catch(() => {});
     throw error;
   }
   const { call, isNew } = await core.store.begin(placedCall({ callSid, direction: "outbound", from, to, status: "queued" }, line, nowMs));
@@ -43,4 +63,8 @@ export async function placeCall(core: Core, { carrier, urls }: { carrier: Carrie
   await takeSlot(core, { callSid, line, reservation });
   core.logger.info({ call_sid: callSid, business_id: businessId }, "call placed");
   return callSid;
+}
+
+function mayHaveBeenPlaced(error: unknown): boolean {
+  return error instanceof AppError && error.code === "upstream_timeout";
 }

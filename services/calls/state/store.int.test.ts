@@ -1,5 +1,6 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { createRedis } from "../../../lib/redis/client.ts";
+import { listLiveCalls } from "../../../lib/redis/live_call.ts";
 import { testRedisUrl, uniqueName } from "../../../lib/testing/servers.ts";
 import { newCall } from "../testing/call.ts";
 import { createCallStore } from "./store.ts";
@@ -70,4 +71,19 @@ test("a call that ended is kept for a shorter time than one in progress, and nei
   expect(await ttl()).toBeGreaterThan(24 * 3_600_000);
   await store.change(call.call_sid, () => ({ step: "ended" }));
   expect(await ttl()).toBeLessThanOrEqual(2 * 3_600_000);
+});
+
+test("a business's calls are listed while they are in progress, the latest first, and another's are not", async () => {
+  const business_id = crypto.randomUUID();
+  const [first, second, third] = await Promise.all(
+    [1, 2, 3].map((started_at) => store.begin(newCall({ business_id, started_at })).then(({ call }) => call)),
+  );
+  await store.begin(newCall());
+  const listed = async (limit = 10) => (await listLiveCalls(redis, business_id, limit, prefix)).map((call) => call.call_sid);
+  expect(await listed()).toEqual([third!.call_sid, second!.call_sid, first!.call_sid]);
+  expect(await listed(1)).toEqual([third!.call_sid]);
+  await store.change(second!.call_sid, () => ({ step: "ended" }));
+  await redis.del(`${prefix}:call:${first!.call_sid}`);
+  expect(await listed()).toEqual([third!.call_sid]);
+  expect(await redis.zcard(`${prefix}:of:${business_id}`)).toBe(1);
 });

@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { AppError } from "../../../lib/core/errors.ts";
+import { answerOf } from "../../../lib/redis/errors.ts";
 import { createScript, scriptText } from "../../../lib/redis/script.ts";
 import { callSchema, isOver } from "./call.ts";
 import type { CallChanges, CallState, NewCall } from "./call.ts";
@@ -50,6 +51,7 @@ export function createCallStore({
 }: CallStoreOptions): CallStore {
   const keyOf = (callSid: string) => `${prefix}:call:${callSid}`;
   const unwritten = `${prefix}:unwritten`;
+  const of = (businessId: string) => `${prefix}:of:${businessId}`;
 
   const readCall = async (callSid: string): Promise<Seen<CallState | null>> => {
     const [nowMs, fields] = (await read(redis, [keyOf(callSid)], [])) as [number, string[]];
@@ -57,9 +59,10 @@ export function createCallStore({
   };
 
   const changeFrom = async (call: CallState, changes: CallChanges) => {
-    const ttlMs = isOver({ ...call, ...changes }) ? endedTtlMs : liveTtlMs;
-    const args = [call.call_sid, call.version, ttlMs, ...encode(changes)];
-    const [done, nowMs, fields] = (await change(redis, [keyOf(call.call_sid), unwritten], args)) as [number, number, string[]];
+    const over = isOver({ ...call, ...changes });
+    const keys = [keyOf(call.call_sid), unwritten, of(call.business_id)];
+    const args = [call.call_sid, call.version, over ? endedTtlMs : liveTtlMs, over ? 1 : 0, ...encode(changes)];
+    const [done, nowMs, fields] = (await change(redis, keys, args)) as [number, number, string[]];
     return { changed: done === 1, nowMs, call: decode(fields) };
   };
 
@@ -68,7 +71,8 @@ export function createCallStore({
     changeFrom,
     begin: async (call) => {
       const args = [call.call_sid, liveTtlMs, ...encode(call)];
-      const [isNew, nowMs, fields] = (await begin(redis, [keyOf(call.call_sid), unwritten], args)) as [number, number, string[]];
+      const keys = [keyOf(call.call_sid), unwritten, of(call.business_id)];
+      const [isNew, nowMs, fields] = (await begin(redis, keys, args)) as [number, number, string[]];
       return { isNew: isNew === 1, nowMs, call: decode(fields)! };
     },
     change: async (callSid, decide) => {
@@ -85,7 +89,7 @@ export function createCallStore({
       throw new AppError("unavailable", "The call is being changed by too many at once; try again.", { retryAfterS: 1 });
     },
     written: async (callSid) => {
-      await redis.zrem(unwritten, callSid);
+      await answerOf(redis.zrem(unwritten, callSid));
     },
     stale: async (silentMs, limit) => {
       const answer = (await stale(redis, [unwritten], [silentMs, limit])) as string[];

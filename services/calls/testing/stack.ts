@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Hono } from "hono";
+import { callLimitKey } from "../../../lib/consul/call_limit.ts";
 import { createConsul, kvPut } from "../../../lib/consul/client.ts";
 import type { ConsulClient } from "../../../lib/consul/client.ts";
 import { assignPhoneNumber, putCallSettings } from "../../../lib/db/index.ts";
@@ -18,7 +19,6 @@ import { testConsulAddr, testRedisUrl } from "../../../lib/testing/servers.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { Carrier, carrierRoutes } from "../../simulator/carrier/index.ts";
 import { serveAgent } from "../agent/agent.ts";
-import { callLimitKey } from "../call_limit.ts";
 import { callsEnv } from "../config.ts";
 import { startCalls } from "../service.ts";
 import type { CallsService } from "../service.ts";

@@ -22,7 +22,7 @@ export type OutboundCall = {
 };
 
 export type Carrier = {
-  /** Has the carrier place a call; gives its sid. Throws what the carrier says against it. */
+  /** Has the carrier place a call; gives its sid. Throws what the carrier says against it; "upstream_timeout" where it may place it yet. */
   placeCall(call: OutboundCall): Promise<string>;
 };
 
@@ -51,10 +51,12 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
       try {
         response = await fetch(calls, { method: "POST", body, headers: { authorization }, signal: AbortSignal.timeout(timeoutMs) });
         answer = await response.json().catch(() => null);
-      } catch (error) {
-        throw new AppError("unavailable", `The carrier does not answer: ${messageOf(error)}. Whether it places the call is not known.`, {
-          cause: error,
-          retryAfterS: 5,
+      } catch (cause) {
+        if ((cause as { code?: string }).code === "ConnectionRefused") {
+          throw new AppError("unavailable", "The carrier cannot be reached at present; try again shortly.", { cause, retryAfterS: 5 });
+        }
+        throw new AppError("upstream_timeout", `The carrier gave no answer (${messageOf(cause)}): whether it places the call is not known.`, {
+          cause,
         });
       }
       const placed = zPlaced.safeParse(answer);

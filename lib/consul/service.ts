@@ -1,0 +1,44 @@
+import type { ConsulClient } from "./client.ts";
+import { watch } from "./watch.ts";
+
+export type FollowedService = {
+  /** `http://host:port` of each instance whose checks pass; the last known ones while Consul is away. */
+  addresses(): readonly string[];
+  /** Resolves at the first answer. */
+  readonly ready: Promise<void>;
+};
+
+export type FollowServiceOptions = {
+  consul: ConsulClient;
+  name: string;
+  signal: AbortSignal;
+  onError?: (error: unknown) => void;
+};
+
+/** Follows where a service's instances are, with one blocking query. */
+export function followService({ consul, name, signal, onError }: FollowServiceOptions): FollowedService {
+  let addresses: string[] = [];
+  const { promise: ready, resolve } = Promise.withResolvers<void>();
+  void watch({
+    consul,
+    path: `/v1/health/service/${name}?passing=1&stale=1`,
+    parse: parseAddresses,
+    onChange: (found) => {
+      addresses = found;
+      resolve();
+    },
+    ...(onError ? { onError } : {}),
+    signal,
+  });
+  return { addresses: () => addresses, ready };
+}
+
+type Entry = { Node?: { Address?: string }; Service?: { Address?: string; Port?: number } };
+
+function parseAddresses(body: unknown): string[] {
+  if (!Array.isArray(body)) return [];
+  return (body as Entry[]).flatMap(({ Node, Service }) => {
+    const address = Service?.Address || Node?.Address;
+    return address && Service?.Port ? [`http://${address}:${Service.Port}`] : [];
+  });
+}
