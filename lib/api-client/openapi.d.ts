@@ -2322,7 +2322,7 @@ export interface paths {
         };
         /**
          * List calls that have ended, the latest to begin first
-         * @description Of calls in progress the events tell: call.started, call.resumed, call.ended.
+         * @description Those in progress are under /calls/active; of both the events tell: call.started, call.resumed, call.ended.
          */
         get: {
             parameters: {
@@ -2353,6 +2353,99 @@ export interface paths {
                             data: components["schemas"]["Call"][];
                             /** @description Null on the last page. */
                             next_cursor: string | null;
+                        };
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /**
+         * Call somebody
+         * @description From a number of the business; whoever answers talks to its voice agent. While as many calls are in progress as there may be, the answer is 503 with Retry-After.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description The same key with the same request gets the same answer, for 24 hours; nothing is done twice. */
+                    "idempotency-key"?: string;
+                };
+                path: {
+                    business_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewCall"];
+                };
+            };
+            responses: {
+                /** @description Given to the carrier; follow it by its sid */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PlacedCall"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/businesses/{business_id}/calls/active": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List calls in progress, the latest to begin first
+         * @description The latest 200 of them.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    business_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Those in progress now */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            data: components["schemas"]["Call"][];
                         };
                     };
                 };
@@ -2464,7 +2557,7 @@ export interface paths {
         };
         /**
          * Set what the business wants done with its calls
-         * @description Replaces what was set, and counts from the next call on.
+         * @description Replaces what was set, except for a limit that is left out; counts from the next call on.
          */
         put: {
             parameters: {
@@ -2477,7 +2570,7 @@ export interface paths {
             };
             requestBody: {
                 content: {
-                    "application/json": components["schemas"]["CallSettings"];
+                    "application/json": components["schemas"]["NewCallSettings"];
                 };
             };
             responses: {
@@ -4633,6 +4726,21 @@ export interface components {
              */
             status?: "dead" | "delivered";
         };
+        PlacedCall: {
+            /** @example CA0123456789abcdef0123456789abcdef */
+            call_sid: string;
+            /** @enum {string} */
+            status: "queued";
+        };
+        NewCall: {
+            /**
+             * @description A number of the business.
+             * @example +551140001000
+             */
+            from: string;
+            /** @example +5511987654321 */
+            to: string;
+        };
         Call: {
             /** @example CA0123456789abcdef0123456789abcdef */
             call_sid: string;
@@ -4696,7 +4804,19 @@ export interface components {
         CallSettings: {
             /**
              * @description Calls in progress at once; null: only the platform's limit.
-             * @default null
+             * @example 5
+             */
+            max_concurrent: number | null;
+            record: boolean;
+            /**
+             * @description Said before the recording begins; without it nothing is recorded.
+             * @example This call is recorded.
+             */
+            consent_line: string | null;
+        };
+        NewCallSettings: {
+            /**
+             * @description Set by admin keys alone; left out, it stays as it is.
              * @example 5
              */
             max_concurrent?: number | null;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AppError, messageOf } from "../core/errors.ts";
+import { AppError, isConnectionRefused, messageOf } from "../core/errors.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import { deadline } from "../core/time.ts";
 import { placedCall } from "./schemas.ts";
@@ -15,7 +15,7 @@ export type CallsClient = {
    *   "idempotency_mismatch", "rate_limited", "invalid_request"   as the service, or the carrier behind it, says
    *   "internal"               an answer that the contract does not allow
    */
-  place(order: CallOrder): Promise<PlacedCall>;
+  place(order: CallOrder, idempotencyKey?: string): Promise<PlacedCall>;
 };
 
 export type CallsClientOptions = {
@@ -41,9 +41,13 @@ const problem = z.looseObject({ detail: z.string() });
 
 export function createCallsClient({ addresses, token, timeoutMs = 12_000 }: CallsClientOptions): CallsClient {
   return {
-    place: async (order) => {
+    place: async (order, idempotencyKey) => {
       if (token === undefined) throw new AppError("unavailable", "Calls cannot be placed here: give the API the CALLS_TOKEN.");
-      const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+      const headers = {
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+        ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+      };
       const response = await fromAny(shuffled(addresses()), (url) =>
         fetch(`${url}/calls`, {
           method: "POST",
@@ -73,7 +77,7 @@ async function fromAny(urls: readonly string[], ask: (url: string) => Promise<Re
         throw new AppError("upstream_timeout", "The calls service did not answer in time; try again.", { cause, retryAfterS: 2 });
       }
       last = cause;
-      if ((cause as { code?: string }).code !== "ConnectionRefused") break;
+      if (!isConnectionRefused(cause)) break;
     }
   }
   throw new AppError("unavailable", "No replica of the calls service can be reached at present; try again shortly.", {

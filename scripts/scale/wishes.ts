@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { maxCallLimit } from "../../lib/consul/call_limit.ts";
 import { profiles } from "../../lib/queues/index.ts";
 
 const count = z.int().min(1).max(1000);
@@ -8,7 +9,7 @@ export const wishes = z
   .strictObject({
     api: count.optional(),
     workers: z.partialRecord(z.enum(profiles), count).optional(),
-    calls: z.strictObject({ count: count.optional(), max_concurrent: z.int().min(0).optional() }).optional(),
+    calls: z.strictObject({ count: count.optional(), max_concurrent: z.int().min(0).max(maxCallLimit).optional() }).optional(),
     shards: count.optional(),
   })
   .refine((wish) => Object.keys(wish).length > 0, "names nothing");

@@ -7,7 +7,7 @@ import { join } from "node:path";
 const floors: readonly (readonly string[])[] = [
   ["core"],
   ["runtime", "messages", "broadcasts"],
-  ["consul", "redis", "db", "storage", "shard-client", "webhooks", "api-client"],
+  ["consul", "redis", "db", "storage", "shard-client", "calls", "webhooks", "api-client"],
   ["routing", "queues", "events", "moves"],
 ];
 

@@ -90,6 +90,12 @@ test("a call in progress is told to its business and to no other", async () => {
         .GET("/v1/businesses/{business_id}/calls/{call_sid}", { params: { path: { business_id: business.id, call_sid } } }),
     );
   expect(await ask(mine)).toMatchObject({ status: "in_progress", streams: 2, ended_at: null, recordings: [] });
+  const active = async (business: { id: string; key: string }) => {
+    const params = { path: { business_id: business.id } };
+    return (await bodyOf(api.client(business.key).GET("/v1/businesses/{business_id}/calls/active", { params }))).data;
+  };
+  expect(await active(mine)).toMatchObject([{ call_sid, status: "in_progress" }]);
+  expect(await active(other)).toEqual([]);
   expect((await failureOf(ask(other))).status).toBe(404);
 });
 
@@ -117,11 +123,48 @@ test("what a business wants done with its calls is set and read; nothing is reco
   const params = { path: { business_id } };
   const read = () => bodyOf(api.client(key).GET("/v1/businesses/{business_id}/call_settings", { params }));
   expect(await read()).toEqual({ max_concurrent: null, record: false, consent_line: null });
-  const settings = { max_concurrent: 3, record: true, consent_line: "This call is recorded." };
+  const settings = { record: true, consent_line: "This call is recorded." };
   await api.client(key).PUT("/v1/businesses/{business_id}/call_settings", { params, body: settings });
-  expect(await read()).toEqual(settings);
+  expect(await read()).toEqual({ max_concurrent: null, ...settings });
   const silent = await failureOf(api.client(key).PUT("/v1/businesses/{business_id}/call_settings", { params, body: { record: true } }));
   expect(silent.problem?.errors).toMatchObject([{ field: "consent_line" }]);
+});
+
+test("a business's own limit is the platform's to set, and stays when the business sets the rest", async () => {
+  const { id: business_id, key } = await api.business();
+  const params = { path: { business_id } };
+  const set = (body: { record: boolean; max_concurrent?: number | null }, as?: string) =>
+    bodyOf(api.client(as).PUT("/v1/businesses/{business_id}/call_settings", { params, body }));
+  expect((await set({ record: false, max_concurrent: 3 })).max_concurrent).toBe(3);
+  for (const max_concurrent of [null, 3, 1000]) {
+    expect((await failureOf(set({ record: false, max_concurrent }, key))).status).toBe(403);
+  }
+  expect((await set({ record: false }, key)).max_concurrent).toBe(3);
+});
+
+test("a call is placed for its business, once under an Idempotency-Key, and not without a slot", async () => {
+  const { id: business_id, key } = await api.business(["calls:write"]);
+  const place = (idempotencyKey?: string) =>
+    api.client(key).POST("/v1/businesses/{business_id}/calls", {
+      params: { path: { business_id }, header: { "idempotency-key": idempotencyKey } },
+      body: { from: "15550009010", to: "+15550009011" },
+    });
+  const first = await place("order-1");
+  expect(first.response.status).toBe(202);
+  expect(api.calls.placed.get(first.data!.call_sid)).toEqual({ business_id, from: "+15550009010", to: "+15550009011" });
+  const again = await place("order-1");
+  expect(again.data).toEqual(first.data);
+  expect(again.response.headers.get("idempotency-replayed")).toBe("true");
+  expect((await place()).data).not.toEqual(first.data);
+  api.calls.full = true;
+  expect(await failureOf(place())).toMatchObject({ status: 503, retryAfterS: 5 });
+  api.calls.full = false;
+  const reader = await api.business(["calls:read"]);
+  const other = api.client(reader.key).POST("/v1/businesses/{business_id}/calls", {
+    params: { path: { business_id: reader.id } },
+    body: { from: "15550009010", to: "+15550009011" },
+  });
+  expect((await failureOf(other)).status).toBe(403);
 });
 
 test("how many calls there are and may be is read, and set for every replica", async () => {

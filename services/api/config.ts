@@ -19,6 +19,8 @@ export const apiEnv = z.object({
   MAX_REQUESTS_UNDER_WAY: zInt(8, 10_000).default(512),
   /** As the calls service has it: counts until Consul's prosaas/calls/max_concurrent is set. */
   MAX_CONCURRENT_CALLS: zInt(0, 100_000).default(50),
+  /** Bearer token of the calls service's internal API; without it no calls are placed. */
+  CALLS_TOKEN: z.string().min(16).optional(),
   /** Bearer token of the shards' internal API. */
   SHARD_TOKEN: z.string().min(16),
   /** Seals what is secret in the database; the same in every service that reads it. */

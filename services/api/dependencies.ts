@@ -1,6 +1,7 @@
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import type { Database, Replica } from "../../lib/db/index.ts";
+import type { CallsClient } from "../../lib/calls/index.ts";
 import type { Feed } from "../../lib/events/index.ts";
 import type { DeadLetters, Producer, QueueDepth } from "../../lib/queues/index.ts";
 import type { RateLimiter } from "../../lib/redis/rate_limit.ts";
@@ -25,6 +26,7 @@ export type ApiDependencies = {
   moves: Pick<ShardMoves, "departures">;
   chats: ShardChats;
   pacing: ShardPacing;
+  calls: CallsClient;
   liveCalls: LiveCalls;
   producer: Pick<Producer, "wake">;
   queueDepths: () => Promise<QueueDepth[]>;

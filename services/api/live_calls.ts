@@ -1,7 +1,7 @@
 import { readCallLimit, writeCallLimit } from "../../lib/consul/call_limit.ts";
 import type { ConsulClient } from "../../lib/consul/client.ts";
 import type { CallCapacity } from "../../lib/redis/call_capacity.ts";
-import { readLiveCall } from "../../lib/redis/live_call.ts";
+import { listLiveCalls, readLiveCall } from "../../lib/redis/live_call.ts";
 import type { LiveCall } from "../../lib/redis/live_call.ts";
 import type { Redis } from "ioredis";
 
@@ -14,6 +14,8 @@ export type LiveCalls = {
   /** Counts from the next call on; one that is in progress goes on. */
   setLimit(limit: number): Promise<void>;
   read(callSid: string): Promise<LiveCall | undefined>;
+  /** A business's, the latest to begin first; at most `limit`. */
+  list(businessId: string, limit: number): Promise<(LiveCall & { call_sid: string })[]>;
 };
 
 export type LiveCallsOptions = {
@@ -30,5 +32,6 @@ export function createLiveCalls({ redis, consul, capacity, firstLimit }: LiveCal
     limit: async () => (await readCallLimit(consul)) ?? firstLimit,
     setLimit: (limit) => writeCallLimit(consul, limit),
     read: (callSid) => readLiveCall(redis, callSid),
+    list: (businessId, limit) => listLiveCalls(redis, businessId, limit),
   };
 }

@@ -1,6 +1,8 @@
+import { createCallsClient } from "../../lib/calls/index.ts";
 import { createConsul } from "../../lib/consul/client.ts";
 import { followValue } from "../../lib/consul/live_value.ts";
 import { registerService } from "../../lib/consul/register.ts";
+import { followService } from "../../lib/consul/service.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase, createReplica, noReplica } from "../../lib/db/index.ts";
 import type { Database, Replica } from "../../lib/db/index.ts";
@@ -67,6 +69,13 @@ await run(name, logger, async (life) => {
     onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
   });
 
+  const callReplicas = followService({
+    consul,
+    name: "prosaas-calls",
+    signal: life.stopping,
+    onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
+  });
+
   const gate = createRedis(config.REDIS_URL, "gate");
   life.onStop("rate limits", () => gate.disconnect());
 
@@ -91,6 +100,7 @@ await run(name, logger, async (life) => {
     // Longer than the shard waits for WhatsApp.
     chats: createShardChats({ token: config.SHARD_TOKEN, timeoutMs: 12_000 }),
     pacing: createShardPacing({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
+    calls: createCallsClient({ addresses: callReplicas.addresses, token: config.CALLS_TOKEN }),
     liveCalls: createLiveCalls({
       redis: gate,
       consul,

@@ -166,10 +166,14 @@ test("a business at its own limit is refused while others are not", async () => 
   await heard(third, "greeting");
 });
 
-const place = (body: Record<string, unknown>, token = callsToken) =>
+const place = (body: Record<string, unknown>, token = callsToken, key?: string) =>
   fetch(`${stack.door.url}/calls`, {
     method: "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    headers: {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      ...(key === undefined ? {} : { "idempotency-key": key }),
+    },
     body: JSON.stringify(body),
   });
 
@@ -222,6 +226,25 @@ test("a call is placed only from a number of the business, within its limit, by 
   const full = await place({ ...body, to: someNumber() });
   expect(full.status).toBe(503);
   expect(full.headers.get("retry-after")).toBe("5");
+});
+
+test("an order that is given twice, also at once and to two replicas, places one call", async () => {
+  const business = await stack.business();
+  const body = { business_id: business.scope.businessId, from: business.number, to: someNumber() };
+  const before = stack.carrier.calls().length;
+  const answers = await Promise.all([1, 2, 3, 4].map(() => place(body, callsToken, "order-1")));
+  // Those that came while the first was under way are told so.
+  expect(answers.map(({ status }) => status).filter((status) => status !== 409)).toContain(201);
+  const again = (await (await place(body, callsToken, "order-1")).json()) as { call_sid: string; replayed: boolean };
+  expect(again.replayed).toBeTrue();
+  expect(stack.carrier.calls()).toHaveLength(before + 1);
+  expect((await place({ ...body, to: someNumber() }, callsToken, "order-1")).status).toBe(422);
+  expect((await place(body, callsToken, "a key with spaces")).status).toBe(400);
+
+  // What the carrier refused may be ordered again under the same key.
+  stack.carrier.faults.add({ kind: "rate_limited", times: 1 });
+  expect((await place(body, callsToken, "order-2")).status).toBe(429);
+  expect((await place(body, callsToken, "order-2")).status).toBe(201);
 });
 
 test.each(["late", "doubled", "reversed"] as const)("status callbacks that come %s end a placed call once, as it ended", async (mode) => {

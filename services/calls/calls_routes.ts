@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { callOrder } from "../../lib/calls/index.ts";
+import { callKey, callOrder } from "../../lib/calls/index.ts";
 import { AppError } from "../../lib/core/errors.ts";
 import { bearer } from "../../lib/runtime/http.ts";
 import type { Core } from "./flow/core.ts";
@@ -32,7 +32,8 @@ export function callsRoutes({ core, urls, placings, carrier, token }: CallsRoute
     const body: unknown = await c.req.json().catch(() => {
       throw new AppError("invalid_request", "The body is not JSON.");
     });
-    return c.json(await placeCallOnce(core, { carrier, urls, placings }, callOrder.parse(body)), 201);
+    const key = callKey.optional().parse(c.req.header("idempotency-key"));
+    return c.json(await placeCallOnce(core, { carrier, urls, placings }, callOrder.parse(body), key), 201);
   });
 
   return app;

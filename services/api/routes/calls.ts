@@ -1,4 +1,4 @@
-import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { AppError } from "../../../lib/core/errors.ts";
 import { forBusiness, getBusiness, getCall, getCallSettings, listCalls, putCallSettings } from "../../../lib/db/index.ts";
 import type { Call } from "../../../lib/db/index.ts";
@@ -16,7 +16,11 @@ import {
   callSettingsView,
   callView,
   liveCallView,
+  newCall,
+  newCallSettings,
+  placedCall,
 } from "../schemas/call.ts";
+import { idempotencyHeaders } from "../schemas/idempotency.ts";
 import { pageOf } from "../schemas/page.ts";
 import { bodyProblems, problemResponses } from "../schemas/problem.ts";
 import { businessParams } from "./params.ts";
@@ -25,8 +29,63 @@ const tags = ["Calls"];
 const settingsJson = { "application/json": { schema: callSettings } };
 const sidForm = /^CA[0-9a-f]{32}$/;
 
-export function callRoutes({ db, replica, liveCalls }: ApiDependencies): OpenAPIHono<Authenticated> {
+/** Calls in progress of one business that are told of at once. */
+const maxLive = 200;
+
+export function callRoutes({ db, replica, calls: service, liveCalls }: ApiDependencies): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/businesses/{business_id}/calls",
+      tags,
+      summary: "Call somebody",
+      description:
+        "From a number of the business; whoever answers talks to its voice agent. While as many calls are in progress as there may be, the answer is 503 with Retry-After.",
+      middleware: [businessAccess(db, "calls:write")] as const,
+      request: {
+        params: businessParams,
+        headers: idempotencyHeaders,
+        body: { required: true, content: { "application/json": { schema: newCall } } },
+      },
+      responses: {
+        202: { description: "Given to the carrier; follow it by its sid", content: { "application/json": { schema: placedCall } } },
+        ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch", "upstream_timeout"),
+      },
+    }),
+    async (c) => {
+      if (!(await getBusiness(c.var.business))) throw noSuchBusiness();
+      const order = { business_id: c.var.business.businessId, ...c.req.valid("json") };
+      const { call_sid, status, replayed } = await service.place(order, c.req.valid("header")["idempotency-key"]);
+      if (replayed) c.header("idempotency-replayed", "true");
+      return c.json({ call_sid, status }, 202);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/businesses/{business_id}/calls/active",
+      tags,
+      summary: "List calls in progress, the latest to begin first",
+      description: `The latest ${maxLive} of them.`,
+      middleware: [businessAccess(db, "calls:read")] as const,
+      request: { params: businessParams },
+      responses: {
+        200: {
+          description: "Those in progress now",
+          content: { "application/json": { schema: z.object({ data: z.array(callSchema) }) } },
+        },
+        ...problemResponses("forbidden"),
+      },
+    }),
+    async (c) => {
+      const live = await liveCalls.list(c.var.business.businessId, maxLive);
+      if (live.length === 0 && !(await getBusiness(c.var.business))) throw noSuchBusiness();
+      return c.json({ data: live.map((call) => liveCallView(call.call_sid, call)) }, 200);
+    },
+  );
 
   app.openapi(
     createRoute({
@@ -34,7 +93,7 @@ export function callRoutes({ db, replica, liveCalls }: ApiDependencies): OpenAPI
       path: "/businesses/{business_id}/calls",
       tags,
       summary: "List calls that have ended, the latest to begin first",
-      description: "Of calls in progress the events tell: call.started, call.resumed, call.ended.",
+      description: "Those in progress are under /calls/active; of both the events tell: call.started, call.resumed, call.ended.",
       middleware: [businessAccess(db, "calls:read")] as const,
       request: { params: businessParams, query: callQuery },
       responses: {
@@ -74,7 +133,7 @@ export function callRoutes({ db, replica, liveCalls }: ApiDependencies): OpenAPI
       if (call) return c.json(callDetailView(call), 200);
       const live = known ? await liveCalls.read(call_sid) : undefined;
       if (live?.business_id !== c.var.business.businessId) throw new AppError("not_found", "There is no such call.");
-      return c.json(liveCallView(call_sid, live), 200);
+      return c.json({ ...liveCallView(call_sid, live), recordings: [] }, 200);
     },
   );
 
@@ -101,17 +160,21 @@ export function callRoutes({ db, replica, liveCalls }: ApiDependencies): OpenAPI
       path: "/businesses/{business_id}/call_settings",
       tags,
       summary: "Set what the business wants done with its calls",
-      description: "Replaces what was set, and counts from the next call on.",
+      description: "Replaces what was set, except for a limit that is left out; counts from the next call on.",
       middleware: [businessAccess(db, "calls:write")] as const,
-      request: { params: businessParams, body: { required: true, content: settingsJson } },
+      request: { params: businessParams, body: { required: true, content: { "application/json": { schema: newCallSettings } } } },
       responses: {
         200: { description: "The settings as they are now", content: settingsJson },
         ...problemResponses(...bodyProblems, "forbidden"),
       },
     }),
     async (c) => {
+      const settings = c.req.valid("json");
+      if (settings.max_concurrent !== undefined && c.var.principal.kind !== "admin") {
+        throw new AppError("forbidden", "Only an admin key sets max_concurrent; leave it out.");
+      }
       if (!(await getBusiness(c.var.business))) throw noSuchBusiness();
-      return c.json(callSettingsView(await putCallSettings(c.var.business, c.req.valid("json"))), 200);
+      return c.json(callSettingsView(await putCallSettings(c.var.business, settings)), 200);
     },
   );
 

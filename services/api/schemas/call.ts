@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { maxCallLimit } from "../../../lib/consul/call_limit.ts";
 import { callDirections, callOutcomes, recordingStatuses } from "../../../lib/db/index.ts";
 import type { Call, CallRecording, CallSettings, PhoneNumber } from "../../../lib/db/index.ts";
 import type { LiveCall } from "../../../lib/redis/live_call.ts";
@@ -65,6 +66,14 @@ const e164 = z
   .string()
   .regex(/^\+?[1-9]\d{6,14}$/, "must be a number in international form (7 to 15 digits)")
   .transform((number) => `+${number.replace("+", "")}`);
+export const newCall = z
+  .strictObject({
+    from: e164.openapi({ type: "string", description: "A number of the business.", example: "+551140001000" }),
+    to: e164.openapi({ type: "string", example: "+5511987654321" }),
+  })
+  .openapi("NewCall");
+export const placedCall = z.object({ call_sid: sid, status: z.literal("queued") }).openapi("PlacedCall");
+
 export const numberForm = (text: string): string | undefined => e164.safeParse(text).data;
 
 export const numberParam = z.string().openapi({
@@ -77,29 +86,38 @@ export const phoneNumberSchema = z
   .object({ number: z.string().openapi({ example: "+551140001000" }), created_at: timestamp })
   .openapi("PhoneNumber");
 
+const maxConcurrent = z
+  .int()
+  .min(0)
+  .max(maxCallLimit)
+  .nullable()
+  .openapi({ description: "Calls in progress at once; null: only the platform's limit.", example: 5 });
+const consentLine = storableText(1, 500).nullable().openapi({
+  description: "Said before the recording begins; without it nothing is recorded.",
+  example: "This call is recorded.",
+});
+
 export const callSettings = z
+  .object({ max_concurrent: maxConcurrent, record: z.boolean(), consent_line: consentLine })
+  .openapi("CallSettings");
+
+export const newCallSettings = z
   .strictObject({
-    max_concurrent: z.int().min(0).max(100_000).nullable().default(null).openapi({
-      description: "Calls in progress at once; null: only the platform's limit.",
-      example: 5,
-    }),
+    max_concurrent: maxConcurrent.optional().openapi({ description: "Set by admin keys alone; left out, it stays as it is." }),
     record: z.boolean().default(false),
-    consent_line: storableText(1, 500).nullable().default(null).openapi({
-      description: "Said before the recording begins; without it nothing is recorded.",
-      example: "This call is recorded.",
-    }),
+    consent_line: consentLine.default(null),
   })
   .refine(({ record, consent_line }) => !record || consent_line !== null, {
     path: ["consent_line"],
     message: "is needed when calls are recorded",
   })
-  .openapi("CallSettings");
+  .openapi("NewCallSettings");
 
 export const callLoadSchema = z
   .object({ active: z.int().openapi({ description: "Calls in progress." }), max_concurrent: z.int() })
   .openapi("CallLoad");
 export const newCallLimit = z
-  .strictObject({ max_concurrent: z.int().min(0).max(100_000).openapi({ example: 80 }) })
+  .strictObject({ max_concurrent: z.int().min(0).max(maxCallLimit).openapi({ example: 80 }) })
   .openapi("NewCallLimit");
 
 export function callView(call: Call): z.infer<typeof callSchema> {
@@ -134,7 +152,7 @@ export function callDetailView({ recordings, ...call }: Call & { recordings: Cal
 }
 
 /** A call in progress; one that ended a moment ago, and is on its way to the database, counts as that. */
-export function liveCallView(callSid: string, call: LiveCall): z.infer<typeof callDetail> {
+export function liveCallView(callSid: string, call: LiveCall): z.infer<typeof callSchema> {
   const status = call.status.replaceAll("-", "_");
   return {
     call_sid: callSid,
@@ -148,7 +166,6 @@ export function liveCallView(callSid: string, call: LiveCall): z.infer<typeof ca
     answered_at: call.answered_at === null ? null : new Date(call.answered_at).toISOString(),
     ended_at: null,
     duration_s: null,
-    recordings: [],
   };
 }
 

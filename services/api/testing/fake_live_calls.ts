@@ -15,5 +15,7 @@ export function createFakeLiveCalls(): FakeLiveCalls {
       limit = next;
     },
     read: async (callSid) => calls.get(callSid),
+    list: async (businessId) =>
+      [...calls].filter(([, call]) => call.business_id === businessId).map(([call_sid, call]) => ({ call_sid, ...call })),
   };
 }

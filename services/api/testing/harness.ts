@@ -15,7 +15,9 @@ import { createApp } from "../app.ts";
 import type { Api } from "../app.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { createFakeDeadLetters } from "./fake_dead_letters.ts";
+import { createFakeCalls } from "./fake_calls.ts";
 import { createFakeChats } from "./fake_chats.ts";
+import type { FakeCalls } from "./fake_calls.ts";
 import type { FakeChats } from "./fake_chats.ts";
 import { createFakeLiveCalls } from "./fake_live_calls.ts";
 import type { FakeLiveCalls } from "./fake_live_calls.ts";
@@ -34,6 +36,7 @@ export type Harness = Api & {
   shards: FakeShards;
   chats: FakeChats;
   pacing: FakePacing;
+  calls: FakeCalls;
   liveCalls: FakeLiveCalls;
   /** What was woken, by id and in order: businesses for their outboxes, webhooks. */
   woken: string[];
@@ -68,6 +71,7 @@ export async function createHarness({
   const shards = createFakeShards();
   const chats = createFakeChats();
   const pacing = createFakePacing();
+  const calls = createFakeCalls();
   const liveCalls = createFakeLiveCalls();
   const woken: string[] = [];
   const producer = { wake: async (_businessId: string) => {} };
@@ -93,6 +97,7 @@ export async function createHarness({
     },
     chats,
     pacing,
+    calls,
     liveCalls,
     producer: {
       wake: async (_job, payload) => {
@@ -145,6 +150,7 @@ export async function createHarness({
     shards,
     chats,
     pacing,
+    calls,
     liveCalls,
     woken,
     producer,

@@ -4,6 +4,7 @@ import { createLogger } from "../../../lib/runtime/log.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
 import { createApp } from "../app.ts";
 import type { Api } from "../app.ts";
+import { createFakeCalls } from "./fake_calls.ts";
 import { createFakeChats } from "./fake_chats.ts";
 import { createFakeDeadLetters } from "./fake_dead_letters.ts";
 import { createFakeLiveCalls } from "./fake_live_calls.ts";
@@ -24,6 +25,7 @@ export function createUndrivenApp(publicUrl: string): Api & { close(): Promise<v
     moves: { departures: async () => ({ data: [], journal: 0 }) },
     chats: createFakeChats(),
     pacing: createFakePacing(),
+    calls: createFakeCalls(),
     liveCalls: createFakeLiveCalls(),
     producer: { wake: async () => {} },
     queueDepths: async () => [],

@@ -12,8 +12,8 @@ const ringS = 45;
 export type PlaceOptions = { carrier: Carrier; urls: PublicUrls; placings: Placings };
 
 /** Places a call, or says which call was placed when the same was ordered before under the same key. */
-export async function placeCallOnce(core: Core, options: PlaceOptions, order: CallOrder): Promise<PlacedCall> {
-  const { business_id: businessId, from, to, idempotency_key: key } = order;
+export async function placeCallOnce(core: Core, options: PlaceOptions, order: CallOrder, key?: string): Promise<PlacedCall> {
+  const { business_id: businessId, from, to } = order;
   if (key === undefined) return { call_sid: await placeCall(core, options, order), status: "queued", replayed: false };
   const placing = { businessId, from, to, key };
   const before = await options.placings.begin(placing);

@@ -21,7 +21,15 @@ export type Placings = {
 
 const remembered = z.object({ fingerprint: z.string(), call_sid: z.string().nullable() });
 
-export function createPlacings({ redis, keptMs = 24 * 3_600_000, prefix = "prosaas:{calls}" }: { redis: Redis; keptMs?: number; prefix?: string }): Placings {
+export function createPlacings({
+  redis,
+  keptMs = 24 * 3_600_000,
+  prefix = "prosaas:{calls}",
+}: {
+  redis: Redis;
+  keptMs?: number;
+  prefix?: string;
+}): Placings {
   const nameOf = ({ businessId, key }: Placing) => `${prefix}:placing:${businessId}:${sha256Hex(key)}`;
   const valueOf = ({ from, to }: Placing, callSid: string | null) => JSON.stringify({ fingerprint: `${from} ${to}`, call_sid: callSid });
   return {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import { AppError, isConnectionRefused, messageOf } from "../../../lib/core/errors.ts";
 import type { ErrorCode } from "../../../lib/core/errors.ts";
 import { zCallSid } from "./forms.ts";
 
@@ -52,12 +52,16 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
         response = await fetch(calls, { method: "POST", body, headers: { authorization }, signal: AbortSignal.timeout(timeoutMs) });
         answer = await response.json().catch(() => null);
       } catch (cause) {
-        if ((cause as { code?: string }).code === "ConnectionRefused") {
+        if (isConnectionRefused(cause)) {
           throw new AppError("unavailable", "The carrier cannot be reached at present; try again shortly.", { cause, retryAfterS: 5 });
         }
-        throw new AppError("upstream_timeout", `The carrier gave no answer (${messageOf(cause)}): whether it places the call is not known.`, {
-          cause,
-        });
+        throw new AppError(
+          "upstream_timeout",
+          `The carrier gave no answer (${messageOf(cause)}): whether it places the call is not known.`,
+          {
+            cause,
+          },
+        );
       }
       const placed = zPlaced.safeParse(answer);
       if (response.ok && placed.success) return placed.data.sid;

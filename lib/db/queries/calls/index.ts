@@ -1,5 +1,5 @@
 export { getCallSettings, putCallSettings } from "./call_settings.ts";
-export type { CallSettingsInput } from "./call_settings.ts";
+export type { CallSettingsChange, CallSettingsInput } from "./call_settings.ts";
 export { findCallOwner } from "./find_call_owner.ts";
 export { findLine } from "./find_line.ts";
 export type { Line } from "./find_line.ts";
