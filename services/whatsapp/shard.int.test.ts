@@ -85,6 +85,18 @@ describe("the way of a message", () => {
     expect(await received()).toEqual([]);
   });
 
+
+  test("what is written while older messages are still read comes after them", async () => {
+    await shard.pair(simulator, business, phone);
+    await shard.stop();
+    const texts = Array.from({ length: 60 }, (_, n) => `message ${n}`);
+    for (const body of texts.slice(0, 30)) await write(body);
+    shard = startShard({ simulator, volume, keys });
+    // As quickly as WhatsApp takes them, while the shard opens its session and reads what waited.
+    for (const body of texts.slice(30)) await write(body);
+    await until(async () => (await received()).length === texts.length, { what: "every message" });
+    expect(await received()).toEqual(texts);
+  });
   test("pairs by a code that is typed into the phone", async () => {
     await makePhone(simulator, phone);
     await shard.json("POST", `/sessions/${business}/connect`, { method: "code", phone });
