@@ -85,7 +85,6 @@ describe("the way of a message", () => {
     expect(await received()).toEqual([]);
   });
 
-
   test("what is written while older messages are still read comes after them", async () => {
     await shard.pair(simulator, business, phone);
     await shard.stop();
