@@ -17,15 +17,15 @@ export type PostgresServer = Server & {
   appUrl: string;
 };
 
-/** PostgreSQL with the present schema. What it answered outlives its death, though not that of the machine. */
-export async function postgresServer(folder: string): Promise<PostgresServer> {
+/** PostgreSQL with the present schema. What it answered outlives its death, though not that of the machine unless `settings` say so. */
+export async function postgresServer(folder: string, settings: Record<string, string> = {}): Promise<PostgresServer> {
   const own = join(folder, "postgres");
   await mkdir(own);
   const [files, port] = await Promise.all([initPostgres(own), freePort()]);
   const ownerUrl = `postgres://test:${files.password}@127.0.0.1:${port}/postgres`;
   const started = server(
     `127.0.0.1:${port}`,
-    () => startChild({ command: postgresCommand(files, port, { fsync: "off" }), logFile: join(folder, "postgres.log") }),
+    () => startChild({ command: postgresCommand(files, port, { fsync: "off", ...settings }), logFile: join(folder, "postgres.log") }),
     () => isReady(files, port),
     // An immediate shutdown: a crash that leaves no process of its own behind.
     "SIGQUIT",
