@@ -2,6 +2,14 @@ import { uuidv7 } from "../core/ids.ts";
 import { assignShard, forBusiness, forPlatform, insertBusiness, upsertSessions } from "../db/index.ts";
 import type { BusinessScope, Database } from "../db/index.ts";
 
+/** A new business that has its place on `shard`, and no WhatsApp yet. */
+export async function createBusinessRow(db: Database, { id = uuidv7(), shard = 1 } = {}): Promise<BusinessScope> {
+  const scope = forBusiness(db, id);
+  await insertBusiness(forPlatform(db), { id, name: "A business", time_zone: "UTC" });
+  await assignShard(scope, shard);
+  return scope;
+}
+
 /** A new business on `shard`, whose WhatsApp is paired and open unless told otherwise. */
 export async function createBusiness(db: Database, { shard = 1, paired = true } = {}): Promise<BusinessScope> {
   const id = uuidv7();

@@ -19,6 +19,8 @@ export type LoadOptions = {
   /** Connections, each with one request under way. */
   connections: number;
   seconds: number;
+  /** Ends after so many requests, if that is sooner. */
+  requests?: number;
   /** Requests a second over all connections; without it each connection asks again as soon as it is answered. */
   rate?: number;
 };
@@ -34,7 +36,14 @@ export function httpRequest(method: string, path: string, headers: Record<string
  * as the driver of a database. With a rate, a request's time counts from when it was due, so that a stall is felt by
  * all that it delays.
  */
-export async function load({ port, make, connections, seconds, rate }: LoadOptions): Promise<LoadResult> {
+export async function load({
+  port,
+  make,
+  connections,
+  seconds,
+  requests = Number.POSITIVE_INFINITY,
+  rate,
+}: LoadOptions): Promise<LoadResult> {
   const times: number[] = [];
   const statuses: Record<number, number> = {};
   let failures = 0;
@@ -48,7 +57,7 @@ export async function load({ port, make, connections, seconds, rate }: LoadOptio
       for (let turn = 0; ; turn++) {
         // Each connection has its own place in the rhythm.
         const due = rate === undefined ? performance.now() : began + ((turn * connections + index) / rate) * 1000;
-        if (due >= end) return;
+        if (due >= end || n >= requests) return;
         const early = due - performance.now();
         if (early > 0) await Bun.sleep(early);
         const { status, last } = await connection.ask(make(n++));

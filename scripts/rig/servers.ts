@@ -27,9 +27,11 @@ export function server(address: string, launch: () => Child, answers: () => Prom
   };
 }
 
-export async function redisServer(folder: string): Promise<Server> {
+/** Keeps nothing, unless `settings` say otherwise. */
+export async function redisServer(folder: string, settings: Record<string, string> = {}): Promise<Server> {
   const port = await freePort();
-  const command = ["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--dir", folder];
+  const options = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  const command = ["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--dir", folder, ...options];
   return server(
     `127.0.0.1:${port}`,
     () => startChild({ command, logFile: join(folder, "redis.log") }),

@@ -14,6 +14,8 @@ export type ShardProcessOptions = {
   simulator: Pick<SimulatorProcess, "wsUrl" | "noiseRoot">;
   redis: string;
   consul: string;
+  /** From 1, which it is by default. */
+  number?: number;
   /** Its volume; in the folder by default. */
   volume?: string;
   env?: Record<string, string>;
@@ -36,16 +38,29 @@ export class ShardProcess extends Supervised {
   }
 
   static async create(options: ShardProcessOptions): Promise<ShardProcess> {
-    mkdirSync(options.volume ?? join(options.folder, "volume"), { recursive: true });
-    return new ShardProcess(options, await freePort());
+    const shard = new ShardProcess(options, await freePort());
+    mkdirSync(shard.#volume, { recursive: true });
+    return shard;
   }
 
   get location(): { shard: number; url: string } {
-    return { shard: 1, url: `http://127.0.0.1:${this.port}` };
+    return { shard: this.#number, url: `http://127.0.0.1:${this.port}` };
   }
 
   get logFile(): string {
-    return join(this.#options.folder, "shard.log");
+    return join(this.#options.folder, `shard${this.#suffix}.log`);
+  }
+
+  get #number(): number {
+    return this.#options.number ?? 1;
+  }
+
+  get #suffix(): string {
+    return this.#number === 1 ? "" : `-${this.#number}`;
+  }
+
+  get #volume(): string {
+    return this.#options.volume ?? join(this.#options.folder, `volume${this.#suffix}`);
   }
 
   /** Resolves when it answers. */
@@ -65,7 +80,7 @@ export class ShardProcess extends Supervised {
   }
 
   #launch(): Child {
-    const { folder, simulator, redis, consul, volume, env, bunArgs = [] } = this.#options;
+    const { simulator, redis, consul, env, bunArgs = [] } = this.#options;
     const [bun, run, program] = bunRun("services/whatsapp/main.ts") as [string, string, string];
     return startChild({
       command: [bun, run, ...bunArgs, program],
@@ -74,8 +89,8 @@ export class ShardProcess extends Supervised {
         HOST: "127.0.0.1",
         PORT: String(this.port),
         LOG_LEVEL: "info",
-        SHARD_INDEX: "0",
-        AUTH_DIR: volume ?? join(folder, "volume"),
+        SHARD_INDEX: String(this.#number - 1),
+        AUTH_DIR: this.#volume,
         AUTH_KEYS: this.#keys,
         SHARD_TOKEN: this.token,
         WA_WEBSOCKET_URL: simulator.wsUrl,

@@ -1,0 +1,48 @@
+import { join } from "node:path";
+import { httpRequest } from "../load.ts";
+import { startEdge } from "../edge.ts";
+import type { Edge } from "../edge.ts";
+import { customerApi } from "../../rig/customer_api.ts";
+import type { CustomerApi } from "../../rig/customer_api.ts";
+import { makeBusinesses } from "../../rig/pairing.ts";
+import { startPlatform } from "../../rig/platform.ts";
+import type { Customer, Platform } from "../../rig/platform.ts";
+
+/** Everything that a message passes on its way, nginx included, with businesses that are paired. */
+export type Stage = { platform: Platform; edge: Edge; customers: Customer[]; stop(): Promise<void> };
+
+export type StagePlan = { folder: string; businesses: number; contacts: number };
+
+export async function setStage({ folder, businesses, contacts }: StagePlan): Promise<Stage> {
+  const workers = ["high", "default", "low"].map((group) => ({ group }));
+  const platform = await startPlatform({ folder, shards: 2, workers, durable: true });
+  try {
+    const edge = await startEdge(join(folder, "edge"), platform.consul.address, async (port) => {
+      const answer = await fetch(`https://127.0.0.1:${port}/v1/openapi.json`, { tls: { rejectUnauthorized: false } });
+      return answer.ok;
+    });
+    const stop = async () => {
+      await edge.stop();
+      await platform.stop();
+    };
+    try {
+      return { platform, edge, customers: await platform.enroll(makeBusinesses(businesses, contacts)), stop };
+    } catch (error) {
+      await edge.stop();
+      throw error;
+    }
+  } catch (error) {
+    await platform.stop();
+    throw error;
+  }
+}
+
+/** The request that sends a text, for `load`. */
+export function sendRequest({ id, key }: Customer, to: string, text: string): string {
+  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": crypto.randomUUID() };
+  return httpRequest("POST", `/v1/businesses/${id}/messages`, headers, JSON.stringify({ to, type: "text", text }));
+}
+
+/** The API through the edge, for a customer. */
+export const throughEdge = ({ edge }: Pick<Stage, "edge">, customer: Customer): CustomerApi =>
+  customerApi(`https://127.0.0.1:${edge.httpsPort}`, customer);

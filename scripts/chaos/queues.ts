@@ -1,0 +1,57 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { runChaos } from "./queues/run.ts";
+
+const usage = `Usage: task chaos:queues [-- --json] [-- OPTIONS]
+
+Customers post messages while workers are killed at random, Redis is flushed and restarted empty, Postgres crashes and
+clocks step by ten minutes; then Redis forgets everything while messages wait and no worker runs; then the workers of a
+broadcast are killed at random places of it. In the end every message is looked for on the phone of who it was for, and
+every delivery of a webhook at its endpoint. Starts everything it needs and leaves nothing running.
+
+  --json           one JSON object as the last line
+  --messages N     each makes one delivery of a webhook too (20000)
+  --rate N         messages a second (150)
+  --businesses N   (40)
+  --recipients N   of the broadcast (5000)
+  --kills N        of its workers (10)
+  --folder F       keep logs there`;
+
+const number = (value: string) => ({ type: "string", default: value }) as const;
+const { values } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    messages: number("20000"),
+    rate: number("150"),
+    businesses: number("40"),
+    recipients: number("5000"),
+    kills: number("10"),
+    folder: { type: "string" },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
+
+const folder = values.folder ?? (await mkdtemp(join(tmpdir(), "prosaas-chaos-")));
+const all = Number(values.messages);
+const pending = Math.floor(all / 10);
+try {
+  const result = await runChaos({
+    folder,
+    businesses: Number(values.businesses),
+    messages: all - pending,
+    rate: Number(values.rate),
+    pending,
+    campaign: { recipients: Number(values.recipients), kills: Number(values.kills), perMinute: 60_000 },
+    say: (line) => void process.stderr.write(`${line}\n`),
+  });
+  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  process.exitCode = result.lost + result.duplicates + result.deliveries_unaccounted + result.pending_after_flush_unsent > 0 ? 1 : 0;
+} finally {
+  if (values.folder === undefined) await rm(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,110 @@
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import type { Platform } from "../../rig/platform.ts";
+
+/** What was done to the platform, and how often. */
+export type Tally = {
+  kills: number;
+  stops: number;
+  flushes: number;
+  redis_restarts: number;
+  postgres_restarts: number;
+  clock_steps: number;
+};
+
+/** Ten minutes either way: more than any wait that is in order. */
+const steps = [600_000, -600_000, 0, 0];
+
+/** Where the worker with this place in the plan reads how wrong its clock is. */
+export const clockFile = (folder: string, n: number) => join(folder, `clock-${n}`);
+
+/** Breaks one thing after the other at random until `stop`, which leaves everything running and every clock right. */
+export function wreak(platform: Platform, folder: string, say: (line: string) => void) {
+  const tally: Tally = { kills: 0, stops: 0, flushes: 0, redis_restarts: 0, postgres_restarts: 0, clock_steps: 0 };
+  const { workers, redis, postgres } = platform;
+  const any = () => Math.floor(Math.random() * workers.length);
+  let stopping = false;
+
+  const acts: { weight: number; act: () => Promise<string> }[] = [
+    {
+      weight: 10,
+      act: async () => {
+        const n = any();
+        tally.kills += 1;
+        await workers[n]!.kill();
+        return `worker ${n + 1} killed`;
+      },
+    },
+    {
+      weight: 2,
+      act: async () => {
+        const n = any();
+        tally.stops += 1;
+        workers[n]!.signal("SIGTERM");
+        return `worker ${n + 1} told to stop`;
+      },
+    },
+    {
+      weight: 2,
+      act: async () => {
+        tally.flushes += 1;
+        await flush(redis.address);
+        return "Redis flushed";
+      },
+    },
+    {
+      weight: 1,
+      act: async () => {
+        tally.redis_restarts += 1;
+        await redis.stop();
+        await Bun.sleep(1_000);
+        await redis.start();
+        return "Redis restarted, empty";
+      },
+    },
+    {
+      weight: 1,
+      act: async () => {
+        tally.postgres_restarts += 1;
+        await postgres.stop();
+        await Bun.sleep(1_000);
+        await postgres.start();
+        return "Postgres crashed and restarted";
+      },
+    },
+    {
+      weight: 4,
+      act: async () => {
+        const [n, ms] = [any(), steps[Math.floor(Math.random() * steps.length)]!];
+        tally.clock_steps += 1;
+        await Bun.write(clockFile(folder, n), String(ms));
+        return `worker ${n + 1}'s clock is wrong by ${ms / 60_000} min`;
+      },
+    },
+  ];
+  const deck = acts.flatMap(({ weight, act }) => Array.from({ length: weight }, () => act));
+
+  const over = (async () => {
+    // Each act is sure to come: first one of every kind, in any order, then at random.
+    const first = acts.map(({ act }) => act).toSorted(() => Math.random() - 0.5);
+    while (!stopping) {
+      await Bun.sleep(300 + Math.random() * 2_000);
+      say(await (first.shift() ?? deck[Math.floor(Math.random() * deck.length)]!)());
+    }
+    await Promise.all(workers.map((_, n) => Bun.write(clockFile(folder, n), "0")));
+  })();
+  return {
+    stop: async (): Promise<Tally> => {
+      stopping = true;
+      await over;
+      return tally;
+    },
+  };
+}
+
+/** Redis forgets everything. */
+export async function flush(address: string): Promise<void> {
+  const client = new Redis(`redis://${address}`);
+  await client.flushall();
+  client.disconnect();
+}
