@@ -45,6 +45,39 @@ test("the router follows the shards and their number as they change in Consul", 
   await until(() => router.numShards === 1, { what: "the first value again" });
 });
 
+test("an agent that came back and has not checked a shard again does not take it away; one that fails its check is gone", async () => {
+  const router = createRouter({ consul, numShards: 1, signal: stop.signal });
+  const status = (value: "passing" | "critical", output: string) =>
+    fetch(`${consul.url}/v1/agent/check/update/service:d`, { method: "PUT", body: JSON.stringify({ Status: value, Output: output }) });
+  await consul.api.agent.service.register({
+    id: "d",
+    name: shardService,
+    address: "127.0.0.1",
+    port: 1006,
+    meta: { shard: "43" },
+    check: { ttl: "1h" },
+  } as never);
+  const seen = () => router.shards().some(({ shard }) => shard === 43);
+  await router.ready;
+  // New, and never checked.
+  await until(async () =>
+    ((await consul.api.catalog.service.nodes(shardService)) as { ServiceID: string }[]).some(({ ServiceID }) => ServiceID === "d"),
+  );
+  expect(seen()).toBeFalse();
+  await status("passing", "ok");
+  await until(seen, { what: "the shard" });
+  const age = () => router.directoryAgeMs();
+  // As after a restart of the agent.
+  await status("critical", "");
+  const before = age();
+  await until(() => age() < before, { what: "the answer that says so" });
+  expect(seen()).toBeTrue();
+  await status("passing", "ok");
+  await status("critical", "connection refused");
+  await until(() => !seen(), { what: "the shard to be gone" });
+  await deregister("d");
+});
+
 test("addresses outlive a Consul that is away, and their age grows", async () => {
   await register("c", 42, 1003);
   // A proxy in front of the agent that can be cut.

@@ -6,7 +6,13 @@ import { watch } from "../consul/watch.ts";
 /** Where a shard's internal API is. `url` has no trailing slash. */
 export type ShardAddress = { shard: number; url: string };
 
-export type Instance = { shard: number; address: string; port: number };
+export type Instance = {
+  shard: number;
+  address: string;
+  port: number;
+  /** False for one that its agent has not checked yet: it is new, or the agent came back and knows nothing but its name. */
+  checked: boolean;
+};
 
 export const shardService = "whatsapp-shard";
 
@@ -17,14 +23,27 @@ export const ownerKey = (shard: number): string => `prosaas/whatsapp/shards/${sh
 const ownerSchema = z.object({ address: z.string(), port: z.int() });
 export type Owner = z.infer<typeof ownerSchema>;
 
+type Check = { Status?: string; Output?: string };
+type Health = "passing" | "unchecked" | "failing";
+
+/** An agent holds a check as critical until it has run for the first time; what it says is empty as long. */
+function healthOf(checks: readonly Check[]): Health {
+  if (checks.every(({ Status }) => Status === "passing")) return "passing";
+  return checks.every(({ Status, Output }) => Status === "passing" || (Status === "critical" && !Output)) ? "unchecked" : "failing";
+}
+
 /**
- * Reads `/v1/health/service/…`. The number is meta `shard` (from 1), or `shard_index` (from 0): a Nomad job can
+ * Reads `/v1/health/service/…`; what fails a check is passed over. The number is meta `shard` (from 1), or `shard_index` (from 0): a Nomad job can
  * interpolate the allocation's index and cannot add to it. An instance without a number is passed over.
  */
 export function parseInstances(body: unknown): Instance[] {
   if (!Array.isArray(body)) return [];
-  type Entry = { Node?: { Address?: string }; Service?: { Address?: string; Port?: number; Meta?: Record<string, string> | null } };
-  return (body as Entry[]).flatMap(({ Node, Service }) => {
+  type Entry = {
+    Node?: { Address?: string };
+    Service?: { Address?: string; Port?: number; Meta?: Record<string, string> | null };
+    Checks?: Check[] | null;
+  };
+  return (body as Entry[]).flatMap(({ Node, Service, Checks }) => {
     const meta = Service?.Meta ?? {};
     const shard = /^\d+$/.test(meta["shard"] ?? "")
       ? Number(meta["shard"])
@@ -32,8 +51,9 @@ export function parseInstances(body: unknown): Instance[] {
         ? Number(meta["shard_index"]) + 1
         : 0;
     const address = Service?.Address || Node?.Address;
-    if (shard < 1 || !address || !Service?.Port) return [];
-    return [{ shard, address, port: Service.Port }];
+    const health = healthOf(Checks ?? []);
+    if (shard < 1 || !address || !Service?.Port || health === "failing") return [];
+    return [{ shard, address, port: Service.Port, checked: health === "passing" }];
   });
 }
 
@@ -54,7 +74,7 @@ export type DirectoryOptions = {
   onChange?: (addresses: ReadonlyMap<number, ShardAddress>) => void;
 };
 
-const addressOf = ({ shard, address, port }: Instance): ShardAddress => ({ shard, url: `http://${address}:${port}` });
+const addressOf = ({ shard, address, port }: Omit<Instance, "checked">): ShardAddress => ({ shard, url: `http://${address}:${port}` });
 
 /** Follows the shard service with one blocking query for the whole process. */
 export function createDirectory({ consul, signal, onError, onChange }: DirectoryOptions): Directory {
@@ -63,7 +83,9 @@ export function createDirectory({ consul, signal, onError, onChange }: Directory
   let contactAt = Number.NEGATIVE_INFINITY;
   const contests = new Map<number, AbortController>();
 
-  const apply = (instances: Instance[]) => {
+  const apply = (found: Instance[]) => {
+    // An agent that came back has its checks run within seconds; until then what was known of a shard stays.
+    const instances = found.filter((one) => one.checked || addresses.get(one.shard)?.url === addressOf(one).url);
     for (const contest of contests.values()) contest.abort();
     contests.clear();
     const byShard = Map.groupBy(instances, (instance) => instance.shard);
@@ -104,7 +126,7 @@ export function createDirectory({ consul, signal, onError, onChange }: Directory
 
   void watch({
     consul,
-    path: `/v1/health/service/${shardService}?passing=1&stale=1`,
+    path: `/v1/health/service/${shardService}?stale=1`,
     parse: parseInstances,
     onChange: apply,
     onContact: () => (contactAt = performance.now()),

@@ -6,4 +6,5 @@ export { routingEnv, shardOverrides } from "./config.ts";
 export { createDirectory, ownerKey, shardService } from "./directory.ts";
 export type { Directory, Owner, ShardAddress } from "./directory.ts";
 export { createRouter, createRouterOver, numShardsKey, parseNumShards, ShardOutOfRange, ShardUnavailable } from "./router.ts";
+export { exposeRouter } from "./metrics.ts";
 export type { Router } from "./router.ts";

@@ -47,10 +47,23 @@ test("instances carry their number as shard from 1 or shard_index from 0; one wi
   expect(
     parseInstances([entry({ shard: "2" }), entry({ shard_index: "0" }), entry({ shard: "x" }), entry(null), entry({ shard: "1" }, 0)]),
   ).toEqual([
-    { shard: 2, address: "10.0.0.9", port: 1 },
-    { shard: 1, address: "10.0.0.9", port: 1 },
+    { shard: 2, address: "10.0.0.9", port: 1, checked: true },
+    { shard: 1, address: "10.0.0.9", port: 1, checked: true },
   ]);
   expect(parseInstances("garbage")).toEqual([]);
+});
+
+test("an instance that fails a check is passed over, and one that was not checked yet is told apart", () => {
+  const entry = (...checks: [status: string, output: string][]) => [
+    {
+      Service: { Address: "10.0.0.9", Port: 1, Meta: { shard: "1" } },
+      Checks: checks.map(([Status, Output]) => ({ Status, Output })),
+    },
+  ];
+  expect(parseInstances(entry(["passing", ""], ["passing", "ok"]))).toMatchObject([{ checked: true }]);
+  expect(parseInstances(entry(["passing", ""], ["critical", ""]))).toMatchObject([{ checked: false }]);
+  expect(parseInstances(entry(["critical", "connection refused"], ["critical", ""]))).toEqual([]);
+  expect(parseInstances(entry(["warning", ""]))).toEqual([]);
 });
 
 test("the number of shards is read only where it makes sense", () => {

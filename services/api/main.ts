@@ -11,7 +11,7 @@ import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues
 import { createCallCapacity } from "../../lib/redis/call_capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRateLimiter } from "../../lib/redis/rate_limit.ts";
-import { assignmentRuleKey, createRouter, parseAssignmentRule } from "../../lib/routing/index.ts";
+import { assignmentRuleKey, createRouter, exposeRouter, parseAssignmentRule } from "../../lib/routing/index.ts";
 import type { AssignmentRule } from "../../lib/routing/index.ts";
 import { serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
@@ -59,6 +59,7 @@ await run(name, logger, async (life) => {
     signal: life.stopping,
     onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
   });
+  exposeRouter(metrics, router);
 
   const assignmentRule = followValue<AssignmentRule>({
     consul,

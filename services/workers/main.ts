@@ -4,7 +4,7 @@ import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase } from "../../lib/db/index.ts";
 import { createJobMetrics, createProducer, createQueueWorker, queuesOf, startScheduler } from "../../lib/queues/index.ts";
 import { createRedis } from "../../lib/redis/client.ts";
-import { createRouter } from "../../lib/routing/index.ts";
+import { createRouter, exposeRouter } from "../../lib/routing/index.ts";
 import { check, serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
@@ -49,6 +49,7 @@ await run(name, logger, async (life) => {
     signal: life.stopping,
     onError: warn("consul"),
   });
+  exposeRouter(metrics, router);
 
   const handlers = createHandlers({
     db,
