@@ -34,6 +34,8 @@ export type ReplicaOptions = {
   everyMs?: number;
   /** Called when the replica is used again, or not any more and why. */
   onChange?: (change: { used: boolean; why: string }) => void;
+  /** Called for each read of history, with who is asked. */
+  onRead?: (server: "primary" | "replica") => void;
 };
 
 /** Without a replica: every read goes to the primary. */
@@ -59,6 +61,7 @@ export function createReplica({
   maxLagMs = 5_000,
   everyMs = 1_000,
   onChange = () => {},
+  onRead = () => {},
 }: ReplicaOptions): Replica {
   const db = createDatabase({ url, poolSize, applicationName });
   const samples: Sample[] = [];
@@ -105,8 +108,12 @@ export function createReplica({
   return {
     lagMs,
     history: async (upTo, read) => {
-      if (!usable() || Date.now() - upTo.getTime() < maxLagMs + marginMs) return read(primary);
+      if (!usable() || Date.now() - upTo.getTime() < maxLagMs + marginMs) {
+        onRead("primary");
+        return read(primary);
+      }
       try {
+        onRead("replica");
         return await read(db);
       } catch (error) {
         if (!(error instanceof AppError && error.code === "unavailable")) throw error;

@@ -41,6 +41,7 @@ export async function startPooler(ownerUrl: string, { poolSize = 2 } = {}): Prom
     "server_login_retry = 1",
     "server_connect_timeout = 5",
     "query_wait_timeout = 10",
+    "max_client_conn = 1000",
   ];
   const file = join(folder, "pgbouncer.ini");
   await writeFile(file, config.join("\n"));

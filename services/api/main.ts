@@ -17,6 +17,7 @@ import { serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
+import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { withoutRepeats } from "../../lib/runtime/repeats.ts";
 import { createShardChats, createShardClient, createShardMoves, createShardPacing } from "../../lib/shard-client/index.ts";
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
@@ -30,7 +31,8 @@ const name = "prosaas-api";
 const logger = createLogger(name, config.LOG_LEVEL);
 
 /** The replica, where there is one. */
-function openReplica(primary: Database): Replica {
+function openReplica(primary: Database, metrics: Metrics): Replica {
+  const reads = metrics.counter("database_history_reads_total", "Reads of what was long ago, by who was asked.", ["server"]);
   if (config.DATABASE_URL_READ === undefined) return noReplica(primary);
   return createReplica({
     primary,
@@ -39,6 +41,7 @@ function openReplica(primary: Database): Replica {
     applicationName: name,
     maxLagMs: config.DATABASE_READ_MAX_LAG_MS,
     onChange: (change) => logger.warn(change, "replica"),
+    onRead: (server) => reads.inc({ server }),
   });
 }
 
@@ -80,7 +83,7 @@ await run(name, logger, async (life) => {
   const gate = createRedis(config.REDIS_URL, "gate");
   life.onStop("rate limits", () => gate.disconnect());
 
-  const replica = openReplica(db);
+  const replica = openReplica(db, metrics);
   life.onStop("replica", () => replica.close());
   metrics.gauge("database_replica_lag_seconds", "How far the replica is behind at most; absent while that is not known.", [], (gauge) => {
     const lagMs = replica.lagMs();
