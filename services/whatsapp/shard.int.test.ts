@@ -184,6 +184,18 @@ describe("the way of a message", () => {
     expect(screen).toMatchObject({ texts: bodies.slice(0, 50), duplicates: 0, undecryptable: 0 });
   });
 
+  test("what waited for the shard comes before what is written meanwhile", async () => {
+    await shard.pair(simulator, business, phone);
+    await shard.stop();
+    const bodies = Array.from({ length: 150 }, (_, i) => `message ${i}`);
+    for (const body of bodies.slice(0, 100)) await write(body);
+    shard = startShard({ simulator, volume, keys });
+    await until(async () => (await received()).length > 0, { what: "the first message in the journal", everyMs: 1 });
+    for (const body of bodies.slice(100)) await write(body);
+    await until(async () => (await received()).length >= 150, { what: "150 messages in the journal" });
+    expect(await received()).toEqual(bodies);
+  });
+
   test("a contact's keys are asked for once: after a restart its devices are, and the session in use stays", async () => {
     await shard.pair(simulator, business, phone);
     const keysGiven = spyOn(simulator.simulation.phones.get(contact)!.signal, "bundle");

@@ -283,6 +283,8 @@ export class Connection {
   }
 
   #noteStanza(stanza: BinaryNode): void {
+    // Baileys takes messages that waited for the login one after the other, and those without this mark past them.
+    stanza.attrs["offline"] ??= "0";
     if (!Array.isArray(stanza.content)) return;
     for (const { tag, content } of stanza.content) {
       if (tag === "enc" && content instanceof Uint8Array) this.#stanzas.set(content, stanza);
