@@ -269,6 +269,15 @@ describe("how a session ends and returns", () => {
     },
   );
 
+  test("a gateway that refuses the connection is known as such at once", async () => {
+    await shard.pair(simulator, business, phone);
+    await control(simulator, "POST", "/faults", { kind: "unavailable", at: "upgrade", times: 1 });
+    await fault("drop");
+    await until(async () => (await shard.view(business)).reason?.includes("(503)"), { what: "the reason" });
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    await shard.reaches(business, "open");
+  });
+
   test("440: it stops as conflict, does not fight, and opens on request", async () => {
     await shard.pair(simulator, business, phone);
     await fault("replaced");
@@ -367,6 +376,7 @@ describe("a session that looks open and hears nothing", () => {
 describe("what WhatsApp is told", () => {
   test("nothing is acknowledged that could not be written down; it comes again and is kept", async () => {
     await shard.pair(simulator, business, phone);
+    await until(async () => (await waitingMail()) === 0, { what: "what a phone shares after a pairing to arrive" });
     const write_ = shard.db.write.bind(shard.db);
     shard.db.write = () => Promise.reject(new Error("database or disk is full"));
     await write("important");

@@ -17,3 +17,8 @@ export const perSession = ({ businesses }: Pick<Plan, "businesses">, total: numb
 export const warmUpEach = (plan: Plan): number => Math.max(plan.businesses[0]!.contacts.length, perSession(plan, plan.messages / 4));
 
 export const perMinute = (messages: number, ms: number): number => (messages / ms) * 60_000;
+
+export type Round = { perMinute: number; cpuMsPerMessage: number };
+
+/** Of two rounds the one that something else on the machine disturbed less. */
+export const better = <R extends Round>(one: R, other: R): R => (other.perMinute > one.perMinute ? other : one);

@@ -56,6 +56,7 @@ async function open(business: Business, auth: Login["auth"]): Promise<WASocket> 
     auth,
     waWebSocketUrl: wsUrl!,
     logger,
+    connectTimeoutMs: 0,
     markOnlineOnConnect: false,
     emitOwnEvents: false,
     syncFullHistory: false,

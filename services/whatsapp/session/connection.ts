@@ -216,6 +216,8 @@ export class Connection {
     ev.on("messages.upsert", ({ messages, requestId }) => {
       if (requestId !== undefined) this.#unlessOver(() => messages.forEach((message) => this.#resent(message)));
     });
+    // Whatever the code, it is a gateway's and says nothing about the login. Baileys would wait for a close that does not come.
+    ws.once("unexpected-response", () => this.#end(503));
     ws.once("frame", () => this.#unlessOver(() => this.#endUnlessBy(this.#options.connectDeadlineMs ?? defaultConnectDeadlineMs)));
     ws.on("frame", ({ tag }: Partial<BinaryNode>) => {
       this.lastInboundAt = Date.now();

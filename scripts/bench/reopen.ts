@@ -1,0 +1,95 @@
+import { parseArgs } from "node:util";
+import { bodyOf } from "../../lib/api-client/index.ts";
+import { hashShard } from "../../lib/routing/index.ts";
+import { until } from "../../lib/testing/until.ts";
+import { createCaller } from "../operator/http.ts";
+import { adminApi } from "../operator/admin_api.ts";
+import { readStack } from "../operator/stack.ts";
+import { eachOf } from "../rig/pairing.ts";
+
+const usage = `Usage: task bench:reopen [-- --sessions N] [-- --json]
+
+On the running stack: pairs N simulated phones with businesses of shard 1, kills the shard with SIGKILL, and measures how
+long it takes from the kill until all its sessions are open again, with Nomad starting it anew. Removes the businesses.
+
+  --json         one JSON object as the last line
+  --sessions N   (50)
+  --kills K      (3)`;
+
+const { values } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    sessions: { type: "string", default: "50" },
+    kills: { type: "string", default: "3" },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
+
+const stack = await readStack();
+const api = await adminApi(stack, 30_000);
+const nomad = createCaller({ baseUrl: stack.nomad_addr });
+const simulator = createCaller({ baseUrl: stack.simulator_url! });
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+const shards = async () => (await bodyOf(api.GET("/v1/admin/shards"))).data;
+const first = async () => (await shards()).find(({ shard }) => shard === 1)!;
+const logins = async () => (await simulator<{ logins: number }>("GET", "/stats")).logins;
+
+const businesses: string[] = [];
+try {
+  const numShards = (await shards()).length;
+  const wanted = Number(values.sessions);
+  const others: string[] = [];
+  while (businesses.length < wanted) {
+    const { id } = await bodyOf(api.POST("/v1/businesses", { body: { name: "bench:reopen" } }));
+    (hashShard(id, numShards) === 1 ? businesses : others).push(id);
+  }
+  await eachOf(others, 8, remove);
+  const run = String(Date.now() % 1e8).padStart(8, "0");
+  await eachOf(businesses, 8, (id, n) => pair(id, `9990${run}${String(n).padStart(3, "0")}`));
+  const { sessions_open: open } = await first();
+  say(`${businesses.length} businesses are paired; ${open} sessions are open on shard 1`);
+
+  const seconds: number[] = [];
+  for (let kill = 0; kill < Number(values.kills); kill++) {
+    seconds.push(await killed(open ?? 0));
+    say(`killed: all open again after ${seconds.at(-1)!.toFixed(2)} s`);
+  }
+  const result = {
+    sessions: open,
+    reopen_after_kill_s: seconds.map((s) => Number(s.toFixed(2))),
+    worst_s: Number(Math.max(...seconds).toFixed(2)),
+  };
+  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+} finally {
+  await eachOf(businesses, 8, remove);
+}
+
+async function pair(business_id: string, phone: string): Promise<void> {
+  const params = { path: { business_id } };
+  await simulator("POST", "/phones", { phone });
+  await api.POST("/v1/businesses/{business_id}/whatsapp/connect", { params, body: { method: "qr" } });
+  const view = () => bodyOf(api.GET("/v1/businesses/{business_id}/whatsapp", { params }));
+  const qr = await until(async () => (await view()).qr, { what: "a QR code", deadlineMs: 60_000, everyMs: 100 });
+  await simulator("POST", `/phones/${phone}/scan`, { qr });
+  await until(async () => (await view()).status === "open", { what: "a session to open", deadlineMs: 60_000, everyMs: 100 });
+}
+
+async function remove(business_id: string): Promise<void> {
+  await api.DELETE("/v1/businesses/{business_id}", { params: { path: { business_id } } });
+}
+
+/** Kills shard 1; resolves with the seconds until every session has logged in anew and is open. */
+async function killed(sessions: number): Promise<number> {
+  const allocations = await nomad<{ ID: string; Name: string; ClientStatus: string }[]>("GET", "/v1/job/wa-shards/allocations");
+  const { ID } = allocations.find(({ Name, ClientStatus }) => Name.endsWith("[0]") && ClientStatus === "running")!;
+  const before = await logins();
+  const began = performance.now();
+  await nomad("POST", `/v1/client/allocation/${ID}/signal`, { Signal: "SIGKILL", Task: "shard" });
+  const reopened = async () => (await logins()) >= before + sessions && (await first()).sessions_open === sessions;
+  await until(reopened, { what: "all sessions to be open again", deadlineMs: 60_000, everyMs: 20 });
+  return (performance.now() - began) / 1000;
+}
