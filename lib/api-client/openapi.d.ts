@@ -798,6 +798,153 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/businesses/{business_id}/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload a file
+         * @description The body is the file as it is, up to 100 MiB. What it is is told by its content; a Content-Type that it contradicts is refused, and `application/octet-stream` claims nothing. The same content again is the same media, so an upload may be repeated. It is kept as long as messages come with it, and a week without any.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description SHA-256 of the content (RFC 9530): an upload that is cut off or altered on its way is refused. */
+                    "content-digest"?: string;
+                };
+                path: {
+                    business_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            responses: {
+                /** @description The business has this content already */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Media"];
+                    };
+                };
+                /** @description Kept */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Media"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/businesses/{business_id}/media/{media_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a file's description, and addresses of its content */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    business_id: string;
+                    media_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The media */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Media"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /**
+         * Delete a file
+         * @description Nobody is given it from now on; messages that came with it stay.
+         */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    business_id: string;
+                    media_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Deleted */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/businesses/{business_id}/whatsapp/presence": {
         parameters: {
             query?: never;
@@ -4008,7 +4155,7 @@ export interface components {
             /** @enum {string} */
             status: "queued";
         };
-        NewMessage: components["schemas"]["NewText"] | components["schemas"]["NewLocation"] | components["schemas"]["NewContact"] | components["schemas"]["NewPoll"] | components["schemas"]["NewReaction"] | components["schemas"]["NewEdit"] | components["schemas"]["NewDeletion"];
+        NewMessage: components["schemas"]["NewText"] | components["schemas"]["NewImage"] | components["schemas"]["NewVideo"] | components["schemas"]["NewAudio"] | components["schemas"]["NewDocument"] | components["schemas"]["NewLocation"] | components["schemas"]["NewContact"] | components["schemas"]["NewPoll"] | components["schemas"]["NewReaction"] | components["schemas"]["NewEdit"] | components["schemas"]["NewDeletion"];
         NewText: {
             /**
              * @description A number, or the JID of a person or a group.
@@ -4033,6 +4180,128 @@ export interface components {
              * @description Id of the message of this chat that it answers.
              */
             reply_to?: string;
+        };
+        NewImage: {
+            /**
+             * @description A number, or the JID of a person or a group.
+             * @example 5511987654321
+             */
+            to: string;
+            /**
+             * Format: date-time
+             * @description After this the message is not sent any more, but fails.
+             * @example 2026-03-01T12:05:00.000Z
+             */
+            expires_at?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "image";
+            /**
+             * Format: uuid
+             * @description Id of a media of this business: uploaded, or received.
+             */
+            media: string;
+            caption?: string;
+            /**
+             * Format: uuid
+             * @description Id of the message of this chat that it answers.
+             */
+            reply_to?: string;
+        };
+        NewVideo: {
+            /**
+             * @description A number, or the JID of a person or a group.
+             * @example 5511987654321
+             */
+            to: string;
+            /**
+             * Format: date-time
+             * @description After this the message is not sent any more, but fails.
+             * @example 2026-03-01T12:05:00.000Z
+             */
+            expires_at?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "video";
+            /**
+             * Format: uuid
+             * @description Id of a media of this business: uploaded, or received.
+             */
+            media: string;
+            caption?: string;
+            /**
+             * Format: uuid
+             * @description Id of the message of this chat that it answers.
+             */
+            reply_to?: string;
+        };
+        NewAudio: {
+            /**
+             * @description A number, or the JID of a person or a group.
+             * @example 5511987654321
+             */
+            to: string;
+            /**
+             * Format: date-time
+             * @description After this the message is not sent any more, but fails.
+             * @example 2026-03-01T12:05:00.000Z
+             */
+            expires_at?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "audio";
+            /**
+             * Format: uuid
+             * @description Id of a media of this business: uploaded, or received.
+             */
+            media: string;
+            /**
+             * @description A voice note, shown with its waveform: Ogg with Opus.
+             * @default false
+             */
+            voice?: boolean;
+            /**
+             * Format: uuid
+             * @description Id of the message of this chat that it answers.
+             */
+            reply_to?: string;
+        };
+        NewDocument: {
+            /**
+             * @description A number, or the JID of a person or a group.
+             * @example 5511987654321
+             */
+            to: string;
+            /**
+             * Format: date-time
+             * @description After this the message is not sent any more, but fails.
+             * @example 2026-03-01T12:05:00.000Z
+             */
+            expires_at?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "document";
+            /**
+             * Format: uuid
+             * @description Id of a media of this business: uploaded, or received.
+             */
+            media: string;
+            caption?: string;
+            /**
+             * Format: uuid
+             * @description Id of the message of this chat that it answers.
+             */
+            reply_to?: string;
+            /** @example invoice.pdf */
+            file_name?: string;
         };
         NewLocation: {
             /**
@@ -4256,6 +4525,41 @@ export interface components {
             reply_to?: string | null;
         } | {
             /** @enum {string} */
+            type: "image";
+            media: components["schemas"]["Attachment"];
+            caption?: string;
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+        } | {
+            /** @enum {string} */
+            type: "video";
+            media: components["schemas"]["Attachment"];
+            caption?: string;
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+        } | {
+            /** @enum {string} */
+            type: "audio";
+            media: components["schemas"]["Attachment"];
+            voice: boolean;
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+        } | {
+            /** @enum {string} */
+            type: "document";
+            media: components["schemas"]["Attachment"];
+            caption?: string;
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+            file_name?: string;
+        } | {
+            /** @enum {string} */
+            type: "sticker";
+            media: components["schemas"]["Attachment"];
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+        } | {
+            /** @enum {string} */
             type: "location";
             latitude: number;
             longitude: number;
@@ -4307,6 +4611,62 @@ export interface components {
             /** @enum {string} */
             type: "unknown";
             kind?: string;
+        };
+        Attachment: {
+            /** @description The media that has its content; null while that is not ours yet. */
+            id: string | null;
+            /**
+             * @description pending: it is being fetched from WhatsApp.
+             * @enum {string}
+             */
+            status: "pending" | "available" | "failed";
+            mime: string;
+            /** @description Bytes. */
+            size?: number;
+            width?: number;
+            height?: number;
+            seconds?: number;
+            /** @description Where it can be had without a key, until url_expires_at. */
+            url?: string;
+            /** @description A small JPEG, of pictures. */
+            thumbnail_url?: string;
+            url_expires_at?: string;
+            /** @description Why it cannot be had. */
+            error?: string;
+        };
+        Media: {
+            id: string;
+            /**
+             * @description What it is, by its content.
+             * @example image/jpeg
+             */
+            mime: string;
+            /**
+             * @description Bytes.
+             * @example 48213
+             */
+            size: number;
+            /** @description Of the content, hexadecimal. */
+            sha256: string;
+            /** @description Pixels; null until the picture was looked into, and where it is none. */
+            width: number | null;
+            height: number | null;
+            /** @description How long it plays. */
+            seconds: number | null;
+            /** @description Where it can be had without a key, until url_expires_at. Takes ranges. */
+            url: string;
+            /** @description A small JPEG, of pictures that were looked into. */
+            thumbnail_url?: string;
+            /**
+             * Format: date-time
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            url_expires_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            created_at: string;
         };
         Presence: {
             /** @enum {string} */

@@ -44,3 +44,18 @@ test("a faulty ring is refused without printing a key", () => {
     expect(message).not.toContain(secret.slice(4));
   }
 });
+
+test("a signature holds for its text and purpose, survives a rotation, and no other is taken", () => {
+  const [first, second] = [key(), key()];
+  const signer = KeyRing.parse(`k1:${first}`).signer("urls");
+  const signature = signer.sign("a");
+  expect(signature).toMatch(/^[\w.-]+$/);
+  expect(signer.verify("a", signature)).toBeTrue();
+  expect(signer.verify("b", signature)).toBeFalse();
+  expect(KeyRing.parse(`k2:${second},k1:${first}`).signer("urls").verify("a", signature)).toBeTrue();
+  expect(KeyRing.parse(`k1:${second}`).signer("urls").verify("a", signature)).toBeFalse();
+  expect(KeyRing.parse(`k1:${first}`).signer("others").verify("a", signature)).toBeFalse();
+  for (const garbage of ["", ".", "k1.", `k1.${signature.slice(3, -2)}`, `k9.${signature.slice(3)}`, "k1.ü", signature.slice(3)]) {
+    expect(signer.verify("a", garbage)).toBeFalse();
+  }
+});

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
 
 const nonceBytes = 12;
 const tagBytes = 16;
@@ -14,6 +14,14 @@ export type Sealer = {
   seal(plain: Uint8Array, context: string): Sealed;
   /** @throws UnknownKey, TamperedValue */
   open(sealed: Sealed, context: string): Buffer;
+};
+
+/** Signs texts that come back from strangers. */
+export type Signer = {
+  /** `keyId.signature`, of letters that a URL takes as they are. */
+  sign(text: string): string;
+  /** Whether a key of the ring made this signature of this text; compared in constant time. */
+  verify(text: string, signature: string): boolean;
 };
 
 export class UnknownKey extends Error {
@@ -61,17 +69,7 @@ export class KeyRing {
    * (NIST SP 800-38D §8.3), which a busy shard would pass within weeks.
    */
   sealer(purpose: string, salt: Uint8Array): Sealer {
-    const derived = new Map<string, Buffer>();
-    const keyOf = (id: string): Buffer => {
-      const known = derived.get(id);
-      if (known) return known;
-      const root = this.#keys.get(id);
-      if (!root) throw new UnknownKey(id);
-      const key = Buffer.from(hkdfSync("sha256", root, salt, `prosaas ${purpose}`, 32));
-      derived.set(id, key);
-      return key;
-    };
-
+    const keyOf = this.#derivation(purpose, salt);
     return {
       keyId: this.#first,
       seal: (plain, context) => {
@@ -92,6 +90,36 @@ export class KeyRing {
           throw new TamperedValue(keyId);
         }
       },
+    };
+  }
+
+  /** A signer for one purpose. */
+  signer(purpose: string): Signer {
+    const keyOf = this.#derivation(`${purpose} signature`, Buffer.alloc(0));
+    const mac = (keyId: string, text: string) => createHmac("sha256", keyOf(keyId)).update(text).digest();
+    return {
+      sign: (text) => `${this.#first}.${mac(this.#first, text).toString("base64url")}`,
+      verify: (text, signature) => {
+        const dot = signature.lastIndexOf(".");
+        const keyId = signature.slice(0, Math.max(dot, 0));
+        if (!this.#keys.has(keyId)) return false;
+        const given = Buffer.from(signature.slice(dot + 1), "base64url");
+        const expected = mac(keyId, text);
+        return given.length === expected.length && timingSafeEqual(given, expected);
+      },
+    };
+  }
+
+  #derivation(purpose: string, salt: Uint8Array): (keyId: string) => Buffer {
+    const derived = new Map<string, Buffer>();
+    return (id) => {
+      const known = derived.get(id);
+      if (known) return known;
+      const root = this.#keys.get(id);
+      if (!root) throw new UnknownKey(id);
+      const key = Buffer.from(hkdfSync("sha256", root, salt, `prosaas ${purpose}`, 32));
+      derived.set(id, key);
+      return key;
     };
   }
 }

@@ -28,6 +28,11 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   return typeof code === "string" && (disconnected.has(code) || transient.test(code));
 }
 
+/** Another row has these values already. */
+export function isUniqueViolation(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "23505";
+}
+
 /** Turns what a caller can only wait for into an "unavailable"; everything else stays what it is. */
 export function toDatabaseError(error: unknown): unknown {
   if (!isDatabaseUnavailable(error)) return error;

@@ -13,6 +13,7 @@ export type { ApiKey, AuditEvent, Business, Message, MessageDirection, MessageSt
 export { callDirections, callOutcomes, recordingStatuses } from "./schema/index.ts";
 export type { Call, CallDirection, CallOutcome, CallRecording, CallSettings, PhoneNumber, RecordingStatus } from "./schema/index.ts";
 export type { Broadcast, BroadcastRecipient, OptOut, RecipientStatus } from "./schema/index.ts";
+export type { Media, MediaFetch, MediaUpload } from "./schema/index.ts";
 export { moveSteps } from "./schema/index.ts";
 export type { Move, MoveStep } from "./schema/index.ts";
 export { deliveryStatuses, webhookStatuses } from "./schema/index.ts";
@@ -48,6 +49,7 @@ export { listMessages } from "./queries/list_messages.ts";
 export type { MessageFilter } from "./queries/list_messages.ts";
 export { listPendingBusinesses } from "./queries/list_pending_businesses.ts";
 export type { PendingBusinessesOptions } from "./queries/list_pending_businesses.ts";
+export * from "./queries/media/index.ts";
 export * from "./queries/moves/index.ts";
 export { once } from "./queries/once.ts";
 export type { Answer, Once } from "./queries/once.ts";

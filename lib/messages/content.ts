@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { attachment } from "./attachment.ts";
 import { quote, reference } from "./reference.ts";
 
 /*
@@ -10,6 +11,16 @@ import { quote, reference } from "./reference.ts";
 const answers = { reply_to: quote.optional() };
 
 export const textContent = z.object({ type: z.literal("text"), text: z.string(), ...answers });
+
+const media = { media: attachment };
+const captioned = { ...media, caption: z.string().optional(), ...answers };
+
+export const imageContent = z.object({ type: z.literal("image"), ...captioned });
+export const videoContent = z.object({ type: z.literal("video"), ...captioned });
+/** `voice`: spoken for this chat, and shown with its waveform instead of as a file. */
+export const audioContent = z.object({ type: z.literal("audio"), ...media, voice: z.boolean(), ...answers });
+export const documentContent = z.object({ type: z.literal("document"), ...captioned, file_name: z.string().optional() });
+export const stickerContent = z.object({ type: z.literal("sticker"), ...media, ...answers });
 
 export const locationContent = z.object({
   type: z.literal("location"),
@@ -51,12 +62,25 @@ export const pollVoteContent = z.object({ type: z.literal("poll_vote"), target: 
 /** A kind that is not in this list; `kind` is WhatsApp's name for it. */
 export const unknownContent = z.object({ type: z.literal("unknown"), kind: z.string().optional() });
 
-const sent = [textContent, locationContent, contactContent, pollContent, reactionContent, editContent, deleteContent] as const;
+const withMedia = [imageContent, videoContent, audioContent, documentContent] as const;
+const sent = [
+  textContent,
+  ...withMedia,
+  locationContent,
+  contactContent,
+  pollContent,
+  reactionContent,
+  editContent,
+  deleteContent,
+] as const;
 
 /** What a business can send. */
 export const outboundContent = z.discriminatedUnion("type", sent);
 export type OutboundContent = z.infer<typeof outboundContent>;
 
 /** What any message can say. */
-export const messageContent = z.discriminatedUnion("type", [...sent, pollVoteContent, unknownContent]);
+export const messageContent = z.discriminatedUnion("type", [...sent, stickerContent, pollVoteContent, unknownContent]);
 export type MessageContent = z.infer<typeof messageContent>;
+
+/** What any message can say with a file. */
+export type MediaContent = Extract<MessageContent, { media: unknown }>;

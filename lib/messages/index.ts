@@ -1,17 +1,23 @@
 export { referenceIn, withReferenceId } from "./about.ts";
+export { publicAttachment } from "./attachment.ts";
+export type { Attachment, MediaLinks, MediaUrls, PublicAttachment } from "./attachment.ts";
 export {
+  audioContent,
   card,
   contactContent,
   deleteContent,
+  documentContent,
   editContent,
+  imageContent,
   locationContent,
   messageContent,
   outboundContent,
   pollContent,
   reactionContent,
   textContent,
+  videoContent,
 } from "./content.ts";
-export type { Card, MessageContent, OutboundContent } from "./content.ts";
+export type { Card, MediaContent, MessageContent, OutboundContent } from "./content.ts";
 export { publicContent, publicContentOf } from "./public.ts";
 export type { PublicContent } from "./public.ts";
 export type { Quote, Reference } from "./reference.ts";

@@ -1,14 +1,21 @@
 import { z } from "zod";
+import { publicAttachment, publicAttachmentOf } from "./attachment.ts";
+import type { MediaLinks } from "./attachment.ts";
 import {
+  audioContent,
   contactContent,
   deleteContent,
+  documentContent,
   editContent,
+  imageContent,
   locationContent,
   pollContent,
   pollVoteContent,
   reactionContent,
+  stickerContent,
   textContent,
   unknownContent,
+  videoContent,
 } from "./content.ts";
 import type { MessageContent } from "./content.ts";
 
@@ -20,10 +27,17 @@ const messageId = z.string().nullable();
 const target = messageId.meta({ description: "The message that it is about; null where it is not one of ours." });
 const reply_to = messageId.optional().meta({ description: "The message that it answers; null where it is not one of ours." });
 
+const shown = { media: publicAttachment, reply_to };
+
 /** The content of a message in the API's answers and in webhooks. */
 export const publicContent = z
   .discriminatedUnion("type", [
     textContent.extend({ reply_to }),
+    imageContent.extend(shown),
+    videoContent.extend(shown),
+    audioContent.extend(shown),
+    documentContent.extend(shown),
+    stickerContent.extend(shown),
     locationContent.extend({ reply_to }),
     contactContent.extend({ reply_to }),
     pollContent.extend({ reply_to }),
@@ -36,8 +50,9 @@ export const publicContent = z
   .meta({ id: "MessageContent" });
 export type PublicContent = z.infer<typeof publicContent>;
 
-export function publicContentOf(content: MessageContent): PublicContent {
+export function publicContentOf(content: MessageContent, links: MediaLinks): PublicContent {
+  const file = "media" in content ? { media: publicAttachmentOf(content.media, links) } : {};
   if ("target" in content) return { ...content, target: content.target.id ?? null };
-  if ("reply_to" in content && content.reply_to) return { ...content, reply_to: content.reply_to.id ?? null };
-  return content as PublicContent;
+  const reply_to = "reply_to" in content && content.reply_to ? { reply_to: content.reply_to.id ?? null } : {};
+  return { ...content, ...file, ...reply_to } as PublicContent;
 }

@@ -6,6 +6,11 @@ export function wordsOf(content: MessageContent): string | null {
     case "text":
     case "edit":
       return content.text;
+    case "image":
+    case "video":
+      return content.caption ?? null;
+    case "document":
+      return content.caption ?? content.file_name ?? null;
     case "location":
       return content.name ?? content.address ?? null;
     case "contact":
@@ -16,6 +21,8 @@ export function wordsOf(content: MessageContent): string | null {
       return content.emoji;
     case "poll_vote":
       return content.options?.join(", ") ?? null;
+    case "audio":
+    case "sticker":
     case "delete":
     case "unknown":
       return null;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { mediaKinds } from "../media/kinds.ts";
 
 /*
  * The single source of truth about queues: nothing else names one, and nothing else says how its jobs are run.
@@ -38,6 +39,7 @@ const shard = z.strictObject({ shard: z.int().min(1) });
 const business = z.strictObject({ business_id: z.uuid() });
 const broadcast = z.strictObject({ broadcast_id: z.uuid() });
 const webhook = z.strictObject({ webhook_id: z.uuid() });
+const media = z.strictObject({ business_id: z.uuid(), media_id: z.uuid() });
 const nothing = z.strictObject({});
 
 const day = 86_400;
@@ -88,7 +90,15 @@ export const queues = {
     ...patient,
     timeoutMs: 60_000,
     deadLetters: { count: 1_000, ageS: 2 * day },
-    jobs: { sweep: nothing, sweep_moves: nothing, expire_deliveries: nothing, forget: nothing, keep_partitions: nothing },
+    jobs: {
+      sweep: nothing,
+      sweep_moves: nothing,
+      expire_deliveries: nothing,
+      forget: nothing,
+      keep_partitions: nothing,
+      sweep_media: nothing,
+      remove_media: nothing,
+    },
   },
   /* Like sends, these wait for shards most of the time. They have processes of their own, so no send waits for them. */
   broadcasts: {
@@ -100,7 +110,18 @@ export const queues = {
     jobs: { broadcast, send_broadcasts: business },
   },
   /* Media are bytes in memory and CPU in thumbnails: few at once. */
-  media: { group: "low", concurrency: 4, ...patient, timeoutMs: 300_000, deadLetters, jobs: {} },
+  media: {
+    group: "low",
+    concurrency: 4,
+    ...patient,
+    timeoutMs: 300_000,
+    deadLetters,
+    jobs: {
+      fetch_media: z.strictObject({ business_id: z.uuid(), message_id: z.uuid() }),
+      describe_media: media,
+      prepare_media: media.extend({ kind: z.enum(mediaKinds) }),
+    },
+  },
   recordings: { group: "low", concurrency: 4, ...patient, timeoutMs: 300_000, deadLetters, jobs: { fetch_recordings: nothing } },
 } as const satisfies Record<string, QueueDefinition>;
 
@@ -156,6 +177,8 @@ export const schedules: readonly Schedule[] = [
   { job: "sweep_moves", payload: {}, everyMs: 5_000 },
   { job: "expire_deliveries", payload: {}, everyMs: 60_000 },
   { job: "sync_receipts", payload: {}, everyMs: 60_000 },
+  { job: "sweep_media", payload: {}, everyMs: 15_000 },
+  { job: "remove_media", payload: {}, everyMs: 600_000 },
   { job: "forget", payload: {}, everyMs: 600_000 },
   { job: "keep_partitions", payload: {}, everyMs: 3_600_000 },
   { job: "fetch_recordings", payload: {}, everyMs: 30_000 },

@@ -3,6 +3,8 @@ export { createShardChats, maxNumbers, maxRead } from "./chats.ts";
 export type { CheckedNumber, PictureQuery, PresenceRequest, ReadRequest, ShardChats } from "./chats.ts";
 export { createShardClient } from "./client.ts";
 export type { ShardClient } from "./client.ts";
+export { createShardMedia } from "./media.ts";
+export type { MediaConnection, ReuploadRequest, ShardMedia } from "./media.ts";
 export { createShardMoves } from "./moves.ts";
 export type { Departures, MoveOrder, Placement, ShardMoves } from "./moves.ts";
 export { createShardPacing, defaultLimits, limitsOf, pacingLimits, pacingSettings, pacingState } from "./pacing.ts";

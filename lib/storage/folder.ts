@@ -1,19 +1,27 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { checkKey } from "./store.ts";
 import type { ObjectStore } from "./store.ts";
 
+/** Where what is being written lies until it is whole; beside the keys, on the same file system. */
+const unfinished = ".unfinished";
+/** No write takes so long: its process has died. */
+const abandonedMs = 24 * 3_600_000;
+
 /** A store in a folder: one machine, or a file system that all machines share. */
 export function createFolderStore(folder: string): ObjectStore {
   const pathOf = (key: string) => join(folder, checkKey(key));
+  const parts = join(folder, unfinished);
+  const begun = mkdir(parts, { recursive: true }).then(() => removeAbandoned(parts));
 
   return {
     put: async (key, bytes) => {
       const path = pathOf(key);
+      await begun;
       await mkdir(dirname(path), { recursive: true });
-      const part = `${path}.${crypto.randomUUID()}.part`;
+      const part = join(parts, crypto.randomUUID());
       try {
-        const file = await open(part, "wx");
+        const file = await open(part, "wx", 0o600);
         try {
           for await (const chunk of bytes) await file.writeFile(chunk);
           await file.sync();
@@ -28,8 +36,18 @@ export function createFolderStore(folder: string): ObjectStore {
     },
     get: async (key) => {
       const file = Bun.file(pathOf(key));
-      return (await file.exists()) ? file : null;
+      if (!(await file.exists())) return null;
+      return { size: file.size, read: (start, end) => file.slice(start, end).bytes() };
     },
     delete: (key) => rm(pathOf(key), { force: true }),
   };
+}
+
+/** What processes left that were killed while they wrote. */
+async function removeAbandoned(parts: string): Promise<void> {
+  for (const name of await readdir(parts)) {
+    const path = join(parts, name);
+    const written = await stat(path).catch(() => undefined);
+    if (written && Date.now() - written.mtimeMs > abandonedMs) await rm(path, { force: true });
+  }
 }

@@ -5,9 +5,11 @@ import { createBucketStore } from "./bucket.ts";
 import { createFolderStore } from "./folder.ts";
 import type { ObjectStore } from "./store.ts";
 
-export type { ObjectStore } from "./store.ts";
+export type { ObjectStore, StoredObject } from "./store.ts";
 export { createBucketStore } from "./bucket.ts";
 export { createFolderStore } from "./folder.ts";
+export { BrokenObject, createSealedStore } from "./sealed.ts";
+export type { SealedObject, SealedStore } from "./sealed.ts";
 
 /** What a service reads that keeps files. */
 export const storageEnv = {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { publicContent } from "../messages/index.ts";
+import { publicAttachment, publicContent } from "../messages/index.ts";
 
 /*
  * What endpoints are told. A delivery's body is {type, timestamp, data}: type is the event, timestamp when it happened,
@@ -38,6 +38,15 @@ const failed = z.object({
   error: z.object({ code: z.string(), message: z.string() }),
 });
 
+const media = z.object({
+  business_id,
+  message_id: z.uuid(),
+  chat: z.string(),
+  type: z.string(),
+  /** With addresses that are good for a day, where its content is there. */
+  media: publicAttachment,
+});
+
 const session = z.object({
   business_id,
   status: z.string(),
@@ -60,6 +69,8 @@ export const webhookEvents = {
   "message.read": moved,
   "message.played": moved,
   "message.failed": failed,
+  /** The file of a message that was received was fetched, or cannot be had. */
+  "message.media": media,
   "session.status": session,
   "broadcast.status": broadcast,
   /** Another endpoint of the business keeps failing. */

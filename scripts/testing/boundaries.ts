@@ -5,10 +5,10 @@ import { join } from "node:path";
  * stand on all of them and not on each other; scripts stand on everything.
  */
 const floors: readonly (readonly string[])[] = [
-  ["core"],
+  ["core", "media"],
   ["runtime", "messages", "broadcasts"],
   ["consul", "redis", "db", "storage", "shard-client", "calls", "webhooks", "api-client"],
-  ["routing", "queues", "events", "moves"],
+  ["routing", "queues", "events", "moves", "media-store"],
 ];
 
 const floorOf = (folder: string) => floors.findIndex((folders) => folders.includes(folder));

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeCertificate } from "../../lib/testing/certificate.ts";
 import { startConsulServer } from "../../lib/testing/consul_server.ts";
 import { freePort } from "../../lib/testing/free_port.ts";
 import { until } from "../../lib/testing/until.ts";
@@ -8,7 +9,14 @@ import { initPostgres, isReady, postgresCommand } from "./postgres.ts";
 
 /** Real servers for the tests, on free ports, with their data in a temporary folder. */
 export type TestServers = {
-  env: { TEST_REDIS_URL: string; TEST_DATABASE_URL: string; TEST_CONSUL_ADDR: string };
+  env: {
+    TEST_REDIS_URL: string;
+    TEST_DATABASE_URL: string;
+    TEST_CONSUL_ADDR: string;
+    /** A certificate of this machine, and that processes trust it. */
+    TEST_TLS_FOLDER: string;
+    NODE_EXTRA_CA_CERTS: string;
+  };
   /** Port of Consul's DNS interface, UDP and TCP. */
   consulDnsPort: number;
   stop(): Promise<void>;
@@ -67,6 +75,8 @@ export async function startServers(options: ServerOptions = {}): Promise<TestSer
         TEST_REDIS_URL: `redis://127.0.0.1:${redisPort}/0`,
         TEST_DATABASE_URL: `postgres://test:${postgres.password}@127.0.0.1:${postgresPort}/postgres`,
         TEST_CONSUL_ADDR: consul.addr,
+        TEST_TLS_FOLDER: folder,
+        NODE_EXTRA_CA_CERTS: makeCertificate(folder).certFile,
       },
       consulDnsPort: consul.dnsPort,
       stop,

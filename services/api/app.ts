@@ -26,6 +26,8 @@ import { deadLetterRoutes } from "./routes/dead_letters.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { chatRoutes } from "./routes/chats.ts";
+import { fileRoutes } from "./routes/files.ts";
+import { mediaRoutes } from "./routes/media.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { moveRoutes } from "./routes/moves.ts";
 import { optOutRoutes } from "./routes/opt_outs.ts";
@@ -42,6 +44,9 @@ export const maxBodyBytes = 512 * 1024;
 
 /** Two batches of the outbox and as many again that wait for something else: more would only wait. */
 const defaultMaxUnderWay = 512;
+
+/** Each holds a few MB for as long as its reader takes. */
+const defaultMaxFiles = 64;
 
 /** A hundred thousand recipients and some fields of each. */
 export const maxUploadBytes = 16 * 1024 * 1024;
@@ -66,6 +71,8 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/", operations({ ready: async () => [await check("postgres", () => db.ping())], metrics, metricsToken }));
 
   publishDocument(app, publicUrl);
+  app.use("/v1/files/*", shedsLoad(dependencies.maxFilesUnderWay ?? defaultMaxFiles, metrics, "files"));
+  app.route("/", fileRoutes(dependencies));
   app.use(
     "/v1/*",
     shedsLoad(dependencies.maxUnderWay ?? defaultMaxUnderWay, metrics),
@@ -78,6 +85,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", keyRoutes(dependencies, keyRing));
   app.route("/v1", whatsappRoutes(dependencies));
   app.route("/v1", messageRoutes(dependencies, wakeUps));
+  app.route("/v1", mediaRoutes(dependencies, wakeUps));
   app.route("/v1", chatRoutes(dependencies));
   app.route("/v1", pacingRoutes(dependencies, wakeUps));
   app.route("/v1", broadcastRoutes(dependencies, wakeUps));
@@ -107,6 +115,10 @@ function limited(usual: number): MiddlewareHandler<Authenticated> {
         throw new AppError("too_large", `A request body may have up to ${maxSize} bytes here; send less.`);
       },
     });
-  const [small, large] = [limit(usual), limit(maxUploadBytes)];
-  return (c, next) => (c.req.path.endsWith("/recipients/upload") ? large : small)(c, next);
+  const [small, table] = [limit(usual), limit(maxUploadBytes)];
+  return (c, next) => {
+    // Files are counted while they are written.
+    if (c.req.path.endsWith("/media")) return next();
+    return (c.req.path.endsWith("/recipients/upload") ? table : small)(c, next);
+  };
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { isSupervised } from "../../lib/consul/register.ts";
 import { routingEnv, shardOverrides } from "../../lib/routing/index.ts";
 import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zBool, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
+import { storageEnv } from "../../lib/storage/index.ts";
 
 export const apiEnv = z.object({
   ...baseEnv,
@@ -27,6 +28,7 @@ export const apiEnv = z.object({
   DATA_KEYS: zKeyRing,
   /** For development: webhooks may be delivered over http and into private networks. */
   WEBHOOKS_ALLOW_PRIVATE: zBool.default(false),
+  ...storageEnv,
   /** Where callers reach the API; goes into the OpenAPI document. */
   PUBLIC_URL: zUrl("http", "https").default("https://localhost:8443"),
 });

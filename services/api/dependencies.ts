@@ -5,8 +5,10 @@ import type { CallsClient } from "../../lib/calls/index.ts";
 import type { Feed } from "../../lib/events/index.ts";
 import type { DeadLetters, Producer, QueueDepth } from "../../lib/queues/index.ts";
 import type { RateLimiter } from "../../lib/redis/rate_limit.ts";
+import type { MediaSigner } from "../../lib/media-store/index.ts";
 import type { AssignmentRule, Router } from "../../lib/routing/index.ts";
 import type { ShardChats, ShardClient, ShardMoves, ShardPacing } from "../../lib/shard-client/index.ts";
+import type { SealedStore } from "../../lib/storage/index.ts";
 import type { AddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import type { WebhookSecrets } from "../../lib/webhooks/signature.ts";
 import type { KeyRingOptions } from "./auth/key_ring.ts";
@@ -32,6 +34,8 @@ export type ApiDependencies = {
   queueDepths: () => Promise<QueueDepth[]>;
   deadLetters: DeadLetters;
   webhooks: { policy: AddressPolicy; secrets: WebhookSecrets };
+  /** `store` is null where none is configured: then nothing can be uploaded. */
+  media: { store: SealedStore | null; signer: MediaSigner };
   logger: Logger;
   metrics: Metrics;
   metricsToken?: string | undefined;
@@ -42,4 +46,6 @@ export type ApiDependencies = {
   rateLimiter: RateLimiter;
   /** Requests under way beyond which further ones are refused. */
   maxUnderWay?: number;
+  /** The same for files at signed addresses. */
+  maxFilesUnderWay?: number;
 };

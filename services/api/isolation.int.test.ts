@@ -37,6 +37,7 @@ const bodies: Record<string, unknown> = {
   },
   "post /v1/businesses/{business_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": {},
   "put /v1/businesses/{business_id}/call_settings": { max_concurrent: 1 },
+  "post /v1/businesses/{business_id}/media": "the bytes of a file",
   "post /v1/businesses/{business_id}/messages": { to: "5511900000002", type: "text", text: "hello" },
 };
 const nobody = "01900000-0000-7000-8000-000000000000";
@@ -57,6 +58,7 @@ beforeAll(async () => {
   const sent = await api.request("POST", `/v1/businesses/${other.id}/messages`, {
     body: bodies["post /v1/businesses/{business_id}/messages"],
   });
+  const uploaded = await api.request("POST", `/v1/businesses/${other.id}/media`, { body: "the bytes of a file" });
   const keys = await api.request("GET", `/v1/businesses/${other.id}/keys`);
   const webhook = await api.request("POST", `/v1/businesses/${other.id}/webhooks`, {
     body: bodies["post /v1/businesses/{business_id}/webhooks"],
@@ -87,6 +89,7 @@ beforeAll(async () => {
     number: "15550000002",
     broadcast_id: broadcast.body.id,
     chat: "5511900000004",
+    media_id: uploaded.body.id,
     message_id: sent.body.id,
     key_id: keys.body.data[0].id,
     webhook_id: webhook.body.id,

@@ -20,9 +20,12 @@ import { createMetrics } from "../../lib/runtime/metrics.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { withoutRepeats } from "../../lib/runtime/repeats.ts";
 import { createShardChats, createShardClient, createShardMoves, createShardPacing } from "../../lib/shard-client/index.ts";
+import { maxMediaBytes } from "../../lib/media/index.ts";
+import { createMediaSigner } from "../../lib/media-store/index.ts";
+import { createSealedStore, createStore } from "../../lib/storage/index.ts";
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
-import { createApp, maxUploadBytes } from "./app.ts";
+import { createApp } from "./app.ts";
 import { loadApiConfig } from "./config.ts";
 import { createLiveCalls } from "./live_calls.ts";
 
@@ -93,6 +96,7 @@ await run(name, logger, async (life) => {
   const onRedisError = withoutRepeats((error, held_back) => logger.warn({ error: messageOf(error), held_back }, "events"));
   const feed = createFeed({ redis, blocking: createRedis(config.REDIS_URL, "queue", onRedisError), onError: onRedisError });
 
+  const files = createStore(config);
   const { app, wakeUps, keyRing } = createApp({
     replica,
     feed,
@@ -119,6 +123,7 @@ await run(name, logger, async (life) => {
       policy: createAddressPolicy({ allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE }),
       secrets: createWebhookSecrets(config.DATA_KEYS),
     },
+    media: { store: files && createSealedStore(files, config.DATA_KEYS), signer: createMediaSigner(config.DATA_KEYS, config.PUBLIC_URL) },
     logger,
     metrics,
     metricsToken: config.METRICS_TOKEN,
@@ -133,7 +138,7 @@ await run(name, logger, async (life) => {
     clearInterval(noting);
     return noteUse();
   });
-  const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life, maxBodyBytes: 2 * maxUploadBytes });
+  const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life, maxBodyBytes: 2 * maxMediaBytes });
   // Closed before the server, which waits for its answers to end: streams of events would not.
   life.onStop("events", () => feed.close());
   if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port });

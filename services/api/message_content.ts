@@ -1,7 +1,8 @@
 import { AppError } from "../../lib/core/errors.ts";
-import { getMessage } from "../../lib/db/index.ts";
+import { getMessage, useMedia } from "../../lib/db/index.ts";
 import type { BusinessScope, Message } from "../../lib/db/index.ts";
-import type { OutboundContent, Quote, Reference } from "../../lib/messages/index.ts";
+import { unfitFor } from "../../lib/media/index.ts";
+import type { Attachment, OutboundContent, Quote, Reference } from "../../lib/messages/index.ts";
 import type { RequestedContent } from "./schemas/new_message.ts";
 
 /**
@@ -14,9 +15,29 @@ export async function resolveContent(scope: BusinessScope, chat: string, content
     assertBears(target, content.type);
     return { ...content, target: referenceTo(target) };
   }
-  const { reply_to, ...rest } = content;
+  const { reply_to, ...rest } = "media" in content ? { ...content, media: await attachmentOf(scope, content) } : content;
   if (reply_to === undefined) return rest;
   return { ...rest, reply_to: quoteOf(await messageInChat(scope, chat, reply_to, "reply_to")) };
+}
+
+/** The file that a message goes with; it is kept from now on. Throws where there is none, or WhatsApp would not show it as what it is sent as. */
+async function attachmentOf(scope: BusinessScope, content: Extract<RequestedContent, { media: string }>): Promise<Attachment> {
+  const media = await useMedia(scope, content.media.toLowerCase());
+  if (media === undefined) throw refusal("media", "There is no such media: upload it first.");
+  const unfit = unfitFor(content.type, media);
+  if (unfit !== undefined) throw refusal("media", unfit);
+  if (content.type === "audio" && content.voice && media.mime !== "audio/ogg") {
+    throw refusal("media", `A voice note is Ogg with Opus, and this is ${media.mime}: send it without \`voice\`.`);
+  }
+  const { id, mime, size, width, height, seconds } = media;
+  return {
+    id,
+    mime,
+    size,
+    ...(width === null ? {} : { width }),
+    ...(height === null ? {} : { height }),
+    ...(seconds === null ? {} : { seconds }),
+  };
 }
 
 async function messageInChat(scope: BusinessScope, chat: string, id: string, field: string): Promise<Message> {

@@ -12,6 +12,8 @@ export type WakeUps = {
   webhook(webhookId: string): void;
   /** Says that a broadcast has something to be done. */
   broadcast(broadcastId: string): void;
+  /** Says that an uploaded file is to be looked into. */
+  description(businessId: string, mediaId: string): void;
   /** Says that a move is to be carried out. */
   move(moveId: string): void;
   /** Resolves when every wake-up said so far has been handed over or has failed. */
@@ -51,6 +53,7 @@ export function createWakeUps(producer: Pick<Producer, "wake">, logger: Logger, 
     webhook: (webhook_id) => say(webhook_id, "deliver", { webhook_id }),
     // Its obstacle may be gone: a pace, a pause.
     broadcast: (broadcast_id) => say(broadcast_id, "broadcast", { broadcast_id }, { expedite: true }),
+    description: (business_id, media_id) => say(media_id, "describe_media", { business_id, media_id }),
     move: (move_id) => say(move_id, "move", { move_id }),
     settled: async () => {
       await Promise.all(underWay.values());

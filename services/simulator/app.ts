@@ -11,6 +11,7 @@ import { writeToGroup } from "./groups/write.ts";
 import { limitsSchema } from "./limits.ts";
 import { compose, writable } from "./messages/compose.ts";
 import { messageId, write } from "./messages/write.ts";
+import { openFile, withFile } from "./media/file.ts";
 import type { Phone } from "./phones/phone.ts";
 import type { Simulation } from "./simulation.ts";
 import { isGroupJid, phoneJid } from "./wire/jid.ts";
@@ -127,10 +128,10 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
     if (isGroupJid(to)) {
       const group = knownGroup(to);
       if (!group.has(from)) throw new AppError("conflict", `The phone ${from.phone} is not in the group.`);
-      const content = compose(writable.parse(body), { from, chat: group.jid });
+      const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: group.jid });
       return c.json(await writeToGroup(simulation, from, group, content, id ?? messageId()), 201);
     }
-    const content = compose(writable.parse(body), { from, chat: phoneJid(to) });
+    const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: phoneJid(to) });
     return c.json(await write(simulation, from, phones.obtain(to), content, id), 201);
   });
 
@@ -139,6 +140,14 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
     const screen = phones.get(phoneNumber.parse(c.req.param("phone")))?.screen;
     const after = z.coerce.number().int().min(0).catch(0).parse(c.req.query("after"));
     return c.json({ data: screen?.messages(after) ?? [], duplicates: screen?.duplicates ?? 0, undecryptable: screen?.undecryptable ?? 0 });
+  });
+
+  /** The file of a message, as the phone opens it. */
+  app.get("/phones/:phone/messages/:id/file", async (c) => {
+    const shown = known(c.req.param("phone"))
+      .screen.messages()
+      .find(({ id }) => id === c.req.param("id"));
+    return new Response(await openFile(simulation, shown?.["media"]));
   });
 
   /** What the phone wrote, with its ticks. */

@@ -26,6 +26,7 @@ export const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("duplicate"), ...target, copies: z.int().min(2).max(10).default(2) }),
   z.strictObject({ kind: z.literal("ticks"), ...target, mode: z.enum(["none", "reversed", "delayed"]), ms: ms.default(1000) }),
   z.strictObject({ kind: z.literal("not_on_whatsapp"), ...target }),
+  z.strictObject({ kind: z.literal("media"), ...target, mode: z.enum(["gone", "away", "garbage", "cut", "upload_refused"]) }),
 ]);
 
 export type Fault = z.output<typeof faultSchema>;

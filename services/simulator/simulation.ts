@@ -4,6 +4,7 @@ import type { GroupBook } from "./groups/group_book.ts";
 import type { Limits } from "./limits.ts";
 import type { NoiseIdentity } from "./noise/identity.ts";
 import type { Pairing } from "./pairing/pairing.ts";
+import type { MediaHost } from "./media/media_host.ts";
 import type { PhoneBook } from "./phones/phonebook.ts";
 import type { Stats } from "./stats.ts";
 import type { Store } from "./store.ts";
@@ -20,8 +21,8 @@ export type Simulation = {
   readonly stats: Stats;
   readonly identity: NoiseIdentity;
   readonly logger: Logger;
-  /** Where media is kept, `host:port`, for clients to reach by https. */
-  readonly mediaAddress: string | undefined;
+  /** Where media is kept, for clients to reach by https. */
+  readonly media: MediaHost | undefined;
   /** All open connections, logged in or not. */
   readonly connections: Set<Connection>;
 };

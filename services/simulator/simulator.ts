@@ -61,12 +61,14 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
   const logger = options.logger ?? createLogger("simulator", "error");
   const store = new Store(options.folder);
   const seed = options.seed ?? store.remember("seed", () => randomBytes(32).toString("hex"));
+  const faults = new Faults();
   const media =
     options.media &&
     startMediaHost({
       host: options.host ?? "127.0.0.1",
       port: options.media.port ?? 0,
       tls: options.media.tls,
+      faults,
       publicHost: options.media.publicHost,
       folder: options.folder === undefined ? undefined : join(options.folder, "media"),
     });
@@ -76,12 +78,12 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
     phones,
     groups: new GroupBook(store, phones),
     pairing: new Pairing(store),
-    faults: new Faults(),
+    faults,
     limits: new Limits(),
     stats: createStats(),
     identity: createNoiseIdentity(seed),
     logger,
-    mediaAddress: media?.address,
+    media,
     connections: new Set(),
   };
   const app = createApp(simulation, { metrics: createMetrics("simulator"), token: options.token, metricsToken: options.metricsToken });

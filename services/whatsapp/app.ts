@@ -10,6 +10,7 @@ import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
 import { batchRequest, connectRequest, journalAck, journalStreams, maxJournalPage } from "../../lib/shard-client/schemas.ts";
 import type { BatchMessage, JournalStream, SendResult, SessionSummary, SessionView } from "../../lib/shard-client/schemas.ts";
 import { chatRoutes } from "./chats/routes.ts";
+import { mediaRoutes } from "./media/routes.ts";
 import type { Moving } from "./moving/moving.ts";
 import { movingRoutes } from "./moving/routes.ts";
 import { pacingRoutes } from "./pacing/routes.ts";
@@ -79,6 +80,7 @@ export function createApp({ version, shard, moving, journal, token, logger, metr
   });
 
   app.route("/sessions", chatRoutes(shard));
+  app.route("/sessions", mediaRoutes(shard));
   app.route("/sessions", pacingRoutes(shard));
 
   app.get("/journal/:stream", (c) => {

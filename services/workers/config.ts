@@ -22,6 +22,17 @@ export const workersEnv = z.object({
   /** What an endpoint has for its answer. Below the time a job may take and the grace of a stop. */
   WEBHOOK_TIMEOUT_MS: zInt(100, 30_000).default(10_000),
   ...storageEnv,
+  /** WhatsApp's media host, with its port where that is another than 443. */
+  WA_MEDIA_HOST: z
+    .string()
+    .regex(/^[a-z0-9.-]+(:\d+)?$/i, "must be a host, or host:port")
+    .default("mmg.whatsapp.net"),
+  /** Where callers reach the API: it begins the addresses of files in events. */
+  PUBLIC_URL: zUrl("http", "https").default("https://localhost:8443"),
+  /** Days for which files are kept after a message last came with them; for ever where it is not set. */
+  MEDIA_RETENTION_DAYS: zInt(1, 36_500).optional(),
+  /** Days for which files are kept that no message ever came with. */
+  MEDIA_ORPHAN_DAYS: zInt(1, 365).default(7),
   /** The carrier's account, for fetching recordings of calls. */
   TWILIO_ACCOUNT_SID: z
     .string()

@@ -1,11 +1,12 @@
 import type { Redis } from "ioredis";
-import type { Database, Retention } from "../../lib/db/index.ts";
+import type { Database, MediaRetention, Retention } from "../../lib/db/index.ts";
 import type { Producer } from "../../lib/queues/index.ts";
 import type { Router } from "../../lib/routing/index.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
-import type { ShardClient, ShardMoves } from "../../lib/shard-client/index.ts";
+import type { ShardClient, ShardMedia, ShardMoves } from "../../lib/shard-client/index.ts";
 import type { AddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import type { WebhookSecrets } from "../../lib/webhooks/signature.ts";
+import type { MediaDeps } from "./media/media_deps.ts";
 import type { RecordingDeps } from "./recordings/fetch_recordings.ts";
 import type { HealthPolicy } from "./webhooks/health.ts";
 import type { WorkMetrics } from "./work_metrics.ts";
@@ -18,6 +19,7 @@ export type Deps = {
   router: Pick<Router, "locate" | "shard">;
   shards: ShardClient;
   moves: ShardMoves;
+  shardMedia: ShardMedia;
   producer: Producer;
   logger: Logger;
   metrics: WorkMetrics;
@@ -29,7 +31,10 @@ export type Deps = {
     timeoutMs: number;
     health: HealthPolicy;
   };
+  /** Null: no store is configured. */
+  media: MediaDeps | null;
   retention: Retention & {
+    media: MediaRetention;
     /** Whole months for which messages are kept; null: for ever. */
     messageMonths: number | null;
   };

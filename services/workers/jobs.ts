@@ -6,10 +6,15 @@ import type { Deps } from "./deps.ts";
 import { deliver } from "./high/deliver.ts";
 import { inbound } from "./high/inbound.ts";
 import { send } from "./high/send.ts";
+import { describeMediaJob } from "./media/describe_media.ts";
+import { fetchMedia } from "./media/fetch_media.ts";
+import { prepareMedia } from "./media/prepare_media.ts";
 import { expireDeliveriesJob } from "./maintenance/expire_deliveries.ts";
 import { move } from "./low/move.ts";
 import { forget } from "./maintenance/forget.ts";
 import { keepPartitions } from "./maintenance/keep_partitions.ts";
+import { removeMedia } from "./maintenance/remove_media.ts";
+import { sweepMedia } from "./maintenance/sweep_media.ts";
 import { sweep } from "./maintenance/sweep.ts";
 import { sweepMoves } from "./maintenance/sweep_moves.ts";
 import { fetchRecordings } from "./recordings/fetch_recordings.ts";
@@ -33,6 +38,11 @@ export function createHandlers(deps: Deps) {
     forget: forget(deps),
     keep_partitions: keepPartitions(deps),
     expire_deliveries: expireDeliveriesJob(deps),
+    fetch_media: fetchMedia(deps),
+    describe_media: describeMediaJob(deps),
+    prepare_media: prepareMedia(deps),
+    sweep_media: sweepMedia(deps),
+    remove_media: removeMedia(deps),
     fetch_recordings: fetchRecordings(deps),
   } satisfies Required<Handlers>;
 }

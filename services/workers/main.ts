@@ -10,8 +10,10 @@ import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { withoutRepeats } from "../../lib/runtime/repeats.ts";
-import { createStore } from "../../lib/storage/index.ts";
-import { createShardClient, createShardMoves } from "../../lib/shard-client/index.ts";
+import { createMediaSigner } from "../../lib/media-store/index.ts";
+import { createSealedStore, createStore } from "../../lib/storage/index.ts";
+import type { SealedStore } from "../../lib/storage/index.ts";
+import { createShardClient, createShardMedia, createShardMoves } from "../../lib/shard-client/index.ts";
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { createApp } from "./app.ts";
@@ -51,12 +53,15 @@ await run(name, logger, async (life) => {
   });
   exposeRouter(metrics, router);
 
+  const files = createStore(config);
+  const store = files && createSealedStore(files, config.DATA_KEYS);
   const handlers = createHandlers({
     db,
     redis: commands,
     router,
     shards: createShardClient({ token: config.SHARD_TOKEN }),
     moves: createShardMoves({ token: config.SHARD_TOKEN }),
+    shardMedia: createShardMedia({ token: config.SHARD_TOKEN }),
     producer,
     logger,
     metrics: createWorkMetrics(metrics),
@@ -67,12 +72,14 @@ await run(name, logger, async (life) => {
       timeoutMs: config.WEBHOOK_TIMEOUT_MS,
       health: healthPolicy,
     },
+    media: store && { store, host: config.WA_MEDIA_HOST, signer: createMediaSigner(config.DATA_KEYS, config.PUBLIC_URL) },
     retention: {
+      media: { orphanDays: config.MEDIA_ORPHAN_DAYS, usedDays: config.MEDIA_RETENTION_DAYS ?? null },
       messageMonths: config.MESSAGE_RETENTION_MONTHS ?? null,
       deliveryDays: config.DELIVERY_RETENTION_DAYS,
       quarantineDays,
     },
-    recordings: recordingsOf(config),
+    recordings: recordingsOf(config, store),
   });
   const jobMetrics = createJobMetrics(metrics, commands, served);
   const workers = served.map((queue) => createQueueWorker({ queue, redis: queueing, handlers, logger, metrics: jobMetrics }));
@@ -90,8 +97,7 @@ await run(name, logger, async (life) => {
   logger.info({ port, queues: served }, "listening");
 });
 
-function recordingsOf(given: typeof config): RecordingDeps | null {
+function recordingsOf(given: typeof config, store: SealedStore | null): RecordingDeps | null {
   const { TWILIO_ACCOUNT_SID: accountSid, TWILIO_AUTH_TOKEN: authToken, TWILIO_API_URL: apiUrl } = given;
-  const store = createStore(given);
   return store === null || accountSid === undefined || authToken === undefined ? null : { store, apiUrl, accountSid, authToken };
 }

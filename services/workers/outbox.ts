@@ -5,6 +5,7 @@ import type { BusinessScope, PendingMessage, SendOutcome } from "../../lib/db/in
 import type { Run, RunResult } from "../../lib/queues/index.ts";
 import { maxBatch } from "../../lib/shard-client/index.ts";
 import type { Deps } from "./deps.ts";
+import { askForUploads, attachFiles } from "./high/files.ts";
 import { handOver } from "./high/hand_over.ts";
 import { withLease } from "./lease.ts";
 import { recordMoves } from "./webhooks/record.ts";
@@ -73,9 +74,11 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, ofB
         const inMs = Math.max(0, nextAttempt - Date.now());
         return inMs <= soonMs ? again(inMs, "a message is due again soon") : { counts };
       }
-      const handedOver = await handOver(deps, business, messages);
+      const files = await attachFiles(scope, messages);
+      const handedOver = [...files.outcomes, ...(files.ready.length > 0 ? await handOver(deps, business, files.ready) : [])];
       const outcomes = handedOver.filter((outcome) => outcome.status !== "held");
       await write((inside) => record(inside, outcomes));
+      await askForUploads(deps, business.id, files.awaited);
       tally(deps, counts, outcomes);
       const held = handedOver.find((outcome) => outcome.status === "held");
       if (held) return again(Math.min(maxPacedMs, Math.max(0, held.until.getTime() - Date.now())), "the account is paced");

@@ -7,6 +7,8 @@ export type WorkMetrics = {
   quarantined(stream: JournalStream): void;
   delivered(status: "delivered" | "failed" | "dead", seconds: number): void;
   ticksOverdue(count: number): void;
+  /** What became of a file: fetched from WhatsApp's host or put there, or not to be had or sent. */
+  media(outcome: "fetched" | "failed" | "uploaded" | "refused"): void;
   leaseLost(): void;
   /** A move is over, and the business was silent for so long. */
   moved(outcome: "done" | "rolled_back", silentMs: number): void;
@@ -23,6 +25,7 @@ export function createWorkMetrics(metrics: Metrics): WorkMetrics {
   const answers = metrics.histogram("webhook_attempt_seconds", "Time an endpoint took to answer.");
   const overdue = metrics.counter("ticks_overdue_total", "Messages whose ticks did not come in their time.");
   const lost = metrics.counter("leases_lost_total", "Leases that ran out while their holder worked.");
+  const files = metrics.counter("media_total", "Files fetched from WhatsApp's media host and put there, by what came of it.", ["outcome"]);
   const moves = metrics.histogram("move_silence_seconds", "How long businesses were silent on their way to another shard.", silences, [
     "outcome",
   ]);
@@ -35,6 +38,7 @@ export function createWorkMetrics(metrics: Metrics): WorkMetrics {
       answers.observe(seconds);
     },
     ticksOverdue: (count) => overdue.inc(count),
+    media: (outcome) => files.inc({ outcome }),
     leaseLost: () => lost.inc(),
     moved: (outcome, silentMs) => moves.observe({ outcome }, silentMs / 1000),
   };

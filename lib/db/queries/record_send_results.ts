@@ -10,7 +10,7 @@ export type SendOutcome =
   /** It stays in the outbox until `next_attempt_at`. */
   | { id: string; status: "retry"; next_attempt_at: Date; error_code: string; error_message: string }
   /** It was not its turn: it stays in the outbox until then, and this was no attempt. */
-  | { id: string; status: "paced"; next_attempt_at: Date };
+  | { id: string; status: "paced"; next_attempt_at: Date; /** Why, where it is not the account's limits. */ error_code?: string };
 
 /** Records the results of a batch, in one statement; returns the rows it found. A tick that came first is kept. */
 export async function recordSendResults(scope: BusinessScope, outcomes: SendOutcome[]): Promise<StatusChange[]> {
@@ -33,7 +33,7 @@ export async function recordSendResults(scope: BusinessScope, outcomes: SendOutc
           next_attempt_at = case when r.status in ('retry', 'paced') and m.status = 'queued' then greatest(m.next_attempt_at, r.next_attempt_at) end,
           sent_at = case when r.status = 'sent' then least(m.sent_at, r.at) else m.sent_at end,
           failed_at = case when r.status = 'failed' then least(m.failed_at, r.at) else m.failed_at end,
-          error_code = case when r.status = 'paced' then 'paced' else coalesce(r.error_code, m.error_code) end,
+          error_code = case when r.status = 'paced' then coalesce(r.error_code, 'paced') else coalesce(r.error_code, m.error_code) end,
           error_message = coalesce(r.error_message, m.error_message)
       from result r join locked using (id)
       where m.id = r.id

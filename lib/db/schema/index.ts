@@ -14,6 +14,8 @@ export { idempotencyKeys } from "./idempotency_keys.ts";
 export type { IdempotencyKey } from "./idempotency_keys.ts";
 export { journalQuarantine } from "./journal_quarantine.ts";
 export type { QuarantinedEntry } from "./journal_quarantine.ts";
+export { media, mediaFetches, mediaUploads } from "./media.ts";
+export type { Media, MediaFetch, MediaRow, MediaUpload } from "./media.ts";
 export { messageDirections, messages, messageStatuses } from "./messages.ts";
 export type { Message, MessageDirection, MessageStatus } from "./messages.ts";
 export { moves, moveSteps } from "./moves.ts";

@@ -2,10 +2,12 @@ import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { AppError } from "../../../lib/core/errors.ts";
 import { uuidv7Time } from "../../../lib/core/ids.ts";
 import { forBusiness, getBusiness, getMessage, listMessages } from "../../../lib/db/index.ts";
+import type { BusinessScope } from "../../../lib/db/index.ts";
 import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { idempotencyHeaders } from "../schemas/idempotency.ts";
+import { mediaLinksS } from "../schemas/media.ts";
 import { acceptedMessage, messageQuery, messageSchema, messageView } from "../schemas/message.ts";
 import { newMessage } from "../schemas/new_message.ts";
 import { pageOf, pageThrough } from "../schemas/page.ts";
@@ -16,9 +18,13 @@ import { businessParams, knownForm, messageParams } from "./params.ts";
 
 const tags = ["Messages"];
 
-export function messageRoutes({ db, replica, router, shards, metrics }: ApiDependencies, wakeUps: WakeUps): OpenAPIHono<Authenticated> {
+export function messageRoutes(
+  { db, replica, router, shards, metrics, media }: ApiDependencies,
+  wakeUps: WakeUps,
+): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
   const outbox = createOutbox(db);
+  const links = ({ businessId }: BusinessScope) => media.signer.links(businessId, mediaLinksS);
   const accepted = metrics.counter("api_messages_accepted_total", "Messages put into the outbox.");
 
   app.openapi(
@@ -70,7 +76,7 @@ export function messageRoutes({ db, replica, router, shards, metrics }: ApiDepen
       const id = knownForm(c.req.valid("param").message_id);
       const message = id === undefined ? undefined : await getMessage(c.var.business, id);
       if (!message) throw new AppError("not_found", "There is no such message.");
-      return c.json(messageView(message), 200);
+      return c.json(messageView(message, links(c.var.business)), 200);
     },
   );
 
@@ -94,7 +100,8 @@ export function messageRoutes({ db, replica, router, shards, metrics }: ApiDepen
       const { businessId } = c.var.business;
       const read = (range: { before: string | undefined; limit: number }) =>
         replica.history(upTo, (at) => listMessages(forBusiness(at, businessId), { ...filter, ...range }));
-      const page = await pageThrough({ cursor, limit }, read, messageView);
+      const shown = links(c.var.business);
+      const page = await pageThrough({ cursor, limit }, read, (message) => messageView(message, shown));
       if (page.data.length === 0 && !(await getBusiness(c.var.business))) throw noSuchBusiness();
       return c.json(page, 200);
     },

@@ -9,6 +9,7 @@ export const adminKeyParams = z.object({ key_id: id("key_id") });
 export const webhookParams = businessParams.extend({ webhook_id: id("webhook_id") });
 export const deliveryParams = webhookParams.extend({ delivery_id: id("delivery_id") });
 export const broadcastParams = businessParams.extend({ broadcast_id: id("broadcast_id") });
+export const mediaParams = businessParams.extend({ media_id: id("media_id") });
 export const messageParams = businessParams.extend({ message_id: id("message_id") });
 
 const uuid = z.uuid();

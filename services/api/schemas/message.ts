@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { messageDirections, messageStatuses } from "../../../lib/db/index.ts";
 import type { Message } from "../../../lib/db/index.ts";
 import { contentOf, publicContent, publicContentOf } from "../../../lib/messages/index.ts";
+import type { MediaLinks } from "../../../lib/messages/index.ts";
 import { chat } from "./chat.ts";
 import { pageQuery } from "./page.ts";
 import { isoOrNull, timestamp } from "./text.ts";
@@ -37,7 +38,7 @@ export const messageSchema = z
   })
   .openapi("Message");
 
-export function messageView(message: Message): z.infer<typeof messageSchema> {
+export function messageView(message: Message, links: MediaLinks): z.infer<typeof messageSchema> {
   const failed = message.status === "failed";
   return {
     id: message.id,
@@ -47,7 +48,7 @@ export function messageView(message: Message): z.infer<typeof messageSchema> {
     sender_name: message.push_name,
     type: message.type,
     text: message.text,
-    content: publicContentOf(contentOf(message)),
+    content: publicContentOf(contentOf(message), links),
     status: message.status,
     ...(failed ? { error: { code: message.error_code ?? "unknown", message: message.error_message ?? "" } } : {}),
     queued_at: message.queued_at.toISOString(),

@@ -1,13 +1,17 @@
 import { z } from "@hono/zod-openapi";
 import {
+  audioContent,
   card,
   contactContent,
   deleteContent,
+  documentContent,
   editContent,
+  imageContent,
   locationContent,
   pollContent,
   reactionContent,
   textContent,
+  videoContent,
 } from "../../../lib/messages/index.ts";
 import { chat } from "./chat.ts";
 import { storableText } from "./text.ts";
@@ -40,6 +44,22 @@ const reply_to = z.uuid().optional().openapi({ description: "Id of the message o
 const target = z.uuid().openapi({ description: "Id of the message of this chat that it is about." });
 
 const text = textContent.extend({ text: storableText(1, maxText).openapi({ example: "Your order is ready." }), reply_to });
+
+const media = z.uuid().openapi({ description: "Id of a media of this business: uploaded, or received." });
+const caption = storableText(1, 1_024).optional();
+const image = imageContent.extend({ media, caption, reply_to });
+const video = videoContent.extend({ media, caption, reply_to });
+const audio = audioContent.extend({
+  media,
+  voice: z.boolean().default(false).openapi({ description: "A voice note, shown with its waveform: Ogg with Opus." }),
+  reply_to,
+});
+const document = documentContent.extend({
+  media,
+  caption,
+  file_name: storableText(1, 240).optional().openapi({ example: "invoice.pdf" }),
+  reply_to,
+});
 
 const location = locationContent.extend({
   latitude: z.number().min(-90).max(90),
@@ -84,6 +104,10 @@ const remove = deleteContent.extend({ target });
 export const newMessage = z
   .discriminatedUnion("type", [
     z.strictObject({ ...envelope, ...text.shape }).openapi("NewText"),
+    z.strictObject({ ...envelope, ...image.shape }).openapi("NewImage"),
+    z.strictObject({ ...envelope, ...video.shape }).openapi("NewVideo"),
+    z.strictObject({ ...envelope, ...audio.shape }).openapi("NewAudio"),
+    z.strictObject({ ...envelope, ...document.shape }).openapi("NewDocument"),
     z.strictObject({ ...envelope, ...location.shape }).openapi("NewLocation"),
     z.strictObject({ ...envelope, ...contact.shape }).openapi("NewContact"),
     z

@@ -25,6 +25,7 @@ import { createFakePacing } from "./fake_pacing.ts";
 import type { FakePacing } from "./fake_pacing.ts";
 import { createFakeShards } from "./fake_shards.ts";
 import type { FakeShards } from "./fake_shards.ts";
+import { createTestMedia } from "./media.ts";
 import { createTestWebhooks } from "./webhooks.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a test looks into answers of every shape
@@ -109,6 +110,7 @@ export async function createHarness({
     queueDepths: async () => [{ queue: "high", group: "high", waiting: 1, active: 2, delayed: 3, dead: 4, oldestMs: 5 }],
     deadLetters: createFakeDeadLetters(),
     webhooks: createTestWebhooks(),
+    media: createTestMedia("https://api.example.com"),
     logger: createLogger("test", "error", { write: () => {} }),
     metrics: createMetrics("test"),
     publicUrl: "https://api.example.com",

@@ -10,6 +10,7 @@ import { createFakeDeadLetters } from "./fake_dead_letters.ts";
 import { createFakeLiveCalls } from "./fake_live_calls.ts";
 import { createFakePacing } from "./fake_pacing.ts";
 import { createFakeShards } from "./fake_shards.ts";
+import { createTestMedia } from "./media.ts";
 import { createTestWebhooks } from "./webhooks.ts";
 
 /** The whole API with nothing behind it, for what needs no answer of its own: its document, its errors. */
@@ -31,6 +32,7 @@ export function createUndrivenApp(publicUrl: string): Api & { close(): Promise<v
     queueDepths: async () => [],
     deadLetters: createFakeDeadLetters(),
     webhooks: createTestWebhooks(),
+    media: createTestMedia(publicUrl),
     logger: createLogger("test", "error", { write: () => {} }),
     metrics: createMetrics("test"),
     publicUrl,

@@ -1,5 +1,6 @@
 import { proto } from "@whiskeysockets/baileys";
 import { writeAgain } from "../groups/write.ts";
+import { uploadAgain } from "../media/upload_again.ts";
 import { letterKey } from "../mail/mailbox.ts";
 import { post } from "../messages/write.ts";
 import type { KeyBundle } from "../phones/signal.ts";
@@ -17,6 +18,7 @@ export async function onReceipt(simulation: Simulation, connection: Connection, 
   const list = firstChild(receipt);
   const ids = [id, ...(list?.tag === "list" ? children(list, "item").map((item) => item.attrs["id"] ?? "") : [])];
   if (type === "retry") await sendAgain(simulation, login, receipt);
+  else if (type === "server-error") await uploadAgain(simulation, login, receipt);
   else for (const each of ids) acknowledge(simulation, login, each);
   if (type === undefined || type === "inactive" || type === "read")
     mark(simulation, login, { to, participant }, ids, type === "read" ? "read" : "delivered");

@@ -2,37 +2,17 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeCertificate } from "../../../lib/testing/certificate.ts";
 import { control } from "../control.fixture.ts";
 import type { Simulator } from "../simulator.ts";
 import { startSimulator } from "../simulator.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "simulator-media-"));
 const certFile = join(folder, "cert.pem");
-const keyFile = join(folder, "key.pem");
 let simulator: Simulator;
 
 beforeAll(() => {
-  const made = Bun.spawnSync([
-    "openssl",
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:prime256v1",
-    "-nodes",
-    "-days",
-    "1",
-    "-subj",
-    "/CN=localhost",
-    "-addext",
-    "subjectAltName=DNS:localhost,IP:127.0.0.1",
-    "-keyout",
-    keyFile,
-    "-out",
-    certFile,
-  ]);
-  if (!made.success) throw new Error(made.stderr.toString());
+  const { keyFile } = makeCertificate(folder);
   const tls = { cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
   simulator = startSimulator({ folder: join(folder, "data"), media: { tls, publicHost: "localhost" } });
 });
@@ -55,7 +35,7 @@ test("a document that Baileys uploads comes back to it whole, and the contact is
 }, 20_000);
 
 test("what was never uploaded is not there, nor anything outside", async () => {
-  const address = simulator.simulation.mediaAddress;
+  const address = simulator.simulation.media!.address;
   for (const path of ["/v/0000", `/v/${"0".repeat(64)}`, "/v/..%2Fsimulator.sqlite"]) {
     expect((await fetch(`https://${address}${path}`, { tls: { ca: readFileSync(certFile, "utf8") } })).status).toBe(404);
   }

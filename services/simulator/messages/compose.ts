@@ -4,6 +4,7 @@ import { z } from "zod";
 import { messageContent } from "../../../lib/messages/index.ts";
 import type { MessageContent, Quote, Reference } from "../../../lib/messages/index.ts";
 import { AppError } from "../../../lib/core/errors.ts";
+import { fileOf } from "../media/file.ts";
 import type { Phone } from "../phones/phone.ts";
 import { phoneJid } from "../wire/jid.ts";
 
@@ -37,6 +38,19 @@ export function compose(content: MessageContent, { from, chat }: Chat): proto.IM
     case "text":
       // As phones do: the short form where there is nothing but text.
       return contextInfo ? { extendedTextMessage: { text: content.text, contextInfo } } : { conversation: content.text };
+    case "image":
+      return { imageMessage: { ...fileOf(content.media), caption: content.caption, contextInfo } };
+    case "video":
+      return { videoMessage: { ...fileOf(content.media), caption: content.caption, seconds: content.media.seconds, contextInfo } };
+    case "audio":
+      return { audioMessage: { ...fileOf(content.media), ptt: content.voice, seconds: content.media.seconds, contextInfo } };
+    case "sticker":
+      return { stickerMessage: { ...fileOf(content.media), contextInfo } };
+    case "document": {
+      const documentMessage = { ...fileOf(content.media), fileName: content.file_name, caption: content.caption, contextInfo };
+      // As phones wrap one that has a caption.
+      return content.caption === undefined ? { documentMessage } : { documentWithCaptionMessage: { message: { documentMessage } } };
+    }
     case "location": {
       const { latitude: degreesLatitude, longitude: degreesLongitude, name, address } = content;
       return { locationMessage: { degreesLatitude, degreesLongitude, name, address, contextInfo } };

@@ -1,4 +1,5 @@
 import { encodeWAMessage, normalizeMessageContent, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
+import { fileIn } from "../media/file.ts";
 
 /** What is under the encryption: the message, then 1 to 16 bytes of padding. */
 export function pad(message: proto.IMessage): Buffer {
@@ -56,6 +57,8 @@ function described(message: proto.IMessage): Content | undefined {
       secret: Buffer.from(message.messageContextInfo?.messageSecret ?? []).toString("hex"),
     };
   }
+  const file = fileIn(message);
+  if (file) return file;
   if (reactionMessage) return { type: "reaction", text: reactionMessage.text ?? "", ...keyed(reactionMessage.key) };
   if (protocolMessage?.type === REVOKE) return { type: "delete", ...keyed(protocolMessage.key) };
   if (protocolMessage?.type === MESSAGE_EDIT) {

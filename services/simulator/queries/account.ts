@@ -1,3 +1,4 @@
+import { mediaAuth } from "../media/media_host.ts";
 import { children, child, node, StanzaError } from "../wire/stanza.ts";
 import type { Query, QueryAnswer } from "./query.ts";
 
@@ -29,9 +30,9 @@ export function appState({ iq }: Query): QueryAnswer {
   return [node("sync", {}, collections)];
 }
 
-export function mediaConnection({ simulation: { mediaAddress } }: Query): QueryAnswer {
-  if (mediaAddress === undefined) throw new StanzaError("503", "service-unavailable");
+export function mediaConnection({ simulation: { media } }: Query): QueryAnswer {
+  if (media === undefined) throw new StanzaError("503", "service-unavailable");
   return [
-    node("media_conn", { auth: "simulator", ttl: "3600", auth_ttl: "3600", max_buckets: "12" }, [node("host", { hostname: mediaAddress })]),
+    node("media_conn", { auth: mediaAuth, ttl: "3600", auth_ttl: "3600", max_buckets: "12" }, [node("host", { hostname: media.address })]),
   ];
 }

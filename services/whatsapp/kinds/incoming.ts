@@ -3,6 +3,7 @@ import type { MessageContent, Quote } from "../../../lib/messages/index.ts";
 import { referenceOf } from "./message_key.ts";
 import type { Finding } from "./message_key.ts";
 import { chosenOptions } from "./poll_vote.ts";
+import { attachmentOf } from "./attachment.ts";
 import { phonesOf } from "./vcard.ts";
 
 export type Incoming = Finding & {
@@ -36,6 +37,25 @@ export function incomingContent(message: proto.IMessage, incoming: Incoming): Me
     case "pollCreationMessageV2":
     case "pollCreationMessageV3":
       return { ...pollOf(content[kind]), ...answers };
+    case "imageMessage":
+      return { type: "image", ...attachmentOf(content.imageMessage), ...captionIn(content.imageMessage), ...answers };
+    case "videoMessage":
+    case "ptvMessage":
+      return { type: "video", ...attachmentOf(content[kind]), ...captionIn(content[kind]), ...answers };
+    case "audioMessage":
+      return { type: "audio", ...attachmentOf(content.audioMessage), voice: content.audioMessage?.ptt === true, ...answers };
+    case "documentMessage": {
+      const { fileName } = content.documentMessage ?? {};
+      return {
+        type: "document",
+        ...attachmentOf(content.documentMessage),
+        ...captionIn(content.documentMessage),
+        ...(fileName ? { file_name: fileName } : {}),
+        ...answers,
+      };
+    }
+    case "stickerMessage":
+      return { type: "sticker", ...attachmentOf(content.stickerMessage), ...answers };
     case "reactionMessage": {
       const target = referenceOf(content.reactionMessage?.key, incoming);
       return target && { type: "reaction", target, emoji: content.reactionMessage?.text ?? "" };
@@ -60,7 +80,7 @@ function quoteOf(content: unknown, incoming: Incoming): Quote | undefined {
   const reference = referenceOf(key, { ...incoming, fromMe: true });
   if (reference === undefined) return undefined;
   const quoted = normalizeMessageContent(contextInfo.quotedMessage);
-  const text = quoted?.conversation || quoted?.extendedTextMessage?.text;
+  const text = quoted?.conversation || quoted?.extendedTextMessage?.text || captionOf(quoted);
   return text ? { ...reference, text } : reference;
 }
 
@@ -112,6 +132,8 @@ function changeOf(change: proto.Message.IProtocolMessage | null | undefined, inc
   const text = edited?.conversation || edited?.extendedTextMessage?.text || captionOf(edited);
   return { type: "edit", target, text: text ?? "" };
 }
+
+const captionIn = (file: { caption?: string | null } | null | undefined) => (file?.caption ? { caption: file.caption } : {});
 
 function captionOf(content: proto.IMessage | undefined): string | null | undefined {
   return content?.imageMessage?.caption ?? content?.videoMessage?.caption ?? content?.documentMessage?.caption;

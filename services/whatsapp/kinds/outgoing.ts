@@ -1,6 +1,7 @@
 import { isJidGroup, isLidUser, proto } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
-import type { Card, OutboundContent, Quote } from "../../../lib/messages/index.ts";
+import type { Attachment, Card, OutboundContent, Quote } from "../../../lib/messages/index.ts";
+import { fileOf } from "./attachment.ts";
 import { keyOf } from "./message_key.ts";
 import { vcardOf } from "./vcard.ts";
 
@@ -12,6 +13,37 @@ export function outgoingMessage(content: OutboundContent, chat: string, own: Own
   switch (content.type) {
     case "text":
       return { extendedTextMessage: { text: content.text, contextInfo: contextOf(content.reply_to, chat, own) } };
+    case "image":
+      return { imageMessage: { ...fileOf(content.media), caption: content.caption, contextInfo: contextOf(content.reply_to, chat, own) } };
+    case "video":
+      return {
+        videoMessage: {
+          ...fileOf(content.media),
+          ...playing(content.media),
+          caption: content.caption,
+          contextInfo: contextOf(content.reply_to, chat, own),
+        },
+      };
+    case "audio":
+      return {
+        audioMessage: {
+          ...fileOf(content.media),
+          ...playing(content.media),
+          // Phones play a voice note only if it says that it is Opus.
+          ...(content.voice ? { ptt: true, mimetype: "audio/ogg; codecs=opus" } : {}),
+          contextInfo: contextOf(content.reply_to, chat, own),
+        },
+      };
+    case "document":
+      return {
+        documentMessage: {
+          ...fileOf(content.media),
+          fileName: content.file_name,
+          title: content.file_name,
+          caption: content.caption,
+          contextInfo: contextOf(content.reply_to, chat, own),
+        },
+      };
     case "location":
       return {
         locationMessage: {
@@ -63,6 +95,9 @@ function contextOf(quote: Quote | undefined, chat: string, own: Own): proto.ICon
     quotedMessage: { conversation: quote.text ?? "" },
   };
 }
+
+/** Whole seconds, and at least one: phones show a file of none as broken. */
+const playing = ({ seconds }: Attachment) => (seconds === undefined ? {} : { seconds: Math.max(1, Math.round(seconds)) });
 
 function contactMessage(cards: Card[], contextInfo: proto.IContextInfo | undefined): proto.IMessage {
   const contacts = cards.map((card) => ({ displayName: card.name, vcard: vcardOf(card) }));

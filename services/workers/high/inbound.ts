@@ -1,5 +1,5 @@
-import { announce, atomically, forPlatform, insertInbound, placeInbound } from "../../../lib/db/index.ts";
-import type { InboundMessage } from "../../../lib/db/index.ts";
+import { addFetches, announce, atomically, forPlatform, insertInbound, placeInbound } from "../../../lib/db/index.ts";
+import type { InboundMessage, NewFetch } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/shard-client/index.ts";
 import type { Deps } from "../deps.ts";
@@ -16,15 +16,27 @@ export function inbound(deps: Deps): Handler<"inbound"> {
     drainJournal(deps, run, "inbound", async (entries) => {
       const placed = await placeInbound(scope, entries.map(inboundMessage));
       const messages = await resolveReferences(scope, placed);
-      const { announcements, webhooks } = await atomically(scope, async (together) => {
+      const { announcements, fetches, webhooks } = await atomically(scope, async (together) => {
         const inserted = new Set((await insertInbound(together, messages)).map(({ id }) => id));
         const news = messages.filter(({ id, from_me }) => inserted.has(id) && !from_me);
         const announcements = news.map((message) => received(message.id, message));
-        return { announcements, webhooks: await announce(together, announcements) };
+        const fetches = messages.flatMap((message) => (inserted.has(message.id) ? fetchOf(message.id, message) : []));
+        await addFetches(together, fetches);
+        return { announcements, fetches, webhooks: await announce(together, announcements) };
       });
       await wakeWebhooks(deps, webhooks);
+      // One that is not woken now is woken by the sweep.
+      await Promise.allSettled(
+        fetches.map(({ business_id, message_id }) => deps.producer.wake("fetch_media", { business_id, message_id })),
+      );
       await tellWatchers(deps, announcements);
     });
+}
+
+/** What is to be fetched for a message, whoever wrote it. */
+function fetchOf(message_id: string, { business_id, content }: InboundMessage): NewFetch[] {
+  if (!content || !("media" in content) || content.media.pointer === undefined) return [];
+  return [{ message_id, business_id, kind: content.type, pointer: content.media.pointer }];
 }
 
 function inboundMessage({ business_id, data }: JournalEntry<"inbound">): InboundMessage {

@@ -4,7 +4,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { forBusiness, getCall, recordCall, recordRecording } from "../../../lib/db/index.ts";
-import { createFolderStore } from "../../../lib/storage/index.ts";
+import { createFolderStore, createSealedStore } from "../../../lib/storage/index.ts";
+import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { createTestWorkers } from "../testing/workers.ts";
 import type { TestWorkers } from "../testing/workers.ts";
@@ -13,7 +14,7 @@ import { fetchRecordings } from "./fetch_recordings.ts";
 const accountSid = `AC${"0".repeat(32)}`;
 const authToken = "the token of the account";
 const folder = await mkdtemp(join(tmpdir(), "prosaas-recordings-"));
-const store = createFolderStore(folder);
+const store = createSealedStore(createFolderStore(folder), KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`));
 
 /** What the carrier answers for a recording, attempt by attempt. */
 const answers = new Map<string, (number | string)[]>();
@@ -76,7 +77,9 @@ test("a recording that waits is fetched with the account's credentials and kept"
   answers.set(sid, ["RIFF…"]);
   await fetchNow();
   expect(await row()).toMatchObject({ status: "stored", storage_key: key, attempts: 1 });
-  expect(await (await store.get(key))?.text()).toBe("RIFF…");
+  const kept = (await store.get(key))!;
+  expect(Buffer.concat(await Array.fromAsync(kept.bytes())).toString()).toBe("RIFF…");
+  expect(await Bun.file(join(folder, key)).text()).not.toContain("RIFF");
   expect(asked.find((ask) => ask.sid === sid)?.authorization).toBe(`Basic ${btoa(`${accountSid}:${authToken}`)}`);
 });
 

@@ -4,19 +4,20 @@ import { deadline } from "../../../lib/core/time.ts";
 import { finishRecording, forBusiness, forPlatform, pendingRecordings } from "../../../lib/db/index.ts";
 import type { CallRecording, RecordingResult } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
-import type { ObjectStore } from "../../../lib/storage/index.ts";
+import type { SealedStore } from "../../../lib/storage/index.ts";
 import type { Deps } from "../deps.ts";
 
 /** Where recordings come from and go to. */
 export type RecordingDeps = {
-  store: ObjectStore;
+  store: SealedStore;
   /** The carrier's REST API: credentials are shown to it alone. */
   apiUrl: string;
   accountSid: string;
   authToken: string;
 };
 
-const pageSize = 20;
+/** At once: one that hangs holds up three others at most. */
+const pageSize = 4;
 /** A recording may not be there yet when it is announced, and the carrier may be away for hours. */
 const maxAttempts = 20;
 const delay = { baseMs: 5_000, maxMs: 1_800_000 };
@@ -44,18 +45,15 @@ export function fetchRecordings({
         );
         return { counts };
       }
-      for (const recording of page) {
-        signal.throwIfAborted();
-        const result = await fetchOne(recordings, recording, signal);
-        await finishRecording(forBusiness(db, recording.business_id), recording.recording_sid, result);
-        counts[result.status === "pending" ? "postponed" : result.status] += 1;
-        if (result.status !== "stored") {
-          logger.warn(
-            { recording_sid: recording.recording_sid, call_sid: recording.call_sid, reason: result.error },
-            "recording not fetched",
-          );
-        }
-      }
+      await Promise.all(
+        page.map(async (recording) => {
+          const { business_id, recording_sid, call_sid } = recording;
+          const result = await fetchOne(recordings, recording, signal);
+          await finishRecording(forBusiness(db, business_id), recording_sid, result);
+          counts[result.status === "pending" ? "postponed" : result.status] += 1;
+          if (result.status !== "stored") logger.warn({ recording_sid, call_sid, reason: result.error }, "recording not fetched");
+        }),
+      );
     }
   };
 }
@@ -64,7 +62,7 @@ async function fetchOne(recordings: RecordingDeps, recording: CallRecording, sig
   const { recording_sid, business_id, call_sid, attempts } = recording;
   const key = `recordings/${business_id}/${call_sid}/${recording_sid}.wav`;
   try {
-    await recordings.store.put(key, await download(recordings, recording, signal), "audio/x-wav");
+    await recordings.store.put(key, await download(recordings, recording, signal));
     return { status: "stored", storage_key: key };
   } catch (error) {
     const final = error instanceof AppError && error.code === "forbidden";

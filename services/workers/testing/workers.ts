@@ -12,7 +12,7 @@ import { createRedis } from "../../../lib/redis/client.ts";
 import { createRouterOver } from "../../../lib/routing/index.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
-import { createShardClient, createShardMoves } from "../../../lib/shard-client/index.ts";
+import { createShardClient, createShardMedia, createShardMoves } from "../../../lib/shard-client/index.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";
 import { createTestQueues } from "../../../lib/testing/queues.ts";
 import { testRedisUrl } from "../../../lib/testing/servers.ts";
@@ -46,7 +46,9 @@ export async function createTestWorkers() {
     logger: createLogger("test", "info", { write: (line: string) => void log.push(JSON.parse(line)) }),
     metrics: createWorkMetrics(metrics),
     leaseTimes: { ttlMs: 2_000, renewMs: 100 },
-    retention: { messageMonths: null, deliveryDays: 30, quarantineDays: 90 },
+    shardMedia: createShardMedia({ token: shardToken, timeoutMs: 5_000 }),
+    media: null,
+    retention: { media: { orphanDays: 7, usedDays: null }, messageMonths: null, deliveryDays: 30, quarantineDays: 90 },
     webhooks: {
       policy: createAddressPolicy({ allowPrivate: true }),
       secrets: createWebhookSecrets(KeyRing.parse(`test:${randomBytes(32).toString("base64")}`)),

@@ -1,6 +1,9 @@
 import { passages } from "../../../lib/db/index.ts";
-import type { Announcement, InboundMessage, SessionReport, StatusChange } from "../../../lib/db/index.ts";
+import type { Announcement, InboundMessage, Message, SessionReport, StatusChange } from "../../../lib/db/index.ts";
+import type { MediaSigner } from "../../../lib/media-store/index.ts";
 import { contentOf, publicContentOf } from "../../../lib/messages/index.ts";
+import type { MediaLinks } from "../../../lib/messages/index.ts";
+import { eventLinksS } from "../media/media_deps.ts";
 import type { EventData, WebhookEvent } from "../../../lib/webhooks/events.ts";
 
 type About<E extends WebhookEvent> = {
@@ -25,9 +28,28 @@ export function received(id: string, message: InboundMessage): Announcement {
       sender_name: message.push_name ?? null,
       type: message.type,
       text: message.text ?? null,
-      content: publicContentOf(contentOf({ type: message.type, text: message.text ?? null, content: message.content ?? null })),
+      content: publicContentOf(contentOf({ type: message.type, text: message.text ?? null, content: message.content ?? null }), noLinks),
     },
   });
+}
+
+/** A message that has just come has no file of ours yet. */
+const noLinks: MediaLinks = () => {
+  throw new TypeError("a message came with a file that is ours already");
+};
+
+/** The file of a message is there, or will never be. */
+export function mediaSettled(message: Message, signer: MediaSigner): Announcement[] {
+  const content = publicContentOf(contentOf(message), signer.links(message.business_id, eventLinksS));
+  if (!("media" in content)) return [];
+  const { business_id, chat, id: message_id } = message;
+  return [
+    announcement(business_id, "message.media", {
+      chat,
+      at: new Date(),
+      data: { message_id, chat, type: content.type, media: content.media },
+    }),
+  ];
 }
 
 /** An event for each status that the message came to. */

@@ -1,0 +1,40 @@
+import type { KeyRing } from "../core/key_ring.ts";
+import type { MediaLinks } from "../messages/index.ts";
+
+/** What of a media an address is for. */
+export type Variant = "content" | "thumbnail";
+
+/** What is signed: no part of it can be exchanged. */
+export type SignedLink = { businessId: string; mediaId: string; variant: Variant; /** Unix seconds. */ expires: number };
+
+export type MediaSigner = {
+  /** Makes addresses of a business's media that are good for `forS` seconds. */
+  links(businessId: string, forS: number): MediaLinks;
+  /** Whether an address is one of ours and its time is not over. */
+  verify(link: SignedLink, signature: string): boolean;
+};
+
+/** Of what a small picture is made, where it can be read. */
+const pictured = /^image\/(jpeg|png|webp|gif|tiff|avif)$/;
+
+/** `publicUrl`: where callers reach the API. */
+export function createMediaSigner(keys: KeyRing, publicUrl: string): MediaSigner {
+  const signer = keys.signer("media");
+  const textOf = ({ businessId, mediaId, variant, expires }: SignedLink) => [businessId, mediaId, variant, expires].join("\n");
+  const urlOf = (link: SignedLink) => {
+    const url = new URL(`/v1/files/${link.businessId}/${link.mediaId}/${link.variant}`, publicUrl);
+    url.search = new URLSearchParams({ expires: String(link.expires), signature: signer.sign(textOf(link)) }).toString();
+    return url.href;
+  };
+  return {
+    links: (businessId, forS) => {
+      const expires = Math.floor(Date.now() / 1_000) + forS;
+      return (mediaId, mime) => ({
+        url: urlOf({ businessId, mediaId, variant: "content", expires }),
+        ...(pictured.test(mime) ? { thumbnail_url: urlOf({ businessId, mediaId, variant: "thumbnail", expires }) } : {}),
+        url_expires_at: new Date(expires * 1_000).toISOString(),
+      });
+    },
+    verify: (link, signature) => signer.verify(textOf(link), signature) && link.expires * 1_000 > Date.now(),
+  };
+}

@@ -1,0 +1,131 @@
+import { randomBytes } from "node:crypto";
+import type { KeyRing, Sealer } from "../core/key_ring.ts";
+import type { ObjectStore } from "./store.ts";
+
+/*
+ * What lies in a store is sealed under the services' key ring, in segments, so that neither writing nor reading needs
+ * more memory than some of them, and any part can be read alone:
+ *
+ *   object = header (64 bytes) ‖ segment …      header  = "PSO1" ‖ length of key id ‖ key id ‖ salt (16), then zeros
+ *   segment = nonce ‖ ciphertext ‖ tag          64 KiB of content in each but the last one
+ *
+ * Each object has a key of its own, made from the ring's and the salt. A segment is bound to its object's name, to its
+ * place and to whether it is the last: none can be exchanged, left out or cut off.
+ */
+
+const magic = "PSO1";
+const headerBytes = 64;
+const saltBytes = 16;
+const segmentBytes = 64 * 1024;
+/** Nonce and tag. */
+const overhead = 28;
+/** Segments that are read at once. */
+const window = 16;
+
+/** A store whose content nobody can read, change or exchange who has not the keys. */
+export type SealedStore = {
+  /** Keeps the bytes under a key, whole or not at all. */
+  put(key: string, bytes: AsyncIterable<Uint8Array>): Promise<void>;
+  /** What is kept under a key; null where there is nothing. */
+  get(key: string): Promise<SealedObject | null>;
+  /** Removes a key; one that is not there is gone already. */
+  delete(key: string): Promise<void>;
+};
+
+export type SealedObject = {
+  /** Bytes of the content. */
+  size: number;
+  /** The content, or what of it is from `start` to before `end`. Throws in the middle where the object was altered. */
+  bytes(start?: number, end?: number): AsyncGenerator<Uint8Array>;
+};
+
+export class BrokenObject extends Error {
+  constructor(key: string) {
+    super(`the object ${key} was not sealed by this platform, or was cut off`);
+  }
+}
+
+export function createSealedStore(store: ObjectStore, keys: KeyRing): SealedStore {
+  return {
+    put: (key, bytes) => store.put(key, sealed(key, bytes, keys)),
+    get: async (key) => {
+      const object = await store.get(key);
+      if (object === null) return null;
+      const { sealer, keyId } = openHeader(key, await object.read(0, headerBytes), keys);
+      const body = object.size - headerBytes;
+      const segments = Math.ceil(body / (segmentBytes + overhead));
+      const size = body - segments * overhead;
+      if (segments === 0 || size < 0) throw new BrokenObject(key);
+
+      async function* bytes(start = 0, end = size): AsyncGenerator<Uint8Array> {
+        const [first, last] = [Math.floor(start / segmentBytes), Math.min(segments - 1, Math.floor((end - 1) / segmentBytes))];
+        for (let from = first; from <= last; from += window) {
+          const until = Math.min(from + window, last + 1);
+          const boxes = await object!.read(placeOf(from), Math.min(placeOf(until), object!.size));
+          for (let n = from; n < until; n++) {
+            const offset = placeOf(n) - placeOf(from);
+            const box = boxes.subarray(offset, offset + segmentBytes + overhead);
+            const content = sealer.open({ keyId, box }, contextOf(key, n, n === segments - 1));
+            yield content.subarray(Math.max(0, start - n * segmentBytes), Math.max(0, end - n * segmentBytes));
+          }
+        }
+      }
+      return { size, bytes };
+    },
+    delete: (key) => store.delete(key),
+  };
+}
+
+const placeOf = (segment: number) => headerBytes + segment * (segmentBytes + overhead);
+
+const contextOf = (key: string, segment: number, isLast: boolean) => `${key} ${segment} ${isLast ? "last" : "more"}`;
+
+async function* sealed(key: string, bytes: AsyncIterable<Uint8Array>, keys: KeyRing): AsyncGenerator<Uint8Array> {
+  const salt = randomBytes(saltBytes);
+  const sealer = keys.sealer("object", salt);
+  yield header(sealer.keyId, salt);
+  let n = 0;
+  let held: Uint8Array | undefined;
+  // One is held back, because the last one says that it is.
+  for await (const segment of inSegments(bytes)) {
+    if (held) yield sealer.seal(held, contextOf(key, n++, false)).box;
+    held = segment;
+  }
+  yield sealer.seal(held ?? new Uint8Array(), contextOf(key, n, true)).box;
+}
+
+/** The same bytes in pieces of 64 KiB, the last one of what is left; none where there are none. */
+async function* inSegments(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let segment = Buffer.allocUnsafe(segmentBytes);
+  let filled = 0;
+  for await (const chunk of bytes) {
+    for (let taken = 0; taken < chunk.length;) {
+      const piece = chunk.subarray(taken, taken + segmentBytes - filled);
+      segment.set(piece, filled);
+      filled += piece.length;
+      taken += piece.length;
+      if (filled < segmentBytes) continue;
+      yield segment;
+      segment = Buffer.allocUnsafe(segmentBytes);
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield segment.subarray(0, filled);
+}
+
+function header(keyId: string, salt: Uint8Array): Buffer {
+  const bytes = Buffer.alloc(headerBytes);
+  bytes.write(magic);
+  bytes[4] = Buffer.byteLength(keyId);
+  bytes.write(keyId, 5);
+  bytes.set(salt, 5 + Buffer.byteLength(keyId));
+  return bytes;
+}
+
+function openHeader(key: string, bytes: Uint8Array, keys: KeyRing): { sealer: Sealer; keyId: string } {
+  const given = Buffer.from(bytes);
+  const idBytes = given[4] ?? 0;
+  if (given.length < headerBytes || given.toString("latin1", 0, 4) !== magic || idBytes > 32) throw new BrokenObject(key);
+  const keyId = given.toString("utf8", 5, 5 + idBytes);
+  return { keyId, sealer: keys.sealer("object", given.subarray(5 + idBytes, 5 + idBytes + saltBytes)) };
+}

@@ -1,0 +1,41 @@
+import { decryptMediaRetryData, encryptMediaRetryRequest, proto } from "@whiskeysockets/baileys";
+import type { BaileysEventMap } from "@whiskeysockets/baileys";
+import type { ReuploadRequest } from "../../../lib/shard-client/media.ts";
+import { ask } from "../chats/line.ts";
+import type { Line } from "../chats/line.ts";
+
+const { SUCCESS } = proto.MediaRetryNotification.ResultType;
+
+/**
+ * Has the business's own phone upload a file that the host has no longer: it answers by a notification, if it is
+ * online. Resolves with where the file lies then; null where the phone does not have it.
+ * @throws AppError "upstream_timeout" where it does not answer.
+ */
+export async function reupload({ socket }: Line, request: ReuploadRequest): Promise<string | null> {
+  const { wa_message_id: id, chat: remoteJid, from_me: fromMe, sender, media_key } = request;
+  const me = socket.user?.id ?? "";
+  const key = { id, remoteJid, fromMe, ...(sender && sender !== remoteJid ? { participant: sender } : {}) };
+  const mediaKey = Buffer.from(media_key, "base64");
+  const answer = Promise.withResolvers<string | null>();
+  const heard = (updates: BaileysEventMap["messages.media-update"]) => {
+    const update = updates.find(({ key: of }) => of.id === id);
+    if (update) answer.resolve(pathIn(update, mediaKey, id));
+  };
+  socket.ev.on("messages.media-update", heard);
+  try {
+    return await ask(socket.sendNode(encryptMediaRetryRequest(key, mediaKey, me)).then(() => answer.promise));
+  } finally {
+    socket.ev.off("messages.media-update", heard);
+  }
+}
+
+function pathIn({ media }: BaileysEventMap["messages.media-update"][number], mediaKey: Buffer, id: string): string | null {
+  if (!media) return null;
+  try {
+    const { result, directPath } = decryptMediaRetryData(media, mediaKey, id);
+    return result === SUCCESS && directPath ? directPath : null;
+  } catch {
+    // Not from who has the key.
+    return null;
+  }
+}

@@ -1,0 +1,34 @@
+import { Hono } from "hono";
+import { z } from "zod";
+import { AppError } from "../../../lib/core/errors.ts";
+import { mediaConnectionRequest, reuploadRequest } from "../../../lib/shard-client/media.ts";
+import { ask } from "../chats/line.ts";
+import type { Shard } from "../shard.ts";
+import { reupload } from "./reupload.ts";
+
+const businessId = z.object({ business_id: z.uuid() });
+
+/** What is asked of an open session for the files of its messages. */
+export function mediaRoutes(shard: Shard): Hono {
+  const app = new Hono();
+  const sessionOf = (param: unknown) => shard.get(businessId.parse(param).business_id);
+
+  app.post("/:business_id/media_connection", async (c) => {
+    const { renew } = mediaConnectionRequest.parse(await jsonOf(c.req.raw));
+    const { auth, hosts } = await sessionOf(c.req.param()).use(({ socket }) => ask(socket.refreshMediaConn(renew)));
+    return c.json({ auth, hosts: hosts.map(({ hostname }) => hostname) });
+  });
+
+  app.post("/:business_id/reupload", async (c) => {
+    const request = reuploadRequest.parse(await jsonOf(c.req.raw));
+    return c.json({ direct_path: await sessionOf(c.req.param()).use((line) => reupload(line, request)) });
+  });
+
+  return app;
+}
+
+async function jsonOf(request: Request): Promise<unknown> {
+  return request.json().catch(() => {
+    throw new AppError("invalid_request", "The body is not JSON.");
+  });
+}

@@ -1,0 +1,119 @@
+import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import { backoff } from "../../../lib/core/retry.ts";
+import { announce, atomically, forBusiness, getBusiness, getFetch, postponeFetch, settleFetch } from "../../../lib/db/index.ts";
+import type { BusinessScope, Fetched, Media, MediaFetch } from "../../../lib/db/index.ts";
+import { decrypted, maxBytes, MediaMismatch, mediaKeys } from "../../../lib/media/index.ts";
+import { keepMedia } from "../../../lib/media-store/index.ts";
+import type { Handler, RunResult } from "../../../lib/queues/index.ts";
+import type { Deps } from "../deps.ts";
+import { mediaSettled } from "../webhooks/announcements.ts";
+import { tellWatchers } from "../webhooks/tell_watchers.ts";
+import { wakeWebhooks } from "../webhooks/wake.ts";
+import { describe } from "./describe.ts";
+import { download, HostRefusal } from "./media_host.ts";
+import type { MediaDeps } from "./media_deps.ts";
+
+type Fetch = NonNullable<Awaited<ReturnType<typeof getFetch>>>;
+
+const delay = { baseMs: 5_000, maxMs: 1_800_000 };
+/** About eight hours of a host that is away, or of a phone that is off. */
+const maxAttempts = 20;
+/** The file may have been cut off on its way; sent wrong, it stays wrong. */
+const maxMismatches = 3;
+
+/** Not now: worth another attempt, perhaps from another place. */
+class NotYet extends Error {
+  readonly pointer: MediaFetch["pointer"] | undefined;
+
+  constructor(message: string, pointer?: MediaFetch["pointer"]) {
+    super(message);
+    this.pointer = pointer;
+  }
+}
+
+/** Brings the file of a message into our own store, and tells those who want to know. */
+export function fetchMedia(deps: Deps): Handler<"fetch_media"> {
+  return async ({ payload: { business_id, message_id }, signal }): Promise<RunResult> => {
+    const scope = forBusiness(deps.db, business_id);
+    const fetch = await getFetch(scope, message_id);
+    if (fetch === undefined || fetch.next_attempt_at > new Date()) return { counts: { fetched: 0 } };
+    if (deps.media === null) {
+      deps.logger.warn({ business_id, message_id }, "a message's file waits: set STORAGE_URL to fetch it");
+      return { counts: { fetched: 0 } };
+    }
+    try {
+      const media = await bring(deps, deps.media, scope, fetch, signal);
+      await settle(deps, deps.media, scope, message_id, { media });
+      deps.metrics.media("fetched");
+      return { counts: { fetched: 1 } };
+    } catch (error) {
+      signal.throwIfAborted();
+      const final = finalReason(error, fetch.attempts + 1);
+      if (final === undefined) {
+        const inMs = error instanceof NotYet && error.pointer ? 0 : backoff({ attempt: fetch.attempts + 1, ...delay });
+        const pointer = error instanceof NotYet ? error.pointer : undefined;
+        await postponeFetch(scope, message_id, { at: new Date(Date.now() + inMs), error: messageOf(error), pointer });
+        return { counts: { postponed: 1 }, again: { inMs, reason: messageOf(error) } };
+      }
+      deps.logger.warn({ business_id, message_id, reason: final, error: messageOf(error) }, "a message's file cannot be had");
+      await settle(deps, deps.media, scope, message_id, { error: final });
+      deps.metrics.media("failed");
+      return { counts: { failed: 1 } };
+    }
+  };
+}
+
+async function bring(deps: Deps, { store, host }: MediaDeps, scope: BusinessScope, fetch: Fetch, signal: AbortSignal): Promise<Media> {
+  const { kind, pointer } = fetch;
+  if (pointer.file_length > maxBytes[kind]) throw tooLarge(kind);
+  const content = decrypted(download(host, pointer.direct_path, signal), {
+    keys: mediaKeys(Buffer.from(pointer.media_key, "base64"), kind),
+    fileSha256: Buffer.from(pointer.file_sha256, "base64"),
+    fileEncSha256: Buffer.from(pointer.file_enc_sha256, "base64"),
+    maxBytes: maxBytes[kind],
+  });
+  try {
+    const { media } = await keepMedia(scope, store, content, { maxBytes: maxBytes[kind] });
+    return media.described_at === null ? ((await describe(scope, store, media)) ?? media) : media;
+  } catch (error) {
+    if (error instanceof HostRefusal && error.isGone) throw await elsewhere(deps, scope, fetch);
+    throw error;
+  }
+}
+
+/** The host has the file no longer: the phone that has it is asked to upload it again. */
+async function elsewhere(deps: Deps, scope: BusinessScope, fetch: Fetch): Promise<Error> {
+  const business = await getBusiness(scope);
+  if (!business) return new AppError("not_found", "The business is gone.");
+  const { chat, sender, wa_message_id, direction, pointer } = fetch;
+  const request = { wa_message_id, chat, from_me: direction === "outbound", sender, media_key: pointer.media_key };
+  try {
+    const path = await deps.shardMedia.reupload(deps.router.locate(business), business.id, request);
+    if (path === null) return new AppError("not_found", "Neither the host nor the phone has the file.");
+    return new NotYet("the phone has uploaded the file again", { ...pointer, direct_path: path });
+  } catch (error) {
+    return new NotYet(`the host has the file no longer, and the phone cannot be asked: ${messageOf(error)}`);
+  }
+}
+
+const tooLarge = (kind: MediaFetch["kind"]) =>
+  new AppError("too_large", `A file of the kind ${kind} may have up to ${maxBytes[kind]} bytes.`);
+
+/** Why there will never be a file, as its message says it; undefined where there may be one yet. */
+function finalReason(error: unknown, attempts: number): string | undefined {
+  if (error instanceof AppError && error.code === "too_large") return "too_large";
+  if (error instanceof AppError && error.code === "not_found") return "gone";
+  if (error instanceof MediaMismatch && attempts >= maxMismatches) return "mismatch";
+  return attempts >= maxAttempts ? "unreachable" : undefined;
+}
+
+/** Writes into the message what became of its file, together with the event that tells of it. */
+async function settle(deps: Deps, { signer }: MediaDeps, scope: BusinessScope, messageId: string, fetched: Fetched): Promise<void> {
+  const { announcements, webhooks } = await atomically(scope, async (together) => {
+    const message = await settleFetch(together, messageId, fetched);
+    const announcements = message ? mediaSettled(message, signer) : [];
+    return { announcements, webhooks: await announce(together, announcements) };
+  });
+  await wakeWebhooks(deps, webhooks);
+  await tellWatchers(deps, announcements);
+}

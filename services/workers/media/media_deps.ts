@@ -1,0 +1,13 @@
+import type { MediaSigner } from "../../../lib/media-store/index.ts";
+import type { SealedStore } from "../../../lib/storage/index.ts";
+
+/** What the jobs with files work with. */
+export type MediaDeps = {
+  store: SealedStore;
+  /** WhatsApp's media host, for what messages bring. */
+  host: string;
+  signer: MediaSigner;
+};
+
+/** How long addresses in events are good: as long as an event may be delivered. */
+export const eventLinksS = 24 * 3_600;
