@@ -32,6 +32,10 @@ public_url       = "https://127.0.0.1:8443"
 # The simulator stands in for WhatsApp; leave this out for the real one.
 wa_websocket_url = "ws://127.0.0.1:17070/ws/chat"
 
+# The simulator is the voice carrier too; leave this out for the real one. A menu stands in for a voice agent.
+twilio_api_url = "http://127.0.0.1:17070"
+call_agent_url = "ws://127.0.0.1:17080/"
+
 # Nobody bans the simulator's numbers.
 pacing = "off"
 
@@ -41,5 +45,6 @@ postgres_replica_port = 15433
 pgbouncer_port        = 16432
 redis_port            = 16379
 simulator_port        = 17070
+call_agent_port       = 17080
 http_port             = 8080
 https_port            = 8443

@@ -2,7 +2,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/api.nomad.hcl
 #
-# Secrets: app_password, data_keys, redis_password, shard_token [, metrics_token] [, consul_token] (Nomad variable nomad/jobs/api).
+# Secrets: app_password, data_keys, redis_password, shard_token [, calls_token, metrics_token] [, consul_token] (Nomad variable nomad/jobs/api).
 
 variable "api_count" {
   description = "Allocations of the API."
@@ -121,9 +121,14 @@ variable "public_url" {
 }
 
 variable "max_concurrent_calls" {
-  description = "First value of Consul's prosaas/calls/max_concurrent; as in the job calls."
+  description = "First value of Consul's prosaas/calls/max_concurrent; from then on that key alone counts."
   type        = number
   default     = 50
+
+  validation {
+    condition     = var.max_concurrent_calls >= 1 && var.max_concurrent_calls <= 100000
+    error_message = "The max_concurrent_calls must be from 1 to 100000."
+  }
 }
 
 variable "wa_shards_count" {
@@ -290,6 +295,9 @@ job "api" {
           REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
           {{- with index . "consul_token" }}
           CONSUL_HTTP_TOKEN={{ . }}
+          {{- end }}
+          {{- with index . "calls_token" }}
+          CALLS_TOKEN={{ . }}
           {{- end }}
           {{- with index . "metrics_token" }}
           METRICS_TOKEN={{ . }}

@@ -27,10 +27,48 @@ variable "calls_memory_max" {
   default     = 768
 }
 
-variable "calls_kill_timeout" {
-  description = "How long an ending allocation may carry its calls on. Capped by the client's max_kill_timeout."
+variable "calls_grace_s" {
+  description = "Seconds for which an ending allocation carries its calls on; what is left then goes on at another. Half a minute below the client's max_kill_timeout at the most."
+  type        = number
+  default     = 570
+
+  validation {
+    condition     = var.calls_grace_s >= 0 && var.calls_grace_s <= 3600
+    error_message = "The calls_grace_s must be from 0 to 3600."
+  }
+}
+
+variable "calls_when_full" {
+  description = "What a caller gets for whom there is no slot: 503 with Retry-After, or the busy tone (reject)."
   type        = string
-  default     = "10m"
+  default     = "503"
+
+  validation {
+    condition     = contains(["503", "reject"], var.calls_when_full)
+    error_message = "The calls_when_full must be 503 or reject."
+  }
+}
+
+variable "call_agent_url" {
+  description = "WebSocket address of the voice agent (services/calls/agent/PROTOCOL.md). Empty: there is none, and every call is refused."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.call_agent_url == "" || regex_replace(var.call_agent_url, "^wss?://.+$", "ok") == "ok"
+    error_message = "The call_agent_url must be ws(s)://host[:port]/path."
+  }
+}
+
+variable "twilio_api_url" {
+  description = "Address of the voice carrier's REST API: another one for a carrier that is compatible, or the simulator."
+  type        = string
+  default     = "https://api.twilio.com"
+
+  validation {
+    condition     = regex_replace(var.twilio_api_url, "^https?://[^/]+$", "ok") == "ok"
+    error_message = "The twilio_api_url must be http(s)://host[:port]."
+  }
 }
 
 variable "max_concurrent_calls" {
@@ -179,7 +217,7 @@ job "calls" {
       health_check      = "checks"
       min_healthy_time  = "10s" # shorter, and a process that dies at its first real request counts as healthy
       healthy_deadline  = "2m"
-      progress_deadline = "15m" # above the kill_timeout: the old allocations may take that long
+      progress_deadline = "15m" # the old allocations may take as long as their calls
     }
 
     # Five quick tries here, then another allocation, elsewhere if there is an elsewhere.
@@ -237,7 +275,7 @@ job "calls" {
       user           = "nobody"
       shutdown_delay = "3s" # nginx drops an allocation within 2 s, the most its template waits
       kill_signal    = "SIGTERM"
-      kill_timeout   = var.calls_kill_timeout
+      kill_timeout   = "${var.calls_grace_s + 30}s" # what is left after the grace is handed over, and its state written
 
       config {
         command  = "/bin/bun"
@@ -276,6 +314,10 @@ job "calls" {
         CONSUL_HTTP_ADDR     = var.consul_address
         PUBLIC_URL           = var.public_url
         MAX_CONCURRENT_CALLS = var.max_concurrent_calls
+        CALLS_WHEN_FULL      = var.calls_when_full
+        STOP_GRACE_MS        = var.calls_grace_s * 1000
+        TWILIO_API_URL       = var.twilio_api_url
+        CALL_AGENT_URL       = var.call_agent_url
 
         BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
       }
@@ -292,6 +334,18 @@ job "calls" {
           REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
           {{- with index . "consul_token" }}
           CONSUL_HTTP_TOKEN={{ . }}
+          {{- end }}
+          {{- with index . "twilio_account_sid" }}
+          TWILIO_ACCOUNT_SID={{ . }}
+          {{- end }}
+          {{- with index . "twilio_auth_token" }}
+          TWILIO_AUTH_TOKEN={{ . }}
+          {{- end }}
+          {{- with index . "call_agent_token" }}
+          CALL_AGENT_TOKEN={{ . }}
+          {{- end }}
+          {{- with index . "calls_token" }}
+          CALLS_TOKEN={{ . }}
           {{- end }}
           {{- with index . "metrics_token" }}
           METRICS_TOKEN={{ . }}

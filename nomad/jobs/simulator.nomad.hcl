@@ -1,8 +1,9 @@
-# WhatsApp's side for development, tests and benchmarks: virtual phones, and faults on request. Not for production.
+# WhatsApp's and the voice carrier's side for development, tests and benchmarks: virtual phones, callers, and faults on
+# request. Not for production.
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/simulator.nomad.hcl
 #
-# Secrets: seed (Nomad variable nomad/jobs/simulator).
+# Secrets: seed [, tls_authority, twilio_account_sid, twilio_auth_token] (Nomad variable nomad/jobs/simulator).
 
 variable "simulator_port" {
   description = "Port of the control API and of the WebSocket."
@@ -65,6 +66,16 @@ variable "host_network" {
   description = "The client's host_network whose address tasks listen on."
   type        = string
   default     = "default"
+}
+
+variable "public_url" {
+  description = "Address under which clients reach the edge, without a trailing slash."
+  type        = string
+
+  validation {
+    condition     = regex_replace(var.public_url, "^https?://[^/]+$", "ok") == "ok"
+    error_message = "The public_url must be http(s)://host[:port]."
+  }
 }
 
 job "simulator" {
@@ -213,6 +224,7 @@ job "simulator" {
         PORT             = "${NOMAD_PORT_http}"
         LOG_LEVEL        = var.log_level
         CONSUL_HTTP_ADDR = var.consul_address
+        PUBLIC_URL       = var.public_url
         SIMULATOR_DATA   = "/data"
 
         BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
@@ -226,8 +238,27 @@ job "simulator" {
         data                 = <<-EOT
           {{- with nomadVar "nomad/jobs/simulator" }}
           SIMULATOR_SEED={{ .seed }}
+          {{- with index . "twilio_account_sid" }}
+          TWILIO_ACCOUNT_SID={{ . }}
+          {{- end }}
+          {{- with index . "twilio_auth_token" }}
+          TWILIO_AUTH_TOKEN={{ . }}
+          {{- end }}
+          {{- with index . "tls_authority" }}
+          SIMULATOR_CA_FILE=/secrets/authority.crt
+          {{- end }}
           {{- end }}
         EOT
+      }
+
+      # What the carrier's side trusts: the certificate of a development stack's edge is signed by its own authority.
+      template {
+        destination = "secrets/authority.crt"
+        data        = "{{ with nomadVar \"nomad/jobs/simulator\" }}{{ with index . \"tls_authority\" }}{{ . }}{{ end }}{{ end }}"
+        perms       = "0400"
+        uid         = 65534 # nobody
+        gid         = 65534
+        change_mode = "restart"
       }
 
       resources {

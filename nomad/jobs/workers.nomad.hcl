@@ -117,6 +117,17 @@ variable "webhooks_allow_private" {
   default     = false
 }
 
+variable "twilio_api_url" {
+  description = "Address of the voice carrier's REST API: another one for a carrier that is compatible, or the simulator."
+  type        = string
+  default     = "https://api.twilio.com"
+
+  validation {
+    condition     = regex_replace(var.twilio_api_url, "^https?://[^/]+$", "ok") == "ok"
+    error_message = "The twilio_api_url must be http(s)://host[:port]."
+  }
+}
+
 variable "wa_shards_count" {
   description = "First value of Consul's prosaas/whatsapp/num_shards; from then on that key alone counts."
   type        = number
@@ -262,6 +273,7 @@ job "workers" {
           PORT                   = "${NOMAD_PORT_http}"
           LOG_LEVEL              = var.log_level
           CONSUL_HTTP_ADDR       = var.consul_address
+          TWILIO_API_URL         = var.twilio_api_url
           WORKER_GROUP           = group.key
           BAILEYS_NUM_SHARDS     = var.wa_shards_count
           WEBHOOKS_ALLOW_PRIVATE = var.webhooks_allow_private
@@ -286,6 +298,12 @@ job "workers" {
           {{- end }}
           {{- with index . "metrics_token" }}
           METRICS_TOKEN={{ . }}
+          {{- end }}
+          {{- with index . "twilio_account_sid" }}
+          TWILIO_ACCOUNT_SID={{ . }}
+          {{- end }}
+          {{- with index . "twilio_auth_token" }}
+          TWILIO_AUTH_TOKEN={{ . }}
           {{- end }}
           {{- end }}
         EOT

@@ -6,6 +6,7 @@ import { adminApi } from "./admin_api.ts";
 import { createCaller } from "./http.ts";
 import { readStack } from "./stack.ts";
 import { quantile } from "./table.ts";
+import { createWait } from "./wait.ts";
 
 const usage = `Usage: ./scripts/task demo -- [--json] [--messages 20] [--contacts 5] [--every-ms 50] [--deadline-s 60]
 
@@ -40,21 +41,7 @@ type Shown = { data: { from: string; text?: string }[]; duplicates?: number };
 
 const say = (line: string) => console.error(line);
 
-/** Polls until `condition` gives something; faults of a restarting part are waited out. */
-async function wait<T>(what: string, condition: () => Promise<T | null | undefined | false>): Promise<T> {
-  const end = performance.now() + deadlineMs;
-  let last = "";
-  while (performance.now() < end) {
-    try {
-      const value = await condition();
-      if (value) return value;
-    } catch (error) {
-      last = ` (${error instanceof Error ? error.message : String(error)})`;
-    }
-    await sleep(50);
-  }
-  throw new Error(`gave up after ${deadlineMs / 1000} s waiting for ${what}${last}`);
-}
+const wait = createWait(deadlineMs);
 
 const stack = await readStack();
 if (!stack.simulator_url) {

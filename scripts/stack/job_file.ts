@@ -7,6 +7,7 @@ import { releaseOf } from "./release.ts";
 /** Folder in services/ of each job that runs code of this repository. */
 const serviceOfJob: Record<string, string> = {
   api: "api",
+  "call-agent": "calls",
   calls: "calls",
   indexer: "indexer",
   migrate: "migrate",

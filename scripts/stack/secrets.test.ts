@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { completeSecrets, jobItems } from "./secrets.ts";
 
-const given = { wa_noise_root: "root", tls_certificate: "cert", tls_key: "key" };
+const given = { wa_noise_root: "root", tls_authority: "ca", tls_certificate: "cert", tls_key: "key" };
 
 describe("completeSecrets", () => {
   test("makes every secret once and keeps it from then on", () => {
@@ -23,6 +23,7 @@ describe("completeSecrets", () => {
     const { secrets } = completeSecrets({});
     expect(secrets.admin_key).toMatch(/^psk_[0-9a-f]{8}_[A-Za-z0-9_-]{43}$/);
     expect(secrets.auth_keys).toMatch(/^k1:[A-Za-z0-9+/]{43}=$/);
+    expect(secrets.twilio_account_sid).toMatch(/^AC[0-9a-f]{32}$/);
     expect(secrets.simulator_seed).toMatch(/^[0-9a-f]{64}$/);
   });
 
@@ -38,7 +39,13 @@ describe("jobItems", () => {
   test("a job gets its own secrets and no other", () => {
     const { secrets } = completeSecrets({});
     const all = { ...secrets, ...given };
-    expect(Object.keys(jobItems("api", all, {})).toSorted()).toEqual(["app_password", "data_keys", "redis_password", "shard_token"]);
+    expect(Object.keys(jobItems("api", all, {})).toSorted()).toEqual([
+      "app_password",
+      "calls_token",
+      "data_keys",
+      "redis_password",
+      "shard_token",
+    ]);
     expect(Object.values(jobItems("nginx", all, {}))).toEqual(["cert", "key"]);
   });
 

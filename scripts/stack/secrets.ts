@@ -27,13 +27,18 @@ const generators = {
   data_keys: () => `k1:${randomBytes(32).toString("base64")}`,
   admin_key: () => `psk_${randomBytes(4).toString("hex")}_${token(32)}`,
   simulator_seed: () => randomBytes(32).toString("hex"),
+  /** The voice carrier's account: the simulator's, unless an operator puts a real one in their place. */
+  twilio_account_sid: () => `AC${randomBytes(16).toString("hex")}`,
+  twilio_auth_token: () => token(32),
+  calls_token: () => token(32),
+  call_agent_token: () => token(32),
 } satisfies Record<string, () => string>;
 
 export type SecretName = keyof typeof generators;
 export type Secrets = Record<SecretName, string>;
 
 /** What is put in beside the generated ones: made elsewhere, or derived from them. */
-export type Given = { wa_noise_root: string; tls_certificate: string; tls_key: string };
+export type Given = { wa_noise_root: string; tls_authority: string; tls_certificate: string; tls_key: string };
 
 /** The items of each job's variable, by the secret that each is. */
 const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
@@ -48,7 +53,12 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
   pgbouncer: { app_password: "postgres_app_password" },
   migrate: { owner_password: "postgres_owner_password", admin_key: "admin_key" },
   indexer: { owner_password: "postgres_owner_password" },
-  simulator: { seed: "simulator_seed" },
+  simulator: {
+    seed: "simulator_seed",
+    tls_authority: "tls_authority",
+    twilio_account_sid: "twilio_account_sid",
+    twilio_auth_token: "twilio_auth_token",
+  },
   "wa-shards": {
     auth_keys: "auth_keys",
     redis_password: "redis_password",
@@ -60,10 +70,21 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
     data_keys: "data_keys",
     redis_password: "redis_password",
     shard_token: "shard_token",
+    twilio_account_sid: "twilio_account_sid",
+    twilio_auth_token: "twilio_auth_token",
   },
-  calls: { app_password: "postgres_app_password", redis_password: "redis_password" },
+  calls: {
+    app_password: "postgres_app_password",
+    call_agent_token: "call_agent_token",
+    calls_token: "calls_token",
+    redis_password: "redis_password",
+    twilio_account_sid: "twilio_account_sid",
+    twilio_auth_token: "twilio_auth_token",
+  },
+  "call-agent": { call_agent_token: "call_agent_token" },
   api: {
     app_password: "postgres_app_password",
+    calls_token: "calls_token",
     data_keys: "data_keys",
     redis_password: "redis_password",
     shard_token: "shard_token",

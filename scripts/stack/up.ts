@@ -63,6 +63,7 @@ async function prepareSecrets(nomad: Nomad, { stateDir }: Environment): Promise<
   const changed = await distributeSecrets(nomad, {
     ...secrets,
     wa_noise_root: await noiseRoot(secrets.simulator_seed),
+    tls_authority: await Bun.file(join(stateDir, "tls/ca.crt")).text(),
     tls_certificate: await Bun.file(join(stateDir, "tls/edge.crt")).text(),
     tls_key: await Bun.file(join(stateDir, "tls/edge.key")).text(),
   });
@@ -139,8 +140,9 @@ Stack '${stack}' is up after ${seconds(performance.now() - began)}.
   Nomad       ${nomadAddr}
   Consul      http://${consulAddr}/ui/
 
-Next: ${task} demo      pairs a phone, sends messages, shows their ticks
-      ${task} status    what runs
+Next: ${task} demo        pairs a phone, sends messages, shows their ticks
+      ${task} demo:call   calls a business, and has it call back
+      ${task} status      what runs
 `);
 }
 

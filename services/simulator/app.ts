@@ -5,6 +5,8 @@ import { AppError } from "../../lib/core/errors.ts";
 import { bearer, operations, requestLog } from "../../lib/runtime/http.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
+import { carrierControl, carrierRest } from "./carrier/index.ts";
+import type { Carrier } from "./carrier/index.ts";
 import { faultSchema } from "./faults.ts";
 import type { Group } from "./groups/group.ts";
 import { writeToGroup } from "./groups/write.ts";
@@ -51,10 +53,10 @@ async function jsonBody(c: Context): Promise<unknown> {
   }
 }
 
-type AppOptions = { metrics: Metrics; token?: string | undefined; metricsToken?: string | undefined };
+type AppOptions = { metrics: Metrics; carrier?: Carrier | undefined; token?: string | undefined; metricsToken?: string | undefined };
 
 /** The control API: what a person would do with the phones, and what may go wrong. */
-export function createApp(simulation: Simulation, { metrics, token, metricsToken }: AppOptions): Hono {
+export function createApp(simulation: Simulation, { metrics, carrier, token, metricsToken }: AppOptions): Hono {
   const { phones, groups, pairing, faults, store } = simulation;
   const app = new Hono();
   app.onError(problemHandler(simulation.logger));
@@ -66,7 +68,10 @@ export function createApp(simulation: Simulation, { metrics, token, metricsToken
   for (const name of countedStats) {
     metrics.gauge(`simulator_${name}`, "As in GET /stats.", [], (gauge) => gauge.set(simulation.stats[name]));
   }
+  // Before the control API's token: it has its own credentials.
+  if (carrier !== undefined) app.route("/", carrierRest(carrier));
   if (token !== undefined) app.use(bearer(token));
+  if (carrier !== undefined) app.route("/", carrierControl(carrier));
 
   const known = (phone: string): Phone => {
     const found = phones.get(phone);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isSupervised } from "../../lib/consul/register.ts";
-import { baseEnv, consulEnv, loadConfig, zPort } from "../../lib/runtime/config.ts";
+import { baseEnv, consulEnv, loadConfig, zPort, zUrl } from "../../lib/runtime/config.ts";
 
 /** Long enough not to be guessed: the root key is made of it. */
 const seed = z.string().min(16);
@@ -19,6 +19,16 @@ const schema = z
     SIMULATOR_MEDIA_KEY: z.string().min(1).optional(),
     SIMULATOR_MEDIA_PORT: zPort.default(0),
     SIMULATOR_MEDIA_HOST: z.string().min(1).optional(),
+    /** The voice carrier's account, as the calls service knows it; without it there is no carrier. */
+    TWILIO_AUTH_TOKEN: z.string().min(16).optional(),
+    TWILIO_ACCOUNT_SID: z
+      .string()
+      .regex(/^AC[0-9a-f]{32}$/, "must be an account's sid")
+      .optional(),
+    /** The calls service as seen from outside: what numbers call that were not set up. */
+    PUBLIC_URL: zUrl("http", "https").optional(),
+    /** File (PEM) of an authority that the carrier trusts besides the system's: a stack's edge has a certificate of its own. */
+    SIMULATOR_CA_FILE: z.string().min(1).optional(),
   })
   .refine((env) => (env.SIMULATOR_MEDIA_CERT === undefined) === (env.SIMULATOR_MEDIA_KEY === undefined), {
     path: ["SIMULATOR_MEDIA_KEY"],

@@ -16,6 +16,12 @@ async function mediaOptions() {
   return { port, publicHost, tls: { cert: await Bun.file(cert).text(), key: await Bun.file(key).text() } };
 }
 
+async function carrierOptions() {
+  const { TWILIO_AUTH_TOKEN: authToken, TWILIO_ACCOUNT_SID: accountSid, PUBLIC_URL: publicUrl, SIMULATOR_CA_FILE: file } = config;
+  if (authToken === undefined) return undefined;
+  return { authToken, accountSid, publicUrl, ca: file === undefined ? undefined : await Bun.file(file).text() };
+}
+
 await run(name, logger, async (life) => {
   const simulator = startSimulator({
     host: config.HOST,
@@ -25,6 +31,7 @@ await run(name, logger, async (life) => {
     token: config.SIMULATOR_TOKEN,
     metricsToken: config.METRICS_TOKEN,
     media: await mediaOptions(),
+    carrier: await carrierOptions(),
     logger,
   });
   life.onStop("simulator", () => simulator.stop());

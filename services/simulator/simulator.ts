@@ -2,10 +2,13 @@ import type { Hono } from "hono";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { messageOf } from "../../lib/core/errors.ts";
+import { sleep } from "../../lib/core/time.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
+import { Carrier } from "./carrier/index.ts";
+import type { CarrierOptions } from "./carrier/index.ts";
 import { Faults } from "./faults.ts";
 import { GroupBook } from "./groups/group_book.ts";
 import { dispatch } from "./handlers/index.ts";
@@ -35,6 +38,8 @@ export type SimulatorOptions = {
   metricsToken?: string;
   /** The media host; without it clients can exchange no media. */
   media?: { port?: number; tls: MediaTls; publicHost?: string };
+  /** The voice carrier's account, and the calls service that its numbers call; without it there is no carrier. */
+  carrier?: Omit<CarrierOptions, "baseUrl">;
   logger?: Logger;
 };
 
@@ -86,17 +91,25 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
     media,
     connections: new Set(),
   };
-  const app = createApp(simulation, { metrics: createMetrics("simulator"), token: options.token, metricsToken: options.metricsToken });
+  const carrier = options.carrier && new Carrier({ ...options.carrier, baseUrl: () => `http://${address()}` });
+  const app = createApp(simulation, {
+    carrier,
+    metrics: createMetrics("simulator"),
+    token: options.token,
+    metricsToken: options.metricsToken,
+  });
   const server = listen(simulation, app, options);
   const port = server.port ?? 0;
-  const address = `${options.host ?? "127.0.0.1"}:${port}`;
+  const address = () => `${options.host ?? "127.0.0.1"}:${port}`;
   return {
     port,
-    url: `http://${address}`,
-    wsUrl: `ws://${address}${chatPath}`,
+    url: `http://${address()}`,
+    wsUrl: `ws://${address()}${chatPath}`,
     rootBase64: simulation.identity.root.toString("base64"),
     simulation,
     stop: async () => {
+      // Whoever is to be told that calls ended may be away.
+      await Promise.race([carrier?.stop(), sleep(3000)]);
       for (const connection of simulation.connections) connection.drop();
       await server.stop(true);
       await media?.stop();

@@ -17,7 +17,7 @@ import { createMigratedDatabase } from "../../../lib/testing/database.ts";
 import { openFrontDoor } from "../../../lib/testing/front_door.ts";
 import { testConsulAddr, testRedisUrl } from "../../../lib/testing/servers.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { Carrier, carrierRoutes } from "../../simulator/carrier/index.ts";
+import { Carrier, carrierControl, carrierRest } from "../../simulator/carrier/index.ts";
 import { serveAgent } from "../agent/agent.ts";
 import { callsEnv } from "../config.ts";
 import { startCalls } from "../service.ts";
@@ -74,7 +74,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
   const app = new Hono();
   app.onError(problemHandler(logger));
   app.notFound(notFound);
-  app.route("/", carrierRoutes(carrier));
+  app.route("/", carrierControl(carrier)).route("/", carrierRest(carrier));
   const carrierServer = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: app.fetch });
   const carrierUrl = `http://127.0.0.1:${carrierServer.port}`;
 

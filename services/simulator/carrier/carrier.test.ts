@@ -4,7 +4,7 @@ import { createLogger } from "../../../lib/runtime/log.ts";
 import { problemHandler } from "../../../lib/runtime/problem.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { Carrier } from "./carrier.ts";
-import { carrierRoutes } from "./routes.ts";
+import { carrierControl, carrierRest } from "./routes.ts";
 import { sign } from "./signature.ts";
 import { readOverrides } from "./webhook.ts";
 
@@ -36,7 +36,8 @@ const twiml = (inside: string) => () => new Response(`<Response>${inside}</Respo
 const carrier = new Carrier({ authToken, baseUrl: () => "http://carrier", msPerLetter: 0 });
 const number = "+15550000002";
 carrier.setNumber(number, { voiceUrl: `${base}/voice`, fallbackUrl: `${base}/fallback`, statusUrl: `${base}/status` });
-const api = new Hono().onError(problemHandler(createLogger("test", "error", { write: () => {} }))).route("/", carrierRoutes(carrier));
+const api = new Hono().onError(problemHandler(createLogger("test", "error", { write: () => {} })));
+api.route("/", carrierControl(carrier)).route("/", carrierRest(carrier));
 
 afterAll(async () => {
   await carrier.stop();

@@ -1,3 +1,3 @@
 export { Carrier } from "./carrier.ts";
 export type { CarrierOptions } from "./carrier.ts";
-export { carrierRoutes } from "./routes.ts";
+export { carrierControl, carrierRest } from "./routes.ts";

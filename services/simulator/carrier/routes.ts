@@ -11,10 +11,9 @@ const aCall = "/calls/:sid{CA[0-9a-f]{32}}";
 
 /**
  * The carrier's control API: POST /calls places calls to us, GET /calls and /calls/:sid show them, DELETE hangs up;
- * PUT /numbers/:number and /callees/:number set up both ends; /calls/faults makes things go wrong. Beside it, the
- * carrier's own REST API under /2010-04-01, as far as the account uses it.
+ * PUT /numbers/:number and /callees/:number set up both ends; /calls/faults makes things go wrong.
  */
-export function carrierRoutes(carrier: Carrier): Hono {
+export function carrierControl(carrier: Carrier): Hono {
   const app = new Hono();
 
   app.post("/calls", async (c) => {
@@ -78,6 +77,18 @@ export function carrierRoutes(carrier: Carrier): Hono {
     return c.body(null, 204);
   });
 
+  const known = (c: Context): SimulatedCall => {
+    const call = carrier.get(c.req.param("sid") ?? "");
+    if (!call) throw new AppError("not_found", "There is no such call.");
+    return call;
+  };
+
+  return app;
+}
+
+/** The carrier's own REST API under /2010-04-01, as far as an account uses it; open to its credentials. */
+export function carrierRest(carrier: Carrier): Hono {
+  const app = new Hono();
   const account = `/2010-04-01/Accounts/${carrier.accountSid}`;
   app.use(`${account}/*`, credentials(carrier));
 
@@ -95,12 +106,6 @@ export function carrierRoutes(carrier: Carrier): Hono {
     if (recording === undefined) return c.json({ code: 20404, message: "The requested resource was not found", status: 404 }, 404);
     return c.body(new Uint8Array(recording.audio), 200, { "content-type": "audio/x-wav" });
   });
-
-  const known = (c: Context): SimulatedCall => {
-    const call = carrier.get(c.req.param("sid") ?? "");
-    if (!call) throw new AppError("not_found", "There is no such call.");
-    return call;
-  };
 
   return app;
 }
