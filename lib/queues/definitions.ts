@@ -17,6 +17,9 @@ export type Group = (typeof groups)[number];
 export const profiles = [...groups, "all"] as const;
 export type Profile = (typeof profiles)[number];
 
+/** No run may ask to be run again later than this: whoever waits for longer is woken by a sweep. */
+export const longestWaitMs = 60_000;
+
 export type QueueDefinition = {
   group: Group;
   /** Jobs that one process runs at once. */

@@ -16,7 +16,7 @@ export type Run<J extends JobName> = {
 export type RunResult = {
   /** What was done, as numbers for the log line. */
   counts?: Record<string, number>;
-  /** Work is left: run again after so many ms. Uses up no attempt of the queue's. */
+  /** Work is left: run again after so many ms, at most `longestWaitMs`. Uses up no attempt of the queue's. */
   again?: { inMs: number; reason: string; /** This run got somewhere: the next one is attempt 1. */ progressed?: boolean };
 };
 
@@ -29,26 +29,50 @@ export type Handlers = { [J in JobName]?: Handler<J> };
 /** The process stops and waits no longer for a run. */
 export class RunCutShort extends Error {}
 
+type Timed = { endsAt: number; end: (reason: unknown) => void };
+
 /** Gives each run a signal with its limit of time, and can end all of them. */
 export function createStopwatch(timeoutMs: number) {
-  const underWay = new Set<AbortController>();
+  // Most runs are over long before their time and ask for no signal: one timer watches them all, and a signal is made when it is wanted.
+  const underWay = new Set<Timed>();
+  let watch: ReturnType<typeof setInterval> | undefined;
+
+  const endLate = () => {
+    const now = performance.now();
+    for (const timed of underWay) if (now >= timed.endsAt) timed.end(new Error(`The run took longer than ${timeoutMs} ms.`));
+    if (underWay.size > 0) return;
+    clearInterval(watch);
+    watch = undefined;
+  };
+
   return {
     /** Rejects when the time is up, even if `work` does not heed its signal: what it then still holds are leases, which run out. */
-    within: async <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
-      const controller = new AbortController();
-      const { promise: aborted, reject } = Promise.withResolvers<never>();
-      controller.signal.addEventListener("abort", () => reject(controller.signal.reason), { once: true });
-      const timer = setTimeout(() => controller.abort(new Error(`The run took longer than ${timeoutMs} ms.`)), timeoutMs);
-      underWay.add(controller);
-      try {
-        return await Promise.race([work(controller.signal), aborted]);
-      } finally {
-        clearTimeout(timer);
-        underWay.delete(controller);
-      }
-    },
+    within: <T>(work: (signal: () => AbortSignal) => Promise<T>): Promise<T> =>
+      new Promise<T>((resolve, reject) => {
+        let controller: AbortController | undefined;
+        let ended: { reason: unknown } | undefined;
+        const timed: Timed = {
+          endsAt: performance.now() + timeoutMs,
+          end: (reason: unknown) => {
+            ended = { reason };
+            underWay.delete(timed);
+            controller?.abort(reason);
+            reject(reason);
+          },
+        };
+        underWay.add(timed);
+        watch ??= setInterval(endLate, Math.min(1_000, timeoutMs / 4));
+        const signal = () => {
+          controller ??= new AbortController();
+          if (ended !== undefined) controller.abort(ended.reason);
+          return controller.signal;
+        };
+        work(signal)
+          .then(resolve, reject)
+          .finally(() => underWay.delete(timed));
+      }),
     cutShort: () => {
-      for (const controller of underWay) controller.abort(new RunCutShort("The worker is stopping and could wait no longer."));
+      for (const { end } of underWay) end(new RunCutShort("The worker is stopping and could wait no longer."));
     },
   };
 }

@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setSystemTime, test } from "bun:test";
 import { createTestQueues } from "../testing/queues.ts";
 import type { TestQueues } from "../testing/queues.ts";
 import { until } from "../testing/until.ts";
+import { endAbsurdWaits } from "./clock_steps.ts";
+import { queueOn } from "./connection.ts";
 import { startScheduler } from "./scheduler.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -57,4 +59,48 @@ test("a Redis that forgot everything is told the schedules again", async () => {
   await queues.redis.flushdb();
   const before = runs;
   await until(() => runs >= before + 3, { what: "runs after the flush" });
+});
+
+/** What a process writes whose clock is so far ahead. */
+async function asIfAhead(ms: number, write: () => Promise<unknown>): Promise<void> {
+  setSystemTime(new Date(Date.now() + ms));
+  try {
+    await write();
+  } finally {
+    setSystemTime();
+  }
+}
+
+test("a schedule that a clock ten minutes ahead has put off runs again within its period", async () => {
+  let runs = 0;
+  const queue = await queueOn(queues.redis, "maintenance");
+  await asIfAhead(600_000, () => queue.upsertJobScheduler("sweep", { every: 100 }, { name: "sweep", data: {} }));
+  expect((await queue.getJobScheduler("sweep"))!.next).toBeGreaterThan(Date.now() + 500_000);
+  await queues.serve("maintenance", {
+    sweep: async () => {
+      runs += 1;
+      return {};
+    },
+  });
+  const errors = start(100, 30);
+  await until(() => runs >= 3, { what: "runs" });
+  expect(errors).toEqual([]);
+});
+
+test("a job that a clock ten minutes ahead has put off runs now, and one whose wait is in order waits on", async () => {
+  const queue = await queueOn(queues.redis, "high");
+  const [put_off, in_order] = ["01900000-0000-7000-8000-000000000001", "01900000-0000-7000-8000-000000000002"];
+  await asIfAhead(600_000, () => queue.add("send", { business_id: put_off }, { delay: 500 }));
+  await queue.add("send", { business_id: in_order }, { delay: 50_000 });
+  expect(await endAbsurdWaits(queues.redis, "high")).toBe(1);
+  const ran: string[] = [];
+  await queues.serve("high", {
+    send: async ({ payload }) => {
+      ran.push(payload.business_id);
+      return {};
+    },
+  });
+  await until(() => ran.length > 0, { what: "the job" });
+  expect(ran).toEqual([put_off]);
+  expect(await queue.getDelayedCount()).toBe(1);
 });

@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { endAbsurdWaits, forgetAbsurdNextRun } from "./clock_steps.ts";
 import { queueOn } from "./connection.ts";
 import { jobDefinition, schedules as allSchedules } from "./definitions.ts";
 import type { QueueName, Schedule } from "./definitions.ts";
@@ -19,13 +20,16 @@ export type SchedulerOptions = {
 
 export type Scheduler = { close(): Promise<void> };
 
-/** Keeps schedules in Redis. Any number of processes may keep the same ones: each still runs once a period. */
+/** Keeps schedules in Redis, and waits within bounds. Any number of processes may keep the same ones: each still runs once a period. */
 export function startScheduler({ redis, served, onError, schedules = allSchedules, assertEveryMs = 5_000 }: SchedulerOptions): Scheduler {
   const kept = schedules.filter(({ job }) => served.includes(jobDefinition(job).queue));
 
   const assert = async () => {
-    for (const { job, payload, everyMs } of kept) {
+    for (const queue of served) await endAbsurdWaits(redis, queue);
+    for (const schedule of kept) {
+      const { job, payload, everyMs } = schedule;
       const { queue } = jobDefinition(job);
+      await forgetAbsurdNextRun(redis, queue, schedule);
       const client = await queueOn(redis, queue);
       await client.upsertJobScheduler(job, { every: everyMs }, { name: job, data: payload, opts: jobOptions(queue) });
     }

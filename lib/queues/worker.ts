@@ -6,7 +6,7 @@ import { backoff } from "../core/retry.ts";
 import type { Logger } from "../runtime/log.ts";
 import { withoutRepeats } from "../runtime/repeats.ts";
 import { queuePrefix } from "./connection.ts";
-import { definitionOf, isJobOf, jobDefinition } from "./definitions.ts";
+import { definitionOf, isJobOf, jobDefinition, longestWaitMs } from "./definitions.ts";
 import type { JobName, Payload, QueueDefinition, QueueName } from "./definitions.ts";
 import type { JobMetrics, Outcome } from "./job_metrics.ts";
 import { createStopwatch, RunCutShort } from "./run.ts";
@@ -86,7 +86,17 @@ export function createQueueWorker({
       if ("refusal" in known) throw new UnrecoverableError(known.refusal);
       const { handler, payload } = known;
       result = await shares.within(job.name, () =>
-        stopwatch.within((signal) => handler({ jobId: job.id ?? "", payload, attempt, signal, stopping: stopping.signal })),
+        stopwatch.within((signal) =>
+          handler({
+            jobId: job.id ?? "",
+            payload,
+            attempt,
+            get signal() {
+              return signal();
+            },
+            stopping: stopping.signal,
+          }),
+        ),
       );
     } catch (error) {
       if (!(error instanceof RunCutShort)) {
@@ -102,7 +112,8 @@ export function createQueueWorker({
       logger[idle ? "debug" : "info"]({ ...ended("done"), ...result.counts }, "job");
       return;
     }
-    const { inMs, reason, progressed = false } = result.again;
+    const { reason, progressed = false } = result.again;
+    const inMs = Math.min(result.again.inMs, longestWaitMs);
     const postponed = progressed ? 0 : postponedRuns(job) + 1;
     if (postponed !== postponedRuns(job)) await job.updateProgress({ postponed });
     await job.moveToDelayed(Date.now() + inMs, token);

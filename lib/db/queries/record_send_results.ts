@@ -12,7 +12,10 @@ export type SendOutcome =
   /** It was not its turn: it stays in the outbox until then, and this was no attempt. */
   | { id: string; status: "paced"; next_attempt_at: Date; /** Why, where it is not the account's limits. */ error_code?: string };
 
-/** Records the results of a batch, in one statement; returns the rows it found. A tick that came first is kept. */
+/**
+ * Records the results of a batch, in one statement; returns the rows it found. A tick that came first is kept. When the
+ * next attempt is due is measured by the caller's clock and kept by Postgres': the two may differ.
+ */
 export async function recordSendResults(scope: BusinessScope, outcomes: SendOutcome[]): Promise<StatusChange[]> {
   if (outcomes.length === 0) return [];
   return scope.ask<StatusChange[]>(
@@ -30,7 +33,8 @@ export async function recordSendResults(scope: BusinessScope, outcomes: SendOutc
             else m.status
           end,
           attempts = m.attempts + case when r.status = 'paced' then 0 else 1 end,
-          next_attempt_at = case when r.status in ('retry', 'paced') and m.status = 'queued' then greatest(m.next_attempt_at, r.next_attempt_at) end,
+          next_attempt_at = case when r.status in ('retry', 'paced') and m.status = 'queued'
+            then greatest(m.next_attempt_at, now() + (r.next_attempt_at - ${new Date()}::timestamptz)) end,
           sent_at = case when r.status = 'sent' then least(m.sent_at, r.at) else m.sent_at end,
           failed_at = case when r.status = 'failed' then least(m.failed_at, r.at) else m.failed_at end,
           error_code = case when r.status = 'paced' then coalesce(r.error_code, 'paced') else coalesce(r.error_code, m.error_code) end,

@@ -16,6 +16,9 @@ export type CrowdOptions = {
   label: string;
 };
 
+/** A request that has no answer by then is made again. */
+const answerMs = 15_000;
+
 /** Between two attempts at a request that was not answered, ms. */
 const pauseMs = 200;
 
@@ -47,6 +50,7 @@ async function postOne(apiUrl: string, { id, key }: Customer, to: string, text: 
       method: "POST",
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": idempotencyKey },
       body: JSON.stringify({ to, type: "text", text }),
+      signal: AbortSignal.timeout(answerMs),
     }).then(
       async (response) => {
         await response.arrayBuffer();

@@ -85,7 +85,7 @@ async function takeStep(deps: Deps, id: string): Promise<Step> {
       return settleCancelled(deps, scope, state);
     case "scheduled":
       // One whose time has not come is woken by the sweep.
-      if (state.scheduled_at !== null && state.scheduled_at > new Date()) return "done";
+      if (state.scheduled_at !== null && state.scheduled_at > state.now) return "done";
       await changeStatus(deps, scope, state, "running", beginBroadcast);
       return { released: 0 };
     case "running":
@@ -94,7 +94,7 @@ async function takeStep(deps: Deps, id: string): Promise<Step> {
 }
 
 async function runOn(deps: Deps, scope: BusinessScope, state: BroadcastState): Promise<Step> {
-  const now = new Date();
+  const { now } = state;
   const quiet = quietAt(state, now);
   if (quiet !== null) {
     await holdBroadcast(scope, state.id);

@@ -153,9 +153,14 @@ test("where it is not, nothing waits for another", async () => {
   await serve();
   await receive(4);
   await until(() => endpoint.told.length === 3, { what: "the others" });
-  const [, failed] = await workers.deliveries(endpoint.id);
+  const failed = await until(
+    async () => (await workers.deliveries(endpoint.id)).find(({ attempts, status }) => attempts === 1 && status === "pending"),
+    {
+      what: "the failed attempt",
+    },
+  );
   expect(failed).toMatchObject({ status: "pending", attempts: 1, last_status: 500, last_error: "It answered 500." });
-  expect(new Date(failed!.next_attempt_at!).getTime()).toBeGreaterThan(Date.now() + 2_000);
+  expect(new Date(failed.next_attempt_at!).getTime()).toBeGreaterThan(Date.now() + 2_000);
 });
 
 test("an endpoint is never asked more than it allows at once", async () => {

@@ -69,7 +69,7 @@ async function tellEndpoint(
   try {
     const webhook = await findDeliverable(scope, run.payload.webhook_id);
     // One that is left alone for a while is woken by the sweep when the while is over.
-    if (webhook === undefined || (webhook.next_attempt_at !== null && webhook.next_attempt_at > new Date())) return { counts };
+    if (webhook === undefined) return { counts };
 
     const { policy, timeoutMs, health: healthRules } = deps.webhooks;
     const endpoint = openEndpoint(webhook.url, policy, timeoutMs);

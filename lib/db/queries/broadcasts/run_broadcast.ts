@@ -6,6 +6,8 @@ import type { StatusChange } from "../status_change.ts";
 
 /** What running a broadcast needs to know. */
 export type BroadcastState = Broadcast & {
+  /** By Postgres' clock, which its moments are kept by. */
+  now: Date;
   /** Whether its business has a WhatsApp to send with. */
   paired: boolean;
   /** Messages of it in the outbox. */
@@ -17,7 +19,7 @@ export type BroadcastState = Broadcast & {
 /** A broadcast and how far it is; undefined when there is none. That of a deleted business counts as not paired. */
 export async function findBroadcast(scope: PlatformScope, id: string): Promise<BroadcastState | undefined> {
   const [found] = await scope.ask<BroadcastState[]>(sql`
-    select b.*,
+    select b.*, now() as now,
            exists (select from whatsapp_sessions s where s.business_id = b.business_id and s.paired) as paired,
            (select count(*)::integer from messages m where m.broadcast_id = b.id and m.status = 'queued') as queued,
            exists (select from broadcast_recipients r where r.broadcast_id = b.id and r.status = 'pending') as pending

@@ -4,11 +4,12 @@ import type { PlatformScope } from "../../scope.ts";
 
 export type WebhookHealth = Pick<Webhook, "status" | "status_reason" | "failures" | "failing_since" | "next_attempt_at">;
 
-/** An endpoint that deliveries may be made to: not deleted, not disabled, and its business there. */
+/** An endpoint that deliveries may be made to now: not deleted, not disabled, not left alone for a while, and its business there. */
 export async function findDeliverable(scope: PlatformScope, id: string): Promise<Webhook | undefined> {
   const [webhook] = await scope.ask<Webhook[]>(sql`
     select w.* from webhooks w join businesses b on b.id = w.business_id and b.deleted_at is null
-    where w.id = ${id} and w.deleted_at is null and w.status <> 'disabled'`);
+    where w.id = ${id} and w.deleted_at is null and w.status <> 'disabled'
+      and (w.next_attempt_at is null or w.next_attempt_at <= now())`);
   return webhook;
 }
 
@@ -22,7 +23,8 @@ export async function recordHealth(scope: PlatformScope, id: string, health: Web
     update webhooks
     set status_since = case when status = ${status} then status_since else now() end,
         status = ${status}, status_reason = ${status_reason}, failures = ${failures}, failing_since = ${failing_since},
-        next_attempt_at = ${next_attempt_at}
+        -- Measured by the caller's clock, kept by Postgres': the two may differ.
+        next_attempt_at = now() + (${next_attempt_at}::timestamptz - ${new Date()}::timestamptz)
     where id = ${id} and updated_at = ${seen} and deleted_at is null and status <> 'disabled'
     returning id`);
   return rows.length > 0;
