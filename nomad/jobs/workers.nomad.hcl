@@ -1,18 +1,56 @@
-# Queue workers. lib/queues/definitions.ts says which queues a group serves; "all" serves every queue.
-# Counts are by group: worker_counts = { high = 2, default = 1, low = 1 }, or { all = 3 } for a single group.
+# Queue workers. lib/queues/definitions.ts says which queues a group serves; task lint holds this file against it.
+# A group for each urgency (high, default, low), or -var profile=single: one group that serves every queue. A job may
+# go from one to the other while it runs: what the old allocations do not finish the new ones take over.
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/workers.nomad.hcl
 #
 # Secrets: app_password, data_keys, redis_password, shard_token [, metrics_token] [, consul_token] (Nomad variable nomad/jobs/workers).
 
-variable "worker_counts" {
-  description = "Allocations of each worker group."
-  type        = map(number)
-  default     = { high = 1, default = 1, low = 1 }
+variable "profile" {
+  description = "groups: workers of their own for urgent, default and slow work. single: workers that serve every queue."
+  type        = string
+  default     = "groups"
 
   validation {
-    condition     = length(var.worker_counts) > 0 && length(setintersection(keys(var.worker_counts), ["high", "default", "low", "all"])) == length(var.worker_counts)
-    error_message = "The worker_counts must have the keys high, default and low, or the key all."
+    condition     = contains(["groups", "single"], var.profile)
+    error_message = "The profile must be groups or single."
+  }
+}
+
+variable "worker_counts" {
+  description = "Allocations of each worker group; all is the group of the single profile."
+  type        = map(number)
+  default     = { high = 1, default = 1, low = 1, all = 3 }
+
+  validation {
+    condition     = length(setintersection(keys(var.worker_counts), ["high", "default", "low", "all"])) == length(var.worker_counts)
+    error_message = "The worker_counts must have no other keys than high, default, low and all."
+  }
+}
+
+variable "worker_max" {
+  description = "The most allocations of a group that task autoscale asks for."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.worker_max >= 1 && var.worker_max <= 1000
+    error_message = "The worker_max must be from 1 to 1000."
+  }
+}
+
+locals {
+  # By group: how many, if the environment does not say; how long its oldest job may wait, in seconds, before there are
+  # too few workers; and whose jobs these are.
+  groups = {
+    groups = {
+      high    = { count = 1, wait = 1, queues = "high" } # a one-time password leaves within a second
+      default = { count = 1, wait = 10, queues = "default|receipts|receipts_sync" }
+      low     = { count = 1, wait = 60, queues = "low|maintenance|broadcasts|media|recordings" }
+    }
+    single = {
+      all = { count = 3, wait = 10, queues = "high|default|receipts|receipts_sync|low|maintenance|broadcasts|media|recordings" }
+    }
   }
 }
 
@@ -138,10 +176,31 @@ job "workers" {
   type = "service"
 
   dynamic "group" {
-    for_each = var.worker_counts
+    for_each = local.groups[var.profile]
     labels   = [group.key]
     content {
-      count = group.value
+      count = lookup(var.worker_counts, group.key, group.value.count)
+
+      # For task autoscale, and for whoever runs the Nomad Autoscaler with Prometheus.
+      scaling {
+        enabled = true
+        min     = 1
+        max     = max(var.worker_max, lookup(var.worker_counts, group.key, group.value.count))
+
+        policy {
+          evaluation_interval = "10s"
+          cooldown            = "1m" # a new allocation takes half a minute to serve and to show
+
+          check "oldest_job" {
+            source = "prometheus"
+            query  = "max(prosaas_queue_oldest_seconds{queue=~\"${group.value.queues}\"})"
+
+            strategy "target-value" {
+              target = group.value.wait
+            }
+          }
+        }
+      }
 
       meta {
         release = var.release

@@ -49,6 +49,7 @@ export async function staticChecks(): Promise<Tally[]> {
     await check("lint", ["bun", "x", "oxlint"]),
     await check("order of the house", ["bun", "run", "scripts/testing/boundaries.ts"]),
     await check("types", ["bun", "x", "tsc", "--noEmit"]),
+    await check("groups of workers, as the definitions of queues have them", ["bun", "run", "scripts/testing/worker_groups.ts"]),
     await check("format of the job files", ["nomad", "fmt", "-check", "-recursive", "nomad"]),
   ];
   for (const job of jobs.toSorted()) tallies.push(await check(`valid: ${job}`, ["scripts/validate-job", job]));

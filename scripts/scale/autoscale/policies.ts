@@ -1,0 +1,40 @@
+import { z } from "zod";
+import type { Target } from "../target.ts";
+
+/** The job that is scaled: shards never scale by themselves, because each is somebody's. */
+export const scaledJob = "workers";
+
+/** What the `scaling` block of a group in nomad/jobs/workers.nomad.hcl says. */
+export type Policy = { group: string; min: number; max: number; waitMs: number; cooldownMs: number };
+
+const one = <T extends z.ZodType>(schema: T) => z.array(schema).length(1);
+const check = z.object({ strategy: one(z.object({ "target-value": one(z.object({ target: z.number().positive() })) })) });
+const scalingPolicy = z.object({
+  Enabled: z.boolean(),
+  Min: z.int(),
+  Max: z.int(),
+  Target: z.object({ Group: z.string() }),
+  Policy: z.object({ cooldown: z.string(), check: one(z.object({ oldest_job: one(check) })) }),
+});
+const stubs = z.array(z.object({ ID: z.string() }));
+
+/** The policies of the groups that run and may be scaled. */
+export async function readPolicies({ nomad }: Pick<Target, "nomad">): Promise<Policy[]> {
+  const found = stubs.parse(await nomad("GET", `/v1/scaling/policies?job=${scaledJob}`));
+  const all = await Promise.all(found.map(async ({ ID }) => scalingPolicy.parse(await nomad("GET", `/v1/scaling/policy/${ID}`))));
+  return all.filter(({ Enabled }) => Enabled).map(policyOf);
+}
+
+function policyOf({ Min: min, Max: max, Target: { Group: group }, Policy: policy }: z.output<typeof scalingPolicy>): Policy {
+  const { target } = policy.check[0]!.oldest_job[0]!.strategy[0]!["target-value"][0]!;
+  return { group, min, max, waitMs: target * 1000, cooldownMs: durationMs(policy.cooldown) };
+}
+
+const units: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** A duration as Nomad writes it: 90s, 1m30s. @throws where it is none */
+export function durationMs(text: string): number {
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
+  if (parts.length === 0 || parts.map(([part]) => part).join("") !== text) throw new Error(`${text} is no duration`);
+  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * units[unit!]!, 0);
+}

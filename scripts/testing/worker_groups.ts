@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import { groups, queuesOf } from "../../lib/queues/definitions.ts";
+import type { Profile } from "../../lib/queues/definitions.ts";
+
+/*
+ * task lint: the groups of nomad/jobs/workers.nomad.hcl are those of lib/queues/definitions.ts, in both profiles, each
+ * started under its own name and scaled by the queues that it serves. Prints what is wrong, and exits 1 then.
+ */
+
+const root = join(import.meta.dir, "../..");
+const profiles: Record<string, readonly Profile[]> = { groups, single: ["all"] };
+
+type Group = {
+  Name: string;
+  Tasks: { Env: Record<string, string> }[];
+  Scaling: { Policy: { check: [{ oldest_job: [{ query: string }] }] } } | null;
+};
+
+const faults: string[] = [];
+for (const [profile, expected] of Object.entries(profiles)) {
+  const found = await groupsOf(profile);
+  const names = found.map(({ Name }) => Name).toSorted();
+  if (names.join() !== expected.toSorted().join())
+    faults.push(`profile ${profile} has the groups ${names.join(", ")}, not ${expected.join(", ")}`);
+  for (const { Name, Tasks, Scaling } of found) {
+    const told = Tasks.map(({ Env }) => Env["WORKER_GROUP"]);
+    if (told.join() !== Name) faults.push(`the workers of ${Name} are told to serve ${told.join(", ")}`);
+    const scaled = /queue=~"([^"]+)"/.exec(Scaling?.Policy.check[0].oldest_job[0].query ?? "")?.[1] ?? "";
+    const served = queuesOf(Name as Profile).join("|");
+    if (scaled !== served) faults.push(`${Name} is scaled by the queues ${scaled || "of nobody"}, and serves ${served}`);
+  }
+}
+for (const fault of faults) console.error(`nomad/jobs/workers.nomad.hcl: ${fault}`);
+process.exit(faults.length > 0 ? 1 : 0);
+
+/** The groups as Nomad reads them; no server is asked. */
+async function groupsOf(profile: string): Promise<Group[]> {
+  const values = ["-hcl2-strict=false", "-var-file=nomad/env/dev.vars.hcl", `-var=profile=${profile}`];
+  const child = Bun.spawn(["nomad", "job", "run", "-output", ...values, "nomad/jobs/workers.nomad.hcl"], { cwd: root, stderr: "inherit" });
+  const output = await new Response(child.stdout).text();
+  if ((await child.exited) !== 0) throw new Error("nomad cannot read nomad/jobs/workers.nomad.hcl");
+  return (JSON.parse(output) as { Job: { TaskGroups: Group[] } }).Job.TaskGroups;
+}
