@@ -1,5 +1,14 @@
+export type TestRedisServer = {
+  url: string;
+  start(): void;
+  /** It answers nobody, and refuses nobody either; or goes on. */
+  hang(): void;
+  goOn(): void;
+  stop(): Promise<void>;
+};
+
 /** A Redis of the test's own, to be stopped and started: it keeps nothing. */
-export async function createRedisServer(): Promise<{ url: string; start(): void; stop(): Promise<void> }> {
+export async function createRedisServer(): Promise<TestRedisServer> {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
   const { port } = listener;
   listener.stop(true);
@@ -12,6 +21,8 @@ export async function createRedisServer(): Promise<{ url: string; start(): void;
         stdout: "ignore",
       });
     },
+    hang: () => server?.kill("SIGSTOP"),
+    goOn: () => server?.kill("SIGCONT"),
     stop: async () => {
       server?.kill();
       await server?.exited;

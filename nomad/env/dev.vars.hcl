@@ -5,7 +5,7 @@
 # How many of each. Scaled clusters keep their counts: deploys use -preserve-counts.
 wa_shards_count = 2 # the least that shows that businesses live on different shards
 api_count       = 2 # the least that survives the loss of one
-calls_count     = 1
+calls_count     = 2 # the same
 worker_counts = {
   high    = 1
   default = 1

@@ -120,6 +120,7 @@ test("every job is healthy and every service is in Consul", async () => {
   for (const name of [
     "prosaas-api",
     "prosaas-calls",
+    "prosaas-call-agent",
     "prosaas-worker-high",
     "prosaas-worker-default",
     "prosaas-worker-low",
@@ -137,6 +138,16 @@ test(
   "a business pairs by QR, its messages go out in order, their ticks and a reply come back",
   async () => {
     expect(await demo()).toMatchObject(clean(20));
+  },
+  minutes(3),
+);
+
+test(
+  "a business is called through the edge, talks by its agent, is recorded, and calls back",
+  async () => {
+    const { code, stdout, stderr } = await cluster.run(["./scripts/task", "demo:call", "--", "--json"]);
+    if (code !== 0) throw new Error(`demo:call exited ${code}: ${stderr}`);
+    expect(JSON.parse(stdout.trim().split("\n").at(-1)!)).toMatchObject({ inbound: "completed", outbound: "completed", announced: true });
   },
   minutes(3),
 );

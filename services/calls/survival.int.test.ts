@@ -54,6 +54,34 @@ test("while Redis is away calls in progress go on, new ones get 503 at once, and
   await call.done;
 });
 
+test("a Redis that hangs keeps no caller waiting: new ones get 503, and calls in progress go on", async () => {
+  const { number } = await stack.business();
+  await until(async () => (await stack.capacity.announce()) === 0, { what: "the recovery to end" });
+  const call = dial(number);
+  await heard(call, "greeting");
+  redisServer.hang();
+  try {
+    const refused = dial(number);
+    await refused.done;
+    const asked = refused.view().log.filter(({ what }) => what === "asked");
+    expect(asked.map(({ detail }) => detail)).toEqual([
+      expect.stringContaining("/voice → 503"),
+      expect.stringContaining("/fallback → 503"),
+    ]);
+    // Each within the half second that Redis has, far below the 15 s of the carrier.
+    expect(asked[1]!.at_ms).toBeLessThan(4000);
+    const before = call.view().heard_ms;
+    await until(() => call.view().heard_ms > before + 500, { what: "the call to go on" });
+  } finally {
+    redisServer.goOn();
+  }
+  call.press("4");
+  await heard(call, "keys:4");
+  expect(call.view().streams).toHaveLength(1);
+  call.hangUp();
+  await call.done;
+});
+
 test("a Redis that comes back empty learns of the calls in progress before it admits a new one", async () => {
   const business = await stack.business();
   await until(async () => (await stack.capacity.announce()) === 0, { what: "the recovery to end" });

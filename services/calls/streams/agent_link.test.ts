@@ -84,6 +84,22 @@ test("of what is said to an agent that is away the last two seconds are kept", a
   expect(received.audio[0]).toEqual(frame(30));
 });
 
+test("keys that are pressed while the agent is away reach it in their order, and none too many of them", async () => {
+  const away = agentOn();
+  await away.stop();
+  const { link: call, seen } = link(away.port);
+  call.send({ type: "dtmf", digit: "1" });
+  // More than two seconds, so that audio is dropped around the keys.
+  for (let n = 0; n < 120; n++) call.sendAudio(frame(n));
+  for (let n = 0; n < 70; n++) call.send({ type: "dtmf", digit: String(n % 10) });
+  call.send({ type: "mark", name: "of a connection that is gone" });
+  expect(seen.dropped).toHaveLength(20 + 7);
+  const { received } = agentOn(away.port);
+  await until(() => received.texts.length === 65 && received.audio.length === 100, { what: "what was kept" });
+  expect(received.texts[0]).toEqual(start);
+  expect(received.texts.slice(1, 4)).toEqual(["1", "0", "1"].map((digit) => ({ type: "dtmf", digit })));
+});
+
 test("an agent that breaks off is called again and told anew", async () => {
   let connections = 0;
   const { received, port } = agentOn(0, (socket) => {

@@ -20,10 +20,12 @@ export type AgentLinkOptions = {
 
 /** Audio that may wait for an agent, on our side of the socket or before it is open: older than this it is of no use. */
 const backlogBytes = 2 * bytesPerSecond;
+/** Keys that may wait for one that is away: more than anybody presses in its patience. */
+const maxKeysWaiting = 64;
 
 /**
- * A call's connection to its agent. One that breaks is opened again and told where the call stands; what the caller
- * says meanwhile is kept for two seconds.
+ * A call's connection to its agent. One that breaks is opened again and told where the call stands; of what the caller
+ * says meanwhile the last two seconds are kept, and every key.
  */
 export class AgentLink {
   readonly #options: AgentLinkOptions;
@@ -34,8 +36,9 @@ export class AgentLink {
   #attempts = 0;
   #awaySince = performance.now();
   #retry: Timer | undefined;
-  #waiting: Buffer[] = [];
+  #waiting: (Buffer | ToAgent)[] = [];
   #waitingBytes = 0;
+  #waitingKeys = 0;
 
   constructor(options: AgentLinkOptions) {
     this.#options = options;
@@ -51,6 +54,8 @@ export class AgentLink {
 
   send(message: ToAgent): void {
     if (this.#open) this.#socket!.send(JSON.stringify(message));
+    // A mark is of a connection that is gone; a key is the caller's.
+    else if (message.type === "dtmf") this.#keepKey(message);
   }
 
   /** Tells the agent why it is over, and closes. */
@@ -79,8 +84,9 @@ export class AgentLink {
       this.#open = true;
       this.#attempts = 0;
       this.send(this.#options.start());
-      for (const audio of this.#waiting.splice(0)) socket.send(audio);
+      for (const item of this.#waiting.splice(0)) socket.send(Buffer.isBuffer(item) ? item : JSON.stringify(item));
       this.#waitingBytes = 0;
+      this.#waitingKeys = 0;
     });
     socket.addEventListener("message", (event: MessageEvent<string | Buffer>) => this.#receive(event.data));
     socket.addEventListener("error", () => {});
@@ -115,9 +121,17 @@ export class AgentLink {
     this.#waiting.push(audio);
     this.#waitingBytes += audio.length;
     while (this.#waitingBytes > backlogBytes) {
-      this.#waitingBytes -= this.#waiting.shift()!.length;
+      const [dropped] = this.#waiting.splice(this.#waiting.findIndex(Buffer.isBuffer), 1) as [Buffer];
+      this.#waitingBytes -= dropped.length;
       this.#options.onDropped("agent_away");
     }
+  }
+
+  #keepKey(key: ToAgent): void {
+    if (this.#closed) return;
+    if (this.#waitingKeys >= maxKeysWaiting) return this.#options.onDropped("agent_away");
+    this.#waitingKeys += 1;
+    this.#waiting.push(key);
   }
 }
 
