@@ -86,6 +86,43 @@ test("an owner whose session vanished, with nobody else there, takes the lock ag
   await held.release();
 });
 
+test("a Consul that does not know the session for a moment takes the lock from nobody", async () => {
+  const key = uniqueName("test/lock");
+  let forgetful = false;
+  let denied = 0;
+  // As a server does that is the leader again and has not read its log to the end.
+  const proxy = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: async (request) => {
+      const { pathname, search } = new URL(request.url);
+      if (forgetful && pathname.startsWith("/v1/session/renew/")) {
+        denied += 1;
+        return new Response("Session id not found", { status: 404 });
+      }
+      const body = request.method === "PUT" ? await request.text() : undefined;
+      return fetch(`${consul.url}${pathname}${search}`, { method: request.method, ...(body === undefined ? {} : { body }) });
+    },
+  });
+  const lost: string[] = [];
+  const held = await holdLock({
+    consul: createConsul({ addr: `127.0.0.1:${proxy.port}` }),
+    key,
+    value: "owner",
+    ttlS: 10,
+    onLost: (holder) => lost.push(holder),
+  });
+  const { session, token } = held;
+  forgetful = true;
+  await until(() => denied > 0, { deadlineMs: 10_000, what: "a renewal that is denied" });
+  forgetful = false;
+  await until(() => held.session !== null && held.state === "held", { what: "the lock" });
+  expect({ lost, session: held.session, token: held.token }).toEqual({ lost: [], session, token });
+  expect((await kvGet(consul, key))?.session).toBe(session);
+  await held.release();
+  await proxy.stop(true);
+});
+
 test("with Consul away, only one who held the lock before may go on", async () => {
   const away = createConsul({ addr: "127.0.0.1:1" });
   await expect(holdLock({ consul: away, key: "k", value: "v", onLost: () => {} })).rejects.toThrow(/cannot be taken/);

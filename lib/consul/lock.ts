@@ -53,7 +53,7 @@ export class LockHeldElsewhere extends AppError {
   }
 }
 
-type Attempt = { held: { session: string; token: number } } | { holder: string };
+type Attempt = { held: { session: string; token: number } } | { holder: string; session: string | null };
 
 async function attempt({ consul, key, value, ttlS = 15 }: LockOptions): Promise<Attempt> {
   const { ID: session } = await consul.api.session.create({
@@ -66,7 +66,7 @@ async function attempt({ consul, key, value, ttlS = 15 }: LockOptions): Promise<
   const entry = await kvGet(consul, key);
   if (acquired && entry?.session === session) return { held: { session, token: entry.lockIndex } };
   await consul.api.session.destroy(session);
-  return { holder: entry?.value || entry?.session || "unknown" };
+  return { holder: entry?.value || entry?.session || "unknown", session: entry?.session ?? null };
 }
 
 /**
@@ -97,6 +97,7 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
 
   /** Renews; a session that expired meanwhile is replaced. */
   const confirm = async (): Promise<void> => {
+    const former = session;
     if (session !== null) {
       try {
         await consul.api.session.renew(session);
@@ -114,6 +115,12 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
     }
     const result = await take();
     if ("holder" in result) {
+      if (former !== null && result.session === former) {
+        // A Consul that just came back answers 404 before it has read its log to the end: nobody else holds the key.
+        session = former;
+        state = "held";
+        return;
+      }
       state = "lost";
       stop.abort();
       onLost(result.holder);

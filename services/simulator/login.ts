@@ -10,6 +10,7 @@ import { node, nowS, server } from "./wire/stanza.ts";
 export function greet(simulation: Simulation, connection: Connection, hello: ClientHello): void {
   const { payload } = hello;
   if (payload.devicePairingData) {
+    simulation.stats.pairings_offered += 1;
     simulation.pairing.offer(connection, parseRegistration(hello, payload.devicePairingData));
     return;
   }

@@ -2,6 +2,8 @@
 export type Stats = {
   connections_opened: number;
   logins: number;
+  /** Clients without an account that were shown QR references. */
+  pairings_offered: number;
   stanzas_received: number;
   /** Messages that clients sent and the server took. */
   messages_accepted: number;
@@ -29,6 +31,7 @@ export function createStats(): Stats {
   return {
     connections_opened: 0,
     logins: 0,
+    pairings_offered: 0,
     stanzas_received: 0,
     messages_accepted: 0,
     messages_refused: 0,

@@ -1,0 +1,41 @@
+import { createConsul } from "../../../lib/consul/client.ts";
+import type { ConsulClient } from "../../../lib/consul/client.ts";
+import { createCaller } from "../../operator/http.ts";
+import type { Caller } from "../../operator/http.ts";
+import type { Stack } from "../../operator/stack.ts";
+import { SimulatorControl } from "../../rig/simulator.ts";
+import { createNomad } from "../../stack/nomad.ts";
+import type { Nomad } from "../../stack/nomad.ts";
+
+/** A running stack that is scaled while people write. */
+export type Stage = {
+  stack: Stack;
+  /** The stack's folder. */
+  state: string;
+  /** What the scripts find the stack by. */
+  env: Record<string, string>;
+  api: Caller;
+  nomad: Nomad;
+  consul: ConsulClient;
+  simulator: SimulatorControl;
+  say: (line: string) => void;
+};
+
+export async function openStage(state: string, env: Record<string, string>, say: Stage["say"]): Promise<Stage> {
+  const stack = (await Bun.file(`${state}/stack.json`).json()) as Stack;
+  if (!stack.simulator_url) throw new Error(`Stack "${stack.stack}" has no simulator: only simulated phones can be written to.`);
+  return {
+    stack,
+    state,
+    env,
+    api: createCaller({
+      baseUrl: stack.base_url,
+      token: (await Bun.file(stack.admin_key_file).text()).trim(),
+      ca: await Bun.file(stack.ca_file).text(),
+    }),
+    nomad: createNomad(stack.nomad_addr),
+    consul: createConsul({ addr: stack.consul_http_addr }),
+    simulator: new SimulatorControl(stack.simulator_url),
+    say,
+  };
+}
