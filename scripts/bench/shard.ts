@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { keepMeasured } from "../capacity/measured.ts";
+import { endOnSignals } from "../rig/child.ts";
 import { makeBusinesses } from "../rig/pairing.ts";
 import { measureRaw } from "./shard/measure_raw.ts";
 import { measureShard } from "./shard/measure_shard.ts";
@@ -47,6 +48,7 @@ const [sessions, messages, contacts, connections, steadyS] = [
 ].map(Number) as [number, number, number, number, number];
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
+endOnSignals();
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const plan: Plan = { businesses: makeBusinesses(sessions, contacts), messages, folder, say };
 try {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { endOnSignals } from "../rig/child.ts";
 import { makeBusinesses } from "../rig/pairing.ts";
 import { soak } from "./shard/soak.ts";
 
@@ -42,6 +43,7 @@ const [minutes, rate, sessions, contacts] = [values.minutes, values.rate, values
   number,
 ];
 const folder = await mkdtemp(join(tmpdir(), "prosaas-soak-"));
+endOnSignals();
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 try {
   const { rssMb, sent, received } = await soak({

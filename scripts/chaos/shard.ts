@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { endOnSignals } from "../rig/child.ts";
 import { chaos } from "./shard/chaos.ts";
 import { ordeals } from "./shard/ordeals.ts";
 
@@ -19,7 +20,8 @@ that can be full. Exits 1 where anything was lost, doubled or out of order, or a
   --sessions S    businesses (20)
   --contacts K    people that each of them writes with (5)
   --outage T      seconds that each server is away (30)
-  --only PATTERN  only what has this in its name`;
+  --only PATTERN  only what has this in its name
+  --keep          keep the folder with the logs`;
 
 const { values } = parseArgs({
   options: {
@@ -43,6 +45,7 @@ const folder = await mkdtemp(join(tmpdir(), "prosaas-chaos-"));
 // PostgreSQL refuses to run as root, and its user must be able to reach its files.
 await chmod(folder, 0o755);
 const began = performance.now();
+endOnSignals();
 const say = (line: string) => void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 try {
   const { sent, received, ...more } = await chaos({
@@ -77,4 +80,3 @@ try {
 } finally {
   if (!values.keep) await rm(folder, { recursive: true, force: true });
 }
-process.exit();

@@ -27,6 +27,17 @@ export type ChildOptions = {
   ipc?: (message: unknown) => void;
 };
 
+/** A script that is interrupted leaves nothing running either. */
+const running = new Set<Bun.Subprocess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/** Lets SIGINT and SIGTERM end the script by way of that. */
+export function endOnSignals(): void {
+  process.once("SIGINT", () => process.exit(130)).once("SIGTERM", () => process.exit(143));
+}
+
 export const root = join(import.meta.dir, "../..");
 
 export function startChild({ command, env = {}, logFile, ipc }: ChildOptions): Child & { send(message: unknown): void } {
@@ -41,6 +52,8 @@ export function startChild({ command, env = {}, logFile, ipc }: ChildOptions): C
     ...(ipc ? { ipc: (message: unknown) => ipc(message), serialization: "json" as const } : {}),
   });
   closeSync(log);
+  running.add(child);
+  void child.exited.then(() => running.delete(child));
   return {
     pid: child.pid,
     exited: child.exited,

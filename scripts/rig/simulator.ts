@@ -29,6 +29,8 @@ export class SimulatorControl {
   async #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(this.#url + path, {
       method,
+      // A connection that was left open may be closed in the moment in which it is used again.
+      keepalive: false,
       headers: { "content-type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });

@@ -16,11 +16,16 @@ export function mountSmallDisk(path: string, megabytes: number): SmallDisk {
   mkdirSync(path, { recursive: true });
   run("mount", "-t", "tmpfs", "-o", `size=${megabytes}m,mode=0700`, "prosaas-rig", path);
   const filler = join(path, "filler");
+  const unmount = () => run("umount", "-l", path);
+  process.once("exit", unmount);
   return {
     path,
     fill: () => fillUp(filler),
     free: () => rmSync(filler, { force: true }),
-    unmount: () => run("umount", "-l", path),
+    unmount: () => {
+      process.off("exit", unmount);
+      unmount();
+    },
   };
 }
 

@@ -373,6 +373,20 @@ describe("a session that looks open and hears nothing", () => {
   });
 });
 
+test("a session that can decrypt nothing is built anew from the disk, and raises an alarm", async () => {
+  await shard.pair(simulator, business, phone);
+  const { signal } = simulator.simulation.phones.get(contact)!;
+  const garbage = spyOn(signal, "encrypt").mockImplementation(() =>
+    Promise.resolve({ type: "msg", ciphertext: Buffer.from(crypto.getRandomValues(new Uint8Array(80))) }),
+  );
+  for (let n = 0; n < 20; n++) await write("nobody can read this");
+  const metrics = async () => (await shard.request("GET", "/metrics")).text();
+  await until(async () => /^prosaas_whatsapp_alarms_total\S* 1$/m.test(await metrics()), { what: "the alarm" });
+  garbage.mockRestore();
+  await shard.reaches(business, "open");
+  expect((await shard.send(business, [text(contact, "still here")]))[0]?.status).toBe("sent");
+});
+
 describe("what WhatsApp is told", () => {
   test("nothing is acknowledged that could not be written down; it comes again and is kept", async () => {
     await shard.pair(simulator, business, phone);

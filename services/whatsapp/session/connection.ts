@@ -194,6 +194,8 @@ export class Connection {
         const body = id ? sentMessage(id) : undefined;
         return Promise.resolve(body === undefined ? undefined : proto.Message.decode(body));
       },
+      // All that comes to the session waits meanwhile: a stranger's garbage must not stop it for a quarter of a second each.
+      retryRequestDelayMs: 10,
       // The store is a local file: what it refuses once it refuses again, and the session has to stop.
       transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
       msgRetryCounterCache: new TtlCache(1000, 60 * minutes),

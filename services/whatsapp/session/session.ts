@@ -55,6 +55,9 @@ const holdMs = 3_000;
 /** How long a batch may take in all. Under the 15 s that its caller waits. */
 const batchDeadlineMs = 12_000;
 
+/** Messages in a row that cannot be decrypted: by then the fault is not a contact's. */
+const garbledAfter = 20;
+
 /** A message that has to wait before it may be handed over. */
 export type PacedOutcome = { status: "paced" } & Paced;
 export type SessionOutcome = Outcome | PacedOutcome;
@@ -80,6 +83,8 @@ export class Session {
   #lastInboundAt: number | undefined;
   #waiters: (() => void)[] = [];
   #leaving = false;
+  /** Since one could be. */
+  #undecryptable = 0;
   readonly #pacer: Pacer;
   /** Those that the last batch was sent under. */
   #limits: PacingLimits | undefined;
@@ -369,6 +374,7 @@ export class Session {
         ended: (code) => this.#dispatch({ is: "ended", code }),
         acknowledged: (waMessageId, refusal) => void this.#lane.acknowledged(waMessageId, refusal),
         received: async (message) => {
+          this.#undecryptable = 0;
           await journal.append("inbound", this.businessId, message);
           metrics.received();
         },
@@ -377,7 +383,11 @@ export class Session {
           metrics.deaf();
           this.#dispatch({ is: "deaf", heard });
         },
-        undecryptable: () => metrics.undecryptable(),
+        undecryptable: () => {
+          metrics.undecryptable();
+          this.#undecryptable += 1;
+          if (this.#undecryptable % garbledAfter === 0) this.#dispatch({ is: "garbled" });
+        },
         volumeRefused: (error) =>
           this.#dispatch({ is: "volume_refused", reason: `the shard's volume does not take writes: ${messageOf(error)}` }),
       },

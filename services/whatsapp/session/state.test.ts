@@ -177,3 +177,10 @@ test("a deaf connection gets a new socket at once, then a session built anew, th
   // One that heard something meanwhile begins anew.
   expect(step(state, { is: "deaf", heard: true }).state).toMatchObject({ deaf: 1 });
 });
+
+test("a connection that understands nothing is built anew from the disk, and somebody is told", () => {
+  const { state, actions } = step(open, { is: "garbled" });
+  expect(state).toMatchObject({ is: "waiting", reason: expect.stringContaining("decrypted") });
+  expect(actions.map((action) => action.do)).toEqual(["hang_up", "renew", "alarm", "wait"]);
+  expect(step(idle, { is: "garbled" })).toEqual({ state: idle, actions: [] });
+});

@@ -19,7 +19,7 @@ import { endRule } from "./ends.ts";
  * know the new device yet. It is tried again a few times first.
  *
  * A connection that is open and deaf goes to waiting too: first for a new socket, then for a session built anew from
- * the disk, then with an alarm.
+ * the disk, then with an alarm. One that understands nothing is built anew at once.
  */
 export type Pairing = { method: "qr"; until: number } | { method: "code"; phone: string; until: number };
 
@@ -54,6 +54,8 @@ export type Event =
   | { is: "ended"; code: number }
   /** The connection is open and delivers nothing; `heard`, if it once did. */
   | { is: "deaf"; heard: boolean }
+  /** Messages come, from whomever, and none of them can be decrypted. */
+  | { is: "garbled" }
   /** The wait is over. */
   | { is: "due" }
   /** The volume refused a write: nothing more may be taken from WhatsApp until it accepts them again. */
@@ -105,6 +107,8 @@ export function transition(state: State, event: Event, now: number, random: () =
       return ended(state, event.code, now, random);
     case "deaf":
       return state.is === "open" ? deaf(state, event.heard, random) : same(state);
+    case "garbled":
+      return state.is === "open" ? garbled() : same(state);
     case "due":
       if (state.is !== "waiting") return same(state);
       return { state: { ...state, is: "connecting", attempt: state.attempt + 1 }, actions: [{ do: "dial" }] };
@@ -194,6 +198,14 @@ function deaf(state: Extract<State, { is: "open" }>, heard: boolean, random: () 
       ...(times >= 3 ? [{ do: "alarm", reason } as const] : []),
       { do: "wait", ms },
     ],
+  };
+}
+
+function garbled(): Step {
+  const reason = "none of the last messages could be decrypted";
+  return {
+    state: { is: "waiting", attempt: 0, reason },
+    actions: [{ do: "hang_up" }, { do: "renew" }, { do: "alarm", reason }, { do: "wait", ms: 0 }],
   };
 }
 
