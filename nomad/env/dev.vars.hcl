@@ -36,6 +36,12 @@ wa_websocket_url = "ws://127.0.0.1:17070/ws/chat"
 twilio_api_url = "http://127.0.0.1:17070"
 call_agent_url = "ws://127.0.0.1:17080/"
 
+# Its media host too, which tasks trust by the secret media_ca.
+wa_media_host = "127.0.0.1:17071"
+
+# Files lie in the volume "media"; a cluster of several machines has a bucket.
+storage_url = "file:///media"
+
 # Nobody bans the simulator's numbers.
 pacing = "off"
 
@@ -46,5 +52,6 @@ pgbouncer_port        = 16432
 redis_port            = 16379
 simulator_port        = 17070
 call_agent_port       = 17080
+simulator_media_port  = 17071
 http_port             = 8080
 https_port            = 8443

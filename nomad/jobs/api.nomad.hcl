@@ -2,7 +2,8 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/api.nomad.hcl
 #
-# Secrets: app_password, data_keys, redis_password, shard_token [, calls_token, metrics_token] [, consul_token] (Nomad variable nomad/jobs/api).
+# Secrets: app_password, data_keys, redis_password, shard_token [, calls_token, metrics_token] [, consul_token]
+# [, s3_access_key_id, s3_secret_access_key] (Nomad variable nomad/jobs/api).
 
 variable "api_count" {
   description = "Allocations of the API."
@@ -120,6 +121,29 @@ variable "public_url" {
   }
 }
 
+variable "storage_url" {
+  description = "Where files are kept: s3://bucket, or file:///media for the volume \"media\". Empty: nowhere, and messages go without files."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.storage_url == "" || var.storage_url == "file:///media" || length(regexall("^s3://[a-z0-9.-]+$", var.storage_url)) > 0
+    error_message = "The storage_url must be s3://bucket or file:///media."
+  }
+}
+
+variable "s3_endpoint" {
+  description = "https://… of an S3-compatible service. Empty: Amazon's."
+  type        = string
+  default     = ""
+}
+
+variable "s3_region" {
+  description = "Region of the bucket."
+  type        = string
+  default     = ""
+}
+
 variable "max_concurrent_calls" {
   description = "First value of Consul's prosaas/calls/max_concurrent; from then on that key alone counts."
   type        = number
@@ -167,6 +191,17 @@ job "api" {
         type      = "host"
         source    = "app"
         read_only = true
+      }
+    }
+
+    dynamic "volume" {
+      for_each = var.storage_url == "file:///media" ? ["media"] : []
+      labels   = [volume.value]
+      content {
+        type            = "host"
+        source          = "media"
+        access_mode     = "single-node-multi-writer"
+        attachment_mode = "file-system"
       }
     }
 
@@ -269,6 +304,14 @@ job "api" {
         }
       }
 
+      dynamic "volume_mount" {
+        for_each = var.storage_url == "file:///media" ? ["media"] : []
+        content {
+          volume      = volume_mount.value
+          destination = "/media"
+        }
+      }
+
       env {
         HOST                 = "${NOMAD_IP_http}"
         PORT                 = "${NOMAD_PORT_http}"
@@ -277,6 +320,9 @@ job "api" {
         PUBLIC_URL           = var.public_url
         BAILEYS_NUM_SHARDS   = var.wa_shards_count
         MAX_CONCURRENT_CALLS = var.max_concurrent_calls
+        STORAGE_URL          = var.storage_url
+        S3_ENDPOINT          = var.s3_endpoint
+        S3_REGION            = var.s3_region
 
         BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
       }
@@ -293,6 +339,12 @@ job "api" {
           DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
           DATABASE_URL_READ=${var.read_address == "" ? "" : "postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}"}
           REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
+          {{- with index . "s3_access_key_id" }}
+          S3_ACCESS_KEY_ID={{ . }}
+          {{- end }}
+          {{- with index . "s3_secret_access_key" }}
+          S3_SECRET_ACCESS_KEY={{ . }}
+          {{- end }}
           {{- with index . "consul_token" }}
           CONSUL_HTTP_TOKEN={{ . }}
           {{- end }}

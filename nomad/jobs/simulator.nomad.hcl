@@ -3,7 +3,8 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/simulator.nomad.hcl
 #
-# Secrets: seed [, tls_authority, twilio_account_sid, twilio_auth_token] (Nomad variable nomad/jobs/simulator).
+# Secrets: seed, media_certificate, media_key [, tls_authority, twilio_account_sid, twilio_auth_token]
+# (Nomad variable nomad/jobs/simulator).
 
 variable "simulator_port" {
   description = "Port of the control API and of the WebSocket."
@@ -13,6 +14,17 @@ variable "simulator_port" {
   validation {
     condition     = var.simulator_port >= 1 && var.simulator_port <= 65535
     error_message = "The simulator_port must be from 1 to 65535."
+  }
+}
+
+variable "simulator_media_port" {
+  description = "Port of the media host, always https."
+  type        = number
+  default     = 17071
+
+  validation {
+    condition     = var.simulator_media_port >= 1 && var.simulator_media_port <= 65535
+    error_message = "The simulator_media_port must be from 1 to 65535."
   }
 }
 
@@ -92,6 +104,10 @@ job "simulator" {
       mode = "host"
       port "http" {
         static       = var.simulator_port
+        host_network = var.host_network
+      }
+      port "media" {
+        static       = var.simulator_media_port
         host_network = var.host_network
       }
     }
@@ -227,6 +243,10 @@ job "simulator" {
         PUBLIC_URL       = var.public_url
         SIMULATOR_DATA   = "/data"
 
+        SIMULATOR_MEDIA_PORT = "${NOMAD_PORT_media}"
+        SIMULATOR_MEDIA_CERT = "/secrets/media.crt"
+        SIMULATOR_MEDIA_KEY  = "/secrets/media.key"
+
         BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
       }
 
@@ -259,6 +279,22 @@ job "simulator" {
         uid         = 65534 # nobody
         gid         = 65534
         change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/media.crt"
+        perms       = "0400"
+        uid         = 65534 # nobody, who runs the task
+        gid         = 65534
+        data        = "{{ with nomadVar \"nomad/jobs/simulator\" }}{{ .media_certificate }}{{ end }}"
+      }
+
+      template {
+        destination = "secrets/media.key"
+        perms       = "0400"
+        uid         = 65534
+        gid         = 65534
+        data        = "{{ with nomadVar \"nomad/jobs/simulator\" }}{{ .media_key }}{{ end }}"
       }
 
       resources {

@@ -4,7 +4,8 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/workers.nomad.hcl
 #
-# Secrets: app_password, data_keys, redis_password, shard_token [, metrics_token] [, consul_token] (Nomad variable nomad/jobs/workers).
+# Secrets: app_password, data_keys, redis_password, shard_token [, metrics_token] [, consul_token]
+# [, s3_access_key_id, s3_secret_access_key] [, media_ca] (Nomad variable nomad/jobs/workers).
 
 variable "profile" {
   description = "groups: workers of their own for urgent, default and slow work. single: workers that serve every queue."
@@ -172,6 +173,51 @@ variable "wa_shards_count" {
   default     = 2
 }
 
+variable "storage_url" {
+  description = "Where files are kept: s3://bucket, or file:///media for the volume \"media\". Empty: nowhere, and messages go without files."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.storage_url == "" || var.storage_url == "file:///media" || length(regexall("^s3://[a-z0-9.-]+$", var.storage_url)) > 0
+    error_message = "The storage_url must be s3://bucket or file:///media."
+  }
+}
+
+variable "s3_endpoint" {
+  description = "https://… of an S3-compatible service. Empty: Amazon's."
+  type        = string
+  default     = ""
+}
+
+variable "s3_region" {
+  description = "Region of the bucket."
+  type        = string
+  default     = ""
+}
+
+variable "wa_media_host" {
+  description = "WhatsApp's media host, host or host:port. Another one needs its authority in the secret media_ca, for development."
+  type        = string
+  default     = "mmg.whatsapp.net"
+}
+
+variable "media_retention_days" {
+  description = "Days for which files are kept after a message last came with them. Empty: for ever."
+  type        = string
+  default     = ""
+}
+
+variable "public_url" {
+  description = "Where customers reach the API: it begins the addresses of files in events."
+  type        = string
+
+  validation {
+    condition     = length(regexall("^https?://", var.public_url)) > 0
+    error_message = "The public_url must begin with https:// or http://."
+  }
+}
+
 job "workers" {
   type = "service"
 
@@ -226,6 +272,17 @@ job "workers" {
           type      = "host"
           source    = "app"
           read_only = true
+        }
+      }
+
+      dynamic "volume" {
+        for_each = var.storage_url == "file:///media" ? ["media"] : []
+        labels   = [volume.value]
+        content {
+          type            = "host"
+          source          = "media"
+          access_mode     = "single-node-multi-writer"
+          attachment_mode = "file-system"
         }
       }
 
@@ -327,6 +384,14 @@ job "workers" {
           }
         }
 
+        dynamic "volume_mount" {
+          for_each = var.storage_url == "file:///media" ? ["media"] : []
+          content {
+            volume      = volume_mount.value
+            destination = "/media"
+          }
+        }
+
         env {
           HOST                   = "${NOMAD_IP_http}"
           PORT                   = "${NOMAD_PORT_http}"
@@ -336,6 +401,12 @@ job "workers" {
           WORKER_GROUP           = group.key
           BAILEYS_NUM_SHARDS     = var.wa_shards_count
           WEBHOOKS_ALLOW_PRIVATE = var.webhooks_allow_private
+          PUBLIC_URL             = var.public_url
+          STORAGE_URL            = var.storage_url
+          S3_ENDPOINT            = var.s3_endpoint
+          S3_REGION              = var.s3_region
+          WA_MEDIA_HOST          = var.wa_media_host
+          MEDIA_RETENTION_DAYS   = var.media_retention_days
 
           BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
         }
@@ -352,6 +423,15 @@ job "workers" {
           DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
           DATABASE_URL_READ=${var.read_address == "" ? "" : "postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}"}
           REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
+          {{- with index . "s3_access_key_id" }}
+          S3_ACCESS_KEY_ID={{ . }}
+          {{- end }}
+          {{- with index . "s3_secret_access_key" }}
+          S3_SECRET_ACCESS_KEY={{ . }}
+          {{- end }}
+          {{- with index . "media_ca" }}
+          NODE_EXTRA_CA_CERTS=/secrets/media-ca.crt
+          {{- end }}
           {{- with index . "consul_token" }}
           CONSUL_HTTP_TOKEN={{ . }}
           {{- end }}
@@ -366,6 +446,14 @@ job "workers" {
           {{- end }}
           {{- end }}
         EOT
+        }
+
+        template {
+          destination = "secrets/media-ca.crt"
+          perms       = "0400"
+          uid         = 65534 # nobody, who runs the task
+          gid         = 65534
+          data        = "{{ with nomadVar \"nomad/jobs/workers\" }}{{ with index . \"media_ca\" }}{{ . }}{{ end }}{{ end }}"
         }
 
         resources {

@@ -32,7 +32,8 @@ stack_select() {
     [http]=8080 [https]=8443
     [consul_http]=8500 [consul_dns]=8600 [consul_server]=8300 [consul_serf]=8301
     [nomad_http]=4646 [nomad_rpc]=4647 [nomad_serf]=4648 [nomad_client]=4656
-    [postgres]=15432 [postgres_replica]=15433 [pgbouncer]=16432 [redis]=16379 [simulator]=17070 [call_agent]=17080
+    [postgres]=15432 [postgres_replica]=15433 [pgbouncer]=16432 [redis]=16379
+    [simulator]=17070 [simulator_media]=17071 [call_agent]=17080
     # Nomad's dynamic ports: below Linux's ephemeral range (32768), so that no outgoing connection holds one, and
     # where neither the ports above nor those of a stack with an offset of 3000 and more lie.
     [dynamic_min]=12000 [dynamic_max]=12999
@@ -72,6 +73,7 @@ redis_address    = "127.0.0.1:${PORT[redis]}"
 wa_websocket_url = "ws://127.0.0.1:${PORT[simulator]}/ws/chat"
 twilio_api_url   = "http://127.0.0.1:${PORT[simulator]}"
 call_agent_url   = "ws://127.0.0.1:${PORT[call_agent]}/"
+wa_media_host    = "127.0.0.1:${PORT[simulator_media]}"
 public_url       = "https://127.0.0.1:${PORT[https]}"
 
 postgres_bin = "$postgres_bin"
@@ -82,6 +84,7 @@ pgbouncer_port = ${PORT[pgbouncer]}
 redis_port     = ${PORT[redis]}
 simulator_port = ${PORT[simulator]}
 call_agent_port = ${PORT[call_agent]}
+simulator_media_port = ${PORT[simulator_media]}
 http_port      = ${PORT[http]}
 https_port     = ${PORT[https]}
 HCL

@@ -55,6 +55,9 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
   indexer: { owner_password: "postgres_owner_password" },
   simulator: {
     seed: "simulator_seed",
+    // Its media host shows the edge's certificate, and workers trust it.
+    media_certificate: "tls_certificate",
+    media_key: "tls_key",
     tls_authority: "tls_authority",
     twilio_account_sid: "twilio_account_sid",
     twilio_auth_token: "twilio_auth_token",
@@ -68,6 +71,7 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
   workers: {
     app_password: "postgres_app_password",
     data_keys: "data_keys",
+    media_ca: "tls_authority",
     redis_password: "redis_password",
     shard_token: "shard_token",
     twilio_account_sid: "twilio_account_sid",

@@ -23,7 +23,7 @@ export const listVolumes = (nomadAddr: string): Promise<Volume[]> => createNomad
 export type VolumeFiles = ReadonlyMap<string, string>;
 
 export const dataVolumes: VolumeFiles = new Map(
-  ["postgres-data", "postgres-replica-data", "redis-data", "simulator-data"].map((name) => [name, `${name}.volume.hcl`]),
+  ["postgres-data", "postgres-replica-data", "redis-data", "simulator-data", "media"].map((name) => [name, `${name}.volume.hcl`]),
 );
 
 export const shardVolumes = (shards: number): VolumeFiles =>
