@@ -127,7 +127,7 @@ variable "storage_url" {
   default     = ""
 
   validation {
-    condition     = var.storage_url == "" || var.storage_url == "file:///media" || length(regexall("^s3://[a-z0-9.-]+$", var.storage_url)) > 0
+    condition     = var.storage_url == "" || var.storage_url == "file:///media" || regex_replace(var.storage_url, "^s3://[a-z0-9.-]+$", "ok") == "ok"
     error_message = "The storage_url must be s3://bucket or file:///media."
   }
 }

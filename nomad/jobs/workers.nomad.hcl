@@ -179,7 +179,7 @@ variable "storage_url" {
   default     = ""
 
   validation {
-    condition     = var.storage_url == "" || var.storage_url == "file:///media" || length(regexall("^s3://[a-z0-9.-]+$", var.storage_url)) > 0
+    condition     = var.storage_url == "" || var.storage_url == "file:///media" || regex_replace(var.storage_url, "^s3://[a-z0-9.-]+$", "ok") == "ok"
     error_message = "The storage_url must be s3://bucket or file:///media."
   }
 }
@@ -213,8 +213,8 @@ variable "public_url" {
   type        = string
 
   validation {
-    condition     = length(regexall("^https?://", var.public_url)) > 0
-    error_message = "The public_url must begin with https:// or http://."
+    condition     = regex_replace(var.public_url, "^https?://[^/]+$", "ok") == "ok"
+    error_message = "The public_url must be http(s)://host[:port]."
   }
 }
 
