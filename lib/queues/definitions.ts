@@ -34,6 +34,8 @@ export type QueueDefinition = {
   deadLetters: { count: number; ageS: number };
   /** Most runs at once of a job that waits for strangers, so that the others always have room. One process, as `concurrency`. */
   shares?: Record<string, number>;
+  /** Jobs that give way to all others of the queue that wait. */
+  yielding?: readonly string[];
   /** The jobs of the queue, each with the schema of its payload. A name belongs to one queue only. */
   jobs: Record<string, z.ZodObject>;
 };
@@ -119,6 +121,8 @@ export const queues = {
     ...patient,
     timeoutMs: 300_000,
     deadLetters,
+    // Somebody waits for a message that is to be sent; of what is received a thousand may come at once.
+    yielding: ["fetch_media", "describe_media"],
     jobs: {
       fetch_media: z.strictObject({ business_id: z.uuid(), message_id: z.uuid() }),
       describe_media: media,

@@ -22,9 +22,9 @@ export function queueDepths(redis: Redis, names: readonly QueueName[] = queueNam
 
 async function depthOf(redis: Redis, name: QueueName): Promise<QueueDepth> {
   const queue = await queueOn(redis, name);
-  const [counts, [oldest]] = await Promise.all([
+  const [counts, oldest] = await Promise.all([
     queue.getJobCounts("waiting", "prioritized", "active", "delayed", "failed"),
-    queue.getJobs(["waiting"], 0, 0, true),
+    queue.getJobs(["waiting", "prioritized"], 0, 0, true),
   ]);
   const count = (state: string) => counts[state] ?? 0;
   return {
@@ -34,6 +34,6 @@ async function depthOf(redis: Redis, name: QueueName): Promise<QueueDepth> {
     active: count("active"),
     delayed: count("delayed"),
     dead: count("failed"),
-    oldestMs: oldest ? Math.max(0, Date.now() - oldest.timestamp) : null,
+    oldestMs: oldest.length > 0 ? Math.max(0, Date.now() - Math.min(...oldest.map(({ timestamp }) => timestamp))) : null,
   };
 }

@@ -3,9 +3,11 @@ import { definitionOf } from "./definitions.ts";
 import type { QueueName } from "./definitions.ts";
 
 /** How BullMQ is to treat a job of this queue. The delay between attempts is computed by the queue's worker. */
-export function jobOptions(queue: QueueName) {
-  const { attempts, deadLetters } = definitionOf(queue);
+export function jobOptions(queue: QueueName, job: string) {
+  const { attempts, deadLetters, yielding = [] } = definitionOf(queue);
   return {
+    // BullMQ takes jobs without a priority first.
+    ...(yielding.includes(job) ? { priority: 1 } : {}),
     attempts,
     backoff: { type: "custom" },
     removeOnComplete: true,

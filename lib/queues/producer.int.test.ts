@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { createRedis } from "../redis/client.ts";
 import { createRedisServer } from "../testing/redis_server.ts";
 import { until } from "../testing/until.ts";
+import { definitionOf } from "./definitions.ts";
 import { queueDepths } from "./depths.ts";
 import { createProducer } from "./producer.ts";
 import { createTestQueues } from "../testing/queues.ts";
@@ -144,4 +145,18 @@ test("a wake-up while Redis is away throws soon, and the same producer works aga
     redis.disconnect();
     await server.stop();
   }
+});
+
+test("what somebody waits for goes ahead of a backlog that gives way, and both are counted as waiting", async () => {
+  const id = business(7);
+  for (let n = 0; n < 20; n++) await queues.producer.wake("fetch_media", { business_id: id, message_id: business(100 + n) });
+  await queues.producer.wake("prepare_media", { business_id: id, media_id: business(8), kind: "image" });
+  const [depth] = await queueDepths(queues.redis, ["media"]);
+  expect(depth).toMatchObject({ waiting: 21, oldestMs: expect.any(Number) });
+  const order: string[] = [];
+  const note = (job: string) => async () => (order.push(job), {});
+  const handlers = { fetch_media: note("fetch"), prepare_media: note("prepare") };
+  await queues.serve("media", handlers, { definition: { ...definitionOf("media"), concurrency: 1 } });
+  await until(() => order.length === 21, { what: "all runs" });
+  expect(order[0]).toBe("prepare");
 });

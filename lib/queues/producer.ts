@@ -33,7 +33,7 @@ export function createProducer(redis: Redis): Producer {
       const parsed = schema.parse(payload);
       const client = await queueOn(redis, queue);
       await client.add(job, parsed, {
-        ...jobOptions(queue),
+        ...jobOptions(queue, job),
         /*
          * keepLastIfActive: while a job of this id waits or is delayed, an add is dropped; while it is active, the
          * add is kept aside and becomes a job when the active one ends, however it ends. Both are decided inside

@@ -31,7 +31,7 @@ export function startScheduler({ redis, served, onError, schedules = allSchedule
       const { queue } = jobDefinition(job);
       await forgetAbsurdNextRun(redis, queue, schedule);
       const client = await queueOn(redis, queue);
-      await client.upsertJobScheduler(job, { every: everyMs }, { name: job, data: payload, opts: jobOptions(queue) });
+      await client.upsertJobScheduler(job, { every: everyMs }, { name: job, data: payload, opts: jobOptions(queue, job) });
     }
   };
 

@@ -65,7 +65,6 @@ async function prepareSecrets(nomad: Nomad, { stateDir }: Environment): Promise<
     wa_noise_root: await noiseRoot(secrets.simulator_seed),
     tls_authority: await Bun.file(join(stateDir, "tls/ca.crt")).text(),
     tls_certificate: await Bun.file(join(stateDir, "tls/edge.crt")).text(),
-    tls_authority: await Bun.file(join(stateDir, "tls/ca.crt")).text(),
     tls_key: await Bun.file(join(stateDir, "tls/edge.key")).text(),
   });
   const file = join(stateDir, "admin.key");

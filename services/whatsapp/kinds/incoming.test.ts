@@ -102,3 +102,29 @@ test("what is malformed is read as far as it goes", () => {
   expect(incomingContent({ pollCreationMessage: {} }, incoming())).toMatchObject({ question: "", options: [] });
   expect(incomingContent({ contactMessage: {} }, incoming())).toMatchObject({ contacts: [{ name: "", phones: [] }] });
 });
+
+const hash = Buffer.alloc(32, 7);
+const file = { mimetype: "image/jpeg", directPath: "/v/one?x=1", mediaKey: hash, fileSha256: hash, fileEncSha256: hash, fileLength: 9 };
+
+test.each<[string, proto.IMessage, string]>([
+  ["a round video", { ptvMessage: { ...file, mimetype: "video/mp4" } }, "video"],
+  ["a sticker", { stickerMessage: { ...file, mimetype: "image/webp" } }, "sticker"],
+  ["what may be seen once", { viewOnceMessageV2: { message: { imageMessage: file } } }, "image"],
+  ["a document with a caption", { documentWithCaptionMessage: { message: { documentMessage: { ...file, caption: "c" } } } }, "document"],
+])("%s is read with its file", (_, message, type) => {
+  expect(incomingContent(message, incoming())).toMatchObject({ type, media: { size: 9, pointer: { direct_path: "/v/one?x=1" } } });
+});
+
+test.each<[string, object]>([
+  ["no key", { mediaKey: null }],
+  ["a key that is too short", { mediaKey: Buffer.alloc(31) }],
+  ["no hashes", { fileSha256: null, fileEncSha256: null }],
+  ["no place", { directPath: null }],
+  ["another host in its path", { directPath: "//elsewhere.example/x" }],
+  ["a path that is none", { directPath: "v/one" }],
+  ["a length that is none", { fileLength: -1 }],
+])("a file with %s cannot be had, and its message is read all the same", (_, fault) => {
+  const read = incomingContent({ imageMessage: { ...file, caption: "look", ...fault } }, incoming());
+  expect(read).toMatchObject({ type: "image", caption: "look", media: { mime: "image/jpeg", error: "unreadable" } });
+  expect(JSON.stringify(read)).not.toContain("pointer");
+});

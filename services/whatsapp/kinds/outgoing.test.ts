@@ -10,9 +10,25 @@ const group = "120363000000000001@g.us";
 const target = { wa_message_id: "3EB0A", from_me: true };
 const theirs = { wa_message_id: "3A01", from_me: false };
 
+const bytes = (fill: number) => Buffer.alloc(32, fill).toString("base64");
+const pointer = {
+  direct_path: "/v/t62.7118-24/one?ccb=1&oh=2",
+  media_key: bytes(1),
+  file_sha256: bytes(2),
+  file_enc_sha256: bytes(3),
+  file_length: 1_234,
+  media_key_at: 1_700_000_000,
+};
+const file = { mime: "image/jpeg", size: 1_234, pointer };
+
 const contents: OutboundContent[] = [
   { type: "text", text: "hello" },
   { type: "text", text: "yes", reply_to: { ...theirs, text: "coming?" } },
+  { type: "image", media: { ...file, width: 640, height: 480 }, caption: "look", reply_to: { ...theirs, text: "what?" } },
+  { type: "video", media: { ...file, mime: "video/mp4", seconds: 7 } },
+  { type: "audio", media: { ...file, mime: "audio/ogg", seconds: 3 }, voice: true },
+  { type: "audio", media: { ...file, mime: "audio/mpeg" }, voice: false, reply_to: theirs },
+  { type: "document", media: { ...file, mime: "application/pdf" }, file_name: "menu.pdf", caption: "the menu" },
   { type: "location", latitude: 52.5, longitude: 13.4, name: "Office", address: "1, Main Street", reply_to: { ...target, text: "where?" } },
   { type: "contact", contacts: [{ name: "Ada", phones: ["15550001111"] }] },
   {
@@ -61,8 +77,17 @@ test("the stanza says of an edit, a deletion and a poll what they are", () => {
   expect(options({ type: "edit", target, text: "x" })).toEqual({ additionalAttributes: { edit: "1" } });
   expect(options({ type: "delete", target })).toEqual({ additionalAttributes: { edit: "7" } });
   expect(options({ type: "delete", target: theirs })).toEqual({ additionalAttributes: { edit: "8" } });
-  expect(options(contents[5]!)).toEqual({ additionalNodes: [{ tag: "meta", attrs: { polltype: "creation" } }] });
+  expect(options(contents.find(({ type }) => type === "poll")!)).toEqual({
+    additionalNodes: [{ tag: "meta", attrs: { polltype: "creation" } }],
+  });
   expect(options({ type: "text", text: "x" })).toEqual({});
+});
+
+test("a picture goes with its preview, and a file that is on no host does not go", () => {
+  const preview = Buffer.from("a tiny jpeg").toString("base64");
+  const { imageMessage } = outgoingMessage({ type: "image", media: { ...file, preview } }, ada, own);
+  expect(Buffer.from(imageMessage!.jpegThumbnail!).toString()).toBe("a tiny jpeg");
+  expect(() => outgoingMessage({ type: "image", media: { mime: "image/jpeg" } }, ada, own)).toThrow("media host");
 });
 
 test("only what has a secret differs from one making to the next", () => {
