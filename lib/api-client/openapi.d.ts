@@ -5150,6 +5150,13 @@ export interface components {
             duration_s: number | null;
             channels: number | null;
             error: string | null;
+            /** @description Where it can be had without a key, until url_expires_at; null until it is stored. */
+            url: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            url_expires_at: string | null;
             /**
              * Format: date-time
              * @example 2026-03-01T12:00:00.000Z

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
-import { describeMedia, forBusiness } from "../../lib/db/index.ts";
+import { describeMedia, finishRecording, forBusiness, recordCall, recordRecording } from "../../lib/db/index.ts";
 import { maxMediaBytes } from "../../lib/media/index.ts";
 import { createTestMedia } from "./testing/media.ts";
 import { createHarness } from "./testing/harness.ts";
@@ -195,6 +195,39 @@ test("a message goes with a media of its own business that WhatsApp shows as wha
   ]);
   expect(await refused({ type: "image", media: "not an id" })).toMatchObject([{ field: "media" }]);
   expect(await refused({ type: "image" })).toMatchObject([{ field: "media" }]);
+});
+
+test("the recording of a call is had at a signed address once it is stored", async () => {
+  const scope = forBusiness(api.database.db, business.id);
+  const [call_sid, recording_sid] = [`CA${"1".repeat(32)}`, `RE${"1".repeat(32)}`];
+  await recordCall(scope, {
+    call_sid,
+    direction: "inbound",
+    from_number: "+15550000001",
+    to_number: "+15550000002",
+    status: "completed",
+    streams: 1,
+    transferred_to: null,
+    started_at: new Date(),
+    answered_at: null,
+    ended_at: new Date(),
+    duration_s: 1,
+  });
+  await recordRecording(scope, { recording_sid, call_sid, url: "https://api.twilio.com/x", duration_s: 1, channels: 2 });
+  const recording = async () => (await api.request("GET", `/v1/businesses/${business.id}/calls/${call_sid}`)).body.recordings[0];
+  expect(await recording()).toMatchObject({ status: "pending", url: null });
+  await media.store.put(
+    "recordings/x.wav",
+    (async function* () {
+      yield Buffer.from("RIFF");
+    })(),
+  );
+  await finishRecording(scope, recording_sid, { status: "stored", storage_key: "recordings/x.wav" });
+  const { url } = await recording();
+  const response = await get(url);
+  expect([response.headers.get("content-type"), await response.text()]).toEqual(["audio/wav", "RIFF"]);
+  expect((await get(url.replace(business.id, other.id))).status).toBe(403);
+  expect((await get(media.signer.recording(other.id, recording_sid, 60).url)).status).toBe(404);
 });
 
 test("without a store uploads say what is missing", async () => {

@@ -21,6 +21,7 @@ import {
   placedCall,
 } from "../schemas/call.ts";
 import { idempotencyHeaders } from "../schemas/idempotency.ts";
+import { mediaLinksS } from "../schemas/media.ts";
 import { pageOf } from "../schemas/page.ts";
 import { bodyProblems, problemResponses } from "../schemas/problem.ts";
 import { businessParams } from "./params.ts";
@@ -32,7 +33,7 @@ const sidForm = /^CA[0-9a-f]{32}$/;
 /** Calls in progress of one business that are told of at once. */
 const maxLive = 200;
 
-export function callRoutes({ db, replica, calls: service, liveCalls }: ApiDependencies): OpenAPIHono<Authenticated> {
+export function callRoutes({ db, replica, calls: service, liveCalls, media }: ApiDependencies): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
   app.openapi(
@@ -130,7 +131,13 @@ export function callRoutes({ db, replica, calls: service, liveCalls }: ApiDepend
       const { call_sid } = c.req.valid("param");
       const known = sidForm.test(call_sid);
       const call = known ? await getCall(c.var.business, call_sid) : undefined;
-      if (call) return c.json(callDetailView(call), 200);
+      if (call) {
+        const { businessId } = c.var.business;
+        return c.json(
+          callDetailView(call, (sid) => media.signer.recording(businessId, sid, mediaLinksS)),
+          200,
+        );
+      }
       const live = known ? await liveCalls.read(call_sid) : undefined;
       if (live?.business_id !== c.var.business.businessId) throw new AppError("not_found", "There is no such call.");
       return c.json({ ...liveCallView(call_sid, live), recordings: [] }, 200);

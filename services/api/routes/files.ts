@@ -1,17 +1,21 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { AppError } from "../../../lib/core/errors.ts";
-import { forBusiness, getMedia } from "../../../lib/db/index.ts";
+import { forBusiness, getMedia, storedRecording } from "../../../lib/db/index.ts";
+import type { BusinessScope } from "../../../lib/db/index.ts";
+import type { SignedLink } from "../../../lib/media-store/index.ts";
 import type { SealedObject } from "../../../lib/storage/index.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 
 const address = z.object({
   businessId: z.uuid(),
-  mediaId: z.uuid(),
-  variant: z.enum(["content", "thumbnail"]),
+  id: z.string().max(64),
+  variant: z.enum(["content", "thumbnail", "recording"]),
   expires: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
   signature: z.string().max(200),
 });
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** What browsers may show where they are; all else they are told to save, and never to take for a page. */
 const shown = /^(image\/(jpeg|png|webp|gif|avif)|video\/(mp4|3gpp|webm)|audio\/(ogg|mpeg|mp4|aac|amr|wav|webm)|application\/pdf)$/;
@@ -19,7 +23,7 @@ const shown = /^(image\/(jpeg|png|webp|gif|avif)|video\/(mp4|3gpp|webm)|audio\/(
 /** GET /v1/files/…: a file at a signed address, without a key. The signature binds business, file and time. */
 export function fileRoutes({ db, media: { store, signer } }: ApiDependencies): Hono {
   const app = new Hono();
-  app.get("/v1/files/:businessId/:mediaId/:variant", async (c) => {
+  app.get("/v1/files/:businessId/:id/:variant", async (c) => {
     const parsed = address.safeParse({ ...c.req.param(), ...c.req.query() });
     if (!parsed.success || !signer.verify(parsed.data, parsed.data.signature)) {
       throw new AppError(
@@ -27,14 +31,12 @@ export function fileRoutes({ db, media: { store, signer } }: ApiDependencies): H
         "This address is not one of ours, or its time is over; read the message or the media again for a new one.",
       );
     }
-    const { businessId, mediaId, variant, expires } = parsed.data;
-    const media = await getMedia(forBusiness(db, businessId), mediaId);
-    const key = variant === "content" ? media?.storage_key : media?.thumbnail_key;
-    const object = key == null ? null : await store?.get(key);
-    if (!media || !object) throw new AppError("not_found", "There is no such file.");
+    const file = await fileAt(forBusiness(db, parsed.data.businessId), parsed.data);
+    const object = file === undefined ? null : await store?.get(file.key);
+    if (file === undefined || !object) throw new AppError("not_found", "There is no such file.");
 
-    const mime = variant === "thumbnail" ? "image/jpeg" : media.mime;
-    const etag = `"${media.sha256}${variant === "thumbnail" ? "-thumbnail" : ""}"`;
+    const { expires } = parsed.data;
+    const { mime, etag } = file;
     const headers: Record<string, string> = {
       "content-type": shown.test(mime) ? mime : "application/octet-stream",
       ...(shown.test(mime) ? {} : { "content-disposition": "attachment" }),
@@ -55,6 +57,20 @@ export function fileRoutes({ db, media: { store, signer } }: ApiDependencies): H
     });
   });
   return app;
+}
+
+type File = { key: string; mime: string; etag: string };
+
+/** Where a file lies in the store; undefined where the business has none of that name. */
+async function fileAt(scope: BusinessScope, { id, variant }: SignedLink): Promise<File | undefined> {
+  if (variant === "recording") {
+    const key = await storedRecording(scope, id);
+    return key === undefined ? undefined : { key, mime: "audio/wav", etag: `"${id}"` };
+  }
+  const media = uuid.test(id) ? await getMedia(scope, id) : undefined;
+  if (media === undefined) return undefined;
+  if (variant === "content") return { key: media.storage_key, mime: media.mime, etag: `"${media.sha256}"` };
+  return media.thumbnail_key === null ? undefined : { key: media.thumbnail_key, mime: "image/jpeg", etag: `"${media.sha256}-thumbnail"` };
 }
 
 /** The one range that is asked for; undefined where none is, or several are: then the whole is an answer too. */

@@ -54,6 +54,11 @@ const recordingSchema = z
     duration_s: z.int().nullable(),
     channels: z.int().nullable(),
     error: z.string().nullable(),
+    url: z
+      .string()
+      .nullable()
+      .openapi({ description: "Where it can be had without a key, until url_expires_at; null until it is stored." }),
+    url_expires_at: timestamp.nullable(),
     created_at: timestamp,
     stored_at: timestamp.nullable(),
   })
@@ -136,7 +141,12 @@ export function callView(call: Call): z.infer<typeof callSchema> {
   };
 }
 
-export function callDetailView({ recordings, ...call }: Call & { recordings: CallRecording[] }): z.infer<typeof callDetail> {
+export type RecordingLink = (recordingSid: string) => { url: string; url_expires_at: string };
+
+export function callDetailView(
+  { recordings, ...call }: Call & { recordings: CallRecording[] },
+  linkTo: RecordingLink,
+): z.infer<typeof callDetail> {
   return {
     ...callView(call),
     recordings: recordings.map(({ recording_sid, status, duration_s, channels, error, created_at, stored_at }) => ({
@@ -145,6 +155,7 @@ export function callDetailView({ recordings, ...call }: Call & { recordings: Cal
       duration_s,
       channels,
       error,
+      ...(status === "stored" ? linkTo(recording_sid) : { url: null, url_expires_at: null }),
       created_at: created_at.toISOString(),
       stored_at: isoOrNull(stored_at),
     })),

@@ -12,5 +12,6 @@ export { pendingRecordings } from "./pending_recordings.ts";
 export { assignPhoneNumber, listPhoneNumbers, releasePhoneNumber } from "./phone_numbers.ts";
 export { recordCall } from "./record_call.ts";
 export type { EndedCall } from "./record_call.ts";
+export { storedRecording } from "./stored_recording.ts";
 export { recordRecording } from "./record_recording.ts";
 export type { AnnouncedRecording } from "./record_recording.ts";
