@@ -13,8 +13,8 @@ On the running stack: pairs N simulated phones with businesses of shard 1, kills
 long it takes from the kill until all its sessions are open again, with Nomad starting it anew. Removes the businesses.
 
   --json         one JSON object as the last line
-  --sessions N   (50)
-  --kills K      (3)`;
+  --sessions N   businesses on shard 1 (50)
+  --kills K      how often, one after the other (3)`;
 
 const { values } = parseArgs({
   options: {
@@ -30,9 +30,13 @@ if (values.help) {
 }
 
 const stack = await readStack();
+if (!stack.simulator_url) {
+  console.error(`Stack "${stack.stack}" has no simulator; only simulated phones are paired.`);
+  process.exit(1);
+}
 const api = await adminApi(stack, 30_000);
 const nomad = createCaller({ baseUrl: stack.nomad_addr });
-const simulator = createCaller({ baseUrl: stack.simulator_url! });
+const simulator = createCaller({ baseUrl: stack.simulator_url });
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const shards = async () => (await bodyOf(api.GET("/v1/admin/shards"))).data;
 const first = async () => (await shards()).find(({ shard }) => shard === 1)!;
@@ -90,6 +94,6 @@ async function killed(sessions: number): Promise<number> {
   const began = performance.now();
   await nomad("POST", `/v1/client/allocation/${ID}/signal`, { Signal: "SIGKILL", Task: "shard" });
   const reopened = async () => (await logins()) >= before + sessions && (await first()).sessions_open === sessions;
-  await until(reopened, { what: "all sessions to be open again", deadlineMs: 60_000, everyMs: 20 });
+  await until(reopened, { what: "all sessions to be open again", deadlineMs: 60_000, everyMs: 40 });
   return (performance.now() - began) / 1000;
 }

@@ -46,7 +46,7 @@ const folder = await mkdtemp(join(tmpdir(), "prosaas-soak-"));
 endOnSignals();
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 try {
-  const { rssMb, sent, received } = await soak({
+  const { rssMb, rssMaxMb, sent, received } = await soak({
     businesses: makeBusinesses(sessions, contacts),
     minutes,
     rate,
@@ -68,7 +68,7 @@ try {
     rss_mb_start: rounded(start),
     rss_mb_5_min: rounded(warm),
     rss_mb_end: rounded(end),
-    rss_mb_max: rounded(Math.max(...rssMb)),
+    rss_mb_max: rounded(rssMaxMb),
   };
   console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
 } finally {

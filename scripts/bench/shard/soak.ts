@@ -1,4 +1,5 @@
 import { until } from "../../../lib/testing/until.ts";
+import { quantile } from "../../operator/table.ts";
 import { Books } from "../../rig/books.ts";
 import type { Comparison } from "../../rig/comparison.ts";
 import { deliver } from "../../rig/courier.ts";
@@ -19,11 +20,15 @@ export type SoakPlan = {
 };
 
 export type SoakResult = {
-  /** Resident memory of the shard by the minute, MB; the first when the first message is sent. */
+  /** Resident memory of the shard when the first message is sent, and then the median of each minute, MB. */
   rssMb: number[];
+  /** The most it ever was. */
+  rssMaxMb: number;
   sent: Comparison;
   received: Comparison;
 };
+
+const sampleMs = 1_000;
 
 /** A shard at a steady rate for long, with single messages as people write them: what grows, and what gets lost on the way. */
 export async function soak({ businesses, minutes, rate, folder, say }: SoakPlan): Promise<SoakResult> {
@@ -50,6 +55,10 @@ export async function soak({ businesses, minutes, rate, folder, say }: SoakPlan)
       tails.set(key, tail);
     };
     const rssMb = [shard.usage().rssMb];
+    // It rises and falls with each garbage collection.
+    const samples: number[] = [];
+    let rssMaxMb = 0;
+    const sampler = setInterval(() => samples.push(shard.usage().rssMb), sampleMs).unref();
     const began = performance.now();
     const total = Math.round(rate * minutes);
     for (let n = 0; n < total; n++) {
@@ -65,14 +74,16 @@ export async function soak({ businesses, minutes, rate, folder, say }: SoakPlan)
       });
       after(`in ${id}`, () => books.write(simulator, contact, business, textOf("in", phone, n)));
       if ((n + 1) % rate !== 0) continue;
-      rssMb.push(shard.usage().rssMb);
+      rssMaxMb = Math.max(rssMaxMb, ...samples);
+      rssMb.push(quantile(samples.splice(0), 0.5));
       say(`minute ${(n + 1) / rate}: ${rssMb.at(-1)!.toFixed(1)} MB, ${n + 1} each way`);
     }
+    clearInterval(sampler);
     await Promise.all(tails.values());
     await settled(simulator);
     await until(() => books.received >= books.written, { deadlineMs: 60_000, what: "all that was written to be read" });
     await Promise.all(readers.map((reader) => reader.stop()));
-    return { rssMb, sent: await books.compareSent(simulator), received: books.compareReceived() };
+    return { rssMb, rssMaxMb, sent: await books.compareSent(simulator), received: books.compareReceived() };
   } finally {
     await rig.stop();
   }
