@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createBench } from "./bench.ts";
+import { quantile } from "../operator/table.ts";
 import { insertDirectly } from "./direct.ts";
+import type { DirectResult } from "./direct.ts";
 import { httpRequest } from "./load.ts";
 import { listTenMillion } from "./ten_million.ts";
 
@@ -65,28 +67,43 @@ try {
   const page = await measure("a static page", () => httpRequest("GET", "/"));
   const hono = await measure("bare Hono", () => httpRequest("GET", "/webhooks/bare"));
   const got = await measure("GET message", get);
-  const posted = await measure("POST message", post);
-  const direct = await insertDirectly(
-    bench.databaseUrl,
-    businesses.map(({ id }) => id),
-    connections,
-    seconds,
+  const ids = businesses.map(({ id }) => id);
+  // In turn, so that what else the machine does meanwhile is shared by both.
+  const rounds: { posted: Awaited<ReturnType<typeof measure>>; direct: DirectResult }[] = [];
+  for (let round = 0; round < 3; round++) {
+    const posted = await measure("POST message", post);
+    const direct = await insertDirectly(bench.databaseUrl, ids, connections, seconds);
+    say(`${"the same inserts, directly".padEnd(32)} ${Math.round(direct.perSecond)}/s`);
+    rounds.push({ posted, direct });
+  }
+  const postPerSecond = quantile(
+    rounds.map(({ posted }) => posted.perSecond),
+    0.5,
   );
-  say(`${"the same inserts, directly".padEnd(32)} ${Math.round(direct.perSecond)}/s`);
-  const half = await measure("POST message at half of that", post, posted.perSecond / 2);
+  const directPerSecond = quantile(
+    rounds.map(({ direct }) => direct.perSecond),
+    0.5,
+  );
+  const ratio = quantile(
+    rounds.map(({ posted, direct }) => posted.perSecond / direct.perSecond),
+    0.5,
+  );
+  const half = await measure("POST message at half of that", post, postPerSecond / 2);
   const list = messages > 0 ? await listTenMillion(bench, messages, say) : null;
 
   const result = {
-    post_per_s: Math.round(posted.perSecond),
-    direct_insert_per_s: Math.round(direct.perSecond),
-    ratio_to_direct: Number((posted.perSecond / direct.perSecond).toFixed(2)),
+    post_per_s: Math.round(postPerSecond),
+    direct_insert_per_s: Math.round(directPerSecond),
+    ratio_to_direct: Number(ratio.toFixed(2)),
     post_p99_ms_half_peak: Number(half.p99Ms.toFixed(1)),
     get_per_s: Math.round(got.perSecond),
     hono_per_s: Math.round(hono.perSecond),
     static_per_s: Math.round(page.perSecond),
     list_10m_p99_ms: list && Number(list.p99Ms.toFixed(1)),
     list_10m_unindexed_ms: list && Number(list.unindexedMs.toFixed(1)),
-    queries_per_request_max: Number(Math.max(got.queries, posted.queries, half.queries, list?.queries ?? 0).toFixed(2)),
+    queries_per_request_max: Number(
+      Math.max(got.queries, ...rounds.map(({ posted }) => posted.queries), half.queries, list?.queries ?? 0).toFixed(2),
+    ),
   };
   console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
 } finally {
