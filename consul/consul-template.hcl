@@ -1,6 +1,7 @@
 # nginx on a machine without Nomad, from the same template:
 #
-#   export LISTEN_HOST=0.0.0.0 HTTP_PORT=80 HTTPS_PORT=443 CONSOLE_ROOT=$PWD/services/console
+#   bun run services/console/build.ts /srv/prosaas-console
+#   export LISTEN_HOST=0.0.0.0 HTTP_PORT=80 HTTPS_PORT=443 CONSOLE_ROOT=/srv/prosaas-console
 #   export RUN_DIR=/run/prosaas-edge && install -d -m 700 $RUN_DIR
 #   export TLS_CERTIFICATE=/etc/prosaas/tls.crt TLS_KEY=/etc/prosaas/tls.key
 #   consul-template -config consul/consul-template.hcl

@@ -11,6 +11,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    /** @description Somewhere in the name, in whatever case. */
+                    name?: string;
                     /** @description `next_cursor` of the page before. */
                     cursor?: string;
                     /** @description Rows a page. */

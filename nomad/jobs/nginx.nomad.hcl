@@ -138,6 +138,58 @@ job "nginx" {
       }
     }
 
+    # The console is bundled from its sources, for whatever release this is.
+    task "console" {
+      driver = "exec"
+      user   = "nobody"
+
+      lifecycle {
+        hook    = "prestart"
+        sidecar = false
+      }
+
+      config {
+        command  = "/bin/bun"
+        args     = ["run", "services/console/build.ts", "/alloc/data/console"]
+        work_dir = "/app"
+        cap_drop = ["all"]
+      }
+
+      volume_mount {
+        volume      = "usr"
+        destination = "/usr"
+        read_only   = true
+      }
+
+      dynamic "artifact" {
+        for_each = var.release_url == "" ? [] : [var.release_url]
+        content {
+          source      = artifact.value
+          destination = "app"
+        }
+      }
+
+      dynamic "volume_mount" {
+        for_each = var.release_url == "" ? ["app"] : []
+        content {
+          volume      = volume_mount.value
+          destination = "/app"
+          read_only   = true
+        }
+      }
+
+      resources {
+        cpu        = 100 # MHz, a share and not a limit
+        memory     = 128
+        memory_max = 512 # MB: the bundler, for a second
+      }
+
+      logs {
+        max_files     = 1
+        max_file_size = 10 # MB
+      }
+    }
+
     task "nginx" {
       driver       = "exec"
       user         = "nobody"
@@ -182,7 +234,7 @@ job "nginx" {
         HTTPS_PORT      = var.https_port
         TLS_CERTIFICATE = "/secrets/tls.crt"
         TLS_KEY         = "/secrets/tls.key"
-        CONSOLE_ROOT    = "/app/services/console"
+        CONSOLE_ROOT    = "/alloc/data/console" # of the task console
       }
 
       template {

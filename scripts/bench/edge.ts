@@ -8,14 +8,19 @@ const root = join(import.meta.dir, "../..");
 export type Edge = { httpsPort: number; stop(): Promise<void> };
 
 /** The edge as in production: nginx with consul/nginx.conf.ctmpl, kept up to date by consul-template. */
-export async function startEdge(folder: string, consulAddr: string, ready: (httpsPort: number) => Promise<boolean>): Promise<Edge> {
+export async function startEdge(
+  folder: string,
+  consulAddr: string,
+  ready: (httpsPort: number) => Promise<boolean>,
+  { consoleRoot = join(root, "services/console"), httpsPort: given = 0 }: { consoleRoot?: string; httpsPort?: number } = {},
+): Promise<Edge> {
   await mkdir(folder, { recursive: true });
   const [key, certificate] = ["edge.key", "edge.crt"].map((name) => join(folder, name)) as [string, string];
   const options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost".split(" ");
   const made = Bun.spawnSync(["openssl", ...options, "-keyout", key, "-out", certificate]);
   if (!made.success) throw new Error(`openssl made no certificate: ${made.stderr.toString()}`);
 
-  const [httpPort, httpsPort] = [await freePort(), await freePort()];
+  const [httpPort, httpsPort] = [await freePort(), given || (await freePort())];
   const configuration = join(folder, "nginx.conf");
   const child = Bun.spawn(
     [
@@ -38,7 +43,7 @@ export async function startEdge(folder: string, consulAddr: string, ready: (http
         HTTPS_PORT: String(httpsPort),
         TLS_CERTIFICATE: certificate,
         TLS_KEY: key,
-        CONSOLE_ROOT: join(root, "services/console"),
+        CONSOLE_ROOT: consoleRoot,
       },
       stdout: "ignore",
       stderr: Bun.file(join(folder, "edge.log")),

@@ -7,6 +7,7 @@ afterAll(close);
 type Operation = {
   summary?: string;
   tags?: string[];
+  requestBody?: unknown;
   responses: Record<string, { content?: Record<string, unknown> }>;
   parameters?: { name: string; in: string }[];
 };
@@ -77,4 +78,37 @@ test("the reference page has every operation with an example, and nothing from e
   const loaded = [...page.matchAll(/<(?:link|img|iframe)[^>]*(?:href|src)="([^"]+)"/g)].map((match) => match[1]);
   expect(loaded).toEqual(["/docs/docs.css"]);
   expect((await app.request("/docs/docs.css")).headers.get("content-type")).toBe("text/css");
+});
+
+const takes = (operation: Operation, name: string) => (operation.parameters ?? []).some((parameter) => parameter.name === name);
+
+test("every POST that creates takes an Idempotency-Key, and says what it answers to one that was used otherwise", () => {
+  // Signing in gives another session each time: a cookie is not to be given out twice.
+  const creating = operations.filter(({ name, operation }) => name.startsWith("POST") && "201" in operation.responses);
+  const others = creating.filter(({ path }) => path !== "/v1/console/session");
+  expect(others.length).toBeGreaterThan(5);
+  for (const { name, operation } of [...others, ...operations.filter((each) => each.name.endsWith("{business_id}/messages"))]) {
+    if (name.startsWith("GET")) continue;
+    expect(takes(operation, "idempotency-key"), name).toBeTrue();
+    expect(Object.keys(operation.responses), name).toContain("422");
+  }
+});
+
+test("every PATCH takes an If-Match of the ETag that the same path's GET gives", () => {
+  const patches = operations.filter(({ name }) => name.startsWith("PATCH"));
+  expect(patches.length).toBeGreaterThan(1);
+  for (const { name, path, operation } of patches) {
+    expect(takes(operation, "if-match"), name).toBeTrue();
+    expect(Object.keys(operation.responses), name).toContain("412");
+    const read = operations.find((each) => each.name === `GET ${path}`)!.operation.responses["200"] as { headers?: object };
+    expect(Object.keys(read.headers ?? {}), name).toContain("etag");
+  }
+});
+
+test("every operation with a body says 400, 413 and 415, and each says 429", () => {
+  for (const { name, operation } of operations) {
+    const statuses = Object.keys(operation.responses);
+    expect(statuses, name).toContain("429");
+    if (operation.requestBody) for (const status of ["400", "413", "415"]) expect(statuses, name).toContain(status);
+  }
 });

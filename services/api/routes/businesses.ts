@@ -1,4 +1,4 @@
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { deleteBusiness, forPlatform, getBusiness, insertBusiness, listBusinesses, updateBusiness } from "../../../lib/db/index.ts";
 import type { Business } from "../../../lib/db/index.ts";
@@ -10,8 +10,8 @@ import { demandMatch, etagOf } from "../etag.ts";
 import { answerOnce } from "../idempotency.ts";
 import { etagHeader, ifMatchHeaders } from "../schemas/etag.ts";
 import { idempotencyHeaders } from "../schemas/idempotency.ts";
-import { businessChanges, businessSchema, businessView, newBusiness } from "../schemas/business.ts";
-import { pageOf, pageQuery, pageThrough } from "../schemas/page.ts";
+import { businessChanges, businessQuery, businessSchema, businessView, newBusiness } from "../schemas/business.ts";
+import { pageOf, pageThrough } from "../schemas/page.ts";
 import { bodyProblems, problemResponses } from "../schemas/problem.ts";
 import { businessParams } from "./params.ts";
 
@@ -51,14 +51,15 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       tags,
       summary: "List businesses, newest first",
       middleware: [adminOnly] as const,
-      request: { query: z.object(pageQuery) },
+      request: { query: businessQuery },
       responses: {
         200: { description: "A page", content: { "application/json": { schema: pageOf(businessSchema) } } },
         ...problemResponses("invalid_request"),
       },
     }),
     async (c) => {
-      const page = await pageThrough(c.req.valid("query"), (range) => listBusinesses(forPlatform(db), range), businessView);
+      const { name, ...part } = c.req.valid("query");
+      const page = await pageThrough(part, (range) => listBusinesses(forPlatform(db), { name, ...range }), businessView);
       return c.json(page, 200);
     },
   );

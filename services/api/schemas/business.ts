@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import type { Business } from "../../../lib/db/index.ts";
+import { pageQuery } from "./page.ts";
 import { storableText, timestamp } from "./text.ts";
 
 function isTimeZone(name: string): boolean {
@@ -18,6 +19,11 @@ export const timeZone = z
   .openapi({ example: "America/Sao_Paulo" });
 
 export const newBusiness = z.strictObject({ name, time_zone: timeZone.default("UTC") }).openapi("NewBusiness");
+
+export const businessQuery = z.object({
+  name: storableText(1, 200).optional().openapi({ description: "Somewhere in the name, in whatever case.", example: "padaria" }),
+  ...pageQuery,
+});
 
 export const businessChanges = z
   .strictObject({ name: name.optional(), time_zone: timeZone.optional() })

@@ -1,0 +1,37 @@
+import { ApiFailure, createApiClient } from "../../../lib/api-client/index.ts";
+
+export { bodyOf } from "../../../lib/api-client/index.ts";
+export type { Schemas } from "../../../lib/api-client/index.ts";
+
+const origin = globalThis.location.origin;
+
+/** The API, with the cookie that stands for whoever signed in. */
+export const api = createApiClient({ baseUrl: origin });
+
+/** Exchanges an admin key for the cookie; the key is kept nowhere. */
+export async function signIn(key: string): Promise<void> {
+  await createApiClient({ baseUrl: origin, key }).POST("/v1/console/session");
+}
+
+/** The prefix of the key that somebody signed in with; undefined where nobody is. */
+export async function signedInAs(): Promise<string | undefined> {
+  try {
+    const { data } = await api.GET("/v1/console/session");
+    return data?.key_prefix;
+  } catch (error) {
+    if (isSignedOut(error)) return undefined;
+    throw error;
+  }
+}
+
+export const signOut = () => api.DELETE("/v1/console/session");
+
+export function isSignedOut(error: unknown): boolean {
+  return error instanceof ApiFailure && error.status === 401;
+}
+
+/** What to tell whoever asked. */
+export function sentenceOf(error: unknown): string {
+  if (error instanceof ApiFailure) return error.problem?.detail ?? `The API answered ${error.status}.`;
+  return error instanceof Error ? error.message : String(error);
+}

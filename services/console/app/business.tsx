@@ -1,0 +1,42 @@
+import { api, bodyOf } from "./api.ts";
+import { BusinessCalls } from "./calls.tsx";
+import { useLoaded, useSettled } from "./hooks.ts";
+import { useLive } from "./live.ts";
+import { Login } from "./login.tsx";
+import { Chats } from "./messages.tsx";
+import { Page, Show } from "./parts.tsx";
+import { useState } from "preact/hooks";
+
+/** One business: its login, its chats or its calls. */
+export function BusinessPage({ id, rest: [tab = "chats", chat] }: { id: string; rest: string[] }) {
+  const path = { business_id: id };
+  const business = useLoaded(id, () => bodyOf(api.GET("/v1/businesses/{business_id}", { params: { path } })));
+  const session = useLoaded(id, () => bodyOf(api.GET("/v1/businesses/{business_id}/whatsapp", { params: { path } })));
+  const [happened, setHappened] = useState(0);
+  const tell = useSettled(() => setHappened((count) => count + 1));
+  useLive(`/v1/businesses/${id}/events`, ({ name }) => {
+    if (name === "whatsapp.pairing" || name === "session.status" || name === "reset") session.reload();
+    tell();
+  });
+
+  return (
+    <Show of={business}>
+      {({ name, time_zone }) => (
+        <Page title={name} aside={<span class="quiet">{time_zone}</span>}>
+          <p class="quiet">
+            <a href="#/businesses">Businesses</a> / <code>{id}</code>
+          </p>
+          <Show of={session}>{(present) => <Login businessId={id} session={present} reload={session.reload} />}</Show>
+          <nav class="tabs" aria-label={`Of ${name}`}>
+            {(["chats", "calls"] as const).map((each) => (
+              <a key={each} href={`#/businesses/${id}/${each}`} aria-current={each === tab ? "page" : undefined}>
+                {each === "chats" ? "Chats" : "Calls"}
+              </a>
+            ))}
+          </nav>
+          {tab === "calls" ? <BusinessCalls id={id} happened={happened} /> : <Chats id={id} chat={chat} happened={happened} />}
+        </Page>
+      )}
+    </Show>
+  );
+}

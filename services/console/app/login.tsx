@@ -1,0 +1,64 @@
+import { api } from "./api.ts";
+import type { Schemas } from "./api.ts";
+import { useAction } from "./hooks.ts";
+import { Confirmed, Fault, State, When } from "./parts.tsx";
+
+type Props = { businessId: string; session: Schemas["WhatsappSession"]; reload: () => void };
+
+/** The business's WhatsApp: how it stands, the QR while there is one, and what can be done about it. */
+export function Login({ businessId, session, reload }: Props) {
+  const { busy, fault, run } = useAction();
+  const path = { business_id: businessId };
+  const connect = () =>
+    run(async () => {
+      await api.POST("/v1/businesses/{business_id}/whatsapp/connect", { params: { path }, body: { method: "qr" } });
+      reload();
+    });
+  const logOut = () =>
+    run(async () => {
+      await api.DELETE("/v1/businesses/{business_id}/whatsapp", { params: { path } });
+      reload();
+    });
+  const { status, phone, shard, since, reason, paired, live, qr, code } = session;
+  return (
+    <section class="card" aria-label="WhatsApp">
+      <div class="row">
+        <State of={status} />
+        <span>{phone ?? (paired ? "paired" : "not paired")}</span>
+        <span class="quiet">
+          shard {shard ?? "–"}, since <When at={since} />
+          {live ? "" : ", as last heard"}
+        </span>
+        <span class="grow" />
+        {status !== "open" && status !== "connecting" && qr === undefined && (
+          <button disabled={busy} onClick={connect}>
+            {paired ? "Open" : "Pair by QR"}
+          </button>
+        )}
+        {paired && (
+          <Confirmed disabled={busy} question="Log this WhatsApp out? Connecting again needs a new QR." onConfirm={logOut}>
+            Log out
+          </Confirmed>
+        )}
+      </div>
+      {reason !== null && <p class="quiet">{reason}</p>}
+      <Fault of={fault} />
+      {qr !== undefined && (
+        <figure>
+          <img
+            src={`/v1/businesses/${businessId}/whatsapp/qr.svg?${encodeURIComponent(qr.slice(0, 40))}`}
+            alt="QR to scan"
+            width="240"
+            height="240"
+          />
+          <figcaption>On the phone: WhatsApp, Linked devices, Link a device. A new picture comes by itself.</figcaption>
+        </figure>
+      )}
+      {code !== undefined && (
+        <p>
+          To be typed into the phone: <code class="pairing">{code}</code>
+        </p>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,27 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+
+/** Bundles the console into `folder`, as files that any web server can serve. Throws with what is wrong in its sources. */
+export async function buildConsole(folder: string): Promise<string[]> {
+  await rm(folder, { recursive: true, force: true });
+  const { outputs } = await Bun.build({
+    entrypoints: [join(import.meta.dir, "index.html")],
+    outdir: folder,
+    target: "browser",
+    minify: true,
+    define: { "process.env.NODE_ENV": '"production"' },
+    // Addresses as the page's own: it lies at the root of its host.
+    publicPath: "/",
+    throw: true,
+  });
+  return outputs.map(({ path }) => path);
+}
+
+if (import.meta.main) {
+  const folder = process.argv[2];
+  if (folder === undefined) {
+    process.stderr.write("Usage: bun run services/console/build.ts FOLDER\n");
+    process.exit(2);
+  }
+  for (const path of await buildConsole(folder)) process.stdout.write(`${path}\n`);
+}
