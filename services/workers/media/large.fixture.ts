@@ -60,5 +60,5 @@ const path = await upload({
 await store.put("back", decrypted(download(host, path, signal), { keys, fileSha256, fileEncSha256, maxBytes: size }));
 const same = (await hashOf((await store.get("back"))!.bytes())).equals(fileSha256);
 clearInterval(watch);
-console.log(JSON.stringify({ same, grew_mb: Math.round(most - before) }));
+process.stdout.write(`${JSON.stringify({ same, grew_mb: Math.round(most - before) })}\n`);
 rmSync(folder, { recursive: true });
