@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { getCall } from "../../lib/db/index.ts";
 import { eventsOf } from "../../lib/events/event.ts";
+import { listLiveCalls } from "../../lib/redis/live_call.ts";
 import { until } from "../../lib/testing/until.ts";
 import { sweepCalls } from "./flow/sweep.ts";
 import { callsToken, someNumber, startStack } from "./testing/stack.ts";
@@ -271,6 +272,23 @@ test("a call whose end is never announced gives its slot back at once and is wri
   expect((await stack.store.read(call.sid)).call).toMatchObject({ step: "stopped" });
   await sweepCalls(stack.replicas[0]!.core, 0);
   expect(await row(business, call)).toMatchObject({ status: "lost", streams: 1 });
+});
+
+test("a call that the sweep took for over, because its replica could not be heard of, goes on and ends as it ends", async () => {
+  const business = await stack.business();
+  const call = dial(business.number, { digits: "1" });
+  await heard(call, "keys:1");
+  await sweepCalls(stack.replicas[0]!.core, 0);
+  expect(await row(business, call)).toMatchObject({ status: "lost" });
+  await until(async () => (await stack.store.read(call.sid)).call?.step === "streaming", { what: "the call to be known again" });
+  await until(async () => (await stack.capacity.count()) === 1, { what: "its slot", deadlineMs: 15_000 });
+  call.press("2");
+  await heard(call, "keys:12");
+  expect(call.view().streams).toHaveLength(1);
+  expect(await listLiveCalls(stack.redis, business.scope.businessId, 10)).toMatchObject([{ call_sid: call.sid }]);
+  call.hangUp();
+  await call.done;
+  expect(await row(business, call)).toMatchObject({ status: "completed", streams: 1 });
 });
 
 test("a webhook that comes twice gets the same answer and makes one call of it", async () => {

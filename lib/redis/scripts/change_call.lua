@@ -20,10 +20,13 @@ local changed = redis.call("HGET", KEYS[1], "version") == ARGV[2]
 if changed then
   redis.call("HSET", KEYS[1], "version", ARGV[2] + 1, unpack(ARGV, 5))
   redis.call("PEXPIRE", KEYS[1], ARGV[3])
-  redis.call("ZADD", KEYS[2], "XX", now, ARGV[1])
   if ARGV[4] == "1" then
+    -- Only if its end is not written yet.
+    redis.call("ZADD", KEYS[2], "XX", now, ARGV[1])
     redis.call("ZREM", KEYS[3], ARGV[1])
   else
+    redis.call("ZADD", KEYS[2], now, ARGV[1])
+    redis.call("ZADD", KEYS[3], redis.call("HGET", KEYS[1], "started_at"), ARGV[1])
     redis.call("PEXPIRE", KEYS[3], ARGV[3])
   end
 end

@@ -5,7 +5,7 @@ import { bytesPerSecond, protocolVersion } from "../agent/protocol.ts";
 import { CallRefused, takeSlot } from "../flow/core.ts";
 import type { Core } from "../flow/core.ts";
 import type { CallChanges, CallState } from "../state/call.ts";
-import { isLater } from "../state/call.ts";
+import { isFinal, isLater } from "../state/call.ts";
 import { readFrame } from "../twilio/frames.ts";
 import type { CarrierFrame, MediaFrame, StartFrame } from "../twilio/frames.ts";
 import { AgentLink } from "./agent_link.ts";
@@ -375,10 +375,24 @@ export class StreamSession {
     const known = this.#call!;
     const result = await this.#options.core.store.changeFrom(known, changes);
     if (result.call === null) return this.#restore(changes);
+    if (this.#isThoughtOver(result.call)) return this.#revive(result.call, changes);
     const lost = result.call.step === "ended" || result.call.stream !== known.stream;
     if (lost) return this.#yield(result.call);
     this.#call = result.call;
     if (!result.changed) await this.#write(changes);
+  }
+
+  /** The sweep took this call for over: nothing was heard of it while this replica could not reach Redis. */
+  #isThoughtOver(call: CallState): boolean {
+    return call.step === "ended" && !isFinal(call.status) && call.stream === this.#call!.stream && this.#phase === "live";
+  }
+
+  /** Nobody said that the call is over, and it is carried here: it is not. */
+  #revive(call: CallState, changes: CallChanges): Promise<void> {
+    const { stream_sid, replica } = this.#call!;
+    this.#options.core.logger.warn({ call_sid: this.callSid }, "the call was thought to be over, and goes on");
+    this.#call = call;
+    return this.#write({ step: "streaming", ended_at: null, stream_sid, replica, ...changes });
   }
 
   /** The call has ended, or goes on in another stream. */

@@ -68,7 +68,7 @@ export const recordingForm = z
     CallSid: zCallSid,
     AccountSid: zAccountSid,
     RecordingSid: zRecordingSid,
-    RecordingStatus: z.enum(["in-progress", "completed", "absent"]),
+    RecordingStatus: z.enum(["in-progress", "completed", "absent", "failed"]),
     RecordingUrl: z
       .url({ protocol: /^https?$/ })
       .max(2048)
