@@ -10,6 +10,7 @@ import type { Caller } from "../operator/http.ts";
 import type { Stack } from "../operator/stack.ts";
 import { createCluster } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
+import { dryRunsAndRefusalsChangeNothing, growsAndShrinksWhilePeopleWrite, twoAtOnceTakeTurns } from "./scaling.ts";
 
 /*
  * One stack of the test's own goes through its life, so the tests run in the order they are written.
@@ -282,6 +283,20 @@ test(
     expect(droppedMs).toBeLessThan(1000);
   },
   minutes(3),
+);
+
+test(
+  "a dry run shows the plan and changes nothing, nor does a scale-down on which businesses live",
+  () => dryRunsAndRefusalsChangeNothing(cluster),
+  minutes(1),
+);
+
+test("of two scale commands at once one waits for the other", () => twoAtOnceTakeTurns(cluster), minutes(2));
+
+test(
+  "shards come and go while people write, though the scripts are killed on the way: no request fails, nothing is lost, doubled or out of order",
+  () => growsAndShrinksWhilePeopleWrite(cluster),
+  minutes(6),
 );
 
 test(

@@ -9,6 +9,8 @@ import { readTasks, unneededRestarts } from "./tasks.ts";
 export type ScaleResult = {
   requests: number;
   failed_requests: number;
+  /** Requests on a kept connection that the edge closed in that moment: repeated once, as HTTP clients do. */
+  repeated_requests: number;
   messages: number;
   lost: number;
   duplicates: number;
@@ -38,6 +40,7 @@ export async function scaleWhileTalking(stage: Stage, plan: ScalePlan, ordeals: 
   say(`${crowd.length} businesses are paired`);
   const pairings = async () => (await simulator.stats())["pairings_offered"] ?? 0;
   const before = await pairings();
+  const earlier = new Set((await finishedMoves(stage)).map(({ id }) => id));
   const findings: Findings = { addShardS: 0, newcomers: 0, scriptsKilled: 0, moved: 0, moveTotalS: 0, outage: undefined };
   const restarts: string[] = [];
 
@@ -59,10 +62,11 @@ export async function scaleWhileTalking(stage: Stage, plan: ScalePlan, ordeals: 
     everyMs: 500,
   });
   const { lost, duplicates, foreign, disordered } = await talk.compare(settleMs);
-  const moves = await finishedMoves(stage);
+  const moves = (await finishedMoves(stage)).filter(({ id }) => !earlier.has(id));
   return {
     requests: talk.requests,
     failed_requests: talk.failures.length,
+    repeated_requests: talk.repeated,
     messages: talk.messages,
     lost,
     duplicates: duplicates + foreign,

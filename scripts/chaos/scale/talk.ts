@@ -20,6 +20,7 @@ const readEvery = 5;
 export class Talk {
   readonly failures: string[] = [];
   requests = 0;
+  repeated = 0;
   readonly #stage: Stage;
   readonly #chats: Chat[];
   readonly #everyMs: number;
@@ -111,7 +112,13 @@ export class Talk {
   async #ask(request: () => Promise<unknown>): Promise<boolean> {
     this.requests += 1;
     try {
-      await request();
+      await request().catch((error: unknown) => {
+        // nginx closes idle connections when it takes a new configuration, and one may just have been used again. Clients
+        // repeat what is safe to repeat (RFC 9112, 9.3.1): reads, and what has an idempotency key. All requests here are.
+        if ((error as { code?: string }).code !== "ECONNRESET") throw error;
+        this.repeated += 1;
+        return request();
+      });
       return true;
     } catch (error) {
       // Nonsense of our own would be repeated for ever.

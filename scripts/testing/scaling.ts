@@ -1,0 +1,63 @@
+import { expect } from "bun:test";
+import { kvGet } from "../../lib/consul/client.ts";
+import { numShardsKey } from "../../lib/routing/index.ts";
+import { ordeals } from "../chaos/scale/ordeals.ts";
+import { faultsOf, scaleWhileTalking } from "../chaos/scale/scenario.ts";
+import { openStage } from "../chaos/scale/stage.ts";
+import type { Stage } from "../chaos/scale/stage.ts";
+import type { Cluster } from "./cluster.ts";
+
+/** Claims about the scale scripts, tried on the stack of the end-to-end test: it has two shards before and after. */
+
+/** One line of progress is lost on the reader of a test that passes. */
+const stageOf = (cluster: Cluster): Promise<Stage> => openStage(cluster.state, cluster.env, () => {});
+
+type Result = { ok: boolean; changes: { what: string; plan: string[] }[]; error?: string; steps: unknown[] };
+
+async function scaleShards(cluster: Cluster, count: number, ...options: string[]): Promise<Result & { code: number }> {
+  const { code, stdout } = await cluster.run(["./scripts/task", "scale:shards", `N=${count}`, "--", "--json", ...options]);
+  return { code, ...(JSON.parse(stdout.trim().split("\n").at(-1)!) as Result) };
+}
+
+/** What decides where businesses go and what runs. */
+async function sizeOf({ consul, nomad }: Stage): Promise<{ count: number | undefined; number: string | undefined }> {
+  const job = await nomad<{ TaskGroups: { Count: number }[] }>("GET", "/v1/job/wa-shards");
+  return { count: job.TaskGroups[0]?.Count, number: (await kvGet(consul, numShardsKey))?.value };
+}
+
+export async function dryRunsAndRefusalsChangeNothing(cluster: Cluster): Promise<void> {
+  const stage = await stageOf(cluster);
+  const before = await sizeOf(stage);
+  const dry = await scaleShards(cluster, 3, "--dry-run");
+  expect(dry).toMatchObject({ code: 0, ok: true, steps: [] });
+  expect(dry.changes[0]?.plan).toContain("set the count from 2 to 3");
+  // By now the demo's businesses live on both.
+  const refused = await scaleShards(cluster, 1);
+  expect(refused).toMatchObject({ code: 1, ok: false, error: expect.stringContaining("add --drain") });
+  expect(await sizeOf(stage)).toEqual(before);
+}
+
+/** A short form of chaos:scale: one more shard, a rebalance that is killed, and back with a drain that is killed twice. */
+export async function growsAndShrinksWhilePeopleWrite(cluster: Cluster): Promise<void> {
+  const plan = { businesses: 6, perMinute: 120, few: 2, many: 3, consulAwayS: 1 };
+  const short = ordeals.filter(({ name }) => /one more shard|rebalance|fewer shards/.test(name));
+  expect(short).toHaveLength(3);
+  const result = await scaleWhileTalking(await stageOf(cluster), plan, short);
+  expect(faultsOf(result)).toEqual({
+    failed_requests: 0,
+    lost: 0,
+    duplicates: 0,
+    reordered: 0,
+    qr_scans: 0,
+    unneeded_restarts: 0,
+  });
+  expect(result.moved).toBeGreaterThan(0);
+  expect(result.scripts_killed).toBeGreaterThan(0);
+}
+
+/** Two scale commands at once: the second one waits for the first, and both come true. */
+export async function twoAtOnceTakeTurns(cluster: Cluster): Promise<void> {
+  const run = (max: number) => cluster.run(["./scripts/task", "scale:calls", `MAX=${max}`, "--", "--json"]);
+  const both = await Promise.all([run(61), run(62)]);
+  expect(both.map(({ code }) => code)).toEqual([0, 0]);
+}
