@@ -22,10 +22,12 @@ export function queueDepths(redis: Redis, names: readonly QueueName[] = queueNam
 
 async function depthOf(redis: Redis, name: QueueName): Promise<QueueDepth> {
   const queue = await queueOn(redis, name);
-  const [counts, oldest] = await Promise.all([
+  const [counts, heads] = await Promise.all([
     queue.getJobCounts("waiting", "prioritized", "active", "delayed", "failed"),
     queue.getJobs(["waiting", "prioritized"], 0, 0, true),
   ]);
+  // The first of each line; one may be gone by the time that it is read.
+  const since = heads.filter((job) => job !== undefined).map(({ timestamp }) => timestamp);
   const count = (state: string) => counts[state] ?? 0;
   return {
     queue: name,
@@ -34,6 +36,6 @@ async function depthOf(redis: Redis, name: QueueName): Promise<QueueDepth> {
     active: count("active"),
     delayed: count("delayed"),
     dead: count("failed"),
-    oldestMs: oldest.length > 0 ? Math.max(0, Date.now() - Math.min(...oldest.map(({ timestamp }) => timestamp))) : null,
+    oldestMs: since.length > 0 ? Math.max(0, Date.now() - Math.min(...since)) : null,
   };
 }

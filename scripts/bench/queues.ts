@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { endOnSignals } from "../rig/child.ts";
 import { redisServer } from "../rig/servers.ts";
 import { measureEmptyJobs } from "./queues/empty_jobs.ts";
 import { measureEndToEnd } from "./queues/end_to_end.ts";
@@ -22,6 +23,7 @@ WhatsApp's side included, and leaves nothing running.
   --businesses N   (50)
   --recipients N   of the broadcast (100000)
   --per-minute N   the broadcast's pace (6000)
+  --pictures N     jobs of the queue media meanwhile (10000)
   --seconds N      length of each half of the last measure (25)
   --only PART      jobs, throughput or isolation`;
 
@@ -34,6 +36,7 @@ const { values } = parseArgs({
     businesses: number("50"),
     recipients: number("100000"),
     "per-minute": number("6000"),
+    pictures: number("10000"),
     seconds: number("25"),
     only: { type: "string" },
     help: { type: "boolean", short: "h", default: false },
@@ -49,7 +52,10 @@ const rounded = (value: number, digits = 0) => Number(value.toFixed(digits));
 const wants = (part: string) => values.only === undefined || values.only === part;
 /** Businesses that probes are sent for: the one that broadcasts is among them. */
 const probed = 10;
+/** So many for each of the businesses make the pictures of the whole load. */
+const differentPictures = 200;
 
+endOnSignals();
 const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
 const result: Record<string, number> = {};
 try {
@@ -75,7 +81,12 @@ async function measureJobs(): Promise<void> {
 }
 
 async function measureMessages(): Promise<void> {
-  const stage = await setStage({ folder, businesses: Number(values.businesses), contacts: 4 });
+  const stage = await setStage({
+    folder,
+    businesses: Number(values.businesses),
+    contacts: 4,
+    pictures: wants("isolation") ? differentPictures : 0,
+  });
   const { customers } = stage;
   try {
     say(`${customers.length} businesses paired`);
@@ -94,12 +105,14 @@ async function measureMessages(): Promise<void> {
       const load = await startHeavyLoad(stage, some[0]!, some.slice(1), {
         recipients: Number(values.recipients),
         perMinute: Number(values["per-minute"]),
+        pictures: Number(values.pictures),
       });
       const before = await load.progress();
       const loaded = await probe(stage, some, seconds, "loaded");
       const after = await load.progress();
       say(`loaded: p50 ${rounded(loaded.p50Ms)} ms  p99 ${rounded(loaded.p99Ms)} ms  max ${rounded(loaded.maxMs)} ms`);
-      say(`meanwhile ${after.sent - before.sent} messages of the broadcast were sent, ${after.hanging} deliveries hung`);
+      const [sent, fetched, hung] = [after.sent - before.sent, after.fetched - before.fetched, after.hanging - before.hanging];
+      say(`meanwhile ${sent} messages of the broadcast went out, ${fetched} pictures came in, ${hung} deliveries hung`);
       await load.stop();
       result["high_idle_p99_ms"] = rounded(idle.p99Ms);
       result["high_loaded_p50_ms"] = rounded(loaded.p50Ms);

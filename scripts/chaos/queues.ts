@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { endOnSignals } from "../rig/child.ts";
 import { runChaos } from "./queues/run.ts";
 
 const usage = `Usage: task chaos:queues [-- --json] [-- OPTIONS]
@@ -37,6 +38,7 @@ if (values.help) {
   process.exit(0);
 }
 
+endOnSignals();
 const folder = values.folder ?? (await mkdtemp(join(tmpdir(), "prosaas-chaos-")));
 const all = Number(values.messages);
 const pending = Math.floor(all / 10);

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyRing } from "../../lib/core/key_ring.ts";
 import { uuidv7 } from "../../lib/core/ids.ts";
 import { createDatabase, forBusiness, insertKey, insertWebhook } from "../../lib/db/index.ts";
-import type { NewWebhook } from "../../lib/db/index.ts";
+import type { Database, NewWebhook } from "../../lib/db/index.ts";
 import { generateKey } from "../../lib/db/api_key.ts";
 import { connectAsOwner } from "../../lib/db/owner.ts";
 import type { OwnerConnection } from "../../lib/db/owner.ts";
@@ -58,7 +59,8 @@ export type Platform = {
   redis: Server;
   postgres: Server;
   consul: Server;
-  /** Everything in the database. */
+  /** As the services see the database, and as its owner does. */
+  db: Database;
   owner: OwnerConnection;
   simulator: SimulatorProcess;
   shards: ShardProcess[];
@@ -84,6 +86,8 @@ export async function startPlatform({
     for (const close of closers.splice(0).toReversed()) await close();
   };
   try {
+    // PostgreSQL refuses to run as root, and its user must be able to reach its files.
+    await chmod(folder, 0o755);
     const [redis, consul] = await Promise.all([redisServer(folder, keeps ? appendOnly : {}), consulServer(folder)]);
     for (const server of [redis, consul]) {
       closers.push(() => server.stop());
@@ -156,6 +160,7 @@ export async function startPlatform({
       redis,
       postgres,
       consul,
+      db,
       owner,
       simulator,
       shards,

@@ -1,5 +1,7 @@
 import { until } from "../../../lib/testing/until.ts";
 import type { Customer } from "../../rig/platform.ts";
+import { sendPictures } from "./media_load.ts";
+import { subscribable } from "../../../lib/webhooks/events.ts";
 import { throughEdge } from "./stage.ts";
 import type { Stage } from "./stage.ts";
 
@@ -7,15 +9,17 @@ export type LoadPlan = {
   recipients: number;
   /** The broadcast's own pace; the platform's highest is faster than this machine can send. */
   perMinute: number;
+  /** Jobs of the queue media. */
+  pictures: number;
 };
 
 export type HeavyLoad = {
   /** What has been done of it so far. */
-  progress(): Promise<{ sent: number; hanging: number }>;
+  progress(): Promise<{ sent: number; fetched: number; hanging: number }>;
   stop(): Promise<void>;
 };
 
-/** A broadcast to very many, and an endpoint that takes every request and answers none. */
+/** A broadcast to very many, pictures from very many, and an endpoint that takes every request and answers none. */
 export async function startHeavyLoad(stage: Stage, broadcaster: Customer, told: readonly Customer[], plan: LoadPlan): Promise<HeavyLoad> {
   const { platform } = stage;
   const ask = throughEdge(stage, broadcaster);
@@ -30,7 +34,7 @@ export async function startHeavyLoad(stage: Stage, broadcaster: Customer, told: 
     },
   });
   const url = `http://127.0.0.1:${server.port}/never`;
-  for (const { id } of told) await platform.webhook(id, url, ["message.sent", "message.delivered"]);
+  for (const { id } of told) await platform.webhook(id, url, subscribable);
 
   const draft = { name: "All of them", text: "Hello {{name}}", per_minute: plan.perMinute };
   const { id } = await ask<{ id: string }>("POST", "/broadcasts", draft);
@@ -41,12 +45,16 @@ export async function startHeavyLoad(stage: Stage, broadcaster: Customer, told: 
   }
   await ask("POST", `/broadcasts/${id}/start`);
 
+  await sendPictures(platform, stage.customers, stage.pictures, plan.pictures);
+
   const progress = async () => {
-    const [row] = await platform.owner<[{ count: number }]>`
-      select count(*)::integer as count from messages where broadcast_id = ${id} and sent_at is not null`;
-    return { sent: row.count, hanging };
+    const [row] = await platform.owner<[{ sent: number; waiting: number }]>`
+      select (select count(*)::integer from messages where broadcast_id = ${id} and sent_at is not null) as sent,
+             (select count(*)::integer from media_fetches) as waiting`;
+    return { sent: row.sent, fetched: plan.pictures - row.waiting, hanging };
   };
-  await until(async () => (await progress()).sent > 100, { deadlineMs: 60_000, what: "the broadcast to be under way" });
+  const underWay = async () => Object.values(await progress()).every((count) => count > 5);
+  await until(underWay, { deadlineMs: 120_000, what: "the broadcast, the pictures and the hanging endpoint to be under way" });
   return {
     progress,
     stop: async () => {

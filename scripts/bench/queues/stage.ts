@@ -4,35 +4,41 @@ import { startEdge } from "../edge.ts";
 import type { Edge } from "../edge.ts";
 import { customerApi } from "../../rig/customer_api.ts";
 import type { CustomerApi } from "../../rig/customer_api.ts";
+import { startPictureHost } from "./media_host.ts";
+import type { PictureHost } from "./media_host.ts";
 import { makeBusinesses } from "../../rig/pairing.ts";
 import { startPlatform } from "../../rig/platform.ts";
 import type { Customer, Platform } from "../../rig/platform.ts";
 
 /** Everything that a message passes on its way, nginx included, with businesses that are paired. */
-export type Stage = { platform: Platform; edge: Edge; customers: Customer[]; stop(): Promise<void> };
+export type Stage = { platform: Platform; edge: Edge; pictures: PictureHost; customers: Customer[]; stop(): Promise<void> };
 
-export type StagePlan = { folder: string; businesses: number; contacts: number };
+export type StagePlan = { folder: string; businesses: number; contacts: number; pictures: number };
 
-export async function setStage({ folder, businesses, contacts }: StagePlan): Promise<Stage> {
-  const workers = ["high", "default", "low"].map((group) => ({ group }));
-  const platform = await startPlatform({ folder, shards: 2, workers, durable: true });
+export async function setStage({ folder, businesses, contacts, pictures: count }: StagePlan): Promise<Stage> {
+  const closers: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    for (const close of closers.splice(0).toReversed()) await close();
+  };
   try {
+    const pictures = await startPictureHost(folder, count);
+    closers.push(() => pictures.stop());
+    const platform = await startPlatform({
+      folder,
+      shards: 2,
+      workers: ["high", "default", "low"].map((group) => ({ group })),
+      durable: true,
+      env: { STORAGE_URL: `file://${join(folder, "store")}`, WA_MEDIA_HOST: pictures.address, NODE_EXTRA_CA_CERTS: pictures.certFile },
+    });
+    closers.push(() => platform.stop());
     const edge = await startEdge(join(folder, "edge"), platform.consul.address, async (port) => {
       const answer = await fetch(`https://127.0.0.1:${port}/v1/openapi.json`, { tls: { rejectUnauthorized: false } });
       return answer.ok;
     });
-    const stop = async () => {
-      await edge.stop();
-      await platform.stop();
-    };
-    try {
-      return { platform, edge, customers: await platform.enroll(makeBusinesses(businesses, contacts)), stop };
-    } catch (error) {
-      await edge.stop();
-      throw error;
-    }
+    closers.push(() => edge.stop());
+    return { platform, edge, pictures, customers: await platform.enroll(makeBusinesses(businesses, contacts)), stop };
   } catch (error) {
-    await platform.stop();
+    await stop();
     throw error;
   }
 }
