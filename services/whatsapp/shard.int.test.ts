@@ -134,6 +134,17 @@ describe("the way of a message", () => {
     expect(results).toMatchObject([{ status: "failed", error: { code: "not_on_whatsapp" } }, { status: "sent" }]);
   });
 
+  test("a number of which WhatsApp names no device fails as such: what is encrypted for nobody would be acknowledged", async () => {
+    await shard.pair(simulator, business, phone);
+    await shard.send(business, [text(contact, "so that the account is known")]);
+    await restart();
+    await shard.reaches(business, "open");
+    await fault("not_on_whatsapp", { phone: contact, times: 1 });
+    const results = await shard.send(business, [text(contact, "to a phone that is gone"), text(contact, "to one that is back")]);
+    expect(results).toMatchObject([{ status: "failed", error: { code: "not_on_whatsapp" } }, { status: "sent" }]);
+    expect((await screenOf(simulator, contact)).texts).toEqual(["so that the account is known", "to one that is back"]);
+  });
+
   test("an acknowledgement that never comes costs a new connection, and the message is shown once", async () => {
     await shard.pair(simulator, business, phone);
     await fault("ack_lost", { times: 1 });

@@ -48,10 +48,10 @@ export async function soak({ businesses, minutes, rate, folder, say }: SoakPlan)
 
     // One after the other in each direction of a business, whatever that does to the rate.
     const tails = new Map<string, Promise<unknown>>();
+    let failure: unknown;
     const after = (key: string, work: () => Promise<unknown>) => {
       const tail = (tails.get(key) ?? Promise.resolve()).then(work);
-      // It is awaited, and so thrown, at the end.
-      tail.catch(() => {});
+      tail.catch((error: unknown) => (failure ??= error));
       tails.set(key, tail);
     };
     const rssMb = [shard.usage().rssMb];
@@ -64,6 +64,7 @@ export async function soak({ businesses, minutes, rate, folder, say }: SoakPlan)
     for (let n = 0; n < total; n++) {
       const early = began + (n / rate) * 60_000 - performance.now();
       if (early > 1) await Bun.sleep(early);
+      if (failure !== undefined) throw failure as Error;
       const business = businesses[n % businesses.length]!;
       const { id, phone, contacts } = business;
       const contact = contacts[Math.floor(n / businesses.length) % contacts.length]!;

@@ -40,6 +40,7 @@ export async function chaos(plan: ChaosPlan): Promise<ChaosResult> {
     say(`${plan.businesses} businesses are paired; ${plan.perSecond} messages a second each way`);
     let slowestRecoveryS = 0;
     for (const { name, undergo } of plan.ordeals) {
+      traffic.check();
       await undergo({ stage, cast, seconds, outageS });
       const recoveryS = await cast.allOpen();
       slowestRecoveryS = Math.max(slowestRecoveryS, recoveryS);

@@ -34,6 +34,13 @@ export async function outcomeOf(stage: Stage, traffic: Traffic): Promise<Outcome
       const screen = await stage.simulator.screen(contact);
       const shown = screen.data.filter(({ from_me }) => !from_me).map(({ text }) => text ?? "");
       outcome.sent = addComparisons(outcome.sent, compareChat(expected, shown));
+      const seen = new Set(shown);
+      for (const { id, text } of submitted) {
+        const row = outbound.get(id);
+        if (!seen.has(text) && !refused.some((message) => message.id === id)) {
+          process.stderr.write(`lost: message ${id} to ${contact}, ${row?.status} ${row?.error_code ?? ""}\n`);
+        }
+      }
       outcome.refused += refused.length;
       outcome.undecryptable += screen.undecryptable;
       outcome.repeated += screen.duplicates;

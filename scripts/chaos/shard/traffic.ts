@@ -18,6 +18,7 @@ export class Traffic {
   readonly #tails = new Map<string, Promise<void>>();
   #running: Promise<void> | undefined;
   #until: number | undefined;
+  #failure: unknown;
   /** What was written in each chat with a contact, in order. */
   readonly submitted = new Map<string, { id: string; text: string }[]>();
   readonly written = new Map<string, string[]>();
@@ -38,6 +39,13 @@ export class Traffic {
 
   start(): void {
     this.#running = this.#run();
+    // Thrown by check() and finish().
+    this.#running.catch(() => {});
+  }
+
+  /** Throws where something failed that is not one of the ordeals. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure as Error;
   }
 
   /** Ends once there were at least `count` messages each way, and all of them were taken. */
@@ -52,6 +60,7 @@ export class Traffic {
     for (; this.#until === undefined || this.count < this.#until; this.count++) {
       const early = began + (this.count / this.#perSecond) * 1000 - performance.now();
       if (early > 1) await Bun.sleep(early);
+      this.check();
       const n = this.count;
       const business = this.#businesses[n % this.#businesses.length]!;
       const contact = business.contacts[Math.floor(n / this.#businesses.length) % business.contacts.length]!;
@@ -62,8 +71,7 @@ export class Traffic {
 
   #after(chain: string, work: () => Promise<void>): void {
     const tail = (this.#tails.get(chain) ?? Promise.resolve()).then(work);
-    // It is awaited, and so thrown, by finish().
-    tail.catch(() => {});
+    tail.catch((error: unknown) => (this.#failure ??= error));
     this.#tails.set(chain, tail);
   }
 

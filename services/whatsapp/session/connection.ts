@@ -133,6 +133,9 @@ export class Connection {
     if (isPnUser(chat) && !(await this.#hasAccount(chat))) {
       throw new Undeliverable("not_on_whatsapp", "The number has no WhatsApp account.");
     }
+    if (!isJidGroup(chat) && !(await this.#hasDevices(chat))) {
+      throw new Undeliverable("not_on_whatsapp", "WhatsApp names no device of this number.");
+    }
     if (isJidGroup(chat)) message = withMemberNames(message, await this.#groups.of(chat), this.#ownJids());
     await this.#socket.relayMessage(chat, message, { messageId: waMessageId, ...stanzaOptions(message) });
   }
@@ -168,6 +171,11 @@ export class Connection {
     const found = await this.#socket.onWhatsApp(user);
     if (found === undefined) throw new Error("WhatsApp did not answer whether the number has an account");
     return found.some(({ exists }) => exists);
+  }
+
+  /** Without any, Baileys would encrypt for nobody, and WhatsApp's server takes that too. Cached, as Baileys needs it again. */
+  async #hasDevices(chat: string): Promise<boolean> {
+    return (await this.#socket.getUSyncDevices([chat], true, false)).length > 0;
   }
 
   #config(): Parameters<typeof makeWASocket>[0] {
