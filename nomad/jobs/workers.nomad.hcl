@@ -209,7 +209,7 @@ variable "media_retention_days" {
 }
 
 variable "public_url" {
-  description = "Where customers reach the API: it begins the addresses of files in events."
+  description = "Address under which clients reach the edge, without a trailing slash."
   type        = string
 
   validation {
