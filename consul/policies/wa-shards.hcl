@@ -7,3 +7,8 @@ key_prefix "prosaas/whatsapp/shards/" {
 session_prefix "" {
   policy = "write"
 }
+
+# The platform's own pacing, which a running shard follows.
+key "prosaas/whatsapp/pacing" {
+  policy = "read"
+}

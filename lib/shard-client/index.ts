@@ -7,7 +7,16 @@ export { createShardMedia } from "./media.ts";
 export type { MediaConnection, ReuploadRequest, ShardMedia } from "./media.ts";
 export { createShardMoves } from "./moves.ts";
 export type { Departures, MoveOrder, Placement, ShardMoves } from "./moves.ts";
-export { createShardPacing, defaultLimits, limitsOf, pacingLimits, pacingSettings, pacingState } from "./pacing.ts";
+export {
+  createShardPacing,
+  defaultLimits,
+  limitsOf,
+  pacingLimits,
+  pacingSettings,
+  pacingState,
+  parsePlatformPacing,
+  platformPacingKey,
+} from "./pacing.ts";
 export type { PacingLimits, PacingSettings, PacingState, PacingView, ShardPacing } from "./pacing.ts";
 export { maxBatch, maxJournalPage } from "./schemas.ts";
 export type {

@@ -37,9 +37,21 @@ export const defaultLimits: Omit<PacingLimits, "enabled"> = {
   warm_up_days: 10,
 };
 
-/** The limits in force; `enabled` is the default of the shard where the business did not choose. */
-export function limitsOf(settings: PacingSettings | null | undefined, enabled: boolean): PacingLimits {
-  return { ...defaultLimits, enabled, ...settings };
+/** The Consul key with the platform's own settings, JSON: they stand in place of the defaults for whoever did not choose. */
+export const platformPacingKey = "prosaas/whatsapp/pacing";
+
+/** The settings that a text holds; null where it makes no sense. */
+export function parsePlatformPacing(text: string): PacingSettings | null {
+  try {
+    return z.strictObject(pacingSettings.shape).parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+/** The limits in force: what the business chose, else the platform, else the defaults; `enabled` is the shard's. */
+export function limitsOf(settings: PacingSettings | null | undefined, enabled: boolean, platform: PacingSettings = {}): PacingLimits {
+  return { ...defaultLimits, enabled, ...platform, ...settings };
 }
 
 const time = z.iso.datetime({ offset: true });

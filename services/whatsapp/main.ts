@@ -1,5 +1,9 @@
 import { createConsul } from "../../lib/consul/client.ts";
+import { followValue } from "../../lib/consul/live_value.ts";
 import { isSupervised, registerService } from "../../lib/consul/register.ts";
+import { messageOf } from "../../lib/core/errors.ts";
+import { parsePlatformPacing, platformPacingKey } from "../../lib/shard-client/pacing.ts";
+import type { PacingSettings } from "../../lib/shard-client/pacing.ts";
 import { createProducer } from "../../lib/queues/producer.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { loadConfig } from "../../lib/runtime/config.ts";
@@ -63,6 +67,14 @@ const main = async (life: Lifecycle): Promise<void> => {
   const journal = new Journal(db, (stream) => wakeUps.appended(stream));
   wakeUps.watch(journal);
 
+  const platformPacing = followValue<PacingSettings>({
+    consul,
+    key: platformPacingKey,
+    first: {},
+    parse: parsePlatformPacing,
+    signal: life.stopping,
+    onError: (error) => logger.warn({ cause: messageOf(error) }, "the platform's pacing"),
+  });
   const ledger = new Ledger(db);
   const placements = new Placements(db);
   const fence = () => owner.fence();
@@ -74,6 +86,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     placements,
     url: config.WA_WEBSOCKET_URL,
     paced: config.PACING === "on",
+    platformPacing: platformPacing.current,
     hearing: { ...defaultHearingTimes, idleMs: config.PROBE_IDLE_MS },
     fence,
     logger,

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { z } from "zod";
 import { AppError } from "../../lib/core/errors.ts";
+import type { PacingSettings } from "../../lib/shard-client/pacing.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { ConnectRequest } from "../../lib/shard-client/schemas.ts";
 import type { KeyRing } from "../../lib/core/key_ring.ts";
@@ -24,6 +25,8 @@ export type ShardOptions = {
   url: string;
   /** Whether accounts are paced whose business did not choose. */
   paced: boolean;
+  /** The platform's own limits, as they are now. */
+  platformPacing?: (() => PacingSettings) | undefined;
   /** When a silent connection is probed. */
   hearing?: HearingTimes | undefined;
   fence: () => void;
@@ -132,7 +135,7 @@ export class Shard {
   #session(id: string): Session {
     const known = this.#sessions.get(id);
     if (known) return known;
-    const { volume, keys, ledger, journal, url, logger, metrics, paced, fence } = this.#options;
+    const { volume, keys, ledger, journal, url, logger, metrics, paced, platformPacing, fence } = this.#options;
     const session = new Session({
       businessId: id,
       shard: volume.shard,
@@ -145,6 +148,7 @@ export class Shard {
       logger,
       metrics,
       paced,
+      platformPacing,
       hearing: this.#options.hearing,
       fence,
       setAside: () => setAside(volume.file("sessions"), volume.file("set-aside"), id),

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { limitsOf } from "../../../lib/shard-client/pacing.ts";
+import { limitsOf, parsePlatformPacing } from "../../../lib/shard-client/pacing.ts";
 import type { PacingLimits } from "../../../lib/shard-client/pacing.ts";
 import { admit, afterRefusal, newPace, relieved, warmthOf } from "./policy.ts";
 import type { AccountPace } from "./policy.ts";
@@ -110,4 +110,19 @@ test("changed limits count at once; a stop does not end by them", () => {
   expect(ask(slow.pace)).toBeFalse();
   expect(ask(relieved(slow.pace, 1_000))).toBeTrue();
   expect(ask(relieved(afterRefusal(slow.pace, "429", 500)!.pace, 1_000))).toBeFalse();
+});
+
+test("what a business chose counts before the platform's settings, and those before the defaults", () => {
+  const platform = { messages_per_minute: 40, warm_up_days: 3 };
+  expect(limitsOf({ messages_per_minute: 5 }, true, platform)).toMatchObject({ messages_per_minute: 5, warm_up_days: 3, enabled: true });
+  expect(limitsOf(null, true, { enabled: false })).toMatchObject({
+    enabled: false,
+    messages_per_minute: limitsOf(null, true).messages_per_minute,
+  });
+});
+
+test("the platform's settings are read only where they make sense", () => {
+  expect(parsePlatformPacing('{"messages_per_minute": 40}')).toEqual({ messages_per_minute: 40 });
+  for (const bad of ["", "40", "[]", '{"messages_per_minute": 0}', '{"messages_a_minute": 40}'])
+    expect(parsePlatformPacing(bad)).toBeNull();
 });

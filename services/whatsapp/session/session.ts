@@ -42,6 +42,8 @@ export type SessionOptions = {
   metrics: ShardMetrics;
   /** Whether an account is paced whose business did not choose. */
   paced: boolean;
+  /** The platform's own limits, as they are now. */
+  platformPacing?: (() => PacingSettings) | undefined;
   /** When a silent connection is probed. */
   hearing?: HearingTimes | undefined;
   /** Throws where this process no longer owns the shard. */
@@ -146,7 +148,7 @@ export class Session {
     this.#refuseUnpaired();
     await this.#openSoon();
     const outgoing = messages.map((message) => this.#outgoing(message));
-    const held = await this.#pace(outgoing, limitsOf(settings, this.#options.paced));
+    const held = await this.#pace(outgoing, limitsOf(settings, this.#options.paced, this.#options.platformPacing?.()));
     const going = outgoing.filter(({ waMessageId }) => !held.has(waMessageId));
     const undecided = Promise.withResolvers<Outcome>();
     const timer = setTimeout(() => undecided.resolve({ status: "retry" }), batchDeadlineMs);
@@ -188,7 +190,7 @@ export class Session {
   /** Where the account stands with its limits. */
   pacing(settings: PacingSettings | null): PacingView {
     this.#loaded();
-    const limits = limitsOf(settings, this.#options.paced);
+    const limits = limitsOf(settings, this.#options.paced, this.#options.platformPacing?.());
     return { limits, state: this.#pacer.state(limits) };
   }
 
