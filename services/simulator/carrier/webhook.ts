@@ -45,6 +45,8 @@ export function createWebhookClient({ authToken, ca, timeoutMs = 15_000 }: Webho
         },
         signal: signal ? AbortSignal.any([limit, signal]) : limit,
         redirect: "manual",
+        // A connection each, as from the many machines of a carrier: none is found dead that was kept.
+        keepalive: false,
         ...(ca === undefined ? {} : { tls: { ca } }),
       });
       const after = Number(response.headers.get("retry-after"));
