@@ -67,6 +67,7 @@ export const queues = {
     timeoutMs: 120_000,
     deadLetters,
     shares: { deliver: 32 },
+    yielding: ["deliver"],
     jobs: { send: business, inbound: shard, deliver: webhook },
   },
   default: {
@@ -87,11 +88,8 @@ export const queues = {
     jobs: { receipts: shard },
   },
   receipts_sync: { group: "default", concurrency: 4, ...patient, timeoutMs: 60_000, deadLetters, jobs: { sync_receipts: nothing } },
-  /*
-   * Moves run here: four businesses of a process are silent at once, and the others are not until it is their turn.
-   * Logins cost CPU: with more at once each of them is silent for longer, and all together are moved no sooner.
-   */
-  low: { group: "low", concurrency: 4, ...patient, timeoutMs: 120_000, deadLetters, jobs: { move: z.strictObject({ move_id: z.uuid() }) } },
+  /* Moves run here: eight businesses of a process are silent at once, and the others are not until it is their turn. */
+  low: { group: "low", concurrency: 8, ...patient, timeoutMs: 120_000, deadLetters, jobs: { move: z.strictObject({ move_id: z.uuid() }) } },
   maintenance: {
     group: "low",
     concurrency: 2,

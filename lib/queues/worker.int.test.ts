@@ -220,27 +220,58 @@ test("a worker outlives a restart of Redis and serves again within seconds of it
   }
 }, 30_000);
 
-test("a job that kills every process that runs it ends as a dead letter", async () => {
-  let runs = 0;
-  await queues.serve(
-    "high",
-    {
-      send: async () => {
-        runs += 1;
-        return {};
-      },
-    },
-    { recovery: { lockMs: 500, checkMs: 100 } },
-  );
+test("what is urgent is taken before what came earlier and may wait, and both count as waiting", async () => {
   const high = await queueOn(queues.redis, "high");
-  // As BullMQ leaves a job whose lock ran out more often than its workers allow.
   await high.pause();
+  const webhook_id = "01900000-0000-7000-8000-000000000009";
+  await queues.producer.wake("deliver", { webhook_id });
   await queues.producer.wake("send", payload);
-  const [job] = await high.getJobs(["waiting"]);
-  await queues.redis.hset(`prosaas:high:${job!.id}`, "defa", "job stalled more than allowable limit");
+  const [depth] = await queueDepths(queues.redis, ["high"]);
+  expect(depth).toMatchObject({ waiting: 2 });
+  expect(depth!.oldestMs).not.toBeNull();
+  const order: string[] = [];
+  const note = (job: string) => async () => {
+    order.push(job);
+    return {};
+  };
+  await queues.serve("high", { deliver: note("deliver"), send: note("send") }, { definition: { ...definitionOf("high"), concurrency: 1 } });
   await high.resume();
-  const letter = await deadLetter();
-  expect(letter).toMatchObject({ job: "send", payload, reason: "job stalled more than allowable limit" });
-  expect(runs).toBe(0);
-  expect(queues.lines.find((line) => line["outcome"] === "dead")).toMatchObject({ job: "send" });
+  await until(() => order.length === 2, { what: "both" });
+  expect(order).toEqual(["send", "deliver"]);
 });
+
+test("a job that kills every process that runs it ends as a dead letter", async () => {
+  const { host, port, db } = queues.redis.options;
+  const script = `
+    import { createRedis } from "${import.meta.dir}/../redis/client.ts";
+    import { createLogger } from "${import.meta.dir}/../runtime/log.ts";
+    import { createQueueWorker } from "${import.meta.dir}/worker.ts";
+    const nothing = { waited() {}, ran() {}, stalled() {}, error() {} };
+    createQueueWorker({
+      queue: "high",
+      redis: createRedis("redis://${host}:${port}/${db}", "queue"),
+      handlers: { send: async () => process.kill(process.pid, "SIGKILL") },
+      logger: createLogger("victim", "error"),
+      metrics: nothing,
+      recovery: { lockMs: 300, checkMs: 100 },
+    });
+  `;
+  await queues.producer.wake("send", payload);
+  let deaths = 0;
+  let over = false;
+  const supervisor = (async () => {
+    while (!over) {
+      const victim = Bun.spawn([process.execPath, "-e", script], { cwd: import.meta.dir, stdout: "ignore", stderr: "inherit" });
+      const ended = setInterval(() => over && victim.kill("SIGKILL"), 50);
+      await victim.exited;
+      clearInterval(ended);
+      if (!over) deaths += 1;
+    }
+  })();
+  const letter = await until(async () => (await letters())[0], { what: "a dead letter", deadlineMs: 60_000 }).finally(() => (over = true));
+  await supervisor;
+  expect(letter).toMatchObject({ job: "send", payload });
+  expect(letter.reason).toContain("stalled");
+  expect(deaths).toBeGreaterThan(1);
+  expect(deaths).toBeLessThan(10);
+}, 90_000);

@@ -57,6 +57,13 @@ const session = z.object({
   since: moment,
 });
 
+const limited = z.object({
+  business_id,
+  /** What may not be sent until then: anything, or what begins a chat. */
+  holds: z.enum(["everything", "first_contacts"]),
+  until: moment,
+});
+
 const broadcast = z.object({ business_id, broadcast_id: z.uuid(), status: z.string() });
 const paused = z.object({ business_id, webhook_id: z.uuid(), url: z.string(), reason: z.string() });
 const test = z.object({ business_id, webhook_id: z.uuid() });
@@ -72,6 +79,8 @@ export const webhookEvents = {
   /** The file of a message that was received was fetched, or cannot be had. */
   "message.media": media,
   "session.status": session,
+  /** The account has reached a limit: its own of the day, or one that WhatsApp told it by refusing messages. */
+  "session.limited": limited,
   "broadcast.status": broadcast,
   /** Another endpoint of the business keeps failing. */
   "webhook.paused": paused,

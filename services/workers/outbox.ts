@@ -8,6 +8,7 @@ import type { Deps } from "./deps.ts";
 import { askForUploads, attachFiles } from "./high/files.ts";
 import { handOver } from "./high/hand_over.ts";
 import { withLease } from "./lease.ts";
+import { tellOfLimit } from "./webhooks/limits.ts";
 import { recordMoves } from "./webhooks/record.ts";
 import type { Written } from "./webhooks/record.ts";
 
@@ -80,6 +81,7 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, ofB
       await write((inside) => record(inside, outcomes));
       await askForUploads(deps, business.id, files.awaited);
       tally(deps, counts, outcomes);
+      await tellOfLimit(deps, scope, handedOver);
       const held = handedOver.find((outcome) => outcome.status === "held");
       if (held) return again(Math.min(maxPacedMs, Math.max(0, held.until.getTime() - Date.now())), "the account is paced");
       nextAttempt = Math.min(nextAttempt, ...outcomes.map(nextAttemptOf));

@@ -9,7 +9,7 @@ export type PendingMessage = Pick<Message, "id" | "chat" | "type" | "text" | "co
 
 export type Pending = {
   messages: PendingMessage[];
-  /** What failed by this call, because its time was over. */
+  /** What failed by this call, because its time was over or its recipient had opted out. */
   expired: StatusChange[];
 };
 
@@ -23,12 +23,14 @@ export type PendingOptions = {
 /**
  * What is to be handed to the shard now, in order: the caller holds the lease of the business. Messages of broadcasts
  * come after all others; within a chat the order is that of writing, so those in front of another go with it. A chat
- * whose earlier message waits for its next attempt waits with it, so that nothing is overtaken. What has expired fails
- * here and is not given out.
+ * whose earlier message waits for its next attempt waits with it, so that nothing is overtaken. What has expired, and what a
+ * broadcast has for somebody who opted out after it was released, fails here and is not given out.
  */
 export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcasts = 0 }: PendingOptions): Promise<Pending> {
+  const optedOut = sql`exists (select from opt_outs o where o.business_id = m.business_id and o.chat = m.chat)`;
   const due = sql`m.business_id = ${scope.businessId} and m.status = 'queued' and m.next_attempt_at <= now()
         and (m.expires_at is null or m.expires_at > now())
+        and not (m.broadcast_id is not null and ${optedOut})
         and not exists (
           select from messages earlier
           where earlier.business_id = m.business_id and earlier.chat = m.chat and earlier.status = 'queued'
@@ -37,10 +39,12 @@ export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcast
         )`;
   const [row] = await scope.ask<[{ messages: PendingMessage[]; expired: Parameters<typeof changeFromJson>[0][] }]>(sql`
     with expired as (
-      update messages
+      update messages m
       set status = 'failed', failed_at = now(), next_attempt_at = null,
-          error_code = 'expired', error_message = 'It expired before it could be sent.'
-      where business_id = ${scope.businessId} and status = 'queued' and expires_at <= now()
+          error_code = case when expires_at <= now() then 'expired' else 'opted_out' end,
+          error_message = case when expires_at <= now() then 'It expired before it could be sent.' else 'The recipient opted out.' end
+      where business_id = ${scope.businessId} and status = 'queued'
+        and (expires_at <= now() or (broadcast_id is not null and next_attempt_at <= now() and ${optedOut}))
       returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at, failed_at,
                 error_code, error_message
     ), urgent as (

@@ -86,3 +86,20 @@ test("what the business has set is handed to the shard with each batch, from the
   await until(() => delivered().length === 2, { what: "the second message" });
   expect(settings).toEqual([null, { messages_per_minute: 7 }]);
 });
+
+test("a limit that lasts is told once, however often messages meet it; a pace is not", async () => {
+  const endpoint = await workers.endpoint(business, { events: ["session.limited"] });
+  const until_ = inMs(3_600_000);
+  workers.shard.decide = () => ({ status: "paced", not_before: inMs(30_000), holds: "first_contacts" });
+  await workers.queueMessage(business, chat(1), "paced");
+  await send();
+  await until(async () => (await workers.rows(business))[0]?.error_code === "paced", { what: "the pace" });
+  workers.shard.decide = () => ({ status: "paced", not_before: until_, holds: "everything" });
+  for (const n of [2, 3]) {
+    await workers.queueMessage(business, chat(n), "limited");
+    await workers.producer.wake("send", { business_id: business }, { expedite: true });
+    await until(() => postponed().filter(({ reason }) => reason === "the account is paced").length >= n - 1, { what: "the limit" });
+  }
+  await until(() => endpoint.told.length > 0, { what: "the event" });
+  expect(endpoint.told.map(({ data }) => data)).toEqual([{ business_id: business, holds: "everything", until: until_ }]);
+});
