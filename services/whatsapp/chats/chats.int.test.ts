@@ -100,6 +100,7 @@ test("a picture is found, and that there is none is no fault", async () => {
 
 test("a session that is not open is waited for a moment; one without a phone is refused", async () => {
   await control(simulator, "POST", "/faults", { kind: "drop", phone });
+  await until(async () => (await shard.view(business)).status !== "open", { what: "the end to be noticed", everyMs: 5 });
   expect((await ask("POST", "presence", { presence: "available" })).status).toBe(204);
   const stranger = uuidv7();
   expect((await shard.request("POST", `/sessions/${stranger}/presence`, { presence: "available" })).status).toBe(404);
