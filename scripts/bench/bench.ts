@@ -23,6 +23,8 @@ const durable = {
   shared_buffers: "512MB",
   max_wal_size: "1GB",
   wal_compression: "on",
+  // How long the building of indexes takes is not what is measured.
+  maintenance_work_mem: "256MB",
   // Counts the queries of a request; a SET that travels with one is not one.
   shared_preload_libraries: "pg_stat_statements",
   "pg_stat_statements.track_utility": "off",
