@@ -11,7 +11,8 @@ export type Job = {
   ParameterizedJob?: unknown;
   TaskGroups: TaskGroup[];
 };
-export type TaskGroup = { Name: string; Count: number; Services?: { Name: string }[] | null };
+export type TaskGroup = { Name: string; Count: number; Services?: { Name: string }[] | null; Scaling?: Scaling | null };
+export type Scaling = { Min: number; Max: number; Enabled: boolean; Policy: unknown };
 export type TaskEvent = { Time: number; Type: string; DisplayMessage: string };
 export type TaskState = { State: string; Failed: boolean; Restarts: number; Events?: TaskEvent[] | null };
 export type Allocation = {

@@ -1,5 +1,7 @@
 import { orNull } from "./nomad.ts";
 import type { Deployment, Job, Nomad } from "./nomad.ts";
+import { differs } from "./plan_diff.ts";
+import type { Diff } from "./plan_diff.ts";
 
 const path = (id: string) => `/v1/job/${encodeURIComponent(id)}`;
 
@@ -23,8 +25,8 @@ export async function submit(nomad: Nomad, fromFile: Job): Promise<boolean> {
   const running = await orNull(nomad<Job>("GET", path(fromFile.ID)));
   const job = running === null ? fromFile : keepCounts(fromFile, running);
   if (running !== null && !running.Stop) {
-    const plan = await nomad<{ Diff: { Type: string } }>("POST", `${path(job.ID)}/plan`, { Job: job, Diff: true });
-    if (plan.Diff.Type === "None") {
+    const plan = await nomad<{ Diff: Diff }>("POST", `${path(job.ID)}/plan`, { Job: job, Diff: true });
+    if (!differs(plan.Diff, job, running)) {
       await retryFailedDeployment(nomad, running);
       return false;
     }
