@@ -202,6 +202,8 @@ job "wa-shards" {
         interval = "5s"
         timeout  = "2s"
 
+        initial_status = "passing"
+
         check_restart {
           limit = 6 # 30 s without an answer: the process hangs
           grace = "20s"
@@ -212,8 +214,11 @@ job "wa-shards" {
         name     = "ready"
         type     = "http"
         path     = "/ready"
-        interval = "2s" # also the longest that a new allocation waits for its first check
+        interval = "2s"
         timeout  = "2s"
+
+        # A shard that is started anew in its place is found at once; whoever comes before it listens tries again.
+        initial_status = "passing"
 
         # Readiness follows Redis, Consul and the volume's owner; a deployment must not fail over those.
         on_update = "ignore"
