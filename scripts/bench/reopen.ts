@@ -96,7 +96,7 @@ async function remove(business_id: string): Promise<void> {
 async function killed(sessions: number): Promise<number> {
   const allocations = await nomad<{ ID: string; Name: string; ClientStatus: string }[]>("GET", "/v1/job/wa-shards/allocations");
   const { ID } = allocations.find(({ Name, ClientStatus }) => Name.endsWith("[0]") && ClientStatus === "running")!;
-  const { address } = await first();
+  const address = await until(async () => (await first()).address, { what: "the address of shard 1" });
   const before = await logins();
   const began = performance.now();
   await nomad("POST", `/v1/client/allocation/${ID}/signal`, { Signal: "SIGKILL", Task: "shard" });
