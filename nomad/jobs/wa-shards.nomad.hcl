@@ -202,7 +202,8 @@ job "wa-shards" {
         interval = "5s"
         timeout  = "2s"
 
-        initial_status = "passing"
+        initial_status           = "passing"
+        failures_before_critical = 2
 
         check_restart {
           limit = 6 # 30 s without an answer: the process hangs
@@ -217,8 +218,10 @@ job "wa-shards" {
         interval = "2s"
         timeout  = "2s"
 
-        # A shard that is started anew in its place is found at once; whoever comes before it listens tries again.
-        initial_status = "passing"
+        # A shard that is killed is back in its place within a second or two: routers keep its address, and whoever
+        # comes before it listens tries again.
+        initial_status           = "passing"
+        failures_before_critical = 2
 
         # Readiness follows Redis, Consul and the volume's owner; a deployment must not fail over those.
         on_update = "ignore"
