@@ -9,7 +9,8 @@ const usage = `Usage: task chaos:scale [-- --json] [-- --businesses N]
 
 Paired businesses and their contacts write to each other while the cluster is scaled: 2 → 5 shards, rebalance, workers,
 calls and API up and down, 5 → 2 shards with drain, each script killed with -9 in the middle and run again; Consul is
-killed and comes back; every job is deployed anew. At the end every message is compared by content and order at both ends.
+killed and comes back; api, calls, workers and wa-shards are deployed anew. At the end every message is compared by
+content and order at both ends.
 Starts a stack of its own and leaves nothing running. Exits 1 where a request failed, a message was lost, doubled or out of
 order, a QR was asked for, or a task was restarted that should not have been.
 

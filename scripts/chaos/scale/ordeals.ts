@@ -141,7 +141,7 @@ const shrink: Ordeal = {
 };
 
 const deploy: Ordeal = {
-  name: "a rolling deploy of every job",
+  name: "a rolling deploy of api, calls, workers and wa-shards",
   mayGo: ({ job }) => rollingJobs.includes(job),
   undergo: (stage) => deployAll(stage),
 };
