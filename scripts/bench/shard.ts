@@ -21,7 +21,7 @@ in mid-batch and compares every message by content. Starts everything it needs a
   --messages M     messages of the measured round, over all sessions (20000); a quarter as many warm up
   --contacts K     people that each login writes to (4)
   --connections C  batches of 50 under way at once (32)
-  --steady S       seconds of single messages at half the rate, for p50 and p99 (5)`;
+  --steady S       seconds of single messages at a quarter of the rate, for p50 and p99 (5)`;
 
 const { values } = parseArgs({
   options: {
