@@ -104,7 +104,9 @@ export async function measureShard(plan: Plan, { connections, steadyS }: ShardMe
     );
     const steady = await latencies(shard, businesses, measured.perMinute / 60 / 4, steadyS);
     for (const [to, texts] of steady.texts) sent.set(to, [...(sent.get(to) ?? []), ...texts]);
-    say(`shard: p50 ${quantile(steady.ms, 0.5).toFixed(1)} ms, p99 ${quantile(steady.ms, 0.99).toFixed(1)} ms one by one at a quarter of that rate`);
+    say(
+      `shard: p50 ${quantile(steady.ms, 0.5).toFixed(1)} ms, p99 ${quantile(steady.ms, 0.99).toFixed(1)} ms one by one at a quarter of that rate`,
+    );
 
     const last = outboxes("killed", perSession(plan, Math.min(plan.messages / 2, businesses.length * 50)));
     const total = last.reduce((sum, { messages }) => sum + messages.length, 0);

@@ -33,7 +33,9 @@ export async function outcomeOf(stage: Stage, traffic: Traffic): Promise<Outcome
       const expected = submitted.filter((message) => !refused.includes(message)).map(({ text }) => text);
       const screen = await stage.simulator.screen(contact);
       const shown = screen.data.filter(({ from_me }) => !from_me).map(({ text }) => text ?? "");
-      outcome.sent = addComparisons(outcome.sent, compareChat(expected, shown));
+      const compared = compareChat(expected, shown);
+      outcome.sent = addComparisons(outcome.sent, compared);
+      if (compared.disordered > 0) tellDisorder(`on the phone of ${contact}`, expected, shown);
       const seen = new Set(shown);
       for (const { id, text } of submitted) {
         const row = outbound.get(id);
@@ -47,12 +49,22 @@ export async function outcomeOf(stage: Stage, traffic: Traffic): Promise<Outcome
     }
     for (const contact of new Set([...traffic.written.keys(), ...inbound.keys()])) {
       const texts = inbound.get(contact)?.map(({ text }) => text) ?? [];
-      outcome.received = addComparisons(outcome.received, compareChat(traffic.written.get(contact) ?? [], texts));
+      const written = traffic.written.get(contact) ?? [];
+      const compared = compareChat(written, texts);
+      outcome.received = addComparisons(outcome.received, compared);
+      if (compared.disordered > 0) tellDisorder(`in Postgres, from ${contact}`, written, texts);
     }
     return outcome;
   } finally {
     await owner.end();
   }
+}
+
+/** Where the order of a chat begins to differ. */
+function tellDisorder(where: string, expected: readonly string[], arrived: readonly string[]): void {
+  const at = expected.findIndex((text, n) => arrived[n] !== text);
+  const around = (texts: readonly string[]) => texts.slice(Math.max(0, at - 1), at + 6).join(" · ");
+  process.stderr.write(`out of order ${where}:\n  written ${around(expected)}\n  arrived ${around(arrived)}\n`);
 }
 
 async function settled({ shard, simulator }: Stage, owner: OwnerConnection, { written }: Traffic): Promise<void> {
