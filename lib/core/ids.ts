@@ -53,6 +53,17 @@ export function deterministicUuidv7(atMs: number, ...parts: string[]): string {
   return format(atMs, hash.digest());
 }
 
+/** The 12 bits after the version, by which ids of one millisecond sort. */
+export function uuidv7Sequence(id: string): number {
+  return Number.parseInt(id.slice(15, 18), 16);
+}
+
+/** As {@link deterministicUuidv7}, at a place of its own (0 to 4,095) within its millisecond. */
+export function placedUuidv7(atMs: number, place: number, ...parts: string[]): string {
+  const id = deterministicUuidv7(atMs, ...parts);
+  return `${id.slice(0, 15)}${place.toString(16).padStart(3, "0")}${id.slice(18)}`;
+}
+
 /**
  * The WhatsApp message id of an outbound row: the form WhatsApp Web gives its own ("3EB0" + 18 hexadecimal
  * digits), made from the row's id, so that every retry carries the same id and the recipient's phone shows it once.

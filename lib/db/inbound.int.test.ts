@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { uuidv7, whatsappMessageId } from "../core/ids.ts";
+import { uuidv7, uuidv7Floor, whatsappMessageId } from "../core/ids.ts";
 import { createBusiness } from "../testing/business.ts";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
@@ -58,6 +58,18 @@ test("messages of one second are listed in the order in which they arrived, also
   const listed = await listMessages(scope, { chat, limit: 100 });
   expect(listed.map(({ text }) => text).toReversed()).toEqual(messages.map(({ text }) => text!));
   expect(listed.every(({ sent_at }) => sent_at?.getTime() === at.getTime())).toBeTrue();
+});
+
+test("what arrives after a row of its second's last millisecond keeps its order, also over several statements", async () => {
+  const at = new Date("2025-11-03T11:00:00Z");
+  const chat = "5511900000078@s.whatsapp.net";
+  const id = uuidv7Floor(at.getTime() + 999);
+  await submitMessage(scope, { id, chat, type: "text" as const, text: "ours", wa_message_id: whatsappMessageId(id) });
+  const messages = Array.from({ length: 40 }, (_, n) => inbound({ at, chat, sender: chat, text: `${n}` }));
+  await storeInbound(platform, messages.slice(0, 15));
+  await storeInbound(platform, messages.slice(10));
+  const listed = await listMessages(scope, { chat, limit: 100 });
+  expect(listed.map(({ text }) => text).toReversed()).toEqual(["ours", ...messages.map(({ text }) => text!)]);
 });
 
 test("one and the same WhatsApp id in two chats is two messages", async () => {

@@ -1,4 +1,4 @@
-import { deterministicUuidv7, uuidv7Floor, uuidv7Time } from "../../core/ids.ts";
+import { placedUuidv7, uuidv7Floor, uuidv7Sequence, uuidv7Time } from "../../core/ids.ts";
 import { toJson } from "../json.ts";
 import { sql } from "../literal.ts";
 import type { PlatformScope } from "../scope.ts";
@@ -8,13 +8,14 @@ import type { InboundMessage } from "./insert_inbound.ts";
 export type PlacedMessage = InboundMessage & { id: string };
 
 const secondMs = 1000;
+const lastPlace = 0xfff;
 
 type Found = { n: number; known: boolean; latest: string | null };
 
 /**
  * Gives messages their ids, in the order in which they arrived; those that are stored already, and repetitions, are
  * left out. WhatsApp's times are whole seconds and rows are listed by their ids: within a second a message gets the
- * millisecond after the latest one of its chat. One reader at a time may do this for a business.
+ * millisecond after the latest row of its chat, and in the second's last millisecond the place after it. One reader at a time may do this for a business.
  */
 export async function placeInbound(scope: PlatformScope, inbound: readonly InboundMessage[]): Promise<PlacedMessage[]> {
   const messages = [...new Map(inbound.map((message) => [nameOf(message), message])).values()];
@@ -32,19 +33,27 @@ export async function placeInbound(scope: PlatformScope, inbound: readonly Inbou
             order by m.id desc limit 1) as latest
     from jsonb_to_recordset(${toJson(messages.map(lookupOf))}::jsonb)
       as r(n integer, business_id uuid, chat text, sender text, wa_message_id text, from_id uuid, to_id uuid)`);
-  const latest = new Map<string, number>();
-  for (const { n, latest: id } of found) if (id !== null) latest.set(secondNameOf(messages[n]!), uuidv7Time(id));
+  const latest = new Map<string, string>();
+  for (const { n, latest: id } of found) if (id !== null) latest.set(secondNameOf(messages[n]!), id);
   const known = new Set(found.filter((row) => row.known).map(({ n }) => n));
   return messages.filter((_, n) => !known.has(n)).map((message) => place(message, latest));
 }
 
-function place(message: InboundMessage, latest: Map<string, number>): PlacedMessage {
+function place(message: InboundMessage, latest: Map<string, string>): PlacedMessage {
   const { business_id, chat, sender, wa_message_id, at } = message;
   const second = secondNameOf(message);
-  // A chat of more than a thousand messages within one second is in no order beyond them.
-  const ms = Math.min(Math.max(at.getTime(), (latest.get(second) ?? 0) + 1), secondOf(at) + secondMs - 1);
-  latest.set(second, ms);
-  return { ...message, id: deterministicUuidv7(ms, business_id, chat, sender, wa_message_id) };
+  const [ms, nth] = placeAfter(latest.get(second), at);
+  const id = placedUuidv7(ms, nth, business_id, chat, sender, wa_message_id);
+  latest.set(second, id);
+  return { ...message, id };
+}
+
+function placeAfter(latest: string | undefined, at: Date): [ms: number, place: number] {
+  if (latest === undefined) return [at.getTime(), 0];
+  const last = secondOf(at) + secondMs - 1;
+  const ms = Math.max(at.getTime(), uuidv7Time(latest) + 1);
+  // A chat of more than five thousand messages within one second is in no order beyond them.
+  return ms <= last ? [ms, 0] : [last, Math.min(uuidv7Sequence(latest) + 1, lastPlace)];
 }
 
 function lookupOf(message: InboundMessage, n: number) {
