@@ -28,7 +28,8 @@ export async function startEdge(
       `-consul-addr=${consulAddr}`,
       `-template=consul/nginx.conf.ctmpl:${configuration}`,
       "-wait=100ms:500ms",
-      `-exec=/bin/sh consul/nginx.sh ${configuration}`,
+      // exec: consul-template starts a shell for it, which would keep the signals to itself.
+      `-exec=exec /bin/sh consul/nginx.sh ${configuration}`,
       "-exec-reload-signal=SIGHUP",
       "-exec-kill-signal=SIGTERM",
       "-log-level=err",
