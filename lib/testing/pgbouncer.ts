@@ -1,9 +1,8 @@
 import { mkdtemp, rm, writeFile, chmod } from "node:fs/promises";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:net";
+import { freePort } from "./free_port.ts";
 import { until } from "./until.ts";
 
 export type Pooler = {
@@ -70,15 +69,6 @@ export async function startPooler(ownerUrl: string, { poolSize = 2 } = {}): Prom
       running = await start();
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function accepts(port: number): Promise<boolean> {

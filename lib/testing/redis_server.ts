@@ -1,3 +1,5 @@
+import { freePort } from "./free_port.ts";
+
 export type TestRedisServer = {
   url: string;
   start(): void;
@@ -9,9 +11,7 @@ export type TestRedisServer = {
 
 /** A Redis of the test's own, to be stopped and started: it keeps nothing. */
 export async function createRedisServer(): Promise<TestRedisServer> {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
-  const { port } = listener;
-  listener.stop(true);
+  const port = await freePort();
   let server: Bun.Subprocess | undefined;
   return {
     url: `redis://127.0.0.1:${port}`,

@@ -2,6 +2,7 @@ import { chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
+import { freePort } from "./free_port.ts";
 import { until } from "./until.ts";
 
 export type TestReplica = {
@@ -46,9 +47,7 @@ export async function createTestReplica(ownerUrl: string): Promise<TestReplica> 
   );
   if (!copied.success) throw new Error(`pg_basebackup: ${copied.stderr.toString()}`);
 
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
-  const { port } = listener;
-  listener.stop(true);
+  const port = await freePort();
   const url = new URL(ownerUrl);
   url.port = String(port);
   let server: Bun.Subprocess | undefined;

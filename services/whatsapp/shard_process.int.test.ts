@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createConsul, kvGet } from "../../lib/consul/client.ts";
 import { uuidv7 } from "../../lib/core/ids.ts";
 import { createDirectory, ownerKey, shardService } from "../../lib/routing/index.ts";
+import { freePort } from "../../lib/testing/free_port.ts";
 import { testConsulAddr, testRedisUrl } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
 import type { BatchMessage, SendResult } from "../../lib/shard-client/schemas.ts";
@@ -85,13 +86,6 @@ function launch(env: Record<string, string> = {}): Process {
   const started = Object.assign(api, { process, log: () => log, exited });
   running.push(started);
   return started;
-}
-
-/** A port that was free a moment ago. */
-function freePort(): number {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
-  server.stop();
-  return server.port;
 }
 
 /** A way to a server that can be cut. */
@@ -238,7 +232,7 @@ test("a second process on the same volume, or with the same number, ends with a 
 });
 
 test("while another instance claims its number too, routers go to the one that holds the lock", async () => {
-  const port = freePort();
+  const port = await freePort();
   const owner = launch({ PORT: `${port}` });
   await until(async () => (await owner.request("GET", "/ready")).ok);
   const consul = createConsul({ addr: testConsulAddr() });
