@@ -34,7 +34,7 @@ if (!stack.simulator_url) {
   console.error(`Stack "${stack.stack}" has no simulator; only simulated phones are paired.`);
   process.exit(1);
 }
-const api = await adminApi(stack, 30_000);
+const api = await adminApi(stack, { timeoutMs: 30_000 });
 const nomad = createCaller({ baseUrl: stack.nomad_addr });
 const simulator = createCaller({ baseUrl: stack.simulator_url });
 const say = (line: string) => void process.stderr.write(`${line}\n`);

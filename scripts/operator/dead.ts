@@ -41,7 +41,7 @@ if (asked === undefined || asked.help) {
   process.exit(asked ? 0 : 2);
 }
 
-const api = await adminApi(await readStack(), 60_000);
+const api = await adminApi(await readStack(), { timeoutMs: 60_000 });
 
 type Letter = Schemas["DeadLetter"];
 const json = (value: unknown) => console.log(JSON.stringify(value));

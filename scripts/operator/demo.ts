@@ -96,14 +96,23 @@ const order = ["queued", "sent", "delivered", "read", "played", "failed"];
 const final = new Map<string, Schemas["Message"]>();
 const shown = new Map<string, string>();
 const settled = (status: string) => ["read", "played", "failed"].includes(status);
+/** Newest first: all that this business has sent. */
+async function outbound(): Promise<Schemas["Message"][]> {
+  const messages: Schemas["Message"][] = [];
+  for (let cursor: string | undefined; ;) {
+    const query = { direction: "outbound" as const, limit: 200, ...(cursor === undefined ? {} : { cursor }) };
+    const { data, next_cursor } = await bodyOf(api.GET("/v1/businesses/{business_id}/messages", { params: { path, query } }));
+    messages.push(...data);
+    if (next_cursor === null) return messages;
+    cursor = next_cursor;
+  }
+}
+
 await wait("the ticks", async () => {
+  for (const message of await outbound()) final.set(message.id, message);
   for (const [index, { id, to }] of sent.entries()) {
-    if (settled(shown.get(id) ?? "")) continue;
-    const message = await bodyOf(
-      api.GET("/v1/businesses/{business_id}/messages/{message_id}", { params: { path: { business_id, message_id: id } } }),
-    );
-    final.set(id, message);
-    if (message.status === shown.get(id)) continue;
+    const message = final.get(id);
+    if (message === undefined || message.status === shown.get(id)) continue;
     shown.set(id, message.status);
     say(`  ${String(index + 1).padStart(3)} → ${to}  ${message.status}${message.error ? ` (${message.error.message})` : ""}`);
   }

@@ -42,7 +42,7 @@ if (!stack.simulator_url) {
   process.exit(1);
 }
 const { simulator_url } = stack;
-const api = await adminApi(stack, deadlineMs);
+const api = await adminApi(stack, { timeoutMs: deadlineMs });
 const simulator = createCaller({ baseUrl: simulator_url, timeoutMs: deadlineMs });
 const ca = await Bun.file(stack.ca_file).text();
 const key = (await Bun.file(stack.admin_key_file).text()).trim();

@@ -26,6 +26,6 @@ export async function readTarget(): Promise<Target> {
     agents: { nomadAddr: stack.nomad_addr, consulAddr: stack.consul_http_addr },
     nomad: createNomad(stack.nomad_addr),
     consul: connectConsul(stack.consul_http_addr),
-    api: await adminApi(stack, 20_000),
+    api: await adminApi(stack, { timeoutMs: 20_000 }),
   };
 }

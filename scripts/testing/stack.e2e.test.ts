@@ -237,6 +237,9 @@ test(
   async () => {
     const before = await running("api");
     expect(before.length).toBeGreaterThanOrEqual(2);
+    // A key of its own: requests are limited by key, and this takes the better part of a minute's.
+    const { key } = await bodyOf(api.POST("/v1/admin/keys", { body: { name: "100 a second" } }));
+    const caller = await adminApi(stack, { key });
     const failures: string[] = [];
     let requests = 0;
     let stop = false;
@@ -244,7 +247,7 @@ test(
     const one = async () => {
       requests += 1;
       try {
-        await api.GET("/v1/businesses", { params: { query: { limit: 1 } } });
+        await caller.GET("/v1/businesses", { params: { query: { limit: 1 } } });
       } catch (error) {
         failures.push(String(error));
       }
