@@ -20,7 +20,8 @@ that can be full. Exits 1 where anything was lost, doubled or out of order, or a
   --sessions S    businesses (20)
   --contacts K    people that each of them writes with (5)
   --outage T      seconds that each server is away (30)
-  --only PATTERN  only what has this in its name
+  --only PATTERN  only what has this regular expression in its name
+  --rounds N      go through it so many times (1)
   --keep          keep the folder with the logs`;
 
 const { values } = parseArgs({
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     contacts: { type: "string", default: "5" },
     outage: { type: "string", default: "30" },
     only: { type: "string", default: "" },
+    rounds: { type: "string", default: "1" },
     keep: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
@@ -47,9 +49,10 @@ await chmod(folder, 0o755);
 const began = performance.now();
 endOnSignals();
 const say = (line: string) => void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
+const chosen = ordeals.filter(({ name }) => new RegExp(values.only).test(name));
 try {
   const { sent, received, ...more } = await chaos({
-    ordeals: ordeals.filter(({ name }) => name.includes(values.only)),
+    ordeals: Array.from({ length: Number(values.rounds) }, () => chosen).flat(),
     businesses: Number(values.sessions),
     contacts: Number(values.contacts),
     perSecond: Number(values.rate),
@@ -63,7 +66,7 @@ try {
     seconds: Math.round((performance.now() - began) / 1000),
     sent: sent.sent,
     received: received.sent,
-    lost: sent.lost + received.lost,
+    lost: sent.lost + received.lost + more.givenUp,
     duplicates: sent.duplicates + received.duplicates,
     foreign: sent.foreign + received.foreign,
     disordered_chats: sent.disordered + received.disordered,

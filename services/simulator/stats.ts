@@ -8,6 +8,8 @@ export type Stats = {
   /** Messages that clients sent and the server took. */
   messages_accepted: number;
   messages_refused: number;
+  /** Questions about a phone that were answered, as a fault says, with there being no account. */
+  accounts_denied: number;
   acks_sent: number;
   /** Messages that phones showed. */
   messages_shown: number;
@@ -35,6 +37,7 @@ export function createStats(): Stats {
     stanzas_received: 0,
     messages_accepted: 0,
     messages_refused: 0,
+    accounts_denied: 0,
     acks_sent: 0,
     messages_shown: 0,
     duplicates_dropped: 0,

@@ -76,11 +76,11 @@ export function strikeAtLogin(simulation: Simulation, connection: Connection): v
   }
 }
 
-/** Ends all faults; connections that were silent speak again, but what they swallowed stays swallowed. */
+/**
+ * Ends all faults. A connection that is silent stays so until it ends: it is an ordered stream, and one that spoke
+ * again would have lost what it swallowed from the middle.
+ */
 export function clearFaults(simulation: Simulation): void {
   simulation.faults.clear();
-  for (const connection of simulation.connections) {
-    connection.mute = "none";
-    connection.dropAt = undefined;
-  }
+  for (const connection of simulation.connections) connection.dropAt = undefined;
 }

@@ -67,10 +67,15 @@ export const faultOrdeals: Ordeal[] = [
     name: `${nameOf(fault)}, then a connect`,
     undergo: async ({ stage, cast }) => {
       const { id, phone } = cast.businesses[0]!;
-      await stage.simulator.fault({ ...fault, phone });
-      if (fault.kind === "login_failure") await stage.simulator.fault({ kind: "drop", phone });
-      const view = () => stage.shard.client.view(stage.shard.location, id);
-      await until(async () => (await view()).reason?.includes(reason), { what: `the session to end for ${reason}` });
+      if (fault.kind === "login_failure") await stage.simulator.fault({ ...fault, phone });
+      const blow: Fault = fault.kind === "login_failure" ? { kind: "drop", phone } : { ...fault, phone };
+      const halted = async () => {
+        const view = await stage.shard.client.view(stage.shard.location, id);
+        // Again where the blow fell on a connection that the session had given up already.
+        if (view.status === "open") await stage.simulator.fault(blow);
+        return view.reason?.includes(reason);
+      };
+      await until(halted, { what: `the session to end for ${reason}`, everyMs: 100, deadlineMs: 30_000 });
       await stage.shard.client.connect(stage.shard.location, id, { method: "qr" });
     },
   })),

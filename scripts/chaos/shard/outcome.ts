@@ -12,6 +12,8 @@ export type Outcome = {
   received: Comparison;
   /** Sent by us, refused by WhatsApp as it was told to, failed in Postgres, and shown by nobody. */
   refused: number;
+  /** Failed in Postgres as though they had been refused: more of them than WhatsApp refused. */
+  givenUp: number;
   /** Messages that a phone could not decrypt at first, and that came twice under one id, which a phone shows once. */
   undecryptable: number;
   repeated: number;
@@ -27,7 +29,7 @@ export async function outcomeOf(stage: Stage, traffic: Traffic): Promise<Outcome
     const outbound = new Map((await rowsOf(owner, "outbound")).map((row) => [row.id, row]));
     const inbound = Map.groupBy(await rowsOf(owner, "inbound"), ({ chat }) => chat.slice(0, chat.indexOf("@")));
 
-    const outcome: Outcome = { sent: nothingCompared, received: nothingCompared, refused: 0, undecryptable: 0, repeated: 0 };
+    const outcome: Outcome = { sent: nothingCompared, received: nothingCompared, refused: 0, givenUp: 0, undecryptable: 0, repeated: 0 };
     for (const [contact, submitted] of traffic.submitted) {
       const refused = submitted.filter(({ id }) => refusals.has(outbound.get(id)?.error_code ?? ""));
       const expected = submitted.filter((message) => !refused.includes(message)).map(({ text }) => text);
@@ -47,6 +49,8 @@ export async function outcomeOf(stage: Stage, traffic: Traffic): Promise<Outcome
       outcome.undecryptable += screen.undecryptable;
       outcome.repeated += screen.duplicates;
     }
+    const stats = await stage.simulator.stats();
+    outcome.givenUp = Math.max(0, outcome.refused - stats["messages_refused"]! - stats["accounts_denied"]!);
     for (const contact of new Set([...traffic.written.keys(), ...inbound.keys()])) {
       const texts = inbound.get(contact)?.map(({ text }) => text) ?? [];
       const written = traffic.written.get(contact) ?? [];

@@ -23,9 +23,10 @@ function answerFor({ simulation }: Query, user: BinaryNode, protocols: string[])
   const jid = asked ?? (number ? phoneJid(number) : undefined);
   const address = userAddress(jid);
   const phone = address && simulation.phones.at(address);
-  const absent = !phone || simulation.faults.strike("not_on_whatsapp", phone.phone) !== undefined;
+  const denied = phone && simulation.faults.strike("not_on_whatsapp", phone.phone) !== undefined;
+  if (denied) simulation.stats.accounts_denied += 1;
   if (jid === undefined) return [];
-  if (absent) return [node("user", { jid }, protocols.includes("contact") ? [node("contact", { type: "out" })] : [])];
+  if (!phone || denied) return [node("user", { jid }, protocols.includes("contact") ? [node("contact", { type: "out" })] : [])];
   return [
     node(
       "user",

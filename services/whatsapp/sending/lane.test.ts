@@ -87,6 +87,26 @@ test("a lost connection leaves everything undecided, and the same messages may b
   expect(await again).toMatchObject([{ status: "sent" }]);
 });
 
+test("what a lost connection ends with later neither fails a message nor holds up the next connection", async () => {
+  const sut = lane();
+  const stuck = Promise.withResolvers<void>();
+  sut.open(() => stuck.promise);
+  const sending = sut.send([text("A"), text("B")]);
+  await until(() => sut.depth === 2);
+  sut.close();
+  expect(await sending).toEqual([{ status: "retry" }, { status: "retry" }]);
+
+  sut.open(relay);
+  const again = sut.send([text("A"), text("B")]);
+  await left("A", "B");
+  stuck.reject(new Undeliverable("not_on_whatsapp", "the question was never answered"));
+  await stuck.promise.catch(() => {});
+  sut.acknowledged("A", undefined);
+  sut.acknowledged("B", undefined);
+  expect(await again).toMatchObject([{ status: "sent" }, { status: "sent" }]);
+  expect(ledger.verdict(business, "A")).toMatchObject({ status: "sent" });
+});
+
 test("nothing overtakes a message that could not be handed over", async () => {
   const sut = lane();
   sut.open(async (_chat, _message, id) => {

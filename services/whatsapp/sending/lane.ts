@@ -47,6 +47,8 @@ const maxFailures = 3;
 
 type Entry = { outgoing: Outgoing; settle: (outcome: Outcome) => void; outcome: Promise<Outcome> };
 type Unacknowledged = { entry: Entry; handedAt: number };
+/** An open connection, from `open` to `close`. What one of them leaves undone says nothing about the next. */
+type Passage = { relay: Relay; pumping: boolean; /** Says that there is room in the window again. */ room?: () => void };
 
 /** How long a lane prepares messages before the others, and what comes in, have their turn: a handful of messages. */
 const sliceMs = 5;
@@ -66,9 +68,7 @@ export class Lane {
   /** In the order they were handed over. */
   readonly #unacknowledged = new Map<string, Unacknowledged>();
   readonly #failures = new BoundedMap<string, number>(100);
-  #relay: Relay | undefined;
-  #pumping = false;
-  #room: (() => void) | undefined;
+  #passage: Passage | undefined;
   #overdue: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: LaneOptions) {
@@ -82,18 +82,21 @@ export class Lane {
 
   /** The connection is open: messages may go. */
   open(relay: Relay): void {
-    this.#relay = relay;
+    this.#passage = { relay, pumping: false };
     void this.#pump();
   }
 
-  /** The connection is gone: what is not settled is undecided. */
+  /**
+   * The connection is gone: what is not settled is undecided. A message that is being handed over may take long to
+   * find that out; what becomes of it there no longer matters.
+   */
   close(): void {
-    this.#relay = undefined;
+    this.#passage?.room?.();
+    this.#passage = undefined;
     for (const entry of this.#known.values()) this.#settle(entry, { status: "retry" });
     this.#waiting.length = 0;
     clearTimeout(this.#overdue);
     this.#overdue = undefined;
-    this.#room?.();
   }
 
   /**
@@ -104,7 +107,7 @@ export class Lane {
   async send(messages: readonly Outgoing[], undecided?: Promise<Outcome>): Promise<Outcome[]> {
     const { businessId, ledger, capacity, fence } = this.#options;
     fence();
-    if (this.#relay === undefined) throw new AppError("unavailable", "The session is not open.", { retryAfterS: 2 });
+    if (this.#passage === undefined) throw new AppError("unavailable", "The session is not open.", { retryAfterS: 2 });
     const outcomes = new Map<string, Promise<Outcome>>();
     const fresh = new Map<string, Outgoing>();
     for (const message of messages) {
@@ -141,7 +144,7 @@ export class Lane {
     this.#unacknowledged.delete(waMessageId);
     const verdict = verdictOf(refusal);
     this.#options.onVerdict?.(verdict, performance.now() - pending.handedAt);
-    this.#room?.();
+    this.#passage?.room?.();
     void this.#conclude(pending.entry, verdict);
     return true;
   }
@@ -180,35 +183,31 @@ export class Lane {
   }
 
   async #pump(): Promise<void> {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    try {
-      let sliceEnd = 0;
-      while (this.#relay !== undefined && this.#waiting.length > 0) {
-        if (performance.now() >= sliceEnd) {
-          await this.#options.turns.next();
-          sliceEnd = performance.now() + sliceMs;
-        }
-        await this.#roomInWindow();
-        const entry = this.#waiting.shift();
-        if (this.#relay === undefined || entry === undefined) return;
-        await this.#relayOne(entry, this.#relay);
+    const passage = this.#passage;
+    if (passage === undefined || passage.pumping) return;
+    passage.pumping = true;
+    let sliceEnd = 0;
+    while (this.#passage === passage && this.#waiting.length > 0) {
+      if (performance.now() >= sliceEnd) {
+        await this.#options.turns.next();
+        sliceEnd = performance.now() + sliceMs;
       }
-    } finally {
-      this.#pumping = false;
+      await this.#roomInWindow(passage);
+      const entry = this.#passage === passage ? this.#waiting.shift() : undefined;
+      if (entry !== undefined) await this.#relayOne(entry, passage);
     }
+    passage.pumping = false;
   }
 
-  async #roomInWindow(): Promise<void> {
-    while (this.#relay !== undefined && this.#unacknowledged.size >= this.#options.window) {
+  async #roomInWindow(passage: Passage): Promise<void> {
+    while (this.#passage === passage && this.#unacknowledged.size >= this.#options.window) {
       await new Promise<void>((resolve) => {
-        this.#room = resolve;
+        passage.room = resolve;
       });
-      this.#room = undefined;
     }
   }
 
-  async #relayOne(entry: Entry, relay: Relay): Promise<void> {
+  async #relayOne(entry: Entry, passage: Passage): Promise<void> {
     const { waMessageId, chat, message } = entry.outgoing;
     const { logger, fence, businessId } = this.#options;
     // Before it is sent: the acknowledgement may be there before the call returns.
@@ -216,8 +215,9 @@ export class Lane {
     this.#watchOldest();
     try {
       fence();
-      await relay(chat, message, waMessageId);
+      await passage.relay(chat, message, waMessageId);
     } catch (error) {
+      if (this.#passage !== passage) return;
       const failure = this.#failureOf(waMessageId, error);
       logger.warn({ business_id: businessId, wa_message_id: waMessageId, cause: messageOf(error) }, "a message could not be handed over");
       if (failure) return this.#conclude(entry, { status: "failed", at: Date.now(), error: failure });
@@ -243,7 +243,7 @@ export class Lane {
   #failureOf(waMessageId: string, error: unknown): { code: string; message: string } | undefined {
     if (error instanceof Undeliverable) return { code: error.code, message: error.message };
     const closed = (error as { output?: { statusCode?: number } }).output?.statusCode === 428;
-    if (closed || this.#relay === undefined) return undefined;
+    if (closed) return undefined;
     // Tried in vain on good connections: one that stays would block its chat for ever.
     const failures = (this.#failures.get(waMessageId) ?? 0) + 1;
     this.#failures.set(waMessageId, failures);

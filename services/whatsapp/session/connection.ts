@@ -127,15 +127,11 @@ export class Connection {
   /**
    * Hands one message to WhatsApp; resolves when it was sent, not when it was acknowledged.
    * @throws Undeliverable where the number has no WhatsApp account, since such a message would be dropped without a
-   *   word, and where the business is not in the group.
+   *   word, and where the business is not in the group. Another error says nothing about the message.
    */
   async relay(chat: string, message: proto.IMessage, waMessageId: string): Promise<void> {
-    if (isPnUser(chat) && !(await this.#hasAccount(chat))) {
-      throw new Undeliverable("not_on_whatsapp", "The number has no WhatsApp account.");
-    }
-    if (!isJidGroup(chat) && !(await this.#hasDevices(chat))) {
-      throw new Undeliverable("not_on_whatsapp", "WhatsApp names no device of this number.");
-    }
+    if (isPnUser(chat) && !(await this.#hasAccount(chat))) throw noAccount();
+    if (!isJidGroup(chat)) await this.#refuseWithoutDevices(chat);
     if (isJidGroup(chat)) message = withMemberNames(message, await this.#groups.of(chat), this.#ownJids());
     await this.#socket.relayMessage(chat, message, { messageId: waMessageId, ...stanzaOptions(message) });
   }
@@ -167,15 +163,24 @@ export class Connection {
   async #hasAccount(chat: string): Promise<boolean> {
     const { user } = jidDecode(chat) ?? {};
     if (user === undefined) return false;
-    if ((await this.#options.auth.keys.get("lid-mapping", [user]))[user] !== undefined) return true;
+    return (await this.#options.auth.keys.get("lid-mapping", [user]))[user] !== undefined || this.#isOnWhatsApp(user);
+  }
+
+  async #isOnWhatsApp(user: string): Promise<boolean> {
     const found = await this.#socket.onWhatsApp(user);
     if (found === undefined) throw new Error("WhatsApp did not answer whether the number has an account");
     return found.some(({ exists }) => exists);
   }
 
-  /** Without any, Baileys would encrypt for nobody, and WhatsApp's server takes that too. Cached, as Baileys needs it again. */
-  async #hasDevices(chat: string): Promise<boolean> {
-    return (await this.#socket.getUSyncDevices([chat], true, false)).length > 0;
+  /**
+   * Without any, Baileys would encrypt for nobody, and WhatsApp's server takes that too. Cached, as Baileys needs it
+   * again. Baileys gives none also where WhatsApp did not answer, so that the number is asked about once more.
+   */
+  async #refuseWithoutDevices(chat: string): Promise<void> {
+    if ((await this.#socket.getUSyncDevices([chat], true, false)).length > 0) return;
+    const { user } = jidDecode(chat) ?? {};
+    if (isPnUser(chat) && user !== undefined && !(await this.#isOnWhatsApp(user))) throw noAccount();
+    throw new Error("WhatsApp names no device of this number");
   }
 
   #config(): Parameters<typeof makeWASocket>[0] {
@@ -405,6 +410,10 @@ export class Connection {
     await Promise.race([Promise.resolve(this.#socket.end(undefined)), cut.promise]);
     clearTimeout(timer);
   }
+}
+
+function noAccount(): Undeliverable {
+  return new Undeliverable("not_on_whatsapp", "The number has no WhatsApp account.");
 }
 
 function statusOf(error: unknown): number {

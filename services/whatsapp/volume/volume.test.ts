@@ -35,10 +35,11 @@ test("a second process on the same volume is refused, and a killed one leaves no
   const script = `
     import { claimVolume } from ${JSON.stringify(join(import.meta.dir, "volume.ts"))};
     claimVolume(${JSON.stringify(path)}, 1);
+    Bun.gc(true);
     process.stdout.write("claimed");
     setInterval(() => {}, 1000);
   `;
-  const holder = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
+  await using holder = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
   const { value } = await holder.stdout.getReader().read();
   expect(Buffer.from(value ?? []).toString()).toBe("claimed");
   expect(() => claimVolume(path, 1)).toThrow(/in use by another process/);

@@ -19,6 +19,9 @@ export type Volume = {
   release(): void;
 };
 
+/** A lock that is nobody's variable any more would be closed with the garbage, and let go of. */
+const held = new Set<Database>();
+
 const label = z.object({ format: z.literal(1), shard: z.int().min(1), created_at: z.string() });
 
 /**
@@ -46,11 +49,15 @@ export function claimVolume(path: string, shard: number): Volume {
     lock.close();
     throw error;
   }
+  held.add(lock);
   return {
     path,
     shard,
     file: (...parts) => join(path, ...parts),
-    release: () => lock.close(),
+    release: () => {
+      lock.close();
+      held.delete(lock);
+    },
   };
 }
 
