@@ -10,7 +10,8 @@ const usage = `Usage: task chaos:queues [-- --json] [-- OPTIONS]
 Customers post messages while workers are killed at random, Redis is flushed and restarted empty, Postgres crashes and
 clocks step by ten minutes; then Redis forgets everything while messages wait and no worker runs; then the workers of a
 broadcast are killed at random places of it. In the end every message is looked for on the phone of who it was for, and
-every delivery of a webhook at its endpoint. Starts everything it needs and leaves nothing running.
+every delivery of a webhook at its endpoint. Starts everything it needs and leaves nothing running. Exits 1 where
+anything was lost, doubled, out of order or left over.
 
   --json           one JSON object as the last line
   --messages N     each makes one delivery of a webhook too (20000)
@@ -53,7 +54,18 @@ try {
     say: (line) => void process.stderr.write(`${line}\n`),
   });
   console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
-  process.exitCode = result.lost + result.duplicates + result.deliveries_unaccounted + result.pending_after_flush_unsent > 0 ? 1 : 0;
+  const { lost, duplicates, disordered_chats, deliveries_unaccounted, pending_after_flush_unsent, broadcast_lost, broadcast_duplicates } =
+    result;
+  const faults = [
+    lost,
+    duplicates,
+    disordered_chats,
+    deliveries_unaccounted,
+    pending_after_flush_unsent,
+    broadcast_lost,
+    broadcast_duplicates,
+  ];
+  process.exitCode = faults.some((count) => count !== 0) ? 1 : 0;
 } finally {
   if (values.folder === undefined) await rm(folder, { recursive: true, force: true });
 }
