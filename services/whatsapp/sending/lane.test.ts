@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AppError } from "../../../lib/core/errors.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
@@ -182,6 +183,12 @@ test("an owner that was fenced off sends nothing", () => {
   });
   sut.open(relay);
   expect(sut.send([text("A")])).rejects.toThrow("fenced off");
+});
+
+test("a message is not given up because its process lost the shard, however often it is tried", async () => {
+  const sut = lane();
+  sut.open(() => Promise.reject(new AppError("unavailable", "Shard 1 is owned by another process now.")));
+  for (let n = 0; n < 5; n++) expect(await sut.send([text("A")])).toEqual([{ status: "retry" }]);
 });
 
 test("the plaintext is in the ledger before the message leaves", async () => {

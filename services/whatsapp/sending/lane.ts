@@ -243,7 +243,8 @@ export class Lane {
   #failureOf(waMessageId: string, error: unknown): { code: string; message: string } | undefined {
     if (error instanceof Undeliverable) return { code: error.code, message: error.message };
     const closed = (error as { output?: { statusCode?: number } }).output?.statusCode === 428;
-    if (closed) return undefined;
+    // The connection's end, or this process's loss of its shard, is no fault of the message.
+    if (closed || error instanceof AppError) return undefined;
     // Tried in vain on good connections: one that stays would block its chat for ever.
     const failures = (this.#failures.get(waMessageId) ?? 0) + 1;
     this.#failures.set(waMessageId, failures);
