@@ -41,8 +41,7 @@ bun_ensure() {
 
 # dependencies_ensure — node_modules as bun.lock says; nothing to do if it was installed from this lock.
 dependencies_ensure() {
-  local stamp=$ROOT/node_modules/.prosaas-lock want lock inputs=("$ROOT/bun.lock" "$ROOT/package.json")
-  [[ -d $ROOT/patches ]] && inputs+=("$ROOT"/patches/*)
+  local stamp=$ROOT/node_modules/.prosaas-lock want lock inputs=("$ROOT/bun.lock" "$ROOT/package.json" "$ROOT"/lib/patches/*)
   want=$(sha256sum "${inputs[@]}")
   [[ -r $stamp && $(<"$stamp") == "$want" ]] && return
   mkdir -p "$ROOT/node_modules"

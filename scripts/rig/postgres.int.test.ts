@@ -26,7 +26,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-// What the driver leaves uncaught fails a test by itself: patches/postgres@….patch mends it.
+// What the driver leaves uncaught fails a test by itself: lib/patches/postgres@….patch mends it.
 test.each(["statements", "transactions"])(
   "while Postgres crashes again and again, %s fail in time, nothing is left uncaught, and the same pool works again",
   async (kind) => {

@@ -21,7 +21,7 @@ const notShipped = /\.test\.ts$|(^|\/)testing\//;
 /** Names what a service would run if it were started from the checkout now: the same code, the same name. */
 export async function releaseOf(service: string, folder = root): Promise<string> {
   const sources: string[] = [];
-  for (const pattern of [`services/${service}/**/*.{ts,sql,json,lua}`, "lib/**/*.{ts,sql,json,lua}", "patches/*"]) {
+  for (const pattern of [`services/${service}/**/*.{ts,sql,json,lua}`, "lib/**/*.{ts,sql,json,lua}", "lib/patches/*"]) {
     for await (const path of new Bun.Glob(pattern).scan({ cwd: folder })) {
       if (!notShipped.test(path)) sources.push(path);
     }

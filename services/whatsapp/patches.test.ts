@@ -8,7 +8,7 @@ import { createLogger } from "../../lib/runtime/log.ts";
 import { until } from "../../lib/testing/until.ts";
 import { baileysLog } from "./session/baileys_log.ts";
 
-// What patches/ mends in Baileys and libsignal: these fail where the patches are not applied.
+// What lib/patches mends in Baileys and libsignal: these fail where the patches are not applied.
 
 test("a signature is verified: a wrong key, a changed message and garbage are refused", () => {
   const [signer, other] = [Curve.generateKeyPair(), Curve.generateKeyPair()];
