@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { uuidv7 } from "../../lib/core/ids.ts";
 import { sessionList } from "../../lib/shard-client/schemas.ts";
@@ -456,8 +456,27 @@ describe("stores that cannot be used", () => {
     await shard.reaches(other, "open");
     expect(await shard.view(business)).toMatchObject({ status: "auth_error", reason: expect.stringContaining(reason) });
     await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
-    expect((await shard.view(business)).status).toBe("auth_error");
+    expect(await shard.view(business)).toMatchObject({ status: "auth_error", paired: true });
+    // The login may be there again once its keys or its file are: what is to be sent waits for it.
+    const { status } = await shard.request("POST", `/sessions/${business}/messages`, { messages: [text(contact, "waits")] });
+    expect(status).toBe(503);
     expect(readFileSync(path)).toEqual(before);
+  });
+
+  test("one that the volume does not give out is asked for again, and what is to be sent waits for it", async () => {
+    await shard.pair(simulator, business, phone);
+    await shard.stop();
+    const path = join(volume, "sessions", business, "auth.db");
+    renameSync(path, `${path}.away`);
+    mkdirSync(path);
+    shard = startShard({ simulator, volume, keys });
+    await until(async () => (await shard.view(business)).reason?.includes("unable to open"), { what: "the reason" });
+    const message = text(contact, "waits");
+    expect((await shard.request("POST", `/sessions/${business}/messages`, { messages: [message] })).status).toBe(503);
+    rmdirSync(path);
+    renameSync(`${path}.away`, path);
+    await shard.reaches(business, "open");
+    expect((await shard.send(business, [message]))[0]?.status).toBe("sent");
   });
 });
 

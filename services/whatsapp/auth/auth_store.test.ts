@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { Database } from "bun:sqlite";
+import { Database, SQLiteError } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -99,6 +99,10 @@ test("a wrong key, a foreign file, another business's store and damage are told 
     expect(faultOf(() => AuthStore.open(cut, business, ring))).toBe("damaged");
     expect(readFileSync(cut)).toEqual(pristine.subarray(0, size));
   }
+});
+
+test("a store that the volume does not give out is not called damaged", () => {
+  expect(() => AuthStore.open(folder, business, ring)).toThrow(SQLiteError);
 });
 
 test("a store opened under a new first key is sealed under it at once, so that the old key can go", () => {

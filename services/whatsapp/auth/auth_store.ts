@@ -1,4 +1,4 @@
-import { Database } from "bun:sqlite";
+import { Database, SQLiteError } from "bun:sqlite";
 import type { Statement } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
@@ -70,7 +70,8 @@ export class AuthStore {
 
   /**
    * Opens the store at `path`, or makes it where no file exists.
-   * @throws AuthStoreError where a file exists that is not this business's store under these keys.
+   * @throws AuthStoreError where a file exists that is not this business's store under these keys; another error where
+   *   the volume does not give it out at present, which says nothing about the store.
    */
   static open(path: string, business: string, keys: KeyRing): AuthStore {
     if (!existsSync(path)) return AuthStore.#create(path, business, keys);
@@ -86,7 +87,7 @@ export class AuthStore {
       return store;
     } catch (error) {
       db?.close();
-      if (error instanceof AuthStoreError) throw error;
+      if (error instanceof AuthStoreError || isVolumes(error)) throw error;
       throw new AuthStoreError("damaged", `the auth store cannot be read: ${messageOf(error)}`, error);
     }
   }
@@ -152,6 +153,13 @@ export class AuthStore {
     const rows = stale.all(this.#sealer.keyId);
     if (rows.length > 0) this.write(rows.map((row) => [row.name, this.#open(row)] as const));
   }
+}
+
+/** Too many open files, a disk that fails or is mounted read-only: the next attempt may go well. A file that ends too soon stays so. */
+function isVolumes(error: unknown): boolean {
+  return (
+    error instanceof SQLiteError && /^SQLITE_(CANTOPEN|IOERR(?!_SHORT_READ)|BUSY|LOCKED|FULL|NOMEM|READONLY|PERM)/.test(error.code ?? "")
+  );
 }
 
 /** Refuses what is not our store, before anything in the file is changed. */

@@ -1,4 +1,5 @@
 import { jidNormalizedUser, proto } from "@whiskeysockets/baileys";
+import { existsSync } from "node:fs";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import { limitsOf } from "../../../lib/shard-client/pacing.ts";
@@ -279,7 +280,10 @@ export class Session {
       this.#renewAuth(this.#store);
       return this.#store;
     } catch (error) {
-      this.#storeFault(error);
+      // It may hold a login: nobody is to be told that there is none, nor messages to fail for it.
+      this.#paired ||= existsSync(this.#options.storePath);
+      if (error instanceof AuthStoreError || this.#state.is !== "disconnected") this.#storeFault(error);
+      else this.#dispatch({ is: "unread", reason: `the auth store cannot be opened: ${messageOf(error)}` });
       return undefined;
     }
   }
@@ -324,6 +328,10 @@ export class Session {
       case "wait":
         clearTimeout(this.#timer);
         this.#timer = setTimeout(() => this.#dispatch({ is: "due" }), action.ms);
+        return;
+      case "resume":
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => this.resume(0), action.ms);
         return;
       case "set_aside":
         return this.#setAside();

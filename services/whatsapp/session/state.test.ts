@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { attemptsBeforeAlarm, freshRefusals, pairingWindowMs, stableMs, transition } from "./state.ts";
+import { attemptsBeforeAlarm, freshRefusals, pairingWindowMs, stableMs, transition, unreadMs } from "./state.ts";
 import type { Action, Event, State, Step } from "./state.ts";
 
 const now = 1_000_000;
@@ -75,6 +75,17 @@ describe("how an open connection ends", () => {
     expect(actions.map((action) => action.do)).toEqual(["alarm", "wait"]);
     expect(waitOf(actions)).toBe(10 * 60_000);
   });
+});
+
+test("a store that the volume does not give out is asked for again, as long as nothing else was begun", () => {
+  const unread = step(idle, { is: "unread", reason: "too many open files" });
+  expect(unread).toMatchObject({ state: { is: "disconnected", reason: "too many open files" } });
+  expect(unread.actions).toEqual([
+    { do: "alarm", reason: "too many open files" },
+    { do: "resume", ms: unreadMs },
+  ]);
+  expect(step(unread.state, { is: "resume", afterMs: 0 }).state.is).toBe("waiting");
+  expect(step(open, { is: "unread", reason: "" }).state).toEqual(open);
 });
 
 test("a 401 right after pairing is tried again before it is believed", () => {

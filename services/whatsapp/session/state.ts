@@ -61,6 +61,8 @@ export type Event =
   /** The volume refused a write: nothing more may be taken from WhatsApp until it accepts them again. */
   | { is: "volume_refused"; reason: string }
   | { is: "store_refused"; reason: string }
+  /** The volume does not give out the store of a session that has not begun. */
+  | { is: "unread"; reason: string }
   | { is: "logout" }
   | { is: "stop"; reason?: string };
 
@@ -68,6 +70,8 @@ export type Action =
   | { do: "dial" }
   | { do: "hang_up" }
   | { do: "wait"; ms: number }
+  /** Begin with the store again, as at the start of the process. */
+  | { do: "resume"; ms: number }
   | { do: "set_aside" }
   /** Close the store, so that the next connection is made of what is on the disk and of nothing else. */
   | { do: "renew" }
@@ -82,6 +86,8 @@ export type Step = { state: State; actions: Action[] };
 export const pairingWindowMs = 5 * 60_000;
 /** Open for this long, a connection counts as good, and the next end begins at the smallest backoff. */
 export const stableMs = 60_000;
+/** Until a store that the volume did not give out is asked for again. */
+export const unreadMs = 5_000;
 /** Connections that failed one after the other, before somebody is told. */
 export const attemptsBeforeAlarm = 8;
 /** Refusals of a login that was paired a moment ago, before they are believed. */
@@ -117,6 +123,15 @@ export function transition(state: State, event: Event, now: number, random: () =
       return {
         state: { ...tryingOf(state), is: "waiting", reason: event.reason },
         actions: [{ do: "hang_up" }, { do: "alarm", reason: event.reason }, { do: "wait", ms: 10_000 }],
+      };
+    case "unread":
+      if (state.is !== "disconnected") return same(state);
+      return {
+        state: { is: "disconnected", reason: event.reason },
+        actions: [
+          { do: "alarm", reason: event.reason },
+          { do: "resume", ms: unreadMs },
+        ],
       };
     case "store_refused":
       return {
