@@ -7,9 +7,14 @@ import type { QueueDepth } from "./depths.ts";
 /** done · postponed (asked to be run again) · failed (will be tried again) · dead (a dead letter) */
 export type Outcome = "done" | "postponed" | "failed" | "dead";
 
+/** The metrics of one job. */
+export type RunMetrics = {
+  waited(seconds: number): void;
+  ran(outcome: Outcome, seconds: number): void;
+};
+
 export type JobMetrics = {
-  waited(queue: QueueName, job: string, seconds: number): void;
-  ran(queue: QueueName, job: string, outcome: Outcome, seconds: number): void;
+  of(queue: QueueName, job: string): RunMetrics;
   stalled(queue: QueueName): void;
   error(queue: QueueName): void;
 };
@@ -19,11 +24,17 @@ const buckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 
 /** The metrics of a worker process, and at each scrape the depth and the oldest age of the queues it serves. */
 export function createJobMetrics(metrics: Metrics, redis: Redis, served: readonly QueueName[]): JobMetrics {
-  const runs = metrics.counter("jobs_total", "Runs of jobs, by how they ended.", ["queue", "job", "outcome"]);
+  const known = new Map<string, RunMetrics>();
+  const counted: { queue: QueueName; job: string; outcomes: Partial<Record<Outcome, number>> }[] = [];
+  metrics.counter("jobs_total", "Runs of jobs, by how they ended.", ["queue", "job", "outcome"], (counter) => {
+    for (const { queue, job, outcomes } of counted) {
+      for (const [outcome, count] of Object.entries(outcomes)) counter.inc({ queue, job, outcome }, count);
+    }
+  });
   const stalls = metrics.counter("jobs_stalled_total", "Jobs taken over from a worker that died.", ["queue"]);
   const errors = metrics.counter("queue_errors_total", "Errors of a queue's own machinery.", ["queue"]);
-  const run = metrics.histogram("job_run_seconds", "Time a run took.", buckets, ["queue", "job"]);
-  const wait = metrics.histogram("job_wait_seconds", "Time from wake-up to first run.", buckets, ["queue", "job"]);
+  const run = metrics.tallies("job_run_seconds", "Time a run took.", buckets, ["queue", "job"]);
+  const wait = metrics.tallies("job_wait_seconds", "Time from wake-up to first run.", buckets, ["queue", "job"]);
 
   // Both gauges of a scrape are set from one look at Redis. A scrape must answer while Redis is away: the last known
   // depths then stay, and queue_errors_total grows.
@@ -44,11 +55,25 @@ export function createJobMetrics(metrics: Metrics, redis: Redis, served: readonl
     for (const { queue, oldestMs } of await look()) gauge.set({ queue }, (oldestMs ?? 0) / 1000);
   });
 
+  const seriesOf = (queue: QueueName, job: string): RunMetrics => {
+    const outcomes: Partial<Record<Outcome, number>> = {};
+    counted.push({ queue, job, outcomes });
+    const [waits, runs] = [wait.series({ queue, job }), run.series({ queue, job })];
+    return {
+      waited: (seconds) => waits.observe(Math.max(0, seconds)),
+      ran: (outcome, seconds) => {
+        outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+        runs.observe(seconds);
+      },
+    };
+  };
+
   return {
-    waited: (queue, job, seconds) => wait.observe({ queue, job }, Math.max(0, seconds)),
-    ran: (queue, job, outcome, seconds) => {
-      runs.inc({ queue, job, outcome });
-      run.observe({ queue, job }, seconds);
+    of: (queue, job) => {
+      const name = `${queue}/${job}`;
+      const series = known.get(name) ?? seriesOf(queue, job);
+      known.set(name, series);
+      return series;
     },
     stalled: (queue) => stalls.inc({ queue }),
     error: (queue) => errors.inc({ queue }),

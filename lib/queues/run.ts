@@ -29,50 +29,79 @@ export type Handlers = { [J in JobName]?: Handler<J> };
 /** The process stops and waits no longer for a run. */
 export class RunCutShort extends Error {}
 
-type Timed = { endsAt: number; end: (reason: unknown) => void };
+/** A run under way: what its handler is given, and an end that does not wait for the handler. */
+class TimedRun<J extends JobName> implements Run<J> {
+  readonly jobId: string;
+  readonly payload: Payload<J>;
+  readonly attempt: number;
+  readonly stopping: AbortSignal;
+  readonly endsAt: number;
+  readonly #reject: (reason: unknown) => void;
+  #controller: AbortController | undefined;
+  #ended: { reason: unknown } | undefined;
 
-/** Gives each run a signal with its limit of time, and can end all of them. */
+  constructor({ jobId, payload, attempt, stopping }: Omit<Run<J>, "signal">, endsAt: number, reject: (reason: unknown) => void) {
+    this.jobId = jobId;
+    this.payload = payload;
+    this.attempt = attempt;
+    this.stopping = stopping;
+    this.endsAt = endsAt;
+    this.#reject = reject;
+  }
+
+  /** Made when it is wanted: most runs are over long before their time and ask for none. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#ended !== undefined) this.#controller.abort(this.#ended.reason);
+    return this.#controller.signal;
+  }
+
+  end(reason: unknown): void {
+    this.#ended = { reason };
+    this.#controller?.abort(reason);
+    this.#reject(reason);
+  }
+}
+
+/** Gives each run its limit of time, and can end all of them. */
 export function createStopwatch(timeoutMs: number) {
-  // Most runs are over long before their time and ask for no signal: one timer watches them all, and a signal is made when it is wanted.
-  const underWay = new Set<Timed>();
+  // One timer watches them all.
+  const underWay = new Set<TimedRun<JobName>>();
   let watch: ReturnType<typeof setInterval> | undefined;
 
+  const end = (run: TimedRun<JobName>, reason: unknown) => {
+    underWay.delete(run);
+    run.end(reason);
+  };
   const endLate = () => {
     const now = performance.now();
-    for (const timed of underWay) if (now >= timed.endsAt) timed.end(new Error(`The run took longer than ${timeoutMs} ms.`));
+    for (const run of underWay) if (now >= run.endsAt) end(run, new Error(`The run took longer than ${timeoutMs} ms.`));
     if (underWay.size > 0) return;
     clearInterval(watch);
     watch = undefined;
   };
 
   return {
-    /** Rejects when the time is up, even if `work` does not heed its signal: what it then still holds are leases, which run out. */
-    within: <T>(work: (signal: () => AbortSignal) => Promise<T>): Promise<T> =>
-      new Promise<T>((resolve, reject) => {
-        let controller: AbortController | undefined;
-        let ended: { reason: unknown } | undefined;
-        const timed: Timed = {
-          endsAt: performance.now() + timeoutMs,
-          end: (reason: unknown) => {
-            ended = { reason };
-            underWay.delete(timed);
-            controller?.abort(reason);
-            reject(reason);
-          },
-        };
-        underWay.add(timed);
+    /** Rejects when the time is up, even if the handler does not heed its signal: what it then still holds are leases, which run out. */
+    run: (handler: Handler<JobName>, given: Omit<Run<JobName>, "signal">, start = performance.now()): Promise<RunResult> =>
+      // Every promise in here is one for each of thousands of jobs a second: no race, no finally.
+      new Promise((resolve, reject) => {
+        const run = new TimedRun(given, start + timeoutMs, reject);
+        underWay.add(run);
         watch ??= setInterval(endLate, Math.min(1_000, timeoutMs / 4));
-        const signal = () => {
-          controller ??= new AbortController();
-          if (ended !== undefined) controller.abort(ended.reason);
-          return controller.signal;
-        };
-        work(signal)
-          .then(resolve, reject)
-          .finally(() => underWay.delete(timed));
+        handler(run).then(
+          (result) => {
+            underWay.delete(run);
+            resolve(result);
+          },
+          (error: unknown) => {
+            underWay.delete(run);
+            reject(error);
+          },
+        );
       }),
     cutShort: () => {
-      for (const { end } of underWay) end(new RunCutShort("The worker is stopping and could wait no longer."));
+      for (const run of underWay) end(run, new RunCutShort("The worker is stopping and could wait no longer."));
     },
   };
 }

@@ -246,7 +246,7 @@ test("a job that kills every process that runs it ends as a dead letter", async 
     import { createRedis } from "${import.meta.dir}/../redis/client.ts";
     import { createLogger } from "${import.meta.dir}/../runtime/log.ts";
     import { createQueueWorker } from "${import.meta.dir}/worker.ts";
-    const nothing = { waited() {}, ran() {}, stalled() {}, error() {} };
+    const nothing = { of: () => ({ waited() {}, ran() {} }), stalled() {}, error() {} };
     createQueueWorker({
       queue: "high",
       redis: createRedis("redis://${host}:${port}/${db}", "queue"),

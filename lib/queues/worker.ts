@@ -6,9 +6,9 @@ import { backoff } from "../core/retry.ts";
 import type { Logger } from "../runtime/log.ts";
 import { withoutRepeats } from "../runtime/repeats.ts";
 import { queuePrefix } from "./connection.ts";
-import { definitionOf, isJobOf, jobDefinition, longestWaitMs } from "./definitions.ts";
-import type { JobName, Payload, QueueDefinition, QueueName } from "./definitions.ts";
-import type { JobMetrics, Outcome } from "./job_metrics.ts";
+import { definitionOf, jobDefinition, longestWaitMs } from "./definitions.ts";
+import type { JobDefinition, JobName, Payload, QueueDefinition, QueueName } from "./definitions.ts";
+import type { JobMetrics, Outcome, RunMetrics } from "./job_metrics.ts";
 import { createStopwatch, RunCutShort } from "./run.ts";
 import type { Handler, Handlers, RunResult } from "./run.ts";
 
@@ -66,71 +66,59 @@ export function createQueueWorker({
 }: QueueWorkerOptions): QueueWorker {
   const stopping = new AbortController();
   const stopwatch = createStopwatch(definition.timeoutMs);
-  const shares = createShares(definition.shares ?? {});
+  const about = (job: string): Reports => ({ log: logger.child({ queue, job }), series: metrics.of(queue, job) });
+  const jobs = servedJobs(definition, handlers, about);
 
   const runJob = async (job: Job, token?: string): Promise<void> => {
     const start = performance.now();
-    const attempt = postponedRuns(job) + job.attemptsMade + 1;
-    if (job.attemptsStarted === 1) metrics.waited(queue, job.name, ((job.processedOn ?? job.timestamp) - job.timestamp) / 1000);
-    const known = resolve(job);
-    const ended = (outcome: Outcome) => {
+    const postponed = postponedRuns(job);
+    const attempt = postponed + job.attemptsMade + 1;
+    const served = jobs.get(job.name);
+    const { log, series } = served ?? about(job.name);
+    if (job.attemptsStarted === 1) series.waited(((job.processedOn ?? job.timestamp) - job.timestamp) / 1000);
+    // Nothing but ids once it satisfies its schema; until then it is not logged.
+    let payload: Payload<JobName> | undefined;
+    const ended = (outcome: Outcome, more: object | undefined) => {
       const ms = performance.now() - start;
-      metrics.ran(queue, job.name, outcome, ms / 1000);
-      // A payload that satisfies its schema is nothing but ids; any other is not logged.
-      const ids = "handler" in known ? known.payload : {};
-      return { queue, job: job.name, job_id: job.id, attempt, ...ids, outcome, ms: Math.round(ms) };
+      series.ran(outcome, ms / 1000);
+      return { job_id: job.id, attempt, ...payload, outcome, ms: Math.round(ms), ...more };
     };
 
     let result: RunResult;
     try {
-      if ("refusal" in known) throw new UnrecoverableError(known.refusal);
-      const { handler, payload } = known;
-      result = await shares.within(job.name, () =>
-        stopwatch.within((signal) =>
-          handler({
-            jobId: job.id ?? "",
-            payload,
-            attempt,
-            get signal() {
-              return signal();
-            },
-            stopping: stopping.signal,
-          }),
-        ),
-      );
+      if (served === undefined) {
+        throw new UnrecoverableError(`The queue ${queue} has no job "${job.name}"; it was made by another version of the program.`);
+      }
+      payload = parse(served, job);
+      if (served.running >= served.share) result = shareTaken();
+      else {
+        served.running += 1;
+        try {
+          result = await stopwatch.run(served.handler, { jobId: job.id ?? "", payload, attempt, stopping: stopping.signal }, start);
+        } finally {
+          served.running -= 1;
+        }
+      }
     } catch (error) {
       if (!(error instanceof RunCutShort)) {
         const last = error instanceof UnrecoverableError || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
-        logger.warn({ ...ended(last ? "dead" : "failed"), error }, "job");
+        log.warn(ended(last ? "dead" : "failed", { error }), "job");
         throw error;
       }
       result = { again: { inMs: 0, reason: error.message } };
     }
-    if (result.again === undefined) {
+    const { counts, again } = result;
+    if (again === undefined) {
       // Idle runs are many: the sweep's, and the second one of a wake-up that came during the first.
-      const idle = result.counts !== undefined && Object.values(result.counts).every((count) => count === 0);
-      logger[idle ? "debug" : "info"]({ ...ended("done"), ...result.counts }, "job");
+      log[isIdle(counts) ? "debug" : "info"](ended("done", counts), "job");
       return;
     }
-    const { reason, progressed = false } = result.again;
-    const inMs = Math.min(result.again.inMs, longestWaitMs);
-    const postponed = progressed ? 0 : postponedRuns(job) + 1;
-    if (postponed !== postponedRuns(job)) await job.updateProgress({ postponed });
+    const inMs = Math.min(again.inMs, longestWaitMs);
+    const postponedNow = again.progressed === true ? 0 : postponed + 1;
+    if (postponedNow !== postponed) await job.updateProgress({ postponed: postponedNow });
     await job.moveToDelayed(Date.now() + inMs, token);
-    logger.info({ ...ended("postponed"), ...result.counts, in_ms: Math.round(inMs), reason }, "job");
+    log.info(ended("postponed", { ...counts, in_ms: Math.round(inMs), reason: again.reason }), "job");
     throw new DelayedError();
-  };
-
-  const resolve = (job: Job): { handler: Handler<JobName>; payload: Payload<JobName> } | { refusal: string } => {
-    const name = job.name;
-    const handler = isJobOf(queue, name) ? (handlers[name] as Handler<JobName> | undefined) : undefined;
-    if (!isJobOf(queue, name) || handler === undefined) {
-      return { refusal: `The queue ${queue} has no job "${name}"; it was made by another version of the program.` };
-    }
-    const parsed = jobDefinition(name).schema.safeParse(job.data);
-    if (parsed.success) return { handler, payload: parsed.data };
-    const fields = parsed.error.issues.map((issue) => `${issue.path.join(".") || "payload"}: ${issue.message}`);
-    return { refusal: `The payload of ${name} is not valid: ${fields.join("; ")}.` };
   };
 
   const worker = new Worker(queue, runJob, {
@@ -152,7 +140,7 @@ export function createQueueWorker({
   worker.on("failed", (job) => {
     // The others were counted by their run; this one kills its process too often to be given another.
     if (job?.deferredFailure === undefined) return;
-    metrics.ran(queue, job.name, "dead", 0);
+    metrics.of(queue, job.name).ran("dead", 0);
     logger.error({ queue, job: job.name, job_id: job.id, outcome: "dead", reason: job.deferredFailure }, "job");
   });
   const report = withoutRepeats((error, held_back) => logger.warn({ queue, error: messageOf(error), held_back }, "queue error"));
@@ -176,25 +164,46 @@ export function createQueueWorker({
   };
 }
 
-/** Lets a job run only while fewer than its share of runs are under way; otherwise it is postponed. */
-function createShares(most: Record<string, number>) {
-  const underWay = new Map<string, number>();
-  return {
-    within: async (job: string, run: () => Promise<RunResult>): Promise<RunResult> => {
-      const share = most[job];
-      if (share === undefined) return run();
-      const running = underWay.get(job) ?? 0;
-      if (running >= share) {
-        return { again: { inMs: shareTakenMs * (1 - Math.random() / 2), reason: "its share of the places is taken" } };
-      }
-      underWay.set(job, running + 1);
-      try {
-        return await run();
-      } finally {
-        underWay.set(job, underWay.get(job)! - 1);
-      }
-    },
-  };
+/** A job that this process can run, and what its runs have in common. */
+type Served = Reports & {
+  handler: Handler<JobName>;
+  schema: JobDefinition<JobName>["schema"];
+  /** Most runs of it at once; whoever comes then is postponed. */
+  share: number;
+  running: number;
+};
+
+/** Where the runs of a job are reported; both know which queue and job they are about. */
+type Reports = { log: Logger; series: RunMetrics };
+
+/** By name: what a run needs and is the same for all of them is looked up and made once. */
+function servedJobs({ jobs, shares = {} }: QueueDefinition, handlers: Handlers, about: (job: string) => Reports): Map<string, Served> {
+  const names = (Object.keys(jobs) as JobName[]).filter((job) => handlers[job] !== undefined);
+  return new Map(
+    names.map((job) => {
+      const handler = handlers[job] as Handler<JobName>;
+      const { schema } = jobDefinition(job);
+      return [job, { ...about(job), handler, schema, share: shares[job] ?? Number.POSITIVE_INFINITY, running: 0 }];
+    }),
+  );
+}
+
+function parse({ schema }: Served, job: Job): Payload<JobName> {
+  const parsed = schema.safeParse(job.data);
+  if (parsed.success) return parsed.data;
+  const fields = parsed.error.issues.map((issue) => `${issue.path.join(".") || "payload"}: ${issue.message}`);
+  throw new UnrecoverableError(`The payload of ${job.name} is not valid: ${fields.join("; ")}.`);
+}
+
+function shareTaken(): RunResult {
+  return { again: { inMs: shareTakenMs * (1 - Math.random() / 2), reason: "its share of the places is taken" } };
+}
+
+/** Did a run count what it did, and count nothing? */
+function isIdle(counts: RunResult["counts"]): boolean {
+  if (counts === undefined) return false;
+  for (const name in counts) if (counts[name] !== 0) return false;
+  return true;
 }
 
 /** Runs in a row that were postponed without getting anywhere; BullMQ's progress field keeps it between them. */

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { TallyHistogram } from "./tally.ts";
 
 /** Seconds. From a local Redis round trip to the longest a caller waits. */
 export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -12,8 +13,22 @@ export function createMetrics(service: string) {
   collectDefaultMetrics({ register: registry });
   return {
     registry,
-    counter: <L extends string = never>(name: string, help: string, labels: readonly L[] = []) =>
-      new Counter<L>({ name: full(name), help, labelNames: [...labels], registers: [registry] }),
+    counter: <L extends string = never>(
+      name: string,
+      help: string,
+      labels: readonly L[] = [],
+      /** Called at each scrape, with all counts at zero: for what is counted elsewhere. */
+      collect?: (counter: Counter<L>) => void,
+    ): Counter<L> => {
+      const counter: Counter<L> = new Counter<L>({
+        name: full(name),
+        help,
+        labelNames: [...labels],
+        registers: [registry],
+        ...(collect ? { collect: () => (counter.reset(), collect(counter)) } : {}),
+      });
+      return counter;
+    },
     gauge: <L extends string = never>(
       name: string,
       help: string,
@@ -36,6 +51,9 @@ export function createMetrics(service: string) {
       buckets: readonly number[] = durationBuckets,
       labels: readonly L[] = [],
     ) => new Histogram<L>({ name: full(name), help, labelNames: [...labels], buckets: [...buckets], registers: [registry] }),
+    /** A histogram whose series are kept by whoever observes. */
+    tallies: <L extends string = never>(name: string, help: string, buckets: readonly number[], labels: readonly L[]) =>
+      new TallyHistogram<L>({ name: full(name), help, labelNames: [...labels], buckets: [...buckets], registers: [registry] }),
   };
 }
 
