@@ -23,8 +23,8 @@ export class Tally {
 
 /**
  * A histogram of what happens thousands of times a second: whoever observes keeps the series, and labels matter at a
- * scrape only. prom-client's own puts the labels together and looks them up at every observation; for the three
- * observations of a job that does nothing that took longer than the rest of our code.
+ * scrape only. prom-client's own puts the labels together and looks them up at every observation; for an empty job's
+ * that took 6 µs, where bare BullMQ is through with all of it in 40.
  */
 export class TallyHistogram<L extends string> extends Histogram<L> {
   readonly #configuration: HistogramConfiguration<L> & { buckets: number[] };
