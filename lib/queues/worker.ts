@@ -128,6 +128,8 @@ export function createQueueWorker({
     lockDuration: recovery.lockMs,
     stalledInterval: recovery.checkMs,
     maxStalledCount: mostCrashes,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: definition.deadLetters.count, age: definition.deadLetters.ageS },
     runRetryDelay: reconnectMs,
     settings: {
       backoffStrategy: (attemptsMade = 1) => backoff({ attempt: attemptsMade, ...definition.backoff }),

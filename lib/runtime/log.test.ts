@@ -33,20 +33,3 @@ test("what the caller passed is left as it was", () => {
   logger.info(fields, "x");
   expect(fields).toEqual({ text: "x", inner: { qr: "y" } });
 });
-
-test("a field that refers to itself costs its line nothing else, and what is hidden stays so", () => {
-  const { logger, written, last } = lines();
-  const loop: Record<string, unknown> = { id: 7 };
-  loop["self"] = loop;
-  logger.info({ loop, text: "private", business_id: "b" }, "x");
-  expect(written.join("")).not.toContain("private");
-  expect(last()).toMatchObject({ business_id: "b", text: "[redacted]", msg: "x" });
-});
-
-test("a line without fields, one without a message and one of a child are whole lines", () => {
-  const { logger, last } = lines();
-  logger.info("started");
-  expect(last()).toMatchObject({ level: "info", service: "test", msg: "started" });
-  logger.child({ queue: "high" }).info({ job_id: "1" });
-  expect(last()).toMatchObject({ service: "test", queue: "high", job_id: "1" });
-});

@@ -7,28 +7,32 @@ import { createRedis } from "../../../lib/redis/client.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
 
-export type EmptyJobs = { jobsPerS: number; bareJobsPerS: number };
+export type EmptyJobs = {
+  jobsPerS: number;
+  bareJobsPerS: number;
+  /** Median of what the rounds gave: a round and its baseline ran one after the other. */
+  ratio: number;
+};
 
 const concurrency = definitionOf("high").concurrency;
 
 /**
  * How many jobs that do nothing one worker gets through: ours, with parsing, timing, logging and counting, beside bare
- * BullMQ with the same number at once. Rounds take turns, so that whatever else the machine does befalls both; of each
- * the median counts.
+ * BullMQ with the same number at once. Short rounds take turns, so that whatever else the machine does befalls both.
  */
 export async function measureEmptyJobs(redisUrl: string, { jobs, rounds }: { jobs: number; rounds: number }): Promise<EmptyJobs> {
   const [ours, bare]: [number[], number[]] = [[], []];
-  // One of each first, for the compiler.
-  await oursOnce(redisUrl, jobs / 4);
-  await bareOnce(redisUrl, jobs / 4);
+  // Some of each first, for the compiler.
+  await oursOnce(redisUrl, jobs);
+  await bareOnce(redisUrl, jobs);
   for (let round = 0; round < rounds; round++) {
     ours.push(await oursOnce(redisUrl, jobs));
     bare.push(await bareOnce(redisUrl, jobs));
   }
-  return { jobsPerS: median(ours), bareJobsPerS: median(bare) };
+  return { jobsPerS: median(ours), bareJobsPerS: median(bare), ratio: median(ours.map((rate, round) => rate / bare[round]!)) };
 }
 
-async function oursOnce(redisUrl: string, jobs: number): Promise<number> {
+export async function oursOnce(redisUrl: string, jobs: number): Promise<number> {
   const redis = createRedis(redisUrl, "queue");
   await redis.flushdb();
   const producer = createProducer(redis);
@@ -61,7 +65,7 @@ async function oursOnce(redisUrl: string, jobs: number): Promise<number> {
   return jobs / seconds;
 }
 
-async function bareOnce(redisUrl: string, jobs: number): Promise<number> {
+export async function bareOnce(redisUrl: string, jobs: number): Promise<number> {
   const redis = createRedis(redisUrl, "queue");
   await redis.flushdb();
   const queue = new Queue("bare", { connection: redis });
