@@ -1,7 +1,9 @@
+import type { Job } from "bullmq";
 import type { Redis } from "ioredis";
 import { queueOn } from "./connection.ts";
 import { queueNames, queues } from "./definitions.ts";
 import type { Group, QueueName } from "./definitions.ts";
+import type { Postponed } from "./run.ts";
 
 export type QueueDepth = {
   queue: QueueName;
@@ -11,7 +13,7 @@ export type QueueDepth = {
   /** Postponed, between two attempts, or waiting for the clock. */
   delayed: number;
   dead: number;
-  /** Age of the job that has waited longest, or null where none waits. */
+  /** How long the first job has been in line, or null where none waits. */
   oldestMs: number | null;
 };
 
@@ -27,7 +29,8 @@ async function depthOf(redis: Redis, name: QueueName): Promise<QueueDepth> {
     queue.getJobs(["waiting", "prioritized"], 0, 0, true),
   ]);
   // The first of each line; one may be gone by the time that it is read.
-  const since = heads.filter((job) => job !== undefined).map(({ timestamp }) => timestamp);
+  const now = Date.now();
+  const since = heads.filter((job) => job !== undefined).map((job) => inLineSince(job, now));
   const count = (state: string) => counts[state] ?? 0;
   return {
     queue: name,
@@ -36,6 +39,13 @@ async function depthOf(redis: Redis, name: QueueName): Promise<QueueDepth> {
     active: count("active"),
     delayed: count("delayed"),
     dead: count("failed"),
-    oldestMs: since.length > 0 ? Math.max(0, Date.now() - Math.min(...since)) : null,
+    oldestMs: since.length > 0 ? Math.max(0, now - Math.min(...since)) : null,
   };
+}
+
+/** A job that ran before does not wait while it runs, nor while it is postponed. */
+function inLineSince({ timestamp, processedOn = 0, progress }: Job, now: number): number {
+  const { due = 0 } = progress as Partial<Postponed>;
+  // One that is called before its time has waited since then at most.
+  return Math.max(timestamp, processedOn, due <= now ? due : 0);
 }

@@ -3,6 +3,7 @@ import { createRedis } from "../redis/client.ts";
 import { createRedisServer } from "../testing/redis_server.ts";
 import { until } from "../testing/until.ts";
 import { definitionOf } from "./definitions.ts";
+import { queueOn } from "./connection.ts";
 import { queueDepths } from "./depths.ts";
 import { createProducer } from "./producer.ts";
 import { createTestQueues } from "../testing/queues.ts";
@@ -100,6 +101,21 @@ test("a wake-up waits with a postponed run, and an expedited one ends its wait",
   await queues.producer.wake("send", payload, { expedite: true });
   await until(idle, { what: "an empty queue" });
   expect(attempts).toEqual([1, 2]);
+});
+
+test("a postponed job that is in line again has been there since it was due, not since it was made", async () => {
+  const worker = await queues.serve("high", { send: async () => ({ again: { inMs: 400, reason: "the shard is down" } }) });
+  await queues.producer.wake("send", { business_id: business(1) });
+  const queue = await queueOn(queues.redis, "high");
+  const [job] = await until(async () => ((jobs) => (jobs.length > 0 ? jobs : null))(await queue.getDelayed()), { what: "a postponed run" });
+  await worker.close(0);
+  const { due } = job!.progress as { due: number };
+  await until(() => Date.now() > due, { what: "the end of its wait" });
+  await job!.promote();
+  const [depth] = await queueDepths(queues.redis, ["high"]);
+  expect(depth!.waiting).toBe(1);
+  expect(depth!.oldestMs).toBeLessThanOrEqual(Date.now() - due);
+  expect(depth!.oldestMs).toBeLessThan(Date.now() - job!.timestamp - 390);
 });
 
 test("a payload that breaks its schema never reaches Redis", async () => {

@@ -105,3 +105,6 @@ export function createStopwatch(timeoutMs: number) {
     },
   };
 }
+
+/** What BullMQ's progress field keeps of a job between its runs: how often in a row it got nowhere, and since when it is due. */
+export type Postponed = { postponed: number; due: number };

@@ -10,7 +10,7 @@ import { definitionOf, jobDefinition, longestWaitMs } from "./definitions.ts";
 import type { JobDefinition, JobName, Payload, QueueDefinition, QueueName } from "./definitions.ts";
 import type { JobMetrics, Outcome, RunMetrics } from "./job_metrics.ts";
 import { createStopwatch, RunCutShort } from "./run.ts";
-import type { Handler, Handlers, RunResult } from "./run.ts";
+import type { Handler, Handlers, Postponed, RunResult } from "./run.ts";
 
 export type QueueWorkerOptions = {
   queue: QueueName;
@@ -114,9 +114,10 @@ export function createQueueWorker({
       return;
     }
     const inMs = Math.min(again.inMs, longestWaitMs);
+    const due = Date.now() + inMs;
     const postponedNow = again.progressed === true ? 0 : postponed + 1;
-    if (postponedNow !== postponed) await job.updateProgress({ postponed: postponedNow });
-    await job.moveToDelayed(Date.now() + inMs, token);
+    if (postponedNow !== postponed || inMs > 0) await job.updateProgress({ postponed: postponedNow, due } satisfies Postponed);
+    await job.moveToDelayed(due, token);
     log.info(ended("postponed", { ...counts, in_ms: Math.round(inMs), reason: again.reason }), "job");
     throw new DelayedError();
   };
@@ -208,8 +209,7 @@ function isIdle(counts: RunResult["counts"]): boolean {
   return true;
 }
 
-/** Runs in a row that were postponed without getting anywhere; BullMQ's progress field keeps it between them. */
+/** Runs in a row that were postponed without getting anywhere. */
 function postponedRuns(job: Job): number {
-  const progress = job.progress;
-  return typeof progress === "object" && "postponed" in progress && typeof progress.postponed === "number" ? progress.postponed : 0;
+  return (job.progress as Partial<Postponed>).postponed ?? 0;
 }

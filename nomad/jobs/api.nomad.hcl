@@ -155,6 +155,12 @@ variable "max_concurrent_calls" {
   }
 }
 
+variable "webhooks_allow_private" {
+  description = "Whether webhooks may go over http and into private networks. For development."
+  type        = bool
+  default     = false
+}
+
 variable "wa_shards_count" {
   description = "First value of Consul's prosaas/whatsapp/num_shards; from then on that key alone counts."
   type        = number
@@ -313,16 +319,17 @@ job "api" {
       }
 
       env {
-        HOST                 = "${NOMAD_IP_http}"
-        PORT                 = "${NOMAD_PORT_http}"
-        LOG_LEVEL            = var.log_level
-        CONSUL_HTTP_ADDR     = var.consul_address
-        PUBLIC_URL           = var.public_url
-        BAILEYS_NUM_SHARDS   = var.wa_shards_count
-        MAX_CONCURRENT_CALLS = var.max_concurrent_calls
-        STORAGE_URL          = var.storage_url
-        S3_ENDPOINT          = var.s3_endpoint
-        S3_REGION            = var.s3_region
+        HOST                   = "${NOMAD_IP_http}"
+        PORT                   = "${NOMAD_PORT_http}"
+        LOG_LEVEL              = var.log_level
+        CONSUL_HTTP_ADDR       = var.consul_address
+        PUBLIC_URL             = var.public_url
+        BAILEYS_NUM_SHARDS     = var.wa_shards_count
+        WEBHOOKS_ALLOW_PRIVATE = var.webhooks_allow_private
+        MAX_CONCURRENT_CALLS   = var.max_concurrent_calls
+        STORAGE_URL            = var.storage_url
+        S3_ENDPOINT            = var.s3_endpoint
+        S3_REGION              = var.s3_region
 
         BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
       }

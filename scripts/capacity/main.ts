@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { readOptions, wrongArguments } from "../operator/command_line.ts";
 import { table } from "../operator/table.ts";
 import { readMeasured, thisMachine } from "./measured.ts";
 import { ordered, shardsAsOrdered, sizeFor } from "./size.ts";
@@ -12,25 +12,25 @@ How many shards and workers a load asks for, and how much memory, by what one sh
   --shard-memory-mb N  what one shard may take: wa_shards_memory_max (1536)
   --json               one JSON object as the last line`;
 
-const { values } = parseArgs({
-  options: {
-    sessions: { type: "string" },
-    "messages-per-min": { type: "string" },
-    utilisation: { type: "string", default: "0.5" },
-    "shard-memory-mb": { type: "string", default: "1536" },
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  },
+const values = readOptions(usage, {
+  sessions: { type: "string" },
+  "messages-per-min": { type: "string" },
+  utilisation: { type: "string", default: "0.5" },
+  "shard-memory-mb": { type: "string", default: "1536" },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
 });
 const load = { sessions: Number(values.sessions), messagesPerMin: Number(values["messages-per-min"]) };
 const limits = { utilisation: Number(values.utilisation), shardMemoryMb: Number(values["shard-memory-mb"]) };
 const whole = (value: number) => Number.isInteger(value) && value > 0;
-const sensible =
-  whole(load.sessions) && whole(load.messagesPerMin) && whole(limits.shardMemoryMb) && limits.utilisation > 0 && limits.utilisation <= 1;
-if (values.help || !sensible) {
-  (values.help ? console.log : console.error)(usage);
-  process.exit(values.help ? 0 : 2);
+for (const [option, value] of [
+  ["--sessions", load.sessions],
+  ["--messages-per-min", load.messagesPerMin],
+  ["--shard-memory-mb", limits.shardMemoryMb],
+] as const) {
+  if (!whole(value)) wrongArguments(`${option} is a whole number above 0, and needed`, usage);
 }
+if (!(limits.utilisation > 0 && limits.utilisation <= 1)) wrongArguments("--utilisation is above 0 and at most 1", usage);
 
 const measured = await readMeasured();
 if (measured === null) {

@@ -1,9 +1,9 @@
-import { parseArgs } from "node:util";
 import { z } from "zod";
 import { apiEnv } from "../../services/api/config.ts";
 import { callsEnv } from "../../services/calls/config.ts";
 import { workersEnv } from "../../services/workers/config.ts";
 import { createNomad, orNull } from "../stack/nomad.ts";
+import { readOptions } from "./command_line.ts";
 import { sumConnections } from "./connection_sums.ts";
 import type { Users } from "./connection_sums.ts";
 import { readStack } from "./stack.ts";
@@ -14,13 +14,7 @@ const usage = `Usage: task connections [-- --json]
 Database connections that all processes together may open, beside what pgbouncer, Postgres and its replica take, by the
 counts that are asked for now and one process more of each during a deploy. Exits 1 where they do not fit.`;
 
-const { values } = parseArgs({
-  options: { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
+const values = readOptions(usage, { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } });
 
 const task = z.object({
   Env: z.record(z.string(), z.string()).nullish(),

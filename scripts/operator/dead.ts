@@ -1,8 +1,8 @@
-import { parseArgs } from "node:util";
 import { queueNames } from "../../lib/queues/definitions.ts";
-import { ApiFailure, bodyOf } from "../../lib/api-client/index.ts";
+import { bodyOf } from "../../lib/api-client/index.ts";
 import type { Schemas } from "../../lib/api-client/index.ts";
 import { adminApi } from "./admin_api.ts";
+import { readArguments, wrongArguments } from "./command_line.ts";
 import { readStack } from "./stack.ts";
 import { table } from "./table.ts";
 
@@ -14,32 +14,21 @@ Jobs that used up their attempts, kept for replay. Without QUEUE: how many each 
 QUEUE is one of ${queueNames.join(", ")}.
 Exits 1 if what was asked for could not be done.`;
 
-function read() {
-  try {
-    const parsed = parseArgs({
-      allowPositionals: true,
-      options: {
-        json: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-        replay: { type: "string" },
-        "replay-all": { type: "boolean", default: false },
-        discard: { type: "string" },
-      },
-    });
-    const [queue, ...more] = parsed.positionals;
-    const actions = [parsed.values.replay, parsed.values.discard, parsed.values["replay-all"] || undefined].filter(Boolean);
-    const understood = more.length === 0 && actions.length <= 1 && (queue !== undefined || actions.length === 0);
-    return understood ? { ...parsed.values, queue } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const asked = read();
-if (asked === undefined || asked.help) {
-  (asked ? console.log : console.error)(usage);
-  process.exit(asked ? 0 : 2);
-}
+const { values, positionals } = readArguments(
+  usage,
+  {
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+    replay: { type: "string" },
+    "replay-all": { type: "boolean", default: false },
+    discard: { type: "string" },
+  },
+  1,
+);
+const asked = { ...values, queue: positionals[0] };
+const actions = [asked.replay, asked.discard, asked["replay-all"] || undefined].filter((action) => action !== undefined);
+if (actions.length > 1) wrongArguments("Only one of --replay, --replay-all and --discard", usage);
+if (actions.length > 0 && asked.queue === undefined) wrongArguments("The QUEUE is missing", usage);
 
 const api = await adminApi(await readStack(), { timeoutMs: 60_000 });
 
@@ -48,7 +37,7 @@ const json = (value: unknown) => console.log(JSON.stringify(value));
 
 async function summarize(): Promise<void> {
   const { data } = await bodyOf(api.GET("/v1/admin/queues"));
-  if (asked!.json) return json({ queues: data.map(({ queue, dead }) => ({ queue, dead })) });
+  if (asked.json) return json({ queues: data.map(({ queue, dead }) => ({ queue, dead })) });
   console.log(table([["queue", "dead"], ...data.map(({ queue, dead }) => [queue, String(dead)])]));
 }
 
@@ -60,8 +49,8 @@ async function list(name: string): Promise<void> {
     letters.push(...page.data);
     cursor = page.next_cursor ?? undefined;
   } while (cursor !== undefined);
-  if (asked!.json) return json({ queue: asked!.queue, dead: letters });
-  if (letters.length === 0) return console.log(`The queue ${asked!.queue} has no dead letters.`);
+  if (asked.json) return json({ queue: asked.queue, dead: letters });
+  if (letters.length === 0) return console.log(`The queue ${asked.queue} has no dead letters.`);
   const ids = (payload: Letter["payload"]) =>
     payload === null
       ? "not understood"
@@ -80,28 +69,22 @@ async function list(name: string): Promise<void> {
 }
 
 async function act(): Promise<void> {
-  if (asked!.queue === undefined) return summarize();
-  const name = asked!.queue;
-  if (asked!["replay-all"]) {
+  if (asked.queue === undefined) return summarize();
+  const name = asked.queue;
+  if (asked["replay-all"]) {
     const tally = await bodyOf(api.POST("/v1/admin/queues/{name}/dead/replay", { params: { path: { name } } }));
-    if (asked!.json) return json(tally);
+    if (asked.json) return json(tally);
     return console.log(`${tally.replayed} replayed, ${tally.left} left because this version does not know their job`);
   }
-  if (asked!.replay !== undefined) {
-    await api.POST("/v1/admin/queues/{name}/dead/{job_id}/replay", { params: { path: { name, job_id: asked!.replay } } });
-    return asked!.json ? json({ replayed: 1, left: 0 }) : console.log("replayed");
+  if (asked.replay !== undefined) {
+    await api.POST("/v1/admin/queues/{name}/dead/{job_id}/replay", { params: { path: { name, job_id: asked.replay } } });
+    return asked.json ? json({ replayed: 1, left: 0 }) : console.log("replayed");
   }
-  if (asked!.discard !== undefined) {
-    await api.DELETE("/v1/admin/queues/{name}/dead/{job_id}", { params: { path: { name, job_id: asked!.discard } } });
-    return asked!.json ? json({ discarded: 1 }) : console.log("discarded");
+  if (asked.discard !== undefined) {
+    await api.DELETE("/v1/admin/queues/{name}/dead/{job_id}", { params: { path: { name, job_id: asked.discard } } });
+    return asked.json ? json({ discarded: 1 }) : console.log("discarded");
   }
   return list(name);
 }
 
-try {
-  await act();
-} catch (error) {
-  if (!(error instanceof ApiFailure)) throw error;
-  console.error(error.message);
-  process.exit(1);
-}
+await act();

@@ -1,8 +1,8 @@
-import { parseArgs } from "node:util";
 import { sleep } from "../../lib/core/time.ts";
 import { bodyOf } from "../../lib/api-client/index.ts";
 import type { Schemas } from "../../lib/api-client/index.ts";
 import { adminApi } from "./admin_api.ts";
+import { readOptions, wrongArguments } from "./command_line.ts";
 import { createCaller } from "./http.ts";
 import { readStack } from "./stack.ts";
 import { quantile } from "./table.ts";
@@ -14,27 +14,20 @@ Creates a business, pairs it by QR with a phone of the simulator, sends messages
 one's ticks as they come, and receives a reply. Compares what was sent with what each phone shows.
 Exits 1 if anything was lost, doubled or out of order.`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-    messages: { type: "string", default: "20" },
-    contacts: { type: "string", default: "5" },
-    "every-ms": { type: "string", default: "50" },
-    "deadline-s": { type: "string", default: "60" },
-  },
+const values = readOptions(usage, {
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+  messages: { type: "string", default: "20" },
+  contacts: { type: "string", default: "5" },
+  "every-ms": { type: "string", default: "50" },
+  "deadline-s": { type: "string", default: "60" },
 });
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
 const count = Number(values.messages);
 const contactCount = Number(values.contacts);
 const everyMs = Number(values["every-ms"]);
 const deadlineMs = Number(values["deadline-s"]) * 1000;
 if (![count, contactCount, deadlineMs].every((n) => Number.isInteger(n) && n > 0) || !(everyMs >= 0)) {
-  console.error(usage);
-  process.exit(2);
+  wrongArguments("The numbers are whole and above 0; --every-ms may be 0", usage);
 }
 
 type Shown = { data: { from: string; text?: string }[]; duplicates?: number };

@@ -1,7 +1,7 @@
-import { parseArgs } from "node:util";
 import { bodyOf } from "../../lib/api-client/index.ts";
 import type { Schemas } from "../../lib/api-client/index.ts";
 import { adminApi } from "./admin_api.ts";
+import { readOptions, wrongArguments } from "./command_line.ts";
 import { createCaller } from "./http.ts";
 import { readStack } from "./stack.ts";
 import { createWait } from "./wait.ts";
@@ -12,21 +12,14 @@ Gives a new business a telephone number. Somebody of the simulator calls it, is 
 that stands in for a voice agent and presses keys; then the business calls somebody. Shows both calls as the API tells
 them. Exits 1 if either went otherwise.`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-    "deadline-s": { type: "string", default: "60" },
-  },
+const values = readOptions(usage, {
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+  "deadline-s": { type: "string", default: "60" },
 });
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
 const deadlineMs = Number(values["deadline-s"]) * 1000;
 if (!(deadlineMs > 0)) {
-  console.error(usage);
-  process.exit(2);
+  wrongArguments("--deadline-s is a number above 0", usage);
 }
 
 /** What the simulated carrier tells of a call. */

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
-import { parseArgs } from "node:util";
 import sharp from "sharp";
 import { bodyOf } from "../../lib/api-client/index.ts";
 import type { Schemas } from "../../lib/api-client/index.ts";
 import { adminApi } from "./admin_api.ts";
+import { readOptions, wrongArguments } from "./command_line.ts";
 import { createCaller } from "./http.ts";
 import { readStack } from "./stack.ts";
 import { createWait } from "./wait.ts";
@@ -14,22 +14,15 @@ Creates a business and pairs it with a phone of the simulator. A customer sends 
 fetched from WhatsApp's side and had at signed addresses; then it uploads a picture and sends it to the customer. Every
 byte is compared at both ends. Exits 1 if one differs.`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-    megabytes: { type: "string", default: "8" },
-    "deadline-s": { type: "string", default: "60" },
-  },
+const values = readOptions(usage, {
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+  megabytes: { type: "string", default: "8" },
+  "deadline-s": { type: "string", default: "60" },
 });
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
 const [megabytes, deadlineMs] = [Number(values.megabytes), Number(values["deadline-s"]) * 1000];
 if (!(megabytes > 0 && megabytes <= 100 && deadlineMs > 0)) {
-  console.error(usage);
-  process.exit(2);
+  wrongArguments("--megabytes is a number above 0 and up to 100, --deadline-s one above 0", usage);
 }
 
 const say = (line: string) => console.error(line);

@@ -1,3 +1,4 @@
+import { AppError, messageOf } from "../../lib/core/errors.ts";
 import { deadline } from "../../lib/core/time.ts";
 
 export class HttpFailure extends Error {
@@ -5,6 +6,28 @@ export class HttpFailure extends Error {
   constructor(status: number, message: string) {
     super(message);
     this.status = status;
+  }
+}
+
+/** Nothing came back: nobody listens there, or not in time. */
+export class NoAnswer extends Error {
+  /** As the system names it, such as ECONNREFUSED. */
+  readonly code: string | undefined;
+  constructor(url: string | URL, cause: unknown) {
+    const code = (cause as { code?: string } | null)?.code;
+    const why = code === "ECONNREFUSED" ? "nothing listens there" : messageOf(cause).replace(/\.$/, "");
+    super(`${new URL(url).origin} does not answer (${why}). Is the stack up? ./scripts/up brings it back.`, { cause });
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** What `request` gives. What Bun says of a connection that failed does not name its other end. @throws NoAnswer */
+export async function answered<T>(url: string | URL, request: Promise<T>): Promise<T> {
+  try {
+    return await request;
+  } catch (error) {
+    throw error instanceof AppError ? error : new NoAnswer(url, error);
   }
 }
 
@@ -22,7 +45,8 @@ export type CallerOptions = {
 /** A small JSON client; what is not 2xx is thrown with the problem's own sentence. */
 export function createCaller({ baseUrl, token, ca, timeoutMs = 10_000 }: CallerOptions): Caller {
   return async <T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> => {
-    const response = await fetch(new URL(path, baseUrl), {
+    const url = new URL(path, baseUrl);
+    const request = fetch(url, {
       method,
       headers: {
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
@@ -33,6 +57,7 @@ export function createCaller({ baseUrl, token, ca, timeoutMs = 10_000 }: CallerO
       ...(ca === undefined ? {} : { tls: { ca } }),
       signal: deadline(timeoutMs),
     });
+    const response = await answered(url, request);
     const text = await response.text();
     if (!response.ok) {
       let detail = text.slice(0, 300);

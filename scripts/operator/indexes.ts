@@ -1,6 +1,6 @@
-import { parseArgs } from "node:util";
 import { connectAsOwner } from "../../lib/db/owner.ts";
 import { surveyIndexes } from "../../services/indexer/survey.ts";
+import { readOptions } from "./command_line.ts";
 import { databaseUrl } from "./database.ts";
 import { table } from "./table.ts";
 
@@ -14,13 +14,7 @@ is missing and rebuilds what is invalid; a retired one is dropped when it is ask
 
 Reads DATABASE_URL, or the secrets of the running stack.`;
 
-const { values } = parseArgs({
-  options: { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
+const values = readOptions(usage, { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } });
 
 const sql = connectAsOwner({ url: await databaseUrl(), applicationName: "prosaas-indexes" });
 try {

@@ -27,5 +27,16 @@ export async function readStack(name = process.env["PROSAAS_STACK"] || "dev"): P
     console.error(`There is no stack "${name}" here (no ${file.name}); start it with ./scripts/up`);
     process.exit(1);
   }
-  return stackFile.parse(await file.json());
+  const read = stackFile.safeParse(await file.json().catch(() => undefined));
+  if (read.success) return read.data;
+  console.error(`${file.name} is not as ./scripts/up writes it; run that again`);
+  process.exit(1);
+}
+
+/** A file that \`./scripts/up\` wrote for a stack; one that is missing ends the script with what to do. */
+export async function readFileOf({ stack }: Stack, path: string): Promise<string> {
+  const file = Bun.file(path);
+  if (await file.exists()) return file.text();
+  console.error(`A file of the stack "${stack}" is missing (${path}); ./scripts/up writes it anew`);
+  process.exit(1);
 }

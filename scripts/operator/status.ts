@@ -1,9 +1,9 @@
-import { parseArgs } from "node:util";
 import { z } from "zod";
 import { messageOf } from "../../lib/core/errors.ts";
 import { bodyOf } from "../../lib/api-client/index.ts";
 import { createNomad } from "../stack/nomad.ts";
 import { adminApi } from "./admin_api.ts";
+import { readOptions } from "./command_line.ts";
 import { compareCounts, countsInFiles, driftOfNumShards } from "./drift.ts";
 import type { Drift } from "./drift.ts";
 import { readStack, stateFolder } from "./stack.ts";
@@ -15,13 +15,7 @@ Jobs with what runs and what is asked for, shards with their sessions, queue dep
 from those in the files.
 Exits 1 if a part could not be read or a job runs less than it should.`;
 
-const { values } = parseArgs({
-  options: { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
+const values = readOptions(usage, { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } });
 
 const stack = await readStack();
 const nomad = createNomad(stack.nomad_addr);

@@ -23,7 +23,7 @@ Brings the cluster to the size that a file says, in YAML or JSON; what it leaves
   workers: { high: 2, default: 1, low: 1 }
   calls: { count: 2, max_concurrent: 80 }
 
-  --drain  when there are to be fewer shards: move the businesses to the others first
+  --drain         when there are to be fewer shards: move the businesses to the others first
 ${commonUsage}`;
 
 /** Shards that leave are emptied first, while everybody who works for that is there; shards that come are last. */

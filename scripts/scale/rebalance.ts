@@ -11,7 +11,7 @@ const usage = `Usage: task rebalance [-- OPTIONS]
 Spreads the businesses evenly over the shards, without a new QR for anybody. Shows the plan first. Cut short, the moves
 that were begun go on by themselves; the same command follows them and plans the rest.
 
-  --max N          most moves to begin (200)
+  --max N         most moves to begin (200)
 ${commonUsage}`;
 
 /** How many businesses go from where to where. */

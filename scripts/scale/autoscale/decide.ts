@@ -18,9 +18,11 @@ export type GroupView = {
   waitMs: number;
   /** Between two changes, ms. */
   cooldownMs: number;
+  /** How long ago anybody changed the count, ms; null where nobody did. */
+  changedMsAgo: number | null;
 };
 
-/** What is known of a group from before; times as `now` of {@link decide}. */
+/** What one process knows of a group from before; times as `now` of {@link decide}. Without it, a calm begins anew. */
 export type Memory = { changedAt: number | null; calmSince: number | null };
 
 export type Decision = { count: number; reason: string; memory: Memory };
@@ -34,15 +36,17 @@ const short = 0.25;
 const calmCooldowns = 5;
 
 /** How many workers a group should have. */
-export function decide({ count, min, max, oldestMs, waitMs, cooldownMs }: GroupView, memory: Memory, now: number): Decision {
+export function decide({ count, min, max, oldestMs, waitMs, cooldownMs, changedMsAgo }: GroupView, memory: Memory, now: number): Decision {
   const bounded = (wanted: number) => Math.min(max, Math.max(min, wanted));
-  const calmSince = oldestMs <= waitMs * short ? (memory.calmSince ?? now) : null;
+  const changedAt = Math.max(memory.changedAt ?? -Infinity, changedMsAgo === null ? -Infinity : now - changedMsAgo);
+  // What was calm with another count says nothing of this one.
+  const calmSince = oldestMs <= waitMs * short ? Math.max(memory.calmSince ?? now, changedAt) : null;
   const stay = (reason: string): Decision => ({ count, reason, memory: { ...memory, calmSince } });
   const change = (to: number, reason: string): Decision => ({ count: to, reason, memory: { changedAt: now, calmSince: null } });
 
   if (bounded(count) !== count) return change(bounded(count), "out of its bounds");
-  if (memory.changedAt !== null && now - memory.changedAt < cooldownMs) return stay("cooling down");
   const waits = `the oldest job waits ${Math.round(oldestMs)} ms of ${waitMs}`;
+  if (now - changedAt < cooldownMs) return stay(`${waits}; cooling down for ${Math.ceil((cooldownMs - now + changedAt) / 1000)} s more`);
   if (oldestMs > waitMs) {
     const more = bounded(Math.max(count + 1, Math.ceil(count * Math.min(2, oldestMs / waitMs))));
     return more === count ? stay(`${waits}, and there are as many as may be`) : change(more, waits);

@@ -25,6 +25,25 @@ export async function readPolicies({ nomad }: Pick<Target, "nomad">): Promise<Po
   return all.filter(({ Enabled }) => Enabled).map(policyOf);
 }
 
+const scaleEvents = z.object({
+  TaskGroups: z.record(
+    z.string(),
+    z.object({ Events: z.array(z.object({ Time: z.number(), Count: z.int().nullable(), PreviousCount: z.int() })).nullish() }),
+  ),
+});
+
+/** How long ago the count of each group was last changed by a scale command, whoever gave it, ms; by Nomad's clock. */
+export async function readLastChanges({ nomad }: Pick<Target, "nomad">, now = Date.now()): Promise<Map<string, number>> {
+  const { TaskGroups } = scaleEvents.parse(await nomad("GET", `/v1/job/${scaledJob}/scale`));
+  const ages = Object.entries(TaskGroups).flatMap(([group, { Events }]) => {
+    const times = (Events ?? [])
+      .filter(({ Count, PreviousCount }) => Count !== null && Count !== PreviousCount)
+      .map(({ Time }) => Time / 1e6);
+    return times.length === 0 ? [] : [[group, Math.max(0, now - Math.max(...times))] as const];
+  });
+  return new Map(ages);
+}
+
 function policyOf({ Min: min, Max: max, Target: { Group: group }, Policy: policy }: z.output<typeof scalingPolicy>): Policy {
   const { target } = policy.check[0]!.oldest_job[0]!.strategy[0]!["target-value"][0]!;
   return { group, min, max, waitMs: target * 1000, cooldownMs: durationMs(policy.cooldown) };
