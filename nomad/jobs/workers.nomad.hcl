@@ -1,6 +1,7 @@
 # Queue workers. lib/queues/definitions.ts says which queues a group serves; task lint holds this file against it.
 # A group for each urgency (high, default, low), or -var profile=single: one group that serves every queue. A job may
-# go from one to the other while it runs: what the old allocations do not finish the new ones take over.
+# go from one to the other while it runs: what the old allocations do not finish the new ones take over. On a stack:
+# task scale:profile, which starts the new ones first.
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/workers.nomad.hcl
 #

@@ -36,7 +36,7 @@ const read = async (name: string) => {
 async function usersOf(name: string, defaultPool: number, reads: boolean): Promise<(Users & { reads: boolean })[]> {
   const groups = (await read(name))?.TaskGroups ?? [];
   return groups.map(({ Name, Count, Update, Tasks }) => ({
-    name: Name,
+    name: Name === name ? name : `${name}/${Name}`,
     processes: Count + (Update?.Canary ?? 0),
     each: Number(Tasks.map(({ Env }) => Env?.["DATABASE_POOL_SIZE"]).find(Boolean) ?? defaultPool),
     reads,

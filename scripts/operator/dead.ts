@@ -74,7 +74,8 @@ async function act(): Promise<void> {
   if (asked["replay-all"]) {
     const tally = await bodyOf(api.POST("/v1/admin/queues/{name}/dead/replay", { params: { path: { name } } }));
     if (asked.json) return json(tally);
-    return console.log(`${tally.replayed} replayed, ${tally.left} left because this version does not know their job`);
+    const left = tally.left === 0 ? "" : `; ${tally.left} left, whose job or payload this version does not know: --discard drops one`;
+    return console.log(`${tally.replayed} replayed${left}`);
   }
   if (asked.replay !== undefined) {
     await api.POST("/v1/admin/queues/{name}/dead/{job_id}/replay", { params: { path: { name, job_id: asked.replay } } });

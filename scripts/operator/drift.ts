@@ -1,6 +1,8 @@
 import { createConsul, kvGet } from "../../lib/consul/client.ts";
 import { numShardsKey, parseNumShards } from "../../lib/routing/index.ts";
 import { readJobFile } from "../stack/job_file.ts";
+import type { Nomad } from "../stack/nomad.ts";
+import { valuesOfCluster } from "../stack/workers_profile.ts";
 
 /** A count that is one thing in the cluster and another where it was written down first. */
 export type Drift = {
@@ -24,9 +26,9 @@ export function compareCounts(cluster: readonly GroupCount[], files: readonly Gr
     .filter(({ cluster: count, file }) => count !== file);
 }
 
-/** The counts that nomad/jobs and nomad/env say, of the given jobs. */
-export async function countsInFiles(jobs: readonly string[], stateDir: string): Promise<GroupCount[]> {
-  const files = await Promise.all(jobs.map((id) => readJobFile(id, { stateDir })));
+/** The counts that nomad/jobs and nomad/env say, of the given jobs, in the profile that runs. */
+export async function countsInFiles(nomad: Nomad, jobs: readonly string[], stateDir: string): Promise<GroupCount[]> {
+  const files = await Promise.all(jobs.map(async (id) => readJobFile(id, { stateDir }, await valuesOfCluster(nomad, id))));
   return files.flatMap(({ ID, TaskGroups }) => TaskGroups.map(({ Name, Count }) => ({ job: ID, group: Name, count: Count })));
 }
 

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { messageOf } from "../../lib/core/errors.ts";
 import { bodyOf } from "../../lib/api-client/index.ts";
+import { queuesOf } from "../../lib/queues/definitions.ts";
+import type { Profile } from "../../lib/queues/definitions.ts";
 import { createNomad } from "../stack/nomad.ts";
 import { adminApi } from "./admin_api.ts";
 import { readOptions } from "./command_line.ts";
@@ -54,6 +56,7 @@ const scalable = ["api", "calls", "wa-shards", "workers"];
 async function driftOf(all: readonly Group[]): Promise<Drift[]> {
   const sized = all.filter(({ job }) => scalable.includes(job));
   const files = await countsInFiles(
+    nomad,
     scalable.filter((id) => sized.some(({ job }) => job === id)),
     stateFolder(stack.stack),
   );
@@ -78,6 +81,13 @@ const [jobs, shards, queues, drift] = await Promise.all([
   part(() => bodyOf(api.GET("/v1/admin/queues"))),
   counted.then((read) => ("value" in read ? part(() => driftOf(read.value)) : read)),
 ]);
+
+/** The groups of workers that serve a queue; undefined where they are not known. */
+function servedBy(queue: string): string | undefined {
+  if (!("value" in jobs)) return undefined;
+  const found = jobs.value.filter(({ job, group }) => job === "workers" && (queuesOf(group as Profile) as string[]).includes(queue));
+  return found.map(({ group }) => group).join(", ") || "nobody";
+}
 
 const short = "value" in jobs ? jobs.value.filter(({ running, count }) => running < count) : [];
 const healthy = [jobs, shards, queues].every((read) => "value" in read) && short.length === 0;
@@ -130,10 +140,10 @@ if (values.json) {
   show(
     "Queues",
     rows(queues, ({ data }) => [
-      ["queue", "worker", "waiting", "active", "delayed", "dead", "oldest"],
+      ["queue", "served by", "waiting", "active", "delayed", "dead", "oldest"],
       ...data.map((queue) => [
         queue.queue,
-        queue.group,
+        servedBy(queue.queue) ?? queue.group,
         `${queue.waiting}`,
         `${queue.active}`,
         `${queue.delayed}`,

@@ -10,6 +10,7 @@ import type { Memory } from "./autoscale/decide.ts";
 import { readLastChanges, readPolicies, scaledJob } from "./autoscale/policies.ts";
 import type { Policy } from "./autoscale/policies.ts";
 import { countOf, UsageFault } from "./command.ts";
+import { ScaleFailure } from "./failure.ts";
 import { readCount, setCount } from "./job_group.ts";
 import { takeScaleLock } from "./lock.ts";
 import { createReport } from "./report.ts";
@@ -104,11 +105,22 @@ async function look(at: Target, { group, ...policy }: Policy, now: { changedMsAg
   last.set(group, seen);
   if (decision.count !== count) {
     say(`${group}: ${count} → ${decision.count}: ${decision.reason}${values.apply ? "" : " (not done without --apply)"}`);
-    if (values.apply && !(await apply(at, seen))) return;
+    if (values.apply && !(await applied(at, seen))) return;
     changes.push(seen);
   }
   // Without --apply too: what is said is what would be done, and when.
   memories.set(group, decision.memory);
+}
+
+/** Whether the count was set: a deployment, another command or another count are no faults, and the next look decides anew. */
+async function applied(at: Target, seen: Look): Promise<boolean> {
+  try {
+    return await apply(at, seen);
+  } catch (error) {
+    if (!(error instanceof ScaleFailure)) throw error;
+    say(`${seen.group}: not now: ${error.message}`);
+    return false;
+  }
 }
 
 /** Sets the count; false where it is another by now than the one that was decided about. */

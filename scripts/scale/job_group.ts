@@ -23,7 +23,9 @@ export async function readCount({ nomad }: Target, { job, group }: JobGroup): Pr
   if (found === null || found.Stop) throw new ScaleFailure(`The job ${job} does not run; start it with ./scripts/up.`);
   const known = found.TaskGroups.find(({ Name }) => Name === group);
   if (known === undefined) {
-    throw new ScaleFailure(`The job ${job} has no group "${group}"; it has ${found.TaskGroups.map(({ Name }) => Name).join(", ")}.`);
+    const there = `it has ${found.TaskGroups.map(({ Name }) => Name).join(", ")}`;
+    const hint = job === "workers" ? " (task scale:profile PROFILE=groups|single goes from one set to the other)" : "";
+    throw new ScaleFailure(`The job ${job} has no group "${group}"; ${there}${hint}.`);
   }
   return known.Count;
 }

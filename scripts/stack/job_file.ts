@@ -17,10 +17,14 @@ const serviceOfJob: Record<string, string> = {
 };
 
 /**
- * The job in nomad/jobs/<name>.nomad.hcl with the values of nomad/env/dev.vars.hcl and then of the stack; parsed by
- * the nomad program, because HCL is its language. Throws with nomad's own sentences where the file is wrong.
+ * The job in nomad/jobs/<name>.nomad.hcl with the values of nomad/env/dev.vars.hcl, then of the stack, then those given;
+ * parsed by the nomad program, because HCL is its language. Throws with nomad's own sentences where the file is wrong.
  */
-export async function readJobFile(name: string, { stateDir }: Pick<Environment, "stateDir">): Promise<Job> {
+export async function readJobFile(
+  name: string,
+  { stateDir }: Pick<Environment, "stateDir">,
+  values: Readonly<Record<string, string>> = {},
+): Promise<Job> {
   const service = serviceOfJob[name];
   const release = service === undefined ? [] : ["-var", `release=${await releaseOf(service)}`];
   const child = Bun.spawn(
@@ -33,6 +37,7 @@ export async function readJobFile(name: string, { stateDir }: Pick<Environment, 
       "-var-file=nomad/env/dev.vars.hcl",
       `-var-file=${join(stateDir, "stack.vars.hcl")}`,
       ...release,
+      ...Object.entries(values).map(([key, value]) => `-var=${key}=${value}`),
       `nomad/jobs/${name}.nomad.hcl`,
     ],
     { cwd: root, stdout: "pipe", stderr: "pipe" },

@@ -13,6 +13,7 @@ import { distributeSecrets, ensureSecrets } from "./secrets.ts";
 import { plannedJob, submit } from "./submit.ts";
 import { dataVolumes, ensureVolumes, shardVolumes } from "./volumes.ts";
 import { JobFailure, waitForJobs } from "./wait.ts";
+import { valuesOfCluster } from "./workers_profile.ts";
 
 // The second half of scripts/up: the agents run, and everything in them is made to be as the files say.
 
@@ -33,7 +34,8 @@ async function main(): Promise<void> {
 
   step("Secrets and volumes");
   const admin = await prepareSecrets(nomad, environment);
-  const jobs = new Map(await Promise.all(allJobs.map(async (id) => [id, await readJobFile(id, environment)] as const)));
+  const read = async (id: string) => [id, await readJobFile(id, environment, await valuesOfCluster(nomad, id))] as const;
+  const jobs = new Map(await Promise.all(allJobs.map(read)));
   const shards = (await plannedJob(nomad, jobs.get("wa-shards")!)).TaskGroups[0]!.Count;
   const made = await ensureVolumes(environment.nomadAddr, new Map([...dataVolumes, ...shardVolumes(shards)]));
   say(made.length > 0 ? `made ${made.join(", ")}` : "all there");

@@ -11,6 +11,7 @@ import type { Stack } from "../operator/stack.ts";
 import { createCluster } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
 import { dryRunsAndRefusalsChangeNothing, growsAndShrinksWhilePeopleWrite, twoAtOnceTakeTurns } from "./scaling.ts";
+import { profilesChangeWhileMessagesFlow, workersComeAndGoByThemselves } from "./workers.ts";
 
 /*
  * One stack of the test's own goes through its life, so the tests run in the order they are written.
@@ -295,6 +296,18 @@ test(
 );
 
 test("of two scale commands at once one waits for the other", () => twoAtOnceTakeTurns(cluster), minutes(2));
+
+test(
+  "workers of each urgency give way to workers of every queue and come back, and no message is lost, doubled or out of order",
+  () => profilesChangeWhileMessagesFlow(cluster),
+  minutes(4),
+);
+
+test(
+  "where urgent jobs wait a worker comes by itself, and goes when none does; two autoscalers are not one too many",
+  () => workersComeAndGoByThemselves(cluster),
+  minutes(3),
+);
 
 test(
   "shards come and go while people write, though the scripts are killed on the way: no request fails, nothing is lost, doubled or out of order",

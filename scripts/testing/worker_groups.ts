@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { groups, queuesOf } from "../../lib/queues/definitions.ts";
+import { queuesOf } from "../../lib/queues/definitions.ts";
 import type { Profile } from "../../lib/queues/definitions.ts";
+import { groupsOfProfile } from "../stack/workers_profile.ts";
 
 /*
  * task lint: the groups of nomad/jobs/workers.nomad.hcl are those of lib/queues/definitions.ts, in both profiles, each
@@ -8,7 +9,6 @@ import type { Profile } from "../../lib/queues/definitions.ts";
  */
 
 const root = join(import.meta.dir, "../..");
-const profiles: Record<string, readonly Profile[]> = { groups, single: ["all"] };
 
 type Group = {
   Name: string;
@@ -17,7 +17,7 @@ type Group = {
 };
 
 const faults: string[] = [];
-for (const [profile, expected] of Object.entries(profiles)) {
+for (const [profile, expected] of Object.entries(groupsOfProfile)) {
   const found = await groupsOf(profile);
   const names = found.map(({ Name }) => Name).toSorted();
   if (names.join() !== expected.toSorted().join())

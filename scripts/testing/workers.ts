@@ -1,0 +1,115 @@
+import { expect } from "bun:test";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { until } from "../../lib/testing/until.ts";
+import { createCaller } from "../operator/http.ts";
+import type { Caller } from "../operator/http.ts";
+import type { Stack } from "../operator/stack.ts";
+import type { Allocation, Job, TaskGroup } from "../stack/nomad.ts";
+import { waitForJobs } from "../stack/wait.ts";
+import type { Cluster, Output } from "./cluster.ts";
+
+/** Claims about how many workers run, and of which groups, tried on the stack of the end-to-end test. */
+
+const path = "/v1/job/workers";
+const lastLine = <T>({ code, stdout, stderr }: Output): T => {
+  const line = stdout.trim().split("\n").at(-1) ?? "";
+  if (!line.startsWith("{")) throw new Error(`exited ${code} without a result: ${stderr}`);
+  return JSON.parse(line) as T;
+};
+const task = (cluster: Cluster, name: string, ...options: string[]) =>
+  cluster.run(["./scripts/task", ...name.split(" "), "--", "--json", ...options]);
+const demoOf = (output: Output) => lastLine<{ read: number; lost: number; duplicates: number; reordered: number }>(output);
+
+const stackOf = (cluster: Cluster): Promise<Stack> => Bun.file(join(cluster.state, "stack.json")).json();
+const nomadOf = async (cluster: Cluster): Promise<Caller> => createCaller({ baseUrl: (await stackOf(cluster)).nomad_addr });
+
+const alive = async (nomad: Caller) =>
+  (await nomad<Allocation[]>("GET", `${path}/allocations`)).filter(({ ClientStatus }) => ["running", "pending"].includes(ClientStatus));
+const groupsAlive = async (nomad: Caller) => (await alive(nomad)).map(({ TaskGroup: group }) => group).toSorted();
+
+/** From a group for each urgency to one for every queue, and back, while messages flow; the first try is killed on the way. */
+export async function profilesChangeWhileMessagesFlow(cluster: Cluster): Promise<void> {
+  const nomad = await nomadOf(cluster);
+  const demo = task(cluster, "demo", "--messages", "150", "--every-ms", "200", "--deadline-s", "120");
+
+  const cutShort = Bun.spawn(["./scripts/task", "scale:profile", "PROFILE=single"], {
+    env: { ...process.env, ...cluster.env },
+    stderr: "ignore",
+    stdout: "ignore",
+    detached: true,
+  });
+  await until(async () => (await groupsAlive(nomad)).includes("all"), { deadlineMs: 30_000, what: "the first of the new workers" });
+  process.kill(-cutShort.pid, "SIGKILL");
+  await cutShort.exited;
+
+  expect(lastLine(await task(cluster, "scale:profile PROFILE=single"))).toMatchObject({ ok: true });
+  expect(await groupsAlive(nomad)).toEqual(["all", "all", "all"]);
+  const status = lastLine<{ healthy: boolean; drift: { what: string }[] }>(await task(cluster, "status"));
+  expect(status.healthy).toBeTrue();
+  expect(status.drift.filter(({ what }) => what.startsWith("workers"))).toEqual([]);
+  expect(await task(cluster, "scale:workers GROUP=high N=2")).toMatchObject({ code: 1, stderr: expect.stringContaining("it has all") });
+
+  expect(lastLine(await task(cluster, "scale:profile PROFILE=groups"))).toMatchObject({ ok: true });
+  expect(await groupsAlive(nomad)).toEqual(["default", "high", "low"]);
+  expect(demoOf(await demo)).toMatchObject({ read: 150, lost: 0, duplicates: 0, reordered: 0 });
+}
+
+/** The process of the only worker of the urgent group. */
+async function urgentWorker(nomad: Caller): Promise<number> {
+  const { ID } = (await alive(nomad)).find(({ TaskGroup: group }) => group === "high")!;
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const [cgroup, command] = await Promise.all(
+      ["cgroup", "cmdline"].map((file) => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "")),
+    );
+    if (cgroup!.includes(ID) && command!.includes("services/workers/main.ts") && !command!.includes("executor")) return Number(pid);
+  }
+  throw new Error(`no process of the allocation ${ID}`);
+}
+
+type Rule = { cooldown: string; check: [{ oldest_job: [{ strategy: [{ "target-value": [{ target: number }] }] }] }] };
+type Autoscaled = { failures: number; changes: { group: string; count: number; wanted: number }[] };
+
+/** Two autoscalers at once: where urgent jobs wait there is one worker more, not two; when none does any more, it goes. */
+export async function workersComeAndGoByThemselves(cluster: Cluster): Promise<void> {
+  const nomad = await nomadOf(cluster);
+  const original = await nomad<Job>("GET", path);
+  // As in the job file, but seconds in place of minutes.
+  const hasty = structuredClone(original.TaskGroups).map((group: TaskGroup) => {
+    const rule = group.Scaling!.Policy as Rule;
+    rule.cooldown = "3s";
+    rule.check[0].oldest_job[0].strategy[0]["target-value"][0].target = group.Name === "high" ? 1 : 600;
+    return group;
+  });
+  await nomad("POST", "/v1/jobs", { Job: { ...original, TaskGroups: hasty } });
+  const { nomad_addr: nomadAddr, consul_http_addr: consulAddr } = await stackOf(cluster);
+  // Nomad scales nothing while a deployment is under way, and this one would wait for a worker that answers no check.
+  await waitForJobs(["workers"], { nomadAddr, consulAddr }, { until: "settled", deadlineMs: 60_000, known: ["workers"] });
+  const count = async () => (await nomad<Job>("GET", path)).TaskGroups.find(({ Name }) => Name === "high")!.Count;
+  const counts = [await count()];
+  const frozen = await urgentWorker(nomad);
+  process.kill(frozen, "SIGSTOP");
+  try {
+    const demo = task(cluster, "demo", "--deadline-s", "120");
+    const scalers = [1, 2].map(() => task(cluster, "autoscale", "--apply", "--every-s", "1", "--rounds", "35"));
+    const follow = async (wanted: number) => {
+      const seen = async () => ((now) => (now !== counts.at(-1) && counts.push(now), now === wanted))(await count());
+      await until(seen, { deadlineMs: 60_000, what: `${wanted} urgent workers`, everyMs: 200 });
+    };
+    await follow(2);
+    expect(demoOf(await demo)).toMatchObject({ read: 20, lost: 0, duplicates: 0, reordered: 0 });
+    process.kill(frozen, "SIGCONT");
+    await follow(1);
+    const results = (await Promise.all(scalers)).map((output) => lastLine<Autoscaled>(output));
+    expect(counts).toEqual([1, 2, 1]);
+    expect(await count()).toBe(1);
+    expect(results.flatMap(({ changes }) => changes.map(({ count: from, wanted }) => [from, wanted])).toSorted()).toEqual([
+      [1, 2],
+      [2, 1],
+    ]);
+    expect(results.map(({ failures }) => failures)).toEqual([0, 0]);
+  } finally {
+    process.kill(frozen, "SIGCONT");
+    await nomad("POST", "/v1/jobs", { Job: original });
+  }
+}
