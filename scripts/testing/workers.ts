@@ -12,14 +12,14 @@ import type { Cluster, Output } from "./cluster.ts";
 /** Claims about how many workers run, and of which groups, tried on the stack of the end-to-end test. */
 
 const path = "/v1/job/workers";
-const lastLine = <T>({ code, stdout, stderr }: Output): T => {
+/** The result that a command with --json tells at its end. */
+const resultOf = ({ code, stdout, stderr }: Output): unknown => {
   const line = stdout.trim().split("\n").at(-1) ?? "";
   if (!line.startsWith("{")) throw new Error(`exited ${code} without a result: ${stderr}`);
-  return JSON.parse(line) as T;
+  return JSON.parse(line);
 };
 const task = (cluster: Cluster, name: string, ...options: string[]) =>
   cluster.run(["./scripts/task", ...name.split(" "), "--", "--json", ...options]);
-const demoOf = (output: Output) => lastLine<{ read: number; lost: number; duplicates: number; reordered: number }>(output);
 
 const stackOf = (cluster: Cluster): Promise<Stack> => Bun.file(join(cluster.state, "stack.json")).json();
 const nomadOf = async (cluster: Cluster): Promise<Caller> => createCaller({ baseUrl: (await stackOf(cluster)).nomad_addr });
@@ -43,16 +43,16 @@ export async function profilesChangeWhileMessagesFlow(cluster: Cluster): Promise
   process.kill(-cutShort.pid, "SIGKILL");
   await cutShort.exited;
 
-  expect(lastLine(await task(cluster, "scale:profile PROFILE=single"))).toMatchObject({ ok: true });
+  expect(resultOf(await task(cluster, "scale:profile PROFILE=single"))).toMatchObject({ ok: true });
   expect(await groupsAlive(nomad)).toEqual(["all", "all", "all"]);
-  const status = lastLine<{ healthy: boolean; drift: { what: string }[] }>(await task(cluster, "status"));
+  const status = resultOf(await task(cluster, "status")) as { healthy: boolean; drift: { what: string }[] };
   expect(status.healthy).toBeTrue();
   expect(status.drift.filter(({ what }) => what.startsWith("workers"))).toEqual([]);
   expect(await task(cluster, "scale:workers GROUP=high N=2")).toMatchObject({ code: 1, stderr: expect.stringContaining("it has all") });
 
-  expect(lastLine(await task(cluster, "scale:profile PROFILE=groups"))).toMatchObject({ ok: true });
+  expect(resultOf(await task(cluster, "scale:profile PROFILE=groups"))).toMatchObject({ ok: true });
   expect(await groupsAlive(nomad)).toEqual(["default", "high", "low"]);
-  expect(demoOf(await demo)).toMatchObject({ read: 150, lost: 0, duplicates: 0, reordered: 0 });
+  expect(resultOf(await demo)).toMatchObject({ read: 150, lost: 0, duplicates: 0, reordered: 0 });
 }
 
 /** The process of the only worker of the urgent group. */
@@ -97,10 +97,10 @@ export async function workersComeAndGoByThemselves(cluster: Cluster): Promise<vo
       await until(seen, { deadlineMs: 60_000, what: `${wanted} urgent workers`, everyMs: 200 });
     };
     await follow(2);
-    expect(demoOf(await demo)).toMatchObject({ read: 20, lost: 0, duplicates: 0, reordered: 0 });
+    expect(resultOf(await demo)).toMatchObject({ read: 20, lost: 0, duplicates: 0, reordered: 0 });
     process.kill(frozen, "SIGCONT");
     await follow(1);
-    const results = (await Promise.all(scalers)).map((output) => lastLine<Autoscaled>(output));
+    const results = (await Promise.all(scalers)).map((output) => resultOf(output) as Autoscaled);
     expect(counts).toEqual([1, 2, 1]);
     expect(await count()).toBe(1);
     expect(results.flatMap(({ changes }) => changes.map(({ count: from, wanted }) => [from, wanted])).toSorted()).toEqual([
