@@ -57,6 +57,8 @@ const say = (line: string) => void process.stderr.write(`${new Date().toISOStrin
 const memories = new Map<string, Memory>();
 const last = new Map<string, Look>();
 const changes: Look[] = [];
+/** What was said of a change that could not be made yet; the same again is not said again. */
+const refused = new Map<string, string>();
 let failures = 0;
 /** What the last look failed by; the same again is not said again. */
 let failure: string | null = null;
@@ -104,10 +106,13 @@ async function look(at: Target, { group, ...policy }: Policy, now: { changedMsAg
   if (!last.has(group)) say(`${group}: ${count} of ${policy.min} to ${policy.max}: ${decision.reason}`);
   last.set(group, seen);
   if (decision.count !== count) {
-    say(`${group}: ${count} → ${decision.count}: ${decision.reason}${values.apply ? "" : " (not done without --apply)"}`);
+    const line = `${group}: ${count} → ${decision.count}: ${decision.reason}${values.apply ? "" : " (not done without --apply)"}`;
+    if (line !== refused.get(group)) say(line);
+    refused.set(group, line);
     if (values.apply && !(await applied(at, seen))) return;
     changes.push(seen);
   }
+  refused.delete(group);
   // Without --apply too: what is said is what would be done, and when.
   memories.set(group, decision.memory);
 }

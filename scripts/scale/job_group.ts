@@ -2,7 +2,7 @@ import { z } from "zod";
 import { sleep } from "../../lib/core/time.ts";
 import { HttpFailure } from "../operator/http.ts";
 import { orNull } from "../stack/nomad.ts";
-import type { Allocation, Deployment, Job } from "../stack/nomad.ts";
+import type { Allocation, Deployment, Job, TaskGroup } from "../stack/nomad.ts";
 import { seconds } from "../stack/progress.ts";
 import { JobFailure, waitForJobs } from "../stack/wait.ts";
 import { ScaleFailure } from "./failure.ts";
@@ -17,8 +17,8 @@ export type Deadlines = { deadlineMs: number };
 const pollMs = 300;
 const path = (job: string) => `/v1/job/${encodeURIComponent(job)}`;
 
-/** How many allocations the cluster has been asked for. */
-export async function readCount({ nomad }: Target, { job, group }: JobGroup): Promise<number> {
+/** The group as it was asked for. */
+async function readGroup({ nomad }: Target, { job, group }: JobGroup): Promise<TaskGroup> {
   const found = await orNull(nomad<Job>("GET", path(job)));
   if (found === null || found.Stop) throw new ScaleFailure(`The job ${job} does not run; start it with ./scripts/up.`);
   const known = found.TaskGroups.find(({ Name }) => Name === group);
@@ -27,7 +27,17 @@ export async function readCount({ nomad }: Target, { job, group }: JobGroup): Pr
     const hint = job === "workers" ? " (task scale:profile PROFILE=groups|single goes from one set to the other)" : "";
     throw new ScaleFailure(`The job ${job} has no group "${group}"; ${there}${hint}.`);
   }
-  return known.Count;
+  return known;
+}
+
+/** How many allocations the cluster has been asked for. */
+export const readCount = async (target: Target, where: JobGroup): Promise<number> => (await readGroup(target, where)).Count;
+
+/** Why a group cannot have this count: Nomad takes none outside the bounds of a scaling block. */
+export async function refusalOf(target: Target, where: JobGroup, count: number): Promise<string | undefined> {
+  const bounds = (await readGroup(target, where)).Scaling;
+  if (!bounds || (count >= bounds.Min && count <= bounds.Max)) return undefined;
+  return `The scaling block of ${nameOf(where)} takes ${bounds.Min} to ${bounds.Max}, not ${count}: change its variables (worker_max) in the file of values, and deploy.`;
 }
 
 export const nameOf = ({ job, group }: JobGroup) => (job === group ? job : `${job}/${group}`);

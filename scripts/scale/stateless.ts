@@ -1,5 +1,5 @@
 import type { Change } from "./command.ts";
-import { awaitCount, nameOf, readCount, setCount, wantedAllocations } from "./job_group.ts";
+import { awaitCount, nameOf, readCount, refusalOf, setCount, wantedAllocations } from "./job_group.ts";
 import type { Deadlines, JobGroup } from "./job_group.ts";
 import type { Target } from "./target.ts";
 
@@ -15,6 +15,7 @@ export async function scaleStateless(target: Target, where: JobGroup, count: num
   return {
     what: now === count ? `${name}: ${count}` : `${name}: ${now} → ${count}`,
     plan,
+    refusal: await refusalOf(target, where, count),
     apply: async (report) => {
       if (now !== count) {
         await report.step(`asked for ${count} of ${name}`, () => setCount(target, where, count, report, deadlines));

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { root } from "../../stack/environment.ts";
 import { waitForJobs } from "../../stack/wait.ts";
+import { valuesOfCluster } from "../../stack/workers_profile.ts";
 import type { Stage } from "./stage.ts";
 
 /** The jobs of which several run, or whose work waits while they are replaced. */
@@ -12,6 +13,7 @@ export async function deployAll(stage: Stage): Promise<void> {
   for (const job of rollingJobs) {
     const command = ["nomad", "job", "run", "-detach", "-preserve-counts", "-hcl2-strict=false"];
     command.push("-var-file=nomad/env/dev.vars.hcl", `-var-file=${join(stage.state, "stack.vars.hcl")}`, `-var=release=${release}`);
+    for (const [key, value] of Object.entries(await valuesOfCluster(stage.nomad, job))) command.push(`-var=${key}=${value}`);
     const child = Bun.spawn([...command, `nomad/jobs/${job}.nomad.hcl`], {
       cwd: root,
       env: { ...process.env, ...stage.env, NOMAD_ADDR: stage.stack.nomad_addr },
