@@ -124,6 +124,38 @@ test("nothing in a chat overtakes a message that waits for its next attempt; oth
   expect(await getMessage(scope, first)).toMatchObject({ attempts: 1, status: "queued", error_code: "timeout" });
 });
 
+test("each kind of messages is read by itself, with what of the other stands in front of one in its chat", async () => {
+  const scope = await createBusiness(database.db);
+  const kinds: [chat: string, ofBroadcast: boolean][] = [
+    ["1@g.us", true],
+    ["2@g.us", false],
+    ["1@g.us", false],
+    ["2@g.us", true],
+    ["3@g.us", true],
+    ["4@g.us", false],
+  ];
+  const broadcast = uuidv7();
+  const ids: string[] = [];
+  for (const [chat, ofBroadcast] of kinds) {
+    const id = await send(scope, chat);
+    if (ofBroadcast) await database.owner`update messages set broadcast_id = ${broadcast} where id = ${id}`;
+    ids.push(id);
+  }
+  const places = async (ofBroadcasts: boolean, limit = 50) =>
+    (await pendingMessages(scope, { limit, ofBroadcasts })).messages.map(({ id }) => ids.indexOf(id));
+  expect(await places(false)).toEqual([0, 1, 2, 5]);
+  expect(await places(true)).toEqual([0, 1, 3, 4]);
+  expect(await places(true, 2)).toEqual([0, 1]);
+});
+
+test("what of the other kind has expired is left to whoever has that on its way", async () => {
+  const scope = await createBusiness(database.db);
+  const id = await send(scope);
+  await database.owner`update messages set broadcast_id = ${uuidv7()}, expires_at = now() - interval '1 second' where id = ${id}`;
+  expect(await pendingMessages(scope, { limit: 50 })).toEqual({ messages: [], expired: [] });
+  expect((await pendingMessages(scope, { limit: 50, ofBroadcasts: true })).expired).toMatchObject([{ id }]);
+});
+
 test("a message that has expired fails, and frees its chat", async () => {
   const scope = await createBusiness(database.db);
   const [expired, next] = [await send(scope), await send(scope)];

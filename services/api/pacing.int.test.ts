@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 
 const scope = () => forBusiness(api.database.db, id);
-const due = async () => (await pendingMessages(scope(), { limit: 50, ofBroadcasts: 50 })).messages;
+const due = async () => (await pendingMessages(scope(), { limit: 50 })).messages;
 
 /** A message that the shard said must wait for an hour. */
 async function pacedMessage(): Promise<void> {

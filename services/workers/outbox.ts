@@ -3,7 +3,6 @@ import { backoff } from "../../lib/core/retry.ts";
 import { forBusiness, getSender, pendingMessages, recordSendResults } from "../../lib/db/index.ts";
 import type { BusinessScope, PendingMessage, SendOutcome } from "../../lib/db/index.ts";
 import type { Run, RunResult } from "../../lib/queues/index.ts";
-import { maxBatch } from "../../lib/shard-client/index.ts";
 import type { Deps } from "./deps.ts";
 import { askForUploads, attachFiles } from "./high/files.ts";
 import { handOver } from "./high/hand_over.ts";
@@ -15,10 +14,7 @@ import type { Written } from "./webhooks/record.ts";
 /** A business with a long outbox goes to the end of the line after so many batches, and the others get their turn. */
 const batchesARun = 10;
 
-/**
- * Another run holds the business: it is about to end, or its worker died and the lease has seconds to live. Whichever
- * it is, it sends what is urgent with its next batch; this is for what comes after its last one.
- */
+/** Another run holds the lease: it is about to end, or its worker died and the lease has seconds to live. */
 const heldMs = 150;
 
 /**
@@ -39,18 +35,26 @@ const maxPacedMs = 60_000;
 /** While the business moves to another shard; the end of the move ends this wait. */
 const movingMs = 500;
 
-/** Who holds this hands messages of the business to its shard, and nobody else does. */
-export function outboxLease(businessId: string): string {
-  return `prosaas:lease:send:${businessId}`;
+/** A kind of messages, and how many of them make a batch. */
+export type Outbox = { ofBroadcasts: boolean; inABatch: number };
+
+/**
+ * Who holds this hands messages of the business and of this kind to its shard, and nobody else does. The two kinds have
+ * a lease each, so that what is urgent does not wait for a broadcast's batch. Where they meet in a chat, whoever has the
+ * later message takes the earlier one along, though the other may have it on its way: the shard sends it once.
+ */
+export function outboxLease(businessId: string, { ofBroadcasts }: Pick<Outbox, "ofBroadcasts">): string {
+  return `prosaas:lease:${ofBroadcasts ? "broadcasts" : "send"}:${businessId}`;
 }
 
-/** Sends what a business has in its outbox, in batches with at most `ofBroadcasts` messages of broadcasts. */
-export async function emptyOutbox(deps: Deps, run: Run<"send" | "send_broadcasts">, ofBroadcasts: number): Promise<RunResult> {
-  const result = await withLease(deps, outboxLease(run.payload.business_id), (lost) => sendBatches(deps, run, ofBroadcasts, lost));
+/** Sends what a business has in an outbox, batch after batch. */
+export async function emptyOutbox(deps: Deps, run: Run<"send" | "send_broadcasts">, outbox: Outbox): Promise<RunResult> {
+  const lease = outboxLease(run.payload.business_id, outbox);
+  const result = await withLease(deps, lease, (lost) => sendBatches(deps, run, outbox, lost));
   return result ?? { again: { inMs: heldMs, reason: "another worker sends for this business" } };
 }
 
-async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, ofBroadcasts: number, lost: AbortSignal): Promise<RunResult> {
+async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, outbox: Outbox, lost: AbortSignal): Promise<RunResult> {
   const scope = forBusiness(deps.db, run.payload.business_id);
   const counts = { sent: 0, failed: 0, retried: 0 };
   let nextAttempt = Number.POSITIVE_INFINITY;
@@ -70,7 +74,7 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, ofB
       if (lost.aborted) return again(heldMs, "the lease ran out");
       if (run.stopping.aborted) return again(0, "the worker is stopping");
 
-      const messages = await write((inside) => claim(inside, ofBroadcasts));
+      const messages = await write((inside) => claim(inside, outbox));
       if (messages.length === 0) {
         const inMs = Math.max(0, nextAttempt - Date.now());
         return inMs <= soonMs ? again(inMs, "a message is due again soon") : { counts };
@@ -94,8 +98,8 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, ofB
   }
 }
 
-async function claim(scope: BusinessScope, ofBroadcasts: number): Promise<Written<PendingMessage[]>> {
-  const { messages, expired } = await pendingMessages(scope, { limit: maxBatch, ofBroadcasts });
+async function claim(scope: BusinessScope, { ofBroadcasts, inABatch }: Outbox): Promise<Written<PendingMessage[]>> {
+  const { messages, expired } = await pendingMessages(scope, { limit: inABatch, ofBroadcasts });
   return { result: messages, changes: expired };
 }
 

@@ -16,18 +16,19 @@ export type Pending = {
 export type PendingOptions = {
   /** At most so many. */
   limit: number;
-  /** Of these, at most so many of broadcasts, beside the ones that others of their chat have to wait for. */
-  ofBroadcasts?: number;
+  /** What broadcasts have, or all the rest. */
+  ofBroadcasts?: boolean;
 };
 
 /**
- * What is to be handed to the shard now, in order: the caller holds the lease of the business. Messages of broadcasts
- * come after all others; within a chat the order is that of writing, so those in front of another go with it. A chat
- * whose earlier message waits for its next attempt waits with it, so that nothing is overtaken. What has expired, and what a
+ * What is to be handed to the shard now, in the order of writing: the caller holds the business's lease for this kind of
+ * messages. Of the other kind come those that stand in front of one of these in their chat, and no others. A chat whose
+ * earlier message waits for its next attempt waits with it, so that nothing is overtaken. What has expired, and what a
  * broadcast has for somebody who opted out after it was released, fails here and is not given out.
  */
-export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcasts = 0 }: PendingOptions): Promise<Pending> {
+export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcasts = false }: PendingOptions): Promise<Pending> {
   const optedOut = sql`exists (select from opt_outs o where o.business_id = m.business_id and o.chat = m.chat)`;
+  const [own, other] = ofBroadcasts ? [sql`not null`, sql`null`] : [sql`null`, sql`not null`];
   const due = sql`m.business_id = ${scope.businessId} and m.status = 'queued' and m.next_attempt_at <= now()
         and (m.expires_at is null or m.expires_at > now())
         and not (m.broadcast_id is not null and ${optedOut})
@@ -43,27 +44,22 @@ export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcast
       set status = 'failed', failed_at = now(), next_attempt_at = null,
           error_code = case when expires_at <= now() then 'expired' else 'opted_out' end,
           error_message = case when expires_at <= now() then 'It expired before it could be sent.' else 'The recipient opted out.' end
-      where business_id = ${scope.businessId} and status = 'queued'
+      -- Of this kind alone: what the other lease's holder has on its way has not failed.
+      where business_id = ${scope.businessId} and status = 'queued' and broadcast_id is ${own}
         and (expires_at <= now() or (broadcast_id is not null and next_attempt_at <= now() and ${optedOut}))
       returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at, failed_at,
                 error_code, error_message
-    ), urgent as (
-      select m.id, m.chat from messages m where m.broadcast_id is null and ${due} order by m.id limit ${limit}
+    ), own as (
+      select m.id, m.chat from messages m where m.broadcast_id is ${own} and ${due} order by m.id limit ${limit}
     ), in_front as (
       select m.id from messages m
-      where m.broadcast_id is not null and exists (select from urgent u where u.chat = m.chat and m.id < u.id) and ${due}
-    ), leisurely as (
-      select m.id from messages m
-      where m.broadcast_id is not null and m.id not in (select id from in_front) and ${due}
-      order by m.id limit ${ofBroadcasts}
+      where m.broadcast_id is ${other} and exists (select from own o where o.chat = m.chat and m.id < o.id) and ${due}
     ), chosen as (
-      select id, 0 as rank from urgent union all select id, 0 from in_front union all select id, 1 from leisurely
-      order by rank, id limit ${limit}
+      select id from own union all select id from in_front order by id limit ${limit}
     ), pending as (
-      select chosen.rank, m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts
-      from chosen join messages m on m.id = chosen.id
+      select m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts from chosen join messages m on m.id = chosen.id
     )
-    select coalesce((select jsonb_agg(to_jsonb(p) - 'rank' order by p.rank, p.id) from pending p), '[]') as messages,
+    select coalesce((select jsonb_agg(to_jsonb(p) order by p.id) from pending p), '[]') as messages,
            coalesce((select jsonb_agg(to_jsonb(e) order by e.id) from expired e), '[]') as expired`);
   return { messages: row.messages, expired: row.expired.map(changeFromJson) };
 }

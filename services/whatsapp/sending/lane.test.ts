@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { proto } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -71,6 +71,28 @@ test("a batch that comes again sends nothing again, neither under way nor when i
   afterRestart.open(relay);
   expect(await afterRestart.send([text("A")])).toMatchObject([{ status: "sent" }]);
   expect(relayed).toEqual(["A", "B", "C"]);
+});
+
+test("a message that two batches bring is sent once, in front of what either has behind it", async () => {
+  const sut = lane();
+  sut.open(relay);
+  const first = sut.send([text("A"), text("B")]);
+  const second = sut.send([text("B"), text("C")]);
+  await left("A", "B", "C");
+  for (const id of ["A", "B", "C"]) sut.acknowledged(id, undefined);
+  expect([...(await first), ...(await second)].map(({ status }) => status)).toEqual(["sent", "sent", "sent", "sent"]);
+});
+
+test("where a batch cannot be noted, what another has behind one of its messages is undecided too", async () => {
+  const sut = lane();
+  sut.open(relay);
+  const write = spyOn(db, "write").mockRejectedValueOnce(new Error("disk full"));
+  const first = sut.send([text("A")]);
+  const second = sut.send([text("A"), text("B")]);
+  expect(first).rejects.toMatchObject({ code: "unavailable" });
+  expect(await second).toEqual([{ status: "retry" }, { status: "retry" }]);
+  write.mockRestore();
+  expect({ relayed, depth: sut.depth }).toEqual({ relayed: [], depth: 0 });
 });
 
 test("a lost connection leaves everything undecided, and the same messages may be sent again", async () => {

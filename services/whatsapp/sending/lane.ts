@@ -174,7 +174,12 @@ export class Lane {
         })),
       );
     } catch (error) {
-      for (const entry of entries) this.#settle(entry, { status: "retry" });
+      // And what another batch brought since: it may name one of these as its own, and stand behind it.
+      let behind = false;
+      for (const entry of this.#known.values()) {
+        behind ||= entries.includes(entry);
+        if (behind) this.#settle(entry, { status: "retry" });
+      }
       throw new AppError("unavailable", "The shard's volume does not take writes at present.", { cause: error, retryAfterS: 10 });
     }
     // Those that were settled meanwhile, because the connection was lost, are not to be sent.

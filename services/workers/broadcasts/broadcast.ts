@@ -128,9 +128,10 @@ async function runOn(deps: Deps, scope: BusinessScope, state: BroadcastState): P
 /** Fails what a cancelled broadcast left in the outbox, while nothing of its business is on its way to a shard. */
 async function settleCancelled(deps: Deps, scope: BusinessScope, { id, business_id, queued }: BroadcastState): Promise<Step> {
   if (queued === 0) return "done";
-  const settled = await withLease(deps, outboxLease(business_id), () =>
-    recordMoves(deps, scope, async (inside) => ({ result: true, changes: await failCancelled(inside, id) })),
-  );
+  // Those of a broadcast that stand in front of something urgent go with it.
+  const underway = [true, false].map((ofBroadcasts) => outboxLease(business_id, { ofBroadcasts }));
+  const settle = () => recordMoves(deps, scope, async (inside) => ({ result: true, changes: await failCancelled(inside, id) }));
+  const settled = await withLease(deps, underway[0]!, () => withLease(deps, underway[1]!, settle));
   return settled === null ? { again: { inMs: heldMs, reason: "messages of the business are on their way" } } : "done";
 }
 

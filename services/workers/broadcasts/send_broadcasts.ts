@@ -2,13 +2,10 @@ import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { emptyOutbox } from "../outbox.ts";
 
-/**
- * A batch is handed over as a whole, so an urgent message of the same business waits for it: with so few messages of
- * broadcasts in one, for some tens of milliseconds.
- */
+/** The shard sends what it is handed in order: an urgent message waits there for so many of a broadcast at most. */
 const inABatch = 5;
 
-/** Sends what a business's broadcasts have released, and whatever urgent comes meanwhile ahead of it. */
+/** Sends what a business's broadcasts have released. */
 export function sendBroadcasts(deps: Deps): Handler<"send_broadcasts"> {
-  return (run) => emptyOutbox(deps, run, inABatch);
+  return (run) => emptyOutbox(deps, run, { ofBroadcasts: true, inABatch });
 }

@@ -32,7 +32,7 @@ export function startTestShard() {
     /** What WhatsApp makes of a message; "sent" where it says nothing. */
     decide: (_message: Handed): Pick<SendResult, "status" | "error" | "not_before" | "holds"> | undefined => undefined,
     /** Awaited after a batch was handled, before it is answered. */
-    beforeAnswer: async (): Promise<Response | undefined> => undefined,
+    beforeAnswer: async (_batch: Batch): Promise<Response | undefined> => undefined,
     /** Appends to the journal as it is, sense or nonsense. */
     append: (stream: JournalStream, business_id: string, data: unknown) => {
       const entries = journal.get(stream) ?? [];
@@ -77,7 +77,7 @@ export function startTestShard() {
         held.set(result.holds === "everything" ? "everything" : message.to, result);
       results.push(result);
     }
-    return (await shard.beforeAnswer()) ?? c.json({ results });
+    return (await shard.beforeAnswer(batch)) ?? c.json({ results });
   });
   app.get("/journal/:stream", (c) => {
     const refused = shard.refuseJournal();
