@@ -385,6 +385,7 @@ test("after Redis forgot everything, the sweep has told what waits; what nobody 
   await receive(3);
   await until(() => endpoint.told.length === 3, { what: "the events" });
   await settled(endpoint.id, "delivered");
+  await settled(disabled.id, "delivered");
   await workers.database.owner`update webhooks set status = 'disabled' where id = ${disabled.id}`;
   await workers.database.owner`update webhook_deliveries set status = 'pending', next_attempt_at = now() where webhook_id = ${endpoint.id}`;
   await workers.database.owner`

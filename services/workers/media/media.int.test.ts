@@ -81,11 +81,12 @@ const contentOf = async (id: string) => {
 /** The customer writes with a file; resolves with the row once its file is settled. */
 async function write(body: object, to = phone) {
   const { id } = await control<{ id: string }>(simulator, "POST", `/phones/${customer}/messages`, { to, ...body });
-  // The shard of this test wakes nobody.
-  await workers.producer.wake("inbound", { shard: 1 });
-  const row = await until(async () => (await workers.rows(business)).find(({ wa_message_id }) => wa_message_id === id), {
-    what: "the message",
-  });
+  // The shard of this test wakes nobody, and the message may not be with it yet.
+  const arrived = async () => {
+    await workers.producer.wake("inbound", { shard: 1 });
+    return (await workers.rows(business)).find(({ wa_message_id }) => wa_message_id === id);
+  };
+  const row = await until(arrived, { what: "the message" });
   return async (settled = (content: MediaContent) => content.media.id !== undefined || content.media.error !== undefined) =>
     until(
       async () => {
