@@ -88,8 +88,10 @@ async function pair(business_id: string, phone: string): Promise<void> {
   await until(async () => (await view()).status === "open", { what: "a session to open", deadlineMs: 60_000, everyMs: 100 });
 }
 
+/** The API may not have found the shard again yet. */
 async function remove(business_id: string): Promise<void> {
-  await api.DELETE("/v1/businesses/{business_id}", { params: { path: { business_id } } });
+  const params = { path: { business_id } };
+  await until(() => api.DELETE("/v1/businesses/{business_id}", { params }), { what: "a business to be removed", everyMs: 200 });
 }
 
 /** Kills shard 1; resolves with the seconds until every session has logged in anew and is open. */
