@@ -70,11 +70,16 @@ async function measureJobs(): Promise<void> {
   const redis = await redisServer(folder);
   await redis.start();
   try {
-    const { jobsPerS, bareJobsPerS, ratio } = await measureEmptyJobs(`redis://${redis.address}`, { jobs: Number(values.jobs), rounds: 15 });
+    const { jobsPerS, bareJobsPerS, ratio, loggedJobsPerS, loggedRatio } = await measureEmptyJobs(`redis://${redis.address}`, {
+      jobs: Number(values.jobs),
+      rounds: 15,
+    });
     result["jobs_per_s"] = rounded(jobsPerS);
     result["bare_jobs_per_s"] = rounded(bareJobsPerS);
     result["ratio_to_bare"] = rounded(ratio, 2);
-    say(`empty jobs: ${rounded(jobsPerS)}/s, bare BullMQ ${rounded(bareJobsPerS)}/s`);
+    result["logged_jobs_per_s"] = rounded(loggedJobsPerS);
+    result["logged_ratio_to_bare"] = rounded(loggedRatio, 2);
+    say(`empty jobs: ${rounded(jobsPerS)}/s, with a log line each ${rounded(loggedJobsPerS)}/s, bare BullMQ ${rounded(bareJobsPerS)}/s`);
   } finally {
     await redis.stop();
   }
