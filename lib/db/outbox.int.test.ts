@@ -119,7 +119,7 @@ test("nothing in a chat overtakes a message that waits for its next attempt; oth
     { id: first, status: "retry", next_attempt_at: inMs(60_000), error_code: "timeout", error_message: "no answer" },
   ]);
   expect(await pendingIds(scope)).toEqual([elsewhere]);
-  await database.owner`update messages set next_attempt_at = now() where id = ${first}`;
+  await database.owner`update messages set next_attempt_at = date_trunc('milliseconds', now()) where id = ${first}`;
   expect(await pendingIds(scope)).toEqual([first, elsewhere, second]);
   expect(await getMessage(scope, first)).toMatchObject({ attempts: 1, status: "queued", error_code: "timeout" });
 });
@@ -160,7 +160,7 @@ test("a message that has expired fails, and frees its chat", async () => {
   const scope = await createBusiness(database.db);
   const [expired, next] = [await send(scope), await send(scope)];
   await database.owner`
-    update messages set expires_at = now() - interval '1 second', next_attempt_at = now() + interval '1 hour' where id = ${expired}`;
+    update messages set expires_at = now() - interval '1 second', next_attempt_at = date_trunc('milliseconds', now()) + interval '1 hour' where id = ${expired}`;
   const pending = await pendingMessages(scope, { limit: 50 });
   expect(pending.messages.map(({ id }) => id)).toEqual([next]);
   expect(pending.expired).toMatchObject([{ id: expired, before: "queued", status: "failed", failed_at: expect.any(Date) }]);
@@ -218,7 +218,7 @@ test("the sweep finds every business with work that is due, page by page", async
   const scopes = [await createBusiness(database.db), await createBusiness(database.db), await createBusiness(database.db)];
   for (const scope of scopes) await send(scope);
   const waiting = scopes[2]!;
-  await database.owner`update messages set next_attempt_at = now() + interval '1 hour' where business_id = ${waiting.businessId}`;
+  await database.owner`update messages set next_attempt_at = date_trunc('milliseconds', now()) + interval '1 hour' where business_id = ${waiting.businessId}`;
   const found: string[] = [];
   for (let after: string | undefined; ;) {
     const page = await listPendingBusinesses(forPlatform(database.db), { after, limit: 1 });

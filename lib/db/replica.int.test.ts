@@ -22,6 +22,9 @@ afterAll(async () => {
 });
 afterEach(() => replica.close());
 
+/** It repeats all that the other tests write to the same server, and may be late for a while. */
+const inUse = (what: string) => until(() => changes.at(-1)?.used, { what, deadlineMs: 40_000 });
+
 const open = async () => {
   changes = [];
   const url = new URL(server.url);
@@ -35,7 +38,7 @@ const open = async () => {
     everyMs: 50,
     onChange: (change) => changes.push(change),
   });
-  await until(() => changes.at(-1)?.used, { what: "the replica to be used" });
+  await inUse("the replica to be used");
 };
 const write = async () => {
   const id = uuidv7();
@@ -66,7 +69,7 @@ test("a replica that falls behind is not asked until it has caught up", async ()
   expect(changes.at(-1)!.why).toContain("behind");
   expect(await answeredBy()).toBe("primary");
   await server.resume();
-  await until(() => changes.at(-1)?.used, { what: "the replica to be used again" });
+  await inUse("the replica to be used again");
   await until(async () => (await answeredBy()) === "replica", { what: "an answer of the replica" });
 });
 
@@ -77,7 +80,7 @@ test("a replica that dies is not asked; the read that met it is answered by the 
   expect(rows).toMatchObject([{ one: 1 }]);
   expect(await answeredBy()).toBe("primary");
   await server.start();
-  await until(() => changes.at(-1)?.used, { what: "the replica to be used again" });
+  await inUse("the replica to be used again");
 }, 60_000);
 
 test("what is wrong with a statement is no reason to ask the primary", async () => {

@@ -98,7 +98,7 @@ test("an endpoint is changed only if it is as the caller saw it; active ends a p
   expect(changed.body).toMatchObject({ ordered: true, description: "Orders", events: hook.events });
   expect((await api.request("PATCH", one, { key, body: { ordered: false }, headers: { "if-match": etag! } })).status).toBe(412);
   await api.database.owner`
-    update webhooks set status = 'paused', status_reason = 'It answered 500.', failures = 9, failing_since = now(), next_attempt_at = now() + interval '1 hour'
+    update webhooks set status = 'paused', status_reason = 'It answered 500.', failures = 9, failing_since = now(), next_attempt_at = date_trunc('milliseconds', now()) + interval '1 hour'
     where id = ${created.body.id}`;
   expect((await api.request("GET", one, { key })).body).toMatchObject({ status: "paused", status_reason: "It answered 500." });
   const active = await api.request("PATCH", one, { key, body: { status: "active" } });

@@ -19,6 +19,6 @@ export function setPacing(scope: BusinessScope, pacing: Business["pacing"]): Pro
 /** Lets the shard be asked again at once for every message that it said must wait for its turn. */
 export async function releasePaced(scope: BusinessScope): Promise<void> {
   await scope.ask(sql`
-    update messages set next_attempt_at = now()
+    update messages set next_attempt_at = date_trunc('milliseconds', now())
     where business_id = ${scope.businessId} and status = 'queued' and error_code = 'paced' and next_attempt_at > now()`);
 }

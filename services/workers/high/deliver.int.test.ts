@@ -41,10 +41,10 @@ const texts = (told: { data: Record<string, unknown> }[]) => told.map(({ data })
 
 /** Makes what is due later due now, as if the time had passed. */
 const passTime = async (id: string) => {
-  await workers.database.owner`update webhook_deliveries set next_attempt_at = now() - interval '1 second'
+  await workers.database.owner`update webhook_deliveries set next_attempt_at = date_trunc('milliseconds', now()) - interval '1 second'
     where webhook_id = ${id} and status = 'pending'`;
   await workers.database.owner`
-    update webhooks set next_attempt_at = now() - interval '1 second', failing_since = failing_since - interval '1 hour' where id = ${id}`;
+    update webhooks set next_attempt_at = date_trunc('milliseconds', now()) - interval '1 second', failing_since = failing_since - interval '1 hour' where id = ${id}`;
   await workers.producer.wake("deliver", { webhook_id: id });
 };
 
@@ -387,9 +387,10 @@ test("after Redis forgot everything, the sweep has told what waits; what nobody 
   await settled(endpoint.id, "delivered");
   await settled(disabled.id, "delivered");
   await workers.database.owner`update webhooks set status = 'disabled' where id = ${disabled.id}`;
-  await workers.database.owner`update webhook_deliveries set status = 'pending', next_attempt_at = now() where webhook_id = ${endpoint.id}`;
+  await workers.database
+    .owner`update webhook_deliveries set status = 'pending', next_attempt_at = date_trunc('milliseconds', now()) where webhook_id = ${endpoint.id}`;
   await workers.database.owner`
-    update webhook_deliveries set status = 'pending', next_attempt_at = now(), expires_at = now() where webhook_id = ${disabled.id}`;
+    update webhook_deliveries set status = 'pending', next_attempt_at = date_trunc('milliseconds', now()), expires_at = now() where webhook_id = ${disabled.id}`;
   await workers.redis.flushdb();
   await workers.sweep();
   await until(() => endpoint.told.length === 6, { what: "the events again" });

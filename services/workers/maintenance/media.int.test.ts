@@ -89,10 +89,11 @@ test("the sweep wakes what is to be fetched, uploaded and looked into, and nothi
     forPlatform(workers.database.db),
     [due, later].map((message_id) => ({ message_id, business_id: business, kind: "image", pointer })),
   );
-  await workers.database.owner`update media_fetches set next_attempt_at = now() + interval '1 hour' where message_id = ${later}`;
+  await workers.database
+    .owner`update media_fetches set next_attempt_at = date_trunc('milliseconds', now()) + interval '1 hour' where message_id = ${later}`;
   const one = await keep(business);
   await wantUploads(forBusiness(workers.database.db, business), [{ media_id: one.id, kind: "document" }]);
-  await workers.database.owner`update media_uploads set next_attempt_at = now()`;
+  await workers.database.owner`update media_uploads set next_attempt_at = date_trunc('milliseconds', now())`;
   await workers.database.owner`update media set created_at = now() - interval '1 minute' where id = ${one.id}`;
 
   const woken: [string, unknown][] = [];

@@ -190,10 +190,12 @@ const deadEnds = async (body: object, error: string) => {
   // An attempt that is due in minutes is due now.
   const hurry = setInterval(
     () =>
-      void workers.database.owner`update media_fetches set next_attempt_at = now()`.then(async (): Promise<void> => {
-        for (const { message_id } of await workers.database.owner<{ message_id: string }[]>`select message_id from media_fetches`)
-          await workers.producer.wake("fetch_media", { business_id: business, message_id }, { expedite: true });
-      }),
+      void workers.database.owner`update media_fetches set next_attempt_at = date_trunc('milliseconds', now())`.then(
+        async (): Promise<void> => {
+          for (const { message_id } of await workers.database.owner<{ message_id: string }[]>`select message_id from media_fetches`)
+            await workers.producer.wake("fetch_media", { business_id: business, message_id }, { expedite: true });
+        },
+      ),
     200,
   );
   try {

@@ -37,7 +37,7 @@ beforeAll(async () => {
   const fetching = fetchRecordings({ ...workers.deps, recordings: { store, apiUrl, accountSid, authToken } });
   await workers.serve("recordings", { handlers: { fetch_recordings: fetching } });
   fetchNow = async () => {
-    await workers.database.owner`update call_recordings set next_attempt_at = now() where status = 'pending'`;
+    await workers.database.owner`update call_recordings set next_attempt_at = date_trunc('milliseconds', now()) where status = 'pending'`;
     await fetching({ jobId: "1", payload: {}, attempt: 1, signal: new AbortController().signal, stopping: new AbortController().signal });
   };
 });

@@ -18,7 +18,8 @@ export async function recordRecording(scope: BusinessScope, recording: Announced
     (sql) => sql`
       insert into call_recordings (recording_sid, business_id, call_sid, status, url, duration_s, channels, next_attempt_at)
       select ${recording_sid}, id, ${call_sid}, ${status}, ${url}, ${duration_s}::integer, ${channels}::integer,
-             case when ${status}::text = 'pending' then now() end
+             -- Cut to the millisecond, and not rounded to the next one: it is due as soon as it is written.
+             case when ${status}::text = 'pending' then date_trunc('milliseconds', now()) end
       from businesses where id = ${scope.businessId}
       on conflict (recording_sid) do nothing`,
   );

@@ -9,8 +9,9 @@ export type NewFetch = Pick<MediaFetch, "message_id" | "business_id" | "kind" | 
 export async function addFetches(scope: PlatformScope, fetches: readonly NewFetch[]): Promise<void> {
   if (fetches.length === 0) return;
   await scope.ask(sql`
-    insert into media_fetches (message_id, business_id, kind, pointer)
-    select message_id, business_id, kind, pointer
+    insert into media_fetches (message_id, business_id, kind, pointer, next_attempt_at)
+    -- Cut to the millisecond, and not rounded to the next one: it is due as soon as it is written.
+    select message_id, business_id, kind, pointer, date_trunc('milliseconds', now())
     from jsonb_to_recordset(${toJson(fetches)}::jsonb) as r(message_id uuid, business_id uuid, kind text, pointer jsonb)
     on conflict (message_id) do nothing`);
 }

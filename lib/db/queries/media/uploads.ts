@@ -84,7 +84,7 @@ export async function finishUpload(scope: BusinessScope, { media_id, kind }: Wan
       where media_id = ${media_id} and kind = ${kind} and business_id = ${scope.businessId} and status = 'pending'
       returning status
     )
-    update messages set next_attempt_at = now()
+    update messages set next_attempt_at = date_trunc('milliseconds', now())
     where business_id = ${scope.businessId} and status = 'queued' and error_code = ${mediaPending}
       and content -> 'media' ->> 'id' = ${media_id} and exists (select from ended where status <> 'pending')`);
 }
