@@ -22,10 +22,21 @@ const opened = new WeakMap<Redis, Map<QueueName, Opened>>();
 export async function queueOn(redis: Redis, name: QueueName): Promise<Queue> {
   const entry = entryOf(redis, name);
   if (!entry.ready) {
-    await within(connectMs, entry.queue.waitUntilReady());
+    await within(connectMs, entry.queue.waitUntilReady()).catch((error: unknown) => {
+      forget(redis, name, entry);
+      throw error;
+    });
     entry.ready = true;
   }
   return entry.queue;
+}
+
+/** BullMQ begins once: a queue whose beginning fell into an outage would refuse everything for ever. The next use makes another. */
+function forget(redis: Redis, name: QueueName, entry: Opened): void {
+  const queues = opened.get(redis);
+  if (queues?.get(name) !== entry) return;
+  queues.delete(name);
+  void entry.queue.close().catch(() => {});
 }
 
 /** Lets go of a connection's queues; the connection itself belongs to who made it. */

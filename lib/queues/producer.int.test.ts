@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { createRedis } from "../redis/client.ts";
 import { createRedisServer } from "../testing/redis_server.ts";
+import { testRedisUrl } from "../testing/servers.ts";
 import { until } from "../testing/until.ts";
 import { definitionOf } from "./definitions.ts";
 import { queueOn } from "./connection.ts";
@@ -141,6 +142,21 @@ test("after Redis forgot everything, a wake-up runs again", async () => {
   await until(() => runs === 2, { what: "a run after the flush" });
   gate.resolve();
   await until(idle, { what: "an empty queue" });
+});
+
+test("a queue whose first use met the end of a connection is used at the next", async () => {
+  const redis = createRedis(testRedisUrl(), "command");
+  await redis.ping();
+  const producer = createProducer(redis);
+  // BullMQ asks for the server's version first.
+  const asked = spyOn(redis, "info").mockRejectedValueOnce(new Error("Reached the max retries per request limit"));
+  const payload = { business_id: business(1) };
+  await expect(producer.wake("send", payload)).rejects.toThrow("max retries");
+  await producer.wake("send", payload);
+  asked.mockRestore();
+  await (await queueOn(redis, "high")).obliterate();
+  await producer.close();
+  redis.disconnect();
 });
 
 test("a wake-up while Redis is away throws soon, and the same producer works again once Redis is back", async () => {
