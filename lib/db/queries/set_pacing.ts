@@ -3,6 +3,7 @@ import { sql } from "../literal.ts";
 import { atomically } from "../scope.ts";
 import type { BusinessScope } from "../scope.ts";
 import type { Business } from "../schema/index.ts";
+import { dueNow } from "./due_now.ts";
 
 /** Sets how fast a business may send; what waits under the old limits waits no longer. Undefined when there is no such business. */
 export function setPacing(scope: BusinessScope, pacing: Business["pacing"]): Promise<Business | undefined> {
@@ -19,6 +20,6 @@ export function setPacing(scope: BusinessScope, pacing: Business["pacing"]): Pro
 /** Lets the shard be asked again at once for every message that it said must wait for its turn. */
 export async function releasePaced(scope: BusinessScope): Promise<void> {
   await scope.ask(sql`
-    update messages set next_attempt_at = date_trunc('milliseconds', now())
+    update messages set next_attempt_at = ${dueNow}
     where business_id = ${scope.businessId} and status = 'queued' and error_code = 'paced' and next_attempt_at > now()`);
 }

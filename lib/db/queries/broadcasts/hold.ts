@@ -1,6 +1,7 @@
 import { sql } from "../../literal.ts";
 import type { Statement } from "../../literal.ts";
 import type { BusinessScope } from "../../scope.ts";
+import { dueNow } from "../due_now.ts";
 
 /**
  * The next attempt of a message that is held: never. It stays in the outbox, and holds up nothing else in its chat,
@@ -15,7 +16,7 @@ export function holdBroadcast(scope: BusinessScope, id: string): Promise<number>
 
 /** Lets go what was held; returns how many messages. */
 export function letGoBroadcast(scope: BusinessScope, id: string): Promise<number> {
-  return reschedule(scope, id, sql`date_trunc('milliseconds', now())`, sql`next_attempt_at = ${heldUntil}`);
+  return reschedule(scope, id, dueNow, sql`next_attempt_at = ${heldUntil}`);
 }
 
 async function reschedule(scope: BusinessScope, id: string, at: Statement, where: Statement): Promise<number> {

@@ -2,6 +2,7 @@ import { toJson } from "../../json.ts";
 import { sql } from "../../literal.ts";
 import type { Media, MediaFetch, Message } from "../../schema/index.ts";
 import type { BusinessScope, PlatformScope } from "../../scope.ts";
+import { dueNow } from "../due_now.ts";
 
 export type NewFetch = Pick<MediaFetch, "message_id" | "business_id" | "kind" | "pointer">;
 
@@ -10,8 +11,7 @@ export async function addFetches(scope: PlatformScope, fetches: readonly NewFetc
   if (fetches.length === 0) return;
   await scope.ask(sql`
     insert into media_fetches (message_id, business_id, kind, pointer, next_attempt_at)
-    -- Cut to the millisecond, and not rounded to the next one: it is due as soon as it is written.
-    select message_id, business_id, kind, pointer, date_trunc('milliseconds', now())
+    select message_id, business_id, kind, pointer, ${dueNow}
     from jsonb_to_recordset(${toJson(fetches)}::jsonb) as r(message_id uuid, business_id uuid, kind text, pointer jsonb)
     on conflict (message_id) do nothing`);
 }

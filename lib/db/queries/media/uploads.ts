@@ -2,6 +2,7 @@ import { toJson } from "../../json.ts";
 import { sql } from "../../literal.ts";
 import type { Media, MediaUpload } from "../../schema/index.ts";
 import type { BusinessScope } from "../../scope.ts";
+import { dueNow } from "../due_now.ts";
 
 /** WhatsApp keeps what nobody fetched for about a month; what is older is put there anew. */
 const goodForDays = 14;
@@ -84,7 +85,7 @@ export async function finishUpload(scope: BusinessScope, { media_id, kind }: Wan
       where media_id = ${media_id} and kind = ${kind} and business_id = ${scope.businessId} and status = 'pending'
       returning status
     )
-    update messages set next_attempt_at = date_trunc('milliseconds', now())
+    update messages set next_attempt_at = ${dueNow}
     where business_id = ${scope.businessId} and status = 'queued' and error_code = ${mediaPending}
       and content -> 'media' ->> 'id' = ${media_id} and exists (select from ended where status <> 'pending')`);
 }
