@@ -24,10 +24,10 @@ const buckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 
 /** The metrics of a worker process, and at each scrape the depth and the oldest age of the queues it serves. */
 export function createJobMetrics(metrics: Metrics, redis: Redis, served: readonly QueueName[]): JobMetrics {
-  const known = new Map<string, RunMetrics>();
-  const counted: { queue: QueueName; job: string; outcomes: Partial<Record<Outcome, number>> }[] = [];
+  type Known = { queue: QueueName; job: string; outcomes: Partial<Record<Outcome, number>>; series: RunMetrics };
+  const known = new Map<string, Known>();
   metrics.counter("jobs_total", "Runs of jobs, by how they ended.", ["queue", "job", "outcome"], (counter) => {
-    for (const { queue, job, outcomes } of counted) {
+    for (const { queue, job, outcomes } of known.values()) {
       for (const [outcome, count] of Object.entries(outcomes)) counter.inc({ queue, job, outcome }, count);
     }
   });
@@ -55,25 +55,25 @@ export function createJobMetrics(metrics: Metrics, redis: Redis, served: readonl
     for (const { queue, oldestMs } of await look()) gauge.set({ queue }, (oldestMs ?? 0) / 1000);
   });
 
-  const seriesOf = (queue: QueueName, job: string): RunMetrics => {
-    const outcomes: Partial<Record<Outcome, number>> = {};
-    counted.push({ queue, job, outcomes });
+  const begin = (queue: QueueName, job: string): Known => {
+    const outcomes: Known["outcomes"] = {};
     const [waits, runs] = [wait.series({ queue, job }), run.series({ queue, job })];
-    return {
+    const series: RunMetrics = {
       waited: (seconds) => waits.observe(Math.max(0, seconds)),
       ran: (outcome, seconds) => {
         outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
         runs.observe(seconds);
       },
     };
+    return { queue, job, outcomes, series };
   };
 
   return {
     of: (queue, job) => {
       const name = `${queue}/${job}`;
-      const series = known.get(name) ?? seriesOf(queue, job);
-      known.set(name, series);
-      return series;
+      const found = known.get(name) ?? begin(queue, job);
+      known.set(name, found);
+      return found.series;
     },
     stalled: (queue) => stalls.inc({ queue }),
     error: (queue) => errors.inc({ queue }),
