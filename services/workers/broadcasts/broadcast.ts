@@ -129,9 +129,9 @@ async function runOn(deps: Deps, scope: BusinessScope, state: BroadcastState): P
 async function settleCancelled(deps: Deps, scope: BusinessScope, { id, business_id, queued }: BroadcastState): Promise<Step> {
   if (queued === 0) return "done";
   // Those of a broadcast that stand in front of something urgent go with it.
-  const underway = [true, false].map((ofBroadcasts) => outboxLease(business_id, { ofBroadcasts }));
+  const lease = (ofBroadcasts: boolean) => outboxLease(business_id, { ofBroadcasts });
   const settle = () => recordMoves(deps, scope, async (inside) => ({ result: true, changes: await failCancelled(inside, id) }));
-  const settled = await withLease(deps, underway[0]!, () => withLease(deps, underway[1]!, settle));
+  const settled = await withLease(deps, lease(true), () => withLease(deps, lease(false), settle));
   return settled === null ? { again: { inMs: heldMs, reason: "messages of the business are on their way" } } : "done";
 }
 
