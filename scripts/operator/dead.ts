@@ -3,6 +3,7 @@ import { bodyOf } from "../../lib/api-client/index.ts";
 import type { Schemas } from "../../lib/api-client/index.ts";
 import { adminApi } from "./admin_api.ts";
 import { readArguments, wrongArguments } from "./command_line.ts";
+import { allPages } from "./pages.ts";
 import { readStack } from "./stack.ts";
 import { table } from "./table.ts";
 
@@ -42,13 +43,9 @@ async function summarize(): Promise<void> {
 }
 
 async function list(name: string): Promise<void> {
-  const letters: Letter[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await bodyOf(api.GET("/v1/admin/queues/{name}/dead", { params: { path: { name }, query: { limit: 200, cursor } } }));
-    letters.push(...page.data);
-    cursor = page.next_cursor ?? undefined;
-  } while (cursor !== undefined);
+  const letters = await allPages((cursor) =>
+    bodyOf(api.GET("/v1/admin/queues/{name}/dead", { params: { path: { name }, query: { limit: 200, cursor } } })),
+  );
   if (asked.json) return json({ queue: asked.queue, dead: letters });
   if (letters.length === 0) return console.log(`The queue ${asked.queue} has no dead letters.`);
   const ids = (payload: Letter["payload"]) =>

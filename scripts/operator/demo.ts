@@ -4,6 +4,7 @@ import type { Schemas } from "../../lib/api-client/index.ts";
 import { adminApi } from "./admin_api.ts";
 import { readOptions, wrongArguments } from "./command_line.ts";
 import { createCaller } from "./http.ts";
+import { allPages } from "./pages.ts";
 import { readStack } from "./stack.ts";
 import { quantile } from "./table.ts";
 import { createWait } from "./wait.ts";
@@ -89,17 +90,10 @@ const order = ["queued", "sent", "delivered", "read", "played", "failed"];
 const final = new Map<string, Schemas["Message"]>();
 const shown = new Map<string, string>();
 const settled = (status: string) => ["read", "played", "failed"].includes(status);
-/** Newest first: all that this business has sent. */
-async function outbound(): Promise<Schemas["Message"][]> {
-  const messages: Schemas["Message"][] = [];
-  for (let cursor: string | undefined; ;) {
-    const query = { direction: "outbound" as const, limit: 200, ...(cursor === undefined ? {} : { cursor }) };
-    const { data, next_cursor } = await bodyOf(api.GET("/v1/businesses/{business_id}/messages", { params: { path, query } }));
-    messages.push(...data);
-    if (next_cursor === null) return messages;
-    cursor = next_cursor;
-  }
-}
+const outbound = () =>
+  allPages((cursor) =>
+    bodyOf(api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { direction: "outbound", limit: 200, cursor } } })),
+  );
 
 await wait("the ticks", async () => {
   for (const message of await outbound()) final.set(message.id, message);

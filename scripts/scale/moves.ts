@@ -1,6 +1,7 @@
 import { bodyOf } from "../../lib/api-client/index.ts";
 import type { Schemas } from "../../lib/api-client/index.ts";
 import { sleep } from "../../lib/core/time.ts";
+import { allPages } from "../operator/pages.ts";
 import { seconds } from "../stack/progress.ts";
 import { ScaleFailure } from "./failure.ts";
 import type { Deadlines } from "./job_group.ts";
@@ -26,15 +27,8 @@ export function rebalance({ api }: Target, body: Schemas["Rebalance"]): Promise<
 }
 
 /** Moves that are not over, latest first. */
-export async function movesUnderWay({ api }: Target): Promise<Move[]> {
-  const moves: Move[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await bodyOf(api.GET("/v1/admin/moves", { params: { query: { status: "under_way", limit: batch, cursor } } }));
-    moves.push(...page.data);
-    cursor = page.next_cursor ?? undefined;
-  } while (cursor !== undefined);
-  return moves;
+export function movesUnderWay({ api }: Target): Promise<Move[]> {
+  return allPages((cursor) => bodyOf(api.GET("/v1/admin/moves", { params: { query: { status: "under_way", limit: batch, cursor } } })));
 }
 
 /** Follows moves to their end, with progress; gives them back as they ended. */

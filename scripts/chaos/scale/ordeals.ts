@@ -1,6 +1,8 @@
 import { kvGet } from "../../../lib/consul/client.ts";
 import { numShardsKey } from "../../../lib/routing/index.ts";
 import { until } from "../../../lib/testing/until.ts";
+import { allPages } from "../../operator/pages.ts";
+import type { Page } from "../../operator/pages.ts";
 import { loseConsul } from "./consul_outage.ts";
 import type { Outage } from "./consul_outage.ts";
 import { newcomerShard } from "./crowd.ts";
@@ -71,18 +73,8 @@ const grow: Ordeal = {
 
 type Move = { id: string; status: string; created_at: string; finished_at: string | null; silent_ms: number | null };
 
-export async function finishedMoves({ api }: Pick<Stage, "api">): Promise<Move[]> {
-  const moves: Move[] = [];
-  let cursor: string | null = null;
-  do {
-    const page: { data: Move[]; next_cursor: string | null } = await api(
-      "GET",
-      `/v1/admin/moves?limit=200${cursor === null ? "" : `&cursor=${cursor}`}`,
-    );
-    moves.push(...page.data);
-    cursor = page.next_cursor;
-  } while (cursor !== null);
-  return moves;
+export function finishedMoves({ api }: Pick<Stage, "api">): Promise<Move[]> {
+  return allPages((cursor) => api<Page<Move>>("GET", `/v1/admin/moves?limit=200${cursor === undefined ? "" : `&cursor=${cursor}`}`));
 }
 
 const spread: Ordeal = {

@@ -1,6 +1,8 @@
 import { messageOf } from "../../../lib/core/errors.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { HttpFailure } from "../../operator/http.ts";
+import { allPages } from "../../operator/pages.ts";
+import type { Page } from "../../operator/pages.ts";
 import type { Comparison } from "../../rig/comparison.ts";
 import { addComparisons, compareChat, nothingCompared } from "../../rig/comparison.ts";
 import { eachOf } from "../../rig/pairing.ts";
@@ -143,16 +145,10 @@ export class Talk {
   async #readRows(received: Map<string, string[]>): Promise<number> {
     const members = new Map(this.#chats.map(({ member }) => [member.id, member]));
     await eachOf([...members.values()], 4, async ({ id, contacts }) => {
-      const rows: Row[] = [];
-      let cursor: string | null = null;
-      do {
-        const page: { data: Row[]; next_cursor: string | null } = await this.#stage.api(
-          "GET",
-          `/v1/businesses/${id}/messages?direction=inbound&limit=200${cursor === null ? "" : `&cursor=${cursor}`}`,
-        );
-        rows.push(...page.data);
-        cursor = page.next_cursor;
-      } while (cursor !== null);
+      const listing = `/v1/businesses/${id}/messages?direction=inbound&limit=200`;
+      const rows = await allPages((cursor) =>
+        this.#stage.api<Page<Row>>("GET", cursor === undefined ? listing : `${listing}&cursor=${cursor}`),
+      );
       for (const contact of contacts) received.set(contact, inOrderOfWriting(rows.filter(({ chat }) => chat.startsWith(contact))));
     });
     return total(received);
