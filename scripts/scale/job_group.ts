@@ -17,10 +17,16 @@ export type Deadlines = { deadlineMs: number };
 const pollMs = 300;
 const path = (job: string) => `/v1/job/${encodeURIComponent(job)}`;
 
-/** The group as it was asked for. */
-async function readGroup({ nomad }: Target, { job, group }: JobGroup): Promise<TaskGroup> {
+/** The job as it was asked for. @throws ScaleFailure where there is none, or it is stopped. */
+export async function readJob({ nomad }: Target, job: string): Promise<Job> {
   const found = await orNull(nomad<Job>("GET", path(job)));
   if (found === null || found.Stop) throw new ScaleFailure(`The job ${job} does not run; start it with ./scripts/up.`);
+  return found;
+}
+
+/** The group as it was asked for. */
+export async function readGroup(target: Target, { job, group }: JobGroup): Promise<TaskGroup> {
+  const found = await readJob(target, job);
   const known = found.TaskGroups.find(({ Name }) => Name === group);
   if (known === undefined) {
     const there = `it has ${found.TaskGroups.map(({ Name }) => Name).join(", ")}`;
@@ -34,8 +40,7 @@ async function readGroup({ nomad }: Target, { job, group }: JobGroup): Promise<T
 export const readCount = async (target: Target, where: JobGroup): Promise<number> => (await readGroup(target, where)).Count;
 
 /** Why a group cannot have this count: Nomad takes none outside the bounds of a scaling block. */
-export async function refusalOf(target: Target, where: JobGroup, count: number): Promise<string | undefined> {
-  const bounds = (await readGroup(target, where)).Scaling;
+export function refusalOf({ Scaling: bounds }: TaskGroup, where: JobGroup, count: number): string | undefined {
   if (!bounds || (count >= bounds.Min && count <= bounds.Max)) return undefined;
   return `The scaling block of ${nameOf(where)} takes ${bounds.Min} to ${bounds.Max}, not ${count}: change its variables (worker_max) in the file of values, and deploy.`;
 }

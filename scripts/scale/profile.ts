@@ -1,6 +1,5 @@
 import { stateFolder } from "../operator/stack.ts";
 import { readJobFile } from "../stack/job_file.ts";
-import { orNull } from "../stack/nomad.ts";
 import type { Allocation, Job, TaskGroup } from "../stack/nomad.ts";
 import { keepCounts } from "../stack/submit.ts";
 import { waitForJobs } from "../stack/wait.ts";
@@ -10,7 +9,7 @@ import { sleep } from "../../lib/core/time.ts";
 import { commonUsage, runCommand, UsageFault } from "./command.ts";
 import type { Change, Settings } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
-import { awaitDeployment } from "./job_group.ts";
+import { awaitDeployment, readJob } from "./job_group.ts";
 import type { Report } from "./report.ts";
 import type { Target } from "./target.ts";
 
@@ -22,25 +21,18 @@ before the old ones end, so nothing waits; deploys keep the profile. Groups that
 ${commonUsage}`;
 
 const job = "workers";
-const path = `/v1/job/${job}`;
-
-async function readWorkers({ nomad }: Target): Promise<Job> {
-  const found = await orNull(nomad<Job>("GET", path));
-  if (found === null || found.Stop) throw new ScaleFailure(`The job ${job} does not run; start it with ./scripts/up.`);
-  return found;
-}
 
 const names = (groups: readonly TaskGroup[]) => groups.map(({ Name, Count }) => `${Name} (${Count})`).join(", ");
 
 /** Allocations of other groups than these that have not ended. */
 async function leftOver({ nomad }: Target, groups: readonly string[]): Promise<Allocation[]> {
-  const all = await nomad<Allocation[]>("GET", `${path}/allocations`);
+  const all = await nomad<Allocation[]>("GET", `/v1/job/${job}/allocations`);
   return all.filter(({ TaskGroup: group, ClientStatus }) => !groups.includes(group) && ["running", "pending"].includes(ClientStatus));
 }
 
 async function changeProfile(target: Target, profile: WorkersProfile, { deadlineMs }: Settings): Promise<Change> {
   const wanted: readonly string[] = groupsOfProfile[profile];
-  const now = await readWorkers(target);
+  const now = await readJob(target, job);
   const was = profileOf(now);
   const goes = now.TaskGroups.filter(({ Name }) => !wanted.includes(Name));
   const comes = wanted.filter((name) => !now.TaskGroups.some(({ Name }) => Name === name));
@@ -49,7 +41,7 @@ async function changeProfile(target: Target, profile: WorkersProfile, { deadline
 
   const register = async (report: Report, change: (running: Job) => Job) => {
     await awaitDeployment(target, job, report, { deadlineMs });
-    const running = await readWorkers(target);
+    const running = await readJob(target, job);
     await target.nomad("POST", "/v1/jobs", { Job: change(running), EnforceIndex: true, JobModifyIndex: running.JobModifyIndex ?? 0 });
   };
   const serving = () => waitForJobs([job], target.agents, { until: "serving", deadlineMs, known: [job] });
@@ -86,7 +78,7 @@ async function changeProfile(target: Target, profile: WorkersProfile, { deadline
         }
       });
     },
-    state: async () => ({ [job]: Object.fromEntries((await readWorkers(target)).TaskGroups.map(({ Name, Count }) => [Name, Count])) }),
+    state: async () => ({ [job]: Object.fromEntries((await readJob(target, job)).TaskGroups.map(({ Name, Count }) => [Name, Count])) }),
   };
 }
 

@@ -1,11 +1,12 @@
 import type { Change } from "./command.ts";
-import { awaitCount, nameOf, readCount, refusalOf, setCount, wantedAllocations } from "./job_group.ts";
+import { awaitCount, nameOf, readCount, readGroup, refusalOf, setCount, wantedAllocations } from "./job_group.ts";
 import type { Deadlines, JobGroup } from "./job_group.ts";
 import type { Target } from "./target.ts";
 
 /** The count of a group whose allocations are all alike: workers, calls, api. */
 export async function scaleStateless(target: Target, where: JobGroup, count: number, deadlines: Deadlines): Promise<Change> {
-  const now = await readCount(target, where);
+  const group = await readGroup(target, where);
+  const now = group.Count;
   const running = (await wantedAllocations(target, where)).filter(({ ClientStatus }) => ClientStatus === "running").length;
   const name = nameOf(where);
   const plan = [
@@ -15,7 +16,7 @@ export async function scaleStateless(target: Target, where: JobGroup, count: num
   return {
     what: now === count ? `${name}: ${count}` : `${name}: ${now} → ${count}`,
     plan,
-    refusal: await refusalOf(target, where, count),
+    refusal: refusalOf(group, where, count),
     apply: async (report) => {
       if (now !== count) {
         await report.step(`asked for ${count} of ${name}`, () => setCount(target, where, count, report, deadlines));
