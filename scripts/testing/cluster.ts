@@ -7,6 +7,13 @@ const root = join(import.meta.dir, "../..");
 
 export type Output = { code: number; stdout: string; stderr: string };
 
+/** The result that a command with --json tells at its end. */
+export function resultOf({ code, stdout, stderr }: Output): unknown {
+  const line = stdout.trim().split("\n").at(-1) ?? "";
+  if (!line.startsWith("{")) throw new Error(`exited ${code} without a result: ${stderr}`);
+  return JSON.parse(line);
+}
+
 /** A stack of the test's own, beside any other: its name, ports and state are its own. */
 export type Cluster = {
   readonly state: string;

@@ -5,6 +5,7 @@ import { ordeals } from "../chaos/scale/ordeals.ts";
 import { faultsOf, scaleWhileTalking } from "../chaos/scale/scenario.ts";
 import { openStage } from "../chaos/scale/stage.ts";
 import type { Stage } from "../chaos/scale/stage.ts";
+import { resultOf } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** Claims about the scale scripts, tried on the stack of the end-to-end test: it has two shards before and after. */
@@ -15,8 +16,8 @@ const stageOf = (cluster: Cluster): Promise<Stage> => openStage(cluster.state, c
 type Result = { ok: boolean; changes: { what: string; plan: string[] }[]; error?: string; steps: unknown[] };
 
 async function scaleShards(cluster: Cluster, count: number, ...options: string[]): Promise<Result & { code: number }> {
-  const { code, stdout } = await cluster.run(["./scripts/task", "scale:shards", `N=${count}`, "--", "--json", ...options]);
-  return { code, ...(JSON.parse(stdout.trim().split("\n").at(-1)!) as Result) };
+  const output = await cluster.run(["./scripts/task", "scale:shards", `N=${count}`, "--", "--json", ...options]);
+  return { code: output.code, ...(resultOf(output) as Result) };
 }
 
 /** What decides where businesses go and what runs. */

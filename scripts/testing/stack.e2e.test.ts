@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { until } from "../../lib/testing/until.ts";
 import { bodyOf } from "../../lib/api-client/index.ts";
@@ -8,8 +8,9 @@ import { adminApi } from "../operator/admin_api.ts";
 import { createCaller } from "../operator/http.ts";
 import type { Caller } from "../operator/http.ts";
 import type { Stack } from "../operator/stack.ts";
-import { createCluster } from "./cluster.ts";
+import { createCluster, resultOf } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
+import { commandLine, processesOf, processIds, serviceProcess } from "./processes.ts";
 import { dryRunsAndRefusalsChangeNothing, growsAndShrinksWhilePeopleWrite, twoAtOnceTakeTurns } from "./scaling.ts";
 import { profilesChangeWhileMessagesFlow, workersComeAndGoByThemselves } from "./workers.ts";
 
@@ -61,31 +62,13 @@ const allocation = async (job: string, index: number) => {
   return found;
 };
 
-/** Processes of an allocation, by the name of its control group. */
-async function processesOf(allocationId: string): Promise<number[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
-  const cgroups = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cgroup`, "utf8").catch(() => "")));
-  return pids.filter((_, index) => cgroups[index]!.includes(allocationId));
-}
-
-const commandLine = (pid: number) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-
-/** The process of a service in an allocation: Nomad's executor and log monitor are no part of it. */
-async function serviceProcess(allocationId: string): Promise<number> {
-  for (const pid of await processesOf(allocationId)) {
-    const command = await commandLine(pid);
-    if (command.includes("services/whatsapp/main.ts") && !command.includes("executor")) return pid;
-  }
-  throw new Error(`no service process in allocation ${allocationId}`);
-}
+/** The process of a shard. */
+const shardProcess = async (index: number) => serviceProcess((await allocation("wa-shards", index)).ID, "whatsapp");
 
 type Demo = { sent: number; delivered: number; read: number; received: number; duplicates: number; lost: number; reordered: number };
 
 async function demo(...args: string[]): Promise<Demo> {
-  const { code, stdout, stderr } = await cluster.run(["./scripts/task", "demo", "--", "--json", ...args]);
-  const last = stdout.trim().split("\n").at(-1) ?? "";
-  if (!last.startsWith("{")) throw new Error(`the demo exited ${code}: ${stderr}`);
-  return JSON.parse(last) as Demo;
+  return resultOf(await cluster.run(["./scripts/task", "demo", "--", "--json", ...args])) as Demo;
 }
 
 const clean = (messages: number) => ({
@@ -109,7 +92,7 @@ test("a second up changes nothing and takes less than 20 s", async () => {
 
 test("every job is healthy and every service is in Consul", async () => {
   const status = await cluster.run(["./scripts/task", "status", "--", "--json"]);
-  const report = JSON.parse(status.stdout.trim().split("\n").at(-1)!) as {
+  const report = resultOf(status) as {
     healthy: boolean;
     shards: { shard: number; healthy: boolean }[];
   };
@@ -147,9 +130,9 @@ test(
 test(
   "a business is called through the edge, talks by its agent, is recorded, and calls back",
   async () => {
-    const { code, stdout, stderr } = await cluster.run(["./scripts/task", "demo:call", "--", "--json"]);
-    if (code !== 0) throw new Error(`demo:call exited ${code}: ${stderr}`);
-    expect(JSON.parse(stdout.trim().split("\n").at(-1)!)).toMatchObject({ inbound: "completed", outbound: "completed", announced: true });
+    const output = await cluster.run(["./scripts/task", "demo:call", "--", "--json"]);
+    if (output.code !== 0) throw new Error(`demo:call exited ${output.code}: ${output.stderr}`);
+    expect(resultOf(output)).toMatchObject({ inbound: "completed", outbound: "completed", announced: true });
   },
   minutes(3),
 );
@@ -159,7 +142,7 @@ test(
   async () => {
     for (const index of [0, 1]) {
       const { ID } = await allocation("wa-shards", index);
-      const status = await readFile(`/proc/${await serviceProcess(ID)}/status`, "utf8");
+      const status = await readFile(`/proc/${await serviceProcess(ID, "whatsapp")}/status`, "utf8");
       expect(/^Uid:\t(\d+)\t(\d+)\t(\d+)/m.exec(status)?.slice(1)).toEqual(["65534", "65534", "65534"]);
       for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) expect(status).toContain(`${set}:\t0000000000000000`);
       const inside = async (command: string) =>
@@ -187,7 +170,7 @@ test(
     expect(secrets.size).toBeGreaterThanOrEqual(6);
     const places: string[] = [];
     for (const { ID } of await jobs()) places.push(JSON.stringify(await nomad("GET", `/v1/job/${encodeURIComponent(ID)}`)));
-    for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) places.push(await commandLine(Number(pid)));
+    for (const pid of await processIds()) places.push(await commandLine(pid));
     const found = await Promise.all(
       ["logs/*", "nomad/**/alloc/logs/*.{stdout,stderr}.*"].map((files) =>
         Array.fromAsync(new Bun.Glob(files).scan({ cwd: cluster.state, absolute: true })),
@@ -208,9 +191,9 @@ test(
     const killed = { times: 0, stop: false };
     const killer = async () => {
       while (!killed.stop) {
-        process.kill(await serviceProcess((await allocation("wa-shards", 0)).ID), "SIGKILL");
+        process.kill(await shardProcess(0), "SIGKILL");
         killed.times += 1;
-        process.kill(await serviceProcess((await allocation("wa-shards", 1)).ID), "SIGKILL");
+        process.kill(await shardProcess(1), "SIGKILL");
         await until(async () => (await shards()).filter(({ healthy }) => healthy).length === 2, {
           deadlineMs: 30_000,
           what: "both shards to be back",

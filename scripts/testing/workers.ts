@@ -1,5 +1,4 @@
 import { expect } from "bun:test";
-import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { until } from "../../lib/testing/until.ts";
 import { createCaller } from "../operator/http.ts";
@@ -7,17 +6,13 @@ import type { Caller } from "../operator/http.ts";
 import type { Stack } from "../operator/stack.ts";
 import type { Allocation, Job, TaskGroup } from "../stack/nomad.ts";
 import { waitForJobs } from "../stack/wait.ts";
-import type { Cluster, Output } from "./cluster.ts";
+import { resultOf } from "./cluster.ts";
+import type { Cluster } from "./cluster.ts";
+import { serviceProcess } from "./processes.ts";
 
 /** Claims about how many workers run, and of which groups, tried on the stack of the end-to-end test. */
 
 const path = "/v1/job/workers";
-/** The result that a command with --json tells at its end. */
-const resultOf = ({ code, stdout, stderr }: Output): unknown => {
-  const line = stdout.trim().split("\n").at(-1) ?? "";
-  if (!line.startsWith("{")) throw new Error(`exited ${code} without a result: ${stderr}`);
-  return JSON.parse(line);
-};
 const task = (cluster: Cluster, name: string, ...options: string[]) =>
   cluster.run(["./scripts/task", ...name.split(" "), "--", "--json", ...options]);
 
@@ -58,13 +53,7 @@ export async function profilesChangeWhileMessagesFlow(cluster: Cluster): Promise
 /** The process of the only worker of the urgent group. */
 async function urgentWorker(nomad: Caller): Promise<number> {
   const { ID } = (await alive(nomad)).find(({ TaskGroup: group }) => group === "high")!;
-  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-    const [cgroup, command] = await Promise.all(
-      ["cgroup", "cmdline"].map((file) => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "")),
-    );
-    if (cgroup!.includes(ID) && command!.includes("services/workers/main.ts") && !command!.includes("executor")) return Number(pid);
-  }
-  throw new Error(`no process of the allocation ${ID}`);
+  return serviceProcess(ID, "workers");
 }
 
 type Rule = { cooldown: string; check: [{ oldest_job: [{ strategy: [{ "target-value": [{ target: number }] }] }] }] };
