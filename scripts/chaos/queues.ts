@@ -54,16 +54,14 @@ try {
     say: (line) => void process.stderr.write(`${line}\n`),
   });
   console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
-  const { lost, duplicates, disordered_chats, deliveries_unaccounted, pending_after_flush_unsent, broadcast_lost, broadcast_duplicates } =
-    result;
   const faults = [
-    lost,
-    duplicates,
-    disordered_chats,
-    deliveries_unaccounted,
-    pending_after_flush_unsent,
-    broadcast_lost,
-    broadcast_duplicates,
+    result.lost,
+    result.duplicates,
+    result.disordered_chats,
+    result.deliveries_unaccounted,
+    result.pending_after_flush_unsent,
+    result.broadcast_lost,
+    result.broadcast_duplicates,
   ];
   process.exitCode = faults.some((count) => count !== 0) ? 1 : 0;
 } finally {

@@ -33,7 +33,7 @@ export async function readStack(name = process.env["PROSAAS_STACK"] || "dev"): P
   process.exit(1);
 }
 
-/** A file that \`./scripts/up\` wrote for a stack; one that is missing ends the script with what to do. */
+/** A file that `./scripts/up` wrote for a stack; one that is missing ends the script with what to do. */
 export async function readFileOf({ stack }: Stack, path: string): Promise<string> {
   const file = Bun.file(path);
   if (await file.exists()) return file.text();
