@@ -8,7 +8,8 @@ import type { FrontDoor } from "../testing/front_door.ts";
 import { until } from "../testing/until.ts";
 import { createDatabase } from "./index.ts";
 import type { BusinessScope, Database } from "./index.ts";
-import { forBusiness } from "./scope.ts";
+import { sql } from "./literal.ts";
+import { forBusiness, forPlatform } from "./scope.ts";
 
 let database: MigratedDatabase;
 let door: FrontDoor;
@@ -110,5 +111,58 @@ test("connections that break at any moment fail their transactions as unavailabl
       }),
     ),
   );
+  await db.close();
+});
+
+test.each(["end", "reset"] as const)(
+  "a statement that is asked the moment its connection breaks (%s) is answered or refused",
+  async (how) => {
+    const db = open(2);
+    const scope = forPlatform(db);
+    const tally = { done: 0, refused: 0 };
+    const waiting = new Set<number>();
+    let over = false;
+    const lanes = Array.from({ length: 6 }, async (_, lane) => {
+      waiting.add(lane);
+      while (!over) {
+        // Asked again at once: between the error of a socket and its end, too.
+        await scope.ask(sql`select 1`).then(
+          () => (tally.done += 1),
+          (error: unknown) => {
+            expect(error).toMatchObject({ code: "unavailable" });
+            tally.refused += 1;
+          },
+        );
+      }
+      waiting.delete(lane);
+    });
+    for (let break_ = 0; break_ < 20; break_++) {
+      const [done, refused] = [tally.done, tally.refused];
+      await until(() => tally.done >= done + 20, { what: `statements after break ${break_}` });
+      door.drop(how);
+      await until(() => tally.refused > refused, { what: `a statement that break ${break_} refused` });
+    }
+    over = true;
+    await until(() => waiting.size === 0, { what: "the answer to every statement" });
+    await Promise.all(lanes);
+    await db.close();
+  },
+);
+
+test("the first statement on a new connection is not refused with what the old one died of", async () => {
+  const db = open(1);
+  const scope = forPlatform(db);
+  const settled = scope.ask(sql`select pg_sleep(60)`).then(() => undefined, (error: unknown) => error); // prettier-ignore
+  await until(
+    async () => {
+      const [ended] = await database.owner<{ ended: boolean }[]>`
+        select pg_terminate_backend(pid) as ended from pg_stat_activity
+        where application_name = 'through the door' and query like '%pg_sleep(60)%'`;
+      return ended?.ended;
+    },
+    { what: "the end of the statement's server process" },
+  );
+  expect(await settled).toMatchObject({ code: "unavailable" });
+  expect(await scope.ask(sql`select 1 as one`)).toMatchObject([{ one: 1 }]);
   await db.close();
 });

@@ -6,8 +6,8 @@ export type FrontDoor = {
   url: string;
   /** Sets where new connections are led to, in turn; one that refuses is passed over. */
   lead(ports: readonly number[]): void;
-  /** Breaks every connection that is open. */
-  drop(): void;
+  /** Breaks every connection that is open: by an orderly end, or with `reset` as the death of what it led to would. */
+  drop(how?: "end" | "reset"): void;
   close(): Promise<void>;
 };
 
@@ -48,8 +48,11 @@ export async function openFrontDoor(): Promise<FrontDoor> {
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
 
-  const drop = () => {
-    for (const socket of open) socket.destroy();
+  const drop: FrontDoor["drop"] = (how = "end") => {
+    for (const socket of open) {
+      if (how === "end") socket.destroy();
+      else socket.resetAndDestroy();
+    }
   };
 
   return {
