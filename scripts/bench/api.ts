@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readRun } from "../operator/command_line.ts";
 import { createBench } from "./bench.ts";
 import { quantile } from "../operator/table.ts";
 import { insertDirectly } from "./direct.ts";
@@ -19,20 +19,7 @@ Starts everything it needs and leaves nothing running.
   --connections N  requests under way at once (32)
   --messages N   messages in the table of which a page is read (10000000); 0 leaves that part out`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    seconds: { type: "string", default: "5" },
-    connections: { type: "string", default: "32" },
-    messages: { type: "string", default: "10000000" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
-const [seconds, connections, messages] = [values.seconds, values.connections, values.messages].map(Number) as [number, number, number];
+const { json, seconds, connections, messages } = readRun(usage, { seconds: 5, connections: 32, messages: 10_000_000 });
 const say = (line: string) => process.stderr.write(`${line}\n`);
 const shown = (result: { perSecond: number; p50Ms: number; p99Ms: number; failures: number }) =>
   `${Math.round(result.perSecond)}/s  p50 ${result.p50Ms.toFixed(1)} ms  p99 ${result.p99Ms.toFixed(1)} ms${result.failures > 0 ? `  ${result.failures} failed` : ""}`;
@@ -105,7 +92,7 @@ try {
       Math.max(got.queries, ...rounds.map(({ posted }) => posted.queries), half.queries, list?.queries ?? 0).toFixed(2),
     ),
   };
-  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
 } finally {
   await bench.stop();
   await rm(folder, { recursive: true, force: true });

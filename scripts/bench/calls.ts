@@ -1,7 +1,7 @@
-import { parseArgs } from "node:util";
 import { createRedis } from "../../lib/redis/client.ts";
 import { until } from "../../lib/testing/until.ts";
 import { startStack } from "../../services/calls/testing/stack.ts";
+import { readRun, wrongArguments } from "../operator/command_line.ts";
 import { startServers } from "../testing/servers.ts";
 import { measureAdmissions } from "./calls/admissions.ts";
 import { startEcho } from "./calls/echo.ts";
@@ -21,28 +21,21 @@ relays at real pace with what delay. Starts everything it needs and leaves nothi
 /** A frame lasts 20 ms: a relay that is later than that makes a gap. */
 const tolerableMs = 20;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    streams: { type: "string", default: "100,150,200" },
-    seconds: { type: "string", default: "10" },
-    callers: { type: "string", default: "16" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
-const levels = values.streams.split(",").map(Number);
-const seconds = Number(values.seconds);
+const { json, seconds, callers, streams } = readRun(
+  usage,
+  { seconds: 10, callers: 16 },
+  { streams: { type: "string", default: "100,150,200" } },
+);
+const levels = streams.split(",").map(Number);
+if (!levels.every((level) => Number.isInteger(level) && level > 0))
+  wrongArguments("--streams is whole numbers above 0, with commas between", usage);
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 const servers = await startServers();
 Object.assign(process.env, servers.env);
 try {
   const redis = createRedis(servers.env.TEST_REDIS_URL, "command");
-  const rates = await measureAdmissions(redis, { callers: Number(values.callers), roundMs: seconds * 50 });
+  const rates = await measureAdmissions(redis, { callers, roundMs: seconds * 50 });
   redis.disconnect();
   for (const [kind, rate] of Object.entries(rates)) say(`${kind.padEnd(16)} ${Math.round(rate)}`);
 
@@ -55,7 +48,7 @@ try {
     relay_p99_ms: held === null ? null : Math.round(held.p99Ms * 100) / 100,
     kb_per_call: kbPerCall,
   };
-  if (values.json) console.log(JSON.stringify(result));
+  if (json) console.log(JSON.stringify(result));
   else console.log(result);
 } finally {
   await servers.stop();

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readRun, wrongArguments } from "../operator/command_line.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { redisServer } from "../rig/servers.ts";
 import { measureEmptyJobs } from "./queues/empty_jobs.ts";
@@ -27,28 +27,16 @@ WhatsApp's side included, and leaves nothing running.
   --seconds N      length of each half of the last measure (25)
   --only PART      jobs, throughput or isolation`;
 
-const number = (value: string) => ({ type: "string", default: value }) as const;
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    jobs: number("8000"),
-    messages: number("10000"),
-    businesses: number("50"),
-    recipients: number("100000"),
-    "per-minute": number("6000"),
-    pictures: number("10000"),
-    seconds: number("25"),
-    only: { type: "string" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
+const values = readRun(
+  usage,
+  { jobs: 8000, messages: 10_000, businesses: 50, recipients: 100_000, "per-minute": 6000, pictures: 10_000, seconds: 25 },
+  { only: { type: "string" } },
+);
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const rounded = (value: number, digits = 0) => Number(value.toFixed(digits));
+const parts = ["jobs", "throughput", "isolation"];
+if (values.only !== undefined && !parts.includes(values.only)) wrongArguments(`--only is one of ${parts.join(", ")}`, usage);
 const wants = (part: string) => values.only === undefined || values.only === part;
 /** Businesses that probes are sent for: the one that broadcasts is among them. */
 const probed = 10;
@@ -71,7 +59,7 @@ async function measureJobs(): Promise<void> {
   await redis.start();
   try {
     const { jobsPerS, bareJobsPerS, ratio, loggedJobsPerS, loggedRatio } = await measureEmptyJobs(`redis://${redis.address}`, {
-      jobs: Number(values.jobs),
+      jobs: values.jobs,
       rounds: 15,
     });
     result["jobs_per_s"] = rounded(jobsPerS);
@@ -88,7 +76,7 @@ async function measureJobs(): Promise<void> {
 async function measureMessages(): Promise<void> {
   const stage = await setStage({
     folder,
-    businesses: Number(values.businesses),
+    businesses: values.businesses,
     contacts: 4,
     pictures: wants("isolation") ? differentPictures : 0,
   });
@@ -98,19 +86,19 @@ async function measureMessages(): Promise<void> {
     // The first message to each contact makes a Signal session, and code is not compiled yet.
     await measureEndToEnd(stage, customers.length * 8, "warm");
     if (wants("throughput")) {
-      const { perMinute, acceptedPerMinute } = await measureEndToEnd(stage, Number(values.messages), "message");
+      const { perMinute, acceptedPerMinute } = await measureEndToEnd(stage, values.messages, "message");
       result["end_to_end_per_min"] = rounded(perMinute);
       say(`end to end: ${rounded(perMinute)}/min, accepted by the API at ${rounded(acceptedPerMinute)}/min`);
     }
     if (wants("isolation")) {
       const some = customers.slice(0, probed);
-      const seconds = Number(values.seconds);
+      const seconds = values.seconds;
       const idle = await probe(stage, some, seconds, "idle");
       say(`idle:   p50 ${rounded(idle.p50Ms)} ms  p99 ${rounded(idle.p99Ms)} ms  max ${rounded(idle.maxMs)} ms`);
       const load = await startHeavyLoad(stage, some[0]!, some.slice(1), {
-        recipients: Number(values.recipients),
-        perMinute: Number(values["per-minute"]),
-        pictures: Number(values.pictures),
+        recipients: values.recipients,
+        perMinute: values["per-minute"],
+        pictures: values.pictures,
       });
       const before = await load.progress();
       const loaded = await probe(stage, some, seconds, "loaded");

@@ -1,7 +1,7 @@
-import { parseArgs } from "node:util";
 import { bodyOf } from "../../lib/api-client/index.ts";
 import { hashShard } from "../../lib/routing/index.ts";
 import { until } from "../../lib/testing/until.ts";
+import { readRun } from "../operator/command_line.ts";
 import { createCaller } from "../operator/http.ts";
 import { adminApi } from "../operator/admin_api.ts";
 import { readStack } from "../operator/stack.ts";
@@ -16,18 +16,7 @@ long it takes from the kill until all its sessions are open again, with Nomad st
   --sessions N   businesses on shard 1 (50)
   --kills K      how often, one after the other (3)`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    sessions: { type: "string", default: "50" },
-    kills: { type: "string", default: "3" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
+const values = readRun(usage, { sessions: 50, kills: 3 });
 
 const stack = await readStack();
 if (!stack.simulator_url) {
@@ -51,7 +40,7 @@ async function openOn(address: string): Promise<number> {
 const businesses: string[] = [];
 try {
   const numShards = (await shards()).length;
-  const wanted = Number(values.sessions);
+  const wanted = values.sessions;
   const others: string[] = [];
   while (businesses.length < wanted) {
     const { id } = await bodyOf(api.POST("/v1/businesses", { body: { name: "bench:reopen" } }));
@@ -64,7 +53,7 @@ try {
   say(`${businesses.length} businesses are paired; ${open} sessions are open on shard 1`);
 
   const seconds: number[] = [];
-  for (let kill = 0; kill < Number(values.kills); kill++) {
+  for (let kill = 0; kill < values.kills; kill++) {
     seconds.push(await killed(open ?? 0));
     say(`killed: all open again after ${seconds.at(-1)!.toFixed(2)} s`);
   }

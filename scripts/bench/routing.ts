@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { createConsul, kvPut } from "../../lib/consul/client.ts";
 import { uuidv7 } from "../../lib/core/ids.ts";
 import { createRouter, numShardsKey } from "../../lib/routing/index.ts";
 import { until } from "../../lib/testing/until.ts";
+import { readRun } from "../operator/command_line.ts";
 import { startServers } from "../testing/servers.ts";
 import { timeDeaths } from "./routing/death.ts";
 import { createFleet } from "./routing/fleet.ts";
@@ -17,13 +17,7 @@ Starts a Consul of its own and leaves nothing running.
 
   --json   one JSON object as the last line`;
 
-const { values } = parseArgs({
-  options: { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
+const { json } = readRun(usage, {});
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const shards = 50;
@@ -73,7 +67,7 @@ try {
     death_to_directory_ms: Number(Math.max(...took).toFixed(1)),
     mb_at_1000_shards: Number((bytes / 2 ** 20).toFixed(2)),
   };
-  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
 } finally {
   stop.abort();
   await servers.stop();

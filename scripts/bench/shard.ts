@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { keepMeasured } from "../capacity/measured.ts";
+import { readRun } from "../operator/command_line.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { makeBusinesses } from "../rig/pairing.ts";
 import { measureRaw } from "./shard/measure_raw.ts";
@@ -23,29 +23,19 @@ in mid-batch and compares every message by content. Starts everything it needs a
   --connections C  batches of 50 under way at once (32)
   --steady S       seconds of single messages at a quarter of the rate, for p50 and p99 (5)`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    sessions: { type: "string", default: "200" },
-    messages: { type: "string", default: "20000" },
-    contacts: { type: "string", default: "4" },
-    connections: { type: "string", default: "32" },
-    steady: { type: "string", default: "5" },
-    keep: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
-const [sessions, messages, contacts, connections, steadyS] = [
-  values.sessions,
-  values.messages,
-  values.contacts,
-  values.connections,
-  values.steady,
-].map(Number) as [number, number, number, number, number];
+const {
+  json,
+  keep,
+  sessions,
+  messages,
+  contacts,
+  connections,
+  steady: steadyS,
+} = readRun(
+  usage,
+  { sessions: 200, messages: 20_000, contacts: 4, connections: 32, steady: 5 },
+  { keep: { type: "boolean", default: false } },
+);
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
 endOnSignals();
@@ -79,7 +69,7 @@ try {
     duplicates: shard.comparison.duplicates,
     disordered_chats: shard.comparison.disordered,
   };
-  if (values.keep) {
+  if (keep) {
     await keepMeasured({
       sessions,
       idle_mb: Math.round(shard.idleMb),
@@ -90,7 +80,7 @@ try {
       reopen_after_kill_s: result.reopen_after_kill_s,
     });
   }
-  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

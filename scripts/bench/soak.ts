@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readRun } from "../operator/command_line.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { makeBusinesses } from "../rig/pairing.ts";
 import { soak } from "./shard/soak.ts";
@@ -18,30 +18,11 @@ it needs and leaves nothing running.
   --sessions N  logins (50)
   --contacts K  people that each login writes with (4)`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    minutes: { type: "string", default: "60" },
-    rate: { type: "string", default: "1000" },
-    sessions: { type: "string", default: "50" },
-    contacts: { type: "string", default: "4" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
+const { json, minutes, rate, sessions, contacts } = readRun(usage, { minutes: 60, rate: 1000, sessions: 50, contacts: 4 });
 
 /** By then code is compiled and caches are as full as they get. */
 const warmMinutes = 5;
 
-const [minutes, rate, sessions, contacts] = [values.minutes, values.rate, values.sessions, values.contacts].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-];
 const folder = await mkdtemp(join(tmpdir(), "prosaas-soak-"));
 endOnSignals();
 const say = (line: string) => void process.stderr.write(`${line}\n`);
@@ -70,7 +51,7 @@ try {
     rss_mb_end: rounded(end),
     rss_mb_max: rounded(rssMaxMb),
   };
-  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

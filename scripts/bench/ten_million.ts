@@ -71,7 +71,7 @@ export async function listTenMillion(
   say(
     `a page with them                     ${Math.round(paged.perSecond)}/s  p50 ${paged.p50Ms.toFixed(1)} ms  p99 ${paged.p99Ms.toFixed(1)} ms`,
   );
-  if (paged.failures > 0) throw new Error(`${paged.failures} pages failed`);
+  if (paged.failures > 0) throw new Error(`${paged.failures} pages failed: ${JSON.stringify(paged.statuses)}`);
   return { p99Ms: paged.p99Ms, unindexedMs: bare.p50Ms, queries };
 }
 

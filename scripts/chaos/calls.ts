@@ -1,10 +1,10 @@
-import { parseArgs } from "node:util";
 import { createLifecycle } from "../../lib/runtime/lifecycle.ts";
 import { createRedisServer } from "../../lib/testing/redis_server.ts";
 import { until } from "../../lib/testing/until.ts";
 import { startProcess } from "../../services/calls/testing/process.ts";
 import { startStack } from "../../services/calls/testing/stack.ts";
 import type { SimulatedCall } from "../../services/simulator/carrier/call.ts";
+import { readRun } from "../operator/command_line.ts";
 import { startServers } from "../testing/servers.ts";
 import { createCallers, watchLimit } from "./calls/callers.ts";
 
@@ -17,18 +17,7 @@ it needs and leaves nothing running.
   --json        one JSON object as the last line
   --attempts N  callers at once (500)`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    attempts: { type: "string", default: "500" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
-const attempts = Number(values.attempts);
+const { json, attempts } = readRun(usage, { attempts: 500 });
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 const leaseMs = 20_000;
@@ -134,7 +123,7 @@ try {
     recover_ms_max: Math.max(0, ...recoveries),
     calls_dropped_by_deploy: remaining.length - heardAfterDeploy + lostToRedis,
   };
-  if (values.json) console.log(JSON.stringify(result));
+  if (json) console.log(JSON.stringify(result));
   else console.log(result);
 } finally {
   await life.stop();

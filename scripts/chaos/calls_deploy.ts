@@ -1,6 +1,6 @@
-import { parseArgs } from "node:util";
 import { bodyOf } from "../../lib/api-client/index.ts";
 import { adminApi } from "../operator/admin_api.ts";
+import { readRun } from "../operator/command_line.ts";
 import { createCaller } from "../operator/http.ts";
 import { readStack } from "../operator/stack.ts";
 import { createWait } from "../operator/wait.ts";
@@ -19,20 +19,8 @@ over. Puts the job back as it was; exits 1 if a call was dropped or a slot is le
   --replicas N  replicas of the calls service (3)
   --grace-s N   how long an ending replica carries its calls on (15)`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    calls: { type: "string", default: "40" },
-    replicas: { type: "string", default: "3" },
-    "grace-s": { type: "string", default: "15" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
-const size = { replicas: Number(values.replicas), graceS: Number(values["grace-s"]) };
+const values = readRun(usage, { calls: 40, replicas: 3, "grace-s": 15 });
+const size = { replicas: values.replicas, graceS: values["grace-s"] };
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 const stack = await readStack();
@@ -51,7 +39,7 @@ try {
   await rollouts.rollOut(changed(original, `${release}-a`, size));
   await rollouts.alone();
   say(`${size.replicas} replicas run`);
-  sids = await people.call(Number(values.calls));
+  sids = await people.call(values.calls);
   const silent = await people.press(sids, "1", "");
   say(`${sids.length} calls are up`);
 

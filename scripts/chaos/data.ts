@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { sleep } from "../../lib/core/time.ts";
 import { until } from "../../lib/testing/until.ts";
+import { readRun } from "../operator/command_line.ts";
 import { startClients } from "./data/clients.ts";
 import { startPlatform } from "./data/platform.ts";
 
@@ -18,18 +18,8 @@ Retry-After.
   --json        one JSON object as the last line
   --behind-s N  how long the replica is held (60)`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    "behind-s": { type: "string", default: "60" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-const behindS = Number(values["behind-s"]);
-if (values.help || !(behindS > 0)) {
-  console.log(usage);
-  process.exit(values.help ? 0 : 2);
-}
+const values = readRun(usage, { "behind-s": 60 });
+const behindS = values["behind-s"];
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 /** Two seconds without a failure are an end of it: callers ask some hundred times in them. */

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readRun } from "../operator/command_line.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { runChaos } from "./queues/run.ts";
 
@@ -21,36 +21,20 @@ anything was lost, doubled, out of order or left over.
   --kills N        of its workers (10)
   --folder F       keep logs there`;
 
-const number = (value: string) => ({ type: "string", default: value }) as const;
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    messages: number("20000"),
-    rate: number("150"),
-    businesses: number("40"),
-    recipients: number("5000"),
-    kills: number("10"),
-    folder: { type: "string" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
+const values = readRun(usage, { messages: 20_000, rate: 150, businesses: 40, recipients: 5000, kills: 10 }, { folder: { type: "string" } });
 
 endOnSignals();
 const folder = values.folder ?? (await mkdtemp(join(tmpdir(), "prosaas-chaos-")));
-const all = Number(values.messages);
+const all = values.messages;
 const pending = Math.floor(all / 10);
 try {
   const result = await runChaos({
     folder,
-    businesses: Number(values.businesses),
+    businesses: values.businesses,
     messages: all - pending,
-    rate: Number(values.rate),
+    rate: values.rate,
     pending,
-    campaign: { recipients: Number(values.recipients), kills: Number(values.kills), perMinute: 60_000 },
+    campaign: { recipients: values.recipients, kills: values.kills, perMinute: 60_000 },
     say: (line) => void process.stderr.write(`${line}\n`),
   });
   console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));

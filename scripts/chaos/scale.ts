@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { readRun, wrongArguments } from "../operator/command_line.ts";
 import { readStack, stateFolder } from "../operator/stack.ts";
 import { createCluster } from "../testing/cluster.ts";
 import { ordeals } from "./scale/ordeals.ts";
@@ -22,34 +22,21 @@ order, a QR was asked for, or a task was restarted that should not have been.
   --only PATTERN   only the ordeals that have this in their name
   --here           on the running stack ($PROSAAS_STACK), which is left running`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    businesses: { type: "string", default: "100" },
-    "per-minute": { type: "string", default: "1000" },
-    many: { type: "string", default: "5" },
-    "consul-away": { type: "string", default: "10" },
-    only: { type: "string", default: "" },
-    here: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
+const values = readRun(
+  usage,
+  { businesses: 100, "per-minute": 1000, many: 5, "consul-away": 10 },
+  { only: { type: "string", default: "" }, here: { type: "boolean", default: false } },
+);
 const plan = {
-  businesses: Number(values.businesses),
-  perMinute: Number(values["per-minute"]),
+  businesses: values.businesses,
+  perMinute: values["per-minute"],
   few: 2,
-  many: Number(values.many),
-  consulAwayS: Number(values["consul-away"]),
+  many: values.many,
+  consulAwayS: values["consul-away"],
 };
-if (!Object.values(plan).every((value) => Number.isInteger(value) && value > 0) || plan.many <= plan.few) {
-  console.error(usage);
-  process.exit(2);
-}
+if (plan.many <= plan.few) wrongArguments(`--many is above ${plan.few}, from which the shards start`, usage);
 const chosen = ordeals.filter(({ name }) => name.toLowerCase().includes(values.only.toLowerCase()));
+if (chosen.length === 0) wrongArguments(`--only "${values.only}" is in no name: ${ordeals.map(({ name }) => name).join(", ")}`, usage);
 
 const began = performance.now();
 const say = (line: string) => void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);

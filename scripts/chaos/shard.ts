@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readRun, wrongArguments } from "../operator/command_line.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { chaos } from "./shard/chaos.ts";
 import { ordeals } from "./shard/ordeals.ts";
@@ -24,24 +24,11 @@ that can be full. Exits 1 where anything was lost, doubled or out of order, or a
   --rounds N      go through it so many times (1)
   --keep          keep the folder with the logs`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    messages: { type: "string", default: "20000" },
-    rate: { type: "string", default: "80" },
-    sessions: { type: "string", default: "20" },
-    contacts: { type: "string", default: "5" },
-    outage: { type: "string", default: "30" },
-    only: { type: "string", default: "" },
-    rounds: { type: "string", default: "1" },
-    keep: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
+const values = readRun(
+  usage,
+  { messages: 20_000, rate: 80, sessions: 20, contacts: 5, outage: 30, rounds: 1 },
+  { only: { type: "string", default: "" }, keep: { type: "boolean", default: false } },
+);
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-chaos-"));
 // PostgreSQL refuses to run as root, and its user must be able to reach its files.
@@ -50,15 +37,16 @@ const began = performance.now();
 endOnSignals();
 const say = (line: string) => void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 const chosen = ordeals.filter(({ name }) => new RegExp(values.only).test(name));
+if (chosen.length === 0) wrongArguments(`--only ${values.only} fits no name: ${ordeals.map(({ name }) => name).join(", ")}`, usage);
 try {
   const { sent, received, ...more } = await chaos({
-    ordeals: Array.from({ length: Number(values.rounds) }, () => chosen).flat(),
-    businesses: Number(values.sessions),
-    contacts: Number(values.contacts),
-    perSecond: Number(values.rate),
-    messages: Number(values.messages),
+    ordeals: Array.from({ length: values.rounds }, () => chosen).flat(),
+    businesses: values.sessions,
+    contacts: values.contacts,
+    perSecond: values.rate,
+    messages: values.messages,
     seconds: 2,
-    outageS: Number(values.outage),
+    outageS: values.outage,
     folder,
     say,
   });

@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { readRun } from "../operator/command_line.ts";
 import { startServers } from "../testing/servers.ts";
 import { fuzzApi } from "./campaign.ts";
 
@@ -12,23 +12,7 @@ anything was found.
   --requests N   how many (20000)
   --seed N       the same seed asks the same (a new one each time)`;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    requests: { type: "string", default: "20000" },
-    seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
-const [requests, seed] = [Number(values.requests), Number(values.seed)];
-if (!Number.isInteger(requests) || requests < 1 || !Number.isInteger(seed)) {
-  console.error(usage);
-  process.exit(2);
-}
+const { json, requests, seed } = readRun(usage, { requests: 20_000, seed: 1 + (Date.now() % 1_000_000) });
 
 const servers = await startServers();
 Object.assign(process.env, servers.env);
@@ -45,7 +29,7 @@ try {
       if (times === 1) process.stderr.write(`${kind}: ${request}\n    ${what}\n`);
     },
   });
-  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
   process.exitCode = result.server_errors + result.invalid_responses + result.leaks > 0 ? 1 : 0;
 } finally {
   await servers.stop();

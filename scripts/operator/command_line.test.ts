@@ -17,6 +17,10 @@ test("wrong arguments are named before the usage, and nothing is asked of the st
     ["scripts/operator/dead.ts", "--replay=1", "The QUEUE is missing"],
     ["scripts/capacity/main.ts", "--sessions=x", "--sessions is a whole number"],
     ["scripts/scale/autoscale.ts", "--rounds=x", "--rounds must be a whole number"],
+    ["scripts/bench/api.ts", "--seconds=0", "--seconds is a whole number above 0"],
+    ["scripts/bench/queues.ts", "--only=all", "--only is one of jobs, throughput, isolation"],
+    ["scripts/chaos/shard.ts", "--only=nothing", "--only nothing fits no name: "],
+    ["scripts/fuzz/api.ts", "--request=5", "Unknown option '--request'"],
   ] as const;
   for (const [script, arg, fault] of cases) {
     const { code, first, stderr } = await run(script, [arg]);

@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { readArguments, wrongArguments } from "../operator/command_line.ts";
 import { startServers } from "./servers.ts";
 import { bunTest, staticChecks } from "./steps.ts";
 import type { Tally } from "./steps.ts";
@@ -12,12 +12,9 @@ const usage = `Usage: ./scripts/test [static|unit|int|e2e|all] [PATTERN…]
   e2e      *.e2e.test.ts: a whole stack of its own, beside a running one
   PATTERN  only test files whose path contains it (unit, int, e2e)`;
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { help: { type: "boolean", short: "h" } } });
+const { positionals } = readArguments(usage, { help: { type: "boolean", short: "h" } }, Number.POSITIVE_INFINITY);
 const [part = "all", ...patterns] = positionals;
-if (values.help || !["all", "static", "unit", "int", "e2e"].includes(part)) {
-  console.log(usage);
-  process.exit(values.help ? 0 : 2);
-}
+if (!["all", "static", "unit", "int", "e2e"].includes(part)) wrongArguments(`"${part}" is no part of the tests`, usage);
 
 // The servers outlive a test that was interrupted by Ctrl-C otherwise: the runner passes the signal on and ends by itself.
 process.on("SIGINT", () => {});
