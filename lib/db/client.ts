@@ -10,7 +10,12 @@ export type DatabaseOptions = {
   poolSize: number;
   /** Shown in pg_stat_activity. */
   applicationName: string;
+  /** A server that owes an answer and says nothing for so long is given up, and its connection with it. */
+  answerTimeoutMs?: number;
 };
+
+/** Above what an answer may take: 15 s for the statement (migration 0000) after 10 s in the pooler's queue (pgbouncer.nomad.hcl). */
+const defaultAnswerTimeoutMs = 30_000;
 
 const pool = Symbol("pool");
 
@@ -27,11 +32,12 @@ export type Database = {
  * Connects lazily. Statements are never prepared by name: a pooler in transaction mode may give every
  * transaction another server connection. No startup parameter is sent that such a pooler would refuse.
  */
-export function createDatabase({ url, poolSize, applicationName }: DatabaseOptions): Database {
+export function createDatabase({ url, poolSize, applicationName, answerTimeoutMs = defaultAnswerTimeoutMs }: DatabaseOptions): Database {
   const sql = postgres(url, {
     max: poolSize,
     prepare: false,
     connect_timeout: 5,
+    answer_timeout: answerTimeoutMs / 1000,
     idle_timeout: 60,
     // Not above half a second: after a restart of the server the pool is back at once.
     backoff: (attempt) => Math.min(0.5, 0.05 * 2 ** attempt),

@@ -56,3 +56,26 @@ test("after a restart of the pooler, statements fail as unavailable at most, and
     { deadlineMs: 5_000, what: "every connection of the pool" },
   );
 });
+
+test("a pooler that falls silent is given up: what was asked and what waits is refused in time, and it is used again once it speaks", async () => {
+  const db = createDatabase({ url: pooler.url, poolSize: 2, applicationName: "impatient", answerTimeoutMs: 300 });
+  const scope = forBusiness(db, businesses[0]!);
+  const ask = () => Promise.allSettled(Array.from({ length: 8 }, () => getBusiness(scope)));
+  const refused = Array.from({ length: 8 }, () => ({ status: "rejected", reason: expect.objectContaining({ code: "unavailable" }) }));
+  expect(await ask()).toMatchObject(Array.from({ length: 8 }, () => ({ status: "fulfilled" })));
+  const transaction = scope.run(async (sql) => {
+    await sql`select 1`;
+    pooler.freeze();
+    await sql`select 2`;
+  });
+  try {
+    await expect(transaction).rejects.toMatchObject({ code: "unavailable" });
+    // On the connection that is left; then there is none, and new ones are not answered either.
+    expect(await ask()).toMatchObject(refused);
+    expect(await ask()).toMatchObject(refused);
+  } finally {
+    pooler.thaw();
+  }
+  await until(async () => (await ask()).every(({ status }) => status === "fulfilled"), { what: "the pooler's answers" });
+  await db.close();
+});

@@ -11,6 +11,9 @@ export type Pooler = {
   stop(): Promise<void>;
   /** Ends the pooler as a crash would, and starts it anew on the same port. */
   restart(): Promise<void>;
+  /** Lets it say nothing more until {@link thaw}: connections stay, as when its machine is cut off. */
+  freeze(): void;
+  thaw(): void;
 };
 
 /** A real pgbouncer in transaction mode before a database, working as the role of the services. */
@@ -68,6 +71,8 @@ export async function startPooler(ownerUrl: string, { poolSize = 2 } = {}): Prom
       await kill();
       running = await start();
     },
+    freeze: () => running.kill("SIGSTOP"),
+    thaw: () => running.kill("SIGCONT"),
   };
 }
 
