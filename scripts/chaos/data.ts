@@ -10,9 +10,9 @@ import { startPlatform } from "./data/platform.ts";
 const usage = `Usage: task chaos:data [-- --json] [-- --behind-s N]
 
 Two replicas of the API behind nginx, with pgbouncer, PostgreSQL and a streaming replica of it, under steady load: the
-pooler is killed and started again, the replica stopped, then held so many seconds behind, the primary restarted and
-killed. Every accepted message is looked for, every answer held against what was accepted. Starts everything it needs
-and leaves nothing running. Exits 1 if an answer was wrong, a message lost or doubled, or an error other than 503 with
+pooler is killed and started again, and falls silent; the replica is stopped, then held so many seconds behind; the
+primary is restarted and killed. Every accepted message is looked for, every answer held against what was accepted.
+Starts everything it needs and leaves nothing running. Exits 1 if an answer was wrong, a message lost or doubled, or an error other than 503 with
 Retry-After.
 
   --json        one JSON object as the last line
@@ -47,6 +47,13 @@ try {
   await sleep(settleMs);
   await fault("pooler killed", async () => {
     await platform.pooler.restart();
+    return performance.now();
+  });
+  await fault("pooler silent", async () => {
+    const before = clients.experience.unavailable;
+    platform.pooler.freeze();
+    const givenUp = () => clients.experience.unavailable > before;
+    await until(givenUp, { deadlineMs: 60_000, what: "the API to give up the pooler" }).finally(() => platform.pooler.thaw());
     return performance.now();
   });
   await fault("replica stopped", async () => {

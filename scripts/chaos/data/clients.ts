@@ -61,7 +61,8 @@ export function startClients({ url, tenants }: Platform): Clients {
           headers,
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
           tls: { rejectUnauthorized: false },
-          signal: AbortSignal.timeout(30_000),
+          // As long as nginx waits for the API: each answer is the API's own.
+          signal: AbortSignal.timeout(60_000),
         });
         const answer = (await response.json()) as Answer["body"];
         if (response.status < 500) return { status: response.status, body: answer };
