@@ -17,7 +17,7 @@ Starts everything it needs and leaves nothing running.
   --json         one JSON object as the last line
   --seconds N    length of each measurement (5)
   --connections N  requests under way at once (32)
-  --messages N   messages in the table of which a page is read (10000000); 0 leaves that part out`;
+  --messages N   messages in the table of which a page is read (10000000)`;
 
 const { json, seconds, connections, messages } = readRun(usage, { seconds: 5, connections: 32, messages: 10_000_000 });
 const say = (line: string) => process.stderr.write(`${line}\n`);
