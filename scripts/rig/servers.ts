@@ -9,6 +9,8 @@ export type Server = {
   readonly address: string;
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** SIGSTOP lets it say nothing more until SIGCONT, while its connections stay. */
+  signal(signal: NodeJS.Signals): void;
 };
 
 export function server(address: string, launch: () => Child, answers: () => Promise<boolean>, death: NodeJS.Signals = "SIGKILL"): Server {
@@ -24,6 +26,7 @@ export function server(address: string, launch: () => Child, answers: () => Prom
       await child?.exited;
       child = undefined;
     },
+    signal: (signal) => child?.kill(signal),
   };
 }
 

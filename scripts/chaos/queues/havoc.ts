@@ -10,19 +10,26 @@ export type Tally = {
   redis_restarts: number;
   postgres_restarts: number;
   clock_steps: number;
+  freezes: number;
 };
 
 /** Ten minutes either way: more than any wait that is in order. */
 const steps = [600_000, -600_000, 0, 0];
+
+/** A worker's leases and its job's lock run out meanwhile, and others take over what it goes on with when it thaws. */
+const frozenMs = 8_000;
+/** Longer than a command of ours waits. */
+const silentMs = 3_000;
 
 /** Where the worker with this place in the plan reads how wrong its clock is. */
 export const clockFile = (folder: string, n: number) => join(folder, `clock-${n}`);
 
 /** Breaks one thing after the other at random until `stop`, which leaves everything running and every clock right. */
 export function wreak(platform: Platform, folder: string, say: (line: string) => void) {
-  const tally: Tally = { kills: 0, stops: 0, flushes: 0, redis_restarts: 0, postgres_restarts: 0, clock_steps: 0 };
+  const tally: Tally = { kills: 0, stops: 0, flushes: 0, redis_restarts: 0, postgres_restarts: 0, clock_steps: 0, freezes: 0 };
   const { workers, redis, postgres } = platform;
   const any = () => Math.floor(Math.random() * workers.length);
+  const thaws: Promise<void>[] = [];
   let stopping = false;
 
   const acts: { weight: number; act: () => Promise<string> }[] = [
@@ -42,6 +49,27 @@ export function wreak(platform: Platform, folder: string, say: (line: string) =>
         tally.stops += 1;
         workers[n]!.signal("SIGTERM");
         return `worker ${n + 1} told to stop`;
+      },
+    },
+    {
+      weight: 2,
+      act: async () => {
+        const n = any();
+        tally.freezes += 1;
+        workers[n]!.signal("SIGSTOP");
+        // Other things happen meanwhile, to this worker too.
+        thaws.push(Bun.sleep(frozenMs).then(() => workers[n]!.signal("SIGCONT")));
+        return `worker ${n + 1} frozen`;
+      },
+    },
+    {
+      weight: 1,
+      act: async () => {
+        tally.freezes += 1;
+        redis.signal("SIGSTOP");
+        await Bun.sleep(silentMs);
+        redis.signal("SIGCONT");
+        return "Redis frozen";
       },
     },
     {
@@ -91,6 +119,7 @@ export function wreak(platform: Platform, folder: string, say: (line: string) =>
       await Bun.sleep(300 + Math.random() * 2_000);
       say(await (first.shift() ?? deck[Math.floor(Math.random() * deck.length)]!)());
     }
+    await Promise.all(thaws);
     await Promise.all(workers.map((_, n) => Bun.write(clockFile(folder, n), "0")));
   })();
   return {
