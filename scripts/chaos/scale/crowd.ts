@@ -35,7 +35,7 @@ export async function pairCrowd({ api, simulator }: Stage, count: number): Promi
 const view = (api: Stage["api"], id: string) => api<Session>("GET", `/v1/businesses/${id}/whatsapp`);
 
 /** Asks for a QR and waits until it is shown. */
-async function connect(api: Stage["api"], id: string): Promise<{ qr: string; shard: number | null }> {
+export async function connect(api: Stage["api"], id: string): Promise<{ qr: string; shard: number | null }> {
   await api("POST", `/v1/businesses/${id}/whatsapp/connect`, { method: "qr" });
   const shown = await until(
     async () => {
