@@ -8,10 +8,10 @@ import { runChaos } from "./queues/run.ts";
 const usage = `Usage: task chaos:queues [-- --json] [-- OPTIONS]
 
 Customers post messages while workers are killed and frozen at random, Redis is frozen, flushed and restarted empty,
-Postgres crashes and clocks step by ten minutes; then Redis forgets everything while messages wait and no worker runs; then the workers of a
-broadcast are killed at random places of it. In the end every message is looked for on the phone of who it was for, and
-every delivery of a webhook at its endpoint. Starts everything it needs and leaves nothing running. Exits 1 where
-anything was lost, doubled, out of order or left over.
+Postgres crashes and clocks step by ten minutes; then Redis forgets everything while messages wait and no worker runs;
+then the workers of a broadcast are killed at random places of it. In the end every message is looked for on the phone
+of who it was for, and every delivery of a webhook at its endpoint. Starts everything it needs and leaves nothing
+running. Exits 1 where anything was lost, doubled, out of order or left over.
 
   --json           one JSON object as the last line
   --messages N     each makes one delivery of a webhook too (20000)

@@ -29,6 +29,8 @@ const values = readRun(
   { messages: 20_000, rate: 80, sessions: 20, contacts: 5, outage: 30, rounds: 1 },
   { only: { type: "string", default: "" }, keep: { type: "boolean", default: false } },
 );
+const chosen = ordeals.filter(({ name }) => new RegExp(values.only).test(name));
+if (chosen.length === 0) wrongArguments(`--only ${values.only} fits no name: ${ordeals.map(({ name }) => name).join(", ")}`, usage);
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-chaos-"));
 // PostgreSQL refuses to run as root, and its user must be able to reach its files.
@@ -36,8 +38,6 @@ await chmod(folder, 0o755);
 const began = performance.now();
 endOnSignals();
 const say = (line: string) => void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
-const chosen = ordeals.filter(({ name }) => new RegExp(values.only).test(name));
-if (chosen.length === 0) wrongArguments(`--only ${values.only} fits no name: ${ordeals.map(({ name }) => name).join(", ")}`, usage);
 try {
   const { sent, received, ...more } = await chaos({
     ordeals: Array.from({ length: values.rounds }, () => chosen).flat(),

@@ -15,18 +15,19 @@ export function readOptions<const O extends Options>(usage: string, options: O):
   return readArguments(usage, options, 0).values;
 }
 
-const runOptions = { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } } as const;
+/** What every command understands that prints a result. */
+export const resultOptions = { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } } as const;
 
 /** As {@link readOptions}, for what measures or breaks: --json, --help, and `numbers`, whole and above 0, by their defaults. */
-export function readRun<const N extends Record<string, number>, const O extends Options = typeof runOptions>(
+export function readRun<const N extends Record<string, number>, const O extends Options = typeof resultOptions>(
   usage: string,
   numbers: N,
   others?: O,
-): Values<O & typeof runOptions>["values"] & Record<keyof N, number> {
+): Values<O & typeof resultOptions>["values"] & Record<keyof N, number> {
   const strings = Object.fromEntries(
     Object.entries(numbers).map(([name, value]) => [name, { type: "string", default: `${value}` } as const]),
   );
-  const values: Record<string, unknown> = readOptions(usage, { ...strings, ...others, ...runOptions });
+  const values: Record<string, unknown> = readOptions(usage, { ...strings, ...others, ...resultOptions });
   for (const name of Object.keys(numbers)) {
     const number = Number(values[name]);
     if (!Number.isInteger(number) || number <= 0) wrongArguments(`--${name} is a whole number above 0`, usage);

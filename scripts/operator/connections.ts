@@ -3,7 +3,7 @@ import { apiEnv } from "../../services/api/config.ts";
 import { callsEnv } from "../../services/calls/config.ts";
 import { workersEnv } from "../../services/workers/config.ts";
 import { createNomad, orNull } from "../stack/nomad.ts";
-import { readOptions } from "./command_line.ts";
+import { readOptions, resultOptions } from "./command_line.ts";
 import { sumConnections } from "./connection_sums.ts";
 import type { Users } from "./connection_sums.ts";
 import { readStack } from "./stack.ts";
@@ -14,7 +14,7 @@ const usage = `Usage: task connections [-- --json]
 Database connections that all processes together may open, beside what pgbouncer, Postgres and its replica take, by the
 counts that are asked for now and one process more of each during a deploy. Exits 1 where they do not fit.`;
 
-const values = readOptions(usage, { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } });
+const values = readOptions(usage, resultOptions);
 
 const task = z.object({
   Env: z.record(z.string(), z.string()).nullish(),

@@ -1,6 +1,6 @@
 import { connectAsOwner } from "../../lib/db/owner.ts";
 import { surveyIndexes } from "../../services/indexer/survey.ts";
-import { readOptions } from "./command_line.ts";
+import { readOptions, resultOptions } from "./command_line.ts";
 import { databaseUrl } from "./database.ts";
 import { table } from "./table.ts";
 
@@ -14,7 +14,7 @@ is missing and rebuilds what is invalid; a retired one is dropped when it is ask
 
 Reads DATABASE_URL, or the secrets of the running stack.`;
 
-const values = readOptions(usage, { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } });
+const values = readOptions(usage, resultOptions);
 
 const sql = connectAsOwner({ url: await databaseUrl(), applicationName: "prosaas-indexes" });
 try {

@@ -5,7 +5,7 @@ import { queuesOf } from "../../lib/queues/definitions.ts";
 import type { Profile } from "../../lib/queues/definitions.ts";
 import { createNomad } from "../stack/nomad.ts";
 import { adminApi } from "./admin_api.ts";
-import { readOptions } from "./command_line.ts";
+import { readOptions, resultOptions } from "./command_line.ts";
 import { compareCounts, countsInFiles, driftOfNumShards } from "./drift.ts";
 import type { Drift } from "./drift.ts";
 import { readStack, stateFolder } from "./stack.ts";
@@ -17,7 +17,7 @@ Jobs with what runs and what is asked for, shards with their sessions, queue dep
 from those in the files.
 Exits 1 if a part could not be read or a job runs less than it should.`;
 
-const values = readOptions(usage, { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } });
+const values = readOptions(usage, resultOptions);
 
 const stack = await readStack();
 const nomad = createNomad(stack.nomad_addr);
