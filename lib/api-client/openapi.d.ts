@@ -4702,6 +4702,7 @@ export interface components {
             settings: {
                 enabled?: boolean;
                 messages_per_minute?: number;
+                burst?: number;
                 jitter?: number;
                 first_contact_gap_s?: number;
                 first_contacts_per_day?: number;
@@ -4711,6 +4712,7 @@ export interface components {
             limits: {
                 enabled: boolean;
                 messages_per_minute: number;
+                burst: number;
                 jitter: number;
                 first_contact_gap_s: number;
                 first_contacts_per_day: number;
@@ -4723,6 +4725,12 @@ export interface components {
                 next_at: string | null;
                 /** Format: date-time */
                 next_first_contact_at: string | null;
+                broadcasts: {
+                    /** Format: date-time */
+                    next_at: string | null;
+                    /** Format: date-time */
+                    next_first_contact_at: string | null;
+                };
                 first_contacts_today: number;
                 stops: {
                     /** @enum {string} */
@@ -4735,10 +4743,11 @@ export interface components {
                 }[];
             } | null;
         };
-        /** @description What is left out is as the platform has it: {"messages_per_minute":20,"jitter":0.3,"first_contact_gap_s":30,"first_contacts_per_day":200,"warm_up_days":10}, and enabled unless the operator says otherwise. */
+        /** @description What is left out is as the platform has it: {"messages_per_minute":20,"burst":5,"jitter":0.3,"first_contact_gap_s":30,"first_contacts_per_day":200,"warm_up_days":10}, and enabled unless the operator says otherwise. */
         PacingSettings: {
             enabled?: boolean;
             messages_per_minute?: number;
+            burst?: number;
             jitter?: number;
             first_contact_gap_s?: number;
             first_contacts_per_day?: number;

@@ -9,10 +9,13 @@ import {
   forBusiness,
   forPlatform,
   getMessage,
+  holdBroadcast,
+  letGoBroadcast,
   listMessages,
   listPendingBusinesses,
   pendingMessages,
   recordSendResults,
+  setPacing,
   submitMessage,
 } from "./index.ts";
 import type { BusinessScope, Idempotency } from "./index.ts";
@@ -146,6 +149,44 @@ test("each kind of messages is read by itself, with what of the other stands in 
   expect(await places(false)).toEqual([0, 1, 2, 5]);
   expect(await places(true)).toEqual([0, 1, 3, 4]);
   expect(await places(true, 2)).toEqual([0, 1]);
+});
+
+test("a broadcast's message that only waits for its pace goes along with what is urgent behind it; one that waits for another reason holds it up", async () => {
+  const scope = await createBusiness(database.db);
+  const broadcast = uuidv7();
+  const release = async () => {
+    const id = await send(scope);
+    await database.owner`update messages set broadcast_id = ${broadcast} where id = ${id}`;
+    return id;
+  };
+  const [first, second] = [await release(), await release()];
+  const urgent = await send(scope);
+  const later = await release();
+  for (const id of [first, second, later]) await recordSendResults(scope, [{ id, status: "paced", next_attempt_at: inMs(3_600_000) }]);
+  expect(await pendingIds(scope)).toEqual([first, second, urgent]);
+  expect((await pendingMessages(scope, { limit: 50, ofBroadcasts: true })).messages).toEqual([]);
+
+  await recordSendResults(scope, [
+    { id: first, status: "retry", next_attempt_at: inMs(3_600_000), error_code: "not_sent", error_message: "undecided" },
+  ]);
+  expect(await pendingIds(scope)).toEqual([]);
+  await recordSendResults(scope, [{ id: first, status: "sent", at: inMs(0) }]);
+  expect(await pendingIds(scope)).toEqual([second, urgent]);
+});
+
+test("what a pause holds is neither taken along nor let go by a change of the pace", async () => {
+  const scope = await createBusiness(database.db);
+  const [broadcast, held] = [uuidv7(), await send(scope)];
+  const urgent = await send(scope);
+  await database.owner`update messages set broadcast_id = ${broadcast} where id = ${held}`;
+  await recordSendResults(scope, [{ id: held, status: "paced", next_attempt_at: inMs(3_600_000) }]);
+  await holdBroadcast(scope, broadcast);
+  expect(await pendingIds(scope)).toEqual([urgent]);
+  await setPacing(scope, { messages_per_minute: 30 });
+  expect(await pendingIds(scope)).toEqual([urgent]);
+  expect((await pendingMessages(scope, { limit: 50, ofBroadcasts: true })).messages).toEqual([]);
+  await letGoBroadcast(scope, broadcast);
+  expect(await pendingIds(scope)).toEqual([held, urgent]);
 });
 
 test("what of the other kind has expired is left to whoever has that on its way", async () => {

@@ -13,11 +13,16 @@ export const pacingLimits = z.object({
   enabled: z.boolean(),
   /** Messages of all kinds, to people and groups, once the account is warm. */
   messages_per_minute: z.number().min(1).max(1_000),
+  /**
+   * Messages other than a broadcast's that may go one right behind the other, and as many new chats, before they are
+   * held to the pace. What goes ahead of the pace the broadcasts wait for, so that the rate stays.
+   */
+  burst: z.int().min(1).max(100),
   /** How much the gap between two messages varies: 0.3 is from 70 % to 130 % of it. */
   jitter: z.number().min(0).max(0.9),
   /** The least time between two messages that each begin a chat. */
   first_contact_gap_s: z.number().min(0).max(3_600),
-  /** Chats begun within 24 hours, once the account is warm. */
+  /** Chats begun within 24 hours, once the account is warm; broadcasts leave a fifth of them to what is more urgent. */
   first_contacts_per_day: z.int().min(0).max(100_000),
   /** Over so many days from its first message the account goes from a tenth of its limits to all of them. */
   warm_up_days: z.number().min(0).max(90),
@@ -31,6 +36,7 @@ export type PacingSettings = z.infer<typeof pacingSettings>;
 /** A reply within seconds stays possible; a campaign of a thousand takes most of an hour. */
 export const defaultLimits: Omit<PacingLimits, "enabled"> = {
   messages_per_minute: 20,
+  burst: 5,
   jitter: 0.3,
   first_contact_gap_s: 30,
   first_contacts_per_day: 200,
@@ -74,6 +80,8 @@ export const pacingState = z.object({
   next_at: time.nullable(),
   /** When the next chat may be begun; null: now. */
   next_first_contact_at: time.nullable(),
+  /** The same for what a broadcast sends. */
+  broadcasts: z.object({ next_at: time.nullable(), next_first_contact_at: time.nullable() }),
   first_contacts_today: z.int().min(0),
   /** Set after WhatsApp refused messages as too many. */
   stops: z.array(pacingStop),

@@ -76,6 +76,8 @@ export const batchMessage = z
     wa_message_id: z.string().min(1),
     /** Digits in international form without "+", or a JID. */
     to: z.string().min(1),
+    /** Part of a broadcast, and nothing more urgent waits behind it in its chat: the pace lets the others go first. */
+    bulk: z.boolean().optional(),
   })
   .and(outboundContent);
 export type BatchMessage = z.infer<typeof batchMessage>;

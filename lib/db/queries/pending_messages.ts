@@ -1,11 +1,12 @@
 import { sql } from "../literal.ts";
+import type { Statement } from "../literal.ts";
 import type { Message } from "../schema/index.ts";
 import type { BusinessScope } from "../scope.ts";
 import { heldUntil } from "./broadcasts/hold.ts";
 import { changeFromJson } from "./status_change.ts";
 import type { StatusChange } from "./status_change.ts";
 
-export type PendingMessage = Pick<Message, "id" | "chat" | "type" | "text" | "content" | "wa_message_id" | "attempts">;
+export type PendingMessage = Pick<Message, "id" | "chat" | "type" | "text" | "content" | "wa_message_id" | "attempts" | "broadcast_id">;
 
 export type Pending = {
   messages: PendingMessage[];
@@ -23,20 +24,27 @@ export type PendingOptions = {
 /**
  * What is to be handed to the shard now, in the order of writing: the caller holds the business's lease for this kind of
  * messages. Of the other kind come those that stand in front of one of these in their chat, and no others. A chat whose
- * earlier message waits for its next attempt waits with it, so that nothing is overtaken. What has expired, and what a
+ * earlier message waits for its next attempt waits with it, so that nothing is overtaken; but a broadcast's message that
+ * only waits for its pace is taken along by what is no broadcast's, instead of holding it up. What has expired, and what a
  * broadcast has for somebody who opted out after it was released, fails here and is not given out.
  */
 export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcasts = false }: PendingOptions): Promise<Pending> {
   const optedOut = sql`exists (select from opt_outs o where o.business_id = m.business_id and o.chat = m.chat)`;
   const [own, other] = ofBroadcasts ? [sql`not null`, sql`null`] : [sql`null`, sql`not null`];
-  const due = sql`m.business_id = ${scope.businessId} and m.status = 'queued' and m.next_attempt_at <= now()
+  /** Waits for its pace alone, and can be taken along: only what is no broadcast's takes anything along out of its turn. */
+  const passable = (message: Statement) =>
+    ofBroadcasts
+      ? sql`false`
+      : sql`(${message}.broadcast_id is not null and ${message}.error_code = 'paced' and ${message}.next_attempt_at < ${heldUntil})`;
+  const inTurn = sql`m.next_attempt_at <= now()`;
+  const due = (turn: Statement) => sql`m.business_id = ${scope.businessId} and m.status = 'queued' and ${turn}
         and (m.expires_at is null or m.expires_at > now())
         and not (m.broadcast_id is not null and ${optedOut})
         and not exists (
           select from messages earlier
           where earlier.business_id = m.business_id and earlier.chat = m.chat and earlier.status = 'queued'
             and earlier.id < m.id and earlier.next_attempt_at > now() and earlier.next_attempt_at < ${heldUntil}
-            and (earlier.expires_at is null or earlier.expires_at > now())
+            and (earlier.expires_at is null or earlier.expires_at > now()) and not ${passable(sql`earlier`)}
         )`;
   const [row] = await scope.ask<[{ messages: PendingMessage[]; expired: Parameters<typeof changeFromJson>[0][] }]>(sql`
     with expired as (
@@ -50,14 +58,14 @@ export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcast
       returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at, failed_at,
                 error_code, error_message
     ), own as (
-      select m.id, m.chat from messages m where m.broadcast_id is ${own} and ${due} order by m.id limit ${limit}
+      select m.id, m.chat from messages m where m.broadcast_id is ${own} and ${due(inTurn)} order by m.id limit ${limit}
     ), in_front as (
       select m.id from messages m
-      where m.broadcast_id is ${other} and exists (select from own o where o.chat = m.chat and m.id < o.id) and ${due}
+      where m.broadcast_id is ${other} and exists (select from own o where o.chat = m.chat and m.id < o.id) and ${due(sql`(${inTurn} or ${passable(sql`m`)})`)}
     ), chosen as (
       select id from own union all select id from in_front order by id limit ${limit}
     ), pending as (
-      select m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts from chosen join messages m on m.id = chosen.id
+      select m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts, m.broadcast_id from chosen join messages m on m.id = chosen.id
     )
     select coalesce((select jsonb_agg(to_jsonb(p) order by p.id) from pending p), '[]') as messages,
            coalesce((select jsonb_agg(to_jsonb(e) order by e.id) from expired e), '[]') as expired`);

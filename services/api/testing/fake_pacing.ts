@@ -15,7 +15,8 @@ export function createFakePacing(): FakePacing {
     away: false,
     view: async (_at, _businessId, settings) => {
       reach();
-      const state = { warmth: 1, next_at: null, next_first_contact_at: null, first_contacts_today: 0, stops: [] };
+      const now = { next_at: null, next_first_contact_at: null };
+      const state = { warmth: 1, ...now, broadcasts: now, first_contacts_today: 0, stops: [] };
       return { limits: limitsOf(settings, true), state };
     },
     resume: async (_at, businessId) => {

@@ -1,16 +1,19 @@
 import type { PacingLimits } from "../../../lib/shard-client/pacing.ts";
 import type { Paced, Pacer } from "./pacer.ts";
+import type { Occasion } from "./policy.ts";
 
 /**
- * The messages of one batch before the pacer. What holds everything holds what comes behind; what holds a chat holds
- * the rest of it. New chats that have to wait are given times one behind the other, so that they do not all come
- * again at once.
+ * The messages of one batch before the pacer. What waits holds the rest of its chat. What holds everything holds what
+ * comes behind, but a message of a broadcast holds only those of its kind. New chats that have to wait are given times
+ * one behind the other, so that they do not all come again at once.
  */
 export class PacedTurn {
   readonly #pacer: Pacer;
   readonly #limits: PacingLimits;
   readonly #chats = new Map<string, Paced>();
   #everything: Paced | undefined;
+  #everythingBulk: Paced | undefined;
+  #newChats = 0;
 
   constructor(pacer: Pacer, limits: PacingLimits) {
     this.#pacer = pacer;
@@ -18,17 +21,21 @@ export class PacedTurn {
   }
 
   /** Undefined: the message may go. */
-  admit(chat: string, firstContact: boolean): Paced | undefined {
-    const held = this.#everything ?? this.#chats.get(chat);
-    if (held !== undefined) return held;
-    const paced = this.#pacer.admit(this.#limits, firstContact);
+  admit(chat: string, message: Pick<Occasion, "firstContact" | "bulk">): Paced | undefined {
+    const held = this.#chats.get(chat) ?? this.#everything ?? (message.bulk ? this.#everythingBulk : undefined);
+    const paced = held ?? this.#ask(message);
+    if (paced !== undefined) this.#chats.set(chat, paced);
+    return paced;
+  }
+
+  #ask(message: Pick<Occasion, "firstContact" | "bulk">): Paced | undefined {
+    const paced = this.#pacer.admit(this.#limits, message);
     if (paced === undefined) return undefined;
-    if (paced.holds === "everything") {
-      this.#everything = paced;
-      return paced;
+    if (paced.holds === "first_contacts") {
+      return { ...paced, notBefore: paced.notBefore + this.#newChats++ * this.#limits.first_contact_gap_s * 1000 };
     }
-    const inTurn = { ...paced, notBefore: paced.notBefore + this.#chats.size * this.#limits.first_contact_gap_s * 1000 };
-    this.#chats.set(chat, inTurn);
-    return inTurn;
+    if (message.bulk) this.#everythingBulk = paced;
+    else this.#everything = paced;
+    return paced;
   }
 }

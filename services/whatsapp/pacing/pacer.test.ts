@@ -10,6 +10,8 @@ import { Pacer } from "./pacer.ts";
 
 const business = "0190b2a0-0000-7000-8000-000000000001";
 const ring = KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`);
+const begun = { firstContact: true, bulk: true };
+const answer = { firstContact: false, bulk: true };
 const limits = limitsOf({ warm_up_days: 0 }, true);
 
 let folder: string;
@@ -34,17 +36,18 @@ afterEach(() => {
 
 test("the pace survives a restart", () => {
   const before = pacer();
-  expect(before.admit(limits, true)).toBeUndefined();
+  expect(before.admit(limits, begun)).toBeUndefined();
   before.refused("463");
   store?.close();
   open();
   now += 3_000;
   const after = pacer();
-  expect(after.admit(limits, true)).toEqual({ notBefore: 1_000_000 + 3_600_000, holds: "first_contacts" });
+  expect(after.admit(limits, begun)).toEqual({ notBefore: 1_000_000 + 3_600_000, holds: "first_contacts" });
   expect(after.state(limits)).toEqual({
     warmth: 1,
     next_at: null,
-    next_first_contact_at: new Date(1_030_000).toISOString(),
+    next_first_contact_at: new Date(4_600_000).toISOString(),
+    broadcasts: { next_at: null, next_first_contact_at: new Date(4_600_000).toISOString() },
     first_contacts_today: 1,
     stops: [{ holds: "first_contacts", code: "463", since: new Date(1_000_000).toISOString(), until: new Date(4_600_000).toISOString() }],
   });
@@ -52,12 +55,12 @@ test("the pace survives a restart", () => {
 
 test("another login, on a store of its own, begins anew", () => {
   const one = pacer();
-  one.admit(limits, false);
-  expect(one.admit(limits, false)).toBeDefined();
+  one.admit(limits, answer);
+  expect(one.admit(limits, answer)).toBeDefined();
   store?.close();
   rmSync(join(folder, "auth.db"));
   open();
-  expect(one.admit(limits, false)).toBeUndefined();
+  expect(one.admit(limits, answer)).toBeUndefined();
 });
 
 test("a stop is told once, and ends when somebody resumes the account", () => {
@@ -66,18 +69,18 @@ test("a stop is told once, and ends when somebody resumes the account", () => {
   one.refused("429");
   one.refused("479");
   expect(stops).toEqual([{ holds: "everything", code: "429", until: 1_900_000 }]);
-  expect(one.admit(limits, false)).toMatchObject({ holds: "everything" });
+  expect(one.admit(limits, answer)).toMatchObject({ holds: "everything" });
   one.resume();
   expect(one.state(limits).stops).toEqual([]);
-  expect(one.admit(limits, false)).toBeUndefined();
+  expect(one.admit(limits, answer)).toBeUndefined();
   one.refused("429");
   expect(stops[1]).toMatchObject({ until: 1_000_000 + 1_800_000 });
 });
 
 test("higher limits count for the very next message", () => {
   const one = pacer();
-  one.admit({ ...limits, messages_per_minute: 1 }, false);
-  expect(one.admit({ ...limits, messages_per_minute: 1 }, false)).toMatchObject({ notBefore: 1_060_000 });
-  expect(one.admit({ ...limits, messages_per_minute: 60 }, false)).toBeUndefined();
-  expect(one.admit({ ...limits, messages_per_minute: 60 }, false)).toMatchObject({ notBefore: 1_001_000 });
+  one.admit({ ...limits, messages_per_minute: 1 }, answer);
+  expect(one.admit({ ...limits, messages_per_minute: 1 }, answer)).toMatchObject({ notBefore: 1_060_000 });
+  expect(one.admit({ ...limits, messages_per_minute: 60 }, answer)).toBeUndefined();
+  expect(one.admit({ ...limits, messages_per_minute: 60 }, answer)).toMatchObject({ notBefore: 1_001_000 });
 });

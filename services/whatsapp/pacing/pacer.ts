@@ -1,7 +1,7 @@
 import type { PacingLimits, PacingState, PacingStop } from "../../../lib/shard-client/pacing.ts";
 import type { AuthStore } from "../auth/auth_store.ts";
-import { accountPace, admit, afterRefusal, dayOf, newPace, relieved, warmthOf } from "./policy.ts";
-import type { AccountPace, Held } from "./policy.ts";
+import { accountPace, admit, afterRefusal, dayOf, earliest, earliestFirstContact, newPace, relieved, warmthOf } from "./policy.ts";
+import type { AccountPace, Held, Occasion } from "./policy.ts";
 
 /** A message that has to wait. `holds`: with it, everything of the account, or only what else would begin a chat. */
 export type Paced = { notBefore: number; holds: Held };
@@ -29,11 +29,11 @@ export class Pacer {
   }
 
   /** Lets a message go, and counts it; or says how long it has to wait. */
-  admit(limits: PacingLimits, firstContact: boolean): Paced | undefined {
+  admit(limits: PacingLimits, message: Pick<Occasion, "firstContact" | "bulk">): Paced | undefined {
     const now = this.#options.now();
     if (this.#limits !== undefined && !sameLimits(this.#limits, limits)) this.#write(relieved(this.#read(), now));
     this.#limits = limits;
-    const admission = admit(this.#read(), limits, { now, firstContact, chance: this.#options.chance() });
+    const admission = admit(this.#read(), limits, { now, ...message, chance: this.#options.chance() });
     if (!admission.admitted) return { notBefore: admission.notBefore, holds: admission.holds };
     this.#write(admission.pace);
     return undefined;
@@ -62,10 +62,14 @@ export class Pacer {
     const now = this.#options.now();
     const pace = this.#read();
     const later = (at: number) => (at > now ? new Date(at).toISOString() : null);
+    const next = (bulk: boolean) => ({
+      next_at: later(earliest(pace, limits, { now, bulk })),
+      next_first_contact_at: later(earliestFirstContact(pace, limits, { now, bulk })),
+    });
     return {
       warmth: warmthOf(pace, limits, now),
-      next_at: later(pace.nextAt),
-      next_first_contact_at: later(pace.nextFirstContactAt),
+      ...next(false),
+      broadcasts: next(true),
       first_contacts_today: dayOf(pace, now).firstContacts,
       stops: Object.entries(pace.stops).flatMap(([holds, { code, since, until }]): PacingStop[] =>
         until > now ? [{ holds: holds as Held, code, since: new Date(since).toISOString(), until: new Date(until).toISOString() }] : [],

@@ -3,7 +3,16 @@ import { rmSync } from "node:fs";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import type { PacingSettings, PacingView } from "../../../lib/shard-client/pacing.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { control, makePhone, newKeys, newPhone, newVolume, startShard, startSimulator, text } from "../testing/shard_under_test.ts";
+import {
+  control,
+  makePhone,
+  newKeys,
+  newPhone,
+  newVolume,
+  startShard,
+  startSimulator,
+  text as urgent,
+} from "../testing/shard_under_test.ts";
 import type { InProcess, Simulator } from "../testing/shard_under_test.ts";
 
 setDefaultTimeout(30_000);
@@ -37,8 +46,10 @@ afterEach(async () => {
 
 const quick: PacingSettings = { messages_per_minute: 1_000, jitter: 0, first_contact_gap_s: 0, warm_up_days: 0 };
 const view = (settings: PacingSettings | null = null) => shard.json<PacingView>("POST", `/sessions/${business}/pacing/view`, { settings });
-/** The account may send its next message. */
-const itsTurn = () => until(async () => (await view()).state.next_at === null, { what: "the next turn" });
+/** A message of a broadcast. */
+const text = (to: string, body: string) => ({ ...urgent(to, body), bulk: true });
+/** The account may send its next message of a broadcast. */
+const itsTurn = () => until(async () => (await view()).state.broadcasts.next_at === null, { what: "the next turn" });
 /** An answer in the chat: from now on it is none that the business begins. */
 const isWritten = async (from: string) => {
   const count = (await shard.readJournal("inbound")).length;
@@ -122,6 +133,15 @@ test("new chats that wait are told times one behind the other", async () => {
   );
   const times = results.map(({ not_before }) => Date.parse(not_before!));
   expect(times.slice(1).map((time, i) => time - times[i]!)).toEqual([60_000, 60_000]);
+});
+
+test("while a broadcast keeps the account at its pace, what is urgent goes at once, also to somebody new, and before what waits", async () => {
+  const [one, two, three, four] = contacts as [string, string, string, string];
+  const [first, waits] = await shard.send(business, [text(one, "offer"), text(two, "offer")]);
+  expect([first?.status, waits?.status]).toEqual(["sent", "paced"]);
+  const results = await shard.send(business, [text(two, "offer"), urgent(three, "code 1"), text(three, "offer"), urgent(four, "code 2")]);
+  expect(results.map(({ status }) => status)).toEqual(["paced", "sent", "paced", "sent"]);
+  expect(Date.parse((await view()).state.broadcasts.next_at!)).toBeGreaterThan(Date.parse(waits!.not_before!));
 });
 
 test("an account that is not paced runs into WhatsApp's limits", async () => {

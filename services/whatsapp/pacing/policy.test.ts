@@ -10,13 +10,17 @@ const day = 24 * hour;
 const warm: PacingLimits = { ...limitsOf(null, true), warm_up_days: 0 };
 
 /** Sends whatever may go, as soon as it may, for so long; the times at which something went. */
-function sendFor(ms: number, limits: PacingLimits, options: { firstContact?: boolean; chance?: () => number; pace?: AccountPace } = {}) {
-  const { firstContact = false, chance = () => 0.5 } = options;
+function sendFor(
+  ms: number,
+  limits: PacingLimits,
+  options: { firstContact?: boolean; bulk?: boolean; chance?: () => number; pace?: AccountPace } = {},
+) {
+  const { firstContact = false, bulk = true, chance = () => 0.5 } = options;
   let pace = options.pace ?? newPace(0);
   const times: number[] = [];
   let drawn = chance();
   for (let now = 0; now < ms;) {
-    const admission = admit(pace, limits, { now, firstContact, chance: drawn });
+    const admission = admit(pace, limits, { now, firstContact, bulk, chance: drawn });
     if (admission.admitted) {
       times.push(now);
       ({ pace } = admission);
@@ -55,9 +59,9 @@ test("an account warms up from a tenth of its limits to all of them", () => {
 
 test("chats are begun farther apart than messages follow each other, and an answer goes between them", () => {
   expect(sendFor(10 * minute, warm, { firstContact: true })).toHaveLength(20);
-  const first = admit(newPace(0), warm, { now: 0, firstContact: true, chance: 0.5 });
+  const first = admit(newPace(0), warm, { now: 0, firstContact: true, bulk: true, chance: 0.5 });
   if (!first.admitted) throw new Error("the first one must go");
-  const at = (now: number, firstContact: boolean) => admit(first.pace, warm, { now, firstContact, chance: 0.5 });
+  const at = (now: number, firstContact: boolean) => admit(first.pace, warm, { now, firstContact, bulk: true, chance: 0.5 });
   expect(at(1_000, true)).toEqual({ admitted: false, notBefore: 3_000, holds: "everything" });
   expect(at(3_000, true)).toEqual({ admitted: false, notBefore: 30_000, holds: "first_contacts" });
   expect(at(3_000, false).admitted).toBeTrue();
@@ -65,17 +69,59 @@ test("chats are begun farther apart than messages follow each other, and an answ
 
 test("no more chats are begun within 24 hours than allowed, and one while any is", () => {
   const limits = { ...warm, first_contacts_per_day: 5, first_contact_gap_s: 1 };
-  const times = sendFor(2 * day, limits, { firstContact: true });
+  const times = sendFor(2 * day, limits, { firstContact: true, bulk: false });
   expect(times.filter((time) => time < day)).toHaveLength(5);
   expect(times.slice(5)[0]).toBe(day);
   expect(sendFor(day, { ...limits, warm_up_days: 10 }, { firstContact: true })).toHaveLength(1);
   expect(sendFor(day, { ...limits, first_contacts_per_day: 0 }, { firstContact: true })).toHaveLength(0);
 });
 
+test("what is urgent goes at once, a burst of it, while a broadcast keeps the account at its pace; the rate stays", () => {
+  for (const firstContact of [false, true]) {
+    const gap = firstContact ? 30_000 : 3_000;
+    let pace = newPace(0);
+    const send = (now: number, bulk: boolean) => {
+      const admission = admit(pace, warm, { now, firstContact, bulk, chance: 0.5 });
+      if (admission.admitted) ({ pace } = admission);
+      return admission.admitted;
+    };
+    for (let n = 0; n < 10; n++) expect(send(n * gap, true)).toBeTrue();
+    const now = 9 * gap + 1;
+    const urgent = Array.from({ length: 10 }, () => send(now, false)).filter(Boolean).length;
+    expect(urgent).toBeGreaterThanOrEqual(warm.burst - 1);
+    expect(urgent).toBeLessThanOrEqual(warm.burst + 1);
+    // The broadcast makes up for each of them.
+    expect(send((9 + urgent) * gap, true)).toBeFalse();
+    expect(send((10 + urgent) * gap, true)).toBeTrue();
+  }
+});
+
+test("a burst can be had from an account at rest whatever the jitter, and what is urgent is held to the pace after it", () => {
+  for (const chance of [0, 0.5, 1]) {
+    const times = sendFor(10 * minute, { ...warm, burst: 3 }, { bulk: false, chance: () => chance });
+    expect(times.filter((time) => time === 0).length).toBeGreaterThanOrEqual(3);
+    expect(times.length / (10 * (20 / (1 + warm.jitter * (2 * chance - 1))))).toBeCloseTo(1, 1);
+  }
+});
+
+test("a broadcast leaves a part of the day's new chats to what is urgent", () => {
+  const limits = { ...warm, first_contacts_per_day: 10, first_contact_gap_s: 1 };
+  let pace = newPace(0);
+  const begin = (now: number, bulk: boolean) => {
+    const admission = admit(pace, limits, { now, firstContact: true, bulk, chance: 0.5 });
+    if (admission.admitted) ({ pace } = admission);
+    return admission.admitted;
+  };
+  const begun = (bulk: boolean) => Array.from({ length: 20 }, (_, n) => begin(n * minute, bulk)).filter(Boolean).length;
+  expect(begun(true)).toBe(8);
+  expect(begun(false)).toBe(2);
+  expect(begin(day, true)).toBeTrue();
+});
+
 test("463 stops new chats and 429 everything; what has nothing to do with pace stops nothing", () => {
   const now = 1_000;
   const restricted = afterRefusal(newPace(0), "463", now)!;
-  const ask = (pace: AccountPace, firstContact: boolean) => admit(pace, warm, { now, firstContact, chance: 0.5 });
+  const ask = (pace: AccountPace, firstContact: boolean) => admit(pace, warm, { now, firstContact, bulk: true, chance: 0.5 });
   expect(ask(restricted.pace, true)).toEqual({ admitted: false, notBefore: now + hour, holds: "first_contacts" });
   expect(ask(restricted.pace, false).admitted).toBeTrue();
   const limited = afterRefusal(newPace(0), "429", now)!;
@@ -104,9 +150,9 @@ test("refusals of what was on its way already are the same stop", () => {
 });
 
 test("changed limits count at once; a stop does not end by them", () => {
-  const slow = admit(newPace(0), { ...warm, messages_per_minute: 1 }, { now: 0, firstContact: false, chance: 0.5 });
+  const slow = admit(newPace(0), { ...warm, messages_per_minute: 1 }, { now: 0, firstContact: false, bulk: true, chance: 0.5 });
   if (!slow.admitted) throw new Error("the first one must go");
-  const ask = (pace: AccountPace) => admit(pace, warm, { now: 1_000, firstContact: false, chance: 0.5 }).admitted;
+  const ask = (pace: AccountPace) => admit(pace, warm, { now: 1_000, firstContact: false, bulk: true, chance: 0.5 }).admitted;
   expect(ask(slow.pace)).toBeFalse();
   expect(ask(relieved(slow.pace, 1_000))).toBeTrue();
   expect(ask(relieved(afterRefusal(slow.pace, "429", 500)!.pace, 1_000))).toBeFalse();

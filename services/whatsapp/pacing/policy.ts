@@ -11,15 +11,18 @@ const dayMs = 86_400_000;
 /** The part of its limits that an account begins with. */
 const coldest = 0.1;
 
+/** The part of a day's first contacts that broadcasts may take; the rest is kept for what cannot wait. */
+const bulkShare = 0.8;
+
 const stop = z.object({ code: z.string(), since: z.number(), until: z.number(), times: z.int().min(1) });
 
 /** What is remembered of an account. */
 export const accountPace = z.object({
   /** When it began to send: from here it warms up. */
   since: z.number(),
-  /** No message before. */
+  /** No message of a broadcast before; any other may go ahead of this by a burst. */
   nextAt: z.number(),
-  /** No chat is begun before. */
+  /** No chat is begun by a broadcast before; any other message may begin one ahead of this by a burst. */
   nextFirstContactAt: z.number(),
   /** The chats begun in the 24 hours from `start`. */
   day: z.object({ start: z.number(), firstContacts: z.int().min(0) }),
@@ -44,6 +47,8 @@ export type Occasion = {
   now: number;
   /** Whether the message begins a chat. */
   firstContact: boolean;
+  /** Whether it is a broadcast's, and gives way to what is not. */
+  bulk: boolean;
   /** From 0 to 1. */
   chance: number;
 };
@@ -55,36 +60,62 @@ export function warmthOf({ since }: AccountPace, { warm_up_days }: PacingLimits,
   return Math.min(1, coldest + (1 - coldest) * age);
 }
 
-export function admit(pace: AccountPace, limits: PacingLimits, { now, firstContact, chance }: Occasion): Admission {
-  const everything = Math.max(pace.nextAt, pace.stops.everything?.until ?? 0);
+/*
+ * Each pace is a generic cell rate algorithm (ITU-T I.371): every message puts the even time of the next one a gap later.
+ * A broadcast keeps to that time. What is urgent may be a burst ahead of it, and puts it later all the same; so it goes
+ * at once while a broadcast runs, and the broadcast makes up for it.
+ */
+export function admit(pace: AccountPace, limits: PacingLimits, { now, firstContact, bulk, chance }: Occasion): Admission {
+  const everything = earliest(pace, limits, { now, bulk });
   if (everything > now) return { admitted: false, notBefore: everything, holds: "everything" };
-
-  const warmth = warmthOf(pace, limits, now);
-  const day = dayOf(pace, now);
   if (firstContact) {
-    const notBefore = Math.max(
-      pace.nextFirstContactAt,
-      pace.stops.first_contacts?.until ?? 0,
-      // The first one of a day is always allowed while any is: a tenth of a few would be none.
-      day.firstContacts >= Math.max(Math.min(1, limits.first_contacts_per_day), Math.floor(limits.first_contacts_per_day * warmth))
-        ? day.start + dayMs
-        : 0,
-    );
+    const notBefore = earliestFirstContact(pace, limits, { now, bulk });
     if (notBefore > now) return { admitted: false, notBefore, holds: "first_contacts" };
   }
 
+  const day = dayOf(pace, now);
+  const { messageMs, firstContactMs } = gapsOf(pace, limits, now);
   const varied = 1 + limits.jitter * (2 * chance - 1);
-  const gap = (minuteMs / limits.messages_per_minute / warmth) * varied;
-  const firstContactGap = ((limits.first_contact_gap_s * 1000) / warmth) * varied;
   return {
     admitted: true,
     pace: {
       ...pace,
-      nextAt: now + gap,
-      nextFirstContactAt: firstContact ? now + firstContactGap : pace.nextFirstContactAt,
+      nextAt: Math.max(now, pace.nextAt) + messageMs * varied,
+      nextFirstContactAt: firstContact ? Math.max(now, pace.nextFirstContactAt) + firstContactMs * varied : pace.nextFirstContactAt,
       day: firstContact ? { ...day, firstContacts: day.firstContacts + 1 } : day,
     },
   };
+}
+
+/** When a message may go that begins no chat. */
+export function earliest(pace: AccountPace, limits: PacingLimits, { now, bulk }: Pick<Occasion, "now" | "bulk">): number {
+  const { messageMs } = gapsOf(pace, limits, now);
+  return Math.max(pace.nextAt - aheadOf(messageMs, limits, bulk), pace.stops.everything?.until ?? 0);
+}
+
+/** When a chat may be begun, as far as chats are concerned. */
+export function earliestFirstContact(pace: AccountPace, limits: PacingLimits, { now, bulk }: Pick<Occasion, "now" | "bulk">): number {
+  const day = dayOf(pace, now);
+  const { firstContactMs } = gapsOf(pace, limits, now);
+  const share = warmthOf(pace, limits, now) * (bulk ? bulkShare : 1);
+  // The first one of a day is always allowed while any is: a tenth of a few would be none.
+  const ofTheDay = Math.max(Math.min(1, limits.first_contacts_per_day), Math.floor(limits.first_contacts_per_day * share));
+  return Math.max(
+    pace.nextFirstContactAt - aheadOf(firstContactMs, limits, bulk),
+    pace.stops.first_contacts?.until ?? 0,
+    day.firstContacts >= ofTheDay ? day.start + dayMs : 0,
+  );
+}
+
+/** The mean gaps between messages, and between new chats, of an account as warm as this one. */
+function gapsOf(pace: AccountPace, limits: PacingLimits, now: number): { messageMs: number; firstContactMs: number } {
+  const warmth = warmthOf(pace, limits, now);
+  return { messageMs: minuteMs / limits.messages_per_minute / warmth, firstContactMs: (limits.first_contact_gap_s * 1000) / warmth };
+}
+
+/** How far ahead of the even time a message may go: that makes a burst, whatever the jitter. */
+function aheadOf(gapMs: number, { burst, jitter }: PacingLimits, bulk: boolean): number {
+  return bulk ? 0 : (burst - 1) * gapMs * (1 + jitter);
 }
 
 /** Changed limits count at once: what was to be waited for under the old ones is waited for no longer. */

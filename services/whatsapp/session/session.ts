@@ -148,7 +148,7 @@ export class Session {
     if (this.#leaving) throw new AppError("unavailable", "The business moves to another shard.", { retryAfterS: 1 });
     this.#refuseUnpaired();
     await this.#openSoon();
-    const outgoing = messages.map((message) => this.#outgoing(message));
+    const outgoing = messages.map((message) => ({ ...this.#outgoing(message), bulk: message.bulk ?? false }));
     const held = await this.#pace(outgoing, limitsOf(settings, this.#options.paced, this.#options.platformPacing?.()));
     const going = outgoing.filter(({ waMessageId }) => !held.has(waMessageId));
     const undecided = Promise.withResolvers<Outcome>();
@@ -173,16 +173,16 @@ export class Session {
   }
 
   /** Which of the messages have to wait, and how long. With one that waits, everything behind it in its chat does. */
-  async #pace(messages: readonly Outgoing[], limits: PacingLimits): Promise<Map<string, PacedOutcome>> {
+  async #pace(messages: readonly (Outgoing & { bulk: boolean })[], limits: PacingLimits): Promise<Map<string, PacedOutcome>> {
     this.#limits = limits;
     const held = new Map<string, PacedOutcome>();
     if (!limits.enabled) return held;
     this.#options.fence();
     const turn = new PacedTurn(this.#pacer, limits);
-    for (const { waMessageId, chat } of messages) {
+    for (const { waMessageId, chat, bulk } of messages) {
       if (this.#lane.has(waMessageId)) continue;
       const firstContact = !(await this.#connection?.isAcquainted(chat));
-      const paced = turn.admit(chat, firstContact);
+      const paced = turn.admit(chat, { firstContact, bulk });
       if (paced !== undefined) held.set(waMessageId, { status: "paced", ...paced });
     }
     return held;

@@ -274,6 +274,21 @@ test("in a chat the order is kept: what was urgent before a broadcast's message 
   expect(texts().toSorted()).toEqual(["Hello N0", "Hello N1", "Hello N2", "urgent"]);
 });
 
+test("a broadcast that the account's pace holds up for hours delays nothing urgent, to whomever it goes, and says which messages are its own", async () => {
+  const paced = { status: "paced", not_before: new Date(Date.now() + 3_600_000).toISOString() } as const;
+  workers.shard.decide = ({ bulk, to }) =>
+    bulk === true ? { ...paced, holds: to === chat(0) ? "first_contacts" : "everything" } : undefined;
+  await serve();
+  await start(20);
+  await until(async () => (await workers.rows(business))[0]?.error_code === "paced", { what: "a message that waits for its pace" });
+  await workers.queueMessage(business, chat(100), "code 1");
+  await workers.queueMessage(business, chat(0), "code 2");
+  await workers.producer.wake("send", { business_id: business });
+  await until(() => workers.shard.deliveries.length === 3, { what: "the codes" });
+  expect(texts().toSorted()).toEqual(["Hello N0", "code 1", "code 2"]);
+  expect(texts().indexOf("Hello N0")).toBeLessThan(texts().indexOf("code 2"));
+});
+
 test("the urgent queue sends nothing of broadcasts, so that they never fill it", async () => {
   await workers.serve("high");
   const id = await draft(20);

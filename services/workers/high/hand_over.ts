@@ -22,7 +22,7 @@ export async function handOver(
 ): Promise<HandedOver[]> {
   try {
     const { pacing } = business;
-    const results = await deps.shards.sendBatch(deps.router.locate(business), business.id, messages.map(batchMessage), pacing);
+    const results = await deps.shards.sendBatch(deps.router.locate(business), business.id, batchOf(messages), pacing);
     const now = new Date();
     return messages.map((message, i) => outcomeOf(message, results[i]!, now));
   } catch (error) {
@@ -77,8 +77,17 @@ function chatsHeld(messages: PendingMessage[], outcomes: HandedOver[]): string[]
   return messages.filter((message) => waiting.has(message.id)).map((message) => message.chat);
 }
 
-function batchMessage({ id, wa_message_id, chat, ...row }: PendingMessage): BatchMessage {
-  return { id, wa_message_id, to: chat, ...(contentOf(row) as OutboundContent) };
+/** In order. What a broadcast has in front of something more urgent in a chat must not hold that up, and is as urgent. */
+function batchOf(messages: PendingMessage[]): BatchMessage[] {
+  const urgent = new Set<string>();
+  return messages
+    .toReversed()
+    .map(({ id, wa_message_id, chat, broadcast_id, ...row }) => {
+      if (broadcast_id === null) urgent.add(chat);
+      const bulk = urgent.has(chat) ? {} : { bulk: true };
+      return { id, wa_message_id, to: chat, ...bulk, ...(contentOf(row) as OutboundContent) };
+    })
+    .toReversed();
 }
 
 function notPaired(messages: PendingMessage[]): SendOutcome[] {

@@ -9,6 +9,7 @@ const message: PendingMessage = {
   text: "hello",
   content: null,
   wa_message_id: "3EB0",
+  broadcast_id: null,
   attempts: 0,
 };
 const now = new Date("2026-01-01T00:00:00Z");
