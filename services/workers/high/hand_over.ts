@@ -19,10 +19,12 @@ export async function handOver(
   deps: Pick<Deps, "db" | "router" | "shards">,
   business: Recipient,
   messages: PendingMessage[],
+  bulk = givingWay(messages),
 ): Promise<HandedOver[]> {
   try {
     const { pacing } = business;
-    const results = await deps.shards.sendBatch(deps.router.locate(business), business.id, batchOf(messages), pacing);
+    const batch = messages.map((message) => batchMessage(message, bulk));
+    const results = await deps.shards.sendBatch(deps.router.locate(business), business.id, batch, pacing);
     const now = new Date();
     return messages.map((message, i) => outcomeOf(message, results[i]!, now));
   } catch (error) {
@@ -36,7 +38,7 @@ export async function handOver(
         return notPaired(messages);
       case "invalid_request":
       case "internal":
-        return oneByOne(deps, business, messages, error);
+        return oneByOne(deps, business, messages, bulk, error);
       default:
         throw error;
     }
@@ -51,6 +53,7 @@ async function oneByOne(
   deps: Pick<Deps, "db" | "router" | "shards">,
   business: Recipient,
   messages: PendingMessage[],
+  bulk: ReadonlySet<string>,
   error: AppError,
 ): Promise<HandedOver[]> {
   const [only] = messages;
@@ -63,10 +66,10 @@ async function oneByOne(
     ];
   }
   const middle = Math.ceil(messages.length / 2);
-  const first = await handOver(deps, business, messages.slice(0, middle));
+  const first = await handOver(deps, business, messages.slice(0, middle), bulk);
   const held = new Set(chatsHeld(messages, first));
   const rest = messages.slice(middle).filter((message) => !held.has(message.chat));
-  return [...first, ...(rest.length > 0 ? await handOver(deps, business, rest) : [])];
+  return [...first, ...(rest.length > 0 ? await handOver(deps, business, rest, bulk) : [])];
 }
 
 /** Chats of the messages that stay in the outbox. */
@@ -77,17 +80,22 @@ function chatsHeld(messages: PendingMessage[], outcomes: HandedOver[]): string[]
   return messages.filter((message) => waiting.has(message.id)).map((message) => message.chat);
 }
 
-/** In order. What a broadcast has in front of something more urgent in a chat must not hold that up, and is as urgent. */
-function batchOf(messages: PendingMessage[]): BatchMessage[] {
+/**
+ * The ids of those that leave the account's pace to others first: what a broadcast has. But for what stands in front of
+ * something more urgent in its chat: it would hold that up, so it is as urgent.
+ */
+function givingWay(messages: readonly PendingMessage[]): ReadonlySet<string> {
+  const bulk = new Set<string>();
   const urgent = new Set<string>();
-  return messages
-    .toReversed()
-    .map(({ id, wa_message_id, chat, broadcast_id, ...row }) => {
-      if (broadcast_id === null) urgent.add(chat);
-      const bulk = urgent.has(chat) ? {} : { bulk: true };
-      return { id, wa_message_id, to: chat, ...bulk, ...(contentOf(row) as OutboundContent) };
-    })
-    .toReversed();
+  for (const { id, chat, broadcast_id } of messages.toReversed()) {
+    if (broadcast_id === null) urgent.add(chat);
+    if (!urgent.has(chat)) bulk.add(id);
+  }
+  return bulk;
+}
+
+function batchMessage({ id, wa_message_id, chat, ...row }: PendingMessage, bulk: ReadonlySet<string>): BatchMessage {
+  return { id, wa_message_id, to: chat, ...(bulk.has(id) ? { bulk: true } : {}), ...(contentOf(row) as OutboundContent) };
 }
 
 function notPaired(messages: PendingMessage[]): SendOutcome[] {
