@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { backoff } from "../core/retry.ts";
 import { sleep } from "../core/time.ts";
+import { answerOf } from "../redis/errors.ts";
 import { allEvents, eventsOf, isAfter, limits, placed } from "./event.ts";
 import type { PlacedEvent } from "./event.ts";
 
@@ -66,7 +67,7 @@ export function createFeed({ redis, blocking, onError = () => {} }: FeedOptions)
   /** Where the stream of all is now: from there on nothing may be missed. */
   const startReading = async (): Promise<void> => {
     if (reading) return;
-    const [newest] = await redis.xrevrange(allEvents, "+", "-", "COUNT", 1);
+    const [newest] = await answerOf(redis.xrevrange(allEvents, "+", "-", "COUNT", 1));
     if (reading) return;
     lastId = newest?.[0] ?? "0-0";
     reading = read();
@@ -98,9 +99,9 @@ export function createFeed({ redis, blocking, onError = () => {} }: FeedOptions)
 /** Puts what came after `from` into the queue, after a "reset" where some of it is not kept any more. */
 async function replay(redis: Redis, businessId: string | null, from: string, queue: Queue): Promise<void> {
   const stream = businessId === null ? allEvents : eventsOf(businessId);
-  const entries = await redis.xrange(stream, `(${from}`, "+", "COUNT", maxQueued - 1);
-  const [oldest] = await redis.xrange(stream, "-", "+", "COUNT", 1);
-  const length = await redis.xlen(stream);
+  const entries = await answerOf(redis.xrange(stream, `(${from}`, "+", "COUNT", maxQueued - 1));
+  const [oldest] = await answerOf(redis.xrange(stream, "-", "+", "COUNT", 1));
+  const length = await answerOf(redis.xlen(stream));
   const full = length >= (businessId === null ? limits.all : limits.business);
   if (oldest === undefined || (full && isAfter(oldest[0], from))) queue.reset();
   for (const entry of entries) {

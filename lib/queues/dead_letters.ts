@@ -1,6 +1,7 @@
 import type { Job } from "bullmq";
 import type { Redis } from "ioredis";
 import { AppError } from "../core/errors.ts";
+import { answerOf } from "../redis/errors.ts";
 import { queueOn } from "./connection.ts";
 import { isJobOf, jobDefinition } from "./definitions.ts";
 import type { QueueName } from "./definitions.ts";
@@ -37,8 +38,10 @@ const replaysAtOnce = 32;
 
 export function createDeadLetters(redis: Redis, producer: Pick<Producer, "wake">): DeadLetters {
   const find = async (queue: QueueName, jobId: string): Promise<Job> => {
-    const job = (await (await queueOn(redis, queue)).getJob(jobId)) as Job | undefined;
-    if (job === undefined || !(await job.isFailed())) throw new AppError("not_found", `The queue ${queue} has no such dead letter.`);
+    const client = await queueOn(redis, queue);
+    const job = (await answerOf(client.getJob(jobId))) as Job | undefined;
+    if (job === undefined || !(await answerOf(job.isFailed())))
+      throw new AppError("not_found", `The queue ${queue} has no such dead letter.`);
     return job;
   };
 
@@ -50,19 +53,19 @@ export function createDeadLetters(redis: Redis, producer: Pick<Producer, "wake">
     if (!parsed.success) throw new AppError("conflict", `The payload of this ${job.name} is not valid; discard the dead letter.`);
     // Woken first: a crash between the two leaves a letter whose replay does no harm, never a job that is gone.
     await producer.wake(job.name, parsed.data);
-    await job.remove();
+    await answerOf(job.remove());
   };
 
   return {
     list: async (queue, { offset = 0, limit = 50 } = {}) => {
       const client = await queueOn(redis, queue);
-      const [dead, total] = await Promise.all([client.getFailed(offset, offset + limit - 1), client.getFailedCount()]);
+      const [dead, total] = await answerOf(Promise.all([client.getFailed(offset, offset + limit - 1), client.getFailedCount()]));
       return { letters: present(dead as Job[]).map((job) => letterOf(queue, job)), total };
     },
     replay: async (queue, jobId) => revive(queue, await find(queue, jobId)),
     replayAll: async (queue) => {
       const client = await queueOn(redis, queue);
-      const dead = present((await client.getJobs(["failed"], 0, -1, true)) as Job[]);
+      const dead = present((await answerOf(client.getJobs(["failed"], 0, -1, true))) as Job[]);
       const tally = { replayed: 0, left: 0 };
       const replayNext = async (): Promise<void> => {
         for (let job = dead.shift(); job; job = dead.shift()) {
@@ -79,7 +82,8 @@ export function createDeadLetters(redis: Redis, producer: Pick<Producer, "wake">
       return tally;
     },
     discard: async (queue, jobId) => {
-      await (await find(queue, jobId)).remove();
+      const job = await find(queue, jobId);
+      await answerOf(job.remove());
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Job } from "bullmq";
 import type { Redis } from "ioredis";
+import { answerOf } from "../redis/errors.ts";
 import { queueOn } from "./connection.ts";
 import { queueNames, queues } from "./definitions.ts";
 import type { Group, QueueName } from "./definitions.ts";
@@ -19,7 +20,7 @@ export type QueueDepth = {
 
 /** How full the queues are, in the order of the definitions. */
 export function queueDepths(redis: Redis, names: readonly QueueName[] = queueNames): Promise<QueueDepth[]> {
-  return Promise.all(names.map((name) => depthOf(redis, name)));
+  return answerOf(Promise.all(names.map((name) => depthOf(redis, name))));
 }
 
 async function depthOf(redis: Redis, name: QueueName): Promise<QueueDepth> {

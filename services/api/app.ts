@@ -67,7 +67,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   });
   app.onError(problemHandler(logger));
   app.notFound(notFound);
-  app.use(requestLog(logger, metrics));
+  app.use(requestLog(logger, metrics), endsBodyOfHead);
   app.route("/", operations({ ready: async () => [await check("postgres", () => db.ping())], metrics, metricsToken }));
 
   publishDocument(app, publicUrl);
@@ -106,6 +106,14 @@ export function createApp(dependencies: ApiDependencies): Api {
   return { app, wakeUps, keyRing };
 }
 
+/** Hono answers HEAD by GET and drops the body: a stream that nobody reads would never end. */
+const endsBodyOfHead: MiddlewareHandler = async (c, next) => {
+  await next();
+  if (c.req.method === "HEAD") await c.res.body?.cancel();
+};
+
+const mediaPath = /^\/v1\/businesses\/[^/]+\/media$/;
+
 /** Bodies up to so many bytes; where tables are uploaded, up to more. */
 function limited(usual: number): MiddlewareHandler<Authenticated> {
   const limit = (maxSize: number) =>
@@ -118,7 +126,7 @@ function limited(usual: number): MiddlewareHandler<Authenticated> {
   const [small, table] = [limit(usual), limit(maxUploadBytes)];
   return (c, next) => {
     // Files are counted while they are written.
-    if (c.req.path.endsWith("/media")) return next();
+    if (c.req.method === "POST" && mediaPath.test(c.req.path)) return next();
     return (c.req.path.endsWith("/recipients/upload") ? table : small)(c, next);
   };
 }

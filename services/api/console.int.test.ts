@@ -67,6 +67,11 @@ test("a session ends with its time", async () => {
   expect((await asConsole("GET", "/v1/businesses", cookie)).status).toBe(401);
 });
 
+test("a session makes no other, so that it ends with its time", async () => {
+  const cookie = await signIn();
+  expect((await asConsole("POST", "/v1/console/session", cookie, { origin })).status).toBe(403);
+});
+
 test("a business's key signs nobody in, and a made-up cookie opens nothing", async () => {
   const { key } = await api.business();
   expect((await api.request("POST", "/v1/console/session", { key })).status).toBe(404);

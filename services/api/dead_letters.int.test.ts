@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { queueOn } from "../../lib/queues/connection.ts";
-import { definitionOf } from "../../lib/queues/index.ts";
+import { createDeadLetters, createProducer, definitionOf, queueDepths } from "../../lib/queues/index.ts";
+import { createRedis } from "../../lib/redis/client.ts";
 import { createTestQueues } from "../../lib/testing/queues.ts";
 import type { TestQueues } from "../../lib/testing/queues.ts";
+import { createRedisServer } from "../../lib/testing/redis_server.ts";
 import { until } from "../../lib/testing/until.ts";
 import { createHarness } from "./testing/harness.ts";
 import type { Harness } from "./testing/harness.ts";
@@ -78,4 +80,25 @@ test("a queue that there is not is 404, and to a business the whole place is", a
   const { key } = await api.business();
   expect((await api.request("GET", path, { key })).status).toBe(404);
   expect((await api.request("POST", `${path}/replay`, { key })).status).toBe(404);
+});
+
+test("when Redis was there and went away, queues and dead letters answer 503", async () => {
+  const server = await createRedisServer();
+  server.start();
+  const redis = createRedis(server.url, "command");
+  const deadLetters = createDeadLetters(redis, createProducer(redis));
+  const served = await createHarness({ queueDepths: () => queueDepths(redis), deadLetters });
+  const asks: [string, string][] = [
+    ["GET", "/v1/admin/queues"],
+    ["GET", path],
+    ["POST", `${path}/replay`],
+    ["POST", `${path}/1/replay`],
+    ["DELETE", `${path}/1`],
+  ];
+  const statuses = () => Promise.all(asks.map(async ([method, at]) => (await served.request(method, at)).status));
+  expect(await statuses()).toEqual([200, 200, 200, 404, 404]);
+  await server.stop();
+  expect(await statuses()).toEqual([503, 503, 503, 503, 503]);
+  redis.disconnect();
+  await served.close();
 });

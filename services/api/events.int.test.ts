@@ -123,3 +123,40 @@ test("a stream ends with the feed, so that a replica can stop", async () => {
   expect(await ended).toBeTrue();
   await other.close();
 });
+
+test("HEAD leaves no stream open, and one business takes no other's streams", async () => {
+  const served = await createHarness({ feed, validate: false });
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => served.app.fetch(request) });
+  const [mine, other] = [await served.business(["messages:read"]), await served.business(["messages:read"])];
+  const ask = (method: string, { id, key }: { id: string; key: string }) =>
+    fetch(`http://127.0.0.1:${server.port}/v1/businesses/${id}/events`, { method, headers: { authorization: `Bearer ${key}` } });
+  const open = async () => Number(/api_event_streams\{[^}]*\} (\d+)/.exec((await served.request("GET", "/metrics", { key: "" })).body)![1]);
+
+  const heads = await Promise.all(Array.from({ length: 50 }, () => ask("HEAD", mine)));
+  expect(heads.every(({ status }) => status === 200)).toBeTrue();
+  await until(async () => (await open()) === 0, { what: "every stream to be over" });
+
+  const watching = await Promise.all(Array.from({ length: 120 }, () => ask("GET", mine)));
+  expect(watching.filter(({ status }) => status === 429)).toHaveLength(20);
+  const others = await ask("GET", other);
+  expect(others.status).toBe(200);
+  for (const { body } of [...watching, others]) await body?.cancel();
+  await until(async () => (await open()) === 0, { what: "every stream to be over" });
+  await server.stop(true);
+  await served.close();
+});
+
+test("while Redis is away a stream is refused with 503", async () => {
+  const [away, blocking] = [createRedis("redis://127.0.0.1:1", "command"), createRedis("redis://127.0.0.1:1", "queue")];
+  const served = await createHarness({ feed: createFeed({ redis: away, blocking }) });
+  const { id, key } = await served.business(["messages:read"]);
+  const last = { "last-event-id": "1772366400000-0" };
+  for (const headers of [{}, last]) {
+    const answer = await served.request("GET", `/v1/businesses/${id}/events`, { key, headers });
+    expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
+  }
+  expect((await served.request("GET", "/v1/admin/events")).status).toBe(503);
+  away.disconnect();
+  blocking.disconnect();
+  await served.close();
+});

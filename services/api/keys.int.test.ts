@@ -24,6 +24,21 @@ test("a rotated key works on for the overlap and no longer; the new one has its 
   expect(left.body.data.map((each: { id: string }) => each.id)).toEqual([rotated.body.id]);
 });
 
+test("a key that is rotated again during its overlap, because the first answer was lost, is followed by one that lasts as long", async () => {
+  const { id, key } = await api.business();
+  const make = async (body: object) =>
+    (await api.request("POST", `/v1/businesses/${id}/keys`, { key, body: { scopes: ["messages:read"], ...body } })).body;
+  const rotate = async (keyId: string) =>
+    (await api.request("POST", `/v1/businesses/${id}/keys/${keyId}/rotate`, { key, body: { overlap_s: 60 } })).body;
+  const [endless, ending] = [await make({}), await make({ expires_at: new Date(Date.now() + 86_400_000).toISOString() })];
+  for (const again of [1, 2]) {
+    expect((await rotate(endless.id)).expires_at, `rotation ${again}`).toBeNull();
+    const lasts = Date.parse((await rotate(ending.id)).expires_at) - Date.now();
+    expect(lasts, `rotation ${again}`).toBeGreaterThan(86_300_000);
+    expect(lasts, `rotation ${again}`).toBeLessThan(86_500_000);
+  }
+});
+
 test("a rotation without overlap ends the old key at once; an ended key is not rotated again", async () => {
   const { id, key } = await api.business();
   const [old] = (await api.request("GET", `/v1/businesses/${id}/keys`)).body.data;

@@ -86,3 +86,39 @@ test("a business asked for many times at once with one Idempotency-Key is create
   expect((await api.request("POST", "/v1/businesses", { ...request, body: { name: "Other" } })).status).toBe(422);
   await api.close();
 });
+
+test("what lies at the edges of what can be stored is refused, not a fault of ours", async () => {
+  const api = await createHarness();
+  const { id, key } = await api.business();
+  const under = `/v1/businesses/${id}`;
+  const hook = await api.request("POST", `${under}/webhooks`, {
+    key,
+    body: { url: "https://example.com/x", events: ["message.received"] },
+  });
+  const late = "9999-12-31T23:59:59-14:00";
+  const cursor = Buffer.from(`999999999999999 CA${"0".repeat(32)}`).toString("base64url");
+  const asks: [method: string, path: string, body?: object][] = [
+    ["POST", `${under}/keys`, { scopes: ["messages:read"], expires_at: late }],
+    ["POST", `${under}/messages`, { to: "5511987654321", type: "text", text: "x", expires_at: late }],
+    ["POST", `${under}/broadcasts`, { name: "x", text: "x", scheduled_at: late }],
+    ["POST", `${under}/broadcasts`, { name: "x", text: "x", scheduled_at: "0000-01-01T00:00:00Z" }],
+    ["POST", `${under}/broadcasts`, { name: "x", text: "x", scheduled_local: "9999-12-31T23:59", time_zone: "Pacific/Pago_Pago" }],
+    ["GET", `${under}/webhooks/${hook.body.id}/deliveries?event=%00`],
+    ["GET", `${under}/calls?cursor=${cursor}`],
+  ];
+  for (const [method, path, body] of asks) {
+    const answer = await api.request(method, path, { key, ...(body === undefined ? {} : { body }) });
+    expect([path, answer.status]).toEqual([path, 400]);
+  }
+  await api.close();
+});
+
+test("every body has its limit, wherever it is sent, but for files, which are counted as they come", async () => {
+  const api = await createHarness();
+  const { id, key } = await api.business();
+  const body = { description: "x".repeat(4 * 1024 * 1024) };
+  for (const path of [`webhooks/${crypto.randomUUID()}`, "webhooks/media", "webhooks/upload"]) {
+    expect([path, (await api.request("PATCH", `/v1/businesses/${id}/${path}`, { key, body })).status]).toEqual([path, 413]);
+  }
+  await api.close();
+});

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { createHmac } from "node:crypto";
-import { forPlatform } from "../../lib/db/index.ts";
+import { forPlatform, getCall } from "../../lib/db/index.ts";
+import type { BusinessScope } from "../../lib/db/index.ts";
 import { until } from "../../lib/testing/until.ts";
 import { createStreamTokens } from "./streams/token.ts";
 import { sid } from "./testing/call.ts";
@@ -17,6 +18,7 @@ import { signatureOf } from "./twilio/signature.ts";
 
 let stack: Stack;
 let number: string;
+let scope: BusinessScope;
 /** A call that was offered its first stream. */
 let offered: string;
 /** One that was offered its second, and one that has ended. */
@@ -25,7 +27,7 @@ let ended: string;
 
 beforeAll(async () => {
   stack = await startStack();
-  ({ number } = await stack.business());
+  ({ number, scope } = await stack.business());
   offered = await begin();
   resumed = await begin();
   expect((await post("/action?stream=1", form(resumed))).status).toBe(200);
@@ -239,6 +241,24 @@ test.each(replays)("%s, sent again, gets its answer again and changes nothing", 
   const first = await changesNothing(request);
   expect(first).toMatchObject(answer);
   expect(await request()).toEqual(first);
+});
+
+test("a caller whose name holds what no database takes is written down like any other, and calls to such a name are refused", async () => {
+  const [callSid, From] = [sid("CA"), "sip:a\u0000b@example.com"];
+  expect((await post("/voice", form(callSid, { From }))).status).toBe(200);
+  expect((await post("/status", form(callSid, { From, CallStatus: "completed", CallDuration: "5" }))).status).toBe(204);
+  expect(await until(() => getCall(scope, callSid), { what: "the row of the call" })).toMatchObject({
+    from_number: "sip:a\uFFFDb@example.com",
+  });
+  expect((await post("/voice", form(sid("CA"), { To: "sip:a\u0000b@example.com" }))).text).toContain("<Reject");
+});
+
+test.each(["0", "-1"])("a recording that is absent, of %s channels, is written down", async (RecordingChannels) => {
+  const callSid = await begin();
+  const fields = recording(callSid, { RecordingStatus: "absent", RecordingDuration: "-1", RecordingChannels });
+  expect((await post("/recording", without(fields, "RecordingUrl"))).status).toBe(204);
+  const [written] = await forPlatform(stack.database.db).run((sql) => sql`select * from call_recordings where call_sid = ${callSid}`);
+  expect(written).toMatchObject({ status: "absent", channels: null });
 });
 
 test("a recording that is announced twice is written down once", async () => {

@@ -9,8 +9,9 @@ export type KeyInput = Pick<ApiKey, "id" | "prefix" | "hash" | "scopes"> & Parti
 export async function insertKey(owner: KeyOwner, key: KeyInput): Promise<ApiKey | undefined> {
   const id = ownerId(owner);
   const [inserted] = await owner.ask<ApiKey[]>(sql`
-    insert into api_keys (id, business_id, prefix, hash, scopes, name, expires_at)
-    select ${key.id}::uuid, ${id}::uuid, ${key.prefix}, ${key.hash}, ${key.scopes}::text[], ${key.name ?? null}, ${key.expires_at ?? null}::timestamptz
+    insert into api_keys (id, business_id, prefix, hash, scopes, name, expires_at, lifetime)
+    select ${key.id}::uuid, ${id}::uuid, ${key.prefix}, ${key.hash}, ${key.scopes}::text[], ${key.name ?? null}, ${key.expires_at ?? null}::timestamptz,
+           ${key.expires_at ?? null}::timestamptz - now()
     where ${id}::uuid is null or exists (select from businesses where id = ${id}::uuid and deleted_at is null)
     returning *`);
   return inserted;

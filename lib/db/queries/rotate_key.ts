@@ -21,8 +21,8 @@ export async function rotateKey(owner: KeyOwner, oldId: string, { id, prefix, ha
     ), ending as (
       update api_keys k set expires_at = least(old.expires_at, now() + make_interval(secs => ${overlapS})) from old where k.id = old.id
     )
-    insert into api_keys (id, business_id, prefix, hash, scopes, name, expires_at)
-    select ${id}::uuid, business_id, ${prefix}, ${hash}, scopes, name, now() + (expires_at - created_at) from old
+    insert into api_keys (id, business_id, prefix, hash, scopes, name, expires_at, lifetime)
+    select ${id}::uuid, business_id, ${prefix}, ${hash}, scopes, name, now() + lifetime, lifetime from old
     returning *`);
   return made;
 }

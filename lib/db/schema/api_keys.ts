@@ -1,4 +1,4 @@
-import { pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { interval, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { businesses } from "./businesses.ts";
 import { createdAt, moment } from "./columns.ts";
 
@@ -18,6 +18,8 @@ export const apiKeys = pgTable("api_keys", {
   revoked_at: moment(),
   /** It works until then; null: until it is revoked. */
   expires_at: moment(),
+  /** For how long it was made to work; null: until it is revoked. Its successor lasts as long, though a rotation ended it sooner. */
+  lifetime: interval(),
   /** To the minute or so. */
   last_used_at: moment(),
 });

@@ -1,5 +1,6 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import { AppError } from "../../../lib/core/errors.ts";
 import { randomToken } from "../../../lib/core/secret.ts";
 import { deleteConsoleSession, forPlatform, insertConsoleSession } from "../../../lib/db/index.ts";
 import { adminOnly, sessionCookie } from "../auth/guards.ts";
@@ -37,6 +38,8 @@ export function consoleRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAP
       },
     }),
     async (c) => {
+      // A cookie that could be exchanged for another would never end.
+      if (c.req.header("authorization") === undefined) throw new AppError("forbidden", "Send the admin key itself to sign in.");
       const token = randomToken();
       const expires_at = new Date(Date.now() + sessionS * 1_000);
       const { keyId, prefix } = c.var.principal;

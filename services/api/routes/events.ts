@@ -14,8 +14,9 @@ import { watchShards } from "../events/watch_shards.ts";
 import { problemResponses } from "../schemas/problem.ts";
 import { businessParams } from "./params.ts";
 
-/** Streams of one replica: each is a connection kept open. */
+/** Streams of one replica: each is a connection kept open. One business cannot take them all. */
 const maxStreams = 1_000;
+const maxStreamsOfBusiness = 100;
 
 const headers = z.object({
   "last-event-id": z
@@ -44,14 +45,30 @@ export function eventRoutes(dependencies: ApiDependencies, keyRing: KeyRing): Op
   const app = new OpenAPIHono<Authenticated>();
   const { db, feed, metrics } = dependencies;
   let streams = 0;
+  const streamsOf = new Map<string | null, number>();
   metrics.gauge("api_event_streams", "Streams of events that are open.", [], (gauge) => gauge.set(streams));
 
   const subscribe = async (businessId: string | null, lastId: string | undefined) => {
     if (streams >= maxStreams)
       throw new AppError("unavailable", "Too many streams of events are open; try again shortly.", { retryAfterS: 5 });
-    const subscription = await feed.subscribe(businessId, lastId);
-    streams += 1;
-    return { ...subscription, close: () => subscription.close(), over: () => void (streams -= 1) };
+    if (businessId !== null && (streamsOf.get(businessId) ?? 0) >= maxStreamsOfBusiness) {
+      const detail = `${maxStreamsOfBusiness} streams of this business are open here; close some, one tells everything.`;
+      throw new AppError("rate_limited", detail, { retryAfterS: 5 });
+    }
+    const count = (change: number) => {
+      streams += change;
+      const ofBusiness = (streamsOf.get(businessId) ?? 0) + change;
+      if (ofBusiness === 0) streamsOf.delete(businessId);
+      else streamsOf.set(businessId, ofBusiness);
+    };
+    count(1);
+    try {
+      const subscription = await feed.subscribe(businessId, lastId);
+      return { ...subscription, close: () => subscription.close(), over: () => count(-1) };
+    } catch (error) {
+      count(-1);
+      throw error;
+    }
   };
 
   /** A database that cannot be asked takes nobody's stream away. */

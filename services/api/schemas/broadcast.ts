@@ -6,7 +6,7 @@ import type { Broadcast, BroadcastProgress, OptOut, RecipientResult } from "../.
 import { timeZone } from "./business.ts";
 import { chat } from "./chat.ts";
 import { numberCursor } from "./number_cursor.ts";
-import { isoOrNull, storableText, timestamp } from "./text.ts";
+import { isoOrNull, moment, storableText, timestamp } from "./text.ts";
 
 /** Recipients in one request as JSON; more come as CSV. */
 export const mostListed = 2_000;
@@ -37,8 +37,9 @@ const quietHours = z
   .strictObject({ from: timeOfDay, to: timeOfDay })
   .openapi({ description: "Nothing is sent from one to the other, in the time zone; from later than to is a night." });
 
-const absolute = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
-const local = z.iso.datetime({ local: true, precision: -1 });
+const local = z.iso
+  .datetime({ local: true, precision: -1 })
+  .refine((text) => text > "0002" && text < "9999-12-30", "must lie in the years 2 to 9999");
 
 export const newBroadcast = z
   .strictObject({
@@ -47,7 +48,7 @@ export const newBroadcast = z
     recipients: recipients
       .optional()
       .openapi({ description: "With recipients it starts at once, or when it is scheduled; without it is a draft." }),
-    scheduled_at: absolute.optional().openapi({
+    scheduled_at: moment.optional().openapi({
       type: "string",
       format: "date-time",
       description: "Not before this.",

@@ -14,7 +14,7 @@ const callCursor = z
   .string()
   .max(100)
   .transform((text, context) => {
-    const [, ms, call_sid] = /^(\d{1,15}) (CA[0-9a-f]{32})$/.exec(Buffer.from(text, "base64url").toString()) ?? [];
+    const [, ms, call_sid] = /^(\d{1,14}) (CA[0-9a-f]{32})$/.exec(Buffer.from(text, "base64url").toString()) ?? [];
     if (ms !== undefined && call_sid !== undefined) return { started_at: new Date(Number(ms)), call_sid };
     context.addIssue({ code: "custom", message: "is not a cursor: send back `next_cursor` as it was given" });
     return z.NEVER;

@@ -2,13 +2,11 @@ import { z } from "@hono/zod-openapi";
 import type { ListedKey } from "../../../lib/db/index.ts";
 import { scopes } from "../auth/principal.ts";
 import { pageQuery } from "./page.ts";
-import { isoOrNull, storableText, timestamp } from "./text.ts";
+import { isoOrNull, moment, storableText, timestamp } from "./text.ts";
 
 const scope = z.enum(scopes).openapi("Scope", { example: "messages:write" });
 const name = storableText(1, 200).openapi({ description: "What you call it.", example: "Order system" });
-const expiry = z.iso
-  .datetime({ offset: true })
-  .transform((text) => new Date(text))
+const expiry = moment
   .refine((at) => at.getTime() > Date.now(), "must lie in the future")
   .openapi({ type: "string", format: "date-time", description: "It works until then.", example: "2036-01-01T00:00:00.000Z" });
 

@@ -14,7 +14,7 @@ import {
   videoContent,
 } from "../../../lib/messages/index.ts";
 import { chat } from "./chat.ts";
-import { storableText } from "./text.ts";
+import { moment, storableText } from "./text.ts";
 
 /*
  * The kinds of messages, narrowed to what customers may send: lengths as far as phones show them, and other messages
@@ -24,9 +24,7 @@ import { storableText } from "./text.ts";
 /** What all kinds have in common. */
 const envelope = {
   to: chat.openapi({ type: "string", description: "A number, or the JID of a person or a group.", example: "5511987654321" }),
-  expires_at: z.iso
-    .datetime({ offset: true })
-    .transform((text) => new Date(text))
+  expires_at: moment
     .refine((at) => at.getTime() > Date.now(), "must lie in the future")
     .optional()
     .openapi({

@@ -97,7 +97,7 @@ export const secretRotation = z
 
 export const deliveryQuery = z.object({
   status: z.enum(deliveryStatuses).optional(),
-  event: z.string().max(100).optional().openapi({ example: "message.received" }),
+  event: storableText(1, 100).optional().openapi({ example: "message.received" }),
   ...pageQuery,
 });
 

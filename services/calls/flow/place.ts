@@ -1,4 +1,4 @@
-import { AppError } from "../../../lib/core/errors.ts";
+import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import type { CallOrder, PlacedCall } from "../../../lib/calls/index.ts";
 import type { Placings } from "../state/placings.ts";
 import type { Carrier } from "../twilio/rest.ts";
@@ -25,7 +25,10 @@ export async function placeCallOnce(core: Core, options: PlaceOptions, order: Ca
     if (!mayHaveBeenPlaced(error)) await options.placings.forget(placing);
     throw error;
   }
-  await options.placings.placed(placing, callSid);
+  // Where this fails, the same order again is told that the call may have been placed, and places none.
+  await options.placings.placed(placing, callSid).catch((error: unknown) => {
+    core.logger.warn({ error: messageOf(error), call_sid: callSid }, "it could not be remembered which call an order placed");
+  });
   return { call_sid: callSid, status: "queued", replayed: false };
 }
 
@@ -58,9 +61,14 @@ async function placeCall(core: Core, { carrier, urls }: PlaceOptions, { business
     if (!mayHaveBeenPlaced(error)) await core.capacity.release({ callSid: reservation, businessId }).catch(() => {});
     throw error;
   }
-  const { call, isNew } = await core.store.begin(placedCall({ callSid, direction: "outbound", from, to, status: "queued" }, line, nowMs));
-  if (isNew) core.tell("call.started", call);
-  await takeSlot(core, { callSid, line, reservation });
+  try {
+    const { call, isNew } = await core.store.begin(placedCall({ callSid, direction: "outbound", from, to, status: "queued" }, line, nowMs));
+    if (isNew) core.tell("call.started", call);
+    await takeSlot(core, { callSid, line, reservation });
+  } catch (error) {
+    // The telephone rings, and an error would have whoever ordered it order it again: it is written down when it is answered.
+    core.logger.warn({ error: messageOf(error), call_sid: callSid }, "a call was placed and could not be written down yet");
+  }
   core.logger.info({ call_sid: callSid, business_id: businessId }, "call placed");
   return callSid;
 }

@@ -1,4 +1,8 @@
 import { afterEach, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { until } from "../../../lib/testing/until.ts";
 import type { AgentStart, FromAgent } from "../agent/protocol.ts";
 import { AgentLink } from "./agent_link.ts";
@@ -141,4 +145,34 @@ test("a closed link says why, and calls nobody again", async () => {
   expect(received.texts[1]).toEqual({ type: "stop", reason: "hung_up" });
   call.sendAudio(frame(1));
   expect([connections, seen.gone, received.audio.length]).toEqual([1, 0, 0]);
+});
+
+test("before an agent that reads nothing marks and keys are dropped, and do not pile up", async () => {
+  const held: Socket[] = [];
+  const server = createServer((socket) => {
+    held.push(socket);
+    socket.once("data", (data) => {
+      const key = /sec-websocket-key: (.*)\r/i.exec(String(data))![1]!;
+      const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+      );
+      socket.pause();
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  closers.push(() => {
+    for (const socket of held) socket.destroy();
+    server.close();
+  });
+  const { link: opened, seen } = link((server.address() as AddressInfo).port);
+  const mark = { type: "mark", name: "m".repeat(256) } as const;
+  await until(
+    () => {
+      for (let n = 0; n < 10_000; n++) opened.send(mark);
+      return seen.dropped.length > 0;
+    },
+    { what: "the first that is dropped" },
+  );
+  expect(new Set(seen.dropped)).toEqual(new Set(["agent_slow"]));
 });

@@ -53,7 +53,10 @@ export class AgentLink {
   }
 
   send(message: ToAgent): void {
-    if (this.#open) this.#socket!.send(JSON.stringify(message));
+    if (this.#open) {
+      if (this.#socket!.bufferedAmount > 2 * backlogBytes) return this.#options.onDropped("agent_slow");
+      this.#socket!.send(JSON.stringify(message));
+    }
     // A mark is of a connection that is gone; a key is the caller's.
     else if (message.type === "dtmf") this.#keepKey(message);
   }

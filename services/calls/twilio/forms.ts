@@ -15,7 +15,8 @@ export const zNumber = z.string().regex(/^\+[1-9]\d{6,14}$/, "must be a telephon
 const zParty = z
   .string()
   .max(256)
-  .transform((party) => party || "anonymous");
+  // Postgres holds no U+0000; the name of a SIP caller is whatever he says it is.
+  .transform((party) => party.replaceAll("\u0000", "\uFFFD") || "anonymous");
 
 /** Some counts are -1 while they are not known. */
 const zKnownCount = z
@@ -74,7 +75,7 @@ export const recordingForm = z
       .max(2048)
       .optional(),
     RecordingDuration: zKnownCount.optional(),
-    RecordingChannels: zCount.optional(),
+    RecordingChannels: zKnownCount.transform((count) => count || undefined).optional(),
   })
   .refine((form) => form.RecordingStatus !== "completed" || form.RecordingUrl !== undefined, {
     path: ["RecordingUrl"],

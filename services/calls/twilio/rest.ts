@@ -65,6 +65,9 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
       }
       const placed = zPlaced.safeParse(answer);
       if (response.ok && placed.success) return placed.data.sid;
+      if (response.ok || (response.status >= 500 && response.status !== 503)) {
+        throw new AppError("upstream_timeout", `The carrier's answer of ${response.status} does not say whether it places the call.`);
+      }
       const fault = zFault.safeParse(answer);
       const said = fault.success ? fault.data.message : `status ${response.status}`;
       throw new AppError(codes[response.status] ?? "unavailable", `The carrier does not place the call: ${said}`, {
