@@ -280,6 +280,7 @@ test("a call that the sweep took for over, because its replica could not be hear
   await heard(call, "keys:1");
   await sweepCalls(stack.replicas[0]!.core, 0);
   expect(await row(business, call)).toMatchObject({ status: "lost" });
+  await stack.database.owner`update calls set streams = 0 where call_sid = ${call.sid}`;
   await until(async () => (await stack.store.read(call.sid)).call?.step === "streaming", { what: "the call to be known again" });
   await until(async () => (await stack.capacity.count()) === 1, { what: "its slot", deadlineMs: 15_000 });
   call.press("2");

@@ -10,15 +10,21 @@ export type Ending = {
   durationS?: number | undefined;
   /** Unix time in ms; now where it is absent. */
   at?: number;
+  /** Only if it still is this version. */
+  version?: number;
 };
 
 /**
  * Ends a call: frees its slot and writes it to Postgres. One that has ended stays as it is, unless we had to assume
  * its end and now learn how it was. Null: no such call.
  */
-export async function endCall(core: Core, callSid: string, { status, durationS, at }: Ending): Promise<CallState | null> {
+export async function endCall(core: Core, callSid: string, { status, durationS, at, version }: Ending): Promise<CallState | null> {
   let news = false;
   const changed = await core.store.change(callSid, (call, nowMs) => {
+    if (version !== undefined && call.version !== version) {
+      news = false;
+      return null;
+    }
     news = call.step !== "ended" || (status !== undefined && !isFinal(call.status));
     if (!news) return null;
     return {

@@ -25,9 +25,12 @@ export async function sweepCalls(core: Core, silent = silentMs): Promise<number>
       // Seen to: it goes behind those that wait longer.
       await core.store.change(callSid, () => ({}));
       continue;
+    } else if ((await core.store.heardAt(callSid)) !== heardAt) {
+      // The list is old by now, where Postgres is slow: the call was heard of since, and goes on.
+      continue;
     } else {
       core.logger.warn({ call_sid: callSid, step: call.step }, "the call's end was never announced");
-      await endCall(core, callSid, { at: heardAt });
+      await endCall(core, callSid, { at: heardAt, version: call.version });
     }
     swept += 1;
   }

@@ -28,6 +28,8 @@ export type CallStore = {
   written(callSid: string): Promise<void>;
   /** Calls not in Postgres yet that have not been heard of for this long. */
   stale(silentMs: number, limit: number): Promise<{ callSid: string; heardAt: number }[]>;
+  /** When a call that is not in Postgres yet was last heard of; null where there is no such call. */
+  heardAt(callSid: string): Promise<number | null>;
 };
 
 export type CallStoreOptions = {
@@ -94,6 +96,10 @@ export function createCallStore({
     stale: async (silentMs, limit) => {
       const answer = (await stale(redis, [unwritten], [silentMs, limit])) as string[];
       return pairs(answer).map(([callSid, heardAt]) => ({ callSid, heardAt: Number(heardAt) }));
+    },
+    heardAt: async (callSid) => {
+      const score = await answerOf(redis.zscore(unwritten, callSid));
+      return score === null ? null : Number(score);
     },
   };
 }

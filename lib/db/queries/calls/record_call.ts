@@ -16,7 +16,8 @@ export async function recordCall(scope: BusinessScope, call: EndedCall): Promise
              ${call.transferred_to}, ${call.started_at}, ${call.answered_at}, ${call.ended_at}, ${call.duration_s}::integer
       from businesses where id = ${scope.businessId}
       on conflict (call_sid) do update
-        set status = excluded.status, ended_at = excluded.ended_at, duration_s = excluded.duration_s
+        set status = excluded.status, streams = excluded.streams, transferred_to = excluded.transferred_to,
+            answered_at = excluded.answered_at, ended_at = excluded.ended_at, duration_s = excluded.duration_s
         where calls.status = 'lost' and excluded.status <> 'lost' and calls.business_id = excluded.business_id`,
   );
 }
