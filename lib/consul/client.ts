@@ -19,16 +19,18 @@ export type ConsulOptions = {
   /** `host:port` or `http(s)://host:port`. */
   addr: string;
   token?: string | undefined;
+  /** For an answer that Consul gives at once. A connection whose other end vanished would otherwise never fail. */
+  timeoutMs?: number;
 };
 
-export function createConsul({ addr, token }: ConsulOptions): ConsulClient {
+export function createConsul({ addr, token, timeoutMs = 10_000 }: ConsulOptions): ConsulClient {
   const base = new URL(addr.includes("://") ? addr : `http://${addr}`);
   const secure = base.protocol === "https:";
   const api = new Consul({
     host: base.hostname,
     port: Number(base.port || (secure ? 443 : 80)),
     secure,
-    ...(token === undefined ? {} : { defaults: { token } }),
+    defaults: { timeout: timeoutMs, ...(token === undefined ? {} : { token }) } as object,
   });
   const headers: Record<string, string> = token === undefined ? {} : { "x-consul-token": token };
 
@@ -42,7 +44,7 @@ export function createConsul({ addr, token }: ConsulOptions): ConsulClient {
         url.searchParams.set("wait", `${waitS}s`);
       }
       // Consul answers within wait + wait/16; what takes longer is a dead connection.
-      const limit = AbortSignal.timeout(((waitS * 17) / 16) * 1000 + 5000);
+      const limit = AbortSignal.timeout(index > 0 ? ((waitS * 17) / 16) * 1000 + 5000 : timeoutMs);
       const response = await fetch(url, {
         headers,
         signal: signal ? AbortSignal.any([signal, limit]) : limit,

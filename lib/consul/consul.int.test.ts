@@ -123,6 +123,106 @@ test("a Consul that does not know the session for a moment takes the lock from n
   await proxy.stop(true);
 });
 
+/** Consul behind a door at which a test meets the requests; what it answers goes to the client in Consul's place. */
+function behindADoor(meet: (request: Request, pass: () => Promise<Response>) => Promise<Response>) {
+  const proxy = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    idleTimeout: 0,
+    fetch: async (request) => {
+      const { pathname, search } = new URL(request.url);
+      const body = request.method === "PUT" ? await request.text() : undefined;
+      return meet(request, () =>
+        fetch(`${consul.url}${pathname}${search}`, { method: request.method, ...(body === undefined ? {} : { body }) }),
+      );
+    },
+  });
+  return { addr: `127.0.0.1:${proxy.port}`, stop: () => proxy.stop(true) };
+}
+
+/** Whoever asks for the lock gets it and does not hear so: the first answer that would tell is lost. */
+function deaf() {
+  let [armed, asked, lost] = [false, false, 0];
+  const door = behindADoor(async (request, pass) => {
+    if (armed && asked && request.method === "GET") {
+      armed = false;
+      lost += 1;
+      return new Response("No cluster leader", { status: 500 });
+    }
+    const answer = await pass();
+    asked ||= armed && new URL(request.url).searchParams.has("acquire");
+    return answer;
+  });
+  return { ...door, arm: () => (armed = true), lost: () => lost };
+}
+
+test("an owner that did not hear that it took its lock again is not thrown out by itself", async () => {
+  const door = deaf();
+  const [key, lost] = [uniqueName("test/lock"), [] as string[]];
+  const held = await lock(key, "owner", { consul: createConsul({ addr: door.addr }), onLost: (holder) => lost.push(holder) });
+  door.arm();
+  await consul.api.session.destroy(held.session!);
+  await until(() => door.lost() === 1, { deadlineMs: 10_000, what: "the lost answer" });
+  await until(() => held.state === "held" || lost.length > 0, { deadlineMs: 10_000, what: "the lock" });
+  expect({ lost, session: (await kvGet(consul, key))?.session }).toEqual({ lost: [], session: held.session });
+  await held.release();
+  await door.stop();
+});
+
+test("one that starts while Consul comes back, and did not hear that it has the lock, goes on; its session was noted before", async () => {
+  const door = deaf();
+  door.arm();
+  const [key, asked, lost] = [uniqueName("test/lock"), [] as string[], [] as string[]];
+  const held = await lock(key, "owner", {
+    consul: createConsul({ addr: door.addr }),
+    previousToken: 3,
+    onAsking: (session) => asked.push(session),
+    onLost: (holder) => lost.push(holder),
+  });
+  await until(() => held.state === "held" || lost.length > 0, { deadlineMs: 10_000, what: "the lock" });
+  expect({ lost, state: held.state, session: held.session }).toEqual({ lost: [], state: "held", session: asked[0]! });
+  await held.release();
+  await door.stop();
+});
+
+test("a renewal that is never answered does not keep an owner from learning that it lost", async () => {
+  let [armed, silent] = [false, 0];
+  const door = behindADoor(async (request, pass) => {
+    if (!armed || !new URL(request.url).pathname.startsWith("/v1/session/renew/")) return pass();
+    armed = false;
+    silent += 1;
+    return new Promise<Response>(() => {});
+  });
+  const [key, lost] = [uniqueName("test/lock"), [] as string[]];
+  const impatient = createConsul({ addr: door.addr, timeoutMs: 500 });
+  const held = await lock(key, "first", { consul: impatient, onLost: (holder) => lost.push(holder) });
+  armed = true;
+  await until(() => silent === 1, { deadlineMs: 10_000, what: "the renewal" });
+  const thief = await lock(key, "thief", { previousSession: held.session });
+  await until(() => lost.length > 0, { deadlineMs: 10_000, what: "the loss" });
+  expect({ lost, state: held.state }).toEqual({ lost: ["thief"], state: "lost" });
+  await held.release();
+  await thief.release();
+  await door.stop();
+});
+
+test("one that stood still says so before it has asked; then it goes on, or learns that another took over meanwhile", async () => {
+  const [kept, taken] = [uniqueName("test/lock"), uniqueName("test/lock")];
+  const [keeper, loser] = [await lock(kept, "keeper"), await lock(taken, "loser")];
+  // This thread stands still, as a frozen process does, while another one takes a lock.
+  const url = `${consul.url}/v1`;
+  const successor = `
+    await fetch("${url}/session/destroy/${loser.session}", { method: "PUT" });
+    const { ID } = await (await fetch("${url}/session/create", { method: "PUT", body: JSON.stringify({ TTL: "60s", LockDelay: "0s" }) })).json();
+    await fetch("${url}/kv/${taken}?acquire=" + ID, { method: "PUT", body: "successor" });
+    await Bun.sleep(10_100);`;
+  expect(Bun.spawnSync([process.execPath, "-e", successor]).exitCode).toBe(0);
+  expect([keeper.state, loser.state]).toEqual(["frozen", "frozen"]);
+  await until(() => loser.state === "lost", { what: "the loss" });
+  await until(() => keeper.state === "held", { what: "the lock" });
+  await keeper.release();
+}, 30_000);
+
 test("with Consul away, only one who held the lock before may go on", async () => {
   const away = createConsul({ addr: "127.0.0.1:1" });
   await expect(holdLock({ consul: away, key: "k", value: "v", onLost: () => {} })).rejects.toThrow(/cannot be taken/);

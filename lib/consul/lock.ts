@@ -18,7 +18,13 @@ import type { ConsulClient } from "./client.ts";
  * Consul being away takes nothing from an owner: only another owner does. Two owners can then overlap while
  * they cannot see each other, so the write path checks the fencing token (the key's LockIndex, which only grows).
  */
-export type LockState = "held" | "unconfirmed" | "lost" | "released";
+export type LockState =
+  | "held"
+  | "unconfirmed"
+  /** This process stood still for longer than its session lives (SIGSTOP, a paused machine): another may own the key by now, and it has to ask first. */
+  | "frozen"
+  | "lost"
+  | "released";
 
 export type HeldLock = {
   readonly state: LockState;
@@ -42,7 +48,9 @@ export type LockOptions = {
   previousToken?: number | null;
   /** Another owner holds the key. Called once. */
   onLost: (holder: string) => void;
-  /** A session was made or a token taken: to be written down before it is relied on. */
+  /** A session is about to ask for the lock: to be written down, since whether it got it may never be heard. */
+  onAsking?: (session: string) => void;
+  /** The lock was taken: to be written down before it is relied on. */
   onHeld?: (held: { session: string; token: number }) => void;
   onError?: (error: unknown) => void;
 };
@@ -55,17 +63,22 @@ export class LockHeldElsewhere extends AppError {
 
 type Attempt = { held: { session: string; token: number } } | { holder: string; session: string | null };
 
-async function attempt({ consul, key, value, ttlS = 15 }: LockOptions): Promise<Attempt> {
+/** `unheard`: earlier sessions of this owner's of which no answer told whether they took the lock. */
+async function attempt({ consul, key, value, ttlS = 15, onAsking }: LockOptions, unheard: Set<string>): Promise<Attempt> {
   const { ID: session } = await consul.api.session.create({
     name: key,
     ttl: `${ttlS}s`,
     behavior: "release",
     lockdelay: "0s",
   });
+  onAsking?.(session);
+  unheard.add(session);
   const acquired = await consul.api.kv.set({ key, value, acquire: session });
   const entry = await kvGet(consul, key);
+  unheard.delete(session);
   if (acquired && entry?.session === session) return { held: { session, token: entry.lockIndex } };
   await consul.api.session.destroy(session);
+  if (entry?.session && unheard.has(entry.session)) return { held: { session: entry.session, token: entry.lockIndex } };
   return { holder: entry?.value || entry?.session || "unknown", session: entry?.session ?? null };
 }
 
@@ -80,15 +93,17 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
   let token = options.previousToken ?? 0;
   let session: string | null = null;
   let stale: string | null = options.previousSession ?? null;
+  const unheard = new Set<string>();
 
   const take = async (): Promise<Attempt> => {
     if (stale !== null) {
       await consul.api.session.destroy(stale);
       stale = null;
     }
-    const result = await attempt(options);
+    const result = await attempt(options, unheard);
     if ("held" in result) {
       ({ session, token } = result.held);
+      unheard.clear();
       state = "held";
       onHeld?.(result.held);
     }
@@ -140,19 +155,29 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
     onError?.(error);
   }
 
+  // A round begins every few seconds, unless the process stands still; one that is under way is waiting for Consul.
+  let roundEndedAt: number | null = performance.now();
+  let frozen = false;
+  const isFrozen = (): boolean => (frozen ||= roundEndedAt !== null && performance.now() - roundEndedAt > ttlS * 1000);
+
   const keep = async () => {
     let failures = 0;
     while (!stop.signal.aborted) {
       const pause = failures > 0 ? backoff({ attempt: failures, baseMs: 250, maxMs: 3000 }) : (ttlS * 1000) / 3;
       try {
         await sleep(state === "held" || failures > 0 ? pause : 250, stop.signal);
+        isFrozen();
+        roundEndedAt = null;
         await confirm();
+        frozen = false;
         failures = 0;
       } catch (error) {
         if (stop.signal.aborted) return;
         failures += 1;
         state = "unconfirmed";
         onError?.(error);
+      } finally {
+        roundEndedAt = performance.now();
       }
     }
   };
@@ -160,7 +185,7 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
 
   return {
     get state() {
-      return state;
+      return state !== "lost" && state !== "released" && isFrozen() ? "frozen" : state;
     },
     get token() {
       return token;

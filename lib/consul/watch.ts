@@ -24,6 +24,9 @@ export function nextIndex(previous: number, answered: number): number {
 /** Milliseconds between two answers at the least, so that a key that changes all the time does not take a core. */
 const spacingMs = 20;
 
+/** After an outage, what differs from before is believed when it is the same this much later. */
+const standMs = 500;
+
 /**
  * Follows a Consul endpoint by blocking queries until the signal aborts. Errors back off with jitter up to
  * 3 s (a Consul that is back is noticed within 5 s) and never end the loop; the last value stays.
@@ -33,14 +36,22 @@ export async function watch<T>(options: WatchOptions<T>): Promise<void> {
   let index = 0;
   let failures = 0;
   let last: string | undefined;
+  let doubted: string | undefined;
   while (!signal.aborted) {
     try {
       const answer = await consul.blockingGet(path, { index, signal });
       const value = parse(answer.body);
+      const text = JSON.stringify(value);
+      if (failures > 0 && last !== undefined && text !== last && text !== doubted) {
+        // A server that has just come back answers before it has read its log to the end: what it says has to stand.
+        doubted = text;
+        await sleep(standMs, signal);
+        continue;
+      }
       index = nextIndex(index, answer.index);
       failures = 0;
+      doubted = undefined;
       onContact?.();
-      const text = JSON.stringify(value);
       if (text !== last) {
         last = text;
         onChange(value);

@@ -93,7 +93,11 @@ export function createDirectory({ consul, signal, onError, onChange }: Directory
     for (const [shard, claimants] of byShard) {
       const [only, ...others] = claimants;
       if (only && others.length === 0) addresses.set(shard, addressOf(only));
-      else settle(shard, claimants);
+      else {
+        // What was known may be another shard's by now.
+        if (!claimants.some((one) => addressOf(one).url === addresses.get(shard)?.url)) addresses.delete(shard);
+        settle(shard, claimants);
+      }
     }
     onChange?.(addresses);
     resolve();

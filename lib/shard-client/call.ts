@@ -36,7 +36,7 @@ export function createShardCall({ token, timeoutMs = 15_000 }: ShardClientOption
     const type = body === undefined ? undefined : "json" in body ? "application/json" : body.type;
     const response = await fetch(new URL(path, at.url), {
       method,
-      headers: { authorization: `Bearer ${token}`, ...(type === undefined ? {} : { "content-type": type }) },
+      headers: { authorization: `Bearer ${token}`, "x-shard": `${at.shard}`, ...(type === undefined ? {} : { "content-type": type }) },
       ...(body === undefined ? {} : { body: "json" in body ? JSON.stringify(body.json) : body.bytes }),
       redirect: "error",
       signal: deadline(timeoutMs),

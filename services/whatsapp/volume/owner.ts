@@ -29,7 +29,8 @@ export type OwnerOptions = {
   onLost: (holder: string) => void;
 };
 
-const record = z.object({ session: z.string(), token: z.int().min(0) });
+/** `token`: null until the lock was held once. */
+const record = z.object({ session: z.string(), token: z.int().min(0).nullable() });
 
 export class ShardLost extends AppError {
   constructor(shard: number) {
@@ -46,16 +47,22 @@ export class ShardLost extends AppError {
 export async function claimShard({ consul, volume, listens, logger, onLost }: OwnerOptions): Promise<Owner> {
   const path = volume.file("owner.json");
   const predecessor = readRecord(path, logger);
+  let token = predecessor?.token ?? null;
+  const note = (session: string) => {
+    writeFileSync(`${path}.new`, `${JSON.stringify({ session, token } satisfies z.infer<typeof record>)}\n`, { flush: true });
+    renameSync(`${path}.new`, path);
+  };
   const lock = await holdLock({
     consul,
     key: ownerKey(volume.shard),
     value: JSON.stringify({ ...listens, pid: process.pid, since: new Date().toISOString() }),
     previousSession: predecessor?.session ?? null,
-    previousToken: predecessor?.token ?? null,
+    previousToken: token,
     onLost,
+    onAsking: note,
     onHeld: (held) => {
-      writeFileSync(`${path}.new`, `${JSON.stringify(held)}\n`, { flush: true });
-      renameSync(`${path}.new`, path);
+      token = held.token;
+      note(held.session);
     },
     onError: (error) => logger.warn({ cause: messageOf(error) }, "Consul does not answer; the shard goes on"),
   });
@@ -67,7 +74,7 @@ export async function claimShard({ consul, volume, listens, logger, onLost }: Ow
       return lock.state;
     },
     fence: () => {
-      if (lock.state === "lost") throw new ShardLost(volume.shard);
+      if (lock.state === "lost" || lock.state === "frozen") throw new ShardLost(volume.shard);
     },
     release: () => lock.release(),
   };
