@@ -29,21 +29,37 @@ export async function removeShards(target: Target, count: number, report: Report
     await drainShards(target, count, report, deadlines);
   }
   if (before > count) {
-    await report.step("the journals of the shards that go are empty", () => awaitJournals(target, count, report, deadlines));
+    await report.step("the journals of the shards that go are empty", () => awaitJournals(target, { count, before }, report, deadlines));
     await report.step(`asked for ${count} shards`, () => setCount(target, shardGroup, count, report, deadlines));
     await report.step(`${count} shards run and no other is left`, () =>
       awaitCount(target, shardGroup, count, report, { until: "settled", ...deadlines }),
     );
   }
   await report.step("verified: the highest ones stopped", () => verifyIndices(target, count));
+  await report.step("verified: nobody lives on them", () => verifyEmpty(target, count));
+}
+
+/** A process that had not heard of the lower number in time may have put a business there that connected for the first time. */
+export async function verifyEmpty(target: Target, count: number): Promise<void> {
+  const living = (await readAssignments(target)).data.filter(({ shard, businesses, moving }) => shard > count && businesses + moving > 0);
+  if (living.length === 0) return;
+  const where = living.map(({ shard, businesses }) => `${businesses} on shard ${shard}`).join(", ");
+  throw new ScaleFailure(
+    `Businesses live on shards that are gone (${where}); their volumes are kept. Scale back up, then down again with --drain.`,
+  );
 }
 
 /** What WhatsApp delivered to a shard is on its volume until Postgres has it. */
-async function awaitJournals(target: Target, count: number, report: Report, { deadlineMs }: Deadlines): Promise<void> {
+async function awaitJournals(
+  target: Target,
+  { count, before }: { count: number; before: number },
+  report: Report,
+  { deadlineMs }: Deadlines,
+): Promise<void> {
   const began = performance.now();
   for (;;) {
     const { data } = await readAssignments(target);
-    const full = data.filter(({ shard, journal }) => shard > count && journal !== 0);
+    const full = journalsOf(data, { above: count, upTo: before }).filter(({ journal }) => journal !== 0);
     if (full.length === 0) return;
     const elapsed = performance.now() - began;
     const what = full
@@ -55,6 +71,15 @@ async function awaitJournals(target: Target, count: number, report: Report, { de
     report.waiting(`${seconds(elapsed)}  journals: ${what}`);
     await sleep(pollMs);
   }
+}
+
+/** What the journals of those shards hold; null also of one that the API knows nothing of. */
+export function journalsOf(
+  known: readonly { shard: number; journal: number | null }[],
+  { above, upTo }: { above: number; upTo: number },
+): { shard: number; journal: number | null }[] {
+  const going = Array.from({ length: upTo - above }, (_, index) => above + 1 + index);
+  return going.map((shard) => ({ shard, journal: known.find((one) => one.shard === shard)?.journal ?? null }));
 }
 
 async function verifyIndices(target: Target, count: number): Promise<void> {

@@ -34,7 +34,8 @@ export async function readShards(target: Target, keep: number): Promise<ShardsNo
   const volumes = (await listVolumes(target.agents.nomadAddr)).flatMap(({ Name }) => indexOfShardVolume(Name) ?? []);
   const owned: number[] = [];
   for (let shard = 1; shard <= count; shard++) if (await isOwned(target, shard)) owned.push(shard);
-  const { data } = keep < Math.max(count, numShards ?? 0) ? await readAssignments(target) : { data: [] };
+  const { data } =
+    keep < Math.max(count, numShards ?? 0, ...volumes.map((index) => index + 1)) ? await readAssignments(target) : { data: [] };
   return {
     count,
     wanted: wanted.map(indexOf),

@@ -76,3 +76,9 @@ test("a deletion of volumes that was cut short goes on, and takes those of shard
 test("a scale-down that was cut short after the count still lowers the number", () => {
   expect(planShards(shards(2, { numShards: 3 }), wish(2)).lines[0]).toBe("lower the number of shards in Consul from 3 to 2");
 });
+
+test("a volume on whose shard businesses live is not deleted, also long after that shard went", () => {
+  const now = shards(2, { volumes: [0, 1, 2], businesses: new Map([[3, 1]]) });
+  expect(planShards(now, wish(2, { deleteVolume: true })).refusal).toContain("shard 3");
+  expect(planShards(now, wish(2)).refusal).toBeUndefined();
+});

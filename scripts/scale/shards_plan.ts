@@ -28,6 +28,13 @@ const list = (numbers: readonly number[]) => numbers.join(", ");
 export function planShards(now: ShardsNow, wish: ShardsWish): ShardsPlan {
   const { lines, refusal } = wish.count < Math.max(now.count, now.numShards ?? 0) ? planFewer(now, wish) : planMore(now, wish);
   const spare = now.volumes.filter((index) => index >= wish.count).toSorted((a, b) => a - b);
+  const stranded = spare.filter((index) => index >= Math.max(now.count, now.numShards ?? 0) && (now.businesses.get(index + 1) ?? 0) > 0);
+  if (wish.deleteVolume && stranded.length > 0) {
+    return {
+      lines,
+      refusal: `Businesses live on shard ${list(stranded.map((index) => index + 1))}, whose volume would be deleted: scale up to it, then down with --drain.`,
+    };
+  }
   if (wish.deleteVolume && spare.length > 0) lines.push(`delete the volumes of shard ${list(spare.map((index) => index + 1))}`);
   return refusal === undefined ? { lines } : { lines, refusal };
 }

@@ -76,6 +76,18 @@ test("a rebalance says what it would do, does it, and has nothing left to do", a
   expect((await api.request("POST", "/v1/admin/rebalance", { body: {} })).body).toEqual({ dry_run: false, planned: [], data: [] });
 });
 
+test("while a shard is away, as when it restarts, a rebalance does not take its businesses from it; a drain may", async () => {
+  for (let n = 0; n < 3; n++) await on(2);
+  const known = api.addresses.get(2)!;
+  api.addresses.delete(2);
+  const refused = await api.request("POST", "/v1/admin/rebalance", { body: {} });
+  const drained = await api.request("POST", "/v1/admin/rebalance", { body: { drain: [2], dry_run: true } });
+  api.addresses.set(2, known);
+  expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "2"]);
+  expect(drained.body.planned.length).toBeGreaterThanOrEqual(3);
+  await api.request("POST", "/v1/admin/rebalance", { body: { drain: [2] } });
+});
+
 test("a drain empties a shard of everybody, in as many requests as its limit makes of it", async () => {
   for (const paired of [true, true, false]) await on(2, paired);
   await on(1);

@@ -143,6 +143,12 @@ export function moveRoutes(
         .shards()
         .map(({ shard }) => shard)
         .filter((shard) => shard <= router.numShards);
+      const away = Array.from({ length: router.numShards }, (_, index) => index + 1).filter((shard) => !shards.includes(shard));
+      // One that restarts would look like one that does not exist, and lose everybody.
+      if (drain.length === 0 && away.length > 0) {
+        const detail = `Shard ${away.join(", ")} cannot be reached at present; a rebalance needs them all. To empty one, drain it.`;
+        throw new AppError("unavailable", detail, { retryAfterS: 2 });
+      }
       const planned = planMoves(await listResidents(platform), { shards, drain, max });
       const begun = dry_run ? [] : await begin(planned);
       return c.json({ dry_run, planned, data: begun.map(moveView) }, 202);

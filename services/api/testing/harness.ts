@@ -39,6 +39,8 @@ export type Harness = Api & {
   pacing: FakePacing;
   calls: FakeCalls;
   liveCalls: FakeLiveCalls;
+  /** Where shards 1 and 2 are, as the router has it. */
+  addresses: Map<number, { shard: number; url: string }>;
   /** What was woken, by id and in order: businesses for their outboxes, webhooks. */
   woken: string[];
   /** What the next wake-ups do; by default they succeed. */
@@ -154,6 +156,7 @@ export async function createHarness({
     pacing,
     calls,
     liveCalls,
+    addresses: directory.addresses,
     woken,
     producer,
     adminKey,
