@@ -45,6 +45,14 @@ export function createApp({ version, shard, moving, journal, token, logger, metr
   app.use("/sessions/*", bearer(token));
   app.use("/journal/*", bearer(token));
   app.use("/moves/*", bearer(token));
+  // Ports are given out anew: whoever asks may have the address from before.
+  app.use(async (c, next) => {
+    const meant = c.req.header("x-shard");
+    if (meant !== undefined && meant !== `${shard.number}`) {
+      throw new AppError("unavailable", `This is shard ${shard.number}, and the request is for shard ${meant}.`, { retryAfterS: 1 });
+    }
+    await next();
+  });
   app.route("/moves", movingRoutes(moving));
 
   app.get("/sessions", (c) =>

@@ -1,7 +1,20 @@
+import { Database } from "bun:sqlite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { uuidv7 } from "../../lib/core/ids.ts";
+import { createShardClient, createShardMoves } from "../../lib/shard-client/index.ts";
 import { sessionList } from "../../lib/shard-client/schemas.ts";
 import { until } from "../../lib/testing/until.ts";
 import { AuthStore } from "./auth/auth_store.ts";
@@ -18,6 +31,7 @@ import {
   startShard,
   startSimulator,
   text,
+  token,
 } from "./testing/shard_under_test.ts";
 import type { InProcess, Simulator } from "./testing/shard_under_test.ts";
 
@@ -503,4 +517,89 @@ describe("what the API refuses", () => {
     expect(response.headers.get("content-type")).toContain("application/problem+json");
     expect(await response.json()).toMatchObject({ errors: [{ field: "messages.0.to" }] });
   });
+});
+
+describe("a login that WhatsApp does not know everywhere yet", () => {
+  beforeEach(async () => {
+    await makePhone(simulator, phone);
+    await fault("login_failure", { reason: "401", times: 2 });
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    const { qr } = await shard.reaches(business, "qr");
+    await control(simulator, "POST", `/phones/${phone}/scan`, { qr });
+    await until(async () => (await shard.view(business)).reason?.includes("401"), { what: "the first refusal" });
+  });
+
+  test("opens in the end where the shard restarts in between", async () => {
+    await restart();
+    await until(async () => ["open", "logged_out"].includes((await shard.view(business)).status), { deadlineMs: 20_000, what: "an end" });
+    expect((await shard.view(business)).status).toBe("open");
+  });
+
+  test("opens in the end where somebody asks to connect in between", async () => {
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    await until(async () => ["open", "logged_out"].includes((await shard.view(business)).status), { deadlineMs: 20_000, what: "an end" });
+    expect((await shard.view(business)).status).toBe("open");
+  });
+});
+
+test("a shard that was killed while it closed a session that moves away hands the login over all the same", async () => {
+  await shard.pair(simulator, business, phone);
+  await fault("ack_lost");
+  void shard.request("POST", `/sessions/${business}/messages`, { messages: [text(contact, "x")] });
+  await until(async () => (await shard.view(business)).queue_depth === 1, { what: "a message on its way" });
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => shard.fetch(request) });
+  const at = { shard: 1, url: `http://127.0.0.1:${server.port}` };
+  const moves = createShardMoves({ token });
+  const order = { move_id: uuidv7(), fence: 1, from: 1, to: 2 };
+  const stopped = moves.stop(at, business, order);
+  await until(async () => (await moves.departures(at)).data[0]?.state === "leaving", { what: "the departure" });
+  // What a kill -9 leaves behind.
+  const image = newVolume();
+  cpSync(volume, image, { recursive: true });
+  await stopped.catch(() => {});
+  await shard.stop();
+  rmSync(volume, { recursive: true });
+  volume = image;
+  shard = startShard({ simulator, volume, keys });
+  await moves.stop(at, business, order);
+  expect(await moves.bundle(at, business, order)).toBeInstanceOf(Uint8Array);
+  await server.stop(true);
+});
+
+test("a store whose note of a halt cannot be read stops its own session only", async () => {
+  await shard.pair(simulator, business, phone);
+  const [other, otherPhone] = [uuidv7(), newPhone()];
+  await shard.pair(simulator, other, otherPhone);
+  await fault("replaced");
+  await shard.reaches(business, "conflict");
+  await shard.stop();
+  const db = new Database(join(volume, "sessions", business, "auth.db"));
+  db.run("UPDATE entries SET box = zeroblob(length(box)) WHERE name = 'halt'");
+  db.close();
+  shard = startShard({ simulator, volume, keys });
+  await shard.reaches(other, "open");
+  expect(await shard.view(business)).toMatchObject({ status: "auth_error", reason: expect.stringContaining("halt") });
+});
+
+test("a shard does not answer for another, whose address it has now", async () => {
+  const otherVolume = newVolume();
+  const other = startShard({ simulator, volume: otherVolume, keys, shard: 2 });
+  let listens = shard;
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => listens.fetch(request) });
+  const client = createShardClient({ token });
+  const at = { shard: 1, url: `http://127.0.0.1:${server.port}` };
+  await shard.pair(simulator, business, phone);
+  await other.pair(simulator, uuidv7(), newPhone());
+  await until(async () => (await other.readJournal("events")).length >= 3, { what: "the other shard's events" });
+  const { through } = await client.readJournal(at, "events");
+  // Shard 1 is gone, and its port is given to shard 2.
+  listens = other;
+  const before = (await other.readJournal("events")).length;
+  await expect(client.ackJournal(at, "events", through!)).rejects.toThrow("This is shard 2");
+  await expect(client.connect(at, business, { method: "qr" })).rejects.toThrow("This is shard 2");
+  await expect(client.logout(at, business)).rejects.toThrow("This is shard 2");
+  expect(await other.readJournal("events")).toHaveLength(before);
+  await other.stop();
+  rmSync(otherVolume, { recursive: true });
+  await server.stop(true);
 });

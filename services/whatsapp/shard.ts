@@ -73,6 +73,10 @@ export class Shard {
     this.#housekeeping = setInterval(() => this.#keepHouse(), housekeepingMs);
   }
 
+  get number(): number {
+    return this.#options.volume.shard;
+  }
+
   get messagesPerMinute(): number {
     return this.#options.metrics.messagesPerMinute;
   }

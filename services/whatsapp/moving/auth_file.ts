@@ -11,9 +11,11 @@ const home = (volume: Volume, businessId: string) => volume.file("sessions", bus
 const kept = (volume: Volume, businessId: string) => volume.file("arriving", businessId);
 
 /** The auth store's file; null where the business has none. Its session is closed, and SQLite has put its log into the file. */
-export function readStore(volume: Volume, businessId: string): Uint8Array | null {
+export function readStore(volume: Volume, businessId: string, keys: KeyRing): Uint8Array | null {
   const path = `${home(volume, businessId)}/${name}`;
   if (!existsSync(path)) return null;
+  // A shard that was killed before it had closed the store left its log; to open and close it puts that into the file.
+  if (existsSync(`${path}-wal`)) AuthStore.open(path, businessId, keys).close();
   if (existsSync(`${path}-wal`)) throw new AppError("unavailable", "The auth store is still open; try again.", { retryAfterS: 1 });
   return readFileSync(path);
 }

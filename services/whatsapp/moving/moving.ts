@@ -63,7 +63,7 @@ export class Moving {
   bundle(businessId: string, order: MoveOrder): Promise<Uint8Array<ArrayBuffer>> {
     return this.#carryOut("bundle", businessId, order, async () => {
       const { volume, ledger, keys } = this.#options;
-      const login = { auth: readStore(volume, businessId), ledger: ledger.entriesOf(businessId) };
+      const login = { auth: readStore(volume, businessId, keys), ledger: ledger.entriesOf(businessId) };
       return packLogin(login, businessId, order, keys);
     });
   }

@@ -1,8 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import type { PacingSettings, PacingView } from "../../../lib/shard-client/pacing.ts";
 import { until } from "../../../lib/testing/until.ts";
+import { Connection } from "../session/connection.ts";
 import {
   control,
   makePhone,
@@ -192,4 +193,18 @@ test("a message that was sent is answered from the ledger, whatever the pace", a
   const once = text(contacts[0]!, "once");
   const [first] = await shard.send(business, [once]);
   expect(await shard.send(business, [once])).toEqual([first!]);
+});
+
+test("a connection that is lost while a batch is looked through makes no new chats of those that are known", async () => {
+  for (const contact of contacts) await isWritten(contact);
+  const original = Connection.prototype.isAcquainted;
+  const looked = spyOn(Connection.prototype, "isAcquainted").mockImplementationOnce(async function (this: Connection, chat: string) {
+    await control(simulator, "POST", "/faults", { kind: "drop", phone });
+    await until(async () => (await shard.view(business)).status !== "open", { what: "the end of the connection" });
+    return original.call(this, chat);
+  });
+  const messages = contacts.map((contact) => text(contact, "hi"));
+  const answer = await shard.request("POST", `/sessions/${business}/messages`, { messages, pacing: { ...quick, burst: 100 } });
+  looked.mockRestore();
+  expect([answer.status, (await view()).state.first_contacts_today]).toEqual([503, 0]);
 });

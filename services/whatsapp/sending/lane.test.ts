@@ -226,3 +226,16 @@ test("the plaintext is in the ledger before the message leaves", async () => {
   await sending;
   expect(proto.Message.decode(body!).conversation).toBe("A");
 });
+
+test("a verdict is settled also where whoever is told of it fails", async () => {
+  const sut = lane({
+    onVerdict: () => {
+      throw new Error("database or disk is full");
+    },
+  });
+  sut.open(relay);
+  const sending = sut.send([text("A")]);
+  await left("A");
+  expect(() => sut.acknowledged("A", "463")).toThrow("full");
+  expect(await sending).toMatchObject([{ status: "failed" }]);
+});

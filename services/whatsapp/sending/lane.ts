@@ -143,9 +143,9 @@ export class Lane {
     if (pending === undefined) return false;
     this.#unacknowledged.delete(waMessageId);
     const verdict = verdictOf(refusal);
-    this.#options.onVerdict?.(verdict, performance.now() - pending.handedAt);
     this.#passage?.room?.();
     void this.#conclude(pending.entry, verdict);
+    this.#options.onVerdict?.(verdict, performance.now() - pending.handedAt);
     return true;
   }
 

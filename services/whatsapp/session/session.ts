@@ -130,7 +130,16 @@ export class Session {
   resume(afterMs: number): void {
     const store = this.#loaded();
     if (store === undefined || !this.#paired) return;
-    this.#dispatch({ is: "resume", afterMs, halted: readHalt(store) });
+    // Keys are uploaded at the first login: until then this one has never opened.
+    const fresh = this.#auth?.creds.firstUnuploadedPreKeyId === 1;
+    let halted: Halt | undefined;
+    try {
+      halted = readHalt(store);
+    } catch (error) {
+      // Whether it may be opened is not known: somebody has to look. The other sessions of the shard must not wait for that.
+      return this.#dispatch({ is: "store_refused", reason: `the note of a halt cannot be read: ${messageOf(error)}` });
+    }
+    this.#dispatch({ is: "resume", afterMs, halted, fresh });
   }
 
   /** Begins a pairing, or opens a login that is linked already. */
@@ -179,9 +188,14 @@ export class Session {
     if (!limits.enabled) return held;
     this.#options.fence();
     const turn = new PacedTurn(this.#pacer, limits);
+    const connection = this.#connection;
     for (const { waMessageId, chat, bulk } of messages) {
       if (this.#lane.has(waMessageId)) continue;
-      const firstContact = !(await this.#connection?.isAcquainted(chat));
+      const firstContact = !(await connection?.isAcquainted(chat));
+      // One that is over knows nobody.
+      if (connection === undefined || this.#connection !== connection) {
+        throw new AppError("unavailable", "The connection was lost.", { retryAfterS: 2 });
+      }
       const paced = turn.admit(chat, { firstContact, bulk });
       if (paced !== undefined) held.set(waMessageId, { status: "paced", ...paced });
     }

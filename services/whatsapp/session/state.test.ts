@@ -195,3 +195,17 @@ test("a connection that understands nothing is built anew from the disk, and som
   expect(actions.map((action) => action.do)).toEqual(["hang_up", "renew", "alarm", "wait"]);
   expect(step(idle, { is: "garbled" })).toEqual({ state: idle, actions: [] });
 });
+
+test("a login that was just paired, and is refused, is not taken for logged out because somebody connects or the shard restarts in between", () => {
+  const refused = run(idle, [qr, shown, { is: "paired" }, { is: "ended", code: 515 }, { is: "due" }, { is: "ended", code: 401 }]).state;
+  expect(refused).toMatchObject({ is: "waiting", fresh: 1 });
+  const again = run(refused, [
+    { is: "connect", paired: true, want: { method: "qr" } },
+    { is: "ended", code: 401 },
+  ]).state;
+  expect(again).toMatchObject({ is: "waiting", fresh: 2 });
+  const restarted = run(idle, [{ is: "resume", afterMs: 0, fresh: true }, { is: "due" }, { is: "ended", code: 401 }]).state;
+  expect(restarted.is).toBe("waiting");
+  const seasoned = run(idle, [{ is: "resume", afterMs: 0 }, { is: "due" }, { is: "ended", code: 401 }]).state;
+  expect(seasoned.is).toBe("logged_out");
+});

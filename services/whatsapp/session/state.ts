@@ -47,7 +47,7 @@ type Trying = {
 export type Event =
   | { is: "connect"; paired: boolean; want: { method: "qr" } | { method: "code"; phone: string } }
   /** At the start of the process, for a login that is on the volume; `halted`, if it was not to be opened again. */
-  | { is: "resume"; afterMs: number; halted?: { is: "conflict" | "disconnected"; reason: string } | undefined }
+  | { is: "resume"; afterMs: number; halted?: { is: "conflict" | "disconnected"; reason: string } | undefined; fresh?: boolean }
   | { is: "shown"; show: "qr" | "code"; value: string; expiresAt: number }
   | { is: "paired" }
   | { is: "opened" }
@@ -99,7 +99,10 @@ export function transition(state: State, event: Event, now: number, random: () =
       return connect(state, event, now);
     case "resume":
       if (event.halted) return { state: event.halted, actions: [] };
-      return { state: { is: "waiting", attempt: 0, reason: "the shard has just started" }, actions: [{ do: "wait", ms: event.afterMs }] };
+      return {
+        state: { is: "waiting", attempt: 0, reason: "the shard has just started", ...(event.fresh ? { fresh: 0 } : {}) },
+        actions: [{ do: "wait", ms: event.afterMs }],
+      };
     case "shown":
       if (state.is !== "connecting" && state.is !== "pairing") return same(state);
       return { state: { ...state, is: "pairing", show: event.show, value: event.value, expiresAt: event.expiresAt }, actions: [] };
@@ -150,7 +153,8 @@ function connect(state: State, event: Extract<Event, { is: "connect" }>, now: nu
   if (event.paired) {
     // A login under way is left alone; one that waits, or was given up, begins now.
     if (state.is === "connecting") return same(state);
-    return { state: { is: "connecting", attempt: 1 }, actions: [{ do: "hang_up" }, { do: "unhalt" }, { do: "dial" }] };
+    const fresh = state.is === "waiting" ? state.fresh : undefined;
+    return { state: { is: "connecting", attempt: 1, fresh }, actions: [{ do: "hang_up" }, { do: "unhalt" }, { do: "dial" }] };
   }
   const until = now + pairingWindowMs;
   const pairing: Pairing = event.want.method === "qr" ? { method: "qr", until } : { method: "code", phone: event.want.phone, until };

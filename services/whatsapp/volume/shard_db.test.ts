@@ -50,3 +50,16 @@ test("a file of something else is refused and left as it was", () => {
   writeFileSync(path, "not a database".repeat(100));
   expect(() => open(first!)).toThrow(/cannot be used/);
 });
+
+test("an old key is needed also where a business with an older ledger moved in since the rotation", async () => {
+  let db = open(first!);
+  await new Ledger(db).hand("here", [{ waMessageId: "A", chat: "c", body: Buffer.from("x") }]);
+  db.close();
+  const both = `${second},${first}`;
+  db = open(both);
+  const old = { wa_message_id: "B", at: Date.now() - 86_400_000, chat: "c", body: Buffer.from("y"), result: "sent", result_at: 1 } as const;
+  await new Ledger(db).takeOver("moved in", [{ ...old, error_code: null, error_message: null }]);
+  db.close();
+  open(both).close();
+  expect(() => open(second!)).toThrow(VolumeRefused);
+});

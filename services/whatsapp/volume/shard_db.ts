@@ -155,9 +155,11 @@ function sealerOf(db: Database, keys: KeyRing): Sealer {
  * The journal empties within moments and the ledger within its retention, so after a rotation that takes days.
  */
 function retireOldKey(db: Database, sealer: Sealer): void {
-  const oldest = (table: string, order: string) =>
-    (db.query(`SELECT key_id FROM ${table} ORDER BY ${order} LIMIT 1`).get() as { key_id: string } | null)?.key_id ?? sealer.keyId;
-  if (oldest("journal", "seq") !== sealer.keyId || oldest("sends", "at") !== sealer.keyId) return;
+  const { canary_key: present } = db.query("SELECT canary_key FROM store").get() as { canary_key: string };
+  if (present === sealer.keyId) return;
+  // Any row, not the oldest: a business that moved in brought old entries, which were sealed here when they came.
+  const stale = (table: string) => db.query(`SELECT 1 FROM ${table} WHERE key_id <> ? LIMIT 1`).get(sealer.keyId) !== null;
+  if (stale("journal") || stale("sends")) return;
   const { keyId, box } = sealer.seal(Buffer.from("shard"), "canary");
   db.query("UPDATE store SET canary_key = ?, canary = ? WHERE canary_key <> ?").run(keyId, box, keyId);
 }
