@@ -15,9 +15,10 @@ export const pacingLimits = z.object({
   messages_per_minute: z.number().min(1).max(1_000),
   /**
    * Messages other than a broadcast's that may go one right behind the other, and as many new chats, before they are
-   * held to the pace. What goes ahead of the pace the broadcasts wait for, so that the rate stays.
+   * held to the pace. What goes ahead of the pace the broadcasts wait for, so that the rate stays. Two at the least: with
+   * one, what is urgent would wait for a broadcast's message.
    */
-  burst: z.int().min(1).max(100),
+  burst: z.int().min(2).max(100),
   /** How much the gap between two messages varies: 0.3 is from 70 % to 130 % of it. */
   jitter: z.number().min(0).max(0.9),
   /** The least time between two messages that each begin a chat. */

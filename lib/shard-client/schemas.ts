@@ -96,8 +96,8 @@ export const sendResult = z.object({
   /** "retry": nothing was decided; hand the same message over again later. "paced": it was not its turn yet. */
   status: z.enum(["sent", "failed", "retry", "paced"]),
   sent_at: time.nullish(),
-  /** With "paced": when it may be handed over again, and what has to wait with it. */
-  not_before: time.nullish(),
+  /** With "paced": in how many milliseconds it may be handed over again, whatever the clocks say, and what has to wait with it. */
+  wait_ms: z.int().min(0).nullish(),
   holds: pacingStop.shape.holds.nullish(),
   error: sendError.nullish(),
 });

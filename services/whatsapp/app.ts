@@ -128,6 +128,6 @@ function resultOf({ id, wa_message_id }: BatchMessage, outcome: SessionOutcome):
     case "retry":
       return { id, wa_message_id, status: "retry" };
     case "paced":
-      return { id, wa_message_id, status: "paced", not_before: new Date(outcome.notBefore).toISOString(), holds: outcome.holds };
+      return { id, wa_message_id, status: "paced", wait_ms: Math.max(0, Math.ceil(outcome.notBefore - Date.now())), holds: outcome.holds };
   }
 }

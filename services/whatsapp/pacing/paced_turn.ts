@@ -14,6 +14,8 @@ export class PacedTurn {
   #everything: Paced | undefined;
   #everythingBulk: Paced | undefined;
   #newChats = 0;
+  /** What a message of this batch begins, those behind it do not begin again. */
+  readonly #begun = new Set<string>();
 
   constructor(pacer: Pacer, limits: PacingLimits) {
     this.#pacer = pacer;
@@ -22,9 +24,11 @@ export class PacedTurn {
 
   /** Undefined: the message may go. */
   admit(chat: string, message: Pick<Occasion, "firstContact" | "bulk">): Paced | undefined {
+    const firstContact = message.firstContact && !this.#begun.has(chat);
     const held = this.#chats.get(chat) ?? this.#everything ?? (message.bulk ? this.#everythingBulk : undefined);
-    const paced = held ?? this.#ask(message);
+    const paced = held ?? this.#ask({ ...message, firstContact });
     if (paced !== undefined) this.#chats.set(chat, paced);
+    else if (firstContact) this.#begun.add(chat);
     return paced;
   }
 

@@ -6,11 +6,13 @@ import { join } from "node:path";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { limitsOf } from "../../../lib/shard-client/pacing.ts";
 import { AuthStore } from "../auth/auth_store.ts";
+import { PacedTurn } from "./paced_turn.ts";
 import { Pacer } from "./pacer.ts";
 
 const business = "0190b2a0-0000-7000-8000-000000000001";
 const ring = KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`);
 const begun = { firstContact: true, bulk: true };
+const urgent = { firstContact: true, bulk: false };
 const answer = { firstContact: false, bulk: true };
 const limits = limitsOf({ warm_up_days: 0 }, true);
 
@@ -83,4 +85,24 @@ test("higher limits count for the very next message", () => {
   expect(one.admit({ ...limits, messages_per_minute: 1 }, answer)).toMatchObject({ notBefore: 1_060_000 });
   expect(one.admit({ ...limits, messages_per_minute: 60 }, answer)).toBeUndefined();
   expect(one.admit({ ...limits, messages_per_minute: 60 }, answer)).toMatchObject({ notBefore: 1_001_000 });
+});
+
+test("messages of a batch that go to one new chat begin it once", () => {
+  const one = pacer();
+  const lastOne = { ...limits, first_contacts_per_day: 1 };
+  const turn = new PacedTurn(one, lastOne);
+  expect([turn.admit("new", urgent), turn.admit("new", urgent)]).toEqual([undefined, undefined]);
+  expect(one.state(lastOne).first_contacts_today).toBe(1);
+  expect(turn.admit("another", urgent)).toMatchObject({ holds: "first_contacts" });
+});
+
+test("a clock that was an hour ahead and is set right silences nobody for an hour", () => {
+  const one = pacer();
+  now += 3_600_000;
+  expect(one.admit(limits, begun)).toBeUndefined();
+  now -= 3_600_000;
+  const { next_at, next_first_contact_at, broadcasts } = one.state(limits);
+  expect([next_at, next_first_contact_at, broadcasts.next_at]).toEqual([null, null, null]);
+  expect(one.admit(limits, urgent)).toBeUndefined();
+  expect(one.state(limits).first_contacts_today).toBe(2);
 });

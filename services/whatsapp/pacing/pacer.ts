@@ -1,6 +1,17 @@
 import type { PacingLimits, PacingState, PacingStop } from "../../../lib/shard-client/pacing.ts";
 import type { AuthStore } from "../auth/auth_store.ts";
-import { accountPace, admit, afterRefusal, dayOf, earliest, earliestFirstContact, newPace, relieved, warmthOf } from "./policy.ts";
+import {
+  accountPace,
+  admit,
+  afterRefusal,
+  believable,
+  dayOf,
+  earliest,
+  earliestFirstContact,
+  newPace,
+  relieved,
+  warmthOf,
+} from "./policy.ts";
 import type { AccountPace, Held, Occasion } from "./policy.ts";
 
 /** A message that has to wait. `holds`: with it, everything of the account, or only what else would begin a chat. */
@@ -33,7 +44,7 @@ export class Pacer {
     const now = this.#options.now();
     if (this.#limits !== undefined && !sameLimits(this.#limits, limits)) this.#write(relieved(this.#read(), now));
     this.#limits = limits;
-    const admission = admit(this.#read(), limits, { now, ...message, chance: this.#options.chance() });
+    const admission = admit(believable(this.#read(), limits, now), limits, { now, ...message, chance: this.#options.chance() });
     if (!admission.admitted) return { notBefore: admission.notBefore, holds: admission.holds };
     this.#write(admission.pace);
     return undefined;
@@ -60,7 +71,7 @@ export class Pacer {
 
   state(limits: PacingLimits): PacingState {
     const now = this.#options.now();
-    const pace = this.#read();
+    const pace = believable(this.#read(), limits, now);
     const later = (at: number) => (at > now ? new Date(at).toISOString() : null);
     const next = (bulk: boolean) => ({
       next_at: later(earliest(pace, limits, { now, bulk })),

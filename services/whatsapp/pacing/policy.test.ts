@@ -72,7 +72,7 @@ test("no more chats are begun within 24 hours than allowed, and one while any is
   const times = sendFor(2 * day, limits, { firstContact: true, bulk: false });
   expect(times.filter((time) => time < day)).toHaveLength(5);
   expect(times.slice(5)[0]).toBe(day);
-  expect(sendFor(day, { ...limits, warm_up_days: 10 }, { firstContact: true })).toHaveLength(1);
+  expect(sendFor(day, { ...limits, warm_up_days: 10 }, { firstContact: true, bulk: false })).toHaveLength(1);
   expect(sendFor(day, { ...limits, first_contacts_per_day: 0 }, { firstContact: true })).toHaveLength(0);
 });
 
@@ -116,6 +116,11 @@ test("a broadcast leaves a part of the day's new chats to what is urgent", () =>
   expect(begun(true)).toBe(8);
   expect(begun(false)).toBe(2);
   expect(begin(day, true)).toBeTrue();
+  // Of one, as on the first day of ten, nothing is left for it.
+  pace = newPace(0);
+  const young = { ...limits, warm_up_days: 10 };
+  expect(admit(pace, young, { now: 0, firstContact: true, bulk: true, chance: 0.5 })).toMatchObject({ admitted: false, notBefore: day });
+  expect(admit(pace, young, { now: 0, firstContact: true, bulk: false, chance: 0.5 }).admitted).toBeTrue();
 });
 
 test("463 stops new chats and 429 everything; what has nothing to do with pace stops nothing", () => {

@@ -97,9 +97,10 @@ export function earliest(pace: AccountPace, limits: PacingLimits, { now, bulk }:
 export function earliestFirstContact(pace: AccountPace, limits: PacingLimits, { now, bulk }: Pick<Occasion, "now" | "bulk">): number {
   const day = dayOf(pace, now);
   const { firstContactMs } = gapsOf(pace, limits, now);
-  const share = warmthOf(pace, limits, now) * (bulk ? bulkShare : 1);
-  // The first one of a day is always allowed while any is: a tenth of a few would be none.
-  const ofTheDay = Math.max(Math.min(1, limits.first_contacts_per_day), Math.floor(limits.first_contacts_per_day * share));
+  const whole = limits.first_contacts_per_day * warmthOf(pace, limits, now);
+  // The first one of a day is always allowed while any is: a tenth of a few would be none. It is not a broadcast's.
+  const most = Math.max(Math.min(1, limits.first_contacts_per_day), Math.floor(whole));
+  const ofTheDay = bulk ? Math.min(most - 1, Math.floor(whole * bulkShare)) : most;
   return Math.max(
     pace.nextFirstContactAt - aheadOf(firstContactMs, limits, bulk),
     pace.stops.first_contacts?.until ?? 0,
@@ -116,6 +117,18 @@ function gapsOf(pace: AccountPace, limits: PacingLimits, now: number): { message
 /** How far ahead of the even time a message may go: that makes a burst, whatever the jitter. */
 function aheadOf(gapMs: number, { burst, jitter }: PacingLimits, bulk: boolean): number {
   return bulk ? 0 : (burst - 1) * gapMs * (1 + jitter);
+}
+
+/**
+ * Without moments that lie farther ahead than any pace leads: the clock was ahead and was set right, or was another
+ * shard's. Such a wait would be as long as the clock was wrong.
+ */
+export function believable(pace: AccountPace, limits: PacingLimits, now: number): AccountPace {
+  const { messageMs, firstContactMs } = gapsOf(pace, limits, now);
+  const orNow = (at: number, gapMs: number) => (at > now + (limits.burst + 1) * gapMs * (1 + limits.jitter) ? now : at);
+  const nextAt = orNow(pace.nextAt, messageMs);
+  const nextFirstContactAt = orNow(pace.nextFirstContactAt, firstContactMs);
+  return { ...pace, nextAt, nextFirstContactAt, day: pace.day.start > now ? { ...pace.day, start: now } : pace.day };
 }
 
 /** Changed limits count at once: what was to be waited for under the old ones is waited for no longer. */

@@ -275,7 +275,7 @@ test("in a chat the order is kept: what was urgent before a broadcast's message 
 });
 
 test("a broadcast that the account's pace holds up for hours delays nothing urgent, to whomever it goes, and says which messages are its own", async () => {
-  const paced = { status: "paced", not_before: new Date(Date.now() + 3_600_000).toISOString() } as const;
+  const paced = { status: "paced", wait_ms: 3_600_000 } as const;
   workers.shard.decide = ({ bulk, to }) =>
     bulk === true ? { ...paced, holds: to === chat(0) ? "first_contacts" : "everything" } : undefined;
   await serve();

@@ -5,6 +5,9 @@ import type { SendResult } from "../../../lib/shard-client/index.ts";
 /** It never ends in giving up: what was accepted is sent, or expires, or is refused by somebody who says why. */
 const retryDelay = { baseMs: 500, maxMs: 60_000 };
 
+/** For how long a paced message waits whose shard does not say: one of an older release. */
+const pacedMs = 1_000;
+
 /** The account may send nothing before `until`: there is nothing to record, the message stays due. */
 export type Held = { id: string; status: "held"; until: Date };
 export type HandedOver = SendOutcome | Held;
@@ -19,7 +22,7 @@ export function outcomeOf(message: PendingMessage, result: SendResult, now: Date
     case "retry":
       return undecided(message, result.error?.code ?? "not_sent", result.error?.message ?? "The shard could not send it yet.", now);
     case "paced": {
-      const at = result.not_before ? new Date(result.not_before) : now;
+      const at = new Date(now.getTime() + (result.wait_ms ?? pacedMs));
       if (result.holds === "everything") return { id: message.id, status: "held", until: at };
       return { id: message.id, status: "paced", next_attempt_at: at };
     }

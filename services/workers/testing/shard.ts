@@ -30,7 +30,7 @@ export function startTestShard() {
     /** Before a batch is handled: a Response refuses it. */
     refuse: (_batch: Batch): Response | undefined => undefined,
     /** What WhatsApp makes of a message; "sent" where it says nothing. */
-    decide: (_message: Handed): Pick<SendResult, "status" | "error" | "not_before" | "holds"> | undefined => undefined,
+    decide: (_message: Handed): Pick<SendResult, "status" | "error" | "wait_ms" | "holds"> | undefined => undefined,
     /** Awaited after a batch was handled, before it is answered. */
     beforeAnswer: async (_batch: Batch): Promise<Response | undefined> => undefined,
     /** Appends to the journal as it is, sense or nonsense. */
