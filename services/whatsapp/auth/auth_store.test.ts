@@ -54,6 +54,18 @@ test("what was written is there after reopening, and what was deleted is not", (
   store.close();
 });
 
+test("what was synced is in the file itself, and needs no log", () => {
+  const store = AuthStore.open(path, business, ring);
+  store.write([["creds", Buffer.from("just paired")]]);
+  store.sync();
+  const copy = join(folder, "copy.db");
+  copyFileSync(path, copy);
+  store.close();
+  const alone = AuthStore.open(copy, business, ring);
+  expect(alone.read("creds")?.toString()).toBe("just paired");
+  alone.close();
+});
+
 test("a write that fails half way leaves nothing of itself", () => {
   const store = AuthStore.open(path, business, ring);
   function* halfWay(): Generator<readonly [string, Uint8Array]> {

@@ -40,7 +40,7 @@ export type Changes = Iterable<readonly [name: string, value: Uint8Array | null]
 /**
  * The auth state of one business: named values, each sealed, in a SQLite file of its own. A `write` is one
  * transaction. WAL with synchronous=NORMAL: what was written survives the death of the process at any point;
- * after a power cut the last moments may be missing, which the Signal protocol's retries mend.
+ * after a power cut the last moments before it may be missing, which the Signal protocol's retries mend.
  */
 export class AuthStore {
   readonly #db: Database;
@@ -120,6 +120,11 @@ export class AuthStore {
   /** Writes and deletes in one transaction: all of it or nothing. */
   write(changes: Changes): void {
     this.#writeAll(changes);
+  }
+
+  /** Puts all that was written into the file and onto the disk itself: for what nothing mends after a power cut. */
+  sync(): void {
+    this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
   }
 
   close(): void {

@@ -390,6 +390,8 @@ export class Session {
       events: {
         shown: (show, value, expiresAt) => this.#dispatch({ is: "shown", show, value, expiresAt }),
         paired: () => {
+          // Without these credentials the code would have to be scanned again.
+          this.#store?.sync();
           this.#paired = auth.paired;
           this.#identity = identityOf(auth);
           this.#dispatch({ is: "paired" });
