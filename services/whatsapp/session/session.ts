@@ -390,8 +390,7 @@ export class Session {
       events: {
         shown: (show, value, expiresAt) => this.#dispatch({ is: "shown", show, value, expiresAt }),
         paired: () => {
-          // Without these credentials the code would have to be scanned again.
-          this.#store?.sync();
+          this.#keepPairing();
           this.#paired = auth.paired;
           this.#identity = identityOf(auth);
           this.#dispatch({ is: "paired" });
@@ -418,6 +417,15 @@ export class Session {
           this.#dispatch({ is: "volume_refused", reason: `the shard's volume does not take writes: ${messageOf(error)}` }),
       },
     });
+  }
+
+  /** Without the credentials of a pairing the code would have to be scanned again: a power cut must not take them. */
+  #keepPairing(): void {
+    try {
+      this.#store?.sync();
+    } catch (error) {
+      this.#log.error({ cause: messageOf(error) }, "the credentials of a pairing may not survive a power cut");
+    }
   }
 
   #opened(auth: AuthState): void {
