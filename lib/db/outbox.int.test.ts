@@ -208,6 +208,14 @@ test("a message that has expired fails, and frees its chat", async () => {
   expect(await getMessage(scope, expired)).toMatchObject({ status: "failed", error_code: "expired" });
 });
 
+test("a result of \"paced\" that comes after the message went, by the other lease's holder, changes nothing", async () => {
+  const scope = await createBusiness(database.db);
+  const id = await send(scope);
+  await recordSendResults(scope, [{ id, status: "sent", at: inMs(0) }]);
+  await recordSendResults(scope, [{ id, status: "paced", next_attempt_at: inMs(3_600_000) }]);
+  expect(await getMessage(scope, id)).toMatchObject({ status: "sent", error_code: null, next_attempt_at: null });
+});
+
 test("the results of a batch are recorded together", async () => {
   const scope = await createBusiness(database.db);
   const [sent, failed, retried] = [await send(scope, "1@g.us"), await send(scope, "2@g.us"), await send(scope, "3@g.us")];

@@ -6,7 +6,7 @@ import type { Metrics } from "../../lib/runtime/metrics.ts";
 export type WakeUps = {
   /** Says that the outbox of a business has work. */
   outbox(businessId: string): void;
-  /** Says that what an outbox has waited for is no longer in its way. */
+  /** Says that what a business's messages have waited for, its broadcasts' too, is no longer in their way. */
   outboxUnblocked(businessId: string): void;
   /** Says that an endpoint has something to be told. */
   webhook(webhookId: string): void;
@@ -49,7 +49,11 @@ export function createWakeUps(producer: Pick<Producer, "wake">, logger: Logger, 
   return {
     // Ids are unique over all kinds of things.
     outbox: (business_id) => say(business_id, "send", { business_id }),
-    outboxUnblocked: (business_id) => say(business_id, "send", { business_id }, { expedite: true }),
+    // By names of their own: a plain wake-up on its way does not end a wait.
+    outboxUnblocked: (business_id) => {
+      say(`${business_id} unblocked`, "send", { business_id }, { expedite: true });
+      say(`${business_id} broadcasts unblocked`, "send_broadcasts", { business_id }, { expedite: true });
+    },
     webhook: (webhook_id) => say(webhook_id, "deliver", { webhook_id }),
     // Its obstacle may be gone: a pace, a pause.
     broadcast: (broadcast_id) => say(broadcast_id, "broadcast", { broadcast_id }, { expedite: true }),

@@ -37,7 +37,11 @@ export async function recordSendResults(scope: BusinessScope, outcomes: SendOutc
             then greatest(m.next_attempt_at, now() + (r.next_attempt_at - ${new Date()}::timestamptz)) end,
           sent_at = case when r.status = 'sent' then least(m.sent_at, r.at) else m.sent_at end,
           failed_at = case when r.status = 'failed' then least(m.failed_at, r.at) else m.failed_at end,
-          error_code = case when r.status = 'paced' then coalesce(r.error_code, 'paced') else coalesce(r.error_code, m.error_code) end,
+          error_code = case
+            when r.status = 'paced' and m.status = 'queued' then coalesce(r.error_code, 'paced')
+            when r.status = 'paced' then m.error_code
+            else coalesce(r.error_code, m.error_code)
+          end,
           error_message = coalesce(r.error_message, m.error_message)
       from result r join locked using (id)
       where m.id = r.id
