@@ -3,16 +3,21 @@ import { uuidv7, whatsappMessageId } from "../core/ids.ts";
 import { createBusiness } from "../testing/business.ts";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
+import { until } from "../testing/until.ts";
 import {
   applyReceipts,
+  atomically,
+  beginBroadcast,
   deleteBusiness,
   forBusiness,
   forPlatform,
   getMessage,
   holdBroadcast,
+  insertBroadcast,
   letGoBroadcast,
   listMessages,
   listPendingBusinesses,
+  moveBroadcast,
   pendingMessages,
   recordSendResults,
   setPacing,
@@ -34,6 +39,16 @@ const send = async (scope: BusinessScope, chat?: string) => {
   const message = newMessage(chat);
   expect(await submitMessage(scope, message)).toEqual({ outcome: "accepted" });
   return message.id;
+};
+/** A broadcast that is running and has this in the outbox. */
+const runningWith = async (scope: BusinessScope, messageId: string) => {
+  const id = uuidv7();
+  const quiet = { quiet_from: null, quiet_to: null };
+  await insertBroadcast(scope, { id, name: "Sale", text: "hello", time_zone: null, scheduled_at: null, ...quiet, per_minute: 60 });
+  await database.owner`update broadcasts set status = 'scheduled' where id = ${id}`;
+  await beginBroadcast(scope, id);
+  await database.owner`update messages set broadcast_id = ${id} where id = ${messageId}`;
+  return id;
 };
 const idempotent = (key: string, fingerprint: string, id: string): Idempotency => ({ key, fingerprint, status: 202, response: { id } });
 const pendingIds = async (scope: BusinessScope, limit = 50) => (await pendingMessages(scope, { limit })).messages.map((row) => row.id);
@@ -174,19 +189,40 @@ test("a broadcast's message that only waits for its pace goes along with what is
   expect(await pendingIds(scope)).toEqual([second, urgent]);
 });
 
-test("what a pause holds is neither taken along nor let go by a change of the pace", async () => {
+test("what a pause holds is neither taken along, nor let go by a change of the pace or by a step of its broadcast that was under way", async () => {
   const scope = await createBusiness(database.db);
-  const [broadcast, held] = [uuidv7(), await send(scope)];
+  const held = await send(scope);
+  const broadcast = await runningWith(scope, held);
   const urgent = await send(scope);
-  await database.owner`update messages set broadcast_id = ${broadcast} where id = ${held}`;
   await recordSendResults(scope, [{ id: held, status: "paced", next_attempt_at: inMs(3_600_000) }]);
-  await holdBroadcast(scope, broadcast);
+  await moveBroadcast(scope, broadcast, "pause");
   expect(await pendingIds(scope)).toEqual([urgent]);
   await setPacing(scope, { messages_per_minute: 30 });
+  expect(await letGoBroadcast(scope, broadcast)).toBe(0);
   expect(await pendingIds(scope)).toEqual([urgent]);
   expect((await pendingMessages(scope, { limit: 50, ofBroadcasts: true })).messages).toEqual([]);
-  await letGoBroadcast(scope, broadcast);
+  await moveBroadcast(scope, broadcast, "resume");
+  await beginBroadcast(scope, broadcast);
+  expect(await letGoBroadcast(scope, broadcast)).toBe(1);
   expect(await pendingIds(scope)).toEqual([held, urgent]);
+});
+
+test("what quiet hours held is not let go past a pause that is about to be committed", async () => {
+  const scope = await createBusiness(database.db);
+  const broadcast = await runningWith(scope, await send(scope));
+  await holdBroadcast(scope, broadcast);
+  const [letGo] = await atomically(scope, async (inner) => {
+    await moveBroadcast(inner, broadcast, "pause");
+    const lettingGo = letGoBroadcast(scope, broadcast);
+    await until(
+      async () =>
+        (await database.owner`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`).length > 0,
+      { what: "a lock to be waited for" },
+    );
+    // Boxed: it ends only after this.
+    return [lettingGo];
+  });
+  expect(await letGo).toBe(0);
 });
 
 test("what of the other kind has expired is left to whoever has that on its way", async () => {

@@ -3,6 +3,7 @@ import { uuidv7 } from "../../../lib/core/ids.ts";
 import {
   addOptOut,
   addRecipients,
+  atomically,
   broadcastProgress,
   forBusiness,
   getBroadcast,
@@ -154,6 +155,31 @@ test("a paused broadcast sends nothing more, a resumed one the rest, each once",
   expectEachOnce(300);
 });
 
+test("a pause that comes in the middle of a step is not undone by it", async () => {
+  let sending = false;
+  const { send_broadcasts, ...others } = workers.handlers;
+  await workers.serve("broadcasts", { handlers: { ...others, send_broadcasts: async (run) => (sending ? send_broadcasts(run) : {}) } });
+  const id = await start(300);
+  await until(async () => (await broadcastProgress(scope(), id)).messages.queued === 200, { what: "a full outbox" });
+  await atomically(scope(), async (inner) => {
+    // A step reads that the broadcast is running, and then waits to write.
+    await inner.run((sql) => sql`lock table messages in share mode`);
+    await until(
+      async () => (await workers.database.owner`select from pg_locks where not granted and relation = 'messages'::regclass`).length > 0,
+      {
+        what: "a step that is about to write",
+      },
+    );
+    await moveBroadcast(inner, id, "pause");
+  });
+  await until(() => workers.lines.some((line) => line["job"] === "broadcast" && line["outcome"] === "done"), { what: "the steps' end" });
+  sending = true;
+  const before = workers.lines.length;
+  await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
+  await until(() => workers.lines.slice(before).some((line) => line["job"] === "send_broadcasts"), { what: "a run" });
+  expect(workers.shard.batches).toHaveLength(0);
+});
+
 test("of a cancelled broadcast what was not handed over fails, and nobody else is written to", async () => {
   const gate = Promise.withResolvers<void>();
   workers.shard.beforeAnswer = async () => {
@@ -203,6 +229,27 @@ test("in quiet hours nothing is sent, not even what was released before", async 
   workers.shard.refuse = () => undefined;
   await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
   await until(() => workers.lines.some((line) => line["job"] === "send_broadcasts" && line["outcome"] === "done"), { what: "a run" });
+  expect(texts()).toEqual([]);
+  await workers.database.owner`update broadcasts set quiet_from = null, quiet_to = null`;
+  await wake(id);
+  await reached(id, "completed");
+  expectEachOnce(10);
+});
+
+test("one that is resumed in its quiet hours sends nothing before they are over", async () => {
+  workers.shard.refuse = () => refusal(503, "The session is not open.");
+  await serve();
+  const id = await start(10);
+  await until(() => workers.lines.some((line) => line["job"] === "send_broadcasts" && line["outcome"] === "postponed"), { what: "a try" });
+  await moveBroadcast(scope(), id, "pause");
+  await workers.database.owner`update broadcasts set quiet_from = '00:00', quiet_to = '23:59'`;
+  workers.shard.refuse = () => undefined;
+  await moveBroadcast(scope(), id, "resume");
+  const before = workers.lines.length;
+  await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
+  await until(() => workers.lines.slice(before).some((line) => line["job"] === "send_broadcasts"), { what: "a run" });
+  await wake(id);
+  await until(() => workers.lines.some((line) => line["reason"] === "quiet hours"), { what: "the quiet" });
   expect(texts()).toEqual([]);
   await workers.database.owner`update broadcasts set quiet_from = null, quiet_to = null`;
   await wake(id);

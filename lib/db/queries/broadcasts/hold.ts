@@ -14,9 +14,11 @@ export function holdBroadcast(scope: BusinessScope, id: string): Promise<number>
   return reschedule(scope, id, sql`${heldUntil}::timestamptz`, sql`next_attempt_at < ${heldUntil}`);
 }
 
-/** Lets go what was held; returns how many messages. */
+/** Lets go what was held, if the broadcast is running; returns how many messages. */
 export function letGoBroadcast(scope: BusinessScope, id: string): Promise<number> {
-  return reschedule(scope, id, dueNow, sql`next_attempt_at = ${heldUntil}`);
+  // The lock: a pause waits for this, or this for the pause.
+  const running = sql`exists (select from broadcasts b where b.id = ${id} and b.status = 'running' for share)`;
+  return reschedule(scope, id, dueNow, sql`next_attempt_at = ${heldUntil} and ${running}`);
 }
 
 async function reschedule(scope: BusinessScope, id: string, at: Statement, where: Statement): Promise<number> {

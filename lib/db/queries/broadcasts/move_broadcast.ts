@@ -4,7 +4,7 @@ import { sql } from "../../literal.ts";
 import { atomically } from "../../scope.ts";
 import type { Broadcast } from "../../schema/index.ts";
 import type { BusinessScope } from "../../scope.ts";
-import { holdBroadcast, letGoBroadcast } from "./hold.ts";
+import { holdBroadcast } from "./hold.ts";
 
 export type MovedBroadcast = {
   /** refused: it cannot be done to it as it is · empty: there is nobody to send it to */
@@ -14,7 +14,8 @@ export type MovedBroadcast = {
 
 /**
  * Starts, pauses, resumes or cancels; undefined when there is no such broadcast. Of a paused or cancelled one nothing
- * is handed to a shard any more that was not handed over before: its messages in the outbox are held.
+ * is handed to a shard any more that was not handed over before: its messages in the outbox are held. The next run of one
+ * that is resumed lets them go, unless it is in its quiet hours.
  */
 export function moveBroadcast(scope: BusinessScope, id: string, verb: BroadcastVerb): Promise<MovedBroadcast | undefined> {
   return atomically(scope, async (inner) => {
@@ -27,7 +28,6 @@ export function moveBroadcast(scope: BusinessScope, id: string, verb: BroadcastV
     if (status === present.status) return { outcome: "unchanged", broadcast: present };
     if (verb === "start" && !(await hasRecipients(inner, id))) return { outcome: "empty", broadcast: present };
     if (verb === "pause" || verb === "cancel") await holdBroadcast(inner, id);
-    if (verb === "resume") await letGoBroadcast(inner, id);
     const [moved] = await inner.ask<[Broadcast]>(sql`
       update broadcasts
       set status = ${status}, updated_at = now(), ended_at = ${status === "cancelled" ? sql`now()` : sql`null`}
