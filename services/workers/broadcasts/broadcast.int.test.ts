@@ -257,6 +257,23 @@ test("one that is resumed in its quiet hours sends nothing before they are over"
   expectEachOnce(10);
 });
 
+test("quiet hours hold within a second what a slow broadcast has in the outbox", async () => {
+  let mayGo = false;
+  workers.shard.decide = () => (mayGo ? undefined : { status: "paced", wait_ms: 3_600_000, holds: "everything" });
+  await serve();
+  const id = await start(2, { per_minute: 1 });
+  await until(() => workers.lines.some((line) => line["reason"] === "the account is paced"), { what: "its first message at the shard" });
+  await until(() => workers.lines.some((line) => line["reason"] === "its pace"), { what: "its pace" });
+  await workers.database.owner`update broadcasts set quiet_from = '00:00', quiet_to = '23:59'`;
+  await until(() => workers.lines.some((line) => line["reason"] === "quiet hours"), { what: "the quiet" });
+  mayGo = true;
+  const before = workers.lines.length;
+  await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
+  await until(() => workers.lines.slice(before).some((line) => line["job"] === "send_broadcasts"), { what: "a run" });
+  expect(texts()).toEqual([]);
+  expect(await status(id)).toBe("running");
+});
+
 test("while the business has no paired WhatsApp nothing is released, and so nothing fails", async () => {
   await workers.database.owner`update whatsapp_sessions set paired = false`;
   await serve();

@@ -35,7 +35,8 @@ const stepsARun = 20;
 
 const heldMs = 500;
 const outboxFullMs = 300;
-const lastOnesMs = 1_000;
+/** While something of it is in the outbox: how soon it is seen that it has gone, or that quiet hours have begun. */
+const inOutboxMs = 1_000;
 const notPairedMs = 10_000;
 /** Quiet hours may be over sooner than they seemed to be: a broadcast is looked at again after a minute. */
 const longestQuietMs = 60_000;
@@ -103,13 +104,13 @@ async function runOn(deps: Deps, scope: BusinessScope, state: BroadcastState): P
   if ((await letGoBroadcast(scope, state.id)) > 0) await wakeSends(deps, state);
 
   if (!state.pending) {
-    if (state.queued > 0) return { again: { inMs: lastOnesMs, reason: "its last messages are in the outbox" } };
+    if (state.queued > 0) return { again: { inMs: inOutboxMs, reason: "its last messages are in the outbox" } };
     await changeStatus(deps, scope, state, "completed", completeBroadcast);
     return "done";
   }
   if (!state.paired) return { again: { inMs: notPairedMs, reason: "the business has no paired WhatsApp" } };
   const waitMs = (state.next_release_at?.getTime() ?? 0) - now.getTime();
-  if (waitMs > 0) return { again: { inMs: waitMs, reason: "its pace" } };
+  if (waitMs > 0) return { again: { inMs: state.queued > 0 ? Math.min(waitMs, inOutboxMs) : waitMs, reason: "its pace" } };
   const limit = Math.min(mostReleased, mostQueued - state.queued, Math.ceil(state.per_minute / 60));
   if (limit <= 0) return { again: { inMs: outboxFullMs, reason: "its messages wait in the outbox" } };
 
