@@ -7,6 +7,7 @@ import type { Deps } from "./deps.ts";
 import { askForUploads, attachFiles } from "./high/files.ts";
 import { handOver } from "./high/hand_over.ts";
 import { withLease } from "./lease.ts";
+import type { ShardPlaces } from "./shard_places.ts";
 import { tellOfLimit } from "./webhooks/limits.ts";
 import { recordMoves } from "./webhooks/record.ts";
 import type { Written } from "./webhooks/record.ts";
@@ -23,6 +24,9 @@ const heldMs = 150;
  */
 const awayDelay = { baseMs: 250, maxMs: 10_000 };
 
+/** While a shard has as many runs as may wait for it. One that is well has a place soon, one that hangs is not asked for often. */
+const placesTakenDelay = { baseMs: 50, maxMs: 5_000 };
+
 /**
  * A message that is due again this soon is waited for by the run; a later one is left to the sweep, because new
  * messages to other chats would otherwise wait with the postponed run.
@@ -35,8 +39,8 @@ const maxPacedMs = 60_000;
 /** While the business moves to another shard; the end of the move ends this wait. */
 const movingMs = 500;
 
-/** A kind of messages, and how many of them make a batch. */
-export type Outbox = { ofBroadcasts: boolean; inABatch: number };
+/** A kind of messages, how many of them make a batch, and the places of the queue that sends them. */
+export type Outbox = { ofBroadcasts: boolean; inABatch: number; places: ShardPlaces };
 
 /**
  * Who holds this hands messages of the business and of this kind to its shard, and nobody else does. The two kinds have
@@ -62,6 +66,7 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, out
     counts,
     again: { inMs, reason, progressed: counts.sent + counts.failed > 0 },
   });
+  const attempt = () => (counts.sent + counts.failed > 0 ? 1 : run.attempt);
 
   try {
     const business = await getSender(scope);
@@ -80,7 +85,10 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, out
         return inMs <= soonMs ? again(inMs, "a message is due again soon") : { counts };
       }
       const files = await attachFiles(scope, messages);
-      const handedOver = [...files.outcomes, ...(files.ready.length > 0 ? await handOver(deps, business, files.ready) : [])];
+      const handOverReady = () => outbox.places.use(deps.router.locate(business).shard, () => handOver(deps, business, files.ready));
+      const atShard = files.ready.length > 0 ? await handOverReady() : [];
+      if (atShard === undefined) return again(backoff({ attempt: attempt(), ...placesTakenDelay }), "many wait for its shard");
+      const handedOver = [...files.outcomes, ...atShard];
       const outcomes = handedOver.filter((outcome) => outcome.status !== "held");
       await write((inside) => record(inside, outcomes));
       await askForUploads(deps, business.id, files.awaited);
@@ -93,8 +101,7 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, out
     return again(0, "the outbox is long");
   } catch (error) {
     if (!(error instanceof AppError) || (error.code !== "unavailable" && error.code !== "upstream_timeout")) throw error;
-    const attempt = counts.sent + counts.failed > 0 ? 1 : run.attempt;
-    return again(backoff({ attempt, ...awayDelay }), error.message);
+    return again(backoff({ attempt: attempt(), ...awayDelay }), error.message);
   }
 }
 

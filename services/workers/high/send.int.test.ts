@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { forPlatform, upsertSessions } from "../../../lib/db/index.ts";
+import { assignShard, forBusiness, forPlatform, upsertSessions } from "../../../lib/db/index.ts";
 import { definitionOf, queueDepths } from "../../../lib/queues/index.ts";
 import { queueOn } from "../../../lib/queues/connection.ts";
+import { createRouterOver } from "../../../lib/routing/index.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { refusal } from "../testing/shard.ts";
+import { refusal, startTestShard } from "../testing/shard.ts";
 import { createTestWorkers } from "../testing/workers.ts";
 import type { TestWorkers } from "../testing/workers.ts";
 
@@ -230,6 +231,29 @@ test("a long outbox gives the others their turn", async () => {
   await allAre("sent");
   const position = workers.shard.deliveries.findIndex((delivery) => delivery.business_id === other);
   expect(position).toBe(500);
+});
+
+test("a shard that hangs leaves places for the others' businesses, though more of its own are woken than there are places", async () => {
+  const hanging = startTestShard();
+  const gate = Promise.withResolvers<undefined>();
+  hanging.beforeAnswer = () => gate.promise;
+  workers.addresses.set(2, { shard: 2, url: hanging.url });
+  workers.deps.router = createRouterOver({ addresses: workers.addresses, ageMs: () => 0, ready: Promise.resolve() }, () => 2);
+  const there = await Promise.all(Array.from({ length: definitionOf("high").concurrency }, () => workers.business()));
+  for (const id of there) {
+    await assignShard(forBusiness(workers.database.db, id), 2);
+    await workers.queueMessage(id, chat(1), "anything");
+  }
+  await assignShard(forBusiness(workers.database.db, business), 1);
+  await fill(1, 1);
+  await workers.serve("high");
+  for (const id of there) await workers.producer.wake("send", { business_id: id });
+  await wake();
+  await until(() => workers.shard.deliveries.length === 1, { what: "the other shard's message", deadlineMs: 3_000 });
+  expect(hanging.batches.length).toBeGreaterThan(0);
+  gate.resolve(undefined);
+  await until(() => hanging.deliveries.length === there.length, { what: "the rest" });
+  await hanging.stop();
 });
 
 test("a deleted business's wake-up does nothing", async () => {
