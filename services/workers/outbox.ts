@@ -5,7 +5,7 @@ import type { BusinessScope, PendingMessage, SendOutcome } from "../../lib/db/in
 import type { Run, RunResult } from "../../lib/queues/index.ts";
 import type { Deps } from "./deps.ts";
 import { askForUploads, attachFiles } from "./high/files.ts";
-import { handOver } from "./high/hand_over.ts";
+import { bulkAmong, handOver } from "./high/hand_over.ts";
 import { withLease } from "./lease.ts";
 import type { ShardPlaces } from "./shard_places.ts";
 import { tellOfLimit } from "./webhooks/limits.ts";
@@ -85,7 +85,9 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, out
         return inMs <= soonMs ? again(inMs, "a message is due again soon") : { counts };
       }
       const files = await attachFiles(scope, messages);
-      const handOverReady = () => outbox.places.use(deps.router.locate(business).shard, () => handOver(deps, business, files.ready));
+      // In the other outbox all that broadcasts have is in front of something urgent, though the batch may end before that.
+      const bulk = outbox.ofBroadcasts ? bulkAmong(files.ready) : new Set<string>();
+      const handOverReady = () => outbox.places.use(deps.router.locate(business).shard, () => handOver(deps, business, files.ready, bulk));
       const atShard = files.ready.length > 0 ? await handOverReady() : [];
       if (atShard === undefined) return again(backoff({ attempt: attempt(), ...placesTakenDelay }), "many wait for its shard");
       const handedOver = [...files.outcomes, ...atShard];

@@ -11,15 +11,15 @@ import type { HandedOver } from "./outcome.ts";
 type Recipient = Pick<Business, "id" | "whatsapp_shard" | "pacing">;
 
 /**
- * Hands messages of a business to its shard, in order, and says what to record of them. Messages that must wait for
- * an undecided one of their chat get no outcome. Throws "unavailable" or "upstream_timeout" where the shard cannot be
+ * Hands messages of a business to its shard, in order, and says what to record of them. Those that `bulk` names leave the
+ * account's pace to others first. Messages that must wait for an undecided one of their chat get no outcome. Throws "unavailable" or "upstream_timeout" where the shard cannot be
  * asked at all now: nothing needs recording then, because its ledger knows what it was handed.
  */
 export async function handOver(
   deps: Pick<Deps, "db" | "router" | "shards">,
   business: Recipient,
   messages: PendingMessage[],
-  bulk = givingWay(messages),
+  bulk: ReadonlySet<string>,
 ): Promise<HandedOver[]> {
   try {
     const { pacing } = business;
@@ -81,10 +81,10 @@ function chatsHeld(messages: PendingMessage[], outcomes: HandedOver[]): string[]
 }
 
 /**
- * The ids of those that leave the account's pace to others first: what a broadcast has. But for what stands in front of
- * something more urgent in its chat: it would hold that up, so it is as urgent.
+ * What broadcasts have among these, by id. But for what stands in front of something more urgent in its chat: it would hold
+ * that up, so it is as urgent.
  */
-function givingWay(messages: readonly PendingMessage[]): ReadonlySet<string> {
+export function bulkAmong(messages: readonly PendingMessage[]): ReadonlySet<string> {
   const bulk = new Set<string>();
   const urgent = new Set<string>();
   for (const { id, chat, broadcast_id } of messages.toReversed()) {

@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { forBusiness, setPacing } from "../../../lib/db/index.ts";
+import { uuidv7 } from "../../../lib/core/ids.ts";
+import {
+  addRecipients,
+  beginBroadcast,
+  forBusiness,
+  insertBroadcast,
+  moveBroadcast,
+  releaseRecipients,
+  setPacing,
+} from "../../../lib/db/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { createTestWorkers } from "../testing/workers.ts";
 import type { TestWorkers } from "../testing/workers.ts";
@@ -68,6 +77,26 @@ test("a chat that may not be begun yet lets the others pass, and nothing in it o
   await workers.producer.wake("send", { business_id: business }, { expedite: true });
   await until(() => workers.shard.deliveries.length === 6, { what: "the chat that waited" });
   expect(delivered().slice(3)).toEqual(["0", "2", "4"]);
+});
+
+test("what is urgent does not wait for a broadcast's pace, though a broadcast's messages stand in front of it in more chats than make a batch", async () => {
+  const scope = forBusiness(workers.database.db, business);
+  const id = uuidv7();
+  const quiet = { quiet_from: null, quiet_to: null };
+  await insertBroadcast(scope, { id, name: "Sale", text: "offer", time_zone: null, scheduled_at: null, ...quiet, per_minute: 60_000 });
+  const chats = Array.from({ length: 30 }, (_, n) => chat(n));
+  await addRecipients(
+    scope,
+    id,
+    chats.map((one) => ({ chat: one, fields: {} })),
+  );
+  await moveBroadcast(scope, id, "start");
+  await beginBroadcast(scope, id);
+  await releaseRecipients(scope, { broadcastId: id, limit: 100, nextReleaseAt: () => new Date(), textFor: () => "offer" });
+  for (const one of chats) await workers.queueMessage(business, one, "code");
+  workers.shard.decide = ({ bulk }) => (bulk === true ? { status: "paced", wait_ms: 3_600_000, holds: "everything" } : undefined);
+  await send();
+  await until(() => delivered().filter((text) => text === "code").length === chats.length, { what: "every code" });
 });
 
 test("what the business has set is handed to the shard with each batch, from the next run on", async () => {
