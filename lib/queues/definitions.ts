@@ -54,6 +54,16 @@ const urgent = { attempts: 8, backoff: { baseMs: 250, maxMs: 15_000 } };
 /** Slow work against slow peers: minutes between attempts are in order. */
 const patient = { attempts: 10, backoff: { baseMs: 2_000, maxMs: 300_000 } };
 
+const upkeep = {
+  sweep: nothing,
+  sweep_moves: nothing,
+  expire_deliveries: nothing,
+  forget: nothing,
+  keep_partitions: nothing,
+  sweep_media: nothing,
+  remove_media: nothing,
+};
+
 export const queues = {
   /*
    * Almost all of a send's time is spent waiting for a shard, so one process serves many businesses at once:
@@ -90,21 +100,14 @@ export const queues = {
   receipts_sync: { group: "default", concurrency: 4, ...patient, timeoutMs: 60_000, deadLetters, jobs: { sync_receipts: nothing } },
   /* Moves run here: eight businesses of a process are silent at once, and the others are not until it is their turn. */
   low: { group: "low", concurrency: 8, ...patient, timeoutMs: 120_000, deadLetters, jobs: { move: z.strictObject({ move_id: z.uuid() }) } },
+  /* Each runs once at a time and has a place of its own: what takes long holds up no sweep. */
   maintenance: {
     group: "low",
-    concurrency: 2,
+    concurrency: Object.keys(upkeep).length,
     ...patient,
     timeoutMs: 60_000,
     deadLetters: { count: 1_000, ageS: 2 * day },
-    jobs: {
-      sweep: nothing,
-      sweep_moves: nothing,
-      expire_deliveries: nothing,
-      forget: nothing,
-      keep_partitions: nothing,
-      sweep_media: nothing,
-      remove_media: nothing,
-    },
+    jobs: upkeep,
   },
   /* Like sends, these wait for shards most of the time. They have processes of their own, so no send waits for them. */
   broadcasts: {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { announce, ensurePartitions, forBusiness, forPlatform, quarantineEntries } from "../../../lib/db/index.ts";
 import { monthPartition } from "../../../lib/db/partitions.ts";
+import { queues } from "../../../lib/queues/definitions.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { createTestWorkers } from "../testing/workers.ts";
 import type { TestWorkers } from "../testing/workers.ts";
@@ -48,6 +49,28 @@ test("what is older than it is kept for goes, and nothing else does", async () =
     select (select count(*)::integer from webhook_deliveries) as deliveries, (select array_agg(key) from idempotency_keys) as keys,
            (select array_agg(seq::integer) from journal_quarantine) as quarantined`;
   expect({ ...left }).toEqual({ deliveries: 2, keys: ["new"], quarantined: [2] });
+});
+
+test("upkeep that takes long does not hold up the sweep", async () => {
+  const gate = Promise.withResolvers<void>();
+  const running = new Set<string>();
+  const upkeep = Object.keys(queues.maintenance.jobs).filter((job) => job !== "sweep") as Exclude<
+    keyof typeof queues.maintenance.jobs,
+    "sweep"
+  >[];
+  const slow = (job: string) => async () => {
+    running.add(job);
+    await gate.promise;
+    return {};
+  };
+  await workers.serve("maintenance", { handlers: { ...workers.handlers, ...Object.fromEntries(upkeep.map((job) => [job, slow(job)])) } });
+  for (const job of upkeep) await workers.producer.wake(job, {});
+  await workers.serve("high");
+  await workers.queueMessage(business, "15550000001@s.whatsapp.net", "its wake-up was lost");
+  await until(() => running.size === upkeep.length, { what: "all upkeep to be under way" });
+  await workers.producer.wake("sweep", {});
+  await until(() => workers.shard.deliveries.length === 1, { what: "the message" });
+  gate.resolve();
 });
 
 test("the coming months have their partitions, which take the rows that came before them", async () => {
