@@ -56,7 +56,7 @@ export type { Answer, Once } from "./queries/once.ts";
 export { noteRead, unreadUpTo } from "./queries/mark_read.ts";
 export type { UnreadMessage } from "./queries/mark_read.ts";
 export { markOverdue, moveOverdueMark, overdueMark, shardsWithoutTicks } from "./queries/overdue_ticks.ts";
-export { placeInbound } from "./queries/place_inbound.ts";
+export { lockInbound, placeInbound } from "./queries/place_inbound.ts";
 export type { PlacedMessage } from "./queries/place_inbound.ts";
 export { pendingMessages } from "./queries/pending_messages.ts";
 export type { Pending, PendingMessage, PendingOptions } from "./queries/pending_messages.ts";

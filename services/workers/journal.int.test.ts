@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { uuidv7 } from "../../lib/core/ids.ts";
+import { uuidv7, uuidv7Floor } from "../../lib/core/ids.ts";
 import { randomToken } from "../../lib/core/secret.ts";
+import { forBusiness, submitMessage } from "../../lib/db/index.ts";
 import { queueOn } from "../../lib/queues/connection.ts";
 import { until } from "../../lib/testing/until.ts";
 import { refusal } from "./testing/shard.ts";
@@ -134,6 +135,37 @@ test("one worker at a time reads a stream", async () => {
   await emptied("inbound");
   expect((await texts()).length).toBe(2_000);
   expect(workers.lines.filter((line) => line["reason"] === "another worker reads this journal").length).toBeGreaterThan(0);
+});
+
+test("what two workers bring in at once, because Redis forgot that one had begun, is stored and told once", async () => {
+  const endpoint = await workers.endpoint(business, { events: ["message.received"] });
+  const second = 1_760_000_000_000;
+  workers.shard.append("inbound", business, received(0));
+  const never = new AbortController().signal;
+  const run = () => workers.handlers.inbound({ jobId: "1", payload: { shard: 1 }, attempt: 1, signal: never, stopping: never });
+  const { owner } = workers.database;
+  const runs: Promise<unknown>[] = [];
+  await owner.begin(async (sql) => {
+    await sql`lock table webhook_deliveries in share mode`;
+    const waiting = async (count: number) => {
+      const here = sql`(select oid from pg_database where datname = current_database())`;
+      await until(async () => (await sql`select from pg_locks where not granted and database = ${here}`).length === count, {
+        what: `${count} runs to wait`,
+      });
+    };
+    runs.push(run());
+    // Its message has a place, and nobody else sees it yet.
+    await waiting(1);
+    // Another message of the same second, so that the next one in the chat gets another place.
+    const id = uuidv7Floor(second + 500);
+    await submitMessage(forBusiness(workers.database.db, business), { id, chat, type: "text", text: "out", wa_message_id: "OUT" });
+    await workers.redis.flushdb();
+    runs.push(run());
+    await waiting(2);
+  });
+  await Promise.all(runs);
+  expect((await workers.rows(business)).map(({ text }) => text).toSorted()).toEqual(["hello 0", "out"]);
+  expect(await workers.deliveries(endpoint.id)).toHaveLength(1);
 });
 
 test("ticks in any order, doubled and for unknown messages, end in the highest status", async () => {

@@ -1,4 +1,4 @@
-import { addFetches, announce, atomically, forPlatform, insertInbound, placeInbound } from "../../../lib/db/index.ts";
+import { addFetches, announce, atomically, forPlatform, insertInbound, lockInbound, placeInbound } from "../../../lib/db/index.ts";
 import type { InboundMessage, NewFetch } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/shard-client/index.ts";
@@ -13,10 +13,12 @@ import { resolveReferences } from "./references.ts";
 export function inbound(deps: Deps): Handler<"inbound"> {
   const scope = forPlatform(deps.db);
   return (run) =>
-    drainJournal(deps, run, "inbound", async (entries) => {
-      const placed = await placeInbound(scope, entries.map(inboundMessage));
-      const messages = await resolveReferences(scope, placed);
+    drainJournal(deps, run, "inbound", async (entries, shard) => {
       const { announcements, fetches, webhooks } = await atomically(scope, async (together) => {
+        // The lease may be lost meanwhile, and its next holder has to find what this writes.
+        await lockInbound(together, shard);
+        const placed = await placeInbound(together, entries.map(inboundMessage));
+        const messages = await resolveReferences(together, placed);
         const inserted = new Set((await insertInbound(together, messages)).map(({ id }) => id));
         const news = messages.filter(({ id, from_me }) => inserted.has(id) && !from_me);
         const announcements = news.map((message) => received(message.id, message));
