@@ -67,6 +67,8 @@ export type { Forgotten, Retention } from "./queries/forget.ts";
 export { dropOldPartitions, ensurePartitions } from "./queries/keep_partitions.ts";
 export { quarantineEntries } from "./queries/quarantine.ts";
 export type { NewQuarantinedEntry } from "./queries/quarantine.ts";
+export { releaseBegun } from "./queries/release_begun.ts";
+export type { BegunChat, ReleasedOutbox } from "./queries/release_begun.ts";
 export { removeExpired } from "./queries/remove_expired.ts";
 export { passages } from "./queries/status_change.ts";
 export type { Passage, StatusChange } from "./queries/status_change.ts";

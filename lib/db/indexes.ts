@@ -35,6 +35,13 @@ export const indexes: readonly IndexDefinition[] = [
     purpose: "pending_messages and list_pending_businesses; holds the outbox alone, so it stays small",
   },
   {
+    name: "messages_paced",
+    table: "messages",
+    columns: "business_id, chat",
+    where: "status = 'queued' and error_code = 'paced'",
+    purpose: "release_begun asks this of every message received; release_paced",
+  },
+  {
     name: "messages_by_wa_message_id",
     table: "messages",
     columns: "business_id, wa_message_id",

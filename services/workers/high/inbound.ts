@@ -1,4 +1,13 @@
-import { addFetches, announce, atomically, forPlatform, insertInbound, lockInbound, placeInbound } from "../../../lib/db/index.ts";
+import {
+  addFetches,
+  announce,
+  atomically,
+  forPlatform,
+  insertInbound,
+  lockInbound,
+  placeInbound,
+  releaseBegun,
+} from "../../../lib/db/index.ts";
 import type { InboundMessage, NewFetch } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/shard-client/index.ts";
@@ -14,7 +23,7 @@ export function inbound(deps: Deps): Handler<"inbound"> {
   const scope = forPlatform(deps.db);
   return (run) =>
     drainJournal(deps, run, "inbound", async (entries, shard) => {
-      const { announcements, fetches, webhooks } = await atomically(scope, async (together) => {
+      const { announcements, fetches, outboxes, webhooks } = await atomically(scope, async (together) => {
         // The lease may be lost meanwhile, and its next holder has to find what this writes.
         await lockInbound(together, shard);
         const placed = await placeInbound(together, entries.map(inboundMessage));
@@ -24,13 +33,17 @@ export function inbound(deps: Deps): Handler<"inbound"> {
         const announcements = news.map((message) => received(message.id, message));
         const fetches = messages.flatMap((message) => (inserted.has(message.id) ? fetchOf(message.id, message) : []));
         await addFetches(together, fetches);
-        return { announcements, fetches, webhooks: await announce(together, announcements) };
+        const outboxes = await releaseBegun(together, news);
+        return { announcements, fetches, outboxes, webhooks: await announce(together, announcements) };
       });
       await wakeWebhooks(deps, webhooks);
       // One that is not woken now is woken by the sweep.
-      await Promise.allSettled(
-        fetches.map(({ business_id, message_id }) => deps.producer.wake("fetch_media", { business_id, message_id })),
-      );
+      await Promise.allSettled([
+        ...fetches.map(({ business_id, message_id }) => deps.producer.wake("fetch_media", { business_id, message_id })),
+        ...outboxes.map(({ business_id, of_broadcasts }) =>
+          deps.producer.wake(of_broadcasts ? "send_broadcasts" : "send", { business_id }),
+        ),
+      ]);
       await tellWatchers(deps, announcements);
     });
 }

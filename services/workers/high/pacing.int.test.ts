@@ -29,6 +29,22 @@ const send = async () => {
 const delivered = () => workers.shard.deliveries.map(({ text }) => text);
 const postponed = () => workers.lines.filter((line) => line["outcome"] === "postponed");
 
+/** Puts what a broadcast has for these chats into the outbox. */
+async function release(chats: string[]): Promise<void> {
+  const scope = forBusiness(workers.database.db, business);
+  const id = uuidv7();
+  const quiet = { quiet_from: null, quiet_to: null };
+  await insertBroadcast(scope, { id, name: "Sale", text: "offer", time_zone: null, scheduled_at: null, ...quiet, per_minute: 60_000 });
+  await addRecipients(
+    scope,
+    id,
+    chats.map((one) => ({ chat: one, fields: {} })),
+  );
+  await moveBroadcast(scope, id, "start");
+  await beginBroadcast(scope, id);
+  await releaseRecipients(scope, { broadcastId: id, limit: 100, nextReleaseAt: () => new Date(), textFor: () => "offer" });
+}
+
 test("an account that may send one message at a time has them sent one by one, in order, and no attempt is counted in vain", async () => {
   let next = 0;
   workers.shard.decide = () => {
@@ -79,20 +95,32 @@ test("a chat that may not be begun yet lets the others pass, and nothing in it o
   expect(delivered().slice(3)).toEqual(["0", "2", "4"]);
 });
 
+test("what was not allowed to begin a chat goes once somebody has written in it, a broadcast's too, and a reply behind it at once", async () => {
+  const acquainted = new Set<string>();
+  workers.shard.decide = ({ to }) => (acquainted.has(to) ? undefined : { status: "paced", wait_ms: 3_600_000, holds: "first_contacts" });
+  await release([chat(0), chat(1)]);
+  for (const n of [2, 3]) await workers.queueMessage(business, chat(n), "hello");
+  await workers.serve("broadcasts");
+  await workers.producer.wake("send_broadcasts", { business_id: business });
+  await send();
+  await until(async () => (await workers.rows(business)).every(({ error_code }) => error_code === "paced"), { what: "the pace" });
+  for (const n of [0, 2]) {
+    acquainted.add(chat(n));
+    const said = { chat: chat(n), sender: chat(n), from_me: false, timestamp: Date.now(), type: "text", text: "the code, please" };
+    workers.shard.append("inbound", business, { wa_message_id: `IN${n}`, ...said });
+  }
+  await workers.producer.wake("inbound", { shard: 1 });
+  await until(() => workers.shard.deliveries.length === 2, { what: "what waited for these chats" });
+  await workers.queueMessage(business, chat(2), "code");
+  await workers.producer.wake("send", { business_id: business });
+  await until(() => workers.shard.deliveries.length === 3, { what: "the reply" });
+  expect(workers.shard.deliveries.filter((delivery) => delivery.chat === chat(2)).map(({ text }) => text)).toEqual(["hello", "code"]);
+  expect(delivered().toSorted()).toEqual(["code", "hello", "offer"]);
+});
+
 test("what is urgent does not wait for a broadcast's pace, though a broadcast's messages stand in front of it in more chats than make a batch", async () => {
-  const scope = forBusiness(workers.database.db, business);
-  const id = uuidv7();
-  const quiet = { quiet_from: null, quiet_to: null };
-  await insertBroadcast(scope, { id, name: "Sale", text: "offer", time_zone: null, scheduled_at: null, ...quiet, per_minute: 60_000 });
   const chats = Array.from({ length: 30 }, (_, n) => chat(n));
-  await addRecipients(
-    scope,
-    id,
-    chats.map((one) => ({ chat: one, fields: {} })),
-  );
-  await moveBroadcast(scope, id, "start");
-  await beginBroadcast(scope, id);
-  await releaseRecipients(scope, { broadcastId: id, limit: 100, nextReleaseAt: () => new Date(), textFor: () => "offer" });
+  await release(chats);
   for (const one of chats) await workers.queueMessage(business, one, "code");
   workers.shard.decide = ({ bulk }) => (bulk === true ? { status: "paced", wait_ms: 3_600_000, holds: "everything" } : undefined);
   await send();
