@@ -35,6 +35,13 @@ export const indexes: readonly IndexDefinition[] = [
     purpose: "pending_messages and list_pending_businesses; holds the outbox alone, so it stays small",
   },
   {
+    name: "messages_expiring",
+    table: "messages",
+    columns: "business_id, expires_at",
+    where: "status = 'queued' and expires_at is not null",
+    purpose: "pending_messages finds what has expired without reading the outbox",
+  },
+  {
     name: "messages_paced",
     table: "messages",
     columns: "business_id, chat",

@@ -3,6 +3,8 @@ import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
+import { sql } from "./literal.ts";
+import { forNobody } from "./scope.ts";
 import { messageStatuses } from "./schema/index.ts";
 import * as schema from "./schema/index.ts";
 
@@ -69,4 +71,8 @@ test("a partition cannot be read past the policy of its parent", async () => {
     select bool_or(has_table_privilege('prosaas_app', inhrelid, 'select, insert, update, delete')) as allowed
     from pg_inherits where inhparent = 'messages'::regclass`;
   expect(row.allowed).toBe(false);
+});
+
+test("no plan of a statement of the services is compiled, whatever the server is set to", async () => {
+  expect(await forNobody(database.db).ask(sql`show jit`)).toMatchObject([{ jit: "off" }]);
 });

@@ -239,6 +239,9 @@ job "postgres-replica" {
           wal_receiver_timeout = 10s
           wal_retrieve_retry_interval = 500ms
 
+          # To compile a plan takes longer than any statement of the services.
+          jit = off
+
           timezone = 'UTC'
           log_timezone = 'UTC'
           # Slower statements are logged, without their parameters: those are messages.

@@ -236,6 +236,9 @@ job "postgres" {
           wal_compression = on
           max_wal_size = 1GB
 
+          # To compile a plan takes longer than any statement of the services.
+          jit = off
+
           timezone = 'UTC'
           log_timezone = 'UTC'
           # Slower statements are logged, without their parameters: those are messages.

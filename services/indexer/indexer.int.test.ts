@@ -38,6 +38,7 @@ test("every index of the list is built, on every partition; a second run finds n
     ["messages_by_business", 2],
     ["messages_by_chat", 2],
     ["messages_by_wa_message_id", 2],
+    ["messages_expiring", 2],
     ["messages_paced", 2],
     ["messages_pending", 2],
     ["messages_pending_of_broadcasts", 2],

@@ -29,17 +29,22 @@ export type PendingOptions = {
  * broadcast has for somebody who opted out after it was released, fails here and is not given out.
  */
 export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcasts = false }: PendingOptions): Promise<Pending> {
-  const optedOut = sql`exists (select from opt_outs o where o.business_id = m.business_id and o.chat = m.chat)`;
-  const [own, other] = ofBroadcasts ? [sql`not null`, sql`null`] : [sql`null`, sql`not null`];
+  // Nobody opts out of what is no broadcast's: asked of every row, it makes a long outbox look so dear that any plan will do.
+  const urgent = { kind: sql`m.broadcast_id is null`, optedOut: sql`false` };
+  const bulk = {
+    kind: sql`m.broadcast_id is not null`,
+    optedOut: sql`exists (select from opt_outs o where o.business_id = m.business_id and o.chat = m.chat)`,
+  };
+  const [own, other] = ofBroadcasts ? [bulk, urgent] : [urgent, bulk];
   /** Waits for its pace alone, and can be taken along: only what is no broadcast's takes anything along out of its turn. */
   const passable = (message: Statement) =>
     ofBroadcasts
       ? sql`false`
       : sql`(${message}.broadcast_id is not null and ${message}.error_code = 'paced' and ${message}.next_attempt_at < ${heldUntil})`;
   const inTurn = sql`m.next_attempt_at <= now()`;
-  const due = (turn: Statement) => sql`m.business_id = ${scope.businessId} and m.status = 'queued' and ${turn}
-        and (m.expires_at is null or m.expires_at > now())
-        and not (m.broadcast_id is not null and ${optedOut})
+  const due = ({ kind, optedOut }: typeof own, turn: Statement) => sql`
+        m.business_id = ${scope.businessId} and m.status = 'queued' and ${kind} and ${turn}
+        and (m.expires_at is null or m.expires_at > now()) and not ${optedOut}
         and not exists (
           select from messages earlier
           where earlier.business_id = m.business_id and earlier.chat = m.chat and earlier.status = 'queued'
@@ -53,15 +58,15 @@ export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcast
           error_code = case when expires_at <= now() then 'expired' else 'opted_out' end,
           error_message = case when expires_at <= now() then 'It expired before it could be sent.' else 'The recipient opted out.' end
       -- Of this kind alone: what the other lease's holder has on its way has not failed.
-      where business_id = ${scope.businessId} and status = 'queued' and broadcast_id is ${own}
-        and (expires_at <= now() or (broadcast_id is not null and next_attempt_at <= now() and ${optedOut}))
+      where business_id = ${scope.businessId} and status = 'queued' and ${own.kind}
+        and (expires_at <= now() or (next_attempt_at <= now() and ${own.optedOut}))
       returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at, failed_at,
                 error_code, error_message
     ), own as (
-      select m.id, m.chat from messages m where m.broadcast_id is ${own} and ${due(inTurn)} order by m.id limit ${limit}
+      select m.id, m.chat from messages m where ${due(own, inTurn)} order by m.id limit ${limit}
     ), in_front as (
       select m.id from messages m
-      where m.broadcast_id is ${other} and exists (select from own o where o.chat = m.chat and m.id < o.id) and ${due(sql`(${inTurn} or ${passable(sql`m`)})`)}
+      where exists (select from own o where o.chat = m.chat and m.id < o.id) and ${due(other, sql`(${inTurn} or ${passable(sql`m`)})`)}
     ), chosen as (
       select id from own union all select id from in_front order by id limit ${limit}
     ), pending as (
