@@ -6,6 +6,8 @@ export type Run<J extends JobName> = {
   payload: Payload<J>;
   /** Which run in a row this is that got nowhere so far, from 1: what a growing delay grows by. */
   attempt: number;
+  /** When it has used up its time, by performance.now(). */
+  endsAt: number;
   /** Aborts when the run has used up its time, or the process can wait no longer. */
   signal: AbortSignal;
   /** Aborts when the process begins to stop: end after the piece of work at hand and ask to be run again. */
@@ -29,6 +31,9 @@ export type Handlers = { [J in JobName]?: Handler<J> };
 /** The process stops and waits no longer for a run. */
 export class RunCutShort extends Error {}
 
+/** What a run is before its time is taken. */
+type GivenRun<J extends JobName> = Omit<Run<J>, "endsAt" | "signal">;
+
 /** A run under way: what its handler is given, and an end that does not wait for the handler. */
 class TimedRun<J extends JobName> implements Run<J> {
   readonly jobId: string;
@@ -40,7 +45,7 @@ class TimedRun<J extends JobName> implements Run<J> {
   #controller: AbortController | undefined;
   #ended: { reason: unknown } | undefined;
 
-  constructor({ jobId, payload, attempt, stopping }: Omit<Run<J>, "signal">, endsAt: number, reject: (reason: unknown) => void) {
+  constructor({ jobId, payload, attempt, stopping }: GivenRun<J>, endsAt: number, reject: (reason: unknown) => void) {
     this.jobId = jobId;
     this.payload = payload;
     this.attempt = attempt;
@@ -83,7 +88,7 @@ export function createStopwatch(timeoutMs: number) {
 
   return {
     /** Rejects when the time is up, even if the handler does not heed its signal: what it then still holds are leases, which run out. */
-    run: (handler: Handler<JobName>, given: Omit<Run<JobName>, "signal">, start = performance.now()): Promise<RunResult> =>
+    run: (handler: Handler<JobName>, given: GivenRun<JobName>, start = performance.now()): Promise<RunResult> =>
       // Every promise in here is one for each of thousands of jobs a second: no race, no finally.
       new Promise((resolve, reject) => {
         const run = new TimedRun(given, start + timeoutMs, reject);

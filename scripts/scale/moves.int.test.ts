@@ -198,6 +198,7 @@ test("the mover dies before and after each order: another goes on where it ended
       jobId: "test",
       payload: { move_id },
       attempt: 1,
+      endsAt: Number.POSITIVE_INFINITY,
       signal: new AbortController().signal,
       stopping: new AbortController().signal,
     });

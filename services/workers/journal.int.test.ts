@@ -142,7 +142,15 @@ test("what two workers bring in at once, because Redis forgot that one had begun
   const second = 1_760_000_000_000;
   workers.shard.append("inbound", business, received(0));
   const never = new AbortController().signal;
-  const run = () => workers.handlers.inbound({ jobId: "1", payload: { shard: 1 }, attempt: 1, signal: never, stopping: never });
+  const run = () =>
+    workers.handlers.inbound({
+      jobId: "1",
+      payload: { shard: 1 },
+      attempt: 1,
+      endsAt: Number.POSITIVE_INFINITY,
+      signal: never,
+      stopping: never,
+    });
   const { owner } = workers.database;
   const runs: Promise<unknown>[] = [];
   await owner.begin(async (sql) => {

@@ -300,6 +300,22 @@ test("endpoints that hang do not delay a message, though there are more of them 
   hung.resolve(new Response(null, { status: 200 }));
 }, 30_000);
 
+test("an endpoint that takes its time costs no run that fails, however much it has to be told", async () => {
+  const endpoint = await workers.endpoint(business, { ordered: true });
+  endpoint.answer = async () => {
+    await Bun.sleep(25);
+    return undefined;
+  };
+  await receive(80);
+  await workers.serve("high", { definition: { ...definitionOf("high"), timeoutMs: 1_000 } });
+  await until(() => endpoint.told.length === 80, { what: "every event" });
+  expect(texts(endpoint.told)).toEqual(Array.from({ length: 80 }, (_, n) => `${n}`));
+  await settled(endpoint.id, "delivered");
+  const runs = workers.lines.filter((line) => line["job"] === "deliver");
+  expect(runs.filter((line) => line["outcome"] === "failed")).toEqual([]);
+  expect(runs.map((line) => line["reason"])).toContain("the endpoint takes its time");
+});
+
 test("an answer that does not end counts by its status, within the time", async () => {
   const endpoint = await workers.endpoint(business);
   const endless = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(65_536)) });

@@ -36,7 +36,14 @@ beforeAll(async () => {
 });
 afterAll(() => workers.close());
 
-const run = { jobId: "1", payload: {}, attempt: 1, signal: new AbortController().signal, stopping: new AbortController().signal };
+const run = {
+  jobId: "1",
+  payload: {},
+  attempt: 1,
+  endsAt: Number.POSITIVE_INFINITY,
+  signal: new AbortController().signal,
+  stopping: new AbortController().signal,
+};
 async function* once(bytes: Uint8Array) {
   yield bytes;
 }

@@ -38,7 +38,14 @@ beforeAll(async () => {
   await workers.serve("recordings", { handlers: { fetch_recordings: fetching } });
   fetchNow = async () => {
     await workers.database.owner`update call_recordings set next_attempt_at = date_trunc('milliseconds', now()) where status = 'pending'`;
-    await fetching({ jobId: "1", payload: {}, attempt: 1, signal: new AbortController().signal, stopping: new AbortController().signal });
+    await fetching({
+      jobId: "1",
+      payload: {},
+      attempt: 1,
+      endsAt: Number.POSITIVE_INFINITY,
+      signal: new AbortController().signal,
+      stopping: new AbortController().signal,
+    });
   };
 });
 afterAll(async () => {
