@@ -12,8 +12,9 @@ import { tellOfLimit } from "./webhooks/limits.ts";
 import { recordMoves } from "./webhooks/record.ts";
 import type { Written } from "./webhooks/record.ts";
 
-/** A business with a long outbox goes to the end of the line after so many batches, and the others get their turn. */
+/** A business with a long outbox goes to the end of the line after so many batches, or so long, and the others get their turn. */
 const batchesARun = 10;
+const turnMs = 500;
 
 /** Another run holds the lease: it is about to end, or its worker died and the lease has seconds to live. */
 const heldMs = 150;
@@ -74,7 +75,8 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, out
     if (business.whatsapp_move !== null) return again(movingMs, "the business moves to another shard");
     const write = <T>(work: (scope: BusinessScope) => Promise<Written<T>>) => recordMoves(deps, scope, work, business);
 
-    for (let batch = 0; batch < batchesARun; batch++) {
+    const turnEnds = performance.now() + turnMs;
+    for (let batch = 0; batch < batchesARun && (batch === 0 || performance.now() < turnEnds); batch++) {
       run.signal.throwIfAborted();
       if (lost.aborted) return again(heldMs, "the lease ran out");
       if (run.stopping.aborted) return again(0, "the worker is stopping");

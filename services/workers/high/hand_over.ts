@@ -11,9 +11,10 @@ import type { HandedOver } from "./outcome.ts";
 type Recipient = Pick<Business, "id" | "whatsapp_shard" | "pacing">;
 
 /**
- * Hands messages of a business to its shard, in order, and says what to record of them. Those that `bulk` names leave the
- * account's pace to others first. Messages that must wait for an undecided one of their chat get no outcome. Throws "unavailable" or "upstream_timeout" where the shard cannot be
- * asked at all now: nothing needs recording then, because its ledger knows what it was handed.
+ * Hands messages of a business to its shard, in order, and says what to record of them. Those that `bulk` names leave
+ * the account's pace to others first. Messages that must wait for an undecided one of their chat get no outcome. Throws
+ * "unavailable" or "upstream_timeout" where the shard cannot be asked at all now: nothing needs recording then, because
+ * its ledger knows what it was handed.
  */
 export async function handOver(
   deps: Pick<Deps, "db" | "router" | "shards">,

@@ -133,5 +133,8 @@ async function finish(
   const { id, business_id, from_shard, to_shard, step, error } = finished;
   deps.logger.info({ move_id: id, business_id, from_shard, to_shard, step, error, silent_ms: silentMs }, "move");
   // What waited in the outbox goes out; if this is lost, the sweep does it.
-  await deps.producer.wake("send", { business_id }, { expedite: true }).catch(() => {});
+  await Promise.allSettled([
+    deps.producer.wake("send", { business_id }, { expedite: true }),
+    deps.producer.wake("send_broadcasts", { business_id }, { expedite: true }),
+  ]);
 }
