@@ -244,7 +244,7 @@ test("a message that has expired fails, and frees its chat", async () => {
   expect(await getMessage(scope, expired)).toMatchObject({ status: "failed", error_code: "expired" });
 });
 
-test("a result of \"paced\" that comes after the message went, by the other lease's holder, changes nothing", async () => {
+test('a result of "paced" that comes after the message went, by the other lease\'s holder, changes nothing', async () => {
   const scope = await createBusiness(database.db);
   const id = await send(scope);
   await recordSendResults(scope, [{ id, status: "sent", at: inMs(0) }]);
