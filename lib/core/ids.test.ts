@@ -1,10 +1,23 @@
-import { expect, test } from "bun:test";
+import { afterEach, expect, setSystemTime, test } from "bun:test";
 import { deterministicUuidv7, placedUuidv7, uuidv7, uuidv7Floor, uuidv7Sequence, uuidv7Time, whatsappMessageId } from "./ids.ts";
+
+afterEach(() => {
+  setSystemTime();
+});
 
 test("ids of one process sort in the order they were made", () => {
   const ids = Array.from({ length: 20_000 }, () => uuidv7());
   expect(ids.toSorted()).toEqual(ids);
   expect(new Set(ids).size).toBe(ids.length);
+});
+
+test("they do so too when the clock is put back", () => {
+  const now = Date.now();
+  const ids = [0, -60_000, -1, 1].map((ms) => {
+    setSystemTime(now + ms);
+    return uuidv7();
+  });
+  expect(ids.toSorted()).toEqual(ids);
 });
 
 test("an id is a version 7 UUID that carries its time", () => {

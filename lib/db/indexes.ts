@@ -27,12 +27,18 @@ export type IndexDefinition = {
 
 export const indexes: readonly IndexDefinition[] = [
   {
-    name: "messages_pending",
+    name: "messages_outbox",
     table: "messages",
-    columns: "business_id, id",
-    include: "chat, next_attempt_at",
+    columns: "business_id, queued_at, id",
     where: "status = 'queued'",
     purpose: "pending_messages and list_pending_businesses; holds the outbox alone, so it stays small",
+  },
+  {
+    name: "messages_outbox_by_chat",
+    table: "messages",
+    columns: "business_id, chat, queued_at, id",
+    where: "status = 'queued'",
+    purpose: "pending_messages finds what stands in front of a message in its chat, however much was said or waits there",
   },
   {
     name: "messages_expiring",
@@ -138,10 +144,9 @@ export const indexes: readonly IndexDefinition[] = [
     purpose: "list_deliveries newest first, replay_deliveries by range, and the foreign key",
   },
   {
-    name: "messages_pending_of_broadcasts",
+    name: "messages_outbox_of_broadcasts",
     table: "messages",
-    columns: "business_id, id",
-    include: "chat, next_attempt_at",
+    columns: "business_id, queued_at, id",
     where: "status = 'queued' and broadcast_id is not null",
     purpose: "pending_messages finds what may wait beside what may not",
   },

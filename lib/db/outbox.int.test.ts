@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { uuidv7, whatsappMessageId } from "../core/ids.ts";
+import { deterministicUuidv7, uuidv7, whatsappMessageId } from "../core/ids.ts";
 import { createBusiness } from "../testing/business.ts";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
@@ -128,6 +128,23 @@ test("the outbox is read in the order in which it was written, up to the limit",
   for (let n = 0; n < 5; n++) ids.push(await send(scope, `${n % 2}@s.whatsapp.net`));
   expect(await pendingIds(scope)).toEqual(ids);
   expect(await pendingIds(scope, 3)).toEqual(ids.slice(0, 3));
+});
+
+test("what was accepted later goes later and waits for what is in front of it, though the clock of who accepted the first is fast", async () => {
+  const scope = await createBusiness(database.db);
+  const first = { ...newMessage(), id: deterministicUuidv7(Date.now() + 3_000, scope.businessId) };
+  await submitMessage(scope, first);
+  await database.owner`update messages set queued_at = queued_at - interval '1 second' where id = ${first.id}`;
+  const second = await send(scope);
+  expect(second < first.id).toBeTrue();
+  expect(await pendingIds(scope)).toEqual([first.id, second]);
+  expect(await pendingIds(scope, 1)).toEqual([first.id]);
+  await database.owner`update messages set broadcast_id = ${uuidv7()} where id = ${first.id}`;
+  expect(await pendingIds(scope)).toEqual([first.id, second]);
+  await recordSendResults(scope, [
+    { id: first.id, status: "retry", next_attempt_at: inMs(60_000), error_code: "timeout", error_message: "no answer" },
+  ]);
+  expect(await pendingIds(scope)).toEqual([]);
 });
 
 test("nothing in a chat overtakes a message that waits for its next attempt; other chats go on", async () => {

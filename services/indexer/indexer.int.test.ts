@@ -39,9 +39,10 @@ test("every index of the list is built, on every partition; a second run finds n
     ["messages_by_chat", 2],
     ["messages_by_wa_message_id", 2],
     ["messages_expiring", 2],
+    ["messages_outbox", 2],
+    ["messages_outbox_by_chat", 2],
+    ["messages_outbox_of_broadcasts", 2],
     ["messages_paced", 2],
-    ["messages_pending", 2],
-    ["messages_pending_of_broadcasts", 2],
     ["messages_pkey", 2],
   ]);
   expect(await run()).toEqual({ built: [], present: names, dropped: [] });
@@ -118,10 +119,10 @@ test("a run that died between the partitions is carried on by the next", async (
 test("an invalid part of an index is rebuilt in its place", async () => {
   await run();
   const [part] = await database.owner<{ name: string }[]>`
-    select inhrelid::regclass::text as name from pg_inherits where inhparent = 'messages_pending'::regclass order by 1`;
+    select inhrelid::regclass::text as name from pg_inherits where inhparent = 'messages_outbox'::regclass order by 1`;
   await database.owner`update pg_index set indisvalid = false where indexrelid = to_regclass(${part!.name})`;
   expect(await invalid()).toEqual([part!.name]);
-  expect((await run()).built).toEqual(["messages_pending"]);
+  expect((await run()).built).toEqual(["messages_outbox"]);
   expect(await invalid()).toEqual([]);
 });
 

@@ -22,7 +22,8 @@ export type PendingOptions = {
 };
 
 /**
- * What is to be handed to the shard now, in the order of writing: the caller holds the business's lease for this kind of
+ * What is to be handed to the shard now, in the order of writing, as Postgres' clock has it: ids are made by many processes,
+ * whose clocks differ, and decide only within a transaction. The caller holds the business's lease for this kind of
  * messages. Of the other kind come those that stand in front of one of these in their chat, and no others. A chat whose
  * earlier message waits for its next attempt waits with it, so that nothing is overtaken; but a broadcast's message that
  * only waits for its pace is taken along by what is no broadcast's, instead of holding it up. What has expired, and what a
@@ -41,6 +42,7 @@ export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcast
     ofBroadcasts
       ? sql`false`
       : sql`(${message}.broadcast_id is not null and ${message}.error_code = 'paced' and ${message}.next_attempt_at < ${heldUntil})`;
+  const before = (one: Statement, other: Statement) => sql`(${one}.queued_at, ${one}.id) < (${other}.queued_at, ${other}.id)`;
   const inTurn = sql`m.next_attempt_at <= now()`;
   const due = ({ kind, optedOut }: typeof own, turn: Statement) => sql`
         m.business_id = ${scope.businessId} and m.status = 'queued' and ${kind} and ${turn}
@@ -48,7 +50,7 @@ export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcast
         and not exists (
           select from messages earlier
           where earlier.business_id = m.business_id and earlier.chat = m.chat and earlier.status = 'queued'
-            and earlier.id < m.id and earlier.next_attempt_at > now() and earlier.next_attempt_at < ${heldUntil}
+            and ${before(sql`earlier`, sql`m`)} and earlier.next_attempt_at > now() and earlier.next_attempt_at < ${heldUntil}
             and (earlier.expires_at is null or earlier.expires_at > now()) and not ${passable(sql`earlier`)}
         )`;
   const [row] = await scope.ask<[{ messages: PendingMessage[]; expired: Parameters<typeof changeFromJson>[0][] }]>(sql`
@@ -63,16 +65,17 @@ export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcast
       returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at, failed_at,
                 error_code, error_message
     ), own as (
-      select m.id, m.chat from messages m where ${due(own, inTurn)} order by m.id limit ${limit}
+      select m.id, m.chat, m.queued_at from messages m where ${due(own, inTurn)} order by m.queued_at, m.id limit ${limit}
     ), in_front as (
-      select m.id from messages m
-      where exists (select from own o where o.chat = m.chat and m.id < o.id) and ${due(other, sql`(${inTurn} or ${passable(sql`m`)})`)}
+      select m.id, m.queued_at from (select distinct on (chat) * from own order by chat, queued_at desc, id desc) last
+      join messages m on m.chat = last.chat and ${before(sql`m`, sql`last`)}
+      where ${due(other, sql`(${inTurn} or ${passable(sql`m`)})`)}
     ), chosen as (
-      select id from own union all select id from in_front order by id limit ${limit}
+      select id, queued_at from own union all select id, queued_at from in_front order by queued_at, id limit ${limit}
     ), pending as (
-      select m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts, m.broadcast_id from chosen join messages m on m.id = chosen.id
+      select m.queued_at, m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts, m.broadcast_id from chosen join messages m on m.id = chosen.id
     )
-    select coalesce((select jsonb_agg(to_jsonb(p) order by p.id) from pending p), '[]') as messages,
+    select coalesce((select jsonb_agg(to_jsonb(p) - 'queued_at' order by p.queued_at, p.id) from pending p), '[]') as messages,
            coalesce((select jsonb_agg(to_jsonb(e) order by e.id) from expired e), '[]') as expired`);
   return { messages: row.messages, expired: row.expired.map(changeFromJson) };
 }

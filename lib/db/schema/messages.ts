@@ -38,6 +38,7 @@ export const messages = pgTable("messages", {
   attempts: integer().notNull().default(0),
   /** When it may be handed to a shard again. */
   next_attempt_at: moment(),
+  /** By Postgres' clock, never by a service's: messages go out in this order. */
   queued_at: createdAt(),
   sent_at: moment(),
   delivered_at: moment(),
