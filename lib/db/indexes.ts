@@ -123,10 +123,9 @@ export const indexes: readonly IndexDefinition[] = [
     purpose: "announce, list_webhooks",
   },
   {
-    name: "webhook_deliveries_pending",
+    name: "webhook_deliveries_outbox",
     table: "webhook_deliveries",
-    columns: "webhook_id, id",
-    include: "chat, next_attempt_at, expires_at",
+    columns: "webhook_id, place, id",
     where: "status = 'pending'",
     purpose: "due_deliveries and list_due_webhooks; holds what is still to be delivered alone, so it stays small",
   },

@@ -1,4 +1,5 @@
-import { boolean, integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import { bigint, boolean, integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { businesses } from "./businesses.ts";
 import { createdAt, moment } from "./columns.ts";
 
@@ -66,5 +67,10 @@ export const webhookDeliveries = pgTable("webhook_deliveries", {
   last_duration_ms: integer(),
   last_status: integer(),
   last_error: text(),
+  /** The order in which they were written, and are delivered where order is asked for. */
+  place: bigint({ mode: "bigint" })
+    .notNull()
+    .default(sql`nextval('webhook_deliveries_place')`),
 });
-export type WebhookDelivery = typeof webhookDeliveries.$inferSelect;
+/** Without the place: it is for Postgres to compare, and drivers differ in how they read it. */
+export type WebhookDelivery = Omit<typeof webhookDeliveries.$inferSelect, "place">;

@@ -49,6 +49,8 @@ type NewDelivery = ReturnType<typeof deliveryOf>;
 
 async function insertDeliveries(sql: Sql, deliveries: NewDelivery[]): Promise<void> {
   await sql`
+    -- Each draws its place here, and not where its id is made: whoever tells of a row holds its lock by now, so that what
+    -- becomes of the row later is told later, whichever process's clock is wrong.
     insert into webhook_deliveries (id, webhook_id, business_id, event, chat, payload, next_attempt_at, expires_at)
     -- Cut to the millisecond, and not rounded to the next one: it is due as soon as it is written.
     select r.id, r.webhook_id, r.business_id, r.event, r.chat, r.payload, date_trunc('milliseconds', now()),
@@ -61,7 +63,6 @@ function wants({ id, business_id, events }: Subscriber, announcement: Announceme
   return business_id === announcement.business_id && events.includes(announcement.event) && id !== announcement.except;
 }
 
-/** Ids of one process sort in the order they were made, and that is the order of delivery. */
 function deliveryOf(webhook_id: string, { business_id, event, chat, at, data }: Announcement) {
   const payload = JSON.stringify({ type: event, timestamp: at.toISOString(), data: { business_id, ...data } });
   return { id: uuidv7(), webhook_id, business_id, event, chat, payload };

@@ -28,9 +28,9 @@ export function dueDeliveries(
           ? sql`and not exists (
               select from webhook_deliveries earlier
               where earlier.webhook_id = d.webhook_id and earlier.status = 'pending' and earlier.chat is not distinct from d.chat
-                and earlier.id < d.id and earlier.next_attempt_at > now() and earlier.expires_at > now())`
+                and (earlier.place, earlier.id) < (d.place, d.id) and earlier.next_attempt_at > now() and earlier.expires_at > now())`
           : sql``
       }
-    order by d.id
+    order by d.place, d.id
     limit ${limit}`);
 }
