@@ -68,15 +68,12 @@ export async function createCluster(name: string): Promise<Cluster> {
     ]);
     return { code, stdout, stderr };
   };
-  return {
-    state,
-    env,
-    run,
-    up: () => run(["./scripts/up", "--stack", name], { echo: true }),
-    remove: async () => {
-      const output = await run(["./scripts/down", "--stack", name, "--purge", "--yes"]);
-      await rm(state, { recursive: true, force: true });
-      return output;
-    },
+  const remove = async () => {
+    const output = await run(["./scripts/down", "--stack", name, "--purge", "--yes"]);
+    await rm(state, { recursive: true, force: true });
+    return output;
   };
+  // A run that is interrupted leaves nothing behind either.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void remove().finally(() => process.exit(1)));
+  return { state, env, run, up: () => run(["./scripts/up", "--stack", name], { echo: true }), remove };
 }

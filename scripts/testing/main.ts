@@ -16,10 +16,11 @@ const { positionals } = readArguments(usage, { help: { type: "boolean", short: "
 const [part = "all", ...patterns] = positionals;
 if (!["all", "static", "unit", "int", "e2e"].includes(part)) wrongArguments(`"${part}" is no part of the tests`, usage);
 
-// The servers outlive a test that was interrupted by Ctrl-C otherwise: the runner passes the signal on and ends by itself.
-process.on("SIGINT", () => {});
+// The part that runs is passed the signal and ends by itself; its servers are stopped, and no other part begins.
+let interrupted = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => (interrupted = true));
 
-const wants = (name: string) => part === "all" || part === name;
+const wants = (name: string) => !interrupted && (part === "all" || part === name);
 const tallies: Tally[] = [];
 
 if (wants("static")) tallies.push(...(await staticChecks()));
@@ -49,4 +50,5 @@ const total = tallies.reduce((sum, { passed, failed }) => ({ passed: sum.passed 
   failed: 0,
 });
 console.log(`${total.passed} passed, ${total.failed} failed`);
-process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
+if (interrupted) console.log("Interrupted: what came after was not run.");
+process.exit(interrupted || total.failed > 0 || total.passed === 0 ? 1 : 0);
