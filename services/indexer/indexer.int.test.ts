@@ -3,13 +3,13 @@ import { uuidv7 } from "../../lib/core/ids.ts";
 import { submitMessage } from "../../lib/db/index.ts";
 import { indexes } from "../../lib/db/indexes.ts";
 import { ensureMessagePartitions } from "../../lib/db/partitions.ts";
-import { connectAsOwner } from "../../lib/db/owner.ts";
+import { connectAsOwner, withAdvisoryLock } from "../../lib/db/owner.ts";
 import { createBusiness } from "../../lib/testing/business.ts";
 import { createMigratedDatabase } from "../../lib/testing/database.ts";
 import type { MigratedDatabase } from "../../lib/testing/database.ts";
 import { until } from "../../lib/testing/until.ts";
 import type { Step } from "./build.ts";
-import { buildIndexes } from "./indexer.ts";
+import { buildIndexes, indexerLock } from "./indexer.ts";
 
 let database: MigratedDatabase;
 beforeEach(async () => {
@@ -58,15 +58,19 @@ test("a partition that comes later has every index from the start", async () => 
 test("several runs at once build each index once", async () => {
   const steps: Step[] = [];
   let waited = 0;
-  const runs = await Promise.all(
-    [1, 2, 3].map(() =>
+  const gate = connectAsOwner({ url: database.ownerUrl, applicationName: "gate" });
+  const begun = await withAdvisoryLock(gate, indexerLock, async () => {
+    const all = [1, 2, 3].map(() =>
       run(
         (step) => steps.push(step),
         () => (waited += 1),
       ),
-    ),
-  );
-  expect(waited).toBe(2);
+    );
+    await until(() => waited === 3, { what: "every run to wait" });
+    return { all };
+  });
+  const runs = await Promise.all(begun.all);
+  await gate.end();
   expect(runs.filter((done) => done.built.length > 0)).toHaveLength(1);
   const built = steps.filter((step) => step.action === "build").map((step) => step.index);
   expect(new Set(built).size).toBe(built.length);

@@ -9,6 +9,9 @@ import type { BuildProgress } from "./progress.ts";
 
 const applicationName = "prosaas-indexer";
 
+/** One run holds it at a time. */
+export const indexerLock = "prosaas:indexer";
+
 export type IndexerOptions = {
   /** DATABASE_URL. */
   url: string;
@@ -42,7 +45,7 @@ export async function buildIndexes({
   try {
     return await withAdvisoryLock(
       sql,
-      "prosaas:indexer",
+      indexerLock,
       async () => {
         const done: Indexed = { built: [], present: [], dropped: await dropRetired(sql, drop, indexes, onStep) };
         for (const index of indexes) {

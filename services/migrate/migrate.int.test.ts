@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import postgres from "postgres";
 import journal from "../../lib/db/migrations/meta/_journal.json" with { type: "json" };
+import { connectAsOwner, withAdvisoryLock } from "../../lib/db/owner.ts";
 import { generateKey } from "../../lib/db/api_key.ts";
 import { createTestDatabase } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
-import { migrate } from "./migrate.ts";
+import { migrate, migrateLock } from "./migrate.ts";
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let sql: postgres.Sql;
@@ -30,8 +31,14 @@ const partitions = async () =>
 
 test("several runs at once do the work once", async () => {
   let waited = 0;
-  const runs = await Promise.all(Array.from({ length: 4 }, () => run({ onWaiting: () => (waited += 1) })));
-  expect(waited).toBe(3);
+  const gate = connectAsOwner({ url: database.url, applicationName: "gate" });
+  const begun = await withAdvisoryLock(gate, migrateLock, async () => {
+    const all = Array.from({ length: 4 }, () => run({ onWaiting: () => (waited += 1) }));
+    await until(() => waited === 4, { what: "every run to wait" });
+    return { all };
+  });
+  const runs = await Promise.all(begun.all);
+  await gate.end();
   expect(runs.flatMap((done) => done.migrations)).toEqual(tags);
   expect(runs.flatMap((done) => done.partitions)).toEqual(["messages_2026_11", "messages_2026_12"]);
   expect(runs.filter((done) => done.admin_key_stored)).toHaveLength(1);

@@ -3,6 +3,9 @@ import { applyMigrations } from "../../lib/db/migrate.ts";
 import { connectAsOwner, withAdvisoryLock } from "../../lib/db/owner.ts";
 import { ensureMessagePartitions } from "../../lib/db/partitions.ts";
 
+/** One run holds it at a time. */
+export const migrateLock = "prosaas:migrate";
+
 export type MigrateOptions = {
   /** DATABASE_URL. */
   url: string;
@@ -23,7 +26,7 @@ export async function migrate({ url, adminKey, partitionsAhead, now = new Date()
   try {
     return await withAdvisoryLock(
       sql,
-      "prosaas:migrate",
+      migrateLock,
       async () => ({
         migrations: await applyMigrations(sql),
         partitions: await ensureMessagePartitions(sql, { now, ahead: partitionsAhead }),
