@@ -207,3 +207,19 @@ test("a connection that is lost while a batch is looked through makes no new cha
   looked.mockRestore();
   expect([answer.status, (await view()).state.first_contacts_today]).toEqual([503, 0]);
 });
+
+test("a message whose outcome was lost with the connection begins its chat once, however often it is handed over", async () => {
+  const looked = spyOn(Connection.prototype, "isAcquainted").mockResolvedValue(false);
+  await control(simulator, "POST", "/faults", { kind: "ack_lost", phone });
+  const message = text(contacts[0]!, "once");
+  const first = shard.send(business, [message], quick);
+  await until(async () => (await shard.view(business)).queue_depth === 1, { what: "the message on its way" });
+  await control(simulator, "POST", "/faults", { kind: "drop", phone });
+  expect((await first)[0]?.status).toBe("retry");
+  await control(simulator, "DELETE", "/faults");
+  await shard.reaches(business, "open");
+  await itsTurn();
+  expect((await shard.send(business, [message], quick))[0]?.status).toBe("sent");
+  looked.mockRestore();
+  expect((await view()).state.first_contacts_today).toBe(1);
+});

@@ -196,7 +196,9 @@ export class Session {
       if (connection === undefined || this.#connection !== connection) {
         throw new AppError("unavailable", "The connection was lost.", { retryAfterS: 2 });
       }
-      const paced = turn.admit(chat, { firstContact, bulk });
+      // One that was let go before, and of which nothing is decided, is counted already.
+      const isCounted = firstContact && this.#options.ledger.body(this.businessId, waMessageId) !== undefined;
+      const paced = turn.admit(chat, { firstContact: firstContact && !isCounted, bulk });
       if (paced !== undefined) held.set(waMessageId, { status: "paced", ...paced });
     }
     return held;
