@@ -6,6 +6,7 @@ import { messageContent, outboundContent } from "../messages/index.ts";
  * The internal API of a WhatsApp shard, as both ends parse it. Names and meaning:
  *   session   one business's WhatsApp login on that shard
  *   journal   what WhatsApp delivered to the shard, kept on its volume until it is acknowledged
+ * Each request names the shard that it is meant for in the header `x-shard`: an address may be another's by now.
  */
 
 /** A shard takes at most this many messages in one batch. */

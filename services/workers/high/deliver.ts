@@ -25,8 +25,9 @@ import { wakeWebhooks } from "../webhooks/wake.ts";
 /** Deliveries that are read at once: some seconds of work for an endpoint of ordinary speed. */
 const pageSize = 200;
 
-/** An endpoint with much to be told goes to the end of the line after so many pages, and the others get their turn. */
+/** An endpoint with much to be told goes to the end of the line after so many pages, or so long, and the others get their turn. */
 const pagesARun = 5;
+const turnMs = 5_000;
 
 /** Another run tells the endpoint: it is about to end, or its worker died and the lease has seconds to live. */
 const heldMs = 1_000;
@@ -61,9 +62,9 @@ async function tellEndpoint(
   lost: AbortSignal,
 ): Promise<RunResult> {
   const scope = forPlatform(deps.db);
-  // An endpoint that is slow and well is told the rest by the next run; what is under way has the other half of the time to end.
-  const halftime = (performance.now() + run.endsAt) / 2;
-  const isLate = () => performance.now() >= halftime;
+  // One that is slow and well is told the rest by the next run; what is under way has half of the time, or more, to end.
+  const turnEnds = Math.min(performance.now() + turnMs, (performance.now() + run.endsAt) / 2);
+  const isLate = () => performance.now() >= turnEnds;
   const counts = { delivered: 0, failed: 0, dead: 0 };
   const again = (inMs: number, reason: string): RunResult => ({
     counts,
