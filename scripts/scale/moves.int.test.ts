@@ -11,6 +11,7 @@ import { createShardClient, createShardMoves } from "../../lib/shard-client/inde
 import type { ShardMoves } from "../../lib/shard-client/index.ts";
 import { testConsulAddr, testRedisUrl } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
+import { firstRun } from "../../services/workers/testing/run.ts";
 import { createTestWorkers } from "../../services/workers/testing/workers.ts";
 import type { TestWorkers } from "../../services/workers/testing/workers.ts";
 import { ShardProcess } from "../rig/shard.ts";
@@ -193,15 +194,7 @@ for (const victim of ["source", "target"] as const) {
 
 test("the mover dies before and after each order: another goes on where it ended", async () => {
   class MoverDied extends Error {}
-  const moverOf = (move_id: string) =>
-    workers.handlers.move({
-      jobId: "test",
-      payload: { move_id },
-      attempt: 1,
-      endsAt: Number.POSITIVE_INFINITY,
-      signal: new AbortController().signal,
-      stopping: new AbortController().signal,
-    });
+  const moverOf = (move_id: string) => workers.handlers.move(firstRun({ move_id }));
   for (const call of calls) {
     for (const when of ["before", "after"] as const) {
       interfere(call, async (proceed) => {

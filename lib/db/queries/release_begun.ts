@@ -1,8 +1,8 @@
 import { toJson } from "../json.ts";
 import { sql } from "../literal.ts";
 import type { PlatformScope } from "../scope.ts";
-import { heldUntil } from "./broadcasts/hold.ts";
 import { dueNow } from "./due_now.ts";
+import { isPaced } from "./paced.ts";
 
 export type BegunChat = { business_id: string; chat: string };
 
@@ -17,7 +17,7 @@ export async function releaseBegun(scope: PlatformScope, chats: readonly BegunCh
       -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
       select m.id from messages m
       where (m.business_id, m.chat) in (select business_id, chat from jsonb_to_recordset(${toJson(chats.map(({ business_id, chat }) => ({ business_id, chat })))}::jsonb) as r(business_id uuid, chat text))
-        and m.status = 'queued' and m.error_code = 'paced' and m.next_attempt_at > now() and m.next_attempt_at < ${heldUntil}
+        and ${isPaced}
       order by m.id for update
     ), released as (
       update messages m set next_attempt_at = ${dueNow} from locked where m.id = locked.id returning m.business_id, m.broadcast_id

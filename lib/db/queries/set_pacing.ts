@@ -3,8 +3,8 @@ import { sql } from "../literal.ts";
 import { atomically } from "../scope.ts";
 import type { BusinessScope } from "../scope.ts";
 import type { Business } from "../schema/index.ts";
-import { heldUntil } from "./broadcasts/hold.ts";
 import { dueNow } from "./due_now.ts";
+import { isPaced } from "./paced.ts";
 
 /** Sets how fast a business may send; what waits under the old limits waits no longer. Undefined when there is no such business. */
 export function setPacing(scope: BusinessScope, pacing: Business["pacing"]): Promise<Business | undefined> {
@@ -22,6 +22,5 @@ export function setPacing(scope: BusinessScope, pacing: Business["pacing"]): Pro
 export async function releasePaced(scope: BusinessScope): Promise<void> {
   await scope.ask(sql`
     update messages set next_attempt_at = ${dueNow}
-    where business_id = ${scope.businessId} and status = 'queued' and error_code = 'paced'
-      and next_attempt_at > now() and next_attempt_at < ${heldUntil}`);
+    where business_id = ${scope.businessId} and ${isPaced}`);
 }

@@ -197,8 +197,8 @@ export class Session {
         throw new AppError("unavailable", "The connection was lost.", { retryAfterS: 2 });
       }
       // One that was let go before, and of which nothing is decided, is counted already.
-      const isCounted = firstContact && this.#options.ledger.body(this.businessId, waMessageId) !== undefined;
-      const paced = turn.admit(chat, { firstContact: firstContact && !isCounted, bulk });
+      const begins = firstContact && this.#options.ledger.body(this.businessId, waMessageId) === undefined;
+      const paced = turn.admit(chat, { firstContact: begins, bulk });
       if (paced !== undefined) held.set(waMessageId, { status: "paced", ...paced });
     }
     return held;

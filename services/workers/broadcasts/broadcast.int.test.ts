@@ -217,44 +217,51 @@ test("a broadcast keeps its pace and waits for its time", async () => {
   await reached(later, "completed");
 });
 
+const allDay = { from: "00:00", to: "23:59" };
+const quietHours = (hours: typeof allDay | null) =>
+  workers.database.owner`update broadcasts set quiet_from = ${hours?.from ?? null}, quiet_to = ${hours?.to ?? null}`;
+const firstTry = () =>
+  until(() => workers.lines.some((line) => line["job"] === "send_broadcasts" && line["outcome"] === "postponed"), { what: "a try" });
+const isQuiet = () => until(() => workers.lines.some((line) => line["reason"] === "quiet hours"), { what: "the quiet" });
+/** What was held goes out once the quiet hours are over, each once. */
+const goesOnAfterThem = async (id: string, count: number) => {
+  await quietHours(null);
+  await wake(id);
+  await reached(id, "completed");
+  expectEachOnce(count);
+};
+
 test("in quiet hours nothing is sent, not even what was released before", async () => {
-  const allDay = { quiet_from: "00:00", quiet_to: "23:59" };
-  workers.shard.refuse = () => Response.json({ detail: "The session is not open." }, { status: 503, headers: { "retry-after": "1" } });
+  workers.shard.refuse = () => refusal(503, "The session is not open.");
   await serve();
   const id = await start(10);
-  await until(() => workers.lines.some((line) => line["job"] === "send_broadcasts" && line["outcome"] === "postponed"), { what: "a try" });
-  await workers.database.owner`update broadcasts set quiet_from = ${allDay.quiet_from}, quiet_to = ${allDay.quiet_to}`;
+  await firstTry();
+  await quietHours(allDay);
   await wake(id);
-  await until(() => workers.lines.some((line) => line["reason"] === "quiet hours"), { what: "the quiet" });
+  await isQuiet();
   workers.shard.refuse = () => undefined;
   await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
   await until(() => workers.lines.some((line) => line["job"] === "send_broadcasts" && line["outcome"] === "done"), { what: "a run" });
   expect(texts()).toEqual([]);
-  await workers.database.owner`update broadcasts set quiet_from = null, quiet_to = null`;
-  await wake(id);
-  await reached(id, "completed");
-  expectEachOnce(10);
+  await goesOnAfterThem(id, 10);
 });
 
 test("one that is resumed in its quiet hours sends nothing before they are over", async () => {
   workers.shard.refuse = () => refusal(503, "The session is not open.");
   await serve();
   const id = await start(10);
-  await until(() => workers.lines.some((line) => line["job"] === "send_broadcasts" && line["outcome"] === "postponed"), { what: "a try" });
+  await firstTry();
   await moveBroadcast(scope(), id, "pause");
-  await workers.database.owner`update broadcasts set quiet_from = '00:00', quiet_to = '23:59'`;
+  await quietHours(allDay);
   workers.shard.refuse = () => undefined;
   await moveBroadcast(scope(), id, "resume");
   const before = workers.lines.length;
   await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
   await until(() => workers.lines.slice(before).some((line) => line["job"] === "send_broadcasts"), { what: "a run" });
   await wake(id);
-  await until(() => workers.lines.some((line) => line["reason"] === "quiet hours"), { what: "the quiet" });
+  await isQuiet();
   expect(texts()).toEqual([]);
-  await workers.database.owner`update broadcasts set quiet_from = null, quiet_to = null`;
-  await wake(id);
-  await reached(id, "completed");
-  expectEachOnce(10);
+  await goesOnAfterThem(id, 10);
 });
 
 test("quiet hours hold within a second what a slow broadcast has in the outbox", async () => {
@@ -264,8 +271,8 @@ test("quiet hours hold within a second what a slow broadcast has in the outbox",
   const id = await start(2, { per_minute: 1 });
   await until(() => workers.lines.some((line) => line["reason"] === "the account is paced"), { what: "its first message at the shard" });
   await until(() => workers.lines.some((line) => line["reason"] === "its pace"), { what: "its pace" });
-  await workers.database.owner`update broadcasts set quiet_from = '00:00', quiet_to = '23:59'`;
-  await until(() => workers.lines.some((line) => line["reason"] === "quiet hours"), { what: "the quiet" });
+  await quietHours(allDay);
+  await isQuiet();
   mayGo = true;
   const before = workers.lines.length;
   await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });

@@ -5,6 +5,7 @@ import type { JournalEntry } from "../../../lib/shard-client/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "../journal.ts";
 import { sessionChanged } from "../webhooks/announcements.ts";
+import { wakeOutboxes } from "../wake_outboxes.ts";
 import { tellWatchers } from "../webhooks/tell_watchers.ts";
 import { wakeWebhooks } from "../webhooks/wake.ts";
 
@@ -23,13 +24,7 @@ export function sessionEvents(deps: Deps): Handler<"session_events"> {
       await wakeWebhooks(deps, webhooks);
       await tellWatchers(deps, announcements);
       const opened = new Set(entries.filter(({ data }) => data.status === "open").map(({ business_id }) => business_id));
-      // One whose wake-up fails is woken by the sweep.
-      await Promise.allSettled(
-        [...opened].flatMap((business_id) => [
-          deps.producer.wake("send", { business_id }, { expedite: true }),
-          deps.producer.wake("send_broadcasts", { business_id }, { expedite: true }),
-        ]),
-      );
+      await wakeOutboxes(deps, [...opened]);
     });
 }
 

@@ -5,6 +5,7 @@ import { advanceMove, fenceMove, finishMove, forPlatform, switchMove } from "../
 import type { Move, MoveStep } from "../../../lib/db/index.ts";
 import type { MoveOrder, ShardLocation } from "../../../lib/shard-client/index.ts";
 import type { Deps } from "../deps.ts";
+import { wakeOutboxes } from "../wake_outboxes.ts";
 
 /** How long the workers have for what the source had journaled of the business: a run takes milliseconds. */
 const journalMs = 10_000;
@@ -133,8 +134,5 @@ async function finish(
   const { id, business_id, from_shard, to_shard, step, error } = finished;
   deps.logger.info({ move_id: id, business_id, from_shard, to_shard, step, error, silent_ms: silentMs }, "move");
   // What waited in the outbox goes out; if this is lost, the sweep does it.
-  await Promise.allSettled([
-    deps.producer.wake("send", { business_id }, { expedite: true }),
-    deps.producer.wake("send_broadcasts", { business_id }, { expedite: true }),
-  ]);
+  await wakeOutboxes(deps, [business_id]);
 }

@@ -6,6 +6,7 @@ import { uuidv7 } from "../../../lib/core/ids.ts";
 import { createMediaSigner, keepMedia } from "../../../lib/media-store/index.ts";
 import { createSealedStore } from "../../../lib/storage/index.ts";
 import type { ObjectStore } from "../../../lib/storage/index.ts";
+import { firstRun } from "../testing/run.ts";
 import { createTestWorkers } from "../testing/workers.ts";
 import type { TestWorkers } from "../testing/workers.ts";
 import { removeMedia } from "./remove_media.ts";
@@ -36,14 +37,6 @@ beforeAll(async () => {
 });
 afterAll(() => workers.close());
 
-const run = {
-  jobId: "1",
-  payload: {},
-  attempt: 1,
-  endsAt: Number.POSITIVE_INFINITY,
-  signal: new AbortController().signal,
-  stopping: new AbortController().signal,
-};
 async function* once(bytes: Uint8Array) {
   yield bytes;
 }
@@ -57,10 +50,10 @@ test("orphans leave the store and then the table, and what is kept stays in both
   const [orphan, fresh] = [await keep(business), await keep(business)];
   await age(orphan.id, 8);
   const remove = removeMedia({ ...workers.deps, media });
-  expect(await remove(run)).toEqual({ counts: { removed: 1 } });
+  expect(await remove(firstRun({}))).toEqual({ counts: { removed: 1 } });
   expect([objects.has(orphan.storage_key), objects.has(fresh.storage_key)]).toEqual([false, true]);
   expect(await workers.database.owner`select id from media where business_id = ${business}`).toHaveLength(1);
-  expect(await remove(run)).toEqual({ counts: { removed: 0 } });
+  expect(await remove(firstRun({}))).toEqual({ counts: { removed: 0 } });
 });
 
 test("what could not be removed from the store is not forgotten, and is removed the next time", async () => {
@@ -69,10 +62,10 @@ test("what could not be removed from the store is not forgotten, and is removed 
   await age(orphan.id, 8);
   stuck.add(orphan.storage_key);
   const remove = removeMedia({ ...workers.deps, media });
-  await expect(remove(run)).rejects.toThrow("away");
+  await expect(remove(firstRun({}))).rejects.toThrow("away");
   expect(await getMedia(forBusiness(workers.database.db, business), orphan.id)).toBeUndefined();
   stuck.clear();
-  expect(await remove(run)).toEqual({ counts: { removed: 1 } });
+  expect(await remove(firstRun({}))).toEqual({ counts: { removed: 1 } });
   expect(objects.has(orphan.storage_key)).toBeFalse();
 });
 
@@ -83,7 +76,7 @@ test("a store that breaks in the middle of a write leaves nothing behind for lon
     throw new Error("the line went dead");
   }
   await expect(keepMedia(forBusiness(workers.database.db, business), store, broken(), { maxBytes: 1_000 })).rejects.toThrow("dead");
-  expect(await removeMedia({ ...workers.deps, media })(run)).toEqual({ counts: { removed: 1 } });
+  expect(await removeMedia({ ...workers.deps, media })(firstRun({}))).toEqual({ counts: { removed: 1 } });
   expect(await workers.database.owner`select id from media where business_id = ${business}`).toHaveLength(0);
 });
 
@@ -105,7 +98,7 @@ test("the sweep wakes what is to be fetched, uploaded and looked into, and nothi
 
   const woken: [string, unknown][] = [];
   const producer = { ...workers.producer, wake: async (job: string, payload: unknown) => void woken.push([job, payload]) };
-  await sweepMedia({ ...workers.deps, producer, media })(run);
+  await sweepMedia({ ...workers.deps, producer, media })(firstRun({}));
   expect(woken.filter(([, payload]) => JSON.stringify(payload).includes(business))).toEqual([
     ["fetch_media", { business_id: business, message_id: due }],
     ["prepare_media", { business_id: business, media_id: one.id, kind: "document" }],

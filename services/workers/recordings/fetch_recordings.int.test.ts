@@ -7,6 +7,7 @@ import { forBusiness, getCall, recordCall, recordRecording } from "../../../lib/
 import { createFolderStore, createSealedStore } from "../../../lib/storage/index.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { until } from "../../../lib/testing/until.ts";
+import { firstRun } from "../testing/run.ts";
 import { createTestWorkers } from "../testing/workers.ts";
 import type { TestWorkers } from "../testing/workers.ts";
 import { fetchRecordings } from "./fetch_recordings.ts";
@@ -38,14 +39,7 @@ beforeAll(async () => {
   await workers.serve("recordings", { handlers: { fetch_recordings: fetching } });
   fetchNow = async () => {
     await workers.database.owner`update call_recordings set next_attempt_at = date_trunc('milliseconds', now()) where status = 'pending'`;
-    await fetching({
-      jobId: "1",
-      payload: {},
-      attempt: 1,
-      endsAt: Number.POSITIVE_INFINITY,
-      signal: new AbortController().signal,
-      stopping: new AbortController().signal,
-    });
+    await fetching(firstRun({}));
   };
 });
 afterAll(async () => {
