@@ -63,7 +63,7 @@ variable "workers_memory" {
 }
 
 variable "workers_memory_max" {
-  description = "MB an allocation may grow to before it is killed."
+  description = "MB an allocation may grow to before it is killed, its one media decoder of up to 450 MB included."
   type        = number
   default     = 768
 }

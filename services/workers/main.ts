@@ -20,6 +20,7 @@ import { createApp } from "./app.ts";
 import { loadWorkersConfig } from "./config.ts";
 import { leaseTimes, quarantineDays } from "./deps.ts";
 import { createHandlers } from "./jobs.ts";
+import { createDecoder } from "./media/decoder/decoder.ts";
 import type { RecordingDeps } from "./recordings/fetch_recordings.ts";
 import { healthPolicy } from "./webhooks/health.ts";
 import { createWorkMetrics } from "./work_metrics.ts";
@@ -72,7 +73,12 @@ await run(name, logger, async (life) => {
       timeoutMs: config.WEBHOOK_TIMEOUT_MS,
       health: healthPolicy,
     },
-    media: store && { store, host: config.WA_MEDIA_HOST, signer: createMediaSigner(config.DATA_KEYS, config.PUBLIC_URL) },
+    media: store && {
+      store,
+      host: config.WA_MEDIA_HOST,
+      signer: createMediaSigner(config.DATA_KEYS, config.PUBLIC_URL),
+      decoder: createDecoder(),
+    },
     retention: {
       media: { orphanDays: config.MEDIA_ORPHAN_DAYS, usedDays: config.MEDIA_RETENTION_DAYS ?? null },
       messageMonths: config.MESSAGE_RETENTION_MONTHS ?? null,

@@ -23,6 +23,8 @@ export const media = pgTable("media", {
   mime: text(),
   /** When the content was looked into: pixels, playing time, thumbnail. */
   described_at: moment(),
+  /** Attempts to decode the content, each recorded before it began. */
+  describe_attempts: integer().notNull().default(0),
   width: integer(),
   height: integer(),
   seconds: real(),

@@ -9,6 +9,7 @@ import type { ObjectStore } from "../../../lib/storage/index.ts";
 import { firstRun } from "../testing/run.ts";
 import { createTestWorkers } from "../testing/workers.ts";
 import type { TestWorkers } from "../testing/workers.ts";
+import { createDecoder } from "../media/decoder/decoder.ts";
 import { removeMedia } from "./remove_media.ts";
 import { sweepMedia } from "./sweep_media.ts";
 
@@ -33,7 +34,8 @@ let workers: TestWorkers;
 let media: NonNullable<TestWorkers["deps"]["media"]>;
 beforeAll(async () => {
   workers = await createTestWorkers();
-  media = { store, host: "127.0.0.1:9", signer: createMediaSigner(keys, "https://api.example") };
+  const signer = createMediaSigner(keys, "https://api.example");
+  media = { store, host: "127.0.0.1:9", signer, decoder: createDecoder() };
 });
 afterAll(() => workers.close());
 

@@ -63,7 +63,8 @@ export function fetchMedia(deps: Deps): Handler<"fetch_media"> {
   };
 }
 
-async function bring(deps: Deps, { store, host }: MediaDeps, scope: BusinessScope, fetch: Fetch, signal: AbortSignal): Promise<Media> {
+async function bring(deps: Deps, media: MediaDeps, scope: BusinessScope, fetch: Fetch, signal: AbortSignal): Promise<Media> {
+  const { store, host } = media;
   const { kind, pointer } = fetch;
   if (pointer.file_length > maxBytes[kind]) throw tooLarge(kind);
   const content = decrypted(download(host, pointer.direct_path, signal), {
@@ -73,8 +74,8 @@ async function bring(deps: Deps, { store, host }: MediaDeps, scope: BusinessScop
     maxBytes: maxBytes[kind],
   });
   try {
-    const { media } = await keepMedia(scope, store, content, { maxBytes: maxBytes[kind] });
-    return media.described_at === null ? ((await describe(scope, store, media)) ?? media) : media;
+    const { media: kept } = await keepMedia(scope, store, content, { maxBytes: maxBytes[kind] });
+    return kept.described_at === null ? ((await describe(media, scope, kept, signal)) ?? kept) : kept;
   } catch (error) {
     if (error instanceof HostRefusal && error.isGone) throw await elsewhere(deps, scope, fetch);
     throw error;

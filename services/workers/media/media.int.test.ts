@@ -23,6 +23,7 @@ import { createShardClient, createShardMedia } from "../../../lib/shard-client/i
 import { createHandlers } from "../jobs.ts";
 import { createTestWorkers } from "../testing/workers.ts";
 import type { TestWorkers } from "../testing/workers.ts";
+import { createDecoder } from "./decoder/decoder.ts";
 
 setDefaultTimeout(60_000);
 
@@ -49,7 +50,7 @@ beforeAll(async () => {
     ...workers.deps,
     shards: createShardClient({ token }),
     shardMedia: createShardMedia({ token }),
-    media: { store, host: simulator.simulation.media!.address, signer },
+    media: { store, host: simulator.simulation.media!.address, signer, decoder: createDecoder() },
   };
   const handlers = createHandlers(deps);
   for (const queue of ["high", "media", "maintenance"] as const) await workers.serve(queue, { handlers });
@@ -165,6 +166,38 @@ test.each<[MediaKind, object]>([
   const { media, ...rest } = await settled();
   expect(rest).toMatchObject({ type, ...more });
   expect(sha256(await contentOf(media.id!))).toBe(sha256(content));
+});
+
+test.each(["image", "document"])(
+  "a stranger's AVIF bomb sent as %s arrives without a description",
+  async (type) => {
+    const bomb = await sharp({ create: { width: 7_071, height: 7_071, channels: 3, background: "#2a7" } })
+      .avif({ effort: 0 })
+      .toBuffer();
+    const settled = await write({ type, media: { file: bomb.toString("base64"), mime: "image/avif" } });
+    const { media } = await settled();
+    expect(media).toEqual({ id: expect.any(String), mime: "image/avif", size: bomb.length });
+    const row = (await getMedia(scope(), media.id!))!;
+    expect(row).toMatchObject({ width: null, thumbnail_key: null, described_at: expect.any(Date) });
+  },
+  60_000,
+);
+
+test("media whose attempts are used up arrives without a description", async () => {
+  const content = await picture();
+  const kept = await keep(content);
+  await workers.database.owner`update media set describe_attempts = 3 where id = ${kept.id}`;
+  await workers.producer.wake("describe_media", { business_id: business, media_id: kept.id });
+  const described = async () => (await getMedia(scope(), kept.id))!.described_at !== null;
+  await until(described, { what: "the description" });
+  expect((await getMedia(scope(), kept.id))!).toMatchObject({ width: null, thumbnail_key: null });
+});
+
+test("an attempt is recorded before content is decoded", async () => {
+  const kept = await keep(await picture());
+  await workers.producer.wake("describe_media", { business_id: business, media_id: kept.id });
+  await until(async () => (await getMedia(scope(), kept.id))!.described_at !== null, { what: "the description" });
+  expect((await getMedia(scope(), kept.id))!).toMatchObject({ width: 640, describe_attempts: 1 });
 });
 
 test("the same file from two people is one media", async () => {

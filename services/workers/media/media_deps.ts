@@ -1,5 +1,6 @@
 import type { MediaSigner } from "../../../lib/media-store/index.ts";
 import type { SealedStore } from "../../../lib/storage/index.ts";
+import type { Decoder } from "./decoder/decoder.ts";
 
 /** What the jobs with files work with. */
 export type MediaDeps = {
@@ -7,6 +8,7 @@ export type MediaDeps = {
   /** WhatsApp's media host, for what messages bring. */
   host: string;
   signer: MediaSigner;
+  decoder: Decoder;
 };
 
 /** How long addresses in events are good: as long as an event may be delivered. */

@@ -45,7 +45,7 @@ async function prepare(deps: Deps, scope: BusinessScope, wanted: Wanted, signal:
     if (deps.media === null) throw new AppError("unavailable", "STORAGE_URL is not set: there are no files to send.");
     const object = await deps.media.store.get(media.storage_key);
     if (object === null) return { status: "failed", error: "The content of the file is lost." };
-    if (media.described_at === null) await describe(scope, deps.media.store, { ...media });
+    if (media.described_at === null) await describe(deps.media, scope, media, signal);
     return { status: "ready", pointer: await place(deps, scope, wanted, object, signal) };
   } catch (error) {
     signal.throwIfAborted();

@@ -28,6 +28,18 @@ export async function deleteMedia(scope: BusinessScope, id: string): Promise<boo
 
 export type Description = Pick<Media, "width" | "height" | "seconds" | "thumbnail_key" | "preview">;
 
+/** Attempts to describe media before it is given up: a deploy or a crash of another cause may use up some. */
+const maxDescribeAttempts = 3;
+
+/** Records an attempt to describe media. False if its attempts are used up, it is described already, or it is gone. */
+export async function claimDescription(scope: BusinessScope, id: string): Promise<boolean> {
+  const claimed = await scope.ask(sql`
+    update media set describe_attempts = describe_attempts + 1
+    where id = ${id} and business_id = ${scope.businessId} and described_at is null and deleted_at is null
+      and describe_attempts < ${maxDescribeAttempts}::integer`);
+  return claimed.count === 1;
+}
+
 /** Writes down what was found in the content. */
 export async function describeMedia(scope: BusinessScope, id: string, found: Description): Promise<Media | undefined> {
   const [media] = await scope.ask<Media[]>(sql`

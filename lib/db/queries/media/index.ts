@@ -2,7 +2,7 @@ export { dueMedia } from "./due_media.ts";
 export type { DueMedia } from "./due_media.ts";
 export { addFetches, getFetch, postponeFetch, settleFetch } from "./fetches.ts";
 export type { Fetched, NewFetch } from "./fetches.ts";
-export { deleteMedia, describeMedia, getMedia, useMedia } from "./get_media.ts";
+export { claimDescription, deleteMedia, describeMedia, getMedia, useMedia } from "./get_media.ts";
 export type { Description } from "./get_media.ts";
 export { condemnMedia, forgetMedia } from "./remove_media.ts";
 export type { Condemned, MediaRetention } from "./remove_media.ts";
