@@ -18,7 +18,7 @@ export type Run<J extends JobName> = {
 export type RunResult = {
   /** What was done, as numbers for the log line. */
   counts?: Record<string, number>;
-  /** Work is left: run again after so many ms, at most `longestWaitMs`. Uses up no attempt of the queue's. */
+  /** Work is left: run again after `inMs`, within the bounds of `waitBeforeNextRun`. Uses up no attempt of the queue's. */
   again?: { inMs: number; reason: string; /** This run got somewhere: the next one is attempt 1. */ progressed?: boolean };
 };
 

@@ -275,3 +275,20 @@ test("a job that kills every process that runs it ends as a dead letter", async 
   expect(deaths).toBeGreaterThan(1);
   expect(deaths).toBeLessThan(10);
 }, 90_000);
+
+test("a job that asks for a run in the past does not spin", async () => {
+  let runs = 0;
+  await queues.serve("high", {
+    send: async () => {
+      runs += 1;
+      return { again: { inMs: -3_600_000, reason: "an end in the past" } };
+    },
+    deliver: async ({ attempt }) => (attempt < 4 ? { again: { inMs: 500, reason: "the clock of this test" } } : {}),
+  });
+  await queues.producer.wake("send", payload);
+  await queues.producer.wake("deliver", { webhook_id: payload.business_id });
+  await until(() => queues.lines.some((line) => line["job"] === "deliver" && line["outcome"] === "done"), { what: "1.5 s" });
+  expect(runs).toBeGreaterThan(1);
+  expect(runs).toBeLessThan(12);
+  expect(queues.lines).toContainEqual(expect.objectContaining({ msg: "wait in the past", asked_ms: -3_600_000 }));
+});

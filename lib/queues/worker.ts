@@ -6,10 +6,11 @@ import { backoff } from "../core/retry.ts";
 import type { Logger } from "../runtime/log.ts";
 import { withoutRepeats } from "../runtime/repeats.ts";
 import { queuePrefix } from "./connection.ts";
-import { definitionOf, jobDefinition, longestWaitMs } from "./definitions.ts";
+import { definitionOf, jobDefinition } from "./definitions.ts";
 import type { JobDefinition, JobName, Payload, QueueDefinition, QueueName } from "./definitions.ts";
 import type { JobMetrics, Outcome, RunMetrics } from "./job_metrics.ts";
 import { createStopwatch, RunCutShort } from "./run.ts";
+import { waitBeforeNextRun } from "./next_run.ts";
 import type { Handler, Handlers, Postponed, RunResult } from "./run.ts";
 
 export type QueueWorkerOptions = {
@@ -113,7 +114,8 @@ export function createQueueWorker({
       log[isIdle(counts) ? "debug" : "info"](ended("done", counts), "job");
       return;
     }
-    const inMs = Math.min(again.inMs, longestWaitMs);
+    const inMs = waitBeforeNextRun(again, postponed);
+    if (!(again.inMs >= 0)) log.warn({ job_id: job.id, asked_ms: again.inMs, in_ms: inMs, reason: again.reason }, "wait in the past");
     const due = Date.now() + inMs;
     const postponedNow = again.progressed === true ? 0 : postponed + 1;
     if (postponedNow !== postponed || inMs > 0) await job.updateProgress({ postponed: postponedNow, due } satisfies Postponed);
