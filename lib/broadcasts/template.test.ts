@@ -1,5 +1,8 @@
-import { expect, test } from "bun:test";
-import { faultOfTemplate, fieldsOf, render } from "./template.ts";
+import { describe, expect, test } from "bun:test";
+import { faultOfTemplate, parseTemplate } from "./template.ts";
+
+const render = (text: string, fields: Record<string, string>) => parseTemplate(text).render(fields);
+const fieldsOf = (text: string) => parseTemplate(text).fields;
 
 test("fields are put in, with or without spaces around their names", () => {
   expect(render("Hello {{name}}, your {{ order no }} is {{status}}.", { name: "Ada", "order no": "4711", status: "ready" })).toBe(
@@ -23,4 +26,47 @@ test("a brace too many or a name that cannot be is said", () => {
   }
   for (const text of ["", "Hello", "{{nome_completo}}", "{{Größe 2}}", "{a} and }", "{{{name}}}"])
     expect(faultOfTemplate(text), text).toBeUndefined();
+});
+
+describe("renderedLength", () => {
+  test("is the length of the rendered text", () => {
+    const cases: [string, Record<string, string>][] = [
+      ["", {}],
+      ["no field", { a: "x" }],
+      ["{{a}}{{ a }} and {{b}}", { a: "Ada", b: "𝒳" }],
+      ["{{missing}}!", {}],
+      ["{{{a}}}", { a: "" }],
+    ];
+    for (const [text, fields] of cases) {
+      const template = parseTemplate(text);
+      expect(template.renderedLength(fields), text).toBe(template.render(fields).length);
+    }
+  });
+
+  test("is known without rendering", () => {
+    const template = parseTemplate("{{a}}".repeat(13_000));
+    expect(template.renderedLength({ a: "x".repeat(1_000) })).toBe(13_000_000);
+  });
+});
+
+describe("faultOfTemplate", () => {
+  test("bounds what it quotes", () => {
+    expect(faultOfTemplate(`{{${"x".repeat(60_000)}}}`)!.length).toBeLessThan(300);
+  });
+
+  test("bounds the number of fields", () => {
+    const naming = (count: number) => Array.from({ length: count }, (_, n) => `{{f${n}}}`).join("");
+    expect(faultOfTemplate(naming(50))).toBeUndefined();
+    expect(faultOfTemplate(naming(51))).toContain("51 fields");
+    expect(faultOfTemplate("{{a}}".repeat(1_000))).toBeUndefined();
+  });
+
+  test("reads 64 KB of hostile text at once", () => {
+    const start = performance.now();
+    for (const unit of [" ", "{{", "{{ ", "{", "}", "{{a", "{{a ", "{{a}", "\u00a0"]) {
+      faultOfTemplate(`{{${unit.repeat(65_000 / unit.length)}`);
+      faultOfTemplate(unit.repeat(65_000 / unit.length));
+    }
+    expect(performance.now() - start).toBeLessThan(2_000);
+  });
 });
