@@ -45,5 +45,5 @@ export function superLinear(text: string): string | undefined {
   const { reports } = analyse({ source: text.slice(1, end), flags: text.slice(end + 1) });
   const [report] = reports;
   if (report === undefined) return undefined;
-  return `${report.exponential ? "exponential" : "polynomial"} backtracking (${report.type}) over ${String(report.character)}`;
+  return `${report.exponential ? "exponential" : "polynomial"} backtracking (${report.type})`;
 }

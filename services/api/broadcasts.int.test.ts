@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHarness } from "./testing/harness.ts";
 import type { Harness } from "./testing/harness.ts";
 
@@ -164,4 +164,30 @@ test("who opts out is listed, once, and can be taken off the list", async () => 
   expect((await api.request("DELETE", `${path}/5511999999999`, { key })).status).toBe(204);
   expect((await api.request("DELETE", `${path}/5511999999999`, { key })).status).toBe(404);
   expect((await api.request("DELETE", `${path}/nobody`, { key })).status).toBe(404);
+});
+
+describe("rendered texts", () => {
+  const long = { name: "Long", text: `Dear {{name}}, ${"{{name}}".repeat(80)}` };
+
+  test("are bounded when recipients are added as JSON", async () => {
+    const { created, one, key } = await newBroadcast({
+      ...long,
+      recipients: [{ to: "5511000000001", fields: { name: "x".repeat(900) } }, person(2)],
+    });
+    expect(created.body.recipients).toMatchObject({ added: 1, refused: 1 });
+    const [fault] = created.body.recipients.faults;
+    expect(fault.line).toBe(1);
+    expect(fault.message).toContain("5511000000001");
+    expect(fault.message).toContain("72907 characters");
+    expect((await api.request("GET", one, { key })).body.progress.recipients).toBe(1);
+  });
+
+  test("are bounded when recipients are added as CSV", async () => {
+    const { one, key } = await newBroadcast(long);
+    const { body } = await upload(one, key, `to,name\n5511000000001,${"x".repeat(900)}\n5511000000002,Ada\n`);
+    expect(body).toMatchObject({ added: 1, refused: 1 });
+    expect(body.faults[0]).toMatchObject({ line: 2 });
+    expect(body.faults[0].message).toContain("5511000000001");
+    expect(body.faults[0].message).toContain("72907 characters");
+  });
 });

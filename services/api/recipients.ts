@@ -1,6 +1,7 @@
 import type { z } from "@hono/zod-openapi";
 import { AppError } from "../../lib/core/errors.ts";
-import { fieldsOf } from "../../lib/broadcasts/template.ts";
+import { maxRenderedLength, parseTemplate } from "../../lib/broadcasts/template.ts";
+import type { Template } from "../../lib/broadcasts/template.ts";
 import { addRecipients } from "../../lib/db/index.ts";
 import type { Broadcast, BusinessScope, NewRecipient } from "../../lib/db/index.ts";
 import { fieldFaults } from "../../lib/runtime/problem.ts";
@@ -18,17 +19,25 @@ const pageSize = 2_000;
 const mostFaults = 100;
 
 /** What is read out of JSON; the lines are places in the list, from 1. */
-export function* listed(list: z.output<typeof recipient>[], template: string): Generator<Read> {
-  const needed = fieldsOf(template);
-  for (const [n, { to: chat, fields }] of list.entries()) {
-    const message = missing(needed, fields);
-    yield message === undefined ? { line: n + 1, recipient: { chat, fields } } : { line: n + 1, message };
+export function* listed(list: z.output<typeof recipient>[], text: string): Generator<Read> {
+  const template = parseTemplate(text);
+  for (const [n, given] of list.entries()) yield readOf(n + 1, given, template);
+}
+
+function readOf(line: number, { to: chat, fields }: z.output<typeof recipient>, template: Template): Read {
+  const absent = template.fields.filter((name) => (fields[name] ?? "") === "");
+  if (absent.length > 0) return { line, message: `has no ${absent.join(", ")}` };
+  const length = template.renderedLength(fields);
+  if (length > maxRenderedLength) {
+    return { line, message: `${chat}: the text has ${length} characters with these fields; up to ${maxRenderedLength} are allowed` };
   }
+  return { line, recipient: { chat, fields, text_length: length } };
 }
 
 /** What is read out of CSV: a column `to`, and one for each field of the text. Throws invalid_request where there is no such column. */
-export function* uploaded(text: string, template: string): Generator<Read> {
-  const needed = fieldsOf(template);
+export function* uploaded(text: string, templateText: string): Generator<Read> {
+  const template = parseTemplate(templateText);
+  const needed = template.fields;
   const rows = readCsv(text);
   const head = rows.next().value?.cells ?? [];
   const absent = ["to", ...needed].filter((name) => !head.includes(name));
@@ -46,9 +55,7 @@ export function* uploaded(text: string, template: string): Generator<Read> {
       };
       continue;
     }
-    const { to: chat, fields } = parsed.data;
-    const message = missing(needed, fields);
-    yield message === undefined ? { line, recipient: { chat, fields } } : { line, message };
+    yield readOf(line, parsed.data, template);
   }
 }
 
@@ -78,11 +85,6 @@ export async function addAll(scope: BusinessScope, broadcast: Broadcast, reads: 
   }
   await write();
   return answer;
-}
-
-function missing(needed: string[], fields: Record<string, string>): string | undefined {
-  const absent = needed.filter((name) => (fields[name] ?? "") === "");
-  return absent.length === 0 ? undefined : `has no ${absent.join(", ")}`;
 }
 
 function pick(named: Record<string, string>, names: string[]): Record<string, string> {

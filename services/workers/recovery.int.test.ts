@@ -93,6 +93,7 @@ test("a broadcast whose workers are killed again and again reaches each recipien
   const recipients = Array.from({ length: 800 }, (_, n) => ({
     chat: `1555${String(n).padStart(7, "0")}@s.whatsapp.net`,
     fields: { n: `${n}` },
+    text_length: `Hello ${n}`.length,
   }));
   await addRecipients(scope, id, recipients);
   await moveBroadcast(scope, id, "start");

@@ -48,6 +48,8 @@ export const broadcastRecipients = pgTable(
     place: bigint({ mode: "number" }).generatedAlwaysAsIdentity(),
     chat: text().notNull(),
     fields: jsonb().$type<Record<string, string>>().notNull(),
+    /** Length of the rendered text, 1 to 65,536; null for those added before it was recorded. */
+    text_length: integer(),
     /** released: its message is in the outbox, or went through it. */
     status: text().$type<RecipientStatus>().notNull().default("pending"),
     message_id: uuid(),

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { momentOf } from "../../../lib/broadcasts/quiet_hours.ts";
 import { broadcastStatuses } from "../../../lib/broadcasts/status.ts";
-import { faultOfTemplate } from "../../../lib/broadcasts/template.ts";
+import { faultOfTemplate, maxFields } from "../../../lib/broadcasts/template.ts";
 import type { Broadcast, BroadcastProgress, OptOut, RecipientResult } from "../../../lib/db/index.ts";
 import { timeZone } from "./business.ts";
 import { chat } from "./chat.ts";
@@ -15,7 +15,7 @@ const to = chat.openapi({ type: "string", description: "A number or a JID.", exa
 
 const fields = z
   .record(z.string().min(1).max(64), storableText(0, 1_000))
-  .refine((record) => Object.keys(record).length <= 50, "may hold up to 50 fields")
+  .refine((record) => Object.keys(record).length <= maxFields, `may hold up to ${maxFields} fields`)
   .openapi({ example: { name: "Ada" } });
 
 export const recipient = z.strictObject({ to, fields: fields.default({}) }).openapi("Recipient");

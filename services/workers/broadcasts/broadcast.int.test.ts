@@ -49,7 +49,7 @@ async function draft(count: number, changes: Partial<NewBroadcast> = {}): Promis
   await addRecipients(
     scope(),
     id,
-    Array.from({ length: count }, (_, n) => ({ chat: chat(n), fields: { name: `N${n}` } })),
+    Array.from({ length: count }, (_, n) => ({ chat: chat(n), fields: { name: `N${n}` }, text_length: `Hello N${n}`.length })),
   );
   return id;
 }
@@ -116,12 +116,12 @@ test("a recipient given twice is sent one message", async () => {
   const id = await draft(3);
   expect(
     await addRecipients(scope(), id, [
-      { chat: chat(0), fields: { name: "again" } },
-      { chat: chat(3), fields: { name: "N3" } },
+      { chat: chat(0), fields: { name: "again" }, text_length: 11 },
+      { chat: chat(3), fields: { name: "N3" }, text_length: 8 },
     ]),
   ).toBe(1);
   await moveBroadcast(scope(), id, "start");
-  expect(await addRecipients(scope(), id, [{ chat: chat(4), fields: {} }])).toBeUndefined();
+  expect(await addRecipients(scope(), id, [{ chat: chat(4), fields: {}, text_length: 6 }])).toBeUndefined();
   await serve();
   await wake(id);
   await reached(id, "completed");
@@ -389,4 +389,41 @@ test("after Redis forgot everything the sweep brings a broadcast to its end", as
   await workers.sweep();
   await reached(id, "completed");
   expectEachOnce(30);
+});
+
+test("a recipient of an earlier version whose text is too long fails alone", async () => {
+  const endpoint = await workers.endpoint(business, { events: ["message.failed"] });
+  await serve();
+  const id = await draft(3);
+  await workers.database.owner`
+    update broadcast_recipients set fields = jsonb_build_object('name', repeat('x', 70000)), text_length = null where chat = ${chat(1)}`;
+  await moveBroadcast(scope(), id, "start");
+  await wake(id);
+  await reached(id, "completed");
+  expect(texts()).toEqual(["Hello N0", "Hello N2"]);
+  expect(await broadcastProgress(scope(), id)).toMatchObject({ recipients: 3, pending: 0, messages: { sent: 2, failed: 1 } });
+  const [, second] = await listRecipients(scope(), id, { after: 0, limit: 3 });
+  expect(second).toMatchObject({ chat: chat(1), message_status: "failed", error_code: "text_too_long" });
+  await until(() => endpoint.told.length === 1, { what: "the event" });
+});
+
+test("long texts are released a few at a time, all of them", async () => {
+  await serve();
+  const id = await draft(40, { text: `{{name}}${"x".repeat(60_000)}` });
+  await moveBroadcast(scope(), id, "start");
+  await wake(id);
+  await reached(id, "completed");
+  expect(texts().map((text) => text.slice(0, 3).replace("x", ""))).toEqual(Array.from({ length: 40 }, (_, n) => `N${n}`));
+});
+
+test("the tables refuse a text of a broadcast that is too long", async () => {
+  const id = await draft(1);
+  const { owner } = workers.database;
+  const queue = (length: number) => owner`
+    insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, next_attempt_at, broadcast_id)
+    values (${uuidv7()}, ${business}, 'outbound', ${chat(1)}, 'text', repeat('x', ${length}::integer), 'W', 'queued', now(), ${id})`;
+  await queue(65_536);
+  await expect(queue(65_537)).rejects.toThrow("messages_broadcast_text_is_bounded");
+  const tooLong = [{ chat: chat(9), fields: {}, text_length: 65_537 }];
+  await expect(addRecipients(scope(), id, tooLong)).rejects.toThrow();
 });

@@ -15,7 +15,8 @@ import {
 } from "../../../lib/db/index.ts";
 import type { BroadcastState, BusinessScope } from "../../../lib/db/index.ts";
 import { quietUntil } from "../../../lib/broadcasts/quiet_hours.ts";
-import { render } from "../../../lib/broadcasts/template.ts";
+import { maxRenderedLength, parseTemplate } from "../../../lib/broadcasts/template.ts";
+import type { Template } from "../../../lib/broadcasts/template.ts";
 import type { Handler, Run, RunResult } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { withLease } from "../lease.ts";
@@ -29,6 +30,9 @@ const mostQueued = 200;
 
 /** Recipients that are released in one transaction. */
 const mostReleased = 100;
+
+/** Characters of the texts of one release: one transaction and its JSON stay at a few MB. */
+const maxReleasedLength = 1_000_000;
 
 /** A broadcast that nothing holds up goes to the end of the line after so many steps. */
 const stepsARun = 20;
@@ -114,16 +118,28 @@ async function runOn(deps: Deps, scope: BusinessScope, state: BroadcastState): P
   const limit = Math.min(mostReleased, mostQueued - state.queued, Math.ceil(state.per_minute / 60));
   if (limit <= 0) return { again: { inMs: outboxFullMs, reason: "its messages wait in the outbox" } };
 
-  const result = await releaseRecipients(scope, {
-    broadcastId: state.id,
-    limit,
-    // What it could not send while it was held up it does not make up for.
-    nextReleaseAt: (count) => new Date(now.getTime() + (count * 60_000) / state.per_minute),
-    textFor: (fields) => render(state.text, fields),
+  const template = parseTemplate(state.text);
+  const result = await recordMoves(deps, scope, async (inside) => {
+    const released = await releaseRecipients(inside, {
+      broadcastId: state.id,
+      limit,
+      maxLength: maxReleasedLength,
+      // It does not catch up on what it could not send while it was held.
+      nextReleaseAt: (count) => new Date(now.getTime() + (count * 60_000) / state.per_minute),
+      textFor: (fields) => boundedText(template, fields),
+    });
+    return { result: released, changes: released?.failed ?? [] };
   });
   if (result === null) return { released: 0 };
   if (result.released > 0) await wakeSends(deps, state);
-  return { released: result.released + result.optedOut };
+  return { released: result.released + result.optedOut + result.failed.length };
+}
+
+/** Recipients are checked when they are added; those added by an earlier version are checked only here. */
+function boundedText(template: Template, fields: Record<string, string>): { text: string } | { error: string } {
+  const length = template.renderedLength(fields);
+  if (length <= maxRenderedLength) return { text: template.render(fields) };
+  return { error: `The text has ${length} characters with this recipient's fields; up to ${maxRenderedLength} are allowed.` };
 }
 
 /** Fails what a cancelled broadcast left in the outbox, while nothing of its business is on its way to a shard. */

@@ -38,11 +38,12 @@ async function release(chats: string[]): Promise<void> {
   await addRecipients(
     scope,
     id,
-    chats.map((one) => ({ chat: one, fields: {} })),
+    chats.map((one) => ({ chat: one, fields: {}, text_length: 5 })),
   );
   await moveBroadcast(scope, id, "start");
   await beginBroadcast(scope, id);
-  await releaseRecipients(scope, { broadcastId: id, limit: 100, nextReleaseAt: () => new Date(), textFor: () => "offer" });
+  const at = { nextReleaseAt: () => new Date(), textFor: () => ({ text: "offer" }) };
+  await releaseRecipients(scope, { broadcastId: id, limit: 100, maxLength: 1_000, ...at });
 }
 
 test("an account that may send one message at a time has them sent one by one, in order, and no attempt is counted in vain", async () => {

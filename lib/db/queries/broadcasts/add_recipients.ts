@@ -2,7 +2,12 @@ import { toJson } from "../../json.ts";
 import { sql } from "../../literal.ts";
 import type { BusinessScope } from "../../scope.ts";
 
-export type NewRecipient = { chat: string; fields: Record<string, string> };
+export type NewRecipient = {
+  chat: string;
+  fields: Record<string, string>;
+  /** Length of the rendered text; the table bounds it. */
+  text_length: number;
+};
 
 /**
  * Adds recipients to a draft, in their order; returns how many were new to it, or undefined where the broadcast is no
@@ -18,9 +23,10 @@ export async function addRecipients(
       -- Shared, so that a start waits for what is being added.
       select id from broadcasts where id = ${broadcastId} and business_id = ${scope.businessId} and status = 'draft' for share
     ), added as (
-      insert into broadcast_recipients (broadcast_id, business_id, chat, fields)
-      select draft.id, ${scope.businessId}::uuid, r.chat, r.fields
-      from draft, jsonb_to_recordset(${toJson(recipients.map((recipient, n) => ({ n, ...recipient })))}::jsonb) as r(n integer, chat text, fields jsonb)
+      insert into broadcast_recipients (broadcast_id, business_id, chat, fields, text_length)
+      select draft.id, ${scope.businessId}::uuid, r.chat, r.fields, r.text_length
+      from draft, jsonb_to_recordset(${toJson(recipients.map((recipient, n) => ({ n, ...recipient })))}::jsonb)
+        as r(n integer, chat text, fields jsonb, text_length integer)
       order by r.n
       on conflict do nothing
       returning chat
