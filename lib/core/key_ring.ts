@@ -38,6 +38,28 @@ export class TamperedValue extends Error {
   }
 }
 
+function parseKeys(text: string): Map<string, Buffer> {
+  const keys = new Map<string, Buffer>();
+  for (const [position, part] of text.split(",").entries()) {
+    const [, id, encoded] = /^\s*([\w.-]{1,32}):([A-Za-z0-9+/]{43}=)\s*$/.exec(part) ?? [];
+    if (id === undefined || encoded === undefined) throw new Error(`entry ${position + 1} is not "id:base64 of 32 bytes"`);
+    if (keys.has(id)) throw new Error(`the key id "${id}" occurs twice`);
+    keys.set(id, Buffer.from(encoded, "base64"));
+  }
+  return keys;
+}
+
+/**
+ * Derives a ring from another one, key by key, under the same ids; in the form that `KeyRing.parse` takes.
+ * @throws Error whose message names the fault and never the key.
+ */
+export function deriveRing(text: string, purpose: string): string {
+  const derived = [...parseKeys(text)].map(([id, key]) => {
+    return `${id}:${Buffer.from(hkdfSync("sha256", key, "", `prosaas ${purpose}`, 32)).toString("base64")}`;
+  });
+  return derived.join(",");
+}
+
 /**
  * Keys as the environment gives them: "id:base64 of 32 bytes", separated by commas. The first one seals, all open, so
  * a key is rotated by putting a new one in front and removing the old one once nothing is sealed under it.
@@ -53,13 +75,7 @@ export class KeyRing {
 
   /** @throws Error whose message names the fault and never the key. */
   static parse(text: string): KeyRing {
-    const keys = new Map<string, Buffer>();
-    for (const [position, part] of text.split(",").entries()) {
-      const [, id, encoded] = /^\s*([\w.-]{1,32}):([A-Za-z0-9+/]{43}=)\s*$/.exec(part) ?? [];
-      if (id === undefined || encoded === undefined) throw new Error(`entry ${position + 1} is not "id:base64 of 32 bytes"`);
-      if (keys.has(id)) throw new Error(`the key id "${id}" occurs twice`);
-      keys.set(id, Buffer.from(encoded, "base64"));
-    }
+    const keys = parseKeys(text);
     return new KeyRing(keys, keys.keys().next().value!);
   }
 

@@ -2,12 +2,13 @@ import { z } from "zod";
 import { AppError, messageOf } from "../core/errors.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import { deadline } from "../core/time.ts";
+import { shardToken } from "./secrets.ts";
 
 /** Where a shard listens: what the router's `locate` and `shard` give. */
 export type ShardLocation = { shard: number; url: string };
 
 export type ShardClientOptions = {
-  /** SHARD_TOKEN. */
+  /** SHARD_TOKEN: the root from which the token of each shard is derived. It never leaves this process. */
   token: string;
   /** How long one request may take. A batch of 50 texts needs less than 5 s on a healthy session. */
   timeoutMs?: number;
@@ -16,7 +17,7 @@ export type ShardClientOptions = {
 /** A request to a shard: JSON, or bytes as they are. */
 export type Body = { json: unknown } | { bytes: Uint8Array<ArrayBuffer>; type: string };
 
-/** One request to a shard with its token; throws AppError, as `ShardClient` says, where the answer is no success. */
+/** One request to a shard with that shard's token; throws AppError, as `ShardClient` says, where the answer is no success. */
 export type ShardCall = (at: ShardLocation, method: string, path: string, body?: Body) => Promise<Response>;
 
 const codeOfStatus = new Map<number, ErrorCode>([
@@ -31,12 +32,22 @@ const codeOfStatus = new Map<number, ErrorCode>([
 
 const problem = z.looseObject({ detail: z.string().optional(), title: z.string().optional() });
 
-export function createShardCall({ token, timeoutMs = 15_000 }: ShardClientOptions): ShardCall {
+export function createShardCall({ token: root, timeoutMs = 15_000 }: ShardClientOptions): ShardCall {
+  const tokens = new Map<number, string>();
+  const tokenOf = (shard: number) => {
+    const token = tokens.get(shard) ?? shardToken(root, shard);
+    tokens.set(shard, token);
+    return token;
+  };
   return async (at, method, path, body) => {
     const type = body === undefined ? undefined : "json" in body ? "application/json" : body.type;
     const response = await fetch(new URL(path, at.url), {
       method,
-      headers: { authorization: `Bearer ${token}`, "x-shard": `${at.shard}`, ...(type === undefined ? {} : { "content-type": type }) },
+      headers: {
+        authorization: `Bearer ${tokenOf(at.shard)}`,
+        "x-shard": `${at.shard}`,
+        ...(type === undefined ? {} : { "content-type": type }),
+      },
       ...(body === undefined ? {} : { body: "json" in body ? JSON.stringify(body.json) : body.bytes }),
       redirect: "error",
       signal: deadline(timeoutMs),

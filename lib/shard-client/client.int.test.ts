@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { createShardClient } from "./client.ts";
+import { shardToken } from "./secrets.ts";
 import type { BatchMessage, SessionView } from "./index.ts";
 
 type Seen = { method: string; path: string; authorization: string | null; body: unknown };
@@ -48,7 +49,7 @@ const session: SessionView = {
 };
 const message: BatchMessage = { id, wa_message_id: "3EB0", to: "1@g.us", type: "text", text: "hello" };
 
-test("each call is the contract's request, with the token", async () => {
+test("each call is the contract's request, with the shard's token", async () => {
   answer = (request) => {
     if (request.url.endsWith("/messages")) return Response.json({ results: [{ id, wa_message_id: "3EB0", status: "sent" }] });
     if (request.url.includes("/journal/inbound?")) return Response.json({ entries: [], more: false });
@@ -71,7 +72,18 @@ test("each call is the contract's request, with the token", async () => {
     ["GET", "/journal/inbound?limit=7", undefined],
     ["POST", "/journal/inbound/ack", { through: 42 }],
   ]);
-  expect(new Set(seen.map((request) => request.authorization))).toEqual(new Set(["Bearer secret"]));
+  expect(new Set(seen.map((request) => request.authorization))).toEqual(new Set([`Bearer ${shardToken("secret", 3)}`]));
+});
+
+test("sends each shard its own token and never the root", async () => {
+  answer = () => Response.json({ data: [] });
+  await client.list(at());
+  await client.list({ ...at(), shard: 4 });
+  await client.list(at());
+  const [third, fourth, again] = seen.map(({ authorization }) => authorization);
+  expect(third).not.toBe(fourth);
+  expect(again).toBe(third);
+  for (const sent of [third, fourth]) expect(sent).not.toContain("secret");
 });
 
 test("journal entries come parsed, stream by stream", async () => {

@@ -18,6 +18,7 @@ export {
   platformPacingKey,
 } from "./pacing.ts";
 export type { PacingLimits, PacingSettings, PacingState, PacingView, ShardPacing } from "./pacing.ts";
+export { shardKeys, shardToken } from "./secrets.ts";
 export { maxBatch, maxJournalPage } from "./schemas.ts";
 export type {
   BatchMessage,

@@ -3,16 +3,23 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/wa-shards.nomad.hcl
 #
-# Secrets: auth_keys, redis_password, shard_token, wa_noise_root (not for the real WhatsApp) [, metrics_token] [, consul_token] (Nomad variable nomad/jobs/wa-shards).
+# Secrets: auth_keys, redis_password, wa_noise_root (not for the real WhatsApp) [, metrics_token] [, consul_token], and
+# for each shard n shard_token_<n> (Nomad variable nomad/jobs/wa-shards). `task secrets:shards N=…` derives those from
+# shard_token in the variable prosaas/secrets, which no task can read; so does every command that adds shards.
+#
+# A task gets its own items only: its template renders no other, and with ACLs on it has no Nomad token to read the
+# variable with (the socket secrets/api.sock answers 401). What remains to be trusted is the node's Nomad agent and its
+# root user, who can read the items of every shard.
 
 variable "wa_shards_count" {
   description = "Shards. Lower it with the scale script only, which moves the businesses away first."
   type        = number
   default     = 2
 
+  # A Nomad variable holds 64 KiB: the secrets of 300 shards fit, with a second key while keys are rotated.
   validation {
-    condition     = var.wa_shards_count >= 1 && var.wa_shards_count <= 1000
-    error_message = "The wa_shards_count must be from 1 to 1000."
+    condition     = var.wa_shards_count >= 1 && var.wa_shards_count <= 300
+    error_message = "The wa_shards_count must be from 1 to 300."
   }
 }
 
@@ -289,8 +296,9 @@ job "wa-shards" {
         perms                = "0400"
         error_on_missing_key = true
         data                 = <<-EOT
+          {{- $shard := add (env "NOMAD_ALLOC_INDEX" | parseInt) 1 }}
           {{- with nomadVar "nomad/jobs/wa-shards" }}
-          SHARD_TOKEN={{ .shard_token }}
+          SHARD_TOKEN={{ index . (printf "shard_token_%d" $shard) }}
           AUTH_KEYS={{ .auth_keys }}
           {{- with index . "wa_noise_root" }}
           WA_NOISE_ROOT={{ . }}

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { SessionView } from "../../lib/shard-client/index.ts";
-import { createShardClient } from "../../lib/shard-client/index.ts";
+import { createShardClient, shardToken } from "../../lib/shard-client/index.ts";
 import { until } from "../../lib/testing/until.ts";
 import { freePort } from "../../lib/testing/free_port.ts";
 import { bunRun, startChild } from "./child.ts";
@@ -25,7 +25,8 @@ export type ShardProcessOptions = {
 
 /** A shard as it runs in production, under a supervisor that starts it again when it dies. */
 export class ShardProcess extends Supervised {
-  readonly token = "a-token-of-the-rig-for-the-shard";
+  /** What clients hold; the process gets its own, derived from it. */
+  readonly token = "a-token-of-the-rig-for-the-shards";
   readonly port: number;
   readonly client = createShardClient({ token: this.token });
   readonly #options: ShardProcessOptions;
@@ -55,6 +56,10 @@ export class ShardProcess extends Supervised {
     return this.#options.number ?? 1;
   }
 
+  get #ownToken(): string {
+    return shardToken(this.token, this.#number);
+  }
+
   get #suffix(): string {
     return this.#number === 1 ? "" : `-${this.#number}`;
   }
@@ -69,7 +74,7 @@ export class ShardProcess extends Supervised {
   }
 
   async sessions(): Promise<Pick<SessionView, "business_id" | "status" | "reason">[]> {
-    const response = await fetch(`${this.location.url}/sessions`, { headers: { authorization: `Bearer ${this.token}` } });
+    const response = await fetch(`${this.location.url}/sessions`, { headers: { authorization: `Bearer ${this.#ownToken}` } });
     return ((await response.json()) as { data: SessionView[] }).data;
   }
 
@@ -92,7 +97,7 @@ export class ShardProcess extends Supervised {
         SHARD_INDEX: String(this.#number - 1),
         AUTH_DIR: this.#volume,
         AUTH_KEYS: this.#keys,
-        SHARD_TOKEN: this.token,
+        SHARD_TOKEN: this.#ownToken,
         WA_WEBSOCKET_URL: simulator.wsUrl,
         WA_NOISE_ROOT: simulator.noiseRoot,
         REDIS_URL: `redis://${redis}`,

@@ -38,8 +38,8 @@ beforeAll(async () => {
     const own = join(folder, `shard-${number}`);
     mkdirSync(own);
     const redis = testRedisUrl().replace("redis://", "");
-    const env = { SHARD_INDEX: String(number - 1), AUTH_KEYS: keys };
-    const shard = await ShardProcess.create({ folder: own, simulator, redis, consul: testConsulAddr(), env });
+    const env = { AUTH_KEYS: keys };
+    const shard = await ShardProcess.create({ folder: own, number, simulator, redis, consul: testConsulAddr(), env });
     shard.start();
     await shard.ready();
     shards.set(number, shard);

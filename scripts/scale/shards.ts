@@ -1,12 +1,13 @@
 import { createInterface } from "node:readline/promises";
 import { commonUsage, countOf, runCommand } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
+import { maxShards } from "../stack/shard_secrets.ts";
 import { changeShards } from "./shards_change.ts";
 import { spareVolumes } from "./shards_down.ts";
 
 const usage = `Usage: task scale:shards N=COUNT [-- OPTIONS]
 
-Grows or shrinks the WhatsApp shards while they run. Growing makes the volumes first, and raises the number of shards
+Grows or shrinks the WhatsApp shards while they run. Growing makes their secrets and volumes first, and raises the number of shards
 in Consul last, when the new ones serve. Shrinking stops the highest ones and refuses while businesses live there.
 Cut short at any point, the same command goes on from there.
 
@@ -26,7 +27,7 @@ await runCommand({
   },
   prepare: (values) => {
     const wish = {
-      count: countOf("N", values.count, { min: 1, max: 1000 }),
+      count: countOf("N", values.count, { min: 1, max: maxShards }),
       drain: values.drain === true,
       deleteVolume: values["delete-volume"] === true,
     };

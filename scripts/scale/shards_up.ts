@@ -1,6 +1,7 @@
 import { sleep } from "../../lib/core/time.ts";
 import { numShardsKey } from "../../lib/routing/index.ts";
 import { seconds } from "../stack/progress.ts";
+import { ensureShardSecrets } from "../stack/shard_secrets.ts";
 import { ensureVolumes, shardVolumes } from "../stack/volumes.ts";
 import { ScaleFailure } from "./failure.ts";
 import { awaitCount, readCount, setCount } from "./job_group.ts";
@@ -12,8 +13,11 @@ import type { Target } from "./target.ts";
 
 const pollMs = 100;
 
-/** Volume, count, health, owner lock, number of shards: each is there before the next one relies on it. */
+/** Secrets, volume, count, health, owner lock, number of shards: each is there before the next one relies on it. */
 export async function addShards(target: Target, count: number, report: Report, deadlines: Deadlines): Promise<void> {
+  await report.step("secrets are there", async () => {
+    return (await ensureShardSecrets(target.nomad, count)) ? "derived those that were missing" : undefined;
+  });
   await report.step("volumes are there", async () => {
     const made = await ensureVolumes(target.agents.nomadAddr, shardVolumes(count));
     return made.length > 0 ? `made ${made.join(", ")}` : undefined;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { maxCallLimit } from "../../lib/consul/call_limit.ts";
 import { profiles } from "../../lib/queues/index.ts";
+import { maxShards } from "../stack/shard_secrets.ts";
 
 const count = z.int().min(1).max(1000);
 
@@ -10,7 +11,7 @@ export const wishes = z
     api: count.optional(),
     workers: z.partialRecord(z.enum(profiles), count).optional(),
     calls: z.strictObject({ count: count.optional(), max_concurrent: z.int().min(0).max(maxCallLimit).optional() }).optional(),
-    shards: count.optional(),
+    shards: z.int().min(1).max(maxShards).optional(),
   })
   .refine((wish) => Object.keys(wish).length > 0, "names nothing");
 

@@ -20,6 +20,7 @@ const generators = {
   postgres_app_password: () => token(32),
   postgres_replication_password: () => token(32),
   redis_password: () => token(32),
+  /** Clients of the shards hold it; each shard gets a token derived from it (shard_secrets.ts). */
   shard_token: () => token(32),
   /** A ring: the first key encrypts, all decrypt. */
   auth_keys: () => `k1:${randomBytes(32).toString("base64")}`,
@@ -65,7 +66,6 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
   "wa-shards": {
     auth_keys: "auth_keys",
     redis_password: "redis_password",
-    shard_token: "shard_token",
     wa_noise_root: "wa_noise_root",
   },
   workers: {
@@ -120,12 +120,12 @@ export function jobItems(job: string, secrets: Secrets & Given, existing: Readon
 
 type Variable = { Items: Record<string, string>; ModifyIndex: number };
 
-async function readVariable(nomad: Nomad, path: string): Promise<Variable> {
+export async function readVariable(nomad: Nomad, path: string): Promise<Variable> {
   return (await orNull(nomad<Variable>("GET", `/v1/var/${path}`))) ?? { Items: {}, ModifyIndex: 0 };
 }
 
 /** Writes only what differs, and only over what was read. */
-async function writeVariable(nomad: Nomad, path: string, items: Record<string, string>, read: Variable): Promise<boolean> {
+export async function writeVariable(nomad: Nomad, path: string, items: Record<string, string>, read: Variable): Promise<boolean> {
   if (Bun.deepEquals(items, read.Items)) return false;
   await nomad("PUT", `/v1/var/${path}?cas=${read.ModifyIndex}`, { Path: path, Items: items });
   return true;
@@ -137,6 +137,21 @@ export async function ensureSecrets(nomad: Nomad): Promise<{ secrets: Secrets; a
   const { secrets, added } = completeSecrets(variable.Items);
   if (added.length > 0) await writeVariable(nomad, "prosaas/secrets", { ...variable.Items, ...secrets }, variable);
   return { secrets, added };
+}
+
+/** Items that former versions of a job read; they are removed once its present version runs. */
+const retiredItems: Record<string, readonly string[]> = { "wa-shards": ["shard_token"] };
+
+/** Removes what no job reads any more; returns the jobs whose variable changed. */
+export async function retireSecrets(nomad: Nomad): Promise<string[]> {
+  const changed: string[] = [];
+  for (const [job, retired] of Object.entries(retiredItems)) {
+    const path = `nomad/jobs/${job}`;
+    const variable = await readVariable(nomad, path);
+    const items = Object.fromEntries(Object.entries(variable.Items).filter(([item]) => !retired.includes(item)));
+    if (await writeVariable(nomad, path, items, variable)) changed.push(job);
+  }
+  return changed;
 }
 
 /** Gives each job its own secrets; returns the jobs whose variable changed. */

@@ -9,7 +9,8 @@ import { allJobs, batches, foundation, pooler, runningJobs, services } from "./j
 import { createNomad, orNull } from "./nomad.ts";
 import type { Job, Nomad } from "./nomad.ts";
 import { seconds } from "./progress.ts";
-import { distributeSecrets, ensureSecrets } from "./secrets.ts";
+import { distributeSecrets, ensureSecrets, retireSecrets } from "./secrets.ts";
+import { ensureShardSecrets } from "./shard_secrets.ts";
 import { plannedJob, submit } from "./submit.ts";
 import { dataVolumes, ensureVolumes, shardVolumes } from "./volumes.ts";
 import { JobFailure, waitForJobs } from "./wait.ts";
@@ -37,6 +38,7 @@ async function main(): Promise<void> {
   const read = async (id: string) => [id, await readJobFile(id, environment, await valuesOfCluster(nomad, id))] as const;
   const jobs = new Map(await Promise.all(allJobs.map(read)));
   const shards = (await plannedJob(nomad, jobs.get("wa-shards")!)).TaskGroups[0]!.Count;
+  await ensureShardSecrets(nomad, shards);
   const made = await ensureVolumes(environment.nomadAddr, new Map([...dataVolumes, ...shardVolumes(shards)]));
   say(made.length > 0 ? `made ${made.join(", ")}` : "all there");
 
@@ -54,6 +56,7 @@ async function main(): Promise<void> {
   step("Services");
   await run(services);
   await waitForJobs(runningJobs, environment, { until: "settled", deadlineMs: DEADLINE_MS, known: [...foundation, ...pooler] });
+  await retireSecrets(nomad);
 
   await writeStackFile(environment, admin);
   printSummary(environment, admin);

@@ -22,7 +22,7 @@ export const apiEnv = z.object({
   MAX_CONCURRENT_CALLS: zInt(0, 100_000).default(50),
   /** Bearer token of the calls service's internal API; without it no calls are placed. */
   CALLS_TOKEN: z.string().min(16).optional(),
-  /** Bearer token of the shards' internal API. */
+  /** Root of the tokens of the shards' internal API. */
   SHARD_TOKEN: z.string().min(16),
   /** Seals what is secret in the database; the same in every service that reads it. */
   DATA_KEYS: zKeyRing,

@@ -42,10 +42,8 @@ export function createApp({ version, shard, moving, journal, token, logger, metr
   app.onError(problemHandler(logger));
   app.notFound(notFound);
   app.route("/", operations({ ready, metrics, metricsToken }));
-  app.use("/sessions/*", bearer(token));
-  app.use("/journal/*", bearer(token));
-  app.use("/moves/*", bearer(token));
-  // Ports are given out anew: whoever asks may have the address from before.
+  // Ports are reused, so a client may hold the address of another shard. It sent that shard's token: to answer 401 here
+  // would look like a fault and not like a stale address.
   app.use(async (c, next) => {
     const meant = c.req.header("x-shard");
     if (meant !== undefined && meant !== `${shard.number}`) {
@@ -53,6 +51,9 @@ export function createApp({ version, shard, moving, journal, token, logger, metr
     }
     await next();
   });
+  app.use("/sessions/*", bearer(token));
+  app.use("/journal/*", bearer(token));
+  app.use("/moves/*", bearer(token));
   app.route("/moves", movingRoutes(moving));
 
   app.get("/sessions", (c) =>

@@ -13,7 +13,7 @@ export const configSchema = z.object({
   AUTH_DIR: z.string().min(1).default("/auth"),
   /** "id:base64 of 32 bytes[,…]": the first key seals, all open. */
   AUTH_KEYS: zKeyRing,
-  /** Bearer token of the internal API. */
+  /** Bearer token of this shard's internal API; no other shard has the same. */
   SHARD_TOKEN: z.string().min(16),
   /** Whether accounts are paced whose business did not choose: off against the simulator only. */
   PACING: z.enum(["on", "off"]).default("on"),

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { uuidv7 } from "../../lib/core/ids.ts";
-import { createShardClient, createShardMoves } from "../../lib/shard-client/index.ts";
+import { createShardClient, createShardMoves, shardToken } from "../../lib/shard-client/index.ts";
 import { sessionList } from "../../lib/shard-client/schemas.ts";
 import { until } from "../../lib/testing/until.ts";
 import { AuthStore } from "./auth/auth_store.ts";
@@ -509,6 +509,8 @@ describe("what the API refuses", () => {
   test("a wrong token, an unknown business, and what is malformed, each with its field", async () => {
     expect(await statusOf("GET", "/sessions")).toBe(200);
     expect((await shard.withToken("another-token").request("GET", "/sessions")).status).toBe(401);
+    // Another shard's token, and what clients hold.
+    for (const other of [shardToken(token, 2), token]) expect((await shard.withToken(other).request("GET", "/sessions")).status).toBe(401);
     expect(await statusOf("GET", `/sessions/${uuidv7()}`)).toBe(404);
     expect(await statusOf("GET", "/sessions/not-an-id")).toBe(400);
     expect(await statusOf("GET", "/journal/nothing")).toBe(400);

@@ -8,6 +8,7 @@ import { freePort } from "../../lib/testing/free_port.ts";
 import { testConsulAddr, testRedisUrl } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
 import type { BatchMessage, SendResult } from "../../lib/shard-client/schemas.ts";
+import { shardToken } from "../../lib/shard-client/secrets.ts";
 import {
   control,
   makePhone,
@@ -57,7 +58,7 @@ function launch(env: Record<string, string> = {}): Process {
       SHARD_INDEX: String(index),
       AUTH_DIR: volume,
       AUTH_KEYS: keys,
-      SHARD_TOKEN: token,
+      SHARD_TOKEN: shardToken(token, index + 1),
       PACING: "off",
       WA_WEBSOCKET_URL: simulator.wsUrl,
       WA_NOISE_ROOT: simulator.rootBase64,
@@ -76,8 +77,9 @@ function launch(env: Record<string, string> = {}): Process {
   };
   const read = Promise.all([collect(process.stdout), collect(process.stderr)]);
   const port = () => /"port":(\d+)/.exec(log)?.[1];
-  const api = new ShardUnderTest(async (path, init) =>
-    fetch(`http://127.0.0.1:${await until(port, { what: "the port", deadlineMs: 30_000 })}${path}`, init),
+  const api = new ShardUnderTest(
+    async (path, init) => fetch(`http://127.0.0.1:${await until(port, { what: "the port", deadlineMs: 30_000 })}${path}`, init),
+    shardToken(token, index + 1),
   );
   const exited = process.exited.then(async (code) => {
     await read;
@@ -308,7 +310,15 @@ test("no key and no content is in the log of a shard that pairs, sends, receives
   await shard.exited;
   const log = shard.log();
   expect(log).toContain('"status":"open"');
-  for (const secret of ["secret", "privKey", "rootKey", "Closing session", "ephemeralKeyPair", keys.slice(3), token]) {
+  for (const secret of [
+    "secret",
+    "privKey",
+    "rootKey",
+    "Closing session",
+    "ephemeralKeyPair",
+    keys.slice(3),
+    shardToken(token, index + 1),
+  ]) {
     expect(log).not.toContain(secret);
   }
 });

@@ -13,7 +13,7 @@ export const workersEnv = z.object({
   ...routingEnv,
   /** Which queues this process serves. */
   WORKER_GROUP: z.enum(profiles),
-  /** Bearer token of the shards' internal API. */
+  /** Root of the tokens of the shards' internal API. */
   SHARD_TOKEN: z.string().min(16),
   /** Seals what is secret in the database; the same in every service that reads it. */
   DATA_KEYS: zKeyRing,

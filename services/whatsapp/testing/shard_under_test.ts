@@ -8,6 +8,7 @@ import type { OutboundContent } from "../../../lib/messages/index.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
 import type { BatchMessage, JournalData, JournalPage, JournalStream, SendResult, SessionView } from "../../../lib/shard-client/schemas.ts";
 import type { PacingSettings } from "../../../lib/shard-client/pacing.ts";
+import { shardToken } from "../../../lib/shard-client/secrets.ts";
 import { until } from "../../../lib/testing/until.ts";
 // What stands in for WhatsApp in this service's tests, and nowhere in its product code.
 import { startSimulator } from "../../simulator/simulator.ts";
@@ -25,6 +26,7 @@ import { ShardMetrics } from "../shard_metrics.ts";
 import { ShardDb } from "../volume/shard_db.ts";
 import { claimVolume } from "../volume/volume.ts";
 
+/** What clients hold: `shardToken` derives each shard's own from it. */
 export const token = "a-token-for-the-shard-tests";
 export const newKeys = () => `k1:${randomBytes(32).toString("base64")}`;
 export const newVolume = () => mkdtempSync(join(tmpdir(), "shard-"));
@@ -46,7 +48,7 @@ export class ShardUnderTest {
   readonly #call: (path: string, init: RequestInit) => Promise<Response>;
   readonly #token: string;
 
-  constructor(call: (path: string, init: RequestInit) => Promise<Response>, bearer = token) {
+  constructor(call: (path: string, init: RequestInit) => Promise<Response>, bearer = shardToken(token, 1)) {
     this.#call = call;
     this.#token = bearer;
   }
@@ -147,7 +149,8 @@ export function startShard(options: {
 }): InProcess {
   trustNoiseRoot(Buffer.from(options.simulator.rootBase64, "base64"));
   const keys = KeyRing.parse(options.keys);
-  const volume = claimVolume(options.volume, options.shard ?? 1);
+  const number = options.shard ?? 1;
+  const volume = claimVolume(options.volume, number);
   const db = ShardDb.open(volume.file("shard.db"), keys);
   const journal = new Journal(db);
   const metrics = createMetrics("whatsapp-shard");
@@ -170,8 +173,8 @@ export function startShard(options: {
   });
   shard.resume();
   const moving = new Moving({ volume, db, ledger, placements, sessions: shard, keys, fence, logger });
-  const app = createApp({ shard, moving, journal, token, logger, metrics, ready: () => [] });
-  const api = new ShardUnderTest(async (path, init) => app.request(path, init));
+  const app = createApp({ shard, moving, journal, token: shardToken(token, number), logger, metrics, ready: () => [] });
+  const api = new ShardUnderTest(async (path, init) => app.request(path, init), shardToken(token, number));
   return Object.assign(api, {
     shard,
     db,

@@ -1,8 +1,10 @@
 import { Hono } from "hono";
 import { bearer } from "../../../lib/runtime/http.ts";
 import { batchRequest, journalAck } from "../../../lib/shard-client/schemas.ts";
+import { shardToken as tokenOf } from "../../../lib/shard-client/secrets.ts";
 import type { BatchMessage, JournalStream, PacingSettings, SendResult } from "../../../lib/shard-client/index.ts";
 
+/** What clients hold. */
 export const shardToken = "token-of-the-test-shards";
 
 export type Delivery = { business_id: string; chat: string; text: string; wa_message_id: string };
@@ -61,7 +63,7 @@ export function startTestShard() {
   };
 
   const app = new Hono();
-  app.use("*", bearer(shardToken));
+  app.use("*", (c, next) => bearer(tokenOf(shardToken, Number(c.req.header("x-shard"))))(c, next));
   app.post("/sessions/:id/messages", async (c) => {
     const batch = { business_id: c.req.param("id"), ...batchRequest.parse(await c.req.json()) };
     batches.push(batch);

@@ -1,0 +1,37 @@
+import { shardToken } from "../../lib/shard-client/secrets.ts";
+import { readVariable, writeVariable } from "./secrets.ts";
+import type { Nomad } from "./nomad.ts";
+
+/** A Nomad variable holds 64 KiB: as many shards' secrets fit, with a second key while keys are rotated. */
+export const maxShards = 300;
+
+/** What shard secrets are derived from, by its name in `prosaas/secrets`. */
+export type ShardRoots = { shard_token: string };
+
+/** The items of the variable `nomad/jobs/wa-shards` that belong to single shards, for shards 1 to `count`. */
+export function shardItems(roots: ShardRoots, count: number): Record<string, string> {
+  const items: Record<string, string> = {};
+  for (let shard = 1; shard <= count; shard++) items[`shard_token_${shard}`] = shardToken(roots.shard_token, shard);
+  return items;
+}
+
+/**
+ * Writes the secrets of shards 1 to `count`, which must be there before the shards start. Secrets of further shards
+ * stay: their volumes do, too. Resolves with whether anything changed.
+ * @throws Error where `prosaas/secrets` lacks a root.
+ */
+export async function ensureShardSecrets(nomad: Nomad, count: number): Promise<boolean> {
+  const { Items: secrets } = await readVariable(nomad, "prosaas/secrets");
+  const roots = { shard_token: rootOf(secrets, "shard_token") };
+  const path = "nomad/jobs/wa-shards";
+  const variable = await readVariable(nomad, path);
+  return writeVariable(nomad, path, { ...variable.Items, ...shardItems(roots, count) }, variable);
+}
+
+function rootOf(secrets: Readonly<Record<string, string>>, name: keyof ShardRoots): string {
+  const root = secrets[name];
+  if (root === undefined || root === "") {
+    throw new Error(`The Nomad variable prosaas/secrets has no item ${name}, from which the shards' secrets are derived: add it.`);
+  }
+  return root;
+}
