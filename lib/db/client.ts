@@ -10,18 +10,32 @@ export type DatabaseOptions = {
   poolSize: number;
   /** Shown in pg_stat_activity. */
   applicationName: string;
-  /** A server that owes an answer and says nothing for so long is given up, and its connection with it. */
-  answerTimeoutMs?: number;
+  /** How long statements wait; for requests by default. */
+  waits?: Waits;
 };
 
-/** Above what an answer may take: 15 s for the statement (migration 0000) after 10 s in the pooler's queue (pgbouncer.nomad.hcl). */
-const defaultAnswerTimeoutMs = 30_000;
+export type Waits = {
+  /** For a connection: in the queue of the pool, and until a new one is open. */
+  acquireMs: number;
+  /** For the next byte of an answer. After that the connection is dropped, with the statements it carries. */
+  answerMs: number;
+  /** For the server to finish one statement, where that is not the limit of the role (role_limits.ts). */
+  statementMs?: number;
+};
+
+/** At most 8 s in all, so that a request gets its 503 within the edge's deadline. A statement ends before its answer is due. */
+export const requestWaits: Waits = { acquireMs: 2_500, answerMs: 5_500 };
+
+/** For workers, which rather wait than repeat a job: a statement, after 5 s in the pooler's queue (pgbouncer.nomad.hcl). */
+export const workerWaits: Waits = { acquireMs: 10_000, answerMs: 25_000, statementMs: 15_000 };
 
 const pool = Symbol("pool");
+const limits = Symbol("limits");
 
 /** A pool of connections. Statements reach it through a scope only: `forBusiness` or `forPlatform`. */
 export type Database = {
   readonly [pool]: postgres.Sql;
+  readonly [limits]: Waits;
   /** Resolves when the server answers; throws when it does not. */
   ping(): Promise<void>;
   /** Waits up to five seconds for the statements under way, then closes. */
@@ -32,12 +46,13 @@ export type Database = {
  * Connects lazily. Statements are never prepared by name: a pooler in transaction mode may give every
  * transaction another server connection. No startup parameter is sent that such a pooler would refuse.
  */
-export function createDatabase({ url, poolSize, applicationName, answerTimeoutMs = defaultAnswerTimeoutMs }: DatabaseOptions): Database {
+export function createDatabase({ url, poolSize, applicationName, waits = requestWaits }: DatabaseOptions): Database {
   const sql = postgres(url, {
     max: poolSize,
     prepare: false,
-    connect_timeout: 5,
-    answer_timeout: answerTimeoutMs / 1000,
+    connect_timeout: waits.acquireMs / 1000,
+    acquire_timeout: waits.acquireMs / 1000,
+    answer_timeout: waits.answerMs / 1000,
     idle_timeout: 60,
     // Not above half a second: after a restart of the server the pool is back at once.
     backoff: (attempt) => Math.min(0.5, 0.05 * 2 ** attempt),
@@ -46,6 +61,7 @@ export function createDatabase({ url, poolSize, applicationName, answerTimeoutMs
   });
   return {
     [pool]: sql,
+    [limits]: waits,
     ping: async () => {
       await sql`select 1`;
     },
@@ -56,4 +72,9 @@ export function createDatabase({ url, poolSize, applicationName, answerTimeoutMs
 /** The connections under a database. For `scope.ts` alone: what goes past a scope goes past the tenants' walls. */
 export function poolOf(db: Database): postgres.Sql {
   return db[pool];
+}
+
+/** How long statements of this pool wait. */
+export function waitsOf(db: Database): Waits {
+  return db[limits];
 }

@@ -2,6 +2,7 @@ import { AppError } from "../core/errors.ts";
 
 /** Codes of postgres.js and of the socket under it: the server was not reached, or went away. */
 const disconnected = new Set([
+  "ACQUIRE_TIMEOUT",
   "ANSWER_TIMEOUT",
   "CONNECTION_CLOSED",
   "CONNECTION_DESTROYED",

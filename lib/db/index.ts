@@ -1,5 +1,5 @@
-export { createDatabase } from "./client.ts";
-export type { Database, DatabaseOptions } from "./client.ts";
+export { createDatabase, requestWaits, workerWaits } from "./client.ts";
+export type { Database, DatabaseOptions, Waits } from "./client.ts";
 export { isDatabaseUnavailable } from "./errors.ts";
 export { createGroupCommit } from "./group_commit.ts";
 export { sql } from "./literal.ts";

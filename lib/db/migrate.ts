@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { retry } from "../core/retry.ts";
 import journal from "./migrations/meta/_journal.json" with { type: "json" };
 import type { OwnerConnection } from "./owner.ts";
+import { setRoleLimits } from "./role_limits.ts";
 
 const migrationsFolder = fileURLToPath(new URL("./migrations", import.meta.url));
 const record = { migrationsSchema: "drizzle", migrationsTable: "migrations" };
@@ -33,6 +34,7 @@ export async function applyMigrations(sql: OwnerConnection): Promise<string[]> {
   } finally {
     await sql`select set_config('lock_timeout', '0', false)`;
   }
+  await setRoleLimits(sql);
   const known = new Set(before.map((row) => Number(row.created_at)));
   return journal.entries.filter((entry) => !known.has(entry.when)).map((entry) => entry.tag);
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { uuidv7 } from "../core/ids.ts";
 import { createBusiness } from "../testing/business.ts";
 import { createMigratedDatabase } from "../testing/database.ts";
@@ -6,7 +6,7 @@ import type { MigratedDatabase } from "../testing/database.ts";
 import { startPooler } from "../testing/pgbouncer.ts";
 import type { Pooler } from "../testing/pgbouncer.ts";
 import { until } from "../testing/until.ts";
-import { createDatabase, forBusiness, getBusiness, listMessages, submitMessage } from "./index.ts";
+import { createDatabase, forBusiness, getBusiness, listMessages, requestWaits, sql, submitMessage } from "./index.ts";
 import type { Database } from "./index.ts";
 
 let database: MigratedDatabase;
@@ -58,7 +58,7 @@ test("after a restart of the pooler, statements fail as unavailable at most, and
 });
 
 test("a pooler that falls silent is given up: what was asked and what waits is refused in time, and it is used again once it speaks", async () => {
-  const db = createDatabase({ url: pooler.url, poolSize: 2, applicationName: "impatient", answerTimeoutMs: 300 });
+  const db = createDatabase({ url: pooler.url, poolSize: 2, applicationName: "impatient", waits: { acquireMs: 300, answerMs: 300 } });
   const scope = forBusiness(db, businesses[0]!);
   const ask = () => Promise.allSettled(Array.from({ length: 8 }, () => getBusiness(scope)));
   const refused = Array.from({ length: 8 }, () => ({ status: "rejected", reason: expect.objectContaining({ code: "unavailable" }) }));
@@ -78,4 +78,65 @@ test("a pooler that falls silent is given up: what was asked and what waits is r
   }
   await until(async () => (await ask()).every(({ status }) => status === "fulfilled"), { what: "the pooler's answers" });
   await db.close();
+});
+
+describe("the waits of a request", () => {
+  const waits = { acquireMs: 300, answerMs: 700 };
+  /** Clocks of timers on a busy machine. */
+  const marginMs = 1_000;
+
+  test("add up to eight seconds at most", () => {
+    expect(requestWaits.acquireMs + requestWaits.answerMs).toBeLessThanOrEqual(8_000);
+  });
+
+  test("end in the queue of a pool whose connections are busy", async () => {
+    const db = createDatabase({ url: pooler.url, poolSize: 1, applicationName: "queue", waits });
+    const scope = forBusiness(db, businesses[0]!);
+    const release = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const holder = scope.run(async (sql) => {
+      await sql`select 1`;
+      begun.resolve();
+      await release.promise;
+    });
+    await begun.promise;
+    const start = performance.now();
+    let ran = false;
+    const refused = await Promise.allSettled([
+      getBusiness(scope),
+      scope.run(async () => {
+        ran = true;
+      }),
+    ]);
+    expect(refused.map((one) => one.status === "rejected" && one.reason.code)).toEqual(["unavailable", "unavailable"]);
+    expect(performance.now() - start).toBeLessThan(waits.acquireMs + marginMs);
+    release.resolve();
+    await holder;
+    expect(await getBusiness(scope)).toBeDefined();
+    expect(ran).toBeFalse();
+    await db.close();
+  });
+
+  test("end while a connection is opened, which others use later", async () => {
+    const db = createDatabase({ url: pooler.url, poolSize: 1, applicationName: "open", waits: { ...waits, acquireMs: 500 } });
+    const scope = forBusiness(db, businesses[0]!);
+    pooler.freeze();
+    try {
+      await expect(getBusiness(scope)).rejects.toMatchObject({ code: "unavailable" });
+    } finally {
+      pooler.thaw();
+    }
+    expect(await until(() => getBusiness(scope).catch(() => undefined), { what: "an answer" })).toBeDefined();
+    await db.close();
+  });
+
+  test("end behind a server that answers others", async () => {
+    const db = createDatabase({ url: database.appUrl, poolSize: 1, applicationName: "trickle", waits });
+    const scope = forBusiness(db, businesses[0]!);
+    const start = performance.now();
+    const trickle = sql`select i, repeat('x', 9000), pg_sleep(0.1) from generate_series(1, 50) i`;
+    await expect(scope.ask(trickle)).rejects.toMatchObject({ code: "unavailable" });
+    expect(performance.now() - start).toBeLessThan(waits.acquireMs + waits.answerMs + marginMs);
+    await db.close();
+  });
 });

@@ -1,7 +1,7 @@
 import { AppError, messageOf } from "../core/errors.ts";
 import { sleep } from "../core/time.ts";
 import { createDatabase } from "./client.ts";
-import type { Database } from "./client.ts";
+import type { Database, Waits } from "./client.ts";
 import { sql } from "./literal.ts";
 import { forNobody } from "./scope.ts";
 
@@ -45,6 +45,9 @@ export function noReplica(primary: Database): Replica {
 
 type Sample = { at: number; lsn: bigint };
 
+/** Short: a read that the replica does not answer still has to be answered by the primary. */
+const replicaWaits: Waits = { acquireMs: 1_000, answerMs: 2_000 };
+
 /** Clocks of different machines, and rows whose ids are older than their commits. */
 const marginMs = 5_000;
 
@@ -63,7 +66,7 @@ export function createReplica({
   onChange = () => {},
   onRead = () => {},
 }: ReplicaOptions): Replica {
-  const db = createDatabase({ url, poolSize, applicationName });
+  const db = createDatabase({ url, poolSize, applicationName, waits: replicaWaits });
   const samples: Sample[] = [];
   /** When the replica was last known to have everything. */
   let upToDateAt: number | undefined;

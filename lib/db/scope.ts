@@ -1,5 +1,5 @@
 import type { Row, RowList, TransactionSql } from "postgres";
-import { poolOf } from "./client.ts";
+import { poolOf, waitsOf } from "./client.ts";
 import type { Database } from "./client.ts";
 import { toDatabaseError } from "./errors.ts";
 import { textOf } from "./literal.ts";
@@ -68,7 +68,8 @@ export function atomically<S extends Scope, T>(scope: S, work: (scope: S) => Pro
 
 /** `setting` and `value` are constants, or a UUID. */
 function within(db: Database, setting: string, value: string): Scope {
-  const declaration = `set local ${setting} = '${value}'`;
+  const { statementMs } = waitsOf(db);
+  const declaration = `set local ${setting} = '${value}'${statementMs === undefined ? "" : `;set local statement_timeout = ${statementMs}`}`;
   return {
     run: async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
       try {
@@ -81,7 +82,7 @@ function within(db: Database, setting: string, value: string): Scope {
         throw toDatabaseError(error);
       }
     },
-    // Two statements in one query are one transaction, so the declaration ends with it.
+    // Statements in one query are one transaction, so the declaration ends with it.
     ask: async <T extends readonly Row[]>(statement: Statement) => {
       const answer: RowList<T> | [unknown, RowList<T>] = await send(db, `${declaration};${textOf(statement)}`);
       // The driver begins a second result when rows come; without any, both statements share the first.
@@ -90,10 +91,21 @@ function within(db: Database, setting: string, value: string): Scope {
   };
 }
 
+/** Sends a query and waits for its answer no longer than a connection and an answer may take together. */
 async function send<R>(db: Database, query: string): Promise<R> {
+  const { acquireMs, answerMs } = waitsOf(db);
+  // The driver measures silence. This is the limit of a server that answers others on the same connection meanwhile.
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(lateAnswer()), acquireMs + answerMs);
   try {
-    return (await poolOf(db).unsafe(query).simple()) as R;
+    return (await Promise.race([poolOf(db).unsafe(query).simple(), late.promise])) as R;
   } catch (error) {
     throw toDatabaseError(error);
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+function lateAnswer(): Error {
+  return Object.assign(new Error("the database did not answer in time"), { code: "ANSWER_TIMEOUT" });
 }

@@ -42,7 +42,7 @@ export async function startPooler(ownerUrl: string, { poolSize = 2 } = {}): Prom
     // As in nomad/jobs/pgbouncer.nomad.hcl.
     "server_login_retry = 1",
     "server_connect_timeout = 5",
-    "query_wait_timeout = 10",
+    "query_wait_timeout = 5",
     "max_client_conn = 1000",
   ];
   const file = join(folder, "pgbouncer.ini");

@@ -169,7 +169,7 @@ job "pgbouncer" {
           max_db_connections = ${var.pgbouncer_pool_size}
 
           # Seconds. A client waits for a server this long and then gets an error, which services answer with 503.
-          query_wait_timeout = 10
+          query_wait_timeout = 5
           server_connect_timeout = 5
           # A server that was away is tried again soon: the default of 15 makes an outage that much longer.
           server_login_retry = 1

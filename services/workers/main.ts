@@ -1,7 +1,7 @@
 import { createConsul } from "../../lib/consul/client.ts";
 import { registerService } from "../../lib/consul/register.ts";
 import { messageOf } from "../../lib/core/errors.ts";
-import { createDatabase } from "../../lib/db/index.ts";
+import { createDatabase, workerWaits } from "../../lib/db/index.ts";
 import { createJobMetrics, createProducer, createQueueWorker, queuesOf, startScheduler } from "../../lib/queues/index.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRouter, exposeRouter } from "../../lib/routing/index.ts";
@@ -33,7 +33,12 @@ await run(name, logger, async (life) => {
   const metrics = createMetrics(name);
   const served = queuesOf(config.WORKER_GROUP);
 
-  const db = createDatabase({ url: config.DATABASE_URL_POOLER, poolSize: config.DATABASE_POOL_SIZE, applicationName: name });
+  const db = createDatabase({
+    url: config.DATABASE_URL_POOLER,
+    poolSize: config.DATABASE_POOL_SIZE,
+    applicationName: name,
+    waits: workerWaits,
+  });
   life.onStop("database", () => db.close());
   const warn = (what: string) => withoutRepeats((error, held_back) => logger.warn({ error: messageOf(error), held_back }, what));
   const onRedisError = warn("redis");
