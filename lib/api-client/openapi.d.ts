@@ -5185,6 +5185,20 @@ export interface components {
              * @example 5
              */
             max_concurrent: number | null;
+            /**
+             * @description Destinations of calls and transfers: prefixes such as "+44", "!+4490" (denied), "own" (the country of the calling number) or "*". The longest match decides. Null: the platform's rules.
+             * @example [
+             *       "own",
+             *       "+44",
+             *       "!+4490"
+             *     ]
+             */
+            allowed_destinations: string[] | null;
+            /**
+             * @description Calls and transfers placed in 24 hours. Null: the platform's limit.
+             * @example 500
+             */
+            max_per_day: number | null;
             record: boolean;
             /**
              * @description Said before the recording begins; without it nothing is recorded.
@@ -5198,6 +5212,20 @@ export interface components {
              * @example 5
              */
             max_concurrent?: number | null;
+            /**
+             * @description Set by admin keys alone; keeps its value if omitted.
+             * @example [
+             *       "own",
+             *       "+44",
+             *       "!+4490"
+             *     ]
+             */
+            allowed_destinations?: string[] | null;
+            /**
+             * @description Set by admin keys alone; keeps its value if omitted.
+             * @example 500
+             */
+            max_per_day?: number | null;
             /** @default false */
             record?: boolean;
             /**

@@ -1,3 +1,4 @@
+export { destinationRule, maxDestinationRules, mayDial } from "./destinations.ts";
 export { createCallsClient } from "./client.ts";
 export type { CallsClient, CallsClientOptions } from "./client.ts";
 export { callKey, callOrder, placedCall } from "./schemas.ts";

@@ -27,6 +27,18 @@ variable "calls_memory_max" {
   default     = 768
 }
 
+variable "calls_allowed_destinations" {
+  description = "Destinations of calls and transfers, for businesses without rules of their own: own, *, +44, !+4490, comma-separated."
+  type        = string
+  default     = "own"
+}
+
+variable "calls_per_day" {
+  description = "Calls and transfers in 24 hours, for businesses without a limit of their own."
+  type        = number
+  default     = 1000
+}
+
 variable "calls_grace_s" {
   description = "Seconds for which an ending allocation carries its calls on; what is left then goes on at another. Half a minute below the client's max_kill_timeout at the most."
   type        = number
@@ -319,6 +331,9 @@ job "calls" {
         TWILIO_API_URL       = var.twilio_api_url
         CALL_AGENT_URL       = var.call_agent_url
 
+        CALLS_ALLOWED_DESTINATIONS = var.calls_allowed_destinations
+        CALLS_PER_DAY              = var.calls_per_day
+
         BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
       }
 
@@ -340,6 +355,9 @@ job "calls" {
           {{- end }}
           {{- with index . "twilio_auth_token" }}
           TWILIO_AUTH_TOKEN={{ . }}
+          {{- end }}
+          {{- with index . "twilio_auth_token_secondary" }}
+          TWILIO_AUTH_TOKEN_SECONDARY={{ . }}
           {{- end }}
           {{- with index . "call_agent_token" }}
           CALL_AGENT_TOKEN={{ . }}

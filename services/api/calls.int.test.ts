@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import { bodyOf } from "../../lib/api-client/index.ts";
@@ -122,10 +122,11 @@ test("what a business wants done with its calls is set and read; nothing is reco
   const { id: business_id, key } = await api.business();
   const params = { path: { business_id } };
   const read = () => bodyOf(api.client(key).GET("/v1/businesses/{business_id}/call_settings", { params }));
-  expect(await read()).toEqual({ max_concurrent: null, record: false, consent_line: null });
+  const limits = { max_concurrent: null, allowed_destinations: null, max_per_day: null };
+  expect(await read()).toEqual({ ...limits, record: false, consent_line: null });
   const settings = { record: true, consent_line: "This call is recorded." };
   await api.client(key).PUT("/v1/businesses/{business_id}/call_settings", { params, body: settings });
-  expect(await read()).toEqual({ max_concurrent: null, ...settings });
+  expect(await read()).toEqual({ ...limits, ...settings });
   const silent = await failureOf(api.client(key).PUT("/v1/businesses/{business_id}/call_settings", { params, body: { record: true } }));
   expect(silent.problem?.errors).toMatchObject([{ field: "consent_line" }]);
 });
@@ -140,6 +141,22 @@ test("a business's own limit is the platform's to set, and stays when the busine
     expect((await failureOf(set({ record: false, max_concurrent }, key))).status).toBe(403);
   }
   expect((await set({ record: false }, key)).max_concurrent).toBe(3);
+});
+
+describe("limits on placed calls", () => {
+  test("are set by admin keys and kept when omitted", async () => {
+    const { id: business_id, key } = await api.business();
+    const params = { path: { business_id } };
+    const put = (body: { allowed_destinations?: string[] | null; max_per_day?: number | null }, as?: string) =>
+      bodyOf(api.client(as).PUT("/v1/businesses/{business_id}/call_settings", { params, body: { record: false, ...body } }));
+    const limits = { allowed_destinations: ["own", "!+4490"], max_per_day: 5 };
+    expect(await put(limits)).toMatchObject(limits);
+    expect(await put({}, key)).toMatchObject(limits);
+    expect((await failureOf(put({ allowed_destinations: ["*"] }, key))).status).toBe(403);
+    expect((await failureOf(put({ max_per_day: null }, key))).status).toBe(403);
+    expect((await failureOf(put({ allowed_destinations: ["44"] }))).status).toBe(400);
+    expect(await put({ allowed_destinations: null, max_per_day: null })).toMatchObject({ allowed_destinations: null, max_per_day: null });
+  });
 });
 
 test("a call is placed for its business, once under an Idempotency-Key, and not without a slot", async () => {

@@ -29,7 +29,7 @@ export function createApp({ logger, core, ...options }: AppOptions): Hono {
   app.use(requestLog(logger, options.operations.metrics));
   app.route("/", operations(options.operations));
   app.route("/webhooks/twilio", webhookRoutes({ core, metrics: core.metrics, ...options.webhooks }));
-  app.route("/", streamRoutes({ core, urls: options.calls.urls, authToken: options.webhooks.authToken }));
+  app.route("/", streamRoutes({ core, urls: options.calls.urls, authTokens: options.webhooks.authTokens }));
   app.route("/", callsRoutes({ core, ...options.calls }));
   return app;
 }

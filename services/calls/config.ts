@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { destinationRule, maxDestinationRules } from "../../lib/calls/index.ts";
 import { isSupervised } from "../../lib/consul/register.ts";
 import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zInt, zUrl } from "../../lib/runtime/config.ts";
 
@@ -24,11 +25,21 @@ export const callsEnv = z.object({
 
   /** The carrier's shared secret. Without it no webhook can be verified, so none is accepted. */
   TWILIO_AUTH_TOKEN: z.string().min(16).optional(),
+  /** Accepted beside TWILIO_AUTH_TOKEN while the token is rotated: the new one before it counts, then the old one. */
+  TWILIO_AUTH_TOKEN_SECONDARY: z.string().min(16).optional(),
   /** The account whose webhooks are ours, and in whose name calls are placed. */
   TWILIO_ACCOUNT_SID: z
     .string()
     .regex(/^AC[0-9a-f]{32}$/, "must be an account's sid")
     .optional(),
+  /** Rules about destinations of calls and transfers (lib/calls/destinations.ts), for businesses without their own. */
+  CALLS_ALLOWED_DESTINATIONS: z
+    .string()
+    .transform((text) => text.split(",").map((rule) => rule.trim()))
+    .pipe(z.array(destinationRule).max(maxDestinationRules))
+    .default(["own"]),
+  /** Calls and transfers in 24 hours, for businesses without a limit of their own. */
+  CALLS_PER_DAY: zInt(0, 1_000_000).default(1_000),
   TWILIO_API_URL: zUrl("http", "https").default("https://api.twilio.com"),
 
   /** The voice agent (services/calls/agent/PROTOCOL.md). Without it no call can be answered, so none is accepted. */
@@ -44,6 +55,11 @@ export const callsEnv = z.object({
 });
 
 export type CallsConfig = z.output<typeof callsEnv>;
+
+/** The account's tokens, the current one first; empty if none is set. */
+export function authTokensOf({ TWILIO_AUTH_TOKEN: primary, TWILIO_AUTH_TOKEN_SECONDARY: secondary }: CallsConfig): string[] {
+  return [primary, secondary].filter((token) => token !== undefined);
+}
 
 /** The configuration of a calls process; ends it with every fault named where there is one. */
 export function loadCallsConfig(env: Record<string, string | undefined> = process.env) {

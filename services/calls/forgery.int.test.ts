@@ -301,7 +301,7 @@ test.each([
   expect(await changesNothing(request)).toBe(status);
 });
 
-const tokens = createStreamTokens(authToken);
+const tokens = createStreamTokens([authToken]);
 const inAnHour = () => Date.now() + 3_600_000;
 
 function open(callSid: string): Bun.WebSocket {
@@ -359,7 +359,7 @@ const forgedFrames: FrameRow[] = [
   [
     "a start with a token of another key",
     1008,
-    () => start(offered, createStreamTokens("somebody else's token").sign({ callSid: offered, stream: 1, expiresAt: inAnHour() })),
+    () => start(offered, createStreamTokens(["somebody else's token"]).sign({ callSid: offered, stream: 1, expiresAt: inAnHour() })),
   ],
   ["a start with a token of another call", 1008, () => start(offered, tokens.sign({ callSid: resumed, stream: 1, expiresAt: inAnHour() }))],
   [

@@ -11,14 +11,17 @@ import type { Logger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
 import { followCallLimit } from "./call_limit.ts";
+import { authTokensOf } from "./config.ts";
 import type { CallsConfig } from "./config.ts";
 import { createArchive } from "./flow/archive.ts";
+import { createDialAuthorization } from "./flow/dialing.ts";
 import type { Core } from "./flow/core.ts";
 import { createInstructions, publicUrls } from "./flow/instructions.ts";
 import { createTeller } from "./flow/tell.ts";
 import { keepSweeping } from "./flow/sweep.ts";
 import { createLineDirectory } from "./lines.ts";
 import { createCallMetrics } from "./metrics.ts";
+import { createDailyCalls } from "./state/daily_calls.ts";
 import { createPlacings } from "./state/placings.ts";
 import { createCallStore } from "./state/store.ts";
 import { createCarriedStreams } from "./streams/carried.ts";
@@ -49,7 +52,9 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
   const capacity = createCallCapacity({ redis, leaseMs: config.CALL_LEASE_MS, recoveryMs: config.CALL_RECOVERY_MS });
   const urls = publicUrls(config.PUBLIC_URL);
   // Without the carrier's token nothing is accepted, so these tokens open nothing either.
-  const tokens = createStreamTokens(config.TWILIO_AUTH_TOKEN ?? crypto.randomUUID());
+  const authTokens = authTokensOf(config);
+  const [signing = crypto.randomUUID(), ...verifying] = authTokens;
+  const tokens = createStreamTokens([signing, ...verifying]);
   const core: Core = {
     store,
     capacity,
@@ -61,6 +66,10 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
       onError: (error) => logger.warn({ error: messageOf(error) }, "the limit of calls could not be read"),
     }),
     lines: createLineDirectory({ db, logger }),
+    authorizeDial: createDialAuthorization(
+      { allowedDestinations: config.CALLS_ALLOWED_DESTINATIONS, perDay: config.CALLS_PER_DAY },
+      createDailyCalls({ redis }),
+    ),
     archive: createArchive({ db, store, logger }),
     instruct: createInstructions({ urls, tokens }),
     metrics: createCallMetrics(metrics, {
@@ -97,7 +106,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
       metricsToken: config.METRICS_TOKEN,
     },
     webhooks: {
-      authToken: config.TWILIO_AUTH_TOKEN,
+      authTokens,
       accountSid: config.TWILIO_ACCOUNT_SID,
       publicUrl: config.PUBLIC_URL,
       hasAgent: config.CALL_AGENT_URL !== undefined,

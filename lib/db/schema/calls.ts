@@ -23,6 +23,10 @@ export const callSettings = pgTable("call_settings", {
     .references(() => businesses.id, { onDelete: "cascade" }),
   /** Calls in progress at once; null: only the limit over all businesses. */
   max_concurrent: integer(),
+  /** Rules about destinations (lib/calls/destinations.ts); null: the platform's. */
+  allowed_destinations: text().array(),
+  /** Calls and transfers placed in 24 hours; null: the platform's limit. */
+  max_per_day: integer(),
   record: boolean().notNull().default(false),
   /** Said to the caller before the recording begins. */
   consent_line: text(),

@@ -30,6 +30,9 @@ const tags = ["Calls"];
 const settingsJson = { "application/json": { schema: callSettings } };
 const sidForm = /^CA[0-9a-f]{32}$/;
 
+/** Settings that protect the platform from a business, and so are not the business's to set. */
+const adminLimits = ["max_concurrent", "allowed_destinations", "max_per_day"] as const;
+
 /** Calls in progress of one business that are told of at once. */
 const maxLive = 200;
 
@@ -177,8 +180,9 @@ export function callRoutes({ db, replica, calls: service, liveCalls, media }: Ap
     }),
     async (c) => {
       const settings = c.req.valid("json");
-      if (settings.max_concurrent !== undefined && c.var.principal.kind !== "admin") {
-        throw new AppError("forbidden", "Only an admin key sets max_concurrent; leave it out.");
+      const limit = adminLimits.find((name) => settings[name] !== undefined);
+      if (limit !== undefined && c.var.principal.kind !== "admin") {
+        throw new AppError("forbidden", `Only an admin key sets ${limit}; leave it out.`);
       }
       if (!(await getBusiness(c.var.business))) throw noSuchBusiness();
       return c.json(callSettingsView(await putCallSettings(c.var.business, settings)), 200);

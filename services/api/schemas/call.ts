@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { destinationRule, maxDestinationRules } from "../../../lib/calls/index.ts";
 import { maxCallLimit } from "../../../lib/consul/call_limit.ts";
 import { callDirections, callOutcomes, recordingStatuses } from "../../../lib/db/index.ts";
 import type { Call, CallRecording, CallSettings, PhoneNumber } from "../../../lib/db/index.ts";
@@ -97,18 +98,41 @@ const maxConcurrent = z
   .max(maxCallLimit)
   .nullable()
   .openapi({ description: "Calls in progress at once; null: only the platform's limit.", example: 5 });
+const allowedDestinations = z
+  .array(destinationRule)
+  .max(maxDestinationRules)
+  .nullable()
+  .openapi({
+    description:
+      'Destinations of calls and transfers: prefixes such as "+44", "!+4490" (denied), "own" (the country of the calling number) or "*". The longest match decides. Null: the platform\'s rules.',
+    example: ["own", "+44", "!+4490"],
+  });
+const maxPerDay = z
+  .int()
+  .min(0)
+  .max(1_000_000)
+  .nullable()
+  .openapi({ description: "Calls and transfers placed in 24 hours. Null: the platform's limit.", example: 500 });
 const consentLine = storableText(1, 500).nullable().openapi({
   description: "Said before the recording begins; without it nothing is recorded.",
   example: "This call is recorded.",
 });
 
 export const callSettings = z
-  .object({ max_concurrent: maxConcurrent, record: z.boolean(), consent_line: consentLine })
+  .object({
+    max_concurrent: maxConcurrent,
+    allowed_destinations: allowedDestinations,
+    max_per_day: maxPerDay,
+    record: z.boolean(),
+    consent_line: consentLine,
+  })
   .openapi("CallSettings");
 
 export const newCallSettings = z
   .strictObject({
     max_concurrent: maxConcurrent.optional().openapi({ description: "Set by admin keys alone; left out, it stays as it is." }),
+    allowed_destinations: allowedDestinations.optional().openapi({ description: "Set by admin keys alone; keeps its value if omitted." }),
+    max_per_day: maxPerDay.optional().openapi({ description: "Set by admin keys alone; keeps its value if omitted." }),
     record: z.boolean().default(false),
     consent_line: consentLine.default(null),
   })
@@ -185,6 +209,6 @@ export function phoneNumberView({ number, created_at }: PhoneNumber): z.infer<ty
 }
 
 export function callSettingsView(settings: CallSettings | undefined): z.infer<typeof callSettings> {
-  const { max_concurrent = null, record = false, consent_line = null } = settings ?? {};
-  return { max_concurrent, record, consent_line };
+  const { max_concurrent = null, allowed_destinations = null, max_per_day = null, record = false, consent_line = null } = settings ?? {};
+  return { max_concurrent, allowed_destinations, max_per_day, record, consent_line };
 }

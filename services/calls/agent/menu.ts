@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { fromAgent } from "./protocol.ts";
-import type { AgentStart, FromAgent, ToAgent } from "./protocol.ts";
+import type { AgentStart, FromAgent, ToAgent, TransferFailure } from "./protocol.ts";
 import { tone } from "./mulaw.ts";
 
 /** What a conversation does: audio to play, messages to send. */
@@ -39,6 +39,12 @@ export class Menu {
   take(message: ToAgent): void {
     if (message.type === "start") this.#begin(message);
     if (message.type === "dtmf") this.#press(message.digit);
+    if (message.type === "transfer_failed") this.#apologize(message.reason);
+  }
+
+  #apologize(reason: TransferFailure): void {
+    this.#line.play(welcomeBack);
+    this.#line.say({ type: "mark", name: `transfer_failed:${reason}` });
   }
 
   #begin({ resumed, state }: AgentStart): void {

@@ -14,6 +14,10 @@ export const bytesPerSecond = 8000;
 /** Longest state that an agent may leave with us. */
 export const maxStateLength = 4096;
 
+/** Why a transfer was refused: the business's rules, its calls of 24 hours, or a dependency that does not answer. */
+export const transferFailures = ["destination_not_allowed", "daily_limit", "unavailable"] as const;
+export type TransferFailure = (typeof transferFailures)[number];
+
 export const toAgent = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("start"),
@@ -35,6 +39,8 @@ export const toAgent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("mark"), name: z.string() }),
   /** The carrier takes no more audio: this much was dropped. */
   z.object({ type: z.literal("overrun"), dropped_ms: z.number() }),
+  /** The call was not transferred and goes on with this agent. */
+  z.object({ type: z.literal("transfer_failed"), to: z.string(), reason: z.enum(transferFailures) }),
   z.object({ type: z.literal("stop"), reason: z.enum(["hung_up", "broken", "handover", "ended"]) }),
 ]);
 export type ToAgent = z.output<typeof toAgent>;

@@ -10,6 +10,7 @@ import type { CallEvent } from "./tell.ts";
 import type { CallStore } from "../state/store.ts";
 import type { CarrierStatus } from "../twilio/forms.ts";
 import type { Archive } from "./archive.ts";
+import type { AuthorizeDial } from "./dialing.ts";
 import type { Instruct } from "./instructions.ts";
 
 /** What the steps of a call's life work with. */
@@ -18,6 +19,7 @@ export type Core = {
   capacity: CallCapacity;
   limit: CallLimit;
   lines: LineDirectory;
+  authorizeDial: AuthorizeDial;
   archive: Archive;
   instruct: Instruct;
   metrics: CallMetrics;
@@ -66,7 +68,11 @@ export function ownNumber({ direction, from, to }: Pick<Party, "direction" | "fr
 }
 
 /** A call in which no stream was offered yet. */
-export function placedCall(party: Party, line: Omit<Line, "number">, nowMs: number): NewCall {
+export function placedCall(
+  party: Party,
+  line: Pick<Line, "business_id" | "max_concurrent" | "record" | "consent_line">,
+  nowMs: number,
+): NewCall {
   return {
     call_sid: party.callSid,
     business_id: line.business_id,

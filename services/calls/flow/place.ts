@@ -34,7 +34,7 @@ export async function placeCallOnce(core: Core, options: PlaceOptions, order: Ca
 
 /**
  * Places a call for a business, in a slot that is taken before the carrier is asked; gives the call's sid. Throws
- * CallRefused where there is no slot, "not_found" where the number is not the business's.
+ * CallRefused where there is no slot, "not_found" where the number is not the business's, and what authorizeDial throws.
  */
 async function placeCall(core: Core, { carrier, urls }: PlaceOptions, { business_id: businessId, from, to }: CallOrder): Promise<string> {
   if (core.draining()) throw new AppError("unavailable", "This replica is stopping and takes no new calls; ask again.", { retryAfterS: 1 });
@@ -42,6 +42,8 @@ async function placeCall(core: Core, { carrier, urls }: PlaceOptions, { business
   if (line === undefined || line.business_id !== businessId) {
     throw new AppError("not_found", "The business has no such number; `from` must be one of its own.");
   }
+
+  await core.authorizeDial({ line, to });
 
   // The call has no sid before the carrier gives it one: its slot is held under a name of ours until then.
   const reservation = crypto.randomUUID();

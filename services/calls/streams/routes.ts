@@ -14,22 +14,22 @@ export type StreamData = { callSid: string; session: StreamSession | null };
 export type StreamRoutesOptions = {
   core: Core;
   urls: PublicUrls;
-  authToken: string | undefined;
+  authTokens: readonly string[];
 };
 
 /** The door to the media streams: GET /media/:call_sid. What is refused here is refused with an HTTP status. */
-export function streamRoutes({ core, urls, authToken }: StreamRoutesOptions): Hono {
+export function streamRoutes({ core, urls, authTokens }: StreamRoutesOptions): Hono {
   const app = new Hono();
 
   app.get("/media/:call_sid", async (c) => {
-    if (authToken === undefined) {
+    if (authTokens.length === 0) {
       throw new AppError("unavailable", "Media streams cannot be verified: set TWILIO_AUTH_TOKEN to the account's token.");
     }
     const callSid = zCallSid.safeParse(c.req.param("call_sid"));
     if (!callSid.success) throw new AppError("not_found", "There is no such call.");
     const url = urls.media(callSid.data);
     const signature = c.req.header("x-twilio-signature") ?? "";
-    if (!isSigned({ authToken, url, fields: [], signature })) {
+    if (!isSigned({ authTokens, url, fields: [], signature })) {
       core.metrics.webhookRefused("signature");
       throw new AppError("forbidden", "The signature does not fit the stream's address; is PUBLIC_URL the address the carrier calls?");
     }

@@ -1,8 +1,9 @@
 import type { ServerWebSocket } from "bun";
-import { messageOf } from "../../../lib/core/errors.ts";
-import type { FromAgent, StopReason } from "../agent/protocol.ts";
+import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import type { ErrorCode } from "../../../lib/core/errors.ts";
+import type { FromAgent, StopReason, TransferFailure } from "../agent/protocol.ts";
 import { bytesPerSecond, protocolVersion } from "../agent/protocol.ts";
-import { CallRefused, takeSlot } from "../flow/core.ts";
+import { CallRefused, ownNumber, takeSlot } from "../flow/core.ts";
 import type { Core } from "../flow/core.ts";
 import type { CallChanges, CallState } from "../state/call.ts";
 import { isFinal, isLater } from "../state/call.ts";
@@ -33,6 +34,12 @@ export type StreamOptions = {
 /** Close codes of RFC 6455 §7.4, as they are used here. */
 const closing = { normal: 1000, unsupported: 1003, nonsense: 1007, refused: 1008, restart: 1012, unavailable: 1013 } as const;
 
+/** What the agent is told if a transfer is not authorized. */
+const transferFaults: Partial<Record<ErrorCode, TransferFailure>> = {
+  forbidden: "destination_not_allowed",
+  rate_limited: "daily_limit",
+};
+
 /** Why a stream is over, and what its call's state says then; null: nothing, another has the call. */
 type End = "stopped" | "broken" | "leaving" | "handover" | "superseded" | "refused";
 
@@ -62,6 +69,8 @@ export class StreamSession {
   #lastFrameAt = performance.now();
   #lastChunk = -1;
   #nonsense = 0;
+  /** A transfer is being authorized. */
+  #transferring = false;
   /** Audio heard before this stream, and in it. */
   #baseMs = 0;
   #bytes = 0;
@@ -287,8 +296,27 @@ export class StreamSession {
         void this.#end("leaving", closing.normal, { exit: "hangup" });
         return;
       case "transfer":
-        void this.#end("leaving", closing.normal, { exit: "transfer", transfer_to: message.to });
+        void this.#transfer(message.to);
     }
+  }
+
+  /** Hands the caller to another number, or tells the agent why not; the conversation goes on then. */
+  async #transfer(to: string): Promise<void> {
+    if (this.#transferring || this.#phase !== "live") return;
+    this.#transferring = true;
+    const { core } = this.#options;
+    try {
+      const { line } = await core.lines.find(ownNumber(this.#call!), "");
+      if (line?.business_id !== this.#call!.business_id) throw new AppError("forbidden", "The number is another business's now.");
+      await core.authorizeDial({ line, to });
+    } catch (error) {
+      const reason = error instanceof AppError ? transferFaults[error.code] : undefined;
+      core.logger.warn({ call_sid: this.callSid, reason, error: messageOf(error) }, "transfer refused");
+      this.#agent?.send({ type: "transfer_failed", to, reason: reason ?? "unavailable" });
+      this.#transferring = false;
+      return;
+    }
+    await this.#end("leaving", closing.normal, { exit: "transfer", transfer_to: to });
   }
 
   #takeNonsense(): void {

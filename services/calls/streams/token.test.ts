@@ -2,19 +2,30 @@ import { expect, test } from "bun:test";
 import { sid } from "../testing/call.ts";
 import { createStreamTokens } from "./token.ts";
 
-const tokens = createStreamTokens("an auth token of the account");
+const tokens = createStreamTokens(["an auth token of the account"]);
 const grant = { callSid: sid("CA"), stream: 2, expiresAt: 1_800_000_000_000 };
 
 test("a token opens its stream of its call, at every replica", () => {
   const token = tokens.sign(grant);
-  expect(createStreamTokens("an auth token of the account").read(token, grant.callSid)).toEqual(grant);
+  expect(createStreamTokens(["an auth token of the account"]).read(token, grant.callSid)).toEqual(grant);
   expect(tokens.sign(grant)).toBe(token);
+});
+
+test("a token outlives the rotation of its key", () => {
+  const [before, during] = [
+    createStreamTokens(["old token of the account"]),
+    createStreamTokens(["new token", "old token of the account"]),
+  ];
+  const token = before.sign(grant);
+  expect(during.read(token, grant.callSid)).toEqual(grant);
+  expect(during.sign(grant)).not.toBe(token);
+  expect(createStreamTokens(["new token"]).read(token, grant.callSid)).toBeNull();
 });
 
 test("a token opens no other call, stream or time, and none is made without the key", () => {
   const token = tokens.sign(grant);
   expect(tokens.read(token, sid("CA"))).toBeNull();
-  expect(createStreamTokens("another token").read(token, grant.callSid)).toBeNull();
+  expect(createStreamTokens(["another token"]).read(token, grant.callSid)).toBeNull();
   const [stream, expiresAt, mac] = token.split(".") as [string, string, string];
   const forgeries = [
     `3.${expiresAt}.${mac}`,

@@ -23,18 +23,23 @@ export type StreamTokens = {
   read(token: string, callSid: string): StreamGrant | null;
 };
 
-/** Tokens under a key of their own that every replica derives from the carrier's token. */
-export function createStreamTokens(authToken: string): StreamTokens {
-  const key = createHmac("sha256", authToken).update("prosaas media stream").digest();
-  const mac = ({ callSid, stream, expiresAt }: StreamGrant) =>
-    createHmac("sha256", key).update(`${callSid}/${stream}/${expiresAt}`).digest("base64url");
+/**
+ * Tokens under keys that every replica derives from the carrier's tokens. The first signs, all verify: a call that was
+ * offered its stream before a rotation keeps its token.
+ */
+export function createStreamTokens(authTokens: readonly [string, ...string[]]): StreamTokens {
+  const keyOf = (authToken: string) => createHmac("sha256", authToken).update("prosaas media stream").digest();
+  const [signing, ...others] = authTokens;
+  const [key, otherKeys] = [keyOf(signing), others.map(keyOf)];
+  const mac = ({ callSid, stream, expiresAt }: StreamGrant, under = key) =>
+    createHmac("sha256", under).update(`${callSid}/${stream}/${expiresAt}`).digest("base64url");
   return {
     sign: (grant) => `${grant.stream}.${grant.expiresAt}.${mac(grant)}`,
     read: (token, callSid) => {
       const [, stream, expiresAt, given] = form.exec(token) ?? [];
       if (given === undefined) return null;
       const grant = { callSid, stream: Number(stream), expiresAt: Number(expiresAt) };
-      return safeEqual(mac(grant), given) ? grant : null;
+      return [key, ...otherKeys].map((under) => safeEqual(mac(grant, under), given)).includes(true) ? grant : null;
     },
   };
 }

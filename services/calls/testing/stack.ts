@@ -128,7 +128,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
       const scope = await createBusiness(database.db, { paired: false });
       const number = someNumber();
       await assignPhoneNumber(scope, number);
-      if (settings) await putCallSettings(scope, { max_concurrent: null, record: false, consent_line: null, ...settings });
+      if (settings) await putCallSettings(scope, { record: false, consent_line: null, ...settings });
       return { scope, number };
     },
     /** Cuts the replicas off from Postgres, or lets them reach it again. */

@@ -49,7 +49,9 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
       let response: Response;
       let answer: unknown;
       try {
-        response = await fetch(calls, { method: "POST", body, headers: { authorization }, signal: AbortSignal.timeout(timeoutMs) });
+        // Credentials go to the configured host alone.
+        const signal = AbortSignal.timeout(timeoutMs);
+        response = await fetch(calls, { method: "POST", body, headers: { authorization }, redirect: "manual", signal });
         answer = await response.json().catch(() => null);
       } catch (cause) {
         if (isConnectionRefused(cause)) {

@@ -1,5 +1,5 @@
-import { expect, test } from "bun:test";
-import { isSigned, signatureOf } from "./signature.ts";
+import { describe, expect, test } from "bun:test";
+import { isSigned, requestTarget, signatureOf } from "./signature.ts";
 
 // The worked example of the carrier's own documentation.
 const authToken = "12345";
@@ -16,11 +16,12 @@ const signature = "RSOYDt4T1cUTdK1PDd93/VVr8B8=";
 test("the signature is the one of the carrier's documentation, whatever the order of the fields", () => {
   expect(signatureOf(authToken, url, fields)).toBe(signature);
   expect(signatureOf(authToken, url, fields.toReversed())).toBe(signature);
-  expect(isSigned({ authToken, url, fields, signature })).toBeTrue();
+  expect(isSigned({ authTokens: [authToken], url, fields, signature })).toBeTrue();
 });
 
 test("a URL is recognised with its port and without", () => {
-  const signed = (given: string, by: string) => isSigned({ authToken, url: given, fields, signature: signatureOf(authToken, by, fields) });
+  const signed = (given: string, by: string) =>
+    isSigned({ authTokens: [authToken], url: given, fields, signature: signatureOf(authToken, by, fields) });
   expect(signed("https://h.example/a?b=c", "https://h.example:443/a?b=c")).toBeTrue();
   expect(signed("https://h.example:8443/a", "https://h.example/a")).toBeTrue();
   expect(signed("https://h.example:8443/a", "https://h.example:8443/a")).toBeTrue();
@@ -42,10 +43,44 @@ test("each value of a repeated field counts once", () => {
   ).toBe(signatureOf(authToken, url, once));
 });
 
+describe("isSigned", () => {
+  test("accepts each of two tokens while one is rotated", () => {
+    for (const authTokens of [
+      ["new", authToken],
+      [authToken, "new"],
+    ])
+      expect(isSigned({ authTokens, url, fields, signature })).toBeTrue();
+    expect(isSigned({ authTokens: [], url, fields, signature })).toBeFalse();
+  });
+
+  test("leaves the bytes of path and query as they are", () => {
+    for (const target of ["/a/../b?x='|\"<>", "/%7euser;v=1?q=%c3%bc&r=ü", "//a?b"]) {
+      const address = `https://h.example${target}`;
+      expect(isSigned({ authTokens: [authToken], url: address, fields, signature: signatureOf(authToken, address, fields) })).toBeTrue();
+    }
+  });
+});
+
+describe("requestTarget", () => {
+  const target = (url: string, original?: string) =>
+    requestTarget(new Request(url, { headers: original === undefined ? {} : { "x-original-uri": original } }));
+
+  test("is the original of the edge, byte for byte", () => {
+    expect(target("http://h/webhooks/voice?x=%27", "/webhooks/voice?x='")).toBe("/webhooks/voice?x='");
+    expect(target("http://h/b?x=1", "/a/../b?x=1")).toBe("/a/../b?x=1");
+  });
+
+  test("ignores an original that leads elsewhere", () => {
+    for (const original of ["/other?x=1", "http://h/voice?x=1", "voice?x=1", "//h/voice", ""])
+      expect(target("http://h/voice?x=1", original)).toBe("/voice?x=1");
+    expect(target("http://h/voice?x=1")).toBe("/voice?x=1");
+  });
+});
+
 test("another token, URL, scheme, field, value or signature is not signed", () => {
-  const given = { authToken, url, fields, signature };
+  const given = { authTokens: [authToken], url, fields, signature };
   const forgeries = [
-    { authToken: "12346" },
+    { authTokens: ["12346"] },
     { url: "https://mycompany.com/myapp.php?foo=1&bar=3" },
     { url: "http://mycompany.com/myapp.php?foo=1&bar=2" },
     { url: "https://mycompany.org/myapp.php?foo=1&bar=2" },

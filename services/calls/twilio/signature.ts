@@ -22,15 +22,20 @@ export function signatureOf(authToken: string, url: string, fields: FormFields):
 
 const standardPorts: Record<string, string> = { "https:": "443", "http:": "80", "wss:": "443", "ws:": "80" };
 
-/** The forms under which the carrier may have signed a URL: it is not consistent about the port. */
+/**
+ * The forms under which the carrier may have signed a URL: it is not consistent about the port. Path and query stay as
+ * they are: the carrier signs the bytes that it sends.
+ */
 function signedForms(url: string): string[] {
-  const parsed = new URL(url);
-  const authority = (port: string) => `${parsed.protocol}//${parsed.hostname}${port}${parsed.pathname}${parsed.search}`;
-  return [authority(`:${parsed.port || standardPorts[parsed.protocol]}`), authority("")];
+  const path = url.indexOf("/", url.indexOf("//") + 2);
+  const [origin, target] = path < 0 ? [url, ""] : [url.slice(0, path), url.slice(path)];
+  const { protocol, hostname, port } = new URL(origin);
+  return [`:${port || standardPorts[protocol]}`, ""].map((suffix) => `${protocol}//${hostname}${suffix}${target}`);
 }
 
 export type SignedRequest = {
-  authToken: string;
+  /** The account's tokens: while one is being rotated, the carrier may sign with either. */
+  authTokens: readonly string[];
   /** The URL the carrier called, as seen from outside. */
   url: string;
   fields: FormFields;
@@ -38,9 +43,20 @@ export type SignedRequest = {
 };
 
 /** Whether the carrier sent this; compared in constant time. */
-export function isSigned({ authToken, url, fields, signature }: SignedRequest): boolean {
-  // Both forms are compared every time, so that the time taken does not tell which one was near.
-  return signedForms(url)
-    .map((form) => safeEqual(signatureOf(authToken, form, fields), signature))
+export function isSigned({ authTokens, url, fields, signature }: SignedRequest): boolean {
+  // Each form is compared under each token, so that the time taken does not tell which one matched.
+  return authTokens
+    .flatMap((authToken) => signedForms(url).map((form) => safeEqual(signatureOf(authToken, form, fields), signature)))
     .includes(true);
+}
+
+/**
+ * The path and query that the carrier requested, byte for byte. Bun and Hono give only the normalised URL; the edge
+ * passes the original in X-Original-URI. The header is ignored if it does not lead to the path that is being served.
+ */
+export function requestTarget(request: Request): string {
+  const { pathname, search } = new URL(request.url);
+  const original = request.headers.get("x-original-uri");
+  if (original === null || !original.startsWith("/") || !URL.canParse(`http://host${original}`)) return `${pathname}${search}`;
+  return new URL(`http://host${original}`).pathname === pathname ? original : `${pathname}${search}`;
 }

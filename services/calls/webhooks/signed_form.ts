@@ -1,14 +1,14 @@
 import type { MiddlewareHandler } from "hono";
 import { AppError } from "../../../lib/core/errors.ts";
 import type { CallMetrics } from "../metrics.ts";
-import { isSigned } from "../twilio/signature.ts";
+import { isSigned, requestTarget } from "../twilio/signature.ts";
 import type { FormFields } from "../twilio/signature.ts";
 
 export type SignedForm = { Variables: { form: Record<string, string> } };
 
 export type SignedFormOptions = {
-  /** The account's token; without it nothing can be verified, so nothing is accepted. */
-  authToken: string | undefined;
+  /** The account's tokens; without one nothing can be verified, so nothing is accepted. */
+  authTokens: readonly string[];
   /** The account whose forms are ours; any where it is not set. */
   accountSid: string | undefined;
   publicUrl: string;
@@ -19,7 +19,7 @@ export type SignedFormOptions = {
 const maxBytes = 64 * 1024;
 
 /** Reads the form of a webhook, if the carrier signed it; refuses it otherwise. */
-export function signedForm({ authToken, accountSid, publicUrl, metrics }: SignedFormOptions): MiddlewareHandler<SignedForm> {
+export function signedForm({ authTokens, accountSid, publicUrl, metrics }: SignedFormOptions): MiddlewareHandler<SignedForm> {
   const origin = publicUrl.replace(/\/+$/, "");
   const refuse = (reason: string, error: AppError): never => {
     metrics.webhookRefused(reason);
@@ -27,7 +27,7 @@ export function signedForm({ authToken, accountSid, publicUrl, metrics }: Signed
   };
 
   return async (c, next) => {
-    if (authToken === undefined) {
+    if (authTokens.length === 0) {
       return refuse(
         "unconfigured",
         new AppError("unavailable", "Webhooks cannot be verified: set TWILIO_AUTH_TOKEN to the account's token."),
@@ -43,8 +43,7 @@ export function signedForm({ authToken, accountSid, publicUrl, metrics }: Signed
     const body = await readBody(c.req.raw, maxBytes);
     if (body === null) return refuse("too_large", new AppError("too_large", `A webhook may have up to ${maxBytes} bytes.`));
     const fields: FormFields = [...new URLSearchParams(body)];
-    const { pathname, search } = new URL(c.req.url);
-    if (!isSigned({ authToken, url: `${origin}${pathname}${search}`, fields, signature })) {
+    if (!isSigned({ authTokens, url: `${origin}${requestTarget(c.req.raw)}`, fields, signature })) {
       return refuse(
         "signature",
         new AppError("forbidden", "The signature does not fit the request; is PUBLIC_URL the address the carrier calls?"),

@@ -54,9 +54,16 @@ test("a number leads to its business and to what that wants done", async () => {
   expect(await assignPhoneNumber(mine, number)).toBe("assigned");
   expect(await assignPhoneNumber(mine, number)).toBe("assigned");
   expect(await assignPhoneNumber(other, number)).toBe("taken");
-  const plain = { number, business_id: mine.businessId, max_concurrent: null, record: false, consent_line: null };
+  const limits = { max_concurrent: null, allowed_destinations: null, max_per_day: null };
+  const plain = { number, business_id: mine.businessId, ...limits, record: false, consent_line: null };
   expect((await findLine(platform, { number, callSid: sid("CA") })).line).toEqual(plain);
-  const settings = { max_concurrent: 3, record: true, consent_line: "This call is recorded." };
+  const settings = {
+    max_concurrent: 3,
+    allowed_destinations: ["+44"],
+    max_per_day: 9,
+    record: true,
+    consent_line: "This call is recorded.",
+  };
   await putCallSettings(mine, settings);
   expect(await getCallSettings(mine)).toMatchObject(settings);
   expect((await findLine(platform, { number, callSid: sid("CA") })).line).toEqual({ ...plain, ...settings });

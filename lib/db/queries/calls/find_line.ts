@@ -5,6 +5,8 @@ export type Line = {
   number: string;
   business_id: string;
   max_concurrent: number | null;
+  allowed_destinations: string[] | null;
+  max_per_day: number | null;
   record: boolean;
   consent_line: string | null;
 };
@@ -18,6 +20,7 @@ export async function findLine(
     (sql) => sql<[{ line: Line | null; ended: boolean }]>`
       select exists (select from calls where call_sid = ${callSid}) as ended, (
         select jsonb_build_object('number', p.number, 'business_id', p.business_id, 'max_concurrent', s.max_concurrent,
+                                  'allowed_destinations', s.allowed_destinations, 'max_per_day', s.max_per_day,
                                   'record', coalesce(s.record, false), 'consent_line', s.consent_line)
         from phone_numbers p
         join businesses b on b.id = p.business_id and b.deleted_at is null
