@@ -1,4 +1,5 @@
-import { expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
+import { connect } from "node:net";
 import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
@@ -129,4 +130,58 @@ test("a stopping server finishes the request under way and takes no other", asyn
   expect(await slow).toBe("done");
   await stopped;
   await expect(fetch(`${url}/slow`)).rejects.toThrow();
+});
+
+/** Sends a request byte by byte as it is written, and returns the status line and the body of the answer. */
+function sendRaw(port: number, head: string): Promise<{ status: number; body: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>();
+  let text = "";
+  const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(`${head}\r\nConnection: close\r\n\r\n`));
+  socket.on("data", (data) => (text += String(data)));
+  socket.on("error", reject);
+  socket.on("close", () => resolve({ status: Number(text.split(" ")[1]), body: text.split("\r\n\r\n")[1] ?? "" }));
+  return promise;
+}
+
+describe("serve: Host headers", () => {
+  const life = createLifecycle("test");
+  const { hono } = app();
+  hono.get("*", (c) => c.text(c.req.path));
+  const { port } = serve({ app: hono, host: "127.0.0.1", port: 0, life });
+  afterAll(() => life.stop());
+
+  test.each([
+    "a@b",
+    "x?y",
+    "a/b",
+    "a\\b",
+    "a#b",
+    "a b",
+    "",
+    "a:99999",
+    "a:x",
+    "a%2fb",
+    "a..b",
+    "[::1",
+    "é",
+    `${"a".repeat(300)}.b`,
+    "a, b",
+  ])("refuses %j", async (host) => {
+    const answer = await sendRaw(port, `GET /v1/metrics HTTP/1.1\r\nHost: ${host}`);
+    expect(answer.status).toBe(400);
+    expect(JSON.parse(answer.body)).toMatchObject({ type: "urn:prosaas:problem:invalid_request" });
+  });
+
+  test.each(["edge", "127.0.0.1:8443", "api.example.com.", "[::1]:80", "with_underscore.internal", "LOCALHOST"])(
+    "serves %j",
+    async (host) => {
+      expect(await sendRaw(port, `GET /v1/metrics HTTP/1.1\r\nHost: ${host}`)).toEqual({ status: 200, body: "/v1/metrics" });
+    },
+  );
+
+  test("refuses a second Host, a missing Host and a fragment", async () => {
+    for (const head of ["GET /x HTTP/1.1\r\nHost: a\r\nHost: b", "GET /x HTTP/1.0", "GET /x#/y HTTP/1.1\r\nHost: a"]) {
+      expect((await sendRaw(port, head)).status).toBe(400);
+    }
+  });
 });

@@ -4,6 +4,7 @@ import { routePath } from "hono/route";
 import { randomUUID } from "node:crypto";
 import { AppError, messageOf } from "../core/errors.ts";
 import { safeEqual } from "../core/secret.ts";
+import { isPlainRequest } from "./host.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -22,14 +23,27 @@ export type ServeOptions<W> = {
 
 export type Served<W> = { url: string; host: string; port: number; server: Bun.Server<W> };
 
-/** Listens, and at stop takes no new connection and waits for the requests under way. */
+const malformed = {
+  type: "urn:prosaas:problem:invalid_request",
+  title: "The request is not valid",
+  status: 400,
+  detail: "The Host header must be host[:port], and the target a path.",
+};
+
+/**
+ * Listens. Refuses requests with a malformed host. When the service stops, takes no new connection and waits for the
+ * requests in flight.
+ */
 export function serve<W = undefined>(options: ServeOptions<W>): Served<W> {
   const server = Bun.serve<W>({
     hostname: options.host,
     port: options.port,
     idleTimeout: options.idleTimeoutS ?? 60,
     maxRequestBodySize: options.maxBodyBytes ?? 1024 * 1024,
-    fetch: (request: Request, bun: Bun.Server<W>) => options.app.fetch(request, bun),
+    fetch: (request: Request, bun: Bun.Server<W>) =>
+      isPlainRequest(request)
+        ? options.app.fetch(request, bun)
+        : Response.json(malformed, { status: 400, headers: { "content-type": "application/problem+json", connection: "close" } }),
     ...(options.websocket ? { websocket: options.websocket } : {}),
   } as Bun.Serve.Options<W>);
   options.life.onStop("http server", () => server.stop());

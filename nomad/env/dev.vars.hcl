@@ -55,3 +55,4 @@ call_agent_port       = 17080
 simulator_media_port  = 17071
 http_port             = 8080
 https_port            = 8443
+hsts_max_age          = 0 # browsers would ask every other program on localhost for https

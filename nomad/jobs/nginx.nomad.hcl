@@ -44,6 +44,24 @@ variable "listen_host" {
   default     = "0.0.0.0"
 }
 
+variable "hsts_max_age" {
+  description = "Seconds for which browsers reach the edge over https only (Strict-Transport-Security). 0 omits the header."
+  type        = number
+  default     = 31536000 # a year, as browsers' preload lists ask for
+}
+
+variable "edge_requests_per_second" {
+  description = "Requests a second that one address may make, after a burst of twice as many."
+  type        = number
+  default     = 10000 # three times what the API serves on two cores: only floods meet it
+}
+
+variable "edge_concurrent_requests" {
+  description = "Requests of one address in flight, event streams included."
+  type        = number
+  default     = 1024 # hundreds of users behind one address, with a stream each; an eighth of what the edge holds
+}
+
 variable "release_url" {
   description = "Address of a release tarball (go-getter form, with ?checksum=). Empty: the node's host volume \"app\"."
   type        = string
@@ -115,7 +133,7 @@ job "nginx" {
     }
 
     ephemeral_disk {
-      size = 150 # MB: log files and buffered bodies
+      size = 150 # MB: log files; bodies are never written
     }
 
     service {
@@ -235,6 +253,11 @@ job "nginx" {
         TLS_CERTIFICATE = "/secrets/tls.crt"
         TLS_KEY         = "/secrets/tls.key"
         CONSOLE_ROOT    = "/alloc/data/console" # of the task console
+        HSTS_MAX_AGE    = var.hsts_max_age
+
+        EDGE_REQUESTS_PER_SECOND = var.edge_requests_per_second
+        EDGE_REQUEST_BURST       = 2 * var.edge_requests_per_second
+        EDGE_CONCURRENT_REQUESTS = var.edge_concurrent_requests
       }
 
       template {

@@ -5,14 +5,18 @@ import { freePort } from "../../lib/testing/free_port.ts";
 
 const root = join(import.meta.dir, "../..");
 
-export type Edge = { httpsPort: number; stop(): Promise<void> };
+export type Edge = { httpPort: number; httpsPort: number; pid: number; stop(): Promise<void> };
 
 /** The edge as in production: nginx with consul/nginx.conf.ctmpl, kept up to date by consul-template. */
 export async function startEdge(
   folder: string,
   consulAddr: string,
   ready: (httpsPort: number) => Promise<boolean>,
-  { consoleRoot = join(root, "services/console"), httpsPort: given = 0 }: { consoleRoot?: string; httpsPort?: number } = {},
+  {
+    consoleRoot = join(root, "services/console"),
+    httpsPort: given = 0,
+    env = {},
+  }: { consoleRoot?: string; httpsPort?: number; env?: Record<string, string> } = {},
 ): Promise<Edge> {
   await mkdir(folder, { recursive: true });
   const [key, certificate] = ["edge.key", "edge.crt"].map((name) => join(folder, name)) as [string, string];
@@ -45,6 +49,7 @@ export async function startEdge(
         TLS_CERTIFICATE: certificate,
         TLS_KEY: key,
         CONSOLE_ROOT: consoleRoot,
+        ...env,
       },
       stdout: "ignore",
       stderr: Bun.file(join(folder, "edge.log")),
@@ -61,5 +66,5 @@ export async function startEdge(
     await stop();
     throw new Error(`the edge did not come up:\n${await Bun.file(join(folder, "edge.log")).text()}`, { cause: error });
   }
-  return { httpsPort, stop };
+  return { httpPort, httpsPort, pid: child.pid, stop };
 }

@@ -2,13 +2,11 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect } from "node:tls";
 import { createConsul } from "../../lib/consul/client.ts";
 import type { ConsulClient } from "../../lib/consul/client.ts";
 import { startConsulServer } from "../../lib/testing/consul_server.ts";
 import type { ConsulServer } from "../../lib/testing/consul_server.ts";
 import { uniqueName } from "../../lib/testing/servers.ts";
-import { startEdge } from "../bench/edge.ts";
 
 /*
  * The edge's configuration as standalone consul-template renders it, without Nomad: consul/nginx.conf.ctmpl.
@@ -87,56 +85,4 @@ test("every healthy instance of the API is in the upstream, and one that left is
   expect(one).not.toContain("41001");
   expect(one).toContain("server 127.0.0.1:41002 ");
   await consul.api.agent.service.deregister(ids[1]!);
-});
-
-/** The first line of the answer to a request as it is written: a client of ours would tidy the path up. */
-const statusOf = (port: number, path: string) =>
-  new Promise<string>((resolve, reject) => {
-    const head = `GET ${path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n`;
-    const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] }, () => socket.write(head));
-    let text = "";
-    socket.on("data", (data) => (text += String(data)));
-    socket.on("close", () => resolve(text.split("\r\n")[0]!));
-    socket.on("error", reject);
-  });
-
-test("what is not public is not reached from outside, however its path is written", async () => {
-  const asked: string[] = [];
-  const service = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    fetch: (request) => {
-      asked.push(new URL(request.url).pathname);
-      return new Response("inside");
-    },
-  });
-  const ids = [uniqueName("api"), uniqueName("calls")];
-  for (const [i, name] of ["prosaas-api", "prosaas-calls"].entries()) {
-    await consul.api.agent.service.register({ id: ids[i]!, name, address: "127.0.0.1", port: service.port! });
-  }
-  const reached = (port: number) =>
-    Promise.all(["/v1/x", "/webhooks/x"].map((path) => statusOf(port, path))).then(
-      (all) => all.every((line) => line.includes(" 200 ")),
-      () => false,
-    );
-  const edge = await startEdge(join(folder, "open"), server.addr, reached);
-  asked.length = 0;
-  const ways = [
-    "..\\metrics",
-    "..%5cmetrics",
-    "%2e%2e\\metrics",
-    "../metrics",
-    "%2e%2e/metrics",
-    "..//metrics",
-    "x/..\\..\\ready",
-    "..\\calls",
-  ];
-  for (const place of ["/v1/", "/webhooks/", "/media/", "/v1/files/"]) {
-    for (const way of ways) await statusOf(edge.httpsPort, place + way);
-  }
-  expect(asked.filter((path) => !/^\/(v1|webhooks|media)\//.test(path))).toEqual([]);
-  expect(await statusOf(edge.httpsPort, "/v1/x?text=a\\b")).toContain(" 200 ");
-  await edge.stop();
-  await service.stop(true);
-  for (const id of ids) await consul.api.agent.service.deregister(id);
 });

@@ -1,0 +1,90 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect as connectPlain } from "node:net";
+import { connect as connectTls } from "node:tls";
+import type { Socket } from "node:net";
+import { createConsul } from "../../lib/consul/client.ts";
+import { startConsulServer } from "../../lib/testing/consul_server.ts";
+import { until } from "../../lib/testing/until.ts";
+import { startEdge } from "../bench/edge.ts";
+
+export type Answer = { status: number; headers: Headers; body: string };
+
+type Handler = (request: Request, server: Bun.Server<undefined>) => Response | undefined | Promise<Response | undefined>;
+
+/** The edge in front of one service that stands in for the API and for calls, with a Consul of its own. */
+export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: Record<string, string> } = {}) {
+  const server = await startConsulServer();
+  const consul = createConsul({ addr: server.addr });
+  const folder = await mkdtemp(join(tmpdir(), "prosaas-edge-"));
+  const backend = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    maxRequestBodySize: 256 * 1024 * 1024,
+    idleTimeout: 0,
+    fetch: handle,
+    websocket: { message: (socket, message) => void socket.send(message) },
+  });
+  const register = (name: string, port: number) =>
+    consul.api.agent.service.register({ id: `${name}-${port}`, name, address: "127.0.0.1", port });
+  const deregister = (name: string, port: number) => consul.api.agent.service.deregister(`${name}-${port}`);
+  for (const name of ["prosaas-api", "prosaas-calls"]) await register(name, backend.port!);
+  const reached = async (port: number) => {
+    const answers = await Promise.all(["/v1/x", "/webhooks/twilio/x"].map((path) => send(port, `GET ${path} HTTP/1.1\r\nHost: edge`)));
+    return answers.every(({ status }) => status === 200);
+  };
+  const edge = await startEdge(folder, server.addr, reached, { env });
+  return {
+    ...edge,
+    folder,
+    backend,
+    register,
+    deregister,
+    log: () => readFile(join(folder, "edge.log"), "utf8"),
+    configuration: () => readFile(join(folder, "nginx.live.conf"), "utf8"),
+    /** The pid of nginx' master process. */
+    master: async () => Number(await readFile(join(folder, "nginx.pid"), "utf8")),
+    stop: async () => {
+      await edge.stop();
+      await backend.stop(true);
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export type EdgeUnderTest = Awaited<ReturnType<typeof startEdgeUnderTest>>;
+
+/** An open connection to the edge; a client of ours would tidy up what it sends. */
+export async function open(port: number, { tls = true }: { tls?: boolean } = {}): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const options = { port, host: "127.0.0.1" };
+  const socket = tls
+    ? connectTls({ ...options, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] }, resolve)
+    : connectPlain(options, resolve);
+  socket.once("error", reject);
+  await promise;
+  socket.on("error", () => {});
+  return socket;
+}
+
+/** Sends a request as it is written, without its last empty line, and returns the whole answer. */
+export async function send(port: number, head: string, { tls = true }: { tls?: boolean } = {}): Promise<Answer> {
+  const socket = await open(port, { tls });
+  let text = "";
+  let closed = false;
+  socket.on("data", (data) => (text += String(data)));
+  socket.on("close", () => (closed = true));
+  socket.write(`${head}\r\nConnection: close\r\n\r\n`);
+  await until(() => closed, { what: "an answer", deadlineMs: 20_000, everyMs: 2 });
+  return parse(text);
+}
+
+/** The answer of a text that a server sent. */
+export function parse(text: string): Answer {
+  const end = text.indexOf("\r\n\r\n");
+  const [first = "", ...lines] = text.slice(0, end).split("\r\n");
+  const headers = new Headers(lines.map((line): [string, string] => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]));
+  return { status: Number(first.split(" ")[1]), headers, body: text.slice(end + 4) };
+}
