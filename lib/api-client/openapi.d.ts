@@ -3795,7 +3795,7 @@ export interface paths {
         };
         /**
          * Watch a business
-         * @description The names and the data are those of webhooks. Past events are kept for a day, the last thousand of a business; after a gap comes the event `reset`: read anew what you show. While a phone is being paired, `whatsapp.pairing` tells each new QR or code to keys with the scope whatsapp:write.
+         * @description The names are those of webhooks. The data are ids, statuses and short fields: `text` becomes an `excerpt` of 120 characters, and contents and files are left out; fetch the message for them. Past events are kept for up to a day, the last 1,000 or 256 KB of a business. After a gap comes the event `reset`: fetch what you show again. While a phone is being paired, `whatsapp.pairing` tells each new QR or code to keys with the scope whatsapp:write.
          */
         get: {
             parameters: {
@@ -3848,7 +3848,7 @@ export interface paths {
         };
         /**
          * Watch every business and the shards
-         * @description The names and the data are those of webhooks. Past events are kept for a day, the last thousand of a business; after a gap comes the event `reset`: read anew what you show. `shards.changed` tells which shards there are, at first and whenever that changes.
+         * @description The names are those of webhooks. The data are ids, statuses and short fields: `text` becomes an `excerpt` of 120 characters, and contents and files are left out; fetch the message for them. Past events are kept for up to a day, the last 1,000 or 256 KB of a business. After a gap comes the event `reset`: fetch what you show again. `shards.changed` tells which shards there are, at first and whenever that changes.
          */
         get: {
             parameters: {

@@ -2,14 +2,19 @@ import type { Redis } from "ioredis";
 import { backoff } from "../core/retry.ts";
 import { sleep } from "../core/time.ts";
 import { answerOf } from "../redis/errors.ts";
-import { allEvents, eventsOf, isAfter, limits, placed } from "./event.ts";
+import { allEvents, isAfter, isGap, placed } from "./event.ts";
 import type { PlacedEvent } from "./event.ts";
+import { createReplay } from "./replay.ts";
+import type { Replay } from "./replay.ts";
 
-/** `reset`: events may have been missed; what is shown has to be read anew. */
+/** `reset`: events may have been missed; a reader fetches what it shows again. */
 export type FeedItem = PlacedEvent | { event: "reset"; id: null };
 
 export type Subscription = {
-  /** The next items, in order; undefined once the feed or the subscription is closed, or its reader fell too far behind. */
+  /**
+   * The next items, in order; undefined once the feed or the subscription is closed, or its reader fell too far behind.
+   * @throws AppError "unavailable" where past events cannot be read any more.
+   */
   next(): Promise<FeedItem | undefined>;
   close(): void;
 };
@@ -21,15 +26,17 @@ export type Feed = {
 };
 
 export type FeedOptions = {
-  /** For reading what was. */
+  /** For reading past events. */
   redis: Redis;
-  /** A connection of its own, which waits in Redis for what comes. */
+  /** A connection of its own, which blocks in Redis until events come. */
   blocking: Redis;
   onError?: (error: unknown) => void;
 };
 
-/** A reader that has not taken so many goes, and comes back with the last id it saw. */
-const maxQueued = 2_000;
+/** Live events that wait for a reader; they are shared with the other readers. A slower one is closed, and resumes from its last id. */
+const maxQueued = 1_000;
+/** Entries of one read: 100 KB as a rule. */
+const pageSize = 500;
 const blockMs = 5_000;
 
 /** One reader of the stream of all in a process, whatever the number of subscriptions, and only while there are any. */
@@ -39,16 +46,27 @@ export function createFeed({ redis, blocking, onError = () => {} }: FeedOptions)
   let reading: Promise<void> | undefined;
   let lastId = "$";
 
+  const resetAll = () => {
+    for (const queue of queues) queue.reset();
+  };
+  /** Whether entries after `id` were trimmed before they were read: a full page hints at a reader that is behind. */
+  const isBehind = async (id: string): Promise<boolean> => {
+    const [oldest] = await redis.xrange(allEvents, "-", "+", "COUNT", 1);
+    return oldest !== undefined && isAfter(oldest[0], id);
+  };
+
   const read = async (): Promise<void> => {
     let failures = 0;
     while (queues.size > 0 && !over.signal.aborted) {
       try {
-        const answer = await blocking.xread("COUNT", 500, "BLOCK", blockMs, "STREAMS", allEvents, lastId);
-        // Whoever was away may have missed something, and a Redis that lost its data does not even know what.
-        if (failures > 0) for (const queue of queues) queue.reset();
+        const answer = await blocking.xread("COUNT", pageSize, "BLOCK", blockMs, "STREAMS", allEvents, lastId);
+        const entries = answer?.[0]?.[1] ?? [];
+        // After an outage events may be missing, and a Redis that lost its data does not even know which.
+        if (failures > 0 || (entries.length === pageSize && (await isBehind(lastId)))) resetAll();
         failures = 0;
-        for (const entry of answer?.[0]?.[1] ?? []) {
+        for (const entry of entries) {
           lastId = entry[0];
+          if (isGap(entry)) resetAll();
           const event = placed(entry);
           if (event) for (const queue of queues) queue.offer(event);
         }
@@ -60,11 +78,11 @@ export function createFeed({ redis, blocking, onError = () => {} }: FeedOptions)
       }
     }
     reading = undefined;
-    // Somebody may have come while the last read was under way.
+    // A subscription may have been added during the last read.
     if (queues.size > 0 && !over.signal.aborted) reading = read();
   };
 
-  /** Where the stream of all is now: from there on nothing may be missed. */
+  /** Starts at the present end of the stream of all: from there on nothing may be missed. */
   const startReading = async (): Promise<void> => {
     if (reading) return;
     const [newest] = await answerOf(redis.xrevrange(allEvents, "+", "-", "COUNT", 1));
@@ -75,16 +93,16 @@ export function createFeed({ redis, blocking, onError = () => {} }: FeedOptions)
 
   return {
     subscribe: async (businessId, from) => {
-      const queue = createQueue(businessId, () => queues.delete(queue));
+      const replay = from === undefined ? undefined : createReplay(redis, businessId, from);
+      const queue = createQueue(businessId, replay, () => queues.delete(queue));
       queues.add(queue);
       try {
         await startReading();
-        if (from !== undefined) await replay(redis, businessId, from, queue);
+        await queue.begin();
       } catch (error) {
         queue.close();
         throw error;
       }
-      queue.begin();
       return queue;
     },
     close: async () => {
@@ -96,61 +114,70 @@ export function createFeed({ redis, blocking, onError = () => {} }: FeedOptions)
   };
 }
 
-/** Puts what came after `from` into the queue, after a "reset" where some of it is not kept any more. */
-async function replay(redis: Redis, businessId: string | null, from: string, queue: Queue): Promise<void> {
-  const stream = businessId === null ? allEvents : eventsOf(businessId);
-  const entries = await answerOf(redis.xrange(stream, `(${from}`, "+", "COUNT", maxQueued - 1));
-  const [oldest] = await answerOf(redis.xrange(stream, "-", "+", "COUNT", 1));
-  const length = await answerOf(redis.xlen(stream));
-  const full = length >= (businessId === null ? limits.all : limits.business);
-  if (oldest === undefined || (full && isAfter(oldest[0], from))) queue.reset();
-  for (const entry of entries) {
-    const event = placed(entry);
-    if (event) queue.replay(event);
-  }
-}
+type Queue = Subscription & { offer(event: PlacedEvent): void; reset(): void; begin(): Promise<void> };
 
-type Queue = Subscription & { offer(event: PlacedEvent): void; replay(event: PlacedEvent): void; reset(): void; begin(): void };
-
-function createQueue(businessId: string | null, onClose: () => void): Queue {
-  const items: FeedItem[] = [];
-  /** What came while the past was being read. */
-  let early: PlacedEvent[] | undefined = [];
+/**
+ * The items of one subscription. While it replays, past events are read a page at a time as the reader takes them, and
+ * live events are dropped: the next page has them. During the read of a page they are kept, because that page may be
+ * the last one.
+ */
+function createQueue(businessId: string | null, replay: Replay | undefined, onClose: () => void): Queue {
+  let items: FeedItem[] = [];
+  /** Live events since the read of the present page began. */
+  let early: PlacedEvent[] = [];
+  /** More came than are kept: the next page has them too. */
+  let overflowed = false;
+  let replaying = replay !== undefined;
   let last: string | undefined;
   let closed = false;
   let waiting: (() => void) | undefined;
 
+  const close = () => {
+    if (closed) return;
+    closed = true;
+    items = [];
+    early = [];
+    onClose();
+    waiting?.();
+  };
   const push = (item: FeedItem) => {
     if (item.id !== null) {
       if (last !== undefined && !isAfter(item.id, last)) return;
       last = item.id;
-    }
+    } else if (items.at(-1)?.id === null) return;
     items.push(item);
     if (items.length > maxQueued) close();
     waiting?.();
   };
-  const close = () => {
-    if (closed) return;
-    closed = true;
-    onClose();
-    waiting?.();
+  const readPage = async (): Promise<void> => {
+    early = [];
+    overflowed = false;
+    const page = await replay!.next();
+    if (page.missed) push({ event: "reset", id: null });
+    page.events.forEach(push);
+    if (!page.isLast || overflowed) return;
+    replaying = false;
+    early.forEach(push);
+    early = [];
   };
 
   return {
     offer: (event) => {
       if (businessId !== null && event.business_id !== businessId) return;
-      if (early) early.push(event);
-      else push(event);
+      if (!replaying) push(event);
+      else if (early.length < maxQueued) early.push(event);
+      else overflowed = true;
     },
-    replay: push,
     reset: () => push({ event: "reset", id: null }),
-    begin: () => {
-      const kept = early ?? [];
-      early = undefined;
-      kept.forEach(push);
+    begin: async () => {
+      if (replaying) await readPage();
     },
     next: async () => {
       while (items.length === 0 && !closed) {
+        if (replaying) {
+          await readPage();
+          continue;
+        }
         const { promise, resolve } = Promise.withResolvers<void>();
         waiting = resolve;
         await promise;

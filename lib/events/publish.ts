@@ -1,24 +1,63 @@
 import type { Redis } from "ioredis";
+import { answerOf } from "../redis/errors.ts";
 import { createScript, scriptText } from "../redis/script.ts";
-import { allEvents, eventsOf, limits } from "./event.ts";
-import type { LiveEvent } from "./event.ts";
+import { liveEntry } from "./entry.ts";
+import { allEvents, eventsOf, limits as defaultLimits, recentKey, streamPrefix, tallyKey } from "./event.ts";
+import type { LiveEvent, StreamLimits } from "./event.ts";
+import { memoryGuard } from "./memory_guard.ts";
 
 /*
- * Events for those who watch: a console, a screen. They are told after the commit and kept for a while, in Redis
- * streams: told by NOTIFY, each would make its transaction queue for a lock of the whole database at commit, and still
- * be gone for whoever was not listening; in a table of Postgres, each tick would be two writes. What must not miss an
- * event takes a webhook, whose delivery is written in the transaction itself; who watches and may have missed something
- * is told so ("reset") and reads anew.
+ * Live events are published after the commit and kept for a while in Redis streams. NOTIFY would serialise commits on a
+ * database-wide lock and lose events of readers that are not listening; a table would cost two writes a receipt. What
+ * must not miss an event uses a webhook, whose delivery is written in the transaction itself. A reader that may have
+ * missed something is sent `reset` and fetches the state again.
+ *
+ * Live events are the least important data in Redis: entries are small (entry.ts), streams are bounded by entries,
+ * bytes and age (event.ts), and publishing stops while Redis is nearly full (memory_guard.ts).
  */
 
 const publishScript = createScript(scriptText("publish_events"));
 
-/** Tells what happened, in order. Throws "unavailable" where Redis cannot be reached. */
-export async function publishEvents(redis: Redis, events: readonly LiveEvent[]): Promise<void> {
-  if (events.length === 0) return;
-  await publishScript(
-    redis,
-    [allEvents, ...events.map(({ business_id }) => eventsOf(business_id))],
-    [limits.all, limits.business, limits.keptMs, ...events.map((event) => JSON.stringify(event))],
-  );
+/** Events of one script run: its time in Redis stays below a millisecond. */
+const pageSize = 100;
+
+/**
+ * Publishes events in order. Returns false where Redis is too full for live events: they are dropped, and every reader
+ * is sent `reset` once publishing resumes.
+ * @throws AppError "unavailable" where Redis cannot be reached.
+ */
+export async function publishEvents(redis: Redis, events: readonly LiveEvent[], limits: StreamLimits = defaultLimits): Promise<boolean> {
+  if (events.length === 0) return true;
+  const guard = memoryGuard(redis);
+  if (guard.isPaused()) {
+    guard.noteDropped(events.length);
+    return false;
+  }
+  for (let start = 0; start < events.length; start += pageSize) {
+    const page = events.slice(start, start + pageSize);
+    try {
+      await publishPage(redis, page, limits);
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+      guard.noteDropped(events.length - start);
+      await guard.pause();
+      return false;
+    }
+  }
+  return true;
+}
+
+async function publishPage(redis: Redis, events: readonly LiveEvent[], limits: StreamLimits): Promise<void> {
+  const businesses = [...new Set(events.map(({ business_id }) => business_id))];
+  const numberOf = new Map(businesses.map((id, n) => [id, n + 1]));
+  const { all, business, totalBytes, keptMs } = limits;
+  const bounds = [all.entries, all.bytes, business.entries, business.bytes, totalBytes, keptMs, streamPrefix];
+  const entries = events.flatMap((event) => [numberOf.get(event.business_id)!, event.business_id, JSON.stringify(liveEntry(event))]);
+  await answerOf(publishScript(redis, [allEvents, tallyKey, recentKey, ...businesses.map(eventsOf)], [...bounds, ...entries]));
+}
+
+/** A Redis at its maxmemory refuses what adds. */
+function isOutOfMemory(error: unknown): boolean {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error && cause.message.startsWith("OOM");
 }

@@ -13,6 +13,7 @@ export function jobOptions(queue: QueueName, job: string) {
     ...(yielding.includes(job) ? { priority: 1 } : {}),
     attempts,
     backoff: { type: "custom" },
-    stackTraceLimit: 3,
+    // Redis keeps no stacks: the log has them.
+    stackTraceLimit: 0,
   } satisfies JobsOptions;
 }

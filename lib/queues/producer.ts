@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { answerOf } from "../redis/errors.ts";
 import { closeQueues, queueOn } from "./connection.ts";
 import { jobDefinition } from "./definitions.ts";
 import type { JobName, Payload } from "./definitions.ts";
@@ -14,7 +15,8 @@ export type Producer = {
    * Makes sure that a run of `job` for `payload` begins after this call (soon, or when the delay of a postponed
    * one is over). Wake-ups that a run still to come would serve are dropped, so a thousand of them cost a run or
    * two; one that arrives during a run causes one more run, because that run may have read before.
-   * Throws where Redis cannot be reached; nothing is lost then, because sweeps and journals wake again.
+   * @throws AppError "unavailable" where Redis cannot be reached or is full; nothing is lost then, because sweeps and
+   *   journals wake again.
    */
   wake<J extends JobName>(job: J, payload: Payload<J>, options?: WakeOptions): Promise<void>;
   close(): Promise<void>;
@@ -32,7 +34,7 @@ export function createProducer(redis: Redis): Producer {
       const { queue, schema } = jobDefinition(job);
       const parsed = schema.parse(payload);
       const client = await queueOn(redis, queue);
-      await client.add(job, parsed, {
+      const options = {
         ...jobOptions(queue, job),
         /*
          * keepLastIfActive: while a job of this id waits or is delayed, an add is dropped; while it is active, the
@@ -40,7 +42,8 @@ export function createProducer(redis: Redis): Producer {
          * BullMQ's one script, so there is no moment in which a wake-up can fall between.
          */
         deduplication: { id: deduplicationId(job, parsed), keepLastIfActive: true, ...(expedite ? { reschedule: true } : {}) },
-      });
+      };
+      await answerOf(client.add(job, parsed, options));
     },
     close: () => closeQueues(redis),
   };

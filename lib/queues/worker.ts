@@ -44,6 +44,9 @@ const mostCrashes = 5;
 /** A job whose share of the places is taken looks again after this long, half of it jitter. */
 const shareTakenMs = 1_000;
 
+/** Characters of an error's message that a dead letter keeps: 5,000 of them are bounded by bytes. */
+const longestReason = 500;
+
 /** Between attempts to fetch while Redis is away. */
 const reconnectMs = 500;
 
@@ -104,7 +107,7 @@ export function createQueueWorker({
       if (!(error instanceof RunCutShort)) {
         const last = error instanceof UnrecoverableError || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
         log.warn(ended(last ? "dead" : "failed", { error }), "job");
-        throw error;
+        throw withShortMessage(error);
       }
       result = { again: { inMs: 0, reason: error.message } };
     }
@@ -198,6 +201,14 @@ function parse({ schema }: Served, job: Job): Payload<JobName> {
   if (parsed.success) return parsed.data;
   const fields = parsed.error.issues.map((issue) => `${issue.path.join(".") || "payload"}: ${issue.message}`);
   throw new UnrecoverableError(`The payload of ${job.name} is not valid: ${fields.join("; ")}.`);
+}
+
+/** BullMQ keeps the message in Redis, once in the job and once in its stream of events: a long one is cut there. */
+function withShortMessage(error: unknown): unknown {
+  const message = messageOf(error);
+  if (message.length <= longestReason) return error;
+  const short = `${message.slice(0, longestReason - 1)}…`.toWellFormed();
+  return error instanceof UnrecoverableError ? new UnrecoverableError(short) : new Error(short);
 }
 
 function shareTaken(): RunResult {

@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { randomToken } from "../core/secret.ts";
+import { answerOf } from "./errors.ts";
 
 /** A claim on a key that runs out by itself; only its token can renew or release it. */
 export type Lease = {
@@ -24,10 +25,13 @@ if redis.call("GET", KEYS[1]) == ARGV[1] then
 end
 return 0`;
 
-/** Takes the lease for `ttlMs` milliseconds, or gives null where another holds it. */
+/**
+ * Takes the lease for `ttlMs` milliseconds, or gives null where another holds it.
+ * @throws AppError "unavailable" where Redis cannot be reached or is full.
+ */
 export async function acquireLease(redis: Redis, key: string, ttlMs: number): Promise<Lease | null> {
   const token = randomToken(16);
-  const taken = await redis.set(key, token, "PX", ttlMs, "NX");
+  const taken = await answerOf(redis.set(key, token, "PX", ttlMs, "NX"));
   if (taken !== "OK") return null;
   return {
     key,

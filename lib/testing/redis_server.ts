@@ -9,14 +9,15 @@ export type TestRedisServer = {
   stop(): Promise<void>;
 };
 
-/** A Redis of the test's own, to be stopped and started: it keeps nothing. */
-export async function createRedisServer(): Promise<TestRedisServer> {
+/** A Redis of the test's own, to be stopped and started: it keeps nothing. `maxMemory`: such as "24mb"; it never evicts. */
+export async function createRedisServer({ maxMemory }: { maxMemory?: string } = {}): Promise<TestRedisServer> {
   const port = await freePort();
   let server: Bun.Subprocess | undefined;
   return {
     url: `redis://127.0.0.1:${port}`,
     start: () => {
-      server = Bun.spawn(["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], {
+      const limit = maxMemory === undefined ? [] : ["--maxmemory", maxMemory, "--maxmemory-policy", "noeviction"];
+      server = Bun.spawn(["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", ...limit], {
         stdin: "ignore",
         stdout: "ignore",
       });

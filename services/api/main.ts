@@ -6,7 +6,7 @@ import { followService } from "../../lib/consul/service.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase, createReplica, noReplica } from "../../lib/db/index.ts";
 import type { Database, Replica } from "../../lib/db/index.ts";
-import { createFeed } from "../../lib/events/index.ts";
+import { createFeed, startMemoryGuard } from "../../lib/events/index.ts";
 import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues/index.ts";
 import { createCallCapacity } from "../../lib/redis/call_capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
@@ -54,6 +54,7 @@ await run(name, logger, async (life) => {
   life.onStop("database", () => db.close());
   const redis = createRedis(config.REDIS_URL, "command", (error) => logger.warn({ error: messageOf(error) }, "redis"));
   life.onStop("redis", () => redis.disconnect());
+  life.onStop("memory guard", startMemoryGuard(redis, metrics));
   const producer = createProducer(redis);
   life.onStop("producer", () => producer.close());
 

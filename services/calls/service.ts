@@ -1,6 +1,7 @@
 import type { ConsulClient } from "../../lib/consul/client.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase } from "../../lib/db/index.ts";
+import { startMemoryGuard } from "../../lib/events/index.ts";
 import { createProducer } from "../../lib/queues/index.ts";
 import { createCallCapacity } from "../../lib/redis/call_capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
@@ -45,6 +46,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
   life.onStop("database", () => db.close());
   const redis = createRedis(config.REDIS_URL, "gate", (error) => logger.warn({ error: messageOf(error) }, "redis"));
   life.onStop("redis", () => redis.disconnect());
+  life.onStop("memory guard", startMemoryGuard(redis, metrics));
   const producer = createProducer(redis);
   life.onStop("producer", () => producer.close());
 

@@ -2,6 +2,7 @@ import { createConsul } from "../../lib/consul/client.ts";
 import { registerService } from "../../lib/consul/register.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase, workerWaits } from "../../lib/db/index.ts";
+import { startMemoryGuard } from "../../lib/events/index.ts";
 import { createJobMetrics, createProducer, createQueueWorker, queuesOf, startScheduler } from "../../lib/queues/index.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRouter, exposeRouter } from "../../lib/routing/index.ts";
@@ -46,6 +47,7 @@ await run(name, logger, async (life) => {
   life.onStop("redis", () => commands.disconnect());
   const queueing = createRedis(config.REDIS_URL, "queue", onRedisError);
   life.onStop("redis of the queues", () => queueing.disconnect());
+  life.onStop("memory guard", startMemoryGuard(commands, metrics));
   const producer = createProducer(commands);
   life.onStop("producer", () => producer.close());
 

@@ -39,7 +39,7 @@ const stream = {
   },
 };
 const common =
-  "The names and the data are those of webhooks. Past events are kept for a day, the last thousand of a business; after a gap comes the event `reset`: read anew what you show.";
+  "The names are those of webhooks. The data are ids, statuses and short fields: `text` becomes an `excerpt` of 120 characters, and contents and files are left out; fetch the message for them. Past events are kept for up to a day, the last 1,000 or 256 KB of a business. After a gap comes the event `reset`: fetch what you show again.";
 
 export function eventRoutes(dependencies: ApiDependencies, keyRing: KeyRing): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();

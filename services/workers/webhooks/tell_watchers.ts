@@ -4,8 +4,8 @@ import { publishEvents } from "../../../lib/events/index.ts";
 import type { Deps } from "../deps.ts";
 
 /**
- * Tells whoever watches (GET …/events) what was announced; after the commit. Never throws: the work is done, and who
- * must not miss an event takes a webhook.
+ * Publishes announcements to live streams (GET …/events) after the commit. Never throws: the work is done, and what
+ * must not miss an event uses a webhook.
  */
 export async function tellWatchers(
   { redis, logger }: Pick<Deps, "redis" | "logger">,
