@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm, chmod } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { launch } from "puppeteer-core";
 import type { Browser, Page } from "puppeteer-core";
+import { uuidv7 } from "../../lib/core/ids.ts";
 import { createConsul } from "../../lib/consul/client.ts";
 import { createFeed, publishEvents } from "../../lib/events/index.ts";
 import type { Feed } from "../../lib/events/index.ts";
@@ -13,6 +14,7 @@ import { startConsulServer } from "../../lib/testing/consul_server.ts";
 import type { ConsulServer } from "../../lib/testing/consul_server.ts";
 import { freePort } from "../../lib/testing/free_port.ts";
 import { testRedisUrl } from "../../lib/testing/servers.ts";
+import { until } from "../../lib/testing/until.ts";
 import { sessionOf } from "../../services/api/testing/fake_shards.ts";
 import { createHarness } from "../../services/api/testing/harness.ts";
 import type { Harness } from "../../services/api/testing/harness.ts";
@@ -28,6 +30,8 @@ let folder: string;
 let consul: ConsulServer;
 let redis: Redis;
 let feed: Feed;
+/** The feed that the API reads from: replaced when a test ends every stream. */
+let currentFeed: Feed;
 let api: Harness;
 let server: ReturnType<typeof Bun.serve>;
 let edge: Edge;
@@ -35,6 +39,9 @@ let browser: Browser;
 let page: Page;
 let business: string;
 const faults: string[] = [];
+/** Requests that reached the API, by path. */
+const requests = new Map<string, number>();
+let refusesStreams = false;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "prosaas-console-"));
@@ -44,8 +51,20 @@ beforeAll(async () => {
   [consul] = await Promise.all([startConsulServer(), buildConsole(join(folder, "www"))]);
   redis = createRedis(testRedisUrl(), "command");
   feed = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
-  api = await createHarness({ validate: false, feed, publicUrl: origin });
-  server = Bun.serve({ port: 0, hostname: "127.0.0.1", idleTimeout: 60, fetch: (request) => api.app.fetch(request) });
+  currentFeed = feed;
+  const replaceable: Feed = { subscribe: (...args) => currentFeed.subscribe(...args), close: () => currentFeed.close() };
+  api = await createHarness({ validate: false, feed: replaceable, publicUrl: origin });
+  server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    idleTimeout: 60,
+    fetch: (request) => {
+      const { pathname } = new URL(request.url);
+      requests.set(pathname, (requests.get(pathname) ?? 0) + 1);
+      if (refusesStreams && pathname.endsWith("/events")) return new Response(null, { status: 503, headers: { "retry-after": "1" } });
+      return api.app.fetch(request);
+    },
+  });
   const register = { name: "prosaas-api", address: "127.0.0.1", port: server.port! };
   await createConsul({ addr: consul.addr }).api.agent.service.register(register);
   const answers = async () => (await fetch(`${origin}/v1/openapi.json`, { tls: { rejectUnauthorized: false } })).ok;
@@ -140,6 +159,82 @@ test("messages of a chat are shown with their ticks, and new ones come by themse
   ]);
 });
 
+describe("messages with files", () => {
+  const received = (content: object) =>
+    api.database.owner`
+      insert into messages (id, business_id, direction, chat, sender, type, text, content, status, wa_message_id, queued_at)
+      select ${uuidv7()}, ${business}, 'inbound', '5511900000003@s.whatsapp.net', '5511900000003@s.whatsapp.net',
+             ${(content as { type: string }).type}, null, ${JSON.stringify(content)}::jsonb, 'delivered', ${uuidv7()}, now()`;
+  const attachment = (mime: string) => ({ id: uuidv7(), mime, size: 12_000 });
+
+  test("show pictures, players and files", async () => {
+    await received({ type: "image", media: attachment("image/png") });
+    await received({ type: "audio", media: attachment("audio/ogg"), voice: true });
+    await received({ type: "video", media: attachment("video/mp4") });
+    await received({ type: "document", media: attachment("application/pdf"), file_name: "תפריט.pdf" });
+    await visit(`/businesses/${business}/chats/${encodeURIComponent("5511900000003@s.whatsapp.net")}`);
+    await says("תפריט.pdf");
+    const links = await page.$$eval(".thread :is(img, audio, video)", (all) => all.map((each) => (each as HTMLMediaElement).src));
+    expect(links).toHaveLength(3);
+    for (const link of links) expect(link).toStartWith(`${new URL(page.url()).origin}/v1/files/${business}/`);
+    expect(await page.$eval(".thread a.file", (link) => link.download)).toBe("תפריט.pdf");
+    // The store of this test holds none of them.
+    faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("404")));
+  });
+
+  test("are written in the direction of their script", async () => {
+    await send("שלום, ההזמנה מוכנה");
+    await visit(`/businesses/${business}/chats/${encodeURIComponent("5511900000002@s.whatsapp.net")}`);
+    await says("ההזמנה");
+    const directions = await page.$$eval(".thread p[dir=auto]", (all) =>
+      all.filter((each) => each.textContent.includes("שלום")).map((each) => getComputedStyle(each).direction),
+    );
+    expect(directions).toEqual(["rtl"]);
+  });
+});
+
+describe("live updates", () => {
+  test("arrive while events never pause", async () => {
+    let stops = false;
+    const flood = (async () => {
+      while (!stops) {
+        await tell("message.sent");
+        await Bun.sleep(50);
+      }
+    })();
+    await send("Sent during the flood");
+    await says("Sent during the flood");
+    stops = true;
+    await flood;
+  });
+
+  test("cost the Shards page no request an event", async () => {
+    await visit("/shards");
+    await says("http://shard-2");
+    const asked = () => requests.get("/v1/admin/shards") ?? 0;
+    const before = asked();
+    for (let n = 0; n < 50; n++) await tell("message.sent");
+    await tell("session.status");
+    await until(() => asked() > before, { what: "the page's own interval" });
+    expect(asked() - before).toBeLessThan(4);
+  });
+
+  test("go on after a stream was refused with 503", async () => {
+    refusesStreams = true;
+    await visit(`/businesses/${business}`);
+    await visit("/businesses");
+    await feed.close();
+    feed = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
+    currentFeed = feed;
+    await page.waitForFunction(() => document.querySelector(".live")?.textContent === "reconnecting");
+    const asked = requests.get("/v1/admin/events") ?? 0;
+    await until(() => (requests.get("/v1/admin/events") ?? 0) > asked, { what: "another attempt" });
+    refusesStreams = false;
+    await page.waitForFunction(() => document.querySelector(".live")?.textContent === "live", { timeout: 20_000 });
+    faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("503")));
+  }, 40_000);
+});
+
 test("queues, their dead letters, shards and calls are there, by way of the keyboard", async () => {
   const follow = async (title: string) => {
     await page.focus(`nav a[href="#/${title.toLowerCase()}"]`);
@@ -157,6 +252,16 @@ test("queues, their dead letters, shards and calls are there, by way of the keyb
   await page.type("#limit", "7");
   await page.keyboard.press("Enter");
   await says("of 7 in progress");
+});
+
+test("a call limit of 0 asks for confirmation", async () => {
+  await page.type("#limit", "0");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("dialog[open]");
+  expect(await page.$eval("dialog[open] p", (question) => question.textContent)).toBe("Refuse every new call of every business?");
+  await page.click("dialog[open] button:not(.danger)");
+  await says("of 7 in progress");
+  await page.$eval("#limit", (input) => ((input as HTMLInputElement).value = ""));
 });
 
 test("dark and light are as the reader chose, and stay so", async () => {

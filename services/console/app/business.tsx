@@ -1,6 +1,6 @@
 import { api, bodyOf } from "./api.ts";
 import { BusinessCalls } from "./calls.tsx";
-import { useLoaded, useSettled } from "./hooks.ts";
+import { useLoaded, useDebounced } from "./hooks.ts";
 import { useLive } from "./live.ts";
 import { Login } from "./login.tsx";
 import { Chats } from "./messages.tsx";
@@ -13,7 +13,7 @@ export function BusinessPage({ id, rest: [tab = "chats", chat] }: { id: string; 
   const business = useLoaded(id, () => bodyOf(api.GET("/v1/businesses/{business_id}", { params: { path } })));
   const session = useLoaded(id, () => bodyOf(api.GET("/v1/businesses/{business_id}/whatsapp", { params: { path } })));
   const [happened, setHappened] = useState(0);
-  const tell = useSettled(() => setHappened((count) => count + 1));
+  const tell = useDebounced(() => setHappened((count) => count + 1));
   useLive(`/v1/businesses/${id}/events`, ({ name }) => {
     if (name === "whatsapp.pairing" || name === "session.status" || name === "reset") session.reload();
     tell();

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { api, bodyOf } from "./api.ts";
 import type { Schemas } from "./api.ts";
-import { useLoaded, useSettled } from "./hooks.ts";
+import { useLoaded, useDebounced } from "./hooks.ts";
 import { Page, Show, State, Table, When } from "./parts.tsx";
 
 const pageSize = 25;
@@ -27,8 +27,8 @@ export function BusinessesPage({ happened }: { happened: number }) {
   const [wanted, setWanted] = useState("");
   const [cursors, setCursors] = useState<string[]>([]);
   const page = useLoaded(`${wanted} ${cursors.join()}`, () => readPage(wanted, cursors.at(-1)));
-  const search = useSettled(() => (setWanted(name.trim()), setCursors([])), 300);
-  const refresh = useSettled(page.reload, 1_000);
+  const search = useDebounced(() => (setWanted(name.trim()), setCursors([])), 300);
+  const refresh = useDebounced(page.reload, 1_000, 3_000);
   useEffect(() => {
     if (happened > 0) refresh();
   }, [happened, refresh]);
@@ -60,7 +60,14 @@ export function BusinessesPage({ happened }: { happened: number }) {
               keyOf={({ id }) => id}
               empty={wanted ? `No business has “${wanted}” in its name.` : "There are no businesses yet."}
               columns={[
-                { title: "Name", cell: ({ id, name: called }) => <a href={`#/businesses/${id}`}>{called}</a> },
+                {
+                  title: "Name",
+                  cell: ({ id, name: called }) => (
+                    <a href={`#/businesses/${id}`} dir="auto">
+                      {called}
+                    </a>
+                  ),
+                },
                 { title: "WhatsApp", cell: ({ session }) => <State of={session?.status ?? "not known"} /> },
                 { title: "Phone", cell: ({ session }) => session?.phone ?? "–" },
                 { title: "Shard", number: true, cell: ({ whatsapp_shard }) => whatsapp_shard ?? "–" },

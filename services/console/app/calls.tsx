@@ -1,17 +1,26 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api, bodyOf } from "./api.ts";
 import type { Schemas } from "./api.ts";
 import { useAction, useLoaded } from "./hooks.ts";
-import { Fault, Page, Show, State, Table, When } from "./parts.tsx";
+import { Confirmation, Fault, Page, Show, State, Table, When } from "./parts.tsx";
 
 const everyMs = 2_000;
 
 /** How many calls there are and may be, over all businesses. */
 export function CallsPage({ happened }: { happened: number }) {
   const load = useLoaded("calls", () => bodyOf(api.GET("/v1/admin/calls")), everyMs);
-  useEffect(load.reload, [happened]);
+  useEffect(() => {
+    if (happened > 0) load.reload();
+  }, [happened]);
   const [limit, setLimit] = useState("");
   const { busy, fault, run } = useAction();
+  const confirmation = useRef<HTMLDialogElement>(null);
+  const apply = () =>
+    run(async () => {
+      await api.PUT("/v1/admin/calls/limit", { body: { max_concurrent: Number(limit) } });
+      setLimit("");
+      load.reload();
+    });
   return (
     <Page title="Calls">
       <Show of={load}>
@@ -25,11 +34,9 @@ export function CallsPage({ happened }: { happened: number }) {
               class="row"
               onSubmit={(event) => {
                 event.preventDefault();
-                run(async () => {
-                  await api.PUT("/v1/admin/calls/limit", { body: { max_concurrent: Number(limit) } });
-                  setLimit("");
-                  load.reload();
-                });
+                // Businesses get no call at all below what is in progress.
+                if (Number(limit) === 0 || Number(limit) < active) confirmation.current?.showModal();
+                else apply();
               }}
             >
               <label for="limit">Allow</label>
@@ -46,6 +53,16 @@ export function CallsPage({ happened }: { happened: number }) {
               <button disabled={busy}>Set the limit</button>
               <span class="quiet">Counts from the next call on; no call is ended.</span>
             </form>
+            <Confirmation
+              dialog={confirmation}
+              question={
+                Number(limit) === 0
+                  ? "Refuse every new call of every business?"
+                  : `${active} calls are in progress. Refuse new ones until fewer than ${limit} are?`
+              }
+              action="Set the limit"
+              onConfirm={apply}
+            />
             <Fault of={fault} />
           </section>
         )}

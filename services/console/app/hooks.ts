@@ -1,5 +1,6 @@
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { isSignedOut, sentenceOf } from "./api.ts";
+import { debounce } from "./debounce.ts";
 
 /** The parts of the address after the `#`: "#/businesses/1" is ["businesses", "1"]. */
 export function useRoute(): string[] {
@@ -54,16 +55,13 @@ export function useLoaded<T>(key: string, load: () => Promise<T>, everyMs?: numb
   return { value: fresh ? state.value : undefined, error: fresh ? state.error : undefined, reload };
 }
 
-/** A function that acts once for any number of calls within `ms`. */
-export function useSettled(act: () => void, ms = 250): () => void {
-  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+/** A function that runs `act` once for many calls: see {@link debounce}. */
+export function useDebounced(act: () => void, quietMs = 250, maxMs = 1_000): () => void {
   const latest = useRef(act);
   latest.current = act;
-  useEffect(() => () => clearTimeout(timer.current), []);
-  return useCallback(() => {
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => latest.current(), ms);
-  }, [ms]);
+  const debounced = useMemo(() => debounce(() => latest.current(), quietMs, maxMs), [quietMs, maxMs]);
+  useEffect(() => debounced.cancel, [debounced]);
+  return debounced.call;
 }
 
 /** Does what a button asks for: whether it is under way, and what went wrong. */

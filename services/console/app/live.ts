@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 /** The names of all events: a browser listens to each by its name. */
 const names = [
-  ...["received", "sent", "delivered", "read", "played", "failed"].map((name) => `message.${name}`),
+  ...["received", "sent", "delivered", "read", "played", "failed", "media"].map((name) => `message.${name}`),
   ...["started", "resumed", "ended"].map((name) => `call.${name}`),
   "session.status",
   "broadcast.status",
@@ -12,26 +12,51 @@ const names = [
   "reset",
 ];
 
+/** Wait before a stream that the server refused is opened again: it doubles up to the last. */
+const retryMs = { first: 1_000, last: 15_000 };
+
 export type LiveEvent = { name: string; data: Record<string, unknown> };
 
 /**
- * Listens to a stream of events while the component is there; the browser goes on after the last one by itself when it
- * was cut off. Returns whether it is connected.
+ * Listens to a stream of events while the component is mounted. The browser itself resumes a connection that broke; a
+ * stream that was refused (503, 429) is opened again with back-off, after which `reset` is reported, since events may
+ * have been missed. Returns whether the stream is connected.
  */
 export function useLive(path: string, onEvent: (event: LiveEvent) => void): boolean {
   const [connected, setConnected] = useState(false);
   const latest = useRef(onEvent);
   latest.current = onEvent;
-  useEffect(() => {
-    const source = new EventSource(path);
-    source.addEventListener("open", () => setConnected(true));
-    source.addEventListener("error", () => setConnected(false));
-    for (const name of names) {
-      source.addEventListener(name, ({ data }: MessageEvent<string>) =>
-        latest.current({ name, data: JSON.parse(data) as Record<string, unknown> }),
-      );
-    }
-    return () => source.close();
-  }, [path]);
+  useEffect(() => listen(path, (event) => latest.current(event), setConnected), [path]);
   return connected;
+}
+
+function listen(path: string, onEvent: (event: LiveEvent) => void, onConnected: (connected: boolean) => void): () => void {
+  let source: EventSource;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let failures = 0;
+
+  const open = (isReopened: boolean) => {
+    source = new EventSource(path);
+    source.addEventListener("open", () => {
+      failures = 0;
+      onConnected(true);
+      if (isReopened) onEvent({ name: "reset", data: {} });
+    });
+    source.addEventListener("error", () => {
+      onConnected(false);
+      if (source.readyState !== EventSource.CLOSED) return;
+      const waitMs = Math.min(retryMs.last, retryMs.first * 2 ** failures) * (0.5 + Math.random() / 2);
+      failures += 1;
+      timer = setTimeout(() => open(true), waitMs);
+    });
+    for (const name of names) {
+      source.addEventListener(name, ({ data }: MessageEvent<string>) => onEvent({ name, data: JSON.parse(data) as LiveEvent["data"] }));
+    }
+  };
+
+  open(false);
+  return () => {
+    clearTimeout(timer);
+    source.close();
+  };
 }

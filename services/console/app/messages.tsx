@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { api, bodyOf } from "./api.ts";
 import type { Schemas } from "./api.ts";
 import { useLoaded } from "./hooks.ts";
+import { attachmentOf, Media } from "./media.tsx";
 import { Show, When } from "./parts.tsx";
 
 type Message = Schemas["Message"];
@@ -32,9 +33,11 @@ export function Chats({ id, chat, happened }: { id: string; chat: string | undef
         {chats.map(([jid, [last]]) => (
           <li key={jid}>
             <a href={`#/businesses/${id}/chats/${encodeURIComponent(jid)}`} aria-current={jid === chat ? "true" : undefined}>
-              <strong>{(last!.direction === "inbound" && last!.sender_name) || person(jid)}</strong>
+              <strong dir="auto">{(last!.direction === "inbound" && last!.sender_name) || person(jid)}</strong>
               <When at={last!.queued_at} />
-              <span class="quiet">{saidIn(last!)}</span>
+              <span class="quiet" dir="auto">
+                {saidIn(last!)}
+              </span>
             </a>
           </li>
         ))}
@@ -68,7 +71,8 @@ function Thread({ id, chat, happened }: { id: string; chat: string; happened: nu
       <ol tabIndex={0} aria-live="polite">
         {shown.messages.map((message) => (
           <li key={message.id} class={message.direction}>
-            <p>{saidIn(message)}</p>
+            <Media content={message.content} />
+            {(message.text !== null || attachmentOf(message.content) === undefined) && <p dir="auto">{saidIn(message)}</p>}
             <small>
               <When at={message.queued_at} /> {message.direction === "outbound" && <Tick of={message} />}
             </small>

@@ -1,4 +1,4 @@
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Loaded } from "./hooks.ts";
 
@@ -9,7 +9,7 @@ export function Page({ title, aside, children }: { title: string; aside?: Compon
   return (
     <>
       <header class="head">
-        <h1>{title}</h1>
+        <h1 dir="auto">{title}</h1>
         {aside}
       </header>
       {children}
@@ -133,22 +133,39 @@ export function Confirmed({
       <button class="danger" disabled={disabled} onClick={() => dialog.current?.showModal()}>
         {children}
       </button>
-      <dialog ref={dialog} aria-label={question}>
-        <p>{question}</p>
-        <div class="row">
-          <button onClick={() => dialog.current?.close()}>Keep it</button>
-          <button
-            class="danger"
-            onClick={() => {
-              dialog.current?.close();
-              onConfirm();
-            }}
-          >
-            {children}
-          </button>
-        </div>
-      </dialog>
+      <Confirmation dialog={dialog} question={question} action={children} onConfirm={onConfirm} />
     </>
+  );
+}
+
+/** A question that `dialog.current.showModal()` asks before something drastic is done. */
+export function Confirmation({
+  dialog,
+  question,
+  action,
+  onConfirm,
+}: {
+  dialog: RefObject<HTMLDialogElement | null>;
+  question: string;
+  action: ComponentChildren;
+  onConfirm: () => void;
+}) {
+  return (
+    <dialog ref={dialog} aria-label={question}>
+      <p>{question}</p>
+      <div class="row">
+        <button onClick={() => dialog.current?.close()}>Cancel</button>
+        <button
+          class="danger"
+          onClick={() => {
+            dialog.current?.close();
+            onConfirm();
+          }}
+        >
+          {action}
+        </button>
+      </div>
+    </dialog>
   );
 }
 

@@ -14,7 +14,9 @@ async function readShards() {
 export function ShardsPage({ happened }: { happened: number }) {
   // Events tell of shards that come and go; how busy they are has to be asked.
   const shards = useLoaded("shards", readShards, everyMs);
-  useEffect(shards.reload, [happened]);
+  useEffect(() => {
+    if (happened > 0) shards.reload();
+  }, [happened]);
   return (
     <Page title="Shards">
       <Show of={shards}>

@@ -1,9 +1,9 @@
-import { useState } from "preact/hooks";
+import { useCallback, useRef, useState } from "preact/hooks";
 import { signOut } from "./api.ts";
 import { BusinessPage } from "./business.tsx";
 import { BusinessesPage } from "./businesses.tsx";
 import { CallsPage } from "./calls.tsx";
-import { useAction, useRoute } from "./hooks.ts";
+import { useAction, useDebounced, useRoute } from "./hooks.ts";
 import { useLive } from "./live.ts";
 import { DeadLettersPage, QueuesPage } from "./queues.tsx";
 import { ShardsPage } from "./shards.tsx";
@@ -19,10 +19,10 @@ const sections = [
 
 export function Shell({ keyPrefix, onSignOut }: { keyPrefix: string; onSignOut: () => void }) {
   const [section = "businesses", ...rest] = useRoute();
-  const [happened, setHappened] = useState(0);
   const [theme, setTheme] = useState(chosenTheme);
   const { busy, run } = useAction();
-  const connected = useLive("/v1/admin/events", () => setHappened((count) => count + 1));
+  const [happened, note] = useSectionEvents();
+  const connected = useLive("/v1/admin/events", ({ name }) => note(name));
 
   return (
     <>
@@ -72,11 +72,40 @@ export function Shell({ keyPrefix, onSignOut }: { keyPrefix: string; onSignOut: 
   );
 }
 
-/** `happened` counts the events of all businesses and shards: what shows them is read anew with it. */
-function Section({ section, rest: [first, ...more], happened }: { section: string; rest: string[]; happened: number }) {
-  if (section === "businesses") return first ? <BusinessPage key={first} id={first} rest={more} /> : <BusinessesPage happened={happened} />;
+/** Counts of events for each section that shows them. */
+type SectionEvents = { businesses: number; shards: number; calls: number };
+
+/** Sections that an event concerns. Messages concern none: the page of their business listens to a stream of its own. */
+function sectionsOf(event: string): (keyof SectionEvents)[] {
+  if (event === "reset") return ["businesses", "shards", "calls"];
+  if (event === "shards.changed") return ["shards"];
+  if (event.startsWith("call.")) return ["calls"];
+  return event === "session.status" ? ["businesses"] : [];
+}
+
+/** The counts, and a function that notes an event; however many arrive, a section is rendered once a second at most. */
+function useSectionEvents(): [SectionEvents, (event: string) => void] {
+  const noted = useRef<SectionEvents>({ businesses: 0, shards: 0, calls: 0 });
+  const [happened, setHappened] = useState(noted.current);
+  const show = useDebounced(() => setHappened({ ...noted.current }));
+  const note = useCallback(
+    (event: string) => {
+      const sections = sectionsOf(event);
+      for (const section of sections) noted.current[section] += 1;
+      if (sections.length > 0) show();
+    },
+    [show],
+  );
+  return [happened, note];
+}
+
+type SectionProps = { section: string; rest: string[]; happened: SectionEvents };
+
+function Section({ section, rest: [first, ...more], happened }: SectionProps) {
+  if (section === "businesses")
+    return first ? <BusinessPage key={first} id={first} rest={more} /> : <BusinessesPage happened={happened.businesses} />;
   if (section === "queues") return first ? <DeadLettersPage key={first} queue={first} /> : <QueuesPage />;
-  if (section === "shards") return <ShardsPage happened={happened} />;
-  if (section === "calls") return <CallsPage happened={happened} />;
+  if (section === "shards") return <ShardsPage happened={happened.shards} />;
+  if (section === "calls") return <CallsPage happened={happened.calls} />;
   return <p class="quiet">There is no such page.</p>;
 }
