@@ -267,8 +267,8 @@ export interface paths {
         };
         put?: never;
         /**
-         * Make a key for a business
-         * @description The key is in this answer and nowhere else. A key can give away only scopes that it has.
+         * Create a key
+         * @description The key is in this answer and nowhere else. It has only scopes of the key that creates it, and expires no later. A business has at most 100 working keys.
          */
         post: {
             parameters: {
@@ -324,8 +324,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Put a new key in the place of one
-         * @description The new one has the same name and scopes. The old one works on for the overlap, so that programs can change over.
+         * Rotate a key
+         * @description Replaces a key by one with the same name, scopes and final expiry. The old one works for the overlap, so that programs can change over.
          */
         post: {
             parameters: {
@@ -384,7 +384,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke a key
-         * @description It stops working within five seconds.
+         * @description It stops working within five seconds. Its scopes must be a subset of those of the key that revokes it.
          */
         delete: {
             parameters: {
@@ -3580,8 +3580,8 @@ export interface paths {
         };
         put?: never;
         /**
-         * Make an admin key
-         * @description The key is in this answer and nowhere else.
+         * Create an admin key
+         * @description The key is in this answer and nowhere else. It expires no later than the key that creates it.
          */
         post: {
             parameters: {
@@ -3635,8 +3635,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Put a new admin key in the place of one
-         * @description The old one works on for the overlap.
+         * Rotate an admin key
+         * @description The new one has the final expiry of the old one, which works for the overlap.
          */
         post: {
             parameters: {

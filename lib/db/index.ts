@@ -40,7 +40,7 @@ export { getSession } from "./queries/get_session.ts";
 export { insertBusiness } from "./queries/insert_business.ts";
 export { insertInbound } from "./queries/insert_inbound.ts";
 export type { InboundMessage, InsertedMessage } from "./queries/insert_inbound.ts";
-export { insertKey } from "./queries/insert_key.ts";
+export { insertKey, maxKeys } from "./queries/insert_key.ts";
 export type { KeyOwner } from "./queries/key_owner.ts";
 export { listBusinesses } from "./queries/list_businesses.ts";
 export { listKeys } from "./queries/list_keys.ts";

@@ -45,8 +45,8 @@ test("what has expired is removed, and only that", async () => {
   const scope = await createBusiness(database.db);
   const key = await insertKey(scope, { id: uuidv7(), prefix: "expiring", hash: "0".repeat(64), scopes: ["messages:read"] });
   for (const name of ["old", "new"]) await once(scope, { key: name, fingerprint: "f" }, async () => ({ status: 201, response: {} }));
-  for (const [n, at] of [Date.now() - 1_000, Date.now() + 60_000].entries()) {
-    await insertConsoleSession(platform, { hash: String(n).repeat(64), key_id: key!.id, expires_at: new Date(at) });
+  for (const [n, lifetimeS] of [-1, 60].entries()) {
+    await insertConsoleSession(platform, { hash: String(n).repeat(64), key_id: key!.id, lifetimeS });
   }
   await database.owner`update idempotency_keys set expires_at = now() where key = 'old'`;
   expect(await removeExpired(platform)).toEqual({ idempotency_keys: 1, console_sessions: 1, more: false });

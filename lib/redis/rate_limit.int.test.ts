@@ -61,12 +61,25 @@ test("two replicas share one limit", async () => {
 test("a permit tells what is left and when all is free again", async () => {
   const { at, take } = limiter(10);
   await at(1_000_250);
-  expect(await take("a")).toEqual({ granted: true, remaining: 9, resetMs: 1_750 });
+  expect(await take("a")).toEqual({ granted: true, remaining: 9, resetMs: 1_750, limitedBy: "caller" });
 });
 
-test("a Redis that is away is said to be, and is asked anew afterwards", async () => {
+test("a caller takes from its own limit and its group's, in one script", async () => {
+  const { take } = createRateLimiter({ redis, limit: 10, groupLimit: 15, windowMs: 3_600_000, prefix: uniqueName("rate") });
+  const granted = async (count: number, caller: string, group: string) =>
+    (await Promise.all(Array.from({ length: count }, () => take(caller, group)))).filter((permit) => permit.granted).length;
+  expect(await granted(12, "a", "g")).toBe(10);
+  expect(await granted(12, "b", "g")).toBe(5);
+  expect(await take("b", "g")).toMatchObject({ granted: false, remaining: 0, limitedBy: "group" });
+  expect(await granted(12, "c", "h")).toBe(10);
+});
+
+test("without Redis each process applies both limits", async () => {
   const away = createRedis("redis://127.0.0.1:1", "gate");
-  const { take } = createRateLimiter({ redis: away, limit: 1, windowMs: 1_000 });
-  for (let n = 0; n < 2; n++) await expect(take("a")).rejects.toMatchObject({ code: "unavailable" });
+  const { take } = createRateLimiter({ redis: away, limit: 3, groupLimit: 5, windowMs: 3_600_000 });
+  const permits = [];
+  for (const caller of ["a", "b"]) for (let n = 0; n < 4; n++) permits.push(await take(caller, "g"));
+  expect(permits.map((permit) => permit.granted)).toEqual([true, true, true, false, true, true, false, false]);
+  expect(permits.every((permit) => permit.fallback !== undefined)).toBeTrue();
   away.disconnect();
 });

@@ -1,8 +1,15 @@
 import type { Redis } from "ioredis";
+import { createWindowLimiter } from "../core/window_limiter.ts";
 import { createScript, scriptText } from "./script.ts";
 import type { Script } from "./script.ts";
 
-export type RateLimit = { limit: number; windowMs: number };
+export type RateLimit = {
+  /** Requests of one caller in a window. */
+  limit: number;
+  /** Requests of all callers of one group in a window. */
+  groupLimit?: number;
+  windowMs: number;
+};
 
 export type Permit = {
   granted: boolean;
@@ -10,16 +17,25 @@ export type Permit = {
   remaining: number;
   /** Until the whole limit is free again, if nothing more comes. */
   resetMs: number;
+  /** Whose limit is the nearest. */
+  limitedBy: "caller" | "group";
+  /** Why Redis did not count this one. */
+  fallback?: unknown;
 };
 
 export type RateLimiter = RateLimit & {
-  /** Asks for one request of a caller. Throws "unavailable" where Redis cannot be reached. */
-  take(caller: string): Promise<Permit>;
+  /** Asks for one request of a caller. Never throws: while Redis is unavailable, this process counts by itself. */
+  take(caller: string, group?: string): Promise<Permit>;
 };
 
-export type RateLimiterOptions = RateLimit & { redis: Redis; prefix?: string; script?: Script };
+export type RateLimiterOptions = RateLimit & {
+  redis: Redis;
+  prefix?: string;
+  script?: Script;
+};
 
-type Waiting = { resolve: (permit: Permit) => void; reject: (error: unknown) => void };
+type Waiting = { resolve: (permit: Permit) => void };
+type Batch = { group: string | undefined; waiting: Waiting[] };
 
 /** The script; `edit` gives a test the chance to put its own clock in the place of TIME. */
 export function rateLimitScript(edit: (lua: string) => string = (lua) => lua): Script {
@@ -27,46 +43,65 @@ export function rateLimitScript(edit: (lua: string) => string = (lua) => lua): S
 }
 
 /**
- * Counts a caller's requests over all replicas, in Redis. Requests of a caller that come while one is being asked for
- * are asked for together, so that the busiest costs Redis no more than a script at a time for each replica.
+ * Counts the requests of callers and of their groups over all replicas, in Redis, both in one round trip. Requests of
+ * a caller that arrive while one is in flight are counted together, so that the busiest caller costs Redis no more
+ * than one script at a time for each replica. While Redis is unavailable each replica applies the limits by itself.
  */
 export function createRateLimiter({
   redis,
   limit,
+  groupLimit = Number.MAX_SAFE_INTEGER,
   windowMs,
   prefix = "prosaas:rate",
   script = rateLimitScript(),
 }: RateLimiterOptions): RateLimiter {
-  const waiting = new Map<string, Waiting[]>();
+  const batches = new Map<string, Batch>();
+  const local = createWindowLimiter({ windowMs });
 
-  const ask = async (caller: string): Promise<void> => {
-    for (let group = waiting.get(caller)!; group.length > 0; group = waiting.get(caller)!) {
-      waiting.set(caller, []);
+  const takeLocally = (caller: string, group: string | undefined): Permit => {
+    const shared = group === undefined ? undefined : local.peek(`group:${group}`, groupLimit);
+    if (shared?.granted === false) return { ...shared, limitedBy: "group" };
+    const own = local.take(`caller:${caller}`, limit);
+    if (own.granted && group !== undefined) local.take(`group:${group}`, groupLimit);
+    return { ...own, limitedBy: "caller" };
+  };
+
+  const ask = async (caller: string, batch: Batch): Promise<void> => {
+    const { group } = batch;
+    while (batch.waiting.length > 0) {
+      const waiting = batch.waiting;
+      batch.waiting = [];
       try {
-        const [granted, remaining, resetMs] = (await script(redis, [`${prefix}:${caller}`], [group.length, limit, windowMs])) as [
+        const keys = group === undefined ? [`${prefix}:${caller}`] : [`${prefix}:${caller}`, `${prefix}:group:${group}`];
+        const limits = group === undefined ? [limit] : [limit, groupLimit];
+        const [granted, remaining, resetMs, fullest] = (await script(redis, keys, [waiting.length, windowMs, ...limits])) as [
+          number,
           number,
           number,
           number,
         ];
-        group.forEach(({ resolve }, n) => resolve({ granted: n < granted, remaining, resetMs }));
+        const limitedBy = fullest === 2 ? "group" : "caller";
+        waiting.forEach(({ resolve }, n) => resolve({ granted: n < granted, remaining, resetMs, limitedBy }));
       } catch (error) {
-        for (const { reject } of group) reject(error);
+        for (const { resolve } of waiting) resolve({ ...takeLocally(caller, group), fallback: error });
       }
     }
-    waiting.delete(caller);
+    batches.delete(caller);
   };
 
   return {
     limit,
+    groupLimit,
     windowMs,
-    take: (caller) => {
-      const { promise, resolve, reject } = Promise.withResolvers<Permit>();
-      const group = waiting.get(caller);
-      if (group) {
-        group.push({ resolve, reject });
+    take: (caller, group) => {
+      const { promise, resolve } = Promise.withResolvers<Permit>();
+      const batch = batches.get(caller);
+      if (batch) {
+        batch.waiting.push({ resolve });
       } else {
-        waiting.set(caller, [{ resolve, reject }]);
-        void ask(caller);
+        const first = { group, waiting: [{ resolve }] };
+        batches.set(caller, first);
+        void ask(caller, first);
       }
       return promise;
     },

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { messageOf } from "../core/errors.ts";
 import { KeyRing } from "../core/key_ring.ts";
+import { parseNetworks } from "../core/networks.ts";
 
 /** A TCP port; 0 asks the system for a free one. */
 export const zPort = z.coerce.number().int().min(0).max(65_535);
@@ -21,6 +22,16 @@ export const zUrl = (...schemes: string[]) =>
 export const zKeyRing = z.string().transform((text, context) => {
   try {
     return KeyRing.parse(text);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: messageOf(error) });
+    return z.NEVER;
+  }
+});
+
+/** Networks in CIDR notation, separated by commas. */
+export const zNetworks = z.string().transform((text, context) => {
+  try {
+    return parseNetworks(text.split(",").map((network) => network.trim()));
   } catch (error) {
     context.addIssue({ code: "custom", message: messageOf(error) });
     return z.NEVER;

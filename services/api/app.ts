@@ -2,11 +2,13 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { AppError } from "../../lib/core/errors.ts";
+import { parseNetworks } from "../../lib/core/networks.ts";
 import { check, operations, requestLog } from "../../lib/runtime/http.ts";
 import { fieldFaults, notFound, problemHandler } from "../../lib/runtime/problem.ts";
 import { audited } from "./audit.ts";
 import { authenticate } from "./auth/guards.ts";
 import type { Authenticated } from "./auth/guards.ts";
+import { createFailedLogins } from "./auth/failed_logins.ts";
 import { createKeyRing } from "./auth/key_ring.ts";
 import type { KeyRing } from "./auth/key_ring.ts";
 import type { ApiDependencies } from "./dependencies.ts";
@@ -57,6 +59,7 @@ export type Api = { app: OpenAPIHono<Authenticated>; wakeUps: WakeUps; keyRing: 
 export function createApp(dependencies: ApiDependencies): Api {
   const { db, logger, metrics, metricsToken, publicUrl } = dependencies;
   const keyRing = createKeyRing(db, dependencies.keys);
+  const failedLogins = createFailedLogins(metrics);
   const wakeUps = createWakeUps(dependencies.producer, logger, metrics);
 
   const app = new OpenAPIHono<Authenticated>({
@@ -76,7 +79,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.use(
     "/v1/*",
     shedsLoad(dependencies.maxUnderWay ?? defaultMaxUnderWay, metrics),
-    authenticate(keyRing, new URL(publicUrl).origin),
+    authenticate({ keyRing, failedLogins, edge: dependencies.edge ?? parseNetworks([]), origin: new URL(publicUrl).origin }),
     rateLimited(dependencies.rateLimiter, logger, metrics),
     audited(db, logger),
     limited(maxBodyBytes),

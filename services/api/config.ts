@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { parseNetworks } from "../../lib/core/networks.ts";
 import { isSupervised } from "../../lib/consul/register.ts";
 import { routingEnv, shardOverrides } from "../../lib/routing/index.ts";
-import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zBool, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
+import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zBool, zInt, zKeyRing, zNetworks, zUrl } from "../../lib/runtime/config.ts";
 import { storageEnv } from "../../lib/storage/index.ts";
 
 export const apiEnv = z.object({
@@ -16,6 +17,12 @@ export const apiEnv = z.object({
   ...routingEnv,
   /** Requests that one key may make in a minute. */
   RATE_LIMIT_PER_MINUTE: zInt(1, 10_000_000).default(6_000),
+  /** Requests that all keys of one business may make in a minute; by default four times those of a key. */
+  RATE_LIMIT_PER_BUSINESS_PER_MINUTE: zInt(1, 100_000_000).optional(),
+  /** Networks of the edge (nginx), which names callers in X-Forwarded-For; by default loopback and private ones. */
+  EDGE_NETWORKS: zNetworks.default(() =>
+    parseNetworks(["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"]),
+  ),
   /** Requests under way beyond which further ones are answered 503. */
   MAX_REQUESTS_UNDER_WAY: zInt(8, 10_000).default(512),
   /** As the calls service has it: counts until Consul's prosaas/calls/max_concurrent is set. */

@@ -1,3 +1,4 @@
+import type { Networks } from "../../lib/core/networks.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import type { Database, Replica } from "../../lib/db/index.ts";
@@ -42,7 +43,9 @@ export type ApiDependencies = {
   /** Where callers reach this API from outside. */
   publicUrl: string;
   keys?: KeyRingOptions;
-  /** Requests a key may make. */
+  /** Networks whose X-Forwarded-For is believed; none by default. */
+  edge?: Networks;
+  /** Requests that a key, and the keys of a business together, may make. */
   rateLimiter: RateLimiter;
   /** Requests under way beyond which further ones are refused. */
   maxUnderWay?: number;

@@ -2,6 +2,10 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Redis } from "ioredis";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRateLimiter } from "../../lib/redis/rate_limit.ts";
+import { uuidv7 } from "../../lib/core/ids.ts";
+import { generateKey } from "../../lib/db/api_key.ts";
+import { insertKey } from "../../lib/db/index.ts";
+import { createBusiness } from "../../lib/testing/business.ts";
 import { testRedisUrl, uniqueName } from "../../lib/testing/servers.ts";
 import { createHarness } from "./testing/harness.ts";
 
@@ -30,14 +34,35 @@ test("a key that has used its limit is told so in every way there is; others go 
   await api.close();
 });
 
-test("while Redis is away nobody is limited", async () => {
+test("while Redis is unavailable each replica applies the limit alone", async () => {
   const away = createRedis("redis://127.0.0.1:1", "gate");
-  const api = await createHarness({ rateLimiter: limiter(1, away) });
+  const api = await createHarness({ rateLimiter: limiter(3, away) });
   const { id, key } = await api.business();
   for (let n = 0; n < 3; n++) expect((await api.request("GET", `/v1/businesses/${id}`, { key })).status).toBe(200);
+  expect((await api.request("GET", `/v1/businesses/${id}`, { key })).status).toBe(429);
   expect((await api.request("GET", "/metrics", { key: "" })).body).toMatch(/api_rate_limit_failures_total\{[^}]*\} [1-9]/);
   await api.close();
   away.disconnect();
+});
+
+test("the keys of a business share its limit, and leave others theirs", async () => {
+  const rateLimiter = createRateLimiter({ redis, limit: 4, groupLimit: 6, windowMs: 3_600_000, prefix: uniqueName("rate") });
+  const api = await createHarness({ rateLimiter, keys: { ttlMs: 5_000 } });
+  // Over the database: the admin key has the limit of a key as well.
+  const [busy, other] = [await createBusiness(api.database.db), await createBusiness(api.database.db)];
+  const newKey = async (scope: typeof busy) => {
+    const { key, prefix, hash } = generateKey();
+    await insertKey(scope, { id: uuidv7(), prefix, hash, scopes: ["business:read"] });
+    return key;
+  };
+  const [first, second, foreign] = [await newKey(busy), await newKey(busy), await newKey(other)];
+  const ask = (scope: typeof busy, key: string) => api.request("GET", `/v1/businesses/${scope.businessId}`, { key });
+  for (let n = 0; n < 4; n++) expect((await ask(busy, first)).status).toBe(200);
+  for (let n = 0; n < 2; n++) expect((await ask(busy, second)).status).toBe(200);
+  const refused = await ask(busy, second);
+  expect([refused.status, refused.body.detail]).toEqual([429, expect.stringContaining("this business")]);
+  expect((await ask(other, foreign)).status).toBe(200);
+  await api.close();
 });
 
 test("beyond the requests that may be under way, further ones are 503 at once, and taken again afterwards", async () => {

@@ -129,7 +129,13 @@ await run(name, logger, async (life) => {
     metrics,
     metricsToken: config.METRICS_TOKEN,
     publicUrl: config.PUBLIC_URL,
-    rateLimiter: createRateLimiter({ redis: gate, limit: config.RATE_LIMIT_PER_MINUTE, windowMs: 60_000 }),
+    edge: config.EDGE_NETWORKS,
+    rateLimiter: createRateLimiter({
+      redis: gate,
+      limit: config.RATE_LIMIT_PER_MINUTE,
+      groupLimit: config.RATE_LIMIT_PER_BUSINESS_PER_MINUTE ?? 4 * config.RATE_LIMIT_PER_MINUTE,
+      windowMs: 60_000,
+    }),
     maxUnderWay: config.MAX_REQUESTS_UNDER_WAY,
   });
   life.onStop("wake-ups", () => wakeUps.settled());

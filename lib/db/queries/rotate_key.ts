@@ -1,6 +1,8 @@
 import { sql } from "../literal.ts";
 import type { ApiKey } from "../schema/index.ts";
-import { isOwnedBy } from "./key_owner.ts";
+import { atomically } from "../scope.ts";
+import { maxKeys, tooManyKeys } from "./insert_key.ts";
+import { isOwnedBy, lockKeys, workingKeys } from "./key_owner.ts";
 import type { KeyOwner } from "./key_owner.ts";
 
 export type Rotation = Pick<ApiKey, "id" | "prefix" | "hash"> & {
@@ -8,21 +10,32 @@ export type Rotation = Pick<ApiKey, "id" | "prefix" | "hash"> & {
   overlapS: number;
 };
 
+/** Above {@link maxKeys}: an owner that has as many as it may can still rotate each of them. */
+export const maxKeysInRotation = 2 * maxKeys;
+
 /**
- * Puts a new key in the place of an old one, with the same name and scopes and for as long as the old one was to
- * work; the old one ends when the overlap does. Undefined when there is no such key that works.
+ * Replaces a key by a new one with the same name and scopes; the old one ends when the overlap does. A family of
+ * keys has one final expiry, `created_at + lifetime` of each of them: rotation never extends it. Returns undefined
+ * when there is no such key that works. Throws "conflict" where the owner has {@link maxKeysInRotation} that work.
  */
-export async function rotateKey(owner: KeyOwner, oldId: string, { id, prefix, hash, overlapS }: Rotation): Promise<ApiKey | undefined> {
-  const [made] = await owner.ask<ApiKey[]>(sql`
-    with old as (
-      select * from api_keys
-      where id = ${oldId} and ${isOwnedBy(owner)} and revoked_at is null and (expires_at is null or expires_at > now())
-      for update
-    ), ending as (
-      update api_keys k set expires_at = least(old.expires_at, now() + make_interval(secs => ${overlapS})) from old where k.id = old.id
-    )
-    insert into api_keys (id, business_id, prefix, hash, scopes, name, expires_at, lifetime)
-    select ${id}::uuid, business_id, ${prefix}, ${hash}, scopes, name, now() + lifetime, lifetime from old
-    returning *`);
-  return made;
+export function rotateKey(owner: KeyOwner, oldId: string, { id, prefix, hash, overlapS }: Rotation): Promise<ApiKey | undefined> {
+  return atomically(owner, async (inner) => {
+    await inner.ask(lockKeys(owner));
+    const [{ keys }] = await inner.ask<[{ keys: number }]>(sql`select (${workingKeys(owner)}) as keys`);
+    if (keys >= maxKeysInRotation) throw tooManyKeys(maxKeysInRotation);
+    const [made] = await inner.ask<ApiKey[]>(sql`
+      with old as (
+        select * from api_keys
+        where id = ${oldId} and ${isOwnedBy(owner)} and revoked_at is null and (expires_at is null or expires_at > now())
+        for update
+      ), ending as (
+        update api_keys k set expires_at = least(old.expires_at, now() + make_interval(secs => ${overlapS})) from old where k.id = old.id
+      )
+      insert into api_keys (id, business_id, prefix, hash, scopes, name, created_at, expires_at, lifetime)
+      select ${id}::uuid, business_id, ${prefix}, ${hash}, scopes, name, date_trunc('milliseconds', now()),
+             created_at + lifetime, created_at + lifetime - date_trunc('milliseconds', now())
+      from old
+      returning *`);
+    return made;
+  });
 }

@@ -18,7 +18,7 @@ export const apiKeys = pgTable("api_keys", {
   revoked_at: moment(),
   /** It works until then; null: until it is revoked. */
   expires_at: moment(),
-  /** For how long it was made to work; null: until it is revoked. Its successor lasts as long, though a rotation ended it sooner. */
+  /** How long its family works from `created_at`; null: until revoked. A rotation may end the key itself sooner. */
   lifetime: interval(),
   /** To the minute or so. */
   last_used_at: moment(),

@@ -1,40 +1,49 @@
 --[[
-Takes as many of some requests as a sliding window still allows.
+Takes as many of some requests as each of several sliding windows still allows.
 
-The window slides over two fixed ones: of the one before, the part that it still covers is counted, as if its
-requests had come evenly. Two numbers a caller, whatever the limit, and never more than the limit in one window if
+A window slides over two fixed ones: of the one before, the part that it still covers is counted, as if its
+requests had come evenly. Two numbers a window, whatever the limit, and never more than the limit in one window if
 they did come evenly.
 
-KEYS[1] the caller's window: hash of start (ms), current and before (requests)
+KEYS[i] a window, such as a caller's or its group's: hash of start (ms), current and before (requests)
 
-ARGV[1] requests asked for
-ARGV[2] limit
-ARGV[3] window, ms
+ARGV[1]     requests asked for
+ARGV[2]     length of the windows, ms
+ARGV[2 + i] limit of KEYS[i]
 
-Returns { granted, remaining, ms until the whole limit is free again }
+Returns { granted, remaining, ms until the whole limit is free again, i of the fullest window }
 ]]
-local asked, limit, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local asked, length = tonumber(ARGV[1]), tonumber(ARGV[2])
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local start = now - now % window
+local start = now - now % length
+local covered = 1 - (now - start) / length
 
-local stored = redis.call("HMGET", KEYS[1], "start", "current", "before")
-local current, before = tonumber(stored[2]) or 0, tonumber(stored[3]) or 0
-local last = tonumber(stored[1]) or 0
-if last ~= start then
-  before = last == start - window and current or 0
-  current = 0
+local windows, free, fullest = {}, math.huge, 1
+for i, key in ipairs(KEYS) do
+  local stored = redis.call("HMGET", key, "start", "current", "before")
+  local current, before = tonumber(stored[2]) or 0, tonumber(stored[3]) or 0
+  local last = tonumber(stored[1]) or 0
+  if last ~= start then
+    before = last == start - length and current or 0
+    current = 0
+  end
+  windows[i] = { current = current, before = before }
+  local left = math.max(0, math.floor(tonumber(ARGV[2 + i]) - current - before * covered))
+  if left < free then
+    free, fullest = left, i
+  end
 end
 
-local covered = 1 - (now - start) / window
-local free = math.max(0, math.floor(limit - current - before * covered))
 local granted = math.min(asked, free)
-current = current + granted
-redis.call("HSET", KEYS[1], "start", string.format("%d", start), "current", current, "before", before)
-redis.call("PEXPIRE", KEYS[1], 2 * window)
-
-local reset = start + window - now
-if current > 0 then
-  reset = reset + window
+for i, key in ipairs(KEYS) do
+  windows[i].current = windows[i].current + granted
+  redis.call("HSET", key, "start", string.format("%d", start), "current", windows[i].current, "before", windows[i].before)
+  redis.call("PEXPIRE", key, 2 * length)
 end
-return { granted, free - granted, reset }
+
+local reset = start + length - now
+if windows[fullest].current > 0 then
+  reset = reset + length
+end
+return { granted, free - granted, reset, fullest }

@@ -5,6 +5,9 @@ import { z } from "zod";
 import { AppError } from "../../../lib/core/errors.ts";
 import { forBusiness } from "../../../lib/db/index.ts";
 import type { BusinessScope, Database } from "../../../lib/db/index.ts";
+import type { Networks } from "../../../lib/core/networks.ts";
+import { callerAddress } from "./failed_logins.ts";
+import type { FailedLogins } from "./failed_logins.ts";
 import type { KeyRing } from "./key_ring.ts";
 import { mayUse } from "./principal.ts";
 import type { Principal, Scope } from "./principal.ts";
@@ -38,16 +41,29 @@ export function refuseForeignOrigin(c: Context, origin: string): void {
   throw new AppError("forbidden", "A request with the console's cookie must come from a page of the console itself.");
 }
 
-/** Asks for a key that is known, or for the cookie of somebody who signed in to the console at `origin` with one. */
-export function authenticate(keyRing: KeyRing, origin: string): MiddlewareHandler<Authenticated> {
+export type AuthenticateOptions = {
+  keyRing: KeyRing;
+  failedLogins: FailedLogins;
+  /** Networks of the edge, whose X-Forwarded-For is believed. */
+  edge: Networks;
+  /** Of the console. */
+  origin: string;
+};
+
+/** Requires a known key, or the cookie of a console session that was begun with one. */
+export function authenticate({ keyRing, failedLogins, edge, origin }: AuthenticateOptions): MiddlewareHandler<Authenticated> {
   return createMiddleware<Authenticated>(async (c, next) => {
     const authorization = c.req.header("authorization");
     const key = /^Bearer (\S+)$/i.exec(authorization ?? "")?.[1];
     const token = authorization === undefined ? getCookie(c, sessionCookie) : undefined;
     const credential = key ?? token;
     if (credential === undefined) throw new AppError("unauthorized", "Send an API key as `Authorization: Bearer <key>`.");
+    // A caller whose key was valid a moment ago pays for no stranger behind the same address.
+    const address = keyRing.remembers(credential) ? undefined : callerAddress(c, edge);
+    failedLogins.refuse(address);
     const principal = await (key === undefined ? keyRing.identifySession(credential) : keyRing.identify(credential));
     if (!principal) {
+      failedLogins.count(address);
       throw new AppError(
         "unauthorized",
         key === undefined

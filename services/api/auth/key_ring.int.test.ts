@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { generateKey } from "../../../lib/db/api_key.ts";
 import { createDatabase, insertKey } from "../../../lib/db/index.ts";
@@ -35,6 +35,7 @@ test("a key tells whose it is and what it may do", async () => {
     prefix,
     businessId: scope.businessId,
     scopes: new Set(["messages:read"]),
+    expiresAt: null,
   });
 });
 
@@ -82,4 +83,47 @@ test("a database that cannot be asked is not the same as a key that is not known
   const { key } = await newKey();
   for (let n = 0; n < 2; n++) await expect(identify(key)).rejects.toMatchObject({ code: "unavailable" });
   await away.close();
+});
+
+describe("unknown keys", () => {
+  const unknownKey = () => generateKey().key;
+  test("displace no valid key", async () => {
+    const { identify, remembers } = ring({ maxKeys: 2 });
+    const { key } = await newKey();
+    await identify(key);
+    for (let n = 0; n < 10; n++) await identify(unknownKey());
+    expect(remembers(key)).toBeTrue();
+  });
+
+  test("are refused without a lookup for a while", async () => {
+    const { identify, clock } = ring({ ttlMs: 10_000 });
+    const made = generateKey();
+    expect(await identify(made.key)).toBeUndefined();
+    await insertKey(scope, { id: uuidv7(), prefix: made.prefix, hash: made.hash, scopes: [] });
+    clock.at = 999;
+    expect(await identify(made.key)).toBeUndefined();
+    clock.at = 1_001;
+    expect(await identify(made.key)).toBeDefined();
+  });
+
+  test("delay no new key with the same prefix", async () => {
+    const { identify } = ring();
+    const made = generateKey();
+    expect(await identify(`psk_${made.prefix}_${"a".repeat(43)}`)).toBeUndefined();
+    await insertKey(scope, { id: uuidv7(), prefix: made.prefix, hash: made.hash, scopes: [] });
+    expect(await identify(made.key)).toBeDefined();
+  });
+});
+
+describe("an expiring key", () => {
+  test("ends by the database's clock while it is cached", async () => {
+    const { key, id } = await newKey();
+    await database.owner`update api_keys set expires_at = now() + interval '10 seconds' where id = ${id}`;
+    const { identify, clock } = ring({ ttlMs: 60_000 });
+    expect(await identify(key)).toBeDefined();
+    clock.at = 9_000;
+    expect(await identify(key)).toBeDefined();
+    clock.at = 10_001;
+    expect(await identify(key)).toBeUndefined();
+  });
 });

@@ -18,7 +18,7 @@ export const scopes = [
 export type Scope = (typeof scopes)[number];
 
 /** Who is asking. */
-export type Principal = { keyId: string; prefix: string } & (
+export type Principal = { keyId: string; prefix: string; expiresAt: Date | null } & (
   | { kind: "admin" }
   | { kind: "business"; businessId: string; scopes: ReadonlySet<string> }
 );

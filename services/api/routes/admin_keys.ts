@@ -1,12 +1,12 @@
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { AppError } from "../../../lib/core/errors.ts";
-import { forPlatform, listKeys, revokeKey } from "../../../lib/db/index.ts";
+import { forPlatform, listKeys } from "../../../lib/db/index.ts";
 import { adminOnly } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { KeyRing } from "../auth/key_ring.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { answerOnce } from "../idempotency.ts";
-import { issueKey, noSuchKey, replaceKey } from "../issue_key.ts";
+import { endKey, issueKey, replaceKey } from "../issue_key.ts";
 import { idempotencyHeaders } from "../schemas/idempotency.ts";
 import { createdKey, keyQuery, keySchema, keyView, newAdminKey, rotation } from "../schemas/key.ts";
 import { pageOf, pageThrough } from "../schemas/page.ts";
@@ -27,19 +27,21 @@ export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenA
       method: "post",
       path: "/admin/keys",
       tags,
-      summary: "Make an admin key",
-      description: "The key is in this answer and nowhere else.",
+      summary: "Create an admin key",
+      description: "The key is in this answer and nowhere else. It expires no later than the key that creates it.",
       middleware: [adminOnly] as const,
       request: { headers: idempotencyHeaders, body: { required: true, content: { "application/json": { schema: newAdminKey } } } },
       responses: {
         201: { description: "The new key", content: created },
-        ...problemResponses(...bodyProblems, "idempotency_mismatch"),
+        ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch"),
       },
     }),
     async (c) => {
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
-      const issued = await answerOnce(c, platform, { key, body, secret: true }, (scope) => issueKey(scope, { scopes: [], ...body }));
+      const issued = await answerOnce(c, platform, { key, body, secret: true }, (scope) =>
+        issueKey(scope, c.var.principal, { scopes: [], ...body }),
+      );
       return c.json(issued, 201, noStore);
     },
   );
@@ -68,8 +70,8 @@ export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenA
       method: "post",
       path: "/admin/keys/{key_id}/rotate",
       tags,
-      summary: "Put a new admin key in the place of one",
-      description: "The old one works on for the overlap.",
+      summary: "Rotate an admin key",
+      description: "The new one has the final expiry of the old one, which works for the overlap.",
       middleware: [adminOnly] as const,
       request: {
         params: adminKeyParams,
@@ -78,14 +80,16 @@ export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenA
       },
       responses: {
         201: { description: "The new key", content: created },
-        ...problemResponses(...bodyProblems, "idempotency_mismatch"),
+        ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch"),
       },
     }),
     async (c) => {
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
       const { key_id } = c.req.valid("param");
-      const issued = await answerOnce(c, platform, { key, body, secret: true }, (scope) => replaceKey(scope, key_id, body.overlap_s));
+      const issued = await answerOnce(c, platform, { key, body, secret: true }, (scope) =>
+        replaceKey(scope, c.var.principal, key_id, body.overlap_s),
+      );
       keyRing.forget(null);
       return c.json(issued, 201, noStore);
     },
@@ -105,8 +109,7 @@ export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenA
     async (c) => {
       const id = knownForm(c.req.valid("param").key_id);
       if (id === c.var.principal.keyId) throw new AppError("conflict", "A key cannot revoke itself; use another admin key.");
-      const revoked = id !== undefined && (await revokeKey(platform, id));
-      if (!revoked) throw noSuchKey();
+      await endKey(platform, c.var.principal, c.req.valid("param").key_id);
       keyRing.forget(null);
       return c.body(null, 204);
     },

@@ -41,9 +41,8 @@ export function consoleRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAP
       // A cookie that could be exchanged for another would never end.
       if (c.req.header("authorization") === undefined) throw new AppError("forbidden", "Send the admin key itself to sign in.");
       const token = randomToken();
-      const expires_at = new Date(Date.now() + sessionS * 1_000);
       const { keyId, prefix } = c.var.principal;
-      await insertConsoleSession(platform, { hash: sessionHash(token), key_id: keyId, expires_at });
+      const expires_at = await insertConsoleSession(platform, { hash: sessionHash(token), key_id: keyId, lifetimeS: sessionS });
       setCookie(c, sessionCookie, token, { ...cookie, maxAge: sessionS });
       return c.json({ key_prefix: prefix, expires_at: expires_at.toISOString() }, 201, { "cache-control": "no-store" });
     },

@@ -1,29 +1,21 @@
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
-import { AppError } from "../../../lib/core/errors.ts";
-import { atomically, getBusiness, listKeys, revokeKey } from "../../../lib/db/index.ts";
+import { getBusiness, listKeys } from "../../../lib/db/index.ts";
 import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { KeyRing } from "../auth/key_ring.ts";
-import { mayUse } from "../auth/principal.ts";
-import type { Principal, Scope } from "../auth/principal.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { answerOnce } from "../idempotency.ts";
-import { issueKey, noSuchKey, replaceKey } from "../issue_key.ts";
+import { endKey, issueKey, replaceKey } from "../issue_key.ts";
 import { idempotencyHeaders } from "../schemas/idempotency.ts";
 import { createdKey, keyQuery, keySchema, keyView, newKey, rotation } from "../schemas/key.ts";
 import { pageOf, pageThrough } from "../schemas/page.ts";
 import { bodyProblems, problemResponses } from "../schemas/problem.ts";
-import { businessParams, keyParams, knownForm } from "./params.ts";
+import { businessParams, keyParams } from "./params.ts";
 
 const tags = ["Keys"];
 const created = { "application/json": { schema: createdKey } };
 /** The answer bears a key: no cache may keep it. */
 const noStore = { "cache-control": "no-store" };
-
-function refuseBeyond(principal: Principal, scopes: readonly string[]): void {
-  const beyond = scopes.filter((scope) => !mayUse(principal, scope as Scope));
-  if (beyond.length > 0) throw new AppError("forbidden", `This key lacks ${beyond.join(", ")} and so cannot give it to another.`);
-}
 
 export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
@@ -33,8 +25,10 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       method: "post",
       path: "/businesses/{business_id}/keys",
       tags,
-      summary: "Make a key for a business",
-      description: "The key is in this answer and nowhere else. A key can give away only scopes that it has.",
+      summary: "Create a key",
+      description:
+        "The key is in this answer and nowhere else. It has only scopes of the key that creates it, and expires no later. " +
+        "A business has at most 100 working keys.",
       middleware: [businessAccess(db, "keys:write")] as const,
       request: {
         params: businessParams,
@@ -43,14 +37,13 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       },
       responses: {
         201: { description: "The new key", content: created },
-        ...problemResponses(...bodyProblems, "forbidden", "idempotency_mismatch"),
+        ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch"),
       },
     }),
     async (c) => {
       const body = c.req.valid("json");
-      refuseBeyond(c.var.principal, body.scopes);
       const key = c.req.valid("header")["idempotency-key"];
-      const issued = await answerOnce(c, c.var.business, { key, body, secret: true }, (scope) => issueKey(scope, body));
+      const issued = await answerOnce(c, c.var.business, { key, body, secret: true }, (scope) => issueKey(scope, c.var.principal, body));
       return c.json(issued, 201, noStore);
     },
   );
@@ -81,8 +74,10 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       method: "post",
       path: "/businesses/{business_id}/keys/{key_id}/rotate",
       tags,
-      summary: "Put a new key in the place of one",
-      description: "The new one has the same name and scopes. The old one works on for the overlap, so that programs can change over.",
+      summary: "Rotate a key",
+      description:
+        "Replaces a key by one with the same name, scopes and final expiry. The old one works for the overlap, so that " +
+        "programs can change over.",
       middleware: [businessAccess(db, "keys:write")] as const,
       request: {
         params: keyParams,
@@ -91,7 +86,7 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       },
       responses: {
         201: { description: "The new key", content: created },
-        ...problemResponses(...bodyProblems, "forbidden", "idempotency_mismatch"),
+        ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch"),
       },
     }),
     async (c) => {
@@ -99,10 +94,7 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
       const issued = await answerOnce(c, business, { key, body, secret: true }, (scope) =>
-        // Together, so that a rotation that may not be is none.
-        atomically(scope, (inner) =>
-          replaceKey(inner, c.req.valid("param").key_id, body.overlap_s, (scopes) => refuseBeyond(principal, scopes)),
-        ),
+        replaceKey(scope, principal, c.req.valid("param").key_id, body.overlap_s),
       );
       keyRing.forget(business.businessId);
       return c.json(issued, 201, noStore);
@@ -115,15 +107,13 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       path: "/businesses/{business_id}/keys/{key_id}",
       tags,
       summary: "Revoke a key",
-      description: "It stops working within five seconds.",
+      description: "It stops working within five seconds. Its scopes must be a subset of those of the key that revokes it.",
       middleware: [businessAccess(db, "keys:write")] as const,
       request: { params: keyParams },
       responses: { 204: { description: "Revoked" }, ...problemResponses("forbidden") },
     }),
     async (c) => {
-      const id = knownForm(c.req.valid("param").key_id);
-      const revoked = id !== undefined && (await revokeKey(c.var.business, id));
-      if (!revoked) throw noSuchKey();
+      await endKey(c.var.business, c.var.principal, c.req.valid("param").key_id);
       keyRing.forget(c.var.business.businessId);
       return c.body(null, 204);
     },

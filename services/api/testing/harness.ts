@@ -117,7 +117,11 @@ export async function createHarness({
     metrics: createMetrics("test"),
     publicUrl: "https://api.example.com",
     keys: { ttlMs: 0 },
-    rateLimiter: { limit: 1_000, windowMs: 60_000, take: async () => ({ granted: true, remaining: 999, resetMs: 60_000 }) },
+    rateLimiter: {
+      limit: 1_000,
+      windowMs: 60_000,
+      take: async () => ({ granted: true, remaining: 999, resetMs: 60_000, limitedBy: "caller" as const }),
+    },
     ...changes,
   });
 

@@ -36,7 +36,11 @@ export function createUndrivenApp(publicUrl: string): Api & { close(): Promise<v
     logger: createLogger("test", "error", { write: () => {} }),
     metrics: createMetrics("test"),
     publicUrl,
-    rateLimiter: { limit: 1, windowMs: 1_000, take: async () => ({ granted: true, remaining: 0, resetMs: 0 }) },
+    rateLimiter: {
+      limit: 1,
+      windowMs: 1_000,
+      take: async () => ({ granted: true, remaining: 0, resetMs: 0, limitedBy: "caller" as const }),
+    },
   });
   return { ...api, close: () => db.close() };
 }

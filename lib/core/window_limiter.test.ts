@@ -1,0 +1,43 @@
+import { describe, expect, test } from "bun:test";
+import { createWindowLimiter } from "./window_limiter.ts";
+
+const limiter = (maxCallers?: number) => {
+  const clock = { at: 1_000_000 };
+  const windows = createWindowLimiter({ windowMs: 1_000, now: () => clock.at, ...(maxCallers === undefined ? {} : { maxCallers }) });
+  const granted = (count: number, caller = "a") =>
+    Array.from({ length: count }, () => windows.take(caller, 10)).filter((permit) => permit.granted).length;
+  return { clock, granted, windows };
+};
+
+describe("window limiter", () => {
+  test("grants the limit and no more", () => {
+    const { granted, windows } = limiter();
+    expect(granted(25)).toBe(10);
+    expect(windows.peek("a", 10).granted).toBeFalse();
+    expect(granted(25, "b")).toBe(10);
+  });
+
+  test("frees what the window leaves behind", () => {
+    const { clock, granted } = limiter();
+    clock.at += 900;
+    expect(granted(10)).toBe(10);
+    clock.at += 600;
+    expect(granted(10)).toBe(5);
+    clock.at += 1_500;
+    expect(granted(11)).toBe(10);
+  });
+
+  test("counts nothing when it peeks", () => {
+    const { granted, windows } = limiter();
+    for (let n = 0; n < 20; n++) expect(windows.peek("a", 10)).toMatchObject({ granted: true, remaining: 10 });
+    expect(granted(11)).toBe(10);
+  });
+
+  test("forgets the least recently counted caller", () => {
+    const { granted, windows } = limiter(2);
+    granted(10, "a");
+    granted(10, "b");
+    granted(1, "c");
+    expect([windows.peek("a", 10).granted, windows.peek("b", 10).granted]).toEqual([true, false]);
+  });
+});

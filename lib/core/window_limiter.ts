@@ -1,0 +1,59 @@
+/** What a caller's window says about one more request. */
+export type WindowPermit = { granted: boolean; remaining: number; resetMs: number };
+
+export type WindowLimiter = {
+  /** Counts a request of the caller if the window has room for it. */
+  take(caller: string, limit: number): WindowPermit;
+  /** Whether the caller's window has room; counts nothing. */
+  peek(caller: string, limit: number): WindowPermit;
+};
+
+type Window = { start: number; current: number; before: number };
+
+/**
+ * Sliding windows in this process's memory, counted as lib/redis/scripts/take_requests.lua counts them. Bounded: of
+ * many callers the least recently counted are forgotten.
+ */
+export function createWindowLimiter({
+  windowMs,
+  maxCallers = 10_000,
+  now = () => performance.now(),
+}: {
+  windowMs: number;
+  maxCallers?: number;
+  now?: () => number;
+}): WindowLimiter {
+  const windows = new Map<string, Window>();
+
+  const look = (caller: string, limit: number): { window: Window; free: number; at: number } => {
+    const at = now();
+    const start = at - (at % windowMs);
+    const last = windows.get(caller);
+    const window =
+      last?.start === start
+        ? last
+        : { start, current: 0, before: last !== undefined && last.start === start - windowMs ? last.current : 0 };
+    const covered = 1 - (at - start) / windowMs;
+    return { window, at, free: Math.max(0, Math.floor(limit - window.current - window.before * covered)) };
+  };
+  const permit = ({ start, current }: Window, at: number, granted: boolean, remaining: number): WindowPermit => ({
+    granted,
+    remaining,
+    resetMs: start + windowMs - at + (current > 0 ? windowMs : 0),
+  });
+
+  return {
+    peek: (caller, limit) => {
+      const { window, free, at } = look(caller, limit);
+      return permit(window, at, free > 0, free);
+    },
+    take: (caller, limit) => {
+      const { window, free, at } = look(caller, limit);
+      if (free > 0) window.current += 1;
+      windows.delete(caller);
+      windows.set(caller, window);
+      if (windows.size > maxCallers) windows.delete(windows.keys().next().value!);
+      return permit(window, at, free > 0, Math.max(0, free - 1));
+    },
+  };
+}
