@@ -1,6 +1,6 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { KeyRing, TamperedValue, UnknownKey } from "./key_ring.ts";
+import { deriveRing, KeyExhausted, KeyRing, TamperedValue, UnknownKey } from "./key_ring.ts";
 
 const key = () => randomBytes(32).toString("base64");
 const salt = randomBytes(16);
@@ -58,4 +58,55 @@ test("a signature holds for its text and purpose, survives a rotation, and no ot
   for (const garbage of ["", ".", "k1.", `k1.${signature.slice(3, -2)}`, `k9.${signature.slice(3)}`, "k1.ü", signature.slice(3)]) {
     expect(signer.verify("a", garbage)).toBeFalse();
   }
+});
+
+describe("the nonce bound", () => {
+  const keyIds = (sealer: { seal(plain: Uint8Array, context: string): { keyId: string } }, count: number) =>
+    Array.from({ length: count }, () => sealer.seal(Buffer.from("x"), "c").keyId);
+
+  test("a rotating sealer changes its subkey after so many values", () => {
+    const ids = keyIds(KeyRing.parse(`k1:${key()}`).rotatingSealer("store", salt, 3), 7);
+    expect(ids.map((id) => ids.indexOf(id))).toEqual([0, 0, 0, 3, 3, 3, 6]);
+    for (const id of ids) expect(id).toMatch(/^k1\/[\w-]{8}$/);
+  });
+
+  test("two sealers of one store share no subkey", () => {
+    const ring = KeyRing.parse(`k1:${key()}`);
+    const [one, other] = [ring.rotatingSealer("store", salt), ring.rotatingSealer("store", salt)];
+    expect(keyIds(one, 1)).not.toEqual(keyIds(other, 1));
+  });
+
+  test("values of every subkey open, and those from before subkeys", () => {
+    const ring = KeyRing.parse(`k1:${key()}`);
+    const sealer = ring.rotatingSealer("store", salt, 1);
+    const values = Array.from({ length: 200 }, (_, n) => sealer.seal(Buffer.from(`${n}`), "c"));
+    values.push(ring.sealer("store", salt).seal(Buffer.from("200"), "c"));
+    const other = ring.rotatingSealer("store", salt);
+    expect(values.map((value) => other.open(value, "c").toString())).toEqual(values.map((_, n) => `${n}`));
+    expect(values.every(({ keyId }) => other.isCurrent(keyId))).toBeTrue();
+  });
+
+  test("a value does not open under another subkey", () => {
+    const sealer = KeyRing.parse(`k1:${key()}`).rotatingSealer("store", salt, 1);
+    const [one, two] = [sealer.seal(Buffer.from("x"), "c"), sealer.seal(Buffer.from("x"), "c")];
+    expect(() => sealer.open({ keyId: one.keyId, box: two.box }, "c")).toThrow(TamperedValue);
+    expect(() => sealer.open({ keyId: "k1", box: two.box }, "c")).toThrow(TamperedValue);
+    expect(() => sealer.open({ ...one, keyId: `k2/${one.keyId.slice(3)}` }, "c")).toThrow(UnknownKey);
+  });
+
+  test("a sealer without subkeys refuses to go on", () => {
+    const sealer = KeyRing.parse(`k1:${key()}`).sealer("object", salt, 2);
+    keyIds(sealer, 2);
+    expect(() => keyIds(sealer, 1)).toThrow(KeyExhausted);
+  });
+});
+
+test("a derived ring keeps ids and order, and gives away no key", () => {
+  const ring = `k2:${key()},k1:${key()}`;
+  const derived = deriveRing(ring, "one");
+  expect(derived.split(",").map((part) => part.slice(0, 3))).toEqual(["k2:", "k1:"]);
+  expect(deriveRing(ring, "one")).toBe(derived);
+  expect(deriveRing(ring, "two")).not.toBe(derived);
+  const sealed = KeyRing.parse(ring).sealer("x", salt).seal(Buffer.from("x"), "c");
+  expect(() => KeyRing.parse(derived).sealer("x", salt).open(sealed, "c")).toThrow(TamperedValue);
 });

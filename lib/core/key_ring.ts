@@ -3,14 +3,29 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, ti
 const nonceBytes = 12;
 const tagBytes = 16;
 
-/** A sealed value: which key of the ring sealed it, and nonce ‖ ciphertext ‖ tag. */
+/**
+ * Values sealed under one derived key: a sixteenth of the 2^32 that AES-GCM allows with random 96-bit nonces
+ * (NIST SP 800-38D §8.3), so that two processes which draw the same subkey stay below the bound, too.
+ */
+export const maxSeals = 2 ** 28;
+/** Random bytes in the name of a subkey. */
+const subkeyBytes = 6;
+/** Derived keys that a sealer remembers; a store has one subkey for each process that ever wrote to it. */
+const maxDerived = 64;
+
+/** A sealed value: which key sealed it, one of the ring or a subkey of it, and nonce ‖ ciphertext ‖ tag. */
 export type Sealed = { keyId: string; box: Uint8Array };
 
 /** Seals and opens the values of one store. */
 export type Sealer = {
-  /** The id of the key that `seal` uses at present. */
+  /** The id of the ring's key that `seal` uses at present. */
   readonly keyId: string;
-  /** `context` is authenticated, not stored: a value moved to another name or another business does not open. */
+  /** Whether a value with this `Sealed.keyId` was sealed under the key that `seal` uses at present. */
+  isCurrent(keyId: string): boolean;
+  /**
+   * `context` is authenticated, not stored: a value moved to another name or another business does not open.
+   * @throws KeyExhausted
+   */
   seal(plain: Uint8Array, context: string): Sealed;
   /** @throws UnknownKey, TamperedValue */
   open(sealed: Sealed, context: string): Buffer;
@@ -23,6 +38,13 @@ export type Signer = {
   /** Whether a key of the ring made this signature of this text; compared in constant time. */
   verify(text: string, signature: string): boolean;
 };
+
+/** One key has sealed as many values as it may. */
+export class KeyExhausted extends Error {
+  constructor(keyId: string, seals: number) {
+    super(`the key "${keyId}" has sealed ${seals} values of one store and may seal no more`);
+  }
+}
 
 export class UnknownKey extends Error {
   constructor(keyId: string) {
@@ -80,19 +102,44 @@ export class KeyRing {
   }
 
   /**
-   * A sealer for one store, under keys derived from the ring's with the store's own random `salt`. A key of its
-   * own for each store keeps random 96-bit nonces far below the 2^32 values that AES-GCM allows under one key
-   * (NIST SP 800-38D §8.3), which a busy shard would pass within weeks.
+   * A sealer under one key, derived from the ring's with the store's own random `salt`: for what is sealed within one
+   * process, such as a file. It counts, and refuses to seal more than the key allows.
    */
-  sealer(purpose: string, salt: Uint8Array): Sealer {
+  sealer(purpose: string, salt: Uint8Array, limit = maxSeals): Sealer {
+    let seals = 0;
+    return this.#sealer(purpose, salt, (keyId) => {
+      if (++seals > limit) throw new KeyExhausted(keyId, limit);
+      return keyId;
+    });
+  }
+
+  /**
+   * A sealer for a store that is written for years: each process seals under a subkey of its own with a random name,
+   * and under the next one after `limit` values. A store needs no durable counter for that: `Sealed.keyId` is
+   * "key/subkey". Values without a subkey, from before there were any, open too.
+   */
+  rotatingSealer(purpose: string, salt: Uint8Array, limit = maxSeals): Sealer {
+    let [seals, subkey] = [0, ""];
+    return this.#sealer(purpose, salt, (keyId) => {
+      if (subkey === "" || seals >= limit) [seals, subkey] = [0, randomBytes(subkeyBytes).toString("base64url")];
+      seals++;
+      return `${keyId}/${subkey}`;
+    });
+  }
+
+  /** `nextKey` counts a value and names the key that seals it. */
+  #sealer(purpose: string, salt: Uint8Array, nextKey: (keyId: string) => string): Sealer {
     const keyOf = this.#derivation(purpose, salt);
+    const first = this.#first;
     return {
-      keyId: this.#first,
+      keyId: first,
+      isCurrent: (keyId) => keyId === first || keyId.startsWith(`${first}/`),
       seal: (plain, context) => {
+        const keyId = nextKey(first);
         const nonce = randomBytes(nonceBytes);
-        const cipher = createCipheriv("aes-256-gcm", keyOf(this.#first), nonce);
+        const cipher = createCipheriv("aes-256-gcm", keyOf(keyId), nonce);
         cipher.setAAD(Buffer.from(context));
-        return { keyId: this.#first, box: Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]) };
+        return { keyId, box: Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]) };
       },
       open: ({ keyId, box }, context) => {
         const key = keyOf(keyId);
@@ -126,14 +173,19 @@ export class KeyRing {
     };
   }
 
+  /** Keys by id, "key" or "key/subkey". */
   #derivation(purpose: string, salt: Uint8Array): (keyId: string) => Buffer {
     const derived = new Map<string, Buffer>();
     return (id) => {
       const known = derived.get(id);
       if (known) return known;
-      const root = this.#keys.get(id);
-      if (!root) throw new UnknownKey(id);
-      const key = Buffer.from(hkdfSync("sha256", root, salt, `prosaas ${purpose}`, 32));
+      const slash = id.indexOf("/");
+      const rootId = slash === -1 ? id : id.slice(0, slash);
+      const root = this.#keys.get(rootId);
+      if (!root) throw new UnknownKey(rootId);
+      const info = `prosaas ${purpose}${slash === -1 ? "" : id.slice(slash)}`;
+      const key = Buffer.from(hkdfSync("sha256", root, salt, info, 32));
+      if (derived.size >= maxDerived) derived.delete(derived.keys().next().value!);
       derived.set(id, key);
       return key;
     };

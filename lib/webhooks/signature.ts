@@ -35,6 +35,7 @@ export type WebhookSecrets = {
 };
 
 export function createWebhookSecrets(ring: KeyRing): WebhookSecrets {
+  // One key for all of them is enough: a secret is sealed once, when it is made.
   const sealer = ring.sealer("webhook secrets", Buffer.alloc(0));
   return {
     seal: (webhookId, secret) => {

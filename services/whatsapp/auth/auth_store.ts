@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 import { messageOf } from "../../../lib/core/errors.ts";
 import { TamperedValue, UnknownKey } from "../../../lib/core/key_ring.ts";
 import type { KeyRing, Sealer } from "../../../lib/core/key_ring.ts";
+import { isStale } from "../volume/shard_db.ts";
 
 /** SQLite's application_id of our stores: "PSau". Tells a foreign SQLite file from one of ours. */
 const applicationId = 0x50_53_61_75;
@@ -104,7 +105,7 @@ export class AuthStore {
     db.run("CREATE TABLE store (business_id TEXT NOT NULL, salt BLOB NOT NULL)");
     db.run("CREATE TABLE entries (name TEXT PRIMARY KEY, key_id TEXT NOT NULL, box BLOB NOT NULL)");
     db.query("INSERT INTO store (business_id, salt) VALUES (?, ?)").run(business, salt);
-    const store = new AuthStore(db, business, keys.sealer("auth store", salt));
+    const store = new AuthStore(db, business, keys.rotatingSealer("auth store", salt));
     store.write([[canary, Buffer.from(business)]]);
     store.close();
     renameSync(unfinished, path);
@@ -154,7 +155,7 @@ export class AuthStore {
   /** The ring opens the store; what an older key of the ring sealed is sealed again under the first. */
   #verify(): void {
     if (this.read(canary)?.toString() !== this.#business) throw new AuthStoreError("damaged", "the auth store lacks its canary");
-    const stale = this.#db.query<Row, [string]>("SELECT name, key_id, box FROM entries WHERE key_id <> ?");
+    const stale = this.#db.query<Row, [string]>(`SELECT name, key_id, box FROM entries WHERE ${isStale}`);
     const rows = stale.all(this.#sealer.keyId);
     if (rows.length > 0) this.write(rows.map((row) => [row.name, this.#open(row)] as const));
   }
@@ -179,7 +180,7 @@ function check(db: Database, business: string, keys: KeyRing): Sealer {
   if (verdict !== "ok") throw new AuthStoreError("damaged", `the auth store is damaged: ${verdict}`);
   const store = db.query<{ business_id: string; salt: Uint8Array }, []>("SELECT business_id, salt FROM store").get();
   if (store?.business_id !== business) throw new AuthStoreError("foreign", "the auth store belongs to another business");
-  return keys.sealer("auth store", store.salt);
+  return keys.rotatingSealer("auth store", store.salt);
 }
 
 function tune(db: Database): void {

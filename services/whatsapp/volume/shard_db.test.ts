@@ -63,3 +63,16 @@ test("an old key is needed also where a business with an older ledger moved in s
   open(both).close();
   expect(() => open(second!)).toThrow(VolumeRefused);
 });
+
+test("each opening seals under a subkey of its own", async () => {
+  for (const id of ["A", "B"]) {
+    const db = open(first!);
+    await new Ledger(db).hand("b", [{ waMessageId: id, chat: "c", body: Buffer.from(id) }]);
+    db.close();
+  }
+  const db = open(first!);
+  const ids = db.db.query<{ key_id: string }, []>("SELECT DISTINCT key_id FROM sends").all();
+  expect(ids).toHaveLength(2);
+  expect(["A", "B"].map((id) => new Ledger(db).body("b", id)?.toString())).toEqual(["A", "B"]);
+  db.close();
+});

@@ -14,6 +14,9 @@ const spacingMs = 4;
 const restPerCommit = 9;
 const maxSpacingMs = 50;
 
+/** SQL: whether a row is sealed under another key of the ring than ?1, whichever the subkey. */
+export const isStale = "key_id <> ?1 AND substr(key_id, 1, length(?1) + 1) <> ?1 || '/'";
+
 type Pending = { write: (db: Database) => void; resolve: () => void; reject: (error: unknown) => void };
 
 /**
@@ -130,7 +133,7 @@ const schema = `
 
 function create(db: Database, keys: KeyRing): void {
   const salt = randomBytes(16);
-  const { keyId, box } = keys.sealer("shard", salt).seal(Buffer.from("shard"), "canary");
+  const { keyId, box } = keys.rotatingSealer("shard", salt).seal(Buffer.from("shard"), "canary");
   db.transaction(() => {
     db.run(schema);
     db.query("INSERT INTO store (salt, canary_key, canary) VALUES (?, ?, ?)").run(salt, keyId, box);
@@ -145,7 +148,7 @@ function sealerOf(db: Database, keys: KeyRing): Sealer {
   const { user_version: version } = db.query("PRAGMA user_version").get() as { user_version: number };
   if (version !== format) throw new Error(`it has format ${version}, and this version reads format ${format}`);
   const row = db.query("SELECT salt, canary_key, canary FROM store").get() as { salt: Uint8Array; canary_key: string; canary: Uint8Array };
-  const sealer = keys.sealer("shard", row.salt);
+  const sealer = keys.rotatingSealer("shard", row.salt);
   sealer.open({ keyId: row.canary_key, box: row.canary }, "canary");
   return sealer;
 }
@@ -156,9 +159,9 @@ function sealerOf(db: Database, keys: KeyRing): Sealer {
  */
 function retireOldKey(db: Database, sealer: Sealer): void {
   const { canary_key: present } = db.query("SELECT canary_key FROM store").get() as { canary_key: string };
-  if (present === sealer.keyId) return;
+  if (sealer.isCurrent(present)) return;
   // Any row, not the oldest: a business that moved in brought old entries, which were sealed here when they came.
-  const stale = (table: string) => db.query(`SELECT 1 FROM ${table} WHERE key_id <> ? LIMIT 1`).get(sealer.keyId) !== null;
+  const stale = (table: string) => db.query(`SELECT 1 FROM ${table} WHERE ${isStale} LIMIT 1`).get(sealer.keyId) !== null;
   if (stale("journal") || stale("sends")) return;
   const { keyId, box } = sealer.seal(Buffer.from("shard"), "canary");
   db.query("UPDATE store SET canary_key = ?, canary = ? WHERE canary_key <> ?").run(keyId, box, keyId);
