@@ -7,7 +7,9 @@ import type { ShardClientOptions, ShardLocation } from "./call.ts";
  *
  *   source                                        target
  *   stop        closes the session, refuses it
- *   bundle      gives out what the login is  ───▶ take     keeps it aside, unopened
+ *                                                 key      makes a key pair for this move
+ *   bundle      gives out the login, sealed  ───▶ take     keeps it aside, unopened
+ *               for that key
  *   tombstone   never opens it again
  *                                                 open     makes it its own
  *   reopen      (instead of a tombstone)          discard  (instead of open)
@@ -16,7 +18,7 @@ import type { ShardClientOptions, ShardLocation } from "./call.ts";
  * business: an order of an earlier move than the last one that the shard has heard of is refused as a conflict.
  */
 
-/** Media type of a bundle: sealed under the key ring of the shards. */
+/** Media type of a bundle: sealed for its move and its receiver. */
 export const bundleType = "application/vnd.prosaas.bundle";
 
 export const moveOrder = z.strictObject({
@@ -34,6 +36,14 @@ export const moveOrderQuery = z.strictObject({
   from: z.coerce.number().int().min(1),
   to: z.coerce.number().int().min(1),
 });
+
+/** Base64url of the public half of a move's X25519 key. */
+export const moveKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be base64url of 32 bytes");
+
+/** What a bundle is asked with: the order, and the key it is sealed for. */
+export const bundleQuery = moveOrderQuery.extend({ key: moveKey });
+
+export const offered = z.object({ key: moveKey });
 
 /** Hexadecimal SHA-256 of a bundle. */
 export const checksum = z.string().regex(/^[0-9a-f]{64}$/);
@@ -72,7 +82,9 @@ export type Departures = z.infer<typeof departures>;
 /** Calls of a mover on a shard; they throw AppError as those of `ShardClient` do, and "conflict" for an order that is out of date. */
 export interface ShardMoves {
   stop(at: ShardLocation, businessId: string, order: MoveOrder): Promise<Stopped>;
-  bundle(at: ShardLocation, businessId: string, order: MoveOrder): Promise<Uint8Array<ArrayBuffer>>;
+  /** Asks the target for the key that the bundle is to be sealed for. The last one that was given out counts. */
+  key(at: ShardLocation, businessId: string, order: MoveOrder): Promise<string>;
+  bundle(at: ShardLocation, businessId: string, order: MoveOrder, key: string): Promise<Uint8Array<ArrayBuffer>>;
   /** Resolves with the SHA-256 of what is on the target's disk. */
   take(at: ShardLocation, businessId: string, order: MoveOrder, bundle: Uint8Array<ArrayBuffer>): Promise<string>;
   tombstone(at: ShardLocation, businessId: string, order: MoveOrder): Promise<void>;
@@ -85,13 +97,16 @@ export interface ShardMoves {
 export function createShardMoves(options: ShardClientOptions): ShardMoves {
   const call = createShardCall(options);
   const path = (businessId: string, what: string) => `/moves/${encodeURIComponent(businessId)}/${what}`;
-  const query = (order: MoveOrder) => new URLSearchParams(Object.entries(order).map(([name, value]) => [name, String(value)]));
+  const query = (order: Record<string, string | number>) =>
+    new URLSearchParams(Object.entries(order).map(([name, value]) => [name, String(value)]));
   const tell = (what: string) => async (at: ShardLocation, businessId: string, order: MoveOrder) => {
     await call(at, "POST", path(businessId, what), { json: order });
   };
   return {
     stop: async (at, businessId, order) => jsonOf(at, stopped, await call(at, "POST", path(businessId, "stop"), { json: order })),
-    bundle: async (at, businessId, order) => bytesOf(at, await call(at, "GET", path(businessId, `bundle?${query(order)}`))),
+    key: async (at, businessId, order) => (await jsonOf(at, offered, await call(at, "POST", path(businessId, "key"), { json: order }))).key,
+    bundle: async (at, businessId, order, key) =>
+      bytesOf(at, await call(at, "GET", path(businessId, `bundle?${query({ ...order, key })}`))),
     take: async (at, businessId, order, bytes) => {
       const answer = await call(at, "PUT", path(businessId, `bundle?${query(order)}`), { bytes, type: bundleType });
       return (await jsonOf(at, taken, answer)).checksum;

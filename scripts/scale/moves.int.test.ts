@@ -32,14 +32,12 @@ const contacts = ["15520009001", "15520009002"];
 
 beforeAll(async () => {
   simulator = await SimulatorProcess.start(folder);
-  const keys = `k1:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
   shards = new Map();
   for (const number of [1, 2]) {
     const own = join(folder, `shard-${number}`);
     mkdirSync(own);
     const redis = testRedisUrl().replace("redis://", "");
-    const env = { AUTH_KEYS: keys };
-    const shard = await ShardProcess.create({ folder: own, number, simulator, redis, consul: testConsulAddr(), env });
+    const shard = await ShardProcess.create({ folder: own, number, simulator, redis, consul: testConsulAddr() });
     shard.start();
     await shard.ready();
     shards.set(number, shard);

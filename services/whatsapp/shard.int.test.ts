@@ -19,6 +19,7 @@ import { sessionList } from "../../lib/shard-client/schemas.ts";
 import { until } from "../../lib/testing/until.ts";
 import { AuthStore } from "./auth/auth_store.ts";
 import { KeyRing } from "../../lib/core/key_ring.ts";
+import { MoveKeys } from "./moving/move_keys.ts";
 import { deviceAddress } from "../simulator/phones/signal.ts";
 import { trustNoiseRoot } from "./noise_root.ts";
 import {
@@ -564,7 +565,8 @@ test("a shard that was killed while it closed a session that moves away hands th
   volume = image;
   shard = startShard({ simulator, volume, keys });
   await moves.stop(at, business, order);
-  expect(await moves.bundle(at, business, order)).toBeInstanceOf(Uint8Array);
+  const key = Buffer.from(new MoveKeys().offer(business, order)).toString("base64url");
+  expect(await moves.bundle(at, business, order, key)).toBeInstanceOf(Uint8Array);
   await server.stop(true);
 });
 

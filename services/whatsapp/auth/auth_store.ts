@@ -118,6 +118,14 @@ export class AuthStore {
     return row === null ? undefined : this.#open(row);
   }
 
+  /** The names of all values. */
+  names(): string[] {
+    return this.#db
+      .query<{ name: string }, []>("SELECT name FROM entries")
+      .all()
+      .map(({ name }) => name);
+  }
+
   /** Writes and deletes in one transaction: all of it or nothing. */
   write(changes: Changes): void {
     this.#writeAll(changes);

@@ -1,15 +1,16 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { packLogin, unpackLogin } from "./bundle.ts";
 import type { Login } from "./bundle.ts";
+import { MoveKeys } from "./move_keys.ts";
 
-const key = (id: string) => `${id}:${randomBytes(32).toString("base64")}`;
-const k1 = key("k1");
-const ring = KeyRing.parse(k1);
 const order = { move_id: "m", fence: 3, from: 1, to: 2 };
 const login: Login = {
-  auth: randomBytes(5_000),
+  auth: [
+    ["creds", randomBytes(5_000)],
+    ["session:ü", Buffer.from("a secret key")],
+    ["empty", new Uint8Array()],
+  ],
   ledger: [
     {
       wa_message_id: "3EB0A",
@@ -34,39 +35,73 @@ const login: Login = {
   ],
 };
 
-test("what was packed comes out as it was, and nothing of it can be read on the way", () => {
-  const bundle = packLogin(login, "b", order, ring);
-  const { auth, ledger } = unpackLogin(bundle, "b", order, ring);
-  expect(Buffer.from(auth!).equals(Buffer.from(login.auth!))).toBeTrue();
-  expect(ledger).toEqual(login.ledger);
-  for (const plain of ["a secret text", "3EB0A", "s.whatsapp.net"]) expect(Buffer.from(bundle).includes(plain)).toBeFalse();
+/** A receiver that offered a key for the order. */
+function offer(keys = new MoveKeys()) {
+  const receiver = keys.offer("b", order);
+  return { receiver, key: keys.get("b", order)! };
+}
+
+describe("a bundle", () => {
+  test("opens as it was packed and shows nothing", () => {
+    const { receiver, key } = offer();
+    const bundle = packLogin(login, "b", order, receiver);
+    const { auth, ledger } = unpackLogin(bundle, "b", order, key);
+    expect(auth!.map(([name, value]) => [name, Buffer.from(value).toString("hex")])).toEqual(
+      login.auth!.map(([name, value]) => [name, Buffer.from(value).toString("hex")]),
+    );
+    expect(ledger).toEqual(login.ledger);
+    for (const plain of ["a secret text", "a secret key", "3EB0A", "s.whatsapp.net"])
+      expect(Buffer.from(bundle).includes(plain)).toBeFalse();
+  });
+
+  test("may hold no login", () => {
+    const { receiver, key } = offer();
+    const bundle = packLogin({ auth: null, ledger: [] }, "b", order, receiver);
+    expect(unpackLogin(bundle, "b", order, key)).toEqual({ auth: null, ledger: [] });
+  });
+
+  test("opens for its own business and move alone", () => {
+    const { receiver, key } = offer();
+    const bundle = packLogin(login, "b", order, receiver);
+    expect(() => unpackLogin(bundle, "c", order, key)).toThrow("does not open");
+    for (const other of [{ move_id: "n" }, { fence: 4 }, { from: 2 }, { to: 3 }]) {
+      expect(() => unpackLogin(bundle, "b", { ...order, ...other }, key)).toThrow("does not open");
+    }
+  });
+
+  test("opens with the receiver's last key alone", () => {
+    const keys = new MoveKeys();
+    const first = offer(keys);
+    const bundle = packLogin(login, "b", order, first.receiver);
+    expect(() => unpackLogin(bundle, "b", order, offer().key)).toThrow("does not open");
+    expect(() => unpackLogin(bundle, "b", order, offer(keys).key)).toThrow("does not open");
+    keys.forget("b", order);
+    expect(keys.get("b", order)).toBeUndefined();
+  });
+
+  test("is refused when altered, cut or foreign", () => {
+    const { receiver, key } = offer();
+    const bundle = packLogin(login, "b", order, receiver);
+    for (const at of [10, 30, 100, bundle.length - 1]) {
+      const altered = new Uint8Array(bundle);
+      altered[at]! ^= 1;
+      expect(() => unpackLogin(altered, "b", order, key)).toThrow("does not open");
+    }
+    for (const length of [0, 3, 20, 40, bundle.length - 1]) {
+      expect(() => unpackLogin(bundle.subarray(0, length), "b", order, key)).toThrow();
+    }
+    expect(() => unpackLogin(randomBytes(500), "b", order, key)).toThrow("no bundle");
+  });
+
+  test("is not sealed for a key of low order", () => {
+    expect(() => packLogin(login, "b", order, new Uint8Array(32))).toThrow("no X25519 key");
+  });
 });
 
-test("a business without a login is an empty bundle", () => {
-  expect(unpackLogin(packLogin({ auth: null, ledger: [] }, "b", order, ring), "b", order, ring)).toEqual({ auth: null, ledger: [] });
-});
-
-test("a bundle opens for its own business and move alone", () => {
-  const bundle = packLogin(login, "b", order, ring);
-  expect(() => unpackLogin(bundle, "c", order, ring)).toThrow("does not open");
-  for (const other of [{ move_id: "n" }, { fence: 4 }, { from: 2 }, { to: 3 }]) {
-    expect(() => unpackLogin(bundle, "b", { ...order, ...other }, ring)).toThrow("does not open");
-  }
-});
-
-test("an altered, cut or foreign bundle is refused", () => {
-  const bundle = packLogin(login, "b", order, ring);
-  for (const at of [30, 100, bundle.length - 1]) {
-    const altered = new Uint8Array(bundle);
-    altered[at]! ^= 1;
-    expect(() => unpackLogin(altered, "b", order, ring)).toThrow("does not open");
-  }
-  for (const length of [0, 3, 20, 40, bundle.length - 1]) expect(() => unpackLogin(bundle.subarray(0, length), "b", order, ring)).toThrow();
-  expect(() => unpackLogin(randomBytes(500), "b", order, ring)).toThrow("no bundle");
-});
-
-test("a ring that was rotated meanwhile opens it as long as it holds the old key", () => {
-  const bundle = packLogin(login, "b", order, ring);
-  expect(unpackLogin(bundle, "b", order, KeyRing.parse(`${key("k2")},${k1}`)).ledger).toHaveLength(2);
-  expect(() => unpackLogin(bundle, "b", order, KeyRing.parse(key("k2")))).toThrow('no key of the id "k1"');
+test("keys of the moves that wait longest are dropped", () => {
+  const keys = new MoveKeys();
+  const orders = Array.from({ length: 257 }, (_, fence) => ({ ...order, fence }));
+  for (const each of orders) keys.offer("b", each);
+  expect(keys.get("b", orders[0]!)).toBeUndefined();
+  expect(keys.get("b", orders[1]!)).toBeDefined();
 });

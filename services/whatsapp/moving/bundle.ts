@@ -1,21 +1,27 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { z } from "zod";
 import { TamperedValue, UnknownKey } from "../../../lib/core/key_ring.ts";
-import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import type { MoveOrder } from "../../../lib/shard-client/moves.ts";
 import type { LedgerRow } from "../sending/ledger.ts";
+import { contextOf, openFrom, publicKeyBytes, sealFor } from "./move_keys.ts";
 
-/** What a login is: the auth store's file, if there is one, and what was handed to WhatsApp for the business. */
-export type Login = { auth: Uint8Array | null; ledger: LedgerRow[] };
+/** A named value of an auth store, in plaintext. */
+export type AuthEntry = readonly [name: string, value: Uint8Array];
+
+/** What a login is: the values of the auth store, if there is one, and what was handed to WhatsApp for the business. */
+export type Login = { auth: AuthEntry[] | null; ledger: LedgerRow[] };
 
 /*
- * "PSmv" ‖ version ‖ 16 bytes of salt ‖ length of the key's id ‖ the id ‖ box
- * In the box: u32 length of the ledger's JSON ‖ the JSON ‖ the auth store's file (nothing where there is none)
+ * "PSmv" ‖ version ‖ the source's public key ‖ box
+ * In the box: u32 length of the ledger's JSON ‖ the JSON ‖ for each value of the auth store: u32 length of its name ‖
+ * the name ‖ u32 length of the value ‖ the value (nothing where there is no store)
  */
 const magic = Buffer.from("PSmv");
-const version = 1;
-const saltBytes = 16;
+const version = 2;
+const headerBytes = magic.length + 1 + publicKeyBytes;
+const sealKey = "bundle";
 
 const ledgerRows = z.array(
   z.object({
@@ -31,35 +37,48 @@ const ledgerRows = z.array(
   }),
 );
 
-/** Seals a login for the way. It opens only for this business and this move, under a key of the ring. */
-export function packLogin(login: Login, businessId: string, order: MoveOrder, keys: KeyRing): Uint8Array<ArrayBuffer> {
+/** Seals a login for one move: only the shard that made `receiver` for this move can open it. */
+export function packLogin(login: Login, businessId: string, order: MoveOrder, receiver: Uint8Array): Uint8Array<ArrayBuffer> {
   const rows = login.ledger.map(({ body, ...row }) => Object.assign(row, { body: Buffer.from(body).toString("base64") }));
-  const ledger = Buffer.from(JSON.stringify(rows));
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(ledger.length);
-  const plain = Buffer.concat([length, ledger, login.auth ?? new Uint8Array()]);
-  const salt = randomBytes(saltBytes);
-  const { keyId, box } = keys.sealer("bundle", salt).seal(plain, contextOf(businessId, order));
-  const id = Buffer.from(keyId);
-  return new Uint8Array(Buffer.concat([magic, Buffer.from([version]), salt, Buffer.from([id.length]), id, box]));
+  const fields = [Buffer.from(JSON.stringify(rows))];
+  for (const [name, value] of login.auth ?? []) fields.push(Buffer.from(name), Buffer.from(value));
+  const plain = Buffer.concat(fields.flatMap((field) => [lengthOf(field), field]));
+  const { publicKey, ring } = sealFor(receiver);
+  const { box } = ring.sealer(sealKey, publicKey).seal(plain, contextOf(businessId, order));
+  return new Uint8Array(Buffer.concat([magic, Buffer.from([version]), publicKey, box]));
 }
 
-/** @throws AppError "conflict" where the bundle is not this move's, was altered, or the ring does not open it. */
-export function unpackLogin(bytes: Uint8Array, businessId: string, order: MoveOrder, keys: KeyRing): Login {
+/** @throws AppError "conflict" where the bundle is not this move's, was altered, or was sealed for another key. */
+export function unpackLogin(bytes: Uint8Array, businessId: string, order: MoveOrder, key: KeyObject): Login {
   const bundle = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const idAt = magic.length + 1 + saltBytes + 1;
-  if (bundle.length < idAt || !bundle.subarray(0, magic.length).equals(magic) || bundle[magic.length] !== version) {
+  if (bundle.length < headerBytes || !bundle.subarray(0, magic.length).equals(magic) || bundle[magic.length] !== version) {
     throw new AppError("conflict", "This is no bundle that this version of the shard understands.");
   }
-  const salt = bundle.subarray(magic.length + 1, magic.length + 1 + saltBytes);
-  const boxAt = idAt + bundle[idAt - 1]!;
-  const sealed = { keyId: bundle.subarray(idAt, boxAt).toString("utf8"), box: bundle.subarray(boxAt) };
-  const plain = opened(() => keys.sealer("bundle", salt).open(sealed, contextOf(businessId, order)));
-  const authAt = 4 + plain.readUInt32BE(0);
-  return {
-    auth: plain.length === authAt ? null : plain.subarray(authAt),
-    ledger: ledgerRows.parse(JSON.parse(plain.subarray(4, authAt).toString("utf8"))),
-  };
+  const sender = bundle.subarray(magic.length + 1, headerBytes);
+  const sealed = { keyId: "move", box: bundle.subarray(headerBytes) };
+  const plain = opened(() => openFrom(sender, key).sealer(sealKey, sender).open(sealed, contextOf(businessId, order)));
+  const [ledger, ...values] = fieldsOf(plain);
+  const auth: AuthEntry[] = [];
+  for (let at = 0; at < values.length; at += 2) auth.push([values[at]!.toString("utf8"), values[at + 1]!]);
+  return { auth: auth.length === 0 ? null : auth, ledger: ledgerRows.parse(JSON.parse(ledger!.toString("utf8"))) };
+}
+
+function lengthOf(field: Uint8Array): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(field.length);
+  return length;
+}
+
+/** What `packLogin` put in; it was authenticated, so a length that does not fit is our own fault. */
+function fieldsOf(plain: Buffer): Buffer[] {
+  const fields: Buffer[] = [];
+  for (let at = 0; at < plain.length;) {
+    const end = at + 4 + plain.readUInt32BE(at);
+    if (end > plain.length) throw new RangeError("a field of the bundle is cut short");
+    fields.push(plain.subarray(at + 4, end));
+    at = end;
+  }
+  return fields;
 }
 
 export function checksumOf(bytes: Uint8Array): string {
@@ -75,8 +94,4 @@ function opened(open: () => Buffer): Buffer {
     }
     throw error;
   }
-}
-
-function contextOf(businessId: string, { move_id, fence, from, to }: MoveOrder): string {
-  return `bundle/${businessId}/${move_id}/${fence}/${from}/${to}`;
 }

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { createShardMoves } from "../../../lib/shard-client/index.ts";
+import type { MoveOrder, ShardMoves } from "../../../lib/shard-client/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import {
   control,
@@ -36,18 +37,18 @@ type Place = {
   at: { shard: number; url: string };
 };
 
-/** Two shards under one key ring that can be restarted, and a mover's calls on them. */
-function createPair({ targetKeys }: { targetKeys?: string } = {}) {
-  const keys = newKeys();
-  const place = (number: number, placeKeys: string): Place => {
+/** Two shards, each under keys of its own, that can be restarted, and a mover's calls on them. */
+function createPair() {
+  const place = (number: number): Place => {
+    const keys = newKeys();
     const volume = newVolume();
     volumes.push(volume);
-    const start = () => startShard({ simulator, volume, keys: placeKeys, shard: number });
+    const start = () => startShard({ simulator, volume, keys, shard: number });
     const running = { shard: start() };
     const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => running.shard.fetch(request) });
     return Object.assign(running, { volume, start, server, at: { shard: number, url: `http://127.0.0.1:${server.port}` } });
   };
-  const places: [Place, Place] = [place(1, keys), place(2, targetKeys ?? keys)];
+  const places: [Place, Place] = [place(1), place(2)];
   const [source, target] = places;
   return {
     source,
@@ -64,6 +65,12 @@ function createPair({ targetKeys }: { targetKeys?: string } = {}) {
       }
     },
   };
+}
+
+/** A bundle's way, as the mover has it. */
+async function carry(moves: ShardMoves, source: Place, target: Place, business: string, order: MoveOrder): Promise<void> {
+  const key = await moves.key(target.at, business, order);
+  await moves.take(target.at, business, order, await moves.bundle(source.at, business, order, key));
 }
 
 const orderOf = (fence: number, from = 1, to = 2) => ({ move_id: uuidv7(), fence, from, to });
@@ -85,7 +92,7 @@ test("a login goes from one shard to the other without a new QR, and nothing tha
     }
     return (await moves.stop(source.at, business, order)).journal === 0;
   });
-  const bundle = await moves.bundle(source.at, business, order);
+  const bundle = await moves.bundle(source.at, business, order, await moves.key(target.at, business, order));
   for (const plain of [one, two, contact, phone]) expect(Buffer.from(bundle).includes(plain)).toBeFalse();
   // What arrives while nobody is logged in waits at WhatsApp.
   await control(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: "while you moved" });
@@ -109,7 +116,7 @@ test("the source never opens a login again that has left, not even after a resta
   await source.shard.pair(simulator, business, phone);
   const order = orderOf(1);
   await moves.stop(source.at, business, order);
-  await moves.take(target.at, business, order, await moves.bundle(source.at, business, order));
+  await carry(moves, source, target, business, order);
   await moves.tombstone(source.at, business, order);
   await restart(source);
   for (const [method, path, body] of [
@@ -137,7 +144,7 @@ test("a login that was stopped stays closed over a restart, and goes on where it
   await moves.stop(source.at, business, order);
   await restart(source);
   expect((await source.shard.request("GET", `/sessions/${business}`)).status).toBe(503);
-  await moves.take(target.at, business, order, await moves.bundle(source.at, business, order));
+  await carry(moves, source, target, business, order);
   await moves.discard(target.at, business, order);
   await moves.reopen(source.at, business, order);
   await source.shard.reaches(business, "open");
@@ -163,7 +170,7 @@ test("each order may be repeated, with a restart of both shards in between", asy
     await bothRestart();
   }
   for (let time = 0; time < 2; time++) {
-    await moves.take(target.at, business, order, await moves.bundle(source.at, business, order));
+    await carry(moves, source, target, business, order);
     await bothRestart();
     expect((await target.shard.request("GET", `/sessions/${business}`)).status).toBe(503);
   }
@@ -181,23 +188,66 @@ test("each order may be repeated, with a restart of both shards in between", asy
   // And back again, by a later move.
   const back = orderOf(2, 2, 1);
   await moves.stop(target.at, business, back);
-  await moves.take(source.at, business, back, await moves.bundle(target.at, business, back));
+  await carry(moves, target, source, business, back);
   await moves.tombstone(target.at, business, back);
   await moves.open(source.at, business, back);
   await source.shard.reaches(business, "open");
   await close();
 });
 
-test("a target whose keys do not open the login refuses it, and keeps nothing", async () => {
-  const { source, target, moves, close } = createPair({ targetKeys: newKeys() });
-  const [business, phone] = [uuidv7(), newPhone()];
-  await source.shard.pair(simulator, business, phone);
-  const order = orderOf(1);
-  await moves.stop(source.at, business, order);
-  const bundle = await moves.bundle(source.at, business, order);
-  await expect(moves.take(target.at, business, order, bundle)).rejects.toMatchObject({ code: "conflict" });
-  expect(existsSync(join(target.volume, "arriving"))).toBeFalse();
-  await close();
+describe("a bundle", () => {
+  /** A login that was stopped at the source, and the order that moves it. */
+  async function stopped() {
+    const pair = createPair();
+    const business = uuidv7();
+    await pair.source.shard.pair(simulator, business, newPhone());
+    const order = orderOf(1);
+    await pair.moves.stop(pair.source.at, business, order);
+    return { ...pair, business, order };
+  }
+
+  test("is refused by a shard that it was not sealed for, which keeps nothing", async () => {
+    const { source, target, moves, close, business, order } = await stopped();
+    const foreign = createPair();
+    const sealedForAnother = await moves.bundle(source.at, business, order, await moves.key(foreign.target.at, business, order));
+    await moves.key(target.at, business, order);
+    await expect(moves.take(target.at, business, order, sealedForAnother)).rejects.toMatchObject({ code: "conflict" });
+    expect(existsSync(join(target.volume, "arriving"))).toBeFalse();
+    await foreign.close();
+    await close();
+  });
+
+  test("needs a key that the target still has", async () => {
+    const { source, target, moves, restart, close, business, order } = await stopped();
+    const bundle = await moves.bundle(source.at, business, order, await moves.key(target.at, business, order));
+    await restart(target);
+    await expect(moves.take(target.at, business, order, bundle)).rejects.toMatchObject({ code: "unavailable" });
+    await carry(moves, source, target, business, order);
+    await close();
+  });
+
+  test("of a former move is refused", async () => {
+    const { source, target, moves, close, business, order } = await stopped();
+    const bundle = await moves.bundle(source.at, business, order, await moves.key(target.at, business, order));
+    await moves.take(target.at, business, order, bundle);
+    await moves.tombstone(source.at, business, order);
+    await moves.open(target.at, business, order);
+    await target.shard.reaches(business, "open");
+    const back = orderOf(2, 2, 1);
+    await moves.stop(target.at, business, back);
+    await carry(moves, target, source, business, back);
+    await moves.tombstone(target.at, business, back);
+    await moves.open(source.at, business, back);
+    // Under its own order, and under the one of a later move to the same shard.
+    const again = orderOf(3);
+    await moves.stop(source.at, business, again);
+    await moves.key(target.at, business, again);
+    for (const each of [order, again]) {
+      await expect(moves.take(target.at, business, each, bundle)).rejects.toMatchObject({ code: "conflict" });
+    }
+    expect(existsSync(join(target.volume, "arriving", business))).toBeFalse();
+    await close();
+  });
 });
 
 test("a business without a login moves too", async () => {
@@ -205,7 +255,7 @@ test("a business without a login moves too", async () => {
   const business = uuidv7();
   const order = orderOf(1);
   expect(await moves.stop(source.at, business, order)).toEqual({ journal: 0 });
-  await moves.take(target.at, business, order, await moves.bundle(source.at, business, order));
+  await carry(moves, source, target, business, order);
   await moves.tombstone(source.at, business, order);
   await moves.open(target.at, business, order);
   await target.shard.pair(simulator, business, newPhone());
@@ -217,6 +267,7 @@ test("a move is told to the right shard, with the token", async () => {
   const business = uuidv7();
   await expect(moves.stop(target.at, business, orderOf(1))).rejects.toMatchObject({ code: "conflict" });
   await expect(moves.take(source.at, business, orderOf(1), new Uint8Array(100))).rejects.toMatchObject({ code: "conflict" });
+  await expect(moves.key(source.at, business, orderOf(1))).rejects.toMatchObject({ code: "conflict" });
   const foreign = createShardMoves({ token: "another token of the same length" });
   await expect(foreign.stop(source.at, business, orderOf(1))).rejects.toThrow();
   expect((await source.shard.request("POST", `/moves/${business}/stop`, { fence: 0 })).status).toBe(400);

@@ -10,6 +10,7 @@ import type { ShardDb } from "../volume/shard_db.ts";
 import type { Volume } from "../volume/volume.ts";
 import { keepStore, promoteStore, readStore, removeKept } from "./auth_file.ts";
 import { checksumOf, packLogin, unpackLogin } from "./bundle.ts";
+import { MoveKeys } from "./move_keys.ts";
 import type { Placements } from "./placements.ts";
 import { decide } from "./rules.ts";
 import type { Step } from "./rules.ts";
@@ -42,6 +43,7 @@ export type MovingOptions = {
 export class Moving {
   readonly #options: MovingOptions;
   readonly #lock = new KeyedLock();
+  readonly #moveKeys = new MoveKeys();
   readonly #journaled: Statement<{ n: number }, [string]>;
   readonly #journal: Statement<{ n: number }, []>;
 
@@ -60,11 +62,20 @@ export class Moving {
     });
   }
 
-  bundle(businessId: string, order: MoveOrder): Promise<Uint8Array<ArrayBuffer>> {
+  /** Gives out the login, sealed for the shard that made `receiver` for this move. */
+  bundle(businessId: string, order: MoveOrder, receiver: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
     return this.#carryOut("bundle", businessId, order, async () => {
       const { volume, ledger, keys } = this.#options;
-      const login = { auth: readStore(volume, businessId, keys), ledger: ledger.entriesOf(businessId) };
-      return packLogin(login, businessId, order, keys);
+      const login = { auth: await readStore(volume, businessId, keys), ledger: ledger.entriesOf(businessId) };
+      return packLogin(login, businessId, order, receiver);
+    });
+  }
+
+  /** Makes the key for which the bundle of a move is sealed, and resolves with its public half. */
+  key(businessId: string, order: MoveOrder): Promise<Uint8Array> {
+    return this.#lock.run(businessId, async () => {
+      this.#decide("take", businessId, order);
+      return this.#moveKeys.offer(businessId, order);
     });
   }
 
@@ -81,13 +92,22 @@ export class Moving {
     return this.#carryOut("reopen", businessId, order, async () => this.#options.sessions.admit(businessId));
   }
 
-  /** Keeps a login aside, unopened; resolves with the checksum of what it took once all of it is on the disk. */
-  take(businessId: string, order: MoveOrder, bytes: Uint8Array): Promise<string> {
+  /**
+   * Keeps a login aside, unopened; resolves with the checksum of what it took once all of it is on the disk.
+   * @throws AppError "unavailable" where the key of the move is gone, by a restart for one: ask for another one.
+   */
+  async take(businessId: string, order: MoveOrder, bytes: Uint8Array): Promise<string> {
     const { volume, keys, ledger, sessions } = this.#options;
-    const login = unpackLogin(bytes, businessId, order, keys);
+    const key = this.#moveKeys.get(businessId, order);
+    if (key === undefined) {
+      // A former move's bundle is refused for good.
+      this.#decide("take", businessId, order);
+      throw new AppError("unavailable", "The shard has no key for this move: ask for one.", { retryAfterS: 1 });
+    }
+    const login = unpackLogin(bytes, businessId, order, key);
     if (sessions.isPaired(businessId)) throw new AppError("conflict", "The business has a login on this shard already.");
     return this.#carryOut("take", businessId, order, async () => {
-      keepStore(volume, businessId, login.auth, keys);
+      await keepStore(volume, businessId, login.auth, keys);
       await ledger.takeOver(businessId, login.ledger);
       return checksumOf(bytes);
     });
@@ -97,6 +117,7 @@ export class Moving {
   async open(businessId: string, order: MoveOrder): Promise<void> {
     await this.#lock.run(businessId, async () => {
       const decision = this.#decide("open", businessId, order);
+      this.#moveKeys.forget(businessId, order);
       if ("becomes" in decision) {
         const { volume, sessions, placements } = this.#options;
         // A pairing that was begun here and never finished has a store of its own.
@@ -111,7 +132,10 @@ export class Moving {
 
   /** The move is off: what was kept aside is deleted, and an order that comes late finds this written down. */
   discard(businessId: string, order: MoveOrder): Promise<void> {
-    return this.#carryOut("discard", businessId, order, async () => removeKept(this.#options.volume, businessId));
+    return this.#carryOut("discard", businessId, order, async () => {
+      this.#moveKeys.forget(businessId, order);
+      removeKept(this.#options.volume, businessId);
+    });
   }
 
   departures(): Departures {

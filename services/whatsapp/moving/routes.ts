@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { AppError } from "../../../lib/core/errors.ts";
-import { bundleType, moveOrder, moveOrderQuery } from "../../../lib/shard-client/moves.ts";
+import { bundleQuery, bundleType, moveOrder, moveOrderQuery } from "../../../lib/shard-client/moves.ts";
 import type { MoveOrder } from "../../../lib/shard-client/moves.ts";
 import type { Moving } from "./moving.ts";
 
@@ -20,8 +20,13 @@ export function movingRoutes(moving: Moving): Hono {
 
   app.get("/", (c) => c.json(moving.departures()));
   app.post("/:business_id/stop", async (c) => c.json(await moving.stop(id(c.req.param()), await orderOf(c.req.raw))));
+  app.post("/:business_id/key", async (c) => {
+    const key = await moving.key(id(c.req.param()), await orderOf(c.req.raw));
+    return c.json({ key: Buffer.from(key).toString("base64url") });
+  });
   app.get("/:business_id/bundle", async (c) => {
-    const bundle = await moving.bundle(id(c.req.param()), moveOrderQuery.parse(c.req.query()));
+    const { key, ...order } = bundleQuery.parse(c.req.query());
+    const bundle = await moving.bundle(id(c.req.param()), order, Buffer.from(key, "base64url"));
     return c.body(bundle, 200, { "content-type": bundleType });
   });
   app.put("/:business_id/bundle", async (c) => {

@@ -73,7 +73,8 @@ async function fetchJournal({ producer }: Deps, shard: number): Promise<void> {
 }
 
 async function carry({ deps, move, order, source, target }: Place): Promise<void> {
-  const bundle = await deps.moves.bundle(source(), move.business_id, order);
+  const key = await deps.moves.key(target(), move.business_id, order);
+  const bundle = await deps.moves.bundle(source(), move.business_id, order, key);
   const sent = createHash("sha256").update(bundle).digest("hex");
   const checksum = await deps.moves.take(target(), move.business_id, order, bundle);
   if (checksum !== sent) throw new AppError("conflict", `Shard ${order.to} took something else than shard ${order.from} gave.`);
