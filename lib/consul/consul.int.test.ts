@@ -237,11 +237,21 @@ test("a service started by hand is passing at once, comes back when the agent fo
   const life = createLifecycle(name);
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("ok") });
   const logger = createLogger("test", "error");
-  await registerService({ consul, life, logger, name, address: "127.0.0.1", port: server.port!, meta: { shard: "3" }, recheckMs: 50 });
+  await registerService({
+    consul,
+    life,
+    logger,
+    name,
+    address: "127.0.0.1",
+    port: 9,
+    opsPort: server.port!,
+    meta: { shard: "3" },
+    recheckMs: 50,
+  });
   type Healthy = { Service: { ID: string; Meta: Record<string, string> } };
   const healthy = async () => (await consul.blockingGet(`/v1/health/service/${name}?passing=1`, { index: 0 })).body as Healthy[];
   const [instance] = await healthy();
-  expect(instance?.Service.Meta).toEqual({ shard: "3" });
+  expect(instance?.Service.Meta).toEqual({ shard: "3", ops_port: String(server.port) });
   await consul.api.agent.service.deregister(instance!.Service.ID);
   await until(async () => (await healthy()).length === 1, { what: "the second registration" });
   await life.stop();

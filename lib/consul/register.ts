@@ -11,6 +11,8 @@ export type Registration = {
   name: string;
   address: string;
   port: number;
+  /** Where /ready and /metrics are; in Consul as meta `ops_port`, as in the job files. */
+  opsPort: number;
   meta?: Record<string, string>;
   /** Milliseconds between two looks whether the agent still knows us; it forgets when its data is lost. */
   recheckMs?: number;
@@ -27,6 +29,7 @@ export async function registerService({
   name,
   address,
   port,
+  opsPort,
   meta = {},
   recheckMs = 5000,
 }: Registration): Promise<void> {
@@ -36,10 +39,10 @@ export async function registerService({
     name,
     address,
     port,
-    meta,
+    meta: { ...meta, ops_port: String(opsPort) },
     check: {
       name: "ready",
-      http: `http://${address}:${port}/ready`,
+      http: `http://${address}:${opsPort}/ready`,
       interval: "2s",
       timeout: "2s",
       status: "passing",

@@ -42,6 +42,8 @@ export const zNetworks = z.string().transform((text, context) => {
 export const baseEnv = {
   HOST: z.string().min(1).default("127.0.0.1"),
   PORT: zPort.default(0),
+  /** Port of /health, /ready and /metrics, which no proxy leads to. */
+  OPS_PORT: zPort.default(0),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
   /** Bearer token that /metrics asks for; open where it is not set. */
   METRICS_TOKEN: z.string().min(16).optional(),

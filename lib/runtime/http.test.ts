@@ -90,8 +90,13 @@ test("a request id that could forge a log line is replaced", async () => {
 
 test("readiness names the check that failed; metrics ask for their token", async () => {
   let ok = false;
-  const ops = operations({ ready: () => [{ name: "redis", ok }], metrics: createMetrics("test"), metricsToken: "0123456789abcdef" });
-  ops.onError(problemHandler(capture().logger));
+  const { logger } = capture();
+  const ops = operations({
+    ready: () => [{ name: "redis", ok }],
+    metrics: createMetrics("test"),
+    metricsToken: "0123456789abcdef",
+    logger,
+  });
   const notReady = await ops.request("/ready");
   expect(notReady.status).toBe(503);
   expect(await notReady.json()).toEqual({ status: "not_ready", checks: [{ name: "redis", ok: false }] });

@@ -8,6 +8,7 @@ import { isPlainRequest } from "./host.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import { notFound, problemHandler } from "./problem.ts";
 
 export type ServeOptions<W> = {
   app: { fetch(request: Request, server: Bun.Server<W>): Response | Promise<Response> };
@@ -59,11 +60,17 @@ export type OperationsOptions = {
   ready: () => Check[] | Promise<Check[]>;
   metrics: Metrics;
   metricsToken?: string | undefined;
+  logger: Logger;
 };
 
-/** What every service answers to its operator: GET /health (alive), /ready (may take traffic), /metrics. */
-export function operations({ ready, metrics, metricsToken }: OperationsOptions): Hono {
+/**
+ * The operational endpoints of a service: GET /health (alive), /ready (accepts traffic), /metrics. Served on OPS_PORT, never
+ * on the service's own port, so that no path through a proxy reaches them.
+ */
+export function operations({ ready, metrics, metricsToken, logger }: OperationsOptions): Hono {
   const app = new Hono();
+  app.onError(problemHandler(logger));
+  app.notFound(notFound);
   app.get("/health", (c) => c.json({ status: "alive" }));
   app.get("/ready", async (c) => {
     const checks = await ready();
@@ -100,7 +107,6 @@ export function bearer(token: string): MiddlewareHandler {
 }
 
 const requestIdForm = /^[A-Za-z0-9_-]{8,64}$/;
-const quiet = new Set(["/health", "/ready", "/metrics"]);
 
 /**
  * One line a request, with its id (the caller's X-Request-Id where it has a safe form) and its route, never its
@@ -118,7 +124,6 @@ export function requestLog(logger: Logger, metrics: Metrics): MiddlewareHandler 
     const ms = performance.now() - start;
     const route = routePath(c, -1);
     seconds.observe({ method: c.req.method, route, status: String(c.res.status) }, ms / 1000);
-    if (quiet.has(c.req.path)) return;
     const line = { request_id: requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round(ms * 10) / 10 };
     if (c.res.status >= 500) logger.error(line, "request");
     else logger.info(line, "request");

@@ -61,6 +61,9 @@ job "call-agent" {
         static       = var.call_agent_port
         host_network = var.host_network
       }
+      port "ops" {
+        host_network = var.host_network
+      }
     }
 
     volume "usr" {
@@ -113,12 +116,14 @@ job "call-agent" {
       provider = "consul"
 
       meta {
-        release = var.release
+        release  = var.release
+        ops_port = "${NOMAD_PORT_ops}" # of /metrics, for Prometheus
       }
 
       check {
         name     = "alive"
         type     = "http"
+        port     = "ops"
         path     = "/health"
         interval = "2s" # also the longest that a new allocation waits for its first check
         timeout  = "2s"
@@ -169,6 +174,7 @@ job "call-agent" {
       env {
         HOST      = "${NOMAD_IP_http}"
         PORT      = "${NOMAD_PORT_http}"
+        OPS_PORT  = "${NOMAD_PORT_ops}"
         LOG_LEVEL = var.log_level
 
         BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again

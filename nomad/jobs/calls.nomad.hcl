@@ -202,6 +202,9 @@ job "calls" {
       port "http" {
         host_network = var.host_network
       }
+      port "ops" {
+        host_network = var.host_network
+      }
     }
 
     volume "usr" {
@@ -257,12 +260,14 @@ job "calls" {
       provider = "consul"
 
       meta {
-        release = var.release
+        release  = var.release
+        ops_port = "${NOMAD_PORT_ops}" # of /metrics, for Prometheus
       }
 
       check {
         name     = "alive"
         type     = "http"
+        port     = "ops"
         path     = "/health"
         interval = "5s"
         timeout  = "2s"
@@ -276,6 +281,7 @@ job "calls" {
       check {
         name     = "ready"
         type     = "http"
+        port     = "ops"
         path     = "/ready"
         interval = "2s" # also the longest that a new allocation waits for its first check
         timeout  = "2s"
@@ -322,6 +328,7 @@ job "calls" {
       env {
         HOST                 = "${NOMAD_IP_http}"
         PORT                 = "${NOMAD_PORT_http}"
+        OPS_PORT             = "${NOMAD_PORT_ops}"
         LOG_LEVEL            = var.log_level
         CONSUL_HTTP_ADDR     = var.consul_address
         PUBLIC_URL           = var.public_url

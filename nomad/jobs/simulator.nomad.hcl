@@ -106,6 +106,9 @@ job "simulator" {
         static       = var.simulator_port
         host_network = var.host_network
       }
+      port "ops" {
+        host_network = var.host_network
+      }
       port "media" {
         static       = var.simulator_media_port
         host_network = var.host_network
@@ -169,12 +172,14 @@ job "simulator" {
       provider = "consul"
 
       meta {
-        release = var.release
+        release  = var.release
+        ops_port = "${NOMAD_PORT_ops}" # of /metrics, for Prometheus
       }
 
       check {
         name     = "alive"
         type     = "http"
+        port     = "ops"
         path     = "/health"
         interval = "5s"
         timeout  = "2s"
@@ -188,6 +193,7 @@ job "simulator" {
       check {
         name     = "ready"
         type     = "http"
+        port     = "ops"
         path     = "/ready"
         interval = "2s" # also the longest that a new allocation waits for its first check
         timeout  = "2s"
@@ -238,6 +244,7 @@ job "simulator" {
       env {
         HOST             = "${NOMAD_IP_http}"
         PORT             = "${NOMAD_PORT_http}"
+        OPS_PORT         = "${NOMAD_PORT_ops}"
         LOG_LEVEL        = var.log_level
         CONSUL_HTTP_ADDR = var.consul_address
         PUBLIC_URL       = var.public_url

@@ -128,6 +128,9 @@ job "wa-shards" {
       port "http" {
         host_network = var.host_network
       }
+      port "ops" {
+        host_network = var.host_network
+      }
     }
 
     volume "usr" {
@@ -199,12 +202,14 @@ job "wa-shards" {
 
       meta {
         release     = var.release
+        ops_port    = "${NOMAD_PORT_ops}"    # of /metrics, for Prometheus
         shard_index = "${NOMAD_ALLOC_INDEX}" # from 0; the shard's number is one more
       }
 
       check {
         name     = "alive"
         type     = "http"
+        port     = "ops"
         path     = "/health"
         interval = "5s"
         timeout  = "2s"
@@ -221,6 +226,7 @@ job "wa-shards" {
       check {
         name     = "ready"
         type     = "http"
+        port     = "ops"
         path     = "/ready"
         interval = "2s"
         timeout  = "2s"
@@ -280,6 +286,7 @@ job "wa-shards" {
       env {
         HOST             = "${NOMAD_IP_http}"
         PORT             = "${NOMAD_PORT_http}"
+        OPS_PORT         = "${NOMAD_PORT_ops}"
         LOG_LEVEL        = var.log_level
         CONSUL_HTTP_ADDR = var.consul_address
         SHARD_INDEX      = "${NOMAD_ALLOC_INDEX}"

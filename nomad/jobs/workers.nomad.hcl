@@ -255,7 +255,7 @@ job "workers" {
 
       network {
         mode = "host"
-        port "http" {
+        port "ops" {
           host_network = var.host_network
         }
       }
@@ -320,16 +320,18 @@ job "workers" {
 
       service {
         name     = "prosaas-worker-${group.key}"
-        port     = "http"
+        port     = "ops"
         provider = "consul"
 
         meta {
-          release = var.release
+          release  = var.release
+          ops_port = "${NOMAD_PORT_ops}" # of /metrics, for Prometheus
         }
 
         check {
           name     = "alive"
           type     = "http"
+          port     = "ops"
           path     = "/health"
           interval = "5s"
           timeout  = "2s"
@@ -343,6 +345,7 @@ job "workers" {
         check {
           name     = "ready"
           type     = "http"
+          port     = "ops"
           path     = "/ready"
           interval = "2s" # also the longest that a new allocation waits for its first check
           timeout  = "2s"
@@ -394,8 +397,8 @@ job "workers" {
         }
 
         env {
-          HOST                   = "${NOMAD_IP_http}"
-          PORT                   = "${NOMAD_PORT_http}"
+          HOST                   = "${NOMAD_IP_ops}"
+          OPS_PORT               = "${NOMAD_PORT_ops}"
           LOG_LEVEL              = var.log_level
           CONSUL_HTTP_ADDR       = var.consul_address
           TWILIO_API_URL         = var.twilio_api_url

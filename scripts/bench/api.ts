@@ -52,7 +52,7 @@ try {
   // The first requests of a process run code that is not compiled yet.
   await edge.load({ make: post, connections, seconds: 2 });
   const page = await measure("a static page", () => httpRequest("GET", "/"));
-  const hono = await measure("bare Hono", () => httpRequest("GET", "/webhooks/bare"));
+  const hono = await measure("bare Hono", () => httpRequest("GET", "/webhooks/twilio/bare"));
   const got = await measure("GET message", get);
   const ids = businesses.map(({ id }) => id);
   // In turn, so that what else the machine does meanwhile is shared by both.

@@ -7,7 +7,7 @@ import { createLogger } from "../../lib/runtime/log.ts";
 const logger = createLogger("bare-hono", "error");
 await run("bare-hono", logger, async (life) => {
   const app = new Hono();
-  app.get("/webhooks/bare", (c) => c.json({ ok: true }));
+  app.get("/webhooks/twilio/bare", (c) => c.json({ ok: true }));
   const { port } = serve({ app, host: "127.0.0.1", port: 0, life });
   process.stdout.write(`${JSON.stringify({ port })}\n`);
 });

@@ -72,7 +72,7 @@ export async function createBench(folder: string) {
 
     const edge = await startEdge(join(folder, "edge"), consulAddr, async (port) => {
       const ask = (path: string) => fetch(`https://127.0.0.1:${port}${path}`, { tls: { rejectUnauthorized: false } });
-      return (await ask("/v1/openapi.json")).ok && (await ask("/webhooks/bare")).ok;
+      return (await ask("/v1/openapi.json")).ok && (await ask("/webhooks/twilio/bare")).ok;
     });
     closers.push(() => edge.stop());
 

@@ -1,11 +1,12 @@
 import { bodyOf } from "../../lib/api-client/index.ts";
-import { hashShard } from "../../lib/routing/index.ts";
+import { hashShard, shardService } from "../../lib/routing/index.ts";
 import { until } from "../../lib/testing/until.ts";
 import { readRun } from "../operator/command_line.ts";
 import { createCaller } from "../operator/http.ts";
 import { adminApi } from "../operator/admin_api.ts";
 import { readStack } from "../operator/stack.ts";
 import { eachOf } from "../rig/pairing.ts";
+import { connectConsul } from "../stack/consul.ts";
 
 const usage = `Usage: task bench:reopen [-- --sessions N] [-- --json]
 
@@ -31,9 +32,20 @@ const shards = async () => (await bodyOf(api.GET("/v1/admin/shards"))).data;
 const first = async () => (await shards()).find(({ shard }) => shard === 1)!;
 const logins = async () => (await simulator<{ logins: number }>("GET", "/stats")).logins;
 
+/** Where the shard at an address has its metrics. The port stays the same when Nomad restarts the task. */
+async function metricsUrl(address: string): Promise<string> {
+  type Entry = { ServicePort: number; ServiceMeta: { ops_port: string } };
+  const consul = connectConsul(stack.consul_http_addr);
+  const entries = (await consul.blockingGet(`/v1/catalog/service/${shardService}`, { index: 0 })).body as Entry[];
+  const { hostname, port } = new URL(address);
+  const entry = entries.find(({ ServicePort }) => ServicePort === Number(port));
+  if (!entry) throw new Error(`Consul lists no shard at ${address}`);
+  return `http://${hostname}:${entry.ServiceMeta.ops_port}/metrics`;
+}
+
 /** Sessions that are open by the shard's own count, which is there before a registry has found the shard again. */
-async function openOn(address: string): Promise<number> {
-  const metrics = await (await fetch(new URL("/metrics", address), { keepalive: false })).text();
+async function openOn(url: string): Promise<number> {
+  const metrics = await (await fetch(url, { keepalive: false })).text();
   return Number(/^\w*whatsapp_sessions\{[^}]*status="open"[^}]*\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
 }
 
@@ -87,11 +99,11 @@ async function remove(business_id: string): Promise<void> {
 async function killed(sessions: number): Promise<number> {
   const allocations = await nomad<{ ID: string; Name: string; ClientStatus: string }[]>("GET", "/v1/job/wa-shards/allocations");
   const { ID } = allocations.find(({ Name, ClientStatus }) => Name.endsWith("[0]") && ClientStatus === "running")!;
-  const address = await until(async () => (await first()).address, { what: "the address of shard 1" });
+  const url = await metricsUrl(await until(async () => (await first()).address, { what: "the address of shard 1" }));
   const before = await logins();
   const began = performance.now();
   await nomad("POST", `/v1/client/allocation/${ID}/signal`, { Signal: "SIGKILL", Task: "shard" });
-  const reopened = async () => (await logins()) >= before + sessions && (await openOn(address)) === sessions;
+  const reopened = async () => (await logins()) >= before + sessions && (await openOn(url)) === sessions;
   await until(reopened, { what: "all sessions to be open again", deadlineMs: 60_000, everyMs: 40 });
   return (performance.now() - began) / 1000;
 }

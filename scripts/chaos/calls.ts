@@ -48,7 +48,7 @@ try {
   const open = () => until(async () => (await stack.capacity.announce()) === 0, { what: "the recovery to end", deadlineMs: 30_000 });
   const limitSeen = (by: number) =>
     until(async () => {
-      const texts = await Promise.all(stack.processes.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
+      const texts = await Promise.all(stack.processes.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()));
       return texts.every((text) => new RegExp(`^prosaas_calls_limit\\{.*\\} ${by}$`, "m").test(text));
     });
 
@@ -79,7 +79,8 @@ try {
   await callers.areHeard(staying, "1", "");
 
   const victim = stack.processes[1]!;
-  const streams = async () => Number(/^prosaas_calls_streams\{.*\} (\d+)$/m.exec(await (await fetch(`${victim.url}/metrics`)).text())?.[1]);
+  const streams = async () =>
+    Number(/^prosaas_calls_streams\{.*\} (\d+)$/m.exec(await (await fetch(`${victim.opsUrl}/metrics`)).text())?.[1]);
   const killed = await streams();
   const silencesBefore = silences(staying).length;
   await stack.endProcess(victim, "SIGKILL");

@@ -67,20 +67,23 @@ export function startChild({ command, env = {}, logFile, ipc }: ChildOptions): C
 /** A process that is started by `bun run`. */
 export const bunRun = (file: string, ...args: string[]): string[] => [process.execPath, "run", join(root, file), ...args];
 
-/** The port that a service says it listens on, of the last one that it said so after `from` bytes of its log. */
-export async function listeningPort(child: Child, from = 0): Promise<number> {
+/** The ports that a service says it listens on, of the last one that it said so after `from` bytes of its log. */
+export async function listeningPorts(child: Child, from = 0): Promise<{ port: number; opsPort: number }> {
   let ended: number | undefined;
   void child.exited.then((code) => (ended = code));
-  const port = await until(
+  const ports = await until(
     () => {
-      const found = /"port":(\d+)[^\n]*"msg":"listening"/.exec(child.log().slice(from))?.[1];
+      const found = /"port":(\d+),"ops_port":(\d+)[^\n]*"msg":"listening"/.exec(child.log().slice(from));
       return found ?? (ended === undefined ? undefined : "ended");
     },
     { deadlineMs: 60_000, what: "a service to listen", everyMs: 10 },
   );
-  if (port === "ended") throw new Error(`a service ended with ${ended}:\n${child.log().slice(-2000)}`);
-  return Number(port);
+  if (ports === "ended") throw new Error(`a service ended with ${ended}:\n${child.log().slice(-2000)}`);
+  return { port: Number(ports[1]), opsPort: Number(ports[2]) };
 }
+
+/** The port that a service says it listens on. */
+export const listeningPort = async (child: Child, from = 0): Promise<number> => (await listeningPorts(child, from)).port;
 
 function usageOf(pid: number): Usage {
   // Fields 14 and 15, utime and stime; the name in field 2 may hold blanks.

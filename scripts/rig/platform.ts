@@ -129,19 +129,19 @@ export async function startPlatform({
       ...env,
     };
     const service = async (file: string, name: string, own: Record<string, string>, preload: string[] = []) => {
-      const port = await freePort();
+      const [port, opsPort] = await Promise.all([freePort(), freePort()]);
       const [bun, run, program] = bunRun(file) as [string, string, string];
       const supervised = new Supervised(() =>
         startChild({
           command: [bun, run, ...preload.flatMap((script) => ["--preload", script]), program],
-          env: { ...common, PORT: String(port), ...own },
+          env: { ...common, PORT: String(port), OPS_PORT: String(opsPort), ...own },
           logFile: join(folder, `${name}.log`),
         }),
       );
       closers.push(() => supervised.stop());
       supervised.start();
       const url = `http://127.0.0.1:${port}`;
-      await until(async () => (await fetch(`${url}/ready`)).ok, { deadlineMs: 30_000, what: name });
+      await until(async () => (await fetch(`http://127.0.0.1:${opsPort}/ready`)).ok, { deadlineMs: 30_000, what: name });
       return { supervised, url };
     };
     // It registers itself, as one that is run by hand: nginx finds it.

@@ -28,18 +28,20 @@ export class ShardProcess extends Supervised {
   /** What clients hold; the process gets its own, derived from it. */
   readonly token = "a-token-of-the-rig-for-the-shards";
   readonly port: number;
+  readonly opsPort: number;
   readonly client = createShardClient({ token: this.token });
   readonly #options: ShardProcessOptions;
   readonly #keys = `rig:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
 
-  private constructor(options: ShardProcessOptions, port: number) {
+  private constructor(options: ShardProcessOptions, port: number, opsPort: number) {
     super(() => this.#launch());
     this.#options = options;
     this.port = port;
+    this.opsPort = opsPort;
   }
 
   static async create(options: ShardProcessOptions): Promise<ShardProcess> {
-    const shard = new ShardProcess(options, await freePort());
+    const shard = new ShardProcess(options, await freePort(), await freePort());
     mkdirSync(shard.#volume, { recursive: true });
     return shard;
   }
@@ -70,7 +72,11 @@ export class ShardProcess extends Supervised {
 
   /** Resolves when it answers. */
   async ready(): Promise<void> {
-    await until(async () => (await fetch(`${this.location.url}/health`)).ok, { deadlineMs: 60_000, what: "the shard", everyMs: 10 });
+    await until(async () => (await fetch(`http://127.0.0.1:${this.opsPort}/health`)).ok, {
+      deadlineMs: 60_000,
+      what: "the shard",
+      everyMs: 10,
+    });
   }
 
   async sessions(): Promise<Pick<SessionView, "business_id" | "status" | "reason">[]> {
@@ -93,6 +99,7 @@ export class ShardProcess extends Supervised {
       env: {
         HOST: "127.0.0.1",
         PORT: String(this.port),
+        OPS_PORT: String(this.opsPort),
         LOG_LEVEL: "info",
         SHARD_INDEX: String(this.#number - 1),
         AUTH_DIR: this.#volume,

@@ -18,7 +18,6 @@ export function workerProcess({ folder, redis, consul, databaseUrl, shardToken }
       logFile: join(folder, "worker.log"),
       env: {
         HOST: "127.0.0.1",
-        PORT: "0",
         LOG_LEVEL: "info",
         WORKER_GROUP: "all",
         REDIS_URL: `redis://${redis}`,

@@ -1,5 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import type { MiddlewareHandler } from "hono";
+import type { Hono, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { AppError } from "../../lib/core/errors.ts";
 import { parseNetworks } from "../../lib/core/networks.ts";
@@ -53,7 +53,13 @@ const defaultMaxFiles = 64;
 /** A hundred thousand recipients and some fields of each. */
 export const maxUploadBytes = 16 * 1024 * 1024;
 
-export type Api = { app: OpenAPIHono<Authenticated>; wakeUps: WakeUps; keyRing: KeyRing };
+export type Api = {
+  app: OpenAPIHono<Authenticated>;
+  /** /health, /ready and /metrics, for a port of their own. */
+  operational: Hono;
+  wakeUps: WakeUps;
+  keyRing: KeyRing;
+};
 
 /** The whole API over its dependencies; it does not listen. */
 export function createApp(dependencies: ApiDependencies): Api {
@@ -71,7 +77,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.onError(problemHandler(logger));
   app.notFound(notFound);
   app.use(requestLog(logger, metrics), endsBodyOfHead);
-  app.route("/", operations({ ready: async () => [await check("postgres", () => db.ping())], metrics, metricsToken }));
+  const operational = operations({ ready: async () => [await check("postgres", () => db.ping())], metrics, metricsToken, logger });
 
   publishDocument(app, publicUrl);
   app.use("/v1/files/*", shedsLoad(dependencies.maxFilesUnderWay ?? defaultMaxFiles, metrics, "files"));
@@ -106,7 +112,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", auditRoutes(dependencies));
   app.route("/v1", eventRoutes(dependencies, keyRing));
   app.route("/v1", consoleRoutes(dependencies, keyRing));
-  return { app, wakeUps, keyRing };
+  return { app, operational, wakeUps, keyRing };
 }
 
 /** Hono answers HEAD by GET and drops the body: a stream that nobody reads would never end. */

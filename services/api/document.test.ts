@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { createUndrivenApp } from "./testing/undriven.ts";
 
-const { app, close } = createUndrivenApp("https://api.example.com");
+const { app, operational, close } = createUndrivenApp("https://api.example.com");
 afterAll(close);
 
 type Operation = {
@@ -58,13 +58,13 @@ test("what there is not is a problem too", async () => {
 });
 
 test("a database that is away makes the API not ready, and its routes unavailable with Retry-After", async () => {
-  const ready = await app.request("/ready");
+  const ready = await operational.request("/ready");
   expect(ready.status).toBe(503);
   expect(await ready.json()).toMatchObject({ checks: [{ name: "postgres", ok: false }] });
   const headers = { authorization: `Bearer psk_abcdefgh_${"a".repeat(43)}` };
   const answer = await app.request("/v1/businesses", { headers });
   expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
-  expect((await app.request("/health")).status).toBe(200);
+  expect((await operational.request("/health")).status).toBe(200);
 });
 
 test("the reference page has every operation with an example, and nothing from elsewhere", async () => {

@@ -98,7 +98,7 @@ await run(name, logger, async (life) => {
   const feed = createFeed({ redis, blocking: createRedis(config.REDIS_URL, "queue", onRedisError), onError: onRedisError });
 
   const files = createStore(config);
-  const { app, wakeUps, keyRing } = createApp({
+  const { app, operational, wakeUps, keyRing } = createApp({
     replica,
     feed,
     db,
@@ -145,9 +145,10 @@ await run(name, logger, async (life) => {
     clearInterval(noting);
     return noteUse();
   });
+  const ops = serve({ app: operational, host: config.HOST, port: config.OPS_PORT, life });
   const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life, maxBodyBytes: 2 * maxMediaBytes });
   // Closed before the server, which waits for its answers to end: streams of events would not.
   life.onStop("events", () => feed.close());
-  if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port });
-  logger.info({ port }, "listening");
+  if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port, opsPort: ops.port });
+  logger.info({ port, ops_port: ops.port }, "listening");
 });

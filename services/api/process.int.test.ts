@@ -47,7 +47,11 @@ test("the process serves without Redis and Consul, writes no key to its log, and
   })();
   const [, port] = await until(() => /"port":(\d+)/.exec(log), { what: "the port in the log" });
   const url = `http://127.0.0.1:${port}`;
-  expect((await fetch(`${url}/ready`)).status).toBe(200);
+  const [, opsPort] = /"ops_port":(\d+)/.exec(log) ?? [];
+  for (const path of ["/health", "/ready", "/metrics"]) {
+    expect((await fetch(`http://127.0.0.1:${opsPort}${path}`)).status).toBe(200);
+    expect((await fetch(`${url}${path}`)).status).toBe(404);
+  }
   const headers = { authorization: `Bearer ${adminKey}`, "content-type": "application/json" };
   const created = await fetch(`${url}/v1/businesses`, { method: "POST", headers, body: JSON.stringify({ name: "Secret Santa Ltd" }) });
   expect(created.status).toBe(201);

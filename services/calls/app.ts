@@ -2,9 +2,9 @@ import { Hono } from "hono";
 import type { ErrorHandler } from "hono";
 import { AppError } from "../../lib/core/errors.ts";
 import { isRedisUnavailable } from "../../lib/redis/errors.ts";
-import { operations, requestLog } from "../../lib/runtime/http.ts";
-import type { OperationsOptions } from "../../lib/runtime/http.ts";
+import { requestLog } from "../../lib/runtime/http.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
+import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
 import { callsRoutes } from "./calls_routes.ts";
 import type { CallsRoutesOptions } from "./calls_routes.ts";
@@ -15,19 +15,18 @@ import type { WebhookOptions } from "./webhooks/routes.ts";
 
 export type AppOptions = {
   logger: Logger;
-  operations: OperationsOptions;
+  metrics: Metrics;
   webhooks: Omit<WebhookOptions, "core" | "metrics">;
   calls: Omit<CallsRoutesOptions, "core">;
   core: WebhookOptions["core"];
 };
 
 /** Everything this service answers; it does not listen. */
-export function createApp({ logger, core, ...options }: AppOptions): Hono {
+export function createApp({ logger, core, metrics, ...options }: AppOptions): Hono {
   const app = new Hono();
   app.onError(countingRedis(core.metrics, problemHandler(logger)));
   app.notFound(notFound);
-  app.use(requestLog(logger, options.operations.metrics));
-  app.route("/", operations(options.operations));
+  app.use(requestLog(logger, metrics));
   app.route("/webhooks/twilio", webhookRoutes({ core, metrics: core.metrics, ...options.webhooks }));
   app.route("/", streamRoutes({ core, urls: options.calls.urls, authTokens: options.webhooks.authTokens }));
   app.route("/", callsRoutes({ core, ...options.calls }));

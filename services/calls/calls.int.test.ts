@@ -124,7 +124,7 @@ test("beyond the limit callers get 503 and then the busy tone, until it is raise
   await until(async () => (await limitSeen()).every((limit) => limit === 50));
 
   async function limitSeen(): Promise<number[]> {
-    const texts = await Promise.all(stack.replicas.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
+    const texts = await Promise.all(stack.replicas.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()));
     return texts.map((text) => Number(/^prosaas_calls_limit\{.*\} (\d+)$/m.exec(text)?.[1]));
   }
 });

@@ -101,7 +101,7 @@ async function changesNothing<T>(work: () => Promise<T>): Promise<T> {
   const before = await memory();
   const result = await work();
   expect(await memory()).toEqual(before);
-  expect((await fetch(`${stack.door.url}/health`)).status).toBe(200);
+  expect((await fetch(`${stack.door.url}/nothing`)).status).toBe(404);
   return result;
 }
 

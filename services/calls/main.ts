@@ -11,8 +11,8 @@ const logger = createLogger(name, config.LOG_LEVEL);
 
 await run(name, logger, async (life) => {
   const consul = createConsul({ addr: config.CONSUL_HTTP_ADDR, token: config.CONSUL_HTTP_TOKEN });
-  const { served } = await startCalls({ config, life, logger, consul, name });
+  const { served, operational } = await startCalls({ config, life, logger, consul, name });
   const { host, port } = served;
-  if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port });
-  logger.info({ port }, "listening");
+  if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port, opsPort: operational.port });
+  logger.info({ port, ops_port: operational.port }, "listening");
 });

@@ -28,7 +28,7 @@ const heard = (calls: SimulatedCall[], mark: string) =>
     deadlineMs: 20_000,
   });
 const carried = async () => {
-  const texts = await Promise.all(stack.processes.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
+  const texts = await Promise.all(stack.processes.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()));
   return texts.map((text) => Number(/^prosaas_calls_streams\{.*\} (\d+)$/m.exec(text)?.[1]));
 };
 

@@ -5,7 +5,7 @@ import { startMemoryGuard } from "../../lib/events/index.ts";
 import { createProducer } from "../../lib/queues/index.ts";
 import { createCallCapacity } from "../../lib/redis/call_capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
-import { check, serve } from "../../lib/runtime/http.ts";
+import { check, operations, serve } from "../../lib/runtime/http.ts";
 import type { Served } from "../../lib/runtime/http.ts";
 import type { Lifecycle } from "../../lib/runtime/lifecycle.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
@@ -32,7 +32,7 @@ import type { StreamData } from "./streams/routes.ts";
 import { createStreamTokens } from "./streams/token.ts";
 import { createCarrier } from "./twilio/rest.ts";
 
-export type CallsService = { served: Served<StreamData>; streams: CarriedStreams; core: Core };
+export type CallsService = { served: Served<StreamData>; operational: Served<undefined>; streams: CarriedStreams; core: Core };
 
 export type CallsServiceOptions = { config: CallsConfig; life: Lifecycle; logger: Logger; consul: ConsulClient; name: string };
 
@@ -102,11 +102,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
   const app = createApp({
     logger,
     core,
-    operations: {
-      ready: async () => [await check("redis", () => redis.ping()), { name: "taking_calls", ok: !life.stopping.aborted }],
-      metrics,
-      metricsToken: config.METRICS_TOKEN,
-    },
+    metrics,
     webhooks: {
       authTokens,
       accountSid: config.TWILIO_ACCOUNT_SID,
@@ -117,13 +113,21 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     },
     calls: { urls, placings: createPlacings({ redis }), token: config.CALLS_TOKEN, carrier: carrierOf(config) },
   });
+  // Served until the last call is over: /ready then says that this replica takes no calls, and /metrics counts the rest.
+  const ops = operations({
+    ready: async () => [await check("redis", () => redis.ping()), { name: "taking_calls", ok: !life.stopping.aborted }],
+    metrics,
+    metricsToken: config.METRICS_TOKEN,
+    logger,
+  });
+  const operational = serve({ app: ops, host: config.HOST, port: config.OPS_PORT, life });
   const served = serve<StreamData>({ app, host: config.HOST, port: config.PORT, life, websocket: streamSockets(streams) });
   void keepSweeping(core, { everyMs: sweepEveryMs, signal: life.stopping });
   life.onStop("calls in progress", async () => {
     const { handedOver } = await streams.drain(config.STOP_GRACE_MS);
     if (handedOver > 0) logger.warn({ calls: handedOver }, "calls handed over to other replicas");
   });
-  return { served, streams, core };
+  return { served, operational, streams, core };
 }
 
 /** Between two looks at calls whose end was not announced: seldom, because a slot frees itself long before. */

@@ -42,8 +42,8 @@ test("while Redis is away calls in progress go on, new ones get 503 at once, and
   await refused.done;
   expect(performance.now() - start).toBeLessThan(1500);
   expect(refused.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 503"));
-  for (const { url } of stack.replicas) expect((await fetch(`${url}/ready`)).status).toBe(503);
-  const metrics = await Promise.all(stack.replicas.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
+  for (const { opsUrl } of stack.replicas) expect((await fetch(`${opsUrl}/ready`)).status).toBe(503);
+  const metrics = await Promise.all(stack.replicas.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()));
   expect(metrics.join("\n")).toMatch(/prosaas_calls_redis_unavailable_total\{.*\} [1-9]/);
 
   const before = call.view().heard_ms;

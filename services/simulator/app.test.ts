@@ -66,8 +66,8 @@ test("a body that is no JSON is a bad request", async () => {
 test("with a token the control API asks for it; health does not", async () => {
   expect((await fetch(`${guarded.url}/phones`)).status).toBe(401);
   expect((await fetch(`${guarded.url}/phones`, { headers: { authorization: `Bearer ${token}` } })).status).toBe(200);
-  expect((await fetch(`${guarded.url}/health`)).status).toBe(200);
-  expect((await fetch(`${guarded.url}/ready`)).status).toBe(200);
+  expect((await fetch(`${guarded.opsUrl}/health`)).status).toBe(200);
+  expect((await fetch(`${guarded.opsUrl}/ready`)).status).toBe(200);
 });
 
 test("the chat path is a WebSocket and nothing else", async () => {

@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import type { Context } from "hono";
 import { z } from "@hono/zod-openapi";
 import { AppError } from "../../lib/core/errors.ts";
-import { bearer, operations, requestLog } from "../../lib/runtime/http.ts";
+import { bearer, requestLog } from "../../lib/runtime/http.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
 import { carrierControl, carrierRest } from "./carrier/index.ts";
@@ -53,16 +53,15 @@ async function jsonBody(c: Context): Promise<unknown> {
   }
 }
 
-type AppOptions = { metrics: Metrics; carrier?: Carrier | undefined; token?: string | undefined; metricsToken?: string | undefined };
+type AppOptions = { metrics: Metrics; carrier?: Carrier | undefined; token?: string | undefined };
 
 /** The control API: what a person would do with the phones, and what may go wrong. */
-export function createApp(simulation: Simulation, { metrics, carrier, token, metricsToken }: AppOptions): Hono {
+export function createApp(simulation: Simulation, { metrics, carrier, token }: AppOptions): Hono {
   const { phones, groups, pairing, faults, store } = simulation;
   const app = new Hono();
   app.onError(problemHandler(simulation.logger));
   app.notFound(notFound);
   app.use(requestLog(simulation.logger, metrics));
-  app.route("/", operations({ ready: () => [{ name: "store", ok: true }], metrics, metricsToken }));
   metrics.gauge("simulator_connections", "Open connections of clients.", [], (gauge) => gauge.set(simulation.connections.size));
   metrics.gauge("simulator_phones", "Virtual phones.", [], (gauge) => gauge.set(phones.size));
   for (const name of countedStats) {

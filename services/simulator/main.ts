@@ -26,6 +26,7 @@ await run(name, logger, async (life) => {
   const simulator = startSimulator({
     host: config.HOST,
     port: config.PORT,
+    opsPort: config.OPS_PORT,
     seed: config.SIMULATOR_SEED,
     folder: config.SIMULATOR_DATA,
     token: config.SIMULATOR_TOKEN,
@@ -35,13 +36,13 @@ await run(name, logger, async (life) => {
     logger,
   });
   life.onStop("simulator", () => simulator.stop());
-  const { port } = simulator;
+  const { port, opsPort } = simulator;
   if (!config.supervised) {
     const consul = createConsul({ addr: config.CONSUL_HTTP_ADDR, token: config.CONSUL_HTTP_TOKEN });
     // It needs nothing of Consul for itself: without an agent it stands alone.
-    await registerService({ consul, life, logger, name, address: config.HOST, port }).catch((error: unknown) =>
+    await registerService({ consul, life, logger, name, address: config.HOST, port, opsPort }).catch((error: unknown) =>
       logger.warn({ reason: messageOf(error) }, "not registered: no Consul agent answers"),
     );
   }
-  logger.info({ port, ws_url: simulator.wsUrl, noise_root: simulator.rootBase64 }, "listening");
+  logger.info({ port, ops_port: opsPort, ws_url: simulator.wsUrl, noise_root: simulator.rootBase64 }, "listening");
 });

@@ -3,6 +3,9 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { messageOf } from "../../lib/core/errors.ts";
 import { sleep } from "../../lib/core/time.ts";
+import { isPlainRequest } from "../../lib/runtime/host.ts";
+import { operations, serve } from "../../lib/runtime/http.ts";
+import { createLifecycle } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
@@ -29,6 +32,8 @@ export type SimulatorOptions = {
   host?: string;
   /** 0, the default, takes a free port. */
   port?: number;
+  /** Port of /health, /ready and /metrics; 0, the default, takes a free one. */
+  opsPort?: number;
   /** The same seed gives the same Noise root. Without one the root is made at random, and kept in the folder if there is one. */
   seed?: string;
   /** Where phones, sessions and undelivered messages are kept; without it they die with the process. */
@@ -45,6 +50,9 @@ export type SimulatorOptions = {
 
 export type Simulator = {
   port: number;
+  opsPort: number;
+  /** Where /health, /ready and /metrics are. */
+  opsUrl: string;
   /** The control API. */
   url: string;
   /** Where clients connect: Baileys' `waWebSocketUrl`. */
@@ -92,17 +100,19 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
     connections: new Set(),
   };
   const carrier = options.carrier && new Carrier({ ...options.carrier, baseUrl: () => `http://${address()}` });
-  const app = createApp(simulation, {
-    carrier,
-    metrics: createMetrics("simulator"),
-    token: options.token,
-    metricsToken: options.metricsToken,
-  });
+  const metrics = createMetrics("simulator");
+  const app = createApp(simulation, { carrier, metrics, token: options.token });
+  const host = options.host ?? "127.0.0.1";
+  const life = createLifecycle("simulator");
+  const operational = operations({ logger, metrics, metricsToken: options.metricsToken, ready: () => [{ name: "store", ok: true }] });
+  const ops = serve({ app: operational, host, port: options.opsPort ?? 0, life });
   const server = listen(simulation, app, options);
   const port = server.port ?? 0;
-  const address = () => `${options.host ?? "127.0.0.1"}:${port}`;
+  const address = () => `${host}:${port}`;
   return {
     port,
+    opsPort: ops.port,
+    opsUrl: ops.url,
     url: `http://${address()}`,
     wsUrl: `ws://${address()}${chatPath}`,
     rootBase64: simulation.identity.root.toString("base64"),
@@ -113,6 +123,7 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
       for (const connection of simulation.connections) connection.drop();
       await server.stop(true);
       await media?.stop();
+      await life.stop();
       store.close();
     },
   };
@@ -124,6 +135,7 @@ function listen(simulation: Simulation, app: Hono, { host = "127.0.0.1", port = 
     hostname: host,
     port,
     fetch: (request, server) => {
+      if (!isPlainRequest(request)) return new Response("The Host header must be host[:port].", { status: 400 });
       if (new URL(request.url).pathname !== chatPath) return app.fetch(request);
       if (simulation.faults.strikeIf("unavailable", ({ at }) => at === "upgrade")) return new Response("unavailable", { status: 503 });
       return server.upgrade(request, { data: {} }) ? undefined : new Response("This is a WebSocket.", { status: 426 });

@@ -2,8 +2,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { ZodType } from "zod";
 import { AppError } from "../../lib/core/errors.ts";
-import { bearer, operations, requestLog } from "../../lib/runtime/http.ts";
-import type { Check } from "../../lib/runtime/http.ts";
+import { bearer, requestLog } from "../../lib/runtime/http.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
@@ -27,8 +26,6 @@ export type AppOptions = {
   version?: string | undefined;
   logger: Logger;
   metrics: Metrics;
-  metricsToken?: string | undefined;
-  ready: () => Check[];
 };
 
 const businessId = z.object({ business_id: z.uuid() });
@@ -36,12 +33,11 @@ const stream = z.object({ stream: z.enum(Object.keys(journalStreams) as [Journal
 const page = z.object({ limit: z.coerce.number().int().min(1).max(maxJournalPage).default(maxJournalPage) });
 
 /** The shard's internal API; lib/shard-client is its other end. */
-export function createApp({ version, shard, moving, journal, token, logger, metrics, metricsToken, ready }: AppOptions): Hono {
+export function createApp({ version, shard, moving, journal, token, logger, metrics }: AppOptions): Hono {
   const app = new Hono();
   app.use(requestLog(logger, metrics));
   app.onError(problemHandler(logger));
   app.notFound(notFound);
-  app.route("/", operations({ ready, metrics, metricsToken }));
   // Ports are reused, so a client may hold the address of another shard. It sent that shard's token: to answer 401 here
   // would look like a fault and not like a stale address.
   app.use(async (c, next) => {

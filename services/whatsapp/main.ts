@@ -7,7 +7,7 @@ import type { PacingSettings } from "../../lib/shard-client/pacing.ts";
 import { createProducer } from "../../lib/queues/producer.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { loadConfig } from "../../lib/runtime/config.ts";
-import { serve } from "../../lib/runtime/http.ts";
+import { operations, serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
 import type { Lifecycle } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
@@ -103,6 +103,10 @@ const main = async (life: Lifecycle): Promise<void> => {
     logger,
     version: config.NOMAD_META_RELEASE,
     metrics,
+  });
+  const operational = operations({
+    logger,
+    metrics,
     metricsToken: config.METRICS_TOKEN,
     ready: () => [
       { name: "running", ok: !life.stopping.aborted },
@@ -110,10 +114,12 @@ const main = async (life: Lifecycle): Promise<void> => {
       { name: "volume", ok: db.fault === undefined, ...(db.fault === undefined ? {} : { detail: db.fault }) },
     ],
   });
+  const ops = serve({ app: operational, host: config.HOST, port: config.OPS_PORT, life });
   const { port } = serve({ app, host: config.HOST, port: config.PORT, life, idleTimeoutS: 60, maxBodyBytes: maxBundleBytes });
-  logger.info({ host: config.HOST, port, token: owner.token }, "listening");
+  logger.info({ host: config.HOST, port, ops_port: ops.port, token: owner.token }, "listening");
   if (!isSupervised(process.env)) {
-    await registerService({ consul, life, logger, name: "whatsapp-shard", address: config.HOST, port, meta: { shard: String(number) } });
+    const meta = { shard: String(number) };
+    await registerService({ consul, life, logger, name: "whatsapp-shard", address: config.HOST, port, opsPort: ops.port, meta });
   }
 };
 

@@ -11,6 +11,7 @@ import type { BatchMessage, SendResult } from "../../lib/shard-client/schemas.ts
 import { shardToken } from "../../lib/shard-client/secrets.ts";
 import {
   control,
+  isOperational,
   makePhone,
   newKeys,
   newPhone,
@@ -76,9 +77,9 @@ function launch(env: Record<string, string> = {}): Process {
     for await (const chunk of stream) log += Buffer.from(chunk).toString();
   };
   const read = Promise.all([collect(process.stdout), collect(process.stderr)]);
-  const port = () => /"port":(\d+)/.exec(log)?.[1];
+  const port = (path: string) => (isOperational(path) ? /"ops_port":(\d+)/ : /"port":(\d+)/).exec(log)?.[1];
   const api = new ShardUnderTest(
-    async (path, init) => fetch(`http://127.0.0.1:${await until(port, { what: "the port", deadlineMs: 30_000 })}${path}`, init),
+    async (path, init) => fetch(`http://127.0.0.1:${await until(() => port(path), { what: "the port", deadlineMs: 30_000 })}${path}`, init),
     shardToken(token, index + 1),
   );
   const exited = process.exited.then(async (code) => {

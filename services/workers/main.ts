@@ -6,7 +6,7 @@ import { startMemoryGuard } from "../../lib/events/index.ts";
 import { createJobMetrics, createProducer, createQueueWorker, queuesOf, startScheduler } from "../../lib/queues/index.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRouter, exposeRouter } from "../../lib/routing/index.ts";
-import { check, serve } from "../../lib/runtime/http.ts";
+import { check, operations, serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
@@ -17,7 +17,6 @@ import type { SealedStore } from "../../lib/storage/index.ts";
 import { createShardClient, createShardMedia, createShardMoves } from "../../lib/shard-client/index.ts";
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
-import { createApp } from "./app.ts";
 import { loadWorkersConfig } from "./config.ts";
 import { leaseTimes, quarantineDays } from "./deps.ts";
 import { createHandlers } from "./jobs.ts";
@@ -100,14 +99,16 @@ await run(name, logger, async (life) => {
   const scheduler = startScheduler({ redis: commands, served, onError: warn("schedules") });
   life.onStop("scheduler", () => scheduler.close());
 
-  const app = createApp({
+  // A worker answers only its operator: its work comes from the queues.
+  const app = operations({
+    logger,
     metrics,
     metricsToken: config.METRICS_TOKEN,
     ready: () => Promise.all([check("redis", () => commands.ping()), check("database", () => db.ping())]),
   });
-  const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life });
-  if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port });
-  logger.info({ port, queues: served }, "listening");
+  const { host, port } = serve({ app, host: config.HOST, port: config.OPS_PORT, life });
+  if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port, opsPort: port });
+  logger.info({ port, ops_port: port, queues: served }, "listening");
 });
 
 function recordingsOf(given: typeof config, store: SealedStore | null): RecordingDeps | null {

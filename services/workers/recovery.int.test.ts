@@ -52,7 +52,7 @@ async function startWorker(group: string, env: Record<string, string> = {}): Pro
   void (async () => {
     for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) output += chunk;
   })();
-  const port = await until(() => /"port":(\d+)/.exec(output)?.[1], { what: "a worker that listens" });
+  const port = await until(() => /"ops_port":(\d+)/.exec(output)?.[1], { what: "a worker that listens" });
   return { child, port: Number(port), output: () => output };
 }
 

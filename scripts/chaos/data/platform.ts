@@ -15,7 +15,7 @@ import type { TestReplica } from "../../../lib/testing/replica.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { buildIndexes } from "../../../services/indexer/indexer.ts";
 import { startEdge } from "../../bench/edge.ts";
-import { bunRun, listeningPort, startChild } from "../../rig/child.ts";
+import { bunRun, listeningPorts, startChild } from "../../rig/child.ts";
 import { consulServer, redisServer } from "../../rig/servers.ts";
 import { initPostgres, isReady, postgresCommand } from "../../testing/postgres.ts";
 import { freePort } from "../../../lib/testing/free_port.ts";
@@ -76,7 +76,7 @@ export async function startPlatform(folder: string, tenantCount: number): Promis
       DATA_KEYS: `chaos:${randomBytes(32).toString("base64")}`,
       RATE_LIMIT_PER_MINUTE: "1000000",
     };
-    const urls: string[] = [];
+    const opsUrls: string[] = [];
     for (let n = 1; n <= apis; n++) {
       const child = startChild({
         command: bunRun("services/api/main.ts"),
@@ -87,7 +87,7 @@ export async function startPlatform(folder: string, tenantCount: number): Promis
         child.kill("SIGTERM");
         await child.exited;
       });
-      urls.push(`http://127.0.0.1:${await listeningPort(child)}`);
+      opsUrls.push(`http://127.0.0.1:${(await listeningPorts(child)).opsPort}`);
     }
     const edge = await startEdge(join(folder, "edge"), consul.address, async (port) => {
       const answer = await fetch(`https://127.0.0.1:${port}/v1/openapi.json`, { tls: { rejectUnauthorized: false } });
@@ -103,12 +103,12 @@ export async function startPlatform(folder: string, tenantCount: number): Promis
       replica,
       primary,
       replicaIsUsed: async () => {
-        const lags = await Promise.all(urls.map((url) => metric(url, /^prosaas_database_replica_lag_seconds\{.*\} (.+)$/m)));
+        const lags = await Promise.all(opsUrls.map((url) => metric(url, /^prosaas_database_replica_lag_seconds\{.*\} (.+)$/m)));
         return lags.every((lag) => lag < 2);
       },
       replicaReads: async () => {
         const form = /^prosaas_database_history_reads_total\{.*server="replica".*\} (\d+)$/m;
-        const reads = await Promise.all(urls.map((url) => metric(url, form)));
+        const reads = await Promise.all(opsUrls.map((url) => metric(url, form)));
         return reads.reduce((sum, count) => sum + (Number.isNaN(count) ? 0 : count), 0);
       },
       stored: async (businessId) => {

@@ -41,12 +41,12 @@ export async function loseConsul(stage: Stage, awayS: number): Promise<Outage> {
 
 /** Where the processes that route tell of their directory. */
 async function metricsUrls({ consul }: Stage): Promise<string[]> {
-  type Entry = { ServiceAddress: string; ServicePort: number };
+  type Entry = { ServiceAddress: string; ServiceMeta: { ops_port: string } };
   const services = ["prosaas-api", "prosaas-worker-high", "prosaas-worker-default", "prosaas-worker-low"];
   const found = await Promise.all(
     services.map(async (name) => (await consul.blockingGet(`/v1/catalog/service/${name}`, { index: 0 })).body as Entry[]),
   );
-  return found.flat().map(({ ServiceAddress, ServicePort }) => `http://${ServiceAddress}:${ServicePort}/metrics`);
+  return found.flat().map(({ ServiceAddress, ServiceMeta }) => `http://${ServiceAddress}:${ServiceMeta.ops_port}/metrics`);
 }
 
 async function bringUp({ env }: Stage): Promise<void> {

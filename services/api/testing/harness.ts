@@ -60,6 +60,8 @@ const everyScope = ["broadcasts", "business", "calls", "keys", "messages", "webh
   `${name}:write`,
 ]);
 
+const isOperational = (path: string) => ["/health", "/ready", "/metrics"].includes(path);
+
 /** The whole API over a real database, with shards in memory and a producer that records. */
 export async function createHarness({
   validate = true,
@@ -136,7 +138,7 @@ export async function createHarness({
   };
 
   const request: Harness["request"] = async (method, path, { key = adminKey, body, headers = {} } = {}) => {
-    const response = await api.app.request(path, {
+    const response = await (isOperational(path) ? api.operational : api.app).request(path, {
       method,
       headers: {
         ...(key ? { authorization: `Bearer ${key}` } : {}),

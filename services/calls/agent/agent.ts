@@ -16,7 +16,7 @@ export type AgentOptions = MenuOptions & {
 
 type Connection = { menu: Menu | null };
 
-/** Serves the agent's side of the protocol with a menu behind every call; GET /health says that it is there. */
+/** Serves the agent's side of the protocol with a menu behind every call. */
 export function serveAgent({ host, port, token, life, logger, ...menu }: AgentOptions): {
   url: string;
   port: number;
@@ -27,7 +27,6 @@ export function serveAgent({ host, port, token, life, logger, ...menu }: AgentOp
     hostname: host,
     port,
     fetch: (request, bun) => {
-      if (new URL(request.url).pathname === "/health") return Response.json({ status: "alive" });
       if (token !== undefined && !safeEqual(request.headers.get("authorization") ?? "", `Bearer ${token}`)) {
         return new Response("Show the agent's token.", { status: 401 });
       }

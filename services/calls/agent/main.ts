@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { baseEnv, loadConfig } from "../../../lib/runtime/config.ts";
+import { operations, serve } from "../../../lib/runtime/http.ts";
 import { run } from "../../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
+import { createMetrics } from "../../../lib/runtime/metrics.ts";
 import { zNumber } from "../twilio/forms.ts";
 import { serveAgent } from "./agent.ts";
 
@@ -12,6 +14,8 @@ const config = loadConfig(
   z.object({
     HOST: baseEnv.HOST,
     PORT: baseEnv.PORT,
+    OPS_PORT: baseEnv.OPS_PORT,
+    METRICS_TOKEN: baseEnv.METRICS_TOKEN,
     LOG_LEVEL: baseEnv.LOG_LEVEL,
     /** What the calls service must show (its CALL_AGENT_TOKEN); nothing where it is not set. */
     CALL_AGENT_TOKEN: z.string().min(16).optional(),
@@ -22,6 +26,8 @@ const config = loadConfig(
 const logger = createLogger(name, config.LOG_LEVEL);
 
 await run(name, logger, async (life) => {
+  const operational = operations({ logger, metrics: createMetrics(name), metricsToken: config.METRICS_TOKEN, ready: () => [] });
+  const ops = serve({ app: operational, host: config.HOST, port: config.OPS_PORT, life });
   const { port } = serveAgent({
     host: config.HOST,
     port: config.PORT,
@@ -30,5 +36,5 @@ await run(name, logger, async (life) => {
     life,
     logger,
   });
-  logger.info({ port }, "listening");
+  logger.info({ port, ops_port: ops.port }, "listening");
 });

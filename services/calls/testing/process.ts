@@ -5,6 +5,8 @@ export type ServiceProcess = {
   port: number;
   pid: number;
   url: string;
+  /** Where /ready and /metrics are. */
+  opsUrl: string;
   /** Resolves with the exit code. */
   exited: Promise<number>;
   kill(signal: NodeJS.Signals): void;
@@ -35,6 +37,7 @@ export async function startProcess({ main, env, preload, under = [] }: ProcessOp
     stderr: "inherit",
   });
   let port: number | undefined;
+  let opsPort: number | undefined;
   const reading = (async () => {
     let text = "";
     const decoder = new TextDecoder();
@@ -42,7 +45,7 @@ export async function startProcess({ main, env, preload, under = [] }: ProcessOp
       if (port !== undefined) continue;
       text += decoder.decode(chunk, { stream: true });
       const listening = text.split("\n").find((line) => line.includes('"msg":"listening"'));
-      if (listening !== undefined) port = (JSON.parse(listening) as { port: number }).port;
+      if (listening !== undefined) ({ port, ops_port: opsPort } = JSON.parse(listening) as { port: number; ops_port: number });
     }
   })();
   reading.catch(() => {});
@@ -52,6 +55,7 @@ export async function startProcess({ main, env, preload, under = [] }: ProcessOp
     port,
     pid: child.pid,
     url: `http://127.0.0.1:${port}`,
+    opsUrl: `http://127.0.0.1:${opsPort}`,
     exited: child.exited,
     kill: (signal) => child.kill(signal),
     memory: async () => Number(/^VmRSS:\s+(\d+) kB/m.exec(await Bun.file(`/proc/${child.pid}/status`).text())?.[1] ?? 0) * 1024,

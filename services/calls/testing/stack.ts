@@ -29,7 +29,7 @@ import type { ProcessOptions, ServiceProcess } from "./process.ts";
 export const authToken = "the-account-token-of-the-tests";
 export const callsToken = "the-token-of-the-internal-api";
 
-export type Replica = CallsService & { life: LifecycleController; port: number; url: string };
+export type Replica = CallsService & { life: LifecycleController; port: number; url: string; opsUrl: string };
 
 export type StackOptions = {
   replicas?: number;
@@ -100,8 +100,8 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
     if ("faults" in parsed) throw new Error(JSON.stringify(parsed.faults));
     const service = await startCalls({ config: parsed.config, life, logger, consul, name: "prosaas-calls" });
     const { port, url } = service.served;
-    const replica = { ...service, life, port, url };
-    await ready(url);
+    const replica = { ...service, life, port, url, opsUrl: service.operational.url };
+    await ready(replica.opsUrl);
     replicas.push(replica);
     leadToAll();
     return replica;
@@ -141,7 +141,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
     /** A replica in a process of its own. */
     addProcess: async (more: Record<string, string> = {}, how: Pick<ProcessOptions, "preload" | "under"> = {}): Promise<ServiceProcess> => {
       const replica = await startProcess({ main: "services/calls/main.ts", env: { ...environment, PORT: "0", ...more }, ...how });
-      await ready(replica.url);
+      await ready(replica.opsUrl);
       processes.push(replica);
       leadToAll();
       return replica;

@@ -13,6 +13,7 @@ import { until } from "../../../lib/testing/until.ts";
 // What stands in for WhatsApp in this service's tests, and nowhere in its product code.
 import { startSimulator } from "../../simulator/simulator.ts";
 import type { Simulator } from "../../simulator/simulator.ts";
+import { operations } from "../../../lib/runtime/http.ts";
 import { createApp } from "../app.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { Moving } from "../moving/moving.ts";
@@ -30,6 +31,9 @@ import { claimVolume } from "../volume/volume.ts";
 export const token = "a-token-for-the-shard-tests";
 export const newKeys = () => `k1:${randomBytes(32).toString("base64")}`;
 export const newVolume = () => mkdtempSync(join(tmpdir(), "shard-"));
+
+/** Whether a path is served on the operational port. */
+export const isOperational = (path: string) => ["/health", "/ready", "/metrics"].includes(path);
 
 let nextPhone = 15_550_000_000;
 /** A number that no other test of this process uses. */
@@ -173,8 +177,12 @@ export function startShard(options: {
   });
   shard.resume();
   const moving = new Moving({ volume, db, ledger, placements, sessions: shard, keys, fence, logger });
-  const app = createApp({ shard, moving, journal, token: shardToken(token, number), logger, metrics, ready: () => [] });
-  const api = new ShardUnderTest(async (path, init) => app.request(path, init), shardToken(token, number));
+  const app = createApp({ shard, moving, journal, token: shardToken(token, number), logger, metrics });
+  const operational = operations({ logger, metrics, ready: () => [] });
+  const api = new ShardUnderTest(
+    async (path, init) => (isOperational(path) ? operational : app).request(path, init),
+    shardToken(token, number),
+  );
   return Object.assign(api, {
     shard,
     db,
