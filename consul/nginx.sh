@@ -1,32 +1,116 @@
 #!/bin/sh
-# nginx.sh FILE — runs nginx with the configuration that a renderer (Nomad's template block, or
-# consul-template) keeps in FILE. RUN_DIR is a folder of nginx' own.
+# nginx.sh FILE runs nginx with the configuration that a renderer (Nomad's template block, or consul-template) keeps in
+# FILE. RUN_DIR is a folder of nginx' own.
 #
-# On HUP the new FILE is adopted only if it is not empty and nginx accepts it; otherwise the old
-# configuration goes on serving, and FILE is tried again every second. On TERM or INT requests in hand
-# are finished first.
+# HUP adopts the new FILE if it is not empty and nginx accepts it. Otherwise the old configuration goes on serving, and
+# FILE is tried again every second. TERM and INT finish the requests in flight first.
+#
+# A reload leaves the old workers running until their streams end, 10 minutes at most (worker_shutdown_timeout). Before
+# each reload the oldest of them are ended, so that any number of reloads leaves a bounded number of workers:
+#
+#   OLD_WORKERS       kept without calls (8): event streams reconnect and resume by Last-Event-ID.
+#   OLD_CALL_WORKERS  kept with media streams of calls (24). A call survives the loss of its stream, with a gap.
+#
+# With 4 MB a worker both take half of the task's 256 MB. Reloads are immediate while at most OLD_WORKERS workers carry
+# calls. Above that each further one delays the next reload by two seconds: under constant change a call keeps its
+# worker for minutes.
 set -u
 
 rendered=$1
 live=$RUN_DIR/nginx.live.conf
+adopted=$RUN_DIR/nginx.adopted.conf
+# Ports of calls allocations, current and former ones: an allocation that drains still carries its calls.
+calls_ports=$RUN_DIR/calls.ports
+calls_sockets=$RUN_DIR/calls.sockets
+old_workers=${OLD_WORKERS:-8}
+old_call_workers=${OLD_CALL_WORKERS:-24}
 nginx=
+# Times in seconds: the earliest next reload, and when the pending timer fires.
+due=0
+timer=0
 
+# A worker that is ended does not count its requests down. Each configuration therefore counts in a zone of its own.
 adopt() {
-  if [ -s "$rendered" ] && cp "$rendered" "$live.next" && nginx -t -q -e stderr -c "$live.next"; then
+  generation=$(date +%s%N)
+  if [ -s "$rendered" ] && cp "$rendered" "$adopted" &&
+    sed "s/concurrent_0/concurrent_$generation/" "$adopted" >"$live.next" && nginx -t -q -e stderr -c "$live.next"; then
     mv "$live.next" "$live"
+    note_calls_ports
   else
     echo "nginx.sh: $rendered cannot be used; keeping the old configuration" >&2
     return 1
   fi
 }
 
+note_calls_ports() {
+  current=$(sed -n '/upstream calls {/,/}/s/.* server .*:\([0-9]*\)[ ;].*/\1/p' "$live")
+  {
+    grep -vxF "$current" "$calls_ports" 2>/dev/null | tail -n 48
+    echo "$current"
+  } >"$calls_ports.next"
+  mv "$calls_ports.next" "$calls_ports"
+}
+
+# The workers that serve what was open before a reload, newest first.
+list_old_workers() {
+  cat /proc/[0-9]*/stat 2>/dev/null | while read -r pid name _ parent rest; do
+    [ "$name" = '(nginx)' ] && [ "$parent" = "$nginx" ] || continue
+    grep -aq 'shutting down' "/proc/$pid/cmdline" 2>/dev/null || continue
+    # shellcheck disable=SC2086 # split on purpose: field 22 of the line is the start time
+    set -- $rest
+    echo "${18} $pid"
+  done | sort -rn | cut -d ' ' -f 2
+}
+
+# The inodes of established connections to calls allocations.
+list_calls_sockets() {
+  ports=$(while read -r port; do printf '|%04X' "$port"; done <"$calls_ports")
+  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+    sed -nE "s/^ *[0-9]+: [0-9A-F]+:[0-9A-F]+ [0-9A-F]+:(${ports#|}) 01 [^ ]+ [^ ]+ [^ ]+ +[0-9]+ +[0-9]+ ([0-9]+) .*/\2/p"
+}
+
+carries_calls() {
+  # shellcheck disable=SC2010 # names of descriptors are numbers
+  ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*socket:\[\([0-9]*\)\]$/\1/p' | grep -qxFf "$calls_sockets"
+}
+
+# Ends what exceeds the limits; sets `delay` to the seconds that the next reload has to wait.
+end_oldest_workers() {
+  list_calls_sockets >"$calls_sockets"
+  idle=0
+  carrying=0
+  for pid in $(list_old_workers); do
+    if carries_calls "$pid"; then
+      carrying=$((carrying + 1))
+      [ "$carrying" -le "$old_call_workers" ] || kill -TERM "$pid"
+    else
+      idle=$((idle + 1))
+      [ "$idle" -le "$old_workers" ] || kill -TERM "$pid"
+    fi
+  done
+  delay=0
+  [ "$carrying" -le "$old_workers" ] || delay=$(((carrying - old_workers) * 2))
+}
+
+# Schedules another HUP, unless one is pending.
+retry_at() {
+  [ "$timer" -le "$now" ] || return 0
+  timer=$1
+  { sleep $((timer - now)) && kill -HUP $$; } &
+}
+
 reload() {
   # nginx is not there yet: it starts with the newest file anyway.
   [ -n "$nginx" ] || return 0
-  if adopt; then
+  now=$(date +%s)
+  if [ "$now" -lt "$due" ]; then
+    retry_at "$due"
+  elif adopt; then
+    end_oldest_workers
+    due=$((now + delay))
     kill -HUP "$nginx"
   else
-    { sleep 1 && kill -HUP $$; } &
+    retry_at $((now + 1))
   fi
 }
 
@@ -41,8 +125,8 @@ trap stop TERM INT
 until adopt; do sleep 1; done
 nginx -e stderr -c "$live" -g 'daemon off;' &
 nginx=$!
-# What was rendered while nginx was on its way.
-cmp -s "$rendered" "$live" || reload
+# What was rendered while nginx was starting.
+cmp -s "$rendered" "$adopted" || reload
 
 # `wait` returns at every signal; the process decides when it is over.
 status=0

@@ -306,7 +306,7 @@ job "nginx" {
       resources {
         cpu        = 150 # MHz, a share and not a limit
         memory     = 64
-        memory_max = 256 # MB: two workers, and two more for each reload while old connections last
+        memory_max = 256 # MB: two workers, and up to 32 old ones of 4 MB (consul/nginx.sh)
       }
 
       logs {

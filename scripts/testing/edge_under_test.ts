@@ -13,23 +13,26 @@ export type Answer = { status: number; headers: Headers; body: string };
 
 type Handler = (request: Request, server: Bun.Server<undefined>) => Response | undefined | Promise<Response | undefined>;
 
-/** The edge in front of one service that stands in for the API and for calls, with a Consul of its own. */
+/** The edge with a Consul of its own, in front of two servers that stand in for the API and for calls. */
 export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: Record<string, string> } = {}) {
   const server = await startConsulServer();
   const consul = createConsul({ addr: server.addr });
   const folder = await mkdtemp(join(tmpdir(), "prosaas-edge-"));
-  const backend = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    maxRequestBodySize: 256 * 1024 * 1024,
-    idleTimeout: 0,
-    fetch: handle,
-    websocket: { message: (socket, message) => void socket.send(message) },
-  });
+  const listen = () =>
+    Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      maxRequestBodySize: 256 * 1024 * 1024,
+      idleTimeout: 0,
+      fetch: handle,
+      websocket: { message: (socket, message) => void socket.send(message) },
+    });
+  const [api, calls] = [listen(), listen()];
   const register = (name: string, port: number) =>
     consul.api.agent.service.register({ id: `${name}-${port}`, name, address: "127.0.0.1", port });
   const deregister = (name: string, port: number) => consul.api.agent.service.deregister(`${name}-${port}`);
-  for (const name of ["prosaas-api", "prosaas-calls"]) await register(name, backend.port!);
+  await register("prosaas-api", api.port!);
+  await register("prosaas-calls", calls.port!);
   const reached = async (port: number) => {
     const answers = await Promise.all(["/v1/x", "/webhooks/twilio/x"].map((path) => send(port, `GET ${path} HTTP/1.1\r\nHost: edge`)));
     return answers.every(({ status }) => status === 200);
@@ -38,7 +41,7 @@ export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: 
   return {
     ...edge,
     folder,
-    backend,
+    api,
     register,
     deregister,
     log: () => readFile(join(folder, "edge.log"), "utf8"),
@@ -47,7 +50,7 @@ export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: 
     master: async () => Number(await readFile(join(folder, "nginx.pid"), "utf8")),
     stop: async () => {
       await edge.stop();
-      await backend.stop(true);
+      await Promise.all([api.stop(true), calls.stop(true)]);
       await server.stop();
       await rm(folder, { recursive: true, force: true });
     },

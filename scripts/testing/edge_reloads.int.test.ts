@@ -1,0 +1,143 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { readdir, readFile } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { until } from "../../lib/testing/until.ts";
+import { open, send, startEdgeUnderTest } from "./edge_under_test.ts";
+import type { EdgeUnderTest } from "./edge_under_test.ts";
+
+/* consul/nginx.sh: old workers of nginx while upstreams change and streams stay open. */
+
+let edge: EdgeUnderTest;
+let sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  sockets = [];
+  await edge.stop();
+});
+
+type Worker = { pid: number; isOld: boolean; kb: number };
+
+/** The workers of the edge's nginx, with the memory that each one costs. */
+async function workers(): Promise<Worker[]> {
+  const master = await edge.master();
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid): Promise<Worker | null> => {
+      try {
+        const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+        if (Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) !== master) return null;
+        const title = await readFile(`/proc/${pid}/cmdline`, "utf8");
+        const memory = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
+        return { pid: Number(pid), isOld: title.includes("shutting down"), kb: Number(/^Pss: +(\d+)/m.exec(memory)?.[1]) };
+      } catch {
+        // It ended meanwhile.
+        return null;
+      }
+    }),
+  );
+  return found.filter((worker) => worker !== null);
+}
+
+/** Tells nginx.sh that the configuration was rendered, and waits until new workers serve it. */
+async function reload(): Promise<void> {
+  const status = await readFile(`/proc/${await edge.master()}/status`, "utf8");
+  const script = Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]);
+  const before = (await workers()).filter(({ isOld }) => !isOld).map(({ pid }) => pid);
+  process.kill(script, "SIGHUP");
+  await until(
+    async () => {
+      const now = (await workers()).filter(({ isOld }) => !isOld);
+      return now.length === 2 && now.every(({ pid }) => !before.includes(pid));
+    },
+    { what: "new workers", deadlineMs: 30_000, everyMs: 5 },
+  );
+}
+
+type Stream = { isOpen(): boolean; echoes(): Promise<boolean> };
+
+async function stream(head: string): Promise<Stream> {
+  const socket = await open(edge.httpsPort);
+  sockets.push(socket);
+  let text = "";
+  let closed = false;
+  socket.on("data", (data) => (text += data.toString("latin1")));
+  socket.on("close", () => (closed = true));
+  socket.write(head);
+  await until(() => /^HTTP\/1\.1 (200|101)/.test(text), { what: "a stream to open" });
+  let sent = 0;
+  return {
+    isOpen: () => !closed,
+    /** A masked text frame, and the same back. */
+    echoes: async () => {
+      const message = `frame${sent++}`;
+      socket.write(Buffer.concat([Buffer.from([0x81, 0x80 | message.length, 0, 0, 0, 0]), Buffer.from(message)]));
+      return until(() => text.includes(message), { what: "an echo", deadlineMs: 2000 }).catch(() => false);
+    },
+  };
+}
+
+const events = () => stream("GET /v1/businesses/b/events HTTP/1.1\r\nHost: edge\r\n\r\n");
+const media = () =>
+  stream(
+    "GET /media/CA1 HTTP/1.1\r\nHost: edge\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  );
+
+const start = async (env: Record<string, string> = {}) => {
+  edge = await startEdgeUnderTest(
+    (request, server) => {
+      if (request.headers.get("upgrade") === "websocket") return server.upgrade(request) ? undefined : new Response("no", { status: 400 });
+      if (!request.url.endsWith("/events")) return new Response("inside");
+      return new Response(new ReadableStream({ start: (controller) => controller.enqueue(": open\n\n") }));
+    },
+    { env },
+  );
+};
+
+describe("reloads", () => {
+  test("leave a bounded number of workers behind, and no call without its stream", async () => {
+    // A request that is ended with its worker must not stay counted: 90 streams are opened in all.
+    await start({ EDGE_CONCURRENT_REQUESTS: "60" });
+    const call = await media();
+    const watching: Stream[] = [];
+    for (let n = 0; n < 30; n++) {
+      watching.push(...(await Promise.all([events(), events(), events()])));
+      await reload();
+    }
+    // 8 old ones without calls, 1 with a call, 2 that the last reload retired, 2 that serve.
+    const left = await until(
+      async () => {
+        const all = await workers();
+        return all.length <= 13 && all;
+      },
+      { what: "old workers to end" },
+    );
+    expect(left.reduce((sum, { kb }) => sum + kb, 0)).toBeLessThan(96 * 1024);
+    expect(await call.echoes()).toBeTrue();
+    expect(watching.slice(-9).every((each) => each.isOpen())).toBeTrue();
+    // Those of the first round may share their worker with the call.
+    expect(watching.slice(3, 12).some((each) => each.isOpen())).toBeFalse();
+  }, 120_000);
+
+  test("come less often while many old workers carry calls, which are bounded too", async () => {
+    await start({ OLD_WORKERS: "1", OLD_CALL_WORKERS: "3" });
+    const calls: Stream[] = [];
+    for (let n = 0; n < 6; n++) {
+      calls.push(await media());
+      await reload();
+    }
+    const left = async () => (await workers()).filter(({ isOld }) => isOld).length;
+    await until(async () => (await left()) <= 5, { what: "old workers to end" });
+    expect(await calls.at(-1)!.echoes()).toBeTrue();
+    expect(calls[0]!.isOpen()).toBeFalse();
+  }, 120_000);
+
+  test("serve a changed upstream within two seconds", async () => {
+    await start();
+    const other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("other") });
+    await edge.register("prosaas-api", other.port!);
+    await edge.deregister("prosaas-api", edge.api.port!);
+    const answers = async () => (await send(edge.httpsPort, "GET /v1/x HTTP/1.1\r\nHost: edge")).body.includes("other");
+    await until(answers, { what: "the new upstream", deadlineMs: 2_000 });
+    await other.stop(true);
+  }, 30_000);
+});
