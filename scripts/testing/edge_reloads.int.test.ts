@@ -42,12 +42,12 @@ async function workers(): Promise<Worker[]> {
 async function reload(): Promise<void> {
   const status = await readFile(`/proc/${await edge.master()}/status`, "utf8");
   const script = Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]);
-  const before = (await workers()).filter(({ isOld }) => !isOld).map(({ pid }) => pid);
+  const before = new Set((await workers()).filter(({ isOld }) => !isOld).map(({ pid }) => pid));
   process.kill(script, "SIGHUP");
   await until(
     async () => {
       const now = (await workers()).filter(({ isOld }) => !isOld);
-      return now.length === 2 && now.every(({ pid }) => !before.includes(pid));
+      return now.length === 2 && now.every(({ pid }) => !before.has(pid));
     },
     { what: "new workers", deadlineMs: 30_000, everyMs: 5 },
   );
@@ -107,7 +107,7 @@ describe("reloads", () => {
     const left = await until(
       async () => {
         const all = await workers();
-        return all.length <= 13 && all;
+        return all.length <= 13 ? all : undefined;
       },
       { what: "old workers to end" },
     );

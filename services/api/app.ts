@@ -1,8 +1,9 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import type { Hono, MiddlewareHandler } from "hono";
+import type { Context, Hono, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { AppError } from "../../lib/core/errors.ts";
 import { parseNetworks } from "../../lib/core/networks.ts";
+import { answersWithin } from "../../lib/runtime/deadline.ts";
 import { check, operations, requestLog } from "../../lib/runtime/http.ts";
 import { fieldFaults, notFound, problemHandler } from "../../lib/runtime/problem.ts";
 import { audited } from "./audit.ts";
@@ -76,7 +77,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   });
   app.onError(problemHandler(logger));
   app.notFound(notFound);
-  app.use(requestLog(logger, metrics), endsBodyOfHead);
+  app.use(requestLog(logger, metrics), answersWithin(dependencies.deadlineMs ?? deadlineMs), endsBodyOfHead);
   const operational = operations({ ready: async () => [await check("postgres", () => db.ping())], metrics, metricsToken, logger });
 
   publishDocument(app, publicUrl);
@@ -120,6 +121,20 @@ const endsBodyOfHead: MiddlewareHandler = async (c, next) => {
   await next();
   if (c.req.method === "HEAD") await c.res.body?.cancel();
 };
+
+/** A second below what the edge waits, so that the caller gets this API's answer. */
+const usualDeadlineMs = 9_000;
+/** 100 MiB at 350 KB a second, a slow mobile network. */
+const uploadDeadlineMs = 300_000;
+/** 100,000 recipients are read and written within 5 s; the rest is the transfer. */
+const tableDeadlineMs = 55_000;
+
+/** How long the response to a request may take to begin, in ms. */
+function deadlineMs(c: Context): number {
+  if (c.req.method !== "POST") return usualDeadlineMs;
+  if (mediaPath.test(c.req.path)) return uploadDeadlineMs;
+  return c.req.path.endsWith("/recipients/upload") ? tableDeadlineMs : usualDeadlineMs;
+}
 
 const mediaPath = /^\/v1\/businesses\/[^/]+\/media$/;
 

@@ -49,6 +49,8 @@ export type ApiDependencies = {
   rateLimiter: RateLimiter;
   /** Requests under way beyond which further ones are refused. */
   maxUnderWay?: number;
+  /** How long the response to a request may take to begin, in ms; its usual limits if absent. */
+  deadlineMs?: () => number;
   /** The same for files at signed addresses. */
   maxFilesUnderWay?: number;
 };

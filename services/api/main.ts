@@ -106,10 +106,10 @@ await run(name, logger, async (life) => {
     assignmentRule: assignmentRule.current,
     shards: createShardClient({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
     moves: createShardMoves({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
-    // Longer than the shard waits for WhatsApp.
-    chats: createShardChats({ token: config.SHARD_TOKEN, timeoutMs: 12_000 }),
+    // Longer than the shard waits for WhatsApp, and within the deadline of a request.
+    chats: createShardChats({ token: config.SHARD_TOKEN, timeoutMs: 8_500 }),
     pacing: createShardPacing({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
-    calls: createCallsClient({ addresses: callReplicas.addresses, token: config.CALLS_TOKEN }),
+    calls: createCallsClient({ addresses: callReplicas.addresses, token: config.CALLS_TOKEN, timeoutMs: 8_500 }),
     liveCalls: createLiveCalls({
       redis: gate,
       consul,

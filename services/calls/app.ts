@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import type { ErrorHandler } from "hono";
 import { AppError } from "../../lib/core/errors.ts";
 import { isRedisUnavailable } from "../../lib/redis/errors.ts";
+import { answersWithin } from "../../lib/runtime/deadline.ts";
 import { requestLog } from "../../lib/runtime/http.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
@@ -21,12 +22,19 @@ export type AppOptions = {
   core: WebhookOptions["core"];
 };
 
+/** The carrier waits for 15 s and the edge for 14. */
+const webhookDeadlineMs = 13_000;
+
 /** Everything this service answers; it does not listen. */
 export function createApp({ logger, core, metrics, ...options }: AppOptions): Hono {
   const app = new Hono();
   app.onError(countingRedis(core.metrics, problemHandler(logger)));
   app.notFound(notFound);
   app.use(requestLog(logger, metrics));
+  app.use(
+    "/webhooks/*",
+    answersWithin(() => webhookDeadlineMs),
+  );
   app.route("/webhooks/twilio", webhookRoutes({ core, metrics: core.metrics, ...options.webhooks }));
   app.route("/", streamRoutes({ core, urls: options.calls.urls, authTokens: options.webhooks.authTokens }));
   app.route("/", callsRoutes({ core, ...options.calls }));

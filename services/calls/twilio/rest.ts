@@ -31,7 +31,7 @@ const zFault = z.object({ code: z.number().optional(), message: z.string().max(1
 
 const codes: Record<number, ErrorCode> = { 400: "invalid_request", 404: "not_found", 429: "rate_limited" };
 
-export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount, timeoutMs = 10_000): Carrier {
+export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount, timeoutMs = 8_000): Carrier {
   const calls = `${apiUrl.replace(/\/+$/, "")}/2010-04-01/Accounts/${accountSid}/Calls.json`;
   const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`;
 

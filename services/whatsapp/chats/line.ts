@@ -8,7 +8,7 @@ export type Line = {
 };
 
 /** Shorter than what the caller of the shard waits. */
-const deadlineMs = 10_000;
+const deadlineMs = 8_000;
 
 /**
  * Asks WhatsApp something.
