@@ -3,9 +3,10 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/wa-shards.nomad.hcl
 #
-# Secrets: auth_keys, redis_password, wa_noise_root (not for the real WhatsApp) [, metrics_token] [, consul_token], and
-# for each shard n shard_token_<n> (Nomad variable nomad/jobs/wa-shards). `task secrets:shards N=…` derives those from
-# shard_token in the variable prosaas/secrets, which no task can read; so does every command that adds shards.
+# Secrets: redis_password, wa_noise_root (not for the real WhatsApp) [, metrics_token] [, consul_token], and for each
+# shard n shard_token_<n> and auth_keys_<n> (Nomad variable nomad/jobs/wa-shards). `task secrets:shards N=…` derives the
+# last two from shard_token and shard_keys in the variable prosaas/secrets, which no task can read; so does every command
+# that adds shards.
 #
 # A task gets its own items only: its template renders no other, and with ACLs on it has no Nomad token to read the
 # variable with (the socket secrets/api.sock answers 401). What remains to be trusted is the node's Nomad agent and its
@@ -306,7 +307,7 @@ job "wa-shards" {
           {{- $shard := add (env "NOMAD_ALLOC_INDEX" | parseInt) 1 }}
           {{- with nomadVar "nomad/jobs/wa-shards" }}
           SHARD_TOKEN={{ index . (printf "shard_token_%d" $shard) }}
-          AUTH_KEYS={{ .auth_keys }}
+          AUTH_KEYS={{ index . (printf "auth_keys_%d" $shard) }}{{ with index . "former_auth_keys" }},{{ . }}{{ end }}
           {{- with index . "wa_noise_root" }}
           WA_NOISE_ROOT={{ . }}
           {{- end }}

@@ -22,7 +22,7 @@ describe("completeSecrets", () => {
   test("the forms are those that services parse", () => {
     const { secrets } = completeSecrets({});
     expect(secrets.admin_key).toMatch(/^psk_[0-9a-f]{8}_[A-Za-z0-9_-]{43}$/);
-    expect(secrets.auth_keys).toMatch(/^k1:[A-Za-z0-9+/]{43}=$/);
+    expect(secrets.shard_keys).toMatch(/^s1:[A-Za-z0-9+/]{43}=$/);
     expect(secrets.twilio_account_sid).toMatch(/^AC[0-9a-f]{32}$/);
     expect(secrets.simulator_seed).toMatch(/^[0-9a-f]{64}$/);
   });

@@ -22,8 +22,8 @@ const generators = {
   redis_password: () => token(32),
   /** Clients of the shards hold it; each shard gets a token derived from it (shard_secrets.ts). */
   shard_token: () => token(32),
-  /** A ring: the first key encrypts, all decrypt. */
-  auth_keys: () => `k1:${randomBytes(32).toString("base64")}`,
+  /** A ring (the first key encrypts, all decrypt) from which each shard's own is derived (shard_secrets.ts). */
+  shard_keys: () => `s1:${randomBytes(32).toString("base64")}`,
   /** A ring as well: seals what is secret in the database. */
   data_keys: () => `k1:${randomBytes(32).toString("base64")}`,
   admin_key: () => `psk_${randomBytes(4).toString("hex")}_${token(32)}`,
@@ -64,7 +64,6 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
     twilio_auth_token: "twilio_auth_token",
   },
   "wa-shards": {
-    auth_keys: "auth_keys",
     redis_password: "redis_password",
     wa_noise_root: "wa_noise_root",
   },
@@ -140,7 +139,7 @@ export async function ensureSecrets(nomad: Nomad): Promise<{ secrets: Secrets; a
 }
 
 /** Items that former versions of a job read; they are removed once its present version runs. */
-const retiredItems: Record<string, readonly string[]> = { "wa-shards": ["shard_token"] };
+const retiredItems: Record<string, readonly string[]> = { "wa-shards": ["shard_token", "auth_keys"] };
 
 /** Removes what no job reads any more; returns the jobs whose variable changed. */
 export async function retireSecrets(nomad: Nomad): Promise<string[]> {

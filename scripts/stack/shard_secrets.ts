@@ -1,4 +1,4 @@
-import { shardToken } from "../../lib/shard-client/secrets.ts";
+import { shardKeys, shardToken } from "../../lib/shard-client/secrets.ts";
 import { readVariable, writeVariable } from "./secrets.ts";
 import type { Nomad } from "./nomad.ts";
 
@@ -6,12 +6,25 @@ import type { Nomad } from "./nomad.ts";
 export const maxShards = 300;
 
 /** What shard secrets are derived from, by its name in `prosaas/secrets`. */
-export type ShardRoots = { shard_token: string };
+export type ShardRoots = {
+  shard_token: string;
+  /** A key ring; the ring of a shard has a derived key for each of its keys. */
+  shard_keys: string;
+  /**
+   * The ring that all shards shared before each had its own. Shards open what is sealed under it and seal it again;
+   * when none needs it any more (README), the item is removed.
+   */
+  auth_keys?: string | undefined;
+};
 
 /** The items of the variable `nomad/jobs/wa-shards` that belong to single shards, for shards 1 to `count`. */
 export function shardItems(roots: ShardRoots, count: number): Record<string, string> {
   const items: Record<string, string> = {};
-  for (let shard = 1; shard <= count; shard++) items[`shard_token_${shard}`] = shardToken(roots.shard_token, shard);
+  for (let shard = 1; shard <= count; shard++) {
+    items[`shard_token_${shard}`] = shardToken(roots.shard_token, shard);
+    items[`auth_keys_${shard}`] = shardKeys(roots.shard_keys, shard);
+  }
+  if (roots.auth_keys) items["former_auth_keys"] = roots.auth_keys;
   return items;
 }
 
@@ -22,13 +35,18 @@ export function shardItems(roots: ShardRoots, count: number): Record<string, str
  */
 export async function ensureShardSecrets(nomad: Nomad, count: number): Promise<boolean> {
   const { Items: secrets } = await readVariable(nomad, "prosaas/secrets");
-  const roots = { shard_token: rootOf(secrets, "shard_token") };
+  const roots = {
+    shard_token: rootOf(secrets, "shard_token"),
+    shard_keys: rootOf(secrets, "shard_keys"),
+    auth_keys: secrets["auth_keys"],
+  };
   const path = "nomad/jobs/wa-shards";
   const variable = await readVariable(nomad, path);
-  return writeVariable(nomad, path, { ...variable.Items, ...shardItems(roots, count) }, variable);
+  const { former_auth_keys: _, ...kept } = variable.Items;
+  return writeVariable(nomad, path, { ...kept, ...shardItems(roots, count) }, variable);
 }
 
-function rootOf(secrets: Readonly<Record<string, string>>, name: keyof ShardRoots): string {
+function rootOf(secrets: Readonly<Record<string, string>>, name: "shard_token" | "shard_keys"): string {
   const root = secrets[name];
   if (root === undefined || root === "") {
     throw new Error(`The Nomad variable prosaas/secrets has no item ${name}, from which the shards' secrets are derived: add it.`);

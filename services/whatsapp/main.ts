@@ -25,6 +25,7 @@ import { isStray } from "./session/stray.ts";
 import { Shard } from "./shard.ts";
 import { ShardMetrics } from "./shard_metrics.ts";
 import { claimShard } from "./volume/owner.ts";
+import { resealUnderFirstKey } from "./volume/reseal.ts";
 import { ShardDb } from "./volume/shard_db.ts";
 import { claimVolume } from "./volume/volume.ts";
 
@@ -94,6 +95,7 @@ const main = async (life: Lifecycle): Promise<void> => {
   });
   life.onStop("sessions", () => shard.stop("the shard is stopping", owner.state === "lost" ? 0 : graceMs));
   shard.resume();
+  void resealUnderFirstKey({ db, journal, ledger, logger });
 
   const app = createApp({
     shard,

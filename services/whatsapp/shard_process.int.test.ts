@@ -8,7 +8,7 @@ import { freePort } from "../../lib/testing/free_port.ts";
 import { testConsulAddr, testRedisUrl } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
 import type { BatchMessage, SendResult } from "../../lib/shard-client/schemas.ts";
-import { shardToken } from "../../lib/shard-client/secrets.ts";
+import { shardKeys, shardToken } from "../../lib/shard-client/secrets.ts";
 import {
   control,
   isOperational,
@@ -322,6 +322,23 @@ test("no key and no content is in the log of a shard that pairs, sends, receives
   ]) {
     expect(log).not.toContain(secret);
   }
+});
+
+test("a volume from the ring that all shards shared goes on under the shard's own, without a scan", async () => {
+  const business = uuidv7();
+  const own = shardKeys(`s1:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`, index + 1);
+  const startWith = async (ring: string) => {
+    const shard = launch({ AUTH_KEYS: ring });
+    if (running.length === 1) await shard.pair(simulator, business, newPhone());
+    else await shard.reaches(business, "open");
+    return shard;
+  };
+  await kill(await startWith(keys));
+  const both = await startWith(`${own},${keys}`);
+  await until(() => both.log().includes("sealed again under the first key"), { what: "the volume to be sealed again" });
+  expect(both.log()).toContain('"former_keys_needed":false');
+  await kill(both);
+  await startWith(own);
 });
 
 test("with a faulty configuration it names every variable at fault and exits 2", async () => {

@@ -5,6 +5,9 @@ import type { ShardDb } from "../volume/shard_db.ts";
 export type JournalEntry = { seq: number; business_id: string; at: string; data: unknown };
 export type JournalPage = { entries: JournalEntry[]; more: boolean };
 
+/** Rows read, and written in one commit, before the loop gets a turn. */
+const rowsACommit = 500;
+
 type Row = { seq: number; business_id: string; at: number; key_id: string; box: Uint8Array };
 
 /**
@@ -60,6 +63,31 @@ export class Journal {
       forgotten = this.#forget.run(stream, through).changes;
     });
     this.#depth[stream] -= forgotten;
+  }
+
+  /** Seals again what an older key of the ring sealed, a page at a time. Resolves with how many entries that were. */
+  async reseal(): Promise<number> {
+    const { db, sealer } = this.#db;
+    const page = db.query<Row & { stream: JournalStream }, [number, number]>(
+      "SELECT seq, stream, business_id, at, key_id, box FROM journal WHERE seq > ? ORDER BY seq LIMIT ?",
+    );
+    const update = db.query<unknown, [string, Uint8Array, number]>("UPDATE journal SET key_id = ?, box = ? WHERE seq = ?");
+    let resealed = 0;
+    for (let last = 0; ;) {
+      const rows = page.all(last, rowsACommit);
+      if (rows.length === 0) return resealed;
+      last = rows.at(-1)!.seq;
+      const stale = rows.filter(({ key_id }) => !sealer.isCurrent(key_id));
+      const sealed = stale.map(({ seq, stream, business_id, key_id, box }) => {
+        const about = context(stream, business_id);
+        return { seq, ...sealer.seal(sealer.open({ keyId: key_id, box }, about), about) };
+      });
+      // An entry that was acknowledged meanwhile is gone, and stays so.
+      await this.#db.write(() => {
+        for (const { seq, keyId, box } of sealed) update.run(keyId, box, seq);
+      });
+      resealed += sealed.length;
+    }
   }
 
   depth(stream: JournalStream): number {

@@ -22,6 +22,7 @@ export type LedgerRow = {
 const rowsACommit = 500;
 
 type VerdictRow = { result: string | null; result_at: number; error_code: string; error_message: string };
+type SealedRow = { business_id: string; wa_message_id: string; key_id: string; body: Uint8Array };
 type BodyRow = { key_id: string; body: Uint8Array };
 
 /** Milliseconds a message is remembered: longer than any outbox row is retried, and than a phone asks for a message again. */
@@ -115,6 +116,34 @@ export class Ledger {
           this.#update.run(row.result, row.result_at, row.error_code, row.error_message, businessId, row.wa_message_id);
         }
       });
+    }
+  }
+
+  /** Seals again what an older key of the ring sealed, a page at a time. Resolves with how many messages that were. */
+  async reseal(): Promise<number> {
+    const { db, sealer } = this.#db;
+    const page = db.query<SealedRow, [string, string, number]>(
+      `SELECT business_id, wa_message_id, key_id, body FROM sends WHERE (business_id, wa_message_id) > (?, ?)
+       ORDER BY business_id, wa_message_id LIMIT ?`,
+    );
+    const update = db.query<unknown, [string, Uint8Array, string, string]>(
+      "UPDATE sends SET key_id = ?, body = ? WHERE business_id = ? AND wa_message_id = ?",
+    );
+    let resealed = 0;
+    for (let last: SealedRow | undefined; ;) {
+      const rows = page.all(last?.business_id ?? "", last?.wa_message_id ?? "", rowsACommit);
+      if (rows.length === 0) return resealed;
+      last = rows.at(-1);
+      const stale = rows.filter(({ key_id }) => !sealer.isCurrent(key_id));
+      const sealed = stale.map(({ business_id, wa_message_id, key_id, body }) => {
+        const about = context(business_id, wa_message_id);
+        return { business_id, wa_message_id, ...sealer.seal(sealer.open({ keyId: key_id, box: body }, about), about) };
+      });
+      // The body of a message never changes, so nothing can have come between the read and this write.
+      await this.#db.write(() => {
+        for (const { business_id, wa_message_id, keyId, box } of sealed) update.run(keyId, box, business_id, wa_message_id);
+      });
+      resealed += sealed.length;
     }
   }
 

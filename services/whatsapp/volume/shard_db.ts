@@ -92,6 +92,17 @@ export class ShardDb {
     this.#notBefore = ended + Math.min(maxSpacingMs, Math.max(spacingMs, (ended - began) * restPerCommit));
   }
 
+  /** Whether an older key of the ring is still needed to open this database. */
+  get needsFormerKeys(): boolean {
+    const { canary_key: canary } = this.db.query("SELECT canary_key FROM store").get() as { canary_key: string };
+    return !this.sealer.isCurrent(canary);
+  }
+
+  /** To be called when everything in it was sealed again. */
+  retireFormerKeys(): void {
+    retireOldKey(this.db, this.sealer);
+  }
+
   close(): void {
     this.flush();
     this.db.close();
@@ -155,7 +166,7 @@ function sealerOf(db: Database, keys: KeyRing): Sealer {
 
 /**
  * Seals the canary under the ring's first key once nothing else is sealed under another: then the old key may go.
- * The journal empties within moments and the ledger within its retention, so after a rotation that takes days.
+ * After a rotation, main.ts has everything sealed again (reseal.ts).
  */
 function retireOldKey(db: Database, sealer: Sealer): void {
   const { canary_key: present } = db.query("SELECT canary_key FROM store").get() as { canary_key: string };

@@ -1,0 +1,22 @@
+import { messageOf } from "../../../lib/core/errors.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { Journal } from "../receiving/journal.ts";
+import type { Ledger } from "../sending/ledger.ts";
+import type { ShardDb } from "./shard_db.ts";
+
+/**
+ * Seals again what an older key of the ring sealed in the shard's database, while the shard works. Auth stores are
+ * sealed again when they are opened. Once this has logged the end of it, the older keys can be taken out of the ring.
+ */
+export async function resealUnderFirstKey(parts: { db: ShardDb; journal: Journal; ledger: Ledger; logger: Logger }): Promise<void> {
+  const { db, journal, ledger, logger } = parts;
+  if (!db.needsFormerKeys) return;
+  try {
+    const entries = (await journal.reseal()) + (await ledger.reseal());
+    db.retireFormerKeys();
+    logger.info({ entries, former_keys_needed: db.needsFormerKeys }, "sealed again under the first key");
+  } catch (error) {
+    // Nothing is lost: what was not sealed again opens under the older key, and the next start tries again.
+    logger.warn({ cause: messageOf(error) }, "sealing again under the first key");
+  }
+}
