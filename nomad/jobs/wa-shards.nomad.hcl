@@ -307,7 +307,7 @@ job "wa-shards" {
           {{- $shard := add (env "NOMAD_ALLOC_INDEX" | parseInt) 1 }}
           {{- with nomadVar "nomad/jobs/wa-shards" }}
           SHARD_TOKEN={{ index . (printf "shard_token_%d" $shard) }}
-          AUTH_KEYS={{ index . (printf "auth_keys_%d" $shard) }}{{ with index . "former_auth_keys" }},{{ . }}{{ end }}
+          AUTH_KEYS={{ index . (printf "auth_keys_%d" $shard) }}{{ with print (index . "former_auth_keys") }},{{ . }}{{ end }}
           {{- with index . "wa_noise_root" }}
           WA_NOISE_ROOT={{ . }}
           {{- end }}
