@@ -12,11 +12,12 @@ import type { Group } from "./groups/group.ts";
 import { writeToGroup } from "./groups/write.ts";
 import { limitsSchema } from "./limits.ts";
 import { compose, writable } from "./messages/compose.ts";
-import { messageId, write } from "./messages/write.ts";
+import { broadcast } from "./messages/broadcast.ts";
+import { companionsGet, messageId, write } from "./messages/write.ts";
 import { openFile, withFile } from "./media/file.ts";
 import type { Phone } from "./phones/phone.ts";
 import type { Simulation } from "./simulation.ts";
-import { isGroupJid, phoneJid } from "./wire/jid.ts";
+import { isBroadcastJid, isGroupJid, phoneJid } from "./wire/jid.ts";
 import { countedStats } from "./stats.ts";
 import { clearFaults, raise } from "./strike.ts";
 
@@ -35,6 +36,13 @@ const linkCode = z.strictObject({
     .transform((code) => code.replace(/-/g, "").toUpperCase())
     .pipe(z.string().length(8)),
 });
+const refreshRequest = z
+  .strictObject({
+    qr: z.string().min(1).max(2000).optional(),
+    phone: phoneNumber.optional(),
+    form: z.enum(["companion_reg_refresh", "pair-device-rotate-qr"]).default("companion_reg_refresh"),
+  })
+  .refine(({ qr, phone }) => (qr === undefined) !== (phone === undefined), { message: "qr or phone: one of them" });
 const groupId = z.string().regex(/^\d{10,25}(@g\.us)?$/, "a group's JID, or what stands before the @");
 const newGroup = z.strictObject({
   subject: z.string().min(1).max(100),
@@ -43,7 +51,14 @@ const newGroup = z.strictObject({
   addressing: z.enum(["lid", "pn"]).default("lid"),
 });
 const memberChange = z.strictObject({ add: z.array(phoneNumber).optional(), remove: z.array(phoneNumber).optional() });
-const outgoing = z.looseObject({ to: z.union([phoneNumber, groupId.refine(isGroupJid)]), id: z.string().min(4).max(64).optional() });
+const outgoing = z.looseObject({
+  to: z.union([phoneNumber, groupId.refine(isGroupJid), z.string().refine(isBroadcastJid)]),
+  id: z.string().min(4).max(64).optional(),
+  /** The phones whose companions get what is written to a broadcast: a status, a list, a channel. */
+  audience: z.array(phoneNumber).max(1000).default([]),
+  /** What the companions of the receiver get in place of the ciphertext. */
+  companions_get: companionsGet.optional(),
+});
 
 async function jsonBody(c: Context): Promise<unknown> {
   try {
@@ -106,6 +121,13 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
     return c.json({ device: device.id });
   });
 
+  /** WhatsApp retires a code that a client shows. */
+  app.post("/pairing/refreshes", async (c) => {
+    const { form, ...shown } = refreshRequest.parse(await jsonBody(c));
+    return c.json(pairing.refresh(shown.qr === undefined ? { phone: shown.phone! } : { qr: shown.qr }, form), 201);
+  });
+  app.get("/pairing/refreshes", (c) => c.json({ data: pairing.refreshes() }));
+
   const knownGroup = (name: string): Group => {
     const found = groups.get(groupId.parse(name));
     if (!found) throw new AppError("not_found", `There is no group ${name}; make it with POST /groups.`);
@@ -127,7 +149,7 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
   });
 
   app.post("/phones/:phone/messages", async (c) => {
-    const { to, id, ...body } = outgoing.parse(await jsonBody(c));
+    const { to, id, audience, companions_get, ...body } = outgoing.parse(await jsonBody(c));
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
     if (isGroupJid(to)) {
       const group = knownGroup(to);
@@ -135,8 +157,13 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
       const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: group.jid });
       return c.json(await writeToGroup(simulation, from, group, content, id ?? messageId()), 201);
     }
+    if (isBroadcastJid(to)) {
+      const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: to });
+      const receivers = audience.map((phone) => phones.obtain(phone));
+      return c.json(await broadcast(simulation, from, { jid: to, receivers, content, id: id ?? messageId() }), 201);
+    }
     const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: phoneJid(to) });
-    return c.json(await write(simulation, from, phones.obtain(to), content, id), 201);
+    return c.json(await write(simulation, from, phones.obtain(to), content, { id, companionsGet: companions_get }), 201);
   });
 
   app.get("/phones/:phone/messages", (c) => {

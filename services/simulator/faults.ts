@@ -18,7 +18,16 @@ export const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("logged_out"), ...target }),
   z.strictObject({ kind: z.literal("restart"), ...target }),
   z.strictObject({ kind: z.literal("unavailable"), ...target, at: z.enum(["stream", "login", "upgrade"]).default("stream") }),
-  z.strictObject({ kind: z.literal("login_failure"), ...target, reason: z.enum(["401", "403", "405", "500", "503"]) }),
+  z.strictObject({
+    kind: z.literal("login_failure"),
+    ...target,
+    reason: z.string().regex(/^[45]\d\d$/, "a code from 400 to 599"),
+    /** With 402, a temporary ban: its seconds, and WhatsApp's code for its cause. */
+    expire: z.int().min(0).optional(),
+    code: z.int().min(0).optional(),
+  }),
+  /** Clients that name an earlier version are refused with 405, whether they log in or pair. */
+  z.strictObject({ kind: z.literal("outdated"), ...target, minimum: z.string().regex(/^\d+\.\d+\.\d+$/, "as 2.3000.1") }),
   z.strictObject({ kind: z.literal("silence"), ...target, answer_pings: z.boolean().default(false) }),
   z.strictObject({ kind: z.literal("ack_delay"), ...target, ms }),
   z.strictObject({ kind: z.literal("ack_refuse"), ...target, code: z.int().min(400).max(599) }),
@@ -26,6 +35,20 @@ export const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("duplicate"), ...target, copies: z.int().min(2).max(10).default(2) }),
   z.strictObject({ kind: z.literal("ticks"), ...target, mode: z.enum(["none", "reversed", "delayed"]), ms: ms.default(1000) }),
   z.strictObject({ kind: z.literal("not_on_whatsapp"), ...target }),
+  /** Queries of a business are refused. */
+  z.strictObject({
+    kind: z.literal("query_refuse"),
+    ...target,
+    query: z.enum(["usync", "keys", "groups"]),
+    code: z.int().min(400).max(599),
+  }),
+  /** A device of `phone` has left no keys at the server: a query for them answers with an error for this device alone. */
+  z.strictObject({
+    kind: z.literal("no_keys"),
+    ...target,
+    device: z.int().min(0).max(98).default(0),
+    code: z.int().min(400).max(599).default(404),
+  }),
   z.strictObject({ kind: z.literal("media"), ...target, mode: z.enum(["gone", "away", "garbage", "cut", "upload_refused"]) }),
 ]);
 

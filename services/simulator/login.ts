@@ -1,3 +1,4 @@
+import type { proto } from "@whiskeysockets/baileys";
 import { parseRegistration } from "./pairing/registration.ts";
 import type { ClientHello } from "./noise/handshake.ts";
 import type { Simulation } from "./simulation.ts";
@@ -9,6 +10,12 @@ import { node, nowS, server } from "./wire/stanza.ts";
 /** After the handshake: a client without an account is offered pairing, one with an account is let in or sent away. */
 export function greet(simulation: Simulation, connection: Connection, hello: ClientHello): void {
   const { payload } = hello;
+  const outdated = simulation.faults.strikeIf(
+    "outdated",
+    ({ minimum }) => isEarlier(versionOf(payload.userAgent?.appVersion), minimum),
+    String(payload.username ?? ""),
+  );
+  if (outdated) return refuse(connection, { reason: "405" });
   if (payload.devicePairingData) {
     simulation.stats.pairings_offered += 1;
     simulation.pairing.offer(connection, parseRegistration(hello, payload.devicePairingData));
@@ -16,10 +23,17 @@ export function greet(simulation: Simulation, connection: Connection, hello: Cli
   }
   const phone = simulation.phones.get(String(payload.username ?? ""));
   const device = phone?.devices.get(payload.device ?? 0);
-  if (!phone || !device?.state.noiseKey.equals(hello.staticKey)) return refuse(connection, "401");
+  if (!phone || !device?.state.noiseKey.equals(hello.staticKey)) return refuse(connection, { reason: "401" });
   const failure = simulation.faults.strike("login_failure", phone.phone);
-  if (failure) return refuse(connection, failure.reason);
-  if (simulation.faults.strikeIf("unavailable", ({ at }) => at === "login", phone.phone)) return refuse(connection, "503");
+  if (failure) {
+    const { reason, expire, code } = failure;
+    return refuse(connection, {
+      reason,
+      expire: expire === undefined ? undefined : String(expire),
+      code: code === undefined ? undefined : String(code),
+    });
+  }
+  if (simulation.faults.strikeIf("unavailable", ({ at }) => at === "login", phone.phone)) return refuse(connection, { reason: "503" });
   replaceEarlier(simulation, { phone, device });
   connection.login = { phone, device };
   simulation.stats.logins += 1;
@@ -28,9 +42,21 @@ export function greet(simulation: Simulation, connection: Connection, hello: Cli
   strikeAtLogin(simulation, connection);
 }
 
-function refuse(connection: Connection, reason: string): void {
-  connection.send(node("failure", { reason, location: "sim" }));
+function refuse(connection: Connection, attributes: Record<string, string | undefined>): void {
+  connection.send(node("failure", { ...attributes, location: "sim" }));
   connection.close();
+}
+
+const versionOf = (version: proto.ClientPayload.UserAgent.IAppVersion | null | undefined): number[] => [
+  version?.primary ?? 0,
+  version?.secondary ?? 0,
+  version?.tertiary ?? 0,
+];
+
+function isEarlier(version: number[], minimum: string): boolean {
+  const least = minimum.split(".").map(Number);
+  const at = version.findIndex((part, i) => part !== least[i]);
+  return at >= 0 && version[at]! < least[at]!;
 }
 
 /** A device has one connection: the last one to log in. */

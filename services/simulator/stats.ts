@@ -22,9 +22,15 @@ export type Stats = {
   /** What companions acknowledged: messages, ticks, notifications. */
   letters_acknowledged: number;
   retries_asked: number;
+  /** Messages without content that companions asked their phone for. */
+  placeholders_asked: number;
   /** Letters sent again after a login because they had not been acknowledged. */
   redelivered: number;
   protocol_errors: number;
+  /** Queries that a fault refused. */
+  queries_refused: number;
+  /** All queries, by namespace. */
+  queries: Record<string, number>;
   /** Queries that nothing here answers, by namespace. */
   unknown_queries: Record<string, number>;
 };
@@ -46,11 +52,16 @@ export function createStats(): Stats {
     messages_delivered: 0,
     letters_acknowledged: 0,
     retries_asked: 0,
+    placeholders_asked: 0,
     redelivered: 0,
     protocol_errors: 0,
+    queries_refused: 0,
+    queries: {},
     unknown_queries: {},
   };
 }
 
 /** Those that are plain counts. */
-export const countedStats = (Object.keys(createStats()) as (keyof Stats)[]).filter((name) => name !== "unknown_queries");
+export const countedStats = (Object.keys(createStats()) as (keyof Stats)[]).filter(
+  (name) => name !== "queries" && name !== "unknown_queries",
+);

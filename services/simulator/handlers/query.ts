@@ -1,3 +1,4 @@
+import type { FaultOf } from "../faults.ts";
 import { queries } from "../queries/index.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Connection } from "../wire/connection.ts";
@@ -12,11 +13,13 @@ export async function onQuery(simulation: Simulation, connection: Connection, iq
     return;
   }
   const answer = queries[xmlns];
+  simulation.stats.queries[xmlns] = (simulation.stats.queries[xmlns] ?? 0) + 1;
   try {
     if (!answer) {
       simulation.stats.unknown_queries[xmlns] = (simulation.stats.unknown_queries[xmlns] ?? 0) + 1;
       throw new StanzaError("501", "feature-not-implemented");
     }
+    refuseByFault(simulation, connection, iq);
     const content = await answer({ simulation, connection, iq });
     if (content !== "answered") connection.send(node("iq", { from: server, type: "result", id }, content));
   } catch (error) {
@@ -24,3 +27,17 @@ export async function onQuery(simulation: Simulation, connection: Connection, iq
     connection.send(node("iq", { from: server, type: "error", id }, [node("error", { code: error.code, text: error.message })]));
   }
 }
+
+/** The queries that a fault may refuse, by namespace. Of the namespace of keys only those for the keys of others. */
+const refusable: Record<string, FaultOf<"query_refuse">["query"] | undefined> = { usync: "usync", encrypt: "keys", "w:g2": "groups" };
+
+function refuseByFault({ faults, stats }: Simulation, { login }: Connection, iq: BinaryNode): void {
+  const query = refusable[iq.attrs["xmlns"] ?? ""];
+  if (query === undefined || (query === "keys" && !child(iq, "key"))) return;
+  const fault = faults.strikeIf("query_refuse", (candidate) => candidate.query === query, login?.phone.phone);
+  if (!fault) return;
+  stats.queries_refused += 1;
+  throw new StanzaError(String(fault.code), refusals[fault.code] ?? "internal-server-error");
+}
+
+const refusals: Record<number, string> = { 429: "rate-overlimit", 503: "service-unavailable" };

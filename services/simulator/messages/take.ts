@@ -8,6 +8,7 @@ import type { BinaryNode } from "../wire/stanza.ts";
 import { node, nowS, uint } from "../wire/stanza.ts";
 import type { Content } from "./content.ts";
 import { contentOf, unpad } from "./content.ts";
+import { answerPeer } from "./placeholder.ts";
 
 export type Envelope = {
   id: string;
@@ -24,7 +25,8 @@ export type Envelope = {
 export type Taken = "shown" | "duplicate" | "undecryptable";
 
 /** A phone opens what a companion sent to it, and shows it unless it has already shown it. */
-export async function take({ phones, stats, logger }: Simulation, phone: Phone, envelope: Envelope): Promise<Taken> {
+export async function take(simulation: Simulation, phone: Phone, envelope: Envelope): Promise<Taken> {
+  const { phones, stats, logger } = simulation;
   const { phone: from, device } = envelope.sender;
   const address = deviceAddress(from.phone, device.id);
   let plaintext: Buffer;
@@ -45,7 +47,10 @@ export async function take({ phones, stats, logger }: Simulation, phone: Phone, 
     return "undecryptable";
   }
   const message = unpad(plaintext);
-  if (envelope.peer) return "shown";
+  if (envelope.peer) {
+    await answerPeer(simulation, envelope.sender, { id: envelope.id, request: message });
+    return "shown";
+  }
   const own = message.deviceSentMessage;
   const content: Content = contentOf(own?.message ?? message);
   const destination = userAddress(own?.destinationJid ?? undefined);

@@ -1,5 +1,6 @@
 import { proto } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
+import { z } from "zod";
 import type { Device } from "../phones/device.ts";
 import type { Phone } from "../phones/phone.ts";
 import type { KeyBundle } from "../phones/signal.ts";
@@ -19,10 +20,25 @@ const fewPreKeys = 5;
 export const messageId = () => `3A${randomBytes(9).toString("hex").toUpperCase()}`;
 
 /**
+ * What the receiver's companions get in place of the ciphertext: `unavailable`, as for the first message of a person who
+ * comes from an advertisement, of which only the phone has the content; or bytes that no session decrypts.
+ */
+export const companionsGet = z.enum(["unavailable", "garbage"]);
+export type CompanionsGet = z.output<typeof companionsGet>;
+
+type Options = { id?: string | undefined; companionsGet?: CompanionsGet | undefined };
+
+/**
  * A phone writes to another number: encrypted for each companion of the receiver and, as a copy, for each of its
  * own; the receiving phone itself shows it too. Resolves when the server holds it all.
  */
-export async function write(simulation: Simulation, from: Phone, to: Phone, content: proto.IMessage, id = messageId()): Promise<Written> {
+export async function write(
+  simulation: Simulation,
+  from: Phone,
+  to: Phone,
+  content: proto.IMessage,
+  { id = messageId(), companionsGet: instead }: Options = {},
+): Promise<Written> {
   const timestamp = Date.now();
   const { store } = simulation;
   store.write(() =>
@@ -37,7 +53,7 @@ export async function write(simulation: Simulation, from: Phone, to: Phone, cont
   const copies = simulation.faults.strike("duplicate", to.phone, from.phone)?.copies ?? 1;
   let companions = 0;
   for (const device of to === from ? [] : to.devices.values()) {
-    await post(simulation, { from, device, id, timestamp, content, copies });
+    await post(simulation, { from, device, id, timestamp, content, copies, instead });
     companions += 1;
   }
   const copy: proto.IMessage = { deviceSentMessage: { destinationJid: phoneJid(to.phone), message: content } };
@@ -60,6 +76,8 @@ type Post = {
   recipient?: Phone;
   /** Between a phone and its own companion, not for anybody's eyes. */
   peer?: boolean;
+  /** What goes out in place of the ciphertext. */
+  instead?: CompanionsGet | undefined;
   /** How often it has been asked for again. */
   retry?: number;
   /** Keys that the companion sent along; otherwise those it left at the server. */
@@ -69,7 +87,7 @@ type Post = {
 /** Encrypts for one companion and puts it into its mailbox. */
 export async function post(simulation: Simulation, letter: Post): Promise<void> {
   const { from, device } = letter;
-  const enc = await encryptFor(from, device, letter.content, letter);
+  const enc = await bodyFor(letter);
   simulation.stats.messages_delivered += 1;
   device.mailbox.put(
     node(
@@ -90,6 +108,12 @@ export async function post(simulation: Simulation, letter: Post): Promise<void> 
     ),
     { copies: letter.copies ?? 1, retry: letter.retry !== undefined },
   );
+}
+
+async function bodyFor(letter: Post): Promise<BinaryNode> {
+  if (letter.instead === "unavailable") return node("unavailable");
+  if (letter.instead === "garbage") return node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)]));
+  return encryptFor(letter.from, letter.device, letter.content, letter);
 }
 
 /** A ciphertext for one companion; in a new session where there is none, or where it is asked for again. */

@@ -29,7 +29,22 @@ type Pending = {
 type CodeHello = { jidPhone: string; wrappedEphemeral: Buffer; ref: string; exchange?: LinkCodeExchange; phone?: Phone };
 
 /** A connection whose client is not linked to a phone yet. */
-type Candidate = { connection: Connection; registration: Registration; refs: string[]; code?: CodeHello; pending?: Pending };
+type Candidate = {
+  connection: Connection;
+  registration: Registration;
+  refs: string[];
+  code?: CodeHello;
+  pending?: Pending;
+  /** Secrets that may no longer link: the phone refuses a QR code with one of them. */
+  retired: string[];
+};
+
+/** A `companion_reg_refresh` that was sent. */
+export type Refresh = { id: string; acknowledged: boolean };
+/** As WhatsApp names the child of the notification; it varies. */
+export type RefreshForm = "companion_reg_refresh" | "pair-device-rotate-qr";
+/** How many of them are remembered. */
+const refreshesKept = 100;
 
 /**
  * Links companions to phones.
@@ -42,6 +57,7 @@ type Candidate = { connection: Connection; registration: Registration; refs: str
 export class Pairing {
   readonly #store: Store;
   readonly #candidates = new Map<Connection, Candidate>();
+  readonly #refreshes: (Refresh & { connection: Connection })[] = [];
 
   constructor(store: Store) {
     this.#store = store;
@@ -50,7 +66,7 @@ export class Pairing {
   /** Offers QR references to a client that has no account. */
   offer(connection: Connection, registration: Registration): void {
     const refs = Array.from({ length: refsOffered }, () => `2@${randomBytes(48).toString("base64")}`);
-    this.#candidates.set(connection, { connection, registration, refs });
+    this.#candidates.set(connection, { connection, registration, refs, retired: [] });
     const content = refs.map((ref) => node("ref", {}, Buffer.from(ref)));
     connection.send(node("iq", { from: server, type: "set", id: stanzaId(), xmlns: "md" }, [node("pair-device", {}, content)]));
   }
@@ -71,7 +87,37 @@ export class Pairing {
     if (noiseKey !== registration.noiseKey.toString("base64") || identity !== registration.identity.toString("base64")) {
       throw new AppError("conflict", "The QR code names other keys than the client that shows it.");
     }
+    if (candidate.retired.includes(advSecret)) throw new AppError("conflict", "Couldn't link device: WhatsApp has retired this QR code.");
     return this.#succeed(candidate, phone, Buffer.from(advSecret, "base64"));
+  }
+
+  /** Retires the secret of a QR code that a client shows, or of the code for the phone of this number, and tells the client. */
+  refresh(shown: { qr: string } | { phone: string }, form: RefreshForm): Refresh {
+    const [ref, , , advSecret] = "qr" in shown ? shown.qr.slice(shown.qr.indexOf("#") + 1).split(",") : [];
+    const candidate = [...this.#candidates.values()].findLast((other) =>
+      "phone" in shown ? other.code?.jidPhone === shown.phone : ref !== undefined && other.refs.includes(ref),
+    );
+    if (!candidate) throw new AppError("conflict", "No connected client shows this code.");
+    if (advSecret !== undefined) candidate.retired.push(advSecret);
+    return this.#tellRefresh(candidate.connection, form);
+  }
+
+  refreshes(): Refresh[] {
+    return this.#refreshes.map(({ id, acknowledged }) => ({ id, acknowledged }));
+  }
+
+  /** A client without an account acknowledges a notification. */
+  acknowledged(connection: Connection, { attrs }: BinaryNode): void {
+    const refresh = this.#refreshes.find((other) => other.connection === connection && other.id === attrs["id"]);
+    if (refresh && attrs["class"] === "notification") refresh.acknowledged = true;
+  }
+
+  #tellRefresh(connection: Connection, form: RefreshForm): Refresh {
+    const refresh = { id: stanzaId(), acknowledged: false, connection };
+    this.#refreshes.push(refresh);
+    if (this.#refreshes.length > refreshesKept) this.#refreshes.shift();
+    connection.send(node("notification", { from: server, type: "companion_reg_refresh", id: refresh.id, t: nowS() }, [node(form)]));
+    return { id: refresh.id, acknowledged: false };
   }
 
   /** A client asks to be linked by code to the phone of this number. */

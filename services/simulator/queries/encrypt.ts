@@ -59,6 +59,8 @@ function bundleOf({ simulation }: Query, user: BinaryNode): BinaryNode {
   if (!phone || !address || (address.device > 0 && !device)) {
     return node("user", { jid }, [node("error", { code: "404", text: "item-not-found" })]);
   }
+  const keyless = simulation.faults.strikeIf("no_keys", (fault) => fault.device === address.device, phone.phone);
+  if (keyless) return node("user", { jid }, [node("error", { code: String(keyless.code), text: "item-not-found" })]);
   return node("user", { jid }, keyNodes(device ? takeBundle(device) : phone.signal.bundle()));
 }
 

@@ -15,5 +15,7 @@ const withDevice = (user: string, device: number, host: string) => (device === 0
 
 export const phoneJid = (phone: string, device = 0) => withDevice(phone, device, "s.whatsapp.net");
 export const isGroupJid = (jid: string) => jid.endsWith("@g.us");
+/** What many read and no one answers in: statuses, broadcast lists, channels. */
+export const isBroadcastJid = (jid: string) => /^(status|\d{5,25})@broadcast$|^\d{5,25}@newsletter$/.test(jid);
 export const groupJid = (id: string) => `${id}@g.us`;
 export const lidJid = (lid: string, device = 0) => withDevice(lid, device, "lid");

@@ -1,0 +1,55 @@
+import { proto } from "@whiskeysockets/baileys";
+import type { Phone } from "../phones/phone.ts";
+import { deviceAddress } from "../phones/signal.ts";
+import type { Device } from "../phones/device.ts";
+import type { Simulation } from "../simulation.ts";
+import { lidJid, phoneJid } from "../wire/jid.ts";
+import type { BinaryNode } from "../wire/stanza.ts";
+import { node } from "../wire/stanza.ts";
+import { pad } from "./content.ts";
+import type { Written } from "./write.ts";
+import { encryptFor } from "./write.ts";
+
+export type Broadcast = { jid: string; receivers: Phone[]; content: proto.IMessage; id: string };
+
+/**
+ * A phone posts a status, writes to a broadcast list or to a channel. A status is encrypted under the sender's key for
+ * `status@broadcast`, a list for each device, a channel not at all.
+ */
+export async function broadcast(simulation: Simulation, from: Phone, { jid, receivers, content, id }: Broadcast): Promise<Written> {
+  const timestamp = Date.now();
+  const isChannel = jid.endsWith("@newsletter");
+  const attributes = {
+    from: jid,
+    id,
+    t: String(Math.floor(timestamp / 1000)),
+    type: "text",
+    ...(isChannel ? { server_id: "100" } : { participant: phoneJid(from.phone), participant_lid: lidJid(from.lid), notify: from.name }),
+  };
+  const contentFor = jid === "status@broadcast" ? await statusContent(from, jid, content) : listContent(from, content);
+  const devices = receivers.flatMap((receiver) => [...receiver.devices.values()]);
+  for (const device of devices) {
+    const children = isChannel ? [node("plaintext", {}, Buffer.from(proto.Message.encode(content).finish()))] : await contentFor(device);
+    simulation.stats.messages_delivered += 1;
+    device.mailbox.put(node("message", attributes, children));
+  }
+  await simulation.store.committed();
+  return { id, to: jid, timestamp, companions: devices.length };
+}
+
+type ContentFor = (device: Device) => Promise<BinaryNode[]>;
+
+async function statusContent(from: Phone, jid: string, content: proto.IMessage): Promise<ContentFor> {
+  const own = deviceAddress(from.phone, 0);
+  const distribution = await from.senderKeys.distribution(jid, own);
+  const common = node("enc", { v: "2", type: "skmsg" }, await from.senderKeys.encrypt(jid, own, pad(content)));
+  const key = { senderKeyDistributionMessage: { groupId: jid, axolotlSenderKeyDistributionMessage: distribution } };
+  return async (device) => {
+    const known = from.senderKeys.give(jid, deviceAddress(device.phone, device.id));
+    return known ? [common] : [await encryptFor(from, device, key), common];
+  };
+}
+
+function listContent(from: Phone, content: proto.IMessage): ContentFor {
+  return async (device) => [await encryptFor(from, device, content)];
+}
