@@ -1,6 +1,15 @@
-import { expect, spyOn, test } from "bun:test";
-import { addTransactionCapability, configureSuccessfulPairing, Curve, hmacSign, initAuthCreds, proto } from "@whiskeysockets/baileys";
-import type { BinaryNode, SignalDataSet, SignalKeyStore } from "@whiskeysockets/baileys";
+import { describe, expect, spyOn, test } from "bun:test";
+import {
+  addTransactionCapability,
+  configureSuccessfulPairing,
+  Curve,
+  hmacSign,
+  initAuthCreds,
+  makeWASocket,
+  parseAndInjectE2ESessions,
+  proto,
+} from "@whiskeysockets/baileys";
+import type { BinaryNode, SignalDataSet, SignalKeyStore, SignalRepositoryWithLIDStore } from "@whiskeysockets/baileys";
 import { ProtocolAddress, SessionBuilder, SessionCipher, SessionRecord } from "libsignal";
 import type { SignalStorage } from "libsignal";
 import { randomBytes } from "node:crypto";
@@ -108,6 +117,90 @@ test("libsignal prints nothing: it would print sessions with their private keys 
   for (const spy of spies) spy.mockRestore();
   expect(printed).toEqual([]);
 });
+
+describe("devices whose keys cannot be used", () => {
+  const user = (jid: string, content: BinaryNode[]): BinaryNode => ({ tag: "user", attrs: { jid }, content });
+  const bytes = (tag: string, content: Uint8Array): BinaryNode => ({ tag, attrs: {}, content });
+  const keys = (): BinaryNode[] => {
+    const signedKey = [bytes("id", Buffer.alloc(3, 1)), bytes("value", randomBytes(32)), bytes("signature", randomBytes(64))];
+    return [bytes("registration", Buffer.alloc(4, 1)), bytes("identity", randomBytes(32)), { tag: "skey", attrs: {}, content: signedKey }];
+  };
+  const noKeys = (code: string): BinaryNode[] => [{ tag: "error", attrs: { code, text: "item-not-found" } }];
+
+  test("keep no other device from a session", async () => {
+    const injected: string[] = [];
+    const repository = {
+      injectE2ESession: async ({ jid }: { jid: string }) => {
+        if (jid.startsWith("forged")) throw new Error("not signed");
+        injected.push(jid);
+      },
+    } as unknown as SignalRepositoryWithLIDStore;
+    const users = [
+      user("a@lid", keys()),
+      user("b@lid", noKeys("404")),
+      user("c@lid", noKeys("406")),
+      user("forged@lid", keys()),
+      user("malformed@lid", []),
+      user("d@lid", keys()),
+    ];
+    await parseAndInjectE2ESessions({ tag: "iq", attrs: {}, content: [{ tag: "list", attrs: {}, content: users }] }, repository);
+    expect(injected).toEqual(["a@lid", "d@lid"]);
+  });
+
+  test("fail a message only where nobody else gets it", async () => {
+    const { socket, end } = offlineSocket({ me: { id: "4915:1@s.whatsapp.net", name: "~" } });
+    const encrypt = (mayBeEmpty: boolean) =>
+      (socket.createParticipantNodes as (...more: unknown[]) => Promise<{ nodes: BinaryNode[] }>)(
+        ["4916@s.whatsapp.net"],
+        { conversation: "x" },
+        {},
+        undefined,
+        mayBeEmpty,
+      );
+    expect((await encrypt(true)).nodes).toEqual([]);
+    await expect(encrypt(false)).rejects.toThrow("All encryptions failed");
+    await end();
+  });
+});
+
+describe("notifications to a client that is not linked", () => {
+  const notified = async (type: string): Promise<string[]> => {
+    const { socket, errors, end } = offlineSocket({});
+    socket.ws.emit("CB:notification", { tag: "notification", attrs: { from: "s.whatsapp.net", id: "1", type }, content: [] });
+    const after = Promise.withResolvers<void>();
+    setImmediate(after.resolve);
+    await after.promise;
+    await end();
+    return errors.filter((error) => error.includes("ack"));
+  };
+
+  test("are acknowledged", async () => {
+    // The socket is not open, and that is the only obstacle.
+    expect(await notified("devices_of_tomorrow")).toEqual(["failed to ack notification: Connection Closed"]);
+  });
+
+  test("leave companion_reg_refresh to its listener", async () => {
+    expect(await notified("companion_reg_refresh")).toEqual([]);
+  });
+});
+
+/** A socket of Baileys' that reaches no one, with what it logs as an error. */
+function offlineSocket(creds: { me?: { id: string; name: string } }) {
+  const errors: string[] = [];
+  const ignore = () => {};
+  const error = (fields: unknown, message?: string) => {
+    const { ackErr } = fields as { ackErr?: Error };
+    errors.push(`${message}: ${ackErr?.message}`);
+  };
+  const logger = { level: "error", child: () => logger, trace: ignore, debug: ignore, info: ignore, warn: ignore, error };
+  const socket = makeWASocket({
+    auth: { creds: { ...initAuthCreds(), ...creds }, keys: { get: () => ({}), set: ignore } },
+    waWebSocketUrl: "ws://127.0.0.1:1",
+    logger,
+    enableRecentMessageCache: false,
+  });
+  return { socket, errors, end: () => Promise.resolve(socket.end(undefined)) };
+}
 
 const keyPair = () => {
   const pair = Curve.generateKeyPair();

@@ -148,6 +148,8 @@ export function startShard(options: {
   url?: string;
   paced?: boolean;
   hearing?: HearingTimes;
+  patienceMs?: number;
+  waVersion?: () => string | undefined;
   fence?: () => void;
   shard?: number;
 }): InProcess {
@@ -171,6 +173,8 @@ export function startShard(options: {
     url: options.url ?? options.simulator.wsUrl,
     paced: options.paced ?? false,
     hearing: options.hearing,
+    patienceMs: options.patienceMs,
+    waVersion: options.waVersion,
     fence,
     logger,
     metrics: new ShardMetrics(metrics),
