@@ -1,9 +1,25 @@
-import { areJidsSameUser, jidNormalizedUser } from "@whiskeysockets/baileys";
+import {
+  areJidsSameUser,
+  isHostedLidUser,
+  isHostedPnUser,
+  isJidGroup,
+  isLidUser,
+  isPnUser,
+  jidNormalizedUser,
+} from "@whiskeysockets/baileys";
 import type { proto, WAMessageKey } from "@whiskeysockets/baileys";
 import { storedContent } from "../../../lib/messages/index.ts";
 import type { InboundData } from "../../../lib/shard-client/schemas.ts";
 import { preferPhone } from "../jid.ts";
 import { incomingContent } from "../kinds/incoming.ts";
+
+/** A chat with one person, or a group. */
+const isConversation = (chat: string) =>
+  isPnUser(chat) === true ||
+  isLidUser(chat) === true ||
+  isHostedPnUser(chat) === true ||
+  isHostedLidUser(chat) === true ||
+  isJidGroup(chat) === true;
 
 export type Received = {
   key: WAMessageKey;
@@ -17,9 +33,12 @@ export type Received = {
   sentMessage: (waMessageId: string) => Uint8Array | undefined;
 };
 
-/** What a message says, for the journal; undefined for what is between devices and not between people. */
+/**
+ * What a message says, for the journal. Undefined for what devices tell each other, and for what is not written to the
+ * business: statuses, broadcast lists and channels.
+ */
 export function inboundOf({ key, timestampS, pushName, message, own, sentMessage }: Received): InboundData | undefined {
-  if (!key.id || !key.remoteJid) return undefined;
+  if (!key.id || !key.remoteJid || !isConversation(key.remoteJid)) return undefined;
   const fromMe = key.fromMe === true;
   const chat = preferPhone(key.remoteJid, key.remoteJidAlt);
   const writer = key.participant ? [key.participant, key.participantAlt] : [key.remoteJid, key.remoteJidAlt];
