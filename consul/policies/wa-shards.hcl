@@ -12,3 +12,8 @@ session_prefix "" {
 key "prosaas/whatsapp/pacing" {
   policy = "read"
 }
+
+# The version of WhatsApp Web that shards name, which a running shard follows.
+key "prosaas/whatsapp/wa_version" {
+  policy = "read"
+}

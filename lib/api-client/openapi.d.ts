@@ -4118,7 +4118,7 @@ export interface components {
         };
         WhatsappSession: {
             /** @enum {string} */
-            status: "disconnected" | "connecting" | "qr" | "code" | "open" | "logged_out" | "conflict" | "auth_error";
+            status: "disconnected" | "connecting" | "qr" | "code" | "open" | "logged_out" | "conflict" | "auth_error" | "banned";
             shard: number | null;
             phone: string | null;
             name: string | null;
@@ -4135,6 +4135,12 @@ export interface components {
             code?: string;
             /** @description Why it is not open. */
             reason: string | null;
+            /**
+             * Format: date-time
+             * @description While the status is "banned": WhatsApp refuses the account until then. The session logs in again by itself.
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            banned_until?: string;
             /**
              * Format: date-time
              * @example 2026-03-01T12:00:00.000Z

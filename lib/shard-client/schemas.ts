@@ -15,7 +15,7 @@ export const maxBatch = 50;
 /** A shard gives at most this many journal entries in one page. */
 export const maxJournalPage = 500;
 
-export const sessionStatus = z.enum(["disconnected", "connecting", "qr", "code", "open", "logged_out", "conflict", "auth_error"]);
+export const sessionStatus = z.enum(["disconnected", "connecting", "qr", "code", "open", "logged_out", "conflict", "auth_error", "banned"]);
 export type SessionStatus = z.infer<typeof sessionStatus>;
 
 const time = z.iso.datetime({ offset: true });
@@ -43,6 +43,8 @@ export const sessionSummary = z.object({
   lid: z.string().nullish(),
   name: z.string().nullish(),
   reason: z.string().nullish(),
+  /** While the status is "banned": until when WhatsApp refuses the account. */
+  banned_until: time.nullish(),
   since: time,
   /** Whether this login has credentials: it may open again without a new QR. */
   paired: z.boolean(),
@@ -97,7 +99,10 @@ export const sendResult = z.object({
   /** "retry": nothing was decided; hand the same message over again later. "paced": it was not its turn yet. */
   status: z.enum(["sent", "failed", "retry", "paced"]),
   sent_at: time.nullish(),
-  /** With "paced": in how many milliseconds it may be handed over again, whatever the clocks say, and what has to wait with it. */
+  /**
+   * With "paced" and "retry": after how many milliseconds it may be handed over again, whatever the clocks say. `holds`,
+   * with "paced": what has to wait with it.
+   */
   wait_ms: z.int().min(0).nullish(),
   holds: pacingStop.shape.holds.nullish(),
   error: sendError.nullish(),

@@ -123,7 +123,7 @@ function resultOf({ id, wa_message_id }: BatchMessage, outcome: SessionOutcome):
     case "failed":
       return { id, wa_message_id, status: "failed", error: outcome.error };
     case "retry":
-      return { id, wa_message_id, status: "retry" };
+      return { id, wa_message_id, status: "retry", ...(outcome.waitMs === undefined ? {} : { wait_ms: Math.ceil(outcome.waitMs) }) };
     case "paced":
       return { id, wa_message_id, status: "paced", wait_ms: Math.max(0, Math.ceil(outcome.notBefore - Date.now())), holds: outcome.holds };
   }

@@ -4,6 +4,7 @@ import { isSupervised, registerService } from "../../lib/consul/register.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { parsePlatformPacing, platformPacingKey } from "../../lib/shard-client/pacing.ts";
 import type { PacingSettings } from "../../lib/shard-client/pacing.ts";
+import { parseWaVersion, waVersionKey } from "../../lib/shard-client/wa_version.ts";
 import { createProducer } from "../../lib/queues/producer.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { loadConfig } from "../../lib/runtime/config.ts";
@@ -76,6 +77,15 @@ const main = async (life: Lifecycle): Promise<void> => {
     signal: life.stopping,
     onError: (error) => logger.warn({ cause: messageOf(error) }, "the platform's pacing"),
   });
+  const waVersion = followValue<string>({
+    consul,
+    key: waVersionKey,
+    first: "default",
+    parse: parseWaVersion,
+    signal: life.stopping,
+    onChange: () => shard.versionChanged(),
+    onError: (error) => logger.warn({ cause: messageOf(error) }, "WhatsApp Web's version"),
+  });
   const ledger = new Ledger(db);
   const placements = new Placements(db);
   const fence = () => owner.fence();
@@ -88,6 +98,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     url: config.WA_WEBSOCKET_URL,
     paced: config.PACING === "on",
     platformPacing: platformPacing.current,
+    waVersion: () => (waVersion.current() === "default" ? undefined : waVersion.current()),
     hearing: { ...defaultHearingTimes, idleMs: config.PROBE_IDLE_MS },
     fence,
     logger,

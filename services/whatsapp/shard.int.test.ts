@@ -237,6 +237,8 @@ describe("the way of a message", () => {
   });
 
   test("keys that a contact's identity did not sign are refused, and nothing is written to them", async () => {
+    await shard.stop();
+    shard = startShard({ simulator, volume, keys, patienceMs: 0 });
     await shard.pair(simulator, business, phone);
     const { signal } = simulator.simulation.phones.get(contact)!;
     const bundle = signal.bundle.bind(signal);

@@ -29,6 +29,10 @@ export type ShardOptions = {
   platformPacing?: (() => PacingSettings) | undefined;
   /** When a silent connection is probed. */
   hearing?: HearingTimes | undefined;
+  /** Milliseconds until a message that cannot be prepared may fail. */
+  patienceMs?: number | undefined;
+  /** WhatsApp Web's version that clients name, as it is set now; undefined for Baileys' own. */
+  waVersion?: (() => string | undefined) | undefined;
   fence: () => void;
   logger: Logger;
   metrics: ShardMetrics;
@@ -124,6 +128,11 @@ export class Shard {
     if (this.#stopped === undefined && !this.#sessions.has(id)) this.#session(id).resume(0);
   }
 
+  /** Another client version was set: sessions that WhatsApp refused for the old one log in at once. */
+  versionChanged(): void {
+    for (const session of this.#sessions.values()) session.versionChanged();
+  }
+
   /** Lets what is on its way arrive, for at most `graceMs`, and closes all sessions without logging out. */
   async stop(reason: string, graceMs: number): Promise<void> {
     this.#stopped = reason;
@@ -154,6 +163,8 @@ export class Shard {
       paced,
       platformPacing,
       hearing: this.#options.hearing,
+      patienceMs: this.#options.patienceMs,
+      waVersion: this.#options.waVersion,
       fence,
       setAside: () => setAside(volume.file("sessions"), volume.file("set-aside"), id),
     });

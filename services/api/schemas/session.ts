@@ -31,6 +31,9 @@ export const sessionSchema = z
     qr_expires_at: timestamp.optional(),
     code: z.string().optional().openapi({ description: 'While the status is "code": to be typed into the phone.' }),
     reason: z.string().nullable().openapi({ description: "Why it is not open." }),
+    banned_until: timestamp.optional().openapi({
+      description: 'While the status is "banned": WhatsApp refuses the account until then. The session logs in again by itself.',
+    }),
     since: timestamp,
     live: z.boolean().openapi({ description: "False: the shard could not be asked, this is what it said last." }),
   })
@@ -51,6 +54,7 @@ export function liveSession(view: SessionView, mayPair: boolean): SessionAnswer 
     ...(view.qr_expires_at ? { qr_expires_at: new Date(view.qr_expires_at).toISOString() } : {}),
     ...(view.code && mayPair ? { code: view.code } : {}),
     reason: view.reason ?? null,
+    ...(view.banned_until ? { banned_until: new Date(view.banned_until).toISOString() } : {}),
     since: new Date(view.since).toISOString(),
     live: true,
   };

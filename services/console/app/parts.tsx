@@ -89,6 +89,7 @@ const tones: Record<string, Tone> = {
   initiated: "waiting",
   conflict: "bad",
   auth_error: "bad",
+  banned: "bad",
   logged_out: "bad",
   away: "bad",
   failed: "bad",

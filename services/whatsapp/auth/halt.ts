@@ -2,9 +2,12 @@ import { z } from "zod";
 import type { AuthStore } from "./auth_store.ts";
 
 const name = "halt";
-const halt = z.object({ is: z.enum(["conflict", "disconnected"]), reason: z.string() });
+const halt = z.discriminatedUnion("is", [
+  z.object({ is: z.enum(["conflict", "disconnected"]), reason: z.string() }),
+  z.object({ is: z.literal("banned"), reason: z.string(), /** Unix ms. */ until: z.number() }),
+]);
 
-/** Why a linked login must not be opened by itself, not even after a restart. */
+/** Why a linked login must not be opened by itself, not even after a restart, or not before `until`. */
 export type Halt = z.infer<typeof halt>;
 
 export function readHalt(store: AuthStore): Halt | undefined {

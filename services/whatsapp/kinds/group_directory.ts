@@ -1,7 +1,7 @@
 import type { GroupMetadata } from "@whiskeysockets/baileys";
 import { BoundedMap } from "../bounded_map.ts";
 import { refusalCode } from "../chats/line.ts";
-import { Undeliverable } from "../sending/lane.ts";
+import { Undeliverable } from "../sending/trouble.ts";
 
 /** Groups whose members are kept at hand for one session; a large one takes some 100 KB. */
 const capacity = 50;
@@ -29,6 +29,11 @@ export class GroupDirectory {
     });
     this.#entries.set(group, { metadata, until: Date.now() + lifetimeMs });
     return metadata;
+  }
+
+  /** Whether the group is known without asking. */
+  has(group: string): boolean {
+    return (this.#entries.get(group)?.until ?? 0) > Date.now();
   }
 
   /** Something about the group has changed. */

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { proto } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -9,9 +9,10 @@ import { createLogger } from "../../../lib/runtime/log.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { ShardDb } from "../volume/shard_db.ts";
-import { Lane, Undeliverable } from "./lane.ts";
+import { Lane } from "./lane.ts";
 import type { LaneOptions } from "./lane.ts";
 import { Ledger } from "./ledger.ts";
+import { Undeliverable } from "./trouble.ts";
 
 const business = "0190b2a0-0000-7000-8000-000000000001";
 const ring = KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`);
@@ -238,4 +239,50 @@ test("a verdict is settled also where whoever is told of it fails", async () => 
   await left("A");
   expect(() => sut.acknowledged("A", "463")).toThrow("full");
   expect(await sending).toMatchObject([{ status: "failed" }]);
+});
+
+describe("trouble that passes", () => {
+  const at = (chat: string, waMessageId: string) => ({
+    waMessageId,
+    chat: `${chat}@s.whatsapp.net`,
+    message: { conversation: waMessageId },
+  });
+  const refused = Object.assign(new Error("rate-overlimit"), { data: 429 });
+
+  test("of one chat holds that chat only, however often", async () => {
+    const sut = lane({ chatWindow: 1 });
+    sut.open(async (chat, message, id) => {
+      if (chat.startsWith("1")) throw refused;
+      await relay(chat, message, id);
+    });
+    for (let n = 0; n < 10; n++)
+      expect(await sut.send([at("1", "A"), at("1", "B")])).toMatchObject([{ status: "retry" }, { status: "retry" }]);
+    const sending = sut.send([at("1", "A"), at("2", "C"), at("1", "B")]);
+    await left("C");
+    sut.acknowledged("C", undefined);
+    expect((await sending).map(({ status }) => status)).toEqual(["retry", "sent", "retry"]);
+  });
+
+  test.each(["408", "421", "500", "503"])("in an acknowledgement (%s) holds what is behind it in its chat", async (code) => {
+    const sut = lane({ chatWindow: 1 });
+    sut.open(relay);
+    const sending = sut.send([at("1", "A"), at("1", "B"), at("2", "C")]);
+    await left("A", "C");
+    sut.acknowledged("A", code);
+    sut.acknowledged("C", undefined);
+    expect((await sending).map(({ status }) => status)).toEqual(["retry", "retry", "sent"]);
+    expect(ledger.verdict(business, "A")).toBeUndefined();
+    const again = sut.send([at("1", "A"), at("1", "B")]);
+    await left("A", "C", "A");
+    sut.acknowledged("A", undefined);
+    await left("A", "C", "A", "B");
+    sut.acknowledged("B", undefined);
+    expect((await again).map(({ status }) => status)).toEqual(["sent", "sent"]);
+  });
+
+  test("of a kind that is not known fails a message after the patience only", async () => {
+    const sut = lane({ patienceMs: 60_000 });
+    sut.open(() => Promise.reject(new Error("all encryptions failed")));
+    for (let n = 0; n < 6; n++) expect(await sut.send([text("A")])).toMatchObject([{ status: "retry" }]);
+  });
 });

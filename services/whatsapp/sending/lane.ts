@@ -3,12 +3,16 @@ import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import { BoundedMap } from "../bounded_map.ts";
 import type { Ledger, Verdict } from "./ledger.ts";
+import { isTransientAck, Transient, transientCode, Undeliverable } from "./trouble.ts";
 import { Turns } from "./turns.ts";
 
 export type Outgoing = { waMessageId: string; chat: string; message: proto.IMessage };
 
-/** `retry`: nothing is decided. The message may or may not have left; under the same id it may be handed over again. */
-export type Outcome = Verdict | { status: "retry" };
+/**
+ * `retry`: nothing is decided. The message may or may not have left; under the same id it may be handed over again,
+ * after `waitMs` where that is given.
+ */
+export type Outcome = Verdict | { status: "retry"; waitMs?: number };
 
 /** What a lane needs of an open connection. */
 export type Relay = (chat: string, message: proto.IMessage, waMessageId: string) => Promise<void>;
@@ -28,38 +32,44 @@ export type LaneOptions = {
   capacity?: number;
   /** Messages that may be on their way without an acknowledgement. */
   window?: number;
+  /** Messages of one chat that may be in flight; as many as `window` where absent. */
+  chatWindow?: number;
   /** Milliseconds until an acknowledgement is overdue. */
   ackDeadlineMs?: number;
+  /** Milliseconds from the first failed preparation until a message may count as failed; 0 where absent. */
+  patienceMs?: number;
 };
-
-/** A message that can never be sent: it fails at once, and nothing behind it waits. */
-export class Undeliverable extends Error {
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 /** How often a message may fail to be prepared, on an open connection, before it counts as failed. */
 const maxFailures = 3;
+/** How long a chat waits after WhatsApp answered with a code that passes; the worker adds its own backoff. */
+const transientWaitMs = 1_000;
 
+type Failures = { count: number; since: number };
 type Entry = { outgoing: Outgoing; settle: (outcome: Outcome) => void; outcome: Promise<Outcome> };
 type Unacknowledged = { entry: Entry; handedAt: number };
+/** `holds`: what waits because a message could not be prepared. With "nothing" it has failed for good. */
+type Failure =
+  | { holds: "nothing"; error: { code: string; message: string } }
+  | { holds: "chat"; waitMs?: number }
+  | { holds: "everything" };
 /** An open connection, from `open` to `close`. What one of them leaves undone says nothing about the next. */
-type Passage = { relay: Relay; pumping: boolean; /** Says that there is room in the window again. */ room?: () => void };
+type Passage = {
+  relay: Relay;
+  pumping: boolean;
+  /** Wakes the pump: a message landed, more are waiting, or the connection was closed. */ room?: () => void;
+};
 
 /** How long a lane prepares messages before the others, and what comes in, have their turn: a handful of messages. */
 const sliceMs = 5;
 
 /**
- * The messages of one session on their way out, first in, first out. A message is handed to WhatsApp when the one
- * before it was, without waiting for its acknowledgement; acknowledgements settle them.
+ * The outgoing messages of one session, in order within each chat. At most `chatWindow` messages of a chat are in flight;
+ * other chats do not wait for them. Acknowledgements settle messages.
  *
- * A message is never on its way twice: one whose verdict the ledger knows is answered from there, and one that is
- * on its way is awaited. When a message cannot be handed over, everything behind it is answered `retry`, so that
- * nothing overtakes it.
+ * A message is never in flight twice: one whose verdict the ledger knows is answered from there, and one that is in
+ * flight is awaited. When a message cannot be sent now, the messages behind it in its chat are answered `retry`, so that
+ * nothing overtakes it; other chats go on. When the connection fails, everything is answered `retry`.
  */
 export class Lane {
   readonly #options: Required<Omit<LaneOptions, "onVerdict">> & Pick<LaneOptions, "onVerdict">;
@@ -67,12 +77,15 @@ export class Lane {
   readonly #known = new Map<string, Entry>();
   /** In the order they were handed over. */
   readonly #unacknowledged = new Map<string, Unacknowledged>();
-  readonly #failures = new BoundedMap<string, number>(100);
+  /** How many messages of a chat are in flight. */
+  readonly #inFlight = new Map<string, number>();
+  readonly #failures = new BoundedMap<string, Failures>(500);
   #passage: Passage | undefined;
   #overdue: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: LaneOptions) {
-    this.#options = { turns: new Turns(), capacity: 500, window: 100, ackDeadlineMs: 8_000, ...options };
+    const window = options.window ?? 100;
+    this.#options = { turns: new Turns(), capacity: 500, window, chatWindow: window, ackDeadlineMs: 8_000, patienceMs: 0, ...options };
   }
 
   /** Messages that wait or are on their way. */
@@ -141,9 +154,12 @@ export class Lane {
   acknowledged(waMessageId: string, refusal: string | undefined): boolean {
     const pending = this.#unacknowledged.get(waMessageId);
     if (pending === undefined) return false;
-    this.#unacknowledged.delete(waMessageId);
+    if (isTransientAck(refusal)) {
+      this.#hold(pending.entry, transientWaitMs);
+      return true;
+    }
     const verdict = verdictOf(refusal);
-    this.#passage?.room?.();
+    this.#land(pending.entry);
     void this.#conclude(pending.entry, verdict);
     this.#options.onVerdict?.(verdict, performance.now() - pending.handedAt);
     return true;
@@ -184,6 +200,7 @@ export class Lane {
     }
     // Those that were settled meanwhile, because the connection was lost, are not to be sent.
     this.#waiting.push(...entries.filter((entry) => this.#known.get(entry.outgoing.waMessageId) === entry));
+    this.#passage?.room?.();
     void this.#pump();
   }
 
@@ -197,19 +214,27 @@ export class Lane {
         await this.#options.turns.next();
         sliceEnd = performance.now() + sliceMs;
       }
-      await this.#roomInWindow(passage);
-      const entry = this.#passage === passage ? this.#waiting.shift() : undefined;
+      const entry = this.#passage === passage ? this.#next() : undefined;
       if (entry !== undefined) await this.#relayOne(entry, passage);
+      else if (this.#waiting.length > 0) await this.#change(passage);
     }
     passage.pumping = false;
   }
 
-  async #roomInWindow(passage: Passage): Promise<void> {
-    while (this.#passage === passage && this.#unacknowledged.size >= this.#options.window) {
-      await new Promise<void>((resolve) => {
-        passage.room = resolve;
-      });
-    }
+  /** The first message that may go: there is room in the window, and its chat has none in flight. */
+  #next(): Entry | undefined {
+    const { window, chatWindow } = this.#options;
+    if (this.#unacknowledged.size >= window) return undefined;
+    const at = this.#waiting.findIndex(({ outgoing: { chat } }) => (this.#inFlight.get(chat) ?? 0) < chatWindow);
+    return at < 0 ? undefined : this.#waiting.splice(at, 1)[0];
+  }
+
+  /** Resolves when a message has landed, or more are waiting, or the connection is closed. */
+  async #change(passage: Passage): Promise<void> {
+    if (this.#passage !== passage) return;
+    await new Promise<void>((resolve) => {
+      passage.room = resolve;
+    });
   }
 
   async #relayOne(entry: Entry, passage: Passage): Promise<void> {
@@ -217,6 +242,7 @@ export class Lane {
     const { logger, fence, businessId } = this.#options;
     // Before it is sent: the acknowledgement may be there before the call returns.
     this.#unacknowledged.set(waMessageId, { entry, handedAt: performance.now() });
+    this.#inFlight.set(chat, (this.#inFlight.get(chat) ?? 0) + 1);
     this.#watchOldest();
     try {
       fence();
@@ -225,10 +251,26 @@ export class Lane {
       if (this.#passage !== passage) return;
       const failure = this.#failureOf(waMessageId, error);
       logger.warn({ business_id: businessId, wa_message_id: waMessageId, cause: messageOf(error) }, "a message could not be handed over");
-      if (failure) return this.#conclude(entry, { status: "failed", at: Date.now(), error: failure });
-      this.#settle(entry, { status: "retry" });
-      for (const behind of this.#waiting.splice(0)) this.#settle(behind, { status: "retry" });
+      switch (failure.holds) {
+        case "nothing":
+          return this.#conclude(entry, { status: "failed", at: Date.now(), error: failure.error });
+        case "chat":
+          return this.#hold(entry, failure.waitMs);
+        case "everything":
+          this.#settle(entry, { status: "retry" });
+          for (const behind of this.#waiting.splice(0)) this.#settle(behind, { status: "retry" });
+      }
     }
+  }
+
+  /** Leaves a message undecided, and with it those behind it in its chat. */
+  #hold(entry: Entry, waitMs: number | undefined): void {
+    const { chat } = entry.outgoing;
+    const outcome: Outcome = { status: "retry", ...(waitMs === undefined ? {} : { waitMs }) };
+    const behind = this.#waiting.filter(({ outgoing }) => outgoing.chat === chat);
+    const others = this.#waiting.filter(({ outgoing }) => outgoing.chat !== chat);
+    this.#waiting.splice(0, this.#waiting.length, ...others);
+    for (const held of [entry, ...behind]) this.#settle(held, outcome);
   }
 
   /** One timer for all: acknowledgements come in the order of the messages, or about. */
@@ -244,18 +286,20 @@ export class Lane {
     }, left);
   }
 
-  /** Why a message that was not handed over has failed for good; undefined where it may be tried again. */
-  #failureOf(waMessageId: string, error: unknown): { code: string; message: string } | undefined {
-    if (error instanceof Undeliverable) return { code: error.code, message: error.message };
+  /** What a failed preparation means for the message, and what has to wait with it. */
+  #failureOf(waMessageId: string, error: unknown): Failure {
+    if (error instanceof Undeliverable) return { holds: "nothing", error: { code: error.code, message: error.message } };
     const closed = (error as { output?: { statusCode?: number } }).output?.statusCode === 428;
     // The connection's end, or this process's loss of its shard, is no fault of the message.
-    if (closed || error instanceof AppError) return undefined;
-    // Tried in vain on good connections: one that stays would block its chat for ever.
-    const failures = (this.#failures.get(waMessageId) ?? 0) + 1;
-    this.#failures.set(waMessageId, failures);
-    return failures < maxFailures
-      ? undefined
-      : { code: "undeliverable", message: `The message could not be prepared: ${messageOf(error)}` };
+    if (closed || error instanceof AppError) return { holds: "everything" };
+    if (error instanceof Transient) return { holds: "chat", waitMs: error.waitMs };
+    if (transientCode(error) !== undefined) return { holds: "chat", waitMs: transientWaitMs };
+    const now = performance.now();
+    const { count, since } = this.#failures.get(waMessageId) ?? { count: 0, since: now };
+    this.#failures.set(waMessageId, { count: count + 1, since });
+    // A message that never succeeds would block its chat for ever.
+    if (count + 1 < maxFailures || now - since < this.#options.patienceMs) return { holds: "chat" };
+    return { holds: "nothing", error: { code: "undeliverable", message: `The message could not be prepared: ${messageOf(error)}` } };
   }
 
   async #conclude(entry: Entry, verdict: Verdict): Promise<void> {
@@ -271,10 +315,20 @@ export class Lane {
 
   #settle(entry: Entry, outcome: Outcome): void {
     const { waMessageId } = entry.outgoing;
-    const pending = this.#unacknowledged.get(waMessageId);
-    if (pending?.entry === entry) this.#unacknowledged.delete(waMessageId);
+    this.#land(entry);
     if (this.#known.get(waMessageId) === entry) this.#known.delete(waMessageId);
     entry.settle(outcome);
+  }
+
+  /** A message is no longer in flight: its chat may go on. */
+  #land(entry: Entry): void {
+    const { waMessageId, chat } = entry.outgoing;
+    if (this.#unacknowledged.get(waMessageId)?.entry !== entry) return;
+    this.#unacknowledged.delete(waMessageId);
+    const left = (this.#inFlight.get(chat) ?? 1) - 1;
+    if (left > 0) this.#inFlight.set(chat, left);
+    else this.#inFlight.delete(chat);
+    this.#passage?.room?.();
   }
 }
 

@@ -11,6 +11,7 @@ import {
 import type { BinaryNode, ConnectionState, WAMessage, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { InboundData, ReceiptData } from "../../../lib/shard-client/schemas.ts";
+import { waVersionParts } from "../../../lib/shard-client/wa_version.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthState } from "../auth/auth_state.ts";
 import { inboundOf } from "../receiving/inbound.ts";
@@ -20,11 +21,13 @@ import { withMemberNames } from "../kinds/member_names.ts";
 import { stanzaOptions } from "../kinds/outgoing.ts";
 import { ownSenderKeys } from "../kinds/sender_key_names.ts";
 import { receiptsOf } from "../receiving/receipts.ts";
-import { Undeliverable } from "../sending/lane.ts";
+import { Undeliverable } from "../sending/trouble.ts";
 import { baileysLog } from "./baileys_log.ts";
+import type { Failure } from "./ends.ts";
 import { defaultHearingTimes, Hearing } from "./hearing.ts";
 import type { HearingTimes } from "./hearing.ts";
 import { OutputGate } from "./output_gate.ts";
+import { QueryCooldown } from "./query_cooldown.ts";
 import { durableRepository } from "./signal_repository.ts";
 import { ConnectionOver } from "./stray.ts";
 import { TtlCache } from "./ttl_cache.ts";
@@ -36,7 +39,8 @@ export type ConnectionEvents = {
   /** A phone has linked this login; the credentials are saved. */
   paired(): void;
   opened(): void;
-  ended(code: number): void;
+  /** `failure`: what WhatsApp said beside the code, where it refused the login. */
+  ended(code: number, failure?: Failure): void;
   /** WhatsApp's server took a message, or refused it with a code. */
   acknowledged(waMessageId: string, refusal: string | undefined): void;
   /** Resolves once it is durable; WhatsApp is not told before. */
@@ -53,6 +57,8 @@ export type ConnectionEvents = {
 export type ConnectionOptions = {
   url: string;
   auth: AuthState;
+  /** WhatsApp Web's version to name, as "2.3000.1"; Baileys' own where absent. */
+  version?: string | undefined;
   /** The number to pair by code; without it, by QR. */
   pairingPhone?: string | undefined;
   /** The plaintext of a message that this business sent, for a phone that could not decrypt it. */
@@ -79,6 +85,8 @@ const keepAliveMs = 25_000;
 const silenceMs = 2 * keepAliveMs + 10_000;
 /** Stanzas that come to a connection only if WhatsApp delivers to it; one that is deaf has its queries answered all the same. */
 const delivered: ReadonlySet<string> = new Set(["message", "receipt", "ack", "notification", "call", "presence", "chatstate"]);
+/** An acknowledgement's code: the group's addressing mode, or a list of devices, is out of date. */
+const staleAddressing = "421";
 /** How long a farewell may take before the socket is cut. */
 const farewellMs = 1000;
 
@@ -98,6 +106,9 @@ export class Connection {
   /** Which stanza a ciphertext came in: the decryption is told the ciphertext alone. */
   readonly #stanzas = new WeakMap<Uint8Array, BinaryNode>();
   readonly #hearing: Hearing;
+  readonly #cooldown = new QueryCooldown();
+  /** The devices of each user, as WhatsApp listed them. */
+  readonly #devices = new TtlCache(1000, 5 * 60_000);
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #over = false;
   #closing: Promise<void> | undefined;
@@ -130,6 +141,17 @@ export class Connection {
    *   word, and where the business is not in the group. Another error says nothing about the message.
    */
   async relay(chat: string, message: proto.IMessage, waMessageId: string): Promise<void> {
+    if (this.#cooldown.isActive && (await this.#mustAsk(chat))) this.#cooldown.refuse();
+    try {
+      await this.#relay(chat, message, waMessageId);
+      this.#cooldown.succeeded();
+    } catch (error) {
+      this.#cooldown.failed(error);
+      throw error;
+    }
+  }
+
+  async #relay(chat: string, message: proto.IMessage, waMessageId: string): Promise<void> {
     if (isPnUser(chat) && !(await this.#hasAccount(chat))) throw noAccount();
     if (!isJidGroup(chat)) await this.#refuseWithoutDevices(chat);
     if (isJidGroup(chat)) message = withMemberNames(message, await this.#groups.of(chat), this.#ownJids());
@@ -159,6 +181,14 @@ export class Connection {
     return this.#close();
   }
 
+  /** Whether a message to this chat needs an answer of WhatsApp's first: who is in the group, which devices a person has. */
+  async #mustAsk(chat: string): Promise<boolean> {
+    if (isJidGroup(chat)) return !this.#groups.has(chat);
+    const { user } = jidDecode(chat) ?? {};
+    if (user === undefined || this.#devices.get(user) === undefined) return true;
+    return isPnUser(chat) === true && (await this.#options.auth.keys.get("lid-mapping", [user]))[user] === undefined;
+  }
+
   /** Asked of WhatsApp once for each contact: an account has a LID, which is kept from then on. */
   async #hasAccount(chat: string): Promise<boolean> {
     const { user } = jidDecode(chat) ?? {};
@@ -184,12 +214,13 @@ export class Connection {
   }
 
   #config(): Parameters<typeof makeWASocket>[0] {
-    const { url, auth, logger, sentMessage } = this.#options;
+    const { url, auth, logger, sentMessage, version } = this.#options;
     const minutes = 60_000;
     return {
       waWebSocketUrl: url,
       auth: { creds: auth.creds, keys: auth.keys },
       logger: baileysLog(logger),
+      ...(version === undefined ? {} : { version: waVersionParts(version) }),
       keepAliveIntervalMs: keepAliveMs,
       // Baileys would arm a timer and record two stack traces for each frame, a tenth of what a send costs. The watchdog
       // and the deadlines of acknowledgements notice what stalls.
@@ -212,7 +243,7 @@ export class Connection {
       // The store is a local file: what it refuses once it refuses again, and the session has to stop.
       transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
       msgRetryCounterCache: new TtlCache(1000, 60 * minutes),
-      userDevicesCache: new TtlCache(1000, 5 * minutes),
+      userDevicesCache: this.#devices,
       callOfferCache: new TtlCache(100, 5 * minutes),
       placeholderResendCache: new TtlCache(100, 60 * minutes),
       makeSignalRepository: durableRepository({
@@ -244,6 +275,7 @@ export class Connection {
     ws.on("CB:notification,type:w:gp2", (stanza: BinaryNode) => this.#unlessOver(() => this.#groupChanged(stanza)));
     ws.on("CB:ack,class:message", ({ attrs }: BinaryNode) =>
       this.#unlessOver(() => {
+        if (attrs["error"] === staleAddressing) this.#forgetAddressing(attrs["from"]);
         if (attrs["id"]) this.#events.acknowledged(attrs["id"], attrs["error"]);
       }),
     );
@@ -257,7 +289,7 @@ export class Connection {
     if (qr !== undefined) void this.#show(qr);
     if (isNewLogin) this.#events.paired();
     if (connection === "open") this.#opened();
-    if (connection === "close") this.#end(statusOf(lastDisconnect?.error));
+    if (connection === "close") this.#end(statusOf(lastDisconnect?.error), failureOf(lastDisconnect?.error));
   }
 
   async #show(qr: string): Promise<void> {
@@ -371,6 +403,13 @@ export class Connection {
     if (left) this.#gate.after(this.#renewSenderKey(group));
   }
 
+  /** WhatsApp refused how a message was addressed: who is in the chat, and with which devices, is asked again. */
+  #forgetAddressing(chat: string | undefined): void {
+    if (chat === undefined) return;
+    if (isJidGroup(chat)) this.#groups.forget(chat);
+    this.#devices.flushAll();
+  }
+
   /** Who has left a group must not be able to read what is written from now on: the next message makes a new key. */
   async #renewSenderKey(group: string): Promise<void> {
     const { id, lid } = this.#options.auth.creds.me ?? {};
@@ -387,11 +426,11 @@ export class Connection {
     this.#events.volumeRefused(error);
   }
 
-  #end(code: number): void {
+  #end(code: number, failure?: Failure): void {
     if (this.#over) return;
     this.#over = true;
     void this.#close();
-    this.#events.ended(code);
+    this.#events.ended(code, failure);
   }
 
   #close(): Promise<void> {
@@ -419,4 +458,15 @@ function noAccount(): Undeliverable {
 function statusOf(error: unknown): number {
   const { output } = (error ?? {}) as { output?: { statusCode?: number } };
   return output?.statusCode ?? 500;
+}
+
+/** The attributes of a `<failure>`, which Baileys gives as the error's data; undefined for any other end. */
+function failureOf(error: unknown): Failure | undefined {
+  const { data } = (error ?? {}) as { data?: { reason?: unknown; expire?: unknown; code?: unknown } };
+  if (typeof data?.reason !== "string") return undefined;
+  const expire = data.expire === undefined ? undefined : Number(data.expire);
+  return {
+    ...(expire !== undefined && Number.isFinite(expire) ? { expire } : {}),
+    ...(typeof data.code === "string" ? { cause: data.code.slice(0, 16) } : {}),
+  };
 }

@@ -1,13 +1,30 @@
 /** What to do when a connection has ended, by the status that it ended with. */
 export type EndRule =
   /** Connect again, after a backoff that starts at `baseMs` and doubles up to `maxMs`. */
-  | { next: "retry"; baseMs: number; maxMs: number; reason: string; alarm?: boolean }
+  | {
+      next: "retry";
+      baseMs: number;
+      maxMs: number;
+      reason: string;
+      alarm?: boolean;
+      /** Of a retired client version. */ outdated?: boolean;
+    }
   /** The login is gone for good. */
   | { next: "logged_out"; reason: string }
   /** Another client uses this login: two that both reconnect would throw each other out for ever. */
   | { next: "conflict"; reason: string }
-  /** Trying again can only do harm; somebody has to look. */
+  /** WhatsApp refuses the account for a while. An earlier login would prolong the ban. */
+  | { next: "banned"; ms: number; reason: string }
+  /** Another attempt can only do harm: a person has to act. */
   | { next: "disconnected"; reason: string };
+
+/** What a `<failure>` says beside its code. */
+export type Failure = {
+  /** Seconds that a temporary ban lasts. */
+  expire?: number | undefined;
+  /** Why an account is banned, in WhatsApp's codes. */
+  cause?: string | undefined;
+};
 
 const second = 1000;
 const minute = 60 * second;
@@ -24,7 +41,15 @@ const rules: Record<number, EndRule> = {
   },
   401: { next: "logged_out", reason: "the phone removed this device" },
   403: { next: "disconnected", reason: "WhatsApp refuses this account (403): look at the phone, it may be banned" },
-  405: { next: "retry", baseMs: 10 * minute, maxMs: 60 * minute, alarm: true, reason: "WhatsApp refuses this client version (405)" },
+  405: {
+    next: "retry",
+    baseMs: 10 * minute,
+    maxMs: 60 * minute,
+    alarm: true,
+    outdated: true,
+    reason: "WhatsApp has retired this client version (405): set a newer one with scale:wa-version",
+  },
+  406: { next: "logged_out", reason: "WhatsApp logged this account out (406): look at the phone, it may be banned" },
   408: { next: "retry", baseMs: second, maxMs: minute, reason: "no answer in time" },
   411: { next: "disconnected", reason: "the phone does not support linked devices (411): update WhatsApp on it" },
   428: { next: "retry", baseMs: second / 2, maxMs: minute, reason: "the connection was closed" },
@@ -35,7 +60,49 @@ const rules: Record<number, EndRule> = {
   515: { next: "retry", baseMs: 0, maxMs: 10 * second, reason: "WhatsApp asked for a new connection" },
 };
 
-/** The rule for a status; one that nobody knows is retried with patience. */
-export function endRule(code: number): EndRule {
+/** Codes of a `<failure>` that end the login until a person has acted (whatsmeow, `events.ConnectFailureReason`). */
+const needPerson: Record<number, string> = {
+  400: "WhatsApp does not accept the login's form",
+  409: "WhatsApp does not accept the client's token",
+  411: "the phone does not support linked devices: update WhatsApp on it",
+  413: "WhatsApp asks for a test of the client",
+  414: "WhatsApp does not accept the client's challenge",
+  415: "WhatsApp does not know the client's platform",
+  418: "WhatsApp does not accept the client's integrity",
+  501: "WhatsApp does not offer this to the account",
+};
+
+const banCauses: Record<string, string> = {
+  "101": "too many messages to people who do not have the number",
+  "102": "too many people blocked the number",
+  "103": "too many groups with people who do not have the number",
+  "104": "the same message to too many people",
+  "106": "too many messages to a broadcast list",
+};
+
+/** Where WhatsApp names no end of a ban. */
+const defaultBanMs = 60 * minute;
+const maxBanMs = 366 * 24 * 60 * minute;
+
+/**
+ * The rule for a status. A `failure` is WhatsApp's answer to a login: the same number means something else there than when
+ * a connection breaks. An unknown status is retried patiently.
+ */
+export function endRule(code: number, failure?: Failure): EndRule {
+  if (failure !== undefined) {
+    if (code === 402) return banRule(failure);
+    const reason = needPerson[code];
+    if (reason !== undefined) return { next: "disconnected", reason: `${reason} (${code})` };
+    if (rules[code] === undefined) {
+      const unknown = `WhatsApp refused the login for a reason that is not known (${code})`;
+      return { next: "retry", baseMs: 10 * minute, maxMs: 60 * minute, alarm: true, reason: unknown };
+    }
+  }
   return rules[code] ?? { next: "retry", baseMs: 2 * second, maxMs: 5 * minute, reason: `the connection ended with status ${code}` };
+}
+
+function banRule({ expire, cause }: Failure): EndRule {
+  const ms = expire === undefined || !(expire >= 0) ? defaultBanMs : Math.min(expire * second, maxBanMs);
+  const why = cause === undefined ? "" : `: ${banCauses[cause] ?? `cause ${cause}`}`;
+  return { next: "banned", ms, reason: `WhatsApp has banned this account for a while (402)${why}` };
 }

@@ -25,7 +25,7 @@ import type { ShardMetrics } from "../shard_metrics.ts";
 import { Connection } from "./connection.ts";
 import type { HearingTimes } from "./hearing.ts";
 import { transition } from "./state.ts";
-import type { Action, Event, State } from "./state.ts";
+import type { Action, Event, Halted, State } from "./state.ts";
 
 export type SessionOptions = {
   businessId: string;
@@ -47,6 +47,10 @@ export type SessionOptions = {
   platformPacing?: (() => PacingSettings) | undefined;
   /** When a silent connection is probed. */
   hearing?: HearingTimes | undefined;
+  /** Milliseconds until a message that cannot be prepared may fail. */
+  patienceMs?: number | undefined;
+  /** WhatsApp Web's version that the client names; undefined for Baileys' own. */
+  waVersion?: (() => string | undefined) | undefined;
   /** Throws where this process no longer owns the shard. */
   fence: () => void;
   /** Puts the auth store out of the way; it is closed by then. */
@@ -57,6 +61,14 @@ export type SessionOptions = {
 const holdMs = 3_000;
 /** How long a batch may take in all. Under the 15 s that its caller waits. */
 const batchDeadlineMs = 12_000;
+
+/**
+ * One message of a chat is in flight at a time. WhatsApp may refuse a message for a moment (503) and accept the one behind
+ * it, which would then overtake it.
+ */
+const chatWindow = 1;
+/** WhatsApp's trouble may last for minutes; a message that cannot be prepared for longer fails. */
+const defaultPatienceMs = 120_000;
 
 /** Messages in a row that cannot be decrypted: by then the fault is not a contact's. */
 const garbledAfter = 20;
@@ -102,6 +114,8 @@ export class Session {
       logger: this.#log,
       fence: options.fence,
       turns: options.turns,
+      chatWindow,
+      patienceMs: options.patienceMs ?? defaultPatienceMs,
       onOverdue: () => this.#overdue(),
       onVerdict: (verdict, ms) => {
         options.metrics.verdict(verdict.status, ms);
@@ -242,6 +256,11 @@ export class Session {
     this.#dispatch({ is: "logout" });
   }
 
+  /** Another client version was set: a login that WhatsApp refused for the old one is tried again now. */
+  versionChanged(): void {
+    if (this.#state.is === "waiting" && this.#state.outdated) this.#dispatch({ is: "due" });
+  }
+
   /** Resolves when no message waits or is on its way. */
   drained(): Promise<void> {
     return this.#lane.drained();
@@ -283,6 +302,7 @@ export class Session {
       queue_depth: this.#lane.depth,
       last_inbound_at: lastInboundAt === undefined ? null : new Date(lastInboundAt).toISOString(),
       ...(reason === undefined ? {} : { reason }),
+      ...(state.is === "banned" ? { banned_until: new Date(state.until).toISOString() } : {}),
       ...(state.is === "pairing" && state.show === "qr" ? { qr: state.value, qr_expires_at: new Date(state.expiresAt).toISOString() } : {}),
       ...(state.is === "pairing" && state.show === "code" ? { code: state.value } : {}),
     };
@@ -324,7 +344,7 @@ export class Session {
     const { state, actions } = transition(before, event, Date.now());
     this.#state = state;
     if (before.is === "open" && state.is !== "open") this.#lane.close();
-    if (state.is !== "waiting") clearTimeout(this.#timer);
+    if (state.is !== "waiting" && state.is !== "banned") clearTimeout(this.#timer);
     if (event.is === "ended") {
       this.#options.metrics.ended(event.code);
       this.#log.info({ code: event.code, state: state.is }, "a connection ended");
@@ -356,7 +376,7 @@ export class Session {
         this.#store = undefined;
         return;
       case "halt":
-        return this.#noteHalt({ is: action.is, reason: action.reason });
+        return this.#noteHalt(haltOf(action));
       case "unhalt":
         return this.#noteHalt(undefined);
       case "alarm":
@@ -382,8 +402,10 @@ export class Session {
   #connectionWith(auth: AuthState): Connection {
     const { url, ledger, journal, metrics } = this.#options;
     const pairing = "pairing" in this.#state ? this.#state.pairing : undefined;
+    const version = this.#options.waVersion?.();
     return new Connection({
       url,
+      version,
       auth,
       hearing: this.#options.hearing,
       pairingPhone: pairing?.method === "code" ? pairing.phone : undefined,
@@ -398,7 +420,11 @@ export class Session {
           this.#dispatch({ is: "paired" });
         },
         opened: () => this.#opened(auth),
-        ended: (code) => this.#dispatch({ is: "ended", code }),
+        ended: (code, failure) => {
+          this.#dispatch({ is: "ended", code, failure });
+          // The version was changed while this connection still named the old one.
+          if (version !== this.#options.waVersion?.()) this.versionChanged();
+        },
         acknowledged: (waMessageId, refusal) => void this.#lane.acknowledged(waMessageId, refusal),
         received: async (message) => {
           this.#undecryptable = 0;
@@ -511,6 +537,9 @@ export class Session {
       .catch((error: unknown) => this.#log.error({ cause: messageOf(error) }, "a session event could not be written down"));
   }
 }
+
+const haltOf = (halted: Halted): Halt =>
+  halted.is === "banned" ? { is: halted.is, reason: halted.reason, until: halted.until } : { is: halted.is, reason: halted.reason };
 
 function statusOf(state: State): SessionStatus {
   if (state.is === "pairing") return state.show;

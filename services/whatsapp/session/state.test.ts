@@ -209,3 +209,61 @@ test("a login that was just paired, and is refused, is not taken for logged out 
   const seasoned = run(idle, [{ is: "resume", afterMs: 0 }, { is: "due" }, { is: "ended", code: 401 }]).state;
   expect(seasoned.is).toBe("logged_out");
 });
+
+describe("a temporary ban", () => {
+  const day = 86_400_000;
+  const ban = { is: "ended", code: 402, failure: { expire: (40 * day) / 1000, cause: "101" } } as const;
+
+  test("is noted, and waited for in timers that fit", () => {
+    const { state, actions } = step(open, ban);
+    expect(state).toMatchObject({ is: "banned", until: now + 40 * day });
+    expect((state as { reason: string }).reason).toContain("too many messages");
+    expect(actions.map((action) => action.do)).toEqual(["halt", "alarm", "wait"]);
+    expect(waitOf(actions)).toBe(day);
+    expect(step(state, { is: "due" }, now + day)).toEqual({ state, actions: [{ do: "wait", ms: day }] });
+    expect(step(state, { is: "due" }, now + 40 * day).actions.map((action) => action.do)).toEqual(["unhalt", "dial"]);
+  });
+
+  test("is not cut short by a connect", () => {
+    const { state } = step(open, ban);
+    const connect = { is: "connect", paired: true, want: { method: "qr" } } as const;
+    expect(step(state, connect)).toEqual({ state, actions: [] });
+    expect(step(state, connect, now + 40 * day).actions.map((action) => action.do)).toEqual(["unhalt", "dial"]);
+  });
+
+  test("without an end lasts an hour", () => {
+    for (const failure of [{}, { expire: -1 }, { expire: Number.NaN }]) {
+      expect(step(open, { is: "ended", code: 402, failure }).state).toMatchObject({ is: "banned", until: now + 3_600_000 });
+    }
+  });
+
+  test("goes on after a restart, and ends while the shard is down", () => {
+    const halted = { is: "banned", reason: "banned", until: now + 1000 } as const;
+    expect(step(idle, { is: "resume", afterMs: 0, halted })).toMatchObject({ state: halted, actions: [{ do: "wait", ms: 1000 }] });
+    const later = step(idle, { is: "resume", afterMs: 0, halted }, now + 1000);
+    expect(later.actions.map((action) => action.do)).toEqual(["unhalt", "dial"]);
+  });
+});
+
+describe("a refused login", () => {
+  const refused = (code: number) => step(open, { is: "ended", code, failure: {} });
+
+  test.each([400, 409, 411, 413, 414, 415, 418, 501])("%d needs a person", (code) => {
+    const { state, actions } = refused(code);
+    expect(state).toMatchObject({ is: "disconnected", reason: expect.stringContaining(String(code)) });
+    expect(actions.map((action) => action.do)).toEqual(["halt", "alarm"]);
+  });
+
+  test.each([401, 406])("%d is a logout", (code) => expect(refused(code).state.is).toBe("logged_out"));
+
+  test("for an unknown reason is retried patiently", () => {
+    const { state, actions } = refused(499);
+    expect(state.is).toBe("waiting");
+    expect(waitOf(actions)).toBeGreaterThanOrEqual(5 * 60_000);
+  });
+
+  test("406 after a pairing is a logout at once", () => {
+    const paired = run(idle, [qr, shown, { is: "paired" }, { is: "ended", code: 515 }, { is: "due" }]).state;
+    expect(step(paired, { is: "ended", code: 406, failure: {} }).state.is).toBe("logged_out");
+  });
+});

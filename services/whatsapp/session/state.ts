@@ -1,5 +1,6 @@
 import { backoff } from "../../../lib/core/retry.ts";
 import { endRule } from "./ends.ts";
+import type { Failure } from "./ends.ts";
 
 /*
  * The life of a session. Pure: `transition` says what becomes of a state and what has to be done; session.ts does it.
@@ -13,6 +14,7 @@ import { endRule } from "./ends.ts";
  *        │                        ▲      │
  *        │                        └──── open ──▶ conflict    (440: only a `connect` leaves it)
  *        │                                 └───▶ logged_out  (401, or `logout`; auth state is set aside)
+ *        │                  (402) ──▶ banned ── its end ──▶ connecting
  *        └── connect ◀── auth_error (the store cannot be used; nothing is overwritten)
  *
  * 401 straight after a pairing, before the login has opened once, is not a logout: WhatsApp's servers may not
@@ -28,7 +30,9 @@ export type State =
   | ({ is: "connecting"; reason?: string | undefined } & Trying)
   | ({ is: "pairing"; show: "qr" | "code"; value: string; expiresAt: number } & Trying)
   | { is: "open"; at: number; attempt: number; deaf?: number | undefined }
-  | ({ is: "waiting"; reason: string } & Trying)
+  | ({ is: "waiting"; reason: string; /** Ended by 405: another client version may open it at once. */ outdated?: boolean } & Trying)
+  /** WhatsApp banned the account until then (Unix ms). */
+  | { is: "banned"; reason: string; until: number }
   | { is: "logged_out"; reason: string }
   | { is: "conflict"; reason: string }
   | { is: "auth_error"; reason: string };
@@ -44,14 +48,16 @@ type Trying = {
   deaf?: number | undefined;
 };
 
+/** A login that is not opened by itself, or not before `until`. */
+export type Halted = { is: "conflict" | "disconnected"; reason: string } | { is: "banned"; reason: string; until: number };
 export type Event =
   | { is: "connect"; paired: boolean; want: { method: "qr" } | { method: "code"; phone: string } }
   /** At the start of the process, for a login that is on the volume; `halted`, if it was not to be opened again. */
-  | { is: "resume"; afterMs: number; halted?: { is: "conflict" | "disconnected"; reason: string } | undefined; fresh?: boolean }
+  | { is: "resume"; afterMs: number; halted?: Halted | undefined; fresh?: boolean }
   | { is: "shown"; show: "qr" | "code"; value: string; expiresAt: number }
   | { is: "paired" }
   | { is: "opened" }
-  | { is: "ended"; code: number }
+  | { is: "ended"; code: number; failure?: Failure | undefined }
   /** The connection is open and delivers nothing; `heard`, if it once did. */
   | { is: "deaf"; heard: boolean }
   /** Messages come, from whomever, and none of them can be decrypted. */
@@ -76,7 +82,7 @@ export type Action =
   /** Close the store, so that the next connection is made of what is on the disk and of nothing else. */
   | { do: "renew" }
   /** Note on the volume that this login is not to be opened by itself. */
-  | { do: "halt"; is: "conflict" | "disconnected"; reason: string }
+  | ({ do: "halt" } & Halted)
   | { do: "unhalt" }
   | { do: "alarm"; reason: string };
 
@@ -86,6 +92,8 @@ export type Step = { state: State; actions: Action[] };
 export const pairingWindowMs = 5 * 60_000;
 /** Open for this long, a connection counts as good, and the next end begins at the smallest backoff. */
 export const stableMs = 60_000;
+/** A longer timer would run out at once: 2^31 ms are 24 days. */
+const longestTimerMs = 24 * 60 * 60_000;
 /** Until a store that the volume did not give out is asked for again. */
 export const unreadMs = 5_000;
 /** Connections that failed one after the other, before somebody is told. */
@@ -98,6 +106,7 @@ export function transition(state: State, event: Event, now: number, random: () =
     case "connect":
       return connect(state, event, now);
     case "resume":
+      if (event.halted?.is === "banned") return awaitBan(event.halted, now);
       if (event.halted) return { state: event.halted, actions: [] };
       return {
         state: { is: "waiting", attempt: 0, reason: "the shard has just started", ...(event.fresh ? { fresh: 0 } : {}) },
@@ -113,14 +122,15 @@ export function transition(state: State, event: Event, now: number, random: () =
       if (state.is !== "connecting" && state.is !== "pairing") return same(state);
       return { state: { is: "open", at: now, attempt: state.attempt, deaf: state.deaf }, actions: [] };
     case "ended":
-      return ended(state, event.code, now, random);
+      return ended(state, event, now, random);
     case "deaf":
       return state.is === "open" ? deaf(state, event.heard, random) : same(state);
     case "garbled":
       return state.is === "open" ? garbled() : same(state);
     case "due":
+      if (state.is === "banned") return awaitBan(state, now);
       if (state.is !== "waiting") return same(state);
-      return { state: { ...state, is: "connecting", attempt: state.attempt + 1 }, actions: [{ do: "dial" }] };
+      return { state: connecting(state), actions: [{ do: "dial" }] };
     case "volume_refused":
       if (!mayRetry(state)) return same(state);
       return {
@@ -148,8 +158,20 @@ export function transition(state: State, event: Event, now: number, random: () =
   }
 }
 
+function connecting({ outdated: _outdated, ...state }: Extract<State, { is: "waiting" }>): State {
+  return { ...state, is: "connecting", attempt: state.attempt + 1 };
+}
+
+/** Logs in when the ban is over, and not before. */
+function awaitBan({ reason, until }: { reason: string; until: number }, now: number): Step {
+  const ms = until - now;
+  if (ms > 0) return { state: { is: "banned", reason, until }, actions: [{ do: "wait", ms: Math.min(ms, longestTimerMs) }] };
+  return { state: { is: "connecting", attempt: 1, reason: "the ban is over" }, actions: [{ do: "unhalt" }, { do: "dial" }] };
+}
+
 function connect(state: State, event: Extract<Event, { is: "connect" }>, now: number): Step {
   if (state.is === "open") return same(state);
+  if (state.is === "banned" && event.paired) return now < state.until ? same(state) : awaitBan(state, now);
   if (event.paired) {
     // A login under way is left alone; one that waits, or was given up, begins now.
     if (state.is === "connecting") return same(state);
@@ -167,13 +189,13 @@ function asksTheSame(a: Pairing, b: Pairing): boolean {
   return a.method === b.method && (a.method === "qr" || a.phone === (b as { phone: string }).phone);
 }
 
-function ended(state: State, code: number, now: number, random: () => number): Step {
+function ended(state: State, { code, failure }: Extract<Event, { is: "ended" }>, now: number, random: () => number): Step {
   if (!mayRetry(state)) return same(state);
   const trying = tryingOf(state, now);
-  if (trying.pairing) return pairingEnded(trying as Trying & { pairing: Pairing }, code, now, random);
+  if (trying.pairing) return pairingEnded(trying as Trying & { pairing: Pairing }, { code, failure }, now, random);
 
-  const rule = endRule(code);
-  if (rule.next === "logged_out" && trying.fresh !== undefined && trying.fresh < freshRefusals) {
+  const rule = endRule(code, failure);
+  if (code === 401 && trying.fresh !== undefined && trying.fresh < freshRefusals) {
     const fresh = trying.fresh + 1;
     const ms = backoff({ attempt: fresh, baseMs: 1000, maxMs: 10_000 }, random);
     return {
@@ -193,11 +215,17 @@ function ended(state: State, code: number, now: number, random: () => number): S
           { do: "alarm", reason: rule.reason },
         ],
       };
+    case "banned": {
+      const until = now + rule.ms;
+      const banned = { is: "banned", reason: `${rule.reason}, until ${new Date(until).toISOString()}`, until } as const;
+      const { state: waiting, actions } = awaitBan(banned, now);
+      return { state: waiting, actions: [{ do: "halt", ...banned }, { do: "alarm", reason: banned.reason }, ...actions] };
+    }
     case "retry": {
       const ms = backoff({ attempt: Math.max(1, trying.attempt), baseMs: rule.baseMs, maxMs: rule.maxMs }, random);
       const alarm = rule.alarm === true || trying.attempt === attemptsBeforeAlarm;
       return {
-        state: { ...trying, is: "waiting", reason: rule.reason },
+        state: { ...trying, is: "waiting", reason: rule.reason, ...(rule.outdated ? { outdated: true } : {}) },
         actions: [...(alarm ? [{ do: "alarm", reason: rule.reason } as const] : []), { do: "wait", ms }],
       };
     }
@@ -229,18 +257,28 @@ function garbled(): Step {
 }
 
 /** Nobody has scanned yet: new codes while the window lasts. */
-function pairingEnded(trying: Trying & { pairing: Pairing }, code: number, now: number, random: () => number): Step {
+function pairingEnded(
+  trying: Trying & { pairing: Pairing },
+  { code, failure }: Pick<Extract<Event, { is: "ended" }>, "code" | "failure">,
+  now: number,
+  random: () => number,
+): Step {
   if (now >= trying.pairing.until) {
     const what = trying.pairing.method === "qr" ? "the QR code was not scanned" : "the code was not entered";
     return { state: { is: "disconnected", reason: `${what} in time: connect again for a new one` }, actions: [] };
   }
-  const rule = endRule(code);
+  const rule = endRule(code, failure);
   const maxMs = rule.next === "retry" ? rule.maxMs : 60_000;
   // A round of codes that ended by itself is followed by the next at once; a failing server is not hurried.
   const ms = code === 408 && trying.attempt <= 1 ? 0 : backoff({ attempt: trying.attempt, baseMs: 1000, maxMs }, random);
   const alarm = rule.next === "retry" && rule.alarm === true;
   return {
-    state: { ...trying, is: "waiting", reason: rule.next === "retry" ? rule.reason : `WhatsApp refused the pairing (${code})` },
+    state: {
+      ...trying,
+      is: "waiting",
+      reason: rule.next === "retry" ? rule.reason : `WhatsApp refused the pairing (${code})`,
+      ...(rule.next === "retry" && rule.outdated ? { outdated: true } : {}),
+    },
     actions: [...(alarm ? [{ do: "alarm", reason: rule.reason } as const] : []), { do: "wait", ms }],
   };
 }

@@ -41,3 +41,8 @@ test("an undecided message waits longer each time, and at most a minute", () => 
   expect(waits[0]).toBeGreaterThan(0);
   expect(waits.at(-1)).toBeLessThanOrEqual(60_000);
 });
+
+test("an undecided message waits at least as long as the shard says", () => {
+  const outcome = outcomeOf(message, { ...result, status: "retry", wait_ms: 45_000 }, now);
+  expect(outcome).toMatchObject({ status: "retry", next_attempt_at: new Date(now.getTime() + 45_000) });
+});

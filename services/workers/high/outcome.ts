@@ -10,6 +10,7 @@ const pacedMs = 1_000;
 
 /** The account may send nothing before `until`: there is nothing to record, the message stays due. */
 export type Held = { id: string; status: "held"; until: Date };
+type Undecided = Extract<SendOutcome, { status: "retry" }>;
 export type HandedOver = SendOutcome | Held;
 
 /** What to record of a message, from the shard's answer. */
@@ -20,7 +21,11 @@ export function outcomeOf(message: PendingMessage, result: SendResult, now: Date
     case "failed":
       return failed(message, result.error?.code ?? "refused", result.error?.message ?? "WhatsApp refused the message.", now);
     case "retry":
-      return undecided(message, result.error?.code ?? "not_sent", result.error?.message ?? "The shard could not send it yet.", now);
+      return atLeast(
+        result.wait_ms ?? 0,
+        undecided(message, result.error?.code ?? "not_sent", result.error?.message ?? "The shard could not send it yet.", now),
+        now,
+      );
     case "paced": {
       const at = new Date(now.getTime() + (result.wait_ms ?? pacedMs));
       if (result.holds === "everything") return { id: message.id, status: "held", until: at };
@@ -34,8 +39,8 @@ export function failed({ id }: PendingMessage, code: string, message: string, no
   return { id, status: "failed", at: now, error_code: code, error_message: message };
 }
 
-/** Nothing was decided: the message waits, longer each time, and its chat with it. */
-export function undecided(message: PendingMessage, code: string, reason: string, now: Date): SendOutcome {
+/** Nothing was decided: the message waits, longer at each attempt, and its chat with it. */
+export function undecided(message: PendingMessage, code: string, reason: string, now: Date): Undecided {
   const attempt = message.attempts + 1;
   return {
     id: message.id,
@@ -44,4 +49,9 @@ export function undecided(message: PendingMessage, code: string, reason: string,
     error_code: code,
     error_message: reason,
   };
+}
+
+/** The same outcome, and not before `waitMs` have passed: the shard knows how long WhatsApp is not to be asked. */
+function atLeast(waitMs: number, outcome: Undecided, now: Date): Undecided {
+  return { ...outcome, next_attempt_at: new Date(Math.max(outcome.next_attempt_at.getTime(), now.getTime() + waitMs)) };
 }

@@ -1,0 +1,103 @@
+import { describe, expect, test } from "bun:test";
+import { until } from "../../../lib/testing/until.ts";
+import type { BatchMessage, SendResult } from "../../../lib/shard-client/schemas.ts";
+import { shardScenario } from "../testing/scenario.ts";
+import { control, makePhone, newPhone, screenOf, text } from "../testing/shard_under_test.ts";
+
+const scenario = shardScenario();
+
+/** Hands a batch over until nothing of it is undecided, as a worker does: what is undecided holds its chat. */
+async function deliver(messages: BatchMessage[]): Promise<SendResult[]> {
+  const decided = new Map<string, SendResult>();
+  await until(
+    async () => {
+      const left = messages.filter(({ id }) => !decided.has(id));
+      if (left.length === 0) return true;
+      for (const result of await scenario.shard.send(scenario.business, left)) {
+        if (result.status !== "retry") decided.set(result.id, result);
+      }
+      return decided.size === messages.length;
+    },
+    { what: "every message to be decided", deadlineMs: 40_000 },
+  );
+  return messages.map(({ id }) => decided.get(id)!);
+}
+
+describe("trouble of WhatsApp that passes", () => {
+  test.each([
+    ["usync", 429],
+    ["usync", 503],
+    ["keys", 429],
+    ["keys", 503],
+  ])("a %s query refused with %d fails no message", async (query, code) => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    await fault("query_refuse", { query, code, times: 4 });
+    const batch = ["one", "two", "three"].map((body) => text(contact, body));
+    expect((await deliver(batch)).map(({ status }) => status)).toEqual(["sent", "sent", "sent"]);
+    expect((await screenOf(simulator, contact)).texts).toEqual(["one", "two", "three"]);
+  });
+
+  test("a refused group query fails no message", async () => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", { subject: "Team", members: [phone, contact] });
+    await fault("query_refuse", { query: "groups", code: 429, times: 4 });
+    expect((await deliver([text(id, "to all")])).map(({ status }) => status)).toEqual(["sent"]);
+  });
+
+  test("a query refused for one chat holds no other chat", async () => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    await shard.send(business, [text(contact, "so that nothing need be asked")]);
+    const stranger = newPhone();
+    await makePhone(simulator, stranger);
+    await fault("query_refuse", { query: "usync", code: 429 });
+    const results = await shard.send(business, [text(stranger, "waits"), text(contact, "goes"), text(stranger, "waits behind it")]);
+    expect(results.map(({ status }) => status)).toEqual(["retry", "sent", "retry"]);
+  });
+
+  test("after a refused query WhatsApp is not asked again at once", async () => {
+    const { shard, simulator, business, phone, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    await fault("query_refuse", { query: "usync", code: 429 });
+    const before = simulator.simulation.stats.queries_refused;
+    const strangers = Array.from({ length: 20 }, () => text(newPhone(), "hello"));
+    const results = await shard.send(business, strangers);
+    expect(new Set(results.map(({ status }) => status))).toEqual(new Set(["retry"]));
+    expect(simulator.simulation.stats.queries_refused - before).toBeLessThanOrEqual(2);
+    expect(Math.min(...results.map(({ wait_ms }) => wait_ms ?? 0))).toBeGreaterThan(0);
+  });
+
+  test.each([408, 421, 500, 503])("an acknowledgement with %d fails no message and keeps the order", async (code) => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    await fault("ack_refuse", { code, times: 4 });
+    const batch = ["one", "two", "three"].map((body) => text(contact, body));
+    expect((await deliver(batch)).map(({ status }) => status)).toEqual(["sent", "sent", "sent"]);
+    const screen = await screenOf(simulator, contact);
+    expect({ texts: screen.texts, duplicates: screen.duplicates }).toEqual({ texts: ["one", "two", "three"], duplicates: 0 });
+  });
+
+  test("nothing overtakes one message that was refused once", async () => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    await shard.send(business, [text(contact, "zero")]);
+    await fault("ack_refuse", { code: 503, times: 1 });
+    const batch = ["one", "two", "three"].map((body) => text(contact, body));
+    await deliver(batch);
+    expect((await screenOf(simulator, contact)).texts).toEqual(["zero", "one", "two", "three"]);
+  });
+
+  test("421 has the group read again", async () => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", { subject: "Team", members: [phone, contact] });
+    await shard.send(business, [text(id, "so that the group is known")]);
+    await fault("ack_refuse", { code: 421, times: 1 });
+    const { stats } = simulator.simulation;
+    const asked = stats.queries["w:g2"] ?? 0;
+    await deliver([text(id, "to all")]);
+    expect(stats.queries["w:g2"]).toBe(asked + 1);
+  });
+});

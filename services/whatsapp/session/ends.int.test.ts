@@ -1,0 +1,117 @@
+import { describe, expect, test } from "bun:test";
+import { until } from "../../../lib/testing/until.ts";
+import { shardScenario } from "../testing/scenario.ts";
+import { makePhone, text } from "../testing/shard_under_test.ts";
+
+const scenario = shardScenario();
+
+const logins = () => scenario.simulator.simulation.stats.logins;
+const attempts = () => scenario.simulator.simulation.stats.connections_opened;
+
+/** Has the next login answered by `<failure>`. */
+async function endWith(failure: object): Promise<void> {
+  await scenario.fault("login_failure", failure);
+  await scenario.fault("drop");
+}
+
+describe("a temporary ban (402)", () => {
+  test("is told with its cause and its end, and not tried before", async () => {
+    const { shard, simulator, business, phone, contact } = scenario;
+    await shard.pair(simulator, business, phone);
+    const before = Date.now();
+    await endWith({ reason: "402", expire: 3600, code: 101 });
+    const view = await shard.reaches(business, "banned");
+    expect(view).toMatchObject({ paired: true, reason: expect.stringContaining("402") });
+    expect(Math.abs(Date.parse(view.banned_until!) - before - 3_600_000)).toBeLessThan(10_000);
+    const [tried, opened] = [attempts(), logins()];
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    expect(await shard.view(business)).toMatchObject({ status: "banned", banned_until: view.banned_until });
+    const refused = await shard.request("POST", `/sessions/${business}/messages`, { messages: [text(contact, "waits")] });
+    expect(refused.status).toBe(503);
+
+    await scenario.restart();
+    expect(await scenario.shard.view(business)).toMatchObject({ status: "banned", banned_until: view.banned_until });
+    expect([attempts(), logins()]).toEqual([tried, opened]);
+    const events = (await scenario.shard.readJournal("events")).map(({ data }) => data.status);
+    expect(events).toContain("banned");
+  });
+
+  test("ends by itself", async () => {
+    const { shard, simulator, business, phone } = scenario;
+    await shard.pair(simulator, business, phone);
+    await endWith({ reason: "402", expire: 2, times: 1 });
+    await shard.reaches(business, "banned");
+    await shard.reaches(business, "open");
+    expect((await shard.view(business)).banned_until ?? null).toBeNull();
+  });
+
+  test("that ended while the shard was down is over", async () => {
+    const { shard, simulator, business, phone } = scenario;
+    await shard.pair(simulator, business, phone);
+    await endWith({ reason: "402", expire: 1, times: 1 });
+    const { banned_until } = await shard.reaches(business, "banned");
+    await shard.stop();
+    await until(() => Date.now() > Date.parse(banned_until!), { what: "the end of the ban" });
+    await scenario.restart();
+    await scenario.shard.reaches(business, "open");
+  });
+});
+
+describe("a login that WhatsApp refuses for good", () => {
+  test("406 is a logout", async () => {
+    const { shard, simulator, business, phone } = scenario;
+    await shard.pair(simulator, business, phone);
+    await endWith({ reason: "406" });
+    expect(await shard.reaches(business, "logged_out")).toMatchObject({ paired: false, reason: expect.stringContaining("406") });
+  });
+
+  test.each(["400", "409", "413", "414", "415", "418", "501"])("%s stops and waits for a person", async (reason) => {
+    const { shard, simulator, business, phone } = scenario;
+    await shard.pair(simulator, business, phone);
+    await endWith({ reason });
+    expect(await shard.reaches(business, "disconnected")).toMatchObject({ paired: true, reason: expect.stringContaining(reason) });
+    const tried = attempts();
+    await scenario.restart();
+    expect(await scenario.shard.view(business)).toMatchObject({ status: "disconnected" });
+    expect(attempts()).toBe(tried);
+  });
+
+  test.each(["500", "503"])("%s is tried again", async (reason) => {
+    const { shard, simulator, business, phone } = scenario;
+    await shard.pair(simulator, business, phone);
+    const before = logins();
+    await endWith({ reason, times: 1 });
+    await until(async () => logins() > before && (await shard.view(business)).status === "open", {
+      what: "the login",
+      deadlineMs: 30_000,
+    });
+  });
+});
+
+describe("a client version that WhatsApp has retired (405)", () => {
+  test("is replaced by a setting, without a restart", async () => {
+    let version: string | undefined;
+    await scenario.restart({ waVersion: () => version });
+    const { shard, simulator, business, phone } = scenario;
+    await shard.pair(simulator, business, phone);
+    await scenario.fault("outdated", { minimum: "2.4000.1" });
+    await scenario.fault("drop");
+    await until(async () => (await shard.view(business)).reason?.includes("405"), { what: "the refusal" });
+    version = "2.4000.2";
+    shard.shard.versionChanged();
+    await shard.reaches(business, "open", 5_000);
+  });
+
+  test("is replaced for a pairing too", async () => {
+    let version: string | undefined;
+    await scenario.restart({ waVersion: () => version });
+    const { shard, simulator, business, phone } = scenario;
+    await makePhone(simulator, phone);
+    await scenario.fault("outdated", { minimum: "2.4000.1", phone: undefined });
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    await until(async () => (await shard.view(business)).reason?.includes("405"), { what: "the refusal" });
+    version = "2.4000.2";
+    shard.shard.versionChanged();
+    await shard.reaches(business, "qr", 5_000);
+  });
+});
