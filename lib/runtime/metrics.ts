@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { watchEventLoop } from "./event_loop.ts";
 import { TallyHistogram } from "./tally.ts";
 
 /** Seconds. From a local Redis round trip to the longest a caller waits. */
@@ -6,11 +7,21 @@ export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 
 const full = (name: string) => (name.startsWith("prosaas_") ? name : `prosaas_${name}`);
 
+/** One for the process: each scrape takes the maximum since the scrape before. */
+let eventLoop: ReturnType<typeof watchEventLoop> | undefined;
+
 /** The metrics of one process: a registry of its own, so that tests may make as many as they like. */
 export function createMetrics(service: string) {
   const registry = new Registry();
   registry.setDefaultLabels({ service });
   collectDefaultMetrics({ register: registry });
+  const watch = (eventLoop ??= watchEventLoop());
+  const blocked: Gauge = new Gauge({
+    name: full("event_loop_block_seconds"),
+    help: "Longest block of the event loop since the last scrape, without the time the thread waited for a CPU.",
+    registers: [registry],
+    collect: () => blocked.set(watch.takeMaxMs() / 1000),
+  });
   return {
     registry,
     counter: <L extends string = never>(

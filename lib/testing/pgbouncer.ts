@@ -14,6 +14,7 @@ export type Pooler = {
   /** Lets it say nothing more until {@link thaw}: connections stay, as when its machine is cut off. */
   freeze(): void;
   thaw(): void;
+  pid(): number;
 };
 
 /** A real pgbouncer in transaction mode before a database, working as the role of the services. */
@@ -73,6 +74,7 @@ export async function startPooler(ownerUrl: string, { poolSize = 2 } = {}): Prom
     },
     freeze: () => running.kill("SIGSTOP"),
     thaw: () => running.kill("SIGCONT"),
+    pid: () => running.pid,
   };
 }
 

@@ -1,28 +1,37 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeCertificate } from "../../lib/testing/certificate.ts";
 import { until } from "../../lib/testing/until.ts";
 import { freePort } from "../../lib/testing/free_port.ts";
 
 const root = join(import.meta.dir, "../..");
 
-export type Edge = { httpPort: number; httpsPort: number; pid: number; stop(): Promise<void> };
+export type Edge = {
+  httpPort: number;
+  httpsPort: number;
+  /** PID of consul-template, the parent of nginx. */
+  pid: number;
+  stop(): Promise<void>;
+};
+
+export type EdgeOptions = {
+  consoleRoot?: string;
+  httpsPort?: number;
+  /** Environment of the edge on top of its own. */
+  env?: Record<string, string>;
+  /** PEM files; a certificate of the edge's own by default. */
+  tls?: { certFile: string; keyFile: string };
+};
 
 /** The edge as in production: nginx with consul/nginx.conf.ctmpl, kept up to date by consul-template. */
 export async function startEdge(
   folder: string,
   consulAddr: string,
   ready: (httpsPort: number) => Promise<boolean>,
-  {
-    consoleRoot = join(root, "services/console"),
-    httpsPort: given = 0,
-    env = {},
-  }: { consoleRoot?: string; httpsPort?: number; env?: Record<string, string> } = {},
+  { consoleRoot = join(root, "services/console"), httpsPort: given = 0, env = {}, tls }: EdgeOptions = {},
 ): Promise<Edge> {
   await mkdir(folder, { recursive: true });
-  const [key, certificate] = ["edge.key", "edge.crt"].map((name) => join(folder, name)) as [string, string];
-  const options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost".split(" ");
-  const made = Bun.spawnSync(["openssl", ...options, "-keyout", key, "-out", certificate]);
-  if (!made.success) throw new Error(`openssl made no certificate: ${made.stderr.toString()}`);
+  const { certFile: certificate, keyFile: key } = tls ?? makeCertificate(folder);
 
   const [httpPort, httpsPort] = [await freePort(), given || (await freePort())];
   const configuration = join(folder, "nginx.conf");

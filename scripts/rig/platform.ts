@@ -49,6 +49,19 @@ export type PlatformOptions = {
   durable?: boolean;
   /** Settings of every service on top of the rig's own. */
   env?: Record<string, string>;
+  /** Settings of Redis on top of the rig's own. */
+  redis?: Record<string, string>;
+  /** Environment of the simulator. */
+  simulator?: Record<string, string>;
+};
+
+/** A process of the rig, for whoever watches it from outside. */
+export type RigProcess = {
+  name: string;
+  /** Undefined while it is stopped. */
+  pid(): number | undefined;
+  /** Base URL of a service's operational endpoints. */
+  opsUrl?: string;
 };
 
 /** A business of the rig, and the key that its programs send with. */
@@ -67,6 +80,10 @@ export type Platform = {
   /** Address of the API, without nginx. */
   apiUrl: string;
   workers: Supervised[];
+  /** Every process that was started so far. */
+  processes: RigProcess[];
+  /** Starts another service with the settings that all have in common; resolves when it is ready. */
+  startService(file: string, name: string, env: Record<string, string>): Promise<{ url: string }>;
   /** Pairs businesses, spread over the shards. */
   enroll(businesses: readonly Business[]): Promise<Customer[]>;
   /** An endpoint of a business at `url`. */
@@ -80,6 +97,8 @@ export async function startPlatform({
   workers: plans,
   durable: keeps = false,
   env = {},
+  redis: redisSettings = {},
+  simulator: simulatorEnv = {},
 }: PlatformOptions): Promise<Platform> {
   const closers: (() => unknown)[] = [];
   const stop = async () => {
@@ -88,7 +107,10 @@ export async function startPlatform({
   try {
     // PostgreSQL refuses to run as root, and its user must be able to reach its files.
     await chmod(folder, 0o755);
-    const [redis, consul] = await Promise.all([redisServer(folder, keeps ? appendOnly : {}), consulServer(folder)]);
+    const [redis, consul] = await Promise.all([
+      redisServer(folder, { ...(keeps ? appendOnly : {}), ...redisSettings }),
+      consulServer(folder),
+    ]);
     for (const server of [redis, consul]) {
       closers.push(() => server.stop());
       await server.start();
@@ -101,7 +123,7 @@ export async function startPlatform({
     closers.push(() => db.close());
     const pooler = await startPooler(postgres.ownerUrl, { poolSize });
     closers.push(() => pooler.stop());
-    const simulator = await SimulatorProcess.start(folder);
+    const simulator = await SimulatorProcess.start(folder, "simulator", simulatorEnv);
     closers.push(() => simulator.stop());
 
     const shards: ShardProcess[] = [];
@@ -128,6 +150,14 @@ export async function startPlatform({
       ...Object.fromEntries(shards.map(({ location }) => [`BAILEYS_SHARD_${location.shard}_URL`, location.url])),
       ...env,
     };
+    const processes: RigProcess[] = [
+      { name: "redis", pid: () => redis.pid() },
+      { name: "consul", pid: () => consul.pid() },
+      { name: "postgres", pid: () => postgres.pid() },
+      { name: "pgbouncer", pid: () => pooler.pid() },
+      { name: "simulator", pid: () => simulator.child.pid, opsUrl: simulator.opsUrl },
+      ...shards.map((shard) => ({ name: `shard-${shard.location.shard}`, pid: () => shard.pid, opsUrl: `http://127.0.0.1:${shard.opsPort}` })),
+    ];
     const service = async (file: string, name: string, own: Record<string, string>, preload: string[] = []) => {
       const [port, opsPort] = await Promise.all([freePort(), freePort()]);
       const [bun, run, program] = bunRun(file) as [string, string, string];
@@ -141,7 +171,9 @@ export async function startPlatform({
       closers.push(() => supervised.stop());
       supervised.start();
       const url = `http://127.0.0.1:${port}`;
-      await until(async () => (await fetch(`http://127.0.0.1:${opsPort}/ready`)).ok, { deadlineMs: 30_000, what: name });
+      const opsUrl = `http://127.0.0.1:${opsPort}`;
+      await until(async () => (await fetch(`${opsUrl}/ready`)).ok, { deadlineMs: 30_000, what: name });
+      processes.push({ name, pid: () => supervised.pid, opsUrl });
       return { supervised, url };
     };
     // It registers itself, as one that is run by hand: nginx finds it.
@@ -166,6 +198,11 @@ export async function startPlatform({
       shards,
       apiUrl: api.url,
       workers,
+      processes,
+      startService: async (file, name, own) => {
+        const { url } = await service(file, name, own);
+        return { url };
+      },
       enroll: async (businesses) => {
         const customers = await Promise.all(
           businesses.map(async (business, n): Promise<Customer> => {

@@ -11,6 +11,8 @@ export type Server = {
   stop(): Promise<void>;
   /** SIGSTOP lets it say nothing more until SIGCONT, while its connections stay. */
   signal(signal: NodeJS.Signals): void;
+  /** Undefined while it is stopped. */
+  pid(): number | undefined;
 };
 
 export function server(address: string, launch: () => Child, answers: () => Promise<boolean>, death: NodeJS.Signals = "SIGKILL"): Server {
@@ -27,6 +29,7 @@ export function server(address: string, launch: () => Child, answers: () => Prom
       child = undefined;
     },
     signal: (signal) => child?.kill(signal),
+    pid: () => child?.pid,
   };
 }
 

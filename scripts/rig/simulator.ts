@@ -16,17 +16,18 @@ export class SimulatorControl {
     this.#url = url;
   }
 
-  makePhone = (phone: string) => this.#ask("POST", "/phones", { phone });
-  scan = (phone: string, qr: string) => this.#ask("POST", `/phones/${phone}/scan`, { qr });
-  write = (from: string, to: string, text: string) => this.#ask<{ id: string }>("POST", `/phones/${from}/messages`, { to, text });
-  screen = (phone: string) => this.#ask<Screen>("GET", `/phones/${phone}/messages`);
-  devices = async (phone: string) => (await this.#ask<{ devices: Device[] }>("GET", `/phones/${phone}`)).devices;
-  sent = async (phone: string) => (await this.#ask<{ data: Sent[] }>("GET", `/phones/${phone}/sent`)).data;
-  fault = (fault: Fault) => this.#ask<{ struck: number }>("POST", "/faults", fault);
-  clearFaults = () => this.#ask("DELETE", "/faults");
-  stats = () => this.#ask<Record<string, number>>("GET", "/stats");
+  makePhone = (phone: string) => this.ask("POST", "/phones", { phone });
+  scan = (phone: string, qr: string) => this.ask("POST", `/phones/${phone}/scan`, { qr });
+  write = (from: string, to: string, text: string) => this.ask<{ id: string }>("POST", `/phones/${from}/messages`, { to, text });
+  screen = (phone: string) => this.ask<Screen>("GET", `/phones/${phone}/messages`);
+  devices = async (phone: string) => (await this.ask<{ devices: Device[] }>("GET", `/phones/${phone}`)).devices;
+  sent = async (phone: string) => (await this.ask<{ data: Sent[] }>("GET", `/phones/${phone}/sent`)).data;
+  fault = (fault: Fault) => this.ask<{ struck: number }>("POST", "/faults", fault);
+  clearFaults = () => this.ask("DELETE", "/faults");
+  stats = () => this.ask<Record<string, number>>("GET", "/stats");
 
-  async #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  /** A request to the control API. @throws where the answer is no success */
+  async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(this.#url + path, {
       method,
       // A connection that was left open may be closed in the moment in which it is used again.

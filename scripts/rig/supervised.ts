@@ -39,6 +39,11 @@ export class Supervised {
     await this.#child?.exited;
   }
 
+  /** Of the process that runs now; undefined before the first start. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   usage(): Usage {
     return this.#child?.usage() ?? { cpuMs: 0, rssMb: 0 };
   }

@@ -1,0 +1,40 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { watchEventLoop } from "./event_loop.ts";
+import type { EventLoopWatch } from "./event_loop.ts";
+import { createMetrics } from "./metrics.ts";
+
+const block = (ms: number) => {
+  // CPU time and not wall-clock time: another process may have the CPU meanwhile.
+  const began = process.cpuUsage();
+  for (;;) {
+    const { user, system } = process.cpuUsage(began);
+    if (user + system >= ms * 1000) return;
+  }
+};
+
+describe("event loop watch", () => {
+  let watch: EventLoopWatch | undefined;
+  afterEach(() => watch?.stop());
+
+  test("reports a block once", () => {
+    watch = watchEventLoop();
+    block(200);
+    expect(watch.takeMaxMs()).toBeGreaterThan(100);
+    expect(watch.takeMaxMs()).toBeLessThan(100);
+  });
+
+  test("sees a block that ended before the call", async () => {
+    watch = watchEventLoop();
+    block(200);
+    await Bun.sleep(0);
+    expect(watch.takeMaxMs()).toBeGreaterThan(100);
+  });
+
+  test("is a gauge of every process", async () => {
+    const { registry } = createMetrics("a-service");
+    await registry.metrics();
+    block(200);
+    const shown = /^prosaas_event_loop_block_seconds\{.*\} (\S+)$/m.exec(await registry.metrics())?.[1];
+    expect(Number(shown)).toBeGreaterThan(0.1);
+  });
+});

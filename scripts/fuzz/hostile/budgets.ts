@@ -1,0 +1,47 @@
+import { join } from "node:path";
+import { root } from "../../rig/child.ts";
+
+/** What may hold how much memory: the job whose limit counts, for each kind of process of the rig. */
+const jobs = {
+  api: "api",
+  calls: "calls",
+  agent: "call-agent",
+  shard: "wa-shards",
+  worker: "workers",
+  nginx: "nginx",
+  redis: "redis",
+  postgres: "postgres",
+  pgbouncer: "pgbouncer",
+  simulator: "simulator",
+} as const;
+
+export type Budgets = ReadonlyMap<string, number>;
+
+/** MB that each kind of process may take: memory_max of its job file, where Nomad's kernel limit would kill it. */
+export async function memoryBudgets(): Promise<Budgets> {
+  const entries = Object.entries(jobs).map(async ([kind, job]) => [kind, memoryMaxOf(await readJob(job), job)] as const);
+  return new Map(await Promise.all(entries));
+}
+
+/** Redis' own limit in MB, by the same formula as in its job file. */
+export async function redisMaxMemoryMb(): Promise<number> {
+  const text = await readJob("redis");
+  const formula = /^\s*maxmemory \$\{floor\(var\.redis_memory_max \* (\d+) \/ (\d+)\)\}mb$/m.exec(text);
+  if (formula === null) throw new Error("nomad/jobs/redis.nomad.hcl does not derive maxmemory from redis_memory_max any more");
+  return Math.floor((memoryMaxOf(text, "redis") * Number(formula[1])) / Number(formula[2]));
+}
+
+/** The limit of the job's last task, which is its service; those before it prepare its data. */
+export function memoryMaxOf(text: string, job: string): number {
+  const value = [...text.matchAll(/^\s*memory_max\s*=\s*(\S+)/gm)].at(-1)?.[1] ?? "";
+  const variable = /^var\.(\w+)$/.exec(value)?.[1];
+  const number =
+    variable === undefined ? value : (new RegExp(`variable "${variable}" \\{[^}]*?default\\s*=\\s*(\\d+)`).exec(text)?.[1] ?? "");
+  if (!/^\d+$/.test(number)) throw new Error(`nomad/jobs/${job}.nomad.hcl has no memory_max that can be read: ${value}`);
+  return Number(number);
+}
+
+/** The kind of a process by its name: worker-1-high is a worker. */
+export const kindOf = (name: string): string => name.split("-")[0]!;
+
+const readJob = (job: string) => Bun.file(join(root, "nomad/jobs", `${job}.nomad.hcl`)).text();

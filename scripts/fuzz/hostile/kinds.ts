@@ -1,0 +1,29 @@
+import { bodyAttacks } from "./attacks/bodies.ts";
+import { broadcastAttacks } from "./attacks/broadcasts.ts";
+import { carrierAttacks } from "./attacks/carrier.ts";
+import { edgeAttacks } from "./attacks/edge.ts";
+import { mediaStreamAttacks } from "./attacks/media_stream.ts";
+import { messageAttacks } from "./attacks/messages.ts";
+import { strangerAttacks } from "./attacks/stranger.ts";
+import { uploadAttacks } from "./attacks/uploads.ts";
+import type { AttackKind } from "./kind.ts";
+
+/** Every kind of attack, by the name that --only takes. */
+export const kinds: readonly AttackKind[] = [
+  ...edgeAttacks,
+  ...bodyAttacks,
+  ...messageAttacks,
+  ...broadcastAttacks,
+  ...uploadAttacks,
+  ...carrierAttacks,
+  ...mediaStreamAttacks,
+  ...strangerAttacks,
+];
+
+export type PlannedKind = AttackKind & { attacks: number };
+
+/** How many attacks of each kind make `total`: in proportion to a full run, and each kind at least once. */
+export function planOf(all: readonly AttackKind[], total: number): PlannedKind[] {
+  const full = all.reduce((sum, { count }) => sum + count, 0);
+  return all.map((one) => ({ ...one, attacks: Math.max(1, Math.round((one.count * total) / full)) }));
+}

@@ -1,0 +1,98 @@
+import type { RigProcess } from "../../rig/platform.ts";
+import { kindOf } from "./budgets.ts";
+import type { Budgets } from "./budgets.ts";
+import { bytesUnder, isAlive, memoryMbOf, peakMbOf, treeOf } from "./proc.ts";
+
+/** Between two looks at all processes. */
+const everyMs = 300;
+/** A process that does not answer for so long is ended: its loop is blocked by one request, maybe for hours. */
+const scrapeTimeoutMs = 30_000;
+
+export type WatchOptions = {
+  processes: readonly RigProcess[];
+  budgets: Budgets;
+  /** Folders whose bytes count, with the process that may hold files there without a name. */
+  folders: readonly { path: string; owner?: string }[];
+};
+
+/** What was seen since the last time it was taken. */
+export type Seen = {
+  deaths: string[];
+  /** Processes that took more than their budget, with how much. */
+  overBudget: { name: string; mb: number; budgetMb: number }[];
+  diskMb: number;
+};
+
+/** Looks at every process from outside: whether it lives, what memory it takes, what it leaves on disk. */
+export function watchProcesses({ processes, budgets, folders }: WatchOptions) {
+  const known = new Map(processes.map(({ name, pid }) => [name, pid()]));
+  const rssMbMax: Record<string, number> = {};
+  let diskMbMax = 0;
+  let seen: Seen = { deaths: [], overBudget: [], diskMb: 0 };
+
+  const lookAt = ({ name, pid }: RigProcess): void => {
+    const before = known.get(name);
+    const now = pid();
+    known.set(name, now);
+    if (before !== undefined && (before !== now || !isAlive(before))) {
+      // Told once: one that its supervisor starts again has another pid, one that nobody starts again has none.
+      if (before === now) known.set(name, undefined);
+      seen.deaths.push(name);
+      return;
+    }
+    if (now === undefined) return;
+    const mb = Math.max(memoryMbOf(treeOf(now)), peakMbOf(now));
+    rssMbMax[name] = Math.max(rssMbMax[name] ?? 0, Math.round(mb));
+    const budgetMb = budgets.get(kindOf(name));
+    if (budgetMb === undefined || mb <= budgetMb) return;
+    if (!seen.overBudget.some((other) => other.name === name)) seen.overBudget.push({ name, mb: Math.round(mb), budgetMb });
+    // As the kernel does where Nomad has set the limit. What it was worth over its life counts once.
+    process.kill(now, "SIGKILL");
+  };
+
+  const look = (): void => {
+    for (const one of processes) lookAt(one);
+    const bytes = folders.reduce((sum, { path, owner }) => {
+      const pid = owner === undefined ? undefined : known.get(owner);
+      return sum + bytesUnder(path, pid === undefined ? [] : treeOf(pid));
+    }, 0);
+    seen.diskMb = Math.max(seen.diskMb, bytes / 2 ** 20);
+    diskMbMax = Math.max(diskMbMax, seen.diskMb);
+  };
+  const timer = setInterval(look, everyMs);
+
+  return {
+    rssMbMax,
+    diskMbMax: () => Math.round(diskMbMax * 10) / 10,
+    /** What was seen since the last call, this moment included. */
+    take: (): Seen => {
+      look();
+      const taken = seen;
+      seen = { deaths: [], overBudget: [], diskMb: 0 };
+      return taken;
+    },
+    /** The longest block of each service's event loop since the last call, ms. */
+    takeBlocks: async (): Promise<Map<string, number>> => {
+      const services = processes.filter(({ url }) => url !== undefined);
+      const blocks = await Promise.all(services.map(async (service) => [service.name, await blockOf(service)] as const));
+      return new Map(blocks);
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+export type Watch = ReturnType<typeof watchProcesses>;
+
+async function blockOf({ url, pid }: RigProcess): Promise<number> {
+  try {
+    const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(scrapeTimeoutMs), keepalive: false });
+    const text = await answer.text();
+    return Math.round(Number(/^prosaas_event_loop_block_seconds(?:\{.*\})? (\S+)$/m.exec(text)?.[1] ?? 0) * 1000);
+  } catch (error) {
+    // One that is being started again is a death, which is counted as such.
+    if ((error as Error).name !== "TimeoutError") return 0;
+    const blocked = pid();
+    if (blocked !== undefined) process.kill(blocked, "SIGKILL");
+    return scrapeTimeoutMs;
+  }
+}
