@@ -133,6 +133,9 @@ export class Unanswered extends Error {
   }
 }
 
+/** Statuses that end with their head. */
+const withoutBody = new Set([101, 204, 304]);
+
 /** Undefined: not complete yet. Null: over without an answer. */
 function readAnswer(received: Buffer, over: boolean): Omit<Answer, "ms"> | null | undefined {
   const end = received.indexOf("\r\n\r\n");
@@ -146,7 +149,7 @@ function readAnswer(received: Buffer, over: boolean): Omit<Answer, "ms"> | null 
   const chunked = /\ntransfer-encoding: *chunked/.test(head);
   const whole =
     over ||
-    status === 101 ||
+    withoutBody.has(status) ||
     (length !== undefined ? body.length >= Math.min(Number(length), keptBytes - end - 4) : chunked && body.includes("\r\n0\r\n\r\n"));
   return whole || (chunked && body.indexOf("0\r\n\r\n") === 0) ? { status, head, body: body.toString("utf8") } : undefined;
 }

@@ -20,7 +20,22 @@ const paths = [
   "/docs",
 ];
 const methods = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"];
-const hosts = ["a@b", "x?y", "x#y", "x/y", "a b", "[::1", "a:b:c", "localhost:999999", "\u00e9", "%00", "..", "x\\y", "a@b?c", "localhost:"];
+const hosts = [
+  "a@b",
+  "x?y",
+  "x#y",
+  "x/y",
+  "a b",
+  "[::1",
+  "a:b:c",
+  "localhost:999999",
+  "\u00e9",
+  "%00",
+  "..",
+  "x\\y",
+  "a@b?c",
+  "localhost:",
+];
 /** What a person meets: these must not answer from inside. */
 const insideMarks = [/^# HELP /m, /"checks":\[/, /process_resident_memory_bytes/];
 
