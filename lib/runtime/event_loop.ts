@@ -1,54 +1,65 @@
 import { openSync, readSync } from "node:fs";
 
-/** A turn of the loop that takes longer than this is seen. */
+/** Time between two looks. Shorter blocks are not seen. */
 const intervalMs = 20;
 
-export type EventLoopWatch = {
+export type EventLoopMaxima = {
+  /** How late a timer fired. */
+  lagMs: number;
   /**
-   * The longest block since the last call, in ms: how late a timer fired, without the time in which the thread was
-   * runnable and waited for a CPU. What remains is work or I/O of this process.
+   * How long one turn of the loop computed. Does not grow while other processes have the CPU, or helper threads that
+   * this one waits for, so that it says the same on a busy machine.
    */
-  takeMaxMs(): number;
+  blockMs: number;
+};
+
+export type EventLoopWatch = {
+  /** The largest values since the last call. */
+  take(): EventLoopMaxima;
   stop(): void;
 };
 
 /** Measures how long the event loop of this process is blocked. Keeps no process alive. */
 export function watchEventLoop(): EventLoopWatch {
-  const waitedMs = createRunQueueClock();
+  const computedMs = createThreadClock();
   let lastAt = performance.now();
-  let lastWaitedMs = waitedMs();
-  let maxMs = 0;
+  let lastComputedMs = computedMs();
+  let maxima: EventLoopMaxima = { lagMs: 0, blockMs: 0 };
   const look = () => {
-    const [now, waited] = [performance.now(), waitedMs()];
-    maxMs = Math.max(maxMs, now - lastAt - intervalMs - (waited - lastWaitedMs));
-    [lastAt, lastWaitedMs] = [now, waited];
+    const [now, computed] = [performance.now(), computedMs()];
+    const lagMs = Math.max(0, now - lastAt - intervalMs);
+    maxima = {
+      lagMs: Math.max(maxima.lagMs, lagMs),
+      blockMs: Math.max(maxima.blockMs, Math.min(lagMs, computed - lastComputedMs)),
+    };
+    [lastAt, lastComputedMs] = [now, computed];
   };
   const timer = setInterval(look, intervalMs);
   timer.unref();
   return {
-    takeMaxMs: () => {
-      // A block that ends in this very turn was not seen by the timer yet.
+    take: () => {
+      // The timer has not seen a block that ends in this very turn.
       look();
-      const taken = maxMs;
-      maxMs = 0;
+      const taken = maxima;
+      maxima = { lagMs: 0, blockMs: 0 };
       return taken;
     },
     stop: () => clearInterval(timer),
   };
 }
 
-/** How long the main thread has waited for a CPU so far, in ms; always 0 where the kernel does not say. */
-function createRunQueueClock(): () => number {
+/** CPU time of the main thread so far, in ms; the time that passes if the kernel does not provide it. */
+function createThreadClock(): () => number {
   let file: number;
   try {
     file = openSync(`/proc/self/task/${process.pid}/schedstat`, "r");
   } catch {
-    return () => 0;
+    return () => performance.now();
   }
   const buffer = Buffer.alloc(64);
   return () => {
-    // Three numbers: time on a CPU, time on a run queue (both in ns), time slices.
+    // Time on a CPU and on a run queue, both in ns, and the number of time slices.
     const text = buffer.toString("latin1", 0, readSync(file, buffer, 0, buffer.length, 0));
-    return Number(text.split(" ")[1]) / 1e6 || 0;
+    return Number(text.split(" ", 1)[0]) / 1e6;
   };
 }

@@ -16,11 +16,21 @@ export function createMetrics(service: string) {
   registry.setDefaultLabels({ service });
   collectDefaultMetrics({ register: registry });
   const watch = (eventLoop ??= watchEventLoop());
-  const blocked: Gauge = new Gauge({
-    name: full("event_loop_block_seconds"),
-    help: "Longest block of the event loop since the last scrape, without the time the thread waited for a CPU.",
+  const lag: Gauge = new Gauge({
+    name: full("event_loop_lag_seconds"),
+    help: "Latest timer since the last scrape.",
     registers: [registry],
-    collect: () => blocked.set(watch.takeMaxMs() / 1000),
+    // Both come from one look; a registry collects in the order of registration.
+    collect: () => {
+      const { lagMs, blockMs } = watch.take();
+      lag.set(lagMs / 1000);
+      block.set(blockMs / 1000);
+    },
+  });
+  const block = new Gauge({
+    name: full("event_loop_block_seconds"),
+    help: "Longest turn of the event loop since the last scrape, by CPU time of its thread.",
+    registers: [registry],
   });
   return {
     registry,
