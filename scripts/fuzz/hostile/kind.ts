@@ -1,4 +1,4 @@
-import { sign } from "../../../services/simulator/carrier/signature.ts";
+import { signatureOf } from "../../../services/calls/twilio/signature.ts";
 import type { Customer } from "../../rig/platform.ts";
 import type { SimulatorControl } from "../../rig/simulator.ts";
 import { createRandom } from "../generate.ts";
@@ -115,7 +115,7 @@ export class Attack {
       headers: {
         host: new URL(publicUrl).host,
         "content-type": "application/x-www-form-urlencoded",
-        "x-twilio-signature": sign(authToken, `${publicUrl}${path}`, form),
+        "x-twilio-signature": signatureOf(authToken, `${publicUrl}${path}`, [...form]),
         ...headers,
       },
       body: form.toString(),

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { sign } from "../../../../services/simulator/carrier/signature.ts";
+import { signatureOf } from "../../../../services/calls/twilio/signature.ts";
 import { nastyTexts } from "../../generate.ts";
 import { isRefused, kind, survives } from "../kind.ts";
 import type { Attack, AttackKind, Random } from "../kind.ts";
@@ -78,7 +78,7 @@ export const carrierAttacks: AttackKind[] = [
     };
     const { publicUrl, authToken } = attack.target;
     const target = path(random);
-    const signature = sign(authToken, `${publicUrl}${target}`, form);
+    const signature = signatureOf(authToken, `${publicUrl}${target}`, [...form]);
     return survives(await attack.ask({ method: "POST", path: target, headers: { ...headers, "x-twilio-signature": signature }, body }));
   }),
   kind("carrier", "form-queries", async (attack, random) => {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { sign } from "../../../../services/simulator/carrier/signature.ts";
+import { signatureOf } from "../../../../services/calls/twilio/signature.ts";
 import { isRefused, kind } from "../kind.ts";
 import type { Attack, AttackKind, Random, Verdict } from "../kind.ts";
 import { garbage } from "../files.ts";
@@ -50,7 +50,7 @@ const upgrade = (signature?: string) => ({
 async function openSocket(attack: Attack, callSid: string): Promise<Line> {
   const { publicUrl, authToken } = attack.target;
   const path = `/media/${callSid}`;
-  const signature = sign(authToken, `${publicUrl.replace(/^http/, "ws")}${path}`);
+  const signature = signatureOf(authToken, `${publicUrl.replace(/^http/, "ws")}${path}`, []);
   const line = await attack.line();
   await line.write(encodeRequest({ method: "GET", path, headers: { host: new URL(publicUrl).host, ...upgrade(signature) } }));
   await line.answer(attack.budgetMs);
