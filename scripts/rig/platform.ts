@@ -156,7 +156,11 @@ export async function startPlatform({
       { name: "postgres", pid: () => postgres.pid() },
       { name: "pgbouncer", pid: () => pooler.pid() },
       { name: "simulator", pid: () => simulator.child.pid, opsUrl: simulator.opsUrl },
-      ...shards.map((shard) => ({ name: `shard-${shard.location.shard}`, pid: () => shard.pid, opsUrl: `http://127.0.0.1:${shard.opsPort}` })),
+      ...shards.map((shard) => ({
+        name: `shard-${shard.location.shard}`,
+        pid: () => shard.pid,
+        opsUrl: `http://127.0.0.1:${shard.opsPort}`,
+      })),
     ];
     const service = async (file: string, name: string, own: Record<string, string>, preload: string[] = []) => {
       const [port, opsPort] = await Promise.all([freePort(), freePort()]);

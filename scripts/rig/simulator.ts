@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { bunRun, listeningPort, startChild } from "./child.ts";
+import { bunRun, listeningPorts, startChild } from "./child.ts";
 import type { Child } from "./child.ts";
 
 export type Shown = { id: string; chat: string; sender: string; from_me: boolean; text?: string };
@@ -45,16 +45,18 @@ export class SimulatorControl {
 export class SimulatorProcess extends SimulatorControl {
   readonly child: Child;
   readonly url: string;
+  readonly opsUrl: string;
   readonly wsUrl: string;
   readonly noiseRoot: string;
 
-  private constructor(child: Child, port: number) {
+  private constructor(child: Child, { port, opsPort }: { port: number; opsPort: number }) {
     const url = `http://127.0.0.1:${port}`;
     super(url);
     const said = /\{[^\n]*"msg":"listening"\}/.exec(child.log())?.[0] ?? "{}";
     const { ws_url: wsUrl, noise_root: noiseRoot } = JSON.parse(said) as { ws_url: string; noise_root: string };
     this.child = child;
     this.url = url;
+    this.opsUrl = `http://127.0.0.1:${opsPort}`;
     this.wsUrl = wsUrl;
     this.noiseRoot = noiseRoot;
   }
@@ -67,7 +69,7 @@ export class SimulatorProcess extends SimulatorControl {
       // As under a supervisor: it registers nowhere.
       env: { HOST: "127.0.0.1", PORT: "0", LOG_LEVEL: "info", NOMAD_ALLOC_ID: "rig", ...env },
     });
-    return new SimulatorProcess(child, await listeningPort(child));
+    return new SimulatorProcess(child, await listeningPorts(child));
   }
 
   async stop(): Promise<void> {

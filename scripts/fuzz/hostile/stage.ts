@@ -72,7 +72,7 @@ export async function setStage(folder: string, patience: number): Promise<Stage>
       },
     });
     closers.push(() => platform.stop());
-    const agent = await platform.startService("services/calls/agent/main.ts", "agent", {}, "/health");
+    const agent = await platform.startService("services/calls/agent/main.ts", "agent", {});
     await platform.startService("services/calls/main.ts", "calls", {
       TWILIO_API_URL: platform.simulator.url,
       CALL_AGENT_URL: agent.url.replace("http", "ws"),

@@ -73,7 +73,7 @@ export function watchProcesses({ processes, budgets, folders }: WatchOptions) {
     },
     /** The longest block of each service's event loop since the last call, ms. */
     takeBlocks: async (): Promise<Map<string, number>> => {
-      const services = processes.filter(({ url }) => url !== undefined);
+      const services = processes.filter(({ opsUrl }) => opsUrl !== undefined);
       const blocks = await Promise.all(services.map(async (service) => [service.name, await blockOf(service)] as const));
       return new Map(blocks);
     },
@@ -83,9 +83,9 @@ export function watchProcesses({ processes, budgets, folders }: WatchOptions) {
 
 export type Watch = ReturnType<typeof watchProcesses>;
 
-async function blockOf({ url, pid }: RigProcess): Promise<number> {
+async function blockOf({ opsUrl, pid }: RigProcess): Promise<number> {
   try {
-    const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(scrapeTimeoutMs), keepalive: false });
+    const answer = await fetch(`${opsUrl}/metrics`, { signal: AbortSignal.timeout(scrapeTimeoutMs), keepalive: false });
     const text = await answer.text();
     return Math.round(Number(/^prosaas_event_loop_block_seconds(?:\{.*\})? (\S+)$/m.exec(text)?.[1] ?? 0) * 1000);
   } catch (error) {
