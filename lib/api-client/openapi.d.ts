@@ -1739,7 +1739,7 @@ export interface paths {
         put?: never;
         /**
          * Add recipients to a draft from CSV
-         * @description The first line names the columns: `to`, and one for each field of the text; others are ignored. Lines that cannot be used are refused and named, the others added. The same upload again adds nobody.
+         * @description The first line names the columns: `to`, and one for each field of the text; others are ignored. Fields are separated by comma, semicolon or tab, or as a first line `sep=;` says. The text is UTF-8, UTF-16 with a byte order mark, or in the charset that Content-Type names. Lines that cannot be used are refused and named, the others added. A table that cannot be read adds nobody. The same upload again adds nobody.
          */
         post: {
             parameters: {

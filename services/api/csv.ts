@@ -1,66 +1,236 @@
 /** A row of a table, and the line of the text that it begins on, from 1. */
 export type CsvRow = { line: number; cells: string[] };
 
-/** A quote that nobody closes. */
+export type CsvBounds = {
+  /** Rows, the first one included; empty lines do not count. */
+  rows: number;
+  /** Fields of a row. */
+  columns: number;
+  /** Characters of a field that is kept. */
+  fieldLength: number;
+};
+
+/** The table cannot be read; `line` is where. */
 export class CsvFault extends Error {
   readonly line: number;
-  constructor(line: number) {
-    super("a quoted field that begins here does not end");
+  constructor(line: number, message: string) {
+    super(message);
     this.line = line;
   }
 }
 
+/** Of the first line, which is held until its end because it decides the separator. */
+const maxFirstLine = 262_144;
+
+const cr = 13;
+const lf = 10;
+const quote = 34;
+
 /**
- * Reads RFC 4180 as spreadsheets write it: separated by comma, semicolon or tab (whichever the first line has most of),
- * any line ending, quotes doubled within quotes, with or without a byte order mark. Empty lines are left out.
+ * Where the reader stands: before a field, in an unquoted one, in a quoted one, at a quote in it that ends it unless
+ * another follows, or in what follows the closing quote.
+ *
+ * ```
+ * start ──▶ plain ──────────────────────▶ start (separator, end of line)
+ *   └─(")─▶ quoted ──(")──▶ quote ──▶ rest ─▲
+ *              ▲──────(")─────┘
+ * ```
  */
-export function* readCsv(text: string): Generator<CsvRow, undefined> {
-  const source = text.startsWith("\uFEFF") ? text.slice(1) : text;
-  const separator = separatorOf(source);
-  let at = 0;
-  let line = 1;
-  while (at < source.length) {
-    const row: CsvRow = { line, cells: [] };
-    for (;;) {
-      const cell = source[at] === '"' ? quoted(source, at, separator, row.line) : plain(source, at, separator);
-      row.cells.push(cell.text);
-      line += cell.breaks;
-      at = cell.end;
-      if (source[at] !== separator) break;
-      at += 1;
-    }
-    if (source[at] === "\r") at += 1;
-    if (source[at] === "\n") at += 1;
-    line += 1;
-    if (row.cells.length > 1 || row.cells[0]!.trim() !== "") yield row;
+type State = "start" | "plain" | "quoted" | "quote" | "rest";
+
+/**
+ * Reads RFC 4180 as spreadsheets write it, in pieces of any size: separated by comma, semicolon or tab (whichever the
+ * first line has most of) or as Excel's `sep=` line says; any line ending; quotes doubled within quotes. Empty lines
+ * are left out. Holds one row at a time, and of it only the columns that are kept.
+ */
+export class CsvReader {
+  readonly #bounds: CsvBounds;
+  #first: string | undefined = "";
+  #separator = 0;
+  #kept: ReadonlySet<number> | undefined;
+  #state: State = "start";
+  #afterCr = false;
+  #line = 1;
+  #rows = 0;
+  #rowLine = 1;
+  #quoteLine = 1;
+  #cells: string[] = [];
+  #text = "";
+  #quoted = "";
+
+  constructor(bounds: CsvBounds) {
+    this.#bounds = bounds;
   }
-  return undefined;
+
+  /** Other columns are read as "" from now on. The first is always kept: it tells an empty line. */
+  keepOnly(columns: Iterable<number>): void {
+    this.#kept = new Set([0, ...columns]);
+  }
+
+  /** The rows that are complete once `text` was read. Exhaust it before the next call. */
+  *read(text: string): Generator<CsvRow, undefined> {
+    if (this.#first === undefined) return yield* this.#scan(text);
+    this.#first += text;
+    const end = endOfFirstLine(this.#first);
+    if ((end === -1 ? this.#first.length : end) > maxFirstLine) {
+      throw new CsvFault(1, `the first line has more than ${maxFirstLine} characters`);
+    }
+    return end === -1 ? undefined : yield* this.#begin(end);
+  }
+
+  /** The last row, where the text did not end with a line ending. */
+  *end(): Generator<CsvRow, undefined> {
+    if (this.#first !== undefined) yield* this.#begin(endOfFirstLine(this.#first));
+    if (this.#state === "quoted") throw new CsvFault(this.#quoteLine, "a quoted field that begins here does not end");
+    if (this.#state === "quote") this.#endQuoted();
+    if (this.#state === "start" && this.#cells.length === 0) return undefined;
+    this.#endCell();
+    return yield* this.#endRow();
+  }
+
+  *#begin(endOfLine: number): Generator<CsvRow, undefined> {
+    const text = this.#first!;
+    this.#first = undefined;
+    const line = endOfLine === -1 ? text : text.slice(0, endOfLine);
+    const declared = /^"?sep=([^"])"?$/i.exec(line)?.[1];
+    this.#separator = (declared ?? separatorOf(line)).charCodeAt(0);
+    // What Excel's line declares is no row; its line ending still counts as a line.
+    return yield* this.#scan(declared === undefined ? text : text.slice(line.length));
+  }
+
+  *#scan(text: string): Generator<CsvRow, undefined> {
+    for (let at = 0; at < text.length;) {
+      const code = text.charCodeAt(at);
+      if (this.#afterCr) {
+        this.#afterCr = false;
+        if (code === lf) {
+          if (this.#state === "quoted") this.#append(text, at, at + 1);
+          at += 1;
+          continue;
+        }
+      }
+      switch (this.#state) {
+        case "start":
+          this.#state = code === quote ? "quoted" : "plain";
+          if (code === quote) {
+            this.#quoteLine = this.#line;
+            at += 1;
+          }
+          break;
+        case "quoted":
+          at = this.#readQuoted(text, at);
+          break;
+        case "quote":
+          if (code === quote) {
+            this.#append('"', 0, 1);
+            this.#state = "quoted";
+            at += 1;
+          } else this.#endQuoted();
+          break;
+        case "plain":
+        case "rest": {
+          const end = this.#endOfPlain(text, at);
+          this.#append(text, at, end);
+          at = end;
+          if (end === text.length) break;
+          at += 1;
+          this.#endCell();
+          if (text.charCodeAt(end) === this.#separator) break;
+          this.#afterCr = text.charCodeAt(end) === cr;
+          this.#line += 1;
+          yield* this.#endRow();
+        }
+      }
+    }
+    return undefined;
+  }
+
+  /** Up to the next quote or line break, and past it. */
+  #readQuoted(text: string, start: number): number {
+    let end = start;
+    for (; end < text.length; end++) {
+      const code = text.charCodeAt(end);
+      if (code === quote) {
+        this.#append(text, start, end);
+        this.#state = "quote";
+        return end + 1;
+      }
+      if (code === lf || code === cr) {
+        this.#line += 1;
+        this.#append(text, start, end + 1);
+        this.#afterCr = code === cr;
+        return end + 1;
+      }
+    }
+    this.#append(text, start, end);
+    return end;
+  }
+
+  #endOfPlain(text: string, start: number): number {
+    let end = start;
+    for (; end < text.length; end++) {
+      const code = text.charCodeAt(end);
+      if (code === this.#separator || code === lf || code === cr) break;
+    }
+    return end;
+  }
+
+  #append(text: string, start: number, end: number): void {
+    if (this.#kept?.has(this.#cells.length) === false) return;
+    if (this.#text.length + this.#quoted.length + end - start > this.#bounds.fieldLength) {
+      throw new CsvFault(this.#rowLine, `field ${this.#cells.length + 1} has more than ${this.#bounds.fieldLength} characters`);
+    }
+    this.#text += text.slice(start, end);
+  }
+
+  #endQuoted(): void {
+    this.#quoted = this.#text;
+    this.#text = "";
+    this.#state = "rest";
+  }
+
+  /** Spaces around an unquoted field are not its own. Text after a closing quote belongs to the field. */
+  #endCell(): void {
+    if (this.#cells.length === this.#bounds.columns) {
+      throw new CsvFault(this.#rowLine, `the line has more than ${this.#bounds.columns} fields`);
+    }
+    this.#cells.push(this.#quoted + this.#text.trim());
+    this.#text = "";
+    this.#quoted = "";
+    this.#state = "start";
+  }
+
+  *#endRow(): Generator<CsvRow, undefined> {
+    const row = { line: this.#rowLine, cells: this.#cells };
+    this.#cells = [];
+    this.#rowLine = this.#line;
+    if (row.cells.length === 1 && row.cells[0]!.trim() === "") return undefined;
+    this.#rows += 1;
+    if (this.#rows > this.#bounds.rows) throw new CsvFault(row.line, `the table has more than ${this.#bounds.rows} rows; split it`);
+    yield row;
+    return undefined;
+  }
 }
 
-type Cell = { text: string; end: number; breaks: number };
-
-function plain(source: string, start: number, separator: string): Cell {
-  let end = start;
-  while (end < source.length && source[end] !== separator && source[end] !== "\n" && source[end] !== "\r") end += 1;
-  return { text: source.slice(start, end).trim(), end, breaks: 0 };
+/** -1 while the line has not ended: a line break within quotes does not end it. */
+function endOfFirstLine(text: string): number {
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === quote) quoted = !quoted;
+    else if (!quoted && (code === lf || code === cr)) return at;
+  }
+  return -1;
 }
 
-function quoted(source: string, start: number, separator: string, line: number): Cell {
-  let close = start;
-  do {
-    close = source.indexOf('"', close + 1);
-    if (close === -1) throw new CsvFault(line);
-    // A doubled quote is one quote, and not the end.
-  } while (source[close + 1] === '"' && ++close > 0);
-  const text = source.slice(start + 1, close).replaceAll('""', '"');
-  // Nothing should follow the closing quote; what does belongs to the field all the same.
-  const rest = plain(source, close + 1, separator);
-  return { text: text + rest.text, end: rest.end, breaks: text.split("\n").length - 1 };
-}
-
-function separatorOf(source: string): string {
-  const newline = source.search(/[\r\n]/);
-  const head = newline === -1 ? source : source.slice(0, newline);
-  const count = (separator: string) => head.split(separator).length;
-  return [",", ";", "\t"].reduce((most, separator) => (count(separator) > count(most) ? separator : most));
+/** What separates most fields of the line; separators within quotes do not count. */
+function separatorOf(line: string): string {
+  const counts = { ",": 0, ";": 0, "\t": 0 };
+  let quoted = false;
+  for (const character of line) {
+    if (character === '"') quoted = !quoted;
+    else if (!quoted && character in counts) counts[character as keyof typeof counts] += 1;
+  }
+  const separators = Object.keys(counts) as (keyof typeof counts)[];
+  return separators.reduce((most, separator) => (counts[separator] > counts[most] ? separator : most));
 }

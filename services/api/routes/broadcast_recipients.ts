@@ -1,10 +1,11 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { AppError } from "../../../lib/core/errors.ts";
 import { listRecipients } from "../../../lib/db/index.ts";
 import { businessAccess } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
-import { addAll, listed, uploaded } from "../recipients.ts";
+import { createImportSlots } from "../import_slots.ts";
+import { importTable, receiveTable } from "../recipient_table.ts";
+import { addAll, listed } from "../recipients.ts";
 import { addedSchema, moreRecipients, recipientQuery, recipientSchema, recipientView } from "../schemas/broadcast.ts";
 import { numberCursorOf } from "../schemas/number_cursor.ts";
 import { pageOf } from "../schemas/page.ts";
@@ -15,8 +16,9 @@ import { broadcastParams } from "./params.ts";
 const tags = ["Broadcasts"];
 const json = { "application/json": { schema: addedSchema } };
 
-export function broadcastRecipientRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated> {
+export function broadcastRecipientRoutes({ db, metrics }: ApiDependencies): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
+  const imports = createImportSlots(metrics);
 
   app.openapi(
     createRoute({
@@ -43,7 +45,7 @@ export function broadcastRecipientRoutes({ db }: ApiDependencies): OpenAPIHono<A
       tags,
       summary: "Add recipients to a draft from CSV",
       description:
-        "The first line names the columns: `to`, and one for each field of the text; others are ignored. Lines that cannot be used are refused and named, the others added. The same upload again adds nobody.",
+        "The first line names the columns: `to`, and one for each field of the text; others are ignored. Fields are separated by comma, semicolon or tab, or as a first line `sep=;` says. The text is UTF-8, UTF-16 with a byte order mark, or in the charset that Content-Type names. Lines that cannot be used are refused and named, the others added. A table that cannot be read adds nobody. The same upload again adds nobody.",
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: {
         params: broadcastParams,
@@ -53,10 +55,10 @@ export function broadcastRecipientRoutes({ db }: ApiDependencies): OpenAPIHono<A
     }),
     async (c) => {
       const broadcast = await existingBroadcast(c.var.business, c.req.valid("param").broadcast_id);
-      if (!/^text\/csv\s*(;|$)/i.test(c.req.header("content-type") ?? "")) {
-        throw new AppError("unsupported_media_type", "Send the table as `Content-Type: text/csv`.");
-      }
-      return c.json(await addAll(c.var.business, broadcast, uploaded(await c.req.text(), broadcast.text)), 200);
+      const added = await imports.run(broadcast.business_id, async () =>
+        importTable(c.var.business, broadcast, await receiveTable(c.req.raw)),
+      );
+      return c.json(added, 200);
     },
   );
 

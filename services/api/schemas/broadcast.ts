@@ -6,15 +6,22 @@ import type { Broadcast, BroadcastProgress, OptOut, RecipientResult } from "../.
 import { timeZone } from "./business.ts";
 import { chat } from "./chat.ts";
 import { numberCursor } from "./number_cursor.ts";
-import { isoOrNull, moment, storableText, timestamp } from "./text.ts";
+import { faultOfText, isoOrNull, moment, storableText, timestamp } from "./text.ts";
 
 /** Recipients in one request as JSON; more come as CSV. */
 export const mostListed = 2_000;
 
 const to = chat.openapi({ type: "string", description: "A number or a JID.", example: "5511987654321" });
 
+const maxFieldLength = 1_000;
+
+/** Whether a field may hold this. */
+export function isFieldValue(value: string): boolean {
+  return value.length <= maxFieldLength && faultOfText(value) === undefined;
+}
+
 const fields = z
-  .record(z.string().min(1).max(64), storableText(0, 1_000))
+  .record(storableText(1, 64), storableText(0, maxFieldLength))
   .refine((record) => Object.keys(record).length <= maxFields, `may hold up to ${maxFields} fields`)
   .openapi({ example: { name: "Ada" } });
 

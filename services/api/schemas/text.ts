@@ -1,12 +1,18 @@
 import { z } from "@hono/zod-openapi";
+import { faultOfText } from "../../../lib/core/text.ts";
 
-/** Text that Postgres can hold: it refuses U+0000. */
+export { faultOfText };
+
+/** Text that every part can hold. */
 export const storableText = (min: number, max: number) =>
   z
     .string()
     .min(min)
     .max(max)
-    .refine((text) => !text.includes("\u0000"), "must not contain the character U+0000");
+    .superRefine((text, context) => {
+      const fault = faultOfText(text);
+      if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+    });
 
 export const timestamp = z.iso.datetime().openapi({ example: "2026-03-01T12:00:00.000Z" });
 

@@ -46,7 +46,7 @@ export type Harness = Api & {
   /** What the next wake-ups do; by default they succeed. */
   producer: { wake: (businessId: string) => Promise<void> };
   adminKey: string;
-  /** As the admin unless a key is given; a body is sent as JSON. */
+  /** As the admin unless a key is given; a body is sent as JSON, text and bytes as they are. */
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
   /** The same over the generated client, with its types. */
   client(key?: string): ApiClient;
@@ -61,6 +61,7 @@ const everyScope = ["broadcasts", "business", "calls", "keys", "messages", "webh
 ]);
 
 const isOperational = (path: string) => ["/health", "/ready", "/metrics"].includes(path);
+const isRaw = (body: unknown): body is string | Uint8Array<ArrayBuffer> => typeof body === "string" || body instanceof Uint8Array;
 
 /** The whole API over a real database, with shards in memory and a producer that records. */
 export async function createHarness({
@@ -145,7 +146,7 @@ export async function createHarness({
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: isRaw(body) ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
     const isJson = response.headers.get("content-type")?.includes("json") ?? false;

@@ -9,6 +9,7 @@ export type { NewBroadcast } from "./insert_broadcast.ts";
 export { listBroadcasts } from "./list_broadcasts.ts";
 export { listRecipients } from "./list_recipients.ts";
 export type { RecipientResult } from "./list_recipients.ts";
+export { lockDraft } from "./lock_draft.ts";
 export { moveBroadcast } from "./move_broadcast.ts";
 export type { MovedBroadcast } from "./move_broadcast.ts";
 export { addOptOut, listOptOuts, removeOptOut } from "./opt_outs.ts";
