@@ -39,6 +39,7 @@ import { webhookDeliveryRoutes } from "./routes/webhook_deliveries.ts";
 import { webhookRoutes } from "./routes/webhooks.ts";
 import { pacingRoutes } from "./routes/pacing.ts";
 import { whatsappRoutes } from "./routes/whatsapp.ts";
+import { wellFormedText } from "./text_rule.ts";
 import { createWakeUps } from "./wake_ups.ts";
 import type { WakeUps } from "./wake_ups.ts";
 
@@ -90,6 +91,7 @@ export function createApp(dependencies: ApiDependencies): Api {
     rateLimited(dependencies.rateLimiter, logger, metrics),
     audited(db, logger),
     limited(maxBodyBytes),
+    wellFormedText,
   );
   app.route("/v1", businessRoutes(dependencies, keyRing));
   app.route("/v1", keyRoutes(dependencies, keyRing));

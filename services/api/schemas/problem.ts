@@ -18,11 +18,20 @@ export const problemSchema = z
 
 const content = { "application/problem+json": { schema: problemSchema } };
 
-/** Kinds that any authenticated route may answer with: a body that is too large is refused also where none is read. */
-const everywhere: ErrorCode[] = ["unauthorized", "forbidden", "not_found", "too_large", "rate_limited", "internal", "unavailable"];
+/** Kinds that any authenticated route may answer with: bodies and text are judged also where the route reads none. */
+const everywhere: ErrorCode[] = [
+  "invalid_request",
+  "unauthorized",
+  "forbidden",
+  "not_found",
+  "too_large",
+  "rate_limited",
+  "internal",
+  "unavailable",
+];
 
 /** Kinds that any route with a body may answer with. */
-export const bodyProblems: ErrorCode[] = ["invalid_request", "unsupported_media_type"];
+export const bodyProblems: ErrorCode[] = ["unsupported_media_type"];
 
 /** The problem responses of a route, by status, for its OpenAPI definition. */
 export function problemResponses(...codes: ErrorCode[]) {
