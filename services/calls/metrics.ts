@@ -7,6 +7,8 @@ export type CallGauges = {
   /** Calls in progress over all replicas. */
   active: () => Promise<number>;
   limit: () => number;
+  /** Whether the limit's key is gone from Consul, and the last known limit stays. */
+  limitLost: () => boolean;
   /** Streams that this replica carries. */
   streams: () => number;
 };
@@ -19,6 +21,9 @@ export function createCallMetrics(metrics: Metrics, gauges: CallGauges) {
     else gauge.set(active);
   });
   metrics.gauge("calls_limit", "Calls that may be in progress over all replicas.", [], (gauge) => gauge.set(gauges.limit()));
+  metrics.gauge("calls_limit_lost", "1 while the limit is gone from Consul and the last known one stays: raise an alarm.", [], (gauge) =>
+    gauge.set(gauges.limitLost() ? 1 : 0),
+  );
   metrics.gauge("calls_streams", "Media streams that this replica carries.", [], (gauge) => gauge.set(gauges.streams()));
 
   const admissions = metrics.counter("calls_admissions_total", "Requests for a slot, by what became of them.", ["outcome"]);

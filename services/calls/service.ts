@@ -1,4 +1,5 @@
 import type { ConsulClient } from "../../lib/consul/client.ts";
+import type { LiveValue } from "../../lib/consul/live_value.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase } from "../../lib/db/index.ts";
 import { startMemoryGuard } from "../../lib/events/index.ts";
@@ -6,12 +7,12 @@ import { createProducer } from "../../lib/queues/index.ts";
 import { createCallCapacity } from "../../lib/redis/call_capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { check, operations, serve } from "../../lib/runtime/http.ts";
-import type { Served } from "../../lib/runtime/http.ts";
+import type { Check, Served } from "../../lib/runtime/http.ts";
 import type { Lifecycle } from "../../lib/runtime/lifecycle.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
-import { followCallLimit } from "./call_limit.ts";
+import { callLimitKey, createLimitMemory, followCallLimit } from "./call_limit.ts";
 import { authTokensOf } from "./config.ts";
 import type { CallsConfig } from "./config.ts";
 import { createArchive } from "./flow/archive.ts";
@@ -57,16 +58,18 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
   const authTokens = authTokensOf(config);
   const [signing = crypto.randomUUID(), ...verifying] = authTokens;
   const tokens = createStreamTokens([signing, ...verifying]);
+  const limit = followCallLimit({
+    consul,
+    first: config.MAX_CONCURRENT_CALLS,
+    signal: life.stopping,
+    memory: createLimitMemory({ redis }),
+    onChange: (current) => logger.info({ limit: current }, "the limit of calls changed"),
+    onError: (error) => logger.warn({ error: messageOf(error), limit: limit.current() }, "the limit of calls could not be read"),
+  });
   const core: Core = {
     store,
     capacity,
-    limit: followCallLimit({
-      consul,
-      first: config.MAX_CONCURRENT_CALLS,
-      signal: life.stopping,
-      onChange: (limit) => logger.info({ limit }, "the limit of calls changed"),
-      onError: (error) => logger.warn({ error: messageOf(error) }, "the limit of calls could not be read"),
-    }),
+    limit,
     lines: createLineDirectory({ db, logger }),
     authorizeDial: createDialAuthorization(
       { allowedDestinations: config.CALLS_ALLOWED_DESTINATIONS, perDay: config.CALLS_PER_DAY },
@@ -76,7 +79,8 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     instruct: createInstructions({ urls, tokens }),
     metrics: createCallMetrics(metrics, {
       active: () => capacity.count(),
-      limit: () => core.limit.current(),
+      limit: () => limit.current(),
+      limitLost: () => limit.lost(),
       streams: () => streams.size(),
     }),
     logger,
@@ -115,7 +119,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
   });
   // Served until the last call is over: /ready then says that this replica takes no calls, and /metrics counts the rest.
   const ops = operations({
-    ready: async () => [await check("redis", () => redis.ping()), { name: "taking_calls", ok: !life.stopping.aborted }],
+    ready: async () => [await check("redis", () => redis.ping()), { name: "taking_calls", ok: !life.stopping.aborted }, limitCheck(limit)],
     metrics,
     metricsToken: config.METRICS_TOKEN,
     logger,
@@ -128,6 +132,12 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     if (handedOver > 0) logger.warn({ calls: handedOver }, "calls handed over to other replicas");
   });
   return { served, operational, streams, core };
+}
+
+/** A lost limit takes no replica out of service: it is reported, and the last known one stays. */
+function limitCheck(limit: LiveValue<number>): Check {
+  const detail = `${callLimitKey} is gone from Consul; the last known limit ${limit.current()} stays`;
+  return { name: "call_limit", ok: true, ...(limit.lost() ? { detail } : {}) };
 }
 
 /** Between two looks at calls whose end was not announced: seldom, because a slot frees itself long before. */
