@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { availableParallelism, loadavg } from "node:os";
 import { createHarness } from "./testing/harness.ts";
 import type { Harness } from "./testing/harness.ts";
 
@@ -262,7 +263,7 @@ describe("hostile tables", () => {
       const { one, key } = await newBroadcast();
       const blocked = watchEventLoop();
       const uploaded = await upload(one, key, table);
-      expect(blocked()).toBeLessThan(250);
+      expect(blocked()).toBeLessThan(250 * crowding());
       expect(uploaded.status).toBe(status);
     },
     30_000,
@@ -301,11 +302,14 @@ test("a hundred thousand recipients are added within 5 s while others are served
   const busy: number[] = [];
   while (tookMs === undefined) busy.push(await serve());
   expect((await uploading).body).toMatchObject({ added: 100_000, duplicates: 0, refused: 0 });
-  expect(tookMs).toBeLessThan(5_000);
+  expect(tookMs).toBeLessThan(5_000 * crowding());
   expect(busy.length).toBeGreaterThan(50);
   // Two cores serve the tests, Postgres and the import: the floor absorbs what a machine of tests adds.
-  expect(p99(busy)).toBeLessThan(Math.max(50, 5 * p99(quiet)));
+  expect(p99(busy)).toBeLessThan(Math.max(50 * crowding(), 5 * p99(quiet)));
 }, 60_000);
+
+/** How many times longer everything takes because other processes want the cores as well; 1 on a machine that is free. */
+const crowding = () => Math.max(1, loadavg()[0]! / availableParallelism());
 
 /** Begins to measure; the function returned says for how long the event loop stood still at the most, in ms. */
 function watchEventLoop(): () => number {

@@ -85,7 +85,9 @@ export class CsvReader {
     if (this.#state === "quote") this.#endQuoted();
     if (this.#state === "start" && this.#cells.length === 0) return undefined;
     this.#endCell();
-    return yield* this.#endRow();
+    const row = this.#endRow();
+    if (row) yield row;
+    return undefined;
   }
 
   *#begin(endOfLine: number): Generator<CsvRow, undefined> {
@@ -138,7 +140,8 @@ export class CsvReader {
           if (text.charCodeAt(end) === this.#separator) break;
           this.#afterCr = text.charCodeAt(end) === cr;
           this.#line += 1;
-          yield* this.#endRow();
+          const row = this.#endRow();
+          if (row) yield row;
         }
       }
     }
@@ -200,15 +203,15 @@ export class CsvReader {
     this.#state = "start";
   }
 
-  *#endRow(): Generator<CsvRow, undefined> {
+  /** Undefined for an empty line. */
+  #endRow(): CsvRow | undefined {
     const row = { line: this.#rowLine, cells: this.#cells };
     this.#cells = [];
     this.#rowLine = this.#line;
     if (row.cells.length === 1 && row.cells[0]!.trim() === "") return undefined;
     this.#rows += 1;
     if (this.#rows > this.#bounds.rows) throw new CsvFault(row.line, `the table has more than ${this.#bounds.rows} rows; split it`);
-    yield row;
-    return undefined;
+    return row;
   }
 }
 

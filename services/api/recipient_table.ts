@@ -19,7 +19,7 @@ import { chat } from "./schemas/chat.ts";
 const bounds: CsvBounds = { rows: 250_000, columns: 1_000, fieldLength: 32_768 };
 
 /** Rows between two looks at the clock. */
-const batchSize = 200;
+const batchSize = 100;
 
 /** Bytes that are decoded and parsed in one go: about a millisecond. */
 const pieceBytes = 64 * 1024;
