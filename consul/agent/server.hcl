@@ -5,6 +5,12 @@ bootstrap_expect = 1
 bind_addr        = "127.0.0.1"
 client_addr      = "127.0.0.1"
 
+# Nothing without a token: what each part may do is in consul/policies.
+acl {
+  enabled        = true
+  default_policy = "deny"
+}
+
 ui_config {
   enabled = true
 }

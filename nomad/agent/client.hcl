@@ -3,6 +3,11 @@
 bind_addr            = "127.0.0.1"
 disable_update_check = true
 
+# Nothing without a token: what each role may do is in nomad/policies.
+acl {
+  enabled = true
+}
+
 log_level            = "INFO"
 log_rotate_bytes     = 10485760 # 10 MB
 log_rotate_max_files = 6
@@ -47,6 +52,13 @@ client {
     nomad_retry {
       attempts = 0
     }
+  }
+}
+
+# Of Linux's capabilities a task may ask for one: nginx listens below 1024 where an environment gives it such ports.
+plugin "exec" {
+  config {
+    allow_caps = ["net_bind_service"]
   }
 }
 

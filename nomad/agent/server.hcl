@@ -4,6 +4,11 @@
 bind_addr            = "127.0.0.1"
 disable_update_check = true
 
+# Nothing without a token: what each role may do is in nomad/policies.
+acl {
+  enabled = true
+}
+
 log_level            = "INFO"
 log_rotate_bytes     = 10485760 # 10 MB
 log_rotate_max_files = 6

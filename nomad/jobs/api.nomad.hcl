@@ -2,7 +2,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/api.nomad.hcl
 #
-# Secrets: app_password, data_keys, redis_password, shard_token [, calls_token, metrics_token] [, consul_token]
+# Secrets: app_password, data_keys, redis_password, shard_token [, calls_token, metrics_token]
 # [, s3_access_key_id, s3_secret_access_key] (Nomad variable nomad/jobs/api).
 
 variable "api_count" {
@@ -286,6 +286,9 @@ job "api" {
       kill_signal    = "SIGTERM"
       kill_timeout   = "15s" # above the longest request
 
+      # A token under consul/policies/api.hcl, in CONSUL_HTTP_TOKEN.
+      consul {}
+
       config {
         command  = "/bin/bun"
         args     = ["run", "services/api/main.ts"]
@@ -345,6 +348,7 @@ job "api" {
         destination          = "secrets/env"
         env                  = true
         perms                = "0400"
+        change_mode          = "noop" # a deploy rolls the job
         error_on_missing_key = true
         data                 = <<-EOT
           {{- with nomadVar "nomad/jobs/api" }}
@@ -358,9 +362,6 @@ job "api" {
           {{- end }}
           {{- with index . "s3_secret_access_key" }}
           S3_SECRET_ACCESS_KEY={{ . }}
-          {{- end }}
-          {{- with index . "consul_token" }}
-          CONSUL_HTTP_TOKEN={{ . }}
           {{- end }}
           {{- with index . "calls_token" }}
           CALLS_TOKEN={{ . }}

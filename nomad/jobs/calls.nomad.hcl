@@ -2,7 +2,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/calls.nomad.hcl
 #
-# Secrets: app_password, redis_password [, metrics_token] [, consul_token] (Nomad variable nomad/jobs/calls).
+# Secrets: app_password, redis_password [, metrics_token] (Nomad variable nomad/jobs/calls).
 
 variable "calls_count" {
   description = "Allocations of the calls service."
@@ -295,6 +295,9 @@ job "calls" {
       kill_signal    = "SIGTERM"
       kill_timeout   = "${var.calls_grace_s + 30}s" # what is left after the grace is handed over, and its state written
 
+      # A token under consul/policies/calls.hcl, in CONSUL_HTTP_TOKEN.
+      consul {}
+
       config {
         command  = "/bin/bun"
         args     = ["run", "services/calls/main.ts"]
@@ -348,15 +351,13 @@ job "calls" {
         destination          = "secrets/env"
         env                  = true
         perms                = "0400"
+        change_mode          = "noop" # a deploy rolls the job
         error_on_missing_key = true
         data                 = <<-EOT
           {{- with nomadVar "nomad/jobs/calls" }}
           DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
           DATABASE_URL_READ=${var.read_address == "" ? "" : "postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}"}
           REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
-          {{- with index . "consul_token" }}
-          CONSUL_HTTP_TOKEN={{ . }}
-          {{- end }}
           {{- with index . "twilio_account_sid" }}
           TWILIO_ACCOUNT_SID={{ . }}
           {{- end }}

@@ -148,6 +148,7 @@ job "migrate" {
         destination          = "secrets/env"
         env                  = true
         perms                = "0400"
+        change_mode          = "noop" # a deploy rolls the job
         error_on_missing_key = true
         data                 = <<-EOT
           {{- with nomadVar "nomad/jobs/migrate" }}

@@ -214,6 +214,9 @@ job "nginx" {
       kill_signal  = "SIGTERM" # the shell passes QUIT on: requests in hand are finished
       kill_timeout = "30s"
 
+      # A token under consul/policies/nginx.hcl, in CONSUL_HTTP_TOKEN.
+      consul {}
+
       config {
         command  = "/bin/sh"
         args     = ["/local/edge/nginx.sh", "/local/edge/nginx.conf"]

@@ -261,6 +261,7 @@ job "simulator" {
         destination          = "secrets/env"
         env                  = true
         perms                = "0400"
+        change_mode          = "noop" # a deploy rolls the job
         error_on_missing_key = true
         data                 = <<-EOT
           {{- with nomadVar "nomad/jobs/simulator" }}
@@ -285,13 +286,14 @@ job "simulator" {
         perms       = "0400"
         uid         = 65534 # nobody
         gid         = 65534
-        change_mode = "restart"
+        change_mode = "noop" # a deploy rolls the job
       }
 
       template {
         destination = "secrets/media.crt"
         perms       = "0400"
-        uid         = 65534 # nobody, who runs the task
+        change_mode = "noop" # a deploy rolls the job
+        uid         = 65534  # nobody, who runs the task
         gid         = 65534
         data        = "{{ with nomadVar \"nomad/jobs/simulator\" }}{{ .media_certificate }}{{ end }}"
       }
@@ -299,6 +301,7 @@ job "simulator" {
       template {
         destination = "secrets/media.key"
         perms       = "0400"
+        change_mode = "noop" # a deploy rolls the job
         uid         = 65534
         gid         = 65534
         data        = "{{ with nomadVar \"nomad/jobs/simulator\" }}{{ .media_key }}{{ end }}"

@@ -3,7 +3,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/wa-shards.nomad.hcl
 #
-# Secrets: redis_password, wa_noise_root (not for the real WhatsApp) [, metrics_token] [, consul_token], and for each
+# Secrets: redis_password, wa_noise_root (not for the real WhatsApp) [, metrics_token], and for each
 # shard n shard_token_<n> and auth_keys_<n> (Nomad variable nomad/jobs/wa-shards). `task secrets:shards N=…` derives the
 # last two from shard_token and shard_keys in the variable prosaas/secrets, which no task can read; so does every command
 # that adds shards.
@@ -249,6 +249,9 @@ job "wa-shards" {
       kill_signal    = "SIGTERM"
       kill_timeout   = "15s" # messages in flight are acknowledged or left to the ledger within 10 s
 
+      # A token under consul/policies/wa-shards.hcl, in CONSUL_HTTP_TOKEN.
+      consul {}
+
       config {
         command  = "/bin/bun"
         args     = ["run", "services/whatsapp/main.ts"]
@@ -302,6 +305,7 @@ job "wa-shards" {
         destination          = "secrets/env"
         env                  = true
         perms                = "0400"
+        change_mode          = "noop" # a deploy rolls the job
         error_on_missing_key = true
         data                 = <<-EOT
           {{- $shard := add (env "NOMAD_ALLOC_INDEX" | parseInt) 1 }}
@@ -312,9 +316,6 @@ job "wa-shards" {
           WA_NOISE_ROOT={{ . }}
           {{- end }}
           REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
-          {{- with index . "consul_token" }}
-          CONSUL_HTTP_TOKEN={{ . }}
-          {{- end }}
           {{- with index . "metrics_token" }}
           METRICS_TOKEN={{ . }}
           {{- end }}

@@ -5,7 +5,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/workers.nomad.hcl
 #
-# Secrets: app_password, data_keys, redis_password, shard_token [, metrics_token] [, consul_token]
+# Secrets: app_password, data_keys, redis_password, shard_token [, metrics_token]
 # [, s3_access_key_id, s3_secret_access_key] [, media_ca] (Nomad variable nomad/jobs/workers).
 
 variable "profile" {
@@ -358,6 +358,9 @@ job "workers" {
         kill_signal  = "SIGTERM"
         kill_timeout = "30s" # jobs in hand are finished or handed back within 25 s
 
+        # A token under consul/policies/workers.hcl, in CONSUL_HTTP_TOKEN.
+        consul {}
+
         config {
           command  = "/bin/bun"
           args     = ["run", "services/workers/main.ts"]
@@ -419,6 +422,7 @@ job "workers" {
           destination          = "secrets/env"
           env                  = true
           perms                = "0400"
+          change_mode          = "noop" # a deploy rolls the job
           error_on_missing_key = true
           data                 = <<-EOT
           {{- with nomadVar "nomad/jobs/workers" }}
@@ -436,9 +440,6 @@ job "workers" {
           {{- with index . "media_ca" }}
           NODE_EXTRA_CA_CERTS=/secrets/media-ca.crt
           {{- end }}
-          {{- with index . "consul_token" }}
-          CONSUL_HTTP_TOKEN={{ . }}
-          {{- end }}
           {{- with index . "metrics_token" }}
           METRICS_TOKEN={{ . }}
           {{- end }}
@@ -455,7 +456,8 @@ job "workers" {
         template {
           destination = "secrets/media-ca.crt"
           perms       = "0400"
-          uid         = 65534 # nobody, who runs the task
+          change_mode = "noop" # a deploy rolls the job
+          uid         = 65534  # nobody, who runs the task
           gid         = 65534
           data        = "{{ with nomadVar \"nomad/jobs/workers\" }}{{ with index . \"media_ca\" }}{{ . }}{{ end }}{{ end }}"
         }

@@ -7,6 +7,7 @@ import { adminApi } from "../operator/admin_api.ts";
 import { readStack } from "../operator/stack.ts";
 import { eachOf } from "../rig/pairing.ts";
 import { connectConsul } from "../stack/consul.ts";
+import { createNomad } from "../stack/nomad.ts";
 
 const usage = `Usage: task bench:reopen [-- --sessions N] [-- --json]
 
@@ -25,7 +26,7 @@ if (!stack.simulator_url) {
   process.exit(1);
 }
 const api = await adminApi(stack, { timeoutMs: 30_000 });
-const nomad = createCaller({ baseUrl: stack.nomad_addr });
+const nomad = createNomad(stack.nomad_addr);
 const simulator = createCaller({ baseUrl: stack.simulator_url });
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const shards = async () => (await bodyOf(api.GET("/v1/admin/shards"))).data;

@@ -12,11 +12,16 @@ AGENTS=(consul nomad-server nomad-client)
 # meanwhile), and returns when the client may take work.
 agents_ensure() {
   AGENTS_STARTED=()
+  access_ensure
   agents_write_configuration
   agent_ensure consul consul agent -config-file="$ROOT/consul/agent/server.hcl" -config-file="$STATE_DIR/consul.hcl"
   agent_await consul "${PORT[consul_http]}" /v1/status/leader
+  access_export
+  # Nomad's agents come with tokens that Consul has to know.
+  bun run "$ROOT/scripts/stack/access.ts" consul || fail 'access control of Consul is not complete: see above.'
   agent_ensure nomad-server nomad agent -config="$ROOT/nomad/agent/server.hcl" -config="$STATE_DIR/nomad-server.hcl"
   agent_await nomad-server "${PORT[nomad_http]}" /v1/status/leader
+  bun run "$ROOT/scripts/stack/access.ts" nomad || fail 'access control of Nomad is not complete: see above.'
   agent_ensure nomad-client nomad agent -config="$ROOT/nomad/agent/client.hcl" -config="$STATE_DIR/nomad-client.hcl"
   agents_await_node
   if ((${#AGENTS_STARTED[@]})); then
@@ -59,12 +64,16 @@ agent_ensure() {
   (
     cd /
     ulimit -n "$(ulimit -Hn)"
-    exec {STACK_LOCK}>&-
+    # Nothing of this script's or its caller's stays open, such as the lock of a command that ends before the agent.
+    for file in /proc/"$BASHPID"/fd/*; do
+      file=${file##*/}
+      ((file > 2)) && exec {file}>&-
+    done
     exec env -i PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 setsid "$@" \
       </dev/null >/dev/null 2>>"$STATE_DIR/logs/$name.stderr"
   ) &
-  printf '%s\n' $! >"$STATE_DIR/$name.pid"
-  printf '%s\n' "$sum" >"$STATE_DIR/$name.sum"
+  state_write "$name.pid" <<<"$!"
+  state_write "$name.sum" <<<"$sum"
   AGENTS_STARTED+=("$name")
   # Until the program has taken the shell's place, its process does not look alive.
   local deadline=$((SECONDS + 5))
@@ -80,11 +89,11 @@ agent_fail() {
   fail "$1 $2: see above and $STATE_DIR/logs."
 }
 
-# http_body PORT PATH — the body of a GET on loopback; needs nothing but bash.
+# http_body PORT PATH [TOKEN] — the body of a GET on loopback; needs nothing but bash.
 http_body() {
   local line
   exec {HTTP}<>"/dev/tcp/127.0.0.1/$1" || return 1
-  printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&"$HTTP"
+  printf 'GET %s HTTP/1.0\r\n%s\r\n' "$2" "${3:+Authorization: Bearer $3$'\r\n'}" >&"$HTTP"
   while read -r -t 5 line <&"$HTTP" && [[ $line != $'\r' ]]; do :; done
   cat <&"$HTTP"
   exec {HTTP}>&-
@@ -109,7 +118,7 @@ agents_await_node() {
   local deadline=$((SECONDS + 60))
   while ((SECONDS < deadline)); do
     agent_alive nomad-client || break
-    [[ $(http_body "${PORT[nomad_http]}" /v1/nodes 2>/dev/null) == *'"Status":"ready"'* ]] && return
+    [[ $(http_body "${PORT[nomad_http]}" /v1/nodes "$NOMAD_TOKEN" 2>/dev/null) == *'"Status":"ready"'* ]] && return
     sleep 0.2
   done
   agent_fail nomad-client 'did not become ready within 60 s'
@@ -134,10 +143,8 @@ agent_stop() {
 
 agents_write_configuration() {
   mkdir -p "$STATE_DIR"/{consul,nomad/server,nomad/client,logs}
-  # Nomad's dynamic volumes and allocation folders live below; nobody else on the machine looks in.
-  chmod 700 "$STATE_DIR"
 
-  cat >"$STATE_DIR/consul.hcl" <<HCL
+  state_write consul.hcl <<HCL
 # Written by scripts/up for stack $STACK.
 node_name       = "prosaas-$STACK"
 data_dir        = "$STATE_DIR/consul"
@@ -148,9 +155,15 @@ ports {
   server   = ${PORT[consul_server]}
   serf_lan = ${PORT[consul_serf]}
 }
+acl {
+  tokens {
+    initial_management = "$(access_token consul-management)"
+    agent              = "$(access_token consul-agent)"
+  }
+}
 HCL
 
-  cat >"$STATE_DIR/nomad-server.hcl" <<HCL
+  state_write nomad-server.hcl <<HCL
 # Written by scripts/up for stack $STACK.
 name     = "prosaas-$STACK"
 data_dir = "$STATE_DIR/nomad/server"
@@ -162,11 +175,22 @@ ports {
 }
 consul {
   address             = "127.0.0.1:${PORT[consul_http]}"
+  token               = "$(access_token consul-nomad-server)"
   server_service_name = "nomad"
+
+  # Services and tasks log in to Consul with identities that Nomad signs (scripts/stack/access/consul.ts).
+  service_identity {
+    aud = ["consul.io"]
+    ttl = "1h"
+  }
+  task_identity {
+    aud = ["consul.io"]
+    ttl = "1h"
+  }
 }
 HCL
 
-  cat >"$STATE_DIR/nomad-client.hcl" <<HCL
+  state_write nomad-client.hcl <<HCL
 # Written by scripts/up for stack $STACK.
 name     = "prosaas-$STACK"
 data_dir = "$STATE_DIR/nomad/client"
@@ -176,6 +200,7 @@ ports {
 }
 consul {
   address             = "127.0.0.1:${PORT[consul_http]}"
+  token               = "$(access_token consul-nomad-client)"
   client_service_name = "nomad-client"
 }
 client {

@@ -62,12 +62,33 @@ leftovers_kill() {
   [[ $found ]]
 }
 
-# leftovers_unmount — deepest first.
+# mounts_below FOLDER — its mount points, the deepest first.
+mounts_below() {
+  local mount
+  while read -r _ _ _ _ mount _; do
+    # The kernel writes a space as \040.
+    printf -v mount %b "${mount//\\/\\0}"
+    [[ $mount == "$1"/* ]] && printf '%s\n' "$mount"
+  done </proc/self/mountinfo | sort -r
+}
+
+# True if Nomad mounted $1 for an allocation of this stack: all of those lie in the allocation's folder.
+mount_is_ours() { [[ ${1#"$STATE_DIR/nomad/client/alloc/"} =~ ^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/ ]]; }
+
+# leftovers_unmount — unmounts what Nomad mounted for its allocations. An operator's mounts stay.
 leftovers_unmount() {
   local mount
   while read -r mount; do
-    umount "$mount" || umount -l "$mount"
-  done < <(awk -v below="$STATE_DIR/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | sort -r)
+    if mount_is_ours "$mount"; then umount "$mount" || umount -l "$mount"; fi
+  done < <(mounts_below "$STATE_DIR")
+}
+
+# leftovers_foreign_mounts — prints the mounts below $STATE_DIR that are not Nomad's.
+leftovers_foreign_mounts() {
+  local mount
+  while read -r mount; do
+    mount_is_ours "$mount" || printf '%s\n' "$mount"
+  done < <(mounts_below "$STATE_DIR")
 }
 
 # leftovers_remove_cgroups — those of every allocation that this stack ever logged, and Nomad's own if no client is

@@ -41,15 +41,51 @@ stack_select() {
   local name
   for name in "${!PORT[@]}"; do PORT[$name]=$((PORT[$name] + offset)); done
 
+  local elsewhere=${NOMAD_ADDR:-}
   export NOMAD_ADDR=http://127.0.0.1:${PORT[nomad_http]}
   export CONSUL_HTTP_ADDR=127.0.0.1:${PORT[consul_http]}
   # Settings of another cluster in the caller's shell must not reach this one.
   unset NOMAD_TOKEN NOMAD_NAMESPACE NOMAD_REGION CONSUL_HTTP_TOKEN CONSUL_NAMESPACE
+  [[ -z $elsewhere || ${elsewhere%/} == "$NOMAD_ADDR" ]] ||
+    say "acts on stack '$STACK' of this machine ($NOMAD_ADDR), not on NOMAD_ADDR=$elsewhere"
 }
 
-# stack_lock — one `up` or `down` of a stack at a time; the second one waits.
+# cluster_select NAME — the cluster that a command asks: NOMAD_ADDR with NOMAD_TOKEN where the caller's environment has
+# them, as for the nomad program itself; otherwise stack NAME of this machine with its own token.
+cluster_select() {
+  local address=${NOMAD_ADDR:-} token=${NOMAD_TOKEN:-}
+  unset NOMAD_ADDR
+  stack_select "$1"
+  access_export
+  [[ -z $token ]] || export NOMAD_TOKEN=$token
+  [[ -n $address && ${address%/} != "$NOMAD_ADDR" ]] || return 0
+  say "asks NOMAD_ADDR=$address, not stack '$STACK' of this machine"
+  export NOMAD_ADDR=$address
+  [[ -n $token ]] || unset NOMAD_TOKEN
+}
+
+# state_write NAME — writes stdin to $STATE_DIR/NAME: completely or not at all, readable by root only. Names the path
+# if the disk is full or read-only.
+state_write() {
+  local path=$STATE_DIR/$1 fault
+  fault=$({ umask 077 && cat >"$path.new" && mv -f "$path.new" "$path"; } 2>&1) && return
+  rm -f "$path.new" 2>/dev/null || true
+  fail "$path cannot be written: ${fault##*: }."
+}
+
+# state_folder_ensure — creates $STATE_DIR, and writes 1 MB there for a try: agents on a full or read-only disk fail
+# later, without a word about the disk.
+state_folder_ensure() {
+  local fault
+  # Nomad's dynamic volumes and allocation folders lie below: closed to other users.
+  fault=$({ umask 077 && mkdir -p "$STATE_DIR" && chmod 700 "$STATE_DIR"; } 2>&1) ||
+    fail "$STATE_DIR cannot be created: ${fault##*: }."
+  state_write probe < <(head -c 1048576 /dev/zero)
+  rm -f "$STATE_DIR/probe"
+}
+
+# stack_lock — one `up` or `down` of a stack at a time; the second one waits. $STATE_DIR exists.
 stack_lock() {
-  (umask 077 && mkdir -p "$STATE_DIR")
   exec {STACK_LOCK}>"$STATE_DIR/lock"
   if ! flock -n "$STACK_LOCK"; then
     say "another up or down of stack '$STACK' is at work; waiting for it"
@@ -63,7 +99,7 @@ stack_write_variables() {
   local postgres_bin
   # The newest that is installed; its data says if it wants another (nomad/tasks/postgres-init.sh).
   postgres_bin=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin | sort -V | tail -n 1)
-  cat >"$STATE_DIR/stack.vars.hcl" <<HCL
+  state_write stack.vars.hcl <<HCL
 # Written by scripts/up for stack $STACK.
 consul_address   = "127.0.0.1:${PORT[consul_http]}"
 postgres_address = "127.0.0.1:${PORT[postgres]}"

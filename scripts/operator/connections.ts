@@ -6,7 +6,7 @@ import { createNomad, orNull } from "../stack/nomad.ts";
 import { readOptions, resultOptions } from "./command_line.ts";
 import { sumConnections } from "./connection_sums.ts";
 import type { Users } from "./connection_sums.ts";
-import { readStack } from "./stack.ts";
+import { readNomadAddress } from "./stack.ts";
 import { table } from "./table.ts";
 
 const usage = `Usage: task connections [-- --json]
@@ -26,7 +26,7 @@ const job = z.object({
   ),
 });
 
-const nomad = createNomad((await readStack()).nomad_addr);
+const nomad = createNomad(await readNomadAddress());
 const read = async (name: string) => {
   const answer = await orNull(nomad("GET", `/v1/job/${name}`));
   return answer === null ? null : job.parse(answer);

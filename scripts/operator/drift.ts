@@ -1,5 +1,6 @@
-import { createConsul, kvGet } from "../../lib/consul/client.ts";
+import { kvGet } from "../../lib/consul/client.ts";
 import { numShardsKey, parseNumShards } from "../../lib/routing/index.ts";
+import { connectConsul } from "../stack/consul.ts";
 import { readJobFile } from "../stack/job_file.ts";
 import type { Nomad } from "../stack/nomad.ts";
 import { valuesOfCluster } from "../stack/workers_profile.ts";
@@ -34,7 +35,7 @@ export async function countsInFiles(nomad: Nomad, jobs: readonly string[], state
 
 /** The number of shards by which businesses are assigned, where it is not the number that was asked for: a scale command was cut short. */
 export async function driftOfNumShards(consulAddr: string, shards: number): Promise<Drift[]> {
-  const entry = await kvGet(createConsul({ addr: consulAddr }), numShardsKey);
+  const entry = await kvGet(connectConsul(consulAddr), numShardsKey);
   const number = entry === null ? null : parseNumShards(entry.value.trim());
   return number === null || number === shards ? [] : [{ what: "num_shards", cluster: number, file: shards }];
 }

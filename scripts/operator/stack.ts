@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { addressCluster, addressNomad } from "./cluster.ts";
 
 /** What `./scripts/up` wrote down of the stack it started. */
 const stackFile = z.object({
@@ -11,6 +12,9 @@ const stackFile = z.object({
   ca_file: z.string(),
   admin_key_file: z.string(),
   simulator_url: z.url().nullish(),
+  /** Files with the operator's tokens; none where the stack was started before it had access control. */
+  nomad_token_file: z.string().nullish(),
+  consul_token_file: z.string().nullish(),
 });
 
 export type Stack = z.infer<typeof stackFile>;
@@ -20,13 +24,44 @@ export function stateFolder(stack: string, env: Record<string, string | undefine
   return env["PROSAAS_STATE_DIR"] || join(env["XDG_STATE_HOME"] || join(homedir(), ".local/state"), "prosaas", stack);
 }
 
-/** Reads the running stack's addresses; a stack that is not up ends the script with what to do. */
+/**
+ * The cluster that a command acts on: the running stack, or the one that NOMAD_ADDR and CONSUL_HTTP_ADDR name, which is
+ * said. Sets NOMAD_TOKEN and CONSUL_HTTP_TOKEN for this process and its children. A stack that is not up ends the
+ * command with what to do.
+ */
 export async function readStack(name = process.env["PROSAAS_STACK"] || "dev"): Promise<Stack> {
-  const file = Bun.file(join(stateFolder(name), "stack.json"));
-  if (!(await file.exists())) {
-    console.error(`There is no stack "${name}" here (no ${file.name}); start it with ./scripts/up`);
+  const local = await readStackFile(name);
+  if (local === null && !(process.env["NOMAD_ADDR"] && process.env["CONSUL_HTTP_ADDR"])) noStack(name);
+  const addressed = await addressCluster(local, name);
+  if (typeof addressed === "string") {
+    console.error(addressed);
     process.exit(1);
   }
+  const { stack, env, note } = addressed;
+  if (note !== null) console.error(note);
+  for (const [key, value] of Object.entries(env)) {
+    if (value === undefined) delete process.env[key];
+    else process.env[key] = value;
+  }
+  return stack;
+}
+
+/** As {@link readStack}, for a command that asks Nomad alone; returns its address. */
+export async function readNomadAddress(name = process.env["PROSAAS_STACK"] || "dev"): Promise<string> {
+  const addressed = (await addressNomad(await readStackFile(name), name)) ?? noStack(name);
+  if (addressed.note !== null) console.error(addressed.note);
+  if (addressed.token !== undefined) process.env["NOMAD_TOKEN"] = addressed.token;
+  return addressed.address;
+}
+
+function noStack(name: string): never {
+  console.error(`There is no stack "${name}" here (no ${join(stateFolder(name), "stack.json")}); start it with ./scripts/up`);
+  process.exit(1);
+}
+
+async function readStackFile(name: string): Promise<Stack | null> {
+  const file = Bun.file(join(stateFolder(name), "stack.json"));
+  if (!(await file.exists())) return null;
   const read = stackFile.safeParse(await file.json().catch(() => undefined));
   if (read.success) return read.data;
   console.error(`${file.name} is not as ./scripts/up writes it; run that again`);
@@ -36,7 +71,7 @@ export async function readStack(name = process.env["PROSAAS_STACK"] || "dev"): P
 /** A file that `./scripts/up` wrote for a stack; one that is missing ends the script with what to do. */
 export async function readFileOf({ stack }: Stack, path: string): Promise<string> {
   const file = Bun.file(path);
-  if (await file.exists()) return file.text();
-  console.error(`A file of the stack "${stack}" is missing (${path}); ./scripts/up writes it anew`);
+  if (path !== "" && (await file.exists())) return file.text();
+  console.error(`A file of the stack "${stack}" is missing (${path}); ./scripts/up writes it again`);
   process.exit(1);
 }

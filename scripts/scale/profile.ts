@@ -1,6 +1,7 @@
 import { stateFolder } from "../operator/stack.ts";
 import { readJobFile } from "../stack/job_file.ts";
 import type { Allocation, Job, TaskGroup } from "../stack/nomad.ts";
+import { withSecretVersion } from "../stack/secret_version.ts";
 import { keepCounts } from "../stack/submit.ts";
 import { waitForJobs } from "../stack/wait.ts";
 import { groupsOfProfile, profileOf, workersProfiles } from "../stack/workers_profile.ts";
@@ -37,7 +38,9 @@ async function changeProfile(target: Target, profile: WorkersProfile, { deadline
   const goes = now.TaskGroups.filter(({ Name }) => !wanted.includes(Name));
   const comes = wanted.filter((name) => !now.TaskGroups.some(({ Name }) => Name === name));
   const isThere = comes.length === 0 && goes.length === 0;
-  const fromFile = isThere ? null : await readJobFile(job, { stateDir: stateFolder(target.stack.stack) }, { profile });
+  const fromFile = isThere
+    ? null
+    : await withSecretVersion(target.nomad, await readJobFile(job, { stateDir: stateFolder(target.stack.stack) }, { profile }));
 
   const register = async (report: Report, change: (running: Job) => Job) => {
     await awaitDeployment(target, job, report, { deadlineMs });

@@ -21,7 +21,7 @@ test("every value of an environment is declared by a job", async () => {
 });
 
 test("every value that scripts/up writes is declared by a job", async () => {
-  const [, written] = (await read("scripts/lib/stack.sh")).match(/stack\.vars\.hcl" <<HCL\n(.*?)^HCL$/ms) ?? [];
+  const [, written] = (await read("scripts/lib/stack.sh")).match(/stack\.vars\.hcl <<HCL\n(.*?)^HCL$/ms) ?? [];
   const names = [...written!.matchAll(/^(\w+) *=/gm)].map(([, name]) => name!);
   expect(names.length).toBeGreaterThan(10);
   expect(names.filter((name) => !declared.has(name))).toEqual([]);

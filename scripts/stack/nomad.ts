@@ -9,9 +9,16 @@ export type Job = {
   Version?: number;
   JobModifyIndex?: number;
   ParameterizedJob?: unknown;
+  Meta?: Record<string, string> | null;
   TaskGroups: TaskGroup[];
 };
-export type TaskGroup = { Name: string; Count: number; Services?: { Name: string }[] | null; Scaling?: Scaling | null };
+export type TaskGroup = {
+  Name: string;
+  Count: number;
+  Services?: { Name: string }[] | null;
+  Scaling?: Scaling | null;
+  Tasks?: { Name: string; Templates?: { EmbeddedTmpl: string; ChangeMode: string }[] | null }[];
+};
 export type Scaling = { Min: number; Max: number; Enabled: boolean; Policy: unknown };
 export type TaskEvent = { Time: number; Type: string; DisplayMessage: string };
 export type TaskState = { State: string; Failed: boolean; Restarts: number; Events?: TaskEvent[] | null };
@@ -35,23 +42,27 @@ export type PlacementFailure = {
 
 export type Nomad = Caller;
 
-/** The token that the nomad program takes, where the cluster asks for one. */
-const token = process.env["NOMAD_TOKEN"] || undefined;
+/** The token that the nomad program takes. Read at each use: a command finds its stack's token after it has started. */
+const tokenNow = (): string | undefined => process.env["NOMAD_TOKEN"] || undefined;
 
-export const createNomad = (addr: string): Nomad => createCaller({ baseUrl: addr, ...(token ? { token } : {}), timeoutMs: 30_000 });
+export function createNomad(addr: string): Nomad {
+  const token = tokenNow();
+  return createCaller({ baseUrl: addr, ...(token ? { token } : {}), timeoutMs: 30_000 });
+}
 
 /** A GET whose answer is no JSON; null where Nomad does not give it. */
 export async function nomadText(addr: string, path: string): Promise<string | null> {
+  const token = tokenNow();
   const response = await fetch(new URL(path, addr), token ? { headers: { authorization: `Bearer ${token}` } } : {}).catch(() => null);
   return response?.ok ? response.text() : null;
 }
 
-/** What `call` answers, or null where Nomad says 404. */
-export async function orNull<T>(call: Promise<T>): Promise<T | null> {
+/** What `call` answers, or null where the answer is 404, or one of `absent`. */
+export async function orNull<T>(call: Promise<T>, absent: readonly number[] = [404]): Promise<T | null> {
   try {
     return await call;
   } catch (error) {
-    if (error instanceof HttpFailure && error.status === 404) return null;
+    if (error instanceof HttpFailure && absent.includes(error.status)) return null;
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { orNull } from "./nomad.ts";
 import type { Deployment, Job, Nomad } from "./nomad.ts";
 import { differs } from "./plan_diff.ts";
 import type { Diff } from "./plan_diff.ts";
+import { withSecretVersion } from "./secret_version.ts";
 
 const path = (id: string) => `/v1/job/${encodeURIComponent(id)}`;
 
@@ -18,12 +19,12 @@ export async function plannedJob(nomad: Nomad, fromFile: Job): Promise<Job> {
 }
 
 /**
- * Registers a job if it differs from what the cluster has, or was stopped. Returns whether it did.
- * Throws if someone else changed the job meanwhile.
+ * Registers a job if it or its secrets differ from what the cluster runs, or if it was stopped. Returns whether it did.
+ * Throws if the job was changed by another command meanwhile.
  */
 export async function submit(nomad: Nomad, fromFile: Job): Promise<boolean> {
   const running = await orNull(nomad<Job>("GET", path(fromFile.ID)));
-  const job = running === null ? fromFile : keepCounts(fromFile, running);
+  const job = await withSecretVersion(nomad, running === null ? fromFile : keepCounts(fromFile, running));
   if (running !== null && !running.Stop) {
     const plan = await nomad<{ Diff: Diff }>("POST", `${path(job.ID)}/plan`, { Job: job, Diff: true });
     if (!differs(plan.Diff, job, running)) {

@@ -130,6 +130,8 @@ async function writeStackFile(
     ca_file: join(stateDir, "tls/ca.crt"),
     admin_key_file: admin,
     simulator_url: simulatorUrl,
+    nomad_token_file: join(stateDir, "access/nomad-management"),
+    consul_token_file: join(stateDir, "access/consul-management"),
   };
   await Bun.write(join(stateDir, "stack.json"), `${JSON.stringify(content, null, 2)}\n`);
 }
@@ -144,6 +146,7 @@ Stack '${stack}' is up after ${seconds(performance.now() - began)}.
   Admin key   ${admin}
   Nomad       ${nomadAddr}
   Consul      http://${consulAddr}/ui/
+  Tokens      ${join(stateDir, "access")}/{nomad,consul}-management (NOMAD_TOKEN, CONSUL_HTTP_TOKEN)
 
 Next: ${task} demo        pairs a phone, sends messages, shows their ticks
       ${task} demo:call   calls a business, and has it call back

@@ -75,5 +75,16 @@ export async function createCluster(name: string): Promise<Cluster> {
   };
   // A run that is interrupted leaves nothing behind either.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void remove().finally(() => process.exit(1)));
-  return { state, env, run, up: () => run(["./scripts/up", "--stack", name], { echo: true }), remove };
+  const up = async () => {
+    const output = await run(["./scripts/up", "--stack", name], { echo: true });
+    // For this process and what it runs, as readStack has it.
+    for (const [key, file] of [
+      ["NOMAD_TOKEN", "nomad-management"],
+      ["CONSUL_HTTP_TOKEN", "consul-management"],
+    ] as const) {
+      if (output.code === 0) process.env[key] = (await Bun.file(join(state, "access", file)).text()).trim();
+    }
+    return output;
+  };
+  return { state, env, run, up, remove };
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createConsul, kvPut } from "../../lib/consul/client.ts";
 import type { ConsulClient } from "../../lib/consul/client.ts";
 import { holdLock } from "../../lib/consul/lock.ts";
+import { followService } from "../../lib/consul/service.ts";
 import { createRouter, numShardsKey, ownerKey, shardService } from "../../lib/routing/index.ts";
 import { startConsulServer } from "../../lib/testing/consul_server.ts";
 import type { ConsulServer } from "../../lib/testing/consul_server.ts";
@@ -56,6 +57,7 @@ beforeAll(async () => {
     [shardService, 7001, { shard: "1" }],
     ["prosaas-api", 7002, {}],
     ["postgres", 7003, {}],
+    ["prosaas-calls", 7004, {}],
   ] as const) {
     await cluster.api.agent.service.register({ name, address: "127.0.0.1", port, meta });
   }
@@ -69,8 +71,17 @@ afterAll(async () => {
 
 const follow = (consul: ConsulClient) => createRouter({ consul, numShards: 1, overrides: new Map(), signal: stop.signal });
 
-test("the API and the workers find the shards and their number, and change nothing", async () => {
-  const consul = await as("router");
+test("the API finds the calls replicas and changes their limit, and no other key", async () => {
+  const consul = await as("api");
+  const replicas = followService({ consul, name: "prosaas-calls", signal: stop.signal });
+  await until(() => replicas.addresses().includes("http://127.0.0.1:7004"), { what: "the calls replica" });
+  expect(await kvPut(consul, callLimitKey, "50")).toBeTrue();
+  await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
+  await expect(kvPut(consul, ownerKey(1), "x")).rejects.toThrow(/did not write/);
+});
+
+test("the workers find the shards and their number, and change nothing", async () => {
+  const consul = await as("workers");
   const router = follow(consul);
   await until(() => router.shard(1).url === "http://127.0.0.1:7001" && router.numShards === 3, { what: "the directory" });
   await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
@@ -95,7 +106,7 @@ test("the calls service follows its limit, and changes nothing", async () => {
 });
 
 test("the edge sees what it forwards to, and not the database", async () => {
-  const { token } = (await as("edge")) as ConsulClient & { token: string };
+  const { token } = (await as("nginx")) as ConsulClient & { token: string };
   const template = join(folder, "edge.ctmpl");
   await Bun.write(template, '{{ range service "prosaas-api" }}{{ .Port }}{{ end }},{{ range service "postgres" }}{{ .Port }}{{ end }}');
   const child = Bun.spawn(["consul-template", "-once", `-consul-addr=${addr}`, "-template", `${template}:${template}.out`], {

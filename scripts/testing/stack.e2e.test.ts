@@ -8,6 +8,8 @@ import { adminApi } from "../operator/admin_api.ts";
 import { createCaller } from "../operator/http.ts";
 import type { Caller } from "../operator/http.ts";
 import type { Stack } from "../operator/stack.ts";
+import { createNomad } from "../stack/nomad.ts";
+import { aTaskReachesNothingOfOthers, secretsAreRolledOneAtATime } from "./access.ts";
 import { createCluster, resultOf } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
 import { commandLine, processesOf, processIds, serviceProcess } from "./processes.ts";
@@ -31,7 +33,7 @@ beforeAll(async () => {
   if (up.code !== 0) throw new Error(`./scripts/up exited ${up.code}`);
   stack = (await Bun.file(join(cluster.state, "stack.json")).json()) as Stack;
   api = await adminApi(stack);
-  nomad = createCaller({ baseUrl: stack.nomad_addr });
+  nomad = createNomad(stack.nomad_addr);
   simulator = createCaller({ baseUrl: stack.simulator_url! });
 }, minutes(15));
 
@@ -158,6 +160,10 @@ test(
   minutes(1),
 );
 
+test("a task reaches no secret, job, volume or key of others", () => aTaskReachesNothingOfOthers(cluster, stack), minutes(1));
+
+test("changed secrets are rolled out one allocation at a time", () => secretsAreRolledOneAtATime(cluster, stack), minutes(4));
+
 test(
   "no secret is in a job, an argument or a log",
   async () => {
@@ -248,7 +254,7 @@ test(
       );
       return (await Promise.all(files.map((file) => readFile(file, "utf8")))).join("\n");
     };
-    const consul = createCaller({ baseUrl: `http://${stack.consul_http_addr}` });
+    const consul = createCaller({ baseUrl: `http://${stack.consul_http_addr}`, token: process.env["CONSUL_HTTP_TOKEN"]! });
     type Entry = { Service: { ID: string; Address: string; Port: number } };
     const entries = await consul<Entry[]>("GET", "/v1/health/service/prosaas-api?passing=1");
     const victim = before[0]!;

@@ -1,9 +1,9 @@
 import { expect } from "bun:test";
 import { join } from "node:path";
 import { until } from "../../lib/testing/until.ts";
-import { createCaller } from "../operator/http.ts";
 import type { Caller } from "../operator/http.ts";
 import type { Stack } from "../operator/stack.ts";
+import { createNomad } from "../stack/nomad.ts";
 import type { Allocation, Job, TaskGroup } from "../stack/nomad.ts";
 import { waitForJobs } from "../stack/wait.ts";
 import { resultOf } from "./cluster.ts";
@@ -17,7 +17,7 @@ const task = (cluster: Cluster, name: string, ...options: string[]) =>
   cluster.run(["./scripts/task", ...name.split(" "), "--", "--json", ...options]);
 
 const stackOf = (cluster: Cluster): Promise<Stack> => Bun.file(join(cluster.state, "stack.json")).json();
-const nomadOf = async (cluster: Cluster): Promise<Caller> => createCaller({ baseUrl: (await stackOf(cluster)).nomad_addr });
+const nomadOf = async (cluster: Cluster): Promise<Caller> => createNomad((await stackOf(cluster)).nomad_addr);
 
 const alive = async (nomad: Caller) =>
   (await nomad<Allocation[]>("GET", `${path}/allocations`)).filter(({ ClientStatus }) => ["running", "pending"].includes(ClientStatus));

@@ -2,9 +2,9 @@ import { createWait } from "../../operator/wait.ts";
 import type { Allocation, Deployment, Job, Nomad } from "../../stack/nomad.ts";
 
 const path = "/v1/job/calls";
-type Group = Job["TaskGroups"][number] & {
+type Group = Omit<Job["TaskGroups"][number], "Tasks"> & {
   Meta?: Record<string, string> | null;
-  Tasks: { Env: Record<string, string>; KillTimeout: number }[];
+  Tasks: { Name: string; Env: Record<string, string>; KillTimeout: number }[];
 };
 export type CallsJob = Omit<Job, "TaskGroups"> & { TaskGroups: [Group] };
 

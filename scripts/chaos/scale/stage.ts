@@ -1,9 +1,9 @@
-import { createConsul } from "../../../lib/consul/client.ts";
 import type { ConsulClient } from "../../../lib/consul/client.ts";
 import { createCaller } from "../../operator/http.ts";
 import type { Caller } from "../../operator/http.ts";
 import type { Stack } from "../../operator/stack.ts";
 import { SimulatorControl } from "../../rig/simulator.ts";
+import { connectConsul } from "../../stack/consul.ts";
 import { createNomad } from "../../stack/nomad.ts";
 import type { Nomad } from "../../stack/nomad.ts";
 
@@ -34,7 +34,7 @@ export async function openStage(state: string, env: Record<string, string>, say:
       ca: await Bun.file(stack.ca_file).text(),
     }),
     nomad: createNomad(stack.nomad_addr),
-    consul: createConsul({ addr: stack.consul_http_addr }),
+    consul: connectConsul(stack.consul_http_addr),
     simulator: new SimulatorControl(stack.simulator_url),
     say,
   };

@@ -1,4 +1,4 @@
-# The API and the workers: where each shard is, and how many there are.
+# The workers: where each shard is, and how many there are.
 service "whatsapp-shard" {
   policy = "read"
 }

@@ -1,4 +1,4 @@
-# consul-template beside nginx: the upstreams.
+# The template of nginx' configuration, under Nomad or consul-template: the upstreams.
 service "prosaas-api" {
   policy = "read"
 }

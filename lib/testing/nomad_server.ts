@@ -1,0 +1,53 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "./free_port.ts";
+import { until } from "./until.ts";
+
+/** A Nomad server of the test's own, without a client: it keeps jobs, variables and policies, and places nothing. */
+export type NomadServer = {
+  /** `http://host:port` of its HTTP interface. */
+  readonly addr: string;
+  /** Its data folder, in which an operator may allow a reset of its access control. */
+  readonly dataDir: string;
+  stop(): Promise<void>;
+};
+
+/** Starts it with `settings` on top, in the form of its configuration file, and resolves when it has a leader. */
+export async function startNomadServer(settings: Record<string, unknown> = {}): Promise<NomadServer> {
+  const folder = await mkdtemp(join(tmpdir(), "prosaas-nomad-"));
+  const [http, rpc, serf] = await Promise.all([freePort(), freePort(), freePort()]);
+  const file = join(folder, "nomad.json");
+  const addr = `http://127.0.0.1:${http}`;
+  await Bun.write(
+    file,
+    JSON.stringify({
+      disable_update_check: true,
+      bind_addr: "127.0.0.1",
+      data_dir: join(folder, "data"),
+      advertise: { http: "127.0.0.1", rpc: "127.0.0.1", serf: "127.0.0.1" },
+      ports: { http, rpc, serf },
+      server: { enabled: true, bootstrap_expect: 1 },
+      ...settings,
+    }),
+  );
+  const log = Bun.file(join(folder, "nomad.log"));
+  const child = Bun.spawn(["nomad", "agent", `-config=${file}`], { stdin: "ignore", stdout: log, stderr: log });
+  const stop = async () => {
+    child.kill("SIGINT");
+    const forced = setTimeout(() => child.kill("SIGKILL"), 5000);
+    await child.exited;
+    clearTimeout(forced);
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await until(async () => (await (await fetch(`${addr}/v1/status/leader`)).text()).includes(":"), {
+      deadlineMs: 30_000,
+      what: "Nomad's leader",
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { addr, dataDir: join(folder, "data"), stop };
+}

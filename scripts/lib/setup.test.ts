@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "../../lib/testing/free_port.ts";
+
+/*
+ * scripts/up, scripts/down and the functions they are made of, where they refuse. Nothing is started. What a test mounts
+ * is mounted in a namespace of its own (unshare), so the machine does not see it.
+ */
+const root = join(import.meta.dir, "../..");
+const asRoot = process.getuid?.() === 0;
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "prosaas-setup-"));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function run(command: string[], env: Record<string, string> = {}) {
+  const { PROSAAS_STACK: _stack, PROSAAS_PORT_OFFSET: _offset, NOMAD_ADDR: _address, NOMAD_TOKEN: _token, ...rest } = process.env;
+  const child = Bun.spawn(command, { cwd: root, env: { ...rest, ...env }, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  return { code, stdout: stdout.trim(), stderr: stderr.trim() };
+}
+
+/** Runs a piece of shell with the functions of scripts/lib, in a mount namespace of its own, for the stack in `folder`. */
+const shell = (script: string, env: Record<string, string> = {}) => {
+  const parts = ["say", "stack", "access", "machine", "leftovers"].map((part) => `source scripts/lib/${part}.sh`).join("\n");
+  const text = `set -euo pipefail\nROOT=$PWD\n${parts}\nstack_select other\n${script}`;
+  return run(["unshare", "--mount", "--propagation", "private", "bash", "-c", text], {
+    PROSAAS_STATE_DIR: join(folder, "state"),
+    PROSAAS_PORT_OFFSET: "21500",
+    ...env,
+  });
+};
+
+describe.skipIf(!asRoot)("scripts/up and scripts/down refuse", () => {
+  test("another user first of all, before the ports", async () => {
+    const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    for (const script of ["up", "down"]) {
+      const { code, stderr } = await run([...nobody, `scripts/${script}`, "--stack", "other"], { HOME: folder });
+      expect({ script, code }).toEqual({ script, code: 1 });
+      expect(stderr).toContain("run it as root");
+    }
+  });
+
+  test("a taken port, and leave no folder", async () => {
+    const port = await freePort();
+    const server = Bun.serve({ hostname: "127.0.0.1", port, fetch: () => new Response() });
+    try {
+      const state = join(folder, "deep/state");
+      // The edge's HTTP port is 8080 above the offset.
+      const { code, stderr } = await run(["scripts/up", "--stack", "other"], {
+        PROSAAS_STATE_DIR: state,
+        PROSAAS_PORT_OFFSET: String(port - 8080),
+      });
+      expect(code).toBe(1);
+      expect(stderr).toContain(`port ${port} (http) is taken by bun`);
+      expect(await readdir(folder)).toEqual([]);
+    } finally {
+      await server.stop(true);
+    }
+  });
+
+  test("a state folder that every task could read", async () => {
+    const state = join(root, "state-of-a-test");
+    const { code, stderr } = await run(["scripts/up", "--stack", "other"], { PROSAAS_STATE_DIR: state, PROSAAS_PORT_OFFSET: "21500" });
+    expect(code).toBe(1);
+    expect(stderr).toContain("lies in the checkout");
+    expect(existsSync(state)).toBeFalse();
+  });
+});
+
+describe.skipIf(!asRoot)("a disk that cannot be written is named", () => {
+  test("when it is read-only", async () => {
+    const { code, stderr } = await shell(`mount -t tmpfs -o ro none ${folder}\nstate_folder_ensure`);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${folder}/state cannot be created: Read-only file system`);
+  });
+
+  test("when it is full", async () => {
+    const { code, stderr } = await shell(`mount -t tmpfs -o size=64k none ${folder}\nstate_folder_ensure`);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${folder}/state/probe cannot be written: No space left on device`);
+  });
+
+  test("when it fills up later, and the file before stays whole", async () => {
+    const { code, stdout, stderr } = await shell(`
+      mount -t tmpfs -o size=2m none ${folder}
+      state_folder_ensure
+      state_write port-offset <<<1
+      head -c 4194304 /dev/zero >${folder}/filler 2>/dev/null || true
+      (state_write port-offset <<<2) || true
+      cat ${folder}/state/port-offset; ls ${folder}/state`);
+    expect(stderr).toContain(`${folder}/state/port-offset cannot be written: No space left on device`);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "1\nport-offset" });
+  });
+});
+
+describe.skipIf(!asRoot)("mounts below the state folder", () => {
+  const allocation = "nomad/client/alloc/01234567-89ab-cdef-0123-456789abcdef/task";
+  const mounted = (more = "") => `
+    mkdir -p "$STATE_DIR/${allocation}/secrets" "$STATE_DIR/nomad/client/host_volumes/a b"
+    mount -t tmpfs none "$STATE_DIR/${allocation}/secrets"
+    mount -t tmpfs none "$STATE_DIR/nomad/client/host_volumes/a b"
+    touch "$STATE_DIR/nomad/client/host_volumes/a b/kept"
+    ${more}`;
+
+  test("of allocations are unmounted, and no others", async () => {
+    const { code, stdout } = await shell(mounted(`leftovers_unmount; mounts_below "$STATE_DIR"`));
+    expect({ code, stdout }).toEqual({ code: 0, stdout: join(folder, "state/nomad/client/host_volumes/a b") });
+  });
+
+  test("of others stop a purge before anything is deleted", async () => {
+    const down = "scripts/down --stack other --purge --yes 2>&1 || true";
+    const { stdout } = await shell(mounted(`${down}; ls "$STATE_DIR/nomad/client/host_volumes/a b"`));
+    expect(stdout).toContain(`in the way of --purge: ${join(folder, "state/nomad/client/host_volumes/a b")}.`);
+    expect(stdout.split("\n").at(-1)).toBe("kept");
+  });
+});
+
+describe("the cluster that scripts/logs asks", () => {
+  const asked = async (env: Record<string, string>) => {
+    mkdirSync(join(folder, "state/access"), { recursive: true });
+    await Bun.write(join(folder, "state/access/nomad-management"), "own\n");
+    const parts = ["say", "stack", "access"].map((part) => `source scripts/lib/${part}.sh`).join("; ");
+    return run(["bash", "-c", `set -eu; ${parts}; cluster_select other; echo "$NOMAD_ADDR \${NOMAD_TOKEN:-none}"`], {
+      PROSAAS_STATE_DIR: join(folder, "state"),
+      PROSAAS_PORT_OFFSET: "100",
+      ...env,
+    });
+  };
+
+  test("is the stack of this machine by default", async () => {
+    expect(await asked({})).toMatchObject({ code: 0, stdout: "http://127.0.0.1:4746 own", stderr: "" });
+    expect(await asked({ NOMAD_ADDR: "http://127.0.0.1:4746" })).toMatchObject({ stdout: "http://127.0.0.1:4746 own", stderr: "" });
+  });
+
+  test("is the one of NOMAD_ADDR, which is said and gets no token of the stack", async () => {
+    const other = await asked({ NOMAD_ADDR: "https://nomad.example:4646" });
+    expect(other.stdout).toBe("https://nomad.example:4646 none");
+    expect(other.stderr).toContain("asks NOMAD_ADDR=https://nomad.example:4646, not stack 'other'");
+    expect(await asked({ NOMAD_ADDR: "https://nomad.example:4646", NOMAD_TOKEN: "theirs" })).toMatchObject({
+      stdout: "https://nomad.example:4646 theirs",
+    });
+  });
+});

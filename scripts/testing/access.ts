@@ -1,0 +1,138 @@
+import { expect } from "bun:test";
+import { readFile } from "node:fs/promises";
+import { until } from "../../lib/testing/until.ts";
+import { createCaller } from "../operator/http.ts";
+import type { Stack } from "../operator/stack.ts";
+import { createNomad } from "../stack/nomad.ts";
+import type { Allocation } from "../stack/nomad.ts";
+import { resultOf } from "./cluster.ts";
+import type { Cluster } from "./cluster.ts";
+import { serviceProcess } from "./processes.ts";
+
+/** Claims about access control and secrets, tried on the stack of the end-to-end test. */
+
+type Ask = { name: string; url: string; method?: string; body?: unknown; socket?: boolean; consulToken?: boolean };
+
+/** Runs inside a task: asks what it is given, and prints each answer's status and beginning. */
+const probe = `
+const asked = JSON.parse(process.argv[1]);
+const token = process.env.CONSUL_HTTP_TOKEN;
+const answers = await Promise.all(asked.map(async ({ name, url, method, body, socket, consulToken }) => {
+  const response = await fetch(url, {
+    method: method ?? "GET",
+    ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    ...(consulToken ? { headers: { authorization: "Bearer " + token } } : {}),
+    ...(socket ? { unix: "/secrets/api.sock" } : {}),
+  });
+  return [name, { status: response.status, text: (await response.text()).slice(0, 200) }];
+}));
+console.log(JSON.stringify(Object.fromEntries(answers)));
+`;
+
+const job = {
+  ID: "intruder",
+  Name: "intruder",
+  Type: "batch",
+  Datacenters: ["dc1"],
+  TaskGroups: [{ Name: "x", Count: 1, Tasks: [{ Name: "x", Driver: "exec", User: "nobody", Config: { command: "/bin/true" } }] }],
+};
+const volume = {
+  Name: "intruder",
+  Type: "host",
+  PluginID: "mkdir",
+  RequestedCapacityMinBytes: 1e6,
+  RequestedCapacityMaxBytes: 1e6,
+  RequestedCapabilities: [{ AccessMode: "single-node-writer", AttachmentMode: "file-system" }],
+};
+
+/** What the API's task may ask of the agents, and what it may not: by its address, and by the socket that Nomad gives it. */
+export async function aTaskReachesNothingOfOthers(cluster: Cluster, stack: Stack): Promise<void> {
+  const nomad = createNomad(stack.nomad_addr);
+  const { ID } = (await nomad<Allocation[]>("GET", "/v1/job/api/allocations")).find(({ ClientStatus }) => ClientStatus === "running")!;
+  const consul = `http://${stack.consul_http_addr}`;
+  const refused: Ask[] = [
+    { name: "the platform's secrets", url: `${stack.nomad_addr}/v1/var/prosaas/secrets` },
+    { name: "another job's secrets", url: `${stack.nomad_addr}/v1/var/nomad/jobs/wa-shards` },
+    { name: "another job's secrets by the socket", url: "http://nomad/v1/var/nomad/jobs/wa-shards", socket: true },
+    { name: "variables by the socket", url: "http://nomad/v1/vars", socket: true },
+    { name: "a job", url: `${stack.nomad_addr}/v1/jobs`, method: "PUT", body: { Job: job } },
+    { name: "a job by the socket", url: "http://nomad/v1/jobs", method: "PUT", body: { Job: job }, socket: true },
+    { name: "a volume", url: `${stack.nomad_addr}/v1/volume/host/create`, method: "PUT", body: { Volume: volume } },
+    { name: "a volume to register", url: `${stack.nomad_addr}/v1/volume/host/register`, method: "PUT", body: { Volume: volume } },
+    { name: "another's allocation", url: `${stack.nomad_addr}/v1/client/fs/ls/${ID}?path=/` },
+    { name: "a key of the shards", url: `${consul}/v1/kv/prosaas/whatsapp/num_shards`, method: "PUT", body: "9", consulToken: true },
+    { name: "a shard's lock", url: `${consul}/v1/kv/prosaas/whatsapp/shards/1/owner`, method: "PUT", body: "x", consulToken: true },
+    { name: "a session", url: `${consul}/v1/session/create`, method: "PUT", body: {}, consulToken: true },
+    { name: "another's service", url: `${consul}/v1/agent/service/register`, method: "PUT", body: { Name: "postgres" }, consulToken: true },
+    { name: "a key without a token", url: `${consul}/v1/kv/prosaas/whatsapp/num_shards` },
+  ];
+  const filtered: Ask[] = [
+    { name: "variables", url: `${stack.nomad_addr}/v1/vars` },
+    { name: "the database's address", url: `${consul}/v1/health/service/postgres`, consulToken: true },
+  ];
+  const allowed: Ask[] = [
+    { name: "the shards", url: `${consul}/v1/health/service/whatsapp-shard`, consulToken: true },
+    { name: "the calls replicas", url: `${consul}/v1/health/service/prosaas-calls`, consulToken: true },
+  ];
+  const asked = JSON.stringify([...refused, ...filtered, ...allowed]);
+  const command = ["nomad", "alloc", "exec", "-i=false", "-t=false", "-task", "api", ID, "/bin/bun", "-e", probe, asked];
+  const answers = resultOf(await cluster.run(command)) as Record<string, { status: number; text: string }>;
+  const of = (asks: readonly Ask[]) => asks.map(({ name }) => ({ name, ...answers[name]! }));
+  expect(of(refused).filter(({ status }) => status !== 401 && status !== 403)).toEqual([]);
+  expect(of(filtered).map(({ status, text }) => [status, text.trim()])).toEqual([
+    [200, "[]"],
+    [200, "[]"],
+  ]);
+  for (const { status, text } of of(allowed)) expect([status, text]).toEqual([200, expect.stringContaining('"Node"')]);
+}
+
+type Entry = { Checks: { Status: string }[] };
+
+/** A changed secret restarts nothing by itself, and is then rolled out so that one replica at the most is missing. */
+export async function secretsAreRolledOneAtATime(cluster: Cluster, stack: Stack): Promise<void> {
+  const nomad = createNomad(stack.nomad_addr);
+  const consul = createCaller({ baseUrl: `http://${stack.consul_http_addr}`, token: process.env["CONSUL_HTTP_TOKEN"]! });
+  const allocations = () => nomad<Allocation[]>("GET", "/v1/job/calls/allocations");
+  const running = async () =>
+    (await allocations()).filter(({ ClientStatus, DesiredStatus }) => ClientStatus === "running" && DesiredStatus === "run");
+  const passing = async () => {
+    const entries = await consul<Entry[]>("GET", "/v1/health/service/prosaas-calls");
+    return entries.filter(({ Checks }) => Checks.every(({ Status }) => Status === "passing")).length;
+  };
+
+  const before = await running();
+  expect(before.length).toBeGreaterThanOrEqual(2);
+  await until(async () => (await passing()) === before.length, { what: "every calls replica to pass its checks", deadlineMs: 30_000 });
+  const path = "/v1/var/nomad/jobs/calls";
+  const variable = await nomad<{ Items: Record<string, string> }>("GET", path);
+  const secret = crypto.randomUUID();
+  await nomad("PUT", path, { Path: "nomad/jobs/calls", Items: { ...variable.Items, metrics_token: secret } });
+
+  const watching = new AbortController();
+  let longestMs = 0;
+  const watch = (async () => {
+    let since: number | null = null;
+    while (!watching.signal.aborted) {
+      since = (await passing()) < before.length - 1 ? (since ?? performance.now()) : null;
+      if (since !== null) longestMs = Math.max(longestMs, performance.now() - since);
+    }
+  })();
+  const output = await cluster.run(["./scripts/task", "secrets:apply", "--", "--json"]);
+  watching.abort();
+  await watch;
+
+  expect(resultOf(output)).toMatchObject({ ok: true, changes: [{ what: "secrets of calls" }] });
+  // Nomad registers a canary's checks again when it promotes it, and Consul shows them as critical for a moment. nginx
+  // waits for 250 ms until nothing changes.
+  expect(longestMs).toBeLessThan(250);
+  const after = await running();
+  expect(after).toHaveLength(before.length);
+  expect(after.filter(({ ID }) => before.some((old) => old.ID === ID))).toEqual([]);
+  for (const { ID } of after) {
+    expect(await readFile(`/proc/${await serviceProcess(ID, "calls")}/environ`, "utf8")).toContain(secret);
+  }
+  // None of them was restarted where it ran.
+  const old = (await allocations()).filter(({ ID }) => before.some((one) => one.ID === ID));
+  expect(old.map(({ TaskStates }) => TaskStates?.["calls"]?.Restarts)).toEqual(old.map(() => 0));
+  expect(resultOf(await cluster.run(["./scripts/task", "secrets:apply", "--", "--json"]))).toMatchObject({ ok: true, changes: [] });
+}
