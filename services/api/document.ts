@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Authenticated } from "./auth/guards.ts";
 import { renderReference } from "./docs/render.ts";
-import type { ApiDocument } from "./docs/render.ts";
+import type { ApiDocument } from "./docs/types.ts";
 
 const description = `Fields are snake_case, times ISO 8601 in UTC, ids opaque strings. Lists answer \`{data, next_cursor}\`;
 send \`next_cursor\` back as \`cursor\` for the next page. Every error is \`application/problem+json\` (RFC 9457) with a stable

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { forBusiness, recordCall } from "../../lib/db/index.ts";
 import type { OpenApiDocument } from "../../lib/testing/openapi.ts";
-import { exampleOf } from "./docs/render.ts";
-import type { ApiDocument } from "./docs/render.ts";
+import { exampleOf } from "./docs/example.ts";
+import type { ApiDocument } from "./docs/types.ts";
 import { createHarness } from "./testing/harness.ts";
 import type { Harness } from "./testing/harness.ts";
-import { sessionOf } from "./testing/fake_shards.ts";
+import { createTenant } from "./testing/tenant.ts";
 
 /*
  * Every route of the OpenAPI document that has a business in its path, with every id that belongs to somebody
@@ -50,57 +49,17 @@ let foreign: Record<string, string>;
 
 beforeAll(async () => {
   api = await createHarness();
-  [mine, other] = [await api.business(), await api.business()];
-  for (const { id } of [mine, other]) {
-    await api.request("POST", `/v1/businesses/${id}/whatsapp/connect`, { body: { method: "qr" } });
-    api.shards.sessions.set(id, sessionOf(id));
-  }
-  const sent = await api.request("POST", `/v1/businesses/${other.id}/messages`, {
-    body: bodies["post /v1/businesses/{business_id}/messages"],
-  });
-  const uploaded = await api.request("POST", `/v1/businesses/${other.id}/media`, { body: "the bytes of a file" });
-  const keys = await api.request("GET", `/v1/businesses/${other.id}/keys`);
-  const webhook = await api.request("POST", `/v1/businesses/${other.id}/webhooks`, {
-    body: bodies["post /v1/businesses/{business_id}/webhooks"],
-  });
-  await api.request("POST", `/v1/businesses/${other.id}/webhooks/${webhook.body.id}/test`);
-  const deliveries = await api.request("GET", `/v1/businesses/${other.id}/webhooks/${webhook.body.id}/deliveries`);
-  const broadcast = await api.request("POST", `/v1/businesses/${other.id}/broadcasts`, {
-    body: bodies["post /v1/businesses/{business_id}/broadcasts"],
-  });
-  await api.request("POST", `/v1/businesses/${other.id}/opt_outs`, { body: bodies["post /v1/businesses/{business_id}/opt_outs"] });
-  const call_sid = `CA${"0".repeat(32)}`;
-  await recordCall(forBusiness(api.database.db, other.id), {
-    call_sid,
-    direction: "inbound",
-    from_number: "+15550000001",
-    to_number: "+15550000002",
-    status: "completed",
-    streams: 1,
-    transferred_to: null,
-    started_at: new Date(),
-    answered_at: null,
-    ended_at: new Date(),
-    duration_s: 1,
-  });
-  await api.request("PUT", `/v1/businesses/${other.id}/phone_numbers/15550000002`);
-  foreign = {
-    call_sid,
-    number: "15550000002",
-    broadcast_id: broadcast.body.id,
-    chat: "5511900000004",
-    media_id: uploaded.body.id,
-    message_id: sent.body.id,
-    key_id: keys.body.data[0].id,
-    webhook_id: webhook.body.id,
-    delivery_id: deliveries.body.data[0].id,
-  };
+  const [mineAll, otherAll] = [await createTenant(api), await createTenant(api)];
+  mine = { id: mineAll.ids["business_id"]!, key: mineAll.key };
+  other = { id: otherAll.ids["business_id"]!, key: otherAll.key };
+  const { business_id: _, ...rest } = otherAll.ids;
+  foreign = rest;
 
   const document = (await api.request("GET", "/v1/openapi.json")).body as OpenApiDocument;
   operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { requestBody }]) => {
       const schema = requestBody?.content["application/json"]?.schema;
-      const example = schema && exampleOf(schema, document as ApiDocument);
+      const example = schema && exampleOf(schema, document as ApiDocument, "request");
       return { method, path, takesBody: requestBody !== undefined, body: bodies[`${method} ${path}`] ?? example };
     }),
   );

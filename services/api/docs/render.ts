@@ -1,43 +1,8 @@
 import { html } from "hono/html";
 import type { HtmlEscapedString } from "hono/utils/html";
-
-/** What of an OpenAPI document the page shows. */
-type Schema = {
-  $ref?: string;
-  type?: string | string[];
-  format?: string;
-  description?: string;
-  enum?: unknown[];
-  const?: unknown;
-  default?: unknown;
-  example?: unknown;
-  minimum?: number;
-  maximum?: number;
-  minLength?: number;
-  maxLength?: number;
-  items?: Schema;
-  properties?: Record<string, Schema>;
-  required?: string[];
-  anyOf?: Schema[];
-  oneOf?: Schema[];
-  allOf?: Schema[];
-};
-type Content = Record<string, { schema?: Schema }>;
-type Parameter = { name: string; in: string; required?: boolean; description?: string; schema?: Schema };
-type Operation = {
-  summary?: string;
-  description?: string;
-  tags?: string[];
-  parameters?: Parameter[];
-  requestBody?: { content: Content };
-  responses: Record<string, { description?: string; content?: Content }>;
-};
-export type ApiDocument = {
-  info: { title: string; description?: string };
-  servers?: { url: string }[];
-  paths: Record<string, Record<string, Operation>>;
-  components?: { schemas?: Record<string, Schema> };
-};
+import { exampleOf } from "./example.ts";
+import { curlOf, sampleFiles } from "./sample.ts";
+import type { ApiDocument, Operation, Parameter, Schema } from "./types.ts";
 
 type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
 type Entry = { id: string; method: string; path: string; operation: Operation };
@@ -48,7 +13,6 @@ export function renderReference(document: ApiDocument): Html {
     Object.entries(methods).map(([method, operation]) => ({ id: idOf(method, path), method: method.toUpperCase(), path, operation })),
   );
   const groups = Map.groupBy(entries, ({ operation }) => operation.tags?.[0] ?? "Other");
-  const base = document.servers?.[0]?.url ?? "";
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -75,10 +39,15 @@ export function renderReference(document: ApiDocument): Html {
         <main id="top">
           <p>${document.info.description}</p>
           <p>The same as a document for programs: <a href="/v1/openapi.json">/v1/openapi.json</a> (OpenAPI 3.1).</p>
+          <p>
+            Each example runs in a shell in which <code>API_KEY</code> and the ids of its path are set, such as <code>BUSINESS_ID</code>.
+            Uploads send ${Object.values(sampleFiles).map((name, n) => html`${n > 0 ? " or " : ""}<code>${name}</code>`)} from the current
+            folder.
+          </p>
           ${[...groups].map(
             ([group, members]) =>
               html`<h2>${group}</h2>
-                ${members.map((entry) => renderOperation(entry, document, base))}`,
+                ${members.map((entry) => renderOperation(entry, document))}`,
           )}
           <h2>Schemas</h2>
           ${Object.entries(document.components?.schemas ?? {}).map(
@@ -96,7 +65,7 @@ export function renderReference(document: ApiDocument): Html {
 const idOf = (method: string, path: string) => `${method}${path.replaceAll(/[^A-Za-z0-9]+/g, "-")}`;
 const verb = (method: string) => html`<span class="verb ${method.toLowerCase()}">${method}</span>`;
 
-function renderOperation({ id, method, path, operation }: Entry, document: ApiDocument, base: string): Html {
+function renderOperation({ id, method, path, operation }: Entry, document: ApiDocument): Html {
   const body = operation.requestBody?.content["application/json"]?.schema;
   return html`<section id="${id}">
     <h3>${verb(method)} <code>${path}</code></h3>
@@ -109,7 +78,7 @@ function renderOperation({ id, method, path, operation }: Entry, document: ApiDo
         : ""
     }
     <h4>Example</h4>
-    <pre>${curl(method, `${base}${path}`, body && exampleOf(body, document))}</pre>
+    <pre>${curlOf(method, path, operation, document)}</pre>
     <h4>Answers</h4>
     <table>
       ${Object.entries(operation.responses).map(([status, { description, content }]) => {
@@ -127,7 +96,7 @@ function renderOperation({ id, method, path, operation }: Entry, document: ApiDo
 
 function renderAnswer({ responses }: Operation, document: ApiDocument): Html | "" {
   const schema = Object.entries(responses).find(([status]) => status.startsWith("2"))?.[1].content?.["application/json"]?.schema;
-  return schema ? html`<pre>${JSON.stringify(exampleOf(schema, document), null, 2)}</pre>` : "";
+  return schema ? html`<pre>${JSON.stringify(exampleOf(schema, document, "answer"), null, 2)}</pre>` : "";
 }
 
 function renderParameters(parameters: Parameter[]): Html | "" {
@@ -182,40 +151,4 @@ function typeOf(schema: Schema): Html {
     schema.default === undefined ? undefined : `default ${JSON.stringify(schema.default)}`,
   ].filter((bound) => bound !== undefined);
   return html`${kind}${bounds.length > 0 ? ` (${bounds.join(", ")})` : ""}`;
-}
-
-/** A value as the schema describes it, of its own examples where there are any. */
-export function exampleOf(schema: Schema, document: ApiDocument, depth = 0): unknown {
-  const name = schema.$ref?.split("/").at(-1);
-  if (name !== undefined) return depth > 6 ? {} : exampleOf(document.components?.schemas?.[name] ?? {}, document, depth + 1);
-  if (schema.example !== undefined) return schema.example;
-  if (schema.const !== undefined) return schema.const;
-  if (schema.enum) return schema.enum[0];
-  if (schema.default !== undefined) return schema.default;
-  const variants = schema.anyOf ?? schema.oneOf;
-  if (variants?.[0]) return exampleOf(variants[0], document, depth + 1);
-  if (schema.allOf) return Object.assign({}, ...schema.allOf.map((part) => exampleOf(part, document, depth + 1)));
-  if (schema.properties) {
-    return Object.fromEntries(Object.entries(schema.properties).map(([key, member]) => [key, exampleOf(member, document, depth + 1)]));
-  }
-  if (schema.items) return depth > 6 ? [] : [exampleOf(schema.items, document, depth + 1)];
-  switch ([schema.type].flat()[0]) {
-    case "integer":
-    case "number":
-      return Math.max(1, schema.minimum ?? 1);
-    case "boolean":
-      return true;
-    case "null":
-      return null;
-    case "object":
-      return {};
-    default:
-      return schema.format === "date-time" ? "2026-03-01T12:00:00.000Z" : "…";
-  }
-}
-
-function curl(method: string, url: string, body: unknown): string {
-  const lines = [`curl -X ${method} '${url}'`, `-H 'Authorization: Bearer psk_…'`];
-  if (body !== undefined) lines.push("-H 'Content-Type: application/json'", `-d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`);
-  return lines.join(" \\\n  ");
 }

@@ -61,9 +61,7 @@ export const newBroadcast = z
       description: "Not before this.",
       example: "2036-03-01T12:00:00.000Z",
     }),
-    scheduled_local: local
-      .optional()
-      .openapi({ description: "The same as a time on the wall, in the time zone.", example: "2036-03-01T09:00" }),
+    scheduled_local: local.optional().openapi({ description: "The same as a time on the wall, in the time zone: 2036-03-01T09:00." }),
     time_zone: timeZone.optional().openapi({ description: "The business's own where it is not given." }),
     quiet_hours: quietHours.optional(),
     per_minute: z.int().min(1).max(60_000).default(300).openapi({ description: "Messages a minute, at most." }),

@@ -31,7 +31,7 @@ const envelope = {
       type: "string",
       format: "date-time",
       description: "After this the message is not sent any more, but fails.",
-      example: "2026-03-01T12:05:00.000Z",
+      example: "2036-03-01T12:05:00.000Z",
     }),
 };
 

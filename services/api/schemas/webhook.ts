@@ -132,8 +132,8 @@ const moment = z.iso
 
 export const replayRange = z
   .strictObject({
-    from: moment,
-    to: moment,
+    from: moment.openapi({ type: "string", format: "date-time", example: "2026-03-01T00:00:00.000Z" }),
+    to: moment.openapi({ type: "string", format: "date-time", example: "2026-03-02T00:00:00.000Z" }),
     status: z.enum(["dead", "delivered"]).default("dead").openapi({ description: "Which of them." }),
   })
   .refine(({ from, to }) => from < to, { path: ["to"], message: "must be later than `from`" })

@@ -1,0 +1,43 @@
+import { exampleOf } from "./example.ts";
+import type { ApiDocument, Operation, Parameter } from "./types.ts";
+
+/**
+ * A curl command that calls an operation. It can be pasted into a shell in which `API_KEY` and the ids of its path are
+ * set: `{business_id}` is `$BUSINESS_ID`. Files that it sends are named as the reference's introduction says.
+ */
+export function curlOf(method: string, path: string, operation: Operation, document: ApiDocument): string {
+  const base = document.servers?.[0]?.url ?? "";
+  const target = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => `$${name.toUpperCase()}`);
+  const lines = [`curl ${flagsOf(method, operation)}"${base}${target}${queryOf(operation.parameters ?? [])}"`];
+  lines.push(`-H "Authorization: Bearer $API_KEY"`);
+  return [...lines, ...bodyOf(operation, document)].join(" \\\n  ");
+}
+
+function flagsOf(method: string, { responses }: Operation): string {
+  const streams = responses["200"]?.content?.["text/event-stream"] !== undefined;
+  return `${streams ? "-N " : ""}${method === "GET" ? "" : `-X ${method} `}`;
+}
+
+/** Required query parameters, with their examples. */
+function queryOf(parameters: Parameter[]): string {
+  const required = parameters.filter((parameter) => parameter.in === "query" && parameter.required === true);
+  if (required.length === 0) return "";
+  return `?${new URLSearchParams(required.map(({ name, schema }): [string, string] => [name, String(schema?.example ?? "")])).toString()}`;
+}
+
+/** Names of the files that samples send, by media type. */
+export const sampleFiles: Readonly<Record<string, string>> = {
+  "application/octet-stream": "photo.jpg",
+  "text/csv": "recipients.csv",
+};
+
+function bodyOf({ requestBody }: Operation, document: ApiDocument): string[] {
+  const content = requestBody?.content ?? {};
+  const json = content["application/json"]?.schema;
+  if (json) {
+    const body = JSON.stringify(exampleOf(json, document, "request"), null, 2);
+    return [`-H "Content-Type: application/json"`, `-d '${body.replaceAll("'", "'\\''")}'`];
+  }
+  const type = Object.keys(sampleFiles).find((each) => each in content);
+  return type === undefined ? [] : [`-H "Content-Type: ${type}"`, `--data-binary @${sampleFiles[type]}`];
+}

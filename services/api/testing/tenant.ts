@@ -1,0 +1,55 @@
+import { forBusiness, recordCall } from "../../../lib/db/index.ts";
+import { sessionOf } from "./fake_shards.ts";
+import type { Harness } from "./harness.ts";
+
+const someNumber = () => `1555${String(Math.floor(Math.random() * 1e7)).padStart(7, "0")}`;
+
+/** Ids of a paired business that has one of everything below it, by the names that paths give them. */
+export async function createTenant(api: Harness): Promise<{ key: string; ids: Record<string, string> }> {
+  const { id: business_id, key } = await api.business();
+  const path = `/v1/businesses/${business_id}`;
+  const create = async (under: string, body?: unknown) => (await api.request("POST", `${path}/${under}`, { body })).body;
+
+  await create("whatsapp/connect", { method: "qr" });
+  api.shards.sessions.set(business_id, sessionOf(business_id));
+  const message = await create("messages", { to: "5511900000002", type: "text", text: "hello" });
+  const media = await create("media", "the bytes of a file");
+  const keys = await api.request("GET", `${path}/keys`);
+  const webhook = await create("webhooks", { url: "https://example.com/hook", events: ["message.received"] });
+  await create(`webhooks/${webhook.id}/test`);
+  const deliveries = await api.request("GET", `${path}/webhooks/${webhook.id}/deliveries`);
+  const broadcast = await create("broadcasts", { name: "Sale", text: "Hello", recipients: [{ to: "5511900000002" }] });
+  const chat = someNumber();
+  await create("opt_outs", { chat });
+  const call_sid = `CA${crypto.randomUUID().replaceAll("-", "")}`;
+  await recordCall(forBusiness(api.database.db, business_id), {
+    call_sid,
+    direction: "inbound",
+    from_number: "+15550000001",
+    to_number: "+15550000002",
+    status: "completed",
+    streams: 1,
+    transferred_to: null,
+    started_at: new Date(),
+    answered_at: null,
+    ended_at: new Date(),
+    duration_s: 1,
+  });
+  const number = someNumber();
+  await api.request("PUT", `${path}/phone_numbers/${number}`);
+  return {
+    key,
+    ids: {
+      business_id,
+      call_sid,
+      number,
+      broadcast_id: broadcast.id,
+      chat,
+      media_id: media.id,
+      message_id: message.id,
+      key_id: keys.body.data[0].id,
+      webhook_id: webhook.id,
+      delivery_id: deliveries.body.data[0].id,
+    },
+  };
+}
