@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { ApiFailure, bodyOf, createApiClient } from "./index.ts";
 
 type Asked = { method: string; path: string; authorization: string | null; key: string | null; body: string };
@@ -57,4 +57,48 @@ test("an answer of something before the API is a failure too", async () => {
   const { api } = clientOf(() => new Response("<html>", { status: 502, statusText: "Bad Gateway" }));
   const failure = await bodyOf(api.GET("/v1/admin/queues")).catch((error: unknown) => error);
   expect(failure).toMatchObject({ status: 502, problem: undefined, retryAfterS: undefined });
+});
+
+describe("deadlines", () => {
+  /** A server that writes the head of an answer at once and its end when it is told to. */
+  async function slow(contentType: string, timeoutMs: number) {
+    const end = Promise.withResolvers<void>();
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () =>
+        new Response(
+          new ReadableStream({
+            start: async (controller) => {
+              controller.enqueue("data: 1\n\n");
+              await end.promise;
+              controller.enqueue("data: 2\n\n");
+              controller.close();
+            },
+          }),
+          { headers: { "content-type": contentType } },
+        ),
+    });
+    const api = createApiClient({ baseUrl: server.url.origin, key: "psk_1", timeoutMs });
+    return { api, end: end.resolve, stop: () => server.stop(true) };
+  }
+
+  test("do not end a stream that has begun", async () => {
+    const { api, end, stop } = await slow("text/event-stream", 200);
+    const { data } = await api.GET("/v1/admin/events", { parseAs: "stream" });
+    const reader = data!.getReader();
+    await reader.read();
+    const { promise: later, resolve } = Promise.withResolvers<void>();
+    setTimeout(resolve, 400);
+    await later;
+    end();
+    expect(new TextDecoder().decode((await reader.read()).value)).toContain("data: 2");
+    await stop();
+  });
+
+  test("end an answer that never completes", async () => {
+    const { api, stop } = await slow("application/json", 200);
+    await expect(api.GET("/v1/admin/queues")).rejects.toThrow("no answer within 200 ms");
+    await stop();
+  });
 });

@@ -27,9 +27,9 @@ export type ApiClientOptions = {
   baseUrl: string;
   /** The API key; a browser that signed in to the console has a cookie in its place. */
   key?: string;
-  /** PEM of the certificate authority that the server's certificate is checked against. */
+  /** PEM of the certificate authority that the server's certificate is checked against; on Bun alone (see node.ts). */
   ca?: string;
-  /** Milliseconds until an answer has to have begun. */
+  /** Milliseconds until an answer is complete; of a stream (events, files), until it begins. */
   timeoutMs?: number;
   fetch?: (request: Request, init?: RequestInit) => Promise<Response>;
 };
@@ -38,12 +38,15 @@ export type ApiClientOptions = {
  * The API's operations by their paths, with the types of its OpenAPI document: `api.GET("/v1/businesses/{business_id}",
  * { params: { path: { business_id } } })`. What is not 2xx is thrown as an {@link ApiFailure}.
  */
-export function createApiClient({ baseUrl, key, ca, timeoutMs = 10_000, fetch: send = globalThis.fetch }: ApiClientOptions): ApiClient {
+export function createApiClient({ baseUrl, key, ca, timeoutMs = 10_000, fetch: send }: ApiClientOptions): ApiClient {
+  if (ca !== undefined && send === undefined && !("Bun" in globalThis))
+    throw new TypeError("Only Bun's fetch takes `ca`: on Node.js pass `fetch: trusting(ca)` of lib/api-client/node.ts.");
   const tls = ca === undefined ? {} : { tls: { ca } };
+  const sendOver = send ?? globalThis.fetch;
   const client = createFetchClient<paths>({
     baseUrl,
     headers: key === undefined ? {} : { authorization: `Bearer ${key}` },
-    fetch: (request) => send(request, { signal: AbortSignal.timeout(timeoutMs), ...tls }),
+    fetch: (request) => withDeadline(timeoutMs, request.signal, (signal) => sendOver(request, { signal, ...tls })),
   });
   client.use({
     onResponse: async ({ request, response }) => {
@@ -61,6 +64,24 @@ export function createApiClient({ baseUrl, key, ca, timeoutMs = 10_000, fetch: s
     },
   });
   return client;
+}
+
+const streamed = /^(text\/event-stream|application\/octet-stream|image\/|audio\/|video\/)/;
+
+/** Aborts a request at the deadline; once a stream has begun, only `signal` of the caller ends it. */
+async function withDeadline(timeoutMs: number, signal: AbortSignal, send: (signal: AbortSignal) => Promise<Response>): Promise<Response> {
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(new DOMException(`no answer within ${timeoutMs} ms`, "TimeoutError")), timeoutMs);
+  // A deadline keeps no program running.
+  if (typeof timer === "object") timer.unref();
+  try {
+    const response = await send(AbortSignal.any([signal, deadline.signal]));
+    if (streamed.test(response.headers.get("content-type") ?? "")) clearTimeout(timer);
+    return response;
+  } catch (error) {
+    clearTimeout(timer);
+    throw error;
+  }
 }
 
 /** The body of an answer, which is there: a failure was thrown. */

@@ -22,7 +22,8 @@ function flagsOf(method: string, { responses }: Operation): string {
 function queryOf(parameters: Parameter[]): string {
   const required = parameters.filter((parameter) => parameter.in === "query" && parameter.required === true);
   if (required.length === 0) return "";
-  return `?${new URLSearchParams(required.map(({ name, schema }): [string, string] => [name, String(schema?.example ?? "")])).toString()}`;
+  const pairs = required.map(({ name, schema }): [string, string] => [name, typeof schema?.example === "string" ? schema.example : ""]);
+  return `?${new URLSearchParams(pairs).toString()}`;
 }
 
 /** Names of the files that samples send, by media type. */
