@@ -17,6 +17,9 @@ export type ValueMemory = {
   write(text: string): Promise<void>;
 };
 
+/** Keeps the last known value of a lost key for the life of the process; one that starts later takes `first`. */
+export const processMemory: ValueMemory = { read: async () => null, write: async () => {} };
+
 export type LiveValueOptions<T> = {
   consul: ConsulClient;
   key: string;

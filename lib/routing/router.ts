@@ -1,6 +1,6 @@
 import { AppError } from "../core/errors.ts";
 import type { ConsulClient } from "../consul/client.ts";
-import { followValue } from "../consul/live_value.ts";
+import { followValue, processMemory } from "../consul/live_value.ts";
 import { assign, hashShard } from "./assignment.ts";
 import type { Assignable } from "./assignment.ts";
 import { createDirectory } from "./directory.ts";
@@ -95,7 +95,16 @@ export function createRouterOver(
 /** The router of a process: two blocking queries (the shards, their number), everything else in memory. */
 export function createRouter({ consul, numShards: first, overrides, signal, onError }: RouterOptions): Router {
   const directory = createDirectory({ consul, signal, ...(onError ? { onError } : {}) });
-  const number = followValue({ consul, key: numShardsKey, first, parse: parseNumShards, signal, onError });
+  // A lost key must not move businesses that have no assignment yet, nor put stored assignments out of range.
+  const number = followValue({
+    consul,
+    key: numShardsKey,
+    first,
+    parse: parseNumShards,
+    signal,
+    onError,
+    memory: processMemory,
+  });
   const ready = Promise.all([directory.ready, number.ready]).then(() => {});
   return createRouterOver({ ...directory, addresses: directory.addresses, ready }, number.current, overrides);
 }
