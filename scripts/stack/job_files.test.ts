@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { root } from "./environment.ts";
 
@@ -33,4 +33,24 @@ test("a variable that several jobs have is the same in all of them", () => {
   const differing = [...bodies].filter(([, variants]) => variants.size > 1).map(([name]) => name);
   // The shards' own count has bounds; to others it is only the first value of a key in Consul.
   expect(differing.filter((name) => name !== "wa_shards_count")).toEqual([]);
+});
+
+describe("operational ports", () => {
+  const services = jobs.filter((text) => text.includes("services/") && text.includes("service {"));
+
+  test("are what the checks of every service of ours ask", () => {
+    // nginx has none: it answers its check itself.
+    const own = services.filter((text) => !/^job "nginx"/m.test(text));
+    expect(own.length).toBeGreaterThanOrEqual(6);
+    for (const text of own) {
+      const [name] = /^job "[^"]+"/m.exec(text) ?? [];
+      const checks = [...text.matchAll(/^ *check \{\n(?: +\w+ += .*\n)*/gm)]
+        .map(([block]) => block)
+        .filter((block) => block.includes('type     = "http"'));
+      const elsewhere = checks.filter((block) => !block.includes('port     = "ops"'));
+      expect({ name, checks: checks.length > 0, elsewhere }).toEqual({ name, checks: true, elsewhere: [] });
+      expect(text).toMatch(/OPS_PORT += "\$\{NOMAD_PORT_ops\}"/);
+      expect(text).toMatch(/ops_port += "\$\{NOMAD_PORT_ops\}"/);
+    }
+  });
 });

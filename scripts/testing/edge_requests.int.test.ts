@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { connect as connectHttp2 } from "node:http2";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Socket } from "node:net";
@@ -99,6 +100,25 @@ describe("hosts and targets", () => {
       expect((await get(target)).status).toBe(200);
     },
   );
+
+  test.each([
+    ["a@b", "/v1/metrics", 400],
+    ["x?y", "/media/calls", 400],
+    ["edge", "/v1/../metrics", 400],
+    ["edge", "/v1/..%5cmetrics", 400],
+    ["edge", "/v1/x", 200],
+  ])("are judged in HTTP/2 as well: %j %j", async (authority, path, status) => {
+    reached.length = 0;
+    const client = connectHttp2(`https://127.0.0.1:${edge.httpsPort}`, { rejectUnauthorized: false });
+    const request = client.request({ ":authority": authority, ":path": path });
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    request.on("response", (headers) => resolve(Number(headers[":status"])));
+    request.on("error", reject);
+    request.resume().end();
+    expect(await promise).toBe(status);
+    expect(reached).toEqual(status === 200 ? [path] : []);
+    client.destroy();
+  });
 
   test("answers a refused target with a problem", async () => {
     const answer = await get("/v1/../metrics");
@@ -206,6 +226,24 @@ describe("bodies", () => {
     const stream = new Blob([body]).stream();
     expect(await (await fetch(url, { ...options, body: stream })).text()).toBe("300000");
   });
+});
+
+describe("connections", () => {
+  test("that send no header, half a header or no more of a body are closed", async () => {
+    const beginnings = [
+      "",
+      "GET /v1/x HTTP/1.1\r\nHost: ed",
+      "POST /v1/messages HTTP/1.1\r\nHost: edge\r\nAuthorization: x\r\nContent-Length: 9\r\n\r\n12",
+    ];
+    const sockets = await Promise.all(beginnings.map(() => open(edge.httpsPort)));
+    let closed = 0;
+    for (const [n, socket] of sockets.entries()) {
+      socket.on("close", () => (closed += 1));
+      socket.resume();
+      if (beginnings[n] !== "") socket.write(beginnings[n]!);
+    }
+    await until(() => closed === beginnings.length, { what: "the connections to be closed", deadlineMs: 20_000 });
+  }, 30_000);
 });
 
 describe("limits of one address", () => {
