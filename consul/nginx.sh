@@ -11,9 +11,10 @@
 #   OLD_WORKERS       kept without calls (8): event streams reconnect and resume by Last-Event-ID.
 #   OLD_CALL_WORKERS  kept with media streams of calls (24). A call survives the loss of its stream, with a gap.
 #
-# With 4 MB a worker both take half of the task's 256 MB. Reloads are immediate while at most OLD_WORKERS workers carry
-# calls. Above that each further one delays the next reload by two seconds: under constant change a call keeps its
-# worker for minutes.
+# An idle worker takes 4 MB, one that served 1,000 requests at once 25 MB; the task may have 512 MB.
+#
+# Reloads are immediate while at most OLD_WORKERS workers carry calls. Above that each further one delays the next reload
+# by two seconds: under constant change a call keeps its worker for minutes.
 set -u
 
 rendered=$1

@@ -7,6 +7,7 @@ import { createConsul, kvGet, kvPut, parseKv } from "./client.ts";
 import { holdLock, LockHeldElsewhere } from "./lock.ts";
 import type { HeldLock } from "./lock.ts";
 import { registerService } from "./register.ts";
+import { followService } from "./service.ts";
 import { watch } from "./watch.ts";
 
 const consul = createConsul({ addr: testConsulAddr() });
@@ -252,6 +253,12 @@ test("a service started by hand is passing at once, comes back when the agent fo
   const healthy = async () => (await consul.blockingGet(`/v1/health/service/${name}?passing=1`, { index: 0 })).body as Healthy[];
   const [instance] = await healthy();
   expect(instance?.Service.Meta).toEqual({ shard: "3", ops_port: String(server.port) });
+  const followed = {
+    own: followService({ consul, name, signal: life.stopping }),
+    ops: followService({ consul, name, portMeta: "ops_port", signal: life.stopping }),
+  };
+  await Promise.all([followed.own.ready, followed.ops.ready]);
+  expect([followed.own.addresses(), followed.ops.addresses()]).toEqual([["http://127.0.0.1:9"], [`http://127.0.0.1:${server.port}`]]);
   await consul.api.agent.service.deregister(instance!.Service.ID);
   await until(async () => (await healthy()).length === 1, { what: "the second registration" });
   await life.stop();

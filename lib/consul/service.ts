@@ -11,18 +11,20 @@ export type FollowedService = {
 export type FollowServiceOptions = {
   consul: ConsulClient;
   name: string;
+  /** The key of the service's meta that holds the port; the service's own port if absent. */
+  portMeta?: string;
   signal: AbortSignal;
   onError?: (error: unknown) => void;
 };
 
 /** Follows where a service's instances are, with one blocking query. */
-export function followService({ consul, name, signal, onError }: FollowServiceOptions): FollowedService {
+export function followService({ consul, name, portMeta, signal, onError }: FollowServiceOptions): FollowedService {
   let addresses: string[] = [];
   const { promise: ready, resolve } = Promise.withResolvers<void>();
   void watch({
     consul,
     path: `/v1/health/service/${name}?passing=1&stale=1`,
-    parse: parseAddresses,
+    parse: (body) => parseAddresses(body, portMeta),
     onChange: (found) => {
       addresses = found;
       resolve();
@@ -33,12 +35,13 @@ export function followService({ consul, name, signal, onError }: FollowServiceOp
   return { addresses: () => addresses, ready };
 }
 
-type Entry = { Node?: { Address?: string }; Service?: { Address?: string; Port?: number } };
+type Entry = { Node?: { Address?: string }; Service?: { Address?: string; Port?: number; Meta?: Record<string, string> | null } };
 
-function parseAddresses(body: unknown): string[] {
+function parseAddresses(body: unknown, portMeta: string | undefined): string[] {
   if (!Array.isArray(body)) return [];
   return (body as Entry[]).flatMap(({ Node, Service }) => {
     const address = Service?.Address || Node?.Address;
-    return address && Service?.Port ? [`http://${address}:${Service.Port}`] : [];
+    const port = portMeta === undefined ? Service?.Port : Number(Service?.Meta?.[portMeta]);
+    return address && port ? [`http://${address}:${port}`] : [];
   });
 }

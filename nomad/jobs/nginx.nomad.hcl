@@ -309,7 +309,7 @@ job "nginx" {
       resources {
         cpu        = 150 # MHz, a share and not a limit
         memory     = 64
-        memory_max = 256 # MB: two workers, and up to 32 old ones of 4 MB (consul/nginx.sh)
+        memory_max = 512 # MB: two workers of 25 MB at 1,000 requests in flight, and up to 32 old ones (consul/nginx.sh)
       }
 
       logs {

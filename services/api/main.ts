@@ -80,6 +80,8 @@ await run(name, logger, async (life) => {
   const callReplicas = followService({
     consul,
     name: "prosaas-calls",
+    // The internal API is not on the port that nginx leads to.
+    portMeta: "ops_port",
     signal: life.stopping,
     onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
   });

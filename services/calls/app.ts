@@ -3,7 +3,8 @@ import type { ErrorHandler } from "hono";
 import { AppError } from "../../lib/core/errors.ts";
 import { isRedisUnavailable } from "../../lib/redis/errors.ts";
 import { answersWithin } from "../../lib/runtime/deadline.ts";
-import { requestLog } from "../../lib/runtime/http.ts";
+import { operations, requestLog } from "../../lib/runtime/http.ts";
+import type { OperationsOptions } from "../../lib/runtime/http.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
@@ -17,6 +18,7 @@ import type { WebhookOptions } from "./webhooks/routes.ts";
 export type AppOptions = {
   logger: Logger;
   metrics: Metrics;
+  operations: Omit<OperationsOptions, "logger" | "metrics">;
   webhooks: Omit<WebhookOptions, "core" | "metrics">;
   calls: Omit<CallsRoutesOptions, "core">;
   core: WebhookOptions["core"];
@@ -25,20 +27,34 @@ export type AppOptions = {
 /** The carrier waits for 15 s and the edge for 14. */
 const webhookDeadlineMs = 13_000;
 
+export type CallsApps = {
+  /** For the carrier: webhooks and media streams. nginx leads here. */
+  app: Hono;
+  /** For the platform: the internal API and the operational endpoints, on a port that nginx does not know. */
+  internal: Hono;
+};
+
 /** Everything this service answers; it does not listen. */
-export function createApp({ logger, core, metrics, ...options }: AppOptions): Hono {
+export function createApps({ logger, core, metrics, ...options }: AppOptions): CallsApps {
+  const log = requestLog(logger, metrics);
+  const onError = countingRedis(core.metrics, problemHandler(logger));
+
+  const internal = operations({ ...options.operations, logger, metrics });
+  internal.onError(onError);
+  internal.use("/calls", log);
+  internal.route("/", callsRoutes({ core, ...options.calls }));
+
   const app = new Hono();
-  app.onError(countingRedis(core.metrics, problemHandler(logger)));
+  app.onError(onError);
   app.notFound(notFound);
-  app.use(requestLog(logger, metrics));
+  app.use(log);
   app.use(
     "/webhooks/*",
     answersWithin(() => webhookDeadlineMs),
   );
   app.route("/webhooks/twilio", webhookRoutes({ core, metrics: core.metrics, ...options.webhooks }));
   app.route("/", streamRoutes({ core, urls: options.calls.urls, authTokens: options.webhooks.authTokens }));
-  app.route("/", callsRoutes({ core, ...options.calls }));
-  return app;
+  return { app, internal };
 }
 
 /** A request that failed for want of Redis is counted: it is what an alarm is raised on. */

@@ -168,7 +168,7 @@ test("a business at its own limit is refused while others are not", async () => 
 });
 
 const place = (body: Record<string, unknown>, token = callsToken, key?: string) =>
-  fetch(`${stack.door.url}/calls`, {
+  fetch(`${stack.internalUrl()}/calls`, {
     method: "POST",
     headers: {
       authorization: `Bearer ${token}`,

@@ -18,7 +18,7 @@ export type CallsRoutesOptions = {
   token: string | undefined;
 };
 
-/** The internal API: POST /calls places a call (lib/calls). The public one, with its keys and tenants, stands in front of it. */
+/** The internal API, on OPS_PORT: POST /calls places a call (lib/calls). The public one, with its keys and tenants, stands in front of it. */
 export function callsRoutes({ core, urls, placings, carrier, token }: CallsRoutesOptions): Hono {
   const app = new Hono();
 

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => stack.close());
 
 const place = (body: { business_id: string; from: string; to: string }) =>
-  fetch(`${stack.door.url}/calls`, {
+  fetch(`${stack.internalUrl()}/calls`, {
     method: "POST",
     headers: { authorization: `Bearer ${callsToken}`, "content-type": "application/json" },
     body: JSON.stringify(body),

@@ -6,7 +6,7 @@ import type { BusinessScope } from "../../lib/db/index.ts";
 import { until } from "../../lib/testing/until.ts";
 import { createStreamTokens } from "./streams/token.ts";
 import { sid } from "./testing/call.ts";
-import { authToken, someNumber, startStack } from "./testing/stack.ts";
+import { authToken, callsToken, someNumber, startStack } from "./testing/stack.ts";
 import type { Stack } from "./testing/stack.ts";
 import { signatureOf } from "./twilio/signature.ts";
 
@@ -469,4 +469,16 @@ test.each([
   expect(answer.text).toContain(Object.keys(missing)[0]!);
   if ("TWILIO_AUTH_TOKEN" in missing) expect(await knock(offered)).toBe(503);
   await stack.stopReplica(replica);
+});
+
+test("the carrier's port has no internal API and no operational endpoints", async () => {
+  // The door may have closed a connection of before.
+  const ask = async (url: string, init: RequestInit = {}) => (await fetch(url, { ...init, keepalive: false })).status;
+  const headers = { authorization: `Bearer ${callsToken}`, "content-type": "application/json" };
+  expect(await ask(`${stack.door.url}/calls`, { method: "POST", headers, body: "{}" })).toBe(404);
+  expect(await ask(`${stack.internalUrl()}/calls`, { method: "POST", headers, body: "{}" })).toBe(400);
+  for (const path of ["/health", "/ready", "/metrics"]) {
+    expect(await ask(`${stack.door.url}${path}`)).toBe(404);
+    expect(await ask(`${stack.internalUrl()}${path}`)).toBe(200);
+  }
 });

@@ -6,12 +6,12 @@ import { startMemoryGuard } from "../../lib/events/index.ts";
 import { createProducer } from "../../lib/queues/index.ts";
 import { createCallCapacity } from "../../lib/redis/call_capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
-import { check, operations, serve } from "../../lib/runtime/http.ts";
+import { check, serve } from "../../lib/runtime/http.ts";
 import type { Check, Served } from "../../lib/runtime/http.ts";
 import type { Lifecycle } from "../../lib/runtime/lifecycle.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
-import { createApp } from "./app.ts";
+import { createApps } from "./app.ts";
 import { callLimitKey, createLimitMemory, followCallLimit } from "./call_limit.ts";
 import { authTokensOf } from "./config.ts";
 import type { CallsConfig } from "./config.ts";
@@ -103,10 +103,18 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     renewMs: config.CALL_LEASE_MS / 6,
   });
 
-  const app = createApp({
+  const { app, internal } = createApps({
     logger,
     core,
     metrics,
+    operations: {
+      ready: async () => [
+        await check("redis", () => redis.ping()),
+        { name: "taking_calls", ok: !life.stopping.aborted },
+        limitCheck(limit),
+      ],
+      metricsToken: config.METRICS_TOKEN,
+    },
     webhooks: {
       authTokens,
       accountSid: config.TWILIO_ACCOUNT_SID,
@@ -118,13 +126,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     calls: { urls, placings: createPlacings({ redis }), token: config.CALLS_TOKEN, carrier: carrierOf(config) },
   });
   // Served until the last call is over: /ready then says that this replica takes no calls, and /metrics counts the rest.
-  const ops = operations({
-    ready: async () => [await check("redis", () => redis.ping()), { name: "taking_calls", ok: !life.stopping.aborted }, limitCheck(limit)],
-    metrics,
-    metricsToken: config.METRICS_TOKEN,
-    logger,
-  });
-  const operational = serve({ app: ops, host: config.HOST, port: config.OPS_PORT, life });
+  const operational = serve({ app: internal, host: config.HOST, port: config.OPS_PORT, life });
   const served = serve<StreamData>({ app, host: config.HOST, port: config.PORT, life, websocket: streamSockets(streams) });
   void keepSweeping(core, { everyMs: sweepEveryMs, signal: life.stopping });
   life.onStop("calls in progress", async () => {

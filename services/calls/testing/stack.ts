@@ -106,6 +106,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
     leadToAll();
     return replica;
   };
+  let turn = 0;
   const processes: ServiceProcess[] = [];
   const leadToAll = () => door.lead([...replicas, ...processes].map((each) => each.port));
   for (let i = 0; i < count; i++) await addReplica();
@@ -117,6 +118,11 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
     database,
     redis,
     door,
+    /** Where a replica has its internal API; each one in turn. */
+    internalUrl: () => {
+      const all = [...replicas, ...processes];
+      return all[turn++ % all.length]!.opsUrl;
+    },
     environment,
     lines,
     replicas,
