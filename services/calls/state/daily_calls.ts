@@ -13,7 +13,7 @@ export function createDailyCalls({ redis, prefix = "prosaas:{calls}" }: { redis:
   const takeRequests = rateLimitScript();
   return {
     take: async (businessId, limit) => {
-      const answer = await takeRequests(redis, [`${prefix}:per_day:${businessId}`], [1, limit, dayMs]);
+      const answer = await takeRequests(redis, [`${prefix}:per_day:${businessId}`], [1, dayMs, limit]);
       const [granted, , resetMs] = answer as [number, number, number];
       return { granted: granted === 1, resetMs };
     },
