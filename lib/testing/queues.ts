@@ -1,3 +1,4 @@
+import type { Redis } from "ioredis";
 import { createRedis } from "../redis/client.ts";
 import { createLogger } from "../runtime/log.ts";
 import { createMetrics } from "../runtime/metrics.ts";
@@ -11,10 +12,14 @@ import { createQueueWorker } from "../queues/worker.ts";
 import type { Handlers } from "../queues/run.ts";
 import type { QueueWorker, QueueWorkerOptions } from "../queues/worker.ts";
 
-/** An empty Redis database with a producer, workers on demand, and the lines they log. */
-export async function createTestQueues(url = testRedisUrl()) {
-  const redis = createRedis(url, "queue");
-  await redis.flushdb();
+/**
+ * An empty Redis database with a producer, workers on demand, and the lines they log. With `served`, they work on that
+ * connection; `redis` is the test's own.
+ */
+export async function createTestQueues(url = testRedisUrl(), served?: Redis) {
+  const own = createRedis(url, "queue");
+  await own.flushdb();
+  const redis = served ?? own;
   const producer = createProducer(redis);
   const metrics = createMetrics("test");
   const jobMetrics = createJobMetrics(metrics, redis, queueNames);
@@ -22,7 +27,7 @@ export async function createTestQueues(url = testRedisUrl()) {
   const logger = createLogger("test", "debug", { write: (line: string) => void lines.push(JSON.parse(line)) });
   const workers: QueueWorker[] = [];
   return {
-    redis,
+    redis: own,
     producer,
     deadLetters: createDeadLetters(redis, producer),
     metrics,
@@ -38,6 +43,7 @@ export async function createTestQueues(url = testRedisUrl()) {
       await Promise.all(workers.map((worker) => worker.close(0)));
       await producer.close();
       redis.disconnect();
+      own.disconnect();
     },
   };
 }

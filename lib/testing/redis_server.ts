@@ -9,15 +9,18 @@ export type TestRedisServer = {
   stop(): Promise<void>;
 };
 
-/** A Redis of the test's own, to be stopped and started: it keeps nothing. `maxMemory`: such as "24mb"; it never evicts. */
-export async function createRedisServer({ maxMemory }: { maxMemory?: string } = {}): Promise<TestRedisServer> {
+/** A Redis of the test's own, to be stopped and started: it keeps nothing. `maxMemory`: such as "24mb"; it never evicts. `users`: a file of
+ * `writeRedisUsers`. */
+export async function createRedisServer({ maxMemory, users }: { maxMemory?: string; users?: string } = {}): Promise<TestRedisServer> {
   const port = await freePort();
   let server: Bun.Subprocess | undefined;
   return {
     url: `redis://127.0.0.1:${port}`,
     start: () => {
       const limit = maxMemory === undefined ? [] : ["--maxmemory", maxMemory, "--maxmemory-policy", "noeviction"];
-      server = Bun.spawn(["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", ...limit], {
+      const acl = users === undefined ? [] : ["--aclfile", users];
+      const command = ["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", ...limit, ...acl];
+      server = Bun.spawn(command, {
         stdin: "ignore",
         stdout: "ignore",
       });

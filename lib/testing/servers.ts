@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
+import { asRedisUser } from "./redis_users.ts";
+import type { RedisUser } from "./redis_users.ts";
 
 function fromEnvironment(name: string): string {
   const value = process.env[name];
@@ -9,12 +11,12 @@ function fromEnvironment(name: string): string {
 
 /**
  * A Redis database of this test process: `bun test --parallel` numbers its workers, and each gets its own.
- * Redis has 16 databases by default; the test server is started with 64.
+ * Redis has 16 databases by default; the test server is started with 64. With a `user`, it allows what production does.
  */
-export function testRedisUrl(): string {
+export function testRedisUrl(user?: RedisUser): string {
   const url = new URL(fromEnvironment("TEST_REDIS_URL"));
   url.pathname = `/${Number(process.env["BUN_TEST_WORKER_ID"] ?? 1) % 64}`;
-  return url.toString();
+  return user === undefined ? url.toString() : asRedisUser(url.toString(), user);
 }
 
 /** `host:port` of a real Consul agent. Tests keep to keys and service names of their own. */

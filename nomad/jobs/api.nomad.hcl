@@ -2,7 +2,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/api.nomad.hcl
 #
-# Secrets: app_password, data_keys, redis_password, shard_token [, calls_token, metrics_token]
+# Secrets: app_password, data_keys, redis_api_password, shard_token [, calls_token, metrics_token]
 # [, s3_access_key_id, s3_secret_access_key] (Nomad variable nomad/jobs/api).
 
 variable "api_count" {
@@ -356,7 +356,7 @@ job "api" {
           DATA_KEYS={{ .data_keys }}
           DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
           DATABASE_URL_READ=${var.read_address == "" ? "" : "postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}"}
-          REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
+          REDIS_URL=${var.redis_scheme}://api:{{ .redis_api_password }}@${var.redis_address}/0
           {{- with index . "s3_access_key_id" }}
           S3_ACCESS_KEY_ID={{ . }}
           {{- end }}

@@ -2,7 +2,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/calls.nomad.hcl
 #
-# Secrets: app_password, redis_password [, metrics_token] (Nomad variable nomad/jobs/calls).
+# Secrets: app_password, redis_calls_password [, metrics_token] (Nomad variable nomad/jobs/calls).
 
 variable "calls_count" {
   description = "Allocations of the calls service."
@@ -357,7 +357,7 @@ job "calls" {
           {{- with nomadVar "nomad/jobs/calls" }}
           DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
           DATABASE_URL_READ=${var.read_address == "" ? "" : "postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}"}
-          REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
+          REDIS_URL=${var.redis_scheme}://calls:{{ .redis_calls_password }}@${var.redis_address}/0
           {{- with index . "twilio_account_sid" }}
           TWILIO_ACCOUNT_SID={{ . }}
           {{- end }}

@@ -2,7 +2,10 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/redis.nomad.hcl
 #
-# Secrets: password (Nomad variable nomad/jobs/redis).
+# Secrets: shards_password, api_password, workers_password, calls_password, operator_password [, password: of the user
+# "default", for services of a version without users of their own] (Nomad variable nomad/jobs/redis).
+#
+# A managed Redis needs the same users: `nomad job run -output` shows their rules in the template users.acl.
 
 variable "redis_port" {
   description = "Port of the server."
@@ -31,6 +34,45 @@ variable "redis_memory_max" {
   description = "MB an allocation may grow to before it is killed."
   type        = number
   default     = 768
+}
+
+# Users by role (ACLs of Redis 7): what a service never does, its password does not allow. Scripts run with the rights of
+# the user who calls them.
+locals {
+  # The queues of lib/queues/definitions.ts, under BullMQ's prefix.
+  queue_names = ["high", "default", "receipts", "receipts_sync", "low", "maintenance", "broadcasts", "media", "recordings"]
+  queues      = join(" ", [for name in local.queue_names : "~prosaas:${name}:*"])
+  # The queues that a shard wakes: inbound, receipts and session_events.
+  woken_by_shards = ["high", "receipts", "default"]
+
+  # What a client of Redis says about itself, and asks before it works.
+  connection = "+ping +quit +select +info +time +client|setname +client|info +client|id"
+  # All commands on data, without those that look beyond the keys of the user.
+  data = "+@string +@hash +@list +@set +@sortedset +@stream +@keyspace +@transaction -@dangerous -scan -randomkey -dbsize -move -copy"
+  # BullMQ's scripts and ours.
+  scripts = "+eval +evalsha +script|load +script|exists"
+
+  users = {
+    # What BullMQ's script for adding a job does, and nothing that takes a job out of a queue. It writes plain values and
+    # deletes in its deduplication only: de:<id>, and dn:<id> for the wake-up that comes while a job runs.
+    shards = join(" ", concat(
+      ["+exists +get +hget +hmget +hset +hmset +incr +llen +lpush +rpush +lrange +persist +pttl +xadd +zadd +zrange +zscore"],
+      ["+zrevrangebyscore", local.scripts],
+      [for name in local.woken_by_shards : "~prosaas:${name}:*"],
+      [for name in local.woken_by_shards : "(-@all +set +del +pexpire ~prosaas:${name}:de:* ~prosaas:${name}:dn:*)"],
+    ))
+    # Wakes jobs, lists and replays dead letters, counts requests, reads live events and calls. Removes calls that are
+    # over from a business's list. A script must be allowed to write to the keys it names, also where it only counts
+    # them; what it calls is refused all the same.
+    api = join(" ", [
+      "${local.data} ${local.scripts} ${local.queues} ~prosaas:rate:* ~prosaas:{events}:* %R~prosaas:{calls}:* ~prosaas:{calls}:of:*",
+      "(-@all +eval +evalsha ~prosaas:{calls}:active*)",
+    ])
+    # Runs jobs, under leases, and publishes live events.
+    workers = "${local.data} ${local.scripts} ${local.queues} ~prosaas:lease:* ~prosaas:limit-told:* ~prosaas:{events}:*"
+    # State of calls, their live events, and wake-ups for their recordings.
+    calls = "${local.data} ${local.scripts} ~prosaas:{calls}:* ~prosaas:{events}:* ~prosaas:recordings:*"
+  }
 }
 
 job "redis" {
@@ -138,9 +180,7 @@ job "redis" {
         data                 = <<-EOT
           bind {{ env "NOMAD_IP_db" }}
           port {{ env "NOMAD_PORT_db" }}
-          {{- with nomadVar "nomad/jobs/redis" }}
-          requirepass {{ .password }}
-          {{- end }}
+          aclfile /secrets/users.acl
           dir /data
           daemonize no
 
@@ -153,6 +193,28 @@ job "redis" {
           maxmemory ${floor(var.redis_memory_max * 2 / 3)}mb
           # BullMQ's condition: a queue must never be evicted.
           maxmemory-policy noeviction
+        EOT
+      }
+
+      # Passwords as their SHA-256: Redis takes no other form that needs no escaping.
+      template {
+        destination          = "secrets/users.acl"
+        perms                = "0400"
+        uid                  = 65534 # nobody
+        gid                  = 65534
+        error_on_missing_key = true
+        data                 = <<-EOT
+          {{- with nomadVar "nomad/jobs/redis" }}
+          {{- with print (index . "password") }}
+          user default on #{{ sha256Hex . }} ~* &* +@all
+          {{- else }}
+          user default off
+          {{- end }}
+          %{for name, rules in local.users~}
+          user ${name} on #{{ print .${name}_password | sha256Hex }} resetchannels -@all ${rules} ${local.connection}
+          %{endfor~}
+          user operator on #{{ print .operator_password | sha256Hex }} ~* &* +@all
+          {{- end }}
         EOT
       }
 

@@ -3,7 +3,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/wa-shards.nomad.hcl
 #
-# Secrets: redis_password, wa_noise_root (not for the real WhatsApp) [, metrics_token], and for each
+# Secrets: redis_shards_password, wa_noise_root (not for the real WhatsApp) [, metrics_token], and for each
 # shard n shard_token_<n> and auth_keys_<n> (Nomad variable nomad/jobs/wa-shards). `task secrets:shards N=…` derives the
 # last two from shard_token and shard_keys in the variable prosaas/secrets, which no task can read; so does every command
 # that adds shards.
@@ -315,7 +315,7 @@ job "wa-shards" {
           {{- with index . "wa_noise_root" }}
           WA_NOISE_ROOT={{ . }}
           {{- end }}
-          REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
+          REDIS_URL=${var.redis_scheme}://shards:{{ .redis_shards_password }}@${var.redis_address}/0
           {{- with index . "metrics_token" }}
           METRICS_TOKEN={{ . }}
           {{- end }}

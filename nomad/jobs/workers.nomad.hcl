@@ -5,7 +5,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/workers.nomad.hcl
 #
-# Secrets: app_password, data_keys, redis_password, shard_token [, metrics_token]
+# Secrets: app_password, data_keys, redis_workers_password, shard_token [, metrics_token]
 # [, s3_access_key_id, s3_secret_access_key] [, media_ca] (Nomad variable nomad/jobs/workers).
 
 variable "profile" {
@@ -430,7 +430,7 @@ job "workers" {
           DATA_KEYS={{ .data_keys }}
           DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
           DATABASE_URL_READ=${var.read_address == "" ? "" : "postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}"}
-          REDIS_URL=${var.redis_scheme}://:{{ .redis_password }}@${var.redis_address}/0
+          REDIS_URL=${var.redis_scheme}://workers:{{ .redis_workers_password }}@${var.redis_address}/0
           {{- with index . "s3_access_key_id" }}
           S3_ACCESS_KEY_ID={{ . }}
           {{- end }}

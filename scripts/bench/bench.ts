@@ -8,6 +8,7 @@ import { createBusiness } from "../../lib/testing/business.ts";
 import { createMigratedDatabase } from "../../lib/testing/database.ts";
 import { startPooler } from "../../lib/testing/pgbouncer.ts";
 import { buildIndexes } from "../../services/indexer/indexer.ts";
+import { asRedisUser } from "../../lib/testing/redis_users.ts";
 import { startServers } from "../testing/servers.ts";
 import { text } from "./direct.ts";
 import { startEdge } from "./edge.ts";
@@ -58,7 +59,7 @@ export async function createBench(folder: string) {
       PORT: "0",
       LOG_LEVEL: "info",
       DATABASE_URL_POOLER: pooler.url,
-      REDIS_URL: servers.env.TEST_REDIS_URL,
+      REDIS_URL: asRedisUser(servers.env.TEST_REDIS_URL, "api"),
       CONSUL_HTTP_ADDR: consulAddr,
       SHARD_TOKEN: "a token of the shards",
       // What a key may ask in a minute is not what is measured.

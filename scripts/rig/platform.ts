@@ -11,6 +11,8 @@ import type { OwnerConnection } from "../../lib/db/owner.ts";
 import { createBusinessRow } from "../../lib/testing/business.ts";
 import { freePort } from "../../lib/testing/free_port.ts";
 import { startPooler } from "../../lib/testing/pgbouncer.ts";
+import { asRedisUser } from "../../lib/testing/redis_users.ts";
+import type { RedisUser } from "../../lib/testing/redis_users.ts";
 import { until } from "../../lib/testing/until.ts";
 import { createWebhookSecrets, generateWebhookSecret } from "../../lib/webhooks/signature.ts";
 import type { WebhookEvent } from "../../lib/webhooks/events.ts";
@@ -135,11 +137,11 @@ export async function startPlatform({
     for (const shard of shards) shard.start();
     await Promise.all(shards.map((shard) => shard.ready()));
 
+    const redisUrl = (user: RedisUser) => asRedisUser(`redis://${redis.address}`, user);
     const dataKeys = `rig:${randomBytes(32).toString("base64")}`;
     const common = {
       HOST: "127.0.0.1",
       LOG_LEVEL: "info",
-      REDIS_URL: `redis://${redis.address}`,
       DATABASE_URL_POOLER: pooler.url,
       CONSUL_HTTP_ADDR: consul.address,
       SHARD_TOKEN: shards[0]!.token,
@@ -181,11 +183,11 @@ export async function startPlatform({
       return { supervised, url };
     };
     // It registers itself, as one that is run by hand: nginx finds it.
-    const api = await service("services/api/main.ts", "api", {});
+    const api = await service("services/api/main.ts", "api", { REDIS_URL: redisUrl("api") });
     const workers = await Promise.all(
       plans.map(async ({ group, env: own = {}, preload }, n) => {
         const name = `worker-${n + 1}-${group}`;
-        const env = { WORKER_GROUP: group, NOMAD_ALLOC_ID: "rig", ...own };
+        const env = { WORKER_GROUP: group, NOMAD_ALLOC_ID: "rig", REDIS_URL: redisUrl("workers"), ...own };
         const { supervised } = await service("services/workers/main.ts", name, env, preload === undefined ? [] : [preload]);
         return supervised;
       }),

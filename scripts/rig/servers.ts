@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { writeRedisUsers } from "../../lib/testing/redis_users.ts";
 import { until } from "../../lib/testing/until.ts";
 import { freePort } from "../../lib/testing/free_port.ts";
 import type { Child } from "./child.ts";
@@ -37,7 +38,8 @@ export function server(address: string, launch: () => Child, answers: () => Prom
 export async function redisServer(folder: string, settings: Record<string, string> = {}): Promise<Server> {
   const port = await freePort();
   const options = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-  const command = ["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--dir", folder, ...options];
+  const command = ["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--dir", folder];
+  command.push("--aclfile", writeRedisUsers(folder), ...options);
   return server(
     `127.0.0.1:${port}`,
     () => startChild({ command, logFile: join(folder, "redis.log") }),

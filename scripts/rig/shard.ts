@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { SessionView } from "../../lib/shard-client/index.ts";
 import { createShardClient, shardToken } from "../../lib/shard-client/index.ts";
+import { asRedisUser } from "../../lib/testing/redis_users.ts";
 import { until } from "../../lib/testing/until.ts";
 import { freePort } from "../../lib/testing/free_port.ts";
 import { bunRun, startChild } from "./child.ts";
@@ -107,7 +108,7 @@ export class ShardProcess extends Supervised {
         SHARD_TOKEN: this.#ownToken,
         WA_WEBSOCKET_URL: simulator.wsUrl,
         WA_NOISE_ROOT: simulator.noiseRoot,
-        REDIS_URL: `redis://${redis}`,
+        REDIS_URL: asRedisUser(`redis://${redis}`, "shards"),
         CONSUL_HTTP_ADDR: consul,
         NOMAD_ALLOC_ID: "rig",
         PACING: "off",

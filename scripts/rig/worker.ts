@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { asRedisUser } from "../../lib/testing/redis_users.ts";
 import { bunRun, startChild } from "./child.ts";
 import { Supervised } from "./supervised.ts";
 
@@ -20,7 +21,7 @@ export function workerProcess({ folder, redis, consul, databaseUrl, shardToken }
         HOST: "127.0.0.1",
         LOG_LEVEL: "info",
         WORKER_GROUP: "all",
-        REDIS_URL: `redis://${redis}`,
+        REDIS_URL: asRedisUser(`redis://${redis}`, "workers"),
         CONSUL_HTTP_ADDR: consul,
         DATABASE_URL_POOLER: databaseUrl,
         SHARD_TOKEN: shardToken,

@@ -29,7 +29,7 @@ describe("completeSecrets", () => {
 
   test("passwords need no escaping in a URL", () => {
     const { secrets } = completeSecrets({});
-    for (const name of ["postgres_owner_password", "postgres_app_password", "redis_password"] as const) {
+    for (const name of ["postgres_owner_password", "postgres_app_password", "redis_shards_password"] as const) {
       expect(encodeURIComponent(secrets[name])).toBe(secrets[name]);
     }
   });
@@ -43,7 +43,7 @@ describe("jobItems", () => {
       "app_password",
       "calls_token",
       "data_keys",
-      "redis_password",
+      "redis_api_password",
       "shard_token",
     ]);
     expect(Object.values(jobItems("nginx", all, {}))).toEqual(["cert", "key"]);

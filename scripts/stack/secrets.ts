@@ -8,7 +8,7 @@ import type { Nomad } from "./nomad.ts";
 // A production cluster is given its own values in the same places, from a file that only its owner can read:
 //
 //   nomad var put -in json nomad/jobs/api - < api.json
-//   {"Items": {"app_password": "…", "redis_password": "…", "shard_token": "…"}}
+//   {"Items": {"app_password": "…", "redis_api_password": "…", "shard_token": "…"}}
 //
 // Passwords stand in URLs: percent-encode what a URL would not take. The head of each file in nomad/jobs names the
 // items of that job.
@@ -19,7 +19,12 @@ const generators = {
   postgres_owner_password: () => token(32),
   postgres_app_password: () => token(32),
   postgres_replication_password: () => token(32),
-  redis_password: () => token(32),
+  /** Of the users in nomad/jobs/redis.nomad.hcl. */
+  redis_shards_password: () => token(32),
+  redis_api_password: () => token(32),
+  redis_workers_password: () => token(32),
+  redis_calls_password: () => token(32),
+  redis_operator_password: () => token(32),
   /** Clients of the shards hold it; each shard gets a token derived from it (shard_secrets.ts). */
   shard_token: () => token(32),
   /** A ring (the first key encrypts, all decrypt) from which each shard's own is derived (shard_secrets.ts). */
@@ -50,7 +55,13 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
     replication_password: "postgres_replication_password",
   },
   "postgres-replica": { replication_password: "postgres_replication_password" },
-  redis: { password: "redis_password" },
+  redis: {
+    shards_password: "redis_shards_password",
+    api_password: "redis_api_password",
+    workers_password: "redis_workers_password",
+    calls_password: "redis_calls_password",
+    operator_password: "redis_operator_password",
+  },
   pgbouncer: { app_password: "postgres_app_password" },
   migrate: { owner_password: "postgres_owner_password", admin_key: "admin_key" },
   indexer: { owner_password: "postgres_owner_password" },
@@ -64,14 +75,14 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
     twilio_auth_token: "twilio_auth_token",
   },
   "wa-shards": {
-    redis_password: "redis_password",
+    redis_shards_password: "redis_shards_password",
     wa_noise_root: "wa_noise_root",
   },
   workers: {
     app_password: "postgres_app_password",
     data_keys: "data_keys",
     media_ca: "tls_authority",
-    redis_password: "redis_password",
+    redis_workers_password: "redis_workers_password",
     shard_token: "shard_token",
     twilio_account_sid: "twilio_account_sid",
     twilio_auth_token: "twilio_auth_token",
@@ -80,7 +91,7 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
     app_password: "postgres_app_password",
     call_agent_token: "call_agent_token",
     calls_token: "calls_token",
-    redis_password: "redis_password",
+    redis_calls_password: "redis_calls_password",
     twilio_account_sid: "twilio_account_sid",
     twilio_auth_token: "twilio_auth_token",
   },
@@ -89,7 +100,7 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
     app_password: "postgres_app_password",
     calls_token: "calls_token",
     data_keys: "data_keys",
-    redis_password: "redis_password",
+    redis_api_password: "redis_api_password",
     shard_token: "shard_token",
   },
   nginx: { tls_certificate: "tls_certificate", tls_key: "tls_key" },
@@ -139,7 +150,14 @@ export async function ensureSecrets(nomad: Nomad): Promise<{ secrets: Secrets; a
 }
 
 /** Items that former versions of a job read; they are removed once its present version runs. */
-const retiredItems: Record<string, readonly string[]> = { "wa-shards": ["shard_token", "auth_keys"] };
+const retiredItems: Record<string, readonly string[]> = {
+  "wa-shards": ["shard_token", "auth_keys", "redis_password"],
+  api: ["redis_password"],
+  workers: ["redis_password"],
+  calls: ["redis_password"],
+  // Last: it turns Redis's own user off.
+  redis: ["password"],
+};
 
 /** Removes what no job reads any more; returns the jobs whose variable changed. */
 export async function retireSecrets(nomad: Nomad): Promise<string[]> {

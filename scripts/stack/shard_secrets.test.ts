@@ -61,6 +61,6 @@ describe("secrets of a shard", () => {
   test("the shards' variable holds no root", () => {
     const { secrets } = completeSecrets({});
     const given = { wa_noise_root: "root", tls_authority: "ca", tls_certificate: "cert", tls_key: "key" };
-    expect(Object.keys(jobItems("wa-shards", { ...secrets, ...given }, {}))).toEqual(["redis_password", "wa_noise_root"]);
+    expect(Object.keys(jobItems("wa-shards", { ...secrets, ...given }, {}))).toEqual(["redis_shards_password", "wa_noise_root"]);
   });
 });

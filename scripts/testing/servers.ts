@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { makeCertificate } from "../../lib/testing/certificate.ts";
 import { startConsulServer } from "../../lib/testing/consul_server.ts";
 import { freePort } from "../../lib/testing/free_port.ts";
+import { writeRedisUsers } from "../../lib/testing/redis_users.ts";
 import { until } from "../../lib/testing/until.ts";
 import { initPostgres, isReady, postgresCommand } from "./postgres.ts";
 
@@ -53,7 +54,9 @@ export async function startServers(options: ServerOptions = {}): Promise<TestSer
 
   try {
     const [redisPort, postgresPort] = await Promise.all([freePort(), freePort()]);
-    start("redis", ["redis-server", "--port", `${redisPort}`, "--bind", "127.0.0.1", "--save", "", "--databases", "64", "--dir", folder]);
+    const users = writeRedisUsers(folder);
+    const redis = ["redis-server", "--port", `${redisPort}`, "--bind", "127.0.0.1", "--save", "", "--databases", "64", "--dir", folder];
+    start("redis", [...redis, "--aclfile", users]);
     const postgres = await initPostgres(folder);
     start("postgres", postgresCommand(postgres, postgresPort, { fsync: "off", ...options.postgres }), "SIGINT");
     const open = async (port: number) => {

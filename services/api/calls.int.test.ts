@@ -185,11 +185,13 @@ test("a call is placed for its business, once under an Idempotency-Key, and not 
 });
 
 test("how many calls there are and may be is read, and set for every replica", async () => {
-  const redis: Redis = createRedis(testRedisUrl(), "command");
+  const redis: Redis = createRedis(testRedisUrl("api"), "command");
+  const ofCalls = createRedis(testRedisUrl("calls"), "command");
   const consul = createConsul({ addr: testConsulAddr() });
   await consul.api.kv.del(callLimitKey);
-  const capacity = createCallCapacity({ redis, leaseMs: 60_000, recoveryMs: 0 });
-  const own = await createHarness({ liveCalls: createLiveCalls({ redis, consul, capacity, firstLimit: 7 }) });
+  const capacity = createCallCapacity({ redis: ofCalls, leaseMs: 60_000, recoveryMs: 0 });
+  const counting = createCallCapacity({ redis, leaseMs: 60_000, recoveryMs: 0 });
+  const own = await createHarness({ liveCalls: createLiveCalls({ redis, consul, capacity: counting, firstLimit: 7 }) });
   try {
     const load = () => bodyOf(own.client().GET("/v1/admin/calls"));
     const before = await load();
@@ -198,7 +200,7 @@ test("how many calls there are and may be is read, and set for every replica", a
     const callSid = sid("CA");
     await capacity.announce();
     await capacity.admit({ callSid, businessId: business_id, limits: { all: 1_000, business: null } });
-    await redis.hset(`prosaas:{calls}:call:${callSid}`, {
+    await ofCalls.hset(`prosaas:{calls}:call:${callSid}`, {
       business_id,
       direction: "outbound",
       from: "+15550000002",
@@ -218,10 +220,11 @@ test("how many calls there are and may be is read, and set for every replica", a
     expect(await bodyOf(own.client().PUT("/v1/admin/calls/limit", { body: { max_concurrent: 0 } }))).toMatchObject({ max_concurrent: 0 });
     expect((await load()).max_concurrent).toBe(0);
     await capacity.release({ callSid, businessId: business_id });
-    await redis.del(`prosaas:{calls}:call:${callSid}`);
+    await ofCalls.del(`prosaas:{calls}:call:${callSid}`);
   } finally {
     await consul.api.kv.del(callLimitKey);
     await own.close();
     redis.disconnect();
+    ofCalls.disconnect();
   }
 });

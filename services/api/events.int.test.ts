@@ -12,8 +12,8 @@ let redis: Redis;
 let feed: Feed;
 let api: Harness;
 beforeAll(async () => {
-  redis = createRedis(testRedisUrl(), "command");
-  feed = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
+  redis = createRedis(testRedisUrl("api"), "command");
+  feed = createFeed({ redis, blocking: createRedis(testRedisUrl("api"), "queue") });
   api = await createHarness({ feed });
 });
 afterAll(async () => {
@@ -111,7 +111,7 @@ test("an id that is none of ours is 400; another's business is 404", async () =>
 });
 
 test("a stream ends with the feed, so that a replica can stop", async () => {
-  const own = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
+  const own = createFeed({ redis, blocking: createRedis(testRedisUrl("api"), "queue") });
   const other = await createHarness({ feed: own });
   const { id, key } = await other.business();
   const response = await other.app.request(`/v1/businesses/${id}/events`, { headers: { authorization: `Bearer ${key}` } });

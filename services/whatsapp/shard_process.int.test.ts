@@ -63,7 +63,7 @@ function launch(env: Record<string, string> = {}): Process {
       PACING: "off",
       WA_WEBSOCKET_URL: simulator.wsUrl,
       WA_NOISE_ROOT: simulator.rootBase64,
-      REDIS_URL: testRedisUrl(),
+      REDIS_URL: testRedisUrl("shards"),
       CONSUL_HTTP_ADDR: testConsulAddr(),
       NOMAD_ALLOC_ID: "under-test",
       ...env,

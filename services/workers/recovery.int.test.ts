@@ -33,7 +33,7 @@ async function startWorker(group: string, env: Record<string, string> = {}): Pro
     env: {
       PATH: process.env["PATH"],
       WORKER_GROUP: group,
-      REDIS_URL: testRedisUrl(),
+      REDIS_URL: testRedisUrl("workers"),
       DATABASE_URL_POOLER: workers.database.appUrl,
       SHARD_TOKEN: shardToken,
       DATA_KEYS: `test:${randomBytes(32).toString("base64")}`,

@@ -12,6 +12,7 @@ import { startPooler } from "../../../lib/testing/pgbouncer.ts";
 import type { Pooler } from "../../../lib/testing/pgbouncer.ts";
 import { createTestReplica } from "../../../lib/testing/replica.ts";
 import type { TestReplica } from "../../../lib/testing/replica.ts";
+import { asRedisUser } from "../../../lib/testing/redis_users.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { buildIndexes } from "../../../services/indexer/indexer.ts";
 import { startEdge } from "../../bench/edge.ts";
@@ -70,7 +71,7 @@ export async function startPlatform(folder: string, tenantCount: number): Promis
       LOG_LEVEL: "warn",
       DATABASE_URL_POOLER: pooler.url,
       DATABASE_URL_READ: readUrl.toString(),
-      REDIS_URL: `redis://${redis.address}`,
+      REDIS_URL: asRedisUser(`redis://${redis.address}`, "api"),
       CONSUL_HTTP_ADDR: consul.address,
       SHARD_TOKEN: "a token of the shards",
       DATA_KEYS: `chaos:${randomBytes(32).toString("base64")}`,

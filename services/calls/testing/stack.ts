@@ -48,10 +48,10 @@ const ready = (url: string) => until(async () => (await fetch(`${url}/ready`)).o
 export const someNumber = () => `+1555${String(randomBytes(4).readUInt32BE() % 10_000_000).padStart(7, "0")}`;
 
 /** Replicas of the service behind one door, with a database, an agent and a carrier that calls. */
-export async function startStack({ replicas: count = 1, env = {}, transferTo, agentUrl, redisUrl = testRedisUrl() }: StackOptions = {}) {
+export async function startStack({ replicas: count = 1, env = {}, transferTo, agentUrl, redisUrl }: StackOptions = {}) {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger("test", "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
-  const redis = createRedis(redisUrl, "command");
+  const redis = createRedis(redisUrl ?? testRedisUrl(), "command");
   await redis.flushdb();
   const consul: ConsulClient = createConsul({ addr: testConsulAddr() });
   await consul.api.kv.del(callLimitKey);
@@ -80,7 +80,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
 
   const environment: Record<string, string> = {
     HOST: "127.0.0.1",
-    REDIS_URL: redisUrl,
+    REDIS_URL: redisUrl ?? testRedisUrl("calls"),
     DATABASE_URL_POOLER: databaseUrl.toString(),
     CONSUL_HTTP_ADDR: testConsulAddr(),
     PUBLIC_URL: door.url,

@@ -30,8 +30,10 @@ import { shardToken, startTestShard } from "./shard.ts";
 /** The workers' jobs over real Postgres and Redis, and one shard at the seam. */
 export async function createTestWorkers() {
   const database = await createMigratedDatabase();
-  const queues = await createTestQueues();
-  const redis = createRedis(testRedisUrl(), "command");
+  // Everything under the user that workers have in production; `queues.redis` is the test's own.
+  const served = createRedis(testRedisUrl("workers"), "queue");
+  const queues = await createTestQueues(testRedisUrl(), served);
+  const redis = createRedis(testRedisUrl("workers"), "command");
   const shard = startTestShard();
   const addresses = new Map([[1, { shard: 1, url: shard.url }]]);
   const log: Record<string, unknown>[] = [];
@@ -76,7 +78,7 @@ export async function createTestWorkers() {
       await queues.serve("maintenance", handlers);
       const sweeping = { job: "sweep", payload: {}, everyMs: 200 } as const;
       schedulers.push(
-        startScheduler({ redis: queues.redis, served: ["maintenance"], onError: () => {}, schedules: [sweeping], assertEveryMs: 200 }),
+        startScheduler({ redis: served, served: ["maintenance"], onError: () => {}, schedules: [sweeping], assertEveryMs: 200 }),
       );
     },
     /** A business with a paired session, on shard 1. */

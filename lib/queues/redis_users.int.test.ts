@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Redis } from "ioredis";
+import { createRedis } from "../redis/client.ts";
+import { createRedisServer } from "../testing/redis_server.ts";
+import type { TestRedisServer } from "../testing/redis_server.ts";
+import { asRedisUser, redisUsers, writeRedisUsers } from "../testing/redis_users.ts";
+import type { RedisUser } from "../testing/redis_users.ts";
+import { createProducer } from "./producer.ts";
+
+// The users of nomad/jobs/redis.nomad.hcl. What each service may do, the tests of the services show: they run under them.
+
+let server: TestRedisServer;
+let folder: string;
+let all: Redis;
+const clients = new Map<RedisUser, Redis>();
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "redis-users-"));
+  server = await createRedisServer({ users: writeRedisUsers(folder) });
+  server.start();
+  all = createRedis(server.url, "queue");
+  for (const user of redisUsers) clients.set(user, createRedis(asRedisUser(server.url, user), "queue"));
+  await all.ping();
+});
+afterAll(async () => {
+  for (const client of [all, ...clients.values()]) client.disconnect();
+  await server.stop();
+  rmSync(folder, { recursive: true });
+});
+
+const call = (user: RedisUser, [command, ...args]: readonly string[]) => clients.get(user)!.call(command!, ...args);
+/** Redis's words, to a command and within a script. */
+const refusal = /NOPERM|user executing the script can't/;
+const services = ["shards", "api", "workers", "calls"] as const;
+
+describe("every service", () => {
+  for (const command of [
+    ["FLUSHALL"],
+    ["FLUSHDB"],
+    ["CONFIG", "GET", "*"],
+    ["ACL", "LIST"],
+    ["KEYS", "*"],
+    ["SCAN", "0"],
+    ["RANDOMKEY"],
+    ["SHUTDOWN", "NOSAVE"],
+    ["CLIENT", "LIST"],
+    ["CLIENT", "KILL", "TYPE", "normal"],
+    ["SCRIPT", "FLUSH"],
+    ["FUNCTION", "FLUSH"],
+    ["SUBSCRIBE", "x"],
+    ["MIGRATE", "127.0.0.1", "1", "prosaas:high:wait", "0", "1"],
+    ["SET", "other", "1"],
+    ["GET", "other"],
+    ["EVAL", "return redis.call('FLUSHALL')", "0"],
+    ["EVAL", "return redis.call('GET', 'other')", "0"],
+  ]) {
+    test(`may not ${command.slice(0, 2).join(" ").toLowerCase()}`, async () => {
+      for (const user of services) {
+        const refused: unknown = await call(user, command).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+        expect(String(refused), user).toMatch(refusal);
+      }
+    });
+  }
+});
+
+describe("a shard", () => {
+  test("wakes its jobs, also while they run", async () => {
+    const producer = createProducer(clients.get("shards")!);
+    for (const job of ["inbound", "receipts", "session_events"] as const) {
+      for (let time = 0; time < 2; time++) await producer.wake(job, { shard: 1 });
+      const queue = job === "inbound" ? "high" : job === "receipts" ? "receipts" : "default";
+      expect(await all.llen(`prosaas:${queue}:wait`)).toBe(1);
+      // As a worker does that takes the job: the next wake-up is kept aside, and another replaces it.
+      const id = await all.rpoplpush(`prosaas:${queue}:wait`, `prosaas:${queue}:active`);
+      expect(id).toBeString();
+      for (let time = 0; time < 2; time++) await producer.wake(job, { shard: 1 });
+    }
+    await producer.close();
+  });
+
+  test("may not take jobs or delete queues", async () => {
+    await all.lpush("prosaas:high:wait", "a");
+    await all.zadd("prosaas:high:delayed", 1, "b");
+    for (const command of [
+      ["DEL", "prosaas:high:wait"],
+      ["UNLINK", "prosaas:high:wait"],
+      ["SET", "prosaas:high:wait", "x"],
+      ["RPOP", "prosaas:high:wait"],
+      ["LTRIM", "prosaas:high:wait", "1", "0"],
+      ["LREM", "prosaas:high:wait", "0", "a"],
+      ["RENAME", "prosaas:high:wait", "prosaas:high:x"],
+      ["EXPIRE", "prosaas:high:wait", "1"],
+      ["PEXPIRE", "prosaas:high:wait", "1"],
+      ["ZREM", "prosaas:high:delayed", "b"],
+      ["EVAL", "return redis.call('DEL', KEYS[1])", "1", "prosaas:high:wait"],
+    ]) {
+      await expect(call("shards", command), command.join(" ")).rejects.toThrow(refusal);
+    }
+    expect(await all.llen("prosaas:high:wait")).toBeGreaterThan(0);
+  });
+
+  test("reads no events, calls, leases or other queues", async () => {
+    for (const command of [
+      ["XRANGE", "prosaas:{events}:all", "-", "+"],
+      ["HGETALL", "prosaas:{calls}:call:CA1"],
+      ["ZRANGE", "prosaas:{calls}:active", "0", "-1"],
+      ["GET", "prosaas:lease:send:1"],
+      ["GET", "prosaas:rate:1"],
+      ["LRANGE", "prosaas:low:wait", "0", "-1"],
+      ["LRANGE", "prosaas:receipts_sync:wait", "0", "-1"],
+    ]) {
+      await expect(call("shards", command), command.join(" ")).rejects.toThrow(refusal);
+    }
+  });
+});
+
+describe("other services", () => {
+  for (const [user, command] of [
+    ["workers", ["HGETALL", "prosaas:{calls}:call:CA1"]],
+    ["workers", ["GET", "prosaas:rate:1"]],
+    ["api", ["HSET", "prosaas:{calls}:call:CA1", "step", "ended"]],
+    ["api", ["DEL", "prosaas:{calls}:active"]],
+    ["api", ["DEL", "prosaas:lease:send:1"]],
+    ["calls", ["LRANGE", "prosaas:high:wait", "0", "-1"]],
+    ["calls", ["GET", "prosaas:lease:send:1"]],
+  ] as const) {
+    test(`${user} may not ${command.slice(0, 2).join(" ").toLowerCase()}`, async () => {
+      await expect(call(user, command)).rejects.toThrow(refusal);
+    });
+  }
+});
+
+test("Redis's own user is off unless a former password is kept", async () => {
+  const file = await Bun.file(join(import.meta.dir, "../../nomad/jobs/redis.nomad.hcl")).text();
+  expect(file).toMatch(
+    /with print \(index \. "password"\) \}\}\n\s+user default on #\{\{ sha256Hex \. \}\}.*\n\s+\{\{- else \}\}\n\s+user default off\n/,
+  );
+  expect(file).not.toContain("requirepass");
+});

@@ -1,0 +1,55 @@
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** The users of nomad/jobs/redis.nomad.hcl. */
+export const redisUsers = ["shards", "api", "workers", "calls", "operator"] as const;
+export type RedisUser = (typeof redisUsers)[number];
+
+const passwordOf = (user: RedisUser) => `password-of-${user}`;
+
+/**
+ * Writes the job file's users into a file for `redis-server --aclfile`, with passwords of the tests. Beside them there
+ * is Redis's own user, who may do everything and needs no password: tests look at and change what a service may not.
+ */
+export function writeRedisUsers(folder: string): string {
+  const file = join(folder, "users.acl");
+  const form = /^\s*user (\w+) on #\{\{ print \.\w+_password \| sha256Hex \}\} (.*)$/gm;
+  const users = [...templateOfJob().matchAll(form)].map(([, name, rules]) => ({ name: name as RedisUser, rules: rules! }));
+  const missing = redisUsers.filter((name) => !users.some((user) => user.name === name));
+  if (missing.length > 0) throw new Error(`nomad/jobs/redis.nomad.hcl has no user ${missing.join(", ")}`);
+  const lines = users.map(({ name, rules }) => `user ${name} on #${sha256(passwordOf(name))} ${rules}`);
+  writeFileSync(file, ["user default on nopass ~* &* +@all", ...lines, ""].join("\n"), { mode: 0o600 });
+  return file;
+}
+
+/** The address of a Redis that runs with `writeRedisUsers`, for one of its users. */
+export function asRedisUser(url: string, user: RedisUser): string {
+  const given = new URL(url);
+  given.username = user;
+  given.password = passwordOf(user);
+  return given.toString();
+}
+
+/** The template of users in the job file; nomad evaluates what HCL computes in it. */
+function templateOfJob(): string {
+  const root = join(import.meta.dir, "../..");
+  const command = [
+    "nomad",
+    "job",
+    "run",
+    "-output",
+    "-hcl2-strict=false",
+    "-var-file=nomad/env/dev.vars.hcl",
+    "nomad/jobs/redis.nomad.hcl",
+  ];
+  const { stdout, stderr, exitCode } = Bun.spawnSync(command, { cwd: root, stdout: "pipe", stderr: "pipe" });
+  if (exitCode !== 0) throw new Error(`nomad/jobs/redis.nomad.hcl cannot be read: ${stderr.toString()}`);
+  type Template = { DestPath: string; EmbeddedTmpl: string };
+  const { Job: job } = JSON.parse(stdout.toString()) as { Job: { TaskGroups: { Tasks: { Templates: Template[] }[] }[] } };
+  return job.TaskGroups[0]!.Tasks[0]!.Templates.find(({ DestPath }) => DestPath === "secrets/users.acl")!.EmbeddedTmpl;
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
