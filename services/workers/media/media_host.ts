@@ -21,11 +21,26 @@ export class HostRefusal extends Error {
 
 const origin = "https://web.whatsapp.com";
 
+/**
+ * Of the hosts that a session was told, those that are WhatsApp's or are configured: files and the token for uploads go
+ * to no other host, whatever a shard says.
+ */
+export function allowedHosts(hosts: readonly string[], configured: string): string[] {
+  return hosts.filter((host) => host === configured || isWhatsApp(host));
+}
+
+function isWhatsApp(host: string): boolean {
+  const url = URL.parse(`https://${host}`);
+  // Written otherwise, it has a port, a path or credentials.
+  return url !== null && url.hostname === host && host.endsWith(".whatsapp.net");
+}
+
 /** What the host keeps at a path. @throws HostRefusal */
 export async function* download(host: string, directPath: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const url = new URL(directPath, `https://${host}`);
-  // A path comes from a stranger: it must not lead to another host.
-  if (url.host !== new URL(`https://${host}`).host) throw new HostRefusal(404, "The path leads to another host.");
+  const base = new URL(`https://${host}`);
+  const url = new URL(directPath, base);
+  // A path comes from a stranger: it must not lead to another host, nor to another scheme.
+  if (url.origin !== base.origin) throw new HostRefusal(404, "The path leads to another host or is not https.");
   const response = await reach(url, { headers: { origin }, redirect: "error", signal });
   if (!response.ok || response.body === null) {
     await response.body?.cancel();

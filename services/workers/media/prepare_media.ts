@@ -9,7 +9,7 @@ import type { Handler, RunResult } from "../../../lib/queues/index.ts";
 import type { SealedObject } from "../../../lib/storage/index.ts";
 import type { Deps } from "../deps.ts";
 import { describe } from "./describe.ts";
-import { HostRefusal, upload } from "./media_host.ts";
+import { allowedHosts, HostRefusal, upload } from "./media_host.ts";
 
 type Wanted = NonNullable<Awaited<ReturnType<typeof pendingUpload>>>;
 
@@ -88,11 +88,11 @@ type Business = NonNullable<Awaited<ReturnType<typeof getBusiness>>>;
 type Encrypted = Omit<Parameters<typeof upload>[0], "host" | "auth">;
 
 /** Tries the hosts in turn, and once more with a new token where one does not like the old one. */
-async function uploadTo({ router, shardMedia }: Deps, business: Business, file: () => Encrypted): Promise<string> {
-  let last: unknown;
+async function uploadTo({ router, shardMedia, media }: Deps, business: Business, file: () => Encrypted): Promise<string> {
+  let last: unknown = new HostRefusal(0, "WhatsApp named no media host that files may go to.");
   for (const renew of [false, true]) {
     const { auth, hosts } = await shardMedia.connection(router.locate(business), business.id, renew);
-    for (const host of hosts) {
+    for (const host of allowedHosts(hosts, media!.host)) {
       try {
         return await upload({ ...file(), host, auth });
       } catch (error) {
