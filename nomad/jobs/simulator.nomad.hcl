@@ -3,7 +3,7 @@
 #
 #   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/simulator.nomad.hcl
 #
-# Secrets: seed, media_certificate, media_key [, tls_authority, twilio_account_sid, twilio_auth_token]
+# Secrets: seed, token, media_certificate, media_key [, tls_authority, twilio_account_sid, twilio_auth_token]
 # (Nomad variable nomad/jobs/simulator).
 
 variable "simulator_port" {
@@ -266,6 +266,7 @@ job "simulator" {
         data                 = <<-EOT
           {{- with nomadVar "nomad/jobs/simulator" }}
           SIMULATOR_SEED={{ .seed }}
+          SIMULATOR_TOKEN={{ .token }}
           {{- with index . "twilio_account_sid" }}
           TWILIO_ACCOUNT_SID={{ . }}
           {{- end }}

@@ -2,8 +2,8 @@ import { bodyOf } from "../../lib/api-client/index.ts";
 import { hashShard, shardService } from "../../lib/routing/index.ts";
 import { until } from "../../lib/testing/until.ts";
 import { readRun } from "../operator/command_line.ts";
-import { createCaller } from "../operator/http.ts";
 import { adminApi } from "../operator/admin_api.ts";
+import { simulatorApi } from "../operator/simulator.ts";
 import { readStack } from "../operator/stack.ts";
 import { eachOf } from "../rig/pairing.ts";
 import { connectConsul } from "../stack/consul.ts";
@@ -21,13 +21,9 @@ long it takes from the kill until all its sessions are open again, with Nomad st
 const values = readRun(usage, { sessions: 50, kills: 3 });
 
 const stack = await readStack();
-if (!stack.simulator_url) {
-  console.error(`Stack "${stack.stack}" has no simulator; only simulated phones are paired.`);
-  process.exit(1);
-}
+const simulator = await simulatorApi(stack);
 const api = await adminApi(stack, { timeoutMs: 30_000 });
 const nomad = createNomad(stack.nomad_addr);
-const simulator = createCaller({ baseUrl: stack.simulator_url });
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const shards = async () => (await bodyOf(api.GET("/v1/admin/shards"))).data;
 const first = async () => (await shards()).find(({ shard }) => shard === 1)!;

@@ -1,7 +1,7 @@
 import { bodyOf } from "../../lib/api-client/index.ts";
 import { adminApi } from "../operator/admin_api.ts";
 import { readRun } from "../operator/command_line.ts";
-import { createCaller } from "../operator/http.ts";
+import { simulatorApi } from "../operator/simulator.ts";
 import { readStack } from "../operator/stack.ts";
 import { createWait } from "../operator/wait.ts";
 import { createNomad } from "../stack/nomad.ts";
@@ -24,11 +24,11 @@ const size = { replicas: values.replicas, graceS: values["grace-s"] };
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 const stack = await readStack();
-if (!stack.simulator_url) throw new Error("This stack has no simulator to call from.");
+const simulator = await simulatorApi(stack);
 const api = await adminApi(stack);
 const rollouts = createRollouts(createNomad(stack.nomad_addr));
 const number = `+9993${String(Date.now() % 1e8).padStart(8, "0")}`;
-const people = createPeople(createCaller({ baseUrl: stack.simulator_url }), number);
+const people = createPeople(simulator, number);
 const { id: business_id } = await bodyOf(api.POST("/v1/businesses", { body: { name: "Deploys under calls" } }));
 await api.PUT("/v1/businesses/{business_id}/phone_numbers/{number}", { params: { path: { business_id, number } } });
 

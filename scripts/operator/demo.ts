@@ -3,8 +3,8 @@ import { bodyOf } from "../../lib/api-client/index.ts";
 import type { Schemas } from "../../lib/api-client/index.ts";
 import { adminApi } from "./admin_api.ts";
 import { readOptions, wrongArguments } from "./command_line.ts";
-import { createCaller } from "./http.ts";
 import { allPages } from "./pages.ts";
+import { simulatorApi } from "./simulator.ts";
 import { readStack } from "./stack.ts";
 import { quantile } from "./table.ts";
 import { createWait } from "./wait.ts";
@@ -38,12 +38,8 @@ const say = (line: string) => console.error(line);
 const wait = createWait(deadlineMs);
 
 const stack = await readStack();
-if (!stack.simulator_url) {
-  console.error(`Stack "${stack.stack}" has no simulator; the demo sends only to simulated phones.`);
-  process.exit(1);
-}
+const simulator = await simulatorApi(stack);
 const api = await adminApi(stack);
-const simulator = createCaller({ baseUrl: stack.simulator_url });
 
 // Numbers of this run alone, so that runs do not see each other's messages. +999 is assigned to no country.
 const run = String(Date.now() % 1e9).padStart(9, "0");

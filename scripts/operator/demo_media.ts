@@ -5,6 +5,7 @@ import type { Schemas } from "../../lib/api-client/index.ts";
 import { adminApi } from "./admin_api.ts";
 import { readOptions, wrongArguments } from "./command_line.ts";
 import { createCaller } from "./http.ts";
+import { simulatorOf } from "./simulator.ts";
 import { readStack } from "./stack.ts";
 import { createWait } from "./wait.ts";
 
@@ -30,13 +31,10 @@ const wait = createWait(deadlineMs);
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
 const stack = await readStack();
-if (!stack.simulator_url) {
-  console.error(`Stack "${stack.stack}" has no simulator; the demo exchanges files with simulated phones only.`);
-  process.exit(1);
-}
-const { simulator_url } = stack;
+const control = await simulatorOf(stack);
 const api = await adminApi(stack, { timeoutMs: deadlineMs });
-const simulator = createCaller({ baseUrl: simulator_url, timeoutMs: deadlineMs });
+const bearer = { headers: { authorization: `Bearer ${control.token}` } };
+const simulator = createCaller({ baseUrl: control.url, token: control.token, timeoutMs: deadlineMs });
 const ca = await Bun.file(stack.ca_file).text();
 const key = (await Bun.file(stack.admin_key_file).text()).trim();
 
@@ -94,7 +92,7 @@ async function send(content: Buffer): Promise<{ same: boolean; ms: number }> {
     return data.find(({ type, text }) => type === "image" && text === "here");
   });
   const ms = Math.round(performance.now() - start);
-  const opened = Buffer.from(await (await fetch(new URL(`/phones/${customer}/messages/${id}/file`, simulator_url))).arrayBuffer());
+  const opened = Buffer.from(await (await fetch(new URL(`/phones/${customer}/messages/${id}/file`, control.url), bearer)).arrayBuffer());
   say(`the business's picture of ${content.length} bytes is on the customer's phone after ${ms} ms`);
   return { same: sha256(opened) === sha256(content), ms };
 }

@@ -15,6 +15,7 @@ const stackFile = z.object({
   /** Files with the operator's tokens; none where the stack was started before it had access control. */
   nomad_token_file: z.string().nullish(),
   consul_token_file: z.string().nullish(),
+  simulator_token_file: z.string().nullish(),
 });
 
 export type Stack = z.infer<typeof stackFile>;

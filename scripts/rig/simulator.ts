@@ -8,12 +8,17 @@ export type Sent = { id: string; to: string; status: "sent" | "delivered" | "rea
 type Device = { device: number; online: boolean; linked_at: string; waiting: number };
 export type Fault = { kind: string; phone?: string; times?: number } & Record<string, unknown>;
 
+/** The token of every simulator that the rig starts. */
+export const rigToken = "a-token-of-the-rig-for-the-simulator";
+
 /** The control API of a simulator. */
 export class SimulatorControl {
   readonly #url: string;
+  readonly #token: string;
 
-  constructor(url: string) {
+  constructor(url: string, token: string) {
     this.#url = url;
+    this.#token = token;
   }
 
   makePhone = (phone: string) => this.ask("POST", "/phones", { phone });
@@ -32,7 +37,7 @@ export class SimulatorControl {
       method,
       // A connection that was left open may be closed in the moment in which it is used again.
       keepalive: false,
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", authorization: `Bearer ${this.#token}` },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const answer = await response.text();
@@ -51,7 +56,7 @@ export class SimulatorProcess extends SimulatorControl {
 
   private constructor(child: Child, { port, opsPort }: { port: number; opsPort: number }) {
     const url = `http://127.0.0.1:${port}`;
-    super(url);
+    super(url, rigToken);
     const said = /\{[^\n]*"msg":"listening"\}/.exec(child.log())?.[0] ?? "{}";
     const { ws_url: wsUrl, noise_root: noiseRoot } = JSON.parse(said) as { ws_url: string; noise_root: string };
     this.child = child;
@@ -67,7 +72,7 @@ export class SimulatorProcess extends SimulatorControl {
       command: bunRun("services/simulator/main.ts"),
       logFile: join(folder, `${name}.log`),
       // As under a supervisor: it registers nowhere.
-      env: { HOST: "127.0.0.1", PORT: "0", LOG_LEVEL: "info", NOMAD_ALLOC_ID: "rig", ...env },
+      env: { HOST: "127.0.0.1", PORT: "0", LOG_LEVEL: "info", NOMAD_ALLOC_ID: "rig", SIMULATOR_TOKEN: rigToken, ...env },
     });
     return new SimulatorProcess(child, await listeningPorts(child));
   }

@@ -37,6 +37,8 @@ const generators = {
   twilio_account_sid: () => `AC${randomBytes(16).toString("hex")}`,
   twilio_auth_token: () => token(32),
   calls_token: () => token(32),
+  /** Of the simulator's control API. */
+  simulator_token: () => token(32),
   call_agent_token: () => token(32),
 } satisfies Record<string, () => string>;
 
@@ -67,6 +69,7 @@ const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
   indexer: { owner_password: "postgres_owner_password" },
   simulator: {
     seed: "simulator_seed",
+    token: "simulator_token",
     // Its media host shows the edge's certificate, and workers trust it.
     media_certificate: "tls_certificate",
     media_key: "tls_key",

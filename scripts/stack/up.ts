@@ -62,6 +62,8 @@ async function main(): Promise<void> {
   printSummary(environment, admin);
 }
 
+const simulatorTokenFile = (stateDir: string) => join(stateDir, "simulator.token");
+
 /** Puts each job's secrets where its tasks find them; returns the file with the admin key. */
 async function prepareSecrets(nomad: Nomad, { stateDir }: Environment): Promise<string> {
   const { secrets, added } = await ensureSecrets(nomad);
@@ -73,8 +75,13 @@ async function prepareSecrets(nomad: Nomad, { stateDir }: Environment): Promise<
     tls_key: await Bun.file(join(stateDir, "tls/edge.key")).text(),
   });
   const file = join(stateDir, "admin.key");
-  await Bun.write(file, `${secrets.admin_key}\n`, { mode: 0o600 });
-  await chmod(file, 0o600);
+  for (const [path, secret] of [
+    [file, secrets.admin_key],
+    [simulatorTokenFile(stateDir), secrets.simulator_token],
+  ] as const) {
+    await Bun.write(path, `${secret}\n`, { mode: 0o600 });
+    await chmod(path, 0o600);
+  }
   if (added.length > 0) say(`made ${added.length} secrets; they are in Nomad's variables`);
   if (changed.length > 0) say(`given to ${changed.join(", ")}`);
   return file;
@@ -132,6 +139,7 @@ async function writeStackFile(
     simulator_url: simulatorUrl,
     nomad_token_file: join(stateDir, "access/nomad-management"),
     consul_token_file: join(stateDir, "access/consul-management"),
+    simulator_token_file: simulatorTokenFile(stateDir),
   };
   await Bun.write(join(stateDir, "stack.json"), `${JSON.stringify(content, null, 2)}\n`);
 }

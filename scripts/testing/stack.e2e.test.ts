@@ -7,6 +7,7 @@ import type { ApiClient } from "../../lib/api-client/index.ts";
 import { adminApi } from "../operator/admin_api.ts";
 import { createCaller } from "../operator/http.ts";
 import type { Caller } from "../operator/http.ts";
+import { simulatorApi } from "../operator/simulator.ts";
 import type { Stack } from "../operator/stack.ts";
 import { createNomad } from "../stack/nomad.ts";
 import { aTaskReachesNothingOfOthers, secretsAreRolledOneAtATime } from "./access.ts";
@@ -34,7 +35,7 @@ beforeAll(async () => {
   stack = (await Bun.file(join(cluster.state, "stack.json")).json()) as Stack;
   api = await adminApi(stack);
   nomad = createNomad(stack.nomad_addr);
-  simulator = createCaller({ baseUrl: stack.simulator_url! });
+  simulator = await simulatorApi(stack);
 }, minutes(15));
 
 afterAll(async () => {

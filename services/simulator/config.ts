@@ -13,7 +13,7 @@ const schema = z
     /** Folder of the state; without it phones are forgotten when the process ends. */
     SIMULATOR_DATA: z.string().min(1).optional(),
     /** Bearer token of the control API. */
-    SIMULATOR_TOKEN: z.string().min(16).optional(),
+    SIMULATOR_TOKEN: z.string().min(16),
     /** The media host, if there is to be one: files with its certificate and key (PEM), its port, the name clients use. */
     SIMULATOR_MEDIA_CERT: z.string().min(1).optional(),
     SIMULATOR_MEDIA_KEY: z.string().min(1).optional(),

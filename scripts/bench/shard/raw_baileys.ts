@@ -3,7 +3,7 @@ import type { SignalDataSet, SignalDataTypeMap, SignalKeyStore, WASocket } from 
 import pino from "pino";
 import type { Business } from "../../rig/pairing.ts";
 import { eachOf } from "../../rig/pairing.ts";
-import { SimulatorControl } from "../../rig/simulator.ts";
+import { rigToken, SimulatorControl } from "../../rig/simulator.ts";
 import { textOf } from "./text.ts";
 
 /*
@@ -17,7 +17,7 @@ const [url, wsUrl, root] = process.argv.slice(2);
 if (url === undefined || wsUrl === undefined || root === undefined) throw new Error("usage: raw_baileys.ts CONTROL_URL WS_URL NOISE_ROOT");
 WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(root, "base64");
 
-const simulator = new SimulatorControl(url);
+const simulator = new SimulatorControl(url, rigToken);
 const logger = pino({ level: "silent" });
 
 type Login = { business: Business; auth: { creds: ReturnType<typeof initAuthCreds>; keys: SignalKeyStore }; socket: WASocket };

@@ -1,6 +1,7 @@
 import type { ConsulClient } from "../../../lib/consul/client.ts";
 import { createCaller } from "../../operator/http.ts";
 import type { Caller } from "../../operator/http.ts";
+import { simulatorOf } from "../../operator/simulator.ts";
 import type { Stack } from "../../operator/stack.ts";
 import { SimulatorControl } from "../../rig/simulator.ts";
 import { connectConsul } from "../../stack/consul.ts";
@@ -23,7 +24,7 @@ export type Stage = {
 
 export async function openStage(state: string, env: Record<string, string>, say: Stage["say"]): Promise<Stage> {
   const stack = (await Bun.file(`${state}/stack.json`).json()) as Stack;
-  if (!stack.simulator_url) throw new Error(`Stack "${stack.stack}" has no simulator: only simulated phones can be written to.`);
+  const simulator = await simulatorOf(stack);
   return {
     stack,
     state,
@@ -35,7 +36,7 @@ export async function openStage(state: string, env: Record<string, string>, say:
     }),
     nomad: createNomad(stack.nomad_addr),
     consul: connectConsul(stack.consul_http_addr),
-    simulator: new SimulatorControl(stack.simulator_url),
+    simulator: new SimulatorControl(simulator.url, simulator.token),
     say,
   };
 }

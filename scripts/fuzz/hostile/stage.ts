@@ -6,6 +6,7 @@ import { assignPhoneNumber, forBusiness, insertKey } from "../../../lib/db/index
 import { generateKey } from "../../../lib/db/api_key.ts";
 import { createRedis } from "../../../lib/redis/client.ts";
 import { makeCertificate } from "../../../lib/testing/certificate.ts";
+import { asRedisUser } from "../../../lib/testing/redis_users.ts";
 import { freePort } from "../../../lib/testing/free_port.ts";
 import { scopes } from "../../../services/api/auth/principal.ts";
 import { startEdge } from "../../bench/edge.ts";
@@ -74,6 +75,7 @@ export async function setStage(folder: string, patience: number): Promise<Stage>
     closers.push(() => platform.stop());
     const agent = await platform.startService("services/calls/agent/main.ts", "agent", {});
     await platform.startService("services/calls/main.ts", "calls", {
+      REDIS_URL: asRedisUser(`redis://${platform.redis.address}`, "calls"),
       TWILIO_API_URL: platform.simulator.url,
       CALL_AGENT_URL: agent.url.replace("http", "ws"),
       // The hostile carrier's calls must not take the other tenant's slot: that limit has tests of its own.

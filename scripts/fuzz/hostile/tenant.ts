@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { until } from "../../../lib/testing/until.ts";
 import { bunRun, startChild } from "../../rig/child.ts";
-import { SimulatorControl } from "../../rig/simulator.ts";
+import { rigToken, SimulatorControl } from "../../rig/simulator.ts";
 import { encodeRequest, Line } from "./wire.ts";
 
 /*
@@ -100,7 +100,7 @@ type CallView = { status: string; heard_ms: number; end: string | null };
 
 /** Has somebody call, and listens: the agent says again what it hears, so that the caller always hears something. */
 async function holdCall({ simulatorUrl, number }: TenantSettings): Promise<void> {
-  const simulator = new SimulatorControl(simulatorUrl);
+  const simulator = new SimulatorControl(simulatorUrl, rigToken);
   for (;;) {
     const placed = { from: "+15550000009", to: number, count: 1 };
     const { data } = await simulator.ask<{ data: { sid: string }[] }>("POST", "/calls", placed);
