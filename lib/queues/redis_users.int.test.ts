@@ -8,6 +8,7 @@ import { createRedisServer } from "../testing/redis_server.ts";
 import type { TestRedisServer } from "../testing/redis_server.ts";
 import { asRedisUser, redisUsers, writeRedisUsers } from "../testing/redis_users.ts";
 import type { RedisUser } from "../testing/redis_users.ts";
+import { queueNames } from "./definitions.ts";
 import { createProducer } from "./producer.ts";
 
 // The users of nomad/jobs/redis.nomad.hcl. What each service may do, the tests of the services show: they run under them.
@@ -133,6 +134,12 @@ describe("other services", () => {
     test(`${user} may not ${command.slice(0, 2).join(" ").toLowerCase()}`, async () => {
       await expect(call(user, command)).rejects.toThrow(refusal);
     });
+  }
+});
+
+test("workers and the API reach every queue", async () => {
+  for (const name of queueNames) {
+    for (const user of ["workers", "api"] as const) expect(await call(user, ["HLEN", `prosaas:${name}:meta`]), name).toBeNumber();
   }
 });
 
