@@ -56,7 +56,7 @@ locals {
     # What BullMQ's script for adding a job does, and nothing that takes a job out of a queue. It writes plain values and
     # deletes in its deduplication only: de:<id>, and dn:<id> for the wake-up that comes while a job runs.
     shards = join(" ", concat(
-      ["+exists +get +hget +hmget +hset +hmset +incr +llen +lpush +rpush +lrange +persist +pttl +xadd +zadd +zrange +zscore"],
+      ["+exists +get +hget +hmget +hset +hmset +incr +llen +lpush +rpush +lrange +lpos +persist +pttl +xadd +zadd +zrange +zscore"],
       ["+zrevrangebyscore", local.scripts],
       [for name in local.woken_by_shards : "~prosaas:${name}:*"],
       [for name in local.woken_by_shards : "(-@all +set +del +pexpire ~prosaas:${name}:de:* ~prosaas:${name}:dn:*)"],
