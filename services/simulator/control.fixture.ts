@@ -5,10 +5,11 @@ import { connect, connectionUpdate, ending, memoryAuth } from "./client.fixture.
 
 export type Answer<T> = { status: number; body: T };
 
-/** The control API as a test calls it. */
-export function control(url: string) {
+/** The control API as a test calls it; `token` where the simulator asks for one. */
+export function control(url: string, token?: string) {
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const call = async <T>(method: string, path: string, body?: unknown): Promise<Answer<T>> => {
-    const response = await fetch(`${url}${path}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const response = await fetch(`${url}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
     const text = await response.text();
     return { status: response.status, body: (text === "" ? undefined : JSON.parse(text)) as T };
   };
@@ -32,10 +33,10 @@ export const freshPhone = () => String(++lastPhone);
 
 /** Links a new client to a phone by QR; gives its login. */
 export async function paired(
-  simulator: Pick<Simulator, "url" | "wsUrl">,
+  simulator: Pick<Simulator, "url" | "wsUrl"> & { token?: string },
   phone = freshPhone(),
 ): Promise<{ phone: string; auth: MemoryAuth }> {
-  const api = control(simulator.url);
+  const api = control(simulator.url, simulator.token);
   await api.post("/phones", { phone, name: `Shop ${phone}` });
   const auth = memoryAuth();
   const sock = connect(simulator.wsUrl, auth);

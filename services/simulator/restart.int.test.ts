@@ -7,6 +7,7 @@ import { connect, ending, opened, trust } from "./client.fixture.ts";
 import { control, freshPhone, paired } from "./control.fixture.ts";
 
 const seed = "a seed for the restart test";
+const token = "a token for the restart test";
 const folder = mkdtempSync(join(tmpdir(), "simulator-"));
 const running: Bun.Subprocess[] = [];
 
@@ -21,7 +22,15 @@ afterEach(async () => {
 /** The service as it is run, in a process of its own. */
 async function start(port = 0) {
   const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "main.ts")], {
-    env: { PATH: process.env["PATH"], PORT: String(port), SIMULATOR_SEED: seed, SIMULATOR_DATA: folder, NOMAD_ALLOC_ID: "supervised" },
+    env: {
+      PATH: process.env["PATH"],
+      PORT: String(port),
+      SIMULATOR_SEED: seed,
+      SIMULATOR_DATA: folder,
+      SIMULATOR_TOKEN: token,
+      TWILIO_AUTH_TOKEN: "a token of the carrier's account",
+      NOMAD_ALLOC_ID: "supervised",
+    },
     stdout: "pipe",
     stderr: "inherit",
   });
@@ -37,7 +46,7 @@ async function start(port = 0) {
       ws_url: wsUrl,
       noise_root: rootBase64,
     } = JSON.parse(line) as { port: number; ws_url: string; noise_root: string };
-    return { child, port: listening, wsUrl, rootBase64, url: `http://127.0.0.1:${listening}` };
+    return { child, port: listening, wsUrl, rootBase64, token, url: `http://127.0.0.1:${listening}` };
   }
   throw new Error("the simulator did not start");
 }
@@ -56,16 +65,17 @@ test("a simulator killed with SIGKILL comes back with its root, its linked phone
   await acked.promise;
   await sock.end(undefined);
   await until(
-    async () => (await control(first.url).get<{ devices: { online: boolean }[] }>(`/phones/${phone}`)).body.devices[0]?.online === false,
+    async () =>
+      (await control(first.url, token).get<{ devices: { online: boolean }[] }>(`/phones/${phone}`)).body.devices[0]?.online === false,
   );
   // Acknowledged over HTTP, and waiting for a client that is away.
-  await control(first.url).post(`/phones/${later}/messages`, { to: phone, text: "while you were out" });
+  await control(first.url, token).post(`/phones/${later}/messages`, { to: phone, text: "while you were out" });
   first.child.kill("SIGKILL");
   await first.child.exited;
 
   const second = await start(first.port);
   expect(second.rootBase64).toBe(first.rootBase64);
-  const api = control(second.url);
+  const api = control(second.url, token);
   expect(await api.texts(contact)).toEqual(["before"]);
   const again = connect(second.wsUrl, auth);
   const received: string[] = [];
@@ -83,4 +93,50 @@ test("a simulator killed with SIGKILL comes back with its root, its linked phone
   second.child.kill("SIGTERM");
   await ended;
   expect(await second.child.exited).toBe(0);
+}, 30_000);
+
+test("a simulator without a token does not start", async () => {
+  const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "main.ts")], {
+    env: { PATH: process.env["PATH"], PORT: "0", SIMULATOR_SEED: seed, NOMAD_ALLOC_ID: "supervised" },
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  running.push(child);
+  expect(await child.exited).toBe(2);
+  expect(await new Response(child.stderr).text()).toContain("SIMULATOR_TOKEN");
+}, 30_000);
+
+test("no control route answers without the token", async () => {
+  const { url } = await start();
+  const call = "/calls/CA00000000000000000000000000000000";
+  for (const [method, path] of [
+    ["GET", "/root"],
+    ["GET", "/stats"],
+    ["GET", "/phones"],
+    ["POST", "/phones"],
+    ["POST", "/phones/491700000001/scan"],
+    ["POST", "/phones/491700000001/messages"],
+    ["GET", "/phones/491700000001/messages"],
+    ["POST", "/groups"],
+    ["POST", "/faults"],
+    ["DELETE", "/faults"],
+    ["PUT", "/limits"],
+    // The carrier's half.
+    ["POST", "/calls"],
+    ["GET", "/calls"],
+    ["GET", call],
+    ["DELETE", call],
+    ["POST", `${call}/digits`],
+    ["DELETE", `${call}/stream`],
+    ["POST", `${call}/silence`],
+    ["PUT", "/numbers/+15550000001"],
+    ["PUT", "/callees/+15550000001"],
+    ["POST", "/calls/faults"],
+    ["GET", "/calls/faults"],
+    ["DELETE", "/calls/faults"],
+  ] as const) {
+    for (const headers of [{}, { authorization: "Bearer another token of that length" }] as Record<string, string>[]) {
+      expect((await fetch(`${url}${path}`, { method, headers })).status, `${method} ${path}`).toBe(401);
+    }
+  }
 }, 30_000);
