@@ -200,7 +200,8 @@ job "redis" {
       template {
         destination          = "secrets/users.acl"
         perms                = "0400"
-        uid                  = 65534 # nobody
+        change_mode          = "noop" # a deploy rolls the job
+        uid                  = 65534  # nobody
         gid                  = 65534
         error_on_missing_key = true
         data                 = <<-EOT
