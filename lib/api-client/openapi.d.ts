@@ -3795,7 +3795,7 @@ export interface paths {
         };
         /**
          * Watch a business
-         * @description The names are those of webhooks. The data are ids, statuses and short fields: `text` becomes an `excerpt` of 120 characters, and contents and files are left out; fetch the message for them. Past events are kept for up to a day, the last 1,000 or 256 KB of a business. After a gap comes the event `reset`: fetch what you show again. While a phone is being paired, `whatsapp.pairing` tells each new QR or code to keys with the scope whatsapp:write.
+         * @description The names are those of webhooks. The data are ids, statuses and short fields: `text` becomes an `excerpt` of 120 characters, and contents and files are left out; fetch the message for them. Past events are kept for up to a day, the last 1,000 or 256 KB of a business. After a gap comes the event `reset`: fetch what you show again. A key is sent what its scopes cover: `message.*` needs messages:read, `call.*` calls:read, `broadcast.*` broadcasts:read, `session.*` whatsapp:read, `webhook.*` webhooks:read; with none of them it is refused. While a phone is being paired, `whatsapp.pairing` tells each new QR or code to keys with the scope whatsapp:write.
          */
         get: {
             parameters: {
@@ -4173,7 +4173,7 @@ export interface components {
             /**
              * Format: date-time
              * @description After this the message is not sent any more, but fails.
-             * @example 2026-03-01T12:05:00.000Z
+             * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
             /**
@@ -4198,7 +4198,7 @@ export interface components {
             /**
              * Format: date-time
              * @description After this the message is not sent any more, but fails.
-             * @example 2026-03-01T12:05:00.000Z
+             * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
             /**
@@ -4227,7 +4227,7 @@ export interface components {
             /**
              * Format: date-time
              * @description After this the message is not sent any more, but fails.
-             * @example 2026-03-01T12:05:00.000Z
+             * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
             /**
@@ -4256,7 +4256,7 @@ export interface components {
             /**
              * Format: date-time
              * @description After this the message is not sent any more, but fails.
-             * @example 2026-03-01T12:05:00.000Z
+             * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
             /**
@@ -4289,7 +4289,7 @@ export interface components {
             /**
              * Format: date-time
              * @description After this the message is not sent any more, but fails.
-             * @example 2026-03-01T12:05:00.000Z
+             * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
             /**
@@ -4320,7 +4320,7 @@ export interface components {
             /**
              * Format: date-time
              * @description After this the message is not sent any more, but fails.
-             * @example 2026-03-01T12:05:00.000Z
+             * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
             /**
@@ -4347,7 +4347,7 @@ export interface components {
             /**
              * Format: date-time
              * @description After this the message is not sent any more, but fails.
-             * @example 2026-03-01T12:05:00.000Z
+             * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
             /**
@@ -4374,7 +4374,7 @@ export interface components {
             /**
              * Format: date-time
              * @description After this the message is not sent any more, but fails.
-             * @example 2026-03-01T12:05:00.000Z
+             * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
             /**
@@ -4404,7 +4404,7 @@ export interface components {
             /**
              * Format: date-time
              * @description After this the message is not sent any more, but fails.
-             * @example 2026-03-01T12:05:00.000Z
+             * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
             /**
@@ -4428,7 +4428,7 @@ export interface components {
             /**
              * Format: date-time
              * @description After this the message is not sent any more, but fails.
-             * @example 2026-03-01T12:05:00.000Z
+             * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
             /**
@@ -4452,7 +4452,7 @@ export interface components {
             /**
              * Format: date-time
              * @description After this the message is not sent any more, but fails.
-             * @example 2026-03-01T12:05:00.000Z
+             * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
             /**
@@ -4824,8 +4824,7 @@ export interface components {
             scheduled_at?: string;
             /**
              * Format: date-time
-             * @description The same as a time on the wall, in the time zone.
-             * @example 2036-03-01T09:00
+             * @description The same as a time on the wall, in the time zone: 2036-03-01T09:00.
              */
             scheduled_local?: string;
             /**
@@ -5088,12 +5087,12 @@ export interface components {
         ReplayRange: {
             /**
              * Format: date-time
-             * @example 2026-03-01T12:00:00.000Z
+             * @example 2026-03-01T00:00:00.000Z
              */
             from: string;
             /**
              * Format: date-time
-             * @example 2026-03-01T12:00:00.000Z
+             * @example 2026-03-02T00:00:00.000Z
              */
             to: string;
             /**

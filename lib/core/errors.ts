@@ -9,6 +9,8 @@ export type ErrorCode =
   | "idempotency_mismatch"
   | "too_large"
   | "unsupported_media_type"
+  | "request_timeout"
+  | "quota_exceeded"
   | "rate_limited"
   | "unavailable"
   | "upstream_timeout"

@@ -12,12 +12,14 @@ export const problems: Record<ErrorCode, { status: ContentfulStatusCode; title: 
   unauthorized: { status: 401, title: "Authentication is needed" },
   forbidden: { status: 403, title: "This key may not do that" },
   not_found: { status: 404, title: "Not found" },
+  request_timeout: { status: 408, title: "The request's body took too long" },
   conflict: { status: 409, title: "The request conflicts with the present state" },
   precondition_failed: { status: 412, title: "It is not as the request expects" },
   too_large: { status: 413, title: "The request is too large" },
   unsupported_media_type: { status: 415, title: "The request's media type is not understood" },
   idempotency_mismatch: { status: 422, title: "The Idempotency-Key was used with another request" },
   rate_limited: { status: 429, title: "Too many requests" },
+  quota_exceeded: { status: 429, title: "A quota of the business is used up" },
   internal: { status: 500, title: "Something went wrong on our side" },
   unavailable: { status: 503, title: "Temporarily unavailable" },
   upstream_timeout: { status: 504, title: "A service behind this one did not answer in time" },
@@ -73,6 +75,8 @@ export function problemResponse(c: Context, error: AppError): Response {
   };
   const headers: Record<string, string> = { "content-type": "application/problem+json" };
   if (error.retryAfterS !== undefined) headers["retry-after"] = String(Math.max(1, Math.ceil(error.retryAfterS)));
+  // The rest of a body that was given up is not waited for.
+  if (error.code === "request_timeout") headers["connection"] = "close";
   if (error.code === "unauthorized") headers["www-authenticate"] = "Bearer";
   return c.body(JSON.stringify(body), status, headers);
 }

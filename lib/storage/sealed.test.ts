@@ -127,3 +127,29 @@ test("after a rotation the old objects still open", async () => {
       .then((o) => collected(o!.bytes())),
   ).rejects.toThrow();
 });
+
+test("a reader that takes one segment has no more than 256 KiB read ahead", async () => {
+  const objects = new Map<string, Buffer>();
+  let most = 0;
+  const inMemory: ObjectStore = {
+    put: async (key, bytes) => void objects.set(key, Buffer.concat(await Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)))),
+    get: async (key) => ({
+      size: objects.get(key)!.length,
+      read: async (start, end) => {
+        most = Math.max(most, end - start);
+        return objects.get(key)!.subarray(start, end);
+      },
+    }),
+    delete: async () => {},
+  };
+  const sealed = createSealedStore(inMemory, KeyRing.parse(`a:${randomBytes(32).toString("base64")}`));
+  await sealed.put(
+    "x",
+    (async function* () {
+      for (let n = 0; n < 32; n++) yield Buffer.alloc(128 * 1024);
+    })(),
+  );
+  const bytes = (await sealed.get("x"))!.bytes();
+  await bytes.next();
+  expect(most).toBeLessThanOrEqual(4 * (64 * 1024 + 28));
+});

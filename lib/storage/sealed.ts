@@ -19,8 +19,8 @@ const saltBytes = 16;
 const segmentBytes = 64 * 1024;
 /** Nonce and tag. */
 const overhead = 28;
-/** Segments that are read at once. */
-const window = 16;
+/** Segments that are read at once, 256 KiB: what a reader that stalls holds in memory. */
+const window = 4;
 
 /** A store whose content nobody can read, change or exchange who has not the keys. */
 export type SealedStore = {

@@ -1,20 +1,20 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Hono, MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { AppError } from "../../lib/core/errors.ts";
 import { parseNetworks } from "../../lib/core/networks.ts";
+import { maxMediaBytes } from "../../lib/media/index.ts";
 import { answersWithin } from "../../lib/runtime/deadline.ts";
 import { check, operations, requestLog } from "../../lib/runtime/http.ts";
 import { fieldFaults, notFound, problemHandler } from "../../lib/runtime/problem.ts";
+import { admitCaller, admitRequest, admitUpload, receiveBody } from "./admission.ts";
 import { audited } from "./audit.ts";
-import { authenticate } from "./auth/guards.ts";
 import type { Authenticated } from "./auth/guards.ts";
 import { createFailedLogins } from "./auth/failed_logins.ts";
 import { createKeyRing } from "./auth/key_ring.ts";
 import type { KeyRing } from "./auth/key_ring.ts";
 import type { ApiDependencies } from "./dependencies.ts";
 import { publishDocument } from "./document.ts";
-import { shedsLoad } from "./load_shedding.ts";
+import { apiLimits } from "./limits.ts";
 import { rateLimited } from "./rate_limits.ts";
 import { adminCallRoutes } from "./routes/admin_calls.ts";
 import { adminKeyRoutes } from "./routes/admin_keys.ts";
@@ -46,11 +46,8 @@ import type { WakeUps } from "./wake_ups.ts";
 /** The longest text, every character of it escaped, and room for the rest of the request. */
 export const maxBodyBytes = 512 * 1024;
 
-/** Two batches of the outbox and as many again that wait for something else: more would only wait. */
-const defaultMaxUnderWay = 512;
-
-/** Each holds a few MB for as long as its reader takes. */
-const defaultMaxFiles = 64;
+/** What multipart/form-data may add to a file: its boundaries, headers and a few small fields. */
+const maxEnvelopeBytes = 64 * 1024;
 
 /** A hundred thousand recipients and some fields of each. */
 export const maxUploadBytes = 16 * 1024 * 1024;
@@ -66,6 +63,7 @@ export type Api = {
 /** The whole API over its dependencies; it does not listen. */
 export function createApp(dependencies: ApiDependencies): Api {
   const { db, logger, metrics, metricsToken, publicUrl } = dependencies;
+  const limits = { ...apiLimits(), ...dependencies.limits };
   const keyRing = createKeyRing(db, dependencies.keys);
   const failedLogins = createFailedLogins(metrics);
   const wakeUps = createWakeUps(dependencies.producer, logger, metrics);
@@ -82,15 +80,20 @@ export function createApp(dependencies: ApiDependencies): Api {
   const operational = operations({ ready: async () => [await check("postgres", () => db.ping())], metrics, metricsToken, logger });
 
   publishDocument(app, publicUrl);
-  app.use("/v1/files/*", shedsLoad(dependencies.maxFilesUnderWay ?? defaultMaxFiles, metrics, "files"));
-  app.route("/", fileRoutes(dependencies));
+  app.route("/", fileRoutes(dependencies, limits));
   app.use(
     "/v1/*",
-    shedsLoad(dependencies.maxUnderWay ?? defaultMaxUnderWay, metrics),
-    authenticate({ keyRing, failedLogins, edge: dependencies.edge ?? parseNetworks([]), origin: new URL(publicUrl).origin }),
+    admitCaller(limits, metrics, {
+      keyRing,
+      failedLogins,
+      edge: dependencies.edge ?? parseNetworks([]),
+      origin: new URL(publicUrl).origin,
+    }),
     rateLimited(dependencies.rateLimiter, logger, metrics),
+    receiveBody(limits, metrics, maxBodyBytes),
+    admitRequest(limits, metrics),
+    admitUpload(limits, metrics, { file: maxMediaBytes + maxEnvelopeBytes, table: maxUploadBytes }),
     audited(db, logger),
-    limited(maxBodyBytes),
     wellFormedText,
   );
   app.route("/v1", businessRoutes(dependencies, keyRing));
@@ -113,7 +116,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", deadLetterRoutes(dependencies));
   app.route("/v1", adminKeyRoutes(dependencies, keyRing));
   app.route("/v1", auditRoutes(dependencies));
-  app.route("/v1", eventRoutes(dependencies, keyRing));
+  app.route("/v1", eventRoutes(dependencies, keyRing, limits));
   app.route("/v1", consoleRoutes(dependencies, keyRing));
   return { app, operational, wakeUps, keyRing };
 }
@@ -139,20 +142,3 @@ function deadlineMs(c: Context): number {
 }
 
 const mediaPath = /^\/v1\/businesses\/[^/]+\/media$/;
-
-/** Bodies up to so many bytes; where tables are uploaded, up to more. */
-function limited(usual: number): MiddlewareHandler<Authenticated> {
-  const limit = (maxSize: number) =>
-    bodyLimit({
-      maxSize,
-      onError: () => {
-        throw new AppError("too_large", `A request body may have up to ${maxSize} bytes here; send less.`);
-      },
-    });
-  const [small, table] = [limit(usual), limit(maxUploadBytes)];
-  return (c, next) => {
-    // Files are counted while they are written.
-    if (c.req.method === "POST" && mediaPath.test(c.req.path)) return next();
-    return (c.req.path.endsWith("/recipients/upload") ? table : small)(c, next);
-  };
-}

@@ -23,8 +23,11 @@ export const apiEnv = z.object({
   EDGE_NETWORKS: zNetworks.default(() =>
     parseNetworks(["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"]),
   ),
-  /** Requests under way beyond which further ones are answered 503. */
+  /** Requests in progress beyond which further ones are answered 503; a business gets a quarter of them. */
   MAX_REQUESTS_UNDER_WAY: zInt(8, 10_000).default(512),
+  /** Uploads in progress, and files that are being read; a business gets an eighth and a quarter of them. */
+  MAX_UPLOADS: zInt(8, 1_000).default(64),
+  MAX_DOWNLOADS: zInt(8, 2_000).default(128),
   /** As the calls service has it: counts until Consul's prosaas/calls/max_concurrent is set. */
   MAX_CONCURRENT_CALLS: zInt(0, 100_000).default(50),
   /** Bearer token of the calls service's internal API; without it no calls are placed. */

@@ -13,6 +13,7 @@ import type { SealedStore } from "../../lib/storage/index.ts";
 import type { AddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import type { WebhookSecrets } from "../../lib/webhooks/signature.ts";
 import type { KeyRingOptions } from "./auth/key_ring.ts";
+import type { ApiLimits } from "./limits.ts";
 import type { LiveCalls } from "./live_calls.ts";
 
 /** What the API is made of: `main.ts` gives it the real ones, a test what it wants to see. */
@@ -47,10 +48,8 @@ export type ApiDependencies = {
   edge?: Networks;
   /** Requests that a key, and the keys of a business together, may make. */
   rateLimiter: RateLimiter;
-  /** Requests under way beyond which further ones are refused. */
-  maxUnderWay?: number;
   /** How long the response to a request may take to begin, in ms; its usual limits if absent. */
   deadlineMs?: () => number;
-  /** The same for files at signed addresses. */
-  maxFilesUnderWay?: number;
+  /** What one replica carries at once; what is left out is as `apiLimits` has it. */
+  limits?: Partial<ApiLimits>;
 };

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Redis } from "ioredis";
 import { createFeed, publishEvents } from "../../lib/events/index.ts";
 import type { Feed } from "../../lib/events/index.ts";
@@ -159,4 +159,63 @@ test("while Redis is away a stream is refused with 503", async () => {
   away.disconnect();
   blocking.disconnect();
   await served.close();
+});
+
+describe("scopes of a stream", () => {
+  const keyWith = async (id: string, scopes: string[]) =>
+    (await api.request("POST", `/v1/businesses/${id}/keys`, { body: { scopes } })).body.key as string;
+
+  test("decide which events a key is sent", async () => {
+    const { id } = await api.business();
+    const path = `/v1/businesses/${id}/events`;
+    const calls = await watch(path, await keyWith(id, ["calls:read"]));
+    const messages = await watch(path, await keyWith(id, ["messages:read", "broadcasts:read"]));
+    const names = ["message.received", "call.started", "session.status", "webhook.paused", "broadcast.status", "call.ended"];
+    for (const name of names) await publish(id, name);
+    await Promise.all([calls.until(2), messages.until(2)]);
+    expect(calls.names()).toEqual(["call.started", "call.ended"]);
+    expect(messages.names()).toEqual(["message.received", "broadcast.status"]);
+    await Promise.all([calls.close(), messages.close()]);
+  });
+
+  test("refuse a key that could be sent nothing", async () => {
+    const { id } = await api.business();
+    const answer = await api.request("GET", `/v1/businesses/${id}/events`, { key: await keyWith(id, ["keys:read", "messages:write"]) });
+    expect(answer.status).toBe(403);
+    expect(answer.body.detail).toContain("messages:read");
+  });
+});
+
+describe("slots of streams", () => {
+  const openOf = async (served: Harness) =>
+    Number(/api_event_streams\{[^}]*\} (\d+)/.exec((await served.request("GET", "/metrics", { key: "" })).body)![1]);
+
+  test("are held until a reader that takes nothing is cut off", async () => {
+    const streams = { total: 10, share: 10, shareOfKey: 2, stallMs: 300 };
+    const served = await createHarness({ feed, validate: false, limits: { streams } });
+    const ask = () => served.app.request("/v1/admin/events", { headers: { authorization: `Bearer ${served.adminKey}` } });
+    const [first, second, third] = [await ask(), await ask(), await ask()];
+    expect([first.status, second.status, third.status]).toEqual([200, 200, 429]);
+    expect(third.headers.get("retry-after")).toBe("5");
+    expect(await openOf(served)).toBe(2);
+    await until(async () => (await openOf(served)) === 0, { what: "both to be cut off" });
+    await served.close();
+  });
+
+  test("are held by a reader that keeps reading", async () => {
+    const streams = { total: 10, share: 10, shareOfKey: 10, stallMs: 300 };
+    const served = await createHarness({ feed, validate: false, limits: { streams } });
+    const { id, key } = await served.business();
+    const response = await served.app.request(`/v1/businesses/${id}/events`, { headers: { authorization: `Bearer ${key}` } });
+    const reader = response.body!.getReader();
+    for (let n = 0; n < 8; n++) {
+      await publish(id, "message.sent");
+      await reader.read();
+      await Bun.sleep(0);
+    }
+    expect(await openOf(served)).toBe(1);
+    await reader.cancel();
+    expect(await openOf(served)).toBe(0);
+    await served.close();
+  });
 });

@@ -7,6 +7,7 @@ import { generateKey } from "../../lib/db/api_key.ts";
 import { insertKey } from "../../lib/db/index.ts";
 import { createBusiness } from "../../lib/testing/business.ts";
 import { testRedisUrl, uniqueName } from "../../lib/testing/servers.ts";
+import { apiLimits } from "./limits.ts";
 import { createHarness } from "./testing/harness.ts";
 
 let redis: Redis;
@@ -68,7 +69,7 @@ test("the keys of a business share its limit, and leave others theirs", async ()
 test("beyond the requests that may be under way, further ones are 503 at once, and taken again afterwards", async () => {
   const hold = Promise.withResolvers<void>();
   const api = await createHarness({
-    maxUnderWay: 2,
+    limits: apiLimits({ requests: 2 }),
     queueDepths: async () => {
       await hold.promise;
       return [];

@@ -27,6 +27,7 @@ import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { createApp } from "./app.ts";
 import { loadApiConfig } from "./config.ts";
+import { apiLimits } from "./limits.ts";
 import { createLiveCalls } from "./live_calls.ts";
 
 const config = loadApiConfig();
@@ -138,7 +139,7 @@ await run(name, logger, async (life) => {
       groupLimit: config.RATE_LIMIT_PER_BUSINESS_PER_MINUTE ?? 4 * config.RATE_LIMIT_PER_MINUTE,
       windowMs: 60_000,
     }),
-    maxUnderWay: config.MAX_REQUESTS_UNDER_WAY,
+    limits: apiLimits({ requests: config.MAX_REQUESTS_UNDER_WAY, uploads: config.MAX_UPLOADS, files: config.MAX_DOWNLOADS }),
   });
   life.onStop("wake-ups", () => wakeUps.settled());
   const noteUse = () => keyRing.noteUse().catch((error: unknown) => logger.warn({ error: messageOf(error) }, "use of keys was not noted"));

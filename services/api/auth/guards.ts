@@ -89,17 +89,17 @@ export const adminOnly = createMiddleware<Authenticated>(async (c, next) => {
 const uuid = z.uuid();
 
 /**
- * Opens the business in the path to an admin key, or to a key of that business with the scope. Another's
- * business answers exactly as one that does not exist.
+ * Opens the business in the path to an admin key, or to a key of that business with the scope, or with any of several.
+ * Another's business answers exactly as one that does not exist.
  */
-export function businessAccess(db: Database, scope: Scope): MiddlewareHandler<UnderBusiness> {
+export function businessAccess(db: Database, ...scopes: Scope[]): MiddlewareHandler<UnderBusiness> {
   return createMiddleware<UnderBusiness>(async (c, next) => {
     const id = uuid.safeParse(c.req.param("business_id")?.toLowerCase()).data;
     const { principal } = c.var;
     if (id === undefined || (principal.kind === "business" && principal.businessId !== id)) throw noSuchBusiness();
-    if (!mayUse(principal, scope)) {
-      throw new AppError("forbidden", `This key lacks the scope ${scope}; use one that has it.`, {
-        detail: { required_scope: scope },
+    if (!scopes.some((scope) => mayUse(principal, scope))) {
+      throw new AppError("forbidden", `This key lacks the scope ${scopes.join(" or ")}; use one that has it.`, {
+        detail: { required_scope: scopes.join(" ") },
       });
     }
     c.set("business", forBusiness(db, id));

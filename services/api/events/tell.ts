@@ -1,65 +1,106 @@
-import type { SSEStreamingApi } from "hono/streaming";
 import { sleep } from "../../../lib/core/time.ts";
-import type { Subscription } from "../../../lib/events/index.ts";
+import type { FeedItem, Subscription } from "../../../lib/events/index.ts";
 
-/** Something that is so now: not an event in the streams, and told again to whoever comes back. */
+/** Something that is so now: not an event in the streams, and sent again to a reader that comes back. */
 export type Present = { event: string; data: Record<string, unknown> };
 
 /** Gives what is so now where it differs from the last time; `null` where it does not. */
 export type Watch = { everyMs: number; look: () => Promise<Present | null> | Present | null };
 
-/** Below the 60 s after which proxies and Bun take a silent connection for dead. */
+/** Below the 60 s after which proxies and Bun close a silent connection. */
 const heartbeatMs = 15_000;
 /** How long a browser waits before it reconnects. */
 const retryMs = 2_000;
 
 export type Telling = {
-  subscription: Subscription & { over(): void };
+  subscription: Subscription;
   watch?: Watch | undefined;
-  /** Whether the caller may still watch: its key may end in the middle. Asked at every heartbeat. */
+  /** Whether the caller may still watch: its key may end meanwhile. Asked at every heartbeat. */
   mayStay: () => Promise<boolean>;
+  /** Whether the caller's scopes cover an event. */
+  sees: (event: string) => boolean;
 };
 
-/** Writes a subscription's events to a stream until either ends. */
-export async function tellEvents(sse: SSEStreamingApi, { subscription, watch, mayStay }: Telling): Promise<void> {
-  const gone = new AbortController();
+const encoder = new TextEncoder();
+
+/**
+ * Server-sent events of a subscription, encoded one at a time as they are asked for, until the subscription ends or `gone`
+ * aborts. Of heartbeats and present states at most one each waits for the reader.
+ */
+export async function* tellEvents({ subscription, watch, mayStay, sees }: Telling, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+  const notices = new Map<"heartbeat" | "present", string>();
+  let item: { next: FeedItem | undefined } | undefined;
+  let asking = false;
+  let over = false;
+  let wake: (() => void) | undefined;
+
   const end = () => {
-    gone.abort();
-    subscription.close();
+    over = true;
+    wake?.();
   };
-  sse.onAbort(end);
+  gone.addEventListener("abort", end, { once: true });
+  const notice = (kind: "heartbeat" | "present", text: string) => {
+    notices.set(kind, text);
+    wake?.();
+  };
   const repeat = async (everyMs: number, act: () => Promise<void>) => {
     try {
-      for (;;) {
+      while (!over) {
         await act();
-        await sleep(everyMs, gone.signal);
+        await sleep(everyMs, gone);
       }
     } catch {
       // The caller hung up, or the stream is over.
     }
   };
-  const beating = repeat(heartbeatMs, async () => {
-    if (!(await mayStay())) return end();
-    await sse.write(`retry: ${retryMs}\n\n`);
+  const ask = () => {
+    asking = true;
+    // Past events that cannot be read any more: the caller reconnects with the last id it has.
+    subscription.next().then((next) => {
+      item = { next };
+      asking = false;
+      wake?.();
+    }, end);
+  };
+
+  void repeat(heartbeatMs, async () => {
+    if (await mayStay()) notice("heartbeat", `retry: ${retryMs}\n\n`);
+    else end();
   });
-  const watching = watch && repeat(watch.everyMs, () => lookAndTell(sse, watch));
-  try {
-    for (let item = await subscription.next(); item !== undefined; item = await subscription.next()) {
-      if (item.id === null) {
-        await sse.writeSSE({ event: item.event, data: "{}" });
-      } else {
-        const { id, event, ...rest } = item;
-        await sse.writeSSE({ id, event, data: JSON.stringify(rest) });
-      }
-    }
-  } finally {
-    end();
-    subscription.over();
-    await Promise.all([beating, watching]);
+  if (watch) {
+    void repeat(watch.everyMs, async () => {
+      const present = await watch.look();
+      if (present) notice("present", format(present.event, present.data));
+    });
   }
+  while (!over) {
+    const [kind] = notices.keys();
+    if (kind !== undefined) {
+      const text = notices.get(kind)!;
+      notices.delete(kind);
+      yield encoder.encode(text);
+    } else if (item !== undefined) {
+      const { next } = item;
+      item = undefined;
+      if (next === undefined) break;
+      if (sees(next.event)) yield encoder.encode(formatItem(next));
+    } else {
+      if (!asking) ask();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      wake = resolve;
+      await promise;
+    }
+  }
+  over = true;
 }
 
-async function lookAndTell(sse: SSEStreamingApi, watch: Watch): Promise<void> {
-  const present = await watch.look();
-  if (present) await sse.writeSSE({ event: present.event, data: JSON.stringify(present.data) });
+function formatItem(item: FeedItem): string {
+  if (item.id === null) return format(item.event, {});
+  const { id, event, ...rest } = item;
+  return format(event, rest, id);
+}
+
+/** The data are JSON, which has no line breaks of its own. */
+function format(event: string, data: object, id?: string): string {
+  return `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }

@@ -1,11 +1,15 @@
 import { Hono } from "hono";
+import type { Context } from "hono";
 import { z } from "zod";
 import { AppError } from "../../../lib/core/errors.ts";
 import { forBusiness, getMedia, storedRecording } from "../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../lib/db/index.ts";
 import type { SignedLink } from "../../../lib/media-store/index.ts";
-import type { SealedObject } from "../../../lib/storage/index.ts";
+import { pacedResponse } from "../../../lib/runtime/paced.ts";
+import { once } from "../../../lib/runtime/slots.ts";
+import { countedSlots } from "../admission.ts";
 import type { ApiDependencies } from "../dependencies.ts";
+import type { ApiLimits } from "../limits.ts";
 
 const address = z.object({
   businessId: z.uuid(),
@@ -21,8 +25,10 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const shown = /^(image\/(jpeg|png|webp|gif|avif)|video\/(mp4|3gpp|webm)|audio\/(ogg|mpeg|mp4|aac|amr|wav|webm)|application\/pdf)$/;
 
 /** GET /v1/files/…: a file at a signed address, without a key. The signature binds business, file and time. */
-export function fileRoutes({ db, media: { store, signer } }: ApiDependencies): Hono {
+export function fileRoutes({ db, metrics, media: { store, signer } }: ApiDependencies, { files }: ApiLimits): Hono {
   const app = new Hono();
+  const { slots, take } = countedSlots("files", files, metrics);
+  const stalled = metrics.counter("api_files_stalled_total", "Reads of files that were cut off because their reader was too slow.");
   app.get("/v1/files/:businessId/:id/:variant", async (c) => {
     const parsed = address.safeParse({ ...c.req.param(), ...c.req.query() });
     if (!parsed.success || !signer.verify(parsed.data, parsed.data.signature)) {
@@ -31,11 +37,26 @@ export function fileRoutes({ db, media: { store, signer } }: ApiDependencies): H
         "This address is not one of ours, or its time is over; read the message or the media again for a new one.",
       );
     }
-    const file = await fileAt(forBusiness(db, parsed.data.businessId), parsed.data);
+    // The signature is ours, so the business is known. The slot is held until the body ends.
+    const { businessId } = parsed.data;
+    take(businessId, "reads of files", 2);
+    const giveBack = once(() => slots.giveBack(businessId));
+    try {
+      const response = await answer(c, parsed.data, giveBack);
+      if (response.body === null) giveBack();
+      return response;
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
+  });
+
+  const answer = async (c: Context, link: SignedLink, giveBack: () => void): Promise<Response> => {
+    const file = await fileAt(forBusiness(db, link.businessId), link);
     const object = file === undefined ? null : await store?.get(file.key);
     if (file === undefined || !object) throw new AppError("not_found", "There is no such file.");
 
-    const { expires } = parsed.data;
+    const { expires } = link;
     const { mime, etag } = file;
     const headers: Record<string, string> = {
       "content-type": shown.test(mime) ? mime : "application/octet-stream",
@@ -51,11 +72,15 @@ export function fileRoutes({ db, media: { store, signer } }: ApiDependencies): H
     if (range === "unsatisfiable") return c.body(null, 416, { ...headers, "content-range": `bytes */${object.size}` });
     const { start, end } = range ?? { start: 0, end: object.size };
     const partial: Record<string, string> = range === undefined ? {} : { "content-range": `bytes ${start}-${end - 1}/${object.size}` };
-    return new Response(streamOf(object, start, end), {
+    const body = pacedResponse(object.bytes(start, end), files, (cutOff) => {
+      if (cutOff) stalled.inc();
+      giveBack();
+    });
+    return new Response(body, {
       status: range === undefined ? 200 : 206,
       headers: { ...headers, ...partial, "content-length": String(end - start) },
     });
-  });
+  };
   return app;
 }
 
@@ -80,16 +105,4 @@ function rangeIn(header: string | undefined, size: number): { start: number; end
   const start = first === "" ? Math.max(0, size - Number(last)) : Number(first);
   const end = first === "" || last === "" ? size : Math.min(size, Number(last) + 1);
   return start < end ? { start, end } : "unsatisfiable";
-}
-
-function streamOf(object: SealedObject, start: number, end: number): ReadableStream<Uint8Array> {
-  const bytes = object.bytes(start, end);
-  return new ReadableStream({
-    pull: async (controller) => {
-      const { done, value } = await bytes.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel: async () => void (await bytes.return(undefined)),
-  });
 }

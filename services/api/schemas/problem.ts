@@ -31,7 +31,7 @@ const everywhere: ErrorCode[] = [
 ];
 
 /** Kinds that any route with a body may answer with. */
-export const bodyProblems: ErrorCode[] = ["unsupported_media_type"];
+export const bodyProblems: ErrorCode[] = ["unsupported_media_type", "request_timeout"];
 
 /** The problem responses of a route, by status, for its OpenAPI definition. */
 export function problemResponses(...codes: ErrorCode[]) {

@@ -1,0 +1,60 @@
+/** Why there is no slot: every one is taken, or the owner has its share. */
+export type SlotRefusal = "full" | "share";
+
+export type SlotLimits = {
+  total: number;
+  /** Slots that one owner may hold. */
+  share: number;
+};
+
+/**
+ * A bounded number of slots of one process, of which each owner (a business, a key, an address) gets a share, so that
+ * none takes them all. A map operation each, because every request passes through it.
+ */
+export class Slots {
+  readonly limits: SlotLimits;
+  readonly #held = new Map<string, number>();
+  #inUse = 0;
+
+  constructor(limits: SlotLimits) {
+    this.limits = limits;
+  }
+
+  get inUse(): number {
+    return this.#inUse;
+  }
+
+  heldBy(owner: string): number {
+    return this.#held.get(owner) ?? 0;
+  }
+
+  /** Takes a slot, or says why not. Without an owner there is no share. Each slot taken is given back once. */
+  take(owner: string | undefined): SlotRefusal | null {
+    if (this.#inUse >= this.limits.total) return "full";
+    if (owner !== undefined) {
+      const held = this.#held.get(owner) ?? 0;
+      if (held >= this.limits.share) return "share";
+      this.#held.set(owner, held + 1);
+    }
+    this.#inUse += 1;
+    return null;
+  }
+
+  giveBack(owner: string | undefined): void {
+    this.#inUse -= 1;
+    if (owner === undefined) return;
+    const held = (this.#held.get(owner) ?? 1) - 1;
+    if (held === 0) this.#held.delete(owner);
+    else this.#held.set(owner, held);
+  }
+}
+
+/** Makes a function that calls `work` the first time and does nothing later. */
+export function once(work: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    work();
+  };
+}
