@@ -32,7 +32,7 @@ export const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("ack_delay"), ...target, ms }),
   z.strictObject({ kind: z.literal("ack_refuse"), ...target, code: z.int().min(400).max(599) }),
   z.strictObject({ kind: z.literal("ack_lost"), ...target }),
-  z.strictObject({ kind: z.literal("duplicate"), ...target, copies: z.int().min(2).max(10).default(2) }),
+  z.strictObject({ kind: z.literal("duplicate"), ...target, copies: z.int().min(2).max(50).default(2) }),
   z.strictObject({ kind: z.literal("ticks"), ...target, mode: z.enum(["none", "reversed", "delayed"]), ms: ms.default(1000) }),
   z.strictObject({ kind: z.literal("not_on_whatsapp"), ...target }),
   /** Queries of a business are refused. */

@@ -47,11 +47,11 @@ export async function take(simulation: Simulation, phone: Phone, envelope: Envel
     return "undecryptable";
   }
   const message = unpad(plaintext);
+  const own = message.deviceSentMessage;
   if (envelope.peer) {
-    await answerPeer(simulation, envelope.sender, { id: envelope.id, request: message });
+    await answerPeer(simulation, envelope.sender, { id: envelope.id, request: own?.message ?? message });
     return "shown";
   }
-  const own = message.deviceSentMessage;
   const content: Content = contentOf(own?.message ?? message);
   const destination = userAddress(own?.destinationJid ?? undefined);
   const chat = own ? ((destination && phones.at(destination)?.phone) ?? own.destinationJid ?? "") : from.phone;

@@ -20,10 +20,12 @@ const fewPreKeys = 5;
 export const messageId = () => `3A${randomBytes(9).toString("hex").toUpperCase()}`;
 
 /**
- * What the receiver's companions get in place of the ciphertext: `unavailable`, as for the first message of a person who
- * comes from an advertisement, of which only the phone has the content; or bytes that no session decrypts.
+ * What the receiver's companions get in place of the ciphertext.
+ *   unavailable    nothing: only the phone has the content, as of the first message of a person who comes from an advertisement
+ *   garbage        bytes that no session decrypts, and nothing when they ask again
+ *   garbage_once   such bytes, and the message when they ask again
  */
-export const companionsGet = z.enum(["unavailable", "garbage"]);
+export const companionsGet = z.enum(["unavailable", "garbage", "garbage_once"]);
 export type CompanionsGet = z.output<typeof companionsGet>;
 
 type Options = { id?: string | undefined; companionsGet?: CompanionsGet | undefined };
@@ -41,11 +43,11 @@ export async function write(
 ): Promise<Written> {
   const timestamp = Date.now();
   const { store } = simulation;
-  store.write(() =>
+  const keep = () =>
     store.db
       .query("INSERT INTO sent (phone, id, recipient, content, at, status) VALUES (?, ?, ?, ?, ?, 'sent')")
-      .run(from.phone, id, to.phone, proto.Message.encode(content).finish(), timestamp),
-  );
+      .run(from.phone, id, to.phone, proto.Message.encode(content).finish(), timestamp);
+  if (instead !== "garbage") store.write(() => void keep());
   if (to !== from) {
     simulation.limits.acquaint(from.phone, to.phone);
     to.screen.show({ id, chat: from.phone, sender: from.phone, from_me: false, push_name: from.name, ...contentOf(content), timestamp });
@@ -112,7 +114,7 @@ export async function post(simulation: Simulation, letter: Post): Promise<void> 
 
 async function bodyFor(letter: Post): Promise<BinaryNode> {
   if (letter.instead === "unavailable") return node("unavailable");
-  if (letter.instead === "garbage") return node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)]));
+  if (letter.instead !== undefined) return node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)]));
   return encryptFor(letter.from, letter.device, letter.content, letter);
 }
 
