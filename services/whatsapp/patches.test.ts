@@ -101,6 +101,23 @@ test("a message of an older session leaves the newer one usable", async () => {
   expect(await receive(bobCipher, after)).toBe("6");
 });
 
+test("a message that was read before is told apart from one that cannot be read", async () => {
+  const [ada, bob] = [party(), party()];
+  const [toAda, toBob] = [new ProtocolAddress("ada", 1), new ProtocolAddress("bob", 1)];
+  const [adaCipher, bobCipher] = [new SessionCipher(ada.storage, toBob), new SessionCipher(bob.storage, toAda)];
+  // Two sessions, of which both sides have used the newer one.
+  for (const keyId of [1, 2]) {
+    await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(keyId));
+    await bobCipher.decryptPreKeyWhisperMessage((await adaCipher.encrypt(Buffer.from("hello"))).body as unknown as Buffer);
+    await adaCipher.decryptWhisperMessage((await bobCipher.encrypt(Buffer.from("hello"))).body as unknown as Buffer);
+  }
+  const message = (await adaCipher.encrypt(Buffer.from("once"))).body as unknown as Buffer;
+  expect((await bobCipher.decryptWhisperMessage(message)).toString()).toBe("once");
+  await expect(bobCipher.decryptWhisperMessage(message)).rejects.toThrow("Key used already");
+  const garbage = Buffer.concat([Buffer.from([0x33]), randomBytes(60)]);
+  await expect(bobCipher.decryptWhisperMessage(garbage)).rejects.toThrow("No matching sessions");
+});
+
 test("libsignal prints nothing: it would print sessions with their private keys when it closes and removes them", async () => {
   const spies = (["log", "info", "warn", "error", "debug"] as const).map((method) => spyOn(console, method).mockImplementation(() => {}));
   const [ada, bob] = [party(), party()];

@@ -407,14 +407,14 @@ describe("a session that looks open and hears nothing", () => {
 
 test("a session that can decrypt nothing is built anew from the disk, and raises an alarm", async () => {
   await shard.pair(simulator, business, phone);
-  const { signal } = simulator.simulation.phones.get(contact)!;
-  const garbage = spyOn(signal, "encrypt").mockImplementation(() =>
-    Promise.resolve({ type: "msg", ciphertext: Buffer.from(crypto.getRandomValues(new Uint8Array(80))) }),
-  );
-  for (let n = 0; n < 20; n++) await write("nobody can read this");
+  // One customer could send garbage to harm the business; several who were understood before do not.
+  const customers = [contact, newPhone(), newPhone()];
+  const writeAs = (customer: string, body: object) => control(simulator, "POST", `/phones/${customer}/messages`, { to: phone, ...body });
+  for (const customer of customers) await writeAs(customer, { text: "hello" });
+  await until(async () => (await received()).length === customers.length, { what: "the first messages" });
+  for (let n = 0; n < 21; n++) await writeAs(customers[n % customers.length]!, { text: "unreadable", companions_get: "garbage" });
   const metrics = async () => (await shard.request("GET", "/metrics")).text();
   await until(async () => /^prosaas_whatsapp_alarms_total\S* 1$/m.test(await metrics()), { what: "the alarm" });
-  garbage.mockRestore();
   await shard.reaches(business, "open");
   expect((await shard.send(business, [text(contact, "still here")]))[0]?.status).toBe("sent");
 });

@@ -1,4 +1,4 @@
-import { Curve, DEFAULT_CONNECTION_CONFIG } from "@whiskeysockets/baileys";
+import { Curve, DEFAULT_CONNECTION_CONFIG, MISSING_KEYS_ERROR_TEXT } from "@whiskeysockets/baileys";
 import type {
   SignalDataSet,
   SignalDataTypeMap,
@@ -8,6 +8,7 @@ import type {
   SocketConfig,
 } from "@whiskeysockets/baileys";
 import { AsyncLocalStorage } from "node:async_hooks";
+import { messageOf } from "../../../lib/core/errors.ts";
 import { KeyedLock } from "./keyed_lock.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
@@ -16,7 +17,15 @@ export type RepositoryOptions = {
   keys: SignalKeyStore;
   /** A stanza was decrypted. Resolves once its content is durable; `ciphertext` is the stanza's own buffer. */
   onDecrypted: (ciphertext: Uint8Array, plaintext: Uint8Array) => Promise<void>;
-  onUndecryptable: () => void;
+  /** `acquainted`: messages of this sender could be decrypted before. Duplicates are not reported. */
+  onUndecryptable: (failure: { sender: string; acquainted: boolean }) => void;
+};
+
+type Incoming = {
+  ciphertext: Uint8Array;
+  sender: string;
+  decrypt: () => Promise<Uint8Array>;
+  isAcquainted: () => Promise<boolean>;
 };
 
 type Place = { jid: string; address: string };
@@ -70,12 +79,14 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
       return place;
     };
 
-    const receive = (key: string, transaction: string, ciphertext: Uint8Array, decrypt: () => Promise<Uint8Array>) =>
+    const receive = (key: string, transaction: string, { ciphertext, sender, decrypt, isAcquainted }: Incoming) =>
       lock.run(key, () =>
         receiving.run(true, () =>
           transactional.transaction(async () => {
-            const plaintext = await decrypt().catch((error: unknown) => {
-              options.onUndecryptable();
+            const plaintext = await decrypt().catch(async (error: unknown) => {
+              // Acknowledged by Baileys as such, and not asked for again: the journal has the message.
+              if (isDuplicate(error)) throw new Error(MISSING_KEYS_ERROR_TEXT, { cause: error });
+              options.onUndecryptable({ sender, acquainted: await isAcquainted() });
               throw error;
             });
             await options.onDecrypted(ciphertext, plaintext);
@@ -87,9 +98,20 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
     return {
       ...repository,
       decryptMessage: async (message) =>
-        receive((await storedAs(message.jid)).address, message.jid, message.ciphertext, () => repository.decryptMessage(message)),
+        receive((await storedAs(message.jid)).address, message.jid, {
+          ciphertext: message.ciphertext,
+          sender: message.jid,
+          decrypt: () => repository.decryptMessage(message),
+          // A prekey message begins a session: who sends one need not be known.
+          isAcquainted: async () => message.type === "msg" && (await repository.validateSession(message.jid)).exists,
+        }),
       decryptGroupMessage: (message) =>
-        receive(`${message.group} ${message.authorJid}`, message.group, message.msg, () => repository.decryptGroupMessage(message)),
+        receive(`${message.group} ${message.authorJid}`, message.group, {
+          ciphertext: message.msg,
+          sender: message.authorJid,
+          decrypt: () => repository.decryptGroupMessage(message),
+          isAcquainted: () => repository.hasSenderKey({ group: message.group, meId: message.authorJid }),
+        }),
       encryptMessage: async (message) => {
         const { jid, address } = await storedAs(message.jid);
         return lock.run(address, () => repository.encryptMessage({ ...message, jid }));
@@ -101,6 +123,12 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
       },
     };
   };
+}
+
+/** The key of the message was used: it was decrypted before. Of one message, or of a group's. */
+function isDuplicate(error: unknown): boolean {
+  const text = messageOf(error);
+  return text === MISSING_KEYS_ERROR_TEXT || text.startsWith("Received message with old counter");
 }
 
 /** libsignal takes whatever keys it is given: a server in the middle could put its own in their place for a first message. */
