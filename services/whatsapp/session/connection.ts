@@ -6,20 +6,24 @@ import {
   jidNormalizedUser,
   makeWASocket,
   proto,
+  S_WHATSAPP_NET,
   unpadRandomMax16,
 } from "@whiskeysockets/baileys";
-import type { BinaryNode, ConnectionState, WAMessage, WASocket } from "@whiskeysockets/baileys";
+import type { BinaryNode, ConnectionState, WAMessage, WAMessageKey, WASocket } from "@whiskeysockets/baileys";
+import { randomBytes } from "node:crypto";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { InboundData, ReceiptData } from "../../../lib/shard-client/schemas.ts";
 import { waVersionParts } from "../../../lib/shard-client/wa_version.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthState } from "../auth/auth_state.ts";
-import { inboundOf } from "../receiving/inbound.ts";
+import { inboundOf, isConversation } from "../receiving/inbound.ts";
 import type { Line } from "../chats/line.ts";
 import { GroupDirectory } from "../kinds/group_directory.ts";
 import { withMemberNames } from "../kinds/member_names.ts";
 import { stanzaOptions } from "../kinds/outgoing.ts";
 import { ownSenderKeys } from "../kinds/sender_key_names.ts";
+import { isPlaceholder } from "../receiving/placeholders.ts";
+import type { Placeholders } from "../receiving/placeholders.ts";
 import { receiptsOf } from "../receiving/receipts.ts";
 import { Undeliverable } from "../sending/trouble.ts";
 import { baileysLog } from "./baileys_log.ts";
@@ -28,6 +32,7 @@ import { defaultHearingTimes, Hearing } from "./hearing.ts";
 import type { HearingTimes } from "./hearing.ts";
 import { OutputGate } from "./output_gate.ts";
 import { QueryCooldown } from "./query_cooldown.ts";
+import { RetryBudget } from "./retry_budget.ts";
 import { durableRepository } from "./signal_repository.ts";
 import { ConnectionOver } from "./stray.ts";
 import { TtlCache } from "./ttl_cache.ts";
@@ -48,8 +53,8 @@ export type ConnectionEvents = {
   receipt(receipt: ReceiptData): Promise<void>;
   /** Open, and nothing is delivered; `heard`, if anything ever was. */
   deaf(heard: boolean): void;
-  /** A message came that could not be decrypted. */
-  undecryptable(): void;
+  /** A message could not be decrypted. `acquainted`: others of this sender could be before. */
+  undecryptable(failure: { sender: string; acquainted: boolean }): void;
   /** Something received could not be made durable. */
   volumeRefused(error: unknown): void;
 };
@@ -57,6 +62,7 @@ export type ConnectionEvents = {
 export type ConnectionOptions = {
   url: string;
   auth: AuthState;
+  placeholders: Placeholders;
   /** WhatsApp Web's version to name, as "2.3000.1"; Baileys' own where absent. */
   version?: string | undefined;
   /** The number to pair by code; without it, by QR. */
@@ -87,6 +93,8 @@ const silenceMs = 2 * keepAliveMs + 10_000;
 const delivered: ReadonlySet<string> = new Set(["message", "receipt", "ack", "notification", "call", "presence", "chatstate"]);
 /** An acknowledgement's code: the group's addressing mode, or a list of devices, is out of date. */
 const staleAddressing = "421";
+/** WhatsApp sends one; more than a few would be a fault. */
+const maxDeferredRefreshes = 10;
 /** How long a farewell may take before the socket is cut. */
 const farewellMs = 1000;
 
@@ -109,15 +117,23 @@ export class Connection {
   readonly #cooldown = new QueryCooldown();
   /** The devices of each user, as WhatsApp listed them. */
   readonly #devices = new TtlCache(1000, 5 * 60_000);
+  readonly #retries = new RetryBudget();
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #over = false;
   #closing: Promise<void> | undefined;
   #codesShown = 0;
+  /** The QR code on screen, as Baileys made it. */
+  #qr: { text: string; expiresAt: number } | undefined;
+  /** A phone has linked this login. */
+  #linked = false;
+  /** Notifications that retire the secret, to be acknowledged when the flow of the pairing code has ended. */
+  #deferredRefreshes: BinaryNode[] = [];
   /** When the last frame came from WhatsApp, ms. */
   lastInboundAt: number | undefined;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.#linked = options.auth.paired;
     this.#events = options.events;
     this.#socket = makeWASocket(this.#config());
     // Made synchronously by makeWASocket, and not replaced during the socket's life.
@@ -242,14 +258,14 @@ export class Connection {
       retryRequestDelayMs: 10,
       // The store is a local file: what it refuses once it refuses again, and the session has to stop.
       transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
-      msgRetryCounterCache: new TtlCache(1000, 60 * minutes),
+      msgRetryCounterCache: this.#retries,
       userDevicesCache: this.#devices,
       callOfferCache: new TtlCache(100, 5 * minutes),
       placeholderResendCache: new TtlCache(100, 60 * minutes),
       makeSignalRepository: durableRepository({
         keys: auth.keys,
         onDecrypted: (ciphertext, plaintext) => this.#decrypted(ciphertext, plaintext),
-        onUndecryptable: () => this.#unlessOver(() => this.#events.undecryptable()),
+        onUndecryptable: (failure) => this.#unlessOver(() => this.#events.undecryptable(failure)),
       }),
     };
   }
@@ -258,10 +274,6 @@ export class Connection {
     const { ev, ws } = this.#socket;
     ev.on("creds.update", () => this.#unlessOver(() => this.#options.auth.saveCreds()));
     ev.on("connection.update", (update) => this.#unlessOver(() => this.#updated(update)));
-    // What the phone sends again on our request comes as an event alone, wrapped in a message of its own.
-    ev.on("messages.upsert", ({ messages, requestId }) => {
-      if (requestId !== undefined) this.#unlessOver(() => messages.forEach((message) => this.#resent(message)));
-    });
     // Whatever the code, it is a gateway's and says nothing about the login. Baileys would wait for a close that does not come.
     ws.once("unexpected-response", () => this.#end(503));
     ws.once("frame", () => this.#unlessOver(() => this.#endUnlessBy(this.#options.connectDeadlineMs ?? defaultConnectDeadlineMs)));
@@ -272,6 +284,7 @@ export class Connection {
     // Before Baileys' own listeners: they start what leads to the acknowledgement.
     ws.prependListener("CB:message", (stanza: BinaryNode) => this.#noteStanza(stanza));
     ws.prependListener("CB:receipt", (stanza: BinaryNode) => this.#unlessOver(() => this.#receipt(stanza)));
+    ws.on("CB:notification,type:companion_reg_refresh", (stanza: BinaryNode) => this.#unlessOver(() => this.#refreshSecret(stanza)));
     ws.on("CB:notification,type:w:gp2", (stanza: BinaryNode) => this.#unlessOver(() => this.#groupChanged(stanza)));
     ws.on("CB:ack,class:message", ({ attrs }: BinaryNode) =>
       this.#unlessOver(() => {
@@ -286,8 +299,9 @@ export class Connection {
   }
 
   #updated({ connection, qr, isNewLogin, lastDisconnect }: Partial<ConnectionState>): void {
-    if (qr !== undefined) void this.#show(qr);
-    if (isNewLogin) this.#events.paired();
+    // Baileys goes on renewing the code until the connection ends, also after the link.
+    if (qr !== undefined && !this.#linked) void this.#show(qr);
+    if (isNewLogin) this.#pairedNow();
     if (connection === "open") this.#opened();
     if (connection === "close") this.#end(statusOf(lastDisconnect?.error), failureOf(lastDisconnect?.error));
   }
@@ -301,10 +315,51 @@ export class Connection {
     this.#endUnlessBy(lifetimeMs + codeGraceMs);
     try {
       const code = phone === undefined ? qr : await this.#socket.requestPairingCode(phone);
-      this.#unlessOver(() => this.#events.shown(phone === undefined ? "qr" : "code", code, Date.now() + lifetimeMs));
+      const expiresAt = Date.now() + lifetimeMs;
+      this.#unlessOver(() => (phone === undefined ? this.#draw(code, expiresAt) : this.#events.shown("code", code, expiresAt)));
     } catch {
       this.#end(500);
     }
+  }
+
+  /** Shows a QR code with the secret as it is now: Baileys puts in the one that counted when the references came. */
+  #draw(text: string, expiresAt: number): void {
+    this.#qr = { text, expiresAt };
+    const [ref, noiseKey, identity, , ...rest] = text.split(",");
+    this.#events.shown("qr", [ref, noiseKey, identity, this.#options.auth.creds.advSecretKey, ...rest].join(","), expiresAt);
+  }
+
+  #pairedNow(): void {
+    this.#linked = true;
+    this.#events.paired();
+    for (const stanza of this.#deferredRefreshes.splice(0)) this.#acknowledge(stanza);
+  }
+
+  /**
+   * WhatsApp retires the secret that the QR code shows: a new one is drawn into the code with the same reference, and then
+   * the notification is acknowledged. The secret stays as it is once a phone has linked, since the link was verified with
+   * it, and while a pairing code is in use, whose exchange sets it. All of it happens in one turn of the loop, as does
+   * Baileys' verification of a link: the two never mix.
+   */
+  #refreshSecret(stanza: BinaryNode): void {
+    if (stanza.attrs["from"] !== S_WHATSAPP_NET) return;
+    if (!this.#linked && this.#options.pairingPhone !== undefined) {
+      if (this.#deferredRefreshes.length < maxDeferredRefreshes) this.#deferredRefreshes.push(stanza);
+      return;
+    }
+    if (!this.#linked) {
+      this.#options.auth.creds.advSecretKey = randomBytes(32).toString("base64");
+      if (this.#qr !== undefined) this.#draw(this.#qr.text, this.#qr.expiresAt);
+    }
+    this.#acknowledge(stanza);
+  }
+
+  #acknowledge({ tag, attrs: { id, from, type } }: BinaryNode): void {
+    if (id === undefined || from === undefined) return;
+    const ack = { tag: "ack", attrs: { id, to: from, class: tag, ...(type === undefined ? {} : { type }) } };
+    this.#socket
+      .sendNode(ack)
+      .catch((error: unknown) => this.#options.logger.warn({ cause: messageOf(error) }, "a notification could not be acknowledged"));
   }
 
   /** Ends the connection if what is due has not come within `ms`. */
@@ -320,6 +375,9 @@ export class Connection {
     }, 5_000);
     this.#hearing.start();
     this.#events.opened();
+    this.#askForPlaceholders().catch((error: unknown) =>
+      this.#options.logger.warn({ cause: messageOf(error) }, "the phone could not be asked for messages without content"),
+    );
   }
 
   /** A message from device to phone that asks for nothing and that nobody sees; WhatsApp acknowledges it like any other. */
@@ -334,19 +392,46 @@ export class Connection {
   #noteStanza(stanza: BinaryNode): void {
     // Baileys takes messages that waited for the login one after the other, and those without this mark past them.
     stanza.attrs["offline"] ??= "0";
+    this.#retries.received(stanza);
     if (!Array.isArray(stanza.content)) return;
     for (const { tag, content } of stanza.content) {
       if (tag === "enc" && content instanceof Uint8Array) this.#stanzas.set(content, stanza);
+    }
+    if (isPlaceholder(stanza)) this.#unlessOver(() => this.#notePlaceholder(stanza));
+  }
+
+  /** Baileys asks the phone for the content, and acknowledges the placeholder before it has it. */
+  #notePlaceholder(stanza: BinaryNode): void {
+    const { me } = this.#options.auth.creds;
+    if (me === undefined) return;
+    try {
+      const { fullMessage } = decodeMessageNode(stanza, me.id, me.lid ?? "");
+      const { key, pushName, messageTimestamp } = fullMessage;
+      if (isConversation(key.remoteJid)) {
+        this.#options.placeholders.add({ key, at: Number(messageTimestamp), push_name: pushName ?? undefined });
+      }
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  /** Asks the phone, one after the other, for what it has not sent since an earlier connection. */
+  async #askForPlaceholders(): Promise<void> {
+    for (const { key, at, push_name: pushName } of this.#options.placeholders.due()) {
+      if (this.#over) return;
+      await this.#socket.requestPlaceholderResend(key, { key, messageTimestamp: at, pushName });
     }
   }
 
   /** Within the transaction of the decryption: the ratchet is written after this has resolved. */
   async #decrypted(ciphertext: Uint8Array, plaintext: Uint8Array): Promise<void> {
     if (this.#over) throw new ConnectionOver();
-    const message = this.#decode(this.#stanzas.get(ciphertext), plaintext);
-    if (message === undefined) return;
+    const messages = this.#decode(this.#stanzas.get(ciphertext), plaintext);
     try {
-      await this.#events.received(message);
+      for (const message of messages) {
+        await this.#events.received(message);
+        this.#options.placeholders.settle(message.wa_message_id);
+      }
     } catch (error) {
       // Before the error reaches Baileys, which would ask the sender for the message again and refuse this one.
       this.#refuse(error);
@@ -354,23 +439,40 @@ export class Connection {
     }
   }
 
-  #decode(stanza: BinaryNode | undefined, plaintext: Uint8Array): InboundData | undefined {
+  #decode(stanza: BinaryNode | undefined, plaintext: Uint8Array): InboundData[] {
     const me = this.#options.auth.creds.me;
-    if (stanza === undefined || me === undefined) return undefined;
+    if (stanza === undefined || me === undefined) return [];
     try {
       const { fullMessage } = decodeMessageNode(stanza, me.id, me.lid ?? "");
       const decoded = proto.Message.decode(unpadRandomMax16(plaintext));
-      return this.#inbound({ ...fullMessage, message: decoded.deviceSentMessage?.message ?? decoded });
+      const message = decoded.deviceSentMessage?.message ?? decoded;
+      const resent = isFromOwnPhone(stanza, fullMessage.key) ? this.#resent(message) : [];
+      return [{ ...fullMessage, message }, ...resent].flatMap((each) => this.#inbound(each) ?? []);
     } catch (error) {
       // Malformed by its sender. Baileys meets the same fault and answers it.
       this.#options.logger.warn({ cause: messageOf(error) }, "a message could not be decoded");
-      return undefined;
+      return [];
     }
   }
 
-  #resent(message: WAMessage): void {
-    const data = this.#inbound(message);
-    if (data) this.#gate.after(this.#events.received(data));
+  /** Messages that the phone sends because we had placeholders of them. */
+  #resent({ protocolMessage }: proto.IMessage): Pick<WAMessage, "key" | "messageTimestamp" | "pushName" | "message">[] {
+    const results = protocolMessage?.peerDataOperationRequestResponseMessage?.peerDataOperationResult ?? [];
+    return results.flatMap(({ placeholderMessageResendResponse: response }) => {
+      if (!response?.webMessageInfoBytes) return [];
+      const { key, message, messageTimestamp, pushName } = proto.WebMessageInfo.decode(response.webMessageInfoBytes);
+      // The placeholder names the chat as other messages of it do; the phone may know it by another name.
+      const asked = key?.id ? this.#options.placeholders.get(key.id) : undefined;
+      if (!message || (!asked && !key)) return [];
+      return [
+        {
+          key: asked?.key ?? key!,
+          message,
+          messageTimestamp: messageTimestamp ?? asked?.at ?? null,
+          pushName: asked?.push_name ?? pushName,
+        },
+      ];
+    });
   }
 
   #inbound({
@@ -449,6 +551,11 @@ export class Connection {
     await Promise.race([Promise.resolve(this.#socket.end(undefined)), cut.promise]);
     clearTimeout(timer);
   }
+}
+
+/** A message between the phone and this companion, which the server lets no one else send. */
+function isFromOwnPhone({ attrs }: BinaryNode, { fromMe }: WAMessageKey): boolean {
+  return fromMe === true && attrs["category"] === "peer" && (jidDecode(attrs["from"])?.device ?? 0) === 0;
 }
 
 function noAccount(): Undeliverable {

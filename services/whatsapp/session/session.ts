@@ -17,12 +17,14 @@ import { PacedTurn } from "../pacing/paced_turn.ts";
 import { Pacer } from "../pacing/pacer.ts";
 import type { Paced } from "../pacing/pacer.ts";
 import type { Journal } from "../receiving/journal.ts";
+import { Placeholders } from "../receiving/placeholders.ts";
 import { Lane } from "../sending/lane.ts";
 import type { Outcome, Outgoing } from "../sending/lane.ts";
 import type { Ledger } from "../sending/ledger.ts";
 import type { Turns } from "../sending/turns.ts";
 import type { ShardMetrics } from "../shard_metrics.ts";
 import { Connection } from "./connection.ts";
+import { GarbleWatch } from "./garble_watch.ts";
 import type { HearingTimes } from "./hearing.ts";
 import { transition } from "./state.ts";
 import type { Action, Event, Halted, State } from "./state.ts";
@@ -70,9 +72,6 @@ const chatWindow = 1;
 /** WhatsApp's trouble may last for minutes; a message that cannot be prepared for longer fails. */
 const defaultPatienceMs = 120_000;
 
-/** Messages in a row that cannot be decrypted: by then the fault is not a contact's. */
-const garbledAfter = 20;
-
 /** A message that has to wait before it may be handed over. */
 export type PacedOutcome = { status: "paced" } & Paced;
 export type SessionOutcome = Outcome | PacedOutcome;
@@ -98,8 +97,7 @@ export class Session {
   #lastInboundAt: number | undefined;
   #waiters: (() => void)[] = [];
   #leaving = false;
-  /** Since one could be. */
-  #undecryptable = 0;
+  readonly #garble = new GarbleWatch();
   readonly #pacer: Pacer;
   /** Those that the last batch was sent under. */
   #limits: PacingLimits | undefined;
@@ -391,7 +389,7 @@ export class Session {
     if (store === undefined) return;
     try {
       const auth = this.#renewAuth(store);
-      this.#connection = this.#connectionWith(auth);
+      this.#connection = this.#connectionWith(auth, new Placeholders(store));
     } catch (error) {
       // A socket that cannot even be made: the address, most likely.
       this.#log.error({ cause: messageOf(error) }, "a connection could not be begun");
@@ -399,7 +397,7 @@ export class Session {
     }
   }
 
-  #connectionWith(auth: AuthState): Connection {
+  #connectionWith(auth: AuthState, placeholders: Placeholders): Connection {
     const { url, ledger, journal, metrics } = this.#options;
     const pairing = "pairing" in this.#state ? this.#state.pairing : undefined;
     const version = this.#options.waVersion?.();
@@ -407,6 +405,7 @@ export class Session {
       url,
       version,
       auth,
+      placeholders,
       hearing: this.#options.hearing,
       pairingPhone: pairing?.method === "code" ? pairing.phone : undefined,
       sentMessage: (waMessageId) => ledger.body(this.businessId, waMessageId),
@@ -427,7 +426,7 @@ export class Session {
         },
         acknowledged: (waMessageId, refusal) => void this.#lane.acknowledged(waMessageId, refusal),
         received: async (message) => {
-          this.#undecryptable = 0;
+          this.#garble.decrypted();
           await journal.append("inbound", this.businessId, message);
           metrics.received();
         },
@@ -436,10 +435,9 @@ export class Session {
           metrics.deaf();
           this.#dispatch({ is: "deaf", heard });
         },
-        undecryptable: () => {
+        undecryptable: ({ sender, acquainted }) => {
           metrics.undecryptable();
-          this.#undecryptable += 1;
-          if (this.#undecryptable % garbledAfter === 0) this.#dispatch({ is: "garbled" });
+          if (acquainted && this.#garble.failed(sender)) this.#dispatch({ is: "garbled" });
         },
         volumeRefused: (error) =>
           this.#dispatch({ is: "volume_refused", reason: `the shard's volume does not take writes: ${messageOf(error)}` }),

@@ -267,3 +267,8 @@ describe("a refused login", () => {
     expect(step(paired, { is: "ended", code: 406, failure: {} }).state.is).toBe("logged_out");
   });
 });
+
+test("a code that is renewed after the link shows nothing", () => {
+  const linked = run(idle, [qr, shown, { is: "paired" }]).state;
+  expect(step(linked, { ...shown, value: "q2" })).toEqual({ state: linked, actions: [] });
+});

@@ -113,7 +113,8 @@ export function transition(state: State, event: Event, now: number, random: () =
         actions: [{ do: "wait", ms: event.afterMs }],
       };
     case "shown":
-      if (state.is !== "connecting" && state.is !== "pairing") return same(state);
+      // A code that is renewed after a phone has linked must not begin the pairing again.
+      if ((state.is !== "connecting" && state.is !== "pairing") || state.pairing === undefined) return same(state);
       return { state: { ...state, is: "pairing", show: event.show, value: event.value, expiresAt: event.expiresAt }, actions: [] };
     case "paired":
       if (state.is !== "connecting" && state.is !== "pairing") return same(state);

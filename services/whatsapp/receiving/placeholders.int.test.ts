@@ -1,0 +1,67 @@
+import { describe, expect, test } from "bun:test";
+import { until } from "../../../lib/testing/until.ts";
+import { shardScenario } from "../testing/scenario.ts";
+
+const scenario = shardScenario();
+
+const entries = async () => (await scenario.shard.readJournal("inbound")).map(({ data }) => data);
+const paired = async () => {
+  const { shard, simulator, business, phone } = scenario;
+  await shard.pair(simulator, business, phone);
+  await until(async () => (await scenario.waitingMail()) === 0, { what: "what a phone shares after a pairing to arrive" });
+};
+
+describe("a message of which only the phone has the content", () => {
+  test("reaches the journal once, with its chat and its writer", async () => {
+    await paired();
+    const { contact, write, simulator } = scenario;
+    const { id } = await write(contact, { text: "I saw your advertisement", companions_get: "unavailable" });
+    await until(async () => (await entries()).length > 0, { what: "the content", deadlineMs: 20_000 });
+    await write(contact, { text: "are you there?" });
+    await until(async () => (await entries()).some(({ text }) => text === "are you there?"), { what: "the next message" });
+    const chat = `${contact}@s.whatsapp.net`;
+    expect(await entries()).toMatchObject([
+      { wa_message_id: id, text: "I saw your advertisement", chat, sender: chat, from_me: false, push_name: `Phone ${contact}` },
+      { text: "are you there?", chat },
+    ]);
+    expect(simulator.simulation.stats.undecryptable).toBe(0);
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "every acknowledgement" });
+  });
+
+  test("is not acknowledged before it is on the disk", async () => {
+    await paired();
+    const { contact, write, simulator } = scenario;
+    await write(contact, { text: "the first word", companions_get: "unavailable" });
+    const { stats } = simulator.simulation;
+    const asked = stats.placeholders_asked;
+    const { db } = scenario.shard;
+    const commit = db.write.bind(db);
+    await until(
+      () => {
+        if (stats.placeholders_asked > asked) return true;
+        // From the moment of the request on, until the answer was refused.
+        db.write = () => Promise.reject(new Error("database or disk is full"));
+        return false;
+      },
+      { what: "the request", everyMs: 1 },
+    );
+    await scenario.shard.reaches(scenario.business, "connecting");
+    expect(await entries()).toEqual([]);
+    db.write = commit;
+    await scenario.shard.json("POST", `/sessions/${scenario.business}/connect`, { method: "qr" });
+    await until(async () => (await entries()).length === 1, { what: "the redelivery" });
+    expect(await entries()).toMatchObject([{ text: "the first word" }]);
+  });
+
+  test("is asked for again where the shard stopped before it asked", async () => {
+    await paired();
+    const { contact, write, simulator } = scenario;
+    const asked = simulator.simulation.stats.placeholders_asked;
+    await write(contact, { text: "the first word", companions_get: "unavailable" });
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgement" });
+    await scenario.restart();
+    expect(simulator.simulation.stats.placeholders_asked).toBe(asked);
+    await until(async () => (await entries()).length === 1, { what: "the content", deadlineMs: 20_000 });
+    expect(await entries()).toMatchObject([{ text: "the first word", push_name: `Phone ${contact}` }]);
+  });
+});
