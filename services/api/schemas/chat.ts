@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { maxNumbers } from "../../../lib/shard-client/index.ts";
 
 const digits = /^\+?[1-9]\d{6,14}$/;
-const jid = /^[0-9]{5,25}(-[0-9]{5,15})?@(s\.whatsapp\.net|lid|g\.us)$/;
+const jid = /^[1-9][0-9]{4,24}(-[0-9]{5,15})?@(s\.whatsapp\.net|lid|g\.us)$/;
 
 /** A number in international form or a JID, as the JID of the conversation. */
 export const chat = z

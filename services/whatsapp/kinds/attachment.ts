@@ -61,8 +61,11 @@ export function fileOf({ mime, pointer, preview, width, height }: Attachment) {
 
 const base64 = (bytes: Uint8Array | null | undefined) => (bytes ? Buffer.from(bytes).toString("base64") : undefined);
 
+/** A path of 2,048 characters is the longest that is taken. */
+const maxUrl = 4_096;
+
 function pathOf(url: string | null | undefined): string | undefined {
-  if (!url || !URL.canParse(url)) return undefined;
+  if (!url || url.length > maxUrl || !URL.canParse(url)) return undefined;
   const { pathname, search } = new URL(url);
   return pathname + search;
 }

@@ -4,6 +4,7 @@ import { referenceOf } from "./message_key.ts";
 import type { Finding } from "./message_key.ts";
 import { chosenOptions } from "./poll_vote.ts";
 import { attachmentOf } from "./attachment.ts";
+import { boundedContent, cut, maxItems, maxText } from "./bounds.ts";
 import { phonesOf } from "./vcard.ts";
 
 export type Incoming = Finding & {
@@ -13,8 +14,13 @@ export type Incoming = Finding & {
   names: { own: string[]; writer: string[] };
 };
 
-/** What a message says; undefined for what is between devices and not between people. */
+/** What a message says, of bounded size; undefined for what is between devices and not between people. */
 export function incomingContent(message: proto.IMessage, incoming: Incoming): MessageContent | undefined {
+  const content = contentOf(message, incoming);
+  return content && boundedContent(content);
+}
+
+function contentOf(message: proto.IMessage, incoming: Incoming): MessageContent | undefined {
   const content = normalizeMessageContent(message);
   const kind = getContentType(content);
   if (!content || !kind) return undefined;
@@ -32,7 +38,7 @@ export function incomingContent(message: proto.IMessage, incoming: Incoming): Me
     case "contactMessage":
       return { type: "contact", contacts: [cardOf(content.contactMessage)], ...answers };
     case "contactsArrayMessage":
-      return { type: "contact", contacts: (content.contactsArrayMessage?.contacts ?? []).map(cardOf), ...answers };
+      return { type: "contact", contacts: (content.contactsArrayMessage?.contacts ?? []).slice(0, maxItems).map(cardOf), ...answers };
     case "pollCreationMessage":
     case "pollCreationMessageV2":
     case "pollCreationMessageV3":
@@ -97,7 +103,7 @@ function locationOf(place: Place | null | undefined): Extract<MessageContent, { 
 }
 
 function cardOf(contact: proto.Message.IContactMessage | null | undefined) {
-  return { name: contact?.displayName ?? "", phones: phonesOf(contact?.vcard ?? "") };
+  return { name: contact?.displayName ?? "", phones: phonesOf(cut(contact?.vcard ?? "", maxText)) };
 }
 
 function pollOf(poll: proto.Message.IPollCreationMessage | null | undefined): Extract<MessageContent, { type: "poll" }> {

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { proto } from "@whiskeysockets/baileys";
 import { inboundOf } from "./inbound.ts";
 import type { Received } from "./inbound.ts";
@@ -52,5 +52,80 @@ test("what devices say to each other is not a message, and an unknown kind is ke
     type: "unknown",
     text: null,
     content: { type: "unknown", kind: "orderMessage" },
+  });
+});
+
+describe("what a stranger sends is bounded", () => {
+  const sizeOf = (message: Received["message"], more: Partial<Received> = {}) =>
+    JSON.stringify(inboundOf({ ...received(message), ...more }) ?? {}).length;
+  const huge = "x".repeat(1_000_000);
+
+  test("texts are cut, without half a character", () => {
+    const data = inboundOf(received({ conversation: "🙂".repeat(500_000) }));
+    expect(data?.text?.length).toBeLessThanOrEqual(65_536);
+    expect(data?.text?.isWellFormed()).toBeTrue();
+    expect(inboundOf(received({ conversation: `x${"🙂".repeat(500_000)}` }))?.text?.isWellFormed()).toBeTrue();
+  });
+
+  test.each<[string, Received["message"]]>([
+    ["a caption", { imageMessage: { caption: huge, mimetype: huge, directPath: `/${huge}`, url: `https://a/${huge}` } }],
+    ["a document's name", { documentMessage: { fileName: huge, caption: huge, mimetype: huge } }],
+    [
+      "a place",
+      { locationMessage: { name: huge, address: huge, degreesLatitude: Number.NaN, degreesLongitude: Number.POSITIVE_INFINITY } },
+    ],
+    [
+      "a quote",
+      { extendedTextMessage: { text: "x", contextInfo: { stanzaId: huge, participant: huge, quotedMessage: { conversation: huge } } } },
+    ],
+    [
+      "10,000 mentions",
+      { extendedTextMessage: { text: "x", contextInfo: { mentionedJid: Array.from({ length: 10_000 }, (_, n) => `${n}@lid`) } } },
+    ],
+    ["a card", { contactMessage: { displayName: huge, vcard: `TEL:1\n`.repeat(100_000) } }],
+    ["cards", { contactsArrayMessage: { contacts: Array.from({ length: 5_000 }, () => ({ displayName: "x", vcard: "TEL:1" })) } }],
+    ["a card in one line", { contactMessage: { displayName: "x", vcard: `a-${huge}` } }],
+    [
+      "a poll",
+      { pollCreationMessage: { name: huge, options: Array.from({ length: 5_000 }, () => ({ optionName: huge.slice(0, 2_000) })) } },
+    ],
+    ["a reaction", { reactionMessage: { key: { id: huge, remoteJid: huge, participant: huge }, text: huge } }],
+    [
+      "an edit",
+      {
+        protocolMessage: {
+          type: proto.Message.ProtocolMessage.Type.MESSAGE_EDIT,
+          key: { id: huge },
+          editedMessage: { conversation: huge },
+        },
+      },
+    ],
+  ])("%s", (_, message) => {
+    const began = performance.now();
+    expect(sizeOf(message)).toBeLessThan(320_000);
+    expect(performance.now() - began).toBeLessThan(250);
+  });
+
+  test("a name is cut", () => expect(sizeOf({ conversation: "x" }, { pushName: huge })).toBeLessThan(1_000));
+
+  test.each([Number.NaN, -1, 1e300, Number.POSITIVE_INFINITY])("a time of %p is now", (timestampS) => {
+    const before = Date.now();
+    expect(inboundOf({ ...received({ conversation: "x" }), timestampS })?.timestamp).toBeGreaterThanOrEqual(before);
+  });
+
+  test.each([
+    [{ id: huge }],
+    [{ remoteJid: `${huge}@s.whatsapp.net` }],
+    [{ remoteJid: "0@s.whatsapp.net" }],
+    [{ remoteJid: "123@g.us", participant: `${huge}@lid` }],
+    [{ remoteJid: "status@broadcast", participant: "9@lid" }],
+  ])("a malformed key is left out (%#)", (key) => expect(inboundOf(received({ conversation: "x" }, key))).toBeUndefined());
+
+  test("a message of which our code can make nothing is kept as unreadable", () => {
+    const broken = {
+      ...received({ pollUpdateMessage: { pollCreationMessageKey: { id: "P", remoteJid: "777@lid", fromMe: false }, vote: {} } }),
+      sentMessage: () => Buffer.from("not a message"),
+    };
+    expect(inboundOf(broken)).toMatchObject({ type: "unknown", content: { type: "unknown" } });
   });
 });

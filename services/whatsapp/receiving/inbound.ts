@@ -9,17 +9,20 @@ import {
 } from "@whiskeysockets/baileys";
 import type { proto, WAMessageKey } from "@whiskeysockets/baileys";
 import { storedContent } from "../../../lib/messages/index.ts";
+import type { MessageContent } from "../../../lib/messages/index.ts";
 import type { InboundData } from "../../../lib/shard-client/schemas.ts";
-import { preferPhone } from "../jid.ts";
+import { isJid, preferPhone } from "../jid.ts";
+import { cut, maxText } from "../kinds/bounds.ts";
 import { incomingContent } from "../kinds/incoming.ts";
+import type { Incoming } from "../kinds/incoming.ts";
 
 /** A chat with one person, or a group. */
-const isConversation = (chat: string) =>
-  isPnUser(chat) === true ||
-  isLidUser(chat) === true ||
-  isHostedPnUser(chat) === true ||
-  isHostedLidUser(chat) === true ||
-  isJidGroup(chat) === true;
+export const isConversation = (chat: string | null | undefined): boolean =>
+  isPnUser(chat ?? undefined) === true ||
+  isLidUser(chat ?? undefined) === true ||
+  isHostedPnUser(chat ?? undefined) === true ||
+  isHostedLidUser(chat ?? undefined) === true ||
+  isJidGroup(chat ?? undefined) === true;
 
 export type Received = {
   key: WAMessageKey;
@@ -39,11 +42,13 @@ export type Received = {
  */
 export function inboundOf({ key, timestampS, pushName, message, own, sentMessage }: Received): InboundData | undefined {
   if (!key.id || !key.remoteJid || !isConversation(key.remoteJid)) return undefined;
+  if (key.id.length > maxId) return undefined;
   const fromMe = key.fromMe === true;
   const chat = preferPhone(key.remoteJid, key.remoteJidAlt);
   const writer = key.participant ? [key.participant, key.participantAlt] : [key.remoteJid, key.remoteJidAlt];
   const sender = key.participant ? preferPhone(key.participant, key.participantAlt) : chat;
-  const content = incomingContent(message, {
+  if (!isJid(chat) || !isJid(sender)) return undefined;
+  const content = contentOrUnreadable(message, {
     chat,
     writer: sender,
     fromMe,
@@ -52,13 +57,36 @@ export function inboundOf({ key, timestampS, pushName, message, own, sentMessage
     names: { own, writer: fromMe ? own : writer.filter((jid) => jid).map((jid) => jidNormalizedUser(jid ?? undefined)) },
   });
   if (content === undefined) return undefined;
+  const stored = storedContent(content);
   return {
     wa_message_id: key.id,
     chat,
     sender,
     from_me: fromMe,
-    ...(pushName ? { push_name: pushName } : {}),
-    timestamp: timestampS * 1000,
-    ...storedContent(content),
+    ...(pushName ? { push_name: cut(pushName, maxName) } : {}),
+    timestamp: timeOf(timestampS),
+    ...stored,
+    text: stored.text === null ? null : cut(stored.text, maxText),
   };
+}
+
+/** Ids of messages are made by their senders; phones make 20 to 32 characters. */
+const maxId = 128;
+/** WhatsApp allows 25. */
+const maxName = 256;
+
+/** WhatsApp's time in Unix ms; now, where the stanza names none or one to come. */
+function timeOf(seconds: number): number {
+  const now = Date.now();
+  const at = Math.trunc(seconds * 1000);
+  return at >= 0 && at <= now + 86_400_000 ? at : now;
+}
+
+/** A message of which our code can make nothing is kept as such: it must neither be lost nor come again for ever. */
+function contentOrUnreadable(message: proto.IMessage, incoming: Incoming): MessageContent | undefined {
+  try {
+    return incomingContent(message, incoming);
+  } catch {
+    return { type: "unknown", kind: "unreadable" };
+  }
 }

@@ -55,7 +55,7 @@ export class Placeholders {
             .array(placeholder)
             .catch([])
             .parse(JSON.parse(stored.toString("utf8")));
-    for (const each of known) this.#pending.set(each.id, each as Placeholder);
+    for (const each of known) this.#pending.set(each.id, each);
   }
 
   get(id: string): Placeholder | undefined {
