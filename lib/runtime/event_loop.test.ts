@@ -40,6 +40,16 @@ describe("event loop watch", () => {
     expect(blockMs).toBeLessThan(100);
   });
 
+  test("is not blocked by a scrape", async () => {
+    const { registry } = createMetrics("a-service");
+    const heap = Array.from({ length: 300_000 }, (_, n) => ({ n, text: `${n}`, list: [n] }));
+    await registry.metrics();
+    watch = watchEventLoop();
+    await registry.metrics();
+    expect(heap).toHaveLength(300_000);
+    expect(watch.take().blockMs).toBeLessThan(80);
+  });
+
   test("is a gauge of every process", async () => {
     const { registry } = createMetrics("a-service");
     await registry.metrics();

@@ -15,6 +15,8 @@ export function createMetrics(service: string) {
   const registry = new Registry();
   registry.setDefaultLabels({ service });
   collectDefaultMetrics({ register: registry });
+  // Bun walks the whole heap for these: 130 ms with 100 MB of objects, at each scrape.
+  for (const size of ["total", "used", "available"]) registry.removeSingleMetric(`nodejs_heap_space_size_${size}_bytes`);
   const watch = (eventLoop ??= watchEventLoop());
   const lag: Gauge = new Gauge({
     name: full("event_loop_lag_seconds"),

@@ -24,6 +24,16 @@ export async function runKinds(kinds: readonly PlannedKind[], { stage, watch, br
   await Promise.all(kinds.map((kind) => runAttacks(kind, stage, seed, breaches)));
   if (kinds.some((kind) => kind.settles)) await settled(stage);
 
+  const blockMs = await judge(name, { watch, breaches });
+  const redisKb = ((await redisBytes(stage)) - redisBefore) / 1024 / attacks;
+  // A handful of attacks says nothing: a buffer that Redis grew by itself would count.
+  if (attacks >= 20 && redisKb > bounds.redisKbPerAttack)
+    breaches.add({ bound: "redis_kb", kind: name, what: `${redisKb.toFixed(0)} KB of Redis for each attack` });
+  return { name, from, to: Date.now(), attacks, blockMs };
+}
+
+/** Reports what was broken since the last call as the doing of `name`; gives the longest block, ms. */
+export async function judge(name: string, { watch, breaches }: Pick<CampaignOptions, "watch" | "breaches">): Promise<number> {
   const blocks = await watch.takeBlocks();
   for (const [service, ms] of blocks) {
     if (ms > bounds.eventLoopBlockMs)
@@ -34,11 +44,7 @@ export async function runKinds(kinds: readonly PlannedKind[], { stage, watch, br
   for (const { name: large, mb, budgetMb } of seen.overBudget)
     breaches.add({ bound: "rss_mb", kind: name, what: `${large} took ${mb} MB of ${budgetMb}` });
   if (seen.diskMb > bounds.diskMb) breaches.add({ bound: "disk_mb", kind: name, what: `${seen.diskMb.toFixed(1)} MB on disk` });
-  const redisKb = ((await redisBytes(stage)) - redisBefore) / 1024 / attacks;
-  // A handful of attacks says nothing: a buffer that Redis grew by itself would count.
-  if (attacks >= 20 && redisKb > bounds.redisKbPerAttack)
-    breaches.add({ bound: "redis_kb", kind: name, what: `${redisKb.toFixed(0)} KB of Redis for each attack` });
-  return { name, from, to: Date.now(), attacks, blockMs: Math.max(0, ...blocks.values()) };
+  return Math.max(0, ...blocks.values());
 }
 
 /** All attacks of a kind, `width` at a time. */

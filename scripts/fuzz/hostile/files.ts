@@ -1,4 +1,5 @@
 import sharp from "sharp";
+import { createRandom } from "../generate.ts";
 import type { Random } from "./kind.ts";
 
 /** Random bytes. */
@@ -20,6 +21,11 @@ export async function bomb(format: BombFormat, random: Random): Promise<Buffer> 
   const known = made.get(format) ?? render(format);
   made.set(format, known);
   return Buffer.concat([await known, garbage(random, 16)]);
+}
+
+/** Renders all of them, which takes seconds: no attack is to wait for it. */
+export async function prepareBombs(): Promise<void> {
+  for (const format of bombFormats) await bomb(format, createRandom(1));
 }
 
 function render(format: BombFormat): Promise<Buffer> {

@@ -3,8 +3,9 @@ import { quantile } from "../../operator/table.ts";
 import { Breaches, bounds } from "./breaches.ts";
 import type { Breach } from "./breaches.ts";
 import { memoryBudgets } from "./budgets.ts";
-import { runKinds } from "./campaign.ts";
+import { judge, runKinds } from "./campaign.ts";
 import type { Report } from "./campaign.ts";
+import { prepareBombs } from "./files.ts";
 import type { PlannedKind } from "./kinds.ts";
 import { fillRedis } from "./redis_full.ts";
 import type { FullRedis } from "./redis_full.ts";
@@ -44,6 +45,7 @@ export type HostileResult = {
 
 /** Attacks the platform with every kind of the plan, one after the other, while another tenant lives on it. */
 export async function runHostile({ folder, plan, seed, quietS, together = 1, patience = 1, say }: HostileOptions): Promise<HostileResult> {
+  if (plan.some(({ name }) => name.includes("bomb"))) await prepareBombs();
   const stage = await setStage(folder, patience);
   const closers: (() => unknown)[] = [() => stage.stop()];
   try {
@@ -70,7 +72,7 @@ export async function runHostile({ folder, plan, seed, quietS, together = 1, pat
     for (let n = 0; n < plan.length; n += together) {
       if (full === undefined && n >= Math.floor(plan.length / 2)) {
         full = await fillRedis(stage);
-        await watch.takeBlocks();
+        await judge("redis-full", { watch, breaches });
         say(
           `redis was full for ${full.freedAt - full.from} ms, all worked ${full.recoveredAt === null ? "no more" : `${full.recoveredAt - full.freedAt} ms later`}`,
         );
