@@ -54,6 +54,11 @@ test("what the service says against an order is passed on in its words", async (
   expect(await failureOf(client([here]).place(order))).toMatchObject({ code: "not_found", message: "No such number." });
 });
 
+test("passes on that a destination is not allowed", async () => {
+  answer = () => Response.json({ detail: "Not to this country." }, { status: 403 });
+  expect(await failureOf(client([here]).place(order))).toMatchObject({ code: "forbidden", message: "Not to this country." });
+});
+
 test("an order that one replica may have taken is given to no other", async () => {
   asked.length = 0;
   answer = () => new Promise<Response>(() => {});

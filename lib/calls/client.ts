@@ -10,6 +10,7 @@ export type CallsClient = {
    * Places a call, by whichever replica. Throws `AppError`:
    *   "unavailable"            no replica or carrier can be reached, or there is no slot; `retryAfterS` where it was told
    *   "upstream_timeout"       no answer in time; whether the call was placed is not known
+   *   "forbidden"              the destination may not be called
    *   "not_found"              `from` is no number of the business
    *   "conflict"               the same order is under way, or it is not known what became of it
    *   "idempotency_mismatch", "rate_limited", "invalid_request"   as the service, or the carrier behind it, says
@@ -29,6 +30,7 @@ export type CallsClientOptions = {
 
 const codeOfStatus = new Map<number, ErrorCode>([
   [400, "invalid_request"],
+  [403, "forbidden"],
   [404, "not_found"],
   [409, "conflict"],
   [422, "idempotency_mismatch"],
