@@ -811,13 +811,13 @@ export interface paths {
         put?: never;
         /**
          * Upload a file
-         * @description The body is the file as it is, up to 100 MiB. What it is is told by its content; a Content-Type that it contradicts is refused, and `application/octet-stream` claims nothing. The same content again is the same media, so an upload may be repeated. It is kept as long as messages come with it, and a week without any.
+         * @description The body is the file as it is, up to 100 MiB (`curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg'`), or a form with one file (`curl -F file=@picture.jpg`). Its kind is detected from its content; a Content-Type that the content contradicts is refused, and `application/octet-stream` claims nothing. The same content again is the same media, so an upload may be repeated. It is kept as long as messages refer to it, and for a week without any. A body that arrives at less than 16 KiB a second is given up with 408.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description SHA-256 of the content (RFC 9530): an upload that is cut off or altered on its way is refused. */
+                    /** @description SHA-256 of the file (RFC 9530), also where it comes in a form: an upload that is cut off or altered is refused. */
                     "content-digest"?: string;
                 };
                 path: {

@@ -34,7 +34,8 @@ export type Table = { pieces: Uint8Array[]; charset: string | undefined };
 export async function receiveTable(request: Request): Promise<Table> {
   const contentType = request.headers.get("content-type") ?? "";
   if (!/^text\/csv\s*(;|$)/i.test(contentType)) {
-    throw new AppError("unsupported_media_type", "Send the table as `Content-Type: text/csv`.", {
+    const detail = "Send the table itself as the body, not in a form: curl --data-binary @table.csv -H 'Content-Type: text/csv'.";
+    throw new AppError("unsupported_media_type", detail, {
       faults: [{ field: "content-type", message: "must be text/csv, with its charset where that is not UTF-8" }],
     });
   }

@@ -7,6 +7,7 @@ import { keepMedia } from "../../../lib/media-store/index.ts";
 import { businessAccess } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
+import { fileOfForm, isForm } from "../form_file.ts";
 import { mediaLinksS, mediaSchema, mediaView } from "../schemas/media.ts";
 import { bodyProblems, problemResponses } from "../schemas/problem.ts";
 import type { WakeUps } from "../wake_ups.ts";
@@ -23,7 +24,7 @@ const uploadHeaders = z.object({
     .optional()
     .openapi({
       type: "string",
-      description: "SHA-256 of the content (RFC 9530): an upload that is cut off or altered on its way is refused.",
+      description: "SHA-256 of the file (RFC 9530), also where it comes in a form: an upload that is cut off or altered is refused.",
     }),
 });
 
@@ -38,7 +39,7 @@ export function mediaRoutes({ db, media: { store, signer } }: ApiDependencies, w
       tags,
       summary: "Upload a file",
       description:
-        "The body is the file as it is, up to 100 MiB. What it is is told by its content; a Content-Type that it contradicts is refused, and `application/octet-stream` claims nothing. The same content again is the same media, so an upload may be repeated. It is kept as long as messages come with it, and a week without any.",
+        "The body is the file as it is, up to 100 MiB (`curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg'`), or a form with one file (`curl -F file=@picture.jpg`). Its kind is detected from its content; a Content-Type that the content contradicts is refused, and `application/octet-stream` claims nothing. The same content again is the same media, so an upload may be repeated. It is kept as long as messages refer to it, and for a week without any. A body that arrives at less than 16 KiB a second is given up with 408.",
       middleware: [businessAccess(db, "messages:write")] as const,
       request: {
         params: businessParams,
@@ -58,14 +59,14 @@ export function mediaRoutes({ db, media: { store, signer } }: ApiDependencies, w
       if (store === null) throw new AppError("unavailable", "This installation keeps no files: set STORAGE_URL.");
       const { body } = c.req.raw;
       if (body === null) throw new AppError("invalid_request", "The body is the file, and there is none.");
-      const declared = c.req.header("content-type");
+      const { bytes, declared } = await fileIn(body, c.req.header("content-type"));
       const inspect = (mime: string) => {
         if (declared !== undefined && contradicts(declared, mime)) {
           throw new AppError("unsupported_media_type", `The Content-Type says ${declared}, the content is ${mime}.`);
         }
       };
       const sha256 = c.req.valid("header")["content-digest"];
-      const { media, fresh } = await keepMedia(c.var.business, store, body, { declared, maxBytes: maxMediaBytes, inspect, sha256 });
+      const { media, fresh } = await keepMedia(c.var.business, store, bytes, { declared, maxBytes: maxMediaBytes, inspect, sha256 });
       if (media.described_at === null) wakeUps.description(media.business_id, media.id);
       return c.json(mediaView(media, links(c.var.business)), fresh ? 201 : 200);
     },
@@ -108,6 +109,18 @@ export function mediaRoutes({ db, media: { store, signer } }: ApiDependencies, w
   );
 
   return app;
+}
+
+/** The file in the body: the body itself, or the file of a form. */
+async function fileIn(body: ReadableStream<Uint8Array>, contentType: string | undefined) {
+  if (isForm(contentType)) return fileOfForm(body, contentType);
+  if (/^\s*application\/x-www-form-urlencoded/i.test(contentType ?? "")) {
+    throw new AppError(
+      "unsupported_media_type",
+      "A file as application/x-www-form-urlencoded may have lost its line breaks; send it with curl --data-binary @file -H 'Content-Type: application/octet-stream', or with curl -F file=@file.",
+    );
+  }
+  return { bytes: body, declared: contentType };
 }
 
 function noSuchMedia(): AppError {
