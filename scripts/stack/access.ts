@@ -1,4 +1,3 @@
-import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../../lib/core/errors.ts";
 import { sleep } from "../../lib/core/time.ts";
@@ -6,6 +5,7 @@ import { createCaller, HttpFailure } from "../operator/http.ts";
 import type { Caller } from "../operator/http.ts";
 import { ensureConsulAccess, ensureWorkloadLogin } from "./access/consul.ts";
 import { ensureNomadAccess } from "./access/nomad.ts";
+import { writeStateFile } from "./state_file.ts";
 
 // access.ts consul|nomad — completes the access control of an agent of this stack that leads. Called by
 // scripts/lib/agents.sh between the starts of the agents, with what scripts/lib/stack.sh exports.
@@ -43,8 +43,7 @@ async function nomad(): Promise<void> {
   const caller: Caller = createCaller({ baseUrl: required("NOMAD_ADDR"), token });
   const allowReset = async (index: string) => {
     const file = join(state, "nomad/server/server/acl-bootstrap-reset");
-    await Bun.write(file, index, { mode: 0o600 });
-    await chmod(file, 0o600);
+    await writeStateFile(file, index);
     process.stderr.write("  the management token of Nomad was lost: it is replaced\n");
   };
   await ensureNomadAccess({ nomad: caller, token, allowReset });

@@ -5,6 +5,7 @@ import type { Environment } from "./environment.ts";
 import { createNomad } from "./nomad.ts";
 import type { Allocation, Job } from "./nomad.ts";
 import { createProgress, seconds } from "./progress.ts";
+import { writeStateFile } from "./state_file.ts";
 import { JobFailure } from "./wait.ts";
 
 /** A run may take this long; an index over millions of rows takes minutes. */
@@ -18,7 +19,8 @@ const POLL_MS = 300;
 export async function dispatchOnce(job: string, release: string, environment: Environment): Promise<void> {
   const nomad = createNomad(environment.nomadAddr);
   const progress = createProgress();
-  const remembered = Bun.file(join(environment.stateDir, `${job}.done`));
+  const path = join(environment.stateDir, `${job}.done`);
+  const remembered = Bun.file(path);
   if ((await remembered.exists()) && (await remembered.text()) === release) {
     progress.done(`${job.padEnd(12)} nothing new`);
     return;
@@ -37,7 +39,7 @@ export async function dispatchOnce(job: string, release: string, environment: En
     progress.waiting(`${seconds(elapsed)}  ${job}: ${status}`);
     await sleep(POLL_MS);
   }
-  await remembered.write(release);
+  await writeStateFile(path, release);
   progress.done(`${job.padEnd(12)} done (${seconds(performance.now() - began)})`);
 }
 

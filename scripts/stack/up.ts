@@ -1,4 +1,3 @@
-import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { sleep } from "../../lib/core/time.ts";
 import { dispatchOnce, releaseOfJob } from "./dispatch.ts";
@@ -11,6 +10,7 @@ import type { Job, Nomad } from "./nomad.ts";
 import { seconds } from "./progress.ts";
 import { distributeSecrets, ensureSecrets, retireSecrets } from "./secrets.ts";
 import { ensureShardSecrets } from "./shard_secrets.ts";
+import { writeStateFile } from "./state_file.ts";
 import { plannedJob, submit } from "./submit.ts";
 import { dataVolumes, ensureVolumes, shardVolumes } from "./volumes.ts";
 import { JobFailure, waitForJobs } from "./wait.ts";
@@ -75,13 +75,16 @@ async function prepareSecrets(nomad: Nomad, { stateDir }: Environment): Promise<
     tls_key: await Bun.file(join(stateDir, "tls/edge.key")).text(),
   });
   const file = join(stateDir, "admin.key");
-  for (const [path, secret] of [
-    [file, secrets.admin_key],
-    [simulatorTokenFile(stateDir), secrets.simulator_token],
-  ] as const) {
-    await Bun.write(path, `${secret}\n`, { mode: 0o600 });
-    await chmod(path, 0o600);
-  }
+  await writeStateFile(
+    file,
+    `${secrets.admin_key}
+`,
+  );
+  await writeStateFile(
+    simulatorTokenFile(stateDir),
+    `${secrets.simulator_token}
+`,
+  );
   if (added.length > 0) say(`made ${added.length} secrets; they are in Nomad's variables`);
   if (changed.length > 0) say(`given to ${changed.join(", ")}`);
   return file;
@@ -105,7 +108,8 @@ async function noiseRoot(seed: string): Promise<string> {
  * without mounting them again: secrets land on disk. New allocations are made instead, and the old ones deleted.
  */
 async function reviveAfterReboot(nomad: Nomad, { stateDir }: Environment): Promise<void> {
-  const file = Bun.file(join(stateDir, "boot-id"));
+  const path = join(stateDir, "boot-id");
+  const file = Bun.file(path);
   const boot = (await Bun.file("/proc/sys/kernel/random/boot_id").text()).trim();
   const last = (await file.exists()) ? (await file.text()).trim() : boot;
   if (last !== boot) {
@@ -114,7 +118,7 @@ async function reviveAfterReboot(nomad: Nomad, { stateDir }: Environment): Promi
     for (const id of runningJobs) await reschedule(nomad, id);
     await nomad("PUT", "/v1/system/gc");
   }
-  await Bun.write(file, `${boot}\n`);
+  await writeStateFile(path, `${boot}\n`);
 }
 
 async function reschedule(nomad: Nomad, id: string): Promise<void> {
@@ -141,7 +145,7 @@ async function writeStackFile(
     consul_token_file: join(stateDir, "access/consul-management"),
     simulator_token_file: simulatorTokenFile(stateDir),
   };
-  await Bun.write(join(stateDir, "stack.json"), `${JSON.stringify(content, null, 2)}\n`);
+  await writeStateFile(join(stateDir, "stack.json"), `${JSON.stringify(content, null, 2)}\n`);
 }
 
 function printSummary({ stack, baseUrl, nomadAddr, consulAddr, stateDir, task }: Environment, admin: string): void {
