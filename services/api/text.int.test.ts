@@ -162,3 +162,48 @@ describe("text that cannot be stored", () => {
     expect(body.name).toBe(name);
   });
 });
+
+describe("media types", () => {
+  test("are judged as the parser of JSON judges them", async () => {
+    const types = ["application/json", `application/${"x".repeat(101)}+json`, "application/x.y-z+json; charset=utf-8", "APPLICATION/JSON"];
+    for (const type of types) {
+      const answer = await api.request("POST", `/v1/businesses/${business}/webhooks`, {
+        headers: { "content-type": type },
+        body: String.raw`{"url":"https://example.com/hook","events":["message.received"],"a\u0000":"x"}`,
+      });
+      expect(answer.status, type).toBe(400);
+      expect(fieldsOf(answer), type).toContain("a\ufffd");
+    }
+  });
+});
+
+describe("an upload that claims to be JSON", () => {
+  const upload = (key: string, id: string, body: BodyInit) =>
+    api.app.request(`/v1/businesses/${id}/media`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body,
+    });
+
+  test("is stored like any other file", async () => {
+    const document = Buffer.from(`${JSON.stringify({ note: "\u0000" })}\n`.repeat(200_000));
+    const { id, key } = await api.business();
+    const response = await upload(key, id, document);
+    expect(response.status).toBe(201);
+    expect(await response.json()).toMatchObject({ size: document.length });
+  });
+
+  test("is not read before access is checked", async () => {
+    const { key } = await api.business();
+    let pulls = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        pulls += 1;
+        if (pulls > 20) controller.close();
+        else controller.enqueue(Buffer.alloc(1024 * 1024, " "));
+      },
+    });
+    expect((await upload(key, business, body)).status).toBe(404);
+    expect(pulls).toBeLessThan(5);
+  });
+});

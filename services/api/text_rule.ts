@@ -3,6 +3,7 @@ import type { MiddlewareHandler } from "hono";
 import { AppError } from "../../lib/core/errors.ts";
 import type { FieldFault } from "../../lib/core/errors.ts";
 import { faultOfText, toStorable } from "../../lib/core/text.ts";
+import { isUpload } from "./admission.ts";
 import type { Authenticated } from "./auth/guards.ts";
 
 /*
@@ -12,9 +13,13 @@ import type { Authenticated } from "./auth/guards.ts";
 
 const maxFaults = 20;
 
-/** Refuses text that cannot be stored, naming where it is. Reads the body: it comes after the limit of its size. */
+/**
+ * Refuses text that cannot be stored, naming where it is. Reads a JSON body, which is in memory already. An upload is
+ * content, whatever its Content-Type: its route streams it.
+ */
 export const wellFormedText: MiddlewareHandler<Authenticated> = async (c, next) => {
   refuse(faultsOfTarget(c.req.url));
+  if (isUpload(c)) return next();
   const contentType = c.req.header("content-type");
   if (contentType !== undefined && isJson.test(contentType)) {
     const charset = charsetForm.exec(contentType)?.[1]?.toLowerCase() ?? "utf-8";
@@ -28,7 +33,8 @@ export const wellFormedText: MiddlewareHandler<Authenticated> = async (c, next) 
   await next();
 };
 
-const isJson = /^application\/(?:[\w.-]{1,100}\+)?json\s*(?:;|$)/i;
+/** As Hono judges it: what its parser takes for JSON must not pass unread here. */
+const isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 const charsetForm = /;\s*charset\s*=\s*"?([^\s";]{1,40})/i;
 const encodings = new Set(["utf-8", "utf8", "us-ascii"]);
 
