@@ -49,6 +49,13 @@ export function createApiClient({ baseUrl, key, ca, timeoutMs = 10_000, fetch: s
     fetch: (request) => withDeadline(timeoutMs, request.signal, (signal) => sendOver(request, { signal, ...tls })),
   });
   client.use({
+    onRequest: ({ params, schemaPath }) => {
+      for (const [name, value] of Object.entries(params.path ?? {})) {
+        // Encoded or not, a URL resolves them as steps within the path: the request would go to another operation.
+        if (["", ".", ".."].includes(String(value))) throw new TypeError(`"${String(value)}" is no ${name} for ${schemaPath}`);
+      }
+      return undefined;
+    },
     onResponse: async ({ request, response }) => {
       if (response.ok) return;
       const problem = await problemOf(response);

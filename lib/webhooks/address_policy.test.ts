@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { AddressRefused, createAddressPolicy, isPublicAddress } from "./address_policy.ts";
 import type { Address } from "./address_policy.ts";
 
@@ -80,4 +80,44 @@ test("for development everything may be called, also over http", async () => {
   const open = policy(["127.0.0.1"], true);
   expect(open.faultOf("http://localhost:8080/hook")).toBeUndefined();
   expect(await open.resolve(new URL("http://[::1]:8080/hook"))).toBe("::1");
+});
+
+describe("names that lead to no public host", () => {
+  const names = [
+    "localhost.",
+    "foo.localhost",
+    "foo.localhost.",
+    "FOO.LOCALHOST",
+    "localhost.localdomain",
+    "ip6-localhost",
+    "intranet",
+    "metadata.google.internal",
+    "printer.local",
+    "router.lan",
+    "1.0.0.127.in-addr.arpa",
+    "localhost..",
+    "a..example.com",
+    "%6cocalhost",
+  ];
+
+  test.each(names)("%s is refused when an endpoint is created", (name) => {
+    expect(policy().faultOf(`https://${name}/hook`)).toBeString();
+    expect(policy([], true).faultOf(`https://${name}/hook`)).toBeUndefined();
+  });
+
+  test.each(names)("%s is refused at delivery, whatever it resolves to", async (name) => {
+    await expect(policy(["8.8.8.8"]).resolve(new URL(`https://${name}/hook`))).rejects.toThrow(AddressRefused);
+  });
+
+  test.each(["example.com", "example.com.", "xn--bcher-kva.example.com", "localhost.example.com"])("%s is accepted", async (name) => {
+    expect(policy().faultOf(`https://${name}/hook`)).toBeUndefined();
+    expect(await policy().resolve(new URL(`https://${name}/hook`))).toBe("8.8.8.8");
+  });
+
+  test.each(["127.0.0.1.", "0x7f.1.", "0", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "100.64.0.1", "169.254.169.254"])(
+    "the address %s is refused at delivery too",
+    async (host) => {
+      await expect(policy().resolve(new URL(`https://${host}/hook`))).rejects.toThrow(AddressRefused);
+    },
+  );
 });

@@ -86,11 +86,14 @@ export function createAddressPolicy({ allowPrivate = false, lookup = systemAddre
       if (url.hash !== "") return "must not contain a fragment (#…)";
       const literal = addressIn(url);
       if (literal !== undefined && !allowed(literal)) return "must not point into a private or reserved network";
-      if (!allowPrivate && /(^|\.)localhost\.?$/.test(url.hostname)) return "must not point to this machine";
-      return undefined;
+      return allowPrivate || literal !== undefined ? undefined : nameFault(url.hostname);
     },
     resolve: async (url) => {
       const literal = addressIn(url);
+      // Judged again: the URL may be older than this rule, and a resolver may invent an address for such a name.
+      if (!allowPrivate && literal === undefined && nameFault(url.hostname) !== undefined) {
+        throw new AddressRefused(`The name ${url.hostname} is not one of the public internet.`);
+      }
       const found = literal === undefined ? await lookup(url.hostname).catch(() => []) : [{ address: literal, family: isIP(literal) }];
       const [first] = found;
       if (first === undefined) throw new AddressRefused(`The name ${url.hostname} has no address.`);
@@ -102,6 +105,22 @@ export function createAddressPolicy({ allowPrivate = false, lookup = systemAddre
       return (found.find(({ family }) => family === 4) ?? first).address;
     },
   };
+}
+
+/**
+ * Top-level names that never lead to the public internet: RFC 6761, 6762, 8375 and 9476, ICANN's "internal", and what
+ * routers and /etc/hosts use by custom.
+ */
+const privateNames = new Set("localhost localdomain local internal intranet private corp home lan arpa test invalid onion alt".split(" "));
+
+/** What is wrong with a name, whatever it resolves to; undefined for a name of the public internet. */
+function nameFault(hostname: string): string | undefined {
+  const labels = hostname.replace(/\.$/, "").split(".");
+  if (labels.includes("")) return "must not contain an empty label";
+  if (labels.length === 1 || privateNames.has(labels.at(-1)!)) {
+    return labels.at(-1) === "localhost" ? "must not point to this machine" : "must name a host of the public internet";
+  }
+  return undefined;
 }
 
 /** The address that stands in place of a name. The URL parser has brought every way of writing one to the usual form. */
