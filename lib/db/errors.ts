@@ -1,4 +1,5 @@
 import { AppError } from "../core/errors.ts";
+import { removeQuotedValues } from "../core/postgres_error.ts";
 
 /** Codes of postgres.js and of the socket under it: the server was not reached, or went away. */
 const disconnected = new Set([
@@ -35,8 +36,9 @@ export function isUniqueViolation(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "23505";
 }
 
-/** Turns what a caller can only wait for into an "unavailable"; everything else stays what it is. */
+/** Turns what a caller can only wait for into an "unavailable"; everything else stays what it is, without values of rows. */
 export function toDatabaseError(error: unknown): unknown {
+  removeQuotedValues(error);
   if (!isDatabaseUnavailable(error)) return error;
   return new AppError("unavailable", "The database cannot be reached at present; try again shortly.", {
     cause: error,

@@ -1,5 +1,6 @@
 import pino from "pino";
 import type { Logger as PinoLogger } from "pino";
+import { removeQuotedFields } from "../core/postgres_error.ts";
 
 export type Logger = PinoLogger;
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
@@ -19,7 +20,7 @@ export function createLogger(service: string, level: LogLevel = "info", destinat
       base: { service },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), log: redacted },
-      serializers: { error: (error: Error) => withoutSecrets(pino.stdSerializers.err(error)) },
+      serializers: { error: (error: Error) => withoutSecrets(removeQuotedFields(pino.stdSerializers.err(error), error)) },
     },
     destination ?? pino.destination({ fd: 1, sync: true }),
   );
