@@ -139,7 +139,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a business
-         * @description Logs its WhatsApp out, ends its keys and fails what was still to be sent. Needs an admin key.
+         * @description Logs its WhatsApp out, ends its keys and fails what was still to be sent. From then on it is not found. What is stored of it is removed after 30 days, or the days that the operator has set. Needs an admin key.
          */
         delete: {
             parameters: {
@@ -3786,6 +3786,65 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/audit/reads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List whose data admin keys read
+         * @description One row for each key, business and hour, newest first. Console sessions count as the key that signed in.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    business_id?: string;
+                    key_id?: string;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                    /** @description Rows a page. */
+                    limit?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description A page */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            data: components["schemas"]["AuditRead"][];
+                            /** @description Null on the last page. */
+                            next_cursor: string | null;
+                        };
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/businesses/{business_id}/events": {
         parameters: {
             query?: never;
@@ -5415,6 +5474,28 @@ export interface components {
              * @example 204
              */
             status: number | null;
+        };
+        AuditRead: {
+            id: string;
+            key_id: string;
+            /** @example k3vq8x2m */
+            key_prefix: string;
+            business_id: string;
+            /**
+             * Format: date-time
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            hour: string;
+            /**
+             * @description Requests in that hour that read data of the business.
+             * @example 12
+             */
+            reads: number;
+            /**
+             * Format: date-time
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            last_at: string;
         };
         SignedIn: {
             /** @example k3vq8x2m */

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { sharedNow, sharedTimeSteps } from "./time.ts";
 
 /*
  * UUIDv7 (RFC 9562 §5.7): 48 bits of Unix time in ms, then version, then 74 free bits. The free bits are
@@ -16,13 +17,19 @@ function format(atMs: number, free: Uint8Array): string {
 
 let lastMs = 0;
 let sequence = 0;
+let steps = 0;
 
 /**
- * A new UUIDv7. Ids made by one process in the same millisecond still sort in the order they were made:
+ * A new UUIDv7, of the time that all processes share. Ids made by one process in the same millisecond still sort in the order they were made:
  * the 12 bits after the version count up (RFC 9562 §6.2, method 1), and past 4,095 the clock is run ahead.
  */
 export function uuidv7(): string {
-  const now = Date.now();
+  const now = sharedNow();
+  // A clock that was set right is followed at once, backwards too: else ids would stay in the future.
+  if (steps !== sharedTimeSteps()) {
+    steps = sharedTimeSteps();
+    lastMs = 0;
+  }
   if (now > lastMs) {
     lastMs = now;
     sequence = randomBytes(1)[0]!;

@@ -1,5 +1,5 @@
 import { AppError, messageOf } from "../core/errors.ts";
-import { sleep } from "../core/time.ts";
+import { sharedNow, sleep } from "../core/time.ts";
 import { createDatabase } from "./client.ts";
 import type { Database, Waits } from "./client.ts";
 import { sql } from "./literal.ts";
@@ -111,7 +111,7 @@ export function createReplica({
   return {
     lagMs,
     history: async (upTo, read) => {
-      if (!usable() || Date.now() - upTo.getTime() < maxLagMs + marginMs) {
+      if (!usable() || sharedNow() - upTo.getTime() < maxLagMs + marginMs) {
         onRead("primary");
         return read(primary);
       }

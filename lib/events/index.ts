@@ -1,4 +1,4 @@
-export { idForm } from "./event.ts";
+export { eventsOf, idForm } from "./event.ts";
 export type { LiveEvent, PlacedEvent, StreamLimits } from "./event.ts";
 export { createFeed } from "./feed.ts";
 export type { Feed, FeedItem, Subscription } from "./feed.ts";

@@ -1,3 +1,4 @@
+import { sharedNow } from "../core/time.ts";
 import type { KeyRing } from "../core/key_ring.ts";
 import type { MediaLinks } from "../messages/index.ts";
 
@@ -34,7 +35,7 @@ export function createMediaSigner(keys: KeyRing, publicUrl: string): MediaSigner
     return url.href;
   };
   const until = (forS: number) => {
-    const expires = Math.floor(Date.now() / 1_000) + forS;
+    const expires = Math.floor(sharedNow() / 1_000) + forS;
     return { expires, url_expires_at: new Date(expires * 1_000).toISOString() };
   };
   return {
@@ -50,6 +51,6 @@ export function createMediaSigner(keys: KeyRing, publicUrl: string): MediaSigner
       const { expires, url_expires_at } = until(forS);
       return { url: urlOf({ businessId, id, variant: "recording", expires }), url_expires_at };
     },
-    verify: (link, signature) => signer.verify(textOf(link), signature) && link.expires * 1_000 > Date.now(),
+    verify: (link, signature) => signer.verify(textOf(link), signature) && link.expires * 1_000 > sharedNow(),
   };
 }

@@ -60,6 +60,7 @@ const upkeep = {
   sweep_moves: nothing,
   expire_deliveries: nothing,
   forget: nothing,
+  purge_businesses: nothing,
   keep_partitions: nothing,
   sweep_media: nothing,
   remove_media: nothing,
@@ -192,6 +193,7 @@ export const schedules: readonly Schedule[] = [
   { job: "sweep_media", payload: {}, everyMs: 15_000 },
   { job: "remove_media", payload: {}, everyMs: 600_000 },
   { job: "forget", payload: {}, everyMs: 600_000 },
+  { job: "purge_businesses", payload: {}, everyMs: 600_000 },
   { job: "keep_partitions", payload: {}, everyMs: 3_600_000 },
   { job: "fetch_recordings", payload: {}, everyMs: 30_000 },
 ];

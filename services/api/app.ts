@@ -8,6 +8,8 @@ import { check, operations, requestLog } from "../../lib/runtime/http.ts";
 import { fieldFaults, notFound, problemHandler } from "../../lib/runtime/problem.ts";
 import { admitCaller, admitRequest, admitUpload, receiveBody } from "./admission.ts";
 import { audited } from "./audit.ts";
+import { createAuditReads } from "./audit_reads.ts";
+import type { AuditReads } from "./audit_reads.ts";
 import type { Authenticated } from "./auth/guards.ts";
 import { createFailedLogins } from "./auth/failed_logins.ts";
 import { createKeyRing } from "./auth/key_ring.ts";
@@ -58,13 +60,15 @@ export type Api = {
   operational: Hono;
   wakeUps: WakeUps;
   keyRing: KeyRing;
+  auditReads: AuditReads;
 };
 
 /** The whole API over its dependencies; it does not listen. */
 export function createApp(dependencies: ApiDependencies): Api {
-  const { db, logger, metrics, metricsToken, publicUrl } = dependencies;
+  const { clock, db, logger, metrics, metricsToken, publicUrl } = dependencies;
   const limits = { ...apiLimits(), ...dependencies.limits };
   const keyRing = createKeyRing(db, dependencies.keys);
+  const auditReads = createAuditReads(db, logger, metrics);
   const failedLogins = createFailedLogins(metrics);
   const wakeUps = createWakeUps(dependencies.producer, logger, metrics);
 
@@ -77,7 +81,8 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.onError(problemHandler(logger));
   app.notFound(notFound);
   app.use(requestLog(logger, metrics), answersWithin(dependencies.deadlineMs ?? deadlineMs), endsBodyOfHead);
-  const operational = operations({ ready: async () => [await check("postgres", () => db.ping())], metrics, metricsToken, logger });
+  const ready = () => Promise.all([check("postgres", () => db.ping()), ...(clock ? [clock.check()] : [])]);
+  const operational = operations({ ready, metrics, metricsToken, logger });
 
   publishDocument(app, publicUrl);
   app.route("/", fileRoutes(dependencies, limits));
@@ -93,7 +98,7 @@ export function createApp(dependencies: ApiDependencies): Api {
     receiveBody(limits, metrics, maxBodyBytes),
     admitRequest(limits, metrics),
     admitUpload(limits, metrics, { file: maxMediaBytes + maxEnvelopeBytes, table: maxUploadBytes }),
-    audited(db, logger),
+    audited(db, auditReads, logger),
     wellFormedText,
   );
   app.route("/v1", businessRoutes(dependencies, keyRing));
@@ -118,7 +123,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", auditRoutes(dependencies));
   app.route("/v1", eventRoutes(dependencies, keyRing, limits));
   app.route("/v1", consoleRoutes(dependencies, keyRing));
-  return { app, operational, wakeUps, keyRing };
+  return { app, operational, wakeUps, keyRing, auditReads };
 }
 
 /** Hono answers HEAD by GET and drops the body: a stream that nobody reads would never end. */

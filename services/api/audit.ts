@@ -5,21 +5,31 @@ import { uuidv7 } from "../../lib/core/ids.ts";
 import { completeAuditEvent, forPlatform, insertAuditEvent } from "../../lib/db/index.ts";
 import type { Database } from "../../lib/db/index.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
+import type { AuditReads } from "./audit_reads.ts";
 import type { Authenticated } from "./auth/guards.ts";
 import { knownForm } from "./routes/params.ts";
 
 const changing = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 const underBusiness = /\/businesses\/([^/]+)/;
 
+const reading = new Set(["GET", "HEAD"]);
+
 /**
- * Writes down every change that is asked for with an admin key, before it is made: what cannot be written down is not
+ * Counts whose data admin keys read (audit_reads.ts), and writes down every change that is asked for with an admin key, before it is made: what cannot be written down is not
  * done. The answer's status follows; an event without one was cut off by the end of the process.
  */
-export function audited(db: Database, logger: Logger): MiddlewareHandler<Authenticated> {
+export function audited(db: Database, reads: AuditReads, logger: Logger): MiddlewareHandler<Authenticated> {
   const platform = forPlatform(db);
   return createMiddleware<Authenticated>(async (c, next) => {
     const { principal, requestId } = c.var;
-    if (principal.kind !== "admin" || !changing.has(c.req.method)) return next();
+    if (principal.kind !== "admin") return next();
+    if (reading.has(c.req.method)) {
+      await next();
+      const business = knownForm(underBusiness.exec(c.req.path)?.[1] ?? "");
+      if (business !== undefined && c.res.ok) reads.note(principal, business);
+      return;
+    }
+    if (!changing.has(c.req.method)) return next();
     const id = uuidv7();
     // As it was sent, percent-encoded: decoded it may hold what Postgres cannot.
     const path = new URL(c.req.url).pathname;

@@ -1,7 +1,7 @@
 import type { Networks } from "../../lib/core/networks.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
-import type { Database, Replica } from "../../lib/db/index.ts";
+import type { Database, Replica, RunningClock } from "../../lib/db/index.ts";
 import type { CallsClient } from "../../lib/calls/index.ts";
 import type { Feed } from "../../lib/events/index.ts";
 import type { DeadLetters, Producer, QueueDepth } from "../../lib/queues/index.ts";
@@ -19,6 +19,8 @@ import type { LiveCalls } from "./live_calls.ts";
 /** What the API is made of: `main.ts` gives it the real ones, a test what it wants to see. */
 export type ApiDependencies = {
   db: Database;
+  /** How this machine's clock compares with the database's, for /ready. */
+  clock?: RunningClock;
   /** For reads that may lag. */
   replica: Replica;
   /** What happens, for those who watch. */

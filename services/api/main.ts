@@ -4,7 +4,7 @@ import { followValue } from "../../lib/consul/live_value.ts";
 import { registerService } from "../../lib/consul/register.ts";
 import { followService } from "../../lib/consul/service.ts";
 import { messageOf } from "../../lib/core/errors.ts";
-import { createDatabase, createReplica, noReplica } from "../../lib/db/index.ts";
+import { createDatabase, createReplica, noReplica, runDatabaseClock } from "../../lib/db/index.ts";
 import type { Database, Replica } from "../../lib/db/index.ts";
 import { createFeed, startMemoryGuard } from "../../lib/events/index.ts";
 import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues/index.ts";
@@ -53,6 +53,7 @@ await run(name, logger, async (life) => {
   const metrics = createMetrics(name);
   const db = createDatabase({ url: config.DATABASE_URL_POOLER, poolSize: config.DATABASE_POOL_SIZE, applicationName: name });
   life.onStop("database", () => db.close());
+  const clock = await runDatabaseClock(db, life, logger, metrics);
   const redis = createRedis(config.REDIS_URL, "command", (error) => logger.warn({ error: messageOf(error) }, "redis"));
   life.onStop("redis", () => redis.disconnect());
   life.onStop("memory guard", startMemoryGuard(redis, metrics));
@@ -101,10 +102,11 @@ await run(name, logger, async (life) => {
   const feed = createFeed({ redis, blocking: createRedis(config.REDIS_URL, "queue", onRedisError), onError: onRedisError });
 
   const files = createStore(config);
-  const { app, operational, wakeUps, keyRing } = createApp({
+  const { app, operational, wakeUps, keyRing, auditReads } = createApp({
     replica,
     feed,
     db,
+    clock,
     router,
     assignmentRule: assignmentRule.current,
     shards: createShardClient({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
@@ -142,6 +144,12 @@ await run(name, logger, async (life) => {
     limits: apiLimits({ requests: config.MAX_REQUESTS_UNDER_WAY, uploads: config.MAX_UPLOADS, files: config.MAX_DOWNLOADS }),
   });
   life.onStop("wake-ups", () => wakeUps.settled());
+  // Often, because a process that is killed loses what it has not written.
+  const writingReads = setInterval(() => void auditReads.flush(), 5_000);
+  life.onStop("audit of reads", () => {
+    clearInterval(writingReads);
+    return auditReads.flush();
+  });
   const noteUse = () => keyRing.noteUse().catch((error: unknown) => logger.warn({ error: messageOf(error) }, "use of keys was not noted"));
   const noting = setInterval(() => void noteUse(), 60_000);
   life.onStop("use of keys", () => {

@@ -42,6 +42,8 @@ export const workersEnv = z.object({
   TWILIO_API_URL: zUrl("http", "https").default("https://api.twilio.com"),
   /** Whole months for which messages are kept, at least 3; for ever where it is not set. */
   MESSAGE_RETENTION_MONTHS: zInt(3, 1_200).optional(),
+  /** Days after which what is left of a deleted business is removed for good. */
+  DELETED_BUSINESS_RETENTION_DAYS: zInt(0, 3_650).default(30),
   /** Days for which settled deliveries of webhooks are kept: how long they can be looked at and replayed. */
   DELIVERY_RETENTION_DAYS: zInt(1, 365).default(30),
   /** Connections to the pooler; a job holds one for a statement at a time, so a few serve many jobs. */

@@ -37,6 +37,8 @@ export type Deps = {
     media: MediaRetention;
     /** Whole months for which messages are kept; null: for ever. */
     messageMonths: number | null;
+    /** Days for which the rows of a deleted business are kept. */
+    businessDays: number;
   };
   /** Null: no store or no account of the carrier's is configured. */
   recordings: RecordingDeps | null;
@@ -55,3 +57,9 @@ export const leaseTimes: LeaseTimes = { ttlMs: 6_000, renewMs: 2_000 };
 
 /** For a version that understands them to be written and brought in. */
 export const quarantineDays = 90;
+
+/** For an owner to see in its list of keys what became of one. */
+export const endedKeyDays = 90;
+
+/** A year and a month, for an audit of the year before. */
+export const auditReadDays = 400;

@@ -13,6 +13,7 @@ import { expireDeliveriesJob } from "./maintenance/expire_deliveries.ts";
 import { move } from "./low/move.ts";
 import { forget } from "./maintenance/forget.ts";
 import { keepPartitions } from "./maintenance/keep_partitions.ts";
+import { purgeBusinesses } from "./maintenance/purge_businesses.ts";
 import { removeMedia } from "./maintenance/remove_media.ts";
 import { sweepMedia } from "./maintenance/sweep_media.ts";
 import { sweep } from "./maintenance/sweep.ts";
@@ -36,6 +37,7 @@ export function createHandlers(deps: Deps) {
     sweep_moves: sweepMoves(deps),
     move: move(deps),
     forget: forget(deps),
+    purge_businesses: purgeBusinesses(deps),
     keep_partitions: keepPartitions(deps),
     expire_deliveries: expireDeliveriesJob(deps),
     fetch_media: fetchMedia(deps),

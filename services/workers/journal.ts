@@ -1,3 +1,4 @@
+import { sharedDate } from "../../lib/core/time.ts";
 import { AppError, messageOf } from "../../lib/core/errors.ts";
 import { backoff } from "../../lib/core/retry.ts";
 import type { JobName, Run, RunResult } from "../../lib/queues/index.ts";
@@ -110,7 +111,7 @@ async function quarantine(
   stream: JournalStream,
   refused: readonly RejectedEntry[],
 ): Promise<void> {
-  const at = new Date();
+  const at = sharedDate();
   await quarantineEntries(
     forPlatform(db),
     refused.map(({ seq, business_id, reason, entry }) => ({ shard, stream, seq, business_id, reason, entry, at })),

@@ -1,7 +1,7 @@
 import { createConsul } from "../../lib/consul/client.ts";
 import { registerService } from "../../lib/consul/register.ts";
 import { messageOf } from "../../lib/core/errors.ts";
-import { createDatabase, workerWaits } from "../../lib/db/index.ts";
+import { createDatabase, runDatabaseClock, workerWaits } from "../../lib/db/index.ts";
 import { startMemoryGuard } from "../../lib/events/index.ts";
 import { createJobMetrics, createProducer, createQueueWorker, queuesOf, startScheduler } from "../../lib/queues/index.ts";
 import { createRedis } from "../../lib/redis/client.ts";
@@ -18,7 +18,7 @@ import { createShardClient, createShardMedia, createShardMoves } from "../../lib
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { loadWorkersConfig } from "./config.ts";
-import { leaseTimes, quarantineDays } from "./deps.ts";
+import { auditReadDays, endedKeyDays, leaseTimes, quarantineDays } from "./deps.ts";
 import { createHandlers } from "./jobs.ts";
 import { createDecoder } from "./media/decoder/decoder.ts";
 import type { RecordingDeps } from "./recordings/fetch_recordings.ts";
@@ -40,6 +40,7 @@ await run(name, logger, async (life) => {
     waits: workerWaits,
   });
   life.onStop("database", () => db.close());
+  const clock = await runDatabaseClock(db, life, logger, metrics);
   const warn = (what: string) => withoutRepeats((error, held_back) => logger.warn({ error: messageOf(error), held_back }, what));
   const onRedisError = warn("redis");
   const commands = createRedis(config.REDIS_URL, "command", onRedisError);
@@ -88,8 +89,11 @@ await run(name, logger, async (life) => {
     retention: {
       media: { orphanDays: config.MEDIA_ORPHAN_DAYS, usedDays: config.MEDIA_RETENTION_DAYS ?? null },
       messageMonths: config.MESSAGE_RETENTION_MONTHS ?? null,
+      businessDays: config.DELETED_BUSINESS_RETENTION_DAYS,
       deliveryDays: config.DELIVERY_RETENTION_DAYS,
       quarantineDays,
+      endedKeyDays,
+      auditReadDays,
     },
     recordings: recordingsOf(config, store),
   });
@@ -104,7 +108,7 @@ await run(name, logger, async (life) => {
     logger,
     metrics,
     metricsToken: config.METRICS_TOKEN,
-    ready: () => Promise.all([check("redis", () => commands.ping()), check("database", () => db.ping())]),
+    ready: () => Promise.all([check("redis", () => commands.ping()), check("database", () => db.ping()), clock.check()]),
   });
   const { host, port } = serve({ app, host: config.HOST, port: config.OPS_PORT, life });
   if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port, opsPort: port });

@@ -1,3 +1,4 @@
+import { sharedNow } from "../../lib/core/time.ts";
 import { AppError } from "../../lib/core/errors.ts";
 import { backoff } from "../../lib/core/retry.ts";
 import { forBusiness, getSender, pendingMessages, recordSendResults } from "../../lib/db/index.ts";
@@ -83,7 +84,7 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, out
 
       const messages = await write((inside) => claim(inside, outbox));
       if (messages.length === 0) {
-        const inMs = Math.max(0, nextAttempt - Date.now());
+        const inMs = Math.max(0, nextAttempt - sharedNow());
         return inMs <= soonMs ? again(inMs, "a message is due again soon") : { counts };
       }
       const files = await attachFiles(scope, messages);
@@ -99,7 +100,7 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, out
       tally(deps, counts, outcomes);
       await tellOfLimit(deps, scope, handedOver);
       const held = handedOver.find((outcome) => outcome.status === "held");
-      if (held) return again(Math.min(maxPacedMs, Math.max(0, held.until.getTime() - Date.now())), "the account is paced");
+      if (held) return again(Math.min(maxPacedMs, Math.max(0, held.until.getTime() - sharedNow())), "the account is paced");
       nextAttempt = Math.min(nextAttempt, ...outcomes.map(nextAttemptOf));
     }
     return again(0, "the outbox is long");

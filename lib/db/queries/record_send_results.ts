@@ -1,3 +1,4 @@
+import { sharedDate } from "../../core/time.ts";
 import { toJson } from "../json.ts";
 import { sql } from "../literal.ts";
 import type { BusinessScope } from "../scope.ts";
@@ -34,7 +35,7 @@ export async function recordSendResults(scope: BusinessScope, outcomes: SendOutc
           end,
           attempts = m.attempts + case when r.status = 'paced' then 0 else 1 end,
           next_attempt_at = case when r.status in ('retry', 'paced') and m.status = 'queued'
-            then greatest(m.next_attempt_at, now() + (r.next_attempt_at - ${new Date()}::timestamptz)) end,
+            then greatest(m.next_attempt_at, now() + (r.next_attempt_at - ${sharedDate()}::timestamptz)) end,
           sent_at = case when r.status = 'sent' then least(m.sent_at, r.at) else m.sent_at end,
           failed_at = case when r.status = 'failed' then least(m.failed_at, r.at) else m.failed_at end,
           error_code = case

@@ -1,3 +1,4 @@
+import { sharedNow } from "../../core/time.ts";
 import type { MessageContent } from "../../messages/index.ts";
 import { toJson } from "../json.ts";
 import { sql } from "../literal.ts";
@@ -67,7 +68,7 @@ function statementOf(submits: readonly Submit[]): Statement {
     business_id: scope.businessId,
     ...message,
     known_paired: knownPaired,
-    ...(idempotency ? { ...idempotency, key_expires_at: new Date(Date.now() + idempotencyTtlHours * 3_600_000) } : {}),
+    ...(idempotency ? { ...idempotency, key_expires_at: new Date(sharedNow() + idempotencyTtlHours * 3_600_000) } : {}),
   }));
   return sql`select * from submit_messages(${toJson(batch)})`;
 }

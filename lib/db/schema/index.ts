@@ -2,6 +2,8 @@ export { apiKeys } from "./api_keys.ts";
 export type { ApiKey } from "./api_keys.ts";
 export { auditEvents } from "./audit_events.ts";
 export type { AuditEvent } from "./audit_events.ts";
+export { auditReads } from "./audit_reads.ts";
+export type { AuditRead } from "./audit_reads.ts";
 export { broadcastRecipients, broadcasts, optOuts, recipientStatuses } from "./broadcasts.ts";
 export type { Broadcast, BroadcastRecipient, OptOut, RecipientStatus } from "./broadcasts.ts";
 export { businesses } from "./businesses.ts";

@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { sharedDate } from "../../../lib/core/time.ts";
 import { broadcastVerbs } from "../../../lib/broadcasts/status.ts";
 import type { BroadcastVerb } from "../../../lib/broadcasts/status.ts";
 import type { EventData } from "../../../lib/webhooks/events.ts";
@@ -172,7 +173,7 @@ function moveAndAnnounce(scope: BusinessScope, id: string, verb: BroadcastVerb) 
     if (!moved) return undefined;
     const { id: broadcast_id, business_id, status } = moved.broadcast;
     const data: Omit<EventData<"broadcast.status">, "business_id"> = { broadcast_id, status };
-    const news = moved.outcome === "moved" ? [{ business_id, event: "broadcast.status", chat: null, at: new Date(), data }] : [];
+    const news = moved.outcome === "moved" ? [{ business_id, event: "broadcast.status", chat: null, at: sharedDate(), data }] : [];
     return { ...moved, webhooks: await announce(inner, news) };
   });
 }

@@ -115,7 +115,9 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       path: "/businesses/{business_id}",
       tags,
       summary: "Delete a business",
-      description: "Logs its WhatsApp out, ends its keys and fails what was still to be sent. Needs an admin key.",
+      description:
+        "Logs its WhatsApp out, ends its keys and fails what was still to be sent. From then on it is not found. What is " +
+        "stored of it is removed after 30 days, or the days that the operator has set. Needs an admin key.",
       middleware: [adminOnly, businessAccess(db, "business:write")] as const,
       request: { params: businessParams },
       responses: { 204: { description: "Deleted" }, ...problemResponses("upstream_timeout") },

@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { sharedDate } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import { forBusiness, getBusiness, getCall, getCallSettings, listCalls, putCallSettings } from "../../../lib/db/index.ts";
 import type { Call } from "../../../lib/db/index.ts";
@@ -108,7 +109,7 @@ export function callRoutes({ db, replica, calls: service, liveCalls, media }: Ap
     async (c) => {
       const { cursor: before, limit, direction, status } = c.req.valid("query");
       const { businessId } = c.var.business;
-      const calls = await replica.history(before?.started_at ?? new Date(), (at) =>
+      const calls = await replica.history(before?.started_at ?? sharedDate(), (at) =>
         listCalls(forBusiness(at, businessId), { direction, status, before, limit: limit + 1 }),
       );
       if (calls.length === 0 && !(await getBusiness(c.var.business))) throw noSuchBusiness();

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { z } from "zod";
+import { sharedNow } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import { forBusiness, getMedia, storedRecording } from "../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../lib/db/index.ts";
@@ -63,7 +64,7 @@ export function fileRoutes({ db, metrics, media: { store, signer } }: ApiDepende
       ...(shown.test(mime) ? {} : { "content-disposition": "attachment" }),
       "x-content-type-options": "nosniff",
       "content-security-policy": "sandbox; default-src 'none'",
-      "cache-control": `private, max-age=${Math.max(0, expires - Math.floor(Date.now() / 1_000))}, immutable`,
+      "cache-control": `private, max-age=${Math.max(0, expires - Math.floor(sharedNow() / 1_000))}, immutable`,
       etag,
       "accept-ranges": "bytes",
     };

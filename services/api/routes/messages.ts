@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
+import { sharedDate } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import { uuidv7Time } from "../../../lib/core/ids.ts";
 import { forBusiness, getBusiness, getMessage, listMessages } from "../../../lib/db/index.ts";
@@ -96,7 +97,7 @@ export function messageRoutes(
     async (c) => {
       const { cursor, limit, ...filter } = c.req.valid("query");
       // A page of long ago may come from the replica; the first one shows what was sent a moment ago.
-      const upTo = cursor === undefined ? new Date() : new Date(uuidv7Time(cursor));
+      const upTo = cursor === undefined ? sharedDate() : new Date(uuidv7Time(cursor));
       const { businessId } = c.var.business;
       const read = (range: { before: string | undefined; limit: number }) =>
         replica.history(upTo, (at) => listMessages(forBusiness(at, businessId), { ...filter, ...range }));

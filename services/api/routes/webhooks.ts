@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { sharedDate } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import {
@@ -231,7 +232,7 @@ export function webhookRoutes({ db, webhooks }: ApiDependencies, wakeUps: WakeUp
       if (webhook.status === "disabled") throw new AppError("conflict", "This endpoint is disabled; make it active first.");
       const { business_id } = webhook;
       const data = { webhook_id: webhook.id };
-      await announceTo(c.var.business, webhook.id, { business_id, event: "webhook.test", chat: null, at: new Date(), data });
+      await announceTo(c.var.business, webhook.id, { business_id, event: "webhook.test", chat: null, at: sharedDate(), data });
       wakeUps.webhook(webhook.id);
       return c.body(null, 202);
     },

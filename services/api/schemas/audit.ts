@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import type { AuditEvent } from "../../../lib/db/index.ts";
+import type { AuditEvent, AuditRead } from "../../../lib/db/index.ts";
 import { pageQuery } from "./page.ts";
 import { timestamp } from "./text.ts";
 
@@ -27,4 +27,20 @@ export const auditEventSchema = z
 
 export function auditEventView(event: AuditEvent): z.infer<typeof auditEventSchema> {
   return { ...event, at: event.at.toISOString() };
+}
+
+export const auditReadSchema = z
+  .object({
+    id: z.string(),
+    key_id: z.string(),
+    key_prefix: z.string().openapi({ example: "k3vq8x2m" }),
+    business_id: z.string(),
+    hour: timestamp,
+    reads: z.int().openapi({ description: "Requests in that hour that read data of the business.", example: 12 }),
+    last_at: timestamp,
+  })
+  .openapi("AuditRead");
+
+export function auditReadView(read: AuditRead): z.infer<typeof auditReadSchema> {
+  return { ...read, hour: read.hour.toISOString(), last_at: read.last_at.toISOString() };
 }

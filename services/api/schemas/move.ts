@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { sharedDate } from "../../../lib/core/time.ts";
 import type { Move } from "../../../lib/db/index.ts";
 import { pageQuery } from "./page.ts";
 import { timestamp } from "./text.ts";
@@ -82,6 +83,6 @@ export function moveView(move: Move): z.infer<typeof moveSchema> {
     error,
     created_at: created_at.toISOString(),
     finished_at: finished_at?.toISOString() ?? null,
-    silent_ms: fenced_at === null ? null : Math.max(0, (finished_at ?? new Date()).getTime() - fenced_at.getTime()),
+    silent_ms: fenced_at === null ? null : Math.max(0, (finished_at ?? sharedDate()).getTime() - fenced_at.getTime()),
   };
 }

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { sharedNow } from "../../../lib/core/time.ts";
 import {
   audioContent,
   card,
@@ -25,7 +26,7 @@ import { moment, storableText } from "./text.ts";
 const envelope = {
   to: chat.openapi({ type: "string", description: "A number, or the JID of a person or a group.", example: "5511987654321" }),
   expires_at: moment
-    .refine((at) => at.getTime() > Date.now(), "must lie in the future")
+    .refine((at) => at.getTime() > sharedNow(), "must lie in the future")
     .optional()
     .openapi({
       type: "string",

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { sharedDate } from "../../../lib/core/time.ts";
 import { deliveryStatuses, webhookStatuses } from "../../../lib/db/index.ts";
 import type { Webhook, WebhookDelivery } from "../../../lib/db/index.ts";
 import { subscribable } from "../../../lib/webhooks/events.ts";
@@ -146,7 +147,7 @@ export const replayedSchema = z
   })
   .openapi("ReplayedDeliveries");
 
-export function webhookView(webhook: Webhook, now = new Date()): z.infer<typeof webhookSchema> {
+export function webhookView(webhook: Webhook, now = sharedDate()): z.infer<typeof webhookSchema> {
   const { previous_secret_until: until } = webhook;
   return {
     id: webhook.id,

@@ -1,3 +1,4 @@
+import { sharedDate } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
 import {
@@ -161,7 +162,7 @@ async function changeStatus(
 ): Promise<void> {
   const woken = await atomically(scope, async (inside) => {
     if (!(await change(inside, broadcast_id))) return [];
-    return announce(inside, [announcement(business_id, "broadcast.status", { at: new Date(), data: { broadcast_id, status } })]);
+    return announce(inside, [announcement(business_id, "broadcast.status", { at: sharedDate(), data: { broadcast_id, status } })]);
   });
   await wakeWebhooks(deps, woken);
 }

@@ -1,3 +1,4 @@
+import { sharedDate } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
 import {
@@ -82,7 +83,7 @@ async function tellEndpoint(
 
     const attempt = async (delivery: DueDelivery): Promise<boolean> => {
       const answer = await endpoint.post(...signedPost(deps, webhook, delivery));
-      const outcome = outcomeOf(delivery, answer, new Date());
+      const outcome = outcomeOf(delivery, answer, sharedDate());
       health = afterAttempt(health, answer, outcome.at, healthRules);
       await record(outcome);
       counts[outcome.status === "pending" ? "failed" : outcome.status] += 1;
@@ -132,14 +133,14 @@ async function recordTurn(deps: Deps, webhook: Webhook, health: WebhookHealth): 
     const { id: webhook_id, business_id, url } = webhook;
     const data = { webhook_id, url, reason: health.status_reason ?? "" };
     deps.logger.warn({ webhook_id, business_id, status: health.status, reason: health.status_reason }, "webhook endpoint paused");
-    return announce(scope, [{ ...announcement(business_id, "webhook.paused", { at: new Date(), data }), except: webhook_id }]);
+    return announce(scope, [{ ...announcement(business_id, "webhook.paused", { at: sharedDate(), data }), except: webhook_id }]);
   });
   await wakeWebhooks(deps, woken);
 }
 
 function signedPost({ webhooks }: Deps, webhook: Webhook, { id, payload }: DueDelivery): Parameters<Post> {
   const { secret, previous_secret, previous_secret_until } = webhook;
-  const at = new Date();
+  const at = sharedDate();
   const sealed = [secret, ...(previous_secret !== null && previous_secret_until! > at ? [previous_secret] : [])];
   const secrets = sealed.map((one) => webhooks.secrets.open(webhook.id, one));
   return [signedHeaders({ id, at, body: payload }, secrets), payload];

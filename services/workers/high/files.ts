@@ -1,3 +1,4 @@
+import { sharedDate } from "../../../lib/core/time.ts";
 import { mediaPending, wantUploads } from "../../../lib/db/index.ts";
 import type { BusinessScope, PendingMessage, UploadState, WantedUpload } from "../../../lib/db/index.ts";
 import { contentOf } from "../../../lib/messages/index.ts";
@@ -28,7 +29,7 @@ export async function attachFiles(scope: BusinessScope, messages: PendingMessage
   const awaited = [...states.values()].filter(({ status }) => status === "pending");
   const result: WithFiles = { ready: [], outcomes: [], awaited };
   const waiting = new Set<string>();
-  const now = new Date();
+  const now = sharedDate();
   for (const message of messages) {
     if (waiting.has(message.chat)) continue;
     const content = files.get(message.id);

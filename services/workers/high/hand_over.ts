@@ -1,3 +1,4 @@
+import { sharedDate } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import { forBusiness, getSession } from "../../../lib/db/index.ts";
 import type { Business, PendingMessage, SendOutcome } from "../../../lib/db/index.ts";
@@ -26,7 +27,7 @@ export async function handOver(
     const { pacing } = business;
     const batch = messages.map((message) => batchMessage(message, bulk));
     const results = await deps.shards.sendBatch(deps.router.locate(business), business.id, batch, pacing);
-    const now = new Date();
+    const now = sharedDate();
     return messages.map((message, i) => outcomeOf(message, results[i]!, now));
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
@@ -62,8 +63,8 @@ async function oneByOne(
   if (messages.length === 1) {
     return [
       error.code === "invalid_request"
-        ? failed(only, "invalid_message", error.message, new Date())
-        : undecided(only, "shard_fault", "The shard failed to handle the message.", new Date()),
+        ? failed(only, "invalid_message", error.message, sharedDate())
+        : undecided(only, "shard_fault", "The shard failed to handle the message.", sharedDate()),
     ];
   }
   const middle = Math.ceil(messages.length / 2);
@@ -100,7 +101,7 @@ function batchMessage({ id, wa_message_id, chat, ...row }: PendingMessage, bulk:
 }
 
 function notPaired(messages: PendingMessage[]): SendOutcome[] {
-  const now = new Date();
+  const now = sharedDate();
   return messages.map((message) =>
     failed(message, "not_paired", "The business has no paired WhatsApp; connect it and send the message again.", now),
   );

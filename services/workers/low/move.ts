@@ -1,3 +1,4 @@
+import { sharedNow } from "../../../lib/core/time.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
 import { advanceMove, forPlatform, getMove, noteMoveError } from "../../../lib/db/index.ts";
@@ -71,7 +72,7 @@ async function heldUp(deps: Deps, { id, step, business_id, fenced_at }: Move, er
   const platform = forPlatform(deps.db);
   const passing = isPassing(error);
   if (step === "fenced" || step === "stopped") {
-    const silentMs = fenced_at === null ? 0 : Date.now() - fenced_at.getTime();
+    const silentMs = fenced_at === null ? 0 : sharedNow() - fenced_at.getTime();
     if (!passing || silentMs > patienceMs) {
       await advanceMove(platform, { id, from: step, to: "rolling_back", error: message });
       return null;

@@ -1,3 +1,4 @@
+import { sharedDate, sharedNow } from "../../../lib/core/time.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
 import { announce, atomically, forBusiness, getBusiness, getFetch, postponeFetch, settleFetch } from "../../../lib/db/index.ts";
@@ -36,7 +37,7 @@ export function fetchMedia(deps: Deps): Handler<"fetch_media"> {
   return async ({ payload: { business_id, message_id }, signal }): Promise<RunResult> => {
     const scope = forBusiness(deps.db, business_id);
     const fetch = await getFetch(scope, message_id);
-    if (fetch === undefined || fetch.next_attempt_at > new Date()) return { counts: { fetched: 0 } };
+    if (fetch === undefined || fetch.next_attempt_at > sharedDate()) return { counts: { fetched: 0 } };
     if (deps.media === null) {
       deps.logger.warn({ business_id, message_id }, "a message's file waits: set STORAGE_URL to fetch it");
       return { counts: { fetched: 0 } };
@@ -52,7 +53,7 @@ export function fetchMedia(deps: Deps): Handler<"fetch_media"> {
       if (final === undefined) {
         const inMs = error instanceof NotYet && error.pointer ? 0 : backoff({ attempt: fetch.attempts + 1, ...delay });
         const pointer = error instanceof NotYet ? error.pointer : undefined;
-        await postponeFetch(scope, message_id, { at: new Date(Date.now() + inMs), error: messageOf(error), pointer });
+        await postponeFetch(scope, message_id, { at: new Date(sharedNow() + inMs), error: messageOf(error), pointer });
         return { counts: { postponed: 1 }, again: { inMs, reason: messageOf(error) } };
       }
       deps.logger.warn({ business_id, message_id, reason: final, error: messageOf(error) }, "a message's file cannot be had");

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { sharedNow } from "../../../lib/core/time.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
 import { finishUpload, forBusiness, getBusiness, getSession, pendingUpload } from "../../../lib/db/index.ts";
@@ -27,7 +28,7 @@ export function prepareMedia(deps: Deps): Handler<"prepare_media"> {
     const result = await prepare(deps, scope, wanted, signal);
     await finishUpload(scope, wanted, result);
     if (result.status === "pending") {
-      const inMs = Math.max(0, result.next_attempt_at.getTime() - Date.now());
+      const inMs = Math.max(0, result.next_attempt_at.getTime() - sharedNow());
       return { counts: { uploaded: 0 }, again: { inMs, reason: result.error } };
     }
     deps.metrics.media(result.status === "ready" ? "uploaded" : "refused");
@@ -53,7 +54,7 @@ async function prepare(deps: Deps, scope: BusinessScope, wanted: Wanted, signal:
       return { status: "failed", error: "The business has no paired WhatsApp; connect it and send the message again." };
     }
     // The message that waits for it says how long: it may expire.
-    const next_attempt_at = new Date(Date.now() + backoff({ attempt: attempts + 1, ...delay }));
+    const next_attempt_at = new Date(sharedNow() + backoff({ attempt: attempts + 1, ...delay }));
     return { status: "pending", error: messageOf(error), next_attempt_at };
   }
 }
@@ -80,7 +81,7 @@ async function place(
     file_sha256: Buffer.from(media.sha256, "hex").toString("base64"),
     file_enc_sha256: fileEncSha256.toString("base64"),
     file_length: object.size,
-    media_key_at: Math.floor(Date.now() / 1_000),
+    media_key_at: Math.floor(sharedNow() / 1_000),
   };
 }
 

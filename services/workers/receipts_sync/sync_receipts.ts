@@ -1,3 +1,4 @@
+import { sharedNow } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import { forPlatform, markOverdue, moveOverdueMark, overdueMark, shardsWithoutTicks } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
@@ -26,7 +27,7 @@ export function syncReceipts(deps: Deps): Handler<"sync_receipts"> {
   return async (run) => {
     const counts = { overdue: 0, woken: 0 };
     const result = await withLease(deps, "prosaas:lease:sync_receipts", async (lost) => {
-      const until = Date.now() - overdueMs;
+      const until = sharedNow() - overdueMs;
       let from = await overdueMark(scope, new Date(until - windowMs));
       from = new Date(Math.max(from.getTime(), until - longestLookBackMs));
       while (from.getTime() < until && !run.signal.aborted && !run.stopping.aborted && !lost.aborted) {

@@ -1,6 +1,6 @@
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
-import { deadline } from "../../../lib/core/time.ts";
+import { deadline, sharedNow } from "../../../lib/core/time.ts";
 import { finishRecording, forBusiness, forPlatform, pendingRecordings } from "../../../lib/db/index.ts";
 import type { CallRecording, RecordingResult } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
@@ -68,7 +68,7 @@ async function fetchOne(recordings: RecordingDeps, recording: CallRecording, sig
     const final = error instanceof AppError && error.code === "forbidden";
     if (final || attempts + 1 >= maxAttempts) return { status: "failed", error: messageOf(error) };
     const inMs = backoff({ attempt: attempts + 1, ...delay });
-    return { status: "pending", error: messageOf(error), next_attempt_at: new Date(Date.now() + inMs) };
+    return { status: "pending", error: messageOf(error), next_attempt_at: new Date(sharedNow() + inMs) };
   }
 }
 

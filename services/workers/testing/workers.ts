@@ -50,7 +50,15 @@ export async function createTestWorkers() {
     leaseTimes: { ttlMs: 2_000, renewMs: 100 },
     shardMedia: createShardMedia({ token: shardToken, timeoutMs: 5_000 }),
     media: null,
-    retention: { media: { orphanDays: 7, usedDays: null }, messageMonths: null, deliveryDays: 30, quarantineDays: 90 },
+    retention: {
+      media: { orphanDays: 7, usedDays: null },
+      messageMonths: null,
+      businessDays: 30,
+      deliveryDays: 30,
+      quarantineDays: 90,
+      endedKeyDays: 90,
+      auditReadDays: 400,
+    },
     webhooks: {
       policy: createAddressPolicy({ allowPrivate: true }),
       secrets: createWebhookSecrets(KeyRing.parse(`test:${randomBytes(32).toString("base64")}`)),

@@ -1,3 +1,4 @@
+import { sharedDate } from "../../../lib/core/time.ts";
 import { passages } from "../../../lib/db/index.ts";
 import type { Announcement, InboundMessage, Message, SessionReport, StatusChange } from "../../../lib/db/index.ts";
 import type { MediaSigner } from "../../../lib/media-store/index.ts";
@@ -46,7 +47,7 @@ export function mediaSettled(message: Message, signer: MediaSigner): Announcemen
   return [
     announcement(business_id, "message.media", {
       chat,
-      at: new Date(),
+      at: sharedDate(),
       data: { message_id, chat, type: content.type, media: content.media },
     }),
   ];

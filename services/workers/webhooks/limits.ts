@@ -1,3 +1,4 @@
+import { sharedDate, sharedNow } from "../../../lib/core/time.ts";
 import { announce, atomically } from "../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../lib/db/index.ts";
 import type { EventData } from "../../../lib/webhooks/events.ts";
@@ -18,16 +19,16 @@ export async function tellOfLimit(
   scope: BusinessScope,
   handedOver: readonly HandedOver[],
 ): Promise<void> {
-  const limit = limitIn(handedOver, Date.now());
+  const limit = limitIn(handedOver, sharedNow());
   if (limit === undefined) return;
   const { businessId } = scope;
   const told = `prosaas:limit-told:${businessId}:${limit.holds}`;
   if ((await deps.redis.exists(told).catch(() => 1)) === 1) return;
   const data = { holds: limit.holds, until: limit.until.toISOString() };
-  const news = [announcement(businessId, "session.limited", { at: new Date(), data })];
+  const news = [announcement(businessId, "session.limited", { at: sharedDate(), data })];
   const webhooks = await atomically(scope, (inside) => announce(inside, news));
   // After it: told twice is better than never.
-  await deps.redis.set(told, "1", "PX", Math.max(1, limit.until.getTime() - Date.now())).catch(() => {});
+  await deps.redis.set(told, "1", "PX", Math.max(1, limit.until.getTime() - sharedNow())).catch(() => {});
   await wakeWebhooks(deps, webhooks);
   await tellWatchers(deps, news);
 }

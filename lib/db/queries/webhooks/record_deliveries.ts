@@ -1,3 +1,4 @@
+import { sharedDate } from "../../../core/time.ts";
 import { toJson } from "../../json.ts";
 import { sql } from "../../literal.ts";
 import type { PlatformScope } from "../../scope.ts";
@@ -19,7 +20,7 @@ export async function recordDeliveries(scope: PlatformScope, outcomes: readonly 
     update webhook_deliveries d
     set status = r.status, attempts = d.attempts + 1,
         -- Measured by the caller's clock, kept by Postgres': the two may differ.
-        next_attempt_at = now() + (r.next_attempt_at - ${new Date()}::timestamptz),
+        next_attempt_at = now() + (r.next_attempt_at - ${sharedDate()}::timestamptz),
         delivered_at = case when r.status = 'delivered' then r.at end,
         last_attempt_at = r.at, last_duration_ms = r.duration_ms, last_status = r.http_status, last_error = r.error
     from jsonb_to_recordset(${toJson(outcomes)}::jsonb)

@@ -1,3 +1,4 @@
+import { sharedDate } from "../../../core/time.ts";
 import type { Webhook } from "../../schema/index.ts";
 import type { BusinessScope } from "../../scope.ts";
 
@@ -43,7 +44,7 @@ export function updateWebhook(
 
 function afterChange(present: Webhook, { status }: WebhookChanges): Webhook {
   if (status === undefined) return present;
-  const status_since = status === present.status ? present.status_since : new Date();
+  const status_since = status === present.status ? present.status_since : sharedDate();
   const status_reason = status === "active" ? null : "Disabled by its owner.";
   return { ...present, status, status_since, status_reason, failures: 0, failing_since: null, next_attempt_at: null };
 }

@@ -1,3 +1,4 @@
+import { sharedDate } from "../../../core/time.ts";
 import { sql } from "../../literal.ts";
 import type { Webhook } from "../../schema/index.ts";
 import type { PlatformScope } from "../../scope.ts";
@@ -24,7 +25,7 @@ export async function recordHealth(scope: PlatformScope, id: string, health: Web
     set status_since = case when status = ${status} then status_since else now() end,
         status = ${status}, status_reason = ${status_reason}, failures = ${failures}, failing_since = ${failing_since},
         -- Measured by the caller's clock, kept by Postgres': the two may differ.
-        next_attempt_at = now() + (${next_attempt_at}::timestamptz - ${new Date()}::timestamptz)
+        next_attempt_at = now() + (${next_attempt_at}::timestamptz - ${sharedDate()}::timestamptz)
     where id = ${id} and updated_at = ${seen} and deleted_at is null and status <> 'disabled'
     returning id`);
   return rows.length > 0;
