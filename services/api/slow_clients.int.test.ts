@@ -88,11 +88,12 @@ describe("slow uploads", () => {
       const draft = await api.request("POST", `/v1/businesses/${business.id}/broadcasts`, { body: { name: "x", text: "x" } });
       const slow = await slowly(600, post(path.replace(/01900000[^/]*/, draft.body.id), business, type));
       const answered = () => slow.filter(({ status }) => status() === 429);
-      await until(() => answered().length === 600 - limits.uploads.share, { what: "the refusals", deadlineMs: 20_000 });
-      expect(answered()[0]!.answer()).toMatch(/retry-after: 5/i);
-      expect(await metric("api_uploads_under_way")).toBe(limits.uploads.share);
+      // Imports of tables have a limit of their own, below this one.
+      await until(() => answered().length >= 600 - limits.uploads.share, { what: "the refusals", deadlineMs: 20_000 });
+      expect(answered().some(({ answer }) => /retry-after: 5/i.test(answer()))).toBeTrue();
+      expect(await metric("api_uploads_under_way")).toBeLessThanOrEqual(limits.uploads.share);
       await othersGoOn();
-      await until(() => slow.every(({ status }) => [408, 429].includes(status())), { what: "the others to end with 408" });
+      await until(() => slow.every(({ status }) => [408, 429, 503].includes(status())), { what: "the others to end with 408" });
       expect(await metric("api_uploads_under_way")).toBe(0);
     }, 60_000);
   }
@@ -170,9 +171,9 @@ describe("slow readers of files", () => {
   test("are cut off, and their slots are free again", async () => {
     await stalled(10);
     await until(async () => (await metric("api_files_under_way")) >= 10, { what: "10 files" });
-    await until(async () => (await metric("api_files_under_way")) === 0, { what: "all to be cut off" });
+    await until(async () => (await metric("api_files_under_way")) === 0, { what: "all to be cut off", deadlineMs: 30_000 });
     expect(await metric("api_files_stalled_total")).toBeGreaterThanOrEqual(10);
-  }, 20_000);
+  }, 60_000);
 
   test("that hang up free their slots at once", async () => {
     const readers = await stalled(5);
