@@ -8,6 +8,7 @@ import { insertKey } from "../../lib/db/index.ts";
 import { createBusiness } from "../../lib/testing/business.ts";
 import { testRedisUrl, uniqueName } from "../../lib/testing/servers.ts";
 import { apiLimits } from "./limits.ts";
+import { until } from "../../lib/testing/until.ts";
 import { createHarness } from "./testing/harness.ts";
 
 let redis: Redis;
@@ -68,15 +69,17 @@ test("the keys of a business share its limit, and leave others theirs", async ()
 
 test("beyond the requests that may be under way, further ones are 503 at once, and taken again afterwards", async () => {
   const hold = Promise.withResolvers<void>();
+  let held = 0;
   const api = await createHarness({
     limits: apiLimits({ requests: 2 }),
     queueDepths: async () => {
+      held += 1;
       await hold.promise;
       return [];
     },
   });
   const slow = [1, 2].map(() => api.request("GET", "/v1/admin/queues"));
-  await Bun.sleep(0);
+  await until(() => held === 2, { what: "both requests to be at work" });
   const shed = await api.request("GET", "/v1/businesses");
   expect([shed.status, shed.headers.get("retry-after")]).toEqual([503, "1"]);
   expect((await api.request("GET", "/health", { key: "" })).status).toBe(200);
