@@ -18,7 +18,10 @@ const maxFaults = 20;
  * content, whatever its Content-Type: its route streams it.
  */
 export const wellFormedText: MiddlewareHandler<Authenticated> = async (c, next) => {
-  refuse(faultsOfTarget(c.req.url));
+  const faults = faultsOfTarget(c.req.url);
+  // No resource has such an id.
+  if (faults.some(({ field }) => field === "path")) throw new AppError("not_found", "There is nothing at this path.", { faults });
+  refuse(faults);
   if (isUpload(c)) return next();
   const contentType = c.req.header("content-type");
   if (contentType !== undefined && isJson.test(contentType)) {
