@@ -55,15 +55,20 @@ export function createShardCall({ token: root, timeoutMs = 15_000 }: ShardClient
       throw unreachable(at, cause);
     });
     if (response.ok) return response;
-    throw refusal(at, response, await response.text().catch(() => ""));
+    throw refusal(at, response, await problemOf(at, response));
   };
 }
 
+/** Bytes of JSON: four pages of a journal, or the groups of a large account. */
+const maxJsonBytes = 16 * 1024 * 1024;
+/** Bytes of a login with its ledger. */
+const maxBundleBytes = 128 * 1024 * 1024;
+/** Bytes of a problem. */
+const maxProblemBytes = 64 * 1024;
+
 /** The JSON of an answer, parsed. */
 export async function jsonOf<T>(at: ShardLocation, schema: z.ZodType<T>, response: Response): Promise<T> {
-  const text = await response.text().catch((cause: unknown) => {
-    throw unreachable(at, cause);
-  });
+  const text = new TextDecoder().decode(await bodyOf(at, response, maxJsonBytes));
   const parsed = schema.safeParse(parseJson(at, text));
   if (parsed.success) return parsed.data;
   throw broken(at, `broke the contract: ${faultsOf(parsed.error)}`);
@@ -71,9 +76,29 @@ export async function jsonOf<T>(at: ShardLocation, schema: z.ZodType<T>, respons
 
 /** The bytes of an answer. */
 export async function bytesOf(at: ShardLocation, response: Response): Promise<Uint8Array<ArrayBuffer>> {
-  return response.bytes().catch((cause: unknown) => {
+  return bodyOf(at, response, maxBundleBytes);
+}
+
+/** A body of at most `maxBytes`: a shard that is taken over must not fill the memory of its callers. */
+async function bodyOf(at: ShardLocation, response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const { body, headers } = response;
+  if (body === null) return new Uint8Array();
+  const length = Number(headers.get("content-length") ?? Number.NaN);
+  const chunks: Uint8Array[] = [];
+  try {
+    // A length that was given is kept, unless the body was compressed.
+    if (length <= maxBytes && !headers.has("content-encoding")) return await response.bytes();
+    let size = 0;
+    for await (const chunk of body) {
+      size += chunk.length;
+      if (size > maxBytes) throw broken(at, `gave an answer of more than ${maxBytes} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
     throw unreachable(at, cause);
-  });
+  }
+  return new Uint8Array(Buffer.concat(chunks));
 }
 
 function unreachable(at: ShardLocation, cause: unknown): AppError {
@@ -110,6 +135,14 @@ function parseJson(at: ShardLocation, text: string): unknown {
   } catch (error) {
     throw broken(at, `did not answer JSON: ${messageOf(error)}`);
   }
+}
+
+/** What a problem says; nothing where it cannot be read. */
+async function problemOf(at: ShardLocation, response: Response): Promise<string> {
+  return bodyOf(at, response, maxProblemBytes).then(
+    (bytes) => new TextDecoder().decode(bytes),
+    () => "",
+  );
 }
 
 function parseOrNothing(text: string): unknown {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { createShardClient } from "./client.ts";
 import { shardToken } from "./secrets.ts";
 import type { BatchMessage, SessionView } from "./index.ts";
@@ -148,4 +148,29 @@ test("a redirect is not followed: the token would go along", async () => {
   answer = () => new Response(null, { status: 302, headers: { location: "http://127.0.0.1:1/" } });
   await expect(client.view(at(), business)).rejects.toMatchObject({ code: "unavailable" });
   expect(seen).toHaveLength(1);
+});
+
+describe("an answer without an end", () => {
+  const endless = (headers: Record<string, string> = {}) => {
+    const chunk = Buffer.alloc(1024 * 1024, " ");
+    return new Response(new ReadableStream({ pull: (controller) => controller.enqueue(chunk) }), { headers });
+  };
+
+  test("is refused at its bound", async () => {
+    answer = () => endless();
+    const refused = client.readJournal(at(), "inbound");
+    await expect(refused).rejects.toMatchObject({ code: "internal" });
+  });
+
+  test("is refused when it hides in compression", async () => {
+    const bomb = Bun.gzipSync(Buffer.alloc(64 * 1024 * 1024, " "));
+    answer = () => new Response(bomb, { headers: { "content-encoding": "gzip", "content-length": String(bomb.length) } });
+    const cause = expect.objectContaining({ message: expect.stringContaining("more than") as string }) as Error;
+    await expect(client.readJournal(at(), "inbound")).rejects.toMatchObject({ code: "internal", cause });
+  });
+
+  test("ends the wait for a problem", async () => {
+    answer = () => new Response(endless().body, { status: 503, headers: { "retry-after": "1" } });
+    await expect(client.readJournal(at(), "inbound")).rejects.toMatchObject({ code: "unavailable" });
+  });
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { uuidv7, uuidv7Floor } from "../../lib/core/ids.ts";
 import { randomToken } from "../../lib/core/secret.ts";
 import { forBusiness, submitMessage } from "../../lib/db/index.ts";
@@ -224,4 +224,58 @@ test("session events are mirrored, and a session that opens ends its outbox's wa
   await emptied("events");
   const [mirror] = await workers.database.owner`select status, name, shard from whatsapp_sessions where business_id = ${business}`;
   expect({ ...mirror }).toEqual({ status: "open", name: "The shop", shard: 1 });
+});
+
+describe("a shard that reports about another's business", () => {
+  const quarantined = () => workers.log.filter((line) => line["msg"] === "journal entry quarantined").map((line) => line["business_id"]);
+  const event = (status: string) => ({ event: "session.status", status, paired: true, since: new Date().toISOString() });
+  let own: string;
+  beforeEach(async () => {
+    own = await workers.business();
+    await workers.database.owner`update businesses set whatsapp_shard = 2 where id = ${business}`;
+  });
+
+  test("cannot write its messages", async () => {
+    workers.shard.append("inbound", business, received(1));
+    workers.shard.append("inbound", own, received(2));
+    await workers.serve("high");
+    await workers.producer.wake("inbound", { shard: 1 });
+    await emptied("inbound");
+    expect(await texts()).toEqual([]);
+    expect((await workers.rows(own)).map((row) => row.text)).toEqual(["hello 2"]);
+    expect(quarantined()).toEqual([business]);
+  });
+
+  test("cannot change its ticks", async () => {
+    const id = await workers.queueMessage(business, "15550002222", "hello");
+    const [{ wa_message_id }] = await workers.database.owner<
+      [{ wa_message_id: string }]
+    >`select wa_message_id from messages where id = ${id}`;
+    workers.shard.append("receipts", business, { wa_message_id, chat, status: "failed", at: Date.now() });
+    await workers.serve("receipts");
+    await workers.producer.wake("receipts", { shard: 1 });
+    await emptied("receipts");
+    expect((await workers.rows(business)).map((row) => row.status)).toEqual(["queued"]);
+    expect(quarantined()).toEqual([business]);
+  });
+
+  test("cannot change its session", async () => {
+    workers.shard.append("events", business, event("logged_out"));
+    await workers.serve("default");
+    await workers.producer.wake("session_events", { shard: 1 });
+    await emptied("events");
+    const [session] = await workers.database.owner`select status, shard from whatsapp_sessions where business_id = ${business}`;
+    expect(session).toMatchObject({ status: "open", shard: 1 });
+    expect(quarantined()).toEqual([business]);
+  });
+
+  test("is believed about what it received before a move", async () => {
+    await workers.database.owner`
+      insert into moves (id, business_id, from_shard, to_shard) values (${uuidv7()}, ${business}, 1, 2)`;
+    workers.shard.append("inbound", business, received(1));
+    await workers.serve("high");
+    await workers.producer.wake("inbound", { shard: 1 });
+    await emptied("inbound");
+    expect(await texts()).toEqual(["hello 1"]);
+  });
 });

@@ -6,6 +6,7 @@ import { forPlatform, quarantineEntries } from "../../lib/db/index.ts";
 import type { JournalEntry, JournalStream, RejectedEntry } from "../../lib/shard-client/index.ts";
 import type { Deps } from "./deps.ts";
 import { withLease } from "./lease.ts";
+import { strangersOf } from "./residents.ts";
 
 /** Writes entries to Postgres, all or none; to write some of them again changes nothing. */
 export type WriteEntries<S extends JournalStream> = (entries: JournalEntry<S>[], shard: number) => Promise<void>;
@@ -57,8 +58,17 @@ async function drain<S extends JournalStream>(
       const { entries, rejected, through, more } = await deps.shards.readJournal(at, stream);
       if (through === null) return { counts };
       const refused: RejectedEntry[] = [...rejected];
+      const strangers = await strangersOf(
+        deps.db,
+        shard,
+        entries.map(({ business_id }) => business_id),
+      );
+      for (const entry of entries) {
+        if (!strangers.has(entry.business_id)) continue;
+        refused.push({ seq: entry.seq, business_id: entry.business_id, reason: "the business lives on another shard", entry });
+      }
       await writeAround(
-        entries,
+        strangers.size === 0 ? entries : entries.filter(({ business_id }) => !strangers.has(business_id)),
         (some) => write(some, shard),
         (entry, error) => refused.push({ seq: entry.seq, business_id: entry.business_id, reason: messageOf(error), entry }),
       );

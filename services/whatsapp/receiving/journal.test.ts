@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -87,4 +87,30 @@ test("no content is readable on the disk, and another key ring is refused", asyn
   for (const file of readdirSync(folder)) expect(readFileSync(join(folder, file), "latin1")).not.toContain(text);
   expect(() => ShardDb.open(join(folder, "shard.db"), KeyRing.parse(`k1:${key()}`))).toThrow(/cannot be used/);
   db = ShardDb.open(join(folder, "shard.db"), ring);
+});
+
+describe("a page", () => {
+  const long = (n: number) => ({ ...receipt(n), error: { code: "x", message: "x".repeat(1024 * 1024) } });
+
+  test("is bounded by bytes", async () => {
+    const journal = new Journal(db);
+    for (let n = 0; n < 10; n++) await journal.append("receipts", business, long(n));
+    const seen: unknown[] = [];
+    for (let more = true; more;) {
+      const page = journal.read("receipts", 500);
+      expect(JSON.stringify(page).length).toBeLessThan(5 * 1024 * 1024);
+      seen.push(...page.entries.map(({ data }) => (data as { at: number }).at));
+      await journal.acknowledge("receipts", page.entries.at(-1)!.seq);
+      more = page.more;
+    }
+    expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test("has an entry that is larger by itself", async () => {
+    const journal = new Journal(db);
+    const huge = { ...receipt(1), error: { code: "x", message: "x".repeat(5 * 1024 * 1024) } };
+    await journal.append("receipts", business, huge);
+    await journal.append("receipts", business, receipt(2));
+    expect(journal.read("receipts", 500)).toMatchObject({ entries: [{ data: { at: 1 } }], more: true });
+  });
 });

@@ -5,6 +5,12 @@ import type { ShardDb } from "../volume/shard_db.ts";
 export type JournalEntry = { seq: number; business_id: string; at: string; data: unknown };
 export type JournalPage = { entries: JournalEntry[]; more: boolean };
 
+/**
+ * Bytes of a page: texts of strangers may have 65,536 characters, and a reader holds a page several times over. An entry
+ * that is larger by itself makes a page of its own.
+ */
+const maxPageBytes = 4 * 1024 * 1024;
+
 /** Rows read, and written in one commit, before the loop gets a turn. */
 const rowsACommit = 500;
 
@@ -42,18 +48,17 @@ export class Journal {
     this.#onAppended(stream);
   }
 
-  /** The oldest entries of a stream that were not acknowledged. */
+  /** The oldest entries of a stream that were not acknowledged: at most `limit`, and at most 4 MB. */
   read(stream: JournalStream, limit: number): JournalPage {
-    const rows = this.#page.all(stream, limit + 1);
-    const entries = rows.slice(0, limit).map((row) => ({
-      seq: row.seq,
-      business_id: row.business_id,
-      at: new Date(row.at).toISOString(),
-      data: JSON.parse(
-        this.#db.sealer.open({ keyId: row.key_id, box: row.box }, context(stream, row.business_id)).toString("utf8"),
-      ) as unknown,
-    }));
-    return { entries, more: rows.length > limit };
+    const entries: JournalEntry[] = [];
+    let bytes = 0;
+    for (const { seq, business_id, at, key_id, box } of this.#page.iterate(stream, limit + 1)) {
+      bytes += box.length;
+      if (entries.length === limit || (entries.length > 0 && bytes > maxPageBytes)) return { entries, more: true };
+      const plain = this.#db.sealer.open({ keyId: key_id, box }, context(stream, business_id)).toString("utf8");
+      entries.push({ seq, business_id, at: new Date(at).toISOString(), data: JSON.parse(plain) as unknown });
+    }
+    return { entries, more: false };
   }
 
   /** Forgets the entries up to `through`; resolves once that is on the disk. */
