@@ -132,7 +132,8 @@ export function randomOf(seed: number, kindName: string, n: number): Random {
   return createRandom(Number(BigInt.asUintN(32, Bun.hash.wyhash(`${seed}/${kindName}/${n}`))));
 }
 
-const isServerError = (status: number) => status >= 500 && status !== 503;
+/** 501 and 505 are nginx's words for codings and versions that it does not know; 503 is how load is shed. */
+const isServerError = (status: number) => status >= 500 && ![501, 503, 505].includes(status);
 
 /** Any answer will do but a failure of the server; none, where the connection was closed, will do too. */
 export function survives(answer: Answer | null): Verdict {
@@ -141,6 +142,6 @@ export function survives(answer: Answer | null): Verdict {
 
 /** The request must be refused: 4xx, 503 under load, or a closed connection. */
 export function isRefused(answer: Answer | null): Verdict {
-  if (answer === null || answer.status === 503 || (answer.status >= 400 && answer.status < 500)) return undefined;
+  if (answer === null || (answer.status >= 400 && !isServerError(answer.status))) return undefined;
   return `answered ${answer.status}, should refuse: ${answer.body.slice(0, 200)}`;
 }
