@@ -50,8 +50,8 @@ export type AttackKind = {
 
 type KindOptions = Partial<Pick<AttackKind, "count" | "width" | "budgetMs" | "settles">>;
 
-/** Enough for a first request to code that is not compiled yet, on a machine that is busy. */
-const defaultBudgetMs = 10_000;
+/** Above the 10 s after which the platform itself answers that it cannot, with the way there and back. */
+const defaultBudgetMs = 15_000;
 
 export function kind(from: Origin, name: string, run: AttackKind["run"], options: KindOptions = {}): AttackKind {
   return { from, name: `${from}-${name}`, run, count: 50, width: 8, budgetMs: defaultBudgetMs, settles: false, ...options };

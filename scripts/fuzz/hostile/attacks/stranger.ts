@@ -137,6 +137,31 @@ export const strangerAttacks: AttackKind[] = [
   kind("stranger", "unknown-kinds", (attack, random) => write(attack, random, { type: "unknown" }), settles),
   kind(
     "stranger",
+    "ciphertext-garbage",
+    (attack, random) => {
+      const companions_get = random.pick(["garbage", "garbage_once", "unavailable"]);
+      return write(attack, random, { text: `garbage ${random.below(1e6)}`, companions_get });
+    },
+    { ...settles, count: 150, width: 16 },
+  ),
+  kind(
+    "stranger",
+    "ids-repeated",
+    (attack, random) =>
+      write(attack, random, { text: `again ${random.below(1e6)}`, id: `3A${random.pick(["AAAA", "BBBB", "x".repeat(60)])}` }),
+    settles,
+  ),
+  kind(
+    "stranger",
+    "statuses",
+    (attack, random) => {
+      const to = random.pick(["status@broadcast", "12345678@broadcast", "123456789012@newsletter"]);
+      return write(attack, random, { to, audience: [attack.tenant.phone], text: "s".repeat(1 + random.below(60_000)) });
+    },
+    settles,
+  ),
+  kind(
+    "stranger",
     "replies",
     (attack, random) => {
       const reply_to = { ...target(random), text: "r".repeat(50_000) };
