@@ -80,7 +80,7 @@ const closings = /ECONNRESET|ECONNREFUSED|EPIPE|closed before it was open|socket
 const isClosed = (error: unknown) => closings.test(`${(error as { code?: string }).code ?? ""} ${messageOf(error)}`);
 
 async function settled({ target }: Stage): Promise<void> {
-  await until(async () => (await target.backlog()) === 0, { deadlineMs: settleMs, everyMs: 100 }).catch(() => {});
+  await until(async () => (await target.backlog()) === 0, { deadlineMs: settleMs * target.patience, everyMs: 100 }).catch(() => {});
 }
 
 async function redisBytes({ redis }: Stage): Promise<number> {
