@@ -52,5 +52,5 @@ ports_require() {
     process_is_ours "$pid" || foreign+="port $port (${name_of[port]}) is taken by $program (pid $pid); "
   done < <(port_holders "${fixed[@]}")
   [[ -z $foreign ]] ||
-    fail "${foreign}stop that, or choose other ports: PROSAAS_PORT_OFFSET=20000 $0 --stack other."
+    fail "${foreign}stop that, or choose other ports: PROSAAS_PORT_OFFSET=10000 $0 --stack other."
 }

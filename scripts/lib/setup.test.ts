@@ -3,7 +3,6 @@ import { existsSync, mkdirSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../lib/testing/free_port.ts";
 
 /*
  * scripts/up, scripts/down and the functions they are made of, where they refuse. Nothing is started. What a test mounts
@@ -27,13 +26,25 @@ async function run(command: string[], env: Record<string, string> = {}) {
   return { code, stdout: stdout.trim(), stderr: stderr.trim() };
 }
 
+/** A server on a port that an offset can lead to: freePort() gives ports of the ephemeral range. */
+function listenAbove(base: number): { port: number; server: ReturnType<typeof Bun.serve> } {
+  for (let offset = 13_000; ; offset++) {
+    try {
+      const port = base + offset;
+      return { port, server: Bun.serve({ hostname: "127.0.0.1", port, fetch: () => new Response() }) };
+    } catch (error) {
+      if (offset === 14_000) throw error;
+    }
+  }
+}
+
 /** Runs a piece of shell with the functions of scripts/lib, in a mount namespace of its own, for the stack in `folder`. */
 const shell = (script: string, env: Record<string, string> = {}) => {
   const parts = ["say", "stack", "access", "machine", "leftovers"].map((part) => `source scripts/lib/${part}.sh`).join("\n");
   const text = `set -euo pipefail\nROOT=$PWD\n${parts}\nstack_select other\n${script}`;
   return run(["unshare", "--mount", "--propagation", "private", "bash", "-c", text], {
     PROSAAS_STATE_DIR: join(folder, "state"),
-    PROSAAS_PORT_OFFSET: "21500",
+    PROSAAS_PORT_OFFSET: "14500",
     ...env,
   });
 };
@@ -49,8 +60,7 @@ describe.skipIf(!asRoot)("scripts/up and scripts/down refuse", () => {
   });
 
   test("a taken port, and leave no folder", async () => {
-    const port = await freePort();
-    const server = Bun.serve({ hostname: "127.0.0.1", port, fetch: () => new Response() });
+    const { port, server } = listenAbove(8_080);
     try {
       const state = join(folder, "deep/state");
       // The edge's HTTP port is 8080 above the offset.
@@ -68,7 +78,7 @@ describe.skipIf(!asRoot)("scripts/up and scripts/down refuse", () => {
 
   test("a state folder that every task could read", async () => {
     const state = join(root, "state-of-a-test");
-    const { code, stderr } = await run(["scripts/up", "--stack", "other"], { PROSAAS_STATE_DIR: state, PROSAAS_PORT_OFFSET: "21500" });
+    const { code, stderr } = await run(["scripts/up", "--stack", "other"], { PROSAAS_STATE_DIR: state, PROSAAS_PORT_OFFSET: "14500" });
     expect(code).toBe(1);
     expect(stderr).toContain("lies in the checkout");
     expect(existsSync(state)).toBeFalse();

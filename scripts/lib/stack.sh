@@ -23,9 +23,9 @@ stack_select() {
     [[ $STACK == dev ]] || fail "stack '$STACK' needs ports of its own: set PROSAAS_PORT_OFFSET (10000, for example)."
     offset=0
   fi
-  # 45000 keeps the highest port of the table below 65536.
-  [[ $offset =~ ^[0-9]{1,5}$ && $offset -le 45000 ]] ||
-    fail "PROSAAS_PORT_OFFSET must be a number from 0 to 45000, not '$offset'."
+  # 15000 keeps every port of the table below Linux's ephemeral range, from which outgoing connections take theirs.
+  [[ $offset =~ ^[0-9]{1,5}$ && $offset -le 15000 ]] ||
+    fail "PROSAAS_PORT_OFFSET must be a number from 0 to 15000, not '$offset'."
   PORT_OFFSET=$offset
 
   PORT=(
