@@ -13,7 +13,8 @@ export async function createTenant(api: Harness): Promise<{ key: string; ids: Re
   await create("whatsapp/connect", { method: "qr" });
   api.shards.sessions.set(business_id, sessionOf(business_id));
   const message = await create("messages", { to: "5511900000002", type: "text", text: "hello" });
-  const media = await create("media", "the bytes of a file");
+  const headers = { "content-type": "application/octet-stream" };
+  const { body: media } = await api.request("POST", `${path}/media`, { body: "the bytes of a file", headers });
   const keys = await api.request("GET", `${path}/keys`);
   const webhook = await create("webhooks", { url: "https://example.com/hook", events: ["message.received"] });
   await create(`webhooks/${webhook.id}/test`);
