@@ -15,7 +15,7 @@ export interface paths {
                     name?: string;
                     /** @description `next_cursor` of the page before. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Rows a page at most; a page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
@@ -230,7 +230,7 @@ export interface paths {
                     prefix?: string;
                     /** @description `next_cursor` of the page before. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Rows a page at most; a page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
@@ -668,7 +668,7 @@ export interface paths {
                     status?: "queued" | "sent" | "failed" | "delivered" | "read" | "played";
                     /** @description `next_cursor` of the page before. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Rows a page at most; a page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
@@ -1296,7 +1296,7 @@ export interface paths {
                 query?: {
                     /** @description `next_cursor` of the page before. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Rows a page at most; a page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
@@ -1937,7 +1937,7 @@ export interface paths {
                 query?: {
                     /** @description `next_cursor` of the page before. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Rows a page at most; a page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
@@ -2267,7 +2267,7 @@ export interface paths {
                     event?: string;
                     /** @description `next_cursor` of the page before. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Rows a page at most; a page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
@@ -3188,7 +3188,7 @@ export interface paths {
                 query?: {
                     /** @description `next_cursor` of the page before. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Rows a page at most; a page of large rows has fewer. */
                     limit?: number;
                     /** @description Only those that are not over, or that are. */
                     status?: "under_way" | "finished";
@@ -3545,7 +3545,7 @@ export interface paths {
                     prefix?: string;
                     /** @description `next_cursor` of the page before. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Rows a page at most; a page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
@@ -3745,7 +3745,7 @@ export interface paths {
                     key_id?: string;
                     /** @description `next_cursor` of the page before. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Rows a page at most; a page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;

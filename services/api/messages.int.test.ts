@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { applyReceipts, forPlatform } from "../../lib/db/index.ts";
 import { whatsappMessageId } from "../../lib/core/ids.ts";
 import { createHarness } from "./testing/harness.ts";
@@ -218,4 +218,27 @@ test("a body that is too large is 413, one that is no JSON by its own word 415",
   expect((await api.request("POST", messages, { body: { ...text, text: "x".repeat(600_000) } })).status).toBe(413);
   const plain = await api.request("POST", messages, { body: "hello", headers: { "content-type": "text/plain" } });
   expect([plain.status, plain.body.errors[0].field]).toEqual([415, "content-type"]);
+});
+
+describe("a list of long messages", () => {
+  test("ends its pages by bytes, and leaves none out", async () => {
+    const { key, messages } = await paired();
+    const long = { ...text, text: "\u0001".repeat(65_536) };
+    const sent = await Promise.all(Array.from({ length: 40 }, () => api.request("POST", messages, { key, body: long })));
+    const pages: Answer[] = [];
+    let cursor: string | null = "";
+    while (cursor !== null) {
+      const page: Answer = await api.request("GET", `${messages}?limit=200${cursor && `&cursor=${cursor}`}`, { key });
+      pages.push(page);
+      cursor = page.body.next_cursor;
+    }
+    expect(Math.max(...pages.map(({ body }) => body.data.length))).toBeLessThanOrEqual(17);
+    const listed = pages.flatMap(({ body }) => body.data.map(({ id }: { id: string }) => id));
+    expect(listed).toEqual(
+      sent
+        .map(({ body }) => body.id)
+        .toSorted()
+        .toReversed(),
+    );
+  });
 });
