@@ -13,6 +13,7 @@ import { writeToGroup } from "./groups/write.ts";
 import { limitsSchema } from "./limits.ts";
 import { compose, writable } from "./messages/compose.ts";
 import { broadcast } from "./messages/broadcast.ts";
+import { hostileKind, writeHostile } from "./messages/hostile.ts";
 import { companionsGet, messageId, write } from "./messages/write.ts";
 import { openFile, withFile } from "./media/file.ts";
 import type { Phone } from "./phones/phone.ts";
@@ -59,6 +60,7 @@ const outgoing = z.looseObject({
   /** What the companions of the receiver get in place of the ciphertext. */
   companions_get: companionsGet.optional(),
 });
+const hostile = z.strictObject({ to: phoneNumber, kind: hostileKind });
 
 async function jsonBody(c: Context): Promise<unknown> {
   try {
@@ -164,6 +166,13 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
     }
     const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: phoneJid(to) });
     return c.json(await write(simulation, from, phones.obtain(to), content, { id, companionsGet: companions_get }), 201);
+  });
+
+  /** A phone with a modified client writes what no phone would. */
+  app.post("/phones/:phone/hostile", async (c) => {
+    const { to, kind } = hostile.parse(await jsonBody(c));
+    const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
+    return c.json(await writeHostile(simulation, from, phones.obtain(to), kind), 201);
   });
 
   app.get("/phones/:phone/messages", (c) => {

@@ -18,6 +18,7 @@ import { configSchema } from "./config.ts";
 import { Moving } from "./moving/moving.ts";
 import { Placements } from "./moving/placements.ts";
 import { trustNoiseRoot } from "./noise_root.ts";
+import { Attempts } from "./receiving/attempts.ts";
 import { Journal } from "./receiving/journal.ts";
 import { WakeUps } from "./receiving/wake_ups.ts";
 import { Ledger } from "./sending/ledger.ts";
@@ -88,12 +89,14 @@ const main = async (life: Lifecycle): Promise<void> => {
   });
   const ledger = new Ledger(db);
   const placements = new Placements(db);
+  const attempts = Attempts.open(volume.file("attempts.map"));
   const fence = () => owner.fence();
   const shard = new Shard({
     volume,
     keys: config.AUTH_KEYS,
     journal,
     ledger,
+    attempts,
     placements,
     url: config.WA_WEBSOCKET_URL,
     paced: config.PACING === "on",

@@ -7,6 +7,7 @@ import type { ConnectRequest } from "../../lib/shard-client/schemas.ts";
 import type { KeyRing } from "../../lib/core/key_ring.ts";
 import { purgeAside, setAside } from "./auth/set_aside.ts";
 import type { Placements } from "./moving/placements.ts";
+import type { Attempts } from "./receiving/attempts.ts";
 import type { Journal } from "./receiving/journal.ts";
 import type { Ledger } from "./sending/ledger.ts";
 import { Turns } from "./sending/turns.ts";
@@ -20,6 +21,7 @@ export type ShardOptions = {
   keys: KeyRing;
   journal: Journal;
   ledger: Ledger;
+  attempts: Attempts;
   placements: Placements;
   /** WhatsApp's WebSocket. */
   url: string;
@@ -148,7 +150,7 @@ export class Shard {
   #session(id: string): Session {
     const known = this.#sessions.get(id);
     if (known) return known;
-    const { volume, keys, ledger, journal, url, logger, metrics, paced, platformPacing, fence } = this.#options;
+    const { volume, keys, ledger, journal, url, logger, metrics, paced, platformPacing, fence, attempts } = this.#options;
     const session = new Session({
       businessId: id,
       shard: volume.shard,
@@ -156,6 +158,7 @@ export class Shard {
       keys,
       ledger,
       journal,
+      attempts,
       turns: this.#turns,
       url,
       logger,

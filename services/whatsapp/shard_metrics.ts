@@ -18,6 +18,8 @@ export class ShardMetrics {
   readonly #alarms;
   readonly #deaf;
   readonly #undecryptable;
+  readonly #quarantined;
+  readonly #stanzaFailures;
   readonly #rate = new MinuteRate();
   readonly #metrics: Metrics;
 
@@ -29,6 +31,8 @@ export class ShardMetrics {
     this.#ended = metrics.counter("whatsapp_connections_ended_total", "Ends of connections by status.", ["code"]);
     this.#deaf = metrics.counter("whatsapp_deaf_connections_total", "Open connections that delivered nothing and did not answer a probe.");
     this.#undecryptable = metrics.counter("whatsapp_decrypt_failures_total", "Messages received that could not be decrypted.");
+    this.#quarantined = metrics.counter("whatsapp_quarantined_total", "Messages not read because the process died with them in flight.");
+    this.#stanzaFailures = metrics.counter("whatsapp_stanza_failures_total", "Stanzas that a listener failed with.", ["tag"]);
     this.#alarms = metrics.counter("whatsapp_alarms_total", "Sessions that need somebody's attention.");
   }
 
@@ -69,6 +73,14 @@ export class ShardMetrics {
 
   undecryptable(): void {
     this.#undecryptable.inc();
+  }
+
+  quarantined(): void {
+    this.#quarantined.inc();
+  }
+
+  stanzaFailed(tag: string): void {
+    this.#stanzaFailures.inc({ tag });
   }
 
   alarm(): void {

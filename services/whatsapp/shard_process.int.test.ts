@@ -52,8 +52,8 @@ afterEach(async () => {
   rmSync(volume, { recursive: true });
 });
 
-function launch(env: Record<string, string> = {}): Process {
-  const process = Bun.spawn([globalThis.process.execPath, "run", join(import.meta.dir, "main.ts")], {
+function launch(env: Record<string, string> = {}, flags: string[] = []): Process {
+  const process = Bun.spawn([globalThis.process.execPath, "run", ...flags, join(import.meta.dir, "main.ts")], {
     env: {
       PATH: globalThis.process.env["PATH"] ?? "",
       SHARD_INDEX: String(index),
@@ -177,6 +177,35 @@ test("killed in mid-batch, again and again: no new QR, nothing lost, nothing twi
   await until(async () => (await received()).length >= 60, { what: "all incoming messages in the journal" });
   expect(await received()).toEqual(incoming);
   expect(await shard.view(business)).toMatchObject({ status: "open", phone });
+});
+
+test("a message that kills the process twice is quarantined, and others are not", async () => {
+  const [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
+  await makePhone(simulator, contact);
+  const write = (body: string) => control<{ id: string }>(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: body });
+  const waiting = async () =>
+    (await control<{ devices: { waiting: number }[] }>(simulator, "GET", `/phones/${phone}`)).devices.map((device) => device.waiting);
+  const start = () => launch({}, ["--preload", join(import.meta.dir, "testing/poison.preload.ts")]);
+  const first = start();
+  await first.pair(simulator, business, phone);
+  await write("before");
+  await until(async () => (await first.readJournal("inbound")).length === 1, { what: "the first message" });
+  const { id } = await write("a text that kills whoever decodes it");
+  await first.exited;
+  await write("behind it");
+  await start().exited;
+  const survivor = start();
+  await until(async () => (await survivor.readJournal("inbound")).length === 3, { what: "all three messages", deadlineMs: 30_000 });
+  const journal = (await survivor.readJournal("inbound")).map(({ data }) => data);
+  expect(journal).toMatchObject([
+    { text: "before" },
+    { wa_message_id: id, chat: `${contact}@s.whatsapp.net`, type: "unknown", content: { type: "unknown", kind: "unreadable" } },
+    { text: "behind it" },
+  ]);
+  await until(async () => (await waiting()).every((count) => count === 0), { what: "every acknowledgement" });
+  expect(await (await survivor.request("GET", "/metrics")).text()).toMatch(/^prosaas_whatsapp_quarantined_total\S* 1$/m);
+  expect(survivor.log()).toContain(`"wa_message_id":"${id}"`);
+  expect(await survivor.view(business)).toMatchObject({ status: "open" });
 });
 
 test("a killed shard's successor on the same volume takes over at once", async () => {

@@ -119,15 +119,19 @@ async function bodyFor(letter: Post): Promise<BinaryNode> {
 }
 
 /** A ciphertext for one companion; in a new session where there is none, or where it is asked for again. */
-export async function encryptFor(
+export const encryptFor = (from: Phone, device: Device, content: proto.IMessage, again?: Pick<Post, "retry" | "bundle">) =>
+  encryptBytes(from, device, pad(content), again);
+
+/** As `encryptFor`, of a plaintext with its padding. */
+export async function encryptBytes(
   from: Phone,
   device: Device,
-  content: proto.IMessage,
+  plaintext: Buffer,
   { retry, bundle }: Pick<Post, "retry" | "bundle"> = {},
 ): Promise<BinaryNode> {
   const address = deviceAddress(device.phone, device.id);
   if (bundle || retry !== undefined || !from.signal.has(address)) await from.signal.begin(address, bundle ?? takeBundle(device));
-  const { type, ciphertext } = await from.signal.encrypt(address, pad(content));
+  const { type, ciphertext } = await from.signal.encrypt(address, plaintext);
   return node("enc", { v: "2", type, count: retry === undefined ? undefined : String(retry) }, ciphertext);
 }
 

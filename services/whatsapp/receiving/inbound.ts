@@ -40,14 +40,12 @@ export type Received = {
  * What a message says, for the journal. Undefined for what devices tell each other, and for what is not written to the
  * business: statuses, broadcast lists and channels.
  */
-export function inboundOf({ key, timestampS, pushName, message, own, sentMessage }: Received): InboundData | undefined {
-  if (!key.id || !key.remoteJid || !isConversation(key.remoteJid)) return undefined;
-  if (key.id.length > maxId) return undefined;
-  const fromMe = key.fromMe === true;
-  const chat = preferPhone(key.remoteJid, key.remoteJidAlt);
+export function inboundOf(received: Received): InboundData | undefined {
+  const { key, message, own, sentMessage } = received;
+  const envelope = envelopeOf(received);
+  if (envelope === undefined) return undefined;
+  const { chat, sender, from_me: fromMe } = envelope;
   const writer = key.participant ? [key.participant, key.participantAlt] : [key.remoteJid, key.remoteJidAlt];
-  const sender = key.participant ? preferPhone(key.participant, key.participantAlt) : chat;
-  if (!isJid(chat) || !isJid(sender)) return undefined;
   const content = contentOrUnreadable(message, {
     chat,
     writer: sender,
@@ -58,20 +56,38 @@ export function inboundOf({ key, timestampS, pushName, message, own, sentMessage
   });
   if (content === undefined) return undefined;
   const stored = storedContent(content);
+  return { ...envelope, ...stored, text: stored.text === null ? null : cut(stored.text, maxText) };
+}
+
+/** A message whose content is not read, for the journal. Undefined where it is of no chat. */
+export function unreadableOf(received: Omit<Received, "message" | "own" | "sentMessage">): InboundData | undefined {
+  const envelope = envelopeOf(received);
+  return envelope && { ...envelope, ...storedContent(unreadable) };
+}
+
+type Envelope = Pick<InboundData, "wa_message_id" | "chat" | "sender" | "from_me" | "push_name" | "timestamp">;
+
+function envelopeOf({ key, timestampS, pushName }: Omit<Received, "message" | "own" | "sentMessage">): Envelope | undefined {
+  if (!key.id || !key.remoteJid || !isConversation(key.remoteJid)) return undefined;
+  if (key.id.length > maxId) return undefined;
+  const chat = preferPhone(key.remoteJid, key.remoteJidAlt);
+  const sender = key.participant ? preferPhone(key.participant, key.participantAlt) : chat;
+  if (!isJid(chat) || !isJid(sender)) return undefined;
   return {
     wa_message_id: key.id,
     chat,
     sender,
-    from_me: fromMe,
+    from_me: key.fromMe === true,
     ...(pushName ? { push_name: cut(pushName, maxName) } : {}),
     timestamp: timeOf(timestampS),
-    ...stored,
-    text: stored.text === null ? null : cut(stored.text, maxText),
   };
 }
 
+/** Of a message that our code cannot read, or that killed the process. */
+const unreadable: MessageContent = { type: "unknown", kind: "unreadable" };
+
 /** Ids of messages are made by their senders; phones make 20 to 32 characters. */
-const maxId = 128;
+export const maxId = 128;
 /** WhatsApp allows 25. */
 const maxName = 256;
 
@@ -87,6 +103,6 @@ function contentOrUnreadable(message: proto.IMessage, incoming: Incoming): Messa
   try {
     return incomingContent(message, incoming);
   } catch {
-    return { type: "unknown", kind: "unreadable" };
+    return unreadable;
   }
 }

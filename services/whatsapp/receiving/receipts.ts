@@ -1,6 +1,7 @@
 import { getBinaryNodeChildren, isJidGroup, jidNormalizedUser } from "@whiskeysockets/baileys";
 import type { BinaryNode } from "@whiskeysockets/baileys";
 import type { ReceiptData } from "../../../lib/shard-client/schemas.ts";
+import { maxId } from "./inbound.ts";
 
 const statusOf: Record<string, ReceiptData["status"] | undefined> = {
   "": "delivered",
@@ -27,13 +28,13 @@ export function receiptsOf(stanza: BinaryNode, isOwn: (jid: string) => boolean, 
   const more = list ? getBinaryNodeChildren(list, "item").map((item) => item.attrs["id"]) : [];
   const at = timeOf(t, now);
   return [id, ...more]
-    .filter((each) => each !== undefined)
+    .flatMap((each) => (each !== undefined && each.length <= maxId ? [each] : []))
     .map((each) => ({ wa_message_id: each, chat: jidNormalizedUser(from), status, at }));
 }
 
 /** WhatsApp gives whole seconds; for a tick that has just come, our clock is finer and does not seem to run before the send. */
 function timeOf(seconds: string | undefined, now: number): number {
   const at = Number(seconds) * 1000;
-  const recent = Number.isNaN(at) || Math.abs(now - at) < 2000;
-  return recent ? now : at;
+  const isPast = at >= 0 && at <= now - 2000;
+  return isPast ? at : now;
 }

@@ -8,6 +8,7 @@ import { until } from "../../../lib/testing/until.ts";
 import { AuthState } from "../auth/auth_state.ts";
 import { AuthStore } from "../auth/auth_store.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
+import { Attempts } from "../receiving/attempts.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionEvents } from "./connection.ts";
@@ -30,11 +31,15 @@ test("a connect that never ends is ended by the watchdog, once", async () => {
     acknowledged: () => {},
     received: () => Promise.resolve(),
     receipt: () => Promise.resolve(),
+    quarantined: () => Promise.resolve(),
+    stanzaFailed: () => {},
     deaf: () => {},
     undecryptable: () => {},
     volumeRefused: () => {},
   };
   const connection = new Connection({
+    businessId: "b",
+    attempts: Attempts.open(join(folder, "attempts.map")),
     url: `ws://127.0.0.1:${silent.port}/ws/chat`,
     auth: new AuthState({ store, fence: () => {}, onFault: () => {} }),
     placeholders: new Placeholders(store),

@@ -16,8 +16,11 @@ import type { InboundData, ReceiptData } from "../../../lib/shard-client/schemas
 import { waVersionParts } from "../../../lib/shard-client/wa_version.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthState } from "../auth/auth_state.ts";
-import { inboundOf, isConversation } from "../receiving/inbound.ts";
+import { Attempts } from "../receiving/attempts.ts";
+import type { Attempt } from "../receiving/attempts.ts";
+import { inboundOf, isConversation, unreadableOf } from "../receiving/inbound.ts";
 import type { Line } from "../chats/line.ts";
+import { cut } from "../kinds/bounds.ts";
 import { GroupDirectory } from "../kinds/group_directory.ts";
 import { withMemberNames } from "../kinds/member_names.ts";
 import { stanzaOptions } from "../kinds/outgoing.ts";
@@ -34,6 +37,7 @@ import { OutputGate } from "./output_gate.ts";
 import { QueryCooldown } from "./query_cooldown.ts";
 import { RetryBudget } from "./retry_budget.ts";
 import { durableRepository } from "./signal_repository.ts";
+import { isolateStanzaListeners } from "./stanza_listeners.ts";
 import { ConnectionOver } from "./stray.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
@@ -51,6 +55,10 @@ export type ConnectionEvents = {
   /** Resolves once it is durable; WhatsApp is not told before. */
   received(message: InboundData): Promise<void>;
   receipt(receipt: ReceiptData): Promise<void>;
+  /** Content was quarantined, because the process died with it. `message`: what is known of it, where it is of a chat. */
+  quarantined(message: InboundData | undefined): Promise<void>;
+  /** A listener failed with a stanza. */
+  stanzaFailed(tag: string): void;
   /** Open, and nothing is delivered; `heard`, if anything ever was. */
   deaf(heard: boolean): void;
   /** A message could not be decrypted. `acquainted`: others of this sender could be before. */
@@ -60,9 +68,11 @@ export type ConnectionEvents = {
 };
 
 export type ConnectionOptions = {
+  businessId: string;
   url: string;
   auth: AuthState;
   placeholders: Placeholders;
+  attempts: Attempts;
   /** WhatsApp Web's version to name, as "2.3000.1"; Baileys' own where absent. */
   version?: string | undefined;
   /** The number to pair by code; without it, by QR. */
@@ -95,6 +105,13 @@ const delivered: ReadonlySet<string> = new Set(["message", "receipt", "ack", "no
 const staleAddressing = "421";
 /** WhatsApp sends one; more than a few would be a fault. */
 const maxDeferredRefreshes = 10;
+/** Characters of an id that its sender made, in a log line. */
+const maxLogged = 128;
+const maxCause = 500;
+/** WhatsApp sends two: a group's message, and the key to it. */
+const maxCiphertexts = 4;
+/** What is journaled before the event loop gets a turn; WhatsApp names fewer in one receipt. */
+const receiptsATurn = 250;
 /** How long a farewell may take before the socket is cut. */
 const farewellMs = 1000;
 
@@ -264,6 +281,8 @@ export class Connection {
       placeholderResendCache: new TtlCache(100, 60 * minutes),
       makeSignalRepository: durableRepository({
         keys: auth.keys,
+        begin: (ciphertext) => this.#begin(ciphertext),
+        onQuarantined: (ciphertext) => this.#quarantined(ciphertext),
         onDecrypted: (ciphertext, plaintext) => this.#decrypted(ciphertext, plaintext),
         onUndecryptable: (failure) => this.#unlessOver(() => this.#events.undecryptable(failure)),
       }),
@@ -292,6 +311,13 @@ export class Connection {
         if (attrs["id"]) this.#events.acknowledged(attrs["id"], attrs["error"]);
       }),
     );
+    isolateStanzaListeners(ws, (stanza, error) => this.#failed(stanza, error));
+  }
+
+  #failed({ tag = "", attrs }: Partial<BinaryNode>, error: unknown): void {
+    const id = cut(attrs?.["id"] ?? "", maxLogged);
+    this.#options.logger.warn({ tag: cut(tag, maxLogged), stanza: id, cause: cut(messageOf(error), maxCause) }, "a listener failed with a stanza");
+    this.#events.stanzaFailed(delivered.has(tag) ? tag : "other");
   }
 
   #unlessOver(handle: () => void): void {
@@ -394,6 +420,9 @@ export class Connection {
     stanza.attrs["offline"] ??= "0";
     this.#retries.received(stanza);
     if (!Array.isArray(stanza.content)) return;
+    // Each costs a decryption, and as much log as it fails: what is in excess is not looked at.
+    let ciphertexts = 0;
+    stanza.content = stanza.content.filter(({ tag }) => tag !== "enc" || ++ciphertexts <= maxCiphertexts);
     for (const { tag, content } of stanza.content) {
       if (tag === "enc" && content instanceof Uint8Array) this.#stanzas.set(content, stanza);
     }
@@ -404,12 +433,10 @@ export class Connection {
   #notePlaceholder(stanza: BinaryNode): void {
     const { me } = this.#options.auth.creds;
     if (me === undefined) return;
+    const { key, pushName, messageTimestamp } = decodeMessageNode(stanza, me.id, me.lid ?? "").fullMessage;
+    if (!isConversation(key.remoteJid)) return;
     try {
-      const { fullMessage } = decodeMessageNode(stanza, me.id, me.lid ?? "");
-      const { key, pushName, messageTimestamp } = fullMessage;
-      if (isConversation(key.remoteJid)) {
-        this.#options.placeholders.add({ key, at: Number(messageTimestamp), push_name: pushName ?? undefined });
-      }
+      this.#options.placeholders.add({ key, at: Number(messageTimestamp), push_name: pushName ?? undefined });
     } catch (error) {
       this.#refuse(error);
     }
@@ -421,6 +448,37 @@ export class Connection {
       if (this.#over) return;
       await this.#socket.requestPlaceholderResend(key, { key, messageTimestamp: at, pushName });
     }
+  }
+
+  async #begin(ciphertext: Uint8Array): Promise<Attempt | undefined> {
+    const { attempts, businessId } = this.#options;
+    const key = Attempts.key(businessId, ciphertext);
+    return attempts.isQuarantined(key) ? undefined : attempts.begin(key);
+  }
+
+  /** Resolves once it is durable; then Baileys acknowledges the stanza without reading it. */
+  async #quarantined(ciphertext: Uint8Array): Promise<void> {
+    if (this.#over) throw new ConnectionOver();
+    const message = this.#unreadable(this.#stanzas.get(ciphertext));
+    try {
+      await this.#events.quarantined(message);
+    } catch (error) {
+      this.#refuse(error);
+      throw error;
+    }
+  }
+
+  #unreadable(stanza: BinaryNode | undefined): InboundData | undefined {
+    const { me } = this.#options.auth.creds;
+    if (stanza === undefined || me === undefined) return undefined;
+    this.#options.logger.error(
+      { wa_message_id: cut(stanza.attrs["id"] ?? "", maxLogged) },
+      "a message was quarantined: the process died with it, more than once",
+    );
+    // What a phone tells its companions is of no chat.
+    if (stanza.attrs["category"] === "peer") return undefined;
+    const { key, messageTimestamp, pushName } = decodeMessageNode(stanza, me.id, me.lid ?? "").fullMessage;
+    return unreadableOf({ key, timestampS: Number(messageTimestamp), pushName });
   }
 
   /** Within the transaction of the decryption: the ratchet is written after this has resolved. */
@@ -493,8 +551,15 @@ export class Connection {
 
   #receipt(stanza: BinaryNode): void {
     const own = new Set(this.#ownJids());
-    for (const receipt of receiptsOf(stanza, (jid) => own.has(jidNormalizedUser(jid)))) {
-      this.#gate.after(this.#events.receipt(receipt));
+    const receipts = receiptsOf(stanza, (jid) => own.has(jidNormalizedUser(jid)));
+    if (receipts.length > 0) this.#gate.after(this.#journal(receipts));
+  }
+
+  /** A receipt may name thousands of messages: other sessions get their turn in between. */
+  async #journal(receipts: ReceiptData[]): Promise<void> {
+    for (let at = 0; at < receipts.length; at += receiptsATurn) {
+      if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+      await Promise.all(receipts.slice(at, at + receiptsATurn).map((receipt) => this.#events.receipt(receipt)));
     }
   }
 
@@ -502,7 +567,9 @@ export class Connection {
     if (group === undefined) return;
     this.#groups.forget(group);
     const left = Array.isArray(content) && content.some(({ tag }) => tag === "remove" || tag === "leave");
-    if (left) this.#gate.after(this.#renewSenderKey(group));
+    if (!left) return;
+    const { id, lid } = this.#options.auth.creds.me ?? {};
+    this.#gate.after(this.#renewSenderKey(group, ownSenderKeys(group, [id, lid])));
   }
 
   /** WhatsApp refused how a message was addressed: who is in the chat, and with which devices, is asked again. */
@@ -513,9 +580,8 @@ export class Connection {
   }
 
   /** Who has left a group must not be able to read what is written from now on: the next message makes a new key. */
-  async #renewSenderKey(group: string): Promise<void> {
-    const { id, lid } = this.#options.auth.creds.me ?? {};
-    const own = Object.fromEntries(ownSenderKeys(group, [id, lid]).map((name) => [name, null]));
+  async #renewSenderKey(group: string, names: string[]): Promise<void> {
+    const own = Object.fromEntries(names.map((name) => [name, null]));
     await this.#options.auth.keys.set({ "sender-key": own, "sender-key-memory": { [group]: null } });
   }
 

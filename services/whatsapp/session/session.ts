@@ -16,6 +16,7 @@ import type { Line } from "../chats/line.ts";
 import { PacedTurn } from "../pacing/paced_turn.ts";
 import { Pacer } from "../pacing/pacer.ts";
 import type { Paced } from "../pacing/pacer.ts";
+import type { Attempts } from "../receiving/attempts.ts";
 import type { Journal } from "../receiving/journal.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
 import { Lane } from "../sending/lane.ts";
@@ -37,6 +38,8 @@ export type SessionOptions = {
   keys: KeyRing;
   ledger: Ledger;
   journal: Journal;
+  /** Shared by the sessions of the shard. */
+  attempts: Attempts;
   /** Shared by the sessions of the shard. */
   turns: Turns;
   /** WhatsApp's WebSocket. */
@@ -398,14 +401,16 @@ export class Session {
   }
 
   #connectionWith(auth: AuthState, placeholders: Placeholders): Connection {
-    const { url, ledger, journal, metrics } = this.#options;
+    const { url, ledger, journal, metrics, attempts } = this.#options;
     const pairing = "pairing" in this.#state ? this.#state.pairing : undefined;
     const version = this.#options.waVersion?.();
     return new Connection({
+      businessId: this.businessId,
       url,
       version,
       auth,
       placeholders,
+      attempts,
       hearing: this.#options.hearing,
       pairingPhone: pairing?.method === "code" ? pairing.phone : undefined,
       sentMessage: (waMessageId) => ledger.body(this.businessId, waMessageId),
@@ -431,6 +436,11 @@ export class Session {
           metrics.received();
         },
         receipt: (receipt) => journal.append("receipts", this.businessId, receipt),
+        quarantined: async (message) => {
+          metrics.quarantined();
+          if (message !== undefined) await journal.append("inbound", this.businessId, message);
+        },
+        stanzaFailed: (tag) => metrics.stanzaFailed(tag),
         deaf: (heard) => {
           metrics.deaf();
           this.#dispatch({ is: "deaf", heard });

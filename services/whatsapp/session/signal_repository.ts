@@ -9,13 +9,18 @@ import type {
 } from "@whiskeysockets/baileys";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { messageOf } from "../../../lib/core/errors.ts";
+import type { Attempt } from "../receiving/attempts.ts";
 import { KeyedLock } from "./keyed_lock.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
 export type RepositoryOptions = {
   /** The store itself, beneath Baileys' transactions. */
   keys: SignalKeyStore;
-  /** A stanza was decrypted. Resolves once its content is durable; `ciphertext` is the stanza's own buffer. */
+  /** Called before content is decrypted; `ciphertext` is the stanza's own buffer. Undefined: it is quarantined. */
+  begin: (ciphertext: Uint8Array) => Promise<Attempt | undefined>;
+  /** Resolves once it is durable that content was quarantined. */
+  onQuarantined: (ciphertext: Uint8Array) => Promise<void>;
+  /** A stanza was decrypted. Decodes it before it returns, and resolves once its content is durable. */
   onDecrypted: (ciphertext: Uint8Array, plaintext: Uint8Array) => Promise<void>;
   /** `acquainted`: messages of this sender could be decrypted before. Duplicates are not reported. */
   onUndecryptable: (failure: { sender: string; acquainted: boolean }) => void;
@@ -83,13 +88,26 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
       lock.run(key, () =>
         receiving.run(true, () =>
           transactional.transaction(async () => {
-            const plaintext = await decrypt().catch(async (error: unknown) => {
+            const attempt = await options.begin(ciphertext);
+            if (attempt === undefined) {
+              await options.onQuarantined(ciphertext);
+              throw new Error(MISSING_KEYS_ERROR_TEXT);
+            }
+            let durable: Promise<void>;
+            let plaintext: Uint8Array;
+            try {
+              plaintext = await decrypt();
+              durable = options.onDecrypted(ciphertext, plaintext);
+            } catch (error) {
               // Acknowledged by Baileys as such, and not asked for again: the journal has the message.
               if (isDuplicate(error)) throw new Error(MISSING_KEYS_ERROR_TEXT, { cause: error });
               options.onUndecryptable({ sender, acquainted: await isAcquainted() });
               throw error;
-            });
-            await options.onDecrypted(ciphertext, plaintext);
+            } finally {
+              // The disk is waited for without it: a process that is killed then is not killed by this content.
+              attempt.end();
+            }
+            await durable;
             return plaintext;
           }, transaction),
         ),

@@ -19,6 +19,7 @@ import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { Moving } from "../moving/moving.ts";
 import { Placements } from "../moving/placements.ts";
 import { trustNoiseRoot } from "../noise_root.ts";
+import { Attempts } from "../receiving/attempts.ts";
 import { Journal } from "../receiving/journal.ts";
 import { Ledger } from "../sending/ledger.ts";
 import type { HearingTimes } from "../session/hearing.ts";
@@ -169,6 +170,7 @@ export function startShard(options: {
     keys,
     journal,
     ledger,
+    attempts: Attempts.open(volume.file("attempts.map")),
     placements,
     url: options.url ?? options.simulator.wsUrl,
     paced: options.paced ?? false,
