@@ -67,15 +67,24 @@ type Letter = { from: Phone; device: Device; id: string };
 async function stanzaOf(kind: HostileKind, letter: Letter): Promise<BinaryNode> {
   const { from, device, id } = letter;
   const message = (content: BinaryNode[], more: Record<string, string> = {}) =>
-    node("message", { from: phoneJid(from.phone), id, t: nowS(), type: "text", notify: from.name, sender_lid: lidJid(from.lid), ...more }, content);
+    node(
+      "message",
+      { from: phoneJid(from.phone), id, t: nowS(), type: "text", notify: from.name, sender_lid: lidJid(from.lid), ...more },
+      content,
+    );
   const encrypted = (plaintext: Buffer) => encryptBytes(from, device, Buffer.concat([plaintext, Buffer.from([1])]));
   switch (kind) {
     case "many_ciphertexts":
-      return message(Array.from({ length: many }, () => node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)]))));
+      return message(
+        Array.from({ length: many }, () => node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)]))),
+      );
     case "many_children":
       return message([await encrypted(field(conversation, kind)), ...Array.from({ length: many }, () => node("x"))]);
     case "many_attributes":
-      return message([await encrypted(field(conversation, kind))], Object.fromEntries(Array.from({ length: many }, (_, i) => [`a${i}`, `${i}`])));
+      return message(
+        [await encrypted(field(conversation, kind))],
+        Object.fromEntries(Array.from({ length: many }, (_, i) => [`a${i}`, `${i}`])),
+      );
     case "many_receipts": {
       const items = Array.from({ length: many }, () => node("item", { id: messageId() }));
       return node("receipt", { from: phoneJid(from.phone), id, type: "read", t: nowS() }, [node("list", {}, items)]);

@@ -35,4 +35,10 @@ test("a tick that has just come bears our clock's time, a late one WhatsApp's", 
   const now = 1_700_000_000_900;
   expect(receiptsOf(receipt({}), notOwn, now)[0]?.at).toBe(now);
   expect(receiptsOf(receipt({}), notOwn, now + 60_000)[0]?.at).toBe(1_700_000_000_000);
+  for (const t of ["1e300", "-1", "x"]) expect(receiptsOf(receipt({ t }), notOwn, now)[0]?.at).toBe(now);
+});
+
+test("an id that no phone makes is left out", () => {
+  const ids = receiptsOf(receipt({}, ["B", "x".repeat(1_000_000)]), notOwn).map((each) => each.wa_message_id);
+  expect(ids).toEqual(["A", "B"]);
 });

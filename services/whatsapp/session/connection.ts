@@ -316,7 +316,10 @@ export class Connection {
 
   #failed({ tag = "", attrs }: Partial<BinaryNode>, error: unknown): void {
     const id = cut(attrs?.["id"] ?? "", maxLogged);
-    this.#options.logger.warn({ tag: cut(tag, maxLogged), stanza: id, cause: cut(messageOf(error), maxCause) }, "a listener failed with a stanza");
+    this.#options.logger.warn(
+      { tag: cut(tag, maxLogged), stanza: id, cause: cut(messageOf(error), maxCause) },
+      "a listener failed with a stanza",
+    );
     this.#events.stanzaFailed(delivered.has(tag) ? tag : "other");
   }
 

@@ -5,7 +5,7 @@ import { isolateStanzaListeners } from "./stanza_listeners.ts";
 
 const stanza = { tag: "receipt", attrs: { id: "A1" } };
 
-/** A stanza's tag and listeners, each of which is called although another fails. */
+/** An emitter with these listeners, isolated from each other. */
 function isolated(event: string, ...listeners: ((received: unknown) => unknown)[]) {
   const emitter = new EventEmitter();
   const failures: { id: string | undefined; message: string }[] = [];

@@ -19,7 +19,7 @@ export function isolateStanzaListeners(emitter: EventEmitter, onFailure: (stanza
 
 function isolated(listener: Listener, onFailure: (stanza: Partial<BinaryNode>, error: unknown) => void): Listener {
   return (...args) => {
-    const failed = (error: unknown) => onFailure((args[0] ?? {}) as Partial<BinaryNode>, error);
+    const failed = (error: unknown) => onFailure(args[0] ?? {}, error);
     try {
       const result = listener(...args);
       if (result instanceof Promise) result.catch(failed);
