@@ -34,6 +34,8 @@ export type QueueDefinition = {
   deadLetters: { count: number; ageS: number };
   /** Most runs at once of a job that waits for strangers, so that the others always have room. One process, as `concurrency`. */
   shares?: Record<string, number>;
+  /** Most runs at once of one business, for jobs whose payload names it: a stranger may give it thousands. One process. */
+  businessShare?: number;
   /** Jobs that give way to all others of the queue that wait. */
   yielding?: readonly string[];
   /** The jobs of the queue, each with the schema of its payload. A name belongs to one queue only. */
@@ -127,6 +129,8 @@ export const queues = {
     ...patient,
     timeoutMs: 300_000,
     deadLetters,
+    // Each may wait for the decoder or for 100 MB: half of the slots are left to other businesses.
+    businessShare: 2,
     // Somebody waits for a message that is to be sent; of what is received a thousand may come at once.
     yielding: ["fetch_media", "describe_media"],
     jobs: {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createTestQueues } from "../testing/queues.ts";
 import type { TestQueues } from "../testing/queues.ts";
 import { createRedisServer } from "../testing/redis_server.ts";
@@ -291,4 +291,33 @@ test("a job that asks for a run in the past does not spin", async () => {
   expect(runs).toBeGreaterThan(1);
   expect(runs).toBeLessThan(12);
   expect(queues.lines).toContainEqual(expect.objectContaining({ msg: "wait in the past", asked_ms: -3_600_000 }));
+});
+
+describe("the share of a business", () => {
+  const other = "01900000-0000-7000-8000-000000000002";
+  const definition: QueueDefinition = { ...definitionOf("media"), concurrency: 4, businessShare: 2 };
+  const media = (n: number) => `01900000-0000-7000-9000-${String(n).padStart(12, "0")}`;
+
+  test("leaves slots to others, and no job is lost", async () => {
+    const hung = Promise.withResolvers<void>();
+    const running = new Map<string, number>();
+    let most = 0;
+    const done = new Set<string>();
+    const describe_media = async ({ payload: { business_id, media_id } }: { payload: { business_id: string; media_id: string } }) => {
+      running.set(business_id, (running.get(business_id) ?? 0) + 1);
+      most = Math.max(most, running.get(business_id)!);
+      if (business_id === payload.business_id) await hung.promise;
+      running.set(business_id, running.get(business_id)! - 1);
+      done.add(media_id);
+      return {};
+    };
+    for (let n = 0; n < 12; n++) await queues.producer.wake("describe_media", { ...payload, media_id: media(n) });
+    await queues.serve("media", { describe_media }, { definition });
+    await until(() => running.get(payload.business_id) === 2, { what: "two runs" });
+    await queues.producer.wake("describe_media", { business_id: other, media_id: media(99) });
+    await until(() => done.has(media(99)), { what: "the job of another business" });
+    hung.resolve();
+    await until(() => done.size === 13, { what: "every job", deadlineMs: 20_000 });
+    expect(most).toBe(2);
+  }, 30_000);
 });

@@ -2,6 +2,7 @@ import { DelayedError, UnrecoverableError, Worker } from "bullmq";
 import type { Job } from "bullmq";
 import type { Redis } from "ioredis";
 import { messageOf } from "../core/errors.ts";
+import { Slots } from "../runtime/slots.ts";
 import { backoff } from "../core/retry.ts";
 import type { Logger } from "../runtime/log.ts";
 import { withoutRepeats } from "../runtime/repeats.ts";
@@ -72,6 +73,7 @@ export function createQueueWorker({
   const stopwatch = createStopwatch(definition.timeoutMs);
   const about = (job: string): Reports => ({ log: logger.child({ queue, job }), series: metrics.of(queue, job) });
   const jobs = servedJobs(definition, handlers, about);
+  const ofBusinesses = new Slots({ total: definition.concurrency, share: definition.businessShare ?? definition.concurrency });
 
   const runJob = async (job: Job, token?: string): Promise<void> => {
     const start = performance.now();
@@ -94,13 +96,16 @@ export function createQueueWorker({
         throw new UnrecoverableError(`The queue ${queue} has no job "${job.name}"; it was made by another version of the program.`);
       }
       payload = parse(served, job);
+      const business = "business_id" in payload ? payload.business_id : undefined;
       if (served.running >= served.share) result = shareTaken();
+      else if (ofBusinesses.take(business) !== null) result = businessShareTaken(postponed);
       else {
         served.running += 1;
         try {
           result = await stopwatch.run(served.handler, { jobId: job.id ?? "", payload, attempt, stopping: stopping.signal }, start);
         } finally {
           served.running -= 1;
+          ofBusinesses.giveBack(business);
         }
       }
     } catch (error) {
@@ -213,6 +218,12 @@ function withShortMessage(error: unknown): unknown {
 
 function shareTaken(): RunResult {
   return { again: { inMs: shareTakenMs * (1 - Math.random() / 2), reason: "its share of the places is taken" } };
+}
+
+/** Waits longer each time: of one business thousands of jobs may wait. */
+function businessShareTaken(postponed: number): RunResult {
+  const inMs = backoff({ attempt: postponed + 1, baseMs: shareTakenMs, maxMs: 5 * shareTakenMs });
+  return { again: { inMs, reason: "the business has its share of the slots" } };
 }
 
 /** Did a run count what it did, and count nothing? */

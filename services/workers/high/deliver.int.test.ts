@@ -300,6 +300,27 @@ test("endpoints that hang do not delay a message, though there are more of them 
   hung.resolve(new Response(null, { status: 200 }));
 }, 30_000);
 
+test("slow endpoints of one business leave room for another's", async () => {
+  const hung = Promise.withResolvers<undefined>();
+  const slow = await Promise.all(Array.from({ length: 12 }, () => workers.endpoint(business)));
+  for (const endpoint of slow) endpoint.answer = () => hung.promise;
+  const other = await workers.business();
+  const quick = await workers.endpoint(other);
+  workers.deps.webhooks.timeoutMs = 10_000;
+  // As many slots as one business may have, and one.
+  await workers.serve("high", { definition: { ...definitionOf("high"), concurrency: 10, shares: { deliver: 9 } } });
+  await receive(1);
+  const asked = () => slow.reduce((sum, { requests }) => sum + requests, 0);
+  await until(() => asked() === 8, { what: "the business's share" });
+  const said = { chat: chat(0), sender: chat(0), from_me: false, timestamp: Date.now(), type: "text", text: "x" };
+  workers.shard.append("inbound", other, { wa_message_id: "OTHER", ...said });
+  await workers.producer.wake("inbound", { shard: 1 });
+  await until(() => quick.told.length === 1, { what: "the other's event" });
+  expect(asked()).toBe(8);
+  hung.resolve(undefined);
+  await until(() => slow.every(({ told }) => told.length === 1), { what: "every event" });
+}, 30_000);
+
 test("an endpoint that takes its time costs no run that fails, however much it has to be told", async () => {
   const endpoint = await workers.endpoint(business, { ordered: true });
   endpoint.answer = async () => {

@@ -12,8 +12,10 @@ import {
   recordHealth,
 } from "../../../lib/db/index.ts";
 import type { DeliveryOutcome, DueDelivery, Webhook, WebhookHealth } from "../../../lib/db/index.ts";
+import { definitionOf } from "../../../lib/queues/index.ts";
 import type { Handler, Run, RunResult } from "../../../lib/queues/index.ts";
 import { signedHeaders } from "../../../lib/webhooks/signature.ts";
+import { Slots } from "../../../lib/runtime/slots.ts";
 import type { Deps } from "../deps.ts";
 import { withLease } from "../lease.ts";
 import { announcement } from "../webhooks/announcements.ts";
@@ -34,6 +36,13 @@ const turnMs = 5_000;
 const heldMs = 1_000;
 const awayDelay = { baseMs: 500, maxMs: 10_000 };
 
+/**
+ * Endpoints of one business that one process tells at once, a quarter of the queue's share: all of a business's may be slow
+ * on purpose.
+ */
+const endpointsOfBusiness = 8;
+const shareTakenMs = 1_000;
+
 /** Tells one endpoint what it has to be told. */
 export function deliver(deps: Deps): Handler<"deliver"> {
   const scope = forPlatform(deps.db);
@@ -49,9 +58,10 @@ export function deliver(deps: Deps): Handler<"deliver"> {
     maxWaiting: 10_000,
     overload: () => new AppError("unavailable", "More deliveries end than can be recorded now."),
   });
+  const slots = new Slots({ total: definitionOf("high").concurrency, share: endpointsOfBusiness });
   return async (run) => {
     const key = `prosaas:lease:webhook:${run.payload.webhook_id}`;
-    const result = await withLease(deps, key, (lost) => tellEndpoint(deps, run, record, lost));
+    const result = await withLease(deps, key, (lost) => tellEndpoint(deps, run, { record, slots, lost }));
     return result ?? { again: { inMs: heldMs, reason: "another worker tells this endpoint" } };
   };
 }
@@ -59,8 +69,7 @@ export function deliver(deps: Deps): Handler<"deliver"> {
 async function tellEndpoint(
   deps: Deps,
   run: Run<"deliver">,
-  record: (outcome: DeliveryOutcome) => Promise<undefined>,
-  lost: AbortSignal,
+  { record, slots, lost }: { record: (outcome: DeliveryOutcome) => Promise<undefined>; slots: Slots; lost: AbortSignal },
 ): Promise<RunResult> {
   const scope = forPlatform(deps.db);
   // One that is slow and well is told the rest by the next run; what is under way has half of the time, or more, to end.
@@ -75,6 +84,10 @@ async function tellEndpoint(
     const webhook = await findDeliverable(scope, run.payload.webhook_id);
     // One that is left alone for a while is woken by the sweep when the while is over.
     if (webhook === undefined) return { counts };
+
+    if (slots.take(webhook.business_id) !== null) {
+      return again(shareTakenMs * (1 - Math.random() / 2), "the business has its share of the slots");
+    }
 
     const { policy, timeoutMs, health: healthRules } = deps.webhooks;
     const endpoint = openEndpoint(webhook.url, policy, timeoutMs);
@@ -114,6 +127,7 @@ async function tellEndpoint(
       }
       return again(0, "the endpoint has much to be told");
     } finally {
+      slots.giveBack(webhook.business_id);
       endpoint.close();
       await recordTurn(deps, webhook, health);
     }
