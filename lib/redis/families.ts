@@ -72,6 +72,12 @@ export const keyFamilies: readonly KeyFamily[] = [
     bytesEach: 10_240,
   },
   {
+    pattern: /^prosaas:\{calls\}:(per_day:[0-9a-f-]{36}|last_limit)$/,
+    owner: "services/calls/state/daily_calls.ts, services/calls/call_limit.ts",
+    bound: "two windows of 24 h after the last call; one for each business that places calls; one key for the limit",
+    bytesEach: 200,
+  },
+  {
     pattern: /^prosaas:\{calls\}:placing:[0-9a-f-]{36}:[0-9a-f]{64}$/,
     owner: "services/calls/state/placings.ts",
     bound: "24 h; one for each call that the API placed under an Idempotency-Key",

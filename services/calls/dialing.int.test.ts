@@ -66,6 +66,18 @@ describe("calls of 24 hours", () => {
   });
 });
 
+describe("a call that finds no slot", () => {
+  test("uses up nothing of the day's", async () => {
+    const { scope, number } = await stack.business({ max_concurrent: 1, max_per_day: 1 });
+    const order = async () => (await place({ business_id: scope.businessId, from: number, to: someNumber() })).status;
+    const slot = { callSid: sid("CA"), businessId: scope.businessId };
+    await stack.capacity.admit({ ...slot, limits: { all: 50, business: 1 } });
+    for (let n = 0; n < 4; n++) expect(await order()).toBe(503);
+    await stack.capacity.release(slot);
+    expect(await order()).toBe(201);
+  });
+});
+
 describe("tokens of the carrier", () => {
   const post = async (token: string, signed = "", original?: string) => {
     const { number } = await stack.business();

@@ -43,13 +43,13 @@ async function placeCall(core: Core, { carrier, urls }: PlaceOptions, { business
     throw new AppError("not_found", "The business has no such number; `from` must be one of its own.");
   }
 
-  await core.authorizeDial({ line, to });
-
   // The call has no sid before the carrier gives it one: its slot is held under a name of ours until then.
   const reservation = crypto.randomUUID();
   const nowMs = await takeSlot(core, { callSid: reservation, line });
   let callSid: string;
   try {
+    // After the slot: a call that finds none, and is ordered again and again, uses up nothing of the day's.
+    await core.authorizeDial({ line, to });
     callSid = await carrier.placeCall({
       from,
       to,
