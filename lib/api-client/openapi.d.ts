@@ -706,7 +706,7 @@ export interface paths {
         put?: never;
         /**
          * Send a message
-         * @description Answers once the message is stored; it is sent in order within its chat, and waits while the business's shard is away. Its ticks are read from the message.
+         * @description Answers once the message is stored; it is sent in order within its chat, and waits while the business's shard is away. Its ticks are read from the message. A business with too many queued messages or bytes (250,000 and 1 GiB unless the operator has set others; recipients of unfinished broadcasts count) is answered `quota_exceeded`: retry once some are sent.
          */
         post: {
             parameters: {
@@ -811,7 +811,7 @@ export interface paths {
         put?: never;
         /**
          * Upload a file
-         * @description The body is the file as it is, up to 100 MiB (`curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg'`), or a form with one file (`curl -F file=@picture.jpg`). Its kind is detected from its content; a Content-Type that the content contradicts is refused, and `application/octet-stream` claims nothing. The same content again is the same media, so an upload may be repeated. It is kept as long as messages refer to it, and for a week without any. A body that arrives at less than 16 KiB a second is given up with 408.
+         * @description The body is the file as it is, up to 100 MiB (`curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg'`), or a form with one file (`curl -F file=@picture.jpg`). Its kind is detected from its content; a Content-Type that the content contradicts is refused, and `application/octet-stream` claims nothing. The same content again is the same media, so an upload may be repeated. It is kept as long as messages refer to it, and for a week without any. A body that arrives at less than 16 KiB a second is given up with 408. Beyond the business's quota of stored bytes (10 GiB unless the operator has set another; a file counts for at least 16 KiB) an upload is refused with `quota_exceeded`, and received files are not fetched: their messages have the media error `quota_exceeded`. Deleted files give their bytes back within seconds.
          */
         post: {
             parameters: {
@@ -1334,7 +1334,7 @@ export interface paths {
         put?: never;
         /**
          * Send one text to many people
-         * @description Each recipient is sent one message, whatever happens meanwhile. Without recipients it is a draft: add them, then start it. Messages of broadcasts give way to all others.
+         * @description Each recipient is sent one message, whatever happens meanwhile. Without recipients it is a draft: add them, then start it. Messages of broadcasts give way to all others. Recipients count as queued messages: if they exceed the quota of the business, nothing is created.
          */
         post: {
             parameters: {
@@ -1684,7 +1684,7 @@ export interface paths {
         put?: never;
         /**
          * Add recipients to a draft
-         * @description Who is a recipient already stays one: the same request again adds nobody.
+         * @description Who is a recipient already stays one: the same request again adds nobody. Recipients count as queued messages: if they exceed the quota of the business, none is added.
          */
         post: {
             parameters: {
@@ -1739,7 +1739,7 @@ export interface paths {
         put?: never;
         /**
          * Add recipients to a draft from CSV
-         * @description The first line names the columns: `to`, and one for each field of the text; others are ignored. Fields are separated by comma, semicolon or tab, or as a first line `sep=;` says. The text is UTF-8, UTF-16 with a byte order mark, or in the charset that Content-Type names. Lines that cannot be used are refused and named, the others added. A table that cannot be read adds nobody. The same upload again adds nobody.
+         * @description The first line names the columns: `to`, and one for each field of the text; others are ignored. Fields are separated by comma, semicolon or tab, or as a first line `sep=;` says. The text is UTF-8, UTF-16 with a byte order mark, or in the charset that Content-Type names. Lines that cannot be used are refused and named, the others added. A table that cannot be read adds nobody. The same upload again adds nobody. If the recipients exceed the quota of queued messages, none is added.
          */
         post: {
             parameters: {
@@ -4698,7 +4698,7 @@ export interface components {
             /** @description A small JPEG, of pictures. */
             thumbnail_url?: string;
             url_expires_at?: string;
-            /** @description Why it cannot be had. */
+            /** @description Why it cannot be had: `gone`, `mismatch`, `quota_exceeded`, `too_large` or `unreachable`. */
             error?: string;
         };
         Media: {

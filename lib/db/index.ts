@@ -62,6 +62,7 @@ export type { UnreadMessage } from "./queries/mark_read.ts";
 export { markOverdue, moveOverdueMark, overdueMark, shardsWithoutTicks } from "./queries/overdue_ticks.ts";
 export { lockInbound, placeInbound } from "./queries/place_inbound.ts";
 export type { PlacedMessage } from "./queries/place_inbound.ts";
+export { outboxUsage } from "./queries/outbox_usage.ts";
 export { pendingMessages } from "./queries/pending_messages.ts";
 export type { Pending, PendingMessage, PendingOptions } from "./queries/pending_messages.ts";
 export { recordSendResults } from "./queries/record_send_results.ts";

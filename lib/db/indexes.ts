@@ -13,6 +13,7 @@ export type IndexDefinition = {
     | "call_recordings"
     | "calls"
     | "idempotency_keys"
+    | "media"
     | "messages"
     | "phone_numbers"
     | "webhook_deliveries"
@@ -161,6 +162,20 @@ export const indexes: readonly IndexDefinition[] = [
     table: "broadcasts",
     columns: "business_id, id",
     purpose: "list_broadcasts",
+  },
+  {
+    name: "broadcasts_unfinished",
+    table: "broadcasts",
+    columns: "business_id, id",
+    where: "status in ('draft', 'scheduled', 'running', 'paused')",
+    purpose: "outbox_usage counts their pending recipients",
+  },
+  {
+    name: "media_stored_sizes",
+    table: "media",
+    columns: "business_id, size",
+    where: "status = 'stored' and deleted_at is null",
+    purpose: "media_usage sums an index-only scan",
   },
   {
     name: "broadcasts_under_way",

@@ -14,13 +14,15 @@ export type KeepOptions = {
   inspect?: (mime: string) => void;
   /** Hexadecimal: content with another SHA-256 is refused. */
   sha256?: string | undefined;
+  /** Told the size so far before a chunk is stored; throws if the quota of the business does not allow it. */
+  onSize?: (bytes: number) => void;
 };
 
 /**
  * Writes content into the store as media of a business, in a stream: it is never whole in memory. Content that the
  * business has already is the media it has (`fresh` is false).
  * @throws AppError "too_large"; "invalid_request" where the content has another SHA-256 than was said; "not_found"
- *   where the business is gone; and what `bytes` and `inspect` throw. Nothing is kept then.
+ *   where the business is gone; and what `bytes`, `inspect` and `onSize` throw. Nothing is kept then.
  */
 export async function keepMedia(
   scope: BusinessScope,
@@ -43,7 +45,7 @@ export async function keepMedia(
 }
 
 /** Passes bytes on, and knows at their end what they were. */
-function measure(source: AsyncIterable<Uint8Array>, { declared, maxBytes, inspect, sha256 }: KeepOptions) {
+function measure(source: AsyncIterable<Uint8Array>, { declared, maxBytes, inspect, sha256, onSize }: KeepOptions) {
   const hash = createHash("sha256");
   let size = 0;
   let mime: string | undefined;
@@ -59,6 +61,7 @@ function measure(source: AsyncIterable<Uint8Array>, { declared, maxBytes, inspec
     for await (const chunk of source) {
       size += chunk.length;
       if (size > maxBytes) throw new AppError("too_large", `A file may have up to ${maxBytes} bytes.`);
+      onSize?.(size);
       hash.update(chunk);
       if (mime === undefined) {
         // Held back until it is known what it is.

@@ -8,7 +8,7 @@ const floors: readonly (readonly string[])[] = [
   ["core", "media"],
   ["runtime", "messages", "broadcasts"],
   ["consul", "redis", "db", "storage", "shard-client", "calls", "webhooks", "api-client"],
-  ["routing", "queues", "events", "moves", "media-store"],
+  ["routing", "queues", "events", "moves", "media-store", "quotas"],
 ];
 
 const floorOf = (folder: string) => floors.findIndex((folders) => folders.includes(folder));

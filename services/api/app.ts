@@ -1,11 +1,13 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Hono, MiddlewareHandler } from "hono";
-import { AppError } from "../../lib/core/errors.ts";
+import { AppError, messageOf } from "../../lib/core/errors.ts";
 import { parseNetworks } from "../../lib/core/networks.ts";
 import { maxMediaBytes } from "../../lib/media/index.ts";
+import { createMediaQuota, createOutboxQuota, defaultQuotas } from "../../lib/quotas/index.ts";
 import { answersWithin } from "../../lib/runtime/deadline.ts";
 import { check, operations, requestLog } from "../../lib/runtime/http.ts";
 import { fieldFaults, notFound, problemHandler } from "../../lib/runtime/problem.ts";
+import { withoutRepeats } from "../../lib/runtime/repeats.ts";
 import { admitCaller, admitRequest, admitUpload, receiveBody } from "./admission.ts";
 import { audited } from "./audit.ts";
 import { createAuditReads } from "./audit_reads.ts";
@@ -72,6 +74,8 @@ export function createApp(dependencies: ApiDependencies): Api {
   const failedLogins = createFailedLogins(metrics);
   const wakeUps = createWakeUps(dependencies.producer, logger, metrics);
 
+  const { outboxQuota, mediaQuota } = createQuotas(dependencies);
+
   const app = new OpenAPIHono<Authenticated>({
     defaultHook: (result) => {
       if (result.success) return;
@@ -104,12 +108,12 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", businessRoutes(dependencies, keyRing));
   app.route("/v1", keyRoutes(dependencies, keyRing));
   app.route("/v1", whatsappRoutes(dependencies));
-  app.route("/v1", messageRoutes(dependencies, wakeUps));
-  app.route("/v1", mediaRoutes(dependencies, wakeUps));
+  app.route("/v1", messageRoutes(dependencies, wakeUps, outboxQuota));
+  app.route("/v1", mediaRoutes(dependencies, wakeUps, mediaQuota));
   app.route("/v1", chatRoutes(dependencies));
   app.route("/v1", pacingRoutes(dependencies, wakeUps));
-  app.route("/v1", broadcastRoutes(dependencies, wakeUps));
-  app.route("/v1", broadcastRecipientRoutes(dependencies));
+  app.route("/v1", broadcastRoutes(dependencies, wakeUps, outboxQuota));
+  app.route("/v1", broadcastRecipientRoutes(dependencies, outboxQuota));
   app.route("/v1", optOutRoutes(dependencies));
   app.route("/v1", webhookRoutes(dependencies, wakeUps));
   app.route("/v1", webhookDeliveryRoutes(dependencies, wakeUps));
@@ -124,6 +128,17 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", eventRoutes(dependencies, keyRing, limits));
   app.route("/v1", consoleRoutes(dependencies, keyRing));
   return { app, operational, wakeUps, keyRing, auditReads };
+}
+
+function createQuotas({ db, logger, metrics, quotas: given }: ApiDependencies) {
+  const quotas = { ...defaultQuotas, ...given };
+  const refused = metrics.counter("api_quota_refused_total", "Requests refused because a quota was exceeded.", ["quota"]);
+  const report = withoutRepeats((error) => logger.warn({ error: messageOf(error) }, "usage of quotas could not be read"));
+  const watch = { onRefused: (quota: string) => refused.inc({ quota }), onError: report };
+  return {
+    outboxQuota: createOutboxQuota(db, { messages: quotas.queuedMessages, bytes: quotas.queuedBytes }, watch),
+    mediaQuota: createMediaQuota(db, quotas.mediaBytes, watch),
+  };
 }
 
 /** Hono answers HEAD by GET and drops the body: a stream that nobody reads would never end. */

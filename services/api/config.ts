@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { parseNetworks } from "../../lib/core/networks.ts";
 import { isSupervised } from "../../lib/consul/register.ts";
+import { zQuota } from "../../lib/quotas/index.ts";
 import { routingEnv, shardOverrides } from "../../lib/routing/index.ts";
 import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zBool, zInt, zKeyRing, zNetworks, zUrl } from "../../lib/runtime/config.ts";
 import { storageEnv } from "../../lib/storage/index.ts";
@@ -28,6 +29,11 @@ export const apiEnv = z.object({
   /** Uploads in progress, and files that are being read; a business gets an eighth and a quarter of them. */
   MAX_UPLOADS: zInt(8, 1_000).default(64),
   MAX_DOWNLOADS: zInt(8, 2_000).default(128),
+  /** Bytes of stored media of one business; the workers have the same. */
+  MEDIA_QUOTA_BYTES: zQuota("mediaBytes"),
+  /** Queued messages of one business and their bytes, recipients of unfinished broadcasts included. */
+  QUEUED_MESSAGES_QUOTA: zQuota("queuedMessages"),
+  QUEUED_BYTES_QUOTA: zQuota("queuedBytes"),
   /** As the calls service has it: counts until Consul's prosaas/calls/max_concurrent is set. */
   MAX_CONCURRENT_CALLS: zInt(0, 100_000).default(50),
   /** Bearer token of the calls service's internal API; without it no calls are placed. */

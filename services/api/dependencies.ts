@@ -7,6 +7,7 @@ import type { Feed } from "../../lib/events/index.ts";
 import type { DeadLetters, Producer, QueueDepth } from "../../lib/queues/index.ts";
 import type { RateLimiter } from "../../lib/redis/rate_limit.ts";
 import type { MediaSigner } from "../../lib/media-store/index.ts";
+import type { Quotas } from "../../lib/quotas/index.ts";
 import type { AssignmentRule, Router } from "../../lib/routing/index.ts";
 import type { ShardChats, ShardClient, ShardMoves, ShardPacing } from "../../lib/shard-client/index.ts";
 import type { SealedStore } from "../../lib/storage/index.ts";
@@ -54,4 +55,6 @@ export type ApiDependencies = {
   deadlineMs?: () => number;
   /** What one replica carries at once; what is left out is as `apiLimits` has it. */
   limits?: Partial<ApiLimits>;
+  /** Quotas of each business; an absent one has its default. */
+  quotas?: Partial<Quotas>;
 };

@@ -141,6 +141,11 @@ await run(name, logger, async (life) => {
       groupLimit: config.RATE_LIMIT_PER_BUSINESS_PER_MINUTE ?? 4 * config.RATE_LIMIT_PER_MINUTE,
       windowMs: 60_000,
     }),
+    quotas: {
+      mediaBytes: config.MEDIA_QUOTA_BYTES,
+      queuedMessages: config.QUEUED_MESSAGES_QUOTA,
+      queuedBytes: config.QUEUED_BYTES_QUOTA,
+    },
     limits: apiLimits({ requests: config.MAX_REQUESTS_UNDER_WAY, uploads: config.MAX_UPLOADS, files: config.MAX_DOWNLOADS }),
   });
   life.onStop("wake-ups", () => wakeUps.settled());

@@ -7,10 +7,11 @@ import { parseTemplate } from "../../lib/broadcasts/template.ts";
 import type { Template } from "../../lib/broadcasts/template.ts";
 import { atomically, lockDraft } from "../../lib/db/index.ts";
 import type { Broadcast, BusinessScope } from "../../lib/db/index.ts";
+import type { OutboxQuota } from "../../lib/quotas/index.ts";
 import { fieldFaults } from "../../lib/runtime/problem.ts";
 import { CsvFault, CsvReader } from "./csv.ts";
 import type { CsvBounds, CsvRow } from "./csv.ts";
-import { addAll, notADraft, readOf } from "./recipients.ts";
+import { notADraft, readOf, withinQuota } from "./recipients.ts";
 import type { Added, Read } from "./recipients.ts";
 import { isFieldValue, recipient } from "./schemas/broadcast.ts";
 import { chat } from "./schemas/chat.ts";
@@ -66,16 +67,19 @@ async function receive(body: ReadableStream<Uint8Array> | null): Promise<Uint8Ar
 /**
  * Adds the recipients of a table to a draft, in one transaction. Reads the table twice: first to find out whether it
  * can be read, so that an unreadable one writes nothing and no transaction waits for it. Lines that cannot be used are
- * refused and named. Throws "invalid_request" for an unreadable table, "conflict" where the broadcast is not a draft.
+ * refused and named. Throws "invalid_request" for an unreadable table, "conflict" where the broadcast is not a draft,
+ * "quota_exceeded" where the recipients do not fit.
  */
-export async function importTable(scope: BusinessScope, broadcast: Broadcast, table: Table): Promise<Added> {
+export async function importTable(quota: OutboxQuota, scope: BusinessScope, broadcast: Broadcast, table: Table): Promise<Added> {
   const template = parseTemplate(broadcast.text);
   for await (const _ of batchesOf(table, template.fields));
-  return atomically(scope, async (inside) => {
-    // Imports into one draft are serialised: two in different orders would deadlock.
-    if (!(await lockDraft(inside, broadcast.id))) throw notADraft(broadcast);
-    return addAll(inside, broadcast, readsOf(table, template));
-  });
+  return withinQuota(quota, scope.businessId, (add) =>
+    atomically(scope, async (inside) => {
+      // Imports into one draft are serialised: two in different orders would deadlock.
+      if (!(await lockDraft(inside, broadcast.id))) throw notADraft(broadcast);
+      return add(inside, broadcast, readsOf(table, template));
+    }),
+  );
 }
 
 async function* readsOf(table: Table, template: Template): AsyncGenerator<Read[], undefined> {

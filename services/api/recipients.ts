@@ -4,12 +4,31 @@ import { maxRenderedLength, parseTemplate } from "../../lib/broadcasts/template.
 import type { Template } from "../../lib/broadcasts/template.ts";
 import { addRecipients } from "../../lib/db/index.ts";
 import type { Broadcast, BusinessScope, NewRecipient } from "../../lib/db/index.ts";
+import type { OutboxQuota } from "../../lib/quotas/index.ts";
 import type { addedSchema, recipient } from "./schemas/broadcast.ts";
 
 export type Added = z.infer<typeof addedSchema>;
 
 /** A recipient, or why a line is none. */
 export type Read = { line: number; recipient: NewRecipient } | { line: number; message: string };
+
+type Room = Pick<ReturnType<OutboxQuota["hold"]>, "resize">;
+
+/** Adds recipients to a broadcast: `addAll` within a transaction. */
+export type Add = (scope: BusinessScope, broadcast: Broadcast, reads: Iterable<Read[]> | AsyncIterable<Read[]>) => Promise<Added>;
+
+/** Runs `work`, a transaction that adds recipients, within the quotas of a business: it adds all of them or none. */
+export async function withinQuota<T>(quota: OutboxQuota, businessId: string, work: (add: Add) => Promise<T>): Promise<T> {
+  await quota.known(businessId);
+  const room = quota.hold(businessId, { queued_messages: 0, queued_bytes: 0 });
+  try {
+    const result = await work((scope, broadcast, reads) => addAll(scope, broadcast, reads, room));
+    room.keep();
+    return result;
+  } finally {
+    room.release();
+  }
+}
 
 /** Recipients written in one statement, and characters of all their fields together, about. */
 const pageSize = 2_000;
@@ -33,15 +52,27 @@ export function readOf(line: number, { to: chat, fields }: z.output<typeof recip
   return { line, recipient: { chat, fields, text_length: length } };
 }
 
-/** Adds what can be added and says of the rest why not. Throws "conflict" where the broadcast is not a draft. */
-export async function addAll(scope: BusinessScope, broadcast: Broadcast, reads: Iterable<Read[]> | AsyncIterable<Read[]>): Promise<Added> {
+/**
+ * Adds the valid recipients and reports why the others are refused. Throws "conflict" if the broadcast is not a draft,
+ * and "quota_exceeded" once `room` does not hold the new ones: call it in a transaction.
+ */
+async function addAll(
+  scope: BusinessScope,
+  broadcast: Broadcast,
+  reads: Iterable<Read[]> | AsyncIterable<Read[]>,
+  room: Room,
+): Promise<Added> {
   const answer: Added = { added: 0, duplicates: 0, refused: 0, faults: [] };
   let page: NewRecipient[] = [];
   let length = 0;
+  let bytes = 0;
   const write = async () => {
     const added = await addRecipients(scope, broadcast.id, page);
     if (added === undefined) throw notADraft(broadcast);
     answer.added += added;
+    // Of a page with duplicates, which are written already, the new recipients are taken to be of average size.
+    if (added > 0) bytes += Math.ceil((sizeOf(page) * added) / page.length);
+    room.resize({ queued_messages: answer.added, queued_bytes: bytes });
     answer.duplicates += page.length - added;
     page = [];
     length = 0;
@@ -60,6 +91,15 @@ export async function addAll(scope: BusinessScope, broadcast: Broadcast, reads: 
   }
   await write();
   return answer;
+}
+
+function sizeOf(page: NewRecipient[]): number {
+  let bytes = 0;
+  for (const { fields, text_length } of page) {
+    bytes += text_length;
+    for (const [name, value] of Object.entries(fields)) bytes += name.length + value.length;
+  }
+  return bytes;
 }
 
 export function notADraft({ status }: Broadcast): AppError {

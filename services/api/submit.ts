@@ -3,6 +3,8 @@ import { uuidv7, whatsappMessageId } from "../../lib/core/ids.ts";
 import { sha256Hex } from "../../lib/core/secret.ts";
 import { createGroupCommit, forNobody, submitMessages } from "../../lib/db/index.ts";
 import type { BusinessScope, Database, Idempotency, NewMessage, Submission, Submit } from "../../lib/db/index.ts";
+import { payloadBytes } from "../../lib/quotas/index.ts";
+import type { OutboxQuota } from "../../lib/quotas/index.ts";
 import { storedContent } from "../../lib/messages/index.ts";
 import { noSuchBusiness } from "./auth/guards.ts";
 import { idempotencyMismatch } from "./idempotency.ts";
@@ -33,10 +35,12 @@ export function createOutbox(db: Database): Outbox {
 
 /**
  * Puts a message into the outbox: `fresh` unless the same request was answered before, in which case it is that
- * answer. Throws "idempotency_mismatch", "conflict" when the business is not paired, "not_found" when there is none.
+ * answer. Throws "idempotency_mismatch", "conflict" when the business is not paired, "not_found" when there is none, and "quota_exceeded"
+ * when the business has too much queued; that check costs no query.
  */
 export async function submit(
   outbox: Outbox,
+  quota: OutboxQuota,
   access: ShardAccess,
   scope: BusinessScope,
   request: MessageRequest,
@@ -50,11 +54,18 @@ export async function submit(
   const idempotency: Idempotency | undefined =
     key === undefined ? undefined : { key, fingerprint: fingerprint(request), status: 202, response: answer };
 
-  let submission = await outbox({ scope, message, options: { idempotency } });
-  if (submission.outcome === "unpaired" && (await isPaired(access, scope.businessId, submission.whatsapp_shard))) {
-    submission = await outbox({ scope, message, options: { idempotency, knownPaired: true } });
+  const bytes = payloadBytes(content.text, content.content);
+  const room = quota.hold(scope.businessId, { queued_messages: 1, queued_bytes: bytes });
+  try {
+    let submission = await outbox({ scope, message, options: { idempotency } });
+    if (submission.outcome === "unpaired" && (await isPaired(access, scope.businessId, submission.whatsapp_shard))) {
+      submission = await outbox({ scope, message, options: { idempotency, knownPaired: true } });
+    }
+    if (submission.outcome === "accepted") room.keep();
+    return settle(submission, answer);
+  } finally {
+    room.release();
   }
-  return settle(submission, answer);
 }
 
 /** The mirror says "not paired", and it may lag: the shard knows. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isSupervised } from "../../lib/consul/register.ts";
 import { profiles } from "../../lib/queues/index.ts";
+import { zQuota } from "../../lib/quotas/index.ts";
 import { routingEnv, shardOverrides } from "../../lib/routing/index.ts";
 import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zBool, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
 import { storageEnv } from "../../lib/storage/index.ts";
@@ -22,6 +23,8 @@ export const workersEnv = z.object({
   /** What an endpoint has for its answer. Below the time a job may take and the grace of a stop. */
   WEBHOOK_TIMEOUT_MS: zInt(100, 30_000).default(10_000),
   ...storageEnv,
+  /** Bytes of stored media of one business, beyond which received files are not fetched; the API has the same. */
+  MEDIA_QUOTA_BYTES: zQuota("mediaBytes"),
   /** WhatsApp's media host, with its port where that is another than 443. */
   WA_MEDIA_HOST: z
     .string()

@@ -11,6 +11,7 @@ import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { withoutRepeats } from "../../lib/runtime/repeats.ts";
+import { createMediaQuota } from "../../lib/quotas/index.ts";
 import { createMediaSigner } from "../../lib/media-store/index.ts";
 import { createSealedStore, createStore } from "../../lib/storage/index.ts";
 import type { SealedStore } from "../../lib/storage/index.ts";
@@ -85,6 +86,7 @@ await run(name, logger, async (life) => {
       host: config.WA_MEDIA_HOST,
       signer: createMediaSigner(config.DATA_KEYS, config.PUBLIC_URL),
       decoder: createDecoder(),
+      quota: createMediaQuota(db, config.MEDIA_QUOTA_BYTES, { onError: warn("media quota") }),
     },
     retention: {
       media: { orphanDays: config.MEDIA_ORPHAN_DAYS, usedDays: config.MEDIA_RETENTION_DAYS ?? null },

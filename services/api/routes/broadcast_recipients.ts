@@ -1,11 +1,12 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { listRecipients } from "../../../lib/db/index.ts";
+import { atomically, listRecipients } from "../../../lib/db/index.ts";
+import type { OutboxQuota } from "../../../lib/quotas/index.ts";
 import { businessAccess } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { createImportSlots } from "../import_slots.ts";
 import { importTable, receiveTable } from "../recipient_table.ts";
-import { addAll, listed } from "../recipients.ts";
+import { listed, withinQuota } from "../recipients.ts";
 import { addedSchema, moreRecipients, recipientQuery, recipientSchema, recipientView } from "../schemas/broadcast.ts";
 import { numberCursorOf } from "../schemas/number_cursor.ts";
 import { pageOf } from "../schemas/page.ts";
@@ -16,7 +17,7 @@ import { broadcastParams } from "./params.ts";
 const tags = ["Broadcasts"];
 const json = { "application/json": { schema: addedSchema } };
 
-export function broadcastRecipientRoutes({ db, metrics }: ApiDependencies): OpenAPIHono<Authenticated> {
+export function broadcastRecipientRoutes({ db, metrics }: ApiDependencies, quota: OutboxQuota): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
   const imports = createImportSlots(metrics);
 
@@ -26,15 +27,22 @@ export function broadcastRecipientRoutes({ db, metrics }: ApiDependencies): Open
       path: "/businesses/{business_id}/broadcasts/{broadcast_id}/recipients",
       tags,
       summary: "Add recipients to a draft",
-      description: "Who is a recipient already stays one: the same request again adds nobody.",
+      description:
+        "Who is a recipient already stays one: the same request again adds nobody. Recipients count as queued messages: if they exceed the quota of the business, none is added.",
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: { params: broadcastParams, body: { required: true, content: { "application/json": { schema: moreRecipients } } } },
-      responses: { 200: { description: "Who was added", content: json }, ...problemResponses(...bodyProblems, "forbidden", "conflict") },
+      responses: {
+        200: { description: "Who was added", content: json },
+        ...problemResponses(...bodyProblems, "forbidden", "conflict", "quota_exceeded"),
+      },
     }),
     async (c) => {
       const broadcast = await existingBroadcast(c.var.business, c.req.valid("param").broadcast_id);
       const { recipients } = c.req.valid("json");
-      return c.json(await addAll(c.var.business, broadcast, listed(recipients, broadcast.text)), 200);
+      const added = await withinQuota(quota, broadcast.business_id, (add) =>
+        atomically(c.var.business, (inside) => add(inside, broadcast, listed(recipients, broadcast.text))),
+      );
+      return c.json(added, 200);
     },
   );
 
@@ -45,18 +53,21 @@ export function broadcastRecipientRoutes({ db, metrics }: ApiDependencies): Open
       tags,
       summary: "Add recipients to a draft from CSV",
       description:
-        "The first line names the columns: `to`, and one for each field of the text; others are ignored. Fields are separated by comma, semicolon or tab, or as a first line `sep=;` says. The text is UTF-8, UTF-16 with a byte order mark, or in the charset that Content-Type names. Lines that cannot be used are refused and named, the others added. A table that cannot be read adds nobody. The same upload again adds nobody.",
+        "The first line names the columns: `to`, and one for each field of the text; others are ignored. Fields are separated by comma, semicolon or tab, or as a first line `sep=;` says. The text is UTF-8, UTF-16 with a byte order mark, or in the charset that Content-Type names. Lines that cannot be used are refused and named, the others added. A table that cannot be read adds nobody. The same upload again adds nobody. If the recipients exceed the quota of queued messages, none is added.",
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: {
         params: broadcastParams,
         body: { required: true, content: { "text/csv": { schema: z.string().openapi({ example: "to,name\n5511987654321,Ada\n" }) } } },
       },
-      responses: { 200: { description: "Who was added", content: json }, ...problemResponses(...bodyProblems, "forbidden", "conflict") },
+      responses: {
+        200: { description: "Who was added", content: json },
+        ...problemResponses(...bodyProblems, "forbidden", "conflict", "quota_exceeded"),
+      },
     }),
     async (c) => {
       const broadcast = await existingBroadcast(c.var.business, c.req.valid("param").broadcast_id);
       const added = await imports.run(broadcast.business_id, async () =>
-        importTable(c.var.business, broadcast, await receiveTable(c.req.raw)),
+        importTable(quota, c.var.business, broadcast, await receiveTable(c.req.raw)),
       );
       return c.json(added, 200);
     },

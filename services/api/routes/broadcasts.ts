@@ -16,11 +16,13 @@ import {
   moveBroadcast,
 } from "../../../lib/db/index.ts";
 import type { Broadcast, BusinessScope } from "../../../lib/db/index.ts";
+import type { OutboxQuota } from "../../../lib/quotas/index.ts";
 import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
 import { answerOnce } from "../idempotency.ts";
-import { addAll, listed } from "../recipients.ts";
+import { listed, withinQuota } from "../recipients.ts";
+import type { Add } from "../recipients.ts";
 import {
   broadcastDetail,
   broadcastDetailView,
@@ -39,7 +41,7 @@ import { broadcastParams, businessParams, knownForm } from "./params.ts";
 const tags = ["Broadcasts"];
 const json = { "application/json": { schema: broadcastSchema } };
 
-export function broadcastRoutes({ db }: ApiDependencies, wakeUps: WakeUps): OpenAPIHono<Authenticated> {
+export function broadcastRoutes({ db }: ApiDependencies, wakeUps: WakeUps, quota: OutboxQuota): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
   app.openapi(
@@ -49,7 +51,7 @@ export function broadcastRoutes({ db }: ApiDependencies, wakeUps: WakeUps): Open
       tags,
       summary: "Send one text to many people",
       description:
-        "Each recipient is sent one message, whatever happens meanwhile. Without recipients it is a draft: add them, then start it. Messages of broadcasts give way to all others.",
+        "Each recipient is sent one message, whatever happens meanwhile. Without recipients it is a draft: add them, then start it. Messages of broadcasts give way to all others. Recipients count as queued messages: if they exceed the quota of the business, nothing is created.",
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: {
         params: businessParams,
@@ -58,18 +60,21 @@ export function broadcastRoutes({ db }: ApiDependencies, wakeUps: WakeUps): Open
       },
       responses: {
         201: { description: "The broadcast", content: { "application/json": { schema: startedBroadcast } } },
-        ...problemResponses(...bodyProblems, "forbidden", "idempotency_mismatch"),
+        ...problemResponses(...bodyProblems, "forbidden", "idempotency_mismatch", "quota_exceeded"),
       },
     }),
     async (c) => {
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
-      const created = await answerOnce(c, c.var.business, { key, body }, async (scope) => {
+      const create = (add: Add) => async (scope: BusinessScope) => {
         const draft = await insertDraft(scope, body);
-        const recipients = await addAll(scope, draft, listed(body.recipients ?? [], body.text));
+        const recipients = await add(scope, draft, listed(body.recipients ?? [], body.text));
         const moved = recipients.added > 0 ? await moveBroadcast(scope, draft.id, "start") : undefined;
         return { ...broadcastView(moved?.broadcast ?? draft), recipients };
-      });
+      };
+      const created = await withinQuota(quota, c.var.business.businessId, (add) =>
+        answerOnce(c, c.var.business, { key, body }, (scope) => atomically(scope, create(add))),
+      );
       if (created.status !== "draft") wakeUps.broadcast(created.id);
       return c.json(created, 201);
     },

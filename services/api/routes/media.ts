@@ -4,6 +4,7 @@ import { deleteMedia, getMedia } from "../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../lib/db/index.ts";
 import { contradicts, maxMediaBytes } from "../../../lib/media/index.ts";
 import { keepMedia } from "../../../lib/media-store/index.ts";
+import type { MediaQuota } from "../../../lib/quotas/index.ts";
 import { businessAccess } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
@@ -28,7 +29,11 @@ const uploadHeaders = z.object({
     }),
 });
 
-export function mediaRoutes({ db, media: { store, signer } }: ApiDependencies, wakeUps: WakeUps): OpenAPIHono<Authenticated> {
+export function mediaRoutes(
+  { db, media: { store, signer } }: ApiDependencies,
+  wakeUps: WakeUps,
+  quota: MediaQuota,
+): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
   const links = ({ businessId }: BusinessScope) => signer.links(businessId, mediaLinksS);
 
@@ -39,7 +44,7 @@ export function mediaRoutes({ db, media: { store, signer } }: ApiDependencies, w
       tags,
       summary: "Upload a file",
       description:
-        "The body is the file as it is, up to 100 MiB (`curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg'`), or a form with one file (`curl -F file=@picture.jpg`). Its kind is detected from its content; a Content-Type that the content contradicts is refused, and `application/octet-stream` claims nothing. The same content again is the same media, so an upload may be repeated. It is kept as long as messages refer to it, and for a week without any. A body that arrives at less than 16 KiB a second is given up with 408.",
+        "The body is the file as it is, up to 100 MiB (`curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg'`), or a form with one file (`curl -F file=@picture.jpg`). Its kind is detected from its content; a Content-Type that the content contradicts is refused, and `application/octet-stream` claims nothing. The same content again is the same media, so an upload may be repeated. It is kept as long as messages refer to it, and for a week without any. A body that arrives at less than 16 KiB a second is given up with 408. Beyond the business's quota of stored bytes (10 GiB unless the operator has set another; a file counts for at least 16 KiB) an upload is refused with `quota_exceeded`, and received files are not fetched: their messages have the media error `quota_exceeded`. Deleted files give their bytes back within seconds.",
       middleware: [businessAccess(db, "messages:write")] as const,
       request: {
         params: businessParams,
@@ -52,7 +57,7 @@ export function mediaRoutes({ db, media: { store, signer } }: ApiDependencies, w
       responses: {
         201: { description: "Kept", content: json },
         200: { description: "The business has this content already", content: json },
-        ...problemResponses(...bodyProblems, "forbidden"),
+        ...problemResponses(...bodyProblems, "forbidden", "quota_exceeded"),
       },
     }),
     async (c) => {
@@ -66,9 +71,16 @@ export function mediaRoutes({ db, media: { store, signer } }: ApiDependencies, w
         }
       };
       const sha256 = c.req.valid("header")["content-digest"];
-      const { media, fresh } = await keepMedia(c.var.business, store, bytes, { declared, maxBytes: maxMediaBytes, inspect, sha256 });
-      if (media.described_at === null) wakeUps.description(media.business_id, media.id);
-      return c.json(mediaView(media, links(c.var.business)), fresh ? 201 : 200);
+      const room = await quota.hold(c.var.business.businessId);
+      try {
+        const options = { declared, maxBytes: maxMediaBytes, inspect, sha256, onSize: room.size };
+        const { media, fresh } = await keepMedia(c.var.business, store, bytes, options);
+        if (fresh) room.keep();
+        if (media.described_at === null) wakeUps.description(media.business_id, media.id);
+        return c.json(mediaView(media, links(c.var.business)), fresh ? 201 : 200);
+      } finally {
+        room.release();
+      }
     },
   );
 

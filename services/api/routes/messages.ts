@@ -4,6 +4,7 @@ import { AppError } from "../../../lib/core/errors.ts";
 import { uuidv7Time } from "../../../lib/core/ids.ts";
 import { forBusiness, getBusiness, getMessage, listMessages } from "../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../lib/db/index.ts";
+import type { OutboxQuota } from "../../../lib/quotas/index.ts";
 import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
@@ -22,6 +23,7 @@ const tags = ["Messages"];
 export function messageRoutes(
   { db, replica, router, shards, metrics, media }: ApiDependencies,
   wakeUps: WakeUps,
+  quota: OutboxQuota,
 ): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
   const outbox = createOutbox(db);
@@ -35,7 +37,7 @@ export function messageRoutes(
       tags,
       summary: "Send a message",
       description:
-        "Answers once the message is stored; it is sent in order within its chat, and waits while the business's shard is away. Its ticks are read from the message.",
+        "Answers once the message is stored; it is sent in order within its chat, and waits while the business's shard is away. Its ticks are read from the message. A business with too many queued messages or bytes (250,000 and 1 GiB unless the operator has set others; recipients of unfinished broadcasts count) is answered `quota_exceeded`: retry once some are sent.",
       middleware: [businessAccess(db, "messages:write")] as const,
       request: {
         params: businessParams,
@@ -44,12 +46,12 @@ export function messageRoutes(
       },
       responses: {
         202: { description: "Stored, and on its way", content: { "application/json": { schema: acceptedMessage } } },
-        ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch", "upstream_timeout"),
+        ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch", "quota_exceeded", "upstream_timeout"),
       },
     }),
     async (c) => {
       const key = c.req.valid("header")["idempotency-key"];
-      const { answer, fresh } = await submit(outbox, { router, shards }, c.var.business, c.req.valid("json"), key);
+      const { answer, fresh } = await submit(outbox, quota, { router, shards }, c.var.business, c.req.valid("json"), key);
       if (fresh) {
         accepted.inc();
         wakeUps.outbox(c.var.business.businessId);

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { addFetches, forBusiness, forPlatform, getMedia, wantUploads } from "../../../lib/db/index.ts";
 import { uuidv7 } from "../../../lib/core/ids.ts";
+import { createMediaQuota } from "../../../lib/quotas/index.ts";
 import { createMediaSigner, keepMedia } from "../../../lib/media-store/index.ts";
 import { createSealedStore } from "../../../lib/storage/index.ts";
 import type { ObjectStore } from "../../../lib/storage/index.ts";
@@ -35,7 +36,7 @@ let media: NonNullable<TestWorkers["deps"]["media"]>;
 beforeAll(async () => {
   workers = await createTestWorkers();
   const signer = createMediaSigner(keys, "https://api.example");
-  media = { store, host: "127.0.0.1:9", signer, decoder: createDecoder() };
+  media = { store, host: "127.0.0.1:9", signer, decoder: createDecoder(), quota: createMediaQuota(workers.database.db, 1024 ** 3) };
 });
 afterAll(() => workers.close());
 

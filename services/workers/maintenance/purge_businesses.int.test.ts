@@ -4,6 +4,7 @@ import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { announce, deleteBusiness, forBusiness, insertKey } from "../../../lib/db/index.ts";
 import { eventsOf } from "../../../lib/events/index.ts";
+import { createMediaQuota } from "../../../lib/quotas/index.ts";
 import { createMediaSigner, keepMedia } from "../../../lib/media-store/index.ts";
 import { createSealedStore } from "../../../lib/storage/index.ts";
 import type { ObjectStore } from "../../../lib/storage/index.ts";
@@ -29,7 +30,10 @@ let deps: TestWorkers["deps"];
 beforeAll(async () => {
   workers = await createTestWorkers();
   const signer = createMediaSigner(keys, "https://api.example");
-  deps = { ...workers.deps, media: { store, host: "127.0.0.1:9", signer, decoder: createDecoder() } };
+  deps = {
+    ...workers.deps,
+    media: { store, host: "127.0.0.1:9", signer, decoder: createDecoder(), quota: createMediaQuota(workers.database.db, 1024 ** 3) },
+  };
 });
 afterAll(() => workers.close());
 

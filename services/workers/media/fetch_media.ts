@@ -65,9 +65,10 @@ export function fetchMedia(deps: Deps): Handler<"fetch_media"> {
 }
 
 async function bring(deps: Deps, media: MediaDeps, scope: BusinessScope, fetch: Fetch, signal: AbortSignal): Promise<Media> {
-  const { store, host } = media;
+  const { store, host, quota } = media;
   const { kind, pointer } = fetch;
   if (pointer.file_length > maxBytes[kind]) throw tooLarge(kind);
+  const room = await quota.hold(scope.businessId, pointer.file_length);
   const content = decrypted(download(host, pointer.direct_path, signal), {
     keys: mediaKeys(Buffer.from(pointer.media_key, "base64"), kind),
     fileSha256: Buffer.from(pointer.file_sha256, "base64"),
@@ -75,11 +76,15 @@ async function bring(deps: Deps, media: MediaDeps, scope: BusinessScope, fetch: 
     maxBytes: maxBytes[kind],
   });
   try {
-    const { media: kept } = await keepMedia(scope, store, content, { maxBytes: maxBytes[kind] });
+    const options = { maxBytes: maxBytes[kind], onSize: room.size };
+    const { media: kept, fresh } = await keepMedia(scope, store, content, options);
+    if (fresh) room.keep();
     return kept.described_at === null ? ((await describe(media, scope, kept, signal)) ?? kept) : kept;
   } catch (error) {
     if (error instanceof HostRefusal && error.isGone) throw await elsewhere(deps, scope, fetch);
     throw error;
+  } finally {
+    room.release();
   }
 }
 
@@ -104,6 +109,7 @@ const tooLarge = (kind: MediaFetch["kind"]) =>
 /** Why there will never be a file, as its message says it; undefined where there may be one yet. */
 function finalReason(error: unknown, attempts: number): string | undefined {
   if (error instanceof AppError && error.code === "too_large") return "too_large";
+  if (error instanceof AppError && error.code === "quota_exceeded") return "quota_exceeded";
   if (error instanceof AppError && error.code === "not_found") return "gone";
   if (error instanceof MediaMismatch && attempts >= maxMismatches) return "mismatch";
   return attempts >= maxAttempts ? "unreachable" : undefined;

@@ -8,6 +8,7 @@ import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { forBusiness, getMedia, getMessage } from "../../../lib/db/index.ts";
 import { encrypted, maxBytes, mediaKeys } from "../../../lib/media/index.ts";
 import type { MediaKind } from "../../../lib/media/index.ts";
+import { createMediaQuota } from "../../../lib/quotas/index.ts";
 import { createMediaSigner, keepMedia } from "../../../lib/media-store/index.ts";
 import { storedContent } from "../../../lib/messages/index.ts";
 import type { MediaContent } from "../../../lib/messages/index.ts";
@@ -24,6 +25,7 @@ import { createHandlers } from "../jobs.ts";
 import { createTestWorkers } from "../testing/workers.ts";
 import type { TestWorkers } from "../testing/workers.ts";
 import { createDecoder } from "./decoder/decoder.ts";
+import type { MediaDeps } from "./media_deps.ts";
 
 setDefaultTimeout(60_000);
 
@@ -38,6 +40,7 @@ let server: ReturnType<typeof Bun.serve>;
 let workers: TestWorkers;
 let business: string;
 let phone: string;
+let mediaDeps: MediaDeps;
 
 beforeAll(async () => {
   simulator = startSimulator({ media: { tls: trustedCertificate() } });
@@ -46,11 +49,13 @@ beforeAll(async () => {
   workers = await createTestWorkers();
   workers.addresses.set(1, { shard: 1, url: server.url.href });
   const signer = createMediaSigner(KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`), "https://api.example");
+  const quota = createMediaQuota(workers.database.db, 1024 ** 3);
+  mediaDeps = { store, host: simulator.simulation.media!.address, signer, decoder: createDecoder(), quota };
   const deps = {
     ...workers.deps,
     shards: createShardClient({ token }),
     shardMedia: createShardMedia({ token }),
-    media: { store, host: simulator.simulation.media!.address, signer, decoder: createDecoder() },
+    media: mediaDeps,
   };
   const handlers = createHandlers(deps);
   for (const queue of ["high", "media", "maintenance"] as const) await workers.serve(queue, { handlers });
@@ -123,6 +128,22 @@ async function send(content: MediaContent, to = customer) {
   const response = await fetch(`${simulator.url}/phones/${to}/messages/${wa_message_id}/file`);
   return { shown, file: Buffer.from(await response.arrayBuffer()), status: response.status };
 }
+
+test("received files beyond the media quota are not fetched", async () => {
+  const { quota } = mediaDeps;
+  mediaDeps.quota = createMediaQuota(workers.database.db, 1);
+  try {
+    const file = await picture();
+    const settled = await write({ type: "image", media: { file: file.toString("base64"), mime: "image/png" }, caption: "full" });
+    const { media, ...rest } = await settled();
+    expect(rest).toMatchObject({ type: "image", caption: "full" });
+    expect(media).toMatchObject({ error: "quota_exceeded" });
+    expect(media.id).toBeUndefined();
+    expect(await workers.database.owner`select from media where sha256 = ${sha256(file)}`).toHaveLength(0);
+  } finally {
+    mediaDeps.quota = quota;
+  }
+});
 
 test("a picture that a customer sends is fetched, opened, described and kept sealed, and whoever wants to know is told", async () => {
   const content = await picture();

@@ -1,4 +1,5 @@
 import type { MediaSigner } from "../../../lib/media-store/index.ts";
+import type { MediaQuota } from "../../../lib/quotas/index.ts";
 import type { SealedStore } from "../../../lib/storage/index.ts";
 import type { Decoder } from "./decoder/decoder.ts";
 
@@ -9,6 +10,8 @@ export type MediaDeps = {
   host: string;
   signer: MediaSigner;
   decoder: Decoder;
+  /** Room for received files. */
+  quota: MediaQuota;
 };
 
 /** How long addresses in events are good: as long as an event may be delivered. */

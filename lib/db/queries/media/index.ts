@@ -4,6 +4,7 @@ export { addFetches, getFetch, postponeFetch, settleFetch } from "./fetches.ts";
 export type { Fetched, NewFetch } from "./fetches.ts";
 export { claimDescription, deleteMedia, describeMedia, getMedia, useMedia } from "./get_media.ts";
 export type { Description } from "./get_media.ts";
+export { mediaUsage } from "./media_usage.ts";
 export { condemnMedia, forgetMedia } from "./remove_media.ts";
 export type { Condemned, MediaRetention } from "./remove_media.ts";
 export { finishUpload, mediaPending, pendingUpload, wantUploads } from "./uploads.ts";

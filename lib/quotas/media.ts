@@ -1,0 +1,53 @@
+import { forBusiness, mediaUsage } from "../db/index.ts";
+import type { Database } from "../db/index.ts";
+import { createUsageCache } from "./usage_cache.ts";
+import type { UsageCacheOptions } from "./usage_cache.ts";
+
+/** A smaller file counts as much: it bounds the number of files, and so the rows that a read of the usage takes. */
+export const minFileBytes = 16 * 1024;
+
+export type MediaHold = {
+  /** Notes how large the file is so far. Throws "quota_exceeded" if it does not fit. */
+  size(bytes: number): void;
+  /** Counts the file as stored. */
+  keep(): void;
+  /** Gives the bytes back; does nothing after `keep`. */
+  release(): void;
+};
+
+export type MediaQuota = {
+  /** Holds room for a file that is about to be stored, of `bytes` as far as is known. Throws "quota_exceeded". */
+  hold(businessId: string, bytes?: number): Promise<MediaHold>;
+};
+
+/** The cached usage of the quota of stored media over a database. */
+export function createMediaQuota(
+  db: Database,
+  maxBytes: number,
+  watch: Pick<UsageCacheOptions<"media_bytes">, "onRefused" | "onError" | "refreshMs"> = {},
+): MediaQuota {
+  const usage = createUsageCache({
+    ...watch,
+    limits: { media_bytes: maxBytes },
+    advice: { media_bytes: "Delete media and retry." },
+    read: async (businessId, { media_bytes }) => ({
+      media_bytes: await mediaUsage(forBusiness(db, businessId), { maxBytes: media_bytes, minFileBytes }),
+    }),
+  });
+  const amounts = (bytes: number) => ({ media_bytes: Math.max(minFileBytes, bytes) });
+  return {
+    hold: async (businessId, bytes = 0) => {
+      await usage.known(businessId);
+      const hold = usage.hold(businessId, amounts(bytes));
+      let held = Math.max(minFileBytes, bytes);
+      return {
+        ...hold,
+        size: (size) => {
+          if (size <= held) return;
+          hold.resize(amounts(size));
+          held = size;
+        },
+      };
+    },
+  };
+}

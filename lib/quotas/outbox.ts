@@ -1,0 +1,33 @@
+import { forBusiness, outboxUsage } from "../db/index.ts";
+import type { Database } from "../db/index.ts";
+import { createUsageCache } from "./usage_cache.ts";
+import type { UsageCache, UsageCacheOptions } from "./usage_cache.ts";
+
+/** Messages that still have to be sent, recipients of unfinished broadcasts included. */
+export type OutboxQuota = UsageCache<"queued_messages" | "queued_bytes">;
+
+export type OutboxLimits = { messages: number; bytes: number };
+
+/** The cached usage of the outbox quotas over a database. */
+export function createOutboxQuota(
+  db: Database,
+  { messages, bytes }: OutboxLimits,
+  watch: Pick<UsageCacheOptions<"queued_messages" | "queued_bytes">, "onRefused" | "onError" | "refreshMs"> = {},
+): OutboxQuota {
+  const advice = "Wait until queued messages are sent, or cancel broadcasts, and retry.";
+  return createUsageCache({
+    ...watch,
+    limits: { queued_messages: messages, queued_bytes: bytes },
+    advice: { queued_messages: advice, queued_bytes: advice },
+    retryAfterS: 10,
+    read: async (businessId, limits) => {
+      const used = await outboxUsage(forBusiness(db, businessId), limits.queued_messages);
+      return { queued_messages: used.messages, queued_bytes: used.bytes };
+    },
+  });
+}
+
+/** Bytes that a message takes in the outbox, about: its text and its content as JSON. */
+export function payloadBytes(text: string | null, content: object | null | undefined): number {
+  return Buffer.byteLength(text ?? "") + (content ? Buffer.byteLength(JSON.stringify(content)) : 0);
+}

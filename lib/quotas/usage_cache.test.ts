@@ -1,0 +1,100 @@
+import { describe, expect, test } from "bun:test";
+import type { AppError } from "../core/errors.ts";
+import { createUsageCache } from "./usage_cache.ts";
+import type { UsageCacheOptions } from "./usage_cache.ts";
+
+function createCache(options: Partial<UsageCacheOptions<"items">> = {}) {
+  return createUsageCache<"items">({ read: async () => ({ items: 0 }), limits: { items: 10 }, advice: { items: "Retry." }, ...options });
+}
+const refused = { code: "quota_exceeded", detail: { quota: "items", limit: 10 } };
+const errorOf = (work: () => unknown) => {
+  try {
+    work();
+  } catch (error) {
+    return error as AppError;
+  }
+  return undefined;
+};
+
+describe("usage cache", () => {
+  test("admits without waiting for the first read", () => {
+    const cache = createCache({ read: () => new Promise(() => {}) });
+    cache.hold("a", { items: 10 }).keep();
+    expect(errorOf(() => cache.hold("a", { items: 1 }))).toMatchObject(refused);
+    expect(errorOf(() => cache.hold("b", { items: 10 }))).toBeUndefined();
+  });
+
+  test("gives released amounts back, and kept ones not", async () => {
+    const cache = createCache();
+    const hold = cache.hold("a", { items: 10 });
+    expect(errorOf(() => cache.hold("a", { items: 1 }))).toMatchObject(refused);
+    hold.release();
+    const kept = cache.hold("a", { items: 6 });
+    kept.keep();
+    kept.release();
+    expect(errorOf(() => cache.hold("a", { items: 5 }))).toMatchObject(refused);
+  });
+
+  test("keeps the previous amounts after a refused resize", () => {
+    const cache = createCache();
+    const hold = cache.hold("a", { items: 4 });
+    expect(errorOf(() => hold.resize({ items: 11 }))).toMatchObject(refused);
+    hold.keep();
+    expect(errorOf(() => cache.hold("a", { items: 6 }))).toBeUndefined();
+  });
+
+  test("reads once per business and period", async () => {
+    const read: string[] = [];
+    const cache = createCache({
+      read: async (businessId) => {
+        read.push(businessId);
+        return { items: 3 };
+      },
+    });
+    for (let n = 0; n < 100; n += 1) cache.hold("a", { items: 1 }).release();
+    await cache.known("a");
+    await cache.known("b");
+    expect(read).toEqual(["a", "b"]);
+    expect(errorOf(() => cache.hold("a", { items: 8 }))).toMatchObject(refused);
+  });
+
+  test("adds what was kept while a read was in flight", async () => {
+    const reading = Promise.withResolvers<{ items: number }>();
+    const cache = createCache({ read: () => reading.promise });
+    cache.hold("a", { items: 2 }).keep();
+    reading.resolve({ items: 7 });
+    await cache.known("a");
+    expect(errorOf(() => cache.hold("a", { items: 2 }))).toMatchObject(refused);
+    expect(errorOf(() => cache.hold("a", { items: 1 }))).toBeUndefined();
+  });
+
+  test("follows usage down with the next read", async () => {
+    let used = 10;
+    const cache = createCache({ read: async () => ({ items: used }), refreshMs: 0 });
+    await cache.known("a");
+    expect(errorOf(() => cache.hold("a", { items: 1 }))).toMatchObject(refused);
+    used = 0;
+    // The refused caller started a read of its own.
+    await cache.known("a");
+    await cache.known("a");
+    expect(errorOf(() => cache.hold("a", { items: 10 }))).toBeUndefined();
+  });
+
+  test("keeps the previous usage after a failed read", async () => {
+    const errors: unknown[] = [];
+    const cache = createCache({ read: () => Promise.reject(new Error("away")), onError: (error) => errors.push(error) });
+    await cache.known("a");
+    expect(errors).toHaveLength(1);
+    expect(errorOf(() => cache.hold("a", { items: 10 }))).toBeUndefined();
+  });
+
+  test("evicts the least recently used business", async () => {
+    const cache = createCache({ maxBusinesses: 2 });
+    cache.hold("a", { items: 10 }).keep();
+    cache.hold("b", { items: 10 }).keep();
+    expect(errorOf(() => cache.hold("a", { items: 1 }))).toMatchObject(refused);
+    cache.hold("c", { items: 1 });
+    expect(errorOf(() => cache.hold("a", { items: 1 }))).toMatchObject(refused);
+    expect(errorOf(() => cache.hold("b", { items: 1 }))).toBeUndefined();
+  });
+});

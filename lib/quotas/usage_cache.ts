@@ -1,0 +1,134 @@
+import { AppError } from "../core/errors.ts";
+
+/** Amounts by the name of their quota. */
+export type Amounts<Q extends string> = Record<Q, number>;
+
+/** Reads from the database what a business uses. `limits` bounds the rows that are read. */
+export type ReadUsage<Q extends string> = (businessId: string, limits: Amounts<Q>) => Promise<Amounts<Q>>;
+
+export type UsageCacheOptions<Q extends string> = {
+  read: ReadUsage<Q>;
+  limits: Amounts<Q>;
+  /** What a caller can do about an exhausted quota, for the problem's detail. */
+  advice: Record<Q, string>;
+  /** Seconds after which a refused caller may retry; absent where usage does not fall by itself. */
+  retryAfterS?: number;
+  /** Counts refusals. */
+  onRefused?: (quota: Q) => void;
+  /** A failed read keeps the previous usage; the next read follows after `refreshMs`. */
+  onError?: (error: unknown) => void;
+  refreshMs?: number;
+  /** Businesses held at once; the least recently used ones are evicted. */
+  maxBusinesses?: number;
+};
+
+/** Usage of one operation in flight. Not a part of the business's usage after `release`, unless `keep` was called. */
+export type Hold<Q extends string> = {
+  /** Replaces the held amounts. Throws "quota_exceeded" and holds the previous amounts if they do not fit. */
+  resize(amounts: Amounts<Q>): void;
+  /** Counts the held amounts as used: the operation has committed. */
+  keep(): void;
+  /** Gives the held amounts back; does nothing after `keep`. */
+  release(): void;
+};
+
+export type UsageCache<Q extends string> = {
+  /** Holds amounts for an operation, without waiting. Throws "quota_exceeded" if they do not fit. */
+  hold(businessId: string, amounts: Amounts<Q>): Hold<Q>;
+  /** Resolves once the usage of a business has been read at least once, or that failed. */
+  known(businessId: string): Promise<void>;
+};
+
+type Entry<Q extends string> = {
+  /** As last read. */
+  base: Amounts<Q>;
+  /** Kept since the last read began: the read may not have seen it. */
+  added: Amounts<Q>;
+  held: Amounts<Q>;
+  readAt: number;
+  reading: Promise<void>;
+};
+
+/**
+ * Usage of quotas by business, without a query in the caller's way. Usage is read in the background, at most once per
+ * business and `refreshMs`, and only while it is asked for; this process counts its own operations in between. Each
+ * replica counts alone, so that together they may exceed a quota by what they accept within `refreshMs`. A process
+ * that does not know a business yet admits its operations until the first read has ended.
+ */
+export function createUsageCache<Q extends string>(options: UsageCacheOptions<Q>): UsageCache<Q> {
+  const { read, limits, advice, retryAfterS, onRefused, onError, refreshMs = 10_000, maxBusinesses = 10_000 } = options;
+  const quotas = Object.keys(limits) as Q[];
+  const zero = () => Object.fromEntries(quotas.map((quota) => [quota, 0])) as Amounts<Q>;
+  const add = (to: Amounts<Q>, amounts: Amounts<Q>, factor = 1) => {
+    for (const quota of quotas) to[quota] += factor * amounts[quota];
+  };
+  const entries = new Map<string, Entry<Q>>();
+
+  const refresh = async (businessId: string, entry: Entry<Q>): Promise<void> => {
+    const before = { ...entry.added };
+    try {
+      entry.base = await read(businessId, limits);
+      add(entry.added, before, -1);
+    } catch (error) {
+      onError?.(error);
+    }
+  };
+
+  const entryOf = (businessId: string): Entry<Q> => {
+    const known = entries.get(businessId);
+    const entry = known ?? { base: zero(), added: zero(), held: zero(), readAt: -Infinity, reading: Promise.resolve() };
+    // A Map iterates in order of insertion: the first entry is the least recently used one.
+    if (known) entries.delete(businessId);
+    else if (entries.size >= maxBusinesses) entries.delete(entries.keys().next().value!);
+    entries.set(businessId, entry);
+    const now = performance.now();
+    if (now - entry.readAt >= refreshMs) {
+      // A read that takes longer is not joined by another.
+      entry.readAt = Infinity;
+      entry.reading = refresh(businessId, entry).then(() => {
+        entry.readAt = now;
+      });
+    }
+    return entry;
+  };
+
+  const assertFits = (entry: Entry<Q>, amounts: Amounts<Q>): void => {
+    for (const quota of quotas) {
+      const used = entry.base[quota] + entry.added[quota] + entry.held[quota];
+      if (amounts[quota] <= 0 || used + amounts[quota] <= limits[quota]) continue;
+      onRefused?.(quota);
+      throw new AppError("quota_exceeded", `The quota ${quota} of this business is ${limits[quota]}. ${advice[quota]}`, {
+        detail: { quota, limit: limits[quota] },
+        ...(retryAfterS === undefined ? {} : { retryAfterS }),
+      });
+    }
+  };
+
+  return {
+    known: (businessId) => entryOf(businessId).reading,
+    hold: (businessId, first) => {
+      const entry = entryOf(businessId);
+      assertFits(entry, first);
+      let held = { ...first };
+      add(entry.held, held);
+      const release = () => {
+        add(entry.held, held, -1);
+        held = zero();
+      };
+      return {
+        resize: (amounts) => {
+          const growth = { ...amounts };
+          add(growth, held, -1);
+          assertFits(entry, growth);
+          add(entry.held, growth);
+          held = { ...amounts };
+        },
+        keep: () => {
+          add(entry.added, held);
+          release();
+        },
+        release,
+      };
+    },
+  };
+}
