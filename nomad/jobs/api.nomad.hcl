@@ -144,6 +144,39 @@ variable "s3_region" {
   default     = ""
 }
 
+variable "media_quota_bytes" {
+  description = "Bytes of stored media of one business. The jobs api and workers have the same."
+  type        = number
+  default     = 10737418240 # 10 GiB
+
+  validation {
+    condition     = var.media_quota_bytes >= 1
+    error_message = "The media_quota_bytes must be at least 1."
+  }
+}
+
+variable "queued_messages_quota" {
+  description = "Queued messages of one business, recipients of unfinished broadcasts included."
+  type        = number
+  default     = 250000 # the most rows of an uploaded table of recipients
+
+  validation {
+    condition     = var.queued_messages_quota >= 1
+    error_message = "The queued_messages_quota must be at least 1."
+  }
+}
+
+variable "queued_bytes_quota" {
+  description = "Bytes of the queued messages of one business."
+  type        = number
+  default     = 1073741824 # 1 GiB: about 4 KiB for each message of the default quota
+
+  validation {
+    condition     = var.queued_bytes_quota >= 1
+    error_message = "The queued_bytes_quota must be at least 1."
+  }
+}
+
 variable "max_concurrent_calls" {
   description = "First value of Consul's prosaas/calls/max_concurrent; from then on that key alone counts."
   type        = number
@@ -334,6 +367,9 @@ job "api" {
         LOG_LEVEL              = var.log_level
         CONSUL_HTTP_ADDR       = var.consul_address
         PUBLIC_URL             = var.public_url
+        MEDIA_QUOTA_BYTES      = var.media_quota_bytes
+        QUEUED_MESSAGES_QUOTA  = var.queued_messages_quota
+        QUEUED_BYTES_QUOTA     = var.queued_bytes_quota
         BAILEYS_NUM_SHARDS     = var.wa_shards_count
         WEBHOOKS_ALLOW_PRIVATE = var.webhooks_allow_private
         MAX_CONCURRENT_CALLS   = var.max_concurrent_calls

@@ -203,6 +203,17 @@ variable "wa_media_host" {
   default     = "mmg.whatsapp.net"
 }
 
+variable "media_quota_bytes" {
+  description = "Bytes of stored media of one business. The jobs api and workers have the same."
+  type        = number
+  default     = 10737418240 # 10 GiB
+
+  validation {
+    condition     = var.media_quota_bytes >= 1
+    error_message = "The media_quota_bytes must be at least 1."
+  }
+}
+
 variable "media_retention_days" {
   description = "Days for which files are kept after a message last came with them. Empty: for ever."
   type        = string
@@ -414,6 +425,7 @@ job "workers" {
           S3_REGION              = var.s3_region
           WA_MEDIA_HOST          = var.wa_media_host
           MEDIA_RETENTION_DAYS   = var.media_retention_days
+          MEDIA_QUOTA_BYTES      = var.media_quota_bytes
 
           BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
         }
