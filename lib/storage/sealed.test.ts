@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { KeyRing } from "../core/key_ring.ts";
+import { watchEventLoop } from "../runtime/event_loop.ts";
 import { createSealedStore } from "./sealed.ts";
 import type { ObjectStore } from "./store.ts";
 
@@ -152,4 +153,23 @@ test("a reader that takes one segment has no more than 256 KiB read ahead", asyn
   const bytes = (await sealed.get("x"))!.bytes();
   await bytes.next();
   expect(most).toBeLessThanOrEqual(4 * (64 * 1024 + 28));
+});
+
+test("many readers leave turns of the event loop to others", async () => {
+  const sealed = createSealedStore(memory(), KeyRing.parse(`a:${randomBytes(32).toString("base64")}`));
+  await sealed.put("x", inChunks(Buffer.alloc(1024 * 1024), 64 * 1024));
+  const watch = watchEventLoop();
+  try {
+    const sizes = await Promise.all(
+      Array.from({ length: 300 }, async () => {
+        let size = 0;
+        for await (const chunk of (await sealed.get("x"))!.bytes()) size += chunk.length;
+        return size;
+      }),
+    );
+    expect(new Set(sizes)).toEqual(new Set([1024 * 1024]));
+    expect(watch.take().blockMs).toBeLessThan(100);
+  } finally {
+    watch.stop();
+  }
 });

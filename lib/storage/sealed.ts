@@ -61,6 +61,7 @@ export function createSealedStore(store: ObjectStore, keys: KeyRing): SealedStor
         const [first, last] = [Math.floor(start / segmentBytes), Math.min(segments - 1, Math.floor((end - 1) / segmentBytes))];
         for (let from = first; from <= last; from += window) {
           const until = Math.min(from + window, last + 1);
+          await turn();
           const boxes = await object!.read(placeOf(from), Math.min(placeOf(until), object!.size));
           for (let n = from; n < until; n++) {
             const offset = placeOf(n) - placeOf(from);
@@ -74,6 +75,14 @@ export function createSealedStore(store: ObjectStore, keys: KeyRing): SealedStor
     },
     delete: (key) => store.delete(key),
   };
+}
+
+let lastTurn = Promise.resolve();
+
+/** Resolves in a turn of the event loop of its own, so that hundreds of readers do not decrypt in one turn. */
+function turn(): Promise<void> {
+  lastTurn = lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)));
+  return lastTurn;
 }
 
 const placeOf = (segment: number) => headerBytes + segment * (segmentBytes + overhead);
