@@ -3804,7 +3804,7 @@ export interface paths {
                     key_id?: string;
                     /** @description `next_cursor` of the page before. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Rows a page at most; a page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;

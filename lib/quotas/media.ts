@@ -16,7 +16,10 @@ export type MediaHold = {
 };
 
 export type MediaQuota = {
-  /** Holds room for a file that is about to be stored, of `bytes` as far as is known. Throws "quota_exceeded". */
+  /**
+   * Holds room for a file that is about to be stored, of `bytes` as far as is known. Throws "quota_exceeded". A deletion
+   * gives its bytes back with the next read.
+   */
   hold(businessId: string, bytes?: number): Promise<MediaHold>;
 };
 
