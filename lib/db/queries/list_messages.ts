@@ -15,12 +15,12 @@ export type MessageFilter = {
  * Bytes of contents after which a list ends early: 200 of the longest texts would be 13 MB, whose escaped JSON keeps
  * the process from all other requests.
  */
-const maxListBytes = 1024 * 1024;
+const maxListBytes = 256 * 1024;
 
 /** `has_next`: another one follows, within the limit or beyond the bytes. */
 export type ListedMessage = Message & { has_next: boolean };
 
-/** Messages of a business, newest first: up to the limit, or until their contents exceed a megabyte. */
+/** Messages of a business, newest first: up to the limit, or until their contents exceed 256 KB. */
 export function listMessages(scope: BusinessScope, filter: MessageFilter): Promise<ListedMessage[]> {
   const { chat, direction, status, before, limit } = filter;
   return scope.ask<ListedMessage[]>(sql`
