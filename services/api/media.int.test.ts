@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { describeMedia, finishRecording, forBusiness, recordCall, recordRecording } from "../../lib/db/index.ts";
+import { endedCall } from "../../lib/testing/ended_call.ts";
 import { maxMediaBytes } from "../../lib/media/index.ts";
 import { createTestMedia } from "./testing/media.ts";
 import { createHarness } from "./testing/harness.ts";
@@ -200,19 +201,7 @@ test("a message goes with a media of its own business that WhatsApp shows as wha
 test("the recording of a call is had at a signed address once it is stored", async () => {
   const scope = forBusiness(api.database.db, business.id);
   const [call_sid, recording_sid] = [`CA${"1".repeat(32)}`, `RE${"1".repeat(32)}`];
-  await recordCall(scope, {
-    call_sid,
-    direction: "inbound",
-    from_number: "+15550000001",
-    to_number: "+15550000002",
-    status: "completed",
-    streams: 1,
-    transferred_to: null,
-    started_at: new Date(),
-    answered_at: null,
-    ended_at: new Date(),
-    duration_s: 1,
-  });
+  await recordCall(scope, endedCall({ call_sid }));
   await recordRecording(scope, { recording_sid, call_sid, url: "https://api.twilio.com/x", duration_s: 1, channels: 2 });
   const recording = async () => (await api.request("GET", `/v1/businesses/${business.id}/calls/${call_sid}`)).body.recordings[0];
   expect(await recording()).toMatchObject({ status: "pending", url: null });

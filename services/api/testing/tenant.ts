@@ -1,4 +1,5 @@
 import { forBusiness, recordCall } from "../../../lib/db/index.ts";
+import { endedCall } from "../../../lib/testing/ended_call.ts";
 import { sessionOf } from "./fake_shards.ts";
 import type { Harness } from "./harness.ts";
 
@@ -23,19 +24,7 @@ export async function createTenant(api: Harness): Promise<{ key: string; ids: Re
   const chat = someNumber();
   await create("opt_outs", { chat });
   const call_sid = `CA${crypto.randomUUID().replaceAll("-", "")}`;
-  await recordCall(forBusiness(api.database.db, business_id), {
-    call_sid,
-    direction: "inbound",
-    from_number: "+15550000001",
-    to_number: "+15550000002",
-    status: "completed",
-    streams: 1,
-    transferred_to: null,
-    started_at: new Date(),
-    answered_at: null,
-    ended_at: new Date(),
-    duration_s: 1,
-  });
+  await recordCall(forBusiness(api.database.db, business_id), endedCall({ call_sid }));
   const number = someNumber();
   await api.request("PUT", `${path}/phone_numbers/${number}`);
   return {

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { forBusiness, getCall, recordCall, recordRecording } from "../../../lib/db/index.ts";
+import { endedCall } from "../../../lib/testing/ended_call.ts";
 import { createFolderStore, createSealedStore } from "../../../lib/storage/index.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { until } from "../../../lib/testing/until.ts";
@@ -55,19 +56,7 @@ async function recorded(url?: string) {
   const scope = forBusiness(workers.database.db, businessId);
   const callSid = `CA${randomBytes(16).toString("hex")}`;
   const sid = `RE${randomBytes(16).toString("hex")}`;
-  await recordCall(scope, {
-    call_sid: callSid,
-    direction: "inbound",
-    from_number: "+1",
-    to_number: "+2",
-    status: "completed",
-    streams: 1,
-    transferred_to: null,
-    started_at: new Date(),
-    answered_at: null,
-    ended_at: new Date(),
-    duration_s: 1,
-  });
+  await recordCall(scope, endedCall({ call_sid: callSid }));
   const given = url ?? `${apiUrl}/2010-04-01/Accounts/${accountSid}/Recordings/${sid}`;
   await recordRecording(scope, { recording_sid: sid, call_sid: callSid, url: given, duration_s: 1, channels: 2 });
   return { sid, key: `recordings/${businessId}/${callSid}/${sid}.wav`, row: async () => (await getCall(scope, callSid))!.recordings[0]! };

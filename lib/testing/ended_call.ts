@@ -1,0 +1,20 @@
+import { randomBytes } from "node:crypto";
+import type { EndedCall } from "../db/index.ts";
+
+/** An inbound call of one second that has ended, under a sid of its own unless `changes` names one. */
+export function endedCall(changes: Partial<EndedCall> = {}): EndedCall {
+  return {
+    call_sid: `CA${randomBytes(16).toString("hex")}`,
+    direction: "inbound",
+    from_number: "+15550000001",
+    to_number: "+15550000002",
+    status: "completed",
+    streams: 1,
+    transferred_to: null,
+    started_at: new Date(),
+    answered_at: null,
+    ended_at: new Date(),
+    duration_s: 1,
+    ...changes,
+  };
+}
