@@ -28,6 +28,7 @@ port_holders() {
     inode=$(awk -v port="$(printf '%04X' "$port")" '$1 == port { print $2; exit }' <<<"$listening")
     [[ $inode ]] || continue
     pid=$(awk -v socket="socket:[$inode]" '$1 == socket { split($2, part, "/"); print part[3]; exit }' <<<"$sockets")
+    [[ -d /proc/$pid/fd ]] || pid=
     printf '%s %s %s\n' "$port" "${pid:-?}" "$(cat "/proc/$pid/comm" 2>/dev/null || echo unknown)"
   done
 }
@@ -40,17 +41,28 @@ process_is_ours() {
   [[ -n $allocation && -d $STATE_DIR/nomad/client/alloc/${allocation##*/} ]]
 }
 
-# Every port of the table must be free or held by this stack.
+# Every port of the table must be free or held by this stack. A port without an owner belongs to a process that just
+# ended (the kernel closes its sockets a moment after its /proc entry is gone): it gets 10 s to become free.
 ports_require() {
-  local name port pid program foreign='' fixed=() name_of=()
+  local foreign attempt
+  for attempt in {1..50}; do
+    foreign=$(ports_foreign)
+    [[ $foreign == *'(pid ?)'* ]] || break
+    sleep 0.2
+  done
+  [[ -z $foreign ]] ||
+    fail "${foreign}stop that, or choose other ports: PROSAAS_PORT_OFFSET=10000 $0 --stack other."
+}
+
+# Prints a sentence for each port of the table that another program listens on.
+ports_foreign() {
+  local name port pid program fixed=() name_of=()
   for name in "${!PORT[@]}"; do
     [[ $name == dynamic_* ]] && continue
     fixed+=("${PORT[$name]}")
     name_of[${PORT[$name]}]=$name
   done
   while read -r port pid program; do
-    process_is_ours "$pid" || foreign+="port $port (${name_of[port]}) is taken by $program (pid $pid); "
+    process_is_ours "$pid" || printf 'port %s (%s) is taken by %s (pid %s); ' "$port" "${name_of[port]}" "$program" "$pid"
   done < <(port_holders "${fixed[@]}")
-  [[ -z $foreign ]] ||
-    fail "${foreign}stop that, or choose other ports: PROSAAS_PORT_OFFSET=10000 $0 --stack other."
 }

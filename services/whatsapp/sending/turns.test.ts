@@ -1,25 +1,38 @@
 import { expect, test } from "bun:test";
 import { Turns } from "./turns.ts";
 
-test("turns are given in the order they were asked for, one in each turn of the loop", async () => {
+test("serves callers in the order in which they asked", async () => {
   const turns = new Turns();
-  const given: string[] = [];
+  const served: string[] = [];
   const work = async (name: string) => {
     for (let i = 0; i < 2; i++) {
       await turns.next();
-      given.push(`${name}${i}`);
+      served.push(`${name}${i}`);
     }
   };
-  let loops = 0;
+  await Promise.all([work("a"), work("b"), work("c")]);
+  expect(served).toEqual(["a0", "b0", "c0", "a1", "b1", "c1"]);
+});
+
+test("lets one iteration of the event loop spend its budget only", async () => {
+  const turns = new Turns();
+  const blocking = 4;
+  let iterations = 0;
+  let done = false;
   const count = () => {
-    loops += 1;
-    given.push("|");
-    if (given.filter((one) => one !== "|").length < 4) setImmediate(count);
+    iterations += 1;
+    if (!done) setImmediate(count);
   };
   setImmediate(count);
-  await Promise.all([work("a"), work("b")]);
-  expect(given.filter((one) => one !== "|")).toEqual(["a0", "b0", "a1", "b1"]);
-  expect(loops).toBeGreaterThanOrEqual(3);
+  const work = async () => {
+    await turns.next();
+    const end = performance.now() + blocking;
+    while (performance.now() < end);
+  };
+  await Promise.all(Array.from({ length: 12 }, work));
+  done = true;
+  // Two turns of 4 ms fit into a budget of 5 ms.
+  expect(iterations).toBeGreaterThanOrEqual(6);
 });
 
 test("work that never waits for anything else starves no timer", async () => {

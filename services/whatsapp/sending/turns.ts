@@ -1,23 +1,35 @@
+/** How long turns are given within one iteration of the event loop; the callers that are left wait for the next one. */
+const budgetMs = 5;
+
 /**
- * Shares the event loop among those that have long work to do: one of them in each turn of the loop, in the order in
- * which they asked. Between two turns what has come in is read and timers run; on Bun work that awaits only promises
- * would starve both, WhatsApp's keepalives among them.
+ * Shares the event loop among callers with long work, first come first served. Each caller gets an immediate of its
+ * own, so that its microtasks run before the next caller's turn. Once an iteration has spent `budgetMs`, the rest
+ * waits for the next iteration: between two of them incoming data is read and timers run. On Bun work that awaits only
+ * promises would starve both, WhatsApp's keepalives among them.
  */
 export class Turns {
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
+  /** End of the budget of this iteration; undefined before its first turn. */
+  #deadline: number | undefined;
 
   /** Resolves when it is the caller's turn. */
   next(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      if (this.#waiting.length === 1) setImmediate(() => this.#give());
+      setImmediate(this.#give);
     });
   }
 
-  #give(): void {
-    const [first] = this.#waiting;
-    first?.();
-    this.#waiting.shift();
-    if (this.#waiting.length > 0) setImmediate(() => this.#give());
-  }
+  readonly #give = (): void => {
+    const now = performance.now();
+    if (this.#deadline === undefined) {
+      this.#deadline = now + budgetMs;
+      // An immediate set by an immediate runs in the next iteration.
+      setImmediate(() => {
+        this.#deadline = undefined;
+      });
+    }
+    if (now < this.#deadline) this.#waiting.shift()!();
+    else setImmediate(this.#give);
+  };
 }
