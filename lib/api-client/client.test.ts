@@ -13,7 +13,13 @@ function clientOf(answer: () => Response) {
       const { pathname, search } = new URL(request.url);
       const { headers } = request;
       const [authorization, key] = [headers.get("authorization"), headers.get("idempotency-key")];
-      asked.push({ method: request.method, path: `${pathname}${search}`, authorization, key, body: await request.text() });
+      asked.push({
+        method: request.method,
+        path: `${pathname}${search}`,
+        authorization,
+        key,
+        body: await request.text(),
+      });
       return answer();
     },
   });
@@ -23,7 +29,9 @@ function clientOf(answer: () => Response) {
 test("a request is put together from the operation's path, query, headers and body", async () => {
   const { api, asked } = clientOf(() => Response.json({ data: [], next_cursor: null }));
   const path = { business_id: "a/b" };
-  expect(await bodyOf(api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { limit: 2 } } }))).toEqual({
+  expect(
+    await bodyOf(api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { limit: 2 } } })),
+  ).toEqual({
     data: [],
     next_cursor: null,
   });
@@ -32,7 +40,13 @@ test("a request is put together from the operation's path, query, headers and bo
     body: { to: "5511987654321", type: "text", text: "hello" },
   });
   expect(asked).toEqual([
-    { method: "GET", path: "/v1/businesses/a%2Fb/messages?limit=2", authorization: "Bearer psk_1", key: null, body: "" },
+    {
+      method: "GET",
+      path: "/v1/businesses/a%2Fb/messages?limit=2",
+      authorization: "Bearer psk_1",
+      key: null,
+      body: "",
+    },
     {
       method: "POST",
       path: "/v1/businesses/a%2Fb/messages",
@@ -44,13 +58,26 @@ test("a request is put together from the operation's path, query, headers and bo
 });
 
 test("what is not 2xx is thrown, with the problem and the time to wait", async () => {
-  const problem = { type: "urn:prosaas:problem:rate_limited", title: "Too many requests", status: 429, detail: "slow down" };
+  const problem = {
+    type: "urn:prosaas:problem:rate_limited",
+    title: "Too many requests",
+    status: 429,
+    detail: "slow down",
+  };
   const { api } = clientOf(() =>
-    Response.json(problem, { status: 429, headers: { "content-type": "application/problem+json", "retry-after": "7" } }),
+    Response.json(problem, {
+      status: 429,
+      headers: { "content-type": "application/problem+json", "retry-after": "7" },
+    }),
   );
   const failure = await bodyOf(api.GET("/v1/admin/queues")).catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(ApiFailure);
-  expect(failure).toMatchObject({ message: "GET /v1/admin/queues answered 429: slow down", status: 429, problem, retryAfterS: 7 });
+  expect(failure).toMatchObject({
+    message: "GET /v1/admin/queues answered 429: slow down",
+    status: 429,
+    problem,
+    retryAfterS: 7,
+  });
 });
 
 test("an answer of something before the API is a failure too", async () => {

@@ -40,7 +40,9 @@ export type ApiClientOptions = {
  */
 export function createApiClient({ baseUrl, key, ca, timeoutMs = 10_000, fetch: send }: ApiClientOptions): ApiClient {
   if (ca !== undefined && send === undefined && !("Bun" in globalThis))
-    throw new TypeError("Only Bun's fetch takes `ca`: on Node.js pass `fetch: trusting(ca)` of lib/api-client/node.ts.");
+    throw new TypeError(
+      "Only Bun's fetch takes `ca`: on Node.js pass `fetch: trusting(ca)` of lib/api-client/node.ts.",
+    );
   const tls = ca === undefined ? {} : { tls: { ca } };
   const sendOver = send ?? globalThis.fetch;
   const client = createFetchClient<paths>({
@@ -52,7 +54,8 @@ export function createApiClient({ baseUrl, key, ca, timeoutMs = 10_000, fetch: s
     onRequest: ({ params, schemaPath }) => {
       for (const [name, value] of Object.entries(params.path ?? {})) {
         // Encoded or not, a URL resolves them as steps within the path: the request would go to another operation.
-        if (["", ".", ".."].includes(String(value))) throw new TypeError(`"${String(value)}" is no ${name} for ${schemaPath}`);
+        if (["", ".", ".."].includes(String(value)))
+          throw new TypeError(`"${String(value)}" is no ${name} for ${schemaPath}`);
       }
       return undefined;
     },
@@ -76,9 +79,16 @@ export function createApiClient({ baseUrl, key, ca, timeoutMs = 10_000, fetch: s
 const streamed = /^(text\/event-stream|application\/octet-stream|image\/|audio\/|video\/)/;
 
 /** Aborts a request at the deadline; once a stream has begun, only `signal` of the caller ends it. */
-async function withDeadline(timeoutMs: number, signal: AbortSignal, send: (signal: AbortSignal) => Promise<Response>): Promise<Response> {
+async function withDeadline(
+  timeoutMs: number,
+  signal: AbortSignal,
+  send: (signal: AbortSignal) => Promise<Response>,
+): Promise<Response> {
   const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(new DOMException(`no answer within ${timeoutMs} ms`, "TimeoutError")), timeoutMs);
+  const timer = setTimeout(
+    () => deadline.abort(new DOMException(`no answer within ${timeoutMs} ms`, "TimeoutError")),
+    timeoutMs,
+  );
   // A deadline keeps no program running.
   if (typeof timer === "object") timer.unref();
   try {

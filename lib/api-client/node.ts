@@ -10,7 +10,12 @@ import type { ApiClientOptions } from "./client.ts";
 export function trusting(ca: string): NonNullable<ApiClientOptions["fetch"]> {
   return async (request, { signal } = {}) => {
     const body = request.body === null ? undefined : Buffer.from(await request.arrayBuffer());
-    const options = { method: request.method, headers: Object.fromEntries(request.headers), ca, ...(signal ? { signal } : {}) };
+    const options = {
+      method: request.method,
+      headers: Object.fromEntries(request.headers),
+      ca,
+      ...(signal ? { signal } : {}),
+    };
     return new Promise((resolve, reject) => {
       const sent = httpsRequest(request.url, options, (answer) => resolve(responseOf(answer, request.method)));
       sent.on("error", reject).end(body);

@@ -28,6 +28,8 @@ describe("path parameters", () => {
   ])("encode %p", async (id, encoded) => {
     asked.length = 0;
     await remove("b", id);
-    expect(asked.map((path) => path.replaceAll("%2E", "."))).toEqual([`DELETE /v1/businesses/b/keys/${encoded.replaceAll("%2E", ".")}`]);
+    expect(asked.map((path) => path.replaceAll("%2E", "."))).toEqual([
+      `DELETE /v1/businesses/b/keys/${encoded.replaceAll("%2E", ".")}`,
+    ]);
   });
 });

@@ -34,7 +34,12 @@ beforeAll(async () => {
     fetch: (request) => Response.json({ data: [request.headers.get("authorization")] }),
   });
   await Bun.write(join(folder, "program.ts"), program);
-  const built = await Bun.build({ entrypoints: [join(folder, "program.ts")], target: "node", outdir: folder, naming: "program.mjs" });
+  const built = await Bun.build({
+    entrypoints: [join(folder, "program.ts")],
+    target: "node",
+    outdir: folder,
+    naming: "program.mjs",
+  });
   expect(built.success).toBeTrue();
 });
 afterAll(async () => {
@@ -58,7 +63,8 @@ describe("a private certificate authority", () => {
 
   test("is trusted on Node.js by trusting()", async () => expect(await run("node", "trusting")).toBe(listed));
 
-  test("is refused on Node.js as ca, with what to do", async () => expect(await run("node", "ca")).toContain("fetch: trusting(ca)"));
+  test("is refused on Node.js as ca, with what to do", async () =>
+    expect(await run("node", "ca")).toContain("fetch: trusting(ca)"));
 
   test.each(["node", process.execPath])("is not trusted otherwise (%s)", async (runtime) =>
     expect(await run(runtime, "none")).toMatch(/SELF_SIGNED|self.signed|certificate/i),

@@ -9,7 +9,9 @@ const zones = Intl.supportedValuesOf("timeZone");
 function transitionsOf(timeZone: string): number[] {
   const found: number[] = [];
   for (const year of years) {
-    let at: Temporal.ZonedDateTime | null = Temporal.PlainDateTime.from({ year, month: 1, day: 1 }).toZonedDateTime(timeZone);
+    let at: Temporal.ZonedDateTime | null = Temporal.PlainDateTime.from({ year, month: 1, day: 1 }).toZonedDateTime(
+      timeZone,
+    );
     for (;;) {
       at = at.getTimeZoneTransition("next");
       if (at === null || at.year > year) break;
@@ -46,7 +48,8 @@ describe("quietUntil at clock changes", () => {
   const distinct = new Map<string, { timeZone: string; transitions: number[] }>();
   for (const timeZone of zones) {
     const transitions = transitionsOf(timeZone);
-    if (transitions.length > 0) distinct.set(`${transitions.join()} ${wallMinutes(transitions[0]!, timeZone)}`, { timeZone, transitions });
+    if (transitions.length > 0)
+      distinct.set(`${transitions.join()} ${wallMinutes(transitions[0]!, timeZone)}`, { timeZone, transitions });
   }
 
   test("covers zones of every kind", () => {
@@ -58,7 +61,9 @@ describe("quietUntil at clock changes", () => {
     for (const { timeZone, transitions } of distinct.values()) {
       for (const transition of transitions) {
         const [before, after] = [wallMinutes(transition - minute, timeZone) + 1, wallMinutes(transition, timeZone)];
-        const edges = new Set([before, after].flatMap((edge) => [-60, -30, -1, 0, 1, 10, 30, 60].map((step) => written(edge + step))));
+        const edges = new Set(
+          [before, after].flatMap((edge) => [-60, -30, -1, 0, 1, 10, 30, 60].map((step) => written(edge + step))),
+        );
         for (const to of edges) {
           for (const from of ["21:00", written(minutesOf(to) - 20), written(minutesOf(to) - 600)]) {
             for (let step = -130; step <= 130; step += 5) {
@@ -67,7 +72,9 @@ describe("quietUntil at clock changes", () => {
               if (end !== null && end.getTime() > now) continue;
               const quiet = isQuiet(from, to, wallMinutes(now, timeZone));
               if (end === null && !quiet) continue;
-              throw new Error(`${timeZone} ${from}-${to} at ${new Date(now).toISOString()}: ${end?.toISOString() ?? null}`);
+              throw new Error(
+                `${timeZone} ${from}-${to} at ${new Date(now).toISOString()}: ${end?.toISOString() ?? null}`,
+              );
             }
           }
         }
@@ -76,7 +83,14 @@ describe("quietUntil at clock changes", () => {
   }, 120_000);
 
   test("ends at the first minute that is not quiet", () => {
-    const picked = ["America/New_York", "Europe/Berlin", "Asia/Jerusalem", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia"];
+    const picked = [
+      "America/New_York",
+      "Europe/Berlin",
+      "Asia/Jerusalem",
+      "Australia/Lord_Howe",
+      "Africa/Casablanca",
+      "Pacific/Apia",
+    ];
     for (const timeZone of picked) {
       for (const transition of transitionsOf(timeZone)) {
         const edge = wallMinutes(transition, timeZone);

@@ -31,7 +31,9 @@ function nextEnd(end: Temporal.PlainTime, local: Temporal.ZonedDateTime): Tempor
   const at = (isBefore(local.toPlainTime(), end) ? today : today.add({ days: 1 })).toPlainDateTime(end);
   // "compatible": the first occurrence of a repeated time; a skipped one is moved past the jump.
   const first = at.toZonedDateTime(local.timeZoneId, { disambiguation: "compatible" });
-  return Temporal.ZonedDateTime.compare(first, local) > 0 ? first : at.toZonedDateTime(local.timeZoneId, { disambiguation: "later" });
+  return Temporal.ZonedDateTime.compare(first, local) > 0
+    ? first
+    : at.toZonedDateTime(local.timeZoneId, { disambiguation: "later" });
 }
 
 function isBefore(a: Temporal.PlainTime, b: Temporal.PlainTime): boolean {

@@ -5,9 +5,9 @@ const render = (text: string, fields: Record<string, string>) => parseTemplate(t
 const fieldsOf = (text: string) => parseTemplate(text).fields;
 
 test("fields are put in, with or without spaces around their names", () => {
-  expect(render("Hello {{name}}, your {{ order no }} is {{status}}.", { name: "Ada", "order no": "4711", status: "ready" })).toBe(
-    "Hello Ada, your 4711 is ready.",
-  );
+  expect(
+    render("Hello {{name}}, your {{ order no }} is {{status}}.", { name: "Ada", "order no": "4711", status: "ready" }),
+  ).toBe("Hello Ada, your 4711 is ready.");
 });
 
 test("what a field holds is not a template", () => {
@@ -21,7 +21,15 @@ test("each field is named once, in order", () => {
 });
 
 test("a brace too many or a name that cannot be is said", () => {
-  for (const text of ["Hello {{name}", "Hello {name}}", "{{}}", "{{ }}", "{{a{b}}", `{{${"x".repeat(65)}}}`, "{{a.b}}"]) {
+  for (const text of [
+    "Hello {{name}",
+    "Hello {name}}",
+    "{{}}",
+    "{{ }}",
+    "{{a{b}}",
+    `{{${"x".repeat(65)}}}`,
+    "{{a.b}}",
+  ]) {
     expect(faultOfTemplate(text), text).toBeString();
   }
   for (const text of ["", "Hello", "{{nome_completo}}", "{{Größe 2}}", "{a} and }", "{{{name}}}"])

@@ -12,7 +12,11 @@ const server = Bun.serve({
   port: 0,
   fetch: async (request) => {
     const { headers } = request;
-    asked.push({ authorization: headers.get("authorization"), key: headers.get("idempotency-key"), body: await request.json() });
+    asked.push({
+      authorization: headers.get("authorization"),
+      key: headers.get("idempotency-key"),
+      body: await request.json(),
+    });
     return answer();
   },
 });
@@ -42,27 +46,37 @@ const failureOf = (work: Promise<unknown>) =>
 test("an order goes to a replica that can be reached, with the token and its key", async () => {
   answer = () => Response.json({ call_sid: "CA1", status: "queued", replayed: false }, { status: 201 });
   // Whichever comes first: the closed port is passed over.
-  for (let n = 0; n < 8; n++) expect(await client([nowhere, here, nowhere]).place(order, "order-1")).toMatchObject({ call_sid: "CA1" });
+  for (let n = 0; n < 8; n++)
+    expect(await client([nowhere, here, nowhere]).place(order, "order-1")).toMatchObject({ call_sid: "CA1" });
   expect(asked).toHaveLength(8);
   expect(asked[0]).toEqual({ authorization: `Bearer ${token}`, key: "order-1", body: order });
 });
 
 test("what the service says against an order is passed on in its words", async () => {
   answer = () => Response.json({ detail: "Try again shortly." }, { status: 503, headers: { "retry-after": "5" } });
-  expect(await failureOf(client([here]).place(order))).toEqual({ code: "unavailable", message: "Try again shortly.", retryAfterS: 5 });
+  expect(await failureOf(client([here]).place(order))).toEqual({
+    code: "unavailable",
+    message: "Try again shortly.",
+    retryAfterS: 5,
+  });
   answer = () => Response.json({ detail: "No such number." }, { status: 404 });
   expect(await failureOf(client([here]).place(order))).toMatchObject({ code: "not_found", message: "No such number." });
 });
 
 test("passes on that a destination is not allowed", async () => {
   answer = () => Response.json({ detail: "Not to this country." }, { status: 403 });
-  expect(await failureOf(client([here]).place(order))).toMatchObject({ code: "forbidden", message: "Not to this country." });
+  expect(await failureOf(client([here]).place(order))).toMatchObject({
+    code: "forbidden",
+    message: "Not to this country.",
+  });
 });
 
 test("an order that one replica may have taken is given to no other", async () => {
   asked.length = 0;
   answer = () => new Promise<Response>(() => {});
-  expect(await failureOf(client([here, here], { timeoutMs: 100 }).place(order))).toMatchObject({ code: "upstream_timeout" });
+  expect(await failureOf(client([here, here], { timeoutMs: 100 }).place(order))).toMatchObject({
+    code: "upstream_timeout",
+  });
   expect(asked).toHaveLength(1);
 });
 
@@ -72,7 +86,11 @@ test("where nobody can be asked, or the answer makes no sense, that is said", as
   expect(await failureOf(client([here], { token: undefined }).place(order))).toMatchObject({
     message: expect.stringContaining("CALLS_TOKEN"),
   });
-  for (const nonsense of [() => Response.json({ call: 1 }), () => new Response("<html>", { status: 502 }), () => new Response("{")]) {
+  for (const nonsense of [
+    () => Response.json({ call: 1 }),
+    () => new Response("<html>", { status: 502 }),
+    () => new Response("{"),
+  ]) {
     answer = nonsense;
     expect(await failureOf(client([here]).place(order))).toMatchObject({ code: "internal" });
   }

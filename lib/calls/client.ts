@@ -44,7 +44,8 @@ const problem = z.looseObject({ detail: z.string() });
 export function createCallsClient({ addresses, token, timeoutMs = 12_000 }: CallsClientOptions): CallsClient {
   return {
     place: async (order, idempotencyKey) => {
-      if (token === undefined) throw new AppError("unavailable", "Calls cannot be placed here: give the API the CALLS_TOKEN.");
+      if (token === undefined)
+        throw new AppError("unavailable", "Calls cannot be placed here: give the API the CALLS_TOKEN.");
       const headers = {
         authorization: `Bearer ${token}`,
         "content-type": "application/json",
@@ -63,7 +64,9 @@ export function createCallsClient({ addresses, token, timeoutMs = 12_000 }: Call
       if (!response.ok) throw refusal(response, text);
       const parsed = placedCall.safeParse(parseJson(text));
       if (parsed.success) return parsed.data;
-      throw new AppError("internal", "The calls service gave an answer that was not understood.", { cause: parsed.error });
+      throw new AppError("internal", "The calls service gave an answer that was not understood.", {
+        cause: parsed.error,
+      });
     },
   };
 }
@@ -76,7 +79,10 @@ async function fromAny(urls: readonly string[], ask: (url: string) => Promise<Re
       return await ask(url);
     } catch (cause) {
       if (cause instanceof Error && cause.name === "TimeoutError") {
-        throw new AppError("upstream_timeout", "The calls service did not answer in time; try again.", { cause, retryAfterS: 2 });
+        throw new AppError("upstream_timeout", "The calls service did not answer in time; try again.", {
+          cause,
+          retryAfterS: 2,
+        });
       }
       last = cause;
       if (!isConnectionRefused(cause)) break;

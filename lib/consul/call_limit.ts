@@ -20,7 +20,10 @@ export function parseLimit(text: string): number | null {
 export async function readCallLimit(consul: ConsulClient): Promise<number | null> {
   const answer = consul.blockingGet(`/v1/kv/${callLimitKey}`, { index: 0, waitS: 0 });
   const { body } = await answer.catch((error: unknown) => {
-    throw new AppError("unavailable", `Consul does not tell the limit of calls: ${messageOf(error)}`, { cause: error, retryAfterS: 2 });
+    throw new AppError("unavailable", `Consul does not tell the limit of calls: ${messageOf(error)}`, {
+      cause: error,
+      retryAfterS: 2,
+    });
   });
   const entry = parseKv(body);
   return entry && parseLimit(entry.value);

@@ -52,7 +52,10 @@ export function createConsul({ addr, token, timeoutMs = 10_000 }: ConsulOptions)
       } as RequestInit);
       if (!response.ok && response.status !== 404) {
         const text = await response.text();
-        throw new AppError("unavailable", `Consul answered ${response.status} to ${url.pathname}: ${text.slice(0, 200)}`);
+        throw new AppError(
+          "unavailable",
+          `Consul answered ${response.status} to ${url.pathname}: ${text.slice(0, 200)}`,
+        );
       }
       const body: unknown = response.status === 404 ? (await response.text(), null) : await response.json();
       return { index: Number(response.headers.get("x-consul-index") ?? 0), body };
@@ -70,7 +73,9 @@ export async function kvGet(
 }
 
 /** Reads the body of GET /v1/kv/<key>. */
-export function parseKv(body: unknown): { value: string; modifyIndex: number; lockIndex: number; session: string | null } | null {
+export function parseKv(
+  body: unknown,
+): { value: string; modifyIndex: number; lockIndex: number; session: string | null } | null {
   if (!Array.isArray(body) || body.length === 0) return null;
   const [entry] = body as { Value: string | null; ModifyIndex: number; LockIndex: number; Session?: string }[];
   if (!entry) return null;
@@ -83,7 +88,12 @@ export function parseKv(body: unknown): { value: string; modifyIndex: number; lo
 }
 
 /** Writes a KV key; with `cas`, only if its ModifyIndex is still that (0 = only if it does not exist). False: not written. */
-export async function kvPut(consul: ConsulClient, key: string, value: string, options: { cas?: number } = {}): Promise<boolean> {
+export async function kvPut(
+  consul: ConsulClient,
+  key: string,
+  value: string,
+  options: { cas?: number } = {},
+): Promise<boolean> {
   try {
     const written: boolean | undefined = await consul.api.kv.set({
       key,

@@ -102,7 +102,10 @@ test("a Consul that does not know the session for a moment takes the lock from n
         return new Response("Session id not found", { status: 404 });
       }
       const body = request.method === "PUT" ? await request.text() : undefined;
-      return fetch(`${consul.url}${pathname}${search}`, { method: request.method, ...(body === undefined ? {} : { body }) });
+      return fetch(`${consul.url}${pathname}${search}`, {
+        method: request.method,
+        ...(body === undefined ? {} : { body }),
+      });
     },
   });
   const lost: string[] = [];
@@ -160,7 +163,10 @@ function deaf() {
 test("an owner that did not hear that it took its lock again is not thrown out by itself", async () => {
   const door = deaf();
   const [key, lost] = [uniqueName("test/lock"), [] as string[]];
-  const held = await lock(key, "owner", { consul: createConsul({ addr: door.addr }), onLost: (holder) => lost.push(holder) });
+  const held = await lock(key, "owner", {
+    consul: createConsul({ addr: door.addr }),
+    onLost: (holder) => lost.push(holder),
+  });
   door.arm();
   await consul.api.session.destroy(held.session!);
   await until(() => door.lost() === 1, { deadlineMs: 10_000, what: "the lost answer" });
@@ -250,7 +256,8 @@ test("a service started by hand is passing at once, comes back when the agent fo
     recheckMs: 50,
   });
   type Healthy = { Service: { ID: string; Meta: Record<string, string> } };
-  const healthy = async () => (await consul.blockingGet(`/v1/health/service/${name}?passing=1`, { index: 0 })).body as Healthy[];
+  const healthy = async () =>
+    (await consul.blockingGet(`/v1/health/service/${name}?passing=1`, { index: 0 })).body as Healthy[];
   const [instance] = await healthy();
   expect(instance?.Service.Meta).toEqual({ shard: "3", ops_port: String(server.port) });
   const followed = {
@@ -258,7 +265,10 @@ test("a service started by hand is passing at once, comes back when the agent fo
     ops: followService({ consul, name, portMeta: "ops_port", signal: life.stopping }),
   };
   await Promise.all([followed.own.ready, followed.ops.ready]);
-  expect([followed.own.addresses(), followed.ops.addresses()]).toEqual([["http://127.0.0.1:9"], [`http://127.0.0.1:${server.port}`]]);
+  expect([followed.own.addresses(), followed.ops.addresses()]).toEqual([
+    ["http://127.0.0.1:9"],
+    [`http://127.0.0.1:${server.port}`],
+  ]);
   await consul.api.agent.service.deregister(instance!.Service.ID);
   await until(async () => (await healthy()).length === 1, { what: "the second registration" });
   await life.stop();

@@ -13,7 +13,14 @@ const parse = (text: string) => (text === "" || Number.isNaN(Number(text)) ? nul
 test("the first value counts until the key exists, then the key's, and again once it is deleted", async () => {
   const key = uniqueName("test/live");
   const changes: number[] = [];
-  const live = followValue({ consul, key, first: 1, parse, signal: stop.signal, onChange: (value) => changes.push(value) });
+  const live = followValue({
+    consul,
+    key,
+    first: 1,
+    parse,
+    signal: stop.signal,
+    onChange: (value) => changes.push(value),
+  });
   await live.ready;
   expect(live.current()).toBe(1);
   for (const [text, value] of [
@@ -32,7 +39,14 @@ test("a text that makes no sense is told of and changes nothing", async () => {
   const key = uniqueName("test/live");
   const errors: unknown[] = [];
   await kvPut(consul, key, "5");
-  const live = followValue({ consul, key, first: 1, parse, signal: stop.signal, onError: (error) => errors.push(error) });
+  const live = followValue({
+    consul,
+    key,
+    first: 1,
+    parse,
+    signal: stop.signal,
+    onError: (error) => errors.push(error),
+  });
   await live.ready;
   await kvPut(consul, key, "five");
   await until(() => errors.length > 0, { what: "the complaint" });

@@ -57,7 +57,8 @@ export function followValue<T>(options: LiveValueOptions<T>): LiveValue<T> {
     else if (text === null) take(first);
     else {
       const next = parse(text);
-      if (next === null) return onError?.(new Error(`${key} in Consul holds nothing that makes sense: what counted before stays`));
+      if (next === null)
+        return onError?.(new Error(`${key} in Consul holds nothing that makes sense: what counted before stays`));
       known = true;
       take(next);
       void memory?.write(text).catch((error: unknown) => onError?.(error));
@@ -86,7 +87,10 @@ export function followValue<T>(options: LiveValueOptions<T>): LiveValue<T> {
 }
 
 /** Null where there is no memory, or it cannot be read. */
-async function recall(memory: ValueMemory | undefined, onError: ((error: unknown) => void) | undefined): Promise<string | null> {
+async function recall(
+  memory: ValueMemory | undefined,
+  onError: ((error: unknown) => void) | undefined,
+): Promise<string | null> {
   if (memory === undefined) return null;
   return memory.read().catch((error: unknown) => {
     onError?.(error);

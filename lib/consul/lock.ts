@@ -64,7 +64,10 @@ export class LockHeldElsewhere extends AppError {
 type Attempt = { held: { session: string; token: number } } | { holder: string; session: string | null };
 
 /** `unheard`: earlier sessions of this owner's of which no answer told whether they took the lock. */
-async function attempt({ consul, key, value, ttlS = 15, onAsking }: LockOptions, unheard: Set<string>): Promise<Attempt> {
+async function attempt(
+  { consul, key, value, ttlS = 15, onAsking }: LockOptions,
+  unheard: Set<string>,
+): Promise<Attempt> {
   const { ID: session } = await consul.api.session.create({
     name: key,
     ttl: `${ttlS}s`,
@@ -148,9 +151,13 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
   } catch (error) {
     if (error instanceof LockHeldElsewhere) throw error;
     if (options.previousToken == null) {
-      throw new AppError("unavailable", `Consul does not answer, so the lock ${key} cannot be taken: ${messageOf(error)}`, {
-        cause: error,
-      });
+      throw new AppError(
+        "unavailable",
+        `Consul does not answer, so the lock ${key} cannot be taken: ${messageOf(error)}`,
+        {
+          cause: error,
+        },
+      );
     }
     onError?.(error);
   }

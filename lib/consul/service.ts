@@ -35,7 +35,10 @@ export function followService({ consul, name, portMeta, signal, onError }: Follo
   return { addresses: () => addresses, ready };
 }
 
-type Entry = { Node?: { Address?: string }; Service?: { Address?: string; Port?: number; Meta?: Record<string, string> | null } };
+type Entry = {
+  Node?: { Address?: string };
+  Service?: { Address?: string; Port?: number; Meta?: Record<string, string> | null };
+};
 
 function parseAddresses(body: unknown, portMeta: string | undefined): string[] {
   if (!Array.isArray(body)) return [];

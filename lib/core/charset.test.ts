@@ -52,7 +52,8 @@ describe("createTextReader", () => {
   });
 
   test("refuses a charset that it does not know", () => {
-    for (const charset of ["utf-32", "utf-7", "klingon", ""]) expect(() => createTextReader(charset)).toThrow(UnknownCharset);
+    for (const charset of ["utf-32", "utf-7", "klingon", ""])
+      expect(() => createTextReader(charset)).toThrow(UnknownCharset);
   });
 
   test("reads nothing as an empty text", () => {

@@ -1,5 +1,13 @@
 import { afterEach, expect, setSystemTime, test } from "bun:test";
-import { deterministicUuidv7, placedUuidv7, uuidv7, uuidv7Floor, uuidv7Sequence, uuidv7Time, whatsappMessageId } from "./ids.ts";
+import {
+  deterministicUuidv7,
+  placedUuidv7,
+  uuidv7,
+  uuidv7Floor,
+  uuidv7Sequence,
+  uuidv7Time,
+  whatsappMessageId,
+} from "./ids.ts";
 
 afterEach(() => {
   setSystemTime();

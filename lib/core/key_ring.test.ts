@@ -28,7 +28,9 @@ test("another store's salt, a changed byte and a cut value do not open", () => {
   const changed = Uint8Array.from(sealed.box);
   changed[14]! ^= 1;
   expect(() => ring.sealer("auth", salt).open({ ...sealed, box: changed }, "x")).toThrow(TamperedValue);
-  expect(() => ring.sealer("auth", salt).open({ ...sealed, box: sealed.box.subarray(0, 9) }, "x")).toThrow(TamperedValue);
+  expect(() => ring.sealer("auth", salt).open({ ...sealed, box: sealed.box.subarray(0, 9) }, "x")).toThrow(
+    TamperedValue,
+  );
 });
 
 test("a faulty ring is refused without printing a key", () => {
@@ -55,7 +57,15 @@ test("a signature holds for its text and purpose, survives a rotation, and no ot
   expect(KeyRing.parse(`k2:${second},k1:${first}`).signer("urls").verify("a", signature)).toBeTrue();
   expect(KeyRing.parse(`k1:${second}`).signer("urls").verify("a", signature)).toBeFalse();
   expect(KeyRing.parse(`k1:${first}`).signer("others").verify("a", signature)).toBeFalse();
-  for (const garbage of ["", ".", "k1.", `k1.${signature.slice(3, -2)}`, `k9.${signature.slice(3)}`, "k1.ü", signature.slice(3)]) {
+  for (const garbage of [
+    "",
+    ".",
+    "k1.",
+    `k1.${signature.slice(3, -2)}`,
+    `k9.${signature.slice(3)}`,
+    "k1.ü",
+    signature.slice(3),
+  ]) {
     expect(signer.verify("a", garbage)).toBeFalse();
   }
 });

@@ -64,7 +64,8 @@ function parseKeys(text: string): Map<string, Buffer> {
   const keys = new Map<string, Buffer>();
   for (const [position, part] of text.split(",").entries()) {
     const [, id, encoded] = /^\s*([\w.-]{1,32}):([A-Za-z0-9+/]{43}=)\s*$/.exec(part) ?? [];
-    if (id === undefined || encoded === undefined) throw new Error(`entry ${position + 1} is not "id:base64 of 32 bytes"`);
+    if (id === undefined || encoded === undefined)
+      throw new Error(`entry ${position + 1} is not "id:base64 of 32 bytes"`);
     if (keys.has(id)) throw new Error(`the key id "${id}" occurs twice`);
     keys.set(id, Buffer.from(encoded, "base64"));
   }

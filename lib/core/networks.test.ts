@@ -6,7 +6,8 @@ describe("networks", () => {
     const networks = parseNetworks(["127.0.0.0/8", "fd00::/8"]);
     for (const address of ["127.0.0.1", "::ffff:127.3.2.1", "fd12::1"])
       expect([address, networks.includes(address)]).toEqual([address, true]);
-    for (const address of ["128.0.0.1", "::1", "fe80::1", "x", ""]) expect([address, networks.includes(address)]).toEqual([address, false]);
+    for (const address of ["128.0.0.1", "::1", "fe80::1", "x", ""])
+      expect([address, networks.includes(address)]).toEqual([address, false]);
   });
 
   test.each(["10.0.0.0", "10.0.0.0/33", "x/8", "::/129", "10.0.0.0/", "10.0.0.0/-1"])("refuse %p", (text) => {

@@ -3,7 +3,11 @@ import { createWindowLimiter } from "./window_limiter.ts";
 
 const limiter = (maxCallers?: number) => {
   const clock = { at: 1_000_000 };
-  const windows = createWindowLimiter({ windowMs: 1_000, now: () => clock.at, ...(maxCallers === undefined ? {} : { maxCallers }) });
+  const windows = createWindowLimiter({
+    windowMs: 1_000,
+    now: () => clock.at,
+    ...(maxCallers === undefined ? {} : { maxCallers }),
+  });
   const granted = (count: number, caller = "a") =>
     Array.from({ length: count }, () => windows.take(caller, 10)).filter((permit) => permit.granted).length;
   return { clock, granted, windows };

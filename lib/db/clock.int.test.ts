@@ -18,7 +18,9 @@ afterEach(() => {
 });
 
 const databaseNow = async () => {
-  const [row] = await database.owner<[{ at: number }]>`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`;
+  const [row] = await database.owner<
+    [{ at: number }]
+  >`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`;
   return row.at;
 };
 const tenMinutes = 600_000;
@@ -38,7 +40,11 @@ describe("a process whose clock is wrong", () => {
 
   test("measures the skew and reports it once", async () => {
     const reports: boolean[] = [];
-    const clock = followDatabaseClock({ db: database.db, everyMs: 20, onSkew: ({ exceeded }) => reports.push(exceeded) });
+    const clock = followDatabaseClock({
+      db: database.db,
+      everyMs: 20,
+      onSkew: ({ exceeded }) => reports.push(exceeded),
+    });
     await clock.ready;
     expect(Math.abs(clock.skewMs()!)).toBeLessThan(1_000);
     setSystemTime(new Date(Date.now() + tenMinutes));

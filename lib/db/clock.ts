@@ -48,7 +48,9 @@ export function followDatabaseClock({
 
   const sample = async (): Promise<Sample> => {
     const before = performance.now();
-    const [row] = await forNobody(db).ask<[{ at: number }]>(sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`);
+    const [row] = await forNobody(db).ask<[{ at: number }]>(
+      sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`,
+    );
     const after = performance.now();
     return { epochMs: row.at, at: (before + after) / 2, roundTripMs: after - before };
   };

@@ -27,7 +27,8 @@ afterAll(async () => {
   await database.close();
 });
 
-const open = (poolSize: number): Database => createDatabase({ url: behindDoor, poolSize, applicationName: "through the door" });
+const open = (poolSize: number): Database =>
+  createDatabase({ url: behindDoor, poolSize, applicationName: "through the door" });
 const remember = (scope: BusinessScope, key: string) =>
   scope.run(
     (sql) => sql`
@@ -95,7 +96,9 @@ test("connections that break at any moment fail their transactions as unavailabl
   over = true;
   await work;
   for (const error of refused) expect(error).toMatchObject({ code: "unavailable" });
-  const rows = await database.owner<{ key: string }[]>`select key from idempotency_keys where business_id = ${businessId}`;
+  const rows = await database.owner<
+    { key: string }[]
+  >`select key from idempotency_keys where business_id = ${businessId}`;
   const stored = new Set(rows.map((row) => row.key));
   expect(kept.filter((key) => !stored.has(key))).toEqual([]);
 

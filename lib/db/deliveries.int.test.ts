@@ -17,7 +17,14 @@ let webhook: string;
 beforeEach(async () => {
   scope = await createBusiness(database.db);
   webhook = uuidv7();
-  const row = { id: webhook, url: "https://a.example", description: null, events: ["message.sent"], ordered: true, max_concurrency: 8 };
+  const row = {
+    id: webhook,
+    url: "https://a.example",
+    description: null,
+    events: ["message.sent"],
+    ordered: true,
+    max_concurrency: 8,
+  };
   await insertWebhook(scope, { ...row, secret: "sealed" }, 1);
 });
 
@@ -31,10 +38,15 @@ async function write(id?: string): Promise<string> {
   return id ?? written;
 }
 const ids = async () =>
-  (await database.owner<{ id: string }[]>`select id from webhook_deliveries where webhook_id = ${webhook}`).map((row) => row.id);
-const due = async () => (await dueDeliveries(forPlatform(database.db), { id: webhook, ordered: true }, 50)).map(({ id }) => id);
+  (await database.owner<{ id: string }[]>`select id from webhook_deliveries where webhook_id = ${webhook}`).map(
+    (row) => row.id,
+  );
+const due = async () =>
+  (await dueDeliveries(forPlatform(database.db), { id: webhook, ordered: true }, 50)).map(({ id }) => id);
 const record = (id: string, outcome: { status: "delivered" } | { status: "pending"; next_attempt_at: Date }) =>
-  recordDeliveries(forPlatform(database.db), [{ id, at: new Date(), duration_ms: 1, http_status: 200, error: null, ...outcome }]);
+  recordDeliveries(forPlatform(database.db), [
+    { id, at: new Date(), duration_ms: 1, http_status: 200, error: null, ...outcome },
+  ]);
 const fastId = () => deterministicUuidv7(Date.now() + 3_000, webhook);
 
 test("what is written later is delivered later and waits for what is in front of it, though the clock of who wrote the first is fast", async () => {

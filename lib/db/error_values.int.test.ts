@@ -43,7 +43,8 @@ describe.each(faults)("the log line of $fault", ({ statement, code }) => {
 
   test("holds no value from the owner's connection either", async () => {
     const owner = await failure(database.owner.unsafe(statement));
-    for (const error of [owner, new AppError("internal", "It failed.", { cause: owner })]) expect(logged(error)).not.toContain("SECRET");
+    for (const error of [owner, new AppError("internal", "It failed.", { cause: owner })])
+      expect(logged(error)).not.toContain("SECRET");
     expect(JSON.parse(logged(owner)).error.code).toBe(code);
   });
 });

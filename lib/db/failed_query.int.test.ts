@@ -49,7 +49,9 @@ async function expectCleanConnection(db: Database): Promise<void> {
 describe("a query that fails past its first row", () => {
   test("leaves no rows after a per-row error", () =>
     onOneConnection(database.appUrl, async (db) => {
-      expect(await failure(db, sql`select i, 1 / (3 - i) from generate_series(1, 5) i`)).toMatchObject({ code: "22012" });
+      expect(await failure(db, sql`select i, 1 / (3 - i) from generate_series(1, 5) i`)).toMatchObject({
+        code: "22012",
+      });
       await expectCleanConnection(db);
     }));
 

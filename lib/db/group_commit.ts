@@ -20,7 +20,9 @@ type Waiting<Item, Result> = { item: Item; resolve: (result: Result) => void; re
  * only while `maxCommits` are under way do further ones gather. So a group is as large as the load makes it, and the
  * cost of a transaction is shared exactly when there is no time for it.
  */
-export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item, Result>): (item: Item) => Promise<Result> {
+export function createGroupCommit<Item, Result>(
+  options: GroupCommitOptions<Item, Result>,
+): (item: Item) => Promise<Result> {
   const { commit, isItemsFault, maxItems, maxCommits, maxWaiting, overload } = options;
   const waiting: Waiting<Item, Result>[] = [];
   let underWay = 0;

@@ -4,7 +4,15 @@ import { createBusiness } from "../testing/business.ts";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
 import { storeInbound } from "../testing/inbound.ts";
-import { deleteBusiness, forPlatform, getMessage, getSession, listMessages, submitMessage, upsertSessions } from "./index.ts";
+import {
+  deleteBusiness,
+  forPlatform,
+  getMessage,
+  getSession,
+  listMessages,
+  submitMessage,
+  upsertSessions,
+} from "./index.ts";
 import type { BusinessScope, InboundMessage, PlatformScope, SessionReport } from "./index.ts";
 
 let database: MigratedDatabase;
@@ -103,8 +111,11 @@ test("a message lies in the partition of its month, one of another time in the d
   const now = new Date();
   const month = `messages_${now.getUTCFullYear()}_${String(now.getUTCMonth() + 1).padStart(2, "0")}`;
   const partitionOf = async (id: string) =>
-    (await database.owner<[{ partition: string }]>`select tableoid::regclass::text as partition from messages where id = ${id}`)[0]
-      .partition;
+    (
+      await database.owner<
+        [{ partition: string }]
+      >`select tableoid::regclass::text as partition from messages where id = ${id}`
+    )[0].partition;
   expect(await partitionOf(recent!.id)).toBe(month);
   expect(await partitionOf(old!.id)).toBe("messages_default");
 });

@@ -11,9 +11,26 @@ export type { Replica, ReplicaOptions } from "./replica.ts";
 export { atomically, forBusiness, forNobody, forPlatform } from "./scope.ts";
 export type { BusinessScope, PlatformScope, Scope } from "./scope.ts";
 export { messageDirections, messageStatuses } from "./schema/index.ts";
-export type { ApiKey, AuditEvent, AuditRead, Business, Message, MessageDirection, MessageStatus, WhatsappSession } from "./schema/index.ts";
+export type {
+  ApiKey,
+  AuditEvent,
+  AuditRead,
+  Business,
+  Message,
+  MessageDirection,
+  MessageStatus,
+  WhatsappSession,
+} from "./schema/index.ts";
 export { callDirections, callOutcomes, recordingStatuses } from "./schema/index.ts";
-export type { Call, CallDirection, CallOutcome, CallRecording, CallSettings, PhoneNumber, RecordingStatus } from "./schema/index.ts";
+export type {
+  Call,
+  CallDirection,
+  CallOutcome,
+  CallRecording,
+  CallSettings,
+  PhoneNumber,
+  RecordingStatus,
+} from "./schema/index.ts";
 export type { Broadcast, BroadcastRecipient, OptOut, RecipientStatus } from "./schema/index.ts";
 export type { Media, MediaFetch, MediaUpload } from "./schema/index.ts";
 export { moveSteps } from "./schema/index.ts";
@@ -70,7 +87,12 @@ export type { SendOutcome } from "./queries/record_send_results.ts";
 export { forgetOld } from "./queries/forget.ts";
 export type { Forgotten, Retention } from "./queries/forget.ts";
 export { dropOldPartitions, ensurePartitions } from "./queries/keep_partitions.ts";
-export { forgetRecordings, listDeletedBusinesses, listStoredRecordings, purgeBusiness } from "./queries/purge_business.ts";
+export {
+  forgetRecordings,
+  listDeletedBusinesses,
+  listStoredRecordings,
+  purgeBusiness,
+} from "./queries/purge_business.ts";
 export { quarantineEntries } from "./queries/quarantine.ts";
 export type { NewQuarantinedEntry } from "./queries/quarantine.ts";
 export { releaseBegun } from "./queries/release_begun.ts";

@@ -39,7 +39,8 @@ export const indexes: readonly IndexDefinition[] = [
     table: "messages",
     columns: "business_id, chat, queued_at, id",
     where: "status = 'queued'",
-    purpose: "pending_messages finds what stands in front of a message in its chat, however much was said or waits there",
+    purpose:
+      "pending_messages finds what stands in front of a message in its chat, however much was said or waits there",
   },
   {
     name: "messages_expiring",

@@ -48,7 +48,9 @@ test("any text comes back as it was, alone and in an array, under either setting
   const texts = [...strings(400)];
   for (const setting of ["on", "off"]) {
     await forPlatform(database.db).run(async (transaction) => {
-      await transaction.unsafe(`set local standard_conforming_strings = ${setting}; set local escape_string_warning = off`);
+      await transaction.unsafe(
+        `set local standard_conforming_strings = ${setting}; set local escape_string_warning = off`,
+      );
       for (const text of texts) {
         const [row] = await transaction.unsafe<[{ text: string; list: string[] }]>(
           `select ${literal(text)}::text as text, ${literal([text, "x", text])}::text[] as list`,

@@ -34,7 +34,8 @@ export function textOf(statement: Statement): string {
 export function literal(value: Value): string {
   if (value === null) return "null";
   if (typeof value === "string") return quoted(value);
-  if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return quoted(String(value));
+  if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean")
+    return quoted(String(value));
   if (value instanceof Date) return quoted(value.toISOString());
   if (Array.isArray(value)) return quoted(`{${value.map(element).join(",")}}`);
   throw new TypeError("a statement was given something that is no value");

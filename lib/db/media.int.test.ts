@@ -41,13 +41,18 @@ async function business(): Promise<BusinessScope> {
   await insertBusiness(platform(), { id, name: "Test", time_zone: "UTC" });
   return forBusiness(database.db, id);
 }
-const contentOf = (text: string) => ({ sha256: createHash("sha256").update(text).digest("hex"), size: text.length, mime: "text/plain" });
+const contentOf = (text: string) => ({
+  sha256: createHash("sha256").update(text).digest("hex"),
+  size: text.length,
+  mime: "text/plain",
+});
 const begin = async (scope: BusinessScope) => {
   const id = uuidv7();
   expect(await beginMedia(scope, { id, storage_key: `media/${id}` })).toBeTrue();
   return id;
 };
-const stored = async (scope: BusinessScope, text: string) => (await finishMedia(scope, await begin(scope), contentOf(text))).media;
+const stored = async (scope: BusinessScope, text: string) =>
+  (await finishMedia(scope, await begin(scope), contentOf(text))).media;
 const row = async (id: string) => (await database.owner`select * from media where id = ${id}`)[0];
 const pointer = () => ({
   direct_path: "/v/one?x=1",
@@ -74,7 +79,10 @@ test("another business sees, uses and deletes none of it", async () => {
   expect(await getMedia(other, id)).toBeUndefined();
   expect(await useMedia(other, id)).toBeUndefined();
   expect(await deleteMedia(other, id)).toBeFalse();
-  expect((await wantUploads(other, [{ media_id: id, kind: "image" }]))[0]).toMatchObject({ status: "failed", media: null });
+  expect((await wantUploads(other, [{ media_id: id, kind: "image" }]))[0]).toMatchObject({
+    status: "failed",
+    media: null,
+  });
   expect((await getMedia(one, id))?.mime).toBe("text/plain");
 });
 
@@ -94,7 +102,10 @@ test("a description is written down and comes with the media", async () => {
   expect((await dueMedia(platform(), 100)).undescribed).toContainEqual({ business_id: scope.businessId, media_id: id });
   await describeMedia(scope, id, { width: 3, height: 4, seconds: null, thumbnail_key: "media/thumb", preview: "abcd" });
   expect(await getMedia(scope, id)).toMatchObject({ width: 3, height: 4, seconds: null, thumbnail_key: "media/thumb" });
-  expect((await dueMedia(platform(), 100)).undescribed).not.toContainEqual({ business_id: scope.businessId, media_id: id });
+  expect((await dueMedia(platform(), 100)).undescribed).not.toContainEqual({
+    business_id: scope.businessId,
+    media_id: id,
+  });
 });
 
 test("a fetch ends once, and its message says what became of it", async () => {
@@ -118,15 +129,32 @@ test("a fetch ends once, and its message says what became of it", async () => {
   await addFetches(platform(), [fetch]);
   await addFetches(platform(), [fetch]);
   expect((await dueMedia(platform(), 100)).fetches).toContainEqual({ business_id: scope.businessId, message_id: id });
-  expect(await getFetch(scope, id)).toMatchObject({ kind: "image", pointer: at, wa_message_id: "A", chat: "c", direction: "inbound" });
+  expect(await getFetch(scope, id)).toMatchObject({
+    kind: "image",
+    pointer: at,
+    wa_message_id: "A",
+    chat: "c",
+    direction: "inbound",
+  });
 
-  await postponeFetch(scope, id, { at: new Date(Date.now() + 60_000), error: "away", pointer: { ...at, direct_path: "/v/two" } });
-  expect((await dueMedia(platform(), 100)).fetches).not.toContainEqual({ business_id: scope.businessId, message_id: id });
+  await postponeFetch(scope, id, {
+    at: new Date(Date.now() + 60_000),
+    error: "away",
+    pointer: { ...at, direct_path: "/v/two" },
+  });
+  expect((await dueMedia(platform(), 100)).fetches).not.toContainEqual({
+    business_id: scope.businessId,
+    message_id: id,
+  });
   expect(await getFetch(scope, id)).toMatchObject({ attempts: 1, pointer: { direct_path: "/v/two" } });
 
   const media = await stored(scope, "fetched");
   const settled = await settleFetch(scope, id, { media });
-  expect(settled?.content).toEqual({ type: "image", media: { id: media.id, mime: "text/plain", size: 7 }, caption: "look" });
+  expect(settled?.content).toEqual({
+    type: "image",
+    media: { id: media.id, mime: "text/plain", size: 7 },
+    caption: "look",
+  });
   expect((await getMedia(scope, media.id))?.used_at).not.toBeNull();
   expect(await settleFetch(scope, id, { error: "late" })).toBeUndefined();
   expect(await getFetch(scope, id)).toBeUndefined();
@@ -137,13 +165,17 @@ test("an upload is asked for once, is shared by all messages with it, and is ask
   const { id } = await stored(scope, "upload");
   const wanted = { media_id: id, kind: "document" as const };
   for (let i = 0; i < 2; i++)
-    expect(await wantUploads(scope, [wanted, wanted])).toMatchObject([{ ...wanted, status: "pending", media: { size: 6 } }]);
+    expect(await wantUploads(scope, [wanted, wanted])).toMatchObject([
+      { ...wanted, status: "pending", media: { size: 6 } },
+    ]);
   expect(await pendingUpload(scope, wanted)).toMatchObject({ attempts: 0, media: { id, mime: "text/plain" } });
   const at = pointer();
   await finishUpload(scope, wanted, { status: "ready", pointer: at });
   expect(await pendingUpload(scope, wanted)).toBeUndefined();
   expect(await wantUploads(scope, [wanted])).toMatchObject([{ status: "ready", pointer: at }]);
-  expect(await wantUploads(scope, [{ ...wanted, kind: "image" }])).toMatchObject([{ status: "pending", pointer: null }]);
+  expect(await wantUploads(scope, [{ ...wanted, kind: "image" }])).toMatchObject([
+    { status: "pending", pointer: null },
+  ]);
   await database.owner`update media_uploads set settled_at = now() - interval '15 days' where media_id = ${id} and kind = 'document'`;
   expect(await wantUploads(scope, [wanted])).toMatchObject([{ status: "pending", pointer: null }]);
   await finishUpload(scope, wanted, { status: "failed", error: "no" });
@@ -176,7 +208,9 @@ test("what is old, orphaned, deleted or nobody's is condemned; what is used is n
   await deleteBusiness(closed);
 
   const ofTest = async (retention: { orphanDays: number; usedDays: number | null }) =>
-    (await condemnMedia(platform(), retention, 1_000)).map(({ id }) => id).filter((id) => [...kept, ...gone].includes(id));
+    (await condemnMedia(platform(), retention, 1_000))
+      .map(({ id }) => id)
+      .filter((id) => [...kept, ...gone].includes(id));
   expect((await ofTest({ orphanDays: 7, usedDays: 365 })).toSorted()).toEqual(gone.toSorted());
   for (const id of gone) expect(await getMedia(scope, id)).toBeUndefined();
   await forgetMedia(platform(), gone);

@@ -52,7 +52,10 @@ test("a move goes through its steps, fences the business off and switches its sh
   expect(await fenceMove(platform, id)).toMatchObject({ step: "fenced", fence: 1, fenced_at: expect.any(Date) });
   expect(await getBusiness(business)).toMatchObject({ whatsapp_move: id, whatsapp_fence: 1, whatsapp_shard: 1 });
   await advanceMove(platform, { id, from: "fenced", to: "stopped" });
-  expect(await advanceMove(platform, { id, from: "stopped", to: "taken", checksum })).toMatchObject({ step: "taken", checksum });
+  expect(await advanceMove(platform, { id, from: "stopped", to: "taken", checksum })).toMatchObject({
+    step: "taken",
+    checksum,
+  });
   await advanceMove(platform, { id, from: "taken", to: "tombstoned" });
   expect(await switchMove(platform, id)).toMatchObject({ step: "switched" });
   expect(await getBusiness(business)).toMatchObject({ whatsapp_move: id, whatsapp_shard: 2 });
@@ -83,7 +86,9 @@ test("a business has one move at a time, and a later one has a higher fence", as
   expect(await beginMoves(platform, [again])).toEqual([]);
   await fenceMove(platform, id);
   await advanceMove(platform, { id, from: "fenced", to: "rolling_back", error: "the target is away" });
-  expect(await finishMove(platform, { id, from: "rolling_back", to: "rolled_back", error: "the target is away" })).toMatchObject({
+  expect(
+    await finishMove(platform, { id, from: "rolling_back", to: "rolled_back", error: "the target is away" }),
+  ).toMatchObject({
     error: "the target is away",
   });
   expect(await getBusiness(business)).toMatchObject({ whatsapp_move: null, whatsapp_shard: 1 });
@@ -96,7 +101,11 @@ test("nobody is moved who never connected, lives there already, or is gone", asy
   const unconnected = await createBusiness(database.db, { paired: false });
   const gone = await createBusiness(database.db, { shard: 1 });
   await deleteBusiness(gone);
-  const moves = [settled, unconnected, gone].map(({ businessId }) => ({ id: uuidv7(), business_id: businessId, to_shard: 4 }));
+  const moves = [settled, unconnected, gone].map(({ businessId }) => ({
+    id: uuidv7(),
+    business_id: businessId,
+    to_shard: 4,
+  }));
   expect(await beginMoves(platform, [...moves, { id: uuidv7(), business_id: uuidv7(), to_shard: 4 }])).toEqual([]);
 });
 
@@ -104,7 +113,9 @@ test("a business that was deleted before its move began is not fenced off", asyn
   const { business, id } = await begun();
   await deleteBusiness(business);
   expect(await fenceMove(platform, id)).toBeUndefined();
-  expect(await finishMove(platform, { id, from: "requested", to: "rolled_back", error: "gone" })).toMatchObject({ step: "rolled_back" });
+  expect(await finishMove(platform, { id, from: "requested", to: "rolled_back", error: "gone" })).toMatchObject({
+    step: "rolled_back",
+  });
 });
 
 test("a login that was taken has a checksum: the database refuses the step without one", async () => {

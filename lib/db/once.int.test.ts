@@ -11,7 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const counted = async () => (await database.owner<[{ count: number }]>`select count(*)::integer as count from businesses`)[0].count;
+const counted = async () =>
+  (await database.owner<[{ count: number }]>`select count(*)::integer as count from businesses`)[0].count;
 
 test("work that fails leaves the key free and nothing behind", async () => {
   const platform = forPlatform(database.db);
@@ -23,7 +24,9 @@ test("work that fails leaves the key free and nothing behind", async () => {
   });
   await expect(failing).rejects.toThrow("second thoughts");
   expect(await counted()).toBe(before);
-  expect(await once(platform, asked, async () => ({ status: 201, response: { n: 1 } }))).toMatchObject({ outcome: "fresh" });
+  expect(await once(platform, asked, async () => ({ status: 201, response: { n: 1 } }))).toMatchObject({
+    outcome: "fresh",
+  });
   expect(await once(platform, asked, async () => ({ status: 201, response: { n: 2 } }))).toEqual({
     outcome: "replayed",
     status: 201,
@@ -34,7 +37,11 @@ test("work that fails leaves the key free and nothing behind", async () => {
 test("a business's keys are its own, and the platform's are nobody else's", async () => {
   const asked = { key: "shared", fingerprint: "f" };
   const answers = [];
-  for (const scope of [forPlatform(database.db), await createBusiness(database.db), await createBusiness(database.db)]) {
+  for (const scope of [
+    forPlatform(database.db),
+    await createBusiness(database.db),
+    await createBusiness(database.db),
+  ]) {
     answers.push((await once(scope, asked, async () => ({ status: 201, response: {} }))).outcome);
   }
   expect(answers).toEqual(["fresh", "fresh", "fresh"]);
@@ -43,8 +50,14 @@ test("a business's keys are its own, and the platform's are nobody else's", asyn
 test("what has expired is removed, and only that", async () => {
   const platform = forPlatform(database.db);
   const scope = await createBusiness(database.db);
-  const key = await insertKey(scope, { id: uuidv7(), prefix: "expiring", hash: "0".repeat(64), scopes: ["messages:read"] });
-  for (const name of ["old", "new"]) await once(scope, { key: name, fingerprint: "f" }, async () => ({ status: 201, response: {} }));
+  const key = await insertKey(scope, {
+    id: uuidv7(),
+    prefix: "expiring",
+    hash: "0".repeat(64),
+    scopes: ["messages:read"],
+  });
+  for (const name of ["old", "new"])
+    await once(scope, { key: name, fingerprint: "f" }, async () => ({ status: 201, response: {} }));
   for (const [n, lifetimeS] of [-1, 60].entries()) {
     await insertConsoleSession(platform, { hash: String(n).repeat(64), key_id: key!.id, lifetimeS });
   }

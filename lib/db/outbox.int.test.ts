@@ -44,14 +44,28 @@ const send = async (scope: BusinessScope, chat?: string) => {
 const runningWith = async (scope: BusinessScope, messageId: string) => {
   const id = uuidv7();
   const quiet = { quiet_from: null, quiet_to: null };
-  await insertBroadcast(scope, { id, name: "Sale", text: "hello", time_zone: null, scheduled_at: null, ...quiet, per_minute: 60 });
+  await insertBroadcast(scope, {
+    id,
+    name: "Sale",
+    text: "hello",
+    time_zone: null,
+    scheduled_at: null,
+    ...quiet,
+    per_minute: 60,
+  });
   await database.owner`update broadcasts set status = 'scheduled' where id = ${id}`;
   await beginBroadcast(scope, id);
   await database.owner`update messages set broadcast_id = ${id} where id = ${messageId}`;
   return id;
 };
-const idempotent = (key: string, fingerprint: string, id: string): Idempotency => ({ key, fingerprint, status: 202, response: { id } });
-const pendingIds = async (scope: BusinessScope, limit = 50) => (await pendingMessages(scope, { limit })).messages.map((row) => row.id);
+const idempotent = (key: string, fingerprint: string, id: string): Idempotency => ({
+  key,
+  fingerprint,
+  status: 202,
+  response: { id },
+});
+const pendingIds = async (scope: BusinessScope, limit = 50) =>
+  (await pendingMessages(scope, { limit })).messages.map((row) => row.id);
 const inMs = (ms: number) => new Date(Date.now() + ms);
 
 test("of twenty parallel requests with one key, one is stored and all get its answer", async () => {
@@ -72,7 +86,9 @@ test("a key that comes with another request is a mismatch, and nothing is stored
   const scope = await createBusiness(database.db);
   const [first, second] = [newMessage(), newMessage()];
   await submitMessage(scope, first, { idempotency: idempotent("k", "one", first.id) });
-  expect(await submitMessage(scope, second, { idempotency: idempotent("k", "other", second.id) })).toEqual({ outcome: "mismatched" });
+  expect(await submitMessage(scope, second, { idempotency: idempotent("k", "other", second.id) })).toEqual({
+    outcome: "mismatched",
+  });
   expect(await listMessages(scope, { limit: 50 })).toHaveLength(1);
 });
 
@@ -81,7 +97,9 @@ test("a key that has expired may be used again", async () => {
   const [first, second] = [newMessage(), newMessage()];
   await submitMessage(scope, first, { idempotency: idempotent("k", "one", first.id) });
   await database.owner`update idempotency_keys set expires_at = now() - interval '1 second' where business_id = ${scope.businessId}`;
-  expect(await submitMessage(scope, second, { idempotency: idempotent("k", "other", second.id) })).toEqual({ outcome: "accepted" });
+  expect(await submitMessage(scope, second, { idempotency: idempotent("k", "other", second.id) })).toEqual({
+    outcome: "accepted",
+  });
   expect(await submitMessage(scope, newMessage(), { idempotency: idempotent("k", "other", "") })).toMatchObject({
     outcome: "replayed",
     response: { id: second.id },
@@ -91,7 +109,9 @@ test("a key that has expired may be used again", async () => {
 test("the same key of two businesses is two keys", async () => {
   for (const scope of [await createBusiness(database.db), await createBusiness(database.db)]) {
     const message = newMessage();
-    expect(await submitMessage(scope, message, { idempotency: idempotent("k", "same", message.id) })).toEqual({ outcome: "accepted" });
+    expect(await submitMessage(scope, message, { idempotency: idempotent("k", "same", message.id) })).toEqual({
+      outcome: "accepted",
+    });
   }
 });
 
@@ -109,11 +129,16 @@ test("an answer is given again although the business is no longer paired", async
   const idempotency = idempotent("k", "same", message.id);
   await submitMessage(scope, message, { idempotency });
   await database.owner`update whatsapp_sessions set paired = false where business_id = ${scope.businessId}`;
-  expect(await submitMessage(scope, newMessage(), { idempotency })).toMatchObject({ outcome: "replayed", response: { id: message.id } });
+  expect(await submitMessage(scope, newMessage(), { idempotency })).toMatchObject({
+    outcome: "replayed",
+    response: { id: message.id },
+  });
 });
 
 test("a business that does not exist, or no longer, takes no message", async () => {
-  expect(await submitMessage(forBusiness(database.db, uuidv7()), newMessage())).toEqual({ outcome: "unknown_business" });
+  expect(await submitMessage(forBusiness(database.db, uuidv7()), newMessage())).toEqual({
+    outcome: "unknown_business",
+  });
   const scope = await createBusiness(database.db);
   const id = await send(scope);
   expect(await deleteBusiness(scope)).toBeTrue();
@@ -149,7 +174,11 @@ test("what was accepted later goes later and waits for what is in front of it, t
 
 test("nothing in a chat overtakes a message that waits for its next attempt; other chats go on", async () => {
   const scope = await createBusiness(database.db);
-  const [first, elsewhere, second] = [await send(scope, "1@g.us"), await send(scope, "2@g.us"), await send(scope, "1@g.us")];
+  const [first, elsewhere, second] = [
+    await send(scope, "1@g.us"),
+    await send(scope, "2@g.us"),
+    await send(scope, "1@g.us"),
+  ];
   await recordSendResults(scope, [
     { id: first, status: "retry", next_attempt_at: inMs(60_000), error_code: "timeout", error_message: "no answer" },
   ]);
@@ -194,12 +223,19 @@ test("a broadcast's message that only waits for its pace goes along with what is
   const [first, second] = [await release(), await release()];
   const urgent = await send(scope);
   const later = await release();
-  for (const id of [first, second, later]) await recordSendResults(scope, [{ id, status: "paced", next_attempt_at: inMs(3_600_000) }]);
+  for (const id of [first, second, later])
+    await recordSendResults(scope, [{ id, status: "paced", next_attempt_at: inMs(3_600_000) }]);
   expect(await pendingIds(scope)).toEqual([first, second, urgent]);
   expect((await pendingMessages(scope, { limit: 50, ofBroadcasts: true })).messages).toEqual([]);
 
   await recordSendResults(scope, [
-    { id: first, status: "retry", next_attempt_at: inMs(3_600_000), error_code: "not_sent", error_message: "undecided" },
+    {
+      id: first,
+      status: "retry",
+      next_attempt_at: inMs(3_600_000),
+      error_code: "not_sent",
+      error_message: "undecided",
+    },
   ]);
   expect(await pendingIds(scope)).toEqual([]);
   await recordSendResults(scope, [{ id: first, status: "sent", at: inMs(0) }]);
@@ -233,7 +269,9 @@ test("what quiet hours held is not let go past a pause that is about to be commi
     const lettingGo = letGoBroadcast(scope, broadcast);
     await until(
       async () =>
-        (await database.owner`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`).length > 0,
+        (
+          await database.owner`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+        ).length > 0,
       { what: "a lock to be waited for" },
     );
     // Boxed: it ends only after this.
@@ -257,7 +295,9 @@ test("a message that has expired fails, and frees its chat", async () => {
     update messages set expires_at = now() - interval '1 second', next_attempt_at = date_trunc('milliseconds', now()) + interval '1 hour' where id = ${expired}`;
   const pending = await pendingMessages(scope, { limit: 50 });
   expect(pending.messages.map(({ id }) => id)).toEqual([next]);
-  expect(pending.expired).toMatchObject([{ id: expired, before: "queued", status: "failed", failed_at: expect.any(Date) }]);
+  expect(pending.expired).toMatchObject([
+    { id: expired, before: "queued", status: "failed", failed_at: expect.any(Date) },
+  ]);
   expect(await getMessage(scope, expired)).toMatchObject({ status: "failed", error_code: "expired" });
 });
 
@@ -271,7 +311,11 @@ test('a result of "paced" that comes after the message went, by the other lease\
 
 test("the results of a batch are recorded together", async () => {
   const scope = await createBusiness(database.db);
-  const [sent, failed, retried] = [await send(scope, "1@g.us"), await send(scope, "2@g.us"), await send(scope, "3@g.us")];
+  const [sent, failed, retried] = [
+    await send(scope, "1@g.us"),
+    await send(scope, "2@g.us"),
+    await send(scope, "3@g.us"),
+  ];
   const at = inMs(0);
   const changes = await recordSendResults(scope, [
     { id: retried, status: "retry", next_attempt_at: at, error_code: "busy", error_message: "busy" },
@@ -293,7 +337,12 @@ test("the results of a batch are recorded together", async () => {
     next_attempt_at: null,
     error_code: null,
   });
-  expect(await getMessage(scope, failed)).toMatchObject({ status: "failed", failed_at: at, error_code: "463", error_message: "refused" });
+  expect(await getMessage(scope, failed)).toMatchObject({
+    status: "failed",
+    failed_at: at,
+    error_code: "463",
+    error_message: "refused",
+  });
   expect(await pendingIds(scope)).toEqual([retried]);
 });
 
@@ -305,8 +354,15 @@ test("a tick that came before the result is kept, and the result still tells whe
     { business_id: scope.businessId, wa_message_id: whatsappMessageId(id), status: "read", at: readAt },
   ]);
   await recordSendResults(scope, [{ id, status: "sent", at: sentAt }]);
-  await recordSendResults(scope, [{ id, status: "retry", next_attempt_at: readAt, error_code: "late", error_message: "" }]);
-  expect(await getMessage(scope, id)).toMatchObject({ status: "read", sent_at: sentAt, read_at: readAt, next_attempt_at: null });
+  await recordSendResults(scope, [
+    { id, status: "retry", next_attempt_at: readAt, error_code: "late", error_message: "" },
+  ]);
+  expect(await getMessage(scope, id)).toMatchObject({
+    status: "read",
+    sent_at: sentAt,
+    read_at: readAt,
+    next_attempt_at: null,
+  });
 });
 
 test("results of one business do not touch another's rows", async () => {
@@ -317,7 +373,11 @@ test("results of one business do not touch another's rows", async () => {
 });
 
 test("the sweep finds every business with work that is due, page by page", async () => {
-  const scopes = [await createBusiness(database.db), await createBusiness(database.db), await createBusiness(database.db)];
+  const scopes = [
+    await createBusiness(database.db),
+    await createBusiness(database.db),
+    await createBusiness(database.db),
+  ];
   for (const scope of scopes) await send(scope);
   const waiting = scopes[2]!;
   await database.owner`update messages set next_attempt_at = date_trunc('milliseconds', now()) + interval '1 hour' where business_id = ${waiting.businessId}`;

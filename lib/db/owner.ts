@@ -50,7 +50,8 @@ export async function withAdvisoryLock<T>(
     await unlock(sql, name).catch(() => {});
     throw error;
   }
-  if (!(await unlock(sql, name))) throw new Error(`the connection was lost while it held the lock ${name}; run it again`);
+  if (!(await unlock(sql, name)))
+    throw new Error(`the connection was lost while it held the lock ${name}; run it again`);
   return result;
 }
 

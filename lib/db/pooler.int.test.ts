@@ -50,7 +50,8 @@ test("after a restart of the pooler, statements fail as unavailable at most, and
   await until(
     async () => {
       const attempts = await Promise.allSettled(Array.from({ length: 12 }, () => getBusiness(scope)));
-      for (const attempt of attempts) if (attempt.status === "rejected") expect(attempt.reason).toMatchObject({ code: "unavailable" });
+      for (const attempt of attempts)
+        if (attempt.status === "rejected") expect(attempt.reason).toMatchObject({ code: "unavailable" });
       return attempts.every((attempt) => attempt.status === "fulfilled");
     },
     { deadlineMs: 5_000, what: "every connection of the pool" },
@@ -58,10 +59,18 @@ test("after a restart of the pooler, statements fail as unavailable at most, and
 });
 
 test("a pooler that falls silent is given up: what was asked and what waits is refused in time, and it is used again once it speaks", async () => {
-  const db = createDatabase({ url: pooler.url, poolSize: 2, applicationName: "impatient", waits: { acquireMs: 300, answerMs: 300 } });
+  const db = createDatabase({
+    url: pooler.url,
+    poolSize: 2,
+    applicationName: "impatient",
+    waits: { acquireMs: 300, answerMs: 300 },
+  });
   const scope = forBusiness(db, businesses[0]!);
   const ask = () => Promise.allSettled(Array.from({ length: 8 }, () => getBusiness(scope)));
-  const refused = Array.from({ length: 8 }, () => ({ status: "rejected", reason: expect.objectContaining({ code: "unavailable" }) }));
+  const refused = Array.from({ length: 8 }, () => ({
+    status: "rejected",
+    reason: expect.objectContaining({ code: "unavailable" }),
+  }));
   expect(await ask()).toMatchObject(Array.from({ length: 8 }, () => ({ status: "fulfilled" })));
   const transaction = scope.run(async (sql) => {
     await sql`select 1`;
@@ -76,7 +85,9 @@ test("a pooler that falls silent is given up: what was asked and what waits is r
   } finally {
     pooler.thaw();
   }
-  await until(async () => (await ask()).every(({ status }) => status === "fulfilled"), { what: "the pooler's answers" });
+  await until(async () => (await ask()).every(({ status }) => status === "fulfilled"), {
+    what: "the pooler's answers",
+  });
   await db.close();
 });
 
@@ -118,7 +129,12 @@ describe("the waits of a request", () => {
   });
 
   test("end while a connection is opened, which others use later", async () => {
-    const db = createDatabase({ url: pooler.url, poolSize: 1, applicationName: "open", waits: { ...waits, acquireMs: 500 } });
+    const db = createDatabase({
+      url: pooler.url,
+      poolSize: 1,
+      applicationName: "open",
+      waits: { ...waits, acquireMs: 500 },
+    });
     const scope = forBusiness(db, businesses[0]!);
     pooler.freeze();
     try {

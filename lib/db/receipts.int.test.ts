@@ -18,7 +18,13 @@ afterAll(() => database.close());
 
 const send = async () => {
   const id = uuidv7();
-  await submitMessage(scope, { id, chat: "1@s.whatsapp.net", type: "text", text: "hello", wa_message_id: whatsappMessageId(id) });
+  await submitMessage(scope, {
+    id,
+    chat: "1@s.whatsapp.net",
+    type: "text",
+    text: "hello",
+    wa_message_id: whatsappMessageId(id),
+  });
   return id;
 };
 const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
@@ -29,7 +35,16 @@ const receipt = (id: string, status: Receipt["status"], second: number, error_co
   at: at(second),
   ...(status === "failed" ? { error_code: error_code ?? "463", error_message: "refused" } : {}),
 });
-const outcome = ({ status, sent_at, delivered_at, read_at, played_at, failed_at, error_code, next_attempt_at }: Message) => ({
+const outcome = ({
+  status,
+  sent_at,
+  delivered_at,
+  read_at,
+  played_at,
+  failed_at,
+  error_code,
+  next_attempt_at,
+}: Message) => ({
   status,
   sent_at,
   delivered_at,
@@ -93,7 +108,12 @@ test("a tick implies those below it", async () => {
     played_at: null,
   });
   await applyReceipts(platform, [receipt(id, "delivered", 5)]);
-  expect(await getMessage(scope, id)).toMatchObject({ status: "read", sent_at: at(5), delivered_at: at(5), read_at: at(8) });
+  expect(await getMessage(scope, id)).toMatchObject({
+    status: "read",
+    sent_at: at(5),
+    delivered_at: at(5),
+    read_at: at(8),
+  });
 });
 
 test("a refusal after the acknowledgement fails the message; a later tick proves it wrong", async () => {
@@ -119,8 +139,22 @@ test("only what changed is reported, and what is not known is counted", async ()
   const applied = await applyReceipts(platform, receipts);
   expect(applied.unknown).toBe(1);
   expect(applied.changed.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toMatchObject([
-    { id: first, business_id: scope.businessId, chat: "1@s.whatsapp.net", before: "queued", status: "delivered", delivered_at: at(1) },
-    { id: second, business_id: scope.businessId, chat: "1@s.whatsapp.net", before: "queued", status: "sent", delivered_at: null },
+    {
+      id: first,
+      business_id: scope.businessId,
+      chat: "1@s.whatsapp.net",
+      before: "queued",
+      status: "delivered",
+      delivered_at: at(1),
+    },
+    {
+      id: second,
+      business_id: scope.businessId,
+      chat: "1@s.whatsapp.net",
+      before: "queued",
+      status: "sent",
+      delivered_at: null,
+    },
   ]);
   expect(await applyReceipts(platform, receipts)).toEqual({ changed: [], unknown: 1 });
   expect(await applyReceipts(platform, [])).toEqual({ changed: [], unknown: 0 });

@@ -47,7 +47,8 @@ const write = async () => {
 };
 const longAgo = new Date(Date.now() - 3_600_000);
 /** Which of the two servers answered. */
-const answeredBy = async (upTo = longAgo) => replica.history(upTo, async (db: Database) => (db === database.db ? "primary" : "replica"));
+const answeredBy = async (upTo = longAgo) =>
+  replica.history(upTo, async (db: Database) => (db === database.db ? "primary" : "replica"));
 
 test("what is long past is read from the replica, what is recent from the primary", async () => {
   await open();

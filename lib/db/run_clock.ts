@@ -8,7 +8,12 @@ import type { Database } from "./client.ts";
 export type RunningClock = { check: () => Promise<Check> };
 
 /** Follows the database's clock as long as the process runs: a metric, a warning beyond two seconds, a line in /ready. */
-export async function runDatabaseClock(db: Database, life: Lifecycle, logger: Logger, metrics: Metrics): Promise<RunningClock> {
+export async function runDatabaseClock(
+  db: Database,
+  life: Lifecycle,
+  logger: Logger,
+  metrics: Metrics,
+): Promise<RunningClock> {
   const clock = followDatabaseClock({
     db,
     onSkew: ({ skewMs, exceeded }) => {
@@ -17,11 +22,16 @@ export async function runDatabaseClock(db: Database, life: Lifecycle, logger: Lo
     },
   });
   life.onStop("database clock", () => clock.close());
-  metrics.gauge("clock_skew_seconds", "How far this machine's clock is ahead of the database's; absent until measured.", [], (gauge) => {
-    const skewMs = clock.skewMs();
-    if (skewMs === null) gauge.reset();
-    else gauge.set(skewMs / 1_000);
-  });
+  metrics.gauge(
+    "clock_skew_seconds",
+    "How far this machine's clock is ahead of the database's; absent until measured.",
+    [],
+    (gauge) => {
+      const skewMs = clock.skewMs();
+      if (skewMs === null) gauge.reset();
+      else gauge.set(skewMs / 1_000);
+    },
+  );
   await clock.ready;
   return { check: async () => ({ name: "clock", ok: true, detail: clockDetail(clock.skewMs()) }) };
 }

@@ -3,7 +3,16 @@ import { uuidv7 } from "../core/ids.ts";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
 import { createBusiness } from "../testing/business.ts";
-import { atomically, forBusiness, forPlatform, getBusiness, getMessage, insertKey, listKeys, submitMessage } from "./index.ts";
+import {
+  atomically,
+  forBusiness,
+  forPlatform,
+  getBusiness,
+  getMessage,
+  insertKey,
+  listKeys,
+  submitMessage,
+} from "./index.ts";
 import type { BusinessScope } from "./index.ts";
 import { poolOf } from "./client.ts";
 

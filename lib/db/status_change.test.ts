@@ -30,13 +30,19 @@ test("a move over several statuses passes each of them, in order and with its ow
 });
 
 test("what was passed before is not passed again", () => {
-  expect(names({ before: "delivered", status: "read", sent_at: at(1), delivered_at: at(2), read_at: at(3) })).toEqual(["read"]);
+  expect(names({ before: "delivered", status: "read", sent_at: at(1), delivered_at: at(2), read_at: at(3) })).toEqual([
+    "read",
+  ]);
   expect(names({ before: "read", status: "read", sent_at: at(1), delivered_at: at(2), read_at: at(3) })).toEqual([]);
 });
 
 test("a failure is where a message ends, and no station on its way", () => {
   expect(names({ before: "queued", status: "failed", failed_at: at(1) })).toEqual(["failed"]);
   expect(names({ before: "queued", status: "failed", sent_at: at(1), failed_at: at(1) })).toEqual(["failed"]);
-  expect(names({ before: "failed", status: "delivered", sent_at: at(1), delivered_at: at(2), failed_at: at(1) })).toEqual(["delivered"]);
-  expect(names({ before: "sent", status: "delivered", sent_at: at(1), delivered_at: at(2), failed_at: at(1) })).toEqual(["delivered"]);
+  expect(
+    names({ before: "failed", status: "delivered", sent_at: at(1), delivered_at: at(2), failed_at: at(1) }),
+  ).toEqual(["delivered"]);
+  expect(names({ before: "sent", status: "delivered", sent_at: at(1), delivered_at: at(2), failed_at: at(1) })).toEqual(
+    ["delivered"],
+  );
 });

@@ -21,7 +21,10 @@ afterEach(async () => {
   await server.stop();
 });
 
-const happened = (business_id: string, data: Record<string, unknown> = { message_id: uuidv7(), chat: "5511@s.whatsapp.net" }) => ({
+const happened = (
+  business_id: string,
+  data: Record<string, unknown> = { message_id: uuidv7(), chat: "5511@s.whatsapp.net" },
+) => ({
   business_id,
   event: "message.received",
   at: new Date().toISOString(),
@@ -47,7 +50,9 @@ const small: StreamLimits = {
 describe("entries of live streams", () => {
   test("carry an excerpt of a long text and no contents", async () => {
     const [id, text] = [uuidv7(), "\u0001".repeat(65_536)];
-    await publishEvents(redis, [happened(id, { message_id: id, text, content: { type: "text", text }, media: { url: text } })]);
+    await publishEvents(redis, [
+      happened(id, { message_id: id, text, content: { type: "text", text }, media: { url: text } }),
+    ]);
     const [entry] = await redis.xrange(eventsOf(id), "-", "+");
     expect(Buffer.byteLength(entry![1].join(""))).toBeLessThan(2_200);
     expect(JSON.parse(entry![1][1]!).data).toEqual({ message_id: id, excerpt: `${"\u0001".repeat(119)}…` });
@@ -67,7 +72,8 @@ describe("memory of live streams", () => {
     const id = uuidv7();
     const before = await usedBytes();
     const text = "\u0001".repeat(65_536);
-    for (let n = 0; n < 2_300; n++) await publishEvents(redis, [happened(id, { message_id: uuidv7(), text, content: { text } })]);
+    for (let n = 0; n < 2_300; n++)
+      await publishEvents(redis, [happened(id, { message_id: uuidv7(), text, content: { text } })]);
     expect((await usedBytes()) - before).toBeLessThan(8 * 1024 * 1024);
   }, 60_000);
 

@@ -35,7 +35,9 @@ function errorOf(error: unknown): unknown {
 /** Characters that JSON escapes or UTF-8 widens can take six bytes each: then only ids and statuses remain. */
 function idsOf(data: Record<string, unknown>): Record<string, unknown> {
   const isPlain = (value: unknown) => typeof value !== "string" || /^[\x20-\x7e]{0,100}$/.test(value);
-  return Object.fromEntries(Object.entries(data).filter(([name, value]) => /(^|_)(id|sid|status|type)$/.test(name) && isPlain(value)));
+  return Object.fromEntries(
+    Object.entries(data).filter(([name, value]) => /(^|_)(id|sid|status|type)$/.test(name) && isPlain(value)),
+  );
 }
 
 function clip(text: string, length: number): string {

@@ -29,7 +29,12 @@ const replica = () => {
   feeds.push(feed);
   return feed;
 };
-const happened = (business_id: string, n: number) => ({ business_id, event: "test", at: new Date().toISOString(), data: { n } });
+const happened = (business_id: string, n: number) => ({
+  business_id,
+  event: "test",
+  at: new Date().toISOString(),
+  data: { n },
+});
 const publish = (business: string, ...numbers: number[]) =>
   publishEvents(
     redis,
@@ -40,7 +45,8 @@ const take = async (subscription: Subscription, count: number) => {
   while (taken.length < count) taken.push((await subscription.next())!);
   return taken;
 };
-const numbers = (items: Awaited<ReturnType<typeof take>>) => items.map((item) => ("data" in item ? item.data["n"] : item.event));
+const numbers = (items: Awaited<ReturnType<typeof take>>) =>
+  items.map((item) => ("data" in item ? item.data["n"] : item.event));
 
 test("subscribers on every replica are told in order; each of its own business only", async () => {
   const [a, b] = [uuidv7(), uuidv7()];

@@ -50,10 +50,12 @@ const fillUp = async () => {
   await redis.config("SET", "maxmemory", Math.floor(used * 0.9));
 };
 const free = async () => {
-  for (let keys = await redis.keys("foreign:*"); keys.length > 0; keys = await redis.keys("foreign:*")) await redis.del(...keys);
+  for (let keys = await redis.keys("foreign:*"); keys.length > 0; keys = await redis.keys("foreign:*"))
+    await redis.del(...keys);
 };
 const capacity = () => createCallCapacity({ redis, leaseMs: 5_000, recoveryMs: 0, identity: async () => "abcd" });
-const admit = (callSid: string) => capacity().admit({ callSid, businessId: business, limits: { all: 50, business: null } });
+const admit = (callSid: string) =>
+  capacity().admit({ callSid, businessId: business, limits: { all: 50, business: null } });
 
 describe("a Redis that live events filled before", () => {
   test("keeps room for leases, queues and calls", async () => {
@@ -87,8 +89,13 @@ describe("a Redis that others fill", () => {
     await fillUp();
     // Each says that it can be tried again, and none hangs. Calls go on: their script frees before it adds.
     await expect(acquireLease(redis, "lease", 1_000)).rejects.toMatchObject({ code: "unavailable" });
-    expect(await limiter.take("key")).toMatchObject({ granted: true, fallback: expect.objectContaining({ code: "unavailable" }) });
-    await expect(queues.producer.wake("send", { business_id: business })).rejects.toMatchObject({ code: "unavailable" });
+    expect(await limiter.take("key")).toMatchObject({
+      granted: true,
+      fallback: expect.objectContaining({ code: "unavailable" }),
+    });
+    await expect(queues.producer.wake("send", { business_id: business })).rejects.toMatchObject({
+      code: "unavailable",
+    });
     expect((await admit("CA2")).outcome).toBe("admitted");
     expect(runs).toEqual([]);
 
@@ -121,7 +128,9 @@ describe("a Redis that others fill", () => {
     await until(() => runs === 1, { what: "the first run" });
     await fillUp();
     hold.resolve();
-    await until(() => queues.lines.some((line) => JSON.stringify(line).includes("OOM")), { what: "a refusal to be logged" });
+    await until(() => queues.lines.some((line) => JSON.stringify(line).includes("OOM")), {
+      what: "a refusal to be logged",
+    });
     await free();
     await until(() => runs >= 3, { what: "the runs after it", deadlineMs: 30_000 });
     expect((await queues.deadLetters.list("high")).total).toBe(0);
@@ -133,7 +142,11 @@ describe("a Redis that others fill", () => {
     const fail = async () => {
       throw new Error("x".repeat(100_000));
     };
-    await queues.serve("high", { send: fail }, { definition: { ...definitionOf("high"), attempts: 1, backoff: { baseMs: 1, maxMs: 2 } } });
+    await queues.serve(
+      "high",
+      { send: fail },
+      { definition: { ...definitionOf("high"), attempts: 1, backoff: { baseMs: 1, maxMs: 2 } } },
+    );
     await queues.producer.wake("send", { business_id: business });
     await until(async () => (await queues.deadLetters.list("high")).total === 1, { what: "a dead letter" });
     await publishEvents(redis, [happened()]);

@@ -44,12 +44,17 @@ export function memoryGuard(redis: Redis): MemoryGuard {
  */
 export function startMemoryGuard(redis: Redis, metrics: Metrics): () => void {
   const guard = memoryGuard(redis);
-  metrics.gauge("redis_memory_fill_ratio", "Memory that Redis uses, as a share of its maxmemory.", [], (gauge) => gauge.set(guard.fill()));
+  metrics.gauge("redis_memory_fill_ratio", "Memory that Redis uses, as a share of its maxmemory.", [], (gauge) =>
+    gauge.set(guard.fill()),
+  );
   metrics.gauge("live_events_paused", "1 while live events are dropped because Redis is nearly full.", [], (gauge) =>
     gauge.set(guard.isPaused() ? 1 : 0),
   );
-  metrics.gauge("live_events_dropped", "Live events that this process dropped because Redis was nearly full.", [], (gauge) =>
-    gauge.set(guard.dropped()),
+  metrics.gauge(
+    "live_events_dropped",
+    "Live events that this process dropped because Redis was nearly full.",
+    [],
+    (gauge) => gauge.set(guard.dropped()),
   );
   const timer = setInterval(() => guard.isPaused(), checkEveryMs);
   return () => clearInterval(timer);

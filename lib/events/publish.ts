@@ -26,7 +26,11 @@ const pageSize = 100;
  * is sent `reset` once publishing resumes.
  * @throws AppError "unavailable" where Redis cannot be reached.
  */
-export async function publishEvents(redis: Redis, events: readonly LiveEvent[], limits: StreamLimits = defaultLimits): Promise<boolean> {
+export async function publishEvents(
+  redis: Redis,
+  events: readonly LiveEvent[],
+  limits: StreamLimits = defaultLimits,
+): Promise<boolean> {
   if (events.length === 0) return true;
   const guard = memoryGuard(redis);
   if (guard.isPaused()) {
@@ -52,8 +56,14 @@ async function publishPage(redis: Redis, events: readonly LiveEvent[], limits: S
   const numberOf = new Map(businesses.map((id, n) => [id, n + 1]));
   const { all, business, totalBytes, keptMs } = limits;
   const bounds = [all.entries, all.bytes, business.entries, business.bytes, totalBytes, keptMs, streamPrefix];
-  const entries = events.flatMap((event) => [numberOf.get(event.business_id)!, event.business_id, JSON.stringify(liveEntry(event))]);
-  await answerOf(publishScript(redis, [allEvents, tallyKey, recentKey, ...businesses.map(eventsOf)], [...bounds, ...entries]));
+  const entries = events.flatMap((event) => [
+    numberOf.get(event.business_id)!,
+    event.business_id,
+    JSON.stringify(liveEntry(event)),
+  ]);
+  await answerOf(
+    publishScript(redis, [allEvents, tallyKey, recentKey, ...businesses.map(eventsOf)], [...bounds, ...entries]),
+  );
 }
 
 /** A Redis at its maxmemory refuses what adds. */

@@ -31,7 +31,10 @@ export function createMediaSigner(keys: KeyRing, publicUrl: string): MediaSigner
   const textOf = ({ businessId, id, variant, expires }: SignedLink) => [businessId, id, variant, expires].join("\n");
   const urlOf = (link: SignedLink) => {
     const url = new URL(`/v1/files/${link.businessId}/${link.id}/${link.variant}`, publicUrl);
-    url.search = new URLSearchParams({ expires: String(link.expires), signature: signer.sign(textOf(link)) }).toString();
+    url.search = new URLSearchParams({
+      expires: String(link.expires),
+      signature: signer.sign(textOf(link)),
+    }).toString();
     return url.href;
   };
   const until = (forS: number) => {

@@ -11,7 +11,8 @@ const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest(
 async function* inChunks(content: Uint8Array, size = 65_536) {
   for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size);
 }
-const collected = (bytes: AsyncIterable<Uint8Array>) => Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)).then(Buffer.concat);
+const collected = (bytes: AsyncIterable<Uint8Array>) =>
+  Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)).then(Buffer.concat);
 
 const key = randomBytes(32);
 const keys = mediaKeys(key, "image");
@@ -63,7 +64,9 @@ describe.each([0, 1, 15, 16, 17, mib, 3 * mib + 5])("%i bytes", (size) => {
 
 test("the same content under the same key is the same file: an upload that is repeated is the one that was begun", async () => {
   const content = randomBytes(100_000);
-  expect(await collected(encrypted(inChunks(content, 10), keys))).toEqual(await collected(encrypted(inChunks(content, 999), keys)));
+  expect(await collected(encrypted(inChunks(content, 10), keys))).toEqual(
+    await collected(encrypted(inChunks(content, 999), keys)),
+  );
 });
 
 describe("a file is refused", () => {
@@ -101,7 +104,9 @@ describe("a file is refused", () => {
         yield randomBytes(mib);
       }
     }
-    await expect(collected(decrypted(endless(), expectedOf(content, content, { maxBytes: 5 * mib })))).rejects.toThrow(MediaMismatch);
+    await expect(collected(decrypted(endless(), expectedOf(content, content, { maxBytes: 5 * mib })))).rejects.toThrow(
+      MediaMismatch,
+    );
     expect(given).toBeLessThan(8 * mib);
   });
 });

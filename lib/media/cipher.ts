@@ -33,7 +33,10 @@ export function encryptedLength(contentBytes: number): number {
 }
 
 /** What the host is given of a content: the same bytes at each call with the same keys. */
-export async function* encrypted(content: AsyncIterable<Uint8Array>, { iv, cipherKey, macKey }: MediaKeys): AsyncGenerator<Uint8Array> {
+export async function* encrypted(
+  content: AsyncIterable<Uint8Array>,
+  { iv, cipherKey, macKey }: MediaKeys,
+): AsyncGenerator<Uint8Array> {
   const cipher = createCipheriv("aes-256-cbc", cipherKey, iv);
   const mac = createHmac("sha256", macKey).update(iv);
   for await (const chunk of content) {
@@ -91,10 +94,12 @@ export async function* decrypted(kept: AsyncIterable<Uint8Array>, expected: Expe
     }
   }
   // All three before the padding is looked at: what is not authentic says nothing about the key.
-  if (!matches(whole.digest(), expected.fileEncSha256)) throw new MediaMismatch("the file is not the one that the message names");
+  if (!matches(whole.digest(), expected.fileEncSha256))
+    throw new MediaMismatch("the file is not the one that the message names");
   if (!matches(mac.digest().subarray(0, macBytes), tail)) throw new MediaMismatch("the file is not authentic");
   const last = out(finished(decipher));
-  if (!matches(content.digest(), expected.fileSha256)) throw new MediaMismatch("the content is not the one that the message names");
+  if (!matches(content.digest(), expected.fileSha256))
+    throw new MediaMismatch("the content is not the one that the message names");
   if (last.length > 0) yield last;
 }
 

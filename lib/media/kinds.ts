@@ -32,6 +32,7 @@ export function unfitFor(kind: MediaKind, { mime, size }: { mime: string; size: 
     return `WhatsApp shows no ${mime} as ${kind}: it takes ${[...shown[kind]].join(", ")}. Send it as a document.`;
   }
   if (size === 0) return "The file is empty.";
-  if (size > maxBytes[kind]) return `The file has ${size} bytes; of the kind ${kind} WhatsApp takes up to ${maxBytes[kind]}.`;
+  if (size > maxBytes[kind])
+    return `The file has ${size} bytes; of the kind ${kind} WhatsApp takes up to ${maxBytes[kind]}.`;
   return undefined;
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
-const base64 = (bytes: number) => z.base64().refine((text) => Buffer.from(text, "base64").length === bytes, `must be ${bytes} bytes`);
+const base64 = (bytes: number) =>
+  z.base64().refine((text) => Buffer.from(text, "base64").length === bytes, `must be ${bytes} bytes`);
 
 /** Where WhatsApp's media host keeps a file, and the key to it: whoever has this can read the file. */
 export const mediaPointer = z.object({

@@ -33,7 +33,9 @@ export type MediaLinks = (mediaId: string, mime: string) => MediaUrls;
 export const publicAttachment = z
   .object({
     id: z.string().nullable().meta({ description: "The media that has its content; null while that is not ours yet." }),
-    status: z.enum(["pending", "available", "failed"]).meta({ description: "pending: it is being fetched from WhatsApp." }),
+    status: z
+      .enum(["pending", "available", "failed"])
+      .meta({ description: "pending: it is being fetched from WhatsApp." }),
     mime: z.string(),
     size: z.int().optional().meta({ description: "Bytes." }),
     width: z.int().optional(),
@@ -45,7 +47,9 @@ export const publicAttachment = z
     error: z
       .string()
       .optional()
-      .meta({ description: "Why it cannot be had: `gone`, `mismatch`, `quota_exceeded`, `too_large` or `unreachable`." }),
+      .meta({
+        description: "Why it cannot be had: `gone`, `mismatch`, `quota_exceeded`, `too_large` or `unreachable`.",
+      }),
   })
   .meta({ id: "Attachment" });
 export type PublicAttachment = z.infer<typeof publicAttachment>;
@@ -55,6 +59,11 @@ export function publicAttachmentOf(
   links: MediaLinks,
 ): PublicAttachment {
   if (id === undefined)
-    return { id: null, status: error === undefined ? "pending" : "failed", ...shown, ...(error === undefined ? {} : { error }) };
+    return {
+      id: null,
+      status: error === undefined ? "pending" : "failed",
+      ...shown,
+      ...(error === undefined ? {} : { error }),
+    };
   return { id, status: "available", ...shown, ...links(id, shown.mime) };
 }

@@ -19,7 +19,11 @@ export const imageContent = z.object({ type: z.literal("image"), ...captioned })
 export const videoContent = z.object({ type: z.literal("video"), ...captioned });
 /** `voice`: spoken for this chat, and shown with its waveform instead of as a file. */
 export const audioContent = z.object({ type: z.literal("audio"), ...media, voice: z.boolean(), ...answers });
-export const documentContent = z.object({ type: z.literal("document"), ...captioned, file_name: z.string().optional() });
+export const documentContent = z.object({
+  type: z.literal("document"),
+  ...captioned,
+  file_name: z.string().optional(),
+});
 export const stickerContent = z.object({ type: z.literal("sticker"), ...media, ...answers });
 
 export const locationContent = z.object({
@@ -57,7 +61,11 @@ export const editContent = z.object({ type: z.literal("edit"), target: reference
 export const deleteContent = z.object({ type: z.literal("delete"), target: reference });
 
 /** Somebody's choice in a poll: all that is chosen now. Absent where the vote could not be read. */
-export const pollVoteContent = z.object({ type: z.literal("poll_vote"), target: reference, options: z.array(z.string()).optional() });
+export const pollVoteContent = z.object({
+  type: z.literal("poll_vote"),
+  target: reference,
+  options: z.array(z.string()).optional(),
+});
 
 /** A kind that is not in this list; `kind` is WhatsApp's name for it. */
 export const unknownContent = z.object({ type: z.literal("unknown"), kind: z.string().optional() });

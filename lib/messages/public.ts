@@ -25,7 +25,9 @@ import type { MessageContent } from "./content.ts";
 
 const messageId = z.string().nullable();
 const target = messageId.meta({ description: "The message that it is about; null where it is not one of ours." });
-const reply_to = messageId.optional().meta({ description: "The message that it answers; null where it is not one of ours." });
+const reply_to = messageId
+  .optional()
+  .meta({ description: "The message that it answers; null where it is not one of ours." });
 
 const shown = { media: publicAttachment, reply_to };
 

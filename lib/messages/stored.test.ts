@@ -23,7 +23,10 @@ const contents: [MessageContent, string | null][] = [
   [{ type: "reaction", target, emoji: "👍" }, "👍"],
   [{ type: "edit", target, text: "hullo" }, "hullo"],
   [{ type: "delete", target }, null],
-  [{ type: "image", media: { mime: "image/png", id: "019a3b5c-7d2e-7f00-8a1b-2c3d4e5f6071" }, caption: "look" }, "look"],
+  [
+    { type: "image", media: { mime: "image/png", id: "019a3b5c-7d2e-7f00-8a1b-2c3d4e5f6071" }, caption: "look" },
+    "look",
+  ],
   [{ type: "audio", media: { mime: "audio/ogg", seconds: 2.5 }, voice: true }, null],
   [{ type: "document", media: { mime: "application/pdf", size: 5 }, file_name: "a.pdf" }, "a.pdf"],
   [{ type: "sticker", media: { mime: "image/webp", error: "gone" } }, null],

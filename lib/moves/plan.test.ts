@@ -56,7 +56,9 @@ test("those on the move count where they go and are left alone, so a plan goes o
   const first = planMoves(before, { shards: [1, 2], max: 2 });
   expect(first).toHaveLength(2);
   const going = new Set(first.map(({ business_id }) => business_id));
-  const between = before.map((one) => (going.has(one.business_id) ? Object.assign(one, { shard: 2, moving: true }) : one));
+  const between = before.map((one) =>
+    going.has(one.business_id) ? Object.assign(one, { shard: 2, moving: true }) : one,
+  );
   const rest = planMoves(between, { shards: [1, 2] });
   expect(rest).toHaveLength(3);
   expect(rest.some(({ business_id }) => going.has(business_id))).toBeFalse();

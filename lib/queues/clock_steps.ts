@@ -36,7 +36,12 @@ export async function endAbsurdWaits(redis: Redis, name: QueueName, now = Date.n
 }
 
 /** Forgets when a schedule's next run was to be, where that is later than one period from now: it is set anew then. */
-export async function forgetAbsurdNextRun(redis: Redis, name: QueueName, { job, everyMs }: Schedule, now = Date.now()): Promise<boolean> {
+export async function forgetAbsurdNextRun(
+  redis: Redis,
+  name: QueueName,
+  { job, everyMs }: Schedule,
+  now = Date.now(),
+): Promise<boolean> {
   const queue = await queueOn(redis, name);
   const scheduler = await queue.getJobScheduler(job);
   if (scheduler?.next === undefined || scheduler.next <= now + everyMs + toleranceMs) return false;

@@ -51,7 +51,11 @@ function entryOf(redis: Redis, name: QueueName): Opened {
   opened.set(redis, queues);
   const known = queues.get(name);
   if (known !== undefined) return known;
-  const queue = new Queue(name, { connection: redis, prefix: queuePrefix, streams: { events: { maxLen: keptEvents } } });
+  const queue = new Queue(name, {
+    connection: redis,
+    prefix: queuePrefix,
+    streams: { events: { maxLen: keptEvents } },
+  });
   // A connection's troubles are reported by the connection; without a listener they would end the process.
   queue.on("error", () => {});
   const entry = { queue, ready: false };
@@ -61,7 +65,10 @@ function entryOf(redis: Redis, name: QueueName): Opened {
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new AppError("unavailable", "Redis cannot be reached at present; try again shortly.")), ms);
+  const timer = setTimeout(
+    () => reject(new AppError("unavailable", "Redis cannot be reached at present; try again shortly.")),
+    ms,
+  );
   try {
     return await Promise.race([work, late]);
   } finally {

@@ -50,7 +50,8 @@ export function createDeadLetters(redis: Redis, producer: Pick<Producer, "wake">
       throw new AppError("conflict", `The queue ${queue} has no job "${job.name}" any more; discard the dead letter.`);
     }
     const parsed = jobDefinition(job.name).schema.safeParse(job.data);
-    if (!parsed.success) throw new AppError("conflict", `The payload of this ${job.name} is not valid; discard the dead letter.`);
+    if (!parsed.success)
+      throw new AppError("conflict", `The payload of this ${job.name} is not valid; discard the dead letter.`);
     // Woken first: a crash between the two leaves a letter whose replay does no harm, never a job that is gone.
     await producer.wake(job.name, parsed.data);
     await answerOf(job.remove());
@@ -59,7 +60,9 @@ export function createDeadLetters(redis: Redis, producer: Pick<Producer, "wake">
   return {
     list: async (queue, { offset = 0, limit = 50 } = {}) => {
       const client = await queueOn(redis, queue);
-      const [dead, total] = await answerOf(Promise.all([client.getFailed(offset, offset + limit - 1), client.getFailedCount()]));
+      const [dead, total] = await answerOf(
+        Promise.all([client.getFailed(offset, offset + limit - 1), client.getFailedCount()]),
+      );
       return { letters: present(dead as Job[]).map((job) => letterOf(queue, job)), total };
     },
     replay: async (queue, jobId) => revive(queue, await find(queue, jobId)),

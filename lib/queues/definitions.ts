@@ -101,9 +101,23 @@ export const queues = {
     deadLetters,
     jobs: { receipts: shard },
   },
-  receipts_sync: { group: "default", concurrency: 4, ...patient, timeoutMs: 60_000, deadLetters, jobs: { sync_receipts: nothing } },
+  receipts_sync: {
+    group: "default",
+    concurrency: 4,
+    ...patient,
+    timeoutMs: 60_000,
+    deadLetters,
+    jobs: { sync_receipts: nothing },
+  },
   /* Moves run here: eight businesses of a process are silent at once, and the others are not until it is their turn. */
-  low: { group: "low", concurrency: 8, ...patient, timeoutMs: 120_000, deadLetters, jobs: { move: z.strictObject({ move_id: z.uuid() }) } },
+  low: {
+    group: "low",
+    concurrency: 8,
+    ...patient,
+    timeoutMs: 120_000,
+    deadLetters,
+    jobs: { move: z.strictObject({ move_id: z.uuid() }) },
+  },
   /* Each runs once at a time and has a place of its own: what takes long holds up no sweep. */
   maintenance: {
     group: "low",
@@ -139,7 +153,14 @@ export const queues = {
       prepare_media: media.extend({ kind: z.enum(mediaKinds) }),
     },
   },
-  recordings: { group: "low", concurrency: 4, ...patient, timeoutMs: 300_000, deadLetters, jobs: { fetch_recordings: nothing } },
+  recordings: {
+    group: "low",
+    concurrency: 4,
+    ...patient,
+    timeoutMs: 300_000,
+    deadLetters,
+    jobs: { fetch_recordings: nothing },
+  },
 } as const satisfies Record<string, QueueDefinition>;
 
 export type QueueName = keyof typeof queues;
@@ -147,7 +168,8 @@ export const queueNames = Object.keys(queues) as QueueName[];
 
 type Jobs = { [Q in QueueName]: (typeof queues)[Q]["jobs"] }[QueueName];
 type KeysOfAll<T> = T extends unknown ? keyof T : never;
-type PayloadIn<J extends PropertyKey, T = Jobs> = T extends Record<J, infer S extends z.ZodObject> ? z.output<S> : never;
+type PayloadIn<J extends PropertyKey, T = Jobs> =
+  T extends Record<J, infer S extends z.ZodObject> ? z.output<S> : never;
 
 /** The name of a job, unique over the queues. */
 export type JobName = Extract<KeysOfAll<Jobs>, string>;
@@ -158,7 +180,9 @@ export type Payload<J extends JobName> = Payloads[J];
 export type JobDefinition<J extends JobName> = { queue: QueueName; schema: z.ZodType<Payload<J>> };
 
 const jobs = new Map<string, { queue: QueueName; schema: z.ZodObject }>(
-  queueNames.flatMap((queue) => Object.entries(queues[queue].jobs).map(([job, schema]) => [job, { queue, schema }] as const)),
+  queueNames.flatMap((queue) =>
+    Object.entries(queues[queue].jobs).map(([job, schema]) => [job, { queue, schema }] as const),
+  ),
 );
 
 export const jobNames = [...jobs.keys()] as JobName[];

@@ -48,7 +48,8 @@ export function createJobMetrics(metrics: Metrics, redis: Redis, served: readonl
       .finally(() => (looking = undefined)));
   metrics.gauge("queue_depth", "Jobs of a queue, by state.", ["queue", "state"], async (gauge) => {
     for (const { queue, waiting, active, delayed, dead } of await look()) {
-      for (const [state, value] of Object.entries({ waiting, active, delayed, dead })) gauge.set({ queue, state }, value);
+      for (const [state, value] of Object.entries({ waiting, active, delayed, dead }))
+        gauge.set({ queue, state }, value);
     }
   });
   metrics.gauge("queue_oldest_seconds", "Age of the oldest waiting job.", ["queue"], async (gauge) => {

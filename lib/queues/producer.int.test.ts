@@ -105,10 +105,14 @@ test("a wake-up waits with a postponed run, and an expedited one ends its wait",
 });
 
 test("a postponed job that is in line again has been there since it was due, not since it was made", async () => {
-  const worker = await queues.serve("high", { send: async () => ({ again: { inMs: 400, reason: "the shard is down" } }) });
+  const worker = await queues.serve("high", {
+    send: async () => ({ again: { inMs: 400, reason: "the shard is down" } }),
+  });
   await queues.producer.wake("send", { business_id: business(1) });
   const queue = await queueOn(queues.redis, "high");
-  const [job] = await until(async () => ((jobs) => (jobs.length > 0 ? jobs : null))(await queue.getDelayed()), { what: "a postponed run" });
+  const [job] = await until(async () => ((jobs) => (jobs.length > 0 ? jobs : null))(await queue.getDelayed()), {
+    what: "a postponed run",
+  });
   await worker.close(0);
   const { due } = job!.progress as { due: number };
   await until(() => Date.now() > due, { what: "the end of its wait" });
@@ -181,7 +185,8 @@ test("a wake-up while Redis is away throws soon, and the same producer works aga
 
 test("what somebody waits for goes ahead of a backlog that gives way, and both are counted as waiting", async () => {
   const id = business(7);
-  for (let n = 0; n < 20; n++) await queues.producer.wake("fetch_media", { business_id: id, message_id: business(100 + n) });
+  for (let n = 0; n < 20; n++)
+    await queues.producer.wake("fetch_media", { business_id: id, message_id: business(100 + n) });
   await queues.producer.wake("prepare_media", { business_id: id, media_id: business(8), kind: "image" });
   const [depth] = await queueDepths(queues.redis, ["media"]);
   expect(depth).toMatchObject({ waiting: 21, oldestMs: expect.any(Number) });

@@ -41,7 +41,11 @@ export function createProducer(redis: Redis): Producer {
          * add is kept aside and becomes a job when the active one ends, however it ends. Both are decided inside
          * BullMQ's one script, so there is no moment in which a wake-up can fall between.
          */
-        deduplication: { id: deduplicationId(job, parsed), keepLastIfActive: true, ...(expedite ? { reschedule: true } : {}) },
+        deduplication: {
+          id: deduplicationId(job, parsed),
+          keepLastIfActive: true,
+          ...(expedite ? { reschedule: true } : {}),
+        },
       };
       await answerOf(client.add(job, parsed, options));
     },

@@ -142,7 +142,8 @@ describe("other services", () => {
 
 test("workers and the API reach every queue", async () => {
   for (const name of queueNames) {
-    for (const user of ["workers", "api"] as const) expect(await call(user, ["HLEN", `prosaas:${name}:meta`]), name).toBeNumber();
+    for (const user of ["workers", "api"] as const)
+      expect(await call(user, ["HLEN", `prosaas:${name}:meta`]), name).toBeNumber();
   }
 });
 

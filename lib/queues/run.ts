@@ -19,7 +19,11 @@ export type RunResult = {
   /** What was done, as numbers for the log line. */
   counts?: Record<string, number>;
   /** Work is left: run again after `inMs`, within the bounds of `waitBeforeNextRun`. Uses up no attempt of the queue's. */
-  again?: { inMs: number; reason: string; /** This run got somewhere: the next one is attempt 1. */ progressed?: boolean };
+  again?: {
+    inMs: number;
+    reason: string;
+    /** This run got somewhere: the next one is attempt 1. */ progressed?: boolean;
+  };
 };
 
 /** Does a job's work. To throw is to fail: the job is tried again, and a dead letter when its attempts are used up. */

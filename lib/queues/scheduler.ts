@@ -21,7 +21,13 @@ export type SchedulerOptions = {
 export type Scheduler = { close(): Promise<void> };
 
 /** Keeps schedules in Redis, and waits within bounds. Any number of processes may keep the same ones: each still runs once a period. */
-export function startScheduler({ redis, served, onError, schedules = allSchedules, assertEveryMs = 5_000 }: SchedulerOptions): Scheduler {
+export function startScheduler({
+  redis,
+  served,
+  onError,
+  schedules = allSchedules,
+  assertEveryMs = 5_000,
+}: SchedulerOptions): Scheduler {
   const kept = schedules.filter(({ job }) => served.includes(jobDefinition(job).queue));
 
   const assert = async () => {
@@ -31,7 +37,11 @@ export function startScheduler({ redis, served, onError, schedules = allSchedule
       const { queue } = jobDefinition(job);
       await forgetAbsurdNextRun(redis, queue, schedule);
       const client = await queueOn(redis, queue);
-      await client.upsertJobScheduler(job, { every: everyMs }, { name: job, data: payload, opts: jobOptions(queue, job) });
+      await client.upsertJobScheduler(
+        job,
+        { every: everyMs },
+        { name: job, data: payload, opts: jobOptions(queue, job) },
+      );
     }
   };
 

@@ -160,7 +160,11 @@ test("the job of a worker killed with -9 runs again at another", async () => {
     new Worker("high", () => { console.log("begun"); return new Promise(() => {}); },
       { connection: createRedis("redis://${url}", "queue"), prefix: "prosaas", lockDuration: 500, stalledInterval: 200 });
   `;
-  const victim = Bun.spawn([process.execPath, "-e", script], { cwd: import.meta.dir, stdout: "pipe", stderr: "inherit" });
+  const victim = Bun.spawn([process.execPath, "-e", script], {
+    cwd: import.meta.dir,
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   try {
     await queues.producer.wake("send", payload);
     const { value } = await victim.stdout.getReader().read();
@@ -174,7 +178,9 @@ test("the job of a worker killed with -9 runs again at another", async () => {
     { send: async ({ attempt }) => ({ counts: { began: attempt } }) },
     { recovery: { lockMs: 500, checkMs: 200 } },
   );
-  const line = await until(() => queues.lines.find((one) => one["outcome"] === "done"), { what: "the run at another worker" });
+  const line = await until(() => queues.lines.find((one) => one["outcome"] === "done"), {
+    what: "the run at another worker",
+  });
   expect(line).toMatchObject({ attempt: 1, ...payload });
   expect(await letters()).toEqual([]);
 });
@@ -234,7 +240,11 @@ test("what is urgent is taken before what came earlier and may wait, and both co
     order.push(job);
     return {};
   };
-  await queues.serve("high", { deliver: note("deliver"), send: note("send") }, { definition: { ...definitionOf("high"), concurrency: 1 } });
+  await queues.serve(
+    "high",
+    { deliver: note("deliver"), send: note("send") },
+    { definition: { ...definitionOf("high"), concurrency: 1 } },
+  );
   await high.resume();
   await until(() => order.length === 2, { what: "both" });
   expect(order).toEqual(["send", "deliver"]);
@@ -261,14 +271,20 @@ test("a job that kills every process that runs it ends as a dead letter", async 
   let over = false;
   const supervisor = (async () => {
     while (!over) {
-      const victim = Bun.spawn([process.execPath, "-e", script], { cwd: import.meta.dir, stdout: "ignore", stderr: "inherit" });
+      const victim = Bun.spawn([process.execPath, "-e", script], {
+        cwd: import.meta.dir,
+        stdout: "ignore",
+        stderr: "inherit",
+      });
       const ended = setInterval(() => over && victim.kill("SIGKILL"), 50);
       await victim.exited;
       clearInterval(ended);
       if (!over) deaths += 1;
     }
   })();
-  const letter = await until(async () => (await letters())[0], { what: "a dead letter", deadlineMs: 60_000 }).finally(() => (over = true));
+  const letter = await until(async () => (await letters())[0], { what: "a dead letter", deadlineMs: 60_000 }).finally(
+    () => (over = true),
+  );
   await supervisor;
   expect(letter).toMatchObject({ job: "send", payload });
   expect(letter.reason).toContain("stalled");
@@ -287,7 +303,9 @@ test("a job that asks for a run in the past does not spin", async () => {
   });
   await queues.producer.wake("send", payload);
   await queues.producer.wake("deliver", { webhook_id: payload.business_id });
-  await until(() => queues.lines.some((line) => line["job"] === "deliver" && line["outcome"] === "done"), { what: "1.5 s" });
+  await until(() => queues.lines.some((line) => line["job"] === "deliver" && line["outcome"] === "done"), {
+    what: "1.5 s",
+  });
   expect(runs).toBeGreaterThan(1);
   expect(runs).toBeLessThan(12);
   expect(queues.lines).toContainEqual(expect.objectContaining({ msg: "wait in the past", asked_ms: -3_600_000 }));
@@ -303,7 +321,11 @@ describe("the share of a business", () => {
     const running = new Map<string, number>();
     let most = 0;
     const done = new Set<string>();
-    const describe_media = async ({ payload: { business_id, media_id } }: { payload: { business_id: string; media_id: string } }) => {
+    const describe_media = async ({
+      payload: { business_id, media_id },
+    }: {
+      payload: { business_id: string; media_id: string };
+    }) => {
       running.set(business_id, (running.get(business_id) ?? 0) + 1);
       most = Math.max(most, running.get(business_id)!);
       if (business_id === payload.business_id) await hung.promise;

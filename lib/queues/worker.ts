@@ -73,7 +73,10 @@ export function createQueueWorker({
   const stopwatch = createStopwatch(definition.timeoutMs);
   const about = (job: string): Reports => ({ log: logger.child({ queue, job }), series: metrics.of(queue, job) });
   const jobs = servedJobs(definition, handlers, about);
-  const ofBusinesses = new Slots({ total: definition.concurrency, share: definition.businessShare ?? definition.concurrency });
+  const ofBusinesses = new Slots({
+    total: definition.concurrency,
+    share: definition.businessShare ?? definition.concurrency,
+  });
 
   const runJob = async (job: Job, token?: string): Promise<void> => {
     const start = performance.now();
@@ -93,7 +96,9 @@ export function createQueueWorker({
     let result: RunResult;
     try {
       if (served === undefined) {
-        throw new UnrecoverableError(`The queue ${queue} has no job "${job.name}"; it was made by another version of the program.`);
+        throw new UnrecoverableError(
+          `The queue ${queue} has no job "${job.name}"; it was made by another version of the program.`,
+        );
       }
       payload = parse(served, job);
       const business = "business_id" in payload ? payload.business_id : undefined;
@@ -102,7 +107,11 @@ export function createQueueWorker({
       else {
         served.running += 1;
         try {
-          result = await stopwatch.run(served.handler, { jobId: job.id ?? "", payload, attempt, stopping: stopping.signal }, start);
+          result = await stopwatch.run(
+            served.handler,
+            { jobId: job.id ?? "", payload, attempt, stopping: stopping.signal },
+            start,
+          );
         } finally {
           served.running -= 1;
           ofBusinesses.giveBack(business);
@@ -123,10 +132,12 @@ export function createQueueWorker({
       return;
     }
     const inMs = waitBeforeNextRun(again, postponed);
-    if (!(again.inMs >= 0)) log.warn({ job_id: job.id, asked_ms: again.inMs, in_ms: inMs, reason: again.reason }, "wait in the past");
+    if (!(again.inMs >= 0))
+      log.warn({ job_id: job.id, asked_ms: again.inMs, in_ms: inMs, reason: again.reason }, "wait in the past");
     const due = Date.now() + inMs;
     const postponedNow = again.progressed === true ? 0 : postponed + 1;
-    if (postponedNow !== postponed || inMs > 0) await job.updateProgress({ postponed: postponedNow, due } satisfies Postponed);
+    if (postponedNow !== postponed || inMs > 0)
+      await job.updateProgress({ postponed: postponedNow, due } satisfies Postponed);
     await job.moveToDelayed(due, token);
     log.info(ended("postponed", { ...counts, in_ms: Math.round(inMs), reason: again.reason }), "job");
     throw new DelayedError();
@@ -156,7 +167,9 @@ export function createQueueWorker({
     metrics.of(queue, job.name).ran("dead", 0);
     logger.error({ queue, job: job.name, job_id: job.id, outcome: "dead", reason: job.deferredFailure }, "job");
   });
-  const report = withoutRepeats((error, held_back) => logger.warn({ queue, error: messageOf(error), held_back }, "queue error"));
+  const report = withoutRepeats((error, held_back) =>
+    logger.warn({ queue, error: messageOf(error), held_back }, "queue error"),
+  );
   worker.on("error", (error) => {
     metrics.error(queue);
     report(error);
@@ -190,7 +203,11 @@ type Served = Reports & {
 type Reports = { log: Logger; series: RunMetrics };
 
 /** By name: what a run needs and is the same for all of them is looked up and made once. */
-function servedJobs({ jobs, shares = {} }: QueueDefinition, handlers: Handlers, about: (job: string) => Reports): Map<string, Served> {
+function servedJobs(
+  { jobs, shares = {} }: QueueDefinition,
+  handlers: Handlers,
+  about: (job: string) => Reports,
+): Map<string, Served> {
   const names = (Object.keys(jobs) as JobName[]).filter((job) => handlers[job] !== undefined);
   return new Map(
     names.map((job) => {

@@ -4,7 +4,12 @@ import { createUsageCache } from "./usage_cache.ts";
 import type { UsageCacheOptions } from "./usage_cache.ts";
 
 function createCache(options: Partial<UsageCacheOptions<"items">> = {}) {
-  return createUsageCache<"items">({ read: async () => ({ items: 0 }), limits: { items: 10 }, advice: { items: "Retry." }, ...options });
+  return createUsageCache<"items">({
+    read: async () => ({ items: 0 }),
+    limits: { items: 10 },
+    advice: { items: "Retry." },
+    ...options,
+  });
 }
 const refused = { code: "quota_exceeded", detail: { quota: "items", limit: 10 } };
 const errorOf = (work: () => unknown) => {
@@ -82,7 +87,10 @@ describe("usage cache", () => {
 
   test("keeps the previous usage after a failed read", async () => {
     const errors: unknown[] = [];
-    const cache = createCache({ read: () => Promise.reject(new Error("away")), onError: (error) => errors.push(error) });
+    const cache = createCache({
+      read: () => Promise.reject(new Error("away")),
+      onError: (error) => errors.push(error),
+    });
     await cache.known("a");
     expect(errors).toHaveLength(1);
     expect(errorOf(() => cache.hold("a", { items: 10 }))).toBeUndefined();

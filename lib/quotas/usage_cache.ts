@@ -97,10 +97,14 @@ export function createUsageCache<Q extends string>(options: UsageCacheOptions<Q>
       const used = entry.base[quota] + entry.added[quota] + entry.held[quota];
       if (amounts[quota] <= 0 || used + amounts[quota] <= limits[quota]) continue;
       onRefused?.(quota);
-      throw new AppError("quota_exceeded", `The quota ${quota} of this business is ${limits[quota]}. ${advice[quota]}`, {
-        detail: { quota, limit: limits[quota] },
-        ...(retryAfterS === undefined ? {} : { retryAfterS }),
-      });
+      throw new AppError(
+        "quota_exceeded",
+        `The quota ${quota} of this business is ${limits[quota]}. ${advice[quota]}`,
+        {
+          detail: { quota, limit: limits[quota] },
+          ...(retryAfterS === undefined ? {} : { retryAfterS }),
+        },
+      );
     }
   };
 

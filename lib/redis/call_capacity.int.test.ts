@@ -50,7 +50,8 @@ test("a limit lowered below what is in progress drops nobody and admits nobody",
 
 test("a business at its own limit is refused, and the others are not", async () => {
   const calls = capacity();
-  const admit = (callSid: string, businessId: string) => calls.admit({ callSid, businessId, limits: { all: 50, business: 1 } });
+  const admit = (callSid: string, businessId: string) =>
+    calls.admit({ callSid, businessId, limits: { all: 50, business: 1 } });
   expect((await admit("CA1", "one")).outcome).toBe("admitted");
   expect((await admit("CA2", "one")).outcome).toBe("business_full");
   expect((await admit("CA2", "two")).outcome).toBe("admitted");
@@ -142,7 +143,9 @@ test("over 100,000 random steps the count never passes the limit and no slot out
     leaseMs,
     recoveryMs,
     prefix,
-    scripts: callCapacityScripts((lua) => lua.replaceAll('redis.call("TIME")', `redis.call("LRANGE", "${clockKey}", 0, 1)`)),
+    scripts: callCapacityScripts((lua) =>
+      lua.replaceAll('redis.call("TIME")', `redis.call("LRANGE", "${clockKey}", 0, 1)`),
+    ),
     identity: async () => String(runId),
   });
   let now = 1_800_000_000_000;
@@ -161,7 +164,10 @@ test("over 100,000 random steps the count never passes the limit and no slot out
 
   const model = createModel({ leaseMs, recoveryMs, now });
   const businesses = ["b0", "b1", "b2", "b3"];
-  const sids = Array.from({ length: 60 }, (_, i) => ({ callSid: `CA${i}`, businessId: businesses[i % businesses.length]! }));
+  const sids = Array.from({ length: 60 }, (_, i) => ({
+    callSid: `CA${i}`,
+    businessId: businesses[i % businesses.length]!,
+  }));
   const sets = [`${prefix}:active`, ...businesses.map((business) => `${prefix}:active:${business}`)];
   let limit = 20;
   const businessLimit = 8;
@@ -173,9 +179,18 @@ test("over 100,000 random steps the count never passes the limit and no slot out
     if (dice < 500) {
       const carried = below(4) === 0;
       const reservation = below(10) === 0 ? sids[below(sids.length)]! : undefined;
-      const taken = reservation?.businessId === slot.businessId && reservation !== slot ? reservation.callSid : undefined;
+      const taken =
+        reservation?.businessId === slot.businessId && reservation !== slot ? reservation.callSid : undefined;
       const before = model.count(now);
-      const expected = model.admit({ ...slot, limit, businessLimit, carried, reservation: taken, now, runId: String(runId) });
+      const expected = model.admit({
+        ...slot,
+        limit,
+        businessLimit,
+        carried,
+        reservation: taken,
+        now,
+        runId: String(runId),
+      });
       const limits = { all: limit, business: businessLimit };
       const { outcome } = await calls.admit({ ...slot, limits, carried, reservation: taken });
       tally[outcome] += 1;
@@ -217,7 +232,8 @@ test("over 100,000 random steps the count never passes the limit and no slot out
     }
   }
   // The walk went everywhere: a property that held only because nothing happened would hold nothing.
-  for (const [name, times] of Object.entries(tally)) expect({ name, often: times > 100 }).toEqual({ name, often: true });
+  for (const [name, times] of Object.entries(tally))
+    expect({ name, often: times > 100 }).toEqual({ name, often: true });
 
   await setClock(latest + leaseMs + 1);
   expect(await calls.count()).toBe(0);
@@ -241,7 +257,8 @@ function createModel({ leaseMs, recoveryMs, now }: { leaseMs: number; recoveryMs
   let openAt = now + recoveryMs;
   const alive = (callSid: string | undefined, now: number) => (leases.get(callSid ?? "")?.until ?? 0) > now;
   const count = (now: number, business?: string) =>
-    [...leases.values()].filter((lease) => lease.until > now && (business === undefined || lease.business === business)).length;
+    [...leases.values()].filter((lease) => lease.until > now && (business === undefined || lease.business === business))
+      .length;
   return {
     count,
     recovering: (now: number) => now < openAt,

@@ -52,7 +52,13 @@ export type CallCapacity = {
 
 export type CallCapacityScripts = { admit: Script; renew: Script; release: Script; count: Script; announce: Script };
 
-const names = { admit: "admit_call", renew: "renew_calls", release: "release_call", count: "count_calls", announce: "note_server" };
+const names = {
+  admit: "admit_call",
+  renew: "renew_calls",
+  release: "release_call",
+  count: "count_calls",
+  announce: "note_server",
+};
 
 /** The scripts; `edit` gives a test the chance to put its own clock in the place of TIME. */
 export function callCapacityScripts(edit: (lua: string) => string = (lua) => lua): CallCapacityScripts {
@@ -101,13 +107,20 @@ export function createCallCapacity({
 
   const announce = async (runId: string) => (await scripts.announce(redis, [server], [runId, recoveryMs])) as number;
 
-  const admit = async ({ callSid, businessId, limits, carried = false, reservation = "" }: AdmitOptions): Promise<Admission> => {
+  const admit = async ({
+    callSid,
+    businessId,
+    limits,
+    carried = false,
+    reservation = "",
+  }: AdmitOptions): Promise<Admission> => {
     const runId = await identity();
     const keys = [active, server];
     const args: (string | number)[] = [callSid, leaseMs, limits.all, runId];
     // What is left out is not sent: most calls have nothing of it.
     if (limits.business !== null) keys.push(activeOf(businessId));
-    if (limits.business !== null || carried || reservation !== "") args.push(limits.business ?? "", carried ? 1 : 0, reservation);
+    if (limits.business !== null || carried || reservation !== "")
+      args.push(limits.business ?? "", carried ? 1 : 0, reservation);
     const [code, nowMs] = (await scripts.admit(redis, keys, args)) as [number, number];
     const outcome = outcomes.get(code);
     if (outcome !== undefined) return { outcome, nowMs };
@@ -122,8 +135,10 @@ export function createCallCapacity({
       const keys = [active, ...slots.map((slot) => activeOf(slot.businessId))];
       return (await scripts.renew(redis, keys, [leaseMs, ...slots.map((slot) => slot.callSid)])) as string[];
     },
-    release: async ({ callSid, businessId }) => (await scripts.release(redis, [active, activeOf(businessId)], [callSid])) === 1,
-    count: async (businessId) => (await scripts.count(redis, [businessId === undefined ? active : activeOf(businessId)], [])) as number,
+    release: async ({ callSid, businessId }) =>
+      (await scripts.release(redis, [active, activeOf(businessId)], [callSid])) === 1,
+    count: async (businessId) =>
+      (await scripts.count(redis, [businessId === undefined ? active : activeOf(businessId)], [])) as number,
     announce: async () => announce(await identity()),
   };
 }

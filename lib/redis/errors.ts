@@ -16,7 +16,10 @@ export function isRedisUnavailable(error: unknown): boolean {
 /** Turns what a caller can only wait for into an "unavailable"; everything else stays what it is. */
 export function toRedisError(error: unknown): unknown {
   if (!isRedisUnavailable(error)) return error;
-  return new AppError("unavailable", "Redis cannot be reached at present; try again shortly.", { cause: error, retryAfterS: 1 });
+  return new AppError("unavailable", "Redis cannot be reached at present; try again shortly.", {
+    cause: error,
+    retryAfterS: 1,
+  });
 }
 
 /** The answer of a plain command; throws as a script does. */

@@ -12,10 +12,12 @@ describe("key families", () => {
   });
 
   test("state a bound in bytes each", () => {
-    for (const { owner, fixedBytes, bytesEach } of keyFamilies) expect(fixedBytes ?? bytesEach, owner).toBeGreaterThan(0);
+    for (const { owner, fixedBytes, bytesEach } of keyFamilies)
+      expect(fixedBytes ?? bytesEach, owner).toBeGreaterThan(0);
   });
 
   test("know no foreign key", () => {
-    for (const key of ["foreign:1", "prosaas:{events}:else", "prosaas:{calls}:other"]) expect(familyOf(key), key).toBeUndefined();
+    for (const key of ["foreign:1", "prosaas:{events}:else", "prosaas:{calls}:other"])
+      expect(familyOf(key), key).toBeUndefined();
   });
 });

@@ -26,19 +26,23 @@ export const keyFamilies: readonly KeyFamily[] = [
   {
     pattern: /^prosaas:\{events\}:(all|tally|recent|[0-9a-f-]{36})$/,
     owner: "lib/events",
-    bound: "entries of 2 KB; 8 MB over all, 256 KB a business, 24 MB of businesses together; 24 h; none above 60 % of maxmemory",
+    bound:
+      "entries of 2 KB; 8 MB over all, 256 KB a business, 24 MB of businesses together; 24 h; none above 60 % of maxmemory",
     fixedBytes: 40 * MB,
   },
   {
     pattern: /^prosaas:[a-z_]+:(failed|events|id|meta|marker|stalled|stalled-check|metrics.*)$/,
     owner: "lib/queues",
-    bound: "5,000 dead letters a queue for 14 days, 2 KB each, without stacks; 1,000 entries of BullMQ's events a queue; 9 queues",
+    bound:
+      "5,000 dead letters a queue for 14 days, 2 KB each, without stacks; 1,000 entries of BullMQ's events a queue; 9 queues",
     fixedBytes: 9 * 11 * MB,
   },
   {
-    pattern: /^prosaas:[a-z_]+:(wait|active|delayed|prioritized|paused|pc|limiter|priority|de:.*|dn:.*|repeat.*|[^:]+(:lock)?)$/,
+    pattern:
+      /^prosaas:[a-z_]+:(wait|active|delayed|prioritized|paused|pc|limiter|priority|de:.*|dn:.*|repeat.*|[^:]+(:lock)?)$/,
     owner: "lib/queues",
-    bound: "one job that waits and one kept aside for each job and payload (deduplication); payloads are ids; none is kept once it is done",
+    bound:
+      "one job that waits and one kept aside for each job and payload (deduplication); payloads are ids; none is kept once it is done",
     bytesEach: 600,
   },
   {

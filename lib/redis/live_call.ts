@@ -3,7 +3,10 @@ import { z } from "zod";
 import { answerOf } from "./errors.ts";
 
 /** Empty stands for null. */
-const moment = z.preprocess((text) => (text === "" || text === null ? null : Number(text)), z.int().nonnegative().nullable());
+const moment = z.preprocess(
+  (text) => (text === "" || text === null ? null : Number(text)),
+  z.int().nonnegative().nullable(),
+);
 
 const fields = z.object({
   business_id: z.string(),
@@ -26,7 +29,11 @@ export type LiveCall = z.output<typeof fields>;
  * A call in progress as the calls service keeps it, for those who only look: the part of its hash that they may build
  * on. Undefined where there is none. Throws "unavailable" where Redis cannot be reached.
  */
-export async function readLiveCall(redis: Redis, callSid: string, prefix = "prosaas:{calls}"): Promise<LiveCall | undefined> {
+export async function readLiveCall(
+  redis: Redis,
+  callSid: string,
+  prefix = "prosaas:{calls}",
+): Promise<LiveCall | undefined> {
   const values = await answerOf(redis.hmget(`${prefix}:call:${callSid}`, ...names));
   if (values[0] === null) return undefined;
   return fields.parse(Object.fromEntries(names.map((name, n) => [name, values[n]])));
@@ -44,9 +51,13 @@ export async function listLiveCalls(
 ): Promise<(LiveCall & { call_sid: string })[]> {
   const set = `${prefix}:of:${businessId}`;
   const sids = await answerOf(redis.zrevrange(set, 0, limit - 1));
-  const calls = await Promise.all(sids.map(async (call_sid) => ({ call_sid, call: await readLiveCall(redis, call_sid, prefix) })));
+  const calls = await Promise.all(
+    sids.map(async (call_sid) => ({ call_sid, call: await readLiveCall(redis, call_sid, prefix) })),
+  );
   // The set is kept for longer than a call that nobody changed any more: what names nothing goes.
   const gone = calls.filter(({ call }) => call === undefined).map(({ call_sid }) => call_sid);
   if (gone.length > 0) await answerOf(redis.zrem(set, ...gone));
-  return calls.flatMap(({ call_sid, call }) => (call === undefined || call.step === "ended" ? [] : [{ call_sid, ...call }]));
+  return calls.flatMap(({ call_sid, call }) =>
+    call === undefined || call.step === "ended" ? [] : [{ call_sid, ...call }],
+  );
 }

@@ -65,9 +65,16 @@ test("a permit tells what is left and when all is free again", async () => {
 });
 
 test("a caller takes from its own limit and its group's, in one script", async () => {
-  const { take } = createRateLimiter({ redis, limit: 10, groupLimit: 15, windowMs: 3_600_000, prefix: uniqueName("rate") });
+  const { take } = createRateLimiter({
+    redis,
+    limit: 10,
+    groupLimit: 15,
+    windowMs: 3_600_000,
+    prefix: uniqueName("rate"),
+  });
   const granted = async (count: number, caller: string, group: string) =>
-    (await Promise.all(Array.from({ length: count }, () => take(caller, group)))).filter((permit) => permit.granted).length;
+    (await Promise.all(Array.from({ length: count }, () => take(caller, group)))).filter((permit) => permit.granted)
+      .length;
   expect(await granted(12, "a", "g")).toBe(10);
   expect(await granted(12, "b", "g")).toBe(5);
   expect(await take("b", "g")).toMatchObject({ granted: false, remaining: 0, limitedBy: "group" });

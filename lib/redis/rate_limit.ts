@@ -72,14 +72,14 @@ export function createRateLimiter({
       const waiting = batch.waiting;
       batch.waiting = [];
       try {
-        const keys = group === undefined ? [`${prefix}:${caller}`] : [`${prefix}:${caller}`, `${prefix}:group:${group}`];
+        const keys =
+          group === undefined ? [`${prefix}:${caller}`] : [`${prefix}:${caller}`, `${prefix}:group:${group}`];
         const limits = group === undefined ? [limit] : [limit, groupLimit];
-        const [granted, remaining, resetMs, fullest] = (await script(redis, keys, [waiting.length, windowMs, ...limits])) as [
-          number,
-          number,
-          number,
-          number,
-        ];
+        const [granted, remaining, resetMs, fullest] = (await script(redis, keys, [
+          waiting.length,
+          windowMs,
+          ...limits,
+        ])) as [number, number, number, number];
         const limitedBy = fullest === 2 ? "group" : "caller";
         waiting.forEach(({ resolve }, n) => resolve({ granted: n < granted, remaining, resetMs, limitedBy }));
       } catch (error) {

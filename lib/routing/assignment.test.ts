@@ -3,7 +3,10 @@ import { createHash } from "node:crypto";
 import { assign, hashShard } from "./assignment.ts";
 
 // The same at every run: of random ones, one set in a thousand does not spread as evenly.
-const ids = Array.from({ length: 10_000 }, (_, n) => `0190b2a0-${n.toString(16).padStart(4, "0")}-7000-8000-0123456789ab`);
+const ids = Array.from(
+  { length: 10_000 },
+  (_, n) => `0190b2a0-${n.toString(16).padStart(4, "0")}-7000-8000-0123456789ab`,
+);
 
 test("the hash is md5 mod N + 1 over the whole digest", () => {
   for (const id of ids.slice(0, 200)) {
@@ -38,5 +41,6 @@ test("a stored shard counts first, and a later number of shards moves nobody", (
 });
 
 test("a stored shard that does not exist is reported, never wrapped", () => {
-  for (const stored of [0, -1, 4, 1.5]) expect(assign({ id: "b", whatsapp_shard: stored }, 3)).toEqual({ outOfRange: stored });
+  for (const stored of [0, -1, 4, 1.5])
+    expect(assign({ id: "b", whatsapp_shard: stored }, 3)).toEqual({ outOfRange: stored });
 });

@@ -10,7 +10,10 @@ export const routingEnv = {
 const overrideName = /^BAILEYS_SHARD_(.+)_URL$/;
 
 /** Reads every `BAILEYS_SHARD_<n>_URL`: a fixed address for shard n, in place of the directory's. */
-export function shardOverrides(env: Record<string, string | undefined>): { overrides: Map<number, string>; faults: ConfigFault[] } {
+export function shardOverrides(env: Record<string, string | undefined>): {
+  overrides: Map<number, string>;
+  faults: ConfigFault[];
+} {
   const overrides = new Map<number, string>();
   const faults: ConfigFault[] = [];
   for (const [variable, value] of Object.entries(env)) {

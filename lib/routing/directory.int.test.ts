@@ -11,7 +11,13 @@ const stop = new AbortController();
 afterAll(() => stop.abort());
 
 const register = (id: string, shard: number, port: number) =>
-  consul.api.agent.service.register({ id, name: shardService, address: "127.0.0.1", port, meta: { shard: `${shard}` } });
+  consul.api.agent.service.register({
+    id,
+    name: shardService,
+    address: "127.0.0.1",
+    port,
+    meta: { shard: `${shard}` },
+  });
 const deregister = (id: string) => consul.api.agent.service.deregister(id);
 
 test("the router follows the shards and their number as they change in Consul", async () => {
@@ -52,7 +58,10 @@ test("the router follows the shards and their number as they change in Consul", 
 test("an agent that came back and has not checked a shard again does not take it away; one that fails its check is gone", async () => {
   const router = createRouter({ consul, numShards: 1, signal: stop.signal });
   const status = (value: "passing" | "critical", output: string) =>
-    fetch(`${consul.url}/v1/agent/check/update/service:d`, { method: "PUT", body: JSON.stringify({ Status: value, Output: output }) });
+    fetch(`${consul.url}/v1/agent/check/update/service:d`, {
+      method: "PUT",
+      body: JSON.stringify({ Status: value, Output: output }),
+    });
   await consul.api.agent.service.register({
     id: "d",
     name: shardService,
@@ -65,7 +74,9 @@ test("an agent that came back and has not checked a shard again does not take it
   await router.ready;
   // New, and never checked.
   await until(async () =>
-    ((await consul.api.catalog.service.nodes(shardService)) as { ServiceID: string }[]).some(({ ServiceID }) => ServiceID === "d"),
+    ((await consul.api.catalog.service.nodes(shardService)) as { ServiceID: string }[]).some(
+      ({ ServiceID }) => ServiceID === "d",
+    ),
   );
   expect(seen()).toBeFalse();
   await status("passing", "ok");

@@ -13,7 +13,12 @@ const healthy = (...at: [shard: number, port: number][]) =>
 test("a Consul server that is back and has not read its log to the end takes no shard away", async () => {
   const [stop, sizes] = [new AbortController(), [] as number[]];
   const all = healthy([1, 1001], [2, 1002]);
-  const { consul, isOver } = scriptConsul([{ index: 400, body: all }, "away", { index: 303, body: [] }, { index: 410, body: all }]);
+  const { consul, isOver } = scriptConsul([
+    { index: 400, body: all },
+    "away",
+    { index: 303, body: [] },
+    { index: 410, body: all },
+  ]);
   createDirectory({ consul, signal: stop.signal, onChange: (map) => sizes.push(map.size) });
   await until(isOver, { what: "the last answer" });
   stop.abort();

@@ -29,7 +29,9 @@ type Health = "passing" | "unchecked" | "failing";
 /** An agent holds a check as critical until it has run for the first time; what it says is empty as long. */
 function healthOf(checks: readonly Check[]): Health {
   if (checks.every(({ Status }) => Status === "passing")) return "passing";
-  return checks.every(({ Status, Output }) => Status === "passing" || (Status === "critical" && !Output)) ? "unchecked" : "failing";
+  return checks.every(({ Status, Output }) => Status === "passing" || (Status === "critical" && !Output))
+    ? "unchecked"
+    : "failing";
 }
 
 /**
@@ -74,7 +76,10 @@ export type DirectoryOptions = {
   onChange?: (addresses: ReadonlyMap<number, ShardAddress>) => void;
 };
 
-const addressOf = ({ shard, address, port }: Omit<Instance, "checked">): ShardAddress => ({ shard, url: `http://${address}:${port}` });
+const addressOf = ({ shard, address, port }: Omit<Instance, "checked">): ShardAddress => ({
+  shard,
+  url: `http://${address}:${port}`,
+});
 
 /** Follows the shard service with one blocking query for the whole process. */
 export function createDirectory({ consul, signal, onError, onChange }: DirectoryOptions): Directory {

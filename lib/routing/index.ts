@@ -5,6 +5,13 @@ export type { AssignmentRule } from "./assignment_rule.ts";
 export { routingEnv, shardOverrides } from "./config.ts";
 export { createDirectory, ownerKey, shardService } from "./directory.ts";
 export type { Directory, Owner, ShardAddress } from "./directory.ts";
-export { createRouter, createRouterOver, numShardsKey, parseNumShards, ShardOutOfRange, ShardUnavailable } from "./router.ts";
+export {
+  createRouter,
+  createRouterOver,
+  numShardsKey,
+  parseNumShards,
+  ShardOutOfRange,
+  ShardUnavailable,
+} from "./router.ts";
 export { exposeRouter } from "./metrics.ts";
 export type { Router } from "./router.ts";

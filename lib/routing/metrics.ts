@@ -9,6 +9,10 @@ export function exposeRouter(metrics: Metrics, router: Pick<Router, "directoryAg
     // Prometheus knows no age of what never came.
     if (Number.isFinite(ageMs)) gauge.set(ageMs / 1_000);
   });
-  metrics.gauge("routing_num_shards", "The number of shards by which businesses are assigned.", [], (gauge) => gauge.set(router.numShards));
-  metrics.gauge("routing_known_shards", "Shards whose address is known.", [], (gauge) => gauge.set(router.shards().length));
+  metrics.gauge("routing_num_shards", "The number of shards by which businesses are assigned.", [], (gauge) =>
+    gauge.set(router.numShards),
+  );
+  metrics.gauge("routing_known_shards", "Shards whose address is known.", [], (gauge) =>
+    gauge.set(router.shards().length),
+  );
 }

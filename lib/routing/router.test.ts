@@ -45,7 +45,13 @@ test("instances carry their number as shard from 1 or shard_index from 0; one wi
     Service: { Address: "", Port: port, Meta: meta },
   });
   expect(
-    parseInstances([entry({ shard: "2" }), entry({ shard_index: "0" }), entry({ shard: "x" }), entry(null), entry({ shard: "1" }, 0)]),
+    parseInstances([
+      entry({ shard: "2" }),
+      entry({ shard_index: "0" }),
+      entry({ shard: "x" }),
+      entry(null),
+      entry({ shard: "1" }, 0),
+    ]),
   ).toEqual([
     { shard: 2, address: "10.0.0.9", port: 1, checked: true },
     { shard: 1, address: "10.0.0.9", port: 1, checked: true },

@@ -25,10 +25,14 @@ export class ShardUnavailable extends AppError {
 export class ShardOutOfRange extends AppError {
   readonly shard: number;
   constructor(shard: number, numShards: number) {
-    super("unavailable", `This business is assigned to WhatsApp shard ${shard}, but there are ${numShards}; move it, or add shards.`, {
-      detail: { shard, num_shards: numShards },
-      retryAfterS: 60,
-    });
+    super(
+      "unavailable",
+      `This business is assigned to WhatsApp shard ${shard}, but there are ${numShards}; move it, or add shards.`,
+      {
+        detail: { shard, num_shards: numShards },
+        retryAfterS: 60,
+      },
+    );
     this.shard = shard;
   }
 }

@@ -18,7 +18,13 @@ test("a variable that is set to nothing counts as not set", () => {
 
 test("defaults stand where nothing is given", () => {
   const result = parseConfig(schema, { REDIS_URL: "redis://h:1", COUNT: "3" });
-  expect("config" in result && result.config).toMatchObject({ HOST: "127.0.0.1", PORT: 0, LOG_LEVEL: "info", COUNT: 3, FLAG: false });
+  expect("config" in result && result.config).toMatchObject({
+    HOST: "127.0.0.1",
+    PORT: 0,
+    LOG_LEVEL: "info",
+    COUNT: 3,
+    FLAG: false,
+  });
 });
 
 test("a service with a faulty configuration exits 2 and names each variable on stderr", async () => {

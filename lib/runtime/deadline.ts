@@ -17,7 +17,10 @@ const timeoutForm = /^[1-9]\d{0,3}$/;
 export function answersWithin(limitMs: (c: Context) => number): MiddlewareHandler {
   return async (c, next) => {
     const allowed = c.req.header("x-request-timeout");
-    const ms = Math.min(limitMs(c), allowed !== undefined && timeoutForm.test(allowed) ? Number(allowed) * 1000 : Number.POSITIVE_INFINITY);
+    const ms = Math.min(
+      limitMs(c),
+      allowed !== undefined && timeoutForm.test(allowed) ? Number(allowed) * 1000 : Number.POSITIVE_INFINITY,
+    );
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       const detail = `The request was not completed within ${ms / 1000} s. It may have taken effect; retry under the same Idempotency-Key.`;

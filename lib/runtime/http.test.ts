@@ -112,7 +112,13 @@ test("a bearer token is asked for exactly", async () => {
   const { hono } = app();
   hono.use("/internal/*", bearer("secret-token"));
   hono.get("/internal/x", (c) => c.text("ok"));
-  for (const authorization of [undefined, "Bearer wrong", "Basic secret-token", "Bearer secret-token2", "secret-token"]) {
+  for (const authorization of [
+    undefined,
+    "Bearer wrong",
+    "Basic secret-token",
+    "Bearer secret-token2",
+    "secret-token",
+  ]) {
     expect((await hono.request("/internal/x", authorization ? { headers: { authorization } } : {})).status).toBe(401);
   }
   expect((await hono.request("/internal/x", { headers: { authorization: "Bearer secret-token" } })).status).toBe(200);
@@ -180,7 +186,10 @@ describe("serve: Host headers", () => {
   test.each(["edge", "127.0.0.1:8443", "api.example.com.", "[::1]:80", "with_underscore.internal", "LOCALHOST"])(
     "serves %j",
     async (host) => {
-      expect(await sendRaw(port, `GET /v1/metrics HTTP/1.1\r\nHost: ${host}`)).toEqual({ status: 200, body: "/v1/metrics" });
+      expect(await sendRaw(port, `GET /v1/metrics HTTP/1.1\r\nHost: ${host}`)).toEqual({
+        status: 200,
+        body: "/v1/metrics",
+      });
     },
   );
 

@@ -44,7 +44,10 @@ export function serve<W = undefined>(options: ServeOptions<W>): Served<W> {
     fetch: (request: Request, bun: Bun.Server<W>) =>
       isPlainRequest(request)
         ? options.app.fetch(request, bun)
-        : Response.json(malformed, { status: 400, headers: { "content-type": "application/problem+json", connection: "close" } }),
+        : Response.json(malformed, {
+            status: 400,
+            headers: { "content-type": "application/problem+json", connection: "close" },
+          }),
     ...(options.websocket ? { websocket: options.websocket } : {}),
   } as Bun.Serve.Options<W>);
   options.life.onStop("http server", () => server.stop());
@@ -80,7 +83,8 @@ export function operations({ ready, metrics, metricsToken, logger }: OperationsO
   if (metricsToken !== undefined) app.use("/metrics", bearer(metricsToken));
   app.get(
     "/metrics",
-    async () => new Response(await metrics.registry.metrics(), { headers: { "content-type": metrics.registry.contentType } }),
+    async () =>
+      new Response(await metrics.registry.metrics(), { headers: { "content-type": metrics.registry.contentType } }),
   );
   return app;
 }
@@ -113,7 +117,11 @@ const requestIdForm = /^[A-Za-z0-9_-]{8,64}$/;
  * query or content; and `prosaas_http_request_seconds` by method, route and status.
  */
 export function requestLog(logger: Logger, metrics: Metrics): MiddlewareHandler {
-  const seconds = metrics.histogram("http_request_seconds", "Time to answer a request.", undefined, ["method", "route", "status"]);
+  const seconds = metrics.histogram("http_request_seconds", "Time to answer a request.", undefined, [
+    "method",
+    "route",
+    "status",
+  ]);
   return async (c, next) => {
     const given = c.req.header("x-request-id");
     const requestId = given !== undefined && requestIdForm.test(given) ? given : randomUUID();
@@ -124,7 +132,13 @@ export function requestLog(logger: Logger, metrics: Metrics): MiddlewareHandler 
     const ms = performance.now() - start;
     const route = routePath(c, -1);
     seconds.observe({ method: c.req.method, route, status: String(c.res.status) }, ms / 1000);
-    const line = { request_id: requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round(ms * 10) / 10 };
+    const line = {
+      request_id: requestId,
+      method: c.req.method,
+      path: c.req.path,
+      status: c.res.status,
+      ms: Math.round(ms * 10) / 10,
+    };
     if (c.res.status >= 500) logger.error(line, "request");
     else logger.info(line, "request");
   };

@@ -65,7 +65,12 @@ export type RunOptions = {
  * Runs a service: `main` builds it and registers what must be closed; a signal closes it all and exits 0.
  * A second signal exits at once. What nobody caught is logged and ends the process with 1.
  */
-export async function run(name: string, logger: Logger, main: (life: Lifecycle) => Promise<void>, options: RunOptions = {}): Promise<void> {
+export async function run(
+  name: string,
+  logger: Logger,
+  main: (life: Lifecycle) => Promise<void>,
+  options: RunOptions = {},
+): Promise<void> {
   let exitCode = 0;
   let signals = 0;
   const stop = async (reason: string) => {
@@ -88,7 +93,8 @@ export async function run(name: string, logger: Logger, main: (life: Lifecycle) 
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
   const onUncaught = (error: unknown) => {
-    if (options.survives?.(error)) logger.warn({ cause: messageOf(error) }, "nobody caught this, and the service goes on");
+    if (options.survives?.(error))
+      logger.warn({ cause: messageOf(error) }, "nobody caught this, and the service goes on");
     else fail(error);
   };
   process.on("uncaughtException", onUncaught);

@@ -17,7 +17,10 @@ test("a line bears its level, its service, its time and its fields", () => {
 test("contents and secrets are hidden wherever their names stand, one level down too, in errors too", () => {
   const { logger, written, last } = lines();
   const error = Object.assign(new Error("no"), { body: "private-1", status: 500 });
-  logger.info({ text: "private-2", message: { text: "private-3", id: 7 }, token: "private-4", error, kept: { id: 8 } }, "x");
+  logger.info(
+    { text: "private-2", message: { text: "private-3", id: 7 }, token: "private-4", error, kept: { id: 8 } },
+    "x",
+  );
   expect(written.join("")).not.toContain("private");
   expect(last()).toMatchObject({
     text: "[redacted]",

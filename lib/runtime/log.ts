@@ -20,7 +20,9 @@ export function createLogger(service: string, level: LogLevel = "info", destinat
       base: { service },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), log: redacted },
-      serializers: { error: (error: Error) => withoutSecrets(removeQuotedFields(pino.stdSerializers.err(error), error)) },
+      serializers: {
+        error: (error: Error) => withoutSecrets(removeQuotedFields(pino.stdSerializers.err(error), error)),
+      },
     },
     destination ?? pino.destination({ fd: 1, sync: true }),
   );
@@ -32,7 +34,9 @@ function redacted(line: Record<string, unknown>): Record<string, unknown> {
   for (const name in clean) {
     const value = clean[name];
     if (typeof value !== "object" || value === null || value instanceof Error || !hasSecrets(value)) continue;
-    return Object.fromEntries(Object.entries(clean).map(([key, inner]) => [key, isPlain(inner) ? withoutSecrets(inner) : inner]));
+    return Object.fromEntries(
+      Object.entries(clean).map(([key, inner]) => [key, isPlain(inner) ? withoutSecrets(inner) : inner]),
+    );
   }
   return clean;
 }
@@ -48,5 +52,7 @@ function hasSecrets(fields: object): boolean {
 /** The same object where there is nothing to hide, which is almost always. */
 function withoutSecrets<T extends object>(fields: T): T {
   if (!hasSecrets(fields)) return fields;
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, secretNames.has(name) ? censor : value])) as T;
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, secretNames.has(name) ? censor : value]),
+  ) as T;
 }

@@ -47,7 +47,11 @@ export function pacedBody(body: ReadableStream<Uint8Array>, pace: BodyPace): Rea
 /** Resolves with the body that `read` gives; throws "request_timeout" where it takes longer than `ms`. */
 export async function receiveWithin<T>(ms: number, read: Promise<T>): Promise<T> {
   try {
-    return await within(ms, read, () => new AppError("request_timeout", `The body did not arrive within ${ms / 1_000} s; send it faster.`));
+    return await within(
+      ms,
+      read,
+      () => new AppError("request_timeout", `The body did not arrive within ${ms / 1_000} s; send it faster.`),
+    );
   } catch (error) {
     throw bodyError(error);
   }
@@ -58,7 +62,10 @@ export function bodyTooLarge(maxBytes: number): AppError {
 }
 
 function tooSlow(minBytesPerS: number): AppError {
-  return new AppError("request_timeout", `The body arrives too slowly; send at least ${minBytesPerS} bytes a second without long pauses.`);
+  return new AppError(
+    "request_timeout",
+    `The body arrives too slowly; send at least ${minBytesPerS} bytes a second without long pauses.`,
+  );
 }
 
 /** A sender that hangs up is no fault of ours. */

@@ -29,7 +29,10 @@ export const problems: Record<ErrorCode, { status: ContentfulStatusCode; title: 
 export function fieldFaults(error: Pick<ZodError, "issues">): FieldFault[] {
   return error.issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => ({ field: [...issue.path, key].map(String).join("."), message: "is not a field of this request" }));
+      return issue.keys.map((key) => ({
+        field: [...issue.path, key].map(String).join("."),
+        message: "is not a field of this request",
+      }));
     }
     return [{ field: issue.path.map(String).join(".") || "body", message: issue.message }];
   });
@@ -44,7 +47,9 @@ function codeOfStatus(status: number): ErrorCode {
 function refusalOf(error: HTTPException): AppError {
   const code = codeOfStatus(error.status);
   const message =
-    code === "unsupported_media_type" ? "Send the body as `Content-Type: application/json`." : error.message || "The request was refused.";
+    code === "unsupported_media_type"
+      ? "Send the body as `Content-Type: application/json`."
+      : error.message || "The request was refused.";
   const field = code === "unsupported_media_type" ? "content-type" : "body";
   const faults = error.status === 400 || error.status === 415 ? [{ field, message }] : undefined;
   return new AppError(code, message, { cause: error, ...(faults ? { faults } : {}) });
@@ -54,10 +59,15 @@ function refusalOf(error: HTTPException): AppError {
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (error instanceof ZodError) {
-    return new AppError("invalid_request", "Some fields of the request are not valid.", { faults: fieldFaults(error), cause: error });
+    return new AppError("invalid_request", "Some fields of the request are not valid.", {
+      faults: fieldFaults(error),
+      cause: error,
+    });
   }
   if (error instanceof HTTPException) return refusalOf(error);
-  return new AppError("internal", "An unexpected error occurred; the request id finds it in the log.", { cause: error });
+  return new AppError("internal", "An unexpected error occurred; the request id finds it in the log.", {
+    cause: error,
+  });
 }
 
 /** An RFC 9457 answer: `{type, title, status, detail, request_id, errors?}`. `type` is stable, one a kind. */
@@ -85,7 +95,8 @@ export function problemResponse(c: Context, error: AppError): Response {
 export function problemHandler(logger: Logger): ErrorHandler {
   return (error, c) => {
     const known = toAppError(error);
-    if (known.code === "internal") logger.error({ error, request_id: c.get("requestId") }, "request failed unexpectedly");
+    if (known.code === "internal")
+      logger.error({ error, request_id: c.get("requestId") }, "request failed unexpectedly");
     return problemResponse(c, known);
   };
 }

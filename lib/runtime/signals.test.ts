@@ -6,7 +6,12 @@ function start(main: string, options = "{}") {
     import { run } from "./lifecycle.ts";
     import { createLogger } from "./log.ts";
     await run("child", createLogger("child"), async (life) => { ${main} }, ${options});`;
-  return Bun.spawn([process.execPath, "-e", source], { cwd: import.meta.dir, stdout: "pipe", stderr: "inherit", stdin: "ignore" });
+  return Bun.spawn([process.execPath, "-e", source], {
+    cwd: import.meta.dir,
+    stdout: "pipe",
+    stderr: "inherit",
+    stdin: "ignore",
+  });
 }
 
 async function readUntil(child: ReturnType<typeof start>, text: string): Promise<string> {
@@ -40,7 +45,9 @@ test("a second signal exits at once, whatever hangs", async () => {
 });
 
 test("what nobody caught closes everything and exits 1", async () => {
-  const child = start(`life.onStop("x", () => console.log("closed x")); setTimeout(() => { throw new Error("boom"); }, 1);`);
+  const child = start(
+    `life.onStop("x", () => console.log("closed x")); setTimeout(() => { throw new Error("boom"); }, 1);`,
+  );
   const out = await readUntil(child, '"msg":"stopped"');
   expect(out).toContain("boom");
   expect(out).toContain("closed x");

@@ -2,7 +2,12 @@ import { expect, test } from "bun:test";
 import { Histogram, Registry } from "prom-client";
 import { TallyHistogram } from "./tally.ts";
 
-const configuration = { name: "run_seconds", help: "Time a run took.", buckets: [0.01, 0.1, 1], labelNames: ["queue", "job"] as const };
+const configuration = {
+  name: "run_seconds",
+  help: "Time a run took.",
+  buckets: [0.01, 0.1, 1],
+  labelNames: ["queue", "job"] as const,
+};
 const values = [0, 0.01, 0.011, 0.1, 0.5, 1, 1.001, 300];
 
 function both() {
@@ -37,5 +42,7 @@ test("as JSON it is the same too", async () => {
   }
   const [own, theirs] = await Promise.all([tallies.get(), histogram.get()]);
   expect(own).toMatchObject({ name: theirs.name, help: theirs.help, type: theirs.type });
-  expect(own.values).toEqual(theirs.values.map(({ metricName, labels: all, value }) => ({ metricName: metricName!, labels: all, value })));
+  expect(own.values).toEqual(
+    theirs.values.map(({ metricName, labels: all, value }) => ({ metricName: metricName!, labels: all, value })),
+  );
 });

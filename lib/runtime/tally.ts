@@ -45,13 +45,24 @@ export class TallyHistogram<L extends string> extends Histogram<L> {
   /** What prom-client makes both of its forms of, text and JSON; its own reads the observations that it was given itself. */
   getForPromString() {
     const { name, help } = this.#configuration;
-    return { name, help, type: "histogram", aggregator: "sum", values: this.#series.flatMap((series) => this.#samples(series)) };
+    return {
+      name,
+      help,
+      type: "histogram",
+      aggregator: "sum",
+      values: this.#series.flatMap((series) => this.#samples(series)),
+    };
   }
 
   #samples({ labels: sharedLabels, tally: { counts, sum } }: { labels: LabelValues<L>; tally: Tally }) {
     const { name, buckets } = this.#configuration;
     let count = 0;
-    const sample = (suffix: string, labels: object, value: number) => ({ metricName: `${name}_${suffix}`, labels, sharedLabels, value });
+    const sample = (suffix: string, labels: object, value: number) => ({
+      metricName: `${name}_${suffix}`,
+      labels,
+      sharedLabels,
+      value,
+    });
     return [
       ...[...buckets, "+Inf"].map((le, bucket) => sample("bucket", { le }, (count += counts[bucket]!))),
       sample("sum", {}, sum),

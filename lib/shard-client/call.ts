@@ -104,8 +104,14 @@ async function bodyOf(at: ShardLocation, response: Response, maxBytes: number): 
 function unreachable(at: ShardLocation, cause: unknown): AppError {
   const timedOut = cause instanceof Error && (cause.name === "TimeoutError" || cause.name === "AbortError");
   return timedOut
-    ? new AppError("upstream_timeout", `Shard ${at.shard} did not answer in time; try again.`, { cause, retryAfterS: 2 })
-    : new AppError("unavailable", `Shard ${at.shard} cannot be reached at present; try again shortly.`, { cause, retryAfterS: 2 });
+    ? new AppError("upstream_timeout", `Shard ${at.shard} did not answer in time; try again.`, {
+        cause,
+        retryAfterS: 2,
+      })
+    : new AppError("unavailable", `Shard ${at.shard} cannot be reached at present; try again shortly.`, {
+        cause,
+        retryAfterS: 2,
+      });
 }
 
 function refusal(at: ShardLocation, response: Response, text: string): AppError {

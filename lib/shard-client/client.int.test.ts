@@ -36,7 +36,10 @@ const id = "01900000-0000-7000-8000-00000000000a";
 const client = createShardClient({ token: "secret", timeoutMs: 2_000 });
 const at = () => ({ shard: 3, url: `http://127.0.0.1:${server.port}` });
 const problem = (status: number, detail: string, headers: Record<string, string> = {}) =>
-  new Response(JSON.stringify({ detail }), { status, headers: { "content-type": "application/problem+json", ...headers } });
+  new Response(JSON.stringify({ detail }), {
+    status,
+    headers: { "content-type": "application/problem+json", ...headers },
+  });
 const session: SessionView = {
   business_id: business,
   shard: 3,
@@ -51,10 +54,13 @@ const message: BatchMessage = { id, wa_message_id: "3EB0", to: "1@g.us", type: "
 
 test("each call is the contract's request, with the shard's token", async () => {
   answer = (request) => {
-    if (request.url.endsWith("/messages")) return Response.json({ results: [{ id, wa_message_id: "3EB0", status: "sent" }] });
+    if (request.url.endsWith("/messages"))
+      return Response.json({ results: [{ id, wa_message_id: "3EB0", status: "sent" }] });
     if (request.url.includes("/journal/inbound?")) return Response.json({ entries: [], more: false });
     if (request.url.endsWith("/sessions")) return Response.json({ data: [session] });
-    return request.method === "DELETE" || request.url.endsWith("/ack") ? new Response(null, { status: 204 }) : Response.json(session);
+    return request.method === "DELETE" || request.url.endsWith("/ack")
+      ? new Response(null, { status: 204 })
+      : Response.json(session);
   };
   await client.connect(at(), business, { method: "code", phone: "55119" });
   await client.view(at(), business);
@@ -87,7 +93,10 @@ test("sends each shard its own token and never the root", async () => {
 });
 
 test("journal entries come parsed, stream by stream", async () => {
-  const entry = (data: unknown) => ({ entries: [{ seq: 1, business_id: business, at: "2026-03-01T12:00:00.000Z", data }], more: true });
+  const entry = (data: unknown) => ({
+    entries: [{ seq: 1, business_id: business, at: "2026-03-01T12:00:00.000Z", data }],
+    more: true,
+  });
   answer = () => Response.json(entry({ wa_message_id: "W", chat: "1@g.us", status: "read", at: 1_772_366_400_000 }));
   const page = await client.readJournal(at(), "receipts");
   expect(page).toMatchObject({ more: true, entries: [{ seq: 1, data: { status: "read" } }] });
@@ -110,7 +119,10 @@ test.each(refusals)("a refusal with %d is %s", async (status, code) => {
 
 test("a refusal keeps the shard's words and its Retry-After; one of its own faults keeps its words to itself", async () => {
   answer = () => problem(503, "the session is not open", { "retry-after": "7" });
-  await expect(client.view(at(), business)).rejects.toMatchObject({ message: "the session is not open", retryAfterS: 7 });
+  await expect(client.view(at(), business)).rejects.toMatchObject({
+    message: "the session is not open",
+    retryAfterS: 7,
+  });
   answer = () => problem(500, "stack of the shard");
   await expect(client.view(at(), business)).rejects.toMatchObject({ message: expect.not.stringContaining("stack") });
 });
@@ -164,7 +176,8 @@ describe("an answer without an end", () => {
 
   test("is refused when it hides in compression", async () => {
     const bomb = Bun.gzipSync(Buffer.alloc(64 * 1024 * 1024, " "));
-    answer = () => new Response(bomb, { headers: { "content-encoding": "gzip", "content-length": String(bomb.length) } });
+    answer = () =>
+      new Response(bomb, { headers: { "content-encoding": "gzip", "content-length": String(bomb.length) } });
     const cause = expect.objectContaining({ message: expect.stringContaining("more than") as string }) as Error;
     await expect(client.readJournal(at(), "inbound")).rejects.toMatchObject({ code: "internal", cause });
   });

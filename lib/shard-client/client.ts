@@ -31,7 +31,12 @@ export interface ShardClient {
   /** Logs out and sets the auth state aside; a session that is not there counts as logged out. */
   logout(at: ShardLocation, businessId: string): Promise<void>;
   /** Hands over at most 50 messages, in order; one result for each, in the same order. */
-  sendBatch(at: ShardLocation, businessId: string, messages: BatchMessage[], pacing?: PacingSettings | null): Promise<SendResult[]>;
+  sendBatch(
+    at: ShardLocation,
+    businessId: string,
+    messages: BatchMessage[],
+    pacing?: PacingSettings | null,
+  ): Promise<SendResult[]>;
   /** The oldest entries that nobody acknowledged yet. */
   readJournal<S extends JournalStream>(at: ShardLocation, stream: S, limit?: number): Promise<JournalPage<S>>;
   /** Lets the shard forget the entries up to and including `through`: only after Postgres has them. */
@@ -73,7 +78,10 @@ export function createShardClient(options: ShardClientOptions): ShardClient {
 }
 
 /** Parts the entries of a page that keep their schema from those that do not. */
-function sortEntries<S extends JournalStream>(stream: S, { entries: raw, more }: z.infer<typeof journalPage>): JournalPage<S> {
+function sortEntries<S extends JournalStream>(
+  stream: S,
+  { entries: raw, more }: z.infer<typeof journalPage>,
+): JournalPage<S> {
   const schema = journalEntries[stream] as unknown as z.ZodType<JournalEntry<S>>;
   const page: JournalPage<S> = { entries: [], rejected: [], through: raw.at(-1)?.seq ?? null, more };
   for (const entry of raw) {

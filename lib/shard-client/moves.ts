@@ -103,8 +103,10 @@ export function createShardMoves(options: ShardClientOptions): ShardMoves {
     await call(at, "POST", path(businessId, what), { json: order });
   };
   return {
-    stop: async (at, businessId, order) => jsonOf(at, stopped, await call(at, "POST", path(businessId, "stop"), { json: order })),
-    key: async (at, businessId, order) => (await jsonOf(at, offered, await call(at, "POST", path(businessId, "key"), { json: order }))).key,
+    stop: async (at, businessId, order) =>
+      jsonOf(at, stopped, await call(at, "POST", path(businessId, "stop"), { json: order })),
+    key: async (at, businessId, order) =>
+      (await jsonOf(at, offered, await call(at, "POST", path(businessId, "key"), { json: order }))).key,
     bundle: async (at, businessId, order, key) =>
       bytesOf(at, await call(at, "GET", path(businessId, `bundle?${query({ ...order, key })}`))),
     take: async (at, businessId, order, bytes) => {

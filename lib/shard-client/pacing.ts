@@ -57,7 +57,11 @@ export function parsePlatformPacing(text: string): PacingSettings | null {
 }
 
 /** The limits in force: what the business chose, else the platform, else the defaults; `enabled` is the shard's. */
-export function limitsOf(settings: PacingSettings | null | undefined, enabled: boolean, platform: PacingSettings = {}): PacingLimits {
+export function limitsOf(
+  settings: PacingSettings | null | undefined,
+  enabled: boolean,
+  platform: PacingSettings = {},
+): PacingLimits {
   return { ...defaultLimits, enabled, ...platform, ...settings };
 }
 

@@ -15,7 +15,17 @@ export const maxBatch = 50;
 /** A shard gives at most this many journal entries in one page. */
 export const maxJournalPage = 500;
 
-export const sessionStatus = z.enum(["disconnected", "connecting", "qr", "code", "open", "logged_out", "conflict", "auth_error", "banned"]);
+export const sessionStatus = z.enum([
+  "disconnected",
+  "connecting",
+  "qr",
+  "code",
+  "open",
+  "logged_out",
+  "conflict",
+  "auth_error",
+  "banned",
+]);
 export type SessionStatus = z.infer<typeof sessionStatus>;
 
 const time = z.iso.datetime({ offset: true });
@@ -177,7 +187,12 @@ export const journalEntries = {
   receipts: journalEntry(receiptData),
   events: journalEntry(sessionEventData),
 } as const;
-export type JournalEntry<S extends JournalStream> = { seq: number; business_id: string; at: Date; data: JournalData<S> };
+export type JournalEntry<S extends JournalStream> = {
+  seq: number;
+  business_id: string;
+  at: Date;
+  data: JournalData<S>;
+};
 
 /** A page of a stream as it travels: entries in order of `seq`, and whether there are more behind them. */
 export const journalPage = z.object({ entries: z.array(z.looseObject({ seq: z.int().min(0) })), more: z.boolean() });

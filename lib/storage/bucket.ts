@@ -21,7 +21,9 @@ export function createBucketStore(options: BucketOptions): ObjectStore {
   const client = new Bun.S3Client(options);
   return {
     put: async (key, bytes) => {
-      const writer = client.file(checkKey(key)).writer({ type: "application/octet-stream", partSize: partBytes, queueSize: 1, retry: 3 });
+      const writer = client
+        .file(checkKey(key))
+        .writer({ type: "application/octet-stream", partSize: partBytes, queueSize: 1, retry: 3 });
       let waiting = 0;
       // Where `bytes` throws the writer must not be ended: that would complete the upload, with or without an error.
       for await (const chunk of bytes) {

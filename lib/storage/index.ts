@@ -32,5 +32,11 @@ export function createStore(config: StorageConfig): ObjectStore | null {
   if (accessKeyId === undefined || secretAccessKey === undefined) {
     throw new TypeError("a bucket needs S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY");
   }
-  return createBucketStore({ bucket: url.hostname, endpoint: config.S3_ENDPOINT, region: config.S3_REGION, accessKeyId, secretAccessKey });
+  return createBucketStore({
+    bucket: url.hostname,
+    endpoint: config.S3_ENDPOINT,
+    region: config.S3_REGION,
+    accessKeyId,
+    secretAccessKey,
+  });
 }

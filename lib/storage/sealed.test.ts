@@ -28,7 +28,8 @@ async function* inChunks(content: Buffer, size: number) {
   for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size);
 }
 
-const collected = (bytes: AsyncIterable<Uint8Array>) => Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)).then(Buffer.concat);
+const collected = (bytes: AsyncIterable<Uint8Array>) =>
+  Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)).then(Buffer.concat);
 
 const segment = 64 * 1024;
 
@@ -133,7 +134,8 @@ test("a reader that takes one segment has no more than 256 KiB read ahead", asyn
   const objects = new Map<string, Buffer>();
   let most = 0;
   const inMemory: ObjectStore = {
-    put: async (key, bytes) => void objects.set(key, Buffer.concat(await Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)))),
+    put: async (key, bytes) =>
+      void objects.set(key, Buffer.concat(await Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)))),
     get: async (key) => ({
       size: objects.get(key)!.length,
       read: async (start, end) => {

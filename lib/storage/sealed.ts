@@ -58,7 +58,10 @@ export function createSealedStore(store: ObjectStore, keys: KeyRing): SealedStor
       if (segments === 0 || size < 0) throw new BrokenObject(key);
 
       async function* bytes(start = 0, end = size): AsyncGenerator<Uint8Array> {
-        const [first, last] = [Math.floor(start / segmentBytes), Math.min(segments - 1, Math.floor((end - 1) / segmentBytes))];
+        const [first, last] = [
+          Math.floor(start / segmentBytes),
+          Math.min(segments - 1, Math.floor((end - 1) / segmentBytes)),
+        ];
         for (let from = first; from <= last; from += window) {
           const until = Math.min(from + window, last + 1);
           await turn();
@@ -134,7 +137,8 @@ function header(keyId: string, salt: Uint8Array): Buffer {
 function openHeader(key: string, bytes: Uint8Array, keys: KeyRing): { sealer: Sealer; keyId: string } {
   const given = Buffer.from(bytes);
   const idBytes = given[4] ?? 0;
-  if (given.length < headerBytes || given.toString("latin1", 0, 4) !== magic || idBytes > 32) throw new BrokenObject(key);
+  if (given.length < headerBytes || given.toString("latin1", 0, 4) !== magic || idBytes > 32)
+    throw new BrokenObject(key);
   const keyId = given.toString("utf8", 5, 5 + idBytes);
   return { keyId, sealer: keys.sealer("object", given.subarray(5 + idBytes, 5 + idBytes + saltBytes)) };
 }

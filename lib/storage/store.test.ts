@@ -48,7 +48,9 @@ describe.each(Object.entries(stores))("in %s", (_, store) => {
     const object = (await store.get("large"))!;
     expect(object.size).toBe(15_000_000);
     expect(Buffer.compare(await object.read(0, object.size), Buffer.concat(pieces))).toBe(0);
-    expect(Buffer.compare(await object.read(7_000_001, 7_000_101), Buffer.concat(pieces).subarray(7_000_001, 7_000_101))).toBe(0);
+    expect(
+      Buffer.compare(await object.read(7_000_001, 7_000_101), Buffer.concat(pieces).subarray(7_000_001, 7_000_101)),
+    ).toBe(0);
   });
 
   test.each([10, 12_000_000])("a source that breaks after %i bytes leaves nothing", async (size) => {
@@ -65,12 +67,22 @@ describe.each(Object.entries(stores))("in %s", (_, store) => {
     expect((await store.get("empty"))?.size).toBe(0);
   });
 
-  test.each(["../out", "/etc/passwd", "a/../b", "a//b", "a/", "", ".", ".unfinished/x", "a b", "ü", "a\u0000b", "x".repeat(600)])(
-    "%j is no key",
-    async (key) => {
-      await expect((async () => store.put(key, bytes("x")))()).rejects.toThrow("not a key");
-    },
-  );
+  test.each([
+    "../out",
+    "/etc/passwd",
+    "a/../b",
+    "a//b",
+    "a/",
+    "",
+    ".",
+    ".unfinished/x",
+    "a b",
+    "ü",
+    "a\u0000b",
+    "x".repeat(600),
+  ])("%j is no key", async (key) => {
+    await expect((async () => store.put(key, bytes("x")))()).rejects.toThrow("not a key");
+  });
 });
 
 test("no part of what broke off stays in the folder", () => {

@@ -19,6 +19,7 @@ const keyForm = /^(?!.*(^|\/)\.)[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/;
 
 /** Keys are paths of plain letters, so that they mean the same in a folder and in a bucket. Throws on any other. */
 export function checkKey(key: string): string {
-  if (!keyForm.test(key) || key.length > 512) throw new TypeError(`not a key of the store: ${JSON.stringify(key.slice(0, 80))}`);
+  if (!keyForm.test(key) || key.length > 512)
+    throw new TypeError(`not a key of the store: ${JSON.stringify(key.slice(0, 80))}`);
   return key;
 }

@@ -21,11 +21,14 @@ export async function startConsulServer(settings: Record<string, unknown> = {}):
   const ports = { http, dns, server, serf_lan: serf, serf_wan: -1, grpc: -1, grpc_tls: -1 };
   await Bun.write(file, JSON.stringify({ disable_update_check: true, ports, ...settings }));
   const log = Bun.file(join(folder, "consul.log"));
-  const child = Bun.spawn(["consul", "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", "-log-level=warn", `-config-file=${file}`], {
-    stdin: "ignore",
-    stdout: log,
-    stderr: log,
-  });
+  const child = Bun.spawn(
+    ["consul", "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", "-log-level=warn", `-config-file=${file}`],
+    {
+      stdin: "ignore",
+      stdout: log,
+      stderr: log,
+    },
+  );
   const stop = async () => {
     child.kill("SIGINT");
     const forced = setTimeout(() => child.kill("SIGKILL"), 5000);

@@ -1,7 +1,11 @@
 import { expect, test } from "bun:test";
 import { createConformance } from "./openapi.ts";
 
-const thing = { type: "object", properties: { id: { type: "string" }, next: { $ref: "#/components/schemas/Thing" } }, required: ["id"] };
+const thing = {
+  type: "object",
+  properties: { id: { type: "string" }, next: { $ref: "#/components/schemas/Thing" } },
+  required: ["id"],
+};
 const json = { content: { "application/json": { schema: { $ref: "#/components/schemas/Thing" } } } };
 const { faultOf, templateOf } = createConformance({
   components: { schemas: { Thing: thing } },

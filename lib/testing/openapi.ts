@@ -58,7 +58,8 @@ export function createConformance(document: OpenApiDocument): Conformance {
       const response = operation.responses[String(status)];
       if (!response) return `${name}: the status is not in the document`;
       const contents = response.content ?? {};
-      if (Object.keys(contents).length === 0) return body === "" || body === undefined ? undefined : `${name}: should have no body`;
+      if (Object.keys(contents).length === 0)
+        return body === "" || body === undefined ? undefined : `${name}: should have no body`;
       const content = contents[mediaType ?? ""];
       if (!content) return `${name}: ${mediaType ?? "no media type"} is not in the document`;
       if (!content.schema || !mediaType!.endsWith("json")) return undefined;

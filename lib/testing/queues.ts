@@ -33,7 +33,11 @@ export async function createTestQueues(url = testRedisUrl(), served?: Redis) {
     metrics,
     lines,
     /** Starts a worker of a queue; closed with the rest. */
-    serve: async (queue: QueueName, handlers: Handlers, options: Partial<QueueWorkerOptions> & { definition?: QueueDefinition } = {}) => {
+    serve: async (
+      queue: QueueName,
+      handlers: Handlers,
+      options: Partial<QueueWorkerOptions> & { definition?: QueueDefinition } = {},
+    ) => {
       const worker = createQueueWorker({ queue, redis, handlers, logger, metrics: jobMetrics, ...options });
       workers.push(worker);
       await worker.ready();

@@ -11,7 +11,10 @@ export type TestRedisServer = {
 
 /** A Redis of the test's own, to be stopped and started: it keeps nothing. `maxMemory`: such as "24mb"; it never evicts. `users`: a file of
  * `writeRedisUsers`. */
-export async function createRedisServer({ maxMemory, users }: { maxMemory?: string; users?: string } = {}): Promise<TestRedisServer> {
+export async function createRedisServer({
+  maxMemory,
+  users,
+}: { maxMemory?: string; users?: string } = {}): Promise<TestRedisServer> {
   const port = await freePort();
   let server: Bun.Subprocess | undefined;
   return {
@@ -19,7 +22,19 @@ export async function createRedisServer({ maxMemory, users }: { maxMemory?: stri
     start: () => {
       const limit = maxMemory === undefined ? [] : ["--maxmemory", maxMemory, "--maxmemory-policy", "noeviction"];
       const acl = users === undefined ? [] : ["--aclfile", users];
-      const command = ["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", ...limit, ...acl];
+      const command = [
+        "redis-server",
+        "--port",
+        `${port}`,
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        ...limit,
+        ...acl,
+      ];
       server = Bun.spawn(command, {
         stdin: "ignore",
         stdout: "ignore",

@@ -15,7 +15,10 @@ const passwordOf = (user: RedisUser) => `password-of-${user}`;
 export function writeRedisUsers(folder: string): string {
   const file = join(folder, "users.acl");
   const form = /^\s*user (\w+) on #\{\{ print \.\w+_password \| sha256Hex \}\} (.*)$/gm;
-  const users = [...templateOfJob().matchAll(form)].map(([, name, rules]) => ({ name: name as RedisUser, rules: rules! }));
+  const users = [...templateOfJob().matchAll(form)].map(([, name, rules]) => ({
+    name: name as RedisUser,
+    rules: rules!,
+  }));
   const missing = redisUsers.filter((name) => !users.some((user) => user.name === name));
   if (missing.length > 0) throw new Error(`nomad/jobs/redis.nomad.hcl has no user ${missing.join(", ")}`);
   const lines = users.map(({ name, rules }) => `user ${name} on #${sha256(passwordOf(name))} ${rules}`);
@@ -46,7 +49,9 @@ function templateOfJob(): string {
   const { stdout, stderr, exitCode } = Bun.spawnSync(command, { cwd: root, stdout: "pipe", stderr: "pipe" });
   if (exitCode !== 0) throw new Error(`nomad/jobs/redis.nomad.hcl cannot be read: ${stderr.toString()}`);
   type Template = { DestPath: string; EmbeddedTmpl: string };
-  const { Job: job } = JSON.parse(stdout.toString()) as { Job: { TaskGroups: { Tasks: { Templates: Template[] }[] }[] } };
+  const { Job: job } = JSON.parse(stdout.toString()) as {
+    Job: { TaskGroups: { Tasks: { Templates: Template[] }[] }[] };
+  };
   return job.TaskGroups[0]!.Tasks[0]!.Templates.find(({ DestPath }) => DestPath === "secrets/users.acl")!.EmbeddedTmpl;
 }
 

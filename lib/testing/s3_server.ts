@@ -64,7 +64,9 @@ export function startS3Server({ bucket, accessKeyId, secretAccessKey }: S3Option
     const inOrder = [...parts].toSorted(([a], [b]) => a - b).map(([, bytes]) => bytes);
     if (inOrder.slice(0, -1).some(({ length }) => length < smallestPart)) return failure(400, "EntityTooSmall");
     objects.set(key, Buffer.concat(inOrder));
-    return xml(`<CompleteMultipartUploadResult><ETag>${etagOf(objects.get(key)!)}</ETag></CompleteMultipartUploadResult>`);
+    return xml(
+      `<CompleteMultipartUploadResult><ETag>${etagOf(objects.get(key)!)}</ETag></CompleteMultipartUploadResult>`,
+    );
   };
 
   const server = Bun.serve({ hostname: "127.0.0.1", port: 0, maxRequestBodySize: 64 * 1024 * 1024, fetch: answer });
@@ -77,12 +79,19 @@ function read(object: Uint8Array | undefined, request: Request): Response {
   if (object === undefined) return failure(404, "NoSuchKey", request.method === "HEAD");
   const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get("range") ?? "");
   const headers = { etag: etagOf(object), "last-modified": new Date().toUTCString() };
-  if (request.method === "HEAD") return new Response(null, { headers: { ...headers, "content-length": String(object.length) } });
+  if (request.method === "HEAD")
+    return new Response(null, { headers: { ...headers, "content-length": String(object.length) } });
   if (range === null) return new Response(Buffer.from(object), { headers });
-  const [start, end] = [Number(range[1]), range[2] === "" ? object.length - 1 : Math.min(Number(range[2]), object.length - 1)];
+  const [start, end] = [
+    Number(range[1]),
+    range[2] === "" ? object.length - 1 : Math.min(Number(range[2]), object.length - 1),
+  ];
   if (start > end) return failure(416, "InvalidRange");
   const contentRange = { "content-range": `bytes ${start}-${end}/${object.length}` };
-  return new Response(Buffer.from(object.subarray(start, end + 1)), { status: 206, headers: { ...headers, ...contentRange } });
+  return new Response(Buffer.from(object.subarray(start, end + 1)), {
+    status: 206,
+    headers: { ...headers, ...contentRange },
+  });
 }
 
 /** Whether the request bears the signature that the owner of the keys makes of it. */
@@ -90,7 +99,13 @@ function isSigned(request: Request, accessKeyId: string, secretAccessKey: string
   const form =
     /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/s3\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/;
   const [, keyId, day, region, signedHeaders, signature] = form.exec(request.headers.get("authorization") ?? "") ?? [];
-  if (keyId !== accessKeyId || day === undefined || region === undefined || signedHeaders === undefined || signature === undefined)
+  if (
+    keyId !== accessKeyId ||
+    day === undefined ||
+    region === undefined ||
+    signedHeaders === undefined ||
+    signature === undefined
+  )
     return false;
   const url = new URL(request.url);
   const encoded = (text: string) =>
@@ -98,10 +113,15 @@ function isSigned(request: Request, accessKeyId: string, secretAccessKey: string
   const query = [...url.searchParams].map(([name, value]) => `${encoded(name)}=${encoded(value)}`).toSorted();
   const headers = signedHeaders.split(";").map((name) => `${name}:${(request.headers.get(name) ?? "").trim()}\n`);
   const payload = request.headers.get("x-amz-content-sha256") ?? "";
-  const canonical = [request.method, url.pathname, query.join("&"), headers.join(""), signedHeaders, payload].join("\n");
+  const canonical = [request.method, url.pathname, query.join("&"), headers.join(""), signedHeaders, payload].join(
+    "\n",
+  );
   const scope = `${day}/${region}/s3/aws4_request`;
   const toSign = ["AWS4-HMAC-SHA256", request.headers.get("x-amz-date") ?? "", scope, sha256(canonical)].join("\n");
-  const key = [day, region, "s3", "aws4_request"].reduce<Buffer | string>((made, step) => hmac(made, step), `AWS4${secretAccessKey}`);
+  const key = [day, region, "s3", "aws4_request"].reduce<Buffer | string>(
+    (made, step) => hmac(made, step),
+    `AWS4${secretAccessKey}`,
+  );
   return safeEqual(hmac(key, toSign).toString("hex"), signature);
 }
 
@@ -109,6 +129,11 @@ const hmac = (key: Buffer | string, text: string) => createHmac("sha256", key).u
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 const etagOf = (bytes: Uint8Array) => `"${createHash("md5").update(bytes).digest("hex")}"`;
 const xml = (body: string, status = 200) =>
-  new Response(`<?xml version="1.0" encoding="UTF-8"?>${body}`, { status, headers: { "content-type": "application/xml" } });
+  new Response(`<?xml version="1.0" encoding="UTF-8"?>${body}`, {
+    status,
+    headers: { "content-type": "application/xml" },
+  });
 const failure = (status: number, code: string, silent = false) =>
-  silent ? new Response(null, { status }) : xml(`<Error><Code>${code}</Code><Message>${code}</Message></Error>`, status);
+  silent
+    ? new Response(null, { status })
+    : xml(`<Error><Code>${code}</Code><Message>${code}</Message></Error>`, status);

@@ -5,7 +5,8 @@ import type { RedisUser } from "./redis_users.ts";
 
 function fromEnvironment(name: string): string {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set: this test needs real servers; run it with ./scripts/test int <pattern>`);
+  if (!value)
+    throw new Error(`${name} is not set: this test needs real servers; run it with ./scripts/test int <pattern>`);
   return value;
 }
 

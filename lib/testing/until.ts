@@ -18,7 +18,8 @@ export async function until<T>(
     } catch (error) {
       last = error;
     }
-    if (performance.now() > end) throw new Error(`gave up after ${deadlineMs} ms waiting for ${what}; last: ${String(last)}`);
+    if (performance.now() > end)
+      throw new Error(`gave up after ${deadlineMs} ms waiting for ${what}; last: ${String(last)}`);
     await Bun.sleep(everyMs);
   }
 }

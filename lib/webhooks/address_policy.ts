@@ -75,7 +75,10 @@ export type AddressPolicyOptions = {
   lookup?: Lookup;
 };
 
-export function createAddressPolicy({ allowPrivate = false, lookup = systemAddresses }: AddressPolicyOptions = {}): AddressPolicy {
+export function createAddressPolicy({
+  allowPrivate = false,
+  lookup = systemAddresses,
+}: AddressPolicyOptions = {}): AddressPolicy {
   const allowed = (address: string) => allowPrivate || isPublicAddress(address);
   return {
     faultOf: (text) => {
@@ -94,7 +97,10 @@ export function createAddressPolicy({ allowPrivate = false, lookup = systemAddre
       if (!allowPrivate && literal === undefined && nameFault(url.hostname) !== undefined) {
         throw new AddressRefused(`The name ${url.hostname} is not one of the public internet.`);
       }
-      const found = literal === undefined ? await lookup(url.hostname).catch(() => []) : [{ address: literal, family: isIP(literal) }];
+      const found =
+        literal === undefined
+          ? await lookup(url.hostname).catch(() => [])
+          : [{ address: literal, family: isIP(literal) }];
       const [first] = found;
       if (first === undefined) throw new AddressRefused(`The name ${url.hostname} has no address.`);
       // One forbidden address among others is no accident: all are refused, not only that one.
@@ -111,7 +117,9 @@ export function createAddressPolicy({ allowPrivate = false, lookup = systemAddre
  * Top-level names that never lead to the public internet: RFC 6761, 6762, 8375 and 9476, ICANN's "internal", and what
  * routers and /etc/hosts use by custom.
  */
-const privateNames = new Set("localhost localdomain local internal intranet private corp home lan arpa test invalid onion alt".split(" "));
+const privateNames = new Set(
+  "localhost localdomain local internal intranet private corp home lan arpa test invalid onion alt".split(" "),
+);
 
 /** What is wrong with a name, whatever it resolves to; undefined for a name of the public internet. */
 function nameFault(hostname: string): string | undefined {

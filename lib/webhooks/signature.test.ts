@@ -4,9 +4,10 @@ import { KeyRing, TamperedValue } from "../core/key_ring.ts";
 import { createWebhookSecrets, generateWebhookSecret, signedHeaders } from "./signature.ts";
 
 test("a signature agrees with the example of the Standard Webhooks specification", () => {
-  const headers = signedHeaders({ id: "msg_p5jXN8AQM9LWM0D4loKWxJek", at: new Date(1_614_265_330_000), body: '{"test": 2432232314}' }, [
-    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-  ]);
+  const headers = signedHeaders(
+    { id: "msg_p5jXN8AQM9LWM0D4loKWxJek", at: new Date(1_614_265_330_000), body: '{"test": 2432232314}' },
+    ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+  );
   expect(headers).toEqual({
     "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
     "webhook-timestamp": "1614265330",

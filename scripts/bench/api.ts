@@ -35,13 +35,19 @@ try {
     const queries = ((await bench.queries()) - before) / Math.max(1, result.requests);
     say(`${title.padEnd(32)} ${shown(result)}  ${queries.toFixed(2)} queries a request`);
     if (result.failures > 0)
-      throw new Error(`${title}: ${result.failures} of ${result.requests} requests failed: ${JSON.stringify(result.statuses)}`);
+      throw new Error(
+        `${title}: ${result.failures} of ${result.requests} requests failed: ${JSON.stringify(result.statuses)}`,
+      );
     return { ...result, queries };
   };
   const post = (n: number) => {
     const { id, key } = under(n);
     const body = JSON.stringify({ to: "5511987654321", type: "text", text: bench.text });
-    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": crypto.randomUUID() };
+    const headers = {
+      authorization: `Bearer ${key}`,
+      "content-type": "application/json",
+      "idempotency-key": crypto.randomUUID(),
+    };
     return httpRequest("POST", `/v1/businesses/${id}/messages`, headers, body);
   };
   const get = (n: number) => {

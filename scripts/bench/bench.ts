@@ -92,7 +92,9 @@ export async function createBench(folder: string) {
       /** DATABASE_URL: the server itself, as its superuser. */
       databaseUrl: database.ownerUrl,
       database,
-      edge: { load: (options: Omit<LoadOptions, "port">): Promise<LoadResult> => load({ port: edge.httpsPort, ...options }) },
+      edge: {
+        load: (options: Omit<LoadOptions, "port">): Promise<LoadResult> => load({ port: edge.httpsPort, ...options }),
+      },
       /** Queries that the services' role has made so far. */
       queries: async (): Promise<number> => {
         const [row] = await database.owner<[{ calls: number }]>`

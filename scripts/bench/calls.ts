@@ -57,12 +57,20 @@ process.exit(0);
 
 async function measureStreams(): Promise<{ held: StreamLevel | null; kbPerCall: number }> {
   const echo = startEcho();
-  const stack = await startStack({ replicas: 0, agentUrl: echo.url, env: { MAX_CONCURRENT_CALLS: "10000", LOG_LEVEL: "info" } });
+  const stack = await startStack({
+    replicas: 0,
+    agentUrl: echo.url,
+    env: { MAX_CONCURRENT_CALLS: "10000", LOG_LEVEL: "info" },
+  });
   try {
     // One core for the replica, alone; this process, with the carrier and the agent in it, has the others.
     const cores = navigator.hardwareConcurrency;
-    if (cores > 1) Bun.spawnSync(["taskset", "--all-tasks", "--cpu-list", "--pid", `0-${cores - 2}`, String(process.pid)]);
-    const replica = await stack.addProcess({}, { under: cores > 1 ? ["taskset", "--cpu-list", String(cores - 1)] : [] });
+    if (cores > 1)
+      Bun.spawnSync(["taskset", "--all-tasks", "--cpu-list", "--pid", `0-${cores - 2}`, String(process.pid)]);
+    const replica = await stack.addProcess(
+      {},
+      { under: cores > 1 ? ["taskset", "--cpu-list", String(cores - 1)] : [] },
+    );
     const { number } = await stack.business();
     const hold = async (streams: number, forSeconds: number) => {
       const { calls, ...level } = await holdStreams({ stack, replica, echo, number }, streams, forSeconds);

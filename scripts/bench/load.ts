@@ -27,7 +27,11 @@ export type LoadOptions = {
 
 /** Writes an HTTP/1.1 request for {@link load}. */
 export function httpRequest(method: string, path: string, headers: Record<string, string> = {}, body = ""): string {
-  const lines = Object.entries({ host: "localhost", ...headers, ...(body ? { "content-length": String(Buffer.byteLength(body)) } : {}) });
+  const lines = Object.entries({
+    host: "localhost",
+    ...headers,
+    ...(body ? { "content-length": String(Buffer.byteLength(body)) } : {}),
+  });
   return `${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${body}`;
 }
 

@@ -29,14 +29,23 @@ WhatsApp's side included, and leaves nothing running.
 
 const values = readRun(
   usage,
-  { jobs: 8000, messages: 10_000, businesses: 50, recipients: 100_000, "per-minute": 6000, pictures: 10_000, seconds: 25 },
+  {
+    jobs: 8000,
+    messages: 10_000,
+    businesses: 50,
+    recipients: 100_000,
+    "per-minute": 6000,
+    pictures: 10_000,
+    seconds: 25,
+  },
   { only: { type: "string" } },
 );
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const rounded = (value: number, digits = 0) => Number(value.toFixed(digits));
 const parts = ["jobs", "throughput", "isolation"];
-if (values.only !== undefined && !parts.includes(values.only)) wrongArguments(`--only is one of ${parts.join(", ")}`, usage);
+if (values.only !== undefined && !parts.includes(values.only))
+  wrongArguments(`--only is one of ${parts.join(", ")}`, usage);
 const wants = (part: string) => values.only === undefined || values.only === part;
 /** Businesses that probes are sent for: the one that broadcasts is among them. */
 const probed = 10;
@@ -58,16 +67,21 @@ async function measureJobs(): Promise<void> {
   const redis = await redisServer(folder);
   await redis.start();
   try {
-    const { jobsPerS, bareJobsPerS, ratio, loggedJobsPerS, loggedRatio } = await measureEmptyJobs(`redis://${redis.address}`, {
-      jobs: values.jobs,
-      rounds: 15,
-    });
+    const { jobsPerS, bareJobsPerS, ratio, loggedJobsPerS, loggedRatio } = await measureEmptyJobs(
+      `redis://${redis.address}`,
+      {
+        jobs: values.jobs,
+        rounds: 15,
+      },
+    );
     result["jobs_per_s"] = rounded(jobsPerS);
     result["bare_jobs_per_s"] = rounded(bareJobsPerS);
     result["ratio_to_bare"] = rounded(ratio, 2);
     result["logged_jobs_per_s"] = rounded(loggedJobsPerS);
     result["logged_ratio_to_bare"] = rounded(loggedRatio, 2);
-    say(`empty jobs: ${rounded(jobsPerS)}/s, with a log line each ${rounded(loggedJobsPerS)}/s, bare BullMQ ${rounded(bareJobsPerS)}/s`);
+    say(
+      `empty jobs: ${rounded(jobsPerS)}/s, with a log line each ${rounded(loggedJobsPerS)}/s, bare BullMQ ${rounded(bareJobsPerS)}/s`,
+    );
   } finally {
     await redis.stop();
   }
@@ -104,7 +118,11 @@ async function measureMessages(): Promise<void> {
       const loaded = await probe(stage, some, seconds, "loaded");
       const after = await load.progress();
       say(`loaded: p50 ${rounded(loaded.p50Ms)} ms  p99 ${rounded(loaded.p99Ms)} ms  max ${rounded(loaded.maxMs)} ms`);
-      const [sent, fetched, hung] = [after.sent - before.sent, after.fetched - before.fetched, after.hanging - before.hanging];
+      const [sent, fetched, hung] = [
+        after.sent - before.sent,
+        after.fetched - before.fetched,
+        after.hanging - before.hanging,
+      ];
       say(`meanwhile ${sent} messages of the broadcast went out, ${fetched} pictures came in, ${hung} deliveries hung`);
       await load.stop();
       result["high_idle_p99_ms"] = rounded(idle.p99Ms);

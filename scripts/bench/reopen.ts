@@ -83,18 +83,28 @@ async function pair(business_id: string, phone: string): Promise<void> {
   const view = () => bodyOf(api.GET("/v1/businesses/{business_id}/whatsapp", { params }));
   const qr = await until(async () => (await view()).qr, { what: "a QR code", deadlineMs: 60_000, everyMs: 100 });
   await simulator("POST", `/phones/${phone}/scan`, { qr });
-  await until(async () => (await view()).status === "open", { what: "a session to open", deadlineMs: 60_000, everyMs: 100 });
+  await until(async () => (await view()).status === "open", {
+    what: "a session to open",
+    deadlineMs: 60_000,
+    everyMs: 100,
+  });
 }
 
 /** The API may not have found the shard again yet. */
 async function remove(business_id: string): Promise<void> {
   const params = { path: { business_id } };
-  await until(() => api.DELETE("/v1/businesses/{business_id}", { params }), { what: "a business to be removed", everyMs: 200 });
+  await until(() => api.DELETE("/v1/businesses/{business_id}", { params }), {
+    what: "a business to be removed",
+    everyMs: 200,
+  });
 }
 
 /** Kills shard 1; resolves with the seconds until every session has logged in anew and is open. */
 async function killed(sessions: number): Promise<number> {
-  const allocations = await nomad<{ ID: string; Name: string; ClientStatus: string }[]>("GET", "/v1/job/wa-shards/allocations");
+  const allocations = await nomad<{ ID: string; Name: string; ClientStatus: string }[]>(
+    "GET",
+    "/v1/job/wa-shards/allocations",
+  );
   const { ID } = allocations.find(({ Name, ClientStatus }) => Name.endsWith("[0]") && ClientStatus === "running")!;
   const url = await metricsUrl(await until(async () => (await first()).address, { what: "the address of shard 1" }));
   const before = await logins();

@@ -34,7 +34,9 @@ try {
   await kvPut(consul, numShardsKey, `${shards}`);
   const router = createRouter({ consul, numShards: 1, signal: stop.signal });
   await router.ready;
-  await until(() => router.shards().length === shards && router.numShards === shards, { what: "the fleet in the directory" });
+  await until(() => router.shards().length === shards && router.numShards === shards, {
+    what: "the fleet in the directory",
+  });
 
   const ids = Array.from({ length: 10_000 }, () => uuidv7());
   const stored = ids.map((id, k) => ({ id, whatsapp_shard: (k % shards) + 1 }));
@@ -51,7 +53,9 @@ try {
   say(`death of a shard until known   ${took.map((ms) => ms.toFixed(1)).join(", ")} ms`);
 
   await fleet.add(manyShards);
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "routing/memory.ts"), addr, `${manyShards}`], { stdin: "ignore" });
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "routing/memory.ts"), addr, `${manyShards}`], {
+    stdin: "ignore",
+  });
   const bytes = Number(await new Response(child.stdout).text());
   if ((await child.exited) !== 0) throw new Error("the directory's memory could not be measured");
   say(`memory at ${manyShards} shards          ${(bytes / 2 ** 20).toFixed(2)} MB`);

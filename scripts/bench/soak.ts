@@ -18,7 +18,12 @@ it needs and leaves nothing running.
   --sessions N  logins (50)
   --contacts K  people that each login writes with (4)`;
 
-const { json, minutes, rate, sessions, contacts } = readRun(usage, { minutes: 60, rate: 1000, sessions: 50, contacts: 4 });
+const { json, minutes, rate, sessions, contacts } = readRun(usage, {
+  minutes: 60,
+  rate: 1000,
+  sessions: 50,
+  contacts: 4,
+});
 
 /** By then code is compiled and caches are as full as they get. */
 const warmMinutes = 5;

@@ -63,7 +63,10 @@ export async function listTenMillion(
   const bare = await bench.edge.load({ make: pages, connections: 1, seconds: 5 });
   say(`a page without indexes               p50 ${bare.p50Ms.toFixed(1)} ms`);
 
-  const { built } = await buildIndexes({ url: bench.databaseUrl, onStep: (each) => say(`${each.action} ${each.index}`) });
+  const { built } = await buildIndexes({
+    url: bench.databaseUrl,
+    onStep: (each) => say(`${each.action} ${each.index}`),
+  });
   if (built.length === 0) throw new Error("the indexes were there already");
   const before = await bench.queries();
   const paged: LoadResult = await bench.edge.load({ make: pages, connections: 1, seconds: 5 });

@@ -30,11 +30,14 @@ for (const [option, value] of [
 ] as const) {
   if (!whole(value)) wrongArguments(`${option} is a whole number above 0, and needed`, usage);
 }
-if (!(limits.utilisation > 0 && limits.utilisation <= 1)) wrongArguments("--utilisation is above 0 and at most 1", usage);
+if (!(limits.utilisation > 0 && limits.utilisation <= 1))
+  wrongArguments("--utilisation is above 0 and at most 1", usage);
 
 const measured = await readMeasured();
 if (measured === null) {
-  console.error("Nothing was measured yet: run `task bench:shard -- --keep` on a machine like those that are to carry the load.");
+  console.error(
+    "Nothing was measured yet: run `task bench:shard -- --keep` on a machine like those that are to carry the load.",
+  );
   process.exit(1);
 }
 const size = sizeFor(load, measured, limits);
@@ -44,12 +47,31 @@ const elsewhere = here.cpu !== measured.machine.cpu || here.cores !== measured.m
 
 if (values.json) {
   const { machine, measured_at } = measured;
-  console.log(JSON.stringify({ ...load, ...size, shards_as_ordered: asOrdered, measured: { ...machine, measured_at }, elsewhere }));
+  console.log(
+    JSON.stringify({
+      ...load,
+      ...size,
+      shards_as_ordered: asOrdered,
+      measured: { ...machine, measured_at },
+      elsewhere,
+    }),
+  );
 } else {
-  const perShard = (shards: number) => [`${Math.ceil(load.sessions / shards)}`, `${Math.ceil(load.messagesPerMin / shards)}`];
+  const perShard = (shards: number) => [
+    `${Math.ceil(load.sessions / shards)}`,
+    `${Math.ceil(load.messagesPerMin / shards)}`,
+  ];
   console.log(
     table([
-      ["", "shards", "sessions each", "messages/min each", "workers high", "memory of the shards", "cores of the shards"],
+      [
+        "",
+        "shards",
+        "sessions each",
+        "messages/min each",
+        "workers high",
+        "memory of the shards",
+        "cores of the shards",
+      ],
       [
         "measured",
         `${size.shards}`,

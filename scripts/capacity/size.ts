@@ -36,10 +36,16 @@ const up = (value: number) => Math.max(1, Math.ceil(value - 1e-9));
  * The size that carries a load by what one shard was measured to do. No shard gets more sessions than were measured:
  * what was not tried is not promised.
  */
-export function sizeFor({ sessions, messagesPerMin }: Load, measured: Measured, { utilisation, shardMemoryMb }: Limits): Size {
+export function sizeFor(
+  { sessions, messagesPerMin }: Load,
+  measured: Measured,
+  { utilisation, shardMemoryMb }: Limits,
+): Size {
   const bySessions = up(sessions / measured.sessions);
   const byMessages = up(messagesPerMin / (measured.msgs_per_min * utilisation));
-  const byMemory = up((sessions * measured.kb_per_session) / 1024 / Math.max(1, shardMemoryMb * utilisation - measured.idle_mb));
+  const byMemory = up(
+    (sessions * measured.kb_per_session) / 1024 / Math.max(1, shardMemoryMb * utilisation - measured.idle_mb),
+  );
   const shards = Math.max(bySessions, byMessages, byMemory);
   const perShard = Math.ceil(sessions / shards);
   // A message occupies a place of a worker from its row to WhatsApp's acknowledgement.

@@ -44,11 +44,15 @@ try {
   let limit = 50;
   const watch = watchLimit(stack, () => limit);
   life.onStop("watch", () => watch.stop());
-  const freed = () => until(async () => (await stack.capacity.count()) === 0, { what: "every slot to be free", deadlineMs: 30_000 });
-  const open = () => until(async () => (await stack.capacity.announce()) === 0, { what: "the recovery to end", deadlineMs: 30_000 });
+  const freed = () =>
+    until(async () => (await stack.capacity.count()) === 0, { what: "every slot to be free", deadlineMs: 30_000 });
+  const open = () =>
+    until(async () => (await stack.capacity.announce()) === 0, { what: "the recovery to end", deadlineMs: 30_000 });
   const limitSeen = (by: number) =>
     until(async () => {
-      const texts = await Promise.all(stack.processes.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()));
+      const texts = await Promise.all(
+        stack.processes.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()),
+      );
       return texts.every((text) => new RegExp(`^prosaas_calls_limit\\{.*\\} ${by}$`, "m").test(text));
     });
 
@@ -98,7 +102,9 @@ try {
   await open();
   const after = await callers.attempt(30);
   const lostToRedis = staying.length - callers.talking(staying).length;
-  say(`Redis restarted empty: ${lostToRedis} of ${staying.length} calls lost, ${during.length + after.length} let in beyond the limit`);
+  say(
+    `Redis restarted empty: ${lostToRedis} of ${staying.length} calls lost, ${during.length + after.length} let in beyond the limit`,
+  );
   await callers.hangUp([...during, ...after]);
 
   const remaining = callers.talking(staying).slice(0, 40);

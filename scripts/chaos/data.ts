@@ -37,11 +37,17 @@ try {
   const fault = async (name: string, act: () => Promise<number>) => {
     const before = clients.experience.unavailable;
     const whole = await act();
-    await until(() => performance.now() - Math.max(whole, clients.lastFailureAt()) > quietMs, { deadlineMs: 60_000, what: "calm" });
+    await until(() => performance.now() - Math.max(whole, clients.lastFailureAt()) > quietMs, {
+      deadlineMs: 60_000,
+      what: "calm",
+    });
     recoveries[name] = Math.round(Math.max(0, clients.lastFailureAt() - whole));
-    say(`${name.padEnd(24)} ${clients.experience.unavailable - before} answers of 503, the last ${recoveries[name]} ms after it was whole`);
+    say(
+      `${name.padEnd(24)} ${clients.experience.unavailable - before} answers of 503, the last ${recoveries[name]} ms after it was whole`,
+    );
   };
-  const replicaIsUsed = () => until(() => platform.replicaIsUsed(), { deadlineMs: 30_000, what: "the replica to be used" });
+  const replicaIsUsed = () =>
+    until(() => platform.replicaIsUsed(), { deadlineMs: 30_000, what: "the replica to be used" });
 
   await replicaIsUsed();
   await sleep(settleMs);
@@ -53,7 +59,9 @@ try {
     const before = clients.experience.unavailable;
     platform.pooler.freeze();
     const givenUp = () => clients.experience.unavailable > before;
-    await until(givenUp, { deadlineMs: 60_000, what: "the API to give up the pooler" }).finally(() => platform.pooler.thaw());
+    await until(givenUp, { deadlineMs: 60_000, what: "the API to give up the pooler" }).finally(() =>
+      platform.pooler.thaw(),
+    );
     return performance.now();
   });
   await fault("replica stopped", async () => {
@@ -113,7 +121,8 @@ try {
   console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
   process.exitCode = result.wrong_answers + lost + doubled + others > 0 ? 1 : 0;
 } catch (error) {
-  for (const name of ["api-1.log", "api-2.log", "postgres.log"]) say((await Bun.file(join(folder, name)).text()).slice(-2_000));
+  for (const name of ["api-1.log", "api-2.log", "postgres.log"])
+    say((await Bun.file(join(folder, name)).text()).slice(-2_000));
   throw error;
 } finally {
   await platform.stop();

@@ -21,7 +21,11 @@ running. Exits 1 where anything was lost, doubled, out of order or left over.
   --kills N        of its workers (10)
   --folder F       keep logs there`;
 
-const values = readRun(usage, { messages: 20_000, rate: 150, businesses: 40, recipients: 5000, kills: 10 }, { folder: { type: "string" } });
+const values = readRun(
+  usage,
+  { messages: 20_000, rate: 150, businesses: 40, recipients: 5000, kills: 10 },
+  { folder: { type: "string" } },
+);
 
 endOnSignals();
 const folder = values.folder ?? (await mkdtemp(join(tmpdir(), "prosaas-chaos-")));

@@ -36,16 +36,22 @@ const plan = {
 };
 if (plan.many <= plan.few) wrongArguments(`--many is above ${plan.few}, from which the shards start`, usage);
 const chosen = ordeals.filter(({ name }) => name.toLowerCase().includes(values.only.toLowerCase()));
-if (chosen.length === 0) wrongArguments(`--only "${values.only}" is in no name: ${ordeals.map(({ name }) => name).join(", ")}`, usage);
+if (chosen.length === 0)
+  wrongArguments(`--only "${values.only}" is in no name: ${ordeals.map(({ name }) => name).join(", ")}`, usage);
 
 const began = performance.now();
-const say = (line: string) => void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
+const say = (line: string) =>
+  void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 
 /** The running stack, or one of this run's own. */
 async function openCluster(): Promise<{ state: string; env: Record<string, string>; close(): Promise<unknown> }> {
   if (values.here) {
     const { stack } = await readStack();
-    return { state: stateFolder(stack), env: { PROSAAS_STACK: stack, PROSAAS_STATE_DIR: stateFolder(stack) }, close: async () => {} };
+    return {
+      state: stateFolder(stack),
+      env: { PROSAAS_STACK: stack, PROSAAS_STATE_DIR: stateFolder(stack) },
+      close: async () => {},
+    };
   }
   const cluster = await createCluster("chaos-scale");
   const { code } = await cluster.up();

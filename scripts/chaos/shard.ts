@@ -30,14 +30,16 @@ const values = readRun(
   { only: { type: "string", default: "" }, keep: { type: "boolean", default: false } },
 );
 const chosen = ordeals.filter(({ name }) => new RegExp(values.only).test(name));
-if (chosen.length === 0) wrongArguments(`--only ${values.only} fits no name: ${ordeals.map(({ name }) => name).join(", ")}`, usage);
+if (chosen.length === 0)
+  wrongArguments(`--only ${values.only} fits no name: ${ordeals.map(({ name }) => name).join(", ")}`, usage);
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-chaos-"));
 // PostgreSQL refuses to run as root, and its user must be able to reach its files.
 await chmod(folder, 0o755);
 const began = performance.now();
 endOnSignals();
-const say = (line: string) => void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
+const say = (line: string) =>
+  void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 try {
   const { sent, received, ...more } = await chaos({
     ordeals: Array.from({ length: values.rounds }, () => chosen).flat(),

@@ -12,7 +12,10 @@ export async function typesOfTheApi(): Promise<string> {
   try {
     const document = withOneKindOfFailure((await (await app.request("/v1/openapi.json")).json()) as Document);
     // What has a default may be left out of a request.
-    return head + astToString(await openapiTypes(document as unknown as OpenAPI3, { defaultNonNullable: false, silent: true }));
+    return (
+      head +
+      astToString(await openapiTypes(document as unknown as OpenAPI3, { defaultNonNullable: false, silent: true }))
+    );
   } finally {
     await close();
   }

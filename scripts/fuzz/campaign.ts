@@ -11,7 +11,12 @@ import type { Random } from "./generate.ts";
 
 export type FuzzResult = { requests: number; server_errors: number; invalid_responses: number; leaks: number };
 export type Finding = { kind: keyof Omit<FuzzResult, "requests">; request: string; what: string };
-export type FuzzOptions = { requests: number; seed: number; concurrency?: number; onFinding?: (finding: Finding) => void };
+export type FuzzOptions = {
+  requests: number;
+  seed: number;
+  concurrency?: number;
+  onFinding?: (finding: Finding) => void;
+};
 
 /** Whatever belongs to the other tenant bears this somewhere in its text. */
 const mark = "BELONGS-TO-THE-OTHER";
@@ -21,11 +26,21 @@ const mark = "BELONGS-TO-THE-OTHER";
  * nobody, as a tenant, as a tenant with few scopes and as the admin. Counts answers of 500 and more, answers that the
  * document does not have, and whatever of another tenant's gets to a tenant or is changed by it.
  */
-export async function fuzzApi({ requests, seed, concurrency = 8, onFinding = () => {} }: FuzzOptions): Promise<FuzzResult> {
+export async function fuzzApi({
+  requests,
+  seed,
+  concurrency = 8,
+  onFinding = () => {},
+}: FuzzOptions): Promise<FuzzResult> {
   const redis = createRedis(testRedisUrl(), "command");
   const feed = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
   const api = await createHarness({ validate: false, feed });
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", maxRequestBodySize: 1024 * 1024, fetch: (request) => api.app.fetch(request) });
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    maxRequestBodySize: 1024 * 1024,
+    fetch: (request) => api.app.fetch(request),
+  });
   try {
     const world = await createWorld(api);
     const document = world.document;
@@ -48,9 +63,11 @@ export async function fuzzApi({ requests, seed, concurrency = 8, onFinding = () 
         const request = compose(random, generator, world, caller, path, method, operation);
         const shown = `${caller.name}: ${method} ${request.path} ${request.body?.slice(0, 200) ?? ""}`;
         const answer = await ask(`http://127.0.0.1:${server.port}`, method, request);
-        if (answer.status >= 500) report({ kind: "server_errors", request: shown, what: `${answer.status} ${answer.text.slice(0, 300)}` });
+        if (answer.status >= 500)
+          report({ kind: "server_errors", request: shown, what: `${answer.status} ${answer.text.slice(0, 300)}` });
         const seen = { status: answer.status, contentType: answer.contentType, body: answer.body };
-        const fault = method === "HEAD" ? undefined : conformance.faultOf(method, new URL(request.path, "http://x").pathname, seen);
+        const fault =
+          method === "HEAD" ? undefined : conformance.faultOf(method, new URL(request.path, "http://x").pathname, seen);
         if (fault) report({ kind: "invalid_responses", request: shown, what: fault });
         if (caller.name !== "admin" && answer.text.includes(mark))
           report({ kind: "leaks", request: shown, what: answer.text.slice(0, 300) });
@@ -88,15 +105,19 @@ async function createWorld(api: Harness): Promise<World> {
   }
   await api.request("PATCH", `/v1/businesses/${other.id}`, { body: { name: mark } });
   const send = async (id: string, text: string) =>
-    (await api.request("POST", `/v1/businesses/${id}/messages`, { body: { to: "5511900000002", type: "text", text } })).body.id as string;
+    (await api.request("POST", `/v1/businesses/${id}/messages`, { body: { to: "5511900000002", type: "text", text } }))
+      .body.id as string;
   const messages = [await send(mine.id, "mine"), await send(other.id, mark)];
-  const otherKey = (await api.request("POST", `/v1/businesses/${other.id}/keys`, { body: { scopes: ["messages:read"], name: mark } })).body;
+  const otherKey = (
+    await api.request("POST", `/v1/businesses/${other.id}/keys`, { body: { scopes: ["messages:read"], name: mark } })
+  ).body;
   const { body: document } = await api.request("GET", "/v1/openapi.json");
 
   const snapshot = async () =>
     JSON.stringify([
       (await api.request("GET", `/v1/businesses/${other.id}`)).body,
-      await api.database.owner`select id, name, scopes, revoked_at, expires_at from api_keys where business_id = ${other.id} order by id`,
+      await api.database
+        .owner`select id, name, scopes, revoked_at, expires_at from api_keys where business_id = ${other.id} order by id`,
       await api.database.owner`select id, text, status from messages where business_id = ${other.id} order by id`,
       api.shards.sessions.get(other.id),
     ]);
@@ -133,13 +154,17 @@ function compose(
 ): Composed {
   const idOf = (name: string) => {
     // The admin may do everything to the other tenant, so it is not shown to it.
-    const known = caller.name === "admin" && name === "business_id" ? world.ids[name]!.slice(0, 1) : (world.ids[name] ?? []);
+    const known =
+      caller.name === "admin" && name === "business_id" ? world.ids[name]!.slice(0, 1) : (world.ids[name] ?? []);
     // Nor does it end the tenant whose key the others use.
     const spared = caller.name === "admin" && method !== "GET" && /\{(business_id|key_id)\}(\/rotate)?$/.test(template);
     if (known.length > 0 && !spared && random.chance(0.8)) return random.pick(known);
     return random.chance(0.5) ? crypto.randomUUID() : generator.text().slice(0, 2_000) || "x";
   };
-  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(idOf(name).toWellFormed()) || "x");
+  const path = template.replaceAll(
+    /\{(\w+)\}/g,
+    (_, name: string) => encodeURIComponent(idOf(name).toWellFormed()) || "x",
+  );
   const query = new URLSearchParams();
   const headers: Record<string, string> = {};
   for (const parameter of operation.parameters ?? []) {
@@ -162,7 +187,12 @@ function compose(
 }
 
 async function ask(origin: string, method: string, { path, headers, body }: Composed) {
-  const response = await fetch(`${origin}${path}`, { method, headers, ...(body === undefined ? {} : { body }), redirect: "manual" });
+  const response = await fetch(`${origin}${path}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body }),
+    redirect: "manual",
+  });
   const contentType = response.headers.get("content-type");
   if (contentType?.startsWith("text/event-stream")) {
     await response.body?.cancel();

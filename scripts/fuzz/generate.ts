@@ -113,7 +113,9 @@ export function createGenerator(document: OpenApiDocument, random: Random) {
     const properties = Object.entries((schema["properties"] ?? {}) as Record<string, JsonSchema>);
     const required = new Set((schema["required"] ?? []) as string[]);
     return Object.fromEntries(
-      properties.filter(([name]) => required.has(name) || chance(0.5)).map(([name, each]) => [name, valid(each, depth + 1)]),
+      properties
+        .filter(([name]) => required.has(name) || chance(0.5))
+        .map(([name, each]) => [name, valid(each, depth + 1)]),
     );
   };
   const number = (schema: JsonSchema): number => {
@@ -122,7 +124,8 @@ export function createGenerator(document: OpenApiDocument, random: Random) {
     return chance(0.2) ? pick([from, to]) : from + below(Math.max(1, to - from));
   };
   const string = (schema: JsonSchema): string => {
-    if (schema["format"] === "date-time") return new Date(Date.now() + (below(2_000_000) - 500_000) * 1_000).toISOString();
+    if (schema["format"] === "date-time")
+      return new Date(Date.now() + (below(2_000_000) - 500_000) * 1_000).toISOString();
     if (schema["format"] === "uuid") return crypto.randomUUID();
     if (typeof schema["pattern"] === "string") return typeof schema["example"] === "string" ? schema["example"] : "a";
     const length = Number(schema["minLength"] ?? 1) + below(12);
@@ -132,7 +135,8 @@ export function createGenerator(document: OpenApiDocument, random: Random) {
   /** The value with one thing about it changed: left out, of another type, too much, or beyond its form. */
   const mutated = (value: unknown): unknown => {
     if (typeof value !== "object" || value === null || chance(0.15)) return anything();
-    if (Array.isArray(value)) return chance(0.5) ? [...value, anything()] : Array.from({ length: 300 }, () => value[0] ?? "x");
+    if (Array.isArray(value))
+      return chance(0.5) ? [...value, anything()] : Array.from({ length: 300 }, () => value[0] ?? "x");
     const names = Object.keys(value);
     const name = names.length === 0 || chance(0.15) ? pick(["__proto__", "constructor", "extra", ""]) : pick(names);
     const copy: Record<string, unknown> = { ...(value as Record<string, unknown>) };
@@ -146,7 +150,17 @@ export function createGenerator(document: OpenApiDocument, random: Random) {
     /** A body for an operation, as text: mostly as the schema asks, sometimes not even JSON. */
     body: (schema: JsonSchema | undefined): string => {
       if (chance(0.05))
-        return pick(["", "{", "[", "nul", '"\ud800"', '{"a":1}x', "\u0000", "[".repeat(5_000), `{"a":"${"x".repeat(600_000)}"}`]);
+        return pick([
+          "",
+          "{",
+          "[",
+          "nul",
+          '"\ud800"',
+          '{"a":1}x',
+          "\u0000",
+          "[".repeat(5_000),
+          `{"a":"${"x".repeat(600_000)}"}`,
+        ]);
       const value = schema ? valid(standalone(schema, document)) : anything();
       return JSON.stringify(chance(0.5) ? mutated(value) : value) ?? "null";
     },

@@ -17,10 +17,23 @@ describe("fuzz:hostile", () => {
   test("breaks no bound of the platform", async () => {
     const lines: string[] = [];
     const plan = planOf(kinds, 400);
-    const result = await runHostile({ folder, plan, seed: 7, quietS: 6, together: 6, patience: 0.3, say: (line) => lines.push(line) });
+    const result = await runHostile({
+      folder,
+      plan,
+      seed: 7,
+      quietS: 6,
+      together: 6,
+      patience: 0.3,
+      say: (line) => lines.push(line),
+    });
     // A p99 of a few messages on a machine that runs other tests says nothing: the full run judges it.
     const broken = result.broken.filter(({ bound }) => bound !== "other_tenant_p99_ms");
     expect(broken).toEqual([]);
-    expect(result).toMatchObject({ kinds: kinds.length, process_deaths: 0, other_tenant_failed: 0, redis_full_recovered: true });
+    expect(result).toMatchObject({
+      kinds: kinds.length,
+      process_deaths: 0,
+      other_tenant_failed: 0,
+      redis_full_recovered: true,
+    });
   }, 300_000);
 });

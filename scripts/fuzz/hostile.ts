@@ -44,7 +44,8 @@ endOnSignals();
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const folder = values.folder ?? (await mkdtemp(join(tmpdir(), "prosaas-hostile-")));
 // Of one kind as many as a full run has.
-const plan = values.only === undefined ? planOf(chosen, values.attacks) : chosen.map((one) => ({ ...one, attacks: one.count }));
+const plan =
+  values.only === undefined ? planOf(chosen, values.attacks) : chosen.map((one) => ({ ...one, attacks: one.count }));
 try {
   await mkdir(folder, { recursive: true });
   say(`seed ${values.seed}`);

@@ -20,9 +20,25 @@ afterEach(async () => {
 });
 
 async function run(command: string[], env: Record<string, string> = {}) {
-  const { PROSAAS_STACK: _stack, PROSAAS_PORT_OFFSET: _offset, NOMAD_ADDR: _address, NOMAD_TOKEN: _token, ...rest } = process.env;
-  const child = Bun.spawn(command, { cwd: root, env: { ...rest, ...env }, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  const {
+    PROSAAS_STACK: _stack,
+    PROSAAS_PORT_OFFSET: _offset,
+    NOMAD_ADDR: _address,
+    NOMAD_TOKEN: _token,
+    ...rest
+  } = process.env;
+  const child = Bun.spawn(command, {
+    cwd: root,
+    env: { ...rest, ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
   return { code, stdout: stdout.trim(), stderr: stderr.trim() };
 }
 
@@ -40,7 +56,9 @@ function listenAbove(base: number): { port: number; server: ReturnType<typeof Bu
 
 /** Runs a piece of shell with the functions of scripts/lib, in a mount namespace of its own, for the stack in `folder`. */
 const shell = (script: string, env: Record<string, string> = {}) => {
-  const parts = ["say", "stack", "access", "machine", "leftovers"].map((part) => `source scripts/lib/${part}.sh`).join("\n");
+  const parts = ["say", "stack", "access", "machine", "leftovers"]
+    .map((part) => `source scripts/lib/${part}.sh`)
+    .join("\n");
   const text = `set -euo pipefail\nROOT=$PWD\n${parts}\nstack_select other\n${script}`;
   return run(["unshare", "--mount", "--propagation", "private", "bash", "-c", text], {
     PROSAAS_STATE_DIR: join(folder, "state"),
@@ -78,7 +96,10 @@ describe.skipIf(!asRoot)("scripts/up and scripts/down refuse", () => {
 
   test("a state folder that every task could read", async () => {
     const state = join(root, "state-of-a-test");
-    const { code, stderr } = await run(["scripts/up", "--stack", "other"], { PROSAAS_STATE_DIR: state, PROSAAS_PORT_OFFSET: "14500" });
+    const { code, stderr } = await run(["scripts/up", "--stack", "other"], {
+      PROSAAS_STATE_DIR: state,
+      PROSAAS_PORT_OFFSET: "14500",
+    });
     expect(code).toBe(1);
     expect(stderr).toContain("lies in the checkout");
     expect(existsSync(state)).toBeFalse();
@@ -147,7 +168,10 @@ describe("the cluster that scripts/logs asks", () => {
 
   test("is the stack of this machine by default", async () => {
     expect(await asked({})).toMatchObject({ code: 0, stdout: "http://127.0.0.1:4746 own", stderr: "" });
-    expect(await asked({ NOMAD_ADDR: "http://127.0.0.1:4746" })).toMatchObject({ stdout: "http://127.0.0.1:4746 own", stderr: "" });
+    expect(await asked({ NOMAD_ADDR: "http://127.0.0.1:4746" })).toMatchObject({
+      stdout: "http://127.0.0.1:4746 own",
+      stderr: "",
+    });
   });
 
   test("is the one of NOMAD_ADDR, which is said and gets no token of the stack", async () => {

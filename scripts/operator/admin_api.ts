@@ -5,7 +5,10 @@ import { readFileOf } from "./stack.ts";
 import type { Stack } from "./stack.ts";
 
 /** The API of a stack, asked with its first admin key, or with another. */
-export async function adminApi(stack: Stack, { timeoutMs = 10_000, key }: { timeoutMs?: number; key?: string } = {}): Promise<ApiClient> {
+export async function adminApi(
+  stack: Stack,
+  { timeoutMs = 10_000, key }: { timeoutMs?: number; key?: string } = {},
+): Promise<ApiClient> {
   const [first, ca] = await Promise.all([readFileOf(stack, stack.admin_key_file), readFileOf(stack, stack.ca_file)]);
   return createApiClient({
     baseUrl: stack.base_url,

@@ -49,22 +49,34 @@ describe("addressCluster", () => {
 
   test("follows the environment to another cluster without the stack's tokens", async () => {
     for (const stack of [local(), null]) {
-      const { stack: addressed, env, note } = (await addressCluster(stack, "dev", { ...other, NOMAD_TOKEN: "theirs" })) as Addressed;
+      const {
+        stack: addressed,
+        env,
+        note,
+      } = (await addressCluster(stack, "dev", { ...other, NOMAD_TOKEN: "theirs" })) as Addressed;
       expect(env).toEqual({
         NOMAD_ADDR: other.NOMAD_ADDR,
         NOMAD_TOKEN: "theirs",
         CONSUL_HTTP_ADDR: other.CONSUL_HTTP_ADDR,
         CONSUL_HTTP_TOKEN: undefined,
       });
-      expect(addressed).toMatchObject({ nomad_addr: other.NOMAD_ADDR, base_url: "https://api.example", admin_key_file: "/their/key" });
+      expect(addressed).toMatchObject({
+        nomad_addr: other.NOMAD_ADDR,
+        base_url: "https://api.example",
+        admin_key_file: "/their/key",
+      });
       expect(note).toContain(other.NOMAD_ADDR);
     }
   });
 
   test("refuses to mix two clusters", async () => {
     const fault = await addressCluster(local(), "dev", { NOMAD_ADDR: other.NOMAD_ADDR });
-    expect(fault).toContain("Set CONSUL_HTTP_ADDR, PROSAAS_BASE_URL, PROSAAS_CA_FILE, PROSAAS_ADMIN_KEY_FILE of that cluster too");
-    expect(await addressCluster(local(), "dev", { ...other, PROSAAS_BASE_URL: undefined })).toContain("Set PROSAAS_BASE_URL");
+    expect(fault).toContain(
+      "Set CONSUL_HTTP_ADDR, PROSAAS_BASE_URL, PROSAAS_CA_FILE, PROSAAS_ADMIN_KEY_FILE of that cluster too",
+    );
+    expect(await addressCluster(local(), "dev", { ...other, PROSAAS_BASE_URL: undefined })).toContain(
+      "Set PROSAAS_BASE_URL",
+    );
     expect(await addressCluster(local(), "dev", { NOMAD_ADDR: "::" })).toContain("NOMAD_ADDR must be");
   });
 });
@@ -72,7 +84,11 @@ describe("addressCluster", () => {
 describe("addressNomad", () => {
   test("needs nothing but NOMAD_ADDR, and keeps the stack's token to the stack", async () => {
     const { NOMAD_ADDR } = other;
-    expect(await addressNomad(local(), "dev", {})).toEqual({ address: "http://127.0.0.1:4646", token: "own-nomad", note: null });
+    expect(await addressNomad(local(), "dev", {})).toEqual({
+      address: "http://127.0.0.1:4646",
+      token: "own-nomad",
+      note: null,
+    });
     expect(await addressNomad(local(), "dev", { NOMAD_ADDR })).toMatchObject({ address: NOMAD_ADDR, token: undefined });
     expect(await addressNomad(null, "dev", { NOMAD_ADDR, NOMAD_TOKEN: "theirs" })).toEqual({
       address: NOMAD_ADDR,

@@ -6,7 +6,12 @@ type Environment = Record<string, string | undefined>;
 export type Addressed = {
   stack: Stack;
   /** What this process and its children need in their environment. */
-  env: { NOMAD_ADDR: string; NOMAD_TOKEN: string | undefined; CONSUL_HTTP_ADDR: string; CONSUL_HTTP_TOKEN: string | undefined };
+  env: {
+    NOMAD_ADDR: string;
+    NOMAD_TOKEN: string | undefined;
+    CONSUL_HTTP_ADDR: string;
+    CONSUL_HTTP_TOKEN: string | undefined;
+  };
   /** Which cluster is addressed, where it is not the stack of this machine. */
   note: string | null;
 };
@@ -29,8 +34,13 @@ function origin(address: string): string {
  * sent to another cluster, and no command acts on Nomad of one cluster and Consul or the API of another.
  * Returns a sentence where the environment does not name a whole cluster.
  */
-export async function addressCluster(local: Stack | null, name: string, env: Environment = process.env): Promise<Addressed | string> {
-  const differs = (key: string, own: string | undefined) => Boolean(env[key]) && (own === undefined || origin(env[key]!) !== origin(own));
+export async function addressCluster(
+  local: Stack | null,
+  name: string,
+  env: Environment = process.env,
+): Promise<Addressed | string> {
+  const differs = (key: string, own: string | undefined) =>
+    Boolean(env[key]) && (own === undefined || origin(env[key]!) !== origin(own));
   let other: boolean;
   try {
     other = differs("NOMAD_ADDR", local?.nomad_addr) || differs("CONSUL_HTTP_ADDR", local?.consul_http_addr);
@@ -38,7 +48,10 @@ export async function addressCluster(local: Stack | null, name: string, env: Env
     return `NOMAD_ADDR must be http(s)://host:port, and CONSUL_HTTP_ADDR host:port or http(s)://host:port.`;
   }
   if (!other && local !== null) {
-    const [nomadToken, consulToken] = await Promise.all([tokenIn(local.nomad_token_file), tokenIn(local.consul_token_file)]);
+    const [nomadToken, consulToken] = await Promise.all([
+      tokenIn(local.nomad_token_file),
+      tokenIn(local.consul_token_file),
+    ]);
     return {
       stack: local,
       env: {
@@ -80,7 +93,11 @@ export async function addressCluster(local: Stack | null, name: string, env: Env
 }
 
 /** As {@link addressCluster}, for commands that ask Nomad alone. Null where neither a stack nor NOMAD_ADDR says where it is. */
-export async function addressNomad(local: Stack | null, name: string, env: Environment = process.env): Promise<NomadAddressed | null> {
+export async function addressNomad(
+  local: Stack | null,
+  name: string,
+  env: Environment = process.env,
+): Promise<NomadAddressed | null> {
   const address = env["NOMAD_ADDR"] || local?.nomad_addr;
   if (address === undefined) return null;
   const own = local !== null && origin(address) === origin(local.nomad_addr);

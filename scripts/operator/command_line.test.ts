@@ -6,7 +6,11 @@ import { join } from "node:path";
 const root = join(import.meta.dir, "../..");
 
 async function run(script: string, args: string[], env: Record<string, string> = {}) {
-  const child = Bun.spawn([process.execPath, "run", script, ...args], { cwd: root, env: { ...process.env, ...env }, stderr: "pipe" });
+  const child = Bun.spawn([process.execPath, "run", script, ...args], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stderr: "pipe",
+  });
   const [stderr, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
   return { code, first: stderr.split("\n")[0], stderr };
 }
@@ -36,7 +40,10 @@ test("a stack that does not answer is told in a sentence that says what to do", 
     await Promise.all([Bun.write(key, "key"), Bun.write(ca, "")]);
     // Nobody listens on port 1.
     const urls = { nomad_addr: "http://127.0.0.1:1", base_url: "http://127.0.0.1:1", consul_http_addr: "127.0.0.1:1" };
-    await Bun.write(join(folder, "stack.json"), JSON.stringify({ stack: "none", ...urls, ca_file: ca, admin_key_file: key }));
+    await Bun.write(
+      join(folder, "stack.json"),
+      JSON.stringify({ stack: "none", ...urls, ca_file: ca, admin_key_file: key }),
+    );
     for (const script of ["scripts/operator/dead.ts", "scripts/operator/connections.ts"]) {
       const { code, stderr } = await run(script, [], { PROSAAS_STATE_DIR: folder });
       expect({ script, code }).toEqual({ script, code: 1 });

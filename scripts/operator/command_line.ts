@@ -16,7 +16,10 @@ export function readOptions<const O extends Options>(usage: string, options: O):
 }
 
 /** What every command understands that prints a result. */
-export const resultOptions = { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } } as const;
+export const resultOptions = {
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
 
 /** As {@link readOptions}, for what measures or breaks: --json, --help, and `numbers`, whole and above 0, by their defaults. */
 export function readRun<const N extends Record<string, number>, const O extends Options = typeof resultOptions>(

@@ -5,7 +5,12 @@ const limits = { pooler: { clients: 100, servers: 40 }, primary: 100, replica: 1
 const api = (processes: number) => ({ name: "api", processes, each: 10, reads: true });
 const workers = { name: "workers", processes: 4, each: 8, reads: false };
 const fits = (processes: number, changed: Partial<typeof limits> = {}) =>
-  Object.fromEntries(sumConnections([api(processes), workers], { ...limits, ...changed }).map(({ server, fits: does }) => [server, does]));
+  Object.fromEntries(
+    sumConnections([api(processes), workers], { ...limits, ...changed }).map(({ server, fits: does }) => [
+      server,
+      does,
+    ]),
+  );
 
 test("processes times their pools are summed up for each server, and only readers for the replica", () => {
   const [pooler, primary, replica] = sumConnections([api(3), workers], limits);

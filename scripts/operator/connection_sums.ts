@@ -27,7 +27,11 @@ export function sumConnections(services: readonly (Users & { reads: boolean })[]
   const plain = ({ name, processes, each }: Users): Users => ({ name, processes, each });
   const sums = [
     sum("pgbouncer", services.map(plain), limits.pooler.clients),
-    sum("postgres", [{ name: "pgbouncer", processes: 1, each: limits.pooler.servers }, ...direct], limits.primary - reserved),
+    sum(
+      "postgres",
+      [{ name: "pgbouncer", processes: 1, each: limits.pooler.servers }, ...direct],
+      limits.primary - reserved,
+    ),
   ];
   const readers = services.filter(({ reads }) => reads).map(plain);
   return limits.replica === null ? sums : [...sums, sum("postgres-replica", readers, limits.replica - reserved)];

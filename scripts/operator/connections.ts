@@ -22,7 +22,12 @@ const task = z.object({
 });
 const job = z.object({
   TaskGroups: z.array(
-    z.object({ Name: z.string(), Count: z.int(), Update: z.object({ Canary: z.int() }).nullish(), Tasks: z.array(task) }),
+    z.object({
+      Name: z.string(),
+      Count: z.int(),
+      Update: z.object({ Canary: z.int() }).nullish(),
+      Tasks: z.array(task),
+    }),
   ),
 });
 
@@ -45,7 +50,8 @@ async function usersOf(name: string, defaultPool: number, reads: boolean): Promi
 
 /** A number in the configuration that a job gives its server. */
 async function setting(name: string, form: RegExp): Promise<number | null> {
-  const texts = (await read(name))?.TaskGroups.flatMap(({ Tasks }) => Tasks.flatMap(({ Templates }) => Templates ?? [])) ?? [];
+  const texts =
+    (await read(name))?.TaskGroups.flatMap(({ Tasks }) => Tasks.flatMap(({ Templates }) => Templates ?? [])) ?? [];
   const found = texts.map(({ EmbeddedTmpl }) => form.exec(EmbeddedTmpl)?.[1]).find(Boolean);
   return found === undefined ? null : Number(found);
 }

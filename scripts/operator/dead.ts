@@ -27,7 +27,9 @@ const { values, positionals } = readArguments(
   1,
 );
 const asked = { ...values, queue: positionals[0] };
-const actions = [asked.replay, asked.discard, asked["replay-all"] || undefined].filter((action) => action !== undefined);
+const actions = [asked.replay, asked.discard, asked["replay-all"] || undefined].filter(
+  (action) => action !== undefined,
+);
 if (actions.length > 1) wrongArguments("Only one of --replay, --replay-all and --discard", usage);
 if (actions.length > 0 && asked.queue === undefined) wrongArguments("The QUEUE is missing", usage);
 
@@ -71,11 +73,16 @@ async function act(): Promise<void> {
   if (asked["replay-all"]) {
     const tally = await bodyOf(api.POST("/v1/admin/queues/{name}/dead/replay", { params: { path: { name } } }));
     if (asked.json) return json(tally);
-    const left = tally.left === 0 ? "" : `; ${tally.left} left, whose job or payload this version does not know: --discard drops one`;
+    const left =
+      tally.left === 0
+        ? ""
+        : `; ${tally.left} left, whose job or payload this version does not know: --discard drops one`;
     return console.log(`${tally.replayed} replayed${left}`);
   }
   if (asked.replay !== undefined) {
-    await api.POST("/v1/admin/queues/{name}/dead/{job_id}/replay", { params: { path: { name, job_id: asked.replay } } });
+    await api.POST("/v1/admin/queues/{name}/dead/{job_id}/replay", {
+      params: { path: { name, job_id: asked.replay } },
+    });
     return asked.json ? json({ replayed: 1, left: 0 }) : console.log("replayed");
   }
   if (asked.discard !== undefined) {

@@ -88,7 +88,11 @@ const shown = new Map<string, string>();
 const settled = (status: string) => ["read", "played", "failed"].includes(status);
 const outbound = () =>
   allPages((cursor) =>
-    bodyOf(api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { direction: "outbound", limit: 200, cursor } } })),
+    bodyOf(
+      api.GET("/v1/businesses/{business_id}/messages", {
+        params: { path, query: { direction: "outbound", limit: 200, cursor } },
+      }),
+    ),
   );
 
 await wait("the ticks", async () => {
@@ -97,7 +101,9 @@ await wait("the ticks", async () => {
     const message = final.get(id);
     if (message === undefined || message.status === shown.get(id)) continue;
     shown.set(id, message.status);
-    say(`  ${String(index + 1).padStart(3)} → ${to}  ${message.status}${message.error ? ` (${message.error.message})` : ""}`);
+    say(
+      `  ${String(index + 1).padStart(3)} → ${to}  ${message.status}${message.error ? ` (${message.error.message})` : ""}`,
+    );
   }
   return sent.every(({ id }) => settled(shown.get(id) ?? ""));
 }).catch((error: unknown) => say(String(error)));
@@ -105,7 +111,9 @@ await wait("the ticks", async () => {
 const reply = `reply of run ${run}`;
 await simulator("POST", `/phones/${contacts[0]}/messages`, { to: phone, text: reply });
 const received = await wait("the reply", async () => {
-  const { data } = await bodyOf(api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { direction: "inbound" } } }));
+  const { data } = await bodyOf(
+    api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { direction: "inbound" } } }),
+  );
   const replies = data.filter((message) => message.text === reply);
   return replies.length > 0 ? replies : null;
 }).catch((error: unknown) => (say(String(error)), []));
@@ -127,8 +135,12 @@ for (const contact of contacts) {
 }
 
 const reached = (status: string) =>
-  [...final.values()].filter((message) => message.status !== "failed" && order.indexOf(message.status) >= order.indexOf(status)).length;
-const latencies = [...final.values()].flatMap(({ queued_at, sent_at }) => (sent_at ? [Date.parse(sent_at) - Date.parse(queued_at)] : []));
+  [...final.values()].filter(
+    (message) => message.status !== "failed" && order.indexOf(message.status) >= order.indexOf(status),
+  ).length;
+const latencies = [...final.values()].flatMap(({ queued_at, sent_at }) =>
+  sent_at ? [Date.parse(sent_at) - Date.parse(queued_at)] : [],
+);
 const result = {
   sent: reached("sent"),
   delivered: reached("delivered"),

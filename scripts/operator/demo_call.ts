@@ -45,7 +45,10 @@ const consentLine = "This call is recorded.";
 const { id: business_id } = await bodyOf(api.POST("/v1/businesses", { body: { name: `Demo of calls ${run}` } }));
 const path = { business_id };
 await api.PUT("/v1/businesses/{business_id}/phone_numbers/{number}", { params: { path: { ...path, number } } });
-await api.PUT("/v1/businesses/{business_id}/call_settings", { params: { path }, body: { record: true, consent_line: consentLine } });
+await api.PUT("/v1/businesses/{business_id}/call_settings", {
+  params: { path },
+  body: { record: true, consent_line: consentLine },
+});
 say(`business ${business_id} has ${number}`);
 
 const simulated = (sid: string) => simulator<Simulated>("GET", `/calls/${sid}`);
@@ -53,11 +56,16 @@ const marksOf = (call: Simulated) => call.streams.flatMap(({ marks }) => marks);
 const hangUp = (sid: string) => simulator("DELETE", `/calls/${sid}`);
 const told = (call_sid: string) =>
   bodyOf(api.GET("/v1/businesses/{business_id}/calls/{call_sid}", { params: { path: { ...path, call_sid } } }));
-const ended = (sid: string) => wait("the call's end", async () => ((await told(sid)).ended_at === null ? null : told(sid)));
+const ended = (sid: string) =>
+  wait("the call's end", async () => ((await told(sid)).ended_at === null ? null : told(sid)));
 
 /** Somebody calls in and presses keys. */
 async function callIn(): Promise<{ call: Schemas["CallDetail"]; heard: Simulated }> {
-  const { data } = await simulator<{ data: { sid: string }[] }>("POST", "/calls", { from: `+9991${run}`, to: number, digits: "12" });
+  const { data } = await simulator<{ data: { sid: string }[] }>("POST", "/calls", {
+    from: `+9991${run}`,
+    to: number,
+    digits: "12",
+  });
   const { sid } = data[0]!;
   await wait("the menu to hear the keys", async () => marksOf(await simulated(sid)).includes("keys:12"));
   const { data: active } = await bodyOf(api.GET("/v1/businesses/{business_id}/calls/active", { params: { path } }));
@@ -102,5 +110,6 @@ const result = {
 };
 if (values.json) console.log(JSON.stringify(result));
 else console.log(`in: ${result.inbound}, recording ${result.recording}; out: ${result.outbound}`);
-const good = result.inbound === "completed" && result.outbound === "completed" && wasAnnounced && result.recording !== null;
+const good =
+  result.inbound === "completed" && result.outbound === "completed" && wasAnnounced && result.recording !== null;
 process.exit(good ? 0 : 1);

@@ -52,7 +52,11 @@ await wait("the session to open", async () => (await view()).status === "open");
 say(`business ${business_id} is paired`);
 
 /** The customer sends a file; resolves with whether the business has the same one at the address it is told. */
-async function receive(type: "image" | "document", content: Buffer, mime: string): Promise<{ same: boolean; ms: number }> {
+async function receive(
+  type: "image" | "document",
+  content: Buffer,
+  mime: string,
+): Promise<{ same: boolean; ms: number }> {
   const start = performance.now();
   const body = {
     to: phone,
@@ -62,7 +66,9 @@ async function receive(type: "image" | "document", content: Buffer, mime: string
   };
   await simulator("POST", `/phones/${customer}/messages`, body);
   const media = await wait(`the ${type}`, async () => {
-    const { data } = await bodyOf(api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { direction: "inbound" } } }));
+    const { data } = await bodyOf(
+      api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { direction: "inbound" } } }),
+    );
     const found = data.find((message: Schemas["Message"]) => message.type === type)?.content;
     return found && "media" in found && found.media.status !== "pending" ? found.media : null;
   });
@@ -84,7 +90,10 @@ async function send(content: Buffer): Promise<{ same: boolean; ms: number }> {
   });
   const { id: media } = (await uploaded.json()) as Schemas["Media"];
   await bodyOf(
-    api.POST("/v1/businesses/{business_id}/messages", { params: { path }, body: { to: customer, type: "image", media, caption: "here" } }),
+    api.POST("/v1/businesses/{business_id}/messages", {
+      params: { path },
+      body: { to: customer, type: "image", media, caption: "here" },
+    }),
   );
   type Shown = { data: { id: string; type: string; text?: string }[] };
   const { id } = await wait("the customer to be shown it", async () => {
@@ -92,7 +101,9 @@ async function send(content: Buffer): Promise<{ same: boolean; ms: number }> {
     return data.find(({ type, text }) => type === "image" && text === "here");
   });
   const ms = Math.round(performance.now() - start);
-  const opened = Buffer.from(await (await fetch(new URL(`/phones/${customer}/messages/${id}/file`, control.url), bearer)).arrayBuffer());
+  const opened = Buffer.from(
+    await (await fetch(new URL(`/phones/${customer}/messages/${id}/file`, control.url), bearer)).arrayBuffer(),
+  );
   say(`the business's picture of ${content.length} bytes is on the customer's phone after ${ms} ms`);
   return { same: sha256(opened) === sha256(content), ms };
 }

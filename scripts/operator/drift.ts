@@ -29,8 +29,12 @@ export function compareCounts(cluster: readonly GroupCount[], files: readonly Gr
 
 /** The counts that nomad/jobs and nomad/env say, of the given jobs, in the profile that runs. */
 export async function countsInFiles(nomad: Nomad, jobs: readonly string[], stateDir: string): Promise<GroupCount[]> {
-  const files = await Promise.all(jobs.map(async (id) => readJobFile(id, { stateDir }, await valuesOfCluster(nomad, id))));
-  return files.flatMap(({ ID, TaskGroups }) => TaskGroups.map(({ Name, Count }) => ({ job: ID, group: Name, count: Count })));
+  const files = await Promise.all(
+    jobs.map(async (id) => readJobFile(id, { stateDir }, await valuesOfCluster(nomad, id))),
+  );
+  return files.flatMap(({ ID, TaskGroups }) =>
+    TaskGroups.map(({ Name, Count }) => ({ job: ID, group: Name, count: Count })),
+  );
 }
 
 /** The number of shards by which businesses are assigned, where it is not the number that was asked for: a scale command was cut short. */

@@ -22,7 +22,8 @@ try {
   if (values.json) {
     console.log(JSON.stringify(survey));
   } else {
-    const size = (bytes: number) => (bytes < 1_048_576 ? `${Math.ceil(bytes / 1_024)} kB` : `${(bytes / 1_048_576).toFixed(1)} MB`);
+    const size = (bytes: number) =>
+      bytes < 1_048_576 ? `${Math.ceil(bytes / 1_024)} kB` : `${(bytes / 1_048_576).toFixed(1)} MB`;
     const rows = survey.indexes.map(({ table: of, name, state, bytes, scans, unused }) => [
       of,
       name,

@@ -12,7 +12,10 @@ export async function simulatorOf(stack: Stack): Promise<{ url: string; token: s
 }
 
 /** The control API of a stack's simulator; a stack without one ends the script. */
-export async function simulatorApi(stack: Stack, options: Omit<CallerOptions, "baseUrl" | "token"> = {}): Promise<Caller> {
+export async function simulatorApi(
+  stack: Stack,
+  options: Omit<CallerOptions, "baseUrl" | "token"> = {},
+): Promise<Caller> {
   const { url, token } = await simulatorOf(stack);
   return createCaller({ baseUrl: url, token, ...options });
 }

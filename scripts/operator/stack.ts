@@ -56,7 +56,9 @@ export async function readNomadAddress(name = process.env["PROSAAS_STACK"] || "d
 }
 
 function noStack(name: string): never {
-  console.error(`There is no stack "${name}" here (no ${join(stateFolder(name), "stack.json")}); start it with ./scripts/up`);
+  console.error(
+    `There is no stack "${name}" here (no ${join(stateFolder(name), "stack.json")}); start it with ./scripts/up`,
+  );
   process.exit(1);
 }
 

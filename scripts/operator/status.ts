@@ -24,8 +24,13 @@ const nomad = createNomad(stack.nomad_addr);
 const api = await adminApi(stack);
 
 const jobStub = z.object({ ID: z.string(), Type: z.string(), Status: z.string(), ParentID: z.string().nullish() });
-const jobSpec = z.object({ TaskGroups: z.array(z.object({ Name: z.string(), Count: z.int() })), ParameterizedJob: z.unknown().nullish() });
-const jobSummary = z.object({ Summary: z.record(z.string(), z.object({ Running: z.int(), Starting: z.int(), Queued: z.int() })) });
+const jobSpec = z.object({
+  TaskGroups: z.array(z.object({ Name: z.string(), Count: z.int() })),
+  ParameterizedJob: z.unknown().nullish(),
+});
+const jobSummary = z.object({
+  Summary: z.record(z.string(), z.object({ Running: z.int(), Starting: z.int(), Queued: z.int() })),
+});
 
 type Group = { job: string; group: string; type: string; running: number; count: number; starting: number };
 
@@ -85,7 +90,9 @@ const [jobs, shards, queues, drift] = await Promise.all([
 /** The groups of workers that serve a queue; undefined where they are not known. */
 function servedBy(queue: string): string | undefined {
   if (!("value" in jobs)) return undefined;
-  const found = jobs.value.filter(({ job, group }) => job === "workers" && (queuesOf(group as Profile) as string[]).includes(queue));
+  const found = jobs.value.filter(
+    ({ job, group }) => job === "workers" && (queuesOf(group as Profile) as string[]).includes(queue),
+  );
   return found.map(({ group }) => group).join(", ") || "nobody";
 }
 
@@ -93,7 +100,8 @@ const short = "value" in jobs ? jobs.value.filter(({ running, count }) => runnin
 const healthy = [jobs, shards, queues].every((read) => "value" in read) && short.length === 0;
 
 if (values.json) {
-  const plain = <T>(read: { value: T } | { error: string }, pick: (value: T) => unknown) => ("value" in read ? pick(read.value) : read);
+  const plain = <T>(read: { value: T } | { error: string }, pick: (value: T) => unknown) =>
+    "value" in read ? pick(read.value) : read;
   console.log(
     JSON.stringify({
       stack: stack.stack,
@@ -161,6 +169,7 @@ if (values.json) {
     );
     show("Drift", lines.join("\n"));
   }
-  if (short.length > 0) console.log(`${short.length} group(s) run less than they should: nomad job status ${short[0]!.job}`);
+  if (short.length > 0)
+    console.log(`${short.length} group(s) run less than they should: nomad job status ${short[0]!.job}`);
 }
 process.exit(healthy ? 0 : 1);

@@ -64,7 +64,10 @@ export class Books {
   compareReceived(): Comparison {
     let sum = nothingCompared;
     for (const contact of new Set([...this.#written.keys(), ...this.#received.keys()])) {
-      sum = addComparisons(sum, compareChat(this.#written.get(contact) ?? [], [...(this.#received.get(contact)?.values() ?? [])]));
+      sum = addComparisons(
+        sum,
+        compareChat(this.#written.get(contact) ?? [], [...(this.#received.get(contact)?.values() ?? [])]),
+      );
     }
     return sum;
   }

@@ -40,7 +40,12 @@ export function endOnSignals(): void {
 
 export const root = join(import.meta.dir, "../..");
 
-export function startChild({ command, env = {}, logFile, ipc }: ChildOptions): Child & { send(message: unknown): void } {
+export function startChild({
+  command,
+  env = {},
+  logFile,
+  ipc,
+}: ChildOptions): Child & { send(message: unknown): void } {
   // Appended to: a process that is started again goes on in the same log.
   const log = openSync(logFile, "a");
   const child = Bun.spawn(command, {
@@ -65,7 +70,12 @@ export function startChild({ command, env = {}, logFile, ipc }: ChildOptions): C
 }
 
 /** A process that is started by `bun run`. */
-export const bunRun = (file: string, ...args: string[]): string[] => [process.execPath, "run", join(root, file), ...args];
+export const bunRun = (file: string, ...args: string[]): string[] => [
+  process.execPath,
+  "run",
+  join(root, file),
+  ...args,
+];
 
 /** The ports that a service says it listens on, of the last one that it said so after `from` bytes of its log. */
 export async function listeningPorts(child: Child, from = 0): Promise<{ port: number; opsPort: number }> {
@@ -83,7 +93,8 @@ export async function listeningPorts(child: Child, from = 0): Promise<{ port: nu
 }
 
 /** The port that a service says it listens on. */
-export const listeningPort = async (child: Child, from = 0): Promise<number> => (await listeningPorts(child, from)).port;
+export const listeningPort = async (child: Child, from = 0): Promise<number> =>
+  (await listeningPorts(child, from)).port;
 
 function usageOf(pid: number): Usage {
   // Fields 14 and 15, utime and stime; the name in field 2 may hold blanks.

@@ -2,7 +2,13 @@ import { expect, test } from "bun:test";
 import { compareChat } from "./comparison.ts";
 
 test("a chat that arrived as it was sent differs in nothing", () => {
-  expect(compareChat(["a", "b", "c"], ["a", "b", "c"])).toEqual({ sent: 3, lost: 0, duplicates: 0, foreign: 0, disordered: 0 });
+  expect(compareChat(["a", "b", "c"], ["a", "b", "c"])).toEqual({
+    sent: 3,
+    lost: 0,
+    duplicates: 0,
+    foreign: 0,
+    disordered: 0,
+  });
 });
 
 test("what is missing, doubled or nobody's is counted, each by itself", () => {

@@ -38,7 +38,8 @@ async function readPage<S extends JournalStream>(
 ): Promise<number> {
   try {
     const page = await shard.client.readJournal(shard.location, stream);
-    if (page.rejected.length > 0) throw new Error(`the journal holds entries that break their schema: ${JSON.stringify(page.rejected[0])}`);
+    if (page.rejected.length > 0)
+      throw new Error(`the journal holds entries that break their schema: ${JSON.stringify(page.rejected[0])}`);
     if (page.through === null) return 0;
     take(page.entries);
     await shard.client.ackJournal(shard.location, stream, page.through);

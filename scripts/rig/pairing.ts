@@ -15,7 +15,11 @@ export function makeBusinesses(count: number, contacts: number): Business[] {
 }
 
 /** Runs `work` for each item, `width` at a time. */
-export async function eachOf<T>(items: readonly T[], width: number, work: (item: T, index: number) => Promise<void>): Promise<void> {
+export async function eachOf<T>(
+  items: readonly T[],
+  width: number,
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
   const entries = items.entries();
   const lanes = Array.from({ length: width }, async () => {
     for (const [index, item] of entries) await work(item, index);
@@ -24,7 +28,11 @@ export async function eachOf<T>(items: readonly T[], width: number, work: (item:
 }
 
 /** Links a phone of the simulator by QR to each business. */
-export async function pairAll(shard: ShardProcess, simulator: SimulatorProcess, businesses: readonly Business[]): Promise<void> {
+export async function pairAll(
+  shard: ShardProcess,
+  simulator: SimulatorProcess,
+  businesses: readonly Business[],
+): Promise<void> {
   await eachOf(businesses, 8, async ({ id, phone }) => {
     await simulator.makePhone(phone);
     await shard.client.connect(shard.location, id, { method: "qr" });

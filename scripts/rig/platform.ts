@@ -30,7 +30,13 @@ import { Supervised } from "./supervised.ts";
 const poolSize = 40;
 
 /** PostgreSQL as in nomad/jobs/postgres.nomad.hcl: what it answered it keeps. */
-const durable = { fsync: "on", synchronous_commit: "on", shared_buffers: "256MB", max_wal_size: "1GB", wal_compression: "on" };
+const durable = {
+  fsync: "on",
+  synchronous_commit: "on",
+  shared_buffers: "256MB",
+  max_wal_size: "1GB",
+  wal_compression: "on",
+};
 /** Redis as in nomad/jobs/redis.nomad.hcl. */
 const appendOnly = { appendonly: "yes", appendfsync: "everysec" };
 
@@ -130,7 +136,13 @@ export async function startPlatform({
 
     const shards: ShardProcess[] = [];
     for (let n = 1; n <= count; n++) {
-      const shard = await ShardProcess.create({ folder, number: n, simulator, redis: redis.address, consul: consul.address });
+      const shard = await ShardProcess.create({
+        folder,
+        number: n,
+        simulator,
+        redis: redis.address,
+        consul: consul.address,
+      });
       closers.push(() => shard.stop());
       shards.push(shard);
     }
@@ -188,7 +200,12 @@ export async function startPlatform({
       plans.map(async ({ group, env: own = {}, preload }, n) => {
         const name = `worker-${n + 1}-${group}`;
         const env = { WORKER_GROUP: group, NOMAD_ALLOC_ID: "rig", REDIS_URL: redisUrl("workers"), ...own };
-        const { supervised } = await service("services/workers/main.ts", name, env, preload === undefined ? [] : [preload]);
+        const { supervised } = await service(
+          "services/workers/main.ts",
+          name,
+          env,
+          preload === undefined ? [] : [preload],
+        );
         return supervised;
       }),
     );
@@ -215,7 +232,12 @@ export async function startPlatform({
             const shard = (n % count) + 1;
             await createBusinessRow(db, { id: business.id, shard });
             const { key, prefix, hash } = generateKey();
-            const scopes = ["messages:read" as const, "messages:write" as const, "broadcasts:read" as const, "broadcasts:write" as const];
+            const scopes = [
+              "messages:read" as const,
+              "messages:write" as const,
+              "broadcasts:read" as const,
+              "broadcasts:write" as const,
+            ];
             await insertKey(forBusiness(db, business.id), { id: uuidv7(), prefix, hash, scopes });
             return { ...business, key, shard };
           }),
@@ -230,7 +252,9 @@ export async function startPlatform({
           ),
         );
         const mirrored = async () => {
-          const [row] = await owner<[{ count: number }]>`select count(*)::integer as count from whatsapp_sessions where paired`;
+          const [row] = await owner<
+            [{ count: number }]
+          >`select count(*)::integer as count from whatsapp_sessions where paired`;
           return row.count >= customers.length;
         };
         await until(mirrored, { deadlineMs: 30_000, what: "the workers to know of every session" });

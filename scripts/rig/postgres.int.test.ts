@@ -32,7 +32,8 @@ test.each(["statements", "transactions"])(
   async (kind) => {
     const db = createDatabase({ url: pooler.url, poolSize: 4, applicationName: "test" });
     const scope = forPlatform(db);
-    const work = () => (kind === "statements" ? scope.ask(sql`select 1`) : atomically(scope, (inner) => inner.ask(sql`select 1`)));
+    const work = () =>
+      kind === "statements" ? scope.ask(sql`select 1`) : atomically(scope, (inner) => inner.ask(sql`select 1`));
     const tally = { done: 0, refused: 0 };
     const strange: unknown[] = [];
     let over = false;

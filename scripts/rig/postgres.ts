@@ -25,7 +25,11 @@ export async function postgresServer(folder: string, settings: Record<string, st
   const ownerUrl = `postgres://test:${files.password}@127.0.0.1:${port}/postgres`;
   const started = server(
     `127.0.0.1:${port}`,
-    () => startChild({ command: postgresCommand(files, port, { fsync: "off", ...settings }), logFile: join(folder, "postgres.log") }),
+    () =>
+      startChild({
+        command: postgresCommand(files, port, { fsync: "off", ...settings }),
+        logFile: join(folder, "postgres.log"),
+      }),
     () => isReady(files, port),
     // An immediate shutdown: a crash that leaves no process of its own behind.
     "SIGQUIT",

@@ -15,7 +15,10 @@ export type Rig = {
   stop(): Promise<void>;
 };
 
-export async function startRig(folder: string, options: Pick<ShardProcessOptions, "env" | "volume" | "bunArgs"> = {}): Promise<Rig> {
+export async function startRig(
+  folder: string,
+  options: Pick<ShardProcessOptions, "env" | "volume" | "bunArgs"> = {},
+): Promise<Rig> {
   const closers: (() => Promise<unknown>)[] = [];
   const stop = async () => {
     for (const close of closers.splice(0)) await close();
@@ -28,7 +31,13 @@ export async function startRig(folder: string, options: Pick<ShardProcessOptions
     }
     const simulator = await SimulatorProcess.start(folder);
     closers.unshift(() => simulator.stop());
-    const shard = await ShardProcess.create({ folder, simulator, redis: redis.address, consul: consul.address, ...options });
+    const shard = await ShardProcess.create({
+      folder,
+      simulator,
+      redis: redis.address,
+      consul: consul.address,
+      ...options,
+    });
     closers.unshift(() => shard.stop());
     return { redis, consul, simulator, shard, stop };
   } catch (error) {

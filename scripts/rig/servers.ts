@@ -16,7 +16,12 @@ export type Server = {
   pid(): number | undefined;
 };
 
-export function server(address: string, launch: () => Child, answers: () => Promise<boolean>, death: NodeJS.Signals = "SIGKILL"): Server {
+export function server(
+  address: string,
+  launch: () => Child,
+  answers: () => Promise<boolean>,
+  death: NodeJS.Signals = "SIGKILL",
+): Server {
   let child: Child | undefined;
   return {
     address,
@@ -55,8 +60,24 @@ export async function redisServer(folder: string, settings: Record<string, strin
 export async function consulServer(folder: string): Promise<Server> {
   const [http, dns, rpc, serf] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
   const command = ["consul", "agent", "-server", "-bootstrap-expect=1", "-data-dir", join(folder, "consul")];
-  command.push("-bind=127.0.0.1", "-client=127.0.0.1", "-log-level=warn", "-http-port", `${http}`, "-dns-port", `${dns}`);
-  command.push("-grpc-port=-1", "-grpc-tls-port=-1", "-server-port", `${rpc}`, "-serf-lan-port", `${serf}`, "-serf-wan-port=-1");
+  command.push(
+    "-bind=127.0.0.1",
+    "-client=127.0.0.1",
+    "-log-level=warn",
+    "-http-port",
+    `${http}`,
+    "-dns-port",
+    `${dns}`,
+  );
+  command.push(
+    "-grpc-port=-1",
+    "-grpc-tls-port=-1",
+    "-server-port",
+    `${rpc}`,
+    "-serf-lan-port",
+    `${serf}`,
+    "-serf-wan-port=-1",
+  );
   command.push("-hcl=disable_update_check = true", "-hcl=performance { raft_multiplier = 1 }");
   return server(
     `127.0.0.1:${http}`,

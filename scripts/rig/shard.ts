@@ -81,7 +81,9 @@ export class ShardProcess extends Supervised {
   }
 
   async sessions(): Promise<Pick<SessionView, "business_id" | "status" | "reason">[]> {
-    const response = await fetch(`${this.location.url}/sessions`, { headers: { authorization: `Bearer ${this.#ownToken}` } });
+    const response = await fetch(`${this.location.url}/sessions`, {
+      headers: { authorization: `Bearer ${this.#ownToken}` },
+    });
     return ((await response.json()) as { data: SessionView[] }).data;
   }
 

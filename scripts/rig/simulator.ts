@@ -23,7 +23,8 @@ export class SimulatorControl {
 
   makePhone = (phone: string) => this.ask("POST", "/phones", { phone });
   scan = (phone: string, qr: string) => this.ask("POST", `/phones/${phone}/scan`, { qr });
-  write = (from: string, to: string, text: string) => this.ask<{ id: string }>("POST", `/phones/${from}/messages`, { to, text });
+  write = (from: string, to: string, text: string) =>
+    this.ask<{ id: string }>("POST", `/phones/${from}/messages`, { to, text });
   screen = (phone: string) => this.ask<Screen>("GET", `/phones/${phone}/messages`);
   devices = async (phone: string) => (await this.ask<{ devices: Device[] }>("GET", `/phones/${phone}`)).devices;
   sent = async (phone: string) => (await this.ask<{ data: Sent[] }>("GET", `/phones/${phone}/sent`)).data;
@@ -72,7 +73,14 @@ export class SimulatorProcess extends SimulatorControl {
       command: bunRun("services/simulator/main.ts"),
       logFile: join(folder, `${name}.log`),
       // As under a supervisor: it registers nowhere.
-      env: { HOST: "127.0.0.1", PORT: "0", LOG_LEVEL: "info", NOMAD_ALLOC_ID: "rig", SIMULATOR_TOKEN: rigToken, ...env },
+      env: {
+        HOST: "127.0.0.1",
+        PORT: "0",
+        LOG_LEVEL: "info",
+        NOMAD_ALLOC_ID: "rig",
+        SIMULATOR_TOKEN: rigToken,
+        ...env,
+      },
     });
     return new SimulatorProcess(child, await listeningPorts(child));
   }

@@ -47,5 +47,6 @@ async function fillUp(path: string): Promise<void> {
 
 function run(...command: string[]): void {
   const { exitCode, stderr } = Bun.spawnSync(command);
-  if (exitCode !== 0) throw new Error(`${command.join(" ")} needs root and a kernel that lets it mount: ${stderr.toString().trim()}`);
+  if (exitCode !== 0)
+    throw new Error(`${command.join(" ")} needs root and a kernel that lets it mount: ${stderr.toString().trim()}`);
 }

@@ -16,6 +16,8 @@ await runCommand({
   prepare: (values) => {
     const rule = assignmentRules.find((one) => one === values.rule);
     if (rule === undefined) throw new UsageFault(`RULE must be one of ${assignmentRules.join(", ")}`);
-    return async (target) => [await changeSetting(target, { key: assignmentRuleKey, title: "assignment", first: "hash" }, rule)];
+    return async (target) => [
+      await changeSetting(target, { key: assignmentRuleKey, title: "assignment", first: "hash" }, rule),
+    ];
   },
 });

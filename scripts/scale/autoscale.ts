@@ -82,7 +82,8 @@ while (round < rounds && !stopping.signal.aborted) {
   }
   if (round < rounds) await sleep(everyMs, stopping.signal).catch(() => {});
 }
-if (values.json) console.log(JSON.stringify({ applied: values.apply, rounds: round, failures, groups: [...last.values()], changes }));
+if (values.json)
+  console.log(JSON.stringify({ applied: values.apply, rounds: round, failures, groups: [...last.values()], changes }));
 process.exit(failure === null ? 0 : 1);
 
 async function lookAtAll(at: Target): Promise<void> {
@@ -99,7 +100,11 @@ async function lookAtAll(at: Target): Promise<void> {
   }
 }
 
-async function look(at: Target, { group, ...policy }: Policy, now: { changedMsAgo: number | null; oldestMs: number }): Promise<void> {
+async function look(
+  at: Target,
+  { group, ...policy }: Policy,
+  now: { changedMsAgo: number | null; oldestMs: number },
+): Promise<void> {
   const count = await readCount(at, { job: scaledJob, group });
   const decision = decide({ ...policy, ...now, count }, memories.get(group) ?? noMemory, performance.now());
   const seen = { group, count, wanted: decision.count, reason: decision.reason };

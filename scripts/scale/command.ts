@@ -30,7 +30,9 @@ export type Command<O extends NonNullable<ParseArgsConfig["options"]>> = {
   usage: string;
   options: O;
   /** Throws UsageFault where the arguments make no sense, before anything is asked of the cluster. */
-  prepare(values: Record<keyof O, string | boolean | undefined>): (target: Target, settings: Settings) => Promise<Change[]>;
+  prepare(
+    values: Record<keyof O, string | boolean | undefined>,
+  ): (target: Target, settings: Settings) => Promise<Change[]>;
 };
 
 /** The arguments make no sense. */
@@ -48,14 +50,20 @@ export const commonUsage = `  --dry-run       show what would be done, and do no
   --deadline-s N  how long to wait for a deployment, an allocation or another scale command (300)`;
 
 /** A number from an option. @throws UsageFault */
-export function countOf(name: string, value: string | boolean | undefined, { min, max }: { min: number; max: number }): number {
+export function countOf(
+  name: string,
+  value: string | boolean | undefined,
+  { min, max }: { min: number; max: number },
+): number {
   const number = Number(value);
   if (typeof value === "string" && /^\d+$/.test(value) && number >= min && number <= max) return number;
   throw new UsageFault(`${name} must be a whole number from ${min} to ${max}${value ? `, not ${value}` : ""}`);
 }
 
 /** Runs a command: plan, lock, change, verify, result. Ends the process: 0 done, 1 not done, 2 wrong arguments. */
-export async function runCommand<O extends NonNullable<ParseArgsConfig["options"]>>(command: Command<O>): Promise<never> {
+export async function runCommand<O extends NonNullable<ParseArgsConfig["options"]>>(
+  command: Command<O>,
+): Promise<never> {
   let values: Record<string, string | boolean | undefined>;
   let changesOf: ReturnType<Command<O>["prepare"]>;
   let deadlineMs: number;
@@ -74,7 +82,12 @@ export async function runCommand<O extends NonNullable<ParseArgsConfig["options"
 
   const dryRun = values["dry-run"] === true;
   const report = createReport();
-  const result = { command: command.name, ok: true, dry_run: dryRun, changes: [] as { what: string; plan: readonly string[] }[] };
+  const result = {
+    command: command.name,
+    ok: true,
+    dry_run: dryRun,
+    changes: [] as { what: string; plan: readonly string[] }[],
+  };
   const finish = (extra: Record<string, unknown> = {}): never => {
     const took = { steps: report.steps, took_s: Number((report.elapsedMs() / 1000).toFixed(1)) };
     if (values["json"]) console.log(JSON.stringify({ ...result, ...took, ...extra }));
@@ -118,7 +131,8 @@ export async function runCommand<O extends NonNullable<ParseArgsConfig["options"
     await release().catch(() => {});
     const reason = error instanceof ScaleFailure ? error.message : `${command.name}: ${messageOf(error)}`;
     const state: Record<string, unknown> = {};
-    for (const change of changes) Object.assign(state, await change.state().catch((fault: unknown) => ({ unknown: messageOf(fault) })));
+    for (const change of changes)
+      Object.assign(state, await change.state().catch((fault: unknown) => ({ unknown: messageOf(fault) })));
     process.stderr.write(`${reason}\n${changes.length > 0 ? `As things stand: ${JSON.stringify(state)}\n` : ""}`);
     result.ok = false;
     return finish({ error: reason, state });

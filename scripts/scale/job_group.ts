@@ -37,7 +37,8 @@ export async function readGroup(target: Target, { job, group }: JobGroup): Promi
 }
 
 /** How many allocations the cluster has been asked for. */
-export const readCount = async (target: Target, where: JobGroup): Promise<number> => (await readGroup(target, where)).Count;
+export const readCount = async (target: Target, where: JobGroup): Promise<number> =>
+  (await readGroup(target, where)).Count;
 
 /** Why a group cannot have this count: Nomad takes none outside the bounds of a scaling block. */
 export function refusalOf({ Scaling: bounds }: TaskGroup, where: JobGroup, count: number): string | undefined {
@@ -50,7 +51,8 @@ export const nameOf = ({ job, group }: JobGroup) => (job === group ? job : `${jo
 const allocationName = z.string().regex(/\[\d+\]$/);
 
 /** The index in an allocation's name: `wa-shards.shard[2]` is 2. */
-export const indexOf = ({ Name }: Pick<Allocation, "Name">): number => Number(/\[(\d+)\]$/.exec(allocationName.parse(Name))![1]);
+export const indexOf = ({ Name }: Pick<Allocation, "Name">): number =>
+  Number(/\[(\d+)\]$/.exec(allocationName.parse(Name))![1]);
 
 /** Those that are to run. */
 export async function wantedAllocations({ nomad }: Target, { job, group }: JobGroup): Promise<Allocation[]> {
@@ -59,21 +61,33 @@ export async function wantedAllocations({ nomad }: Target, { job, group }: JobGr
 }
 
 /** Nomad refuses to scale while a deployment is under way: waits for its end, and says so. */
-export async function awaitDeployment({ nomad }: Target, job: string, report: Report, { deadlineMs }: Deadlines): Promise<void> {
+export async function awaitDeployment(
+  { nomad }: Target,
+  job: string,
+  report: Report,
+  { deadlineMs }: Deadlines,
+): Promise<void> {
   const began = performance.now();
   for (;;) {
     const deployment = await nomad<Deployment | null>("GET", `${path(job)}/deployment`);
     if (deployment === null || ["successful", "failed", "cancelled"].includes(deployment.Status)) return;
     const elapsed = performance.now() - began;
     const what = `deployment ${deployment.ID.slice(0, 8)} of ${job} is ${deployment.Status}`;
-    if (elapsed > deadlineMs) throw new ScaleFailure(`Gave up after ${seconds(elapsed)}: ${what}. Run the command again when it is over.`);
+    if (elapsed > deadlineMs)
+      throw new ScaleFailure(`Gave up after ${seconds(elapsed)}: ${what}. Run the command again when it is over.`);
     report.waiting(`${seconds(elapsed)}  ${what}; waiting for its end`);
     await sleep(pollMs);
   }
 }
 
 /** Sets the count, after any deployment that is under way. */
-export async function setCount(target: Target, where: JobGroup, count: number, report: Report, deadlines: Deadlines): Promise<void> {
+export async function setCount(
+  target: Target,
+  where: JobGroup,
+  count: number,
+  report: Report,
+  deadlines: Deadlines,
+): Promise<void> {
   const end = performance.now() + deadlines.deadlineMs;
   for (;;) {
     await awaitDeployment(target, where.job, report, { deadlineMs: Math.max(0, end - performance.now()) });
@@ -113,7 +127,9 @@ export async function awaitCount(
   }
   for (;;) {
     const all = await target.nomad<Allocation[]>("GET", `${path(where.job)}/allocations`);
-    const alive = all.filter(({ TaskGroup, ClientStatus }) => TaskGroup === where.group && ["running", "pending"].includes(ClientStatus));
+    const alive = all.filter(
+      ({ TaskGroup, ClientStatus }) => TaskGroup === where.group && ["running", "pending"].includes(ClientStatus),
+    );
     if (alive.length === count) return;
     const elapsed = performance.now() - began;
     const what = `${alive.length} of ${nameOf(where)} are alive, ${count} asked for`;

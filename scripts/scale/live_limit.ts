@@ -7,14 +7,22 @@ import type { Target } from "./target.ts";
 export type LiveLimit = { key: string; title: string };
 
 /** The number and the version to write over; null where nobody has set it and the processes' first value counts. */
-export async function readLimit({ consul }: Pick<Target, "consul">, key: string): Promise<{ value: number | null; cas: number }> {
+export async function readLimit(
+  { consul }: Pick<Target, "consul">,
+  key: string,
+): Promise<{ value: number | null; cas: number }> {
   const entry = await kvGet(consul, key);
   const value = Number(entry?.value ?? Number.NaN);
   return { value: Number.isInteger(value) ? value : null, cas: entry?.modifyIndex ?? 0 };
 }
 
 /** Writes the number over the version that was read, and no other. */
-export async function writeLimit({ consul }: Pick<Target, "consul">, key: string, value: number, cas: number): Promise<void> {
+export async function writeLimit(
+  { consul }: Pick<Target, "consul">,
+  key: string,
+  value: number,
+  cas: number,
+): Promise<void> {
   if (await kvPut(consul, key, `${value}`, { cas })) return;
   throw new ScaleFailure(`${key} was changed by somebody else meanwhile; look at it and run the command again.`);
 }

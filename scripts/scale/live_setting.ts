@@ -12,7 +12,11 @@ export type LiveSetting = {
 };
 
 /** Changes a setting of what runs, over the version that was read and no other; nothing restarts. */
-export async function changeSetting({ consul }: Target, { key, title, first }: LiveSetting, value: string): Promise<Change> {
+export async function changeSetting(
+  { consul }: Target,
+  { key, title, first }: LiveSetting,
+  value: string,
+): Promise<Change> {
   const entry = await kvGet(consul, key);
   const before = entry?.value ?? first;
   return {

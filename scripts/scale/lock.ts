@@ -87,4 +87,6 @@ function readHolder(value: string): Holder | null {
 }
 
 const describe = (holder: Holder | null) =>
-  holder === null ? "another scale command" : `${holder.command} (pid ${holder.pid} on ${holder.host}, since ${holder.since})`;
+  holder === null
+    ? "another scale command"
+    : `${holder.command} (pid ${holder.pid} on ${holder.host}, since ${holder.since})`;

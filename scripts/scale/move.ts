@@ -34,11 +34,14 @@ async function moveOf(target: Target, id: string, shard: number, deadlineMs: num
         : undefined,
     apply: (report) =>
       report.step(what, async () => {
-        const begin = () => bodyOf(target.api.POST("/v1/admin/businesses/{business_id}/move", { params: { path }, body: { shard } }));
+        const begin = () =>
+          bodyOf(target.api.POST("/v1/admin/businesses/{business_id}/move", { params: { path }, body: { shard } }));
         const move = underWay ?? (await begin());
         const [ended] = await followMoves(target, [move], report, { deadlineMs });
         if (ended?.status !== "done")
-          throw new ScaleFailure(`The move was rolled back: ${ended?.error ?? "no reason given"}. The business is where it was.`);
+          throw new ScaleFailure(
+            `The move was rolled back: ${ended?.error ?? "no reason given"}. The business is where it was.`,
+          );
         return describeMoves([ended]);
       }),
     state: async () => ({ business: await read() }),

@@ -130,7 +130,10 @@ async function expectAllThere({ killed = false } = {}): Promise<void> {
   if (!killed) expect(resends).toBe(dropped);
   dropped = resends;
   const inbound = async () => (await workers.rows(business)).filter(({ direction }) => direction === "inbound");
-  await until(async () => (await inbound()).length >= answered.length, { deadlineMs: 30_000, what: "every answer in Postgres" });
+  await until(async () => (await inbound()).length >= answered.length, {
+    deadlineMs: 30_000,
+    what: "every answer in Postgres",
+  });
   // WhatsApp's time is in seconds, so rows of one second have no order of their own; those written later came later.
   const written = Map.groupBy(await inbound(), ({ queued_at }) => new Date(queued_at).getTime());
   const numbers = [...written]

@@ -28,11 +28,18 @@ export function rebalance({ api }: Target, body: Schemas["Rebalance"]): Promise<
 
 /** Moves that are not over, latest first. */
 export function movesUnderWay({ api }: Target): Promise<Move[]> {
-  return allPages((cursor) => bodyOf(api.GET("/v1/admin/moves", { params: { query: { status: "under_way", limit: batch, cursor } } })));
+  return allPages((cursor) =>
+    bodyOf(api.GET("/v1/admin/moves", { params: { query: { status: "under_way", limit: batch, cursor } } })),
+  );
 }
 
 /** Follows moves to their end, with progress; gives them back as they ended. */
-export async function followMoves(target: Target, moves: readonly Move[], report: Report, { deadlineMs }: Deadlines): Promise<Move[]> {
+export async function followMoves(
+  target: Target,
+  moves: readonly Move[],
+  report: Report,
+  { deadlineMs }: Deadlines,
+): Promise<Move[]> {
   const began = performance.now();
   for (;;) {
     // One question for all of them: an operator's key has a limit of requests.
@@ -82,14 +89,17 @@ export async function drainShards(target: Target, count: number, report: Report,
     const drain = Array.from({ length: Math.max(...going.map(({ shard }) => shard)) - count }, (_, k) => count + 1 + k);
     let moved: Move[] = [];
     const living = going.reduce((sum, { businesses }) => sum + businesses, 0);
-    await report.step(`moving ${living} businesses off shard ${going.map(({ shard }) => shard).join(", ")}`, async () => {
-      const before = await movesUnderWay(target);
-      const begun = await rebalance(target, { drain, max: batch });
-      const all = [...new Map([...before, ...begun.data].map((move) => [move.id, move])).values()];
-      if (all.length === 0) throw new ScaleFailure("Businesses are to be moved, and the API plans no move for them.");
-      moved = await followMoves(target, all, report, deadlines);
-      return describeMoves(moved);
-    });
+    await report.step(
+      `moving ${living} businesses off shard ${going.map(({ shard }) => shard).join(", ")}`,
+      async () => {
+        const before = await movesUnderWay(target);
+        const begun = await rebalance(target, { drain, max: batch });
+        const all = [...new Map([...before, ...begun.data].map((move) => [move.id, move])).values()];
+        if (all.length === 0) throw new ScaleFailure("Businesses are to be moved, and the API plans no move for them.");
+        moved = await followMoves(target, all, report, deadlines);
+        return describeMoves(moved);
+      },
+    );
     failures = moved.filter(({ status }) => status === "rolled_back");
     if (failures.length > 0) round += 1;
   }

@@ -18,6 +18,8 @@ await runCommand({
     const settings = parsePlatformPacing(String(values.set ?? ""));
     if (settings === null) throw new UsageFault("SET must be JSON with limits that make sense");
     const value = JSON.stringify(settings);
-    return async (target) => [await changeSetting(target, { key: platformPacingKey, title: "pacing", first: "{}" }, value)];
+    return async (target) => [
+      await changeSetting(target, { key: platformPacingKey, title: "pacing", first: "{}" }, value),
+    ];
   },
 });

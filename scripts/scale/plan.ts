@@ -29,7 +29,8 @@ ${commonUsage}`;
 /** Shards that leave are emptied first, while everybody who works for that is there; shards that come are last. */
 async function changesFor(target: Target, wish: Wishes, drain: boolean, settings: Settings): Promise<Change[]> {
   const changes: Change[] = [];
-  if (wish.api !== undefined) changes.push(await scaleStateless(target, { job: "api", group: "api" }, wish.api, settings));
+  if (wish.api !== undefined)
+    changes.push(await scaleStateless(target, { job: "api", group: "api" }, wish.api, settings));
   for (const group of profiles) {
     const count = wish.workers?.[group];
     if (count !== undefined) changes.push(await scaleStateless(target, { job: "workers", group }, count, settings));
@@ -48,7 +49,11 @@ async function changesFor(target: Target, wish: Wishes, drain: boolean, settings
 await runCommand({
   name: "scale:plan",
   usage,
-  options: { file: { type: "string" }, from: { type: "string", default: "." }, drain: { type: "boolean", default: false } },
+  options: {
+    file: { type: "string" },
+    from: { type: "string", default: "." },
+    drain: { type: "boolean", default: false },
+  },
   prepare: (values) => {
     if (typeof values.file !== "string" || values.file === "") throw new UsageFault("FILE is missing");
     let wish: Wishes;

@@ -28,7 +28,9 @@ const names = (groups: readonly TaskGroup[]) => groups.map(({ Name, Count }) => 
 /** Allocations of other groups than these that have not ended. */
 async function leftOver({ nomad }: Target, groups: readonly string[]): Promise<Allocation[]> {
   const all = await nomad<Allocation[]>("GET", `/v1/job/${job}/allocations`);
-  return all.filter(({ TaskGroup: group, ClientStatus }) => !groups.includes(group) && ["running", "pending"].includes(ClientStatus));
+  return all.filter(
+    ({ TaskGroup: group, ClientStatus }) => !groups.includes(group) && ["running", "pending"].includes(ClientStatus),
+  );
 }
 
 async function changeProfile(target: Target, profile: WorkersProfile, { deadlineMs }: Settings): Promise<Change> {
@@ -40,17 +42,27 @@ async function changeProfile(target: Target, profile: WorkersProfile, { deadline
   const isThere = comes.length === 0 && goes.length === 0;
   const fromFile = isThere
     ? null
-    : await withSecretVersion(target.nomad, await readJobFile(job, { stateDir: stateFolder(target.stack.stack) }, { profile }));
+    : await withSecretVersion(
+        target.nomad,
+        await readJobFile(job, { stateDir: stateFolder(target.stack.stack) }, { profile }),
+      );
 
   const register = async (report: Report, change: (running: Job) => Job) => {
     await awaitDeployment(target, job, report, { deadlineMs });
     const running = await readJob(target, job);
-    await target.nomad("POST", "/v1/jobs", { Job: change(running), EnforceIndex: true, JobModifyIndex: running.JobModifyIndex ?? 0 });
+    await target.nomad("POST", "/v1/jobs", {
+      Job: change(running),
+      EnforceIndex: true,
+      JobModifyIndex: running.JobModifyIndex ?? 0,
+    });
   };
   const serving = () => waitForJobs([job], target.agents, { until: "serving", deadlineMs, known: [job] });
 
   return {
-    what: was === profile ? `profile of the workers: ${profile}` : `profile of the workers: ${was ?? "between both"} → ${profile}`,
+    what:
+      was === profile
+        ? `profile of the workers: ${profile}`
+        : `profile of the workers: ${was ?? "between both"} → ${profile}`,
     plan: isThere
       ? []
       : [
@@ -75,13 +87,17 @@ async function changeProfile(target: Target, profile: WorkersProfile, { deadline
         const end = performance.now() + deadlineMs;
         for (let left = await leftOver(target, wanted); left.length > 0; left = await leftOver(target, wanted)) {
           if (performance.now() > end)
-            throw new ScaleFailure(`${left.map(({ Name }) => Name).join(", ")} did not end; see: nomad job status ${job}`);
+            throw new ScaleFailure(
+              `${left.map(({ Name }) => Name).join(", ")} did not end; see: nomad job status ${job}`,
+            );
           report.waiting(`${left.map(({ Name }) => Name).join(", ")} finish what they have in hand`);
           await sleep(300);
         }
       });
     },
-    state: async () => ({ [job]: Object.fromEntries((await readJob(target, job)).TaskGroups.map(({ Name, Count }) => [Name, Count])) }),
+    state: async () => ({
+      [job]: Object.fromEntries((await readJob(target, job)).TaskGroups.map(({ Name, Count }) => [Name, Count])),
+    }),
   };
 }
 

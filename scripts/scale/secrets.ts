@@ -34,7 +34,11 @@ async function changeOf(target: Target, id: string, { deadlineMs }: Deadlines): 
         await awaitDeployment(target, id, report, { deadlineMs });
         const now = await readJob(target, id);
         const job = await withSecretVersion(target.nomad, now);
-        await target.nomad("POST", "/v1/jobs", { Job: job, EnforceIndex: true, JobModifyIndex: now.JobModifyIndex ?? 0 });
+        await target.nomad("POST", "/v1/jobs", {
+          Job: job,
+          EnforceIndex: true,
+          JobModifyIndex: now.JobModifyIndex ?? 0,
+        });
         try {
           await waitForJobs([id], target.agents, { until: "settled", deadlineMs, known: [id] });
         } catch (error) {

@@ -32,7 +32,8 @@ await runCommand({
       deleteVolume: values["delete-volume"] === true,
     };
     return async (target, settings) => {
-      const volumes = wish.deleteVolume && !settings.dryRun ? (await spareVolumes(target, wish.count)).map(({ Name }) => Name) : [];
+      const volumes =
+        wish.deleteVolume && !settings.dryRun ? (await spareVolumes(target, wish.count)).map(({ Name }) => Name) : [];
       if (volumes.length > 0 && values.yes !== true) await confirm(volumes);
       return [await changeShards(target, wish, settings)];
     };

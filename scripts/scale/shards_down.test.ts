@@ -2,7 +2,13 @@ import { expect, test } from "bun:test";
 import { journalsOf, verifyEmpty } from "./shards_down.ts";
 import type { Target } from "./target.ts";
 
-const shard = (n: number, businesses = 0, moving = 0) => ({ shard: n, businesses, paired: businesses, moving, journal: 0 });
+const shard = (n: number, businesses = 0, moving = 0) => ({
+  shard: n,
+  businesses,
+  paired: businesses,
+  moving,
+  journal: 0,
+});
 const withAssignments = (...data: ReturnType<typeof shard>[]) =>
   ({ api: { GET: async () => ({ response: new Response(), data: { num_shards: 2, data } }) } }) as unknown as Target;
 
@@ -16,6 +22,8 @@ test("a shard of whose journal the API knows nothing is not taken for one with a
 test("a business that came to live on a shard that went, or is on its way there, is told of", async () => {
   await verifyEmpty(withAssignments(shard(1, 5), shard(2, 5), shard(3)), 2);
   for (const living of [shard(3, 1), shard(3, 0, 1)]) {
-    await expect(verifyEmpty(withAssignments(shard(1, 5), living), 2)).rejects.toThrow("Businesses live on shards that are gone");
+    await expect(verifyEmpty(withAssignments(shard(1, 5), living), 2)).rejects.toThrow(
+      "Businesses live on shards that are gone",
+    );
   }
 });

@@ -23,13 +23,17 @@ export async function removeShards(target: Target, count: number, report: Report
   await drainShards(target, count, report, deadlines);
   const { value, cas } = await readLimit(target, numShardsKey);
   if (value !== count) {
-    await report.step(`the number of shards is ${count}: nobody new is assigned above`, () => writeLimit(target, numShardsKey, count, cas));
+    await report.step(`the number of shards is ${count}: nobody new is assigned above`, () =>
+      writeLimit(target, numShardsKey, count, cas),
+    );
     // A business that connected for the first time at the very end of the drain may have got a shard that goes.
     await sleep(heardOfMs);
     await drainShards(target, count, report, deadlines);
   }
   if (before > count) {
-    await report.step("the journals of the shards that go are empty", () => awaitJournals(target, { count, before }, report, deadlines));
+    await report.step("the journals of the shards that go are empty", () =>
+      awaitJournals(target, { count, before }, report, deadlines),
+    );
     await report.step(`asked for ${count} shards`, () => setCount(target, shardGroup, count, report, deadlines));
     await report.step(`${count} shards run and no other is left`, () =>
       awaitCount(target, shardGroup, count, report, { until: "settled", ...deadlines }),
@@ -41,7 +45,9 @@ export async function removeShards(target: Target, count: number, report: Report
 
 /** A process that had not heard of the lower number in time may have put a business there that connected for the first time. */
 export async function verifyEmpty(target: Target, count: number): Promise<void> {
-  const living = (await readAssignments(target)).data.filter(({ shard, businesses, moving }) => shard > count && businesses + moving > 0);
+  const living = (await readAssignments(target)).data.filter(
+    ({ shard, businesses, moving }) => shard > count && businesses + moving > 0,
+  );
   if (living.length === 0) return;
   const where = living.map(({ shard, businesses }) => `${businesses} on shard ${shard}`).join(", ");
   throw new ScaleFailure(
@@ -66,7 +72,9 @@ async function awaitJournals(
       .map(({ shard, journal }) => `shard ${shard}: ${journal === null ? "does not answer" : `${journal} entries`}`)
       .join(", ");
     if (elapsed > deadlineMs) {
-      throw new ScaleFailure(`The journals of shards that would go still hold what Postgres lacks (${what}); do the workers run?`);
+      throw new ScaleFailure(
+        `The journals of shards that would go still hold what Postgres lacks (${what}); do the workers run?`,
+      );
     }
     report.waiting(`${seconds(elapsed)}  journals: ${what}`);
     await sleep(pollMs);

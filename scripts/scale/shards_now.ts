@@ -13,7 +13,8 @@ import type { Target } from "./target.ts";
 export const shardGroup: JobGroup = { job: "wa-shards", group: "shard" };
 
 /** Who lives where, from the platform's database, and what waits in the shards' journals, from the shards. */
-export const readAssignments = ({ api }: Target): Promise<Schemas["Assignments"]> => bodyOf(api.GET("/v1/admin/assignments"));
+export const readAssignments = ({ api }: Target): Promise<Schemas["Assignments"]> =>
+  bodyOf(api.GET("/v1/admin/assignments"));
 
 /** The shards that pass their checks, by number. */
 export async function passingShards({ consul }: Target): Promise<number[]> {
@@ -35,7 +36,9 @@ export async function readShards(target: Target, keep: number): Promise<ShardsNo
   const owned: number[] = [];
   for (let shard = 1; shard <= count; shard++) if (await isOwned(target, shard)) owned.push(shard);
   const { data } =
-    keep < Math.max(count, numShards ?? 0, ...volumes.map((index) => index + 1)) ? await readAssignments(target) : { data: [] };
+    keep < Math.max(count, numShards ?? 0, ...volumes.map((index) => index + 1))
+      ? await readAssignments(target)
+      : { data: [] };
   return {
     count,
     wanted: wanted.map(indexOf),

@@ -58,11 +58,15 @@ test("fewer shards are refused while businesses live there, unless they are move
 });
 
 test("fewer shards are refused while one of them does not run: Nomad might stop another", () => {
-  expect(planShards(shards(4, { running: [0, 1, 2] }), wish(3, { drain: true })).refusal).toContain("Shard 4 does not run");
+  expect(planShards(shards(4, { running: [0, 1, 2] }), wish(3, { drain: true })).refusal).toContain(
+    "Shard 4 does not run",
+  );
 });
 
 test("a drained scale-down that was cut short before the count goes on with the count", () => {
-  expect(planShards(shards(5, { numShards: 2 }), wish(2)).lines[0]).toBe("set the count from 5 to 2 and see that shard 3, 4, 5 stops");
+  expect(planShards(shards(5, { numShards: 2 }), wish(2)).lines[0]).toBe(
+    "set the count from 5 to 2 and see that shard 3, 4, 5 stops",
+  );
 });
 
 test("a deletion of volumes that was cut short goes on, and takes those of shards that went long ago", () => {
@@ -74,7 +78,9 @@ test("a deletion of volumes that was cut short goes on, and takes those of shard
 });
 
 test("a scale-down that was cut short after the count still lowers the number", () => {
-  expect(planShards(shards(2, { numShards: 3 }), wish(2)).lines[0]).toBe("lower the number of shards in Consul from 3 to 2");
+  expect(planShards(shards(2, { numShards: 3 }), wish(2)).lines[0]).toBe(
+    "lower the number of shards in Consul from 3 to 2",
+  );
 });
 
 test("a volume on whose shard businesses live is not deleted, also long after that shard went", () => {

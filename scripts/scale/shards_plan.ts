@@ -26,16 +26,20 @@ const list = (numbers: readonly number[]) => numbers.join(", ");
 
 /** What must be done to get from `now` to the wish; what was done already, by a run that was cut short, is left out. */
 export function planShards(now: ShardsNow, wish: ShardsWish): ShardsPlan {
-  const { lines, refusal } = wish.count < Math.max(now.count, now.numShards ?? 0) ? planFewer(now, wish) : planMore(now, wish);
+  const { lines, refusal } =
+    wish.count < Math.max(now.count, now.numShards ?? 0) ? planFewer(now, wish) : planMore(now, wish);
   const spare = now.volumes.filter((index) => index >= wish.count).toSorted((a, b) => a - b);
-  const stranded = spare.filter((index) => index >= Math.max(now.count, now.numShards ?? 0) && (now.businesses.get(index + 1) ?? 0) > 0);
+  const stranded = spare.filter(
+    (index) => index >= Math.max(now.count, now.numShards ?? 0) && (now.businesses.get(index + 1) ?? 0) > 0,
+  );
   if (wish.deleteVolume && stranded.length > 0) {
     return {
       lines,
       refusal: `Businesses live on shard ${list(stranded.map((index) => index + 1))}, whose volume would be deleted: scale up to it, then down with --drain.`,
     };
   }
-  if (wish.deleteVolume && spare.length > 0) lines.push(`delete the volumes of shard ${list(spare.map((index) => index + 1))}`);
+  if (wish.deleteVolume && spare.length > 0)
+    lines.push(`delete the volumes of shard ${list(spare.map((index) => index + 1))}`);
   return refusal === undefined ? { lines } : { lines, refusal };
 }
 
@@ -50,8 +54,10 @@ function planMore(now: ShardsNow, { count }: ShardsWish): ShardsPlan {
     upTo(count),
     now.owned.map((shard) => shard - 1),
   );
-  if (unowned.length > 0) lines.push(`wait until shard ${list(unowned.map((index) => index + 1))} holds its owner lock`);
-  if (now.numShards !== count) lines.push(`raise the number of shards in Consul from ${now.numShards ?? "its first value"} to ${count}`);
+  if (unowned.length > 0)
+    lines.push(`wait until shard ${list(unowned.map((index) => index + 1))} holds its owner lock`);
+  if (now.numShards !== count)
+    lines.push(`raise the number of shards in Consul from ${now.numShards ?? "its first value"} to ${count}`);
   return { lines };
 }
 
@@ -62,8 +68,10 @@ function planFewer(now: ShardsNow, { count, drain, deleteVolume }: ShardsWish): 
   if (living.length > 0) {
     lines.push(`move ${living.map(([shard, businesses]) => `${businesses} businesses off shard ${shard}`).join(", ")}`);
   }
-  if (now.numShards !== count) lines.push(`lower the number of shards in Consul from ${now.numShards ?? "its first value"} to ${count}`);
-  if (now.count !== count) lines.push(`set the count from ${now.count} to ${count} and see that shard ${list(going)} stops`);
+  if (now.numShards !== count)
+    lines.push(`lower the number of shards in Consul from ${now.numShards ?? "its first value"} to ${count}`);
+  if (now.count !== count)
+    lines.push(`set the count from ${now.count} to ${count} and see that shard ${list(going)} stops`);
   if (!deleteVolume) lines.push(`keep the volumes of shard ${list(going)}`);
 
   // Nomad stops a healthy allocation instead of the highest one, if the highest one has failed.

@@ -39,7 +39,8 @@ export async function addShards(target: Target, count: number, report: Report, d
     await awaitCount(target, shardGroup, count, report, { until: "settled", ...deadlines });
     const passing = new Set(await passingShards(target));
     for (let shard = 1; shard <= count; shard++) {
-      if (!passing.has(shard)) throw new ScaleFailure(`Shard ${shard} does not pass its checks any more; see: task logs:wa-shards`);
+      if (!passing.has(shard))
+        throw new ScaleFailure(`Shard ${shard} does not pass its checks any more; see: task logs:wa-shards`);
     }
   });
 }
@@ -49,7 +50,8 @@ async function awaitOwners(target: Target, count: number, report: Report, { dead
   for (let shard = 1; shard <= count; shard++) {
     while (!(await isOwned(target, shard))) {
       const elapsed = performance.now() - began;
-      if (elapsed > deadlineMs) throw new ScaleFailure(`Shard ${shard} does not hold its owner lock after ${seconds(elapsed)}.`);
+      if (elapsed > deadlineMs)
+        throw new ScaleFailure(`Shard ${shard} does not hold its owner lock after ${seconds(elapsed)}.`);
       report.waiting(`${seconds(elapsed)}  shard ${shard} has not taken its owner lock yet`);
       await sleep(pollMs);
     }

@@ -4,14 +4,23 @@ import type { Deadlines, JobGroup } from "./job_group.ts";
 import type { Target } from "./target.ts";
 
 /** The count of a group whose allocations are all alike: workers, calls, api. */
-export async function scaleStateless(target: Target, where: JobGroup, count: number, deadlines: Deadlines): Promise<Change> {
+export async function scaleStateless(
+  target: Target,
+  where: JobGroup,
+  count: number,
+  deadlines: Deadlines,
+): Promise<Change> {
   const group = await readGroup(target, where);
   const now = group.Count;
-  const running = (await wantedAllocations(target, where)).filter(({ ClientStatus }) => ClientStatus === "running").length;
+  const running = (await wantedAllocations(target, where)).filter(
+    ({ ClientStatus }) => ClientStatus === "running",
+  ).length;
   const name = nameOf(where);
   const plan = [
     ...(now === count ? [] : [`set the count of ${name} from ${now} to ${count}`]),
-    ...(now === count && running === count ? [] : [`wait until ${count} run and pass their checks, and no other is left`]),
+    ...(now === count && running === count
+      ? []
+      : [`wait until ${count} run and pass their checks, and no other is left`]),
   ];
   return {
     what: now === count ? `${name}: ${count}` : `${name}: ${now} → ${count}`,
@@ -28,7 +37,8 @@ export async function scaleStateless(target: Target, where: JobGroup, count: num
     state: async () => ({
       [name]: {
         count: await readCount(target, where),
-        running: (await wantedAllocations(target, where)).filter(({ ClientStatus }) => ClientStatus === "running").length,
+        running: (await wantedAllocations(target, where)).filter(({ ClientStatus }) => ClientStatus === "running")
+          .length,
       },
     }),
   };

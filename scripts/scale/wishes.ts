@@ -10,7 +10,9 @@ export const wishes = z
   .strictObject({
     api: count.optional(),
     workers: z.partialRecord(z.enum(profiles), count).optional(),
-    calls: z.strictObject({ count: count.optional(), max_concurrent: z.int().min(0).max(maxCallLimit).optional() }).optional(),
+    calls: z
+      .strictObject({ count: count.optional(), max_concurrent: z.int().min(0).max(maxCallLimit).optional() })
+      .optional(),
     shards: z.int().min(1).max(maxShards).optional(),
   })
   .refine((wish) => Object.keys(wish).length > 0, "names nothing");
@@ -21,5 +23,7 @@ export type Wishes = z.infer<typeof wishes>;
 export function parseWishes(text: string): Wishes {
   const parsed = wishes.safeParse(Bun.YAML.parse(text));
   if (parsed.success) return parsed.data;
-  throw new Error(parsed.error.issues.map(({ path, message }) => `${path.join(".") || "the file"}: ${message}`).join("; "));
+  throw new Error(
+    parsed.error.issues.map(({ path, message }) => `${path.join(".") || "the file"}: ${message}`).join("; "),
+  );
 }

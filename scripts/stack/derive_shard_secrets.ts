@@ -9,7 +9,8 @@ const usage = "Usage: [NOMAD_ADDR=… NOMAD_TOKEN=…] task secrets:shards N=COU
 
 try {
   const count = Number(process.argv[2]);
-  if (!Number.isInteger(count) || count < 1 || count > maxShards) throw new Error(`N must be from 1 to ${maxShards}. ${usage}`);
+  if (!Number.isInteger(count) || count < 1 || count > maxShards)
+    throw new Error(`N must be from 1 to ${maxShards}. ${usage}`);
   const changed = await ensureShardSecrets(createNomad(await readNomadAddress()), count);
   process.stderr.write(`The secrets of shards 1 to ${count} are ${changed ? "written" : "unchanged"}.\n`);
 } catch (error) {

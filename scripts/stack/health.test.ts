@@ -3,7 +3,12 @@ import { judge } from "./health.ts";
 import type { Observation } from "./health.ts";
 import type { Allocation } from "./nomad.ts";
 
-const job = { ID: "api", Type: "service", Version: 3, TaskGroups: [{ Name: "api", Count: 1, Services: [{ Name: "prosaas-api" }] }] };
+const job = {
+  ID: "api",
+  Type: "service",
+  Version: 3,
+  TaskGroups: [{ Name: "api", Count: 1, Services: [{ Name: "prosaas-api" }] }],
+};
 
 const allocation = (over: Partial<Allocation> = {}): Allocation => ({
   ID: "a1",
@@ -40,7 +45,9 @@ describe("judge", () => {
   });
 
   test("running and passing serves while its deployment goes on", () => {
-    expect(judge(observe({ deployment: { ID: "d1", JobVersion: 3, Status: "running", StatusDescription: "" } })).state).toBe("serving");
+    expect(
+      judge(observe({ deployment: { ID: "d1", JobVersion: 3, Status: "running", StatusDescription: "" } })).state,
+    ).toBe("serving");
   });
 
   test("an older version's deployment says nothing", () => {
@@ -68,15 +75,23 @@ describe("judge", () => {
   test("what cannot be placed names the constraint", () => {
     const evaluations = [
       { CreateIndex: 1, FailedTGAllocs: null },
-      { CreateIndex: 2, FailedTGAllocs: { api: { NodesEvaluated: 1, ConstraintFiltered: { "missing compatible host volumes": 1 } } } },
+      {
+        CreateIndex: 2,
+        FailedTGAllocs: { api: { NodesEvaluated: 1, ConstraintFiltered: { "missing compatible host volumes": 1 } } },
+      },
     ];
-    expect(judge(observe({ allocations: [], evaluations })).why).toBe("no place for api: missing compatible host volumes");
+    expect(judge(observe({ allocations: [], evaluations })).why).toBe(
+      "no place for api: missing compatible host volumes",
+    );
   });
 
   const givenUp = { ID: "d1", JobVersion: 3, Status: "failed", StatusDescription: "Failed due to progress deadline" };
 
   test("a deployment that Nomad gave up fails with its description", () => {
-    expect(judge(observe({ deployment: givenUp, checks: [] }))).toMatchObject({ state: "failed", why: "Failed due to progress deadline" });
+    expect(judge(observe({ deployment: givenUp, checks: [] }))).toMatchObject({
+      state: "failed",
+      why: "Failed due to progress deadline",
+    });
   });
 
   test("allocations that came good after their deployment was given up are settled", () => {
@@ -85,7 +100,12 @@ describe("judge", () => {
 
   test("a restarting task is told with its last event", () => {
     const TaskStates = {
-      api: { State: "pending", Failed: false, Restarts: 4, Events: [{ Time: 1, Type: "Terminated", DisplayMessage: "Exit Code: 2" }] },
+      api: {
+        State: "pending",
+        Failed: false,
+        Restarts: 4,
+        Events: [{ Time: 1, Type: "Terminated", DisplayMessage: "Exit Code: 2" }],
+      },
     };
     expect(judge(observe({ allocations: [allocation({ ClientStatus: "pending", TaskStates })], checks: [] })).why).toBe(
       "restarted 4 times: Exit Code: 2",
@@ -93,6 +113,8 @@ describe("judge", () => {
   });
 
   test("a parameterized job has nothing to wait for", () => {
-    expect(judge(observe({ job: { ...job, ParameterizedJob: {} }, allocations: [], checks: [] })).state).toBe("settled");
+    expect(judge(observe({ job: { ...job, ParameterizedJob: {} }, allocations: [], checks: [] })).state).toBe(
+      "settled",
+    );
   });
 });

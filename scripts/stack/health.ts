@@ -17,23 +17,34 @@ export type Observation = {
  *      │                                 settled: and the deployment that brought it there is over
  *      └──────▶ failed                   failed:  Nomad gave the deployment up
  */
-export type Health = { state: "waiting" | "serving" | "settled" | "failed"; healthy: number; wanted: number; why: string };
+export type Health = {
+  state: "waiting" | "serving" | "settled" | "failed";
+  healthy: number;
+  wanted: number;
+  why: string;
+};
 
 /** Judges a service job. A parameterized job has nothing that runs: it is settled once registered. */
 export function judge({ job, allocations, deployment, evaluations, checks }: Observation): Health {
   if (job.ParameterizedJob) return { state: "settled", healthy: 0, wanted: 0, why: "registered" };
 
-  const current = allocations.filter(({ DesiredStatus, JobVersion }) => DesiredStatus === "run" && JobVersion === job.Version);
+  const current = allocations.filter(
+    ({ DesiredStatus, JobVersion }) => DesiredStatus === "run" && JobVersion === job.Version,
+  );
   const healthy = current.filter((allocation) => isServing(allocation, job.TaskGroups, checks));
   const wanted = job.TaskGroups.reduce((sum, { Count }) => sum + Count, 0);
   const counts = { healthy: healthy.length, wanted };
 
   const own = deployment?.JobVersion === job.Version ? deployment : null;
-  const full = job.TaskGroups.every(({ Name, Count }) => healthy.filter(({ TaskGroup }) => TaskGroup === Name).length >= Count);
-  if (full && own?.Status === "running") return { state: "serving", ...counts, why: "healthy; the deployment goes on watching" };
+  const full = job.TaskGroups.every(
+    ({ Name, Count }) => healthy.filter(({ TaskGroup }) => TaskGroup === Name).length >= Count,
+  );
+  if (full && own?.Status === "running")
+    return { state: "serving", ...counts, why: "healthy; the deployment goes on watching" };
   // A deployment that failed and whose allocations came good after all is history.
   if (full) return { state: "settled", ...counts, why: "healthy" };
-  if (own?.Status === "failed" || own?.Status === "cancelled") return { state: "failed", ...counts, why: own.StatusDescription };
+  if (own?.Status === "failed" || own?.Status === "cancelled")
+    return { state: "failed", ...counts, why: own.StatusDescription };
   return { state: "waiting", ...counts, why: reasonToWait(job, current, evaluations, checks) };
 }
 
@@ -41,12 +52,19 @@ function isServing(allocation: Allocation, groups: readonly TaskGroup[], checks:
   if (allocation.ClientStatus !== "running") return false;
   const services = groups.find(({ Name }) => Name === allocation.TaskGroup)?.Services ?? [];
   return services.every(({ Name }) => {
-    const own = checks.filter(({ ServiceID, ServiceName }) => ServiceName === Name && ServiceID.includes(allocation.ID));
+    const own = checks.filter(
+      ({ ServiceID, ServiceName }) => ServiceName === Name && ServiceID.includes(allocation.ID),
+    );
     return own.length > 0 && own.every(({ Status }) => Status === "passing");
   });
 }
 
-function reasonToWait(job: Job, current: readonly Allocation[], evaluations: readonly Evaluation[], checks: readonly Check[]): string {
+function reasonToWait(
+  job: Job,
+  current: readonly Allocation[],
+  evaluations: readonly Evaluation[],
+  checks: readonly Check[],
+): string {
   const unplaced = latest(evaluations)?.FailedTGAllocs;
   if (unplaced && Object.keys(unplaced).length > 0) return `no place for ${describePlacement(unplaced)}`;
   if (current.length === 0) return "not placed yet";

@@ -42,7 +42,11 @@ export async function readJobFile(
     ],
     { cwd: root, stdout: "pipe", stderr: "pipe" },
   );
-  const [output, errors, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  const [output, errors, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
   if (code !== 0) throw new Error(`nomad/jobs/${name}.nomad.hcl cannot be read:\n${errors}`);
   return (JSON.parse(output) as { Job: Job }).Job;
 }

@@ -53,7 +53,10 @@ export function createNomad(addr: string): Nomad {
 /** A GET whose answer is no JSON; null where Nomad does not give it. */
 export async function nomadText(addr: string, path: string): Promise<string | null> {
   const token = tokenNow();
-  const response = await fetch(new URL(path, addr), token ? { headers: { authorization: `Bearer ${token}` } } : {}).catch(() => null);
+  const response = await fetch(
+    new URL(path, addr),
+    token ? { headers: { authorization: `Bearer ${token}` } } : {},
+  ).catch(() => null);
   return response?.ok ? response.text() : null;
 }
 

@@ -5,7 +5,9 @@ import type { Diff } from "./plan_diff.ts";
 const job = (target: number) => ({
   ID: "workers",
   Type: "service",
-  TaskGroups: [{ Name: "high", Count: 1, Scaling: { Min: 1, Max: 20, Enabled: true, Policy: { cooldown: "1m", target } } }],
+  TaskGroups: [
+    { Name: "high", Count: 1, Scaling: { Min: 1, Max: 20, Enabled: true, Policy: { cooldown: "1m", target } } },
+  ],
 });
 
 /** What Nomad answers for a job with a scaling policy that nobody changed. */
@@ -13,7 +15,12 @@ const hollow = (task: Diff): Diff => ({
   Type: "Edited",
   Fields: null,
   TaskGroups: [
-    { Type: "Edited", Name: "high", Objects: [{ Type: "Edited", Name: "Scaling", Fields: null, Objects: null }], Tasks: [task] },
+    {
+      Type: "Edited",
+      Name: "high",
+      Objects: [{ Type: "Edited", Name: "Scaling", Fields: null, Objects: null }],
+      Tasks: [task],
+    },
   ],
 });
 const sameTask: Diff = { Type: "None", Name: "worker", Fields: null };
@@ -25,7 +32,9 @@ test("a scaling policy that Nomad calls edited is a change only where it is anot
 
 test("whatever else is edited, added or deleted is a change", () => {
   const field: Diff = { Type: "Edited", Name: "Memory" };
-  expect(differs(hollow({ Type: "Edited", Name: "worker", Objects: [{ Type: "Edited", Fields: [field] }] }), job(5), job(5))).toBeTrue();
+  expect(
+    differs(hollow({ Type: "Edited", Name: "worker", Objects: [{ Type: "Edited", Fields: [field] }] }), job(5), job(5)),
+  ).toBeTrue();
   expect(differs({ Type: "Edited", TaskGroups: [{ Type: "Deleted", Name: "low" }] }, job(5), job(5))).toBeTrue();
   expect(differs({ Type: "Added" }, job(5), job(5))).toBeTrue();
   expect(differs({ Type: "None" }, job(5), job(5))).toBeFalse();

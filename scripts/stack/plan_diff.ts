@@ -1,7 +1,9 @@
 import type { Job, TaskGroup } from "./nomad.ts";
 
 /** A part of a plan's diff; names are Nomad's. A field has no parts. */
-export type Diff = { Type: string; Name?: string } & Partial<Record<"Fields" | "Objects" | "TaskGroups" | "Tasks", Diff[] | null>>;
+export type Diff = { Type: string; Name?: string } & Partial<
+  Record<"Fields" | "Objects" | "TaskGroups" | "Tasks", Diff[] | null>
+>;
 
 /** Whether a job that is to be run differs from the running one, by Nomad's plan. */
 export function differs(diff: Diff, wanted: Job, running: Job): boolean {
@@ -15,7 +17,8 @@ function saysSo({ Type, Name, Fields, Objects, TaskGroups, Tasks }: Diff): boole
   return parts.length === 0 || parts.some(saysSo);
 }
 
-const scalingOf = ({ TaskGroups }: Job) => Object.fromEntries(TaskGroups.map(({ Name, Scaling }) => [Name, policyOf(Scaling)]));
+const scalingOf = ({ TaskGroups }: Job) =>
+  Object.fromEntries(TaskGroups.map(({ Name, Scaling }) => [Name, policyOf(Scaling)]));
 
 const policyOf = (scaling: TaskGroup["Scaling"]) =>
   scaling ? { min: scaling.Min, max: scaling.Max, enabled: scaling.Enabled, policy: scaling.Policy } : null;

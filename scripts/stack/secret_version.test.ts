@@ -12,7 +12,8 @@ const job = (EmbeddedTmpl: string, ChangeMode = "noop"): Job => ({
   Type: "service",
   TaskGroups: [{ Name: "x", Count: 1, Tasks: [{ Name: "x", Templates: [{ EmbeddedTmpl, ChangeMode }] }] }],
 });
-const version = (items: Record<string, string>, text = template, key = "key") => versionOf(job(text), new Map([[path, items]]), key);
+const version = (items: Record<string, string>, text = template, key = "key") =>
+  versionOf(job(text), new Map([[path, items]]), key);
 
 describe("versionOf", () => {
   const before = version({ password: "a" });

@@ -52,7 +52,9 @@ export function versionOf(job: Job, variables: Variables, key: string): string {
 export async function withSecretVersion(nomad: Nomad, job: Job): Promise<Job> {
   if (!rollsForSecrets(job)) return job;
   const paths = new Set(templatesOf(job).flatMap(pathsIn));
-  const variables = new Map(await Promise.all([...paths].map(async (path) => [path, (await readVariable(nomad, path)).Items] as const)));
+  const variables = new Map(
+    await Promise.all([...paths].map(async (path) => [path, (await readVariable(nomad, path)).Items] as const)),
+  );
   return { ...job, Meta: { ...job.Meta, [secretVersionKey]: versionOf(job, variables, await versionKey(nomad)) } };
 }
 

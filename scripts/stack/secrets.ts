@@ -126,7 +126,11 @@ export function completeSecrets(existing: Readonly<Record<string, string>>): { s
 }
 
 /** Items of a job's variable: what the job needs, and whatever else an operator has put there. */
-export function jobItems(job: string, secrets: Secrets & Given, existing: Readonly<Record<string, string>>): Record<string, string> {
+export function jobItems(
+  job: string,
+  secrets: Secrets & Given,
+  existing: Readonly<Record<string, string>>,
+): Record<string, string> {
   const wanted = Object.entries(itemsOfJob[job] ?? {}).map(([item, name]) => [item, secrets[name]] as const);
   return { ...existing, ...Object.fromEntries(wanted) };
 }
@@ -138,7 +142,12 @@ export async function readVariable(nomad: Nomad, path: string): Promise<Variable
 }
 
 /** Writes only what differs, and only over what was read. */
-export async function writeVariable(nomad: Nomad, path: string, items: Record<string, string>, read: Variable): Promise<boolean> {
+export async function writeVariable(
+  nomad: Nomad,
+  path: string,
+  items: Record<string, string>,
+  read: Variable,
+): Promise<boolean> {
   if (Bun.deepEquals(items, read.Items)) return false;
   await nomad("PUT", `/v1/var/${path}?cas=${read.ModifyIndex}`, { Path: path, Items: items });
   return true;

@@ -29,7 +29,10 @@ describe("secrets of a shard", () => {
 
   test("of new shards are added beside what is there", async () => {
     const { secrets } = completeSecrets({});
-    const contents: Record<string, Record<string, string>> = { "prosaas/secrets": secrets, "nomad/jobs/wa-shards": { wa_noise_root: "r" } };
+    const contents: Record<string, Record<string, string>> = {
+      "prosaas/secrets": secrets,
+      "nomad/jobs/wa-shards": { wa_noise_root: "r" },
+    };
     expect(await ensureShardSecrets(variables(contents), 3)).toBeTrue();
     expect(contents["nomad/jobs/wa-shards"]).toEqual({ wa_noise_root: "r", ...shardItems(secrets, 3) });
     expect(await ensureShardSecrets(variables(contents), 2)).toBeFalse();
@@ -49,7 +52,10 @@ describe("secrets of a shard", () => {
 
   test("of the most shards fit a Nomad variable, with a second key", () => {
     const { secrets } = completeSecrets({});
-    const items = shardItems({ ...secrets, shard_keys: `${secrets.shard_keys},s2:${secrets.shard_keys.slice(3)}` }, maxShards);
+    const items = shardItems(
+      { ...secrets, shard_keys: `${secrets.shard_keys},s2:${secrets.shard_keys.slice(3)}` },
+      maxShards,
+    );
     const bytes = Object.entries(items).reduce((sum, [name, value]) => sum + name.length + value.length, 0);
     expect(bytes).toBeLessThan(64 * 1024);
   });
@@ -61,6 +67,9 @@ describe("secrets of a shard", () => {
   test("the shards' variable holds no root", () => {
     const { secrets } = completeSecrets({});
     const given = { wa_noise_root: "root", tls_authority: "ca", tls_certificate: "cert", tls_key: "key" };
-    expect(Object.keys(jobItems("wa-shards", { ...secrets, ...given }, {}))).toEqual(["redis_shards_password", "wa_noise_root"]);
+    expect(Object.keys(jobItems("wa-shards", { ...secrets, ...given }, {}))).toEqual([
+      "redis_shards_password",
+      "wa_noise_root",
+    ]);
   });
 });

@@ -49,7 +49,9 @@ export async function ensureShardSecrets(nomad: Nomad, count: number): Promise<b
 function rootOf(secrets: Readonly<Record<string, string>>, name: "shard_token" | "shard_keys"): string {
   const root = secrets[name];
   if (root === undefined || root === "") {
-    throw new Error(`The Nomad variable prosaas/secrets has no item ${name}, from which the shards' secrets are derived: add it.`);
+    throw new Error(
+      `The Nomad variable prosaas/secrets has no item ${name}, from which the shards' secrets are derived: add it.`,
+    );
   }
   return root;
 }

@@ -8,7 +8,9 @@ const job = (counts: Record<string, number>) => ({
 });
 
 test("a scaled group keeps its count and a new group takes the file's", () => {
-  expect(keepCounts(job({ high: 1, low: 1, default: 1 }), job({ high: 5, low: 0 }))).toEqual(job({ high: 5, low: 0, default: 1 }));
+  expect(keepCounts(job({ high: 1, low: 1, default: 1 }), job({ high: 5, low: 0 }))).toEqual(
+    job({ high: 5, low: 0, default: 1 }),
+  );
 });
 
 test("a group that the file no longer has is gone", () => {

@@ -9,7 +9,10 @@ const path = (id: string) => `/v1/job/${encodeURIComponent(id)}`;
 /** Counts belong to the cluster once it has the job: scaling survives every deploy. */
 export function keepCounts(job: Job, running: Job): Job {
   const counts = new Map(running.TaskGroups.map(({ Name, Count }) => [Name, Count]));
-  return { ...job, TaskGroups: job.TaskGroups.map((group) => ({ ...group, Count: counts.get(group.Name) ?? group.Count })) };
+  return {
+    ...job,
+    TaskGroups: job.TaskGroups.map((group) => ({ ...group, Count: counts.get(group.Name) ?? group.Count })),
+  };
 }
 
 /** The job as it would be run now: the file's, with the counts that the cluster has. */

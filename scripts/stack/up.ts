@@ -35,7 +35,8 @@ async function main(): Promise<void> {
 
   step("Secrets and volumes");
   const admin = await prepareSecrets(nomad, environment);
-  const read = async (id: string) => [id, await readJobFile(id, environment, await valuesOfCluster(nomad, id))] as const;
+  const read = async (id: string) =>
+    [id, await readJobFile(id, environment, await valuesOfCluster(nomad, id))] as const;
   const jobs = new Map(await Promise.all(allJobs.map(read)));
   const shards = (await plannedJob(nomad, jobs.get("wa-shards")!)).TaskGroups[0]!.Count;
   await ensureShardSecrets(nomad, shards);
@@ -55,7 +56,11 @@ async function main(): Promise<void> {
 
   step("Services");
   await run(services);
-  await waitForJobs(runningJobs, environment, { until: "settled", deadlineMs: DEADLINE_MS, known: [...foundation, ...pooler] });
+  await waitForJobs(runningJobs, environment, {
+    until: "settled",
+    deadlineMs: DEADLINE_MS,
+    known: [...foundation, ...pooler],
+  });
   await retireSecrets(nomad);
 
   await writeStackFile(environment, admin);
@@ -98,8 +103,13 @@ async function noiseRoot(seed: string): Promise<string> {
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [output, errors, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
-  if (code !== 0) throw new Error(`services/simulator/root.ts did not tell the simulator's Noise root: ${errors.trim()}`);
+  const [output, errors, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  if (code !== 0)
+    throw new Error(`services/simulator/root.ts did not tell the simulator's Noise root: ${errors.trim()}`);
   return output.trim();
 }
 
@@ -124,7 +134,10 @@ async function reviveAfterReboot(nomad: Nomad, { stateDir }: Environment): Promi
 async function reschedule(nomad: Nomad, id: string): Promise<void> {
   const job = await orNull(nomad<Job>("GET", `/v1/job/${id}`));
   if (job === null || job.Stop) return;
-  const child = Bun.spawn(["nomad", "job", "restart", "-reschedule", "-yes", "-on-error=fail", id], { stdout: "ignore", stderr: "pipe" });
+  const child = Bun.spawn(["nomad", "job", "restart", "-reschedule", "-yes", "-on-error=fail", id], {
+    stdout: "ignore",
+    stderr: "pipe",
+  });
   const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
   say(code === 0 ? id : `${id}: ${errors.trim()}`);
 }

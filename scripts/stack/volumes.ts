@@ -17,13 +17,17 @@ export function indexOfShardVolume(name: string): number | null {
   return index === undefined ? null : Number(index);
 }
 
-export const listVolumes = (nomadAddr: string): Promise<Volume[]> => createNomad(nomadAddr)<Volume[]>("GET", "/v1/volumes?type=host");
+export const listVolumes = (nomadAddr: string): Promise<Volume[]> =>
+  createNomad(nomadAddr)<Volume[]>("GET", "/v1/volumes?type=host");
 
 /** Volumes by name, with the file in nomad/volumes that describes each. */
 export type VolumeFiles = ReadonlyMap<string, string>;
 
 export const dataVolumes: VolumeFiles = new Map(
-  ["postgres-data", "postgres-replica-data", "redis-data", "simulator-data", "media"].map((name) => [name, `${name}.volume.hcl`]),
+  ["postgres-data", "postgres-replica-data", "redis-data", "simulator-data", "media"].map((name) => [
+    name,
+    `${name}.volume.hcl`,
+  ]),
 );
 
 export const shardVolumes = (shards: number): VolumeFiles =>
@@ -36,10 +40,13 @@ export async function ensureVolumes(nomadAddr: string, files: VolumeFiles): Prom
   await Promise.all(missing.map((name) => createVolume(nomadAddr, name, files.get(name)!)));
   const deadline = performance.now() + READY_WITHIN_MS;
   for (;;) {
-    const ready = new Set((await listVolumes(nomadAddr)).filter(({ State }) => State === "ready").map(({ Name }) => Name));
+    const ready = new Set(
+      (await listVolumes(nomadAddr)).filter(({ State }) => State === "ready").map(({ Name }) => Name),
+    );
     const waiting = [...files.keys()].filter((name) => !ready.has(name));
     if (waiting.length === 0) break;
-    if (performance.now() > deadline) throw new Error(`volumes not ready after ${READY_WITHIN_MS / 1000} s: ${waiting.join(", ")}`);
+    if (performance.now() > deadline)
+      throw new Error(`volumes not ready after ${READY_WITHIN_MS / 1000} s: ${waiting.join(", ")}`);
     await sleep(300);
   }
   return missing;

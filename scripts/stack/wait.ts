@@ -45,7 +45,9 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
 
   while (waiting.size > 0) {
     // The agent's own view: after a crash of everything the catalog still tells the old one for a while.
-    const checks = Object.values((await consul.blockingGet("/v1/agent/checks", { index: 0 })).body as Record<string, Check>);
+    const checks = Object.values(
+      (await consul.blockingGet("/v1/agent/checks", { index: 0 })).body as Record<string, Check>,
+    );
     const reasons: string[] = [];
     for (const id of waiting) {
       const observation = await observe(nomad, id, checks);
@@ -77,9 +79,16 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
 const describe = ({ healthy, wanted, why }: Health) => (wanted === 0 ? why : `${healthy}/${wanted} healthy`);
 
 const countRestarts = (allocations: readonly Allocation[]) =>
-  allocations.reduce((sum, { TaskStates }) => sum + Object.values(TaskStates ?? {}).reduce((n, { Restarts }) => n + Restarts, 0), 0);
+  allocations.reduce(
+    (sum, { TaskStates }) => sum + Object.values(TaskStates ?? {}).reduce((n, { Restarts }) => n + Restarts, 0),
+    0,
+  );
 
-async function observe(nomad: ReturnType<typeof createNomad>, id: string, checks: readonly Check[]): Promise<Observation> {
+async function observe(
+  nomad: ReturnType<typeof createNomad>,
+  id: string,
+  checks: readonly Check[],
+): Promise<Observation> {
   const path = `/v1/job/${encodeURIComponent(id)}`;
   const [job, allocations, deployment, evaluations] = await Promise.all([
     nomad<Job>("GET", path),

@@ -34,7 +34,9 @@ const job = {
   Name: "intruder",
   Type: "batch",
   Datacenters: ["dc1"],
-  TaskGroups: [{ Name: "x", Count: 1, Tasks: [{ Name: "x", Driver: "exec", User: "nobody", Config: { command: "/bin/true" } }] }],
+  TaskGroups: [
+    { Name: "x", Count: 1, Tasks: [{ Name: "x", Driver: "exec", User: "nobody", Config: { command: "/bin/true" } }] },
+  ],
 };
 const volume = {
   Name: "intruder",
@@ -48,7 +50,9 @@ const volume = {
 /** What the API's task may ask of the agents, and what it may not: by its address, and by the socket that Nomad gives it. */
 export async function aTaskReachesNothingOfOthers(cluster: Cluster, stack: Stack): Promise<void> {
   const nomad = createNomad(stack.nomad_addr);
-  const { ID } = (await nomad<Allocation[]>("GET", "/v1/job/api/allocations")).find(({ ClientStatus }) => ClientStatus === "running")!;
+  const { ID } = (await nomad<Allocation[]>("GET", "/v1/job/api/allocations")).find(
+    ({ ClientStatus }) => ClientStatus === "running",
+  )!;
   const consul = `http://${stack.consul_http_addr}`;
   const refused: Ask[] = [
     { name: "the platform's secrets", url: `${stack.nomad_addr}/v1/var/prosaas/secrets` },
@@ -58,12 +62,35 @@ export async function aTaskReachesNothingOfOthers(cluster: Cluster, stack: Stack
     { name: "a job", url: `${stack.nomad_addr}/v1/jobs`, method: "PUT", body: { Job: job } },
     { name: "a job by the socket", url: "http://nomad/v1/jobs", method: "PUT", body: { Job: job }, socket: true },
     { name: "a volume", url: `${stack.nomad_addr}/v1/volume/host/create`, method: "PUT", body: { Volume: volume } },
-    { name: "a volume to register", url: `${stack.nomad_addr}/v1/volume/host/register`, method: "PUT", body: { Volume: volume } },
+    {
+      name: "a volume to register",
+      url: `${stack.nomad_addr}/v1/volume/host/register`,
+      method: "PUT",
+      body: { Volume: volume },
+    },
     { name: "another's allocation", url: `${stack.nomad_addr}/v1/client/fs/ls/${ID}?path=/` },
-    { name: "a key of the shards", url: `${consul}/v1/kv/prosaas/whatsapp/num_shards`, method: "PUT", body: "9", consulToken: true },
-    { name: "a shard's lock", url: `${consul}/v1/kv/prosaas/whatsapp/shards/1/owner`, method: "PUT", body: "x", consulToken: true },
+    {
+      name: "a key of the shards",
+      url: `${consul}/v1/kv/prosaas/whatsapp/num_shards`,
+      method: "PUT",
+      body: "9",
+      consulToken: true,
+    },
+    {
+      name: "a shard's lock",
+      url: `${consul}/v1/kv/prosaas/whatsapp/shards/1/owner`,
+      method: "PUT",
+      body: "x",
+      consulToken: true,
+    },
     { name: "a session", url: `${consul}/v1/session/create`, method: "PUT", body: {}, consulToken: true },
-    { name: "another's service", url: `${consul}/v1/agent/service/register`, method: "PUT", body: { Name: "postgres" }, consulToken: true },
+    {
+      name: "another's service",
+      url: `${consul}/v1/agent/service/register`,
+      method: "PUT",
+      body: { Name: "postgres" },
+      consulToken: true,
+    },
     { name: "a key without a token", url: `${consul}/v1/kv/prosaas/whatsapp/num_shards` },
   ];
   const filtered: Ask[] = [
@@ -75,7 +102,20 @@ export async function aTaskReachesNothingOfOthers(cluster: Cluster, stack: Stack
     { name: "the calls replicas", url: `${consul}/v1/health/service/prosaas-calls`, consulToken: true },
   ];
   const asked = JSON.stringify([...refused, ...filtered, ...allowed]);
-  const command = ["nomad", "alloc", "exec", "-i=false", "-t=false", "-task", "api", ID, "/bin/bun", "-e", probe, asked];
+  const command = [
+    "nomad",
+    "alloc",
+    "exec",
+    "-i=false",
+    "-t=false",
+    "-task",
+    "api",
+    ID,
+    "/bin/bun",
+    "-e",
+    probe,
+    asked,
+  ];
   const answers = resultOf(await cluster.run(command)) as Record<string, { status: number; text: string }>;
   const of = (asks: readonly Ask[]) => asks.map(({ name }) => ({ name, ...answers[name]! }));
   expect(of(refused).filter(({ status }) => status !== 401 && status !== 403)).toEqual([]);
@@ -91,10 +131,15 @@ type Entry = { Checks: { Status: string }[] };
 /** A changed secret restarts nothing by itself, and is then rolled out so that one replica at the most is missing. */
 export async function secretsAreRolledOneAtATime(cluster: Cluster, stack: Stack): Promise<void> {
   const nomad = createNomad(stack.nomad_addr);
-  const consul = createCaller({ baseUrl: `http://${stack.consul_http_addr}`, token: process.env["CONSUL_HTTP_TOKEN"]! });
+  const consul = createCaller({
+    baseUrl: `http://${stack.consul_http_addr}`,
+    token: process.env["CONSUL_HTTP_TOKEN"]!,
+  });
   const allocations = () => nomad<Allocation[]>("GET", "/v1/job/calls/allocations");
   const running = async () =>
-    (await allocations()).filter(({ ClientStatus, DesiredStatus }) => ClientStatus === "running" && DesiredStatus === "run");
+    (await allocations()).filter(
+      ({ ClientStatus, DesiredStatus }) => ClientStatus === "running" && DesiredStatus === "run",
+    );
   const passing = async () => {
     const entries = await consul<Entry[]>("GET", "/v1/health/service/prosaas-calls");
     return entries.filter(({ Checks }) => Checks.every(({ Status }) => Status === "passing")).length;
@@ -102,7 +147,10 @@ export async function secretsAreRolledOneAtATime(cluster: Cluster, stack: Stack)
 
   const before = await running();
   expect(before.length).toBeGreaterThanOrEqual(2);
-  await until(async () => (await passing()) === before.length, { what: "every calls replica to pass its checks", deadlineMs: 30_000 });
+  await until(async () => (await passing()) === before.length, {
+    what: "every calls replica to pass its checks",
+    deadlineMs: 30_000,
+  });
   const path = "/v1/var/nomad/jobs/calls";
   const variable = await nomad<{ Items: Record<string, string> }>("GET", path);
   const secret = crypto.randomUUID();
@@ -134,5 +182,8 @@ export async function secretsAreRolledOneAtATime(cluster: Cluster, stack: Stack)
   // None of them was restarted where it ran.
   const old = (await allocations()).filter(({ ID }) => before.some((one) => one.ID === ID));
   expect(old.map(({ TaskStates }) => TaskStates?.["calls"]?.Restarts)).toEqual(old.map(() => 0));
-  expect(resultOf(await cluster.run(["./scripts/task", "secrets:apply", "--", "--json"]))).toMatchObject({ ok: true, changes: [] });
+  expect(resultOf(await cluster.run(["./scripts/task", "secrets:apply", "--", "--json"]))).toMatchObject({
+    ok: true,
+    changes: [],
+  });
 }

@@ -23,7 +23,9 @@ export function faultOf(from: string, to: string): string | null {
   if (targetTop === "scripts") return "only scripts import scripts";
   if (isTestCode(to)) return "only tests import test code";
   if (top === "services")
-    return targetTop === "services" && target !== folder ? "services never import each other: what two share lives in lib" : null;
+    return targetTop === "services" && target !== folder
+      ? "services never import each other: what two share lives in lib"
+      : null;
   if (targetTop === "services") return "lib knows no service";
   if (top !== "lib" || target === folder) return null;
   if (floorOf(folder) < 0) return `lib/${folder} has no floor: give it one in ${import.meta.file}`;

@@ -74,7 +74,8 @@ export async function createCluster(name: string): Promise<Cluster> {
     return output;
   };
   // A run that is interrupted leaves nothing behind either.
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void remove().finally(() => process.exit(1)));
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void remove().finally(() => process.exit(1)));
   const up = async () => {
     const output = await run(["./scripts/up", "--stack", name], { echo: true });
     // For this process and what it runs, as readStack has it.

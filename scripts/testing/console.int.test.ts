@@ -52,7 +52,10 @@ beforeAll(async () => {
   redis = createRedis(testRedisUrl(), "command");
   feed = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
   currentFeed = feed;
-  const replaceable: Feed = { subscribe: (...args) => currentFeed.subscribe(...args), close: () => currentFeed.close() };
+  const replaceable: Feed = {
+    subscribe: (...args) => currentFeed.subscribe(...args),
+    close: () => currentFeed.close(),
+  };
   api = await createHarness({ validate: false, feed: replaceable, publicUrl: origin });
   server = Bun.serve({
     port: 0,
@@ -61,7 +64,8 @@ beforeAll(async () => {
     fetch: (request) => {
       const { pathname } = new URL(request.url);
       requests.set(pathname, (requests.get(pathname) ?? 0) + 1);
-      if (refusesStreams && pathname.endsWith("/events")) return new Response(null, { status: 503, headers: { "retry-after": "1" } });
+      if (refusesStreams && pathname.endsWith("/events"))
+        return new Response(null, { status: 503, headers: { "retry-after": "1" } });
       return api.app.fetch(request);
     },
   });
@@ -153,10 +157,9 @@ test("messages of a chat are shown with their ticks, and new ones come by themse
   await send("One that comes later");
   await tell("message.sent");
   await says("One that comes later");
-  expect(await page.$$eval('.thread [role="img"]', (ticks) => ticks.map((tick) => tick.getAttribute("aria-label")))).toEqual([
-    "queued",
-    "queued",
-  ]);
+  expect(
+    await page.$$eval('.thread [role="img"]', (ticks) => ticks.map((tick) => tick.getAttribute("aria-label"))),
+  ).toEqual(["queued", "queued"]);
 });
 
 describe("messages with files", () => {
@@ -174,7 +177,9 @@ describe("messages with files", () => {
     await received({ type: "document", media: attachment("application/pdf"), file_name: "תפריט.pdf" });
     await visit(`/businesses/${business}/chats/${encodeURIComponent("5511900000003@s.whatsapp.net")}`);
     await says("תפריט.pdf");
-    const links = await page.$$eval(".thread :is(img, audio, video)", (all) => all.map((each) => (each as HTMLMediaElement).src));
+    const links = await page.$$eval(".thread :is(img, audio, video)", (all) =>
+      all.map((each) => (each as HTMLMediaElement).src),
+    );
     expect(links).toHaveLength(3);
     for (const link of links) expect(link).toStartWith(`${new URL(page.url()).origin}/v1/files/${business}/`);
     expect(await page.$eval(".thread a.file", (link) => link.download)).toBe("תפריט.pdf");
@@ -258,7 +263,9 @@ test("a call limit of 0 asks for confirmation", async () => {
   await page.type("#limit", "0");
   await page.keyboard.press("Enter");
   await page.waitForSelector("dialog[open]");
-  expect(await page.$eval("dialog[open] p", (question) => question.textContent)).toBe("Refuse every new call of every business?");
+  expect(await page.$eval("dialog[open] p", (question) => question.textContent)).toBe(
+    "Refuse every new call of every business?",
+  );
   await page.click("dialog[open] button:not(.danger)");
   await says("of 7 in progress");
   await page.$eval("#limit", (input) => ((input as HTMLInputElement).value = ""));
@@ -277,7 +284,9 @@ test("dark and light are as the reader chose, and stay so", async () => {
 });
 
 test("signing out ends the session; nothing of all that broke a rule of the content security policy or failed in a script", async () => {
-  await page.evaluate(() => [...document.querySelectorAll("button")].find((button) => button.textContent === "Sign out")?.click());
+  await page.evaluate(() =>
+    [...document.querySelectorAll("button")].find((button) => button.textContent === "Sign out")?.click(),
+  );
   await page.waitForSelector("#key");
   const { headers } = await fetch(page.url(), { tls: { rejectUnauthorized: false } });
   expect(headers.get("content-security-policy")).toContain("default-src 'none'");

@@ -69,7 +69,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-const follow = (consul: ConsulClient) => createRouter({ consul, numShards: 1, overrides: new Map(), signal: stop.signal });
+const follow = (consul: ConsulClient) =>
+  createRouter({ consul, numShards: 1, overrides: new Map(), signal: stop.signal });
 
 test("the API finds the calls replicas and changes their limit, and no other key", async () => {
   const consul = await as("api");
@@ -83,7 +84,9 @@ test("the API finds the calls replicas and changes their limit, and no other key
 test("the workers find the shards and their number, and change nothing", async () => {
   const consul = await as("workers");
   const router = follow(consul);
-  await until(() => router.shard(1).url === "http://127.0.0.1:7001" && router.numShards === 3, { what: "the directory" });
+  await until(() => router.shard(1).url === "http://127.0.0.1:7001" && router.numShards === 3, {
+    what: "the directory",
+  });
   await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
   await expect(kvPut(consul, callLimitKey, "1")).rejects.toThrow(/did not write/);
 });
@@ -108,13 +111,19 @@ test("the calls service follows its limit, and changes nothing", async () => {
 test("the edge sees what it forwards to, and not the database", async () => {
   const { token } = (await as("nginx")) as ConsulClient & { token: string };
   const template = join(folder, "edge.ctmpl");
-  await Bun.write(template, '{{ range service "prosaas-api" }}{{ .Port }}{{ end }},{{ range service "postgres" }}{{ .Port }}{{ end }}');
-  const child = Bun.spawn(["consul-template", "-once", `-consul-addr=${addr}`, "-template", `${template}:${template}.out`], {
-    env: { PATH: process.env["PATH"] ?? "", CONSUL_TOKEN: token },
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "pipe",
-  });
+  await Bun.write(
+    template,
+    '{{ range service "prosaas-api" }}{{ .Port }}{{ end }},{{ range service "postgres" }}{{ .Port }}{{ end }}',
+  );
+  const child = Bun.spawn(
+    ["consul-template", "-once", `-consul-addr=${addr}`, "-template", `${template}:${template}.out`],
+    {
+      env: { PATH: process.env["PATH"] ?? "", CONSUL_TOKEN: token },
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+    },
+  );
   const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
   expect([code, errors]).toEqual([0, expect.any(String)]);
   expect(await Bun.file(`${template}.out`).text()).toBe("7002,");
@@ -127,7 +136,9 @@ test("an operator locks, reads and changes the limits, and cannot register a ser
   await writeLimit({ consul }, numShardsKey, 4, cas);
   expect((await readLimit({ consul }, numShardsKey)).value).toBe(4);
   await lock.release();
-  expect(Object.keys((await consul.blockingGet("/v1/agent/services", { index: 0 })).body as object)).toContain("postgres");
+  expect(Object.keys((await consul.blockingGet("/v1/agent/services", { index: 0 })).body as object)).toContain(
+    "postgres",
+  );
   await expect(Promise.resolve(consul.api.agent.service.register({ name: "postgres", port: 1 }))).rejects.toThrow();
 });
 

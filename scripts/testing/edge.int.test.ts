@@ -17,8 +17,18 @@ let consul: ConsulClient;
 let folder: string;
 
 async function run(command: string[], env: Record<string, string> = {}) {
-  const child = Bun.spawn(command, { cwd: root, env: { ...process.env, ...env }, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  const child = Bun.spawn(command, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
   if (code !== 0) throw new Error(`${command[0]} exited ${code}: ${stdout}${stderr}`);
   return stdout + stderr;
 }
@@ -26,15 +36,18 @@ async function run(command: string[], env: Record<string, string> = {}) {
 /** Renders the template once and lets nginx check the result. */
 async function render(): Promise<string> {
   const destination = join(folder, "nginx.conf");
-  await run(["consul-template", "-once", "-consul-addr", server.addr, "-template", `consul/nginx.conf.ctmpl:${destination}`], {
-    LISTEN_HOST: "127.0.0.1",
-    HTTP_PORT: "18080",
-    HTTPS_PORT: "18443",
-    CONSOLE_ROOT: join(root, "services/console"),
-    RUN_DIR: folder,
-    TLS_CERTIFICATE: join(folder, "tls.crt"),
-    TLS_KEY: join(folder, "tls.key"),
-  });
+  await run(
+    ["consul-template", "-once", "-consul-addr", server.addr, "-template", `consul/nginx.conf.ctmpl:${destination}`],
+    {
+      LISTEN_HOST: "127.0.0.1",
+      HTTP_PORT: "18080",
+      HTTPS_PORT: "18443",
+      CONSOLE_ROOT: join(root, "services/console"),
+      RUN_DIR: folder,
+      TLS_CERTIFICATE: join(folder, "tls.crt"),
+      TLS_KEY: join(folder, "tls.key"),
+    },
+  );
   await run(["nginx", "-t", "-e", "stderr", "-c", destination]);
   return readFile(destination, "utf8");
 }
@@ -74,7 +87,8 @@ test("with no instance at all the configuration is valid and its upstreams refus
 
 test("every healthy instance of the API is in the upstream, and one that left is not", async () => {
   const ids = [uniqueName("api"), uniqueName("api")];
-  const register = (id: string, port: number) => consul.api.agent.service.register({ id, name: "prosaas-api", address: "127.0.0.1", port });
+  const register = (id: string, port: number) =>
+    consul.api.agent.service.register({ id, name: "prosaas-api", address: "127.0.0.1", port });
   await register(ids[0]!, 41_001);
   await register(ids[1]!, 41_002);
   const both = await render();

@@ -28,7 +28,11 @@ async function workers(): Promise<Worker[]> {
         if (Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) !== master) return null;
         const title = await readFile(`/proc/${pid}/cmdline`, "utf8");
         const memory = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
-        return { pid: Number(pid), isOld: title.includes("shutting down"), kb: Number(/^Pss: +(\d+)/m.exec(memory)?.[1]) };
+        return {
+          pid: Number(pid),
+          isOld: title.includes("shutting down"),
+          kb: Number(/^Pss: +(\d+)/m.exec(memory)?.[1]),
+        };
       } catch {
         // It ended meanwhile.
         return null;
@@ -85,7 +89,8 @@ const media = () =>
 const start = async (env: Record<string, string> = {}) => {
   edge = await startEdgeUnderTest(
     (request, server) => {
-      if (request.headers.get("upgrade") === "websocket") return server.upgrade(request) ? undefined : new Response("no", { status: 400 });
+      if (request.headers.get("upgrade") === "websocket")
+        return server.upgrade(request) ? undefined : new Response("no", { status: 400 });
       if (!request.url.endsWith("/events")) return new Response("inside");
       return new Response(new ReadableStream({ start: (controller) => controller.enqueue(": open\n\n") }));
     },

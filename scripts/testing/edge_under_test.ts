@@ -11,7 +11,10 @@ import { startEdge } from "../bench/edge.ts";
 
 export type Answer = { status: number; headers: Headers; body: string };
 
-type Handler = (request: Request, server: Bun.Server<undefined>) => Response | undefined | Promise<Response | undefined>;
+type Handler = (
+  request: Request,
+  server: Bun.Server<undefined>,
+) => Response | undefined | Promise<Response | undefined>;
 
 /** The edge with a Consul of its own, in front of two servers that stand in for the API and for calls. */
 export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: Record<string, string> } = {}) {
@@ -34,7 +37,9 @@ export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: 
   await register("prosaas-api", api.port!);
   await register("prosaas-calls", calls.port!);
   const reached = async (port: number) => {
-    const answers = await Promise.all(["/v1/x", "/webhooks/twilio/x"].map((path) => send(port, `GET ${path} HTTP/1.1\r\nHost: edge`)));
+    const answers = await Promise.all(
+      ["/v1/x", "/webhooks/twilio/x"].map((path) => send(port, `GET ${path} HTTP/1.1\r\nHost: edge`)),
+    );
     return answers.every(({ status }) => status === 200);
   };
   const edge = await startEdge(folder, server.addr, reached, { env });
@@ -88,6 +93,8 @@ export async function send(port: number, head: string, { tls = true }: { tls?: b
 export function parse(text: string): Answer {
   const end = text.indexOf("\r\n\r\n");
   const [first = "", ...lines] = text.slice(0, end).split("\r\n");
-  const headers = new Headers(lines.map((line): [string, string] => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]));
+  const headers = new Headers(
+    lines.map((line): [string, string] => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]),
+  );
   return { status: Number(first.split(" ")[1]), headers, body: text.slice(end + 4) };
 }

@@ -45,10 +45,13 @@ if (wants("e2e")) {
   tallies.push(await bunTest("end to end", ["--path-ignore-patterns=**/*.int.test.ts", "--timeout=600000", ...files]));
 }
 
-const total = tallies.reduce((sum, { passed, failed }) => ({ passed: sum.passed + passed, failed: sum.failed + failed }), {
-  passed: 0,
-  failed: 0,
-});
+const total = tallies.reduce(
+  (sum, { passed, failed }) => ({ passed: sum.passed + passed, failed: sum.failed + failed }),
+  {
+    passed: 0,
+    failed: 0,
+  },
+);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 if (interrupted) console.log("Interrupted: what came after was not run.");
 process.exit(interrupted || total.failed > 0 || total.passed === 0 ? 1 : 0);

@@ -12,7 +12,10 @@ describe("packages", () => {
   });
 
   test("pins every dependency to an exact version", async () => {
-    const { dependencies, devDependencies } = (await Bun.file(join(root, "package.json")).json()) as Record<string, Record<string, string>>;
+    const { dependencies, devDependencies } = (await Bun.file(join(root, "package.json")).json()) as Record<
+      string,
+      Record<string, string>
+    >;
     const loose = Object.entries({ ...dependencies, ...devDependencies }).filter(
       ([, version]) => !/^(npm:[^@]*@?[^@]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(version),
     );

@@ -4,16 +4,24 @@ import { join } from "node:path";
 /** Debian's unprivileged account: PostgreSQL refuses to run as root. */
 const nobody = { uid: 65_534, gid: 65_534 };
 const asNobody = (command: string[]): string[] =>
-  process.getuid?.() === 0 ? ["setpriv", `--reuid=${nobody.uid}`, `--regid=${nobody.gid}`, "--clear-groups", ...command] : command;
+  process.getuid?.() === 0
+    ? ["setpriv", `--reuid=${nobody.uid}`, `--regid=${nobody.gid}`, "--clear-groups", ...command]
+    : command;
 
 async function run(command: string[]): Promise<void> {
   const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
-  const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
   if (code !== 0) throw new Error(`${command.join(" ")} exited ${code}:\n${out}${err}`);
 }
 
 async function postgresBin(): Promise<string> {
-  const bins = await Array.fromAsync(new Bun.Glob("*/bin/postgres").scan({ cwd: "/usr/lib/postgresql", onlyFiles: false }));
+  const bins = await Array.fromAsync(
+    new Bun.Glob("*/bin/postgres").scan({ cwd: "/usr/lib/postgresql", onlyFiles: false }),
+  );
   const newest = bins.toSorted((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)).at(-1);
   if (!newest) throw new Error("PostgreSQL's server is not installed; ./scripts/up or ./scripts/test installs it");
   return join("/usr/lib/postgresql", newest, "..");
@@ -39,7 +47,11 @@ export async function initPostgres(folder: string): Promise<PostgresFiles> {
 }
 
 /** What starts it in the foreground. */
-export function postgresCommand({ bin, folder, data }: PostgresFiles, port: number, settings: Record<string, string> = {}): string[] {
+export function postgresCommand(
+  { bin, folder, data }: PostgresFiles,
+  port: number,
+  settings: Record<string, string> = {},
+): string[] {
   const all = { listen_addresses: "127.0.0.1", unix_socket_directories: folder, max_connections: "300", ...settings };
   const arguments_ = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   return asNobody([join(bin, "postgres"), "-D", data, "-p", `${port}`, ...arguments_]);

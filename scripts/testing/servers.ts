@@ -55,7 +55,19 @@ export async function startServers(options: ServerOptions = {}): Promise<TestSer
   try {
     const [redisPort, postgresPort] = await Promise.all([freePort(), freePort()]);
     const users = writeRedisUsers(folder);
-    const redis = ["redis-server", "--port", `${redisPort}`, "--bind", "127.0.0.1", "--save", "", "--databases", "64", "--dir", folder];
+    const redis = [
+      "redis-server",
+      "--port",
+      `${redisPort}`,
+      "--bind",
+      "127.0.0.1",
+      "--save",
+      "",
+      "--databases",
+      "64",
+      "--dir",
+      folder,
+    ];
     start("redis", [...redis, "--aclfile", users]);
     const postgres = await initPostgres(folder);
     start("postgres", postgresCommand(postgres, postgresPort, { fsync: "off", ...options.postgres }), "SIGINT");

@@ -68,7 +68,15 @@ const allocation = async (job: string, index: number) => {
 /** The process of a shard. */
 const shardProcess = async (index: number) => serviceProcess((await allocation("wa-shards", index)).ID, "whatsapp");
 
-type Demo = { sent: number; delivered: number; read: number; received: number; duplicates: number; lost: number; reordered: number };
+type Demo = {
+  sent: number;
+  delivered: number;
+  read: number;
+  received: number;
+  duplicates: number;
+  lost: number;
+  reordered: number;
+};
 
 async function demo(...args: string[]): Promise<Demo> {
   return resultOf(await cluster.run(["./scripts/task", "demo", "--", "--json", ...args])) as Demo;
@@ -89,7 +97,8 @@ test("a second up changes nothing and takes less than 20 s", async () => {
   const start = performance.now();
   expect((await cluster.up()).code).toBe(0);
   expect(performance.now() - start).toBeLessThan(20_000);
-  const unchanged = (list: JobStub[]) => list.filter((job) => job.Type === "service").map(({ ID, JobModifyIndex }) => [ID, JobModifyIndex]);
+  const unchanged = (list: JobStub[]) =>
+    list.filter((job) => job.Type === "service").map(({ ID, JobModifyIndex }) => [ID, JobModifyIndex]);
   expect(unchanged(await jobs())).toEqual(unchanged(before));
 });
 
@@ -147,23 +156,47 @@ test(
       const { ID } = await allocation("wa-shards", index);
       const status = await readFile(`/proc/${await serviceProcess(ID, "whatsapp")}/status`, "utf8");
       expect(/^Uid:\t(\d+)\t(\d+)\t(\d+)/m.exec(status)?.slice(1)).toEqual(["65534", "65534", "65534"]);
-      for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) expect(status).toContain(`${set}:\t0000000000000000`);
+      for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
+        expect(status).toContain(`${set}:\t0000000000000000`);
       const inside = async (command: string) =>
-        (await cluster.run(["nomad", "alloc", "exec", "-i=false", "-t=false", "-task", "shard", ID, "/bin/sh", "-c", command])).stdout;
+        (
+          await cluster.run([
+            "nomad",
+            "alloc",
+            "exec",
+            "-i=false",
+            "-t=false",
+            "-task",
+            "shard",
+            ID,
+            "/bin/sh",
+            "-c",
+            command,
+          ])
+        ).stdout;
       expect(JSON.parse(await inside("cat /auth/shard.json"))).toMatchObject({ shard: index + 1 });
       // The agents' data, the other shards' volumes and the operator's keys are nowhere in its file system.
       expect(await inside(`cat ${stack.admin_key_file}; ls ${cluster.state} /root /var/lib`)).toBe("");
       const mounts = await inside("cat /proc/self/mounts");
       expect(mounts.split("\n").filter((line) => line.split(" ")[1] === "/auth")).toHaveLength(1);
-      for (const other of [0, 1].filter((k) => k !== index)) expect(mounts).not.toContain((await allocation("wa-shards", other)).ID);
+      for (const other of [0, 1].filter((k) => k !== index))
+        expect(mounts).not.toContain((await allocation("wa-shards", other)).ID);
     }
   },
   minutes(1),
 );
 
-test("a task reaches no secret, job, volume or key of others", () => aTaskReachesNothingOfOthers(cluster, stack), minutes(1));
+test(
+  "a task reaches no secret, job, volume or key of others",
+  () => aTaskReachesNothingOfOthers(cluster, stack),
+  minutes(1),
+);
 
-test("changed secrets are rolled out one allocation at a time", () => secretsAreRolledOneAtATime(cluster, stack), minutes(4));
+test(
+  "changed secrets are rolled out one allocation at a time",
+  () => secretsAreRolledOneAtATime(cluster, stack),
+  minutes(4),
+);
 
 test(
   "no secret is in a job, an argument or a log",
@@ -176,7 +209,8 @@ test(
     }
     expect(secrets.size).toBeGreaterThanOrEqual(6);
     const places: string[] = [];
-    for (const { ID } of await jobs()) places.push(JSON.stringify(await nomad("GET", `/v1/job/${encodeURIComponent(ID)}`)));
+    for (const { ID } of await jobs())
+      places.push(JSON.stringify(await nomad("GET", `/v1/job/${encodeURIComponent(ID)}`)));
     for (const pid of await processIds()) places.push(await commandLine(pid));
     const found = await Promise.all(
       ["logs/*", "nomad/**/alloc/logs/*.{stdout,stderr}.*"].map((files) =>
@@ -255,7 +289,10 @@ test(
       );
       return (await Promise.all(files.map((file) => readFile(file, "utf8")))).join("\n");
     };
-    const consul = createCaller({ baseUrl: `http://${stack.consul_http_addr}`, token: process.env["CONSUL_HTTP_TOKEN"]! });
+    const consul = createCaller({
+      baseUrl: `http://${stack.consul_http_addr}`,
+      token: process.env["CONSUL_HTTP_TOKEN"]!,
+    });
     type Entry = { Service: { ID: string; Address: string; Port: number } };
     const entries = await consul<Entry[]>("GET", "/v1/health/service/prosaas-api?passing=1");
     const victim = before[0]!;
@@ -265,9 +302,15 @@ test(
     await until(() => requests > 200);
     await cluster.run(["nomad", "alloc", "stop", "-detach", victim.ID]);
     const since = performance.now();
-    await until(async () => !(await configuration()).includes(upstream), { deadlineMs: 10_000, what: "nginx to drop it" });
+    await until(async () => !(await configuration()).includes(upstream), {
+      deadlineMs: 10_000,
+      what: "nginx to drop it",
+    });
     const droppedMs = performance.now() - since;
-    await until(async () => (await running("api")).length >= before.length, { deadlineMs: 60_000, what: "its replacement" });
+    await until(async () => (await running("api")).length >= before.length, {
+      deadlineMs: 60_000,
+      what: "its replacement",
+    });
     const enough = requests + 200;
     await until(() => requests > enough);
     stop = true;
@@ -315,7 +358,9 @@ test(
       ["consul", "nomad-server", "nomad-client"].map((name) => readFile(join(cluster.state, `${name}.pid`), "utf8")),
     );
     const tasks = (
-      await Promise.all(allocations.filter(({ ClientStatus }) => ClientStatus === "running").map(({ ID }) => processesOf(ID)))
+      await Promise.all(
+        allocations.filter(({ ClientStatus }) => ClientStatus === "running").map(({ ID }) => processesOf(ID)),
+      )
     ).flat();
     for (const pid of [...agents.map(Number), ...tasks]) {
       try {

@@ -7,7 +7,13 @@ export type Tally = { passed: number; failed: number };
 const root = join(import.meta.dir, "../..");
 
 async function execute(command: string[], env: Record<string, string> = {}): Promise<number> {
-  const child = Bun.spawn(command, { cwd: root, env: { ...process.env, ...env }, stdout: "inherit", stderr: "inherit", stdin: "ignore" });
+  const child = Bun.spawn(command, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdout: "inherit",
+    stderr: "inherit",
+    stdin: "ignore",
+  });
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   process.on("SIGINT", forward).on("SIGTERM", forward);
   try {
@@ -29,7 +35,10 @@ export async function check(title: string, command: string[]): Promise<Tally> {
 /** Runs `bun test` and counts by its JUnit report, so that a crash of the runner counts as a failure. */
 export async function bunTest(title: string, args: string[], env: Record<string, string> = {}): Promise<Tally> {
   const report = join(tmpdir(), `prosaas-${process.pid}-${crypto.randomUUID()}.xml`);
-  const code = await execute(["bun", "test", "--only-failures", "--reporter=junit", `--reporter-outfile=${report}`, ...args], env);
+  const code = await execute(
+    ["bun", "test", "--only-failures", "--reporter=junit", `--reporter-outfile=${report}`, ...args],
+    env,
+  );
   const text = await Bun.file(report)
     .text()
     .catch(() => "");
@@ -49,7 +58,11 @@ export async function staticChecks(): Promise<Tally[]> {
     await check("lint", ["bun", "x", "oxlint"]),
     await check("order of the house", ["bun", "run", "scripts/testing/boundaries.ts"]),
     await check("types", ["bun", "x", "tsc", "--noEmit"]),
-    await check("groups of workers, as the definitions of queues have them", ["bun", "run", "scripts/testing/worker_groups.ts"]),
+    await check("groups of workers, as the definitions of queues have them", [
+      "bun",
+      "run",
+      "scripts/testing/worker_groups.ts",
+    ]),
     await check("format of the job files", ["nomad", "fmt", "-check", "-recursive", "nomad"]),
   ];
   for (const job of jobs.toSorted()) tallies.push(await check(`valid: ${job}`, ["scripts/validate-job", job]));

@@ -27,7 +27,8 @@ for (const [profile, expected] of Object.entries(groupsOfProfile)) {
     if (told.join() !== Name) faults.push(`the workers of ${Name} are told to serve ${told.join(", ")}`);
     const scaled = /queue=~"([^"]+)"/.exec(Scaling?.Policy.check[0].oldest_job[0].query ?? "")?.[1] ?? "";
     const served = queuesOf(Name as Profile).join("|");
-    if (scaled !== served) faults.push(`${Name} is scaled by the queues ${scaled || "of nobody"}, and serves ${served}`);
+    if (scaled !== served)
+      faults.push(`${Name} is scaled by the queues ${scaled || "of nobody"}, and serves ${served}`);
   }
 }
 for (const fault of faults) console.error(`nomad/jobs/workers.nomad.hcl: ${fault}`);
@@ -36,7 +37,10 @@ process.exit(faults.length > 0 ? 1 : 0);
 /** The groups as Nomad reads them; no server is asked. */
 async function groupsOf(profile: string): Promise<Group[]> {
   const values = ["-hcl2-strict=false", "-var-file=nomad/env/dev.vars.hcl", `-var=profile=${profile}`];
-  const child = Bun.spawn(["nomad", "job", "run", "-output", ...values, "nomad/jobs/workers.nomad.hcl"], { cwd: root, stderr: "inherit" });
+  const child = Bun.spawn(["nomad", "job", "run", "-output", ...values, "nomad/jobs/workers.nomad.hcl"], {
+    cwd: root,
+    stderr: "inherit",
+  });
   const output = await new Response(child.stdout).text();
   if ((await child.exited) !== 0) throw new Error("nomad cannot read nomad/jobs/workers.nomad.hcl");
   return (JSON.parse(output) as { Job: { TaskGroups: Group[] } }).Job.TaskGroups;

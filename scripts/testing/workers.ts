@@ -20,7 +20,9 @@ const stackOf = (cluster: Cluster): Promise<Stack> => Bun.file(join(cluster.stat
 const nomadOf = async (cluster: Cluster): Promise<Caller> => createNomad((await stackOf(cluster)).nomad_addr);
 
 const alive = async (nomad: Caller) =>
-  (await nomad<Allocation[]>("GET", `${path}/allocations`)).filter(({ ClientStatus }) => ["running", "pending"].includes(ClientStatus));
+  (await nomad<Allocation[]>("GET", `${path}/allocations`)).filter(({ ClientStatus }) =>
+    ["running", "pending"].includes(ClientStatus),
+  );
 const groupsAlive = async (nomad: Caller) => (await alive(nomad)).map(({ TaskGroup: group }) => group).toSorted();
 
 /** From a group for each urgency to one for every queue, and back, while messages flow; the first try is killed on the way. */
@@ -34,7 +36,10 @@ export async function profilesChangeWhileMessagesFlow(cluster: Cluster): Promise
     stdout: "ignore",
     detached: true,
   });
-  await until(async () => (await groupsAlive(nomad)).includes("all"), { deadlineMs: 30_000, what: "the first of the new workers" });
+  await until(async () => (await groupsAlive(nomad)).includes("all"), {
+    deadlineMs: 30_000,
+    what: "the first of the new workers",
+  });
   process.kill(-cutShort.pid, "SIGKILL");
   await cutShort.exited;
 
@@ -43,7 +48,10 @@ export async function profilesChangeWhileMessagesFlow(cluster: Cluster): Promise
   const status = resultOf(await task(cluster, "status")) as { healthy: boolean; drift: { what: string }[] };
   expect(status.healthy).toBeTrue();
   expect(status.drift.filter(({ what }) => what.startsWith("workers"))).toEqual([]);
-  expect(await task(cluster, "scale:workers GROUP=high N=2")).toMatchObject({ code: 1, stderr: expect.stringContaining("it has all") });
+  expect(await task(cluster, "scale:workers GROUP=high N=2")).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("it has all"),
+  });
 
   expect(resultOf(await task(cluster, "scale:profile PROFILE=groups"))).toMatchObject({ ok: true });
   expect(await groupsAlive(nomad)).toEqual(["default", "high", "low"]);
@@ -73,7 +81,11 @@ export async function workersComeAndGoByThemselves(cluster: Cluster): Promise<vo
   await nomad("POST", "/v1/jobs", { Job: { ...original, TaskGroups: hasty } });
   const { nomad_addr: nomadAddr, consul_http_addr: consulAddr } = await stackOf(cluster);
   // Nomad scales nothing while a deployment is under way, and this one would wait for a worker that answers no check.
-  await waitForJobs(["workers"], { nomadAddr, consulAddr }, { until: "settled", deadlineMs: 60_000, known: ["workers"] });
+  await waitForJobs(
+    ["workers"],
+    { nomadAddr, consulAddr },
+    { until: "settled", deadlineMs: 60_000, known: ["workers"] },
+  );
   const count = async () => (await nomad<Job>("GET", path)).TaskGroups.find(({ Name }) => Name === "high")!.Count;
   const counts = [await count()];
   const frozen = await urgentWorker(nomad);
@@ -92,7 +104,9 @@ export async function workersComeAndGoByThemselves(cluster: Cluster): Promise<vo
     const results = (await Promise.all(scalers)).map((output) => resultOf(output) as Autoscaled);
     expect(counts).toEqual([1, 2, 1]);
     expect(await count()).toBe(1);
-    expect(results.flatMap(({ changes }) => changes.map(({ count: from, wanted }) => [from, wanted])).toSorted()).toEqual([
+    expect(
+      results.flatMap(({ changes }) => changes.map(({ count: from, wanted }) => [from, wanted])).toSorted(),
+    ).toEqual([
       [1, 2],
       [2, 1],
     ]);

@@ -42,7 +42,11 @@ function uploaderOf(c: Context<Authenticated>): string | undefined {
 /** Slots with their metrics: how many are in use, and how many requests were refused. */
 export function countedSlots(name: string, limits: ApiLimits[keyof ApiLimits], metrics: Metrics) {
   const slots = new Slots(limits);
-  const refused = metrics.counter(`api_${name}_shed_total`, "Requests refused for want of a slot, by whose slots were taken.", ["of"]);
+  const refused = metrics.counter(
+    `api_${name}_shed_total`,
+    "Requests refused for want of a slot, by whose slots were taken.",
+    ["of"],
+  );
   metrics.gauge(`api_${name}_under_way`, "Slots in use.", [], (gauge) => gauge.set(slots.inUse));
   return {
     slots,
@@ -58,7 +62,8 @@ export function countedSlots(name: string, limits: ApiLimits[keyof ApiLimits], m
 export type CountedSlots = ReturnType<typeof countedSlots>;
 
 function refusalOf(refusal: SlotRefusal, what: string, share: number, retryAfterS: number): AppError {
-  if (refusal === "full") return new AppError("unavailable", `Too many ${what} are in progress; retry shortly.`, { retryAfterS });
+  if (refusal === "full")
+    return new AppError("unavailable", `Too many ${what} are in progress; retry shortly.`, { retryAfterS });
   const detail = `${share} ${what} of this business are in progress here, which is its share; let some end and retry.`;
   return new AppError("rate_limited", detail, { retryAfterS });
 }
@@ -90,7 +95,11 @@ export function admitCaller(
 const withoutBody = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Receives the body before any work begins: whole, at most `maxBytes`, within a deadline. Uploads are read by their routes. */
-export function receiveBody({ bodies }: ApiLimits, metrics: Metrics, maxBytes: number): MiddlewareHandler<Authenticated> {
+export function receiveBody(
+  { bodies }: ApiLimits,
+  metrics: Metrics,
+  maxBytes: number,
+): MiddlewareHandler<Authenticated> {
   const { slots, take } = countedSlots("bodies", bodies, metrics);
   return createMiddleware<Authenticated>(async (c, next) => {
     if (withoutBody.has(c.req.method) || isUpload(c)) return next();
@@ -164,7 +173,10 @@ export function admitUpload(
     try {
       const { body } = c.req.raw;
       if (body !== null)
-        c.req.raw = new Request(c.req.raw, { method: c.req.method, body: pacedBody(body, { ...uploads, deadlineMs, maxBytes }) });
+        c.req.raw = new Request(c.req.raw, {
+          method: c.req.method,
+          body: pacedBody(body, { ...uploads, deadlineMs, maxBytes }),
+        });
       await next();
     } finally {
       slots.giveBack(owner);

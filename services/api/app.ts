@@ -79,7 +79,9 @@ export function createApp(dependencies: ApiDependencies): Api {
   const app = new OpenAPIHono<Authenticated>({
     defaultHook: (result) => {
       if (result.success) return;
-      throw new AppError("invalid_request", "Some fields of the request are not valid.", { faults: fieldFaults(result.error) });
+      throw new AppError("invalid_request", "Some fields of the request are not valid.", {
+        faults: fieldFaults(result.error),
+      });
     },
   });
   app.onError(problemHandler(logger));
@@ -132,8 +134,12 @@ export function createApp(dependencies: ApiDependencies): Api {
 
 function createQuotas({ db, logger, metrics, quotas: given }: ApiDependencies) {
   const quotas = { ...defaultQuotas, ...given };
-  const refused = metrics.counter("api_quota_refused_total", "Requests refused because a quota was exceeded.", ["quota"]);
-  const report = withoutRepeats((error) => logger.warn({ error: messageOf(error) }, "usage of quotas could not be read"));
+  const refused = metrics.counter("api_quota_refused_total", "Requests refused because a quota was exceeded.", [
+    "quota",
+  ]);
+  const report = withoutRepeats((error) =>
+    logger.warn({ error: messageOf(error) }, "usage of quotas could not be read"),
+  );
   const watch = { onRefused: (quota: string) => refused.inc({ quota }), onError: report };
   return {
     outboxQuota: createOutboxQuota(db, { messages: quotas.queuedMessages, bytes: quotas.queuedBytes }, watch),

@@ -44,7 +44,10 @@ export function audited(db: Database, reads: AuditReads, logger: Logger): Middle
     });
     await next();
     await completeAuditEvent(platform, id, c.res.status).catch((error: unknown) =>
-      logger.warn({ error: messageOf(error), request_id: requestId }, "the status of an audited request was not written"),
+      logger.warn(
+        { error: messageOf(error), request_id: requestId },
+        "the status of an audited request was not written",
+      ),
     );
   });
 }

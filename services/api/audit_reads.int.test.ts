@@ -10,7 +10,10 @@ afterAll(() => api.close());
 
 const readsOf = async (business: string) => {
   await api.auditReads.flush();
-  return (await api.request("GET", `/v1/admin/audit/reads?business_id=${business}`)).body.data as { reads: number; key_prefix: string }[];
+  return (await api.request("GET", `/v1/admin/audit/reads?business_id=${business}`)).body.data as {
+    reads: number;
+    key_prefix: string;
+  }[];
 };
 
 describe("reads with an admin key", () => {

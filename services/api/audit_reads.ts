@@ -31,7 +31,8 @@ export function createAuditReads(db: Database, logger: Logger, metrics: Metrics)
     else lost.inc(count.reads);
   };
   return {
-    note: ({ keyId, prefix }, businessId) => add({ key_id: keyId, key_prefix: prefix, business_id: businessId, reads: 1 }),
+    note: ({ keyId, prefix }, businessId) =>
+      add({ key_id: keyId, key_prefix: prefix, business_id: businessId, reads: 1 }),
     flush: async () => {
       const noted = [...counts.values()];
       counts = new Map();

@@ -22,9 +22,18 @@ const upload = (one: string, key: string, csv: string | Uint8Array, type = "text
   api.request("POST", `${one}/recipients/upload`, { key, body: csv, headers: { "content-type": type } });
 
 test("a broadcast with recipients is started; one without is a draft", async () => {
-  const { created, one, key } = await newBroadcast({ ...sale, recipients: [person(1), person(2), person(1), { to: "5511999999999" }] });
+  const { created, one, key } = await newBroadcast({
+    ...sale,
+    recipients: [person(1), person(2), person(1), { to: "5511999999999" }],
+  });
   expect(created.status).toBe(201);
-  expect(created.body).toMatchObject({ name: "Sale", status: "scheduled", per_minute: 300, time_zone: "UTC", quiet_hours: null });
+  expect(created.body).toMatchObject({
+    name: "Sale",
+    status: "scheduled",
+    per_minute: 300,
+    time_zone: "UTC",
+    quiet_hours: null,
+  });
   expect(created.body.recipients).toEqual({
     added: 2,
     duplicates: 1,
@@ -77,13 +86,16 @@ test("recipients are added to a draft as JSON or CSV, and adding them again adds
   const { one, key } = await newBroadcast();
   const listed = await api.request("POST", `${one}/recipients`, { key, body: { recipients: [person(1), person(2)] } });
   expect(listed.body).toEqual({ added: 2, duplicates: 0, refused: 0, faults: [] });
-  const csv = '\uFEFFto;Name;name\r\n5511000000002;x;N2\r\n+5511000000003;y;"N;3"\r\nnobody;z;N4\r\n5511000000005;z;\r\n';
+  const csv =
+    '\uFEFFto;Name;name\r\n5511000000002;x;N2\r\n+5511000000003;y;"N;3"\r\nnobody;z;N4\r\n5511000000005;z;\r\n';
   const uploaded = await upload(one, key, csv);
   expect(uploaded.body).toMatchObject({ added: 1, duplicates: 1, refused: 2 });
   expect(uploaded.body.faults.map(({ line }: { line: number }) => line)).toEqual([4, 5]);
   expect((await upload(one, key, csv)).body).toMatchObject({ added: 0, duplicates: 2, refused: 2 });
   const { data } = (await api.request("GET", `${one}/recipients`, { key })).body;
-  expect(data.map(({ chat }: { chat: string }) => chat)).toEqual([1, 2, 3].map((n) => `551100000000${n}@s.whatsapp.net`));
+  expect(data.map(({ chat }: { chat: string }) => chat)).toEqual(
+    [1, 2, 3].map((n) => `551100000000${n}@s.whatsapp.net`),
+  );
   expect(data[0]).toEqual({
     chat: "5511000000001@s.whatsapp.net",
     status: "pending",
@@ -100,7 +112,9 @@ test("a table that cannot be read is refused as a whole, and nobody is added", a
   for (const csv of ["", "phone,name\n551,Ada\n", "to\n5511000000001\n", "to,name,name\n1,2,3\n"]) {
     expect((await upload(one, key, csv)).status, csv).toBe(400);
   }
-  expect((await upload(one, key, 'to,name\n5511000000001,Ada\n5511000000002,"')).body.errors[0].message).toContain("line 3");
+  expect((await upload(one, key, 'to,name\n5511000000001,Ada\n5511000000002,"')).body.errors[0].message).toContain(
+    "line 3",
+  );
   expect((await upload(one, key, "to,name\n", "application/pdf")).status).toBe(415);
 });
 
@@ -109,7 +123,10 @@ test("a hundred thousand recipients are one upload", async () => {
   const rows = Array.from({ length: 100_000 }, (_, n) => `5511${String(n).padStart(9, "0")},Name ${n}`);
   const uploaded = await upload(one, key, `to,name\n${rows.join("\n")}\n`);
   expect(uploaded.body).toMatchObject({ added: 100_000, duplicates: 0, refused: 0 });
-  expect((await api.request("GET", one, { key })).body.progress).toMatchObject({ recipients: 100_000, pending: 100_000 });
+  expect((await api.request("GET", one, { key })).body.progress).toMatchObject({
+    recipients: 100_000,
+    pending: 100_000,
+  });
 }, 60_000);
 
 test("recipients are listed page by page, in their order", async () => {
@@ -117,7 +134,9 @@ test("recipients are listed page by page, in their order", async () => {
   const chats: string[] = [];
   let cursor: string | null = "";
   while (cursor !== null) {
-    const { body } = await api.request("GET", `${one}/recipients?limit=2${cursor === "" ? "" : `&cursor=${cursor}`}`, { key });
+    const { body } = await api.request("GET", `${one}/recipients?limit=2${cursor === "" ? "" : `&cursor=${cursor}`}`, {
+      key,
+    });
     chats.push(...body.data.map(({ chat }: { chat: string }) => chat));
     cursor = body.next_cursor;
   }
@@ -145,7 +164,10 @@ test("a broadcast is paused, resumed and cancelled; each twice is once, and what
 test("a change of a broadcast is told to the endpoints that asked", async () => {
   const { business, key, one } = await newBroadcast({ ...sale, recipients: [person(1)] });
   const hooks = `/v1/businesses/${business}/webhooks`;
-  const hook = await api.request("POST", hooks, { key, body: { url: "https://example.com/hook", events: ["broadcast.status"] } });
+  const hook = await api.request("POST", hooks, {
+    key,
+    body: { url: "https://example.com/hook", events: ["broadcast.status"] },
+  });
   for (const verb of ["pause", "pause", "cancel"]) await api.request("POST", `${one}/${verb}`, { key });
   const { data } = (await api.request("GET", `${hooks}/${hook.body.id}/deliveries`, { key })).body;
   expect(data.map(({ event }: { event: string }) => event)).toEqual(["broadcast.status", "broadcast.status"]);
@@ -205,11 +227,26 @@ describe("tables of other programs", () => {
   const tables: [name: string, bytes: Uint8Array, type: string, names: string[]][] = [
     ["UTF-8 with a byte order mark", Buffer.from(`\uFEFF${rows}`), "text/csv", ["Größe", "שלום"]],
     ["UTF-16LE with a byte order mark", Buffer.from(`\uFEFF${rows}`, "utf16le"), "text/csv", ["Größe", "שלום"]],
-    ["UTF-16BE with a byte order mark", Buffer.from(`\uFEFF${rows}`, "utf16le").swap16(), "text/csv", ["Größe", "שלום"]],
+    [
+      "UTF-16BE with a byte order mark",
+      Buffer.from(`\uFEFF${rows}`, "utf16le").swap16(),
+      "text/csv",
+      ["Größe", "שלום"],
+    ],
     ["Excel's sep= line", Buffer.from(`sep=;\r\n${rows}`), "text/csv", ["Größe", "שלום"]],
     ["tabs", Buffer.from(rows.replaceAll(";", "\t")), "text/csv", ["Größe", "שלום"]],
-    ["windows-1252", Buffer.from("to,name\n5511000000001,Gr\xf6\xdfe\n", "latin1"), "text/csv; charset=windows-1252", ["Größe"]],
-    ["windows-1255", Buffer.from("to,name\n5511000000001,\xf9\xec\xe5\xed\n", "latin1"), 'text/csv;charset="Windows-1255"', ["שלום"]],
+    [
+      "windows-1252",
+      Buffer.from("to,name\n5511000000001,Gr\xf6\xdfe\n", "latin1"),
+      "text/csv; charset=windows-1252",
+      ["Größe"],
+    ],
+    [
+      "windows-1255",
+      Buffer.from("to,name\n5511000000001,\xf9\xec\xe5\xed\n", "latin1"),
+      'text/csv;charset="Windows-1255"',
+      ["שלום"],
+    ],
   ];
   test.each(tables)("reads %s", async (_, bytes, type, names) => {
     const { created, one, key } = await newBroadcast();
@@ -228,10 +265,15 @@ describe("tables of other programs", () => {
       expect(status).toBe(400);
       expect(body.errors[0].message).toContain("is not valid utf-8");
     }
-    expect((await upload(one, key, Buffer.from("to,name\n1,Ada\n", "utf16le"))).body.errors[0].message).toContain("byte order mark");
+    expect((await upload(one, key, Buffer.from("to,name\n1,Ada\n", "utf16le"))).body.errors[0].message).toContain(
+      "byte order mark",
+    );
     const unknown = await upload(one, key, rows, "text/csv; charset=utf-7");
     expect(unknown.status).toBe(415);
-    expect(unknown.body.errors[0]).toMatchObject({ field: "content-type", message: expect.stringContaining('"utf-7"') });
+    expect(unknown.body.errors[0]).toMatchObject({
+      field: "content-type",
+      message: expect.stringContaining('"utf-7"'),
+    });
     expect(await namesOf(created.body.id)).toEqual([]);
   });
 

@@ -13,7 +13,9 @@ beforeEach(() => {
 });
 
 test("a business is created, read, changed and listed", async () => {
-  const created = await api.request("POST", "/v1/businesses", { body: { name: "Padaria", time_zone: "America/Sao_Paulo" } });
+  const created = await api.request("POST", "/v1/businesses", {
+    body: { name: "Padaria", time_zone: "America/Sao_Paulo" },
+  });
   expect(created.status).toBe(201);
   expect(created.body).toMatchObject({ name: "Padaria", time_zone: "America/Sao_Paulo", whatsapp_shard: null });
   const path = `/v1/businesses/${created.body.id}`;
@@ -68,7 +70,9 @@ test("only an admin key creates, lists and deletes businesses", async () => {
 
 test("a key is shown once, and listed without its secret", async () => {
   const { id } = await api.business();
-  const made = await api.request("POST", `/v1/businesses/${id}/keys`, { body: { scopes: ["messages:read", "messages:read"] } });
+  const made = await api.request("POST", `/v1/businesses/${id}/keys`, {
+    body: { scopes: ["messages:read", "messages:read"] },
+  });
   expect(made.status).toBe(201);
   expect(made.body.key).toStartWith(`psk_${made.body.prefix}_`);
   expect(made.body.scopes).toEqual(["messages:read"]);
@@ -98,12 +102,21 @@ test("a key gives away no scope that it lacks", async () => {
   const { id, key } = await api.business(["keys:write", "messages:read"]);
   const keys = `/v1/businesses/${id}/keys`;
   expect((await api.request("POST", keys, { key, body: { scopes: ["messages:read"] } })).status).toBe(201);
-  expect((await api.request("POST", keys, { key, body: { scopes: ["messages:read", "messages:write"] } })).status).toBe(403);
+  expect((await api.request("POST", keys, { key, body: { scopes: ["messages:read", "messages:write"] } })).status).toBe(
+    403,
+  );
 });
 
 test("a key is refused unless it is the whole key", async () => {
   const { id, key } = await api.business();
-  const wrong = ["", "nonsense", "psk_", key.slice(0, -1), `${key}x`, key.replace(/_[^_]+$/, "_aaaaaaaaaaaaaaaaaaaaaaaaaaaa")];
+  const wrong = [
+    "",
+    "nonsense",
+    "psk_",
+    key.slice(0, -1),
+    `${key}x`,
+    key.replace(/_[^_]+$/, "_aaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+  ];
   for (const attempt of wrong) {
     const answer = await api.request("GET", `/v1/businesses/${id}`, { key: attempt });
     expect(answer.status, attempt).toBe(401);
@@ -114,7 +127,12 @@ test("a key is refused unless it is the whole key", async () => {
 test("connecting assigns a shard for good, and shows the QR", async () => {
   const { id, key } = await api.business();
   const path = `/v1/businesses/${id}/whatsapp`;
-  expect((await api.request("GET", path, { key })).body).toMatchObject({ status: "disconnected", shard: null, paired: false, live: true });
+  expect((await api.request("GET", path, { key })).body).toMatchObject({
+    status: "disconnected",
+    shard: null,
+    paired: false,
+    live: true,
+  });
   expect((await api.request("GET", `${path}/qr.png`, { key })).status).toBe(409);
   const connected = await api.request("POST", `${path}/connect`, { key, body: { method: "qr" } });
   expect(connected.status).toBe(202);
@@ -178,10 +196,19 @@ test("the administration shows shards and queues", async () => {
   api.shards.sessions.set(id, sessionOf(id, { shard: 2 }));
   const shards = await api.request("GET", "/v1/admin/shards");
   expect(shards.body.data.map((shard: { shard: number }) => shard.shard)).toEqual([1, 2]);
-  expect(shards.body.data[1]).toMatchObject({ address: "http://shard-2", healthy: true, version: "1.2.3", messages_per_minute: 12 });
+  expect(shards.body.data[1]).toMatchObject({
+    address: "http://shard-2",
+    healthy: true,
+    version: "1.2.3",
+    messages_per_minute: 12,
+  });
   expect(shards.body.data[1].sessions_open).toBeGreaterThanOrEqual(1);
   api.shards.away = true;
-  expect((await api.request("GET", "/v1/admin/shards")).body.data[0]).toMatchObject({ shard: 1, healthy: false, sessions: null });
+  expect((await api.request("GET", "/v1/admin/shards")).body.data[0]).toMatchObject({
+    shard: 1,
+    healthy: false,
+    sessions: null,
+  });
   expect((await api.request("GET", "/v1/admin/queues")).body.data).toEqual([
     { queue: "high", group: "high", waiting: 1, active: 2, delayed: 3, dead: 4, oldest_ms: 5 },
   ]);

@@ -47,7 +47,13 @@ test("calls are listed from the latest on, page by page, and each is told with i
   const rows = [0, 1, 1, 2].map((minute) => ended({ started_at: new Date(Date.UTC(2026, 0, 1, 0, minute)) }));
   for (const row of rows) await recordCall(scope, row);
   await recordCall(scope, ended({ direction: "outbound", status: "busy", answered_at: null, duration_s: 0 }));
-  const recording = { recording_sid: sid("RE"), call_sid: rows[3]!.call_sid, url: "https://carrier/re", duration_s: 5, channels: 2 };
+  const recording = {
+    recording_sid: sid("RE"),
+    call_sid: rows[3]!.call_sid,
+    url: "https://carrier/re",
+    duration_s: 5,
+    channels: 2,
+  };
   await recordRecording(scope, recording);
 
   const client = api.client(key);
@@ -63,7 +69,9 @@ test("calls are listed from the latest on, page by page, and each is told with i
   expect(seen).toEqual(["02", "01", "01", "00"]);
 
   const call_sid = rows[3]!.call_sid;
-  const call = await bodyOf(client.GET("/v1/businesses/{business_id}/calls/{call_sid}", { params: { path: { business_id, call_sid } } }));
+  const call = await bodyOf(
+    client.GET("/v1/businesses/{business_id}/calls/{call_sid}", { params: { path: { business_id, call_sid } } }),
+  );
   expect(call).toMatchObject({ call_sid, from: "+15550000001", status: "completed", duration_s: 58 });
   expect(call.recordings).toMatchObject([{ recording_sid: recording.recording_sid, status: "pending", duration_s: 5 }]);
   expect(JSON.stringify(call)).not.toContain("carrier/re");
@@ -87,7 +95,9 @@ test("a call in progress is told to its business and to no other", async () => {
     bodyOf(
       api
         .client(business.key)
-        .GET("/v1/businesses/{business_id}/calls/{call_sid}", { params: { path: { business_id: business.id, call_sid } } }),
+        .GET("/v1/businesses/{business_id}/calls/{call_sid}", {
+          params: { path: { business_id: business.id, call_sid } },
+        }),
     );
   expect(await ask(mine)).toMatchObject({ status: "in_progress", streams: 2, ended_at: null, recordings: [] });
   const active = async (business: { id: string; key: string }) => {
@@ -102,17 +112,25 @@ test("a call in progress is told to its business and to no other", async () => {
 test("a number is one business's until it is taken from it; only the platform gives it", async () => {
   const [mine, other] = [await api.business(), await api.business()];
   const assign = (business_id: string, number: string, key?: string) =>
-    api.client(key).PUT("/v1/businesses/{business_id}/phone_numbers/{number}", { params: { path: { business_id, number } } });
+    api
+      .client(key)
+      .PUT("/v1/businesses/{business_id}/phone_numbers/{number}", { params: { path: { business_id, number } } });
   await assign(mine.id, "15550009001");
   await assign(mine.id, "+15550009001");
   expect((await failureOf(assign(other.id, "15550009001"))).status).toBe(409);
   expect((await failureOf(assign(mine.id, "15550009002", mine.key))).status).toBe(404);
   expect((await failureOf(assign(mine.id, "nonsense"))).status).toBe(400);
   const path = { business_id: mine.id };
-  const { data } = await bodyOf(api.client(mine.key).GET("/v1/businesses/{business_id}/phone_numbers", { params: { path } }));
+  const { data } = await bodyOf(
+    api.client(mine.key).GET("/v1/businesses/{business_id}/phone_numbers", { params: { path } }),
+  );
   expect(data.map(({ number }) => number)).toEqual(["+15550009001"]);
   const release = () =>
-    api.client().DELETE("/v1/businesses/{business_id}/phone_numbers/{number}", { params: { path: { ...path, number: "15550009001" } } });
+    api
+      .client()
+      .DELETE("/v1/businesses/{business_id}/phone_numbers/{number}", {
+        params: { path: { ...path, number: "15550009001" } },
+      });
   await release();
   expect((await failureOf(release())).status).toBe(404);
   await assign(other.id, "15550009001");
@@ -127,7 +145,9 @@ test("what a business wants done with its calls is set and read; nothing is reco
   const settings = { record: true, consent_line: "This call is recorded." };
   await api.client(key).PUT("/v1/businesses/{business_id}/call_settings", { params, body: settings });
   expect(await read()).toEqual({ ...limits, ...settings });
-  const silent = await failureOf(api.client(key).PUT("/v1/businesses/{business_id}/call_settings", { params, body: { record: true } }));
+  const silent = await failureOf(
+    api.client(key).PUT("/v1/businesses/{business_id}/call_settings", { params, body: { record: true } }),
+  );
   expect(silent.problem?.errors).toMatchObject([{ field: "consent_line" }]);
 });
 
@@ -148,14 +168,19 @@ describe("limits on placed calls", () => {
     const { id: business_id, key } = await api.business();
     const params = { path: { business_id } };
     const put = (body: { allowed_destinations?: string[] | null; max_per_day?: number | null }, as?: string) =>
-      bodyOf(api.client(as).PUT("/v1/businesses/{business_id}/call_settings", { params, body: { record: false, ...body } }));
+      bodyOf(
+        api.client(as).PUT("/v1/businesses/{business_id}/call_settings", { params, body: { record: false, ...body } }),
+      );
     const limits = { allowed_destinations: ["own", "!+4490"], max_per_day: 5 };
     expect(await put(limits)).toMatchObject(limits);
     expect(await put({}, key)).toMatchObject(limits);
     expect((await failureOf(put({ allowed_destinations: ["*"] }, key))).status).toBe(403);
     expect((await failureOf(put({ max_per_day: null }, key))).status).toBe(403);
     expect((await failureOf(put({ allowed_destinations: ["44"] }))).status).toBe(400);
-    expect(await put({ allowed_destinations: null, max_per_day: null })).toMatchObject({ allowed_destinations: null, max_per_day: null });
+    expect(await put({ allowed_destinations: null, max_per_day: null })).toMatchObject({
+      allowed_destinations: null,
+      max_per_day: null,
+    });
   });
 });
 
@@ -213,11 +238,15 @@ test("how many calls there are and may be is read, and set for every replica", a
     });
     expect((await load()).active).toBe(before.active + 1);
     const path = { business_id, call_sid: callSid };
-    expect(await bodyOf(own.client(key).GET("/v1/businesses/{business_id}/calls/{call_sid}", { params: { path } }))).toMatchObject({
+    expect(
+      await bodyOf(own.client(key).GET("/v1/businesses/{business_id}/calls/{call_sid}", { params: { path } })),
+    ).toMatchObject({
       status: "ringing",
       answered_at: null,
     });
-    expect(await bodyOf(own.client().PUT("/v1/admin/calls/limit", { body: { max_concurrent: 0 } }))).toMatchObject({ max_concurrent: 0 });
+    expect(await bodyOf(own.client().PUT("/v1/admin/calls/limit", { body: { max_concurrent: 0 } }))).toMatchObject({
+      max_concurrent: 0,
+    });
     expect((await load()).max_concurrent).toBe(0);
     await capacity.release({ callSid, businessId: business_id });
     await ofCalls.del(`prosaas:{calls}:call:${callSid}`);

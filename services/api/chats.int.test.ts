@@ -21,13 +21,23 @@ beforeEach(async () => {
   await api.request("POST", `${path}/whatsapp/connect`, { body: { method: "qr" } });
 });
 
-const post = (where: string, body?: object) => api.request("POST", `${path}${where}`, { key, ...(body ? { body } : {}) });
+const post = (where: string, body?: object) =>
+  api.request("POST", `${path}${where}`, { key, ...(body ? { body } : {}) });
 const chat = "5511900000002@s.whatsapp.net";
 const group = "120363000000000001@g.us";
 
 /** A message that somebody wrote; its id. */
 async function written(wa_message_id: string, at: number, where = chat, sender = where): Promise<string> {
-  const message = { business_id: id, wa_message_id, chat: where, sender, from_me: false, at: new Date(at), type: "text", text: "x" };
+  const message = {
+    business_id: id,
+    wa_message_id,
+    chat: where,
+    sender,
+    from_me: false,
+    at: new Date(at),
+    type: "text",
+    text: "x",
+  };
   return (await storeInbound(forPlatform(api.database.db), [message]))[0]!.id;
 }
 
@@ -70,7 +80,8 @@ test("in a group the shard is told who wrote what is read", async () => {
 
 test("what the shard could not mark stays unread, and can be marked later", async () => {
   const message = await written("A1", 1_000);
-  api.chats.before = () => Promise.reject(new AppError("unavailable", "The session is connecting, not open.", { retryAfterS: 2 }));
+  api.chats.before = () =>
+    Promise.reject(new AppError("unavailable", "The session is connecting, not open.", { retryAfterS: 2 }));
   const answer = await post(`/messages/${message}/read`);
   expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "2"]);
   api.chats.before = async () => {};
@@ -92,7 +103,9 @@ test("numbers are checked in their order, and a picture is found or not", async 
 
 test("a business that is not connected is told what to do", async () => {
   const { id: other } = await api.business();
-  const answer = await api.request("POST", `/v1/businesses/${other}/whatsapp/presence`, { body: { presence: "available" } });
+  const answer = await api.request("POST", `/v1/businesses/${other}/whatsapp/presence`, {
+    body: { presence: "available" },
+  });
   expect(answer.status).toBe(409);
   api.chats.before = () => Promise.reject(new AppError("not_found", "There is no such session."));
   expect((await post("/whatsapp/presence", { presence: "available" })).status).toBe(409);

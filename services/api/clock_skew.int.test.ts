@@ -35,7 +35,13 @@ type Replica = {
 async function startReplica(skewMs: number): Promise<Replica> {
   const root = `${import.meta.dir}/../..`;
   const api = Bun.spawn(
-    [process.execPath, "run", "--preload", `${root}/services/calls/testing/wrong_clock.ts`, `${root}/services/api/main.ts`],
+    [
+      process.execPath,
+      "run",
+      "--preload",
+      `${root}/services/calls/testing/wrong_clock.ts`,
+      `${root}/services/api/main.ts`,
+    ],
     {
       env: {
         PATH: process.env["PATH"]!,
@@ -81,7 +87,9 @@ async function startReplica(skewMs: number): Promise<Replica> {
 
 const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
 const databaseNow = async () => {
-  const [row] = await database.owner<[{ at: number }]>`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`;
+  const [row] = await database.owner<
+    [{ at: number }]
+  >`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`;
   return row.at;
 };
 /** A business that is paired, so that it may send. */
@@ -97,7 +105,9 @@ describe("replicas whose clocks differ by ten minutes", () => {
     const messages = `/v1/businesses/${await newBusiness()}/messages`;
     const sent: string[] = [];
     for (let n = 0; n < 6; n++) {
-      const answer = await replicas[n % 3]!.request("POST", messages, { body: { to: "5511987654321", type: "text", text: `${n}` } });
+      const answer = await replicas[n % 3]!.request("POST", messages, {
+        body: { to: "5511987654321", type: "text", text: `${n}` },
+      });
       expect(answer.status).toBe(202);
       sent.push(answer.body.id);
       // Half a round trip is as exactly as a replica can know the time.
@@ -117,7 +127,8 @@ describe("replicas whose clocks differ by ten minutes", () => {
       expect([replica.skewMs, fresh.status]).toEqual([replica.skewMs, 201]);
       const past = await replica.request("POST", keys, { body: { scopes: ["keys:read"], expires_at: inMs(-300_000) } });
       expect([replica.skewMs, past.status]).toEqual([replica.skewMs, 400]);
-      for (const other of replicas) expect((await other.request("GET", keys, { key: fresh.body.key })).status).toBe(200);
+      for (const other of replicas)
+        expect((await other.request("GET", keys, { key: fresh.body.key })).status).toBe(200);
     }
   });
 

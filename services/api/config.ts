@@ -3,7 +3,18 @@ import { parseNetworks } from "../../lib/core/networks.ts";
 import { isSupervised } from "../../lib/consul/register.ts";
 import { zQuota } from "../../lib/quotas/index.ts";
 import { routingEnv, shardOverrides } from "../../lib/routing/index.ts";
-import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zBool, zInt, zKeyRing, zNetworks, zUrl } from "../../lib/runtime/config.ts";
+import {
+  baseEnv,
+  consulEnv,
+  databaseEnv,
+  loadConfig,
+  redisEnv,
+  zBool,
+  zInt,
+  zKeyRing,
+  zNetworks,
+  zUrl,
+} from "../../lib/runtime/config.ts";
 import { storageEnv } from "../../lib/storage/index.ts";
 
 export const apiEnv = z.object({

@@ -15,15 +15,23 @@ async function signIn(): Promise<string> {
   expect(signedIn.status).toBe(201);
   return signedIn.headers.get("set-cookie")!.split(";")[0]!;
 }
-const asConsole = (method: string, path: string, cookie: string, headers: Record<string, string> = {}, body?: unknown) =>
-  api.request(method, path, { key: "", body, headers: { cookie, ...headers } });
+const asConsole = (
+  method: string,
+  path: string,
+  cookie: string,
+  headers: Record<string, string> = {},
+  body?: unknown,
+) => api.request(method, path, { key: "", body, headers: { cookie, ...headers } });
 
 test("the cookie is one that no script reads and no other site sends", async () => {
   const { headers, body } = await api.request("POST", "/v1/console/session");
   const cookie = headers.get("set-cookie")!;
-  for (const attribute of ["__Host-prosaas=", "HttpOnly", "Secure", "SameSite=Strict", "Path=/"]) expect(cookie).toContain(attribute);
+  for (const attribute of ["__Host-prosaas=", "HttpOnly", "Secure", "SameSite=Strict", "Path=/"])
+    expect(cookie).toContain(attribute);
   expect(Date.parse(body.expires_at)).toBeGreaterThan(Date.now() + 11 * 3_600_000);
-  expect(JSON.stringify(await api.database.owner`select * from console_sessions`)).not.toContain(cookie.split(/[=;]/)[1]!);
+  expect(JSON.stringify(await api.database.owner`select * from console_sessions`)).not.toContain(
+    cookie.split(/[=;]/)[1]!,
+  );
 });
 
 test("the cookie stands for the admin key", async () => {
@@ -80,11 +88,16 @@ test("a business's key signs nobody in, and a made-up cookie opens nothing", asy
 
 test("what is changed with an admin key is written down with its outcome, also by the cookie; reading is not", async () => {
   const { id } = await api.business();
-  await api.request("PATCH", `/v1/businesses/${id}`, { body: { name: "Renamed" }, headers: { "x-request-id": "audit-me-1" } });
+  await api.request("PATCH", `/v1/businesses/${id}`, {
+    body: { name: "Renamed" },
+    headers: { "x-request-id": "audit-me-1" },
+  });
   await asConsole("DELETE", `/v1/businesses/${id}`, await signIn(), { origin, "x-request-id": "audit-me-2" });
   await api.request("GET", `/v1/businesses/${id}`);
   const { body } = await api.request("GET", `/v1/admin/audit?business_id=${id}`);
-  expect(body.data.map(({ method, status, request_id }: Record<string, unknown>) => [method, status, request_id])).toEqual([
+  expect(
+    body.data.map(({ method, status, request_id }: Record<string, unknown>) => [method, status, request_id]),
+  ).toEqual([
     ["DELETE", 204, "audit-me-2"],
     ["PATCH", 200, "audit-me-1"],
     ["POST", 201, expect.any(String)],

@@ -135,7 +135,9 @@ describe("CsvReader", () => {
     expect(() => readCsv("a,b,c\n", 2, { columns: 2 })).toThrow("more than 2 fields");
     expect(() => readCsv("a,bcd\n", 2, { fieldLength: 2 })).toThrow("field 2 has more than 2 characters");
     expect(() => readCsv('a,"b""d"\n', 2, { fieldLength: 2 })).toThrow("field 2 has more than 2 characters");
-    expect(() => readCsv(`${"x".repeat(300_000)}\n`, 65_536, { fieldLength: 1_000_000 })).toThrow("first line has more than");
+    expect(() => readCsv(`${"x".repeat(300_000)}\n`, 65_536, { fieldLength: 1_000_000 })).toThrow(
+      "first line has more than",
+    );
   });
 
   test("keeps only the columns that are asked for", () => {

@@ -181,7 +181,10 @@ export class CsvReader {
   #append(text: string, start: number, end: number): void {
     if (this.#kept?.has(this.#cells.length) === false) return;
     if (this.#text.length + this.#quoted.length + end - start > this.#bounds.fieldLength) {
-      throw new CsvFault(this.#rowLine, `field ${this.#cells.length + 1} has more than ${this.#bounds.fieldLength} characters`);
+      throw new CsvFault(
+        this.#rowLine,
+        `field ${this.#cells.length + 1} has more than ${this.#bounds.fieldLength} characters`,
+      );
     }
     this.#text += text.slice(start, end);
   }
@@ -210,7 +213,8 @@ export class CsvReader {
     this.#rowLine = this.#line;
     if (row.cells.length === 1 && row.cells[0]!.trim() === "") return undefined;
     this.#rows += 1;
-    if (this.#rows > this.#bounds.rows) throw new CsvFault(row.line, `the table has more than ${this.#bounds.rows} rows; split it`);
+    if (this.#rows > this.#bounds.rows)
+      throw new CsvFault(row.line, `the table has more than ${this.#bounds.rows} rows; split it`);
     return row;
   }
 }

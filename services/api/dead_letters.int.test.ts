@@ -36,7 +36,8 @@ const path = "/v1/admin/queues/high/dead";
 const list = async (query = "") => (await api.request("GET", `${path}${query}`)).body;
 
 async function kill(count: number) {
-  for (let n = 1; n <= count; n++) await queues.producer.wake("send", { business_id: `01900000-0000-7000-8000-00000000000${n}` });
+  for (let n = 1; n <= count; n++)
+    await queues.producer.wake("send", { business_id: `01900000-0000-7000-8000-00000000000${n}` });
   await until(async () => (await list()).data.length === count, { what: "dead letters" });
   state.broken = false;
   state.runs = 0;
@@ -45,7 +46,12 @@ async function kill(count: number) {
 test("dead letters are listed with their reason, latest first, page by page", async () => {
   await kill(3);
   const { data } = await list();
-  expect(data[0]).toMatchObject({ job: "send", reason: "the database is away", attempts: 8, payload: { business_id: expect.any(String) } });
+  expect(data[0]).toMatchObject({
+    job: "send",
+    reason: "the database is away",
+    attempts: 8,
+    payload: { business_id: expect.any(String) },
+  });
   const first = await list("?limit=2");
   const second = await list(`?limit=2&cursor=${first.next_cursor}`);
   expect([...first.data, ...second.data]).toEqual(data);

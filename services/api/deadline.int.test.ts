@@ -17,7 +17,11 @@ describe("deadline of a request", () => {
       },
     });
     const late = await api.request("GET", "/v1/admin/queues");
-    expect([late.status, late.headers.get("retry-after"), late.body.type]).toEqual([503, "1", "urn:prosaas:problem:unavailable"]);
+    expect([late.status, late.headers.get("retry-after"), late.body.type]).toEqual([
+      503,
+      "1",
+      "urn:prosaas:problem:unavailable",
+    ]);
     expect((await api.request("GET", "/v1/businesses")).status).toBe(200);
     hold.resolve();
     await api.close();
@@ -49,7 +53,9 @@ describe("deadline of a request", () => {
     const [, port] = await until(() => /"port":(\d+)/.exec(log), { what: "the port in the log", deadlineMs: 30_000 });
     const ask = async () => {
       const began = performance.now();
-      const answer = await fetch(`http://127.0.0.1:${port}/v1/businesses`, { headers: { authorization: `Bearer ${generateKey().key}` } });
+      const answer = await fetch(`http://127.0.0.1:${port}/v1/businesses`, {
+        headers: { authorization: `Bearer ${generateKey().key}` },
+      });
       return { status: answer.status, retryAfter: answer.headers.get("retry-after"), ms: performance.now() - began };
     };
     // More than the pool has connections: the last ones wait in its queue.

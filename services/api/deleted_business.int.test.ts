@@ -35,7 +35,10 @@ async function furnished() {
     key,
     body: { url: "https://example.com/hook", events: ["message.received"] },
   });
-  const broadcast = await api.request("POST", `/v1/businesses/${id}/broadcasts`, { key, body: { name: "x", text: "x" } });
+  const broadcast = await api.request("POST", `/v1/businesses/${id}/broadcasts`, {
+    key,
+    body: { name: "x", text: "x" },
+  });
   const [stored] = (await api.request("GET", `/v1/businesses/${id}/keys`)).body.data;
   const ids: Record<string, string> = {
     business_id: id,
@@ -71,7 +74,8 @@ describe("a deleted business", () => {
     const wrong: string[] = [];
     for (const operation of operations) {
       const [own, admin] = [await ask(operation, ids, key), await ask(operation, ids, api.adminKey)];
-      if (![401, 404].includes(own) || admin !== 404) wrong.push(`${operation.method} ${operation.path}: ${own} ${admin}`);
+      if (![401, 404].includes(own) || admin !== 404)
+        wrong.push(`${operation.method} ${operation.path}: ${own} ${admin}`);
     }
     expect(wrong).toEqual([]);
   });

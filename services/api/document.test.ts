@@ -31,7 +31,9 @@ test("every route that the application has under /v1 is in the document", () => 
   const inDocument = operations.map(({ name }) => name.replaceAll(/\{(\w+)\}/g, ":$1"));
   // Addresses of files are given out whole, signed; nobody puts one together.
   const apart = (path: string) => path === "/v1/openapi.json" || path.startsWith("/v1/files/");
-  const served = app.routes.filter((route) => route.method !== "ALL" && route.path.startsWith("/v1/") && !apart(route.path));
+  const served = app.routes.filter(
+    (route) => route.method !== "ALL" && route.path.startsWith("/v1/") && !apart(route.path),
+  );
   const names = new Set(served.map((route) => `${route.method} ${route.path}`));
   expect(names.size).toBeGreaterThan(15);
   expect(inDocument.toSorted()).toEqual([...names].toSorted());
@@ -41,11 +43,14 @@ test("every operation has a summary, its path's parameters, and problems as prob
   for (const { name, path, operation } of operations) {
     expect(operation.summary, name).toBeString();
     expect(operation.tags, name).toHaveLength(1);
-    const inPath = (operation.parameters ?? []).filter((parameter) => parameter.in === "path").map((parameter) => parameter.name);
+    const inPath = (operation.parameters ?? [])
+      .filter((parameter) => parameter.in === "path")
+      .map((parameter) => parameter.name);
     expect(inPath, name).toEqual([...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!));
     for (const status of ["401", "404", "503"]) expect(Object.keys(operation.responses), name).toContain(status);
     for (const [status, response] of Object.entries(operation.responses)) {
-      if (Number(status) >= 400) expect(Object.keys(response.content ?? {}), `${name} ${status}`).toEqual(["application/problem+json"]);
+      if (Number(status) >= 400)
+        expect(Object.keys(response.content ?? {}), `${name} ${status}`).toEqual(["application/problem+json"]);
     }
   }
 });
@@ -82,7 +87,8 @@ test("the reference page has every operation with an example, and nothing from e
   expect((await app.request("/docs/docs.css")).headers.get("content-type")).toBe("text/css");
 });
 
-const takes = (operation: Operation, name: string) => (operation.parameters ?? []).some((parameter) => parameter.name === name);
+const takes = (operation: Operation, name: string) =>
+  (operation.parameters ?? []).some((parameter) => parameter.name === name);
 
 test("every POST that creates takes an Idempotency-Key, and says what it answers to one that was used otherwise", () => {
   // Signing in gives another session each time: a cookie is not to be given out twice. Media are known by their content.
@@ -90,7 +96,10 @@ test("every POST that creates takes an Idempotency-Key, and says what it answers
   const creating = operations.filter(({ name, operation }) => name.startsWith("POST") && "201" in operation.responses);
   const others = creating.filter(({ path }) => !own.has(path));
   expect(others.length).toBeGreaterThan(5);
-  for (const { name, operation } of [...others, ...operations.filter((each) => each.name.endsWith("{business_id}/messages"))]) {
+  for (const { name, operation } of [
+    ...others,
+    ...operations.filter((each) => each.name.endsWith("{business_id}/messages")),
+  ]) {
     if (name.startsWith("GET")) continue;
     expect(takes(operation, "idempotency-key"), name).toBeTrue();
     expect(Object.keys(operation.responses), name).toContain("422");
@@ -103,7 +112,9 @@ test("every PATCH takes an If-Match of the ETag that the same path's GET gives",
   for (const { name, path, operation } of patches) {
     expect(takes(operation, "if-match"), name).toBeTrue();
     expect(Object.keys(operation.responses), name).toContain("412");
-    const read = operations.find((each) => each.name === `GET ${path}`)!.operation.responses["200"] as { headers?: object };
+    const read = operations.find((each) => each.name === `GET ${path}`)!.operation.responses["200"] as {
+      headers?: object;
+    };
     expect(Object.keys(read.headers ?? {}), name).toContain("etag");
   }
 });

@@ -69,7 +69,11 @@ test("a business is told what happens to it, not what happens to others, and goe
   await publish(mine.id, "message.delivered");
   await first.until(2);
   expect(first.names()).toEqual(["message.sent", "message.delivered"]);
-  expect(JSON.parse(first.told[0]!.data!)).toEqual({ business_id: mine.id, at: expect.any(String), data: { of: "message.sent" } });
+  expect(JSON.parse(first.told[0]!.data!)).toEqual({
+    business_id: mine.id,
+    at: expect.any(String),
+    data: { of: "message.sent" },
+  });
   await first.close();
 
   await publish(mine.id, "message.read");
@@ -93,9 +97,14 @@ test("the admin is told of every business, and which shards there are", async ()
 
 test("each QR is told to whoever may pair, and to nobody else", async () => {
   const { id, key } = await api.business();
-  const { body: weak } = await api.request("POST", `/v1/businesses/${id}/keys`, { body: { scopes: ["messages:read"] } });
+  const { body: weak } = await api.request("POST", `/v1/businesses/${id}/keys`, {
+    body: { scopes: ["messages:read"] },
+  });
   await api.request("POST", `/v1/businesses/${id}/whatsapp/connect`, { key, body: { method: "qr" } });
-  const [mayPair, mayNot] = [await watch(`/v1/businesses/${id}/events`, key), await watch(`/v1/businesses/${id}/events`, weak.key)];
+  const [mayPair, mayNot] = [
+    await watch(`/v1/businesses/${id}/events`, key),
+    await watch(`/v1/businesses/${id}/events`, weak.key),
+  ];
   await mayPair.until(1);
   expect(JSON.parse(mayPair.told[0]!.data!)).toMatchObject({ status: "qr", qr: "2@qr-text" });
   expect(mayNot.told).toEqual([]);
@@ -104,7 +113,9 @@ test("each QR is told to whoever may pair, and to nobody else", async () => {
 
 test("an id that is none of ours is 400; another's business is 404", async () => {
   const [mine, other] = [await api.business(), await api.business()];
-  const bad = await api.request("GET", `/v1/businesses/${mine.id}/events`, { headers: { "last-event-id": "nonsense" } });
+  const bad = await api.request("GET", `/v1/businesses/${mine.id}/events`, {
+    headers: { "last-event-id": "nonsense" },
+  });
   expect([bad.status, bad.body.errors[0].field]).toEqual([400, "last-event-id"]);
   expect((await api.request("GET", `/v1/businesses/${other.id}/events`, { key: mine.key })).status).toBe(404);
   expect((await api.request("GET", "/v1/admin/events", { key: mine.key })).status).toBe(404);
@@ -114,7 +125,9 @@ test("a stream ends with the feed, so that a replica can stop", async () => {
   const own = createFeed({ redis, blocking: createRedis(testRedisUrl("api"), "queue") });
   const other = await createHarness({ feed: own });
   const { id, key } = await other.business();
-  const response = await other.app.request(`/v1/businesses/${id}/events`, { headers: { authorization: `Bearer ${key}` } });
+  const response = await other.app.request(`/v1/businesses/${id}/events`, {
+    headers: { authorization: `Bearer ${key}` },
+  });
   const ended = (async () => {
     for await (const _ of response.body!);
     return true;
@@ -129,8 +142,12 @@ test("HEAD leaves no stream open, and one business takes no other's streams", as
   const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => served.app.fetch(request) });
   const [mine, other] = [await served.business(["messages:read"]), await served.business(["messages:read"])];
   const ask = (method: string, { id, key }: { id: string; key: string }) =>
-    fetch(`http://127.0.0.1:${server.port}/v1/businesses/${id}/events`, { method, headers: { authorization: `Bearer ${key}` } });
-  const open = async () => Number(/api_event_streams\{[^}]*\} (\d+)/.exec((await served.request("GET", "/metrics", { key: "" })).body)![1]);
+    fetch(`http://127.0.0.1:${server.port}/v1/businesses/${id}/events`, {
+      method,
+      headers: { authorization: `Bearer ${key}` },
+    });
+  const open = async () =>
+    Number(/api_event_streams\{[^}]*\} (\d+)/.exec((await served.request("GET", "/metrics", { key: "" })).body)![1]);
 
   const heads = await Promise.all(Array.from({ length: 50 }, () => ask("HEAD", mine)));
   expect(heads.every(({ status }) => status === 200)).toBeTrue();
@@ -170,7 +187,14 @@ describe("scopes of a stream", () => {
     const path = `/v1/businesses/${id}/events`;
     const calls = await watch(path, await keyWith(id, ["calls:read"]));
     const messages = await watch(path, await keyWith(id, ["messages:read", "broadcasts:read"]));
-    const names = ["message.received", "call.started", "session.status", "webhook.paused", "broadcast.status", "call.ended"];
+    const names = [
+      "message.received",
+      "call.started",
+      "session.status",
+      "webhook.paused",
+      "broadcast.status",
+      "call.ended",
+    ];
     for (const name of names) await publish(id, name);
     await Promise.all([calls.until(2), messages.until(2)]);
     expect(calls.names()).toEqual(["call.started", "call.ended"]);
@@ -180,7 +204,9 @@ describe("scopes of a stream", () => {
 
   test("refuse a key that could be sent nothing", async () => {
     const { id } = await api.business();
-    const answer = await api.request("GET", `/v1/businesses/${id}/events`, { key: await keyWith(id, ["keys:read", "messages:write"]) });
+    const answer = await api.request("GET", `/v1/businesses/${id}/events`, {
+      key: await keyWith(id, ["keys:read", "messages:write"]),
+    });
     expect(answer.status).toBe(403);
     expect(answer.body.detail).toContain("messages:read");
   });
@@ -193,7 +219,8 @@ describe("slots of streams", () => {
   test("are held until a reader that takes nothing is cut off", async () => {
     const streams = { total: 10, share: 10, shareOfKey: 2, stallMs: 300 };
     const served = await createHarness({ feed, validate: false, limits: { streams } });
-    const ask = () => served.app.request("/v1/admin/events", { headers: { authorization: `Bearer ${served.adminKey}` } });
+    const ask = () =>
+      served.app.request("/v1/admin/events", { headers: { authorization: `Bearer ${served.adminKey}` } });
     const [first, second, third] = [await ask(), await ask(), await ask()];
     expect([first.status, second.status, third.status]).toEqual([200, 200, 429]);
     expect(third.headers.get("retry-after")).toBe("5");
@@ -206,7 +233,9 @@ describe("slots of streams", () => {
     const streams = { total: 10, share: 10, shareOfKey: 10, stallMs: 300 };
     const served = await createHarness({ feed, validate: false, limits: { streams } });
     const { id, key } = await served.business();
-    const response = await served.app.request(`/v1/businesses/${id}/events`, { headers: { authorization: `Bearer ${key}` } });
+    const response = await served.app.request(`/v1/businesses/${id}/events`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
     const reader = response.body!.getReader();
     for (let n = 0; n < 8; n++) {
       await publish(id, "message.sent");

@@ -45,11 +45,18 @@ export async function fileOfForm(body: ReadableStream<Uint8Array>, contentType: 
     open = file;
     // The reader learns of it from `parsed`; without a listener it would end the process.
     file.on("error", () => {});
-    if (!/^(7bit|8bit|binary)$/i.test(encoding)) refuse(`The part's Content-Transfer-Encoding is ${encoding}; send it as binary.`);
+    if (!/^(7bit|8bit|binary)$/i.test(encoding))
+      refuse(`The part's Content-Transfer-Encoding is ${encoding}; send it as binary.`);
     resolve({ declared: mime, bytes: bytesOf(file) });
   });
   parsed.then(
-    () => reject(new AppError("invalid_request", "The form has no file; send one part with a file name: curl -F file=@picture.jpg …")),
+    () =>
+      reject(
+        new AppError(
+          "invalid_request",
+          "The form has no file; send one part with a file name: curl -F file=@picture.jpg …",
+        ),
+      ),
     (error: unknown) => {
       reject(error);
       open?.destroy();
@@ -86,7 +93,11 @@ function createParser(contentType: string): BusboyInstance {
 
 function formError(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  return new AppError("invalid_request", "The form is cut off or cannot be read; send it again as multipart/form-data with a boundary.", {
-    cause: error,
-  });
+  return new AppError(
+    "invalid_request",
+    "The form is cut off or cannot be read; send it again as multipart/form-data with a boundary.",
+    {
+      cause: error,
+    },
+  );
 }

@@ -46,9 +46,13 @@ export async function answerOnce<S extends BusinessScope | PlatformScope, View e
 }
 
 export function idempotencyMismatch(): AppError {
-  return new AppError("idempotency_mismatch", "This Idempotency-Key came with another request before; use a new key for a new request.", {
-    faults: [{ field: "idempotency-key", message: "was used with another request" }],
-  });
+  return new AppError(
+    "idempotency_mismatch",
+    "This Idempotency-Key came with another request before; use a new key for a new request.",
+    {
+      faults: [{ field: "idempotency-key", message: "was used with another request" }],
+    },
+  );
 }
 
 /*
@@ -57,7 +61,8 @@ export function idempotencyMismatch(): AppError {
  */
 type Sealed = { sealed: string };
 
-const keyOf = (credential: string, salt: string) => Buffer.from(hkdfSync("sha256", credential, salt, "prosaas idempotent answer", 32));
+const keyOf = (credential: string, salt: string) =>
+  Buffer.from(hkdfSync("sha256", credential, salt, "prosaas idempotent answer", 32));
 
 function seal(view: object, credential: string, salt: string): Sealed {
   const nonce = randomBytes(12);

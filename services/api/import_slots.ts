@@ -18,7 +18,9 @@ export function createImportSlots(metrics: Metrics, max = maxImports): ImportSlo
     run: async (businessId, work) => {
       if (taken.has(businessId)) {
         refused.inc();
-        throw new AppError("rate_limited", "An import of this business is in progress. Retry when it has ended.", { retryAfterS: 2 });
+        throw new AppError("rate_limited", "An import of this business is in progress. Retry when it has ended.", {
+          retryAfterS: 2,
+        });
       }
       if (taken.size >= max) {
         refused.inc();

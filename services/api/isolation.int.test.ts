@@ -19,11 +19,18 @@ const bodies: Record<string, unknown> = {
   "post /v1/businesses/{business_id}/keys": { scopes: ["messages:read"] },
   "post /v1/businesses/{business_id}/keys/{key_id}/rotate": { overlap_s: 0 },
   "post /v1/businesses/{business_id}/whatsapp/connect": { method: "qr" },
-  "post /v1/businesses/{business_id}/broadcasts": { name: "Sale", text: "Hello", recipients: [{ to: "5511900000002" }] },
+  "post /v1/businesses/{business_id}/broadcasts": {
+    name: "Sale",
+    text: "Hello",
+    recipients: [{ to: "5511900000002" }],
+  },
   "post /v1/businesses/{business_id}/broadcasts/{broadcast_id}/recipients": { recipients: [{ to: "5511900000003" }] },
   "post /v1/businesses/{business_id}/broadcasts/{broadcast_id}/recipients/upload": "to\n5511900000003\n",
   ...Object.fromEntries(
-    ["start", "pause", "resume", "cancel"].map((verb) => [`post /v1/businesses/{business_id}/broadcasts/{broadcast_id}/${verb}`, {}]),
+    ["start", "pause", "resume", "cancel"].map((verb) => [
+      `post /v1/businesses/{business_id}/broadcasts/{broadcast_id}/${verb}`,
+      {},
+    ]),
   ),
   "post /v1/businesses/{business_id}/opt_outs": { chat: "5511900000004" },
   "post /v1/businesses/{business_id}/webhooks": { url: "https://example.com/hook", events: ["message.received"] },
@@ -67,9 +74,11 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 // Of what is the administrators', a tenant learns that there is nothing at that path, whatever the id.
-const underBusiness = () => operations.filter(({ path }) => path.includes("{business_id}") && !path.startsWith("/v1/admin/"));
+const underBusiness = () =>
+  operations.filter(({ path }) => path.includes("{business_id}") && !path.startsWith("/v1/admin/"));
 const ofAdmins = ({ method, path }: Operation) => method !== "get" && path.endsWith("/phone_numbers/{number}");
-const fill = (path: string, ids: Record<string, string>) => path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? nobody);
+const fill = (path: string, ids: Record<string, string>) =>
+  path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? nobody);
 const ask = ({ method, path, body }: Operation, key: string, ids: Record<string, string>) =>
   api.request(method.toUpperCase(), fill(path, ids), { key, ...(body === undefined ? {} : { body }) });
 const withoutRequestId = (body: Record<string, unknown>) => ({ ...body, request_id: undefined });
@@ -102,7 +111,9 @@ test("what belongs to another is not found under the own business either", async
 
 test("every route but the document itself asks for a key", async () => {
   for (const operation of operations) {
-    expect((await ask(operation, "", { business_id: mine.id })).status, `${operation.method} ${operation.path}`).toBe(401);
+    expect((await ask(operation, "", { business_id: mine.id })).status, `${operation.method} ${operation.path}`).toBe(
+      401,
+    );
   }
 });
 

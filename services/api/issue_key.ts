@@ -50,7 +50,8 @@ export function replaceKey(owner: KeyOwner, caller: Principal, oldId: string, ov
 /** Ends a key of a business, if its scopes are a subset of the caller's. */
 export async function endKey(owner: KeyOwner, caller: Principal, keyId: string): Promise<void> {
   const id = knownForm(keyId);
-  const revocation = id === undefined ? "unknown" : await revokeKey(owner, id, caller.kind === "admin" ? null : [...caller.scopes]);
+  const revocation =
+    id === undefined ? "unknown" : await revokeKey(owner, id, caller.kind === "admin" ? null : [...caller.scopes]);
   if (revocation === "unknown") throw noSuchKey();
   if (revocation === "beyond")
     throw new AppError("forbidden", "That key has scopes that this key lacks; revoke it with a key that has them.");
@@ -58,12 +59,16 @@ export async function endKey(owner: KeyOwner, caller: Principal, keyId: string):
 
 function refuseStronger(caller: Principal, scopes: readonly string[]): void {
   const beyond = scopes.filter((scope) => !mayUse(caller, scope as Scope));
-  if (beyond.length > 0) throw new AppError("forbidden", `This key lacks ${beyond.join(", ")} and so cannot give it to another.`);
+  if (beyond.length > 0)
+    throw new AppError("forbidden", `This key lacks ${beyond.join(", ")} and so cannot give it to another.`);
 }
 
 function refuseLonger({ expiresAt }: Principal, expiry: Date | null): void {
   if (expiresAt === null || (expiry !== null && expiry <= expiresAt)) return;
-  throw new AppError("forbidden", `This key expires at ${expiresAt.toISOString()} and so cannot make one that works longer.`);
+  throw new AppError(
+    "forbidden",
+    `This key expires at ${expiresAt.toISOString()} and so cannot make one that works longer.`,
+  );
 }
 
 function noSuchKey(): AppError {

@@ -21,7 +21,8 @@ describe("a key that expires", () => {
     const keys = `/v1/businesses/${id}/keys`;
     const scopes = ["keys:write", "messages:read"];
     const parent = (await api.request("POST", keys, { body: { scopes, expires_at: inOneHour() } })).body;
-    const child = (body: object) => api.request("POST", keys, { key: parent.key, body: { scopes: ["messages:read"], ...body } });
+    const child = (body: object) =>
+      api.request("POST", keys, { key: parent.key, body: { scopes: ["messages:read"], ...body } });
     expect((await child({})).body.expires_at).toBe(parent.expires_at);
     expect((await child({ expires_at: parent.expires_at })).status).toBe(201);
     expect((await child({ expires_at: inTwoHours() })).status).toBe(403);
@@ -31,7 +32,10 @@ describe("a key that expires", () => {
     const parent = (await api.request("POST", "/v1/admin/keys", { body: { expires_at: inOneHour() } })).body;
     const { id } = await api.business();
     const admin = await api.request("POST", "/v1/admin/keys", { key: parent.key, body: {} });
-    const business = await api.request("POST", `/v1/businesses/${id}/keys`, { key: parent.key, body: { scopes: ["messages:read"] } });
+    const business = await api.request("POST", `/v1/businesses/${id}/keys`, {
+      key: parent.key,
+      body: { scopes: ["messages:read"] },
+    });
     expect([admin.body.expires_at, business.body.expires_at]).toEqual([parent.expires_at, parent.expires_at]);
     const later = { key: parent.key, body: { expires_at: inTwoHours() } };
     expect((await api.request("POST", "/v1/admin/keys", later)).status).toBe(403);
@@ -53,7 +57,10 @@ describe("a key that expires", () => {
     const first = (await api.request("POST", keys, { body: { scopes: ["keys:write"], expires_at: inOneHour() } })).body;
     let current = first;
     for (let n = 0; n < 3; n++) {
-      const rotated = await api.request("POST", `${keys}/${current.id}/rotate`, { key: current.key, body: { overlap_s: 60 } });
+      const rotated = await api.request("POST", `${keys}/${current.id}/rotate`, {
+        key: current.key,
+        body: { overlap_s: 60 },
+      });
       expect([rotated.status, rotated.body.expires_at]).toEqual([201, first.expires_at]);
       current = rotated.body;
     }
@@ -63,7 +70,9 @@ describe("a key that expires", () => {
     const { id } = await api.business();
     const keys = `/v1/businesses/${id}/keys`;
     const endless = (await api.request("POST", keys, { body: { scopes: ["messages:read"] } })).body;
-    const caller = (await api.request("POST", keys, { body: { scopes: ["keys:write", "messages:read"], expires_at: inOneHour() } })).body;
+    const caller = (
+      await api.request("POST", keys, { body: { scopes: ["keys:write", "messages:read"], expires_at: inOneHour() } })
+    ).body;
     const rotate = `${keys}/${endless.id}/rotate`;
     expect((await api.request("POST", rotate, { key: caller.key, body: { overlap_s: 0 } })).status).toBe(403);
     const [listed] = (await api.request("GET", `${keys}?prefix=${endless.prefix}`)).body.data;
@@ -124,7 +133,12 @@ describe("unknown keys from one address", () => {
   const from = (peer: string, key: string, forwarded?: string) =>
     api.app.request(
       "/v1/me-or-nothing",
-      { headers: { authorization: `Bearer ${key}`, ...(forwarded === undefined ? {} : { "x-forwarded-for": forwarded }) } },
+      {
+        headers: {
+          authorization: `Bearer ${key}`,
+          ...(forwarded === undefined ? {} : { "x-forwarded-for": forwarded }),
+        },
+      },
       { requestIP: () => ({ address: peer }) },
     );
   const fail = async (peer: string, forwarded?: string) => {

@@ -27,10 +27,14 @@ test("a rotated key works on for the overlap and no longer; the new one has its 
 test("a key rotated twice, because the first answer was lost, keeps its final expiry", async () => {
   const { id, key } = await api.business();
   const make = async (body: object) =>
-    (await api.request("POST", `/v1/businesses/${id}/keys`, { key, body: { scopes: ["messages:read"], ...body } })).body;
+    (await api.request("POST", `/v1/businesses/${id}/keys`, { key, body: { scopes: ["messages:read"], ...body } }))
+      .body;
   const rotate = async (keyId: string) =>
     (await api.request("POST", `/v1/businesses/${id}/keys/${keyId}/rotate`, { key, body: { overlap_s: 60 } })).body;
-  const [endless, ending] = [await make({}), await make({ expires_at: new Date(Date.now() + 86_400_000).toISOString() })];
+  const [endless, ending] = [
+    await make({}),
+    await make({ expires_at: new Date(Date.now() + 86_400_000).toISOString() }),
+  ];
   for (const again of [1, 2]) {
     expect((await rotate(endless.id)).expires_at, `rotation ${again}`).toBeNull();
     expect((await rotate(ending.id)).expires_at, `rotation ${again}`).toBe(ending.expires_at);
@@ -63,9 +67,10 @@ test("a key with an expiry ends then", async () => {
   expect((await api.request("GET", `/v1/businesses/${id}`, { key: made.body.key })).status).toBe(200);
   await api.database.owner`update api_keys set expires_at = now() where id = ${made.body.id}`;
   expect((await api.request("GET", `/v1/businesses/${id}`, { key: made.body.key })).status).toBe(401);
-  expect((await api.request("POST", `/v1/businesses/${id}/keys`, { body: { ...body, expires_at: "2020-01-01T00:00:00Z" } })).status).toBe(
-    400,
-  );
+  expect(
+    (await api.request("POST", `/v1/businesses/${id}/keys`, { body: { ...body, expires_at: "2020-01-01T00:00:00Z" } }))
+      .status,
+  ).toBe(400);
 });
 
 test("it is noted when a key was last used", async () => {
@@ -102,7 +107,9 @@ test("admin keys are made, listed, rotated and revoked; none revokes itself", as
   const made = await api.request("POST", "/v1/admin/keys", { body: { name: "Second" } });
   expect(made.status).toBe(201);
   const key = made.body.key;
-  expect((await api.request("GET", `/v1/admin/keys?prefix=${made.body.prefix}`, { key })).body.data).toMatchObject([{ name: "Second" }]);
+  expect((await api.request("GET", `/v1/admin/keys?prefix=${made.body.prefix}`, { key })).body.data).toMatchObject([
+    { name: "Second" },
+  ]);
   expect((await api.request("DELETE", `/v1/admin/keys/${made.body.id}`, { key })).status).toBe(409);
   const rotated = await api.request("POST", `/v1/admin/keys/${made.body.id}/rotate`, { body: { overlap_s: 0 } });
   expect(rotated.status).toBe(201);

@@ -42,13 +42,21 @@ test("while Redis is unavailable each replica applies the limit alone", async ()
   const { id, key } = await api.business();
   for (let n = 0; n < 3; n++) expect((await api.request("GET", `/v1/businesses/${id}`, { key })).status).toBe(200);
   expect((await api.request("GET", `/v1/businesses/${id}`, { key })).status).toBe(429);
-  expect((await api.request("GET", "/metrics", { key: "" })).body).toMatch(/api_rate_limit_failures_total\{[^}]*\} [1-9]/);
+  expect((await api.request("GET", "/metrics", { key: "" })).body).toMatch(
+    /api_rate_limit_failures_total\{[^}]*\} [1-9]/,
+  );
   await api.close();
   away.disconnect();
 });
 
 test("the keys of a business share its limit, and leave others theirs", async () => {
-  const rateLimiter = createRateLimiter({ redis, limit: 4, groupLimit: 6, windowMs: 3_600_000, prefix: uniqueName("rate") });
+  const rateLimiter = createRateLimiter({
+    redis,
+    limit: 4,
+    groupLimit: 6,
+    windowMs: 3_600_000,
+    prefix: uniqueName("rate"),
+  });
   const api = await createHarness({ rateLimiter, keys: { ttlMs: 5_000 } });
   // Over the database: the admin key has the limit of a key as well.
   const [busy, other] = [await createBusiness(api.database.db), await createBusiness(api.database.db)];
@@ -94,7 +102,8 @@ test("a PATCH for what has changed meanwhile is 412 and changes nothing", async 
   const { id } = await api.business();
   const path = `/v1/businesses/${id}`;
   const etag = (await api.request("GET", path)).headers.get("etag")!;
-  const patch = (name: string, ifMatch: string) => api.request("PATCH", path, { body: { name }, headers: { "if-match": ifMatch } });
+  const patch = (name: string, ifMatch: string) =>
+    api.request("PATCH", path, { body: { name }, headers: { "if-match": ifMatch } });
   const answers = await Promise.all(["One", "Two", "Three"].map((name) => patch(name, etag)));
   expect(answers.map((answer) => answer.status).toSorted()).toEqual([200, 412, 412]);
   const winner = answers.find((answer) => answer.status === 200)!;
@@ -131,7 +140,11 @@ test("what lies at the edges of what can be stored is refused, not a fault of ou
     ["POST", `${under}/messages`, { to: "5511987654321", type: "text", text: "x", expires_at: late }],
     ["POST", `${under}/broadcasts`, { name: "x", text: "x", scheduled_at: late }],
     ["POST", `${under}/broadcasts`, { name: "x", text: "x", scheduled_at: "0000-01-01T00:00:00Z" }],
-    ["POST", `${under}/broadcasts`, { name: "x", text: "x", scheduled_local: "9999-12-31T23:59", time_zone: "Pacific/Pago_Pago" }],
+    [
+      "POST",
+      `${under}/broadcasts`,
+      { name: "x", text: "x", scheduled_local: "9999-12-31T23:59", time_zone: "Pacific/Pago_Pago" },
+    ],
     ["GET", `${under}/webhooks/${hook.body.id}/deliveries?event=%00`],
     ["GET", `${under}/calls?cursor=${cursor}`],
   ];
@@ -147,7 +160,10 @@ test("every body has its limit, wherever it is sent, but for files, which are co
   const { id, key } = await api.business();
   const body = { description: "x".repeat(4 * 1024 * 1024) };
   for (const path of [`webhooks/${crypto.randomUUID()}`, "webhooks/media", "webhooks/upload"]) {
-    expect([path, (await api.request("PATCH", `/v1/businesses/${id}/${path}`, { key, body })).status]).toEqual([path, 413]);
+    expect([path, (await api.request("PATCH", `/v1/businesses/${id}/${path}`, { key, body })).status]).toEqual([
+      path,
+      413,
+    ]);
   }
   await api.close();
 });

@@ -19,7 +19,12 @@ import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { withoutRepeats } from "../../lib/runtime/repeats.ts";
-import { createShardChats, createShardClient, createShardMoves, createShardPacing } from "../../lib/shard-client/index.ts";
+import {
+  createShardChats,
+  createShardClient,
+  createShardMoves,
+  createShardPacing,
+} from "../../lib/shard-client/index.ts";
 import { maxMediaBytes } from "../../lib/media/index.ts";
 import { createMediaSigner } from "../../lib/media-store/index.ts";
 import { createSealedStore, createStore } from "../../lib/storage/index.ts";
@@ -36,7 +41,9 @@ const logger = createLogger(name, config.LOG_LEVEL);
 
 /** The replica, where there is one. */
 function openReplica(primary: Database, metrics: Metrics): Replica {
-  const reads = metrics.counter("database_history_reads_total", "Reads of what was long ago, by who was asked.", ["server"]);
+  const reads = metrics.counter("database_history_reads_total", "Reads of what was long ago, by who was asked.", [
+    "server",
+  ]);
   if (config.DATABASE_URL_READ === undefined) return noReplica(primary);
   return createReplica({
     primary,
@@ -51,7 +58,11 @@ function openReplica(primary: Database, metrics: Metrics): Replica {
 
 await run(name, logger, async (life) => {
   const metrics = createMetrics(name);
-  const db = createDatabase({ url: config.DATABASE_URL_POOLER, poolSize: config.DATABASE_POOL_SIZE, applicationName: name });
+  const db = createDatabase({
+    url: config.DATABASE_URL_POOLER,
+    poolSize: config.DATABASE_POOL_SIZE,
+    applicationName: name,
+  });
   life.onStop("database", () => db.close());
   const clock = await runDatabaseClock(db, life, logger, metrics);
   const redis = createRedis(config.REDIS_URL, "command", (error) => logger.warn({ error: messageOf(error) }, "redis"));
@@ -93,13 +104,24 @@ await run(name, logger, async (life) => {
 
   const replica = openReplica(db, metrics);
   life.onStop("replica", () => replica.close());
-  metrics.gauge("database_replica_lag_seconds", "How far the replica is behind at most; absent while that is not known.", [], (gauge) => {
-    const lagMs = replica.lagMs();
-    if (lagMs === null) gauge.reset();
-    else gauge.set(lagMs / 1_000);
+  metrics.gauge(
+    "database_replica_lag_seconds",
+    "How far the replica is behind at most; absent while that is not known.",
+    [],
+    (gauge) => {
+      const lagMs = replica.lagMs();
+      if (lagMs === null) gauge.reset();
+      else gauge.set(lagMs / 1_000);
+    },
+  );
+  const onRedisError = withoutRepeats((error, held_back) =>
+    logger.warn({ error: messageOf(error), held_back }, "events"),
+  );
+  const feed = createFeed({
+    redis,
+    blocking: createRedis(config.REDIS_URL, "queue", onRedisError),
+    onError: onRedisError,
   });
-  const onRedisError = withoutRepeats((error, held_back) => logger.warn({ error: messageOf(error), held_back }, "events"));
-  const feed = createFeed({ redis, blocking: createRedis(config.REDIS_URL, "queue", onRedisError), onError: onRedisError });
 
   const files = createStore(config);
   const { app, operational, wakeUps, keyRing, auditReads } = createApp({
@@ -129,7 +151,10 @@ await run(name, logger, async (life) => {
       policy: createAddressPolicy({ allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE }),
       secrets: createWebhookSecrets(config.DATA_KEYS),
     },
-    media: { store: files && createSealedStore(files, config.DATA_KEYS), signer: createMediaSigner(config.DATA_KEYS, config.PUBLIC_URL) },
+    media: {
+      store: files && createSealedStore(files, config.DATA_KEYS),
+      signer: createMediaSigner(config.DATA_KEYS, config.PUBLIC_URL),
+    },
     logger,
     metrics,
     metricsToken: config.METRICS_TOKEN,
@@ -146,7 +171,11 @@ await run(name, logger, async (life) => {
       queuedMessages: config.QUEUED_MESSAGES_QUOTA,
       queuedBytes: config.QUEUED_BYTES_QUOTA,
     },
-    limits: apiLimits({ requests: config.MAX_REQUESTS_UNDER_WAY, uploads: config.MAX_UPLOADS, files: config.MAX_DOWNLOADS }),
+    limits: apiLimits({
+      requests: config.MAX_REQUESTS_UNDER_WAY,
+      uploads: config.MAX_UPLOADS,
+      files: config.MAX_DOWNLOADS,
+    }),
   });
   life.onStop("wake-ups", () => wakeUps.settled());
   // Often, because a process that is killed loses what it has not written.
@@ -155,7 +184,8 @@ await run(name, logger, async (life) => {
     clearInterval(writingReads);
     return auditReads.flush();
   });
-  const noteUse = () => keyRing.noteUse().catch((error: unknown) => logger.warn({ error: messageOf(error) }, "use of keys was not noted"));
+  const noteUse = () =>
+    keyRing.noteUse().catch((error: unknown) => logger.warn({ error: messageOf(error) }, "use of keys was not noted"));
   const noting = setInterval(() => void noteUse(), 60_000);
   life.onStop("use of keys", () => {
     clearInterval(noting);

@@ -8,7 +8,10 @@ import { createHarness } from "./testing/harness.ts";
 import type { Harness } from "./testing/harness.ts";
 import { sessionOf } from "./testing/fake_shards.ts";
 
-const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+const png = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
 
 let api: Harness;
 let media: ReturnType<typeof createTestMedia>;
@@ -69,7 +72,9 @@ test("nothing of the content lies in the store as it is", async () => {
 
 test("what a file is is told by its content: a claim that it contradicts is refused, and so is a digest", async () => {
   const before = media.objects.size;
-  expect(await upload(Buffer.from("<html><script>alert(1)</script>"), { "content-type": "image/png" })).toMatchObject({ status: 415 });
+  expect(await upload(Buffer.from("<html><script>alert(1)</script>"), { "content-type": "image/png" })).toMatchObject({
+    status: 415,
+  });
   expect(await upload(png, { "content-type": "application/pdf" })).toMatchObject({ status: 415 });
   expect(await upload(png, { "content-digest": digestOf(randomBytes(3)) })).toMatchObject({ status: 400 });
   expect(await upload(png, { "content-digest": "md5=:x:" })).toMatchObject({ status: 400 });
@@ -125,9 +130,17 @@ test("a piece of a file is had alone", async () => {
   const { url } = (await upload(content)).body;
   const piece = async (range: string) => {
     const response = await get(url, { range });
-    return { status: response.status, range: response.headers.get("content-range"), bytes: Buffer.from(await response.arrayBuffer()) };
+    return {
+      status: response.status,
+      range: response.headers.get("content-range"),
+      bytes: Buffer.from(await response.arrayBuffer()),
+    };
   };
-  expect(await piece("bytes=100-199")).toEqual({ status: 206, range: "bytes 100-199/200000", bytes: content.subarray(100, 200) });
+  expect(await piece("bytes=100-199")).toEqual({
+    status: 206,
+    range: "bytes 100-199/200000",
+    bytes: content.subarray(100, 200),
+  });
   expect(await piece("bytes=199990-")).toMatchObject({ status: 206, bytes: content.subarray(199_990) });
   expect(await piece("bytes=-5")).toMatchObject({ status: 206, bytes: content.subarray(-5) });
   expect(await piece("bytes=200000-")).toMatchObject({ status: 416, range: "bytes */200000" });
@@ -172,15 +185,24 @@ test("a message goes with a media of its own business that WhatsApp shows as wha
   const binary = (await upload(randomBytes(10))).body;
   const theirs = (await upload(png, {}, other)).body;
   const send = (body: object) =>
-    api.request("POST", `/v1/businesses/${business.id}/messages`, { key: business.key, body: { to: "5511900000002", ...body } });
+    api.request("POST", `/v1/businesses/${business.id}/messages`, {
+      key: business.key,
+      body: { to: "5511900000002", ...body },
+    });
 
   const sent = await send({ type: "image", media: image.id, caption: "look" });
   expect(sent.status).toBe(202);
-  const message = await api.request("GET", `/v1/businesses/${business.id}/messages/${sent.body.id}`, { key: business.key });
+  const message = await api.request("GET", `/v1/businesses/${business.id}/messages/${sent.body.id}`, {
+    key: business.key,
+  });
   expect(message.body).toMatchObject({
     type: "image",
     text: "look",
-    content: { type: "image", caption: "look", media: { id: image.id, status: "available", mime: "image/png", size: png.length } },
+    content: {
+      type: "image",
+      caption: "look",
+      media: { id: image.id, status: "available", mime: "image/png", size: png.length },
+    },
   });
   expect((await get(message.body.content.media.url)).status).toBe(200);
   expect((await send({ type: "document", media: binary.id, file_name: "data.bin" })).status).toBe(202);
@@ -202,8 +224,15 @@ test("the recording of a call is had at a signed address once it is stored", asy
   const scope = forBusiness(api.database.db, business.id);
   const [call_sid, recording_sid] = [`CA${"1".repeat(32)}`, `RE${"1".repeat(32)}`];
   await recordCall(scope, endedCall({ call_sid }));
-  await recordRecording(scope, { recording_sid, call_sid, url: "https://api.twilio.com/x", duration_s: 1, channels: 2 });
-  const recording = async () => (await api.request("GET", `/v1/businesses/${business.id}/calls/${call_sid}`)).body.recordings[0];
+  await recordRecording(scope, {
+    recording_sid,
+    call_sid,
+    url: "https://api.twilio.com/x",
+    duration_s: 1,
+    channels: 2,
+  });
+  const recording = async () =>
+    (await api.request("GET", `/v1/businesses/${business.id}/calls/${call_sid}`)).body.recordings[0];
   expect(await recording()).toMatchObject({ status: "pending", url: null });
   await media.store.put(
     "recordings/x.wav",
@@ -239,7 +268,8 @@ describe("an upload in a form", () => {
     part(`Content-Disposition: form-data; name="file"; filename="a.png"\r\nContent-Type: ${type}${more}`, content);
   const field = (name: string) => part(`Content-Disposition: form-data; name="${name}"`, "x");
   const end = Buffer.from(`--${boundary}--\r\n`);
-  const send = (...parts: Buffer[]) => upload(Buffer.concat(parts), { "content-type": `multipart/form-data; boundary=${boundary}` });
+  const send = (...parts: Buffer[]) =>
+    upload(Buffer.concat(parts), { "content-type": `multipart/form-data; boundary=${boundary}` });
 
   test("keeps the file without its envelope", async () => {
     const large = Buffer.concat([png, randomBytes(3 * 1024 * 1024)]);
@@ -255,11 +285,19 @@ describe("an upload in a form", () => {
     const before = media.objects.size;
     expect(await send(file(png).subarray(0, 150))).toMatchObject({ status: 400 });
     expect(await send(file(png))).toMatchObject({ status: 400 });
-    expect(await send(field("caption"), end)).toMatchObject({ status: 400, body: { detail: expect.stringContaining("curl -F") } });
-    expect(await send(file(png), file(png), end)).toMatchObject({ status: 400, body: { detail: expect.stringContaining("several") } });
+    expect(await send(field("caption"), end)).toMatchObject({
+      status: 400,
+      body: { detail: expect.stringContaining("curl -F") },
+    });
+    expect(await send(file(png), file(png), end)).toMatchObject({
+      status: 400,
+      body: { detail: expect.stringContaining("several") },
+    });
     const fields = Array.from({ length: 100 }, (_, n) => field(`f${n}`));
     expect(await send(...fields, file(png), end)).toMatchObject({ status: 400 });
-    expect(await send(file(png, "image/png", "\r\nContent-Transfer-Encoding: base64"), end)).toMatchObject({ status: 400 });
+    expect(await send(file(png, "image/png", "\r\nContent-Transfer-Encoding: base64"), end)).toMatchObject({
+      status: 400,
+    });
     expect(await upload(png, { "content-type": "multipart/form-data" })).toMatchObject({ status: 400 });
     expect(media.objects.size).toBe(before);
   });
@@ -286,12 +324,17 @@ describe("an upload in a form", () => {
 
   test("as application/x-www-form-urlencoded is refused with a command that works", async () => {
     const answer = await upload("a=b", { "content-type": "application/x-www-form-urlencoded" });
-    expect(answer).toMatchObject({ status: 415, body: { detail: expect.stringContaining("curl --data-binary @file") } });
+    expect(answer).toMatchObject({
+      status: 415,
+      body: { detail: expect.stringContaining("curl --data-binary @file") },
+    });
   });
 });
 
 test("a table in a form is refused with a command that works", async () => {
-  const draft = await api.request("POST", `/v1/businesses/${business.id}/broadcasts`, { body: { name: "x", text: "x" } });
+  const draft = await api.request("POST", `/v1/businesses/${business.id}/broadcasts`, {
+    body: { name: "x", text: "x" },
+  });
   const form = new FormData();
   form.set("file", new Blob(["to\n5511987654321\n"], { type: "text/csv" }), "a.csv");
   const answer = await api.app.request(`/v1/businesses/${business.id}/broadcasts/${draft.body.id}/recipients/upload`, {
@@ -300,5 +343,7 @@ test("a table in a form is refused with a command that works", async () => {
     body: form,
   });
   expect(answer.status).toBe(415);
-  expect(((await answer.json()) as { detail: string }).detail).toContain("curl --data-binary @table.csv -H 'Content-Type: text/csv'");
+  expect(((await answer.json()) as { detail: string }).detail).toContain(
+    "curl --data-binary @table.csv -H 'Content-Type: text/csv'",
+  );
 });

@@ -9,19 +9,27 @@ import type { RequestedContent } from "./schemas/new_message.ts";
  * What is stored of a request's content: the messages it names by id, as WhatsApp names them. Throws "invalid_request"
  * where it names one that is not in the chat, or that does not bear what is asked.
  */
-export async function resolveContent(scope: BusinessScope, chat: string, content: RequestedContent): Promise<OutboundContent> {
+export async function resolveContent(
+  scope: BusinessScope,
+  chat: string,
+  content: RequestedContent,
+): Promise<OutboundContent> {
   if ("target" in content) {
     const target = await messageInChat(scope, chat, content.target, "target");
     assertBears(target, content.type);
     return { ...content, target: referenceTo(target) };
   }
-  const { reply_to, ...rest } = "media" in content ? { ...content, media: await attachmentOf(scope, content) } : content;
+  const { reply_to, ...rest } =
+    "media" in content ? { ...content, media: await attachmentOf(scope, content) } : content;
   if (reply_to === undefined) return rest;
   return { ...rest, reply_to: quoteOf(await messageInChat(scope, chat, reply_to, "reply_to")) };
 }
 
 /** The file that a message goes with; it is kept from now on. Throws where there is none, or WhatsApp would not show it as what it is sent as. */
-async function attachmentOf(scope: BusinessScope, content: Extract<RequestedContent, { media: string }>): Promise<Attachment> {
+async function attachmentOf(
+  scope: BusinessScope,
+  content: Extract<RequestedContent, { media: string }>,
+): Promise<Attachment> {
   const media = await useMedia(scope, content.media.toLowerCase());
   if (media === undefined) throw refusal("media", "There is no such media: upload it first.");
   const unfit = unfitFor(content.type, media);
@@ -49,7 +57,8 @@ async function messageInChat(scope: BusinessScope, chat: string, id: string, fie
 /** Only the text of one's own message can be changed. Whether it can be taken back is WhatsApp's to say, in a group. */
 function assertBears(target: Message, kind: "reaction" | "edit" | "delete"): void {
   const own = target.direction === "outbound";
-  if (kind === "edit" && !(own && target.type === "text")) throw refusal("target", "Only a text of the business's own can be edited.");
+  if (kind === "edit" && !(own && target.type === "text"))
+    throw refusal("target", "Only a text of the business's own can be edited.");
   if (kind === "delete" && !own && !target.chat.endsWith("@g.us")) {
     throw refusal("target", "Only a message of the business's own can be deleted for everyone.");
   }

@@ -39,7 +39,16 @@ const refused = async (body: object) => {
 /** A message that somebody wrote to the business; its id. */
 async function written(content: { text: string; sender?: string; in?: string; wa?: string }): Promise<string> {
   const { text, in: where = chat, sender = where, wa = "3A01" } = content;
-  const message = { business_id: id, wa_message_id: wa, chat: where, sender, from_me: false, at: new Date(), type: "text", text };
+  const message = {
+    business_id: id,
+    wa_message_id: wa,
+    chat: where,
+    sender,
+    from_me: false,
+    at: new Date(),
+    type: "text",
+    text,
+  };
   const [row] = await storeInbound(forPlatform(api.database.db), [message]);
   return row!.id;
 }
@@ -58,7 +67,9 @@ test("each kind is stored as it is handed to the shard, and shown as it was sent
   const stored = await outbox();
   expect(stored.map(({ content }) => content)).toEqual([null, ...contents.slice(1)] as never);
   const { body } = await api.request("GET", messages);
-  expect(body.data.toReversed()).toMatchObject(contents.map((content, i) => ({ type: content.type, text: words[i], content })));
+  expect(body.data.toReversed()).toMatchObject(
+    contents.map((content, i) => ({ type: content.type, text: words[i], content })),
+  );
 });
 
 test("what answers, changes or reacts names the message for WhatsApp, and for customers by its id", async () => {
@@ -91,7 +102,9 @@ test("what answers, changes or reacts names the message for WhatsApp, and for cu
   for (const [request] of sent) await accepted(request);
   expect((await outbox()).slice(1).map(({ content }) => content)).toEqual(sent.map(([, stored]) => stored) as never);
   const { body } = await api.request("GET", `${messages}?direction=outbound&limit=4`);
-  expect(body.data.toReversed().map(({ content }: { content: object }) => content)).toEqual(sent.map(([, , shown]) => shown));
+  expect(body.data.toReversed().map(({ content }: { content: object }) => content)).toEqual(
+    sent.map(([, , shown]) => shown),
+  );
 });
 
 test("a message that is not in the chat, or is another business's, cannot be answered", async () => {
@@ -111,7 +124,9 @@ test("only what the business wrote can be edited or taken back; in a group Whats
   expect(await refused({ type: "edit", target: place, text: "y" })).toEqual(["target"]);
   const inGroup = await written({ text: "spam", in: group, sender: "5511900000004@s.whatsapp.net", wa: "3A02" });
   await accepted({ to: group, type: "delete", target: inGroup });
-  expect((await outbox()).at(-1)?.content).toMatchObject({ target: { from_me: false, sender: "5511900000004@s.whatsapp.net" } });
+  expect((await outbox()).at(-1)?.content).toMatchObject({
+    target: { from_me: false, sender: "5511900000004@s.whatsapp.net" },
+  });
 });
 
 test.each<[object, string[]]>([

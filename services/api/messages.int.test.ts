@@ -59,7 +59,9 @@ test("a message is stored, its outbox woken, and its ticks can be read", async (
 
 test("of twenty parallel requests with one key one is stored, and all get the same answer", async () => {
   const { messages } = await paired();
-  const requests = Array.from({ length: 20 }, () => api.request("POST", messages, { body: text, headers: { "idempotency-key": "k" } }));
+  const requests = Array.from({ length: 20 }, () =>
+    api.request("POST", messages, { body: text, headers: { "idempotency-key": "k" } }),
+  );
   const answers = await Promise.all(requests);
   expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([202]));
   expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);
@@ -71,7 +73,10 @@ test("the same request may be written differently; another one is 422 and names 
   const { messages } = await paired();
   const headers = { "idempotency-key": "k" };
   const first = await api.request("POST", messages, { body: text, headers });
-  const again = await api.request("POST", messages, { body: `{"text":"hello", "type":"text", "to":"+5511900000002"}`, headers });
+  const again = await api.request("POST", messages, {
+    body: `{"text":"hello", "type":"text", "to":"+5511900000002"}`,
+    headers,
+  });
   expect(again.body).toEqual(first.body);
   const other = await api.request("POST", messages, { body: { ...text, text: "other" }, headers });
   expect(other.status).toBe(422);
@@ -141,7 +146,9 @@ test("a failed message says why", async () => {
   const { id, messages } = await paired();
   const { body } = await api.request("POST", messages, { body: text });
   const refusal = { status: "failed" as const, at: new Date(), error_code: "463", error_message: "refused" };
-  await applyReceipts(forPlatform(api.database.db), [{ business_id: id, wa_message_id: whatsappMessageId(body.id), ...refusal }]);
+  await applyReceipts(forPlatform(api.database.db), [
+    { business_id: id, wa_message_id: whatsappMessageId(body.id), ...refusal },
+  ]);
   expect((await api.request("GET", `${messages}/${body.id}`)).body).toMatchObject({
     status: "failed",
     error: { code: "463", message: "refused" },
@@ -151,7 +158,8 @@ test("a failed message says why", async () => {
 test("messages are listed newest first, filtered, page by page to the last", async () => {
   const { id, key, messages } = await paired();
   const ids: string[] = [];
-  for (let n = 0; n < 5; n++) ids.push((await api.request("POST", messages, { key, body: { ...text, text: `${n}` } })).body.id);
+  for (let n = 0; n < 5; n++)
+    ids.push((await api.request("POST", messages, { key, body: { ...text, text: `${n}` } })).body.id);
   await storeInbound(forPlatform(api.database.db), [
     {
       business_id: id,
@@ -224,7 +232,9 @@ describe("a list of long messages", () => {
   test("ends its pages by bytes, and leaves none out", async () => {
     const { key, messages } = await paired();
     const long = { ...text, text: "\u0001".repeat(65_536) };
-    const sent = await Promise.all(Array.from({ length: 40 }, () => api.request("POST", messages, { key, body: long })));
+    const sent = await Promise.all(
+      Array.from({ length: 40 }, () => api.request("POST", messages, { key, body: long })),
+    );
     const pages: Answer[] = [];
     let cursor: string | null = "";
     while (cursor !== null) {

@@ -21,14 +21,23 @@ const on = async (shard: number, paired = true) => {
   if (!paired) await api.database.owner`update businesses set whatsapp_shard = ${shard} where id = ${businessId}`;
   return businessId;
 };
-const move = (id: string, shard: unknown) => api.request("POST", `/v1/admin/businesses/${id}/move`, { body: { shard } });
+const move = (id: string, shard: unknown) =>
+  api.request("POST", `/v1/admin/businesses/${id}/move`, { body: { shard } });
 
 test("a move is written down, woken, and followed by its id", async () => {
   const id = await on(1);
   const begun = await move(id, 2);
   expect([begun.status, begun.body]).toMatchObject([
     202,
-    { business_id: id, from_shard: 1, to_shard: 2, status: "under_way", step: "requested", silent_ms: null, finished_at: null },
+    {
+      business_id: id,
+      from_shard: 1,
+      to_shard: 2,
+      status: "under_way",
+      step: "requested",
+      silent_ms: null,
+      finished_at: null,
+    },
   ]);
   await api.wakeUps.settled();
   expect(api.woken).toEqual([begun.body.id]);
@@ -43,7 +52,10 @@ test("a move that makes no sense is refused with what to do", async () => {
   expect((await move(uuidv7(), 2)).status).toBe(404);
   expect((await move("nonsense", 2)).status).toBe(404);
   expect(await move(id, 1)).toMatchObject({ status: 409, body: { detail: expect.stringContaining("already") } });
-  expect(await move(id, 3)).toMatchObject({ status: 409, body: { detail: expect.stringContaining("There are 2 shards") } });
+  expect(await move(id, 3)).toMatchObject({
+    status: 409,
+    body: { detail: expect.stringContaining("There are 2 shards") },
+  });
   const { id: unconnected } = await api.business();
   expect((await move(unconnected, 2)).status).toBe(409);
   await move(id, 2);
@@ -69,11 +81,17 @@ test("a rebalance says what it would do, does it, and has nothing left to do", a
   const dry = await api.request("POST", "/v1/admin/rebalance", { body: { dry_run: true } });
   expect([dry.status, dry.body.planned.length, dry.body.data]).toEqual([202, 2, []]);
   const begun = await api.request("POST", "/v1/admin/rebalance", { body: {} });
-  expect(begun.body.data.map(({ from_shard, to_shard }: { from_shard: number; to_shard: number }) => [from_shard, to_shard])).toEqual([
+  expect(
+    begun.body.data.map(({ from_shard, to_shard }: { from_shard: number; to_shard: number }) => [from_shard, to_shard]),
+  ).toEqual([
     [1, 2],
     [1, 2],
   ]);
-  expect((await api.request("POST", "/v1/admin/rebalance", { body: {} })).body).toEqual({ dry_run: false, planned: [], data: [] });
+  expect((await api.request("POST", "/v1/admin/rebalance", { body: {} })).body).toEqual({
+    dry_run: false,
+    planned: [],
+    data: [],
+  });
 });
 
 test("while a shard is away, as when it restarts, a rebalance does not take its businesses from it; a drain may", async () => {

@@ -27,7 +27,9 @@ const due = async () => (await pendingMessages(scope(), { limit: 50 })).messages
 async function pacedMessage(): Promise<void> {
   const body = { to: "5511900000002", type: "text", text: "hello" };
   const { body: accepted } = await api.request("POST", `/v1/businesses/${id}/messages`, { body });
-  await recordSendResults(scope(), [{ id: accepted.id, status: "paced", next_attempt_at: new Date(Date.now() + 3_600_000) }]);
+  await recordSendResults(scope(), [
+    { id: accepted.id, status: "paced", next_attempt_at: new Date(Date.now() + 3_600_000) },
+  ]);
   expect(await due()).toEqual([]);
 }
 

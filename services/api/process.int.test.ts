@@ -23,7 +23,12 @@ function start(env: Record<string, string>) {
 }
 
 test("every fault of the configuration is named at once, and the process exits 2", async () => {
-  const faulty = start({ DATABASE_URL_POOLER: "nonsense", SHARD_TOKEN: "short", BAILEYS_SHARD_x_URL: "http://x", PORT: "70000" });
+  const faulty = start({
+    DATABASE_URL_POOLER: "nonsense",
+    SHARD_TOKEN: "short",
+    BAILEYS_SHARD_x_URL: "http://x",
+    PORT: "70000",
+  });
   expect(await faulty.exited).toBe(2);
   const said = await new Response(faulty.stderr).text();
   for (const name of ["DATABASE_URL_POOLER", "SHARD_TOKEN", "BAILEYS_SHARD_x_URL", "PORT", "REDIS_URL", "DATA_KEYS"])
@@ -53,7 +58,11 @@ test("the process serves without Redis and Consul, writes no key to its log, and
     expect((await fetch(`${url}${path}`)).status).toBe(404);
   }
   const headers = { authorization: `Bearer ${adminKey}`, "content-type": "application/json" };
-  const created = await fetch(`${url}/v1/businesses`, { method: "POST", headers, body: JSON.stringify({ name: "Secret Santa Ltd" }) });
+  const created = await fetch(`${url}/v1/businesses`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify({ name: "Secret Santa Ltd" }),
+  });
   expect(created.status).toBe(201);
   api.kill("SIGTERM");
   expect(await api.exited).toBe(0);

@@ -42,7 +42,8 @@ async function sendUntilRefused(send: () => Promise<Answer>, most: number) {
   return { accepted: most, refusal: undefined };
 }
 
-const chats = (count: number, first = 0) => Array.from({ length: count }, (_, n) => ({ to: String(5_511_900_000_000 + first + n) }));
+const chats = (count: number, first = 0) =>
+  Array.from({ length: count }, (_, n) => ({ to: String(5_511_900_000_000 + first + n) }));
 
 describe("outbox quotas", () => {
   test("refuses messages beyond the quota of one business", async () => {
@@ -87,13 +88,16 @@ describe("outbox quotas", () => {
     const { harness, business } = await start({ queuedMessages: 2_500 });
     const one = await business();
     const { body: draft } = await one.post("broadcasts", { name: "Sale", text: "Hello" });
-    const add = (from: number, count: number) => one.post(`broadcasts/${draft.id}/recipients`, { recipients: chats(count, from) });
+    const add = (from: number, count: number) =>
+      one.post(`broadcasts/${draft.id}/recipients`, { recipients: chats(count, from) });
     const table = (count: number) => ["to", ...chats(count, 50_000).map(({ to }) => to)].join("\n");
-    const uploaded = () => one.post(`broadcasts/${draft.id}/recipients/upload`, table(2_400), { "content-type": "text/csv" });
+    const uploaded = () =>
+      one.post(`broadcasts/${draft.id}/recipients/upload`, table(2_400), { "content-type": "text/csv" });
     expect(await add(0, 1_000)).toMatchObject({ status: 200, body: { added: 1_000 } });
     // Its second page exceeds the quota; the first one is rolled back.
     expect(await uploaded()).toMatchObject(quotaExceeded("queued_messages"));
-    const [row] = await harness.database.owner`select count(*)::integer from broadcast_recipients where broadcast_id = ${draft.id}`;
+    const [row] = await harness.database
+      .owner`select count(*)::integer from broadcast_recipients where broadcast_id = ${draft.id}`;
     expect(row).toEqual({ count: 1_000 });
     expect(await add(1_000, 1_000)).toMatchObject({ status: 200, body: { added: 1_000 } });
     expect(await add(0, 1_000)).toMatchObject({ status: 200, body: { added: 0 } });
@@ -108,7 +112,8 @@ describe("media quota", () => {
   test("refuses uploads beyond the quota and keeps nothing of them", async () => {
     const { media, business } = await start({ mediaBytes: 300_000 });
     const [one, other] = [await business(), await business()];
-    const upload = (size: number, { post } = one) => post("media", randomBytes(size), { "content-type": "application/octet-stream" });
+    const upload = (size: number, { post } = one) =>
+      post("media", randomBytes(size), { "content-type": "application/octet-stream" });
     const known = randomBytes(200_000);
     expect((await one.post("media", known, { "content-type": "application/octet-stream" })).status).toBe(201);
     expect(await upload(200_000)).toMatchObject(quotaExceeded("media_bytes"));

@@ -14,13 +14,24 @@ import type { Authenticated } from "./auth/guards.ts";
 export function rateLimited(limiter: RateLimiter, logger: Logger, metrics: Metrics): MiddlewareHandler<Authenticated> {
   const windowS = limiter.windowMs / 1000;
   const policy = `${limiter.limit};w=${windowS}`;
-  const refused = metrics.counter("api_rate_limited_total", "Requests refused because their key or business had used its limit.");
-  const failures = metrics.counter("api_rate_limit_failures_total", "Requests that this replica counted by itself, without Redis.");
-  const report = withoutRepeats((error) => logger.warn({ error: messageOf(error) }, "rate limits are applied by each replica alone"));
+  const refused = metrics.counter(
+    "api_rate_limited_total",
+    "Requests refused because their key or business had used its limit.",
+  );
+  const failures = metrics.counter(
+    "api_rate_limit_failures_total",
+    "Requests that this replica counted by itself, without Redis.",
+  );
+  const report = withoutRepeats((error) =>
+    logger.warn({ error: messageOf(error) }, "rate limits are applied by each replica alone"),
+  );
 
   return createMiddleware<Authenticated>(async (c, next) => {
     const { principal } = c.var;
-    const permit = await limiter.take(principal.keyId, principal.kind === "business" ? principal.businessId : undefined);
+    const permit = await limiter.take(
+      principal.keyId,
+      principal.kind === "business" ? principal.businessId : undefined,
+    );
     if (permit.fallback !== undefined) {
       failures.inc();
       report(permit.fallback);

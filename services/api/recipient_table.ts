@@ -35,12 +35,16 @@ export type Table = { pieces: Uint8Array[]; charset: string | undefined };
 export async function receiveTable(request: Request): Promise<Table> {
   const contentType = request.headers.get("content-type") ?? "";
   if (!/^text\/csv\s*(;|$)/i.test(contentType)) {
-    const detail = "Send the table itself as the body, not in a form: curl --data-binary @table.csv -H 'Content-Type: text/csv'.";
+    const detail =
+      "Send the table itself as the body, not in a form: curl --data-binary @table.csv -H 'Content-Type: text/csv'.";
     throw new AppError("unsupported_media_type", detail, {
       faults: [{ field: "content-type", message: "must be text/csv, with its charset where that is not UTF-8" }],
     });
   }
-  return { pieces: await receive(request.body), charset: /;\s*charset\s*=\s*"?([^\s";]{1,40})/i.exec(contentType)?.[1] };
+  return {
+    pieces: await receive(request.body),
+    charset: /;\s*charset\s*=\s*"?([^\s";]{1,40})/i.exec(contentType)?.[1],
+  };
 }
 
 async function receive(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array[]> {
@@ -70,7 +74,12 @@ async function receive(body: ReadableStream<Uint8Array> | null): Promise<Uint8Ar
  * refused and named. Throws "invalid_request" for an unreadable table, "conflict" where the broadcast is not a draft,
  * "quota_exceeded" where the recipients do not fit.
  */
-export async function importTable(quota: OutboxQuota, scope: BusinessScope, broadcast: Broadcast, table: Table): Promise<Added> {
+export async function importTable(
+  quota: OutboxQuota,
+  scope: BusinessScope,
+  broadcast: Broadcast,
+  table: Table,
+): Promise<Added> {
   const template = parseTemplate(broadcast.text);
   for await (const _ of batchesOf(table, template.fields));
   return withinQuota(quota, scope.businessId, (add) =>
@@ -93,7 +102,9 @@ function readOfRow({ line, cells }: CsvRow, { to, of }: Columns, template: Templ
   const fields: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [name, column] of of) fields[name] = cells[column] ?? "";
   const parsed = parseRecipient(cells[to] ?? "", fields);
-  return "chat" in parsed ? readOf(line, { to: parsed.chat, fields }, template) : { line, message: inWords(parsed.faults) };
+  return "chat" in parsed
+    ? readOf(line, { to: parsed.chat, fields }, template)
+    : { line, message: inWords(parsed.faults) };
 }
 
 /** As the schema says; a row without a fault, and so almost every row, is not parsed by it field by field. */
@@ -135,7 +146,11 @@ async function* batchesOf({ pieces, charset }: Table, fields: readonly string[])
   return undefined;
 }
 
-function* csvRows(csv: CsvReader, pieces: Iterable<Uint8Array>, text: TextReader): Generator<Iterable<CsvRow>, undefined> {
+function* csvRows(
+  csv: CsvReader,
+  pieces: Iterable<Uint8Array>,
+  text: TextReader,
+): Generator<Iterable<CsvRow>, undefined> {
   for (const piece of pieces) yield csv.read(text.read(piece));
   yield csv.read(text.end());
   yield csv.end();
@@ -146,7 +161,9 @@ type Columns = { to: number; of: [name: string, column: number][]; kept: number[
 
 function columnsOf({ cells }: CsvRow, fields: readonly string[]): Columns {
   if (cells.some((cell) => cell.includes("\u0000"))) {
-    throw refusal("the first line has the character U+0000: UTF-16 needs a byte order mark, or `charset=utf-16le` in Content-Type");
+    throw refusal(
+      "the first line has the character U+0000: UTF-16 needs a byte order mark, or `charset=utf-16le` in Content-Type",
+    );
   }
   const names = ["to", ...fields];
   const absent = names.filter((name) => !cells.includes(name));

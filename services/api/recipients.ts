@@ -15,10 +15,18 @@ export type Read = { line: number; recipient: NewRecipient } | { line: number; m
 type Room = Pick<ReturnType<OutboxQuota["hold"]>, "resize">;
 
 /** Adds recipients to a broadcast: `addAll` within a transaction. */
-export type Add = (scope: BusinessScope, broadcast: Broadcast, reads: Iterable<Read[]> | AsyncIterable<Read[]>) => Promise<Added>;
+export type Add = (
+  scope: BusinessScope,
+  broadcast: Broadcast,
+  reads: Iterable<Read[]> | AsyncIterable<Read[]>,
+) => Promise<Added>;
 
 /** Runs `work`, a transaction that adds recipients, within the quotas of a business: it adds all of them or none. */
-export async function withinQuota<T>(quota: OutboxQuota, businessId: string, work: (add: Add) => Promise<T>): Promise<T> {
+export async function withinQuota<T>(
+  quota: OutboxQuota,
+  businessId: string,
+  work: (add: Add) => Promise<T>,
+): Promise<T> {
   await quota.known(businessId);
   const room = quota.hold(businessId, { queued_messages: 0, queued_bytes: 0 });
   try {
@@ -47,7 +55,10 @@ export function readOf(line: number, { to: chat, fields }: z.output<typeof recip
   if (absent.length > 0) return { line, message: `has no ${absent.join(", ")}` };
   const length = template.renderedLength(fields);
   if (length > maxRenderedLength) {
-    return { line, message: `${chat}: the text has ${length} characters with these fields; up to ${maxRenderedLength} are allowed` };
+    return {
+      line,
+      message: `${chat}: the text has ${length} characters with these fields; up to ${maxRenderedLength} are allowed`,
+    };
   }
   return { line, recipient: { chat, fields, text_length: length } };
 }

@@ -40,7 +40,8 @@ afterAll(async () => {
 /** Brings a tenant into the state that a sample needs. */
 const prepare: Record<string, () => Promise<unknown>> = {
   "POST …/start": () => draftWithRecipient(),
-  "POST …/resume": () => api.request("POST", `/v1/businesses/${ids["business_id"]}/broadcasts/${ids["broadcast_id"]}/pause`),
+  "POST …/resume": () =>
+    api.request("POST", `/v1/businesses/${ids["business_id"]}/broadcasts/${ids["broadcast_id"]}/pause`),
   "POST …/recipients": () => draft(),
   "POST …/upload": () => draft(),
   "GET …/qr.png": () => connect(),
@@ -53,7 +54,9 @@ const prepare: Record<string, () => Promise<unknown>> = {
 };
 
 async function draft() {
-  const { body } = await api.request("POST", `/v1/businesses/${ids["business_id"]}/broadcasts`, { body: { name: "Sale", text: "Hello" } });
+  const { body } = await api.request("POST", `/v1/businesses/${ids["business_id"]}/broadcasts`, {
+    body: { name: "Sale", text: "Hello" },
+  });
   ids["broadcast_id"] = body.id;
 }
 
@@ -63,7 +66,8 @@ async function draftWithRecipient() {
   await api.request("POST", path, { body: { recipients: [{ to: "5511900000002" }] } });
 }
 
-const assign = (shard: number) => api.database.owner`update businesses set whatsapp_shard = ${shard} where id = ${ids["business_id"]!}`;
+const assign = (shard: number) =>
+  api.database.owner`update businesses set whatsapp_shard = ${shard} where id = ${ids["business_id"]!}`;
 
 async function connect() {
   api.shards.sessions.delete(ids["business_id"]!);

@@ -74,7 +74,9 @@ const tell = (path: string, init: RequestInit = {}) =>
 const othersGoOn = async () => {
   expect((await tell("")).status).toBe(200);
   const json = { "content-type": "application/json" };
-  expect((await tell("", { method: "PATCH", headers: json, body: JSON.stringify({ name: "Other" }) })).status).toBe(200);
+  expect((await tell("", { method: "PATCH", headers: json, body: JSON.stringify({ name: "Other" }) })).status).toBe(
+    200,
+  );
   expect([200, 201]).toContain((await tell("/media", { method: "POST", body: "a text" })).status);
 };
 
@@ -85,7 +87,9 @@ describe("slow uploads", () => {
   ] as const) {
     test(`of one business take only its share (${type})`, async () => {
       // A table is only read for a broadcast that exists.
-      const draft = await api.request("POST", `/v1/businesses/${business.id}/broadcasts`, { body: { name: "x", text: "x" } });
+      const draft = await api.request("POST", `/v1/businesses/${business.id}/broadcasts`, {
+        body: { name: "x", text: "x" },
+      });
       const slow = await slowly(600, post(path.replace(/01900000[^/]*/, draft.body.id), business, type));
       const answered = () => slow.filter(({ status }) => status() === 429);
       // Imports of tables have a limit of their own, below this one.
@@ -93,7 +97,9 @@ describe("slow uploads", () => {
       expect(answered().some(({ answer }) => /retry-after: 5/i.test(answer()))).toBeTrue();
       expect(await metric("api_uploads_under_way")).toBeLessThanOrEqual(limits.uploads.share);
       await othersGoOn();
-      await until(() => slow.every(({ status }) => [408, 429, 503].includes(status())), { what: "the others to end with 408" });
+      await until(() => slow.every(({ status }) => [408, 429, 503].includes(status())), {
+        what: "the others to end with 408",
+      });
       expect(await metric("api_uploads_under_way")).toBe(0);
     }, 60_000);
   }
@@ -129,12 +135,17 @@ describe("slow request bodies", () => {
     await othersGoOn();
     // Its own requests without a body go on too.
     expect((await api.request("GET", `/v1/businesses/${business.id}`, { key: business.key })).status).toBe(200);
-    await until(() => slow.every(({ status }) => [408, 429].includes(status())), { what: "the others to end with 408" });
+    await until(() => slow.every(({ status }) => [408, 429].includes(status())), {
+      what: "the others to end with 408",
+    });
     expect(await metric("api_bodies_under_way")).toBe(0);
   }, 60_000);
 
   test("of unknown length are bounded by bytes and time", async () => {
-    const chunked = (path: string) => [...post(path, business, "application/json").slice(0, -1), "Transfer-Encoding: chunked"];
+    const chunked = (path: string) => [
+      ...post(path, business, "application/json").slice(0, -1),
+      "Transfer-Encoding: chunked",
+    ];
     const late = await open(chunked("messages"));
     late.socket.write("1\r\n{\r\n");
     const large = await open(chunked("messages"));
@@ -158,7 +169,8 @@ describe("slow readers of files", () => {
     const { url } = (await response.json()) as { url: string };
     path = url.replace(/^https:\/\/[^/]+/, "");
   });
-  const stalled = (count: number) => Promise.all(Array.from({ length: count }, () => open([`GET ${path} HTTP/1.1`], { reads: false })));
+  const stalled = (count: number) =>
+    Promise.all(Array.from({ length: count }, () => open([`GET ${path} HTTP/1.1`], { reads: false })));
 
   test("are counted as long as they read, and take only the business's share", async () => {
     await stalled(16);
@@ -171,7 +183,10 @@ describe("slow readers of files", () => {
   test("are cut off, and their slots are free again", async () => {
     await stalled(10);
     await until(async () => (await metric("api_files_under_way")) >= 10, { what: "10 files" });
-    await until(async () => (await metric("api_files_under_way")) === 0, { what: "all to be cut off", deadlineMs: 30_000 });
+    await until(async () => (await metric("api_files_under_way")) === 0, {
+      what: "all to be cut off",
+      deadlineMs: 30_000,
+    });
     expect(await metric("api_files_stalled_total")).toBeGreaterThanOrEqual(10);
   }, 60_000);
 

@@ -29,7 +29,8 @@ export function createOutbox(db: Database): Outbox {
     maxItems: 64,
     maxCommits: 2,
     maxWaiting: 2_000,
-    overload: () => new AppError("unavailable", "More messages come than can be stored now; try again shortly.", { retryAfterS: 1 }),
+    overload: () =>
+      new AppError("unavailable", "More messages come than can be stored now; try again shortly.", { retryAfterS: 1 }),
   });
 }
 
@@ -83,7 +84,10 @@ function settle(submission: Submission, answer: Accepted): { answer: Accepted; f
     case "mismatched":
       throw idempotencyMismatch();
     case "unpaired":
-      throw new AppError("conflict", "This business has no paired WhatsApp: POST …/whatsapp/connect and scan the QR, then send again.");
+      throw new AppError(
+        "conflict",
+        "This business has no paired WhatsApp: POST …/whatsapp/connect and scan the QR, then send again.",
+      );
     case "unknown_business":
       throw noSuchBusiness();
   }

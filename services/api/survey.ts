@@ -14,7 +14,11 @@ export function surveyShards({ router, shards }: Pick<ApiDependencies, "router" 
   return Promise.all(ordered.map((shard) => surveyShard(shard, known.get(shard), shards)));
 }
 
-async function surveyShard(shard: number, at: ShardAddress | undefined, shards: ApiDependencies["shards"]): Promise<ShardSurvey> {
+async function surveyShard(
+  shard: number,
+  at: ShardAddress | undefined,
+  shards: ApiDependencies["shards"],
+): Promise<ShardSurvey> {
   const silent: ShardSurvey = {
     shard,
     address: at?.url ?? null,

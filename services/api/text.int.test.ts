@@ -37,7 +37,8 @@ function sampleOf(schema: JsonSchema | undefined, depth = 0): unknown {
   const all = schema["allOf"] as JsonSchema[] | undefined;
   if (all) return Object.assign({}, ...all.map((part) => sampleOf(part, depth + 1)));
   const properties = schema["properties"] as Record<string, JsonSchema> | undefined;
-  if (properties) return Object.fromEntries(Object.entries(properties).map(([name, part]) => [name, sampleOf(part, depth + 1)]));
+  if (properties)
+    return Object.fromEntries(Object.entries(properties).map(([name, part]) => [name, sampleOf(part, depth + 1)]));
   if (schema["const"] !== undefined) return schema["const"];
   if (Array.isArray(schema["enum"])) return schema["enum"][0] as unknown;
   if (schema["type"] === "array") return [sampleOf(schema["items"] as JsonSchema, depth + 1)];
@@ -85,7 +86,9 @@ describe("text that cannot be stored", () => {
       const sample = sampleOf(schema);
       for (const path of placesIn(sample).strings) {
         for (const text of hostile) {
-          const answer = await api.request(one.method, pathOf(one.template), { body: changed(sample, path, () => text) });
+          const answer = await api.request(one.method, pathOf(one.template), {
+            body: changed(sample, path, () => text),
+          });
           expectRefused(answer, `${one.method} ${one.template} ${path.join(".")}`, path.join("."));
           asked += 1;
         }
@@ -139,7 +142,10 @@ describe("text that cannot be stored", () => {
           } catch {
             continue;
           }
-          const answer = await api.request(method, pathOf(template), { headers: Object.fromEntries(headers), body: {} });
+          const answer = await api.request(method, pathOf(template), {
+            headers: Object.fromEntries(headers),
+            body: {},
+          });
           expect(answer.status, `${method} ${template} ${name}`).toBeLessThan(500);
         }
       }
@@ -148,10 +154,17 @@ describe("text that cannot be stored", () => {
 
   test("is refused as bytes that are not UTF-8", async () => {
     const path = `/v1/businesses/${business}/messages`;
-    const bytes = Buffer.concat([Buffer.from('{"to":"5511987654321","type":"text","text":"'), Buffer.from([0xff]), Buffer.from('"}')]);
+    const bytes = Buffer.concat([
+      Buffer.from('{"to":"5511987654321","type":"text","text":"'),
+      Buffer.from([0xff]),
+      Buffer.from('"}'),
+    ]);
     expectRefused(await api.request("POST", path, { body: bytes }), "bytes", "body");
     const utf16 = Buffer.from('{"to":"5511987654321","type":"text","text":"x"}', "utf16le");
-    const answer = await api.request("POST", path, { body: utf16, headers: { "content-type": "application/json; charset=utf-16" } });
+    const answer = await api.request("POST", path, {
+      body: utf16,
+      headers: { "content-type": "application/json; charset=utf-16" },
+    });
     expect(answer.status).toBe(415);
     expect(fieldsOf(answer)).toEqual(["content-type"]);
   });
@@ -165,7 +178,12 @@ describe("text that cannot be stored", () => {
 
 describe("media types", () => {
   test("are judged as the parser of JSON judges them", async () => {
-    const types = ["application/json", `application/${"x".repeat(101)}+json`, "application/x.y-z+json; charset=utf-8", "APPLICATION/JSON"];
+    const types = [
+      "application/json",
+      `application/${"x".repeat(101)}+json`,
+      "application/x.y-z+json; charset=utf-8",
+      "APPLICATION/JSON",
+    ];
     for (const type of types) {
       const answer = await api.request("POST", `/v1/businesses/${business}/webhooks`, {
         headers: { "content-type": type },

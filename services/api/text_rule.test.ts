@@ -25,7 +25,8 @@ describe("faultsOfJson", () => {
   });
 
   test("leaves broken JSON to its parser", () => {
-    for (const text of [String.raw`{"a":"\u0000"`, String.raw`\u0000`, `${"[".repeat(100_000)}"\\u0000"`]) expect(json(text)).toEqual([]);
+    for (const text of [String.raw`{"a":"\u0000"`, String.raw`\u0000`, `${"[".repeat(100_000)}"\\u0000"`])
+      expect(json(text)).toEqual([]);
   });
 
   test("bounds its work and its answer", () => {

@@ -20,7 +20,8 @@ const maxFaults = 20;
 export const wellFormedText: MiddlewareHandler<Authenticated> = async (c, next) => {
   const faults = faultsOfTarget(c.req.url);
   // No resource has such an id.
-  if (faults.some(({ field }) => field === "path")) throw new AppError("not_found", "There is nothing at this path.", { faults });
+  if (faults.some(({ field }) => field === "path"))
+    throw new AppError("not_found", "There is nothing at this path.", { faults });
   refuse(faults);
   if (isUpload(c)) return next();
   const contentType = c.req.header("content-type");
@@ -28,7 +29,9 @@ export const wellFormedText: MiddlewareHandler<Authenticated> = async (c, next) 
     const charset = charsetForm.exec(contentType)?.[1]?.toLowerCase() ?? "utf-8";
     if (!encodings.has(charset)) {
       const message = `the charset "${charset}" is not supported for JSON: send UTF-8`;
-      throw new AppError("unsupported_media_type", "Send JSON as UTF-8.", { faults: [{ field: "content-type", message }] });
+      throw new AppError("unsupported_media_type", "Send JSON as UTF-8.", {
+        faults: [{ field: "content-type", message }],
+      });
     }
     // The schema's parser takes it from Hono's cache: it is read once.
     refuse(faultsOfJson(Buffer.from(await c.req.arrayBuffer())));

@@ -29,7 +29,12 @@ export function createWakeUps(producer: Pick<Producer, "wake">, logger: Logger, 
   const underWay = new Map<string, Promise<void>>();
   const again = new Set<string>();
 
-  const wake = async <J extends JobName>(id: string, job: J, payload: Payload<J>, options?: WakeOptions): Promise<void> => {
+  const wake = async <J extends JobName>(
+    id: string,
+    job: J,
+    payload: Payload<J>,
+    options?: WakeOptions,
+  ): Promise<void> => {
     do {
       again.delete(id);
       try {

@@ -24,9 +24,12 @@ async function newWebhook(body: Record<string, unknown> = hook) {
 async function tell(business: string, count: number): Promise<string[]> {
   const scope = forBusiness(api.database.db, business);
   for (let n = 0; n < count; n++) {
-    await announce(scope, [{ business_id: business, event: "message.received", chat: "c", at: new Date(), data: { n } }]);
+    await announce(scope, [
+      { business_id: business, event: "message.received", chat: "c", at: new Date(), data: { n } },
+    ]);
   }
-  const rows = await api.database.owner`select id from webhook_deliveries where business_id = ${business} order by id desc`;
+  const rows = await api.database
+    .owner`select id from webhook_deliveries where business_id = ${business} order by id desc`;
   return rows.map((row) => String(row["id"]));
 }
 
@@ -75,7 +78,12 @@ test("what may not be called is refused at once", async () => {
     expect(answer.status, url).toBe(400);
     expect(answer.body.errors[0].field).toBe("url");
   }
-  for (const body of [{ ...hook, events: [] }, { ...hook, events: ["webhook.test"] }, { ...hook, max_concurrency: 100 }, {}]) {
+  for (const body of [
+    { ...hook, events: [] },
+    { ...hook, events: ["webhook.test"] },
+    { ...hook, max_concurrency: 100 },
+    {},
+  ]) {
     expect((await api.request("POST", path, { key, body })).status).toBe(400);
   }
 });
@@ -94,13 +102,22 @@ test("a business may have so many endpoints, and one deleted makes room", async 
 test("an endpoint is changed only if it is as the caller saw it; active ends a pause and wakes it", async () => {
   const { one, key, created } = await newWebhook();
   const { etag } = Object.fromEntries((await api.request("GET", one, { key })).headers);
-  const changed = await api.request("PATCH", one, { key, body: { ordered: true, description: "Orders" }, headers: { "if-match": etag! } });
+  const changed = await api.request("PATCH", one, {
+    key,
+    body: { ordered: true, description: "Orders" },
+    headers: { "if-match": etag! },
+  });
   expect(changed.body).toMatchObject({ ordered: true, description: "Orders", events: hook.events });
-  expect((await api.request("PATCH", one, { key, body: { ordered: false }, headers: { "if-match": etag! } })).status).toBe(412);
+  expect(
+    (await api.request("PATCH", one, { key, body: { ordered: false }, headers: { "if-match": etag! } })).status,
+  ).toBe(412);
   await api.database.owner`
     update webhooks set status = 'paused', status_reason = 'It answered 500.', failures = 9, failing_since = now(), next_attempt_at = date_trunc('milliseconds', now()) + interval '1 hour'
     where id = ${created.body.id}`;
-  expect((await api.request("GET", one, { key })).body).toMatchObject({ status: "paused", status_reason: "It answered 500." });
+  expect((await api.request("GET", one, { key })).body).toMatchObject({
+    status: "paused",
+    status_reason: "It answered 500.",
+  });
   const active = await api.request("PATCH", one, { key, body: { status: "active" } });
   expect(active.body).toMatchObject({ status: "active", status_reason: null, failing_since: null });
   expect(api.woken).toContain(created.body.id);
@@ -116,7 +133,9 @@ test("a rotation gives a new secret, and tells how long the old one signs too", 
   const [row] = await api.database.owner`select secret, previous_secret from webhooks where id = ${created.body.id}`;
   expect(webhooks.secrets.open(created.body.id, row!["secret"])).toBe(rotated.body.secret);
   expect(webhooks.secrets.open(created.body.id, row!["previous_secret"])).toBe(created.body.secret);
-  expect((await api.request("POST", `${one}/rotate`, { key, body: { overlap_s: 0 } })).body.old_secret_until).toBeNull();
+  expect(
+    (await api.request("POST", `${one}/rotate`, { key, body: { overlap_s: 0 } })).body.old_secret_until,
+  ).toBeNull();
 });
 
 test("deliveries are listed, newest first, with what became of them, and each with what it says", async () => {
@@ -149,7 +168,9 @@ test("one delivery is replayed, or those of a range of time, and the endpoint wo
   expect(api.woken.filter((id) => id === created.body.id).length).toBeGreaterThan(0);
   const { data } = (await api.request("GET", `${one}/deliveries?status=pending`, { key })).body;
   expect(data.map(({ attempts }: { attempts: number }) => attempts)).toEqual([0, 0, 0, 0]);
-  expect((await api.request("POST", `${one}/deliveries/replay`, { key, body: { from: range.to, to: range.from } })).status).toBe(400);
+  expect(
+    (await api.request("POST", `${one}/deliveries/replay`, { key, body: { from: range.to, to: range.from } })).status,
+  ).toBe(400);
 });
 
 test("a test event goes to the endpoint, whatever it subscribed to; a disabled one refuses it", async () => {
@@ -167,6 +188,7 @@ test("a deleted endpoint's deliveries are given up and not found", async () => {
   await tell(business, 2);
   await api.request("DELETE", one, { key });
   expect((await api.request("GET", `${one}/deliveries`, { key })).status).toBe(404);
-  const rows = await api.database.owner`select status, last_error from webhook_deliveries where business_id = ${business}`;
+  const rows = await api.database
+    .owner`select status, last_error from webhook_deliveries where business_id = ${business}`;
   expect(rows.map((row) => row["status"])).toEqual(["dead", "dead"]);
 });

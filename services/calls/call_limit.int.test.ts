@@ -12,7 +12,13 @@ afterAll(() => stop.abort());
 test("the limit is the first value until the key exists, then the key's, and what is no number changes nothing", async () => {
   const key = uniqueName("test/max_concurrent");
   const errors: unknown[] = [];
-  const limit = followCallLimit({ consul, first: 50, signal: stop.signal, key, onError: (error) => errors.push(error) });
+  const limit = followCallLimit({
+    consul,
+    first: 50,
+    signal: stop.signal,
+    key,
+    onError: (error) => errors.push(error),
+  });
   expect(limit.current()).toBe(50);
   await kvPut(consul, key, "150");
   await until(() => limit.current() === 150, { what: "the raised limit" });
@@ -80,5 +86,13 @@ describe("a lost limit", () => {
 
 test("only whole numbers within reason are limits", () => {
   expect(["0", " 7 ", "100000"].map(parseLimit)).toEqual([0, 7, 100_000]);
-  expect(["", "-1", "1.5", "1e3", "100001", "0x10", "fifty"].map(parseLimit)).toEqual([null, null, null, null, null, null, null]);
+  expect(["", "-1", "1.5", "1e3", "100001", "0x10", "fifty"].map(parseLimit)).toEqual([
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+  ]);
 });

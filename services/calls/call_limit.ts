@@ -30,7 +30,13 @@ export function followCallLimit({ key = callLimitKey, ...options }: CallLimitOpt
 }
 
 /** Keeps the last known limit in Redis, where a replica finds it that starts while the key is lost. */
-export function createLimitMemory({ redis, prefix = "prosaas:{calls}" }: { redis: Redis; prefix?: string }): ValueMemory {
+export function createLimitMemory({
+  redis,
+  prefix = "prosaas:{calls}",
+}: {
+  redis: Redis;
+  prefix?: string;
+}): ValueMemory {
   const key = `${prefix}:last_limit`;
   return {
     read: () => redis.get(key),

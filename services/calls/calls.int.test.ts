@@ -24,7 +24,8 @@ const dial = (to: string, more: { digits?: string; durationS?: number } = {}) =>
   stack.carrier.dialIn({ from: "+15551112222", to, durationS: more.durationS ?? null, digits: more.digits ?? "" });
 
 const marks = (call: SimulatedCall) => call.view().streams.flatMap((stream) => stream.marks);
-const heard = (call: SimulatedCall, mark: string) => until(() => marks(call).includes(mark), { what: `the caller to hear ${mark}` });
+const heard = (call: SimulatedCall, mark: string) =>
+  until(() => marks(call).includes(mark), { what: `the caller to hear ${mark}` });
 const row = (stackRow: { scope: Parameters<typeof getCall>[0] }, call: SimulatedCall) =>
   until(() => getCall(stackRow.scope, call.sid), { what: "the row of the call" });
 
@@ -36,11 +37,20 @@ test("a call is answered, both ends hear each other, and its end is written down
   expect(await stack.capacity.count()).toBe(1);
   call.hangUp();
   await call.done;
-  const written = { status: "completed", direction: "inbound", streams: 1, from_number: "+15551112222", to_number: business.number };
+  const written = {
+    status: "completed",
+    direction: "inbound",
+    streams: 1,
+    from_number: "+15551112222",
+    to_number: business.number,
+  };
   expect(await row(business, call)).toMatchObject(written);
   expect(await stack.capacity.count()).toBe(0);
   const told = await stack.redis.xrange(eventsOf(business.scope.businessId), "-", "+");
-  expect(told.map(([, fields]) => (JSON.parse(fields[1]!) as { event: string }).event)).toEqual(["call.started", "call.ended"]);
+  expect(told.map(([, fields]) => (JSON.parse(fields[1]!) as { event: string }).event)).toEqual([
+    "call.started",
+    "call.ended",
+  ]);
 });
 
 test("keys reach the agent, and it hangs up, clears and remembers", async () => {
@@ -56,7 +66,9 @@ test("keys reach the agent, and it hangs up, clears and remembers", async () => 
 test("a transferred call leaves the agent and its slot, and its row says where it went", async () => {
   const business = await stack.business();
   const call = dial(business.number, { digits: "9" });
-  await until(() => call.view().log.some(({ what, detail }) => what === "dialled" && detail === transferTo), { what: "the dialling" });
+  await until(() => call.view().log.some(({ what, detail }) => what === "dialled" && detail === transferTo), {
+    what: "the dialling",
+  });
   await until(async () => (await stack.capacity.count()) === 0, { what: "the slot" });
   await call.done;
   expect(await row(business, call)).toMatchObject({ status: "completed", transferred_to: transferTo });
@@ -107,7 +119,9 @@ test("beyond the limit callers get 503 and then the busy tone, until it is raise
     const talking = views.filter((view) => view.streams.length > 0).length;
     return { talking, busy: views.filter((view) => view.status === "busy").length };
   };
-  await until(async () => (await outcomes()).talking + (await outcomes()).busy === 8, { what: "every caller's answer" });
+  await until(async () => (await outcomes()).talking + (await outcomes()).busy === 8, {
+    what: "every caller's answer",
+  });
   expect(await outcomes()).toEqual({ talking: 3, busy: 5 });
   const refused = calls.find((call) => call.status === "busy")!;
   expect(refused.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 503"));
@@ -124,7 +138,9 @@ test("beyond the limit callers get 503 and then the busy tone, until it is raise
   await until(async () => (await limitSeen()).every((limit) => limit === 50));
 
   async function limitSeen(): Promise<number[]> {
-    const texts = await Promise.all(stack.replicas.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()));
+    const texts = await Promise.all(
+      stack.replicas.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()),
+    );
     return texts.map((text) => Number(/^prosaas_calls_limit\{.*\} (\d+)$/m.exec(text)?.[1]));
   }
 });
@@ -205,7 +221,9 @@ test.each([
   const business = await stack.business();
   const to = someNumber();
   stack.carrier.setCallee(to, { outcome, ringMs: 20 });
-  const { call_sid } = (await (await place({ business_id: business.scope.businessId, from: business.number, to })).json()) as {
+  const { call_sid } = (await (
+    await place({ business_id: business.scope.businessId, from: business.number, to })
+  ).json()) as {
     call_sid: string;
   };
   expect(await row(business, stack.carrier.get(call_sid)!)).toMatchObject({ status, streams: 0, duration_s: 0 });
@@ -248,19 +266,24 @@ test("an order that is given twice, also at once and to two replicas, places one
   expect((await place(body, callsToken, "order-2")).status).toBe(201);
 });
 
-test.each(["late", "doubled", "reversed"] as const)("status callbacks that come %s end a placed call once, as it ended", async (mode) => {
-  const business = await stack.business();
-  stack.carrier.faults.add({ kind: "status", mode, ms: 300 });
-  const to = someNumber();
-  const { call_sid } = (await (await place({ business_id: business.scope.businessId, from: business.number, to })).json()) as {
-    call_sid: string;
-  };
-  const call = stack.carrier.get(call_sid)!;
-  await heard(call, "greeting");
-  call.hangUp();
-  expect(await row(business, call)).toMatchObject({ status: "completed" });
-  expect((await stack.store.read(call_sid)).call).toMatchObject({ step: "ended", status: "completed" });
-});
+test.each(["late", "doubled", "reversed"] as const)(
+  "status callbacks that come %s end a placed call once, as it ended",
+  async (mode) => {
+    const business = await stack.business();
+    stack.carrier.faults.add({ kind: "status", mode, ms: 300 });
+    const to = someNumber();
+    const { call_sid } = (await (
+      await place({ business_id: business.scope.businessId, from: business.number, to })
+    ).json()) as {
+      call_sid: string;
+    };
+    const call = stack.carrier.get(call_sid)!;
+    await heard(call, "greeting");
+    call.hangUp();
+    expect(await row(business, call)).toMatchObject({ status: "completed" });
+    expect((await stack.store.read(call_sid)).call).toMatchObject({ step: "ended", status: "completed" });
+  },
+);
 
 test("a call whose end is never announced gives its slot back at once and is written down by the sweep", async () => {
   const business = await stack.business();
@@ -281,7 +304,9 @@ test("a call that the sweep took for over, because its replica could not be hear
   await sweepCalls(stack.replicas[0]!.core, 0);
   expect(await row(business, call)).toMatchObject({ status: "lost" });
   await stack.database.owner`update calls set streams = 0 where call_sid = ${call.sid}`;
-  await until(async () => (await stack.store.read(call.sid)).call?.step === "streaming", { what: "the call to be known again" });
+  await until(async () => (await stack.store.read(call.sid)).call?.step === "streaming", {
+    what: "the call to be known again",
+  });
   await until(async () => (await stack.capacity.count()) === 1, { what: "its slot", deadlineMs: 15_000 });
   call.press("2");
   await heard(call, "keys:12");
@@ -336,7 +361,9 @@ test("a replica that stops takes no new calls and hands over those it has, witho
   const leaving = stack.replicas.find((replica) => replica.streams.live() > 0)!;
   const carried = leaving.streams.live();
   expect(await stack.stopReplica(leaving)).toEqual({ failures: 0 });
-  await until(() => calls.filter((call) => marks(call).includes("welcome_back")).length === carried, { what: "the calls to go on" });
+  await until(() => calls.filter((call) => marks(call).includes("welcome_back")).length === carried, {
+    what: "the calls to go on",
+  });
   for (const call of calls) call.press("2");
   await Promise.all(calls.map((call) => heard(call, "keys:12")));
   expect(await stack.capacity.count()).toBe(12);

@@ -28,7 +28,8 @@ export function callsRoutes({ core, urls, placings, carrier, token }: CallsRoute
   });
 
   app.post("/calls", async (c) => {
-    if (carrier === null) throw new AppError("unavailable", "Calls cannot be placed: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.");
+    if (carrier === null)
+      throw new AppError("unavailable", "Calls cannot be placed: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.");
     const body: unknown = await c.req.json().catch(() => {
       throw new AppError("invalid_request", "The body is not JSON.");
     });

@@ -57,7 +57,10 @@ export const callsEnv = z.object({
 export type CallsConfig = z.output<typeof callsEnv>;
 
 /** The account's tokens, the current one first; empty if none is set. */
-export function authTokensOf({ TWILIO_AUTH_TOKEN: primary, TWILIO_AUTH_TOKEN_SECONDARY: secondary }: CallsConfig): string[] {
+export function authTokensOf({
+  TWILIO_AUTH_TOKEN: primary,
+  TWILIO_AUTH_TOKEN_SECONDARY: secondary,
+}: CallsConfig): string[] {
   return [primary, secondary].filter((token) => token !== undefined);
 }
 

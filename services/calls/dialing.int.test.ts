@@ -44,7 +44,9 @@ describe("destinations", () => {
     const { number } = await stack.business();
     const call = stack.carrier.dialIn({ from: "+15551112222", to: number, durationS: null, digits: "91" });
     const marks = () => call.view().streams.flatMap((stream) => stream.marks);
-    await until(() => marks().includes("transfer_failed:destination_not_allowed"), { what: "the refusal of the transfer" });
+    await until(() => marks().includes("transfer_failed:destination_not_allowed"), {
+      what: "the refusal of the transfer",
+    });
     await until(() => marks().includes("keys:1"), { what: "the agent to go on" });
     expect(call.view().log.some(({ what }) => what === "dialled")).toBeFalse();
     call.hangUp();
@@ -81,7 +83,12 @@ describe("a call that finds no slot", () => {
 describe("tokens of the carrier", () => {
   const post = async (token: string, signed = "", original?: string) => {
     const { number } = await stack.business();
-    const fields = { AccountSid: stack.carrier.accountSid, CallSid: sid("CA"), CallStatus: "in-progress", Direction: "inbound" };
+    const fields = {
+      AccountSid: stack.carrier.accountSid,
+      CallSid: sid("CA"),
+      CallStatus: "in-progress",
+      Direction: "inbound",
+    };
     const form = Object.entries({ ...fields, From: "+15551112222", To: number });
     const url = `${stack.door.url}/webhooks/twilio/voice${signed}`;
     return fetch(url, {
@@ -108,11 +115,30 @@ describe("tokens of the carrier", () => {
 
   test("go to the configured host alone", async () => {
     let asked = 0;
-    const elsewhere = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => (asked++, Response.json({ sid: sid("CA") })) });
+    const elsewhere = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => (asked++, Response.json({ sid: sid("CA") })),
+    });
     const headers = { location: `http://127.0.0.1:${elsewhere.port}/` };
-    const api = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(null, { status: 307, headers }) });
-    const carrier = createCarrier({ apiUrl: `http://127.0.0.1:${api.port}`, accountSid: stack.carrier.accountSid, authToken });
-    const call = { from: "+1", to: "+2", url: "http://h/v", fallbackUrl: "http://h/f", statusUrl: "http://h/s", ringS: 10 };
+    const api = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Response(null, { status: 307, headers }),
+    });
+    const carrier = createCarrier({
+      apiUrl: `http://127.0.0.1:${api.port}`,
+      accountSid: stack.carrier.accountSid,
+      authToken,
+    });
+    const call = {
+      from: "+1",
+      to: "+2",
+      url: "http://h/v",
+      fallbackUrl: "http://h/f",
+      statusUrl: "http://h/s",
+      ringS: 10,
+    };
     await expect(carrier.placeCall(call)).rejects.toThrow("status 307");
     expect(asked).toBe(0);
     await Promise.all([api.stop(true), elsewhere.stop(true)]);

@@ -53,7 +53,8 @@ const form = (callSid: string, more: Fields = {}): Fields => ({
   To: number,
   ...more,
 });
-const without = (fields: Fields, name: string): Fields => Object.fromEntries(Object.entries(fields).filter(([key]) => key !== name));
+const without = (fields: Fields, name: string): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([key]) => key !== name));
 
 type Forgery = {
   method?: string;
@@ -68,7 +69,11 @@ type Forgery = {
 
 async function post(path: string, fields: Fields, forgery: Forgery = {}) {
   const url = `${stack.door.url}/webhooks/twilio${path}`;
-  const signed = signatureOf(forgery.token ?? authToken, forgery.signedUrl ?? url, Object.entries(forgery.signedFields ?? fields));
+  const signed = signatureOf(
+    forgery.token ?? authToken,
+    forgery.signedUrl ?? url,
+    Object.entries(forgery.signedFields ?? fields),
+  );
   const signature = forgery.signature === undefined ? signed : forgery.signature;
   const response = await fetch(url, {
     method: forgery.method ?? "POST",
@@ -133,8 +138,16 @@ const forgedWebhooks: WebhookRow[] = [
     403,
     () => post("/voice", form(offered, { To: "+15550000000" }), { signedFields: form(offered) }),
   ],
-  ["a field added after it was signed", 403, () => post("/voice", form(offered, { More: "1" }), { signedFields: form(offered) })],
-  ["a field left out after it was signed", 403, () => post("/voice", without(form(offered), "From"), { signedFields: form(offered) })],
+  [
+    "a field added after it was signed",
+    403,
+    () => post("/voice", form(offered, { More: "1" }), { signedFields: form(offered) }),
+  ],
+  [
+    "a field left out after it was signed",
+    403,
+    () => post("/voice", without(form(offered), "From"), { signedFields: form(offered) }),
+  ],
   [
     "a body cut off in the middle",
     403,
@@ -142,9 +155,17 @@ const forgedWebhooks: WebhookRow[] = [
   ],
   ["a signature in lower case", 403, () => voice({}, { signature: "rsoydt4t1cutdk1pdd93/vvr8b8=" })],
   ["two signatures", 403, () => voice({}, { signature: "a=, b=" })],
-  ["a signature by SHA-256", 403, () => voice({}, { signature: createHmac("sha256", authToken).update("x").digest("base64") })],
+  [
+    "a signature by SHA-256",
+    403,
+    () => voice({}, { signature: createHmac("sha256", authToken).update("x").digest("base64") }),
+  ],
   ["another account's call", 403, () => voice({ AccountSid: sid("AC") })],
-  ["a status without a signature", 403, () => post("/status", form(offered, { CallStatus: "completed" }), { signature: null })],
+  [
+    "a status without a signature",
+    403,
+    () => post("/status", form(offered, { CallStatus: "completed" }), { signature: null }),
+  ],
   [
     "a forged end of a call",
     403,
@@ -179,10 +200,22 @@ const forgedWebhooks: WebhookRow[] = [
   ["an action of stream one", 400, () => post("/action?stream=one", form(offered))],
   ["an action of a stream beyond reason", 400, () => post("/action?stream=999999999", form(offered))],
   ["a recording without a place", 400, () => post("/recording", without(recording(offered), "RecordingUrl"))],
-  ["a recording at no web address", 400, () => post("/recording", recording(offered, { RecordingUrl: "javascript:alert(1)" }))],
-  ["a recording with another kind of sid", 400, () => post("/recording", recording(offered, { RecordingSid: sid("CA") }))],
+  [
+    "a recording at no web address",
+    400,
+    () => post("/recording", recording(offered, { RecordingUrl: "javascript:alert(1)" })),
+  ],
+  [
+    "a recording with another kind of sid",
+    400,
+    () => post("/recording", recording(offered, { RecordingSid: sid("CA") })),
+  ],
   ["a body of 65 KiB", 413, () => voice({ More: "x".repeat(65 * 1024) })],
-  ["a body of unknown length that does not end", 413, () => post("/voice", form(offered), { body: streamed(200 * 1024) })],
+  [
+    "a body of unknown length that does not end",
+    413,
+    () => post("/voice", form(offered), { body: streamed(200 * 1024) }),
+  ],
   ["a GET with the signature of a POST", 403, () => post("/voice", form(offered), { method: "GET" })],
   ["a webhook that does not exist", 404, () => post("/transcription", form(offered))],
 ];
@@ -228,13 +261,29 @@ const replays: ReplayRow[] = [
     () => post("/action?stream=1", form(ended)),
     { status: 200, text: expect.stringContaining("<Hangup/>") },
   ],
-  ["the end of a call that has ended", () => post("/status", form(ended, { CallStatus: "completed", CallDuration: "7" })), { status: 204 }],
-  ["another end of a call that has ended", () => post("/status", form(ended, { CallStatus: "failed" })), { status: 204 }],
+  [
+    "the end of a call that has ended",
+    () => post("/status", form(ended, { CallStatus: "completed", CallDuration: "7" })),
+    { status: 204 },
+  ],
+  [
+    "another end of a call that has ended",
+    () => post("/status", form(ended, { CallStatus: "failed" })),
+    { status: 204 },
+  ],
   ["ringing after the end", () => post("/status", form(ended, { CallStatus: "ringing" })), { status: 204 }],
   ["ringing after the answer", () => post("/status", form(offered, { CallStatus: "ringing" })), { status: 204 }],
-  ["the status of a call that nobody knows", () => post("/status", form(sid("CA"), { CallStatus: "ringing" })), { status: 204 }],
+  [
+    "the status of a call that nobody knows",
+    () => post("/status", form(sid("CA"), { CallStatus: "ringing" })),
+    { status: 204 },
+  ],
   ["a recording of a call that nobody knows", () => post("/recording", recording(sid("CA"))), { status: 204 }],
-  ["a recording that has only begun", () => post("/recording", recording(offered, { RecordingStatus: "in-progress" })), { status: 204 }],
+  [
+    "a recording that has only begun",
+    () => post("/recording", recording(offered, { RecordingStatus: "in-progress" })),
+    { status: 204 },
+  ],
 ];
 
 test.each(replays)("%s, sent again, gets its answer again and changes nothing", async (_, request, answer) => {
@@ -257,7 +306,9 @@ test.each(["0", "-1"])("a recording that is absent, of %s channels, is written d
   const callSid = await begin();
   const fields = recording(callSid, { RecordingStatus: "absent", RecordingDuration: "-1", RecordingChannels });
   expect((await post("/recording", without(fields, "RecordingUrl"))).status).toBe(204);
-  const [written] = await forPlatform(stack.database.db).run((sql) => sql`select * from call_recordings where call_sid = ${callSid}`);
+  const [written] = await forPlatform(stack.database.db).run(
+    (sql) => sql`select * from call_recordings where call_sid = ${callSid}`,
+  );
   expect(written).toMatchObject({ status: "absent", channels: null });
 });
 
@@ -276,7 +327,12 @@ async function knock(callSid: string, { signed = callSid, upgrade = true, signat
       `GET /media/${callSid} HTTP/1.1`,
       "Host: calls",
       ...(upgrade
-        ? ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+        ? [
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+          ]
         : []),
       ...(signature === "none" ? [] : [`X-Twilio-Signature: ${signature || signatureOf(authToken, url, [])}`]),
     ];
@@ -359,9 +415,17 @@ const forgedFrames: FrameRow[] = [
   [
     "a start with a token of another key",
     1008,
-    () => start(offered, createStreamTokens(["somebody else's token"]).sign({ callSid: offered, stream: 1, expiresAt: inAnHour() })),
+    () =>
+      start(
+        offered,
+        createStreamTokens(["somebody else's token"]).sign({ callSid: offered, stream: 1, expiresAt: inAnHour() }),
+      ),
   ],
-  ["a start with a token of another call", 1008, () => start(offered, tokens.sign({ callSid: resumed, stream: 1, expiresAt: inAnHour() }))],
+  [
+    "a start with a token of another call",
+    1008,
+    () => start(offered, tokens.sign({ callSid: resumed, stream: 1, expiresAt: inAnHour() })),
+  ],
   [
     "a start with a token of a stream to come",
     1008,
@@ -372,8 +436,16 @@ const forgedFrames: FrameRow[] = [
     1008,
     () => start(offered, tokens.sign({ callSid: offered, stream: 1, expiresAt: Date.now() - 1000 })),
   ],
-  ["a start with a token made to last", 1008, () => start(offered, valid().replace(/\.\d+\./, `.${inAnHour() + 1e9}.`))],
-  ["a start of another call's stream", 1008, () => start(resumed, tokens.sign({ callSid: resumed, stream: 2, expiresAt: inAnHour() }))],
+  [
+    "a start with a token made to last",
+    1008,
+    () => start(offered, valid().replace(/\.\d+\./, `.${inAnHour() + 1e9}.`)),
+  ],
+  [
+    "a start of another call's stream",
+    1008,
+    () => start(resumed, tokens.sign({ callSid: resumed, stream: 2, expiresAt: inAnHour() })),
+  ],
   ["a start that names two streams", 1008, () => ({ ...start(offered, valid()), streamSid: sid("MZ") })],
   ["binary", 1003, () => new Uint8Array(160)],
   ["a message of 600 KiB", 1009, () => "x".repeat(600 * 1024)],

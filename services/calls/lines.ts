@@ -57,7 +57,10 @@ export function createLineDirectory({
       } catch (error) {
         const known = memory.get(number);
         if (!isAway(error) || known === undefined || performance.now() - known.at > memoryMs) throw error;
-        logger.warn({ error: messageOf(error), call_sid: callSid }, "Postgres is away; the number is answered from memory");
+        logger.warn(
+          { error: messageOf(error), call_sid: callSid },
+          "Postgres is away; the number is answered from memory",
+        );
         return { line: known.line, ended: false };
       }
     },

@@ -13,6 +13,7 @@ await run(name, logger, async (life) => {
   const consul = createConsul({ addr: config.CONSUL_HTTP_ADDR, token: config.CONSUL_HTTP_TOKEN });
   const { served, operational } = await startCalls({ config, life, logger, consul, name });
   const { host, port } = served;
-  if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port, opsPort: operational.port });
+  if (!config.supervised)
+    await registerService({ consul, life, logger, name, address: host, port, opsPort: operational.port });
   logger.info({ port, ops_port: operational.port }, "listening");
 });

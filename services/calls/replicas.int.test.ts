@@ -20,7 +20,9 @@ beforeAll(async () => {
 afterAll(() => stack.close());
 
 const dial = (count: number) =>
-  Array.from({ length: count }, () => stack.carrier.dialIn({ from: "+15551112222", to: number, durationS: null, digits: "" }));
+  Array.from({ length: count }, () =>
+    stack.carrier.dialIn({ from: "+15551112222", to: number, durationS: null, digits: "" }),
+  );
 const marks = (call: SimulatedCall) => call.view().streams.flatMap((stream) => stream.marks);
 const heard = (calls: SimulatedCall[], mark: string) =>
   until(() => calls.every((call) => marks(call).includes(mark)), {
@@ -34,7 +36,9 @@ const carried = async () => {
 
 test("of 500 callers at once 50 get through, over three replicas", async () => {
   const calls = dial(500);
-  await until(() => calls.every((call) => call.view().streams.length > 0 || call.view().end !== null), { deadlineMs: 40_000 });
+  await until(() => calls.every((call) => call.view().streams.length > 0 || call.view().end !== null), {
+    deadlineMs: 40_000,
+  });
   expect(calls.filter((call) => call.view().streams.length > 0)).toHaveLength(50);
   expect(await stack.capacity.count()).toBe(50);
   for (const call of calls) call.hangUp();

@@ -33,9 +33,20 @@ import type { StreamData } from "./streams/routes.ts";
 import { createStreamTokens } from "./streams/token.ts";
 import { createCarrier } from "./twilio/rest.ts";
 
-export type CallsService = { served: Served<StreamData>; operational: Served<undefined>; streams: CarriedStreams; core: Core };
+export type CallsService = {
+  served: Served<StreamData>;
+  operational: Served<undefined>;
+  streams: CarriedStreams;
+  core: Core;
+};
 
-export type CallsServiceOptions = { config: CallsConfig; life: Lifecycle; logger: Logger; consul: ConsulClient; name: string };
+export type CallsServiceOptions = {
+  config: CallsConfig;
+  life: Lifecycle;
+  logger: Logger;
+  consul: ConsulClient;
+  name: string;
+};
 
 /**
  * Builds the service and lets it listen. When it stops it takes no new calls, carries on those it has until they end
@@ -43,7 +54,11 @@ export type CallsServiceOptions = { config: CallsConfig; life: Lifecycle; logger
  */
 export async function startCalls({ config, life, logger, consul, name }: CallsServiceOptions): Promise<CallsService> {
   const metrics = createMetrics(name);
-  const db = createDatabase({ url: config.DATABASE_URL_POOLER, poolSize: config.DATABASE_POOL_SIZE, applicationName: name });
+  const db = createDatabase({
+    url: config.DATABASE_URL_POOLER,
+    poolSize: config.DATABASE_POOL_SIZE,
+    applicationName: name,
+  });
   life.onStop("database", () => db.close());
   const redis = createRedis(config.REDIS_URL, "gate", (error) => logger.warn({ error: messageOf(error) }, "redis"));
   life.onStop("redis", () => redis.disconnect());
@@ -64,7 +79,8 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     signal: life.stopping,
     memory: createLimitMemory({ redis }),
     onChange: (current) => logger.info({ limit: current }, "the limit of calls changed"),
-    onError: (error) => logger.warn({ error: messageOf(error), limit: limit.current() }, "the limit of calls could not be read"),
+    onError: (error) =>
+      logger.warn({ error: messageOf(error), limit: limit.current() }, "the limit of calls could not be read"),
   });
   const core: Core = {
     store,
@@ -127,7 +143,13 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
   });
   // Served until the last call is over: /ready then says that this replica takes no calls, and /metrics counts the rest.
   const operational = serve({ app: internal, host: config.HOST, port: config.OPS_PORT, life });
-  const served = serve<StreamData>({ app, host: config.HOST, port: config.PORT, life, websocket: streamSockets(streams) });
+  const served = serve<StreamData>({
+    app,
+    host: config.HOST,
+    port: config.PORT,
+    life,
+    websocket: streamSockets(streams),
+  });
   void keepSweeping(core, { everyMs: sweepEveryMs, signal: life.stopping });
   life.onStop("calls in progress", async () => {
     const { handedOver } = await streams.drain(config.STOP_GRACE_MS);
@@ -145,7 +167,11 @@ function limitCheck(limit: LiveValue<number>): Check {
 /** Between two looks at calls whose end was not announced: seldom, because a slot frees itself long before. */
 const sweepEveryMs = 15_000;
 
-function carrierOf({ TWILIO_ACCOUNT_SID: accountSid, TWILIO_AUTH_TOKEN: authToken, TWILIO_API_URL: apiUrl }: CallsConfig) {
+function carrierOf({
+  TWILIO_ACCOUNT_SID: accountSid,
+  TWILIO_AUTH_TOKEN: authToken,
+  TWILIO_API_URL: apiUrl,
+}: CallsConfig) {
   if (accountSid === undefined || authToken === undefined) return null;
   return createCarrier({ apiUrl, accountSid, authToken });
 }

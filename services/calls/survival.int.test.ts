@@ -29,7 +29,8 @@ afterAll(async () => {
 
 const dial = (to: string, digits = "") => stack.carrier.dialIn({ from: "+15551112222", to, durationS: null, digits });
 const marks = (call: SimulatedCall) => call.view().streams.flatMap((stream) => stream.marks);
-const heard = (call: SimulatedCall, mark: string) => until(() => marks(call).includes(mark), { what: `the caller to hear ${mark}` });
+const heard = (call: SimulatedCall, mark: string) =>
+  until(() => marks(call).includes(mark), { what: `the caller to hear ${mark}` });
 
 test("while Redis is away calls in progress go on, new ones get 503 at once, and the replicas are not ready", async () => {
   const { number } = await stack.business();
@@ -43,7 +44,9 @@ test("while Redis is away calls in progress go on, new ones get 503 at once, and
   expect(performance.now() - start).toBeLessThan(1500);
   expect(refused.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 503"));
   for (const { opsUrl } of stack.replicas) expect((await fetch(`${opsUrl}/ready`)).status).toBe(503);
-  const metrics = await Promise.all(stack.replicas.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()));
+  const metrics = await Promise.all(
+    stack.replicas.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()),
+  );
   expect(metrics.join("\n")).toMatch(/prosaas_calls_redis_unavailable_total\{.*\} [1-9]/);
 
   const before = call.view().heard_ms;
@@ -108,7 +111,9 @@ test("a Redis that comes back empty learns of the calls in progress before it ad
   await heard(late, "greeting");
   for (const call of [...calls, late]) call.hangUp();
   for (const call of [...calls, late]) {
-    expect(await until(() => getCall(business.scope, call.sid), { what: "the row" })).toMatchObject({ status: "completed" });
+    expect(await until(() => getCall(business.scope, call.sid), { what: "the row" })).toMatchObject({
+      status: "completed",
+    });
   }
   expect(await stack.capacity.count()).toBe(0);
 });

@@ -13,7 +13,11 @@ import { attachedIndexes, indexState, partitionsOf } from "./catalog.ts";
  */
 
 /** What a step did, for the log: the statement's name and the index. */
-export type Step = { action: "drop" | "drop_invalid" | "build" | "rebuild" | "declare" | "attach"; index: string; table: string };
+export type Step = {
+  action: "drop" | "drop_invalid" | "build" | "rebuild" | "declare" | "attach";
+  index: string;
+  table: string;
+};
 export type Progress = (step: Step) => void;
 
 /** For statements that do lock writes out, though only for an instant: longer than this nobody waits behind them. */
@@ -37,11 +41,17 @@ export async function ensureIndex(sql: OwnerConnection, index: IndexDefinition, 
       ? (await rebuildAttached(sql, partition, known, progress)) || worked
       : await buildAndAttach(sql, index, partition, progress);
   }
-  if ((await indexState(sql, index.name)) !== "valid") throw new Error(`${index.name} is not valid, though each of its parts is`);
+  if ((await indexState(sql, index.name)) !== "valid")
+    throw new Error(`${index.name} is not valid, though each of its parts is`);
   return worked;
 }
 
-async function buildAndAttach(sql: OwnerConnection, index: IndexDefinition, partition: string, progress: Progress): Promise<true> {
+async function buildAndAttach(
+  sql: OwnerConnection,
+  index: IndexDefinition,
+  partition: string,
+  progress: Progress,
+): Promise<true> {
   const name = partitionIndexName(partition, index);
   await buildConcurrently(sql, index, partition, name, progress);
   progress({ action: "attach", index: name, table: partition });
@@ -50,7 +60,12 @@ async function buildAndAttach(sql: OwnerConnection, index: IndexDefinition, part
 }
 
 /** An index that its parent's depends on cannot be dropped; it is built anew in its place. */
-async function rebuildAttached(sql: OwnerConnection, partition: string, name: string, progress: Progress): Promise<boolean> {
+async function rebuildAttached(
+  sql: OwnerConnection,
+  partition: string,
+  name: string,
+  progress: Progress,
+): Promise<boolean> {
   if ((await indexState(sql, name)) === "valid") return false;
   progress({ action: "rebuild", index: name, table: partition });
   await sql.unsafe(`reindex index concurrently ${name}`);
@@ -85,7 +100,10 @@ function partitionIndexName(partition: string, { name, table }: IndexDefinition)
 }
 
 /** Runs a statement that needs a lock against writes: gives up soon, so that they never queue for long, and tries again. */
-export async function briefly(sql: OwnerConnection, statement: (tx: TransactionSql) => PromiseLike<unknown>): Promise<void> {
+export async function briefly(
+  sql: OwnerConnection,
+  statement: (tx: TransactionSql) => PromiseLike<unknown>,
+): Promise<void> {
   await retry(
     () =>
       sql.begin(async (tx) => {

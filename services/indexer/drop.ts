@@ -20,7 +20,9 @@ export async function dropRetired(
   const listed = new Set(list.map(({ name }) => name));
   const needed = present.filter(({ name, state }) => listed.has(name) || state === "valid");
   if (needed.length > 0) {
-    throw new Error(`${needed.map(({ name }) => name).join(", ")} is not retired; take it out of lib/db/indexes.ts first`);
+    throw new Error(
+      `${needed.map(({ name }) => name).join(", ")} is not retired; take it out of lib/db/indexes.ts first`,
+    );
   }
   for (const { name, table } of present) {
     progress({ action: "drop", index: name, table });

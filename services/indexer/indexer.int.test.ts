@@ -18,11 +18,14 @@ beforeEach(async () => {
 afterEach(() => database.close());
 
 const names = indexes.map((index) => index.name);
-const run = (onStep?: (step: Step) => void, onWaiting?: () => void) => buildIndexes({ url: database.ownerUrl, onStep, onWaiting });
+const run = (onStep?: (step: Step) => void, onWaiting?: () => void) =>
+  buildIndexes({ url: database.ownerUrl, onStep, onWaiting });
 const invalid = async () =>
-  (await database.owner<{ name: string }[]>`select indexrelid::regclass::text as name from pg_index where not indisvalid`).map(
-    (row) => row.name,
-  );
+  (
+    await database.owner<
+      { name: string }[]
+    >`select indexrelid::regclass::text as name from pg_index where not indisvalid`
+  ).map((row) => row.name);
 const parents = async () =>
   (
     await database.owner<{ parent: string; parts: number }[]>`
@@ -156,8 +159,12 @@ test("a retired index goes when it is asked for by name, and nothing that is nee
   await database.owner`create index of_long_ago on businesses (name)`;
   await database.owner`create index of_old_messages on messages (push_name)`;
   const drop = (...wanted: string[]) => buildIndexes({ url: database.ownerUrl, drop: wanted });
-  for (const needed of ["messages_by_chat", "businesses_pkey"]) await expect(drop("of_long_ago", needed)).rejects.toThrow("not retired");
-  expect((await drop("of_long_ago", "of_old_messages", "never_was")).dropped.toSorted()).toEqual(["of_long_ago", "of_old_messages"]);
+  for (const needed of ["messages_by_chat", "businesses_pkey"])
+    await expect(drop("of_long_ago", needed)).rejects.toThrow("not retired");
+  expect((await drop("of_long_ago", "of_old_messages", "never_was")).dropped.toSorted()).toEqual([
+    "of_long_ago",
+    "of_old_messages",
+  ]);
   expect((await run()).built).toEqual([]);
 });
 

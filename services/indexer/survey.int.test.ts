@@ -19,7 +19,10 @@ test("before the first run every listed index is missing, and none of the constr
   const survey = await surveyIndexes(database.owner);
   expect(survey.missing).toEqual(names);
   expect([survey.invalid, survey.retired]).toEqual([[], []]);
-  expect(survey.indexes.find(({ name }) => name === "messages_pkey")).toMatchObject({ state: "valid", table: "messages" });
+  expect(survey.indexes.find(({ name }) => name === "messages_pkey")).toMatchObject({
+    state: "valid",
+    table: "messages",
+  });
 });
 
 test("afterwards all are there with their sizes; what is not listed is retired, what was interrupted invalid", async () => {

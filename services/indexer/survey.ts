@@ -15,12 +15,21 @@ export type SurveyedIndex = {
   unused: boolean;
 };
 
-export type IndexSurvey = { indexes: SurveyedIndex[]; missing: string[]; invalid: string[]; unused: string[]; retired: string[] };
+export type IndexSurvey = {
+  indexes: SurveyedIndex[];
+  missing: string[];
+  invalid: string[];
+  unused: string[];
+  retired: string[];
+};
 
 type Row = { name: string; table: string; valid: boolean; constrained: boolean; bytes: number; scans: number };
 
 /** Every index of our tables: as it is, and as the list says it should be. */
-export async function surveyIndexes(sql: OwnerConnection, list: readonly IndexDefinition[] = listed): Promise<IndexSurvey> {
+export async function surveyIndexes(
+  sql: OwnerConnection,
+  list: readonly IndexDefinition[] = listed,
+): Promise<IndexSurvey> {
   // Of a partitioned index the parts are counted: the parent holds nothing itself, and no query is said to use it.
   const rows = await sql<Row[]>`
     with recursive part as (

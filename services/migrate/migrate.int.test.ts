@@ -68,7 +68,8 @@ test("rows that came before their partition move into it", async () => {
   await sql`
     insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status)
     values (${id}, ${business}, 'inbound', 'c', 'text', 'hello', 'w', 'delivered')`;
-  const where = async () => (await sql`select tableoid::regclass::text as partition, text from messages where id = ${id}`)[0];
+  const where = async () =>
+    (await sql`select tableoid::regclass::text as partition, text from messages where id = ${id}`)[0];
   expect(await where()).toEqual({ partition: "messages_default", text: "hello" });
   await run({ now: new Date("2026-02-02T00:00:00Z"), partitionsAhead: 0 });
   expect(await where()).toEqual({ partition: "messages_2026_02", text: "hello" });
@@ -86,7 +87,9 @@ test("a step that meets a lock gives up soon, so that nobody queues behind it, a
   await locked.promise;
   const running = run({ now: new Date("2027-03-01T00:00:00Z"), partitionsAhead: 0 });
   const waits = async () =>
-    (await sql`select from pg_locks join pg_database d on d.oid = database where not granted and datname = current_database()`).length > 0;
+    (
+      await sql`select from pg_locks join pg_database d on d.oid = database where not granted and datname = current_database()`
+    ).length > 0;
   await until(waits, { what: "the first attempt to wait" });
   await until(async () => !(await waits()), { what: "the first attempt to give up" });
   held.resolve();
@@ -102,7 +105,9 @@ test("a migration that was edited after it was applied is refused", async () => 
 
 test("the process names every fault of its configuration, exits 2, and exits 1 when the database is away", async () => {
   const start = (env: Record<string, string>) =>
-    Bun.spawnSync([process.execPath, "run", `${import.meta.dir}/main.ts`], { env: { PATH: process.env["PATH"]!, ...env } });
+    Bun.spawnSync([process.execPath, "run", `${import.meta.dir}/main.ts`], {
+      env: { PATH: process.env["PATH"]!, ...env },
+    });
   const misconfigured = start({ DATABASE_URL: "mysql://x", ADMIN_KEY: "short" });
   expect(misconfigured.exitCode).toBe(2);
   for (const name of ["DATABASE_URL", "ADMIN_KEY"]) expect(misconfigured.stderr.toString()).toContain(name);

@@ -21,7 +21,13 @@ export type MigrateOptions = {
 export type Migrated = { migrations: string[]; partitions: string[]; admin_key_stored: boolean };
 
 /** Brings the database up to date. Of several runs at once the later ones wait, and then find nothing to do. */
-export async function migrate({ url, adminKey, partitionsAhead, now = new Date(), onWaiting }: MigrateOptions): Promise<Migrated> {
+export async function migrate({
+  url,
+  adminKey,
+  partitionsAhead,
+  now = new Date(),
+  onWaiting,
+}: MigrateOptions): Promise<Migrated> {
   const sql = connectAsOwner({ url, applicationName: "prosaas-migrate" });
   try {
     return await withAdvisoryLock(

@@ -38,7 +38,10 @@ test("phones write to each other without any client", async () => {
 });
 
 test("a number that nothing ever happened to shows nothing", async () => {
-  expect(await api.get("/phones/491799999999/messages")).toMatchObject({ status: 200, body: { data: [], duplicates: 0 } });
+  expect(await api.get("/phones/491799999999/messages")).toMatchObject({
+    status: 200,
+    body: { data: [], duplicates: 0 },
+  });
 });
 
 test.each([

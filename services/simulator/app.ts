@@ -79,7 +79,9 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
   app.onError(problemHandler(simulation.logger));
   app.notFound(notFound);
   app.use(requestLog(simulation.logger, metrics));
-  metrics.gauge("simulator_connections", "Open connections of clients.", [], (gauge) => gauge.set(simulation.connections.size));
+  metrics.gauge("simulator_connections", "Open connections of clients.", [], (gauge) =>
+    gauge.set(simulation.connections.size),
+  );
   metrics.gauge("simulator_phones", "Virtual phones.", [], (gauge) => gauge.set(phones.size));
   for (const name of countedStats) {
     metrics.gauge(`simulator_${name}`, "As in GET /stats.", [], (gauge) => gauge.set(simulation.stats[name]));
@@ -165,7 +167,10 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
       return c.json(await broadcast(simulation, from, { jid: to, receivers, content, id: id ?? messageId() }), 201);
     }
     const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: phoneJid(to) });
-    return c.json(await write(simulation, from, phones.obtain(to), content, { id, companionsGet: companions_get }), 201);
+    return c.json(
+      await write(simulation, from, phones.obtain(to), content, { id, companionsGet: companions_get }),
+      201,
+    );
   });
 
   /** A phone with a modified client writes what no phone would. */
@@ -179,7 +184,11 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
     // Any number is a phone: one that nothing happened to shows nothing.
     const screen = phones.get(phoneNumber.parse(c.req.param("phone")))?.screen;
     const after = z.coerce.number().int().min(0).catch(0).parse(c.req.query("after"));
-    return c.json({ data: screen?.messages(after) ?? [], duplicates: screen?.duplicates ?? 0, undecryptable: screen?.undecryptable ?? 0 });
+    return c.json({
+      data: screen?.messages(after) ?? [],
+      duplicates: screen?.duplicates ?? 0,
+      undecryptable: screen?.undecryptable ?? 0,
+    });
   });
 
   /** The file of a message, as the phone opens it. */
@@ -194,7 +203,9 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
   app.get("/phones/:phone/sent", (c) => {
     store.flush();
     const { phone } = known(c.req.param("phone"));
-    const data = store.db.query('SELECT id, recipient AS "to", at AS timestamp, status FROM sent WHERE phone = ? ORDER BY seq').all(phone);
+    const data = store.db
+      .query('SELECT id, recipient AS "to", at AS timestamp, status FROM sent WHERE phone = ? ORDER BY seq')
+      .all(phone);
     return c.json({ data });
   });
 
@@ -217,7 +228,12 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
   });
 
   app.get("/stats", (c) =>
-    c.json({ ...simulation.stats, phones: phones.size, connections: simulation.connections.size, mail: mailCount(simulation) }),
+    c.json({
+      ...simulation.stats,
+      phones: phones.size,
+      connections: simulation.connections.size,
+      mail: mailCount(simulation),
+    }),
   );
 
   return app;

@@ -56,7 +56,10 @@ export function connect(wsUrl: string, auth: MemoryAuth, options: Partial<UserFa
 }
 
 /** Resolves with the first update of the connection that `wanted` accepts. */
-export function connectionUpdate(sock: WASocket, wanted: (update: Partial<ConnectionState>) => unknown): Promise<Partial<ConnectionState>> {
+export function connectionUpdate(
+  sock: WASocket,
+  wanted: (update: Partial<ConnectionState>) => unknown,
+): Promise<Partial<ConnectionState>> {
   return new Promise((resolve) => sock.ev.on("connection.update", (update) => wanted(update) && resolve(update)));
 }
 

@@ -9,7 +9,11 @@ export type Answer<T> = { status: number; body: T };
 export function control(url: string, token?: string) {
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const call = async <T>(method: string, path: string, body?: unknown): Promise<Answer<T>> => {
-    const response = await fetch(`${url}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     const text = await response.text();
     return { status: response.status, body: (text === "" ? undefined : JSON.parse(text)) as T };
   };
@@ -19,7 +23,12 @@ export function control(url: string, token?: string) {
     delete: (path: string) => call<undefined>("DELETE", path),
     /** What a phone shows. */
     messages: async (phone: string) =>
-      (await call<{ data: ShownMessage[]; duplicates: number; undecryptable: number }>("GET", `/phones/${phone}/messages`)).body,
+      (
+        await call<{ data: ShownMessage[]; duplicates: number; undecryptable: number }>(
+          "GET",
+          `/phones/${phone}/messages`,
+        )
+      ).body,
     texts: async (phone: string) => {
       const { body } = await call<{ data?: ShownMessage[] }>("GET", `/phones/${phone}/messages`);
       return (body.data ?? []).map((message) => message.text);
@@ -43,7 +52,8 @@ export async function paired(
   const { qr } = await connectionUpdate(sock, (update) => update.qr);
   const ended = ending(sock);
   const scanned = await api.post(`/phones/${phone}/scan`, { qr });
-  if (scanned.status !== 200) throw new Error(`the scan was answered ${scanned.status}: ${JSON.stringify(scanned.body)}`);
+  if (scanned.status !== 200)
+    throw new Error(`the scan was answered ${scanned.status}: ${JSON.stringify(scanned.body)}`);
   await ended;
   return { phone, auth };
 }

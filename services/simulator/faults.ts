@@ -17,7 +17,11 @@ export const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("replaced"), ...target }),
   z.strictObject({ kind: z.literal("logged_out"), ...target }),
   z.strictObject({ kind: z.literal("restart"), ...target }),
-  z.strictObject({ kind: z.literal("unavailable"), ...target, at: z.enum(["stream", "login", "upgrade"]).default("stream") }),
+  z.strictObject({
+    kind: z.literal("unavailable"),
+    ...target,
+    at: z.enum(["stream", "login", "upgrade"]).default("stream"),
+  }),
   z.strictObject({
     kind: z.literal("login_failure"),
     ...target,
@@ -27,13 +31,22 @@ export const faultSchema = z.discriminatedUnion("kind", [
     code: z.int().min(0).optional(),
   }),
   /** Clients that name an earlier version are refused with 405, whether they log in or pair. */
-  z.strictObject({ kind: z.literal("outdated"), ...target, minimum: z.string().regex(/^\d+\.\d+\.\d+$/, "as 2.3000.1") }),
+  z.strictObject({
+    kind: z.literal("outdated"),
+    ...target,
+    minimum: z.string().regex(/^\d+\.\d+\.\d+$/, "as 2.3000.1"),
+  }),
   z.strictObject({ kind: z.literal("silence"), ...target, answer_pings: z.boolean().default(false) }),
   z.strictObject({ kind: z.literal("ack_delay"), ...target, ms }),
   z.strictObject({ kind: z.literal("ack_refuse"), ...target, code: z.int().min(400).max(599) }),
   z.strictObject({ kind: z.literal("ack_lost"), ...target }),
   z.strictObject({ kind: z.literal("duplicate"), ...target, copies: z.int().min(2).max(50).default(2) }),
-  z.strictObject({ kind: z.literal("ticks"), ...target, mode: z.enum(["none", "reversed", "delayed"]), ms: ms.default(1000) }),
+  z.strictObject({
+    kind: z.literal("ticks"),
+    ...target,
+    mode: z.enum(["none", "reversed", "delayed"]),
+    ms: ms.default(1000),
+  }),
   z.strictObject({ kind: z.literal("not_on_whatsapp"), ...target }),
   /** Queries of a business are refused. */
   z.strictObject({
@@ -49,7 +62,11 @@ export const faultSchema = z.discriminatedUnion("kind", [
     device: z.int().min(0).max(98).default(0),
     code: z.int().min(400).max(599).default(404),
   }),
-  z.strictObject({ kind: z.literal("media"), ...target, mode: z.enum(["gone", "away", "garbage", "cut", "upload_refused"]) }),
+  z.strictObject({
+    kind: z.literal("media"),
+    ...target,
+    mode: z.enum(["gone", "away", "garbage", "cut", "upload_refused"]),
+  }),
 ]);
 
 export type Fault = z.output<typeof faultSchema>;
@@ -73,7 +90,9 @@ export class Faults {
   }
 
   list(): (Fault & { left?: number })[] {
-    return [...this.#byKind.values()].flat().map(({ fault, left }) => (Number.isFinite(left) ? Object.assign({ left }, fault) : fault));
+    return [...this.#byKind.values()]
+      .flat()
+      .map(({ fault, left }) => (Number.isFinite(left) ? Object.assign({ left }, fault) : fault));
   }
 
   /** The fault of this kind that concerns one of these phones, if any; it counts as struck once. */

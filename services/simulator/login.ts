@@ -33,12 +33,15 @@ export function greet(simulation: Simulation, connection: Connection, hello: Cli
       code: code === undefined ? undefined : String(code),
     });
   }
-  if (simulation.faults.strikeIf("unavailable", ({ at }) => at === "login", phone.phone)) return refuse(connection, { reason: "503" });
+  if (simulation.faults.strikeIf("unavailable", ({ at }) => at === "login", phone.phone))
+    return refuse(connection, { reason: "503" });
   replaceEarlier(simulation, { phone, device });
   connection.login = { phone, device };
   simulation.stats.logins += 1;
   connection.send(node("success", { t: nowS(), lid: lidJid(phone.lid, device.id), creation: nowS(), location: "sim" }));
-  connection.send(node("ib", { from: server }, [node("edge_routing", {}, [node("routing_info", {}, Buffer.from("prosaas-sim"))])]));
+  connection.send(
+    node("ib", { from: server }, [node("edge_routing", {}, [node("routing_info", {}, Buffer.from("prosaas-sim"))])]),
+  );
   strikeAtLogin(simulation, connection);
 }
 

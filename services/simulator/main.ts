@@ -11,13 +11,23 @@ const name = "prosaas-simulator";
 const logger = createLogger(name, config.LOG_LEVEL);
 
 async function mediaOptions() {
-  const { SIMULATOR_MEDIA_CERT: cert, SIMULATOR_MEDIA_KEY: key, SIMULATOR_MEDIA_PORT: port, SIMULATOR_MEDIA_HOST: publicHost } = config;
+  const {
+    SIMULATOR_MEDIA_CERT: cert,
+    SIMULATOR_MEDIA_KEY: key,
+    SIMULATOR_MEDIA_PORT: port,
+    SIMULATOR_MEDIA_HOST: publicHost,
+  } = config;
   if (cert === undefined || key === undefined) return undefined;
   return { port, publicHost, tls: { cert: await Bun.file(cert).text(), key: await Bun.file(key).text() } };
 }
 
 async function carrierOptions() {
-  const { TWILIO_AUTH_TOKEN: authToken, TWILIO_ACCOUNT_SID: accountSid, PUBLIC_URL: publicUrl, SIMULATOR_CA_FILE: file } = config;
+  const {
+    TWILIO_AUTH_TOKEN: authToken,
+    TWILIO_ACCOUNT_SID: accountSid,
+    PUBLIC_URL: publicUrl,
+    SIMULATOR_CA_FILE: file,
+  } = config;
   if (authToken === undefined) return undefined;
   return { authToken, accountSid, publicUrl, ca: file === undefined ? undefined : await Bun.file(file).text() };
 }

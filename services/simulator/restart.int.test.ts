@@ -66,7 +66,8 @@ test("a simulator killed with SIGKILL comes back with its root, its linked phone
   await sock.end(undefined);
   await until(
     async () =>
-      (await control(first.url, token).get<{ devices: { online: boolean }[] }>(`/phones/${phone}`)).body.devices[0]?.online === false,
+      (await control(first.url, token).get<{ devices: { online: boolean }[] }>(`/phones/${phone}`)).body.devices[0]
+        ?.online === false,
   );
   // Acknowledged over HTTP, and waiting for a client that is away.
   await control(first.url, token).post(`/phones/${later}/messages`, { to: phone, text: "while you were out" });
@@ -79,7 +80,9 @@ test("a simulator killed with SIGKILL comes back with its root, its linked phone
   expect(await api.texts(contact)).toEqual(["before"]);
   const again = connect(second.wsUrl, auth);
   const received: string[] = [];
-  again.ev.on("messages.upsert", ({ messages }) => received.push(...messages.flatMap(({ message }) => message?.conversation ?? [])));
+  again.ev.on("messages.upsert", ({ messages }) =>
+    received.push(...messages.flatMap(({ message }) => message?.conversation ?? [])),
+  );
   await opened(again);
   await until(() => received.length > 0, { what: "the message that waited" });
   expect(received).toEqual(["while you were out"]);

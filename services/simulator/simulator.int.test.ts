@@ -103,7 +103,9 @@ describe("pairing", () => {
     const { phone, auth } = await paired(simulator);
     const sock = await openClient(auth);
     await sock.logout();
-    await until(async () => (await api.get<PhoneView>(`/phones/${phone}`)).body.devices.length === 0, { what: "the device to go" });
+    await until(async () => (await api.get<PhoneView>(`/phones/${phone}`)).body.devices.length === 0, {
+      what: "the device to go",
+    });
     expect(await ending(client(auth))).toBe(401);
   });
 });
@@ -121,7 +123,9 @@ describe("messages", () => {
     expect((await api.messages(contact)).data).toMatchObject([
       { id, sender: phone, chat: phone, from_me: false, type: "text", text: "two pizzas, please" },
     ]);
-    expect((await api.messages(phone)).data).toMatchObject([{ id, chat: contact, from_me: true, text: "two pizzas, please" }]);
+    expect((await api.messages(phone)).data).toMatchObject([
+      { id, chat: contact, from_me: true, text: "two pizzas, please" },
+    ]);
   });
 
   test("messages of one chat are shown in the order they were sent", async () => {
@@ -144,9 +148,13 @@ describe("messages", () => {
     await until(() => received.length > 0, { what: "the message" });
     expect(received[0]?.message).toMatchObject({ key: { remoteJid: jid(contact), fromMe: false }, pushName: "Ada" });
     await sock.readMessages([received[0]!.message.key]);
-    await until(async () => (await api.get<{ data: { status: string }[] }>(`/phones/${contact}/sent`)).body.data[0]?.status === "read", {
-      what: "the read receipt",
-    });
+    await until(
+      async () =>
+        (await api.get<{ data: { status: string }[] }>(`/phones/${contact}/sent`)).body.data[0]?.status === "read",
+      {
+        what: "the read receipt",
+      },
+    );
   });
 
   test("what is written on the own phone reaches the client as its own, in the contact's chat", async () => {
@@ -176,7 +184,9 @@ describe("messages", () => {
     const { auth } = await paired(simulator);
     const contact = freshPhone();
     const messages = new Map<string, string>();
-    const sock = await openClient(auth, { getMessage: async ({ id }) => ({ conversation: messages.get(id ?? "") ?? "" }) });
+    const sock = await openClient(auth, {
+      getMessage: async ({ id }) => ({ conversation: messages.get(id ?? "") ?? "" }),
+    });
     const sendText = async (text: string, id: string) => {
       messages.set(id, text);
       await sock.sendMessage(jid(contact), { text }, { messageId: id });
@@ -231,7 +241,9 @@ describe("messages", () => {
     const { phone, auth } = await paired(simulator);
     const contact = freshPhone();
     const first = await openClient(auth);
-    await until(() => auth.creds.accountSyncCounter > 0, { what: "the history, without which a client holds its events back" });
+    await until(() => auth.creds.accountSyncCounter > 0, {
+      what: "the history, without which a client holds its events back",
+    });
     await first.end(undefined);
     await until(async () => (await api.get<PhoneView>(`/phones/${phone}`)).body.devices[0]?.online === false, {
       what: "the client to be gone",
@@ -240,7 +252,9 @@ describe("messages", () => {
     const sock = client(auth);
     const { received } = observe(sock);
     const offline: string[] = [];
-    sock.ws.on("CB:message", ({ attrs }: { attrs: Record<string, string> }) => offline.push(attrs["offline"] ?? "live"));
+    sock.ws.on("CB:message", ({ attrs }: { attrs: Record<string, string> }) =>
+      offline.push(attrs["offline"] ?? "live"),
+    );
     await until(() => received.length === 3, { what: "the backlog" });
     expect(received.map(({ text }) => text)).toEqual(["one", "two", "three"]);
     expect(offline).not.toContain("live");
@@ -329,7 +343,10 @@ describe("faults", () => {
     const { phone, auth } = await paired(simulator);
     const sock = await openClient(auth);
     const ids: string[] = [];
-    sock.ws.on("CB:message,notify", ({ attrs }: { attrs: Record<string, string> }) => attrs["category"] || ids.push(attrs["id"]!));
+    sock.ws.on(
+      "CB:message,notify",
+      ({ attrs }: { attrs: Record<string, string> }) => attrs["category"] || ids.push(attrs["id"]!),
+    );
     await api.post("/faults", { kind: "duplicate", phone, times: 1 });
     const { body } = await api.post<{ id: string }>(`/phones/${freshPhone()}/messages`, { to: phone, text: "twice" });
     await until(() => ids.length === 2, { what: "both copies" });

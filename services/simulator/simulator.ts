@@ -104,7 +104,12 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
   const app = createApp(simulation, { carrier, metrics, token: options.token });
   const host = options.host ?? "127.0.0.1";
   const life = createLifecycle("simulator");
-  const operational = operations({ logger, metrics, metricsToken: options.metricsToken, ready: () => [{ name: "store", ok: true }] });
+  const operational = operations({
+    logger,
+    metrics,
+    metricsToken: options.metricsToken,
+    ready: () => [{ name: "store", ok: true }],
+  });
   const ops = serve({ app: operational, host, port: options.opsPort ?? 0, life });
   const server = listen(simulation, app, options);
   const port = server.port ?? 0;
@@ -137,7 +142,8 @@ function listen(simulation: Simulation, app: Hono, { host = "127.0.0.1", port = 
     fetch: (request, server) => {
       if (!isPlainRequest(request)) return new Response("The Host header must be host[:port].", { status: 400 });
       if (new URL(request.url).pathname !== chatPath) return app.fetch(request);
-      if (simulation.faults.strikeIf("unavailable", ({ at }) => at === "upgrade")) return new Response("unavailable", { status: 503 });
+      if (simulation.faults.strikeIf("unavailable", ({ at }) => at === "upgrade"))
+        return new Response("unavailable", { status: 503 });
       return server.upgrade(request, { data: {} }) ? undefined : new Response("This is a WebSocket.", { status: 426 });
     },
     websocket: {
@@ -163,7 +169,10 @@ function connectionEvents(simulation: Simulation): ConnectionEvents {
     onStanza: (connection, stanza) => dispatch(simulation, connection, stanza),
     onError: (connection, error) => {
       simulation.stats.protocol_errors += 1;
-      simulation.logger.warn({ phone: connection.login?.phone.phone, reason: messageOf(error) }, "connection dropped for what it sent");
+      simulation.logger.warn(
+        { phone: connection.login?.phone.phone, reason: messageOf(error) },
+        "connection dropped for what it sent",
+      );
     },
   };
 }

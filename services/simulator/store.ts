@@ -38,7 +38,10 @@ export class Store {
   /** `folder` undefined: nothing outlives the process. */
   constructor(folder?: string) {
     if (folder !== undefined) mkdirSync(folder, { recursive: true });
-    this.db = new Database(folder === undefined ? ":memory:" : join(folder, "simulator.sqlite"), { create: true, strict: true });
+    this.db = new Database(folder === undefined ? ":memory:" : join(folder, "simulator.sqlite"), {
+      create: true,
+      strict: true,
+    });
     this.db.run("PRAGMA journal_mode = WAL");
     this.db.run("PRAGMA synchronous = OFF");
     // Pages of 4 KB: copying them back into the database is put off until there are 40 MB.

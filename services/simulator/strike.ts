@@ -3,7 +3,10 @@ import type { Simulation } from "./simulation.ts";
 import type { Connection } from "./wire/connection.ts";
 import { node } from "./wire/stanza.ts";
 
-type ConnectionFault = Extract<Fault, { kind: "drop" | "replaced" | "logged_out" | "restart" | "unavailable" | "silence" }>;
+type ConnectionFault = Extract<
+  Fault,
+  { kind: "drop" | "replaced" | "logged_out" | "restart" | "unavailable" | "silence" }
+>;
 
 /** Whether a fault is about a connection as such, and so strikes those that are open at once. */
 export function concernsConnection(fault: Fault): fault is ConnectionFault {

@@ -6,8 +6,20 @@ import { bearer, requestLog } from "../../lib/runtime/http.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { notFound, problemHandler } from "../../lib/runtime/problem.ts";
-import { batchRequest, connectRequest, journalAck, journalStreams, maxJournalPage } from "../../lib/shard-client/schemas.ts";
-import type { BatchMessage, JournalStream, SendResult, SessionSummary, SessionView } from "../../lib/shard-client/schemas.ts";
+import {
+  batchRequest,
+  connectRequest,
+  journalAck,
+  journalStreams,
+  maxJournalPage,
+} from "../../lib/shard-client/schemas.ts";
+import type {
+  BatchMessage,
+  JournalStream,
+  SendResult,
+  SessionSummary,
+  SessionView,
+} from "../../lib/shard-client/schemas.ts";
 import { chatRoutes } from "./chats/routes.ts";
 import { mediaRoutes } from "./media/routes.ts";
 import type { Moving } from "./moving/moving.ts";
@@ -43,7 +55,9 @@ export function createApp({ version, shard, moving, journal, token, logger, metr
   app.use(async (c, next) => {
     const meant = c.req.header("x-shard");
     if (meant !== undefined && meant !== `${shard.number}`) {
-      throw new AppError("unavailable", `This is shard ${shard.number}, and the request is for shard ${meant}.`, { retryAfterS: 1 });
+      throw new AppError("unavailable", `This is shard ${shard.number}, and the request is for shard ${meant}.`, {
+        retryAfterS: 1,
+      });
     }
     await next();
   });
@@ -123,8 +137,19 @@ function resultOf({ id, wa_message_id }: BatchMessage, outcome: SessionOutcome):
     case "failed":
       return { id, wa_message_id, status: "failed", error: outcome.error };
     case "retry":
-      return { id, wa_message_id, status: "retry", ...(outcome.waitMs === undefined ? {} : { wait_ms: Math.ceil(outcome.waitMs) }) };
+      return {
+        id,
+        wa_message_id,
+        status: "retry",
+        ...(outcome.waitMs === undefined ? {} : { wait_ms: Math.ceil(outcome.waitMs) }),
+      };
     case "paced":
-      return { id, wa_message_id, status: "paced", wait_ms: Math.max(0, Math.ceil(outcome.notBefore - Date.now())), holds: outcome.holds };
+      return {
+        id,
+        wa_message_id,
+        status: "paced",
+        wait_ms: Math.max(0, Math.ceil(outcome.notBefore - Date.now())),
+        holds: outcome.holds,
+      };
   }
 }

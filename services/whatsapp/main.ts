@@ -131,11 +131,27 @@ const main = async (life: Lifecycle): Promise<void> => {
     ],
   });
   const ops = serve({ app: operational, host: config.HOST, port: config.OPS_PORT, life });
-  const { port } = serve({ app, host: config.HOST, port: config.PORT, life, idleTimeoutS: 60, maxBodyBytes: maxBundleBytes });
+  const { port } = serve({
+    app,
+    host: config.HOST,
+    port: config.PORT,
+    life,
+    idleTimeoutS: 60,
+    maxBodyBytes: maxBundleBytes,
+  });
   logger.info({ host: config.HOST, port, ops_port: ops.port, token: owner.token }, "listening");
   if (!isSupervised(process.env)) {
     const meta = { shard: String(number) };
-    await registerService({ consul, life, logger, name: "whatsapp-shard", address: config.HOST, port, opsPort: ops.port, meta });
+    await registerService({
+      consul,
+      life,
+      logger,
+      name: "whatsapp-shard",
+      address: config.HOST,
+      port,
+      opsPort: ops.port,
+      meta,
+    });
   }
 };
 

@@ -28,7 +28,8 @@ export class MinuteRate {
   /** Empties the seconds that have come since. */
   #forget(): void {
     const current = this.#currentSecond();
-    for (let second = Math.max(this.#second, current - buckets) + 1; second <= current; second++) this.#counts[second % buckets] = 0;
+    for (let second = Math.max(this.#second, current - buckets) + 1; second <= current; second++)
+      this.#counts[second % buckets] = 0;
     this.#second = Math.max(this.#second, current);
   }
 }

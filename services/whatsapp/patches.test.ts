@@ -39,7 +39,11 @@ test("a pairing whose account identity another key signed is refused", () => {
       Buffer.from(signer.private),
       Buffer.concat([Buffer.from([6, 0]), details, creds.signedIdentityKey.public]),
     );
-    const identity = proto.ADVSignedDeviceIdentity.encode({ details, accountSignatureKey: account.public, accountSignature }).finish();
+    const identity = proto.ADVSignedDeviceIdentity.encode({
+      details,
+      accountSignatureKey: account.public,
+      accountSignature,
+    }).finish();
     const hmac = hmacSign(identity, Buffer.from(creds.advSecretKey, "base64"));
     const content = proto.ADVSignedDeviceIdentityHMAC.encode({ details: identity, hmac }).finish();
     return {
@@ -64,7 +68,10 @@ test("a pairing whose account identity another key signed is refused", () => {
 test("what outlives its transaction is written all the same", async () => {
   const written: SignalDataSet[] = [];
   const store: SignalKeyStore = { get: () => ({}), set: (data) => void written.push(data) };
-  const keys = addTransactionCapability(store, baileysLog(createLogger("test", "error")), { maxCommitRetries: 1, delayBetweenTriesMs: 0 });
+  const keys = addTransactionCapability(store, baileysLog(createLogger("test", "error")), {
+    maxCommitRetries: 1,
+    delayBetweenTriesMs: 0,
+  });
   let later: Promise<void> | undefined;
   const over = Promise.withResolvers<void>();
   await keys.transaction(async () => {
@@ -82,7 +89,10 @@ test("a message of an older session leaves the newer one usable", async () => {
   const adaCipher = new SessionCipher(ada.storage, toBob);
   const bobCipher = new SessionCipher(bob.storage, toAda);
   const receive = async (cipher: SessionCipher, { type, body }: { type: number; body: unknown }) =>
-    (type === 3 ? await cipher.decryptPreKeyWhisperMessage(body as Buffer) : await cipher.decryptWhisperMessage(body as Buffer)).toString();
+    (type === 3
+      ? await cipher.decryptPreKeyWhisperMessage(body as Buffer)
+      : await cipher.decryptWhisperMessage(body as Buffer)
+    ).toString();
 
   // A first session, which both sides have used.
   await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(1));
@@ -108,7 +118,9 @@ test("a message that was read before is told apart from one that cannot be read"
   // Two sessions, of which both sides have used the newer one.
   for (const keyId of [1, 2]) {
     await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(keyId));
-    await bobCipher.decryptPreKeyWhisperMessage((await adaCipher.encrypt(Buffer.from("hello"))).body as unknown as Buffer);
+    await bobCipher.decryptPreKeyWhisperMessage(
+      (await adaCipher.encrypt(Buffer.from("hello"))).body as unknown as Buffer,
+    );
     await adaCipher.decryptWhisperMessage((await bobCipher.encrypt(Buffer.from("hello"))).body as unknown as Buffer);
   }
   const message = (await adaCipher.encrypt(Buffer.from("once"))).body as unknown as Buffer;
@@ -119,7 +131,9 @@ test("a message that was read before is told apart from one that cannot be read"
 });
 
 test("libsignal prints nothing: it would print sessions with their private keys when it closes and removes them", async () => {
-  const spies = (["log", "info", "warn", "error", "debug"] as const).map((method) => spyOn(console, method).mockImplementation(() => {}));
+  const spies = (["log", "info", "warn", "error", "debug"] as const).map((method) =>
+    spyOn(console, method).mockImplementation(() => {}),
+  );
   const [ada, bob] = [party(), party()];
   const [toAda, toBob] = [new ProtocolAddress("ada", 1), new ProtocolAddress("bob", 1)];
   const bobCipher = new SessionCipher(bob.storage, toAda);
@@ -129,7 +143,9 @@ test("libsignal prints nothing: it would print sessions with their private keys 
     const { body } = await new SessionCipher(ada.storage, toBob).encrypt(Buffer.from("hello"));
     await bobCipher.decryptPreKeyWhisperMessage(body as unknown as Buffer);
   }
-  await expect(bobCipher.decryptWhisperMessage(Buffer.concat([Buffer.from([0x33]), randomBytes(60)]))).rejects.toThrow();
+  await expect(
+    bobCipher.decryptWhisperMessage(Buffer.concat([Buffer.from([0x33]), randomBytes(60)])),
+  ).rejects.toThrow();
   const printed = spies.flatMap((spy) => spy.mock.calls);
   for (const spy of spies) spy.mockRestore();
   expect(printed).toEqual([]);
@@ -139,8 +155,16 @@ describe("devices whose keys cannot be used", () => {
   const user = (jid: string, content: BinaryNode[]): BinaryNode => ({ tag: "user", attrs: { jid }, content });
   const bytes = (tag: string, content: Uint8Array): BinaryNode => ({ tag, attrs: {}, content });
   const keys = (): BinaryNode[] => {
-    const signedKey = [bytes("id", Buffer.alloc(3, 1)), bytes("value", randomBytes(32)), bytes("signature", randomBytes(64))];
-    return [bytes("registration", Buffer.alloc(4, 1)), bytes("identity", randomBytes(32)), { tag: "skey", attrs: {}, content: signedKey }];
+    const signedKey = [
+      bytes("id", Buffer.alloc(3, 1)),
+      bytes("value", randomBytes(32)),
+      bytes("signature", randomBytes(64)),
+    ];
+    return [
+      bytes("registration", Buffer.alloc(4, 1)),
+      bytes("identity", randomBytes(32)),
+      { tag: "skey", attrs: {}, content: signedKey },
+    ];
   };
   const noKeys = (code: string): BinaryNode[] => [{ tag: "error", attrs: { code, text: "item-not-found" } }];
 
@@ -160,7 +184,10 @@ describe("devices whose keys cannot be used", () => {
       user("malformed@lid", []),
       user("d@lid", keys()),
     ];
-    await parseAndInjectE2ESessions({ tag: "iq", attrs: {}, content: [{ tag: "list", attrs: {}, content: users }] }, repository);
+    await parseAndInjectE2ESessions(
+      { tag: "iq", attrs: {}, content: [{ tag: "list", attrs: {}, content: users }] },
+      repository,
+    );
     expect(injected).toEqual(["a@lid", "d@lid"]);
   });
 
@@ -183,7 +210,11 @@ describe("devices whose keys cannot be used", () => {
 describe("notifications to a client that is not linked", () => {
   const notified = async (type: string): Promise<string[]> => {
     const { socket, errors, end } = offlineSocket({});
-    socket.ws.emit("CB:notification", { tag: "notification", attrs: { from: "s.whatsapp.net", id: "1", type }, content: [] });
+    socket.ws.emit("CB:notification", {
+      tag: "notification",
+      attrs: { from: "s.whatsapp.net", id: "1", type },
+      content: [],
+    });
     const after = Promise.withResolvers<void>();
     setImmediate(after.resolve);
     await after.promise;
@@ -209,7 +240,15 @@ function offlineSocket(creds: { me?: { id: string; name: string } }) {
     const { ackErr } = fields as { ackErr?: Error };
     errors.push(`${message}: ${ackErr?.message}`);
   };
-  const logger = { level: "error", child: () => logger, trace: ignore, debug: ignore, info: ignore, warn: ignore, error };
+  const logger = {
+    level: "error",
+    child: () => logger,
+    trace: ignore,
+    debug: ignore,
+    info: ignore,
+    warn: ignore,
+    error,
+  };
   const socket = makeWASocket({
     auth: { creds: { ...initAuthCreds(), ...creds }, keys: { get: () => ({}), set: ignore } },
     waWebSocketUrl: "ws://127.0.0.1:1",

@@ -63,7 +63,8 @@ afterEach(async () => {
   rmSync(volume, { recursive: true });
 });
 
-const fault = (kind: string, more: object = {}) => control<{ struck: number }>(simulator, "POST", "/faults", { kind, phone, ...more });
+const fault = (kind: string, more: object = {}) =>
+  control<{ struck: number }>(simulator, "POST", "/faults", { kind, phone, ...more });
 const write = (body: string) => control(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: body });
 const waitingMail = async () =>
   (await control<{ devices: { waiting: number }[] }>(simulator, "GET", `/phones/${phone}`)).devices.reduce(
@@ -84,18 +85,19 @@ describe("the way of a message", () => {
     const batch = ["one", "two", "three"].map((body) => text(contact, body));
     const results = await shard.send(business, batch);
     expect(results.map(({ id, status }) => ({ id, status }))).toEqual(batch.map(({ id }) => ({ id, status: "sent" })));
-    expect(await until(async () => (({ texts }) => texts.length === 3 && texts)(await screenOf(simulator, contact)))).toEqual([
-      "one",
-      "two",
-      "three",
-    ]);
+    expect(
+      await until(async () => (({ texts }) => texts.length === 3 && texts)(await screenOf(simulator, contact))),
+    ).toEqual(["one", "two", "three"]);
     const read = async () => (await shard.readJournal("receipts")).filter(({ data }) => data.status === "read");
     await until(async () => (await read()).length === 3, { what: "three messages to be read" });
 
     await write("thank you");
     await until(async () => (await received()).length > 0, { what: "the answer" });
     const [entry] = await shard.readJournal("inbound");
-    expect(entry).toMatchObject({ business_id: business, data: { text: "thank you", chat: `${contact}@s.whatsapp.net` } });
+    expect(entry).toMatchObject({
+      business_id: business,
+      data: { text: "thank you", chat: `${contact}@s.whatsapp.net` },
+    });
     expect((await shard.request("POST", "/journal/inbound/ack", { through: entry!.seq })).status).toBe(204);
     expect(await received()).toEqual([]);
   });
@@ -155,7 +157,10 @@ describe("the way of a message", () => {
     await restart();
     await shard.reaches(business, "open");
     await fault("not_on_whatsapp", { phone: contact, times: 2 });
-    const results = await shard.send(business, [text(contact, "to a phone that is gone"), text(contact, "to one that is back")]);
+    const results = await shard.send(business, [
+      text(contact, "to a phone that is gone"),
+      text(contact, "to one that is back"),
+    ]);
     expect(results).toMatchObject([{ status: "failed", error: { code: "not_on_whatsapp" } }, { status: "sent" }]);
     expect((await screenOf(simulator, contact)).texts).toEqual(["so that the account is known", "to one that is back"]);
   });
@@ -176,9 +181,12 @@ describe("the way of a message", () => {
     await write("an answer, so that both sides use the session");
     await until(async () => (await received()).length === 1, { what: "the answer" });
     const { signal } = simulator.simulation.phones.get(contact)!;
-    for (const device of simulator.simulation.phones.get(phone)!.devices.keys()) signal.forget(deviceAddress(phone, device));
+    for (const device of simulator.simulation.phones.get(phone)!.devices.keys())
+      signal.forget(deviceAddress(phone, device));
     expect((await shard.send(business, [text(contact, "second")]))[0]?.status).toBe("sent");
-    await until(async () => (await screenOf(simulator, contact)).texts.includes("second"), { what: "the message sent again" });
+    await until(async () => (await screenOf(simulator, contact)).texts.includes("second"), {
+      what: "the message sent again",
+    });
     expect((await screenOf(simulator, contact)).undecryptable).toBe(1);
   });
 
@@ -206,7 +214,9 @@ describe("the way of a message", () => {
     expect((await sending).every(({ status }) => status === "sent")).toBeTrue();
     await until(async () => (await received()).length >= 60, { what: "60 messages in the journal" });
     expect(await received()).toEqual(bodies);
-    const screen = await until(async () => ((now) => now.texts.length >= 50 && now)(await screenOf(simulator, contact)));
+    const screen = await until(async () =>
+      ((now) => now.texts.length >= 50 && now)(await screenOf(simulator, contact)),
+    );
     expect(screen).toMatchObject({ texts: bodies.slice(0, 50), duplicates: 0, undecryptable: 0 });
   });
 
@@ -247,7 +257,8 @@ describe("the way of a message", () => {
       return { ...rest, signedPreKey: { ...signedPreKey, signature: Buffer.alloc(64, 7) } };
     });
     const message = text(contact, "to an impostor");
-    for (const status of ["retry", "retry", "failed"] as const) expect((await shard.send(business, [message]))[0]?.status).toBe(status);
+    for (const status of ["retry", "retry", "failed"] as const)
+      expect((await shard.send(business, [message]))[0]?.status).toBe(status);
     expect((await screenOf(simulator, contact)).texts).toEqual([]);
     forged.mockRestore();
     expect((await shard.send(business, [text(contact, "to the contact")]))[0]?.status).toBe("sent");
@@ -256,12 +267,17 @@ describe("the way of a message", () => {
   test("the list of sessions says how much goes through the shard", async () => {
     await shard.pair(simulator, business, phone);
     await shard.send(business, [text(contact, "one"), text(contact, "two")]);
-    expect(sessionList.parse(await shard.json("GET", "/sessions"))).toMatchObject({ messages_per_minute: 2, version: null });
+    expect(sessionList.parse(await shard.json("GET", "/sessions"))).toMatchObject({
+      messages_per_minute: 2,
+      version: null,
+    });
   });
 
   test("a chat given as a JID reaches the same person", async () => {
     await shard.pair(simulator, business, phone);
-    expect(await shard.send(business, [text(`${contact}@s.whatsapp.net`, "by JID")])).toMatchObject([{ status: "sent" }]);
+    expect(await shard.send(business, [text(`${contact}@s.whatsapp.net`, "by JID")])).toMatchObject([
+      { status: "sent" },
+    ]);
     await until(async () => (await screenOf(simulator, contact)).texts.join() === "by JID");
   });
 });
@@ -288,7 +304,9 @@ describe("how a session ends and returns", () => {
       await until(
         async () => {
           const response = await shard.request("POST", `/sessions/${business}/messages`, { messages: [message] });
-          return response.ok && ((await response.json()) as { results: { status: string }[] }).results[0]?.status === "sent";
+          return (
+            response.ok && ((await response.json()) as { results: { status: string }[] }).results[0]?.status === "sent"
+          );
         },
         { what: "the message to be sent", everyMs: 200, deadlineMs: 15_000 },
       );
@@ -339,7 +357,10 @@ describe("how a session ends and returns", () => {
     await shard.pair(simulator, business, phone);
     await fault("login_failure", { reason: "403", times: 1 });
     await fault("drop");
-    expect(await shard.reaches(business, "disconnected")).toMatchObject({ paired: true, reason: expect.stringContaining("403") });
+    expect(await shard.reaches(business, "disconnected")).toMatchObject({
+      paired: true,
+      reason: expect.stringContaining("403"),
+    });
     await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
     await shard.reaches(business, "open");
   });
@@ -370,7 +391,9 @@ describe("a session that looks open and hears nothing", () => {
     shard = startShard({ simulator, volume, keys, hearing: { idleMs: 300, answerMs: 500 } });
     await shard.pair(simulator, business, phone);
     const metric = async (name: string) =>
-      Number(new RegExp(`^${name}[^\\n]* (\\S+)$`, "m").exec(await (await shard.request("GET", "/metrics")).text())?.[1]);
+      Number(
+        new RegExp(`^${name}[^\\n]* (\\S+)$`, "m").exec(await (await shard.request("GET", "/metrics")).text())?.[1],
+      );
     const accepted = simulator.simulation.stats.messages_accepted;
     await until(() => simulator.simulation.stats.messages_accepted > accepted + 1, { what: "two probes" });
     expect(await metric("prosaas_whatsapp_deaf_connections_total")).toBe(0);
@@ -409,10 +432,12 @@ test("a session that can decrypt nothing is built anew from the disk, and raises
   await shard.pair(simulator, business, phone);
   // One customer could send garbage to harm the business; several who were understood before do not.
   const customers = [contact, newPhone(), newPhone()];
-  const writeAs = (customer: string, body: object) => control(simulator, "POST", `/phones/${customer}/messages`, { to: phone, ...body });
+  const writeAs = (customer: string, body: object) =>
+    control(simulator, "POST", `/phones/${customer}/messages`, { to: phone, ...body });
   for (const customer of customers) await writeAs(customer, { text: "hello" });
   await until(async () => (await received()).length === customers.length, { what: "the first messages" });
-  for (let n = 0; n < 21; n++) await writeAs(customers[n % customers.length]!, { text: "unreadable", companions_get: "garbage" });
+  for (let n = 0; n < 21; n++)
+    await writeAs(customers[n % customers.length]!, { text: "unreadable", companions_get: "garbage" });
   const metrics = async () => (await shard.request("GET", "/metrics")).text();
   await until(async () => /^prosaas_whatsapp_alarms_total\S* 1$/m.test(await metrics()), { what: "the alarm" });
   await shard.reaches(business, "open");
@@ -447,7 +472,9 @@ describe("what WhatsApp is told", () => {
     shard.db.write = write_;
     await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
     const ticks = async () => (await shard.readJournal("receipts")).map(({ data }) => data.status);
-    await until(async () => (await ticks()).includes("delivered") && (await ticks()).includes("read"), { what: "both ticks" });
+    await until(async () => (await ticks()).includes("delivered") && (await ticks()).includes("read"), {
+      what: "both ticks",
+    });
   });
 });
 
@@ -475,7 +502,9 @@ describe("stores that cannot be used", () => {
     await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
     expect(await shard.view(business)).toMatchObject({ status: "auth_error", paired: true });
     // The login may be there again once its keys or its file are: what is to be sent waits for it.
-    const { status } = await shard.request("POST", `/sessions/${business}/messages`, { messages: [text(contact, "waits")] });
+    const { status } = await shard.request("POST", `/sessions/${business}/messages`, {
+      messages: [text(contact, "waits")],
+    });
     expect(status).toBe(503);
     expect(readFileSync(path)).toEqual(before);
   });
@@ -503,22 +532,28 @@ test("a server whose certificate another root signed gets no login", async () =>
   shard = startShard({ simulator, volume, keys });
   trustNoiseRoot(new Uint8Array(32).fill(9));
   expect(await shard.reaches(business, "connecting")).toMatchObject({ paired: true });
-  await until(async () => (await shard.view(business)).reason?.includes("certificate"), { what: "the refusal of the certificate" });
+  await until(async () => (await shard.view(business)).reason?.includes("certificate"), {
+    what: "the refusal of the certificate",
+  });
 });
 
 describe("what the API refuses", () => {
-  const statusOf = async (method: string, path: string, body?: unknown) => (await shard.request(method, path, body)).status;
+  const statusOf = async (method: string, path: string, body?: unknown) =>
+    (await shard.request(method, path, body)).status;
 
   test("a wrong token, an unknown business, and what is malformed, each with its field", async () => {
     expect(await statusOf("GET", "/sessions")).toBe(200);
     expect((await shard.withToken("another-token").request("GET", "/sessions")).status).toBe(401);
     // Another shard's token, and what clients hold.
-    for (const other of [shardToken(token, 2), token]) expect((await shard.withToken(other).request("GET", "/sessions")).status).toBe(401);
+    for (const other of [shardToken(token, 2), token])
+      expect((await shard.withToken(other).request("GET", "/sessions")).status).toBe(401);
     expect(await statusOf("GET", `/sessions/${uuidv7()}`)).toBe(404);
     expect(await statusOf("GET", "/sessions/not-an-id")).toBe(400);
     expect(await statusOf("GET", "/journal/nothing")).toBe(400);
     expect(await statusOf("POST", `/sessions/${business}/connect`, { method: "code" })).toBe(400);
-    const response = await shard.request("POST", `/sessions/${business}/messages`, { messages: [{ ...text(contact, "x"), to: "" }] });
+    const response = await shard.request("POST", `/sessions/${business}/messages`, {
+      messages: [{ ...text(contact, "x"), to: "" }],
+    });
     expect(response.headers.get("content-type")).toContain("application/problem+json");
     expect(await response.json()).toMatchObject({ errors: [{ field: "messages.0.to" }] });
   });
@@ -536,13 +571,19 @@ describe("a login that WhatsApp does not know everywhere yet", () => {
 
   test("opens in the end where the shard restarts in between", async () => {
     await restart();
-    await until(async () => ["open", "logged_out"].includes((await shard.view(business)).status), { deadlineMs: 20_000, what: "an end" });
+    await until(async () => ["open", "logged_out"].includes((await shard.view(business)).status), {
+      deadlineMs: 20_000,
+      what: "an end",
+    });
     expect((await shard.view(business)).status).toBe("open");
   });
 
   test("opens in the end where somebody asks to connect in between", async () => {
     await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
-    await until(async () => ["open", "logged_out"].includes((await shard.view(business)).status), { deadlineMs: 20_000, what: "an end" });
+    await until(async () => ["open", "logged_out"].includes((await shard.view(business)).status), {
+      deadlineMs: 20_000,
+      what: "an end",
+    });
     expect((await shard.view(business)).status).toBe("open");
   });
 });

@@ -95,7 +95,8 @@ export class Shard {
   get(id: string): Session {
     this.#options.placements.refuseAway(id);
     const session = this.#sessions.get(id);
-    if (session === undefined) throw new AppError("not_found", `Business ${id} has no session on shard ${this.#options.volume.shard}.`);
+    if (session === undefined)
+      throw new AppError("not_found", `Business ${id} has no session on shard ${this.#options.volume.shard}.`);
     return session;
   }
 
@@ -150,7 +151,8 @@ export class Shard {
   #session(id: string): Session {
     const known = this.#sessions.get(id);
     if (known) return known;
-    const { volume, keys, ledger, journal, url, logger, metrics, paced, platformPacing, fence, attempts } = this.#options;
+    const { volume, keys, ledger, journal, url, logger, metrics, paced, platformPacing, fence, attempts } =
+      this.#options;
     const session = new Session({
       businessId: id,
       shard: volume.shard,

@@ -29,10 +29,21 @@ export class ShardMetrics {
     this.#seconds = metrics.histogram("whatsapp_ack_seconds", "From handing a message over to WhatsApp's answer.");
     this.#received = metrics.counter("whatsapp_received_total", "Messages received and journaled.");
     this.#ended = metrics.counter("whatsapp_connections_ended_total", "Ends of connections by status.", ["code"]);
-    this.#deaf = metrics.counter("whatsapp_deaf_connections_total", "Open connections that delivered nothing and did not answer a probe.");
-    this.#undecryptable = metrics.counter("whatsapp_decrypt_failures_total", "Messages received that could not be decrypted.");
-    this.#quarantined = metrics.counter("whatsapp_quarantined_total", "Messages not read because the process died with them in flight.");
-    this.#stanzaFailures = metrics.counter("whatsapp_stanza_failures_total", "Stanzas that a listener failed with.", ["tag"]);
+    this.#deaf = metrics.counter(
+      "whatsapp_deaf_connections_total",
+      "Open connections that delivered nothing and did not answer a probe.",
+    );
+    this.#undecryptable = metrics.counter(
+      "whatsapp_decrypt_failures_total",
+      "Messages received that could not be decrypted.",
+    );
+    this.#quarantined = metrics.counter(
+      "whatsapp_quarantined_total",
+      "Messages not read because the process died with them in flight.",
+    );
+    this.#stanzaFailures = metrics.counter("whatsapp_stanza_failures_total", "Stanzas that a listener failed with.", [
+      "tag",
+    ]);
     this.#alarms = metrics.counter("whatsapp_alarms_total", "Sessions that need somebody's attention.");
   }
 

@@ -28,7 +28,11 @@ import type { Simulator } from "./testing/shard_under_test.ts";
 setDefaultTimeout(60_000);
 
 /** A shard as it runs in production: a process of its own. */
-type Process = ShardUnderTest & { process: Bun.Subprocess<"ignore", "pipe", "pipe">; log: () => string; exited: Promise<number> };
+type Process = ShardUnderTest & {
+  process: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  log: () => string;
+  exited: Promise<number>;
+};
 
 // Numbers that nothing else on the test's Consul uses.
 let index = 4_000 + Math.floor(Math.random() * 1_000);
@@ -79,7 +83,8 @@ function launch(env: Record<string, string> = {}, flags: string[] = []): Process
   const read = Promise.all([collect(process.stdout), collect(process.stderr)]);
   const port = (path: string) => (isOperational(path) ? /"ops_port":(\d+)/ : /"port":(\d+)/).exec(log)?.[1];
   const api = new ShardUnderTest(
-    async (path, init) => fetch(`http://127.0.0.1:${await until(() => port(path), { what: "the port", deadlineMs: 30_000 })}${path}`, init),
+    async (path, init) =>
+      fetch(`http://127.0.0.1:${await until(() => port(path), { what: "the port", deadlineMs: 30_000 })}${path}`, init),
     shardToken(token, index + 1),
   );
   const exited = process.exited.then(async (code) => {
@@ -124,7 +129,11 @@ function proxyTo(hostname: string, port: number) {
 }
 
 /** What the worker does: hands the same batch over until each message is decided. */
-async function deliver(target: () => ShardUnderTest, business: string, messages: BatchMessage[]): Promise<SendResult[]> {
+async function deliver(
+  target: () => ShardUnderTest,
+  business: string,
+  messages: BatchMessage[],
+): Promise<SendResult[]> {
   return until<SendResult[] | undefined>(
     async () => {
       const results = await target().send(business, messages);
@@ -169,7 +178,9 @@ test("killed in mid-batch, again and again: no new QR, nothing lost, nothing twi
   }
   await Promise.all([sending, writing]);
 
-  await until(async () => (await screenOf(simulator, contact)).texts.length >= 200, { what: "200 messages on the phone" });
+  await until(async () => (await screenOf(simulator, contact)).texts.length >= 200, {
+    what: "200 messages on the phone",
+  });
   const screen = await screenOf(simulator, contact);
   expect(screen.texts).toEqual(outgoing.map((message) => message.text));
   expect(screen.undecryptable).toBe(0);
@@ -182,9 +193,12 @@ test("killed in mid-batch, again and again: no new QR, nothing lost, nothing twi
 test("a message that kills the process twice is quarantined, and others are not", async () => {
   const [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
   await makePhone(simulator, contact);
-  const write = (body: string) => control<{ id: string }>(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: body });
+  const write = (body: string) =>
+    control<{ id: string }>(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: body });
   const waiting = async () =>
-    (await control<{ devices: { waiting: number }[] }>(simulator, "GET", `/phones/${phone}`)).devices.map((device) => device.waiting);
+    (await control<{ devices: { waiting: number }[] }>(simulator, "GET", `/phones/${phone}`)).devices.map(
+      (device) => device.waiting,
+    );
   const start = () => launch({}, ["--preload", join(import.meta.dir, "testing/poison.preload.ts")]);
   const first = start();
   await first.pair(simulator, business, phone);
@@ -195,15 +209,25 @@ test("a message that kills the process twice is quarantined, and others are not"
   await write("behind it");
   await start().exited;
   const survivor = start();
-  await until(async () => (await survivor.readJournal("inbound")).length === 3, { what: "all three messages", deadlineMs: 30_000 });
+  await until(async () => (await survivor.readJournal("inbound")).length === 3, {
+    what: "all three messages",
+    deadlineMs: 30_000,
+  });
   const journal = (await survivor.readJournal("inbound")).map(({ data }) => data);
   expect(journal).toMatchObject([
     { text: "before" },
-    { wa_message_id: id, chat: `${contact}@s.whatsapp.net`, type: "unknown", content: { type: "unknown", kind: "unreadable" } },
+    {
+      wa_message_id: id,
+      chat: `${contact}@s.whatsapp.net`,
+      type: "unknown",
+      content: { type: "unknown", kind: "unreadable" },
+    },
     { text: "behind it" },
   ]);
   await until(async () => (await waiting()).every((count) => count === 0), { what: "every acknowledgement" });
-  expect(await (await survivor.request("GET", "/metrics")).text()).toMatch(/^prosaas_whatsapp_quarantined_total\S* 1$/m);
+  expect(await (await survivor.request("GET", "/metrics")).text()).toMatch(
+    /^prosaas_whatsapp_quarantined_total\S* 1$/m,
+  );
   expect(survivor.log()).toContain(`"wa_message_id":"${id}"`);
   expect(await survivor.view(business)).toMatchObject({ status: "open" });
 });
@@ -270,7 +294,12 @@ test("while another instance claims its number too, routers go to the one that h
   const consul = createConsul({ addr: testConsulAddr() });
   const claimants = [port + 1, port].map((claimed) => ({ id: `claimant-${claimed}`, port: claimed }));
   for (const claimant of claimants) {
-    await consul.api.agent.service.register({ ...claimant, name: shardService, address: "127.0.0.1", meta: { shard: `${index + 1}` } });
+    await consul.api.agent.service.register({
+      ...claimant,
+      name: shardService,
+      address: "127.0.0.1",
+      meta: { shard: `${index + 1}` },
+    });
   }
   const stop = new AbortController();
   const { addresses } = createDirectory({ consul, signal: stop.signal });

@@ -3,7 +3,17 @@ import { isSupervised } from "../../lib/consul/register.ts";
 import { profiles } from "../../lib/queues/index.ts";
 import { zQuota } from "../../lib/quotas/index.ts";
 import { routingEnv, shardOverrides } from "../../lib/routing/index.ts";
-import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zBool, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
+import {
+  baseEnv,
+  consulEnv,
+  databaseEnv,
+  loadConfig,
+  redisEnv,
+  zBool,
+  zInt,
+  zKeyRing,
+  zUrl,
+} from "../../lib/runtime/config.ts";
 import { storageEnv } from "../../lib/storage/index.ts";
 
 export const workersEnv = z.object({

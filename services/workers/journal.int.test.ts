@@ -74,9 +74,15 @@ test("an entry that cannot be understood or written is quarantined, and the stre
   const kept = await workers.database.owner<{ seq: number; business_id: string | null; entry: string }[]>`
     select seq::integer, business_id, entry from journal_quarantine order by seq`;
   expect(kept.map(({ seq }) => seq)).toEqual([2, 3, 4, 5]);
-  expect(JSON.parse(kept[0]!.entry)).toMatchObject({ seq: 2, business_id: business, data: { nonsense: "content that nobody may log" } });
+  expect(JSON.parse(kept[0]!.entry)).toMatchObject({
+    seq: 2,
+    business_id: business,
+    data: { nonsense: "content that nobody may log" },
+  });
   expect(JSON.parse(kept[1]!.entry)).toMatchObject({ business_id: "not a business" });
-  expect(await workers.metrics.registry.metrics()).toContain('prosaas_journal_quarantined_total{stream="inbound",service="test"} 4');
+  expect(await workers.metrics.registry.metrics()).toContain(
+    'prosaas_journal_quarantined_total{stream="inbound",service="test"} 4',
+  );
 });
 
 test("a message with an absurd time is kept all the same", async () => {
@@ -134,7 +140,9 @@ test("one worker at a time reads a stream", async () => {
   await workers.serve("high");
   await emptied("inbound");
   expect((await texts()).length).toBe(2_000);
-  expect(workers.lines.filter((line) => line["reason"] === "another worker reads this journal").length).toBeGreaterThan(0);
+  expect(workers.lines.filter((line) => line["reason"] === "another worker reads this journal").length).toBeGreaterThan(
+    0,
+  );
 });
 
 test("what two workers bring in at once, because Redis forgot that one had begun, is stored and told once", async () => {
@@ -157,16 +165,25 @@ test("what two workers bring in at once, because Redis forgot that one had begun
     await sql`lock table webhook_deliveries in share mode`;
     const waiting = async (count: number) => {
       const here = sql`(select oid from pg_database where datname = current_database())`;
-      await until(async () => (await sql`select from pg_locks where not granted and database = ${here}`).length === count, {
-        what: `${count} runs to wait`,
-      });
+      await until(
+        async () => (await sql`select from pg_locks where not granted and database = ${here}`).length === count,
+        {
+          what: `${count} runs to wait`,
+        },
+      );
     };
     runs.push(run());
     // Its message has a place, and nobody else sees it yet.
     await waiting(1);
     // Another message of the same second, so that the next one in the chat gets another place.
     const id = uuidv7Floor(second + 500);
-    await submitMessage(forBusiness(workers.database.db, business), { id, chat, type: "text", text: "out", wa_message_id: "OUT" });
+    await submitMessage(forBusiness(workers.database.db, business), {
+      id,
+      chat,
+      type: "text",
+      text: "out",
+      wa_message_id: "OUT",
+    });
     await workers.redis.flushdb();
     runs.push(run());
     await waiting(2);
@@ -222,13 +239,20 @@ test("session events are mirrored, and a session that opens ends its outbox's wa
   await until(() => workers.shard.deliveries.length === 1, { what: "the message" });
   expect(performance.now() - opened).toBeLessThan(1_000);
   await emptied("events");
-  const [mirror] = await workers.database.owner`select status, name, shard from whatsapp_sessions where business_id = ${business}`;
+  const [mirror] = await workers.database
+    .owner`select status, name, shard from whatsapp_sessions where business_id = ${business}`;
   expect({ ...mirror }).toEqual({ status: "open", name: "The shop", shard: 1 });
 });
 
 describe("a shard that reports about another's business", () => {
-  const quarantined = () => workers.log.filter((line) => line["msg"] === "journal entry quarantined").map((line) => line["business_id"]);
-  const event = (status: string) => ({ event: "session.status", status, paired: true, since: new Date().toISOString() });
+  const quarantined = () =>
+    workers.log.filter((line) => line["msg"] === "journal entry quarantined").map((line) => line["business_id"]);
+  const event = (status: string) => ({
+    event: "session.status",
+    status,
+    paired: true,
+    since: new Date().toISOString(),
+  });
   let own: string;
   beforeEach(async () => {
     own = await workers.business();
@@ -264,7 +288,8 @@ describe("a shard that reports about another's business", () => {
     await workers.serve("default");
     await workers.producer.wake("session_events", { shard: 1 });
     await emptied("events");
-    const [session] = await workers.database.owner`select status, shard from whatsapp_sessions where business_id = ${business}`;
+    const [session] = await workers.database
+      .owner`select status, shard from whatsapp_sessions where business_id = ${business}`;
     expect(session).toMatchObject({ status: "open", shard: 1 });
     expect(quarantined()).toEqual([business]);
   });

@@ -65,12 +65,18 @@ async function drain<S extends JournalStream>(
       );
       for (const entry of entries) {
         if (!strangers.has(entry.business_id)) continue;
-        refused.push({ seq: entry.seq, business_id: entry.business_id, reason: "the business lives on another shard", entry });
+        refused.push({
+          seq: entry.seq,
+          business_id: entry.business_id,
+          reason: "the business lives on another shard",
+          entry,
+        });
       }
       await writeAround(
         strangers.size === 0 ? entries : entries.filter(({ business_id }) => !strangers.has(business_id)),
         (some) => write(some, shard),
-        (entry, error) => refused.push({ seq: entry.seq, business_id: entry.business_id, reason: messageOf(error), entry }),
+        (entry, error) =>
+          refused.push({ seq: entry.seq, business_id: entry.business_id, reason: messageOf(error), entry }),
       );
       await quarantine(deps, shard, stream, refused);
       // Only now: what is acknowledged is forgotten by the shard.
@@ -141,5 +147,7 @@ function isTransient(error: unknown): error is AppError {
  * index): this content can never be written.
  */
 function isRefusal(error: unknown): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && /^(22|23|54)...$/.test(error.code);
+  return (
+    error instanceof Error && "code" in error && typeof error.code === "string" && /^(22|23|54)...$/.test(error.code)
+  );
 }

@@ -3,7 +3,13 @@ import { registerService } from "../../lib/consul/register.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase, runDatabaseClock, workerWaits } from "../../lib/db/index.ts";
 import { startMemoryGuard } from "../../lib/events/index.ts";
-import { createJobMetrics, createProducer, createQueueWorker, queuesOf, startScheduler } from "../../lib/queues/index.ts";
+import {
+  createJobMetrics,
+  createProducer,
+  createQueueWorker,
+  queuesOf,
+  startScheduler,
+} from "../../lib/queues/index.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRouter, exposeRouter } from "../../lib/routing/index.ts";
 import { check, operations, serve } from "../../lib/runtime/http.ts";
@@ -42,7 +48,8 @@ await run(name, logger, async (life) => {
   });
   life.onStop("database", () => db.close());
   const clock = await runDatabaseClock(db, life, logger, metrics);
-  const warn = (what: string) => withoutRepeats((error, held_back) => logger.warn({ error: messageOf(error), held_back }, what));
+  const warn = (what: string) =>
+    withoutRepeats((error, held_back) => logger.warn({ error: messageOf(error), held_back }, what));
   const onRedisError = warn("redis");
   const commands = createRedis(config.REDIS_URL, "command", onRedisError);
   life.onStop("redis", () => commands.disconnect());
@@ -100,7 +107,9 @@ await run(name, logger, async (life) => {
     recordings: recordingsOf(config, store),
   });
   const jobMetrics = createJobMetrics(metrics, commands, served);
-  const workers = served.map((queue) => createQueueWorker({ queue, redis: queueing, handlers, logger, metrics: jobMetrics }));
+  const workers = served.map((queue) =>
+    createQueueWorker({ queue, redis: queueing, handlers, logger, metrics: jobMetrics }),
+  );
   life.onStop("workers", () => Promise.all(workers.map((worker) => worker.close(config.STOP_GRACE_MS))));
   const scheduler = startScheduler({ redis: commands, served, onError: warn("schedules") });
   life.onStop("scheduler", () => scheduler.close());
@@ -110,7 +119,8 @@ await run(name, logger, async (life) => {
     logger,
     metrics,
     metricsToken: config.METRICS_TOKEN,
-    ready: () => Promise.all([check("redis", () => commands.ping()), check("database", () => db.ping()), clock.check()]),
+    ready: () =>
+      Promise.all([check("redis", () => commands.ping()), check("database", () => db.ping()), clock.check()]),
   });
   const { host, port } = serve({ app, host: config.HOST, port: config.OPS_PORT, life });
   if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port, opsPort: port });
@@ -119,5 +129,7 @@ await run(name, logger, async (life) => {
 
 function recordingsOf(given: typeof config, store: SealedStore | null): RecordingDeps | null {
   const { TWILIO_ACCOUNT_SID: accountSid, TWILIO_AUTH_TOKEN: authToken, TWILIO_API_URL: apiUrl } = given;
-  return store === null || accountSid === undefined || authToken === undefined ? null : { store, apiUrl, accountSid, authToken };
+  return store === null || accountSid === undefined || authToken === undefined
+    ? null
+    : { store, apiUrl, accountSid, authToken };
 }

@@ -54,13 +54,22 @@ export function outboxLease(businessId: string, { ofBroadcasts }: Pick<Outbox, "
 }
 
 /** Sends what a business has in an outbox, batch after batch. */
-export async function emptyOutbox(deps: Deps, run: Run<"send" | "send_broadcasts">, outbox: Outbox): Promise<RunResult> {
+export async function emptyOutbox(
+  deps: Deps,
+  run: Run<"send" | "send_broadcasts">,
+  outbox: Outbox,
+): Promise<RunResult> {
   const lease = outboxLease(run.payload.business_id, outbox);
   const result = await withLease(deps, lease, (lost) => sendBatches(deps, run, outbox, lost));
   return result ?? { again: { inMs: heldMs, reason: "another worker sends for this business" } };
 }
 
-async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, outbox: Outbox, lost: AbortSignal): Promise<RunResult> {
+async function sendBatches(
+  deps: Deps,
+  run: Run<"send" | "send_broadcasts">,
+  outbox: Outbox,
+  lost: AbortSignal,
+): Promise<RunResult> {
   const scope = forBusiness(deps.db, run.payload.business_id);
   const counts = { sent: 0, failed: 0, retried: 0 };
   let nextAttempt = Number.POSITIVE_INFINITY;
@@ -90,9 +99,11 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, out
       const files = await attachFiles(scope, messages);
       // In the other outbox all that broadcasts have is in front of something urgent, though the batch may end before that.
       const bulk = outbox.ofBroadcasts ? bulkAmong(files.ready) : new Set<string>();
-      const handOverReady = () => outbox.places.use(deps.router.locate(business).shard, () => handOver(deps, business, files.ready, bulk));
+      const handOverReady = () =>
+        outbox.places.use(deps.router.locate(business).shard, () => handOver(deps, business, files.ready, bulk));
       const atShard = files.ready.length > 0 ? await handOverReady() : [];
-      if (atShard === undefined) return again(backoff({ attempt: attempt(), ...placesTakenDelay }), "many wait for its shard");
+      if (atShard === undefined)
+        return again(backoff({ attempt: attempt(), ...placesTakenDelay }), "many wait for its shard");
       const handedOver = [...files.outcomes, ...atShard];
       const outcomes = handedOver.filter((outcome) => outcome.status !== "held");
       await write((inside) => record(inside, outcomes));
@@ -100,12 +111,14 @@ async function sendBatches(deps: Deps, run: Run<"send" | "send_broadcasts">, out
       tally(deps, counts, outcomes);
       await tellOfLimit(deps, scope, handedOver);
       const held = handedOver.find((outcome) => outcome.status === "held");
-      if (held) return again(Math.min(maxPacedMs, Math.max(0, held.until.getTime() - sharedNow())), "the account is paced");
+      if (held)
+        return again(Math.min(maxPacedMs, Math.max(0, held.until.getTime() - sharedNow())), "the account is paced");
       nextAttempt = Math.min(nextAttempt, ...outcomes.map(nextAttemptOf));
     }
     return again(0, "the outbox is long");
   } catch (error) {
-    if (!(error instanceof AppError) || (error.code !== "unavailable" && error.code !== "upstream_timeout")) throw error;
+    if (!(error instanceof AppError) || (error.code !== "unavailable" && error.code !== "upstream_timeout"))
+      throw error;
     return again(backoff({ attempt: attempt(), ...awayDelay }), error.message);
   }
 }
@@ -119,7 +132,11 @@ async function record(scope: BusinessScope, outcomes: SendOutcome[]): Promise<Wr
   return { result: undefined, changes: await recordSendResults(scope, outcomes) };
 }
 
-function tally({ metrics }: Deps, counts: { sent: number; failed: number; retried: number }, outcomes: SendOutcome[]): void {
+function tally(
+  { metrics }: Deps,
+  counts: { sent: number; failed: number; retried: number },
+  outcomes: SendOutcome[],
+): void {
   for (const { status } of outcomes) {
     counts[status === "retry" || status === "paced" ? "retried" : status] += 1;
     metrics.sent(status, 1);

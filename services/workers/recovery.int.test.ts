@@ -62,7 +62,10 @@ const fill = async (count: number) => {
 const expectEachOnceInOrder = (count: number) =>
   expect(workers.shard.deliveries.map(({ text }) => text)).toEqual(Array.from({ length: count }, (_, i) => `${i}`));
 const allSent = (deadlineMs: number) =>
-  until(async () => (await workers.rows(business)).every((row) => row.status === "sent"), { what: "all messages sent", deadlineMs });
+  until(async () => (await workers.rows(business)).every((row) => row.status === "sent"), {
+    what: "all messages sent",
+    deadlineMs,
+  });
 
 test("a worker killed with -9 in mid-batch: another finishes within 8 s, and each message is sent once", async () => {
   const gate = Promise.withResolvers<void>();
@@ -101,14 +104,20 @@ test("a broadcast whose workers are killed again and again reaches each recipien
   let before = 0;
   for (let kill = 0; kill < 3; kill++) {
     const { child } = await startWorker("low");
-    await until(() => workers.shard.deliveries.length >= before + 50, { what: "the broadcast to go on", deadlineMs: 20_000 });
+    await until(() => workers.shard.deliveries.length >= before + 50, {
+      what: "the broadcast to go on",
+      deadlineMs: 20_000,
+    });
     child.kill("SIGKILL");
     await child.exited;
     before = workers.shard.deliveries.length;
   }
   expect(before).toBeLessThan(800);
   await startWorker("low");
-  await until(async () => (await getBroadcast(scope, id))?.status === "completed", { what: "the broadcast's end", deadlineMs: 40_000 });
+  await until(async () => (await getBroadcast(scope, id))?.status === "completed", {
+    what: "the broadcast's end",
+    deadlineMs: 40_000,
+  });
   expect(workers.shard.deliveries.map(({ text }) => text)).toEqual(recipients.map(({ fields }) => `Hello ${fields.n}`));
 }, 120_000);
 
@@ -153,7 +162,14 @@ test("a worker without its settings names every fault and exits 2", async () => 
   });
   const faults = await new Response(child.stderr).text();
   expect(await child.exited).toBe(2);
-  for (const name of ["WORKER_GROUP", "REDIS_URL", "DATABASE_URL_POOLER", "SHARD_TOKEN", "DATA_KEYS", "BAILEYS_SHARD_0_URL"])
+  for (const name of [
+    "WORKER_GROUP",
+    "REDIS_URL",
+    "DATABASE_URL_POOLER",
+    "SHARD_TOKEN",
+    "DATA_KEYS",
+    "BAILEYS_SHARD_0_URL",
+  ])
     expect(faults).toContain(name);
 });
 

@@ -22,7 +22,11 @@ export async function assignShard(scope: BusinessScope, shard: number): Promise<
  * As `assignShard`, with whichever of `shards` the fewest businesses live on, or are on the way to. One assignment at a
  * time: those that connect in the same moment would all find the same one empty.
  */
-export function assignLeastLoaded(scope: PlatformScope, businessId: string, shards: readonly number[]): Promise<number | undefined> {
+export function assignLeastLoaded(
+  scope: PlatformScope,
+  businessId: string,
+  shards: readonly number[],
+): Promise<number | undefined> {
   return atomically(scope, async (inside) => {
     await inside.ask(sql`select pg_advisory_xact_lock(hashtextextended('prosaas.assign_shard', 0))`);
     const [business] = await inside.ask<{ whatsapp_shard: number }[]>(sql`

@@ -15,10 +15,18 @@ export async function completeAuditEvent(scope: PlatformScope, id: string, statu
   await scope.ask(sql`update audit_events set status = ${status} where id = ${id}`);
 }
 
-export type AuditFilter = { business_id?: string | undefined; key_id?: string | undefined; before?: string | undefined; limit: number };
+export type AuditFilter = {
+  business_id?: string | undefined;
+  key_id?: string | undefined;
+  before?: string | undefined;
+  limit: number;
+};
 
 /** What was done, newest first. */
-export function listAuditEvents(scope: PlatformScope, { business_id, key_id, before, limit }: AuditFilter): Promise<AuditEvent[]> {
+export function listAuditEvents(
+  scope: PlatformScope,
+  { business_id, key_id, before, limit }: AuditFilter,
+): Promise<AuditEvent[]> {
   return scope.ask<AuditEvent[]>(sql`
     select * from audit_events
     where true

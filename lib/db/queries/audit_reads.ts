@@ -20,7 +20,10 @@ export async function addAuditReads(scope: PlatformScope, counts: readonly ReadC
 }
 
 /** Who read what, newest first. */
-export function listAuditReads(scope: PlatformScope, { business_id, key_id, before, limit }: AuditFilter): Promise<AuditRead[]> {
+export function listAuditReads(
+  scope: PlatformScope,
+  { business_id, key_id, before, limit }: AuditFilter,
+): Promise<AuditRead[]> {
   return scope.ask<AuditRead[]>(sql`
     select id, key_id, key_prefix, business_id, hour, reads::float8 as reads, last_at from audit_reads
     where true

@@ -9,7 +9,10 @@ export type PendingBusinessesOptions = {
 };
 
 /** The ids of businesses with a message that could be sent now, in order; page on with the last one as `after`. */
-export async function listPendingBusinesses(scope: PlatformScope, options: PendingBusinessesOptions): Promise<string[]> {
+export async function listPendingBusinesses(
+  scope: PlatformScope,
+  options: PendingBusinessesOptions,
+): Promise<string[]> {
   const { ofBroadcasts = false, after, limit } = options;
   const rows = await scope.ask<{ business_id: string }[]>(sql`
     select distinct business_id from messages

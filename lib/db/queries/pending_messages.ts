@@ -6,7 +6,10 @@ import { heldUntil } from "./broadcasts/hold.ts";
 import { changeFromJson } from "./status_change.ts";
 import type { StatusChange } from "./status_change.ts";
 
-export type PendingMessage = Pick<Message, "id" | "chat" | "type" | "text" | "content" | "wa_message_id" | "attempts" | "broadcast_id">;
+export type PendingMessage = Pick<
+  Message,
+  "id" | "chat" | "type" | "text" | "content" | "wa_message_id" | "attempts" | "broadcast_id"
+>;
 
 export type Pending = {
   messages: PendingMessage[];
@@ -29,7 +32,10 @@ export type PendingOptions = {
  * only waits for its pace is taken along by what is no broadcast's, instead of holding it up. What has expired, and what a
  * broadcast has for somebody who opted out after it was released, fails here and is not given out.
  */
-export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcasts = false }: PendingOptions): Promise<Pending> {
+export async function pendingMessages(
+  scope: BusinessScope,
+  { limit, ofBroadcasts = false }: PendingOptions,
+): Promise<Pending> {
   // Nobody opts out of what is no broadcast's: asked of every row, it makes a long outbox look so dear that any plan will do.
   const urgent = { kind: sql`m.broadcast_id is null`, optedOut: sql`false` };
   const bulk = {
@@ -42,7 +48,8 @@ export async function pendingMessages(scope: BusinessScope, { limit, ofBroadcast
     ofBroadcasts
       ? sql`false`
       : sql`(${message}.broadcast_id is not null and ${message}.error_code = 'paced' and ${message}.next_attempt_at < ${heldUntil})`;
-  const before = (one: Statement, other: Statement) => sql`(${one}.queued_at, ${one}.id) < (${other}.queued_at, ${other}.id)`;
+  const before = (one: Statement, other: Statement) =>
+    sql`(${one}.queued_at, ${one}.id) < (${other}.queued_at, ${other}.id)`;
   const inTurn = sql`m.next_attempt_at <= now()`;
   const due = ({ kind, optedOut }: typeof own, turn: Statement) => sql`
         m.business_id = ${scope.businessId} and m.status = 'queued' and ${kind} and ${turn}

@@ -65,9 +65,18 @@ function placeAfter(latest: string | undefined, at: Date): [ms: number, place: n
 function lookupOf(message: InboundMessage, n: number) {
   const { business_id, chat, sender, wa_message_id } = message;
   const from = secondOf(message.at);
-  return { n, business_id, chat, sender, wa_message_id, from_id: uuidv7Floor(from), to_id: uuidv7Floor(from + secondMs) };
+  return {
+    n,
+    business_id,
+    chat,
+    sender,
+    wa_message_id,
+    from_id: uuidv7Floor(from),
+    to_id: uuidv7Floor(from + secondMs),
+  };
 }
 
 const secondOf = (at: Date) => Math.floor(at.getTime() / secondMs) * secondMs;
-const nameOf = ({ business_id, chat, sender, wa_message_id }: InboundMessage) => JSON.stringify([business_id, chat, sender, wa_message_id]);
+const nameOf = ({ business_id, chat, sender, wa_message_id }: InboundMessage) =>
+  JSON.stringify([business_id, chat, sender, wa_message_id]);
 const secondNameOf = ({ business_id, chat, at }: InboundMessage) => JSON.stringify([business_id, chat, secondOf(at)]);

@@ -14,7 +14,11 @@ export async function listDeletedBusinesses(
 }
 
 /** Removes a batch of a deleted business's rows (migration 0020); returns how many. */
-export async function purgeBusiness(scope: PlatformScope, id: string, { days, batch }: { days: number; batch: number }): Promise<number> {
+export async function purgeBusiness(
+  scope: PlatformScope,
+  id: string,
+  { days, batch }: { days: number; batch: number },
+): Promise<number> {
   const [row] = await scope.ask<[{ removed: number }]>(sql`select purge_business(${id}, ${days}, ${batch}) as removed`);
   return row.removed;
 }
@@ -22,7 +26,11 @@ export async function purgeBusiness(scope: PlatformScope, id: string, { days, ba
 export type StoredRecording = { recording_sid: string; storage_key: string };
 
 /** Recordings of a business that still lie in the store. */
-export async function listStoredRecordings(scope: PlatformScope, businessId: string, limit: number): Promise<StoredRecording[]> {
+export async function listStoredRecordings(
+  scope: PlatformScope,
+  businessId: string,
+  limit: number,
+): Promise<StoredRecording[]> {
   return scope.ask<StoredRecording[]>(sql`
     select recording_sid, storage_key from call_recordings where business_id = ${businessId} and storage_key is not null limit ${limit}`);
 }

@@ -11,7 +11,11 @@ export async function quarantineEntries(scope: PlatformScope, entries: readonly 
   if (entries.length === 0) return;
   const rows = entries.map(({ at, entry, ...row }) => {
     const json = JSON.stringify(entry);
-    return { ...row, id: deterministicUuidv7(at.getTime(), String(row.shard), row.stream, String(row.seq), json), entry: json };
+    return {
+      ...row,
+      id: deterministicUuidv7(at.getTime(), String(row.shard), row.stream, String(row.seq), json),
+      entry: json,
+    };
   });
   await scope.ask(sql`
     insert into journal_quarantine (id, shard, stream, seq, business_id, reason, entry)

@@ -11,7 +11,12 @@ export type SendOutcome =
   /** It stays in the outbox until `next_attempt_at`. */
   | { id: string; status: "retry"; next_attempt_at: Date; error_code: string; error_message: string }
   /** It was not its turn: it stays in the outbox until then, and this was no attempt. */
-  | { id: string; status: "paced"; next_attempt_at: Date; /** Why, where it is not the account's limits. */ error_code?: string };
+  | {
+      id: string;
+      status: "paced";
+      next_attempt_at: Date;
+      /** Why, where it is not the account's limits. */ error_code?: string;
+    };
 
 /**
  * Records the results of a batch, in one statement; returns the rows it found. A tick that came first is kept. When the

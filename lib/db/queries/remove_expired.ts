@@ -8,7 +8,9 @@ const batch = 1_000;
  * Removes answers to Idempotency-Keys and console sessions whose time is over; returns how many rows went. Call it
  * again while it returns a full batch of either.
  */
-export async function removeExpired(scope: PlatformScope): Promise<{ idempotency_keys: number; console_sessions: number; more: boolean }> {
+export async function removeExpired(
+  scope: PlatformScope,
+): Promise<{ idempotency_keys: number; console_sessions: number; more: boolean }> {
   const keys = await scope.ask(sql`
     delete from idempotency_keys where ctid = any (array(
       select ctid from idempotency_keys where expires_at <= now() order by expires_at limit ${batch} for update skip locked))`);

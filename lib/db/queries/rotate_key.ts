@@ -18,7 +18,11 @@ export const maxKeysInRotation = 2 * maxKeys;
  * keys has one final expiry, `created_at + lifetime` of each of them: rotation never extends it. Returns undefined
  * when there is no such key that works. Throws "conflict" where the owner has {@link maxKeysInRotation} that work.
  */
-export function rotateKey(owner: KeyOwner, oldId: string, { id, prefix, hash, overlapS }: Rotation): Promise<ApiKey | undefined> {
+export function rotateKey(
+  owner: KeyOwner,
+  oldId: string,
+  { id, prefix, hash, overlapS }: Rotation,
+): Promise<ApiKey | undefined> {
   return atomically(owner, async (inner) => {
     await inner.ask(lockKeys(owner));
     const [{ keys }] = await inner.ask<[{ keys: number }]>(sql`select (${workingKeys(owner)}) as keys`);

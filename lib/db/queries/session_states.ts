@@ -5,7 +5,10 @@ import type { PlatformScope } from "../scope.ts";
 export type SessionState = Pick<WhatsappSession, "business_id" | "status" | "observed_at">;
 
 /** What the mirror says of the logins of some businesses. */
-export async function sessionStates(scope: PlatformScope, businessIds: readonly string[]): Promise<Map<string, SessionState>> {
+export async function sessionStates(
+  scope: PlatformScope,
+  businessIds: readonly string[],
+): Promise<Map<string, SessionState>> {
   if (businessIds.length === 0) return new Map();
   const rows = await scope.ask<SessionState[]>(sql`
     select business_id, status, observed_at from whatsapp_sessions where business_id = any(${businessIds}::uuid[])`);

@@ -4,7 +4,10 @@ import type { Message, MessageStatus } from "../schema/index.ts";
 type Moments = "sent_at" | "delivered_at" | "read_at" | "played_at" | "failed_at";
 
 /** A message whose status moved, as it is after the move. */
-export type StatusChange = Pick<Message, "id" | "business_id" | "chat" | "status" | "error_code" | "error_message" | Moments> & {
+export type StatusChange = Pick<
+  Message,
+  "id" | "business_id" | "chat" | "status" | "error_code" | "error_message" | Moments
+> & {
   before: MessageStatus;
 };
 

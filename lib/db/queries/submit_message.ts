@@ -46,7 +46,11 @@ type Row = {
 };
 
 /** Writes an outbound message and its idempotency key together; of any number of parallel calls with one key, one writes. */
-export async function submitMessage(scope: BusinessScope, message: NewMessage, options: SubmitOptions = {}): Promise<Submission> {
+export async function submitMessage(
+  scope: BusinessScope,
+  message: NewMessage,
+  options: SubmitOptions = {},
+): Promise<Submission> {
   const [row] = await scope.ask<[Row]>(statementOf([{ scope, message, options }]));
   return submissionOf(row);
 }

@@ -15,7 +15,9 @@ export function updateBusiness(
   check: (present: Business) => void = () => {},
 ): Promise<Business | undefined> {
   return atomically(scope, async ({ ask, businessId }) => {
-    const [present] = await ask<Business[]>(sql`select * from businesses where id = ${businessId} and deleted_at is null for update`);
+    const [present] = await ask<Business[]>(
+      sql`select * from businesses where id = ${businessId} and deleted_at is null for update`,
+    );
     if (!present) return undefined;
     check(present);
     const [changed] = await ask<Business[]>(sql`

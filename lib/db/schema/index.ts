@@ -8,8 +8,24 @@ export { broadcastRecipients, broadcasts, optOuts, recipientStatuses } from "./b
 export type { Broadcast, BroadcastRecipient, OptOut, RecipientStatus } from "./broadcasts.ts";
 export { businesses } from "./businesses.ts";
 export type { Business } from "./businesses.ts";
-export { callDirections, callOutcomes, callRecordings, calls, callSettings, phoneNumbers, recordingStatuses } from "./calls.ts";
-export type { Call, CallDirection, CallOutcome, CallRecording, CallSettings, PhoneNumber, RecordingStatus } from "./calls.ts";
+export {
+  callDirections,
+  callOutcomes,
+  callRecordings,
+  calls,
+  callSettings,
+  phoneNumbers,
+  recordingStatuses,
+} from "./calls.ts";
+export type {
+  Call,
+  CallDirection,
+  CallOutcome,
+  CallRecording,
+  CallSettings,
+  PhoneNumber,
+  RecordingStatus,
+} from "./calls.ts";
 export { consoleSessions } from "./console_sessions.ts";
 export type { ConsoleSession } from "./console_sessions.ts";
 export { idempotencyKeys } from "./idempotency_keys.ts";

@@ -12,7 +12,10 @@ const rounds = 7;
  * nothing, and an admission (most of them renewals and refusals at the limit, as in a full house). The best round of
  * each counts: what is slower was disturbed.
  */
-export async function measureAdmissions(redis: Redis, { callers, roundMs }: { callers: number; roundMs: number }): Promise<AdmissionRates> {
+export async function measureAdmissions(
+  redis: Redis,
+  { callers, roundMs }: { callers: number; roundMs: number },
+): Promise<AdmissionRates> {
   const capacity = createCallCapacity({ redis, leaseMs: 30_000, recoveryMs: 0, prefix: "{bench}" });
   const nothing = createScript("return 1");
   let n = 0;
@@ -20,7 +23,11 @@ export async function measureAdmissions(redis: Redis, { callers, roundMs }: { ca
     incrPerS: () => redis.incr("{bench}:counter"),
     evalPerS: () => nothing(redis, ["{bench}:counter"], ["CA"]),
     admissionsPerS: () =>
-      capacity.admit({ callSid: `CA${n++ % 80}`, businessId: `business-${n % 5}`, limits: { all: 50, business: null } }),
+      capacity.admit({
+        callSid: `CA${n++ % 80}`,
+        businessId: `business-${n % 5}`,
+        limits: { all: 50, business: null },
+      }),
   };
   const best: AdmissionRates = { incrPerS: 0, evalPerS: 0, admissionsPerS: 0 };
   for (let round = 0; round < rounds; round++) {

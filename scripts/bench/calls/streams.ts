@@ -60,7 +60,10 @@ export async function holdStreams(
     calls.push(stack.carrier.dialIn({ from: "+15550000001", to: number, durationS: null, digits: "", audio, onAudio }));
     if (i % 10 === 9) await Bun.sleep(50);
   }
-  await until(() => calls.every((call) => call.view().heard_ms > 500), { what: `${streams} streams`, deadlineMs: 30_000 });
+  await until(() => calls.every((call) => call.view().heard_ms > 500), {
+    what: `${streams} streams`,
+    deadlineMs: 30_000,
+  });
   // A second of warmth, and the measurement.
   await Bun.sleep(1000);
   const cpuBefore = await cpuSeconds(replica.pid);
@@ -70,8 +73,16 @@ export async function holdStreams(
   measuring = false;
   const cores = ((await cpuSeconds(replica.pid)) - cpuBefore) / ((performance.now() - start) / 1000);
   const delays = [...toAgent, ...toCarrier].toSorted((a, b) => a - b);
-  const at = (share: number) => delays[Math.min(delays.length - 1, Math.floor(delays.length * share))] ?? Number.POSITIVE_INFINITY;
-  return { calls, streams, p50Ms: at(0.5), p99Ms: at(0.99), relayed: Math.min(toAgent.length, toCarrier.length) / sent, cores };
+  const at = (share: number) =>
+    delays[Math.min(delays.length - 1, Math.floor(delays.length * share))] ?? Number.POSITIVE_INFINITY;
+  return {
+    calls,
+    streams,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    relayed: Math.min(toAgent.length, toCarrier.length) / sent,
+    cores,
+  };
 }
 
 /** CPU time of a process so far, s; USER_HZ is 100 on every Linux that Bun runs on. */

@@ -23,7 +23,10 @@ const concurrency = definitionOf("high").concurrency;
  * How many jobs that do nothing one worker gets through: ours, with parsing, timing and counting, beside bare BullMQ with
  * the same number at once. Short rounds take turns, so that whatever else the machine does befalls all of them.
  */
-export async function measureEmptyJobs(redisUrl: string, { jobs, rounds }: { jobs: number; rounds: number }): Promise<EmptyJobs> {
+export async function measureEmptyJobs(
+  redisUrl: string,
+  { jobs, rounds }: { jobs: number; rounds: number },
+): Promise<EmptyJobs> {
   const [ours, logged, bare]: [number[], number[], number[]] = [[], [], []];
   for (let round = 0; round <= rounds; round++) {
     ours.push(await oursOnce(redisUrl, jobs, { sent: 0 }));

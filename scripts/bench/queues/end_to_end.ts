@@ -12,7 +12,11 @@ const connections = 32;
  * Sends `messages` over all businesses as fast as the API takes them; the time goes from the first request until
  * Postgres has the tick of the last one's delivery.
  */
-export async function measureEndToEnd({ platform, edge, customers }: Stage, messages: number, label: string): Promise<EndToEnd> {
+export async function measureEndToEnd(
+  { platform, edge, customers }: Stage,
+  messages: number,
+  label: string,
+): Promise<EndToEnd> {
   const before = await delivered(platform);
   const began = performance.now();
   const accepted = await load({
@@ -26,7 +30,8 @@ export async function measureEndToEnd({ platform, edge, customers }: Stage, mess
       return sendRequest(customer, to, `${label} ${n}`);
     },
   });
-  if (accepted.failures > 0) throw new Error(`${accepted.failures} requests failed: ${JSON.stringify(accepted.statuses)}`);
+  if (accepted.failures > 0)
+    throw new Error(`${accepted.failures} requests failed: ${JSON.stringify(accepted.statuses)}`);
   const acceptedMs = performance.now() - began;
   await until(async () => (await delivered(platform)) - before >= accepted.requests, {
     deadlineMs: 300_000,

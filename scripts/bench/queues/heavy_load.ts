@@ -20,7 +20,12 @@ export type HeavyLoad = {
 };
 
 /** A broadcast to very many, pictures from very many, and an endpoint that takes every request and answers none. */
-export async function startHeavyLoad(stage: Stage, broadcaster: Customer, told: readonly Customer[], plan: LoadPlan): Promise<HeavyLoad> {
+export async function startHeavyLoad(
+  stage: Stage,
+  broadcaster: Customer,
+  told: readonly Customer[],
+  plan: LoadPlan,
+): Promise<HeavyLoad> {
   const { platform } = stage;
   const ask = throughEdge(stage, broadcaster);
   let hanging = 0;
@@ -40,7 +45,10 @@ export async function startHeavyLoad(stage: Stage, broadcaster: Customer, told: 
   const { id } = await ask<{ id: string }>("POST", "/broadcasts", draft);
   const page = 20_000;
   for (let from = 0; from < plan.recipients; from += page) {
-    const lines = Array.from({ length: Math.min(page, plan.recipients - from) }, (_, n) => `${15_600_000_000 + from + n},N${from + n}`);
+    const lines = Array.from(
+      { length: Math.min(page, plan.recipients - from) },
+      (_, n) => `${15_600_000_000 + from + n},N${from + n}`,
+    );
     await ask("POST", `/broadcasts/${id}/recipients/upload`, `to,name\n${lines.join("\n")}\n`);
   }
   await ask("POST", `/broadcasts/${id}/start`);
@@ -54,7 +62,10 @@ export async function startHeavyLoad(stage: Stage, broadcaster: Customer, told: 
     return { sent: row.sent, fetched: plan.pictures - row.waiting, hanging };
   };
   const underWay = async () => Object.values(await progress()).every((count) => count > 5);
-  await until(underWay, { deadlineMs: 120_000, what: "the broadcast, the pictures and the hanging endpoint to be under way" });
+  await until(underWay, {
+    deadlineMs: 120_000,
+    what: "the broadcast, the pictures and the hanging endpoint to be under way",
+  });
   return {
     progress,
     stop: async () => {

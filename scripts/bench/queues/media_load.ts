@@ -21,7 +21,9 @@ export async function sendPictures(
   const producer = createProducer(queues);
   try {
     for (let from = 0; from < count; from += page) {
-      const messages = Array.from({ length: Math.min(page, count - from) }, (_, n) => pictureMessage(customers, pointers, from + n));
+      const messages = Array.from({ length: Math.min(page, count - from) }, (_, n) =>
+        pictureMessage(customers, pointers, from + n),
+      );
       const placed = await placeInbound(scope, messages);
       await insertInbound(scope, placed);
       const fetches = placed.map(({ id, business_id, content }) => {
@@ -29,7 +31,9 @@ export async function sendPictures(
         return { message_id: id, business_id, kind: content.type, pointer: content.media.pointer! };
       });
       await addFetches(scope, fetches);
-      await Promise.all(fetches.map(({ business_id, message_id }) => producer.wake("fetch_media", { business_id, message_id })));
+      await Promise.all(
+        fetches.map(({ business_id, message_id }) => producer.wake("fetch_media", { business_id, message_id })),
+      );
     }
   } finally {
     await closeQueues(queues);

@@ -13,7 +13,12 @@ const perSecond = 20;
  * Sends single messages at a steady rate for `seconds`, each like a one-time password: from the moment it was due to be
  * posted to WhatsApp's acknowledgement. All processes share this machine's clock.
  */
-export async function probe(stage: Stage, customers: readonly Customer[], seconds: number, label: string): Promise<Latency> {
+export async function probe(
+  stage: Stage,
+  customers: readonly Customer[],
+  seconds: number,
+  label: string,
+): Promise<Latency> {
   const began = Date.now();
   const posts = Array.from({ length: seconds * perSecond }, async (_, n) => {
     const due = began + (n * 1000) / perSecond;

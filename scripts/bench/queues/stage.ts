@@ -11,7 +11,13 @@ import { startPlatform } from "../../rig/platform.ts";
 import type { Customer, Platform } from "../../rig/platform.ts";
 
 /** Everything that a message passes on its way, nginx included, with businesses that are paired. */
-export type Stage = { platform: Platform; edge: Edge; pictures: PictureHost; customers: Customer[]; stop(): Promise<void> };
+export type Stage = {
+  platform: Platform;
+  edge: Edge;
+  pictures: PictureHost;
+  customers: Customer[];
+  stop(): Promise<void>;
+};
 
 export type StagePlan = { folder: string; businesses: number; contacts: number; pictures: number };
 
@@ -28,7 +34,11 @@ export async function setStage({ folder, businesses, contacts, pictures: count }
       shards: 2,
       workers: ["high", "default", "low"].map((group) => ({ group })),
       durable: true,
-      env: { STORAGE_URL: `file://${join(folder, "store")}`, WA_MEDIA_HOST: pictures.address, NODE_EXTRA_CA_CERTS: pictures.certFile },
+      env: {
+        STORAGE_URL: `file://${join(folder, "store")}`,
+        WA_MEDIA_HOST: pictures.address,
+        NODE_EXTRA_CA_CERTS: pictures.certFile,
+      },
     });
     closers.push(() => platform.stop());
     const edge = await startEdge(join(folder, "edge"), platform.consul.address, async (port) => {
@@ -45,7 +55,11 @@ export async function setStage({ folder, businesses, contacts, pictures: count }
 
 /** The request that sends a text, for `load`. */
 export function sendRequest({ id, key }: Customer, to: string, text: string): string {
-  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": crypto.randomUUID() };
+  const headers = {
+    authorization: `Bearer ${key}`,
+    "content-type": "application/json",
+    "idempotency-key": crypto.randomUUID(),
+  };
   return httpRequest("POST", `/v1/businesses/${id}/messages`, headers, JSON.stringify({ to, type: "text", text }));
 }
 

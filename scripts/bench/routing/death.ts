@@ -20,7 +20,13 @@ export async function timeDeaths(consul: ConsulClient, router: Router, rounds: n
     const child = Bun.spawn([process.execPath, "-e", victim], { stdin: "ignore", stdout: "pipe" });
     const port = Number(await firstLine(child.stdout));
     const id = `bench-victim-${round}`;
-    await consul.api.agent.service.register({ id, name: shardService, address: "127.0.0.1", port, meta: { shard: `${shard}` } });
+    await consul.api.agent.service.register({
+      id,
+      name: shardService,
+      address: "127.0.0.1",
+      port,
+      meta: { shard: `${shard}` },
+    });
     await until(known, { what: "the directory to know the shard" });
     const supervisor = child.exited.then(() => consul.api.agent.service.deregister(id));
     const killedAt = performance.now();

@@ -13,7 +13,11 @@ export function timeLocate(router: Router, businesses: readonly Assignable[]): T
 }
 
 /** What a caller without a directory does: ask Consul's HTTP API for the healthy instance of the shard, each time. */
-export function timeHttpLookup(consulUrl: string, businesses: readonly Assignable[], numShards: number): Promise<Timing> {
+export function timeHttpLookup(
+  consulUrl: string,
+  businesses: readonly Assignable[],
+  numShards: number,
+): Promise<Timing> {
   return timeEachAsync(lookups, async (n) => {
     const shard = hashShard(businessAt(businesses, n).id, numShards);
     const filter = encodeURIComponent(`Service.Meta.shard == "${shard}"`);

@@ -91,7 +91,11 @@ export async function measureShard(plan: Plan, { connections, steadyS }: ShardMe
       allSent(delivered);
       await settled(simulator);
       const cpuMs = shard.usage().cpuMs - before.cpuMs;
-      return { perMinute: perMinute(delivered.sent, ms), cpuMsPerMessage: cpuMs / delivered.sent, batchMs: delivered.batchMs };
+      return {
+        perMinute: perMinute(delivered.sent, ms),
+        cpuMsPerMessage: cpuMs / delivered.sent,
+        batchMs: delivered.batchMs,
+      };
     };
 
     await round("warm", warmUpEach(plan) * businesses.length);

@@ -14,7 +14,8 @@ export const perSession = ({ businesses }: Pick<Plan, "businesses">, total: numb
   Math.max(1, Math.round(total / businesses.length));
 
 /** What comes before the measured round: first messages to all contacts, which cost a key exchange, and code to be compiled. */
-export const warmUpEach = (plan: Plan): number => Math.max(plan.businesses[0]!.contacts.length, perSession(plan, plan.messages / 4));
+export const warmUpEach = (plan: Plan): number =>
+  Math.max(plan.businesses[0]!.contacts.length, perSession(plan, plan.messages / 4));
 
 export const perMinute = (messages: number, ms: number): number => (messages / ms) * 60_000;
 

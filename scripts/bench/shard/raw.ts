@@ -19,7 +19,9 @@ export async function startRaw(folder: string, simulator: SimulatorProcess): Pro
     logFile: join(folder, "raw.log"),
     ipc: (message) => answered.resolve(message as RawAnswer),
   });
-  const ended = child.exited.then((code): RawAnswer => ({ error: `it ended with ${code}: ${child.log().slice(-2000)}` }));
+  const ended = child.exited.then((code): RawAnswer => ({
+    error: `it ended with ${code}: ${child.log().slice(-2000)}`,
+  }));
   const answer = async (): Promise<number> => {
     const said = await Promise.race([answered.promise, ended]);
     if ("error" in said) throw new Error(`raw Baileys: ${said.error}`);

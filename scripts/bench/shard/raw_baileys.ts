@@ -10,17 +10,25 @@ import { textOf } from "./text.ts";
  * The ceiling: Baileys in a bare loop, with its keys in memory, nothing on a disk and nothing after a crash. It is
  * given the same settings as the shard gives it, since they make it faster, and the same patched package.
  */
-export type RawCommand = { do: "pair"; businesses: Business[] } | { do: "reopen" } | { do: "send"; label: string; each: number };
+export type RawCommand =
+  | { do: "pair"; businesses: Business[] }
+  | { do: "reopen" }
+  | { do: "send"; label: string; each: number };
 export type RawAnswer = { ms: number; acknowledged: number } | { error: string };
 
 const [url, wsUrl, root] = process.argv.slice(2);
-if (url === undefined || wsUrl === undefined || root === undefined) throw new Error("usage: raw_baileys.ts CONTROL_URL WS_URL NOISE_ROOT");
+if (url === undefined || wsUrl === undefined || root === undefined)
+  throw new Error("usage: raw_baileys.ts CONTROL_URL WS_URL NOISE_ROOT");
 WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(root, "base64");
 
 const simulator = new SimulatorControl(url, rigToken);
 const logger = pino({ level: "silent" });
 
-type Login = { business: Business; auth: { creds: ReturnType<typeof initAuthCreds>; keys: SignalKeyStore }; socket: WASocket };
+type Login = {
+  business: Business;
+  auth: { creds: ReturnType<typeof initAuthCreds>; keys: SignalKeyStore };
+  socket: WASocket;
+};
 let logins: Login[] = [];
 let acknowledged = 0;
 /** Called at each acknowledgement. */
@@ -72,7 +80,8 @@ async function open(business: Business, auth: Login["auth"]): Promise<WASocket> 
     if (qr !== undefined) simulator.scan(business.phone, qr).catch(reject);
     if (connection === "open") resolve(socket);
     if (connection !== "close") return;
-    const restart = (lastDisconnect?.error as { output?: { statusCode?: number } } | undefined)?.output?.statusCode === 515;
+    const restart =
+      (lastDisconnect?.error as { output?: { statusCode?: number } } | undefined)?.output?.statusCode === 515;
     if (restart) open(business, auth).then(resolve, reject);
     else reject(lastDisconnect?.error ?? new Error("closed"));
   });

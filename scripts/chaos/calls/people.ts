@@ -13,7 +13,11 @@ export function createPeople(simulator: Caller, number: string) {
   return {
     /** So many call, and are greeted. */
     call: async (count: number): Promise<string[]> => {
-      const { data } = await simulator<{ data: { sid: string }[] }>("POST", "/calls", { from: "+15550000001", to: number, count });
+      const { data } = await simulator<{ data: { sid: string }[] }>("POST", "/calls", {
+        from: "+15550000001",
+        to: number,
+        count,
+      });
       const sids = data.map(({ sid }) => sid);
       await wait(`${count} callers to be greeted`, async () => {
         const calls = await Promise.all(sids.map(look));

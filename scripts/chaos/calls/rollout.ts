@@ -13,7 +13,9 @@ export function createRollouts(nomad: Nomad) {
   const wait = createWait(300_000);
   const read = () => nomad<CallsJob>("GET", path);
   const running = async (): Promise<Allocation[]> =>
-    (await nomad<Allocation[]>("GET", `${path}/allocations`)).filter((allocation) => allocation.ClientStatus === "running");
+    (await nomad<Allocation[]>("GET", `${path}/allocations`)).filter(
+      (allocation) => allocation.ClientStatus === "running",
+    );
 
   return {
     read,
@@ -34,14 +36,21 @@ export function createRollouts(nomad: Nomad) {
     /** Waits until no allocation of a version before the present one runs any more. */
     alone: async (): Promise<void> => {
       const { Version: version } = await read();
-      await wait("the allocations before to end", async () => (await running()).every((allocation) => allocation.JobVersion === version));
+      await wait("the allocations before to end", async () =>
+        (await running()).every((allocation) => allocation.JobVersion === version),
+      );
     },
-    kill: (allocation: Allocation) => nomad("POST", `/v1/client/allocation/${allocation.ID}/signal`, { Signal: "SIGKILL", Task: "calls" }),
+    kill: (allocation: Allocation) =>
+      nomad("POST", `/v1/client/allocation/${allocation.ID}/signal`, { Signal: "SIGKILL", Task: "calls" }),
   };
 }
 
 /** The job as another release of so many replicas, each of which carries its calls on for so long when it is told to stop. */
-export function changed(job: CallsJob, release: string, { replicas, graceS }: { replicas: number; graceS: number }): CallsJob {
+export function changed(
+  job: CallsJob,
+  release: string,
+  { replicas, graceS }: { replicas: number; graceS: number },
+): CallsJob {
   const [group] = job.TaskGroups;
   const tasks = group.Tasks.map((task) => ({
     ...task,

@@ -22,7 +22,10 @@ export type Clients = {
 
 export type Accepted = { id: string; text: string; at: number };
 
-type Answer = { status: number; body: { id?: string; text?: string; data?: { id: string; text: string }[] } | undefined };
+type Answer = {
+  status: number;
+  body: { id?: string; text?: string; data?: { id: string; text: string }[] } | undefined;
+};
 
 /** Between two requests of a caller, and before a failed one is repeated. */
 const pauseMs = 10;
@@ -66,7 +69,9 @@ export function startClients({ url, tenants }: Platform): Clients {
         });
         const answer = (await response.json()) as Answer["body"];
         if (response.status < 500) return { status: response.status, body: answer };
-        failed(response.status === 503 && response.headers.has("retry-after") ? undefined : `${method} ${response.status}`);
+        failed(
+          response.status === 503 && response.headers.has("retry-after") ? undefined : `${method} ${response.status}`,
+        );
       } catch (error) {
         failed(`${method} ${error instanceof Error ? error.name : String(error)}`);
       }
@@ -109,7 +114,8 @@ export function startClients({ url, tenants }: Platform): Clients {
         .toSorted((a, b) => (a.id < b.id ? 1 : -1))
         .slice(0, pageSize);
       const missing = before.filter(({ id }) => !shown.has(id));
-      if (page.status !== 200 || missing.length > 0) wrong(`a page of long ago lacks ${missing.length} of ${before.length} messages`);
+      if (page.status !== 200 || missing.length > 0)
+        wrong(`a page of long ago lacks ${missing.length} of ${before.length} messages`);
     }
   };
 

@@ -96,7 +96,8 @@ export async function startPlatform(folder: string, tenantCount: number): Promis
     });
     closers.push(() => edge.stop());
 
-    const metric = async (url: string, form: RegExp) => Number(form.exec(await (await fetch(`${url}/metrics`)).text())?.[1] ?? Number.NaN);
+    const metric = async (url: string, form: RegExp) =>
+      Number(form.exec(await (await fetch(`${url}/metrics`)).text())?.[1] ?? Number.NaN);
     return {
       url: `https://127.0.0.1:${edge.httpsPort}`,
       tenants,
@@ -104,7 +105,9 @@ export async function startPlatform(folder: string, tenantCount: number): Promis
       replica,
       primary,
       replicaIsUsed: async () => {
-        const lags = await Promise.all(opsUrls.map((url) => metric(url, /^prosaas_database_replica_lag_seconds\{.*\} (.+)$/m)));
+        const lags = await Promise.all(
+          opsUrls.map((url) => metric(url, /^prosaas_database_replica_lag_seconds\{.*\} (.+)$/m)),
+        );
         return lags.every((lag) => lag < 2);
       },
       replicaReads: async () => {
@@ -116,7 +119,9 @@ export async function startPlatform(folder: string, tenantCount: number): Promis
         const owner = connectAsOwner({ url: ownerUrl, applicationName: "chaos" });
         try {
           return [
-            ...(await owner<{ id: string; text: string }[]>`select id, text from messages where business_id = ${businessId} order by id`),
+            ...(await owner<
+              { id: string; text: string }[]
+            >`select id, text from messages where business_id = ${businessId} order by id`),
           ];
         } finally {
           await owner.end();
@@ -134,7 +139,8 @@ export async function startPlatform(folder: string, tenantCount: number): Promis
 async function startPrimary(folder: string): Promise<{ primary: Platform["primary"]; ownerUrl: string }> {
   await mkdir(folder);
   const [files, port] = await Promise.all([initPostgres(folder), freePort()]);
-  const launch = () => startChild({ command: postgresCommand(files, port), logFile: join(folder, "..", "postgres.log") });
+  const launch = () =>
+    startChild({ command: postgresCommand(files, port), logFile: join(folder, "..", "postgres.log") });
   let child = launch();
   const answers = () => until(() => isReady(files, port), { deadlineMs: 30_000, what: "the primary", everyMs: 20 });
   await answers();
@@ -172,7 +178,12 @@ async function makeTenants(url: string, count: number): Promise<Tenant[]> {
     for (let n = 0; n < count; n++) {
       const { businessId } = await createBusiness(db);
       const { key, prefix, hash } = generateKey();
-      await insertKey(forBusiness(db, businessId), { id: uuidv7(), prefix, hash, scopes: ["messages:read", "messages:write"] });
+      await insertKey(forBusiness(db, businessId), {
+        id: uuidv7(),
+        prefix,
+        hash,
+        scopes: ["messages:read", "messages:write"],
+      });
       tenants.push({ businessId, key });
     }
     return tenants;

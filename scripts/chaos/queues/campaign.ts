@@ -15,7 +15,11 @@ export async function runKilledBroadcast(
 ): Promise<Accepted> {
   const ask = customerApi(apiUrl, customer);
   const phone = (n: number) => String(15_700_000_000 + n);
-  const { id } = await ask<{ id: string }>("POST", "/broadcasts", { name: "Sale", text: "Hello {{name}}", per_minute: perMinute });
+  const { id } = await ask<{ id: string }>("POST", "/broadcasts", {
+    name: "Sale",
+    text: "Hello {{name}}",
+    per_minute: perMinute,
+  });
   const lines = Array.from({ length: recipients }, (_, n) => `${phone(n)},N${n}`);
   await ask("POST", `/broadcasts/${id}/recipients/upload`, `to,name\n${lines.join("\n")}\n`);
   await ask("POST", `/broadcasts/${id}/start`);
@@ -25,9 +29,15 @@ export async function runKilledBroadcast(
       select count(*)::integer as count from messages where broadcast_id = ${id} and sent_at is not null`;
     return row.count;
   };
-  const places = Array.from({ length: kills }, () => Math.floor(Math.random() * recipients * 0.95)).toSorted((a, b) => a - b);
+  const places = Array.from({ length: kills }, () => Math.floor(Math.random() * recipients * 0.95)).toSorted(
+    (a, b) => a - b,
+  );
   for (const place of places) {
-    await until(async () => (await sent()) >= place, { deadlineMs: 300_000, everyMs: 50, what: `message ${place} of the broadcast` });
+    await until(async () => (await sent()) >= place, {
+      deadlineMs: 300_000,
+      everyMs: 50,
+      what: `message ${place} of the broadcast`,
+    });
     await Promise.all(workers.map((worker) => worker.kill()));
   }
   const completed = async () => (await ask<{ status: string }>("GET", `/broadcasts/${id}`)).status === "completed";

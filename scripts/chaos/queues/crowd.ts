@@ -48,7 +48,11 @@ async function postOne(apiUrl: string, { id, key }: Customer, to: string, text: 
   for (;;) {
     const status = await fetch(`${apiUrl}/v1/businesses/${id}/messages`, {
       method: "POST",
-      headers: { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": idempotencyKey },
+      headers: {
+        authorization: `Bearer ${key}`,
+        "content-type": "application/json",
+        "idempotency-key": idempotencyKey,
+      },
       body: JSON.stringify({ to, type: "text", text }),
       signal: AbortSignal.timeout(answerMs),
     }).then(

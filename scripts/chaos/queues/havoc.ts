@@ -26,7 +26,15 @@ export const clockFile = (folder: string, n: number) => join(folder, `clock-${n}
 
 /** Breaks one thing after the other at random until `stop`, which leaves everything running and every clock right. */
 export function wreak(platform: Platform, folder: string, say: (line: string) => void) {
-  const tally: Tally = { kills: 0, stops: 0, flushes: 0, redis_restarts: 0, postgres_restarts: 0, clock_steps: 0, freezes: 0 };
+  const tally: Tally = {
+    kills: 0,
+    stops: 0,
+    flushes: 0,
+    redis_restarts: 0,
+    postgres_restarts: 0,
+    clock_steps: 0,
+    freezes: 0,
+  };
   const { workers, redis, postgres } = platform;
   const any = () => Math.floor(Math.random() * workers.length);
   const thaws: Promise<void>[] = [];

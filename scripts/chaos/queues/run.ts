@@ -95,7 +95,11 @@ async function settled(platform: Platform, say: (line: string) => void): Promise
 }
 
 /** Has messages accepted while no worker runs, and Redis forget everything; returns how many did not go out then. */
-async function flushPending(platform: Platform, accept: () => Promise<void>, say: (line: string) => void): Promise<number> {
+async function flushPending(
+  platform: Platform,
+  accept: () => Promise<void>,
+  say: (line: string) => void,
+): Promise<number> {
   await Promise.all(platform.workers.map((worker) => worker.stop()));
   await accept();
   const waiting = await undelivered(platform);

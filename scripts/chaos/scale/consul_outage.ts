@@ -44,9 +44,13 @@ async function metricsUrls({ consul }: Stage): Promise<string[]> {
   type Entry = { ServiceAddress: string; ServiceMeta: { ops_port: string } };
   const services = ["prosaas-api", "prosaas-worker-high", "prosaas-worker-default", "prosaas-worker-low"];
   const found = await Promise.all(
-    services.map(async (name) => (await consul.blockingGet(`/v1/catalog/service/${name}`, { index: 0 })).body as Entry[]),
+    services.map(
+      async (name) => (await consul.blockingGet(`/v1/catalog/service/${name}`, { index: 0 })).body as Entry[],
+    ),
   );
-  return found.flat().map(({ ServiceAddress, ServiceMeta }) => `http://${ServiceAddress}:${ServiceMeta.ops_port}/metrics`);
+  return found
+    .flat()
+    .map(({ ServiceAddress, ServiceMeta }) => `http://${ServiceAddress}:${ServiceMeta.ops_port}/metrics`);
 }
 
 async function bringUp({ env }: Stage): Promise<void> {

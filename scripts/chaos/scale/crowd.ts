@@ -18,15 +18,18 @@ export async function pairCrowd({ api, simulator }: Stage, count: number): Promi
   const crowd: Member[] = [];
   const wanted = Array.from({ length: count }, (_, n) => n);
   await eachOf(wanted, 4, async (n) => {
-    const [phone, ...contacts] = Array.from({ length: 1 + contactsEach }, (_, k) => number(n * (1 + contactsEach) + k)) as [
-      string,
-      ...string[],
-    ];
+    const [phone, ...contacts] = Array.from({ length: 1 + contactsEach }, (_, k) =>
+      number(n * (1 + contactsEach) + k),
+    ) as [string, ...string[]];
     for (const one of [phone, ...contacts]) await simulator.makePhone(one);
     const { id } = await api<{ id: string }>("POST", "/v1/businesses", { name: `Chaos ${n}` });
     const { qr } = await connect(api, id);
     await simulator.scan(phone, qr);
-    await until(async () => (await view(api, id)).status === "open", { deadlineMs: 60_000, what: "a session to open", everyMs: 100 });
+    await until(async () => (await view(api, id)).status === "open", {
+      deadlineMs: 60_000,
+      what: "a session to open",
+      everyMs: 100,
+    });
     crowd.push({ id, phone, contacts });
   });
   return crowd;

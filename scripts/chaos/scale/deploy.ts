@@ -12,8 +12,13 @@ export async function deployAll(stage: Stage): Promise<void> {
   const release = `chaos-${Date.now()}`;
   for (const job of rollingJobs) {
     const command = ["nomad", "job", "run", "-detach", "-preserve-counts", "-hcl2-strict=false"];
-    command.push("-var-file=nomad/env/dev.vars.hcl", `-var-file=${join(stage.state, "stack.vars.hcl")}`, `-var=release=${release}`);
-    for (const [key, value] of Object.entries(await valuesOfCluster(stage.nomad, job))) command.push(`-var=${key}=${value}`);
+    command.push(
+      "-var-file=nomad/env/dev.vars.hcl",
+      `-var-file=${join(stage.state, "stack.vars.hcl")}`,
+      `-var=release=${release}`,
+    );
+    for (const [key, value] of Object.entries(await valuesOfCluster(stage.nomad, job)))
+      command.push(`-var=${key}=${value}`);
     const child = Bun.spawn([...command, `nomad/jobs/${job}.nomad.hcl`], {
       cwd: root,
       env: { ...process.env, ...stage.env, NOMAD_ADDR: stage.stack.nomad_addr },

@@ -74,7 +74,9 @@ const grow: Ordeal = {
 type Move = { id: string; status: string; created_at: string; finished_at: string | null; silent_ms: number | null };
 
 export function finishedMoves({ api }: Pick<Stage, "api">): Promise<Move[]> {
-  return allPages((cursor) => api<Page<Move>>("GET", `/v1/admin/moves?limit=200${cursor === undefined ? "" : `&cursor=${cursor}`}`));
+  return allPages((cursor) =>
+    api<Page<Move>>("GET", `/v1/admin/moves?limit=200${cursor === undefined ? "" : `&cursor=${cursor}`}`),
+  );
 }
 
 const spread: Ordeal = {
@@ -87,7 +89,8 @@ const spread: Ordeal = {
     const times = (at: (move: Move) => string) => moves.map((move) => Date.parse(at(move)));
     findings.moved = moves.length;
     findings.moveTotalS =
-      (Math.max(...times(({ finished_at }) => finished_at!)) - Math.min(...times(({ created_at }) => created_at))) / 1000;
+      (Math.max(...times(({ finished_at }) => finished_at!)) - Math.min(...times(({ created_at }) => created_at))) /
+      1000;
   },
 };
 

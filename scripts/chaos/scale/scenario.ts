@@ -34,14 +34,25 @@ export type ScaleResult = {
 const settleMs = 120_000;
 
 /** Scales a stack up and down in every way while people write, and compares every message at the end. */
-export async function scaleWhileTalking(stage: Stage, plan: ScalePlan, ordeals: readonly Ordeal[]): Promise<ScaleResult> {
+export async function scaleWhileTalking(
+  stage: Stage,
+  plan: ScalePlan,
+  ordeals: readonly Ordeal[],
+): Promise<ScaleResult> {
   const { say, simulator } = stage;
   const crowd = await pairCrowd(stage, plan.businesses);
   say(`${crowd.length} businesses are paired`);
   const pairings = async () => (await simulator.stats())["pairings_offered"] ?? 0;
   const before = await pairings();
   const earlier = new Set((await finishedMoves(stage)).map(({ id }) => id));
-  const findings: Findings = { addShardS: 0, newcomers: 0, scriptsKilled: 0, moved: 0, moveTotalS: 0, outage: undefined };
+  const findings: Findings = {
+    addShardS: 0,
+    newcomers: 0,
+    scriptsKilled: 0,
+    moved: 0,
+    moveTotalS: 0,
+    outage: undefined,
+  };
   const restarts: string[] = [];
 
   const talk = new Talk(stage, crowd, plan.perMinute);
@@ -52,7 +63,9 @@ export async function scaleWhileTalking(stage: Stage, plan: ScalePlan, ordeals: 
     await undergo(stage, plan, findings);
     restarts.push(...unneededRestarts(tasks, await readTasks(stage), (one) => mayGo(one, plan)));
     const took = ((performance.now() - began) / 1000).toFixed(1);
-    say(`${name}: ${took} s; ${talk.messages} messages, ${talk.failures.length} of ${talk.requests} requests failed so far`);
+    say(
+      `${name}: ${took} s; ${talk.messages} messages, ${talk.failures.length} of ${talk.requests} requests failed so far`,
+    );
   }
   await talk.stop();
   for (const line of restarts) say(line);
@@ -86,7 +99,14 @@ export async function scaleWhileTalking(stage: Stage, plan: ScalePlan, ordeals: 
 }
 
 /** What must be nothing. */
-export const faultsOf = ({ failed_requests, lost, duplicates, reordered, qr_scans, unneeded_restarts }: ScaleResult) => ({
+export const faultsOf = ({
+  failed_requests,
+  lost,
+  duplicates,
+  reordered,
+  qr_scans,
+  unneeded_restarts,
+}: ScaleResult) => ({
   failed_requests,
   lost,
   duplicates,

@@ -35,7 +35,9 @@ export class Talk {
   /** `perMinute` messages each way. */
   constructor(stage: Stage, crowd: readonly Member[], perMinute: number) {
     this.#stage = stage;
-    this.#chats = crowd.flatMap((member) => member.contacts.map((contact) => ({ member, contact, sent: [], written: [] })));
+    this.#chats = crowd.flatMap((member) =>
+      member.contacts.map((contact) => ({ member, contact, sent: [], written: [] })),
+    );
     this.#everyMs = 60_000 / perMinute;
   }
 
@@ -88,7 +90,10 @@ export class Talk {
     chat.sent.push(out);
     chat.written.push(back);
     this.#inTurn(`sent ${chat.contact}`, () => this.#post(chat, out));
-    this.#inTurn(`written ${chat.contact}`, async () => void (await this.#stage.simulator.write(chat.contact, chat.member.phone, back)));
+    this.#inTurn(
+      `written ${chat.contact}`,
+      async () => void (await this.#stage.simulator.write(chat.contact, chat.member.phone, back)),
+    );
     if (this.#ticks % readEvery === 0) this.#inTurn("read", () => this.#read(chat.member.id));
   }
 
@@ -102,7 +107,12 @@ export class Talk {
   async #post({ member, contact }: Chat, text: string): Promise<void> {
     const key = `${contact}-${text.replace(" ", "-")}`;
     const request = () =>
-      this.#stage.api("POST", `/v1/businesses/${member.id}/messages`, { to: contact, type: "text", text }, { "idempotency-key": key });
+      this.#stage.api(
+        "POST",
+        `/v1/businesses/${member.id}/messages`,
+        { to: contact, type: "text", text },
+        { "idempotency-key": key },
+      );
     while (!(await this.#ask(request))) await Bun.sleep(repeatMs);
   }
 
@@ -149,7 +159,8 @@ export class Talk {
       const rows = await allPages((cursor) =>
         this.#stage.api<Page<Row>>("GET", cursor === undefined ? listing : `${listing}&cursor=${cursor}`),
       );
-      for (const contact of contacts) received.set(contact, inOrderOfWriting(rows.filter(({ chat }) => chat.startsWith(contact))));
+      for (const contact of contacts)
+        received.set(contact, inOrderOfWriting(rows.filter(({ chat }) => chat.startsWith(contact))));
     });
     return total(received);
   }
@@ -158,7 +169,10 @@ export class Talk {
 /** Rows that were written together have no order of their own, and count as in order. */
 function inOrderOfWriting(rows: readonly Row[]): string[] {
   const number = ({ text = "" }: Row) => Number(text.split(" ")[1]);
-  return rows.toSorted((a, b) => Date.parse(a.queued_at) - Date.parse(b.queued_at) || number(a) - number(b)).map(({ text = "" }) => text);
+  return rows
+    .toSorted((a, b) => Date.parse(a.queued_at) - Date.parse(b.queued_at) || number(a) - number(b))
+    .map(({ text = "" }) => text);
 }
 
-const total = (chats: ReadonlyMap<string, readonly string[]>): number => [...chats.values()].reduce((sum, texts) => sum + texts.length, 0);
+const total = (chats: ReadonlyMap<string, readonly string[]>): number =>
+  [...chats.values()].reduce((sum, texts) => sum + texts.length, 0);

@@ -27,5 +27,7 @@ test("each restart counts, and an allocation that ended unasked", () => {
 });
 
 test("an allocation that was to go may go", () => {
-  expect(unneededRestarts([task()], [task({ ClientStatus: "complete", DesiredStatus: "stop" })], ({ job }) => job === "api")).toEqual([]);
+  expect(
+    unneededRestarts([task()], [task({ ClientStatus: "complete", DesiredStatus: "stop" })], ({ job }) => job === "api"),
+  ).toEqual([]);
 });

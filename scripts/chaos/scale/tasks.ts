@@ -27,13 +27,20 @@ export async function readTasks({ nomad }: Stage): Promise<Known[]> {
 }
 
 /** Tasks that were restarted, and allocations that ended though nothing asked them to. */
-export function unneededRestarts(before: readonly Known[], after: readonly Known[], mayGo: (one: Known) => boolean): string[] {
+export function unneededRestarts(
+  before: readonly Known[],
+  after: readonly Known[],
+  mayGo: (one: Known) => boolean,
+): string[] {
   const later = new Map(after.map((one) => [one.ID, one]));
   return before
     .filter(({ ClientStatus, DesiredStatus }) => ClientStatus === "running" && DesiredStatus === "run")
     .flatMap((one) => {
       const now = later.get(one.ID);
-      const restarts = Array.from({ length: Math.max(0, (now?.restarts ?? 0) - one.restarts) }, () => `${one.Name} was restarted`);
+      const restarts = Array.from(
+        { length: Math.max(0, (now?.restarts ?? 0) - one.restarts) },
+        () => `${one.Name} was restarted`,
+      );
       const gone = now?.ClientStatus !== "running" && !mayGo(one) ? [`${one.Name} ended`] : [];
       return [...restarts, ...gone];
     });

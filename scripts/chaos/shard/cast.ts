@@ -40,7 +40,9 @@ export class Cast {
     const ids = new Set(this.businesses.map(({ id }) => id));
     const open = async () => {
       const sessions = await this.#stage.shard.sessions();
-      return sessions.filter(({ business_id, status }) => ids.has(business_id) && status === "open").length === ids.size;
+      return (
+        sessions.filter(({ business_id, status }) => ids.has(business_id) && status === "open").length === ids.size
+      );
     };
     await until(open, { what: "all sessions to be open", deadlineMs, everyMs: 20 });
     return (performance.now() - began) / 1000;

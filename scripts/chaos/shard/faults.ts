@@ -39,7 +39,8 @@ const disturbances: Fault[] = [
   { kind: "ticks", mode: "delayed", ms: 2_000, times: struck },
 ];
 
-const nameOf = ({ kind, at, reason, mode }: Fault) => [kind, at, reason, mode].filter((part) => typeof part === "string").join(" ");
+const nameOf = ({ kind, at, reason, mode }: Fault) =>
+  [kind, at, reason, mode].filter((part) => typeof part === "string").join(" ");
 
 /** Lets a fault last, and ends it. */
 async function undergo({ stage, seconds }: Scene, fault: Fault): Promise<void> {
@@ -60,7 +61,8 @@ export const faultOrdeals: Ordeal[] = [
       await Bun.sleep(scene.seconds * 1000);
       await stage.simulator.clearFaults();
       // Told that WhatsApp is unavailable, a session leaves it alone for longer than anybody wants to wait here.
-      for (const { id } of cast.businesses) await stage.shard.client.connect(stage.shard.location, id, { method: "qr" });
+      for (const { id } of cast.businesses)
+        await stage.shard.client.connect(stage.shard.location, id, { method: "qr" });
     },
   })),
   ...halts.map(([fault, reason]): Ordeal => ({
@@ -81,7 +83,8 @@ export const faultOrdeals: Ordeal[] = [
   })),
   ...[false, true].map((answer_pings): Ordeal => ({
     name: answer_pings ? "silence behind answered pings" : "silence",
-    undergo: (scene) => undergo(scene, { kind: "silence", phone: scene.cast.businesses[0]!.phone, answer_pings, times: 1 }),
+    undergo: (scene) =>
+      undergo(scene, { kind: "silence", phone: scene.cast.businesses[0]!.phone, answer_pings, times: 1 }),
   })),
   ...disturbances.map((fault): Ordeal => ({ name: nameOf(fault), undergo: (scene) => undergo(scene, fault) })),
   { name: "logged out on the phone, paired anew", undergo: loggedOut },

@@ -17,8 +17,14 @@ export type Scene = {
 export type Ordeal = { name: string; undergo: (scene: Scene) => Promise<void> };
 
 const kills: Ordeal[] = [
-  ...Array.from({ length: 5 }, (_, n): Ordeal => ({ name: `kill -9 in mid-batch (${n + 1})`, undergo: killInMidBatch })),
-  ...Array.from({ length: 3 }, (_, n): Ordeal => ({ name: `kill -9 in the middle of a set (${n + 1})`, undergo: killInASet })),
+  ...Array.from({ length: 5 }, (_, n): Ordeal => ({
+    name: `kill -9 in mid-batch (${n + 1})`,
+    undergo: killInMidBatch,
+  })),
+  ...Array.from({ length: 3 }, (_, n): Ordeal => ({
+    name: `kill -9 in the middle of a set (${n + 1})`,
+    undergo: killInASet,
+  })),
   { name: "kill -9 in a pairing", undergo: killInAPairing },
 ];
 
@@ -69,7 +75,10 @@ async function killInAPairing({ stage: { shard, simulator }, cast: { apprentice 
   await shard.ready();
   await simulator.scan(phone, await code());
   await shard.kill();
-  await until(async () => (await view()).status === "open", { what: "the session that was being paired to open", deadlineMs: 60_000 });
+  await until(async () => (await view()).status === "open", {
+    what: "the session that was being paired to open",
+    deadlineMs: 60_000,
+  });
 }
 
 async function storm({ simulator }: Stage, times: number, pauseMs: () => number): Promise<void> {
@@ -79,7 +88,11 @@ async function storm({ simulator }: Stage, times: number, pauseMs: () => number)
   }
 }
 
-async function away(server: Server, seconds: number, meanwhile: () => Promise<unknown> = async () => {}): Promise<void> {
+async function away(
+  server: Server,
+  seconds: number,
+  meanwhile: () => Promise<unknown> = async () => {},
+): Promise<void> {
   await server.stop();
   await Bun.sleep((seconds * 1000) / 2);
   await meanwhile();

@@ -29,7 +29,14 @@ export async function outcomeOf(stage: Stage, traffic: Traffic): Promise<Outcome
     const outbound = new Map((await rowsOf(owner, "outbound")).map((row) => [row.id, row]));
     const inbound = Map.groupBy(await rowsOf(owner, "inbound"), ({ chat }) => chat.slice(0, chat.indexOf("@")));
 
-    const outcome: Outcome = { sent: nothingCompared, received: nothingCompared, refused: 0, givenUp: 0, undecryptable: 0, repeated: 0 };
+    const outcome: Outcome = {
+      sent: nothingCompared,
+      received: nothingCompared,
+      refused: 0,
+      givenUp: 0,
+      undecryptable: 0,
+      repeated: 0,
+    };
     for (const [contact, submitted] of traffic.submitted) {
       const refused = submitted.filter(({ id }) => refusals.has(outbound.get(id)?.error_code ?? ""));
       const expected = submitted.filter((message) => !refused.includes(message)).map(({ text }) => text);
@@ -73,18 +80,25 @@ function tellDisorder(where: string, expected: readonly string[], arrived: reado
 
 async function settled({ shard, simulator }: Stage, owner: OwnerConnection, { written }: Traffic): Promise<void> {
   const expected = [...written.values()].reduce((sum, texts) => sum + texts.length, 0);
-  const wait = (what: string, condition: () => Promise<boolean>) => until(condition, { what, deadlineMs: 180_000, everyMs: 250 });
-  const count = async (where: string) => Number((await owner.unsafe(`select count(*) from messages where ${where}`))[0]!["count"]);
+  const wait = (what: string, condition: () => Promise<boolean>) =>
+    until(condition, { what, deadlineMs: 180_000, everyMs: 250 });
+  const count = async (where: string) =>
+    Number((await owner.unsafe(`select count(*) from messages where ${where}`))[0]!["count"]);
   await wait("the outbox to be empty", async () => (await count("status = 'queued'")) === 0);
   await wait("WhatsApp's mailboxes to be empty", async () => (await simulator.stats())["mail"] === 0);
   await wait("the journal to be empty", async () => {
-    const pages = await Promise.all((["inbound", "receipts"] as const).map((stream) => shard.client.readJournal(shard.location, stream)));
+    const pages = await Promise.all(
+      (["inbound", "receipts"] as const).map((stream) => shard.client.readJournal(shard.location, stream)),
+    );
     return pages.every(({ through }) => through === null);
   });
   const arrived = await count("direction = 'inbound'");
-  if (arrived < expected) process.stderr.write(`Postgres has ${arrived} of ${expected} messages that were written to us\n`);
+  if (arrived < expected)
+    process.stderr.write(`Postgres has ${arrived} of ${expected} messages that were written to us\n`);
 }
 
 async function rowsOf(owner: OwnerConnection, direction: string): Promise<Row[]> {
-  return owner<Row[]>`select id, chat, text, status, error_code from messages where direction = ${direction} order by id`;
+  return owner<
+    Row[]
+  >`select id, chat, text, status, error_code from messages where direction = ${direction} order by id`;
 }

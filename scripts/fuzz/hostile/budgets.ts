@@ -19,7 +19,9 @@ export type Budgets = ReadonlyMap<string, number>;
 
 /** MB that each kind of process may take: memory_max of its job file, where Nomad's kernel limit would kill it. */
 export async function memoryBudgets(): Promise<Budgets> {
-  const entries = Object.entries(jobs).map(async ([kind, job]) => [kind, memoryMaxOf(await readJob(job), job)] as const);
+  const entries = Object.entries(jobs).map(
+    async ([kind, job]) => [kind, memoryMaxOf(await readJob(job), job)] as const,
+  );
   return new Map(await Promise.all(entries));
 }
 
@@ -27,7 +29,8 @@ export async function memoryBudgets(): Promise<Budgets> {
 export async function redisMaxMemoryMb(): Promise<number> {
   const text = await readJob("redis");
   const formula = /^\s*maxmemory \$\{floor\(var\.redis_memory_max \* (\d+) \/ (\d+)\)\}mb$/m.exec(text);
-  if (formula === null) throw new Error("nomad/jobs/redis.nomad.hcl does not derive maxmemory from redis_memory_max any more");
+  if (formula === null)
+    throw new Error("nomad/jobs/redis.nomad.hcl does not derive maxmemory from redis_memory_max any more");
   return Math.floor((memoryMaxOf(text, "redis") * Number(formula[1])) / Number(formula[2]));
 }
 
@@ -36,8 +39,11 @@ export function memoryMaxOf(text: string, job: string): number {
   const value = [...text.matchAll(/^\s*memory_max\s*=\s*(\S+)/gm)].at(-1)?.[1] ?? "";
   const variable = /^var\.(\w+)$/.exec(value)?.[1];
   const number =
-    variable === undefined ? value : (new RegExp(`variable "${variable}" \\{[^}]*?default\\s*=\\s*(\\d+)`).exec(text)?.[1] ?? "");
-  if (!/^\d+$/.test(number)) throw new Error(`nomad/jobs/${job}.nomad.hcl has no memory_max that can be read: ${value}`);
+    variable === undefined
+      ? value
+      : (new RegExp(`variable "${variable}" \\{[^}]*?default\\s*=\\s*(\\d+)`).exec(text)?.[1] ?? "");
+  if (!/^\d+$/.test(number))
+    throw new Error(`nomad/jobs/${job}.nomad.hcl has no memory_max that can be read: ${value}`);
   return Number(number);
 }
 

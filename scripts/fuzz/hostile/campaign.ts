@@ -16,7 +16,10 @@ export type CampaignOptions = { stage: Stage; watch: Watch; breaches: Breaches; 
 export type Report = { name: string; from: number; to: number; attacks: number; blockMs: number };
 
 /** Runs kinds of attack at the same time; alone, whatever breaks meanwhile is the doing of one. */
-export async function runKinds(kinds: readonly PlannedKind[], { stage, watch, breaches, seed }: CampaignOptions): Promise<Report> {
+export async function runKinds(
+  kinds: readonly PlannedKind[],
+  { stage, watch, breaches, seed }: CampaignOptions,
+): Promise<Report> {
   const from = Date.now();
   const name = kinds.map((kind) => kind.name).join(" + ");
   const attacks = kinds.reduce((sum, kind) => sum + kind.attacks, 0);
@@ -33,7 +36,10 @@ export async function runKinds(kinds: readonly PlannedKind[], { stage, watch, br
 }
 
 /** Reports what was broken since the last call as the doing of `name`; gives the longest block, ms. */
-export async function judge(name: string, { watch, breaches }: Pick<CampaignOptions, "watch" | "breaches">): Promise<number> {
+export async function judge(
+  name: string,
+  { watch, breaches }: Pick<CampaignOptions, "watch" | "breaches">,
+): Promise<number> {
   const blocks = await watch.takeBlocks();
   for (const [service, ms] of blocks) {
     if (ms > bounds.eventLoopBlockMs)
@@ -43,7 +49,8 @@ export async function judge(name: string, { watch, breaches }: Pick<CampaignOpti
   for (const dead of seen.deaths) breaches.add({ bound: "process_deaths", kind: name, what: `${dead} died` });
   for (const { name: large, mb, budgetMb } of seen.overBudget)
     breaches.add({ bound: "rss_mb", kind: name, what: `${large} took ${mb} MB of ${budgetMb}` });
-  if (seen.diskMb > bounds.diskMb) breaches.add({ bound: "disk_mb", kind: name, what: `${seen.diskMb.toFixed(1)} MB on disk` });
+  if (seen.diskMb > bounds.diskMb)
+    breaches.add({ bound: "disk_mb", kind: name, what: `${seen.diskMb.toFixed(1)} MB on disk` });
   return Math.max(0, ...blocks.values());
 }
 
@@ -80,7 +87,10 @@ const closings = /ECONNRESET|ECONNREFUSED|EPIPE|closed before it was open|socket
 const isClosed = (error: unknown) => closings.test(`${(error as { code?: string }).code ?? ""} ${messageOf(error)}`);
 
 async function settled({ target }: Stage): Promise<void> {
-  await until(async () => (await target.backlog()) === 0, { deadlineMs: settleMs * target.patience, everyMs: 100 }).catch(() => {});
+  await until(async () => (await target.backlog()) === 0, {
+    deadlineMs: settleMs * target.patience,
+    everyMs: 100,
+  }).catch(() => {});
 }
 
 async function redisBytes({ redis }: Stage): Promise<number> {

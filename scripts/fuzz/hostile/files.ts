@@ -78,7 +78,10 @@ const signatures: Record<string, string> = {
 /** The beginning of a format with absurd lengths, and nonsense behind it. */
 export function brokenFile(random: Random): Buffer {
   const names = Object.keys(signatures);
-  return Buffer.concat([Buffer.from(signatures[random.pick(names)]!, "hex"), garbage(random, 64 + random.below(4_000))]);
+  return Buffer.concat([
+    Buffer.from(signatures[random.pick(names)]!, "hex"),
+    garbage(random, 64 + random.below(4_000)),
+  ]);
 }
 
 const svgs = [
@@ -96,6 +99,11 @@ export async function polyglot(random: Random): Promise<Buffer> {
     () => Buffer.concat([Buffer.from(`GIF89a/*${" ".repeat(200)}*/=1;alert(1)`), garbage(random, 8)]),
     () => Buffer.concat([Buffer.from(signatures[random.pick(names)]!, "hex"), small]),
     () => Buffer.from(`${random.pick(svgs)}<!--${random.below(1e9)}-->`),
-    () => Buffer.concat([Buffer.from("%PDF-1.7\n"), Buffer.from("1 0 obj<</Kids[1 0 R]>>".repeat(500)), garbage(random, 8)]),
+    () =>
+      Buffer.concat([
+        Buffer.from("%PDF-1.7\n"),
+        Buffer.from("1 0 obj<</Kids[1 0 R]>>".repeat(500)),
+        garbage(random, 8),
+      ]),
   ])();
 }

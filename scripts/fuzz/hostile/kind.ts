@@ -54,7 +54,16 @@ type KindOptions = Partial<Pick<AttackKind, "count" | "width" | "budgetMs" | "se
 const defaultBudgetMs = 15_000;
 
 export function kind(from: Origin, name: string, run: AttackKind["run"], options: KindOptions = {}): AttackKind {
-  return { from, name: `${from}-${name}`, run, count: 50, width: 8, budgetMs: defaultBudgetMs, settles: false, ...options };
+  return {
+    from,
+    name: `${from}-${name}`,
+    run,
+    count: 50,
+    width: 8,
+    budgetMs: defaultBudgetMs,
+    settles: false,
+    ...options,
+  };
 }
 
 /** One attack: where it comes from, and what it can do. */
@@ -91,7 +100,12 @@ export class Attack {
   }
 
   /** A request with the tenant's key, under its business. */
-  asTenant(method: string, path: string, body?: string | Uint8Array, headers: Record<string, string> = {}): Promise<Answer | null> {
+  asTenant(
+    method: string,
+    path: string,
+    body?: string | Uint8Array,
+    headers: Record<string, string> = {},
+  ): Promise<Answer | null> {
     const { id } = this.tenant;
     const type: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
     return this.ask({
@@ -137,7 +151,9 @@ const isServerError = (status: number) => status >= 500 && ![501, 503, 505].incl
 
 /** Any answer will do but a failure of the server; none, where the connection was closed, will do too. */
 export function survives(answer: Answer | null): Verdict {
-  return answer !== null && isServerError(answer.status) ? `answered ${answer.status}: ${answer.body.slice(0, 200)}` : undefined;
+  return answer !== null && isServerError(answer.status)
+    ? `answered ${answer.status}: ${answer.body.slice(0, 200)}`
+    : undefined;
 }
 
 /** The request must be refused: 4xx, 503 under load, or a closed connection. */

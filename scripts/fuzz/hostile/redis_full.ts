@@ -35,7 +35,10 @@ export async function fillRedis({ redis, bystander, platform, target }: Stage): 
   const freedAt = Date.now();
   let missing = "";
   const recovered = async () => {
-    missing = (await unsentMessages(platform, bystander.id, freedAt)) ?? (await unansweredCall(platform, bystander.number)) ?? "";
+    missing =
+      (await unsentMessages(platform, bystander.id, freedAt)) ??
+      (await unansweredCall(platform, bystander.number)) ??
+      "";
     return missing === "";
   };
   const isRecovered = await until(recovered, { deadlineMs: recoveryMs, everyMs: 500 }).catch((error: unknown) => {
@@ -46,7 +49,11 @@ export async function fillRedis({ redis, bystander, platform, target }: Stage): 
 }
 
 /** What was accepted meanwhile and is not sent, or that nothing was sent since; undefined where all is as it should be. */
-async function unsentMessages({ owner }: Stage["platform"], businessId: string, freedAt: number): Promise<string | undefined> {
+async function unsentMessages(
+  { owner }: Stage["platform"],
+  businessId: string,
+  freedAt: number,
+): Promise<string | undefined> {
   const [row] = await owner<[{ queued: number; sent: number }]>`
     select count(*) filter (where status = 'queued' and queued_at < now() - interval '2 seconds')::integer as queued,
            count(*) filter (where sent_at > to_timestamp(${freedAt / 1000}::float8))::integer as sent

@@ -44,17 +44,36 @@ export type HostileResult = {
 };
 
 /** Attacks the platform with every kind of the plan, one after the other, while another tenant lives on it. */
-export async function runHostile({ folder, plan, seed, quietS, together = 1, patience = 1, say }: HostileOptions): Promise<HostileResult> {
+export async function runHostile({
+  folder,
+  plan,
+  seed,
+  quietS,
+  together = 1,
+  patience = 1,
+  say,
+}: HostileOptions): Promise<HostileResult> {
   if (plan.some(({ name }) => name.includes("bomb"))) await prepareBombs();
   const stage = await setStage(folder, patience);
   const closers: (() => unknown)[] = [() => stage.stop()];
   try {
     const { httpsPort } = stage.target;
     const { id, key, contacts, number } = stage.bystander;
-    const tenant = startTenant(folder, { httpsPort, id, key, contacts, number, simulatorUrl: stage.platform.simulator.url });
+    const tenant = startTenant(folder, {
+      httpsPort,
+      id,
+      key,
+      contacts,
+      number,
+      simulatorUrl: stage.platform.simulator.url,
+    });
     closers.push(() => tenant.stop());
     await tenant.ready();
-    const watch = watchProcesses({ processes: stage.processes, budgets: await memoryBudgets(), folders: stage.folders });
+    const watch = watchProcesses({
+      processes: stage.processes,
+      budgets: await memoryBudgets(),
+      folders: stage.folders,
+    });
     closers.push(() => watch.stop());
     const breaches = new Breaches(say);
 
@@ -84,13 +103,16 @@ export async function runHostile({ folder, plan, seed, quietS, together = 1, pat
         `${String(Math.min(n + together, plan.length)).padStart(3)}/${plan.length}  ${report.name.padEnd(36)} ${report.attacks} attacks  ${took} s  block ${report.blockMs} ms`,
       );
     }
-    if (full?.recoveredAt === null) breaches.add({ bound: "redis_full_recovered", kind: "redis-full", what: full.missing });
+    if (full?.recoveredAt === null)
+      breaches.add({ bound: "redis_full_recovered", kind: "redis-full", what: full.missing });
     const other = await accountOf({ stage, tenant, quietFrom, attackedFrom, full, reports, breaches });
     const broken = breaches.list();
     return {
       attacks: reports.reduce((sum, { attacks }) => sum + attacks, 0),
       kinds: plan.length,
-      process_deaths: broken.filter(({ bound }) => bound === "process_deaths").reduce((sum, { times }) => sum + times, 0),
+      process_deaths: broken
+        .filter(({ bound }) => bound === "process_deaths")
+        .reduce((sum, { times }) => sum + times, 0),
       ...other,
       event_loop_block_ms_max: Math.max(...reports.map(({ blockMs }) => blockMs)),
       rss_mb_max: watch.rssMbMax,

@@ -88,7 +88,8 @@ export async function setStage(folder: string, patience: number): Promise<Stage>
       edgeFolder,
       platform.consul.address,
       async (port) => {
-        const ask = (path: string) => fetch(`https://127.0.0.1:${port}${path}`, { tls: { rejectUnauthorized: false }, keepalive: false });
+        const ask = (path: string) =>
+          fetch(`https://127.0.0.1:${port}${path}`, { tls: { rejectUnauthorized: false }, keepalive: false });
         return (await ask("/v1/openapi.json")).ok && (await ask("/webhooks/twilio/voice")).status !== 503;
       },
       { httpsPort, tls },

@@ -20,7 +20,13 @@ const settings = z.object({
 export type TenantSettings = z.infer<typeof settings>;
 
 /** A message that was posted: when it was due, and how the API answered. */
-const posted = z.object({ event: z.literal("posted"), due: z.number(), status: z.int(), ms: z.number(), id: z.string().optional() });
+const posted = z.object({
+  event: z.literal("posted"),
+  due: z.number(),
+  status: z.int(),
+  ms: z.number(),
+  id: z.string().optional(),
+});
 /** The call ended, or nothing was heard for too long. */
 const callFailed = z.object({ event: z.literal("call_failed"), at: z.number(), what: z.string() });
 const callUp = z.object({ event: z.literal("call_up") });
@@ -70,10 +76,17 @@ export function startTenant(folder: string, given: TenantSettings): TenantProces
   };
 }
 
-async function post({ httpsPort, id, key, contacts }: TenantSettings, n: number): Promise<{ status: number; id?: string }> {
+async function post(
+  { httpsPort, id, key, contacts }: TenantSettings,
+  n: number,
+): Promise<{ status: number; id?: string }> {
   const line = await Line.open({ port: httpsPort, source });
   try {
-    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": crypto.randomUUID() };
+    const headers = {
+      authorization: `Bearer ${key}`,
+      "content-type": "application/json",
+      "idempotency-key": crypto.randomUUID(),
+    };
     const body = JSON.stringify({ to: contacts[n % contacts.length], type: "text", text: `quiet ${n}` });
     await line.write(encodeRequest({ method: "POST", path: `/v1/businesses/${id}/messages`, headers, body }));
     const answer = await line.answer(postBudgetMs);

@@ -45,7 +45,8 @@ export function watchProcesses({ processes, budgets, folders }: WatchOptions) {
     rssMbMax[name] = Math.max(rssMbMax[name] ?? 0, Math.round(mb));
     const budgetMb = budgets.get(kindOf(name));
     if (budgetMb === undefined || mb <= budgetMb) return;
-    if (!seen.overBudget.some((other) => other.name === name)) seen.overBudget.push({ name, mb: Math.round(mb), budgetMb });
+    if (!seen.overBudget.some((other) => other.name === name))
+      seen.overBudget.push({ name, mb: Math.round(mb), budgetMb });
     // As the kernel does where Nomad has set the limit. What it was worth over its life counts once.
     process.kill(now, "SIGKILL");
   };
@@ -75,7 +76,9 @@ export function watchProcesses({ processes, budgets, folders }: WatchOptions) {
     takeBlocks: async (): Promise<Map<string, number>> => {
       // The simulator stands in for WhatsApp and the carrier: it is part of the attack.
       const services = processes.filter(({ name, opsUrl }) => opsUrl !== undefined && name !== "simulator");
-      const blocks = await Promise.all(services.map(async (service) => [service.name, await blockOf(service)] as const));
+      const blocks = await Promise.all(
+        services.map(async (service) => [service.name, await blockOf(service)] as const),
+      );
       return new Map(blocks);
     },
     stop: () => clearInterval(timer),

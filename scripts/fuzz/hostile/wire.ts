@@ -53,7 +53,9 @@ export class Line {
     const { promise, resolve, reject } = Promise.withResolvers<Line>();
     const address = { host: "127.0.0.1", port, localAddress: source };
     const socket = secure
-      ? connectTls({ ...address, rejectUnauthorized: false, servername: "localhost", ALPNProtocols: [protocol] }, () => resolve(line))
+      ? connectTls({ ...address, rejectUnauthorized: false, servername: "localhost", ALPNProtocols: [protocol] }, () =>
+          resolve(line),
+        )
       : connectTcp(address, () => resolve(line));
     const line = new Line(socket, patience);
     socket.on("error", reject);
@@ -150,8 +152,12 @@ function readAnswer(received: Buffer, over: boolean): Omit<Answer, "ms"> | null 
   const whole =
     over ||
     withoutBody.has(status) ||
-    (length !== undefined ? body.length >= Math.min(Number(length), keptBytes - end - 4) : chunked && body.includes("\r\n0\r\n\r\n"));
-  return whole || (chunked && body.indexOf("0\r\n\r\n") === 0) ? { status, head, body: body.toString("utf8") } : undefined;
+    (length !== undefined
+      ? body.length >= Math.min(Number(length), keptBytes - end - 4)
+      : chunked && body.includes("\r\n0\r\n\r\n"));
+  return whole || (chunked && body.indexOf("0\r\n\r\n") === 0)
+    ? { status, head, body: body.toString("utf8") }
+    : undefined;
 }
 
 export type RequestParts = {

@@ -3,8 +3,17 @@ import { decide, noMemory } from "./decide.ts";
 import type { GroupView, Memory } from "./decide.ts";
 
 const minute = 60_000;
-const group: GroupView = { count: 2, min: 1, max: 8, oldestMs: 0, waitMs: 1_000, cooldownMs: minute, changedMsAgo: null };
-const at = (changes: Partial<GroupView>, memory: Memory = noMemory, now = 0) => decide({ ...group, ...changes }, memory, now);
+const group: GroupView = {
+  count: 2,
+  min: 1,
+  max: 8,
+  oldestMs: 0,
+  waitMs: 1_000,
+  cooldownMs: minute,
+  changedMsAgo: null,
+};
+const at = (changes: Partial<GroupView>, memory: Memory = noMemory, now = 0) =>
+  decide({ ...group, ...changes }, memory, now);
 
 test("where the oldest job waits too long there are more, in proportion, and never more than twice as many at once", () => {
   expect(at({ oldestMs: 1_001 }).count).toBe(3);
@@ -14,7 +23,10 @@ test("where the oldest job waits too long there are more, in proportion, and nev
 });
 
 test("bounds are kept, whatever happens", () => {
-  expect(at({ count: 8, oldestMs: 900_000 })).toMatchObject({ count: 8, reason: expect.stringContaining("as many as may be") });
+  expect(at({ count: 8, oldestMs: 900_000 })).toMatchObject({
+    count: 8,
+    reason: expect.stringContaining("as many as may be"),
+  });
   expect(at({ count: 12 }).count).toBe(8);
   expect(at({ count: 0 }).count).toBe(1);
   expect(at({ count: 1 }, { changedAt: null, calmSince: -100 * minute }).count).toBe(1);

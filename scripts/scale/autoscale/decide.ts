@@ -36,17 +36,26 @@ const short = 0.25;
 const calmCooldowns = 5;
 
 /** How many workers a group should have. */
-export function decide({ count, min, max, oldestMs, waitMs, cooldownMs, changedMsAgo }: GroupView, memory: Memory, now: number): Decision {
+export function decide(
+  { count, min, max, oldestMs, waitMs, cooldownMs, changedMsAgo }: GroupView,
+  memory: Memory,
+  now: number,
+): Decision {
   const bounded = (wanted: number) => Math.min(max, Math.max(min, wanted));
   const changedAt = Math.max(memory.changedAt ?? -Infinity, changedMsAgo === null ? -Infinity : now - changedMsAgo);
   // What was calm with another count says nothing of this one.
   const calmSince = oldestMs <= waitMs * short ? Math.max(memory.calmSince ?? now, changedAt) : null;
   const stay = (reason: string): Decision => ({ count, reason, memory: { ...memory, calmSince } });
-  const change = (to: number, reason: string): Decision => ({ count: to, reason, memory: { changedAt: now, calmSince: null } });
+  const change = (to: number, reason: string): Decision => ({
+    count: to,
+    reason,
+    memory: { changedAt: now, calmSince: null },
+  });
 
   if (bounded(count) !== count) return change(bounded(count), "out of its bounds");
   const waits = `the oldest job waits ${Math.round(oldestMs)} ms of ${waitMs}`;
-  if (now - changedAt < cooldownMs) return stay(`${waits}; cooling down for ${Math.ceil((cooldownMs - now + changedAt) / 1000)} s more`);
+  if (now - changedAt < cooldownMs)
+    return stay(`${waits}; cooling down for ${Math.ceil((cooldownMs - now + changedAt) / 1000)} s more`);
   if (oldestMs > waitMs) {
     const more = bounded(Math.max(count + 1, Math.ceil(count * Math.min(2, oldestMs / waitMs))));
     return more === count ? stay(`${waits}, and there are as many as may be`) : change(more, waits);

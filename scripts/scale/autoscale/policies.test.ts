@@ -16,7 +16,9 @@ test("a policy is read as Nomad gives it back; one that is switched off is left 
     Policy: {
       cooldown: "1m",
       evaluation_interval: "10s",
-      check: [{ oldest_job: [{ source: "prometheus", query: "max(x)", strategy: [{ "target-value": [{ target: 10 }] }] }] }],
+      check: [
+        { oldest_job: [{ source: "prometheus", query: "max(x)", strategy: [{ "target-value": [{ target: 10 }] }] }] },
+      ],
     },
   });
   const answers: Record<string, unknown> = {
@@ -25,7 +27,9 @@ test("a policy is read as Nomad gives it back; one that is switched off is left 
     "/v1/scaling/policy/b": policy("low", false),
   };
   const nomad = (async (_: string, path: string) => answers[path]) as Nomad;
-  expect(await readPolicies({ nomad })).toEqual([{ group: "default", min: 1, max: 20, waitMs: 10_000, cooldownMs: 60_000 }]);
+  expect(await readPolicies({ nomad })).toEqual([
+    { group: "default", min: 1, max: 20, waitMs: 10_000, cooldownMs: 60_000 },
+  ]);
 });
 
 test("the last change of a count is the newest event that changed it", async () => {

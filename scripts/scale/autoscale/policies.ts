@@ -8,7 +8,9 @@ export const scaledJob = "workers";
 export type Policy = { group: string; min: number; max: number; waitMs: number; cooldownMs: number };
 
 const one = <T extends z.ZodType>(schema: T) => z.array(schema).length(1);
-const check = z.object({ strategy: one(z.object({ "target-value": one(z.object({ target: z.number().positive() })) })) });
+const check = z.object({
+  strategy: one(z.object({ "target-value": one(z.object({ target: z.number().positive() })) })),
+});
 const scalingPolicy = z.object({
   Enabled: z.boolean(),
   Min: z.int(),
@@ -21,19 +23,26 @@ const stubs = z.array(z.object({ ID: z.string() }));
 /** The policies of the groups that run and may be scaled. */
 export async function readPolicies({ nomad }: Pick<Target, "nomad">): Promise<Policy[]> {
   const found = stubs.parse(await nomad("GET", `/v1/scaling/policies?job=${scaledJob}`));
-  const all = await Promise.all(found.map(async ({ ID }) => scalingPolicy.parse(await nomad("GET", `/v1/scaling/policy/${ID}`))));
+  const all = await Promise.all(
+    found.map(async ({ ID }) => scalingPolicy.parse(await nomad("GET", `/v1/scaling/policy/${ID}`))),
+  );
   return all.filter(({ Enabled }) => Enabled).map(policyOf);
 }
 
 const scaleEvents = z.object({
   TaskGroups: z.record(
     z.string(),
-    z.object({ Events: z.array(z.object({ Time: z.number(), Count: z.int().nullable(), PreviousCount: z.int() })).nullish() }),
+    z.object({
+      Events: z.array(z.object({ Time: z.number(), Count: z.int().nullable(), PreviousCount: z.int() })).nullish(),
+    }),
   ),
 });
 
 /** How long ago the count of each group was last changed by a scale command, whoever gave it, ms; by Nomad's clock. */
-export async function readLastChanges({ nomad }: Pick<Target, "nomad">, now = Date.now()): Promise<Map<string, number>> {
+export async function readLastChanges(
+  { nomad }: Pick<Target, "nomad">,
+  now = Date.now(),
+): Promise<Map<string, number>> {
   const { TaskGroups } = scaleEvents.parse(await nomad("GET", `/v1/job/${scaledJob}/scale`));
   const ages = Object.entries(TaskGroups).flatMap(([group, { Events }]) => {
     const times = (Events ?? [])
@@ -44,7 +53,12 @@ export async function readLastChanges({ nomad }: Pick<Target, "nomad">, now = Da
   return new Map(ages);
 }
 
-function policyOf({ Min: min, Max: max, Target: { Group: group }, Policy: policy }: z.output<typeof scalingPolicy>): Policy {
+function policyOf({
+  Min: min,
+  Max: max,
+  Target: { Group: group },
+  Policy: policy,
+}: z.output<typeof scalingPolicy>): Policy {
   const { target } = policy.check[0]!.oldest_job[0]!.strategy[0]!["target-value"][0]!;
   return { group, min, max, waitMs: target * 1000, cooldownMs: durationMs(policy.cooldown) };
 }

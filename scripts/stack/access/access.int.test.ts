@@ -16,7 +16,8 @@ let consulServer: ConsulServer;
 let nomadServer: NomadServer;
 let consul: Caller;
 
-const consulAs = (token?: string) => createCaller({ baseUrl: `http://${consulServer.addr}`, ...(token ? { token } : {}) });
+const consulAs = (token?: string) =>
+  createCaller({ baseUrl: `http://${consulServer.addr}`, ...(token ? { token } : {}) });
 const nomadAs = (token?: string) => createCaller({ baseUrl: nomadServer.addr, ...(token ? { token } : {}) });
 const refuse = async (index: string): Promise<void> => {
   throw new Error(`a reset was asked for: ${index}`);
@@ -46,7 +47,9 @@ describe("Consul", () => {
     await ensureWorkloadLogin(consul, nomadServer.addr);
   };
   const written = async () =>
-    Promise.all(["policies", "tokens", "auth-methods", "binding-rules"].map((kind) => consul<unknown>("GET", `/v1/acl/${kind}`)));
+    Promise.all(
+      ["policies", "tokens", "auth-methods", "binding-rules"].map((kind) => consul<unknown>("GET", `/v1/acl/${kind}`)),
+    );
 
   test("a second run writes nothing", async () => {
     await ensure();
@@ -71,7 +74,8 @@ describe("Consul", () => {
 
 describe("Nomad", () => {
   const token = crypto.randomUUID();
-  const ensure = (secret: string, allowReset = refuse) => ensureNomadAccess({ nomad: nomadAs(secret), token: secret, allowReset });
+  const ensure = (secret: string, allowReset = refuse) =>
+    ensureNomadAccess({ nomad: nomadAs(secret), token: secret, allowReset });
 
   test("takes the given management token once", async () => {
     await ensure(token);
@@ -91,7 +95,9 @@ describe("Nomad", () => {
     expect(await stranger<unknown[]>("GET", "/v1/vars")).toEqual([]);
     await expect(stranger("GET", "/v1/var/nomad/jobs/api")).rejects.toThrow(/403/);
     await expect(stranger("PUT", "/v1/jobs", { Job: job })).rejects.toThrow(/403/);
-    await expect(stranger("PUT", "/v1/volume/host/create", { Volume: { Name: "x", PluginID: "mkdir" } })).rejects.toThrow(/403/);
+    await expect(
+      stranger("PUT", "/v1/volume/host/create", { Volume: { Name: "x", PluginID: "mkdir" } }),
+    ).rejects.toThrow(/403/);
     await expect(stranger("GET", "/v1/nodes")).rejects.toThrow(/403/);
   });
 
@@ -109,12 +115,16 @@ describe("Nomad", () => {
       await expect((await as(role))("GET", "/v1/var/nomad/jobs/api")).rejects.toThrow(/403/);
       expect(await (await as(role))<unknown[]>("GET", "/v1/jobs")).toEqual([]);
     }
-    expect(await (await as("operator"))<object>("GET", "/v1/var/nomad/jobs/api")).toMatchObject({ Items: { password: "secret" } });
+    expect(await (await as("operator"))<object>("GET", "/v1/var/nomad/jobs/api")).toMatchObject({
+      Items: { password: "secret" },
+    });
   });
 
   test("replaces a management token that was lost", async () => {
     const other = crypto.randomUUID();
-    await ensure(other, (index) => Bun.write(join(nomadServer.dataDir, "server/acl-bootstrap-reset"), index).then(() => {}));
+    await ensure(other, (index) =>
+      Bun.write(join(nomadServer.dataDir, "server/acl-bootstrap-reset"), index).then(() => {}),
+    );
     expect(await nomadAs(other)<{ Type: string }>("GET", "/v1/acl/token/self")).toMatchObject({ Type: "management" });
   });
 });

@@ -29,7 +29,14 @@ export type ConsulAccess = {
 
 type Policy = { ID: string; Name: string; Rules: string };
 type AuthMethod = { Name: string; Type: string; DisplayName: string; Config: Record<string, unknown> };
-type BindingRule = { ID?: string; Description: string; AuthMethod: string; BindType: string; BindName: string; Selector: string };
+type BindingRule = {
+  ID?: string;
+  Description: string;
+  AuthMethod: string;
+  BindType: string;
+  BindName: string;
+  Selector: string;
+};
 
 /** Creates or corrects the policies and the tokens of the agents; what is right already is left alone. */
 export async function ensureConsulAccess({ consul, node, tokens }: ConsulAccess): Promise<void> {
@@ -41,8 +48,14 @@ export async function ensureConsulAccess({ consul, node, tokens }: ConsulAccess)
       Description: `agent ${node}`,
       NodeIdentities: [{ NodeName: node, Datacenter: Config.Datacenter }],
     }),
-    ensureToken(consul, tokens.nomadServer, { Description: "Nomad server", Policies: [{ Name: policyName("nomad-server") }] }),
-    ensureToken(consul, tokens.nomadClient, { Description: "Nomad client", Policies: [{ Name: policyName("nomad-client") }] }),
+    ensureToken(consul, tokens.nomadServer, {
+      Description: "Nomad server",
+      Policies: [{ Name: policyName("nomad-server") }],
+    }),
+    ensureToken(consul, tokens.nomadClient, {
+      Description: "Nomad client",
+      Policies: [{ Name: policyName("nomad-client") }],
+    }),
   ]);
 }
 
@@ -76,10 +89,17 @@ const bindingRules: readonly BindingRule[] = [
 async function ensurePolicy(consul: Caller, name: string, rules: string): Promise<void> {
   const existing = await orNull(consul<Policy>("GET", `/v1/acl/policy/name/${name}`));
   if (existing?.Rules === rules) return;
-  await consul("PUT", existing === null ? "/v1/acl/policy" : `/v1/acl/policy/${existing.ID}`, { Name: name, Rules: rules });
+  await consul("PUT", existing === null ? "/v1/acl/policy" : `/v1/acl/policy/${existing.ID}`, {
+    Name: name,
+    Rules: rules,
+  });
 }
 
-type Grant = { Description: string; Policies?: { Name: string }[]; NodeIdentities?: { NodeName: string; Datacenter: string }[] };
+type Grant = {
+  Description: string;
+  Policies?: { Name: string }[];
+  NodeIdentities?: { NodeName: string; Datacenter: string }[];
+};
 
 async function ensureToken(consul: Caller, secret: string, grant: Grant): Promise<void> {
   const header = { authorization: `Bearer ${secret}` };

@@ -5,6 +5,8 @@ import { root } from "../environment.ts";
 export async function readPolicies(folder: string): Promise<Map<string, string>> {
   const files = [...new Bun.Glob("*.hcl").scanSync({ cwd: join(root, folder) })].toSorted();
   return new Map(
-    await Promise.all(files.map(async (file) => [basename(file, ".hcl"), await Bun.file(join(root, folder, file)).text()] as const)),
+    await Promise.all(
+      files.map(async (file) => [basename(file, ".hcl"), await Bun.file(join(root, folder, file)).text()] as const),
+    ),
   );
 }

@@ -26,9 +26,13 @@ export function createFailedLogins(metrics: Metrics): FailedLogins {
       const { granted, resetMs } = windows.peek(address, maxFailedLogins);
       if (granted) return;
       refused.inc();
-      throw new AppError("rate_limited", "Too many requests with unknown keys came from this address; check the key and retry later.", {
-        retryAfterS: Math.min(Math.ceil(resetMs / 1_000), windowMs / 1_000),
-      });
+      throw new AppError(
+        "rate_limited",
+        "Too many requests with unknown keys came from this address; check the key and retry later.",
+        {
+          retryAfterS: Math.min(Math.ceil(resetMs / 1_000), windowMs / 1_000),
+        },
+      );
     },
     count: (address) => {
       failed.inc();

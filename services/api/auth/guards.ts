@@ -51,13 +51,19 @@ export type AuthenticateOptions = {
 };
 
 /** Requires a known key, or the cookie of a console session that was begun with one. */
-export function authenticate({ keyRing, failedLogins, edge, origin }: AuthenticateOptions): MiddlewareHandler<Authenticated> {
+export function authenticate({
+  keyRing,
+  failedLogins,
+  edge,
+  origin,
+}: AuthenticateOptions): MiddlewareHandler<Authenticated> {
   return createMiddleware<Authenticated>(async (c, next) => {
     const authorization = c.req.header("authorization");
     const key = /^Bearer (\S+)$/i.exec(authorization ?? "")?.[1];
     const token = authorization === undefined ? getCookie(c, sessionCookie) : undefined;
     const credential = key ?? token;
-    if (credential === undefined) throw new AppError("unauthorized", "Send an API key as `Authorization: Bearer <key>`.");
+    if (credential === undefined)
+      throw new AppError("unauthorized", "Send an API key as `Authorization: Bearer <key>`.");
     // A caller whose key was valid a moment ago pays for no stranger behind the same address.
     const address = keyRing.remembers(credential) ? undefined : callerAddress(c, edge);
     failedLogins.refuse(address);

@@ -38,7 +38,12 @@ export const sessionHash = (token: string): string => sha256Hex(`console session
  */
 export function createKeyRing(
   db: Database,
-  { ttlMs = 5_000, unknownTtlMs = Math.min(ttlMs, 1_000), maxKeys = 10_000, now = () => performance.now() }: KeyRingOptions = {},
+  {
+    ttlMs = 5_000,
+    unknownTtlMs = Math.min(ttlMs, 1_000),
+    maxKeys = 10_000,
+    now = () => performance.now(),
+  }: KeyRingOptions = {},
 ): KeyRing {
   const entries = new Map<string, Entry>();
   const unknown = new Map<string, number>();
@@ -78,7 +83,10 @@ export function createKeyRing(
   };
 
   /** Answers from the cache of unknown credentials, or asks and remembers a refusal there. */
-  const unlessUnknown = async (hash: string, ask: () => Promise<Principal | undefined>): Promise<Principal | undefined> => {
+  const unlessUnknown = async (
+    hash: string,
+    ask: () => Promise<Principal | undefined>,
+  ): Promise<Principal | undefined> => {
     if ((unknown.get(hash) ?? Number.NEGATIVE_INFINITY) > now()) return undefined;
     const principal = await ask();
     if (principal === undefined && unknownTtlMs > 0) {
@@ -117,7 +125,8 @@ export function createKeyRing(
       return key !== undefined && safeEqual(hashKey(credential), key.hash);
     },
     forget: (businessId) => {
-      for (const [name, { key }] of entries) if (key === undefined || key.business_id === businessId) entries.delete(name);
+      for (const [name, { key }] of entries)
+        if (key === undefined || key.business_id === businessId) entries.delete(name);
     },
     noteUse: async () => {
       const ids = [...used];

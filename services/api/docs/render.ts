@@ -10,7 +10,12 @@ type Entry = { id: string; method: string; path: string; operation: Operation };
 /** The reference as one page without scripts: every operation, what it takes and what it answers, with an example. */
 export function renderReference(document: ApiDocument): Html {
   const entries = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({ id: idOf(method, path), method: method.toUpperCase(), path, operation })),
+    Object.entries(methods).map(([method, operation]) => ({
+      id: idOf(method, path),
+      method: method.toUpperCase(),
+      path,
+      operation,
+    })),
   );
   const groups = Map.groupBy(entries, ({ operation }) => operation.tags?.[0] ?? "Other");
   return html`<!doctype html>
@@ -40,9 +45,10 @@ export function renderReference(document: ApiDocument): Html {
           <p>${document.info.description}</p>
           <p>The same as a document for programs: <a href="/v1/openapi.json">/v1/openapi.json</a> (OpenAPI 3.1).</p>
           <p>
-            Each example runs in a shell in which <code>API_KEY</code> and the ids of its path are set, such as <code>BUSINESS_ID</code>.
-            Uploads send ${Object.values(sampleFiles).map((name, n) => html`${n > 0 ? " or " : ""}<code>${name}</code>`)} from the current
-            folder.
+            Each example runs in a shell in which <code>API_KEY</code> and the ids of its path are set, such as
+            <code>BUSINESS_ID</code>. Uploads send
+            ${Object.values(sampleFiles).map((name, n) => html`${n > 0 ? " or " : ""}<code>${name}</code>`)} from the
+            current folder.
           </p>
           ${[...groups].map(
             ([group, members]) =>
@@ -95,7 +101,8 @@ function renderOperation({ id, method, path, operation }: Entry, document: ApiDo
 }
 
 function renderAnswer({ responses }: Operation, document: ApiDocument): Html | "" {
-  const schema = Object.entries(responses).find(([status]) => status.startsWith("2"))?.[1].content?.["application/json"]?.schema;
+  const schema = Object.entries(responses).find(([status]) => status.startsWith("2"))?.[1].content?.["application/json"]
+    ?.schema;
   return schema ? html`<pre>${JSON.stringify(exampleOf(schema, document, "answer"), null, 2)}</pre>` : "";
 }
 
@@ -118,7 +125,9 @@ function renderParameters(parameters: Parameter[]): Html | "" {
 function renderSchema(schema: Schema): Html {
   const variants = schema.anyOf ?? schema.oneOf ?? schema.allOf;
   if (!schema.properties) {
-    return variants ? html`${variants.map((variant) => renderSchema(variant))}` : html`<p>${typeOf(schema)} ${schema.description}</p>`;
+    return variants
+      ? html`${variants.map((variant) => renderSchema(variant))}`
+      : html`<p>${typeOf(schema)} ${schema.description}</p>`;
   }
   const required = new Set(schema.required);
   return html`<table>
@@ -141,12 +150,17 @@ function typeOf(schema: Schema): Html {
   if (variants) return html`${variants.map((variant, n) => html`${n > 0 ? " or " : ""}${typeOf(variant)}`)}`;
   if (schema.items) return html`list of ${typeOf(schema.items)}`;
   const values = schema.enum ?? (schema.const === undefined ? undefined : [schema.const]);
-  if (values) return html`${values.map((value, n) => html`${n > 0 ? " | " : ""}<code>${JSON.stringify(value)}</code>`)}`;
+  if (values)
+    return html`${values.map((value, n) => html`${n > 0 ? " | " : ""}<code>${JSON.stringify(value)}</code>`)}`;
   const kind = [schema.type ?? "any"].flat().join(" or ");
   const bounds = [
     schema.format,
-    schema.minimum === undefined || Math.abs(schema.minimum) >= Number.MAX_SAFE_INTEGER ? undefined : `from ${schema.minimum}`,
-    schema.maximum === undefined || Math.abs(schema.maximum) >= Number.MAX_SAFE_INTEGER ? undefined : `to ${schema.maximum}`,
+    schema.minimum === undefined || Math.abs(schema.minimum) >= Number.MAX_SAFE_INTEGER
+      ? undefined
+      : `from ${schema.minimum}`,
+    schema.maximum === undefined || Math.abs(schema.maximum) >= Number.MAX_SAFE_INTEGER
+      ? undefined
+      : `to ${schema.maximum}`,
     schema.maxLength === undefined ? undefined : `at most ${schema.maxLength} characters`,
     schema.default === undefined ? undefined : `default ${JSON.stringify(schema.default)}`,
   ].filter((bound) => bound !== undefined);

@@ -22,7 +22,10 @@ function flagsOf(method: string, { responses }: Operation): string {
 function queryOf(parameters: Parameter[]): string {
   const required = parameters.filter((parameter) => parameter.in === "query" && parameter.required === true);
   if (required.length === 0) return "";
-  const pairs = required.map(({ name, schema }): [string, string] => [name, typeof schema?.example === "string" ? schema.example : ""]);
+  const pairs = required.map(({ name, schema }): [string, string] => [
+    name,
+    typeof schema?.example === "string" ? schema.example : "",
+  ]);
   return `?${new URLSearchParams(pairs).toString()}`;
 }
 

@@ -27,7 +27,10 @@ const encoder = new TextEncoder();
  * Server-sent events of a subscription, encoded one at a time as they are asked for, until the subscription ends or `gone`
  * aborts. Of heartbeats and present states at most one each waits for the reader.
  */
-export async function* tellEvents({ subscription, watch, mayStay, sees }: Telling, gone: AbortSignal): AsyncGenerator<Uint8Array> {
+export async function* tellEvents(
+  { subscription, watch, mayStay, sees }: Telling,
+  gone: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   const notices = new Map<"heartbeat" | "present", string>();
   let item: { next: FeedItem | undefined } | undefined;
   let asking = false;

@@ -7,7 +7,10 @@ export function watchShards(router: Pick<ApiDependencies["router"], "numShards" 
   return {
     everyMs: 1_000,
     look: () => {
-      const data = { num_shards: router.numShards, shards: router.shards().map(({ shard, url }) => ({ shard, address: url })) };
+      const data = {
+        num_shards: router.numShards,
+        shards: router.shards().map(({ shard, url }) => ({ shard, address: url })),
+      };
       const shown = JSON.stringify(data);
       if (shown === last) return null;
       last = shown;

@@ -19,7 +19,10 @@ export function adminRoutes({ router, shards, queueDepths }: ApiDependencies): O
       summary: "List the WhatsApp shards",
       middleware: [adminOnly] as const,
       responses: {
-        200: { description: "All shards", content: { "application/json": { schema: z.object({ data: z.array(shardSchema) }) } } },
+        200: {
+          description: "All shards",
+          content: { "application/json": { schema: z.object({ data: z.array(shardSchema) }) } },
+        },
         ...problemResponses(),
       },
     }),
@@ -34,7 +37,10 @@ export function adminRoutes({ router, shards, queueDepths }: ApiDependencies): O
       summary: "List the queues and how full they are",
       middleware: [adminOnly] as const,
       responses: {
-        200: { description: "All queues", content: { "application/json": { schema: z.object({ data: z.array(queueSchema) }) } } },
+        200: {
+          description: "All queues",
+          content: { "application/json": { schema: z.object({ data: z.array(queueSchema) }) } },
+        },
         ...problemResponses(),
       },
     }),

@@ -30,7 +30,10 @@ export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenA
       summary: "Create an admin key",
       description: "The key is in this answer and nowhere else. It expires no later than the key that creates it.",
       middleware: [adminOnly] as const,
-      request: { headers: idempotencyHeaders, body: { required: true, content: { "application/json": { schema: newAdminKey } } } },
+      request: {
+        headers: idempotencyHeaders,
+        body: { required: true, content: { "application/json": { schema: newAdminKey } } },
+      },
       responses: {
         201: { description: "The new key", content: created },
         ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch"),
@@ -108,7 +111,8 @@ export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenA
     }),
     async (c) => {
       const id = knownForm(c.req.valid("param").key_id);
-      if (id === c.var.principal.keyId) throw new AppError("conflict", "A key cannot revoke itself; use another admin key.");
+      if (id === c.var.principal.keyId)
+        throw new AppError("conflict", "A key cannot revoke itself; use another admin key.");
       await endKey(platform, c.var.principal, c.req.valid("param").key_id);
       keyRing.forget(null);
       return c.body(null, 204);

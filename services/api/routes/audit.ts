@@ -40,7 +40,8 @@ export function auditRoutes({ db, replica }: ApiDependencies): OpenAPIHono<Authe
       path: "/admin/audit/reads",
       tags: ["Administration"],
       summary: "List whose data admin keys read",
-      description: "One row for each key, business and hour, newest first. Console sessions count as the key that signed in.",
+      description:
+        "One row for each key, business and hour, newest first. Console sessions count as the key that signed in.",
       middleware: [adminOnly] as const,
       request: { query: auditQuery },
       responses: {

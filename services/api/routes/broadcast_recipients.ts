@@ -17,7 +17,10 @@ import { broadcastParams } from "./params.ts";
 const tags = ["Broadcasts"];
 const json = { "application/json": { schema: addedSchema } };
 
-export function broadcastRecipientRoutes({ db, metrics }: ApiDependencies, quota: OutboxQuota): OpenAPIHono<Authenticated> {
+export function broadcastRecipientRoutes(
+  { db, metrics }: ApiDependencies,
+  quota: OutboxQuota,
+): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
   const imports = createImportSlots(metrics);
 
@@ -30,7 +33,10 @@ export function broadcastRecipientRoutes({ db, metrics }: ApiDependencies, quota
       description:
         "Who is a recipient already stays one: the same request again adds nobody. Recipients count as queued messages: if they exceed the quota of the business, none is added.",
       middleware: [businessAccess(db, "broadcasts:write")] as const,
-      request: { params: broadcastParams, body: { required: true, content: { "application/json": { schema: moreRecipients } } } },
+      request: {
+        params: broadcastParams,
+        body: { required: true, content: { "application/json": { schema: moreRecipients } } },
+      },
       responses: {
         200: { description: "Who was added", content: json },
         ...problemResponses(...bodyProblems, "forbidden", "conflict", "quota_exceeded"),
@@ -57,7 +63,10 @@ export function broadcastRecipientRoutes({ db, metrics }: ApiDependencies, quota
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: {
         params: broadcastParams,
-        body: { required: true, content: { "text/csv": { schema: z.string().openapi({ example: "to,name\n5511987654321,Ada\n" }) } } },
+        body: {
+          required: true,
+          content: { "text/csv": { schema: z.string().openapi({ example: "to,name\n5511987654321,Ada\n" }) } },
+        },
       },
       responses: {
         200: { description: "Who was added", content: json },
@@ -91,7 +100,10 @@ export function broadcastRecipientRoutes({ db, metrics }: ApiDependencies, quota
       const { cursor: after = 0, limit } = c.req.valid("query");
       const rows = await listRecipients(c.var.business, broadcast.id, { after, limit: limit + 1 });
       const last = rows.length > limit ? rows[limit - 1] : undefined;
-      return c.json({ data: rows.slice(0, limit).map(recipientView), next_cursor: last ? numberCursorOf(last.place) : null }, 200);
+      return c.json(
+        { data: rows.slice(0, limit).map(recipientView), next_cursor: last ? numberCursorOf(last.place) : null },
+        200,
+      );
     },
   );
 

@@ -41,7 +41,11 @@ import { broadcastParams, businessParams, knownForm } from "./params.ts";
 const tags = ["Broadcasts"];
 const json = { "application/json": { schema: broadcastSchema } };
 
-export function broadcastRoutes({ db }: ApiDependencies, wakeUps: WakeUps, quota: OutboxQuota): OpenAPIHono<Authenticated> {
+export function broadcastRoutes(
+  { db }: ApiDependencies,
+  wakeUps: WakeUps,
+  quota: OutboxQuota,
+): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
   app.openapi(
@@ -94,7 +98,11 @@ export function broadcastRoutes({ db }: ApiDependencies, wakeUps: WakeUps, quota
       },
     }),
     async (c) => {
-      const page = await pageThrough(c.req.valid("query"), (range) => listBroadcasts(c.var.business, range), broadcastView);
+      const page = await pageThrough(
+        c.req.valid("query"),
+        (range) => listBroadcasts(c.var.business, range),
+        broadcastView,
+      );
       if (page.data.length === 0 && !(await getBusiness(c.var.business))) throw noSuchBusiness();
       return c.json(page, 200);
     },
@@ -135,14 +143,18 @@ export function broadcastRoutes({ db }: ApiDependencies, wakeUps: WakeUps, quota
         description: descriptions[verb],
         middleware: [businessAccess(db, "broadcasts:write")] as const,
         request: { params: broadcastParams },
-        responses: { 200: { description: "The broadcast as it is now", content: json }, ...problemResponses("forbidden", "conflict") },
+        responses: {
+          200: { description: "The broadcast as it is now", content: json },
+          ...problemResponses("forbidden", "conflict"),
+        },
       }),
       async (c) => {
         const id = knownForm(c.req.valid("param").broadcast_id);
         const moved = id === undefined ? undefined : await moveAndAnnounce(c.var.business, id, verb);
         if (!moved) throw noSuchBroadcast();
         const { outcome, broadcast, webhooks } = moved;
-        if (outcome === "refused") throw new AppError("conflict", `This broadcast is ${broadcast.status}; it cannot ${verb}.`);
+        if (outcome === "refused")
+          throw new AppError("conflict", `This broadcast is ${broadcast.status}; it cannot ${verb}.`);
         if (outcome === "empty") throw new AppError("conflict", "This broadcast has no recipients; add some first.");
         wakeUps.broadcast(broadcast.id);
         webhooks.forEach(wakeUps.webhook);
@@ -178,7 +190,8 @@ function moveAndAnnounce(scope: BusinessScope, id: string, verb: BroadcastVerb) 
     if (!moved) return undefined;
     const { id: broadcast_id, business_id, status } = moved.broadcast;
     const data: Omit<EventData<"broadcast.status">, "business_id"> = { broadcast_id, status };
-    const news = moved.outcome === "moved" ? [{ business_id, event: "broadcast.status", chat: null, at: sharedDate(), data }] : [];
+    const news =
+      moved.outcome === "moved" ? [{ business_id, event: "broadcast.status", chat: null, at: sharedDate(), data }] : [];
     return { ...moved, webhooks: await announce(inner, news) };
   });
 }

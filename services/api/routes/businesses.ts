@@ -1,6 +1,13 @@
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { uuidv7 } from "../../../lib/core/ids.ts";
-import { deleteBusiness, forPlatform, getBusiness, insertBusiness, listBusinesses, updateBusiness } from "../../../lib/db/index.ts";
+import {
+  deleteBusiness,
+  forPlatform,
+  getBusiness,
+  insertBusiness,
+  listBusinesses,
+  updateBusiness,
+} from "../../../lib/db/index.ts";
 import type { Business } from "../../../lib/db/index.ts";
 import { adminOnly, businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
@@ -28,7 +35,10 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       tags,
       summary: "Create a business",
       middleware: [adminOnly] as const,
-      request: { headers: idempotencyHeaders, body: { required: true, content: { "application/json": { schema: newBusiness } } } },
+      request: {
+        headers: idempotencyHeaders,
+        body: { required: true, content: { "application/json": { schema: newBusiness } } },
+      },
       responses: {
         201: { description: "Created", content: json, headers: etagHeader },
         ...problemResponses(...bodyProblems, "idempotency_mismatch"),
@@ -59,7 +69,11 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
     }),
     async (c) => {
       const { name, ...part } = c.req.valid("query");
-      const page = await pageThrough(part, (range) => listBusinesses(forPlatform(db), { name, ...range }), businessView);
+      const page = await pageThrough(
+        part,
+        (range) => listBusinesses(forPlatform(db), { name, ...range }),
+        businessView,
+      );
       return c.json(page, 200);
     },
   );
@@ -72,7 +86,10 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       summary: "Get a business",
       middleware: [businessAccess(db, "business:read")] as const,
       request: { params: businessParams },
-      responses: { 200: { description: "The business", content: json, headers: etagHeader }, ...problemResponses("forbidden") },
+      responses: {
+        200: { description: "The business", content: json, headers: etagHeader },
+        ...problemResponses("forbidden"),
+      },
     }),
     async (c) => {
       const business = await getBusiness(c.var.business);

@@ -1,7 +1,14 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { sharedDate } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
-import { forBusiness, getBusiness, getCall, getCallSettings, listCalls, putCallSettings } from "../../../lib/db/index.ts";
+import {
+  forBusiness,
+  getBusiness,
+  getCall,
+  getCallSettings,
+  listCalls,
+  putCallSettings,
+} from "../../../lib/db/index.ts";
 import type { Call } from "../../../lib/db/index.ts";
 import { businessAccess, noSuchBusiness } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
@@ -37,7 +44,13 @@ const adminLimits = ["max_concurrent", "allowed_destinations", "max_per_day"] as
 /** Calls in progress of one business that are told of at once. */
 const maxLive = 200;
 
-export function callRoutes({ db, replica, calls: service, liveCalls, media }: ApiDependencies): OpenAPIHono<Authenticated> {
+export function callRoutes({
+  db,
+  replica,
+  calls: service,
+  liveCalls,
+  media,
+}: ApiDependencies): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
   app.openapi(
@@ -55,7 +68,10 @@ export function callRoutes({ db, replica, calls: service, liveCalls, media }: Ap
         body: { required: true, content: { "application/json": { schema: newCall } } },
       },
       responses: {
-        202: { description: "Given to the carrier; follow it by its sid", content: { "application/json": { schema: placedCall } } },
+        202: {
+          description: "Given to the carrier; follow it by its sid",
+          content: { "application/json": { schema: placedCall } },
+        },
         ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch", "upstream_timeout"),
       },
     }),
@@ -98,7 +114,8 @@ export function callRoutes({ db, replica, calls: service, liveCalls, media }: Ap
       path: "/businesses/{business_id}/calls",
       tags,
       summary: "List calls that have ended, the latest to begin first",
-      description: "Those in progress are under /calls/active; of both the events tell: call.started, call.resumed, call.ended.",
+      description:
+        "Those in progress are under /calls/active; of both the events tell: call.started, call.resumed, call.ended.",
       middleware: [businessAccess(db, "calls:read")] as const,
       request: { params: businessParams, query: callQuery },
       responses: {
@@ -173,7 +190,10 @@ export function callRoutes({ db, replica, calls: service, liveCalls, media }: Ap
       summary: "Set what the business wants done with its calls",
       description: "Replaces what was set, except for a limit that is left out; counts from the next call on.",
       middleware: [businessAccess(db, "calls:write")] as const,
-      request: { params: businessParams, body: { required: true, content: { "application/json": { schema: newCallSettings } } } },
+      request: {
+        params: businessParams,
+        body: { required: true, content: { "application/json": { schema: newCallSettings } } },
+      },
       responses: {
         200: { description: "The settings as they are now", content: settingsJson },
         ...problemResponses(...bodyProblems, "forbidden"),

@@ -18,7 +18,10 @@ const asked = ["forbidden", "conflict", "upstream_timeout"] as const;
 export function chatRoutes({ db, router, chats }: ApiDependencies): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
-  const ask = async <T>(scope: BusinessScope, question: (chats: ShardChats, at: ShardLocation) => Promise<T>): Promise<T> => {
+  const ask = async <T>(
+    scope: BusinessScope,
+    question: (chats: ShardChats, at: ShardLocation) => Promise<T>,
+  ): Promise<T> => {
     const business = await getBusiness(scope);
     if (!business) throw noSuchBusiness();
     if (business.whatsapp_shard === null) throw notConnected();
@@ -38,7 +41,10 @@ export function chatRoutes({ db, router, chats }: ApiDependencies): OpenAPIHono<
       summary: "Show the business as available, or as typing in a chat",
       description: "Phones show what is typed or recorded for some 25 seconds at most: repeat it while it lasts.",
       middleware: [businessAccess(db, "messages:write")] as const,
-      request: { params: businessParams, body: { required: true, content: { "application/json": { schema: presence } } } },
+      request: {
+        params: businessParams,
+        body: { required: true, content: { "application/json": { schema: presence } } },
+      },
       responses: { 204: { description: "Shown" }, ...problemResponses(...bodyProblems, ...asked) },
     }),
     async (c) => {
@@ -66,7 +72,10 @@ export function chatRoutes({ db, router, chats }: ApiDependencies): OpenAPIHono<
       if (!message) throw new AppError("not_found", "There is no such message.");
       const unread = await unreadUpTo(scope, message, maxRead);
       if (unread.length > 0) {
-        const request = { chat: message.chat, messages: unread.map(({ wa_message_id, sender }) => ({ wa_message_id, sender })) };
+        const request = {
+          chat: message.chat,
+          messages: unread.map(({ wa_message_id, sender }) => ({ wa_message_id, sender })),
+        };
         await ask(scope, (shard, at) => shard.markRead(at, scope.businessId, request));
         await noteRead(
           scope,
@@ -84,7 +93,10 @@ export function chatRoutes({ db, router, chats }: ApiDependencies): OpenAPIHono<
       tags,
       summary: "Check which numbers have a WhatsApp account",
       middleware: [businessAccess(db, "whatsapp:read")] as const,
-      request: { params: businessParams, body: { required: true, content: { "application/json": { schema: numbersToCheck } } } },
+      request: {
+        params: businessParams,
+        body: { required: true, content: { "application/json": { schema: numbersToCheck } } },
+      },
       responses: {
         200: { description: "The numbers", content: { "application/json": { schema: checkedNumbers } } },
         ...problemResponses(...bodyProblems, ...asked),
@@ -92,8 +104,13 @@ export function chatRoutes({ db, router, chats }: ApiDependencies): OpenAPIHono<
     }),
     async (c) => {
       const { numbers } = c.req.valid("json");
-      const checked = await ask(c.var.business, (shard, at) => shard.checkNumbers(at, c.var.business.businessId, numbers));
-      return c.json({ data: checked.map(({ number, on_whatsapp, jid = null }) => ({ number, on_whatsapp, jid })) }, 200);
+      const checked = await ask(c.var.business, (shard, at) =>
+        shard.checkNumbers(at, c.var.business.businessId, numbers),
+      );
+      return c.json(
+        { data: checked.map(({ number, on_whatsapp, jid = null }) => ({ number, on_whatsapp, jid })) },
+        200,
+      );
     },
   );
 
@@ -121,5 +138,8 @@ export function chatRoutes({ db, router, chats }: ApiDependencies): OpenAPIHono<
 }
 
 function notConnected(): AppError {
-  return new AppError("conflict", "This business has no paired WhatsApp: POST …/whatsapp/connect and scan the QR first.");
+  return new AppError(
+    "conflict",
+    "This business has no paired WhatsApp: POST …/whatsapp/connect and scan the QR first.",
+  );
 }

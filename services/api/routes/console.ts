@@ -16,8 +16,12 @@ const tags = ["Console"];
 const sessionS = 12 * 3_600;
 const cookie = { path: "/", httpOnly: true, secure: true, sameSite: "Strict" } as const;
 
-const signedIn = z.object({ key_prefix: z.string().openapi({ example: "k3vq8x2m" }), expires_at: timestamp }).openapi("SignedIn");
-const signedInAs = z.object({ key_id: z.string(), key_prefix: z.string().openapi({ example: "k3vq8x2m" }) }).openapi("SignedInAs");
+const signedIn = z
+  .object({ key_prefix: z.string().openapi({ example: "k3vq8x2m" }), expires_at: timestamp })
+  .openapi("SignedIn");
+const signedInAs = z
+  .object({ key_id: z.string(), key_prefix: z.string().openapi({ example: "k3vq8x2m" }) })
+  .openapi("SignedInAs");
 
 /** Signing in: an admin key is shown once, and a cookie that no script can read stands for it afterwards. */
 export function consoleRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHono<Authenticated> {
@@ -30,7 +34,8 @@ export function consoleRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAP
       path: "/console/session",
       tags,
       summary: "Sign in to the console",
-      description: "Send an admin key as the bearer; the cookie in the answer stands for it for twelve hours, or until the key ends.",
+      description:
+        "Send an admin key as the bearer; the cookie in the answer stands for it for twelve hours, or until the key ends.",
       middleware: [adminOnly] as const,
       responses: {
         201: { description: "Signed in", content: { "application/json": { schema: signedIn } } },
@@ -39,10 +44,15 @@ export function consoleRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAP
     }),
     async (c) => {
       // A cookie that could be exchanged for another would never end.
-      if (c.req.header("authorization") === undefined) throw new AppError("forbidden", "Send the admin key itself to sign in.");
+      if (c.req.header("authorization") === undefined)
+        throw new AppError("forbidden", "Send the admin key itself to sign in.");
       const token = randomToken();
       const { keyId, prefix } = c.var.principal;
-      const expires_at = await insertConsoleSession(platform, { hash: sessionHash(token), key_id: keyId, lifetimeS: sessionS });
+      const expires_at = await insertConsoleSession(platform, {
+        hash: sessionHash(token),
+        key_id: keyId,
+        lifetimeS: sessionS,
+      });
       setCookie(c, sessionCookie, token, { ...cookie, maxAge: sessionS });
       return c.json({ key_prefix: prefix, expires_at: expires_at.toISOString() }, 201, { "cache-control": "no-store" });
     },
@@ -55,9 +65,15 @@ export function consoleRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAP
       tags,
       summary: "Tell who is signed in",
       middleware: [adminOnly] as const,
-      responses: { 200: { description: "The key", content: { "application/json": { schema: signedInAs } } }, ...problemResponses() },
+      responses: {
+        200: { description: "The key", content: { "application/json": { schema: signedInAs } } },
+        ...problemResponses(),
+      },
     }),
-    (c) => c.json({ key_id: c.var.principal.keyId, key_prefix: c.var.principal.prefix }, 200, { "cache-control": "no-store" }),
+    (c) =>
+      c.json({ key_id: c.var.principal.keyId, key_prefix: c.var.principal.prefix }, 200, {
+        "cache-control": "no-store",
+      }),
   );
 
   app.openapi(

@@ -5,7 +5,14 @@ import type { QueueName } from "../../../lib/queues/index.ts";
 import { adminOnly } from "../auth/guards.ts";
 import type { Authenticated } from "../auth/guards.ts";
 import type { ApiDependencies } from "../dependencies.ts";
-import { deadLetterParams, deadLetterQuery, deadLetterSchema, deadLetterView, queueParams, replaySchema } from "../schemas/dead_letter.ts";
+import {
+  deadLetterParams,
+  deadLetterQuery,
+  deadLetterSchema,
+  deadLetterView,
+  queueParams,
+  replaySchema,
+} from "../schemas/dead_letter.ts";
 import { numberCursorOf } from "../schemas/number_cursor.ts";
 import { pageOf } from "../schemas/page.ts";
 import { problemResponses } from "../schemas/problem.ts";
@@ -32,7 +39,10 @@ export function deadLetterRoutes({ deadLetters }: Pick<ApiDependencies, "deadLet
       const { cursor: offset = 0, limit } = c.req.valid("query");
       const { letters, total } = await deadLetters.list(knownQueue(c.req.valid("param").name), { offset, limit });
       const next = offset + limit;
-      return c.json({ data: letters.map(deadLetterView), next_cursor: next < total ? numberCursorOf(next) : null }, 200);
+      return c.json(
+        { data: letters.map(deadLetterView), next_cursor: next < total ? numberCursorOf(next) : null },
+        200,
+      );
     },
   );
 

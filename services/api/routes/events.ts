@@ -24,7 +24,10 @@ const headers = z.object({
     .string()
     .regex(idForm, "must be the id of an event, as it was given")
     .optional()
-    .openapi({ description: "Go on after this event. Browsers send it by themselves when they reconnect.", example: "1772366400000-0" }),
+    .openapi({
+      description: "Go on after this event. Browsers send it by themselves when they reconnect.",
+      example: "1772366400000-0",
+    }),
 });
 const streamAnswer = {
   200: {
@@ -45,7 +48,11 @@ const common =
 /** What of a request's context a stream needs. */
 type Streaming = { var: Authenticated["Variables"]; body: Context["body"] };
 
-export function eventRoutes(dependencies: ApiDependencies, keyRing: KeyRing, limits: ApiLimits): OpenAPIHono<Authenticated> {
+export function eventRoutes(
+  dependencies: ApiDependencies,
+  keyRing: KeyRing,
+  limits: ApiLimits,
+): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
   const { db, feed, metrics } = dependencies;
   const { share, shareOfKey, total, stallMs } = limits.streams;
@@ -61,14 +68,17 @@ export function eventRoutes(dependencies: ApiDependencies, keyRing: KeyRing, lim
   const takeSlots = (businessId: string | null, keyId: string): (() => void) => {
     const owner = businessId ?? undefined;
     const refusal = open.take(owner);
-    if (refusal === "full") throw new AppError("unavailable", "Too many streams of events are open; retry shortly.", { retryAfterS: 5 });
+    if (refusal === "full")
+      throw new AppError("unavailable", "Too many streams of events are open; retry shortly.", { retryAfterS: 5 });
     if (refusal === "share") {
       const detail = `${share} streams of this business are open here; close some, one carries every event.`;
       throw new AppError("rate_limited", detail, { retryAfterS: 5 });
     }
     if (openOfKey.take(keyId) !== null) {
       open.giveBack(owner);
-      throw new AppError("rate_limited", `${shareOfKey} streams of this key are open here; close some.`, { retryAfterS: 5 });
+      throw new AppError("rate_limited", `${shareOfKey} streams of this key are open here; close some.`, {
+        retryAfterS: 5,
+      });
     }
     return once(() => {
       open.giveBack(owner);
@@ -77,7 +87,12 @@ export function eventRoutes(dependencies: ApiDependencies, keyRing: KeyRing, lim
   };
 
   /** A stream of events; its slots are held until the response's body ends. */
-  const stream = async (c: Streaming, businessId: string | null, lastId: string | undefined, watch: Watch | undefined) => {
+  const stream = async (
+    c: Streaming,
+    businessId: string | null,
+    lastId: string | undefined,
+    watch: Watch | undefined,
+  ) => {
     const { principal } = c.var;
     const giveBack = takeSlots(businessId, principal.keyId);
     const subscription = await feed.subscribe(businessId, lastId).catch((error: unknown) => {
@@ -85,7 +100,12 @@ export function eventRoutes(dependencies: ApiDependencies, keyRing: KeyRing, lim
       throw error;
     });
     const gone = new AbortController();
-    const telling = { subscription, watch, mayStay: stillKnown(c.var), sees: (event: string) => maySee(principal, event) };
+    const telling = {
+      subscription,
+      watch,
+      mayStay: stillKnown(c.var),
+      sees: (event: string) => maySee(principal, event),
+    };
     const body = pacedResponse(tellEvents(telling, gone.signal), { minBytes: 1, windowMs: stallMs }, (cutOff) => {
       if (cutOff) stalled.inc();
       gone.abort();
@@ -99,7 +119,9 @@ export function eventRoutes(dependencies: ApiDependencies, keyRing: KeyRing, lim
   const stillKnown =
     ({ credential, principal }: Authenticated["Variables"]) =>
     async () => {
-      const found = await Promise.all([keyRing.identify(credential), keyRing.identifySession(credential)]).catch(() => [principal]);
+      const found = await Promise.all([keyRing.identify(credential), keyRing.identifySession(credential)]).catch(() => [
+        principal,
+      ]);
       return found.some((known) => known?.keyId === principal.keyId);
     };
 

@@ -23,13 +23,17 @@ const address = z.object({
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** What browsers may show where they are; all else they are told to save, and never to take for a page. */
-const shown = /^(image\/(jpeg|png|webp|gif|avif)|video\/(mp4|3gpp|webm)|audio\/(ogg|mpeg|mp4|aac|amr|wav|webm)|application\/pdf)$/;
+const shown =
+  /^(image\/(jpeg|png|webp|gif|avif)|video\/(mp4|3gpp|webm)|audio\/(ogg|mpeg|mp4|aac|amr|wav|webm)|application\/pdf)$/;
 
 /** GET /v1/files/…: a file at a signed address, without a key. The signature binds business, file and time. */
 export function fileRoutes({ db, metrics, media: { store, signer } }: ApiDependencies, { files }: ApiLimits): Hono {
   const app = new Hono();
   const { slots, take } = countedSlots("files", files, metrics);
-  const stalled = metrics.counter("api_files_stalled_total", "Reads of files that were cut off because their reader was too slow.");
+  const stalled = metrics.counter(
+    "api_files_stalled_total",
+    "Reads of files that were cut off because their reader was too slow.",
+  );
   app.get("/v1/files/:businessId/:id/:variant", async (c) => {
     const parsed = address.safeParse({ ...c.req.param(), ...c.req.query() });
     if (!parsed.success || !signer.verify(parsed.data, parsed.data.signature)) {
@@ -72,7 +76,8 @@ export function fileRoutes({ db, metrics, media: { store, signer } }: ApiDepende
     const range = rangeIn(c.req.header("range"), object.size);
     if (range === "unsatisfiable") return c.body(null, 416, { ...headers, "content-range": `bytes */${object.size}` });
     const { start, end } = range ?? { start: 0, end: object.size };
-    const partial: Record<string, string> = range === undefined ? {} : { "content-range": `bytes ${start}-${end - 1}/${object.size}` };
+    const partial: Record<string, string> =
+      range === undefined ? {} : { "content-range": `bytes ${start}-${end - 1}/${object.size}` };
     const body = pacedResponse(object.bytes(start, end), files, (cutOff) => {
       if (cutOff) stalled.inc();
       giveBack();
@@ -96,11 +101,16 @@ async function fileAt(scope: BusinessScope, { id, variant }: SignedLink): Promis
   const media = uuid.test(id) ? await getMedia(scope, id) : undefined;
   if (media === undefined) return undefined;
   if (variant === "content") return { key: media.storage_key, mime: media.mime, etag: `"${media.sha256}"` };
-  return media.thumbnail_key === null ? undefined : { key: media.thumbnail_key, mime: "image/jpeg", etag: `"${media.sha256}-thumbnail"` };
+  return media.thumbnail_key === null
+    ? undefined
+    : { key: media.thumbnail_key, mime: "image/jpeg", etag: `"${media.sha256}-thumbnail"` };
 }
 
 /** The one range that is asked for; undefined where none is, or several are: then the whole is an answer too. */
-function rangeIn(header: string | undefined, size: number): { start: number; end: number } | "unsatisfiable" | undefined {
+function rangeIn(
+  header: string | undefined,
+  size: number,
+): { start: number; end: number } | "unsatisfiable" | undefined {
   const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(header ?? "") ?? [];
   if (first === undefined || last === undefined || (first === "" && last === "")) return undefined;
   const start = first === "" ? Math.max(0, size - Number(last)) : Number(first);

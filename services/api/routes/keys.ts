@@ -43,7 +43,9 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
     async (c) => {
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
-      const issued = await answerOnce(c, c.var.business, { key, body, secret: true }, (scope) => issueKey(scope, c.var.principal, body));
+      const issued = await answerOnce(c, c.var.business, { key, body, secret: true }, (scope) =>
+        issueKey(scope, c.var.principal, body),
+      );
       return c.json(issued, 201, noStore);
     },
   );
@@ -107,7 +109,8 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       path: "/businesses/{business_id}/keys/{key_id}",
       tags,
       summary: "Revoke a key",
-      description: "It stops working within five seconds. Its scopes must be a subset of those of the key that revokes it.",
+      description:
+        "It stops working within five seconds. Its scopes must be a subset of those of the key that revokes it.",
       middleware: [businessAccess(db, "keys:write")] as const,
       request: { params: keyParams },
       responses: { 204: { description: "Revoked" }, ...problemResponses("forbidden") },

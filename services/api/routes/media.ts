@@ -25,7 +25,8 @@ const uploadHeaders = z.object({
     .optional()
     .openapi({
       type: "string",
-      description: "SHA-256 of the file (RFC 9530), also where it comes in a form: an upload that is cut off or altered is refused.",
+      description:
+        "SHA-256 of the file (RFC 9530), also where it comes in a form: an upload that is cut off or altered is refused.",
     }),
 });
 
@@ -51,7 +52,11 @@ export function mediaRoutes(
         headers: uploadHeaders,
         body: {
           required: true,
-          content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary", example: "the bytes of a file" }) } },
+          content: {
+            "application/octet-stream": {
+              schema: z.string().openapi({ format: "binary", example: "the bytes of a file" }),
+            },
+          },
         },
       },
       responses: {

@@ -46,12 +46,26 @@ export function messageRoutes(
       },
       responses: {
         202: { description: "Stored, and on its way", content: { "application/json": { schema: acceptedMessage } } },
-        ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch", "quota_exceeded", "upstream_timeout"),
+        ...problemResponses(
+          ...bodyProblems,
+          "forbidden",
+          "conflict",
+          "idempotency_mismatch",
+          "quota_exceeded",
+          "upstream_timeout",
+        ),
       },
     }),
     async (c) => {
       const key = c.req.valid("header")["idempotency-key"];
-      const { answer, fresh } = await submit(outbox, quota, { router, shards }, c.var.business, c.req.valid("json"), key);
+      const { answer, fresh } = await submit(
+        outbox,
+        quota,
+        { router, shards },
+        c.var.business,
+        c.req.valid("json"),
+        key,
+      );
       if (fresh) {
         accepted.inc();
         wakeUps.outbox(c.var.business.businessId);

@@ -58,7 +58,10 @@ export function moveRoutes(
       summary: "Move a business to another shard",
       description: "Without a new QR: its login is carried over. Its messages wait meanwhile, for about a second.",
       middleware: [adminOnly] as const,
-      request: { params: businessParams, body: { required: true, content: { "application/json": { schema: newMove } } } },
+      request: {
+        params: businessParams,
+        body: { required: true, content: { "application/json": { schema: newMove } } },
+      },
       responses: {
         202: { description: "Begun; follow it by its id", content: { "application/json": { schema: moveSchema } } },
         ...problemResponses(...bodyProblems, "conflict"),
@@ -69,8 +72,10 @@ export function moveRoutes(
       const business = id === undefined ? undefined : await getBusiness(forBusiness(db, id));
       if (business === undefined) throw noSuchBusiness();
       const { shard } = c.req.valid("json");
-      if (business.whatsapp_shard === null) throw new AppError("conflict", "The business never connected: it has no shard to move from.");
-      if (business.whatsapp_shard === shard) throw new AppError("conflict", `The business lives on shard ${shard} already.`);
+      if (business.whatsapp_shard === null)
+        throw new AppError("conflict", "The business never connected: it has no shard to move from.");
+      if (business.whatsapp_shard === shard)
+        throw new AppError("conflict", `The business lives on shard ${shard} already.`);
       if (shard > router.numShards) {
         throw new AppError(
           "conflict",
@@ -79,7 +84,8 @@ export function moveRoutes(
       }
       router.shard(shard);
       const [move] = await begin([{ business_id: business.id, to_shard: shard }]);
-      if (move === undefined) throw new AppError("conflict", "The business is on the move already; wait for the end of that.");
+      if (move === undefined)
+        throw new AppError("conflict", "The business is on the move already; wait for the end of that.");
       return c.json(moveView(move), 202);
     },
   );
@@ -92,7 +98,10 @@ export function moveRoutes(
       summary: "Get a move",
       middleware: [adminOnly] as const,
       request: { params: moveParams },
-      responses: { 200: { description: "The move", content: { "application/json": { schema: moveSchema } } }, ...problemResponses() },
+      responses: {
+        200: { description: "The move", content: { "application/json": { schema: moveSchema } } },
+        ...problemResponses(),
+      },
     }),
     async (c) => {
       const id = knownForm(c.req.valid("param").move_id);
@@ -133,7 +142,10 @@ export function moveRoutes(
       middleware: [adminOnly] as const,
       request: { body: { required: true, content: { "application/json": { schema: rebalanceRequest } } } },
       responses: {
-        202: { description: "Planned, and begun unless `dry_run`", content: { "application/json": { schema: rebalanceSchema } } },
+        202: {
+          description: "Planned, and begun unless `dry_run`",
+          content: { "application/json": { schema: rebalanceSchema } },
+        },
         ...problemResponses(...bodyProblems),
       },
     }),
@@ -143,7 +155,9 @@ export function moveRoutes(
         .shards()
         .map(({ shard }) => shard)
         .filter((shard) => shard <= router.numShards);
-      const away = Array.from({ length: router.numShards }, (_, index) => index + 1).filter((shard) => !shards.includes(shard));
+      const away = Array.from({ length: router.numShards }, (_, index) => index + 1).filter(
+        (shard) => !shards.includes(shard),
+      );
       // One that restarts would look like one that does not exist, and lose everybody.
       if (drain.length === 0 && away.length > 0) {
         const detail = `Shard ${away.join(", ")} cannot be reached at present; a rebalance needs them all. To empty one, drain it.`;
@@ -170,7 +184,11 @@ export function moveRoutes(
     async (c) => {
       const population = new Map((await countAssignments(platform)).map((one) => [one.shard, one]));
       const known = new Map(router.shards().map((at) => [at.shard, at]));
-      const numbers = new Set([...population.keys(), ...known.keys(), ...Array.from({ length: router.numShards }, (_, k) => k + 1)]);
+      const numbers = new Set([
+        ...population.keys(),
+        ...known.keys(),
+        ...Array.from({ length: router.numShards }, (_, k) => k + 1),
+      ]);
       const journalOf = async (shard: number): Promise<number | null> => {
         const at = known.get(shard);
         return at === undefined ? null : moves.departures(at).then(({ journal }) => journal, () => null); // prettier-ignore
@@ -179,7 +197,9 @@ export function moveRoutes(
       const data = await Promise.all(
         [...numbers]
           .toSorted((a, b) => a - b)
-          .map(async (shard) => Object.assign({}, population.get(shard) ?? nobody(shard), { journal: await journalOf(shard) })),
+          .map(async (shard) =>
+            Object.assign({}, population.get(shard) ?? nobody(shard), { journal: await journalOf(shard) }),
+          ),
       );
       return c.json({ num_shards: router.numShards, data }, 200);
     },

@@ -29,7 +29,10 @@ export function optOutRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated
       summary: "Leave somebody out of every broadcast",
       description: "Also of those under way. Any other message still reaches them.",
       middleware: [businessAccess(db, "broadcasts:write")] as const,
-      request: { params: businessParams, body: { required: true, content: { "application/json": { schema: newOptOut } } } },
+      request: {
+        params: businessParams,
+        body: { required: true, content: { "application/json": { schema: newOptOut } } },
+      },
       responses: {
         200: { description: "The opt-out", content: { "application/json": { schema: optOutSchema } } },
         ...problemResponses(...bodyProblems, "forbidden"),
@@ -75,7 +78,13 @@ export function optOutRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: {
         params: businessParams.extend({
-          chat: z.string().openapi({ param: { name: "chat", in: "path" }, description: "A number or a JID.", example: "5511987654321" }),
+          chat: z
+            .string()
+            .openapi({
+              param: { name: "chat", in: "path" },
+              description: "A number or a JID.",
+              example: "5511987654321",
+            }),
         }),
       },
       responses: { 204: { description: "Done" }, ...problemResponses("forbidden") },

@@ -57,8 +57,14 @@ export function pacingRoutes({ db, router, pacing }: ApiDependencies, wakeUps: W
       summary: "Set how fast the business's account may send",
       description: "Replaces what was set, and counts from the next message on.",
       middleware: [businessAccess(db, "whatsapp:write")] as const,
-      request: { params: businessParams, body: { required: true, content: { "application/json": { schema: pacingChange } } } },
-      responses: { 200: { description: "The pacing as it is now", content: json }, ...problemResponses(...bodyProblems, "forbidden") },
+      request: {
+        params: businessParams,
+        body: { required: true, content: { "application/json": { schema: pacingChange } } },
+      },
+      responses: {
+        200: { description: "The pacing as it is now", content: json },
+        ...problemResponses(...bodyProblems, "forbidden"),
+      },
     }),
     async (c) => {
       const settings = c.req.valid("json");
@@ -78,12 +84,16 @@ export function pacingRoutes({ db, router, pacing }: ApiDependencies, wakeUps: W
       description: "Look at the phone first: who goes on in spite of refusals may be banned.",
       middleware: [businessAccess(db, "whatsapp:write")] as const,
       request: { params: businessParams },
-      responses: { 204: { description: "It may send again" }, ...problemResponses("forbidden", "conflict", "upstream_timeout") },
+      responses: {
+        204: { description: "It may send again" },
+        ...problemResponses("forbidden", "conflict", "upstream_timeout"),
+      },
     }),
     async (c) => {
       const business = await getBusiness(c.var.business);
       if (!business) throw noSuchBusiness();
-      if (business.whatsapp_shard === null) throw new AppError("conflict", "This business has no WhatsApp that could be stopped.");
+      if (business.whatsapp_shard === null)
+        throw new AppError("conflict", "This business has no WhatsApp that could be stopped.");
       await pacing.resume(router.locate(business), business.id);
       await releasePaced(c.var.business);
       wakeUps.outboxUnblocked(business.id);

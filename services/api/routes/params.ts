@@ -1,7 +1,8 @@
 import { z } from "@hono/zod-openapi";
 
 /** Ids are opaque to callers: one of a form that we never gave is as unknown as any other. */
-const id = (name: string) => z.string().openapi({ param: { name, in: "path" }, example: "019a3b5c-7d2e-7f00-8a1b-2c3d4e5f6071" });
+const id = (name: string) =>
+  z.string().openapi({ param: { name, in: "path" }, example: "019a3b5c-7d2e-7f00-8a1b-2c3d4e5f6071" });
 
 export const businessParams = z.object({ business_id: id("business_id") });
 export const keyParams = businessParams.extend({ key_id: id("key_id") });

@@ -57,7 +57,8 @@ export function phoneNumberRoutes({ db }: ApiDependencies): OpenAPIHono<Authenti
       }
       if (!(await getBusiness(c.var.business))) throw noSuchBusiness();
       const outcome = await assignPhoneNumber(c.var.business, number);
-      if (outcome === "taken") throw new AppError("conflict", "Another business has this number; take it from that one first.");
+      if (outcome === "taken")
+        throw new AppError("conflict", "Another business has this number; take it from that one first.");
       return c.body(null, 204);
     },
   );

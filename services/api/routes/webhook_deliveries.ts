@@ -100,7 +100,10 @@ export function webhookDeliveryRoutes({ db }: ApiDependencies, wakeUps: WakeUps)
       tags,
       summary: "Deliver again what was given up, or delivered, in a range of time",
       middleware: [businessAccess(db, "webhooks:write")] as const,
-      request: { params: webhookParams, body: { required: true, content: { "application/json": { schema: replayRange } } } },
+      request: {
+        params: webhookParams,
+        body: { required: true, content: { "application/json": { schema: replayRange } } },
+      },
       responses: {
         202: { description: "How many are on their way", content: { "application/json": { schema: replayedSchema } } },
         ...problemResponses(...bodyProblems, "forbidden"),
@@ -108,7 +111,10 @@ export function webhookDeliveryRoutes({ db }: ApiDependencies, wakeUps: WakeUps)
     }),
     async (c) => {
       const webhook = await existing(c.var.business, c.req.valid("param").webhook_id);
-      const replayed = await replayDeliveries(c.var.business, webhook.id, { ...c.req.valid("json"), most: mostReplayed });
+      const replayed = await replayDeliveries(c.var.business, webhook.id, {
+        ...c.req.valid("json"),
+        most: mostReplayed,
+      });
       if (replayed > 0) wakeUps.webhook(webhook.id);
       return c.json({ replayed, more: replayed === mostReplayed }, 202);
     },

@@ -79,9 +79,14 @@ export function webhookRoutes({ db, webhooks }: ApiDependencies, wakeUps: WakeUp
         const id = uuidv7();
         const secret = generateWebhookSecret();
         const sealed = webhooks.secrets.seal(id, secret);
-        const stored = await insertWebhook(scope, { ...body, id, description: body.description ?? null, secret: sealed }, mostWebhooks);
+        const stored = await insertWebhook(
+          scope,
+          { ...body, id, description: body.description ?? null, secret: sealed },
+          mostWebhooks,
+        );
         if (stored === undefined) throw noSuchBusiness();
-        if (stored === "full") throw new AppError("conflict", `A business may have ${mostWebhooks} endpoints; delete one first.`);
+        if (stored === "full")
+          throw new AppError("conflict", `A business may have ${mostWebhooks} endpoints; delete one first.`);
         return { ...webhookView(stored), secret };
       });
       return c.json(created, 201, noStore);
@@ -120,7 +125,10 @@ export function webhookRoutes({ db, webhooks }: ApiDependencies, wakeUps: WakeUp
       summary: "Get an endpoint and how it fares",
       middleware: [businessAccess(db, "webhooks:read")] as const,
       request: { params: webhookParams },
-      responses: { 200: { description: "The endpoint", content: json, headers: etagHeader }, ...problemResponses("forbidden") },
+      responses: {
+        200: { description: "The endpoint", content: json, headers: etagHeader },
+        ...problemResponses("forbidden"),
+      },
     }),
     async (c) => {
       const id = knownForm(c.req.valid("param").webhook_id);
@@ -229,10 +237,17 @@ export function webhookRoutes({ db, webhooks }: ApiDependencies, wakeUps: WakeUp
       const id = knownForm(c.req.valid("param").webhook_id);
       const webhook = id === undefined ? undefined : await getWebhook(c.var.business, id);
       if (!webhook) throw noSuchWebhook();
-      if (webhook.status === "disabled") throw new AppError("conflict", "This endpoint is disabled; make it active first.");
+      if (webhook.status === "disabled")
+        throw new AppError("conflict", "This endpoint is disabled; make it active first.");
       const { business_id } = webhook;
       const data = { webhook_id: webhook.id };
-      await announceTo(c.var.business, webhook.id, { business_id, event: "webhook.test", chat: null, at: sharedDate(), data });
+      await announceTo(c.var.business, webhook.id, {
+        business_id,
+        event: "webhook.test",
+        chat: null,
+        at: sharedDate(),
+        data,
+      });
       wakeUps.webhook(webhook.id);
       return c.body(null, 202);
     },

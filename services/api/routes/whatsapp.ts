@@ -103,7 +103,10 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
       middleware: [businessAccess(db, "whatsapp:write")] as const,
       request: { params: businessParams },
       responses: {
-        200: { description: "The picture", content: { [mediaType]: { schema: { type: "string" as const, format: "binary" } } } },
+        200: {
+          description: "The picture",
+          content: { [mediaType]: { schema: { type: "string" as const, format: "binary" } } },
+        },
         ...problemResponses("forbidden", "conflict", "upstream_timeout"),
       },
     });

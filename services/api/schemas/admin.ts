@@ -25,6 +25,14 @@ export const queueSchema = z
   })
   .openapi("Queue");
 
-export function queueView({ queue, group, waiting, active, delayed, dead, oldestMs }: QueueDepth): z.infer<typeof queueSchema> {
+export function queueView({
+  queue,
+  group,
+  waiting,
+  active,
+  delayed,
+  dead,
+  oldestMs,
+}: QueueDepth): z.infer<typeof queueSchema> {
   return { queue, group, waiting, active, delayed, dead, oldest_ms: oldestMs };
 }

@@ -21,7 +21,10 @@ export const auditEventSchema = z
     path: z.string().openapi({ example: "/v1/businesses/019a3b5c-7d2e-7f00-8a1b-2c3d4e5f6071" }),
     business_id: z.string().nullable(),
     request_id: z.string(),
-    status: z.int().nullable().openapi({ description: "Of the answer; null where the process ended before it.", example: 204 }),
+    status: z
+      .int()
+      .nullable()
+      .openapi({ description: "Of the answer; null where the process ended before it.", example: 204 }),
   })
   .openapi("AuditEvent");
 

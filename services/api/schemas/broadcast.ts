@@ -33,7 +33,10 @@ const template = storableText(1, 65_536)
     const fault = faultOfTemplate(text);
     if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
   })
-  .openapi({ description: "{{field}} stands for a recipient's own.", example: "Hello {{name}}, everything is 20 % off today." });
+  .openapi({
+    description: "{{field}} stands for a recipient's own.",
+    example: "Hello {{name}}, everything is 20 % off today.",
+  });
 
 const timeOfDay = z
   .string()
@@ -61,7 +64,9 @@ export const newBroadcast = z
       description: "Not before this.",
       example: "2036-03-01T12:00:00.000Z",
     }),
-    scheduled_local: local.optional().openapi({ description: "The same as a time on the wall, in the time zone: 2036-03-01T09:00." }),
+    scheduled_local: local
+      .optional()
+      .openapi({ description: "The same as a time on the wall, in the time zone: 2036-03-01T09:00." }),
     time_zone: timeZone.optional().openapi({ description: "The business's own where it is not given." }),
     quiet_hours: quietHours.optional(),
     per_minute: z.int().min(1).max(60_000).default(300).openapi({ description: "Messages a minute, at most." }),

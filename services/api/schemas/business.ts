@@ -21,7 +21,9 @@ export const timeZone = z
 export const newBusiness = z.strictObject({ name, time_zone: timeZone.default("UTC") }).openapi("NewBusiness");
 
 export const businessQuery = z.object({
-  name: storableText(1, 200).optional().openapi({ description: "Somewhere in the name, in whatever case.", example: "padaria" }),
+  name: storableText(1, 200)
+    .optional()
+    .openapi({ description: "Somewhere in the name, in whatever case.", example: "padaria" }),
   ...pageQuery,
 });
 

@@ -9,7 +9,9 @@ import { isoOrNull, storableText, timestamp } from "./text.ts";
 const sid = z.string().openapi({ example: "CA0123456789abcdef0123456789abcdef" });
 const liveStatuses = ["queued", "initiated", "ringing", "in_progress"] as const;
 
-export const callParam = z.string().openapi({ param: { name: "call_sid", in: "path" }, example: "CA0123456789abcdef0123456789abcdef" });
+export const callParam = z
+  .string()
+  .openapi({ param: { name: "call_sid", in: "path" }, example: "CA0123456789abcdef0123456789abcdef" });
 
 const callCursor = z
   .string()
@@ -38,7 +40,9 @@ export const callSchema = z
     direction: z.enum(callDirections),
     from: z.string().openapi({ example: "+5511987654321" }),
     to: z.string().openapi({ example: "+551140001000" }),
-    status: z.enum([...liveStatuses, ...callOutcomes]).openapi({ description: "How it ended, or how far it is.", example: "completed" }),
+    status: z
+      .enum([...liveStatuses, ...callOutcomes])
+      .openapi({ description: "How it ended, or how far it is.", example: "completed" }),
     streams: z.int().openapi({ description: "More than one: it outlived a replica that carried it." }),
     transferred_to: z.string().nullable(),
     started_at: timestamp,
@@ -130,8 +134,12 @@ export const callSettings = z
 
 export const newCallSettings = z
   .strictObject({
-    max_concurrent: maxConcurrent.optional().openapi({ description: "Set by admin keys alone; left out, it stays as it is." }),
-    allowed_destinations: allowedDestinations.optional().openapi({ description: "Set by admin keys alone; keeps its value if omitted." }),
+    max_concurrent: maxConcurrent
+      .optional()
+      .openapi({ description: "Set by admin keys alone; left out, it stays as it is." }),
+    allowed_destinations: allowedDestinations
+      .optional()
+      .openapi({ description: "Set by admin keys alone; keeps its value if omitted." }),
     max_per_day: maxPerDay.optional().openapi({ description: "Set by admin keys alone; keeps its value if omitted." }),
     record: z.boolean().default(false),
     consent_line: consentLine.default(null),
@@ -209,6 +217,12 @@ export function phoneNumberView({ number, created_at }: PhoneNumber): z.infer<ty
 }
 
 export function callSettingsView(settings: CallSettings | undefined): z.infer<typeof callSettings> {
-  const { max_concurrent = null, allowed_destinations = null, max_per_day = null, record = false, consent_line = null } = settings ?? {};
+  const {
+    max_concurrent = null,
+    allowed_destinations = null,
+    max_per_day = null,
+    record = false,
+    consent_line = null,
+  } = settings ?? {};
   return { max_concurrent, allowed_destinations, max_per_day, record, consent_line };
 }

@@ -7,7 +7,10 @@ const jid = /^[1-9][0-9]{4,24}(-[0-9]{5,15})?@(s\.whatsapp\.net|lid|g\.us)$/;
 /** A number in international form or a JID, as the JID of the conversation. */
 export const chat = z
   .string()
-  .refine((to) => digits.test(to) || jid.test(to), "must be a number in international form (7 to 15 digits) or a WhatsApp JID")
+  .refine(
+    (to) => digits.test(to) || jid.test(to),
+    "must be a number in international form (7 to 15 digits) or a WhatsApp JID",
+  )
   .transform((to) => (to.includes("@") ? to : `${to.replace("+", "")}@s.whatsapp.net`));
 
 const person = chat.openapi({ type: "string", description: "A number or a JID.", example: "5511987654321" });
@@ -25,7 +28,9 @@ const number = z
   .transform((text) => text.replace("+", ""))
   .openapi({ type: "string", example: "5511987654321" });
 
-export const numbersToCheck = z.strictObject({ numbers: z.array(number).min(1).max(maxNumbers) }).openapi("NumbersToCheck");
+export const numbersToCheck = z
+  .strictObject({ numbers: z.array(number).min(1).max(maxNumbers) })
+  .openapi("NumbersToCheck");
 
 export const checkedNumbers = z
   .object({

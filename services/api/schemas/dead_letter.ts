@@ -5,7 +5,9 @@ import { numberCursor } from "./number_cursor.ts";
 import { timestamp } from "./text.ts";
 
 export const queueParams = z.object({
-  name: z.string().openapi({ param: { name: "name", in: "path" }, description: `One of ${queueNames.join(", ")}.`, example: "high" }),
+  name: z
+    .string()
+    .openapi({ param: { name: "name", in: "path" }, description: `One of ${queueNames.join(", ")}.`, example: "high" }),
 });
 export const deadLetterParams = queueParams.extend({
   job_id: z.string().openapi({ param: { name: "job_id", in: "path" }, example: "4711" }),
@@ -39,6 +41,22 @@ export const replaySchema = z
   })
   .openapi("Replay");
 
-export function deadLetterView({ jobId, job, payload, reason, attempts, createdAt, diedAt }: DeadLetter): z.infer<typeof deadLetterSchema> {
-  return { job_id: jobId, job, payload, reason, attempts, created_at: createdAt.toISOString(), died_at: diedAt.toISOString() };
+export function deadLetterView({
+  jobId,
+  job,
+  payload,
+  reason,
+  attempts,
+  createdAt,
+  diedAt,
+}: DeadLetter): z.infer<typeof deadLetterSchema> {
+  return {
+    job_id: jobId,
+    job,
+    payload,
+    reason,
+    attempts,
+    created_at: createdAt.toISOString(),
+    died_at: diedAt.toISOString(),
+  };
 }

@@ -27,7 +27,9 @@ export const newKey = z
   })
   .openapi("NewKey");
 
-export const newAdminKey = z.strictObject({ name: name.optional(), expires_at: expiry.optional() }).openapi("NewAdminKey");
+export const newAdminKey = z
+  .strictObject({ name: name.optional(), expires_at: expiry.optional() })
+  .openapi("NewAdminKey");
 
 /** Thirty days: longer, and it is no rotation. */
 const maxOverlapS = 30 * 86_400;
@@ -57,7 +59,9 @@ export const keySchema = z
     id: z.string(),
     prefix: z.string().openapi({ description: "The part of the key that may be shown.", example: "k3vq8x2m" }),
     name: z.string().nullable(),
-    scopes: z.array(z.string()).openapi({ description: "Empty for an admin key, which may do everything.", example: ["messages:read"] }),
+    scopes: z
+      .array(z.string())
+      .openapi({ description: "Empty for an admin key, which may do everything.", example: ["messages:read"] }),
     created_at: timestamp,
     expires_at: timestamp.nullable(),
     last_used_at: timestamp.nullable().openapi({ description: "To the minute or so." }),
@@ -66,7 +70,9 @@ export const keySchema = z
 
 export const createdKey = keySchema
   .extend({
-    key: z.string().openapi({ description: "The key itself: shown once, here.", example: "psk_k3vq8x2m_(43 characters)" }),
+    key: z
+      .string()
+      .openapi({ description: "The key itself: shown once, here.", example: "psk_k3vq8x2m_(43 characters)" }),
   })
   .openapi("CreatedKey");
 

@@ -12,7 +12,10 @@ export const mediaSchema = z
     mime: z.string().openapi({ description: "What it is, by its content.", example: "image/jpeg" }),
     size: z.int().openapi({ description: "Bytes.", example: 48_213 }),
     sha256: z.string().openapi({ description: "Of the content, hexadecimal." }),
-    width: z.int().nullable().openapi({ description: "Pixels; null until the picture was looked into, and where it is none." }),
+    width: z
+      .int()
+      .nullable()
+      .openapi({ description: "Pixels; null until the picture was looked into, and where it is none." }),
     height: z.int().nullable(),
     seconds: z.number().nullable().openapi({ description: "How long it plays." }),
     url: z.string().openapi({ description: "Where it can be had without a key, until url_expires_at. Takes ranges." }),
@@ -22,7 +25,10 @@ export const mediaSchema = z
   })
   .openapi("Media");
 
-export function mediaView({ id, mime, size, sha256, width, height, seconds, thumbnail_key, created_at }: Media, links: MediaLinks) {
+export function mediaView(
+  { id, mime, size, sha256, width, height, seconds, thumbnail_key, created_at }: Media,
+  links: MediaLinks,
+) {
   const { thumbnail_url, ...urls } = links(id, mime);
   return {
     id,

@@ -21,7 +21,10 @@ export const messageSchema = z
     id: z.string(),
     direction: z.enum(messageDirections),
     chat: z.string().openapi({ description: "JID of the conversation.", example: "5511987654321@s.whatsapp.net" }),
-    sender: z.string().nullable().openapi({ description: "JID of who wrote it; null for what was sent over this API." }),
+    sender: z
+      .string()
+      .nullable()
+      .openapi({ description: "JID of who wrote it; null for what was sent over this API." }),
     sender_name: z.string().nullable(),
     type: z.string(),
     text: z.string().nullable().openapi({ description: "What it says in words, of whichever kind it is." }),

@@ -7,7 +7,9 @@ import { timestamp } from "./text.ts";
 const shard = z.int().min(1).max(10_000);
 
 export const moveParams = z.object({
-  move_id: z.string().openapi({ param: { name: "move_id", in: "path" }, example: "019a3b5c-7d2e-7f00-8a1b-2c3d4e5f6071" }),
+  move_id: z
+    .string()
+    .openapi({ param: { name: "move_id", in: "path" }, example: "019a3b5c-7d2e-7f00-8a1b-2c3d4e5f6071" }),
 });
 
 export const newMove = z
@@ -25,13 +27,19 @@ export const moveSchema = z
     error: z.string().nullable().openapi({ description: "Why it is held up, or was rolled back." }),
     created_at: timestamp,
     finished_at: timestamp.nullable(),
-    silent_ms: z.int().nullable().openapi({ description: "For how long its messages have waited so far; null before that begins." }),
+    silent_ms: z
+      .int()
+      .nullable()
+      .openapi({ description: "For how long its messages have waited so far; null before that begins." }),
   })
   .openapi("Move");
 
 export const moveQuery = z.object({
   ...pageQuery,
-  status: z.enum(["under_way", "finished"]).optional().openapi({ description: "Only those that are not over, or that are." }),
+  status: z
+    .enum(["under_way", "finished"])
+    .optional()
+    .openapi({ description: "Only those that are not over, or that are." }),
 });
 
 export const rebalanceRequest = z
@@ -46,7 +54,9 @@ export const rebalanceRequest = z
   })
   .openapi("Rebalance");
 
-export const plannedMoveSchema = z.object({ business_id: z.string(), from_shard: z.int(), to_shard: z.int() }).openapi("PlannedMove");
+export const plannedMoveSchema = z
+  .object({ business_id: z.string(), from_shard: z.int(), to_shard: z.int() })
+  .openapi("PlannedMove");
 
 export const rebalanceSchema = z
   .object({
@@ -65,11 +75,15 @@ export const assignmentSchema = z
     journal: z
       .int()
       .nullable()
-      .openapi({ description: "Entries on its volume that the database does not have yet; null where it does not answer." }),
+      .openapi({
+        description: "Entries on its volume that the database does not have yet; null where it does not answer.",
+      }),
   })
   .openapi("Assignment");
 
-export const assignmentsSchema = z.object({ num_shards: z.int(), data: z.array(assignmentSchema) }).openapi("Assignments");
+export const assignmentsSchema = z
+  .object({ num_shards: z.int(), data: z.array(assignmentSchema) })
+  .openapi("Assignments");
 
 export function moveView(move: Move): z.infer<typeof moveSchema> {
   const { id, business_id, from_shard, to_shard, step, error, created_at, fenced_at, finished_at } = move;

@@ -24,7 +24,11 @@ import { moment, storableText } from "./text.ts";
 
 /** What all kinds have in common. */
 const envelope = {
-  to: chat.openapi({ type: "string", description: "A number, or the JID of a person or a group.", example: "5511987654321" }),
+  to: chat.openapi({
+    type: "string",
+    description: "A number, or the JID of a person or a group.",
+    example: "5511987654321",
+  }),
   expires_at: moment
     .refine((at) => at.getTime() > sharedNow(), "must lie in the future")
     .optional()
@@ -42,7 +46,10 @@ const maxText = 65_536;
 const reply_to = z.uuid().optional().openapi({ description: "Id of the message of this chat that it answers." });
 const target = z.uuid().openapi({ description: "Id of the message of this chat that it is about." });
 
-const text = textContent.extend({ text: storableText(1, maxText).openapi({ example: "Your order is ready." }), reply_to });
+const text = textContent.extend({
+  text: storableText(1, maxText).openapi({ example: "Your order is ready." }),
+  reply_to,
+});
 
 const media = z.uuid().openapi({ description: "Id of a media of this business: uploaded, or received." });
 const caption = storableText(1, 1_024).optional();
@@ -89,12 +96,20 @@ const poll = pollContent.extend({
     .min(2)
     .max(12)
     .refine((options) => new Set(options).size === options.length, "must differ from each other"),
-  max_choices: z.int().min(0).max(12).default(1).openapi({ description: "How many one person may choose; 0: any number." }),
+  max_choices: z
+    .int()
+    .min(0)
+    .max(12)
+    .default(1)
+    .openapi({ description: "How many one person may choose; 0: any number." }),
   reply_to,
 });
 
 const graphemes = new Intl.Segmenter();
-const emoji = storableText(0, 32).refine((text) => [...graphemes.segment(text)].length <= 1, "must be one emoji, or empty to take it back");
+const emoji = storableText(0, 32).refine(
+  (text) => [...graphemes.segment(text)].length <= 1,
+  "must be one emoji, or empty to take it back",
+);
 
 const reaction = reactionContent.extend({ target, emoji });
 const edit = editContent.extend({ target, text: storableText(1, maxText) });

@@ -29,7 +29,10 @@ export const pageQuery = {
 };
 
 export const pageOf = <T extends z.ZodType>(row: T) =>
-  z.object({ data: z.array(row), next_cursor: z.string().nullable().openapi({ description: "Null on the last page." }) });
+  z.object({
+    data: z.array(row),
+    next_cursor: z.string().nullable().openapi({ description: "Null on the last page." }),
+  });
 
 /**
  * Reads one row more than asked for: whether it is there tells whether a next page is. A list that ends early, because

@@ -32,7 +32,8 @@ export const sessionSchema = z
     code: z.string().optional().openapi({ description: 'While the status is "code": to be typed into the phone.' }),
     reason: z.string().nullable().openapi({ description: "Why it is not open." }),
     banned_until: timestamp.optional().openapi({
-      description: 'While the status is "banned": WhatsApp refuses the account until then. The session logs in again by itself.',
+      description:
+        'While the status is "banned": WhatsApp refuses the account until then. The session logs in again by itself.',
     }),
     since: timestamp,
     live: z.boolean().openapi({ description: "False: the shard could not be asked, this is what it said last." }),

@@ -25,7 +25,8 @@ const events = z
   .transform((names) => [...new Set(names)])
   .openapi({ type: "array", description: "What to tell it.", example: ["message.received", "message.delivered"] });
 const ordered = z.boolean().openapi({
-  description: "Within a chat, tell it nothing before what came earlier: an event that fails holds up the later ones of its chat.",
+  description:
+    "Within a chat, tell it nothing before what came earlier: an event that fails holds up the later ones of its chat.",
 });
 const maxConcurrency = z.int().min(1).max(32).openapi({ description: "Requests to it at once.", example: 8 });
 
@@ -64,7 +65,9 @@ export const webhookSchema = z
     max_concurrency: z.int(),
     status: z
       .enum(webhookStatuses)
-      .openapi({ description: "paused: it keeps failing and is tried now and then. disabled: by you, or it answered 410 Gone." }),
+      .openapi({
+        description: "paused: it keeps failing and is tried now and then. disabled: by you, or it answered 410 Gone.",
+      }),
     status_reason: z.string().nullable().openapi({ description: "Why it is not active.", example: "It answered 500." }),
     status_since: timestamp,
     failing_since: timestamp.nullable(),
@@ -123,7 +126,9 @@ export const deliverySchema = z
   .openapi("WebhookDelivery");
 
 export const deliveryDetail = deliverySchema
-  .extend({ payload: z.record(z.string(), z.unknown()).openapi({ description: "What was sent: {type, timestamp, data}." }) })
+  .extend({
+    payload: z.record(z.string(), z.unknown()).openapi({ description: "What was sent: {type, timestamp, data}." }),
+  })
   .openapi("WebhookDeliveryDetail");
 
 const moment = z.iso
@@ -143,7 +148,9 @@ export const replayRange = z
 export const replayedSchema = z
   .object({
     replayed: z.int(),
-    more: z.boolean().openapi({ description: `Whether there may be more: a request takes the oldest ${mostReplayed}.` }),
+    more: z
+      .boolean()
+      .openapi({ description: `Whether there may be more: a request takes the oldest ${mostReplayed}.` }),
   })
   .openapi("ReplayedDeliveries");
 

@@ -10,7 +10,8 @@ export function createFakeCalls(): FakeCalls {
     placed: new Map(),
     full: false,
     place: async (order, key) => {
-      if (fake.full) throw new AppError("unavailable", "As many calls are in progress as there may be.", { retryAfterS: 5 });
+      if (fake.full)
+        throw new AppError("unavailable", "As many calls are in progress as there may be.", { retryAfterS: 5 });
       const before = key === undefined ? undefined : byKey.get(key);
       if (before !== undefined) return { call_sid: before, status: "queued", replayed: true };
       const callSid = `CA${String(fake.placed.size).padStart(32, "0")}`;

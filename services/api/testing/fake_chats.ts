@@ -22,7 +22,9 @@ export function createFakeChats(): FakeChats {
     markRead: note("markRead", () => {}),
     checkNumbers: note("checkNumbers", (numbers: string[]) =>
       numbers.map((number) =>
-        number.endsWith("0") ? { number, on_whatsapp: false } : { number, on_whatsapp: true, jid: `${number}@s.whatsapp.net` },
+        number.endsWith("0")
+          ? { number, on_whatsapp: false }
+          : { number, on_whatsapp: true, jid: `${number}@s.whatsapp.net` },
       ),
     ),
     pictureUrl: note("pictureUrl", () => "https://pps.example.com/picture.jpg"),

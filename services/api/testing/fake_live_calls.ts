@@ -16,6 +16,8 @@ export function createFakeLiveCalls(): FakeLiveCalls {
     },
     read: async (callSid) => calls.get(callSid),
     list: async (businessId) =>
-      [...calls].filter(([, call]) => call.business_id === businessId).map(([call_sid, call]) => ({ call_sid, ...call })),
+      [...calls]
+        .filter(([, call]) => call.business_id === businessId)
+        .map(([call_sid, call]) => ({ call_sid, ...call })),
   };
 }

@@ -25,7 +25,8 @@ export function createFakePacing(): FakePacing {
     },
   };
   const reach = () => {
-    if (fake.away) throw new AppError("unavailable", "Shard 1 cannot be reached at present; try again shortly.", { retryAfterS: 2 });
+    if (fake.away)
+      throw new AppError("unavailable", "Shard 1 cannot be reached at present; try again shortly.", { retryAfterS: 2 });
   };
   return fake;
 }

@@ -44,7 +44,8 @@ export function createFakeShards(): FakeShards {
   };
   const ask = (what: string) => {
     fake.calls.push(what);
-    if (fake.away) throw new AppError("unavailable", "Shard 1 cannot be reached at present; try again shortly.", { retryAfterS: 2 });
+    if (fake.away)
+      throw new AppError("unavailable", "Shard 1 cannot be reached at present; try again shortly.", { retryAfterS: 2 });
   };
   const known = (businessId: string) => {
     const session = fake.sessions.get(businessId);

@@ -61,7 +61,8 @@ const everyScope = ["broadcasts", "business", "calls", "keys", "messages", "webh
 ]);
 
 const isOperational = (path: string) => ["/health", "/ready", "/metrics"].includes(path);
-const isRaw = (body: unknown): body is string | Uint8Array<ArrayBuffer> => typeof body === "string" || body instanceof Uint8Array;
+const isRaw = (body: unknown): body is string | Uint8Array<ArrayBuffer> =>
+  typeof body === "string" || body instanceof Uint8Array;
 
 /** The whole API over a real database, with shards in memory and a producer that records. */
 export async function createHarness({
@@ -99,7 +100,8 @@ export async function createHarness({
     assignmentRule: () => "hash",
     shards,
     moves: {
-      departures: async (at) => (shards.away ? Promise.reject(new AppError("unavailable", "away")) : { data: [], journal: at.shard }),
+      departures: async (at) =>
+        shards.away ? Promise.reject(new AppError("unavailable", "away")) : { data: [], journal: at.shard },
     },
     chats,
     pacing,
@@ -112,7 +114,9 @@ export async function createHarness({
         await producer.wake(id);
       },
     },
-    queueDepths: async () => [{ queue: "high", group: "high", waiting: 1, active: 2, delayed: 3, dead: 4, oldestMs: 5 }],
+    queueDepths: async () => [
+      { queue: "high", group: "high", waiting: 1, active: 2, delayed: 3, dead: 4, oldestMs: 5 },
+    ],
     deadLetters: createFakeDeadLetters(),
     webhooks: createTestWebhooks(),
     media: createTestMedia("https://api.example.com"),
@@ -176,9 +180,16 @@ export async function createHarness({
           const { pathname, search } = new URL(asked.url);
           const body = await asked.text();
           const headers = Object.fromEntries(asked.headers);
-          const answer = await request(asked.method, `${pathname}${search}`, { key: "", headers, ...(body === "" ? {} : { body }) });
+          const answer = await request(asked.method, `${pathname}${search}`, {
+            key: "",
+            headers,
+            ...(body === "" ? {} : { body }),
+          });
           const empty = answer.status === 204;
-          return new Response(empty ? null : JSON.stringify(answer.body), { status: answer.status, headers: answer.headers });
+          return new Response(empty ? null : JSON.stringify(answer.body), {
+            status: answer.status,
+            headers: answer.headers,
+          });
         },
       }),
     business: async (scopes = everyScope) => {

@@ -9,7 +9,8 @@ const someNumber = () => `1555${String(Math.floor(Math.random() * 1e7)).padStart
 export async function createTenant(api: Harness): Promise<{ key: string; ids: Record<string, string> }> {
   const { id: business_id, key } = await api.business();
   const path = `/v1/businesses/${business_id}`;
-  const create = async (under: string, body?: unknown) => (await api.request("POST", `${path}/${under}`, { body })).body;
+  const create = async (under: string, body?: unknown) =>
+    (await api.request("POST", `${path}/${under}`, { body })).body;
 
   await create("whatsapp/connect", { method: "qr" });
   api.shards.sessions.set(business_id, sessionOf(business_id));

@@ -26,7 +26,12 @@ const config = loadConfig(
 const logger = createLogger(name, config.LOG_LEVEL);
 
 await run(name, logger, async (life) => {
-  const operational = operations({ logger, metrics: createMetrics(name), metricsToken: config.METRICS_TOKEN, ready: () => [] });
+  const operational = operations({
+    logger,
+    metrics: createMetrics(name),
+    metricsToken: config.METRICS_TOKEN,
+    ready: () => [],
+  });
   const ops = serve({ app: operational, host: config.HOST, port: config.OPS_PORT, life });
   const { port } = serveAgent({
     host: config.HOST,

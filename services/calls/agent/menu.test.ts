@@ -28,13 +28,20 @@ test("keys are remembered, and a conversation that is taken up again goes on fro
   first.menu.take(start());
   first.menu.take({ type: "dtmf", digit: "1" });
   first.menu.take({ type: "dtmf", digit: "2" });
-  expect(first.said.filter((message) => message.type === "mark").map((message) => message.name)).toEqual(["greeting", "keys:1", "keys:12"]);
+  expect(first.said.filter((message) => message.type === "mark").map((message) => message.name)).toEqual([
+    "greeting",
+    "keys:1",
+    "keys:12",
+  ]);
   const left = first.said.findLast((message) => message.type === "state")!.state;
 
   const second = talk();
   second.menu.take(start({ resumed: true, state: left }));
   second.menu.take({ type: "dtmf", digit: "3" });
-  expect(second.said.filter((message) => message.type === "mark").map((message) => message.name)).toEqual(["welcome_back", "keys:123"]);
+  expect(second.said.filter((message) => message.type === "mark").map((message) => message.name)).toEqual([
+    "welcome_back",
+    "keys:123",
+  ]);
 });
 
 test("a state that is not ours is no reason to fall silent", () => {

@@ -2,7 +2,9 @@ import { expect, test } from "bun:test";
 import { encodeSample, tone } from "./mulaw.ts";
 
 test("samples are encoded as G.711's table has them", () => {
-  expect([0, -1, 8, -8, 1000, -1000, 32_767, -32_768].map(encodeSample)).toEqual([0xff, 0x7f, 0xfe, 0x7e, 0xce, 0x4e, 0x80, 0x00]);
+  expect([0, -1, 8, -8, 1000, -1000, 32_767, -32_768].map(encodeSample)).toEqual([
+    0xff, 0x7f, 0xfe, 0x7e, 0xce, 0x4e, 0x80, 0x00,
+  ]);
 });
 
 test("a tone lasts as long as it is asked to", () => {

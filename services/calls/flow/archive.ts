@@ -16,11 +16,23 @@ export type Archive = {
 /** The carrier waits for the answer to its callback; the sweep does not mind to come later. */
 const patienceMs = 3000;
 
-export function createArchive({ db, store, logger }: { db: Database; store: Pick<CallStore, "written">; logger: Logger }): Archive {
+export function createArchive({
+  db,
+  store,
+  logger,
+}: {
+  db: Database;
+  store: Pick<CallStore, "written">;
+  logger: Logger;
+}): Archive {
   return {
     write: async (call) => {
       try {
-        await within(patienceMs, recordCall(forBusiness(db, call.business_id), endedCall(call)), "The database does not answer in time.");
+        await within(
+          patienceMs,
+          recordCall(forBusiness(db, call.business_id), endedCall(call)),
+          "The database does not answer in time.",
+        );
         await store.written(call.call_sid);
         return true;
       } catch (error) {

@@ -27,7 +27,9 @@ export async function beginCall(core: Core, form: VoiceForm, options: BeginOptio
   if (known !== null && known.step !== "placed") return core.instruct(known);
   if (isFinal(party.status)) return hangUp;
   if (known === null && core.draining() && options.stream === undefined) {
-    throw new AppError("unavailable", "This replica is stopping and takes no new calls; ask again.", { retryAfterS: 1 });
+    throw new AppError("unavailable", "This replica is stopping and takes no new calls; ask again.", {
+      retryAfterS: 1,
+    });
   }
 
   const line = known ?? (await lineOf(core, party));
@@ -36,7 +38,13 @@ export async function beginCall(core: Core, form: VoiceForm, options: BeginOptio
 
   const carried = options.stream !== undefined;
   const nowMs = await takeSlot(core, { callSid: party.callSid, line, carried, reservation: options.reservation });
-  const offered = { step: "offered", stream: options.stream ?? 1, offered_at: nowMs, answered_at: nowMs, status: party.status } as const;
+  const offered = {
+    step: "offered",
+    stream: options.stream ?? 1,
+    offered_at: nowMs,
+    answered_at: nowMs,
+    status: party.status,
+  } as const;
   if (known === null) {
     const { call, isNew } = await core.store.begin({ ...placedCall(party, line as Line, nowMs), ...offered });
     if (isNew) core.tell("call.started", call);

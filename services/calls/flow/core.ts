@@ -39,7 +39,9 @@ export class CallRefused extends AppError {
       business_full: "This business has as many calls in progress as it may have; try again shortly.",
       recovering: "The calls in progress are being counted anew; try again in some seconds.",
     };
-    super("unavailable", reasons[outcome] ?? "As many calls are in progress as there may be; try again shortly.", { retryAfterS: 5 });
+    super("unavailable", reasons[outcome] ?? "As many calls are in progress as there may be; try again shortly.", {
+      retryAfterS: 5,
+    });
     this.outcome = outcome;
   }
 }
@@ -60,7 +62,13 @@ export async function takeSlot(core: Core, { callSid, line, carried, reservation
   return admission.nowMs;
 }
 
-export type Party = { callSid: string; direction: "inbound" | "outbound"; from: string; to: string; status: CarrierStatus };
+export type Party = {
+  callSid: string;
+  direction: "inbound" | "outbound";
+  from: string;
+  to: string;
+  status: CarrierStatus;
+};
 
 /** The number of ours that a call came in on or goes out from. */
 export function ownNumber({ direction, from, to }: Pick<Party, "direction" | "from" | "to">): string {

@@ -18,7 +18,11 @@ export type Ending = {
  * Ends a call: frees its slot and writes it to Postgres. One that has ended stays as it is, unless we had to assume
  * its end and now learn how it was. Null: no such call.
  */
-export async function endCall(core: Core, callSid: string, { status, durationS, at, version }: Ending): Promise<CallState | null> {
+export async function endCall(
+  core: Core,
+  callSid: string,
+  { status, durationS, at, version }: Ending,
+): Promise<CallState | null> {
   let news = false;
   const changed = await core.store.change(callSid, (call, nowMs) => {
     if (version !== undefined && call.version !== version) {
@@ -38,10 +42,16 @@ export async function endCall(core: Core, callSid: string, { status, durationS, 
   if (changed === null || !news) return changed?.call ?? null;
   const { call } = changed;
   await core.capacity.release({ callSid, businessId: call.business_id }).catch((error: unknown) => {
-    core.logger.warn({ error: messageOf(error), call_sid: callSid }, "the slot could not be given back; it frees itself");
+    core.logger.warn(
+      { error: messageOf(error), call_sid: callSid },
+      "the slot could not be given back; it frees itself",
+    );
   });
   core.metrics.ended(status ?? "lost");
-  core.logger.info({ call_sid: callSid, business_id: call.business_id, status: status ?? "lost", streams: call.stream }, "call ended");
+  core.logger.info(
+    { call_sid: callSid, business_id: call.business_id, status: status ?? "lost", streams: call.stream },
+    "call ended",
+  );
   core.tell("call.ended", call);
   await core.archive.write(call);
   return call;

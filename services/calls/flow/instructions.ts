@@ -21,7 +21,8 @@ export type PublicUrls = {
 export function publicUrls(publicUrl: string): PublicUrls {
   const base = publicUrl.replace(/\/+$/, "");
   return {
-    voice: (reservation) => `${base}/webhooks/twilio/voice${reservation === undefined ? "" : `?reservation=${reservation}`}`,
+    voice: (reservation) =>
+      `${base}/webhooks/twilio/voice${reservation === undefined ? "" : `?reservation=${reservation}`}`,
     action: (stream) => `${base}/webhooks/twilio/action?stream=${stream}`,
     fallback: `${base}/webhooks/twilio/fallback`,
     status: `${base}/webhooks/twilio/status${persistently}`,
@@ -47,7 +48,10 @@ export function createInstructions({ urls, tokens }: { urls: PublicUrls; tokens:
             verb(
               "Start",
               {},
-              verb("Recording", { recordingStatusCallback: urls.recording, recordingStatusCallbackEvent: "completed absent" }),
+              verb("Recording", {
+                recordingStatusCallback: urls.recording,
+                recordingStatusCallbackEvent: "completed absent",
+              }),
             ),
           ]
         : [];

@@ -13,9 +13,13 @@ export type Recordings = {
 /** The carrier made a recording, or could not: it is written down once, and fetched by the queue "recordings". */
 export async function noteRecording(core: Core, { db, wake }: Recordings, form: RecordingForm): Promise<void> {
   if (form.RecordingStatus === "in-progress") return;
-  const businessId = (await core.store.read(form.CallSid)).call?.business_id ?? (await findCallOwner(forPlatform(db), form.CallSid));
+  const businessId =
+    (await core.store.read(form.CallSid)).call?.business_id ?? (await findCallOwner(forPlatform(db), form.CallSid));
   if (businessId === undefined) {
-    core.logger.warn({ call_sid: form.CallSid, recording_sid: form.RecordingSid }, "a recording of a call that is not known");
+    core.logger.warn(
+      { call_sid: form.CallSid, recording_sid: form.RecordingSid },
+      "a recording of a call that is not known",
+    );
     return;
   }
   const isNew = await recordRecording(forBusiness(db, businessId), {

@@ -21,7 +21,13 @@ export async function noteStatus(core: Core, form: StatusForm): Promise<void> {
 
 /** A call that we refused, or that Redis forgot, has ended: what the carrier tells of it is written down. */
 async function archiveUnknown(core: Core, form: StatusForm): Promise<void> {
-  const party: Party = { callSid: form.CallSid, direction: form.Direction, from: form.From, to: form.To, status: form.CallStatus };
+  const party: Party = {
+    callSid: form.CallSid,
+    direction: form.Direction,
+    from: form.From,
+    to: form.To,
+    status: form.CallStatus,
+  };
   const { line, ended } = await core.lines.find(ownNumber(party), party.callSid);
   if (line === undefined || ended) return;
   const { nowMs } = await core.store.read(party.callSid);

@@ -35,7 +35,8 @@ test("an order whose outcome is in doubt is not placed again by the same key", a
   let blinks = 1;
   const store: typeof core.store = {
     ...core.store,
-    begin: (call) => (blinks-- > 0 ? Promise.reject(new AppError("unavailable", "Redis cannot be reached.")) : core.store.begin(call)),
+    begin: (call) =>
+      blinks-- > 0 ? Promise.reject(new AppError("unavailable", "Redis cannot be reached.")) : core.store.begin(call),
   };
   const carrier: Carrier = {
     placeCall: async () => {
@@ -47,7 +48,10 @@ test("an order whose outcome is in doubt is not placed again by the same key", a
   expect(placed).toBe(1);
   const before = await stack.capacity.count();
 
-  for (const reply of [() => new Response('{"sid":"CA', { status: 201 }), () => new Response("<html>bad gateway", { status: 502 })]) {
+  for (const reply of [
+    () => new Response('{"sid":"CA', { status: 201 }),
+    () => new Response("<html>bad gateway", { status: 502 }),
+  ]) {
     let asked = 0;
     const api = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => (asked++, reply()) });
     const { accountSid, authToken } = stack.carrier;

@@ -12,7 +12,12 @@ const ringS = 45;
 export type PlaceOptions = { carrier: Carrier; urls: PublicUrls; placings: Placings };
 
 /** Places a call, or says which call was placed when the same was ordered before under the same key. */
-export async function placeCallOnce(core: Core, options: PlaceOptions, order: CallOrder, key?: string): Promise<PlacedCall> {
+export async function placeCallOnce(
+  core: Core,
+  options: PlaceOptions,
+  order: CallOrder,
+  key?: string,
+): Promise<PlacedCall> {
   const { business_id: businessId, from, to } = order;
   if (key === undefined) return { call_sid: await placeCall(core, options, order), status: "queued", replayed: false };
   const placing = { businessId, from, to, key };
@@ -27,7 +32,10 @@ export async function placeCallOnce(core: Core, options: PlaceOptions, order: Ca
   }
   // Where this fails, the same order again is told that the call may have been placed, and places none.
   await options.placings.placed(placing, callSid).catch((error: unknown) => {
-    core.logger.warn({ error: messageOf(error), call_sid: callSid }, "it could not be remembered which call an order placed");
+    core.logger.warn(
+      { error: messageOf(error), call_sid: callSid },
+      "it could not be remembered which call an order placed",
+    );
   });
   return { call_sid: callSid, status: "queued", replayed: false };
 }
@@ -36,8 +44,15 @@ export async function placeCallOnce(core: Core, options: PlaceOptions, order: Ca
  * Places a call for a business, in a slot that is taken before the carrier is asked; gives the call's sid. Throws
  * CallRefused where there is no slot, "not_found" where the number is not the business's, and what authorizeDial throws.
  */
-async function placeCall(core: Core, { carrier, urls }: PlaceOptions, { business_id: businessId, from, to }: CallOrder): Promise<string> {
-  if (core.draining()) throw new AppError("unavailable", "This replica is stopping and takes no new calls; ask again.", { retryAfterS: 1 });
+async function placeCall(
+  core: Core,
+  { carrier, urls }: PlaceOptions,
+  { business_id: businessId, from, to }: CallOrder,
+): Promise<string> {
+  if (core.draining())
+    throw new AppError("unavailable", "This replica is stopping and takes no new calls; ask again.", {
+      retryAfterS: 1,
+    });
   const { line } = await core.lines.find(from, "");
   if (line === undefined || line.business_id !== businessId) {
     throw new AppError("not_found", "The business has no such number; `from` must be one of its own.");
@@ -64,12 +79,17 @@ async function placeCall(core: Core, { carrier, urls }: PlaceOptions, { business
     throw error;
   }
   try {
-    const { call, isNew } = await core.store.begin(placedCall({ callSid, direction: "outbound", from, to, status: "queued" }, line, nowMs));
+    const { call, isNew } = await core.store.begin(
+      placedCall({ callSid, direction: "outbound", from, to, status: "queued" }, line, nowMs),
+    );
     if (isNew) core.tell("call.started", call);
     await takeSlot(core, { callSid, line, reservation });
   } catch (error) {
     // The telephone rings, and an error would have whoever ordered it order it again: it is written down when it is answered.
-    core.logger.warn({ error: messageOf(error), call_sid: callSid }, "a call was placed and could not be written down yet");
+    core.logger.warn(
+      { error: messageOf(error), call_sid: callSid },
+      "a call was placed and could not be written down yet",
+    );
   }
   core.logger.info({ call_sid: callSid, business_id: businessId }, "call placed");
   return callSid;

@@ -33,7 +33,9 @@ export async function resumeCall(core: Core, form: VoiceForm, stream: number): P
     throw error;
   });
   const resumed = await core.store.change(callSid, (now, nowMs) =>
-    now.stream > stream || now.step === "ended" || now.step === "leaving" ? null : next(now, stream, slot === null, nowMs),
+    now.stream > stream || now.step === "ended" || now.step === "leaving"
+      ? null
+      : next(now, stream, slot === null, nowMs),
   );
   if (resumed === null) return beginCall(core, form, { stream: stream + 1 });
   if (resumed.call.step === "ended") await core.capacity.release({ callSid, businessId: call.business_id });

@@ -38,11 +38,16 @@ export async function sweepCalls(core: Core, silent = silentMs): Promise<number>
 }
 
 /** Sweeps at intervals until the signal aborts. Replicas sweep each for itself: what two of them do to one call is done once. */
-export async function keepSweeping(core: Core, { everyMs, signal }: { everyMs: number; signal: AbortSignal }): Promise<void> {
+export async function keepSweeping(
+  core: Core,
+  { everyMs, signal }: { everyMs: number; signal: AbortSignal },
+): Promise<void> {
   while (!signal.aborted) {
     // Apart from each other, so that replicas that started together do not look at the same moment.
     await sleep(everyMs * (0.75 + Math.random() / 2), signal).catch(() => {});
     if (signal.aborted) return;
-    await sweepCalls(core).catch((error: unknown) => core.logger.warn({ error: messageOf(error) }, "the sweep could not be done"));
+    await sweepCalls(core).catch((error: unknown) =>
+      core.logger.warn({ error: messageOf(error) }, "the sweep could not be done"),
+    );
   }
 }

@@ -31,17 +31,24 @@ export function createPlacings({
   prefix?: string;
 }): Placings {
   const nameOf = ({ businessId, key }: Placing) => `${prefix}:placing:${businessId}:${sha256Hex(key)}`;
-  const valueOf = ({ from, to }: Placing, callSid: string | null) => JSON.stringify({ fingerprint: `${from} ${to}`, call_sid: callSid });
+  const valueOf = ({ from, to }: Placing, callSid: string | null) =>
+    JSON.stringify({ fingerprint: `${from} ${to}`, call_sid: callSid });
   return {
     begin: async (placing) => {
       const value = await answerOf(redis.set(nameOf(placing), valueOf(placing, null), "PX", keptMs, "NX", "GET"));
       if (value === null) return null;
       const before = remembered.parse(JSON.parse(value));
       if (before.fingerprint !== `${placing.from} ${placing.to}`) {
-        throw new AppError("idempotency_mismatch", "This idempotency key came with another call before; use a new key for a new call.");
+        throw new AppError(
+          "idempotency_mismatch",
+          "This idempotency key came with another call before; use a new key for a new call.",
+        );
       }
       if (before.call_sid !== null) return before.call_sid;
-      throw new AppError("conflict", "This call is being placed, or the carrier never said whether it was; look at the business's calls.");
+      throw new AppError(
+        "conflict",
+        "This call is being placed, or the carrier never said whether it was; look at the business's calls.",
+      );
     },
     placed: async (placing, callSid) => {
       await answerOf(redis.set(nameOf(placing), valueOf(placing, callSid), "PX", keptMs));

@@ -17,7 +17,12 @@ beforeEach(() => {
 });
 
 test("a call is read as it was written, with nothing and with anything in its fields", async () => {
-  const call = newCall({ from: 'sip:"a" <b@c>; \u2028é', agent_state: JSON.stringify({ step: 3 }), max_concurrent: 0, transfer_to: null });
+  const call = newCall({
+    from: 'sip:"a" <b@c>; \u2028é',
+    agent_state: JSON.stringify({ step: 3 }),
+    max_concurrent: 0,
+    transfer_to: null,
+  });
   const begun = await store.begin(call);
   expect(begun).toMatchObject({ isNew: true, call: { ...call, version: 1 } });
   expect((await store.read(call.call_sid)).call).toEqual({ ...call, version: 1 });
@@ -27,7 +32,10 @@ test("a call is read as it was written, with nothing and with anything in its fi
 test("a call that is known is not begun again", async () => {
   const call = newCall({ position_ms: 40 });
   await store.begin(call);
-  expect(await store.begin({ ...call, position_ms: 0 })).toMatchObject({ isNew: false, call: { version: 1, position_ms: 40 } });
+  expect(await store.begin({ ...call, position_ms: 0 })).toMatchObject({
+    isNew: false,
+    call: { version: 1, position_ms: 40 },
+  });
 });
 
 test("of many changes at once each is made upon the one before it", async () => {
@@ -36,7 +44,9 @@ test("of many changes at once each is made upon the one before it", async () => 
   const others = [createRedis(testRedisUrl(), "command"), createRedis(testRedisUrl(), "command")];
   const stores = [store, ...others.map((other) => createCallStore({ redis: other, prefix }))];
   await Promise.all(
-    Array.from({ length: 15 }, (_, i) => stores[i % 3]!.change(call.call_sid, (now) => ({ position_ms: now.position_ms + 20 }))),
+    Array.from({ length: 15 }, (_, i) =>
+      stores[i % 3]!.change(call.call_sid, (now) => ({ position_ms: now.position_ms + 20 })),
+    ),
   );
   expect((await store.read(call.call_sid)).call).toMatchObject({ version: 16, position_ms: 300 });
   others.forEach((other) => other.disconnect());
@@ -79,7 +89,8 @@ test("a business's calls are listed while they are in progress, the latest first
     [1, 2, 3].map((started_at) => store.begin(newCall({ business_id, started_at })).then(({ call }) => call)),
   );
   await store.begin(newCall());
-  const listed = async (limit = 10) => (await listLiveCalls(redis, business_id, limit, prefix)).map((call) => call.call_sid);
+  const listed = async (limit = 10) =>
+    (await listLiveCalls(redis, business_id, limit, prefix)).map((call) => call.call_sid);
   expect(await listed()).toEqual([third!.call_sid, second!.call_sid, first!.call_sid]);
   expect(await listed(1)).toEqual([third!.call_sid]);
   await store.change(second!.call_sid, () => ({ step: "ended" }));

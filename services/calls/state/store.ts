@@ -21,7 +21,10 @@ export type CallStore = {
    * Changes a call by what `decide` makes of its present state, decided anew where another replica was quicker.
    * Null from `decide`: leave it. Gives the call as it then is; null where it is not known.
    */
-  change(callSid: string, decide: (call: CallState, nowMs: number) => CallChanges | null): Promise<Seen<CallState> | null>;
+  change(
+    callSid: string,
+    decide: (call: CallState, nowMs: number) => CallChanges | null,
+  ): Promise<Seen<CallState> | null>;
   /** Changes a call if it still is the version that is given; what it is now, and whether it was changed. */
   changeFrom(call: CallState, changes: CallChanges): Promise<Seen<CallState | null> & { changed: boolean }>;
   /** The end of a call is in Postgres: the sweep need not look at it. */
@@ -88,7 +91,9 @@ export function createCallStore({
         if (result.changed) return { call: result.call!, nowMs: result.nowMs };
         seen = result;
       }
-      throw new AppError("unavailable", "The call is being changed by too many at once; try again.", { retryAfterS: 1 });
+      throw new AppError("unavailable", "The call is being changed by too many at once; try again.", {
+        retryAfterS: 1,
+      });
     },
     written: async (callSid) => {
       await answerOf(redis.zrem(unwritten, callSid));

@@ -124,7 +124,8 @@ test("an agent that stays away is given up once", async () => {
 
 test("what is none of the protocol is counted and not obeyed", async () => {
   const { port } = agentOn(0, (socket) => {
-    for (const text of ["{", "null", '{"type":"levitate"}', '{"type":"mark"}', '{"type":"transfer","to":"112"}']) socket.send(text);
+    for (const text of ["{", "null", '{"type":"levitate"}', '{"type":"mark"}', '{"type":"transfer","to":"112"}'])
+      socket.send(text);
     socket.send(JSON.stringify({ type: "state", state: "x".repeat(5000) }));
     socket.send('{"type":"clear"}');
     socket.send(Buffer.from([7]));

@@ -28,7 +28,13 @@ export type CarriedOptions = StreamOptions & {
 };
 
 /** The streams that this replica carries: their places are written down and their slots renewed together. */
-export function createCarriedStreams({ redis, signal, checkpointMs = 2000, renewMs, ...options }: CarriedOptions): CarriedStreams {
+export function createCarriedStreams({
+  redis,
+  signal,
+  checkpointMs = 2000,
+  renewMs,
+  ...options
+}: CarriedOptions): CarriedStreams {
   const { core } = options;
   const sessions = new Set<StreamSession>();
   const live = new Set<StreamSession>();

@@ -21,7 +21,11 @@ test("frames pass at once and in order while the carrier takes them", () => {
   playout.audio(second);
   playout.mark("end");
   expect(kinds(socket.sent)).toEqual(["media", "mark"]);
-  expect(JSON.parse(socket.sent[0]!)).toEqual({ event: "media", streamSid: "MZ1", media: { payload: second.toString("base64") } });
+  expect(JSON.parse(socket.sent[0]!)).toEqual({
+    event: "media",
+    streamSid: "MZ1",
+    media: { payload: second.toString("base64") },
+  });
 });
 
 test("behind a congested carrier frames wait in order, and what is beyond a minute is dropped and told", () => {

@@ -23,7 +23,10 @@ export function streamRoutes({ core, urls, authTokens }: StreamRoutesOptions): H
 
   app.get("/media/:call_sid", async (c) => {
     if (authTokens.length === 0) {
-      throw new AppError("unavailable", "Media streams cannot be verified: set TWILIO_AUTH_TOKEN to the account's token.");
+      throw new AppError(
+        "unavailable",
+        "Media streams cannot be verified: set TWILIO_AUTH_TOKEN to the account's token.",
+      );
     }
     const callSid = zCallSid.safeParse(c.req.param("call_sid"));
     if (!callSid.success) throw new AppError("not_found", "There is no such call.");
@@ -31,9 +34,13 @@ export function streamRoutes({ core, urls, authTokens }: StreamRoutesOptions): H
     const signature = c.req.header("x-twilio-signature") ?? "";
     if (!isSigned({ authTokens, url, fields: [], signature })) {
       core.metrics.webhookRefused("signature");
-      throw new AppError("forbidden", "The signature does not fit the stream's address; is PUBLIC_URL the address the carrier calls?");
+      throw new AppError(
+        "forbidden",
+        "The signature does not fit the stream's address; is PUBLIC_URL the address the carrier calls?",
+      );
     }
-    if (core.draining()) throw new AppError("unavailable", "This replica is stopping and takes no new streams.", { retryAfterS: 1 });
+    if (core.draining())
+      throw new AppError("unavailable", "This replica is stopping and takes no new streams.", { retryAfterS: 1 });
     const { call } = await core.store.read(callSid.data);
     if (call === null) throw new AppError("not_found", "There is no such call.");
     if (call.step !== "offered") throw new AppError("conflict", "No stream of this call is being waited for.");

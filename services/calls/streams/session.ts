@@ -32,7 +32,14 @@ export type StreamOptions = {
 };
 
 /** Close codes of RFC 6455 §7.4, as they are used here. */
-const closing = { normal: 1000, unsupported: 1003, nonsense: 1007, refused: 1008, restart: 1012, unavailable: 1013 } as const;
+const closing = {
+  normal: 1000,
+  unsupported: 1003,
+  nonsense: 1007,
+  refused: 1008,
+  restart: 1012,
+  unavailable: 1013,
+} as const;
 
 /** What the agent is told if a transfer is not authorized. */
 const transferFaults: Partial<Record<ErrorCode, TransferFailure>> = {
@@ -162,7 +169,8 @@ export class StreamSession {
   async #claim(frame: StartFrame): Promise<void> {
     const { core, tokens, replica } = this.#options;
     const { start } = frame;
-    const grant = start.callSid === this.callSid ? tokens.read(start.customParameters["token"] ?? "", this.callSid) : null;
+    const grant =
+      start.callSid === this.callSid ? tokens.read(start.customParameters["token"] ?? "", this.callSid) : null;
     if (grant === null || start.streamSid !== frame.streamSid) return this.#refuse("token", closing.refused);
     if (this.#options.agent === null) return this.#refuse("no_agent", closing.unavailable);
     try {
@@ -173,7 +181,13 @@ export class StreamSession {
         else if (nowMs > grant.expiresAt) refusal = "expired";
         if (refusal !== null) return null;
         const status = isLater(call.status, "in-progress") ? "in-progress" : call.status;
-        return { step: "streaming", stream_sid: start.streamSid, replica, status, answered_at: call.answered_at ?? nowMs };
+        return {
+          step: "streaming",
+          stream_sid: start.streamSid,
+          replica,
+          status,
+          answered_at: call.answered_at ?? nowMs,
+        };
       });
       if (claimed === null || refusal !== null) return this.#refuse(refusal ?? "unknown_call", closing.refused);
       // The socket may have been closed at either wait.
@@ -307,7 +321,8 @@ export class StreamSession {
     const { core } = this.#options;
     try {
       const { line } = await core.lines.find(ownNumber(this.#call!), "");
-      if (line?.business_id !== this.#call!.business_id) throw new AppError("forbidden", "The number is another business's now.");
+      if (line?.business_id !== this.#call!.business_id)
+        throw new AppError("forbidden", "The number is another business's now.");
       await core.authorizeDial({ line, to });
     } catch (error) {
       const reason = error instanceof AppError ? transferFaults[error.code] : undefined;
@@ -372,7 +387,10 @@ export class StreamSession {
       const steps = { stopped: "stopped", broken: "broken", handover: "broken", leaving: "leaving" } as const;
       // Before the socket is closed: the carrier asks what next the moment it is.
       await this.#save(() => ({ ...this.#progress(), ...more, step: steps[end], stream_sid: null, replica: null }));
-      core.logger.info({ call_sid: this.callSid, stream: this.#call?.stream, end, position_ms: this.#positionMs() }, "stream over");
+      core.logger.info(
+        { call_sid: this.callSid, stream: this.#call?.stream, end, position_ms: this.#positionMs() },
+        "stream over",
+      );
       await this.#letSlotGo(end, more);
     }
     if (code !== undefined) this.#socket.close(code, end);
@@ -386,7 +404,9 @@ export class StreamSession {
 
   /** Where Redis is away the lease runs out by itself. */
   async #releaseSlot(): Promise<void> {
-    await this.#options.core.capacity.release({ callSid: this.callSid, businessId: this.#call!.business_id }).catch(() => {});
+    await this.#options.core.capacity
+      .release({ callSid: this.callSid, businessId: this.#call!.business_id })
+      .catch(() => {});
   }
 
   /** One change after the other, each from the version that the one before it left. */
@@ -394,7 +414,10 @@ export class StreamSession {
     this.#saving = this.#saving
       .then(() => this.#write(changes()))
       .catch((error: unknown) => {
-        this.#options.core.logger.warn({ error: messageOf(error), call_sid: this.callSid }, "the call's state could not be written");
+        this.#options.core.logger.warn(
+          { error: messageOf(error), call_sid: this.callSid },
+          "the call's state could not be written",
+        );
       });
     return this.#saving;
   }
@@ -412,7 +435,9 @@ export class StreamSession {
 
   /** The sweep took this call for over: nothing was heard of it while this replica could not reach Redis. */
   #isThoughtOver(call: CallState): boolean {
-    return call.step === "ended" && !isFinal(call.status) && call.stream === this.#call!.stream && this.#phase === "live";
+    return (
+      call.step === "ended" && !isFinal(call.status) && call.stream === this.#call!.stream && this.#phase === "live"
+    );
   }
 
   /** Nobody said that the call is over, and it is carried here: it is not. */

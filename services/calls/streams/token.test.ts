@@ -38,5 +38,6 @@ test("a token opens no other call, stream or time, and none is made without the 
     token.toUpperCase(),
     "",
   ];
-  for (const forgery of forgeries) expect({ forgery, grant: tokens.read(forgery, grant.callSid) }).toEqual({ forgery, grant: null });
+  for (const forgery of forgeries)
+    expect({ forgery, grant: tokens.read(forgery, grant.callSid) }).toEqual({ forgery, grant: null });
 });

@@ -45,7 +45,8 @@ export async function startProcess({ main, env, preload, under = [] }: ProcessOp
       if (port !== undefined) continue;
       text += decoder.decode(chunk, { stream: true });
       const listening = text.split("\n").find((line) => line.includes('"msg":"listening"'));
-      if (listening !== undefined) ({ port, ops_port: opsPort } = JSON.parse(listening) as { port: number; ops_port: number });
+      if (listening !== undefined)
+        ({ port, ops_port: opsPort } = JSON.parse(listening) as { port: number; ops_port: number });
     }
   })();
   reading.catch(() => {});
@@ -58,6 +59,7 @@ export async function startProcess({ main, env, preload, under = [] }: ProcessOp
     opsUrl: `http://127.0.0.1:${opsPort}`,
     exited: child.exited,
     kill: (signal) => child.kill(signal),
-    memory: async () => Number(/^VmRSS:\s+(\d+) kB/m.exec(await Bun.file(`/proc/${child.pid}/status`).text())?.[1] ?? 0) * 1024,
+    memory: async () =>
+      Number(/^VmRSS:\s+(\d+) kB/m.exec(await Bun.file(`/proc/${child.pid}/status`).text())?.[1] ?? 0) * 1024,
   };
 }

@@ -145,8 +145,15 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
     setLimit: (limit: number) => kvPut(consul, callLimitKey, String(limit)),
     processes,
     /** A replica in a process of its own. */
-    addProcess: async (more: Record<string, string> = {}, how: Pick<ProcessOptions, "preload" | "under"> = {}): Promise<ServiceProcess> => {
-      const replica = await startProcess({ main: "services/calls/main.ts", env: { ...environment, PORT: "0", ...more }, ...how });
+    addProcess: async (
+      more: Record<string, string> = {},
+      how: Pick<ProcessOptions, "preload" | "under"> = {},
+    ): Promise<ServiceProcess> => {
+      const replica = await startProcess({
+        main: "services/calls/main.ts",
+        env: { ...environment, PORT: "0", ...more },
+        ...how,
+      });
       await ready(replica.opsUrl);
       processes.push(replica);
       leadToAll();

@@ -84,5 +84,9 @@ export const recordingForm = z
 export type RecordingForm = z.output<typeof recordingForm>;
 
 /** Another answer of ours could not be had or read. */
-export const fallbackForm = z.object({ ...call, CallStatus: z.enum(carrierStatuses), ErrorUrl: z.string().max(2048).optional() });
+export const fallbackForm = z.object({
+  ...call,
+  CallStatus: z.enum(carrierStatuses),
+  ErrorUrl: z.string().max(2048).optional(),
+});
 export type FallbackForm = z.output<typeof fallbackForm>;

@@ -24,15 +24,28 @@ export const carrierFrame = z.discriminatedUnion("event", [
       callSid: z.string(),
       accountSid: z.string(),
       customParameters: z.record(z.string(), z.string()).default({}),
-      mediaFormat: z.object({ encoding: z.literal("audio/x-mulaw"), sampleRate: z.literal(8000), channels: z.literal(1) }),
+      mediaFormat: z.object({
+        encoding: z.literal("audio/x-mulaw"),
+        sampleRate: z.literal(8000),
+        channels: z.literal(1),
+      }),
     }),
   }),
   z.object({
     event: z.literal("media"),
     streamSid: zStreamSid,
-    media: z.object({ track: z.literal("inbound").default("inbound"), chunk: zDigits, timestamp: zDigits, payload: zPayload }),
+    media: z.object({
+      track: z.literal("inbound").default("inbound"),
+      chunk: zDigits,
+      timestamp: zDigits,
+      payload: zPayload,
+    }),
   }),
-  z.object({ event: z.literal("dtmf"), streamSid: zStreamSid, dtmf: z.object({ digit: z.string().regex(/^[0-9*#A-D]$/) }) }),
+  z.object({
+    event: z.literal("dtmf"),
+    streamSid: zStreamSid,
+    dtmf: z.object({ digit: z.string().regex(/^[0-9*#A-D]$/) }),
+  }),
   z.object({ event: z.literal("mark"), streamSid: zStreamSid, mark: z.object({ name: z.string().max(256) }) }),
   z.object({ event: z.literal("stop"), streamSid: zStreamSid }),
 ]);

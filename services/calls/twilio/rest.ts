@@ -55,7 +55,10 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
         answer = await response.json().catch(() => null);
       } catch (cause) {
         if (isConnectionRefused(cause)) {
-          throw new AppError("unavailable", "The carrier cannot be reached at present; try again shortly.", { cause, retryAfterS: 5 });
+          throw new AppError("unavailable", "The carrier cannot be reached at present; try again shortly.", {
+            cause,
+            retryAfterS: 5,
+          });
         }
         throw new AppError(
           "upstream_timeout",
@@ -68,7 +71,10 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
       const placed = zPlaced.safeParse(answer);
       if (response.ok && placed.success) return placed.data.sid;
       if (response.ok || (response.status >= 500 && response.status !== 503)) {
-        throw new AppError("upstream_timeout", `The carrier's answer of ${response.status} does not say whether it places the call.`);
+        throw new AppError(
+          "upstream_timeout",
+          `The carrier's answer of ${response.status} does not say whether it places the call.`,
+        );
       }
       const fault = zFault.safeParse(answer);
       const said = fault.success ? fault.data.message : `status ${response.status}`;

@@ -56,7 +56,9 @@ describe("isSigned", () => {
   test("leaves the bytes of path and query as they are", () => {
     for (const target of ["/a/../b?x='|\"<>", "/%7euser;v=1?q=%c3%bc&r=ü", "//a?b"]) {
       const address = `https://h.example${target}`;
-      expect(isSigned({ authTokens: [authToken], url: address, fields, signature: signatureOf(authToken, address, fields) })).toBeTrue();
+      expect(
+        isSigned({ authTokens: [authToken], url: address, fields, signature: signatureOf(authToken, address, fields) }),
+      ).toBeTrue();
     }
   });
 });

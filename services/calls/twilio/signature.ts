@@ -57,6 +57,7 @@ export function isSigned({ authTokens, url, fields, signature }: SignedRequest):
 export function requestTarget(request: Request): string {
   const { pathname, search } = new URL(request.url);
   const original = request.headers.get("x-original-uri");
-  if (original === null || !original.startsWith("/") || !URL.canParse(`http://host${original}`)) return `${pathname}${search}`;
+  if (original === null || !original.startsWith("/") || !URL.canParse(`http://host${original}`))
+    return `${pathname}${search}`;
   return new URL(`http://host${original}`).pathname === pathname ? original : `${pathname}${search}`;
 }

@@ -26,7 +26,9 @@ test("text cannot become an instruction", () => {
 });
 
 test("what XML cannot hold is left out", () => {
-  expect(twiml(verb("Say", {}, "a\u0000b\u001bc\ud800d\n"))).toBe(`${head}<Response><Say>abc\ufffdd\n</Say></Response>`);
+  expect(twiml(verb("Say", {}, "a\u0000b\u001bc\ud800d\n"))).toBe(
+    `${head}<Response><Say>abc\ufffdd\n</Say></Response>`,
+  );
 });
 
 test("no verbs make an empty response", () => {

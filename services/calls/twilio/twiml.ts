@@ -6,7 +6,11 @@
 export type Verb = { name: string; attributes: Record<string, string>; children: (Verb | string)[] };
 
 /** An element; attributes that are undefined are left out. */
-export function verb(name: string, attributes: Record<string, string | undefined> = {}, ...children: (Verb | string)[]): Verb {
+export function verb(
+  name: string,
+  attributes: Record<string, string | undefined> = {},
+  ...children: (Verb | string)[]
+): Verb {
   const given = Object.entries(attributes).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return { name, attributes: Object.fromEntries(given), children };
 }

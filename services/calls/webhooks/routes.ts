@@ -65,7 +65,8 @@ export function webhookRoutes({ core, recordings, whenFull, hasAgent, ...signing
   });
 
   async function begin(form: VoiceForm, reservation: string | undefined, full: "503" | "reject"): Promise<string> {
-    if (!hasAgent) throw new AppError("unavailable", "Nobody could answer this call: set CALL_AGENT_URL to a voice agent.");
+    if (!hasAgent)
+      throw new AppError("unavailable", "Nobody could answer this call: set CALL_AGENT_URL to a voice agent.");
     const id = zReservation.safeParse(reservation);
     try {
       return await beginCall(core, form, { reservation: id.success ? id.data : undefined });

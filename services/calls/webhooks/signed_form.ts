@@ -19,7 +19,12 @@ export type SignedFormOptions = {
 const maxBytes = 64 * 1024;
 
 /** Reads the form of a webhook, if the carrier signed it; refuses it otherwise. */
-export function signedForm({ authTokens, accountSid, publicUrl, metrics }: SignedFormOptions): MiddlewareHandler<SignedForm> {
+export function signedForm({
+  authTokens,
+  accountSid,
+  publicUrl,
+  metrics,
+}: SignedFormOptions): MiddlewareHandler<SignedForm> {
   const origin = publicUrl.replace(/\/+$/, "");
   const refuse = (reason: string, error: AppError): never => {
     metrics.webhookRefused(reason);
@@ -35,18 +40,28 @@ export function signedForm({ authTokens, accountSid, publicUrl, metrics }: Signe
     }
     const signature = c.req.header("x-twilio-signature");
     if (signature === undefined) {
-      return refuse("unsigned", new AppError("forbidden", "The request has no X-Twilio-Signature; only the carrier may send it."));
+      return refuse(
+        "unsigned",
+        new AppError("forbidden", "The request has no X-Twilio-Signature; only the carrier may send it."),
+      );
     }
     if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(c.req.header("content-type") ?? "")) {
-      return refuse("content_type", new AppError("invalid_request", "Send a form, as application/x-www-form-urlencoded."));
+      return refuse(
+        "content_type",
+        new AppError("invalid_request", "Send a form, as application/x-www-form-urlencoded."),
+      );
     }
     const body = await readBody(c.req.raw, maxBytes);
-    if (body === null) return refuse("too_large", new AppError("too_large", `A webhook may have up to ${maxBytes} bytes.`));
+    if (body === null)
+      return refuse("too_large", new AppError("too_large", `A webhook may have up to ${maxBytes} bytes.`));
     const fields: FormFields = [...new URLSearchParams(body)];
     if (!isSigned({ authTokens, url: `${origin}${requestTarget(c.req.raw)}`, fields, signature })) {
       return refuse(
         "signature",
-        new AppError("forbidden", "The signature does not fit the request; is PUBLIC_URL the address the carrier calls?"),
+        new AppError(
+          "forbidden",
+          "The signature does not fit the request; is PUBLIC_URL the address the carrier calls?",
+        ),
       );
     }
     const form = Object.fromEntries(fields);

@@ -34,7 +34,11 @@ export function BusinessPage({ id, rest: [tab = "chats", chat] }: { id: string; 
               </a>
             ))}
           </nav>
-          {tab === "calls" ? <BusinessCalls id={id} happened={happened} /> : <Chats id={id} chat={chat} happened={happened} />}
+          {tab === "calls" ? (
+            <BusinessCalls id={id} happened={happened} />
+          ) : (
+            <Chats id={id} chat={chat} happened={happened} />
+          )}
         </Page>
       )}
     </Show>

@@ -15,7 +15,9 @@ async function readPage(name: string, cursor: string | undefined): Promise<{ row
   const rows = await Promise.all(
     data.map(async (business) => {
       const path = { business_id: business.id };
-      const session = await bodyOf(api.GET("/v1/businesses/{business_id}/whatsapp", { params: { path } })).catch(() => undefined);
+      const session = await bodyOf(api.GET("/v1/businesses/{business_id}/whatsapp", { params: { path } })).catch(
+        () => undefined,
+      );
       return { ...business, session };
     }),
   );

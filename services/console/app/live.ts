@@ -30,7 +30,11 @@ export function useLive(path: string, onEvent: (event: LiveEvent) => void): bool
   return connected;
 }
 
-function listen(path: string, onEvent: (event: LiveEvent) => void, onConnected: (connected: boolean) => void): () => void {
+function listen(
+  path: string,
+  onEvent: (event: LiveEvent) => void,
+  onConnected: (connected: boolean) => void,
+): () => void {
   let source: EventSource;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
@@ -50,7 +54,9 @@ function listen(path: string, onEvent: (event: LiveEvent) => void, onConnected: 
       timer = setTimeout(() => open(true), waitMs);
     });
     for (const name of names) {
-      source.addEventListener(name, ({ data }: MessageEvent<string>) => onEvent({ name, data: JSON.parse(data) as LiveEvent["data"] }));
+      source.addEventListener(name, ({ data }: MessageEvent<string>) =>
+        onEvent({ name, data: JSON.parse(data) as LiveEvent["data"] }),
+      );
     }
   };
 

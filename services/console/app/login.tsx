@@ -36,7 +36,11 @@ export function Login({ businessId, session, reload }: Props) {
           </button>
         )}
         {paired && (
-          <Confirmed disabled={busy} question="Log this WhatsApp out? Connecting again needs a new QR." onConfirm={logOut}>
+          <Confirmed
+            disabled={busy}
+            question="Log this WhatsApp out? Connecting again needs a new QR."
+            onConfirm={logOut}
+          >
             Log out
           </Confirmed>
         )}

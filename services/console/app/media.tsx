@@ -18,12 +18,15 @@ export function Media({ content }: { content: Content }) {
   const file = attachmentOf(content);
   if (file === undefined) return null;
   if (file.status === "pending") return <p class="quiet">{content.type}: being fetched from WhatsApp</p>;
-  if (file.status === "failed" || file.url === undefined) return <p class="fault">{content.type}: the file is not available</p>;
+  if (file.status === "failed" || file.url === undefined)
+    return <p class="fault">{content.type}: the file is not available</p>;
   const url = pathOf(file.url);
   const name = "file_name" in content && content.file_name ? content.file_name : content.type;
   if (content.type === "image" || content.type === "sticker") return <Picture file={file} url={url} name={name} />;
-  if (content.type === "audio" && file.mime.startsWith("audio/")) return <audio controls preload="none" src={url} aria-label={name} />;
-  if (content.type === "video" && file.mime.startsWith("video/")) return <video controls preload="none" src={url} aria-label={name} />;
+  if (content.type === "audio" && file.mime.startsWith("audio/"))
+    return <audio controls preload="none" src={url} aria-label={name} />;
+  if (content.type === "video" && file.mime.startsWith("video/"))
+    return <video controls preload="none" src={url} aria-label={name} />;
   return (
     <a class="file" href={url} download={name} dir="auto">
       {name} {file.size !== undefined && <span class="quiet">({sizeOf(file.size)})</span>}

@@ -32,7 +32,10 @@ export function Chats({ id, chat, happened }: { id: string; chat: string | undef
       <ul aria-label={`Chats of the last ${recent} messages`}>
         {chats.map(([jid, [last]]) => (
           <li key={jid}>
-            <a href={`#/businesses/${id}/chats/${encodeURIComponent(jid)}`} aria-current={jid === chat ? "true" : undefined}>
+            <a
+              href={`#/businesses/${id}/chats/${encodeURIComponent(jid)}`}
+              aria-current={jid === chat ? "true" : undefined}
+            >
               <strong dir="auto">{(last!.direction === "inbound" && last!.sender_name) || person(jid)}</strong>
               <When at={last!.queued_at} />
               <span class="quiet" dir="auto">
@@ -42,7 +45,11 @@ export function Chats({ id, chat, happened }: { id: string; chat: string | undef
           </li>
         ))}
       </ul>
-      {chat === undefined ? <p class="quiet">Choose a chat.</p> : <Thread key={chat} id={id} chat={chat} happened={happened} />}
+      {chat === undefined ? (
+        <p class="quiet">Choose a chat.</p>
+      ) : (
+        <Thread key={chat} id={id} chat={chat} happened={happened} />
+      )}
     </div>
   );
 }
@@ -72,7 +79,9 @@ function Thread({ id, chat, happened }: { id: string; chat: string; happened: nu
         {shown.messages.map((message) => (
           <li key={message.id} class={message.direction}>
             <Media content={message.content} />
-            {(message.text !== null || attachmentOf(message.content) === undefined) && <p dir="auto">{saidIn(message)}</p>}
+            {(message.text !== null || attachmentOf(message.content) === undefined) && (
+              <p dir="auto">{saidIn(message)}</p>
+            )}
             <small>
               <When at={message.queued_at} /> {message.direction === "outbound" && <Tick of={message} />}
             </small>
@@ -89,7 +98,14 @@ function Thread({ id, chat, happened }: { id: string; chat: string; happened: nu
   );
 }
 
-const ticks: Record<Message["status"], string> = { queued: "◷", sent: "✓", delivered: "✓✓", read: "✓✓", played: "✓✓", failed: "✕" };
+const ticks: Record<Message["status"], string> = {
+  queued: "◷",
+  sent: "✓",
+  delivered: "✓✓",
+  read: "✓✓",
+  played: "✓✓",
+  failed: "✕",
+};
 
 function Tick({ of: { status } }: { of: Message }) {
   return (

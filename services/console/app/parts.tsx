@@ -2,7 +2,15 @@ import type { ComponentChildren, RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Loaded } from "./hooks.ts";
 
-export function Page({ title, aside, children }: { title: string; aside?: ComponentChildren; children: ComponentChildren }) {
+export function Page({
+  title,
+  aside,
+  children,
+}: {
+  title: string;
+  aside?: ComponentChildren;
+  children: ComponentChildren;
+}) {
   useEffect(() => {
     document.title = `${title} · ProSaaS console`;
   }, [title]);
@@ -18,7 +26,13 @@ export function Page({ title, aside, children }: { title: string; aside?: Compon
 }
 
 /** What was loaded, or that it is still to come, or why it did not. */
-export function Show<T>({ of: { value, error, reload }, children }: { of: Loaded<T>; children: (value: T) => ComponentChildren }) {
+export function Show<T>({
+  of: { value, error, reload },
+  children,
+}: {
+  of: Loaded<T>;
+  children: (value: T) => ComponentChildren;
+}) {
   return (
     <>
       {error !== undefined && (

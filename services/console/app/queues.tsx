@@ -52,7 +52,11 @@ export function QueuesPage() {
 export function DeadLettersPage({ queue }: { queue: string }) {
   const [cursors, setCursors] = useState<string[]>([]);
   const letters = useLoaded(`${queue} ${cursors.join()}`, () =>
-    bodyOf(api.GET("/v1/admin/queues/{name}/dead", { params: { path: { name: queue }, query: { limit: 50, cursor: cursors.at(-1) } } })),
+    bodyOf(
+      api.GET("/v1/admin/queues/{name}/dead", {
+        params: { path: { name: queue }, query: { limit: 50, cursor: cursors.at(-1) } },
+      }),
+    ),
   );
   const { busy, fault, run } = useAction();
   const act = (work: () => Promise<unknown>) => run(() => work().finally(letters.reload));
@@ -63,7 +67,9 @@ export function DeadLettersPage({ queue }: { queue: string }) {
       aside={
         <button
           disabled={busy || !letters.value?.data.length}
-          onClick={() => act(() => api.POST("/v1/admin/queues/{name}/dead/replay", { params: { path: { name: queue } } }))}
+          onClick={() =>
+            act(() => api.POST("/v1/admin/queues/{name}/dead/replay", { params: { path: { name: queue } } }))
+          }
         >
           Run all again
         </button>
@@ -83,7 +89,10 @@ export function DeadLettersPage({ queue }: { queue: string }) {
               empty="No job has used up its attempts."
               columns={[
                 { title: "Job", cell: ({ job }) => job },
-                { title: "For", cell: ({ payload }) => <code>{payload === null ? "not understood" : JSON.stringify(payload)}</code> },
+                {
+                  title: "For",
+                  cell: ({ payload }) => <code>{payload === null ? "not understood" : JSON.stringify(payload)}</code>,
+                },
                 { title: "Why", cell: ({ reason }) => reason },
                 { title: "Runs", number: true, cell: ({ attempts }) => attempts },
                 { title: "Died", cell: ({ died_at }) => <When at={died_at} /> },

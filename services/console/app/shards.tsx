@@ -6,7 +6,10 @@ import { Page, Show, State, Table } from "./parts.tsx";
 const everyMs = 3_000;
 
 async function readShards() {
-  const [shards, assignments] = await Promise.all([bodyOf(api.GET("/v1/admin/shards")), bodyOf(api.GET("/v1/admin/assignments"))]);
+  const [shards, assignments] = await Promise.all([
+    bodyOf(api.GET("/v1/admin/shards")),
+    bodyOf(api.GET("/v1/admin/assignments")),
+  ]);
   const assigned = new Map(assignments.data.map((each) => [each.shard, each]));
   return shards.data.map((shard) => Object.assign({}, shard, { assigned: assigned.get(shard.shard) }));
 }

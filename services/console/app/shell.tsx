@@ -103,7 +103,11 @@ type SectionProps = { section: string; rest: string[]; happened: SectionEvents }
 
 function Section({ section, rest: [first, ...more], happened }: SectionProps) {
   if (section === "businesses")
-    return first ? <BusinessPage key={first} id={first} rest={more} /> : <BusinessesPage happened={happened.businesses} />;
+    return first ? (
+      <BusinessPage key={first} id={first} rest={more} />
+    ) : (
+      <BusinessesPage happened={happened.businesses} />
+    );
   if (section === "queues") return first ? <DeadLettersPage key={first} queue={first} /> : <QueuesPage />;
   if (section === "shards") return <ShardsPage happened={happened.shards} />;
   if (section === "calls") return <CallsPage happened={happened.calls} />;

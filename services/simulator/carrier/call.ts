@@ -11,10 +11,25 @@ import { MediaStream } from "./stream.ts";
 import type { StreamReport } from "./stream.ts";
 import type { Answer, WebhookClient } from "./webhook.ts";
 
-export type CallStatus = "queued" | "initiated" | "ringing" | "in-progress" | "completed" | "busy" | "no-answer" | "failed" | "canceled";
+export type CallStatus =
+  | "queued"
+  | "initiated"
+  | "ringing"
+  | "in-progress"
+  | "completed"
+  | "busy"
+  | "no-answer"
+  | "failed"
+  | "canceled";
 
 /** How a call came to its end. */
-export type CallEnd = "caller_hung_up" | "application_hung_up" | "rejected" | "document_over" | "application_error" | "not_answered";
+export type CallEnd =
+  | "caller_hung_up"
+  | "application_hung_up"
+  | "rejected"
+  | "document_over"
+  | "application_error"
+  | "not_answered";
 
 /** Where the carrier asks what to do, and whom it tells. */
 export type Webhooks = { voiceUrl: string; fallbackUrl: string | null; statusUrl: string | null };
@@ -172,7 +187,8 @@ export class SimulatedCall {
     let ask: Ask | null = { url: this.options.webhooks.voiceUrl, extra: {} };
     while (ask !== null && !this.#over.signal.aborted) {
       const document: Instruction[] | null = await this.#ask(ask);
-      if (document === null) return this.#finish("application_error", this.#answeredAt === null ? "failed" : "completed");
+      if (document === null)
+        return this.#finish("application_error", this.#answeredAt === null ? "failed" : "completed");
       ask = await this.#carryOut(document);
     }
   }
@@ -246,7 +262,11 @@ export class SimulatedCall {
     const number = children.find((child) => child.name === "Number")?.text ?? text;
     this.#note("dialled", number);
     await this.#wait(100 * this.#exchange.msPerLetter);
-    const extra = { DialCallStatus: "completed", DialCallSid: `CA${randomBytes(16).toString("hex")}`, DialCallDuration: "1" };
+    const extra = {
+      DialCallStatus: "completed",
+      DialCallSid: `CA${randomBytes(16).toString("hex")}`,
+      DialCallDuration: "1",
+    };
     return attributes["action"] === undefined ? on : { go: "ask", ask: { url: attributes["action"], extra } };
   }
 
@@ -254,12 +274,16 @@ export class SimulatedCall {
     const recorder = new Recorder();
     await this.#wait(Math.min(Number(attributes["maxLength"] ?? 3600) * 1000, 20 * this.#exchange.msPerLetter));
     const recording = this.#exchange.recordings.keep(this, recorder, 1);
-    if (attributes["recordingStatusCallback"]) this.#exchange.recordings.announce(this, recording, attributes["recordingStatusCallback"]);
+    if (attributes["recordingStatusCallback"])
+      this.#exchange.recordings.announce(this, recording, attributes["recordingStatusCallback"]);
     const { url, seconds } = recording;
     const action = attributes["action"] ?? this.options.webhooks.voiceUrl;
     return {
       go: "ask",
-      ask: { url: action, extra: { RecordingUrl: url, RecordingDuration: String(seconds), RecordingSid: recording.sid } },
+      ask: {
+        url: action,
+        extra: { RecordingUrl: url, RecordingDuration: String(seconds), RecordingSid: recording.sid },
+      },
     };
   }
 
@@ -305,7 +329,9 @@ export class SimulatedCall {
     this.#live = null;
     this.#brokeAt ??= performance.now();
     this.#note("stream over", String(stream.report().close_code));
-    return attributes["action"] === undefined ? on : { go: "ask", ask: { url: attributes["action"], extra: { StreamSid: stream.sid } } };
+    return attributes["action"] === undefined
+      ? on
+      : { go: "ask", ask: { url: attributes["action"], extra: { StreamSid: stream.sid } } };
   }
 
   /** The document that a URL answers with, or the fallback; null where neither has one. */

@@ -31,7 +31,8 @@ const application = Bun.serve({
   },
 });
 const base = `http://127.0.0.1:${application.port}`;
-const twiml = (inside: string) => () => new Response(`<Response>${inside}</Response>`, { headers: { "content-type": "text/xml" } });
+const twiml = (inside: string) => () =>
+  new Response(`<Response>${inside}</Response>`, { headers: { "content-type": "text/xml" } });
 
 const carrier = new Carrier({ authToken, baseUrl: () => "http://carrier", msPerLetter: 0 });
 const number = "+15550000002";
@@ -88,7 +89,9 @@ test("keys are gathered and posted to the action; without any, the document goes
 
 test("a dialled number and a recorded voice come back to their actions", async () => {
   answers["/voice"] = twiml(`<Dial action="${base}/dialled"><Number>+15550000009</Number></Dial>`);
-  answers["/dialled"] = twiml(`<Record maxLength="1" action="${base}/recorded" recordingStatusCallback="${base}/recording"/>`);
+  answers["/dialled"] = twiml(
+    `<Record maxLength="1" action="${base}/recorded" recordingStatusCallback="${base}/recording"/>`,
+  );
   answers["/recorded"] = twiml("<Play>https://h.example/a.wav</Play>");
   const call = dial();
   await call.done;
@@ -159,10 +162,14 @@ const ask = (method: string, path: string, body?: unknown, headers: Record<strin
 
 test("the control API places calls, shows them and hangs them up", async () => {
   answers["/voice"] = twiml('<Pause length="60"/>');
-  const { data } = (await (await ask("POST", "/calls", { from: "anonymous", to: number, count: 3 })).json()) as { data: { sid: string }[] };
+  const { data } = (await (await ask("POST", "/calls", { from: "anonymous", to: number, count: 3 })).json()) as {
+    data: { sid: string }[];
+  };
   expect(data).toHaveLength(3);
   const { sid } = data[0]!;
-  await until(async () => ((await (await ask("GET", `/calls/${sid}`)).json()) as { status: string }).status === "in-progress");
+  await until(
+    async () => ((await (await ask("GET", `/calls/${sid}`)).json()) as { status: string }).status === "in-progress",
+  );
   expect((await ask("DELETE", `/calls/${sid}`)).status).toBe(204);
   const view = (await (await ask("GET", `/calls/${sid}`)).json()) as { end: string };
   expect(view.end).toBe("caller_hung_up");
@@ -203,5 +210,7 @@ test.each([
   answers["/voice"] = twiml("<Hangup/>");
   await dial().done;
   await until(() => asked.filter(({ path }) => path === "/status").length === expected.length);
-  expect(asked.filter(({ path }) => path === "/status").map(({ form }) => form.get("CallStatus"))).toEqual([...expected]);
+  expect(asked.filter(({ path }) => path === "/status").map(({ form }) => form.get("CallStatus"))).toEqual([
+    ...expected,
+  ]);
 });

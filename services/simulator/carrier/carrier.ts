@@ -66,7 +66,12 @@ export class Carrier {
 
   /** Somebody calls one of the account's numbers. */
   dialIn(call: Pick<CallOptions, "from" | "to" | "durationS" | "digits" | "audio" | "onAudio">): SimulatedCall {
-    return this.#begin({ ...call, direction: "inbound", webhooks: this.#webhooksOf(call.to), callee: { outcome: "answer", ringMs: 0 } });
+    return this.#begin({
+      ...call,
+      direction: "inbound",
+      webhooks: this.#webhooksOf(call.to),
+      callee: { outcome: "answer", ringMs: 0 },
+    });
   }
 
   /** The account places a call, over the REST API. */
@@ -99,7 +104,8 @@ export class Carrier {
   #webhooksOf(number: string): Webhooks {
     const known = this.#numbers.get(number);
     if (known) return known;
-    if (this.#publicUrl === undefined) throw new AppError("not_found", `The number ${number} is not set up; PUT /numbers/${number} first.`);
+    if (this.#publicUrl === undefined)
+      throw new AppError("not_found", `The number ${number} is not set up; PUT /numbers/${number} first.`);
     const base = `${this.#publicUrl}/webhooks/twilio`;
     return { voiceUrl: `${base}/voice`, fallbackUrl: `${base}/fallback`, statusUrl: `${base}/status` };
   }

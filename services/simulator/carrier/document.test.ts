@@ -8,12 +8,20 @@ test("a document is read as its instructions, in order, with what is in them", (
   expect(document.map(({ name }) => name)).toEqual(["Say", "Connect"]);
   expect(document[0]).toMatchObject({ text: "One & two" });
   expect(document[1]).toMatchObject({ attributes: { action: "https://h/a?b=1&c=2" } });
-  expect(document[1]!.children[0]!.children[0]).toMatchObject({ name: "Parameter", attributes: { name: "t", value: "v" } });
+  expect(document[1]!.children[0]!.children[0]).toMatchObject({
+    name: "Parameter",
+    attributes: { name: "t", value: "v" },
+  });
 });
 
-test.each(["", "hello", "<Response>", "<Response><Say></Response>", "<Answer/>", '<?xml version="1.0"?>', "<Response/><Response/>"])(
-  "%j is no TwiML",
-  (text) => {
-    expect(() => readDocument(text)).toThrow();
-  },
-);
+test.each([
+  "",
+  "hello",
+  "<Response>",
+  "<Response><Say></Response>",
+  "<Answer/>",
+  '<?xml version="1.0"?>',
+  "<Response/><Response/>",
+])("%j is no TwiML", (text) => {
+  expect(() => readDocument(text)).toThrow();
+});

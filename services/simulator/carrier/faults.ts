@@ -11,7 +11,12 @@ const ms = z.int().min(0).max(600_000);
 /** What the carrier's side can do wrong. */
 export const carrierFault = z.discriminatedUnion("kind", [
   /** Status callbacks of a call: late, each one twice, all of them at the end and backwards, or not at all. */
-  z.strictObject({ kind: z.literal("status"), ...which, mode: z.enum(["late", "doubled", "reversed", "lost"]), ms: ms.default(1000) }),
+  z.strictObject({
+    kind: z.literal("status"),
+    ...which,
+    mode: z.enum(["late", "doubled", "reversed", "lost"]),
+    ms: ms.default(1000),
+  }),
   /** Every webhook that asks for instructions is sent a second time; the second answer counts. */
   z.strictObject({ kind: z.literal("repeated_webhook"), ...which }),
   /** Webhooks and streams are signed with another token. */

@@ -5,7 +5,15 @@ import type { CarrierFaults } from "./faults.ts";
 import type { Recorder } from "./recorder.ts";
 import type { WebhookClient } from "./webhook.ts";
 
-export type Recording = { sid: string; callSid: string; url: string; seconds: number; channels: 1 | 2; audio: Buffer; readyAt: number };
+export type Recording = {
+  sid: string;
+  callSid: string;
+  url: string;
+  seconds: number;
+  channels: 1 | 2;
+  audio: Buffer;
+  readyAt: number;
+};
 
 type Recorded = { sid: string; options: { to: string } };
 

@@ -94,16 +94,26 @@ export function carrierRest(carrier: Carrier): Hono {
 
   app.post(`${account}/Calls.json`, async (c) => {
     const form = restCall.safeParse(await c.req.parseBody());
-    if (!form.success) return c.json({ code: 21201, message: form.error.issues[0]?.message ?? "invalid", status: 400 }, 400);
+    if (!form.success)
+      return c.json({ code: 21201, message: form.error.issues[0]?.message ?? "invalid", status: 400 }, 400);
     const { From: from, To: to, Url: voiceUrl, FallbackUrl, StatusCallback } = form.data;
-    if (carrier.faults.strike("rate_limited", to)) return c.json({ code: 20429, message: "Too Many Requests", status: 429 }, 429);
-    const call = carrier.dialOut({ from, to, webhooks: { voiceUrl, fallbackUrl: FallbackUrl ?? null, statusUrl: StatusCallback ?? null } });
-    return c.json({ sid: call.sid, account_sid: carrier.accountSid, status: "queued", direction: "outbound-api", from, to }, 201);
+    if (carrier.faults.strike("rate_limited", to))
+      return c.json({ code: 20429, message: "Too Many Requests", status: 429 }, 429);
+    const call = carrier.dialOut({
+      from,
+      to,
+      webhooks: { voiceUrl, fallbackUrl: FallbackUrl ?? null, statusUrl: StatusCallback ?? null },
+    });
+    return c.json(
+      { sid: call.sid, account_sid: carrier.accountSid, status: "queued", direction: "outbound-api", from, to },
+      201,
+    );
   });
 
   app.get(`${account}/Recordings/:file`, (c) => {
     const recording = carrier.recordings.get(c.req.param("file").replace(/\.wav$/, ""));
-    if (recording === undefined) return c.json({ code: 20404, message: "The requested resource was not found", status: 404 }, 404);
+    if (recording === undefined)
+      return c.json({ code: 20404, message: "The requested resource was not found", status: 404 }, 404);
     return c.body(new Uint8Array(recording.audio), 200, { "content-type": "audio/x-wav" });
   });
 

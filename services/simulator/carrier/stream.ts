@@ -166,7 +166,12 @@ export class MediaStream {
     const audio = this.#options.audio?.(this.#frames) ?? hum[this.#frames % hum.length]!;
     const timestamp = this.#frames * frameMs;
     this.#frames += 1;
-    const media = { track: "inbound", chunk: String(this.#frames), timestamp: String(timestamp), payload: audio.toString("base64") };
+    const media = {
+      track: "inbound",
+      chunk: String(this.#frames),
+      timestamp: String(timestamp),
+      payload: audio.toString("base64"),
+    };
     this.#send({ event: "media", media });
     this.#options.recorder?.write(0, audio, now);
   }

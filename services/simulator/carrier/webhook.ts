@@ -32,7 +32,13 @@ export function readOverrides(url: string, timeoutMs: number): Overrides & { tar
 }
 
 export function createWebhookClient({ authToken, ca, timeoutMs = 15_000 }: WebhookClientOptions): WebhookClient {
-  const once = async (url: string, form: URLSearchParams, readMs: number, token: string, signal?: AbortSignal): Promise<Answer> => {
+  const once = async (
+    url: string,
+    form: URLSearchParams,
+    readMs: number,
+    token: string,
+    signal?: AbortSignal,
+  ): Promise<Answer> => {
     try {
       const limit = AbortSignal.timeout(readMs);
       const response = await fetch(url, {

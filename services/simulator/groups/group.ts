@@ -58,7 +58,8 @@ export class Group {
 
   participantNode(member: Phone): BinaryNode {
     const admin = this.#state.members[0] === member.phone ? "superadmin" : undefined;
-    const other = this.#state.addressing === "lid" ? { phone_number: phoneJid(member.phone) } : { lid: lidJid(member.lid) };
+    const other =
+      this.#state.addressing === "lid" ? { phone_number: phoneJid(member.phone) } : { lid: lidJid(member.lid) };
     return node("participant", { jid: this.nameOf(member), ...other, type: admin });
   }
 

@@ -68,7 +68,9 @@ export class GroupBook {
 
   #save({ state }: Group): void {
     this.#store.writeLatest(`group ${state.id}`, () =>
-      this.#store.db.query("INSERT OR REPLACE INTO groups (id, state) VALUES (?, ?)").run(state.id, JSON.stringify(state)),
+      this.#store.db
+        .query("INSERT OR REPLACE INTO groups (id, state) VALUES (?, ?)")
+        .run(state.id, JSON.stringify(state)),
     );
   }
 }

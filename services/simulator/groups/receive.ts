@@ -8,7 +8,13 @@ import type { Group } from "./group.ts";
 import { takeInGroup } from "./take.ts";
 
 /** A companion has sent a message to a group: the phones of the members read it, their companions get it into their mailboxes. */
-export async function receiveForGroup(simulation: Simulation, login: Login, message: BinaryNode, group: Group, at: number): Promise<void> {
+export async function receiveForGroup(
+  simulation: Simulation,
+  login: Login,
+  message: BinaryNode,
+  group: Group,
+  at: number,
+): Promise<void> {
   const id = message.attrs["id"]!;
   const { alone, direct, common } = ciphertexts(simulation, message);
   for (const member of simulation.groups.members(group)) {
@@ -28,8 +34,16 @@ export async function receiveForGroup(simulation: Simulation, login: Login, mess
     }
     const own = direct.get(`${member.phone} 0`);
     if (alone && !own) continue;
-    const taken = await takeInGroup(simulation, member, { id, group, direct: own, common: alone ? undefined : common, sender: login, at });
-    if (member !== login.phone && taken !== "undecryptable") tick(simulation, member, login, { id, ...group.fromMember(member) });
+    const taken = await takeInGroup(simulation, member, {
+      id,
+      group,
+      direct: own,
+      common: alone ? undefined : common,
+      sender: login,
+      at,
+    });
+    if (member !== login.phone && taken !== "undecryptable")
+      tick(simulation, member, login, { id, ...group.fromMember(member) });
   }
 }
 

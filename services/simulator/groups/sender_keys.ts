@@ -28,7 +28,10 @@ export class SenderKeys {
   async learn(group: string, from: ProtocolAddress, distribution: Uint8Array): Promise<void> {
     const name = this.#nameOf(group, from);
     if (!this.#load(name)) this.#keep(name, new SenderKeyRecord());
-    await new GroupSessionBuilder(this.#storage).process(name, new SenderKeyDistributionMessage(null, null, null, null, distribution));
+    await new GroupSessionBuilder(this.#storage).process(
+      name,
+      new SenderKeyDistributionMessage(null, null, null, null, distribution),
+    );
   }
 
   /** Throws where the sender's key is not known, or not for this message; the keys are then as before. */
@@ -93,7 +96,9 @@ export class SenderKeys {
     const bytes = Buffer.from(JSON.stringify(record.serialize()));
     this.#records.set(key, bytes);
     this.#store.writeLatest(`sender key ${this.#phone} ${key}`, () =>
-      this.#store.db.query("INSERT OR REPLACE INTO sender_keys (phone, name, record) VALUES (?, ?, ?)").run(this.#phone, key, bytes),
+      this.#store.db
+        .query("INSERT OR REPLACE INTO sender_keys (phone, name, record) VALUES (?, ?, ?)")
+        .run(this.#phone, key, bytes),
     );
   }
 }

@@ -31,7 +31,10 @@ export async function takeInGroup(simulation: Simulation, phone: Phone, envelope
   } catch (error) {
     phone.screen.undecryptable += 1;
     stats.undecryptable += 1;
-    logger.warn({ phone: phone.phone, group: group.jid, id, reason: messageOf(error) }, "a phone cannot read a message to a group");
+    logger.warn(
+      { phone: phone.phone, group: group.jid, id, reason: messageOf(error) },
+      "a phone cannot read a message to a group",
+    );
     askAgain(phone, { id, sender, ...group.fromMember(phone) });
     return "undecryptable";
   }
@@ -52,10 +55,17 @@ export async function takeInGroup(simulation: Simulation, phone: Phone, envelope
 }
 
 /** The message's plaintext; undefined where this phone has shown it and the key for it is used up. */
-async function open(phone: Phone, { id, group, direct, common, sender }: GroupEnvelope): Promise<Uint8Array | undefined> {
+async function open(
+  phone: Phone,
+  { id, group, direct, common, sender }: GroupEnvelope,
+): Promise<Uint8Array | undefined> {
   const address = deviceAddress(sender.phone.phone, sender.device.id);
   if (direct) {
-    const plaintext = await phone.signal.decrypt(address, direct.attrs["type"] ?? "", Buffer.from(direct.content as Uint8Array));
+    const plaintext = await phone.signal.decrypt(
+      address,
+      direct.attrs["type"] ?? "",
+      Buffer.from(direct.content as Uint8Array),
+    );
     const distribution = unpad(plaintext).senderKeyDistributionMessage?.axolotlSenderKeyDistributionMessage;
     if (distribution) await phone.senderKeys.learn(group.jid, address, distribution);
     if (!common) return plaintext;

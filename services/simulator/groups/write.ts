@@ -46,10 +46,21 @@ export async function writeToGroup(
   return { id, to: group.jid, timestamp, companions: devices.length };
 }
 
-type Again = { device: Device; id: string; timestamp: number; content: proto.IMessage; retry: number; bundle?: KeyBundle };
+type Again = {
+  device: Device;
+  id: string;
+  timestamp: number;
+  content: proto.IMessage;
+  retry: number;
+  bundle?: KeyBundle;
+};
 
 /** A companion could not read it: it gets the whole message for itself, and the key with it. */
-export async function writeAgain(from: Phone, group: Group, { device, id, timestamp, content, retry, bundle }: Again): Promise<void> {
+export async function writeAgain(
+  from: Phone,
+  group: Group,
+  { device, id, timestamp, content, retry, bundle }: Again,
+): Promise<void> {
   const distribution = await from.senderKeys.distribution(group.jid, deviceAddress(from.phone, 0));
   const whole = { ...content, ...distributionMessage(group, distribution) };
   const enc = await encryptFor(from, device, whole, { retry, bundle });
@@ -60,7 +71,12 @@ const distributionMessage = (group: Group, distribution: Buffer): proto.IMessage
   senderKeyDistributionMessage: { groupId: group.jid, axolotlSenderKeyDistributionMessage: distribution },
 });
 
-function messageNode(group: Group, from: Phone, { id, timestamp }: { id: string; timestamp: number }, encs: ReturnType<typeof node>[]) {
+function messageNode(
+  group: Group,
+  from: Phone,
+  { id, timestamp }: { id: string; timestamp: number },
+  encs: ReturnType<typeof node>[],
+) {
   const t = String(Math.floor(timestamp / 1000));
   return node("message", { ...group.fromMember(from), id, t, type: "text", notify: from.name }, encs);
 }

@@ -7,7 +7,11 @@ import { onChatState, onPresence } from "./presence.ts";
 import { onQuery } from "./query.ts";
 import { onReceipt } from "./receipt.ts";
 
-export type StanzaHandler = (simulation: Simulation, connection: Connection, stanza: BinaryNode) => void | Promise<void>;
+export type StanzaHandler = (
+  simulation: Simulation,
+  connection: Connection,
+  stanza: BinaryNode,
+) => void | Promise<void>;
 
 /** By tag. Telemetry (`ib`) is heard and needs no answer. */
 const handlers: Record<string, StanzaHandler> = {

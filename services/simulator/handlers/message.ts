@@ -32,7 +32,8 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
     return accept(simulation, connection, { id, to, at });
   }
   // Nobody is there, or it is no user (broadcasts are not served yet).
-  if (!phone || faults.strike("not_on_whatsapp", phone.phone)) return refuse(simulation, connection, { id, to, code: "404" });
+  if (!phone || faults.strike("not_on_whatsapp", phone.phone))
+    return refuse(simulation, connection, { id, to, code: "404" });
 
   const at = Date.now();
   const peer = message.attrs["category"] === "peer";
@@ -55,7 +56,11 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
 
 type Accepted = { id: string; to: string; at: number; receiver?: string };
 
-function accept({ faults, stats, store }: Simulation, connection: Connection, { id, to, at, receiver }: Accepted): void {
+function accept(
+  { faults, stats, store }: Simulation,
+  connection: Connection,
+  { id, to, at, receiver }: Accepted,
+): void {
   const sender = connection.login?.phone.phone;
   const delay = faults.strike("ack_delay", sender, receiver)?.ms ?? 0;
   if (faults.strike("ack_lost", sender, receiver)) return;
@@ -67,9 +72,15 @@ function accept({ faults, stats, store }: Simulation, connection: Connection, { 
   store.afterCommit(() => (delay > 0 ? void setTimeout(acknowledge, delay).unref() : acknowledge()));
 }
 
-function refuse({ stats }: Simulation, connection: Connection, { id, to, code }: { id: string; to: string; code: string }): void {
+function refuse(
+  { stats }: Simulation,
+  connection: Connection,
+  { id, to, code }: { id: string; to: string; code: string },
+): void {
   stats.messages_refused += 1;
-  connection.send(node("ack", { class: "message", id, from: to, t: String(Math.floor(Date.now() / 1000)), error: code }));
+  connection.send(
+    node("ack", { class: "message", id, from: to, t: String(Math.floor(Date.now() / 1000)), error: code }),
+  );
 }
 
 /** The ciphertexts in a message: one a device, or a single one for the addressee itself (a resend, or a peer message). */

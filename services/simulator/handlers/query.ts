@@ -24,12 +24,18 @@ export async function onQuery(simulation: Simulation, connection: Connection, iq
     if (content !== "answered") connection.send(node("iq", { from: server, type: "result", id }, content));
   } catch (error) {
     if (!(error instanceof StanzaError)) throw error;
-    connection.send(node("iq", { from: server, type: "error", id }, [node("error", { code: error.code, text: error.message })]));
+    connection.send(
+      node("iq", { from: server, type: "error", id }, [node("error", { code: error.code, text: error.message })]),
+    );
   }
 }
 
 /** The queries that a fault may refuse, by namespace. Of the namespace of keys only those for the keys of others. */
-const refusable: Record<string, FaultOf<"query_refuse">["query"] | undefined> = { usync: "usync", encrypt: "keys", "w:g2": "groups" };
+const refusable: Record<string, FaultOf<"query_refuse">["query"] | undefined> = {
+  usync: "usync",
+  encrypt: "keys",
+  "w:g2": "groups",
+};
 
 function refuseByFault({ faults, stats }: Simulation, { login }: Connection, iq: BinaryNode): void {
   const query = refusable[iq.attrs["xmlns"] ?? ""];

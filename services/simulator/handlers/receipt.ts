@@ -22,7 +22,9 @@ export async function onReceipt(simulation: Simulation, connection: Connection, 
   else for (const each of ids) acknowledge(simulation, login, each);
   if (type === undefined || type === "inactive" || type === "read")
     mark(simulation, login, { to, participant }, ids, type === "read" ? "read" : "delivered");
-  simulation.store.afterCommit(() => connection.send(node("ack", { class: "receipt", id, from: to, participant, type })));
+  simulation.store.afterCommit(() =>
+    connection.send(node("ack", { class: "receipt", id, from: to, participant, type })),
+  );
 }
 
 function acknowledge({ stats }: Simulation, { device }: Login, id: string): void {
@@ -33,7 +35,13 @@ function acknowledge({ stats }: Simulation, { device }: Login, id: string): void
 type Receipted = { to: string; participant: string | undefined };
 
 /** The ticks at the phone that wrote; and at its companions, if a companion wrote. */
-function mark(simulation: Simulation, reader: Login, { to, participant }: Receipted, ids: string[], status: "delivered" | "read"): void {
+function mark(
+  simulation: Simulation,
+  reader: Login,
+  { to, participant }: Receipted,
+  ids: string[],
+  status: "delivered" | "read",
+): void {
   const group = simulation.groups.get(to);
   const address = userAddress(participant ?? to);
   const writer = address && simulation.phones.at(address);
@@ -42,12 +50,19 @@ function mark(simulation: Simulation, reader: Login, { to, participant }: Receip
   const previous = status === "read" ? "('sent', 'delivered')" : "('sent')";
   for (const id of ids) {
     store.write(() =>
-      store.db.query(`UPDATE sent SET status = ? WHERE phone = ? AND id = ? AND status IN ${previous}`).run(status, writer.phone, id),
+      store.db
+        .query(`UPDATE sent SET status = ? WHERE phone = ? AND id = ? AND status IN ${previous}`)
+        .run(status, writer.phone, id),
     );
     for (const device of writer.devices.values()) {
       const from = group ? group.fromMember(reader.phone) : { from: phoneJid(reader.phone.phone) };
       device.mailbox.put(
-        node("receipt", { ...from, id, type: status === "read" ? "read" : undefined, t: String(Math.floor(Date.now() / 1000)) }),
+        node("receipt", {
+          ...from,
+          id,
+          type: status === "read" ? "read" : undefined,
+          t: String(Math.floor(Date.now() / 1000)),
+        }),
       );
     }
   }
@@ -71,10 +86,19 @@ async function sendAgain(simulation: Simulation, { phone, device }: Login, recei
   const retry = Number(child(receipt, "retry")?.attrs["count"] ?? 1);
   const group = simulation.groups.get(to);
   if (group) {
-    return writeAgain(from, group, { device, id, timestamp: sent.at, content: original, retry, ...sentBundle(receipt) });
+    return writeAgain(from, group, {
+      device,
+      id,
+      timestamp: sent.at,
+      content: original,
+      retry,
+      ...sentBundle(receipt),
+    });
   }
   const own = from === phone && recipient !== undefined;
-  const content = own ? { deviceSentMessage: { destinationJid: phoneJid(sent.recipient), message: original } } : original;
+  const content = own
+    ? { deviceSentMessage: { destinationJid: phoneJid(sent.recipient), message: original } }
+    : original;
   await post(simulation, {
     from,
     device,
@@ -101,7 +125,9 @@ function sentBundle(receipt: BinaryNode): { bundle: KeyBundle } | undefined {
         public: requiredBytes(signed, "value"),
         signature: requiredBytes(signed, "signature"),
       },
-      ...(single ? { preKey: { keyId: requiredBytes(single, "id").readUIntBE(0, 3), public: requiredBytes(single, "value") } } : {}),
+      ...(single
+        ? { preKey: { keyId: requiredBytes(single, "id").readUIntBE(0, 3), public: requiredBytes(single, "value") } }
+        : {}),
     },
   };
 }

@@ -9,7 +9,9 @@ export type Recipient = { deliver(stanza: Uint8Array): void };
 
 /** What an acknowledgement names: the stanza's tag, id, and type where it has one; of a receipt also the member of a group. */
 export const letterKey = (tag: string, id: string, type = "", participant = "") =>
-  tag === "message" ? `message ${id}` : `${tag} ${id} ${type}${tag === "receipt" && participant ? ` ${participant}` : ""}`;
+  tag === "message"
+    ? `message ${id}`
+    : `${tag} ${id} ${type}${tag === "receipt" && participant ? ` ${participant}` : ""}`;
 
 /**
  * What the server holds for one device until the device acknowledges it. Each letter goes out once while the device
@@ -32,7 +34,8 @@ export class Mailbox {
         "SELECT seq, key, stanza FROM mail WHERE phone = ? AND device = ? ORDER BY seq",
       )
       .all(phone, device);
-    for (const row of rows) this.#letters.set(row.key, { seq: row.seq, stanza: Buffer.from(row.stanza), due: 0, attempts: 0 });
+    for (const row of rows)
+      this.#letters.set(row.key, { seq: row.seq, stanza: Buffer.from(row.stanza), due: 0, attempts: 0 });
   }
 
   /** Whether the device is logged in and takes its letters. */
@@ -48,7 +51,10 @@ export class Mailbox {
    * Takes a stanza for the device; it goes out at `due` (Unix ms, at once by default), or after the next login. The
    * stanza is safe once the store has committed. A letter of the same key takes the place of the earlier one.
    */
-  put(stanza: BinaryNode, { due = 0, copies = 1, retry = false }: { due?: number; copies?: number; retry?: boolean } = {}): void {
+  put(
+    stanza: BinaryNode,
+    { due = 0, copies = 1, retry = false }: { due?: number; copies?: number; retry?: boolean } = {},
+  ): void {
     const key = letterKey(stanza.tag, stanza.attrs["id"]!, stanza.attrs["type"], stanza.attrs["participant"]);
     const earlier = this.#letters.get(key);
     if (earlier) this.#erase(key, earlier);
@@ -116,7 +122,10 @@ export class Mailbox {
 const lastSeqs = new WeakMap<Store, number>();
 
 function nextSeq(store: Store): number {
-  const last = lastSeqs.get(store) ?? store.db.query<{ seq: number | null }, []>("SELECT max(seq) AS seq FROM mail").get()?.seq ?? 0;
+  const last =
+    lastSeqs.get(store) ??
+    store.db.query<{ seq: number | null }, []>("SELECT max(seq) AS seq FROM mail").get()?.seq ??
+    0;
   lastSeqs.set(store, last + 1);
   return last + 1;
 }

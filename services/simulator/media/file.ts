@@ -22,21 +22,31 @@ const sentFile = z.object({
 });
 
 /** The body of a message with its file put on the media host; one without a file as it is. */
-export async function withFile({ media: host }: Simulation, body: Record<string, unknown>): Promise<Record<string, unknown>> {
+export async function withFile(
+  { media: host }: Simulation,
+  body: Record<string, unknown>,
+): Promise<Record<string, unknown>> {
   const parsed = sentFile.safeParse(body);
   if (!parsed.success) return body;
   const { type, media } = parsed.data;
   const { file, random, ...rest } = media;
   if (file === undefined && random === undefined) return body;
-  if (host === undefined) throw new AppError("unavailable", "The simulator has no media host: start it with a certificate.");
+  if (host === undefined)
+    throw new AppError("unavailable", "The simulator has no media host: start it with a certificate.");
   const content = file === undefined ? randomBytes(random!) : Buffer.from(file, "base64");
   const pointer = await placed(type, content, (bytes) => host.put(bytes));
   return { ...body, media: { ...rest, pointer, size: content.length } };
 }
 
-async function placed(kind: MediaKind, content: Buffer, put: (bytes: Uint8Array<ArrayBuffer>) => Promise<string>): Promise<MediaPointer> {
+async function placed(
+  kind: MediaKind,
+  content: Buffer,
+  put: (bytes: Uint8Array<ArrayBuffer>) => Promise<string>,
+): Promise<MediaPointer> {
   const mediaKey = randomBytes(32);
-  const kept = new Uint8Array(Buffer.concat(await Array.fromAsync(encrypted(once(content), mediaKeys(mediaKey, kind)))));
+  const kept = new Uint8Array(
+    Buffer.concat(await Array.fromAsync(encrypted(once(content), mediaKeys(mediaKey, kind)))),
+  );
   return {
     direct_path: await put(kept),
     media_key: mediaKey.toString("base64"),
@@ -65,9 +75,16 @@ const bytesOf = (base64: string | undefined) => (base64 === undefined ? undefine
 /** What a phone shows of a message with a file; undefined for one without. */
 export function fileIn(message: proto.IMessage) {
   const { imageMessage, videoMessage, audioMessage, documentMessage, stickerMessage } = message;
-  const kinds = { image: imageMessage, video: videoMessage, audio: audioMessage, document: documentMessage, sticker: stickerMessage };
+  const kinds = {
+    image: imageMessage,
+    video: videoMessage,
+    audio: audioMessage,
+    document: documentMessage,
+    sticker: stickerMessage,
+  };
   const kind = mediaKinds.find((one) => kinds[one]);
-  const file = kind && (kinds[kind] as proto.Message.IVideoMessage & proto.Message.IDocumentMessage & proto.Message.IAudioMessage);
+  const file =
+    kind && (kinds[kind] as proto.Message.IVideoMessage & proto.Message.IDocumentMessage & proto.Message.IAudioMessage);
   if (!kind || !file) return undefined;
   const base64 = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? []).toString("base64");
   return {

@@ -24,19 +24,35 @@ afterAll(async () => {
 test("a document that Baileys uploads comes back to it whole, and the contact is shown its caption", async () => {
   const line = "pizza 9.50\n";
   const client = Bun.spawn(
-    [process.execPath, "run", join(import.meta.dir, "media_client.fixture.ts"), simulator.url, simulator.wsUrl, simulator.rootBase64, line],
-    { env: { PATH: process.env["PATH"], NODE_EXTRA_CA_CERTS: certFile, TMPDIR: folder }, stdout: "pipe", stderr: "inherit" },
+    [
+      process.execPath,
+      "run",
+      join(import.meta.dir, "media_client.fixture.ts"),
+      simulator.url,
+      simulator.wsUrl,
+      simulator.rootBase64,
+      line,
+    ],
+    {
+      env: { PATH: process.env["PATH"], NODE_EXTRA_CA_CERTS: certFile, TMPDIR: folder },
+      stdout: "pipe",
+      stderr: "inherit",
+    },
   );
   expect(await new Response(client.stdout).text()).toBe(line.repeat(20_000));
   expect(await client.exited).toBe(0);
   const { body } = await control(simulator.url).get<{ data: { phone: string; devices: unknown[] }[] }>("/phones");
   const contact = body.data.find(({ devices }) => devices.length === 0);
-  expect((await control(simulator.url).messages(contact!.phone)).data).toMatchObject([{ type: "document", text: "the menu" }]);
+  expect((await control(simulator.url).messages(contact!.phone)).data).toMatchObject([
+    { type: "document", text: "the menu" },
+  ]);
 }, 20_000);
 
 test("what was never uploaded is not there, nor anything outside", async () => {
   const address = simulator.simulation.media!.address;
   for (const path of ["/v/0000", `/v/${"0".repeat(64)}`, "/v/..%2Fsimulator.sqlite"]) {
-    expect((await fetch(`https://${address}${path}`, { tls: { ca: readFileSync(certFile, "utf8") } })).status).toBe(404);
+    expect((await fetch(`https://${address}${path}`, { tls: { ca: readFileSync(certFile, "utf8") } })).status).toBe(
+      404,
+    );
   }
 });

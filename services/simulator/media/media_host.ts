@@ -75,7 +75,11 @@ export function startMediaHost({ host, port, tls, folder, faults, publicHost }: 
       const file = fault?.mode === "gone" || request.method !== "GET" ? undefined : await get(pathname);
       if (file === undefined) return refusal(404);
       const content =
-        fault?.mode === "garbage" ? new Blob([randomBytes(file.size)]) : fault?.mode === "cut" ? file.slice(0, file.size / 2) : file;
+        fault?.mode === "garbage"
+          ? new Blob([randomBytes(file.size)])
+          : fault?.mode === "cut"
+            ? file.slice(0, file.size / 2)
+            : file;
       return new Response(content, { headers: { "content-type": "application/octet-stream" } });
     },
   });

@@ -9,13 +9,19 @@ import { fileIn } from "./file.ts";
 const { SUCCESS, NOT_FOUND } = proto.MediaRetryNotification.ResultType;
 
 /** A companion could not download a file: its phone uploads it again, if it has it, and says where it lies now. */
-export async function uploadAgain(simulation: Simulation, { phone, device }: Login, receipt: BinaryNode): Promise<void> {
+export async function uploadAgain(
+  simulation: Simulation,
+  { phone, device }: Login,
+  receipt: BinaryNode,
+): Promise<void> {
   const { id } = receipt.attrs;
   if (!id) return;
   simulation.store.flush();
   // The phone has what was written to it, and what it wrote.
   const sent = simulation.store.db
-    .query<{ content: Uint8Array }, [string, string, string]>("SELECT content FROM sent WHERE id = ? AND (phone = ? OR recipient = ?)")
+    .query<{ content: Uint8Array }, [string, string, string]>(
+      "SELECT content FROM sent WHERE id = ? AND (phone = ? OR recipient = ?)",
+    )
     .get(id, phone.phone, phone.phone);
   const message = sent ? normalizeMessageContent(proto.Message.decode(sent.content)) : undefined;
   const pointer = message && fileIn(message)?.media.pointer;

@@ -16,7 +16,11 @@ export type Broadcast = { jid: string; receivers: Phone[]; content: proto.IMessa
  * A phone posts a status, writes to a broadcast list or to a channel. A status is encrypted under the sender's key for
  * `status@broadcast`, a list for each device, a channel not at all.
  */
-export async function broadcast(simulation: Simulation, from: Phone, { jid, receivers, content, id }: Broadcast): Promise<Written> {
+export async function broadcast(
+  simulation: Simulation,
+  from: Phone,
+  { jid, receivers, content, id }: Broadcast,
+): Promise<Written> {
   const timestamp = Date.now();
   const isChannel = jid.endsWith("@newsletter");
   const attributes = {
@@ -24,12 +28,16 @@ export async function broadcast(simulation: Simulation, from: Phone, { jid, rece
     id,
     t: String(Math.floor(timestamp / 1000)),
     type: "text",
-    ...(isChannel ? { server_id: "100" } : { participant: phoneJid(from.phone), participant_lid: lidJid(from.lid), notify: from.name }),
+    ...(isChannel
+      ? { server_id: "100" }
+      : { participant: phoneJid(from.phone), participant_lid: lidJid(from.lid), notify: from.name }),
   };
   const contentFor = jid === "status@broadcast" ? await statusContent(from, jid, content) : listContent(from, content);
   const devices = receivers.flatMap((receiver) => [...receiver.devices.values()]);
   for (const device of devices) {
-    const children = isChannel ? [node("plaintext", {}, Buffer.from(proto.Message.encode(content).finish()))] : await contentFor(device);
+    const children = isChannel
+      ? [node("plaintext", {}, Buffer.from(proto.Message.encode(content).finish()))]
+      : await contentFor(device);
     simulation.stats.messages_delivered += 1;
     device.mailbox.put(node("message", attributes, children));
   }

@@ -11,10 +11,13 @@ import { phoneJid } from "../wire/jid.ts";
 /** What a person can be made to write: `{text}`, or the kinds of lib/messages, with `from_me` as the phone sees it. */
 export const writable = z.preprocess(
   (body) => (typeof body === "object" && body !== null && !("type" in body) ? { type: "text", ...body } : body),
-  messageContent.refine((content) => content.type !== "text" || (content.text !== "" && content.text.length <= 65_536), {
-    path: ["text"],
-    message: "must be 1 to 65,536 characters",
-  }),
+  messageContent.refine(
+    (content) => content.type !== "text" || (content.text !== "" && content.text.length <= 65_536),
+    {
+      path: ["text"],
+      message: "must be 1 to 65,536 characters",
+    },
+  ),
 );
 
 type Chat = {
@@ -33,30 +36,52 @@ export function compose(content: MessageContent, { from, chat }: Chat): proto.IM
     fromMe: from_me,
     ...(sender ? { participant: sender } : {}),
   });
-  const contextInfo = "reply_to" in content && content.reply_to ? contextOf(content.reply_to, { from, chat }) : undefined;
+  const contextInfo =
+    "reply_to" in content && content.reply_to ? contextOf(content.reply_to, { from, chat }) : undefined;
   switch (content.type) {
     case "text":
       // As phones do: the short form where there is nothing but text.
-      return contextInfo ? { extendedTextMessage: { text: content.text, contextInfo } } : { conversation: content.text };
+      return contextInfo
+        ? { extendedTextMessage: { text: content.text, contextInfo } }
+        : { conversation: content.text };
     case "image":
       return { imageMessage: { ...fileOf(content.media), caption: content.caption, contextInfo } };
     case "video":
-      return { videoMessage: { ...fileOf(content.media), caption: content.caption, seconds: content.media.seconds, contextInfo } };
+      return {
+        videoMessage: {
+          ...fileOf(content.media),
+          caption: content.caption,
+          seconds: content.media.seconds,
+          contextInfo,
+        },
+      };
     case "audio":
-      return { audioMessage: { ...fileOf(content.media), ptt: content.voice, seconds: content.media.seconds, contextInfo } };
+      return {
+        audioMessage: { ...fileOf(content.media), ptt: content.voice, seconds: content.media.seconds, contextInfo },
+      };
     case "sticker":
       return { stickerMessage: { ...fileOf(content.media), contextInfo } };
     case "document": {
-      const documentMessage = { ...fileOf(content.media), fileName: content.file_name, caption: content.caption, contextInfo };
+      const documentMessage = {
+        ...fileOf(content.media),
+        fileName: content.file_name,
+        caption: content.caption,
+        contextInfo,
+      };
       // As phones wrap one that has a caption.
-      return content.caption === undefined ? { documentMessage } : { documentWithCaptionMessage: { message: { documentMessage } } };
+      return content.caption === undefined
+        ? { documentMessage }
+        : { documentWithCaptionMessage: { message: { documentMessage } } };
     }
     case "location": {
       const { latitude: degreesLatitude, longitude: degreesLongitude, name, address } = content;
       return { locationMessage: { degreesLatitude, degreesLongitude, name, address, contextInfo } };
     }
     case "contact": {
-      const contacts = content.contacts.map(({ name, phones }) => ({ displayName: name, vcard: vcardOf(name, phones) }));
+      const contacts = content.contacts.map(({ name, phones }) => ({
+        displayName: name,
+        vcard: vcardOf(name, phones),
+      }));
       return contacts.length === 1
         ? { contactMessage: { ...contacts[0]!, contextInfo } }
         : { contactsArrayMessage: { contacts, contextInfo } };
@@ -65,7 +90,12 @@ export function compose(content: MessageContent, { from, chat }: Chat): proto.IM
       const options = content.options.map((optionName) => ({ optionName }));
       return {
         messageContextInfo: { messageSecret: randomBytes(32) },
-        pollCreationMessage: { name: content.question, options, selectableOptionsCount: content.max_choices, contextInfo },
+        pollCreationMessage: {
+          name: content.question,
+          options,
+          selectableOptionsCount: content.max_choices,
+          contextInfo,
+        },
       };
     }
     case "poll_vote":
@@ -81,7 +111,13 @@ export function compose(content: MessageContent, { from, chat }: Chat): proto.IM
     case "edit":
       return {
         editedMessage: {
-          message: { protocolMessage: { type: MESSAGE_EDIT, key: keyOf(content.target), editedMessage: { conversation: content.text } } },
+          message: {
+            protocolMessage: {
+              type: MESSAGE_EDIT,
+              key: keyOf(content.target),
+              editedMessage: { conversation: content.text },
+            },
+          },
         },
       };
     case "delete":
@@ -100,7 +136,13 @@ function contextOf(quote: Quote, { from, chat }: Chat): proto.IContextInfo {
 }
 
 const vcardOf = (name: string, phones: string[]) =>
-  ["BEGIN:VCARD", "VERSION:3.0", `FN:${name}`, ...phones.map((phone) => `item1.TEL;waid=${phone}:+${phone}`), "END:VCARD"].join("\r\n");
+  [
+    "BEGIN:VCARD",
+    "VERSION:3.0",
+    `FN:${name}`,
+    ...phones.map((phone) => `item1.TEL;waid=${phone}:+${phone}`),
+    "END:VCARD",
+  ].join("\r\n");
 
 /** Encrypted under a key that is made from the poll's secret and the names of both; only who got the poll can make it. */
 function encryptedVote(

@@ -27,7 +27,9 @@ const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type;
 
 export function contentOf(wrapped: proto.IMessage): Content {
   const message = normalizeMessageContent(wrapped) ?? wrapped;
-  const field = Object.keys(message).find((name) => name !== "messageContextInfo" && name !== "senderKeyDistributionMessage");
+  const field = Object.keys(message).find(
+    (name) => name !== "messageContextInfo" && name !== "senderKeyDistributionMessage",
+  );
   if (field === undefined) return { type: "empty" };
   const value = message[field as keyof proto.IMessage];
   const content = described(message) ?? otherKind(field, value);
@@ -36,7 +38,14 @@ export function contentOf(wrapped: proto.IMessage): Content {
 }
 
 function described(message: proto.IMessage): Content | undefined {
-  const { extendedTextMessage, locationMessage, contactMessage, contactsArrayMessage, reactionMessage, protocolMessage } = message;
+  const {
+    extendedTextMessage,
+    locationMessage,
+    contactMessage,
+    contactsArrayMessage,
+    reactionMessage,
+    protocolMessage,
+  } = message;
   const poll = message.pollCreationMessage ?? message.pollCreationMessageV3;
   if (message.conversation) return { type: "text", text: message.conversation };
   if (extendedTextMessage) return { type: "text", text: extendedTextMessage.text ?? "" };

@@ -52,7 +52,12 @@ const quotedMessage = 3;
 const mentionedJid = 15;
 
 /** A phone's modified client writes to another number. Resolves when the server holds it. */
-export async function writeHostile(simulation: Simulation, from: Phone, to: Phone, kind: HostileKind): Promise<{ id: string }> {
+export async function writeHostile(
+  simulation: Simulation,
+  from: Phone,
+  to: Phone,
+  kind: HostileKind,
+): Promise<{ id: string }> {
   const id = messageId();
   for (const device of to.devices.values()) {
     device.mailbox.put(await stanzaOf(kind, { from, device, id }));
@@ -69,14 +74,24 @@ async function stanzaOf(kind: HostileKind, letter: Letter): Promise<BinaryNode> 
   const message = (content: BinaryNode[], more: Record<string, string> = {}) =>
     node(
       "message",
-      { from: phoneJid(from.phone), id, t: nowS(), type: "text", notify: from.name, sender_lid: lidJid(from.lid), ...more },
+      {
+        from: phoneJid(from.phone),
+        id,
+        t: nowS(),
+        type: "text",
+        notify: from.name,
+        sender_lid: lidJid(from.lid),
+        ...more,
+      },
       content,
     );
   const encrypted = (plaintext: Buffer) => encryptBytes(from, device, Buffer.concat([plaintext, Buffer.from([1])]));
   switch (kind) {
     case "many_ciphertexts":
       return message(
-        Array.from({ length: many }, () => node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)]))),
+        Array.from({ length: many }, () =>
+          node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)])),
+        ),
       );
     case "many_children":
       return message([await encrypted(field(conversation, kind)), ...Array.from({ length: many }, () => node("x"))]);
@@ -100,7 +115,10 @@ function plaintextOf(kind: HostileKind): Buffer {
     case "nested_quotes":
       return nested(leaf, Array.from({ length: depth }, () => [quotedMessage, contextInfo, extendedText]).flat());
     case "nested_wrappers":
-      return nested(leaf, Array.from({ length: depth }, (_, i) => [wrapped, i % 2 === 0 ? ephemeral : viewOnce]).flat());
+      return nested(
+        leaf,
+        Array.from({ length: depth }, (_, i) => [wrapped, i % 2 === 0 ? ephemeral : viewOnce]).flat(),
+      );
     case "invalid_utf8":
       return field(conversation, Buffer.from("c328a0a1e28281fffef0288cbc", "hex"));
     case "long_text":

@@ -10,7 +10,11 @@ const { PeerDataOperationRequestType } = proto.Message;
 type Asked = { id: string; request: proto.IMessage };
 
 /** A phone answers its own companion that asks for messages of which it got no content. */
-export async function answerPeer(simulation: Simulation, { phone, device }: Login, { id, request }: Asked): Promise<void> {
+export async function answerPeer(
+  simulation: Simulation,
+  { phone, device }: Login,
+  { id, request }: Asked,
+): Promise<void> {
   const operation = request.protocolMessage?.peerDataOperationRequestMessage;
   const keys = (operation?.placeholderMessageResendRequest ?? []).flatMap(({ messageKey }) => messageKey ?? []);
   if (keys.length === 0) return;

@@ -42,7 +42,10 @@ export async function take(simulation: Simulation, phone: Phone, envelope: Envel
     }
     phone.screen.undecryptable += 1;
     stats.undecryptable += 1;
-    logger.warn({ phone: phone.phone, sender: from.phone, id: envelope.id, reason: messageOf(error) }, "a phone cannot read a message");
+    logger.warn(
+      { phone: phone.phone, sender: from.phone, id: envelope.id, reason: messageOf(error) },
+      "a phone cannot read a message",
+    );
     askAgain(phone, { id: envelope.id, sender: envelope.sender, from: envelope.to });
     return "undecryptable";
   }

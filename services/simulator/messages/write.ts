@@ -50,7 +50,15 @@ export async function write(
   if (instead !== "garbage") store.write(() => void keep());
   if (to !== from) {
     simulation.limits.acquaint(from.phone, to.phone);
-    to.screen.show({ id, chat: from.phone, sender: from.phone, from_me: false, push_name: from.name, ...contentOf(content), timestamp });
+    to.screen.show({
+      id,
+      chat: from.phone,
+      sender: from.phone,
+      from_me: false,
+      push_name: from.name,
+      ...contentOf(content),
+      timestamp,
+    });
   }
   const copies = simulation.faults.strike("duplicate", to.phone, from.phone)?.copies ?? 1;
   let companions = 0;
@@ -114,13 +122,18 @@ export async function post(simulation: Simulation, letter: Post): Promise<void> 
 
 async function bodyFor(letter: Post): Promise<BinaryNode> {
   if (letter.instead === "unavailable") return node("unavailable");
-  if (letter.instead !== undefined) return node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)]));
+  if (letter.instead !== undefined)
+    return node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)]));
   return encryptFor(letter.from, letter.device, letter.content, letter);
 }
 
 /** A ciphertext for one companion; in a new session where there is none, or where it is asked for again. */
-export const encryptFor = (from: Phone, device: Device, content: proto.IMessage, again?: Pick<Post, "retry" | "bundle">) =>
-  encryptBytes(from, device, pad(content), again);
+export const encryptFor = (
+  from: Phone,
+  device: Device,
+  content: proto.IMessage,
+  again?: Pick<Post, "retry" | "bundle">,
+) => encryptBytes(from, device, pad(content), again);
 
 /** As `encryptFor`, of a plaintext with its padding. */
 export async function encryptBytes(
@@ -130,7 +143,8 @@ export async function encryptBytes(
   { retry, bundle }: Pick<Post, "retry" | "bundle"> = {},
 ): Promise<BinaryNode> {
   const address = deviceAddress(device.phone, device.id);
-  if (bundle || retry !== undefined || !from.signal.has(address)) await from.signal.begin(address, bundle ?? takeBundle(device));
+  if (bundle || retry !== undefined || !from.signal.has(address))
+    await from.signal.begin(address, bundle ?? takeBundle(device));
   const { type, ciphertext } = await from.signal.encrypt(address, plaintext);
   return node("enc", { v: "2", type, count: retry === undefined ? undefined : String(retry) }, ciphertext);
 }
@@ -140,7 +154,9 @@ export function takeBundle(device: Device): KeyBundle {
   const bundle = device.takeBundle();
   if (device.preKeyCount < fewPreKeys) {
     device.mailbox.put(
-      node("notification", { from: server, type: "encrypt", id: stanzaId() }, [node("count", { value: String(device.preKeyCount) })]),
+      node("notification", { from: server, type: "encrypt", id: stanzaId() }, [
+        node("count", { value: String(device.preKeyCount) }),
+      ]),
     );
   }
   return bundle;

@@ -48,7 +48,9 @@ describe("the handshake", () => {
     // The first frame bears the intro.
     const sent = ["first", "second"].map((id) => noise.encodeFrame(encodeBinaryNode({ tag: "iq", attrs: { id } })));
     const bodies = [sent[0]!.subarray(NOISE_WA_HEADER.length + 3), sent[1]!.subarray(3)];
-    const ids = await Promise.all(bodies.map(async (body) => (await decodeBinaryNode(result.transport.decrypt(body))).attrs["id"]));
+    const ids = await Promise.all(
+      bodies.map(async (body) => (await decodeBinaryNode(result.transport.decrypt(body))).attrs["id"]),
+    );
     expect(ids).toEqual(["first", "second"]);
     const received: unknown[] = [];
     await noise.decodeFrame(frame(result.transport.encrypt(encodeBinaryNode({ tag: "success", attrs: {} }))), (node) =>

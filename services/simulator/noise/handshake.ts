@@ -1,4 +1,12 @@
-import { aesDecryptGCM, aesEncryptGCM, hkdf, NOISE_MODE, NOISE_WA_HEADER, proto, sha256 } from "@whiskeysockets/baileys";
+import {
+  aesDecryptGCM,
+  aesEncryptGCM,
+  hkdf,
+  NOISE_MODE,
+  NOISE_WA_HEADER,
+  proto,
+  sha256,
+} from "@whiskeysockets/baileys";
 import type { KeyPair } from "../keys.ts";
 import { generateKeyPair, sharedKey } from "../keys.ts";
 import type { NoiseIdentity } from "./identity.ts";

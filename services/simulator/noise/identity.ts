@@ -28,7 +28,12 @@ export function createNoiseIdentity(seed: string, now = Date.now()): NoiseIdenti
   const validity = { notBefore: Math.floor(now / 1000) - yearS, notAfter: Math.floor(now / 1000) + 10 * yearS };
 
   const certificate = (issuer: KeyPair, issuerSerial: number, serial: number, key: Buffer) => {
-    const details = proto.CertChain.NoiseCertificate.Details.encode({ serial, issuerSerial, key, ...validity }).finish();
+    const details = proto.CertChain.NoiseCertificate.Details.encode({
+      serial,
+      issuerSerial,
+      key,
+      ...validity,
+    }).finish();
     return { details, signature: sign(issuer, details) };
   };
   const chain = proto.CertChain.encode({

@@ -22,9 +22,16 @@ export async function answerHello(code: string, wrappedCompanionEphemeral: Buffe
 }
 
 /** The ADV secret that both sides now share. Throws if the companion's bundle does not open: then the code was wrong. */
-export function agree(exchange: LinkCodeExchange, identity: KeyPair, companionIdentity: Buffer, bundle: Buffer): Buffer {
+export function agree(
+  exchange: LinkCodeExchange,
+  identity: KeyPair,
+  companionIdentity: Buffer,
+  bundle: Buffer,
+): Buffer {
   const shared = sharedKey(exchange.ephemeral, exchange.companionEphemeral);
-  const key = Buffer.from(hkdf(shared, 32, { salt: bundle.subarray(0, 32), info: "link_code_pairing_key_bundle_encryption_key" }));
+  const key = Buffer.from(
+    hkdf(shared, 32, { salt: bundle.subarray(0, 32), info: "link_code_pairing_key_bundle_encryption_key" }),
+  );
   const opened = aesDecryptGCM(bundle.subarray(44), key, bundle.subarray(32, 44), Buffer.alloc(0));
   if (!opened.subarray(0, 32).equals(companionIdentity) || !opened.subarray(32, 64).equals(identity.public)) {
     throw new Error("the companion's bundle names other identities");

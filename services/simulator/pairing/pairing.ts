@@ -26,7 +26,13 @@ type Pending = {
   failed: (error: Error) => void;
 };
 
-type CodeHello = { jidPhone: string; wrappedEphemeral: Buffer; ref: string; exchange?: LinkCodeExchange; phone?: Phone };
+type CodeHello = {
+  jidPhone: string;
+  wrappedEphemeral: Buffer;
+  ref: string;
+  exchange?: LinkCodeExchange;
+  phone?: Phone;
+};
 
 /** A connection whose client is not linked to a phone yet. */
 type Candidate = {
@@ -68,11 +74,15 @@ export class Pairing {
     const refs = Array.from({ length: refsOffered }, () => `2@${randomBytes(48).toString("base64")}`);
     this.#candidates.set(connection, { connection, registration, refs, retired: [] });
     const content = refs.map((ref) => node("ref", {}, Buffer.from(ref)));
-    connection.send(node("iq", { from: server, type: "set", id: stanzaId(), xmlns: "md" }, [node("pair-device", {}, content)]));
+    connection.send(
+      node("iq", { from: server, type: "set", id: stanzaId(), xmlns: "md" }, [node("pair-device", {}, content)]),
+    );
   }
 
   forget(connection: Connection): void {
-    this.#candidates.get(connection)?.pending?.failed(new AppError("conflict", "The client went away before it was linked."));
+    this.#candidates
+      .get(connection)
+      ?.pending?.failed(new AppError("conflict", "The client went away before it was linked."));
     this.#candidates.delete(connection);
   }
 
@@ -84,10 +94,14 @@ export class Pairing {
       throw new AppError("conflict", "This QR code is not one that a connected client shows now; ask for a new one.");
     }
     const { registration } = candidate;
-    if (noiseKey !== registration.noiseKey.toString("base64") || identity !== registration.identity.toString("base64")) {
+    if (
+      noiseKey !== registration.noiseKey.toString("base64") ||
+      identity !== registration.identity.toString("base64")
+    ) {
       throw new AppError("conflict", "The QR code names other keys than the client that shows it.");
     }
-    if (candidate.retired.includes(advSecret)) throw new AppError("conflict", "Couldn't link device: WhatsApp has retired this QR code.");
+    if (candidate.retired.includes(advSecret))
+      throw new AppError("conflict", "Couldn't link device: WhatsApp has retired this QR code.");
     return this.#succeed(candidate, phone, Buffer.from(advSecret, "base64"));
   }
 
@@ -116,7 +130,9 @@ export class Pairing {
     const refresh = { id: stanzaId(), acknowledged: false, connection };
     this.#refreshes.push(refresh);
     if (this.#refreshes.length > refreshesKept) this.#refreshes.shift();
-    connection.send(node("notification", { from: server, type: "companion_reg_refresh", id: refresh.id, t: nowS() }, [node(form)]));
+    connection.send(
+      node("notification", { from: server, type: "companion_reg_refresh", id: refresh.id, t: nowS() }, [node(form)]),
+    );
     return { id: refresh.id, acknowledged: false };
   }
 
@@ -132,7 +148,9 @@ export class Pairing {
       wrappedEphemeral: requiredBytes(request, "link_code_pairing_wrapped_companion_ephemeral_pub"),
       ref,
     };
-    const answer = node("link_code_companion_reg", { stage: "companion_hello" }, [node("link_code_pairing_ref", {}, Buffer.from(ref))]);
+    const answer = node("link_code_companion_reg", { stage: "companion_hello" }, [
+      node("link_code_pairing_ref", {}, Buffer.from(ref)),
+    ]);
     connection.send(node("iq", { from: server, type: "result", id: iq.attrs["id"] }, [answer]));
   }
 
@@ -164,10 +182,17 @@ export class Pairing {
     let advSecret: Buffer;
     try {
       const identity = requiredBytes(request, "companion_identity_public");
-      advSecret = agree(exchange, phone.identity, identity, requiredBytes(request, "link_code_pairing_wrapped_key_bundle"));
+      advSecret = agree(
+        exchange,
+        phone.identity,
+        identity,
+        requiredBytes(request, "link_code_pairing_wrapped_key_bundle"),
+      );
     } catch (error) {
       connection.send(
-        node("iq", { from: server, type: "error", id: iq.attrs["id"] }, [node("error", { code: "400", text: "bad-request" })]),
+        node("iq", { from: server, type: "error", id: iq.attrs["id"] }, [
+          node("error", { code: "400", text: "bad-request" }),
+        ]),
       );
       candidate.pending.failed(new AppError("conflict", "That is not the code the client shows.", { cause: error }));
       return;

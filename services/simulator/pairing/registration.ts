@@ -10,16 +10,24 @@ export type Registration = {
 };
 
 /** Throws if a field is missing or of the wrong size. */
-export function parseRegistration(hello: ClientHello, data: proto.ClientPayload.IDevicePairingRegistrationData): Registration {
+export function parseRegistration(
+  hello: ClientHello,
+  data: proto.ClientPayload.IDevicePairingRegistrationData,
+): Registration {
   const field = (name: keyof typeof data, size: number): Buffer => {
     const value = data[name];
-    if (!(value instanceof Uint8Array) || value.length !== size) throw new Error(`the registration's ${name} is not ${size} bytes long`);
+    if (!(value instanceof Uint8Array) || value.length !== size)
+      throw new Error(`the registration's ${name} is not ${size} bytes long`);
     return Buffer.from(value);
   };
   return {
     noiseKey: hello.staticKey,
     identity: field("eIdent", 32),
     registrationId: field("eRegid", 4).readUInt32BE(),
-    signedPreKey: { keyId: field("eSkeyId", 3).readUIntBE(0, 3), public: field("eSkeyVal", 32), signature: field("eSkeySig", 64) },
+    signedPreKey: {
+      keyId: field("eSkeyId", 3).readUIntBE(0, 3),
+      public: field("eSkeyVal", 32),
+      signature: field("eSkeySig", 64),
+    },
   };
 }

@@ -113,6 +113,10 @@ export function decodeState(text: string): DeviceIdentity {
     ...raw,
     noiseKey: key(raw.noiseKey),
     identity: key(raw.identity),
-    signedPreKey: { keyId: raw.signedPreKey.keyId, public: key(raw.signedPreKey.public), signature: key(raw.signedPreKey.signature) },
+    signedPreKey: {
+      keyId: raw.signedPreKey.keyId,
+      public: key(raw.signedPreKey.public),
+      signature: key(raw.signedPreKey.signature),
+    },
   };
 }

@@ -52,7 +52,9 @@ export class PhoneBook {
     this.#byPhone.get(device.phone)?.unlink(device);
     this.#store.flush();
     const address = deviceAddress(device.phone, device.id);
-    const rows = this.#store.db.query<{ phone: string }, [string]>("SELECT phone FROM sessions WHERE address = ?").all(address.toString());
+    const rows = this.#store.db
+      .query<{ phone: string }, [string]>("SELECT phone FROM sessions WHERE address = ?")
+      .all(address.toString());
     for (const { phone } of rows) this.#byPhone.get(phone)?.signal.forget(address);
   }
 
@@ -63,10 +65,14 @@ export class PhoneBook {
 
   #load(): void {
     const { db } = this.#store;
-    for (const row of db.query<{ phone: string; lid: string; state: string }, []>("SELECT phone, lid, state FROM phones").all()) {
+    for (const row of db
+      .query<{ phone: string; lid: string; state: string }, []>("SELECT phone, lid, state FROM phones")
+      .all()) {
       this.#add(new Phone(row.phone, row.lid, decodePhone(row.state), this.#store));
     }
-    const devices = db.query<{ phone: string; state: string; prekeys: Uint8Array }, []>("SELECT phone, state, prekeys FROM devices").all();
+    const devices = db
+      .query<{ phone: string; state: string; prekeys: Uint8Array }, []>("SELECT phone, state, prekeys FROM devices")
+      .all();
     for (const row of devices) {
       const device = new Device(row.phone, decodeDevice(row.state), Buffer.from(row.prekeys), this.#store);
       this.#byPhone.get(row.phone)?.devices.set(device.id, device);

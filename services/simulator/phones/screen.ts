@@ -63,7 +63,9 @@ export class Screen {
   #known(): Set<string> {
     if (!this.#ids) {
       this.#store.flush();
-      const rows = this.#store.db.query<{ id: string }, [string]>("SELECT id FROM shown WHERE phone = ?").all(this.#phone);
+      const rows = this.#store.db
+        .query<{ id: string }, [string]>("SELECT id FROM shown WHERE phone = ?")
+        .all(this.#phone);
       this.#ids = new Set(rows.map((row) => row.id));
     }
     return this.#ids;

@@ -96,7 +96,11 @@ export class SignalSessions {
     return {
       registrationId,
       identity: identity.public,
-      signedPreKey: { keyId: signedPreKey.keyId, public: signedPreKey.keyPair.public, signature: signedPreKey.signature },
+      signedPreKey: {
+        keyId: signedPreKey.keyId,
+        public: signedPreKey.keyPair.public,
+        signature: signedPreKey.signature,
+      },
       preKey: { keyId, public: pair.public },
     };
   }
@@ -130,7 +134,9 @@ export class SignalSessions {
         const text = JSON.stringify(record.serialize());
         this.#records.set(id, { record, text });
         this.#store.writeLatest(`session ${this.#phone} ${id}`, () =>
-          db.query("INSERT OR REPLACE INTO sessions (phone, address, record) VALUES (?, ?, ?)").run(this.#phone, id, text),
+          db
+            .query("INSERT OR REPLACE INTO sessions (phone, address, record) VALUES (?, ?, ?)")
+            .run(this.#phone, id, text),
         );
       },
       isTrustedIdentity: () => true,
@@ -144,7 +150,8 @@ export class SignalSessions {
         const keys = Buffer.from(row.keys);
         return signalPair({ private: keys.subarray(0, 32), public: keys.subarray(32) });
       },
-      removePreKey: (id) => this.#store.write(() => db.query("DELETE FROM own_prekeys WHERE phone = ? AND id = ?").run(this.#phone, id)),
+      removePreKey: (id) =>
+        this.#store.write(() => db.query("DELETE FROM own_prekeys WHERE phone = ? AND id = ?").run(this.#phone, id)),
       loadSignedPreKey: () => signalPair(this.#keys.signedPreKey.keyPair),
       getOurRegistrationId: () => this.#keys.registrationId,
       getOurIdentity: () => signalPair(this.#keys.identity),

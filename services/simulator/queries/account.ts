@@ -33,6 +33,8 @@ export function appState({ iq }: Query): QueryAnswer {
 export function mediaConnection({ simulation: { media } }: Query): QueryAnswer {
   if (media === undefined) throw new StanzaError("503", "service-unavailable");
   return [
-    node("media_conn", { auth: mediaAuth, ttl: "3600", auth_ttl: "3600", max_buckets: "12" }, [node("host", { hostname: media.address })]),
+    node("media_conn", { auth: mediaAuth, ttl: "3600", auth_ttl: "3600", max_buckets: "12" }, [
+      node("host", { hostname: media.address }),
+    ]),
   ];
 }

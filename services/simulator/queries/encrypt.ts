@@ -12,7 +12,8 @@ export async function encrypt(query: Query): Promise<QueryAnswer> {
   const { device } = loggedIn(query);
   if (iq.attrs["type"] === "get") {
     if (child(iq, "count")) return [node("count", { value: String(device.preKeyCount) })];
-    if (child(iq, "digest")) return [node("digest", {}, [node("registration", {}, uint(device.state.registrationId, 4))])];
+    if (child(iq, "digest"))
+      return [node("digest", {}, [node("registration", {}, uint(device.state.registrationId, 4))])];
     const asked = child(iq, "key");
     if (asked)
       return [
@@ -38,7 +39,10 @@ function upload(query: Query): void {
   if (!list) throw new StanzaError("400", "bad-request");
   device.update({ registrationId: requiredBytes(iq, "registration").readUInt32BE(), signedPreKey: signedPreKey(iq) });
   device.addPreKeys(
-    children(list, "key").map((key) => ({ keyId: requiredBytes(key, "id").readUIntBE(0, 3), public: requiredBytes(key, "value") })),
+    children(list, "key").map((key) => ({
+      keyId: requiredBytes(key, "id").readUIntBE(0, 3),
+      public: requiredBytes(key, "value"),
+    })),
   );
 }
 
@@ -69,7 +73,11 @@ function keyNodes({ registrationId, identity, signedPreKey: signed, preKey }: Ke
     node("registration", {}, uint(registrationId, 4)),
     node("type", {}, Buffer.from([5])),
     node("identity", {}, identity),
-    node("skey", {}, [node("id", {}, uint(signed.keyId, 3)), node("value", {}, signed.public), node("signature", {}, signed.signature)]),
+    node("skey", {}, [
+      node("id", {}, uint(signed.keyId, 3)),
+      node("value", {}, signed.public),
+      node("signature", {}, signed.signature),
+    ]),
     ...(preKey ? [node("key", {}, [node("id", {}, uint(preKey.keyId, 3)), node("value", {}, preKey.public)])] : []),
   ];
 }

@@ -37,5 +37,9 @@ export function groups(query: Query): QueryAnswer {
     const member = address && simulation.phones.at(address);
     return member ? [member.phone] : [];
   });
-  return [describe(book.create({ subject: create.attrs["subject"] ?? "", members: [phone.phone, ...invited], addressing: "lid" }))];
+  return [
+    describe(
+      book.create({ subject: create.attrs["subject"] ?? "", members: [phone.phone, ...invited], addressing: "lid" }),
+    ),
+  ];
 }

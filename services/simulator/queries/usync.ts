@@ -26,7 +26,8 @@ function answerFor({ simulation }: Query, user: BinaryNode, protocols: string[])
   const denied = phone && simulation.faults.strike("not_on_whatsapp", phone.phone) !== undefined;
   if (denied) simulation.stats.accounts_denied += 1;
   if (jid === undefined) return [];
-  if (!phone || denied) return [node("user", { jid }, protocols.includes("contact") ? [node("contact", { type: "out" })] : [])];
+  if (!phone || denied)
+    return [node("user", { jid }, protocols.includes("contact") ? [node("contact", { type: "out" })] : [])];
   return [
     node(
       "user",

@@ -121,7 +121,8 @@ export class Connection {
     if (this.#busy) return;
     this.#busy = true;
     try {
-      for (let next = this.#incoming.shift(); next && !this.#closed; next = this.#incoming.shift()) await this.#take(next);
+      for (let next = this.#incoming.shift(); next && !this.#closed; next = this.#incoming.shift())
+        await this.#take(next);
     } catch (error) {
       this.#fail(error);
     } finally {

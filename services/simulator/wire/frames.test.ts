@@ -10,7 +10,8 @@ test("frames come out whole and in order, however the stream is cut", () => {
   for (const size of [1, 2, 3, 5, 64, 65_536, stream.length]) {
     const reader = new FrameReader();
     const frames: string[] = [];
-    for (let at = 0; at < stream.length; at += size) frames.push(...reader.push(stream.subarray(at, at + size)).map(String));
+    for (let at = 0; at < stream.length; at += size)
+      frames.push(...reader.push(stream.subarray(at, at + size)).map(String));
     expect(frames).toEqual(expected);
   }
 });
@@ -20,7 +21,9 @@ test("edge routing before the header is skipped", () => {
   const intro = Buffer.concat([Buffer.from("45440001", "hex"), Buffer.from([0x00, 0x00, routing.length]), routing]);
   const reader = new FrameReader();
   expect(reader.push(intro.subarray(0, 9))).toEqual([]);
-  expect(reader.push(Buffer.concat([intro.subarray(9), header, frame(Buffer.from("one"))])).map(String)).toEqual(["one"]);
+  expect(reader.push(Buffer.concat([intro.subarray(9), header, frame(Buffer.from("one"))])).map(String)).toEqual([
+    "one",
+  ]);
 });
 
 test("a stream that begins otherwise is refused", () => {

@@ -38,7 +38,8 @@ export class FrameReader {
       at = 7 + this.#bytes.readUIntBE(4, 3);
     }
     if (this.#bytes.length < at + header.length) return false;
-    if (!this.#bytes.subarray(at, at + header.length).equals(header)) throw new Error("the stream does not begin with WhatsApp's header");
+    if (!this.#bytes.subarray(at, at + header.length).equals(header))
+      throw new Error("the stream does not begin with WhatsApp's header");
     this.#bytes = this.#bytes.subarray(at + header.length);
     this.#introRead = true;
     return true;

@@ -11,7 +11,8 @@ export function userAddress(jid: string | undefined): UserAddress | undefined {
   return { user: decoded.user, byLid: decoded.server === "lid", device: decoded.device ?? 0 };
 }
 
-const withDevice = (user: string, device: number, host: string) => (device === 0 ? `${user}@${host}` : `${user}:${device}@${host}`);
+const withDevice = (user: string, device: number, host: string) =>
+  device === 0 ? `${user}@${host}` : `${user}:${device}@${host}`;
 
 export const phoneJid = (phone: string, device = 0) => withDevice(phone, device, "s.whatsapp.net");
 export const isGroupJid = (jid: string) => jid.endsWith("@g.us");

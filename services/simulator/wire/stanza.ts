@@ -6,7 +6,11 @@ export type { BinaryNode };
 export { S_WHATSAPP_NET as server };
 
 /** Builds a node; attributes that are undefined are left out. */
-export function node(tag: string, attrs: Record<string, string | undefined> = {}, content?: BinaryNode["content"]): BinaryNode {
+export function node(
+  tag: string,
+  attrs: Record<string, string | undefined> = {},
+  content?: BinaryNode["content"],
+): BinaryNode {
   const present: Record<string, string> = {};
   for (const key in attrs) {
     const value = attrs[key];

@@ -1,5 +1,11 @@
 import { BufferJSON, initAuthCreds, proto } from "@whiskeysockets/baileys";
-import type { AuthenticationCreds, AuthenticationState, SignalDataSet, SignalDataTypeMap, SignalKeyStore } from "@whiskeysockets/baileys";
+import type {
+  AuthenticationCreds,
+  AuthenticationState,
+  SignalDataSet,
+  SignalDataTypeMap,
+  SignalKeyStore,
+} from "@whiskeysockets/baileys";
 import { BoundedMap } from "../bounded_map.ts";
 import { ConnectionOver } from "../session/stray.ts";
 import type { AuthStore } from "./auth_store.ts";
@@ -7,7 +13,11 @@ import type { AuthStore } from "./auth_store.ts";
 /** Values kept in memory for one session. A chat in use needs three; a session is then read from disk about never. */
 const cachedValues = 256;
 /** Read once each and 812 of them after pairing: not worth memory. */
-const uncached: ReadonlySet<string> = new Set<keyof SignalDataTypeMap>(["pre-key", "app-state-sync-key", "app-state-sync-version"]);
+const uncached: ReadonlySet<string> = new Set<keyof SignalDataTypeMap>([
+  "pre-key",
+  "app-state-sync-key",
+  "app-state-sync-version",
+]);
 
 export type AuthStateOptions = {
   store: AuthStore;
@@ -81,7 +91,8 @@ export class AuthState implements AuthenticationState {
   #load(type: keyof SignalDataTypeMap, name: string): unknown {
     const stored = this.#read(name);
     if (stored === undefined) return undefined;
-    const value = type === "app-state-sync-key" ? proto.Message.AppStateSyncKeyData.fromObject(stored as object) : stored;
+    const value =
+      type === "app-state-sync-key" ? proto.Message.AppStateSyncKeyData.fromObject(stored as object) : stored;
     if (!uncached.has(type)) this.#cache.set(name, value);
     return value;
   }
@@ -137,7 +148,10 @@ export class AuthState implements AuthenticationState {
     this.#commit = undefined;
     try {
       this.#options.store.write([
-        ...[...changed].map(([name, value]): [string, Uint8Array | null] => [name, value == null ? null : encode(value)]),
+        ...[...changed].map(([name, value]): [string, Uint8Array | null] => [
+          name,
+          value == null ? null : encode(value),
+        ]),
         ...more,
       ]);
       commit?.durable();

@@ -162,7 +162,8 @@ export class AuthStore {
 
   /** The ring opens the store; what an older key of the ring sealed is sealed again under the first. */
   #verify(): void {
-    if (this.read(canary)?.toString() !== this.#business) throw new AuthStoreError("damaged", "the auth store lacks its canary");
+    if (this.read(canary)?.toString() !== this.#business)
+      throw new AuthStoreError("damaged", "the auth store lacks its canary");
     const stale = this.#db.query<Row, [string]>(`SELECT name, key_id, box FROM entries WHERE ${isStale}`);
     const rows = stale.all(this.#sealer.keyId);
     if (rows.length > 0) this.write(rows.map((row) => [row.name, this.#open(row)] as const));
@@ -172,7 +173,8 @@ export class AuthStore {
 /** Too many open files, a disk that fails or is mounted read-only: the next attempt may go well. A file that ends too soon stays so. */
 function isVolumes(error: unknown): boolean {
   return (
-    error instanceof SQLiteError && /^SQLITE_(CANTOPEN|IOERR(?!_SHORT_READ)|BUSY|LOCKED|FULL|NOMEM|READONLY|PERM)/.test(error.code ?? "")
+    error instanceof SQLiteError &&
+    /^SQLITE_(CANTOPEN|IOERR(?!_SHORT_READ)|BUSY|LOCKED|FULL|NOMEM|READONLY|PERM)/.test(error.code ?? "")
   );
 }
 
@@ -182,12 +184,16 @@ function check(db: Database, business: string, keys: KeyRing): Sealer {
   if (number("application_id") !== applicationId)
     throw new AuthStoreError("foreign", "the file is a database, but not an auth store of a shard");
   if (number("user_version") !== format) {
-    throw new AuthStoreError("foreign", `the auth store has format ${number("user_version")}; this version reads format ${format}`);
+    throw new AuthStoreError(
+      "foreign",
+      `the auth store has format ${number("user_version")}; this version reads format ${format}`,
+    );
   }
   const { quick_check: verdict } = db.query("PRAGMA quick_check(1)").get() as { quick_check: string };
   if (verdict !== "ok") throw new AuthStoreError("damaged", `the auth store is damaged: ${verdict}`);
   const store = db.query<{ business_id: string; salt: Uint8Array }, []>("SELECT business_id, salt FROM store").get();
-  if (store?.business_id !== business) throw new AuthStoreError("foreign", "the auth store belongs to another business");
+  if (store?.business_id !== business)
+    throw new AuthStoreError("foreign", "the auth store belongs to another business");
   return keys.rotatingSealer("auth store", store.salt);
 }
 

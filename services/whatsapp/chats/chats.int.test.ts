@@ -2,7 +2,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, 
 import { rmSync } from "node:fs";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { control, makePhone, newKeys, newPhone, newVolume, startShard, startSimulator } from "../testing/shard_under_test.ts";
+import {
+  control,
+  makePhone,
+  newKeys,
+  newPhone,
+  newVolume,
+  startShard,
+  startSimulator,
+} from "../testing/shard_under_test.ts";
 import type { InProcess, Simulator } from "../testing/shard_under_test.ts";
 
 setDefaultTimeout(30_000);
@@ -31,7 +39,8 @@ afterEach(async () => {
   rmSync(volume, { recursive: true });
 });
 
-const ask = (method: string, path: string, body?: object) => shard.request(method, `/sessions/${business}/${path}`, body);
+const ask = (method: string, path: string, body?: object) =>
+  shard.request(method, `/sessions/${business}/${path}`, body);
 const phoneView = (number: string) =>
   control<{ available: boolean; seen_in: Record<string, string> }>(simulator, "GET", `/phones/${number}`);
 const write = async (from: string, to: string) => {
@@ -41,7 +50,11 @@ const write = async (from: string, to: string) => {
   return id;
 };
 const sentStatus = async (number: string, id: string) => {
-  const { data } = await control<{ data: { id: string; status: string }[] }>(simulator, "GET", `/phones/${number}/sent`);
+  const { data } = await control<{ data: { id: string; status: string }[] }>(
+    simulator,
+    "GET",
+    `/phones/${number}/sent`,
+  );
   return data.find((message) => message.id === id)?.status;
 };
 
@@ -59,7 +72,11 @@ test("the business is seen as available, and as typing or recording in one chat"
 });
 
 test("what is marked read gets its writer's blue ticks, and what was not stays delivered", async () => {
-  const [first, second, third] = [await write(contact, phone), await write(contact, phone), await write(contact, phone)];
+  const [first, second, third] = [
+    await write(contact, phone),
+    await write(contact, phone),
+    await write(contact, phone),
+  ];
   await until(async () => (await sentStatus(contact, third)) === "delivered", { what: "the delivery" });
   const messages = [first, second].map((wa_message_id) => ({ wa_message_id }));
   expect((await ask("POST", "read", { chat: `${contact}@s.whatsapp.net`, messages })).status).toBe(204);
@@ -78,14 +95,20 @@ test("in a group each writer's message is marked read under the name that the gr
     { wa_message_id: await write(other, group), sender: `${other}@s.whatsapp.net` },
   ];
   expect((await ask("POST", "read", { chat: group, messages: written })).status).toBe(204);
-  await until(async () => (await sentStatus(contact, written[0]!.wa_message_id)) === "read", { what: "the first read mark" });
-  await until(async () => (await sentStatus(other, written[1]!.wa_message_id)) === "read", { what: "the second read mark" });
+  await until(async () => (await sentStatus(contact, written[0]!.wa_message_id)) === "read", {
+    what: "the first read mark",
+  });
+  await until(async () => (await sentStatus(other, written[1]!.wa_message_id)) === "read", {
+    what: "the second read mark",
+  });
 });
 
 test("numbers are told apart by whether they have an account, in the order asked", async () => {
   const nobody = newPhone();
   await control(simulator, "POST", "/faults", { kind: "not_on_whatsapp", phone: nobody });
-  const { data } = await shard.json<{ data: object[] }>("POST", `/sessions/${business}/numbers`, { numbers: [contact, nobody, contact] });
+  const { data } = await shard.json<{ data: object[] }>("POST", `/sessions/${business}/numbers`, {
+    numbers: [contact, nobody, contact],
+  });
   const there = { number: contact, on_whatsapp: true, jid: `${contact}@s.whatsapp.net` };
   expect(data).toEqual([there, { number: nobody, on_whatsapp: false }, there]);
 });
@@ -95,12 +118,17 @@ test("a picture is found, and that there is none is no fault", async () => {
   expect(await picture(`of=${contact}@s.whatsapp.net`)).toEqual({ url: null });
   await control(simulator, "POST", "/phones", { phone: contact, picture: "https://example.com/ada.jpg" });
   expect(await picture(`of=${contact}@s.whatsapp.net`)).toEqual({ url: "https://example.com/ada.jpg?size=preview" });
-  expect(await picture(`of=${contact}@s.whatsapp.net&size=full`)).toEqual({ url: "https://example.com/ada.jpg?size=image" });
+  expect(await picture(`of=${contact}@s.whatsapp.net&size=full`)).toEqual({
+    url: "https://example.com/ada.jpg?size=image",
+  });
 });
 
 test("a session that is not open is waited for a moment; one without a phone is refused", async () => {
   await control(simulator, "POST", "/faults", { kind: "drop", phone });
-  await until(async () => (await shard.view(business)).status !== "open", { what: "the end to be noticed", everyMs: 5 });
+  await until(async () => (await shard.view(business)).status !== "open", {
+    what: "the end to be noticed",
+    everyMs: 5,
+  });
   expect((await ask("POST", "presence", { presence: "available" })).status).toBe(204);
   const stranger = uuidv7();
   expect((await shard.request("POST", `/sessions/${stranger}/presence`, { presence: "available" })).status).toBe(404);

@@ -18,7 +18,8 @@ const deadlineMs = 8_000;
 export async function ask<T>(question: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => late.reject(new AppError("upstream_timeout", "WhatsApp did not answer in time; try again.", { retryAfterS: 2 })),
+    () =>
+      late.reject(new AppError("upstream_timeout", "WhatsApp did not answer in time; try again.", { retryAfterS: 2 })),
     deadlineMs,
   );
   try {

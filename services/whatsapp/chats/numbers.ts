@@ -6,7 +6,8 @@ import type { Line } from "./line.ts";
 /** Which of the numbers have a WhatsApp account, in their order. */
 export async function checkNumbers({ socket }: Line, numbers: string[]): Promise<CheckedNumber[]> {
   const found = await ask(socket.onWhatsApp(...new Set(numbers)));
-  if (found === undefined) throw new AppError("unavailable", "WhatsApp did not say which numbers have an account.", { retryAfterS: 2 });
+  if (found === undefined)
+    throw new AppError("unavailable", "WhatsApp did not say which numbers have an account.", { retryAfterS: 2 });
   // A number may be known by another spelling: WhatsApp answers with the JID of the account.
   const accounts = new Map(found.filter(({ exists }) => exists).map(({ jid }) => [jid.split("@")[0], jid]));
   return numbers.map((number) => {

@@ -71,5 +71,7 @@ function pathOf(url: string | null | undefined): string | undefined {
 }
 
 function whole<K extends string>(name: K, value: number | null | undefined): Partial<Record<K, number>> {
-  return typeof value === "number" && Number.isInteger(value) && value > 0 ? ({ [name]: value } as Record<K, number>) : {};
+  return typeof value === "number" && Number.isInteger(value) && value > 0
+    ? ({ [name]: value } as Record<K, number>)
+    : {};
 }

@@ -33,7 +33,8 @@ export function boundedContent(content: MessageContent): MessageContent {
 function bounded(value: unknown, name: string, depth: number): unknown {
   if (typeof value === "string") return cut(value, lengthOf(name, depth));
   if (typeof value === "number") return Number.isFinite(value) ? value : 0;
-  if (typeof value !== "object" || value === null || depth >= maxDepth) return typeof value === "object" ? undefined : value;
+  if (typeof value !== "object" || value === null || depth >= maxDepth)
+    return typeof value === "object" ? undefined : value;
   if (Array.isArray(value)) {
     return value.slice(0, name === "phones" ? maxPhones : maxItems).map((item) => bounded(item, "", depth + 1));
   }

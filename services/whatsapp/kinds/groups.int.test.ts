@@ -44,7 +44,10 @@ afterEach(async () => {
   rmSync(volume, { recursive: true });
 });
 
-type Shown = { id: string; text?: string; type: string; chat: string; sender: string; from_me: boolean } & Record<string, unknown>;
+type Shown = { id: string; text?: string; type: string; chat: string; sender: string; from_me: boolean } & Record<
+  string,
+  unknown
+>;
 type Screen = { data: Shown[]; duplicates: number; undecryptable: number };
 
 const makeGroup = async (addressing: "lid" | "pn" = "lid", members = [ada, phone, bo]) =>
@@ -57,7 +60,10 @@ const write = (from: string, to: string, body: object) =>
   control<{ id: string }>(simulator, "POST", `/phones/${from}/messages`, { to, ...body }).then(({ id }) => id);
 const received = (count: number) =>
   until(
-    async () => ((entries) => (entries.length >= count ? entries.map(({ data }) => data) : undefined))(await shard.readJournal("inbound")),
+    async () =>
+      ((entries) => (entries.length >= count ? entries.map(({ data }) => data) : undefined))(
+        await shard.readJournal("inbound"),
+      ),
     {
       what: `${count} messages in the journal`,
     },
@@ -116,7 +122,9 @@ describe.each(["lid", "pn"] as const)("in a group whose members go by %s", (addr
     ]);
     const { lid } = await control<{ lid: string }>(simulator, "GET", `/phones/${bo}`);
     const participant = addressing === "lid" ? `${lid}@lid` : `${bo}@s.whatsapp.net`;
-    const data = await until(async () => (({ data: shown }) => (shown.length === 3 ? shown : undefined))(await screenOf(ada)));
+    const data = await until(async () =>
+      (({ data: shown }) => (shown.length === 3 ? shown : undefined))(await screenOf(ada)),
+    );
     expect(data.slice(1)).toMatchObject([
       { text: "we do", quoted: { id: asked, participant, text: "who comes?" } },
       { type: "reaction", text: "🙋", key: { id: asked, from_me: false, participant } },
@@ -155,7 +163,9 @@ test("who joins gets what is sent from then on, and who leaves no longer has the
   const keysOfAda = () => {
     const { store } = simulator.simulation;
     store.flush();
-    const rows = store.db.query<{ record: Uint8Array }, [string]>("SELECT record FROM sender_keys WHERE phone = ?").all(ada);
+    const rows = store.db
+      .query<{ record: Uint8Array }, [string]>("SELECT record FROM sender_keys WHERE phone = ?")
+      .all(ada);
     return rows.map(({ record }) => (JSON.parse(Buffer.from(record).toString()) as unknown[]).length);
   };
   expect(keysOfAda()).toEqual([1]);

@@ -28,8 +28,18 @@ test.each<[string, proto.IMessageKey, Incoming, object]>([
   ["to what they wrote themselves", { id: "A", remoteJid: me, fromMe: true }, incoming(), { from_me: false }],
   ["by the business, to what it wrote", { id: "A", remoteJid: ada, fromMe: true }, onOwnPhone, { from_me: true }],
   ["by the business, to what they wrote", { id: "A", remoteJid: ada, fromMe: false }, onOwnPhone, { from_me: false }],
-  ["in a group to the business", { id: "A", remoteJid: group, participant: me, fromMe: false }, inGroup, { from_me: true }],
-  ["in a group to a third", { id: "A", remoteJid: group, participant: bo, fromMe: false }, inGroup, { from_me: false, sender: bo }],
+  [
+    "in a group to the business",
+    { id: "A", remoteJid: group, participant: me, fromMe: false },
+    inGroup,
+    { from_me: true },
+  ],
+  [
+    "in a group to a third",
+    { id: "A", remoteJid: group, participant: bo, fromMe: false },
+    inGroup,
+    { from_me: false, sender: bo },
+  ],
   ["in a group to themselves", { id: "A", remoteJid: group, fromMe: true }, inGroup, { from_me: false, sender: ada }],
 ])("a reaction %s names it as the business sees it", (_, key, seen, expected) => {
   expect(incomingContent(reaction(key), seen)).toEqual({
@@ -47,13 +57,17 @@ test("an answer names what it answers and what that said", () => {
     text: "yes",
     reply_to,
   });
-  expect(incomingContent({ locationMessage: { degreesLatitude: 1, degreesLongitude: 2, contextInfo } }, incoming())).toEqual({
+  expect(
+    incomingContent({ locationMessage: { degreesLatitude: 1, degreesLongitude: 2, contextInfo } }, incoming()),
+  ).toEqual({
     type: "location",
     latitude: 1,
     longitude: 2,
     reply_to,
   });
-  expect(incomingContent({ extendedTextMessage: { text: "x", contextInfo: { stanzaId: "Q2", participant: bo } } }, inGroup)).toMatchObject({
+  expect(
+    incomingContent({ extendedTextMessage: { text: "x", contextInfo: { stanzaId: "Q2", participant: bo } } }, inGroup),
+  ).toMatchObject({
     reply_to: { wa_message_id: "Q2", from_me: false, sender: bo },
   });
 });
@@ -64,11 +78,16 @@ test("edits and deletions name what they change, however they are wrapped", () =
   const expected = { type: "edit" as const, target: { wa_message_id: "E1", from_me: false }, text: "better" };
   expect(incomingContent(edit, incoming())).toEqual(expected);
   expect(incomingContent({ editedMessage: { message: edit } }, incoming())).toEqual(expected);
-  expect(incomingContent({ protocolMessage: { type: REVOKE, key } }, incoming())).toEqual({ type: "delete", target: expected.target });
+  expect(incomingContent({ protocolMessage: { type: REVOKE, key } }, incoming())).toEqual({
+    type: "delete",
+    target: expected.target,
+  });
 });
 
 test("a live location is where it began, and a list of cards keeps all of them", () => {
-  expect(incomingContent({ liveLocationMessage: { degreesLatitude: 1, degreesLongitude: 2 } }, incoming())).toMatchObject({
+  expect(
+    incomingContent({ liveLocationMessage: { degreesLatitude: 1, degreesLongitude: 2 } }, incoming()),
+  ).toMatchObject({
     type: "location",
     latitude: 1,
   });
@@ -104,15 +123,29 @@ test("what is malformed is read as far as it goes", () => {
 });
 
 const hash = Buffer.alloc(32, 7);
-const file = { mimetype: "image/jpeg", directPath: "/v/one?x=1", mediaKey: hash, fileSha256: hash, fileEncSha256: hash, fileLength: 9 };
+const file = {
+  mimetype: "image/jpeg",
+  directPath: "/v/one?x=1",
+  mediaKey: hash,
+  fileSha256: hash,
+  fileEncSha256: hash,
+  fileLength: 9,
+};
 
 test.each<[string, proto.IMessage, string]>([
   ["a round video", { ptvMessage: { ...file, mimetype: "video/mp4" } }, "video"],
   ["a sticker", { stickerMessage: { ...file, mimetype: "image/webp" } }, "sticker"],
   ["what may be seen once", { viewOnceMessageV2: { message: { imageMessage: file } } }, "image"],
-  ["a document with a caption", { documentWithCaptionMessage: { message: { documentMessage: { ...file, caption: "c" } } } }, "document"],
+  [
+    "a document with a caption",
+    { documentWithCaptionMessage: { message: { documentMessage: { ...file, caption: "c" } } } },
+    "document",
+  ],
 ])("%s is read with its file", (_, message, type) => {
-  expect(incomingContent(message, incoming())).toMatchObject({ type, media: { size: 9, pointer: { direct_path: "/v/one?x=1" } } });
+  expect(incomingContent(message, incoming())).toMatchObject({
+    type,
+    media: { size: 9, pointer: { direct_path: "/v/one?x=1" } },
+  });
 });
 
 test.each<[string, object]>([

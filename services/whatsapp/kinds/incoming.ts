@@ -38,7 +38,11 @@ function contentOf(message: proto.IMessage, incoming: Incoming): MessageContent 
     case "contactMessage":
       return { type: "contact", contacts: [cardOf(content.contactMessage)], ...answers };
     case "contactsArrayMessage":
-      return { type: "contact", contacts: (content.contactsArrayMessage?.contacts ?? []).slice(0, maxItems).map(cardOf), ...answers };
+      return {
+        type: "contact",
+        contacts: (content.contactsArrayMessage?.contacts ?? []).slice(0, maxItems).map(cardOf),
+        ...answers,
+      };
     case "pollCreationMessage":
     case "pollCreationMessageV2":
     case "pollCreationMessageV3":
@@ -49,7 +53,12 @@ function contentOf(message: proto.IMessage, incoming: Incoming): MessageContent 
     case "ptvMessage":
       return { type: "video", ...attachmentOf(content[kind]), ...captionIn(content[kind]), ...answers };
     case "audioMessage":
-      return { type: "audio", ...attachmentOf(content.audioMessage), voice: content.audioMessage?.ptt === true, ...answers };
+      return {
+        type: "audio",
+        ...attachmentOf(content.audioMessage),
+        voice: content.audioMessage?.ptt === true,
+        ...answers,
+      };
     case "documentMessage": {
       const { fileName } = content.documentMessage ?? {};
       return {
@@ -79,10 +88,17 @@ function contentOf(message: proto.IMessage, incoming: Incoming): MessageContent 
 }
 
 function quoteOf(content: unknown, incoming: Incoming): Quote | undefined {
-  const { contextInfo } = (typeof content === "object" && content !== null ? content : {}) as { contextInfo?: proto.IContextInfo | null };
+  const { contextInfo } = (typeof content === "object" && content !== null ? content : {}) as {
+    contextInfo?: proto.IContextInfo | null;
+  };
   if (!contextInfo?.stanzaId) return undefined;
   const author = contextInfo.participant ?? "";
-  const key = { id: contextInfo.stanzaId, remoteJid: incoming.chat, participant: author, fromMe: incoming.isOwn(author) };
+  const key = {
+    id: contextInfo.stanzaId,
+    remoteJid: incoming.chat,
+    participant: author,
+    fromMe: incoming.isOwn(author),
+  };
   const reference = referenceOf(key, { ...incoming, fromMe: true });
   if (reference === undefined) return undefined;
   const quoted = normalizeMessageContent(contextInfo.quotedMessage);
@@ -90,7 +106,12 @@ function quoteOf(content: unknown, incoming: Incoming): Quote | undefined {
   return text ? { ...reference, text } : reference;
 }
 
-type Place = { degreesLatitude?: number | null; degreesLongitude?: number | null; name?: string | null; address?: string | null };
+type Place = {
+  degreesLatitude?: number | null;
+  degreesLongitude?: number | null;
+  name?: string | null;
+  address?: string | null;
+};
 
 function locationOf(place: Place | null | undefined): Extract<MessageContent, { type: "location" }> {
   return {
@@ -106,7 +127,9 @@ function cardOf(contact: proto.Message.IContactMessage | null | undefined) {
   return { name: contact?.displayName ?? "", phones: phonesOf(cut(contact?.vcard ?? "", maxText)) };
 }
 
-function pollOf(poll: proto.Message.IPollCreationMessage | null | undefined): Extract<MessageContent, { type: "poll" }> {
+function pollOf(
+  poll: proto.Message.IPollCreationMessage | null | undefined,
+): Extract<MessageContent, { type: "poll" }> {
   return {
     type: "poll",
     question: poll?.name ?? "",
@@ -115,13 +138,20 @@ function pollOf(poll: proto.Message.IPollCreationMessage | null | undefined): Ex
   };
 }
 
-function voteOf(update: proto.Message.IPollUpdateMessage | null | undefined, incoming: Incoming): MessageContent | undefined {
+function voteOf(
+  update: proto.Message.IPollUpdateMessage | null | undefined,
+  incoming: Incoming,
+): MessageContent | undefined {
   const target = referenceOf(update?.pollCreationMessageKey, incoming);
   if (target === undefined) return undefined;
   const poll = target.from_me ? incoming.sentMessage(target.wa_message_id) : undefined;
   const options =
     poll && update?.vote
-      ? chosenOptions(update.vote, { poll: proto.Message.decode(poll), pollId: target.wa_message_id, ...incoming.names })
+      ? chosenOptions(update.vote, {
+          poll: proto.Message.decode(poll),
+          pollId: target.wa_message_id,
+          ...incoming.names,
+        })
       : undefined;
   return { type: "poll_vote", target, ...(options === undefined ? {} : { options }) };
 }
@@ -129,7 +159,10 @@ function voteOf(update: proto.Message.IPollUpdateMessage | null | undefined, inc
 const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type;
 
 /** Of what devices tell each other, only what changes a message. */
-function changeOf(change: proto.Message.IProtocolMessage | null | undefined, incoming: Incoming): MessageContent | undefined {
+function changeOf(
+  change: proto.Message.IProtocolMessage | null | undefined,
+  incoming: Incoming,
+): MessageContent | undefined {
   if (change?.type !== REVOKE && change?.type !== MESSAGE_EDIT) return undefined;
   const target = referenceOf(change.key, incoming);
   if (target === undefined) return undefined;
@@ -139,7 +172,8 @@ function changeOf(change: proto.Message.IProtocolMessage | null | undefined, inc
   return { type: "edit", target, text: text ?? "" };
 }
 
-const captionIn = (file: { caption?: string | null } | null | undefined) => (file?.caption ? { caption: file.caption } : {});
+const captionIn = (file: { caption?: string | null } | null | undefined) =>
+  file?.caption ? { caption: file.caption } : {};
 
 function captionOf(content: proto.IMessage | undefined): string | null | undefined {
   return content?.imageMessage?.caption ?? content?.videoMessage?.caption ?? content?.documentMessage?.caption;

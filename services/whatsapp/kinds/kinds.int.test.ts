@@ -60,7 +60,9 @@ async function sent(...contents: OutboundContent[]): Promise<string[]> {
 }
 
 const write = (body: object) =>
-  control<{ id: string }>(simulator, "POST", `/phones/${contact}/messages`, { to: phone, ...body }).then(({ id }) => id);
+  control<{ id: string }>(simulator, "POST", `/phones/${contact}/messages`, { to: phone, ...body }).then(
+    ({ id }) => id,
+  );
 
 /** The contents of what was received, once there is so much of it. */
 const received = (count: number) =>
@@ -68,7 +70,9 @@ const received = (count: number) =>
     async () => {
       const entries = await shard.readJournal("inbound");
       if (entries.length < count) return undefined;
-      return entries.map(({ data }) => contentOf({ type: data.type, text: data.text ?? null, content: data.content ?? null }));
+      return entries.map(({ data }) =>
+        contentOf({ type: data.type, text: data.text ?? null, content: data.content ?? null }),
+      );
     },
     { what: `${count} messages in the journal` },
   );
@@ -84,7 +88,13 @@ test("every kind that is sent is what the other phone shows, in order", async ()
   expect(await shown(contact, contents.length)).toMatchObject([
     contents[0]!,
     { type: "contact", contacts: [{ name: "Ada", vcard: expect.stringContaining("waid=15550001111") }] },
-    { type: "poll", text: "When?", options: ["now", "later"], max_choices: 1, secret: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    {
+      type: "poll",
+      text: "When?",
+      options: ["now", "later"],
+      max_choices: 1,
+      secret: expect.stringMatching(/^[0-9a-f]{64}$/),
+    },
     { type: "poll", text: "Which?", options: ["a", "b", "c"], max_choices: 2 },
   ]);
 });
@@ -154,7 +164,9 @@ test("votes in a poll that was sent can be read, also after a restart of the sha
   await shown(contact, 1);
   const target = { wa_message_id: poll!, from_me: false, sender: `${phone}@s.whatsapp.net` };
   await write({ type: "poll_vote", target, options: ["never", "now"] });
-  expect(await received(1)).toEqual([{ type: "poll_vote", target: { wa_message_id: poll!, from_me: true }, options: ["now", "never"] }]);
+  expect(await received(1)).toEqual([
+    { type: "poll_vote", target: { wa_message_id: poll!, from_me: true }, options: ["now", "never"] },
+  ]);
   await write({ type: "poll_vote", target, options: [] });
   expect((await received(2))[1]).toMatchObject({ type: "poll_vote", options: [] });
 });

@@ -27,8 +27,14 @@ export function withMemberNames(message: proto.IMessage, group: GroupMetadata, o
   return Object.fromEntries(
     Object.entries(message as Record<string, unknown>).map(([kind, content]) => {
       if (typeof content !== "object" || content === null) return [kind, content];
-      const { key, contextInfo } = content as { key?: proto.IMessageKey | null; contextInfo?: proto.IContextInfo | null };
-      return [kind, Object.assign({}, content, key && { key: renamed(key) }, contextInfo && { contextInfo: renamed(contextInfo) })];
+      const { key, contextInfo } = content as {
+        key?: proto.IMessageKey | null;
+        contextInfo?: proto.IContextInfo | null;
+      };
+      return [
+        kind,
+        Object.assign({}, content, key && { key: renamed(key) }, contextInfo && { contextInfo: renamed(contextInfo) }),
+      ];
     }),
   );
 }

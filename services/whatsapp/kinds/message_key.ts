@@ -19,7 +19,10 @@ export type Finding = {
 };
 
 /** Which message is meant, as the business sees it: the key is written as its writer saw it. */
-export function referenceOf(key: proto.IMessageKey | null | undefined, { chat, writer, fromMe, isOwn }: Finding): Reference | undefined {
+export function referenceOf(
+  key: proto.IMessageKey | null | undefined,
+  { chat, writer, fromMe, isOwn }: Finding,
+): Reference | undefined {
   if (!key?.id) return undefined;
   // Who wrote the message that is meant: named in a group; otherwise one of the two.
   const author = key.participant || (key.fromMe ? writer : key.remoteJid || chat);

@@ -24,12 +24,24 @@ const file = { mime: "image/jpeg", size: 1_234, pointer };
 const contents: OutboundContent[] = [
   { type: "text", text: "hello" },
   { type: "text", text: "yes", reply_to: { ...theirs, text: "coming?" } },
-  { type: "image", media: { ...file, width: 640, height: 480 }, caption: "look", reply_to: { ...theirs, text: "what?" } },
+  {
+    type: "image",
+    media: { ...file, width: 640, height: 480 },
+    caption: "look",
+    reply_to: { ...theirs, text: "what?" },
+  },
   { type: "video", media: { ...file, mime: "video/mp4", seconds: 7 } },
   { type: "audio", media: { ...file, mime: "audio/ogg", seconds: 3 }, voice: true },
   { type: "audio", media: { ...file, mime: "audio/mpeg" }, voice: false, reply_to: theirs },
   { type: "document", media: { ...file, mime: "application/pdf" }, file_name: "menu.pdf", caption: "the menu" },
-  { type: "location", latitude: 52.5, longitude: 13.4, name: "Office", address: "1, Main Street", reply_to: { ...target, text: "where?" } },
+  {
+    type: "location",
+    latitude: 52.5,
+    longitude: 13.4,
+    name: "Office",
+    address: "1, Main Street",
+    reply_to: { ...target, text: "where?" },
+  },
   { type: "contact", contacts: [{ name: "Ada", phones: ["15550001111"] }] },
   {
     type: "contact",
@@ -61,13 +73,15 @@ test.each(contents)("%j is read back as what was sent", (content) => {
 
 test("in a chat by LID the business answers itself by its LID", () => {
   const answered = (chat: string) =>
-    outgoingMessage({ type: "text", text: "x", reply_to: target }, chat, own).extendedTextMessage?.contextInfo?.participant;
+    outgoingMessage({ type: "text", text: "x", reply_to: target }, chat, own).extendedTextMessage?.contextInfo
+      ?.participant;
   expect([answered(ada), answered(group), answered("888@lid")]).toEqual([own.phone, own.phone, own.lid]);
 });
 
 test("a message of another in a group is named with who wrote it", () => {
   const key = (from_me: boolean) =>
-    outgoingMessage({ type: "delete", target: { wa_message_id: "A", from_me, sender: ada } }, group, own).protocolMessage?.key;
+    outgoingMessage({ type: "delete", target: { wa_message_id: "A", from_me, sender: ada } }, group, own)
+      .protocolMessage?.key;
   expect(key(false)).toEqual({ remoteJid: group, id: "A", fromMe: false, participant: ada });
   expect(key(true)).toEqual({ remoteJid: group, id: "A", fromMe: true });
 });

@@ -14,7 +14,13 @@ export function outgoingMessage(content: OutboundContent, chat: string, own: Own
     case "text":
       return { extendedTextMessage: { text: content.text, contextInfo: contextOf(content.reply_to, chat, own) } };
     case "image":
-      return { imageMessage: { ...fileOf(content.media), caption: content.caption, contextInfo: contextOf(content.reply_to, chat, own) } };
+      return {
+        imageMessage: {
+          ...fileOf(content.media),
+          caption: content.caption,
+          contextInfo: contextOf(content.reply_to, chat, own),
+        },
+      };
     case "video":
       return {
         videoMessage: {
@@ -59,7 +65,9 @@ export function outgoingMessage(content: OutboundContent, chat: string, own: Own
     case "poll":
       return pollMessage(content, contextOf(content.reply_to, chat, own));
     case "reaction":
-      return { reactionMessage: { key: keyOf(chat, content.target), text: content.emoji, senderTimestampMs: Date.now() } };
+      return {
+        reactionMessage: { key: keyOf(chat, content.target), text: content.emoji, senderTimestampMs: Date.now() },
+      };
     case "edit":
       return {
         protocolMessage: {
@@ -97,7 +105,8 @@ function contextOf(quote: Quote | undefined, chat: string, own: Own): proto.ICon
 }
 
 /** Whole seconds, and at least one: phones show a file of none as broken. */
-const playing = ({ seconds }: Attachment) => (seconds === undefined ? {} : { seconds: Math.max(1, Math.round(seconds)) });
+const playing = ({ seconds }: Attachment) =>
+  seconds === undefined ? {} : { seconds: Math.max(1, Math.round(seconds)) };
 
 function contactMessage(cards: Card[], contextInfo: proto.IContextInfo | undefined): proto.IMessage {
   const contacts = cards.map((card) => ({ displayName: card.name, vcard: vcardOf(card) }));
@@ -133,7 +142,8 @@ export type StanzaOptions = {
 export function stanzaOptions({ protocolMessage, ...message }: proto.IMessage): StanzaOptions {
   if (protocolMessage?.type === MESSAGE_EDIT) return { additionalAttributes: { edit: "1" } };
   // 7: taken back by who wrote it; 8: by an administrator of the group.
-  if (protocolMessage?.type === REVOKE) return { additionalAttributes: { edit: protocolMessage.key?.fromMe ? "7" : "8" } };
+  if (protocolMessage?.type === REVOKE)
+    return { additionalAttributes: { edit: protocolMessage.key?.fromMe ? "7" : "8" } };
   if (message.pollCreationMessage ?? message.pollCreationMessageV3) {
     return { additionalNodes: [{ tag: "meta", attrs: { polltype: "creation" } }] };
   }

@@ -12,7 +12,10 @@ export type Ballot = {
 };
 
 /** What was chosen, in the order of the poll; undefined where the vote cannot be read. */
-export function chosenOptions(vote: proto.Message.IPollEncValue, { poll, pollId, own, writer }: Ballot): string[] | undefined {
+export function chosenOptions(
+  vote: proto.Message.IPollEncValue,
+  { poll, pollId, own, writer }: Ballot,
+): string[] | undefined {
   const secret = poll.messageContextInfo?.messageSecret;
   const options = (poll.pollCreationMessage ?? poll.pollCreationMessageV3)?.options;
   if (!secret || !options) return undefined;
@@ -27,7 +30,10 @@ export function chosenOptions(vote: proto.Message.IPollEncValue, { poll, pollId,
   return undefined;
 }
 
-function decrypted(vote: proto.Message.IPollEncValue, context: Parameters<typeof decryptPollVote>[1]): Uint8Array[] | undefined {
+function decrypted(
+  vote: proto.Message.IPollEncValue,
+  context: Parameters<typeof decryptPollVote>[1],
+): Uint8Array[] | undefined {
   try {
     return decryptPollVote(vote, context).selectedOptions ?? [];
   } catch {

@@ -7,7 +7,9 @@ export function vcardOf({ name, phones }: Card): string {
     "VERSION:3.0",
     `N:;${escaped(name)};;;`,
     `FN:${escaped(name)}`,
-    ...phones.map((phone) => (/^\d+$/.test(phone) ? `TEL;type=CELL;type=VOICE;waid=${phone}:+${phone}` : `TEL:${escaped(phone)}`)),
+    ...phones.map((phone) =>
+      /^\d+$/.test(phone) ? `TEL;type=CELL;type=VOICE;waid=${phone}:+${phone}` : `TEL:${escaped(phone)}`,
+    ),
     "END:VCARD",
   ].join("\n");
 }

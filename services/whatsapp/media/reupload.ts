@@ -29,7 +29,11 @@ export async function reupload({ socket }: Line, request: ReuploadRequest): Prom
   }
 }
 
-function pathIn({ media }: BaileysEventMap["messages.media-update"][number], mediaKey: Buffer, id: string): string | null {
+function pathIn(
+  { media }: BaileysEventMap["messages.media-update"][number],
+  mediaKey: Buffer,
+  id: string,
+): string | null {
   if (!media) return null;
   try {
     const { result, directPath } = decryptMediaRetryData(media, mediaKey, id);

@@ -35,7 +35,12 @@ export async function readStore(volume: Volume, businessId: string, keys: KeyRin
 }
 
 /** Writes a store under this shard's keys and keeps it aside, where no restart opens it. Resolves once it is on the disk. */
-export async function keepStore(volume: Volume, businessId: string, auth: readonly AuthEntry[] | null, keys: KeyRing): Promise<void> {
+export async function keepStore(
+  volume: Volume,
+  businessId: string,
+  auth: readonly AuthEntry[] | null,
+  keys: KeyRing,
+): Promise<void> {
   const folder = kept(volume, businessId);
   rmSync(folder, { recursive: true, force: true });
   if (auth === null) return;
@@ -62,9 +67,13 @@ function openStore(path: string, businessId: string, keys: KeyRing): AuthStore {
 }
 
 function notOpening(error: unknown): unknown {
-  if (error instanceof AuthStoreError) return new AppError("conflict", `The login does not open here: ${error.message}.`, { cause: error });
+  if (error instanceof AuthStoreError)
+    return new AppError("conflict", `The login does not open here: ${error.message}.`, { cause: error });
   if (error instanceof SQLiteError) {
-    return new AppError("unavailable", "The auth store cannot be used at present; try again.", { cause: error, retryAfterS: 1 });
+    return new AppError("unavailable", "The auth store cannot be used at present; try again.", {
+      cause: error,
+      retryAfterS: 1,
+    });
   }
   return error;
 }

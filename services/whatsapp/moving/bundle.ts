@@ -38,8 +38,15 @@ const ledgerRows = z.array(
 );
 
 /** Seals a login for one move: only the shard that made `receiver` for this move can open it. */
-export function packLogin(login: Login, businessId: string, order: MoveOrder, receiver: Uint8Array): Uint8Array<ArrayBuffer> {
-  const rows = login.ledger.map(({ body, ...row }) => Object.assign(row, { body: Buffer.from(body).toString("base64") }));
+export function packLogin(
+  login: Login,
+  businessId: string,
+  order: MoveOrder,
+  receiver: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const rows = login.ledger.map(({ body, ...row }) =>
+    Object.assign(row, { body: Buffer.from(body).toString("base64") }),
+  );
   const fields = [Buffer.from(JSON.stringify(rows))];
   for (const [name, value] of login.auth ?? []) fields.push(Buffer.from(name), Buffer.from(value));
   const plain = Buffer.concat(fields.flatMap((field) => [lengthOf(field), field]));
@@ -51,7 +58,11 @@ export function packLogin(login: Login, businessId: string, order: MoveOrder, re
 /** @throws AppError "conflict" where the bundle is not this move's, was altered, or was sealed for another key. */
 export function unpackLogin(bytes: Uint8Array, businessId: string, order: MoveOrder, key: KeyObject): Login {
   const bundle = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bundle.length < headerBytes || !bundle.subarray(0, magic.length).equals(magic) || bundle[magic.length] !== version) {
+  if (
+    bundle.length < headerBytes ||
+    !bundle.subarray(0, magic.length).equals(magic) ||
+    bundle[magic.length] !== version
+  ) {
     throw new AppError("conflict", "This is no bundle that this version of the shard understands.");
   }
   const sender = bundle.subarray(magic.length + 1, headerBytes);

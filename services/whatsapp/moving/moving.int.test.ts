@@ -46,7 +46,12 @@ function createPair() {
     const start = () => startShard({ simulator, volume, keys, shard: number });
     const running = { shard: start() };
     const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => running.shard.fetch(request) });
-    return Object.assign(running, { volume, start, server, at: { shard: number, url: `http://127.0.0.1:${server.port}` } });
+    return Object.assign(running, {
+      volume,
+      start,
+      server,
+      at: { shard: number, url: `http://127.0.0.1:${server.port}` },
+    });
   };
   const places: [Place, Place] = [place(1), place(2)];
   const [source, target] = places;
@@ -68,7 +73,13 @@ function createPair() {
 }
 
 /** A bundle's way, as the mover has it. */
-async function carry(moves: ShardMoves, source: Place, target: Place, business: string, order: MoveOrder): Promise<void> {
+async function carry(
+  moves: ShardMoves,
+  source: Place,
+  target: Place,
+  business: string,
+  order: MoveOrder,
+): Promise<void> {
   const key = await moves.key(target.at, business, order);
   await moves.take(target.at, business, order, await moves.bundle(source.at, business, order, key));
 }
@@ -105,8 +116,14 @@ test("a login goes from one shard to the other without a new QR, and nothing tha
   const after = await target.shard.send(business, [...before, text(contact, "three")]);
   expect(after.map(({ status }) => status)).toEqual(["sent", "sent", "sent"]);
   await until(async () => (await screenOf(simulator, contact)).texts.includes("three"));
-  expect(await screenOf(simulator, contact)).toMatchObject({ texts: [one, two, "three"], duplicates: 0, undecryptable: 0 });
-  await until(async () => (await target.shard.readJournal("inbound")).some(({ data }) => data.text === "while you moved"));
+  expect(await screenOf(simulator, contact)).toMatchObject({
+    texts: [one, two, "three"],
+    duplicates: 0,
+    undecryptable: 0,
+  });
+  await until(async () =>
+    (await target.shard.readJournal("inbound")).some(({ data }) => data.text === "while you moved"),
+  );
   await close();
 });
 
@@ -209,7 +226,12 @@ describe("a bundle", () => {
   test("is refused by a shard that it was not sealed for, which keeps nothing", async () => {
     const { source, target, moves, close, business, order } = await stopped();
     const foreign = createPair();
-    const sealedForAnother = await moves.bundle(source.at, business, order, await moves.key(foreign.target.at, business, order));
+    const sealedForAnother = await moves.bundle(
+      source.at,
+      business,
+      order,
+      await moves.key(foreign.target.at, business, order),
+    );
     await moves.key(target.at, business, order);
     await expect(moves.take(target.at, business, order, sealedForAnother)).rejects.toMatchObject({ code: "conflict" });
     expect(existsSync(join(target.volume, "arriving"))).toBeFalse();
@@ -266,7 +288,9 @@ test("a move is told to the right shard, with the token", async () => {
   const { source, target, moves, close } = createPair();
   const business = uuidv7();
   await expect(moves.stop(target.at, business, orderOf(1))).rejects.toMatchObject({ code: "conflict" });
-  await expect(moves.take(source.at, business, orderOf(1), new Uint8Array(100))).rejects.toMatchObject({ code: "conflict" });
+  await expect(moves.take(source.at, business, orderOf(1), new Uint8Array(100))).rejects.toMatchObject({
+    code: "conflict",
+  });
   await expect(moves.key(source.at, business, orderOf(1))).rejects.toMatchObject({ code: "conflict" });
   const foreign = createShardMoves({ token: "another token of the same length" });
   await expect(foreign.stop(source.at, business, orderOf(1))).rejects.toThrow();

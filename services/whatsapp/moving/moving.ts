@@ -105,7 +105,8 @@ export class Moving {
       throw new AppError("unavailable", "The shard has no key for this move: ask for one.", { retryAfterS: 1 });
     }
     const login = unpackLogin(bytes, businessId, order, key);
-    if (sessions.isPaired(businessId)) throw new AppError("conflict", "The business has a login on this shard already.");
+    if (sessions.isPaired(businessId))
+      throw new AppError("conflict", "The business has a login on this shard already.");
     return this.#carryOut("take", businessId, order, async () => {
       await keepStore(volume, businessId, login.auth, keys);
       await ledger.takeOver(businessId, login.ledger);
@@ -123,7 +124,13 @@ export class Moving {
         // A pairing that was begun here and never finished has a store of its own.
         await sessions.leave(businessId);
         promoteStore(volume, businessId);
-        await placements.put({ business_id: businessId, state: "here", move_id: order.move_id, fence: order.fence, peer: order.from });
+        await placements.put({
+          business_id: businessId,
+          state: "here",
+          move_id: order.move_id,
+          fence: order.fence,
+          peer: order.from,
+        });
         this.#told("open", businessId, order);
       }
       this.#options.sessions.admit(businessId);
@@ -161,7 +168,11 @@ export class Moving {
     });
   }
 
-  #decide(step: Step, businessId: string, order: MoveOrder): { becomes: Placement["state"] } | { is: Placement["state"] } {
+  #decide(
+    step: Step,
+    businessId: string,
+    order: MoveOrder,
+  ): { becomes: Placement["state"] } | { is: Placement["state"] } {
     const { fence, placements, volume } = this.#options;
     fence();
     const here = sourceSteps.has(step) ? order.from : order.to;
@@ -169,7 +180,8 @@ export class Moving {
       throw new AppError("conflict", `This is shard ${volume.shard}, and the order to ${step} is for shard ${here}.`);
     }
     const decision = decide(step, placements.get(businessId), order);
-    if ("refused" in decision) throw new AppError("conflict", `The order to ${step} is out of date: ${decision.refused}.`);
+    if ("refused" in decision)
+      throw new AppError("conflict", `The order to ${step} is out of date: ${decision.refused}.`);
     return decision;
   }
 

@@ -48,7 +48,10 @@ export class Placements {
     try {
       await this.#db.write(() => void this.#upsert.run(business_id, state, move_id, fence, peer, Date.now()));
     } catch (cause) {
-      throw new AppError("unavailable", "The shard's volume does not take writes at present.", { cause, retryAfterS: 10 });
+      throw new AppError("unavailable", "The shard's volume does not take writes at present.", {
+        cause,
+        retryAfterS: 10,
+      });
     }
     this.#known.set(business_id, placement);
   }

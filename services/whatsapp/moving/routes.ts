@@ -30,7 +30,8 @@ export function movingRoutes(moving: Moving): Hono {
     return c.body(bundle, 200, { "content-type": bundleType });
   });
   app.put("/:business_id/bundle", async (c) => {
-    if (c.req.header("content-type") !== bundleType) throw new AppError("unsupported_media_type", `A bundle is ${bundleType}.`);
+    if (c.req.header("content-type") !== bundleType)
+      throw new AppError("unsupported_media_type", `A bundle is ${bundleType}.`);
     const bytes = new Uint8Array(await c.req.arrayBuffer());
     return c.json({ checksum: await moving.take(id(c.req.param()), moveOrderQuery.parse(c.req.query()), bytes) });
   });

@@ -63,7 +63,12 @@ test("after a rollback the orders of that move are refused: a mover that slept m
     "refused",
     "here",
   ]);
-  expect(walk(["take", 1], ["discard", 1], ["take", 1], ["open", 1])).toEqual(["arriving", "gone", "refused", "refused"]);
+  expect(walk(["take", 1], ["discard", 1], ["take", 1], ["open", 1])).toEqual([
+    "arriving",
+    "gone",
+    "refused",
+    "refused",
+  ]);
 });
 
 test("a rollback that overtakes its own first order holds it off", () => {
@@ -73,7 +78,8 @@ test("a rollback that overtakes its own first order holds it off", () => {
 
 test("an order with an older fence is refused in every state", () => {
   for (const state of ["leaving", "gone", "arriving", "here"] as const) {
-    for (const step of every) expect(decide(step, at(state, 5), order(4)), `${step} ${state}`).toHaveProperty("refused");
+    for (const step of every)
+      expect(decide(step, at(state, 5), order(4)), `${step} ${state}`).toHaveProperty("refused");
   }
 });
 

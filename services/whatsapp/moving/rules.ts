@@ -26,7 +26,10 @@ type Present = Pick<Placement, "state" | "move_id" | "fence"> | undefined;
 type Order = Pick<MoveOrder, "move_id" | "fence">;
 
 /** From which states each order leads on, and where to. */
-const steps: Record<Step, { from: readonly Placement["state"][]; fresh: boolean; to: Placement["state"]; ownMoveOnly: boolean }> = {
+const steps: Record<
+  Step,
+  { from: readonly Placement["state"][]; fresh: boolean; to: Placement["state"]; ownMoveOnly: boolean }
+> = {
   stop: { from: ["here", "leaving"], fresh: true, to: "leaving", ownMoveOnly: false },
   bundle: { from: ["leaving"], fresh: false, to: "leaving", ownMoveOnly: true },
   tombstone: { from: ["leaving"], fresh: false, to: "gone", ownMoveOnly: true },

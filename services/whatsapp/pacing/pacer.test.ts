@@ -23,7 +23,8 @@ let stops: object[];
 const open = () => {
   store = AuthStore.open(join(folder, "auth.db"), business, ring);
 };
-const pacer = () => new Pacer({ store: () => store, onStop: (stop) => void stops.push(stop), now: () => now, chance: () => 0.5 });
+const pacer = () =>
+  new Pacer({ store: () => store, onStop: (stop) => void stops.push(stop), now: () => now, chance: () => 0.5 });
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "pacer-"));
@@ -51,7 +52,14 @@ test("the pace survives a restart", () => {
     next_first_contact_at: new Date(4_600_000).toISOString(),
     broadcasts: { next_at: null, next_first_contact_at: new Date(4_600_000).toISOString() },
     first_contacts_today: 1,
-    stops: [{ holds: "first_contacts", code: "463", since: new Date(1_000_000).toISOString(), until: new Date(4_600_000).toISOString() }],
+    stops: [
+      {
+        holds: "first_contacts",
+        code: "463",
+        since: new Date(1_000_000).toISOString(),
+        until: new Date(4_600_000).toISOString(),
+      },
+    ],
   });
 });
 

@@ -44,7 +44,11 @@ export class Pacer {
     const now = this.#options.now();
     if (this.#limits !== undefined && !sameLimits(this.#limits, limits)) this.#write(relieved(this.#read(), now));
     this.#limits = limits;
-    const admission = admit(believable(this.#read(), limits, now), limits, { now, ...message, chance: this.#options.chance() });
+    const admission = admit(believable(this.#read(), limits, now), limits, {
+      now,
+      ...message,
+      chance: this.#options.chance(),
+    });
     if (!admission.admitted) return { notBefore: admission.notBefore, holds: admission.holds };
     this.#write(admission.pace);
     return undefined;
@@ -83,7 +87,9 @@ export class Pacer {
       broadcasts: next(true),
       first_contacts_today: dayOf(pace, now).firstContacts,
       stops: Object.entries(pace.stops).flatMap(([holds, { code, since, until }]): PacingStop[] =>
-        until > now ? [{ holds: holds as Held, code, since: new Date(since).toISOString(), until: new Date(until).toISOString() }] : [],
+        until > now
+          ? [{ holds: holds as Held, code, since: new Date(since).toISOString(), until: new Date(until).toISOString() }]
+          : [],
       ),
     };
   }
@@ -92,7 +98,8 @@ export class Pacer {
     const store = this.#options.store();
     if (this.#known !== undefined && this.#known.store === store) return this.#known.pace;
     const stored = store?.read(name);
-    const pace = stored === undefined ? newPace(this.#options.now()) : accountPace.parse(JSON.parse(stored.toString("utf8")));
+    const pace =
+      stored === undefined ? newPace(this.#options.now()) : accountPace.parse(JSON.parse(stored.toString("utf8")));
     if (store !== undefined) this.#known = { store, pace };
     return pace;
   }

@@ -46,7 +46,8 @@ afterEach(async () => {
 });
 
 const quick: PacingSettings = { messages_per_minute: 1_000, jitter: 0, first_contact_gap_s: 0, warm_up_days: 0 };
-const view = (settings: PacingSettings | null = null) => shard.json<PacingView>("POST", `/sessions/${business}/pacing/view`, { settings });
+const view = (settings: PacingSettings | null = null) =>
+  shard.json<PacingView>("POST", `/sessions/${business}/pacing/view`, { settings });
 /** A message of a broadcast. */
 const text = (to: string, body: string) => ({ ...urgent(to, body), bulk: true });
 /** The account may send its next message of a broadcast. */
@@ -59,7 +60,10 @@ const isWritten = async (from: string) => {
 };
 
 /** Hands a batch over again until all of it is decided, as a worker would; how often that was. */
-async function sendAll(messages: ReturnType<typeof text>[], settings: PacingSettings): Promise<{ asked: number; failed: string[] }> {
+async function sendAll(
+  messages: ReturnType<typeof text>[],
+  settings: PacingSettings,
+): Promise<{ asked: number; failed: string[] }> {
   for (let asked = 1; ; asked++) {
     const results = await shard.send(business, messages, settings);
     const waiting = results.filter(({ status }) => status === "paced" || status === "retry");
@@ -113,7 +117,11 @@ test("a new chat waits by itself: an answer goes before it, and what follows in 
   const settings = { ...quick, first_contact_gap_s: 60 };
   expect((await shard.send(business, [text(one, "first chat")], settings))[0]?.status).toBe("sent");
   await itsTurn();
-  const results = await shard.send(business, [text(two, "second chat"), text(two, "and more"), text(known, "an answer")], settings);
+  const results = await shard.send(
+    business,
+    [text(two, "second chat"), text(two, "and more"), text(known, "an answer")],
+    settings,
+  );
   expect(results).toMatchObject([
     { status: "paced", holds: "first_contacts" },
     { status: "paced", holds: "first_contacts" },
@@ -139,7 +147,12 @@ test("while a broadcast keeps the account at its pace, what is urgent goes at on
   const [one, two, three, four] = contacts as [string, string, string, string];
   const [first, waits] = await shard.send(business, [text(one, "offer"), text(two, "offer")]);
   expect([first?.status, waits?.status]).toEqual(["sent", "paced"]);
-  const results = await shard.send(business, [text(two, "offer"), urgent(three, "code 1"), text(three, "offer"), urgent(four, "code 2")]);
+  const results = await shard.send(business, [
+    text(two, "offer"),
+    urgent(three, "code 1"),
+    text(three, "offer"),
+    urgent(four, "code 2"),
+  ]);
   expect(results.map(({ status }) => status)).toEqual(["paced", "sent", "paced", "sent"]);
   expect(Date.parse((await view()).state.broadcasts.next_at!) - Date.now()).toBeGreaterThan(waits!.wait_ms!);
 });
@@ -161,7 +174,10 @@ test("463 stops new chats with an alarm, and nothing else, until somebody resume
   const settings = { ...quick };
   expect((await shard.send(business, [batch[0]!], settings))[0]?.status).toBe("sent");
   await itsTurn();
-  expect((await shard.send(business, [batch[1]!], settings))[0]).toMatchObject({ status: "failed", error: { code: "463" } });
+  expect((await shard.send(business, [batch[1]!], settings))[0]).toMatchObject({
+    status: "failed",
+    error: { code: "463" },
+  });
   await itsTurn();
   const [held, answer] = await shard.send(business, [batch[2]!, text(contacts[3]!, "an answer")], settings);
   expect(held).toMatchObject({ status: "paced", holds: "first_contacts" });
@@ -181,11 +197,17 @@ test("429 stops everything, also after a restart", async () => {
   await control(simulator, "PUT", "/limits", { messages_per_minute: 1 });
   expect((await shard.send(business, [text(contacts[0]!, "one")], quick))[0]?.status).toBe("sent");
   await itsTurn();
-  expect((await shard.send(business, [text(contacts[0]!, "two")], quick))[0]).toMatchObject({ status: "failed", error: { code: "429" } });
+  expect((await shard.send(business, [text(contacts[0]!, "two")], quick))[0]).toMatchObject({
+    status: "failed",
+    error: { code: "429" },
+  });
   await shard.stop();
   shard = startShard({ simulator, volume, keys, paced: true });
   await shard.reaches(business, "open");
-  expect((await shard.send(business, [text(contacts[0]!, "three")], quick))[0]).toMatchObject({ status: "paced", holds: "everything" });
+  expect((await shard.send(business, [text(contacts[0]!, "three")], quick))[0]).toMatchObject({
+    status: "paced",
+    holds: "everything",
+  });
 });
 
 test("a message that was sent is answered from the ledger, whatever the pace", async () => {
@@ -197,13 +219,19 @@ test("a message that was sent is answered from the ledger, whatever the pace", a
 test("a connection that is lost while a batch is looked through makes no new chats of those that are known", async () => {
   for (const contact of contacts) await isWritten(contact);
   const original = Connection.prototype.isAcquainted;
-  const looked = spyOn(Connection.prototype, "isAcquainted").mockImplementationOnce(async function (this: Connection, chat: string) {
+  const looked = spyOn(Connection.prototype, "isAcquainted").mockImplementationOnce(async function (
+    this: Connection,
+    chat: string,
+  ) {
     await control(simulator, "POST", "/faults", { kind: "drop", phone });
     await until(async () => (await shard.view(business)).status !== "open", { what: "the end of the connection" });
     return original.call(this, chat);
   });
   const messages = contacts.map((contact) => text(contact, "hi"));
-  const answer = await shard.request("POST", `/sessions/${business}/messages`, { messages, pacing: { ...quick, burst: 100 } });
+  const answer = await shard.request("POST", `/sessions/${business}/messages`, {
+    messages,
+    pacing: { ...quick, burst: 100 },
+  });
   looked.mockRestore();
   expect([answer.status, (await view()).state.first_contacts_today]).toEqual([503, 0]);
 });

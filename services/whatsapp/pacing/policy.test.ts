@@ -61,7 +61,8 @@ test("chats are begun farther apart than messages follow each other, and an answ
   expect(sendFor(10 * minute, warm, { firstContact: true })).toHaveLength(20);
   const first = admit(newPace(0), warm, { now: 0, firstContact: true, bulk: true, chance: 0.5 });
   if (!first.admitted) throw new Error("the first one must go");
-  const at = (now: number, firstContact: boolean) => admit(first.pace, warm, { now, firstContact, bulk: true, chance: 0.5 });
+  const at = (now: number, firstContact: boolean) =>
+    admit(first.pace, warm, { now, firstContact, bulk: true, chance: 0.5 });
   expect(at(1_000, true)).toEqual({ admitted: false, notBefore: 3_000, holds: "everything" });
   expect(at(3_000, true)).toEqual({ admitted: false, notBefore: 30_000, holds: "first_contacts" });
   expect(at(3_000, false).admitted).toBeTrue();
@@ -119,14 +120,18 @@ test("a broadcast leaves a part of the day's new chats to what is urgent", () =>
   // Of one, as on the first day of ten, nothing is left for it.
   pace = newPace(0);
   const young = { ...limits, warm_up_days: 10 };
-  expect(admit(pace, young, { now: 0, firstContact: true, bulk: true, chance: 0.5 })).toMatchObject({ admitted: false, notBefore: day });
+  expect(admit(pace, young, { now: 0, firstContact: true, bulk: true, chance: 0.5 })).toMatchObject({
+    admitted: false,
+    notBefore: day,
+  });
   expect(admit(pace, young, { now: 0, firstContact: true, bulk: false, chance: 0.5 }).admitted).toBeTrue();
 });
 
 test("463 stops new chats and 429 everything; what has nothing to do with pace stops nothing", () => {
   const now = 1_000;
   const restricted = afterRefusal(newPace(0), "463", now)!;
-  const ask = (pace: AccountPace, firstContact: boolean) => admit(pace, warm, { now, firstContact, bulk: true, chance: 0.5 });
+  const ask = (pace: AccountPace, firstContact: boolean) =>
+    admit(pace, warm, { now, firstContact, bulk: true, chance: 0.5 });
   expect(ask(restricted.pace, true)).toEqual({ admitted: false, notBefore: now + hour, holds: "first_contacts" });
   expect(ask(restricted.pace, false).admitted).toBeTrue();
   const limited = afterRefusal(newPace(0), "429", now)!;
@@ -155,9 +160,14 @@ test("refusals of what was on its way already are the same stop", () => {
 });
 
 test("changed limits count at once; a stop does not end by them", () => {
-  const slow = admit(newPace(0), { ...warm, messages_per_minute: 1 }, { now: 0, firstContact: false, bulk: true, chance: 0.5 });
+  const slow = admit(
+    newPace(0),
+    { ...warm, messages_per_minute: 1 },
+    { now: 0, firstContact: false, bulk: true, chance: 0.5 },
+  );
   if (!slow.admitted) throw new Error("the first one must go");
-  const ask = (pace: AccountPace) => admit(pace, warm, { now: 1_000, firstContact: false, bulk: true, chance: 0.5 }).admitted;
+  const ask = (pace: AccountPace) =>
+    admit(pace, warm, { now: 1_000, firstContact: false, bulk: true, chance: 0.5 }).admitted;
   expect(ask(slow.pace)).toBeFalse();
   expect(ask(relieved(slow.pace, 1_000))).toBeTrue();
   expect(ask(relieved(afterRefusal(slow.pace, "429", 500)!.pace, 1_000))).toBeFalse();
@@ -165,7 +175,11 @@ test("changed limits count at once; a stop does not end by them", () => {
 
 test("what a business chose counts before the platform's settings, and those before the defaults", () => {
   const platform = { messages_per_minute: 40, warm_up_days: 3 };
-  expect(limitsOf({ messages_per_minute: 5 }, true, platform)).toMatchObject({ messages_per_minute: 5, warm_up_days: 3, enabled: true });
+  expect(limitsOf({ messages_per_minute: 5 }, true, platform)).toMatchObject({
+    messages_per_minute: 5,
+    warm_up_days: 3,
+    enabled: true,
+  });
   expect(limitsOf(null, true, { enabled: false })).toMatchObject({
     enabled: false,
     messages_per_minute: limitsOf(null, true).messages_per_minute,

@@ -65,7 +65,11 @@ export function warmthOf({ since }: AccountPace, { warm_up_days }: PacingLimits,
  * A broadcast keeps to that time. What is urgent may be a burst ahead of it, and puts it later all the same; so it goes
  * at once while a broadcast runs, and the broadcast makes up for it.
  */
-export function admit(pace: AccountPace, limits: PacingLimits, { now, firstContact, bulk, chance }: Occasion): Admission {
+export function admit(
+  pace: AccountPace,
+  limits: PacingLimits,
+  { now, firstContact, bulk, chance }: Occasion,
+): Admission {
   const everything = earliest(pace, limits, { now, bulk });
   if (everything > now) return { admitted: false, notBefore: everything, holds: "everything" };
   if (firstContact) {
@@ -81,20 +85,30 @@ export function admit(pace: AccountPace, limits: PacingLimits, { now, firstConta
     pace: {
       ...pace,
       nextAt: Math.max(now, pace.nextAt) + messageMs * varied,
-      nextFirstContactAt: firstContact ? Math.max(now, pace.nextFirstContactAt) + firstContactMs * varied : pace.nextFirstContactAt,
+      nextFirstContactAt: firstContact
+        ? Math.max(now, pace.nextFirstContactAt) + firstContactMs * varied
+        : pace.nextFirstContactAt,
       day: firstContact ? { ...day, firstContacts: day.firstContacts + 1 } : day,
     },
   };
 }
 
 /** When a message may go that begins no chat. */
-export function earliest(pace: AccountPace, limits: PacingLimits, { now, bulk }: Pick<Occasion, "now" | "bulk">): number {
+export function earliest(
+  pace: AccountPace,
+  limits: PacingLimits,
+  { now, bulk }: Pick<Occasion, "now" | "bulk">,
+): number {
   const { messageMs } = gapsOf(pace, limits, now);
   return Math.max(pace.nextAt - aheadOf(messageMs, limits, bulk), pace.stops.everything?.until ?? 0);
 }
 
 /** When a chat may be begun, as far as chats are concerned. */
-export function earliestFirstContact(pace: AccountPace, limits: PacingLimits, { now, bulk }: Pick<Occasion, "now" | "bulk">): number {
+export function earliestFirstContact(
+  pace: AccountPace,
+  limits: PacingLimits,
+  { now, bulk }: Pick<Occasion, "now" | "bulk">,
+): number {
   const day = dayOf(pace, now);
   const { firstContactMs } = gapsOf(pace, limits, now);
   const whole = limits.first_contacts_per_day * warmthOf(pace, limits, now);
@@ -111,7 +125,10 @@ export function earliestFirstContact(pace: AccountPace, limits: PacingLimits, { 
 /** The mean gaps between messages, and between new chats, of an account as warm as this one. */
 function gapsOf(pace: AccountPace, limits: PacingLimits, now: number): { messageMs: number; firstContactMs: number } {
   const warmth = warmthOf(pace, limits, now);
-  return { messageMs: minuteMs / limits.messages_per_minute / warmth, firstContactMs: (limits.first_contact_gap_s * 1000) / warmth };
+  return {
+    messageMs: minuteMs / limits.messages_per_minute / warmth,
+    firstContactMs: (limits.first_contact_gap_s * 1000) / warmth,
+  };
 }
 
 /** How far ahead of the even time a message may go: that makes a burst, whatever the jitter. */
@@ -151,7 +168,11 @@ const meaning: Record<string, { holds: Held; firstMs: number } | undefined> = {
 const longestMs = dayMs;
 
 /** The pace after a refusal; undefined where it has nothing to do with pace. Each further stop within a day lasts twice as long. */
-export function afterRefusal(pace: AccountPace, code: string, now: number): { pace: AccountPace; holds: Held; until: number } | undefined {
+export function afterRefusal(
+  pace: AccountPace,
+  code: string,
+  now: number,
+): { pace: AccountPace; holds: Held; until: number } | undefined {
   const known = meaning[code];
   if (known === undefined) return undefined;
   const earlier = pace.stops[known.holds];
@@ -159,5 +180,9 @@ export function afterRefusal(pace: AccountPace, code: string, now: number): { pa
   if (earlier !== undefined && earlier.until > now) return { pace, holds: known.holds, until: earlier.until };
   const times = earlier !== undefined && now < earlier.until + dayMs ? earlier.times + 1 : 1;
   const until = now + Math.min(longestMs, known.firstMs * 2 ** (times - 1));
-  return { pace: { ...pace, stops: { ...pace.stops, [known.holds]: { code, since: now, until, times } } }, holds: known.holds, until };
+  return {
+    pace: { ...pace, stops: { ...pace.stops, [known.holds]: { code, since: now, until, times } } },
+    holds: known.holds,
+    until,
+  };
 }

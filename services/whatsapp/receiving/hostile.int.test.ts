@@ -8,7 +8,9 @@ import { control, makePhone, newPhone } from "../testing/shard_under_test.ts";
 const scenario = shardScenario();
 
 const journaled = async (business: string) =>
-  (await scenario.shard.readJournal("inbound")).filter((entry) => entry.business_id === business).map(({ data }) => data.text);
+  (await scenario.shard.readJournal("inbound"))
+    .filter((entry) => entry.business_id === business)
+    .map(({ data }) => data.text);
 
 /**
  * The most CPU time of this thread between two turns of the event loop, ms. Not the time on the clock: on a busy machine the process
@@ -46,7 +48,9 @@ describe("hostile content", () => {
     await control(simulator, "POST", `/phones/${customer}/messages`, { to: otherPhone, text: "to another business" });
     await write(contact, { text: "after" });
     await until(async () => (await journaled(business)).includes("after"), { what: "the message behind it" });
-    await until(async () => (await journaled(other)).includes("to another business"), { what: "the other business's message" });
+    await until(async () => (await journaled(other)).includes("to another business"), {
+      what: "the other business's message",
+    });
     await until(async () => (await scenario.waitingMail()) === 0, { what: "every acknowledgement" });
     loop.stop();
 

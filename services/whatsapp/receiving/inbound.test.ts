@@ -32,14 +32,19 @@ test("a text is a text, in whichever of WhatsApp's two forms and however wrapped
 });
 
 test("a person known by both names goes by the phone number, without the device", () => {
-  const data = inboundOf(received({ conversation: "x" }, { remoteJid: "8812:3@lid", remoteJidAlt: "4915112345678@s.whatsapp.net" }));
+  const data = inboundOf(
+    received({ conversation: "x" }, { remoteJid: "8812:3@lid", remoteJidAlt: "4915112345678@s.whatsapp.net" }),
+  );
   expect(data?.chat).toBe("4915112345678@s.whatsapp.net");
   expect(inboundOf(received({ conversation: "x" }, { remoteJid: "8812:3@lid" }))?.chat).toBe("8812@lid");
 });
 
 test("in a group the sender is the member who wrote", () => {
   const data = inboundOf(
-    received({ conversation: "x" }, { remoteJid: "123@g.us", participant: "9@lid", participantAlt: "4915@s.whatsapp.net" }),
+    received(
+      { conversation: "x" },
+      { remoteJid: "123@g.us", participant: "9@lid", participantAlt: "4915@s.whatsapp.net" },
+    ),
   );
   expect(data).toMatchObject({ chat: "123@g.us", sender: "4915@s.whatsapp.net" });
 });
@@ -68,26 +73,56 @@ describe("what a stranger sends is bounded", () => {
   });
 
   test.each<[string, Received["message"]]>([
-    ["a caption", { imageMessage: { caption: huge, mimetype: huge, directPath: `/${huge}`, url: `https://a/${huge}` } }],
+    [
+      "a caption",
+      { imageMessage: { caption: huge, mimetype: huge, directPath: `/${huge}`, url: `https://a/${huge}` } },
+    ],
     ["a document's name", { documentMessage: { fileName: huge, caption: huge, mimetype: huge } }],
     [
       "a place",
-      { locationMessage: { name: huge, address: huge, degreesLatitude: Number.NaN, degreesLongitude: Number.POSITIVE_INFINITY } },
+      {
+        locationMessage: {
+          name: huge,
+          address: huge,
+          degreesLatitude: Number.NaN,
+          degreesLongitude: Number.POSITIVE_INFINITY,
+        },
+      },
     ],
     [
       "a quote",
-      { extendedTextMessage: { text: "x", contextInfo: { stanzaId: huge, participant: huge, quotedMessage: { conversation: huge } } } },
+      {
+        extendedTextMessage: {
+          text: "x",
+          contextInfo: { stanzaId: huge, participant: huge, quotedMessage: { conversation: huge } },
+        },
+      },
     ],
     [
       "10,000 mentions",
-      { extendedTextMessage: { text: "x", contextInfo: { mentionedJid: Array.from({ length: 10_000 }, (_, n) => `${n}@lid`) } } },
+      {
+        extendedTextMessage: {
+          text: "x",
+          contextInfo: { mentionedJid: Array.from({ length: 10_000 }, (_, n) => `${n}@lid`) },
+        },
+      },
     ],
     ["a card", { contactMessage: { displayName: huge, vcard: `TEL:1\n`.repeat(100_000) } }],
-    ["cards", { contactsArrayMessage: { contacts: Array.from({ length: 5_000 }, () => ({ displayName: "x", vcard: "TEL:1" })) } }],
+    [
+      "cards",
+      {
+        contactsArrayMessage: { contacts: Array.from({ length: 5_000 }, () => ({ displayName: "x", vcard: "TEL:1" })) },
+      },
+    ],
     ["a card in one line", { contactMessage: { displayName: "x", vcard: `a-${huge}` } }],
     [
       "a poll",
-      { pollCreationMessage: { name: huge, options: Array.from({ length: 5_000 }, () => ({ optionName: huge.slice(0, 2_000) })) } },
+      {
+        pollCreationMessage: {
+          name: huge,
+          options: Array.from({ length: 5_000 }, () => ({ optionName: huge.slice(0, 2_000) })),
+        },
+      },
     ],
     ["a reaction", { reactionMessage: { key: { id: huge, remoteJid: huge, participant: huge }, text: huge } }],
     [
@@ -121,11 +156,15 @@ describe("what a stranger sends is bounded", () => {
     [{ remoteJid: "0@s.whatsapp.net" }],
     [{ remoteJid: "123@g.us", participant: `${huge}@lid` }],
     [{ remoteJid: "status@broadcast", participant: "9@lid" }],
-  ])("a malformed key is left out (%#)", (key) => expect(inboundOf(received({ conversation: "x" }, key))).toBeUndefined());
+  ])("a malformed key is left out (%#)", (key) =>
+    expect(inboundOf(received({ conversation: "x" }, key))).toBeUndefined(),
+  );
 
   test("a message of which our code can make nothing is kept as unreadable", () => {
     const broken = {
-      ...received({ pollUpdateMessage: { pollCreationMessageKey: { id: "P", remoteJid: "777@lid", fromMe: false }, vote: {} } }),
+      ...received({
+        pollUpdateMessage: { pollCreationMessageKey: { id: "P", remoteJid: "777@lid", fromMe: false }, vote: {} },
+      }),
       sentMessage: () => Buffer.from("not a message"),
     };
     expect(inboundOf(broken)).toMatchObject({ type: "unknown", content: { type: "unknown" } });

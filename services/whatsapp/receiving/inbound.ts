@@ -52,7 +52,10 @@ export function inboundOf(received: Received): InboundData | undefined {
     fromMe,
     isOwn: (jid) => jid !== "" && own.some((name) => areJidsSameUser(name, jid)),
     sentMessage,
-    names: { own, writer: fromMe ? own : writer.filter((jid) => jid).map((jid) => jidNormalizedUser(jid ?? undefined)) },
+    names: {
+      own,
+      writer: fromMe ? own : writer.filter((jid) => jid).map((jid) => jidNormalizedUser(jid ?? undefined)),
+    },
   });
   if (content === undefined) return undefined;
   const stored = storedContent(content);
@@ -67,7 +70,11 @@ export function unreadableOf(received: Omit<Received, "message" | "own" | "sentM
 
 type Envelope = Pick<InboundData, "wa_message_id" | "chat" | "sender" | "from_me" | "push_name" | "timestamp">;
 
-function envelopeOf({ key, timestampS, pushName }: Omit<Received, "message" | "own" | "sentMessage">): Envelope | undefined {
+function envelopeOf({
+  key,
+  timestampS,
+  pushName,
+}: Omit<Received, "message" | "own" | "sentMessage">): Envelope | undefined {
   if (!key.id || !key.remoteJid || !isConversation(key.remoteJid)) return undefined;
   if (key.id.length > maxId) return undefined;
   const chat = preferPhone(key.remoteJid, key.remoteJidAlt);

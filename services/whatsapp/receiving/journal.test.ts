@@ -10,7 +10,12 @@ import { Journal } from "./journal.ts";
 const business = "0190b2a0-0000-7000-8000-000000000001";
 const key = () => randomBytes(32).toString("base64");
 const ring = KeyRing.parse(`k1:${key()}`);
-const receipt = (n: number) => ({ wa_message_id: `3EB0${n}`, chat: "49151@s.whatsapp.net", status: "read" as const, at: n });
+const receipt = (n: number) => ({
+  wa_message_id: `3EB0${n}`,
+  chat: "49151@s.whatsapp.net",
+  status: "read" as const,
+  at: n,
+});
 
 let folder: string;
 let db: ShardDb;

@@ -32,10 +32,14 @@ export class Journal {
   constructor(db: ShardDb, onAppended: (stream: JournalStream) => void = () => {}) {
     this.#db = db;
     this.#onAppended = onAppended;
-    this.#page = db.db.query("SELECT seq, business_id, at, key_id, box FROM journal WHERE stream = ? ORDER BY seq LIMIT ?");
+    this.#page = db.db.query(
+      "SELECT seq, business_id, at, key_id, box FROM journal WHERE stream = ? ORDER BY seq LIMIT ?",
+    );
     this.#forget = db.db.query("DELETE FROM journal WHERE stream = ? AND seq <= ?");
     this.#insert = db.db.query("INSERT INTO journal (stream, business_id, at, key_id, box) VALUES (?, ?, ?, ?, ?)");
-    const counts = db.db.query<{ stream: JournalStream; n: number }, []>("SELECT stream, count(*) AS n FROM journal GROUP BY stream");
+    const counts = db.db.query<{ stream: JournalStream; n: number }, []>(
+      "SELECT stream, count(*) AS n FROM journal GROUP BY stream",
+    );
     for (const { stream, n } of counts.all()) this.#depth[stream] = n;
   }
 
@@ -76,7 +80,9 @@ export class Journal {
     const page = db.query<Row & { stream: JournalStream }, [number, number]>(
       "SELECT seq, stream, business_id, at, key_id, box FROM journal WHERE seq > ? ORDER BY seq LIMIT ?",
     );
-    const update = db.query<unknown, [string, Uint8Array, number]>("UPDATE journal SET key_id = ?, box = ? WHERE seq = ?");
+    const update = db.query<unknown, [string, Uint8Array, number]>(
+      "UPDATE journal SET key_id = ?, box = ? WHERE seq = ?",
+    );
     let resealed = 0;
     for (let last = 0; ;) {
       const rows = page.all(last, rowsACommit);

@@ -8,7 +8,9 @@ const entries = async () => (await scenario.shard.readJournal("inbound")).map(({
 const paired = async () => {
   const { shard, simulator, business, phone } = scenario;
   await shard.pair(simulator, business, phone);
-  await until(async () => (await scenario.waitingMail()) === 0, { what: "what a phone shares after a pairing to arrive" });
+  await until(async () => (await scenario.waitingMail()) === 0, {
+    what: "what a phone shares after a pairing to arrive",
+  });
 };
 
 describe("a message of which only the phone has the content", () => {
@@ -18,10 +20,19 @@ describe("a message of which only the phone has the content", () => {
     const { id } = await write(contact, { text: "I saw your advertisement", companions_get: "unavailable" });
     await until(async () => (await entries()).length > 0, { what: "the content", deadlineMs: 20_000 });
     await write(contact, { text: "are you there?" });
-    await until(async () => (await entries()).some(({ text }) => text === "are you there?"), { what: "the next message" });
+    await until(async () => (await entries()).some(({ text }) => text === "are you there?"), {
+      what: "the next message",
+    });
     const chat = `${contact}@s.whatsapp.net`;
     expect(await entries()).toMatchObject([
-      { wa_message_id: id, text: "I saw your advertisement", chat, sender: chat, from_me: false, push_name: `Phone ${contact}` },
+      {
+        wa_message_id: id,
+        text: "I saw your advertisement",
+        chat,
+        sender: chat,
+        from_me: false,
+        push_name: `Phone ${contact}`,
+      },
       { text: "are you there?", chat },
     ]);
     expect(simulator.simulation.stats.undecryptable).toBe(0);

@@ -5,7 +5,10 @@ const notOwn = () => false;
 const receipt = (attrs: Record<string, string>, items: string[] = []) => ({
   tag: "receipt",
   attrs: { id: "A", from: "4915112345678:2@s.whatsapp.net", t: "1700000000", ...attrs },
-  content: items.length > 0 ? [{ tag: "list", attrs: {}, content: items.map((id) => ({ tag: "item", attrs: { id } })) }] : undefined,
+  content:
+    items.length > 0
+      ? [{ tag: "list", attrs: {}, content: items.map((id) => ({ tag: "item", attrs: { id } })) }]
+      : undefined,
 });
 
 test.each([

@@ -25,7 +25,12 @@ export class WakeUps {
   #repeat: ReturnType<typeof setInterval> | undefined;
   #stopped = false;
 
-  constructor(producer: Pick<Producer, "wake">, shard: number, logger: Logger, times: WakeUpTimes = { spacingMs: 50, repeatMs: 3_000 }) {
+  constructor(
+    producer: Pick<Producer, "wake">,
+    shard: number,
+    logger: Logger,
+    times: WakeUpTimes = { spacingMs: 50, repeatMs: 3_000 },
+  ) {
     this.#times = times;
     this.#producer = producer;
     this.#shard = shard;
@@ -62,7 +67,10 @@ export class WakeUps {
     try {
       await this.#producer.wake(jobOf[stream], { shard: this.#shard });
     } catch (error) {
-      this.#logger.warn({ stream, cause: messageOf(error) }, "a wake-up was lost; it is repeated while the journal has entries");
+      this.#logger.warn(
+        { stream, cause: messageOf(error) },
+        "a wake-up was lost; it is repeated while the journal has entries",
+      );
     }
   }
 }

@@ -32,14 +32,20 @@ describe("a device that left no keys at WhatsApp", () => {
     await makePhone(simulator, keyless);
     await fault("no_keys", { phone: keyless });
     await shard.pair(simulator, business, phone);
-    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", { subject: "Team", members: [phone, contact, keyless] });
-    for (const body of ["one", "two"]) expect(await shard.send(business, [text(id, body)])).toMatchObject([{ status: "sent" }]);
+    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", {
+      subject: "Team",
+      members: [phone, contact, keyless],
+    });
+    for (const body of ["one", "two"])
+      expect(await shard.send(business, [text(id, body)])).toMatchObject([{ status: "sent" }]);
     await until(async () => (await screenOf(simulator, contact)).texts.length === 2, { what: "both messages" });
 
     // Once it has keys, the next message brings the sender's key along.
     await control(simulator, "DELETE", "/faults");
     expect(await shard.send(business, [text(id, "three")])).toMatchObject([{ status: "sent" }]);
-    await until(async () => (await screenOf(simulator, keyless)).texts.includes("three"), { what: "the message to all" });
+    await until(async () => (await screenOf(simulator, keyless)).texts.includes("three"), {
+      what: "the message to all",
+    });
   });
 
   test("that is the recipient's only one delays the message and no other chat", async () => {
@@ -50,6 +56,8 @@ describe("a device that left no keys at WhatsApp", () => {
     await shard.pair(simulator, business, phone);
     const batch = [text(keyless, "later"), text(contact, "at once")];
     expect(await shard.send(business, batch)).toMatchObject([{ status: "retry" }, { status: "sent" }]);
-    await until(async () => (await shard.send(business, [batch[0]!]))[0]?.status === "sent", { what: "the message to be sent" });
+    await until(async () => (await shard.send(business, [batch[0]!]))[0]?.status === "sent", {
+      what: "the message to be sent",
+    });
   });
 });

@@ -17,7 +17,11 @@ import { Undeliverable } from "./trouble.ts";
 const business = "0190b2a0-0000-7000-8000-000000000001";
 const ring = KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`);
 const logger = createLogger("test", "error");
-const text = (waMessageId: string) => ({ waMessageId, chat: "49151@s.whatsapp.net", message: { conversation: waMessageId } });
+const text = (waMessageId: string) => ({
+  waMessageId,
+  chat: "49151@s.whatsapp.net",
+  message: { conversation: waMessageId },
+});
 
 let folder: string;
 let db: ShardDb;
@@ -39,7 +43,8 @@ afterEach(() => {
 const lane = (options: Partial<LaneOptions> = {}) =>
   new Lane({ businessId: business, ledger, logger, fence: () => {}, onOverdue: () => (overdue += 1), ...options });
 const relay = async (_chat: string, _message: proto.IMessage, id: string) => void relayed.push(id);
-const left = (...ids: string[]) => until(() => relayed.join() === ids.join(), { what: `${ids.join()} to leave`, everyMs: 1 });
+const left = (...ids: string[]) =>
+  until(() => relayed.join() === ids.join(), { what: `${ids.join()} to leave`, everyMs: 1 });
 
 test("messages leave in order without waiting for each other's acknowledgement, which settle them", async () => {
   const sut = lane();
@@ -49,7 +54,11 @@ test("messages leave in order without waiting for each other's acknowledgement, 
   sut.acknowledged("B", "463");
   sut.acknowledged("A", undefined);
   sut.acknowledged("C", undefined);
-  expect(await sending).toMatchObject([{ status: "sent" }, { status: "failed", error: { code: "463" } }, { status: "sent" }]);
+  expect(await sending).toMatchObject([
+    { status: "sent" },
+    { status: "failed", error: { code: "463" } },
+    { status: "sent" },
+  ]);
   expect(sut.depth).toBe(0);
 });
 
@@ -263,22 +272,25 @@ describe("trouble that passes", () => {
     expect((await sending).map(({ status }) => status)).toEqual(["retry", "sent", "retry"]);
   });
 
-  test.each(["408", "421", "500", "503"])("in an acknowledgement (%s) holds what is behind it in its chat", async (code) => {
-    const sut = lane({ chatWindow: 1 });
-    sut.open(relay);
-    const sending = sut.send([at("1", "A"), at("1", "B"), at("2", "C")]);
-    await left("A", "C");
-    sut.acknowledged("A", code);
-    sut.acknowledged("C", undefined);
-    expect((await sending).map(({ status }) => status)).toEqual(["retry", "retry", "sent"]);
-    expect(ledger.verdict(business, "A")).toBeUndefined();
-    const again = sut.send([at("1", "A"), at("1", "B")]);
-    await left("A", "C", "A");
-    sut.acknowledged("A", undefined);
-    await left("A", "C", "A", "B");
-    sut.acknowledged("B", undefined);
-    expect((await again).map(({ status }) => status)).toEqual(["sent", "sent"]);
-  });
+  test.each(["408", "421", "500", "503"])(
+    "in an acknowledgement (%s) holds what is behind it in its chat",
+    async (code) => {
+      const sut = lane({ chatWindow: 1 });
+      sut.open(relay);
+      const sending = sut.send([at("1", "A"), at("1", "B"), at("2", "C")]);
+      await left("A", "C");
+      sut.acknowledged("A", code);
+      sut.acknowledged("C", undefined);
+      expect((await sending).map(({ status }) => status)).toEqual(["retry", "retry", "sent"]);
+      expect(ledger.verdict(business, "A")).toBeUndefined();
+      const again = sut.send([at("1", "A"), at("1", "B")]);
+      await left("A", "C", "A");
+      sut.acknowledged("A", undefined);
+      await left("A", "C", "A", "B");
+      sut.acknowledged("B", undefined);
+      expect((await again).map(({ status }) => status)).toEqual(["sent", "sent"]);
+    },
+  );
 
   test("of a kind that is not known fails a message after the patience only", async () => {
     const sut = lane({ patienceMs: 60_000 });

@@ -85,7 +85,15 @@ export class Lane {
 
   constructor(options: LaneOptions) {
     const window = options.window ?? 100;
-    this.#options = { turns: new Turns(), capacity: 500, window, chatWindow: window, ackDeadlineMs: 8_000, patienceMs: 0, ...options };
+    this.#options = {
+      turns: new Turns(),
+      capacity: 500,
+      window,
+      chatWindow: window,
+      ackDeadlineMs: 8_000,
+      patienceMs: 0,
+      ...options,
+    };
   }
 
   /** Messages that wait or are on their way. */
@@ -130,7 +138,9 @@ export class Lane {
       else outcomes.set(message.waMessageId, known);
     }
     if (this.depth + fresh.size > capacity) {
-      throw new AppError("rate_limited", `${this.depth} messages of this session are on their way already.`, { retryAfterS: 1 });
+      throw new AppError("rate_limited", `${this.depth} messages of this session are on their way already.`, {
+        retryAfterS: 1,
+      });
     }
     // Entered before anything is awaited, so that a second batch with the same messages finds them.
     const entries = [...fresh.values()].map((outgoing) => this.#enter(outgoing));
@@ -196,7 +206,10 @@ export class Lane {
         behind ||= entries.includes(entry);
         if (behind) this.#settle(entry, { status: "retry" });
       }
-      throw new AppError("unavailable", "The shard's volume does not take writes at present.", { cause: error, retryAfterS: 10 });
+      throw new AppError("unavailable", "The shard's volume does not take writes at present.", {
+        cause: error,
+        retryAfterS: 10,
+      });
     }
     // Those that were settled meanwhile, because the connection was lost, are not to be sent.
     this.#waiting.push(...entries.filter((entry) => this.#known.get(entry.outgoing.waMessageId) === entry));
@@ -250,7 +263,10 @@ export class Lane {
     } catch (error) {
       if (this.#passage !== passage) return;
       const failure = this.#failureOf(waMessageId, error);
-      logger.warn({ business_id: businessId, wa_message_id: waMessageId, cause: messageOf(error) }, "a message could not be handed over");
+      logger.warn(
+        { business_id: businessId, wa_message_id: waMessageId, cause: messageOf(error) },
+        "a message could not be handed over",
+      );
       switch (failure.holds) {
         case "nothing":
           return this.#conclude(entry, { status: "failed", at: Date.now(), error: failure.error });
@@ -288,7 +304,8 @@ export class Lane {
 
   /** What a failed preparation means for the message, and what has to wait with it. */
   #failureOf(waMessageId: string, error: unknown): Failure {
-    if (error instanceof Undeliverable) return { holds: "nothing", error: { code: error.code, message: error.message } };
+    if (error instanceof Undeliverable)
+      return { holds: "nothing", error: { code: error.code, message: error.message } };
     const closed = (error as { output?: { statusCode?: number } }).output?.statusCode === 428;
     // The connection's end, or this process's loss of its shard, is no fault of the message.
     if (closed || error instanceof AppError) return { holds: "everything" };
@@ -299,7 +316,10 @@ export class Lane {
     this.#failures.set(waMessageId, { count: count + 1, since });
     // A message that never succeeds would block its chat for ever.
     if (count + 1 < maxFailures || now - since < this.#options.patienceMs) return { holds: "chat" };
-    return { holds: "nothing", error: { code: "undeliverable", message: `The message could not be prepared: ${messageOf(error)}` } };
+    return {
+      holds: "nothing",
+      error: { code: "undeliverable", message: `The message could not be prepared: ${messageOf(error)}` },
+    };
   }
 
   async #conclude(entry: Entry, verdict: Verdict): Promise<void> {
@@ -335,7 +355,11 @@ export class Lane {
 function verdictOf(refusal: string | undefined): Verdict {
   const at = Date.now();
   if (refusal === undefined) return { status: "sent", at };
-  return { status: "failed", at, error: { code: refusal, message: refusals[refusal] ?? `WhatsApp refused the message (${refusal})` } };
+  return {
+    status: "failed",
+    at,
+    error: { code: refusal, message: refusals[refusal] ?? `WhatsApp refused the message (${refusal})` },
+  };
 }
 
 /** What is known of the codes of refused messages. */

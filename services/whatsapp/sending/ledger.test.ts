@@ -9,7 +9,11 @@ import { Ledger, ledgerRetentionMs } from "./ledger.ts";
 
 const business = "0190b2a0-0000-7000-8000-000000000001";
 const ring = KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`);
-const handed = (waMessageId: string) => ({ waMessageId, chat: "49151@s.whatsapp.net", body: Buffer.from(`body of ${waMessageId}`) });
+const handed = (waMessageId: string) => ({
+  waMessageId,
+  chat: "49151@s.whatsapp.net",
+  body: Buffer.from(`body of ${waMessageId}`),
+});
 
 let folder: string;
 let db: ShardDb;
@@ -32,7 +36,11 @@ test("verdicts and bodies survive a restart, and the first verdict stands", asyn
   db = ShardDb.open(join(folder, "shard.db"), ring);
   ledger = new Ledger(db);
   expect(ledger.verdict(business, "A")).toEqual({ status: "sent", at: 5 });
-  expect(ledger.verdict(business, "B")).toEqual({ status: "failed", at: 7, error: { code: "463", message: "refused" } });
+  expect(ledger.verdict(business, "B")).toEqual({
+    status: "failed",
+    at: 7,
+    error: { code: "463", message: "refused" },
+  });
   expect(ledger.verdict(business, "C")).toBeUndefined();
   expect(ledger.verdict("another business", "A")).toBeUndefined();
   expect(ledger.body(business, "C")?.toString()).toBe("body of C");

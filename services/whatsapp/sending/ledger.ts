@@ -2,7 +2,9 @@ import type { Statement } from "bun:sqlite";
 import type { ShardDb } from "../volume/shard_db.ts";
 
 /** What WhatsApp's server said to a message. */
-export type Verdict = { status: "sent"; at: number } | { status: "failed"; at: number; error: { code: string; message: string } };
+export type Verdict =
+  | { status: "sent"; at: number }
+  | { status: "failed"; at: number; error: { code: string; message: string } };
 
 export type Handed = { waMessageId: string; chat: string; body: Uint8Array };
 
@@ -69,7 +71,9 @@ export class Ledger {
   /** The plaintext of a message, as it was handed over. */
   body(businessId: string, waMessageId: string): Buffer | undefined {
     const row = this.#body.get(businessId, waMessageId);
-    return row ? this.#db.sealer.open({ keyId: row.key_id, box: row.body }, context(businessId, waMessageId)) : undefined;
+    return row
+      ? this.#db.sealer.open({ keyId: row.key_id, box: row.body }, context(businessId, waMessageId))
+      : undefined;
   }
 
   /** Notes messages before they are handed to WhatsApp. */
@@ -90,7 +94,15 @@ export class Ledger {
   async settle(businessId: string, waMessageId: string, verdict: Verdict): Promise<void> {
     const error = verdict.status === "failed" ? verdict.error : null;
     await this.#db.write(
-      () => void this.#update.run(verdict.status, verdict.at, error?.code ?? null, error?.message ?? null, businessId, waMessageId),
+      () =>
+        void this.#update.run(
+          verdict.status,
+          verdict.at,
+          error?.code ?? null,
+          error?.message ?? null,
+          businessId,
+          waMessageId,
+        ),
     );
   }
 
@@ -141,7 +153,8 @@ export class Ledger {
       });
       // The body of a message never changes, so nothing can have come between the read and this write.
       await this.#db.write(() => {
-        for (const { business_id, wa_message_id, keyId, box } of sealed) update.run(keyId, box, business_id, wa_message_id);
+        for (const { business_id, wa_message_id, keyId, box } of sealed)
+          update.run(keyId, box, business_id, wa_message_id);
       });
       resealed += sealed.length;
     }

@@ -41,7 +41,10 @@ describe("trouble of WhatsApp that passes", () => {
   test("a refused group query fails no message", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
-    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", { subject: "Team", members: [phone, contact] });
+    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", {
+      subject: "Team",
+      members: [phone, contact],
+    });
     await fault("query_refuse", { query: "groups", code: 429, times: 4 });
     expect((await deliver([text(id, "to all")])).map(({ status }) => status)).toEqual(["sent"]);
   });
@@ -53,7 +56,11 @@ describe("trouble of WhatsApp that passes", () => {
     const stranger = newPhone();
     await makePhone(simulator, stranger);
     await fault("query_refuse", { query: "usync", code: 429 });
-    const results = await shard.send(business, [text(stranger, "waits"), text(contact, "goes"), text(stranger, "waits behind it")]);
+    const results = await shard.send(business, [
+      text(stranger, "waits"),
+      text(contact, "goes"),
+      text(stranger, "waits behind it"),
+    ]);
     expect(results.map(({ status }) => status)).toEqual(["retry", "sent", "retry"]);
   });
 
@@ -76,7 +83,10 @@ describe("trouble of WhatsApp that passes", () => {
     const batch = ["one", "two", "three"].map((body) => text(contact, body));
     expect((await deliver(batch)).map(({ status }) => status)).toEqual(["sent", "sent", "sent"]);
     const screen = await screenOf(simulator, contact);
-    expect({ texts: screen.texts, duplicates: screen.duplicates }).toEqual({ texts: ["one", "two", "three"], duplicates: 0 });
+    expect({ texts: screen.texts, duplicates: screen.duplicates }).toEqual({
+      texts: ["one", "two", "three"],
+      duplicates: 0,
+    });
   });
 
   test("nothing overtakes one message that was refused once", async () => {
@@ -92,7 +102,10 @@ describe("trouble of WhatsApp that passes", () => {
   test("421 has the group read again", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
-    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", { subject: "Team", members: [phone, contact] });
+    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", {
+      subject: "Team",
+      members: [phone, contact],
+    });
     await shard.send(business, [text(id, "so that the group is known")]);
     await fault("ack_refuse", { code: 421, times: 1 });
     const { stats } = simulator.simulation;

@@ -100,7 +100,15 @@ const keepAliveMs = 25_000;
 /** Two keepalives that went unanswered, and some. Baileys waits for a farewell that a dead peer never sends. */
 const silenceMs = 2 * keepAliveMs + 10_000;
 /** Stanzas that come to a connection only if WhatsApp delivers to it; one that is deaf has its queries answered all the same. */
-const delivered: ReadonlySet<string> = new Set(["message", "receipt", "ack", "notification", "call", "presence", "chatstate"]);
+const delivered: ReadonlySet<string> = new Set([
+  "message",
+  "receipt",
+  "ack",
+  "notification",
+  "call",
+  "presence",
+  "chatstate",
+]);
 /** An acknowledgement's code: the group's addressing mode, or a list of devices, is out of date. */
 const staleAddressing = "421";
 /** WhatsApp sends one; more than a few would be a fault. */
@@ -295,7 +303,9 @@ export class Connection {
     ev.on("connection.update", (update) => this.#unlessOver(() => this.#updated(update)));
     // Whatever the code, it is a gateway's and says nothing about the login. Baileys would wait for a close that does not come.
     ws.once("unexpected-response", () => this.#end(503));
-    ws.once("frame", () => this.#unlessOver(() => this.#endUnlessBy(this.#options.connectDeadlineMs ?? defaultConnectDeadlineMs)));
+    ws.once("frame", () =>
+      this.#unlessOver(() => this.#endUnlessBy(this.#options.connectDeadlineMs ?? defaultConnectDeadlineMs)),
+    );
     ws.on("frame", ({ tag }: Partial<BinaryNode>) => {
       this.lastInboundAt = Date.now();
       if (tag !== undefined && delivered.has(tag)) this.#hearing.heard();
@@ -303,7 +313,9 @@ export class Connection {
     // Before Baileys' own listeners: they start what leads to the acknowledgement.
     ws.prependListener("CB:message", (stanza: BinaryNode) => this.#noteStanza(stanza));
     ws.prependListener("CB:receipt", (stanza: BinaryNode) => this.#unlessOver(() => this.#receipt(stanza)));
-    ws.on("CB:notification,type:companion_reg_refresh", (stanza: BinaryNode) => this.#unlessOver(() => this.#refreshSecret(stanza)));
+    ws.on("CB:notification,type:companion_reg_refresh", (stanza: BinaryNode) =>
+      this.#unlessOver(() => this.#refreshSecret(stanza)),
+    );
     ws.on("CB:notification,type:w:gp2", (stanza: BinaryNode) => this.#unlessOver(() => this.#groupChanged(stanza)));
     ws.on("CB:ack,class:message", ({ attrs }: BinaryNode) =>
       this.#unlessOver(() => {
@@ -345,7 +357,9 @@ export class Connection {
     try {
       const code = phone === undefined ? qr : await this.#socket.requestPairingCode(phone);
       const expiresAt = Date.now() + lifetimeMs;
-      this.#unlessOver(() => (phone === undefined ? this.#draw(code, expiresAt) : this.#events.shown("code", code, expiresAt)));
+      this.#unlessOver(() =>
+        phone === undefined ? this.#draw(code, expiresAt) : this.#events.shown("code", code, expiresAt),
+      );
     } catch {
       this.#end(500);
     }
@@ -355,7 +369,11 @@ export class Connection {
   #draw(text: string, expiresAt: number): void {
     this.#qr = { text, expiresAt };
     const [ref, noiseKey, identity, , ...rest] = text.split(",");
-    this.#events.shown("qr", [ref, noiseKey, identity, this.#options.auth.creds.advSecretKey, ...rest].join(","), expiresAt);
+    this.#events.shown(
+      "qr",
+      [ref, noiseKey, identity, this.#options.auth.creds.advSecretKey, ...rest].join(","),
+      expiresAt,
+    );
   }
 
   #pairedNow(): void {
@@ -388,7 +406,9 @@ export class Connection {
     const ack = { tag: "ack", attrs: { id, to: from, class: tag, ...(type === undefined ? {} : { type }) } };
     this.#socket
       .sendNode(ack)
-      .catch((error: unknown) => this.#options.logger.warn({ cause: messageOf(error) }, "a notification could not be acknowledged"));
+      .catch((error: unknown) =>
+        this.#options.logger.warn({ cause: messageOf(error) }, "a notification could not be acknowledged"),
+      );
   }
 
   /** Ends the connection if what is due has not come within `ms`. */
@@ -405,7 +425,10 @@ export class Connection {
     this.#hearing.start();
     this.#events.opened();
     this.#askForPlaceholders().catch((error: unknown) =>
-      this.#options.logger.warn({ cause: messageOf(error) }, "the phone could not be asked for messages without content"),
+      this.#options.logger.warn(
+        { cause: messageOf(error) },
+        "the phone could not be asked for messages without content",
+      ),
     );
   }
 
@@ -544,7 +567,14 @@ export class Connection {
   }: Pick<WAMessage, "key" | "messageTimestamp" | "pushName" | "message">): InboundData | undefined {
     if (!message) return undefined;
     const { sentMessage } = this.#options;
-    return inboundOf({ key, timestampS: Number(messageTimestamp), pushName, message, own: this.#ownJids(), sentMessage });
+    return inboundOf({
+      key,
+      timestampS: Number(messageTimestamp),
+      pushName,
+      message,
+      own: this.#ownJids(),
+      sentMessage,
+    });
   }
 
   #ownJids(): string[] {

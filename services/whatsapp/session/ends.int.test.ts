@@ -26,7 +26,9 @@ describe("a temporary ban (402)", () => {
     const [tried, opened] = [attempts(), logins()];
     await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
     expect(await shard.view(business)).toMatchObject({ status: "banned", banned_until: view.banned_until });
-    const refused = await shard.request("POST", `/sessions/${business}/messages`, { messages: [text(contact, "waits")] });
+    const refused = await shard.request("POST", `/sessions/${business}/messages`, {
+      messages: [text(contact, "waits")],
+    });
     expect(refused.status).toBe(503);
 
     await scenario.restart();
@@ -62,14 +64,20 @@ describe("a login that WhatsApp refuses for good", () => {
     const { shard, simulator, business, phone } = scenario;
     await shard.pair(simulator, business, phone);
     await endWith({ reason: "406" });
-    expect(await shard.reaches(business, "logged_out")).toMatchObject({ paired: false, reason: expect.stringContaining("406") });
+    expect(await shard.reaches(business, "logged_out")).toMatchObject({
+      paired: false,
+      reason: expect.stringContaining("406"),
+    });
   });
 
   test.each(["400", "409", "413", "414", "415", "418", "501"])("%s stops and waits for a person", async (reason) => {
     const { shard, simulator, business, phone } = scenario;
     await shard.pair(simulator, business, phone);
     await endWith({ reason });
-    expect(await shard.reaches(business, "disconnected")).toMatchObject({ paired: true, reason: expect.stringContaining(reason) });
+    expect(await shard.reaches(business, "disconnected")).toMatchObject({
+      paired: true,
+      reason: expect.stringContaining(reason),
+    });
     const tried = attempts();
     await scenario.restart();
     expect(await scenario.shard.view(business)).toMatchObject({ status: "disconnected" });

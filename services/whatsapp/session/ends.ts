@@ -98,7 +98,14 @@ export function endRule(code: number, failure?: Failure): EndRule {
       return { next: "retry", baseMs: 10 * minute, maxMs: 60 * minute, alarm: true, reason: unknown };
     }
   }
-  return rules[code] ?? { next: "retry", baseMs: 2 * second, maxMs: 5 * minute, reason: `the connection ended with status ${code}` };
+  return (
+    rules[code] ?? {
+      next: "retry",
+      baseMs: 2 * second,
+      maxMs: 5 * minute,
+      reason: `the connection ended with status ${code}`,
+    }
+  );
 }
 
 function banRule({ expire, cause }: Failure): EndRule {

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { GarbleWatch } from "./garble_watch.ts";
 
 const fail = (watch: GarbleWatch, senders: string[], times: number) =>
-  Array.from({ length: times }, (_, n) => watch.failed(senders[n % senders.length]!)).filter((rebuild) => rebuild).length;
+  Array.from({ length: times }, (_, n) => watch.failed(senders[n % senders.length]!)).filter((rebuild) => rebuild)
+    .length;
 
 describe("a session that may be broken", () => {
   test("is rebuilt after many failures of several acquainted senders", () => {

@@ -30,7 +30,8 @@ export class GarbleWatch {
   failed(sender: string): boolean {
     this.#failures += 1;
     if (this.#senders.size < sendersToRebuild) this.#senders.add(sender);
-    if (this.#failures < failuresToRebuild || this.#senders.size < sendersToRebuild || this.#now() < this.#notBefore) return false;
+    if (this.#failures < failuresToRebuild || this.#senders.size < sendersToRebuild || this.#now() < this.#notBefore)
+      return false;
     this.decrypted();
     this.#notBefore = this.#now() + this.#pauseMs;
     this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);

@@ -42,7 +42,8 @@ export class OutputGate {
   }
 
   send(data: Uint8Array, callback?: (error?: Error) => void): void {
-    if (this.#broken) return callback?.(new Error("the connection was dropped: what arrived could not be written down"));
+    if (this.#broken)
+      return callback?.(new Error("the connection was dropped: what arrived could not be written down"));
     if (this.#queue.length === 0) return this.#send(data, callback);
     this.#queue.push(data);
     // To the sender a held frame is what a frame in the kernel's buffer is: sent, and lost if the connection dies.

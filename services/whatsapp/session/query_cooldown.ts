@@ -25,7 +25,8 @@ export class QueryCooldown {
   /** @throws Transient while WhatsApp is not to be asked. */
   refuse(): void {
     const waitMs = this.#until - this.#now();
-    if (waitMs > 0) throw new Transient("WhatsApp refused a query for a reason that passes; the next one waits.", waitMs);
+    if (waitMs > 0)
+      throw new Transient("WhatsApp refused a query for a reason that passes; the next one waits.", waitMs);
   }
 
   /** A message could not be prepared; only the refusal of a query matters here. */

@@ -8,7 +8,9 @@ const scenario = shardScenario();
 type Refresh = { id: string; acknowledged: boolean };
 const refresh = (shown: object) => control<Refresh>(scenario.simulator, "POST", "/pairing/refreshes", shown);
 const acknowledged = async (id: string) =>
-  (await control<{ data: Refresh[] }>(scenario.simulator, "GET", "/pairing/refreshes")).data.find((other) => other.id === id)?.acknowledged;
+  (await control<{ data: Refresh[] }>(scenario.simulator, "GET", "/pairing/refreshes")).data.find(
+    (other) => other.id === id,
+  )?.acknowledged;
 const scan = (qr: string) => control(scenario.simulator, "POST", `/phones/${scenario.phone}/scan`, { qr });
 const parts = (qr: string) => qr.slice(qr.indexOf("#") + 1).split(",");
 

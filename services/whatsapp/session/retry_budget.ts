@@ -34,7 +34,8 @@ export class RetryBudget implements PossiblyExtendedCacheStore {
 
   /** A message came that may turn out to be undecryptable. */
   received({ attrs: { id, participant, from } }: BinaryNode): void {
-    if (id !== undefined && from !== undefined) this.#senders.set(`${id}:${participant}`, jidNormalizedUser(participant ?? from));
+    if (id !== undefined && from !== undefined)
+      this.#senders.set(`${id}:${participant}`, jidNormalizedUser(participant ?? from));
   }
 
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the interface's shape
@@ -58,7 +59,10 @@ export class RetryBudget implements PossiblyExtendedCacheStore {
   }
 
   #isSpent(sender: string): boolean {
-    return this.#current(this.#spent.get(sender)).asks >= asksPerSender || this.#current(this.#account).asks >= asksPerAccount;
+    return (
+      this.#current(this.#spent.get(sender)).asks >= asksPerSender ||
+      this.#current(this.#account).asks >= asksPerAccount
+    );
   }
 
   #charge(sender: string): void {

@@ -128,7 +128,10 @@ export class Session {
       onStop: ({ holds, code, until }) => {
         options.metrics.alarm();
         const till = new Date(until).toISOString();
-        this.#log.error({ alarm: true, code, holds, until: till }, "WhatsApp refused a message as one too many; the account is stopped");
+        this.#log.error(
+          { alarm: true, code, holds, until: till },
+          "WhatsApp refused a message as one too many; the account is stopped",
+        );
       },
     });
   }
@@ -197,7 +200,10 @@ export class Session {
   }
 
   /** Which of the messages have to wait, and how long. With one that waits, everything behind it in its chat does. */
-  async #pace(messages: readonly (Outgoing & { bulk: boolean })[], limits: PacingLimits): Promise<Map<string, PacedOutcome>> {
+  async #pace(
+    messages: readonly (Outgoing & { bulk: boolean })[],
+    limits: PacingLimits,
+  ): Promise<Map<string, PacedOutcome>> {
     this.#limits = limits;
     const held = new Map<string, PacedOutcome>();
     if (!limits.enabled) return held;
@@ -243,7 +249,11 @@ export class Session {
     const chat = chatOf(to);
     const earlier = isDrawnByLot(content) ? this.#options.ledger.body(this.businessId, waMessageId) : undefined;
     const own = { phone: jidNormalizedUser(this.#auth?.creds.me?.id), lid: this.#identity.lid ?? undefined };
-    return { waMessageId, chat, message: earlier ? proto.Message.decode(earlier) : outgoingMessage(content, chat, own) };
+    return {
+      waMessageId,
+      chat,
+      message: earlier ? proto.Message.decode(earlier) : outgoingMessage(content, chat, own),
+    };
   }
 
   /** Logs out at WhatsApp, as far as that can be reached, and sets the auth state aside. */
@@ -251,7 +261,10 @@ export class Session {
     this.#options.fence();
     if (this.#state.is === "open") {
       await Promise.race([this.#connection?.logout(), Bun.sleep(2_000)]).catch((error: unknown) =>
-        this.#log.warn({ cause: messageOf(error) }, "WhatsApp was not told of the logout; the phone still lists this device"),
+        this.#log.warn(
+          { cause: messageOf(error) },
+          "WhatsApp was not told of the logout; the phone still lists this device",
+        ),
       );
     }
     this.#dispatch({ is: "logout" });
@@ -304,7 +317,9 @@ export class Session {
       last_inbound_at: lastInboundAt === undefined ? null : new Date(lastInboundAt).toISOString(),
       ...(reason === undefined ? {} : { reason }),
       ...(state.is === "banned" ? { banned_until: new Date(state.until).toISOString() } : {}),
-      ...(state.is === "pairing" && state.show === "qr" ? { qr: state.value, qr_expires_at: new Date(state.expiresAt).toISOString() } : {}),
+      ...(state.is === "pairing" && state.show === "qr"
+        ? { qr: state.value, qr_expires_at: new Date(state.expiresAt).toISOString() }
+        : {}),
       ...(state.is === "pairing" && state.show === "code" ? { code: state.value } : {}),
     };
   }
@@ -450,7 +465,10 @@ export class Session {
           if (acquainted && this.#garble.failed(sender)) this.#dispatch({ is: "garbled" });
         },
         volumeRefused: (error) =>
-          this.#dispatch({ is: "volume_refused", reason: `the shard's volume does not take writes: ${messageOf(error)}` }),
+          this.#dispatch({
+            is: "volume_refused",
+            reason: `the shard's volume does not take writes: ${messageOf(error)}`,
+          }),
       },
     });
   }
@@ -520,7 +538,9 @@ export class Session {
     if (this.#status !== "open") {
       const passing = this.#state.is === "connecting" || this.#state.is === "waiting";
       const reason = "reason" in this.#state && this.#state.reason !== undefined ? `: ${this.#state.reason}` : "";
-      throw new AppError("unavailable", `The session is ${this.#status}, not open${reason}.`, { retryAfterS: passing ? 2 : 30 });
+      throw new AppError("unavailable", `The session is ${this.#status}, not open${reason}.`, {
+        retryAfterS: passing ? 2 : 30,
+      });
     }
   }
 
@@ -542,12 +562,16 @@ export class Session {
     };
     this.#options.journal
       .append("events", this.businessId, data)
-      .catch((error: unknown) => this.#log.error({ cause: messageOf(error) }, "a session event could not be written down"));
+      .catch((error: unknown) =>
+        this.#log.error({ cause: messageOf(error) }, "a session event could not be written down"),
+      );
   }
 }
 
 const haltOf = (halted: Halted): Halt =>
-  halted.is === "banned" ? { is: halted.is, reason: halted.reason, until: halted.until } : { is: halted.is, reason: halted.reason };
+  halted.is === "banned"
+    ? { is: halted.is, reason: halted.reason, until: halted.until }
+    : { is: halted.is, reason: halted.reason };
 
 function statusOf(state: State): SessionStatus {
   if (state.is === "pairing") return state.show;

@@ -63,7 +63,8 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
 
     const keys: SignalKeyStoreWithTransaction = {
       ...transactional,
-      get: (type, ids) => (ratchets.has(type) && !receiving.getStore() ? options.keys.get(type, ids) : transactional.get(type, ids)),
+      get: (type, ids) =>
+        ratchets.has(type) && !receiving.getStore() ? options.keys.get(type, ids) : transactional.get(type, ids),
       set: async (data) => {
         if (data["lid-mapping"] !== undefined) places.flushAll();
         if (receiving.getStore()) return transactional.set(data);
@@ -134,7 +135,8 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
         const { jid, address } = await storedAs(message.jid);
         return lock.run(address, () => repository.encryptMessage({ ...message, jid }));
       },
-      encryptGroupMessage: (message) => lock.run(`${message.group} ${message.meId}`, () => repository.encryptGroupMessage(message)),
+      encryptGroupMessage: (message) =>
+        lock.run(`${message.group} ${message.meId}`, () => repository.encryptGroupMessage(message)),
       injectE2ESession: async (message) => {
         assertSigned(message.session);
         return lock.run((await storedAs(message.jid)).address, () => repository.injectE2ESession(message));
@@ -150,7 +152,10 @@ function isDuplicate(error: unknown): boolean {
 }
 
 /** libsignal takes whatever keys it is given: a server in the middle could put its own in their place for a first message. */
-function assertSigned({ identityKey, signedPreKey }: Parameters<SignalRepositoryWithLIDStore["injectE2ESession"]>[0]["session"]): void {
+function assertSigned({
+  identityKey,
+  signedPreKey,
+}: Parameters<SignalRepositoryWithLIDStore["injectE2ESession"]>[0]["session"]): void {
   if (!Curve.verify(identityKey, signedPreKey.publicKey, signedPreKey.signature)) {
     throw new Error("the contact's prekey is not signed by its identity");
   }

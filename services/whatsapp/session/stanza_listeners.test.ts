@@ -10,7 +10,9 @@ function isolated(event: string, ...listeners: ((received: unknown) => unknown)[
   const emitter = new EventEmitter();
   const failures: { id: string | undefined; message: string }[] = [];
   for (const listener of listeners) emitter.on(event, listener);
-  isolateStanzaListeners(emitter, ({ attrs }, error) => failures.push({ id: attrs?.["id"], message: (error as Error).message }));
+  isolateStanzaListeners(emitter, ({ attrs }, error) =>
+    failures.push({ id: attrs?.["id"], message: (error as Error).message }),
+  );
   return { emitter, failures };
 }
 

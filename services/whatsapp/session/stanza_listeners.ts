@@ -8,7 +8,10 @@ type Listener = (...args: unknown[]) => unknown;
  * first listener that throws: the ones behind it, Baileys' own among them, would never see the stanza, and nothing would
  * acknowledge it. A rejected promise of a listener would be one that nobody handles, and may end the process.
  */
-export function isolateStanzaListeners(emitter: EventEmitter, onFailure: (stanza: Partial<BinaryNode>, error: unknown) => void): void {
+export function isolateStanzaListeners(
+  emitter: EventEmitter,
+  onFailure: (stanza: Partial<BinaryNode>, error: unknown) => void,
+): void {
   for (const event of emitter.eventNames()) {
     if (typeof event !== "string" || !event.startsWith("CB:")) continue;
     const listeners = emitter.listeners(event) as Listener[];

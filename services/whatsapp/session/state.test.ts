@@ -5,7 +5,8 @@ import type { Action, Event, State, Step } from "./state.ts";
 const now = 1_000_000;
 const noJitter = () => 0;
 const step = (state: State, event: Event, at = now): Step => transition(state, event, at, noJitter);
-const run = (state: State, events: Event[]): Step => events.reduce<Step>((last, event) => step(last.state, event), { state, actions: [] });
+const run = (state: State, events: Event[]): Step =>
+  events.reduce<Step>((last, event) => step(last.state, event), { state, actions: [] });
 const waitOf = (actions: Action[]) => actions.find((action) => action.do === "wait")?.ms;
 
 const idle: State = { is: "disconnected" };
@@ -34,9 +35,15 @@ test("a second connect while the same code is shown changes nothing but the wind
 test("codes that run out are renewed at once while the window lasts, and then given up with a reason", () => {
   const shownOnce = run(idle, [qr, shown]).state;
   const renewed = step(shownOnce, { is: "ended", code: 408 });
-  expect(renewed).toMatchObject({ state: { is: "waiting", pairing: { method: "qr" } }, actions: [{ do: "wait", ms: 0 }] });
+  expect(renewed).toMatchObject({
+    state: { is: "waiting", pairing: { method: "qr" } },
+    actions: [{ do: "wait", ms: 0 }],
+  });
   const late = step(shownOnce, { is: "ended", code: 408 }, now + pairingWindowMs);
-  expect(late).toMatchObject({ state: { is: "disconnected", reason: expect.stringContaining("not scanned in time") }, actions: [] });
+  expect(late).toMatchObject({
+    state: { is: "disconnected", reason: expect.stringContaining("not scanned in time") },
+    actions: [],
+  });
 });
 
 describe("how an open connection ends", () => {
@@ -148,7 +155,13 @@ test("a logout on request hangs up and sets the auth state aside; a stop only ha
 
 test("what arrives late from a connection that was given up changes nothing", () => {
   for (const state of [idle, { is: "logged_out", reason: "" }, { is: "auth_error", reason: "" }] as State[]) {
-    for (const event of [{ is: "opened" }, { is: "paired" }, shown, { is: "ended", code: 428 }, { is: "due" }] as Event[]) {
+    for (const event of [
+      { is: "opened" },
+      { is: "paired" },
+      shown,
+      { is: "ended", code: 428 },
+      { is: "due" },
+    ] as Event[]) {
       expect(step(state, event)).toEqual({ state, actions: [] });
     }
   }
@@ -175,7 +188,11 @@ test("a deaf connection gets a new socket at once, then a session built anew, th
   for (let i = 0; i < 3; i++) {
     const next = step(state, deaf);
     steps.push(next);
-    expect(next.state).toMatchObject({ is: "waiting", deaf: i + 1, reason: expect.stringContaining("delivers nothing") });
+    expect(next.state).toMatchObject({
+      is: "waiting",
+      deaf: i + 1,
+      reason: expect.stringContaining("delivers nothing"),
+    });
     state = run(next.state, [{ is: "due" }, { is: "opened" }]).state;
   }
   expect(steps.map(({ actions }) => actions.map((action) => action.do))).toEqual([
@@ -197,14 +214,25 @@ test("a connection that understands nothing is built anew from the disk, and som
 });
 
 test("a login that was just paired, and is refused, is not taken for logged out because somebody connects or the shard restarts in between", () => {
-  const refused = run(idle, [qr, shown, { is: "paired" }, { is: "ended", code: 515 }, { is: "due" }, { is: "ended", code: 401 }]).state;
+  const refused = run(idle, [
+    qr,
+    shown,
+    { is: "paired" },
+    { is: "ended", code: 515 },
+    { is: "due" },
+    { is: "ended", code: 401 },
+  ]).state;
   expect(refused).toMatchObject({ is: "waiting", fresh: 1 });
   const again = run(refused, [
     { is: "connect", paired: true, want: { method: "qr" } },
     { is: "ended", code: 401 },
   ]).state;
   expect(again).toMatchObject({ is: "waiting", fresh: 2 });
-  const restarted = run(idle, [{ is: "resume", afterMs: 0, fresh: true }, { is: "due" }, { is: "ended", code: 401 }]).state;
+  const restarted = run(idle, [
+    { is: "resume", afterMs: 0, fresh: true },
+    { is: "due" },
+    { is: "ended", code: 401 },
+  ]).state;
   expect(restarted.is).toBe("waiting");
   const seasoned = run(idle, [{ is: "resume", afterMs: 0 }, { is: "due" }, { is: "ended", code: 401 }]).state;
   expect(seasoned.is).toBe("logged_out");
@@ -233,13 +261,19 @@ describe("a temporary ban", () => {
 
   test("without an end lasts an hour", () => {
     for (const failure of [{}, { expire: -1 }, { expire: Number.NaN }]) {
-      expect(step(open, { is: "ended", code: 402, failure }).state).toMatchObject({ is: "banned", until: now + 3_600_000 });
+      expect(step(open, { is: "ended", code: 402, failure }).state).toMatchObject({
+        is: "banned",
+        until: now + 3_600_000,
+      });
     }
   });
 
   test("goes on after a restart, and ends while the shard is down", () => {
     const halted = { is: "banned", reason: "banned", until: now + 1000 } as const;
-    expect(step(idle, { is: "resume", afterMs: 0, halted })).toMatchObject({ state: halted, actions: [{ do: "wait", ms: 1000 }] });
+    expect(step(idle, { is: "resume", afterMs: 0, halted })).toMatchObject({
+      state: halted,
+      actions: [{ do: "wait", ms: 1000 }],
+    });
     const later = step(idle, { is: "resume", afterMs: 0, halted }, now + 1000);
     expect(later.actions.map((action) => action.do)).toEqual(["unhalt", "dial"]);
   });

@@ -30,7 +30,11 @@ export type State =
   | ({ is: "connecting"; reason?: string | undefined } & Trying)
   | ({ is: "pairing"; show: "qr" | "code"; value: string; expiresAt: number } & Trying)
   | { is: "open"; at: number; attempt: number; deaf?: number | undefined }
-  | ({ is: "waiting"; reason: string; /** Ended by 405: another client version may open it at once. */ outdated?: boolean } & Trying)
+  | ({
+      is: "waiting";
+      reason: string;
+      /** Ended by 405: another client version may open it at once. */ outdated?: boolean;
+    } & Trying)
   /** WhatsApp banned the account until then (Unix ms). */
   | { is: "banned"; reason: string; until: number }
   | { is: "logged_out"; reason: string }
@@ -49,7 +53,9 @@ type Trying = {
 };
 
 /** A login that is not opened by itself, or not before `until`. */
-export type Halted = { is: "conflict" | "disconnected"; reason: string } | { is: "banned"; reason: string; until: number };
+export type Halted =
+  | { is: "conflict" | "disconnected"; reason: string }
+  | { is: "banned"; reason: string; until: number };
 export type Event =
   | { is: "connect"; paired: boolean; want: { method: "qr" } | { method: "code"; phone: string } }
   /** At the start of the process, for a login that is on the volume; `halted`, if it was not to be opened again. */
@@ -109,13 +115,21 @@ export function transition(state: State, event: Event, now: number, random: () =
       if (event.halted?.is === "banned") return awaitBan(event.halted, now);
       if (event.halted) return { state: event.halted, actions: [] };
       return {
-        state: { is: "waiting", attempt: 0, reason: "the shard has just started", ...(event.fresh ? { fresh: 0 } : {}) },
+        state: {
+          is: "waiting",
+          attempt: 0,
+          reason: "the shard has just started",
+          ...(event.fresh ? { fresh: 0 } : {}),
+        },
         actions: [{ do: "wait", ms: event.afterMs }],
       };
     case "shown":
       // A code that is renewed after a phone has linked must not begin the pairing again.
       if ((state.is !== "connecting" && state.is !== "pairing") || state.pairing === undefined) return same(state);
-      return { state: { ...state, is: "pairing", show: event.show, value: event.value, expiresAt: event.expiresAt }, actions: [] };
+      return {
+        state: { ...state, is: "pairing", show: event.show, value: event.value, expiresAt: event.expiresAt },
+        actions: [],
+      };
     case "paired":
       if (state.is !== "connecting" && state.is !== "pairing") return same(state);
       return { state: { is: "connecting", attempt: 0, fresh: 0, reason: "a phone was linked" }, actions: [] };
@@ -153,7 +167,10 @@ export function transition(state: State, event: Event, now: number, random: () =
         actions: [{ do: "hang_up" }, { do: "alarm", reason: event.reason }],
       };
     case "logout":
-      return { state: { is: "logged_out", reason: "logged out on request" }, actions: [{ do: "hang_up" }, { do: "set_aside" }] };
+      return {
+        state: { is: "logged_out", reason: "logged out on request" },
+        actions: [{ do: "hang_up" }, { do: "set_aside" }],
+      };
     case "stop":
       return { state: { is: "disconnected", reason: event.reason }, actions: [{ do: "hang_up" }] };
   }
@@ -166,8 +183,12 @@ function connecting({ outdated: _outdated, ...state }: Extract<State, { is: "wai
 /** Logs in when the ban is over, and not before. */
 function awaitBan({ reason, until }: { reason: string; until: number }, now: number): Step {
   const ms = until - now;
-  if (ms > 0) return { state: { is: "banned", reason, until }, actions: [{ do: "wait", ms: Math.min(ms, longestTimerMs) }] };
-  return { state: { is: "connecting", attempt: 1, reason: "the ban is over" }, actions: [{ do: "unhalt" }, { do: "dial" }] };
+  if (ms > 0)
+    return { state: { is: "banned", reason, until }, actions: [{ do: "wait", ms: Math.min(ms, longestTimerMs) }] };
+  return {
+    state: { is: "connecting", attempt: 1, reason: "the ban is over" },
+    actions: [{ do: "unhalt" }, { do: "dial" }],
+  };
 }
 
 function connect(state: State, event: Extract<Event, { is: "connect" }>, now: number): Step {
@@ -177,12 +198,17 @@ function connect(state: State, event: Extract<Event, { is: "connect" }>, now: nu
     // A login under way is left alone; one that waits, or was given up, begins now.
     if (state.is === "connecting") return same(state);
     const fresh = state.is === "waiting" ? state.fresh : undefined;
-    return { state: { is: "connecting", attempt: 1, fresh }, actions: [{ do: "hang_up" }, { do: "unhalt" }, { do: "dial" }] };
+    return {
+      state: { is: "connecting", attempt: 1, fresh },
+      actions: [{ do: "hang_up" }, { do: "unhalt" }, { do: "dial" }],
+    };
   }
   const until = now + pairingWindowMs;
-  const pairing: Pairing = event.want.method === "qr" ? { method: "qr", until } : { method: "code", phone: event.want.phone, until };
+  const pairing: Pairing =
+    event.want.method === "qr" ? { method: "qr", until } : { method: "code", phone: event.want.phone, until };
   const underWay = state.is === "connecting" || state.is === "pairing" ? state.pairing : undefined;
-  if (underWay && asksTheSame(underWay, pairing)) return { state: { ...(state as Trying & State), pairing } as State, actions: [] };
+  if (underWay && asksTheSame(underWay, pairing))
+    return { state: { ...(state as Trying & State), pairing } as State, actions: [] };
   return { state: { is: "connecting", attempt: 1, pairing }, actions: [{ do: "hang_up" }, { do: "dial" }] };
 }
 
@@ -190,7 +216,12 @@ function asksTheSame(a: Pairing, b: Pairing): boolean {
   return a.method === b.method && (a.method === "qr" || a.phone === (b as { phone: string }).phone);
 }
 
-function ended(state: State, { code, failure }: Extract<Event, { is: "ended" }>, now: number, random: () => number): Step {
+function ended(
+  state: State,
+  { code, failure }: Extract<Event, { is: "ended" }>,
+  now: number,
+  random: () => number,
+): Step {
   if (!mayRetry(state)) return same(state);
   const trying = tryingOf(state, now);
   if (trying.pairing) return pairingEnded(trying as Trying & { pairing: Pairing }, { code, failure }, now, random);
@@ -200,13 +231,21 @@ function ended(state: State, { code, failure }: Extract<Event, { is: "ended" }>,
     const fresh = trying.fresh + 1;
     const ms = backoff({ attempt: fresh, baseMs: 1000, maxMs: 10_000 }, random);
     return {
-      state: { is: "waiting", attempt: trying.attempt, fresh, reason: "WhatsApp does not know the new device yet (401)" },
+      state: {
+        is: "waiting",
+        attempt: trying.attempt,
+        fresh,
+        reason: "WhatsApp does not know the new device yet (401)",
+      },
       actions: [{ do: "wait", ms }],
     };
   }
   switch (rule.next) {
     case "logged_out":
-      return { state: { is: "logged_out", reason: rule.reason }, actions: [{ do: "set_aside" }, { do: "alarm", reason: rule.reason }] };
+      return {
+        state: { is: "logged_out", reason: rule.reason },
+        actions: [{ do: "set_aside" }, { do: "alarm", reason: rule.reason }],
+      };
     case "conflict":
     case "disconnected":
       return {
@@ -220,7 +259,10 @@ function ended(state: State, { code, failure }: Extract<Event, { is: "ended" }>,
       const until = now + rule.ms;
       const banned = { is: "banned", reason: `${rule.reason}, until ${new Date(until).toISOString()}`, until } as const;
       const { state: waiting, actions } = awaitBan(banned, now);
-      return { state: waiting, actions: [{ do: "halt", ...banned }, { do: "alarm", reason: banned.reason }, ...actions] };
+      return {
+        state: waiting,
+        actions: [{ do: "halt", ...banned }, { do: "alarm", reason: banned.reason }, ...actions],
+      };
     }
     case "retry": {
       const ms = backoff({ attempt: Math.max(1, trying.attempt), baseMs: rule.baseMs, maxMs: rule.maxMs }, random);
@@ -271,7 +313,8 @@ function pairingEnded(
   const rule = endRule(code, failure);
   const maxMs = rule.next === "retry" ? rule.maxMs : 60_000;
   // A round of codes that ended by itself is followed by the next at once; a failing server is not hurried.
-  const ms = code === 408 && trying.attempt <= 1 ? 0 : backoff({ attempt: trying.attempt, baseMs: 1000, maxMs }, random);
+  const ms =
+    code === 408 && trying.attempt <= 1 ? 0 : backoff({ attempt: trying.attempt, baseMs: 1000, maxMs }, random);
   const alarm = rule.next === "retry" && rule.alarm === true;
   return {
     state: {

@@ -14,5 +14,9 @@ export class ConnectionOver extends Error {
  */
 export function isStray(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return error instanceof ConnectionOver || "isBoom" in error || (error.stack?.includes("/@whiskeysockets/baileys/") ?? false);
+  return (
+    error instanceof ConnectionOver ||
+    "isBoom" in error ||
+    (error.stack?.includes("/@whiskeysockets/baileys/") ?? false)
+  );
 }

@@ -38,11 +38,19 @@ export function shardScenario(defaults: ShardOptions = {}): Scenario {
       scenario.shard = startShard({ simulator: scenario.simulator, volume, keys, ...options });
     },
     waitingMail: async () => {
-      const { devices } = await control<{ devices: { waiting: number }[] }>(scenario.simulator, "GET", `/phones/${scenario.phone}`);
+      const { devices } = await control<{ devices: { waiting: number }[] }>(
+        scenario.simulator,
+        "GET",
+        `/phones/${scenario.phone}`,
+      );
       return devices.reduce((sum, { waiting }) => sum + waiting, 0);
     },
     metric: async (name: string) =>
-      Number(new RegExp(`^${name}[^\\n]* (\\S+)$`, "m").exec(await (await scenario.shard.request("GET", "/metrics")).text())?.[1]),
+      Number(
+        new RegExp(`^${name}[^\\n]* (\\S+)$`, "m").exec(
+          await (await scenario.shard.request("GET", "/metrics")).text(),
+        )?.[1],
+      ),
   } as Scenario;
   beforeAll(() => {
     scenario.simulator = startSimulator();

@@ -6,7 +6,14 @@ import { uuidv7, whatsappMessageId } from "../../../lib/core/ids.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
 import type { OutboundContent } from "../../../lib/messages/index.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
-import type { BatchMessage, JournalData, JournalPage, JournalStream, SendResult, SessionView } from "../../../lib/shard-client/schemas.ts";
+import type {
+  BatchMessage,
+  JournalData,
+  JournalPage,
+  JournalStream,
+  SendResult,
+  SessionView,
+} from "../../../lib/shard-client/schemas.ts";
 import type { PacingSettings } from "../../../lib/shard-client/pacing.ts";
 import { shardToken } from "../../../lib/shard-client/secrets.ts";
 import { until } from "../../../lib/testing/until.ts";
@@ -103,10 +110,13 @@ export class ShardUnderTest {
   }
 
   async send(business: string, messages: BatchMessage[], pacing?: PacingSettings): Promise<SendResult[]> {
-    return (await this.json<{ results: SendResult[] }>("POST", `/sessions/${business}/messages`, { messages, pacing })).results;
+    return (await this.json<{ results: SendResult[] }>("POST", `/sessions/${business}/messages`, { messages, pacing }))
+      .results;
   }
 
-  async readJournal<S extends JournalStream>(stream: S): Promise<{ seq: number; business_id: string; data: JournalData<S> }[]> {
+  async readJournal<S extends JournalStream>(
+    stream: S,
+  ): Promise<{ seq: number; business_id: string; data: JournalData<S> }[]> {
     return (await this.json<JournalPage<S>>("GET", `/journal/${stream}`)).entries;
   }
 }
@@ -122,7 +132,8 @@ export async function control<T>(simulator: Simulator, method: string, path: str
   return (answer === "" ? undefined : JSON.parse(answer)) as T;
 }
 
-export const makePhone = (simulator: Simulator, phone: string) => control(simulator, "POST", "/phones", { phone, name: `Phone ${phone}` });
+export const makePhone = (simulator: Simulator, phone: string) =>
+  control(simulator, "POST", "/phones", { phone, name: `Phone ${phone}` });
 
 /** The texts that a phone shows, in order, and how many it was sent twice or could not read. */
 export async function screenOf(simulator: Simulator, phone: string) {
@@ -131,7 +142,12 @@ export async function screenOf(simulator: Simulator, phone: string) {
     duplicates: number;
     undecryptable: number;
   }>(simulator, "GET", `/phones/${phone}/messages`);
-  return { texts: data.map((message) => message.text), ids: data.map((message) => message.id), duplicates, undecryptable };
+  return {
+    texts: data.map((message) => message.text),
+    ids: data.map((message) => message.id),
+    duplicates,
+    undecryptable,
+  };
 }
 
 export type InProcess = ShardUnderTest & {

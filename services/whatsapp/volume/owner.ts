@@ -49,7 +49,9 @@ export async function claimShard({ consul, volume, listens, logger, onLost }: Ow
   const predecessor = readRecord(path, logger);
   let token = predecessor?.token ?? null;
   const note = (session: string) => {
-    writeFileSync(`${path}.new`, `${JSON.stringify({ session, token } satisfies z.infer<typeof record>)}\n`, { flush: true });
+    writeFileSync(`${path}.new`, `${JSON.stringify({ session, token } satisfies z.infer<typeof record>)}\n`, {
+      flush: true,
+    });
     renameSync(`${path}.new`, path);
   };
   const lock = await holdLock({
@@ -85,7 +87,10 @@ function readRecord(path: string, logger: Logger): z.infer<typeof record> | unde
   try {
     return record.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch (error) {
-    logger.warn({ cause: messageOf(error) }, "owner.json cannot be read: the predecessor's lock has to run out by itself");
+    logger.warn(
+      { cause: messageOf(error) },
+      "owner.json cannot be read: the predecessor's lock has to run out by itself",
+    );
     return undefined;
   }
 }

@@ -8,7 +8,12 @@ import type { ShardDb } from "./shard_db.ts";
  * Seals again what an older key of the ring sealed in the shard's database, while the shard works. Auth stores are
  * sealed again when they are opened. Once this has logged the end of it, the older keys can be taken out of the ring.
  */
-export async function resealUnderFirstKey(parts: { db: ShardDb; journal: Journal; ledger: Ledger; logger: Logger }): Promise<void> {
+export async function resealUnderFirstKey(parts: {
+  db: ShardDb;
+  journal: Journal;
+  ledger: Ledger;
+  logger: Logger;
+}): Promise<void> {
   const { db, journal, ledger, logger } = parts;
   if (!db.needsFormerKeys) return;
   try {

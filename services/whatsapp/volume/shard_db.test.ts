@@ -57,7 +57,14 @@ test("an old key is needed also where a business with an older ledger moved in s
   db.close();
   const both = `${second},${first}`;
   db = open(both);
-  const old = { wa_message_id: "B", at: Date.now() - 86_400_000, chat: "c", body: Buffer.from("y"), result: "sent", result_at: 1 } as const;
+  const old = {
+    wa_message_id: "B",
+    at: Date.now() - 86_400_000,
+    chat: "c",
+    body: Buffer.from("y"),
+    result: "sent",
+    result_at: 1,
+  } as const;
   await new Ledger(db).takeOver("moved in", [{ ...old, error_code: null, error_message: null }]);
   db.close();
   open(both).close();

@@ -158,7 +158,11 @@ function sealerOf(db: Database, keys: KeyRing): Sealer {
   if (id !== applicationId) throw new Error("it is not a shard's database");
   const { user_version: version } = db.query("PRAGMA user_version").get() as { user_version: number };
   if (version !== format) throw new Error(`it has format ${version}, and this version reads format ${format}`);
-  const row = db.query("SELECT salt, canary_key, canary FROM store").get() as { salt: Uint8Array; canary_key: string; canary: Uint8Array };
+  const row = db.query("SELECT salt, canary_key, canary FROM store").get() as {
+    salt: Uint8Array;
+    canary_key: string;
+    canary: Uint8Array;
+  };
   const sealer = keys.rotatingSealer("shard", row.salt);
   sealer.open({ keyId: row.canary_key, box: row.canary }, "canary");
   return sealer;
@@ -172,7 +176,8 @@ function retireOldKey(db: Database, sealer: Sealer): void {
   const { canary_key: present } = db.query("SELECT canary_key FROM store").get() as { canary_key: string };
   if (sealer.isCurrent(present)) return;
   // Any row, not the oldest: a business that moved in brought old entries, which were sealed here when they came.
-  const stale = (table: string) => db.query(`SELECT 1 FROM ${table} WHERE ${isStale} LIMIT 1`).get(sealer.keyId) !== null;
+  const stale = (table: string) =>
+    db.query(`SELECT 1 FROM ${table} WHERE ${isStale} LIMIT 1`).get(sealer.keyId) !== null;
   if (stale("journal") || stale("sends")) return;
   const { keyId, box } = sealer.seal(Buffer.from("shard"), "canary");
   db.query("UPDATE store SET canary_key = ?, canary = ? WHERE canary_key <> ?").run(keyId, box, keyId);

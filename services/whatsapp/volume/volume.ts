@@ -1,5 +1,15 @@
 import { Database, SQLiteError } from "bun:sqlite";
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { messageOf } from "../../../lib/core/errors.ts";
@@ -68,13 +78,17 @@ function labelled(path: string): number | undefined {
   try {
     return label.parse(JSON.parse(readFileSync(labelPath(path), "utf8"))).shard;
   } catch (error) {
-    throw new VolumeRefused(`${labelPath(path)} cannot be read, so it is not known whose volume this is: ${messageOf(error)}`);
+    throw new VolumeRefused(
+      `${labelPath(path)} cannot be read, so it is not known whose volume this is: ${messageOf(error)}`,
+    );
   }
 }
 
 function refuseForeign(path: string, owner: number, shard: number): void {
   if (owner !== shard) {
-    throw new VolumeRefused(`The volume at ${path} belongs to shard ${owner}, and this process is shard ${shard}: mount the right volume.`);
+    throw new VolumeRefused(
+      `The volume at ${path} belongs to shard ${owner}, and this process is shard ${shard}: mount the right volume.`,
+    );
   }
 }
 
@@ -86,7 +100,9 @@ function labelNew(path: string, shard: number): void {
     );
   }
   const unfinished = `${labelPath(path)}.new`;
-  writeFileSync(unfinished, `${JSON.stringify({ format: 1, shard, created_at: new Date().toISOString() })}\n`, { flush: true });
+  writeFileSync(unfinished, `${JSON.stringify({ format: 1, shard, created_at: new Date().toISOString() })}\n`, {
+    flush: true,
+  });
   renameSync(unfinished, labelPath(path));
   const folder = openSync(path, "r");
   fsyncSync(folder);

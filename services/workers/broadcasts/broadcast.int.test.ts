@@ -49,7 +49,11 @@ async function draft(count: number, changes: Partial<NewBroadcast> = {}): Promis
   await addRecipients(
     scope(),
     id,
-    Array.from({ length: count }, (_, n) => ({ chat: chat(n), fields: { name: `N${n}` }, text_length: `Hello N${n}`.length })),
+    Array.from({ length: count }, (_, n) => ({
+      chat: chat(n),
+      fields: { name: `N${n}` },
+      text_length: `Hello N${n}`.length,
+    })),
   );
   return id;
 }
@@ -78,7 +82,12 @@ test("each recipient is sent the text with their own fields, in the order given,
   const id = await start(120);
   await reached(id, "completed");
   expect(texts()).toEqual(Array.from({ length: 120 }, (_, n) => `Hello N${n}`));
-  expect(await broadcastProgress(scope(), id)).toEqual({ recipients: 120, pending: 0, opted_out: 0, messages: { sent: 120 } });
+  expect(await broadcastProgress(scope(), id)).toEqual({
+    recipients: 120,
+    pending: 0,
+    opted_out: 0,
+    messages: { sent: 120 },
+  });
   const [first] = await listRecipients(scope(), id, { after: 0, limit: 1 });
   expect(first).toMatchObject({ chat: chat(0), status: "released", message_status: "sent" });
   await until(() => endpoint.told.length === 2, { what: "the events" });
@@ -100,7 +109,8 @@ test("who has opted out is passed over, also after the start", async () => {
 test("who opts out while a message for them is held in the outbox is not sent it", async () => {
   await workers.serve("broadcasts");
   // A batch with it was made up before the opt-out.
-  workers.shard.refuse = ({ messages }) => (messages.some(({ to }) => to === chat(1)) ? refusal(503, "not now") : undefined);
+  workers.shard.refuse = ({ messages }) =>
+    messages.some(({ to }) => to === chat(1)) ? refusal(503, "not now") : undefined;
   const id = await start(3);
   await until(async () => (await broadcastProgress(scope(), id)).messages.queued === 3, { what: "the release" });
   await addOptOut(scope(), chat(1));
@@ -140,12 +150,17 @@ test("a paused broadcast sends nothing more, a resumed one the rest, each once",
   await moveBroadcast(scope(), id, "pause");
   gate.resolve();
   const handedOver = workers.shard.batches[0]!.messages.length;
-  await until(async () => (await broadcastProgress(scope(), id)).messages.sent === handedOver, { what: "the batch that was under way" });
+  await until(async () => (await broadcastProgress(scope(), id)).messages.sent === handedOver, {
+    what: "the batch that was under way",
+  });
   await wake(id);
   await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
-  await until(() => workers.lines.filter((line) => line["job"] === "broadcast" && line["outcome"] === "done").length > 0, {
-    what: "a run",
-  });
+  await until(
+    () => workers.lines.filter((line) => line["job"] === "broadcast" && line["outcome"] === "done").length > 0,
+    {
+      what: "a run",
+    },
+  );
   expect(workers.shard.deliveries.length).toBe(handedOver);
   expect((await broadcastProgress(scope(), id)).messages.queued).toBeGreaterThan(0);
   expect((await moveBroadcast(scope(), id, "resume"))?.outcome).toBe("moved");
@@ -158,21 +173,27 @@ test("a paused broadcast sends nothing more, a resumed one the rest, each once",
 test("a pause that comes in the middle of a step is not undone by it", async () => {
   let sending = false;
   const { send_broadcasts, ...others } = workers.handlers;
-  await workers.serve("broadcasts", { handlers: { ...others, send_broadcasts: async (run) => (sending ? send_broadcasts(run) : {}) } });
+  await workers.serve("broadcasts", {
+    handlers: { ...others, send_broadcasts: async (run) => (sending ? send_broadcasts(run) : {}) },
+  });
   const id = await start(300);
   await until(async () => (await broadcastProgress(scope(), id)).messages.queued === 200, { what: "a full outbox" });
   await atomically(scope(), async (inner) => {
     // A step reads that the broadcast is running, and then waits to write.
     await inner.run((sql) => sql`lock table messages in share mode`);
     await until(
-      async () => (await workers.database.owner`select from pg_locks where not granted and relation = 'messages'::regclass`).length > 0,
+      async () =>
+        (await workers.database.owner`select from pg_locks where not granted and relation = 'messages'::regclass`)
+          .length > 0,
       {
         what: "a step that is about to write",
       },
     );
     await moveBroadcast(inner, id, "pause");
   });
-  await until(() => workers.lines.some((line) => line["job"] === "broadcast" && line["outcome"] === "done"), { what: "the steps' end" });
+  await until(() => workers.lines.some((line) => line["job"] === "broadcast" && line["outcome"] === "done"), {
+    what: "the steps' end",
+  });
   sending = true;
   const before = workers.lines.length;
   await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
@@ -193,7 +214,9 @@ test("of a cancelled broadcast what was not handed over fails, and nobody else i
   await moveBroadcast(scope(), id, "cancel");
   await wake(id);
   gate.resolve();
-  await until(async () => ((await broadcastProgress(scope(), id)).messages.queued ?? 0) === 0, { what: "an empty outbox" });
+  await until(async () => ((await broadcastProgress(scope(), id)).messages.queued ?? 0) === 0, {
+    what: "an empty outbox",
+  });
   const { messages, pending } = await broadcastProgress(scope(), id);
   expect(messages.sent).toBe(workers.shard.deliveries.length);
   expect(messages.failed! + messages.sent! + pending).toBe(300);
@@ -225,8 +248,11 @@ const quietNow = () => {
 const quietHours = (hours: { from: string; to: string } | null) =>
   workers.database.owner`update broadcasts set quiet_from = ${hours?.from ?? null}, quiet_to = ${hours?.to ?? null}`;
 const firstTry = () =>
-  until(() => workers.lines.some((line) => line["job"] === "send_broadcasts" && line["outcome"] === "postponed"), { what: "a try" });
-const isQuiet = () => until(() => workers.lines.some((line) => line["reason"] === "quiet hours"), { what: "the quiet" });
+  until(() => workers.lines.some((line) => line["job"] === "send_broadcasts" && line["outcome"] === "postponed"), {
+    what: "a try",
+  });
+const isQuiet = () =>
+  until(() => workers.lines.some((line) => line["reason"] === "quiet hours"), { what: "the quiet" });
 /** What was held goes out once the quiet hours are over, each once. */
 const goesOnAfterThem = async (id: string, count: number) => {
   await quietHours(null);
@@ -245,7 +271,9 @@ test("in quiet hours nothing is sent, not even what was released before", async 
   await isQuiet();
   workers.shard.refuse = () => undefined;
   await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
-  await until(() => workers.lines.some((line) => line["job"] === "send_broadcasts" && line["outcome"] === "done"), { what: "a run" });
+  await until(() => workers.lines.some((line) => line["job"] === "send_broadcasts" && line["outcome"] === "done"), {
+    what: "a run",
+  });
   expect(texts()).toEqual([]);
   await goesOnAfterThem(id, 10);
 });
@@ -273,7 +301,9 @@ test("quiet hours hold within a second what a slow broadcast has in the outbox",
   workers.shard.decide = () => (mayGo ? undefined : { status: "paced", wait_ms: 3_600_000, holds: "everything" });
   await serve();
   const id = await start(2, { per_minute: 1 });
-  await until(() => workers.lines.some((line) => line["reason"] === "the account is paced"), { what: "its first message at the shard" });
+  await until(() => workers.lines.some((line) => line["reason"] === "the account is paced"), {
+    what: "its first message at the shard",
+  });
   await until(() => workers.lines.some((line) => line["reason"] === "its pace"), { what: "its pace" });
   await quietHours(quietNow());
   await isQuiet();
@@ -289,7 +319,9 @@ test("while the business has no paired WhatsApp nothing is released, and so noth
   await workers.database.owner`update whatsapp_sessions set paired = false`;
   await serve();
   const id = await start(5);
-  await until(() => workers.lines.some((line) => line["reason"] === "the business has no paired WhatsApp"), { what: "the wait" });
+  await until(() => workers.lines.some((line) => line["reason"] === "the business has no paired WhatsApp"), {
+    what: "the wait",
+  });
   expect(await workers.rows(business)).toHaveLength(0);
   await workers.database.owner`update whatsapp_sessions set paired = true`;
   await wake(id);
@@ -329,9 +361,12 @@ test("in a chat the order is kept: what a broadcast released before an urgent me
   };
   await workers.serve("high");
   await workers.producer.wake("send", { business_id: business });
-  const urgent = await until(() => workers.shard.batches.find(({ messages }) => messages.some(({ text }) => text === "code 4711")), {
-    what: "the urgent message's batch",
-  });
+  const urgent = await until(
+    () => workers.shard.batches.find(({ messages }) => messages.some(({ text }) => text === "code 4711")),
+    {
+      what: "the urgent message's batch",
+    },
+  );
   expect(urgent.messages.map(({ text }) => text)).toEqual(["Hello N40", "code 4711"]);
   gate.resolve();
   await workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true });
@@ -355,7 +390,9 @@ test("a broadcast that the account's pace holds up for hours delays nothing urge
     bulk === true ? { ...paced, holds: to === chat(0) ? "first_contacts" : "everything" } : undefined;
   await serve();
   await start(20);
-  await until(async () => (await workers.rows(business))[0]?.error_code === "paced", { what: "a message that waits for its pace" });
+  await until(async () => (await workers.rows(business))[0]?.error_code === "paced", {
+    what: "a message that waits for its pace",
+  });
   await workers.queueMessage(business, chat(100), "code 1");
   await workers.queueMessage(business, chat(0), "code 2");
   await workers.producer.wake("send", { business_id: business });
@@ -377,7 +414,9 @@ test("the urgent queue sends nothing of broadcasts, so that they never fill it",
   await workers.queueMessage(business, chat(9_999_999), "urgent");
   await workers.producer.wake("send", { business_id: business }, { expedite: true });
   await until(() => texts().includes("urgent"), { what: "the urgent message" });
-  await until(() => workers.lines.some((line) => line["job"] === "send" && line["outcome"] === "done"), { what: "the run's end" });
+  await until(() => workers.lines.some((line) => line["job"] === "send" && line["outcome"] === "done"), {
+    what: "the run's end",
+  });
   expect(texts()).toEqual(["urgent"]);
 });
 
@@ -401,7 +440,11 @@ test("a recipient of an earlier version whose text is too long fails alone", asy
   await wake(id);
   await reached(id, "completed");
   expect(texts()).toEqual(["Hello N0", "Hello N2"]);
-  expect(await broadcastProgress(scope(), id)).toMatchObject({ recipients: 3, pending: 0, messages: { sent: 2, failed: 1 } });
+  expect(await broadcastProgress(scope(), id)).toMatchObject({
+    recipients: 3,
+    pending: 0,
+    messages: { sent: 2, failed: 1 },
+  });
   const [, second] = await listRecipients(scope(), id, { after: 0, limit: 3 });
   expect(second).toMatchObject({ chat: chat(1), message_status: "failed", error_code: "text_too_long" });
   await until(() => endpoint.told.length === 1, { what: "the event" });
@@ -413,7 +456,9 @@ test("long texts are released a few at a time, all of them", async () => {
   await moveBroadcast(scope(), id, "start");
   await wake(id);
   await reached(id, "completed");
-  expect(texts().map((text) => text.slice(0, 3).replace("x", ""))).toEqual(Array.from({ length: 40 }, (_, n) => `N${n}`));
+  expect(texts().map((text) => text.slice(0, 3).replace("x", ""))).toEqual(
+    Array.from({ length: 40 }, (_, n) => `N${n}`),
+  );
 });
 
 test("the tables refuse a text of a broadcast that is too long", async () => {

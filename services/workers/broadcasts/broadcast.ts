@@ -60,7 +60,10 @@ export function broadcast(deps: Deps): Handler<"broadcast"> {
 
 async function advance(deps: Deps, run: Run<"broadcast">, lost: AbortSignal): Promise<RunResult> {
   const counts = { released: 0 };
-  const again = (inMs: number, reason: string): RunResult => ({ counts, again: { inMs, reason, progressed: counts.released > 0 } });
+  const again = (inMs: number, reason: string): RunResult => ({
+    counts,
+    again: { inMs, reason, progressed: counts.released > 0 },
+  });
   try {
     for (let step = 0; step < stepsARun; step++) {
       run.signal.throwIfAborted();
@@ -115,7 +118,8 @@ async function runOn(deps: Deps, scope: BusinessScope, state: BroadcastState): P
   }
   if (!state.paired) return { again: { inMs: notPairedMs, reason: "the business has no paired WhatsApp" } };
   const waitMs = (state.next_release_at?.getTime() ?? 0) - now.getTime();
-  if (waitMs > 0) return { again: { inMs: state.queued > 0 ? Math.min(waitMs, inOutboxMs) : waitMs, reason: "its pace" } };
+  if (waitMs > 0)
+    return { again: { inMs: state.queued > 0 ? Math.min(waitMs, inOutboxMs) : waitMs, reason: "its pace" } };
   const limit = Math.min(mostReleased, mostQueued - state.queued, Math.ceil(state.per_minute / 60));
   if (limit <= 0) return { again: { inMs: outboxFullMs, reason: "its messages wait in the outbox" } };
 
@@ -140,15 +144,22 @@ async function runOn(deps: Deps, scope: BusinessScope, state: BroadcastState): P
 function boundedText(template: Template, fields: Record<string, string>): { text: string } | { error: string } {
   const length = template.renderedLength(fields);
   if (length <= maxRenderedLength) return { text: template.render(fields) };
-  return { error: `The text has ${length} characters with this recipient's fields; up to ${maxRenderedLength} are allowed.` };
+  return {
+    error: `The text has ${length} characters with this recipient's fields; up to ${maxRenderedLength} are allowed.`,
+  };
 }
 
 /** Fails what a cancelled broadcast left in the outbox, while nothing of its business is on its way to a shard. */
-async function settleCancelled(deps: Deps, scope: BusinessScope, { id, business_id, queued }: BroadcastState): Promise<Step> {
+async function settleCancelled(
+  deps: Deps,
+  scope: BusinessScope,
+  { id, business_id, queued }: BroadcastState,
+): Promise<Step> {
   if (queued === 0) return "done";
   // Those of a broadcast that stand in front of something urgent go with it.
   const lease = (ofBroadcasts: boolean) => outboxLease(business_id, { ofBroadcasts });
-  const settle = () => recordMoves(deps, scope, async (inside) => ({ result: true, changes: await failCancelled(inside, id) }));
+  const settle = () =>
+    recordMoves(deps, scope, async (inside) => ({ result: true, changes: await failCancelled(inside, id) }));
   const settled = await withLease(deps, lease(true), () => withLease(deps, lease(false), settle));
   return settled === null ? { again: { inMs: heldMs, reason: "messages of the business are on their way" } } : "done";
 }
@@ -162,7 +173,9 @@ async function changeStatus(
 ): Promise<void> {
   const woken = await atomically(scope, async (inside) => {
     if (!(await change(inside, broadcast_id))) return [];
-    return announce(inside, [announcement(business_id, "broadcast.status", { at: sharedDate(), data: { broadcast_id, status } })]);
+    return announce(inside, [
+      announcement(business_id, "broadcast.status", { at: sharedDate(), data: { broadcast_id, status } }),
+    ]);
   });
   await wakeWebhooks(deps, woken);
 }

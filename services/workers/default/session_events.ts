@@ -23,7 +23,9 @@ export function sessionEvents(deps: Deps): Handler<"session_events"> {
       });
       await wakeWebhooks(deps, webhooks);
       await tellWatchers(deps, announcements);
-      const opened = new Set(entries.filter(({ data }) => data.status === "open").map(({ business_id }) => business_id));
+      const opened = new Set(
+        entries.filter(({ data }) => data.status === "open").map(({ business_id }) => business_id),
+      );
       await wakeOutboxes(deps, [...opened]);
     });
 }

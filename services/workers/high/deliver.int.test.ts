@@ -24,7 +24,15 @@ let serial = 0;
 async function receive(count: number, chats = 1): Promise<void> {
   for (let i = 0; i < count; i++) {
     const [wa_message_id, from] = [`IN${++serial}`, chat(i % chats)];
-    const said = { chat: from, sender: from, from_me: false, push_name: "Ada", timestamp: Date.now(), type: "text", text: `${i}` };
+    const said = {
+      chat: from,
+      sender: from,
+      from_me: false,
+      push_name: "Ada",
+      timestamp: Date.now(),
+      type: "text",
+      text: `${i}`,
+    };
     workers.shard.append("inbound", business, { wa_message_id, ...said });
   }
   await workers.producer.wake("inbound", { shard: 1 });
@@ -36,12 +44,15 @@ async function serve(): Promise<void> {
   await workers.serve("default");
 }
 const settled = (id: string, status: string) =>
-  until(async () => (await workers.deliveries(id)).every((delivery) => delivery.status === status), { what: `every delivery ${status}` });
+  until(async () => (await workers.deliveries(id)).every((delivery) => delivery.status === status), {
+    what: `every delivery ${status}`,
+  });
 const texts = (told: { data: Record<string, unknown> }[]) => told.map(({ data }) => data["text"]);
 
 /** Makes what is due later due now, as if the time had passed. */
 const passTime = async (id: string) => {
-  await workers.database.owner`update webhook_deliveries set next_attempt_at = date_trunc('milliseconds', now()) - interval '1 second'
+  await workers.database
+    .owner`update webhook_deliveries set next_attempt_at = date_trunc('milliseconds', now()) - interval '1 second'
     where webhook_id = ${id} and status = 'pending'`;
   await workers.database.owner`
     update webhooks set next_attempt_at = date_trunc('milliseconds', now()) - interval '1 second', failing_since = failing_since - interval '1 hour' where id = ${id}`;
@@ -66,7 +77,12 @@ test("what a message goes through is told, each station once, signed, in order",
     tick(status, after);
   await workers.producer.wake("receipts", { shard: 1 });
   await until(() => endpoint.told.length === 4, { what: "every event" });
-  expect(endpoint.told.map(({ type }) => type)).toEqual(["message.sent", "message.delivered", "message.read", "message.played"]);
+  expect(endpoint.told.map(({ type }) => type)).toEqual([
+    "message.sent",
+    "message.delivered",
+    "message.read",
+    "message.played",
+  ]);
   expect(endpoint.told[0]!.data).toEqual({ business_id: business, message_id: id, chat: chat(1), status: "sent" });
   expect(endpoint.forged).toBe(0);
   await settled(endpoint.id, "delivered");
@@ -92,7 +108,10 @@ test("messages received, refusals and sessions are told to those who asked, and 
   const events = Object.fromEntries(all.told.map(({ type, data }) => [type, data]));
   expect(all.told).toHaveLength(3);
   expect(events["message.received"]).toMatchObject({ text: "0", sender: chat(0), sender_name: "Ada", chat: chat(0) });
-  expect(events["message.failed"]).toMatchObject({ status: "failed", error: { code: "463", message: "The account is restricted." } });
+  expect(events["message.failed"]).toMatchObject({
+    status: "failed",
+    error: { code: "463", message: "The account is restricted." },
+  });
   expect(events["session.status"]).toMatchObject({ status: "logged_out", paired: false, reason: "unlinked", since });
   expect(inboundOnly.told.map(({ type }) => type)).toEqual(["message.received"]);
   expect(other.told).toEqual([]);
@@ -135,7 +154,8 @@ test("a redelivery from the shard is told once", async () => {
 test("where order is asked for, a chat waits for its failed event, and the other chats do not", async () => {
   const endpoint = await workers.endpoint(business, { ordered: true });
   let broken = true;
-  endpoint.answer = async ({ data }) => (broken && data["text"] === "4" ? new Response(null, { status: 500 }) : undefined);
+  endpoint.answer = async ({ data }) =>
+    broken && data["text"] === "4" ? new Response(null, { status: 500 }) : undefined;
   await serve();
   await receive(12, 3);
   await until(() => endpoint.told.length === 9, { what: "the other events" });
@@ -154,7 +174,8 @@ test("where it is not, nothing waits for another", async () => {
   await receive(4);
   await until(() => endpoint.told.length === 3, { what: "the others" });
   const failed = await until(
-    async () => (await workers.deliveries(endpoint.id)).find(({ attempts, status }) => attempts === 1 && status === "pending"),
+    async () =>
+      (await workers.deliveries(endpoint.id)).find(({ attempts, status }) => attempts === 1 && status === "pending"),
     {
       what: "the failed attempt",
     },
@@ -190,7 +211,9 @@ test("a delivery that is refused for a day is dead, and can be replayed under it
       { what: `attempt ${attempt}` },
     );
     expect(delivery).toMatchObject({ status: "pending", last_status: 503 });
-    await until(() => workers.redis.exists(`prosaas:lease:webhook:${endpoint.id}`).then((held) => held === 0), { what: "the run's end" });
+    await until(() => workers.redis.exists(`prosaas:lease:webhook:${endpoint.id}`).then((held) => held === 0), {
+      what: "the run's end",
+    });
     await passTime(endpoint.id);
   }
   await settled(endpoint.id, "dead");
@@ -238,14 +261,19 @@ test("an endpoint that keeps failing is left alone, then paused with the reason,
   failing.answer = async () => (broken ? new Response(null, { status: 500 }) : undefined);
   await serve();
   await receive(40, 40);
-  await until(async () => (await workers.webhook(failing.id)).next_attempt_at !== null, { what: "the endpoint to be left alone" });
+  await until(async () => (await workers.webhook(failing.id)).next_attempt_at !== null, {
+    what: "the endpoint to be left alone",
+  });
   // The few in a row, and those that were under way beside them.
   expect(failing.requests).toBeLessThanOrEqual(healthPolicy.failures + 8);
   const requests = failing.requests;
   await workers.producer.wake("deliver", { webhook_id: failing.id });
-  await until(() => workers.lines.filter((line) => line["job"] === "deliver" && line["outcome"] === "done").length >= 2, {
-    what: "the run",
-  });
+  await until(
+    () => workers.lines.filter((line) => line["job"] === "deliver" && line["outcome"] === "done").length >= 2,
+    {
+      what: "the run",
+    },
+  );
   expect(failing.requests).toBe(requests);
 
   await passTime(failing.id);
@@ -268,7 +296,9 @@ test("one that says it is gone is disabled; when its owner enables it, it is tol
   endpoint.answer = async () => new Response(null, { status: 410 });
   await serve();
   await receive(1);
-  await until(async () => (await workers.webhook(endpoint.id)).status === "disabled", { what: "the endpoint to be disabled" });
+  await until(async () => (await workers.webhook(endpoint.id)).status === "disabled", {
+    what: "the endpoint to be disabled",
+  });
   await receive(1);
   await until(() => workers.shard.unacknowledged("inbound") === 0, { what: "an empty journal" });
   expect(await workers.deliveries(endpoint.id)).toHaveLength(1);
@@ -285,13 +315,23 @@ test("endpoints that hang do not delay a message, though there are more of them 
     const id = await workers.business();
     const endpoint = await workers.endpoint(id);
     endpoint.answer = () => hung.promise;
-    const said = { wa_message_id: `H${n}`, chat: chat(0), sender: chat(0), from_me: false, timestamp: Date.now(), type: "text", text: "x" };
+    const said = {
+      wa_message_id: `H${n}`,
+      chat: chat(0),
+      sender: chat(0),
+      from_me: false,
+      timestamp: Date.now(),
+      type: "text",
+      text: "x",
+    };
     workers.shard.append("inbound", id, said);
   }
   workers.deps.webhooks.timeoutMs = 5_000;
   await workers.serve("high");
   await workers.producer.wake("inbound", { shard: 1 });
-  await until(() => workers.lines.some((line) => line["reason"] === "its share of the places is taken"), { what: "the share to be taken" });
+  await until(() => workers.lines.some((line) => line["reason"] === "its share of the places is taken"), {
+    what: "the share to be taken",
+  });
   const start = performance.now();
   await workers.queueMessage(business, chat(1), "code 4711");
   await workers.producer.wake("send", { business_id: business });
@@ -358,7 +398,11 @@ test("what hangs is given up after its time, and says so", async () => {
     },
     { what: "an attempt" },
   );
-  expect(delivery).toMatchObject({ status: "pending", last_status: null, last_error: "It did not answer within 0.5 s." });
+  expect(delivery).toMatchObject({
+    status: "pending",
+    last_status: null,
+    last_error: "It did not answer within 0.5 s.",
+  });
   expect(delivery!.last_duration_ms!).toBeGreaterThanOrEqual(450);
 });
 
@@ -389,11 +433,14 @@ test("an address of ours is refused without a connection, also when its name poi
     },
   };
   const literal = await workers.endpoint(business);
-  const named = await workers.endpoint(business, { url: `https://rebinding.example:${new URL(literal.url).port}/hook` });
+  const named = await workers.endpoint(business, {
+    url: `https://rebinding.example:${new URL(literal.url).port}/hook`,
+  });
   await serve();
   await receive(1);
   // How an endpoint fares is recorded when a turn ends; within one turn a name is resolved once.
-  for (const { id } of [literal, named]) await until(async () => (await workers.webhook(id)).failures === 1, { what: "the turn's end" });
+  for (const { id } of [literal, named])
+    await until(async () => (await workers.webhook(id)).failures === 1, { what: "the turn's end" });
   expect((await workers.deliveries(literal.id))[0]!.last_error).toContain("private or reserved network");
   expect((await workers.deliveries(named.id))[0]!.last_error).toBe("The connection failed (ENETUNREACH).");
   await passTime(named.id);

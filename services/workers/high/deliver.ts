@@ -69,7 +69,11 @@ export function deliver(deps: Deps): Handler<"deliver"> {
 async function tellEndpoint(
   deps: Deps,
   run: Run<"deliver">,
-  { record, slots, lost }: { record: (outcome: DeliveryOutcome) => Promise<undefined>; slots: Slots; lost: AbortSignal },
+  {
+    record,
+    slots,
+    lost,
+  }: { record: (outcome: DeliveryOutcome) => Promise<undefined>; slots: Slots; lost: AbortSignal },
 ): Promise<RunResult> {
   const scope = forPlatform(deps.db);
   // One that is slow and well is told the rest by the next run; what is under way has half of the time, or more, to end.
@@ -92,7 +96,8 @@ async function tellEndpoint(
     const { policy, timeoutMs, health: healthRules } = deps.webhooks;
     const endpoint = openEndpoint(webhook.url, policy, timeoutMs);
     let health: WebhookHealth = webhook;
-    const mayGoOn = () => !isLate() && !lost.aborted && !run.stopping.aborted && !run.signal.aborted && health.status !== "disabled";
+    const mayGoOn = () =>
+      !isLate() && !lost.aborted && !run.stopping.aborted && !run.signal.aborted && health.status !== "disabled";
 
     const attempt = async (delivery: DueDelivery): Promise<boolean> => {
       const answer = await endpoint.post(...signedPost(deps, webhook, delivery));
@@ -140,14 +145,20 @@ async function tellEndpoint(
 
 /** Writes down how the endpoint fares, where that is another than before; of one that had to be paused its owner is told. */
 async function recordTurn(deps: Deps, webhook: Webhook, health: WebhookHealth): Promise<void> {
-  if (health === webhook || (health.failures === 0 && webhook.failures === 0 && health.status === webhook.status)) return;
+  if (health === webhook || (health.failures === 0 && webhook.failures === 0 && health.status === webhook.status))
+    return;
   const woken = await atomically(forPlatform(deps.db), async (scope) => {
     const recorded = await recordHealth(scope, webhook.id, health, webhook.updated_at);
     if (!recorded || health.status === webhook.status || health.status === "active") return [];
     const { id: webhook_id, business_id, url } = webhook;
     const data = { webhook_id, url, reason: health.status_reason ?? "" };
-    deps.logger.warn({ webhook_id, business_id, status: health.status, reason: health.status_reason }, "webhook endpoint paused");
-    return announce(scope, [{ ...announcement(business_id, "webhook.paused", { at: sharedDate(), data }), except: webhook_id }]);
+    deps.logger.warn(
+      { webhook_id, business_id, status: health.status, reason: health.status_reason },
+      "webhook endpoint paused",
+    );
+    return announce(scope, [
+      { ...announcement(business_id, "webhook.paused", { at: sharedDate(), data }), except: webhook_id },
+    ]);
   });
   await wakeWebhooks(deps, woken);
 }
@@ -163,7 +174,12 @@ function signedPost({ webhooks }: Deps, webhook: Webhook, { id, payload }: DueDe
 function outcomeOf({ id, attempts, expires_at }: DueDelivery, answer: Answer, at: Date): DeliveryOutcome {
   const attempted = { id, at, duration_ms: answer.ms, http_status: answer.httpStatus, error: answer.error };
   if (answer.ok) return { ...attempted, status: "delivered" };
-  const next = nextAttempt({ attempts: attempts + 1, now: at, expiresAt: expires_at, retryAfterMs: answer.retryAfterMs });
+  const next = nextAttempt({
+    attempts: attempts + 1,
+    now: at,
+    expiresAt: expires_at,
+    retryAfterMs: answer.retryAfterMs,
+  });
   return next === null ? { ...attempted, status: "dead" } : { ...attempted, status: "pending", next_attempt_at: next };
 }
 
@@ -174,7 +190,11 @@ function lanesOf(deliveries: readonly DueDelivery[], ordered: boolean): DueDeliv
 }
 
 /** Works through the lanes, at most `most` at a time; ends when all have ended, and throws the first failure then. */
-async function inLanes(lanes: DueDelivery[][], most: number, work: (lane: DueDelivery[]) => Promise<void>): Promise<void> {
+async function inLanes(
+  lanes: DueDelivery[][],
+  most: number,
+  work: (lane: DueDelivery[]) => Promise<void>,
+): Promise<void> {
   const waiting = lanes.values();
   const workNext = async (): Promise<void> => {
     for (const lane of waiting) await work(lane);

@@ -59,7 +59,9 @@ export async function askForUploads(
   business_id: string,
   awaited: readonly WantedUpload[],
 ): Promise<void> {
-  await Promise.allSettled(awaited.map(({ media_id, kind }) => producer.wake("prepare_media", { business_id, media_id, kind })));
+  await Promise.allSettled(
+    awaited.map(({ media_id, kind }) => producer.wake("prepare_media", { business_id, media_id, kind })),
+  );
 }
 
 function fileIn(message: PendingMessage): [string, MediaContent][] {

@@ -77,7 +77,9 @@ async function oneByOne(
 /** Chats of the messages that stay in the outbox. */
 function chatsHeld(messages: PendingMessage[], outcomes: HandedOver[]): string[] {
   const waiting = new Set(
-    outcomes.filter(({ status }) => status === "retry" || status === "paced" || status === "held").map((outcome) => outcome.id),
+    outcomes
+      .filter(({ status }) => status === "retry" || status === "paced" || status === "held")
+      .map((outcome) => outcome.id),
   );
   return messages.filter((message) => waiting.has(message.id)).map((message) => message.chat);
 }
@@ -97,7 +99,13 @@ export function bulkAmong(messages: readonly PendingMessage[]): ReadonlySet<stri
 }
 
 function batchMessage({ id, wa_message_id, chat, ...row }: PendingMessage, bulk: ReadonlySet<string>): BatchMessage {
-  return { id, wa_message_id, to: chat, ...(bulk.has(id) ? { bulk: true } : {}), ...(contentOf(row) as OutboundContent) };
+  return {
+    id,
+    wa_message_id,
+    to: chat,
+    ...(bulk.has(id) ? { bulk: true } : {}),
+    ...(contentOf(row) as OutboundContent),
+  };
 }
 
 function notPaired(messages: PendingMessage[]): SendOutcome[] {

@@ -48,9 +48,9 @@ test("a message of any kind is handed to the shard as it is stored", async () =>
   await workers.serve("high");
   await workers.producer.wake("send", { business_id: business });
   await until(() => workers.shard.batches[0]?.messages.length === contents.length, { what: "the batch" });
-  expect(workers.shard.batches[0]!.messages.map(({ id: _id, wa_message_id: _wa, to, ...content }) => ({ to, content }))).toEqual(
-    contents.map((content) => ({ to: chat, content })) as never,
-  );
+  expect(
+    workers.shard.batches[0]!.messages.map(({ id: _id, wa_message_id: _wa, to, ...content }) => ({ to, content })),
+  ).toEqual(contents.map((content) => ({ to: chat, content })) as never);
 });
 
 test("what is received keeps its content, and names the row of the message that it is about", async () => {
@@ -64,10 +64,22 @@ test("what is received keeps its content, and names the row of the message that 
   const rows = await drained(5);
   expect(rows.map(({ type, text, content }) => ({ type, text, content }))).toEqual([
     { type: "text", text: "coming?", content: null },
-    { type: "text", text: "yes", content: { type: "text", text: "yes", reply_to: { ...about, id: first!.id, text: "coming?" } } },
-    { type: "edit", text: "are you coming?", content: { type: "edit", text: "are you coming?", target: { ...about, id: first!.id } } },
+    {
+      type: "text",
+      text: "yes",
+      content: { type: "text", text: "yes", reply_to: { ...about, id: first!.id, text: "coming?" } },
+    },
+    {
+      type: "edit",
+      text: "are you coming?",
+      content: { type: "edit", text: "are you coming?", target: { ...about, id: first!.id } },
+    },
     { type: "reaction", text: "👍", content: { type: "reaction", emoji: "👍", target: { ...about, id: first!.id } } },
-    { type: "delete", text: null, content: { type: "delete", target: { wa_message_id: "nobody has it", from_me: true } } },
+    {
+      type: "delete",
+      text: null,
+      content: { type: "delete", target: { wa_message_id: "nobody has it", from_me: true } },
+    },
   ]);
 });
 

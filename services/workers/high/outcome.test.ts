@@ -17,7 +17,11 @@ const result = { id: message.id, wa_message_id: message.wa_message_id };
 
 test("a sent message has the time of the shard's acknowledgement", () => {
   const at = "2025-12-31T23:59:58.000Z";
-  expect(outcomeOf(message, { ...result, status: "sent", sent_at: at }, now)).toEqual({ id: message.id, status: "sent", at: new Date(at) });
+  expect(outcomeOf(message, { ...result, status: "sent", sent_at: at }, now)).toEqual({
+    id: message.id,
+    status: "sent",
+    at: new Date(at),
+  });
   expect(outcomeOf(message, { ...result, status: "sent" }, now)).toMatchObject({ at: now });
 });
 

@@ -19,11 +19,21 @@ export function outcomeOf(message: PendingMessage, result: SendResult, now: Date
     case "sent":
       return { id: message.id, status: "sent", at: result.sent_at ? new Date(result.sent_at) : now };
     case "failed":
-      return failed(message, result.error?.code ?? "refused", result.error?.message ?? "WhatsApp refused the message.", now);
+      return failed(
+        message,
+        result.error?.code ?? "refused",
+        result.error?.message ?? "WhatsApp refused the message.",
+        now,
+      );
     case "retry":
       return atLeast(
         result.wait_ms ?? 0,
-        undecided(message, result.error?.code ?? "not_sent", result.error?.message ?? "The shard could not send it yet.", now),
+        undecided(
+          message,
+          result.error?.code ?? "not_sent",
+          result.error?.message ?? "The shard could not send it yet.",
+          now,
+        ),
         now,
       );
     case "paced": {

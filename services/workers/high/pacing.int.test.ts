@@ -34,7 +34,15 @@ async function release(chats: string[]): Promise<void> {
   const scope = forBusiness(workers.database.db, business);
   const id = uuidv7();
   const quiet = { quiet_from: null, quiet_to: null };
-  await insertBroadcast(scope, { id, name: "Sale", text: "offer", time_zone: null, scheduled_at: null, ...quiet, per_minute: 60_000 });
+  await insertBroadcast(scope, {
+    id,
+    name: "Sale",
+    text: "offer",
+    time_zone: null,
+    scheduled_at: null,
+    ...quiet,
+    per_minute: 60_000,
+  });
   await addRecipients(
     scope,
     id,
@@ -57,7 +65,9 @@ test("an account that may send one message at a time has them sent one by one, i
   await send();
   await until(() => workers.shard.deliveries.length === 8, { what: "all messages" });
   expect(delivered()).toEqual(["0", "1", "2", "3", "4", "5", "6", "7"]);
-  await until(async () => (await workers.rows(business)).every(({ status }) => status === "sent"), { what: "the results" });
+  await until(async () => (await workers.rows(business)).every(({ status }) => status === "sent"), {
+    what: "the results",
+  });
   expect((await workers.rows(business)).map(({ attempts }) => attempts)).toEqual(Array(8).fill(1));
 });
 
@@ -98,16 +108,26 @@ test("a chat that may not be begun yet lets the others pass, and nothing in it o
 
 test("what was not allowed to begin a chat goes once somebody has written in it, a broadcast's too, and a reply behind it at once", async () => {
   const acquainted = new Set<string>();
-  workers.shard.decide = ({ to }) => (acquainted.has(to) ? undefined : { status: "paced", wait_ms: 3_600_000, holds: "first_contacts" });
+  workers.shard.decide = ({ to }) =>
+    acquainted.has(to) ? undefined : { status: "paced", wait_ms: 3_600_000, holds: "first_contacts" };
   await release([chat(0), chat(1)]);
   for (const n of [2, 3]) await workers.queueMessage(business, chat(n), "hello");
   await workers.serve("broadcasts");
   await workers.producer.wake("send_broadcasts", { business_id: business });
   await send();
-  await until(async () => (await workers.rows(business)).every(({ error_code }) => error_code === "paced"), { what: "the pace" });
+  await until(async () => (await workers.rows(business)).every(({ error_code }) => error_code === "paced"), {
+    what: "the pace",
+  });
   for (const n of [0, 2]) {
     acquainted.add(chat(n));
-    const said = { chat: chat(n), sender: chat(n), from_me: false, timestamp: Date.now(), type: "text", text: "the code, please" };
+    const said = {
+      chat: chat(n),
+      sender: chat(n),
+      from_me: false,
+      timestamp: Date.now(),
+      type: "text",
+      text: "the code, please",
+    };
     workers.shard.append("inbound", business, { wa_message_id: `IN${n}`, ...said });
   }
   await workers.producer.wake("inbound", { shard: 1 });
@@ -115,7 +135,10 @@ test("what was not allowed to begin a chat goes once somebody has written in it,
   await workers.queueMessage(business, chat(2), "code");
   await workers.producer.wake("send", { business_id: business });
   await until(() => workers.shard.deliveries.length === 3, { what: "the reply" });
-  expect(workers.shard.deliveries.filter((delivery) => delivery.chat === chat(2)).map(({ text }) => text)).toEqual(["hello", "code"]);
+  expect(workers.shard.deliveries.filter((delivery) => delivery.chat === chat(2)).map(({ text }) => text)).toEqual([
+    "hello",
+    "code",
+  ]);
   expect(delivered().toSorted()).toEqual(["code", "hello", "offer"]);
 });
 
@@ -123,7 +146,8 @@ test("what is urgent does not wait for a broadcast's pace, though a broadcast's 
   const chats = Array.from({ length: 30 }, (_, n) => chat(n));
   await release(chats);
   for (const one of chats) await workers.queueMessage(business, one, "code");
-  workers.shard.decide = ({ bulk }) => (bulk === true ? { status: "paced", wait_ms: 3_600_000, holds: "everything" } : undefined);
+  workers.shard.decide = ({ bulk }) =>
+    bulk === true ? { status: "paced", wait_ms: 3_600_000, holds: "everything" } : undefined;
   await send();
   await until(() => delivered().filter((text) => text === "code").length === chats.length, { what: "every code" });
 });
@@ -136,7 +160,9 @@ test("what the business has set is handed to the shard with each batch, from the
   };
   await workers.queueMessage(business, chat(1), "one");
   await send();
-  await until(() => workers.lines.some((line) => line["job"] === "send" && line["outcome"] === "done"), { what: "the first run's end" });
+  await until(() => workers.lines.some((line) => line["job"] === "send" && line["outcome"] === "done"), {
+    what: "the first run's end",
+  });
   await setPacing(forBusiness(workers.database.db, business), { messages_per_minute: 7 });
   await workers.queueMessage(business, chat(1), "two");
   await workers.producer.wake("send", { business_id: business });
@@ -154,7 +180,9 @@ test("a limit that lasts is told once, however often messages meet it; a pace is
   for (const n of [2, 3]) {
     await workers.queueMessage(business, chat(n), "limited");
     await workers.producer.wake("send", { business_id: business }, { expedite: true });
-    await until(() => postponed().filter(({ reason }) => reason === "the account is paced").length >= n - 1, { what: "the limit" });
+    await until(() => postponed().filter(({ reason }) => reason === "the account is paced").length >= n - 1, {
+      what: "the limit",
+    });
   }
   await until(() => endpoint.told.length > 0, { what: "the event" });
   expect(endpoint.told.map(({ data }) => data)).toMatchObject([{ business_id: business, holds: "everything" }]);

@@ -12,7 +12,9 @@ export async function resolveReferences(scope: PlatformScope, messages: PlacedMe
   return messages.map((message) => {
     const [about] = namedIn(message);
     const id = about && ids.get(keyOf(about));
-    return id !== undefined && message.content ? { ...message, content: withReferenceId(message.content, id) } : message;
+    return id !== undefined && message.content
+      ? { ...message, content: withReferenceId(message.content, id) }
+      : message;
   });
 }
 

@@ -19,7 +19,8 @@ afterEach(() => workers.close());
 const chat = (n: number) => `1555000${String(n).padStart(4, "0")}@s.whatsapp.net`;
 const wake = () => workers.producer.wake("send", { business_id: business });
 const statuses = async () => (await workers.rows(business)).map((row) => row.status);
-const allAre = (status: string) => until(async () => (await statuses()).every((one) => one === status), { what: `all messages ${status}` });
+const allAre = (status: string) =>
+  until(async () => (await statuses()).every((one) => one === status), { what: `all messages ${status}` });
 
 async function fill(count: number, chats: number): Promise<void> {
   for (let i = 0; i < count; i++) await workers.queueMessage(business, chat(i % chats), `${i}`);
@@ -98,7 +99,10 @@ test("what WhatsApp refuses fails with its reason, and the rest goes out", async
   await wake();
   await until(async () => !(await statuses()).includes("queued"), { what: "an empty outbox" });
   expect(await statuses()).toEqual(["sent", "sent", "sent", "failed", "sent", "sent"]);
-  expect((await workers.rows(business))[3]).toMatchObject({ error_code: "463", error_message: "The account is restricted." });
+  expect((await workers.rows(business))[3]).toMatchObject({
+    error_code: "463",
+    error_message: "The account is restricted.",
+  });
 });
 
 test("an undecided message holds up its own chat and no other, and nothing overtakes it", async () => {
@@ -110,7 +114,8 @@ test("an undecided message holds up its own chat and no other, and nothing overt
   await workers.sweep();
   await wake();
   await allAre("sent");
-  const of = (n: number) => workers.shard.deliveries.filter((delivery) => delivery.chat === chat(n)).map(({ text }) => text);
+  const of = (n: number) =>
+    workers.shard.deliveries.filter((delivery) => delivery.chat === chat(n)).map(({ text }) => text);
   expect(of(0)).toEqual(["0", "2", "4", "6", "8"]);
   expect(of(1)).toEqual(["1", "3", "5", "7", "9"]);
   expect(workers.shard.deliveries.findIndex(({ text }) => text === "9")).toBeLessThan(
@@ -152,12 +157,15 @@ test("one message that a shard cannot take does not hold up the others", async (
   await until(async () => !(await statuses()).includes("queued"), { what: "an empty outbox" });
   const rows = await workers.rows(business);
   expect(rows.filter((row) => row.status === "failed").map((row) => row.text)).toEqual(["17"]);
-  expect(workers.shard.deliveries.map(({ text }) => Number(text))).toEqual(Array.from({ length: 40 }, (_, i) => i).filter((i) => i !== 17));
+  expect(workers.shard.deliveries.map(({ text }) => Number(text))).toEqual(
+    Array.from({ length: 40 }, (_, i) => i).filter((i) => i !== 17),
+  );
 });
 
 test("one message at which a shard breaks waits with its chat, and the others go out", async () => {
   let broken = true;
-  workers.shard.refuse = ({ messages }) => (broken && messages.some(({ text }) => text === "5") ? refusal(500, "A fault.") : undefined);
+  workers.shard.refuse = ({ messages }) =>
+    broken && messages.some(({ text }) => text === "5") ? refusal(500, "A fault.") : undefined;
   await fill(12, 3);
   await workers.serve("high");
   await workers.sweep();
@@ -201,9 +209,12 @@ test("a run that loses its lease begins nothing new, and its outbox is finished 
   await wake();
   await until(() => workers.shard.batches.length === 1, { what: "the first batch" });
   await workers.redis.set(key, "another", "PX", 300);
-  await until(async () => (await workers.metrics.registry.metrics()).includes('prosaas_leases_lost_total{service="test"} 1'), {
-    what: "the loss to be noticed",
-  });
+  await until(
+    async () => (await workers.metrics.registry.metrics()).includes('prosaas_leases_lost_total{service="test"} 1'),
+    {
+      what: "the loss to be noticed",
+    },
+  );
   gate.resolve();
   await allAre("sent");
   expectEachOnceInOrder(80);
@@ -246,7 +257,10 @@ test("a shard that hangs leaves places for the others' businesses, though more o
   const gate = Promise.withResolvers<undefined>();
   hanging.beforeAnswer = () => gate.promise;
   workers.addresses.set(2, { shard: 2, url: hanging.url });
-  workers.deps.router = createRouterOver({ addresses: workers.addresses, ageMs: () => 0, ready: Promise.resolve() }, () => 2);
+  workers.deps.router = createRouterOver(
+    { addresses: workers.addresses, ageMs: () => 0, ready: Promise.resolve() },
+    () => 2,
+  );
   const there = await Promise.all(Array.from({ length: definitionOf("high").concurrency }, () => workers.business()));
   for (const id of there) {
     await assignShard(forBusiness(workers.database.db, id), 2);

@@ -67,7 +67,12 @@ function isPassing(error: unknown): error is AppError {
 }
 
 /** What to do about a step that failed: milliseconds to wait before it is tried again, or null where the move goes back instead. */
-async function heldUp(deps: Deps, { id, step, business_id, fenced_at }: Move, error: AppError, attempt: number): Promise<number | null> {
+async function heldUp(
+  deps: Deps,
+  { id, step, business_id, fenced_at }: Move,
+  error: AppError,
+  attempt: number,
+): Promise<number | null> {
   const { message, cause } = error;
   const platform = forPlatform(deps.db);
   const passing = isPassing(error);

@@ -68,7 +68,9 @@ async function stop({ deps, move, order, source }: Place): Promise<void> {
 
 /** The shard wakes for its journal itself; this ends the wait of a run that was postponed. */
 async function fetchJournal({ producer }: Deps, shard: number): Promise<void> {
-  const wake = (["inbound", "receipts", "session_events"] as const).map((job) => producer.wake(job, { shard }, { expedite: true }));
+  const wake = (["inbound", "receipts", "session_events"] as const).map((job) =>
+    producer.wake(job, { shard }, { expedite: true }),
+  );
   await Promise.allSettled(wake);
 }
 
@@ -77,7 +79,8 @@ async function carry({ deps, move, order, source, target }: Place): Promise<void
   const bundle = await deps.moves.bundle(source(), move.business_id, order, key);
   const sent = createHash("sha256").update(bundle).digest("hex");
   const checksum = await deps.moves.take(target(), move.business_id, order, bundle);
-  if (checksum !== sent) throw new AppError("conflict", `Shard ${order.to} took something else than shard ${order.from} gave.`);
+  if (checksum !== sent)
+    throw new AppError("conflict", `Shard ${order.to} took something else than shard ${order.from} gave.`);
   await advanceMove(forPlatform(deps.db), { id: move.id, from: "stopped", to: "taken", checksum });
 }
 

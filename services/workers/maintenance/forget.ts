@@ -6,7 +6,14 @@ import type { Deps } from "../deps.ts";
 export function forget({ db, retention }: Pick<Deps, "db" | "retention">): Handler<"forget"> {
   const scope = forPlatform(db);
   return async ({ signal, stopping }) => {
-    const counts = { deliveries: 0, quarantined: 0, idempotency_keys: 0, console_sessions: 0, ended_keys: 0, audit_reads: 0 };
+    const counts = {
+      deliveries: 0,
+      quarantined: 0,
+      idempotency_keys: 0,
+      console_sessions: 0,
+      ended_keys: 0,
+      audit_reads: 0,
+    };
     for (;;) {
       signal.throwIfAborted();
       if (stopping.aborted) return { counts, again: { inMs: 0, reason: "the worker is stopping" } };

@@ -6,7 +6,11 @@ import type { Deps } from "../deps.ts";
 const monthsAhead = 3;
 
 /** Sees to it that next month's messages have a place, and drops the months that are kept no longer. */
-export function keepPartitions({ db, logger, retention }: Pick<Deps, "db" | "logger" | "retention">): Handler<"keep_partitions"> {
+export function keepPartitions({
+  db,
+  logger,
+  retention,
+}: Pick<Deps, "db" | "logger" | "retention">): Handler<"keep_partitions"> {
   const scope = forPlatform(db);
   return async () => {
     const made = await ensurePartitions(scope, monthsAhead);

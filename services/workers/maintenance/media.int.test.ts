@@ -19,7 +19,8 @@ const objects = new Map<string, Uint8Array>();
 /** Keys whose deletion fails. */
 const stuck = new Set<string>();
 const memory: ObjectStore = {
-  put: async (key, bytes) => void objects.set(key, Buffer.concat(await Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)))),
+  put: async (key, bytes) =>
+    void objects.set(key, Buffer.concat(await Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)))),
   get: async (key) => {
     const object = objects.get(key);
     return object ? { size: object.length, read: async (start, end) => object.subarray(start, end) } : null;
@@ -36,7 +37,13 @@ let media: NonNullable<TestWorkers["deps"]["media"]>;
 beforeAll(async () => {
   workers = await createTestWorkers();
   const signer = createMediaSigner(keys, "https://api.example");
-  media = { store, host: "127.0.0.1:9", signer, decoder: createDecoder(), quota: createMediaQuota(workers.database.db, 1024 ** 3) };
+  media = {
+    store,
+    host: "127.0.0.1:9",
+    signer,
+    decoder: createDecoder(),
+    quota: createMediaQuota(workers.database.db, 1024 ** 3),
+  };
 });
 afterAll(() => workers.close());
 
@@ -44,7 +51,8 @@ async function* once(bytes: Uint8Array) {
   yield bytes;
 }
 const keep = async (business: string) =>
-  (await keepMedia(forBusiness(workers.database.db, business), store, once(randomBytes(100)), { maxBytes: 1_000 })).media;
+  (await keepMedia(forBusiness(workers.database.db, business), store, once(randomBytes(100)), { maxBytes: 1_000 }))
+    .media;
 const age = (id: string, days: number) =>
   workers.database.owner`update media set created_at = now() - make_interval(days => ${days}) where id = ${id}`;
 
@@ -78,7 +86,9 @@ test("a store that breaks in the middle of a write leaves nothing behind for lon
     yield randomBytes(10);
     throw new Error("the line went dead");
   }
-  await expect(keepMedia(forBusiness(workers.database.db, business), store, broken(), { maxBytes: 1_000 })).rejects.toThrow("dead");
+  await expect(
+    keepMedia(forBusiness(workers.database.db, business), store, broken(), { maxBytes: 1_000 }),
+  ).rejects.toThrow("dead");
   expect(await removeMedia({ ...workers.deps, media })(firstRun({}))).toEqual({ counts: { removed: 1 } });
   expect(await workers.database.owner`select id from media where business_id = ${business}`).toHaveLength(0);
 });
@@ -100,7 +110,10 @@ test("the sweep wakes what is to be fetched, uploaded and looked into, and nothi
   await workers.database.owner`update media set created_at = now() - interval '1 minute' where id = ${one.id}`;
 
   const woken: [string, unknown][] = [];
-  const producer = { ...workers.producer, wake: async (job: string, payload: unknown) => void woken.push([job, payload]) };
+  const producer = {
+    ...workers.producer,
+    wake: async (job: string, payload: unknown) => void woken.push([job, payload]),
+  };
   await sweepMedia({ ...workers.deps, producer, media })(firstRun({}));
   expect(woken.filter(([, payload]) => JSON.stringify(payload).includes(business))).toEqual([
     ["fetch_media", { business_id: business, message_id: due }],

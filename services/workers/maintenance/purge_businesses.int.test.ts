@@ -19,7 +19,8 @@ import { removeMedia } from "./remove_media.ts";
 const keys = KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`);
 const objects = new Map<string, Uint8Array>();
 const memory: ObjectStore = {
-  put: async (key, bytes) => void objects.set(key, Buffer.concat(await Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)))),
+  put: async (key, bytes) =>
+    void objects.set(key, Buffer.concat(await Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)))),
   get: async () => null,
   delete: async (key) => void objects.delete(key),
 };
@@ -32,7 +33,13 @@ beforeAll(async () => {
   const signer = createMediaSigner(keys, "https://api.example");
   deps = {
     ...workers.deps,
-    media: { store, host: "127.0.0.1:9", signer, decoder: createDecoder(), quota: createMediaQuota(workers.database.db, 1024 ** 3) },
+    media: {
+      store,
+      host: "127.0.0.1:9",
+      signer,
+      decoder: createDecoder(),
+      quota: createMediaQuota(workers.database.db, 1024 ** 3),
+    },
   };
 });
 afterAll(() => workers.close());
@@ -62,7 +69,12 @@ async function furnished(): Promise<string> {
   await workers.endpoint(business);
   await announce(scope, [{ business_id: business, event: "message.received", chat: null, at: new Date(), data: {} }]);
   for (let n = 0; n < 3; n++) await workers.queueMessage(business, "15550000001@s.whatsapp.net", `${n}`);
-  await insertKey(scope, { id: uuidv7(), prefix: randomBytes(4).toString("hex"), hash: "0".repeat(64), scopes: ["messages:read"] });
+  await insertKey(scope, {
+    id: uuidv7(),
+    prefix: randomBytes(4).toString("hex"),
+    hash: "0".repeat(64),
+    scopes: ["messages:read"],
+  });
   async function* bytes() {
     yield randomBytes(100);
   }
@@ -146,12 +158,15 @@ test("keys that ended long ago are removed, but no admin key", async () => {
   const make = async (days: number | null) => {
     const id = uuidv7();
     await insertKey(scope, { id, prefix: randomBytes(4).toString("hex"), hash: "0".repeat(64), scopes: [] });
-    if (days !== null) await owner()`update api_keys set revoked_at = now() - make_interval(days => ${days}) where id = ${id}`;
+    if (days !== null)
+      await owner()`update api_keys set revoked_at = now() - make_interval(days => ${days}) where id = ${id}`;
     return id;
   };
   const [working, recent, old, admin] = [await make(null), await make(89), await make(91), await make(91)];
   await owner()`update api_keys set business_id = null where id = ${admin}`;
   expect(await forget(workers.deps)(firstRun({}))).toMatchObject({ counts: { ended_keys: 1 } });
-  const left = await owner()<{ id: string }[]>`select id from api_keys where id in ${owner()([working, recent, old, admin])}`;
+  const left = await owner()<
+    { id: string }[]
+  >`select id from api_keys where id in ${owner()([working, recent, old, admin])}`;
   expect(left.map(({ id }) => id).toSorted()).toEqual([working, recent, admin].toSorted());
 });

@@ -1,4 +1,10 @@
-import { forgetRecordings, forPlatform, listDeletedBusinesses, listStoredRecordings, purgeBusiness } from "../../../lib/db/index.ts";
+import {
+  forgetRecordings,
+  forPlatform,
+  listDeletedBusinesses,
+  listStoredRecordings,
+  purgeBusiness,
+} from "../../../lib/db/index.ts";
 import type { PlatformScope } from "../../../lib/db/index.ts";
 import { eventsOf } from "../../../lib/events/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
@@ -42,7 +48,12 @@ export function purgeBusinesses({ db, media, redis, retention }: PurgeDeps): Han
   };
 }
 
-async function removeRecordings(scope: PlatformScope, media: Deps["media"], businessId: string, signal: AbortSignal): Promise<number> {
+async function removeRecordings(
+  scope: PlatformScope,
+  media: Deps["media"],
+  businessId: string,
+  signal: AbortSignal,
+): Promise<number> {
   let removed = 0;
   for (let page = filesAtOnce; media !== null && page === filesAtOnce;) {
     signal.throwIfAborted();

@@ -5,7 +5,11 @@ import type { Deps } from "../deps.ts";
 const pageSize = 100;
 
 /** Removes the content of media that nobody is to have any more from the store, and then what is known of it. */
-export function removeMedia({ db, media, retention }: Pick<Deps, "db" | "media" | "retention">): Handler<"remove_media"> {
+export function removeMedia({
+  db,
+  media,
+  retention,
+}: Pick<Deps, "db" | "media" | "retention">): Handler<"remove_media"> {
   const scope = forPlatform(db);
   return async ({ signal, stopping }) => {
     const counts = { removed: 0 };

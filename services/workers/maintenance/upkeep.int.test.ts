@@ -22,7 +22,8 @@ const names = async () =>
     await workers.database.owner<{ name: string }[]>`
     select inhrelid::regclass::text as name from pg_inherits where inhparent = 'messages'::regclass order by 1`
   ).map(({ name }) => name);
-const done = (job: string) => until(() => workers.lines.find((line) => line["job"] === job && line["outcome"] === "done"), { what: job });
+const done = (job: string) =>
+  until(() => workers.lines.find((line) => line["job"] === job && line["outcome"] === "done"), { what: job });
 
 test("what is older than it is kept for goes, and nothing else does", async () => {
   await workers.endpoint(business);
@@ -63,7 +64,9 @@ test("upkeep that takes long does not hold up the sweep", async () => {
     await gate.promise;
     return {};
   };
-  await workers.serve("maintenance", { handlers: { ...workers.handlers, ...Object.fromEntries(upkeep.map((job) => [job, slow(job)])) } });
+  await workers.serve("maintenance", {
+    handlers: { ...workers.handlers, ...Object.fromEntries(upkeep.map((job) => [job, slow(job)])) },
+  });
   for (const job of upkeep) await workers.producer.wake(job, {});
   await workers.serve("high");
   await workers.queueMessage(business, "15550000001@s.whatsapp.net", "its wake-up was lost");
@@ -92,7 +95,8 @@ test("the coming months have their partitions, which take the rows that came bef
   await done("keep_partitions");
   const expected = [0, 1, 2, 3].map((ahead) => monthPartition(new Date(), ahead).name);
   expect(await names()).toEqual([...expected, "messages_default"]);
-  const [row] = await workers.database.owner`select tableoid::regclass::text as partition from messages where wa_message_id = 'IN1'`;
+  const [row] = await workers.database
+    .owner`select tableoid::regclass::text as partition from messages where wa_message_id = 'IN1'`;
   expect(row!["partition"]).toBe(monthPartition(soon).name);
   expect(await ensurePartitions(platform(), 3)).toEqual([]);
 });

@@ -31,7 +31,12 @@ export async function describe(
   return described ? described.media : media;
 }
 
-async function descriptionOf(store: SealedStore, media: Media, decode: Decode, signal?: AbortSignal): Promise<Description> {
+async function descriptionOf(
+  store: SealedStore,
+  media: Media,
+  decode: Decode,
+  signal?: AbortSignal,
+): Promise<Description> {
   const object = await store.get(media.storage_key);
   if (object === null) return nothing;
   const decoded = await decode(object.bytes(), media.mime, signal);

@@ -1,7 +1,15 @@
 import { sharedDate, sharedNow } from "../../../lib/core/time.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
-import { announce, atomically, forBusiness, getBusiness, getFetch, postponeFetch, settleFetch } from "../../../lib/db/index.ts";
+import {
+  announce,
+  atomically,
+  forBusiness,
+  getBusiness,
+  getFetch,
+  postponeFetch,
+  settleFetch,
+} from "../../../lib/db/index.ts";
 import type { BusinessScope, Fetched, Media, MediaFetch } from "../../../lib/db/index.ts";
 import { decrypted, maxBytes, MediaMismatch, mediaKeys } from "../../../lib/media/index.ts";
 import { keepMedia } from "../../../lib/media-store/index.ts";
@@ -56,7 +64,10 @@ export function fetchMedia(deps: Deps): Handler<"fetch_media"> {
         await postponeFetch(scope, message_id, { at: new Date(sharedNow() + inMs), error: messageOf(error), pointer });
         return { counts: { postponed: 1 }, again: { inMs, reason: messageOf(error) } };
       }
-      deps.logger.warn({ business_id, message_id, reason: final, error: messageOf(error) }, "a message's file cannot be had");
+      deps.logger.warn(
+        { business_id, message_id, reason: final, error: messageOf(error) },
+        "a message's file cannot be had",
+      );
       await settle(deps, deps.media, scope, message_id, { error: final });
       deps.metrics.media("failed");
       return { counts: { failed: 1 } };
@@ -64,7 +75,13 @@ export function fetchMedia(deps: Deps): Handler<"fetch_media"> {
   };
 }
 
-async function bring(deps: Deps, media: MediaDeps, scope: BusinessScope, fetch: Fetch, signal: AbortSignal): Promise<Media> {
+async function bring(
+  deps: Deps,
+  media: MediaDeps,
+  scope: BusinessScope,
+  fetch: Fetch,
+  signal: AbortSignal,
+): Promise<Media> {
   const { store, host, quota } = media;
   const { kind, pointer } = fetch;
   if (pointer.file_length > maxBytes[kind]) throw tooLarge(kind);
@@ -116,7 +133,13 @@ function finalReason(error: unknown, attempts: number): string | undefined {
 }
 
 /** Writes into the message what became of its file, together with the event that tells of it. */
-async function settle(deps: Deps, { signer }: MediaDeps, scope: BusinessScope, messageId: string, fetched: Fetched): Promise<void> {
+async function settle(
+  deps: Deps,
+  { signer }: MediaDeps,
+  scope: BusinessScope,
+  messageId: string,
+  fetched: Fetched,
+): Promise<void> {
   const { announcements, webhooks } = await atomically(scope, async (together) => {
     const message = await settleFetch(together, messageId, fetched);
     const announcements = message ? mediaSettled(message, signer) : [];

@@ -18,7 +18,15 @@ import { until } from "../../../lib/testing/until.ts";
 // WhatsApp's side and a real shard, with real Baileys between them; in this service's tests only.
 import { startSimulator } from "../../simulator/simulator.ts";
 import type { Simulator } from "../../simulator/simulator.ts";
-import { control, makePhone, newKeys, newPhone, newVolume, startShard, token } from "../../whatsapp/testing/shard_under_test.ts";
+import {
+  control,
+  makePhone,
+  newKeys,
+  newPhone,
+  newVolume,
+  startShard,
+  token,
+} from "../../whatsapp/testing/shard_under_test.ts";
 import type { InProcess } from "../../whatsapp/testing/shard_under_test.ts";
 import { createShardClient, createShardMedia } from "../../../lib/shard-client/index.ts";
 import { createHandlers } from "../jobs.ts";
@@ -30,7 +38,10 @@ import type { MediaDeps } from "./media_deps.ts";
 setDefaultTimeout(60_000);
 
 const folder = mkdtempSync(join(tmpdir(), "prosaas-media-"));
-const store = createSealedStore(createFolderStore(join(folder, "store")), KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`));
+const store = createSealedStore(
+  createFolderStore(join(folder, "store")),
+  KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`),
+);
 const volume = newVolume();
 const customer = newPhone();
 
@@ -76,7 +87,15 @@ afterAll(async () => {
 const scope = () => forBusiness(workers.database.db, business);
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 const picture = () =>
-  sharp({ create: { width: 640, height: 400, channels: 3, background: "#2a7", noise: { type: "gaussian", mean: 128, sigma: 30 } } })
+  sharp({
+    create: {
+      width: 640,
+      height: 400,
+      channels: 3,
+      background: "#2a7",
+      noise: { type: "gaussian", mean: 128, sigma: 30 },
+    },
+  })
     .png()
     .toBuffer();
 const contentOf = async (id: string) => {
@@ -93,7 +112,9 @@ async function write(body: object, to = phone) {
     return (await workers.rows(business)).find(({ wa_message_id }) => wa_message_id === id);
   };
   const row = await until(arrived, { what: "the message" });
-  return async (settled = (content: MediaContent) => content.media.id !== undefined || content.media.error !== undefined) =>
+  return async (
+    settled = (content: MediaContent) => content.media.id !== undefined || content.media.error !== undefined,
+  ) =>
     until(
       async () => {
         const content = (await getMessage(scope(), row.id))!.content as MediaContent;
@@ -106,7 +127,8 @@ async function write(body: object, to = phone) {
 async function* once(bytes: Uint8Array) {
   yield bytes;
 }
-const keep = async (content: Uint8Array) => (await keepMedia(scope(), store, once(content), { maxBytes: 100 * 1024 * 1024 })).media;
+const keep = async (content: Uint8Array) =>
+  (await keepMedia(scope(), store, once(content), { maxBytes: 100 * 1024 * 1024 })).media;
 
 type Shown = {
   id: string;
@@ -114,7 +136,8 @@ type Shown = {
   text?: string;
   media?: { mime: string; file_name?: string; voice?: boolean; seconds?: number; width?: number; has_preview: boolean };
 };
-const shownTo = async (number: string) => (await control<{ data: Shown[] }>(simulator, "GET", `/phones/${number}/messages`)).data;
+const shownTo = async (number: string) =>
+  (await control<{ data: Shown[] }>(simulator, "GET", `/phones/${number}/messages`)).data;
 
 /** The business sends; resolves with what the customer is shown and the file as the phone opens it. */
 async function send(content: MediaContent, to = customer) {
@@ -134,7 +157,11 @@ test("received files beyond the media quota are not fetched", async () => {
   mediaDeps.quota = createMediaQuota(workers.database.db, 1);
   try {
     const file = await picture();
-    const settled = await write({ type: "image", media: { file: file.toString("base64"), mime: "image/png" }, caption: "full" });
+    const settled = await write({
+      type: "image",
+      media: { file: file.toString("base64"), mime: "image/png" },
+      caption: "full",
+    });
     const { media, ...rest } = await settled();
     expect(rest).toMatchObject({ type: "image", caption: "full" });
     expect(media).toMatchObject({ error: "quota_exceeded" });
@@ -148,7 +175,11 @@ test("received files beyond the media quota are not fetched", async () => {
 test("a picture that a customer sends is fetched, opened, described and kept sealed, and whoever wants to know is told", async () => {
   const content = await picture();
   const endpoint = await workers.endpoint(business);
-  const settled = await write({ type: "image", media: { file: content.toString("base64"), mime: "image/jpeg" }, caption: "look" });
+  const settled = await write({
+    type: "image",
+    media: { file: content.toString("base64"), mime: "image/jpeg" },
+    caption: "look",
+  });
   const { media, ...rest } = await settled();
   expect(rest).toMatchObject({ type: "image", caption: "look" });
   expect(media).toEqual({ id: expect.any(String), mime: "image/png", size: content.length, width: 640, height: 400 });
@@ -160,7 +191,9 @@ test("a picture that a customer sends is fetched, opened, described and kept sea
 
   const told = await until(
     async () =>
-      (await workers.deliveries(endpoint.id)).map(({ payload }) => JSON.parse(payload)).find(({ type }) => type === "message.media"),
+      (await workers.deliveries(endpoint.id))
+        .map(({ payload }) => JSON.parse(payload))
+        .find(({ type }) => type === "message.media"),
     { what: "the event" },
   );
   expect(told.data).toMatchObject({
@@ -183,7 +216,11 @@ test.each<[MediaKind, object]>([
   ["sticker", {}],
 ])("a %s comes whole, byte for byte", async (type, more) => {
   const content = randomBytes(300_001);
-  const settled = await write({ type, media: { file: content.toString("base64"), mime: "application/x-any" }, ...more });
+  const settled = await write({
+    type,
+    media: { file: content.toString("base64"), mime: "application/x-any" },
+    ...more,
+  });
   const { media, ...rest } = await settled();
   expect(rest).toMatchObject({ type, ...more });
   expect(sha256(await contentOf(media.id!))).toBe(sha256(content));
@@ -223,7 +260,9 @@ test("an attempt is recorded before content is decoded", async () => {
 
 test("the same file from two people is one media", async () => {
   const file = (await picture()).toString("base64");
-  const both = await Promise.all([1, 2].map(async () => (await write({ type: "image", media: { file, mime: "image/png" } }))()));
+  const both = await Promise.all(
+    [1, 2].map(async () => (await write({ type: "image", media: { file, mime: "image/png" } }))()),
+  );
   expect(new Set(both.map(({ media }) => media.id)).size).toBe(1);
 });
 
@@ -246,7 +285,9 @@ const deadEnds = async (body: object, error: string) => {
     () =>
       void workers.database.owner`update media_fetches set next_attempt_at = date_trunc('milliseconds', now())`.then(
         async (): Promise<void> => {
-          for (const { message_id } of await workers.database.owner<{ message_id: string }[]>`select message_id from media_fetches`)
+          for (const { message_id } of await workers.database.owner<
+            { message_id: string }[]
+          >`select message_id from media_fetches`)
             await workers.producer.wake("fetch_media", { business_id: business, message_id }, { expedite: true });
         },
       ),
@@ -259,10 +300,13 @@ const deadEnds = async (body: object, error: string) => {
   }
 };
 
-test.each(["garbage", "cut"])("a file that comes as %s again and again is given up, and nothing of it is kept", async (mode) => {
-  await control(simulator, "POST", "/faults", { kind: "media", mode });
-  await deadEnds({ type: "document", media: { random: 100_000, mime: "application/x-any" } }, "mismatch");
-});
+test.each(["garbage", "cut"])(
+  "a file that comes as %s again and again is given up, and nothing of it is kept",
+  async (mode) => {
+    await control(simulator, "POST", "/faults", { kind: "media", mode });
+    await deadEnds({ type: "document", media: { random: 100_000, mime: "application/x-any" } }, "mismatch");
+  },
+);
 
 const placed = async (kind: MediaKind, content: Uint8Array) => {
   const key = randomBytes(32);
@@ -285,12 +329,20 @@ test("a file over the cap is not fetched, and one that says it is small and is n
   const content = randomBytes(maxBytes.sticker + 1);
   const pointer = await placed("sticker", content);
   await deadEnds({ type: "sticker", media: { mime: "image/webp", pointer } }, "too_large");
-  await deadEnds({ type: "sticker", media: { mime: "image/webp", pointer: { ...pointer, file_length: 10 } } }, "mismatch");
+  await deadEnds(
+    { type: "sticker", media: { mime: "image/webp", pointer: { ...pointer, file_length: 10 } } },
+    "mismatch",
+  );
 });
 
 test("a path that leads to another host is not followed", async () => {
   let asked = 0;
-  const elsewhere = Bun.serve({ hostname: "127.0.0.1", port: 0, tls: trustedCertificate(), fetch: () => (asked++, new Response("x")) });
+  const elsewhere = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    tls: trustedCertificate(),
+    fetch: () => (asked++, new Response("x")),
+  });
   const pointer = await placed("image", await picture());
   const direct_path = `/\\127.0.0.1:${elsewhere.port}/v/x`;
   const settled = await write({ type: "image", media: { mime: "image/png", pointer: { ...pointer, direct_path } } });
@@ -303,7 +355,11 @@ test("a picture is sent: the phone opens what was uploaded, byte for byte, and s
   const content = await picture();
   const media = await keep(content);
   const { shown, file } = await send({ type: "image", media: { id: media.id, mime: media.mime }, caption: "here" });
-  expect(shown).toMatchObject({ type: "image", text: "here", media: { mime: "image/png", width: 640, has_preview: true } });
+  expect(shown).toMatchObject({
+    type: "image",
+    text: "here",
+    media: { mime: "image/png", width: 640, has_preview: true },
+  });
   expect(sha256(file)).toBe(sha256(content));
 });
 
@@ -348,7 +404,8 @@ test("a text behind a file waits for it in its chat, and in no other", async () 
   await workers.queueMessage(business, `${other}@s.whatsapp.net`, "at once");
   await workers.producer.wake("send", { business_id: business });
   await until(async () => (await shownTo(other)).some(({ text }) => text === "at once"), { what: "the other chat" });
-  const texts = async () => (await shownTo(customer)).flatMap(({ text }) => (text === "first" || text === "second" ? [text] : []));
+  const texts = async () =>
+    (await shownTo(customer)).flatMap(({ text }) => (text === "first" || text === "second" ? [text] : []));
   expect(await texts()).toEqual([]);
   await control(simulator, "DELETE", "/faults");
   await until(async () => (await texts()).length === 2, { what: "the chat that waited", deadlineMs: 30_000 });
@@ -363,9 +420,12 @@ test("what WhatsApp does not show as this kind fails, and says why", async () =>
     storedContent({ type: "image", media: { id: media.id, mime: media.mime } }),
   );
   await workers.producer.wake("send", { business_id: business });
-  const row = await until(async () => (await workers.rows(business)).find((one) => one.id === id && one.status === "failed"), {
-    what: "the refusal",
-  });
+  const row = await until(
+    async () => (await workers.rows(business)).find((one) => one.id === id && one.status === "failed"),
+    {
+      what: "the refusal",
+    },
+  );
   expect(row).toMatchObject({ error_code: "media_refused", error_message: expect.stringContaining("document") });
 });
 
@@ -397,5 +457,9 @@ function oggOpus(seconds: number): Buffer {
   };
   const opusHead = Buffer.from("4f707573486561640101380180bb0000000000", "hex");
   const opusTags = Buffer.concat([Buffer.from("OpusTags"), Buffer.alloc(8)]);
-  return Buffer.concat([page(2, 0, 0, opusHead), page(0, 0, 1, opusTags), page(4, seconds * 48_000, 2, randomBytes(50))]);
+  return Buffer.concat([
+    page(2, 0, 0, opusHead),
+    page(0, 0, 1, opusTags),
+    page(4, seconds * 48_000, 2, randomBytes(50)),
+  ]);
 }

@@ -85,7 +85,8 @@ export async function upload({ host, auth, kind, fileEncSha256, length, bytes, s
   });
   const answer: unknown = response.ok ? await response.json().catch(() => undefined) : await response.body?.cancel();
   const parsed = uploaded.safeParse(answer);
-  if (!parsed.success) throw new HostRefusal(response.status, `The media host did not take the file: it answered ${response.status}`);
+  if (!parsed.success)
+    throw new HostRefusal(response.status, `The media host did not take the file: it answered ${response.status}`);
   return parsed.data.direct_path;
 }
 

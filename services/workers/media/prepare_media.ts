@@ -50,7 +50,11 @@ async function prepare(deps: Deps, scope: BusinessScope, wanted: Wanted, signal:
     return { status: "ready", pointer: await place(deps, scope, wanted, object, signal) };
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof AppError && (error.code === "conflict" || error.code === "not_found") && !(await isPaired(scope))) {
+    if (
+      error instanceof AppError &&
+      (error.code === "conflict" || error.code === "not_found") &&
+      !(await isPaired(scope))
+    ) {
       return { status: "failed", error: "The business has no paired WhatsApp; connect it and send the message again." };
     }
     // The message that waits for it says how long: it may expire.
@@ -89,7 +93,11 @@ type Business = NonNullable<Awaited<ReturnType<typeof getBusiness>>>;
 type Encrypted = Omit<Parameters<typeof upload>[0], "host" | "auth">;
 
 /** Tries the hosts in turn, and once more with a new token where one does not like the old one. */
-async function uploadTo({ router, shardMedia, media }: Deps, business: Business, file: () => Encrypted): Promise<string> {
+async function uploadTo(
+  { router, shardMedia, media }: Deps,
+  business: Business,
+  file: () => Encrypted,
+): Promise<string> {
   let last: unknown = new HostRefusal(0, "WhatsApp named no media host that files may go to.");
   for (const renew of [false, true]) {
     const { auth, hosts } = await shardMedia.connection(router.locate(business), business.id, renew);

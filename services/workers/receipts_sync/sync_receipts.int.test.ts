@@ -27,15 +27,20 @@ async function sent(minutesAgo: number, n: number): Promise<{ id: string; wa_mes
   return { id, wa_message_id };
 }
 const overdue = async () =>
-  (await workers.database.owner<{ id: string }[]>`select id from messages where ticks_overdue_at is not null order by id`).map(
-    ({ id }) => id,
-  );
+  (
+    await workers.database.owner<
+      { id: string }[]
+    >`select id from messages where ticks_overdue_at is not null order by id`
+  ).map(({ id }) => id);
 const sync = async () => {
   const before = workers.lines.length;
   await workers.producer.wake("sync_receipts", {});
-  await until(() => workers.lines.slice(before).find((line) => line["job"] === "sync_receipts" && line["outcome"] === "done"), {
-    what: "the run",
-  });
+  await until(
+    () => workers.lines.slice(before).find((line) => line["job"] === "sync_receipts" && line["outcome"] === "done"),
+    {
+      what: "the run",
+    },
+  );
 };
 
 test("a message whose ticks have had their time and did not come is marked, once; a younger one is not", async () => {
@@ -50,7 +55,12 @@ test("a message whose ticks have had their time and did not come is marked, once
 
 test("ticks that still lie in the shard's journal are brought in first, and settle the message", async () => {
   const [ticked, silent] = [await sent(17, 1), await sent(17, 2)];
-  workers.shard.append("receipts", business, { wa_message_id: ticked.wa_message_id, chat, status: "delivered", at: Date.now() });
+  workers.shard.append("receipts", business, {
+    wa_message_id: ticked.wa_message_id,
+    chat,
+    status: "delivered",
+    at: Date.now(),
+  });
   await workers.serve("receipts");
   await workers.serve("receipts_sync");
   await sync();
@@ -60,7 +70,8 @@ test("ticks that still lie in the shard's journal are brought in first, and sett
 
 test("what was written during a standstill is looked at afterwards, unless it is days old", async () => {
   const [stale, missed] = [await sent(3 * 24 * 60, 1), await sent(25 * 60, 2)];
-  await workers.database.owner`insert into progress_marks (name, at) values ('overdue_ticks', now() - interval '4 days')`;
+  await workers.database
+    .owner`insert into progress_marks (name, at) values ('overdue_ticks', now() - interval '4 days')`;
   await workers.serve("receipts_sync");
   await sync();
   expect(await overdue()).toEqual([missed.id]);

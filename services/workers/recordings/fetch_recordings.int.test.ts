@@ -39,7 +39,8 @@ beforeAll(async () => {
   const fetching = fetchRecordings({ ...workers.deps, recordings: { store, apiUrl, accountSid, authToken } });
   await workers.serve("recordings", { handlers: { fetch_recordings: fetching } });
   fetchNow = async () => {
-    await workers.database.owner`update call_recordings set next_attempt_at = date_trunc('milliseconds', now()) where status = 'pending'`;
+    await workers.database
+      .owner`update call_recordings set next_attempt_at = date_trunc('milliseconds', now()) where status = 'pending'`;
     await fetching(firstRun({}));
   };
 });
@@ -59,7 +60,11 @@ async function recorded(url?: string) {
   await recordCall(scope, endedCall({ call_sid: callSid }));
   const given = url ?? `${apiUrl}/2010-04-01/Accounts/${accountSid}/Recordings/${sid}`;
   await recordRecording(scope, { recording_sid: sid, call_sid: callSid, url: given, duration_s: 1, channels: 2 });
-  return { sid, key: `recordings/${businessId}/${callSid}/${sid}.wav`, row: async () => (await getCall(scope, callSid))!.recordings[0]! };
+  return {
+    sid,
+    key: `recordings/${businessId}/${callSid}/${sid}.wav`,
+    row: async () => (await getCall(scope, callSid))!.recordings[0]!,
+  };
 }
 
 test("a recording that waits is fetched with the account's credentials and kept", async () => {

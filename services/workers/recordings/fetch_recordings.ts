@@ -51,14 +51,19 @@ export function fetchRecordings({
           const result = await fetchOne(recordings, recording, signal);
           await finishRecording(forBusiness(db, business_id), recording_sid, result);
           counts[result.status === "pending" ? "postponed" : result.status] += 1;
-          if (result.status !== "stored") logger.warn({ recording_sid, call_sid, reason: result.error }, "recording not fetched");
+          if (result.status !== "stored")
+            logger.warn({ recording_sid, call_sid, reason: result.error }, "recording not fetched");
         }),
       );
     }
   };
 }
 
-async function fetchOne(recordings: RecordingDeps, recording: CallRecording, signal: AbortSignal): Promise<RecordingResult> {
+async function fetchOne(
+  recordings: RecordingDeps,
+  recording: CallRecording,
+  signal: AbortSignal,
+): Promise<RecordingResult> {
   const { recording_sid, business_id, call_sid, attempts } = recording;
   const key = `recordings/${business_id}/${call_sid}/${recording_sid}.wav`;
   try {
@@ -74,10 +79,17 @@ async function fetchOne(recordings: RecordingDeps, recording: CallRecording, sig
 
 async function download({ apiUrl, accountSid, authToken }: RecordingDeps, { url }: CallRecording, signal: AbortSignal) {
   if (url === null || new URL(url).origin !== new URL(apiUrl).origin) {
-    throw new AppError("forbidden", `The recording is not at the carrier: ${url === null ? "nowhere" : new URL(url).origin}`);
+    throw new AppError(
+      "forbidden",
+      `The recording is not at the carrier: ${url === null ? "nowhere" : new URL(url).origin}`,
+    );
   }
   const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`;
-  const response = await fetch(`${url}.wav`, { headers: { authorization }, redirect: "error", signal: deadline(timeoutMs, signal) });
+  const response = await fetch(`${url}.wav`, {
+    headers: { authorization },
+    redirect: "error",
+    signal: deadline(timeoutMs, signal),
+  });
   if (!response.ok || response.body === null) {
     await response.body?.cancel();
     throw new AppError("unavailable", `The carrier answered ${response.status}`);

@@ -56,7 +56,12 @@ export function startTestShard() {
     if (result.status === "retry" || result.status === "paced") return result;
     if (result.status === "sent") {
       result.sent_at = new Date().toISOString();
-      deliveries.push({ business_id, chat: message.to, text: message.text ?? "", wa_message_id: message.wa_message_id });
+      deliveries.push({
+        business_id,
+        chat: message.to,
+        text: message.text ?? "",
+        wa_message_id: message.wa_message_id,
+      });
     }
     ledger.set(message.wa_message_id, result);
     return result;

@@ -1,7 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { uuidv7, whatsappMessageId } from "../../../lib/core/ids.ts";
 import type { StoredContent } from "../../../lib/messages/index.ts";
-import { forBusiness, forPlatform, insertBusiness, insertWebhook, submitMessage, upsertSessions } from "../../../lib/db/index.ts";
+import {
+  forBusiness,
+  forPlatform,
+  insertBusiness,
+  insertWebhook,
+  submitMessage,
+  upsertSessions,
+} from "../../../lib/db/index.ts";
 import type { Message, NewWebhook, Webhook, WebhookDelivery } from "../../../lib/db/index.ts";
 import type { QueueName } from "../../../lib/queues/index.ts";
 import { startScheduler } from "../../../lib/queues/scheduler.ts";
@@ -86,7 +93,13 @@ export async function createTestWorkers() {
       await queues.serve("maintenance", handlers);
       const sweeping = { job: "sweep", payload: {}, everyMs: 200 } as const;
       schedulers.push(
-        startScheduler({ redis: served, served: ["maintenance"], onError: () => {}, schedules: [sweeping], assertEveryMs: 200 }),
+        startScheduler({
+          redis: served,
+          served: ["maintenance"],
+          onError: () => {},
+          schedules: [sweeping],
+          assertEveryMs: 200,
+        }),
       );
     },
     /** A business with a paired session, on shard 1. */
@@ -95,7 +108,9 @@ export async function createTestWorkers() {
       const now = new Date();
       await insertBusiness(forPlatform(database.db), { id, name: "Test", time_zone: "UTC" });
       const session = { shard: 1, status: "open", phone: "15550001111", lid: null, name: null, reason: null };
-      await upsertSessions(forPlatform(database.db), [{ business_id: id, paired: true, since: now, observed_at: now, ...session }]);
+      await upsertSessions(forPlatform(database.db), [
+        { business_id: id, paired: true, since: now, observed_at: now, ...session },
+      ]);
       return id;
     },
     /** Queues one message; returns its id. */
@@ -132,7 +147,8 @@ export async function createTestWorkers() {
     deliveries: (webhookId: string) =>
       database.owner<WebhookDelivery[]>`select * from webhook_deliveries where webhook_id = ${webhookId} order by id`,
     /** The rows of a business, in order of id. */
-    rows: (businessId: string) => database.owner<Message[]>`select * from messages where business_id = ${businessId} order by id`,
+    rows: (businessId: string) =>
+      database.owner<Message[]>`select * from messages where business_id = ${businessId} order by id`,
     close: async () => {
       await Promise.all(schedulers.map((scheduler) => scheduler.close()));
       await queues.close();

@@ -14,7 +14,11 @@ type About<E extends WebhookEvent> = {
 };
 
 /** An event of a business, with the data that its schema asks for. */
-export function announcement<E extends WebhookEvent>(business_id: string, event: E, { chat, at, data }: About<E>): Announcement {
+export function announcement<E extends WebhookEvent>(
+  business_id: string,
+  event: E,
+  { chat, at, data }: About<E>,
+): Announcement {
   return { business_id, event, chat: chat ?? null, at, data };
 }
 
@@ -29,7 +33,10 @@ export function received(id: string, message: InboundMessage): Announcement {
       sender_name: message.push_name ?? null,
       type: message.type,
       text: message.text ?? null,
-      content: publicContentOf(contentOf({ type: message.type, text: message.text ?? null, content: message.content ?? null }), noLinks),
+      content: publicContentOf(
+        contentOf({ type: message.type, text: message.text ?? null, content: message.content ?? null }),
+        noLinks,
+      ),
     },
   });
 }
@@ -58,13 +65,23 @@ export function moved(change: StatusChange): Announcement[] {
   const { id: message_id, business_id, chat } = change;
   return passages(change).flatMap(({ status, at }) => {
     if (status === "queued") return [];
-    if (status !== "failed") return [announcement(business_id, `message.${status}`, { chat, at, data: { message_id, chat, status } })];
+    if (status !== "failed")
+      return [announcement(business_id, `message.${status}`, { chat, at, data: { message_id, chat, status } })];
     const error = { code: change.error_code ?? "unknown", message: change.error_message ?? "" };
     return [announcement(business_id, "message.failed", { chat, at, data: { message_id, chat, status, error } })];
   });
 }
 
-export function sessionChanged({ business_id, status, paired, phone, name, reason, since, observed_at }: SessionReport): Announcement {
+export function sessionChanged({
+  business_id,
+  status,
+  paired,
+  phone,
+  name,
+  reason,
+  since,
+  observed_at,
+}: SessionReport): Announcement {
   const data = { status, paired, phone, name, reason, since: since.toISOString() };
   return announcement(business_id, "session.status", { at: observed_at, data });
 }

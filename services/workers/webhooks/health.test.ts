@@ -46,7 +46,9 @@ test("one success makes it well", () => {
 });
 
 test("one that says it is gone is not asked again", () => {
-  expect(afterAttempt(healthy, { ok: false, gone: true, error: "It answered 410." }, new Date(), healthPolicy)).toMatchObject({
+  expect(
+    afterAttempt(healthy, { ok: false, gone: true, error: "It answered 410." }, new Date(), healthPolicy),
+  ).toMatchObject({
     status: "disabled",
     status_reason: expect.stringContaining("410"),
   });

@@ -20,11 +20,22 @@ export type HealthPolicy = {
   pauseAfterMs: number;
 };
 
-export const healthPolicy: HealthPolicy = { failures: 5, shortestWaitMs: 1_000, longestWaitMs: 900_000, pauseAfterMs: 600_000 };
+export const healthPolicy: HealthPolicy = {
+  failures: 5,
+  shortestWaitMs: 1_000,
+  longestWaitMs: 900_000,
+  pauseAfterMs: 600_000,
+};
 
 export type Attempted = { ok: boolean; gone: boolean; error: string | null };
 
-export const healthy: WebhookHealth = { status: "active", status_reason: null, failures: 0, failing_since: null, next_attempt_at: null };
+export const healthy: WebhookHealth = {
+  status: "active",
+  status_reason: null,
+  failures: 0,
+  failing_since: null,
+  next_attempt_at: null,
+};
 
 /** Is it so unwell that one delivery at a time is enough to ask of it? */
 export function isFailing({ failures }: WebhookHealth, policy: HealthPolicy): boolean {
@@ -32,7 +43,12 @@ export function isFailing({ failures }: WebhookHealth, policy: HealthPolicy): bo
 }
 
 /** How an endpoint fares after one more attempt. */
-export function afterAttempt(health: WebhookHealth, { ok, gone, error }: Attempted, now: Date, policy: HealthPolicy): WebhookHealth {
+export function afterAttempt(
+  health: WebhookHealth,
+  { ok, gone, error }: Attempted,
+  now: Date,
+  policy: HealthPolicy,
+): WebhookHealth {
   if (ok) return healthy;
   if (gone) return { ...healthy, status: "disabled", status_reason: "It answered 410 Gone." };
   const failures = health.failures + 1;

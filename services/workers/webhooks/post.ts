@@ -81,7 +81,8 @@ function reasonOf(error: unknown, timeoutMs: number): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const name = error instanceof Error ? error.name : "";
   if (name === "TimeoutError" || name === "AbortError") return `It did not answer within ${timeoutMs / 1_000} s.`;
-  if (/CERT|TLS|SSL|ALTNAME|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) return `Its certificate was not accepted (${code}).`;
+  if (/CERT|TLS|SSL|ALTNAME|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code))
+    return `Its certificate was not accepted (${code}).`;
   if (/ConnectionRefused|ECONNREFUSED/.test(code)) return "It refused the connection.";
   return `The connection failed${code === "" ? "" : ` (${code})`}.`;
 }

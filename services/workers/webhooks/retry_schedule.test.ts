@@ -34,7 +34,9 @@ test("each wait is longer than the one before, and jitter parts those that faile
 test("what an endpoint asks for is waited, up to an hour", () => {
   expect(nextAttempt({ attempts: 1, now: new Date(0), expiresAt, retryAfterMs: 60_000 })).toEqual(new Date(60_000));
   expect(nextAttempt({ attempts: 1, now: new Date(0), expiresAt, retryAfterMs: 9 * hour })).toEqual(new Date(hour));
-  expect(nextAttempt({ attempts: 6, now: new Date(0), expiresAt, retryAfterMs: 1_000 })!.getTime()).toBeGreaterThan(hour / 3);
+  expect(nextAttempt({ attempts: 6, now: new Date(0), expiresAt, retryAfterMs: 1_000 })!.getTime()).toBeGreaterThan(
+    hour / 3,
+  );
 });
 
 test("nothing is tried after its time is over", () => {

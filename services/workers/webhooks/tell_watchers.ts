@@ -11,7 +11,12 @@ export async function tellWatchers(
   { redis, logger }: Pick<Deps, "redis" | "logger">,
   announcements: readonly Announcement[],
 ): Promise<void> {
-  const events = announcements.map(({ business_id, event, at, data }) => ({ business_id, event, at: at.toISOString(), data }));
+  const events = announcements.map(({ business_id, event, at, data }) => ({
+    business_id,
+    event,
+    at: at.toISOString(),
+    data,
+  }));
   await publishEvents(redis, events).catch((error: unknown) =>
     logger.warn({ error: messageOf(error), events: events.length }, "watchers were not told"),
   );

@@ -2,7 +2,10 @@ import { sql } from "../../literal.ts";
 import type { Broadcast } from "../../schema/index.ts";
 import type { BusinessScope } from "../../scope.ts";
 
-export type NewBroadcast = Pick<Broadcast, "id" | "name" | "text" | "scheduled_at" | "quiet_from" | "quiet_to" | "per_minute"> & {
+export type NewBroadcast = Pick<
+  Broadcast,
+  "id" | "name" | "text" | "scheduled_at" | "quiet_from" | "quiet_to" | "per_minute"
+> & {
   /** The business's own where null. */
   time_zone: string | null;
 };

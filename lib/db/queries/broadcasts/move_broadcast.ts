@@ -17,7 +17,11 @@ export type MovedBroadcast = {
  * is handed to a shard any more that was not handed over before: its messages in the outbox are held. The next run of one
  * that is resumed lets them go, unless it is in its quiet hours.
  */
-export function moveBroadcast(scope: BusinessScope, id: string, verb: BroadcastVerb): Promise<MovedBroadcast | undefined> {
+export function moveBroadcast(
+  scope: BusinessScope,
+  id: string,
+  verb: BroadcastVerb,
+): Promise<MovedBroadcast | undefined> {
   return atomically(scope, async (inner) => {
     const [present] = await inner.ask<Broadcast[]>(
       sql`select * from broadcasts where id = ${id} and business_id = ${scope.businessId} for update`,

@@ -22,7 +22,10 @@ export async function removeOptOut(scope: BusinessScope, chat: string): Promise<
 }
 
 /** Opt-outs in order of their chats, from `after` on. */
-export function listOptOuts(scope: BusinessScope, { after, limit }: { after: string; limit: number }): Promise<OptOut[]> {
+export function listOptOuts(
+  scope: BusinessScope,
+  { after, limit }: { after: string; limit: number },
+): Promise<OptOut[]> {
   return scope.ask<OptOut[]>(sql`
     select * from opt_outs where business_id = ${scope.businessId} and chat > ${after} order by chat limit ${limit}`);
 }

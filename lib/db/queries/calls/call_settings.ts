@@ -8,7 +8,9 @@ export type CallSettingsChange = Partial<Limits> & Pick<CallSettings, "record" |
 
 /** What a business wants done with its calls; undefined where it never said. */
 export async function getCallSettings(scope: BusinessScope): Promise<CallSettings | undefined> {
-  const [settings] = await scope.run((sql) => sql<CallSettings[]>`select * from call_settings where business_id = ${scope.businessId}`);
+  const [settings] = await scope.run(
+    (sql) => sql<CallSettings[]>`select * from call_settings where business_id = ${scope.businessId}`,
+  );
   return settings;
 }
 

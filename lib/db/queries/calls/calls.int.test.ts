@@ -97,7 +97,9 @@ test("another business can neither see nor change a call", async () => {
 test("calls are listed from the latest on, page by page", async () => {
   const scope = await createBusiness(database.db);
   const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute));
-  const rows = [0, 1, 1, 2].map((minute) => ended({ started_at: at(minute), direction: minute === 2 ? "outbound" : "inbound" }));
+  const rows = [0, 1, 1, 2].map((minute) =>
+    ended({ started_at: at(minute), direction: minute === 2 ? "outbound" : "inbound" }),
+  );
   for (const row of rows) await recordCall(scope, row);
   const first = await listCalls(scope, { limit: 2 });
   const second = await listCalls(scope, { limit: 2, before: first[1]! });
@@ -109,12 +111,23 @@ test("calls are listed from the latest on, page by page", async () => {
 test("a recording is announced once and pending until it is stored", async () => {
   const call = ended();
   await recordCall(mine, call);
-  const recording = { recording_sid: sid("RE"), call_sid: call.call_sid, url: "https://carrier/re", duration_s: 5, channels: 2 };
+  const recording = {
+    recording_sid: sid("RE"),
+    call_sid: call.call_sid,
+    url: "https://carrier/re",
+    duration_s: 5,
+    channels: 2,
+  };
   expect(await recordRecording(mine, recording)).toBeTrue();
   expect(await recordRecording(mine, recording)).toBeFalse();
-  const pending = async () => (await pendingRecordings(platform, 100)).filter((row) => row.recording_sid === recording.recording_sid);
+  const pending = async () =>
+    (await pendingRecordings(platform, 100)).filter((row) => row.recording_sid === recording.recording_sid);
   expect(await pending()).toHaveLength(1);
-  await finishRecording(mine, recording.recording_sid, { status: "pending", error: "404", next_attempt_at: new Date(Date.now() + 60_000) });
+  await finishRecording(mine, recording.recording_sid, {
+    status: "pending",
+    error: "404",
+    next_attempt_at: new Date(Date.now() + 60_000),
+  });
   expect(await pending()).toHaveLength(0);
   await finishRecording(mine, recording.recording_sid, { status: "stored", storage_key: "recordings/re" });
   await finishRecording(mine, recording.recording_sid, { status: "failed", error: "late" });

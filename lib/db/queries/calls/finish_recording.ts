@@ -7,7 +7,11 @@ export type RecordingResult =
   | { status: "pending"; error: string; next_attempt_at: Date };
 
 /** Writes down how an attempt to fetch a recording went; one that is not pending any more is left alone. */
-export async function finishRecording(scope: BusinessScope, recordingSid: string, result: RecordingResult): Promise<void> {
+export async function finishRecording(
+  scope: BusinessScope,
+  recordingSid: string,
+  result: RecordingResult,
+): Promise<void> {
   const key = result.status === "stored" ? result.storage_key : null;
   const error = result.status === "stored" ? null : result.error;
   const next = result.status === "pending" ? result.next_attempt_at : null;

@@ -16,10 +16,14 @@ export function assignPhoneNumber(scope: BusinessScope, number: string): Promise
 
 /** Takes a number from a business; false where it had it not. */
 export async function releasePhoneNumber(scope: BusinessScope, number: string): Promise<boolean> {
-  const deleted = await scope.run((sql) => sql`delete from phone_numbers where number = ${number} and business_id = ${scope.businessId}`);
+  const deleted = await scope.run(
+    (sql) => sql`delete from phone_numbers where number = ${number} and business_id = ${scope.businessId}`,
+  );
   return deleted.count === 1;
 }
 
 export function listPhoneNumbers(scope: BusinessScope): Promise<PhoneNumber[]> {
-  return scope.run((sql) => sql<PhoneNumber[]>`select * from phone_numbers where business_id = ${scope.businessId} order by number`);
+  return scope.run(
+    (sql) => sql<PhoneNumber[]>`select * from phone_numbers where business_id = ${scope.businessId} order by number`,
+  );
 }

@@ -21,7 +21,9 @@ export async function getFetch(
   scope: BusinessScope,
   messageId: string,
 ): Promise<(MediaFetch & Pick<Message, "chat" | "sender" | "wa_message_id" | "direction">) | undefined> {
-  const [fetch] = await scope.ask<(MediaFetch & Pick<Message, "chat" | "sender" | "wa_message_id" | "direction">)[]>(sql`
+  const [fetch] = await scope.ask<
+    (MediaFetch & Pick<Message, "chat" | "sender" | "wa_message_id" | "direction">)[]
+  >(sql`
     select f.*, m.chat, m.sender, m.wa_message_id, m.direction
     from media_fetches f join messages m on m.id = f.message_id
     where f.message_id = ${messageId} and f.business_id = ${scope.businessId}`);
@@ -48,7 +50,11 @@ export type Fetched = { media: Shown } | { error: string };
 type Shown = Pick<Media, "id" | "mime" | "size" | "width" | "height" | "seconds">;
 
 /** Ends a fetch and writes into its message what became of it; returns the message, once: undefined where it had ended. */
-export async function settleFetch(scope: BusinessScope, messageId: string, fetched: Fetched): Promise<Message | undefined> {
+export async function settleFetch(
+  scope: BusinessScope,
+  messageId: string,
+  fetched: Fetched,
+): Promise<Message | undefined> {
   const change = "media" in fetched ? shownOf(fetched.media) : { error: fetched.error };
   const [message] = await scope.ask<Message[]>(sql`
     with ended as (

@@ -16,7 +16,11 @@ export type Condemned = Pick<Media, "id" | "storage_key" | "thumbnail_key">;
  * what is older than it is kept for, what its writer never finished, and all that belongs to deleted businesses.
  * Nobody is given any of it from here on.
  */
-export async function condemnMedia(scope: PlatformScope, { orphanDays, usedDays }: MediaRetention, limit: number): Promise<Condemned[]> {
+export async function condemnMedia(
+  scope: PlatformScope,
+  { orphanDays, usedDays }: MediaRetention,
+  limit: number,
+): Promise<Condemned[]> {
   return scope.ask<Condemned[]>(sql`
     update media set deleted_at = coalesce(media.deleted_at, now())
     from (

@@ -71,7 +71,11 @@ export type UploadResult =
   | { status: "pending"; error: string; next_attempt_at: Date };
 
 /** Writes down how an upload went; once it is decided, the messages that wait for it are due. */
-export async function finishUpload(scope: BusinessScope, { media_id, kind }: WantedUpload, result: UploadResult): Promise<void> {
+export async function finishUpload(
+  scope: BusinessScope,
+  { media_id, kind }: WantedUpload,
+  result: UploadResult,
+): Promise<void> {
   const { pointer, error, next } = {
     pointer: result.status === "ready" ? JSON.stringify(result.pointer) : null,
     error: result.status === "ready" ? null : result.error,

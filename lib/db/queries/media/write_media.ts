@@ -4,7 +4,10 @@ import type { Media } from "../../schema/index.ts";
 import type { BusinessScope } from "../../scope.ts";
 
 /** Notes that content is about to be written under a key of the store; false where the business is gone. */
-export async function beginMedia(scope: BusinessScope, { id, storage_key }: Pick<Media, "id" | "storage_key">): Promise<boolean> {
+export async function beginMedia(
+  scope: BusinessScope,
+  { id, storage_key }: Pick<Media, "id" | "storage_key">,
+): Promise<boolean> {
   const inserted = await scope.ask(sql`
     insert into media (id, business_id, storage_key)
     select ${id}, id, ${storage_key} from businesses where id = ${scope.businessId} and deleted_at is null`);
@@ -14,7 +17,11 @@ export async function beginMedia(scope: BusinessScope, { id, storage_key }: Pick
 export type Content = { sha256: string; size: number; mime: string };
 
 /** The content is in the store, or has been there before: then it is given up, and the other media is the answer. */
-export async function finishMedia(scope: BusinessScope, id: string, content: Content): Promise<{ media: Media; fresh: boolean }> {
+export async function finishMedia(
+  scope: BusinessScope,
+  id: string,
+  content: Content,
+): Promise<{ media: Media; fresh: boolean }> {
   for (;;) {
     const [known] = await scope.ask<Media[]>(sql`
       with known as (
@@ -40,5 +47,7 @@ export async function finishMedia(scope: BusinessScope, id: string, content: Con
 
 /** Gives up content that could not be written: maintenance removes what is left of it. */
 export async function abandonMedia(scope: BusinessScope, id: string): Promise<void> {
-  await scope.ask(sql`update media set deleted_at = now() where id = ${id} and business_id = ${scope.businessId} and status = 'writing'`);
+  await scope.ask(
+    sql`update media set deleted_at = now() where id = ${id} and business_id = ${scope.businessId} and status = 'writing'`,
+  );
 }

@@ -11,7 +11,10 @@ export type Advance = {
 };
 
 /** Writes a step down; undefined where the move does not stand at `from` any more: another mover was quicker. */
-export async function advanceMove(scope: PlatformScope, { id, from, to, checksum, error }: Advance): Promise<Move | undefined> {
+export async function advanceMove(
+  scope: PlatformScope,
+  { id, from, to, checksum, error }: Advance,
+): Promise<Move | undefined> {
   const [move] = await scope.ask<Move[]>(sql`
     update moves
     set step = ${to}, updated_at = now(), error = ${error ?? null}

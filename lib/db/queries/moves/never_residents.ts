@@ -5,7 +5,11 @@ import type { PlatformScope } from "../../scope.ts";
  * Which of these businesses live on another shard and never lived on, or moved to, this one. A business without a shard is
  * not among them.
  */
-export async function neverResidents(scope: PlatformScope, shard: number, businessIds: readonly string[]): Promise<string[]> {
+export async function neverResidents(
+  scope: PlatformScope,
+  shard: number,
+  businessIds: readonly string[],
+): Promise<string[]> {
   const rows = await scope.ask<{ id: string }[]>(sql`
     select b.id
     from businesses b left join whatsapp_sessions w on w.business_id = b.id

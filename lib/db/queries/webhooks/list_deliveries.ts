@@ -11,7 +11,11 @@ export type DeliveryFilter = {
 };
 
 /** Deliveries to one endpoint, newest first. */
-export function listDeliveries(scope: BusinessScope, webhookId: string, filter: DeliveryFilter): Promise<WebhookDelivery[]> {
+export function listDeliveries(
+  scope: BusinessScope,
+  webhookId: string,
+  filter: DeliveryFilter,
+): Promise<WebhookDelivery[]> {
   const { status, event, before, limit } = filter;
   return scope.ask<WebhookDelivery[]>(sql`
     select * from webhook_deliveries

@@ -3,7 +3,9 @@ import type { DeliveryStatus } from "../../schema/index.ts";
 import type { BusinessScope } from "../../scope.ts";
 import { deliveryLifeHours } from "./announce.ts";
 
-export type ReplayChoice = { id: string } | { from: Date; to: Date; status: Exclude<DeliveryStatus, "pending">; most: number };
+export type ReplayChoice =
+  | { id: string }
+  | { from: Date; to: Date; status: Exclude<DeliveryStatus, "pending">; most: number };
 
 /**
  * Delivers again what was delivered or is dead, under the same webhook-id; returns how many. One that is still pending

@@ -28,7 +28,10 @@ export function updateWebhook(
     if (present === undefined) return undefined;
     check(present);
     const { url, description, events, ordered, max_concurrency } = { ...present, ...defined(changes) };
-    const { status, status_reason, status_since, failures, failing_since, next_attempt_at } = afterChange(present, changes);
+    const { status, status_reason, status_since, failures, failing_since, next_attempt_at } = afterChange(
+      present,
+      changes,
+    );
     const [changed] = await sql<Webhook[]>`
       update webhooks
       set url = ${url}, description = ${description}, events = ${sql.array(events)}, ordered = ${ordered},

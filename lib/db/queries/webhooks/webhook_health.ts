@@ -3,7 +3,10 @@ import { sql } from "../../literal.ts";
 import type { Webhook } from "../../schema/index.ts";
 import type { PlatformScope } from "../../scope.ts";
 
-export type WebhookHealth = Pick<Webhook, "status" | "status_reason" | "failures" | "failing_since" | "next_attempt_at">;
+export type WebhookHealth = Pick<
+  Webhook,
+  "status" | "status_reason" | "failures" | "failing_since" | "next_attempt_at"
+>;
 
 /** An endpoint that deliveries may be made to now: not deleted, not disabled, not left alone for a while, and its business there. */
 export async function findDeliverable(scope: PlatformScope, id: string): Promise<Webhook | undefined> {
@@ -18,7 +21,12 @@ export async function findDeliverable(scope: PlatformScope, id: string): Promise
  * Writes down how an endpoint fares, unless its owner changed it after `seen`: what was learned before that says
  * nothing of what it is now. Returns whether it was written.
  */
-export async function recordHealth(scope: PlatformScope, id: string, health: WebhookHealth, seen: Date): Promise<boolean> {
+export async function recordHealth(
+  scope: PlatformScope,
+  id: string,
+  health: WebhookHealth,
+  seen: Date,
+): Promise<boolean> {
   const { status, status_reason, failures, failing_since, next_attempt_at } = health;
   const rows = await scope.ask<{ id: string }[]>(sql`
     update webhooks

@@ -24,11 +24,17 @@ const wide = (random: Random) =>
   `{${Array.from({ length: 30_000 }, (_, n) => `"${random.pick(["a", "to", "__proto__"])}${n}":${n}`).join(",")}}`;
 
 export const bodyAttacks: AttackKind[] = [
-  kind("tenant", "json-deep", async (attack, random) => isRefused(await attack.asTenant("POST", random.pick(endpoints), deep(random)))),
-  kind("tenant", "json-wide", async (attack, random) => isRefused(await attack.asTenant("POST", random.pick(endpoints), wide(random)))),
+  kind("tenant", "json-deep", async (attack, random) =>
+    isRefused(await attack.asTenant("POST", random.pick(endpoints), deep(random))),
+  ),
+  kind("tenant", "json-wide", async (attack, random) =>
+    isRefused(await attack.asTenant("POST", random.pick(endpoints), wide(random))),
+  ),
   kind("tenant", "json-numbers", async (attack, random) => {
     const number = random.pick(["1e999", "-1e-999", "9".repeat(100_000), `0.${"1".repeat(100_000)}`, "1e309", "-0"]);
-    return isRefused(await attack.asTenant("POST", random.pick(endpoints), `{"to":${number},"type":"text","text":${number}}`));
+    return isRefused(
+      await attack.asTenant("POST", random.pick(endpoints), `{"to":${number},"type":"text","text":${number}}`),
+    );
   }),
   kind("tenant", "json-repeated-keys", async (attack) => {
     const keys = Array.from({ length: 20_000 }, () => '"to":"1"').join(",");
@@ -47,13 +53,31 @@ export const bodyAttacks: AttackKind[] = [
       Buffer.from(text.replace("hostile", "\xff\xfe"), "latin1"),
       Buffer.from(text.replace("hostile", "\xc0\x80\xed\xa0\x80"), "latin1"),
     ]);
-    const type = random.pick(["application/json", "application/json; charset=utf-16", "application/json; charset=x", "text/plain", "*/*"]);
+    const type = random.pick([
+      "application/json",
+      "application/json; charset=utf-16",
+      "application/json; charset=x",
+      "text/plain",
+      "*/*",
+    ]);
     return survives(await attack.asTenant("POST", "/messages", body, { "content-type": type }));
   }),
   kind("tenant", "json-names", async (attack, random) => {
-    const name = random.pick(["\\u0000", "a\\u0000b", "\\ud800", "\\udfff\\ud800", "__proto__", "constructor", "", "toString"]);
+    const name = random.pick([
+      "\\u0000",
+      "a\\u0000b",
+      "\\ud800",
+      "\\udfff\\ud800",
+      "__proto__",
+      "constructor",
+      "",
+      "toString",
+    ]);
     const value = random.pick(['"x"', "null", "{}", "[]"]);
-    const text = JSON.stringify({ to: attack.tenant.contacts[0], fields: { MARK: "x" } }).replace('"MARK":"x"', `"${name}":${value}`);
+    const text = JSON.stringify({ to: attack.tenant.contacts[0], fields: { MARK: "x" } }).replace(
+      '"MARK":"x"',
+      `"${name}":${value}`,
+    );
     const named = [
       ["/broadcasts", `{"name":"n","text":"Hello","recipients":[${text}]}`],
       ["/messages", `{"to":"${attack.tenant.contacts[0]}","type":"text","text":"x","${name}":${value}}`],
@@ -72,7 +96,9 @@ export const bodyAttacks: AttackKind[] = [
     "body-too-large",
     async (attack, random) => {
       const size = 600_000 + random.below(2_000_000);
-      return isRefused(await attack.asTenant("POST", random.pick(endpoints), message(attack, { text: "x".repeat(size) })));
+      return isRefused(
+        await attack.asTenant("POST", random.pick(endpoints), message(attack, { text: "x".repeat(size) })),
+      );
     },
     { count: 30 },
   ),
@@ -93,7 +119,9 @@ export const bodyAttacks: AttackKind[] = [
   kind("tenant", "body-chunks-broken", async (attack, random) => {
     const line = await attack.line();
     await line.write(head(attack, "Transfer-Encoding: chunked"));
-    await line.write(random.pick(["x\r\n", "-1\r\n", "FFFFFFFFFFFFFFFFF\r\n", "1\r\nab\r\n", `1${";".repeat(9_000)}`, "\r\n\r\n\r\n"]));
+    await line.write(
+      random.pick(["x\r\n", "-1\r\n", "FFFFFFFFFFFFFFFFF\r\n", "1\r\nab\r\n", `1${";".repeat(9_000)}`, "\r\n\r\n\r\n"]),
+    );
     await line.hold(300);
     return undefined;
   }),
@@ -127,28 +155,57 @@ export const bodyAttacks: AttackKind[] = [
   kind("tenant", "query-odd", async (attack, random) => {
     const names = ["cursor", "limit", "chat", "direction", "status", "prefix", "from", "to"];
     const value = encodeURIComponent(random.pick(nastyTexts).toWellFormed().slice(0, 4_000));
-    const query = Array.from({ length: 1 + random.below(40) }, () => `${random.pick(names)}=${value.slice(0, 200)}`).join("&");
+    const query = Array.from(
+      { length: 1 + random.below(40) },
+      () => `${random.pick(names)}=${value.slice(0, 200)}`,
+    ).join("&");
     const path = random.pick(["/messages", "/broadcasts", "/keys", "/webhooks", "/calls", "/opt_outs", "/chats"]);
     return survives(await attack.asTenant("GET", `${path}?${query}`));
   }),
   kind("tenant", "ids-odd", async (attack, random) => {
     const id = random.pick(["..", "%2e%2e", "%00", "x".repeat(5_000), "%ed%a0%80", "%ff", "0", "null", "%20"]);
-    const path = random.pick(["/messages/", "/keys/", "/media/", "/webhooks/", "/broadcasts/", "/calls/", "/opt_outs/", "/phone_numbers/"]);
+    const path = random.pick([
+      "/messages/",
+      "/keys/",
+      "/media/",
+      "/webhooks/",
+      "/broadcasts/",
+      "/calls/",
+      "/opt_outs/",
+      "/phone_numbers/",
+    ]);
     return survives(await attack.asTenant(random.pick(["GET", "DELETE", "PATCH"]), path + id));
   }),
   kind("tenant", "idempotency-keys", async (attack, random) => {
-    const key = random.pick(["x".repeat(255), "x".repeat(256), " ", "\u00e9", "a".repeat(8_000), `${random.below(10)}`]);
+    const key = random.pick([
+      "x".repeat(255),
+      "x".repeat(256),
+      " ",
+      "\u00e9",
+      "a".repeat(8_000),
+      `${random.below(10)}`,
+    ]);
     const text = String(random.below(3));
     return survives(await attack.asTenant("POST", "/messages", message(attack, { text }), { "idempotency-key": key }));
   }),
   kind("tenant", "other-business", async (attack, random) => {
     const other = attack.target.tenants.find(({ id }) => id !== attack.tenant.id)!;
     const path = `/v1/businesses/${other.id}${random.pick(["", "/messages", "/keys", "/whatsapp", "/media", "/events", "/calls"])}`;
-    return isRefused(await attack.ask({ method: random.pick(["GET", "POST", "DELETE"]), path, headers: attack.authorization }));
+    return isRefused(
+      await attack.ask({ method: random.pick(["GET", "POST", "DELETE"]), path, headers: attack.authorization }),
+    );
   }),
   kind("tenant", "admin-routes", async (attack, random) => {
-    const path = random.pick(["/v1/admin/keys", "/v1/admin/shards", "/v1/admin/queues", "/v1/admin/calls/limit", "/v1/admin/events"]);
-    return isRefused(await attack.ask({ method: random.pick(["GET", "POST", "PUT"]), path, headers: attack.authorization }));
+    const path = random.pick([
+      "/v1/admin/keys",
+      "/v1/admin/shards",
+      "/v1/admin/queues",
+      "/v1/admin/calls/limit",
+      "/v1/admin/events",
+    ]);
+    return isRefused(
+      await attack.ask({ method: random.pick(["GET", "POST", "PUT"]), path, headers: attack.authorization }),
+    );
   }),
 ];
 

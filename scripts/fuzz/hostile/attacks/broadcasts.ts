@@ -69,7 +69,10 @@ export const broadcastAttacks: AttackKind[] = [
     "tenant",
     "recipients-many",
     async (attack) => {
-      const recipients = Array.from({ length: 2_000 }, (_, n) => ({ to: number(n), fields: { name: "x".repeat(100) } }));
+      const recipients = Array.from({ length: 2_000 }, (_, n) => ({
+        to: number(n),
+        fields: { name: "x".repeat(100) },
+      }));
       return survives(await draft(attack, "Hello {{name}}", { recipients, scheduled_at: "2036-01-01T00:00:00Z" }));
     },
     { count: 20, width: 4 },
@@ -127,7 +130,9 @@ export const broadcastAttacks: AttackKind[] = [
     "tenant",
     "csv-lines",
     async (attack, random) => {
-      return survives(await upload(attack, "Hello {{name}}", `to,name\n${random.pick(["\n", "\r", "\r\n", " \n"]).repeat(300_000)}`));
+      return survives(
+        await upload(attack, "Hello {{name}}", `to,name\n${random.pick(["\n", "\r", "\r\n", " \n"]).repeat(300_000)}`),
+      );
     },
     { count: 12, width: 2 },
   ),
@@ -161,7 +166,12 @@ export const broadcastAttacks: AttackKind[] = [
       Buffer.from("to,name\n15600000001,\u0000\n"),
     ]);
     return survives(
-      await upload(attack, "Hello {{name}}", table, random.pick(["text/csv", "text/csv; charset=utf-16", "text/csv; charset=x"])),
+      await upload(
+        attack,
+        "Hello {{name}}",
+        table,
+        random.pick(["text/csv", "text/csv; charset=utf-16", "text/csv; charset=x"]),
+      ),
     );
   }),
   kind(
@@ -180,7 +190,10 @@ export const broadcastAttacks: AttackKind[] = [
       const id = await draftId(attack, "Hello {{name}}");
       if (id === undefined) return undefined;
       const line = await attack.line();
-      const head = [`POST /v1/businesses/${attack.tenant.id}/broadcasts/${id}/recipients/upload HTTP/1.1`, "Host: localhost"];
+      const head = [
+        `POST /v1/businesses/${attack.tenant.id}/broadcasts/${id}/recipients/upload HTTP/1.1`,
+        "Host: localhost",
+      ];
       head.push(`Authorization: Bearer ${attack.tenant.key}`, "Content-Type: text/csv", "Content-Length: 10000000");
       await line.write(`${head.join("\r\n")}\r\n\r\nto,name\n`);
       await line.write("x".repeat(200_000));

@@ -16,16 +16,28 @@ export const sidOf = (prefix: "CA" | "MZ" | "RE") => prefix + randomBytes(16).to
 export function callForm(attack: Attack, more: Record<string, string> = {}): URLSearchParams {
   const { number } = attack.tenant;
   const call = { CallSid: sidOf("CA"), AccountSid: attack.target.accountSid, From: "+15550000001", To: number };
-  return new URLSearchParams({ ...call, CallStatus: "ringing", Direction: "inbound", ApiVersion: "2010-04-01", ...more });
+  return new URLSearchParams({
+    ...call,
+    CallStatus: "ringing",
+    Direction: "inbound",
+    ApiVersion: "2010-04-01",
+    ...more,
+  });
 }
 
 const formType = { "content-type": "application/x-www-form-urlencoded" };
 
 export const carrierAttacks: AttackKind[] = [
   kind("carrier", "form-unsigned", async (attack, random) => {
-    const signature = random.pick<Record<string, string>>([{}, { "x-twilio-signature": "" }, { "x-twilio-signature": "x".repeat(7_000) }]);
+    const signature = random.pick<Record<string, string>>([
+      {},
+      { "x-twilio-signature": "" },
+      { "x-twilio-signature": "x".repeat(7_000) },
+    ]);
     const body = callForm(attack).toString();
-    return isRefused(await attack.ask({ method: "POST", path: path(random), headers: { ...formType, ...signature }, body }));
+    return isRefused(
+      await attack.ask({ method: "POST", path: path(random), headers: { ...formType, ...signature }, body }),
+    );
   }),
   kind("carrier", "form-forged", async (attack, random) => {
     const signature = randomBytes(20).toString("base64");
@@ -34,14 +46,25 @@ export const carrierAttacks: AttackKind[] = [
   }),
   kind("carrier", "form-large-unsigned", async (attack, random) => {
     const body = `a=${"x".repeat(70_000 + random.below(1_000_000))}`;
-    return isRefused(await attack.ask({ method: "POST", path: path(random), headers: { ...formType, "x-twilio-signature": "x" }, body }));
+    return isRefused(
+      await attack.ask({
+        method: "POST",
+        path: path(random),
+        headers: { ...formType, "x-twilio-signature": "x" },
+        body,
+      }),
+    );
   }),
   kind(
     "carrier",
     "form-slow-unsigned",
     async (attack, random) => {
       const line = await attack.line();
-      const head = [`POST ${path(random)} HTTP/1.1`, "Host: localhost", "Content-Type: application/x-www-form-urlencoded"];
+      const head = [
+        `POST ${path(random)} HTTP/1.1`,
+        "Host: localhost",
+        "Content-Type: application/x-www-form-urlencoded",
+      ];
       await line.write(`${[...head, "X-Twilio-Signature: x", "Content-Length: 60000"].join("\r\n")}\r\n\r\n`);
       for (let n = 0; n < 6 && !line.isClosed; n++) {
         await line.write("a");
@@ -52,7 +75,16 @@ export const carrierAttacks: AttackKind[] = [
     { count: 300, width: 300, budgetMs: 30_000 },
   ),
   kind("carrier", "form-fields-odd", async (attack, random) => {
-    const name = random.pick(["CallSid", "AccountSid", "From", "To", "CallStatus", "Direction", "CallDuration", "ErrorUrl"]);
+    const name = random.pick([
+      "CallSid",
+      "AccountSid",
+      "From",
+      "To",
+      "CallStatus",
+      "Direction",
+      "CallDuration",
+      "ErrorUrl",
+    ]);
     const form = callForm(attack, { [name]: random.pick(nastyTexts).toWellFormed().slice(0, 20_000) });
     return survives(await attack.asCarrier(path(random), form));
   }),
@@ -67,7 +99,16 @@ export const carrierAttacks: AttackKind[] = [
     return survives(await attack.asCarrier(path(random), form));
   }),
   kind("carrier", "form-encodings", async (attack, random) => {
-    const body = random.pick(["%", "%zz=%", "=&=&=", "&".repeat(30_000), "a=%ff%fe", "\u0000", "a[b][c]=d", `${"a[".repeat(5_000)}=1`]);
+    const body = random.pick([
+      "%",
+      "%zz=%",
+      "=&=&=",
+      "&".repeat(30_000),
+      "a=%ff%fe",
+      "\u0000",
+      "a[b][c]=d",
+      `${"a[".repeat(5_000)}=1`,
+    ]);
     const form = new URLSearchParams(body);
     const headers = {
       "content-type": random.pick([
@@ -79,7 +120,14 @@ export const carrierAttacks: AttackKind[] = [
     const { publicUrl, authToken } = attack.target;
     const target = path(random);
     const signature = signatureOf(authToken, `${publicUrl}${target}`, [...form]);
-    return survives(await attack.ask({ method: "POST", path: target, headers: { ...headers, "x-twilio-signature": signature }, body }));
+    return survives(
+      await attack.ask({
+        method: "POST",
+        path: target,
+        headers: { ...headers, "x-twilio-signature": signature },
+        body,
+      }),
+    );
   }),
   kind("carrier", "form-queries", async (attack, random) => {
     const query = random.pick([
@@ -91,13 +139,24 @@ export const carrierAttacks: AttackKind[] = [
       `?${"a=b&".repeat(1_500)}`,
       "?stream=",
     ]);
-    return survives(await attack.asCarrier(`/webhooks/twilio/action${query}`, callForm(attack, { CallStatus: "in-progress" })));
+    return survives(
+      await attack.asCarrier(`/webhooks/twilio/action${query}`, callForm(attack, { CallStatus: "in-progress" })),
+    );
   }),
   kind(
     "carrier",
     "statuses-without-call",
     async (attack, random) => {
-      const status = random.pick(["queued", "initiated", "ringing", "in-progress", "completed", "busy", "failed", "canceled"]);
+      const status = random.pick([
+        "queued",
+        "initiated",
+        "ringing",
+        "in-progress",
+        "completed",
+        "busy",
+        "failed",
+        "canceled",
+      ]);
       const form = callForm(attack, { CallStatus: status, CallDuration: String(random.below(1e9)) });
       return survives(await attack.asCarrier("/webhooks/twilio/status", form));
     },
@@ -110,7 +169,12 @@ export const carrierAttacks: AttackKind[] = [
       "file:///etc/passwd",
       `https://x/${"a".repeat(2_000)}`,
     ]);
-    const fields = { RecordingSid: sidOf("RE"), RecordingStatus: "completed", RecordingUrl: url, RecordingDuration: "999999999" };
+    const fields = {
+      RecordingSid: sidOf("RE"),
+      RecordingStatus: "completed",
+      RecordingUrl: url,
+      RecordingDuration: "999999999",
+    };
     return survives(await attack.asCarrier("/webhooks/twilio/recording", callForm(attack, fields)));
   }),
   kind(

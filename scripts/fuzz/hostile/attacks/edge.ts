@@ -40,11 +40,13 @@ const hosts = [
 const insideMarks = [/^# HELP /m, /"checks":\[/, /process_resident_memory_bytes/];
 
 function staysOutside(answer: Awaited<ReturnType<Attack["ask"]>>): Verdict {
-  if (answer !== null && insideMarks.some((mark) => mark.test(answer.body))) return `answered from inside: ${answer.body.slice(0, 100)}`;
+  if (answer !== null && insideMarks.some((mark) => mark.test(answer.body)))
+    return `answered from inside: ${answer.body.slice(0, 100)}`;
   return survives(answer);
 }
 
-const rawRequest = (line: string, ...headers: string[]) => Buffer.from(`${[line, ...headers].join("\r\n")}\r\n\r\n`, "latin1");
+const rawRequest = (line: string, ...headers: string[]) =>
+  Buffer.from(`${[line, ...headers].join("\r\n")}\r\n\r\n`, "latin1");
 
 export const edgeAttacks: AttackKind[] = [
   kind("visitor", "host-odd", async (attack, random) => {
@@ -53,11 +55,15 @@ export const edgeAttacks: AttackKind[] = [
     return staysOutside(answer) ?? isRefused(answer);
   }),
   kind("visitor", "host-repeated", async (attack, random) => {
-    const answer = await attack.ask(rawRequest(`GET ${random.pick(paths)} HTTP/1.1`, "Host: localhost", `Host: ${random.pick(hosts)}`));
+    const answer = await attack.ask(
+      rawRequest(`GET ${random.pick(paths)} HTTP/1.1`, "Host: localhost", `Host: ${random.pick(hosts)}`),
+    );
     return staysOutside(answer) ?? isRefused(answer);
   }),
   kind("visitor", "host-long", async (attack, random) => {
-    const answer = await attack.ask(rawRequest("GET /v1/me HTTP/1.1", `Host: ${"a.".repeat(100 + random.below(20_000))}b`));
+    const answer = await attack.ask(
+      rawRequest("GET /v1/me HTTP/1.1", `Host: ${"a.".repeat(100 + random.below(20_000))}b`),
+    );
     return isRefused(answer);
   }),
   kind("visitor", "target-absolute", async (attack, random) => {
@@ -79,8 +85,20 @@ export const edgeAttacks: AttackKind[] = [
     return survives(await attack.ask(rawRequest("GET /v1/me HTTP/1.1", "Host: localhost", ...headers)));
   }),
   kind("visitor", "headers-long", async (attack, random) => {
-    const name = random.pick(["Authorization", "Cookie", "X-Request-Id", "Accept", "Idempotency-Key", "Last-Event-ID", "Range"]);
-    return survives(await attack.ask(rawRequest("GET /v1/me HTTP/1.1", "Host: localhost", `${name}: ${"x".repeat(random.below(64_000))}`)));
+    const name = random.pick([
+      "Authorization",
+      "Cookie",
+      "X-Request-Id",
+      "Accept",
+      "Idempotency-Key",
+      "Last-Event-ID",
+      "Range",
+    ]);
+    return survives(
+      await attack.ask(
+        rawRequest("GET /v1/me HTTP/1.1", "Host: localhost", `${name}: ${"x".repeat(random.below(64_000))}`),
+      ),
+    );
   }),
   kind("visitor", "headers-malformed", async (attack, random) => {
     const header = random.pick([
@@ -94,7 +112,9 @@ export const edgeAttacks: AttackKind[] = [
       "\u00e9: x",
       "A: \u0001",
     ]);
-    return survives(await attack.ask(rawRequest("GET /v1/me HTTP/1.1", "Host: localhost", header, "Connection: close")));
+    return survives(
+      await attack.ask(rawRequest("GET /v1/me HTTP/1.1", "Host: localhost", header, "Connection: close")),
+    );
   }),
   kind("visitor", "lengths-contradictory", async (attack, random) => {
     const pairs = [
@@ -108,18 +128,27 @@ export const edgeAttacks: AttackKind[] = [
     ];
     const smuggled = "0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const line = await attack.line();
-    const head = rawRequest("POST /v1/businesses HTTP/1.1", "Host: localhost", ...random.pick(pairs), "Connection: close");
+    const head = rawRequest(
+      "POST /v1/businesses HTTP/1.1",
+      "Host: localhost",
+      ...random.pick(pairs),
+      "Connection: close",
+    );
     await line.write(Buffer.concat([head, Buffer.from(smuggled)]));
     return staysOutside(await line.answer(attack.budgetMs));
   }),
   kind("visitor", "method-odd", async (attack, random) => {
     const method = random.pick(["TRACE", "CONNECT", "get", "PROPFIND", "X".repeat(5_000), "G\u0000T", "PRI", "PURGE"]);
-    return survives(await attack.ask(rawRequest(`${method} ${random.pick(paths)} HTTP/1.1`, "Host: localhost", "Connection: close")));
+    return survives(
+      await attack.ask(rawRequest(`${method} ${random.pick(paths)} HTTP/1.1`, "Host: localhost", "Connection: close")),
+    );
   }),
   kind("visitor", "version-odd", async (attack, random) => {
     const version = random.pick(["HTTP/0.9", "HTTP/1.0", "HTTP/2.0", "HTTP/9.9", "HTTP/1.1 x", "", "ICY"]);
     const line = await attack.line();
-    await line.write(rawRequest(`${random.pick(methods)} ${random.pick(paths)} ${version}`, "Host: localhost", "Connection: close"));
+    await line.write(
+      rawRequest(`${random.pick(methods)} ${random.pick(paths)} ${version}`, "Host: localhost", "Connection: close"),
+    );
     await line.hold(200);
     return undefined;
   }),
@@ -132,7 +161,12 @@ export const edgeAttacks: AttackKind[] = [
   kind("visitor", "tls-random", async (attack, random) => {
     const line = await attack.line({ secure: false, port: attack.target.httpsPort });
     // A record of a handshake that is none.
-    await line.write(Buffer.concat([Buffer.from([22, 3, 1, random.below(64), random.below(256)]), garbage(random, random.below(16_000))]));
+    await line.write(
+      Buffer.concat([
+        Buffer.from([22, 3, 1, random.below(64), random.below(256)]),
+        garbage(random, random.below(16_000)),
+      ]),
+    );
     await line.hold(50);
     return undefined;
   }),
@@ -143,16 +177,27 @@ export const edgeAttacks: AttackKind[] = [
     return survives(await line.answer(attack.budgetMs));
   }),
   kind("visitor", "key-wrong", async (attack, random) => {
-    const key = random.pick([`psk_abcdefgh_${"x".repeat(43)}`, "x", "", "\u00e9", "psk_".repeat(3_000), attack.tenant.key.slice(0, -1)]);
+    const key = random.pick([
+      `psk_abcdefgh_${"x".repeat(43)}`,
+      "x",
+      "",
+      "\u00e9",
+      "psk_".repeat(3_000),
+      attack.tenant.key.slice(0, -1),
+    ]);
     const scheme = random.pick(["Bearer", "bearer", "Basic", "Bearer Bearer", ""]);
-    return isRefused(await attack.ask({ method: "GET", path: "/v1/businesses", headers: { authorization: `${scheme} ${key}` } }));
+    return isRefused(
+      await attack.ask({ method: "GET", path: "/v1/businesses", headers: { authorization: `${scheme} ${key}` } }),
+    );
   }),
   kind(
     "visitor",
     "key-guessed",
     async (attack, random) => {
       // Each with a prefix of its own, so that no cache of known keys answers.
-      const prefix = Array.from({ length: 8 }, () => random.pick("abcdefghijkmnpqrstuvwxyz23456789".split(""))).join("");
+      const prefix = Array.from({ length: 8 }, () => random.pick("abcdefghijkmnpqrstuvwxyz23456789".split(""))).join(
+        "",
+      );
       const headers = { authorization: `Bearer psk_${prefix}_${"k".repeat(43)}` };
       return isRefused(await attack.ask({ method: "GET", path: "/v1/me", headers }));
     },
@@ -165,10 +210,16 @@ export const edgeAttacks: AttackKind[] = [
       const line = await attack.line();
       const path = random.pick(["/v1/businesses", `/v1/businesses/${attack.tenant.id}/broadcasts/x/recipients/upload`]);
       await line.write(
-        rawRequest(`POST ${path} HTTP/1.1`, "Host: localhost", "Content-Type: text/csv", `Content-Length: ${30 * 1024 * 1024}`),
+        rawRequest(
+          `POST ${path} HTTP/1.1`,
+          "Host: localhost",
+          "Content-Type: text/csv",
+          `Content-Length: ${30 * 1024 * 1024}`,
+        ),
       );
       const piece = Buffer.alloc(256 * 1024, 120);
-      for (let sent = 0; sent < 3 * 1024 * 1024 && !line.isClosed && line.total === 0; sent += piece.length) await line.write(piece);
+      for (let sent = 0; sent < 3 * 1024 * 1024 && !line.isClosed && line.total === 0; sent += piece.length)
+        await line.write(piece);
       await line.hold(1_500);
       return undefined;
     },
@@ -188,13 +239,20 @@ export const edgeAttacks: AttackKind[] = [
   }),
   kind("visitor", "file-signature", async (attack, random) => {
     const id = random.pick([attack.tenant.id, "x", "..", "%00"]);
-    const query = random.pick(["?expires=1&signature=x", `?expires=${"9".repeat(50)}&signature=${"A".repeat(1_000)}`, "", "?expires=NaN"]);
+    const query = random.pick([
+      "?expires=1&signature=x",
+      `?expires=${"9".repeat(50)}&signature=${"A".repeat(1_000)}`,
+      "",
+      "?expires=NaN",
+    ]);
     return isRefused(await attack.ask({ method: "GET", path: `/v1/files/${id}/${id}/content${query}` }));
   }),
   kind("visitor", "sign-in", async (attack, random) => {
     const bodies = ["{}", "{", `{"key":"${"x".repeat(100_000)}"}`, "null", '{"key":["a"]}', '{"key":"\\u0000"}'];
     const headers = { "content-type": "application/json", origin: random.pick(["null", "https://evil.example", "x"]) };
-    return isRefused(await attack.ask({ method: "POST", path: "/v1/console/session", headers, body: random.pick(bodies) }));
+    return isRefused(
+      await attack.ask({ method: "POST", path: "/v1/console/session", headers, body: random.pick(bodies) }),
+    );
   }),
   kind(
     "visitor",

@@ -52,7 +52,9 @@ async function openSocket(attack: Attack, callSid: string): Promise<Line> {
   const path = `/media/${callSid}`;
   const signature = signatureOf(authToken, `${publicUrl.replace(/^http/, "ws")}${path}`, []);
   const line = await attack.line();
-  await line.write(encodeRequest({ method: "GET", path, headers: { host: new URL(publicUrl).host, ...upgrade(signature) } }));
+  await line.write(
+    encodeRequest({ method: "GET", path, headers: { host: new URL(publicUrl).host, ...upgrade(signature) } }),
+  );
   await line.answer(attack.budgetMs);
   return line;
 }
@@ -71,17 +73,35 @@ async function onStream(
     const line = await openSocket(attack, call.CallSid);
     const streamSid = sidOf("MZ");
     const mediaFormat = { encoding: "audio/x-mulaw", sampleRate: 8000, channels: 1 };
-    const start = { streamSid, callSid: call.CallSid, accountSid: attack.target.accountSid, customParameters: { token }, mediaFormat };
-    const verdict = await abuse({ line, callSid: call.CallSid, streamSid, start: JSON.stringify({ event: "start", streamSid, start }) });
+    const start = {
+      streamSid,
+      callSid: call.CallSid,
+      accountSid: attack.target.accountSid,
+      customParameters: { token },
+      mediaFormat,
+    };
+    const verdict = await abuse({
+      line,
+      callSid: call.CallSid,
+      streamSid,
+      start: JSON.stringify({ event: "start", streamSid, start }),
+    });
     line.close();
     return verdict ?? undefined;
   } finally {
-    await attack.asCarrier("/webhooks/twilio/status", callForm(attack, { ...call, CallStatus: "completed", CallDuration: "1" }));
+    await attack.asCarrier(
+      "/webhooks/twilio/status",
+      callForm(attack, { ...call, CallStatus: "completed", CallDuration: "1" }),
+    );
   }
 }
 
 const media = (streamSid: string, payload: string, chunk: number | string = 1) =>
-  JSON.stringify({ event: "media", streamSid, media: { track: "inbound", chunk: String(chunk), timestamp: "0", payload } });
+  JSON.stringify({
+    event: "media",
+    streamSid,
+    media: { track: "inbound", chunk: String(chunk), timestamp: "0", payload },
+  });
 
 const audio = Buffer.alloc(160, 0xff).toString("base64");
 
@@ -98,7 +118,8 @@ export const mediaStreamAttacks: AttackKind[] = [
   }),
   kind("carrier", "stream-nonsense", (attack, random) =>
     onStream(attack, async ({ line }) => {
-      for (let n = 0; n < 100; n++) await line.write(frame(garbage(random, random.below(300)), { opcode: random.pick([1, 2]) }));
+      for (let n = 0; n < 100; n++)
+        await line.write(frame(garbage(random, random.below(300)), { opcode: random.pick([1, 2]) }));
       await line.hold(200);
     }),
   ),
@@ -207,8 +228,10 @@ export const mediaStreamAttacks: AttackKind[] = [
     onStream(attack, async ({ line, start, streamSid }) => {
       await line.write(frame(start));
       const name = random.pick(["x".repeat(256), "x".repeat(100_000), "\u0000", "keys:1"]);
-      for (let n = 0; n < 200; n++) await line.write(frame(JSON.stringify({ event: "mark", streamSid, mark: { name } })));
-      for (let n = 0; n < 200; n++) await line.write(frame(JSON.stringify({ event: "dtmf", streamSid, dtmf: { digit: "5" } })));
+      for (let n = 0; n < 200; n++)
+        await line.write(frame(JSON.stringify({ event: "mark", streamSid, mark: { name } })));
+      for (let n = 0; n < 200; n++)
+        await line.write(frame(JSON.stringify({ event: "dtmf", streamSid, dtmf: { digit: "5" } })));
       await line.hold(200);
     }),
   ),

@@ -11,10 +11,15 @@ const send = (attack: Attack, random: Random, message: object) =>
 const longText = (random: Random) => random.pick(["x", '"', "\\", "\u0001", "\u2028", "é"]).repeat(65_536);
 
 export const messageAttacks: AttackKind[] = [
-  kind("tenant", "text-longest", async (attack, random) => survives(await send(attack, random, { type: "text", text: longText(random) })), {
-    count: 100,
-    settles: true,
-  }),
+  kind(
+    "tenant",
+    "text-longest",
+    async (attack, random) => survives(await send(attack, random, { type: "text", text: longText(random) })),
+    {
+      count: 100,
+      settles: true,
+    },
+  ),
   kind(
     "tenant",
     "text-odd",
@@ -50,7 +55,10 @@ export const messageAttacks: AttackKind[] = [
           max_choices: random.below(14),
         },
         { type: "location", latitude: random.pick([90, -90, 91, 1e308, 5e-324]), longitude: 180, name: text },
-        { type: "contact", contacts: Array.from({ length: 50 }, () => ({ name: text || "x", phones: Array(10).fill("5511987654321") })) },
+        {
+          type: "contact",
+          contacts: Array.from({ length: 50 }, () => ({ name: text || "x", phones: Array(10).fill("5511987654321") })),
+        },
         { type: "edit", target, text },
         { type: "delete", target },
         { type: "image", media: target, caption: text },
@@ -65,7 +73,16 @@ export const messageAttacks: AttackKind[] = [
     "tenant",
     "recipient-odd",
     async (attack, random) => {
-      const to = random.pick(["status@broadcast", "0@s.whatsapp.net", "1".repeat(25), "00000@lid", "123-456@g.us", "+", "x@y", "٣٤٥٦٧٨٩١"]);
+      const to = random.pick([
+        "status@broadcast",
+        "0@s.whatsapp.net",
+        "1".repeat(25),
+        "00000@lid",
+        "123-456@g.us",
+        "+",
+        "x@y",
+        "٣٤٥٦٧٨٩١",
+      ]);
       return survives(await attack.asTenant("POST", "/messages", JSON.stringify({ to, type: "text", text: "x" })));
     },
     { settles: true },
@@ -85,7 +102,10 @@ export const messageAttacks: AttackKind[] = [
     return survives(await attack.asTenant("POST", "/webhooks", JSON.stringify({ url, events: ["message.sent"] })));
   }),
   kind("tenant", "webhook-changes", async (attack, random) => {
-    const body = JSON.stringify({ url: "https://[::1", events: Array(5_000).fill(random.pick(["message.sent", "x", ""])) });
+    const body = JSON.stringify({
+      url: "https://[::1",
+      events: Array(5_000).fill(random.pick(["message.sent", "x", ""])),
+    });
     return isRefused(await attack.asTenant("POST", "/webhooks", body));
   }),
   kind(
@@ -98,18 +118,36 @@ export const messageAttacks: AttackKind[] = [
     { count: 100 },
   ),
   kind("tenant", "keys-limits", async (attack, random) => {
-    const expires_at = random.pick(["9999-12-31T23:59:59Z", "+010000-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "2026-02-30T00:00:00Z", ""]);
+    const expires_at = random.pick([
+      "9999-12-31T23:59:59Z",
+      "+010000-01-01T00:00:00Z",
+      "0000-01-01T00:00:00Z",
+      "2026-02-30T00:00:00Z",
+      "",
+    ]);
     return survives(await attack.asTenant("POST", "/keys", JSON.stringify({ scopes: ["messages:read"], expires_at })));
   }),
   kind("tenant", "calls-placed", async (attack, random) => {
-    const to = random.pick(["+19005550100", "+88216000001", "+1", "sip:x@127.0.0.1", "+0000000000", "", "x".repeat(10_000)]);
+    const to = random.pick([
+      "+19005550100",
+      "+88216000001",
+      "+1",
+      "sip:x@127.0.0.1",
+      "+0000000000",
+      "",
+      "x".repeat(10_000),
+    ]);
     return survives(await attack.asTenant("POST", "/calls", JSON.stringify({ from: attack.tenant.number, to })));
   }),
   kind("tenant", "settings-odd", async (attack, random) => {
     const changes: [string, string, object][] = [
       ["PATCH", "", { name: random.pick(nastyTexts) }],
       ["PATCH", "", { time_zone: random.pick(["Etc/GMT+99", "../../etc/passwd", "", "x".repeat(5_000)]) }],
-      ["PUT", "/call_settings", { max_concurrent: random.pick([-1, 1e9, 0.5, null]), record: "x", consent_line: random.pick(nastyTexts) }],
+      [
+        "PUT",
+        "/call_settings",
+        { max_concurrent: random.pick([-1, 1e9, 0.5, null]), record: "x", consent_line: random.pick(nastyTexts) },
+      ],
       ["PUT", "/phone_numbers/%2B1", {}],
     ];
     const [method, path, body] = random.pick(changes);

@@ -9,7 +9,10 @@ import { bomb, bombFormats, brokenFile, polyglot, truncated } from "../files.ts"
 const stranger = (random: Random) => String(15_700_000_000 + random.below(100_000_000));
 
 async function write(attack: Attack, random: Random, message: object): Promise<Verdict> {
-  await attack.target.simulator.ask("POST", `/phones/${stranger(random)}/messages`, { to: attack.tenant.phone, ...message });
+  await attack.target.simulator.ask("POST", `/phones/${stranger(random)}/messages`, {
+    to: attack.tenant.phone,
+    ...message,
+  });
   return undefined;
 }
 
@@ -30,7 +33,10 @@ const file = (type: MediaKind, content: Buffer, mime: string = mediaKinds[type])
   media: { mime, file: content.toString("base64") },
 });
 
-const target = (random: Random) => ({ wa_message_id: random.pick(["3AX", "x".repeat(500), "../.."]), from_me: random.chance(0.5) });
+const target = (random: Random) => ({
+  wa_message_id: random.pick(["3AX", "x".repeat(500), "../.."]),
+  from_me: random.chance(0.5),
+});
 
 /** Each settles: what a stranger sends is worked on later, and the next kind must not be blamed for it. */
 const settles = { settles: true, budgetMs: 30_000 };
@@ -64,24 +70,46 @@ export const strangerAttacks: AttackKind[] = [
       `bomb-${format}`,
       async (attack, random) => {
         const type = random.pick(["image", "document", "sticker"] as const);
-        return write(attack, random, file(type, await bomb(format, random), random.pick([`image/${format}`, mediaKinds[type]])));
+        return write(
+          attack,
+          random,
+          file(type, await bomb(format, random), random.pick([`image/${format}`, mediaKinds[type]])),
+        );
       },
       { ...settles, count: 6, width: 3 },
     ),
   ),
-  kind("stranger", "files-broken", (attack, random) => write(attack, random, file(anyKind(random), brokenFile(random))), settles),
+  kind(
+    "stranger",
+    "files-broken",
+    (attack, random) => write(attack, random, file(anyKind(random), brokenFile(random))),
+    settles,
+  ),
   kind(
     "stranger",
     "files-polyglot",
     async (attack, random) => write(attack, random, file(anyKind(random), await polyglot(random))),
     settles,
   ),
-  kind("stranger", "pictures-truncated", async (attack, random) => write(attack, random, file("image", await truncated(random))), settles),
+  kind(
+    "stranger",
+    "pictures-truncated",
+    async (attack, random) => write(attack, random, file("image", await truncated(random))),
+    settles,
+  ),
   kind(
     "stranger",
     "files-mime",
     (attack, random) => {
-      const mime = random.pick(["", "x", "text/html", "a".repeat(5_000), "image/png\r\nX: y", "\u0000", "image/../../x"]);
+      const mime = random.pick([
+        "",
+        "x",
+        "text/html",
+        "a".repeat(5_000),
+        "image/png\r\nX: y",
+        "\u0000",
+        "image/../../x",
+      ]);
       return write(attack, random, file(anyKind(random), brokenFile(random), mime));
     },
     settles,
@@ -130,7 +158,13 @@ export const strangerAttacks: AttackKind[] = [
     "locations",
     (attack, random) => {
       const [latitude, longitude] = [random.pick([0, 1e300, -1e300, 91]), random.pick([0, 181, 1e-300])];
-      return write(attack, random, { type: "location", latitude, longitude, name: "n".repeat(30_000), address: random.pick(nastyTexts) });
+      return write(attack, random, {
+        type: "location",
+        latitude,
+        longitude,
+        name: "n".repeat(30_000),
+        address: random.pick(nastyTexts),
+      });
     },
     settles,
   ),
@@ -148,7 +182,10 @@ export const strangerAttacks: AttackKind[] = [
     "stranger",
     "ids-repeated",
     (attack, random) =>
-      write(attack, random, { text: `again ${random.below(1e6)}`, id: `3A${random.pick(["AAAA", "BBBB", "x".repeat(60)])}` }),
+      write(attack, random, {
+        text: `again ${random.below(1e6)}`,
+        id: `3A${random.pick(["AAAA", "BBBB", "x".repeat(60)])}`,
+      }),
     settles,
   ),
   kind(

@@ -65,10 +65,18 @@ export const uploadAttacks: AttackKind[] = [
     const answer = await upload(attack, body, { "content-type": `multipart/form-data; boundary="${boundary}"` });
     if (answer === null || answer.status >= 300) return survives(answer);
     const { size } = JSON.parse(answer.body) as { size: number };
-    return size === Buffer.byteLength(content) ? undefined : `stored ${size} bytes with the envelope in place of ${content.length}`;
+    return size === Buffer.byteLength(content)
+      ? undefined
+      : `stored ${size} bytes with the envelope in place of ${content.length}`;
   }),
   kind("tenant", "uploads-multipart-broken", async (attack, random) => {
-    const body = random.pick(["--x\r\n", "--x--", "", "--x\r\nContent-Disposition: form-data\r\n\r\n".repeat(5_000), "x".repeat(300_000)]);
+    const body = random.pick([
+      "--x\r\n",
+      "--x--",
+      "",
+      "--x\r\nContent-Disposition: form-data\r\n\r\n".repeat(5_000),
+      "x".repeat(300_000),
+    ]);
     const type = random.pick([
       "multipart/form-data; boundary=x",
       "multipart/form-data",
@@ -81,21 +89,33 @@ export const uploadAttacks: AttackKind[] = [
     return isRefused(await upload(attack, Buffer.from("x"), { ...octets, "content-digest": digest }));
   }),
   ...bombFormats.map((format) =>
-    kind("tenant", `bomb-${format}`, async (attack, random) => survives(await upload(attack, await bomb(format, random))), {
-      count: 6,
-      width: 3,
-      settles: true,
-      budgetMs: 30_000,
-    }),
+    kind(
+      "tenant",
+      `bomb-${format}`,
+      async (attack, random) => survives(await upload(attack, await bomb(format, random))),
+      {
+        count: 6,
+        width: 3,
+        settles: true,
+        budgetMs: 30_000,
+      },
+    ),
   ),
-  kind("tenant", "pictures-truncated", async (attack, random) => survives(await upload(attack, await truncated(random))), {
-    settles: true,
-  }),
+  kind(
+    "tenant",
+    "pictures-truncated",
+    async (attack, random) => survives(await upload(attack, await truncated(random))),
+    {
+      settles: true,
+    },
+  ),
   kind("tenant", "pictures-many", async (attack, random) => survives(await upload(attack, await picture(random))), {
     count: 60,
     settles: true,
   }),
-  kind("tenant", "files-broken", async (attack, random) => survives(await upload(attack, brokenFile(random))), { settles: true }),
+  kind("tenant", "files-broken", async (attack, random) => survives(await upload(attack, brokenFile(random))), {
+    settles: true,
+  }),
   kind(
     "tenant",
     "files-polyglot",
@@ -157,7 +177,16 @@ export const uploadAttacks: AttackKind[] = [
     { count: 400, width: 400, budgetMs: 60_000 },
   ),
   kind("tenant", "events-replayed", async (attack, random) => {
-    const id = random.pick(["0-1", "1-0", "9999999999999-0", "18446744073709551615-18446744073709551615", "x", "-", "0-0 ", "\u00e9"]);
+    const id = random.pick([
+      "0-1",
+      "1-0",
+      "9999999999999-0",
+      "18446744073709551615-18446744073709551615",
+      "x",
+      "-",
+      "0-0 ",
+      "\u00e9",
+    ]);
     const headers = { ...attack.authorization, "last-event-id": id };
     const line = await attack.line();
     await line.write(encodeRequest({ method: "GET", path: `/v1/businesses/${attack.tenant.id}/events`, headers }));
@@ -170,7 +199,13 @@ export const uploadAttacks: AttackKind[] = [
     "events-churn",
     async (attack, random: Random) => {
       const line = await attack.line();
-      await line.write(encodeRequest({ method: "GET", path: `/v1/businesses/${attack.tenant.id}/events`, headers: attack.authorization }));
+      await line.write(
+        encodeRequest({
+          method: "GET",
+          path: `/v1/businesses/${attack.tenant.id}/events`,
+          headers: attack.authorization,
+        }),
+      );
       await line.hold(random.below(60));
       return undefined;
     },

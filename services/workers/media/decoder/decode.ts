@@ -32,7 +32,8 @@ export async function decode(content: Uint8Array, mime: string): Promise<Decoded
 async function decodePicture(content: Uint8Array): Promise<Decoded> {
   const open = () => sharp(content, { sequentialRead: true, limitInputPixels: maxDecodedBytes });
   const { autoOrient, width, height, channels, depth } = await open().metadata();
-  if (width * height * channels * bytesPerChannel(depth) > maxDecodedBytes) throw new RangeError("the picture is too large");
+  if (width * height * channels * bytesPerChannel(depth) > maxDecodedBytes)
+    throw new RangeError("the picture is too large");
   const scaled = async (pixels: number, quality: number) => {
     const jpeg = await open()
       .autoOrient()
@@ -50,4 +51,5 @@ async function decodePicture(content: Uint8Array): Promise<Decoded> {
   };
 }
 
-const bytesPerChannel = (depth: string) => (depth === "uchar" || depth === "char" ? 1 : depth.endsWith("short") ? 2 : 8);
+const bytesPerChannel = (depth: string) =>
+  depth === "uchar" || depth === "char" ? 1 : depth.endsWith("short") ? 2 : 8;

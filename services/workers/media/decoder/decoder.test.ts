@@ -12,9 +12,16 @@ async function* once(...chunks: Uint8Array[]) {
   yield* chunks;
 }
 
-async function decode(bytes: AsyncIterable<Uint8Array>, mime: string, changes: Partial<DecoderLimits> = {}, signal?: AbortSignal) {
+async function decode(
+  bytes: AsyncIterable<Uint8Array>,
+  mime: string,
+  changes: Partial<DecoderLimits> = {},
+  signal?: AbortSignal,
+) {
   const decoder = createDecoder({ ...decoderLimits, ...changes });
-  const result = await decoder.withSlot("business", 1_000, async (run) => ({ decoded: await run(bytes, mime, signal) }));
+  const result = await decoder.withSlot("business", 1_000, async (run) => ({
+    decoded: await run(bytes, mime, signal),
+  }));
   return result!.decoded;
 }
 
@@ -23,8 +30,14 @@ describe("decoder", () => {
     const content = await flat(640, 400).toFormat(format).toBuffer();
     const decoded = await decode(once(content.subarray(0, 100), content.subarray(100)), `image/${format}`);
     expect(decoded).toMatchObject({ width: 640, height: 400 });
-    expect(await sharp(Buffer.from(decoded!.thumbnail!, "base64")).metadata()).toMatchObject({ format: "jpeg", width: 320 });
-    expect(await sharp(Buffer.from(decoded!.preview!, "base64")).metadata()).toMatchObject({ format: "jpeg", width: 72 });
+    expect(await sharp(Buffer.from(decoded!.thumbnail!, "base64")).metadata()).toMatchObject({
+      format: "jpeg",
+      width: 320,
+    });
+    expect(await sharp(Buffer.from(decoded!.preview!, "base64")).metadata()).toMatchObject({
+      format: "jpeg",
+      width: 72,
+    });
   });
 
   test("describes the largest photos of phones within its limits", async () => {

@@ -43,7 +43,16 @@ async function decodeInChild(
   signal?: AbortSignal,
 ): Promise<Decoded | null> {
   const child = Bun.spawn(
-    ["prlimit", `--data=${limits.dataBytes}`, `--cpu=${limits.cpuSeconds}`, "--core=0", process.execPath, "run", program, mime],
+    [
+      "prlimit",
+      `--data=${limits.dataBytes}`,
+      `--cpu=${limits.cpuSeconds}`,
+      "--core=0",
+      process.execPath,
+      "run",
+      program,
+      mime,
+    ],
     {
       // The worker's environment holds its secrets.
       env: childEnvironment(),
@@ -57,7 +66,10 @@ async function decodeInChild(
   );
   try {
     // A child that exits early, or is killed at its deadline, ends the wait for more of the content.
-    const [, answer] = await Promise.all([Promise.race([feed(child.stdin, bytes), child.exited]), readBounded(child.stdout)]);
+    const [, answer] = await Promise.all([
+      Promise.race([feed(child.stdin, bytes), child.exited]),
+      readBounded(child.stdout),
+    ]);
     if ((await child.exited) !== 0 || answer === null) return null;
     return JSON.parse(answer) as Decoded;
   } finally {
@@ -69,7 +81,9 @@ async function decodeInChild(
 
 function childEnvironment(): Record<string, string> {
   const kept = ["PATH", "TMPDIR", "BUN_RUNTIME_TRANSPILER_CACHE_PATH"];
-  return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+  return Object.fromEntries(
+    kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
 }
 
 /** Writes `bytes` as fast as the child reads. A child that has exited takes no more, which is no error. */
