@@ -1,4 +1,4 @@
-# Whoever scales, moves and watches: the scripts in scripts/scale and scripts/operator.
+# Whoever scales, moves and watches: the scripts in scripts/cli/scale and scripts/cli/operator.
 key_prefix "prosaas/" {
   policy = "write"
 }

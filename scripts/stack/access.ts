@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { messageOf } from "../../lib/core/errors.ts";
 import { sleep } from "../../lib/core/time.ts";
-import { createCaller, HttpFailure } from "../operator/http.ts";
-import type { Caller } from "../operator/http.ts";
+import { createCaller, HttpFailure } from "../cli/operator/http.ts";
+import type { Caller } from "../cli/operator/http.ts";
 import { ensureConsulAccess, ensureWorkloadLogin } from "./access/consul.ts";
 import { ensureNomadAccess } from "./access/nomad.ts";
 import { writeStateFile } from "./state_file.ts";

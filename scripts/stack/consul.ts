@@ -1,6 +1,6 @@
 import { createConsul } from "../../lib/consul/client.ts";
 import type { ConsulClient } from "../../lib/consul/client.ts";
-import { answered } from "../operator/http.ts";
+import { answered } from "../cli/operator/http.ts";
 
 /** With the token that the consul program takes, where the cluster asks for one. */
 export function connectConsul(addr: string): ConsulClient {

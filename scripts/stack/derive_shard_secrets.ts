@@ -1,5 +1,5 @@
 import { messageOf } from "../../lib/core/errors.ts";
-import { readNomadAddress } from "../operator/stack.ts";
+import { readNomadAddress } from "../cli/operator/stack.ts";
 import { createNomad } from "./nomad.ts";
 import { ensureShardSecrets, maxShards } from "./shard_secrets.ts";
 

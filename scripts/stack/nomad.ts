@@ -1,5 +1,5 @@
-import { createCaller, HttpFailure } from "../operator/http.ts";
-import type { Caller } from "../operator/http.ts";
+import { createCaller, HttpFailure } from "../cli/operator/http.ts";
+import type { Caller } from "../cli/operator/http.ts";
 
 /** The parts of Nomad's answers that this folder reads; names are Nomad's. */
 export type Job = {

@@ -1,8 +1,8 @@
 import { expect } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { until } from "../../lib/testing/until.ts";
-import { createCaller } from "../operator/http.ts";
-import type { Stack } from "../operator/stack.ts";
+import { createCaller } from "../cli/operator/http.ts";
+import type { Stack } from "../cli/operator/stack.ts";
 import { createNomad } from "../stack/nomad.ts";
 import type { Allocation } from "../stack/nomad.ts";
 import { resultOf } from "./cluster.ts";

@@ -14,7 +14,7 @@ test("services import lib and themselves, never each other or scripts", () => {
   expect(faultOf("services/api/app.ts", "lib/db/index.ts")).toBeNull();
   expect(faultOf("services/api/app.ts", "services/api/submit.ts")).toBeNull();
   expect(faultOf("services/api/app.ts", "services/workers/outbox.ts")).toContain("never import each other");
-  expect(faultOf("services/api/app.ts", "scripts/rig/rig.ts")).toContain("only scripts");
+  expect(faultOf("services/api/app.ts", "scripts/lab/rig/rig.ts")).toContain("only scripts");
   expect(faultOf("lib/db/index.ts", "services/api/app.ts")).toContain("lib knows no service");
 });
 
@@ -23,5 +23,5 @@ test("only tests import test code; tests and scripts import what they like", () 
   expect(faultOf("services/api/app.ts", "services/api/testing/harness.ts")).toContain("only tests");
   expect(faultOf("services/api/app.int.test.ts", "lib/testing/until.ts")).toBeNull();
   expect(faultOf("services/calls/testing/stack.ts", "services/simulator/carrier/carrier.ts")).toBeNull();
-  expect(faultOf("scripts/scale/calls.ts", "services/calls/call_limit.ts")).toBeNull();
+  expect(faultOf("scripts/cli/scale/calls.ts", "services/calls/call_limit.ts")).toBeNull();
 });

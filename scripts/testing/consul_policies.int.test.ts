@@ -11,8 +11,8 @@ import { startConsulServer } from "../../lib/testing/consul_server.ts";
 import type { ConsulServer } from "../../lib/testing/consul_server.ts";
 import { until } from "../../lib/testing/until.ts";
 import { callLimitKey, followCallLimit } from "../../services/calls/call_limit.ts";
-import { readLimit, writeLimit } from "../scale/live_limit.ts";
-import { takeScaleLock } from "../scale/lock.ts";
+import { readLimit, writeLimit } from "../cli/scale/live_limit.ts";
+import { takeScaleLock } from "../cli/scale/lock.ts";
 
 /*
  * consul/policies on a Consul that denies what no policy allows: each part of the system does its work with its own

@@ -1,4 +1,4 @@
-import { readArguments, wrongArguments } from "../operator/command_line.ts";
+import { readArguments, wrongArguments } from "../cli/operator/command_line.ts";
 import { startServers } from "./servers.ts";
 import { bunTest, staticChecks } from "./steps.ts";
 import type { Tally } from "./steps.ts";

@@ -131,21 +131,19 @@ function findingsOfLines(path: string, source: string): Finding[] {
 }
 
 function longLines(path: string, source: string): Finding[] {
-  return source
-    .split("\n")
-    .flatMap((line, index) =>
-      line.length > maxColumns && !/^\s*\|/.test(line) && !/https?:\/\/\S{60,}/.test(line)
-        ? [
-            {
-              path,
-              line: index + 1,
-              rule: "columns",
-              text: line.trim().slice(0, 100),
-              instead: `at most ${maxColumns} columns`,
-            },
-          ]
-        : [],
-    );
+  return source.split("\n").flatMap((line, index) =>
+    line.length > maxColumns && !/^\s*\|/.test(line) && !/https?:\/\/\S{60,}/.test(line)
+      ? [
+          {
+            path,
+            line: index + 1,
+            rule: "columns",
+            text: line.trim().slice(0, 100),
+            instead: `at most ${maxColumns} columns`,
+          },
+        ]
+      : [],
+  );
 }
 
 export function findingsOf(path: string, source: string): Finding[] {

@@ -1,11 +1,11 @@
 import { expect } from "bun:test";
 import { kvGet } from "../../lib/consul/client.ts";
 import { hashShard, numShardsKey } from "../../lib/routing/index.ts";
-import { connect } from "../chaos/scale/crowd.ts";
-import { ordeals } from "../chaos/scale/ordeals.ts";
-import { faultsOf, scaleWhileTalking } from "../chaos/scale/scenario.ts";
-import { openStage } from "../chaos/scale/stage.ts";
-import type { Stage } from "../chaos/scale/stage.ts";
+import { connect } from "../lab/chaos/scale/crowd.ts";
+import { ordeals } from "../lab/chaos/scale/ordeals.ts";
+import { faultsOf, scaleWhileTalking } from "../lab/chaos/scale/scenario.ts";
+import { openStage } from "../lab/chaos/scale/stage.ts";
+import type { Stage } from "../lab/chaos/scale/stage.ts";
 import { resultOf } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
 

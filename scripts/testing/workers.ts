@@ -1,8 +1,8 @@
 import { expect } from "bun:test";
 import { join } from "node:path";
 import { until } from "../../lib/testing/until.ts";
-import type { Caller } from "../operator/http.ts";
-import type { Stack } from "../operator/stack.ts";
+import type { Caller } from "../cli/operator/http.ts";
+import type { Stack } from "../cli/operator/stack.ts";
 import { createNomad } from "../stack/nomad.ts";
 import type { Allocation, Job, TaskGroup } from "../stack/nomad.ts";
 import { waitForJobs } from "../stack/wait.ts";

@@ -5,8 +5,8 @@ import type { ConsulServer } from "../../../lib/testing/consul_server.ts";
 import { startNomadServer } from "../../../lib/testing/nomad_server.ts";
 import type { NomadServer } from "../../../lib/testing/nomad_server.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { createCaller } from "../../operator/http.ts";
-import type { Caller } from "../../operator/http.ts";
+import { createCaller } from "../../cli/operator/http.ts";
+import type { Caller } from "../../cli/operator/http.ts";
 import { ensureConsulAccess, ensureWorkloadLogin } from "./consul.ts";
 import { ensureNomadAccess } from "./nomad.ts";
 

@@ -1,5 +1,5 @@
 import { orNull } from "../nomad.ts";
-import type { Caller } from "../../operator/http.ts";
+import type { Caller } from "../../cli/operator/http.ts";
 import { readPolicies } from "./policies.ts";
 
 /*

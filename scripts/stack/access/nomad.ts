@@ -1,5 +1,5 @@
-import { HttpFailure } from "../../operator/http.ts";
-import type { Caller } from "../../operator/http.ts";
+import { HttpFailure } from "../../cli/operator/http.ts";
+import type { Caller } from "../../cli/operator/http.ts";
 import { orNull } from "../nomad.ts";
 import { readPolicies } from "./policies.ts";
 

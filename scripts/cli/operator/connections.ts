@@ -1,0 +1,91 @@
+import { z } from "zod";
+import { apiEnv } from "../../../services/api/config.ts";
+import { callsEnv } from "../../../services/calls/config.ts";
+import { workersEnv } from "../../../services/workers/config.ts";
+import { createNomad, orNull } from "../../stack/nomad.ts";
+import { readOptions, resultOptions } from "./command_line.ts";
+import { sumConnections } from "./connection_sums.ts";
+import type { Users } from "./connection_sums.ts";
+import { readNomadAddress } from "./stack.ts";
+import { table } from "./table.ts";
+
+const usage = `Usage: task connections [-- --json]
+
+Database connections that all processes together may open, beside what pgbouncer, Postgres and its replica take, by the
+counts that are asked for now and one process more of each during a deploy. Exits 1 where they do not fit.`;
+
+const values = readOptions(usage, resultOptions);
+
+const task = z.object({
+  Env: z.record(z.string(), z.string()).nullish(),
+  Templates: z.array(z.object({ EmbeddedTmpl: z.string() })).nullish(),
+});
+const job = z.object({
+  TaskGroups: z.array(
+    z.object({
+      Name: z.string(),
+      Count: z.int(),
+      Update: z.object({ Canary: z.int() }).nullish(),
+      Tasks: z.array(task),
+    }),
+  ),
+});
+
+const nomad = createNomad(await readNomadAddress());
+const read = async (name: string) => {
+  const answer = await orNull(nomad("GET", `/v1/job/${name}`));
+  return answer === null ? null : job.parse(answer);
+};
+
+/** The pool of each process, and how many there may be: the processes of a deploy stand beside those that they replace. */
+async function usersOf(name: string, defaultPool: number, reads: boolean): Promise<(Users & { reads: boolean })[]> {
+  const groups = (await read(name))?.TaskGroups ?? [];
+  return groups.map(({ Name, Count, Update, Tasks }) => ({
+    name: Name === name ? name : `${name}/${Name}`,
+    processes: Count + (Update?.Canary ?? 0),
+    each: Number(Tasks.map(({ Env }) => Env?.["DATABASE_POOL_SIZE"]).find(Boolean) ?? defaultPool),
+    reads,
+  }));
+}
+
+/** A number in the configuration that a job gives its server. */
+async function setting(name: string, form: RegExp): Promise<number | null> {
+  const texts =
+    (await read(name))?.TaskGroups.flatMap(({ Tasks }) => Tasks.flatMap(({ Templates }) => Templates ?? [])) ?? [];
+  const found = texts.map(({ EmbeddedTmpl }) => form.exec(EmbeddedTmpl)?.[1]).find(Boolean);
+  return found === undefined ? null : Number(found);
+}
+
+const required = (value: number | null, what: string): number => {
+  if (value !== null) return value;
+  console.error(`${what} is not to be found in the running jobs: with a managed server, look at its own limit.`);
+  process.exit(1);
+};
+
+const poolOf = (schema: z.ZodType): number => Number(schema.parse(undefined));
+const services = (
+  await Promise.all([
+    usersOf("api", poolOf(apiEnv.shape.DATABASE_POOL_SIZE), true),
+    usersOf("calls", poolOf(callsEnv.shape.DATABASE_POOL_SIZE), false),
+    usersOf("workers", poolOf(workersEnv.shape.DATABASE_POOL_SIZE), false),
+  ])
+).flat();
+const sums = sumConnections(services, {
+  pooler: {
+    clients: required(await setting("pgbouncer", /^\s*max_client_conn = (\d+)/m), "max_client_conn of pgbouncer"),
+    servers: required(await setting("pgbouncer", /^\s*max_db_connections = (\d+)/m), "max_db_connections of pgbouncer"),
+  },
+  primary: required(await setting("postgres", /^\s*max_connections = (\d+)/m), "max_connections of Postgres"),
+  replica: await setting("postgres-replica", /^\s*max_connections = (\d+)/m),
+});
+const fits = sums.every((sum) => sum.fits);
+
+if (values.json) console.log(JSON.stringify({ fits, sums }));
+else {
+  const rows = sums.flatMap(({ server, users, wanted, allowed, fits: does }) => [
+    ...users.map(({ name, processes, each }) => [server, name, `${processes} × ${each}`, String(processes * each), ""]),
+    [server, "together", "", String(wanted), `of ${allowed}${does ? "" : ": too many"}`],
+  ]);
+  console.log(table([["SERVER", "WHO", "PROCESSES × POOL", "CONNECTIONS", ""], ...rows]));
+}
+process.exit(fits ? 0 : 1);

@@ -1,0 +1,163 @@
+import { sleep } from "../../../lib/core/time.ts";
+import { bodyOf } from "../../../lib/api-client/index.ts";
+import type { Schemas } from "../../../lib/api-client/index.ts";
+import { adminApi } from "./admin_api.ts";
+import { readOptions, wrongArguments } from "./command_line.ts";
+import { allPages } from "./pages.ts";
+import { simulatorApi } from "./simulator.ts";
+import { readStack } from "./stack.ts";
+import { quantile } from "./table.ts";
+import { createWait } from "./wait.ts";
+
+const usage = `Usage: ./scripts/task demo -- [--json] [--messages 20] [--contacts 5] [--every-ms 50] [--deadline-s 60]
+
+Creates a business, pairs it by QR with a phone of the simulator, sends messages through nginx, shows each
+one's ticks as they come, and receives a reply. Compares what was sent with what each phone shows.
+Exits 1 if anything was lost, doubled or out of order.`;
+
+const values = readOptions(usage, {
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+  messages: { type: "string", default: "20" },
+  contacts: { type: "string", default: "5" },
+  "every-ms": { type: "string", default: "50" },
+  "deadline-s": { type: "string", default: "60" },
+});
+const count = Number(values.messages);
+const contactCount = Number(values.contacts);
+const everyMs = Number(values["every-ms"]);
+const deadlineMs = Number(values["deadline-s"]) * 1000;
+if (![count, contactCount, deadlineMs].every((n) => Number.isInteger(n) && n > 0) || !(everyMs >= 0)) {
+  wrongArguments("The numbers are whole and above 0; --every-ms may be 0", usage);
+}
+
+type Shown = { data: { from: string; text?: string }[]; duplicates?: number };
+
+const say = (line: string) => console.error(line);
+
+const wait = createWait(deadlineMs);
+
+const stack = await readStack();
+const simulator = await simulatorApi(stack);
+const api = await adminApi(stack);
+
+// Numbers of this run alone, so that runs do not see each other's messages. +999 is assigned to no country.
+const run = String(Date.now() % 1e9).padStart(9, "0");
+const phone = `9990${run}`;
+const contacts = Array.from({ length: contactCount }, (_, index) => `999${index + 1}${run}`);
+
+const { id: business_id } = await bodyOf(api.POST("/v1/businesses", { body: { name: `Demo ${run}` } }));
+const path = { business_id };
+say(`business ${business_id}`);
+await simulator("POST", "/phones", { phone, name: "Demo phone" });
+await api.POST("/v1/businesses/{business_id}/whatsapp/connect", { params: { path }, body: { method: "qr" } });
+const view = () => bodyOf(api.GET("/v1/businesses/{business_id}/whatsapp", { params: { path } }));
+const { qr, shard } = await wait("a QR code", async () => {
+  const session = await view();
+  return session.status === "qr" && session.qr ? session : null;
+});
+say(`QR shown by shard ${shard}; the phone scans it`);
+await simulator("POST", `/phones/${phone}/scan`, { qr });
+await wait("the session to open", async () => (await view()).status === "open");
+say("session open");
+
+/** Posts until it is accepted: the key makes a repeated POST the same message. */
+const post = (to: string, text: string, key: string) =>
+  wait("the API to accept a message", () =>
+    bodyOf(
+      api.POST("/v1/businesses/{business_id}/messages", {
+        params: { path, header: { "idempotency-key": key } },
+        body: { to, type: "text", text },
+      }),
+    ),
+  );
+
+const sent: { id: string; to: string; text: string }[] = [];
+for (let index = 0; index < count; index++) {
+  const to = contacts[index % contactCount]!;
+  const text = `message ${index + 1} of ${count}`;
+  const { id } = await post(to, text, `demo-${run}-${index}`);
+  sent.push({ id, to, text });
+  if (everyMs > 0) await sleep(everyMs);
+}
+say(`${count} messages accepted`);
+
+const order = ["queued", "sent", "delivered", "read", "played", "failed"];
+const final = new Map<string, Schemas["Message"]>();
+const shown = new Map<string, string>();
+const settled = (status: string) => ["read", "played", "failed"].includes(status);
+const outbound = () =>
+  allPages((cursor) =>
+    bodyOf(
+      api.GET("/v1/businesses/{business_id}/messages", {
+        params: { path, query: { direction: "outbound", limit: 200, cursor } },
+      }),
+    ),
+  );
+
+await wait("the ticks", async () => {
+  for (const message of await outbound()) final.set(message.id, message);
+  for (const [index, { id, to }] of sent.entries()) {
+    const message = final.get(id);
+    if (message === undefined || message.status === shown.get(id)) continue;
+    shown.set(id, message.status);
+    say(
+      `  ${String(index + 1).padStart(3)} → ${to}  ${message.status}${message.error ? ` (${message.error.message})` : ""}`,
+    );
+  }
+  return sent.every(({ id }) => settled(shown.get(id) ?? ""));
+}).catch((error: unknown) => say(String(error)));
+
+const reply = `reply of run ${run}`;
+await simulator("POST", `/phones/${contacts[0]}/messages`, { to: phone, text: reply });
+const received = await wait("the reply", async () => {
+  const { data } = await bodyOf(
+    api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { direction: "inbound" } } }),
+  );
+  const replies = data.filter((message) => message.text === reply);
+  return replies.length > 0 ? replies : null;
+}).catch((error: unknown) => (say(String(error)), []));
+say(`reply ${received.length > 0 ? "received" : "not received"}`);
+
+// The other end: what each phone shows, in its order, beside what was sent to it.
+let lost = 0;
+let duplicates = Math.max(0, received.length - 1);
+let reordered = 0;
+for (const contact of contacts) {
+  const expected = sent.filter(({ to }) => to === contact).map(({ text }) => text);
+  const screen = await simulator<Shown>("GET", `/phones/${contact}/messages`);
+  const texts = screen.data.map(({ text }) => text ?? "");
+  lost += expected.filter((text) => !texts.includes(text)).length;
+  duplicates += texts.length - new Set(texts).size;
+  const first = [...new Set(texts)].filter((text) => expected.includes(text));
+  const arrived = expected.filter((text) => texts.includes(text));
+  reordered += first.filter((text, index) => text !== arrived[index]).length;
+}
+
+const reached = (status: string) =>
+  [...final.values()].filter(
+    (message) => message.status !== "failed" && order.indexOf(message.status) >= order.indexOf(status),
+  ).length;
+const latencies = [...final.values()].flatMap(({ queued_at, sent_at }) =>
+  sent_at ? [Date.parse(sent_at) - Date.parse(queued_at)] : [],
+);
+const result = {
+  sent: reached("sent"),
+  delivered: reached("delivered"),
+  read: reached("read"),
+  received: received.length,
+  duplicates,
+  lost,
+  reordered,
+  ms_p50: quantile(latencies, 0.5),
+  ms_p99: quantile(latencies, 0.99),
+};
+const good = result.read === count && lost === 0 && duplicates === 0 && reordered === 0 && received.length === 1;
+if (values.json) console.log(JSON.stringify(result));
+else {
+  console.log(
+    `${result.sent} sent, ${result.delivered} delivered, ${result.read} read, ${result.received} received; ` +
+      `${lost} lost, ${duplicates} doubled, ${reordered} out of order; accepted to sent ${result.ms_p50} ms (p50), ${result.ms_p99} ms (p99)`,
+  );
+}
+process.exit(good ? 0 : 1);

@@ -1,0 +1,175 @@
+import { z } from "zod";
+import { messageOf } from "../../../lib/core/errors.ts";
+import { bodyOf } from "../../../lib/api-client/index.ts";
+import { queuesOf } from "../../../lib/queues/definitions.ts";
+import type { Profile } from "../../../lib/queues/definitions.ts";
+import { createNomad } from "../../stack/nomad.ts";
+import { adminApi } from "./admin_api.ts";
+import { readOptions, resultOptions } from "./command_line.ts";
+import { compareCounts, countsInFiles, driftOfNumShards } from "./drift.ts";
+import type { Drift } from "./drift.ts";
+import { readStack, stateFolder } from "./stack.ts";
+import { table } from "./table.ts";
+
+const usage = `Usage: ./scripts/task status -- [--json]
+
+Jobs with what runs and what is asked for, shards with their sessions, queue depths, and where the counts were scaled away
+from those in the files.
+Exits 1 if a part could not be read or a job runs less than it should.`;
+
+const values = readOptions(usage, resultOptions);
+
+const stack = await readStack();
+const nomad = createNomad(stack.nomad_addr);
+const api = await adminApi(stack);
+
+const jobStub = z.object({ ID: z.string(), Type: z.string(), Status: z.string(), ParentID: z.string().nullish() });
+const jobSpec = z.object({
+  TaskGroups: z.array(z.object({ Name: z.string(), Count: z.int() })),
+  ParameterizedJob: z.unknown().nullish(),
+});
+const jobSummary = z.object({
+  Summary: z.record(z.string(), z.object({ Running: z.int(), Starting: z.int(), Queued: z.int() })),
+});
+
+type Group = { job: string; group: string; type: string; running: number; count: number; starting: number };
+
+async function groups(): Promise<Group[]> {
+  const stubs = z.array(jobStub).parse(await nomad("GET", "/v1/jobs"));
+  const services = stubs.filter((job) => job.Type === "service" && !job.ParentID);
+  const all = await Promise.all(
+    services.map(async ({ ID, Type }) => {
+      const [spec, summary] = await Promise.all([nomad("GET", `/v1/job/${ID}`), nomad("GET", `/v1/job/${ID}/summary`)]);
+      const { Summary } = jobSummary.parse(summary);
+      return jobSpec.parse(spec).TaskGroups.map(({ Name, Count }) => ({
+        job: ID,
+        group: Name,
+        type: Type,
+        count: Count,
+        running: Summary[Name]?.Running ?? 0,
+        starting: (Summary[Name]?.Starting ?? 0) + (Summary[Name]?.Queued ?? 0),
+      }));
+    }),
+  );
+  return all.flat().toSorted((a, b) => a.job.localeCompare(b.job) || a.group.localeCompare(b.group));
+}
+
+/** Jobs whose size is the operator's. */
+const scalable = ["api", "calls", "wa-shards", "workers"];
+
+/** Scaled counts are kept by deploys: drift is told, and is no fault. */
+async function driftOf(all: readonly Group[]): Promise<Drift[]> {
+  const sized = all.filter(({ job }) => scalable.includes(job));
+  const files = await countsInFiles(
+    nomad,
+    scalable.filter((id) => sized.some(({ job }) => job === id)),
+    stateFolder(stack.stack),
+  );
+  const shardCount = sized.find(({ job }) => job === "wa-shards")?.count;
+  const number = shardCount === undefined ? [] : await driftOfNumShards(stack.consul_http_addr, shardCount);
+  return [...compareCounts(sized, files), ...number];
+}
+
+/** A part of the answer, or why it could not be had: what can be read is shown even when the rest is down. */
+async function part<T>(read: () => Promise<T>): Promise<{ value: T } | { error: string }> {
+  try {
+    return { value: await read() };
+  } catch (error) {
+    return { error: messageOf(error) };
+  }
+}
+
+const counted = part(groups);
+const [jobs, shards, queues, drift] = await Promise.all([
+  counted,
+  part(() => bodyOf(api.GET("/v1/admin/shards"))),
+  part(() => bodyOf(api.GET("/v1/admin/queues"))),
+  counted.then((read) => ("value" in read ? part(() => driftOf(read.value)) : read)),
+]);
+
+/** The groups of workers that serve a queue; undefined where they are not known. */
+function servedBy(queue: string): string | undefined {
+  if (!("value" in jobs)) return undefined;
+  const found = jobs.value.filter(
+    ({ job, group }) => job === "workers" && (queuesOf(group as Profile) as string[]).includes(queue),
+  );
+  return found.map(({ group }) => group).join(", ") || "nobody";
+}
+
+const short = "value" in jobs ? jobs.value.filter(({ running, count }) => running < count) : [];
+const healthy = [jobs, shards, queues].every((read) => "value" in read) && short.length === 0;
+
+if (values.json) {
+  const plain = <T>(read: { value: T } | { error: string }, pick: (value: T) => unknown) =>
+    "value" in read ? pick(read.value) : read;
+  console.log(
+    JSON.stringify({
+      stack: stack.stack,
+      healthy,
+      base_url: stack.base_url,
+      jobs: plain(jobs, (value) => value),
+      shards: plain(shards, ({ data }) => data),
+      queues: plain(queues, ({ data }) => data),
+      drift: plain(drift, (value) => value),
+    }),
+  );
+} else {
+  const show = (title: string, text: string) => console.log(`${title}\n${text.replaceAll(/^/gm, "  ")}\n`);
+  const rows = <T>(read: { value: T } | { error: string }, make: (value: T) => string[][]) =>
+    "value" in read ? table(make(read.value)) : `not known: ${read.error}`;
+  console.log(`Stack ${stack.stack} at ${stack.base_url}\n`);
+  show(
+    "Jobs",
+    rows(jobs, (all) => [
+      ["job", "group", "running", "asked for", ""],
+      ...all.map(({ job, group, running, count, starting }) => [
+        job,
+        group,
+        `${running}`,
+        `${count}`,
+        running < count ? (starting ? "starting" : "short") : "",
+      ]),
+    ]),
+  );
+  show(
+    "Shards",
+    rows(shards, ({ data }) => [
+      ["shard", "address", "health", "sessions", "open", "messages/min"],
+      ...data.map((shard) => [
+        `${shard.shard}`,
+        shard.address ?? "-",
+        shard.healthy ? "healthy" : "away",
+        `${shard.sessions ?? "-"}`,
+        `${shard.sessions_open ?? "-"}`,
+        `${shard.messages_per_minute ?? "-"}`,
+      ]),
+    ]),
+  );
+  show(
+    "Queues",
+    rows(queues, ({ data }) => [
+      ["queue", "served by", "waiting", "active", "delayed", "dead", "oldest"],
+      ...data.map((queue) => [
+        queue.queue,
+        servedBy(queue.queue) ?? queue.group,
+        `${queue.waiting}`,
+        `${queue.active}`,
+        `${queue.delayed}`,
+        `${queue.dead}`,
+        queue.oldest_ms === null ? "-" : `${(queue.oldest_ms / 1000).toFixed(1)} s`,
+      ]),
+    ]),
+  );
+  if ("error" in drift) console.log(`Whether counts were scaled away from the files is not known: ${drift.error}\n`);
+  else if (drift.value.length > 0) {
+    const lines = drift.value.map(({ what, cluster, file }) =>
+      what === "num_shards"
+        ? `num_shards in Consul is ${cluster} and ${file} shards were asked for: a scale command was cut short; run it again`
+        : `${what}: ${cluster} in the cluster, ${file} in the files (deploys keep ${cluster})`,
+    );
+    show("Drift", lines.join("\n"));
+  }
+  if (short.length > 0)
+    console.log(`${short.length} group(s) run less than they should: nomad job status ${short[0]!.job}`);
+}
+process.exit(healthy ? 0 : 1);

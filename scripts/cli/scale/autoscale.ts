@@ -1,0 +1,162 @@
+import { messageOf } from "../../../lib/core/errors.ts";
+import { sleep } from "../../../lib/core/time.ts";
+import { bodyOf } from "../../../lib/api-client/index.ts";
+import type { Schemas } from "../../../lib/api-client/index.ts";
+import { queuesOf } from "../../../lib/queues/index.ts";
+import type { Profile } from "../../../lib/queues/index.ts";
+import { readOptions, wrongArguments } from "../operator/command_line.ts";
+import { decide, noMemory } from "./autoscale/decide.ts";
+import type { Memory } from "./autoscale/decide.ts";
+import { readLastChanges, readPolicies, scaledJob } from "./autoscale/policies.ts";
+import type { Policy } from "./autoscale/policies.ts";
+import { countOf, UsageFault } from "./command.ts";
+import { ScaleFailure } from "./failure.ts";
+import { readCount, setCount } from "./job_group.ts";
+import { takeScaleLock } from "./lock.ts";
+import { createReport } from "./report.ts";
+import { readTarget } from "./target.ts";
+import type { Target } from "./target.ts";
+
+const usage = `Usage: task autoscale [-- OPTIONS]
+
+Keeps as many workers of each group as it takes for no job to wait too long: the scaling blocks of
+nomad/jobs/workers.nomad.hcl say how long that is, and between which bounds. Only says what it would do, until --apply.
+Runs until Ctrl-C. Several may run: whoever changes a count, the others wait for the cooldown.
+
+  --apply       change counts
+  --every-s N   seconds between two looks (10)
+  --rounds N    looks, after which it ends
+  --json        one JSON object as the last line
+
+Exits 1 if the last look failed.`;
+
+const values = readOptions(usage, {
+  apply: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
+  "every-s": { type: "string", default: "10" },
+  rounds: { type: "string", default: "1000000000" },
+  help: { type: "boolean", short: "h", default: false },
+});
+const number = (option: "every-s" | "rounds", max: number) => {
+  try {
+    return countOf(`--${option}`, values[option], { min: 1, max });
+  } catch (error) {
+    if (error instanceof UsageFault) return wrongArguments(error.message, usage);
+    throw error;
+  }
+};
+const everyMs = number("every-s", 3_600) * 1000;
+const rounds = number("rounds", 1_000_000_000);
+
+/** A deployment or another scale command is not waited for longer: the next look decides anew. */
+const deadlineMs = 2_000;
+
+type Look = { group: string; count: number; wanted: number; reason: string };
+
+const say = (line: string) => void process.stderr.write(`${new Date().toISOString()}  ${line}\n`);
+const memories = new Map<string, Memory>();
+const last = new Map<string, Look>();
+const changes: Look[] = [];
+/** What was said of a change that could not be made yet; the same again is not said again. */
+const refused = new Map<string, string>();
+let failures = 0;
+/** What the last look failed by; the same again is not said again. */
+let failure: string | null = null;
+const stopping = new AbortController();
+const stop = () => stopping.abort();
+process.once("SIGINT", stop).once("SIGTERM", stop);
+
+const target = await readTarget();
+let round = 0;
+while (round < rounds && !stopping.signal.aborted) {
+  round += 1;
+  try {
+    await lookAtAll(target);
+    if (failure !== null) say("as it should be again");
+    failure = null;
+  } catch (error) {
+    failures += 1;
+    const told = messageOf(error);
+    if (told !== failure) say(told);
+    failure = told;
+  }
+  if (round < rounds) await sleep(everyMs, stopping.signal).catch(() => {});
+}
+if (values.json)
+  console.log(JSON.stringify({ applied: values.apply, rounds: round, failures, groups: [...last.values()], changes }));
+process.exit(failure === null ? 0 : 1);
+
+async function lookAtAll(at: Target): Promise<void> {
+  const [policies, lastChanges, { data: queues }] = await Promise.all([
+    readPolicies(at),
+    readLastChanges(at),
+    bodyOf(at.api.GET("/v1/admin/queues")),
+  ]);
+  // Those of a profile that does not run any more.
+  for (const group of last.keys()) if (!policies.some((policy) => policy.group === group)) last.delete(group);
+  for (const policy of policies) {
+    const changedMsAgo = lastChanges.get(policy.group) ?? null;
+    await look(at, policy, { changedMsAgo, oldestMs: oldestOf(queues, policy.group as Profile) });
+  }
+}
+
+async function look(
+  at: Target,
+  { group, ...policy }: Policy,
+  now: { changedMsAgo: number | null; oldestMs: number },
+): Promise<void> {
+  const count = await readCount(at, { job: scaledJob, group });
+  const decision = decide({ ...policy, ...now, count }, memories.get(group) ?? noMemory, performance.now());
+  const seen = { group, count, wanted: decision.count, reason: decision.reason };
+  if (!last.has(group)) say(`${group}: ${count} of ${policy.min} to ${policy.max}: ${decision.reason}`);
+  last.set(group, seen);
+  if (decision.count !== count) {
+    const line = `${group}: ${count} → ${decision.count}: ${decision.reason}${values.apply ? "" : " (not done without --apply)"}`;
+    if (line !== refused.get(group)) say(line);
+    refused.set(group, line);
+    if (values.apply && !(await applied(at, seen))) return;
+    changes.push(seen);
+  }
+  refused.delete(group);
+  // Without --apply too: what is said is what would be done, and when.
+  memories.set(group, decision.memory);
+}
+
+/** Whether the count was set: a deployment, another command or another count are no faults, and the next look decides anew. */
+async function applied(at: Target, seen: Look): Promise<boolean> {
+  try {
+    return await apply(at, seen);
+  } catch (error) {
+    if (!(error instanceof ScaleFailure)) throw error;
+    say(`${seen.group}: not now: ${error.message}`);
+    return false;
+  }
+}
+
+/** Sets the count; false where it is another by now than the one that was decided about. */
+async function apply(at: Target, { group, count, wanted }: Look): Promise<boolean> {
+  const lock = await takeScaleLock({
+    consul: at.consul,
+    command: "autoscale",
+    deadlineMs,
+    onLost: (holder) => {
+      process.stderr.write(`the scale lock was lost to ${holder}: nothing more is changed\n`);
+      process.exit(1);
+    },
+  });
+  try {
+    const where = { job: scaledJob, group };
+    const found = await readCount(at, where);
+    if (found === count) await setCount(at, where, wanted, createReport(), { deadlineMs });
+    else say(`${group}: somebody else made it ${found} meanwhile`);
+    return found === count;
+  } finally {
+    await lock.release();
+  }
+}
+
+/** How long the oldest job of a group's queues has waited, ms. */
+function oldestOf(queues: readonly Schemas["Queue"][], group: Profile): number {
+  const served: readonly string[] = queuesOf(group);
+  return Math.max(0, ...queues.filter(({ queue }) => served.includes(queue)).map(({ oldest_ms }) => oldest_ms ?? 0));
+}

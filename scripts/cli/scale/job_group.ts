@@ -1,0 +1,140 @@
+import { z } from "zod";
+import { sleep } from "../../../lib/core/time.ts";
+import { HttpFailure } from "../operator/http.ts";
+import { orNull } from "../../stack/nomad.ts";
+import type { Allocation, Deployment, Job, TaskGroup } from "../../stack/nomad.ts";
+import { seconds } from "../../stack/progress.ts";
+import { JobFailure, waitForJobs } from "../../stack/wait.ts";
+import { ScaleFailure } from "./failure.ts";
+import type { Report } from "./report.ts";
+import type { Target } from "./target.ts";
+
+/** A group of a job, such as "high" of "workers". */
+export type JobGroup = { job: string; group: string };
+
+export type Deadlines = { deadlineMs: number };
+
+const pollMs = 300;
+const path = (job: string) => `/v1/job/${encodeURIComponent(job)}`;
+
+/** The job as it was asked for. @throws ScaleFailure where there is none, or it is stopped. */
+export async function readJob({ nomad }: Target, job: string): Promise<Job> {
+  const found = await orNull(nomad<Job>("GET", path(job)));
+  if (found === null || found.Stop) throw new ScaleFailure(`The job ${job} does not run; start it with ./scripts/up.`);
+  return found;
+}
+
+/** The group as it was asked for. */
+export async function readGroup(target: Target, { job, group }: JobGroup): Promise<TaskGroup> {
+  const found = await readJob(target, job);
+  const known = found.TaskGroups.find(({ Name }) => Name === group);
+  if (known === undefined) {
+    const there = `it has ${found.TaskGroups.map(({ Name }) => Name).join(", ")}`;
+    const hint = job === "workers" ? " (task scale:profile PROFILE=groups|single goes from one set to the other)" : "";
+    throw new ScaleFailure(`The job ${job} has no group "${group}"; ${there}${hint}.`);
+  }
+  return known;
+}
+
+/** How many allocations the cluster has been asked for. */
+export const readCount = async (target: Target, where: JobGroup): Promise<number> =>
+  (await readGroup(target, where)).Count;
+
+/** Why a group cannot have this count: Nomad takes none outside the bounds of a scaling block. */
+export function refusalOf({ Scaling: bounds }: TaskGroup, where: JobGroup, count: number): string | undefined {
+  if (!bounds || (count >= bounds.Min && count <= bounds.Max)) return undefined;
+  return `The scaling block of ${nameOf(where)} takes ${bounds.Min} to ${bounds.Max}, not ${count}: change its variables (worker_max) in the file of values, and deploy.`;
+}
+
+export const nameOf = ({ job, group }: JobGroup) => (job === group ? job : `${job}/${group}`);
+
+const allocationName = z.string().regex(/\[\d+\]$/);
+
+/** The index in an allocation's name: `wa-shards.shard[2]` is 2. */
+export const indexOf = ({ Name }: Pick<Allocation, "Name">): number =>
+  Number(/\[(\d+)\]$/.exec(allocationName.parse(Name))![1]);
+
+/** Those that are to run. */
+export async function wantedAllocations({ nomad }: Target, { job, group }: JobGroup): Promise<Allocation[]> {
+  const all = await nomad<Allocation[]>("GET", `${path(job)}/allocations`);
+  return all.filter(({ TaskGroup, DesiredStatus }) => TaskGroup === group && DesiredStatus === "run");
+}
+
+/** Nomad refuses to scale while a deployment is under way: waits for its end, and says so. */
+export async function awaitDeployment(
+  { nomad }: Target,
+  job: string,
+  report: Report,
+  { deadlineMs }: Deadlines,
+): Promise<void> {
+  const began = performance.now();
+  for (;;) {
+    const deployment = await nomad<Deployment | null>("GET", `${path(job)}/deployment`);
+    if (deployment === null || ["successful", "failed", "cancelled"].includes(deployment.Status)) return;
+    const elapsed = performance.now() - began;
+    const what = `deployment ${deployment.ID.slice(0, 8)} of ${job} is ${deployment.Status}`;
+    if (elapsed > deadlineMs)
+      throw new ScaleFailure(`Gave up after ${seconds(elapsed)}: ${what}. Run the command again when it is over.`);
+    report.waiting(`${seconds(elapsed)}  ${what}; waiting for its end`);
+    await sleep(pollMs);
+  }
+}
+
+/** Sets the count, after any deployment that is under way. */
+export async function setCount(
+  target: Target,
+  where: JobGroup,
+  count: number,
+  report: Report,
+  deadlines: Deadlines,
+): Promise<void> {
+  const end = performance.now() + deadlines.deadlineMs;
+  for (;;) {
+    await awaitDeployment(target, where.job, report, { deadlineMs: Math.max(0, end - performance.now()) });
+    try {
+      await target.nomad("POST", `${path(where.job)}/scale`, {
+        Target: { Group: where.group },
+        Count: count,
+        Message: `task scale: ${nameOf(where)} to ${count}`,
+      });
+      return;
+    } catch (error) {
+      // One began in the moment between.
+      const another = error instanceof HttpFailure && error.status === 400 && /deployment/i.test(error.message);
+      if (!another || performance.now() > end) throw error;
+      await sleep(pollMs);
+    }
+  }
+}
+
+/**
+ * Waits until exactly `count` allocations run and pass their checks and all others have ended. "settled" waits for
+ * the end of the deployment too.
+ */
+export async function awaitCount(
+  target: Target,
+  where: JobGroup,
+  count: number,
+  report: Report,
+  { until, deadlineMs }: Deadlines & { until: "serving" | "settled" },
+): Promise<void> {
+  const began = performance.now();
+  try {
+    await waitForJobs([where.job], target.agents, { until, deadlineMs, known: [where.job] });
+  } catch (error) {
+    if (error instanceof JobFailure) throw new ScaleFailure(error.message);
+    throw error;
+  }
+  for (;;) {
+    const all = await target.nomad<Allocation[]>("GET", `${path(where.job)}/allocations`);
+    const alive = all.filter(
+      ({ TaskGroup, ClientStatus }) => TaskGroup === where.group && ["running", "pending"].includes(ClientStatus),
+    );
+    if (alive.length === count) return;
+    const elapsed = performance.now() - began;
+    const what = `${alive.length} of ${nameOf(where)} are alive, ${count} asked for`;
+    if (elapsed > deadlineMs) throw new ScaleFailure(`Gave up after ${seconds(elapsed)}: ${what}.`);
+    report.waiting(`${seconds(elapsed)}  ${what}`);
+    await sleep(pollMs);
+  }
+}

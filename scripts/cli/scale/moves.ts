@@ -1,0 +1,109 @@
+import { bodyOf } from "../../../lib/api-client/index.ts";
+import type { Schemas } from "../../../lib/api-client/index.ts";
+import { sleep } from "../../../lib/core/time.ts";
+import { allPages } from "../operator/pages.ts";
+import { seconds } from "../../stack/progress.ts";
+import { ScaleFailure } from "./failure.ts";
+import type { Deadlines } from "./job_group.ts";
+import type { Report } from "./report.ts";
+import { readAssignments } from "./shards_now.ts";
+import type { Target } from "./target.ts";
+
+/** A move as the API tells of it. */
+export type Move = Schemas["Move"];
+export type Planned = Schemas["PlannedMove"];
+
+const pollMs = 300;
+
+/** How many moves one request begins; also the most that one page lists. */
+const batch = 200;
+
+/** Rounds in which moves are rolled back and tried again before somebody must look. */
+const rounds = 3;
+
+/** Plans moves and, unless it is a dry run, begins them. */
+export function rebalance({ api }: Target, body: Schemas["Rebalance"]): Promise<Schemas["RebalanceResult"]> {
+  return bodyOf(api.POST("/v1/admin/rebalance", { body }));
+}
+
+/** Moves that are not over, latest first. */
+export function movesUnderWay({ api }: Target): Promise<Move[]> {
+  return allPages((cursor) =>
+    bodyOf(api.GET("/v1/admin/moves", { params: { query: { status: "under_way", limit: batch, cursor } } })),
+  );
+}
+
+/** Follows moves to their end, with progress; gives them back as they ended. */
+export async function followMoves(
+  target: Target,
+  moves: readonly Move[],
+  report: Report,
+  { deadlineMs }: Deadlines,
+): Promise<Move[]> {
+  const began = performance.now();
+  for (;;) {
+    // One question for all of them: an operator's key has a limit of requests.
+    const open = new Set((await movesUnderWay(target)).map(({ id }) => id));
+    const left = moves.filter(({ id }) => open.has(id)).length;
+    if (left === 0) break;
+    const elapsed = performance.now() - began;
+    if (elapsed > deadlineMs) {
+      throw new ScaleFailure(
+        `${left} of ${moves.length} moves are not over after ${seconds(elapsed)}; they go on by themselves. Run the command again to follow them.`,
+      );
+    }
+    report.waiting(`${seconds(elapsed)}  ${moves.length - left} of ${moves.length} moves are over`);
+    await sleep(pollMs);
+  }
+  return readMoves(target, moves);
+}
+
+/** The moves as they are now: the listing is read down to the oldest of them. */
+async function readMoves({ api }: Target, moves: readonly Move[]): Promise<Move[]> {
+  const wanted = new Set(moves.map(({ id }) => id));
+  const found: Move[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await bodyOf(api.GET("/v1/admin/moves", { params: { query: { limit: batch, cursor } } }));
+    found.push(...page.data.filter(({ id }) => wanted.has(id)));
+    cursor = page.next_cursor ?? undefined;
+  } while (found.length < wanted.size && cursor !== undefined);
+  return found;
+}
+
+/** What became of moves, in a sentence. */
+export function describeMoves(moves: readonly Move[]): string {
+  const done = moves.filter(({ status }) => status === "done");
+  const longest = Math.max(0, ...done.map(({ silent_ms }) => silent_ms ?? 0));
+  const rolledBack = moves.length - done.length;
+  return `moved ${done.length} businesses, the longest silent for ${longest} ms${rolledBack > 0 ? `; ${rolledBack} rolled back` : ""}`;
+}
+
+/** Moves everybody off the shards above `count`, and waits for moves that were begun before. */
+export async function drainShards(target: Target, count: number, report: Report, deadlines: Deadlines): Promise<void> {
+  let failures: Move[] = [];
+  for (let round = 0; round < rounds;) {
+    const { data } = await readAssignments(target);
+    const going = data.filter(({ shard, businesses, moving }) => shard > count && businesses + moving > 0);
+    if (going.length === 0) return;
+    const drain = Array.from({ length: Math.max(...going.map(({ shard }) => shard)) - count }, (_, k) => count + 1 + k);
+    let moved: Move[] = [];
+    const living = going.reduce((sum, { businesses }) => sum + businesses, 0);
+    await report.step(
+      `moving ${living} businesses off shard ${going.map(({ shard }) => shard).join(", ")}`,
+      async () => {
+        const before = await movesUnderWay(target);
+        const begun = await rebalance(target, { drain, max: batch });
+        const all = [...new Map([...before, ...begun.data].map((move) => [move.id, move])).values()];
+        if (all.length === 0) throw new ScaleFailure("Businesses are to be moved, and the API plans no move for them.");
+        moved = await followMoves(target, all, report, deadlines);
+        return describeMoves(moved);
+      },
+    );
+    failures = moved.filter(({ status }) => status === "rolled_back");
+    if (failures.length > 0) round += 1;
+  }
+  throw new ScaleFailure(
+    `${failures.length} businesses could not be moved and are where they were, for example ${failures[0]!.business_id}: ${failures[0]!.error ?? "no reason given"}`,
+  );
+}

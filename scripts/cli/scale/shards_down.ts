@@ -1,0 +1,116 @@
+import { sleep } from "../../../lib/core/time.ts";
+import { numShardsKey } from "../../../lib/routing/index.ts";
+import { seconds } from "../../stack/progress.ts";
+import { deleteVolume, indexOfShardVolume, listVolumes } from "../../stack/volumes.ts";
+import type { Volume } from "../../stack/volumes.ts";
+import { ScaleFailure } from "./failure.ts";
+import { awaitCount, indexOf, readCount, setCount, wantedAllocations } from "./job_group.ts";
+import type { Deadlines } from "./job_group.ts";
+import { readLimit, writeLimit } from "./live_limit.ts";
+import { drainShards } from "./moves.ts";
+import type { Report } from "./report.ts";
+import { passingShards, readAssignments, shardGroup } from "./shards_now.ts";
+import type { Target } from "./target.ts";
+
+const pollMs = 300;
+
+/** A lowered number of shards is with every process that watches it long before this. */
+const heardOfMs = 1_000;
+
+/** Moves away whoever lives on the shards above `count`, lowers the number of shards, and stops the highest ones. */
+export async function removeShards(target: Target, count: number, report: Report, deadlines: Deadlines): Promise<void> {
+  const before = await readCount(target, shardGroup);
+  await drainShards(target, count, report, deadlines);
+  const { value, cas } = await readLimit(target, numShardsKey);
+  if (value !== count) {
+    await report.step(`the number of shards is ${count}: nobody new is assigned above`, () =>
+      writeLimit(target, numShardsKey, count, cas),
+    );
+    // A business that connected for the first time at the very end of the drain may have got a shard that goes.
+    await sleep(heardOfMs);
+    await drainShards(target, count, report, deadlines);
+  }
+  if (before > count) {
+    await report.step("the journals of the shards that go are empty", () =>
+      awaitJournals(target, { count, before }, report, deadlines),
+    );
+    await report.step(`asked for ${count} shards`, () => setCount(target, shardGroup, count, report, deadlines));
+    await report.step(`${count} shards run and no other is left`, () =>
+      awaitCount(target, shardGroup, count, report, { until: "settled", ...deadlines }),
+    );
+  }
+  await report.step("verified: the highest ones stopped", () => verifyIndices(target, count));
+  await report.step("verified: nobody lives on them", () => verifyEmpty(target, count));
+}
+
+/** A process that had not heard of the lower number in time may have put a business there that connected for the first time. */
+export async function verifyEmpty(target: Target, count: number): Promise<void> {
+  const living = (await readAssignments(target)).data.filter(
+    ({ shard, businesses, moving }) => shard > count && businesses + moving > 0,
+  );
+  if (living.length === 0) return;
+  const where = living.map(({ shard, businesses }) => `${businesses} on shard ${shard}`).join(", ");
+  throw new ScaleFailure(
+    `Businesses live on shards that are gone (${where}); their volumes are kept. Scale back up, then down again with --drain.`,
+  );
+}
+
+/** What WhatsApp delivered to a shard is on its volume until Postgres has it. */
+async function awaitJournals(
+  target: Target,
+  { count, before }: { count: number; before: number },
+  report: Report,
+  { deadlineMs }: Deadlines,
+): Promise<void> {
+  const began = performance.now();
+  for (;;) {
+    const { data } = await readAssignments(target);
+    const full = journalsOf(data, { above: count, upTo: before }).filter(({ journal }) => journal !== 0);
+    if (full.length === 0) return;
+    const elapsed = performance.now() - began;
+    const what = full
+      .map(({ shard, journal }) => `shard ${shard}: ${journal === null ? "does not answer" : `${journal} entries`}`)
+      .join(", ");
+    if (elapsed > deadlineMs) {
+      throw new ScaleFailure(
+        `The journals of shards that would go still hold what Postgres lacks (${what}); do the workers run?`,
+      );
+    }
+    report.waiting(`${seconds(elapsed)}  journals: ${what}`);
+    await sleep(pollMs);
+  }
+}
+
+/** What the journals of those shards hold; null also of one that the API knows nothing of. */
+export function journalsOf(
+  known: readonly { shard: number; journal: number | null }[],
+  { above, upTo }: { above: number; upTo: number },
+): { shard: number; journal: number | null }[] {
+  const going = Array.from({ length: upTo - above }, (_, index) => above + 1 + index);
+  return going.map((shard) => ({ shard, journal: known.find((one) => one.shard === shard)?.journal ?? null }));
+}
+
+async function verifyIndices(target: Target, count: number): Promise<void> {
+  const indices = (await wantedAllocations(target, shardGroup)).map(indexOf).toSorted((a, b) => a - b);
+  const right = indices.length === count && indices.every((index, position) => index === position);
+  if (!right) {
+    const shards = indices.map((index) => index + 1).join(", ");
+    throw new ScaleFailure(
+      `Nomad stopped other shards than the highest ones: ${shards} run. Their volumes and logins are kept: scale back up to the old number, and all of them come back.`,
+    );
+  }
+  const passing = (await passingShards(target)).filter((shard) => shard > count);
+  if (passing.length > 0) throw new ScaleFailure(`Consul still lists shard ${passing.join(", ")} as healthy.`);
+}
+
+/** The volumes of shards above `count`, also of those that went long ago. */
+export async function spareVolumes({ agents }: Target, count: number): Promise<Volume[]> {
+  const all = await listVolumes(agents.nomadAddr);
+  return all.filter(({ Name }) => (indexOfShardVolume(Name) ?? -1) >= count);
+}
+
+export async function deleteVolumes(target: Target, count: number, report: Report): Promise<void> {
+  for (const volume of await spareVolumes(target, count)) {
+    await report.step(`deleted ${volume.Name}`, () => deleteVolume(target.agents.nomadAddr, volume));
+  }
+}

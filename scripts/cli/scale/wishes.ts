@@ -1,0 +1,29 @@
+import { z } from "zod";
+import { maxCallLimit } from "../../../lib/consul/call_limit.ts";
+import { profiles } from "../../../lib/queues/index.ts";
+import { maxShards } from "../../stack/shard_secrets.ts";
+
+const count = z.int().min(1).max(1000);
+
+/** The size of a cluster, as a file says it; what is left out stays as it is. */
+export const wishes = z
+  .strictObject({
+    api: count.optional(),
+    workers: z.partialRecord(z.enum(profiles), count).optional(),
+    calls: z
+      .strictObject({ count: count.optional(), max_concurrent: z.int().min(0).max(maxCallLimit).optional() })
+      .optional(),
+    shards: z.int().min(1).max(maxShards).optional(),
+  })
+  .refine((wish) => Object.keys(wish).length > 0, "names nothing");
+
+export type Wishes = z.infer<typeof wishes>;
+
+/** Reads YAML, and so JSON too. @throws Error that names every fault. */
+export function parseWishes(text: string): Wishes {
+  const parsed = wishes.safeParse(Bun.YAML.parse(text));
+  if (parsed.success) return parsed.data;
+  throw new Error(
+    parsed.error.issues.map(({ path, message }) => `${path.join(".") || "the file"}: ${message}`).join("; "),
+  );
+}

@@ -1,0 +1,105 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readRun } from "../../cli/operator/command_line.ts";
+import { createBench } from "./bench.ts";
+import { quantile } from "../../cli/operator/table.ts";
+import { insertDirectly } from "./direct.ts";
+import type { DirectResult } from "./direct.ts";
+import { httpRequest } from "./load.ts";
+import { listTenMillion } from "./ten_million.ts";
+
+const usage = `Usage: task bench:api [-- --json] [-- --seconds N] [-- --messages N]
+
+Measures the API as callers meet it: through nginx, on a real pgbouncer and a PostgreSQL that keeps what it commits.
+Starts everything it needs and leaves nothing running.
+
+  --json         one JSON object as the last line
+  --seconds N    length of each measurement (5)
+  --connections N  requests under way at once (32)
+  --messages N   messages in the table of which a page is read (10000000)`;
+
+const { json, seconds, connections, messages } = readRun(usage, { seconds: 5, connections: 32, messages: 10_000_000 });
+const say = (line: string) => process.stderr.write(`${line}\n`);
+const shown = (result: { perSecond: number; p50Ms: number; p99Ms: number; failures: number }) =>
+  `${Math.round(result.perSecond)}/s  p50 ${result.p50Ms.toFixed(1)} ms  p99 ${result.p99Ms.toFixed(1)} ms${result.failures > 0 ? `  ${result.failures} failed` : ""}`;
+
+const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
+const bench = await createBench(folder);
+try {
+  const { businesses, edge } = bench;
+  const under = (n: number) => businesses[n % businesses.length]!;
+  const measure = async (title: string, make: (n: number) => string, rate?: number) => {
+    const before = await bench.queries();
+    const result = await edge.load({ make, connections, seconds, ...(rate === undefined ? {} : { rate }) });
+    const queries = ((await bench.queries()) - before) / Math.max(1, result.requests);
+    say(`${title.padEnd(32)} ${shown(result)}  ${queries.toFixed(2)} queries a request`);
+    if (result.failures > 0)
+      throw new Error(
+        `${title}: ${result.failures} of ${result.requests} requests failed: ${JSON.stringify(result.statuses)}`,
+      );
+    return { ...result, queries };
+  };
+  const post = (n: number) => {
+    const { id, key } = under(n);
+    const body = JSON.stringify({ to: "5511987654321", type: "text", text: bench.text });
+    const headers = {
+      authorization: `Bearer ${key}`,
+      "content-type": "application/json",
+      "idempotency-key": crypto.randomUUID(),
+    };
+    return httpRequest("POST", `/v1/businesses/${id}/messages`, headers, body);
+  };
+  const get = (n: number) => {
+    const { id, key, messageId } = under(n);
+    return httpRequest("GET", `/v1/businesses/${id}/messages/${messageId}`, { authorization: `Bearer ${key}` });
+  };
+
+  // The first requests of a process run code that is not compiled yet.
+  await edge.load({ make: post, connections, seconds: 2 });
+  const page = await measure("a static page", () => httpRequest("GET", "/"));
+  const hono = await measure("bare Hono", () => httpRequest("GET", "/webhooks/twilio/bare"));
+  const got = await measure("GET message", get);
+  const ids = businesses.map(({ id }) => id);
+  // In turn, so that what else the machine does meanwhile is shared by both.
+  const rounds: { posted: Awaited<ReturnType<typeof measure>>; direct: DirectResult }[] = [];
+  for (let round = 0; round < 3; round++) {
+    const posted = await measure("POST message", post);
+    const direct = await insertDirectly(bench.databaseUrl, ids, connections, seconds);
+    say(`${"the same inserts, directly".padEnd(32)} ${Math.round(direct.perSecond)}/s`);
+    rounds.push({ posted, direct });
+  }
+  const postPerSecond = quantile(
+    rounds.map(({ posted }) => posted.perSecond),
+    0.5,
+  );
+  const directPerSecond = quantile(
+    rounds.map(({ direct }) => direct.perSecond),
+    0.5,
+  );
+  const ratio = quantile(
+    rounds.map(({ posted, direct }) => posted.perSecond / direct.perSecond),
+    0.5,
+  );
+  const half = await measure("POST message at half of that", post, postPerSecond / 2);
+  const list = await listTenMillion(bench, messages, say);
+
+  const result = {
+    post_per_s: Math.round(postPerSecond),
+    direct_insert_per_s: Math.round(directPerSecond),
+    ratio_to_direct: Number(ratio.toFixed(2)),
+    post_p99_ms_half_peak: Number(half.p99Ms.toFixed(1)),
+    get_per_s: Math.round(got.perSecond),
+    hono_per_s: Math.round(hono.perSecond),
+    static_per_s: Math.round(page.perSecond),
+    list_10m_p99_ms: Number(list.p99Ms.toFixed(1)),
+    list_10m_unindexed_ms: Number(list.unindexedMs.toFixed(1)),
+    queries_per_request_max: Number(
+      Math.max(got.queries, ...rounds.map(({ posted }) => posted.queries), half.queries, list.queries).toFixed(2),
+    ),
+  };
+  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+} finally {
+  await bench.stop();
+  await rm(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,79 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { makeCertificate } from "../../../lib/testing/certificate.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { freePort } from "../../../lib/testing/free_port.ts";
+
+const root = join(import.meta.dir, "../../..");
+
+export type Edge = {
+  httpPort: number;
+  httpsPort: number;
+  /** PID of consul-template, the parent of nginx. */
+  pid: number;
+  stop(): Promise<void>;
+};
+
+export type EdgeOptions = {
+  consoleRoot?: string;
+  httpsPort?: number;
+  /** Environment of the edge on top of its own. */
+  env?: Record<string, string>;
+  /** PEM files; a certificate of the edge's own by default. */
+  tls?: { certFile: string; keyFile: string };
+};
+
+/** The edge as in production: nginx with consul/nginx.conf.ctmpl, kept up to date by consul-template. */
+export async function startEdge(
+  folder: string,
+  consulAddr: string,
+  ready: (httpsPort: number) => Promise<boolean>,
+  { consoleRoot = join(root, "services/console"), httpsPort: given = 0, env = {}, tls }: EdgeOptions = {},
+): Promise<Edge> {
+  await mkdir(folder, { recursive: true });
+  const { certFile: certificate, keyFile: key } = tls ?? makeCertificate(folder);
+
+  const [httpPort, httpsPort] = [await freePort(), given || (await freePort())];
+  const configuration = join(folder, "nginx.conf");
+  const child = Bun.spawn(
+    [
+      "consul-template",
+      `-consul-addr=${consulAddr}`,
+      `-template=consul/nginx.conf.ctmpl:${configuration}`,
+      "-wait=100ms:500ms",
+      // exec: consul-template starts a shell for it, which would keep the signals to itself.
+      `-exec=exec /bin/sh consul/nginx.sh ${configuration}`,
+      "-exec-reload-signal=SIGHUP",
+      "-exec-kill-signal=SIGTERM",
+      "-log-level=err",
+    ],
+    {
+      cwd: root,
+      env: {
+        ...process.env,
+        RUN_DIR: folder,
+        LISTEN_HOST: "127.0.0.1",
+        HTTP_PORT: String(httpPort),
+        HTTPS_PORT: String(httpsPort),
+        TLS_CERTIFICATE: certificate,
+        TLS_KEY: key,
+        CONSOLE_ROOT: consoleRoot,
+        ...env,
+      },
+      stdout: "ignore",
+      stderr: Bun.file(join(folder, "edge.log")),
+    },
+  );
+  const stop = async () => {
+    // Its signal to stop what it runs first.
+    child.kill("SIGINT");
+    await child.exited;
+  };
+  try {
+    await until(() => ready(httpsPort), { deadlineMs: 20_000, what: "the edge" });
+  } catch (error) {
+    await stop();
+    throw new Error(`the edge did not come up:\n${await Bun.file(join(folder, "edge.log")).text()}`, { cause: error });
+  }
+  return { httpPort, httpsPort, pid: child.pid, stop };
+}

@@ -1,0 +1,135 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readRun, wrongArguments } from "../../cli/operator/command_line.ts";
+import { endOnSignals } from "../rig/child.ts";
+import { redisServer } from "../rig/servers.ts";
+import { measureEmptyJobs } from "./queues/empty_jobs.ts";
+import { measureEndToEnd } from "./queues/end_to_end.ts";
+import { startHeavyLoad } from "./queues/heavy_load.ts";
+import { probe } from "./queues/probes.ts";
+import { setStage } from "./queues/stage.ts";
+
+const usage = `Usage: task bench:queues [-- --json] [-- OPTIONS]
+
+Three measures of the workers: jobs that do nothing, ours beside bare BullMQ; messages a minute from the API to the tick
+of their delivery; and how long a single urgent message takes from the API to WhatsApp's acknowledgement, while nothing
+else happens and during a broadcast, media work and a webhook endpoint that hangs. Starts everything it needs, nginx and
+WhatsApp's side included, and leaves nothing running.
+
+  --json           one JSON object as the last line
+  --jobs N         empty jobs in a round (8000)
+  --messages N     messages from end to end (10000)
+  --businesses N   (50)
+  --recipients N   of the broadcast (100000)
+  --per-minute N   the broadcast's pace (6000)
+  --pictures N     jobs of the queue media meanwhile (10000)
+  --seconds N      length of each half of the last measure (25)
+  --only PART      jobs, throughput or isolation`;
+
+const values = readRun(
+  usage,
+  {
+    jobs: 8000,
+    messages: 10_000,
+    businesses: 50,
+    recipients: 100_000,
+    "per-minute": 6000,
+    pictures: 10_000,
+    seconds: 25,
+  },
+  { only: { type: "string" } },
+);
+
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+const rounded = (value: number, digits = 0) => Number(value.toFixed(digits));
+const parts = ["jobs", "throughput", "isolation"];
+if (values.only !== undefined && !parts.includes(values.only))
+  wrongArguments(`--only is one of ${parts.join(", ")}`, usage);
+const wants = (part: string) => values.only === undefined || values.only === part;
+/** Businesses that probes are sent for: the one that broadcasts is among them. */
+const probed = 10;
+/** So many for each of the businesses make the pictures of the whole load. */
+const differentPictures = 200;
+
+endOnSignals();
+const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
+const result: Record<string, number> = {};
+try {
+  if (wants("jobs")) await measureJobs();
+  if (wants("throughput") || wants("isolation")) await measureMessages();
+  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function measureJobs(): Promise<void> {
+  const redis = await redisServer(folder);
+  await redis.start();
+  try {
+    const { jobsPerS, bareJobsPerS, ratio, loggedJobsPerS, loggedRatio } = await measureEmptyJobs(
+      `redis://${redis.address}`,
+      {
+        jobs: values.jobs,
+        rounds: 15,
+      },
+    );
+    result["jobs_per_s"] = rounded(jobsPerS);
+    result["bare_jobs_per_s"] = rounded(bareJobsPerS);
+    result["ratio_to_bare"] = rounded(ratio, 2);
+    result["logged_jobs_per_s"] = rounded(loggedJobsPerS);
+    result["logged_ratio_to_bare"] = rounded(loggedRatio, 2);
+    say(
+      `empty jobs: ${rounded(jobsPerS)}/s, with a log line each ${rounded(loggedJobsPerS)}/s, bare BullMQ ${rounded(bareJobsPerS)}/s`,
+    );
+  } finally {
+    await redis.stop();
+  }
+}
+
+async function measureMessages(): Promise<void> {
+  const stage = await setStage({
+    folder,
+    businesses: values.businesses,
+    contacts: 4,
+    pictures: wants("isolation") ? differentPictures : 0,
+  });
+  const { customers } = stage;
+  try {
+    say(`${customers.length} businesses paired`);
+    // The first message to each contact makes a Signal session, and code is not compiled yet.
+    await measureEndToEnd(stage, customers.length * 8, "warm");
+    if (wants("throughput")) {
+      const { perMinute, acceptedPerMinute } = await measureEndToEnd(stage, values.messages, "message");
+      result["end_to_end_per_min"] = rounded(perMinute);
+      say(`end to end: ${rounded(perMinute)}/min, accepted by the API at ${rounded(acceptedPerMinute)}/min`);
+    }
+    if (wants("isolation")) {
+      const some = customers.slice(0, probed);
+      const seconds = values.seconds;
+      const idle = await probe(stage, some, seconds, "idle");
+      say(`idle:   p50 ${rounded(idle.p50Ms)} ms  p99 ${rounded(idle.p99Ms)} ms  max ${rounded(idle.maxMs)} ms`);
+      const load = await startHeavyLoad(stage, some[0]!, some.slice(1), {
+        recipients: values.recipients,
+        perMinute: values["per-minute"],
+        pictures: values.pictures,
+      });
+      const before = await load.progress();
+      const loaded = await probe(stage, some, seconds, "loaded");
+      const after = await load.progress();
+      say(`loaded: p50 ${rounded(loaded.p50Ms)} ms  p99 ${rounded(loaded.p99Ms)} ms  max ${rounded(loaded.maxMs)} ms`);
+      const [sent, fetched, hung] = [
+        after.sent - before.sent,
+        after.fetched - before.fetched,
+        after.hanging - before.hanging,
+      ];
+      say(`meanwhile ${sent} messages of the broadcast went out, ${fetched} pictures came in, ${hung} deliveries hung`);
+      await load.stop();
+      result["high_idle_p99_ms"] = rounded(idle.p99Ms);
+      result["high_loaded_p50_ms"] = rounded(loaded.p50Ms);
+      result["high_loaded_p99_ms"] = rounded(loaded.p99Ms);
+    }
+  } finally {
+    await stage.stop();
+  }
+}

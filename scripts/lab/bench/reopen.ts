@@ -1,0 +1,116 @@
+import { bodyOf } from "../../../lib/api-client/index.ts";
+import { hashShard, shardService } from "../../../lib/routing/index.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { readRun } from "../../cli/operator/command_line.ts";
+import { adminApi } from "../../cli/operator/admin_api.ts";
+import { simulatorApi } from "../../cli/operator/simulator.ts";
+import { readStack } from "../../cli/operator/stack.ts";
+import { eachOf } from "../rig/pairing.ts";
+import { connectConsul } from "../../stack/consul.ts";
+import { createNomad } from "../../stack/nomad.ts";
+
+const usage = `Usage: task bench:reopen [-- --sessions N] [-- --json]
+
+On the running stack: pairs N simulated phones with businesses of shard 1, kills the shard with SIGKILL, and measures how
+long it takes from the kill until all its sessions are open again, with Nomad starting it anew. Removes the businesses.
+
+  --json         one JSON object as the last line
+  --sessions N   businesses on shard 1 (50)
+  --kills K      how often, one after the other (3)`;
+
+const values = readRun(usage, { sessions: 50, kills: 3 });
+
+const stack = await readStack();
+const simulator = await simulatorApi(stack);
+const api = await adminApi(stack, { timeoutMs: 30_000 });
+const nomad = createNomad(stack.nomad_addr);
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+const shards = async () => (await bodyOf(api.GET("/v1/admin/shards"))).data;
+const first = async () => (await shards()).find(({ shard }) => shard === 1)!;
+const logins = async () => (await simulator<{ logins: number }>("GET", "/stats")).logins;
+
+/** Where the shard at an address has its metrics. The port stays the same when Nomad restarts the task. */
+async function metricsUrl(address: string): Promise<string> {
+  type Entry = { ServicePort: number; ServiceMeta: { ops_port: string } };
+  const consul = connectConsul(stack.consul_http_addr);
+  const entries = (await consul.blockingGet(`/v1/catalog/service/${shardService}`, { index: 0 })).body as Entry[];
+  const { hostname, port } = new URL(address);
+  const entry = entries.find(({ ServicePort }) => ServicePort === Number(port));
+  if (!entry) throw new Error(`Consul lists no shard at ${address}`);
+  return `http://${hostname}:${entry.ServiceMeta.ops_port}/metrics`;
+}
+
+/** Sessions that are open by the shard's own count, which is there before a registry has found the shard again. */
+async function openOn(url: string): Promise<number> {
+  const metrics = await (await fetch(url, { keepalive: false })).text();
+  return Number(/^\w*whatsapp_sessions\{[^}]*status="open"[^}]*\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+}
+
+const businesses: string[] = [];
+try {
+  const numShards = (await shards()).length;
+  const wanted = values.sessions;
+  const others: string[] = [];
+  while (businesses.length < wanted) {
+    const { id } = await bodyOf(api.POST("/v1/businesses", { body: { name: "bench:reopen" } }));
+    (hashShard(id, numShards) === 1 ? businesses : others).push(id);
+  }
+  await eachOf(others, 8, remove);
+  const run = String(Date.now() % 1e8).padStart(8, "0");
+  await eachOf(businesses, 8, (id, n) => pair(id, `9990${run}${String(n).padStart(3, "0")}`));
+  const { sessions_open: open } = await first();
+  say(`${businesses.length} businesses are paired; ${open} sessions are open on shard 1`);
+
+  const seconds: number[] = [];
+  for (let kill = 0; kill < values.kills; kill++) {
+    seconds.push(await killed(open ?? 0));
+    say(`killed: all open again after ${seconds.at(-1)!.toFixed(2)} s`);
+  }
+  const result = {
+    sessions: open,
+    reopen_after_kill_s: seconds.map((s) => Number(s.toFixed(2))),
+    worst_s: Number(Math.max(...seconds).toFixed(2)),
+  };
+  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+} finally {
+  await eachOf(businesses, 8, remove);
+}
+
+async function pair(business_id: string, phone: string): Promise<void> {
+  const params = { path: { business_id } };
+  await simulator("POST", "/phones", { phone });
+  await api.POST("/v1/businesses/{business_id}/whatsapp/connect", { params, body: { method: "qr" } });
+  const view = () => bodyOf(api.GET("/v1/businesses/{business_id}/whatsapp", { params }));
+  const qr = await until(async () => (await view()).qr, { what: "a QR code", deadlineMs: 60_000, everyMs: 100 });
+  await simulator("POST", `/phones/${phone}/scan`, { qr });
+  await until(async () => (await view()).status === "open", {
+    what: "a session to open",
+    deadlineMs: 60_000,
+    everyMs: 100,
+  });
+}
+
+/** The API may not have found the shard again yet. */
+async function remove(business_id: string): Promise<void> {
+  const params = { path: { business_id } };
+  await until(() => api.DELETE("/v1/businesses/{business_id}", { params }), {
+    what: "a business to be removed",
+    everyMs: 200,
+  });
+}
+
+/** Kills shard 1; resolves with the seconds until every session has logged in anew and is open. */
+async function killed(sessions: number): Promise<number> {
+  const allocations = await nomad<{ ID: string; Name: string; ClientStatus: string }[]>(
+    "GET",
+    "/v1/job/wa-shards/allocations",
+  );
+  const { ID } = allocations.find(({ Name, ClientStatus }) => Name.endsWith("[0]") && ClientStatus === "running")!;
+  const url = await metricsUrl(await until(async () => (await first()).address, { what: "the address of shard 1" }));
+  const before = await logins();
+  const began = performance.now();
+  await nomad("POST", `/v1/client/allocation/${ID}/signal`, { Signal: "SIGKILL", Task: "shard" });
+  const reopened = async () => (await logins()) >= before + sessions && (await openOn(url)) === sessions;
+  await until(reopened, { what: "all sessions to be open again", deadlineMs: 60_000, everyMs: 40 });
+  return (performance.now() - began) / 1000;
+}

@@ -1,0 +1,78 @@
+import { join } from "node:path";
+import { createConsul, kvPut } from "../../../lib/consul/client.ts";
+import { uuidv7 } from "../../../lib/core/ids.ts";
+import { createRouter, numShardsKey } from "../../../lib/routing/index.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { readRun } from "../../cli/operator/command_line.ts";
+import { startServers } from "../../testing/servers.ts";
+import { timeDeaths } from "./routing/death.ts";
+import { createFleet } from "./routing/fleet.ts";
+import { timeDnsLookup, timeHttpLookup, timeLocate } from "./routing/lookups.ts";
+
+const usage = `Usage: task bench:routing [-- --json]
+
+Measures where a business's shard is found: lib/routing's answer from memory beside a question to Consul over HTTP
+and over DNS, in one run; the time from a shard's death until the directory knows; the directory's memory at 1,000 shards.
+Starts a Consul of its own and leaves nothing running.
+
+  --json   one JSON object as the last line`;
+
+const { json } = readRun(usage, {});
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+const shards = 50;
+const manyShards = 1_000;
+const deaths = 10;
+
+const servers = await startServers();
+const stop = new AbortController();
+try {
+  const addr = servers.env.TEST_CONSUL_ADDR;
+  const consul = createConsul({ addr });
+  const fleet = createFleet(consul.url);
+  await fleet.add(shards);
+  await kvPut(consul, numShardsKey, `${shards}`);
+  const router = createRouter({ consul, numShards: 1, signal: stop.signal });
+  await router.ready;
+  await until(() => router.shards().length === shards && router.numShards === shards, {
+    what: "the fleet in the directory",
+  });
+
+  const ids = Array.from({ length: 10_000 }, () => uuidv7());
+  const stored = ids.map((id, k) => ({ id, whatsapp_shard: (k % shards) + 1 }));
+  const unassigned = ids.map((id) => ({ id, whatsapp_shard: null }));
+  const locate = timeLocate(router, stored);
+  say(`locate, stored assignment      p50 ${locate.p50} ns  p99 ${locate.p99} ns`);
+  const hash = timeLocate(router, unassigned);
+  say(`locate, by hash                p50 ${hash.p50} ns  p99 ${hash.p99} ns`);
+  const http = await timeHttpLookup(consul.url, unassigned, shards);
+  say(`a question to Consul by HTTP   p50 ${http.p50} ns  p99 ${http.p99} ns`);
+  const dns = await timeDnsLookup(servers.consulDnsPort, unassigned, shards);
+  say(`a question to Consul by DNS    p50 ${dns.p50} ns  p99 ${dns.p99} ns`);
+  const took = await timeDeaths(consul, router, deaths);
+  say(`death of a shard until known   ${took.map((ms) => ms.toFixed(1)).join(", ")} ms`);
+
+  await fleet.add(manyShards);
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "routing/memory.ts"), addr, `${manyShards}`], {
+    stdin: "ignore",
+  });
+  const bytes = Number(await new Response(child.stdout).text());
+  if ((await child.exited) !== 0) throw new Error("the directory's memory could not be measured");
+  say(`memory at ${manyShards} shards          ${(bytes / 2 ** 20).toFixed(2)} MB`);
+
+  const result = {
+    locate_ns_p50: locate.p50,
+    locate_ns_p99: locate.p99,
+    hash_ns_p99: hash.p99,
+    consul_http_ns_p50: http.p50,
+    dns_ns_p50: dns.p50,
+    times_faster_than_http: Math.round(http.p50 / locate.p50),
+    /** The slowest of several. */
+    death_to_directory_ms: Number(Math.max(...took).toFixed(1)),
+    mb_at_1000_shards: Number((bytes / 2 ** 20).toFixed(2)),
+  };
+  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+} finally {
+  stop.abort();
+  await servers.stop();
+}

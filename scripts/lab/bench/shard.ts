@@ -1,0 +1,86 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { keepMeasured } from "../../cli/capacity/measured.ts";
+import { readRun } from "../../cli/operator/command_line.ts";
+import { endOnSignals } from "../rig/child.ts";
+import { makeBusinesses } from "../rig/pairing.ts";
+import { measureRaw } from "./shard/measure_raw.ts";
+import { measureShard } from "./shard/measure_shard.ts";
+import type { Plan } from "./shard/plan.ts";
+
+const usage = `Usage: task bench:shard [-- --sessions N] [-- --messages M] [-- --json]
+
+Compares a shard, through its HTTP interface and with everything durable, with bare Baileys that keeps its keys in
+memory: the same settings, sessions, contacts and messages, each against a simulator of its own. Then kills the shard
+in mid-batch and compares every message by content. Starts everything it needs and leaves nothing running.
+
+  --json           one JSON object as the last line
+  --keep           write the figures down for task capacity (scripts/cli/capacity/measured.json)
+  --sessions N     logins (200)
+  --messages M     messages of the measured round, over all sessions (20000); a quarter as many warm up
+  --contacts K     people that each login writes to (4)
+  --connections C  batches of 50 under way at once (32)
+  --steady S       seconds of single messages at a quarter of the rate, for p50 and p99 (5)`;
+
+const {
+  json,
+  keep,
+  sessions,
+  messages,
+  contacts,
+  connections,
+  steady: steadyS,
+} = readRun(
+  usage,
+  { sessions: 200, messages: 20_000, contacts: 4, connections: 32, steady: 5 },
+  { keep: { type: "boolean", default: false } },
+);
+
+const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
+endOnSignals();
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+const plan: Plan = { businesses: makeBusinesses(sessions, contacts), messages, folder, say };
+try {
+  const raw = await measureRaw(plan);
+  const shard = await measureShard(plan, { connections, steadyS });
+  const rounded = (value: number, digits = 2) => Number(value.toFixed(digits));
+  const result = {
+    sessions,
+    messages: shard.comparison.sent,
+    open_s: rounded(shard.openS),
+    reopen_after_kill_s: rounded(shard.reopenS),
+    restart_s: rounded(shard.restartS),
+    raw_open_s: rounded(raw.openS),
+    rss_mb: Math.round(shard.rssMb),
+    rss_later_mb: Math.round(shard.rssLaterMb),
+    kb_per_session: Math.round(((shard.rssMb - shard.idleMb) * 1024) / sessions),
+    raw_kb_per_session: Math.round(raw.kbPerSession),
+    msgs_per_min: Math.round(shard.perMinute),
+    raw_msgs_per_min: Math.round(raw.perMinute),
+    ratio_to_raw: rounded(shard.perMinute / raw.perMinute),
+    cpu_ms_per_msg: rounded(shard.cpuMsPerMessage, 3),
+    raw_cpu_ms_per_msg: rounded(raw.cpuMsPerMessage, 3),
+    cpu_ratio_to_raw: rounded(raw.cpuMsPerMessage / shard.cpuMsPerMessage),
+    p50_ms: rounded(shard.p50Ms, 1),
+    p99_ms: rounded(shard.p99Ms, 1),
+    batch_p50_ms: rounded(shard.batchP50Ms, 1),
+    lost: shard.comparison.lost,
+    duplicates: shard.comparison.duplicates,
+    disordered_chats: shard.comparison.disordered,
+  };
+  if (keep) {
+    await keepMeasured({
+      sessions,
+      idle_mb: Math.round(shard.idleMb),
+      kb_per_session: result.kb_per_session,
+      msgs_per_min: result.msgs_per_min,
+      cpu_ms_per_msg: result.cpu_ms_per_msg,
+      p50_ms: result.p50_ms,
+      reopen_after_kill_s: result.reopen_after_kill_s,
+    });
+  }
+  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,52 @@
+import type { Caller } from "../../../cli/operator/http.ts";
+import { createWait } from "../../../cli/operator/wait.ts";
+
+/** What the simulated carrier tells of a call. */
+type Simulated = { status: string; end: string | null; recoveries_ms: number[]; streams: { marks: string[] }[] };
+
+/** People whom a stack's simulator has call, over its control API, and what they hear. */
+export function createPeople(simulator: Caller, number: string) {
+  const look = (sid: string) => simulator<Simulated>("GET", `/calls/${sid}`);
+  const marksOf = ({ streams }: Simulated) => streams.flatMap(({ marks }) => marks);
+  const wait = createWait(60_000);
+
+  return {
+    /** So many call, and are greeted. */
+    call: async (count: number): Promise<string[]> => {
+      const { data } = await simulator<{ data: { sid: string }[] }>("POST", "/calls", {
+        from: "+15550000001",
+        to: number,
+        count,
+      });
+      const sids = data.map(({ sid }) => sid);
+      await wait(`${count} callers to be greeted`, async () => {
+        const calls = await Promise.all(sids.map(look));
+        return calls.every((call) => marksOf(call).length > 0);
+      });
+      return sids;
+    },
+    /** Each presses a key until the agent says that it remembers it behind all those before; gives who is not heard. */
+    press: async (sids: readonly string[], key: string, before: string): Promise<string[]> => {
+      const wanted = new RegExp(`^keys:${before}${key}+$`);
+      const isHeard = async (sid: string) => marksOf(await look(sid)).some((mark) => wanted.test(mark));
+      const heard = async (sid: string) => {
+        for (let attempt = 0; attempt < 4; attempt++) {
+          await simulator("POST", `/calls/${sid}/digits`, { digits: key });
+          if (await createWait(8000)(key, () => isHeard(sid)).catch(() => false)) return null;
+        }
+        return sid;
+      };
+      return (await Promise.all(sids.map(heard))).filter((sid) => sid !== null);
+    },
+    silences: async (sids: readonly string[]): Promise<number[]> =>
+      (await Promise.all(sids.map(look))).flatMap((call) => call.recoveries_ms),
+    /** Those whose call is over. */
+    gone: async (sids: readonly string[]): Promise<string[]> => {
+      const calls = await Promise.all(sids.map(async (sid) => ({ sid, end: (await look(sid)).end })));
+      return calls.filter(({ end }) => end !== null).map(({ sid }) => sid);
+    },
+    hangUp: (sids: readonly string[]) => Promise.all(sids.map((sid) => simulator("DELETE", `/calls/${sid}`))),
+  };
+}
+
+export type People = ReturnType<typeof createPeople>;

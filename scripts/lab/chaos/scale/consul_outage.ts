@@ -1,0 +1,66 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { until } from "../../../../lib/testing/until.ts";
+import { root } from "../../../stack/environment.ts";
+import type { Stage } from "./stage.ts";
+
+export type Outage = {
+  /** Messages that WhatsApp took and that it handed over while Consul was away. */
+  sentMeanwhile: number;
+  receivedMeanwhile: number;
+  /** From Consul's first answer until the directory of every process had heard of it, s. */
+  freshS: number;
+};
+
+/** Kills Consul with -9, leaves it away for a while, and brings it back with ./scripts/up. */
+export async function loseConsul(stage: Stage, awayS: number): Promise<Outage> {
+  const urls = await metricsUrls(stage);
+  process.kill(Number(await readFile(join(stage.state, "consul.pid"), "utf8")), "SIGKILL");
+  const before = await stage.simulator.stats();
+  await Bun.sleep(awayS * 1000);
+  const after = await stage.simulator.stats();
+  const up = bringUp(stage);
+  await until(async () => (await (await fetch(`${stage.consul.url}/v1/status/leader`)).text()).length > 4, {
+    deadlineMs: 60_000,
+    what: "Consul",
+  });
+  const answeredAt = performance.now();
+  const fresh = async (url: string) => {
+    const age = /^\S*routing_directory_age_seconds\S* (\S+)$/m.exec(await (await fetch(url)).text())?.[1];
+    return age !== undefined && Number(age) * 1000 < performance.now() - answeredAt;
+  };
+  await until(async () => (await Promise.all(urls.map(fresh))).every(Boolean), {
+    deadlineMs: 60_000,
+    what: "every directory to have heard of Consul",
+  });
+  const freshS = (performance.now() - answeredAt) / 1000;
+  await up;
+  const grown = (name: string) => (after[name] ?? 0) - (before[name] ?? 0);
+  return { sentMeanwhile: grown("messages_accepted"), receivedMeanwhile: grown("messages_delivered"), freshS };
+}
+
+/** Where the processes that route tell of their directory. */
+async function metricsUrls({ consul }: Stage): Promise<string[]> {
+  type Entry = { ServiceAddress: string; ServiceMeta: { ops_port: string } };
+  const services = ["prosaas-api", "prosaas-worker-high", "prosaas-worker-default", "prosaas-worker-low"];
+  const found = await Promise.all(
+    services.map(
+      async (name) => (await consul.blockingGet(`/v1/catalog/service/${name}`, { index: 0 })).body as Entry[],
+    ),
+  );
+  return found
+    .flat()
+    .map(({ ServiceAddress, ServiceMeta }) => `http://${ServiceAddress}:${ServiceMeta.ops_port}/metrics`);
+}
+
+async function bringUp({ env }: Stage): Promise<void> {
+  const child = Bun.spawn(["./scripts/up"], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  const [told, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+  if (code !== 0) throw new Error(`./scripts/up exited ${code}: ${told.slice(-1_000)}`);
+}

@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import { root } from "../../../stack/environment.ts";
+import { waitForJobs } from "../../../stack/wait.ts";
+import { valuesOfCluster } from "../../../stack/workers_profile.ts";
+import type { Stage } from "./stage.ts";
+
+/** The jobs of which several run, or whose work waits while they are replaced. */
+export const rollingJobs = ["api", "calls", "workers", "wa-shards"];
+
+/** Rolls every such job over to new allocations, as a deploy of new code does; their counts stay. */
+export async function deployAll(stage: Stage): Promise<void> {
+  const release = `chaos-${Date.now()}`;
+  for (const job of rollingJobs) {
+    const command = ["nomad", "job", "run", "-detach", "-preserve-counts", "-hcl2-strict=false"];
+    command.push(
+      "-var-file=nomad/env/dev.vars.hcl",
+      `-var-file=${join(stage.state, "stack.vars.hcl")}`,
+      `-var=release=${release}`,
+    );
+    for (const [key, value] of Object.entries(await valuesOfCluster(stage.nomad, job)))
+      command.push(`-var=${key}=${value}`);
+    const child = Bun.spawn([...command, `nomad/jobs/${job}.nomad.hcl`], {
+      cwd: root,
+      env: { ...process.env, ...stage.env, NOMAD_ADDR: stage.stack.nomad_addr },
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    const [told, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+    if (code !== 0) throw new Error(`the deploy of ${job} exited ${code}: ${told}`);
+  }
+  const agents = { nomadAddr: stage.stack.nomad_addr, consulAddr: stage.stack.consul_http_addr };
+  await waitForJobs(rollingJobs, agents, { until: "settled", deadlineMs: 300_000, known: rollingJobs });
+}

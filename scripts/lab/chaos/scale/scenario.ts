@@ -1,0 +1,116 @@
+import { until } from "../../../../lib/testing/until.ts";
+import { openSessions, pairCrowd } from "./crowd.ts";
+import { finishedMoves } from "./ordeals.ts";
+import type { Findings, Ordeal, ScalePlan } from "./ordeals.ts";
+import type { Stage } from "./stage.ts";
+import { Talk } from "./talk.ts";
+import { readTasks, unneededRestarts } from "./tasks.ts";
+
+export type ScaleResult = {
+  requests: number;
+  failed_requests: number;
+  /** Requests on a kept connection that the edge closed in that moment: repeated once, as HTTP clients do. */
+  repeated_requests: number;
+  messages: number;
+  lost: number;
+  duplicates: number;
+  /** Chats in which anything stands in another order than it was written in. */
+  reordered: number;
+  qr_scans: number;
+  unneeded_restarts: number;
+  add_shard_s: number;
+  /** By the rebalance: how many businesses, and in how long all of them together. */
+  moved: number;
+  move_total_s: number;
+  /** Of every move, the longest time that the business's messages waited. */
+  move_silence_ms_max: number;
+  scripts_killed: number;
+  consul_away_s: number;
+  sent_without_consul: number;
+  received_without_consul: number;
+  directory_fresh_s: number;
+};
+
+const settleMs = 120_000;
+
+/** Scales a stack up and down in every way while people write, and compares every message at the end. */
+export async function scaleWhileTalking(
+  stage: Stage,
+  plan: ScalePlan,
+  ordeals: readonly Ordeal[],
+): Promise<ScaleResult> {
+  const { say, simulator } = stage;
+  const crowd = await pairCrowd(stage, plan.businesses);
+  say(`${crowd.length} businesses are paired`);
+  const pairings = async () => (await simulator.stats())["pairings_offered"] ?? 0;
+  const before = await pairings();
+  const earlier = new Set((await finishedMoves(stage)).map(({ id }) => id));
+  const findings: Findings = {
+    addShardS: 0,
+    newcomers: 0,
+    scriptsKilled: 0,
+    moved: 0,
+    moveTotalS: 0,
+    outage: undefined,
+  };
+  const restarts: string[] = [];
+
+  const talk = new Talk(stage, crowd, plan.perMinute);
+  talk.start();
+  for (const { name, undergo, mayGo } of ordeals) {
+    const began = performance.now();
+    const tasks = await readTasks(stage);
+    await undergo(stage, plan, findings);
+    restarts.push(...unneededRestarts(tasks, await readTasks(stage), (one) => mayGo(one, plan)));
+    const took = ((performance.now() - began) / 1000).toFixed(1);
+    say(
+      `${name}: ${took} s; ${talk.messages} messages, ${talk.failures.length} of ${talk.requests} requests failed so far`,
+    );
+  }
+  await talk.stop();
+  for (const line of restarts) say(line);
+  await until(async () => (await openSessions(stage, crowd)) === crowd.length, {
+    deadlineMs: settleMs,
+    what: "every session to be open",
+    everyMs: 500,
+  });
+  const { lost, duplicates, foreign, disordered } = await talk.compare(settleMs);
+  const moves = (await finishedMoves(stage)).filter(({ id }) => !earlier.has(id));
+  return {
+    requests: talk.requests,
+    failed_requests: talk.failures.length,
+    repeated_requests: talk.repeated,
+    messages: talk.messages,
+    lost,
+    duplicates: duplicates + foreign,
+    reordered: disordered,
+    qr_scans: (await pairings()) - before - findings.newcomers,
+    unneeded_restarts: restarts.length,
+    add_shard_s: Number(findings.addShardS.toFixed(1)),
+    moved: findings.moved,
+    move_total_s: Number(findings.moveTotalS.toFixed(1)),
+    move_silence_ms_max: Math.max(0, ...moves.map(({ silent_ms }) => silent_ms ?? 0)),
+    scripts_killed: findings.scriptsKilled,
+    consul_away_s: findings.outage === undefined ? 0 : plan.consulAwayS,
+    sent_without_consul: findings.outage?.sentMeanwhile ?? 0,
+    received_without_consul: findings.outage?.receivedMeanwhile ?? 0,
+    directory_fresh_s: Number((findings.outage?.freshS ?? 0).toFixed(1)),
+  };
+}
+
+/** What must be nothing. */
+export const faultsOf = ({
+  failed_requests,
+  lost,
+  duplicates,
+  reordered,
+  qr_scans,
+  unneeded_restarts,
+}: ScaleResult) => ({
+  failed_requests,
+  lost,
+  duplicates,
+  reordered,
+  qr_scans,
+  unneeded_restarts,
+});

@@ -1,0 +1,67 @@
+import { root } from "../../../stack/environment.ts";
+import type { Stage } from "./stage.ts";
+
+/** When a script is killed with -9: so long after a line that it writes. */
+export type Kill = { after: RegExp; ms?: number };
+
+/** Runs a script of scripts/cli/scale as its task does; gives the JSON that it ends with. Throws where it does not exit 0. */
+export async function runScript(
+  stage: Stage,
+  script: string,
+  args: readonly string[],
+): Promise<Record<string, unknown>> {
+  const child = start(stage, script, [...args, "--json"]);
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  if (code !== 0) throw new Error(`${script} ${args.join(" ")} exited ${code}: ${stderr}`);
+  return JSON.parse(stdout.trim().split("\n").at(-1)!) as Record<string, unknown>;
+}
+
+/** Runs a script and kills it in the middle. False: it ended before. */
+export async function killScript(
+  stage: Stage,
+  script: string,
+  args: readonly string[],
+  { after, ms = 0 }: Kill,
+): Promise<boolean> {
+  const child = start(stage, script, args);
+  let told = "";
+  let killed = false;
+  for await (const chunk of child.stderr) {
+    told += new TextDecoder().decode(chunk);
+    if (killed || !after.test(told)) continue;
+    killed = true;
+    await Promise.race([child.exited, Bun.sleep(ms)]);
+    if (child.exitCode !== null) return false;
+    child.kill("SIGKILL");
+  }
+  await child.exited;
+  return killed;
+}
+
+/** Killed at each of the points, and run again until it is through. */
+export async function sufferAndFinish(
+  stage: Stage,
+  script: string,
+  args: readonly string[],
+  kills: readonly Kill[],
+): Promise<number> {
+  let killed = 0;
+  for (const kill of kills) if (await killScript(stage, script, args, kill)) killed += 1;
+  await runScript(stage, script, args);
+  stage.say(`${script} ${args.join(" ")}: through after ${killed} kills`);
+  return killed;
+}
+
+function start({ env }: Stage, script: string, args: readonly string[]) {
+  return Bun.spawn([process.execPath, "run", `scripts/cli/scale/${script}.ts`, ...args], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+}

@@ -1,0 +1,47 @@
+import { indexOf } from "../../../cli/scale/job_group.ts";
+import type { Allocation } from "../../../stack/nomad.ts";
+import type { Stage } from "./stage.ts";
+
+export type Known = Pick<Allocation, "ID" | "Name" | "TaskGroup" | "ClientStatus" | "DesiredStatus"> & {
+  job: string;
+  index: number;
+  restarts: number;
+};
+
+/** What runs, and how often it was restarted: read before and after each ordeal. */
+export async function readTasks({ nomad }: Stage): Promise<Known[]> {
+  type Listed = Allocation & { JobID: string; JobType?: string };
+  const all = await nomad<Listed[]>("GET", "/v1/allocations?task_states=true");
+  return all
+    .filter(({ JobID }) => !JobID.includes("/dispatch-"))
+    .map((one) => ({
+      ID: one.ID,
+      Name: one.Name,
+      TaskGroup: one.TaskGroup,
+      ClientStatus: one.ClientStatus,
+      DesiredStatus: one.DesiredStatus,
+      job: one.JobID,
+      index: indexOf(one),
+      restarts: Object.values(one.TaskStates ?? {}).reduce((sum, { Restarts }) => sum + Restarts, 0),
+    }));
+}
+
+/** Tasks that were restarted, and allocations that ended though nothing asked them to. */
+export function unneededRestarts(
+  before: readonly Known[],
+  after: readonly Known[],
+  mayGo: (one: Known) => boolean,
+): string[] {
+  const later = new Map(after.map((one) => [one.ID, one]));
+  return before
+    .filter(({ ClientStatus, DesiredStatus }) => ClientStatus === "running" && DesiredStatus === "run")
+    .flatMap((one) => {
+      const now = later.get(one.ID);
+      const restarts = Array.from(
+        { length: Math.max(0, (now?.restarts ?? 0) - one.restarts) },
+        () => `${one.Name} was restarted`,
+      );
+      const gone = now?.ClientStatus !== "running" && !mayGo(one) ? [`${one.Name} ended`] : [];
+      return [...restarts, ...gone];
+    });
+}

@@ -1,0 +1,68 @@
+import { uuidv7, whatsappMessageId } from "../../../lib/core/ids.ts";
+import { AppError } from "../../../lib/core/errors.ts";
+import { maxBatch } from "../../../lib/shard-client/index.ts";
+import type { BatchMessage } from "../../../lib/shard-client/index.ts";
+import type { ShardProcess } from "./shard.ts";
+
+/** A text on its way to a contact of a business. */
+export function textTo(to: string, text: string): BatchMessage {
+  const id = uuidv7();
+  return { id, wa_message_id: whatsappMessageId(id), to, type: "text", text };
+}
+
+export type Outbox = { business: string; messages: BatchMessage[] };
+
+export type Delivered = {
+  sent: number;
+  failed: { message: BatchMessage; code: string | undefined }[];
+  /** How long each batch took that was answered, ms. */
+  batchMs: number[];
+};
+
+/** Between two attempts at a shard that is away, or at a session that is not open, ms. */
+const pauseMs = 100;
+
+/**
+ * What the send workers do: one batch of a business at a time, `connections` businesses at a time, taking turns; what
+ * is undecided is handed over again, in order, until WhatsApp has decided on each message.
+ */
+export async function deliver(
+  shard: ShardProcess,
+  outboxes: readonly Outbox[],
+  connections: number,
+  batchSize = maxBatch,
+): Promise<Delivered> {
+  const delivered: Delivered = { sent: 0, failed: [], batchMs: [] };
+  const waiting = outboxes
+    .filter(({ messages }) => messages.length > 0)
+    .map(({ business, messages }) => ({ business, messages: [...messages] }));
+  const lanes = Array.from({ length: Math.min(connections, waiting.length) }, async () => {
+    for (let outbox = waiting.shift(); outbox !== undefined; outbox = waiting.shift()) {
+      if (await oneBatch(shard, outbox, batchSize, delivered)) await Bun.sleep(pauseMs);
+      if (outbox.messages.length > 0) waiting.push(outbox);
+    }
+  });
+  await Promise.all(lanes);
+  return delivered;
+}
+
+/** Hands over the first messages of an outbox and takes those out that were decided. True: wait before the next attempt. */
+async function oneBatch(shard: ShardProcess, outbox: Outbox, size: number, delivered: Delivered): Promise<boolean> {
+  const batch = outbox.messages.slice(0, size);
+  const began = performance.now();
+  try {
+    const results = await shard.client.sendBatch(shard.location, outbox.business, batch);
+    delivered.batchMs.push(performance.now() - began);
+    const undecided = batch.filter((message, i) => {
+      const result = results[i]!;
+      if (result.status === "sent") delivered.sent += 1;
+      if (result.status === "failed") delivered.failed.push({ message, code: result.error?.code });
+      return result.status === "retry";
+    });
+    outbox.messages.splice(0, batch.length, ...undecided);
+    return undecided.length > 0;
+  } catch (error) {
+    if (error instanceof AppError && (error.code === "unavailable" || error.code === "upstream_timeout")) return true;
+    throw error;
+  }
+}

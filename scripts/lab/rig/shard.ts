@@ -1,0 +1,121 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { SessionView } from "../../../lib/shard-client/index.ts";
+import { createShardClient, shardToken } from "../../../lib/shard-client/index.ts";
+import { asRedisUser } from "../../../lib/testing/redis_users.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { freePort } from "../../../lib/testing/free_port.ts";
+import { bunRun, startChild } from "./child.ts";
+import type { Child } from "./child.ts";
+import type { SimulatorProcess } from "./simulator.ts";
+import { Supervised } from "./supervised.ts";
+
+export type ShardProcessOptions = {
+  folder: string;
+  simulator: Pick<SimulatorProcess, "wsUrl" | "noiseRoot">;
+  redis: string;
+  consul: string;
+  /** From 1, which it is by default. */
+  number?: number;
+  /** Its volume; in the folder by default. */
+  volume?: string;
+  env?: Record<string, string>;
+  /** Options of `bun run`: --cpu-prof, for one. */
+  bunArgs?: string[];
+};
+
+/** A shard as it runs in production, under a supervisor that starts it again when it dies. */
+export class ShardProcess extends Supervised {
+  /** What clients hold; the process gets its own, derived from it. */
+  readonly token = "a-token-of-the-rig-for-the-shards";
+  readonly port: number;
+  readonly opsPort: number;
+  readonly client = createShardClient({ token: this.token });
+  readonly #options: ShardProcessOptions;
+  readonly #keys = `rig:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
+
+  private constructor(options: ShardProcessOptions, port: number, opsPort: number) {
+    super(() => this.#launch());
+    this.#options = options;
+    this.port = port;
+    this.opsPort = opsPort;
+  }
+
+  static async create(options: ShardProcessOptions): Promise<ShardProcess> {
+    const shard = new ShardProcess(options, await freePort(), await freePort());
+    mkdirSync(shard.#volume, { recursive: true });
+    return shard;
+  }
+
+  get location(): { shard: number; url: string } {
+    return { shard: this.#number, url: `http://127.0.0.1:${this.port}` };
+  }
+
+  get logFile(): string {
+    return join(this.#options.folder, `shard${this.#suffix}.log`);
+  }
+
+  get #number(): number {
+    return this.#options.number ?? 1;
+  }
+
+  get #ownToken(): string {
+    return shardToken(this.token, this.#number);
+  }
+
+  get #suffix(): string {
+    return this.#number === 1 ? "" : `-${this.#number}`;
+  }
+
+  get #volume(): string {
+    return this.#options.volume ?? join(this.#options.folder, `volume${this.#suffix}`);
+  }
+
+  /** Resolves when it answers. */
+  async ready(): Promise<void> {
+    await until(async () => (await fetch(`http://127.0.0.1:${this.opsPort}/health`)).ok, {
+      deadlineMs: 60_000,
+      what: "the shard",
+      everyMs: 10,
+    });
+  }
+
+  async sessions(): Promise<Pick<SessionView, "business_id" | "status" | "reason">[]> {
+    const response = await fetch(`${this.location.url}/sessions`, {
+      headers: { authorization: `Bearer ${this.#ownToken}` },
+    });
+    return ((await response.json()) as { data: SessionView[] }).data;
+  }
+
+  /** Waits until so many sessions are open. */
+  async allOpen(count: number, deadlineMs = 120_000): Promise<void> {
+    const open = async () => (await this.sessions()).filter(({ status }) => status === "open").length === count;
+    await until(open, { deadlineMs, what: `${count} open sessions`, everyMs: 25 });
+  }
+
+  #launch(): Child {
+    const { simulator, redis, consul, env, bunArgs = [] } = this.#options;
+    const [bun, run, program] = bunRun("services/whatsapp/main.ts") as [string, string, string];
+    return startChild({
+      command: [bun, run, ...bunArgs, program],
+      logFile: this.logFile,
+      env: {
+        HOST: "127.0.0.1",
+        PORT: String(this.port),
+        OPS_PORT: String(this.opsPort),
+        LOG_LEVEL: "info",
+        SHARD_INDEX: String(this.#number - 1),
+        AUTH_DIR: this.#volume,
+        AUTH_KEYS: this.#keys,
+        SHARD_TOKEN: this.#ownToken,
+        WA_WEBSOCKET_URL: simulator.wsUrl,
+        WA_NOISE_ROOT: simulator.noiseRoot,
+        REDIS_URL: asRedisUser(`redis://${redis}`, "shards"),
+        CONSUL_HTTP_ADDR: consul,
+        NOMAD_ALLOC_ID: "rig",
+        PACING: "off",
+        ...env,
+      },
+    });
+  }
+}
