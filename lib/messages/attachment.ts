@@ -44,12 +44,9 @@ export const publicAttachment = z
     url: z.string().optional().meta({ description: "Where it can be had without a key, until url_expires_at." }),
     thumbnail_url: z.string().optional().meta({ description: "A small JPEG, of pictures." }),
     url_expires_at: z.string().optional(),
-    error: z
-      .string()
-      .optional()
-      .meta({
-        description: "Why it cannot be had: `gone`, `mismatch`, `quota_exceeded`, `too_large` or `unreachable`.",
-      }),
+    error: z.string().optional().meta({
+      description: "Why it cannot be had: `gone`, `mismatch`, `quota_exceeded`, `too_large` or `unreachable`.",
+    }),
   })
   .meta({ id: "Attachment" });
 export type PublicAttachment = z.infer<typeof publicAttachment>;

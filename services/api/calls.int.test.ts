@@ -93,11 +93,9 @@ test("a call in progress is told to its business and to no other", async () => {
   });
   const ask = (business: { id: string; key: string }) =>
     bodyOf(
-      api
-        .client(business.key)
-        .GET("/v1/businesses/{business_id}/calls/{call_sid}", {
-          params: { path: { business_id: business.id, call_sid } },
-        }),
+      api.client(business.key).GET("/v1/businesses/{business_id}/calls/{call_sid}", {
+        params: { path: { business_id: business.id, call_sid } },
+      }),
     );
   expect(await ask(mine)).toMatchObject({ status: "in_progress", streams: 2, ended_at: null, recordings: [] });
   const active = async (business: { id: string; key: string }) => {
@@ -126,11 +124,9 @@ test("a number is one business's until it is taken from it; only the platform gi
   );
   expect(data.map(({ number }) => number)).toEqual(["+15550009001"]);
   const release = () =>
-    api
-      .client()
-      .DELETE("/v1/businesses/{business_id}/phone_numbers/{number}", {
-        params: { path: { ...path, number: "15550009001" } },
-      });
+    api.client().DELETE("/v1/businesses/{business_id}/phone_numbers/{number}", {
+      params: { path: { ...path, number: "15550009001" } },
+    });
   await release();
   expect((await failureOf(release())).status).toBe(404);
   await assign(other.id, "15550009001");

@@ -20,14 +20,10 @@ import { problemResponses } from "../schemas/problem.ts";
 import { businessParams } from "./params.ts";
 
 const headers = z.object({
-  "last-event-id": z
-    .string()
-    .regex(idForm, "must be the id of an event, as it was given")
-    .optional()
-    .openapi({
-      description: "Go on after this event. Browsers send it by themselves when they reconnect.",
-      example: "1772366400000-0",
-    }),
+  "last-event-id": z.string().regex(idForm, "must be the id of an event, as it was given").optional().openapi({
+    description: "Go on after this event. Browsers send it by themselves when they reconnect.",
+    example: "1772366400000-0",
+  }),
 });
 const streamAnswer = {
   200: {

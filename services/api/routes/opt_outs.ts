@@ -78,13 +78,11 @@ export function optOutRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: {
         params: businessParams.extend({
-          chat: z
-            .string()
-            .openapi({
-              param: { name: "chat", in: "path" },
-              description: "A number or a JID.",
-              example: "5511987654321",
-            }),
+          chat: z.string().openapi({
+            param: { name: "chat", in: "path" },
+            description: "A number or a JID.",
+            example: "5511987654321",
+          }),
         }),
       },
       responses: { 204: { description: "Done" }, ...problemResponses("forbidden") },

@@ -72,12 +72,9 @@ export const assignmentSchema = z
     businesses: z.int().openapi({ description: "Businesses that live there." }),
     paired: z.int().openapi({ description: "Those of them whose login is linked to a phone." }),
     moving: z.int().openapi({ description: "Moves that lead there or away and are not over." }),
-    journal: z
-      .int()
-      .nullable()
-      .openapi({
-        description: "Entries on its volume that the database does not have yet; null where it does not answer.",
-      }),
+    journal: z.int().nullable().openapi({
+      description: "Entries on its volume that the database does not have yet; null where it does not answer.",
+    }),
   })
   .openapi("Assignment");
 

@@ -63,11 +63,9 @@ export const webhookSchema = z
     events: z.array(z.string()),
     ordered: z.boolean(),
     max_concurrency: z.int(),
-    status: z
-      .enum(webhookStatuses)
-      .openapi({
-        description: "paused: it keeps failing and is tried now and then. disabled: by you, or it answered 410 Gone.",
-      }),
+    status: z.enum(webhookStatuses).openapi({
+      description: "paused: it keeps failing and is tried now and then. disabled: by you, or it answered 410 Gone.",
+    }),
     status_reason: z.string().nullable().openapi({ description: "Why it is not active.", example: "It answered 500." }),
     status_since: timestamp,
     failing_since: timestamp.nullable(),
