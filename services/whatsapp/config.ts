@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { baseEnv, consulEnv, redisEnv, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
 import { defaultHearingTimes } from "./session/hearing.ts";
-import { zNoiseRoot } from "./noise_root.ts";
+import { zNoiseRoot } from "./session/noise_root.ts";
 
 export const configSchema = z.object({
   ...baseEnv,

@@ -20,8 +20,8 @@ import { until } from "../../lib/testing/until.ts";
 import { AuthStore } from "./auth/auth_store.ts";
 import { KeyRing } from "../../lib/core/key_ring.ts";
 import { MoveKeys } from "./moving/move_keys.ts";
-import { deviceAddress } from "../simulator/phones/signal.ts";
-import { trustNoiseRoot } from "./noise_root.ts";
+import { deviceAddress } from "../simulator/whatsapp/phones/signal.ts";
+import { trustNoiseRoot } from "./session/noise_root.ts";
 import {
   control,
   makePhone,

@@ -1,6 +1,6 @@
 import { isJidGroup, jidNormalizedUser } from "@whiskeysockets/baileys";
 import type { ReadRequest } from "../../../lib/shard-client/chats.ts";
-import { memberNames } from "../kinds/member_names.ts";
+import { memberNames } from "../codec/member_names.ts";
 import { ask } from "./line.ts";
 import type { Line } from "./line.ts";
 

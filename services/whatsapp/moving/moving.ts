@@ -5,7 +5,7 @@ import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Departures, MoveOrder, Placement, Stopped } from "../../../lib/shard-client/moves.ts";
 import { setAside } from "../auth/set_aside.ts";
 import type { Ledger } from "../sending/ledger.ts";
-import { KeyedLock } from "../session/keyed_lock.ts";
+import { KeyedLock } from "../../../lib/core/keyed_lock.ts";
 import type { ShardDb } from "../volume/shard_db.ts";
 import type { Volume } from "../volume/volume.ts";
 import { keepStore, promoteStore, readStore, removeKept } from "./auth_file.ts";

@@ -1,5 +1,5 @@
 import { existsSync, statSync, writeFileSync } from "node:fs";
-import { KeyedLock } from "../session/keyed_lock.ts";
+import { KeyedLock } from "../../../lib/core/keyed_lock.ts";
 
 /**
  * One slot a record: key (8 bytes), time (8), state (1), deaths (1). Only content that is being decrypted or decoded has

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { hostileKind } from "../../simulator/messages/hostile.ts";
+import { hostileKind } from "../../simulator/whatsapp/messages/hostile.ts";
 import { shardScenario } from "../testing/scenario.ts";
 import { control, makePhone, newPhone } from "../testing/shard_under_test.ts";
 

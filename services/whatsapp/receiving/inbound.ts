@@ -11,10 +11,10 @@ import type { proto, WAMessageKey } from "@whiskeysockets/baileys";
 import { storedContent } from "../../../lib/messages/index.ts";
 import type { MessageContent } from "../../../lib/messages/index.ts";
 import type { InboundData } from "../../../lib/shard-client/schemas.ts";
-import { isJid, preferPhone } from "../jid.ts";
-import { cut, maxText } from "../kinds/bounds.ts";
-import { incomingContent } from "../kinds/incoming.ts";
-import type { Incoming } from "../kinds/incoming.ts";
+import { isJid, preferPhone } from "../codec/jid.ts";
+import { cut, maxText } from "../codec/bounds.ts";
+import { incomingContent } from "../codec/incoming.ts";
+import type { Incoming } from "../codec/incoming.ts";
 
 /** A chat with one person, or a group. */
 export const isConversation = (chat: string | null | undefined): boolean =>

@@ -1,4 +1,4 @@
-import { cut } from "../kinds/bounds.ts";
+import { cut } from "../codec/bounds.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 
 type BaileysLogger = {

@@ -10,7 +10,7 @@ import type {
 import { AsyncLocalStorage } from "node:async_hooks";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { Attempt } from "../receiving/attempts.ts";
-import { KeyedLock } from "./keyed_lock.ts";
+import { KeyedLock } from "../../../lib/core/keyed_lock.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
 export type RepositoryOptions = {

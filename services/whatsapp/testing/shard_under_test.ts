@@ -25,7 +25,7 @@ import { createApp } from "../app.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { Moving } from "../moving/moving.ts";
 import { Placements } from "../moving/placements.ts";
-import { trustNoiseRoot } from "../noise_root.ts";
+import { trustNoiseRoot } from "../session/noise_root.ts";
 import { Attempts } from "../receiving/attempts.ts";
 import { Journal } from "../receiving/journal.ts";
 import { Ledger } from "../sending/ledger.ts";

@@ -1,6 +1,6 @@
 import { decodeBinaryNode } from "@whiskeysockets/baileys";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { until } from "../../../lib/testing/until.ts";
+import { until } from "../../../../lib/testing/until.ts";
 import { Store } from "../store.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { node } from "../wire/stanza.ts";

@@ -1,7 +1,7 @@
 import type { Fault } from "./faults.ts";
-import type { Simulation } from "./simulation.ts";
-import type { Connection } from "./wire/connection.ts";
-import { node } from "./wire/stanza.ts";
+import type { Simulation } from "../simulation.ts";
+import type { Connection } from "../wire/connection.ts";
+import { node } from "../wire/stanza.ts";
 
 type ConnectionFault = Extract<
   Fault,

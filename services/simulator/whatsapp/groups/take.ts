@@ -1,4 +1,4 @@
-import { messageOf } from "../../../lib/core/errors.ts";
+import { messageOf } from "../../../../lib/core/errors.ts";
 import { contentOf, unpad } from "../messages/content.ts";
 import { askAgain } from "../messages/take.ts";
 import type { Taken } from "../messages/take.ts";

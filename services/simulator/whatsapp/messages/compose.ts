@@ -1,9 +1,9 @@
 import { proto } from "@whiskeysockets/baileys";
 import { createCipheriv, createHash, createHmac, randomBytes } from "node:crypto";
 import { z } from "zod";
-import { messageContent } from "../../../lib/messages/index.ts";
-import type { MessageContent, Quote, Reference } from "../../../lib/messages/index.ts";
-import { AppError } from "../../../lib/core/errors.ts";
+import { messageContent } from "../../../../lib/messages/index.ts";
+import type { MessageContent, Quote, Reference } from "../../../../lib/messages/index.ts";
+import { AppError } from "../../../../lib/core/errors.ts";
 import { fileOf } from "../media/file.ts";
 import type { Phone } from "../phones/phone.ts";
 import { phoneJid } from "../wire/jid.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { startSimulator } from "./simulator.ts";
-import type { Simulator } from "./simulator.ts";
-import { control } from "./control.fixture.ts";
+import { startSimulator } from "../simulator.ts";
+import type { Simulator } from "../simulator.ts";
+import { control } from "../testing/control.ts";
 
 const token = "a token for the control API";
 let open: Simulator;

@@ -1,10 +1,10 @@
 import type { proto } from "@whiskeysockets/baileys";
 import { createHash, randomBytes } from "node:crypto";
 import { z } from "zod";
-import { AppError } from "../../../lib/core/errors.ts";
-import { decrypted, encrypted, mediaKeys, mediaKinds, mediaPointer } from "../../../lib/media/index.ts";
-import type { MediaKind, MediaPointer } from "../../../lib/media/index.ts";
-import type { Attachment } from "../../../lib/messages/index.ts";
+import { AppError } from "../../../../lib/core/errors.ts";
+import { decrypted, encrypted, mediaKeys, mediaKinds, mediaPointer } from "../../../../lib/media/index.ts";
+import type { MediaKind, MediaPointer } from "../../../../lib/media/index.ts";
+import type { Attachment } from "../../../../lib/messages/index.ts";
 import type { Simulation } from "../simulation.ts";
 
 /** A file that a person sends: its bytes, or so many random ones. */

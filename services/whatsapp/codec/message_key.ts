@@ -1,7 +1,7 @@
 import { isJidGroup } from "@whiskeysockets/baileys";
 import type { proto } from "@whiskeysockets/baileys";
 import type { Reference } from "../../../lib/messages/index.ts";
-import { preferPhone } from "../jid.ts";
+import { preferPhone } from "./jid.ts";
 
 /** How WhatsApp is told which message of a chat is meant. */
 export function keyOf(chat: string, { wa_message_id, from_me, sender }: Reference): proto.IMessageKey {

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeCertificate } from "../../../lib/testing/certificate.ts";
-import { control } from "../control.fixture.ts";
-import type { Simulator } from "../simulator.ts";
-import { startSimulator } from "../simulator.ts";
+import { makeCertificate } from "../../../../lib/testing/certificate.ts";
+import { control } from "../../testing/control.ts";
+import type { Simulator } from "../../simulator.ts";
+import { startSimulator } from "../../simulator.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "simulator-media-"));
 const certFile = join(folder, "cert.pem");

@@ -1,4 +1,4 @@
-import { messageOf } from "../../../lib/core/errors.ts";
+import { messageOf } from "../../../../lib/core/errors.ts";
 import type { Phone } from "../phones/phone.ts";
 import { deviceAddress } from "../phones/signal.ts";
 import type { Simulation } from "../simulation.ts";

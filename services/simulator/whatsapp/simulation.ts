@@ -1,7 +1,7 @@
-import type { Logger } from "../../lib/runtime/log.ts";
-import type { Faults } from "./faults.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { Faults } from "./faults/faults.ts";
 import type { GroupBook } from "./groups/group_book.ts";
-import type { Limits } from "./limits.ts";
+import type { Limits } from "./faults/limits.ts";
 import type { NoiseIdentity } from "./noise/identity.ts";
 import type { Pairing } from "./pairing/pairing.ts";
 import type { MediaHost } from "./media/media_host.ts";

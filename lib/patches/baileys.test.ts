@@ -13,9 +13,9 @@ import type { BinaryNode, SignalDataSet, SignalKeyStore, SignalRepositoryWithLID
 import { ProtocolAddress, SessionBuilder, SessionCipher, SessionRecord } from "libsignal";
 import type { SignalStorage } from "libsignal";
 import { randomBytes } from "node:crypto";
-import { createLogger } from "../../lib/runtime/log.ts";
-import { until } from "../../lib/testing/until.ts";
-import { baileysLog } from "./session/baileys_log.ts";
+import { createLogger } from "../runtime/log.ts";
+import { until } from "../testing/until.ts";
+import { baileysLog } from "../../services/whatsapp/session/baileys_log.ts";
 
 // What lib/patches mends in Baileys and libsignal: these fail where the patches are not applied.
 

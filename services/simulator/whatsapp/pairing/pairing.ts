@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { AppError } from "../../../lib/core/errors.ts";
-import { deadline } from "../../../lib/core/time.ts";
+import { AppError } from "../../../../lib/core/errors.ts";
+import { deadline } from "../../../../lib/core/time.ts";
 import type { Device } from "../phones/device.ts";
 import type { Phone } from "../phones/phone.ts";
 import type { Store } from "../store.ts";

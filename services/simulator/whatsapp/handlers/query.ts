@@ -1,4 +1,4 @@
-import type { FaultOf } from "../faults.ts";
+import type { FaultOf } from "../faults/faults.ts";
 import { queries } from "../queries/index.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Connection } from "../wire/connection.ts";

@@ -2,9 +2,9 @@ import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { until } from "../../lib/testing/until.ts";
-import { connect, ending, opened, trust } from "./client.fixture.ts";
-import { control, freshPhone, paired } from "./control.fixture.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { connect, ending, opened, trust } from "../testing/client.ts";
+import { control, freshPhone, paired } from "../testing/control.ts";
 
 const seed = "a seed for the restart test";
 const token = "a token for the restart test";
@@ -21,7 +21,7 @@ afterEach(async () => {
 
 /** The service as it is run, in a process of its own. */
 async function start(port = 0) {
-  const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "main.ts")], {
+  const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "../main.ts")], {
     env: {
       PATH: process.env["PATH"],
       PORT: String(port),
@@ -99,7 +99,7 @@ test("a simulator killed with SIGKILL comes back with its root, its linked phone
 }, 30_000);
 
 test("a simulator without a token does not start", async () => {
-  const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "main.ts")], {
+  const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "../main.ts")], {
     env: { PATH: process.env["PATH"], PORT: "0", SIMULATOR_SEED: seed, NOMAD_ALLOC_ID: "supervised" },
     stdout: "ignore",
     stderr: "pipe",

@@ -1,7 +1,7 @@
-import type { ShownMessage } from "./phones/screen.ts";
-import type { Simulator } from "./simulator.ts";
-import type { MemoryAuth } from "./client.fixture.ts";
-import { connect, connectionUpdate, ending, memoryAuth } from "./client.fixture.ts";
+import type { ShownMessage } from "../whatsapp/phones/screen.ts";
+import type { Simulator } from "../simulator.ts";
+import type { MemoryAuth } from "./client.ts";
+import { connect, connectionUpdate, ending, memoryAuth } from "./client.ts";
 
 export type Answer<T> = { status: number; body: T };
 

@@ -1,6 +1,6 @@
 import { downloadMediaMessage } from "@whiskeysockets/baileys";
-import { connect, opened, trust } from "../client.fixture.ts";
-import { freshPhone, paired } from "../control.fixture.ts";
+import { connect, opened, trust } from "../../testing/client.ts";
+import { freshPhone, paired } from "../../testing/control.ts";
 
 /*
  * A client in a process of its own, since Bun reads NODE_EXTRA_CA_CERTS at its start only. Sends a document, then

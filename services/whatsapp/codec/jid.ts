@@ -1,5 +1,5 @@
 import { isPnUser, jidNormalizedUser } from "@whiskeysockets/baileys";
-import { AppError } from "../../lib/core/errors.ts";
+import { AppError } from "../../../lib/core/errors.ts";
 
 const phoneForm = /^[1-9]\d{6,14}$/;
 /** A number or a LID has no leading zero; a group may be named by its founder's number and a time. */

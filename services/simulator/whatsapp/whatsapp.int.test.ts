@@ -1,12 +1,12 @@
 import type { WAMessage, WASocket } from "@whiskeysockets/baileys";
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { until } from "../../lib/testing/until.ts";
-import { connect, connectionUpdate, ending, memoryAuth, opened, trust } from "./client.fixture.ts";
-import type { MemoryAuth } from "./client.fixture.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { connect, connectionUpdate, ending, memoryAuth, opened, trust } from "../testing/client.ts";
+import type { MemoryAuth } from "../testing/client.ts";
 import { deviceAddress } from "./phones/signal.ts";
-import { control, freshPhone, paired } from "./control.fixture.ts";
-import type { Simulator } from "./simulator.ts";
-import { startSimulator } from "./simulator.ts";
+import { control, freshPhone, paired } from "../testing/control.ts";
+import type { Simulator } from "../simulator.ts";
+import { startSimulator } from "../simulator.ts";
 
 // Each of these goes through a pairing and a login of real Baileys, beside whatever else the machine does.
 setDefaultTimeout(30_000);

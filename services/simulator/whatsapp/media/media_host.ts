@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Faults } from "../faults.ts";
+import type { Faults } from "../faults/faults.ts";
 
 /** WhatsApp's own limit is 2 GB for a document; this is enough to test with. */
 const maxUploadBytes = 128 * 1024 * 1024;
