@@ -11,7 +11,7 @@ import type { RedisUser } from "../testing/redis_users.ts";
 import { queueNames } from "./definitions.ts";
 import { createProducer } from "./producer.ts";
 
-// The users of nomad/jobs/redis.nomad.hcl. What each service may do, the tests of the services show: they run under them.
+// The users of nomad/data/redis.nomad.hcl. What each service may do, the tests of the services show: they run under them.
 
 let server: TestRedisServer;
 let folder: string;
@@ -148,7 +148,7 @@ test("workers and the API reach every queue", async () => {
 });
 
 test("Redis's own user is off unless a former password is kept", async () => {
-  const file = await Bun.file(join(import.meta.dir, "../../nomad/jobs/redis.nomad.hcl")).text();
+  const file = await Bun.file(join(import.meta.dir, "../../nomad/data/redis.nomad.hcl")).text();
   expect(file).toMatch(
     /with print \(index \. "password"\) \}\}\n\s+user default on #\{\{ sha256Hex \. \}\}.*\n\s+\{\{- else \}\}\n\s+user default off\n/,
   );

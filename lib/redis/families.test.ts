@@ -3,7 +3,7 @@ import { familyOf, keyFamilies } from "./families.ts";
 
 describe("key families", () => {
   test("take less than 40 % of the shipped Redis together", async () => {
-    const job = await Bun.file(new URL("../../nomad/jobs/redis.nomad.hcl", import.meta.url)).text();
+    const job = await Bun.file(new URL("../../nomad/data/redis.nomad.hcl", import.meta.url)).text();
     const taskMb = Number(/variable "redis_memory_max" \{[^}]*default\s+= (\d+)/.exec(job)![1]);
     const [, times, over] = /maxmemory \$\{floor\(var\.redis_memory_max \* (\d+) \/ (\d+)\)\}mb/.exec(job)!;
     const maxMemory = ((taskMb * Number(times)) / Number(over)) * 1024 * 1024;

@@ -40,7 +40,7 @@ export async function startPooler(ownerUrl: string, { poolSize = 2 } = {}): Prom
     "auth_type = any",
     "pool_mode = transaction",
     `default_pool_size = ${poolSize}`,
-    // As in nomad/jobs/pgbouncer.nomad.hcl.
+    // As in nomad/data/pgbouncer.nomad.hcl.
     "server_login_retry = 1",
     "server_connect_timeout = 5",
     "query_wait_timeout = 5",

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The users of nomad/jobs/redis.nomad.hcl. */
+/** The users of nomad/data/redis.nomad.hcl. */
 export const redisUsers = ["shards", "api", "workers", "calls", "operator"] as const;
 export type RedisUser = (typeof redisUsers)[number];
 
@@ -20,7 +20,7 @@ export function writeRedisUsers(folder: string): string {
     rules: rules!,
   }));
   const missing = redisUsers.filter((name) => !users.some((user) => user.name === name));
-  if (missing.length > 0) throw new Error(`nomad/jobs/redis.nomad.hcl has no user ${missing.join(", ")}`);
+  if (missing.length > 0) throw new Error(`nomad/data/redis.nomad.hcl has no user ${missing.join(", ")}`);
   const lines = users.map(({ name, rules }) => `user ${name} on #${sha256(passwordOf(name))} ${rules}`);
   writeFileSync(file, ["user default on nopass ~* &* +@all", ...lines, ""].join("\n"), { mode: 0o600 });
   return file;
@@ -44,10 +44,10 @@ function templateOfJob(): string {
     "-output",
     "-hcl2-strict=false",
     "-var-file=nomad/env/dev.vars.hcl",
-    "nomad/jobs/redis.nomad.hcl",
+    "nomad/data/redis.nomad.hcl",
   ];
   const { stdout, stderr, exitCode } = Bun.spawnSync(command, { cwd: root, stdout: "pipe", stderr: "pipe" });
-  if (exitCode !== 0) throw new Error(`nomad/jobs/redis.nomad.hcl cannot be read: ${stderr.toString()}`);
+  if (exitCode !== 0) throw new Error(`nomad/data/redis.nomad.hcl cannot be read: ${stderr.toString()}`);
   type Template = { DestPath: string; EmbeddedTmpl: string };
   const { Job: job } = JSON.parse(stdout.toString()) as {
     Job: { TaskGroups: { Tasks: { Templates: Template[] }[] }[] };

@@ -93,7 +93,7 @@ stack_lock() {
   fi
 }
 
-# stack_write_variables — this stack's addresses, as values for the variables of nomad/jobs. Given after
+# stack_write_variables — this stack's addresses, as values for the variables of the job files. Given after
 # nomad/env/dev.vars.hcl, which holds those of stack dev.
 stack_write_variables() {
   local postgres_bin

@@ -5,7 +5,7 @@ import { root } from "./environment.ts";
 // -hcl2-strict=false lets all jobs share one file of values, and lets a misspelt name pass: this test does not.
 
 const read = (path: string) => Bun.file(join(root, path)).text();
-const jobs = await Promise.all([...new Bun.Glob("nomad/jobs/*.nomad.hcl").scanSync({ cwd: root })].map(read));
+const jobs = await Promise.all([...new Bun.Glob("nomad/*/*.nomad.hcl").scanSync({ cwd: root })].map(read));
 
 /** Each `variable` block by its name: the same name must mean the same thing in every job. */
 const declarations = jobs.flatMap((text) =>

@@ -51,7 +51,7 @@ test("a job that reloads its secrets on a signal is not rolled", () => {
 
 test("no changed secret restarts the tasks of a job", async () => {
   const restarting: string[] = [];
-  for (const file of new Bun.Glob("nomad/jobs/*.nomad.hcl").scanSync({ cwd: root })) {
+  for (const file of new Bun.Glob("nomad/*/*.nomad.hcl").scanSync({ cwd: root })) {
     const text = await Bun.file(join(root, file)).text();
     for (const [, , body] of text.matchAll(/^( *)template \{\n(.*?)^\1\}/gms)) {
       if (body!.includes("nomadVar") && !/change_mode += "(noop|signal)"/.test(body!)) restarting.push(file);

@@ -19,7 +19,7 @@ const generators = {
   postgres_owner_password: () => token(32),
   postgres_app_password: () => token(32),
   postgres_replication_password: () => token(32),
-  /** Of the users in nomad/jobs/redis.nomad.hcl. */
+  /** Of the users in nomad/data/redis.nomad.hcl. */
   redis_shards_password: () => token(32),
   redis_api_password: () => token(32),
   redis_workers_password: () => token(32),

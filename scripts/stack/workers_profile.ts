@@ -3,7 +3,7 @@ import type { Profile } from "../../lib/queues/definitions.ts";
 import { orNull } from "./nomad.ts";
 import type { Job, Nomad } from "./nomad.ts";
 
-/** The variable `profile` of nomad/jobs/workers.nomad.hcl, and the groups that each of its values has. */
+/** The variable `profile` of nomad/platform/workers.nomad.hcl, and the groups that each of its values has. */
 export const groupsOfProfile = { groups, single: ["all"] } as const satisfies Record<string, readonly Profile[]>;
 export type WorkersProfile = keyof typeof groupsOfProfile;
 export const workersProfiles = Object.keys(groupsOfProfile) as WorkersProfile[];

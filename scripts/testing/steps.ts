@@ -52,7 +52,7 @@ export async function bunTest(title: string, args: string[], env: Record<string,
 
 /** The checks that need no server: format, lint, types, job files. */
 export async function staticChecks(): Promise<Tally[]> {
-  const jobs = await Array.fromAsync(new Bun.Glob("nomad/jobs/*.nomad.hcl").scan({ cwd: root }));
+  const jobs = await Array.fromAsync(new Bun.Glob("nomad/*/*.nomad.hcl").scan({ cwd: root }));
   const tallies = [
     await check("format", ["bun", "x", "oxfmt", "--check", "."]),
     await check("lint", ["bun", "x", "oxlint"]),

@@ -4,7 +4,7 @@ import type { Profile } from "../../lib/queues/definitions.ts";
 import { groupsOfProfile } from "../stack/workers_profile.ts";
 
 /*
- * task lint: the groups of nomad/jobs/workers.nomad.hcl are those of lib/queues/definitions.ts, in both profiles, each
+ * task lint: the groups of nomad/platform/workers.nomad.hcl are those of lib/queues/definitions.ts, in both profiles, each
  * started under its own name and scaled by the queues that it serves. Prints what is wrong, and exits 1 then.
  */
 
@@ -31,17 +31,17 @@ for (const [profile, expected] of Object.entries(groupsOfProfile)) {
       faults.push(`${Name} is scaled by the queues ${scaled || "of nobody"}, and serves ${served}`);
   }
 }
-for (const fault of faults) console.error(`nomad/jobs/workers.nomad.hcl: ${fault}`);
+for (const fault of faults) console.error(`nomad/platform/workers.nomad.hcl: ${fault}`);
 process.exit(faults.length > 0 ? 1 : 0);
 
 /** The groups as Nomad reads them; no server is asked. */
 async function groupsOf(profile: string): Promise<Group[]> {
   const values = ["-hcl2-strict=false", "-var-file=nomad/env/dev.vars.hcl", `-var=profile=${profile}`];
-  const child = Bun.spawn(["nomad", "job", "run", "-output", ...values, "nomad/jobs/workers.nomad.hcl"], {
+  const child = Bun.spawn(["nomad", "job", "run", "-output", ...values, "nomad/platform/workers.nomad.hcl"], {
     cwd: root,
     stderr: "inherit",
   });
   const output = await new Response(child.stdout).text();
-  if ((await child.exited) !== 0) throw new Error("nomad cannot read nomad/jobs/workers.nomad.hcl");
+  if ((await child.exited) !== 0) throw new Error("nomad cannot read nomad/platform/workers.nomad.hcl");
   return (JSON.parse(output) as { Job: { TaskGroups: Group[] } }).Job.TaskGroups;
 }

@@ -27,7 +27,7 @@ export function compareCounts(cluster: readonly GroupCount[], files: readonly Gr
     .filter(({ cluster: count, file }) => count !== file);
 }
 
-/** The counts that nomad/jobs and nomad/env say, of the given jobs, in the profile that runs. */
+/** The counts that the job files and nomad/env say, of the given jobs, in the profile that runs. */
 export async function countsInFiles(nomad: Nomad, jobs: readonly string[], stateDir: string): Promise<GroupCount[]> {
   const files = await Promise.all(
     jobs.map(async (id) => readJobFile(id, { stateDir }, await valuesOfCluster(nomad, id))),

@@ -20,7 +20,7 @@ import type { Target } from "./target.ts";
 const usage = `Usage: task autoscale [-- OPTIONS]
 
 Keeps as many workers of each group as it takes for no job to wait too long: the scaling blocks of
-nomad/jobs/workers.nomad.hcl say how long that is, and between which bounds. Only says what it would do, until --apply.
+nomad/platform/workers.nomad.hcl say how long that is, and between which bounds. Only says what it would do, until --apply.
 Runs until Ctrl-C. Several may run: whoever changes a count, the others wait for the cooldown.
 
   --apply       change counts

@@ -17,7 +17,7 @@ import type { LoadOptions, LoadResult } from "./load.ts";
 
 const root = join(import.meta.dir, "../../..");
 
-/** PostgreSQL as in nomad/jobs/postgres.nomad.hcl: what it answered it keeps. */
+/** PostgreSQL as in nomad/data/postgres.nomad.hcl: what it answered it keeps. */
 const durable = {
   fsync: "on",
   synchronous_commit: "on",
@@ -30,7 +30,7 @@ const durable = {
   shared_preload_libraries: "pg_stat_statements",
   "pg_stat_statements.track_utility": "off",
 };
-/** As default_pool_size in nomad/jobs/pgbouncer.nomad.hcl. */
+/** As default_pool_size in nomad/data/pgbouncer.nomad.hcl. */
 const poolSize = 40;
 
 export type BenchBusiness = { id: string; key: string; messageId: string };

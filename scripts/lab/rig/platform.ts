@@ -26,10 +26,10 @@ import { ShardProcess } from "./shard.ts";
 import { SimulatorProcess } from "./simulator.ts";
 import { Supervised } from "./supervised.ts";
 
-/** As default_pool_size in nomad/jobs/pgbouncer.nomad.hcl. */
+/** As default_pool_size in nomad/data/pgbouncer.nomad.hcl. */
 const poolSize = 40;
 
-/** PostgreSQL as in nomad/jobs/postgres.nomad.hcl: what it answered it keeps. */
+/** PostgreSQL as in nomad/data/postgres.nomad.hcl: what it answered it keeps. */
 const durable = {
   fsync: "on",
   synchronous_commit: "on",
@@ -37,7 +37,7 @@ const durable = {
   max_wal_size: "1GB",
   wal_compression: "on",
 };
-/** Redis as in nomad/jobs/redis.nomad.hcl. */
+/** Redis as in nomad/data/redis.nomad.hcl. */
 const appendOnly = { appendonly: "yes", appendfsync: "everysec" };
 
 export type WorkerPlan = {

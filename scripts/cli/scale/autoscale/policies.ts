@@ -4,7 +4,7 @@ import type { Target } from "../target.ts";
 /** The job that is scaled: shards never scale by themselves, because each is somebody's. */
 export const scaledJob = "workers";
 
-/** What the `scaling` block of a group in nomad/jobs/workers.nomad.hcl says. */
+/** What the `scaling` block of a group in nomad/platform/workers.nomad.hcl says. */
 export type Policy = { group: string; min: number; max: number; waitMs: number; cooldownMs: number };
 
 const one = <T extends z.ZodType>(schema: T) => z.array(schema).length(1);

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { root } from "../../../stack/environment.ts";
+import { jobFileOf } from "../../../stack/job_file.ts";
 import { waitForJobs } from "../../../stack/wait.ts";
 import { valuesOfCluster } from "../../../stack/workers_profile.ts";
 import type { Stage } from "./stage.ts";
@@ -19,7 +20,7 @@ export async function deployAll(stage: Stage): Promise<void> {
     );
     for (const [key, value] of Object.entries(await valuesOfCluster(stage.nomad, job)))
       command.push(`-var=${key}=${value}`);
-    const child = Bun.spawn([...command, `nomad/jobs/${job}.nomad.hcl`], {
+    const child = Bun.spawn([...command, jobFileOf(job)], {
       cwd: root,
       env: { ...process.env, ...stage.env, NOMAD_ADDR: stage.stack.nomad_addr },
       stdin: "ignore",

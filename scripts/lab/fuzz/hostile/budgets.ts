@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { root } from "../../rig/child.ts";
+import { jobFileOf } from "../../../stack/job_file.ts";
 
 /** What may hold how much memory: the job whose limit counts, for each kind of process of the rig. */
 const jobs = {
@@ -30,7 +31,7 @@ export async function redisMaxMemoryMb(): Promise<number> {
   const text = await readJob("redis");
   const formula = /^\s*maxmemory \$\{floor\(var\.redis_memory_max \* (\d+) \/ (\d+)\)\}mb$/m.exec(text);
   if (formula === null)
-    throw new Error("nomad/jobs/redis.nomad.hcl does not derive maxmemory from redis_memory_max any more");
+    throw new Error("nomad/data/redis.nomad.hcl does not derive maxmemory from redis_memory_max any more");
   return Math.floor((memoryMaxOf(text, "redis") * Number(formula[1])) / Number(formula[2]));
 }
 
@@ -42,12 +43,11 @@ export function memoryMaxOf(text: string, job: string): number {
     variable === undefined
       ? value
       : (new RegExp(`variable "${variable}" \\{[^}]*?default\\s*=\\s*(\\d+)`).exec(text)?.[1] ?? "");
-  if (!/^\d+$/.test(number))
-    throw new Error(`nomad/jobs/${job}.nomad.hcl has no memory_max that can be read: ${value}`);
+  if (!/^\d+$/.test(number)) throw new Error(`${job}.nomad.hcl has no memory_max that can be read: ${value}`);
   return Number(number);
 }
 
 /** The kind of a process by its name: worker-1-high is a worker. */
 export const kindOf = (name: string): string => name.split("-")[0]!;
 
-const readJob = (job: string) => Bun.file(join(root, "nomad/jobs", `${job}.nomad.hcl`)).text();
+const readJob = (job: string) => Bun.file(join(root, jobFileOf(job))).text();

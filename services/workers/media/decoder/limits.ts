@@ -12,7 +12,7 @@ const mib = 1024 * 1024;
 
 /**
  * 600 MB of data leave a decoder about 400 MB resident, which fits into workers_memory_max of
- * nomad/jobs/workers.nomad.hcl beside the worker. A picture of maxDecodedBytes takes 0.5 s.
+ * nomad/platform/workers.nomad.hcl beside the worker. A picture of maxDecodedBytes takes 0.5 s.
  */
 export const decoderLimits: DecoderLimits = { dataBytes: 600 * mib, cpuSeconds: 8, timeoutMs: 10_000 };
 

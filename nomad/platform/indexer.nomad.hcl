@@ -3,7 +3,7 @@
 #
 #   nomad job dispatch [-meta drop=NAME,…] indexer
 #
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/indexer.nomad.hcl
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/platform/indexer.nomad.hcl
 #
 # Secrets: owner_password (Nomad variable nomad/jobs/indexer).
 

@@ -1,19 +1,28 @@
-# The primary database, for a cluster without a managed Postgres. The prestart task makes the database cluster,
-# the database "prosaas" and its roles: prosaas owns it, prosaas_app is what the services log in as,
-# prosaas_replication what a replica does.
+# A streaming replica of the primary, for reads that may lag (DATABASE_URL_READ). The prestart task copies the primary;
+# from then on the replica follows it by a slot of its own. Losing it loses nothing: reads go to the primary.
 #
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/postgres.nomad.hcl
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/data/postgres-replica.nomad.hcl
 #
-# Secrets: superuser_password, owner_password, app_password, replication_password (Nomad variable nomad/jobs/postgres).
+# Secrets: replication_password (Nomad variable nomad/jobs/postgres-replica).
 
-variable "postgres_port" {
-  description = "Port of the server."
+variable "postgres_replica_port" {
+  description = "Port of the replica."
   type        = number
-  default     = 5432
+  default     = 5433
 
   validation {
-    condition     = var.postgres_port >= 1 && var.postgres_port <= 65535
-    error_message = "The postgres_port must be from 1 to 65535."
+    condition     = var.postgres_replica_port >= 1 && var.postgres_replica_port <= 65535
+    error_message = "The postgres_replica_port must be from 1 to 65535."
+  }
+}
+
+variable "postgres_address" {
+  description = "host:port of the Postgres primary."
+  type        = string
+
+  validation {
+    condition     = regex_replace(var.postgres_address, "^[^:/]+:[0-9]+$", "ok") == "ok"
+    error_message = "The postgres_address must be host:port."
   }
 }
 
@@ -23,6 +32,7 @@ variable "postgres_bin" {
   default     = "/usr/lib/postgresql/15/bin"
 }
 
+# As the primary's: a replica with fewer does not start.
 variable "postgres_max_connections" {
   description = "Connections of pgbouncer, migrate, indexer, listeners and people together."
   type        = number
@@ -34,35 +44,28 @@ variable "postgres_max_connections" {
   }
 }
 
-variable "host_network" {
-  description = "The client's host_network whose address tasks listen on."
-  type        = string
-  default     = "default"
-}
-
-variable "postgres_memory" {
+variable "postgres_replica_memory" {
   description = "MB of memory reserved for each allocation."
   type        = number
-  default     = 512
+  default     = 256
 }
 
-variable "postgres_memory_max" {
+variable "postgres_replica_memory_max" {
   description = "MB an allocation may grow to before it is killed."
   type        = number
-  default     = 2048
+  default     = 1024
 }
 
-job "postgres" {
+job "postgres-replica" {
   type = "service"
 
-  group "postgres" {
-    count = 1 # the primary
+  group "replica" {
+    count = 1 # one volume and one slot; another replica is another job
 
     network {
       mode = "host"
       port "db" {
-        static       = var.postgres_port
-        host_network = var.host_network
+        static = var.postgres_replica_port
       }
     }
 
@@ -74,7 +77,7 @@ job "postgres" {
 
     volume "data" {
       type            = "host"
-      source          = "postgres-data"
+      source          = "postgres-replica-data"
       access_mode     = "single-node-single-writer"
       attachment_mode = "file-system"
     }
@@ -84,8 +87,8 @@ job "postgres" {
       max_parallel      = 1
       health_check      = "checks"
       min_healthy_time  = "5s"
-      healthy_deadline  = "2m"
-      progress_deadline = "5m"
+      healthy_deadline  = "10m" # copying a big primary takes minutes
+      progress_deadline = "15m"
     }
 
     # Its data is on this node: it is restarted here for ever, at most 20 times a minute.
@@ -108,7 +111,7 @@ job "postgres" {
     }
 
     service {
-      name     = "postgres"
+      name     = "postgres-replica"
       port     = "db"
       provider = "consul"
 
@@ -122,7 +125,7 @@ job "postgres" {
       }
     }
 
-    task "init" {
+    task "copy" {
       driver = "exec"
       user   = "nobody"
 
@@ -133,7 +136,7 @@ job "postgres" {
 
       config {
         command  = "/bin/sh"
-        args     = ["/local/init.sh"]
+        args     = ["/local/copy.sh"]
         cap_drop = ["all"]
       }
 
@@ -149,38 +152,37 @@ job "postgres" {
       }
 
       env {
-        PATH = "${var.postgres_bin}:/usr/bin"
+        PATH   = "${var.postgres_bin}:/usr/bin"
+        PGHOST = split(":", var.postgres_address)[0]
+        PGPORT = split(":", var.postgres_address)[1]
+        PGUSER = "prosaas_replication"
       }
 
       template {
-        destination = "local/init.sh"
-        data        = file("nomad/tasks/postgres-init.sh")
+        destination = "local/copy.sh"
+        data        = file("nomad/tasks/postgres-replica.sh")
         # The script speaks no template language.
         left_delimiter  = "@@{"
         right_delimiter = "}@@"
       }
 
       template {
-        destination          = "secrets/passwords"
+        destination          = "secrets/env"
+        env                  = true
         perms                = "0400"
-        uid                  = 65534 # nobody
-        gid                  = 65534
         error_on_missing_key = true
         change_mode          = "noop" # read at the next start
         data                 = <<-EOT
-          {{- with nomadVar "nomad/jobs/postgres" }}
-          postgres={{ .superuser_password }}
-          prosaas={{ .owner_password }}
-          prosaas_app={{ .app_password }}
-          prosaas_replication={{ .replication_password }}
+          {{- with nomadVar "nomad/jobs/postgres-replica" }}
+          PGPASSWORD={{ .replication_password }}
           {{- end }}
         EOT
       }
 
       resources {
         cpu        = 100 # MHz, a share and not a limit
-        memory     = 128
-        memory_max = 512 # MB: initdb
+        memory     = 64
+        memory_max = 256 # MB: pg_basebackup
       }
 
       logs {
@@ -192,7 +194,7 @@ job "postgres" {
     task "postgres" {
       driver       = "exec"
       user         = "nobody"
-      kill_signal  = "SIGINT" # fast shutdown: open transactions are rolled back, everything is written
+      kill_signal  = "SIGINT" # fast shutdown
       kill_timeout = "30s"
 
       # flock holds the volume while the server lives: a second server on the same files would destroy them,
@@ -214,6 +216,7 @@ job "postgres" {
         destination = "/data"
       }
 
+      # Where its primary is and how to log in there is in /data/main/postgresql.auto.conf, which the copy wrote.
       template {
         destination = "local/postgresql.conf"
         change_mode = "restart"
@@ -224,17 +227,17 @@ job "postgres" {
           unix_socket_directories = '/tmp'
           max_connections = ${var.postgres_max_connections}
 
-          # A quarter of the memory it may use, as Postgres advises.
-          shared_buffers = ${floor(var.postgres_memory_max / 4)}MB
+          shared_buffers = ${floor(var.postgres_replica_memory_max / 4)}MB
           # The task's /dev/shm is 64 MB.
           dynamic_shared_memory_type = mmap
 
-          # A streaming replica follows (postgres-replica.nomad.hcl). One that stays away is given up before the log
-          # that waits for it fills the disk; it copies anew then.
-          wal_level = replica
-          max_slot_wal_keep_size = 2GB
-          wal_compression = on
-          max_wal_size = 1GB
+          hot_standby = on
+          # A query that is in the way of what the primary did waits no longer than this: it is ended, and the
+          # service asks the primary. The default of 30 s would be lag for everybody.
+          max_standby_streaming_delay = 2s
+          # A primary that is gone is noticed soon, and looked for again soon.
+          wal_receiver_timeout = 10s
+          wal_retrieve_retry_interval = 500ms
 
           # To compile a plan takes longer than any statement of the services.
           jit = off
@@ -245,7 +248,6 @@ job "postgres" {
           log_min_duration_statement = 1000
           log_parameter_max_length = 0
           log_parameter_max_length_on_error = 0
-          idle_in_transaction_session_timeout = 60s
         EOT
       }
 
@@ -253,15 +255,14 @@ job "postgres" {
         destination = "local/pg_hba.conf"
         change_mode = "restart"
         data        = <<-EOT
-          host all         all all scram-sha-256
-          host replication all all scram-sha-256
+          host all all all scram-sha-256
         EOT
       }
 
       resources {
-        cpu        = 300 # MHz, a share and not a limit: the database before its clients
-        memory     = var.postgres_memory
-        memory_max = var.postgres_memory_max
+        cpu        = 100 # MHz, a share and not a limit
+        memory     = var.postgres_replica_memory
+        memory_max = var.postgres_replica_memory_max
       }
 
       logs {

@@ -1,7 +1,7 @@
 # The edge: TLS, the console's page, and the api and calls allocations that Consul lists. The configuration is
 # consul/nginx.conf.ctmpl, which standalone consul-template renders as well (consul/consul-template.hcl).
 #
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/nginx.nomad.hcl
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/edge/nginx.nomad.hcl
 #
 # Secrets: tls_certificate, tls_key (Nomad variable nomad/jobs/nginx).
 

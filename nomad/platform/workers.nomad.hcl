@@ -3,7 +3,7 @@
 # go from one to the other while it runs: what the old allocations do not finish the new ones take over. On a stack:
 # task scale:profile, which starts the new ones first.
 #
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/workers.nomad.hcl
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/platform/workers.nomad.hcl
 #
 # Secrets: app_password, data_keys, redis_workers_password, shard_token [, metrics_token]
 # [, s3_access_key_id, s3_secret_access_key] [, media_ca] (Nomad variable nomad/jobs/workers).

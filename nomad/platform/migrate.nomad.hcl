@@ -3,7 +3,7 @@
 #
 #   nomad job dispatch migrate
 #
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/migrate.nomad.hcl
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/platform/migrate.nomad.hcl
 #
 # Secrets: owner_password, admin_key (Nomad variable nomad/jobs/migrate).
 

@@ -1,7 +1,7 @@
 # WhatsApp's and the voice carrier's side for development, tests and benchmarks: virtual phones, callers, and faults on
 # request. Not for production.
 #
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/simulator.nomad.hcl
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/dev/simulator.nomad.hcl
 #
 # Secrets: seed, token, media_certificate, media_key [, tls_authority, twilio_account_sid, twilio_auth_token]
 # (Nomad variable nomad/jobs/simulator).

@@ -1,97 +1,31 @@
-# Voice webhooks and media streams. Any allocation serves any request of a call: state is in Redis.
+# The tenant and admin REST API. Stateless: any allocation answers any request; nginx finds them in Consul.
 #
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/calls.nomad.hcl
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/platform/api.nomad.hcl
 #
-# Secrets: app_password, redis_calls_password [, metrics_token] (Nomad variable nomad/jobs/calls).
+# Secrets: app_password, data_keys, redis_api_password, shard_token [, calls_token, metrics_token]
+# [, s3_access_key_id, s3_secret_access_key] (Nomad variable nomad/jobs/api).
 
-variable "calls_count" {
-  description = "Allocations of the calls service."
+variable "api_count" {
+  description = "Allocations of the API."
   type        = number
-  default     = 1
+  default     = 2
 
   validation {
-    condition     = var.calls_count >= 1 && var.calls_count <= 100
-    error_message = "The calls_count must be from 1 to 100."
+    condition     = var.api_count >= 1 && var.api_count <= 100
+    error_message = "The api_count must be from 1 to 100."
   }
 }
 
-variable "calls_memory" {
+variable "api_memory" {
   description = "MB of memory reserved for each allocation."
   type        = number
   default     = 256
 }
 
-variable "calls_memory_max" {
+variable "api_memory_max" {
   description = "MB an allocation may grow to before it is killed."
   type        = number
   default     = 768
-}
-
-variable "calls_allowed_destinations" {
-  description = "Destinations of calls and transfers, for businesses without rules of their own: own, *, +44, !+4490, comma-separated."
-  type        = string
-  default     = "own"
-}
-
-variable "calls_per_day" {
-  description = "Calls and transfers in 24 hours, for businesses without a limit of their own."
-  type        = number
-  default     = 1000
-}
-
-variable "calls_grace_s" {
-  description = "Seconds for which an ending allocation carries its calls on; what is left then goes on at another. Half a minute below the client's max_kill_timeout at the most."
-  type        = number
-  default     = 570
-
-  validation {
-    condition     = var.calls_grace_s >= 0 && var.calls_grace_s <= 3600
-    error_message = "The calls_grace_s must be from 0 to 3600."
-  }
-}
-
-variable "calls_when_full" {
-  description = "What a caller gets for whom there is no slot: 503 with Retry-After, or the busy tone (reject)."
-  type        = string
-  default     = "503"
-
-  validation {
-    condition     = contains(["503", "reject"], var.calls_when_full)
-    error_message = "The calls_when_full must be 503 or reject."
-  }
-}
-
-variable "call_agent_url" {
-  description = "WebSocket address of the voice agent (services/calls/agent/PROTOCOL.md). Empty: there is none, and every call is refused."
-  type        = string
-  default     = ""
-
-  validation {
-    condition     = var.call_agent_url == "" || regex_replace(var.call_agent_url, "^wss?://.+$", "ok") == "ok"
-    error_message = "The call_agent_url must be ws(s)://host[:port]/path."
-  }
-}
-
-variable "twilio_api_url" {
-  description = "Address of the voice carrier's REST API: another one for a carrier that is compatible, or the simulator."
-  type        = string
-  default     = "https://api.twilio.com"
-
-  validation {
-    condition     = regex_replace(var.twilio_api_url, "^https?://[^/]+$", "ok") == "ok"
-    error_message = "The twilio_api_url must be http(s)://host[:port]."
-  }
-}
-
-variable "max_concurrent_calls" {
-  description = "First value of Consul's prosaas/calls/max_concurrent; from then on that key alone counts."
-  type        = number
-  default     = 50
-
-  validation {
-    condition     = var.max_concurrent_calls >= 1 && var.max_concurrent_calls <= 100000
-    error_message = "The max_concurrent_calls must be from 1 to 100000."
-  }
 }
 
 variable "release" {
@@ -187,11 +121,90 @@ variable "public_url" {
   }
 }
 
-job "calls" {
+variable "storage_url" {
+  description = "Where files are kept: s3://bucket, or file:///media for the volume \"media\". Empty: nowhere, and messages go without files."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.storage_url == "" || var.storage_url == "file:///media" || regex_replace(var.storage_url, "^s3://[a-z0-9.-]+$", "ok") == "ok"
+    error_message = "The storage_url must be s3://bucket or file:///media."
+  }
+}
+
+variable "s3_endpoint" {
+  description = "https://… of an S3-compatible service. Empty: Amazon's."
+  type        = string
+  default     = ""
+}
+
+variable "s3_region" {
+  description = "Region of the bucket."
+  type        = string
+  default     = ""
+}
+
+variable "media_quota_bytes" {
+  description = "Bytes of stored media of one business. The jobs api and workers have the same."
+  type        = number
+  default     = 10737418240 # 10 GiB
+
+  validation {
+    condition     = var.media_quota_bytes >= 1
+    error_message = "The media_quota_bytes must be at least 1."
+  }
+}
+
+variable "queued_messages_quota" {
+  description = "Queued messages of one business, recipients of unfinished broadcasts included."
+  type        = number
+  default     = 250000 # the most rows of an uploaded table of recipients
+
+  validation {
+    condition     = var.queued_messages_quota >= 1
+    error_message = "The queued_messages_quota must be at least 1."
+  }
+}
+
+variable "queued_bytes_quota" {
+  description = "Bytes of the queued messages of one business."
+  type        = number
+  default     = 1073741824 # 1 GiB: about 4 KiB for each message of the default quota
+
+  validation {
+    condition     = var.queued_bytes_quota >= 1
+    error_message = "The queued_bytes_quota must be at least 1."
+  }
+}
+
+variable "max_concurrent_calls" {
+  description = "First value of Consul's prosaas/calls/max_concurrent; from then on that key alone counts."
+  type        = number
+  default     = 50
+
+  validation {
+    condition     = var.max_concurrent_calls >= 1 && var.max_concurrent_calls <= 100000
+    error_message = "The max_concurrent_calls must be from 1 to 100000."
+  }
+}
+
+variable "webhooks_allow_private" {
+  description = "Whether webhooks may go over http and into private networks. For development."
+  type        = bool
+  default     = false
+}
+
+variable "wa_shards_count" {
+  description = "First value of Consul's prosaas/whatsapp/num_shards; from then on that key alone counts."
+  type        = number
+  default     = 2
+}
+
+job "api" {
   type = "service"
 
-  group "calls" {
-    count = var.calls_count
+  group "api" {
+    count = var.api_count
 
     meta {
       release = var.release
@@ -223,6 +236,17 @@ job "calls" {
       }
     }
 
+    dynamic "volume" {
+      for_each = var.storage_url == "file:///media" ? ["media"] : []
+      labels   = [volume.value]
+      content {
+        type            = "host"
+        source          = "media"
+        access_mode     = "single-node-multi-writer"
+        attachment_mode = "file-system"
+      }
+    }
+
     # A new allocation joins beside the old ones, and the rest follow once it is healthy.
     update {
       max_parallel      = 1
@@ -232,7 +256,7 @@ job "calls" {
       health_check      = "checks"
       min_healthy_time  = "10s" # shorter, and a process that dies at its first real request counts as healthy
       healthy_deadline  = "2m"
-      progress_deadline = "15m" # the old allocations may take as long as their calls
+      progress_deadline = "5m"
     }
 
     # Five quick tries here, then another allocation, elsewhere if there is an elsewhere.
@@ -255,7 +279,7 @@ job "calls" {
     }
 
     service {
-      name     = "prosaas-calls"
+      name     = "prosaas-api"
       port     = "http"
       provider = "consul"
 
@@ -288,19 +312,19 @@ job "calls" {
       }
     }
 
-    task "calls" {
+    task "api" {
       driver         = "exec"
       user           = "nobody"
       shutdown_delay = "3s" # nginx drops an allocation within 2 s, the most its template waits
       kill_signal    = "SIGTERM"
-      kill_timeout   = "${var.calls_grace_s + 30}s" # what is left after the grace is handed over, and its state written
+      kill_timeout   = "15s" # above the longest request
 
-      # A token under consul/policies/calls.hcl, in CONSUL_HTTP_TOKEN.
+      # A token under consul/policies/api.hcl, in CONSUL_HTTP_TOKEN.
       consul {}
 
       config {
         command  = "/bin/bun"
-        args     = ["run", "services/calls/main.ts"]
+        args     = ["run", "services/api/main.ts"]
         work_dir = "/app"
         cap_drop = ["all"]
       }
@@ -328,21 +352,30 @@ job "calls" {
         }
       }
 
-      env {
-        HOST                 = "${NOMAD_IP_http}"
-        PORT                 = "${NOMAD_PORT_http}"
-        OPS_PORT             = "${NOMAD_PORT_ops}"
-        LOG_LEVEL            = var.log_level
-        CONSUL_HTTP_ADDR     = var.consul_address
-        PUBLIC_URL           = var.public_url
-        MAX_CONCURRENT_CALLS = var.max_concurrent_calls
-        CALLS_WHEN_FULL      = var.calls_when_full
-        STOP_GRACE_MS        = var.calls_grace_s * 1000
-        TWILIO_API_URL       = var.twilio_api_url
-        CALL_AGENT_URL       = var.call_agent_url
+      dynamic "volume_mount" {
+        for_each = var.storage_url == "file:///media" ? ["media"] : []
+        content {
+          volume      = volume_mount.value
+          destination = "/media"
+        }
+      }
 
-        CALLS_ALLOWED_DESTINATIONS = var.calls_allowed_destinations
-        CALLS_PER_DAY              = var.calls_per_day
+      env {
+        HOST                   = "${NOMAD_IP_http}"
+        PORT                   = "${NOMAD_PORT_http}"
+        OPS_PORT               = "${NOMAD_PORT_ops}"
+        LOG_LEVEL              = var.log_level
+        CONSUL_HTTP_ADDR       = var.consul_address
+        PUBLIC_URL             = var.public_url
+        MEDIA_QUOTA_BYTES      = var.media_quota_bytes
+        QUEUED_MESSAGES_QUOTA  = var.queued_messages_quota
+        QUEUED_BYTES_QUOTA     = var.queued_bytes_quota
+        BAILEYS_NUM_SHARDS     = var.wa_shards_count
+        WEBHOOKS_ALLOW_PRIVATE = var.webhooks_allow_private
+        MAX_CONCURRENT_CALLS   = var.max_concurrent_calls
+        STORAGE_URL            = var.storage_url
+        S3_ENDPOINT            = var.s3_endpoint
+        S3_REGION              = var.s3_region
 
         BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
       }
@@ -354,21 +387,17 @@ job "calls" {
         change_mode          = "noop" # a deploy rolls the job
         error_on_missing_key = true
         data                 = <<-EOT
-          {{- with nomadVar "nomad/jobs/calls" }}
+          {{- with nomadVar "nomad/jobs/api" }}
+          SHARD_TOKEN={{ .shard_token }}
+          DATA_KEYS={{ .data_keys }}
           DATABASE_URL_POOLER=postgres://prosaas_app:{{ .app_password }}@${var.pooler_address}/prosaas${var.postgres_options}
           DATABASE_URL_READ=${var.read_address == "" ? "" : "postgres://prosaas_app:{{ .app_password }}@${var.read_address}/prosaas${var.postgres_options}"}
-          REDIS_URL=${var.redis_scheme}://calls:{{ .redis_calls_password }}@${var.redis_address}/0
-          {{- with index . "twilio_account_sid" }}
-          TWILIO_ACCOUNT_SID={{ . }}
+          REDIS_URL=${var.redis_scheme}://api:{{ .redis_api_password }}@${var.redis_address}/0
+          {{- with index . "s3_access_key_id" }}
+          S3_ACCESS_KEY_ID={{ . }}
           {{- end }}
-          {{- with index . "twilio_auth_token" }}
-          TWILIO_AUTH_TOKEN={{ . }}
-          {{- end }}
-          {{- with index . "twilio_auth_token_secondary" }}
-          TWILIO_AUTH_TOKEN_SECONDARY={{ . }}
-          {{- end }}
-          {{- with index . "call_agent_token" }}
-          CALL_AGENT_TOKEN={{ . }}
+          {{- with index . "s3_secret_access_key" }}
+          S3_SECRET_ACCESS_KEY={{ . }}
           {{- end }}
           {{- with index . "calls_token" }}
           CALLS_TOKEN={{ . }}
@@ -382,8 +411,8 @@ job "calls" {
 
       resources {
         cpu        = 150 # MHz, a share and not a limit: what counts is the ratio to the other tasks
-        memory     = var.calls_memory
-        memory_max = var.calls_memory_max
+        memory     = var.api_memory
+        memory_max = var.api_memory_max
       }
 
       logs {

@@ -1,7 +1,7 @@
 # The WhatsApp shards. Allocation k is shard k + 1 and keeps its logins on volume wa-auth[k], which must exist
 # before the count grows (nomad/volumes/wa-auth.volume.hcl). Scaling down keeps the volumes.
 #
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/wa-shards.nomad.hcl
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/platform/wa-shards.nomad.hcl
 #
 # Secrets: redis_shards_password, wa_noise_root (not for the real WhatsApp) [, metrics_token], and for each
 # shard n shard_token_<n> and auth_keys_<n> (Nomad variable nomad/jobs/wa-shards). `task secrets:shards N=…` derives the

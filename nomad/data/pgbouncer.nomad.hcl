@@ -1,7 +1,7 @@
 # The connection pooler between the services and Postgres, in transaction mode: no prepared statements, no
 # session state. Stateless; more than one needs a port each.
 #
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/pgbouncer.nomad.hcl
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/data/pgbouncer.nomad.hcl
 #
 # Secrets: app_password (Nomad variable nomad/jobs/pgbouncer).
 

@@ -1,7 +1,7 @@
 # A voice agent to develop and test with: a menu that greets, echoes and knows four keys. In production call_agent_url of
 # the job calls leads to an agent of your own (services/calls/agent/PROTOCOL.md).
 #
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/call-agent.nomad.hcl
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/dev/call-agent.nomad.hcl
 #
 # Secrets: [call_agent_token] (Nomad variable nomad/jobs/call-agent).
 

@@ -1,6 +1,6 @@
 # Queues, leases and call state, for a cluster without a managed Redis. What it loses, Postgres still has.
 #
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/jobs/redis.nomad.hcl
+#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/data/redis.nomad.hcl
 #
 # Secrets: shards_password, api_password, workers_password, calls_password, operator_password [, password: of the user
 # "default", for services of a version without users of their own] (Nomad variable nomad/jobs/redis).
