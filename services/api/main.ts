@@ -32,8 +32,8 @@ import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { createApp } from "./app.ts";
 import { loadApiConfig } from "./config.ts";
-import { apiLimits } from "./limits.ts";
-import { createLiveCalls } from "./live_calls.ts";
+import { apiLimits } from "./http/limits.ts";
+import { createLiveCalls } from "./backend/live_calls.ts";
 
 const config = loadApiConfig();
 const name = "prosaas-api";

@@ -1,5 +1,5 @@
 import type { LiveCall } from "../../../lib/redis/live_call.ts";
-import type { LiveCalls } from "../live_calls.ts";
+import type { LiveCalls } from "../backend/live_calls.ts";
 
 /** The calls service's side in memory. */
 export type FakeLiveCalls = LiveCalls & { calls: Map<string, LiveCall> };

@@ -1,6 +1,6 @@
 import { AppError } from "../../../lib/core/errors.ts";
 import type { SessionList, SessionView } from "../../../lib/shard-client/index.ts";
-import type { ApiDependencies } from "../dependencies.ts";
+import type { ApiDependencies } from "../backend/dependencies.ts";
 
 /** Shards in memory: sessions that a test puts there, and a record of what was asked. */
 export type FakeShards = ApiDependencies["shards"] & {

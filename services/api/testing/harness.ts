@@ -13,7 +13,7 @@ import { createConformance } from "../../../lib/testing/openapi.ts";
 import type { Conformance, OpenApiDocument } from "../../../lib/testing/openapi.ts";
 import { createApp } from "../app.ts";
 import type { Api } from "../app.ts";
-import type { ApiDependencies } from "../dependencies.ts";
+import type { ApiDependencies } from "../backend/dependencies.ts";
 import { createFakeDeadLetters } from "./fake_dead_letters.ts";
 import { createFakeCalls } from "./fake_calls.ts";
 import { createFakeChats } from "./fake_chats.ts";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { createAddressPolicy } from "../../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../../lib/webhooks/signature.ts";
-import type { ApiDependencies } from "../dependencies.ts";
+import type { ApiDependencies } from "../backend/dependencies.ts";
 
 /** As in production, under a key of the test's own. */
 export function createTestWebhooks(): ApiDependencies["webhooks"] {

@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { curlOf } from "./sample.ts";
+import type { ApiDocument } from "./types.ts";
+import { createHarness } from "../testing/harness.ts";
+import type { Harness } from "../testing/harness.ts";
+import { createTenant } from "../testing/tenant.ts";
+
+/** Answers of operations that the harness cannot bring into the state that the sample needs. */
+const otherwise: Record<string, number[]> = {
+  // The harness has no Redis, so no live stream.
+  "GET /v1/businesses/{business_id}/events": [503],
+  "GET /v1/admin/events": [503],
+};
+
+let api: Harness;
+let server: ReturnType<typeof Bun.serve>;
+let folder: string;
+let document: ApiDocument;
+let ids: Record<string, string>;
+
+beforeAll(async () => {
+  server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => api.app.fetch(request) });
+  api = await createHarness({ validate: false, publicUrl: server.url.origin });
+  folder = await mkdtemp(join(tmpdir(), "prosaas-samples-"));
+  const photo = sharp({ create: { width: 8, height: 8, channels: 3, background: "#2a7" } });
+  await Bun.write(join(folder, "photo.jpg"), await photo.jpeg().toBuffer());
+  await Bun.write(join(folder, "recipients.csv"), "to,name\n5511987654321,Ada\n");
+  document = (await (await api.app.request("/v1/openapi.json")).json()) as ApiDocument;
+});
+afterAll(async () => {
+  await server.stop(true);
+  await api.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Brings a tenant into the state that a sample needs. */
+const prepare: Record<string, () => Promise<unknown>> = {
+  "POST …/start": () => draftWithRecipient(),
+  "POST …/resume": () =>
+    api.request("POST", `/v1/businesses/${ids["business_id"]}/broadcasts/${ids["broadcast_id"]}/pause`),
+  "POST …/recipients": () => draft(),
+  "POST …/upload": () => draft(),
+  "GET …/qr.png": () => connect(),
+  "GET …/qr.svg": () => connect(),
+  "GET /v1/admin/keys/{key_id}": () => adminKey(),
+  "DELETE /v1/admin/keys/{key_id}": () => adminKey(),
+  "POST /v1/admin/keys/{key_id}/rotate": () => adminKey(),
+  "POST /v1/admin/businesses/{business_id}/move": () => assign(1),
+  "GET /v1/admin/moves/{move_id}": () => assign(1).then(move),
+};
+
+async function draft() {
+  const { body } = await api.request("POST", `/v1/businesses/${ids["business_id"]}/broadcasts`, {
+    body: { name: "Sale", text: "Hello" },
+  });
+  ids["broadcast_id"] = body.id;
+}
+
+async function draftWithRecipient() {
+  await draft();
+  const path = `/v1/businesses/${ids["business_id"]}/broadcasts/${ids["broadcast_id"]}/recipients`;
+  await api.request("POST", path, { body: { recipients: [{ to: "5511900000002" }] } });
+}
+
+const assign = (shard: number) =>
+  api.database.owner`update businesses set whatsapp_shard = ${shard} where id = ${ids["business_id"]!}`;
+
+async function connect() {
+  api.shards.sessions.delete(ids["business_id"]!);
+  await api.request("POST", `/v1/businesses/${ids["business_id"]}/whatsapp/connect`, { body: { method: "qr" } });
+}
+
+async function adminKey() {
+  ids["key_id"] = (await api.request("POST", "/v1/admin/keys", { body: { name: "second" } })).body.id;
+}
+
+async function move() {
+  const path = `/v1/admin/businesses/${ids["business_id"]}/move`;
+  ids["move_id"] = (await api.request("POST", path, { body: { shard: 2 } })).body.id;
+}
+
+/** Runs a command in a shell as a reader would; resolves with the status and the body. */
+async function run(command: string): Promise<{ status: number; body: string }> {
+  const variables = Object.fromEntries(Object.entries(ids).map(([name, value]) => [name.toUpperCase(), value]));
+  const child = Bun.spawn(["bash", "-c", `curl() { command curl -s -m 5 -w '\n%{http_code}' "$@"; }\n${command}`], {
+    cwd: folder,
+    env: { PATH: process.env["PATH"]!, API_KEY: api.adminKey, ...variables },
+    stdout: "pipe",
+  });
+  const lines = (await new Response(child.stdout).text()).split("\n");
+  return { status: Number(lines.at(-1)), body: lines.slice(0, -1).join("\n") };
+}
+
+describe("samples of the reference", () => {
+  test("run as they are", async () => {
+    const faults = [];
+    const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
+    );
+    for (const { method, path, operation } of operations) {
+      const name = `${method} ${path}`;
+      ids = { ...(await createTenant(api)).ids, name: "high", job_id: "1" };
+      await (prepare[name] ?? prepare[`${method} …/${path.split("/").at(-1)}`])?.();
+      const { status, body } = await run(curlOf(method, path, operation, document));
+      const expected =
+        otherwise[name] ??
+        Object.keys(operation.responses)
+          .map(Number)
+          .filter((each) => each < 400);
+      if (!expected.includes(status)) faults.push(`${name}: ${status} ${body.slice(0, 300)}`);
+    }
+    expect(operations.length).toBeGreaterThan(50);
+    expect(faults).toEqual([]);
+  }, 120_000);
+
+  test("are on the page", async () => {
+    const page = await (await api.app.request("/docs")).text();
+    expect(page).toContain("$BUSINESS_ID/messages");
+    expect(page).toContain("--data-binary @photo.jpg");
+  });
+});

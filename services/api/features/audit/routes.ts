@@ -1,0 +1,61 @@
+import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
+import { sharedDate } from "../../../../lib/core/time.ts";
+import { uuidv7Time } from "../../../../lib/core/ids.ts";
+import { forPlatform, listAuditEvents, listAuditReads } from "../../../../lib/db/index.ts";
+import { adminOnly } from "../../http/auth/guards.ts";
+import type { Authenticated } from "../../http/auth/guards.ts";
+import type { ApiDependencies } from "../../backend/dependencies.ts";
+import { auditEventSchema, auditEventView, auditQuery, auditReadSchema, auditReadView } from "./schemas.ts";
+import { pageOf, pageThrough } from "../../http/page.ts";
+import { problemResponses } from "../../http/problem.ts";
+
+export function auditRoutes({ db, replica }: ApiDependencies): OpenAPIHono<Authenticated> {
+  const app = new OpenAPIHono<Authenticated>();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/admin/audit",
+      tags: ["Administration"],
+      summary: "List what was changed with admin keys, newest first",
+      middleware: [adminOnly] as const,
+      request: { query: auditQuery },
+      responses: {
+        200: { description: "A page", content: { "application/json": { schema: pageOf(auditEventSchema) } } },
+        ...problemResponses("invalid_request"),
+      },
+    }),
+    async (c) => {
+      const { business_id, key_id, ...range } = c.req.valid("query");
+      const upTo = range.cursor === undefined ? sharedDate() : new Date(uuidv7Time(range.cursor));
+      const read = (part: { before: string | undefined; limit: number }) =>
+        replica.history(upTo, (at) => listAuditEvents(forPlatform(at), { business_id, key_id, ...part }));
+      return c.json(await pageThrough(range, read, auditEventView), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/admin/audit/reads",
+      tags: ["Administration"],
+      summary: "List whose data admin keys read",
+      description:
+        "One row for each key, business and hour, newest first. Console sessions count as the key that signed in.",
+      middleware: [adminOnly] as const,
+      request: { query: auditQuery },
+      responses: {
+        200: { description: "A page", content: { "application/json": { schema: pageOf(auditReadSchema) } } },
+        ...problemResponses("invalid_request"),
+      },
+    }),
+    async (c) => {
+      const { business_id, key_id, ...range } = c.req.valid("query");
+      const read = (part: { before: string | undefined; limit: number }) =>
+        listAuditReads(forPlatform(db), { business_id, key_id, ...part });
+      return c.json(await pageThrough(range, read, auditReadView), 200);
+    },
+  );
+
+  return app;
+}

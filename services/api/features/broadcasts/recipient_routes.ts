@@ -1,0 +1,111 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { atomically, listRecipients } from "../../../../lib/db/index.ts";
+import type { OutboxQuota } from "../../../../lib/quotas/index.ts";
+import { businessAccess } from "../../http/auth/guards.ts";
+import type { Authenticated } from "../../http/auth/guards.ts";
+import type { ApiDependencies } from "../../backend/dependencies.ts";
+import { createImportSlots } from "./import_slots.ts";
+import { importTable, receiveTable } from "./recipient_table.ts";
+import { listed, withinQuota } from "./recipients.ts";
+import { addedSchema, moreRecipients, recipientQuery, recipientSchema, recipientView } from "./schemas.ts";
+import { numberCursorOf } from "../../http/number_cursor.ts";
+import { pageOf } from "../../http/page.ts";
+import { bodyProblems, problemResponses } from "../../http/problem.ts";
+import { existingBroadcast } from "./routes.ts";
+import { broadcastParams } from "../../http/params.ts";
+
+const tags = ["Broadcasts"];
+const json = { "application/json": { schema: addedSchema } };
+
+export function broadcastRecipientRoutes(
+  { db, metrics }: ApiDependencies,
+  quota: OutboxQuota,
+): OpenAPIHono<Authenticated> {
+  const app = new OpenAPIHono<Authenticated>();
+  const imports = createImportSlots(metrics);
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/businesses/{business_id}/broadcasts/{broadcast_id}/recipients",
+      tags,
+      summary: "Add recipients to a draft",
+      description:
+        "Who is a recipient already stays one: the same request again adds nobody. Recipients count as queued messages: if they exceed the quota of the business, none is added.",
+      middleware: [businessAccess(db, "broadcasts:write")] as const,
+      request: {
+        params: broadcastParams,
+        body: { required: true, content: { "application/json": { schema: moreRecipients } } },
+      },
+      responses: {
+        200: { description: "Who was added", content: json },
+        ...problemResponses(...bodyProblems, "forbidden", "conflict", "quota_exceeded"),
+      },
+    }),
+    async (c) => {
+      const broadcast = await existingBroadcast(c.var.business, c.req.valid("param").broadcast_id);
+      const { recipients } = c.req.valid("json");
+      const added = await withinQuota(quota, broadcast.business_id, (add) =>
+        atomically(c.var.business, (inside) => add(inside, broadcast, listed(recipients, broadcast.text))),
+      );
+      return c.json(added, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/businesses/{business_id}/broadcasts/{broadcast_id}/recipients/upload",
+      tags,
+      summary: "Add recipients to a draft from CSV",
+      description:
+        "The first line names the columns: `to`, and one for each field of the text; others are ignored. Fields are separated by comma, semicolon or tab, or as a first line `sep=;` says. The text is UTF-8, UTF-16 with a byte order mark, or in the charset that Content-Type names. Lines that cannot be used are refused and named, the others added. A table that cannot be read adds nobody. The same upload again adds nobody. If the recipients exceed the quota of queued messages, none is added.",
+      middleware: [businessAccess(db, "broadcasts:write")] as const,
+      request: {
+        params: broadcastParams,
+        body: {
+          required: true,
+          content: { "text/csv": { schema: z.string().openapi({ example: "to,name\n5511987654321,Ada\n" }) } },
+        },
+      },
+      responses: {
+        200: { description: "Who was added", content: json },
+        ...problemResponses(...bodyProblems, "forbidden", "conflict", "quota_exceeded"),
+      },
+    }),
+    async (c) => {
+      const broadcast = await existingBroadcast(c.var.business, c.req.valid("param").broadcast_id);
+      const added = await imports.run(broadcast.business_id, async () =>
+        importTable(quota, c.var.business, broadcast, await receiveTable(c.req.raw)),
+      );
+      return c.json(added, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/businesses/{business_id}/broadcasts/{broadcast_id}/recipients",
+      tags,
+      summary: "List recipients in their order, with what became of each",
+      middleware: [businessAccess(db, "broadcasts:read")] as const,
+      request: { params: broadcastParams, query: recipientQuery },
+      responses: {
+        200: { description: "A page", content: { "application/json": { schema: pageOf(recipientSchema) } } },
+        ...problemResponses("invalid_request", "forbidden"),
+      },
+    }),
+    async (c) => {
+      const broadcast = await existingBroadcast(c.var.business, c.req.valid("param").broadcast_id);
+      const { cursor: after = 0, limit } = c.req.valid("query");
+      const rows = await listRecipients(c.var.business, broadcast.id, { after, limit: limit + 1 });
+      const last = rows.length > limit ? rows[limit - 1] : undefined;
+      return c.json(
+        { data: rows.slice(0, limit).map(recipientView), next_cursor: last ? numberCursorOf(last.place) : null },
+        200,
+      );
+    },
+  );
+
+  return app;
+}

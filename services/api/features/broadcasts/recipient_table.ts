@@ -1,0 +1,200 @@
+import { AppError } from "../../../../lib/core/errors.ts";
+import { createTextReader, NotInCharset, UnknownCharset } from "../../../../lib/core/charset.ts";
+import type { TextReader } from "../../../../lib/core/charset.ts";
+import type { FieldFault } from "../../../../lib/core/errors.ts";
+import { createTurn } from "../../../../lib/core/turns.ts";
+import { parseTemplate } from "../../../../lib/broadcasts/template.ts";
+import type { Template } from "../../../../lib/broadcasts/template.ts";
+import { atomically, lockDraft } from "../../../../lib/db/index.ts";
+import type { Broadcast, BusinessScope } from "../../../../lib/db/index.ts";
+import type { OutboxQuota } from "../../../../lib/quotas/index.ts";
+import { fieldFaults } from "../../../../lib/runtime/problem.ts";
+import { CsvFault, CsvReader } from "./csv.ts";
+import type { CsvBounds, CsvRow } from "./csv.ts";
+import { notADraft, readOf, withinQuota } from "./recipients.ts";
+import type { Added, Read } from "./recipients.ts";
+import { isFieldValue, recipient } from "./schemas.ts";
+import { chat } from "../chats/schemas.ts";
+
+/** A spreadsheet's field has up to 32,767 characters. */
+const bounds: CsvBounds = { rows: 250_000, columns: 1_000, fieldLength: 32_768 };
+
+/** Rows between two looks at the clock. */
+const batchSize = 100;
+
+/** Bytes that are decoded and parsed in one go: about a millisecond. */
+const pieceBytes = 64 * 1024;
+
+/** The edge buffers uploads: a table that takes longer comes from a stalled connection. */
+const receiveMs = 30_000;
+
+/** A table as it was received: its bytes are held once, and read as often as needed. */
+export type Table = { pieces: Uint8Array[]; charset: string | undefined };
+
+/** Throws "unsupported_media_type" where it is no CSV. */
+export async function receiveTable(request: Request): Promise<Table> {
+  const contentType = request.headers.get("content-type") ?? "";
+  if (!/^text\/csv\s*(;|$)/i.test(contentType)) {
+    const detail =
+      "Send the table itself as the body, not in a form: curl --data-binary @table.csv -H 'Content-Type: text/csv'.";
+    throw new AppError("unsupported_media_type", detail, {
+      faults: [{ field: "content-type", message: "must be text/csv, with its charset where that is not UTF-8" }],
+    });
+  }
+  return {
+    pieces: await receive(request.body),
+    charset: /;\s*charset\s*=\s*"?([^\s";]{1,40})/i.exec(contentType)?.[1],
+  };
+}
+
+async function receive(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array[]> {
+  const pieces: Uint8Array[] = [];
+  if (body === null) return pieces;
+  const reader = body.getReader();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    void reader.cancel().catch(() => {});
+  }, receiveMs);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (late) throw refusal(`it did not arrive within ${receiveMs / 1000} s`);
+      if (done) return pieces;
+      for (let at = 0; at < value.length; at += pieceBytes) pieces.push(value.subarray(at, at + pieceBytes));
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Adds the recipients of a table to a draft, in one transaction. Reads the table twice: first to find out whether it
+ * can be read, so that an unreadable one writes nothing and no transaction waits for it. Lines that cannot be used are
+ * refused and named. Throws "invalid_request" for an unreadable table, "conflict" where the broadcast is not a draft,
+ * "quota_exceeded" where the recipients do not fit.
+ */
+export async function importTable(
+  quota: OutboxQuota,
+  scope: BusinessScope,
+  broadcast: Broadcast,
+  table: Table,
+): Promise<Added> {
+  const template = parseTemplate(broadcast.text);
+  for await (const _ of batchesOf(table, template.fields));
+  return withinQuota(quota, scope.businessId, (add) =>
+    atomically(scope, async (inside) => {
+      // Imports into one draft are serialised: two in different orders would deadlock.
+      if (!(await lockDraft(inside, broadcast.id))) throw notADraft(broadcast);
+      return add(inside, broadcast, readsOf(table, template));
+    }),
+  );
+}
+
+async function* readsOf(table: Table, template: Template): AsyncGenerator<Read[], undefined> {
+  for await (const { columns, rows } of batchesOf(table, template.fields)) {
+    yield rows.map((row) => readOfRow(row, columns, template));
+  }
+  return undefined;
+}
+
+function readOfRow({ line, cells }: CsvRow, { to, of }: Columns, template: Template): Read {
+  const fields: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const [name, column] of of) fields[name] = cells[column] ?? "";
+  const parsed = parseRecipient(cells[to] ?? "", fields);
+  return "chat" in parsed
+    ? readOf(line, { to: parsed.chat, fields }, template)
+    : { line, message: inWords(parsed.faults) };
+}
+
+/** As the schema says; a row without a fault, and so almost every row, is not parsed by it field by field. */
+function parseRecipient(to: string, fields: Record<string, string>): { chat: string } | { faults: FieldFault[] } {
+  const parsed = chat.safeParse(to);
+  if (parsed.success && Object.values(fields).every(isFieldValue)) return { chat: parsed.data };
+  const whole = recipient.safeParse({ to, fields: { ...fields } });
+  return whole.success ? { chat: whole.data.to } : { faults: fieldFaults(whole.error) };
+}
+
+type Batch = { columns: Columns; rows: CsvRow[] };
+
+/** The rows after the first, which names the columns: `to`, and one for each field. Others are not read. */
+async function* batchesOf({ pieces, charset }: Table, fields: readonly string[]): AsyncGenerator<Batch, undefined> {
+  let columns: Columns | undefined;
+  let rows: CsvRow[] = [];
+  const turn = createTurn();
+  const csv = new CsvReader(bounds);
+  try {
+    for (const read of csvRows(csv, pieces, createTextReader(charset))) {
+      for (const row of read) {
+        if (columns === undefined) {
+          columns = columnsOf(row, fields);
+          csv.keepOnly(columns.kept);
+        } else if (rows.push(row) === batchSize) {
+          yield { columns, rows };
+          rows = [];
+          const over = turn();
+          if (over) await over;
+        }
+      }
+      const over = turn();
+      if (over) await over;
+    }
+  } catch (error) {
+    throw asRefusal(error);
+  }
+  yield { columns: columns ?? columnsOf({ line: 1, cells: [] }, fields), rows };
+  return undefined;
+}
+
+function* csvRows(
+  csv: CsvReader,
+  pieces: Iterable<Uint8Array>,
+  text: TextReader,
+): Generator<Iterable<CsvRow>, undefined> {
+  for (const piece of pieces) yield csv.read(text.read(piece));
+  yield csv.read(text.end());
+  yield csv.end();
+  return undefined;
+}
+
+type Columns = { to: number; of: [name: string, column: number][]; kept: number[] };
+
+function columnsOf({ cells }: CsvRow, fields: readonly string[]): Columns {
+  if (cells.some((cell) => cell.includes("\u0000"))) {
+    throw refusal(
+      "the first line has the character U+0000: UTF-16 needs a byte order mark, or `charset=utf-16le` in Content-Type",
+    );
+  }
+  const names = ["to", ...fields];
+  const absent = names.filter((name) => !cells.includes(name));
+  if (absent.length > 0) throw refusal(`the first line names no column ${absent.join(", ")}`);
+  const twice = names.filter((name) => cells.indexOf(name) !== cells.lastIndexOf(name));
+  if (twice.length > 0) throw refusal(`the first line names the column ${twice.join(", ")} twice`);
+  const of = fields.map((name): [string, number] => [name, cells.indexOf(name)]);
+  const to = cells.indexOf("to");
+  return { to, of, kept: [to, ...of.map(([, column]) => column)] };
+}
+
+function asRefusal(error: unknown): unknown {
+  if (error instanceof CsvFault) return refusal(`line ${error.line}: ${error.message}`);
+  if (error instanceof NotInCharset) {
+    return refusal(
+      `${error.message}: send the table as UTF-8, or name its charset, as in \`Content-Type: text/csv; charset=windows-1252\``,
+    );
+  }
+  if (error instanceof UnknownCharset) {
+    const message = `${error.message}: send the table as UTF-8`;
+    return new AppError("unsupported_media_type", `The table cannot be read: ${message}.`, {
+      faults: [{ field: "content-type", message }],
+    });
+  }
+  return error;
+}
+
+function inWords(faults: FieldFault[]): string {
+  return faults.map(({ field, message }) => `${field}: ${message}`).join("; ");
+}
+
+function refusal(message: string): AppError {
+  return new AppError("invalid_request", "The table cannot be read.", { faults: [{ field: "body", message }] });
+}

@@ -1,0 +1,154 @@
+import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
+import { uuidv7 } from "../../../../lib/core/ids.ts";
+import {
+  deleteBusiness,
+  forPlatform,
+  getBusiness,
+  insertBusiness,
+  listBusinesses,
+  updateBusiness,
+} from "../../../../lib/db/index.ts";
+import type { Business } from "../../../../lib/db/index.ts";
+import { adminOnly, businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
+import type { Authenticated } from "../../http/auth/guards.ts";
+import type { KeyRing } from "../../http/auth/key_ring.ts";
+import type { ApiDependencies } from "../../backend/dependencies.ts";
+import { demandMatch, etagOf } from "../../http/etag.ts";
+import { answerOnce } from "../../http/idempotency.ts";
+import { etagHeader, ifMatchHeaders } from "../../http/etag_headers.ts";
+import { idempotencyHeaders } from "../../http/idempotency_headers.ts";
+import { businessChanges, businessQuery, businessSchema, businessView, newBusiness } from "./schemas.ts";
+import { pageOf, pageThrough } from "../../http/page.ts";
+import { bodyProblems, problemResponses } from "../../http/problem.ts";
+import { businessParams } from "../../http/params.ts";
+
+const tags = ["Businesses"];
+const json = { "application/json": { schema: businessSchema } };
+
+export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing: KeyRing): OpenAPIHono<Authenticated> {
+  const app = new OpenAPIHono<Authenticated>();
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/businesses",
+      tags,
+      summary: "Create a business",
+      middleware: [adminOnly] as const,
+      request: {
+        headers: idempotencyHeaders,
+        body: { required: true, content: { "application/json": { schema: newBusiness } } },
+      },
+      responses: {
+        201: { description: "Created", content: json, headers: etagHeader },
+        ...problemResponses(...bodyProblems, "idempotency_mismatch"),
+      },
+    }),
+    async (c) => {
+      const body = c.req.valid("json");
+      const key = c.req.valid("header")["idempotency-key"];
+      const view = await answerOnce(c, forPlatform(db), { key, body }, async (scope) =>
+        businessView(await insertBusiness(scope, { id: uuidv7(), ...body })),
+      );
+      return c.json(view, 201, { etag: etagOf(view) });
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/businesses",
+      tags,
+      summary: "List businesses, newest first",
+      middleware: [adminOnly] as const,
+      request: { query: businessQuery },
+      responses: {
+        200: { description: "A page", content: { "application/json": { schema: pageOf(businessSchema) } } },
+        ...problemResponses("invalid_request"),
+      },
+    }),
+    async (c) => {
+      const { name, ...part } = c.req.valid("query");
+      const page = await pageThrough(
+        part,
+        (range) => listBusinesses(forPlatform(db), { name, ...range }),
+        businessView,
+      );
+      return c.json(page, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/businesses/{business_id}",
+      tags,
+      summary: "Get a business",
+      middleware: [businessAccess(db, "business:read")] as const,
+      request: { params: businessParams },
+      responses: {
+        200: { description: "The business", content: json, headers: etagHeader },
+        ...problemResponses("forbidden"),
+      },
+    }),
+    async (c) => {
+      const business = await getBusiness(c.var.business);
+      if (!business) throw noSuchBusiness();
+      const view = businessView(business);
+      return c.json(view, 200, { etag: etagOf(view) });
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "patch",
+      path: "/businesses/{business_id}",
+      tags,
+      summary: "Change a business",
+      middleware: [businessAccess(db, "business:write")] as const,
+      request: {
+        params: businessParams,
+        headers: ifMatchHeaders,
+        body: { required: true, content: { "application/json": { schema: businessChanges } } },
+      },
+      responses: {
+        200: { description: "The business as it is now", content: json, headers: etagHeader },
+        ...problemResponses(...bodyProblems, "forbidden", "precondition_failed"),
+      },
+    }),
+    async (c) => {
+      const ifMatch = c.req.valid("header")["if-match"];
+      const check = (present: Business) => demandMatch(ifMatch, businessView(present));
+      const business = await updateBusiness(c.var.business, c.req.valid("json"), check);
+      if (!business) throw noSuchBusiness();
+      const view = businessView(business);
+      return c.json(view, 200, { etag: etagOf(view) });
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/businesses/{business_id}",
+      tags,
+      summary: "Delete a business",
+      description:
+        "Logs its WhatsApp out, ends its keys and fails what was still to be sent. From then on it is not found. What is " +
+        "stored of it is removed after 30 days, or the days that the operator has set. Needs an admin key.",
+      middleware: [adminOnly, businessAccess(db, "business:write")] as const,
+      request: { params: businessParams },
+      responses: { 204: { description: "Deleted" }, ...problemResponses("upstream_timeout") },
+    }),
+    async (c) => {
+      const business = await getBusiness(c.var.business);
+      if (!business) throw noSuchBusiness();
+      // First the login: a business that is gone from here would leave it running where nobody could stop it.
+      if (business.whatsapp_shard !== null) await shards.logout(router.locate(business), business.id);
+      await deleteBusiness(c.var.business);
+      keyRing.forget(business.id);
+      return c.body(null, 204);
+    },
+  );
+
+  return app;
+}

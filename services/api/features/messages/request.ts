@@ -1,0 +1,143 @@
+import { z } from "@hono/zod-openapi";
+import { sharedNow } from "../../../../lib/core/time.ts";
+import {
+  audioContent,
+  card,
+  contactContent,
+  deleteContent,
+  documentContent,
+  editContent,
+  imageContent,
+  locationContent,
+  pollContent,
+  reactionContent,
+  textContent,
+  videoContent,
+} from "../../../../lib/messages/index.ts";
+import { chat } from "../chats/schemas.ts";
+import { moment, storableText } from "../../http/text.ts";
+
+/*
+ * The kinds of messages, narrowed to what customers may send: lengths as far as phones show them, and other messages
+ * named by their ids. lib/messages says which kinds there are.
+ */
+
+/** What all kinds have in common. */
+const envelope = {
+  to: chat.openapi({
+    type: "string",
+    description: "A number, or the JID of a person or a group.",
+    example: "5511987654321",
+  }),
+  expires_at: moment
+    .refine((at) => at.getTime() > sharedNow(), "must lie in the future")
+    .optional()
+    .openapi({
+      type: "string",
+      format: "date-time",
+      description: "After this the message is not sent any more, but fails.",
+      example: "2036-03-01T12:05:00.000Z",
+    }),
+};
+
+/** WhatsApp cuts texts off beyond this many characters. */
+const maxText = 65_536;
+
+const reply_to = z.uuid().optional().openapi({ description: "Id of the message of this chat that it answers." });
+const target = z.uuid().openapi({ description: "Id of the message of this chat that it is about." });
+
+const text = textContent.extend({
+  text: storableText(1, maxText).openapi({ example: "Your order is ready." }),
+  reply_to,
+});
+
+const media = z.uuid().openapi({ description: "Id of a media of this business: uploaded, or received." });
+const caption = storableText(1, 1_024).optional();
+const image = imageContent.extend({ media, caption, reply_to });
+const video = videoContent.extend({ media, caption, reply_to });
+const audio = audioContent.extend({
+  media,
+  voice: z.boolean().default(false).openapi({ description: "A voice note, shown with its waveform: Ogg with Opus." }),
+  reply_to,
+});
+const document = documentContent.extend({
+  media,
+  caption,
+  file_name: storableText(1, 240).optional().openapi({ example: "invoice.pdf" }),
+  reply_to,
+});
+
+const location = locationContent.extend({
+  latitude: z.number().min(-90).max(90),
+  longitude: z.number().min(-180).max(180),
+  name: storableText(1, 500).optional(),
+  address: storableText(1, 1_000).optional(),
+  reply_to,
+});
+
+const phone = z
+  .string()
+  .regex(/^\+?[1-9]\d{6,14}$/, "must be a number in international form (7 to 15 digits)")
+  .transform((digits) => digits.replace("+", ""))
+  .openapi({ type: "string", example: "5511987654321" });
+
+const contact = contactContent.extend({
+  contacts: z
+    .array(card.extend({ name: storableText(1, 200), phones: z.array(phone).min(1).max(10) }))
+    .min(1)
+    .max(50),
+  reply_to,
+});
+
+const poll = pollContent.extend({
+  question: storableText(1, 255),
+  options: z
+    .array(storableText(1, 100))
+    .min(2)
+    .max(12)
+    .refine((options) => new Set(options).size === options.length, "must differ from each other"),
+  max_choices: z
+    .int()
+    .min(0)
+    .max(12)
+    .default(1)
+    .openapi({ description: "How many one person may choose; 0: any number." }),
+  reply_to,
+});
+
+const graphemes = new Intl.Segmenter();
+const emoji = storableText(0, 32).refine(
+  (text) => [...graphemes.segment(text)].length <= 1,
+  "must be one emoji, or empty to take it back",
+);
+
+const reaction = reactionContent.extend({ target, emoji });
+const edit = editContent.extend({ target, text: storableText(1, maxText) });
+const remove = deleteContent.extend({ target });
+
+export const newMessage = z
+  .discriminatedUnion("type", [
+    z.strictObject({ ...envelope, ...text.shape }).openapi("NewText"),
+    z.strictObject({ ...envelope, ...image.shape }).openapi("NewImage"),
+    z.strictObject({ ...envelope, ...video.shape }).openapi("NewVideo"),
+    z.strictObject({ ...envelope, ...audio.shape }).openapi("NewAudio"),
+    z.strictObject({ ...envelope, ...document.shape }).openapi("NewDocument"),
+    z.strictObject({ ...envelope, ...location.shape }).openapi("NewLocation"),
+    z.strictObject({ ...envelope, ...contact.shape }).openapi("NewContact"),
+    z
+      .strictObject({ ...envelope, ...poll.shape })
+      .refine(({ options, max_choices }) => max_choices <= options.length, {
+        path: ["max_choices"],
+        message: "must not be more than there are options",
+      })
+      .openapi("NewPoll"),
+    z.strictObject({ ...envelope, ...reaction.shape }).openapi("NewReaction"),
+    z.strictObject({ ...envelope, ...edit.shape }).openapi("NewEdit"),
+    z.strictObject({ ...envelope, ...remove.shape }).openapi("NewDeletion"),
+  ])
+  .openapi("NewMessage");
+export type MessageRequest = z.output<typeof newMessage>;
+
+type WithoutEnvelope<M> = M extends unknown ? Omit<M, "to" | "expires_at"> : never;
+/** What is to be said, apart from to whom. */
+export type RequestedContent = WithoutEnvelope<MessageRequest>;

@@ -1,0 +1,54 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { adminOnly } from "../../http/auth/guards.ts";
+import type { Authenticated } from "../../http/auth/guards.ts";
+import type { ApiDependencies } from "../../backend/dependencies.ts";
+import { queueSchema, queueView, shardSchema } from "./schemas.ts";
+import { problemResponses } from "../../http/problem.ts";
+import { surveyShards } from "./survey.ts";
+
+const tags = ["Administration"];
+
+export function adminRoutes({ router, shards, queueDepths }: ApiDependencies): OpenAPIHono<Authenticated> {
+  const app = new OpenAPIHono<Authenticated>();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/admin/shards",
+      tags,
+      summary: "List the WhatsApp shards",
+      middleware: [adminOnly] as const,
+      responses: {
+        200: {
+          description: "All shards",
+          content: { "application/json": { schema: z.object({ data: z.array(shardSchema) }) } },
+        },
+        ...problemResponses(),
+      },
+    }),
+    async (c) => c.json({ data: await surveyShards({ router, shards }) }, 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/admin/queues",
+      tags,
+      summary: "List the queues and how full they are",
+      middleware: [adminOnly] as const,
+      responses: {
+        200: {
+          description: "All queues",
+          content: { "application/json": { schema: z.object({ data: z.array(queueSchema) }) } },
+        },
+        ...problemResponses(),
+      },
+    }),
+    async (c) => {
+      const depths = await queueDepths();
+      return c.json({ data: depths.map(queueView) }, 200);
+    },
+  );
+
+  return app;
+}

@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { forBusiness, pendingMessages, recordSendResults } from "../../../../lib/db/index.ts";
+import { defaultLimits } from "../../../../lib/shard-client/index.ts";
+import { createHarness } from "../../testing/harness.ts";
+import type { Harness } from "../../testing/harness.ts";
+import { sessionOf } from "../../testing/fake_shards.ts";
+
+let api: Harness;
+let id: string;
+let path: string;
+beforeAll(async () => {
+  api = await createHarness();
+});
+afterAll(() => api.close());
+beforeEach(async () => {
+  api.pacing.away = false;
+  ({ id } = await api.business());
+  path = `/v1/businesses/${id}/whatsapp/pacing`;
+  await api.request("POST", `/v1/businesses/${id}/whatsapp/connect`, { body: { method: "qr" } });
+  api.shards.sessions.set(id, sessionOf(id));
+});
+
+const scope = () => forBusiness(api.database.db, id);
+const due = async () => (await pendingMessages(scope(), { limit: 50 })).messages;
+
+/** A message that the shard said must wait for an hour. */
+async function pacedMessage(): Promise<void> {
+  const body = { to: "5511900000002", type: "text", text: "hello" };
+  const { body: accepted } = await api.request("POST", `/v1/businesses/${id}/messages`, { body });
+  await recordSendResults(scope(), [
+    { id: accepted.id, status: "paced", next_attempt_at: new Date(Date.now() + 3_600_000) },
+  ]);
+  expect(await due()).toEqual([]);
+}
+
+test("what is set replaces what was set; the rest is the platform's", async () => {
+  expect((await api.request("GET", path)).body).toMatchObject({
+    settings: {},
+    limits: { ...defaultLimits, enabled: true },
+    state: { warmth: 1 },
+  });
+  const set = await api.request("PUT", path, { body: { messages_per_minute: 5, warm_up_days: 0 } });
+  expect(set.status).toBe(200);
+  expect(set.body).toMatchObject({
+    settings: { messages_per_minute: 5, warm_up_days: 0 },
+    limits: { ...defaultLimits, messages_per_minute: 5, warm_up_days: 0 },
+  });
+  expect((await api.request("PUT", path, { body: { enabled: false } })).body).toMatchObject({
+    settings: { enabled: false },
+    limits: { ...defaultLimits, enabled: false },
+  });
+  expect((await api.request("PUT", path, { body: {} })).body.settings).toEqual({});
+});
+
+test("while the shard is away what is set is shown, and can be set", async () => {
+  api.pacing.away = true;
+  const set = await api.request("PUT", path, { body: { messages_per_minute: 5 } });
+  expect([set.status, set.body]).toEqual([200, { settings: { messages_per_minute: 5 }, limits: null, state: null }]);
+});
+
+test("what waits under the old limits is asked for again at once under the new ones", async () => {
+  await pacedMessage();
+  await api.wakeUps.settled();
+  api.woken.length = 0;
+  await api.request("PUT", path, { body: { messages_per_minute: 600 } });
+  expect(await due()).toHaveLength(1);
+  await api.wakeUps.settled();
+  // Its own messages and its broadcasts'.
+  expect(api.woken).toEqual([id, id]);
+});
+
+test("an account that was stopped goes on when it is told to, and what waited with it", async () => {
+  await pacedMessage();
+  expect((await api.request("DELETE", `${path}/stops`)).status).toBe(204);
+  expect(api.pacing.resumed).toContain(id);
+  expect(await due()).toHaveLength(1);
+  api.pacing.away = true;
+  expect((await api.request("DELETE", `${path}/stops`)).status).toBe(503);
+});
+
+test("limits that make no sense are refused and named", async () => {
+  const body = { messages_per_minute: 0, jitter: 2, messages_per_hour: 5 };
+  const answer = await api.request("PUT", path, { body });
+  expect(answer.status).toBe(400);
+  const fields = answer.body.errors.map(({ field }: { field: string }) => field);
+  expect(fields.toSorted()).toEqual(["jitter", "messages_per_hour", "messages_per_minute"]);
+});

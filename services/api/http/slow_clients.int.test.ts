@@ -1,0 +1,204 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { once } from "node:events";
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { until } from "../../../lib/testing/until.ts";
+import { apiLimits } from "./limits.ts";
+import { createHarness } from "../testing/harness.ts";
+import type { Harness } from "../testing/harness.ts";
+
+/* Over real connections: what a slow sender or reader holds is held in sockets and streams. */
+
+let api: Harness;
+let server: Bun.Server<undefined>;
+let business: { id: string; key: string };
+let other: { id: string; key: string };
+const limits = apiLimits();
+beforeAll(async () => {
+  api = await createHarness({
+    validate: false,
+    limits: {
+      bodies: { ...limits.bodies, deadlineMs: 3_000 },
+      uploads: { ...limits.uploads, graceMs: 3_000 },
+      files: { total: 24, share: 16, minBytes: 64 * 1_024, windowMs: 1_500 },
+    },
+  });
+  server = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 60, fetch: (request) => api.app.fetch(request) });
+  [business, other] = [await api.business(), await api.business()];
+});
+afterAll(async () => {
+  await server.stop(true);
+  await api.close();
+});
+
+type Client = { socket: Socket; answer: () => string; status: () => number };
+const clients: Client[] = [];
+afterEach(() => {
+  for (const { socket } of clients.splice(0)) socket.destroy();
+});
+
+async function open(head: string[], { reads = true } = {}): Promise<Client> {
+  const socket = connect(server.port!, "127.0.0.1");
+  let text = "";
+  socket.on("error", () => {});
+  if (reads) socket.on("data", (chunk) => (text += chunk.toString("latin1")));
+  else socket.pause();
+  await once(socket, "connect");
+  socket.write(`${head.join("\r\n")}\r\nHost: api\r\n\r\n`);
+  const client = { socket, answer: () => text, status: () => Number(/^HTTP\/1.1 (\d+)/.exec(text)?.[1] ?? 0) };
+  clients.push(client);
+  return client;
+}
+const post = (path: string, { id, key }: { id: string; key: string }, type: string) => [
+  `POST /v1/businesses/${id}/${path} HTTP/1.1`,
+  `Authorization: Bearer ${key}`,
+  `Content-Type: ${type}`,
+  "Content-Length: 1000",
+];
+/** Clients that send one byte of a thousand. */
+const slowly = async (count: number, head: string[]) => {
+  const all = await Promise.all(Array.from({ length: count }, () => open(head)));
+  for (const { socket } of all) socket.write("{");
+  return all;
+};
+const metric = async (name: string): Promise<number> => {
+  const { body } = await api.request("GET", "/metrics", { key: "" });
+  return Number(new RegExp(`${name}\\{[^}]*\\} (\\d+)`).exec(body)![1]);
+};
+const tell = (path: string, init: RequestInit = {}) =>
+  fetch(`http://127.0.0.1:${server.port}/v1/businesses/${other.id}${path}`, {
+    ...init,
+    headers: { authorization: `Bearer ${other.key}`, ...(init.headers as Record<string, string>) },
+  });
+/** Another tenant reads, writes and uploads. */
+const othersGoOn = async () => {
+  expect((await tell("")).status).toBe(200);
+  const json = { "content-type": "application/json" };
+  expect((await tell("", { method: "PATCH", headers: json, body: JSON.stringify({ name: "Other" }) })).status).toBe(
+    200,
+  );
+  expect([200, 201]).toContain((await tell("/media", { method: "POST", body: "a text" })).status);
+};
+
+describe("slow uploads", () => {
+  for (const [path, type] of [
+    ["media", "text/plain"],
+    ["broadcasts/01900000-0000-7000-8000-000000000000/recipients/upload", "text/csv"],
+  ] as const) {
+    test(`of one business take only its share (${type})`, async () => {
+      // A table is only read for a broadcast that exists.
+      const draft = await api.request("POST", `/v1/businesses/${business.id}/broadcasts`, {
+        body: { name: "x", text: "x" },
+      });
+      const slow = await slowly(600, post(path.replace(/01900000[^/]*/, draft.body.id), business, type));
+      const answered = () => slow.filter(({ status }) => status() === 429);
+      // Imports of tables have a limit of their own, below this one.
+      await until(() => answered().length >= 600 - limits.uploads.share, { what: "the refusals", deadlineMs: 20_000 });
+      expect(answered().some(({ answer }) => /retry-after: 5/i.test(answer()))).toBeTrue();
+      expect(await metric("api_uploads_under_way")).toBeLessThanOrEqual(limits.uploads.share);
+      await othersGoOn();
+      await until(() => slow.every(({ status }) => [408, 429, 503].includes(status())), {
+        what: "the others to end with 408",
+      });
+      expect(await metric("api_uploads_under_way")).toBe(0);
+    }, 60_000);
+  }
+
+  test("end where the client hangs up", async () => {
+    await slowly(4, post("media", business, "text/plain"));
+    await until(async () => (await metric("api_uploads_under_way")) === 4, { what: "uploads" });
+    for (const { socket } of clients.splice(0)) socket.destroy();
+    await until(async () => (await metric("api_uploads_under_way")) === 0, { what: "no uploads", deadlineMs: 2_000 });
+  });
+
+  test("that trickle below the rate end with 408", async () => {
+    const [client] = await slowly(1, post("media", business, "text/plain"));
+    const trickle = setInterval(() => client!.socket.write("x"), 100);
+    try {
+      await until(() => client!.status() === 408, { what: "408" });
+      await until(() => client!.socket.closed || client!.socket.destroyed || client!.socket.readableEnded, {
+        what: "the connection to close",
+      });
+    } finally {
+      clearInterval(trickle);
+    }
+  }, 20_000);
+});
+
+describe("slow request bodies", () => {
+  test("of one business take only its share, and end with 408", async () => {
+    const slow = await slowly(600, post("messages", business, "application/json"));
+    await until(() => slow.filter(({ status }) => status() === 429).length === 600 - limits.bodies.share, {
+      what: "the refusals",
+      deadlineMs: 20_000,
+    });
+    await othersGoOn();
+    // Its own requests without a body go on too.
+    expect((await api.request("GET", `/v1/businesses/${business.id}`, { key: business.key })).status).toBe(200);
+    await until(() => slow.every(({ status }) => [408, 429].includes(status())), {
+      what: "the others to end with 408",
+    });
+    expect(await metric("api_bodies_under_way")).toBe(0);
+  }, 60_000);
+
+  test("of unknown length are bounded by bytes and time", async () => {
+    const chunked = (path: string) => [
+      ...post(path, business, "application/json").slice(0, -1),
+      "Transfer-Encoding: chunked",
+    ];
+    const late = await open(chunked("messages"));
+    late.socket.write("1\r\n{\r\n");
+    const large = await open(chunked("messages"));
+    const block = "x".repeat(64 * 1_024);
+    for (let n = 0; n < 12; n++) large.socket.write(`${block.length.toString(16)}\r\n${block}\r\n`);
+    await until(() => large.status() === 413, { what: "413" });
+    await until(() => late.status() === 408, { what: "408" });
+  }, 20_000);
+});
+
+describe("slow readers of files", () => {
+  const size = 24 * 1_024 * 1_024;
+  let path: string;
+  beforeAll(async () => {
+    const body = Buffer.alloc(size, "a line of a text that is long\n");
+    const response = await api.app.request(`/v1/businesses/${business.id}/media`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${business.key}` },
+      body,
+    });
+    const { url } = (await response.json()) as { url: string };
+    path = url.replace(/^https:\/\/[^/]+/, "");
+  });
+  const stalled = (count: number) =>
+    Promise.all(Array.from({ length: count }, () => open([`GET ${path} HTTP/1.1`], { reads: false })));
+
+  test("are counted as long as they read, and take only the business's share", async () => {
+    await stalled(16);
+    await until(async () => (await metric("api_files_under_way")) === 16, { what: "16 files" });
+    const refused = await open([`GET ${path} HTTP/1.1`]);
+    await until(() => refused.status() === 429, { what: "429" });
+    expect(refused.answer()).toMatch(/retry-after: 2/i);
+  }, 20_000);
+
+  test("are cut off, and their slots are free again", async () => {
+    await stalled(10);
+    await until(async () => (await metric("api_files_under_way")) >= 10, { what: "10 files" });
+    await until(async () => (await metric("api_files_under_way")) === 0, {
+      what: "all to be cut off",
+      deadlineMs: 30_000,
+    });
+    expect(await metric("api_files_stalled_total")).toBeGreaterThanOrEqual(10);
+  }, 60_000);
+
+  test("that hang up free their slots at once", async () => {
+    const readers = await stalled(5);
+    for (const { socket } of readers) socket.destroy();
+    await until(async () => (await metric("api_files_under_way")) === 0, { what: "no files", deadlineMs: 1_000 });
+  });
+
+  test("that keep up read the whole", async () => {
+    const response = await fetch(`http://127.0.0.1:${server.port}${path}`);
+    expect((await response.arrayBuffer()).byteLength).toBe(size);
+    await until(async () => (await metric("api_files_under_way")) === 0, { what: "no files" });
+  });
+});
