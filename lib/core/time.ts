@@ -31,7 +31,7 @@ let anchor: Anchor | undefined;
 let steps = 0;
 
 /**
- * Unix time in ms by the clock that all processes share: the database's, once lib/db/clock.ts has measured it, and it
+ * Unix time in ms by the clock that all processes share: the database's, once lib/db/client/clock.ts has measured it, and it
  * runs on whatever happens to this machine's clock. Before that, this machine's. For every moment that is stored, or
  * compared with a stored one.
  */

@@ -1,16 +1,16 @@
-export { createDatabase, requestWaits, workerWaits } from "./client.ts";
-export type { Database, DatabaseOptions, Waits } from "./client.ts";
-export { runDatabaseClock } from "./run_clock.ts";
-export type { RunningClock } from "./run_clock.ts";
-export { isDatabaseUnavailable } from "./errors.ts";
-export { createGroupCommit } from "./group_commit.ts";
-export { sql } from "./literal.ts";
-export type { Statement } from "./literal.ts";
-export { createReplica, noReplica } from "./replica.ts";
-export type { Replica, ReplicaOptions } from "./replica.ts";
+export { createDatabase, requestWaits, workerWaits } from "./client/client.ts";
+export type { Database, DatabaseOptions, Waits } from "./client/client.ts";
+export { runDatabaseClock } from "./client/run_clock.ts";
+export type { RunningClock } from "./client/run_clock.ts";
+export { isDatabaseUnavailable } from "./client/errors.ts";
+export { createGroupCommit } from "./client/group_commit.ts";
+export { sql } from "./client/literal.ts";
+export type { Statement } from "./client/literal.ts";
+export { createReplica, noReplica } from "./client/replica.ts";
+export type { Replica, ReplicaOptions } from "./client/replica.ts";
 export { atomically, forBusiness, forNobody, forPlatform } from "./scope.ts";
 export type { BusinessScope, PlatformScope, Scope } from "./scope.ts";
-export { messageDirections, messageStatuses } from "./schema/index.ts";
+export { messageDirections, messageStatuses } from "./schema.ts";
 export type {
   ApiKey,
   AuditEvent,
@@ -20,8 +20,8 @@ export type {
   MessageDirection,
   MessageStatus,
   WhatsappSession,
-} from "./schema/index.ts";
-export { callDirections, callOutcomes, recordingStatuses } from "./schema/index.ts";
+} from "./schema.ts";
+export { callDirections, callOutcomes, recordingStatuses } from "./schema.ts";
 export type {
   Call,
   CallDirection,
@@ -30,86 +30,86 @@ export type {
   CallSettings,
   PhoneNumber,
   RecordingStatus,
-} from "./schema/index.ts";
-export type { Broadcast, BroadcastRecipient, OptOut, RecipientStatus } from "./schema/index.ts";
-export type { Media, MediaFetch, MediaUpload } from "./schema/index.ts";
-export { moveSteps } from "./schema/index.ts";
-export type { Move, MoveStep } from "./schema/index.ts";
-export { deliveryStatuses, webhookStatuses } from "./schema/index.ts";
-export type { DeliveryStatus, Webhook, WebhookDelivery, WebhookStatus } from "./schema/index.ts";
+} from "./schema.ts";
+export type { Broadcast, BroadcastRecipient, OptOut, RecipientStatus } from "./schema.ts";
+export type { Media, MediaFetch, MediaUpload } from "./schema.ts";
+export { moveSteps } from "./schema.ts";
+export type { Move, MoveStep } from "./schema.ts";
+export { deliveryStatuses, webhookStatuses } from "./schema.ts";
+export type { DeliveryStatus, Webhook, WebhookDelivery, WebhookStatus } from "./schema.ts";
 
-export { applyReceipts } from "./queries/apply_receipts.ts";
-export type { Receipt, ReceiptsApplied } from "./queries/apply_receipts.ts";
-export { assignLeastLoaded, assignShard } from "./queries/assign_shard.ts";
-export * from "./queries/broadcasts/index.ts";
-export * from "./queries/calls/index.ts";
-export { addAuditReads, listAuditReads } from "./queries/audit_reads.ts";
-export type { ReadCount } from "./queries/audit_reads.ts";
-export { completeAuditEvent, insertAuditEvent, listAuditEvents } from "./queries/audit.ts";
-export type { AuditFilter } from "./queries/audit.ts";
-export { deleteConsoleSession, insertConsoleSession } from "./queries/console_sessions.ts";
-export { deleteBusiness } from "./queries/delete_business.ts";
-export { findReferences } from "./queries/find_references.ts";
-export type { NamedMessage } from "./queries/find_references.ts";
-export { findKey, findSessionKey } from "./queries/find_key.ts";
-export type { FoundKey } from "./queries/find_key.ts";
-export { getBusiness } from "./queries/get_business.ts";
-export { getMessage } from "./queries/get_message.ts";
-export { getSender } from "./queries/get_sender.ts";
-export type { Sender } from "./queries/get_sender.ts";
-export { getSession } from "./queries/get_session.ts";
-export { insertBusiness } from "./queries/insert_business.ts";
-export { insertInbound } from "./queries/insert_inbound.ts";
-export type { InboundMessage, InsertedMessage } from "./queries/insert_inbound.ts";
-export { insertKey, maxKeys } from "./queries/insert_key.ts";
-export type { KeyOwner } from "./queries/key_owner.ts";
-export { listBusinesses } from "./queries/list_businesses.ts";
-export { listKeys } from "./queries/list_keys.ts";
-export type { KeyFilter, ListedKey } from "./queries/list_keys.ts";
-export { listMessages } from "./queries/list_messages.ts";
-export type { MessageFilter } from "./queries/list_messages.ts";
-export { listPendingBusinesses } from "./queries/list_pending_businesses.ts";
-export type { PendingBusinessesOptions } from "./queries/list_pending_businesses.ts";
-export * from "./queries/media/index.ts";
-export * from "./queries/moves/index.ts";
-export { once } from "./queries/once.ts";
-export type { Answer, Once } from "./queries/once.ts";
-export { noteRead, unreadUpTo } from "./queries/mark_read.ts";
-export type { UnreadMessage } from "./queries/mark_read.ts";
-export { markOverdue, moveOverdueMark, overdueMark, shardsWithoutTicks } from "./queries/overdue_ticks.ts";
-export { lockInbound, placeInbound } from "./queries/place_inbound.ts";
-export type { PlacedMessage } from "./queries/place_inbound.ts";
-export { outboxUsage } from "./queries/outbox_usage.ts";
-export { pendingMessages } from "./queries/pending_messages.ts";
-export type { Pending, PendingMessage, PendingOptions } from "./queries/pending_messages.ts";
-export { recordSendResults } from "./queries/record_send_results.ts";
-export type { SendOutcome } from "./queries/record_send_results.ts";
-export { forgetOld } from "./queries/forget.ts";
-export type { Forgotten, Retention } from "./queries/forget.ts";
-export { dropOldPartitions, ensurePartitions } from "./queries/keep_partitions.ts";
+export { applyReceipts } from "./messages/apply_receipts.ts";
+export type { Receipt, ReceiptsApplied } from "./messages/apply_receipts.ts";
+export { assignLeastLoaded, assignShard } from "./businesses/assign_shard.ts";
+export * from "./broadcasts/index.ts";
+export * from "./calls/index.ts";
+export { addAuditReads, listAuditReads } from "./audit/audit_reads.ts";
+export type { ReadCount } from "./audit/audit_reads.ts";
+export { completeAuditEvent, insertAuditEvent, listAuditEvents } from "./audit/audit_events.ts";
+export type { AuditFilter } from "./audit/audit_events.ts";
+export { deleteConsoleSession, insertConsoleSession } from "./console_sessions/console_sessions.ts";
+export { deleteBusiness } from "./businesses/delete_business.ts";
+export { findReferences } from "./inbound/find_references.ts";
+export type { NamedMessage } from "./inbound/find_references.ts";
+export { findKey, findSessionKey } from "./keys/find_key.ts";
+export type { FoundKey } from "./keys/find_key.ts";
+export { getBusiness } from "./businesses/get_business.ts";
+export { getMessage } from "./messages/get_message.ts";
+export { getSender } from "./outbox/get_sender.ts";
+export type { Sender } from "./outbox/get_sender.ts";
+export { getSession } from "./sessions/get_session.ts";
+export { insertBusiness } from "./businesses/insert_business.ts";
+export { insertInbound } from "./inbound/insert_inbound.ts";
+export type { InboundMessage, InsertedMessage } from "./inbound/insert_inbound.ts";
+export { insertKey, maxKeys } from "./keys/insert_key.ts";
+export type { KeyOwner } from "./keys/key_owner.ts";
+export { listBusinesses } from "./businesses/list_businesses.ts";
+export { listKeys } from "./keys/list_keys.ts";
+export type { KeyFilter, ListedKey } from "./keys/list_keys.ts";
+export { listMessages } from "./messages/list_messages.ts";
+export type { MessageFilter } from "./messages/list_messages.ts";
+export { listPendingBusinesses } from "./outbox/list_pending_businesses.ts";
+export type { PendingBusinessesOptions } from "./outbox/list_pending_businesses.ts";
+export * from "./media/index.ts";
+export * from "./moves/index.ts";
+export { once } from "./idempotency/once.ts";
+export type { Answer, Once } from "./idempotency/once.ts";
+export { noteRead, unreadUpTo } from "./messages/mark_read.ts";
+export type { UnreadMessage } from "./messages/mark_read.ts";
+export { markOverdue, moveOverdueMark, overdueMark, shardsWithoutTicks } from "./messages/overdue_ticks.ts";
+export { lockInbound, placeInbound } from "./inbound/place_inbound.ts";
+export type { PlacedMessage } from "./inbound/place_inbound.ts";
+export { outboxUsage } from "./outbox/outbox_usage.ts";
+export { pendingMessages } from "./outbox/pending_messages.ts";
+export type { Pending, PendingMessage, PendingOptions } from "./outbox/pending_messages.ts";
+export { recordSendResults } from "./outbox/record_send_results.ts";
+export type { SendOutcome } from "./outbox/record_send_results.ts";
+export { forgetOld } from "./upkeep/forget.ts";
+export type { Forgotten, Retention } from "./upkeep/forget.ts";
+export { dropOldPartitions, ensurePartitions } from "./messages/keep_partitions.ts";
 export {
   forgetRecordings,
   listDeletedBusinesses,
   listStoredRecordings,
   purgeBusiness,
-} from "./queries/purge_business.ts";
-export { quarantineEntries } from "./queries/quarantine.ts";
-export type { NewQuarantinedEntry } from "./queries/quarantine.ts";
-export { releaseBegun } from "./queries/release_begun.ts";
-export type { BegunChat, ReleasedOutbox } from "./queries/release_begun.ts";
-export { removeExpired } from "./queries/remove_expired.ts";
-export { passages } from "./queries/status_change.ts";
-export type { Passage, StatusChange } from "./queries/status_change.ts";
-export { revokeKey } from "./queries/revoke_key.ts";
-export { rotateKey } from "./queries/rotate_key.ts";
-export { sessionStates } from "./queries/session_states.ts";
-export type { SessionState } from "./queries/session_states.ts";
-export { releasePaced, setPacing } from "./queries/set_pacing.ts";
-export { submitMessage, submitMessages } from "./queries/submit_message.ts";
-export type { Idempotency, NewMessage, Submission, Submit, SubmitOptions } from "./queries/submit_message.ts";
-export { touchKeys } from "./queries/touch_keys.ts";
-export { updateBusiness } from "./queries/update_business.ts";
-export type { BusinessChanges } from "./queries/update_business.ts";
-export { upsertSessions } from "./queries/upsert_sessions.ts";
-export type { SessionReport } from "./queries/upsert_sessions.ts";
-export * from "./queries/webhooks/index.ts";
+} from "./businesses/purge_business.ts";
+export { quarantineEntries } from "./inbound/quarantine.ts";
+export type { NewQuarantinedEntry } from "./inbound/quarantine.ts";
+export { releaseBegun } from "./outbox/release_begun.ts";
+export type { BegunChat, ReleasedOutbox } from "./outbox/release_begun.ts";
+export { removeExpired } from "./upkeep/remove_expired.ts";
+export { passages } from "./messages/status_change.ts";
+export type { Passage, StatusChange } from "./messages/status_change.ts";
+export { revokeKey } from "./keys/revoke_key.ts";
+export { rotateKey } from "./keys/rotate_key.ts";
+export { sessionStates } from "./sessions/session_states.ts";
+export type { SessionState } from "./sessions/session_states.ts";
+export { releasePaced, setPacing } from "./outbox/set_pacing.ts";
+export { submitMessage, submitMessages } from "./outbox/submit_message.ts";
+export type { Idempotency, NewMessage, Submission, Submit, SubmitOptions } from "./outbox/submit_message.ts";
+export { touchKeys } from "./keys/touch_keys.ts";
+export { updateBusiness } from "./businesses/update_business.ts";
+export type { BusinessChanges } from "./businesses/update_business.ts";
+export { upsertSessions } from "./sessions/upsert_sessions.ts";
+export type { SessionReport } from "./sessions/upsert_sessions.ts";
+export * from "./webhooks/index.ts";

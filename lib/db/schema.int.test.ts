@@ -3,10 +3,10 @@ import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
-import { sql } from "./literal.ts";
+import { sql } from "./client/literal.ts";
 import { forNobody } from "./scope.ts";
-import { messageStatuses } from "./schema/index.ts";
-import * as schema from "./schema/index.ts";
+import { messageStatuses } from "./schema.ts";
+import * as schema from "./schema.ts";
 
 let database: MigratedDatabase;
 beforeAll(async () => {

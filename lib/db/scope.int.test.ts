@@ -14,7 +14,7 @@ import {
   submitMessage,
 } from "./index.ts";
 import type { BusinessScope } from "./index.ts";
-import { poolOf } from "./client.ts";
+import { poolOf } from "./client/client.ts";
 
 let database: MigratedDatabase;
 let mine: BusinessScope;
@@ -118,7 +118,7 @@ test("an id that is not a UUID opens no scope", () => {
 });
 
 test("a database that cannot be reached is unavailable, and the caller may try again", async () => {
-  const { createDatabase } = await import("./client.ts");
+  const { createDatabase } = await import("./client/client.ts");
   const away = createDatabase({ url: "postgres://nobody@127.0.0.1:1/none", poolSize: 1, applicationName: "test" });
   await expect(getBusiness(forBusiness(away, uuidv7()))).rejects.toMatchObject({ code: "unavailable", retryAfterS: 1 });
   await away.close();

@@ -1,9 +1,9 @@
 import type { Row, RowList, TransactionSql } from "postgres";
-import { poolOf, waitsOf } from "./client.ts";
-import type { Database } from "./client.ts";
-import { toDatabaseError } from "./errors.ts";
-import { textOf } from "./literal.ts";
-import type { Statement } from "./literal.ts";
+import { poolOf, waitsOf } from "./client/client.ts";
+import type { Database } from "./client/client.ts";
+import { toDatabaseError } from "./client/errors.ts";
+import { textOf } from "./client/literal.ts";
+import type { Statement } from "./client/literal.ts";
 
 /*
  * Two walls hold tenants apart. The first: a statement needs a scope, and a tenant's statement names its

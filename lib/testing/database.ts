@@ -1,9 +1,9 @@
-import { createDatabase } from "../db/client.ts";
-import type { Database } from "../db/client.ts";
-import { applyMigrations } from "../db/migrate.ts";
-import { connectAsOwner } from "../db/owner.ts";
-import type { OwnerConnection } from "../db/owner.ts";
-import { ensureMessagePartitions } from "../db/partitions.ts";
+import { createDatabase } from "../db/client/client.ts";
+import type { Database } from "../db/client/client.ts";
+import { applyMigrations } from "../db/migrations/migrate.ts";
+import { connectAsOwner } from "../db/client/owner.ts";
+import type { OwnerConnection } from "../db/client/owner.ts";
+import { ensureMessagePartitions } from "../db/messages/partitions.ts";
 import { createTestDatabase } from "./servers.ts";
 
 export type MigratedDatabase = {

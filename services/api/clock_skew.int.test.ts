@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { uuidv7Time } from "../../lib/core/ids.ts";
-import { ensureAdminKey } from "../../lib/db/admin_key.ts";
-import { generateKey } from "../../lib/db/api_key.ts";
+import { ensureAdminKey } from "../../lib/db/keys/admin_key.ts";
+import { generateKey } from "../../lib/db/keys/api_key.ts";
 import { createMigratedDatabase } from "../../lib/testing/database.ts";
 import type { MigratedDatabase } from "../../lib/testing/database.ts";
 import { until } from "../../lib/testing/until.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { ensureAdminKey } from "../../lib/db/admin_key.ts";
-import { generateKey } from "../../lib/db/api_key.ts";
+import { ensureAdminKey } from "../../lib/db/keys/admin_key.ts";
+import { generateKey } from "../../lib/db/keys/api_key.ts";
 import { createMigratedDatabase } from "../../lib/testing/database.ts";
 import type { MigratedDatabase } from "../../lib/testing/database.ts";
 import { until } from "../../lib/testing/until.ts";

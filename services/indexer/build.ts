@@ -1,8 +1,8 @@
 import type { TransactionSql } from "postgres";
 import { retry } from "../../lib/core/retry.ts";
 import type { IndexDefinition } from "../../lib/db/indexes.ts";
-import { isLockTimeout } from "../../lib/db/migrate.ts";
-import type { OwnerConnection } from "../../lib/db/owner.ts";
+import { isLockTimeout } from "../../lib/db/migrations/migrate.ts";
+import type { OwnerConnection } from "../../lib/db/client/owner.ts";
 import { attachedIndexes, indexState, partitionsOf } from "./catalog.ts";
 
 /*

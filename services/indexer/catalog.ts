@@ -1,4 +1,4 @@
-import type { OwnerConnection } from "../../lib/db/owner.ts";
+import type { OwnerConnection } from "../../lib/db/client/owner.ts";
 
 /** An index as the database has it. "invalid": an interrupted build left it, and no query uses it. */
 export type IndexState = "missing" | "invalid" | "valid";

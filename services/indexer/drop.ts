@@ -1,5 +1,5 @@
 import type { IndexDefinition } from "../../lib/db/indexes.ts";
-import type { OwnerConnection } from "../../lib/db/owner.ts";
+import type { OwnerConnection } from "../../lib/db/client/owner.ts";
 import { briefly } from "./build.ts";
 import type { Progress } from "./build.ts";
 import { surveyIndexes } from "./survey.ts";

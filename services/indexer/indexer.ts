@@ -1,6 +1,6 @@
 import { indexes as allIndexes } from "../../lib/db/indexes.ts";
 import type { IndexDefinition } from "../../lib/db/indexes.ts";
-import { connectAsOwner, withAdvisoryLock } from "../../lib/db/owner.ts";
+import { connectAsOwner, withAdvisoryLock } from "../../lib/db/client/owner.ts";
 import { ensureIndex } from "./build.ts";
 import type { Step } from "./build.ts";
 import { dropRetired } from "./drop.ts";

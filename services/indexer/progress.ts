@@ -1,5 +1,5 @@
 import { sleep } from "../../lib/core/time.ts";
-import { connectAsOwner } from "../../lib/db/owner.ts";
+import { connectAsOwner } from "../../lib/db/client/owner.ts";
 
 export type BuildProgress = { index: string; phase: string; percent: number | null };
 

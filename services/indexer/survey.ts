@@ -1,6 +1,6 @@
 import { indexes as listed } from "../../lib/db/indexes.ts";
 import type { IndexDefinition } from "../../lib/db/indexes.ts";
-import type { OwnerConnection } from "../../lib/db/owner.ts";
+import type { OwnerConnection } from "../../lib/db/client/owner.ts";
 
 export type SurveyedIndex = {
   name: string;

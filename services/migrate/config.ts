@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { keyPrefix } from "../../lib/db/api_key.ts";
+import { keyPrefix } from "../../lib/db/keys/api_key.ts";
 import { baseEnv, zInt, zUrl } from "../../lib/runtime/config.ts";
 
 export const migrateEnv = z.object({

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import postgres from "postgres";
 import journal from "../../lib/db/migrations/meta/_journal.json" with { type: "json" };
-import { connectAsOwner, withAdvisoryLock } from "../../lib/db/owner.ts";
-import { generateKey } from "../../lib/db/api_key.ts";
+import { connectAsOwner, withAdvisoryLock } from "../../lib/db/client/owner.ts";
+import { generateKey } from "../../lib/db/keys/api_key.ts";
 import { createTestDatabase } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
 import { migrate, migrateLock } from "./migrate.ts";

@@ -1,7 +1,7 @@
-import { ensureAdminKey } from "../../lib/db/admin_key.ts";
-import { applyMigrations } from "../../lib/db/migrate.ts";
-import { connectAsOwner, withAdvisoryLock } from "../../lib/db/owner.ts";
-import { ensureMessagePartitions } from "../../lib/db/partitions.ts";
+import { ensureAdminKey } from "../../lib/db/keys/admin_key.ts";
+import { applyMigrations } from "../../lib/db/migrations/migrate.ts";
+import { connectAsOwner, withAdvisoryLock } from "../../lib/db/client/owner.ts";
+import { ensureMessagePartitions } from "../../lib/db/messages/partitions.ts";
 
 /** One run holds it at a time. */
 export const migrateLock = "prosaas:migrate";

@@ -1,4 +1,4 @@
-import { connectAsOwner } from "../../../lib/db/owner.ts";
+import { connectAsOwner } from "../../../lib/db/client/owner.ts";
 import { surveyIndexes } from "../../../services/indexer/survey.ts";
 import { readOptions, resultOptions } from "./command_line.ts";
 import { databaseUrl } from "./database.ts";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { uuidv7, whatsappMessageId } from "../../../lib/core/ids.ts";
-import { generateKey } from "../../../lib/db/api_key.ts";
+import { generateKey } from "../../../lib/db/keys/api_key.ts";
 import { createDatabase, forBusiness, insertKey, submitMessage } from "../../../lib/db/index.ts";
 import { createBusiness } from "../../../lib/testing/business.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";

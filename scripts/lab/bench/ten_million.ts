@@ -1,8 +1,8 @@
 import { httpRequest } from "./load.ts";
 import type { Bench } from "./bench.ts";
 import type { LoadResult } from "./load.ts";
-import { connectAsOwner } from "../../../lib/db/owner.ts";
-import type { OwnerConnection } from "../../../lib/db/owner.ts";
+import { connectAsOwner } from "../../../lib/db/client/owner.ts";
+import type { OwnerConnection } from "../../../lib/db/client/owner.ts";
 import { buildIndexes } from "../../../services/indexer/indexer.ts";
 
 /** Rows in one insert: some seconds of work each, so that an interrupted benchmark ends soon. */

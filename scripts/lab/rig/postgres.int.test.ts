@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AppError } from "../../../lib/core/errors.ts";
 import { atomically, createDatabase, forPlatform } from "../../../lib/db/index.ts";
-import { sql } from "../../../lib/db/literal.ts";
+import { sql } from "../../../lib/db/client/literal.ts";
 import { startPooler } from "../../../lib/testing/pgbouncer.ts";
 import type { Pooler } from "../../../lib/testing/pgbouncer.ts";
 import { until } from "../../../lib/testing/until.ts";

@@ -1,8 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { applyMigrations } from "../../../lib/db/migrate.ts";
-import { connectAsOwner } from "../../../lib/db/owner.ts";
-import { ensureMessagePartitions } from "../../../lib/db/partitions.ts";
+import { applyMigrations } from "../../../lib/db/migrations/migrate.ts";
+import { connectAsOwner } from "../../../lib/db/client/owner.ts";
+import { ensureMessagePartitions } from "../../../lib/db/messages/partitions.ts";
 import { buildIndexes } from "../../../services/indexer/indexer.ts";
 import { freePort } from "../../../lib/testing/free_port.ts";
 import { initPostgres, isReady, postgresCommand } from "../../testing/postgres.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { generateKey } from "../../../lib/db/api_key.ts";
+import { generateKey } from "../../../lib/db/keys/api_key.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { createHarness } from "../testing/harness.ts";
 

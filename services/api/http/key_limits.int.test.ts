@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { parseNetworks } from "../../../lib/core/networks.ts";
-import { generateKey } from "../../../lib/db/api_key.ts";
+import { generateKey } from "../../../lib/db/keys/api_key.ts";
 import { maxKeys } from "../../../lib/db/index.ts";
 import { maxFailedLogins } from "./auth/failed_logins.ts";
 import { createHarness } from "../testing/harness.ts";

@@ -3,7 +3,7 @@ import type { Redis } from "ioredis";
 import { createRedis } from "../../../lib/redis/client.ts";
 import { createRateLimiter } from "../../../lib/redis/rate_limit.ts";
 import { uuidv7 } from "../../../lib/core/ids.ts";
-import { generateKey } from "../../../lib/db/api_key.ts";
+import { generateKey } from "../../../lib/db/keys/api_key.ts";
 import { insertKey } from "../../../lib/db/index.ts";
 import { createBusiness } from "../../../lib/testing/business.ts";
 import { testRedisUrl, uniqueName } from "../../../lib/testing/servers.ts";

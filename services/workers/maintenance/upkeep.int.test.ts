@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { announce, ensurePartitions, forBusiness, forPlatform, quarantineEntries } from "../../../lib/db/index.ts";
-import { monthPartition } from "../../../lib/db/partitions.ts";
+import { monthPartition } from "../../../lib/db/messages/partitions.ts";
 import { queues } from "../../../lib/queues/definitions.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { createTestWorkers } from "../testing/workers.ts";

@@ -1,11 +1,11 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
-import { applyMigrations } from "../../../../lib/db/migrate.ts";
-import { generateKey } from "../../../../lib/db/api_key.ts";
+import { applyMigrations } from "../../../../lib/db/migrations/migrate.ts";
+import { generateKey } from "../../../../lib/db/keys/api_key.ts";
 import { createDatabase, forBusiness, insertKey } from "../../../../lib/db/index.ts";
-import { connectAsOwner } from "../../../../lib/db/owner.ts";
-import { ensureMessagePartitions } from "../../../../lib/db/partitions.ts";
+import { connectAsOwner } from "../../../../lib/db/client/owner.ts";
+import { ensureMessagePartitions } from "../../../../lib/db/messages/partitions.ts";
 import { uuidv7 } from "../../../../lib/core/ids.ts";
 import { createBusiness } from "../../../../lib/testing/business.ts";
 import { startPooler } from "../../../../lib/testing/pgbouncer.ts";

@@ -1,5 +1,5 @@
-import { connectAsOwner } from "../../../../lib/db/owner.ts";
-import type { OwnerConnection } from "../../../../lib/db/owner.ts";
+import { connectAsOwner } from "../../../../lib/db/client/owner.ts";
+import type { OwnerConnection } from "../../../../lib/db/client/owner.ts";
 import { until } from "../../../../lib/testing/until.ts";
 import { addComparisons, compareChat, nothingCompared } from "../../rig/comparison.ts";
 import type { Comparison } from "../../rig/comparison.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { uuidv7 } from "../../../../lib/core/ids.ts";
 import { assignPhoneNumber, forBusiness, insertKey } from "../../../../lib/db/index.ts";
-import { generateKey } from "../../../../lib/db/api_key.ts";
+import { generateKey } from "../../../../lib/db/keys/api_key.ts";
 import { createRedis } from "../../../../lib/redis/client.ts";
 import { makeCertificate } from "../../../../lib/testing/certificate.ts";
 import { asRedisUser } from "../../../../lib/testing/redis_users.ts";

@@ -1,7 +1,7 @@
 import type { z } from "@hono/zod-openapi";
 import { AppError } from "../../../../lib/core/errors.ts";
 import { uuidv7 } from "../../../../lib/core/ids.ts";
-import { generateKey } from "../../../../lib/db/api_key.ts";
+import { generateKey } from "../../../../lib/db/keys/api_key.ts";
 import { atomically, insertKey, revokeKey, rotateKey } from "../../../../lib/db/index.ts";
 import type { ApiKey, KeyOwner } from "../../../../lib/db/index.ts";
 import { noSuchBusiness } from "../../http/auth/guards.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../../../lib/core/ids.ts";
-import { generateKey } from "../../../../lib/db/api_key.ts";
+import { generateKey } from "../../../../lib/db/keys/api_key.ts";
 import { createDatabase, insertKey } from "../../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../../lib/db/index.ts";
 import { createBusiness } from "../../../../lib/testing/business.ts";

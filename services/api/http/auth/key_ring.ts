@@ -1,7 +1,7 @@
 import { safeEqual, sha256Hex } from "../../../../lib/core/secret.ts";
 import { findKey, findSessionKey, forPlatform, touchKeys } from "../../../../lib/db/index.ts";
 import type { Database, FoundKey } from "../../../../lib/db/index.ts";
-import { hashKey, keyPrefix } from "../../../../lib/db/api_key.ts";
+import { hashKey, keyPrefix } from "../../../../lib/db/keys/api_key.ts";
 import type { Principal } from "./principal.ts";
 
 export type KeyRing = {

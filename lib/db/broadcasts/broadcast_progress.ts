@@ -1,0 +1,28 @@
+import { sql } from "../client/literal.ts";
+import type { MessageStatus } from "../schema.ts";
+import type { BusinessScope } from "../scope.ts";
+
+export type BroadcastProgress = {
+  recipients: number;
+  /** Not written to yet. */
+  pending: number;
+  opted_out: number;
+  /** The messages of the others, by their status. */
+  messages: Partial<Record<MessageStatus, number>>;
+};
+
+/** How far a broadcast is. */
+export async function broadcastProgress(scope: BusinessScope, id: string): Promise<BroadcastProgress> {
+  const [progress] = await scope.ask<[BroadcastProgress]>(sql`
+    with recipient as (
+      select status, count(*)::integer as count from broadcast_recipients where broadcast_id = ${id} group by status
+    ), message as (
+      select status, count(*)::integer as count from messages
+      where broadcast_id = ${id} and business_id = ${scope.businessId} group by status
+    )
+    select coalesce((select sum(count)::integer from recipient), 0) as recipients,
+           coalesce((select count from recipient where status = 'pending'), 0) as pending,
+           coalesce((select count from recipient where status = 'opted_out'), 0) as opted_out,
+           coalesce((select jsonb_object_agg(status, count) from message), '{}') as messages`);
+  return progress;
+}

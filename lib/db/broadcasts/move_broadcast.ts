@@ -1,0 +1,49 @@
+import { after } from "../../broadcasts/status.ts";
+import type { BroadcastVerb } from "../../broadcasts/status.ts";
+import { sql } from "../client/literal.ts";
+import { atomically } from "../scope.ts";
+import type { Broadcast } from "../schema.ts";
+import type { BusinessScope } from "../scope.ts";
+import { holdBroadcast } from "./hold.ts";
+
+export type MovedBroadcast = {
+  /** refused: it cannot be done to it as it is · empty: there is nobody to send it to */
+  outcome: "moved" | "unchanged" | "refused" | "empty";
+  broadcast: Broadcast;
+};
+
+/**
+ * Starts, pauses, resumes or cancels; undefined when there is no such broadcast. Of a paused or cancelled one nothing
+ * is handed to a shard any more that was not handed over before: its messages in the outbox are held. The next run of one
+ * that is resumed lets them go, unless it is in its quiet hours.
+ */
+export function moveBroadcast(
+  scope: BusinessScope,
+  id: string,
+  verb: BroadcastVerb,
+): Promise<MovedBroadcast | undefined> {
+  return atomically(scope, async (inner) => {
+    const [present] = await inner.ask<Broadcast[]>(
+      sql`select * from broadcasts where id = ${id} and business_id = ${scope.businessId} for update`,
+    );
+    if (present === undefined) return undefined;
+    const status = after(verb, present.status);
+    if (status === undefined) return { outcome: "refused", broadcast: present };
+    if (status === present.status) return { outcome: "unchanged", broadcast: present };
+    if (verb === "start" && !(await hasRecipients(inner, id))) return { outcome: "empty", broadcast: present };
+    if (verb === "pause" || verb === "cancel") await holdBroadcast(inner, id);
+    const [moved] = await inner.ask<[Broadcast]>(sql`
+      update broadcasts
+      set status = ${status}, updated_at = now(), ended_at = ${status === "cancelled" ? sql`now()` : sql`null`}
+      where id = ${id}
+      returning *`);
+    return { outcome: "moved", broadcast: moved };
+  });
+}
+
+async function hasRecipients(scope: BusinessScope, id: string): Promise<boolean> {
+  const [row] = await scope.ask<[{ any: boolean }]>(
+    sql`select exists (select from broadcast_recipients where broadcast_id = ${id}) as any`,
+  );
+  return row.any;
+}

@@ -1,0 +1,96 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { uuidv7 } from "../../core/ids.ts";
+import { createMigratedDatabase } from "../../testing/database.ts";
+import type { MigratedDatabase } from "../../testing/database.ts";
+import { createTestReplica } from "../../testing/replica.ts";
+import type { TestReplica } from "../../testing/replica.ts";
+import { until } from "../../testing/until.ts";
+import { createReplica, forPlatform, insertBusiness } from "../index.ts";
+import type { Database, Replica } from "../index.ts";
+
+let database: MigratedDatabase;
+let server: TestReplica;
+let replica: Replica;
+let changes: { used: boolean; why: string }[];
+beforeAll(async () => {
+  database = await createMigratedDatabase();
+  server = await createTestReplica(database.ownerUrl);
+}, 60_000);
+afterAll(async () => {
+  await server.remove();
+  await database.close();
+});
+afterEach(() => replica.close());
+
+/** It repeats all that the other tests write to the same server, and may be late for a while. */
+const inUse = (what: string) => until(() => changes.at(-1)?.used, { what, deadlineMs: 40_000 });
+
+const open = async () => {
+  changes = [];
+  const url = new URL(server.url);
+  url.searchParams.set("role", "prosaas_app");
+  replica = createReplica({
+    primary: database.db,
+    url: url.toString(),
+    poolSize: 2,
+    applicationName: "test",
+    maxLagMs: 1_500,
+    everyMs: 50,
+    onChange: (change) => changes.push(change),
+  });
+  await inUse("the replica to be used");
+};
+const write = async () => {
+  const id = uuidv7();
+  await insertBusiness(forPlatform(database.db), { id, name: "x", time_zone: "UTC" });
+  return id;
+};
+const longAgo = new Date(Date.now() - 3_600_000);
+/** Which of the two servers answered. */
+const answeredBy = async (upTo = longAgo) =>
+  replica.history(upTo, async (db: Database) => (db === database.db ? "primary" : "replica"));
+
+test("what is long past is read from the replica, what is recent from the primary", async () => {
+  await open();
+  expect(await answeredBy()).toBe("replica");
+  expect(await answeredBy(new Date())).toBe("primary");
+  expect(await answeredBy(new Date(Date.now() - 4_000))).toBe("primary");
+});
+
+test("an idle primary makes no replica late", async () => {
+  await open();
+  await until(() => (replica.lagMs() ?? 1_000) < 1_000, { what: "a small lag" });
+});
+
+test("a replica that falls behind is not asked until it has caught up", async () => {
+  await open();
+  await server.pause();
+  await write();
+  await until(() => changes.at(-1)?.used === false, { what: "the lag to be noticed" });
+  expect(changes.at(-1)!.why).toContain("behind");
+  expect(await answeredBy()).toBe("primary");
+  await server.resume();
+  await inUse("the replica to be used again");
+  await until(async () => (await answeredBy()) === "replica", { what: "an answer of the replica" });
+});
+
+test("a replica that dies is not asked; the read that met it is answered by the primary; back, it is used again", async () => {
+  await open();
+  await server.stop();
+  const rows = await replica.history(longAgo, (db) => forPlatform(db).run((sql) => sql`select 1 as one`));
+  expect(rows).toMatchObject([{ one: 1 }]);
+  expect(await answeredBy()).toBe("primary");
+  await server.start();
+  await inUse("the replica to be used again");
+}, 60_000);
+
+test("what is wrong with a statement is no reason to ask the primary", async () => {
+  await open();
+  const asked: Database[] = [];
+  const failing = replica.history(longAgo, (db) => {
+    asked.push(db);
+    return forPlatform(db).run((sql) => sql`select 1 / 0`);
+  });
+  await expect(failing).rejects.toThrow("division by zero");
+  expect(asked).toHaveLength(1);
+});

@@ -1,0 +1,17 @@
+import { bigint, integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { createdAt } from "../columns.ts";
+
+/** What shards received and nobody could understand or write. */
+export const journalQuarantine = pgTable("journal_quarantine", {
+  id: uuid().primaryKey(),
+  shard: integer().notNull(),
+  stream: text().notNull(),
+  seq: bigint({ mode: "number" }).notNull(),
+  /** As the entry names it, where it does. */
+  business_id: uuid(),
+  reason: text().notNull(),
+  /** The whole entry, as JSON. */
+  entry: text().notNull(),
+  created_at: createdAt(),
+});
+export type QuarantinedEntry = typeof journalQuarantine.$inferSelect;

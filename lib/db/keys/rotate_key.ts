@@ -1,0 +1,45 @@
+import { sql } from "../client/literal.ts";
+import type { ApiKey } from "../schema.ts";
+import { atomically } from "../scope.ts";
+import { maxKeys, tooManyKeys } from "./insert_key.ts";
+import { isOwnedBy, lockKeys, workingKeys } from "./key_owner.ts";
+import type { KeyOwner } from "./key_owner.ts";
+
+export type Rotation = Pick<ApiKey, "id" | "prefix" | "hash"> & {
+  /** How long the old key works beside the new one. */
+  overlapS: number;
+};
+
+/** Above {@link maxKeys}: an owner that has as many as it may can still rotate each of them. */
+export const maxKeysInRotation = 2 * maxKeys;
+
+/**
+ * Replaces a key by a new one with the same name and scopes; the old one ends when the overlap does. A family of
+ * keys has one final expiry, `created_at + lifetime` of each of them: rotation never extends it. Returns undefined
+ * when there is no such key that works. Throws "conflict" where the owner has {@link maxKeysInRotation} that work.
+ */
+export function rotateKey(
+  owner: KeyOwner,
+  oldId: string,
+  { id, prefix, hash, overlapS }: Rotation,
+): Promise<ApiKey | undefined> {
+  return atomically(owner, async (inner) => {
+    await inner.ask(lockKeys(owner));
+    const [{ keys }] = await inner.ask<[{ keys: number }]>(sql`select (${workingKeys(owner)}) as keys`);
+    if (keys >= maxKeysInRotation) throw tooManyKeys(maxKeysInRotation);
+    const [made] = await inner.ask<ApiKey[]>(sql`
+      with old as (
+        select * from api_keys
+        where id = ${oldId} and ${isOwnedBy(owner)} and revoked_at is null and (expires_at is null or expires_at > now())
+        for update
+      ), ending as (
+        update api_keys k set expires_at = least(old.expires_at, now() + make_interval(secs => ${overlapS})) from old where k.id = old.id
+      )
+      insert into api_keys (id, business_id, prefix, hash, scopes, name, created_at, expires_at, lifetime)
+      select ${id}::uuid, business_id, ${prefix}, ${hash}, scopes, name, date_trunc('milliseconds', now()),
+             created_at + lifetime, created_at + lifetime - date_trunc('milliseconds', now())
+      from old
+      returning *`);
+    return made;
+  });
+}

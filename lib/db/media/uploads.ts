@@ -1,0 +1,95 @@
+import { toJson } from "../client/json.ts";
+import { sql } from "../client/literal.ts";
+import type { Media, MediaUpload } from "../schema.ts";
+import type { BusinessScope } from "../scope.ts";
+import { dueNow } from "../outbox/due_now.ts";
+
+/** WhatsApp keeps what nobody fetched for about a month; what is older is put there anew. */
+const goodForDays = 14;
+
+/** A refusal is for the messages that waited; what is sent later is tried again. */
+const refusedForS = 60;
+
+/** Until the sweep takes it up by itself: who asked has recorded by then that its messages wait for it. */
+const sweptAfterS = 2;
+
+/** The code of a message that waits until its media is on WhatsApp's host. */
+export const mediaPending = "media_pending";
+
+export type WantedUpload = Pick<MediaUpload, "media_id" | "kind">;
+
+/** Where an upload stands, with what is known of its media; `media` is null where that is gone. */
+export type UploadState = WantedUpload &
+  Pick<MediaUpload, "status" | "pointer" | "error"> & {
+    media: Pick<Media, "mime" | "size" | "width" | "height" | "seconds" | "preview"> | null;
+  };
+
+/** The states of uploads that messages wait for; one that was never asked for, or is too old, becomes pending. */
+export async function wantUploads(scope: BusinessScope, wanted: readonly WantedUpload[]): Promise<UploadState[]> {
+  if (wanted.length === 0) return [];
+  return scope.ask<UploadState[]>(sql`
+    with wanted as (
+      select distinct media_id, kind from jsonb_to_recordset(${toJson(wanted)}::jsonb) as r(media_id uuid, kind text)
+    ), known as (
+      select w.media_id, w.kind, m.mime, m.size, m.width, m.height, m.seconds, m.preview, m.id is not null as present
+      from wanted w left join media m on m.id = w.media_id and m.business_id = ${scope.businessId} and m.status = 'stored' and m.deleted_at is null
+    ), asked as (
+      insert into media_uploads as u (media_id, kind, business_id, next_attempt_at)
+      select media_id, kind, ${scope.businessId}::uuid, now() + make_interval(secs => ${sweptAfterS}::integer) from known where present
+      on conflict (media_id, kind) do update
+        set status = 'pending', pointer = null, error = null, settled_at = null, attempts = 0, next_attempt_at = excluded.next_attempt_at
+        where u.settled_at < now() - case
+          when u.status = 'failed' then make_interval(secs => ${refusedForS}::integer) else make_interval(days => ${goodForDays}::integer)
+        end
+      returning media_id, kind
+    )
+    select k.media_id, k.kind,
+           case when not k.present then 'failed' when asked.kind is not null then 'pending' else u.status end as status,
+           case when asked.kind is null then u.pointer end as pointer, case when asked.kind is null then u.error end as error,
+           case when k.present then
+             jsonb_build_object('mime', k.mime, 'size', k.size, 'width', k.width, 'height', k.height, 'seconds', k.seconds, 'preview', k.preview)
+           end as media
+    from known k
+    left join asked using (media_id, kind)
+    left join media_uploads u using (media_id, kind)`);
+}
+
+/** An upload that is pending, with its media; undefined where it is done, or not wanted. */
+export async function pendingUpload(
+  scope: BusinessScope,
+  { media_id, kind }: WantedUpload,
+): Promise<(MediaUpload & { media: Media }) | undefined> {
+  const [upload] = await scope.ask<(MediaUpload & { media: Media })[]>(sql`
+    select u.*, to_jsonb(m) as media from media_uploads u join media m on m.id = u.media_id and m.deleted_at is null
+    where u.media_id = ${media_id} and u.kind = ${kind} and u.business_id = ${scope.businessId} and u.status = 'pending'`);
+  return upload;
+}
+
+export type UploadResult =
+  | { status: "ready"; pointer: NonNullable<MediaUpload["pointer"]> }
+  | { status: "failed"; error: string }
+  | { status: "pending"; error: string; next_attempt_at: Date };
+
+/** Writes down how an upload went; once it is decided, the messages that wait for it are due. */
+export async function finishUpload(
+  scope: BusinessScope,
+  { media_id, kind }: WantedUpload,
+  result: UploadResult,
+): Promise<void> {
+  const { pointer, error, next } = {
+    pointer: result.status === "ready" ? JSON.stringify(result.pointer) : null,
+    error: result.status === "ready" ? null : result.error,
+    next: result.status === "pending" ? result.next_attempt_at : null,
+  };
+  await scope.ask(sql`
+    with ended as (
+      update media_uploads
+      set status = ${result.status}, pointer = ${pointer}::jsonb, error = ${error}, attempts = attempts + 1, next_attempt_at = ${next},
+          settled_at = case when ${result.status} <> 'pending' then now() end
+      where media_id = ${media_id} and kind = ${kind} and business_id = ${scope.businessId} and status = 'pending'
+      returning status
+    )
+    update messages set next_attempt_at = ${dueNow}
+    where business_id = ${scope.businessId} and status = 'queued' and error_code = ${mediaPending}
+      and content -> 'media' ->> 'id' = ${media_id} and exists (select from ended where status <> 'pending')`);
+}

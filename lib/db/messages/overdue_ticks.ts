@@ -1,0 +1,50 @@
+import { uuidv7Floor } from "../../core/ids.ts";
+import { sql } from "../client/literal.ts";
+import type { PlatformScope } from "../scope.ts";
+
+const mark = "overdue_ticks";
+
+/** Up to when messages have been looked at; `first` where none have been yet. */
+export async function overdueMark(scope: PlatformScope, first: Date): Promise<Date> {
+  const [row] = await scope.ask<{ at: Date }[]>(sql`select at from progress_marks where name = ${mark}`);
+  return row?.at ?? first;
+}
+
+/** Messages from there on need not be looked at again. */
+export async function moveOverdueMark(scope: PlatformScope, at: Date): Promise<void> {
+  await scope.ask(sql`
+    insert into progress_marks (name, at) values (${mark}, ${at})
+    on conflict (name) do update set at = excluded.at where progress_marks.at < excluded.at`);
+}
+
+export type Window = { from: Date; to: Date };
+
+/** The shards of the businesses that have messages without a tick among those accepted in a window of time. */
+export async function shardsWithoutTicks(scope: PlatformScope, window: Window): Promise<number[]> {
+  const rows = await scope.ask<{ shard: number }[]>(sql`
+    select distinct b.whatsapp_shard as shard
+    from messages m join businesses b on b.id = m.business_id
+    where ${withoutTicks(window)} and b.whatsapp_shard is not null
+    order by 1`);
+  return rows.map(({ shard }) => shard);
+}
+
+/** Marks the messages of these shards that still have no tick; returns how many. */
+export async function markOverdue(scope: PlatformScope, window: Window, shards: readonly number[]): Promise<number> {
+  const rows = await scope.ask<{ id: string }[]>(sql`
+    update messages marked set ticks_overdue_at = now()
+    from (
+      -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
+      select m.id from messages m join businesses b on b.id = m.business_id
+      where ${withoutTicks(window)} and b.whatsapp_shard = any(${shards.map(String)}::integer[])
+      order by m.id for update of m
+    ) locked
+    where marked.id = locked.id
+    returning marked.id`);
+  return rows.length;
+}
+
+/** Ids begin with their time: a window of time is a range of the primary key. Only what we handed to a shard gets ticks for certain. */
+const withoutTicks = ({ from, to }: Window) => sql`
+  m.id >= ${uuidv7Floor(from.getTime())} and m.id < ${uuidv7Floor(to.getTime())}
+  and m.direction = 'outbound' and m.status = 'sent' and m.attempts > 0 and m.ticks_overdue_at is null`;

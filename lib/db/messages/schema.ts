@@ -1,0 +1,55 @@
+import { integer, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import type { MessageContent } from "../../messages/index.ts";
+import { businesses } from "../businesses/schema.ts";
+import { createdAt, moment } from "../columns.ts";
+
+export const messageDirections = ["outbound", "inbound"] as const;
+export type MessageDirection = (typeof messageDirections)[number];
+
+/** In the order of their rank: a message only ever moves to the right. Only a later receipt proves a failure wrong. */
+export const messageStatuses = ["queued", "sent", "failed", "delivered", "read", "played"] as const;
+export type MessageStatus = (typeof messageStatuses)[number];
+
+/**
+ * Every message of every business; outbound rows that are still queued are the outbox.
+ * Partitioned by range of `id`: a UUIDv7 begins with its time, so a range of ids is a month.
+ */
+export const messages = pgTable("messages", {
+  id: uuid().primaryKey(),
+  business_id: uuid()
+    .notNull()
+    .references(() => businesses.id, { onDelete: "cascade" }),
+  direction: text().$type<MessageDirection>().notNull(),
+  /** JID of the conversation. */
+  chat: text().notNull(),
+  /** JID of who wrote it; null for what we sent. */
+  sender: text(),
+  push_name: text(),
+  type: text().notNull(),
+  /** What it says in words. */
+  text: text(),
+  /** All that it says (lib/messages); null where type and text are all there is. */
+  content: jsonb().$type<MessageContent>(),
+  wa_message_id: text().notNull(),
+  status: text().$type<MessageStatus>().notNull(),
+  error_code: text(),
+  error_message: text(),
+  /** How often it was handed to a shard without a result. */
+  attempts: integer().notNull().default(0),
+  /** When it may be handed to a shard again. */
+  next_attempt_at: moment(),
+  /** By Postgres' clock, never by a service's: messages go out in this order. */
+  queued_at: createdAt(),
+  sent_at: moment(),
+  delivered_at: moment(),
+  read_at: moment(),
+  played_at: moment(),
+  failed_at: moment(),
+  /** Its ticks had time to come, and did not. */
+  ticks_overdue_at: moment(),
+  /** The broadcast it is part of; such messages give way to all others. */
+  broadcast_id: uuid(),
+  /** After this it is not worth sending: it fails instead. */
+  expires_at: moment(),
+});
+export type Message = typeof messages.$inferSelect;

@@ -1,0 +1,66 @@
+import { drizzle } from "drizzle-orm/postgres-js";
+import { readMigrationFiles } from "drizzle-orm/migrator";
+import { migrate } from "drizzle-orm/postgres-js/migrator";
+import { fileURLToPath } from "node:url";
+import { retry } from "../../core/retry.ts";
+import journal from "./meta/_journal.json" with { type: "json" };
+import type { OwnerConnection } from "../client/owner.ts";
+import { setRoleLimits } from "./role_limits.ts";
+
+const migrationsFolder = fileURLToPath(new URL(".", import.meta.url));
+const record = { migrationsSchema: "drizzle", migrationsTable: "migrations" };
+
+/** A migration waits this long for a lock: longer, and the writes that queue behind it would be felt. */
+const lockTimeoutMs = 2_000;
+const lockNotAvailable = "55P03";
+
+type Applied = { created_at: string; hash: string };
+
+/**
+ * Brings the schema up to date; returns the tags of the migrations it ran. All of them run in one transaction.
+ * Refuses when one that was applied has been edited since: the database could no longer be made again from the files.
+ */
+export async function applyMigrations(sql: OwnerConnection): Promise<string[]> {
+  const before = await appliedMigrations(sql);
+  refuseEdited(before);
+  await sql`select set_config('lock_timeout', ${`${lockTimeoutMs}ms`}, false)`;
+  try {
+    await retry(() => migrate(drizzle(sql), { migrationsFolder, ...record }), {
+      attempts: 10,
+      baseMs: 250,
+      maxMs: 5_000,
+      retryIf: isLockTimeout,
+    });
+  } finally {
+    await sql`select set_config('lock_timeout', '0', false)`;
+  }
+  await setRoleLimits(sql);
+  const known = new Set(before.map((row) => Number(row.created_at)));
+  return journal.entries.filter((entry) => !known.has(entry.when)).map((entry) => entry.tag);
+}
+
+/** Whether a statement gave up waiting for a lock, itself or as the cause of what was thrown. */
+export function isLockTimeout(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ("code" in error && error.code === lockNotAvailable) || isLockTimeout(error.cause);
+}
+
+async function appliedMigrations(sql: OwnerConnection): Promise<Applied[]> {
+  const [table] = await sql<[{ present: boolean }]>`
+    select to_regclass(${`${record.migrationsSchema}.${record.migrationsTable}`}) is not null as present`;
+  if (!table.present) return [];
+  return sql<Applied[]>`select created_at, hash from ${sql(record.migrationsSchema)}.${sql(record.migrationsTable)}`;
+}
+
+function refuseEdited(applied: Applied[]): void {
+  const hashes = new Map(applied.map((row) => [Number(row.created_at), row.hash]));
+  const files = readMigrationFiles({ migrationsFolder });
+  const edited = journal.entries.filter((entry, i) => {
+    const hash = hashes.get(entry.when);
+    return hash !== undefined && hash !== files[i]!.hash;
+  });
+  if (edited.length === 0) return;
+  throw new Error(
+    `${edited.map((entry) => entry.tag).join(", ")} was edited after it was applied to this database; put it back and write a new migration`,
+  );
+}

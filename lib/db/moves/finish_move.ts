@@ -1,0 +1,22 @@
+import { sql } from "../client/literal.ts";
+import type { Move, MoveStep } from "../schema.ts";
+import type { PlatformScope } from "../scope.ts";
+
+export type Finish = { id: string; from: MoveStep; to: "done" | "rolled_back"; error?: string | undefined };
+
+/** Ends a move and takes its fence away; undefined where it does not stand at `from` any more. */
+export async function finishMove(scope: PlatformScope, { id, from, to, error }: Finish): Promise<Move | undefined> {
+  const [move] = await scope.ask<Move[]>(sql`
+    with finished as (
+      update moves m set step = ${to}, finished_at = now(), updated_at = now(),
+             error = ${to === "done" ? null : (error ?? "rolled back")}
+      where m.id = ${id} and m.step = ${from}
+      returning m.*
+    ), business as (
+      update businesses b set whatsapp_move = null
+      from finished f
+      where b.id = f.business_id and b.whatsapp_move = f.id
+    )
+    select * from finished`);
+  return move;
+}

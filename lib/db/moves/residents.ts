@@ -1,0 +1,45 @@
+import { sql } from "../client/literal.ts";
+import type { PlatformScope } from "../scope.ts";
+
+/** Who lives on a shard. */
+export type ShardPopulation = {
+  shard: number;
+  businesses: number;
+  /** Those whose login is linked to a phone. */
+  paired: number;
+  /** Moves that lead there or away and are not over. */
+  moving: number;
+};
+
+/** Every shard that somebody lives on, or is on the way to. */
+export function countAssignments(scope: PlatformScope): Promise<ShardPopulation[]> {
+  return scope.ask<ShardPopulation[]>(sql`
+    with population as (
+      select b.whatsapp_shard as shard, count(*)::integer as businesses, (count(*) filter (where s.paired))::integer as paired
+      from businesses b left join whatsapp_sessions s on s.business_id = b.id
+      where b.whatsapp_shard is not null and b.deleted_at is null
+      group by b.whatsapp_shard
+    ), traffic as (
+      select shard, count(*)::integer as moving
+      from moves cross join lateral (values (from_shard), (to_shard)) as ends (shard)
+      where finished_at is null
+      group by shard
+    )
+    select shard, coalesce(businesses, 0) as businesses, coalesce(paired, 0) as paired, coalesce(moving, 0) as moving
+    from population full join traffic using (shard)
+    order by shard`);
+}
+
+/** Where a business lives, or will when its move is over. */
+export type Resident = { business_id: string; shard: number; paired: boolean; moving: boolean };
+
+/** Every business that has a shard, in order of id. */
+export function listResidents(scope: PlatformScope): Promise<Resident[]> {
+  return scope.ask<Resident[]>(sql`
+    select b.id as business_id, coalesce(m.to_shard, b.whatsapp_shard) as shard, coalesce(s.paired, false) as paired, m.id is not null as moving
+    from businesses b
+    left join whatsapp_sessions s on s.business_id = b.id
+    left join moves m on m.business_id = b.id and m.finished_at is null
+    where b.whatsapp_shard is not null and b.deleted_at is null
+    order by b.id`);
+}

@@ -1,0 +1,88 @@
+import { sql } from "../client/literal.ts";
+import type { Statement } from "../client/literal.ts";
+import type { Message } from "../schema.ts";
+import type { BusinessScope } from "../scope.ts";
+import { heldUntil } from "../broadcasts/hold.ts";
+import { changeFromJson } from "../messages/status_change.ts";
+import type { StatusChange } from "../messages/status_change.ts";
+
+export type PendingMessage = Pick<
+  Message,
+  "id" | "chat" | "type" | "text" | "content" | "wa_message_id" | "attempts" | "broadcast_id"
+>;
+
+export type Pending = {
+  messages: PendingMessage[];
+  /** What failed by this call, because its time was over or its recipient had opted out. */
+  expired: StatusChange[];
+};
+
+export type PendingOptions = {
+  /** At most so many. */
+  limit: number;
+  /** What broadcasts have, or all the rest. */
+  ofBroadcasts?: boolean;
+};
+
+/**
+ * What is to be handed to the shard now, in the order of writing, as Postgres' clock has it: ids are made by many processes,
+ * whose clocks differ, and decide only within a transaction. The caller holds the business's lease for this kind of
+ * messages. Of the other kind come those that stand in front of one of these in their chat, and no others. A chat whose
+ * earlier message waits for its next attempt waits with it, so that nothing is overtaken; but a broadcast's message that
+ * only waits for its pace is taken along by what is no broadcast's, instead of holding it up. What has expired, and what a
+ * broadcast has for somebody who opted out after it was released, fails here and is not given out.
+ */
+export async function pendingMessages(
+  scope: BusinessScope,
+  { limit, ofBroadcasts = false }: PendingOptions,
+): Promise<Pending> {
+  // Nobody opts out of what is no broadcast's: asked of every row, it makes a long outbox look so dear that any plan will do.
+  const urgent = { kind: sql`m.broadcast_id is null`, optedOut: sql`false` };
+  const bulk = {
+    kind: sql`m.broadcast_id is not null`,
+    optedOut: sql`exists (select from opt_outs o where o.business_id = m.business_id and o.chat = m.chat)`,
+  };
+  const [own, other] = ofBroadcasts ? [bulk, urgent] : [urgent, bulk];
+  /** Waits for its pace alone, and can be taken along: only what is no broadcast's takes anything along out of its turn. */
+  const passable = (message: Statement) =>
+    ofBroadcasts
+      ? sql`false`
+      : sql`(${message}.broadcast_id is not null and ${message}.error_code = 'paced' and ${message}.next_attempt_at < ${heldUntil})`;
+  const before = (one: Statement, other: Statement) =>
+    sql`(${one}.queued_at, ${one}.id) < (${other}.queued_at, ${other}.id)`;
+  const inTurn = sql`m.next_attempt_at <= now()`;
+  const due = ({ kind, optedOut }: typeof own, turn: Statement) => sql`
+        m.business_id = ${scope.businessId} and m.status = 'queued' and ${kind} and ${turn}
+        and (m.expires_at is null or m.expires_at > now()) and not ${optedOut}
+        and not exists (
+          select from messages earlier
+          where earlier.business_id = m.business_id and earlier.chat = m.chat and earlier.status = 'queued'
+            and ${before(sql`earlier`, sql`m`)} and earlier.next_attempt_at > now() and earlier.next_attempt_at < ${heldUntil}
+            and (earlier.expires_at is null or earlier.expires_at > now()) and not ${passable(sql`earlier`)}
+        )`;
+  const [row] = await scope.ask<[{ messages: PendingMessage[]; expired: Parameters<typeof changeFromJson>[0][] }]>(sql`
+    with expired as (
+      update messages m
+      set status = 'failed', failed_at = now(), next_attempt_at = null,
+          error_code = case when expires_at <= now() then 'expired' else 'opted_out' end,
+          error_message = case when expires_at <= now() then 'It expired before it could be sent.' else 'The recipient opted out.' end
+      -- Of this kind alone: what the other lease's holder has on its way has not failed.
+      where business_id = ${scope.businessId} and status = 'queued' and ${own.kind}
+        and (expires_at <= now() or (next_attempt_at <= now() and ${own.optedOut}))
+      returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at, failed_at,
+                error_code, error_message
+    ), own as (
+      select m.id, m.chat, m.queued_at from messages m where ${due(own, inTurn)} order by m.queued_at, m.id limit ${limit}
+    ), in_front as (
+      select m.id, m.queued_at from (select distinct on (chat) * from own order by chat, queued_at desc, id desc) last
+      join messages m on m.chat = last.chat and ${before(sql`m`, sql`last`)}
+      where ${due(other, sql`(${inTurn} or ${passable(sql`m`)})`)}
+    ), chosen as (
+      select id, queued_at from own union all select id, queued_at from in_front order by queued_at, id limit ${limit}
+    ), pending as (
+      select m.queued_at, m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts, m.broadcast_id from chosen join messages m on m.id = chosen.id
+    )
+    select coalesce((select jsonb_agg(to_jsonb(p) - 'queued_at' order by p.queued_at, p.id) from pending p), '[]') as messages,
+           coalesce((select jsonb_agg(to_jsonb(e) order by e.id) from expired e), '[]') as expired`);
+  return { messages: row.messages, expired: row.expired.map(changeFromJson) };
+}

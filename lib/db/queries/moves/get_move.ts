@@ -1,8 +1,0 @@
-import { sql } from "../../literal.ts";
-import type { Move } from "../../schema/index.ts";
-import type { PlatformScope } from "../../scope.ts";
-
-export async function getMove(scope: PlatformScope, id: string): Promise<Move | undefined> {
-  const [move] = await scope.ask<Move[]>(sql`select * from moves where id = ${id}`);
-  return move;
-}

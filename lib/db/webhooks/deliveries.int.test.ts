@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { deterministicUuidv7, uuidv7 } from "../../core/ids.ts";
+import { createBusiness } from "../../testing/business.ts";
+import { createMigratedDatabase } from "../../testing/database.ts";
+import type { MigratedDatabase } from "../../testing/database.ts";
+import { announce, dueDeliveries, forPlatform, insertWebhook, recordDeliveries, replayDeliveries } from "../index.ts";
+import type { BusinessScope } from "../index.ts";
+
+let database: MigratedDatabase;
+beforeAll(async () => {
+  database = await createMigratedDatabase();
+});
+afterAll(() => database.close());
+
+let scope: BusinessScope;
+let webhook: string;
+beforeEach(async () => {
+  scope = await createBusiness(database.db);
+  webhook = uuidv7();
+  const row = {
+    id: webhook,
+    url: "https://a.example",
+    description: null,
+    events: ["message.sent"],
+    ordered: true,
+    max_concurrency: 8,
+  };
+  await insertWebhook(scope, { ...row, secret: "sealed" }, 1);
+});
+
+/** Writes a delivery of the chat; returns its id, which is `id` where one is given. */
+async function write(id?: string): Promise<string> {
+  const known = new Set(await ids());
+  const event = { business_id: scope.businessId, event: "message.sent", chat: "1@g.us", at: new Date(), data: {} };
+  expect(await announce(forPlatform(database.db), [event])).toEqual([webhook]);
+  const written = (await ids()).find((one) => !known.has(one))!;
+  if (id !== undefined) await database.owner`update webhook_deliveries set id = ${id} where id = ${written}`;
+  return id ?? written;
+}
+const ids = async () =>
+  (await database.owner<{ id: string }[]>`select id from webhook_deliveries where webhook_id = ${webhook}`).map(
+    (row) => row.id,
+  );
+const due = async () =>
+  (await dueDeliveries(forPlatform(database.db), { id: webhook, ordered: true }, 50)).map(({ id }) => id);
+const record = (id: string, outcome: { status: "delivered" } | { status: "pending"; next_attempt_at: Date }) =>
+  recordDeliveries(forPlatform(database.db), [
+    { id, at: new Date(), duration_ms: 1, http_status: 200, error: null, ...outcome },
+  ]);
+const fastId = () => deterministicUuidv7(Date.now() + 3_000, webhook);
+
+test("what is written later is delivered later and waits for what is in front of it, though the clock of who wrote the first is fast", async () => {
+  const [first, second] = [await write(fastId()), await write()];
+  expect(second < first).toBeTrue();
+  expect(await due()).toEqual([first, second]);
+  await record(first, { status: "pending", next_attempt_at: new Date(Date.now() + 60_000) });
+  expect(await due()).toEqual([]);
+});
+
+test("what was written before there were places goes first, in order of id", async () => {
+  const [late, early, next] = [await write(fastId()), await write(), await write()];
+  await database.owner`update webhook_deliveries set place = 0 where id in ${database.owner([early, late])}`;
+  expect(await due()).toEqual([early, late, next]);
+});
+
+test("what is delivered again keeps its place", async () => {
+  const [first, second] = [await write(fastId()), await write()];
+  await record(first, { status: "delivered" });
+  expect(await due()).toEqual([second]);
+  expect(await replayDeliveries(scope, webhook, { id: first })).toBe(1);
+  expect(await due()).toEqual([first, second]);
+});
