@@ -11,7 +11,7 @@ export type WindowLimiter = {
 type Window = { start: number; current: number; before: number };
 
 /**
- * Sliding windows in this process's memory, counted as lib/redis/scripts/take_requests.lua counts them. Bounded: of
+ * Sliding windows in this process's memory, counted as lib/redis/take_requests.lua counts them. Bounded: of
  * many callers the least recently counted are forgotten.
  */
 export function createWindowLimiter({

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Redis } from "ioredis";
 import { uuidv7 } from "../core/ids.ts";
-import { createCallCapacity } from "../redis/call_capacity.ts";
+import { createCallCapacity } from "../calls/capacity.ts";
 import { createRedis } from "../redis/client.ts";
-import { familyOf } from "../redis/families.ts";
+import { familyOf } from "../testing/key_families.ts";
 import { acquireLease } from "../redis/lease.ts";
 import { createRateLimiter } from "../redis/rate_limit.ts";
 import { definitionOf } from "../queues/definitions.ts";

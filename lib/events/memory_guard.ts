@@ -2,8 +2,9 @@ import type { Redis } from "ioredis";
 import type { Metrics } from "../runtime/metrics.ts";
 import { answerOf } from "../redis/errors.ts";
 import { memoryFill } from "../redis/memory.ts";
-import { createScript, scriptText } from "../redis/script.ts";
+import { createScript } from "../redis/script.ts";
 import { allEvents, limits, recentKey, streamPrefix, tallyKey } from "./event.ts";
+import dropEvents from "./drop_events.lua" with { type: "text" };
 
 /*
  * Reserves memory for what the platform runs on: leases, queues and calls. Live events stop when Redis is 60 % full,
@@ -15,7 +16,7 @@ const pauseAt = 0.6;
 const resumeAt = 0.55;
 const checkEveryMs = 1_000;
 
-const dropScript = createScript(scriptText("drop_events"));
+const dropScript = createScript(dropEvents);
 
 export type MemoryGuard = {
   /** Whether live events are paused. Returns at once; looks at the server in the background, once a second at most. */

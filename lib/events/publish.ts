@@ -1,10 +1,11 @@
 import type { Redis } from "ioredis";
 import { answerOf } from "../redis/errors.ts";
-import { createScript, scriptText } from "../redis/script.ts";
+import { createScript } from "../redis/script.ts";
 import { liveEntry } from "./entry.ts";
 import { allEvents, eventsOf, limits as defaultLimits, recentKey, streamPrefix, tallyKey } from "./event.ts";
 import type { LiveEvent, StreamLimits } from "./event.ts";
 import { memoryGuard } from "./memory_guard.ts";
+import publishLua from "./publish_events.lua" with { type: "text" };
 
 /*
  * Live events are published after the commit and kept for a while in Redis streams. NOTIFY would serialise commits on a
@@ -16,7 +17,7 @@ import { memoryGuard } from "./memory_guard.ts";
  * bytes and age (event.ts), and publishing stops while Redis is nearly full (memory_guard.ts).
  */
 
-const publishScript = createScript(scriptText("publish_events"));
+const publishScript = createScript(publishLua);
 
 /** Events of one script run: its time in Redis stays below a millisecond. */
 const pageSize = 100;

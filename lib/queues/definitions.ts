@@ -50,7 +50,7 @@ const media = z.strictObject({ business_id: z.uuid(), media_id: z.uuid() });
 const nothing = z.strictObject({});
 
 const day = 86_400;
-/** Up to 2 KB each (ids, and a message of 500 characters): 10 MB a queue; lib/redis/families.ts has the sum. */
+/** Up to 2 KB each (ids, and a message of 500 characters): 10 MB a queue; lib/testing/key_families.ts has the sum. */
 const deadLetters = { count: 5_000, ageS: 14 * day };
 /** A wake-up that threw costs little to run again and somebody waits for it. */
 const urgent = { attempts: 8, backoff: { baseMs: 250, maxMs: 15_000 } };

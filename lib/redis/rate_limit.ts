@@ -1,7 +1,8 @@
 import type { Redis } from "ioredis";
 import { createWindowLimiter } from "../core/window_limiter.ts";
-import { createScript, scriptText } from "./script.ts";
+import { createScript } from "./script.ts";
 import type { Script } from "./script.ts";
+import takeRequests from "./take_requests.lua" with { type: "text" };
 
 export type RateLimit = {
   /** Requests of one caller in a window. */
@@ -39,7 +40,7 @@ type Batch = { group: string | undefined; waiting: Waiting[] };
 
 /** The script; `edit` gives a test the chance to put its own clock in the place of TIME. */
 export function rateLimitScript(edit: (lua: string) => string = (lua) => lua): Script {
-  return createScript(edit(scriptText("take_requests")));
+  return createScript(edit(takeRequests));
 }
 
 /**

@@ -1,15 +1,9 @@
 import type { Redis } from "ioredis";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { toRedisError } from "./errors.ts";
 
 /** A Lua script that runs inside Redis as one step. Throws "unavailable" where Redis cannot be reached; whether it ran is then not known. */
 export type Script = (redis: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
-
-/** The text of `scripts/<name>.lua`. */
-export function scriptText(name: string): string {
-  return readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), "utf8");
-}
 
 /** A script that is sent by its hash, and once by its text to a server that does not know it yet. */
 export function createScript(lua: string): Script {

@@ -1,4 +1,4 @@
-import { shardKeys, shardToken } from "../../lib/shard-client/secrets.ts";
+import { shardKeys, shardToken } from "../../lib/contracts/shard/secrets.ts";
 import { readVariable, writeVariable } from "./secrets.ts";
 import type { Nomad } from "./nomad.ts";
 

@@ -7,8 +7,8 @@ import { join } from "node:path";
 const floors: readonly (readonly string[])[] = [
   ["core", "media"],
   ["runtime", "messages", "broadcasts"],
-  ["consul", "redis", "db", "storage", "shard-client", "calls", "webhooks", "api-client"],
-  ["routing", "queues", "events", "moves", "media-store", "quotas"],
+  ["consul", "redis", "db", "storage", "contracts", "webhooks", "api-client"],
+  ["routing", "queues", "events", "moves", "media-store", "quotas", "calls"],
 ];
 
 const floorOf = (folder: string) => floors.findIndex((folders) => folders.includes(folder));

@@ -1,4 +1,4 @@
-import { createCallsClient } from "../../lib/calls/index.ts";
+import { createCallsClient } from "../../lib/contracts/calls/index.ts";
 import { createConsul } from "../../lib/consul/client.ts";
 import { followValue } from "../../lib/consul/live_value.ts";
 import { registerService } from "../../lib/consul/register.ts";
@@ -8,7 +8,7 @@ import { createDatabase, createReplica, noReplica, runDatabaseClock } from "../.
 import type { Database, Replica } from "../../lib/db/index.ts";
 import { createFeed, startMemoryGuard } from "../../lib/events/index.ts";
 import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues/index.ts";
-import { createCallCapacity } from "../../lib/redis/call_capacity.ts";
+import { createCallCapacity } from "../../lib/calls/capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRateLimiter } from "../../lib/redis/rate_limit.ts";
 import { assignmentRuleKey, createRouter, exposeRouter, parseAssignmentRule } from "../../lib/routing/index.ts";
@@ -24,7 +24,7 @@ import {
   createShardClient,
   createShardMoves,
   createShardPacing,
-} from "../../lib/shard-client/index.ts";
+} from "../../lib/contracts/shard/index.ts";
 import { maxMediaBytes } from "../../lib/media/index.ts";
 import { createMediaSigner } from "../../lib/media-store/index.ts";
 import { createSealedStore, createStore } from "../../lib/storage/index.ts";

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { callLimitKey, parseLimit } from "../../lib/consul/call_limit.ts";
+import { callLimitKey, parseLimit } from "../../lib/calls/limit.ts";
 import type { ConsulClient } from "../../lib/consul/client.ts";
 import { followValue } from "../../lib/consul/live_value.ts";
 import type { LiveValue, ValueMemory } from "../../lib/consul/live_value.ts";

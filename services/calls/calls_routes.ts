@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { callKey, callOrder } from "../../lib/calls/index.ts";
+import { callKey, callOrder } from "../../lib/contracts/calls/index.ts";
 import { AppError } from "../../lib/core/errors.ts";
 import { bearer } from "../../lib/runtime/http.ts";
 import type { Core } from "./flow/core.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { destinationRule, maxDestinationRules } from "../../lib/calls/index.ts";
+import { destinationRule, maxDestinationRules } from "../../lib/calls/destinations.ts";
 import { isSupervised } from "../../lib/consul/register.ts";
 import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zInt, zUrl } from "../../lib/runtime/config.ts";
 

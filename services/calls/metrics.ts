@@ -1,4 +1,4 @@
-import type { AdmissionOutcome } from "../../lib/redis/call_capacity.ts";
+import type { AdmissionOutcome } from "../../lib/calls/capacity.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 
 export type CallMetrics = ReturnType<typeof createCallMetrics>;

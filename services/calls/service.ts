@@ -4,7 +4,7 @@ import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase } from "../../lib/db/index.ts";
 import { startMemoryGuard } from "../../lib/events/index.ts";
 import { createProducer } from "../../lib/queues/index.ts";
-import { createCallCapacity } from "../../lib/redis/call_capacity.ts";
+import { createCallCapacity } from "../../lib/calls/capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { check, serve } from "../../lib/runtime/http.ts";
 import type { Check, Served } from "../../lib/runtime/http.ts";

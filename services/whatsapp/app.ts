@@ -12,14 +12,14 @@ import {
   journalAck,
   journalStreams,
   maxJournalPage,
-} from "../../lib/shard-client/schemas.ts";
+} from "../../lib/contracts/shard/schemas.ts";
 import type {
   BatchMessage,
   JournalStream,
   SendResult,
   SessionSummary,
   SessionView,
-} from "../../lib/shard-client/schemas.ts";
+} from "../../lib/contracts/shard/schemas.ts";
 import { chatRoutes } from "./chats/routes.ts";
 import { mediaRoutes } from "./media/routes.ts";
 import type { Moving } from "./moving/moving.ts";
@@ -44,7 +44,7 @@ const businessId = z.object({ business_id: z.uuid() });
 const stream = z.object({ stream: z.enum(Object.keys(journalStreams) as [JournalStream, ...JournalStream[]]) });
 const page = z.object({ limit: z.coerce.number().int().min(1).max(maxJournalPage).default(maxJournalPage) });
 
-/** The shard's internal API; lib/shard-client is its other end. */
+/** The shard's internal API; lib/contracts/shard is its other end. */
 export function createApp({ version, shard, moving, journal, token, logger, metrics }: AppOptions): Hono {
   const app = new Hono();
   app.use(requestLog(logger, metrics));

@@ -14,8 +14,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { uuidv7 } from "../../lib/core/ids.ts";
-import { createShardClient, createShardMoves, shardToken } from "../../lib/shard-client/index.ts";
-import { sessionList } from "../../lib/shard-client/schemas.ts";
+import { createShardClient, createShardMoves, shardToken } from "../../lib/contracts/shard/index.ts";
+import { sessionList } from "../../lib/contracts/shard/schemas.ts";
 import { until } from "../../lib/testing/until.ts";
 import { AuthStore } from "./auth/auth_store.ts";
 import { KeyRing } from "../../lib/core/key_ring.ts";

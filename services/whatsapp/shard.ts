@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from "node:fs";
 import { z } from "zod";
 import { AppError } from "../../lib/core/errors.ts";
-import type { PacingSettings } from "../../lib/shard-client/pacing.ts";
+import type { PacingSettings } from "../../lib/contracts/shard/pacing.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
-import type { ConnectRequest } from "../../lib/shard-client/schemas.ts";
+import type { ConnectRequest } from "../../lib/contracts/shard/schemas.ts";
 import type { KeyRing } from "../../lib/core/key_ring.ts";
 import { purgeAside, setAside } from "./auth/set_aside.ts";
 import type { Placements } from "./moving/placements.ts";

@@ -1,7 +1,7 @@
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { MinuteRate } from "./minute_rate.ts";
-import type { SessionStatus } from "../../lib/shard-client/schemas.ts";
-import { sessionStatus } from "../../lib/shard-client/schemas.ts";
+import type { SessionStatus } from "../../lib/contracts/shard/schemas.ts";
+import { sessionStatus } from "../../lib/contracts/shard/schemas.ts";
 
 /** What is read at each scrape. */
 export type ShardGauges = {

@@ -7,8 +7,8 @@ import { createDirectory, ownerKey, shardService } from "../../lib/routing/index
 import { freePort } from "../../lib/testing/free_port.ts";
 import { testConsulAddr, testRedisUrl } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
-import type { BatchMessage, SendResult } from "../../lib/shard-client/schemas.ts";
-import { shardKeys, shardToken } from "../../lib/shard-client/secrets.ts";
+import type { BatchMessage, SendResult } from "../../lib/contracts/shard/schemas.ts";
+import { shardKeys, shardToken } from "../../lib/contracts/shard/secrets.ts";
 import {
   control,
   isOperational,

@@ -3,11 +3,11 @@ import type { Database, MediaRetention, Retention } from "../../lib/db/index.ts"
 import type { Producer } from "../../lib/queues/index.ts";
 import type { Router } from "../../lib/routing/index.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
-import type { ShardClient, ShardMedia, ShardMoves } from "../../lib/shard-client/index.ts";
+import type { ShardClient, ShardMedia, ShardMoves } from "../../lib/contracts/shard/index.ts";
 import type { AddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import type { WebhookSecrets } from "../../lib/webhooks/signature.ts";
 import type { MediaDeps } from "./media/media_deps.ts";
-import type { RecordingDeps } from "./recordings/fetch_recordings.ts";
+import type { RecordingDeps } from "./calls/fetch_recordings.ts";
 import type { HealthPolicy } from "./webhooks/health.ts";
 import type { WorkMetrics } from "./work_metrics.ts";
 

@@ -1,26 +1,26 @@
 import type { Handlers } from "../../lib/queues/index.ts";
 import { broadcast } from "./broadcasts/broadcast.ts";
 import { sendBroadcasts } from "./broadcasts/send_broadcasts.ts";
-import { sessionEvents } from "./default/session_events.ts";
+import { sessionEvents } from "./receiving/session_events.ts";
 import type { Deps } from "./deps.ts";
-import { deliver } from "./high/deliver.ts";
-import { inbound } from "./high/inbound.ts";
-import { send } from "./high/send.ts";
+import { deliver } from "./webhooks/deliver.ts";
+import { inbound } from "./receiving/inbound.ts";
+import { send } from "./sending/send.ts";
 import { describeMediaJob } from "./media/describe_media.ts";
 import { fetchMedia } from "./media/fetch_media.ts";
 import { prepareMedia } from "./media/prepare_media.ts";
-import { expireDeliveriesJob } from "./maintenance/expire_deliveries.ts";
-import { move } from "./low/move.ts";
-import { forget } from "./maintenance/forget.ts";
-import { keepPartitions } from "./maintenance/keep_partitions.ts";
-import { purgeBusinesses } from "./maintenance/purge_businesses.ts";
-import { removeMedia } from "./maintenance/remove_media.ts";
-import { sweepMedia } from "./maintenance/sweep_media.ts";
-import { sweep } from "./maintenance/sweep.ts";
-import { sweepMoves } from "./maintenance/sweep_moves.ts";
-import { fetchRecordings } from "./recordings/fetch_recordings.ts";
-import { receipts } from "./receipts/receipts.ts";
-import { syncReceipts } from "./receipts_sync/sync_receipts.ts";
+import { expireDeliveriesJob } from "./upkeep/expire_deliveries.ts";
+import { move } from "./moves/move.ts";
+import { forget } from "./upkeep/forget.ts";
+import { keepPartitions } from "./upkeep/keep_partitions.ts";
+import { purgeBusinesses } from "./upkeep/purge_businesses.ts";
+import { removeMedia } from "./media/remove_media.ts";
+import { sweepMedia } from "./media/sweep_media.ts";
+import { sweep } from "./upkeep/sweep.ts";
+import { sweepMoves } from "./moves/sweep_moves.ts";
+import { fetchRecordings } from "./calls/fetch_recordings.ts";
+import { receipts } from "./receiving/receipts.ts";
+import { syncReceipts } from "./receiving/sync_receipts.ts";
 
 /** Every job there is, and who does it; the queues decide which of them a process gets. */
 export function createHandlers(deps: Deps) {

@@ -21,14 +21,14 @@ import { createMediaQuota } from "../../lib/quotas/index.ts";
 import { createMediaSigner } from "../../lib/media-store/index.ts";
 import { createSealedStore, createStore } from "../../lib/storage/index.ts";
 import type { SealedStore } from "../../lib/storage/index.ts";
-import { createShardClient, createShardMedia, createShardMoves } from "../../lib/shard-client/index.ts";
+import { createShardClient, createShardMedia, createShardMoves } from "../../lib/contracts/shard/index.ts";
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { loadWorkersConfig } from "./config.ts";
 import { auditReadDays, endedKeyDays, leaseTimes, quarantineDays } from "./deps.ts";
 import { createHandlers } from "./jobs.ts";
 import { createDecoder } from "./media/decoder/decoder.ts";
-import type { RecordingDeps } from "./recordings/fetch_recordings.ts";
+import type { RecordingDeps } from "./calls/fetch_recordings.ts";
 import { healthPolicy } from "./webhooks/health.ts";
 import { createWorkMetrics } from "./work_metrics.ts";
 

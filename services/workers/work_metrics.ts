@@ -1,5 +1,5 @@
 import type { Metrics } from "../../lib/runtime/metrics.ts";
-import type { JournalStream } from "../../lib/shard-client/index.ts";
+import type { JournalStream } from "../../lib/contracts/shard/index.ts";
 
 export type WorkMetrics = {
   sent(status: "sent" | "failed" | "retry" | "paced", count: number): void;

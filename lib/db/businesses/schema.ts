@@ -1,7 +1,7 @@
 import { integer, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { createdAt, moment } from "../columns.ts";
 
-/** Limits of a WhatsApp account; lib/shard-client/pacing.ts says what they mean. */
+/** Limits of a WhatsApp account; lib/contracts/shard/pacing.ts says what they mean. */
 type Pacing = {
   enabled: boolean;
   messages_per_minute: number;

@@ -1,4 +1,4 @@
-import { callLimitKey, maxCallLimit } from "../../../lib/consul/call_limit.ts";
+import { callLimitKey, maxCallLimit } from "../../../lib/calls/limit.ts";
 import { commonUsage, countOf, runCommand, UsageFault } from "./command.ts";
 import { changeLimit } from "./live_limit.ts";
 import { scaleStateless } from "./stateless.ts";

@@ -1,4 +1,4 @@
-import { pacingSettings, parsePlatformPacing, platformPacingKey } from "../../../lib/shard-client/index.ts";
+import { pacingSettings, parsePlatformPacing, platformPacingKey } from "../../../lib/contracts/shard/index.ts";
 import { commonUsage, runCommand, UsageFault } from "./command.ts";
 import { changeSetting } from "./live_setting.ts";
 

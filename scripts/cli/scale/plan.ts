@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { messageOf } from "../../../lib/core/errors.ts";
 import { profiles } from "../../../lib/queues/index.ts";
-import { callLimitKey } from "../../../lib/consul/call_limit.ts";
+import { callLimitKey } from "../../../lib/calls/limit.ts";
 import { commonUsage, runCommand, UsageFault } from "./command.ts";
 import type { Change, Settings } from "./command.ts";
 import { readCount } from "./job_group.ts";

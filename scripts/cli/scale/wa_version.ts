@@ -1,4 +1,4 @@
-import { parseWaVersion, waVersionKey } from "../../../lib/shard-client/wa_version.ts";
+import { parseWaVersion, waVersionKey } from "../../../lib/contracts/shard/wa_version.ts";
 import { commonUsage, runCommand, UsageFault } from "./command.ts";
 import { changeSetting } from "./live_setting.ts";
 

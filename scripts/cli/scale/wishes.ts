@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { maxCallLimit } from "../../../lib/consul/call_limit.ts";
+import { maxCallLimit } from "../../../lib/calls/limit.ts";
 import { profiles } from "../../../lib/queues/index.ts";
 import { maxShards } from "../../stack/shard_secrets.ts";
 

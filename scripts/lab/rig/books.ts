@@ -1,4 +1,4 @@
-import type { BatchMessage, JournalEntry } from "../../../lib/shard-client/index.ts";
+import type { BatchMessage, JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Comparison } from "./comparison.ts";
 import { addComparisons, compareChat, nothingCompared } from "./comparison.ts";
 import { textTo } from "./courier.ts";

@@ -1,7 +1,7 @@
 import { uuidv7, whatsappMessageId } from "../../../lib/core/ids.ts";
 import { AppError } from "../../../lib/core/errors.ts";
-import { maxBatch } from "../../../lib/shard-client/index.ts";
-import type { BatchMessage } from "../../../lib/shard-client/index.ts";
+import { maxBatch } from "../../../lib/contracts/shard/index.ts";
+import type { BatchMessage } from "../../../lib/contracts/shard/index.ts";
 import type { ShardProcess } from "./shard.ts";
 
 /** A text on its way to a contact of a business. */

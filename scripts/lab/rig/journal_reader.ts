@@ -1,5 +1,5 @@
 import { AppError } from "../../../lib/core/errors.ts";
-import type { JournalEntry, JournalStream } from "../../../lib/shard-client/index.ts";
+import type { JournalEntry, JournalStream } from "../../../lib/contracts/shard/index.ts";
 import type { ShardProcess } from "./shard.ts";
 
 /** Between two looks at a stream that was empty, ms: what a wake-up takes through Redis. */

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { SessionView } from "../../../lib/shard-client/index.ts";
-import { createShardClient, shardToken } from "../../../lib/shard-client/index.ts";
+import type { SessionView } from "../../../lib/contracts/shard/index.ts";
+import { createShardClient, shardToken } from "../../../lib/contracts/shard/index.ts";
 import { asRedisUser } from "../../../lib/testing/redis_users.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { freePort } from "../../../lib/testing/free_port.ts";

@@ -1,8 +1,8 @@
-import { readCallLimit, writeCallLimit } from "../../../lib/consul/call_limit.ts";
+import { readCallLimit, writeCallLimit } from "../../../lib/calls/limit.ts";
 import type { ConsulClient } from "../../../lib/consul/client.ts";
-import type { CallCapacity } from "../../../lib/redis/call_capacity.ts";
-import { listLiveCalls, readLiveCall } from "../../../lib/redis/live_call.ts";
-import type { LiveCall } from "../../../lib/redis/live_call.ts";
+import type { CallCapacity } from "../../../lib/calls/capacity.ts";
+import { listLiveCalls, readLiveCall } from "../../../lib/calls/live_call.ts";
+import type { LiveCall } from "../../../lib/calls/live_call.ts";
 import type { Redis } from "ioredis";
 
 /** What the calls service keeps of the calls in progress. */

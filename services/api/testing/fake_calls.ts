@@ -1,4 +1,4 @@
-import type { CallOrder, CallsClient } from "../../../lib/calls/index.ts";
+import type { CallOrder, CallsClient } from "../../../lib/contracts/calls/index.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 
 /** The calls service in memory: what was ordered, each under the sid that it got. */

@@ -1,4 +1,4 @@
-import type { ShardChats } from "../../../lib/shard-client/index.ts";
+import type { ShardChats } from "../../../lib/contracts/shard/index.ts";
 
 /** A shard's side of chats in memory: what was asked, and answers that a test may change. */
 export type FakeChats = ShardChats & {

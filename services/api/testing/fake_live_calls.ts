@@ -1,4 +1,4 @@
-import type { LiveCall } from "../../../lib/redis/live_call.ts";
+import type { LiveCall } from "../../../lib/calls/live_call.ts";
 import type { LiveCalls } from "../backend/live_calls.ts";
 
 /** The calls service's side in memory. */

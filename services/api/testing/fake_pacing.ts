@@ -1,6 +1,6 @@
 import { AppError } from "../../../lib/core/errors.ts";
-import { limitsOf } from "../../../lib/shard-client/index.ts";
-import type { ShardPacing } from "../../../lib/shard-client/index.ts";
+import { limitsOf } from "../../../lib/contracts/shard/index.ts";
+import type { ShardPacing } from "../../../lib/contracts/shard/index.ts";
 
 /** A shard's side of pacing in memory: accounts that may send at once, and a record of those that were resumed. */
 export type FakePacing = ShardPacing & {

@@ -1,5 +1,5 @@
 import { AppError } from "../../../lib/core/errors.ts";
-import type { SessionList, SessionView } from "../../../lib/shard-client/index.ts";
+import type { SessionList, SessionView } from "../../../lib/contracts/shard/index.ts";
 import type { ApiDependencies } from "../backend/dependencies.ts";
 
 /** Shards in memory: sessions that a test puts there, and a record of what was asked. */

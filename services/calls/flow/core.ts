@@ -1,4 +1,4 @@
-import type { AdmissionOutcome, CallCapacity } from "../../../lib/redis/call_capacity.ts";
+import type { AdmissionOutcome, CallCapacity } from "../../../lib/calls/capacity.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Line } from "../../../lib/db/index.ts";
 import { AppError } from "../../../lib/core/errors.ts";

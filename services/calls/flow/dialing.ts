@@ -1,4 +1,4 @@
-import { mayDial } from "../../../lib/calls/index.ts";
+import { mayDial } from "../../../lib/calls/destinations.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import type { Line } from "../../../lib/db/index.ts";
 import type { DailyCalls } from "../state/daily_calls.ts";

@@ -1,5 +1,5 @@
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
-import type { CallOrder, PlacedCall } from "../../../lib/calls/index.ts";
+import type { CallOrder, PlacedCall } from "../../../lib/contracts/calls/index.ts";
 import type { Placings } from "../state/placings.ts";
 import type { Carrier } from "../twilio/rest.ts";
 import { placedCall, takeSlot } from "./core.ts";

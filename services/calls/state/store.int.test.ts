@@ -1,6 +1,6 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { createRedis } from "../../../lib/redis/client.ts";
-import { listLiveCalls } from "../../../lib/redis/live_call.ts";
+import { listLiveCalls } from "../../../lib/calls/live_call.ts";
 import { testRedisUrl, uniqueName } from "../../../lib/testing/servers.ts";
 import { newCall } from "../testing/call.ts";
 import { createCallStore } from "./store.ts";

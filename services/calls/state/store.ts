@@ -1,14 +1,18 @@
 import type { Redis } from "ioredis";
 import { AppError } from "../../../lib/core/errors.ts";
 import { answerOf } from "../../../lib/redis/errors.ts";
-import { createScript, scriptText } from "../../../lib/redis/script.ts";
+import { createScript } from "../../../lib/redis/script.ts";
 import { callSchema, isOver } from "./call.ts";
 import type { CallChanges, CallState, NewCall } from "./call.ts";
+import beginCall from "./begin_call.lua" with { type: "text" };
+import changeCall from "./change_call.lua" with { type: "text" };
+import readCall from "./read_call.lua" with { type: "text" };
+import staleCalls from "./stale_calls.lua" with { type: "text" };
 
-const begin = createScript(scriptText("begin_call"));
-const change = createScript(scriptText("change_call"));
-const read = createScript(scriptText("read_call"));
-const stale = createScript(scriptText("stale_calls"));
+const begin = createScript(beginCall);
+const change = createScript(changeCall);
+const read = createScript(readCall);
+const stale = createScript(staleCalls);
 
 /** A call, and the time in ms by the Redis server's clock: every moment of a call is judged by this one clock. */
 export type Seen<T> = { call: T; nowMs: number };

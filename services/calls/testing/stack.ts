@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { Hono } from "hono";
-import { callLimitKey } from "../../../lib/consul/call_limit.ts";
+import { callLimitKey } from "../../../lib/calls/limit.ts";
 import { createConsul, kvPut } from "../../../lib/consul/client.ts";
 import type { ConsulClient } from "../../../lib/consul/client.ts";
 import { assignPhoneNumber, putCallSettings } from "../../../lib/db/index.ts";
 import type { BusinessScope, CallSettingsInput } from "../../../lib/db/index.ts";
-import { createCallCapacity } from "../../../lib/redis/call_capacity.ts";
+import { createCallCapacity } from "../../../lib/calls/capacity.ts";
 import { createRedis } from "../../../lib/redis/client.ts";
 import { parseConfig } from "../../../lib/runtime/config.ts";
 import { createLifecycle } from "../../../lib/runtime/lifecycle.ts";

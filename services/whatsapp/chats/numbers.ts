@@ -1,5 +1,5 @@
 import { AppError } from "../../../lib/core/errors.ts";
-import type { CheckedNumber } from "../../../lib/shard-client/chats.ts";
+import type { CheckedNumber } from "../../../lib/contracts/shard/chats.ts";
 import { ask } from "./line.ts";
 import type { Line } from "./line.ts";
 

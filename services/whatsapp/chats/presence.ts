@@ -1,4 +1,4 @@
-import type { PresenceRequest } from "../../../lib/shard-client/chats.ts";
+import type { PresenceRequest } from "../../../lib/contracts/shard/chats.ts";
 import { ask } from "./line.ts";
 import type { Line } from "./line.ts";
 

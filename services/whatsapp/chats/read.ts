@@ -1,5 +1,5 @@
 import { isJidGroup, jidNormalizedUser } from "@whiskeysockets/baileys";
-import type { ReadRequest } from "../../../lib/shard-client/chats.ts";
+import type { ReadRequest } from "../../../lib/contracts/shard/chats.ts";
 import { memberNames } from "../codec/member_names.ts";
 import { ask } from "./line.ts";
 import type { Line } from "./line.ts";

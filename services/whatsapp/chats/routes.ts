@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { AppError } from "../../../lib/core/errors.ts";
-import { numbersRequest, pictureQuery, presenceRequest, readRequest } from "../../../lib/shard-client/chats.ts";
+import { numbersRequest, pictureQuery, presenceRequest, readRequest } from "../../../lib/contracts/shard/chats.ts";
 import type { Shard } from "../shard.ts";
 import { checkNumbers } from "./numbers.ts";
 import { pictureOf } from "./picture.ts";

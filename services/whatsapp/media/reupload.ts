@@ -1,6 +1,6 @@
 import { decryptMediaRetryData, encryptMediaRetryRequest, proto } from "@whiskeysockets/baileys";
 import type { BaileysEventMap } from "@whiskeysockets/baileys";
-import type { ReuploadRequest } from "../../../lib/shard-client/media.ts";
+import type { ReuploadRequest } from "../../../lib/contracts/shard/media.ts";
 import { ask } from "../chats/line.ts";
 import type { Line } from "../chats/line.ts";
 

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { AppError } from "../../../lib/core/errors.ts";
-import { mediaConnectionRequest, reuploadRequest } from "../../../lib/shard-client/media.ts";
+import { mediaConnectionRequest, reuploadRequest } from "../../../lib/contracts/shard/media.ts";
 import { ask } from "../chats/line.ts";
 import type { Shard } from "../shard.ts";
 import { reupload } from "./reupload.ts";

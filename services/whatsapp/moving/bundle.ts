@@ -3,7 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { z } from "zod";
 import { TamperedValue, UnknownKey } from "../../../lib/core/key_ring.ts";
 import { AppError } from "../../../lib/core/errors.ts";
-import type { MoveOrder } from "../../../lib/shard-client/moves.ts";
+import type { MoveOrder } from "../../../lib/contracts/shard/moves.ts";
 import type { LedgerRow } from "../sending/ledger.ts";
 import { contextOf, openFrom, publicKeyBytes, sealFor } from "./move_keys.ts";
 

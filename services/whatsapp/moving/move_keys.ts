@@ -2,7 +2,7 @@ import { createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync } from "n
 import type { KeyObject } from "node:crypto";
 import { AppError } from "../../../lib/core/errors.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
-import type { MoveOrder } from "../../../lib/shard-client/moves.ts";
+import type { MoveOrder } from "../../../lib/contracts/shard/moves.ts";
 
 /*
  * Keys of one move. The target makes an X25519 key pair for the move and gives its public half to the mover, who hands

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { uuidv7 } from "../../../lib/core/ids.ts";
-import { createShardMoves } from "../../../lib/shard-client/index.ts";
-import type { MoveOrder, ShardMoves } from "../../../lib/shard-client/index.ts";
+import { createShardMoves } from "../../../lib/contracts/shard/index.ts";
+import type { MoveOrder, ShardMoves } from "../../../lib/contracts/shard/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import {
   control,

@@ -2,7 +2,7 @@ import type { Statement } from "bun:sqlite";
 import { AppError } from "../../../lib/core/errors.ts";
 import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
-import type { Departures, MoveOrder, Placement, Stopped } from "../../../lib/shard-client/moves.ts";
+import type { Departures, MoveOrder, Placement, Stopped } from "../../../lib/contracts/shard/moves.ts";
 import { setAside } from "../auth/set_aside.ts";
 import type { Ledger } from "../sending/ledger.ts";
 import { KeyedLock } from "../../../lib/core/keyed_lock.ts";

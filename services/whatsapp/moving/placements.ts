@@ -1,6 +1,6 @@
 import type { Statement } from "bun:sqlite";
 import { AppError } from "../../../lib/core/errors.ts";
-import type { Placement } from "../../../lib/shard-client/moves.ts";
+import type { Placement } from "../../../lib/contracts/shard/moves.ts";
 import type { ShardDb } from "../volume/shard_db.ts";
 
 const schema = `

@@ -1,13 +1,13 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { AppError } from "../../../lib/core/errors.ts";
-import { bundleQuery, bundleType, moveOrder, moveOrderQuery } from "../../../lib/shard-client/moves.ts";
-import type { MoveOrder } from "../../../lib/shard-client/moves.ts";
+import { bundleQuery, bundleType, moveOrder, moveOrderQuery } from "../../../lib/contracts/shard/moves.ts";
+import type { MoveOrder } from "../../../lib/contracts/shard/moves.ts";
 import type { Moving } from "./moving.ts";
 
 const businessId = z.object({ business_id: z.uuid() });
 
-/** A mover's side of the internal API; lib/shard-client/moves.ts is its other end. */
+/** A mover's side of the internal API; lib/contracts/shard/moves.ts is its other end. */
 export function movingRoutes(moving: Moving): Hono {
   const app = new Hono();
   const id = (params: Record<string, string>) => businessId.parse(params).business_id;

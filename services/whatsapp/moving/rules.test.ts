@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { decide } from "./rules.ts";
 import type { Step } from "./rules.ts";
-import type { Placement } from "../../../lib/shard-client/moves.ts";
+import type { Placement } from "../../../lib/contracts/shard/moves.ts";
 
 const order = (fence: number) => ({ move_id: `move-${fence}`, fence });
 const at = (state: Placement["state"], fence: number) => ({ state, ...order(fence) });

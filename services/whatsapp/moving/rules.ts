@@ -1,4 +1,4 @@
-import type { MoveOrder, Placement } from "../../../lib/shard-client/moves.ts";
+import type { MoveOrder, Placement } from "../../../lib/contracts/shard/moves.ts";
 
 /*
  * What becomes of a business's place on one shard at each order of a mover. Pure.

@@ -1,4 +1,4 @@
-import type { PacingLimits } from "../../../lib/shard-client/pacing.ts";
+import type { PacingLimits } from "../../../lib/contracts/shard/pacing.ts";
 import type { Paced, Pacer } from "./pacer.ts";
 import type { Occasion } from "./policy.ts";
 

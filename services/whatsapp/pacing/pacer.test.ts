@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
-import { limitsOf } from "../../../lib/shard-client/pacing.ts";
+import { limitsOf } from "../../../lib/contracts/shard/pacing.ts";
 import { AuthStore } from "../auth/auth_store.ts";
 import { PacedTurn } from "./paced_turn.ts";
 import { Pacer } from "./pacer.ts";

@@ -1,4 +1,4 @@
-import type { PacingLimits, PacingState, PacingStop } from "../../../lib/shard-client/pacing.ts";
+import type { PacingLimits, PacingState, PacingStop } from "../../../lib/contracts/shard/pacing.ts";
 import type { AuthStore } from "../auth/auth_store.ts";
 import {
   accountPace,

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { uuidv7 } from "../../../lib/core/ids.ts";
-import type { PacingSettings, PacingView } from "../../../lib/shard-client/pacing.ts";
+import type { PacingSettings, PacingView } from "../../../lib/contracts/shard/pacing.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { Connection } from "../session/connection.ts";
 import {

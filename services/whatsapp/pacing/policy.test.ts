@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { limitsOf, parsePlatformPacing } from "../../../lib/shard-client/pacing.ts";
-import type { PacingLimits } from "../../../lib/shard-client/pacing.ts";
+import { limitsOf, parsePlatformPacing } from "../../../lib/contracts/shard/pacing.ts";
+import type { PacingLimits } from "../../../lib/contracts/shard/pacing.ts";
 import { admit, afterRefusal, newPace, relieved, warmthOf } from "./policy.ts";
 import type { AccountPace } from "./policy.ts";
 

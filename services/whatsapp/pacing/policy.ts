@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { PacingLimits } from "../../../lib/shard-client/pacing.ts";
+import type { PacingLimits } from "../../../lib/contracts/shard/pacing.ts";
 
 /*
  * How an account is paced. Pure: times and chance come in, decisions and the next state go out. All times are Unix ms.

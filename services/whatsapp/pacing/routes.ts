@@ -1,12 +1,12 @@
 import { Hono } from "hono";
 import { z } from "zod";
-import { pacingSettings } from "../../../lib/shard-client/pacing.ts";
+import { pacingSettings } from "../../../lib/contracts/shard/pacing.ts";
 import type { Shard } from "../shard.ts";
 
 const businessId = z.object({ business_id: z.uuid() });
 const viewRequest = z.object({ settings: pacingSettings.nullable() });
 
-/** Where accounts stand with their limits; lib/shard-client/pacing.ts is the other end. */
+/** Where accounts stand with their limits; lib/contracts/shard/pacing.ts is the other end. */
 export function pacingRoutes(shard: Shard): Hono {
   const app = new Hono();
   const sessionOf = (param: unknown) => shard.get(businessId.parse(param).business_id);

@@ -10,7 +10,7 @@ import {
 import type { proto, WAMessageKey } from "@whiskeysockets/baileys";
 import { storedContent } from "../../../lib/messages/index.ts";
 import type { MessageContent } from "../../../lib/messages/index.ts";
-import type { InboundData } from "../../../lib/shard-client/schemas.ts";
+import type { InboundData } from "../../../lib/contracts/shard/schemas.ts";
 import { isJid, preferPhone } from "../codec/jid.ts";
 import { cut, maxText } from "../codec/bounds.ts";
 import { incomingContent } from "../codec/incoming.ts";

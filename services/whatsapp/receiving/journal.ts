@@ -1,5 +1,5 @@
 import type { Statement } from "bun:sqlite";
-import type { JournalData, JournalStream } from "../../../lib/shard-client/schemas.ts";
+import type { JournalData, JournalStream } from "../../../lib/contracts/shard/schemas.ts";
 import type { ShardDb } from "../volume/shard_db.ts";
 
 export type JournalEntry = { seq: number; business_id: string; at: string; data: unknown };

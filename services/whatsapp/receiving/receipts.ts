@@ -1,6 +1,6 @@
 import { getBinaryNodeChildren, isJidGroup, jidNormalizedUser } from "@whiskeysockets/baileys";
 import type { BinaryNode } from "@whiskeysockets/baileys";
-import type { ReceiptData } from "../../../lib/shard-client/schemas.ts";
+import type { ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
 import { maxId } from "./inbound.ts";
 
 const statusOf: Record<string, ReceiptData["status"] | undefined> = {

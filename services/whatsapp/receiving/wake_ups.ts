@@ -1,7 +1,7 @@
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { Producer } from "../../../lib/queues/producer.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
-import type { JournalStream } from "../../../lib/shard-client/schemas.ts";
+import type { JournalStream } from "../../../lib/contracts/shard/schemas.ts";
 import type { Journal } from "./journal.ts";
 
 const jobOf = { inbound: "inbound", receipts: "receipts", events: "session_events" } as const;

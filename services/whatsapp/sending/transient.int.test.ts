@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "../../../lib/testing/until.ts";
-import type { BatchMessage, SendResult } from "../../../lib/shard-client/schemas.ts";
+import type { BatchMessage, SendResult } from "../../../lib/contracts/shard/schemas.ts";
 import { shardScenario } from "../testing/scenario.ts";
 import { control, makePhone, newPhone, screenOf, text } from "../testing/shard_under_test.ts";
 

@@ -12,8 +12,8 @@ import {
 import type { BinaryNode, ConnectionState, WAMessage, WAMessageKey, WASocket } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
 import { messageOf } from "../../../lib/core/errors.ts";
-import type { InboundData, ReceiptData } from "../../../lib/shard-client/schemas.ts";
-import { waVersionParts } from "../../../lib/shard-client/wa_version.ts";
+import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
+import { waVersionParts } from "../../../lib/contracts/shard/wa_version.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthState } from "../auth/auth_state.ts";
 import { Attempts } from "../receiving/attempts.ts";

@@ -2,9 +2,14 @@ import { jidNormalizedUser, proto } from "@whiskeysockets/baileys";
 import { existsSync } from "node:fs";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
-import { limitsOf } from "../../../lib/shard-client/pacing.ts";
-import type { PacingLimits, PacingSettings, PacingView } from "../../../lib/shard-client/pacing.ts";
-import type { BatchMessage, SessionEventData, SessionStatus, SessionView } from "../../../lib/shard-client/schemas.ts";
+import { limitsOf } from "../../../lib/contracts/shard/pacing.ts";
+import type { PacingLimits, PacingSettings, PacingView } from "../../../lib/contracts/shard/pacing.ts";
+import type {
+  BatchMessage,
+  SessionEventData,
+  SessionStatus,
+  SessionView,
+} from "../../../lib/contracts/shard/schemas.ts";
 import { AuthState } from "../auth/auth_state.ts";
 import { AuthStore, AuthStoreError } from "../auth/auth_store.ts";
 import { readHalt, writeHalt } from "../auth/halt.ts";

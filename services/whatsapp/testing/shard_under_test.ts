@@ -13,9 +13,9 @@ import type {
   JournalStream,
   SendResult,
   SessionView,
-} from "../../../lib/shard-client/schemas.ts";
-import type { PacingSettings } from "../../../lib/shard-client/pacing.ts";
-import { shardToken } from "../../../lib/shard-client/secrets.ts";
+} from "../../../lib/contracts/shard/schemas.ts";
+import type { PacingSettings } from "../../../lib/contracts/shard/pacing.ts";
+import { shardToken } from "../../../lib/contracts/shard/secrets.ts";
 import { until } from "../../../lib/testing/until.ts";
 // What stands in for WhatsApp in this service's tests, and nowhere in its product code.
 import { startSimulator } from "../../simulator/simulator.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
-import type { JournalData } from "../../../lib/shard-client/schemas.ts";
+import type { JournalData } from "../../../lib/contracts/shard/schemas.ts";
 import { Journal } from "../receiving/journal.ts";
 import { Ledger } from "../sending/ledger.ts";
 import { resealUnderFirstKey } from "./reseal.ts";

@@ -21,7 +21,7 @@ import type { Template } from "../../../lib/broadcasts/template.ts";
 import type { Handler, Run, RunResult } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { withLease } from "../lease.ts";
-import { outboxLease } from "../outbox.ts";
+import { outboxLease } from "../sending/outbox.ts";
 import { announcement } from "../webhooks/announcements.ts";
 import { recordMoves } from "../webhooks/record.ts";
 import { wakeWebhooks } from "../webhooks/wake.ts";

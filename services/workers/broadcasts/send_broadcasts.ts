@@ -1,7 +1,7 @@
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
-import { emptyOutbox } from "../outbox.ts";
-import { createShardPlaces } from "../shard_places.ts";
+import { emptyOutbox } from "../sending/outbox.ts";
+import { createShardPlaces } from "../sending/shard_slots.ts";
 
 /** The shard sends what it is handed in order: an urgent message waits there for so many of a broadcast at most. */
 const inABatch = 5;

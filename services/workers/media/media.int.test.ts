@@ -28,7 +28,7 @@ import {
   token,
 } from "../../whatsapp/testing/shard_under_test.ts";
 import type { InProcess } from "../../whatsapp/testing/shard_under_test.ts";
-import { createShardClient, createShardMedia } from "../../../lib/shard-client/index.ts";
+import { createShardClient, createShardMedia } from "../../../lib/contracts/shard/index.ts";
 import { createHandlers } from "../jobs.ts";
 import { createTestWorkers } from "../testing/workers.ts";
 import type { TestWorkers } from "../testing/workers.ts";

@@ -1,8 +1,8 @@
 import { Hono } from "hono";
 import { bearer } from "../../../lib/runtime/http.ts";
-import { batchRequest, journalAck } from "../../../lib/shard-client/schemas.ts";
-import { shardToken as tokenOf } from "../../../lib/shard-client/secrets.ts";
-import type { BatchMessage, JournalStream, PacingSettings, SendResult } from "../../../lib/shard-client/index.ts";
+import { batchRequest, journalAck } from "../../../lib/contracts/shard/schemas.ts";
+import { shardToken as tokenOf } from "../../../lib/contracts/shard/secrets.ts";
+import type { BatchMessage, JournalStream, PacingSettings, SendResult } from "../../../lib/contracts/shard/index.ts";
 
 /** What clients hold. */
 export const shardToken = "token-of-the-test-shards";

@@ -19,7 +19,7 @@ import { createRedis } from "../../../lib/redis/client.ts";
 import { createRouterOver } from "../../../lib/routing/index.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
-import { createShardClient, createShardMedia, createShardMoves } from "../../../lib/shard-client/index.ts";
+import { createShardClient, createShardMedia, createShardMoves } from "../../../lib/contracts/shard/index.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";
 import { createTestQueues } from "../../../lib/testing/queues.ts";
 import { testRedisUrl } from "../../../lib/testing/servers.ts";

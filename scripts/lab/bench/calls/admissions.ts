@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { createCallCapacity } from "../../../../lib/redis/call_capacity.ts";
+import { createCallCapacity } from "../../../../lib/calls/capacity.ts";
 import { createScript } from "../../../../lib/redis/script.ts";
 
 export type AdmissionRates = { incrPerS: number; evalPerS: number; admissionsPerS: number };

@@ -1,5 +1,5 @@
 import { until } from "../../../../lib/testing/until.ts";
-import type { SessionView } from "../../../../lib/shard-client/index.ts";
+import type { SessionView } from "../../../../lib/contracts/shard/index.ts";
 import type { Fault } from "../../rig/simulator.ts";
 import type { Ordeal, Scene } from "./ordeals.ts";
 

@@ -1,9 +1,9 @@
 import { z } from "@hono/zod-openapi";
-import { destinationRule, maxDestinationRules } from "../../../../lib/calls/index.ts";
-import { maxCallLimit } from "../../../../lib/consul/call_limit.ts";
+import { destinationRule, maxDestinationRules } from "../../../../lib/calls/destinations.ts";
+import { maxCallLimit } from "../../../../lib/calls/limit.ts";
 import { callDirections, callOutcomes, recordingStatuses } from "../../../../lib/db/index.ts";
 import type { Call, CallRecording, CallSettings, PhoneNumber } from "../../../../lib/db/index.ts";
-import type { LiveCall } from "../../../../lib/redis/live_call.ts";
+import type { LiveCall } from "../../../../lib/calls/live_call.ts";
 import { isoOrNull, storableText, timestamp } from "../../http/text.ts";
 
 const sid = z.string().openapi({ example: "CA0123456789abcdef0123456789abcdef" });

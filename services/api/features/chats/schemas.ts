@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { maxNumbers } from "../../../../lib/shard-client/index.ts";
+import { maxNumbers } from "../../../../lib/contracts/shard/index.ts";
 
 const digits = /^\+?[1-9]\d{6,14}$/;
 const jid = /^[1-9][0-9]{4,24}(-[0-9]{5,15})?@(s\.whatsapp\.net|lid|g\.us)$/;

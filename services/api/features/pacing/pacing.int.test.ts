@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { forBusiness, pendingMessages, recordSendResults } from "../../../../lib/db/index.ts";
-import { defaultLimits } from "../../../../lib/shard-client/index.ts";
+import { defaultLimits } from "../../../../lib/contracts/shard/index.ts";
 import { createHarness } from "../../testing/harness.ts";
 import type { Harness } from "../../testing/harness.ts";
 import { sessionOf } from "../../testing/fake_shards.ts";

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { defaultLimits, pacingLimits, pacingState } from "../../../../lib/shard-client/index.ts";
+import { defaultLimits, pacingLimits, pacingState } from "../../../../lib/contracts/shard/index.ts";
 
 const description = `What is left out is as the platform has it: ${JSON.stringify(defaultLimits)}, and enabled unless the operator says otherwise.`;
 

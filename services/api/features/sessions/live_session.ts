@@ -1,6 +1,6 @@
 import { AppError } from "../../../../lib/core/errors.ts";
 import type { Business } from "../../../../lib/db/index.ts";
-import type { SessionView } from "../../../../lib/shard-client/index.ts";
+import type { SessionView } from "../../../../lib/contracts/shard/index.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 
 export type ShardAccess = Pick<ApiDependencies, "router" | "shards">;

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { Business, WhatsappSession } from "../../../../lib/db/index.ts";
-import { sessionStatus } from "../../../../lib/shard-client/schemas.ts";
-import type { SessionStatus, SessionView } from "../../../../lib/shard-client/schemas.ts";
+import { sessionStatus } from "../../../../lib/contracts/shard/schemas.ts";
+import type { SessionStatus, SessionView } from "../../../../lib/contracts/shard/schemas.ts";
 import { timestamp } from "../../http/text.ts";
 
 export const newConnection = z

@@ -1,0 +1,97 @@
+import { afterAll, expect, test } from "bun:test";
+import { createServer } from "node:net";
+import type { AppError } from "../../core/errors.ts";
+import { createCallsClient } from "./index.ts";
+
+type Asked = { authorization: string | null; key: string | null; body: unknown };
+
+const asked: Asked[] = [];
+let answer: () => Response | Promise<Response> = () => new Response();
+const server = Bun.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  fetch: async (request) => {
+    const { headers } = request;
+    asked.push({
+      authorization: headers.get("authorization"),
+      key: headers.get("idempotency-key"),
+      body: await request.json(),
+    });
+    return answer();
+  },
+});
+afterAll(() => server.stop(true));
+
+/** A port on which nobody listens. */
+async function closedPort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => probe.once("listening", resolve));
+  const { port } = probe.address() as { port: number };
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+const here = `http://127.0.0.1:${server.port}`;
+const nowhere = `http://127.0.0.1:${await closedPort()}`;
+const order = { business_id: crypto.randomUUID(), from: "+15550000001", to: "+15550000002" };
+const token = "the token of the calls service";
+const client = (addresses: string[], more: { token?: string | undefined; timeoutMs?: number } = {}) =>
+  createCallsClient({ addresses: () => addresses, token, ...more });
+const failureOf = (work: Promise<unknown>) =>
+  work.then(
+    () => undefined,
+    (error: AppError) => ({ code: error.code, message: error.message, retryAfterS: error.retryAfterS }),
+  );
+
+test("an order goes to a replica that can be reached, with the token and its key", async () => {
+  answer = () => Response.json({ call_sid: "CA1", status: "queued", replayed: false }, { status: 201 });
+  // Whichever comes first: the closed port is passed over.
+  for (let n = 0; n < 8; n++)
+    expect(await client([nowhere, here, nowhere]).place(order, "order-1")).toMatchObject({ call_sid: "CA1" });
+  expect(asked).toHaveLength(8);
+  expect(asked[0]).toEqual({ authorization: `Bearer ${token}`, key: "order-1", body: order });
+});
+
+test("what the service says against an order is passed on in its words", async () => {
+  answer = () => Response.json({ detail: "Try again shortly." }, { status: 503, headers: { "retry-after": "5" } });
+  expect(await failureOf(client([here]).place(order))).toEqual({
+    code: "unavailable",
+    message: "Try again shortly.",
+    retryAfterS: 5,
+  });
+  answer = () => Response.json({ detail: "No such number." }, { status: 404 });
+  expect(await failureOf(client([here]).place(order))).toMatchObject({ code: "not_found", message: "No such number." });
+});
+
+test("passes on that a destination is not allowed", async () => {
+  answer = () => Response.json({ detail: "Not to this country." }, { status: 403 });
+  expect(await failureOf(client([here]).place(order))).toMatchObject({
+    code: "forbidden",
+    message: "Not to this country.",
+  });
+});
+
+test("an order that one replica may have taken is given to no other", async () => {
+  asked.length = 0;
+  answer = () => new Promise<Response>(() => {});
+  expect(await failureOf(client([here, here], { timeoutMs: 100 }).place(order))).toMatchObject({
+    code: "upstream_timeout",
+  });
+  expect(asked).toHaveLength(1);
+});
+
+test("where nobody can be asked, or the answer makes no sense, that is said", async () => {
+  expect(await failureOf(client([]).place(order))).toMatchObject({ code: "unavailable", retryAfterS: 2 });
+  expect(await failureOf(client([nowhere]).place(order))).toMatchObject({ code: "unavailable", retryAfterS: 2 });
+  expect(await failureOf(client([here], { token: undefined }).place(order))).toMatchObject({
+    message: expect.stringContaining("CALLS_TOKEN"),
+  });
+  for (const nonsense of [
+    () => Response.json({ call: 1 }),
+    () => new Response("<html>", { status: 502 }),
+    () => new Response("{"),
+  ]) {
+    answer = nonsense;
+    expect(await failureOf(client([here]).place(order))).toMatchObject({ code: "internal" });
+  }
+});

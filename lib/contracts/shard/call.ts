@@ -1,0 +1,160 @@
+import { z } from "zod";
+import { AppError, messageOf } from "../../core/errors.ts";
+import type { ErrorCode } from "../../core/errors.ts";
+import { deadline } from "../../core/time.ts";
+import { shardToken } from "./secrets.ts";
+
+/** Where a shard listens: what the router's `locate` and `shard` give. */
+export type ShardLocation = { shard: number; url: string };
+
+export type ShardClientOptions = {
+  /** SHARD_TOKEN: the root from which the token of each shard is derived. It never leaves this process. */
+  token: string;
+  /** How long one request may take. A batch of 50 texts needs less than 5 s on a healthy session. */
+  timeoutMs?: number;
+};
+
+/** A request to a shard: JSON, or bytes as they are. */
+export type Body = { json: unknown } | { bytes: Uint8Array<ArrayBuffer>; type: string };
+
+/** One request to a shard with that shard's token; throws AppError, as `ShardClient` says, where the answer is no success. */
+export type ShardCall = (at: ShardLocation, method: string, path: string, body?: Body) => Promise<Response>;
+
+const codeOfStatus = new Map<number, ErrorCode>([
+  [400, "invalid_request"],
+  [404, "not_found"],
+  [409, "conflict"],
+  [429, "unavailable"],
+  [502, "unavailable"],
+  [503, "unavailable"],
+  [504, "upstream_timeout"],
+]);
+
+const problem = z.looseObject({ detail: z.string().optional(), title: z.string().optional() });
+
+export function createShardCall({ token: root, timeoutMs = 15_000 }: ShardClientOptions): ShardCall {
+  const tokens = new Map<number, string>();
+  const tokenOf = (shard: number) => {
+    const token = tokens.get(shard) ?? shardToken(root, shard);
+    tokens.set(shard, token);
+    return token;
+  };
+  return async (at, method, path, body) => {
+    const type = body === undefined ? undefined : "json" in body ? "application/json" : body.type;
+    const response = await fetch(new URL(path, at.url), {
+      method,
+      headers: {
+        authorization: `Bearer ${tokenOf(at.shard)}`,
+        "x-shard": `${at.shard}`,
+        ...(type === undefined ? {} : { "content-type": type }),
+      },
+      ...(body === undefined ? {} : { body: "json" in body ? JSON.stringify(body.json) : body.bytes }),
+      redirect: "error",
+      signal: deadline(timeoutMs),
+    }).catch((cause: unknown) => {
+      throw unreachable(at, cause);
+    });
+    if (response.ok) return response;
+    throw refusal(at, response, await problemOf(at, response));
+  };
+}
+
+/** Bytes of JSON: four pages of a journal, or the groups of a large account. */
+const maxJsonBytes = 16 * 1024 * 1024;
+/** Bytes of a login with its ledger. */
+const maxBundleBytes = 128 * 1024 * 1024;
+/** Bytes of a problem. */
+const maxProblemBytes = 64 * 1024;
+
+/** The JSON of an answer, parsed. */
+export async function jsonOf<T>(at: ShardLocation, schema: z.ZodType<T>, response: Response): Promise<T> {
+  const text = new TextDecoder().decode(await bodyOf(at, response, maxJsonBytes));
+  const parsed = schema.safeParse(parseJson(at, text));
+  if (parsed.success) return parsed.data;
+  throw broken(at, `broke the contract: ${faultsOf(parsed.error)}`);
+}
+
+/** The bytes of an answer. */
+export async function bytesOf(at: ShardLocation, response: Response): Promise<Uint8Array<ArrayBuffer>> {
+  return bodyOf(at, response, maxBundleBytes);
+}
+
+/** A body of at most `maxBytes`: a shard that is taken over must not fill the memory of its callers. */
+async function bodyOf(at: ShardLocation, response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const { body, headers } = response;
+  if (body === null) return new Uint8Array();
+  const length = Number(headers.get("content-length") ?? Number.NaN);
+  const chunks: Uint8Array[] = [];
+  try {
+    // A length that was given is kept, unless the body was compressed.
+    if (length <= maxBytes && !headers.has("content-encoding")) return await response.bytes();
+    let size = 0;
+    for await (const chunk of body) {
+      size += chunk.length;
+      if (size > maxBytes) throw broken(at, `gave an answer of more than ${maxBytes} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
+    throw unreachable(at, cause);
+  }
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+function unreachable(at: ShardLocation, cause: unknown): AppError {
+  const timedOut = cause instanceof Error && (cause.name === "TimeoutError" || cause.name === "AbortError");
+  return timedOut
+    ? new AppError("upstream_timeout", `Shard ${at.shard} did not answer in time; try again.`, {
+        cause,
+        retryAfterS: 2,
+      })
+    : new AppError("unavailable", `Shard ${at.shard} cannot be reached at present; try again shortly.`, {
+        cause,
+        retryAfterS: 2,
+      });
+}
+
+function refusal(at: ShardLocation, response: Response, text: string): AppError {
+  const said = problem.safeParse(parseOrNothing(text)).data;
+  const why = said?.detail ?? said?.title ?? `HTTP ${response.status}`;
+  const code = codeOfStatus.get(response.status) ?? "internal";
+  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+  const retryAfterS = Number.isFinite(seconds) ? seconds : code === "unavailable" ? 2 : undefined;
+  if (code === "internal") return broken(at, `answered ${response.status}: ${why}`);
+  return new AppError(code, why, retryAfterS === undefined ? {} : { retryAfterS });
+}
+
+/** The shard does not keep the contract: our fault, so its words go into the cause and not to the caller. */
+export function broken(at: ShardLocation, what: string): AppError {
+  return new AppError("internal", `Shard ${at.shard} gave an answer that was not understood.`, {
+    cause: new Error(`shard ${at.shard} ${what}`),
+  });
+}
+
+export function faultsOf(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
+}
+
+function parseJson(at: ShardLocation, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw broken(at, `did not answer JSON: ${messageOf(error)}`);
+  }
+}
+
+/** What a problem says; nothing where it cannot be read. */
+async function problemOf(at: ShardLocation, response: Response): Promise<string> {
+  return bodyOf(at, response, maxProblemBytes).then(
+    (bytes) => new TextDecoder().decode(bytes),
+    () => "",
+  );
+}
+
+function parseOrNothing(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,23 @@
+import { describe, expect, test } from "bun:test";
+import { familyOf, keyFamilies } from "./key_families.ts";
+
+describe("key families", () => {
+  test("take less than 40 % of the shipped Redis together", async () => {
+    const job = await Bun.file(new URL("../../nomad/data/redis.nomad.hcl", import.meta.url)).text();
+    const taskMb = Number(/variable "redis_memory_max" \{[^}]*default\s+= (\d+)/.exec(job)![1]);
+    const [, times, over] = /maxmemory \$\{floor\(var\.redis_memory_max \* (\d+) \/ (\d+)\)\}mb/.exec(job)!;
+    const maxMemory = ((taskMb * Number(times)) / Number(over)) * 1024 * 1024;
+    const fixed = keyFamilies.reduce((sum, { fixedBytes = 0 }) => sum + fixedBytes, 0);
+    expect(fixed / maxMemory).toBeLessThan(0.4);
+  });
+
+  test("state a bound in bytes each", () => {
+    for (const { owner, fixedBytes, bytesEach } of keyFamilies)
+      expect(fixedBytes ?? bytesEach, owner).toBeGreaterThan(0);
+  });
+
+  test("know no foreign key", () => {
+    for (const key of ["foreign:1", "prosaas:{events}:else", "prosaas:{calls}:other"])
+      expect(familyOf(key), key).toBeUndefined();
+  });
+});

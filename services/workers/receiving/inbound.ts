@@ -1,0 +1,70 @@
+import {
+  addFetches,
+  announce,
+  atomically,
+  forPlatform,
+  insertInbound,
+  lockInbound,
+  placeInbound,
+  releaseBegun,
+} from "../../../lib/db/index.ts";
+import type { InboundMessage, NewFetch } from "../../../lib/db/index.ts";
+import type { Handler } from "../../../lib/queues/index.ts";
+import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
+import type { Deps } from "../deps.ts";
+import { drainJournal } from "./journal.ts";
+import { received } from "../webhooks/announcements.ts";
+import { tellWatchers } from "../webhooks/tell_watchers.ts";
+import { wakeWebhooks } from "../webhooks/wake.ts";
+import { resolveReferences } from "./references.ts";
+
+/** Brings what a shard received to Postgres. */
+export function inbound(deps: Deps): Handler<"inbound"> {
+  const scope = forPlatform(deps.db);
+  return (run) =>
+    drainJournal(deps, run, "inbound", async (entries, shard) => {
+      const { announcements, fetches, outboxes, webhooks } = await atomically(scope, async (together) => {
+        // The lease may be lost meanwhile, and its next holder has to find what this writes.
+        await lockInbound(together, shard);
+        const placed = await placeInbound(together, entries.map(inboundMessage));
+        const messages = await resolveReferences(together, placed);
+        const inserted = new Set((await insertInbound(together, messages)).map(({ id }) => id));
+        const news = messages.filter(({ id, from_me }) => inserted.has(id) && !from_me);
+        const announcements = news.map((message) => received(message.id, message));
+        const fetches = messages.flatMap((message) => (inserted.has(message.id) ? fetchOf(message.id, message) : []));
+        await addFetches(together, fetches);
+        const outboxes = await releaseBegun(together, news);
+        return { announcements, fetches, outboxes, webhooks: await announce(together, announcements) };
+      });
+      await wakeWebhooks(deps, webhooks);
+      // One that is not woken now is woken by the sweep.
+      await Promise.allSettled([
+        ...fetches.map(({ business_id, message_id }) => deps.producer.wake("fetch_media", { business_id, message_id })),
+        ...outboxes.map(({ business_id, of_broadcasts }) =>
+          deps.producer.wake(of_broadcasts ? "send_broadcasts" : "send", { business_id }),
+        ),
+      ]);
+      await tellWatchers(deps, announcements);
+    });
+}
+
+/** What is to be fetched for a message, whoever wrote it. */
+function fetchOf(message_id: string, { business_id, content }: InboundMessage): NewFetch[] {
+  if (!content || !("media" in content) || content.media.pointer === undefined) return [];
+  return [{ message_id, business_id, kind: content.type, pointer: content.media.pointer }];
+}
+
+function inboundMessage({ business_id, data }: JournalEntry<"inbound">): InboundMessage {
+  return {
+    business_id,
+    wa_message_id: data.wa_message_id,
+    chat: data.chat,
+    sender: data.sender,
+    from_me: data.from_me,
+    push_name: data.push_name,
+    at: new Date(data.timestamp),
+    type: data.type,
+    text: data.text,
+    content: data.content,
+  };
+}

@@ -1,0 +1,30 @@
+import { applyReceipts, forPlatform } from "../../../lib/db/index.ts";
+import type { Receipt } from "../../../lib/db/index.ts";
+import type { Handler } from "../../../lib/queues/index.ts";
+import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
+import type { Deps } from "../deps.ts";
+import { drainJournal } from "./journal.ts";
+import { recordMoves } from "../webhooks/record.ts";
+
+/** Brings a shard's ticks to Postgres. */
+export function receipts(deps: Deps): Handler<"receipts"> {
+  const scope = forPlatform(deps.db);
+  return (run) =>
+    drainJournal(deps, run, "receipts", async (entries) => {
+      await recordMoves(deps, scope, async (inside) => {
+        const { changed } = await applyReceipts(inside, entries.map(receipt));
+        return { result: undefined, changes: changed };
+      });
+    });
+}
+
+function receipt({ business_id, data }: JournalEntry<"receipts">): Receipt {
+  return {
+    business_id,
+    wa_message_id: data.wa_message_id,
+    status: data.status,
+    at: new Date(data.at),
+    error_code: data.error?.code,
+    error_message: data.error?.message,
+  };
+}

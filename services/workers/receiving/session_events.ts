@@ -1,0 +1,60 @@
+import { announce, atomically, forPlatform, sessionStates, upsertSessions } from "../../../lib/db/index.ts";
+import type { SessionReport } from "../../../lib/db/index.ts";
+import type { Handler } from "../../../lib/queues/index.ts";
+import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
+import type { Deps } from "../deps.ts";
+import { drainJournal } from "./journal.ts";
+import { sessionChanged } from "../webhooks/announcements.ts";
+import { wakeOutboxes } from "../sending/wake_outboxes.ts";
+import { tellWatchers } from "../webhooks/tell_watchers.ts";
+import { wakeWebhooks } from "../webhooks/wake.ts";
+
+/** Brings what a shard says of its sessions to Postgres. A session that opened gets its outbox sent at once. */
+export function sessionEvents(deps: Deps): Handler<"session_events"> {
+  const scope = forPlatform(deps.db);
+  return (run) =>
+    drainJournal(deps, run, "events", async (entries, shard) => {
+      const reports = entries.map((entry) => sessionReport(entry, shard));
+      const { announcements, webhooks } = await atomically(scope, async (together) => {
+        const known = await sessionStates(together, [...new Set(reports.map(({ business_id }) => business_id))]);
+        await upsertSessions(together, reports);
+        const announcements = changesOf(reports, known).map(sessionChanged);
+        return { announcements, webhooks: await announce(together, announcements) };
+      });
+      await wakeWebhooks(deps, webhooks);
+      await tellWatchers(deps, announcements);
+      const opened = new Set(
+        entries.filter(({ data }) => data.status === "open").map(({ business_id }) => business_id),
+      );
+      await wakeOutboxes(deps, [...opened]);
+    });
+}
+
+/** The reports that brought a login to another status. What is older than what was known brings it nowhere. */
+export function changesOf(
+  reports: readonly SessionReport[],
+  known: ReadonlyMap<string, Pick<SessionReport, "status" | "observed_at">>,
+): SessionReport[] {
+  const latest = new Map(known);
+  return reports.filter((report) => {
+    const last = latest.get(report.business_id);
+    if (last !== undefined && report.observed_at < last.observed_at) return false;
+    latest.set(report.business_id, report);
+    return report.status !== last?.status;
+  });
+}
+
+function sessionReport({ business_id, at, data }: JournalEntry<"events">, shard: number): SessionReport {
+  return {
+    business_id,
+    shard,
+    status: data.status,
+    paired: data.paired,
+    phone: data.phone ?? null,
+    lid: data.lid ?? null,
+    name: data.name ?? null,
+    reason: data.reason ?? null,
+    since: new Date(data.since),
+    observed_at: at,
+  };
+}

@@ -1,0 +1,96 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { until } from "../../../lib/testing/until.ts";
+import type { InboundData } from "../../../lib/contracts/shard/index.ts";
+import { storedContent } from "../../../lib/messages/index.ts";
+import type { MessageContent } from "../../../lib/messages/index.ts";
+import { createTestWorkers } from "../testing/workers.ts";
+import type { TestWorkers } from "../testing/workers.ts";
+
+let workers: TestWorkers;
+let business: string;
+beforeEach(async () => {
+  workers = await createTestWorkers();
+  business = await workers.business();
+});
+afterEach(() => workers.close());
+
+const chat = "15550000001@s.whatsapp.net";
+let at = 1_700_000_000_000;
+const inbound = (wa_message_id: string, content: MessageContent, more: Partial<InboundData> = {}) =>
+  workers.shard.append("inbound", business, {
+    wa_message_id,
+    chat,
+    sender: chat,
+    from_me: false,
+    timestamp: (at += 1000),
+    ...storedContent(content),
+    ...more,
+  });
+
+/** The rows of the business, once there are so many. */
+async function drained(count: number) {
+  await workers.serve("high");
+  await workers.producer.wake("inbound", { shard: 1 });
+  return until(async () => ((rows) => (rows.length === count ? rows : undefined))(await workers.rows(business)), {
+    what: `${count} rows`,
+  });
+}
+
+test("a message of any kind is handed to the shard as it is stored", async () => {
+  const target = { wa_message_id: "3A01", from_me: false, sender: chat };
+  const contents: MessageContent[] = [
+    { type: "text", text: "plain" },
+    { type: "text", text: "yes", reply_to: { ...target, text: "coming?" } },
+    { type: "poll", question: "When?", options: ["now", "later"], max_choices: 1 },
+    { type: "reaction", target, emoji: "👍" },
+  ];
+  for (const content of contents) await workers.queueMessage(business, chat, storedContent(content));
+  await workers.serve("high");
+  await workers.producer.wake("send", { business_id: business });
+  await until(() => workers.shard.batches[0]?.messages.length === contents.length, { what: "the batch" });
+  expect(
+    workers.shard.batches[0]!.messages.map(({ id: _id, wa_message_id: _wa, to, ...content }) => ({ to, content })),
+  ).toEqual(contents.map((content) => ({ to: chat, content })) as never);
+});
+
+test("what is received keeps its content, and names the row of the message that it is about", async () => {
+  const about = { wa_message_id: "3A01", from_me: false };
+  inbound("3A01", { type: "text", text: "coming?" });
+  inbound("3A02", { type: "text", text: "yes", reply_to: { ...about, text: "coming?" } });
+  inbound("3A03", { type: "edit", target: about, text: "are you coming?" });
+  const [first] = await drained(3);
+  inbound("3A04", { type: "reaction", target: about, emoji: "👍" });
+  inbound("3A05", { type: "delete", target: { wa_message_id: "nobody has it", from_me: true } });
+  const rows = await drained(5);
+  expect(rows.map(({ type, text, content }) => ({ type, text, content }))).toEqual([
+    { type: "text", text: "coming?", content: null },
+    {
+      type: "text",
+      text: "yes",
+      content: { type: "text", text: "yes", reply_to: { ...about, id: first!.id, text: "coming?" } },
+    },
+    {
+      type: "edit",
+      text: "are you coming?",
+      content: { type: "edit", text: "are you coming?", target: { ...about, id: first!.id } },
+    },
+    { type: "reaction", text: "👍", content: { type: "reaction", emoji: "👍", target: { ...about, id: first!.id } } },
+    {
+      type: "delete",
+      text: null,
+      content: { type: "delete", target: { wa_message_id: "nobody has it", from_me: true } },
+    },
+  ]);
+});
+
+test("content that nobody understands is kept as far as it goes, and holds nothing up", async () => {
+  inbound("3A01", { type: "unknown", kind: "orderMessage" });
+  inbound("3A02", { type: "unknown" }, { type: "hologram", content: { type: "hologram", beams: 3 } as never });
+  inbound("3A03", { type: "text", text: "after it" });
+  const rows = await drained(3);
+  expect(rows.map(({ type, content }) => ({ type, content }))).toEqual([
+    { type: "unknown", content: { type: "unknown", kind: "orderMessage" } },
+    { type: "hologram", content: null },
+    { type: "text", content: null },
+  ]);
+});
