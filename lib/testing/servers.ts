@@ -25,10 +25,20 @@ export function testConsulAddr(): string {
   return fromEnvironment("TEST_CONSUL_ADDR");
 }
 
-/** A new, empty database on the test server; `url` connects as its superuser. */
-export async function createTestDatabase(): Promise<{ url: string; name: string; drop(): Promise<void> }> {
-  const server = new URL(fromEnvironment("TEST_DATABASE_URL"));
-  const name = `t_${randomBytes(6).toString("hex")}`;
+/** The test server's own database, as its superuser. */
+export function testServerUrl(): string {
+  return fromEnvironment("TEST_DATABASE_URL");
+}
+
+/**
+ * Creates a database on the test server: empty, or a copy of `template`. `url` connects as its superuser.
+ * Throws if the template does not exist or has open connections.
+ */
+export async function createTestDatabase({
+  name = `t_${randomBytes(6).toString("hex")}`,
+  template = "template1",
+} = {}): Promise<{ url: string; name: string; drop(): Promise<void> }> {
+  const server = new URL(testServerUrl());
   const execute = async (statement: string) => {
     const sql = postgres(server.toString(), { max: 1, onnotice: () => {} });
     try {
@@ -37,7 +47,7 @@ export async function createTestDatabase(): Promise<{ url: string; name: string;
       await sql.end();
     }
   };
-  await execute(`create database ${name}`);
+  await execute(`create database ${name} template ${template}`);
   const url = new URL(server);
   url.pathname = `/${name}`;
   return { url: url.toString(), name, drop: () => execute(`drop database ${name} with (force)`) };
