@@ -1,20 +1,25 @@
-import { readArguments, wrongArguments } from "../cli/operator/command_line.ts";
+import { Argument } from "@commander-js/extra-typings";
+import { commandLine } from "../cli/arguments.ts";
 import { startServers } from "./servers.ts";
 import { bunTest, staticChecks } from "./steps.ts";
 import type { Tally } from "./steps.ts";
 
-const usage = `Usage: ./scripts/test [static|unit|int|e2e|all] [PATTERN…]
+const parts = ["static", "unit", "int", "e2e", "all"] as const;
+const [part, patterns] = commandLine(
+  "test",
+  `Run the checks and tests.
 
-  all      everything, in this order (the default)
+  all      everything below, in this order
   static   format, lint, types, Nomad job files
-  unit     *.test.ts: no server
-  int      *.int.test.ts: against real Redis, PostgreSQL and Consul, started for it
-  e2e      *.e2e.test.ts: a whole stack of its own, beside a running one
-  PATTERN  only test files whose path contains it (unit, int, e2e)`;
-
-const { positionals } = readArguments(usage, { help: { type: "boolean", short: "h" } }, Number.POSITIVE_INFINITY);
-const [part = "all", ...patterns] = positionals;
-if (!["all", "static", "unit", "int", "e2e"].includes(part)) wrongArguments(`"${part}" is no part of the tests`, usage);
+  unit     *.test.ts: needs no server
+  int      *.int.test.ts: against real Redis, PostgreSQL and Consul servers, started for the run
+  e2e      *.e2e.test.ts: against a stack of its own, beside a running one`,
+  "[PART] [PATTERN…]",
+)
+  .name("./scripts/test")
+  .addArgument(new Argument("[part]", "part of the tests").choices(parts).default("all" as const))
+  .argument("[patterns...]", "only test files whose path contains one of these (unit, int, e2e)")
+  .parse().processedArgs;
 
 // The part that runs is passed the signal and ends by itself; its servers are stopped, and no other part begins.
 let interrupted = false;

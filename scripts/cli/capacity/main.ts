@@ -1,37 +1,23 @@
-import { readOptions, wrongArguments } from "../operator/command_line.ts";
+import { numberUpTo, resultCommand, wholeNumber } from "../arguments.ts";
 import { table } from "../operator/table.ts";
 import { readMeasured, thisMachine } from "./measured.ts";
 import { ordered, shardsAsOrdered, sizeFor } from "./size.ts";
 
-const usage = `Usage: task capacity -- --sessions N --messages-per-min N [OPTIONS]
+const values = resultCommand(
+  "capacity",
+  `Calculate the shards, workers and memory that a load needs.
 
-How many shards and workers a load asks for, and how much memory, by what one shard was measured to do on this machine
-(task bench:shard -- --keep), beside the size that the plan counts with.
-
-  --utilisation PART   of what was measured, the part that is planned with (0.5)
-  --shard-memory-mb N  what one shard may take: wa_shards_memory_max (1536)
-  --json               one JSON object as the last line`;
-
-const values = readOptions(usage, {
-  sessions: { type: "string" },
-  "messages-per-min": { type: "string" },
-  utilisation: { type: "string", default: "0.5" },
-  "shard-memory-mb": { type: "string", default: "1536" },
-  json: { type: "boolean", default: false },
-  help: { type: "boolean", short: "h", default: false },
-});
-const load = { sessions: Number(values.sessions), messagesPerMin: Number(values["messages-per-min"]) };
-const limits = { utilisation: Number(values.utilisation), shardMemoryMb: Number(values["shard-memory-mb"]) };
-const whole = (value: number) => Number.isInteger(value) && value > 0;
-for (const [option, value] of [
-  ["--sessions", load.sessions],
-  ["--messages-per-min", load.messagesPerMin],
-  ["--shard-memory-mb", limits.shardMemoryMb],
-] as const) {
-  if (!whole(value)) wrongArguments(`${option} is a whole number above 0, and needed`, usage);
-}
-if (!(limits.utilisation > 0 && limits.utilisation <= 1))
-  wrongArguments("--utilisation is above 0 and at most 1", usage);
+Uses what one shard was measured to do (task bench:shard -- --keep) and prints the size of the original plan beside it.`,
+  "-- --sessions N --messages-per-min N [OPTIONS]",
+)
+  .requiredOption("--sessions <n>", "WhatsApp sessions", wholeNumber())
+  .requiredOption("--messages-per-min <n>", "messages a minute over all sessions", wholeNumber())
+  .option("--utilisation <part>", "part of the measured capacity to plan with", numberUpTo(1), 0.5)
+  .option("--shard-memory-mb <n>", "memory limit of a shard (wa_shards_memory_max)", wholeNumber(), 1536)
+  .parse()
+  .opts();
+const load = { sessions: values.sessions, messagesPerMin: values.messagesPerMin };
+const limits = { utilisation: values.utilisation, shardMemoryMb: values.shardMemoryMb };
 
 const measured = await readMeasured();
 if (measured === null) {

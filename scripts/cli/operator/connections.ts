@@ -3,18 +3,20 @@ import { apiEnv } from "../../../services/api/config.ts";
 import { callsEnv } from "../../../services/calls/config.ts";
 import { workersEnv } from "../../../services/workers/config.ts";
 import { createNomad, orNull } from "../../stack/nomad.ts";
-import { readOptions, resultOptions } from "./command_line.ts";
+import { resultCommand } from "../arguments.ts";
 import { sumConnections } from "./connection_sums.ts";
 import type { Users } from "./connection_sums.ts";
 import { readNomadAddress } from "./stack.ts";
 import { table } from "./table.ts";
 
-const usage = `Usage: task connections [-- --json]
+const values = resultCommand(
+  "connections",
+  `Compare the database connections that all processes may open with the limits of pgbouncer, Postgres and its replica.
 
-Database connections that all processes together may open, beside what pgbouncer, Postgres and its replica take, by the
-counts that are asked for now and one process more of each during a deploy. Exits 1 where they do not fit.`;
-
-const values = readOptions(usage, resultOptions);
+Counts the requested allocations and one more of each group for a deploy. Exits 1 if a limit is exceeded.`,
+)
+  .parse()
+  .opts();
 
 const task = z.object({
   Env: z.record(z.string(), z.string()).nullish(),

@@ -1,37 +1,29 @@
+import { Argument, Option } from "@commander-js/extra-typings";
 import { queueNames } from "../../../lib/queues/definitions.ts";
 import { bodyOf } from "../../../lib/api-client/index.ts";
 import type { Schemas } from "../../../lib/api-client/index.ts";
 import { adminApi } from "./admin_api.ts";
-import { readArguments, wrongArguments } from "./command_line.ts";
+import { resultCommand } from "../arguments.ts";
 import { allPages } from "./pages.ts";
 import { readStack } from "./stack.ts";
 import { table } from "./table.ts";
 
-const usage = `Usage: ./scripts/task dead -- [QUEUE] [--replay ID | --replay-all | --discard ID] [--json]
+const command = resultCommand(
+  "dead",
+  `List, replay and discard dead letters: jobs that exhausted their attempts.
 
-Jobs that used up their attempts, kept for replay. Without QUEUE: how many each queue has.
-  --replay ID    run one again          --replay-all   run all of the queue again
-  --discard ID   drop one for good      --json         one JSON object
-QUEUE is one of ${queueNames.join(", ")}.
-Exits 1 if what was asked for could not be done.`;
-
-const { values, positionals } = readArguments(
-  usage,
-  {
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-    replay: { type: "string" },
-    "replay-all": { type: "boolean", default: false },
-    discard: { type: "string" },
-  },
-  1,
-);
-const asked = { ...values, queue: positionals[0] };
-const actions = [asked.replay, asked.discard, asked["replay-all"] || undefined].filter(
-  (action) => action !== undefined,
-);
-if (actions.length > 1) wrongArguments("Only one of --replay, --replay-all and --discard", usage);
-if (actions.length > 0 && asked.queue === undefined) wrongArguments("The QUEUE is missing", usage);
+Without QUEUE: prints how many dead letters each queue has. Exits 1 if the requested action failed.`,
+  "-- [QUEUE] [OPTIONS]",
+)
+  .addArgument(new Argument("[queue]", "queue").choices(queueNames))
+  .addOption(new Option("--replay <id>", "run one job again").conflicts(["replayAll", "discard"]))
+  .addOption(new Option("--replay-all", "run all jobs of the queue again").conflicts("discard"))
+  .addOption(new Option("--discard <id>", "delete one job"))
+  .parse();
+const values = command.opts();
+const asked = { ...values, replayAll: values.replayAll === true, queue: command.processedArgs[0] };
+if (asked.queue === undefined && (asked.replayAll || asked.replay !== undefined || asked.discard !== undefined))
+  command.error("error: missing argument 'queue'");
 
 const api = await adminApi(await readStack(), { timeoutMs: 60_000 });
 
@@ -70,7 +62,7 @@ async function list(name: string): Promise<void> {
 async function act(): Promise<void> {
   if (asked.queue === undefined) return summarize();
   const name = asked.queue;
-  if (asked["replay-all"]) {
+  if (asked.replayAll) {
     const tally = await bodyOf(api.POST("/v1/admin/queues/{name}/dead/replay", { params: { path: { name } } }));
     if (asked.json) return json(tally);
     const left =

@@ -2,34 +2,28 @@ import { sleep } from "../../../lib/core/time.ts";
 import { bodyOf } from "../../../lib/api-client/index.ts";
 import type { Schemas } from "../../../lib/api-client/index.ts";
 import { adminApi } from "./admin_api.ts";
-import { readOptions, wrongArguments } from "./command_line.ts";
+import { resultCommand, wholeNumber } from "../arguments.ts";
 import { allPages } from "./pages.ts";
 import { simulatorApi } from "./simulator.ts";
 import { readStack } from "./stack.ts";
 import { quantile } from "./table.ts";
 import { createWait } from "./wait.ts";
 
-const usage = `Usage: ./scripts/task demo -- [--json] [--messages 20] [--contacts 5] [--every-ms 50] [--deadline-s 60]
+const values = resultCommand(
+  "demo",
+  `Send and receive messages with a simulated phone.
 
-Creates a business, pairs it by QR with a phone of the simulator, sends messages through nginx, shows each
-one's ticks as they come, and receives a reply. Compares what was sent with what each phone shows.
-Exits 1 if anything was lost, doubled or out of order.`;
-
-const values = readOptions(usage, {
-  json: { type: "boolean", default: false },
-  help: { type: "boolean", short: "h", default: false },
-  messages: { type: "string", default: "20" },
-  contacts: { type: "string", default: "5" },
-  "every-ms": { type: "string", default: "50" },
-  "deadline-s": { type: "string", default: "60" },
-});
-const count = Number(values.messages);
-const contactCount = Number(values.contacts);
-const everyMs = Number(values["every-ms"]);
-const deadlineMs = Number(values["deadline-s"]) * 1000;
-if (![count, contactCount, deadlineMs].every((n) => Number.isInteger(n) && n > 0) || !(everyMs >= 0)) {
-  wrongArguments("The numbers are whole and above 0; --every-ms may be 0", usage);
-}
+Creates a business, pairs it by QR code, sends messages through nginx, prints each one's ticks as they arrive and receives
+a reply. Compares the sent messages with those that each phone shows. Exits 1 if one was lost, doubled or out of order.`,
+)
+  .option("--messages <n>", "messages to send", wholeNumber(), 20)
+  .option("--contacts <n>", "recipients", wholeNumber(), 5)
+  .option("--every-ms <n>", "pause between messages", wholeNumber(0), 50)
+  .option("--deadline-s <n>", "seconds to wait for each step", wholeNumber(), 60)
+  .parse()
+  .opts();
+const { messages: count, contacts: contactCount, everyMs } = values;
+const deadlineMs = values.deadlineS * 1000;
 
 type Shown = { data: { from: string; text?: string }[]; duplicates?: number };
 

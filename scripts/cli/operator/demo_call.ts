@@ -1,26 +1,23 @@
 import { bodyOf } from "../../../lib/api-client/index.ts";
 import type { Schemas } from "../../../lib/api-client/index.ts";
 import { adminApi } from "./admin_api.ts";
-import { readOptions, wrongArguments } from "./command_line.ts";
+import { resultCommand, wholeNumber } from "../arguments.ts";
 import { simulatorApi } from "./simulator.ts";
 import { readStack } from "./stack.ts";
 import { createWait } from "./wait.ts";
 
-const usage = `Usage: ./scripts/task demo:call -- [--json] [--deadline-s 60]
+const values = resultCommand(
+  "demo:call",
+  `Call a business and let it call back.
 
-Gives a new business a telephone number. Somebody of the simulator calls it, is told of the recording, talks to the menu
-that stands in for a voice agent and presses keys; then the business calls somebody. Shows both calls as the API tells
-them. Exits 1 if either went otherwise.`;
-
-const values = readOptions(usage, {
-  json: { type: "boolean", default: false },
-  help: { type: "boolean", short: "h", default: false },
-  "deadline-s": { type: "string", default: "60" },
-});
-const deadlineMs = Number(values["deadline-s"]) * 1000;
-if (!(deadlineMs > 0)) {
-  wrongArguments("--deadline-s is a number above 0", usage);
-}
+Assigns a phone number to a new business. A simulated caller hears the recording notice, talks to the menu that stands in
+for a voice agent and presses keys; then the business calls somebody. Prints both calls as the API describes them. Exits 1
+if one did not complete.`,
+)
+  .option("--deadline-s <n>", "seconds to wait for each step", wholeNumber(), 60)
+  .parse()
+  .opts();
+const deadlineMs = values.deadlineS * 1000;
 
 /** What the simulated carrier tells of a call. */
 type Simulated = {

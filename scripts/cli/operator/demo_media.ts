@@ -3,28 +3,25 @@ import sharp from "sharp";
 import { bodyOf } from "../../../lib/api-client/index.ts";
 import type { Schemas } from "../../../lib/api-client/index.ts";
 import { adminApi } from "./admin_api.ts";
-import { readOptions, wrongArguments } from "./command_line.ts";
+import { numberUpTo, resultCommand, wholeNumber } from "../arguments.ts";
 import { createCaller } from "./http.ts";
 import { simulatorOf } from "./simulator.ts";
 import { readStack } from "./stack.ts";
 import { createWait } from "./wait.ts";
 
-const usage = `Usage: ./scripts/task demo:media -- [--json] [--megabytes 8] [--deadline-s 60]
+const values = resultCommand(
+  "demo:media",
+  `Exchange pictures and a document with a simulated phone.
 
-Creates a business and pairs it with a phone of the simulator. A customer sends it a picture and a document, which are
-fetched from WhatsApp's side and had at signed addresses; then it uploads a picture and sends it to the customer. Every
-byte is compared at both ends. Exits 1 if one differs.`;
-
-const values = readOptions(usage, {
-  json: { type: "boolean", default: false },
-  help: { type: "boolean", short: "h", default: false },
-  megabytes: { type: "string", default: "8" },
-  "deadline-s": { type: "string", default: "60" },
-});
-const [megabytes, deadlineMs] = [Number(values.megabytes), Number(values["deadline-s"]) * 1000];
-if (!(megabytes > 0 && megabytes <= 100 && deadlineMs > 0)) {
-  wrongArguments("--megabytes is a number above 0 and up to 100, --deadline-s one above 0", usage);
-}
+A customer sends a picture and a document to a new business, which downloads them from signed addresses; then the business
+uploads a picture and sends it to the customer. Compares every byte at both ends. Exits 1 if one differs.`,
+)
+  .option("--megabytes <n>", "size of the document", numberUpTo(100), 8)
+  .option("--deadline-s <n>", "seconds to wait for each step", wholeNumber(), 60)
+  .parse()
+  .opts();
+const { megabytes } = values;
+const deadlineMs = values.deadlineS * 1000;
 
 const say = (line: string) => console.error(line);
 const wait = createWait(deadlineMs);

@@ -1,20 +1,22 @@
 import { connectAsOwner } from "../../../lib/db/client/owner.ts";
 import { surveyIndexes } from "../../../services/indexer/survey.ts";
-import { readOptions, resultOptions } from "./command_line.ts";
+import { resultCommand } from "../arguments.ts";
 import { databaseUrl } from "./database.ts";
 import { table } from "./table.ts";
 
-const usage = `Usage: task indexes [-- --json]
+const values = resultCommand(
+  "indexes",
+  `Show the state and size of every index: missing, invalid, unused or retired.
 
-Every index of the database: what is missing, invalid, unused or retired, and the size of each. The indexer builds what
-is missing and rebuilds what is invalid; a retired one is dropped when it is asked for by name:
+The indexer builds missing indexes and rebuilds invalid ones. It drops a retired index when you name it:
 
   nomad job dispatch indexer
   nomad job dispatch -meta drop=NAME indexer
 
-Reads DATABASE_URL, or the secrets of the running stack.`;
-
-const values = readOptions(usage, resultOptions);
+Reads DATABASE_URL, or the secrets of the running stack. Exits 1 if an index is missing or invalid.`,
+)
+  .parse()
+  .opts();
 
 const sql = connectAsOwner({ url: await databaseUrl(), applicationName: "prosaas-indexes" });
 try {

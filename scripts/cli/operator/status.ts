@@ -5,19 +5,21 @@ import { queuesOf } from "../../../lib/queues/definitions.ts";
 import type { Profile } from "../../../lib/queues/definitions.ts";
 import { createNomad } from "../../stack/nomad.ts";
 import { adminApi } from "./admin_api.ts";
-import { readOptions, resultOptions } from "./command_line.ts";
+import { resultCommand } from "../arguments.ts";
 import { compareCounts, countsInFiles, driftOfNumShards } from "./drift.ts";
 import type { Drift } from "./drift.ts";
 import { readStack, stateFolder } from "./stack.ts";
 import { table } from "./table.ts";
 
-const usage = `Usage: ./scripts/task status -- [--json]
+const values = resultCommand(
+  "status",
+  `Show jobs, shards, queues and drift.
 
-Jobs with what runs and what is asked for, shards with their sessions, queue depths, and where the counts were scaled away
-from those in the files.
-Exits 1 if a part could not be read or a job runs less than it should.`;
-
-const values = readOptions(usage, resultOptions);
+Lists running and requested allocations of each job, shards with their sessions, queue depths, and counts that differ from
+those in the job files. Exits 1 if a part could not be read or a job runs too few allocations.`,
+)
+  .parse()
+  .opts();
 
 const stack = await readStack();
 const nomad = createNomad(stack.nomad_addr);

@@ -1,18 +1,17 @@
-import { commonUsage, countOf, runCommand } from "./command.ts";
+import { taskVariable } from "../arguments.ts";
+import { countOf, runScaleCommand, scaleCommand } from "./command.ts";
 import { scaleStateless } from "./stateless.ts";
 
-const usage = `Usage: task scale:api N=COUNT [-- OPTIONS]
-
-Sets how many replicas of the API run; nginx follows without a failed request. Two survive the loss of one.
-
-${commonUsage}`;
-
-await runCommand({
-  name: "scale:api",
-  usage,
-  options: { count: { type: "string" } },
-  prepare: (values) => {
-    const count = countOf("N", values.count, { min: 1, max: 1000 });
-    return async (target, settings) => [await scaleStateless(target, { job: "api", group: "api" }, count, settings)];
-  },
-});
+await runScaleCommand(
+  scaleCommand(
+    "scale:api",
+    "N=COUNT",
+    "Set the number of API replicas. nginx follows without a failed request; two replicas survive the loss of one.",
+  ).addOption(
+    taskVariable("--count <n>")
+      .argParser(countOf("N", { min: 1, max: 1000 }))
+      .makeOptionMandatory(),
+  ),
+  ({ count }) =>
+    async (target, settings) => [await scaleStateless(target, { job: "api", group: "api" }, count, settings)],
+);

@@ -1,23 +1,19 @@
 import { assignmentRuleKey, assignmentRules } from "../../../lib/routing/index.ts";
-import { commonUsage, runCommand, UsageFault } from "./command.ts";
+import { taskVariable } from "../arguments.ts";
+import { oneOf, runScaleCommand, scaleCommand } from "./command.ts";
 import { changeSetting } from "./live_setting.ts";
 
-const usage = `Usage: task scale:assignment RULE=${assignmentRules.join("|")} [-- OPTIONS]
+await runScaleCommand(
+  scaleCommand(
+    "scale:assignment",
+    `RULE=${assignmentRules.join("|")}`,
+    `Set the rule that assigns a shard to a business at its first connect.
 
-Sets by which rule a business gets its shard when it connects for the first time: hash (md5(id) mod N + 1), or
-least_loaded (the available shard where the fewest businesses live). Counts at once and moves nobody.
-
-${commonUsage}`;
-
-await runCommand({
-  name: "scale:assignment",
-  usage,
-  options: { rule: { type: "string" } },
-  prepare: (values) => {
-    const rule = assignmentRules.find((one) => one === values.rule);
-    if (rule === undefined) throw new UsageFault(`RULE must be one of ${assignmentRules.join(", ")}`);
-    return async (target) => [
+hash: md5(id) mod N + 1. least_loaded: the available shard with the fewest businesses. Applies at once and moves no
+business.`,
+  ).addOption(taskVariable("--rule <name>").argParser(oneOf("RULE", assignmentRules)).makeOptionMandatory()),
+  ({ rule }) =>
+    async (target) => [
       await changeSetting(target, { key: assignmentRuleKey, title: "assignment", first: "hash" }, rule),
-    ];
-  },
-});
+    ],
+);

@@ -4,12 +4,11 @@ import { bodyOf } from "../../../lib/api-client/index.ts";
 import type { Schemas } from "../../../lib/api-client/index.ts";
 import { queuesOf } from "../../../lib/queues/index.ts";
 import type { Profile } from "../../../lib/queues/index.ts";
-import { readOptions, wrongArguments } from "../operator/command_line.ts";
+import { resultCommand, wholeNumber } from "../arguments.ts";
 import { decide, noMemory } from "./autoscale/decide.ts";
 import type { Memory } from "./autoscale/decide.ts";
 import { readLastChanges, readPolicies, scaledJob } from "./autoscale/policies.ts";
 import type { Policy } from "./autoscale/policies.ts";
-import { countOf, UsageFault } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
 import { readCount, setCount } from "./job_group.ts";
 import { takeScaleLock } from "./lock.ts";
@@ -17,36 +16,21 @@ import { createReport } from "./report.ts";
 import { readTarget } from "./target.ts";
 import type { Target } from "./target.ts";
 
-const usage = `Usage: task autoscale [-- OPTIONS]
+const values = resultCommand(
+  "autoscale",
+  `Keep as many workers of each group as it takes for no job to wait too long.
 
-Keeps as many workers of each group as it takes for no job to wait too long: the scaling blocks of
-nomad/platform/workers.nomad.hcl say how long that is, and between which bounds. Only says what it would do, until --apply.
-Runs until Ctrl-C. Several may run: whoever changes a count, the others wait for the cooldown.
-
-  --apply       change counts
-  --every-s N   seconds between two looks (10)
-  --rounds N    looks, after which it ends
-  --json        one JSON object as the last line
-
-Exits 1 if the last look failed.`;
-
-const values = readOptions(usage, {
-  apply: { type: "boolean", default: false },
-  json: { type: "boolean", default: false },
-  "every-s": { type: "string", default: "10" },
-  rounds: { type: "string", default: "1000000000" },
-  help: { type: "boolean", short: "h", default: false },
-});
-const number = (option: "every-s" | "rounds", max: number) => {
-  try {
-    return countOf(`--${option}`, values[option], { min: 1, max });
-  } catch (error) {
-    if (error instanceof UsageFault) return wrongArguments(error.message, usage);
-    throw error;
-  }
-};
-const everyMs = number("every-s", 3_600) * 1000;
-const rounds = number("rounds", 1_000_000_000);
+The scaling blocks of nomad/jobs/workers.nomad.hcl set the longest wait and the bounds of the counts. Changes counts only
+with --apply. Runs until Ctrl-C. Several may run: after one of them changes a count, the others wait for the cooldown.
+Exits 1 if the last check failed.`,
+)
+  .option("--apply", "change counts", false)
+  .option("--every-s <n>", "seconds between checks", wholeNumber(1, 3_600), 10)
+  .option("--rounds <n>", "checks before it exits (default: unlimited)", wholeNumber())
+  .parse()
+  .opts();
+const everyMs = values.everyS * 1000;
+const rounds = values.rounds ?? Number.POSITIVE_INFINITY;
 
 /** A deployment or another scale command is not waited for longer: the next look decides anew. */
 const deadlineMs = 2_000;
@@ -140,7 +124,7 @@ async function apply(at: Target, { group, count, wanted }: Look): Promise<boolea
     command: "autoscale",
     deadlineMs,
     onLost: (holder) => {
-      process.stderr.write(`the scale lock was lost to ${holder}: nothing more is changed\n`);
+      process.stderr.write(`The scale lock was lost to ${holder}; the command stopped changing the cluster.\n`);
       process.exit(1);
     },
   });

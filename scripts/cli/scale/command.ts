@@ -1,7 +1,8 @@
-import { parseArgs } from "node:util";
-import type { ParseArgsConfig } from "node:util";
+import { InvalidArgumentError } from "@commander-js/extra-typings";
+import type { Command } from "@commander-js/extra-typings";
 import { messageOf } from "../../../lib/core/errors.ts";
 import { seconds } from "../../stack/progress.ts";
+import { resultCommand, wholeNumber } from "../arguments.ts";
 import { ScaleFailure } from "./failure.ts";
 import { takeScaleLock } from "./lock.ts";
 import { createReport } from "./report.ts";
@@ -9,88 +10,79 @@ import type { Report } from "./report.ts";
 import { readTarget } from "./target.ts";
 import type { Target } from "./target.ts";
 
-/** One thing that a command changes, decided from what the cluster is like now. */
+/** One change that a command makes, planned from the current state of the cluster. */
 export type Change = {
   /** Such as "shards 2 → 3". */
   what: string;
-  /** What will be done, a line each; none where everything is as it should be. */
+  /** Planned actions, one a line; empty if nothing differs. */
   plan: readonly string[];
-  /** Why it must not be done; nothing is changed then. */
+  /** Why the change must not be made; then the command changes nothing. */
   refusal?: string | undefined;
-  /** Brings it about. Whatever was done before, by a run that was cut short, is found and not repeated. */
+  /** Makes the change. Idempotent: it skips what an interrupted run already did. */
   apply(report: Report): Promise<void>;
-  /** How things stand, for whoever must go on after a failure. */
+  /** The current state, for the operator who continues after a failure. */
   state(): Promise<Record<string, unknown>>;
 };
 
 export type Settings = { deadlineMs: number; dryRun: boolean };
 
-export type Command<O extends NonNullable<ParseArgsConfig["options"]>> = {
-  name: string;
-  usage: string;
-  options: O;
-  /** Throws UsageFault where the arguments make no sense, before anything is asked of the cluster. */
-  prepare(
-    values: Record<keyof O, string | boolean | undefined>,
-  ): (target: Target, settings: Settings) => Promise<Change[]>;
-};
+/** Plans the changes of a command from the state of the cluster. */
+export type Planner = (target: Target, settings: Settings) => Promise<Change[]>;
 
-/** The arguments make no sense. */
-export class UsageFault extends Error {}
+type CommonOptions = { dryRun: boolean; json: boolean; deadlineS: number };
 
-const common = {
-  "dry-run": { type: "boolean", default: false },
-  json: { type: "boolean", default: false },
-  "deadline-s": { type: "string", default: "300" },
-  help: { type: "boolean", short: "h", default: false },
-} as const;
+/** A command that changes the size or a setting of the cluster. `variables`: those of the Taskfile, such as "N=COUNT". */
+export const scaleCommand = (name: string, variables: string, description: string) =>
+  resultCommand(name, description, `${variables}${variables === "" ? "" : " "}[-- OPTIONS]`)
+    .option("--dry-run", "print the plan and change nothing", false)
+    .option(
+      "--deadline-s <n>",
+      "seconds to wait for a deployment, an allocation or another scale command",
+      wholeNumber(1, 86_400),
+      300,
+    );
 
-export const commonUsage = `  --dry-run       show what would be done, and do nothing
-  --json          one JSON object as the last line
-  --deadline-s N  how long to wait for a deployment, an allocation or another scale command (300)`;
+/** Parses a whole number that is set by a variable of the Taskfile; an unset variable arrives as an empty text. */
+export const countOf =
+  (variable: string, { min, max }: { min: number; max: number }) =>
+  (text: string): number => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+    throw new InvalidArgumentError(`${variable} must be a whole number from ${min} to ${max}.`);
+  };
 
-/** A number from an option. @throws UsageFault */
-export function countOf(
-  name: string,
-  value: string | boolean | undefined,
-  { min, max }: { min: number; max: number },
-): number {
-  const number = Number(value);
-  if (typeof value === "string" && /^\d+$/.test(value) && number >= min && number <= max) return number;
-  throw new UsageFault(`${name} must be a whole number from ${min} to ${max}${value ? `, not ${value}` : ""}`);
-}
+/** Parses one of `names`, set by a variable of the Taskfile. */
+export const oneOf =
+  <const T extends string>(variable: string, names: readonly T[]) =>
+  (text: string): T => {
+    const found = names.find((name) => name === text);
+    if (found !== undefined) return found;
+    throw new InvalidArgumentError(`${variable} must be one of ${names.join(", ")}.`);
+  };
 
-/** Runs a command: plan, lock, change, verify, result. Ends the process: 0 done, 1 not done, 2 wrong arguments. */
-export async function runCommand<O extends NonNullable<ParseArgsConfig["options"]>>(
-  command: Command<O>,
+/**
+ * Runs a command: parse, plan, lock, change, verify, print the result. Exits 0 when done, 1 on failure, 2 on wrong
+ * arguments. `prepare` runs before the cluster is queried.
+ */
+export async function runScaleCommand<O extends CommonOptions>(
+  command: Command<[], O>,
+  prepare: (values: O) => Planner,
 ): Promise<never> {
-  let values: Record<string, string | boolean | undefined>;
-  let changesOf: ReturnType<Command<O>["prepare"]>;
-  let deadlineMs: number;
-  try {
-    values = parseArgs({ options: { ...command.options, ...common } }).values;
-    if (values["help"]) {
-      console.log(command.usage);
-      process.exit(0);
-    }
-    deadlineMs = countOf("--deadline-s", values["deadline-s"], { min: 1, max: 86_400 }) * 1000;
-    changesOf = command.prepare(values as Record<keyof O, string | boolean | undefined>);
-  } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n\n${command.usage}\n`);
-    process.exit(2);
-  }
-
-  const dryRun = values["dry-run"] === true;
+  const values = command.parse().opts();
+  const name = command.name().split(" ").at(-1)!;
+  const deadlineMs = values.deadlineS * 1000;
+  const changesOf = prepare(values);
+  const { dryRun } = values;
   const report = createReport();
   const result = {
-    command: command.name,
+    command: name,
     ok: true,
     dry_run: dryRun,
     changes: [] as { what: string; plan: readonly string[] }[],
   };
   const finish = (extra: Record<string, unknown> = {}): never => {
     const took = { steps: report.steps, took_s: Number((report.elapsedMs() / 1000).toFixed(1)) };
-    if (values["json"]) console.log(JSON.stringify({ ...result, ...took, ...extra }));
+    if (values.json) console.log(JSON.stringify({ ...result, ...took, ...extra }));
     process.exit(result.ok ? 0 : 1);
   };
 
@@ -101,16 +93,16 @@ export async function runCommand<O extends NonNullable<ParseArgsConfig["options"
     if (!dryRun) {
       const lock = await takeScaleLock({
         consul: target.consul,
-        command: command.name,
+        command: name,
         deadlineMs,
         onLost: (holder) => {
-          process.stderr.write(`the scale lock was lost to ${holder}: nothing more is changed\n`);
+          process.stderr.write(`The scale lock was lost to ${holder}; the command stopped changing the cluster.\n`);
           process.exit(1);
         },
       });
       release = () => lock.release();
       const interrupt = () => {
-        process.stderr.write("\ninterrupted; run the command again to go on from here\n");
+        process.stderr.write("\nInterrupted. Run the command again to continue.\n");
         void release().finally(() => process.exit(130));
       };
       process.once("SIGINT", interrupt);
@@ -129,11 +121,11 @@ export async function runCommand<O extends NonNullable<ParseArgsConfig["options"
     if (!dryRun) report.done(`done after ${seconds(report.elapsedMs())}`);
   } catch (error) {
     await release().catch(() => {});
-    const reason = error instanceof ScaleFailure ? error.message : `${command.name}: ${messageOf(error)}`;
+    const reason = error instanceof ScaleFailure ? error.message : `${name}: ${messageOf(error)}`;
     const state: Record<string, unknown> = {};
     for (const change of changes)
       Object.assign(state, await change.state().catch((fault: unknown) => ({ unknown: messageOf(fault) })));
-    process.stderr.write(`${reason}\n${changes.length > 0 ? `As things stand: ${JSON.stringify(state)}\n` : ""}`);
+    process.stderr.write(`${reason}\n${changes.length > 0 ? `Current state: ${JSON.stringify(state)}\n` : ""}`);
     result.ok = false;
     return finish({ error: reason, state });
   }

@@ -1,16 +1,10 @@
 import { bodyOf } from "../../../lib/api-client/index.ts";
-import { commonUsage, countOf, runCommand, UsageFault } from "./command.ts";
+import { taskVariable } from "../arguments.ts";
+import { countOf, runScaleCommand, scaleCommand } from "./command.ts";
 import type { Change } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
 import { describeMoves, followMoves, movesUnderWay } from "./moves.ts";
 import type { Target } from "./target.ts";
-
-const usage = `Usage: task move BUSINESS=ID SHARD=NUMBER [-- OPTIONS]
-
-Moves a business to another shard, without a new QR: its login is carried over, and its messages wait meanwhile, for
-about a second. Cut short, the move goes on by itself; the same command follows it.
-
-${commonUsage}`;
 
 async function moveOf(target: Target, id: string, shard: number, deadlineMs: number): Promise<Change> {
   const path = { business_id: id };
@@ -48,14 +42,22 @@ async function moveOf(target: Target, id: string, shard: number, deadlineMs: num
   };
 }
 
-await runCommand({
-  name: "move",
-  usage,
-  options: { business: { type: "string" }, shard: { type: "string" } },
-  prepare: (values) => {
-    const { business } = values;
-    if (typeof business !== "string" || business === "") throw new UsageFault("BUSINESS is missing");
-    const shard = countOf("SHARD", values.shard, { min: 1, max: 10_000 });
-    return async (target, { deadlineMs }) => [await moveOf(target, business, shard, deadlineMs)];
-  },
+const command = scaleCommand(
+  "move",
+  "BUSINESS=ID SHARD=NUMBER",
+  `Move a business to another shard, without a new QR code.
+
+Transfers its login; its messages wait for about a second. After an interruption the move continues by itself, and the
+same command follows it.`,
+)
+  .addOption(taskVariable("--business <id>").default(""))
+  .addOption(
+    taskVariable("--shard <n>")
+      .argParser(countOf("SHARD", { min: 1, max: 10_000 }))
+      .makeOptionMandatory(),
+  );
+
+await runScaleCommand(command, ({ business, shard }) => {
+  if (business === "") command.error("error: BUSINESS is missing");
+  return async (target, { deadlineMs }) => [await moveOf(target, business, shard, deadlineMs)];
 });

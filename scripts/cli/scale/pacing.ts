@@ -1,25 +1,26 @@
 import { pacingSettings, parsePlatformPacing, platformPacingKey } from "../../../lib/contracts/shard/index.ts";
-import { commonUsage, runCommand, UsageFault } from "./command.ts";
+import { InvalidArgumentError } from "@commander-js/extra-typings";
+import { taskVariable } from "../arguments.ts";
+import { runScaleCommand, scaleCommand } from "./command.ts";
 import { changeSetting } from "./live_setting.ts";
 
-const usage = `Usage: task scale:pacing SET='{"messages_per_minute": 30}' [-- OPTIONS]
+await runScaleCommand(
+  scaleCommand(
+    "scale:pacing",
+    `SET='{"messages_per_minute": 30}'`,
+    `Set the platform's default pace: how fast accounts send whose business has no limits of its own.
 
-Sets how fast accounts may send whose business did not choose, for the whole platform: JSON with any of
-${Object.keys(pacingSettings.shape).join(", ")}.
-Replaces what was set; {} is the defaults. Counts from the next message on.
+SET is JSON with any of ${Object.keys(pacingSettings.shape).join(", ")}. It replaces the former setting; {} restores the
+defaults. Applies from the next message on.`,
+  ).addOption(taskVariable("--set <json>").argParser(parsePacing).makeOptionMandatory()),
+  ({ set }) =>
+    async (target) => [
+      await changeSetting(target, { key: platformPacingKey, title: "pacing", first: "{}" }, JSON.stringify(set)),
+    ],
+);
 
-${commonUsage}`;
-
-await runCommand({
-  name: "scale:pacing",
-  usage,
-  options: { set: { type: "string" } },
-  prepare: (values) => {
-    const settings = parsePlatformPacing(String(values.set ?? ""));
-    if (settings === null) throw new UsageFault("SET must be JSON with limits that make sense");
-    const value = JSON.stringify(settings);
-    return async (target) => [
-      await changeSetting(target, { key: platformPacingKey, title: "pacing", first: "{}" }, value),
-    ];
-  },
-});
+function parsePacing(text: string) {
+  const settings = parsePlatformPacing(text);
+  if (settings === null) throw new InvalidArgumentError("SET must be JSON with valid limits.");
+  return settings;
+}

@@ -7,19 +7,13 @@ import { waitForJobs } from "../../stack/wait.ts";
 import { groupsOfProfile, profileOf, workersProfiles } from "../../stack/workers_profile.ts";
 import type { WorkersProfile } from "../../stack/workers_profile.ts";
 import { sleep } from "../../../lib/core/time.ts";
-import { commonUsage, runCommand, UsageFault } from "./command.ts";
+import { taskVariable } from "../arguments.ts";
+import { oneOf, runScaleCommand, scaleCommand } from "./command.ts";
 import type { Change, Settings } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
 import { awaitDeployment, readJob } from "./job_group.ts";
 import type { Report } from "./report.ts";
 import type { Target } from "./target.ts";
-
-const usage = `Usage: task scale:profile PROFILE=${workersProfiles.join("|")} [-- OPTIONS]
-
-groups: workers of their own for urgent, default and slow work. single: workers that serve every queue. The new ones run
-before the old ones end, so nothing waits; deploys keep the profile. Groups that come have the counts of the files.
-
-${commonUsage}`;
 
 const job = "workers";
 
@@ -101,13 +95,16 @@ async function changeProfile(target: Target, profile: WorkersProfile, { deadline
   };
 }
 
-await runCommand({
-  name: "scale:profile",
-  usage,
-  options: { profile: { type: "string" } },
-  prepare: (values) => {
-    const profile = workersProfiles.find((name) => name === values.profile);
-    if (profile === undefined) throw new UsageFault(`PROFILE must be one of ${workersProfiles.join(", ")}`);
-    return async (target, settings) => [await changeProfile(target, profile, settings)];
-  },
-});
+await runScaleCommand(
+  scaleCommand(
+    "scale:profile",
+    `PROFILE=${workersProfiles.join("|")}`,
+    `Switch between the worker profiles while the workers run.
+
+groups: separate workers for urgent, default and slow work. single: workers that serve every queue. The new workers are
+ready before the old ones stop, so no job waits. Deploys keep the profile. New groups start with the counts of the job
+files.`,
+  ).addOption(taskVariable("--profile <name>").argParser(oneOf("PROFILE", workersProfiles)).makeOptionMandatory()),
+  ({ profile }) =>
+    async (target, settings) => [await changeProfile(target, profile, settings)],
+);

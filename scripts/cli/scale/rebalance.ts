@@ -1,18 +1,11 @@
-import { commonUsage, countOf, runCommand } from "./command.ts";
+import { wholeNumber } from "../arguments.ts";
+import { runScaleCommand, scaleCommand } from "./command.ts";
 import type { Change, Settings } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
 import { describeMoves, followMoves, movesUnderWay, rebalance } from "./moves.ts";
 import type { Move, Planned } from "./moves.ts";
 import { readAssignments } from "./shards_now.ts";
 import type { Target } from "./target.ts";
-
-const usage = `Usage: task rebalance [-- OPTIONS]
-
-Spreads the businesses evenly over the shards, without a new QR for anybody. Shows the plan first. Cut short, the moves
-that were begun go on by themselves; the same command follows them and plans the rest.
-
-  --max N         most moves to begin (200)
-${commonUsage}`;
 
 /** How many businesses go from where to where. */
 function summary(planned: readonly Planned[]): string[] {
@@ -43,12 +36,15 @@ async function spread(target: Target, max: number, settings: Settings): Promise<
   };
 }
 
-await runCommand({
-  name: "rebalance",
-  usage,
-  options: { max: { type: "string", default: "200" } },
-  prepare: (values) => {
-    const max = countOf("--max", values.max, { min: 1, max: 1000 });
-    return async (target, settings) => [await spread(target, max, settings)];
-  },
-});
+await runScaleCommand(
+  scaleCommand(
+    "rebalance",
+    "",
+    `Spread the businesses evenly over the shards, without new QR codes.
+
+Prints the plan first. After an interruption the started moves continue by themselves; the same command follows them and
+plans the rest.`,
+  ).option("--max <n>", "most moves to start", wholeNumber(1, 1000), 200),
+  ({ max }) =>
+    async (target, settings) => [await spread(target, max, settings)],
+);

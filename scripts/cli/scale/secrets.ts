@@ -3,20 +3,12 @@ import type { Job } from "../../stack/nomad.ts";
 import { runningJobs } from "../../stack/jobs.ts";
 import { secretVersionKey, withSecretVersion } from "../../stack/secret_version.ts";
 import { JobFailure, waitForJobs } from "../../stack/wait.ts";
-import { commonUsage, runCommand } from "./command.ts";
+import { runScaleCommand, scaleCommand } from "./command.ts";
 import type { Change } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
 import { awaitDeployment, readJob } from "./job_group.ts";
 import type { Deadlines } from "./job_group.ts";
 import type { Target } from "./target.ts";
-
-const usage = `Usage: task secrets:apply [-- OPTIONS]
-
-Replaces the allocations of each job whose secrets (Nomad Variables nomad/jobs and nomad/jobs/JOB) were changed since it
-was deployed: one job after the other, and each by its update block, so that one allocation at a time is down. A changed
-secret alone restarts nothing. Deploys (./scripts/up) do the same.
-
-${commonUsage}`;
 
 const versionOf = ({ Meta }: Job) => Meta?.[secretVersionKey];
 
@@ -49,13 +41,19 @@ async function changeOf(target: Target, id: string, { deadlineMs }: Deadlines): 
   };
 }
 
-await runCommand({
-  name: "secrets:apply",
-  usage,
-  options: {},
-  prepare: () => async (target, settings) => {
-    // Data services before what connects to them.
+await runScaleCommand(
+  scaleCommand(
+    "secrets:apply",
+    "",
+    `Roll out changed secrets.
+
+Replaces the allocations of each job whose secrets (Nomad Variables nomad/jobs and nomad/jobs/JOB) changed since its
+deploy: one job after the other, one allocation at a time by the job's update block. A changed secret alone restarts
+nothing. Deploys (./scripts/up) do the same.`,
+  ),
+  () => async (target, settings) => {
+    // Data services before their clients.
     const changes = await Promise.all(runningJobs.map((id) => changeOf(target, id, settings)));
     return changes.filter((change) => change !== null);
   },
-});
+);

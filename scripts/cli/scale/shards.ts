@@ -1,49 +1,42 @@
 import { createInterface } from "node:readline/promises";
-import { commonUsage, countOf, runCommand } from "./command.ts";
+import { taskVariable } from "../arguments.ts";
+import { countOf, runScaleCommand, scaleCommand } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
 import { maxShards } from "../../stack/shard_secrets.ts";
 import { changeShards } from "./shards_change.ts";
 import { spareVolumes } from "./shards_down.ts";
 
-const usage = `Usage: task scale:shards N=COUNT [-- OPTIONS]
+await runScaleCommand(
+  scaleCommand(
+    "scale:shards",
+    "N=COUNT",
+    `Grow or shrink the WhatsApp shards while they run.
 
-Grows or shrinks the WhatsApp shards while they run. Growing makes their secrets and volumes first, and raises the number of shards
-in Consul last, when the new ones serve. Shrinking stops the highest ones and refuses while businesses live there.
-Cut short at any point, the same command goes on from there.
-
-  --drain          when shrinking: move the businesses to the other shards first, without a new QR
-  --delete-volume  delete the volumes of shards above N, of those that went before too; asks first
-  --yes            do not ask
-${commonUsage}`;
-
-await runCommand({
-  name: "scale:shards",
-  usage,
-  options: {
-    count: { type: "string" },
-    drain: { type: "boolean", default: false },
-    "delete-volume": { type: "boolean", default: false },
-    yes: { type: "boolean", default: false },
-  },
-  prepare: (values) => {
-    const wish = {
-      count: countOf("N", values.count, { min: 1, max: maxShards }),
-      drain: values.drain === true,
-      deleteVolume: values["delete-volume"] === true,
-    };
-    return async (target, settings) => {
+Growing creates secrets and volumes first and raises the number of shards in Consul last, when the new shards are ready.
+Shrinking stops the highest shards and refuses while businesses are assigned to them. After an interruption the same
+command continues.`,
+  )
+    .addOption(
+      taskVariable("--count <n>")
+        .argParser(countOf("N", { min: 1, max: maxShards }))
+        .makeOptionMandatory(),
+    )
+    .option("--drain", "when shrinking: move the businesses to other shards first, without a new QR code", false)
+    .option("--delete-volume", "delete the volumes of all shards above N; asks for confirmation", false)
+    .option("--yes", "do not ask for confirmation", false),
+  ({ count, drain, deleteVolume, yes }) =>
+    async (target, settings) => {
       const volumes =
-        wish.deleteVolume && !settings.dryRun ? (await spareVolumes(target, wish.count)).map(({ Name }) => Name) : [];
-      if (volumes.length > 0 && values.yes !== true) await confirm(volumes);
-      return [await changeShards(target, wish, settings)];
-    };
-  },
-});
+        deleteVolume && !settings.dryRun ? (await spareVolumes(target, count)).map(({ Name }) => Name) : [];
+      if (volumes.length > 0 && !yes) await confirm(volumes);
+      return [await changeShards(target, { count, drain, deleteVolume }, settings)];
+    },
+);
 
 async function confirm(volumes: string[]): Promise<void> {
   if (!process.stdin.isTTY) throw new ScaleFailure(`--delete-volume would delete ${volumes.join(", ")}: add --yes.`);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`Delete ${volumes.join(", ")} with what is on them? Type yes to go on: `);
+  const answer = await terminal.question(`Delete ${volumes.join(", ")} and all their data? Type yes to continue: `);
   terminal.close();
   if (answer !== "yes") throw new ScaleFailure("Nothing was changed.");
 }

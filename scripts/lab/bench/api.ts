@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readRun } from "../../cli/operator/command_line.ts";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { createBench } from "./bench.ts";
 import { quantile } from "../../cli/operator/table.ts";
 import { insertDirectly } from "./direct.ts";
@@ -9,17 +10,19 @@ import type { DirectResult } from "./direct.ts";
 import { httpRequest } from "./load.ts";
 import { listTenMillion } from "./ten_million.ts";
 
-const usage = `Usage: task bench:api [-- --json] [-- --seconds N] [-- --messages N]
+const values = labCommand(
+  "bench:api",
+  `Measure the API through nginx, pgbouncer and a durable PostgreSQL.
 
-Measures the API as callers meet it: through nginx, on a real pgbouncer and a PostgreSQL that keeps what it commits.
-Starts everything it needs and leaves nothing running.
-
-  --json         one JSON object as the last line
-  --seconds N    length of each measurement (5)
-  --connections N  requests under way at once (32)
-  --messages N   messages in the table of which a page is read (10000000)`;
-
-const { json, seconds, connections, messages } = readRun(usage, { seconds: 5, connections: 32, messages: 10_000_000 });
+Compares POST with the same inserts sent directly to Postgres, and reads pages of a large table.
+Starts every server it needs and stops all of them.`,
+)
+  .option("--seconds <n>", "length of each measurement", wholeNumber(), 5)
+  .option("--connections <n>", "requests in flight", wholeNumber(), 32)
+  .option("--messages <n>", "rows of the table whose pages are read", wholeNumber(), 10_000_000)
+  .parse()
+  .opts();
+const { seconds, connections, messages } = values;
 const say = (line: string) => process.stderr.write(`${line}\n`);
 const shown = (result: { perSecond: number; p50Ms: number; p99Ms: number; failures: number }) =>
   `${Math.round(result.perSecond)}/s  p50 ${result.p50Ms.toFixed(1)} ms  p99 ${result.p99Ms.toFixed(1)} ms${result.failures > 0 ? `  ${result.failures} failed` : ""}`;
@@ -98,7 +101,7 @@ try {
       Math.max(got.queries, ...rounds.map(({ posted }) => posted.queries), half.queries, list.queries).toFixed(2),
     ),
   };
-  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  await publish("bench:api", values, result);
 } finally {
   await bench.stop();
   await rm(folder, { recursive: true, force: true });

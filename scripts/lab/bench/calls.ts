@@ -1,34 +1,34 @@
 import { createRedis } from "../../../lib/redis/client.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { startStack } from "../../../services/calls/testing/stack.ts";
-import { readRun, wrongArguments } from "../../cli/operator/command_line.ts";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { startServers } from "../../testing/servers.ts";
 import { measureAdmissions } from "./calls/admissions.ts";
 import { startEcho } from "./calls/echo.ts";
 import { holdStreams } from "./calls/streams.ts";
 import type { StreamLevel } from "./calls/streams.ts";
 
-const usage = `Usage: task bench:calls [-- --json] [-- --streams N,N…] [-- --seconds N]
+const levelsOf = (text: string): number[] => {
+  const parse = wholeNumber();
+  return text.split(",").map(parse);
+};
+const values = labCommand(
+  "bench:calls",
+  `Measure call admission and media relay.
 
-Measures admission through the script beside bare INCR and EVAL, and how many media streams one replica, on one core,
-relays at real pace with what delay. Starts everything it needs and leaves nothing running.
+Compares admissions with bare INCR and EVAL, then finds how many media streams one replica relays on one core at real
+pace. Starts every server it needs and stops all of them.`,
+)
+  .option("--streams <n,n…>", "rising levels to try; the highest that holds is the result", levelsOf, [100, 150, 200])
+  .option("--seconds <n>", "length of each measurement", wholeNumber(), 10)
+  .option("--callers <n>", "admissions in flight", wholeNumber(), 16)
+  .parse()
+  .opts();
+const { seconds, callers, streams: levels } = values;
 
-  --json        one JSON object as the last line
-  --streams N…  levels to try, rising; the highest that holds is the result (100,150,200)
-  --seconds N   length of each measurement (10)
-  --callers N   admissions under way at once (16)`;
-
-/** A frame lasts 20 ms: a relay that is later than that makes a gap. */
+/** A frame lasts 20 ms: a relay that is later than that leaves a gap in the audio. */
 const tolerableMs = 20;
-
-const { json, seconds, callers, streams } = readRun(
-  usage,
-  { seconds: 10, callers: 16 },
-  { streams: { type: "string", default: "100,150,200" } },
-);
-const levels = streams.split(",").map(Number);
-if (!levels.every((level) => Number.isInteger(level) && level > 0))
-  wrongArguments("--streams is whole numbers above 0, with commas between", usage);
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 const servers = await startServers();
@@ -48,8 +48,7 @@ try {
     relay_p99_ms: held === null ? null : Math.round(held.p99Ms * 100) / 100,
     kb_per_call: kbPerCall,
   };
-  if (json) console.log(JSON.stringify(result));
-  else console.log(result);
+  await publish("bench:calls", values, result);
 } finally {
   await servers.stop();
 }

@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readRun, wrongArguments } from "../../cli/operator/command_line.ts";
+import { Option } from "@commander-js/extra-typings";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { redisServer } from "../rig/servers.ts";
 import { measureEmptyJobs } from "./queues/empty_jobs.ts";
@@ -10,43 +12,29 @@ import { startHeavyLoad } from "./queues/heavy_load.ts";
 import { probe } from "./queues/probes.ts";
 import { setStage } from "./queues/stage.ts";
 
-const usage = `Usage: task bench:queues [-- --json] [-- OPTIONS]
+const parts = ["jobs", "throughput", "isolation"] as const;
+const values = labCommand(
+  "bench:queues",
+  `Measure the workers in three parts.
 
-Three measures of the workers: jobs that do nothing, ours beside bare BullMQ; messages a minute from the API to the tick
-of their delivery; and how long a single urgent message takes from the API to WhatsApp's acknowledgement, while nothing
-else happens and during a broadcast, media work and a webhook endpoint that hangs. Starts everything it needs, nginx and
-WhatsApp's side included, and leaves nothing running.
-
-  --json           one JSON object as the last line
-  --jobs N         empty jobs in a round (8000)
-  --messages N     messages from end to end (10000)
-  --businesses N   (50)
-  --recipients N   of the broadcast (100000)
-  --per-minute N   the broadcast's pace (6000)
-  --pictures N     jobs of the queue media meanwhile (10000)
-  --seconds N      length of each half of the last measure (25)
-  --only PART      jobs, throughput or isolation`;
-
-const values = readRun(
-  usage,
-  {
-    jobs: 8000,
-    messages: 10_000,
-    businesses: 50,
-    recipients: 100_000,
-    "per-minute": 6000,
-    pictures: 10_000,
-    seconds: 25,
-  },
-  { only: { type: "string" } },
-);
+jobs: jobs that do nothing, beside bare BullMQ. throughput: messages a minute from the API to their delivery tick.
+isolation: latency of an urgent message, on an idle platform and during a broadcast with media work and a webhook endpoint
+that hangs. Starts every server it needs and stops all of them.`,
+)
+  .option("--jobs <n>", "empty jobs of a round", wholeNumber(), 8000)
+  .option("--messages <n>", "messages from end to end", wholeNumber(), 10_000)
+  .option("--businesses <n>", "businesses", wholeNumber(), 50)
+  .option("--recipients <n>", "recipients of the broadcast", wholeNumber(), 100_000)
+  .option("--per-minute <n>", "pace of the broadcast", wholeNumber(), 6000)
+  .option("--pictures <n>", "jobs of the queue media during the broadcast", wholeNumber(), 10_000)
+  .option("--seconds <n>", "length of each half of part isolation", wholeNumber(), 25)
+  .addOption(new Option("--only <part>", "run one part").choices(parts))
+  .parse()
+  .opts();
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const rounded = (value: number, digits = 0) => Number(value.toFixed(digits));
-const parts = ["jobs", "throughput", "isolation"];
-if (values.only !== undefined && !parts.includes(values.only))
-  wrongArguments(`--only is one of ${parts.join(", ")}`, usage);
-const wants = (part: string) => values.only === undefined || values.only === part;
+const wants = (part: (typeof parts)[number]) => values.only === undefined || values.only === part;
 /** Businesses that probes are sent for: the one that broadcasts is among them. */
 const probed = 10;
 /** So many for each of the businesses make the pictures of the whole load. */
@@ -58,7 +46,7 @@ const result: Record<string, number> = {};
 try {
   if (wants("jobs")) await measureJobs();
   if (wants("throughput") || wants("isolation")) await measureMessages();
-  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  await publish("bench:queues", values, result);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
@@ -111,7 +99,7 @@ async function measureMessages(): Promise<void> {
       say(`idle:   p50 ${rounded(idle.p50Ms)} ms  p99 ${rounded(idle.p99Ms)} ms  max ${rounded(idle.maxMs)} ms`);
       const load = await startHeavyLoad(stage, some[0]!, some.slice(1), {
         recipients: values.recipients,
-        perMinute: values["per-minute"],
+        perMinute: values.perMinute,
         pictures: values.pictures,
       });
       const before = await load.progress();

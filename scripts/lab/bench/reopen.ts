@@ -1,7 +1,8 @@
 import { bodyOf } from "../../../lib/api-client/index.ts";
 import { hashShard, shardService } from "../../../lib/routing/index.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { readRun } from "../../cli/operator/command_line.ts";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { adminApi } from "../../cli/operator/admin_api.ts";
 import { simulatorApi } from "../../cli/operator/simulator.ts";
 import { readStack } from "../../cli/operator/stack.ts";
@@ -9,16 +10,17 @@ import { eachOf } from "../rig/pairing.ts";
 import { connectConsul } from "../../stack/consul.ts";
 import { createNomad } from "../../stack/nomad.ts";
 
-const usage = `Usage: task bench:reopen [-- --sessions N] [-- --json]
+const values = labCommand(
+  "bench:reopen",
+  `Measure how long a killed shard takes to reopen its sessions under Nomad.
 
-On the running stack: pairs N simulated phones with businesses of shard 1, kills the shard with SIGKILL, and measures how
-long it takes from the kill until all its sessions are open again, with Nomad starting it anew. Removes the businesses.
-
-  --json         one JSON object as the last line
-  --sessions N   businesses on shard 1 (50)
-  --kills K      how often, one after the other (3)`;
-
-const values = readRun(usage, { sessions: 50, kills: 3 });
+Acts on the running stack: pairs simulated phones with businesses of shard 1, kills the shard with SIGKILL and waits
+until all its sessions are open. Deletes the businesses afterwards.`,
+)
+  .option("--sessions <n>", "businesses on shard 1", wholeNumber(), 50)
+  .option("--kills <n>", "kills, one after the other", wholeNumber(), 3)
+  .parse()
+  .opts();
 
 const stack = await readStack();
 const simulator = await simulatorApi(stack);
@@ -71,7 +73,7 @@ try {
     reopen_after_kill_s: seconds.map((s) => Number(s.toFixed(2))),
     worst_s: Number(Math.max(...seconds).toFixed(2)),
   };
-  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  await publish("bench:reopen", values, result);
 } finally {
   await eachOf(businesses, 8, remove);
 }

@@ -3,21 +3,21 @@ import { createConsul, kvPut } from "../../../lib/consul/client.ts";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { createRouter, numShardsKey } from "../../../lib/routing/index.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { readRun } from "../../cli/operator/command_line.ts";
+import { labCommand, publish } from "../command.ts";
 import { startServers } from "../../testing/servers.ts";
 import { timeDeaths } from "./routing/death.ts";
 import { createFleet } from "./routing/fleet.ts";
 import { timeDnsLookup, timeHttpLookup, timeLocate } from "./routing/lookups.ts";
 
-const usage = `Usage: task bench:routing [-- --json]
+const values = labCommand(
+  "bench:routing",
+  `Measure how fast the router locates a business's shard.
 
-Measures where a business's shard is found: lib/routing's answer from memory beside a question to Consul over HTTP
-and over DNS, in one run; the time from a shard's death until the directory knows; the directory's memory at 1,000 shards.
-Starts a Consul of its own and leaves nothing running.
-
-  --json   one JSON object as the last line`;
-
-const { json } = readRun(usage, {});
+Compares answers from memory with Consul queries by HTTP and DNS, and measures how soon the directory drops a dead shard
+and how much memory 1,000 shards take. Starts a Consul server and stops it.`,
+)
+  .parse()
+  .opts();
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const shards = 50;
@@ -71,7 +71,7 @@ try {
     death_to_directory_ms: Number(Math.max(...took).toFixed(1)),
     mb_at_1000_shards: Number((bytes / 2 ** 20).toFixed(2)),
   };
-  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  await publish("bench:routing", values, result);
 } finally {
   stop.abort();
   await servers.stop();

@@ -2,40 +2,30 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keepMeasured } from "../../cli/capacity/measured.ts";
-import { readRun } from "../../cli/operator/command_line.ts";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { makeBusinesses } from "../rig/pairing.ts";
 import { measureRaw } from "./shard/measure_raw.ts";
 import { measureShard } from "./shard/measure_shard.ts";
 import type { Plan } from "./shard/plan.ts";
 
-const usage = `Usage: task bench:shard [-- --sessions N] [-- --messages M] [-- --json]
+const values = labCommand(
+  "bench:shard",
+  `Compare a durable shard with bare Baileys that keeps its keys in memory.
 
-Compares a shard, through its HTTP interface and with everything durable, with bare Baileys that keeps its keys in
-memory: the same settings, sessions, contacts and messages, each against a simulator of its own. Then kills the shard
-in mid-batch and compares every message by content. Starts everything it needs and leaves nothing running.
-
-  --json           one JSON object as the last line
-  --keep           write the figures down for task capacity (scripts/cli/capacity/measured.json)
-  --sessions N     logins (200)
-  --messages M     messages of the measured round, over all sessions (20000); a quarter as many warm up
-  --contacts K     people that each login writes to (4)
-  --connections C  batches of 50 under way at once (32)
-  --steady S       seconds of single messages at a quarter of the rate, for p50 and p99 (5)`;
-
-const {
-  json,
-  keep,
-  sessions,
-  messages,
-  contacts,
-  connections,
-  steady: steadyS,
-} = readRun(
-  usage,
-  { sessions: 200, messages: 20_000, contacts: 4, connections: 32, steady: 5 },
-  { keep: { type: "boolean", default: false } },
-);
+Both get the same settings, sessions, contacts and messages, each against a simulator of its own. Then kills the shard in
+the middle of a batch and compares every message by content. Starts every server it needs and stops all of them.`,
+)
+  .option("--keep", "save the figures for task capacity (scripts/cli/capacity/measured.json)", false)
+  .option("--sessions <n>", "WhatsApp sessions", wholeNumber(), 200)
+  .option("--messages <n>", "messages of the measured round; a quarter as many warm up", wholeNumber(), 20_000)
+  .option("--contacts <n>", "contacts of each session", wholeNumber(), 4)
+  .option("--connections <n>", "batches of 50 in flight", wholeNumber(), 32)
+  .option("--steady <seconds>", "single messages at a quarter of the rate, for p50 and p99", wholeNumber(), 5)
+  .parse()
+  .opts();
+const { keep, sessions, messages, contacts, connections, steady: steadyS } = values;
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
 endOnSignals();
@@ -80,7 +70,7 @@ try {
       reopen_after_kill_s: result.reopen_after_kill_s,
     });
   }
-  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  await publish("bench:shard", values, result);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

@@ -1,29 +1,26 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readRun } from "../../cli/operator/command_line.ts";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { makeBusinesses } from "../rig/pairing.ts";
 import { soak } from "./shard/soak.ts";
 
-const usage = `Usage: task bench:soak [-- --minutes M] [-- --json]
+const values = labCommand(
+  "bench:soak",
+  `Run a shard at a steady rate and watch its memory.
 
-A shard at a steady rate for long: single messages out and as many in, each a while after the other, as people write.
-Says the shard's memory every minute, and at the end compares every message by content at both ends. Starts everything
-it needs and leaves nothing running.
-
-  --json        one JSON object as the last line
-  --minutes M   (60)
-  --rate R      messages a minute out, and as many in (1000)
-  --sessions N  logins (50)
-  --contacts K  people that each login writes with (4)`;
-
-const { json, minutes, rate, sessions, contacts } = readRun(usage, {
-  minutes: 60,
-  rate: 1000,
-  sessions: 50,
-  contacts: 4,
-});
+Single messages go out and come in at the same rate. Logs the shard's memory every minute and compares every message at
+both ends. Starts every server it needs and stops all of them.`,
+)
+  .option("--minutes <n>", "length of the run", wholeNumber(), 60)
+  .option("--rate <n>", "messages a minute in each direction", wholeNumber(), 1000)
+  .option("--sessions <n>", "WhatsApp sessions", wholeNumber(), 50)
+  .option("--contacts <n>", "contacts of each session", wholeNumber(), 4)
+  .parse()
+  .opts();
+const { minutes, rate, sessions, contacts } = values;
 
 /** By then code is compiled and caches are as full as they get. */
 const warmMinutes = 5;
@@ -56,7 +53,7 @@ try {
     rss_mb_end: rounded(end),
     rss_mb_max: rounded(rssMaxMb),
   };
-  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  await publish("bench:soak", values, result);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

@@ -4,20 +4,23 @@ import { until } from "../../../lib/testing/until.ts";
 import { startProcess } from "../../../services/calls/testing/process.ts";
 import { startStack } from "../../../services/calls/testing/stack.ts";
 import type { SimulatedCall } from "../../../services/simulator/carrier/call.ts";
-import { readRun } from "../../cli/operator/command_line.ts";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { startServers } from "../../testing/servers.ts";
 import { createCallers, watchLimit } from "./calls/callers.ts";
 
-const usage = `Usage: task chaos:calls [-- --json] [-- --attempts N]
+const values = labCommand(
+  "chaos:calls",
+  `Break the calls service while people talk.
 
-Three replicas with clocks that disagree by twenty minutes, a limit of 50 and 500 callers at once; then the limit is
-raised live, a replica killed, Redis restarted empty, and every replica replaced while people talk. Starts everything
-it needs and leaves nothing running.
-
-  --json        one JSON object as the last line
-  --attempts N  callers at once (500)`;
-
-const { json, attempts } = readRun(usage, { attempts: 500 });
+Three replicas whose clocks differ by twenty minutes share a limit of 50 calls, and 500 callers dial at once. Then the
+limit is raised, a replica killed, Redis restarted empty and every replica replaced. Starts every server it needs and
+stops all of them.`,
+)
+  .option("--attempts <n>", "simultaneous callers", wholeNumber(), 500)
+  .parse()
+  .opts();
+const { attempts } = values;
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 const leaseMs = 20_000;
@@ -130,8 +133,7 @@ try {
     recover_ms_max: Math.max(0, ...recoveries),
     calls_dropped_by_deploy: remaining.length - heardAfterDeploy + lostToRedis,
   };
-  if (json) console.log(JSON.stringify(result));
-  else console.log(result);
+  await publish("chaos:calls", values, result);
 } finally {
   await life.stop();
   agent.kill("SIGTERM");

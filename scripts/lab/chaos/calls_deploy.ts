@@ -1,6 +1,7 @@
 import { bodyOf } from "../../../lib/api-client/index.ts";
 import { adminApi } from "../../cli/operator/admin_api.ts";
-import { readRun } from "../../cli/operator/command_line.ts";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { simulatorApi } from "../../cli/operator/simulator.ts";
 import { readStack } from "../../cli/operator/stack.ts";
 import { createWait } from "../../cli/operator/wait.ts";
@@ -8,19 +9,20 @@ import { createNomad } from "../../stack/nomad.ts";
 import { createPeople } from "./calls/people.ts";
 import { changed, createRollouts } from "./calls/rollout.ts";
 
-const usage = `Usage: task chaos:calls-deploy [-- --json] [-- --calls N] [-- --replicas N] [-- --grace-s N]
+const values = labCommand(
+  "chaos:calls-deploy",
+  `Kill a replica of the calls service and deploy it while calls are up.
 
-On the stack that ./scripts/up started, under Nomad and through nginx: calls are up while one replica is killed with
-SIGKILL, and then while a deploy replaces all of them. The old ones carry their calls on for a grace and then hand them
-over. Puts the job back as it was; exits 1 if a call was dropped or a slot is left.
-
-  --json        one JSON object as the last line
-  --calls N     calls up meanwhile (40)
-  --replicas N  replicas of the calls service (3)
-  --grace-s N   how long an ending replica carries its calls on (15)`;
-
-const values = readRun(usage, { calls: 40, replicas: 3, "grace-s": 15 });
-const size = { replicas: values.replicas, graceS: values["grace-s"] };
+Acts on the running stack, under Nomad and through nginx. One replica is killed with SIGKILL, then a deploy replaces all
+of them: the old ones keep their calls for a grace period and hand them over. Restores the job. Exits 1 if a call was
+dropped or a slot is still taken.`,
+)
+  .option("--calls <n>", "calls in progress", wholeNumber(), 40)
+  .option("--replicas <n>", "replicas of the calls service", wholeNumber(), 3)
+  .option("--grace-s <n>", "seconds for which a stopping replica keeps its calls", wholeNumber(), 15)
+  .parse()
+  .opts();
+const size = { replicas: values.replicas, graceS: values.graceS };
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 const stack = await readStack();
@@ -71,8 +73,7 @@ try {
     slots_afterwards: await active(),
     deploy_s: seconds,
   };
-  if (values.json) console.log(JSON.stringify(result));
-  else console.log(result);
+  await publish("chaos:calls-deploy", values, result);
   process.exitCode = dropped > 0 || result.slots_afterwards > 0 ? 1 : 0;
 } finally {
   await people.hangUp(sids).catch(() => {});

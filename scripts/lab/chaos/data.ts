@@ -3,23 +3,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sleep } from "../../../lib/core/time.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { readRun } from "../../cli/operator/command_line.ts";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { startClients } from "./data/clients.ts";
 import { startPlatform } from "./data/platform.ts";
 
-const usage = `Usage: task chaos:data [-- --json] [-- --behind-s N]
+const values = labCommand(
+  "chaos:data",
+  `Break the data services behind the API under steady load.
 
-Two replicas of the API behind nginx, with pgbouncer, PostgreSQL and a streaming replica of it, under steady load: the
-pooler is killed and started again, and falls silent; the replica is stopped, then held so many seconds behind; the
-primary is restarted and killed. Every accepted message is looked for, every answer held against what was accepted.
-Starts everything it needs and leaves nothing running. Exits 1 if an answer was wrong, a message lost or doubled, or an error other than 503 with
-Retry-After.
-
-  --json        one JSON object as the last line
-  --behind-s N  how long the replica is held (60)`;
-
-const values = readRun(usage, { "behind-s": 60 });
-const behindS = values["behind-s"];
+Runs two replicas of the API behind nginx, with pgbouncer, PostgreSQL and a streaming replica. Kills and freezes the
+pooler, stops and delays the replica, restarts and kills the primary. Looks for every accepted message and checks every
+answer. Starts every server it needs and stops all of them. Exits 1 if an answer was wrong, a message was lost or doubled,
+or an error was not a 503 with Retry-After.`,
+)
+  .option("--behind-s <n>", "seconds by which the replica lags", wholeNumber(), 60)
+  .parse()
+  .opts();
+const { behindS } = values;
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 /** Two seconds without a failure are an end of it: callers ask some hundred times in them. */
@@ -118,7 +119,7 @@ try {
     recover_ms_max: Math.max(...Object.values(recoveries)),
     recover_ms: recoveries,
   };
-  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  await publish("chaos:data", values, result);
   process.exitCode = result.wrong_answers + lost + doubled + others > 0 ? 1 : 0;
 } catch (error) {
   for (const name of ["api-1.log", "api-2.log", "postgres.log"])

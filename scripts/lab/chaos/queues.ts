@@ -1,31 +1,28 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readRun } from "../../cli/operator/command_line.ts";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { runChaos } from "./queues/run.ts";
 
-const usage = `Usage: task chaos:queues [-- --json] [-- OPTIONS]
+const values = labCommand(
+  "chaos:queues",
+  `Break the workers and everything they need while customers post messages.
 
-Customers post messages while workers are killed and frozen at random, Redis is frozen, flushed and restarted empty,
-Postgres crashes and clocks step by ten minutes; then Redis forgets everything while messages wait and no worker runs;
-then the workers of a broadcast are killed at random places of it. In the end every message is looked for on the phone
-of who it was for, and every delivery of a webhook at its endpoint. Starts everything it needs and leaves nothing
-running. Exits 1 where anything was lost, doubled, out of order or left over.
-
-  --json           one JSON object as the last line
-  --messages N     each makes one delivery of a webhook too (20000)
-  --rate N         messages a second (150)
-  --businesses N   (40)
-  --recipients N   of the broadcast (5000)
-  --kills N        of its workers (10)
-  --folder F       keep logs there`;
-
-const values = readRun(
-  usage,
-  { messages: 20_000, rate: 150, businesses: 40, recipients: 5000, kills: 10 },
-  { folder: { type: "string" } },
-);
+Kills and freezes workers at random, freezes, flushes and restarts Redis, crashes Postgres and steps clocks by ten
+minutes. Then flushes Redis while messages are pending and no worker runs, and kills the workers of a broadcast at random
+points. Compares every message with its phone and every webhook delivery with its endpoint. Starts every server it needs
+and stops all of them. Exits 1 if anything was lost, doubled, out of order or unaccounted for.`,
+)
+  .option("--messages <n>", "messages; each causes one webhook delivery", wholeNumber(), 20_000)
+  .option("--rate <n>", "messages a second", wholeNumber(), 150)
+  .option("--businesses <n>", "businesses", wholeNumber(), 40)
+  .option("--recipients <n>", "recipients of the broadcast", wholeNumber(), 5000)
+  .option("--kills <n>", "kills of the broadcast's workers", wholeNumber(), 10)
+  .option("--folder <path>", "keep the logs in this folder")
+  .parse()
+  .opts();
 
 endOnSignals();
 const folder = values.folder ?? (await mkdtemp(join(tmpdir(), "prosaas-chaos-")));
@@ -41,7 +38,7 @@ try {
     campaign: { recipients: values.recipients, kills: values.kills, perMinute: 60_000 },
     say: (line) => void process.stderr.write(`${line}\n`),
   });
-  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  await publish("chaos:queues", values, result);
   const faults = [
     result.lost,
     result.duplicates,

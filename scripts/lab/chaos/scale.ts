@@ -1,43 +1,38 @@
-import { readRun, wrongArguments } from "../../cli/operator/command_line.ts";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { readStack, stateFolder } from "../../cli/operator/stack.ts";
 import { createCluster } from "../../testing/cluster.ts";
 import { ordeals } from "./scale/ordeals.ts";
 import { faultsOf, scaleWhileTalking } from "./scale/scenario.ts";
 import { openStage } from "./scale/stage.ts";
 
-const usage = `Usage: task chaos:scale [-- --json] [-- --businesses N]
+const fewShards = 2;
+const command = labCommand(
+  "chaos:scale",
+  `Scale a cluster up and down while businesses and their contacts write to each other.
 
-Paired businesses and their contacts write to each other while the cluster is scaled: 2 → 5 shards, rebalance, workers,
-calls and API up and down, 5 → 2 shards with drain, each script killed with -9 in the middle and run again; Consul is
-killed and comes back; api, calls, workers and wa-shards are deployed anew. At the end every message is compared by
-content and order at both ends.
-Starts a stack of its own and leaves nothing running. Exits 1 where a request failed, a message was lost, doubled or out of
-order, a QR was asked for, or a task was restarted that should not have been.
-
-  --json           one JSON object as the last line
-  --businesses N   paired businesses, each with two contacts (100)
-  --per-minute N   messages a minute, each way (1000)
-  --many N         shards at the most (5)
-  --consul-away S  seconds that Consul is away (10)
-  --only PATTERN   only the ordeals that have this in their name
-  --here           on the running stack ($PROSAAS_STACK), which is left running`;
-
-const values = readRun(
-  usage,
-  { businesses: 100, "per-minute": 1000, many: 5, "consul-away": 10 },
-  { only: { type: "string", default: "" }, here: { type: "boolean", default: false } },
-);
+2 → 5 shards, a rebalance, workers, calls and API up and down, 5 → 2 shards with a drain: each script is killed midway
+and run again. Consul is killed and brought back; api, calls, workers and wa-shards are deployed. Compares every message
+by content and order at both ends. Starts a stack and removes it. Exits 1 if a request failed, a message was lost, doubled
+or out of order, a QR code was requested, or a task restarted needlessly.`,
+)
+  .option("--businesses <n>", "paired businesses, each with two contacts", wholeNumber(), 100)
+  .option("--per-minute <n>", "messages a minute in each direction", wholeNumber(), 1000)
+  .option("--many <n>", "highest number of shards", wholeNumber(fewShards + 1), 5)
+  .option("--consul-away <seconds>", "length of the Consul outage", wholeNumber(), 10)
+  .option("--only <text>", "run the steps whose name contains this text", "")
+  .option("--here", "act on the running stack ($PROSAAS_STACK) and keep it", false);
+const values = command.parse().opts();
 const plan = {
   businesses: values.businesses,
-  perMinute: values["per-minute"],
-  few: 2,
+  perMinute: values.perMinute,
+  few: fewShards,
   many: values.many,
-  consulAwayS: values["consul-away"],
+  consulAwayS: values.consulAway,
 };
-if (plan.many <= plan.few) wrongArguments(`--many is above ${plan.few}, from which the shards start`, usage);
 const chosen = ordeals.filter(({ name }) => name.toLowerCase().includes(values.only.toLowerCase()));
 if (chosen.length === 0)
-  wrongArguments(`--only "${values.only}" is in no name: ${ordeals.map(({ name }) => name).join(", ")}`, usage);
+  command.error(`error: no step has "${values.only}" in its name: ${ordeals.map(({ name }) => name).join(", ")}`);
 
 const began = performance.now();
 const say = (line: string) =>
@@ -66,7 +61,7 @@ try {
   const stage = await openStage(cluster.state, cluster.env, say);
   const result = await scaleWhileTalking(stage, plan, chosen);
   clean = Object.values(faultsOf(result)).every((count) => count === 0);
-  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  await publish("chaos:scale", values, result);
 } finally {
   await cluster.close();
 }

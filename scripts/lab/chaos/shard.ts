@@ -1,37 +1,33 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readRun, wrongArguments } from "../../cli/operator/command_line.ts";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { chaos } from "./shard/chaos.ts";
 import { ordeals } from "./shard/ordeals.ts";
 
-const usage = `Usage: task chaos:shard [-- --json] [-- --messages N]
+const command = labCommand(
+  "chaos:shard",
+  `Break a shard and everything around it while businesses and their contacts write to each other.
 
-Businesses and their contacts write to each other through Postgres, a worker, a shard and the simulator, while everything
-goes wrong: the shard is killed in mid-batch, in a pairing and in the middle of a \`set\`; connections are cut in storms;
-Redis, Postgres and Consul are away; the disk is full; the simulator does all that it can do. At the end every message is
-compared by content and order at both ends. Starts everything it needs and leaves nothing running. Needs root, for a disk
-that can be full. Exits 1 where anything was lost, doubled or out of order, or a login was lost.
-
-  --json          one JSON object as the last line
-  --messages N    messages each way, at the least (20000)
-  --rate R        messages a second each way (80)
-  --sessions S    businesses (20)
-  --contacts K    people that each of them writes with (5)
-  --outage T      seconds that each server is away (30)
-  --only PATTERN  only what has this regular expression in its name
-  --rounds N      go through it so many times (1)
-  --keep          keep the folder with the logs`;
-
-const values = readRun(
-  usage,
-  { messages: 20_000, rate: 80, sessions: 20, contacts: 5, outage: 30, rounds: 1 },
-  { only: { type: "string", default: "" }, keep: { type: "boolean", default: false } },
-);
+Messages pass Postgres, a worker, the shard and the simulator. The shard is killed in the middle of a batch, of a pairing
+and of a \`set\`; connections drop in storms; Redis, Postgres and Consul stop; the disk fills up; the simulator raises all
+its faults. Compares every message by content and order at both ends. Starts every server it needs and stops all of them.
+Needs root, to mount a small disk. Exits 1 if anything was lost, doubled or out of order, or a login was lost.`,
+)
+  .option("--messages <n>", "least messages in each direction", wholeNumber(), 20_000)
+  .option("--rate <n>", "messages a second in each direction", wholeNumber(), 80)
+  .option("--sessions <n>", "businesses", wholeNumber(), 20)
+  .option("--contacts <n>", "contacts of each business", wholeNumber(), 5)
+  .option("--outage <seconds>", "length of each outage", wholeNumber(), 30)
+  .option("--only <pattern>", "run the steps whose name matches this regular expression", "")
+  .option("--rounds <n>", "repetitions of all steps", wholeNumber(), 1)
+  .option("--keep", "keep the folder with the logs", false);
+const values = command.parse().opts();
 const chosen = ordeals.filter(({ name }) => new RegExp(values.only).test(name));
 if (chosen.length === 0)
-  wrongArguments(`--only ${values.only} fits no name: ${ordeals.map(({ name }) => name).join(", ")}`, usage);
+  command.error(`error: no step matches ${values.only}: ${ordeals.map(({ name }) => name).join(", ")}`);
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-chaos-"));
 // PostgreSQL refuses to run as root, and its user must be able to reach its files.
@@ -67,7 +63,7 @@ try {
     repeated_under_one_id: more.repeated,
     slowest_recovery_s: Number(more.slowestRecoveryS.toFixed(1)),
   };
-  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  await publish("chaos:shard", values, result);
   const { lost, duplicates, foreign, disordered_chats, new_qr } = result;
   if (lost + duplicates + foreign + disordered_chats + new_qr > 0) process.exitCode = 1;
 } finally {

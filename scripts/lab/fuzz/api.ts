@@ -1,18 +1,20 @@
-import { readRun } from "../../cli/operator/command_line.ts";
+import { wholeNumber } from "../../cli/arguments.ts";
+import { labCommand, publish } from "../command.ts";
 import { startServers } from "../../testing/servers.ts";
 import { fuzzApi } from "./campaign.ts";
 
-const usage = `Usage: task fuzz:api [-- --json] [-- --requests N] [-- --seed N]
+const values = labCommand(
+  "fuzz:api",
+  `Send generated requests to every operation of the API.
 
-Asks every operation of the OpenAPI document for what it takes and for what it does not, as nobody, as a tenant and as
-the admin, against a real database; then looks whether anything of another tenant's was shown or changed. Exits 1 if
-anything was found.
-
-  --json         one JSON object as the last line
-  --requests N   how many (20000)
-  --seed N       the same seed asks the same (a new one each time)`;
-
-const { json, requests, seed } = readRun(usage, { requests: 20_000, seed: 1 + (Date.now() % 1_000_000) });
+Valid and invalid requests come from no one, a tenant, a tenant with few scopes and the admin, against a real database.
+Then looks for data of another tenant that was shown or changed. Exits 1 if anything was found.`,
+)
+  .option("--requests <n>", "requests", wholeNumber(), 20_000)
+  .option("--seed <n>", "repeat the requests of this seed (default: random)", wholeNumber())
+  .parse()
+  .opts();
+const { requests, seed = 1 + (Date.now() % 1_000_000) } = values;
 
 const servers = await startServers();
 Object.assign(process.env, servers.env);
@@ -29,7 +31,7 @@ try {
       if (times === 1) process.stderr.write(`${kind}: ${request}\n    ${what}\n`);
     },
   });
-  console.log(json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+  await publish("fuzz:api", values, result);
   process.exitCode = result.server_errors + result.invalid_responses + result.leaks > 0 ? 1 : 0;
 } finally {
   await servers.stop();

@@ -1,0 +1,16 @@
+import { resultCommand } from "../cli/arguments.ts";
+import { recordResult } from "./results.ts";
+
+/** A command of the lab: prints its figures and records them on request. */
+export const labCommand = (name: string, description: string) =>
+  resultCommand(name, description).option("--record", "add the figures to scripts/lab/RESULTS.md", false);
+
+/** Prints the figures of a run and, with --record, adds them to RESULTS.md. */
+export async function publish(
+  name: string,
+  { json, record }: { json: boolean; record: boolean },
+  figures: Record<string, unknown>,
+): Promise<void> {
+  if (record) await recordResult(name, figures);
+  console.log(json ? JSON.stringify(figures) : JSON.stringify(figures, null, 2));
+}
