@@ -1,13 +1,14 @@
 import { acquireLease } from "../../lib/redis/lease.ts";
 import type { Deps } from "./deps.ts";
 
+export type LeaseDeps = Pick<Deps, "redis" | "leaseTimes" | "metrics">;
+
 /**
- * Does `work` while holding the lease `key`, renewing it; gives null at once where another holds it. `lost` aborts
- * when the lease ran out all the same: begin nothing new then. What is under way may end: its effects are facts, and
- * idempotent.
+ * Runs `work` under the lease `key` and renews it; returns null at once if another worker holds it. `lost` aborts when
+ * the lease expires early: start no new work then. Work in flight may finish, because its effects are idempotent.
  */
 export async function withLease<T>(
-  { redis, leaseTimes: { ttlMs, renewMs }, metrics }: Pick<Deps, "redis" | "leaseTimes" | "metrics">,
+  { redis, leaseTimes: { ttlMs, renewMs }, metrics }: LeaseDeps,
   key: string,
   work: (lost: AbortSignal) => Promise<T>,
 ): Promise<T | null> {
@@ -18,12 +19,12 @@ export async function withLease<T>(
 
   const renew = async () => {
     const asked = performance.now();
-    // Where Redis does not answer, the lease is ours as long as it could have lived.
+    // While Redis does not answer, the lease counts as ours for its time to live.
     const ours = await lease.renew().catch(() => performance.now() - heldSince < ttlMs && null);
     if (ours === true) heldSince = asked;
     if (ours === false && !lost.signal.aborted) {
       metrics.leaseLost();
-      lost.abort(new Error(`The lease ${key} ran out.`));
+      lost.abort(new Error(`The lease ${key} expired.`));
     }
   };
   let renewing = Promise.resolve();
@@ -35,7 +36,7 @@ export async function withLease<T>(
   } finally {
     clearInterval(timer);
     await renewing;
-    // A lease that cannot be released now runs out by itself.
+    // A lease that cannot be released expires.
     await lease.release().catch(() => {});
   }
 }

@@ -304,7 +304,9 @@ test("quiet hours hold within a second what a slow broadcast has in the outbox",
   await until(() => workers.lines.some((line) => line["reason"] === "the account is paced"), {
     what: "its first message at the shard",
   });
-  await until(() => workers.lines.some((line) => line["reason"] === "its pace"), { what: "its pace" });
+  await until(() => workers.lines.some((line) => line["reason"] === "the broadcast is rate limited"), {
+    what: "its pace",
+  });
   await quietHours(quietNow());
   await isQuiet();
   mayGo = true;

@@ -1,13 +1,13 @@
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
-import { emptyOutbox } from "../sending/outbox.ts";
-import { createShardPlaces } from "../sending/shard_slots.ts";
+import { drainOutbox } from "../sending/outbox.ts";
+import { createShardSlots } from "../sending/shard_slots.ts";
 
-/** The shard sends what it is handed in order: an urgent message waits there for so many of a broadcast at most. */
-const inABatch = 5;
+/** A shard sends in the order of arrival: an urgent message waits behind this many broadcast messages at most. */
+const batchSize = 5;
 
-/** Sends what a business's broadcasts have released. */
+/** Drains a business's broadcast outbox. */
 export function sendBroadcasts(deps: Deps): Handler<"send_broadcasts"> {
-  const outbox = { ofBroadcasts: true, inABatch, places: createShardPlaces("broadcasts") };
-  return (run) => emptyOutbox(deps, run, outbox);
+  const outbox = { ofBroadcasts: true, batchSize, slots: createShardSlots("broadcasts") };
+  return (run) => drainOutbox(deps, run, outbox);
 }

@@ -140,9 +140,7 @@ test("one worker at a time reads a stream", async () => {
   await workers.serve("high");
   await emptied("inbound");
   expect((await texts()).length).toBe(2_000);
-  expect(workers.lines.filter((line) => line["reason"] === "another worker reads this journal").length).toBeGreaterThan(
-    0,
-  );
+  expect(workers.lines.filter((line) => line["reason"] === "another worker holds the lease").length).toBeGreaterThan(0);
 });
 
 test("what two workers bring in at once, because Redis forgot that one had begun, is stored and told once", async () => {

@@ -1,103 +1,93 @@
+import { messageOf } from "../../../lib/core/errors.ts";
 import { sharedDate } from "../../../lib/core/time.ts";
-import { AppError, messageOf } from "../../../lib/core/errors.ts";
-import { backoff } from "../../../lib/core/retry.ts";
-import type { JobName, Run, RunResult } from "../../../lib/queues/index.ts";
 import { forPlatform, quarantineEntries } from "../../../lib/db/index.ts";
+import type { JobName, Run, RunResult } from "../../../lib/queues/index.ts";
 import type { JournalEntry, JournalStream, RejectedEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
-import { withLease } from "../lease.ts";
+import { takeTurn } from "../turn.ts";
+import type { Step, TurnOptions } from "../turn.ts";
 import { strangersOf } from "./residents.ts";
 
-/** Writes entries to Postgres, all or none; to write some of them again changes nothing. */
+/** Writes entries to Postgres, all or none. Idempotent. */
 export type WriteEntries<S extends JournalStream> = (entries: JournalEntry<S>[], shard: number) => Promise<void>;
 
 type ShardJob = Extract<JobName, "inbound" | "receipts" | "session_events">;
+type Counts = { written: number; quarantined: number };
 
 const heldMs = 500;
-const awayDelay = { baseMs: 250, maxMs: 2_000 };
+const retryDelay = { baseMs: 250, maxMs: 2_000 };
 
 /**
- * Tries in a row, about half a minute, after which a shard that cannot be reached is left alone: a shard wakes again
- * for as long as its journal is not empty, and one that was scaled away never does.
+ * Attempts in a row, about half a minute, after which the job stops polling an unavailable shard: a shard wakes the job
+ * for as long as its journal has entries, and a shard that was scaled down never does.
  */
-const patience = 20;
+const maxAttempts = 20;
 
-/** Brings one stream of one shard's journal to Postgres until it is empty. One run at a time for each. */
+/** Drains one stream of a shard's journal into Postgres. One run at a time for each stream. */
 export async function drainJournal<S extends JournalStream>(
   deps: Deps,
   run: Run<ShardJob>,
   stream: S,
   write: WriteEntries<S>,
 ): Promise<RunResult> {
-  const key = `prosaas:lease:journal:${run.payload.shard}:${stream}`;
-  const result = await withLease(deps, key, (lost) => drain(deps, run, stream, write, lost));
-  return result ?? { again: { inMs: heldMs, reason: "another worker reads this journal" } };
-}
-
-async function drain<S extends JournalStream>(
-  deps: Deps,
-  run: Run<ShardJob>,
-  stream: S,
-  write: WriteEntries<S>,
-  lost: AbortSignal,
-): Promise<RunResult> {
   const { shard } = run.payload;
-  const counts = { written: 0, quarantined: 0 };
-  const again = (inMs: number, reason: string): RunResult => ({
+  const counts: Counts = { written: 0, quarantined: 0 };
+  const options: TurnOptions<Counts> = {
+    lease: `prosaas:lease:journal:${shard}:${stream}`,
+    heldMs,
     counts,
-    again: { inMs, reason, progressed: counts.written + counts.quarantined > 0 },
-  });
+    hasProgressed: () => counts.written + counts.quarantined > 0,
+    retryDelay,
+    maxAttempts,
+  };
 
-  try {
-    for (;;) {
-      run.signal.throwIfAborted();
-      if (lost.aborted) return again(heldMs, "the lease ran out");
-      if (run.stopping.aborted) return again(0, "the worker is stopping");
-
+  return takeTurn(deps, run, options, (turn) =>
+    turn.repeat(async (): Promise<Step> => {
       const at = deps.router.shard(shard);
       const { entries, rejected, through, more } = await deps.shards.readJournal(at, stream);
-      if (through === null) return { counts };
-      const refused: RejectedEntry[] = [...rejected];
-      const strangers = await strangersOf(
-        deps.db,
-        shard,
-        entries.map(({ business_id }) => business_id),
-      );
-      for (const entry of entries) {
-        if (!strangers.has(entry.business_id)) continue;
-        refused.push({
-          seq: entry.seq,
-          business_id: entry.business_id,
-          reason: "the business lives on another shard",
-          entry,
-        });
-      }
+      if (through === null) return "done";
+      const { accepted, refused } = await withoutStrangers(deps, shard, entries);
+      refused.unshift(...rejected);
       await writeAround(
-        strangers.size === 0 ? entries : entries.filter(({ business_id }) => !strangers.has(business_id)),
+        accepted,
         (some) => write(some, shard),
-        (entry, error) =>
-          refused.push({ seq: entry.seq, business_id: entry.business_id, reason: messageOf(error), entry }),
+        (entry, error) => refused.push(refusalOf(entry, messageOf(error))),
       );
       await quarantine(deps, shard, stream, refused);
-      // Only now: what is acknowledged is forgotten by the shard.
+      // Last, because the shard deletes acknowledged entries.
       await deps.shards.ackJournal(at, stream, through);
       const written = entries.length + rejected.length - refused.length;
       counts.written += written;
       counts.quarantined += refused.length;
       deps.metrics.journaled(stream, written);
-      if (!more) return { counts };
-    }
-  } catch (error) {
-    if (!isTransient(error)) throw error;
-    const attempt = counts.written + counts.quarantined > 0 ? 1 : run.attempt;
-    if (attempt >= patience) return { counts };
-    return again(backoff({ attempt, ...awayDelay }), error.message);
-  }
+      return more ? "more" : "done";
+    }),
+  );
+}
+
+/** Separates entries of businesses that live on another shard. */
+async function withoutStrangers<S extends JournalStream>(
+  { db }: Pick<Deps, "db">,
+  shard: number,
+  entries: JournalEntry<S>[],
+): Promise<{ accepted: JournalEntry<S>[]; refused: RejectedEntry[] }> {
+  const ids = entries.map(({ business_id }) => business_id);
+  const strangers = await strangersOf(db, shard, ids);
+  if (strangers.size === 0) return { accepted: entries, refused: [] };
+  const isStranger = ({ business_id }: JournalEntry<S>) => strangers.has(business_id);
+  return {
+    accepted: entries.filter((entry) => !isStranger(entry)),
+    refused: entries.filter(isStranger).map((entry) => refusalOf(entry, "the business lives on another shard")),
+  };
+}
+
+function refusalOf(entry: JournalEntry<JournalStream>, reason: string): RejectedEntry {
+  return { seq: entry.seq, business_id: entry.business_id, reason, entry };
 }
 
 /**
- * Writes all entries, in order. Where their content is refused, halving finds the ones at fault, which are left out.
- * Every other failure is thrown, so that a fault of ours never empties a journal.
+ * Writes all entries, in order. If Postgres refuses their content, bisects to find the faulty ones, which are left out.
+ * Throws every other error, so that a fault of ours never empties a journal.
  */
 export async function writeAround<E>(
   entries: E[],
@@ -120,7 +110,7 @@ export async function writeAround<E>(
   }
 }
 
-/** One entry must not hold up the stream: it is set aside, named in the log without its content, and left behind. */
+/** Stores and logs refused entries, so that none blocks the stream. The log omits their content. */
 async function quarantine(
   { db, logger, metrics }: Pick<Deps, "db" | "logger" | "metrics">,
   shard: number,
@@ -138,13 +128,9 @@ async function quarantine(
   }
 }
 
-function isTransient(error: unknown): error is AppError {
-  return error instanceof AppError && (error.code === "unavailable" || error.code === "upstream_timeout");
-}
-
 /**
  * SQLSTATE classes 22 (data exception), 23 (integrity constraint) and 54 (program limit, such as a key too long for an
- * index): this content can never be written.
+ * index): Postgres will never accept this content.
  */
 function isRefusal(error: unknown): boolean {
   return (

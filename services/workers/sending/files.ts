@@ -7,19 +7,19 @@ import type { Deps } from "../deps.ts";
 import { failed } from "./outcome.ts";
 import type { HandedOver } from "./outcome.ts";
 
-/** For a file that was forgotten; the one that is put there makes its messages due at once. */
-const lookAgainMs = 30_000;
+/** Fallback poll interval; a finished upload makes its messages due at once. */
+const retryMs = 30_000;
 
 export type WithFiles = {
-  /** What can be handed over: every file is on WhatsApp's host, and is named as it lies there. */
+  /** Messages to hand over: each of their files is on WhatsApp's host and carries its pointer. */
   ready: PendingMessage[];
-  /** What is to be recorded of others. Those behind one that waits, in its chat, are in neither list. */
+  /** Outcomes to record for the others. A message behind a waiting one of its chat is in neither list. */
   outcomes: HandedOver[];
-  /** What they wait for: to be asked for once the outcomes are recorded, since whoever has done it makes them due. */
+  /** Missing uploads. Request them after recording the outcomes: a finished upload makes the messages due. */
   awaited: WantedUpload[];
 };
 
-/** Sees to it that the files of messages are on WhatsApp's host before the messages go. */
+/** Adds the pointers of uploaded files to messages; messages whose files are not uploaded yet wait. */
 export async function attachFiles(scope: BusinessScope, messages: PendingMessage[]): Promise<WithFiles> {
   const files = new Map(messages.flatMap((message) => fileIn(message)));
   if (files.size === 0) return { ready: messages, outcomes: [], awaited: [] };
@@ -37,15 +37,15 @@ export async function attachFiles(scope: BusinessScope, messages: PendingMessage
     if (content === undefined) {
       result.ready.push(message);
     } else if (state === undefined || state.status === "failed") {
-      result.outcomes.push(failed(message, "media_refused", state?.error ?? "The file is not there any more.", now));
+      result.outcomes.push(failed(message, "media_refused", state?.error ?? "The file no longer exists.", now));
     } else if (state.status === "ready") {
-      result.ready.push({ ...message, content: named(content, state) });
+      result.ready.push({ ...message, content: withPointer(content, state) });
     } else {
       waiting.add(message.chat);
       result.outcomes.push({
         id: message.id,
         status: "paced",
-        next_attempt_at: new Date(now.getTime() + lookAgainMs),
+        next_attempt_at: new Date(now.getTime() + retryMs),
         error_code: mediaPending,
       });
     }
@@ -53,8 +53,8 @@ export async function attachFiles(scope: BusinessScope, messages: PendingMessage
   return result;
 }
 
-/** Has files put on WhatsApp's host. One whose wake-up fails is woken by the sweep. */
-export async function askForUploads(
+/** Enqueues uploads to WhatsApp's host. Best effort: the sweep retries lost wake-ups. */
+export async function requestUploads(
   { producer }: Pick<Deps, "producer">,
   business_id: string,
   awaited: readonly WantedUpload[],
@@ -69,8 +69,8 @@ function fileIn(message: PendingMessage): [string, MediaContent][] {
   return "media" in content ? [[message.id, content]] : [];
 }
 
-/** The content, with where its file lies and what was found in it. */
-function named(content: MediaContent, { pointer, media }: UploadState): MediaContent {
+/** The content with the pointer and the properties of its uploaded file. */
+function withPointer(content: MediaContent, { pointer, media }: UploadState): MediaContent {
   const { mime, size, width, height, seconds, preview } = media!;
   return {
     ...content,

@@ -218,7 +218,7 @@ test("a run that loses its lease begins nothing new, and its outbox is finished 
   gate.resolve();
   await allAre("sent");
   expectEachOnceInOrder(80);
-  expect(workers.lines.find((line) => line["reason"] === "the lease ran out")).toBeDefined();
+  expect(workers.lines.find((line) => line["reason"] === "the lease expired")).toBeDefined();
 });
 
 test("after Redis forgot everything, the sweep wakes every business with pending messages", async () => {

@@ -1,29 +1,27 @@
 import { definitionOf } from "../../../lib/queues/index.ts";
 import type { QueueName } from "../../../lib/queues/index.ts";
+import { Slots } from "../../../lib/runtime/slots.ts";
 
-export type ShardPlaces = {
-  /** Waits for a shard. Undefined: as many wait for it as may. */
+export type ShardSlots = {
+  /** Runs `work` if the shard has a free slot; returns undefined when its share is exhausted. */
   use<T>(shard: number, work: () => Promise<T>): Promise<T | undefined>;
 };
 
 /**
- * Keeps a shard that hangs from taking all places of a queue: of those that the queue grants to nobody else, one shard gets
- * three quarters. Of one process, as the places are.
+ * Keeps a hanging shard from taking all slots of a queue: each shard gets three quarters of the slots that the queue
+ * does not reserve for other jobs. Counted per process, as the queue's concurrency is.
  */
-export function createShardPlaces(queue: QueueName): ShardPlaces {
+export function createShardSlots(queue: QueueName): ShardSlots {
   const { concurrency, shares = {} } = definitionOf(queue);
-  const granted = Object.values(shares).reduce((sum, share) => sum + share, 0);
-  const most = Math.floor(((concurrency - granted) * 3) / 4);
-  const waiting = new Map<number, number>();
+  const reserved = Object.values(shares).reduce((sum, share) => sum + share, 0);
+  const slots = new Slots({ total: concurrency, share: Math.floor(((concurrency - reserved) * 3) / 4) });
   return {
     use: async (shard, work) => {
-      const taken = waiting.get(shard) ?? 0;
-      if (taken >= most) return undefined;
-      waiting.set(shard, taken + 1);
+      if (slots.take(String(shard)) !== null) return undefined;
       try {
         return await work();
       } finally {
-        waiting.set(shard, waiting.get(shard)! - 1);
+        slots.giveBack(String(shard));
       }
     },
   };

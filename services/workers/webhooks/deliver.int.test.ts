@@ -374,7 +374,7 @@ test("an endpoint that takes its time costs no run that fails, however much it h
   await settled(endpoint.id, "delivered");
   const runs = workers.lines.filter((line) => line["job"] === "deliver");
   expect(runs.filter((line) => line["outcome"] === "failed")).toEqual([]);
-  expect(runs.map((line) => line["reason"])).toContain("the endpoint takes its time");
+  expect(runs.map((line) => line["reason"])).toContain("the turn is over");
 });
 
 test("an answer that does not end counts by its status, within the time", async () => {

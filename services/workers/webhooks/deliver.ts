@@ -1,6 +1,5 @@
 import { sharedDate } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
-import { backoff } from "../../../lib/core/retry.ts";
 import {
   announce,
   atomically,
@@ -17,7 +16,8 @@ import type { Handler, Run, RunResult } from "../../../lib/queues/index.ts";
 import { signedHeaders } from "../../../lib/webhooks/signature.ts";
 import { Slots } from "../../../lib/runtime/slots.ts";
 import type { Deps } from "../deps.ts";
-import { withLease } from "../lease.ts";
+import { takeTurn } from "../turn.ts";
+import type { Step, Turn, TurnOptions } from "../turn.ts";
 import { announcement } from "./announcements.ts";
 import { afterAttempt, isFailing } from "./health.ts";
 import { openEndpoint } from "./post.ts";
@@ -25,28 +25,28 @@ import type { Answer, Post } from "./post.ts";
 import { nextAttempt } from "./retry_schedule.ts";
 import { wakeWebhooks } from "./wake.ts";
 
-/** Deliveries that are read at once: some seconds of work for an endpoint of ordinary speed. */
+/** Deliveries per query: a few seconds of work for an endpoint of ordinary speed. */
 const pageSize = 200;
 
-/** An endpoint with much to be told goes to the end of the line after so many pages, or so long, and the others get their turn. */
-const pagesARun = 5;
-const turnMs = 5_000;
+/** An endpoint with many deliveries yields after this much, so that other endpoints get their turn. */
+const limit = { steps: 5, ms: 5_000 };
 
-/** Another run tells the endpoint: it is about to end, or its worker died and the lease has seconds to live. */
 const heldMs = 1_000;
-const awayDelay = { baseMs: 500, maxMs: 10_000 };
+const retryDelay = { baseMs: 500, maxMs: 10_000 };
 
 /**
- * Endpoints of one business that one process tells at once, a quarter of the queue's share: all of a business's may be slow
- * on purpose.
+ * Endpoints of one business that a process serves at once, a quarter of the queue's share: a business may own many slow
+ * endpoints.
  */
-const endpointsOfBusiness = 8;
-const shareTakenMs = 1_000;
+const endpointsPerBusiness = 8;
+const noSlotMs = 1_000;
 
-/** Tells one endpoint what it has to be told. */
+type Counts = { delivered: number; failed: number; dead: number };
+
+/** Dispatches the due deliveries of one webhook endpoint. */
 export function deliver(deps: Deps): Handler<"deliver"> {
   const scope = forPlatform(deps.db);
-  // Attempts of all endpoints that end at the same time are recorded together.
+  // Batches the outcomes of attempts that end at the same time, over all endpoints.
   const record = createGroupCommit<DeliveryOutcome, undefined>({
     commit: async (outcomes) => {
       await recordDeliveries(scope, outcomes);
@@ -56,94 +56,86 @@ export function deliver(deps: Deps): Handler<"deliver"> {
     maxItems: 256,
     maxCommits: 1,
     maxWaiting: 10_000,
-    overload: () => new AppError("unavailable", "More deliveries end than can be recorded now."),
+    overload: () => new AppError("unavailable", "Too many delivery outcomes wait to be recorded."),
   });
-  const slots = new Slots({ total: definitionOf("high").concurrency, share: endpointsOfBusiness });
-  return async (run) => {
-    const key = `prosaas:lease:webhook:${run.payload.webhook_id}`;
-    const result = await withLease(deps, key, (lost) => tellEndpoint(deps, run, { record, slots, lost }));
-    return result ?? { again: { inMs: heldMs, reason: "another worker tells this endpoint" } };
-  };
+  const slots = new Slots({ total: definitionOf("high").concurrency, share: endpointsPerBusiness });
+  return (run) => dispatch(deps, run, record, slots);
 }
 
-async function tellEndpoint(
-  deps: Deps,
-  run: Run<"deliver">,
-  {
-    record,
-    slots,
-    lost,
-  }: { record: (outcome: DeliveryOutcome) => Promise<undefined>; slots: Slots; lost: AbortSignal },
-): Promise<RunResult> {
-  const scope = forPlatform(deps.db);
-  // One that is slow and well is told the rest by the next run; what is under way has half of the time, or more, to end.
-  const turnEnds = Math.min(performance.now() + turnMs, (performance.now() + run.endsAt) / 2);
-  const isLate = () => performance.now() >= turnEnds;
-  const counts = { delivered: 0, failed: 0, dead: 0 };
-  const again = (inMs: number, reason: string): RunResult => ({
+type Record = (outcome: DeliveryOutcome) => Promise<undefined>;
+
+async function dispatch(deps: Deps, run: Run<"deliver">, record: Record, slots: Slots): Promise<RunResult> {
+  const counts: Counts = { delivered: 0, failed: 0, dead: 0 };
+  const options: TurnOptions<Counts> = {
+    lease: `prosaas:lease:webhook:${run.payload.webhook_id}`,
+    heldMs,
     counts,
-    again: { inMs, reason, progressed: counts.delivered > 0 },
-  });
-  try {
-    const webhook = await findDeliverable(scope, run.payload.webhook_id);
-    // One that is left alone for a while is woken by the sweep when the while is over.
-    if (webhook === undefined) return { counts };
-
+    hasProgressed: () => counts.delivered > 0,
+    limit,
+    retryDelay,
+  };
+  return takeTurn(deps, run, options, async (turn) => {
+    const webhook = await findDeliverable(forPlatform(deps.db), run.payload.webhook_id);
+    // The sweep wakes an endpoint that is backing off.
+    if (webhook === undefined) return "done";
     if (slots.take(webhook.business_id) !== null) {
-      return again(shareTakenMs * (1 - Math.random() / 2), "the business has its share of the slots");
+      return { inMs: noSlotMs * (1 - Math.random() / 2), reason: "the business has its share of the slots" };
     }
-
-    const { policy, timeoutMs, health: healthRules } = deps.webhooks;
-    const endpoint = openEndpoint(webhook.url, policy, timeoutMs);
-    let health: WebhookHealth = webhook;
-    const mayGoOn = () =>
-      !isLate() && !lost.aborted && !run.stopping.aborted && !run.signal.aborted && health.status !== "disabled";
-
-    const attempt = async (delivery: DueDelivery): Promise<boolean> => {
-      const answer = await endpoint.post(...signedPost(deps, webhook, delivery));
-      const outcome = outcomeOf(delivery, answer, sharedDate());
-      health = afterAttempt(health, answer, outcome.at, healthRules);
-      await record(outcome);
-      counts[outcome.status === "pending" ? "failed" : outcome.status] += 1;
-      deps.metrics.delivered(outcome.status === "pending" ? "failed" : outcome.status, answer.ms / 1_000);
-      return answer.ok;
-    };
-
     try {
-      for (let page = 0; page < pagesARun; page++) {
-        run.signal.throwIfAborted();
-        if (lost.aborted) return again(heldMs, "the lease ran out");
-        if (run.stopping.aborted) return again(0, "the worker is stopping");
-        if (isLate()) return again(0, "the endpoint takes its time");
-        const due = await dueDeliveries(scope, webhook, pageSize);
-        if (due.length === 0) return { counts };
-
-        // A failing endpoint is asked with one delivery, and with the rest only if that is taken.
-        const [probe] = due;
-        const rest = isFailing(health, healthRules) ? due.slice(1) : due;
-        if (rest !== due && !(await attempt(probe!))) return { counts };
-        await inLanes(lanesOf(rest, webhook.ordered), webhook.max_concurrency, async (lane) => {
-          for (const delivery of lane) {
-            if (!mayGoOn() || isFailing(health, healthRules)) return;
-            if (!(await attempt(delivery))) return;
-          }
-        });
-        if (isFailing(health, healthRules) || health.status === "disabled") return { counts };
-      }
-      return again(0, "the endpoint has much to be told");
+      return await dispatchPages(deps, turn, webhook, { record, counts });
     } finally {
       slots.giveBack(webhook.business_id);
-      endpoint.close();
-      await recordTurn(deps, webhook, health);
     }
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== "unavailable") throw error;
-    const attempt = counts.delivered > 0 ? 1 : run.attempt;
-    return again(backoff({ attempt, ...awayDelay }), error.message);
+  });
+}
+
+async function dispatchPages(
+  deps: Deps,
+  turn: Turn,
+  webhook: Webhook,
+  { record, counts }: { record: Record; counts: Counts },
+): Promise<Exclude<Step, "more">> {
+  const scope = forPlatform(deps.db);
+  const { policy, timeoutMs, health: rules } = deps.webhooks;
+  const endpoint = openEndpoint(webhook.url, policy, timeoutMs);
+  let health: WebhookHealth = webhook;
+  const isUp = () => health.status !== "disabled" && !isFailing(health, rules);
+
+  const attempt = async (delivery: DueDelivery): Promise<boolean> => {
+    const answer = await endpoint.post(...signedPost(deps, webhook, delivery));
+    const outcome = outcomeOf(delivery, answer, sharedDate());
+    health = afterAttempt(health, answer, outcome.at, rules);
+    await record(outcome);
+    const result = outcome.status === "pending" ? "failed" : outcome.status;
+    counts[result] += 1;
+    deps.metrics.delivered(result, answer.ms / 1_000);
+    return answer.ok;
+  };
+
+  try {
+    return await turn.repeat(async () => {
+      const due = await dueDeliveries(scope, webhook, pageSize);
+      if (due.length === 0) return "done";
+
+      // A failing endpoint gets one delivery as a probe, and the rest only if it accepts that one.
+      const [probe] = due;
+      const rest = isFailing(health, rules) ? due.slice(1) : due;
+      if (rest !== due && !(await attempt(probe!))) return "done";
+      await inLanes(lanesOf(rest, webhook.ordered), webhook.max_concurrency, async (lane) => {
+        for (const delivery of lane) {
+          if (!turn.canContinue() || !isUp()) return;
+          if (!(await attempt(delivery))) return;
+        }
+      });
+      return isUp() ? "more" : "done";
+    });
+  } finally {
+    endpoint.close();
+    await recordTurn(deps, webhook, health);
   }
 }
 
-/** Writes down how the endpoint fares, where that is another than before; of one that had to be paused its owner is told. */
+/** Stores the endpoint's health if it changed, and notifies the owner's other endpoints of a pause. */
 async function recordTurn(deps: Deps, webhook: Webhook, health: WebhookHealth): Promise<void> {
   if (health === webhook || (health.failures === 0 && webhook.failures === 0 && health.status === webhook.status))
     return;
@@ -183,13 +175,13 @@ function outcomeOf({ id, attempts, expires_at }: DueDelivery, answer: Answer, at
   return next === null ? { ...attempted, status: "dead" } : { ...attempted, status: "pending", next_attempt_at: next };
 }
 
-/** What must be told in order makes one lane; everything else is a lane by itself. */
+/** Deliveries that must keep their order share a lane; every other delivery has its own. */
 function lanesOf(deliveries: readonly DueDelivery[], ordered: boolean): DueDelivery[][] {
   if (!ordered) return deliveries.map((delivery) => [delivery]);
   return [...Map.groupBy(deliveries, ({ chat }) => chat).values()];
 }
 
-/** Works through the lanes, at most `most` at a time; ends when all have ended, and throws the first failure then. */
+/** Runs `work` for each lane, at most `most` at a time; waits for all of them, then throws the first error. */
 async function inLanes(
   lanes: DueDelivery[][],
   most: number,
