@@ -19,8 +19,8 @@ import { sessionOf } from "../../services/api/testing/fake_shards.ts";
 import { createHarness } from "../../services/api/testing/harness.ts";
 import type { Harness } from "../../services/api/testing/harness.ts";
 import { buildConsole } from "../../services/console/build.ts";
-import { startEdge } from "../lab/bench/edge.ts";
-import type { Edge } from "../lab/bench/edge.ts";
+import { startEdge } from "../lab/rig/edge.ts";
+import type { Edge } from "../lab/rig/edge.ts";
 
 /*
  * The console as support staff meets it: bundled, served by nginx with its real configuration, in a real browser, over

@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import { createConsul } from "../../lib/consul/client.ts";
 import { startConsulServer } from "../../lib/testing/consul_server.ts";
 import { until } from "../../lib/testing/until.ts";
-import { startEdge } from "../lab/bench/edge.ts";
+import { startEdge } from "../lab/rig/edge.ts";
 
 export type Answer = { status: number; headers: Headers; body: string };
 

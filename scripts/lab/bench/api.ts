@@ -7,7 +7,7 @@ import { createBench } from "./bench.ts";
 import { quantile } from "../../cli/operator/table.ts";
 import { insertDirectly } from "./direct.ts";
 import type { DirectResult } from "./direct.ts";
-import { httpRequest } from "./load.ts";
+import { httpRequest } from "../rig/https_load.ts";
 import { listTenMillion } from "./ten_million.ts";
 
 const values = labCommand(

@@ -11,9 +11,9 @@ import { buildIndexes } from "../../../services/indexer/indexer.ts";
 import { asRedisUser } from "../../../lib/testing/redis_users.ts";
 import { startServers } from "../../testing/servers.ts";
 import { text } from "./direct.ts";
-import { startEdge } from "./edge.ts";
-import { load } from "./load.ts";
-import type { LoadOptions, LoadResult } from "./load.ts";
+import { startEdge } from "../rig/edge.ts";
+import { load } from "../rig/https_load.ts";
+import type { LoadOptions, LoadResult } from "../rig/https_load.ts";
 
 const root = join(import.meta.dir, "../../..");
 

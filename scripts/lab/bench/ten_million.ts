@@ -1,6 +1,6 @@
-import { httpRequest } from "./load.ts";
+import { httpRequest } from "../rig/https_load.ts";
 import type { Bench } from "./bench.ts";
-import type { LoadResult } from "./load.ts";
+import type { LoadResult } from "../rig/https_load.ts";
 import { connectAsOwner } from "../../../lib/db/client/owner.ts";
 import type { OwnerConnection } from "../../../lib/db/client/owner.ts";
 import { buildIndexes } from "../../../services/indexer/indexer.ts";

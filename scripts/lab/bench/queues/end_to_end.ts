@@ -1,5 +1,5 @@
 import { until } from "../../../../lib/testing/until.ts";
-import { load } from "../load.ts";
+import { load } from "../../rig/https_load.ts";
 import { sendRequest } from "./stage.ts";
 import type { Stage } from "./stage.ts";
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { httpRequest } from "../load.ts";
-import { startEdge } from "../edge.ts";
-import type { Edge } from "../edge.ts";
+import { httpRequest } from "../../rig/https_load.ts";
+import { startEdge } from "../../rig/edge.ts";
+import type { Edge } from "../../rig/edge.ts";
 import { customerApi } from "../../rig/customer_api.ts";
 import type { CustomerApi } from "../../rig/customer_api.ts";
 import { startPictureHost } from "./media_host.ts";

@@ -1,7 +1,7 @@
 import type { Business } from "../../rig/pairing.ts";
 import { textTo } from "../../rig/courier.ts";
 import type { ShardProcess } from "../../rig/shard.ts";
-import { textOf } from "./text.ts";
+import { textOf } from "../../rig/text.ts";
 
 /**
  * Sends single messages at a steady rate, each business's one after the other. Gives for each, in ms, the time from

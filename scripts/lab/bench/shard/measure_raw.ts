@@ -2,7 +2,7 @@ import { SimulatorProcess } from "../../rig/simulator.ts";
 import type { Plan } from "./plan.ts";
 import { better, perMinute, perSession, warmUpEach } from "./plan.ts";
 import { startRaw } from "./raw.ts";
-import { settled } from "./settled.ts";
+import { settled } from "../../rig/settled.ts";
 
 export type RawResult = { perMinute: number; cpuMsPerMessage: number; openS: number; kbPerSession: number };
 

@@ -12,8 +12,8 @@ import { SimulatorProcess } from "../../rig/simulator.ts";
 import { latencies } from "./latency.ts";
 import type { Plan } from "./plan.ts";
 import { better, perMinute, perSession, warmUpEach } from "./plan.ts";
-import { settled } from "./settled.ts";
-import { textOf } from "./text.ts";
+import { settled } from "../../rig/settled.ts";
+import { textOf } from "../../rig/text.ts";
 
 export type ShardResult = {
   perMinute: number;

@@ -4,7 +4,7 @@ import pino from "pino";
 import type { Business } from "../../rig/pairing.ts";
 import { eachOf } from "../../rig/pairing.ts";
 import { rigToken, SimulatorControl } from "../../rig/simulator.ts";
-import { textOf } from "./text.ts";
+import { textOf } from "../../rig/text.ts";
 
 /*
  * The ceiling: Baileys in a bare loop, with its keys in memory, nothing on a disk and nothing after a crash. It is

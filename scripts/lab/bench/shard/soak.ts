@@ -1,14 +1,14 @@
 import { until } from "../../../../lib/testing/until.ts";
 import { quantile } from "../../../cli/operator/table.ts";
-import { Books } from "../../rig/books.ts";
+import { Books } from "../../rig/chat_log.ts";
 import type { Comparison } from "../../rig/comparison.ts";
 import { deliver } from "../../rig/courier.ts";
 import { readJournal } from "../../rig/journal_reader.ts";
 import type { Business } from "../../rig/pairing.ts";
 import { pairAll } from "../../rig/pairing.ts";
 import { startRig } from "../../rig/rig.ts";
-import { settled } from "./settled.ts";
-import { textOf } from "./text.ts";
+import { settled } from "../../rig/settled.ts";
+import { textOf } from "../../rig/text.ts";
 
 export type SoakPlan = {
   businesses: Business[];

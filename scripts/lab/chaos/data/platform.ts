@@ -15,7 +15,7 @@ import type { TestReplica } from "../../../../lib/testing/replica.ts";
 import { asRedisUser } from "../../../../lib/testing/redis_users.ts";
 import { until } from "../../../../lib/testing/until.ts";
 import { buildIndexes } from "../../../../services/indexer/indexer.ts";
-import { startEdge } from "../../bench/edge.ts";
+import { startEdge } from "../../rig/edge.ts";
 import { bunRun, listeningPorts, startChild } from "../../rig/child.ts";
 import { consulServer, redisServer } from "../../rig/servers.ts";
 import { initPostgres, isReady, postgresCommand } from "../../../testing/postgres.ts";

@@ -1,6 +1,6 @@
 import { uuidv7, whatsappMessageId } from "../../../../lib/core/ids.ts";
 import { forBusiness, submitMessage } from "../../../../lib/db/index.ts";
-import { textOf } from "../../bench/shard/text.ts";
+import { textOf } from "../../rig/text.ts";
 import type { Business } from "../../rig/pairing.ts";
 import type { Stage } from "./stage.ts";
 

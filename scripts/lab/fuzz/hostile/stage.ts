@@ -9,7 +9,7 @@ import { makeCertificate } from "../../../../lib/testing/certificate.ts";
 import { asRedisUser } from "../../../../lib/testing/redis_users.ts";
 import { freePort } from "../../../../lib/testing/free_port.ts";
 import { scopes } from "../../../../services/api/http/auth/principal.ts";
-import { startEdge } from "../../bench/edge.ts";
+import { startEdge } from "../../rig/edge.ts";
 import { makeBusinesses } from "../../rig/pairing.ts";
 import { startPlatform } from "../../rig/platform.ts";
 import type { Customer, Platform, RigProcess } from "../../rig/platform.ts";

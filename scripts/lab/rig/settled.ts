@@ -1,5 +1,5 @@
-import { until } from "../../../../lib/testing/until.ts";
-import type { SimulatorControl } from "../../rig/simulator.ts";
+import { until } from "../../../lib/testing/until.ts";
+import type { SimulatorControl } from "./simulator.ts";
 
 /** Resolves when the simulator holds nothing back any more: every tick was sent and acknowledged. */
 export async function settled(simulator: SimulatorControl): Promise<void> {
