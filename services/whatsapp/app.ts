@@ -16,7 +16,7 @@ import {
 import type {
   BatchMessage,
   JournalStream,
-  SendResult,
+  SendResult as WireSendResult,
   SessionSummary,
   SessionView,
 } from "../../lib/contracts/shard/schemas.ts";
@@ -26,7 +26,7 @@ import type { Moving } from "./moving/moving.ts";
 import { movingRoutes } from "./moving/routes.ts";
 import { pacingRoutes } from "./pacing/routes.ts";
 import type { Journal } from "./receiving/journal.ts";
-import type { SessionOutcome } from "./session/session.ts";
+import type { SendResult } from "./sending/result.ts";
 import type { Shard } from "./shard.ts";
 
 export type AppOptions = {
@@ -94,8 +94,8 @@ export function createApp({ version, shard, moving, journal, token, logger, metr
   app.post("/sessions/:business_id/messages", async (c) => {
     const { business_id } = businessId.parse(c.req.param());
     const { messages, pacing } = await bodyOf(c.req.raw, batchRequest);
-    const outcomes = await shard.get(business_id).send(messages, pacing);
-    return c.json({ results: messages.map((message, i) => resultOf(message, outcomes[i]!)) });
+    const results = await shard.get(business_id).send(messages, pacing);
+    return c.json({ results: messages.map((message, i) => wireResult(message, results[i]!)) });
   });
 
   app.route("/sessions", chatRoutes(shard));
@@ -130,26 +130,26 @@ function summaryOf({ qr: _qr, qr_expires_at: _expires, code: _code, ...summary }
   return summary;
 }
 
-function resultOf({ id, wa_message_id }: BatchMessage, outcome: SessionOutcome): SendResult {
-  switch (outcome.status) {
+function wireResult({ id, wa_message_id }: BatchMessage, result: SendResult): WireSendResult {
+  switch (result.status) {
     case "sent":
-      return { id, wa_message_id, status: "sent", sent_at: new Date(outcome.at).toISOString() };
+      return { id, wa_message_id, status: "sent", sent_at: new Date(result.at).toISOString() };
     case "failed":
-      return { id, wa_message_id, status: "failed", error: outcome.error };
+      return { id, wa_message_id, status: "failed", error: result.error };
     case "retry":
       return {
         id,
         wa_message_id,
         status: "retry",
-        ...(outcome.waitMs === undefined ? {} : { wait_ms: Math.ceil(outcome.waitMs) }),
+        ...(result.waitMs === undefined ? {} : { wait_ms: Math.ceil(result.waitMs) }),
       };
     case "paced":
       return {
         id,
         wa_message_id,
         status: "paced",
-        wait_ms: Math.max(0, Math.ceil(outcome.notBefore - Date.now())),
-        holds: outcome.holds,
+        wait_ms: Math.max(0, Math.ceil(result.notBefore - Date.now())),
+        holds: result.holds,
       };
   }
 }

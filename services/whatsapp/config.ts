@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { baseEnv, consulEnv, redisEnv, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
-import { defaultHearingTimes } from "./session/hearing.ts";
+import { defaultDeafnessTimes } from "./session/deafness_detector.ts";
 import { zNoiseRoot } from "./session/noise_root.ts";
 
 export const configSchema = z.object({
@@ -18,7 +18,7 @@ export const configSchema = z.object({
   /** Whether accounts are paced whose business did not choose: off against the simulator only. */
   PACING: z.enum(["on", "off"]).default("on"),
   /** Milliseconds without a word from WhatsApp before a session is probed. */
-  PROBE_IDLE_MS: zInt(1_000, 86_400_000).default(defaultHearingTimes.idleMs),
+  PROBE_IDLE_MS: zInt(1_000, 86_400_000).default(defaultDeafnessTimes.idleMs),
   /** What is deployed, as Nomad's job says it. */
   NOMAD_META_RELEASE: z.string().min(1).optional(),
   WA_WEBSOCKET_URL: zUrl("ws", "wss").default("wss://web.whatsapp.com/ws/chat"),

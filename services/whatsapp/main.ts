@@ -22,8 +22,8 @@ import { Attempts } from "./receiving/attempts.ts";
 import { Journal } from "./receiving/journal.ts";
 import { WakeUps } from "./receiving/wake_ups.ts";
 import { Ledger } from "./sending/ledger.ts";
-import { defaultHearingTimes } from "./session/hearing.ts";
-import { isStray } from "./session/stray.ts";
+import { defaultDeafnessTimes } from "./session/deafness_detector.ts";
+import { isSurvivable } from "./session/survivable.ts";
 import { Shard } from "./shard.ts";
 import { ShardMetrics } from "./shard_metrics.ts";
 import { claimShard } from "./volume/owner.ts";
@@ -102,7 +102,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     paced: config.PACING === "on",
     platformPacing: platformPacing.current,
     waVersion: () => (waVersion.current() === "default" ? undefined : waVersion.current()),
-    hearing: { ...defaultHearingTimes, idleMs: config.PROBE_IDLE_MS },
+    deafness: { ...defaultDeafnessTimes, idleMs: config.PROBE_IDLE_MS },
     fence,
     logger,
     metrics: new ShardMetrics(metrics),
@@ -155,4 +155,4 @@ const main = async (life: Lifecycle): Promise<void> => {
   }
 };
 
-await run("whatsapp-shard", logger, main, { survives: isStray });
+await run("whatsapp-shard", logger, main, { survives: isSurvivable });

@@ -388,7 +388,7 @@ describe("how a session ends and returns", () => {
 describe("a session that looks open and hears nothing", () => {
   test("is found by a probe that nobody sees, reconnects, and then hears again", async () => {
     await shard.stop();
-    shard = startShard({ simulator, volume, keys, hearing: { idleMs: 300, answerMs: 500 } });
+    shard = startShard({ simulator, volume, keys, deafness: { idleMs: 300, answerMs: 500 } });
     await shard.pair(simulator, business, phone);
     const metric = async (name: string) =>
       Number(
@@ -410,7 +410,7 @@ describe("a session that looks open and hears nothing", () => {
 
   test("that stays so through new sockets is built anew from the disk, and raises an alarm", async () => {
     await shard.stop();
-    shard = startShard({ simulator, volume, keys, hearing: { idleMs: 50, answerMs: 50 } });
+    shard = startShard({ simulator, volume, keys, deafness: { idleMs: 50, answerMs: 50 } });
     await shard.pair(simulator, business, phone);
     await fault("silence", { answer_pings: true });
     const opened = spyOn(AuthStore, "open");
@@ -625,7 +625,10 @@ test("a store whose note of a halt cannot be read stops its own session only", a
   db.close();
   shard = startShard({ simulator, volume, keys });
   await shard.reaches(other, "open");
-  expect(await shard.view(business)).toMatchObject({ status: "auth_error", reason: expect.stringContaining("halt") });
+  expect(await shard.view(business)).toMatchObject({
+    status: "auth_error",
+    reason: expect.stringContaining("suspension"),
+  });
 });
 
 test("a shard does not answer for another, whose address it has now", async () => {

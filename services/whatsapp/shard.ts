@@ -5,13 +5,13 @@ import type { PacingSettings } from "../../lib/contracts/shard/pacing.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { ConnectRequest } from "../../lib/contracts/shard/schemas.ts";
 import type { KeyRing } from "../../lib/core/key_ring.ts";
-import { purgeAside, setAside } from "./auth/set_aside.ts";
+import { archiveStore, purgeArchive } from "./auth/archive.ts";
 import type { Placements } from "./moving/placements.ts";
 import type { Attempts } from "./receiving/attempts.ts";
 import type { Journal } from "./receiving/journal.ts";
 import type { Ledger } from "./sending/ledger.ts";
-import { Turns } from "./sending/turns.ts";
-import type { HearingTimes } from "./session/hearing.ts";
+import { LoopScheduler } from "./sending/loop_scheduler.ts";
+import type { DeafnessTimes } from "./session/deafness_detector.ts";
 import { Session } from "./session/session.ts";
 import type { ShardMetrics } from "./shard_metrics.ts";
 import type { Volume } from "./volume/volume.ts";
@@ -30,7 +30,7 @@ export type ShardOptions = {
   /** The platform's own limits, as they are now. */
   platformPacing?: (() => PacingSettings) | undefined;
   /** When a silent connection is probed. */
-  hearing?: HearingTimes | undefined;
+  deafness?: DeafnessTimes | undefined;
   /** Milliseconds until a message that cannot be prepared may fail. */
   patienceMs?: number | undefined;
   /** WhatsApp Web's version that clients name, as it is set now; undefined for Baileys' own. */
@@ -52,7 +52,7 @@ const businessId = z.uuid();
 export class Shard {
   readonly #options: ShardOptions;
   readonly #sessions = new Map<string, Session>();
-  readonly #turns = new Turns();
+  readonly #scheduler = new LoopScheduler();
   #housekeeping: ReturnType<typeof setInterval> | undefined;
   #stopped: string | undefined;
 
@@ -71,7 +71,7 @@ export class Shard {
   /** Opens the logins that are on the volume, one after the other. */
   resume(): void {
     const folder = this.#options.volume.file("sessions");
-    const mayOpen = (name: string) => businessId.safeParse(name).success && this.#options.placements.isHome(name);
+    const mayOpen = (name: string) => businessId.safeParse(name).success && this.#options.placements.isResident(name);
     const found = existsSync(folder) ? readdirSync(folder).filter(mayOpen) : [];
     for (const [position, id] of found.entries()) this.#session(id).resume(position * staggerMs);
     this.#options.logger.info({ sessions: found.length }, "resuming");
@@ -93,7 +93,7 @@ export class Shard {
 
   /** @throws AppError "not_found"; "unavailable" for a business that moves, or has moved. */
   get(id: string): Session {
-    this.#options.placements.refuseAway(id);
+    this.#options.placements.assertResident(id);
     const session = this.#sessions.get(id);
     if (session === undefined)
       throw new AppError("not_found", `Business ${id} has no session on shard ${this.#options.volume.shard}.`);
@@ -103,7 +103,7 @@ export class Shard {
   connect(id: string, request: ConnectRequest): Session {
     this.#options.fence();
     if (this.#stopped !== undefined) throw new AppError("unavailable", this.#stopped, { retryAfterS: 5 });
-    this.#options.placements.refuseAway(id);
+    this.#options.placements.assertResident(id);
     const session = this.#session(id);
     session.connect(request.method === "code" ? { method: "code", phone: request.phone! } : { method: "qr" });
     return session;
@@ -161,17 +161,17 @@ export class Shard {
       ledger,
       journal,
       attempts,
-      turns: this.#turns,
+      scheduler: this.#scheduler,
       url,
       logger,
       metrics,
       paced,
       platformPacing,
-      hearing: this.#options.hearing,
+      deafness: this.#options.deafness,
       patienceMs: this.#options.patienceMs,
       waVersion: this.#options.waVersion,
       fence,
-      setAside: () => setAside(volume.file("sessions"), volume.file("set-aside"), id),
+      archiveStore: () => archiveStore(volume.file("sessions"), volume.file("set-aside"), id),
     });
     this.#sessions.set(id, session);
     return session;
@@ -179,7 +179,7 @@ export class Shard {
 
   #keepHouse(): void {
     const { volume, ledger, logger } = this.#options;
-    purgeAside(volume.file("set-aside"));
+    purgeArchive(volume.file("set-aside"));
     ledger.purge().catch((error: unknown) => logger.error({ error }, "the ledger could not be purged"));
   }
 }

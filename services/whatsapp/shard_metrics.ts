@@ -11,7 +11,7 @@ export type ShardGauges = {
 
 /** What a shard counts. */
 export class ShardMetrics {
-  readonly #verdicts;
+  readonly #results;
   readonly #seconds;
   readonly #received;
   readonly #ended;
@@ -25,7 +25,7 @@ export class ShardMetrics {
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
-    this.#verdicts = metrics.counter("whatsapp_sends_total", "Messages that WhatsApp's server answered.", ["result"]);
+    this.#results = metrics.counter("whatsapp_sends_total", "Messages that WhatsApp's server answered.", ["result"]);
     this.#seconds = metrics.histogram("whatsapp_ack_seconds", "From handing a message over to WhatsApp's answer.");
     this.#received = metrics.counter("whatsapp_received_total", "Messages received and journaled.");
     this.#ended = metrics.counter("whatsapp_connections_ended_total", "Ends of connections by status.", ["code"]);
@@ -63,9 +63,9 @@ export class ShardMetrics {
     return this.#rate.perMinute;
   }
 
-  verdict(result: "sent" | "failed", ms: number): void {
+  sendResult(result: "sent" | "failed", ms: number): void {
     this.#rate.count();
-    this.#verdicts.inc({ result });
+    this.#results.inc({ result });
     this.#seconds.observe(ms / 1000);
   }
 

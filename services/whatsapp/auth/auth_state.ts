@@ -6,8 +6,8 @@ import type {
   SignalDataTypeMap,
   SignalKeyStore,
 } from "@whiskeysockets/baileys";
-import { BoundedMap } from "../bounded_map.ts";
-import { ConnectionOver } from "../session/stray.ts";
+import { BoundedMap } from "../../../lib/core/bounded_map.ts";
+import { ConnectionClosed } from "../session/survivable.ts";
 import type { AuthStore } from "./auth_store.ts";
 
 /** Values kept in memory for one session. A chat in use needs three; a session is then read from disk about never. */
@@ -66,7 +66,7 @@ export class AuthState implements AuthenticationState {
     this.#revoked = true;
     this.#cache.clear();
     this.#changed.clear();
-    this.#commit?.failed(new ConnectionOver());
+    this.#commit?.failed(new ConnectionClosed());
     this.#commit = undefined;
   }
 
@@ -130,7 +130,7 @@ export class AuthState implements AuthenticationState {
   }
 
   #read(name: string): unknown {
-    if (this.#revoked) throw new ConnectionOver();
+    if (this.#revoked) throw new ConnectionClosed();
     try {
       const stored = this.#options.store.read(name);
       return stored === undefined ? undefined : JSON.parse(stored.toString("utf8"), BufferJSON.reviver);
@@ -163,7 +163,7 @@ export class AuthState implements AuthenticationState {
   }
 
   #assertWritable(): void {
-    if (this.#revoked) throw new ConnectionOver();
+    if (this.#revoked) throw new ConnectionClosed();
     try {
       this.#options.fence();
     } catch (error) {

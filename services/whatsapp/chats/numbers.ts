@@ -1,11 +1,11 @@
 import { AppError } from "../../../lib/core/errors.ts";
 import type { CheckedNumber } from "../../../lib/contracts/shard/chats.ts";
-import { ask } from "./line.ts";
-import type { Line } from "./line.ts";
+import { query } from "./query.ts";
+import type { OpenSocket } from "./query.ts";
 
 /** Which of the numbers have a WhatsApp account, in their order. */
-export async function checkNumbers({ socket }: Line, numbers: string[]): Promise<CheckedNumber[]> {
-  const found = await ask(socket.onWhatsApp(...new Set(numbers)));
+export async function checkNumbers({ socket }: OpenSocket, numbers: string[]): Promise<CheckedNumber[]> {
+  const found = await query(socket.onWhatsApp(...new Set(numbers)));
   if (found === undefined)
     throw new AppError("unavailable", "WhatsApp did not say which numbers have an account.", { retryAfterS: 2 });
   // A number may be known by another spelling: WhatsApp answers with the JID of the account.

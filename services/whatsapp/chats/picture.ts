@@ -1,12 +1,12 @@
-import { ask, refusalCode } from "./line.ts";
-import type { Line } from "./line.ts";
+import { query, refusalCode } from "./query.ts";
+import type { OpenSocket } from "./query.ts";
 
 /** Where a person's or a group's picture lies; null where there is none, or the business may not see it. */
-export async function pictureOf({ socket }: Line, jid: string, size: "preview" | "full"): Promise<string | null> {
+export async function pictureOf({ socket }: OpenSocket, jid: string, size: "preview" | "full"): Promise<string | null> {
   const url = socket.profilePictureUrl(jid, size === "full" ? "image" : "preview").catch((error: unknown) => {
     const code = refusalCode(error);
     if (code === 401 || code === 403 || code === 404) return undefined;
     throw error;
   });
-  return (await ask(url)) ?? null;
+  return (await query(url)) ?? null;
 }

@@ -17,24 +17,24 @@ export function chatRoutes(shard: Shard): Hono {
 
   app.post("/:business_id/presence", async (c) => {
     const request = presenceRequest.parse(await jsonOf(c.req.raw));
-    await sessionOf(c.req.param()).use((line) => showPresence(line, request));
+    await sessionOf(c.req.param()).use((open) => showPresence(open, request));
     return c.body(null, 204);
   });
 
   app.post("/:business_id/read", async (c) => {
     const request = readRequest.parse(await jsonOf(c.req.raw));
-    await sessionOf(c.req.param()).use((line) => markRead(line, request));
+    await sessionOf(c.req.param()).use((open) => markRead(open, request));
     return c.body(null, 204);
   });
 
   app.post("/:business_id/numbers", async (c) => {
     const { numbers } = numbersRequest.parse(await jsonOf(c.req.raw));
-    return c.json({ data: await sessionOf(c.req.param()).use((line) => checkNumbers(line, numbers)) });
+    return c.json({ data: await sessionOf(c.req.param()).use((open) => checkNumbers(open, numbers)) });
   });
 
   app.get("/:business_id/picture", async (c) => {
     const { of, size } = pictureQuery.parse(c.req.query());
-    return c.json({ url: await sessionOf(c.req.param()).use((line) => pictureOf(line, of, size)) });
+    return c.json({ url: await sessionOf(c.req.param()).use((open) => pictureOf(open, of, size)) });
   });
 
   return app;

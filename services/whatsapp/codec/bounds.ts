@@ -15,6 +15,11 @@ const texts: ReadonlySet<string> = new Set(["text", "caption"]);
 /** Of a quoted message the beginning is shown. */
 const maxQuote = 4_096;
 
+/** Characters of a sender-controlled id in a log line. */
+export const maxLoggedId = 128;
+/** Characters of an error message in a log line: some quote what a sender wrote. */
+export const maxLoggedCause = 500;
+
 /** The beginning of a text, without half a character at its end. */
 export function cut(text: string, max: number): string {
   if (text.length <= max) return text;

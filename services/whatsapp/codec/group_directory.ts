@@ -1,7 +1,7 @@
 import type { GroupMetadata } from "@whiskeysockets/baileys";
-import { BoundedMap } from "../bounded_map.ts";
-import { refusalCode } from "../chats/line.ts";
-import { Undeliverable } from "../sending/trouble.ts";
+import { BoundedMap } from "../../../lib/core/bounded_map.ts";
+import { refusalCode } from "../chats/query.ts";
+import { Undeliverable } from "../sending/errors.ts";
 
 /** Groups whose members are kept at hand for one session; a large one takes some 100 KB. */
 const capacity = 50;

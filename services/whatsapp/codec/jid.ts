@@ -1,4 +1,5 @@
 import { isPnUser, jidNormalizedUser } from "@whiskeysockets/baileys";
+import type { Contact } from "@whiskeysockets/baileys";
 import { AppError } from "../../../lib/core/errors.ts";
 
 const phoneForm = /^[1-9]\d{6,14}$/;
@@ -22,4 +23,9 @@ export function preferPhone(jid: string, alternative: string | null | undefined)
   return jidNormalizedUser(jid)
     .replace(/@hosted$/, "@s.whatsapp.net")
     .replace(/@hosted\.lid$/, "@lid");
+}
+
+/** The JIDs of the business's own account, phone number and LID, without the device. */
+export function ownJidsOf(me: Contact | undefined): string[] {
+  return [me?.id, me?.lid].flatMap((jid) => (jid ? [jidNormalizedUser(jid)] : []));
 }

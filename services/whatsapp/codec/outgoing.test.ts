@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { proto } from "@whiskeysockets/baileys";
 import type { OutboundContent } from "../../../lib/messages/index.ts";
 import { incomingContent } from "./incoming.ts";
-import { isDrawnByLot, outgoingMessage, stanzaOptions } from "./outgoing.ts";
+import { isNonDeterministic, outgoingMessage, stanzaOptions } from "./outgoing.ts";
 
 const own = { phone: "15550009999@s.whatsapp.net", lid: "777@lid" };
 const ada = "15550001111@s.whatsapp.net";
@@ -109,6 +109,6 @@ test("only what has a secret differs from one making to the next", () => {
     Buffer.from(proto.Message.encode(outgoingMessage(content, ada, own)).finish()).toString("hex");
   const timed = new Set(["reaction", "edit"]);
   for (const content of contents.filter(({ type }) => !timed.has(type))) {
-    expect(bytes(content) === bytes(content)).toBe(!isDrawnByLot(content));
+    expect(bytes(content) === bytes(content)).toBe(!isNonDeterministic(content));
   }
 });

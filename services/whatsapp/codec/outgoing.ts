@@ -86,7 +86,7 @@ export function outgoingMessage(content: OutboundContent, chat: string, own: Own
  * Whether two messages made from the same content differ: a secret that is drawn by lot. A message that is sent again
  * has to be the one that was sent first.
  */
-export function isDrawnByLot({ type }: OutboundContent): boolean {
+export function isNonDeterministic({ type }: OutboundContent): boolean {
   return type === "poll";
 }
 

@@ -1,8 +1,8 @@
 import { decryptMediaRetryData, encryptMediaRetryRequest, proto } from "@whiskeysockets/baileys";
 import type { BaileysEventMap } from "@whiskeysockets/baileys";
 import type { ReuploadRequest } from "../../../lib/contracts/shard/media.ts";
-import { ask } from "../chats/line.ts";
-import type { Line } from "../chats/line.ts";
+import { query } from "../chats/query.ts";
+import type { OpenSocket } from "../chats/query.ts";
 
 const { SUCCESS } = proto.MediaRetryNotification.ResultType;
 
@@ -11,7 +11,7 @@ const { SUCCESS } = proto.MediaRetryNotification.ResultType;
  * online. Resolves with where the file lies then; null where the phone does not have it.
  * @throws AppError "upstream_timeout" where it does not answer.
  */
-export async function reupload({ socket }: Line, request: ReuploadRequest): Promise<string | null> {
+export async function reupload({ socket }: OpenSocket, request: ReuploadRequest): Promise<string | null> {
   const { wa_message_id: id, chat: remoteJid, from_me: fromMe, sender, media_key } = request;
   const me = socket.user?.id ?? "";
   const key = { id, remoteJid, fromMe, ...(sender && sender !== remoteJid ? { participant: sender } : {}) };
@@ -23,7 +23,7 @@ export async function reupload({ socket }: Line, request: ReuploadRequest): Prom
   };
   socket.ev.on("messages.media-update", heard);
   try {
-    return await ask(socket.sendNode(encryptMediaRetryRequest(key, mediaKey, me)).then(() => answer.promise));
+    return await query(socket.sendNode(encryptMediaRetryRequest(key, mediaKey, me)).then(() => answer.promise));
   } finally {
     socket.ev.off("messages.media-update", heard);
   }

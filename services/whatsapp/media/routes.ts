@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { AppError } from "../../../lib/core/errors.ts";
 import { mediaConnectionRequest, reuploadRequest } from "../../../lib/contracts/shard/media.ts";
-import { ask } from "../chats/line.ts";
+import { query } from "../chats/query.ts";
 import type { Shard } from "../shard.ts";
 import { reupload } from "./reupload.ts";
 
@@ -15,13 +15,13 @@ export function mediaRoutes(shard: Shard): Hono {
 
   app.post("/:business_id/media_connection", async (c) => {
     const { renew } = mediaConnectionRequest.parse(await jsonOf(c.req.raw));
-    const { auth, hosts } = await sessionOf(c.req.param()).use(({ socket }) => ask(socket.refreshMediaConn(renew)));
+    const { auth, hosts } = await sessionOf(c.req.param()).use(({ socket }) => query(socket.refreshMediaConn(renew)));
     return c.json({ auth, hosts: hosts.map(({ hostname }) => hostname) });
   });
 
   app.post("/:business_id/reupload", async (c) => {
     const request = reuploadRequest.parse(await jsonOf(c.req.raw));
-    return c.json({ direct_path: await sessionOf(c.req.param()).use((line) => reupload(line, request)) });
+    return c.json({ direct_path: await sessionOf(c.req.param()).use((open) => reupload(open, request)) });
   });
 
   return app;

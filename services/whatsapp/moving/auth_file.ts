@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { AppError } from "../../../lib/core/errors.ts";
 import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import { AuthStore, AuthStoreError } from "../auth/auth_store.ts";
-import { setAside } from "../auth/set_aside.ts";
+import { archiveStore } from "../auth/archive.ts";
 import type { Volume } from "../volume/volume.ts";
 import type { AuthEntry } from "./bundle.ts";
 
@@ -83,7 +83,7 @@ export function promoteStore(volume: Volume, businessId: string): void {
   const from = kept(volume, businessId);
   if (!existsSync(from)) return;
   const to = home(volume, businessId);
-  setAside(dirname(to), volume.file("set-aside"), businessId);
+  archiveStore(dirname(to), volume.file("set-aside"), businessId);
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
   renameSync(from, to);
   syncFolder(dirname(to));

@@ -3,7 +3,7 @@ import { AppError } from "../../../lib/core/errors.ts";
 import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Departures, MoveOrder, Placement, Stopped } from "../../../lib/contracts/shard/moves.ts";
-import { setAside } from "../auth/set_aside.ts";
+import { archiveStore } from "../auth/archive.ts";
 import type { Ledger } from "../sending/ledger.ts";
 import { KeyedLock } from "../../../lib/core/keyed_lock.ts";
 import type { ShardDb } from "../volume/shard_db.ts";
@@ -83,7 +83,7 @@ export class Moving {
   tombstone(businessId: string, order: MoveOrder): Promise<void> {
     return this.#carryOut("tombstone", businessId, order, async () => {
       const { volume } = this.#options;
-      setAside(volume.file("sessions"), volume.file("set-aside"), businessId);
+      archiveStore(volume.file("sessions"), volume.file("set-aside"), businessId);
     });
   }
 

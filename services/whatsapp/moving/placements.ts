@@ -57,14 +57,14 @@ export class Placements {
   }
 
   /** May a session of this business be open here? */
-  isHome(businessId: string): boolean {
+  isResident(businessId: string): boolean {
     const state = this.#known.get(businessId)?.state;
     return state === undefined || state === "here";
   }
 
   /** @throws AppError "unavailable" for a business that is on its way, or has left: whoever asks finds it elsewhere soon. */
-  refuseAway(businessId: string): void {
-    if (this.isHome(businessId)) return;
+  assertResident(businessId: string): void {
+    if (this.isResident(businessId)) return;
     const { state, peer } = this.#known.get(businessId)!;
     const where = {
       leaving: `is on its way to shard ${peer}`,

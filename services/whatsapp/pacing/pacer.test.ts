@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { limitsOf } from "../../../lib/contracts/shard/pacing.ts";
 import { AuthStore } from "../auth/auth_store.ts";
-import { PacedTurn } from "./paced_turn.ts";
+import { BatchPacer } from "./batch_pacer.ts";
 import { Pacer } from "./pacer.ts";
 
 const business = "0190b2a0-0000-7000-8000-000000000001";
@@ -98,7 +98,7 @@ test("higher limits count for the very next message", () => {
 test("messages of a batch that go to one new chat begin it once", () => {
   const one = pacer();
   const lastOne = { ...limits, first_contacts_per_day: 1 };
-  const turn = new PacedTurn(one, lastOne);
+  const turn = new BatchPacer(one, lastOne);
   expect([turn.admit("new", urgent), turn.admit("new", urgent)]).toEqual([undefined, undefined]);
   expect(one.state(lastOne).first_contacts_today).toBe(1);
   expect(turn.admit("another", urgent)).toMatchObject({ holds: "first_contacts" });

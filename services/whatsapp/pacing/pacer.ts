@@ -12,10 +12,7 @@ import {
   relieved,
   warmthOf,
 } from "./policy.ts";
-import type { AccountPace, Held, Occasion } from "./policy.ts";
-
-/** A message that has to wait. `holds`: with it, everything of the account, or only what else would begin a chat. */
-export type Paced = { notBefore: number; holds: Held };
+import type { AccountPace, Candidate, Held, PacingDelay } from "./policy.ts";
 
 /** In the auth store, so that it survives restarts and moves with the login. */
 const name = "pacing";
@@ -40,7 +37,7 @@ export class Pacer {
   }
 
   /** Lets a message go, and counts it; or says how long it has to wait. */
-  admit(limits: PacingLimits, message: Pick<Occasion, "firstContact" | "bulk">): Paced | undefined {
+  admit(limits: PacingLimits, message: Pick<Candidate, "firstContact" | "bulk">): PacingDelay | undefined {
     const now = this.#options.now();
     if (this.#limits !== undefined && !sameLimits(this.#limits, limits)) this.#write(relieved(this.#read(), now));
     this.#limits = limits;

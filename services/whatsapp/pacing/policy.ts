@@ -43,7 +43,11 @@ export const newPace = (now: number): AccountPace => ({
 /** Whether a message may go now. `holds`: what else cannot go before `notBefore`: nothing at all, or no other first contact. */
 export type Admission = { admitted: true; pace: AccountPace } | { admitted: false; notBefore: number; holds: Held };
 
-export type Occasion = {
+/** A delay that pacing requires. `holds`: what waits with the message, everything of the account or only new chats. */
+export type PacingDelay = { notBefore: number; holds: Held };
+
+/** A message that asks to be sent now. */
+export type Candidate = {
   now: number;
   /** Whether the message begins a chat. */
   firstContact: boolean;
@@ -68,7 +72,7 @@ export function warmthOf({ since }: AccountPace, { warm_up_days }: PacingLimits,
 export function admit(
   pace: AccountPace,
   limits: PacingLimits,
-  { now, firstContact, bulk, chance }: Occasion,
+  { now, firstContact, bulk, chance }: Candidate,
 ): Admission {
   const everything = earliest(pace, limits, { now, bulk });
   if (everything > now) return { admitted: false, notBefore: everything, holds: "everything" };
@@ -97,7 +101,7 @@ export function admit(
 export function earliest(
   pace: AccountPace,
   limits: PacingLimits,
-  { now, bulk }: Pick<Occasion, "now" | "bulk">,
+  { now, bulk }: Pick<Candidate, "now" | "bulk">,
 ): number {
   const { messageMs } = gapsOf(pace, limits, now);
   return Math.max(pace.nextAt - aheadOf(messageMs, limits, bulk), pace.stops.everything?.until ?? 0);
@@ -107,7 +111,7 @@ export function earliest(
 export function earliestFirstContact(
   pace: AccountPace,
   limits: PacingLimits,
-  { now, bulk }: Pick<Occasion, "now" | "bulk">,
+  { now, bulk }: Pick<Candidate, "now" | "bulk">,
 ): number {
   const day = dayOf(pace, now);
   const { firstContactMs } = gapsOf(pace, limits, now);

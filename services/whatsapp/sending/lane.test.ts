@@ -12,7 +12,7 @@ import { ShardDb } from "../volume/shard_db.ts";
 import { Lane } from "./lane.ts";
 import type { LaneOptions } from "./lane.ts";
 import { Ledger } from "./ledger.ts";
-import { Undeliverable } from "./trouble.ts";
+import { Undeliverable } from "./errors.ts";
 
 const business = "0190b2a0-0000-7000-8000-000000000001";
 const ring = KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`);
@@ -137,7 +137,7 @@ test("what a lost connection ends with later neither fails a message nor holds u
   sut.acknowledged("A", undefined);
   sut.acknowledged("B", undefined);
   expect(await again).toMatchObject([{ status: "sent" }, { status: "sent" }]);
-  expect(ledger.verdict(business, "A")).toMatchObject({ status: "sent" });
+  expect(ledger.resultOf(business, "A")).toMatchObject({ status: "sent" });
 });
 
 test("nothing overtakes a message that could not be handed over", async () => {
@@ -173,7 +173,7 @@ test("a message that can never be prepared fails in the end and frees its chat",
   const statuses: string[] = [];
   for (let i = 0; i < 3; i++) statuses.push((await sut.send([text("A")]))[0]!.status);
   expect(statuses).toEqual(["retry", "retry", "failed"]);
-  expect(ledger.verdict(business, "A")).toMatchObject({ status: "failed", error: { code: "undeliverable" } });
+  expect(ledger.resultOf(business, "A")).toMatchObject({ status: "failed", error: { code: "undeliverable" } });
 });
 
 test("a full lane takes nothing of a batch", async () => {
@@ -239,7 +239,7 @@ test("the plaintext is in the ledger before the message leaves", async () => {
 
 test("a verdict is settled also where whoever is told of it fails", async () => {
   const sut = lane({
-    onVerdict: () => {
+    onResult: () => {
       throw new Error("database or disk is full");
     },
   });
@@ -282,7 +282,7 @@ describe("trouble that passes", () => {
       sut.acknowledged("A", code);
       sut.acknowledged("C", undefined);
       expect((await sending).map(({ status }) => status)).toEqual(["retry", "retry", "sent"]);
-      expect(ledger.verdict(business, "A")).toBeUndefined();
+      expect(ledger.resultOf(business, "A")).toBeUndefined();
       const again = sut.send([at("1", "A"), at("1", "B")]);
       await left("A", "C", "A");
       sut.acknowledged("A", undefined);

@@ -1,10 +1,6 @@
 import type { Statement } from "bun:sqlite";
 import type { ShardDb } from "../volume/shard_db.ts";
-
-/** What WhatsApp's server said to a message. */
-export type Verdict =
-  | { status: "sent"; at: number }
-  | { status: "failed"; at: number; error: { code: string; message: string } };
+import type { FinalResult } from "./result.ts";
 
 export type Handed = { waMessageId: string; chat: string; body: Uint8Array };
 
@@ -14,7 +10,7 @@ export type LedgerRow = {
   at: number;
   chat: string;
   body: Uint8Array;
-  result: Verdict["status"] | null;
+  result: FinalResult["status"] | null;
   result_at: number | null;
   error_code: string | null;
   error_message: string | null;
@@ -23,7 +19,7 @@ export type LedgerRow = {
 /** Rows written in one commit: a few milliseconds of the loop. */
 const rowsACommit = 500;
 
-type VerdictRow = { result: string | null; result_at: number; error_code: string; error_message: string };
+type ResultRow = { result: string | null; result_at: number; error_code: string; error_message: string };
 type SealedRow = { business_id: string; wa_message_id: string; key_id: string; body: Uint8Array };
 type BodyRow = { key_id: string; body: Uint8Array };
 
@@ -31,12 +27,12 @@ type BodyRow = { key_id: string; body: Uint8Array };
 export const ledgerRetentionMs = 7 * 86_400_000;
 
 /**
- * What this shard was asked to send, and what became of it: a message whose verdict is known is never sent again,
+ * What this shard was asked to send, and what became of it: a message whose result is known is never sent again,
  * and one that a recipient's phone could not decrypt can be sent once more, also after a restart.
  */
 export class Ledger {
   readonly #db: ShardDb;
-  readonly #verdict: Statement<VerdictRow, [string, string]>;
+  readonly #result: Statement<ResultRow, [string, string]>;
   readonly #body: Statement<BodyRow, [string, string]>;
   readonly #insert: Statement<unknown, [string, string, number, string, string, Uint8Array]>;
   readonly #update: Statement<unknown, [string, number, string | null, string | null, string, string]>;
@@ -45,7 +41,7 @@ export class Ledger {
 
   constructor(db: ShardDb) {
     this.#db = db;
-    this.#verdict = db.db.query(
+    this.#result = db.db.query(
       "SELECT result, result_at, error_code, error_message FROM sends WHERE business_id = ? AND wa_message_id = ?",
     );
     this.#body = db.db.query("SELECT key_id, body FROM sends WHERE business_id = ? AND wa_message_id = ?");
@@ -61,8 +57,8 @@ export class Ledger {
     this.#purge = db.db.query("DELETE FROM sends WHERE at < ?");
   }
 
-  verdict(businessId: string, waMessageId: string): Verdict | undefined {
-    const row = this.#verdict.get(businessId, waMessageId);
+  resultOf(businessId: string, waMessageId: string): FinalResult | undefined {
+    const row = this.#result.get(businessId, waMessageId);
     if (!row || row.result === null) return undefined;
     if (row.result === "sent") return { status: "sent", at: row.result_at };
     return { status: "failed", at: row.result_at, error: { code: row.error_code, message: row.error_message } };
@@ -77,7 +73,7 @@ export class Ledger {
   }
 
   /** Notes messages before they are handed to WhatsApp. */
-  async hand(businessId: string, messages: readonly Handed[]): Promise<void> {
+  async add(businessId: string, messages: readonly Handed[]): Promise<void> {
     const at = Date.now();
     const sealed = messages.map((message) => ({
       message,
@@ -90,14 +86,14 @@ export class Ledger {
     });
   }
 
-  /** Notes a verdict. The first one stands. */
-  async settle(businessId: string, waMessageId: string, verdict: Verdict): Promise<void> {
-    const error = verdict.status === "failed" ? verdict.error : null;
+  /** Notes a result. The first one stands. */
+  async settle(businessId: string, waMessageId: string, result: FinalResult): Promise<void> {
+    const error = result.status === "failed" ? result.error : null;
     await this.#db.write(
       () =>
         void this.#update.run(
-          verdict.status,
-          verdict.at,
+          result.status,
+          result.at,
           error?.code ?? null,
           error?.message ?? null,
           businessId,
@@ -114,7 +110,7 @@ export class Ledger {
     });
   }
 
-  /** Takes over what another shard noted. A verdict that is known here stays. */
+  /** Takes over what another shard noted. A result that is known here stays. */
   async takeOver(businessId: string, rows: readonly LedgerRow[]): Promise<void> {
     for (let from = 0; from < rows.length; from += rowsACommit) {
       const sealed = rows.slice(from, from + rowsACommit).map((row) => ({

@@ -1,4 +1,4 @@
-import { cut } from "../codec/bounds.ts";
+import { cut, maxLoggedCause } from "../codec/bounds.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 
 type BaileysLogger = {
@@ -11,8 +11,6 @@ type BaileysLogger = {
   error(fields: unknown, message?: string): void;
 };
 
-/** Some messages of errors quote what a stranger sent. */
-const maxCause = 500;
 const nothing = () => {};
 
 /**
@@ -25,7 +23,7 @@ export function baileysLog(logger: Logger): BaileysLogger {
     if (typeof fields === "string") return fields.startsWith("⚠️") ? undefined : logger.warn({ baileys: fields });
     const { err, error } = (fields ?? {}) as { err?: unknown; error?: unknown };
     const cause = err ?? error;
-    logger.warn({ baileys: message, ...(cause instanceof Error ? { cause: cut(cause.message, maxCause) } : {}) });
+    logger.warn({ baileys: message, ...(cause instanceof Error ? { cause: cut(cause.message, maxLoggedCause) } : {}) });
   };
   const log: BaileysLogger = {
     level: "warn",

@@ -11,7 +11,7 @@ import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { Attempts } from "../receiving/attempts.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
 import { Connection } from "./connection.ts";
-import type { ConnectionEvents } from "./connection.ts";
+import type { ConnectionEvents } from "./connection_options.ts";
 
 test("a connect that never ends is ended by the watchdog, once", async () => {
   const silent = Bun.serve({
@@ -35,7 +35,7 @@ test("a connect that never ends is ended by the watchdog, once", async () => {
     stanzaFailed: () => {},
     deaf: () => {},
     undecryptable: () => {},
-    volumeRefused: () => {},
+    volumeFailed: () => {},
   };
   const connection = new Connection({
     businessId: "b",

@@ -113,3 +113,20 @@ function banRule({ expire, cause }: Failure): EndRule {
   const why = cause === undefined ? "" : `: ${banCauses[cause] ?? `cause ${cause}`}`;
   return { next: "banned", ms, reason: `WhatsApp has banned this account for a while (402)${why}` };
 }
+
+/** The status of Baileys' `lastDisconnect` error. */
+export function statusCodeOf(error: unknown): number {
+  const { output } = (error ?? {}) as { output?: { statusCode?: number } };
+  return output?.statusCode ?? 500;
+}
+
+/** The attributes of a `<failure>`, which Baileys gives as the error's data; undefined for any other end. */
+export function failureOf(error: unknown): Failure | undefined {
+  const { data } = (error ?? {}) as { data?: { reason?: unknown; expire?: unknown; code?: unknown } };
+  if (typeof data?.reason !== "string") return undefined;
+  const expire = data.expire === undefined ? undefined : Number(data.expire);
+  return {
+    ...(expire !== undefined && Number.isFinite(expire) ? { expire } : {}),
+    ...(typeof data.code === "string" ? { cause: data.code.slice(0, 16) } : {}),
+  };
+}

@@ -1,6 +1,6 @@
 import { jidNormalizedUser } from "@whiskeysockets/baileys";
 import type { BinaryNode, PossiblyExtendedCacheStore } from "@whiskeysockets/baileys";
-import { BoundedMap } from "../bounded_map.ts";
+import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
 /** How often a sender may be asked for messages again within the window, and all senders of an account together. */

@@ -1,5 +1,5 @@
 import type { PossiblyExtendedCacheStore } from "@whiskeysockets/baileys";
-import { BoundedMap } from "../bounded_map.ts";
+import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 
 /** A cache for Baileys with a size as well as a lifetime; its own have only the latter and grow with the contacts. */
 export class TtlCache implements PossiblyExtendedCacheStore {

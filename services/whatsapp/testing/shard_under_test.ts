@@ -29,7 +29,7 @@ import { trustNoiseRoot } from "../session/noise_root.ts";
 import { Attempts } from "../receiving/attempts.ts";
 import { Journal } from "../receiving/journal.ts";
 import { Ledger } from "../sending/ledger.ts";
-import type { HearingTimes } from "../session/hearing.ts";
+import type { DeafnessTimes } from "../session/deafness_detector.ts";
 import { Shard } from "../shard.ts";
 import { ShardMetrics } from "../shard_metrics.ts";
 import { ShardDb } from "../volume/shard_db.ts";
@@ -164,7 +164,7 @@ export function startShard(options: {
   keys: string;
   url?: string;
   paced?: boolean;
-  hearing?: HearingTimes;
+  deafness?: DeafnessTimes;
   patienceMs?: number;
   waVersion?: () => string | undefined;
   fence?: () => void;
@@ -190,7 +190,7 @@ export function startShard(options: {
     placements,
     url: options.url ?? options.simulator.wsUrl,
     paced: options.paced ?? false,
-    hearing: options.hearing,
+    deafness: options.deafness,
     patienceMs: options.patienceMs,
     waVersion: options.waVersion,
     fence,

@@ -32,7 +32,7 @@ const body = (n: number) => Buffer.from(`message ${n}`);
 
 async function filled(): Promise<void> {
   const { db, journal, ledger } = open(shared);
-  await ledger.hand(
+  await ledger.add(
     "b",
     Array.from({ length: count }, (_, n) => ({ waMessageId: `M${n}`, chat: "c", body: body(n) })),
   );
@@ -54,7 +54,7 @@ describe("a database that was sealed under another ring", () => {
 
     const { db, ledger, journal } = open(own);
     for (const n of [0, 7, count - 1]) expect(ledger.body("b", `M${n}`)).toEqual(body(n));
-    expect(ledger.verdict("b", "M7")).toEqual({ status: "sent", at: 1 });
+    expect(ledger.resultOf("b", "M7")).toEqual({ status: "sent", at: 1 });
     expect(journal.read("events", count).entries).toHaveLength(count);
     db.close();
     expect(() => open(shared)).toThrow(VolumeRefused);
@@ -64,7 +64,7 @@ describe("a database that was sealed under another ring", () => {
     await filled();
     const parts = open(`${own},${shared}`);
     const sealing = resealUnderFirstKey(parts);
-    await parts.ledger.hand("b", [{ waMessageId: "NEW", chat: "c", body: body(0) }]);
+    await parts.ledger.add("b", [{ waMessageId: "NEW", chat: "c", body: body(0) }]);
     await parts.journal.acknowledge("events", 10);
     await sealing;
     parts.db.close();

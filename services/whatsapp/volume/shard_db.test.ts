@@ -21,7 +21,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 test("an old key is needed while anything is sealed under it, and can go afterwards", async () => {
   let db = open(first!);
-  await new Ledger(db).hand("b", [{ waMessageId: "A", chat: "c", body: Buffer.from("x") }]);
+  await new Ledger(db).add("b", [{ waMessageId: "A", chat: "c", body: Buffer.from("x") }]);
   db.close();
   const both = `${second},${first}`;
   open(both).close();
@@ -53,7 +53,7 @@ test("a file of something else is refused and left as it was", () => {
 
 test("an old key is needed also where a business with an older ledger moved in since the rotation", async () => {
   let db = open(first!);
-  await new Ledger(db).hand("here", [{ waMessageId: "A", chat: "c", body: Buffer.from("x") }]);
+  await new Ledger(db).add("here", [{ waMessageId: "A", chat: "c", body: Buffer.from("x") }]);
   db.close();
   const both = `${second},${first}`;
   db = open(both);
@@ -74,7 +74,7 @@ test("an old key is needed also where a business with an older ledger moved in s
 test("each opening seals under a subkey of its own", async () => {
   for (const id of ["A", "B"]) {
     const db = open(first!);
-    await new Ledger(db).hand("b", [{ waMessageId: id, chat: "c", body: Buffer.from(id) }]);
+    await new Ledger(db).add("b", [{ waMessageId: id, chat: "c", body: Buffer.from(id) }]);
     db.close();
   }
   const db = open(first!);

@@ -2,7 +2,7 @@ import { AppError } from "../../../../lib/core/errors.ts";
 import { createTextReader, NotInCharset, UnknownCharset } from "../../../../lib/core/charset.ts";
 import type { TextReader } from "../../../../lib/core/charset.ts";
 import type { FieldFault } from "../../../../lib/core/errors.ts";
-import { createTurn } from "../../../../lib/core/turns.ts";
+import { createLoopBudget } from "../../../../lib/core/loop_budget.ts";
 import { parseTemplate } from "../../../../lib/broadcasts/template.ts";
 import type { Template } from "../../../../lib/broadcasts/template.ts";
 import { atomically, lockDraft } from "../../../../lib/db/index.ts";
@@ -121,7 +121,7 @@ type Batch = { columns: Columns; rows: CsvRow[] };
 async function* batchesOf({ pieces, charset }: Table, fields: readonly string[]): AsyncGenerator<Batch, undefined> {
   let columns: Columns | undefined;
   let rows: CsvRow[] = [];
-  const turn = createTurn();
+  const turn = createLoopBudget();
   const csv = new CsvReader(bounds);
   try {
     for (const read of csvRows(csv, pieces, createTextReader(charset))) {

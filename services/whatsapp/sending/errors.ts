@@ -1,6 +1,6 @@
-import { refusalCode } from "../chats/line.ts";
+import { refusalCode } from "../chats/query.ts";
 
-/** A message that can never be sent: it fails at once, and nothing behind it waits. */
+/** The message can never be sent: it fails at once and does not block its chat. */
 export class Undeliverable extends Error {
   readonly code: string;
 
@@ -10,7 +10,7 @@ export class Undeliverable extends Error {
   }
 }
 
-/** WhatsApp is not to be asked at present. Says nothing about the message: its chat waits for `waitMs`, and no other. */
+/** WhatsApp must not be queried for `waitMs`. Says nothing about the message: only its chat waits. */
 export class Transient extends Error {
   override name = "Transient";
   readonly waitMs: number;
@@ -22,15 +22,15 @@ export class Transient extends Error {
 }
 
 /**
- * Codes with which WhatsApp acknowledges a message, or answers a query, when something on its side does not work at
- * present: timeout, stale addressing, overload, outage. None of them says anything about the message.
+ * Codes with which WhatsApp acknowledges a message or answers a query during a temporary failure of its own: timeout,
+ * stale addressing, overload, outage. None of them says anything about the message.
  */
 const transientAcks: ReadonlySet<string> = new Set(["408", "421", "500", "503"]);
 const transientQueries: ReadonlySet<number> = new Set([408, 421, 429, 500, 502, 503, 504]);
 
 export const isTransientAck = (code: string | undefined): boolean => code !== undefined && transientAcks.has(code);
 
-/** The code of a query that was refused for a reason that passes; undefined for any other error. */
+/** The code of a query that WhatsApp refused temporarily; undefined for any other error. */
 export function transientCode(error: unknown): number | undefined {
   const code = refusalCode(error);
   return code !== undefined && transientQueries.has(code) ? code : undefined;

@@ -1,4 +1,9 @@
-/** A map of at most `capacity` entries that drops the one used longest ago. */
+/**
+ * A map of at most `capacity` entries that evicts the least recently used one.
+ *
+ * Not `lru-cache`: it allocates arrays for its whole capacity up front, 28 to 43 KB for 1,000 entries where this takes
+ * 5 KB for a few. A WhatsApp session has ten such maps, mostly small, and a shard a thousand sessions.
+ */
 export class BoundedMap<K, V> {
   readonly #capacity: number;
   readonly #entries = new Map<K, V>();

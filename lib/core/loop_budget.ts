@@ -6,14 +6,14 @@ const turnMs = 5;
  * requests run in between. Returns undefined while the turn lasts, which costs no microtask.
  *
  * @example
- * const turn = createTurn();
+ * const turn = createLoopBudget();
  * for (const row of rows) {
  *   const over = turn();
  *   if (over) await over;
  *   …
  * }
  */
-export function createTurn(budgetMs = turnMs): () => Promise<void> | undefined {
+export function createLoopBudget(budgetMs = turnMs): () => Promise<void> | undefined {
   let endsAt = performance.now() + budgetMs;
   return () => {
     if (performance.now() < endsAt) return undefined;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Transient } from "../sending/trouble.ts";
+import type { Transient } from "./errors.ts";
 import { QueryCooldown } from "./query_cooldown.ts";
 
 const refused = (code: number) => Object.assign(new Error("rate-overlimit"), { data: code });

@@ -8,13 +8,13 @@ const halt = z.discriminatedUnion("is", [
 ]);
 
 /** Why a linked login must not be opened by itself, not even after a restart, or not before `until`. */
-export type Halt = z.infer<typeof halt>;
+export type Suspension = z.infer<typeof halt>;
 
-export function readHalt(store: AuthStore): Halt | undefined {
+export function readSuspension(store: AuthStore): Suspension | undefined {
   const stored = store.read(name);
   return stored === undefined ? undefined : halt.parse(JSON.parse(stored.toString("utf8")));
 }
 
-export function writeHalt(store: AuthStore, value: Halt | undefined): void {
+export function writeSuspension(store: AuthStore, value: Suspension | undefined): void {
   store.write([[name, value === undefined ? null : Buffer.from(JSON.stringify(value))]]);
 }

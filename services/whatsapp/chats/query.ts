@@ -2,7 +2,7 @@ import type { GroupMetadata, WASocket } from "@whiskeysockets/baileys";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 
 /** What an open connection offers beside messages. */
-export type Line = {
+export type OpenSocket = {
   socket: WASocket;
   groupOf: (jid: string) => Promise<GroupMetadata>;
 };
@@ -15,7 +15,7 @@ const deadlineMs = 8_000;
  * @throws AppError "upstream_timeout" where no answer comes in time, "rate_limited" where WhatsApp wants to be asked
  *   less, "unavailable" where the connection ended or WhatsApp refused.
  */
-export async function ask<T>(question: Promise<T>): Promise<T> {
+export async function query<T>(question: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
     () =>

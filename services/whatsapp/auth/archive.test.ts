@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { keptAsideMs, purgeAside, setAside } from "./set_aside.ts";
+import { archiveRetentionMs, archiveStore, purgeArchive } from "./archive.ts";
 
 test("a login set aside is kept a day, and a new one may begin meanwhile", () => {
   const folder = mkdtempSync(join(tmpdir(), "aside-"));
@@ -12,13 +12,13 @@ test("a login set aside is kept a day, and a new one may begin meanwhile", () =>
     writeFileSync(join(sessions, "b", "auth.db"), content);
   };
   login("first");
-  setAside(sessions, aside, "b", 1000);
+  archiveStore(sessions, aside, "b", 1000);
   login("second");
-  setAside(sessions, aside, "b", 2000);
-  setAside(sessions, aside, "b", 3000);
+  archiveStore(sessions, aside, "b", 2000);
+  archiveStore(sessions, aside, "b", 3000);
   expect(readdirSync(sessions)).toEqual([]);
   expect(readdirSync(aside).toSorted()).toEqual(["b.1000", "b.2000"]);
-  purgeAside(aside, 1500 + keptAsideMs);
+  purgeArchive(aside, 1500 + archiveRetentionMs);
   expect(readdirSync(aside)).toEqual(["b.2000"]);
   rmSync(folder, { recursive: true });
 });

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { Turns } from "./turns.ts";
+import { LoopScheduler } from "./loop_scheduler.ts";
 
 test("serves callers in the order in which they asked", async () => {
-  const turns = new Turns();
+  const scheduler = new LoopScheduler();
   const served: string[] = [];
   const work = async (name: string) => {
     for (let i = 0; i < 2; i++) {
-      await turns.next();
+      await scheduler.turn();
       served.push(`${name}${i}`);
     }
   };
@@ -15,7 +15,7 @@ test("serves callers in the order in which they asked", async () => {
 });
 
 test("lets one iteration of the event loop spend its budget only", async () => {
-  const turns = new Turns();
+  const scheduler = new LoopScheduler();
   const blocking = 4;
   let iterations = 0;
   let done = false;
@@ -25,7 +25,7 @@ test("lets one iteration of the event loop spend its budget only", async () => {
   };
   setImmediate(count);
   const work = async () => {
-    await turns.next();
+    await scheduler.turn();
     const end = performance.now() + blocking;
     while (performance.now() < end);
   };
@@ -36,9 +36,9 @@ test("lets one iteration of the event loop spend its budget only", async () => {
 });
 
 test("work that never waits for anything else starves no timer", async () => {
-  const turns = new Turns();
+  const scheduler = new LoopScheduler();
   let timer = false;
   setTimeout(() => (timer = true), 1);
-  while (!timer) await turns.next();
+  while (!timer) await scheduler.turn();
   expect(timer).toBeTrue();
 });

@@ -1,6 +1,6 @@
 /** What still runs for a connection that is over finds its store closed to it. */
-export class ConnectionOver extends Error {
-  override name = "ConnectionOver";
+export class ConnectionClosed extends Error {
+  override name = "ConnectionClosed";
 
   constructor() {
     super("the connection that this belongs to is over");
@@ -12,10 +12,10 @@ export class ConnectionOver extends Error {
  * a socket that has closed. It concerns one session, which its connection's end or the watchdog puts right; the
  * others must not die of it.
  */
-export function isStray(error: unknown): boolean {
+export function isSurvivable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return (
-    error instanceof ConnectionOver ||
+    error instanceof ConnectionClosed ||
     "isBoom" in error ||
     (error.stack?.includes("/@whiskeysockets/baileys/") ?? false)
   );

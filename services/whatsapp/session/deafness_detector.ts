@@ -1,4 +1,4 @@
-export type HearingTimes = {
+export type DeafnessTimes = {
   /** Milliseconds without a word before a probe is sent. It may come a fifth earlier or later, so that sessions do not probe in step. */
   idleMs: number;
   /** Milliseconds that an answer may take. */
@@ -6,9 +6,9 @@ export type HearingTimes = {
 };
 
 /** A probe is a message, and WhatsApp counts those: six an hour at most, and none on a session with traffic. */
-export const defaultHearingTimes: HearingTimes = { idleMs: 600_000, answerMs: 20_000 };
+export const defaultDeafnessTimes: DeafnessTimes = { idleMs: 600_000, answerMs: 20_000 };
 
-export type HearingOptions = HearingTimes & {
+export type DeafnessOptions = DeafnessTimes & {
   /** Sends what a healthy connection answers with more than a pong. */
   probe: () => Promise<unknown>;
   /** Nothing came. `heard`: whether anything ever did on this connection. */
@@ -19,13 +19,13 @@ export type HearingOptions = HearingTimes & {
  * Finds out whether a connection still hears. One that looks open and answers pings may deliver nothing for hours;
  * what proves the opposite is traffic, and where there is none, the answer to a probe.
  */
-export class Hearing {
-  readonly #options: HearingOptions;
+export class DeafnessDetector {
+  readonly #options: DeafnessOptions;
   #lastHeardAt = 0;
   #startedAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(options: HearingOptions) {
+  constructor(options: DeafnessOptions) {
     this.#options = options;
   }
 

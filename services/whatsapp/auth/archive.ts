@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs"
 import { join } from "node:path";
 
 /** How long the auth state of a login that was logged out is kept, for the case that it was a mistake. */
-export const keptAsideMs = 24 * 3_600_000;
+export const archiveRetentionMs = 24 * 3_600_000;
 
 /** Moves a business's folder out of the way. Nothing where there is none. */
-export function setAside(sessions: string, aside: string, businessId: string, now = Date.now()): void {
+export function archiveStore(sessions: string, aside: string, businessId: string, now = Date.now()): void {
   const from = join(sessions, businessId);
   if (!existsSync(from)) return;
   mkdirSync(aside, { recursive: true, mode: 0o700 });
@@ -13,10 +13,11 @@ export function setAside(sessions: string, aside: string, businessId: string, no
 }
 
 /** Deletes what was set aside longer ago than it is kept. */
-export function purgeAside(aside: string, now = Date.now()): void {
+export function purgeArchive(aside: string, now = Date.now()): void {
   if (!existsSync(aside)) return;
   for (const name of readdirSync(aside)) {
     const at = Number(name.split(".").at(-1));
-    if (Number.isFinite(at) && now - at > keptAsideMs) rmSync(join(aside, name), { recursive: true, force: true });
+    if (Number.isFinite(at) && now - at > archiveRetentionMs)
+      rmSync(join(aside, name), { recursive: true, force: true });
   }
 }

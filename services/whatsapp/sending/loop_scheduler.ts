@@ -1,26 +1,26 @@
-/** How long turns are given within one iteration of the event loop; the callers that are left wait for the next one. */
+/** Time for turns within one iteration of the event loop. The remaining callers wait for the next iteration. */
 const budgetMs = 5;
 
 /**
  * Shares the event loop among callers with long work, first come first served. Each caller gets an immediate of its
- * own, so that its microtasks run before the next caller's turn. Once an iteration has spent `budgetMs`, the rest
- * waits for the next iteration: between two of them incoming data is read and timers run. On Bun work that awaits only
+ * own, so that its microtasks run before the next caller's turn. Once an iteration has spent `budgetMs`, the remaining
+ * callers wait for the next iteration: in between, incoming data is read and timers run. On Bun, work that awaits only
  * promises would starve both, WhatsApp's keepalives among them.
  */
-export class Turns {
+export class LoopScheduler {
   readonly #waiting: (() => void)[] = [];
   /** End of the budget of this iteration; undefined before its first turn. */
   #deadline: number | undefined;
 
   /** Resolves when it is the caller's turn. */
-  next(): Promise<void> {
+  turn(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      setImmediate(this.#give);
+      setImmediate(this.#grant);
     });
   }
 
-  readonly #give = (): void => {
+  readonly #grant = (): void => {
     const now = performance.now();
     if (this.#deadline === undefined) {
       this.#deadline = now + budgetMs;
@@ -30,6 +30,6 @@ export class Turns {
       });
     }
     if (now < this.#deadline) this.#waiting.shift()!();
-    else setImmediate(this.#give);
+    else setImmediate(this.#grant);
   };
 }

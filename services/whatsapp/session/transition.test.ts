@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { attemptsBeforeAlarm, freshRefusals, pairingWindowMs, stableMs, transition, unreadMs } from "./state.ts";
-import type { Action, Event, State, Step } from "./state.ts";
+import { attemptsBeforeAlarm, freshRefusals, pairingWindowMs, stableMs, storeRetryMs } from "./states.ts";
+import type { Action, Event, State, Step } from "./states.ts";
+import { transition } from "./transition.ts";
 
 const now = 1_000_000;
 const noJitter = () => 0;
@@ -15,7 +16,10 @@ const shown = { is: "shown", show: "qr", value: "q1", expiresAt: now + 60_000 } 
 const open: State = { is: "open", at: now, attempt: 1 };
 
 test("a business is paired by QR, restarts as WhatsApp asks (515), and opens", () => {
-  expect(step(idle, qr)).toMatchObject({ state: { is: "connecting" }, actions: [{ do: "hang_up" }, { do: "dial" }] });
+  expect(step(idle, qr)).toMatchObject({
+    state: { is: "connecting" },
+    actions: [{ do: "disconnect" }, { do: "connect" }],
+  });
   const paired = run(idle, [qr, shown, { is: "paired" }]);
   expect(paired.state).toMatchObject({ is: "connecting", fresh: 0 });
   const restarted = step(paired.state, { is: "ended", code: 515 });
@@ -29,7 +33,7 @@ test("a second connect while the same code is shown changes nothing but the wind
   expect(again.actions).toEqual([]);
   expect(again.state).toMatchObject({ is: "pairing", value: "q1", pairing: { until: now + 1000 + pairingWindowMs } });
   const byCode = step(first.state, { is: "connect", paired: false, want: { method: "code", phone: "49151" } });
-  expect(byCode.actions).toEqual([{ do: "hang_up" }, { do: "dial" }]);
+  expect(byCode.actions).toEqual([{ do: "disconnect" }, { do: "connect" }]);
 });
 
 test("codes that run out are renewed at once while the window lasts, and then given up with a reason", () => {
@@ -53,26 +57,31 @@ describe("how an open connection ends", () => {
     const { state, actions } = after(code);
     expect(state.is).toBe("waiting");
     expect(waitOf(actions)).toBeLessThanOrEqual(5_000);
-    expect(step(state, { is: "due" }).actions).toEqual([{ do: "dial" }]);
+    expect(step(state, { is: "due" }).actions).toEqual([{ do: "connect" }]);
   });
 
   test("440: it stops and raises the alarm, and only a connect leaves that state", () => {
     const { state, actions } = after(440);
     expect(state.is).toBe("conflict");
-    expect(actions.map((action) => action.do)).toEqual(["halt", "alarm"]);
+    expect(actions.map((action) => action.do)).toEqual(["suspend", "alarm"]);
     expect(run(state, [{ is: "due" }, { is: "ended", code: 428 }, { is: "opened" }]).state.is).toBe("conflict");
-    expect(step(state, { is: "connect", paired: true, want: { method: "qr" } }).actions).toContainEqual({ do: "dial" });
+    expect(step(state, { is: "connect", paired: true, want: { method: "qr" } }).actions).toContainEqual({
+      do: "connect",
+    });
   });
 
   test("401: a logout, and the auth state is set aside", () => {
-    expect(after(401)).toMatchObject({ state: { is: "logged_out" }, actions: [{ do: "set_aside" }, { do: "alarm" }] });
+    expect(after(401)).toMatchObject({
+      state: { is: "logged_out" },
+      actions: [{ do: "archive_store" }, { do: "alarm" }],
+    });
   });
 
   test("403 and 411: it stops and keeps the auth state", () => {
     for (const code of [403, 411]) {
       const { state, actions } = after(code);
       expect(state.is).toBe("disconnected");
-      expect(actions.map((action) => action.do)).toEqual(["halt", "alarm"]);
+      expect(actions.map((action) => action.do)).toEqual(["suspend", "alarm"]);
     }
   });
 
@@ -85,14 +94,14 @@ describe("how an open connection ends", () => {
 });
 
 test("a store that the volume does not give out is asked for again, as long as nothing else was begun", () => {
-  const unread = step(idle, { is: "unread", reason: "too many open files" });
-  expect(unread).toMatchObject({ state: { is: "disconnected", reason: "too many open files" } });
-  expect(unread.actions).toEqual([
+  const unavailable = step(idle, { is: "store_unavailable", reason: "too many open files" });
+  expect(unavailable).toMatchObject({ state: { is: "disconnected", reason: "too many open files" } });
+  expect(unavailable.actions).toEqual([
     { do: "alarm", reason: "too many open files" },
-    { do: "resume", ms: unreadMs },
+    { do: "resume", ms: storeRetryMs },
   ]);
-  expect(step(unread.state, { is: "resume", afterMs: 0 }).state.is).toBe("waiting");
-  expect(step(open, { is: "unread", reason: "" }).state).toEqual(open);
+  expect(step(unavailable.state, { is: "resume", afterMs: 0 }).state.is).toBe("waiting");
+  expect(step(open, { is: "store_unavailable", reason: "" }).state).toEqual(open);
 });
 
 test("a 401 right after pairing is tried again before it is believed", () => {
@@ -105,7 +114,7 @@ test("a 401 right after pairing is tried again before it is believed", () => {
   }
   expect(step(state, { is: "ended", code: 401 })).toMatchObject({
     state: { is: "logged_out" },
-    actions: [{ do: "set_aside" }, { do: "alarm" }],
+    actions: [{ do: "archive_store" }, { do: "alarm" }],
   });
 });
 
@@ -137,20 +146,20 @@ test("a login that does not come to stay raises the alarm once, and goes on tryi
 });
 
 test("a volume that refuses writes closes the connection before anything more is acknowledged", () => {
-  const { state, actions } = step(open, { is: "volume_refused", reason: "database or disk is full" });
+  const { state, actions } = step(open, { is: "volume_failed", reason: "database or disk is full" });
   expect(state).toMatchObject({ is: "waiting", reason: "database or disk is full" });
-  expect(actions.map((action) => action.do)).toEqual(["hang_up", "alarm", "wait"]);
+  expect(actions.map((action) => action.do)).toEqual(["disconnect", "alarm", "wait"]);
 });
 
 test("a store that cannot be used stops the session without touching the auth state", () => {
-  const { state, actions } = step(open, { is: "store_refused", reason: "wrong key" });
+  const { state, actions } = step(open, { is: "store_invalid", reason: "wrong key" });
   expect(state.is).toBe("auth_error");
-  expect(actions.map((action) => action.do)).toEqual(["hang_up", "alarm"]);
+  expect(actions.map((action) => action.do)).toEqual(["disconnect", "alarm"]);
 });
 
 test("a logout on request hangs up and sets the auth state aside; a stop only hangs up", () => {
-  expect(step(open, { is: "logout" }).actions).toEqual([{ do: "hang_up" }, { do: "set_aside" }]);
-  expect(step(open, { is: "stop" }).actions).toEqual([{ do: "hang_up" }]);
+  expect(step(open, { is: "logout" }).actions).toEqual([{ do: "disconnect" }, { do: "archive_store" }]);
+  expect(step(open, { is: "stop" }).actions).toEqual([{ do: "disconnect" }]);
 });
 
 test("what arrives late from a connection that was given up changes nothing", () => {
@@ -168,17 +177,17 @@ test("what arrives late from a connection that was given up changes nothing", ()
 });
 
 test("a login that was halted stays so after a restart, until a connect", () => {
-  const halted = { is: "conflict", reason: "another client" } as const;
-  const { state, actions } = step(idle, { is: "resume", afterMs: 0, halted });
-  expect([state, actions]).toEqual([halted, []]);
+  const suspension = { is: "conflict", reason: "another client" } as const;
+  const { state, actions } = step(idle, { is: "resume", afterMs: 0, suspension });
+  expect([state, actions]).toEqual([suspension, []]);
   const { actions: after } = step(state, { is: "connect", paired: true, want: { method: "qr" } });
-  expect(after.map((action) => action.do)).toEqual(["hang_up", "unhalt", "dial"]);
+  expect(after.map((action) => action.do)).toEqual(["disconnect", "lift_suspension", "connect"]);
 });
 
 test("a login on the volume is resumed after its turn in the stagger", () => {
   const { state, actions } = step(idle, { is: "resume", afterMs: 40 });
   expect(actions).toEqual([{ do: "wait", ms: 40 }]);
-  expect(step(state, { is: "due" }).actions).toEqual([{ do: "dial" }]);
+  expect(step(state, { is: "due" }).actions).toEqual([{ do: "connect" }]);
 });
 
 test("a deaf connection gets a new socket at once, then a session built anew, then somebody is told", () => {
@@ -196,9 +205,9 @@ test("a deaf connection gets a new socket at once, then a session built anew, th
     state = run(next.state, [{ is: "due" }, { is: "opened" }]).state;
   }
   expect(steps.map(({ actions }) => actions.map((action) => action.do))).toEqual([
-    ["hang_up", "wait"],
-    ["hang_up", "renew", "wait"],
-    ["hang_up", "renew", "alarm", "wait"],
+    ["disconnect", "wait"],
+    ["disconnect", "close_store", "wait"],
+    ["disconnect", "close_store", "alarm", "wait"],
   ]);
   expect(waitOf(steps[0]!.actions)).toBe(0);
   expect(waitOf(steps[2]!.actions)).toBeGreaterThan(0);
@@ -209,7 +218,7 @@ test("a deaf connection gets a new socket at once, then a session built anew, th
 test("a connection that understands nothing is built anew from the disk, and somebody is told", () => {
   const { state, actions } = step(open, { is: "garbled" });
   expect(state).toMatchObject({ is: "waiting", reason: expect.stringContaining("decrypted") });
-  expect(actions.map((action) => action.do)).toEqual(["hang_up", "renew", "alarm", "wait"]);
+  expect(actions.map((action) => action.do)).toEqual(["disconnect", "close_store", "alarm", "wait"]);
   expect(step(idle, { is: "garbled" })).toEqual({ state: idle, actions: [] });
 });
 
@@ -246,17 +255,23 @@ describe("a temporary ban", () => {
     const { state, actions } = step(open, ban);
     expect(state).toMatchObject({ is: "banned", until: now + 40 * day });
     expect((state as { reason: string }).reason).toContain("too many messages");
-    expect(actions.map((action) => action.do)).toEqual(["halt", "alarm", "wait"]);
+    expect(actions.map((action) => action.do)).toEqual(["suspend", "alarm", "wait"]);
     expect(waitOf(actions)).toBe(day);
     expect(step(state, { is: "due" }, now + day)).toEqual({ state, actions: [{ do: "wait", ms: day }] });
-    expect(step(state, { is: "due" }, now + 40 * day).actions.map((action) => action.do)).toEqual(["unhalt", "dial"]);
+    expect(step(state, { is: "due" }, now + 40 * day).actions.map((action) => action.do)).toEqual([
+      "lift_suspension",
+      "connect",
+    ]);
   });
 
   test("is not cut short by a connect", () => {
     const { state } = step(open, ban);
     const connect = { is: "connect", paired: true, want: { method: "qr" } } as const;
     expect(step(state, connect)).toEqual({ state, actions: [] });
-    expect(step(state, connect, now + 40 * day).actions.map((action) => action.do)).toEqual(["unhalt", "dial"]);
+    expect(step(state, connect, now + 40 * day).actions.map((action) => action.do)).toEqual([
+      "lift_suspension",
+      "connect",
+    ]);
   });
 
   test("without an end lasts an hour", () => {
@@ -269,13 +284,13 @@ describe("a temporary ban", () => {
   });
 
   test("goes on after a restart, and ends while the shard is down", () => {
-    const halted = { is: "banned", reason: "banned", until: now + 1000 } as const;
-    expect(step(idle, { is: "resume", afterMs: 0, halted })).toMatchObject({
-      state: halted,
+    const suspension = { is: "banned", reason: "banned", until: now + 1000 } as const;
+    expect(step(idle, { is: "resume", afterMs: 0, suspension })).toMatchObject({
+      state: suspension,
       actions: [{ do: "wait", ms: 1000 }],
     });
-    const later = step(idle, { is: "resume", afterMs: 0, halted }, now + 1000);
-    expect(later.actions.map((action) => action.do)).toEqual(["unhalt", "dial"]);
+    const later = step(idle, { is: "resume", afterMs: 0, suspension }, now + 1000);
+    expect(later.actions.map((action) => action.do)).toEqual(["lift_suspension", "connect"]);
   });
 });
 
@@ -285,7 +300,7 @@ describe("a refused login", () => {
   test.each([400, 409, 411, 413, 414, 415, 418, 501])("%d needs a person", (code) => {
     const { state, actions } = refused(code);
     expect(state).toMatchObject({ is: "disconnected", reason: expect.stringContaining(String(code)) });
-    expect(actions.map((action) => action.do)).toEqual(["halt", "alarm"]);
+    expect(actions.map((action) => action.do)).toEqual(["suspend", "alarm"]);
   });
 
   test.each([401, 406])("%d is a logout", (code) => expect(refused(code).state.is).toBe("logged_out"));

@@ -1,5 +1,5 @@
 import { backoff } from "../../../lib/core/retry.ts";
-import { Transient, transientCode } from "../sending/trouble.ts";
+import { Transient, transientCode } from "./errors.ts";
 
 /** WhatsApp names no time after which it answers again. */
 const baseMs = 500;

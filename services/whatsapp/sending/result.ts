@@ -1,0 +1,45 @@
+import type { PacingDelay } from "../pacing/policy.ts";
+
+/*
+ * The result of handing one message to a session. There are four:
+ *
+ *   sent    WhatsApp's server acknowledged the message                              final
+ *   failed  WhatsApp refused it, or it can never be sent                            final
+ *   retry   undecided: it may have left or not; send it again under the same id     not final
+ *   paced   not attempted: the account's pace requires it to wait                   not final
+ *
+ * A final result is recorded in the ledger and never changes. On the wire a result is `SendResult` of the shard's
+ * contract, which adds the ids (`wireResult` in app.ts); Postgres and the public API derive a message's status from it.
+ */
+
+export type FinalResult =
+  | { status: "sent"; at: number }
+  | { status: "failed"; at: number; error: { code: string; message: string } };
+
+/** `waitMs`: the earliest time to try again. Without it the caller backs off on its own. */
+export type RetryResult = { status: "retry"; waitMs?: number };
+
+export type PacedResult = { status: "paced" } & PacingDelay;
+
+/** The result of a message that pacing admitted. */
+export type LaneResult = FinalResult | RetryResult;
+
+export type SendResult = LaneResult | PacedResult;
+
+/** The final result in an acknowledgement. `refusal`: its error code. */
+export function resultOfAck(refusal: string | undefined): FinalResult {
+  const at = Date.now();
+  if (refusal === undefined) return { status: "sent", at };
+  return {
+    status: "failed",
+    at,
+    error: { code: refusal, message: refusals[refusal] ?? `WhatsApp refused the message (${refusal})` },
+  };
+}
+
+/** The known codes of refused messages. */
+const refusals: Record<string, string> = {
+  "463": "WhatsApp does not let this account start new chats for now (463)",
+  "479": "WhatsApp did not accept the form of the message (479)",
+  "429": "WhatsApp refused the message because of too many messages (429)",
+};

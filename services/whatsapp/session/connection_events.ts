@@ -1,0 +1,58 @@
+import { messageOf } from "../../../lib/core/errors.ts";
+import type { Journal } from "../receiving/journal.ts";
+import type { ShardMetrics } from "../shard_metrics.ts";
+import type { ConnectionEvents } from "./connection_options.ts";
+import type { GarbleWatch } from "./garble_watch.ts";
+import type { Event } from "./states.ts";
+
+type Options = {
+  businessId: string;
+  journal: Journal;
+  metrics: ShardMetrics;
+  garble: GarbleWatch;
+  dispatch: (event: Event) => void;
+  /** Called before the event is dispatched. */
+  onPaired: () => void;
+  onOpened: () => void;
+  /** Called after the event was dispatched. */
+  onEnded: () => void;
+  onAcknowledged: (waMessageId: string, refusal: string | undefined) => void;
+};
+
+/** Translates what a connection reports into journal entries, metrics and events of the session's state machine. */
+export function connectionEvents({ businessId, journal, metrics, garble, dispatch, ...on }: Options): ConnectionEvents {
+  return {
+    shown: (show, value, expiresAt) => dispatch({ is: "shown", show, value, expiresAt }),
+    paired: () => {
+      on.onPaired();
+      dispatch({ is: "paired" });
+    },
+    opened: on.onOpened,
+    ended: (code, failure) => {
+      dispatch({ is: "ended", code, failure });
+      on.onEnded();
+    },
+    acknowledged: on.onAcknowledged,
+    received: async (message) => {
+      garble.decrypted();
+      await journal.append("inbound", businessId, message);
+      metrics.received();
+    },
+    receipt: (receipt) => journal.append("receipts", businessId, receipt),
+    quarantined: async (message) => {
+      metrics.quarantined();
+      if (message !== undefined) await journal.append("inbound", businessId, message);
+    },
+    stanzaFailed: (tag) => metrics.stanzaFailed(tag),
+    deaf: (heard) => {
+      metrics.deaf();
+      dispatch({ is: "deaf", heard });
+    },
+    undecryptable: ({ sender, acquainted }) => {
+      metrics.undecryptable();
+      if (acquainted && garble.failed(sender)) dispatch({ is: "garbled" });
+    },
+    volumeFailed: (error) =>
+      dispatch({ is: "volume_failed", reason: `the shard's volume does not accept writes: ${messageOf(error)}` }),
+  };
+}

@@ -1,0 +1,66 @@
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
+import type { AuthState } from "../auth/auth_state.ts";
+import type { Attempts } from "../receiving/attempts.ts";
+import type { Placeholders } from "../receiving/placeholders.ts";
+import type { DeafnessTimes } from "./deafness_detector.ts";
+import type { Failure } from "./ends.ts";
+
+/** The events of one connection. None follows `ended`, and none follows a call of `drop`. */
+export type ConnectionEvents = {
+  /** A QR code to scan or a pairing code to enter, valid until `expiresAt` (Unix ms). */
+  shown(show: "qr" | "code", value: string, expiresAt: number): void;
+  /** A phone has linked this login; the credentials are saved. */
+  paired(): void;
+  opened(): void;
+  /** `failure`: the attributes of WhatsApp's `<failure>`, if it refused the login. */
+  ended(code: number, failure?: Failure): void;
+  /** WhatsApp's server accepted a message, or refused it with a code. */
+  acknowledged(waMessageId: string, refusal: string | undefined): void;
+  /** Resolves once the message is durable. The acknowledgement to WhatsApp waits for it. */
+  received(message: InboundData): Promise<void>;
+  receipt(receipt: ReceiptData): Promise<void>;
+  /** Content was quarantined because the process died while decoding it. `message`: its envelope, if it belongs to a chat. */
+  quarantined(message: InboundData | undefined): Promise<void>;
+  /** A listener threw while handling a stanza. */
+  stanzaFailed(tag: string): void;
+  /** The connection is open and delivers nothing. `heard`: whether it delivered anything earlier. */
+  deaf(heard: boolean): void;
+  /** A message could not be decrypted. `acquainted`: earlier messages of this sender could. */
+  undecryptable(failure: { sender: string; acquainted: boolean }): void;
+  /** Received data could not be made durable. */
+  volumeFailed(error: unknown): void;
+};
+
+export type ConnectionOptions = {
+  businessId: string;
+  url: string;
+  auth: AuthState;
+  placeholders: Placeholders;
+  attempts: Attempts;
+  /** The WhatsApp Web version that the client reports, such as "2.3000.1". Default: Baileys' own. */
+  version?: string | undefined;
+  /** The phone number to pair by code. Without it the login is paired by QR. */
+  pairingPhone?: string | undefined;
+  /** The plaintext of a message that this business sent, for a phone that could not decrypt it. */
+  sentMessage: (waMessageId: string) => Uint8Array | undefined;
+  logger: Logger;
+  events: ConnectionEvents;
+  deafness?: DeafnessTimes | undefined;
+  /** Milliseconds until a code is shown or the login is open. */
+  connectDeadlineMs?: number;
+};
+
+/** The connection, as its parts see it. */
+export type ConnectionControl = {
+  isOver(): boolean;
+  /** Runs `handle` unless the connection is over. */
+  unlessOver(handle: () => void): void;
+  /** Cuts the socket before anything else is acknowledged, because received data could not be made durable. */
+  failVolume(error: unknown): void;
+  /** Holds back the frames sent after this call until `durable` resolves. */
+  holdOutput(durable: Promise<void>): void;
+  end(code: number): void;
+  /** Ends the connection with 408 unless it progresses within `ms`. Replaces the earlier deadline. */
+  endUnlessBy(ms: number): void;
+};

@@ -1,0 +1,41 @@
+import type { KeyRing } from "../../../lib/core/key_ring.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { PacingSettings } from "../../../lib/contracts/shard/pacing.ts";
+import type { Attempts } from "../receiving/attempts.ts";
+import type { Journal } from "../receiving/journal.ts";
+import type { Ledger } from "../sending/ledger.ts";
+import type { LoopScheduler } from "../sending/loop_scheduler.ts";
+import type { ShardMetrics } from "../shard_metrics.ts";
+import type { DeafnessTimes } from "./deafness_detector.ts";
+
+export type SessionOptions = {
+  businessId: string;
+  shard: number;
+  /** Path of the auth store. */
+  storePath: string;
+  keys: KeyRing;
+  ledger: Ledger;
+  journal: Journal;
+  /** Shared by the sessions of the shard. */
+  attempts: Attempts;
+  /** Shared by the sessions of the shard. */
+  scheduler: LoopScheduler;
+  /** WhatsApp's WebSocket. */
+  url: string;
+  logger: Logger;
+  metrics: ShardMetrics;
+  /** Whether accounts are paced by default, if the business has no setting. */
+  paced: boolean;
+  /** The platform's own limits, as they are now. */
+  platformPacing?: (() => PacingSettings) | undefined;
+  /** When a silent connection is probed. */
+  deafness?: DeafnessTimes | undefined;
+  /** Milliseconds until a message that cannot be prepared may fail. */
+  patienceMs?: number | undefined;
+  /** The WhatsApp Web version that the client reports; undefined for Baileys' own. */
+  waVersion?: (() => string | undefined) | undefined;
+  /** Throws if this process no longer owns the shard. */
+  fence: () => void;
+  /** Moves the auth store to the archive; it is closed by then. */
+  archiveStore: () => void;
+};

@@ -1,0 +1,60 @@
+import { proto } from "@whiskeysockets/baileys";
+import type { makeWASocket } from "@whiskeysockets/baileys";
+import { waVersionParts } from "../../../lib/contracts/shard/wa_version.ts";
+import type { Intake } from "../receiving/intake.ts";
+import type { Relay } from "../sending/relay.ts";
+import { baileysLog } from "./baileys_log.ts";
+import type { ConnectionControl, ConnectionOptions } from "./connection_options.ts";
+import { durableRepository } from "./signal_repository.ts";
+import { TtlCache } from "./ttl_cache.ts";
+
+export const keepAliveMs = 25_000;
+const minuteMs = 60_000;
+
+type Parts = { intake: Intake; relay: Relay; control: ConnectionControl };
+
+/** Baileys' settings for one connection. */
+export function socketConfig(
+  { url, auth, logger, sentMessage, version, events }: ConnectionOptions,
+  { intake, relay, control }: Parts,
+): Parameters<typeof makeWASocket>[0] {
+  return {
+    waWebSocketUrl: url,
+    auth: { creds: auth.creds, keys: auth.keys },
+    logger: baileysLog(logger),
+    ...(version === undefined ? {} : { version: waVersionParts(version) }),
+    keepAliveIntervalMs: keepAliveMs,
+    // Otherwise Baileys arms a timer and records two stack traces for each frame, a tenth of the cost of a send. The
+    // watchdog and the acknowledgement deadlines detect a stalled connection.
+    connectTimeoutMs: 0,
+    defaultQueryTimeoutMs: 20_000,
+    markOnlineOnConnect: false,
+    emitOwnEvents: false,
+    syncFullHistory: false,
+    shouldSyncHistoryMessage: () => false,
+    generateHighQualityLinkPreview: false,
+    // It costs 10 KB a message for 5 minutes. The ledger keeps the same messages on disk, across restarts too.
+    enableRecentMessageCache: false,
+    cachedGroupMetadata: (group) => relay.groups.of(group),
+    getMessage: ({ id }) => {
+      const body = id ? sentMessage(id) : undefined;
+      return Promise.resolve(body === undefined ? undefined : proto.Message.decode(body));
+    },
+    // Everything inbound waits during this delay: a stranger's garbage must not stop the session for a quarter of a
+    // second each time.
+    retryRequestDelayMs: 10,
+    // The store is a local file: a write that failed once fails again, and the session has to stop.
+    transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
+    msgRetryCounterCache: intake.retries,
+    userDevicesCache: relay.devices,
+    callOfferCache: new TtlCache(100, 5 * minuteMs),
+    placeholderResendCache: new TtlCache(100, 60 * minuteMs),
+    makeSignalRepository: durableRepository({
+      keys: auth.keys,
+      begin: (ciphertext) => intake.begin(ciphertext),
+      onQuarantined: (ciphertext) => intake.quarantined(ciphertext),
+      onDecrypted: (ciphertext, plaintext) => intake.decrypted(ciphertext, plaintext),
+      onUndecryptable: (failure) => control.unlessOver(() => events.undecryptable(failure)),
+    }),
+  };
+}

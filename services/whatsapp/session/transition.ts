@@ -1,0 +1,102 @@
+import { afterDeafness, afterEnd, afterGarble, awaitBanEnd, isActive, tryingOf } from "./after_end.ts";
+import { pairingWindowMs, storeRetryMs, unchanged } from "./states.ts";
+import type { Event, Pairing, State, Step, Trying } from "./states.ts";
+
+/** Decides the next state of a session and the actions to perform. Pure; the diagram is in states.ts. */
+export function transition(state: State, event: Event, now: number, random: () => number = Math.random): Step {
+  switch (event.is) {
+    case "connect":
+      return connect(state, event, now);
+    case "resume":
+      if (event.suspension?.is === "banned") return awaitBanEnd(event.suspension, now);
+      if (event.suspension) return { state: event.suspension, actions: [] };
+      return {
+        state: {
+          is: "waiting",
+          attempt: 0,
+          reason: "the shard has just started",
+          ...(event.fresh ? { fresh: 0 } : {}),
+        },
+        actions: [{ do: "wait", ms: event.afterMs }],
+      };
+    case "shown":
+      // A code that is renewed after a phone has linked must not start the pairing again.
+      if ((state.is !== "connecting" && state.is !== "pairing") || state.pairing === undefined) return unchanged(state);
+      return {
+        state: { ...state, is: "pairing", show: event.show, value: event.value, expiresAt: event.expiresAt },
+        actions: [],
+      };
+    case "paired":
+      if (state.is !== "connecting" && state.is !== "pairing") return unchanged(state);
+      return { state: { is: "connecting", attempt: 0, fresh: 0, reason: "a phone was linked" }, actions: [] };
+    case "opened":
+      if (state.is !== "connecting" && state.is !== "pairing") return unchanged(state);
+      return { state: { is: "open", at: now, attempt: state.attempt, deaf: state.deaf }, actions: [] };
+    case "ended":
+      return afterEnd(state, event, now, random);
+    case "deaf":
+      return state.is === "open" ? afterDeafness(state, event.heard, random) : unchanged(state);
+    case "garbled":
+      return state.is === "open" ? afterGarble() : unchanged(state);
+    case "due":
+      if (state.is === "banned") return awaitBanEnd(state, now);
+      if (state.is !== "waiting") return unchanged(state);
+      return { state: connecting(state), actions: [{ do: "connect" }] };
+    case "volume_failed":
+      if (!isActive(state)) return unchanged(state);
+      return {
+        state: { ...tryingOf(state), is: "waiting", reason: event.reason },
+        actions: [{ do: "disconnect" }, { do: "alarm", reason: event.reason }, { do: "wait", ms: 10_000 }],
+      };
+    case "store_unavailable":
+      if (state.is !== "disconnected") return unchanged(state);
+      return {
+        state: { is: "disconnected", reason: event.reason },
+        actions: [
+          { do: "alarm", reason: event.reason },
+          { do: "resume", ms: storeRetryMs },
+        ],
+      };
+    case "store_invalid":
+      return {
+        state: { is: "auth_error", reason: event.reason },
+        actions: [{ do: "disconnect" }, { do: "alarm", reason: event.reason }],
+      };
+    case "logout":
+      return {
+        state: { is: "logged_out", reason: "logged out on request" },
+        actions: [{ do: "disconnect" }, { do: "archive_store" }],
+      };
+    case "stop":
+      return { state: { is: "disconnected", reason: event.reason }, actions: [{ do: "disconnect" }] };
+  }
+}
+
+function connecting({ outdated: _outdated, ...state }: Extract<State, { is: "waiting" }>): State {
+  return { ...state, is: "connecting", attempt: state.attempt + 1 };
+}
+
+function connect(state: State, event: Extract<Event, { is: "connect" }>, now: number): Step {
+  if (state.is === "open") return unchanged(state);
+  if (state.is === "banned" && event.paired) return now < state.until ? unchanged(state) : awaitBanEnd(state, now);
+  if (event.paired) {
+    // A login in progress goes on; one that waits, or was given up, starts now.
+    if (state.is === "connecting") return unchanged(state);
+    const fresh = state.is === "waiting" ? state.fresh : undefined;
+    return {
+      state: { is: "connecting", attempt: 1, fresh },
+      actions: [{ do: "disconnect" }, { do: "lift_suspension" }, { do: "connect" }],
+    };
+  }
+  const until = now + pairingWindowMs;
+  const pairing: Pairing =
+    event.want.method === "qr" ? { method: "qr", until } : { method: "code", phone: event.want.phone, until };
+  const current = state.is === "connecting" || state.is === "pairing" ? state.pairing : undefined;
+  if (current && isSameRequest(current, pairing))
+    return { state: { ...(state as Trying & State), pairing } as State, actions: [] };
+  return { state: { is: "connecting", attempt: 1, pairing }, actions: [{ do: "disconnect" }, { do: "connect" }] };
+}
+
+function isSameRequest(a: Pairing, b: Pairing): boolean {
+  return a.method === b.method && (a.method === "qr" || a.phone === (b as { phone: string }).phone);
+}
