@@ -4,9 +4,10 @@ import { uuidv7 } from "../core/ids.ts";
 import { createRedis } from "../redis/client.ts";
 import { createRedisServer } from "../testing/redis_server.ts";
 import { until } from "../testing/until.ts";
-import { eventsOf } from "./event.ts";
-import type { StreamLimits } from "./event.ts";
-import { createFeed, publishEvents } from "./index.ts";
+import { eventsOf } from "./stream.ts";
+import type { StreamLimits } from "./stream.ts";
+import { createFeed } from "./index.ts";
+import { appendEvents } from "./live_stream.ts";
 
 let server: Awaited<ReturnType<typeof createRedisServer>>;
 let redis: Redis;
@@ -32,7 +33,7 @@ const happened = (
 });
 const flood = async (business: () => string, count: number, limits?: StreamLimits) => {
   for (let n = 0; n < count; n += 50) {
-    await publishEvents(
+    await appendEvents(
       redis,
       Array.from({ length: 50 }, () => happened(business())),
       limits,
@@ -50,7 +51,7 @@ const small: StreamLimits = {
 describe("entries of live streams", () => {
   test("carry an excerpt of a long text and no contents", async () => {
     const [id, text] = [uuidv7(), "\u0001".repeat(65_536)];
-    await publishEvents(redis, [
+    await appendEvents(redis, [
       happened(id, { message_id: id, text, content: { type: "text", text }, media: { url: text } }),
     ]);
     const [entry] = await redis.xrange(eventsOf(id), "-", "+");
@@ -61,7 +62,7 @@ describe("entries of live streams", () => {
   test("are cut to ids and statuses where fields are too long together", async () => {
     const id = uuidv7();
     const long = Object.fromEntries(Array.from({ length: 16 }, (_, n) => [`field_${n}`, "\u0001".repeat(500)]));
-    await publishEvents(redis, [happened(id, { message_id: id, status: "sent", ...long })]);
+    await appendEvents(redis, [happened(id, { message_id: id, status: "sent", ...long })]);
     const [entry] = await redis.xrange(eventsOf(id), "-", "+");
     expect(JSON.parse(entry![1][1]!).data).toEqual({ message_id: id, status: "sent" });
   });
@@ -73,7 +74,7 @@ describe("memory of live streams", () => {
     const before = await usedBytes();
     const text = "\u0001".repeat(65_536);
     for (let n = 0; n < 2_300; n++)
-      await publishEvents(redis, [happened(id, { message_id: uuidv7(), text, content: { text } })]);
+      await appendEvents(redis, [happened(id, { message_id: uuidv7(), text, content: { text } })]);
     expect((await usedBytes()) - before).toBeLessThan(8 * 1024 * 1024);
   }, 60_000);
 
@@ -99,7 +100,7 @@ describe("memory of live streams", () => {
 
   test("a business that floods takes nothing from another's stream", async () => {
     const [quiet, loud] = [uuidv7(), uuidv7()];
-    await publishEvents(redis, [happened(quiet)], small);
+    await appendEvents(redis, [happened(quiet)], small);
     await flood(() => loud, 5_000, small);
     expect(await redis.xlen(eventsOf(quiet))).toBe(1);
   });
@@ -107,10 +108,10 @@ describe("memory of live streams", () => {
   test("entries expire by age, whether or not more come", async () => {
     const [idle, active] = [uuidv7(), uuidv7()];
     const short = { ...small, keptMs: 500 };
-    await publishEvents(redis, [happened(idle), happened(active), happened(active)], short);
+    await appendEvents(redis, [happened(idle), happened(active), happened(active)], short);
     await until(
       async () => {
-        await publishEvents(redis, [happened(active)], short);
+        await appendEvents(redis, [happened(active)], short);
         const [oldest] = await redis.xrange(eventsOf(active), "-", "+", "COUNT", 1);
         return Date.now() - Number(oldest![0].split("-")[0]) < 1_000 && (await redis.exists(eventsOf(idle))) === 0;
       },
@@ -131,7 +132,7 @@ describe("readers that come back", () => {
 
   test("are reset where the stream was trimmed past their id", async () => {
     const id = uuidv7();
-    await publishEvents(redis, [happened(id)], small);
+    await appendEvents(redis, [happened(id)], small);
     const [seen] = await redis.xrange(eventsOf(id), "-", "+");
     await flood(() => id, 500, small);
     expect(await resumed(id, seen![0])).toEqual({ event: "reset", id: null });
@@ -139,21 +140,21 @@ describe("readers that come back", () => {
 
   test("are reset where their stream was dropped and began again", async () => {
     const [id, ...others] = Array.from({ length: 400 }, () => uuidv7());
-    await publishEvents(redis, [happened(id!)], small);
+    await appendEvents(redis, [happened(id!)], small);
     const [seen] = await redis.xrange(eventsOf(id!), "-", "+");
     let n = 0;
     await flood(() => others[n++ % others.length]!, 2_000, small);
-    await publishEvents(redis, [happened(id!)], small);
+    await appendEvents(redis, [happened(id!)], small);
     expect(await resumed(id!, seen![0])).toEqual({ event: "reset", id: null });
   });
 
   test("are reset after Redis was emptied", async () => {
     const id = uuidv7();
-    await publishEvents(redis, [happened(id)]);
+    await appendEvents(redis, [happened(id)]);
     const [seen] = await redis.xrange(eventsOf(id), "-", "+");
     await redis.flushall();
     await until(() => Date.now() > Number(seen![0].split("-")[0]) + 1, { what: "another millisecond", everyMs: 1 });
-    await publishEvents(redis, [happened(id)]);
+    await appendEvents(redis, [happened(id)]);
     expect(await resumed(id, seen![0])).toEqual({ event: "reset", id: null });
   });
 
@@ -177,7 +178,7 @@ describe("readers that come back", () => {
     expect(Math.max(...asked.map(([, , , , count]) => Number(count)))).toBeLessThanOrEqual(100);
     expect(asked.filter(([, , , , count]) => count === 100)).toHaveLength(1);
     for (let n = 1; n < 900; n++) await subscription.next();
-    await publishEvents(redis, [happened(id, { last: true })]);
+    await appendEvents(redis, [happened(id, { last: true })]);
     expect(await subscription.next()).toMatchObject({ data: { last: true } });
     await feed.close();
   });

@@ -1,4 +1,4 @@
-import type { LiveEvent } from "./event.ts";
+import type { LiveEvent } from "./stream.ts";
 
 /** Hard limit of an entry's JSON in bytes: every field at its own limit fits. */
 export const maxEntryBytes = 2_048;

@@ -4,7 +4,8 @@ import { uuidv7 } from "../core/ids.ts";
 import { createRedis } from "../redis/client.ts";
 import { createRedisServer } from "../testing/redis_server.ts";
 import { until } from "../testing/until.ts";
-import { createFeed, publishEvents } from "./index.ts";
+import { createFeed } from "./index.ts";
+import { appendEvents } from "./live_stream.ts";
 import type { Feed, Subscription } from "./index.ts";
 
 let server: Awaited<ReturnType<typeof createRedisServer>>;
@@ -36,7 +37,7 @@ const happened = (business_id: string, n: number) => ({
   data: { n },
 });
 const publish = (business: string, ...numbers: number[]) =>
-  publishEvents(
+  appendEvents(
     redis,
     numbers.map((n) => happened(business, n)),
   );

@@ -2,8 +2,8 @@ import type { Redis } from "ioredis";
 import { backoff } from "../core/retry.ts";
 import { sleep } from "../core/time.ts";
 import { answerOf } from "../redis/errors.ts";
-import { allEvents, isAfter, isGap, placed } from "./event.ts";
-import type { PlacedEvent } from "./event.ts";
+import { allEvents, isAfter, isGap, placed } from "./stream.ts";
+import type { PlacedEvent } from "./stream.ts";
 import { createReplay } from "./replay.ts";
 import type { Replay } from "./replay.ts";
 

@@ -11,8 +11,9 @@ import { createTestQueues } from "../testing/queues.ts";
 import type { TestQueues } from "../testing/queues.ts";
 import { createRedisServer } from "../testing/redis_server.ts";
 import { until } from "../testing/until.ts";
-import { allEvents } from "./event.ts";
-import { createFeed, publishEvents } from "./index.ts";
+import { allEvents } from "./stream.ts";
+import { createFeed } from "./index.ts";
+import { appendEvents } from "./live_stream.ts";
 import type { Feed } from "./index.ts";
 import { memoryGuard } from "./memory_guard.ts";
 
@@ -63,7 +64,7 @@ describe("a Redis that live events filled before", () => {
     await queues.serve("high", { send: async ({ payload }) => (runs.push(payload.business_id), {}) });
     const text = "\u0001".repeat(65_536);
     for (let n = 0; n < 2_400; n++) {
-      await publishEvents(redis, [happened({ message_id: uuidv7(), text, content: { text } })]).catch(() => {});
+      await appendEvents(redis, [happened({ message_id: uuidv7(), text, content: { text } })]).catch(() => {});
     }
     expect(await acquireLease(redis, "lease", 1_000)).not.toBeNull();
     await capacity().announce();
@@ -79,12 +80,12 @@ describe("a Redis that others fill", () => {
     await queues.serve("high", { send: async ({ payload }) => (runs.push(payload.business_id), {}) });
     await capacity().announce();
     const subscription = await feed.subscribe(business, undefined);
-    expect(await publishEvents(redis, [happened({ n: 1 })])).toBeTrue();
+    expect(await appendEvents(redis, [happened({ n: 1 })])).toBeTrue();
     expect(await subscription.next()).toMatchObject({ data: { n: 1 } });
     const limiter = createRateLimiter({ redis, limit: 5, windowMs: 1_000 });
 
     await fillUp();
-    await until(async () => !(await publishEvents(redis, [happened({ n: 2 })])), { what: "live events to pause" });
+    await until(async () => !(await appendEvents(redis, [happened({ n: 2 })])), { what: "live events to pause" });
     expect(await redis.exists(allEvents)).toBe(0);
     await fillUp();
     // Each says that it can be tried again, and none hangs. Calls go on: their script frees before it adds.
@@ -100,7 +101,7 @@ describe("a Redis that others fill", () => {
     expect(runs).toEqual([]);
 
     await free();
-    await until(() => publishEvents(redis, [happened({ n: 3 })]), { what: "live events to resume" });
+    await until(() => appendEvents(redis, [happened({ n: 3 })]), { what: "live events to resume" });
     let item = await subscription.next();
     while (item?.event !== "reset") {
       expect(item).toMatchObject({ data: { n: 2 } });
@@ -149,7 +150,7 @@ describe("a Redis that others fill", () => {
     );
     await queues.producer.wake("send", { business_id: business });
     await until(async () => (await queues.deadLetters.list("high")).total === 1, { what: "a dead letter" });
-    await publishEvents(redis, [happened()]);
+    await appendEvents(redis, [happened()]);
     await createRateLimiter({ redis, limit: 5, windowMs: 60_000 }).take("key");
     await acquireLease(redis, `prosaas:lease:send:${business}`, 60_000);
     await capacity().announce();
@@ -162,7 +163,7 @@ describe("a Redis that others fill", () => {
   });
 
   test("gives the memory of live events to them where nothing is published", async () => {
-    await publishEvents(redis, [happened()]);
+    await appendEvents(redis, [happened()]);
     await fillUp();
     await memoryGuard(redis).check();
     expect(await redis.exists(allEvents)).toBe(0);

@@ -3,7 +3,7 @@ import type { Metrics } from "../runtime/metrics.ts";
 import { answerOf } from "../redis/errors.ts";
 import { memoryFill } from "../redis/memory.ts";
 import { createScript } from "../redis/script.ts";
-import { allEvents, limits, recentKey, streamPrefix, tallyKey } from "./event.ts";
+import { allEvents, limits, recentKey, streamPrefix, tallyKey } from "./stream.ts";
 import dropEvents from "./drop_events.lua" with { type: "text" };
 
 /*

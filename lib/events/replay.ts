@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import { answerOf } from "../redis/errors.ts";
-import { allEvents, eventsOf, isAfter, isGap, placed, tallyKey } from "./event.ts";
-import type { PlacedEvent } from "./event.ts";
+import { allEvents, eventsOf, isAfter, isGap, placed, tallyKey } from "./stream.ts";
+import type { PlacedEvent } from "./stream.ts";
 
 /** Entries of a page: what a reader that stalls holds in memory, 30 KB as a rule and 200 KB at most. */
 const pageSize = 100;

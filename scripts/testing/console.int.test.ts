@@ -7,7 +7,8 @@ import { launch } from "puppeteer-core";
 import type { Browser, Page } from "puppeteer-core";
 import { uuidv7 } from "../../lib/core/ids.ts";
 import { createConsul } from "../../lib/consul/client.ts";
-import { createFeed, publishEvents } from "../../lib/events/index.ts";
+import { createFeed } from "../../lib/events/index.ts";
+import { appendEvents } from "../../lib/events/live_stream.ts";
 import type { Feed } from "../../lib/events/index.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { startConsulServer } from "../../lib/testing/consul_server.ts";
@@ -116,7 +117,7 @@ const visit = async (hash: string) => {
 const send = (text: string) =>
   api.request("POST", `/v1/businesses/${business}/messages`, { body: { to: "5511900000002", type: "text", text } });
 const tell = (event: string, data: Record<string, unknown> = {}) =>
-  publishEvents(redis, [{ business_id: business, event, at: new Date().toISOString(), data }]);
+  appendEvents(redis, [{ business_id: business, event, at: new Date().toISOString(), data }]);
 
 test("a wrong key is told so; the right one signs in, with the keyboard alone, and is kept nowhere that scripts read", async () => {
   await page.waitForSelector("#key");

@@ -44,6 +44,7 @@ import { webhookRoutes } from "./features/webhooks/routes.ts";
 import { pacingRoutes } from "./features/pacing/routes.ts";
 import { whatsappRoutes } from "./features/sessions/routes.ts";
 import { wellFormedText } from "./http/text_rule.ts";
+import { createApiPublisher } from "./backend/publisher.ts";
 import { createWakeUps } from "./backend/wake_ups.ts";
 import type { WakeUps } from "./backend/wake_ups.ts";
 
@@ -74,6 +75,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   const failedLogins = createFailedLogins(metrics);
   const wakeUps = createWakeUps(dependencies.producer, logger, metrics);
 
+  const publishEvents = createApiPublisher(dependencies, wakeUps);
   const { outboxQuota, mediaQuota } = createQuotas(dependencies);
 
   const app = new OpenAPIHono<Authenticated>({
@@ -114,10 +116,10 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", mediaRoutes(dependencies, wakeUps, mediaQuota));
   app.route("/v1", chatRoutes(dependencies));
   app.route("/v1", pacingRoutes(dependencies, wakeUps));
-  app.route("/v1", broadcastRoutes(dependencies, wakeUps, outboxQuota));
+  app.route("/v1", broadcastRoutes(dependencies, wakeUps, outboxQuota, publishEvents));
   app.route("/v1", broadcastRecipientRoutes(dependencies, outboxQuota));
   app.route("/v1", optOutRoutes(dependencies));
-  app.route("/v1", webhookRoutes(dependencies, wakeUps));
+  app.route("/v1", webhookRoutes(dependencies, wakeUps, publishEvents));
   app.route("/v1", webhookDeliveryRoutes(dependencies, wakeUps));
   app.route("/v1", callRoutes(dependencies));
   app.route("/v1", phoneNumberRoutes(dependencies));

@@ -6,7 +6,7 @@ import { followService } from "../../lib/consul/service.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase, createReplica, noReplica, runDatabaseClock } from "../../lib/db/index.ts";
 import type { Database, Replica } from "../../lib/db/index.ts";
-import { createFeed, startMemoryGuard } from "../../lib/events/index.ts";
+import { createFeed, createLiveStream, startMemoryGuard } from "../../lib/events/index.ts";
 import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues/index.ts";
 import { createCallCapacity } from "../../lib/calls/capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
@@ -127,6 +127,7 @@ await run(name, logger, async (life) => {
   const { app, operational, wakeUps, keyRing, auditReads } = createApp({
     replica,
     feed,
+    liveStream: createLiveStream(redis),
     db,
     clock,
     router,

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { getCall } from "../../lib/db/index.ts";
-import { eventsOf } from "../../lib/events/event.ts";
+import { eventsOf } from "../../lib/events/stream.ts";
 import { listLiveCalls } from "../../lib/calls/live_call.ts";
 import { until } from "../../lib/testing/until.ts";
 import { sweepCalls } from "./flow/sweep.ts";

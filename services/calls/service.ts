@@ -2,7 +2,7 @@ import type { ConsulClient } from "../../lib/consul/client.ts";
 import type { LiveValue } from "../../lib/consul/live_value.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { createDatabase } from "../../lib/db/index.ts";
-import { startMemoryGuard } from "../../lib/events/index.ts";
+import { createEventPublisher, createLiveStream, startMemoryGuard } from "../../lib/events/index.ts";
 import { createProducer } from "../../lib/queues/index.ts";
 import { createCallCapacity } from "../../lib/calls/capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
@@ -16,10 +16,10 @@ import { callLimitKey, createLimitMemory, followCallLimit } from "./call_limit.t
 import { authTokensOf } from "./config.ts";
 import type { CallsConfig } from "./config.ts";
 import { createArchive } from "./flow/archive.ts";
+import { createCallEvents } from "./flow/call_events.ts";
 import { createDialAuthorization } from "./flow/dialing.ts";
 import type { Core } from "./flow/core.ts";
 import { createInstructions, publicUrls } from "./flow/instructions.ts";
-import { createTeller } from "./flow/tell.ts";
 import { keepSweeping } from "./flow/sweep.ts";
 import { createLineDirectory } from "./lines.ts";
 import { createCallMetrics } from "./metrics.ts";
@@ -66,6 +66,11 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
   const producer = createProducer(redis);
   life.onStop("producer", () => producer.close());
 
+  const publishEvents = createEventPublisher({
+    stream: createLiveStream(redis),
+    wakeWebhook: (webhook_id) => producer.wake("deliver", { webhook_id }),
+    onError: (error, entries) => logger.warn({ error: messageOf(error), entries }, "live events were not published"),
+  });
   const store = createCallStore({ redis });
   const capacity = createCallCapacity({ redis, leaseMs: config.CALL_LEASE_MS, recoveryMs: config.CALL_RECOVERY_MS });
   const urls = publicUrls(config.PUBLIC_URL);
@@ -91,7 +96,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
       { allowedDestinations: config.CALLS_ALLOWED_DESTINATIONS, perDay: config.CALLS_PER_DAY },
       createDailyCalls({ redis }),
     ),
-    archive: createArchive({ db, store, logger }),
+    archive: createArchive({ db, store, publishEvents, logger }),
     instruct: createInstructions({ urls, tokens }),
     metrics: createCallMetrics(metrics, {
       active: () => capacity.count(),
@@ -100,7 +105,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
       streams: () => streams.size(),
     }),
     logger,
-    tell: createTeller({ redis, logger }),
+    tell: createCallEvents({ db, publishEvents, logger }),
     draining: () => life.stopping.aborted,
   };
 

@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import type { Database, MediaRetention, Retention } from "../../lib/db/index.ts";
+import type { PublishEvents } from "../../lib/events/index.ts";
 import type { Producer } from "../../lib/queues/index.ts";
 import type { Router } from "../../lib/routing/index.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
@@ -21,6 +22,8 @@ export type Deps = {
   moves: ShardMoves;
   shardMedia: ShardMedia;
   producer: Producer;
+  /** Does the after-commit work of emitted events. */
+  publishEvents: PublishEvents;
   logger: Logger;
   metrics: WorkMetrics;
   leaseTimes: LeaseTimes;

@@ -26,6 +26,7 @@ import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { loadWorkersConfig } from "./config.ts";
 import { auditReadDays, endedKeyDays, leaseTimes, quarantineDays } from "./deps.ts";
+import { createWorkerPublisher } from "./events/publisher.ts";
 import { createHandlers } from "./jobs.ts";
 import { createDecoder } from "./media/decoder/decoder.ts";
 import type { RecordingDeps } from "./calls/fetch_recordings.ts";
@@ -79,6 +80,7 @@ await run(name, logger, async (life) => {
     moves: createShardMoves({ token: config.SHARD_TOKEN }),
     shardMedia: createShardMedia({ token: config.SHARD_TOKEN }),
     producer,
+    publishEvents: createWorkerPublisher(commands, producer, logger),
     logger,
     metrics: createWorkMetrics(metrics),
     leaseTimes,

@@ -3,7 +3,14 @@ import { deterministicUuidv7, uuidv7 } from "../../core/ids.ts";
 import { createBusiness } from "../../testing/business.ts";
 import { createMigratedDatabase } from "../../testing/database.ts";
 import type { MigratedDatabase } from "../../testing/database.ts";
-import { announce, dueDeliveries, forPlatform, insertWebhook, recordDeliveries, replayDeliveries } from "../index.ts";
+import {
+  insertDeliveries,
+  dueDeliveries,
+  forPlatform,
+  insertWebhook,
+  recordDeliveries,
+  replayDeliveries,
+} from "../index.ts";
 import type { BusinessScope } from "../index.ts";
 
 let database: MigratedDatabase;
@@ -32,7 +39,7 @@ beforeEach(async () => {
 async function write(id?: string): Promise<string> {
   const known = new Set(await ids());
   const event = { business_id: scope.businessId, event: "message.sent", chat: "1@g.us", at: new Date(), data: {} };
-  expect(await announce(forPlatform(database.db), [event])).toEqual([webhook]);
+  expect(await insertDeliveries(forPlatform(database.db), [event])).toEqual([webhook]);
   const written = (await ids()).find((one) => !known.has(one))!;
   if (id !== undefined) await database.owner`update webhook_deliveries set id = ${id} where id = ${written}`;
   return id ?? written;

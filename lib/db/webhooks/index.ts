@@ -1,5 +1,5 @@
-export { announce, announceTo } from "./announce.ts";
-export type { Announcement } from "./announce.ts";
+export { insertDeliveries } from "./insert_deliveries.ts";
+export type { DeliverableEvent } from "./insert_deliveries.ts";
 export { deleteWebhook } from "./delete_webhook.ts";
 export { dueDeliveries } from "./due_deliveries.ts";
 export type { DueDelivery } from "./due_deliveries.ts";

@@ -1,7 +1,7 @@
 import { uuidv7Floor } from "../../core/ids.ts";
 import type { DeliveryStatus } from "../schema.ts";
 import type { BusinessScope } from "../scope.ts";
-import { deliveryLifeHours } from "./announce.ts";
+import { deliveryLifeHours } from "./insert_deliveries.ts";
 
 export type ReplayChoice =
   | { id: string }

@@ -15,7 +15,7 @@ import { asRedisUser } from "../../../lib/testing/redis_users.ts";
 import type { RedisUser } from "../../../lib/testing/redis_users.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { createWebhookSecrets, generateWebhookSecret } from "../../../lib/webhooks/signature.ts";
-import type { WebhookEvent } from "../../../lib/webhooks/events.ts";
+import type { SubscribableEvent } from "../../../lib/events/index.ts";
 import { bunRun, startChild } from "./child.ts";
 import { pairAll } from "./pairing.ts";
 import type { Business } from "./pairing.ts";
@@ -95,7 +95,7 @@ export type Platform = {
   /** Pairs businesses, spread over the shards. */
   enroll(businesses: readonly Business[]): Promise<Customer[]>;
   /** An endpoint of a business at `url`. */
-  webhook(businessId: string, url: string, events: WebhookEvent[], changes?: Partial<NewWebhook>): Promise<string>;
+  webhook(businessId: string, url: string, events: SubscribableEvent[], changes?: Partial<NewWebhook>): Promise<string>;
   stop(): Promise<void>;
 };
 

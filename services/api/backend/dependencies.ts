@@ -3,7 +3,7 @@ import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Metrics } from "../../../lib/runtime/metrics.ts";
 import type { Database, Replica, RunningClock } from "../../../lib/db/index.ts";
 import type { CallsClient } from "../../../lib/contracts/calls/index.ts";
-import type { Feed } from "../../../lib/events/index.ts";
+import type { Feed, LiveStream } from "../../../lib/events/index.ts";
 import type { DeadLetters, Producer, QueueDepth } from "../../../lib/queues/index.ts";
 import type { RateLimiter } from "../../../lib/redis/rate_limit.ts";
 import type { MediaSigner } from "../../../lib/media-store/index.ts";
@@ -24,8 +24,10 @@ export type ApiDependencies = {
   clock?: RunningClock;
   /** For reads that may lag. */
   replica: Replica;
-  /** What happens, for those who watch. */
+  /** Live events, for readers. */
   feed: Pick<Feed, "subscribe">;
+  /** Live events, as they are published. */
+  liveStream: LiveStream;
   router: Pick<Router, "assign" | "locate" | "numShards" | "shard" | "shards">;
   /** By which a business gets its shard at its first connect. */
   assignmentRule: () => AssignmentRule;

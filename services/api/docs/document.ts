@@ -2,6 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Authenticated } from "../http/auth/guards.ts";
 import { renderReference } from "./render.ts";
 import type { ApiDocument } from "./types.ts";
+import { registerWebhooks } from "./webhooks.ts";
 
 const description = `Fields are snake_case, times ISO 8601 in UTC, ids opaque strings. Lists answer \`{data, next_cursor}\`;
 send \`next_cursor\` back as \`cursor\` for the next page. Every error is \`application/problem+json\` (RFC 9457) with a stable
@@ -19,6 +20,7 @@ export function publishDocument(app: OpenAPIHono<Authenticated>, publicUrl: stri
     scheme: "bearer",
     description: "An API key: psk_<prefix>_<secret>.",
   });
+  registerWebhooks(app);
   // Made at the first request, when every route has been registered, and kept: it does not change any more.
   let document: ReturnType<typeof app.getOpenAPI31Document> | undefined;
   const present = () =>

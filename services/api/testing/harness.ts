@@ -2,6 +2,7 @@ import { createApiClient } from "../../../lib/api-client/index.ts";
 import type { ApiClient } from "../../../lib/api-client/index.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import { noReplica } from "../../../lib/db/index.ts";
+import type { LiveEvent } from "../../../lib/events/index.ts";
 import { createRouterOver } from "../../../lib/routing/index.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
@@ -43,6 +44,8 @@ export type Harness = Api & {
   addresses: Map<number, { shard: number; url: string }>;
   /** What was woken, by id and in order: businesses for their outboxes, webhooks. */
   woken: string[];
+  /** Entries of live streams, in order. */
+  published: LiveEvent[];
   /** What the next wake-ups do; by default they succeed. */
   producer: { wake: (businessId: string) => Promise<void> };
   adminKey: string;
@@ -81,6 +84,7 @@ export async function createHarness({
   const calls = createFakeCalls();
   const liveCalls = createFakeLiveCalls();
   const woken: string[] = [];
+  const published: LiveEvent[] = [];
   const producer = { wake: async (_businessId: string) => {} };
   const directory = {
     addresses: new Map([1, 2].map((shard) => [shard, { shard, url: `http://shard-${shard}` }])),
@@ -94,6 +98,12 @@ export async function createHarness({
     feed: {
       subscribe: async () => {
         throw new AppError("unavailable", "This test has no Redis.");
+      },
+    },
+    liveStream: {
+      append: async (entries) => {
+        published.push(...entries);
+        return true;
       },
     },
     router: createRouterOver(directory, () => 2),
@@ -169,6 +179,7 @@ export async function createHarness({
     liveCalls,
     addresses: directory.addresses,
     woken,
+    published,
     producer,
     adminKey,
     request,

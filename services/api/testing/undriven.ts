@@ -20,6 +20,7 @@ export function createUndrivenApp(publicUrl: string): Api & { close(): Promise<v
     db,
     replica: noReplica(db),
     feed: { subscribe: () => Promise.reject(new Error("never asked")) },
+    liveStream: { append: async () => true },
     router: createRouterOver({ addresses: new Map(), ageMs: () => 0, ready: Promise.resolve() }, () => 1),
     assignmentRule: () => "hash",
     shards: createFakeShards(),

@@ -1,16 +1,27 @@
 import { messageOf } from "../../../lib/core/errors.ts";
-import { forBusiness, recordCall } from "../../../lib/db/index.ts";
+import { atomically, forBusiness, recordCall } from "../../../lib/db/index.ts";
 import type { CallOutcome, Database, EndedCall } from "../../../lib/db/index.ts";
+import { emit } from "../../../lib/events/index.ts";
+import type { Emitted, PublishEvents } from "../../../lib/events/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { CallState } from "../state/call.ts";
 import { isFinal } from "../state/call.ts";
 import type { CallStore } from "../state/store.ts";
 import type { CarrierStatus } from "../twilio/forms.ts";
 import { within } from "../within.ts";
+import { callEvent } from "./call_events.ts";
 
 export type Archive = {
-  /** Writes the end of a call to Postgres. False: it cannot be reached; the sweep writes it later. */
-  write(call: CallState): Promise<boolean>;
+  /**
+   * Writes the end of a call to Postgres, with the webhook deliveries of `call.ended`. Returns false if Postgres is
+   * unavailable: the sweep writes it later.
+   */
+  write(call: CallState, options?: ArchiveOptions): Promise<boolean>;
+};
+
+export type ArchiveOptions = {
+  /** Whether live streams receive `call.ended` too. False for a call in Redis: endCall has published it already. */
+  toStream?: boolean;
 };
 
 /** The carrier waits for the answer to its callback; the sweep does not mind to come later. */
@@ -19,20 +30,23 @@ const patienceMs = 3000;
 export function createArchive({
   db,
   store,
+  publishEvents,
   logger,
 }: {
   db: Database;
   store: Pick<CallStore, "written">;
+  publishEvents: PublishEvents;
   logger: Logger;
 }): Archive {
   return {
-    write: async (call) => {
+    write: async (call, { toStream = false } = {}) => {
       try {
-        await within(
+        const { webhookIds, entries } = await within(
           patienceMs,
-          recordCall(forBusiness(db, call.business_id), endedCall(call)),
+          writeEnd(db, call),
           "The database does not answer in time.",
         );
+        await publishEvents({ webhookIds, entries: toStream ? entries : [] });
         await store.written(call.call_sid);
         return true;
       } catch (error) {
@@ -41,6 +55,14 @@ export function createArchive({
       }
     },
   };
+}
+
+/** Emits the event only if the row is new: the sweep may write a call again. */
+function writeEnd(db: Database, call: CallState): Promise<Emitted> {
+  return atomically(forBusiness(db, call.business_id), async (tx) => {
+    const isNew = await recordCall(tx, endedCall(call));
+    return emit(tx, isNew ? [callEvent("call.ended", call)] : []);
+  });
 }
 
 /** The row of a call that ended. */

@@ -6,7 +6,7 @@ import type { CallLimit } from "../call_limit.ts";
 import type { LineDirectory } from "../lines.ts";
 import type { CallMetrics } from "../metrics.ts";
 import type { CallState, NewCall } from "../state/call.ts";
-import type { CallEvent } from "./tell.ts";
+import type { CallEvent } from "./call_events.ts";
 import type { CallStore } from "../state/store.ts";
 import type { CarrierStatus } from "../twilio/forms.ts";
 import type { Archive } from "./archive.ts";

@@ -33,5 +33,6 @@ async function archiveUnknown(core: Core, form: StatusForm): Promise<void> {
   const { nowMs } = await core.store.read(party.callSid);
   const durationS = form.CallDuration ?? 0;
   const call = placedCall(party, line, nowMs - durationS * 1000);
-  await core.archive.write({ ...call, version: 1, step: "ended", ended_at: nowMs, duration_s: durationS });
+  const ended_at = nowMs;
+  await core.archive.write({ ...call, version: 1, step: "ended", ended_at, duration_s: durationS }, { toStream: true });
 }

@@ -1,16 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { streamEvents, streamNotices } from "../../../lib/events/catalogue.ts";
 
-/** The names of all events: a browser listens to each by its name. */
-const names = [
-  ...["received", "sent", "delivered", "read", "played", "failed", "media"].map((name) => `message.${name}`),
-  ...["started", "resumed", "ended"].map((name) => `call.${name}`),
-  "session.status",
-  "broadcast.status",
-  "webhook.paused",
-  "whatsapp.pairing",
-  "shards.changed",
-  "reset",
-];
+/** A browser listens to each event by its name. */
+const names: readonly string[] = [...streamEvents, ...Object.keys(streamNotices)];
 
 /** Wait before a stream that the server refused is opened again: it doubles up to the last. */
 const retryMs = { first: 1_000, last: 15_000 };

@@ -1,7 +1,5 @@
 import { sharedDate } from "../../../lib/core/time.ts";
 import {
-  announce,
-  atomically,
   beginBroadcast,
   completeBroadcast,
   failCancelled,
@@ -16,15 +14,14 @@ import type { BroadcastState, BusinessScope } from "../../../lib/db/index.ts";
 import { quietUntil } from "../../../lib/broadcasts/quiet_hours.ts";
 import { maxRenderedLength, parseTemplate } from "../../../lib/broadcasts/template.ts";
 import type { Template } from "../../../lib/broadcasts/template.ts";
+import { commitWithEvents } from "../../../lib/events/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { withLease } from "../lease.ts";
 import { outboxLease } from "../sending/outbox.ts";
 import { takeTurn } from "../turn.ts";
 import type { Step, TurnOptions } from "../turn.ts";
-import { announcement } from "../webhooks/announcements.ts";
-import { recordMoves } from "../webhooks/record.ts";
-import { wakeWebhooks } from "../webhooks/wake.ts";
+import { recordMoves } from "../events/record_changes.ts";
 
 /** Messages of one broadcast in the outbox: a pause takes effect on all but those already handed over. */
 const maxQueued = 200;
@@ -156,13 +153,12 @@ async function changeStatus(
   status: "running" | "completed",
   change: (scope: BusinessScope, id: string) => Promise<boolean>,
 ): Promise<void> {
-  const woken = await atomically(scope, async (inside) => {
-    if (!(await change(inside, broadcast_id))) return [];
-    return announce(inside, [
-      announcement(business_id, "broadcast.status", { at: sharedDate(), data: { broadcast_id, status } }),
-    ]);
+  await commitWithEvents(deps.publishEvents, scope, async (inside) => {
+    const changed = await change(inside, broadcast_id);
+    const data = { broadcast_id, status };
+    const event = { name: "broadcast.status", business_id, at: sharedDate(), data } as const;
+    return { result: undefined, events: changed ? [event] : [] };
   });
-  await wakeWebhooks(deps, woken);
 }
 
 function quietAt({ quiet_from: from, quiet_to: to, time_zone: timeZone }: BroadcastState, now: Date): Date | null {

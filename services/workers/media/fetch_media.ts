@@ -1,23 +1,14 @@
 import { sharedDate, sharedNow } from "../../../lib/core/time.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
-import {
-  announce,
-  atomically,
-  forBusiness,
-  getBusiness,
-  getFetch,
-  postponeFetch,
-  settleFetch,
-} from "../../../lib/db/index.ts";
+import { forBusiness, getBusiness, getFetch, postponeFetch, settleFetch } from "../../../lib/db/index.ts";
 import type { BusinessScope, Fetched, Media, MediaFetch } from "../../../lib/db/index.ts";
+import { commitWithEvents } from "../../../lib/events/index.ts";
 import { decrypted, maxBytes, MediaMismatch, mediaKeys } from "../../../lib/media/index.ts";
 import { keepMedia } from "../../../lib/media-store/index.ts";
 import type { Handler, RunResult } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
-import { mediaSettled } from "../webhooks/announcements.ts";
-import { tellWatchers } from "../webhooks/tell_watchers.ts";
-import { wakeWebhooks } from "../webhooks/wake.ts";
+import { mediaSettled } from "../events/domain_events.ts";
 import { describe } from "./describe.ts";
 import { download, HostRefusal } from "./media_host.ts";
 import type { MediaDeps } from "./media_deps.ts";
@@ -140,11 +131,8 @@ async function settle(
   messageId: string,
   fetched: Fetched,
 ): Promise<void> {
-  const { announcements, webhooks } = await atomically(scope, async (together) => {
+  await commitWithEvents(deps.publishEvents, scope, async (together) => {
     const message = await settleFetch(together, messageId, fetched);
-    const announcements = message ? mediaSettled(message, signer) : [];
-    return { announcements, webhooks: await announce(together, announcements) };
+    return { result: undefined, events: message ? mediaSettled(message, signer) : [] };
   });
-  await wakeWebhooks(deps, webhooks);
-  await tellWatchers(deps, announcements);
 }

@@ -1,6 +1,5 @@
 import {
   addFetches,
-  announce,
   atomically,
   forPlatform,
   insertInbound,
@@ -9,13 +8,12 @@ import {
   releaseBegun,
 } from "../../../lib/db/index.ts";
 import type { InboundMessage, NewFetch } from "../../../lib/db/index.ts";
+import { emit } from "../../../lib/events/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "./journal.ts";
-import { received } from "../webhooks/announcements.ts";
-import { tellWatchers } from "../webhooks/tell_watchers.ts";
-import { wakeWebhooks } from "../webhooks/wake.ts";
+import { messageReceived } from "../events/domain_events.ts";
 import { resolveReferences } from "./references.ts";
 
 /** Brings what a shard received to Postgres. */
@@ -23,28 +21,30 @@ export function inbound(deps: Deps): Handler<"inbound"> {
   const scope = forPlatform(deps.db);
   return (run) =>
     drainJournal(deps, run, "inbound", async (entries, shard) => {
-      const { announcements, fetches, outboxes, webhooks } = await atomically(scope, async (together) => {
+      const { emitted, fetches, outboxes } = await atomically(scope, async (together) => {
         // The lease may be lost meanwhile, and its next holder has to find what this writes.
         await lockInbound(together, shard);
         const placed = await placeInbound(together, entries.map(inboundMessage));
         const messages = await resolveReferences(together, placed);
         const inserted = new Set((await insertInbound(together, messages)).map(({ id }) => id));
         const news = messages.filter(({ id, from_me }) => inserted.has(id) && !from_me);
-        const announcements = news.map((message) => received(message.id, message));
         const fetches = messages.flatMap((message) => (inserted.has(message.id) ? fetchOf(message.id, message) : []));
         await addFetches(together, fetches);
         const outboxes = await releaseBegun(together, news);
-        return { announcements, fetches, outboxes, webhooks: await announce(together, announcements) };
+        const emitted = await emit(
+          together,
+          news.map((message) => messageReceived(message.id, message)),
+        );
+        return { emitted, fetches, outboxes };
       });
-      await wakeWebhooks(deps, webhooks);
-      // One that is not woken now is woken by the sweep.
+      // The sweep retries lost wake-ups.
       await Promise.allSettled([
+        deps.publishEvents(emitted),
         ...fetches.map(({ business_id, message_id }) => deps.producer.wake("fetch_media", { business_id, message_id })),
         ...outboxes.map(({ business_id, of_broadcasts }) =>
           deps.producer.wake(of_broadcasts ? "send_broadcasts" : "send", { business_id }),
         ),
       ]);
-      await tellWatchers(deps, announcements);
     });
 }
 

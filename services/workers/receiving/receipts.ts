@@ -4,7 +4,7 @@ import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "./journal.ts";
-import { recordMoves } from "../webhooks/record.ts";
+import { recordMoves } from "../events/record_changes.ts";
 
 /** Brings a shard's ticks to Postgres. */
 export function receipts(deps: Deps): Handler<"receipts"> {

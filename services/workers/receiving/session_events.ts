@@ -1,13 +1,12 @@
-import { announce, atomically, forPlatform, sessionStates, upsertSessions } from "../../../lib/db/index.ts";
+import { forPlatform, sessionStates, upsertSessions } from "../../../lib/db/index.ts";
 import type { SessionReport } from "../../../lib/db/index.ts";
+import { commitWithEvents } from "../../../lib/events/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "./journal.ts";
-import { sessionChanged } from "../webhooks/announcements.ts";
+import { sessionChanged } from "../events/domain_events.ts";
 import { wakeOutboxes } from "../sending/wake_outboxes.ts";
-import { tellWatchers } from "../webhooks/tell_watchers.ts";
-import { wakeWebhooks } from "../webhooks/wake.ts";
 
 /** Brings what a shard says of its sessions to Postgres. A session that opened gets its outbox sent at once. */
 export function sessionEvents(deps: Deps): Handler<"session_events"> {
@@ -15,14 +14,11 @@ export function sessionEvents(deps: Deps): Handler<"session_events"> {
   return (run) =>
     drainJournal(deps, run, "events", async (entries, shard) => {
       const reports = entries.map((entry) => sessionReport(entry, shard));
-      const { announcements, webhooks } = await atomically(scope, async (together) => {
+      await commitWithEvents(deps.publishEvents, scope, async (together) => {
         const known = await sessionStates(together, [...new Set(reports.map(({ business_id }) => business_id))]);
         await upsertSessions(together, reports);
-        const announcements = changesOf(reports, known).map(sessionChanged);
-        return { announcements, webhooks: await announce(together, announcements) };
+        return { result: undefined, events: changesOf(reports, known).map(sessionChanged) };
       });
-      await wakeWebhooks(deps, webhooks);
-      await tellWatchers(deps, announcements);
       const opened = new Set(
         entries.filter(({ data }) => data.status === "open").map(({ business_id }) => business_id),
       );

@@ -1,36 +1,31 @@
 import { sharedDate, sharedNow } from "../../../lib/core/time.ts";
-import { announce, atomically } from "../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../lib/db/index.ts";
-import type { EventData } from "../../../lib/webhooks/events.ts";
+import { commitWithEvents } from "../../../lib/events/index.ts";
+import type { Event, EventData } from "../../../lib/events/index.ts";
 import type { Deps } from "../deps.ts";
 import type { HandedOver } from "./outcome.ts";
-import { announcement } from "../webhooks/announcements.ts";
-import { tellWatchers } from "../webhooks/tell_watchers.ts";
-import { wakeWebhooks } from "../webhooks/wake.ts";
 
 type Limit = { holds: EventData<"session.limited">["holds"]; until: Date };
 
-/** Who has to wait for less is paced, and that is all; a limit lasts for longer. */
+/** A shorter wait is ordinary pacing and causes no event. */
 const leastMs = 10 * 60_000;
 
-/** Tells of a limit that messages met, once for as long as it lasts; once more where Redis forgot that it was told. */
+/** Emits `session.limited` once for as long as a limit lasts; once more if Redis lost the mark of the first time. */
 export async function tellOfLimit(
-  deps: Pick<Deps, "redis" | "producer" | "logger">,
+  deps: Pick<Deps, "redis" | "publishEvents">,
   scope: BusinessScope,
   handedOver: readonly HandedOver[],
 ): Promise<void> {
   const limit = limitIn(handedOver, sharedNow());
   if (limit === undefined) return;
-  const { businessId } = scope;
-  const told = `prosaas:limit-told:${businessId}:${limit.holds}`;
-  if ((await deps.redis.exists(told).catch(() => 1)) === 1) return;
+  const { businessId: business_id } = scope;
+  const mark = `prosaas:limit-told:${business_id}:${limit.holds}`;
+  if ((await deps.redis.exists(mark).catch(() => 1)) === 1) return;
   const data = { holds: limit.holds, until: limit.until.toISOString() };
-  const news = [announcement(businessId, "session.limited", { at: sharedDate(), data })];
-  const webhooks = await atomically(scope, (inside) => announce(inside, news));
-  // After it: told twice is better than never.
-  await deps.redis.set(told, "1", "PX", Math.max(1, limit.until.getTime() - sharedNow())).catch(() => {});
-  await wakeWebhooks(deps, webhooks);
-  await tellWatchers(deps, news);
+  const event: Event<"session.limited"> = { name: "session.limited", business_id, at: sharedDate(), data };
+  await commitWithEvents(deps.publishEvents, scope, async () => ({ result: undefined, events: [event] }));
+  // Marked after the commit: an event that is emitted twice is better than one that is lost.
+  await deps.redis.set(mark, "1", "PX", Math.max(1, limit.until.getTime() - sharedNow())).catch(() => {});
 }
 
 /** The limit that holds most, of those that these messages met. */

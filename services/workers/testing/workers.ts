@@ -10,6 +10,7 @@ import {
   upsertSessions,
 } from "../../../lib/db/index.ts";
 import type { Message, NewWebhook, Webhook, WebhookDelivery } from "../../../lib/db/index.ts";
+import { subscribableEvents } from "../../../lib/events/index.ts";
 import type { QueueName } from "../../../lib/queues/index.ts";
 import { startScheduler } from "../../../lib/queues/scheduler.ts";
 import type { Scheduler } from "../../../lib/queues/scheduler.ts";
@@ -24,9 +25,10 @@ import { createMigratedDatabase } from "../../../lib/testing/database.ts";
 import { createTestQueues } from "../../../lib/testing/queues.ts";
 import { testRedisUrl } from "../../../lib/testing/servers.ts";
 import { createAddressPolicy } from "../../../lib/webhooks/address_policy.ts";
-import { subscribable } from "../../../lib/webhooks/events.ts";
+
 import { createWebhookSecrets, generateWebhookSecret } from "../../../lib/webhooks/signature.ts";
 import type { Deps } from "../deps.ts";
+import { createWorkerPublisher } from "../events/publisher.ts";
 import { createHandlers } from "../jobs.ts";
 import { healthPolicy } from "../webhooks/health.ts";
 import { createWorkMetrics } from "../work_metrics.ts";
@@ -45,6 +47,7 @@ export async function createTestWorkers() {
   const addresses = new Map([[1, { shard: 1, url: shard.url }]]);
   const log: Record<string, unknown>[] = [];
   const metrics = createMetrics("test");
+  const logger = createLogger("test", "info", { write: (line: string) => void log.push(JSON.parse(line)) });
   const deps: Deps = {
     db: database.db,
     redis,
@@ -52,7 +55,8 @@ export async function createTestWorkers() {
     shards: createShardClient({ token: shardToken, timeoutMs: 5_000 }),
     moves: createShardMoves({ token: shardToken, timeoutMs: 5_000 }),
     producer: queues.producer,
-    logger: createLogger("test", "info", { write: (line: string) => void log.push(JSON.parse(line)) }),
+    publishEvents: createWorkerPublisher(redis, queues.producer, logger),
+    logger,
     metrics: createWorkMetrics(metrics),
     leaseTimes: { ttlMs: 2_000, renewMs: 100 },
     shardMedia: createShardMedia({ token: shardToken, timeoutMs: 5_000 }),
@@ -133,7 +137,7 @@ export async function createTestWorkers() {
         id,
         url: endpoint.url,
         description: null,
-        events: subscribable,
+        events: subscribableEvents,
         ordered: false,
         max_concurrency: 8,
         secret: deps.webhooks.secrets.seal(id, secret),

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { uuidv7 } from "../../../lib/core/ids.ts";
-import { announce, deleteBusiness, forBusiness, insertKey } from "../../../lib/db/index.ts";
+import { insertDeliveries, deleteBusiness, forBusiness, insertKey } from "../../../lib/db/index.ts";
 import { eventsOf } from "../../../lib/events/index.ts";
 import { createMediaQuota } from "../../../lib/quotas/index.ts";
 import { createMediaSigner, keepMedia } from "../../../lib/media-store/index.ts";
@@ -67,7 +67,9 @@ async function furnished(): Promise<string> {
   const business = await workers.business();
   const scope = forBusiness(workers.database.db, business);
   await workers.endpoint(business);
-  await announce(scope, [{ business_id: business, event: "message.received", chat: null, at: new Date(), data: {} }]);
+  await insertDeliveries(scope, [
+    { business_id: business, event: "message.received", chat: null, at: new Date(), data: {} },
+  ]);
   for (let n = 0; n < 3; n++) await workers.queueMessage(business, "15550000001@s.whatsapp.net", `${n}`);
   await insertKey(scope, {
     id: uuidv7(),

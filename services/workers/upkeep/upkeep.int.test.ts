@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { announce, ensurePartitions, forBusiness, forPlatform, quarantineEntries } from "../../../lib/db/index.ts";
+import {
+  insertDeliveries,
+  ensurePartitions,
+  forBusiness,
+  forPlatform,
+  quarantineEntries,
+} from "../../../lib/db/index.ts";
 import { monthPartition } from "../../../lib/db/messages/partitions.ts";
 import { queues } from "../../../lib/queues/definitions.ts";
 import { until } from "../../../lib/testing/until.ts";
@@ -28,7 +34,7 @@ const done = (job: string) =>
 test("what is older than it is kept for goes, and nothing else does", async () => {
   await workers.endpoint(business);
   const event = { business_id: business, event: "message.received", chat: null, at: new Date(), data: {} };
-  await announce(forBusiness(workers.database.db, business), [event, event, event]);
+  await insertDeliveries(forBusiness(workers.database.db, business), [event, event, event]);
   const [old, pending] = await workers.database.owner<{ id: string }[]>`select id from webhook_deliveries order by id`;
   const { from } = monthPartition(new Date(Date.now() - 62 * day));
   await workers.database.owner`

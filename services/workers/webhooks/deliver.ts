@@ -1,8 +1,6 @@
 import { sharedDate } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import {
-  announce,
-  atomically,
   createGroupCommit,
   dueDeliveries,
   findDeliverable,
@@ -12,18 +10,17 @@ import {
 } from "../../../lib/db/index.ts";
 import type { DeliveryOutcome, DueDelivery, Webhook, WebhookHealth } from "../../../lib/db/index.ts";
 import { definitionOf } from "../../../lib/queues/index.ts";
+import { commitWithEvents } from "../../../lib/events/index.ts";
 import type { Handler, Run, RunResult } from "../../../lib/queues/index.ts";
 import { signedHeaders } from "../../../lib/webhooks/signature.ts";
 import { Slots } from "../../../lib/runtime/slots.ts";
 import type { Deps } from "../deps.ts";
 import { takeTurn } from "../turn.ts";
 import type { Step, Turn, TurnOptions } from "../turn.ts";
-import { announcement } from "./announcements.ts";
 import { afterAttempt, isFailing } from "./health.ts";
 import { openEndpoint } from "./post.ts";
 import type { Answer, Post } from "./post.ts";
 import { nextAttempt } from "./retry_schedule.ts";
-import { wakeWebhooks } from "./wake.ts";
 
 /** Deliveries per query: a few seconds of work for an endpoint of ordinary speed. */
 const pageSize = 200;
@@ -135,24 +132,21 @@ async function dispatchPages(
   }
 }
 
-/** Stores the endpoint's health if it changed, and notifies the owner's other endpoints of a pause. */
+/** Records the health of an endpoint if it changed, and emits `webhook.paused` if it was paused or disabled. */
 async function recordTurn(deps: Deps, webhook: Webhook, health: WebhookHealth): Promise<void> {
   if (health === webhook || (health.failures === 0 && webhook.failures === 0 && health.status === webhook.status))
     return;
-  const woken = await atomically(forPlatform(deps.db), async (scope) => {
+  await commitWithEvents(deps.publishEvents, forPlatform(deps.db), async (scope) => {
     const recorded = await recordHealth(scope, webhook.id, health, webhook.updated_at);
-    if (!recorded || health.status === webhook.status || health.status === "active") return [];
+    if (!recorded || health.status === webhook.status || health.status === "active")
+      return { result: undefined, events: [] };
     const { id: webhook_id, business_id, url } = webhook;
-    const data = { webhook_id, url, reason: health.status_reason ?? "" };
-    deps.logger.warn(
-      { webhook_id, business_id, status: health.status, reason: health.status_reason },
-      "webhook endpoint paused",
-    );
-    return announce(scope, [
-      { ...announcement(business_id, "webhook.paused", { at: sharedDate(), data }), except: webhook_id },
-    ]);
+    const { status, status_reason: reason } = health;
+    deps.logger.warn({ webhook_id, business_id, status, reason }, "webhook endpoint paused");
+    const data = { webhook_id, url, reason: reason ?? "" };
+    const event = { name: "webhook.paused", business_id, at: sharedDate(), data, exceptWebhook: webhook_id } as const;
+    return { result: undefined, events: [event] };
   });
-  await wakeWebhooks(deps, woken);
 }
 
 function signedPost({ webhooks }: Deps, webhook: Webhook, { id, payload }: DueDelivery): Parameters<Post> {

@@ -1,7 +1,7 @@
 import { until } from "../../../../lib/testing/until.ts";
 import type { Customer } from "../../rig/platform.ts";
 import { sendPictures } from "./media_load.ts";
-import { subscribable } from "../../../../lib/webhooks/events.ts";
+import { subscribableEvents } from "../../../../lib/events/index.ts";
 import { throughEdge } from "./stage.ts";
 import type { Stage } from "./stage.ts";
 
@@ -39,7 +39,7 @@ export async function startHeavyLoad(
     },
   });
   const url = `http://127.0.0.1:${server.port}/never`;
-  for (const { id } of told) await platform.webhook(id, url, subscribable);
+  for (const { id } of told) await platform.webhook(id, url, subscribableEvents);
 
   const draft = { name: "All of them", text: "Hello {{name}}", per_minute: plan.perMinute };
   const { id } = await ask<{ id: string }>("POST", "/broadcasts", draft);

@@ -2,11 +2,9 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { sharedDate } from "../../../../lib/core/time.ts";
 import { broadcastVerbs } from "../../../../lib/broadcasts/status.ts";
 import type { BroadcastVerb } from "../../../../lib/broadcasts/status.ts";
-import type { EventData } from "../../../../lib/webhooks/events.ts";
 import { AppError } from "../../../../lib/core/errors.ts";
 import { uuidv7 } from "../../../../lib/core/ids.ts";
 import {
-  announce,
   atomically,
   broadcastProgress,
   getBroadcast,
@@ -16,6 +14,8 @@ import {
   moveBroadcast,
 } from "../../../../lib/db/index.ts";
 import type { Broadcast, BusinessScope } from "../../../../lib/db/index.ts";
+import { commitWithEvents } from "../../../../lib/events/index.ts";
+import type { PublishEvents } from "../../../../lib/events/index.ts";
 import type { OutboxQuota } from "../../../../lib/quotas/index.ts";
 import { businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
@@ -45,6 +45,7 @@ export function broadcastRoutes(
   { db }: ApiDependencies,
   wakeUps: WakeUps,
   quota: OutboxQuota,
+  publishEvents: PublishEvents,
 ): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
@@ -150,14 +151,13 @@ export function broadcastRoutes(
       }),
       async (c) => {
         const id = knownForm(c.req.valid("param").broadcast_id);
-        const moved = id === undefined ? undefined : await moveAndAnnounce(c.var.business, id, verb);
+        const moved = id === undefined ? undefined : await transition(publishEvents, c.var.business, id, verb);
         if (!moved) throw noSuchBroadcast();
-        const { outcome, broadcast, webhooks } = moved;
+        const { outcome, broadcast } = moved;
         if (outcome === "refused")
           throw new AppError("conflict", `This broadcast is ${broadcast.status}; it cannot ${verb}.`);
         if (outcome === "empty") throw new AppError("conflict", "This broadcast has no recipients; add some first.");
         wakeUps.broadcast(broadcast.id);
-        webhooks.forEach(wakeUps.webhook);
         return c.json(broadcastView(broadcast), 200);
       },
     );
@@ -183,16 +183,14 @@ async function insertDraft(scope: BusinessScope, body: z.output<typeof newBroadc
   return draft;
 }
 
-/** Both together; where nothing moved there is nothing to announce. */
-function moveAndAnnounce(scope: BusinessScope, id: string, verb: BroadcastVerb) {
-  return atomically(scope, async (inner) => {
-    const moved = await moveBroadcast(inner, id, verb);
-    if (!moved) return undefined;
+/** Changes the status of a broadcast and emits `broadcast.status` if it did change. */
+function transition(publishEvents: PublishEvents, scope: BusinessScope, id: string, verb: BroadcastVerb) {
+  return commitWithEvents(publishEvents, scope, async (tx) => {
+    const moved = await moveBroadcast(tx, id, verb);
+    if (moved?.outcome !== "moved") return { result: moved, events: [] };
     const { id: broadcast_id, business_id, status } = moved.broadcast;
-    const data: Omit<EventData<"broadcast.status">, "business_id"> = { broadcast_id, status };
-    const news =
-      moved.outcome === "moved" ? [{ business_id, event: "broadcast.status", chat: null, at: sharedDate(), data }] : [];
-    return { ...moved, webhooks: await announce(inner, news) };
+    const data = { broadcast_id, status };
+    return { result: moved, events: [{ name: "broadcast.status", business_id, at: sharedDate(), data }] };
   });
 }
 

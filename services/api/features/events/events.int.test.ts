@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Redis } from "ioredis";
-import { createFeed, publishEvents } from "../../../../lib/events/index.ts";
+import { createFeed } from "../../../../lib/events/index.ts";
+import { appendEvents } from "../../../../lib/events/live_stream.ts";
 import type { Feed } from "../../../../lib/events/index.ts";
 import { createRedis } from "../../../../lib/redis/client.ts";
 import { testRedisUrl } from "../../../../lib/testing/servers.ts";
@@ -57,7 +58,7 @@ async function watch(path: string, key: string, headers: Record<string, string> 
   };
 }
 const publish = (business_id: string, event: string) =>
-  publishEvents(redis, [{ business_id, event, at: new Date().toISOString(), data: { of: event } }]);
+  appendEvents(redis, [{ business_id, event, at: new Date().toISOString(), data: { of: event } }]);
 
 test("a business is told what happens to it, not what happens to others, and goes on where it left off", async () => {
   const [mine, other] = [await api.business(["messages:read"]), await api.business()];

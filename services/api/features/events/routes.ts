@@ -10,7 +10,7 @@ import type { Authenticated } from "../../http/auth/guards.ts";
 import type { KeyRing } from "../../http/auth/key_ring.ts";
 import { mayUse } from "../../http/auth/principal.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { maySee, streamScopes } from "./scopes.ts";
+import { describeStreamScopes, maySee, streamScopes } from "./scopes.ts";
 import { tellEvents } from "./tell.ts";
 import type { Watch } from "./tell.ts";
 import { watchPairing } from "./watch_pairing.ts";
@@ -127,7 +127,7 @@ export function eventRoutes(
       path: "/businesses/{business_id}/events",
       tags: ["Events"],
       summary: "Watch a business",
-      description: `${common} A key is sent what its scopes cover: \`message.*\` needs messages:read, \`call.*\` calls:read, \`broadcast.*\` broadcasts:read, \`session.*\` whatsapp:read, \`webhook.*\` webhooks:read; with none of them it is refused. While a phone is being paired, \`whatsapp.pairing\` tells each new QR or code to keys with the scope whatsapp:write.`,
+      description: `${common} A key receives the events that its scopes cover: ${describeStreamScopes()}; with none of them it is refused. While a phone is being paired, \`whatsapp.pairing\` tells each new QR or code to keys with the scope whatsapp:write.`,
       middleware: [businessAccess(db, ...streamScopes)] as const,
       request: { params: businessParams, headers },
       responses: { ...streamAnswer, ...problemResponses("invalid_request", "forbidden") },

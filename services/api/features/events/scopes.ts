@@ -1,21 +1,21 @@
+import { events, streamEvents } from "../../../../lib/events/index.ts";
+import type { EventName } from "../../../../lib/events/index.ts";
 import { mayUse } from "../../http/auth/principal.ts";
 import type { Principal, Scope } from "../../http/auth/principal.ts";
 
-/** The scope that an event's name needs, by the part before the dot. */
-const scopeOf = {
-  message: "messages:read",
-  call: "calls:read",
-  broadcast: "broadcasts:read",
-  session: "whatsapp:read",
-  webhook: "webhooks:read",
-} as const satisfies Record<string, Scope>;
+const scopeOf: Record<EventName, { scope: Scope }> = events;
 
-/** A key with any of these may open a stream; it is sent what its scopes cover. */
-export const streamScopes: readonly Scope[] = Object.values(scopeOf);
+/** A key with any of these may open a stream; it receives the events that its scopes cover. */
+export const streamScopes: readonly Scope[] = [...new Set(streamEvents.map((name) => scopeOf[name].scope))];
 
-/** Whether a principal may be sent an event of its business. An event of an unknown kind needs an admin key. */
+/** Lists each kind of event with the scope that it needs, for the API description. */
+export function describeStreamScopes(): string {
+  const kinds = new Map(streamEvents.map((name) => [name.slice(0, name.indexOf(".")), scopeOf[name].scope]));
+  return [...kinds].map(([kind, scope]) => `\`${kind}.*\` needs ${scope}`).join(", ");
+}
+
+/** Whether a principal may receive an event of its business. An event outside the catalogue needs an admin key. */
 export function maySee(principal: Principal, event: string): boolean {
   if (principal.kind === "admin" || event === "reset") return true;
-  const kind = event.slice(0, event.indexOf("."));
-  return kind in scopeOf && mayUse(principal, scopeOf[kind as keyof typeof scopeOf]);
+  return Object.hasOwn(scopeOf, event) && mayUse(principal, scopeOf[event as EventName].scope);
 }

@@ -1,8 +1,8 @@
 import { sleep } from "../../../../lib/core/time.ts";
-import type { FeedItem, Subscription } from "../../../../lib/events/index.ts";
+import type { FeedItem, StreamNotice, Subscription } from "../../../../lib/events/index.ts";
 
 /** Something that is so now: not an event in the streams, and sent again to a reader that comes back. */
-export type Present = { event: string; data: Record<string, unknown> };
+export type Present = { event: StreamNotice; data: Record<string, unknown> };
 
 /** Gives what is so now where it differs from the last time; `null` where it does not. */
 export type Watch = { everyMs: number; look: () => Promise<Present | null> | Present | null };

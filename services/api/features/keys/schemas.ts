@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { ListedKey } from "../../../../lib/db/index.ts";
 import { scopes } from "../../http/auth/principal.ts";
+import type { Scope } from "../../http/auth/principal.ts";
 import { pageQuery } from "../../http/page.ts";
 import { isoOrNull, moment, storableText, timestamp } from "../../http/text.ts";
 
@@ -20,8 +21,8 @@ export const newKey = z
       .array(scope)
       .min(1)
       .max(scopes.length)
-      .transform((names) => [...new Set(names)])
-      .openapi({ type: "array", example: ["messages:read", "messages:write"] }),
+      .overwrite((names) => [...new Set(names)])
+      .openapi({ example: ["messages:read", "messages:write"] }),
     name: name.optional(),
     expires_at: expiry.optional(),
   })
@@ -60,7 +61,7 @@ export const keySchema = z
     prefix: z.string().openapi({ description: "The part of the key that may be shown.", example: "k3vq8x2m" }),
     name: z.string().nullable(),
     scopes: z
-      .array(z.string())
+      .array(scope)
       .openapi({ description: "Empty for an admin key, which may do everything.", example: ["messages:read"] }),
     created_at: timestamp,
     expires_at: timestamp.nullable(),
@@ -81,7 +82,7 @@ export function keyView(key: ListedKey): z.infer<typeof keySchema> {
     id: key.id,
     prefix: key.prefix,
     name: key.name,
-    scopes: key.scopes,
+    scopes: key.scopes as Scope[],
     created_at: key.created_at.toISOString(),
     expires_at: isoOrNull(key.expires_at),
     last_used_at: isoOrNull(key.last_used_at),

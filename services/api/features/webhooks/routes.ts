@@ -3,7 +3,6 @@ import { sharedDate } from "../../../../lib/core/time.ts";
 import { AppError } from "../../../../lib/core/errors.ts";
 import { uuidv7 } from "../../../../lib/core/ids.ts";
 import {
-  announceTo,
   deleteWebhook,
   getBusiness,
   getWebhook,
@@ -13,6 +12,8 @@ import {
   updateWebhook,
 } from "../../../../lib/db/index.ts";
 import type { Webhook } from "../../../../lib/db/index.ts";
+import { emit } from "../../../../lib/events/index.ts";
+import type { PublishEvents } from "../../../../lib/events/index.ts";
 import { generateWebhookSecret } from "../../../../lib/webhooks/signature.ts";
 import { businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
@@ -41,7 +42,11 @@ const withSecret = { "application/json": { schema: createdWebhook } };
 /** The answer bears a secret: no cache may keep it. */
 const noStore = { "cache-control": "no-store" };
 
-export function webhookRoutes({ db, webhooks }: ApiDependencies, wakeUps: WakeUps): OpenAPIHono<Authenticated> {
+export function webhookRoutes(
+  { db, webhooks }: ApiDependencies,
+  wakeUps: WakeUps,
+  publishEvents: PublishEvents,
+): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
   const demandAllowed = (url: string | undefined) => {
@@ -241,14 +246,8 @@ export function webhookRoutes({ db, webhooks }: ApiDependencies, wakeUps: WakeUp
         throw new AppError("conflict", "This endpoint is disabled; make it active first.");
       const { business_id } = webhook;
       const data = { webhook_id: webhook.id };
-      await announceTo(c.var.business, webhook.id, {
-        business_id,
-        event: "webhook.test",
-        chat: null,
-        at: sharedDate(),
-        data,
-      });
-      wakeUps.webhook(webhook.id);
+      const event = { name: "webhook.test", business_id, at: sharedDate(), data, onlyWebhook: webhook.id } as const;
+      await publishEvents(await emit(c.var.business, [event]));
       return c.body(null, 202);
     },
   );

@@ -2,7 +2,8 @@ import { z } from "@hono/zod-openapi";
 import { sharedDate } from "../../../../lib/core/time.ts";
 import { deliveryStatuses, webhookStatuses } from "../../../../lib/db/index.ts";
 import type { Webhook, WebhookDelivery } from "../../../../lib/db/index.ts";
-import { subscribable } from "../../../../lib/webhooks/events.ts";
+import { subscribableEvents } from "../../../../lib/events/index.ts";
+import type { SubscribableEvent } from "../../../../lib/events/index.ts";
 import { pageQuery } from "../../http/page.ts";
 import { isoOrNull, storableText, timestamp } from "../../http/text.ts";
 
@@ -18,12 +19,16 @@ const url = z
   .max(2_048)
   .openapi({ description: "An https URL on the public internet.", example: "https://example.com/hooks/prosaas" });
 const description = storableText(1, 200).openapi({ example: "Order system" });
+const subscribable = z.enum(subscribableEvents).openapi("SubscribableEvent");
 const events = z
-  .array(z.enum(subscribable))
+  .array(subscribable)
   .min(1)
-  .max(subscribable.length)
-  .transform((names) => [...new Set(names)])
-  .openapi({ type: "array", description: "What to tell it.", example: ["message.received", "message.delivered"] });
+  .max(subscribableEvents.length)
+  .overwrite((names) => [...new Set(names)])
+  .openapi({
+    description: "Events that the endpoint subscribes to.",
+    example: ["message.received", "message.delivered"],
+  });
 const ordered = z.boolean().openapi({
   description:
     "Within a chat, tell it nothing before what came earlier: an event that fails holds up the later ones of its chat.",
@@ -60,7 +65,7 @@ export const webhookSchema = z
     id: z.string(),
     url: z.string(),
     description: z.string().nullable(),
-    events: z.array(z.string()),
+    events: z.array(subscribable),
     ordered: z.boolean(),
     max_concurrency: z.int(),
     status: z.enum(webhookStatuses).openapi({
@@ -158,7 +163,7 @@ export function webhookView(webhook: Webhook, now = sharedDate()): z.infer<typeo
     id: webhook.id,
     url: webhook.url,
     description: webhook.description,
-    events: webhook.events,
+    events: webhook.events as SubscribableEvent[],
     ordered: webhook.ordered,
     max_concurrency: webhook.max_concurrency,
     status: webhook.status,

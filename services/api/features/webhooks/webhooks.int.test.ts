@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { announce, forBusiness } from "../../../../lib/db/index.ts";
+import { insertDeliveries, forBusiness } from "../../../../lib/db/index.ts";
 import { createHarness } from "../../testing/harness.ts";
 import type { Harness } from "../../testing/harness.ts";
 import { createTestWebhooks } from "../../testing/webhooks.ts";
@@ -24,7 +24,7 @@ async function newWebhook(body: Record<string, unknown> = hook) {
 async function tell(business: string, count: number): Promise<string[]> {
   const scope = forBusiness(api.database.db, business);
   for (let n = 0; n < count; n++) {
-    await announce(scope, [
+    await insertDeliveries(scope, [
       { business_id: business, event: "message.received", chat: "c", at: new Date(), data: { n } },
     ]);
   }

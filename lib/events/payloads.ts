@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { publicAttachment, publicContent } from "../messages/index.ts";
+import type { EventName } from "./catalogue.ts";
 
 /*
- * What endpoints are told. A delivery's body is {type, timestamp, data}: type is the event, timestamp when it happened,
- * data as below. Fields may be added; none is taken away.
+ * The data of every event. A webhook delivery's body is {type, timestamp, data}: the event's name, when it happened, and
+ * data as below. Live streams carry an excerpt of the same data (entry.ts). Fields may be added; none is removed.
  */
 
 const business_id = z.uuid();
@@ -14,16 +15,16 @@ const received = z.object({
   message_id: z.uuid(),
   /** JID of the conversation. */
   chat: z.string(),
-  /** JID of who wrote it. */
+  /** JID of the author. */
   sender: z.string(),
   sender_name: z.string().nullable(),
   type: z.string(),
-  /** What it says in words, of whichever kind it is. */
+  /** The text or caption of a message of any type. */
   text: z.string().nullable(),
   content: publicContent,
 });
 
-const moved = z.object({
+const receipt = z.object({
   business_id,
   message_id: z.uuid(),
   chat: z.string(),
@@ -43,7 +44,7 @@ const media = z.object({
   message_id: z.uuid(),
   chat: z.string(),
   type: z.string(),
-  /** With addresses that are good for a day, where its content is there. */
+  /** With URLs that are valid for a day, where the file was stored. */
   media: publicAttachment,
 });
 
@@ -59,37 +60,45 @@ const session = z.object({
 
 const limited = z.object({
   business_id,
-  /** What may not be sent until then: anything, or what begins a chat. */
+  /** What the limit blocks until then: every message, or those that begin a chat. */
   holds: z.enum(["everything", "first_contacts"]),
   until: moment,
+});
+
+const call = z.object({
+  business_id,
+  call_sid: z.string(),
+  direction: z.enum(["inbound", "outbound"]),
+  from: z.string(),
+  to: z.string(),
+  /** The carrier's status of the call. */
+  status: z.string(),
+  /** Media streams that the call has had. */
+  streams: z.int(),
+  duration_s: z.int().nullable(),
 });
 
 const broadcast = z.object({ business_id, broadcast_id: z.uuid(), status: z.string() });
 const paused = z.object({ business_id, webhook_id: z.uuid(), url: z.string(), reason: z.string() });
 const test = z.object({ business_id, webhook_id: z.uuid() });
 
-/** Every event, with the schema of its data. */
-export const webhookEvents = {
+export const payloads = {
   "message.received": received,
-  "message.sent": moved,
-  "message.delivered": moved,
-  "message.read": moved,
-  "message.played": moved,
+  "message.sent": receipt,
+  "message.delivered": receipt,
+  "message.read": receipt,
+  "message.played": receipt,
   "message.failed": failed,
-  /** The file of a message that was received was fetched, or cannot be had. */
   "message.media": media,
   "session.status": session,
-  /** The account has reached a limit: its own of the day, or one that WhatsApp told it by refusing messages. */
   "session.limited": limited,
   "broadcast.status": broadcast,
-  /** Another endpoint of the business keeps failing. */
   "webhook.paused": paused,
-  /** Asked for by the endpoint's owner; goes to that endpoint, whatever it subscribed to. */
   "webhook.test": test,
-} as const;
+  "call.started": call,
+  "call.resumed": call,
+  "call.ended": call,
+} as const satisfies Record<EventName, z.ZodType>;
 
-export type WebhookEvent = keyof typeof webhookEvents;
-export type EventData<E extends WebhookEvent> = z.infer<(typeof webhookEvents)[E]>;
-
-/** What an endpoint can subscribe to. */
-export const subscribable = (Object.keys(webhookEvents) as WebhookEvent[]).filter((event) => event !== "webhook.test");
+/** The data of an event. */
+export type EventData<N extends EventName> = z.infer<(typeof payloads)[N]>;

@@ -1,0 +1,78 @@
+import { uuidv7 } from "../../core/ids.ts";
+import { toJson } from "../client/json.ts";
+import type { Scope, Sql } from "../scope.ts";
+import type { Webhook } from "./schema.ts";
+
+/** An event as its deliveries need it; lib/events knows which events there are. */
+export type DeliverableEvent = {
+  business_id: string;
+  event: string;
+  /** The chat that keeps its events in order, if any. */
+  chat: string | null;
+  at: Date;
+  data: Record<string, unknown>;
+  /** An endpoint that does not receive it. */
+  exceptWebhook?: string;
+  /** The one endpoint that receives it, whatever that endpoint subscribes to. */
+  onlyWebhook?: string;
+};
+
+/** Hours after which a delivery that no endpoint accepted expires. */
+export const deliveryLifeHours = 24;
+
+type Subscriber = Pick<Webhook, "id" | "business_id" | "events">;
+
+/**
+ * Inserts a delivery for each endpoint that receives one of the events; returns the ids of these endpoints. Hand-written
+ * SQL: every inbound message and receipt passes here, so the endpoints of all businesses are read by one statement and
+ * all deliveries are written by one more.
+ */
+export async function insertDeliveries(scope: Scope, events: readonly DeliverableEvent[]): Promise<string[]> {
+  if (events.length === 0) return [];
+  return scope.run(async (sql) => {
+    const subscribers = await subscribersOf(sql, events);
+    const deliveries = events.flatMap((event) => recipientsOf(event, subscribers).map((id) => deliveryOf(id, event)));
+    if (deliveries.length === 0) return [];
+    await insertRows(sql, deliveries);
+    return [...new Set(deliveries.map(({ webhook_id }) => webhook_id))];
+  });
+}
+
+/** The endpoints of the events' businesses; events that name their endpoint need none. */
+async function subscribersOf(sql: Sql, events: readonly DeliverableEvent[]): Promise<Subscriber[]> {
+  const businesses = new Set(
+    events.filter(({ onlyWebhook }) => onlyWebhook === undefined).map(({ business_id }) => business_id),
+  );
+  if (businesses.size === 0) return [];
+  return sql<Subscriber[]>`
+    select id, business_id, events from webhooks
+    where business_id = any(${[...businesses]}::uuid[]) and status <> 'disabled' and deleted_at is null`;
+}
+
+function recipientsOf(event: DeliverableEvent, subscribers: readonly Subscriber[]): string[] {
+  if (event.onlyWebhook !== undefined) return [event.onlyWebhook];
+  return subscribers
+    .filter(({ id, business_id, events }) => {
+      return business_id === event.business_id && events.includes(event.event) && id !== event.exceptWebhook;
+    })
+    .map(({ id }) => id);
+}
+
+type NewDelivery = ReturnType<typeof deliveryOf>;
+
+function deliveryOf(webhook_id: string, { business_id, event, chat, at, data }: DeliverableEvent) {
+  const payload = JSON.stringify({ type: event, timestamp: at.toISOString(), data: { business_id, ...data } });
+  return { id: uuidv7(), webhook_id, business_id, event, chat, payload };
+}
+
+async function insertRows(sql: Sql, deliveries: NewDelivery[]): Promise<void> {
+  await sql`
+    -- The column place is drawn from its sequence here, not where the id is made. The writer of a status holds the row's
+    -- lock by now, so a later status gets a later place even if another process's clock is wrong.
+    insert into webhook_deliveries (id, webhook_id, business_id, event, chat, payload, next_attempt_at, expires_at)
+    -- Truncated to the millisecond, not rounded up: the delivery is due as soon as it is written.
+    select r.id, r.webhook_id, r.business_id, r.event, r.chat, r.payload, date_trunc('milliseconds', now()),
+           now() + make_interval(hours => ${deliveryLifeHours}::integer)
+    from jsonb_to_recordset(${toJson(deliveries)}::text::jsonb)
+      as r(id uuid, webhook_id uuid, business_id uuid, event text, chat text, payload text)`;
+}

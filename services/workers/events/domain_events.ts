@@ -1,0 +1,53 @@
+import { sharedDate } from "../../../lib/core/time.ts";
+import { passages } from "../../../lib/db/index.ts";
+import type { InboundMessage, Message, SessionReport, StatusChange } from "../../../lib/db/index.ts";
+import type { Event } from "../../../lib/events/index.ts";
+import type { MediaSigner } from "../../../lib/media-store/index.ts";
+import { contentOf, publicContentOf } from "../../../lib/messages/index.ts";
+import type { MediaLinks } from "../../../lib/messages/index.ts";
+import { eventLinksS } from "../media/media_deps.ts";
+
+export function messageReceived(id: string, message: InboundMessage): Event<"message.received"> {
+  const { business_id, chat, sender, type, at } = message;
+  const text = message.text ?? null;
+  const content = publicContentOf(contentOf({ type, text, content: message.content ?? null }), noLinks);
+  return {
+    name: "message.received",
+    business_id,
+    chat,
+    at,
+    data: { message_id: id, chat, sender, sender_name: message.push_name ?? null, type, text, content },
+  };
+}
+
+/** The file of a message that has just arrived is not in our store yet. */
+const noLinks: MediaLinks = () => {
+  throw new TypeError("an inbound message refers to a file that is stored already");
+};
+
+/** The file of a message was stored, or its fetch was given up. */
+export function mediaSettled(message: Message, signer: MediaSigner): Event<"message.media">[] {
+  const content = publicContentOf(contentOf(message), signer.links(message.business_id, eventLinksS));
+  if (!("media" in content)) return [];
+  const { business_id, chat, id: message_id } = message;
+  const data = { message_id, chat, type: content.type, media: content.media };
+  return [{ name: "message.media", business_id, chat, at: sharedDate(), data }];
+}
+
+/** One event for each status that the message reached. */
+export function statusEvents(change: StatusChange): Event[] {
+  const { id: message_id, business_id, chat } = change;
+  return passages(change).flatMap(({ status, at }): Event[] => {
+    if (status === "queued") return [];
+    if (status !== "failed")
+      return [{ name: `message.${status}`, business_id, chat, at, data: { message_id, chat, status } }];
+    const error = { code: change.error_code ?? "unknown", message: change.error_message ?? "" };
+    return [{ name: "message.failed", business_id, chat, at, data: { message_id, chat, status, error } }];
+  });
+}
+
+export function sessionChanged(report: SessionReport): Event<"session.status"> {
+  const { business_id, status, paired, phone, name, reason, since, observed_at: at } = report;
+  const data = { status, paired, phone, name, reason, since: since.toISOString() };
+  return { name: "session.status", business_id, at, data };
+}
