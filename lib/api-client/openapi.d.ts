@@ -3854,7 +3854,7 @@ export interface paths {
         };
         /**
          * Watch a business
-         * @description The names are those of webhooks. The data are ids, statuses and short fields: `text` becomes an `excerpt` of 120 characters, and contents and files are left out; fetch the message for them. Past events are kept for up to a day, the last 1,000 or 256 KB of a business. After a gap comes the event `reset`: fetch what you show again. A key is sent what its scopes cover: `message.*` needs messages:read, `call.*` calls:read, `broadcast.*` broadcasts:read, `session.*` whatsapp:read, `webhook.*` webhooks:read; with none of them it is refused. While a phone is being paired, `whatsapp.pairing` tells each new QR or code to keys with the scope whatsapp:write.
+         * @description The names are those of webhooks. The data are ids, statuses and short fields: `text` becomes an `excerpt` of 120 characters, and contents and files are left out; fetch the message for them. Past events are kept for up to a day, the last 1,000 or 256 KB of a business. After a gap comes the event `reset`: fetch what you show again. A key receives the events that its scopes cover: `message.*` needs messages:read, `session.*` needs whatsapp:read, `broadcast.*` needs broadcasts:read, `webhook.*` needs webhooks:read, `call.*` needs calls:read; with none of them it is refused. While a phone is being paired, `whatsapp.pairing` tells each new QR or code to keys with the scope whatsapp:write.
          */
         get: {
             parameters: {
@@ -4054,9 +4054,1023 @@ export interface paths {
         trace?: never;
     };
 }
-export type webhooks = Record<string, never>;
+export interface webhooks {
+    "message.received": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A message arrived from a contact. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "message.received";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** Format: uuid */
+                            message_id: string;
+                            chat: string;
+                            sender: string;
+                            sender_name: string | null;
+                            type: string;
+                            text: string | null;
+                            content: components["schemas"]["MessageContent"];
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "message.sent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WhatsApp accepted an outbound message. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "message.sent";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** Format: uuid */
+                            message_id: string;
+                            chat: string;
+                            /** @enum {string} */
+                            status: "sent" | "delivered" | "read" | "played";
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "message.delivered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An outbound message reached the recipient's phone. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "message.delivered";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** Format: uuid */
+                            message_id: string;
+                            chat: string;
+                            /** @enum {string} */
+                            status: "sent" | "delivered" | "read" | "played";
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "message.read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The recipient read an outbound message. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "message.read";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** Format: uuid */
+                            message_id: string;
+                            chat: string;
+                            /** @enum {string} */
+                            status: "sent" | "delivered" | "read" | "played";
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "message.played": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The recipient played an outbound voice message. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "message.played";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** Format: uuid */
+                            message_id: string;
+                            chat: string;
+                            /** @enum {string} */
+                            status: "sent" | "delivered" | "read" | "played";
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "message.failed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An outbound message failed and will not be retried. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "message.failed";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** Format: uuid */
+                            message_id: string;
+                            chat: string;
+                            /** @enum {string} */
+                            status: "failed";
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "message.media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The file of an inbound message was stored, or cannot be fetched. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "message.media";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** Format: uuid */
+                            message_id: string;
+                            chat: string;
+                            type: string;
+                            media: components["schemas"]["Attachment"];
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "session.status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The WhatsApp session changed its status. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "session.status";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            status: string;
+                            paired: boolean;
+                            phone: string | null;
+                            name: string | null;
+                            reason: string | null;
+                            /** Format: date-time */
+                            since: string;
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "session.limited": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The account reached a sending limit, either its own daily limit or one that WhatsApp imposed. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "session.limited";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** @enum {string} */
+                            holds: "everything" | "first_contacts";
+                            /** Format: date-time */
+                            until: string;
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "broadcast.status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A broadcast changed its status. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "broadcast.status";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** Format: uuid */
+                            broadcast_id: string;
+                            status: string;
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "webhook.paused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A webhook endpoint of the business was paused or disabled because its deliveries failed. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "webhook.paused";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** Format: uuid */
+                            webhook_id: string;
+                            url: string;
+                            reason: string;
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "webhook.test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A test delivery that was requested through the API. It goes to the tested endpoint only. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "webhook.test";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** Format: uuid */
+                            webhook_id: string;
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "call.started": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A call came in or was dialled. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "call.started";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            call_sid: string;
+                            /** @enum {string} */
+                            direction: "inbound" | "outbound";
+                            from: string;
+                            to: string;
+                            status: string;
+                            streams: number;
+                            duration_s: number | null;
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "call.resumed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A call continues on a new media stream after its previous one broke. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "call.resumed";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            call_sid: string;
+                            /** @enum {string} */
+                            direction: "inbound" | "outbound";
+                            from: string;
+                            to: string;
+                            status: string;
+                            streams: number;
+                            duration_s: number | null;
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "call.ended": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A call ended. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "call.ended";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            call_sid: string;
+                            /** @enum {string} */
+                            direction: "inbound" | "outbound";
+                            from: string;
+                            to: string;
+                            status: string;
+                            streams: number;
+                            duration_s: number | null;
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export interface components {
     schemas: {
+        MessageContent: {
+            /** @enum {string} */
+            type: "text";
+            text: string;
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+        } | {
+            /** @enum {string} */
+            type: "image";
+            media: components["schemas"]["Attachment"];
+            caption?: string;
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+        } | {
+            /** @enum {string} */
+            type: "video";
+            media: components["schemas"]["Attachment"];
+            caption?: string;
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+        } | {
+            /** @enum {string} */
+            type: "audio";
+            media: components["schemas"]["Attachment"];
+            voice: boolean;
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+        } | {
+            /** @enum {string} */
+            type: "document";
+            media: components["schemas"]["Attachment"];
+            caption?: string;
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+            file_name?: string;
+        } | {
+            /** @enum {string} */
+            type: "sticker";
+            media: components["schemas"]["Attachment"];
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+        } | {
+            /** @enum {string} */
+            type: "location";
+            latitude: number;
+            longitude: number;
+            name?: string;
+            address?: string;
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+        } | {
+            /** @enum {string} */
+            type: "contact";
+            contacts: {
+                name: string;
+                phones: string[];
+            }[];
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+        } | {
+            /** @enum {string} */
+            type: "poll";
+            question: string;
+            options: string[];
+            max_choices: number;
+            /** @description The message that it answers; null where it is not one of ours. */
+            reply_to?: string | null;
+        } | {
+            /** @enum {string} */
+            type: "reaction";
+            /** @description The message that it is about; null where it is not one of ours. */
+            target: string | null;
+            emoji: string;
+        } | {
+            /** @enum {string} */
+            type: "edit";
+            /** @description The message that it is about; null where it is not one of ours. */
+            target: string | null;
+            text: string;
+        } | {
+            /** @enum {string} */
+            type: "delete";
+            /** @description The message that it is about; null where it is not one of ours. */
+            target: string | null;
+        } | {
+            /** @enum {string} */
+            type: "poll_vote";
+            /** @description The message that it is about; null where it is not one of ours. */
+            target: string | null;
+            options?: string[];
+        } | {
+            /** @enum {string} */
+            type: "unknown";
+            kind?: string;
+        };
+        Attachment: {
+            /** @description The media that has its content; null while that is not ours yet. */
+            id: string | null;
+            /**
+             * @description pending: it is being fetched from WhatsApp.
+             * @enum {string}
+             */
+            status: "pending" | "available" | "failed";
+            mime: string;
+            /** @description Bytes. */
+            size?: number;
+            width?: number;
+            height?: number;
+            seconds?: number;
+            /** @description Where it can be had without a key, until url_expires_at. */
+            url?: string;
+            /** @description A small JPEG, of pictures. */
+            thumbnail_url?: string;
+            url_expires_at?: string;
+            /** @description Why it cannot be had: `gone`, `mismatch`, `quota_exceeded`, `too_large` or `unreachable`. */
+            error?: string;
+        };
         Business: {
             id: string;
             name: string;
@@ -4115,6 +5129,11 @@ export interface components {
              */
             key: string;
         };
+        /**
+         * @example messages:write
+         * @enum {string}
+         */
+        Scope: "broadcasts:read" | "broadcasts:write" | "business:read" | "business:write" | "calls:read" | "calls:write" | "keys:read" | "keys:write" | "messages:read" | "messages:write" | "webhooks:read" | "webhooks:write" | "whatsapp:read" | "whatsapp:write";
         Key: {
             id: string;
             /**
@@ -4129,7 +5148,7 @@ export interface components {
              *       "messages:read"
              *     ]
              */
-            scopes: string[];
+            scopes: components["schemas"]["Scope"][];
             /**
              * Format: date-time
              * @example 2026-03-01T12:00:00.000Z
@@ -4154,7 +5173,7 @@ export interface components {
              *       "messages:write"
              *     ]
              */
-            scopes: unknown[];
+            scopes: components["schemas"]["Scope"][];
             /**
              * @description What you call it.
              * @example Order system
@@ -4584,123 +5603,6 @@ export interface components {
              */
             expires_at: string | null;
         };
-        MessageContent: {
-            /** @enum {string} */
-            type: "text";
-            text: string;
-            /** @description The message that it answers; null where it is not one of ours. */
-            reply_to?: string | null;
-        } | {
-            /** @enum {string} */
-            type: "image";
-            media: components["schemas"]["Attachment"];
-            caption?: string;
-            /** @description The message that it answers; null where it is not one of ours. */
-            reply_to?: string | null;
-        } | {
-            /** @enum {string} */
-            type: "video";
-            media: components["schemas"]["Attachment"];
-            caption?: string;
-            /** @description The message that it answers; null where it is not one of ours. */
-            reply_to?: string | null;
-        } | {
-            /** @enum {string} */
-            type: "audio";
-            media: components["schemas"]["Attachment"];
-            voice: boolean;
-            /** @description The message that it answers; null where it is not one of ours. */
-            reply_to?: string | null;
-        } | {
-            /** @enum {string} */
-            type: "document";
-            media: components["schemas"]["Attachment"];
-            caption?: string;
-            /** @description The message that it answers; null where it is not one of ours. */
-            reply_to?: string | null;
-            file_name?: string;
-        } | {
-            /** @enum {string} */
-            type: "sticker";
-            media: components["schemas"]["Attachment"];
-            /** @description The message that it answers; null where it is not one of ours. */
-            reply_to?: string | null;
-        } | {
-            /** @enum {string} */
-            type: "location";
-            latitude: number;
-            longitude: number;
-            name?: string;
-            address?: string;
-            /** @description The message that it answers; null where it is not one of ours. */
-            reply_to?: string | null;
-        } | {
-            /** @enum {string} */
-            type: "contact";
-            contacts: {
-                name: string;
-                phones: string[];
-            }[];
-            /** @description The message that it answers; null where it is not one of ours. */
-            reply_to?: string | null;
-        } | {
-            /** @enum {string} */
-            type: "poll";
-            question: string;
-            options: string[];
-            max_choices: number;
-            /** @description The message that it answers; null where it is not one of ours. */
-            reply_to?: string | null;
-        } | {
-            /** @enum {string} */
-            type: "reaction";
-            /** @description The message that it is about; null where it is not one of ours. */
-            target: string | null;
-            emoji: string;
-        } | {
-            /** @enum {string} */
-            type: "edit";
-            /** @description The message that it is about; null where it is not one of ours. */
-            target: string | null;
-            text: string;
-        } | {
-            /** @enum {string} */
-            type: "delete";
-            /** @description The message that it is about; null where it is not one of ours. */
-            target: string | null;
-        } | {
-            /** @enum {string} */
-            type: "poll_vote";
-            /** @description The message that it is about; null where it is not one of ours. */
-            target: string | null;
-            options?: string[];
-        } | {
-            /** @enum {string} */
-            type: "unknown";
-            kind?: string;
-        };
-        Attachment: {
-            /** @description The media that has its content; null while that is not ours yet. */
-            id: string | null;
-            /**
-             * @description pending: it is being fetched from WhatsApp.
-             * @enum {string}
-             */
-            status: "pending" | "available" | "failed";
-            mime: string;
-            /** @description Bytes. */
-            size?: number;
-            width?: number;
-            height?: number;
-            seconds?: number;
-            /** @description Where it can be had without a key, until url_expires_at. */
-            url?: string;
-            /** @description A small JPEG, of pictures. */
-            thumbnail_url?: string;
-            url_expires_at?: string;
-            /** @description Why it cannot be had: `gone`, `mismatch`, `quota_exceeded`, `too_large` or `unreachable`. */
-            error?: string;
-        };
         Media: {
             id: string;
             /**
@@ -4984,11 +5886,13 @@ export interface components {
              */
             secret: string;
         };
+        /** @enum {string} */
+        SubscribableEvent: "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.played" | "message.failed" | "message.media" | "session.status" | "session.limited" | "broadcast.status" | "webhook.paused" | "call.started" | "call.resumed" | "call.ended";
         Webhook: {
             id: string;
             url: string;
             description: string | null;
-            events: string[];
+            events: components["schemas"]["SubscribableEvent"][];
             ordered: boolean;
             max_concurrency: number;
             /**
@@ -5037,13 +5941,13 @@ export interface components {
             /** @example Order system */
             description?: string;
             /**
-             * @description What to tell it.
+             * @description Events that the endpoint subscribes to.
              * @example [
              *       "message.received",
              *       "message.delivered"
              *     ]
              */
-            events: unknown[];
+            events: components["schemas"]["SubscribableEvent"][];
             /**
              * @description Within a chat, tell it nothing before what came earlier: an event that fails holds up the later ones of its chat.
              * @default false
@@ -5065,13 +5969,13 @@ export interface components {
             /** @example Order system */
             description?: string;
             /**
-             * @description What to tell it.
+             * @description Events that the endpoint subscribes to.
              * @example [
              *       "message.received",
              *       "message.delivered"
              *     ]
              */
-            events?: unknown[];
+            events?: components["schemas"]["SubscribableEvent"][];
             /** @description Within a chat, tell it nothing before what came earlier: an event that fails holds up the later ones of its chat. */
             ordered?: boolean;
             /**

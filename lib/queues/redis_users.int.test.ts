@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
+import { uuidv7 } from "../core/ids.ts";
 import { createRedis } from "../redis/client.ts";
 import { createRedisServer } from "../testing/redis_server.ts";
 import type { TestRedisServer } from "../testing/redis_server.ts";
@@ -120,6 +121,38 @@ describe("a shard", () => {
       ["LRANGE", "prosaas:receipts_sync:wait", "0", "-1"],
     ]) {
       await expect(call("shards", command), command.join(" ")).rejects.toThrow(refusal);
+    }
+  });
+});
+
+describe("calls", () => {
+  test("wakes webhook deliveries, also while they run", async () => {
+    await all.call("ACL", "LOG", "RESET");
+    const producer = createProducer(clients.get("calls")!);
+    const webhook_id = uuidv7();
+    const wake = () => producer.wake("deliver", { webhook_id });
+    for (let time = 0; time < 2; time++) await wake();
+    // As a worker does that takes the job: the next wake-up waits for the run to end, and another replaces it.
+    const [id] = await all.zpopmin("prosaas:high:prioritized");
+    expect(id).toBeString();
+    await all.lpush("prosaas:high:active", id!);
+    for (let time = 0; time < 2; time++) await wake();
+    await producer.close();
+    expect(await all.call("ACL", "LOG")).toEqual([]);
+  });
+
+  test("may not take webhook deliveries", async () => {
+    await all.lpush("prosaas:high:wait", "a");
+    await all.zadd("prosaas:high:prioritized", 1, "b");
+    for (const command of [
+      ["DEL", "prosaas:high:wait"],
+      ["RPOP", "prosaas:high:wait"],
+      ["LREM", "prosaas:high:wait", "0", "a"],
+      ["SET", "prosaas:high:wait", "x"],
+      ["ZREM", "prosaas:high:prioritized", "b"],
+      ["ZPOPMIN", "prosaas:high:prioritized"],
+    ]) {
+      await expect(call("calls", command), command.join(" ")).rejects.toThrow(refusal);
     }
   });
 });

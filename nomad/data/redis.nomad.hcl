@@ -49,15 +49,15 @@ locals {
   connection = "+ping +quit +select +info +time +client|setname +client|info +client|id"
   # All commands on data, without those that look beyond the keys of the user.
   data = "+@string +@hash +@list +@set +@sortedset +@stream +@keyspace +@transaction -@dangerous -scan -randomkey -dbsize -move -copy"
+  # What BullMQ's script for adding a job does, and nothing that takes a job out of a queue. It writes plain values and
+  # deletes in its deduplication only: de:<id>, and dn:<id> for the wake-up that comes while a job runs.
+  adds_jobs = "+exists +get +hget +hmget +hset +hmset +incr +llen +lpush +rpush +lpos +persist +pttl +xadd +zadd +zrange +zscore +zrevrangebyscore"
   # BullMQ's scripts and ours.
   scripts = "+eval +evalsha +script|load +script|exists"
 
   users = {
-    # What BullMQ's script for adding a job does, and nothing that takes a job out of a queue. It writes plain values and
-    # deletes in its deduplication only: de:<id>, and dn:<id> for the wake-up that comes while a job runs.
     shards = join(" ", concat(
-      ["+exists +get +hget +hmget +hset +hmset +incr +llen +lpush +rpush +lrange +lpos +persist +pttl +xadd +zadd +zrange +zscore"],
-      ["+zrevrangebyscore", local.scripts],
+      [local.adds_jobs, "+lrange", local.scripts],
       [for name in local.woken_by_shards : "~prosaas:${name}:*"],
       [for name in local.woken_by_shards : "(-@all +set +del +pexpire ~prosaas:${name}:de:* ~prosaas:${name}:dn:*)"],
     ))
@@ -70,8 +70,12 @@ locals {
     ])
     # Runs jobs, under leases, and publishes live events.
     workers = "${local.data} ${local.scripts} ${local.queues} ~prosaas:lease:* ~prosaas:limit-told:* ~prosaas:{events}:*"
-    # State of calls, their live events, and wake-ups for their recordings.
-    calls = "${local.data} ${local.scripts} ~prosaas:{calls}:* ~prosaas:{events}:* ~prosaas:recordings:*"
+    # State of calls, their live events, and wake-ups for their recordings and webhook deliveries.
+    calls = join(" ", [
+      "${local.data} ${local.scripts} ~prosaas:{calls}:* ~prosaas:{events}:* ~prosaas:recordings:*",
+      "(-@all ${local.adds_jobs} +eval +evalsha ~prosaas:high:*)",
+      "(-@all +set +del +pexpire ~prosaas:high:de:* ~prosaas:high:dn:*)",
+    ])
   }
 }
 

@@ -1,5 +1,6 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { getCall } from "../../lib/db/index.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { uuidv7 } from "../../lib/core/ids.ts";
+import { getCall, insertWebhook, listDeliveries } from "../../lib/db/index.ts";
 import { eventsOf } from "../../lib/events/stream.ts";
 import { listLiveCalls } from "../../lib/calls/live_call.ts";
 import { until } from "../../lib/testing/until.ts";
@@ -51,6 +52,30 @@ test("a call is answered, both ends hear each other, and its end is written down
     "call.started",
     "call.ended",
   ]);
+});
+
+describe("webhook deliveries of a call", () => {
+  test("are written when it starts and ends", async () => {
+    const { scope, number } = await stack.business();
+    const endpoint = { url: "https://a.example", description: null, ordered: true, max_concurrency: 8 };
+    const webhook = { ...endpoint, id: uuidv7(), events: ["call.started", "call.ended"], secret: "sealed" };
+    await insertWebhook(scope, webhook, 1);
+    const deliveries = async () => (await listDeliveries(scope, webhook.id, { limit: 10 })).toReversed();
+    const queued = () => stack.redis.zcard("prosaas:high:prioritized");
+    const queuedBefore = await queued();
+    const call = dial(number);
+    await until(async () => (await deliveries()).length === 1, { what: "the delivery of call.started" });
+    await until(async () => (await queued()) > queuedBefore, { what: "a job that dispatches it" });
+    call.hangUp();
+    await call.done;
+    await row({ scope }, call);
+    const written = await deliveries();
+    expect(written.map(({ event }) => event)).toEqual(["call.started", "call.ended"]);
+    expect(JSON.parse(written[1]!.payload)).toMatchObject({
+      type: "call.ended",
+      data: { business_id: scope.businessId, call_sid: call.sid, status: "completed", to: number, streams: 1 },
+    });
+  });
 });
 
 test("keys reach the agent, and it hangs up, clears and remembers", async () => {

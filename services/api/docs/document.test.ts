@@ -1,4 +1,6 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
+import { subscribableEvents, webhookEvents } from "../../../lib/events/index.ts";
+import { scopes } from "../http/auth/principal.ts";
 import { createUndrivenApp } from "../testing/undriven.ts";
 
 const { app, operational, close } = createUndrivenApp("https://api.example.com");
@@ -16,6 +18,8 @@ const document = (await (await app.request("/v1/openapi.json")).json()) as {
   servers: { url: string }[];
   security: unknown[];
   paths: Record<string, Record<string, Operation>>;
+  webhooks: Record<string, { post: { requestBody: { content: Record<string, { schema: { properties: object } }> } } }>;
+  components: { schemas: Record<string, { properties: Record<string, object>; enum?: string[] }> };
 };
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, path, operation })),
@@ -125,4 +129,25 @@ test("every operation with a body says 400, 413 and 415, and each says 429", () 
     expect(statuses, name).toContain("429");
     if (operation.requestBody) for (const status of ["400", "413", "415"]) expect(statuses, name).toContain(status);
   }
+});
+
+describe("the event catalogue in the document", () => {
+  test("describes each webhook event with its payload", () => {
+    expect(Object.keys(document.webhooks)).toEqual(webhookEvents);
+    for (const [name, { post }] of Object.entries(document.webhooks)) {
+      const { properties } = post.requestBody.content["application/json"]!.schema;
+      expect(properties, name).toMatchObject({ type: { enum: [name] }, data: { type: "object" } });
+    }
+  });
+
+  test.each([
+    ["events", "SubscribableEvent", subscribableEvents, ["NewWebhook", "WebhookChanges", "Webhook"]],
+    ["scopes", "Scope", scopes, ["NewKey", "Key"]],
+  ])("constrains %s to an enum", (field, component, values, schemas) => {
+    expect(document.components.schemas[component]!.enum).toEqual([...values]);
+    for (const schema of schemas) {
+      const items = { $ref: `#/components/schemas/${component}` };
+      expect(document.components.schemas[schema]!.properties[field], schema).toMatchObject({ type: "array", items });
+    }
+  });
 });

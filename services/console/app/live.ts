@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { streamEvents, streamNotices } from "../../../lib/events/catalogue.ts";
 
 /** A browser listens to each event by its name. */
-const names: readonly string[] = [...streamEvents, ...Object.keys(streamNotices)];
+export const eventNames: readonly string[] = [...streamEvents, ...Object.keys(streamNotices)];
 
 /** Wait before a stream that the server refused is opened again: it doubles up to the last. */
 const retryMs = { first: 1_000, last: 15_000 };
@@ -45,7 +45,7 @@ function listen(
       failures += 1;
       timer = setTimeout(() => open(true), waitMs);
     });
-    for (const name of names) {
+    for (const name of eventNames) {
       source.addEventListener(name, ({ data }: MessageEvent<string>) =>
         onEvent({ name, data: JSON.parse(data) as LiveEvent["data"] }),
       );

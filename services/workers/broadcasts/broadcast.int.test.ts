@@ -92,6 +92,10 @@ test("each recipient is sent the text with their own fields, in the order given,
   expect(first).toMatchObject({ chat: chat(0), status: "released", message_status: "sent" });
   await until(() => endpoint.told.length === 2, { what: "the events" });
   expect(endpoint.told.map(({ data }) => data["status"]).toSorted()).toEqual(["completed", "running"]);
+  expect(await workers.liveEvents(business, "broadcast.status")).toEqual([
+    { broadcast_id: id, status: "running" },
+    { broadcast_id: id, status: "completed" },
+  ]);
 });
 
 test("who has opted out is passed over, also after the start", async () => {

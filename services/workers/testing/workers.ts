@@ -10,7 +10,8 @@ import {
   upsertSessions,
 } from "../../../lib/db/index.ts";
 import type { Message, NewWebhook, Webhook, WebhookDelivery } from "../../../lib/db/index.ts";
-import { subscribableEvents } from "../../../lib/events/index.ts";
+import { eventsOf, subscribableEvents } from "../../../lib/events/index.ts";
+import type { LiveEvent } from "../../../lib/events/index.ts";
 import type { QueueName } from "../../../lib/queues/index.ts";
 import { startScheduler } from "../../../lib/queues/scheduler.ts";
 import type { Scheduler } from "../../../lib/queues/scheduler.ts";
@@ -150,6 +151,12 @@ export async function createTestWorkers() {
     /** The deliveries to an endpoint, in order of id. */
     deliveries: (webhookId: string) =>
       database.owner<WebhookDelivery[]>`select * from webhook_deliveries where webhook_id = ${webhookId} order by id`,
+    /** What live streams carry of an event of a business, in order. */
+    liveEvents: async (businessId: string, event: string): Promise<Record<string, unknown>[]> => {
+      const entries = await redis.xrange(eventsOf(businessId), "-", "+");
+      const parsed = entries.map(([, fields]) => JSON.parse(fields[1]!) as LiveEvent);
+      return parsed.filter((live) => live.event === event).map(({ data }) => data);
+    },
     /** The rows of a business, in order of id. */
     rows: (businessId: string) =>
       database.owner<Message[]>`select * from messages where business_id = ${businessId} order by id`,

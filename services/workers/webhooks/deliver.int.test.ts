@@ -282,6 +282,7 @@ test("an endpoint that keeps failing is left alone, then paused with the reason,
   expect(await workers.webhook(failing.id)).toMatchObject({ status_reason: "It answered 500.", status: "paused" });
   await until(() => watching.told.length === 1, { what: "the notice" });
   expect(watching.told[0]!.data).toMatchObject({ webhook_id: failing.id, reason: "It answered 500." });
+  expect(await workers.liveEvents(business, "webhook.paused")).toMatchObject([{ webhook_id: failing.id }]);
 
   broken = false;
   await passTime(failing.id);

@@ -161,7 +161,7 @@ test("a broadcast is paused, resumed and cancelled; each twice is once, and what
   expect((await api.request("POST", `${draft.one}/start`, { key: draft.key })).status).toBe(409);
 });
 
-test("a change of a broadcast is told to the endpoints that asked", async () => {
+test("status changes reach webhooks and live streams", async () => {
   const { business, key, one } = await newBroadcast({ ...sale, recipients: [person(1)] });
   const hooks = `/v1/businesses/${business}/webhooks`;
   const hook = await api.request("POST", hooks, {
@@ -172,6 +172,11 @@ test("a change of a broadcast is told to the endpoints that asked", async () => 
   const { data } = (await api.request("GET", `${hooks}/${hook.body.id}/deliveries`, { key })).body;
   expect(data.map(({ event }: { event: string }) => event)).toEqual(["broadcast.status", "broadcast.status"]);
   expect(api.woken).toContain(hook.body.id);
+  const live = api.published.filter(({ business_id }) => business_id === business);
+  expect(live.map(({ event, data: { status } }) => [event, status])).toEqual([
+    ["broadcast.status", "paused"],
+    ["broadcast.status", "cancelled"],
+  ]);
 });
 
 test("who opts out is listed, once, and can be taken off the list", async () => {

@@ -192,3 +192,9 @@ test("a deleted endpoint's deliveries are given up and not found", async () => {
     .owner`select status, last_error from webhook_deliveries where business_id = ${business}`;
   expect(rows.map((row) => row["status"])).toEqual(["dead", "dead"]);
 });
+
+test("subscribes to events of calls", async () => {
+  const events = ["call.started", "call.resumed", "call.ended"];
+  const { created } = await newWebhook({ ...hook, events });
+  expect([created.status, created.body.events]).toEqual([201, events]);
+});
