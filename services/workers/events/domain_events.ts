@@ -8,7 +8,9 @@ import type { MediaLinks } from "../../../lib/messages/index.ts";
 import { eventLinksS } from "../media/media_deps.ts";
 
 export function messageReceived(id: string, message: InboundMessage): Event<"message.received"> {
-  const { business_id, chat, sender, type, at } = message;
+  const { business_id, chat, sender, type } = message;
+  // The sender chose the timestamp: one beyond the range of dates has no ISO form.
+  const at = Number.isNaN(message.at.getTime()) ? sharedDate() : message.at;
   const text = message.text ?? null;
   const content = publicContentOf(contentOf({ type, text, content: message.content ?? null }), noLinks);
   return {

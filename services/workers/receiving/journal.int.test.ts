@@ -86,11 +86,13 @@ test("an entry that cannot be understood or written is quarantined, and the stre
 });
 
 test("a message with an absurd time is kept all the same", async () => {
+  const endpoint = await workers.endpoint(business, { events: ["message.received"] });
   workers.shard.append("inbound", business, received(1, { timestamp: Number.MAX_SAFE_INTEGER }));
   await workers.serve("high");
   await workers.producer.wake("inbound", { shard: 1 });
   await emptied("inbound");
   expect(await texts()).toEqual(["hello 1"]);
+  await until(() => endpoint.told.length === 1, { what: "the delivery" });
 });
 
 test("a text with U+0000 arrives without it", async () => {
