@@ -1,33 +1,27 @@
-import { createHmac, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
+import { Webhook } from "standardwebhooks";
 import type { KeyRing } from "../core/key_ring.ts";
 
-/*
- * Standard Webhooks (standardwebhooks.com, specification 1.0): the receiver recomputes
- * base64(HMAC-SHA256(secret, "<webhook-id>.<webhook-timestamp>.<body>")) and compares it with one of the signatures.
- */
-
-const prefix = "whsec_";
-/** 24 to 64 by the specification. */
+/** 24 to 64 by the Standard Webhooks specification (standardwebhooks.com). */
 const secretBytes = 32;
 
-/** A new secret, in the form in which receivers' libraries take it: "whsec_" and base64. */
+/** Generates a secret in the form that receivers' libraries expect: "whsec_" and base64. */
 export function generateWebhookSecret(): string {
-  return prefix + randomBytes(secretBytes).toString("base64");
+  return `whsec_${randomBytes(secretBytes).toString("base64")}`;
 }
 
 export type Signed = { id: string; at: Date; body: string };
 
 /** The headers of a delivery, signed with each secret: during a rotation receivers may hold either. */
 export function signedHeaders({ id, at, body }: Signed, secrets: readonly string[]): Record<string, string> {
-  const timestamp = String(Math.floor(at.getTime() / 1000));
-  const signatures = secrets.map((secret) => {
-    const key = Buffer.from(secret.slice(prefix.length), "base64");
-    return `v1,${createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest("base64")}`;
-  });
-  return { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signatures.join(" ") };
+  return {
+    "webhook-id": id,
+    "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
+    "webhook-signature": secrets.map((secret) => new Webhook(secret).sign(id, at, body)).join(" "),
+  };
 }
 
-/** Secrets as they lie in the database: sealed, each for its own endpoint. */
+/** Seals secrets for the database, each bound to its own endpoint. */
 export type WebhookSecrets = {
   seal(webhookId: string, secret: string): string;
   /** @throws UnknownKey, TamperedValue */
@@ -35,7 +29,7 @@ export type WebhookSecrets = {
 };
 
 export function createWebhookSecrets(ring: KeyRing): WebhookSecrets {
-  // One key for all of them is enough: a secret is sealed once, when it is made.
+  // One key serves all endpoints: a secret is sealed once, when it is generated.
   const sealer = ring.sealer("webhook secrets", Buffer.alloc(0));
   return {
     seal: (webhookId, secret) => {
