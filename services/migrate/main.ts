@@ -15,6 +15,6 @@ try {
   });
   logger.info(done, "the database is up to date");
 } catch (error) {
-  logger.error({ error }, "the database was not brought up to date");
+  logger.error({ error }, "the migration failed");
   process.exitCode = 1;
 }

@@ -3,7 +3,7 @@ import { applyMigrations } from "../../lib/db/migrations/migrate.ts";
 import { connectAsOwner, withAdvisoryLock } from "../../lib/db/client/owner.ts";
 import { ensureMessagePartitions } from "../../lib/db/messages/partitions.ts";
 
-/** One run holds it at a time. */
+/** The advisory lock that serialises runs. */
 export const migrateLock = "prosaas:migrate";
 
 export type MigrateOptions = {
@@ -13,14 +13,14 @@ export type MigrateOptions = {
   /** Months of partitions after this one. */
   partitionsAhead: number;
   now?: Date;
-  /** Called once if another run is under way. */
+  /** Called once if another run holds the lock. */
   onWaiting?: () => void;
 };
 
-/** What a run changed; nothing, if the database was up to date. */
+/** The changes of a run; empty if the database was up to date. */
 export type Migrated = { migrations: string[]; partitions: string[]; admin_key_stored: boolean };
 
-/** Brings the database up to date. Of several runs at once the later ones wait, and then find nothing to do. */
+/** Brings the database up to date. Concurrent runs wait for the first one and then find nothing to do. */
 export async function migrate({
   url,
   adminKey,

@@ -27,9 +27,9 @@ export function connectAsOwner({ url, applicationName }: OwnerOptions): OwnerCon
 const lockPollMs = 250;
 
 /**
- * Runs `work` while holding a lock that only one session of the database has at a time; waits for it as long as
- * it takes, calling `waiting` once if somebody else holds it. It falls with the session, so a killed process
- * leaves none. Throws after `work` if the connection was lost meanwhile, for then the lock was too.
+ * Runs `work` while holding an advisory lock; waits for it as long as necessary and calls `waiting` once if another
+ * session holds it. The lock ends with the session, so a killed process leaves none. Throws after `work` if the
+ * connection was lost, because the lock was lost with it.
  */
 export async function withAdvisoryLock<T>(
   sql: OwnerConnection,
@@ -37,8 +37,8 @@ export async function withAdvisoryLock<T>(
   work: () => Promise<T>,
   waiting: () => void = () => {},
 ): Promise<T> {
-  // Asked for again and again, because a statement that waits is a transaction under way: an index build of the
-  // lock's holder would wait for it in turn, and both for ever.
+  // Polled, because a blocked statement is an open transaction: an index build of the lock's holder would wait for that
+  // transaction, and both would deadlock.
   for (let attempt = 1; !(await tryLock(sql, name)); attempt++) {
     if (attempt === 1) waiting();
     await sleep(lockPollMs);

@@ -5,20 +5,21 @@ import { fileURLToPath } from "node:url";
 import { retry } from "../../core/retry.ts";
 import journal from "./meta/_journal.json" with { type: "json" };
 import type { OwnerConnection } from "../client/owner.ts";
+import { applyFunctions } from "./functions.ts";
 import { setRoleLimits } from "./role_limits.ts";
 
 const migrationsFolder = fileURLToPath(new URL(".", import.meta.url));
 const record = { migrationsSchema: "drizzle", migrationsTable: "migrations" };
 
-/** A migration waits this long for a lock: longer, and the writes that queue behind it would be felt. */
+/** How long a migration waits for a lock: writes queue behind it. */
 const lockTimeoutMs = 2_000;
 const lockNotAvailable = "55P03";
 
 type Applied = { created_at: string; hash: string };
 
 /**
- * Brings the schema up to date; returns the tags of the migrations it ran. All of them run in one transaction.
- * Refuses when one that was applied has been edited since: the database could no longer be made again from the files.
+ * Runs the pending migrations in one transaction, then replaces the functions; returns the tags of the migrations it ran.
+ * Throws if an applied migration was edited since: the database could no longer be rebuilt from the files.
  */
 export async function applyMigrations(sql: OwnerConnection): Promise<string[]> {
   const before = await appliedMigrations(sql);
@@ -34,12 +35,13 @@ export async function applyMigrations(sql: OwnerConnection): Promise<string[]> {
   } finally {
     await sql`select set_config('lock_timeout', '0', false)`;
   }
+  await applyFunctions(sql);
   await setRoleLimits(sql);
   const known = new Set(before.map((row) => Number(row.created_at)));
   return journal.entries.filter((entry) => !known.has(entry.when)).map((entry) => entry.tag);
 }
 
-/** Whether a statement gave up waiting for a lock, itself or as the cause of what was thrown. */
+/** Whether the error, or one of its causes, is a lock timeout. */
 export function isLockTimeout(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return ("code" in error && error.code === lockNotAvailable) || isLockTimeout(error.cause);

@@ -1,0 +1,27 @@
+import purgeBusiness from "../businesses/purge_business.sql" with { type: "text" };
+import type { OwnerConnection } from "../client/owner.ts";
+import dropMessagePartitions from "../messages/drop_message_partitions.sql" with { type: "text" };
+import ensureMessagePartitions from "../messages/ensure_message_partitions.sql" with { type: "text" };
+import messageStatusRank from "../messages/message_status_rank.sql" with { type: "text" };
+import uuidv7Floor from "../messages/uuidv7_floor.sql" with { type: "text" };
+import submitMessages from "../outbox/submit_messages.sql" with { type: "text" };
+
+/** Every function of the database, each after the functions that it calls. */
+export const functions: readonly string[] = [
+  messageStatusRank,
+  uuidv7Floor,
+  ensureMessagePartitions,
+  dropMessagePartitions,
+  submitMessages,
+  purgeBusiness,
+];
+
+/**
+ * Creates or replaces every function, in one transaction and after the migrations. A function changes in its own file:
+ * the migrations that once created it are history. Only a changed signature needs a migration, which drops the old one.
+ */
+export async function applyFunctions(sql: OwnerConnection): Promise<void> {
+  await sql.begin(async (tx) => {
+    for (const text of functions) await tx.unsafe(text).simple();
+  });
+}
