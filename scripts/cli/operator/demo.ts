@@ -8,6 +8,7 @@ import { simulatorApi } from "./simulator.ts";
 import { readStack } from "./stack.ts";
 import { quantile } from "./table.ts";
 import { createWait } from "./wait.ts";
+import { addComparisons, compareChat, nothingCompared } from "../../lab/rig/comparison.ts";
 
 const values = resultCommand(
   "demo",
@@ -25,7 +26,7 @@ a reply. Compares the sent messages with those that each phone shows. Exits 1 if
 const { messages: count, contacts: contactCount, everyMs } = values;
 const deadlineMs = values.deadlineS * 1000;
 
-type Shown = { data: { from: string; text?: string }[]; duplicates?: number };
+type Shown = { data: { from_me?: boolean; text?: string }[] };
 
 const say = (line: string) => console.error(line);
 
@@ -113,20 +114,17 @@ const received = await wait("the reply", async () => {
 }).catch((error: unknown) => (say(String(error)), []));
 say(`reply ${received.length > 0 ? "received" : "not received"}`);
 
-// The other end: what each phone shows, in its order, beside what was sent to it.
-let lost = 0;
-let duplicates = Math.max(0, received.length - 1);
-let reordered = 0;
+// The other end: what each phone shows, beside what was sent to it.
+const expected = Map.groupBy(sent, ({ to }) => to);
+let compared = nothingCompared;
 for (const contact of contacts) {
-  const expected = sent.filter(({ to }) => to === contact).map(({ text }) => text);
+  const texts = (expected.get(contact) ?? []).map(({ text }) => text);
   const screen = await simulator<Shown>("GET", `/phones/${contact}/messages`);
-  const texts = screen.data.map(({ text }) => text ?? "");
-  lost += expected.filter((text) => !texts.includes(text)).length;
-  duplicates += texts.length - new Set(texts).size;
-  const first = [...new Set(texts)].filter((text) => expected.includes(text));
-  const arrived = expected.filter((text) => texts.includes(text));
-  reordered += first.filter((text, index) => text !== arrived[index]).length;
+  const shown = screen.data.filter(({ from_me }) => from_me !== true).map(({ text }) => text ?? "");
+  compared = addComparisons(compared, compareChat(texts, shown));
 }
+const { lost, disordered: reordered } = compared;
+const duplicates = Math.max(0, received.length - 1) + compared.duplicates;
 
 const reached = (status: string) =>
   [...final.values()].filter(

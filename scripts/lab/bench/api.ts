@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { wholeNumber } from "../../cli/arguments.ts";
 import { labCommand, publish } from "../command.ts";
-import { createBench } from "./bench.ts";
+import { createApiBench } from "./api_bench.ts";
 import { quantile } from "../../cli/operator/table.ts";
 import { insertDirectly } from "./direct.ts";
 import type { DirectResult } from "./direct.ts";
+import { messageRequest } from "../rig/customer_api.ts";
 import { httpRequest } from "../rig/https_load.ts";
 import { listTenMillion } from "./ten_million.ts";
 
@@ -28,13 +29,13 @@ const shown = (result: { perSecond: number; p50Ms: number; p99Ms: number; failur
   `${Math.round(result.perSecond)}/s  p50 ${result.p50Ms.toFixed(1)} ms  p99 ${result.p99Ms.toFixed(1)} ms${result.failures > 0 ? `  ${result.failures} failed` : ""}`;
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
-const bench = await createBench(folder);
+const bench = await createApiBench(folder);
 try {
-  const { businesses, edge } = bench;
-  const under = (n: number) => businesses[n % businesses.length]!;
+  const { businesses } = bench;
+  const businessOf = (n: number) => businesses[n % businesses.length]!;
   const measure = async (title: string, make: (n: number) => string, rate?: number) => {
     const before = await bench.queries();
-    const result = await edge.load({ make, connections, seconds, ...(rate === undefined ? {} : { rate }) });
+    const result = await bench.load({ make, connections, seconds, ...(rate === undefined ? {} : { rate }) });
     const queries = ((await bench.queries()) - before) / Math.max(1, result.requests);
     say(`${title.padEnd(32)} ${shown(result)}  ${queries.toFixed(2)} queries a request`);
     if (result.failures > 0)
@@ -44,27 +45,21 @@ try {
     return { ...result, queries };
   };
   const post = (n: number) => {
-    const { id, key } = under(n);
-    const body = JSON.stringify({ to: "5511987654321", type: "text", text: bench.text });
-    const headers = {
-      authorization: `Bearer ${key}`,
-      "content-type": "application/json",
-      "idempotency-key": crypto.randomUUID(),
-    };
-    return httpRequest("POST", `/v1/businesses/${id}/messages`, headers, body);
+    return httpRequest(messageRequest(businessOf(n), "5511987654321", bench.text));
   };
   const get = (n: number) => {
-    const { id, key, messageId } = under(n);
-    return httpRequest("GET", `/v1/businesses/${id}/messages/${messageId}`, { authorization: `Bearer ${key}` });
+    const { id, key, messageId } = businessOf(n);
+    const headers = { authorization: `Bearer ${key}` };
+    return httpRequest({ method: "GET", path: `/v1/businesses/${id}/messages/${messageId}`, headers });
   };
 
-  // The first requests of a process run code that is not compiled yet.
-  await edge.load({ make: post, connections, seconds: 2 });
-  const page = await measure("a static page", () => httpRequest("GET", "/"));
-  const hono = await measure("bare Hono", () => httpRequest("GET", "/webhooks/twilio/bare"));
+  // Warm-up: the first requests of a process run code that is not compiled yet.
+  await bench.load({ make: post, connections, seconds: 2 });
+  const page = await measure("a static page", () => httpRequest({ method: "GET", path: "/" }));
+  const hono = await measure("bare Hono", () => httpRequest({ method: "GET", path: "/webhooks/twilio/bare" }));
   const got = await measure("GET message", get);
   const ids = businesses.map(({ id }) => id);
-  // In turn, so that what else the machine does meanwhile is shared by both.
+  // In turn, so that other work of the machine disturbs both alike.
   const rounds: { posted: Awaited<ReturnType<typeof measure>>; direct: DirectResult }[] = [];
   for (let round = 0; round < 3; round++) {
     const posted = await measure("POST message", post);

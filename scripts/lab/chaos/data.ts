@@ -6,7 +6,8 @@ import { until } from "../../../lib/testing/until.ts";
 import { wholeNumber } from "../../cli/arguments.ts";
 import { labCommand, publish } from "../command.ts";
 import { startClients } from "./data/clients.ts";
-import { startPlatform } from "./data/platform.ts";
+import { setStage } from "./data/stage.ts";
+import { compareChat } from "../rig/comparison.ts";
 
 const values = labCommand(
   "chaos:data",
@@ -23,61 +24,59 @@ or an error was not a 503 with Retry-After.`,
 const { behindS } = values;
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
-/** Two seconds without a failure are an end of it: callers ask some hundred times in them. */
+/** Two seconds without a failure mean recovery: callers send some hundred requests in them. */
 const quietMs = 2_000;
-/** From when on pages of long ago come from the replica: more than the lag that is allowed and a margin. */
+/** After this time, pages of old messages come from the replica: the allowed lag and a margin. */
 const settleMs = 13_000;
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-chaos-"));
-const platform = await startPlatform(folder, 4);
+const stage = await setStage(folder, 4);
 try {
-  const clients = startClients(platform);
+  const clients = startClients(stage);
   const recoveries: Record<string, number> = {};
 
-  /** Breaks something, and tells how long after it was whole again the last request failed. `act` gives that moment. */
+  /** Injects a fault and records how long requests failed after the recovery, whose time `act` returns. */
   const fault = async (name: string, act: () => Promise<number>) => {
     const before = clients.experience.unavailable;
-    const whole = await act();
-    await until(() => performance.now() - Math.max(whole, clients.lastFailureAt()) > quietMs, {
+    const recoveredAt = await act();
+    await until(() => performance.now() - Math.max(recoveredAt, clients.lastFailureAt()) > quietMs, {
       deadlineMs: 60_000,
-      what: "calm",
+      what: "requests without failures",
     });
-    recoveries[name] = Math.round(Math.max(0, clients.lastFailureAt() - whole));
+    recoveries[name] = Math.round(Math.max(0, clients.lastFailureAt() - recoveredAt));
     say(
-      `${name.padEnd(24)} ${clients.experience.unavailable - before} answers of 503, the last ${recoveries[name]} ms after it was whole`,
+      `${name.padEnd(24)} ${clients.experience.unavailable - before} answers of 503, the last ${recoveries[name]} ms after recovery`,
     );
   };
   const replicaIsUsed = () =>
-    until(() => platform.replicaIsUsed(), { deadlineMs: 30_000, what: "the replica to be used" });
+    until(() => stage.replicaIsUsed(), { deadlineMs: 30_000, what: "the replica to be used" });
 
   await replicaIsUsed();
   await sleep(settleMs);
   await fault("pooler killed", async () => {
-    await platform.pooler.restart();
+    await stage.pooler.restart();
     return performance.now();
   });
   await fault("pooler silent", async () => {
     const before = clients.experience.unavailable;
-    platform.pooler.freeze();
-    const givenUp = () => clients.experience.unavailable > before;
-    await until(givenUp, { deadlineMs: 60_000, what: "the API to give up the pooler" }).finally(() =>
-      platform.pooler.thaw(),
-    );
+    stage.pooler.freeze();
+    const failing = () => clients.experience.unavailable > before;
+    await until(failing, { deadlineMs: 60_000, what: "requests to fail" }).finally(() => stage.pooler.thaw());
     return performance.now();
   });
   await fault("replica stopped", async () => {
     const stopped = performance.now();
-    await platform.replica.stop();
+    await stage.replica.stop();
     await sleep(8_000);
-    await platform.replica.start();
+    await stage.replica.start();
     await replicaIsUsed();
     return stopped;
   });
   await fault("replica behind", async () => {
     const held = performance.now();
-    await platform.replica.pause();
+    await stage.replica.pause();
     await sleep(behindS * 1_000);
-    await platform.replica.resume();
+    await stage.replica.resume();
     await replicaIsUsed();
     return held;
   });
@@ -86,22 +85,25 @@ try {
     ["primary killed", "SIGQUIT"],
   ] as const) {
     await fault(name, async () => {
-      await platform.primary.stop(signal);
-      await platform.primary.start();
+      await stage.primary.stop(signal);
+      await stage.primary.start();
       return performance.now();
     });
   }
   await replicaIsUsed();
 
+  const textsOf = (messages: readonly { text: string }[]) => messages.map(({ text }) => text);
+  const idsAndTexts = (messages: readonly { id: string; text: string }[]) =>
+    messages.map(({ id, text }) => `${id} ${text}`);
   const accepted = await clients.stop();
   let [lost, doubled, strange] = [0, 0, 0];
   for (const [businessId, messages] of accepted) {
-    const rows = await platform.stored(businessId);
-    const texts = new Map(rows.map(({ id, text }) => [id, text]));
-    lost += messages.filter(({ id, text }) => texts.get(id) !== text).length;
-    doubled += rows.length - new Set(rows.map(({ text }) => text)).size;
-    const known = new Set(messages.map(({ text }) => text));
-    strange += rows.filter(({ text }) => !known.has(text)).length;
+    const rows = await stage.stored(businessId);
+    const byText = compareChat(textsOf(messages), textsOf(rows));
+    doubled += byText.duplicates;
+    strange += byText.foreign;
+    // Under the id that the API returned.
+    lost += compareChat(idsAndTexts(messages), idsAndTexts(rows)).lost;
   }
   const { requests, unavailable, otherErrors, wrong } = clients.experience;
   const others = [...otherErrors].reduce((sum, [, count]) => sum + count, 0);
@@ -110,7 +112,7 @@ try {
   const result = {
     requests,
     accepted: [...accepted.values()].reduce((sum, { length }) => sum + length, 0),
-    replica_reads: await platform.replicaReads(),
+    replica_reads: await stage.replicaReads(),
     wrong_answers: wrong.length + strange,
     lost,
     doubled,
@@ -126,6 +128,6 @@ try {
     say((await Bun.file(join(folder, name)).text()).slice(-2_000));
   throw error;
 } finally {
-  await platform.stop();
+  await stage.stop();
   await rm(folder, { recursive: true, force: true });
 }

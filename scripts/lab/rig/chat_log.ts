@@ -1,84 +1,62 @@
-import type { BatchMessage, JournalEntry } from "../../../lib/contracts/shard/index.ts";
-import type { Comparison } from "./comparison.ts";
-import { addComparisons, compareChat, nothingCompared } from "./comparison.ts";
-import { textTo } from "./courier.ts";
-import type { Business } from "./pairing.ts";
+import { eachOf } from "./pairing.ts";
 import type { SimulatorControl } from "./simulator.ts";
 
-/**
- * What was written in each chat at both ends, and what arrived. A chat is named by its contact, who writes with one
- * business only.
- */
-export class Books {
-  readonly #sent = new Map<string, string[]>();
-  readonly #written = new Map<string, string[]>();
-  /** By message id, as in Postgres: what comes from the journal again with an id that is known is one row there. */
-  readonly #received = new Map<string, Map<string, string>>();
+/** Texts of each chat in order. A chat is named by its contact, who writes with one business only. */
+export class ChatLog {
+  readonly #chats = new Map<string, string[]>();
 
-  /** A message that a business is going to send. */
-  send(to: string, text: string): BatchMessage {
-    append(this.#sent, to, text);
-    return textTo(to, text);
+  add(contact: string, text: string): void {
+    const texts = this.#chats.get(contact);
+    if (texts === undefined) this.#chats.set(contact, [text]);
+    else texts.push(text);
   }
 
-  /** A contact writes to its business. One at a time in a chat. */
-  async write(simulator: SimulatorControl, from: string, { phone }: Business, text: string): Promise<void> {
-    append(this.#written, from, text);
-    await simulator.write(from, phone, text);
+  get chats(): ReadonlyMap<string, readonly string[]> {
+    return this.#chats;
   }
 
-  /** What the journal gave. */
-  receive(entries: readonly JournalEntry<"inbound">[]): void {
-    for (const { data } of entries) {
-      const contact = data.chat.slice(0, data.chat.indexOf("@"));
-      const chat = this.#received.get(contact) ?? new Map<string, string>();
-      this.#received.set(contact, chat);
-      if (!chat.has(data.wa_message_id)) chat.set(data.wa_message_id, data.text ?? "");
-    }
-  }
-
-  get received(): number {
-    return [...this.#received.values()].reduce((sum, chat) => sum + chat.size, 0);
-  }
-
-  get written(): number {
-    return total(this.#written);
-  }
-
-  /** What the contacts' phones show, beside what was sent to them. */
-  async compareSent(simulator: SimulatorControl): Promise<Comparison> {
-    let sum = nothingCompared;
-    for (const [contact, texts] of this.#sent) {
-      const { data: shown } = await simulator.screen(contact);
-      sum = addComparisons(
-        sum,
-        compareChat(
-          texts,
-          shown.map(({ text }) => text ?? ""),
-        ),
-      );
-    }
-    return sum;
-  }
-
-  compareReceived(): Comparison {
-    let sum = nothingCompared;
-    for (const contact of new Set([...this.#written.keys(), ...this.#received.keys()])) {
-      sum = addComparisons(
-        sum,
-        compareChat(this.#written.get(contact) ?? [], [...(this.#received.get(contact)?.values() ?? [])]),
-      );
-    }
-    return sum;
+  get count(): number {
+    return countTexts(this.#chats);
   }
 }
 
-function append(chats: Map<string, string[]>, contact: string, text: string): void {
-  const texts = chats.get(contact);
-  if (texts === undefined) chats.set(contact, [text]);
-  else texts.push(text);
+/** Messages by their id, as in Postgres: one that arrives again under a known id is the same row. */
+export class ReceivedLog {
+  readonly #chats = new Map<string, Map<string, string>>();
+
+  add(contact: string, id: string, text: string): void {
+    const chat = this.#chats.get(contact) ?? new Map<string, string>();
+    this.#chats.set(contact, chat);
+    if (!chat.has(id)) chat.set(id, text);
+  }
+
+  get chats(): ReadonlyMap<string, readonly string[]> {
+    return new Map([...this.#chats].map(([contact, texts]) => [contact, [...texts.values()]]));
+  }
+
+  get count(): number {
+    return [...this.#chats.values()].reduce((sum, { size }) => sum + size, 0);
+  }
 }
 
-function total(chats: ReadonlyMap<string, string[]>): number {
-  return [...chats.values()].reduce((sum, texts) => sum + texts.length, 0);
+/** The received texts that the phone of each contact shows. */
+export async function screenTexts(
+  simulator: SimulatorControl,
+  contacts: Iterable<string>,
+): Promise<Map<string, string[]>> {
+  const shown = new Map<string, string[]>();
+  await eachOf([...contacts], 16, async (contact) => {
+    const { data } = await simulator.screen(contact);
+    shown.set(
+      contact,
+      data.filter(({ from_me }) => !from_me).map(({ text }) => text ?? ""),
+    );
+  });
+  return shown;
 }
+
+export const countTexts = (chats: ReadonlyMap<string, readonly string[]>): number =>
+  [...chats.values()].reduce((sum, texts) => sum + texts.length, 0);
+
+/** The contact of a chat's JID. */
+export const contactOf = (chat: string): string => chat.slice(0, chat.indexOf("@"));

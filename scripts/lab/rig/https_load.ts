@@ -1,7 +1,7 @@
 import { connect as tlsConnect } from "node:tls";
 import { quantile } from "../../cli/operator/table.ts";
 
-/** One request of the load, written out: a closed connection costs nothing to encode. */
+/** One encoded request. */
 export type MakeRequest = (n: number) => string;
 
 export type LoadResult = {
@@ -16,17 +16,19 @@ export type LoadResult = {
 export type LoadOptions = {
   port: number;
   make: MakeRequest;
-  /** Connections, each with one request under way. */
+  /** Connections, each with one request in flight. */
   connections: number;
   seconds: number;
-  /** Ends after so many requests, if that is sooner. */
+  /** Ends earlier, after this many requests. */
   requests?: number;
-  /** Requests a second over all connections; without it each connection asks again as soon as it is answered. */
+  /** Requests a second over all connections. By default each connection sends the next request after the answer. */
   rate?: number;
 };
 
-/** Writes an HTTP/1.1 request for {@link load}. */
-export function httpRequest(method: string, path: string, headers: Record<string, string> = {}, body = ""): string {
+type HttpRequest = { method: string; path: string; headers?: Record<string, string>; body?: string };
+
+/** Encodes an HTTP/1.1 request for {@link load}. */
+export function httpRequest({ method, path, headers = {}, body = "" }: HttpRequest): string {
   const lines = Object.entries({
     host: "localhost",
     ...headers,
@@ -36,9 +38,9 @@ export function httpRequest(method: string, path: string, headers: Record<string
 }
 
 /**
- * Puts load on an HTTPS server of this machine over kept connections, by sockets: a client that costs about as little
- * as the driver of a database. With a rate, a request's time counts from when it was due, so that a stall is felt by
- * all that it delays.
+ * Sends requests to an HTTPS server of this machine over kept connections, by sockets: the client costs about as little
+ * as a database driver. With a rate, a request's latency counts from when it was due, so that a stall shows in every
+ * request that it delays.
  */
 export async function load({
   port,
@@ -59,7 +61,7 @@ export async function load({
     let connection = await connect(port);
     try {
       for (let turn = 0; ; turn++) {
-        // Each connection has its own place in the rhythm.
+        // The connections take turns.
         const due = rate === undefined ? performance.now() : began + ((turn * connections + index) / rate) * 1000;
         if (due >= end || n >= requests) return;
         const early = due - performance.now();
@@ -88,7 +90,7 @@ export async function load({
   };
 }
 
-/** `last`: the server closes the connection, as nginx does after a thousand requests. */
+/** `last`: the server closes the connection after the answer, as nginx does after a thousand requests. */
 type Answer = { status: number; last: boolean };
 
 async function connect(port: number) {
@@ -99,13 +101,13 @@ async function connect(port: number) {
     reject(error);
     answered?.reject(error);
   };
-  // The certificate is one of the benchmark's own.
+  // The benchmark made the certificate itself.
   const socket = tlsConnect({ host: "127.0.0.1", port, rejectUnauthorized: false }, resolve);
   socket.setNoDelay(true);
   socket.on("error", fail);
   socket.on("close", () => fail(new Error("the connection was closed")));
   socket.on("data", (chunk: Buffer) => {
-    // One character a byte: lengths are in bytes.
+    // latin1: one character a byte, because lengths are in bytes.
     received += chunk.toString("latin1");
     const head = received.indexOf("\r\n\r\n");
     if (head < 0) return;

@@ -5,14 +5,15 @@ import { freePort } from "../../../lib/testing/free_port.ts";
 import type { Child } from "./child.ts";
 import { startChild } from "./child.ts";
 
-/** A server that can be stopped and come back under the same address. */
+/** A server that can be stopped and started again under the same address. */
 export type Server = {
   readonly address: string;
   start(): Promise<void>;
-  stop(): Promise<void>;
-  /** SIGSTOP lets it say nothing more until SIGCONT, while its connections stay. */
+  /** Kills it with `signal`, SIGKILL by default (PostgreSQL: SIGQUIT). */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+  /** SIGSTOP freezes it until SIGCONT; its connections stay open. */
   signal(signal: NodeJS.Signals): void;
-  /** Undefined while it is stopped. */
+  /** Undefined while the server is stopped. */
   pid(): number | undefined;
 };
 
@@ -29,8 +30,8 @@ export function server(
       child = launch();
       await until(answers, { deadlineMs: 30_000, what: `a server at ${address}` });
     },
-    stop: async () => {
-      child?.kill(death);
+    stop: async (signal = death) => {
+      child?.kill(signal);
       await child?.exited;
       child = undefined;
     },
@@ -39,7 +40,7 @@ export function server(
   };
 }
 
-/** Keeps nothing, unless `settings` say otherwise. */
+/** Persists nothing, unless `settings` say otherwise. */
 export async function redisServer(folder: string, settings: Record<string, string> = {}): Promise<Server> {
   const port = await freePort();
   const options = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
@@ -56,7 +57,7 @@ export async function redisServer(folder: string, settings: Record<string, strin
   );
 }
 
-/** Consul of one node; what it knows outlives its death, as a cluster's would. */
+/** A Consul server of one node; its data survives a restart, as that of a cluster does. */
 export async function consulServer(folder: string): Promise<Server> {
   const [http, dns, rpc, serf] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
   const command = ["consul", "agent", "-server", "-bootstrap-expect=1", "-data-dir", join(folder, "consul")];

@@ -6,6 +6,7 @@ import { asRedisUser } from "../../../lib/testing/redis_users.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { freePort } from "../../../lib/testing/free_port.ts";
 import { bunRun, startChild } from "./child.ts";
+import { registerService } from "./consul_service.ts";
 import type { Child } from "./child.ts";
 import type { SimulatorProcess } from "./simulator.ts";
 import { Supervised } from "./supervised.ts";
@@ -118,4 +119,9 @@ export class ShardProcess extends Supervised {
       },
     });
   }
+}
+
+/** Registers the shard in Consul under its number, as Nomad does. The entry stays whatever happens to the process. */
+export async function registerShard(consul: string, { port, location }: ShardProcess): Promise<void> {
+  await registerService(consul, "whatsapp-shard", port, { shard: String(location.shard) });
 }

@@ -1,17 +1,18 @@
 import { until } from "../../../../lib/testing/until.ts";
 import { quantile } from "../../../cli/operator/table.ts";
+import { runLoad } from "../../rig/load.ts";
 import type { Customer } from "../../rig/platform.ts";
 import { throughEdge } from "./stage.ts";
 import type { Stage } from "./stage.ts";
 
 export type Latency = { count: number; p50Ms: number; p99Ms: number; maxMs: number };
 
-/** Probes a second: each finds the system as it is, and together they are no load. */
+/** Probes a second: too few to load the system. */
 const perSecond = 20;
 
 /**
- * Sends single messages at a steady rate for `seconds`, each like a one-time password: from the moment it was due to be
- * posted to WhatsApp's acknowledgement. All processes share this machine's clock.
+ * Sends single messages at a steady rate, each like a one-time password. Latency counts from the moment a message was due
+ * until WhatsApp's acknowledgement; all processes share this machine's clock.
  */
 export async function probe(
   stage: Stage,
@@ -19,17 +20,16 @@ export async function probe(
   seconds: number,
   label: string,
 ): Promise<Latency> {
-  const began = Date.now();
-  const posts = Array.from({ length: seconds * perSecond }, async (_, n) => {
-    const due = began + (n * 1000) / perSecond;
-    await Bun.sleep(due - Date.now());
+  const epoch = Date.now() - performance.now();
+  const posted: { id: string; due: number }[] = [];
+  const post = async (n: number, dueMs: number) => {
     const customer = customers[n % customers.length]!;
     const to = customer.contacts[Math.floor(n / customers.length) % customer.contacts.length]!;
     const message = { to, type: "text", text: `${label} ${n}` };
     const { id } = await throughEdge(stage, customer)<{ id: string }>("POST", "/messages", message);
-    return { id, due };
-  });
-  const posted = await Promise.all(posts);
+    posted.push({ id, due: epoch + dueMs });
+  };
+  await runLoad({ perSecond, jobsAt: (n, dueMs) => [{ run: () => post(n, dueMs) }] }, seconds * perSecond);
   const ids = posted.map(({ id }) => id);
   const acknowledged = await until(
     async () => {

@@ -1,14 +1,13 @@
 import { until } from "../../../../lib/testing/until.ts";
 import { quantile } from "../../../cli/operator/table.ts";
 import type { Comparison } from "../../rig/comparison.ts";
-import { addComparisons, compareChat, nothingCompared } from "../../rig/comparison.ts";
+import { compareChats } from "../../rig/comparison.ts";
+import { ChatLog, screenTexts } from "../../rig/chat_log.ts";
 import { deliver, textTo } from "../../rig/courier.ts";
 import type { Delivered, Outbox } from "../../rig/courier.ts";
 import { readJournal } from "../../rig/journal_reader.ts";
 import { pairAll } from "../../rig/pairing.ts";
-import { consulServer, redisServer } from "../../rig/servers.ts";
-import { ShardProcess } from "../../rig/shard.ts";
-import { SimulatorProcess } from "../../rig/simulator.ts";
+import { startShardRig } from "../../rig/shard_rig.ts";
 import { latencies } from "./latency.ts";
 import type { Plan } from "./plan.ts";
 import { better, perMinute, perSession, warmUpEach } from "./plan.ts";
@@ -42,18 +41,11 @@ export type ShardMeasure = {
 
 export async function measureShard(plan: Plan, { connections, steadyS }: ShardMeasure): Promise<ShardResult> {
   const { businesses, say, folder } = plan;
-  const closers: (() => Promise<unknown>)[] = [];
-  const sent = new Map<string, string[]>();
+  const rig = await startShardRig({ folder });
+  const { simulator } = rig;
+  const shard = rig.shards[0]!;
+  const sent = new ChatLog();
   try {
-    const [redis, consul] = await Promise.all([redisServer(folder), consulServer(folder)]);
-    for (const server of [redis, consul]) {
-      await server.start();
-      closers.unshift(() => server.stop());
-    }
-    const simulator = await SimulatorProcess.start(folder, "simulator-shard");
-    closers.unshift(() => simulator.stop());
-    const shard = await ShardProcess.create({ folder, simulator, redis: redis.address, consul: consul.address });
-    closers.unshift(() => shard.stop());
     const started = async () => {
       const began = performance.now();
       shard.start();
@@ -77,7 +69,7 @@ export async function measureShard(plan: Plan, { connections, steadyS }: ShardMe
         messages: Array.from({ length: each }, (_, i) => {
           const to = contacts[i % contacts.length]!;
           const text = textOf(label, phone, i);
-          sent.set(to, [...(sent.get(to) ?? []), text]);
+          sent.add(to, text);
           return textTo(to, text);
         }),
       }));
@@ -106,10 +98,9 @@ export async function measureShard(plan: Plan, { connections, steadyS }: ShardMe
     say(
       `shard: ${Math.round(measured.perMinute)}/min, ${measured.cpuMsPerMessage.toFixed(2)} ms of CPU a message, ${Math.round(rssMb)} MB`,
     );
-    const steady = await latencies(shard, businesses, measured.perMinute / 60 / 4, steadyS);
-    for (const [to, texts] of steady.texts) sent.set(to, [...(sent.get(to) ?? []), ...texts]);
+    const steadyMs = await latencies(shard, businesses, measured.perMinute / 60 / 4, steadyS, sent);
     say(
-      `shard: p50 ${quantile(steady.ms, 0.5).toFixed(1)} ms, p99 ${quantile(steady.ms, 0.99).toFixed(1)} ms one by one at a quarter of that rate`,
+      `shard: p50 ${quantile(steadyMs, 0.5).toFixed(1)} ms, p99 ${quantile(steadyMs, 0.99).toFixed(1)} ms one by one at a quarter of that rate`,
     );
 
     const last = outboxes("killed", perSession(plan, Math.min(plan.messages / 2, businesses.length * 50)));
@@ -131,7 +122,7 @@ export async function measureShard(plan: Plan, { connections, steadyS }: ShardMe
     await settled(simulator);
 
     await Promise.all(readers.map((reader) => reader.stop()));
-    const comparison = await compareAll(simulator, sent);
+    const comparison = compareChats(sent.chats, await screenTexts(simulator, sent.chats.keys()));
     return {
       perMinute: measured.perMinute,
       cpuMsPerMessage: measured.cpuMsPerMessage,
@@ -141,31 +132,16 @@ export async function measureShard(plan: Plan, { connections, steadyS }: ShardMe
       idleMb: idle.rssMb,
       rssMb,
       rssLaterMb,
-      p50Ms: quantile(steady.ms, 0.5),
-      p99Ms: quantile(steady.ms, 0.99),
+      p50Ms: quantile(steadyMs, 0.5),
+      p99Ms: quantile(steadyMs, 0.99),
       batchP50Ms: quantile(measured.batchMs, 0.5),
       comparison,
     };
   } finally {
-    for (const close of closers) await close();
+    await rig.stop();
   }
 }
 
 function allSent({ failed }: Delivered): void {
   if (failed.length > 0) throw new Error(`${failed.length} messages failed, the first with ${failed[0]!.code}`);
-}
-
-async function compareAll(simulator: SimulatorProcess, sent: ReadonlyMap<string, string[]>): Promise<Comparison> {
-  let total = nothingCompared;
-  for (const [to, texts] of sent) {
-    const { data } = await simulator.screen(to);
-    total = addComparisons(
-      total,
-      compareChat(
-        texts,
-        data.map(({ text }) => text ?? ""),
-      ),
-    );
-  }
-  return total;
 }

@@ -1,12 +1,14 @@
 import { until } from "../../../../lib/testing/until.ts";
 import { quantile } from "../../../cli/operator/table.ts";
-import { Books } from "../../rig/chat_log.ts";
+import { ChatLog, contactOf, ReceivedLog, screenTexts } from "../../rig/chat_log.ts";
+import { compareChats } from "../../rig/comparison.ts";
 import type { Comparison } from "../../rig/comparison.ts";
-import { deliver } from "../../rig/courier.ts";
+import { runLoad } from "../../rig/load.ts";
+import { deliver, textTo } from "../../rig/courier.ts";
 import { readJournal } from "../../rig/journal_reader.ts";
 import type { Business } from "../../rig/pairing.ts";
 import { pairAll } from "../../rig/pairing.ts";
-import { startRig } from "../../rig/rig.ts";
+import { startShardRig } from "../../rig/shard_rig.ts";
 import { settled } from "../../rig/settled.ts";
 import { textOf } from "../../rig/text.ts";
 
@@ -22,7 +24,7 @@ export type SoakPlan = {
 export type SoakResult = {
   /** Resident memory of the shard when the first message is sent, and then the median of each minute, MB. */
   rssMb: number[];
-  /** The most it ever was. */
+  /** The highest sample. */
   rssMaxMb: number;
   sent: Comparison;
   received: Comparison;
@@ -30,61 +32,67 @@ export type SoakResult = {
 
 const sampleMs = 1_000;
 
-/** A shard at a steady rate for long, with single messages as people write them: what grows, and what gets lost on the way. */
+/** Runs a shard at a steady rate of single messages; shows what grows and what gets lost. */
 export async function soak({ businesses, minutes, rate, folder, say }: SoakPlan): Promise<SoakResult> {
-  const rig = await startRig(folder);
-  const { shard, simulator } = rig;
+  const rig = await startShardRig({ folder });
+  const { simulator } = rig;
+  const shard = rig.shards[0]!;
   try {
     shard.start();
     await shard.ready();
     await pairAll(shard, simulator, businesses);
     say(`${businesses.length} paired; ${rate} messages a minute each way for ${minutes} minutes`);
-    const books = new Books();
+    const [sent, written, received] = [new ChatLog(), new ChatLog(), new ReceivedLog()];
     const readers = [
-      readJournal(shard, "inbound", (entries) => books.receive(entries)),
+      readJournal(shard, "inbound", (entries) => {
+        for (const { data } of entries) received.add(contactOf(data.chat), data.wa_message_id, data.text ?? "");
+      }),
       readJournal(shard, "receipts", () => {}),
       readJournal(shard, "events", () => {}),
     ];
-
-    // One after the other in each direction of a business, whatever that does to the rate.
-    const tails = new Map<string, Promise<unknown>>();
-    let failure: unknown;
-    const after = (key: string, work: () => Promise<unknown>) => {
-      const tail = (tails.get(key) ?? Promise.resolve()).then(work);
-      tail.catch((error: unknown) => (failure ??= error));
-      tails.set(key, tail);
-    };
     const rssMb = [shard.usage().rssMb];
     // It rises and falls with each garbage collection.
     const samples: number[] = [];
     let rssMaxMb = 0;
     const sampler = setInterval(() => samples.push(shard.usage().rssMb), sampleMs).unref();
-    const began = performance.now();
-    const total = Math.round(rate * minutes);
-    for (let n = 0; n < total; n++) {
-      const early = began + (n / rate) * 60_000 - performance.now();
-      if (early > 1) await Bun.sleep(early);
-      if (failure !== undefined) throw failure as Error;
-      const business = businesses[n % businesses.length]!;
-      const { id, phone, contacts } = business;
+
+    const jobsAt = (n: number) => {
+      if (n > 0 && n % rate === 0) recordMinute(n);
+      const { id, phone, contacts } = businesses[n % businesses.length]!;
       const contact = contacts[Math.floor(n / businesses.length) % contacts.length]!;
-      const message = books.send(contact, textOf("out", phone, n));
-      after(`out ${id}`, async () => {
-        const { failed } = await deliver(shard, [{ business: id, messages: [message] }], 1);
+      const [out, back] = [textOf("out", phone, n), textOf("in", phone, n)];
+      sent.add(contact, out);
+      const send = async () => {
+        const { failed } = await deliver(shard, [{ business: id, messages: [textTo(contact, out)] }], 1);
         if (failed.length > 0) throw new Error(`a message was refused with ${failed[0]!.code}`);
-      });
-      after(`in ${id}`, () => books.write(simulator, contact, business, textOf("in", phone, n)));
-      if ((n + 1) % rate !== 0) continue;
+      };
+      const write = async () => {
+        written.add(contact, back);
+        await simulator.write(contact, phone, back);
+      };
+      return [
+        { lane: `out ${id}`, run: send },
+        { lane: `in ${id}`, run: write },
+      ];
+    };
+    const recordMinute = (n: number) => {
       rssMaxMb = Math.max(rssMaxMb, ...samples);
       rssMb.push(quantile(samples.splice(0), 0.5));
-      say(`minute ${(n + 1) / rate}: ${rssMb.at(-1)!.toFixed(1)} MB, ${n + 1} each way`);
-    }
+      say(`minute ${n / rate}: ${rssMb.at(-1)!.toFixed(1)} MB, ${n} each way`);
+    };
+    await runLoad({ perSecond: rate / 60, jobsAt }, rate * minutes);
+    recordMinute(rate * minutes);
     clearInterval(sampler);
-    await Promise.all(tails.values());
     await settled(simulator);
-    await until(() => books.received >= books.written, { deadlineMs: 60_000, what: "all that was written to be read" });
+    await until(() => received.count >= written.count, { deadlineMs: 60_000, what: "every inbound message" });
     await Promise.all(readers.map((reader) => reader.stop()));
-    return { rssMb, rssMaxMb, sent: await books.compareSent(simulator), received: books.compareReceived() };
+    const shown = await screenTexts(simulator, sent.chats.keys());
+    return {
+      rssMb,
+      rssMaxMb,
+      sent: compareChats(sent.chats, shown),
+      received: compareChats(written.chats, received.chats),
+    };
   } finally {
     await rig.stop();
   }

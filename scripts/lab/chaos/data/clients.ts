@@ -1,22 +1,24 @@
 import { sleep } from "../../../../lib/core/time.ts";
-import type { Platform, Tenant } from "./platform.ts";
+import { messageRequest, sendUntilDecided } from "../../rig/customer_api.ts";
+import type { ApiRequest, Sender } from "../../rig/customer_api.ts";
+import type { Stage } from "./stage.ts";
 
-/** What callers met. */
+/** The failures and wrong answers that callers received. */
 export type Experience = {
   requests: number;
-  /** Answers of 503 that say when to come again. */
+  /** Answers of 503 with Retry-After. */
   unavailable: number;
-  /** Any other failure, by what it was. */
+  /** Other failures by method and status. */
   otherErrors: Map<string, number>;
-  /** Answers of 2xx that were not true. */
+  /** Wrong answers of 2xx. */
   wrong: string[];
 };
 
 export type Clients = {
   readonly experience: Experience;
-  /** When a request failed last, by performance.now(). */
+  /** Time of the last failure (performance.now()). */
   lastFailureAt(): number;
-  /** Ends the callers, once each has what it asked for; gives the messages that were accepted, by tenant. */
+  /** Stops the callers after their last answer; returns the accepted messages of each tenant. */
   stop(): Promise<Map<string, Accepted[]>>;
 };
 
@@ -27,87 +29,79 @@ type Answer = {
   body: { id?: string; text?: string; data?: { id: string; text: string }[] } | undefined;
 };
 
-/** Between two requests of a caller, and before a failed one is repeated. */
+/** Pauses between two requests of a caller, and before a retry. */
 const pauseMs = 10;
 const againMs = 100;
-/** Longer ago than what the API reads from the primary in any case: twice the lag that is allowed, and a second. */
+/** Older messages may be read from the replica: twice the allowed lag, and a second. */
 const longAgoMs = 11_000;
 const pageSize = 20;
 
 /**
- * Two callers for each tenant: one sends messages, and reads each back at once by its id and in the list; the other
- * reads pages of long ago. A request that fails is repeated, under the same key, until it is answered.
+ * Two callers for each tenant: one sends messages and reads each back at once, by its id and in the list; the other reads
+ * pages of old messages. Failed requests are retried under the same key until the API decides.
  */
-export function startClients({ url, tenants }: Platform): Clients {
+export function startClients({ url, tenants }: Pick<Stage, "url" | "tenants">): Clients {
   const experience: Experience = { requests: 0, unavailable: 0, otherErrors: new Map(), wrong: [] };
-  const accepted = new Map<string, Accepted[]>(tenants.map(({ businessId }) => [businessId, []]));
+  const accepted = new Map<string, Accepted[]>(tenants.map(({ id }) => [id, []]));
   let failedAt = 0;
   let over = false;
 
-  const failed = (what: string | undefined) => {
+  const onFailure = (failure: Response | Error, method: string) => {
     failedAt = performance.now();
-    if (what === undefined) experience.unavailable += 1;
-    else experience.otherErrors.set(what, (experience.otherErrors.get(what) ?? 0) + 1);
+    if (failure instanceof Response && failure.status === 503 && failure.headers.has("retry-after")) {
+      experience.unavailable += 1;
+      return;
+    }
+    const what = `${method} ${failure instanceof Response ? failure.status : failure.name}`;
+    experience.otherErrors.set(what, (experience.otherErrors.get(what) ?? 0) + 1);
   };
 
-  /** Asks until there is an answer that is no failure of the server's. */
-  const ask = async (tenant: Tenant, method: string, path: string, body?: unknown): Promise<Answer> => {
-    const headers = {
-      authorization: `Bearer ${tenant.key}`,
-      ...(body === undefined ? {} : { "content-type": "application/json", "idempotency-key": crypto.randomUUID() }),
-    };
-    for (;;) {
-      experience.requests += 1;
-      try {
-        const response = await fetch(`${url}/v1/businesses/${tenant.businessId}/messages${path}`, {
-          method,
-          headers,
-          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-          tls: { rejectUnauthorized: false },
-          // As long as nginx waits for the API: each answer is the API's own.
-          signal: AbortSignal.timeout(60_000),
-        });
-        const answer = (await response.json()) as Answer["body"];
-        if (response.status < 500) return { status: response.status, body: answer };
-        failed(
-          response.status === 503 && response.headers.has("retry-after") ? undefined : `${method} ${response.status}`,
-        );
-      } catch (error) {
-        failed(`${method} ${error instanceof Error ? error.name : String(error)}`);
-      }
-      await sleep(againMs);
-    }
+  /** Repeats a request until the API decides on it. */
+  const ask = async (request: ApiRequest): Promise<Answer> => {
+    experience.requests += 1;
+    const { status, body } = await sendUntilDecided(url, request, {
+      // As long as nginx waits for the API: each answer is the API's own.
+      timeoutMs: 60_000,
+      pauseMs: againMs,
+      onFailure: (failure) => {
+        onFailure(failure, request.method);
+        experience.requests += 1;
+      },
+    });
+    return { status, body: body as Answer["body"] };
   };
+  const get = ({ id, key }: Sender, path: string) =>
+    ask({ method: "GET", path: `/v1/businesses/${id}/messages${path}`, headers: { authorization: `Bearer ${key}` } });
   const wrong = (what: string) => void experience.wrong.push(what);
 
-  const send = async (tenant: Tenant): Promise<void> => {
-    const own = accepted.get(tenant.businessId)!;
+  const send = async (tenant: Sender): Promise<void> => {
+    const own = accepted.get(tenant.id)!;
     while (!over) {
       const text = crypto.randomUUID();
-      const sent = await ask(tenant, "POST", "", { to: "5511987654321", type: "text", text });
+      const sent = await ask(messageRequest(tenant, "5511987654321", text));
       const id = sent.body?.id;
       if (sent.status !== 202 || id === undefined) {
         wrong(`a message was answered ${sent.status}`);
         continue;
       }
       own.push({ id, text, at: performance.now() });
-      const read = await ask(tenant, "GET", `/${id}`);
+      const read = await get(tenant, `/${id}`);
       if (read.status !== 200 || read.body?.text !== text) wrong(`an accepted message was read back as ${read.status}`);
-      const listed = await ask(tenant, "GET", `?limit=5`);
+      const listed = await get(tenant, "?limit=5");
       if (!listed.body?.data?.some((message) => message.id === id)) wrong("an accepted message is not in the list");
       await sleep(pauseMs);
     }
   };
 
-  const look = async (tenant: Tenant): Promise<void> => {
-    const own = accepted.get(tenant.businessId)!;
+  const look = async (tenant: Sender): Promise<void> => {
+    const own = accepted.get(tenant.id)!;
     while (!over) {
       await sleep(pauseMs);
       const old = own.filter(({ at }) => performance.now() - at > longAgoMs);
       const start = old[Math.floor(Math.random() * old.length)];
       if (start === undefined) continue;
       const cursor = Buffer.from(start.id).toString("base64url");
-      const page = await ask(tenant, "GET", `?limit=${pageSize}&cursor=${cursor}`);
+      const page = await get(tenant, `?limit=${pageSize}&cursor=${cursor}`);
       const shown = new Set(page.body?.data?.map(({ id }) => id));
       const before = own
         .filter(({ id }) => id < start.id)
@@ -115,7 +109,7 @@ export function startClients({ url, tenants }: Platform): Clients {
         .slice(0, pageSize);
       const missing = before.filter(({ id }) => !shown.has(id));
       if (page.status !== 200 || missing.length > 0)
-        wrong(`a page of long ago lacks ${missing.length} of ${before.length} messages`);
+        wrong(`a page of old messages lacks ${missing.length} of ${before.length} messages`);
     }
   };
 

@@ -1,19 +1,19 @@
 import { until } from "../../../../lib/testing/until.ts";
+import { ChatLog } from "../../rig/chat_log.ts";
 import { customerApi } from "../../rig/customer_api.ts";
 import type { Customer, Platform } from "../../rig/platform.ts";
 import type { Supervised } from "../../rig/supervised.ts";
-import type { Accepted } from "./crowd.ts";
 
 export type CampaignPlan = { recipients: number; kills: number; perMinute: number };
 
-/** Runs a broadcast whose workers are killed at random places of it; returns what every recipient is to have. */
+/** Runs a broadcast whose workers are killed at random points; returns what every recipient must receive. */
 export async function runKilledBroadcast(
-  { apiUrl, owner }: Platform,
+  { apis, owner }: Platform,
   customer: Customer,
   workers: readonly Supervised[],
   { recipients, kills, perMinute }: CampaignPlan,
-): Promise<Accepted> {
-  const ask = customerApi(apiUrl, customer);
+): Promise<ChatLog> {
+  const ask = customerApi(apis[0]!.url, customer);
   const phone = (n: number) => String(15_700_000_000 + n);
   const { id } = await ask<{ id: string }>("POST", "/broadcasts", {
     name: "Sale",
@@ -29,18 +29,20 @@ export async function runKilledBroadcast(
       select count(*)::integer as count from messages where broadcast_id = ${id} and sent_at is not null`;
     return row.count;
   };
-  const places = Array.from({ length: kills }, () => Math.floor(Math.random() * recipients * 0.95)).toSorted(
+  const killPoints = Array.from({ length: kills }, () => Math.floor(Math.random() * recipients * 0.95)).toSorted(
     (a, b) => a - b,
   );
-  for (const place of places) {
-    await until(async () => (await sent()) >= place, {
+  for (const sentCount of killPoints) {
+    await until(async () => (await sent()) >= sentCount, {
       deadlineMs: 300_000,
       everyMs: 50,
-      what: `message ${place} of the broadcast`,
+      what: `message ${sentCount} of the broadcast`,
     });
     await Promise.all(workers.map((worker) => worker.kill()));
   }
   const completed = async () => (await ask<{ status: string }>("GET", `/broadcasts/${id}`)).status === "completed";
-  await until(completed, { deadlineMs: 300_000, everyMs: 250, what: "the end of the broadcast" });
-  return new Map(Array.from({ length: recipients }, (_, n) => [phone(n), [`Hello N${n}`]]));
+  await until(completed, { deadlineMs: 300_000, everyMs: 250, what: "the broadcast to complete" });
+  const expected = new ChatLog();
+  for (let n = 0; n < recipients; n++) expected.add(phone(n), `Hello N${n}`);
+  return expected;
 }

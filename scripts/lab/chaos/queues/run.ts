@@ -1,23 +1,23 @@
 import { until } from "../../../../lib/testing/until.ts";
+import { ChatLog } from "../../rig/chat_log.ts";
 import { makeBusinesses } from "../../rig/pairing.ts";
 import { startPlatform } from "../../rig/platform.ts";
 import type { Platform } from "../../rig/platform.ts";
 import { compareScreens, deliveriesOf, undelivered } from "./accounts.ts";
 import { runKilledBroadcast } from "./campaign.ts";
 import type { CampaignPlan } from "./campaign.ts";
-import { post } from "./crowd.ts";
-import type { Accepted } from "./crowd.ts";
+import { post } from "./posts.ts";
 import { startEndpoint } from "./endpoint.ts";
 import { clockFile, flush, wreak } from "./havoc.ts";
 
 export type ChaosPlan = {
   folder: string;
   businesses: number;
-  /** Posted while everything breaks; each makes one delivery of a webhook. */
+  /** Posted while faults are injected; each causes one webhook delivery. */
   messages: number;
   /** Messages a second. */
   rate: number;
-  /** Posted while no worker runs, before Redis forgets everything. */
+  /** Posted while no worker runs, before Redis is flushed. */
   pending: number;
   campaign: CampaignPlan;
   say: (line: string) => void;
@@ -25,10 +25,10 @@ export type ChaosPlan = {
 
 const groups = ["high", "high", "default", "default", "low", "low"];
 
-/** How long everything may take to come right after the last fault: some waits between attempts are half a minute. */
+/** Longest time until everything is processed after the last fault; some retries wait for half a minute. */
 const settleMs = 240_000;
 
-/** Breaks the platform in every way while messages are posted, and draws up accounts of every one. */
+/** Injects faults while messages are posted, and accounts for every message. */
 export async function runChaos({ folder, businesses, messages, rate, pending, campaign, say }: ChaosPlan) {
   const workers = groups.map((group, n) => ({
     group,
@@ -42,16 +42,16 @@ export async function runChaos({ folder, businesses, messages, rate, pending, ca
     const [broadcaster, ...senders] = customers;
     for (const { id } of senders) await platform.webhook(id, endpoint.url, ["message.delivered"]);
     say(`${businesses} businesses paired`);
-    const accepted: Accepted = new Map();
-    const crowd = { apiUrl: platform.apiUrl, customers: senders, rate, accepted };
+    const accepted = new ChatLog();
+    const load = { apiUrl: platform.apis[0]!.url, customers: senders, rate, accepted };
 
     const havoc = wreak(platform, folder, say);
-    await post({ ...crowd, messages, label: "chaos" });
+    await post({ ...load, messages, label: "chaos" });
     const tally = await havoc.stop();
     say(`${messages} messages accepted; ${JSON.stringify(tally)}`);
     await settled(platform, say);
 
-    const unsent = await flushPending(platform, () => post({ ...crowd, messages: pending, label: "pending" }), say);
+    const unsent = await flushPending(platform, () => post({ ...load, messages: pending, label: "pending" }), say);
     const sent = await compareScreens(platform, accepted);
     const deliveries = await deliveriesOf(platform, endpoint.taken);
 
@@ -79,7 +79,7 @@ export async function runChaos({ folder, businesses, messages, rate, pending, ca
   }
 }
 
-/** Waits until every message is delivered and every delivery is made or dead; goes on where that does not come. */
+/** Waits until every message is delivered and no webhook delivery is pending. A timeout is only logged. */
 async function settled(platform: Platform, say: (line: string) => void): Promise<void> {
   const began = performance.now();
   const left = async () => {
@@ -94,7 +94,7 @@ async function settled(platform: Platform, say: (line: string) => void): Promise
   say(`settled after ${((performance.now() - began) / 1000).toFixed(1)} s`);
 }
 
-/** Has messages accepted while no worker runs, and Redis forget everything; returns how many did not go out then. */
+/** Accepts messages while no worker runs and flushes Redis; returns how many were not sent afterwards. */
 async function flushPending(
   platform: Platform,
   accept: () => Promise<void>,
@@ -105,7 +105,7 @@ async function flushPending(
   const waiting = await undelivered(platform);
   await flush(platform.redis.address);
   for (const worker of platform.workers) worker.start();
-  say(`${waiting} messages waited while Redis forgot everything`);
+  say(`${waiting} messages were pending when Redis was flushed`);
   await settled(platform, say);
   return undelivered(platform);
 }

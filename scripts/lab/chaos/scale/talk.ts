@@ -4,107 +4,89 @@ import { HttpFailure } from "../../../cli/operator/http.ts";
 import { allPages } from "../../../cli/operator/pages.ts";
 import type { Page } from "../../../cli/operator/pages.ts";
 import type { Comparison } from "../../rig/comparison.ts";
-import { addComparisons, compareChat, nothingCompared } from "../../rig/comparison.ts";
+import { ChatLog, countTexts, screenTexts } from "../../rig/chat_log.ts";
+import { addComparisons, compareChats } from "../../rig/comparison.ts";
+import { SteadyLoad } from "../../rig/load.ts";
+import type { Job } from "../../rig/load.ts";
 import { eachOf } from "../../rig/pairing.ts";
 import type { Member } from "./crowd.ts";
 import type { Stage } from "./stage.ts";
 
-type Chat = { member: Member; contact: string; sent: string[]; written: string[] };
 type Row = { chat: string; text?: string; queued_at: string };
 
-/** A request to the API is repeated until it is accepted, under the same key; each failure counts. */
+/** Pause before a failed request is retried under the same key, ms. */
 const repeatMs = 200;
 
-/** How often the API is only asked something, in the place of which nothing is sent. */
+/** Every fifth message is followed by two reads. */
 const readEvery = 5;
 
-/** Businesses and their contacts write to each other at a steady rate, each chat in an order of its own. */
+/** Businesses and their contacts that write to each other at a steady rate. */
 export class Talk {
   readonly failures: string[] = [];
   requests = 0;
   repeated = 0;
   readonly #stage: Stage;
-  readonly #chats: Chat[];
-  readonly #everyMs: number;
-  readonly #underWay = new Set<Promise<void>>();
-  /** The last piece of work of each chat and direction: the next one waits for it. */
-  readonly #turns = new Map<string, Promise<void>>();
-  #timer: ReturnType<typeof setInterval> | undefined;
-  #ticks = 0;
+  readonly #members: readonly Member[];
+  readonly #load: SteadyLoad;
+  readonly #sent = new ChatLog();
+  readonly #written = new ChatLog();
 
-  /** `perMinute` messages each way. */
-  constructor(stage: Stage, crowd: readonly Member[], perMinute: number) {
+  /** `perMinute`: messages in each direction. */
+  constructor(stage: Stage, members: readonly Member[], perMinute: number) {
     this.#stage = stage;
-    this.#chats = crowd.flatMap((member) =>
-      member.contacts.map((contact) => ({ member, contact, sent: [], written: [] })),
-    );
-    this.#everyMs = 60_000 / perMinute;
+    this.#members = members;
+    const chats = members.flatMap((member) => member.contacts.map((contact) => ({ member, contact })));
+    this.#load = new SteadyLoad({
+      perSecond: perMinute / 60,
+      jobsAt: (n) => {
+        const { member, contact } = chats[n % chats.length]!;
+        const number = Math.floor(n / chats.length);
+        const [out, back] = [`out ${number}`, `back ${number}`];
+        this.#sent.add(contact, out);
+        this.#written.add(contact, back);
+        const jobs: Job[] = [
+          { lane: `sent ${contact}`, run: () => this.#post(member, contact, out) },
+          { lane: `written ${contact}`, run: () => stage.simulator.write(contact, member.phone, back) },
+        ];
+        if ((n + 1) % readEvery === 0) jobs.push({ lane: "read", run: () => this.#read(member.id) });
+        return jobs;
+      },
+    });
   }
 
   get messages(): number {
-    return this.#chats.reduce((sum, { sent, written }) => sum + sent.length + written.length, 0);
+    return this.#sent.count + this.#written.count;
   }
 
   start(): void {
-    const began = performance.now();
-    this.#timer = setInterval(() => {
-      // A timer that comes late makes up for it: the rate is kept.
-      while (this.#ticks * this.#everyMs < performance.now() - began) this.#tick();
-    }, this.#everyMs / 2);
+    this.#load.start();
   }
 
-  /** Resolves when all that was begun is accepted. */
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await Promise.all(this.#underWay);
+  /** Stops writing; resolves when every written message is accepted. */
+  stop(): Promise<void> {
+    return this.#load.finish();
   }
 
   /** Waits for the last message at both ends and compares all of them by content and order. */
   async compare(deadlineMs: number): Promise<Comparison> {
     const deadline = { deadlineMs, everyMs: 500 };
-    const shown = new Map<string, string[]>();
-    await until(async () => (await this.#readScreens(shown)) >= this.#sum("sent"), {
-      ...deadline,
-      what: "every message on its phone",
-    }).catch(this.#late);
-    const received = new Map<string, string[]>();
-    await until(async () => (await this.#readRows(received)) >= this.#sum("written"), {
-      ...deadline,
-      what: "every answer in Postgres",
-    }).catch(this.#late);
-    return this.#chats
-      .flatMap(({ contact, sent, written }) => [
-        compareChat(sent, shown.get(contact) ?? []),
-        compareChat(written, received.get(contact) ?? []),
-      ])
-      .reduce(addComparisons, nothingCompared);
+    const late = (error: unknown) => this.#stage.say(messageOf(error));
+    let shown = new Map<string, string[]>();
+    const allShown = async () => {
+      shown = await screenTexts(this.#stage.simulator, this.#sent.chats.keys());
+      return countTexts(shown) >= this.#sent.count;
+    };
+    await until(allShown, { ...deadline, what: "every message on its phone" }).catch(late);
+    let received = new Map<string, string[]>();
+    const allReceived = async () => {
+      received = await this.#readRows();
+      return countTexts(received) >= this.#written.count;
+    };
+    await until(allReceived, { ...deadline, what: "every answer in Postgres" }).catch(late);
+    return addComparisons(compareChats(this.#sent.chats, shown), compareChats(this.#written.chats, received));
   }
 
-  readonly #late = (error: unknown) => this.#stage.say(messageOf(error));
-  readonly #sum = (which: "sent" | "written") => this.#chats.reduce((sum, chat) => sum + chat[which].length, 0);
-
-  #tick(): void {
-    const chat = this.#chats[this.#ticks % this.#chats.length]!;
-    this.#ticks += 1;
-    const [out, back] = [`out ${chat.sent.length}`, `back ${chat.written.length}`];
-    chat.sent.push(out);
-    chat.written.push(back);
-    this.#inTurn(`sent ${chat.contact}`, () => this.#post(chat, out));
-    this.#inTurn(
-      `written ${chat.contact}`,
-      async () => void (await this.#stage.simulator.write(chat.contact, chat.member.phone, back)),
-    );
-    if (this.#ticks % readEvery === 0) this.#inTurn("read", () => this.#read(chat.member.id));
-  }
-
-  #inTurn(lane: string, work: () => Promise<void>): void {
-    const turn = (this.#turns.get(lane) ?? Promise.resolve()).then(work);
-    this.#turns.set(lane, turn);
-    this.#underWay.add(turn);
-    void turn.finally(() => this.#underWay.delete(turn));
-  }
-
-  async #post({ member, contact }: Chat, text: string): Promise<void> {
+  async #post(member: Member, contact: string, text: string): Promise<void> {
     const key = `${contact}-${text.replace(" ", "-")}`;
     const request = () =>
       this.#stage.api(
@@ -125,15 +107,15 @@ export class Talk {
     this.requests += 1;
     try {
       await request().catch((error: unknown) => {
-        // nginx closes idle connections when it takes a new configuration, and one may just have been used again. Clients
-        // repeat what is safe to repeat (RFC 9112, 9.3.1): reads, and what has an idempotency key. All requests here are.
+        // nginx closes idle connections when it reloads its configuration, and a client may just have reused one. Clients
+        // retry safe requests (RFC 9112, 9.3.1): reads, and those with an idempotency key. All requests here are safe.
         if ((error as { code?: string }).code !== "ECONNRESET") throw error;
         this.repeated += 1;
         return request();
       });
       return true;
     } catch (error) {
-      // Nonsense of our own would be repeated for ever.
+      // A refused request would be retried endlessly.
       if (error instanceof HttpFailure && error.status < 429) throw error;
       this.failures.push(messageOf(error));
       if (this.failures.length <= 20) this.#stage.say(`a request failed: ${messageOf(error)}`);
@@ -141,20 +123,9 @@ export class Talk {
     }
   }
 
-  async #readScreens(shown: Map<string, string[]>): Promise<number> {
-    await eachOf(this.#chats, 4, async ({ contact }) => {
-      const { data } = await this.#stage.simulator.screen(contact);
-      shown.set(
-        contact,
-        data.map(({ text }) => text ?? ""),
-      );
-    });
-    return total(shown);
-  }
-
-  async #readRows(received: Map<string, string[]>): Promise<number> {
-    const members = new Map(this.#chats.map(({ member }) => [member.id, member]));
-    await eachOf([...members.values()], 4, async ({ id, contacts }) => {
+  async #readRows(): Promise<Map<string, string[]>> {
+    const received = new Map<string, string[]>();
+    await eachOf(this.#members, 4, async ({ id, contacts }) => {
       const listing = `/v1/businesses/${id}/messages?direction=inbound&limit=200`;
       const rows = await allPages((cursor) =>
         this.#stage.api<Page<Row>>("GET", cursor === undefined ? listing : `${listing}&cursor=${cursor}`),
@@ -162,17 +133,14 @@ export class Talk {
       for (const contact of contacts)
         received.set(contact, inOrderOfWriting(rows.filter(({ chat }) => chat.startsWith(contact))));
     });
-    return total(received);
+    return received;
   }
 }
 
-/** Rows that were written together have no order of their own, and count as in order. */
+/** Rows of one batch have the same time and count as ordered. */
 function inOrderOfWriting(rows: readonly Row[]): string[] {
   const number = ({ text = "" }: Row) => Number(text.split(" ")[1]);
   return rows
     .toSorted((a, b) => Date.parse(a.queued_at) - Date.parse(b.queued_at) || number(a) - number(b))
     .map(({ text = "" }) => text);
 }
-
-const total = (chats: ReadonlyMap<string, readonly string[]>): number =>
-  [...chats.values()].reduce((sum, texts) => sum + texts.length, 0);

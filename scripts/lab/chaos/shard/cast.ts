@@ -1,15 +1,15 @@
-import { assignShard, forBusiness, forPlatform, insertBusiness } from "../../../../lib/db/index.ts";
+import { createBusinessRow } from "../../../../lib/testing/business.ts";
 import { until } from "../../../../lib/testing/until.ts";
 import type { Business } from "../../rig/pairing.ts";
 import { makeBusinesses, pairAll } from "../../rig/pairing.ts";
 import type { Stage } from "./stage.ts";
 
-/** The businesses of a run, and the logins that they must not lose. */
+/** The businesses of a run and the logins that they must keep. */
 export class Cast {
   readonly #stage: Stage;
-  /** Those that write and are written to. */
+  /** They send and receive messages. */
   readonly businesses: Business[];
-  /** Pairs, or loses its login, while the others work. */
+  /** Pairs and loses its login while the others work. */
   readonly apprentice: Business;
   readonly #logins = new Map<string, string>();
 
@@ -19,13 +19,10 @@ export class Cast {
     this.apprentice = apprentice;
   }
 
-  /** Makes and pairs `count` businesses; the apprentice is made and not paired. */
+  /** Creates and pairs `count` businesses; the apprentice stays unpaired. */
   static async assemble(stage: Stage, count: number, contacts: number): Promise<Cast> {
     const all = makeBusinesses(count + 1, contacts);
-    for (const { id } of all) {
-      await insertBusiness(forPlatform(stage.db), { id, name: "A business", time_zone: "UTC" });
-      await assignShard(forBusiness(stage.db, id), 1);
-    }
+    for (const { id } of all) await createBusinessRow(stage.db, { id });
     const [apprentice, ...businesses] = all as [Business, ...Business[]];
     await stage.simulator.makePhone(apprentice.phone);
     await pairAll(stage.shard, stage.simulator, businesses);
@@ -34,7 +31,7 @@ export class Cast {
     return cast;
   }
 
-  /** Waits until every session of the businesses is open. Gives the seconds that it took. */
+  /** Waits until every session of the businesses is open; returns the seconds that it took. */
   async allOpen(deadlineMs = 120_000): Promise<number> {
     const began = performance.now();
     const ids = new Set(this.businesses.map(({ id }) => id));
@@ -48,7 +45,7 @@ export class Cast {
     return (performance.now() - began) / 1000;
   }
 
-  /** Businesses whose phone lists another login than at the beginning: they needed a new QR. */
+  /** Counts businesses whose phone lists another login than at the start: they needed a new QR code. */
   async relinked(): Promise<number> {
     let relinked = 0;
     for (const [phone, login] of this.#logins) if ((await this.#login(phone)) !== login) relinked += 1;

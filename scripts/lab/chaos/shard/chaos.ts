@@ -8,11 +8,11 @@ import { Traffic } from "./traffic.ts";
 export type ChaosPlan = {
   ordeals: readonly Ordeal[];
   businesses: number;
-  /** People that each of them writes with. */
+  /** Contacts of each business. */
   contacts: number;
-  /** Messages a second, each way. */
+  /** Messages a second in each direction. */
   perSecond: number;
-  /** Messages each way, at the least. */
+  /** Least messages in each direction. */
   messages: number;
   seconds: number;
   outageS: number;
@@ -25,30 +25,30 @@ export type ChaosResult = Outcome & {
   deaths: number;
   /** Businesses that needed a new QR. */
   relinked: number;
-  /** The longest that it took all sessions to be open again after an ordeal, s. */
+  /** The longest time until all sessions were open after a step, s. */
   slowestRecoveryS: number;
 };
 
-/** Everything that can go wrong, one after the other, while messages go both ways. */
+/** Injects one fault after the other while messages flow in both directions. */
 export async function chaos(plan: ChaosPlan): Promise<ChaosResult> {
   const { say, seconds, outageS } = plan;
   const stage = await setStage(plan.folder);
   try {
     const cast = await Cast.assemble(stage, plan.businesses, plan.contacts);
     const traffic = new Traffic(stage, cast.businesses, plan.perSecond);
-    traffic.start();
+    traffic.load.start();
     say(`${plan.businesses} businesses are paired; ${plan.perSecond} messages a second each way`);
     let slowestRecoveryS = 0;
     for (const { name, undergo } of plan.ordeals) {
-      traffic.check();
+      traffic.load.check();
       await undergo({ stage, cast, seconds, outageS });
       const recoveryS = await cast.allOpen();
       slowestRecoveryS = Math.max(slowestRecoveryS, recoveryS);
-      say(`${name}: all open after ${recoveryS.toFixed(1)} s; ${traffic.count} messages each way so far`);
+      say(`${name}: all open after ${recoveryS.toFixed(1)} s; ${traffic.load.count} messages each way so far`);
       await Bun.sleep(seconds * 1000);
     }
-    await traffic.finish(plan.messages);
-    say(`${traffic.count} messages were written each way; waiting for the last to arrive`);
+    await traffic.load.finish(plan.messages);
+    say(`${traffic.load.count} messages were written each way; waiting for the last one to arrive`);
     const outcome = await outcomeOf(stage, traffic);
     return { ...outcome, deaths: stage.shard.starts - 1, relinked: await cast.relinked(), slowestRecoveryS };
   } finally {

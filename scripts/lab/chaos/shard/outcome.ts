@@ -1,7 +1,7 @@
-import { connectAsOwner } from "../../../../lib/db/client/owner.ts";
 import type { OwnerConnection } from "../../../../lib/db/client/owner.ts";
 import { until } from "../../../../lib/testing/until.ts";
-import { addComparisons, compareChat, nothingCompared } from "../../rig/comparison.ts";
+import { contactOf, countTexts, ReceivedLog, screenTexts } from "../../rig/chat_log.ts";
+import { compareChats } from "../../rig/comparison.ts";
 import type { Comparison } from "../../rig/comparison.ts";
 import { refusals } from "./faults.ts";
 import type { Stage } from "./stage.ts";
@@ -10,76 +10,66 @@ import type { Traffic } from "./traffic.ts";
 export type Outcome = {
   sent: Comparison;
   received: Comparison;
-  /** Sent by us, refused by WhatsApp as it was told to, failed in Postgres, and shown by nobody. */
+  /** Sent by a business, refused by an injected fault, failed in Postgres and shown on no phone. */
   refused: number;
-  /** Failed in Postgres as though they had been refused: more of them than WhatsApp refused. */
+  /** Failed in Postgres as refused, beyond those that the simulator refused. */
   givenUp: number;
-  /** Messages that a phone could not decrypt at first, and that came twice under one id, which a phone shows once. */
+  /** Messages that a phone could not decrypt at first. */
   undecryptable: number;
+  /** Messages that arrived twice under one id, which a phone shows once. */
   repeated: number;
 };
 
 type Row = { id: string; chat: string; text: string; status: string; error_code: string | null };
 
-/** Waits until nothing is under way any more, and compares what each end has with what the other wrote. */
+/** Waits until no message is in flight and compares both ends. */
 export async function outcomeOf(stage: Stage, traffic: Traffic): Promise<Outcome> {
-  const owner = connectAsOwner({ url: stage.postgres.ownerUrl, applicationName: "chaos" });
-  try {
-    await settled(stage, owner, traffic);
-    const outbound = new Map((await rowsOf(owner, "outbound")).map((row) => [row.id, row]));
-    const inbound = Map.groupBy(await rowsOf(owner, "inbound"), ({ chat }) => chat.slice(0, chat.indexOf("@")));
+  const { owner, simulator } = stage;
+  await settled(stage, traffic);
+  const outbound = new Map((await rowsOf(owner, "outbound")).map((row) => [row.id, row]));
+  const inbound = new ReceivedLog();
+  for (const { id, chat, text } of await rowsOf(owner, "inbound")) inbound.add(contactOf(chat), id, text);
 
-    const outcome: Outcome = {
-      sent: nothingCompared,
-      received: nothingCompared,
-      refused: 0,
-      givenUp: 0,
-      undecryptable: 0,
-      repeated: 0,
-    };
-    for (const [contact, submitted] of traffic.submitted) {
-      const refused = submitted.filter(({ id }) => refusals.has(outbound.get(id)?.error_code ?? ""));
-      const expected = submitted.filter((message) => !refused.includes(message)).map(({ text }) => text);
-      const screen = await stage.simulator.screen(contact);
-      const shown = screen.data.filter(({ from_me }) => !from_me).map(({ text }) => text ?? "");
-      const compared = compareChat(expected, shown);
-      outcome.sent = addComparisons(outcome.sent, compared);
-      if (compared.disordered > 0) tellDisorder(`on the phone of ${contact}`, expected, shown);
-      const seen = new Set(shown);
-      for (const { id, text } of submitted) {
-        const row = outbound.get(id);
-        if (!seen.has(text) && !refused.some((message) => message.id === id)) {
-          process.stderr.write(`lost: message ${id} to ${contact}, ${row?.status} ${row?.error_code ?? ""}\n`);
-        }
-      }
-      outcome.refused += refused.length;
-      outcome.undecryptable += screen.undecryptable;
-      outcome.repeated += screen.duplicates;
-    }
-    const stats = await stage.simulator.stats();
-    outcome.givenUp = Math.max(0, outcome.refused - stats["messages_refused"]! - stats["accounts_denied"]!);
-    for (const contact of new Set([...traffic.written.keys(), ...inbound.keys()])) {
-      const texts = inbound.get(contact)?.map(({ text }) => text) ?? [];
-      const written = traffic.written.get(contact) ?? [];
-      const compared = compareChat(written, texts);
-      outcome.received = addComparisons(outcome.received, compared);
-      if (compared.disordered > 0) tellDisorder(`in Postgres, from ${contact}`, written, texts);
-    }
-    return outcome;
-  } finally {
-    await owner.end();
+  const isRefused = (text: string) =>
+    refusals.has(outbound.get(traffic.submitted.get(text)?.id ?? "")?.error_code ?? "");
+  const expected = new Map(
+    [...traffic.sent.chats].map(([contact, texts]) => [contact, texts.filter((text) => !isRefused(text))]),
+  );
+  const refused = traffic.sent.count - countTexts(expected);
+  const shown = await screenTexts(simulator, traffic.sent.chats.keys());
+  for (const [contact, texts] of expected) {
+    const seen = new Set(shown.get(contact));
+    for (const text of texts.filter((one) => !seen.has(one))) reportLost(text, traffic, outbound);
   }
+  const screens = await Promise.all([...expected.keys()].map((contact) => simulator.screen(contact)));
+  const stats = await simulator.stats();
+  return {
+    sent: compareChats(expected, shown, (contact, ...chats) => reportDisorder(`on the phone of ${contact}`, ...chats)),
+    received: compareChats(traffic.written.chats, inbound.chats, (contact, ...chats) =>
+      reportDisorder(`in Postgres, from ${contact}`, ...chats),
+    ),
+    refused,
+    givenUp: Math.max(0, refused - stats["messages_refused"]! - stats["accounts_denied"]!),
+    undecryptable: screens.reduce((sum, { undecryptable }) => sum + undecryptable, 0),
+    repeated: screens.reduce((sum, { duplicates }) => sum + duplicates, 0),
+  };
 }
 
-/** Where the order of a chat begins to differ. */
-function tellDisorder(where: string, expected: readonly string[], arrived: readonly string[]): void {
+function reportLost(text: string, { submitted }: Traffic, outbound: ReadonlyMap<string, Row>): void {
+  const { id, contact } = submitted.get(text)!;
+  const row = outbound.get(id);
+  process.stderr.write(`lost: message ${id} to ${contact}, ${row?.status} ${row?.error_code ?? ""}\n`);
+}
+
+/** Prints where the order of a chat starts to differ. */
+function reportDisorder(where: string, expected: readonly string[], arrived: readonly string[]): void {
   const at = expected.findIndex((text, n) => arrived[n] !== text);
   const around = (texts: readonly string[]) => texts.slice(Math.max(0, at - 1), at + 6).join(" · ");
   process.stderr.write(`out of order ${where}:\n  written ${around(expected)}\n  arrived ${around(arrived)}\n`);
 }
 
-async function settled({ shard, simulator }: Stage, owner: OwnerConnection, { written }: Traffic): Promise<void> {
-  const expected = [...written.values()].reduce((sum, texts) => sum + texts.length, 0);
+async function settled({ shard, simulator, owner }: Stage, { written }: Traffic): Promise<void> {
+  const expected = written.count;
   const wait = (what: string, condition: () => Promise<boolean>) =>
     until(condition, { what, deadlineMs: 180_000, everyMs: 250 });
   const count = async (where: string) =>
@@ -93,8 +83,7 @@ async function settled({ shard, simulator }: Stage, owner: OwnerConnection, { wr
     return pages.every(({ through }) => through === null);
   });
   const arrived = await count("direction = 'inbound'");
-  if (arrived < expected)
-    process.stderr.write(`Postgres has ${arrived} of ${expected} messages that were written to us\n`);
+  if (arrived < expected) process.stderr.write(`Postgres has ${arrived} of ${expected} messages that contacts wrote\n`);
 }
 
 async function rowsOf(owner: OwnerConnection, direction: string): Promise<Row[]> {

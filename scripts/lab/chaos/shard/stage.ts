@@ -1,69 +1,38 @@
 import { join } from "node:path";
-import { createDatabase } from "../../../../lib/db/index.ts";
-import type { Database } from "../../../../lib/db/index.ts";
 import { createProducer } from "../../../../lib/queues/index.ts";
 import type { Producer } from "../../../../lib/queues/index.ts";
 import { createRedis } from "../../../../lib/redis/client.ts";
-import { createLifecycle } from "../../../../lib/runtime/lifecycle.ts";
-import { postgresServer } from "../../rig/postgres.ts";
-import type { PostgresServer } from "../../rig/postgres.ts";
-import { startRig } from "../../rig/rig.ts";
-import type { Rig } from "../../rig/rig.ts";
-import type { SmallDisk } from "../../rig/small_disk.ts";
+import { startTogether } from "../../rig/cleanup.ts";
+import { startPlatform } from "../../rig/platform.ts";
+import type { Platform } from "../../rig/platform.ts";
+import type { ShardProcess } from "../../rig/shard.ts";
 import { mountSmallDisk } from "../../rig/small_disk.ts";
+import type { SmallDisk } from "../../rig/small_disk.ts";
 import type { Supervised } from "../../rig/supervised.ts";
-import { registerShard, workerProcess } from "../../rig/worker.ts";
 
-/** The whole way of a message: Postgres, a worker, a shard on a disk that can be full, and WhatsApp's side. */
-export type Stage = Omit<Rig, "stop"> & {
-  postgres: PostgresServer;
-  worker: Supervised;
-  disk: SmallDisk;
-  db: Database;
-  producer: Producer;
-  stop(): Promise<void>;
-};
+/** The whole path of a message: Postgres, a worker, a shard on a small disk, and the simulator. */
+export type Stage = Platform & { shard: ShardProcess; worker: Supervised; disk: SmallDisk; producer: Producer };
 
-/** Ledger, journal and logins of a run, several times over. */
+/** Several times the ledger, journal and logins of a run. */
 const diskMb = 512;
 
-export async function setStage(folder: string): Promise<Stage> {
-  const life = createLifecycle("chaos");
-  const stop = async () => void (await life.stop());
-  try {
+export const setStage = (folder: string): Promise<Stage> =>
+  startTogether(async (onStop) => {
     const disk = mountSmallDisk(join(folder, "volume"), diskMb);
-    life.onStop("disk", () => disk.unmount());
-    const postgres = await postgresServer(folder);
-    life.onStop("postgres", () => postgres.stop());
-    const { stop: stopRig, ...rig } = await startRig(folder, {
-      volume: disk.path,
-      bunArgs: ["--preload", join(import.meta.dir, "../../rig/dies_in_a_set.ts")],
+    onStop(() => disk.unmount());
+    const platform = await startPlatform({
+      folder,
+      apis: 0,
+      workers: [{ group: "all" }],
+      discovery: "consul",
+      shard: { volume: disk.path, bunArgs: ["--preload", join(import.meta.dir, "../../rig/dies_in_a_set.ts")] },
     });
-    life.onStop("rig", stopRig);
-    await registerShard(rig.consul.address, rig.shard.port);
-
-    const db = createDatabase({ url: postgres.appUrl, poolSize: 8, applicationName: "chaos" });
-    life.onStop("database", () => db.close());
-    const redis = createRedis(`redis://${rig.redis.address}`, "command");
+    onStop(() => platform.stop());
+    const redis = createRedis(`redis://${platform.redis.address}`, "command");
     const producer = createProducer(redis);
-    life.onStop("redis", async () => {
+    onStop(async () => {
       await producer.close();
       redis.disconnect();
     });
-    const worker = workerProcess({
-      folder,
-      redis: rig.redis.address,
-      consul: rig.consul.address,
-      databaseUrl: postgres.appUrl,
-      shardToken: rig.shard.token,
-    });
-    life.onStop("worker", () => worker.stop());
-    rig.shard.start();
-    await rig.shard.ready();
-    worker.start();
-    return { ...rig, postgres, worker, disk, db, producer, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-}
+    return { ...platform, shard: platform.shards[0]!, worker: platform.workers[0]!, disk, producer };
+  });

@@ -1,81 +1,44 @@
 import { uuidv7, whatsappMessageId } from "../../../../lib/core/ids.ts";
 import { forBusiness, submitMessage } from "../../../../lib/db/index.ts";
-import { textOf } from "../../rig/text.ts";
+import { ChatLog } from "../../rig/chat_log.ts";
+import { SteadyLoad } from "../../rig/load.ts";
 import type { Business } from "../../rig/pairing.ts";
+import { textOf } from "../../rig/text.ts";
 import type { Stage } from "./stage.ts";
 
-/** Between two attempts at a Postgres that is away, ms. */
+/** Pause before a retry while Postgres is unavailable, ms. */
 const pauseMs = 200;
 
 /**
- * Businesses and their contacts, who write to each other all the time at a steady rate. In each chat a message is
- * written when the one before it was taken, by Postgres or by WhatsApp.
+ * Businesses and their contacts that write to each other at a steady rate. In each direction of a business, a message is
+ * written after Postgres or WhatsApp has taken the one before it.
  */
 export class Traffic {
   readonly #stage: Pick<Stage, "db" | "producer" | "simulator">;
-  readonly #businesses: Business[];
-  readonly #perSecond: number;
-  readonly #tails = new Map<string, Promise<void>>();
-  #running: Promise<void> | undefined;
-  #until: number | undefined;
-  #failure: unknown;
-  /** What was written in each chat with a contact, in order. */
-  readonly submitted = new Map<string, { id: string; text: string }[]>();
-  readonly written = new Map<string, string[]>();
-  /** Messages each way so far. */
-  count = 0;
+  readonly load: SteadyLoad;
+  /** Ids and contacts of the messages that Postgres has accepted, by text. */
+  readonly submitted = new Map<string, { id: string; contact: string }>();
+  readonly sent = new ChatLog();
+  readonly written = new ChatLog();
 
-  /** `perSecond`: messages each way. */
+  /** `perSecond`: messages in each direction. */
   constructor(stage: Pick<Stage, "db" | "producer" | "simulator">, businesses: readonly Business[], perSecond: number) {
     this.#stage = stage;
-    this.#businesses = [...businesses];
-    this.#perSecond = perSecond;
+    this.load = new SteadyLoad({
+      perSecond,
+      jobsAt: (n) => {
+        const business = businesses[n % businesses.length]!;
+        const contact = business.contacts[Math.floor(n / businesses.length) % business.contacts.length]!;
+        const [out, back] = [textOf("out", business.phone, n), textOf("in", business.phone, n)];
+        return [
+          { lane: `out ${business.id}`, run: () => this.#submit(business, contact, out) },
+          { lane: `in ${business.id}`, run: () => this.#write(business, contact, back) },
+        ];
+      },
+    });
   }
 
-  /** Another business that writes and is written to. */
-  join(business: Business): void {
-    this.#businesses.push(business);
-  }
-
-  start(): void {
-    this.#running = this.#run();
-    // Thrown by check() and finish().
-    this.#running.catch(() => {});
-  }
-
-  /** Throws where something failed that is not one of the ordeals. */
-  check(): void {
-    if (this.#failure !== undefined) throw this.#failure as Error;
-  }
-
-  /** Ends once there were at least `count` messages each way, and all of them were taken. */
-  async finish(count: number): Promise<void> {
-    this.#until = count;
-    await this.#running;
-    await Promise.all(this.#tails.values());
-  }
-
-  async #run(): Promise<void> {
-    const began = performance.now();
-    for (; this.#until === undefined || this.count < this.#until; this.count++) {
-      const early = began + (this.count / this.#perSecond) * 1000 - performance.now();
-      if (early > 1) await Bun.sleep(early);
-      this.check();
-      const n = this.count;
-      const business = this.#businesses[n % this.#businesses.length]!;
-      const contact = business.contacts[Math.floor(n / this.#businesses.length) % business.contacts.length]!;
-      this.#after(`out ${business.id}`, () => this.#submit(business, contact, textOf("out", business.phone, n)));
-      this.#after(`in ${business.id}`, () => this.#write(business, contact, textOf("in", business.phone, n)));
-    }
-  }
-
-  #after(chain: string, work: () => Promise<void>): void {
-    const tail = (this.#tails.get(chain) ?? Promise.resolve()).then(work);
-    tail.catch((error: unknown) => (this.#failure ??= error));
-    this.#tails.set(chain, tail);
-  }
-
-  /** What the API does, for a client that asks again until it has an answer. */
+  /** Does what the API does for a client that retries until it is answered. */
   async #submit(business: Business, contact: string, text: string): Promise<void> {
     const id = uuidv7();
     const message = { id, chat: `${contact}@s.whatsapp.net`, type: "text", text, wa_message_id: whatsappMessageId(id) };
@@ -86,19 +49,14 @@ export class Traffic {
       if (submission?.outcome === "accepted" || submission?.outcome === "replayed") break;
       await Bun.sleep(pauseMs);
     }
-    append(this.submitted, contact, { id, text });
-    // Without Redis the sweep does it.
+    this.sent.add(contact, text);
+    this.submitted.set(text, { id, contact });
+    // While Redis is down the sweep re-enqueues the business.
     await this.#stage.producer.wake("send", { business_id: business.id }).catch(() => {});
   }
 
   async #write({ phone }: Business, contact: string, text: string): Promise<void> {
     await this.#stage.simulator.write(contact, phone, text);
-    append(this.written, contact, text);
+    this.written.add(contact, text);
   }
-}
-
-function append<T>(chats: Map<string, T[]>, contact: string, item: T): void {
-  const items = chats.get(contact);
-  if (items === undefined) chats.set(contact, [item]);
-  else items.push(item);
 }

@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { until } from "../../../../lib/testing/until.ts";
 import { bunRun, startChild } from "../../rig/child.ts";
+import { messageRequest } from "../../rig/customer_api.ts";
+import { runLoad } from "../../rig/load.ts";
 import { rigToken, SimulatorControl } from "../../rig/simulator.ts";
 import { encodeRequest, Line } from "./wire.ts";
 
 /*
- * The tenant that attacks nobody: it sends a message a second and holds a call. In a process of its own, so that the
+ * The bystander: a tenant that sends a message a second and holds a call. It has a process of its own, so that the
  * attackers' work does not delay it.
  */
 
@@ -19,7 +21,7 @@ const settings = z.object({
 });
 export type TenantSettings = z.infer<typeof settings>;
 
-/** A message that was posted: when it was due, and how the API answered. */
+/** A posted message: when it was due, and how the API answered. */
 const posted = z.object({
   event: z.literal("posted"),
   due: z.number(),
@@ -27,18 +29,17 @@ const posted = z.object({
   ms: z.number(),
   id: z.string().optional(),
 });
-/** The call ended, or nothing was heard for too long. */
+/** The call ended or was silent for too long. */
 const callFailed = z.object({ event: z.literal("call_failed"), at: z.number(), what: z.string() });
 const callUp = z.object({ event: z.literal("call_up") });
 const report = z.discriminatedUnion("event", [posted, callFailed, callUp]);
 export type Posted = z.infer<typeof posted>;
 export type CallFailed = z.infer<typeof callFailed>;
 
-/** Its own address: limits by address apply to it by itself. */
+/** Its own address, so that limits by address count it alone. */
 const source = "127.0.0.2";
-const periodMs = 1_000;
 const postBudgetMs = 15_000;
-/** Above what a change of replica takes. */
+/** Longer than a change of replica takes. */
 const silenceMs = 3_000;
 
 export type TenantProcess = {
@@ -49,7 +50,7 @@ export type TenantProcess = {
   stop(): Promise<void>;
 };
 
-/** Starts the tenant's process; it goes on until it is stopped. */
+/** Starts the tenant's process, which runs until it is stopped. */
 export function startTenant(folder: string, given: TenantSettings): TenantProcess {
   const posts: Posted[] = [];
   const callFailures: CallFailed[] = [];
@@ -82,13 +83,8 @@ async function post(
 ): Promise<{ status: number; id?: string }> {
   const line = await Line.open({ port: httpsPort, source });
   try {
-    const headers = {
-      authorization: `Bearer ${key}`,
-      "content-type": "application/json",
-      "idempotency-key": crypto.randomUUID(),
-    };
-    const body = JSON.stringify({ to: contacts[n % contacts.length], type: "text", text: `quiet ${n}` });
-    await line.write(encodeRequest({ method: "POST", path: `/v1/businesses/${id}/messages`, headers, body }));
+    const to = contacts[n % contacts.length]!;
+    await line.write(encodeRequest(messageRequest({ id, key }, to, `quiet ${n}`)));
     const answer = await line.answer(postBudgetMs);
     if (answer?.status !== 202) return { status: answer?.status ?? 0 };
     return { status: 202, id: (JSON.parse(answer.body) as { id: string }).id };
@@ -97,32 +93,33 @@ async function post(
   }
 }
 
-async function sendEverySecond(tenant: TenantSettings): Promise<void> {
-  const began = Date.now();
-  for (let n = 0; ; n++) {
-    const due = began + n * periodMs;
-    await Bun.sleep(Math.max(0, due - Date.now()));
-    // Not awaited: the next one is due whatever becomes of this one.
-    void post(tenant, n)
-      .catch(() => ({ status: 0 }))
-      .then((answer) => process.send!({ event: "posted", due, ms: Date.now() - due, ...answer }));
-  }
+/** Posts a message a second, whatever happens to earlier ones. */
+function sendEverySecond(tenant: TenantSettings): Promise<void> {
+  const epoch = Date.now() - performance.now();
+  const send = async (n: number, due: number) => {
+    const answer = await post(tenant, n).catch(() => ({ status: 0 }));
+    process.send!({ event: "posted", due, ms: Date.now() - due, ...answer });
+  };
+  return runLoad(
+    { perSecond: 1, jobsAt: (n, dueMs) => [{ run: () => send(n, epoch + dueMs) }] },
+    Number.POSITIVE_INFINITY,
+  );
 }
 
 type CallView = { status: string; heard_ms: number; end: string | null };
 
-/** Has somebody call, and listens: the agent says again what it hears, so that the caller always hears something. */
+/** Places a call and listens to it. The agent repeats what it hears, so that the call is never silent. */
 async function holdCall({ simulatorUrl, number }: TenantSettings): Promise<void> {
   const simulator = new SimulatorControl(simulatorUrl, rigToken);
   for (;;) {
-    const placed = { from: "+15550000009", to: number, count: 1 };
-    const { data } = await simulator.ask<{ data: { sid: string }[] }>("POST", "/calls", placed);
+    const order = { from: "+15550000009", to: number, count: 1 };
+    const { data } = await simulator.ask<{ data: { sid: string }[] }>("POST", "/calls", order);
     const fault = await listen(() => simulator.ask<CallView>("GET", `/calls/${data[0]!.sid}`));
     process.send!({ event: "call_failed", at: Date.now(), what: fault });
   }
 }
 
-/** Resolves with what was wrong once the call is over or silent. */
+/** Resolves with the fault once the call is over or silent. */
 async function listen(look: () => Promise<CallView>): Promise<string> {
   let heardMs = -1;
   let heardAt = Date.now();

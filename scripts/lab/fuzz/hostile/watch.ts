@@ -1,4 +1,4 @@
-import type { RigProcess } from "../../rig/platform.ts";
+import type { RigProcess } from "../../rig/services.ts";
 import { kindOf } from "./budgets.ts";
 import type { Budgets } from "./budgets.ts";
 import { bytesUnder, isAlive, memoryMbOf, peakMbOf, treeOf } from "./proc.ts";
