@@ -234,7 +234,7 @@ function withShortMessage(error: unknown): unknown {
 }
 
 function shareTaken(): RunResult {
-  return { again: { inMs: shareTakenMs * (1 - Math.random() / 2), reason: "its share of the places is taken" } };
+  return { again: { inMs: shareTakenMs * (1 - Math.random() / 2), reason: "the job's share of the slots is taken" } };
 }
 
 /** Waits longer each time: of one business thousands of jobs may wait. */

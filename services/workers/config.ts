@@ -22,50 +22,50 @@ export const workersEnv = z.object({
   ...redisEnv,
   DATABASE_URL_POOLER: databaseEnv.DATABASE_URL_POOLER,
   ...routingEnv,
-  /** Which queues this process serves. */
+  /** Queues that this process serves. */
   WORKER_GROUP: z.enum(profiles),
-  /** Root of the tokens of the shards' internal API. */
+  /** Root from which the token of each shard's internal API is derived. */
   SHARD_TOKEN: z.string().min(16),
-  /** Seals what is secret in the database; the same in every service that reads it. */
+  /** Encrypt secrets in the database; the same in every service that reads them. */
   DATA_KEYS: zKeyRing,
-  /** For development: webhooks may be delivered over http and into private networks. */
+  /** Development only: allows webhook endpoints over http and in private networks. */
   WEBHOOKS_ALLOW_PRIVATE: zBool.default(false),
-  /** What an endpoint has for its answer. Below the time a job may take and the grace of a stop. */
+  /** Timeout of a webhook request. Below the queue's job timeout and STOP_GRACE_MS. */
   WEBHOOK_TIMEOUT_MS: zInt(100, 30_000).default(10_000),
   ...storageEnv,
-  /** Bytes of stored media of one business, beyond which received files are not fetched; the API has the same. */
+  /** Media quota of a business in bytes: received files beyond it are not fetched. The API has the same setting. */
   MEDIA_QUOTA_BYTES: zQuota("mediaBytes"),
-  /** WhatsApp's media host, with its port where that is another than 443. */
+  /** WhatsApp's media host, with a port unless it is 443. */
   WA_MEDIA_HOST: z
     .string()
     .regex(/^[a-z0-9.-]+(:\d+)?$/i, "must be a host, or host:port")
     .default("mmg.whatsapp.net"),
-  /** Where callers reach the API: it begins the addresses of files in events. */
+  /** Public URL of the API, the base of file URLs in events. */
   PUBLIC_URL: zUrl("http", "https").default("https://localhost:8443"),
-  /** Days for which files are kept after a message last came with them; for ever where it is not set. */
+  /** Days a file is kept after the last message with it; unset: no limit. */
   MEDIA_RETENTION_DAYS: zInt(1, 36_500).optional(),
-  /** Days for which files are kept that no message ever came with. */
+  /** Days a file without any message is kept. */
   MEDIA_ORPHAN_DAYS: zInt(1, 365).default(7),
-  /** The carrier's account, for fetching recordings of calls. */
+  /** Carrier account that owns the call recordings. */
   TWILIO_ACCOUNT_SID: z
     .string()
     .regex(/^AC[0-9a-f]{32}$/, "must be an account's sid")
     .optional(),
   TWILIO_AUTH_TOKEN: z.string().min(16).optional(),
   TWILIO_API_URL: zUrl("http", "https").default("https://api.twilio.com"),
-  /** Whole months for which messages are kept, at least 3; for ever where it is not set. */
+  /** Whole months messages are kept, at least 3; unset: no limit. */
   MESSAGE_RETENTION_MONTHS: zInt(3, 1_200).optional(),
-  /** Days after which what is left of a deleted business is removed for good. */
+  /** Days after which the rows and files of a deleted business are purged. */
   DELETED_BUSINESS_RETENTION_DAYS: zInt(0, 3_650).default(30),
-  /** Days for which settled deliveries of webhooks are kept: how long they can be looked at and replayed. */
+  /** Days settled webhook deliveries are kept for inspection and replay. */
   DELIVERY_RETENTION_DAYS: zInt(1, 365).default(30),
-  /** Connections to the pooler; a job holds one for a statement at a time, so a few serve many jobs. */
+  /** Connections to the pooler. A job holds one per statement, so a few serve many jobs. */
   DATABASE_POOL_SIZE: zInt(1, 100).default(8),
-  /** How long jobs under way may go on once the process was told to stop. Below the job file's kill_timeout. */
+  /** Time that running jobs get to finish after a stop signal. Below the job file's kill_timeout. */
   STOP_GRACE_MS: zInt(0, 600_000).default(20_000),
 });
 
-/** The configuration of a worker process; ends it with every fault named where there is one. */
+/** Loads the configuration of a worker process; exits with a list of every fault if there is one. */
 export function loadWorkersConfig(env: Record<string, string | undefined> = process.env) {
   const { overrides, faults } = shardOverrides(env);
   return { ...loadConfig(workersEnv, env, faults), overrides, supervised: isSupervised(env) };

@@ -12,10 +12,10 @@ import type { RecordingDeps } from "./calls/fetch_recordings.ts";
 import type { HealthPolicy } from "./webhooks/health.ts";
 import type { WorkMetrics } from "./work_metrics.ts";
 
-/** What jobs work with. */
+/** Dependencies of the job handlers. */
 export type Deps = {
   db: Database;
-  /** For leases: a connection that fails soon while Redis is away. */
+  /** For leases: fails fast while Redis is unavailable. */
   redis: Redis;
   router: Pick<Router, "locate" | "shard">;
   shards: ShardClient;
@@ -30,39 +30,39 @@ export type Deps = {
   webhooks: {
     policy: AddressPolicy;
     secrets: WebhookSecrets;
-    /** What an endpoint has for its answer. */
+    /** Timeout of a webhook request. */
     timeoutMs: number;
     health: HealthPolicy;
   };
-  /** Null: no store is configured. */
+  /** Null if no store is configured. */
   media: MediaDeps | null;
   retention: Retention & {
     media: MediaRetention;
-    /** Whole months for which messages are kept; null: for ever. */
+    /** Whole months messages are kept; null: no limit. */
     messageMonths: number | null;
-    /** Days for which the rows of a deleted business are kept. */
+    /** Days the rows of a deleted business are kept. */
     businessDays: number;
   };
-  /** Null: no store or no account of the carrier's is configured. */
+  /** Null if no store or no carrier account is configured. */
   recordings: RecordingDeps | null;
 };
 
-/** A lease lives for `ttlMs` and is renewed every `renewMs` while its holder works. */
+/** A lease expires after `ttlMs`; its holder renews it every `renewMs`. */
 export type LeaseTimes = { ttlMs: number; renewMs: number };
 
 /*
- * A worker killed with -9 leaves its lease behind, and what it guarded waits for the rest of its life; the queue
- * finds the orphaned job after 6.5 s at worst (lib/queues/worker.ts), so a lease of 6 s is never what is waited for.
- * It survives two renewals that fail. A process that stands still for longer loses it and may come back to find
- * another at work: that costs no doubled message, because the shard's ledger knows every id it was ever handed.
+ * A worker killed with SIGKILL leaves its lease until it expires. The queue recovers the orphaned job after 6.5 s at
+ * worst (lib/queues/worker.ts), so a lease of 6 s never delays it. The lease survives two failed renewals. A process
+ * that is paused for longer loses its lease and may resume beside the next holder. No message is sent twice then,
+ * because the shard's ledger deduplicates by id.
  */
 export const leaseTimes: LeaseTimes = { ttlMs: 6_000, renewMs: 2_000 };
 
-/** For a version that understands them to be written and brought in. */
+/** Time to release a version that can read the quarantined entries and to replay them. */
 export const quarantineDays = 90;
 
-/** For an owner to see in its list of keys what became of one. */
+/** Ended keys stay in their owner's list for this long. */
 export const endedKeyDays = 90;
 
-/** A year and a month, for an audit of the year before. */
+/** A year and a month: an audit covers the previous year. */
 export const auditReadDays = 400;

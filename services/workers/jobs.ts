@@ -22,7 +22,7 @@ import { fetchRecordings } from "./calls/fetch_recordings.ts";
 import { receipts } from "./receiving/receipts.ts";
 import { syncReceipts } from "./receiving/sync_receipts.ts";
 
-/** Every job there is, and who does it; the queues decide which of them a process gets. */
+/** The handler of every job; the queues that a process serves decide which of them run in it. */
 export function createHandlers(deps: Deps) {
   return {
     send: send(deps),

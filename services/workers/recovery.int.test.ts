@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { uuidv7 } from "../../lib/core/ids.ts";
@@ -9,7 +9,7 @@ import { shardToken } from "./testing/shard.ts";
 import { createTestWorkers } from "./testing/workers.ts";
 import type { TestWorkers } from "./testing/workers.ts";
 
-/* The program itself, as a process of its own: what a kill does to it cannot be shown from within. */
+/* Runs the worker program as a process, because only a process can be killed. */
 
 let workers: TestWorkers;
 let business: string;
@@ -67,123 +67,129 @@ const allSent = (deadlineMs: number) =>
     deadlineMs,
   });
 
-test("a worker killed with -9 in mid-batch: another finishes within 8 s, and each message is sent once", async () => {
-  const gate = Promise.withResolvers<void>();
-  workers.shard.beforeAnswer = async () => {
-    if (workers.shard.batches.length === 2) await gate.promise;
-    return undefined;
-  };
-  await fill(130);
-  const victim = await startWorker("high");
-  await workers.producer.wake("send", { business_id: business });
-  await until(() => workers.shard.batches.length === 2, { what: "the second batch" });
-  const survivor = await startWorker("high");
-  victim.child.kill("SIGKILL");
-  await victim.child.exited;
-  gate.resolve();
-  const killed = performance.now();
-  await allSent(8_000);
-  expect(performance.now() - killed).toBeLessThan(8_000);
-  expectEachOnceInOrder(130);
-  expect(survivor.output()).toContain("job taken over from a worker that died");
-}, 40_000);
+describe("a killed worker", () => {
+  test("another worker finishes the batch within 8 s", async () => {
+    const gate = Promise.withResolvers<void>();
+    workers.shard.beforeAnswer = async () => {
+      if (workers.shard.batches.length === 2) await gate.promise;
+      return undefined;
+    };
+    await fill(130);
+    const victim = await startWorker("high");
+    await workers.producer.wake("send", { business_id: business });
+    await until(() => workers.shard.batches.length === 2, { what: "the second batch" });
+    const survivor = await startWorker("high");
+    victim.child.kill("SIGKILL");
+    await victim.child.exited;
+    gate.resolve();
+    const killed = performance.now();
+    await allSent(8_000);
+    expect(performance.now() - killed).toBeLessThan(8_000);
+    expectEachOnceInOrder(130);
+    expect(survivor.output()).toContain("job taken over from a worker that died");
+  }, 40_000);
 
-test("a broadcast whose workers are killed again and again reaches each recipient exactly once", async () => {
-  const scope = forBusiness(workers.database.db, business);
-  const id = uuidv7();
-  const paced = { time_zone: null, scheduled_at: null, quiet_from: null, quiet_to: null, per_minute: 60_000 };
-  await insertBroadcast(scope, { id, name: "Sale", text: "Hello {{n}}", ...paced });
-  const recipients = Array.from({ length: 800 }, (_, n) => ({
-    chat: `1555${String(n).padStart(7, "0")}@s.whatsapp.net`,
-    fields: { n: `${n}` },
-    text_length: `Hello ${n}`.length,
-  }));
-  await addRecipients(scope, id, recipients);
-  await moveBroadcast(scope, id, "start");
-  await workers.producer.wake("broadcast", { broadcast_id: id });
-  let before = 0;
-  for (let kill = 0; kill < 3; kill++) {
-    const { child } = await startWorker("low");
-    await until(() => workers.shard.deliveries.length >= before + 50, {
-      what: "the broadcast to go on",
-      deadlineMs: 20_000,
+  test("broadcasts reach each recipient exactly once", async () => {
+    const scope = forBusiness(workers.database.db, business);
+    const id = uuidv7();
+    const paced = { time_zone: null, scheduled_at: null, quiet_from: null, quiet_to: null, per_minute: 60_000 };
+    await insertBroadcast(scope, { id, name: "Sale", text: "Hello {{n}}", ...paced });
+    const recipients = Array.from({ length: 800 }, (_, n) => ({
+      chat: `1555${String(n).padStart(7, "0")}@s.whatsapp.net`,
+      fields: { n: `${n}` },
+      text_length: `Hello ${n}`.length,
+    }));
+    await addRecipients(scope, id, recipients);
+    await moveBroadcast(scope, id, "start");
+    await workers.producer.wake("broadcast", { broadcast_id: id });
+    let before = 0;
+    for (let kill = 0; kill < 3; kill++) {
+      const { child } = await startWorker("low");
+      await until(() => workers.shard.deliveries.length >= before + 50, {
+        what: "the broadcast to go on",
+        deadlineMs: 20_000,
+      });
+      child.kill("SIGKILL");
+      await child.exited;
+      before = workers.shard.deliveries.length;
+    }
+    expect(before).toBeLessThan(800);
+    await startWorker("low");
+    await until(async () => (await getBroadcast(scope, id))?.status === "completed", {
+      what: "the broadcast's end",
+      deadlineMs: 40_000,
     });
-    child.kill("SIGKILL");
-    await child.exited;
-    before = workers.shard.deliveries.length;
-  }
-  expect(before).toBeLessThan(800);
-  await startWorker("low");
-  await until(async () => (await getBroadcast(scope, id))?.status === "completed", {
-    what: "the broadcast's end",
-    deadlineMs: 40_000,
-  });
-  expect(workers.shard.deliveries.map(({ text }) => text)).toEqual(recipients.map(({ fields }) => `Hello ${fields.n}`));
-}, 120_000);
-
-test("a worker told to stop ends its batch, hands the rest to one of the other profile and exits 0", async () => {
-  const gate = Promise.withResolvers<void>();
-  workers.shard.beforeAnswer = async () => {
-    if (workers.shard.batches.length === 1) await gate.promise;
-    return undefined;
-  };
-  await fill(130);
-  const first = await startWorker("high");
-  await workers.producer.wake("send", { business_id: business });
-  await until(() => workers.shard.batches.length === 1, { what: "the first batch" });
-  first.child.kill("SIGTERM");
-  await until(() => first.output().includes('"stopping"'), { what: "the worker to begin to stop" });
-  gate.resolve();
-  expect(await first.child.exited).toBe(0);
-  expect(workers.shard.deliveries.length).toBe(50);
-  await startWorker("all");
-  await allSent(10_000);
-  expectEachOnceInOrder(130);
-}, 40_000);
-
-test("a worker of all groups serves every queue, sweeps, and answers its operator", async () => {
-  await fill(3);
-  const { port } = await startWorker("all");
-  await allSent(10_000);
-  expectEachOnceInOrder(3);
-  const get = async (path: string) => await fetch(`http://127.0.0.1:${port}${path}`);
-  expect((await get("/health")).status).toBe(200);
-  expect(await (await get("/ready")).json()).toMatchObject({ status: "ready" });
-  const metrics = await (await get("/metrics")).text();
-  expect(metrics).toContain('prosaas_queue_depth{queue="recordings",state="waiting"');
-  expect(metrics).toContain('prosaas_send_results_total{status="sent",service="prosaas-worker-all"} 3');
-}, 40_000);
-
-test("a worker without its settings names every fault and exits 2", async () => {
-  const child = Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
-    env: { PATH: process.env["PATH"], WORKER_GROUP: "urgent", BAILEYS_SHARD_0_URL: "http://127.0.0.1:1" },
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const faults = await new Response(child.stderr).text();
-  expect(await child.exited).toBe(2);
-  for (const name of [
-    "WORKER_GROUP",
-    "REDIS_URL",
-    "DATABASE_URL_POOLER",
-    "SHARD_TOKEN",
-    "DATA_KEYS",
-    "BAILEYS_SHARD_0_URL",
-  ])
-    expect(faults).toContain(name);
+    expect(workers.shard.deliveries.map(({ text }) => text)).toEqual(
+      recipients.map(({ fields }) => `Hello ${fields.n}`),
+    );
+  }, 120_000);
 });
 
-test("a worker run by hand registers in Consul under its group, and leaves when it stops", async () => {
-  const consul = `http://${testConsulAddr()}`;
-  const { child, port } = await startWorker("low", { NOMAD_ALLOC_ID: "", CONSUL_HTTP_ADDR: testConsulAddr() });
-  const registered = async () => {
-    const services = z
-      .array(z.object({ ServicePort: z.number() }))
-      .parse(await (await fetch(`${consul}/v1/catalog/service/prosaas-worker-low`)).json());
-    return services.some((service) => service.ServicePort === port);
-  };
-  await until(registered, { what: "the registration" });
-  child.kill("SIGTERM");
-  expect(await child.exited).toBe(0);
-  expect(await registered()).toBeFalse();
-}, 40_000);
+describe("a worker process", () => {
+  test("hands over its work on SIGTERM, exits 0", async () => {
+    const gate = Promise.withResolvers<void>();
+    workers.shard.beforeAnswer = async () => {
+      if (workers.shard.batches.length === 1) await gate.promise;
+      return undefined;
+    };
+    await fill(130);
+    const first = await startWorker("high");
+    await workers.producer.wake("send", { business_id: business });
+    await until(() => workers.shard.batches.length === 1, { what: "the first batch" });
+    first.child.kill("SIGTERM");
+    await until(() => first.output().includes('"stopping"'), { what: "the worker to begin to stop" });
+    gate.resolve();
+    expect(await first.child.exited).toBe(0);
+    expect(workers.shard.deliveries.length).toBe(50);
+    await startWorker("all");
+    await allSent(10_000);
+    expectEachOnceInOrder(130);
+  }, 40_000);
+
+  test("of all groups serves every queue and operations", async () => {
+    await fill(3);
+    const { port } = await startWorker("all");
+    await allSent(10_000);
+    expectEachOnceInOrder(3);
+    const get = async (path: string) => await fetch(`http://127.0.0.1:${port}${path}`);
+    expect((await get("/health")).status).toBe(200);
+    expect(await (await get("/ready")).json()).toMatchObject({ status: "ready" });
+    const metrics = await (await get("/metrics")).text();
+    expect(metrics).toContain('prosaas_queue_depth{queue="recordings",state="waiting"');
+    expect(metrics).toContain('prosaas_send_results_total{status="sent",service="prosaas-worker-all"} 3');
+  }, 40_000);
+
+  test("names every configuration fault and exits 2", async () => {
+    const child = Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
+      env: { PATH: process.env["PATH"], WORKER_GROUP: "urgent", BAILEYS_SHARD_0_URL: "http://127.0.0.1:1" },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const faults = await new Response(child.stderr).text();
+    expect(await child.exited).toBe(2);
+    for (const name of [
+      "WORKER_GROUP",
+      "REDIS_URL",
+      "DATABASE_URL_POOLER",
+      "SHARD_TOKEN",
+      "DATA_KEYS",
+      "BAILEYS_SHARD_0_URL",
+    ])
+      expect(faults).toContain(name);
+  });
+
+  test("registers in Consul and deregisters on stop", async () => {
+    const consul = `http://${testConsulAddr()}`;
+    const { child, port } = await startWorker("low", { NOMAD_ALLOC_ID: "", CONSUL_HTTP_ADDR: testConsulAddr() });
+    const registered = async () => {
+      const services = z
+        .array(z.object({ ServicePort: z.number() }))
+        .parse(await (await fetch(`${consul}/v1/catalog/service/prosaas-worker-low`)).json());
+      return services.some((service) => service.ServicePort === port);
+    };
+    await until(registered, { what: "the registration" });
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+    expect(await registered()).toBeFalse();
+  }, 40_000);
+});

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,7 +18,7 @@ const authToken = "the token of the account";
 const folder = await mkdtemp(join(tmpdir(), "prosaas-recordings-"));
 const store = createSealedStore(createFolderStore(folder), KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`));
 
-/** What the carrier answers for a recording, attempt by attempt. */
+/** The carrier's answers for a recording, attempt by attempt. */
 const answers = new Map<string, (number | string)[]>();
 const asked: { sid: string; authorization: string | null }[] = [];
 const carrier = Bun.serve({
@@ -67,40 +67,42 @@ async function recorded(url?: string) {
   };
 }
 
-test("a recording that waits is fetched with the account's credentials and kept", async () => {
-  const { sid, key, row } = await recorded();
-  answers.set(sid, ["RIFF…"]);
-  await fetchNow();
-  expect(await row()).toMatchObject({ status: "stored", storage_key: key, attempts: 1 });
-  const kept = (await store.get(key))!;
-  expect(Buffer.concat(await Array.fromAsync(kept.bytes())).toString()).toBe("RIFF…");
-  expect(await Bun.file(join(folder, key)).text()).not.toContain("RIFF");
-  expect(asked.find((ask) => ask.sid === sid)?.authorization).toBe(`Basic ${btoa(`${accountSid}:${authToken}`)}`);
-});
+describe("fetch_recordings", () => {
+  test("stores a recording fetched with the account's credentials", async () => {
+    const { sid, key, row } = await recorded();
+    answers.set(sid, ["RIFF…"]);
+    await fetchNow();
+    expect(await row()).toMatchObject({ status: "stored", storage_key: key, attempts: 1 });
+    const kept = (await store.get(key))!;
+    expect(Buffer.concat(await Array.fromAsync(kept.bytes())).toString()).toBe("RIFF…");
+    expect(await Bun.file(join(folder, key)).text()).not.toContain("RIFF");
+    expect(asked.find((ask) => ask.sid === sid)?.authorization).toBe(`Basic ${btoa(`${accountSid}:${authToken}`)}`);
+  });
 
-test("one that is not there yet, or whose carrier is away, is fetched later and once", async () => {
-  const { sid, row } = await recorded();
-  answers.set(sid, [404, 503, "RIFF"]);
-  await fetchNow();
-  expect(await row()).toMatchObject({ status: "pending", attempts: 1, error: "The carrier answered 404" });
-  expect((await row()).next_attempt_at!.getTime()).toBeGreaterThan(Date.now());
-  await fetchNow();
-  expect(await row()).toMatchObject({ status: "pending", attempts: 2 });
-  await fetchNow();
-  await fetchNow();
-  expect(await row()).toMatchObject({ status: "stored", attempts: 3 });
-  expect(asked.filter((ask) => ask.sid === sid)).toHaveLength(3);
-});
+  test("retries a missing recording and an unavailable carrier", async () => {
+    const { sid, row } = await recorded();
+    answers.set(sid, [404, 503, "RIFF"]);
+    await fetchNow();
+    expect(await row()).toMatchObject({ status: "pending", attempts: 1, error: "The carrier answered 404" });
+    expect((await row()).next_attempt_at!.getTime()).toBeGreaterThan(Date.now());
+    await fetchNow();
+    expect(await row()).toMatchObject({ status: "pending", attempts: 2 });
+    await fetchNow();
+    await fetchNow();
+    expect(await row()).toMatchObject({ status: "stored", attempts: 3 });
+    expect(asked.filter((ask) => ask.sid === sid)).toHaveLength(3);
+  });
 
-test("credentials are shown to the carrier alone: a recording elsewhere is not fetched", async () => {
-  const { row } = await recorded("http://127.0.0.1:9/recording");
-  await fetchNow();
-  expect(await row()).toMatchObject({ status: "failed", error: expect.stringContaining("not at the carrier") });
-});
+  test("sends credentials to the carrier only", async () => {
+    const { row } = await recorded("http://127.0.0.1:9/recording");
+    await fetchNow();
+    expect(await row()).toMatchObject({ status: "failed", error: expect.stringContaining("not at the carrier") });
+  });
 
-test("a wake-up from the calls service has them fetched", async () => {
-  const { sid, row } = await recorded();
-  answers.set(sid, ["RIFF"]);
-  await workers.producer.wake("fetch_recordings", {});
-  await until(async () => (await row()).status === "stored", { what: "the recording" });
+  test("runs on a wake-up from the calls service", async () => {
+    const { sid, row } = await recorded();
+    answers.set(sid, ["RIFF"]);
+    await workers.producer.wake("fetch_recordings", {});
+    await until(async () => (await row()).status === "stored", { what: "the recording" });
+  });
 });

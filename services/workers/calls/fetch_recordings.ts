@@ -7,25 +7,25 @@ import type { Handler } from "../../../lib/queues/index.ts";
 import type { SealedStore } from "../../../lib/storage/index.ts";
 import type { Deps } from "../deps.ts";
 
-/** Where recordings come from and go to. */
+/** Source and destination of recordings. */
 export type RecordingDeps = {
   store: SealedStore;
-  /** The carrier's REST API: credentials are shown to it alone. */
+  /** The carrier's REST API, the only host that receives the credentials. */
   apiUrl: string;
   accountSid: string;
   authToken: string;
 };
 
-/** At once: one that hangs holds up three others at most. */
+/** Concurrent downloads: a hanging one delays three others at most. */
 const pageSize = 4;
-/** A recording may not be there yet when it is announced, and the carrier may be away for hours. */
+/** The carrier may announce a recording before it exists, and may be unavailable for hours. */
 const maxAttempts = 20;
 const delay = { baseMs: 5_000, maxMs: 1_800_000 };
 const timeoutMs = 120_000;
-/** Ten hours of two channels. */
+/** Ten hours of stereo. */
 const maxBytes = 600 * 1024 * 1024;
 
-/** Fetches the recordings that wait, from the carrier into our own store; what fails is tried again later. */
+/** Downloads pending recordings from the carrier into the store; retries failures later. */
 export function fetchRecordings({
   db,
   logger,
@@ -41,7 +41,7 @@ export function fetchRecordings({
       if (recordings === null) {
         logger.warn(
           { recordings: page.length },
-          "recordings wait: set STORAGE_URL, TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN to fetch them",
+          "recordings are pending: set STORAGE_URL, TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN to fetch them",
         );
         return { counts };
       }

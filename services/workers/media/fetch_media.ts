@@ -16,13 +16,13 @@ import type { MediaDeps } from "./media_deps.ts";
 type Fetch = NonNullable<Awaited<ReturnType<typeof getFetch>>>;
 
 const delay = { baseMs: 5_000, maxMs: 1_800_000 };
-/** About eight hours of a host that is away, or of a phone that is off. */
+/** About eight hours of an unavailable host or a phone that is off. */
 const maxAttempts = 20;
-/** The file may have been cut off on its way; sent wrong, it stays wrong. */
+/** A download may be truncated; a file that the sender corrupted stays corrupt. */
 const maxMismatches = 3;
 
-/** Not now: worth another attempt, perhaps from another place. */
-class NotYet extends Error {
+/** A later attempt may succeed, perhaps with another pointer. */
+class RetryLater extends Error {
   readonly pointer: MediaFetch["pointer"] | undefined;
 
   constructor(message: string, pointer?: MediaFetch["pointer"]) {
@@ -31,18 +31,18 @@ class NotYet extends Error {
   }
 }
 
-/** Brings the file of a message into our own store, and tells those who want to know. */
+/** Downloads the file of a message into the store and announces it. */
 export function fetchMedia(deps: Deps): Handler<"fetch_media"> {
   return async ({ payload: { business_id, message_id }, signal }): Promise<RunResult> => {
     const scope = forBusiness(deps.db, business_id);
     const fetch = await getFetch(scope, message_id);
     if (fetch === undefined || fetch.next_attempt_at > sharedDate()) return { counts: { fetched: 0 } };
     if (deps.media === null) {
-      deps.logger.warn({ business_id, message_id }, "a message's file waits: set STORAGE_URL to fetch it");
+      deps.logger.warn({ business_id, message_id }, "a file is pending: set STORAGE_URL to fetch it");
       return { counts: { fetched: 0 } };
     }
     try {
-      const media = await bring(deps, deps.media, scope, fetch, signal);
+      const media = await fetchFile(deps, deps.media, scope, fetch, signal);
       await settle(deps, deps.media, scope, message_id, { media });
       deps.metrics.media("fetched");
       return { counts: { fetched: 1 } };
@@ -50,14 +50,15 @@ export function fetchMedia(deps: Deps): Handler<"fetch_media"> {
       signal.throwIfAborted();
       const final = finalReason(error, fetch.attempts + 1);
       if (final === undefined) {
-        const inMs = error instanceof NotYet && error.pointer ? 0 : backoff({ attempt: fetch.attempts + 1, ...delay });
-        const pointer = error instanceof NotYet ? error.pointer : undefined;
+        const inMs =
+          error instanceof RetryLater && error.pointer ? 0 : backoff({ attempt: fetch.attempts + 1, ...delay });
+        const pointer = error instanceof RetryLater ? error.pointer : undefined;
         await postponeFetch(scope, message_id, { at: new Date(sharedNow() + inMs), error: messageOf(error), pointer });
         return { counts: { postponed: 1 }, again: { inMs, reason: messageOf(error) } };
       }
       deps.logger.warn(
         { business_id, message_id, reason: final, error: messageOf(error) },
-        "a message's file cannot be had",
+        "the file of a message cannot be fetched",
       );
       await settle(deps, deps.media, scope, message_id, { error: final });
       deps.metrics.media("failed");
@@ -66,7 +67,7 @@ export function fetchMedia(deps: Deps): Handler<"fetch_media"> {
   };
 }
 
-async function bring(
+async function fetchFile(
   deps: Deps,
   media: MediaDeps,
   scope: BusinessScope,
@@ -89,15 +90,15 @@ async function bring(
     if (fresh) room.keep();
     return kept.described_at === null ? ((await describe(media, scope, kept, signal)) ?? kept) : kept;
   } catch (error) {
-    if (error instanceof HostRefusal && error.isGone) throw await elsewhere(deps, scope, fetch);
+    if (error instanceof HostRefusal && error.isGone) throw await requestReupload(deps, scope, fetch);
     throw error;
   } finally {
     room.release();
   }
 }
 
-/** The host has the file no longer: the phone that has it is asked to upload it again. */
-async function elsewhere(deps: Deps, scope: BusinessScope, fetch: Fetch): Promise<Error> {
+/** Asks the phone to upload a file again that the host has deleted; returns the error of this attempt. */
+async function requestReupload(deps: Deps, scope: BusinessScope, fetch: Fetch): Promise<Error> {
   const business = await getBusiness(scope);
   if (!business) return new AppError("not_found", "The business is gone.");
   const { chat, sender, wa_message_id, direction, pointer } = fetch;
@@ -105,16 +106,16 @@ async function elsewhere(deps: Deps, scope: BusinessScope, fetch: Fetch): Promis
   try {
     const path = await deps.shardMedia.reupload(deps.router.locate(business), business.id, request);
     if (path === null) return new AppError("not_found", "Neither the host nor the phone has the file.");
-    return new NotYet("the phone has uploaded the file again", { ...pointer, direct_path: path });
+    return new RetryLater("the phone has uploaded the file again", { ...pointer, direct_path: path });
   } catch (error) {
-    return new NotYet(`the host has the file no longer, and the phone cannot be asked: ${messageOf(error)}`);
+    return new RetryLater(`the host deleted the file, and the phone cannot be asked: ${messageOf(error)}`);
   }
 }
 
 const tooLarge = (kind: MediaFetch["kind"]) =>
   new AppError("too_large", `A file of the kind ${kind} may have up to ${maxBytes[kind]} bytes.`);
 
-/** Why there will never be a file, as its message says it; undefined where there may be one yet. */
+/** Error code if the file will never arrive; undefined if a later attempt may succeed. */
 function finalReason(error: unknown, attempts: number): string | undefined {
   if (error instanceof AppError && error.code === "too_large") return "too_large";
   if (error instanceof AppError && error.code === "quota_exceeded") return "quota_exceeded";
@@ -123,7 +124,7 @@ function finalReason(error: unknown, attempts: number): string | undefined {
   return attempts >= maxAttempts ? "unreachable" : undefined;
 }
 
-/** Writes into the message what became of its file, together with the event that tells of it. */
+/** Records the result in the message, together with its event. */
 async function settle(
   deps: Deps,
   { signer }: MediaDeps,

@@ -8,8 +8,8 @@ import { createFolderStore, createSealedStore } from "../../../lib/storage/index
 import { download, upload } from "./media_host.ts";
 
 /*
- * A large document on its way into the store, out of it to the media host, and back, in a process of its own: prints
- * the MB by which it grew at most, and whether every byte came back. Run with the host's address and the MB.
+ * Moves a large document into the store, from there to the media host, and back, in a process of its own. Prints the
+ * MB by which the process grew at most, and whether every byte came back. Arguments: the host's address, the MB.
  */
 const [host = "", megabytes = "64"] = process.argv.slice(2);
 const size = Number(megabytes) * 1024 * 1024;
@@ -31,7 +31,7 @@ const hashOf = async (bytes: AsyncIterable<Uint8Array>) => {
   return hash.digest();
 };
 
-// What a process has once it has done each thing is no growth.
+// Warm up first: one-time allocations are no growth.
 const once = async function* () {
   yield new Uint8Array(100_000);
 };

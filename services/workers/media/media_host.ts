@@ -2,9 +2,9 @@ import { z } from "zod";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { MediaKind } from "../../../lib/media/index.ts";
 
-/* WhatsApp's media host, which keeps encrypted files and knows nothing of their content. */
+/* WhatsApp's media host stores encrypted files and never has their keys. */
 
-/** The host said no; `status` is its HTTP status, 0 where it could not be reached. */
+/** The host refused; `status` is its HTTP status, or 0 if it is unreachable. */
 export class HostRefusal extends Error {
   readonly status: number;
 
@@ -13,7 +13,7 @@ export class HostRefusal extends Error {
     this.status = status;
   }
 
-  /** It has the file no longer, or never had it. */
+  /** The host deleted the file or never had it. */
   get isGone(): boolean {
     return this.status === 404 || this.status === 410 || this.status === 403;
   }
@@ -22,8 +22,8 @@ export class HostRefusal extends Error {
 const origin = "https://web.whatsapp.com";
 
 /**
- * Of the hosts that a session was told, those that are WhatsApp's or are configured: files and the token for uploads go
- * to no other host, whatever a shard says.
+ * Filters a session's media hosts: only WhatsApp's and the configured one may receive files and the upload token,
+ * whatever a shard reports.
  */
 export function allowedHosts(hosts: readonly string[], configured: string): string[] {
   return hosts.filter((host) => host === configured || isWhatsApp(host));
@@ -31,16 +31,16 @@ export function allowedHosts(hosts: readonly string[], configured: string): stri
 
 function isWhatsApp(host: string): boolean {
   const url = URL.parse(`https://${host}`);
-  // Written otherwise, it has a port, a path or credentials.
+  // A difference means a port, a path or credentials.
   return url !== null && url.hostname === host && host.endsWith(".whatsapp.net");
 }
 
-/** What the host keeps at a path. @throws HostRefusal */
+/** Downloads the file at a path. @throws HostRefusal */
 export async function* download(host: string, directPath: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const base = new URL(`https://${host}`);
   const url = new URL(directPath, base);
-  // A path comes from a stranger: it must not lead to another host, nor to another scheme.
-  if (url.origin !== base.origin) throw new HostRefusal(404, "The path leads to another host or is not https.");
+  // The sender chose the path: it must not lead to another host or scheme.
+  if (url.origin !== base.origin) throw new HostRefusal(404, "The path leads to another host or scheme.");
   const response = await reach(url, { headers: { origin }, redirect: "error", signal });
   if (!response.ok || response.body === null) {
     await response.body?.cancel();
@@ -64,13 +64,13 @@ export type Upload = {
   auth: string;
   kind: MediaKind;
   fileEncSha256: Uint8Array;
-  /** Bytes that follow. */
+  /** Content length. */
   length: number;
   bytes: AsyncIterable<Uint8Array>;
   signal: AbortSignal;
 };
 
-/** Puts an encrypted file there; resolves with its path. @throws HostRefusal */
+/** Uploads an encrypted file; resolves with its path. @throws HostRefusal */
 export async function upload({ host, auth, kind, fileEncSha256, length, bytes, signal }: Upload): Promise<string> {
   const token = Buffer.from(fileEncSha256).toString("base64url");
   const url = new URL(`${paths[kind]}/${token}`, `https://${host}`);
@@ -78,7 +78,7 @@ export async function upload({ host, auth, kind, fileEncSha256, length, bytes, s
   const response = await reach(url, {
     method: "POST",
     headers: { origin, "content-type": "application/octet-stream", "content-length": String(length) },
-    // Bun sends what is iterated as it comes, under the length that was said, and waits for the host to take it.
+    // Bun streams an iterable under the given content length, with backpressure.
     body: bytes as unknown as BodyInit,
     redirect: "error",
     signal,
@@ -86,7 +86,7 @@ export async function upload({ host, auth, kind, fileEncSha256, length, bytes, s
   const answer: unknown = response.ok ? await response.json().catch(() => undefined) : await response.body?.cancel();
   const parsed = uploaded.safeParse(answer);
   if (!parsed.success)
-    throw new HostRefusal(response.status, `The media host did not take the file: it answered ${response.status}`);
+    throw new HostRefusal(response.status, `The media host refused the file with HTTP ${response.status}`);
   return parsed.data.direct_path;
 }
 

@@ -17,8 +17,8 @@ type Wanted = NonNullable<Awaited<ReturnType<typeof pendingUpload>>>;
 const delay = { baseMs: 1_000, maxMs: 300_000 };
 
 /**
- * Puts a file on WhatsApp's media host, encrypted under a key of its own, so that messages can name it: before they are
- * sent, and not by the shard, so that nothing waits for a large file but the chat it goes to. Then its messages are due.
+ * Uploads a file to WhatsApp's media host, encrypted under a key of its own, and makes its messages due. Uploads run
+ * ahead of the send and outside the shard, so that a large file delays only its own chats.
  */
 export function prepareMedia(deps: Deps): Handler<"prepare_media"> {
   return async ({ payload: { business_id, media_id, kind }, signal }): Promise<RunResult> => {
@@ -32,7 +32,7 @@ export function prepareMedia(deps: Deps): Handler<"prepare_media"> {
       return { counts: { uploaded: 0 }, again: { inMs, reason: result.error } };
     }
     deps.metrics.media(result.status === "ready" ? "uploaded" : "refused");
-    // Should this fail, the sweep wakes it.
+    // Best effort: the sweep retries a lost wake-up.
     await deps.producer.wake("send", { business_id }, { expedite: true }).catch(() => {});
     return { counts: { uploaded: result.status === "ready" ? 1 : 0, refused: result.status === "failed" ? 1 : 0 } };
   };
@@ -43,11 +43,11 @@ async function prepare(deps: Deps, scope: BusinessScope, wanted: Wanted, signal:
   const unfit = unfitFor(kind, media);
   if (unfit !== undefined) return { status: "failed", error: unfit };
   try {
-    if (deps.media === null) throw new AppError("unavailable", "STORAGE_URL is not set: there are no files to send.");
+    if (deps.media === null) throw new AppError("unavailable", "STORAGE_URL is not set, so files cannot be sent.");
     const object = await deps.media.store.get(media.storage_key);
     if (object === null) return { status: "failed", error: "The content of the file is lost." };
     if (media.described_at === null) await describe(deps.media, scope, media, signal);
-    return { status: "ready", pointer: await place(deps, scope, wanted, object, signal) };
+    return { status: "ready", pointer: await uploadObject(deps, scope, wanted, object, signal) };
   } catch (error) {
     signal.throwIfAborted();
     if (
@@ -57,7 +57,7 @@ async function prepare(deps: Deps, scope: BusinessScope, wanted: Wanted, signal:
     ) {
       return { status: "failed", error: "The business has no paired WhatsApp; connect it and send the message again." };
     }
-    // The message that waits for it says how long: it may expire.
+    // Retries end when the waiting message expires.
     const next_attempt_at = new Date(sharedNow() + backoff({ attempt: attempts + 1, ...delay }));
     return { status: "pending", error: messageOf(error), next_attempt_at };
   }
@@ -65,8 +65,8 @@ async function prepare(deps: Deps, scope: BusinessScope, wanted: Wanted, signal:
 
 const isPaired = async (scope: BusinessScope): Promise<boolean> => (await getSession(scope))?.paired ?? false;
 
-/** Two passes over the content: the host wants to know the hash of what it is given before it is given it. */
-async function place(
+/** Reads the content twice, because the host requires the hash ahead of the content. */
+async function uploadObject(
   deps: Deps,
   scope: BusinessScope,
   { kind, media }: Wanted,
@@ -92,13 +92,13 @@ async function place(
 type Business = NonNullable<Awaited<ReturnType<typeof getBusiness>>>;
 type Encrypted = Omit<Parameters<typeof upload>[0], "host" | "auth">;
 
-/** Tries the hosts in turn, and once more with a new token where one does not like the old one. */
+/** Tries each host in turn, then once more with a new token. */
 async function uploadTo(
   { router, shardMedia, media }: Deps,
   business: Business,
   file: () => Encrypted,
 ): Promise<string> {
-  let last: unknown = new HostRefusal(0, "WhatsApp named no media host that files may go to.");
+  let last: unknown = new HostRefusal(0, "WhatsApp offered no permitted media host.");
   for (const renew of [false, true]) {
     const { auth, hosts } = await shardMedia.connection(router.locate(business), business.id, renew);
     for (const host of allowedHosts(hosts, media!.host)) {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { addFetches, forBusiness, forPlatform, getMedia, wantUploads } from "../../../lib/db/index.ts";
@@ -26,7 +26,7 @@ const memory: ObjectStore = {
     return object ? { size: object.length, read: async (start, end) => object.subarray(start, end) } : null;
   },
   delete: async (key) => {
-    if (stuck.has(key)) throw new Error("the store is away");
+    if (stuck.has(key)) throw new Error("the store is unavailable");
     objects.delete(key);
   },
 };
@@ -56,68 +56,79 @@ const keep = async (business: string) =>
 const age = (id: string, days: number) =>
   workers.database.owner`update media set created_at = now() - make_interval(days => ${days}) where id = ${id}`;
 
-test("orphans leave the store and then the table, and what is kept stays in both", async () => {
-  const business = await workers.business();
-  const [orphan, fresh] = [await keep(business), await keep(business)];
-  await age(orphan.id, 8);
-  const remove = removeMedia({ ...workers.deps, media });
-  expect(await remove(firstRun({}))).toEqual({ counts: { removed: 1 } });
-  expect([objects.has(orphan.storage_key), objects.has(fresh.storage_key)]).toEqual([false, true]);
-  expect(await workers.database.owner`select id from media where business_id = ${business}`).toHaveLength(1);
-  expect(await remove(firstRun({}))).toEqual({ counts: { removed: 0 } });
+describe("remove_media", () => {
+  test("removes orphans from the store, then the table", async () => {
+    const business = await workers.business();
+    const [orphan, fresh] = [await keep(business), await keep(business)];
+    await age(orphan.id, 8);
+    const remove = removeMedia({ ...workers.deps, media });
+    expect(await remove(firstRun({}))).toEqual({ counts: { removed: 1 } });
+    expect([objects.has(orphan.storage_key), objects.has(fresh.storage_key)]).toEqual([false, true]);
+    expect(await workers.database.owner`select id from media where business_id = ${business}`).toHaveLength(1);
+    expect(await remove(firstRun({}))).toEqual({ counts: { removed: 0 } });
+  });
+
+  test("keeps the row until the store removed it", async () => {
+    const business = await workers.business();
+    const orphan = await keep(business);
+    await age(orphan.id, 8);
+    stuck.add(orphan.storage_key);
+    const remove = removeMedia({ ...workers.deps, media });
+    await expect(remove(firstRun({}))).rejects.toThrow("the store is unavailable");
+    expect(await getMedia(forBusiness(workers.database.db, business), orphan.id)).toBeUndefined();
+    stuck.clear();
+    expect(await remove(firstRun({}))).toEqual({ counts: { removed: 1 } });
+    expect(objects.has(orphan.storage_key)).toBeFalse();
+  });
+
+  test("cleans up after an interrupted write", async () => {
+    const business = await workers.business();
+    async function* broken() {
+      yield randomBytes(10);
+      throw new Error("the line went dead");
+    }
+    await expect(
+      keepMedia(forBusiness(workers.database.db, business), store, broken(), { maxBytes: 1_000 }),
+    ).rejects.toThrow("dead");
+    expect(await removeMedia({ ...workers.deps, media })(firstRun({}))).toEqual({ counts: { removed: 1 } });
+    expect(await workers.database.owner`select id from media where business_id = ${business}`).toHaveLength(0);
+  });
 });
 
-test("what could not be removed from the store is not forgotten, and is removed the next time", async () => {
-  const business = await workers.business();
-  const orphan = await keep(business);
-  await age(orphan.id, 8);
-  stuck.add(orphan.storage_key);
-  const remove = removeMedia({ ...workers.deps, media });
-  await expect(remove(firstRun({}))).rejects.toThrow("away");
-  expect(await getMedia(forBusiness(workers.database.db, business), orphan.id)).toBeUndefined();
-  stuck.clear();
-  expect(await remove(firstRun({}))).toEqual({ counts: { removed: 1 } });
-  expect(objects.has(orphan.storage_key)).toBeFalse();
-});
+describe("sweep_media", () => {
+  test("wakes due fetches, uploads and descriptions only", async () => {
+    const business = await workers.business();
+    const [due, later] = [uuidv7(), uuidv7()];
+    const bytes = randomBytes(32).toString("base64");
+    const pointer = {
+      direct_path: "/v/x",
+      media_key: bytes,
+      file_sha256: bytes,
+      file_enc_sha256: bytes,
+      file_length: 1,
+    };
+    await addFetches(
+      forPlatform(workers.database.db),
+      [due, later].map((message_id) => ({ message_id, business_id: business, kind: "image", pointer })),
+    );
+    await workers.database
+      .owner`update media_fetches set next_attempt_at = date_trunc('milliseconds', now()) + interval '1 hour'
+        where message_id = ${later}`;
+    const one = await keep(business);
+    await wantUploads(forBusiness(workers.database.db, business), [{ media_id: one.id, kind: "document" }]);
+    await workers.database.owner`update media_uploads set next_attempt_at = date_trunc('milliseconds', now())`;
+    await workers.database.owner`update media set created_at = now() - interval '1 minute' where id = ${one.id}`;
 
-test("a store that breaks in the middle of a write leaves nothing behind for long", async () => {
-  const business = await workers.business();
-  async function* broken() {
-    yield randomBytes(10);
-    throw new Error("the line went dead");
-  }
-  await expect(
-    keepMedia(forBusiness(workers.database.db, business), store, broken(), { maxBytes: 1_000 }),
-  ).rejects.toThrow("dead");
-  expect(await removeMedia({ ...workers.deps, media })(firstRun({}))).toEqual({ counts: { removed: 1 } });
-  expect(await workers.database.owner`select id from media where business_id = ${business}`).toHaveLength(0);
-});
-
-test("the sweep wakes what is to be fetched, uploaded and looked into, and nothing that is not due", async () => {
-  const business = await workers.business();
-  const [due, later] = [uuidv7(), uuidv7()];
-  const bytes = randomBytes(32).toString("base64");
-  const pointer = { direct_path: "/v/x", media_key: bytes, file_sha256: bytes, file_enc_sha256: bytes, file_length: 1 };
-  await addFetches(
-    forPlatform(workers.database.db),
-    [due, later].map((message_id) => ({ message_id, business_id: business, kind: "image", pointer })),
-  );
-  await workers.database
-    .owner`update media_fetches set next_attempt_at = date_trunc('milliseconds', now()) + interval '1 hour' where message_id = ${later}`;
-  const one = await keep(business);
-  await wantUploads(forBusiness(workers.database.db, business), [{ media_id: one.id, kind: "document" }]);
-  await workers.database.owner`update media_uploads set next_attempt_at = date_trunc('milliseconds', now())`;
-  await workers.database.owner`update media set created_at = now() - interval '1 minute' where id = ${one.id}`;
-
-  const woken: [string, unknown][] = [];
-  const producer = {
-    ...workers.producer,
-    wake: async (job: string, payload: unknown) => void woken.push([job, payload]),
-  };
-  await sweepMedia({ ...workers.deps, producer, media })(firstRun({}));
-  expect(woken.filter(([, payload]) => JSON.stringify(payload).includes(business))).toEqual([
-    ["fetch_media", { business_id: business, message_id: due }],
-    ["prepare_media", { business_id: business, media_id: one.id, kind: "document" }],
-    ["describe_media", { business_id: business, media_id: one.id }],
-  ]);
+    const woken: [string, unknown][] = [];
+    const producer = {
+      ...workers.producer,
+      wake: async (job: string, payload: unknown) => void woken.push([job, payload]),
+    };
+    await sweepMedia({ ...workers.deps, producer, media })(firstRun({}));
+    expect(woken.filter(([, payload]) => JSON.stringify(payload).includes(business))).toEqual([
+      ["fetch_media", { business_id: business, message_id: due }],
+      ["prepare_media", { business_id: business, media_id: one.id, kind: "document" }],
+      ["describe_media", { business_id: business, media_id: one.id }],
+    ]);
+  });
 });

@@ -4,7 +4,7 @@ import type { Deps } from "../deps.ts";
 
 const pageSize = 100;
 
-/** Removes the content of media that nobody is to have any more from the store, and then what is known of it. */
+/** Deletes media past their retention: the content from the store, then the row. */
 export function removeMedia({
   db,
   media,
@@ -19,7 +19,7 @@ export function removeMedia({
       if (stopping.aborted) return { counts, again: { inMs: 0, reason: "the worker is stopping" } };
       const page = await condemnMedia(scope, retention.media, pageSize);
       for (const { storage_key, thumbnail_key } of page) {
-        // In this order: whatever fails, the row still says what is left.
+        // In this order, so that the row names whatever is left after a failure.
         if (thumbnail_key !== null) await media.store.delete(thumbnail_key);
         await media.store.delete(storage_key);
       }

@@ -4,7 +4,7 @@ import type { Deps } from "../deps.ts";
 
 const pageSize = 500;
 
-/** Wakes what is to be done with files now; almost always it has been woken already, and that costs nothing. */
+/** Wakes the jobs of due fetches, uploads and descriptions. Most are enqueued already; deduplication drops those. */
 export function sweepMedia({ db, producer, media }: Pick<Deps, "db" | "producer" | "media">): Handler<"sweep_media"> {
   const scope = forPlatform(db);
   return async () => {

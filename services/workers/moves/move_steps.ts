@@ -7,15 +7,23 @@ import type { MoveOrder, ShardLocation } from "../../../lib/contracts/shard/inde
 import type { Deps } from "../deps.ts";
 import { wakeOutboxes } from "../sending/wake_outboxes.ts";
 
-/** How long the workers have for what the source had journaled of the business: a run takes milliseconds. */
+/** Timeout for draining the source's journal of the business: a run takes milliseconds. */
 const journalMs = 10_000;
-/** How long the fence stays for a login that does not open: then its messages wait for it as they do elsewhere. */
+/**
+ * The fence stays this long for a session that does not open; after that its messages wait as for any closed session.
+ */
 const openMs = 15_000;
 const pollMs = 40;
 
-type Place = { deps: Deps; move: Move; order: MoveOrder; source: () => ShardLocation; target: () => ShardLocation };
+type StepContext = {
+  deps: Deps;
+  move: Move;
+  order: MoveOrder;
+  source: () => ShardLocation;
+  target: () => ShardLocation;
+};
 
-/** Does what comes after the step at which the move stands, and writes it down. Throws AppError where it cannot be done now, or at all. */
+/** Performs the step after `move.step` and records it. Throws AppError if it fails, for now or permanently. */
 export async function takeStep(deps: Deps, move: Move): Promise<void> {
   await next[move.step]({
     deps,
@@ -26,30 +34,30 @@ export async function takeStep(deps: Deps, move: Move): Promise<void> {
   });
 }
 
-const next: Record<MoveStep, (place: Place) => Promise<void>> = {
+const next: Record<MoveStep, (context: StepContext) => Promise<void>> = {
   requested: fence,
   fenced: stop,
   stopped: carry,
-  taken: bury,
+  taken: tombstone,
   tombstoned: async ({ deps, move }) => void (await switchMove(forPlatform(deps.db), move.id)),
   switched: open,
   opened: awaitOpen,
-  rolling_back: goBack,
+  rolling_back: rollBack,
   done: async () => {},
   rolled_back: async () => {},
 };
 
-async function fence({ deps, move, source, target }: Place): Promise<void> {
-  // Both must be there before the business falls silent.
+async function fence({ deps, move, source, target }: StepContext): Promise<void> {
+  // Both shards must be reachable before the business falls silent.
   await Promise.all([deps.moves.departures(source()), deps.moves.departures(target())]);
   const platform = forPlatform(deps.db);
   if ((await fenceMove(platform, move.id)) !== undefined) return;
-  const error = "The business is gone, or lives on another shard by now.";
+  const error = "The business was deleted or lives on another shard now.";
   await finishMove(platform, { id: move.id, from: "requested", to: "rolled_back", error });
 }
 
-/** The session is closed, and Postgres has everything that the source wrote down of it. */
-async function stop({ deps, move, order, source }: Place): Promise<void> {
+/** Closes the session and waits until Postgres has all of its journal. */
+async function stop({ deps, move, order, source }: StepContext): Promise<void> {
   const end = performance.now() + journalMs;
   for (let look = 0; ; look++) {
     const { journal } = await deps.moves.stop(source(), move.business_id, order);
@@ -57,7 +65,7 @@ async function stop({ deps, move, order, source }: Place): Promise<void> {
     if (performance.now() > end) {
       throw new AppError(
         "conflict",
-        `The workers did not fetch ${journal} entries of the business from shard ${order.from} in time; do they run?`,
+        `Shard ${order.from} still journals ${journal} entries of the business; check that the workers run.`,
       );
     }
     if (look % 10 === 0) await fetchJournal(deps, order.from);
@@ -66,7 +74,7 @@ async function stop({ deps, move, order, source }: Place): Promise<void> {
   await advanceMove(forPlatform(deps.db), { id: move.id, from: "fenced", to: "stopped" });
 }
 
-/** The shard wakes for its journal itself; this ends the wait of a run that was postponed. */
+/** Ends the wait of postponed runs. The shard itself wakes the others. */
 async function fetchJournal({ producer }: Deps, shard: number): Promise<void> {
   const wake = (["inbound", "receipts", "session_events"] as const).map((job) =>
     producer.wake(job, { shard }, { expedite: true }),
@@ -74,28 +82,28 @@ async function fetchJournal({ producer }: Deps, shard: number): Promise<void> {
   await Promise.allSettled(wake);
 }
 
-async function carry({ deps, move, order, source, target }: Place): Promise<void> {
+async function carry({ deps, move, order, source, target }: StepContext): Promise<void> {
   const key = await deps.moves.key(target(), move.business_id, order);
   const bundle = await deps.moves.bundle(source(), move.business_id, order, key);
   const sent = createHash("sha256").update(bundle).digest("hex");
   const checksum = await deps.moves.take(target(), move.business_id, order, bundle);
   if (checksum !== sent)
-    throw new AppError("conflict", `Shard ${order.to} took something else than shard ${order.from} gave.`);
+    throw new AppError("conflict", `Shard ${order.to} received another bundle than shard ${order.from} sent.`);
   await advanceMove(forPlatform(deps.db), { id: move.id, from: "stopped", to: "taken", checksum });
 }
 
-async function bury({ deps, move, order, source }: Place): Promise<void> {
+async function tombstone({ deps, move, order, source }: StepContext): Promise<void> {
   await deps.moves.tombstone(source(), move.business_id, order);
   await advanceMove(forPlatform(deps.db), { id: move.id, from: "taken", to: "tombstoned" });
 }
 
-async function open({ deps, move, order, target }: Place): Promise<void> {
+async function open({ deps, move, order, target }: StepContext): Promise<void> {
   await deps.moves.open(target(), move.business_id, order);
   await advanceMove(forPlatform(deps.db), { id: move.id, from: "switched", to: "opened" });
 }
 
-/** The fence falls when the login is open, or is not going to be. */
-async function awaitOpen({ deps, move, target }: Place): Promise<void> {
+/** Lifts the fence once the session is open or will not open. */
+async function awaitOpen({ deps, move, target }: StepContext): Promise<void> {
   const end = move.updated_at.getTime() + openMs;
   while (Date.now() < end && (await isOpening(deps, target, move.business_id))) await sleep(pollMs);
   await finish(deps, move, { from: "opened", to: "done" });
@@ -106,13 +114,13 @@ async function isOpening(deps: Deps, target: () => ShardLocation, businessId: st
     return (await deps.shards.view(target(), businessId)).status === "connecting";
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    // There never was a login; anything else passes.
+    // A business without a session; any other error is transient.
     return error.code !== "not_found";
   }
 }
 
-async function goBack({ deps, move, order, source, target }: Place): Promise<void> {
-  // What the target keeps aside opens by no other order than this move's, which is over: it may stay if the target is away.
+async function rollBack({ deps, move, order, source, target }: StepContext): Promise<void> {
+  // Only this move's order can open the target's copy, and the move is over: it may stay while the target is down.
   await tolerate(() => deps.moves.discard(target(), move.business_id, order));
   await deps.moves.reopen(source(), move.business_id, order);
   await finish(deps, move, { from: "rolling_back", to: "rolled_back", error: move.error ?? undefined });
@@ -137,6 +145,6 @@ async function finish(
   deps.metrics.moved(end.to, silentMs);
   const { id, business_id, from_shard, to_shard, step, error } = finished;
   deps.logger.info({ move_id: id, business_id, from_shard, to_shard, step, error, silent_ms: silentMs }, "move");
-  // What waited in the outbox goes out; if this is lost, the sweep does it.
+  // Best effort: the sweep retries a lost wake-up.
   await wakeOutboxes(deps, [business_id]);
 }

@@ -4,7 +4,7 @@ import type { Deps } from "../deps.ts";
 
 const pageSize = 500;
 
-/** Wakes every move that is not over: one whose worker died or whose wake-up was lost goes on. */
+/** Wakes every unfinished move, so that a crashed worker or a lost wake-up does not stop it. */
 export function sweepMoves({ db, producer }: Pick<Deps, "db" | "producer">): Handler<"sweep_moves"> {
   const scope = forPlatform(db);
   return async ({ signal }) => {

@@ -16,13 +16,13 @@ import { drainJournal } from "./journal.ts";
 import { messageReceived } from "../events/domain_events.ts";
 import { resolveReferences } from "./references.ts";
 
-/** Brings what a shard received to Postgres. */
+/** Drains a shard's received messages into Postgres. */
 export function inbound(deps: Deps): Handler<"inbound"> {
   const scope = forPlatform(deps.db);
   return (run) =>
     drainJournal(deps, run, "inbound", async (entries, shard) => {
       const { emitted, fetches, outboxes } = await atomically(scope, async (together) => {
-        // The lease may be lost meanwhile, and its next holder has to find what this writes.
+        // Serialises writers per shard: if the lease expires mid-batch, the next holder must see these rows.
         await lockInbound(together, shard);
         const placed = await placeInbound(together, entries.map(inboundMessage));
         const messages = await resolveReferences(together, placed);
@@ -37,7 +37,7 @@ export function inbound(deps: Deps): Handler<"inbound"> {
         );
         return { emitted, fetches, outboxes };
       });
-      // The sweep retries lost wake-ups.
+      // Best effort: the sweep retries lost wake-ups.
       await Promise.allSettled([
         deps.publishEvents(emitted),
         ...fetches.map(({ business_id, message_id }) => deps.producer.wake("fetch_media", { business_id, message_id })),
@@ -48,7 +48,7 @@ export function inbound(deps: Deps): Handler<"inbound"> {
     });
 }
 
-/** What is to be fetched for a message, whoever wrote it. */
+/** The file to fetch for a message of either side. */
 function fetchOf(message_id: string, { business_id, content }: InboundMessage): NewFetch[] {
   if (!content || !("media" in content) || content.media.pointer === undefined) return [];
   return [{ message_id, business_id, kind: content.type, pointer: content.media.pointer }];

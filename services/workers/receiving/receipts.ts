@@ -6,7 +6,7 @@ import type { Deps } from "../deps.ts";
 import { drainJournal } from "./journal.ts";
 import { recordMoves } from "../events/record_changes.ts";
 
-/** Brings a shard's ticks to Postgres. */
+/** Drains a shard's receipts into Postgres. */
 export function receipts(deps: Deps): Handler<"receipts"> {
   const scope = forPlatform(deps.db);
   return (run) =>

@@ -2,12 +2,12 @@ import { findReferences } from "../../../lib/db/index.ts";
 import type { InboundMessage, NamedMessage, PlacedMessage, PlatformScope } from "../../../lib/db/index.ts";
 import { referenceIn, withReferenceId } from "../../../lib/messages/index.ts";
 
-/** The same messages; those that are about another one name its row, where there is one. */
+/** Adds to each message that refers to another one (a reply, a reaction) the id of that row, if it exists. */
 export async function resolveReferences(scope: PlatformScope, messages: PlacedMessage[]): Promise<PlacedMessage[]> {
   const named = messages.flatMap(namedIn);
   if (named.length === 0) return messages;
   const rows = await findReferences(scope, named);
-  // What is written in the same breath has no row yet.
+  // Messages of the same batch have no rows yet.
   const ids = new Map([...messages, ...rows].map((row) => [keyOf(row), row.id]));
   return messages.map((message) => {
     const [about] = namedIn(message);

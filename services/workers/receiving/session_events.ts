@@ -8,7 +8,7 @@ import { drainJournal } from "./journal.ts";
 import { sessionChanged } from "../events/domain_events.ts";
 import { wakeOutboxes } from "../sending/wake_outboxes.ts";
 
-/** Brings what a shard says of its sessions to Postgres. A session that opened gets its outbox sent at once. */
+/** Drains a shard's session events into Postgres. A session that opens wakes its outboxes at once. */
 export function sessionEvents(deps: Deps): Handler<"session_events"> {
   const scope = forPlatform(deps.db);
   return (run) =>
@@ -26,7 +26,7 @@ export function sessionEvents(deps: Deps): Handler<"session_events"> {
     });
 }
 
-/** The reports that brought a login to another status. What is older than what was known brings it nowhere. */
+/** Reports that change a session's status. Reports older than the known one are ignored. */
 export function changesOf(
   reports: readonly SessionReport[],
   known: ReadonlyMap<string, Pick<SessionReport, "status" | "observed_at">>,

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { uuidv7Floor, whatsappMessageId } from "../../../lib/core/ids.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { createTestWorkers } from "../testing/workers.ts";
@@ -43,45 +43,47 @@ const sync = async () => {
   );
 };
 
-test("a message whose ticks have had their time and did not come is marked, once; a younger one is not", async () => {
-  const [old] = [await sent(16, 1), await sent(10, 2)];
-  await workers.serve("receipts_sync");
-  await sync();
-  expect(await overdue()).toEqual([old.id]);
-  expect(await workers.metrics.registry.metrics()).toContain('prosaas_ticks_overdue_total{service="test"} 1');
-  await sync();
-  expect(await overdue()).toEqual([old.id]);
-});
-
-test("ticks that still lie in the shard's journal are brought in first, and settle the message", async () => {
-  const [ticked, silent] = [await sent(17, 1), await sent(17, 2)];
-  workers.shard.append("receipts", business, {
-    wa_message_id: ticked.wa_message_id,
-    chat,
-    status: "delivered",
-    at: Date.now(),
+describe("sync_receipts", () => {
+  test("marks a message with missing ticks once", async () => {
+    const [old] = [await sent(16, 1), await sent(10, 2)];
+    await workers.serve("receipts_sync");
+    await sync();
+    expect(await overdue()).toEqual([old.id]);
+    expect(await workers.metrics.registry.metrics()).toContain('prosaas_ticks_overdue_total{service="test"} 1');
+    await sync();
+    expect(await overdue()).toEqual([old.id]);
   });
-  await workers.serve("receipts");
-  await workers.serve("receipts_sync");
-  await sync();
-  expect(workers.shard.unacknowledged("receipts")).toBe(0);
-  expect(await overdue()).toEqual([silent.id]);
-}, 20_000);
 
-test("what was written during a standstill is looked at afterwards, unless it is days old", async () => {
-  const [stale, missed] = [await sent(3 * 24 * 60, 1), await sent(25 * 60, 2)];
-  await workers.database
-    .owner`insert into progress_marks (name, at) values ('overdue_ticks', now() - interval '4 days')`;
-  await workers.serve("receipts_sync");
-  await sync();
-  expect(await overdue()).toEqual([missed.id]);
-  expect(await overdue()).not.toContain(stale.id);
-}, 20_000);
+  test("drains ticks from the journal before marking", async () => {
+    const [ticked, silent] = [await sent(17, 1), await sent(17, 2)];
+    workers.shard.append("receipts", business, {
+      wa_message_id: ticked.wa_message_id,
+      chat,
+      status: "delivered",
+      at: Date.now(),
+    });
+    await workers.serve("receipts");
+    await workers.serve("receipts_sync");
+    await sync();
+    expect(workers.shard.unacknowledged("receipts")).toBe(0);
+    expect(await overdue()).toEqual([silent.id]);
+  }, 20_000);
 
-test("a shard that cannot be asked holds up nothing", async () => {
-  const old = await sent(20, 1);
-  workers.addresses.clear();
-  await workers.serve("receipts_sync");
-  await sync();
-  expect(await overdue()).toEqual([old.id]);
+  test("catches up after an outage, within bounds", async () => {
+    const [stale, missed] = [await sent(3 * 24 * 60, 1), await sent(25 * 60, 2)];
+    await workers.database
+      .owner`insert into progress_marks (name, at) values ('overdue_ticks', now() - interval '4 days')`;
+    await workers.serve("receipts_sync");
+    await sync();
+    expect(await overdue()).toEqual([missed.id]);
+    expect(await overdue()).not.toContain(stale.id);
+  }, 20_000);
+
+  test("an unavailable shard blocks no other", async () => {
+    const old = await sent(20, 1);
+    workers.addresses.clear();
+    await workers.serve("receipts_sync");
+    await sync();
+    expect(await overdue()).toEqual([old.id]);
+  });
 });

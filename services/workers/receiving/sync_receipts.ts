@@ -5,22 +5,21 @@ import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { withLease } from "../lease.ts";
 
-/** A tick comes within seconds where the recipient's phone is on; one that has not come by now is worth a question. */
+/** A tick arrives within seconds if the recipient's phone is on, so one that is this late is checked. */
 const overdueMs = 15 * 60_000;
 
-/** Messages of so much time are looked at in one step. */
+/** Time range of messages per step. */
 const windowMs = 10 * 60_000;
 
-/** After a long standstill older messages are not looked at any more. */
+/** After a long outage, older messages are not checked. */
 const longestLookBackMs = 2 * 86_400_000;
 
-/** A shard's journal is being brought in: it is asked again then. */
-const bringingInMs = 5_000;
+/** Retry delay while workers drain the journals. */
+const drainingMs = 5_000;
 
 /**
- * Looks at each message once, when its ticks have had their time. Where some are missing, its shard is asked: ticks that
- * lie in its journal are brought in, which settles them; what a shard with an empty journal does not have was never
- * told us, and is marked.
+ * Checks each message for missing ticks once, after `overdueMs`. A shard whose journal still holds receipts is drained
+ * first. If its journal is empty, WhatsApp never sent the ticks, and the message is marked overdue.
  */
 export function syncReceipts(deps: Deps): Handler<"sync_receipts"> {
   const scope = forPlatform(deps.db);
@@ -37,7 +36,7 @@ export function syncReceipts(deps: Deps): Handler<"sync_receipts"> {
         if (full.length > 0) {
           for (const shard of full) await deps.producer.wake("receipts", { shard });
           counts.woken += full.length;
-          return { counts, again: { inMs: bringingInMs, reason: "ticks are being brought in" } };
+          return { counts, again: { inMs: drainingMs, reason: "receipts are in the journals" } };
         }
         const overdue = shards.length === 0 ? 0 : await markOverdue(scope, window, shards);
         counts.overdue += overdue;
@@ -51,7 +50,7 @@ export function syncReceipts(deps: Deps): Handler<"sync_receipts"> {
   };
 }
 
-/** Those whose journal holds ticks that have not been brought in. Of one that cannot be asked nobody knows: it counts as empty, and wakes us itself. */
+/** Shards whose journal holds receipts. An unavailable shard counts as empty; it wakes its own jobs later. */
 async function shardsWithTicks({ router, shards }: Deps, numbers: readonly number[]): Promise<number[]> {
   const asked = await Promise.all(
     numbers.map(async (shard) => {

@@ -12,10 +12,10 @@ import type { HandedOver } from "./outcome.ts";
 type Recipient = Pick<Business, "id" | "whatsapp_shard" | "pacing">;
 
 /**
- * Hands messages of a business to its shard, in order, and says what to record of them. Those that `bulk` names leave
- * the account's pace to others first. Messages that must wait for an undecided one of their chat get no outcome. Throws
- * "unavailable" or "upstream_timeout" where the shard cannot be asked at all now: nothing needs recording then, because
- * its ledger knows what it was handed.
+ * Hands messages of a business to its shard, in order, and returns their outcomes. Messages in `bulk` yield the
+ * account's pace to others. Messages behind an undecided one of their chat get no outcome. Throws "unavailable" or
+ * "upstream_timeout" if the shard cannot be reached; nothing needs recording then, because the shard's ledger has what
+ * it received.
  */
 export async function handOver(
   deps: Pick<Deps, "db" | "router" | "shards">,
@@ -35,12 +35,12 @@ export async function handOver(
       case "conflict":
         return notPaired(messages);
       case "not_found":
-        // Logged out, or on its way to this shard: a session that is thought to be paired is waited for.
+        // Logged out, or not opened on this shard yet: a session that Postgres calls paired is retried.
         if (await isPaired(deps, business)) throw new AppError("unavailable", error.message, { cause: error });
         return notPaired(messages);
       case "invalid_request":
       case "internal":
-        return oneByOne(deps, business, messages, bulk, error);
+        return bisect(deps, business, messages, bulk, error);
       default:
         throw error;
     }
@@ -48,10 +48,10 @@ export async function handOver(
 }
 
 /**
- * A message that the shard cannot take spoils the whole batch: halving finds it, and the others go out. Where an
- * earlier half left a message of a chat undecided, the later half leaves that chat out, so that nothing overtakes.
+ * Bisects a batch that the shard refuses as a whole to isolate the faulty message. If the first half leaves a message
+ * of a chat undecided, the second half omits that chat to keep its order.
  */
-async function oneByOne(
+async function bisect(
   deps: Pick<Deps, "db" | "router" | "shards">,
   business: Recipient,
   messages: PendingMessage[],
@@ -85,8 +85,8 @@ function chatsHeld(messages: PendingMessage[], outcomes: HandedOver[]): string[]
 }
 
 /**
- * What broadcasts have among these, by id. But for what stands in front of something more urgent in its chat: it would hold
- * that up, so it is as urgent.
+ * Ids of the broadcast messages that may be delayed. A broadcast message in front of an urgent one of its chat is not
+ * among them, because it would delay that one.
  */
 export function bulkAmong(messages: readonly PendingMessage[]): ReadonlySet<string> {
   const bulk = new Set<string>();

@@ -8,10 +8,10 @@ import type { HandedOver } from "./outcome.ts";
 type Limit = { holds: EventData<"session.limited">["holds"]; until: Date };
 
 /** A shorter wait is ordinary pacing and causes no event. */
-const leastMs = 10 * 60_000;
+const minLimitMs = 10 * 60_000;
 
 /** Emits `session.limited` once for as long as a limit lasts; once more if Redis lost the mark of the first time. */
-export async function tellOfLimit(
+export async function announceLimit(
   deps: Pick<Deps, "redis" | "publishEvents">,
   scope: BusinessScope,
   handedOver: readonly HandedOver[],
@@ -28,13 +28,13 @@ export async function tellOfLimit(
   await deps.redis.set(mark, "1", "PX", Math.max(1, limit.until.getTime() - sharedNow())).catch(() => {});
 }
 
-/** The limit that holds most, of those that these messages met. */
+/** The strictest limit among the outcomes. */
 export function limitIn(handedOver: readonly HandedOver[], now: number): Limit | undefined {
   const limits = handedOver.flatMap((outcome): Limit[] => {
     if (outcome.status === "held") return [{ holds: "everything", until: outcome.until }];
     if (outcome.status === "paced") return [{ holds: "first_contacts", until: outcome.next_attempt_at }];
     return [];
   });
-  const lasting = limits.filter(({ until }) => until.getTime() - now >= leastMs);
+  const lasting = limits.filter(({ until }) => until.getTime() - now >= minLimitMs);
   return lasting.find(({ holds }) => holds === "everything") ?? lasting[0];
 }

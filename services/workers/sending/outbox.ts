@@ -10,7 +10,7 @@ import { recordMoves } from "../events/record_changes.ts";
 import type { Written } from "../events/record_changes.ts";
 import { attachFiles, requestUploads } from "./files.ts";
 import { bulkAmong, handOver } from "./hand_over.ts";
-import { tellOfLimit } from "./limits.ts";
+import { announceLimit } from "./limits.ts";
 import type { ShardSlots } from "./shard_slots.ts";
 
 /** A long outbox yields after this much, so that other businesses get their turn. */
@@ -49,7 +49,7 @@ export type Outbox = {
 type Counts = { sent: number; failed: number; retried: number };
 
 /**
- * Lease of an outbox: its holder alone hands messages of that outbox to the shard. Each business has two leases, so that
+ * Lease of an outbox: its holder alone hands messages of that outbox to the shard. A business has two leases, so that
  * urgent messages do not wait for a broadcast's batch. In a chat with messages of both, the holder with the later
  * message takes the earlier one along, even if the other holder has it in flight: the shard sends it once.
  */
@@ -101,7 +101,7 @@ export async function drainOutbox(
       await write((inside) => record(inside, outcomes));
       await requestUploads(deps, business.id, files.awaited);
       count(deps, counts, outcomes);
-      await tellOfLimit(deps, scope, handedOver);
+      await announceLimit(deps, scope, handedOver);
       const held = handedOver.find((outcome) => outcome.status === "held");
       if (held) {
         const inMs = Math.min(maxPacedMs, Math.max(0, held.until.getTime() - sharedNow()));

@@ -2,18 +2,18 @@ import { backoff } from "../../../lib/core/retry.ts";
 import type { PendingMessage, SendOutcome } from "../../../lib/db/index.ts";
 import type { SendResult } from "../../../lib/contracts/shard/index.ts";
 
-/** It never ends in giving up: what was accepted is sent, or expires, or is refused by somebody who says why. */
+/** Retries never give up: an accepted message is sent, expires, or is refused with a reason. */
 const retryDelay = { baseMs: 500, maxMs: 60_000 };
 
-/** For how long a paced message waits whose shard does not say: one of an older release. */
+/** Delay of a paced message if the shard, of an older release, returns none. */
 const pacedMs = 1_000;
 
-/** The account may send nothing before `until`: there is nothing to record, the message stays due. */
+/** The account may send nothing before `until`. Nothing is recorded: the message stays due. */
 export type Held = { id: string; status: "held"; until: Date };
 type Undecided = Extract<SendOutcome, { status: "retry" }>;
 export type HandedOver = SendOutcome | Held;
 
-/** What to record of a message, from the shard's answer. */
+/** The outcome to record for a shard's result. */
 export function outcomeOf(message: PendingMessage, result: SendResult, now: Date): HandedOver {
   switch (result.status) {
     case "sent":
@@ -44,12 +44,12 @@ export function outcomeOf(message: PendingMessage, result: SendResult, now: Date
   }
 }
 
-/** The message will never be sent. */
+/** A permanent failure. */
 export function failed({ id }: PendingMessage, code: string, message: string, now: Date): SendOutcome {
   return { id, status: "failed", at: now, error_code: code, error_message: message };
 }
 
-/** Nothing was decided: the message waits, longer at each attempt, and its chat with it. */
+/** A transient failure: the message and its chat back off. */
 export function undecided(message: PendingMessage, code: string, reason: string, now: Date): Undecided {
   const attempt = message.attempts + 1;
   return {
@@ -61,7 +61,7 @@ export function undecided(message: PendingMessage, code: string, reason: string,
   };
 }
 
-/** The same outcome, and not before `waitMs` have passed: the shard knows how long WhatsApp is not to be asked. */
+/** Delays an outcome's next attempt by at least `waitMs`, the time after which WhatsApp may be asked again. */
 function atLeast(waitMs: number, outcome: Undecided, now: Date): Undecided {
   return { ...outcome, next_attempt_at: new Date(Math.max(outcome.next_attempt_at.getTime(), now.getTime() + waitMs)) };
 }

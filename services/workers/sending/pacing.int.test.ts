@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import {
   addRecipients,
@@ -54,137 +54,143 @@ async function release(chats: string[]): Promise<void> {
   await releaseRecipients(scope, { broadcastId: id, limit: 100, maxLength: 1_000, ...at });
 }
 
-test("an account that may send one message at a time has them sent one by one, in order, and no attempt is counted in vain", async () => {
-  let next = 0;
-  workers.shard.decide = () => {
-    if (Date.now() < next) return { status: "paced", wait_ms: next - Date.now(), holds: "everything" };
-    next = Date.now() + 40;
-    return { status: "sent" };
-  };
-  for (let i = 0; i < 8; i++) await workers.queueMessage(business, chat(i % 3), `${i}`);
-  await send();
-  await until(() => workers.shard.deliveries.length === 8, { what: "all messages" });
-  expect(delivered()).toEqual(["0", "1", "2", "3", "4", "5", "6", "7"]);
-  await until(async () => (await workers.rows(business)).every(({ status }) => status === "sent"), {
-    what: "the results",
-  });
-  expect((await workers.rows(business)).map(({ attempts }) => attempts)).toEqual(Array(8).fill(1));
-});
-
-test("while an account waits no worker is held, and its messages stay as they are", async () => {
-  workers.shard.decide = () => ({ status: "paced", wait_ms: 3_600_000, holds: "everything" });
-  await workers.queueMessage(business, chat(1), "later");
-  const other = await workers.business();
-  await send();
-  await until(() => postponed().length > 0, { what: "the postponed run" });
-  expect(postponed()[0]).toMatchObject({ reason: "the account is paced" });
-  expect((await workers.rows(business))[0]).toMatchObject({ status: "queued", attempts: 0, error_code: null });
-  workers.shard.decide = () => undefined;
-  await workers.queueMessage(other, chat(2), "at once");
-  await workers.producer.wake("send", { business_id: other });
-  await until(() => delivered().includes("at once"), { what: "the other business's message" });
-  expect(delivered()).not.toContain("later");
-});
-
-test("a chat that may not be begun yet lets the others pass, and nothing in it overtakes", async () => {
-  let open = false;
-  workers.shard.decide = ({ to }) =>
-    to === chat(0) && !open ? { status: "paced", wait_ms: 3_600_000, holds: "first_contacts" } : undefined;
-  for (let i = 0; i < 6; i++) await workers.queueMessage(business, chat(i % 2), `${i}`);
-  await send();
-  await until(() => workers.shard.deliveries.length === 3, { what: "the other chat" });
-  expect(delivered()).toEqual(["1", "3", "5"]);
-  await until(async () => (await workers.rows(business))[0]?.error_code === "paced", { what: "the result" });
-  const [first] = await workers.rows(business);
-  expect(first).toMatchObject({ status: "queued", attempts: 0 });
-  expect(Date.parse(String(first!.next_attempt_at))).toBeGreaterThan(Date.now() + 3_000_000);
-
-  open = true;
-  await setPacing(forBusiness(workers.database.db, business), { enabled: false });
-  await workers.producer.wake("send", { business_id: business }, { expedite: true });
-  await until(() => workers.shard.deliveries.length === 6, { what: "the chat that waited" });
-  expect(delivered().slice(3)).toEqual(["0", "2", "4"]);
-});
-
-test("what was not allowed to begin a chat goes once somebody has written in it, a broadcast's too, and a reply behind it at once", async () => {
-  const acquainted = new Set<string>();
-  workers.shard.decide = ({ to }) =>
-    acquainted.has(to) ? undefined : { status: "paced", wait_ms: 3_600_000, holds: "first_contacts" };
-  await release([chat(0), chat(1)]);
-  for (const n of [2, 3]) await workers.queueMessage(business, chat(n), "hello");
-  await workers.serve("broadcasts");
-  await workers.producer.wake("send_broadcasts", { business_id: business });
-  await send();
-  await until(async () => (await workers.rows(business)).every(({ error_code }) => error_code === "paced"), {
-    what: "the pace",
-  });
-  for (const n of [0, 2]) {
-    acquainted.add(chat(n));
-    const said = {
-      chat: chat(n),
-      sender: chat(n),
-      from_me: false,
-      timestamp: Date.now(),
-      type: "text",
-      text: "the code, please",
+describe("a paced account", () => {
+  test("sends one by one without counting attempts", async () => {
+    let next = 0;
+    workers.shard.decide = () => {
+      if (Date.now() < next) return { status: "paced", wait_ms: next - Date.now(), holds: "everything" };
+      next = Date.now() + 40;
+      return { status: "sent" };
     };
-    workers.shard.append("inbound", business, { wa_message_id: `IN${n}`, ...said });
-  }
-  await workers.producer.wake("inbound", { shard: 1 });
-  await until(() => workers.shard.deliveries.length === 2, { what: "what waited for these chats" });
-  await workers.queueMessage(business, chat(2), "code");
-  await workers.producer.wake("send", { business_id: business });
-  await until(() => workers.shard.deliveries.length === 3, { what: "the reply" });
-  expect(workers.shard.deliveries.filter((delivery) => delivery.chat === chat(2)).map(({ text }) => text)).toEqual([
-    "hello",
-    "code",
-  ]);
-  expect(delivered().toSorted()).toEqual(["code", "hello", "offer"]);
-});
-
-test("what is urgent does not wait for a broadcast's pace, though a broadcast's messages stand in front of it in more chats than make a batch", async () => {
-  const chats = Array.from({ length: 30 }, (_, n) => chat(n));
-  await release(chats);
-  for (const one of chats) await workers.queueMessage(business, one, "code");
-  workers.shard.decide = ({ bulk }) =>
-    bulk === true ? { status: "paced", wait_ms: 3_600_000, holds: "everything" } : undefined;
-  await send();
-  await until(() => delivered().filter((text) => text === "code").length === chats.length, { what: "every code" });
-});
-
-test("what the business has set is handed to the shard with each batch, from the next run on", async () => {
-  const settings: unknown[] = [];
-  workers.shard.refuse = (batch) => {
-    settings.push(batch.pacing);
-    return undefined;
-  };
-  await workers.queueMessage(business, chat(1), "one");
-  await send();
-  await until(() => workers.lines.some((line) => line["job"] === "send" && line["outcome"] === "done"), {
-    what: "the first run's end",
-  });
-  await setPacing(forBusiness(workers.database.db, business), { messages_per_minute: 7 });
-  await workers.queueMessage(business, chat(1), "two");
-  await workers.producer.wake("send", { business_id: business });
-  await until(() => delivered().length === 2, { what: "the second message" });
-  expect(settings).toEqual([null, { messages_per_minute: 7 }]);
-});
-
-test("a limit that lasts is told once, however often messages meet it; a pace is not", async () => {
-  const endpoint = await workers.endpoint(business, { events: ["session.limited"] });
-  workers.shard.decide = () => ({ status: "paced", wait_ms: 30_000, holds: "first_contacts" });
-  await workers.queueMessage(business, chat(1), "paced");
-  await send();
-  await until(async () => (await workers.rows(business))[0]?.error_code === "paced", { what: "the pace" });
-  workers.shard.decide = () => ({ status: "paced", wait_ms: 3_600_000, holds: "everything" });
-  for (const n of [2, 3]) {
-    await workers.queueMessage(business, chat(n), "limited");
-    await workers.producer.wake("send", { business_id: business }, { expedite: true });
-    await until(() => postponed().filter(({ reason }) => reason === "the account is paced").length >= n - 1, {
-      what: "the limit",
+    for (let i = 0; i < 8; i++) await workers.queueMessage(business, chat(i % 3), `${i}`);
+    await send();
+    await until(() => workers.shard.deliveries.length === 8, { what: "all messages" });
+    expect(delivered()).toEqual(["0", "1", "2", "3", "4", "5", "6", "7"]);
+    await until(async () => (await workers.rows(business)).every(({ status }) => status === "sent"), {
+      what: "the results",
     });
-  }
-  await until(() => endpoint.told.length > 0, { what: "the event" });
-  expect(endpoint.told.map(({ data }) => data)).toMatchObject([{ business_id: business, holds: "everything" }]);
-  expect(Date.parse(String(endpoint.told[0]!.data["until"])) - Date.now()).toBeWithin(3_590_000, 3_600_000);
+    expect((await workers.rows(business)).map(({ attempts }) => attempts)).toEqual(Array(8).fill(1));
+  });
+
+  test("occupies no worker while it waits", async () => {
+    workers.shard.decide = () => ({ status: "paced", wait_ms: 3_600_000, holds: "everything" });
+    await workers.queueMessage(business, chat(1), "later");
+    const other = await workers.business();
+    await send();
+    await until(() => postponed().length > 0, { what: "the postponed run" });
+    expect(postponed()[0]).toMatchObject({ reason: "the account is paced" });
+    expect((await workers.rows(business))[0]).toMatchObject({ status: "queued", attempts: 0, error_code: null });
+    workers.shard.decide = () => undefined;
+    await workers.queueMessage(other, chat(2), "at once");
+    await workers.producer.wake("send", { business_id: other });
+    await until(() => delivered().includes("at once"), { what: "the other business's message" });
+    expect(delivered()).not.toContain("later");
+  });
+
+  test("hands its current limits over with each batch", async () => {
+    const settings: unknown[] = [];
+    workers.shard.refuse = (batch) => {
+      settings.push(batch.pacing);
+      return undefined;
+    };
+    await workers.queueMessage(business, chat(1), "one");
+    await send();
+    await until(() => workers.lines.some((line) => line["job"] === "send" && line["outcome"] === "done"), {
+      what: "the first run's end",
+    });
+    await setPacing(forBusiness(workers.database.db, business), { messages_per_minute: 7 });
+    await workers.queueMessage(business, chat(1), "two");
+    await workers.producer.wake("send", { business_id: business });
+    await until(() => delivered().length === 2, { what: "the second message" });
+    expect(settings).toEqual([null, { messages_per_minute: 7 }]);
+  });
+
+  test("announces a lasting limit once, and no pace", async () => {
+    const endpoint = await workers.endpoint(business, { events: ["session.limited"] });
+    workers.shard.decide = () => ({ status: "paced", wait_ms: 30_000, holds: "first_contacts" });
+    await workers.queueMessage(business, chat(1), "paced");
+    await send();
+    await until(async () => (await workers.rows(business))[0]?.error_code === "paced", { what: "the pace" });
+    workers.shard.decide = () => ({ status: "paced", wait_ms: 3_600_000, holds: "everything" });
+    for (const n of [2, 3]) {
+      await workers.queueMessage(business, chat(n), "limited");
+      await workers.producer.wake("send", { business_id: business }, { expedite: true });
+      await until(() => postponed().filter(({ reason }) => reason === "the account is paced").length >= n - 1, {
+        what: "the limit",
+      });
+    }
+    await until(() => endpoint.received.length > 0, { what: "the event" });
+    expect(endpoint.received.map(({ data }) => data)).toMatchObject([{ business_id: business, holds: "everything" }]);
+    expect(Date.parse(String(endpoint.received[0]!.data["until"])) - Date.now()).toBeWithin(3_590_000, 3_600_000);
+  });
+});
+
+describe("new chats", () => {
+  test("wait while other chats continue", async () => {
+    let open = false;
+    workers.shard.decide = ({ to }) =>
+      to === chat(0) && !open ? { status: "paced", wait_ms: 3_600_000, holds: "first_contacts" } : undefined;
+    for (let i = 0; i < 6; i++) await workers.queueMessage(business, chat(i % 2), `${i}`);
+    await send();
+    await until(() => workers.shard.deliveries.length === 3, { what: "the other chat" });
+    expect(delivered()).toEqual(["1", "3", "5"]);
+    await until(async () => (await workers.rows(business))[0]?.error_code === "paced", { what: "the result" });
+    const [first] = await workers.rows(business);
+    expect(first).toMatchObject({ status: "queued", attempts: 0 });
+    expect(Date.parse(String(first!.next_attempt_at))).toBeGreaterThan(Date.now() + 3_000_000);
+
+    open = true;
+    await setPacing(forBusiness(workers.database.db, business), { enabled: false });
+    await workers.producer.wake("send", { business_id: business }, { expedite: true });
+    await until(() => workers.shard.deliveries.length === 6, { what: "the chat that waited" });
+    expect(delivered().slice(3)).toEqual(["0", "2", "4"]);
+  });
+
+  test("are released by a message from the other side", async () => {
+    const acquainted = new Set<string>();
+    workers.shard.decide = ({ to }) =>
+      acquainted.has(to) ? undefined : { status: "paced", wait_ms: 3_600_000, holds: "first_contacts" };
+    await release([chat(0), chat(1)]);
+    for (const n of [2, 3]) await workers.queueMessage(business, chat(n), "hello");
+    await workers.serve("broadcasts");
+    await workers.producer.wake("send_broadcasts", { business_id: business });
+    await send();
+    await until(async () => (await workers.rows(business)).every(({ error_code }) => error_code === "paced"), {
+      what: "the pace",
+    });
+    for (const n of [0, 2]) {
+      acquainted.add(chat(n));
+      const said = {
+        chat: chat(n),
+        sender: chat(n),
+        from_me: false,
+        timestamp: Date.now(),
+        type: "text",
+        text: "the code, please",
+      };
+      workers.shard.append("inbound", business, { wa_message_id: `IN${n}`, ...said });
+    }
+    await workers.producer.wake("inbound", { shard: 1 });
+    await until(() => workers.shard.deliveries.length === 2, { what: "what waited for these chats" });
+    await workers.queueMessage(business, chat(2), "code");
+    await workers.producer.wake("send", { business_id: business });
+    await until(() => workers.shard.deliveries.length === 3, { what: "the reply" });
+    expect(workers.shard.deliveries.filter((delivery) => delivery.chat === chat(2)).map(({ text }) => text)).toEqual([
+      "hello",
+      "code",
+    ]);
+    expect(delivered().toSorted()).toEqual(["code", "hello", "offer"]);
+  });
+});
+
+describe("a paced broadcast", () => {
+  test("delays no urgent message", async () => {
+    const chats = Array.from({ length: 30 }, (_, n) => chat(n));
+    await release(chats);
+    for (const one of chats) await workers.queueMessage(business, one, "code");
+    workers.shard.decide = ({ bulk }) =>
+      bulk === true ? { status: "paced", wait_ms: 3_600_000, holds: "everything" } : undefined;
+    await send();
+    await until(() => delivered().filter((text) => text === "code").length === chats.length, { what: "every code" });
+  });
 });

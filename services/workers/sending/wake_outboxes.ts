@@ -1,8 +1,7 @@
 import type { Deps } from "../deps.ts";
 
 /**
- * Has businesses' messages sent, their broadcasts' too, because what they waited for is no longer in their way. One
- * whose wake-up fails is woken by the sweep.
+ * Re-enqueues both outboxes of each business after a blocker clears. Best effort: the sweep retries lost wake-ups.
  */
 export async function wakeOutboxes(
   { producer }: Pick<Deps, "producer">,

@@ -1,24 +1,24 @@
 import { createHmac } from "node:crypto";
 
-export type Told = { id: string; timestamp: number; type: string; data: Record<string, unknown>; at: number };
+export type ReceivedEvent = { id: string; timestamp: number; type: string; data: Record<string, unknown>; at: number };
 
 /**
- * A customer's endpoint: a real HTTP server that checks each signature as the Standard Webhooks libraries do. What it
- * does not accept it answers with 401, and notes.
+ * A customer's endpoint: a real HTTP server that verifies each signature as the Standard Webhooks libraries do. It
+ * answers 401 to a forged request and counts it.
  */
 export function startTestEndpoint() {
-  let underWay = 0;
+  let inFlight = 0;
   const endpoint = {
-    /** What was told and accepted, in order; a redelivery is there again. */
-    told: [] as Told[],
-    /** Every request, whatever became of it. */
+    /** Accepted events, in order, redeliveries included. */
+    received: [] as ReceivedEvent[],
+    /** All requests, refused ones included. */
     requests: 0,
     forged: 0,
-    mostAtOnce: 0,
-    /** Secrets of which one must have signed. */
+    maxInFlight: 0,
+    /** Secrets, one of which must have signed a request. */
     secrets: [] as string[],
-    /** Before a delivery is accepted: a Response is what it gets instead. */
-    answer: async (_told: Told): Promise<Response | undefined> => undefined,
+    /** Called before a delivery is accepted: a Response replaces the acceptance. */
+    answer: async (_told: ReceivedEvent): Promise<Response | undefined> => undefined,
     url: "",
     stop: async () => {},
   };
@@ -37,14 +37,14 @@ export function startTestEndpoint() {
     endpoint.requests += 1;
     const { type, data } = JSON.parse(body) as { type: string; data: Record<string, unknown> };
     const timestamp = Number(request.headers.get("webhook-timestamp"));
-    const told = { id: request.headers.get("webhook-id") ?? "", timestamp, type, data, at: Date.now() };
+    const received = { id: request.headers.get("webhook-id") ?? "", timestamp, type, data, at: Date.now() };
     if (!signedBy(request.headers, body) || Math.abs(Date.now() / 1_000 - timestamp) > 300) {
       endpoint.forged += 1;
       return new Response(null, { status: 401 });
     }
-    const instead = await endpoint.answer(told);
+    const instead = await endpoint.answer(received);
     if (instead !== undefined) return instead;
-    endpoint.told.push(told);
+    endpoint.received.push(received);
     return new Response("thanks");
   };
 
@@ -53,12 +53,12 @@ export function startTestEndpoint() {
     port: 0,
     idleTimeout: 60,
     fetch: async (request) => {
-      underWay += 1;
-      endpoint.mostAtOnce = Math.max(endpoint.mostAtOnce, underWay);
+      inFlight += 1;
+      endpoint.maxInFlight = Math.max(endpoint.maxInFlight, inFlight);
       try {
         return await handle(request);
       } finally {
-        underWay -= 1;
+        inFlight -= 1;
       }
     },
   });

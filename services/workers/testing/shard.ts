@@ -4,7 +4,7 @@ import { batchRequest, journalAck } from "../../../lib/contracts/shard/schemas.t
 import { shardToken as tokenOf } from "../../../lib/contracts/shard/secrets.ts";
 import type { BatchMessage, JournalStream, PacingSettings, SendResult } from "../../../lib/contracts/shard/index.ts";
 
-/** What clients hold. */
+/** Root of the tokens that clients hold. */
 export const shardToken = "token-of-the-test-shards";
 
 export type Delivery = { business_id: string; chat: string; text: string; wa_message_id: string };
@@ -14,8 +14,8 @@ type Handed = BatchMessage & { text?: string };
 type Batch = { business_id: string; messages: Handed[]; pacing?: PacingSettings | null | undefined };
 
 /**
- * A shard at the seam: a real HTTP server that keeps the contract's promises (ledger, order, journal until
- * acknowledged) and whose WhatsApp is an array. Faults are put between it and its caller.
+ * A fake shard: a real HTTP server that keeps the contract (ledger, order, journal until acknowledged) and whose
+ * WhatsApp is an array. Tests inject faults between it and its caller.
  */
 export function startTestShard() {
   const deliveries: Delivery[] = [];
@@ -25,24 +25,24 @@ export function startTestShard() {
   let seq = 0;
 
   const shard = {
-    /** What reached WhatsApp, in order; something in here twice was sent twice. */
+    /** Messages that reached WhatsApp, in order; a duplicate in here was sent twice. */
     deliveries,
-    /** Every batch as it arrived, repeated ones too. */
+    /** Every batch as it arrived, repeated ones included. */
     batches,
-    /** Before a batch is handled: a Response refuses it. */
+    /** Called before a batch is handled: a Response refuses it. */
     refuse: (_batch: Batch): Response | undefined => undefined,
-    /** What WhatsApp makes of a message; "sent" where it says nothing. */
+    /** WhatsApp's decision about a message; undefined: sent. */
     decide: (_message: Handed): Pick<SendResult, "status" | "error" | "wait_ms" | "holds"> | undefined => undefined,
     /** Awaited after a batch was handled, before it is answered. */
     beforeAnswer: async (_batch: Batch): Promise<Response | undefined> => undefined,
-    /** Appends to the journal as it is, sense or nonsense. */
+    /** Appends to the journal without validation. */
     append: (stream: JournalStream, business_id: string, data: unknown) => {
       const entries = journal.get(stream) ?? [];
       journal.set(stream, entries);
       entries.push({ seq: ++seq, business_id, at: new Date().toISOString(), data });
     },
     unacknowledged: (stream: JournalStream) => journal.get(stream)?.length ?? 0,
-    /** Before a page of the journal is given out. */
+    /** Called before a page of the journal is returned: a Response refuses it. */
     refuseJournal: (): Response | undefined => undefined,
     url: "",
     stop: async () => {},
@@ -110,7 +110,7 @@ export function startTestShard() {
 
 export type TestShard = ReturnType<typeof startTestShard>;
 
-/** An answer of the kind a shard gives while it cannot. */
+/** A refusal as a shard returns it. */
 export function refusal(status: number, detail: string): Response {
   return Response.json({ title: "refused", status, detail }, { status, headers: { "retry-after": "1" } });
 }

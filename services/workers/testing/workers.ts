@@ -37,10 +37,10 @@ import { startTestEndpoint } from "./endpoint.ts";
 import type { TestEndpoint } from "./endpoint.ts";
 import { shardToken, startTestShard } from "./shard.ts";
 
-/** The workers' jobs over real Postgres and Redis, and one shard at the seam. */
+/** The workers' jobs over real Postgres and Redis, with one fake shard. */
 export async function createTestWorkers() {
   const database = await createMigratedDatabase();
-  // Everything under the user that workers have in production; `queues.redis` is the test's own.
+  // The Redis user of production; `queues.redis` belongs to the test.
   const served = createRedis(testRedisUrl("workers"), "queue");
   const queues = await createTestQueues(testRedisUrl(), served);
   const redis = createRedis(testRedisUrl("workers"), "command");
@@ -93,7 +93,7 @@ export async function createTestWorkers() {
     metrics,
     log,
     serve: (queue: QueueName, options: Partial<QueueWorkerOptions> = {}) => queues.serve(queue, handlers, options),
-    /** Runs the sweep as often as a test can wait for. */
+    /** Runs the sweep every 200 ms. */
     sweep: async () => {
       await queues.serve("maintenance", handlers);
       const sweeping = { job: "sweep", payload: {}, everyMs: 200 } as const;
@@ -127,7 +127,7 @@ export async function createTestWorkers() {
       if (outcome !== "accepted") throw new Error(`the message was not accepted: ${outcome}`);
       return id;
     },
-    /** An endpoint of a business, and the row that has it told; every event unless told otherwise. */
+    /** A webhook endpoint of a business with its row, subscribed to every event by default. */
     endpoint: async (businessId: string, changes: Partial<NewWebhook> = {}): Promise<TestEndpoint & { id: string }> => {
       const endpoint = startTestEndpoint();
       endpoints.push(endpoint);

@@ -4,7 +4,7 @@ import type { Deps } from "../deps.ts";
 
 const pageSize = 1_000;
 
-/** Gives up deliveries whose time is over, whatever became of their endpoint: each ends delivered or dead. */
+/** Marks expired deliveries dead, also those of paused and disabled endpoints: each ends delivered or dead. */
 export function expireDeliveriesJob({ db }: Pick<Deps, "db">): Handler<"expire_deliveries"> {
   const scope = forPlatform(db);
   return async ({ signal }) => {

@@ -2,7 +2,10 @@ import { forgetOld, forPlatform, removeExpired } from "../../../lib/db/index.ts"
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 
-/** Removes what is older than it is kept for: deliveries, quarantined entries, answers to Idempotency-Keys, console sessions, ended keys. */
+/**
+ * Deletes rows past their retention: deliveries, quarantined entries, answers to Idempotency-Keys, console sessions,
+ * ended keys, audited reads.
+ */
 export function forget({ db, retention }: Pick<Deps, "db" | "retention">): Handler<"forget"> {
   const scope = forPlatform(db);
   return async ({ signal, stopping }) => {

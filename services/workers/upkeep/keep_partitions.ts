@@ -2,10 +2,10 @@ import { dropOldPartitions, ensurePartitions, forPlatform } from "../../../lib/d
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 
-/** Months that have their partition before they begin: a cluster may go without its maintenance for that long. */
+/** Months partitioned in advance: the cluster can run for that long without this job. */
 const monthsAhead = 3;
 
-/** Sees to it that next month's messages have a place, and drops the months that are kept no longer. */
+/** Creates the partitions of the coming months and drops those past their retention. */
 export function keepPartitions({
   db,
   logger,

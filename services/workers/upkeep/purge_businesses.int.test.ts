@@ -51,7 +51,8 @@ const age = (business: string, days: number) => owner()`
 /** Every table that names a business, and how many rows it has of this one. */
 async function rowsOf(business: string): Promise<Record<string, number>> {
   const tables = await owner()<{ name: string }[]>`
-    select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'business_id' and not a.attisdropped
+    select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'business_id'
+    and not a.attisdropped
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition`;
   const counts: Record<string, number> = {};
   for (const { name } of tables) {
@@ -85,13 +86,17 @@ async function furnished(): Promise<string> {
   objects.set(recording, new Uint8Array(1));
   const [broadcast, chat] = [uuidv7(), "15550000001@s.whatsapp.net"];
   await owner().begin(async (sql) => {
-    await sql`insert into calls (call_sid, business_id, direction, from_number, to_number, status, started_at, ended_at, duration_s)
-              values (${`CA${randomBytes(16).toString("hex")}`}, ${business}, 'inbound', '+15550000001', '+15550000002', 'completed', now(), now(), 1)`;
+    await sql`insert into calls (call_sid, business_id, direction, from_number, to_number, status, started_at,
+      ended_at, duration_s)
+              values (${`CA${randomBytes(16).toString("hex")}`},
+              ${business}, 'inbound', '+15550000001', '+15550000002', 'completed', now(), now(), 1)`;
     await sql`insert into call_recordings (recording_sid, business_id, call_sid, status, storage_key, stored_at)
-              values (${recording}, ${business}, ${`CA${randomBytes(16).toString("hex")}`}, 'stored', ${recording}, now())`;
+              values (${recording}, ${business}, ${`CA${randomBytes(16).toString("hex")}`}, 'stored', ${recording},
+              now())`;
     await sql`insert into broadcasts (id, business_id, name, text, status, time_zone, per_minute)
               values (${broadcast}, ${business}, 'x', 'x', 'draft', 'UTC', 60)`;
-    await sql`insert into broadcast_recipients (broadcast_id, business_id, chat) values (${broadcast}, ${business}, ${chat})`;
+    await sql`insert into broadcast_recipients (broadcast_id, business_id, chat)
+      values (${broadcast}, ${business}, ${chat})`;
     await sql`insert into opt_outs (business_id, chat) values (${business}, ${chat})`;
     await sql`insert into idempotency_keys (business_id, key, fingerprint, status, response, expires_at)
               values (${business}, 'k', 'f', 202, '{}', now() + interval '1 day')`;
@@ -105,7 +110,7 @@ async function furnished(): Promise<string> {
 }
 
 describe("a business that was deleted", () => {
-  test("loses every row and file when its retention is over", async () => {
+  test("loses every row and file after its retention", async () => {
     const [gone, recent, alive] = [await furnished(), await furnished(), await furnished()];
     const objectsBefore = objects.size;
     for (const business of [gone, recent]) await deleteBusiness(forBusiness(workers.database.db, business));
@@ -134,7 +139,8 @@ describe("a business that was deleted", () => {
   test("is removed in batches", async () => {
     const business = await workers.business();
     await owner()`
-      insert into opt_outs (business_id, chat) select ${business}, n || '@s.whatsapp.net' from generate_series(1, 2500) n`;
+      insert into opt_outs (business_id, chat) select ${business}, n || '@s.whatsapp.net'
+      from generate_series(1, 2500) n`;
     await deleteBusiness(forBusiness(workers.database.db, business));
     await age(business, 31);
     const removed = [];
@@ -154,7 +160,7 @@ describe("a business that was deleted", () => {
   });
 });
 
-test("keys that ended long ago are removed, but no admin key", async () => {
+test("removes keys that ended long ago, except admins'", async () => {
   const business = await workers.business();
   const scope = forBusiness(workers.database.db, business);
   const make = async (days: number | null) => {

@@ -11,16 +11,15 @@ import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 
 const pageSize = 100;
-/** Rows of each table in one statement: a moment's work. */
+/** Rows of each table per statement, so that none runs long. */
 const batch = 1_000;
 const filesAtOnce = 100;
 
 type PurgeDeps = Pick<Deps, "db" | "media" | "redis" | "retention">;
 
 /**
- * Removes what is left of businesses that were deleted longer ago than they are kept: recordings from the store, rows
- * in batches, live events from Redis. Files of messages have been removed by `remove_media` before; a business whose
- * files could not be removed waits for them. Every step can be repeated.
+ * Purges deleted businesses past their retention: recordings from the store, rows in batches, live events from Redis.
+ * `remove_media` deletes the files of messages first; a business with files left waits. Every step is idempotent.
  */
 export function purgeBusinesses({ db, media, redis, retention }: PurgeDeps): Handler<"purge_businesses"> {
   const scope = forPlatform(db);
@@ -58,7 +57,7 @@ async function removeRecordings(
   for (let page = filesAtOnce; media !== null && page === filesAtOnce;) {
     signal.throwIfAborted();
     const recordings = await listStoredRecordings(scope, businessId, filesAtOnce);
-    // In this order: the row names what is left until it has gone.
+    // In this order, so that the row names whatever is left after a failure.
     for (const { storage_key } of recordings) await media.store.delete(storage_key);
     await forgetRecordings(
       scope,

@@ -5,10 +5,8 @@ import type { Deps } from "../deps.ts";
 const pageSize = 500;
 
 /**
- * Wakes every business with messages that could be sent now, every endpoint with events that could be told now, and
- * every broadcast with something to be done.
- * Almost always they have been woken already and it costs nothing; after a lost Redis, or a wake-up that failed, this
- * is what gets them going. It is also what tells when a message or an event is due again.
+ * Wakes every outbox with due messages, every webhook with due deliveries and every due broadcast. Deduplication drops
+ * most of these wake-ups. They matter after Redis was lost, after a lost wake-up, and when a retry comes due.
  */
 export function sweep({ db, producer }: Pick<Deps, "db" | "producer">): Handler<"sweep"> {
   const scope = forPlatform(db);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
   insertDeliveries,
   ensurePartitions,
@@ -31,117 +31,126 @@ const names = async () =>
 const done = (job: string) =>
   until(() => workers.lines.find((line) => line["job"] === job && line["outcome"] === "done"), { what: job });
 
-test("what is older than it is kept for goes, and nothing else does", async () => {
-  await workers.endpoint(business);
-  const event = { business_id: business, event: "message.received", chat: null, at: new Date(), data: {} };
-  await insertDeliveries(forBusiness(workers.database.db, business), [event, event, event]);
-  const [old, pending] = await workers.database.owner<{ id: string }[]>`select id from webhook_deliveries order by id`;
-  const { from } = monthPartition(new Date(Date.now() - 62 * day));
-  await workers.database.owner`
+describe("forget", () => {
+  test("removes rows past their retention only", async () => {
+    await workers.endpoint(business);
+    const event = { business_id: business, event: "message.received", chat: null, at: new Date(), data: {} };
+    await insertDeliveries(forBusiness(workers.database.db, business), [event, event, event]);
+    const [old, pending] = await workers.database.owner<
+      { id: string }[]
+    >`select id from webhook_deliveries order by id`;
+    const { from } = monthPartition(new Date(Date.now() - 62 * day));
+    await workers.database.owner`
     update webhook_deliveries set id = ${from}, status = 'delivered', next_attempt_at = null where id = ${old!.id}`;
-  await workers.database.owner`update webhook_deliveries set id = ${`${from.slice(0, -1)}1`} where id = ${pending!.id}`;
-  const entry = { shard: 1, stream: "inbound", seq: 1, business_id: null, reason: "nonsense", entry: { a: 1 } };
-  await quarantineEntries(platform(), [
-    { ...entry, at: new Date() },
-    { ...entry, seq: 2, at: new Date() },
-  ]);
-  await workers.database.owner`update journal_quarantine set created_at = now() - interval '91 days' where seq = 1`;
-  await workers.database.owner`
+    await workers.database
+      .owner`update webhook_deliveries set id = ${`${from.slice(0, -1)}1`} where id = ${pending!.id}`;
+    const entry = { shard: 1, stream: "inbound", seq: 1, business_id: null, reason: "nonsense", entry: { a: 1 } };
+    await quarantineEntries(platform(), [
+      { ...entry, at: new Date() },
+      { ...entry, seq: 2, at: new Date() },
+    ]);
+    await workers.database.owner`update journal_quarantine set created_at = now() - interval '91 days' where seq = 1`;
+    await workers.database.owner`
     insert into idempotency_keys (business_id, key, fingerprint, status, response, expires_at)
-    values (${business}, 'old', 'f', 202, '{}', now() - interval '1 second'), (${business}, 'new', 'f', 202, '{}', now() + interval '1 day')`;
-  await workers.serve("maintenance");
-  await workers.producer.wake("forget", {});
-  expect(await done("forget")).toMatchObject({ deliveries: 1, quarantined: 1, idempotency_keys: 1 });
-  const [left] = await workers.database.owner`
-    select (select count(*)::integer from webhook_deliveries) as deliveries, (select array_agg(key) from idempotency_keys) as keys,
+    values (${business}, 'old', 'f', 202, '{}', now() - interval '1 second'), (${business}, 'new', 'f', 202, '{}',
+    now() + interval '1 day')`;
+    await workers.serve("maintenance");
+    await workers.producer.wake("forget", {});
+    expect(await done("forget")).toMatchObject({ deliveries: 1, quarantined: 1, idempotency_keys: 1 });
+    const [left] = await workers.database.owner`
+    select (select count(*)::integer from webhook_deliveries) as deliveries, (select array_agg(key)
+    from idempotency_keys) as keys,
            (select array_agg(seq::integer) from journal_quarantine) as quarantined`;
-  expect({ ...left }).toEqual({ deliveries: 2, keys: ["new"], quarantined: [2] });
-});
-
-test("upkeep that takes long does not hold up the sweep", async () => {
-  const gate = Promise.withResolvers<void>();
-  const running = new Set<string>();
-  const upkeep = Object.keys(queues.maintenance.jobs).filter((job) => job !== "sweep") as Exclude<
-    keyof typeof queues.maintenance.jobs,
-    "sweep"
-  >[];
-  const slow = (job: string) => async () => {
-    running.add(job);
-    await gate.promise;
-    return {};
-  };
-  await workers.serve("maintenance", {
-    handlers: { ...workers.handlers, ...Object.fromEntries(upkeep.map((job) => [job, slow(job)])) },
+    expect({ ...left }).toEqual({ deliveries: 2, keys: ["new"], quarantined: [2] });
   });
-  for (const job of upkeep) await workers.producer.wake(job, {});
-  await workers.serve("high");
-  await workers.queueMessage(business, "15550000001@s.whatsapp.net", "its wake-up was lost");
-  await until(() => running.size === upkeep.length, { what: "all upkeep to be under way" });
-  await workers.producer.wake("sweep", {});
-  await until(() => workers.shard.deliveries.length === 1, { what: "the message" });
-  gate.resolve();
+
+  test("does not block the sweep", async () => {
+    const gate = Promise.withResolvers<void>();
+    const running = new Set<string>();
+    const upkeep = Object.keys(queues.maintenance.jobs).filter((job) => job !== "sweep") as Exclude<
+      keyof typeof queues.maintenance.jobs,
+      "sweep"
+    >[];
+    const slow = (job: string) => async () => {
+      running.add(job);
+      await gate.promise;
+      return {};
+    };
+    await workers.serve("maintenance", {
+      handlers: { ...workers.handlers, ...Object.fromEntries(upkeep.map((job) => [job, slow(job)])) },
+    });
+    for (const job of upkeep) await workers.producer.wake(job, {});
+    await workers.serve("high");
+    await workers.queueMessage(business, "15550000001@s.whatsapp.net", "its wake-up was lost");
+    await until(() => running.size === upkeep.length, { what: "all upkeep to run" });
+    await workers.producer.wake("sweep", {});
+    await until(() => workers.shard.deliveries.length === 1, { what: "the message" });
+    gate.resolve();
+  });
 });
 
-test("the coming months have their partitions, which take the rows that came before them", async () => {
-  const soon = new Date(Date.now() + 40 * day);
-  const chat = "15550001111@s.whatsapp.net";
-  const message = {
-    business_id: business,
-    wa_message_id: "IN1",
-    chat,
-    sender: chat,
-    from_me: false,
-    at: soon,
-    type: "text",
-    text: "early",
-  };
-  await storeInbound(platform(), [message]);
-  await workers.serve("maintenance");
-  await workers.producer.wake("keep_partitions", {});
-  await done("keep_partitions");
-  const expected = [0, 1, 2, 3].map((ahead) => monthPartition(new Date(), ahead).name);
-  expect(await names()).toEqual([...expected, "messages_default"]);
-  const [row] = await workers.database
-    .owner`select tableoid::regclass::text as partition from messages where wa_message_id = 'IN1'`;
-  expect(row!["partition"]).toBe(monthPartition(soon).name);
-  expect(await ensurePartitions(platform(), 3)).toEqual([]);
-});
+describe("keep_partitions", () => {
+  test("creates the coming months and moves their rows", async () => {
+    const soon = new Date(Date.now() + 40 * day);
+    const chat = "15550001111@s.whatsapp.net";
+    const message = {
+      business_id: business,
+      wa_message_id: "IN1",
+      chat,
+      sender: chat,
+      from_me: false,
+      at: soon,
+      type: "text",
+      text: "early",
+    };
+    await storeInbound(platform(), [message]);
+    await workers.serve("maintenance");
+    await workers.producer.wake("keep_partitions", {});
+    await done("keep_partitions");
+    const expected = [0, 1, 2, 3].map((ahead) => monthPartition(new Date(), ahead).name);
+    expect(await names()).toEqual([...expected, "messages_default"]);
+    const [row] = await workers.database
+      .owner`select tableoid::regclass::text as partition from messages where wa_message_id = 'IN1'`;
+    expect(row!["partition"]).toBe(monthPartition(soon).name);
+    expect(await ensurePartitions(platform(), 3)).toEqual([]);
+  });
 
-test("the bounds are those that migrations make", async () => {
-  const bounds = () =>
-    workers.database.owner`
+  test("uses the bounds of the migrations", async () => {
+    const bounds = () =>
+      workers.database.owner`
       select c.relname, pg_get_expr(c.relpartbound, c.oid) as bound from pg_class c
       where c.relname ~ '^messages_[0-9]' and c.relispartition and c.relkind = 'r' order by 1`;
-  const made = [...(await bounds())];
-  await workers.database.owner.unsafe(`drop table ${monthPartition(new Date()).name}`);
-  await ensurePartitions(platform(), 0);
-  expect([...(await bounds())]).toEqual(made);
-});
+    const made = [...(await bounds())];
+    await workers.database.owner.unsafe(`drop table ${monthPartition(new Date()).name}`);
+    await ensurePartitions(platform(), 0);
+    expect([...(await bounds())]).toEqual(made);
+  });
 
-test("months that are kept no longer are dropped, and no younger ones, whatever is asked", async () => {
-  const { owner } = workers.database;
-  for (const [ago, name] of [
-    [2, "young"],
-    [4, "old"],
-    [14, "older"],
-  ] as const) {
-    const { name: table, from, to } = monthPartition(new Date(), -ago);
-    await owner.unsafe(`create table ${table} partition of messages for values from ('${from}') to ('${to}')`);
-    await owner.unsafe(`comment on table ${table} is '${name}'`);
-  }
-  workers.deps.retention.messageMonths = 6;
-  await workers.serve("maintenance");
-  await workers.producer.wake("keep_partitions", {});
-  expect(await done("keep_partitions")).toMatchObject({ dropped: 1 });
-  expect(await names()).not.toContain(monthPartition(new Date(), -14).name);
-  expect(await names()).toContain(monthPartition(new Date(), -4).name);
-  const [row] = await platform().run((sql) => sql`select array(select drop_message_partitions(0)) as dropped`);
-  expect(row!["dropped"]).toEqual([monthPartition(new Date(), -4).name]);
-});
+  test("drops months past their retention, no younger ones", async () => {
+    const { owner } = workers.database;
+    for (const [ago, name] of [
+      [2, "young"],
+      [4, "old"],
+      [14, "older"],
+    ] as const) {
+      const { name: table, from, to } = monthPartition(new Date(), -ago);
+      await owner.unsafe(`create table ${table} partition of messages for values from ('${from}') to ('${to}')`);
+      await owner.unsafe(`comment on table ${table} is '${name}'`);
+    }
+    workers.deps.retention.messageMonths = 6;
+    await workers.serve("maintenance");
+    await workers.producer.wake("keep_partitions", {});
+    expect(await done("keep_partitions")).toMatchObject({ dropped: 1 });
+    expect(await names()).not.toContain(monthPartition(new Date(), -14).name);
+    expect(await names()).toContain(monthPartition(new Date(), -4).name);
+    const [row] = await platform().run((sql) => sql`select array(select drop_message_partitions(0)) as dropped`);
+    expect(row!["dropped"]).toEqual([monthPartition(new Date(), -4).name]);
+  });
 
-test("nobody else may call what runs as the owner", async () => {
-  const [row] = await workers.database.owner`
+  test("its owner functions refuse other roles", async () => {
+    const [row] = await workers.database.owner`
     select bool_or(has_function_privilege('public', p.oid, 'execute')) as open
     from pg_proc p where p.prosecdef and p.pronamespace = 'public'::regnamespace`;
-  expect(row!["open"]).toBeFalse();
+    expect(row!["open"]).toBeFalse();
+  });
 });

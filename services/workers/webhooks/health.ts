@@ -6,17 +6,16 @@ import type { WebhookHealth } from "../../../lib/db/index.ts";
  *     └─────────────────an attempt succeeds──────────────┘
  *   either ──it answers 410 Gone──▶ disabled, until its owner enables it
  *
- * An endpoint of which the last few attempts failed is not asked for a while: half the time that it has been failing
- * for. Then a single delivery is its probe. So one that hangs takes a connection for seconds in an hour, and one that
- * came back is found in time.
+ * An endpoint whose last few attempts failed backs off for half the time that it has been failing. A single delivery
+ * then probes it. A hanging endpoint thus costs a connection for seconds an hour, and a recovered one is found soon.
  */
 
 export type HealthPolicy = {
-  /** Attempts in a row that fail before the endpoint is left alone; fewer may be those deliveries' own fault. */
+  /** Failures in a row that start the backoff; fewer may be the fault of those deliveries. */
   failures: number;
   shortestWaitMs: number;
   longestWaitMs: number;
-  /** How long it may fail before its owner is told. */
+  /** Time of failing after which it is paused and its owner notified. */
   pauseAfterMs: number;
 };
 
@@ -37,12 +36,12 @@ export const healthy: WebhookHealth = {
   next_attempt_at: null,
 };
 
-/** Is it so unwell that one delivery at a time is enough to ask of it? */
+/** Whether the endpoint gets only a probe. */
 export function isFailing({ failures }: WebhookHealth, policy: HealthPolicy): boolean {
   return failures >= policy.failures;
 }
 
-/** How an endpoint fares after one more attempt. */
+/** An endpoint's health after one more attempt. */
 export function afterAttempt(
   health: WebhookHealth,
   { ok, gone, error }: Attempted,

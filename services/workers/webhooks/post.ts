@@ -2,16 +2,16 @@ import { deadline } from "../../../lib/core/time.ts";
 import { AddressRefused } from "../../../lib/webhooks/address_policy.ts";
 import type { AddressPolicy } from "../../../lib/webhooks/address_policy.ts";
 
-/** More than this of an answer is not read: it is its status that counts. */
+/** Only this much of an answer is read, because its status decides. */
 const maxAnswerBytes = 64 * 1024;
 
 export type Answer = {
   ok: boolean;
-  /** It asked not to be told anything any more. */
+  /** The endpoint answered 410 Gone: it wants no more deliveries. */
   gone: boolean;
-  /** Null where there was no answer. */
+  /** Null without an answer. */
   httpStatus: number | null;
-  /** Fit for the endpoint's owner; null where all went well. */
+  /** Shown to the endpoint's owner; null on success. */
   error: string | null;
   retryAfterMs?: number | undefined;
   ms: number;
@@ -20,8 +20,8 @@ export type Answer = {
 export type Post = (headers: Record<string, string>, body: string) => Promise<Answer>;
 
 /**
- * Opens an endpoint for some posts, which share connections among themselves and with nobody else. Its name is
- * resolved once; what is connected to is the address that was checked. Redirects are not followed, proxies not used.
+ * Opens an endpoint for a series of posts with a connection pool of its own. Resolves its name once and connects to the
+ * address that the policy checked. Follows no redirects and uses no proxies.
  */
 export function openEndpoint(url: string, policy: AddressPolicy, timeoutMs: number): { post: Post; close(): void } {
   const given = new URL(url);
@@ -40,7 +40,7 @@ export function openEndpoint(url: string, policy: AddressPolicy, timeoutMs: numb
       body,
       redirect: "manual",
       decompress: false,
-      // The certificate is the name's, though the connection is to the address.
+      // The connection goes to the address; the certificate must match the name.
       ...(given.protocol === "https:" && checked !== given.hostname ? { tls: { serverName: given.hostname } } : {}),
       signal,
     });
@@ -75,7 +75,7 @@ function noAnswer(error: unknown, timeoutMs: number): Omit<Answer, "ms"> {
   return { ok: false, gone: false, httpStatus: null, error: reasonOf(error, timeoutMs) };
 }
 
-/** The library's own words may tell of our network; these do not. */
+/** Replaces the library's message, which may reveal our network. */
 function reasonOf(error: unknown, timeoutMs: number): string {
   if (error instanceof AddressRefused) return error.message;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -87,7 +87,7 @@ function reasonOf(error: unknown, timeoutMs: number): string {
   return `The connection failed${code === "" ? "" : ` (${code})`}.`;
 }
 
-/** Reads an answer to its end, so that its connection can be used again; of a long one only the beginning. */
+/** Drains an answer so that its connection can be reused; cancels a long one. */
 async function drain({ body }: Response): Promise<void> {
   if (body === null) return;
   const reader = body.getReader();
@@ -100,7 +100,7 @@ async function drain({ body }: Response): Promise<void> {
       if (left < 0) return await reader.cancel();
     }
   } catch {
-    // The status is known, and what was cut off was of no interest.
+    // The status is known and the rest of the body does not matter.
   }
 }
 

@@ -2,7 +2,7 @@ import { parseBuffer } from "music-metadata";
 import sharp from "sharp";
 import { maxDecodedBytes, pictureFormats } from "./limits.ts";
 
-/** What a decoder found in content; pictures are JPEG in base64. */
+/** Properties of decoded content; pictures are JPEG in base64. */
 export type Decoded = {
   width?: number;
   height?: number;

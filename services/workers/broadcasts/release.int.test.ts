@@ -1,0 +1,105 @@
+import { describe, expect, test } from "bun:test";
+import { moveBroadcast } from "../../../lib/db/index.ts";
+import { refusal } from "../testing/shard.ts";
+import { useBroadcastStage } from "../testing/broadcasts.ts";
+
+const stage = useBroadcastStage();
+const { expectEachOnce, logged, reached, scope, serve, start, status, texts, wake, wakeSends } = stage;
+
+describe("release rate", () => {
+  test("keeps its rate and waits for its schedule", async () => {
+    await serve();
+    const later = await start(5, { scheduled_at: new Date(Date.now() + 3_600_000) });
+    const paced = await start(6, { per_minute: 600 });
+    const begun = performance.now();
+    await reached(paced, "completed");
+    // Six at ten a second: the first at once, the last after half a second.
+    expect(performance.now() - begun).toBeGreaterThan(480);
+    expect(await status(later)).toBe("scheduled");
+    await stage.workers.database.owner`update broadcasts set scheduled_at = now() where id = ${later}`;
+    await stage.workers.sweep();
+    await reached(later, "completed");
+  });
+
+  test("releases nothing while no WhatsApp is paired", async () => {
+    await stage.workers.database.owner`update whatsapp_sessions set paired = false`;
+    await serve();
+    const id = await start(5);
+    await logged({ reason: "the business has no paired WhatsApp" }, "the wait");
+    expect(await stage.workers.rows(stage.business)).toHaveLength(0);
+    await stage.workers.database.owner`update whatsapp_sessions set paired = true`;
+    await wake(id);
+    await reached(id, "completed");
+  });
+});
+
+/** Quiet hours around now: no test reaches their edge, whatever the time of day. */
+const quietNow = () => {
+  const wall = (offsetMs: number) => new Date(Date.now() + offsetMs).toISOString().slice(11, 16);
+  return { from: wall(-6 * 3_600_000), to: wall(6 * 3_600_000) };
+};
+const quietHours = (hours: { from: string; to: string } | null) =>
+  stage.workers.database
+    .owner`update broadcasts set quiet_from = ${hours?.from ?? null}, quiet_to = ${hours?.to ?? null}`;
+const firstTry = () => logged({ job: "send_broadcasts", outcome: "postponed" }, "an attempt");
+const isQuiet = () => logged({ reason: "quiet hours" }, "the quiet");
+/** Held messages are sent after the quiet hours, each once. */
+const goesOnAfterThem = async (id: string, count: number) => {
+  await quietHours(null);
+  await wake(id);
+  await reached(id, "completed");
+  expectEachOnce(count);
+};
+
+describe("quiet hours", () => {
+  test("hold back released messages", async () => {
+    stage.workers.shard.refuse = () => refusal(503, "The session is not open.");
+    await serve();
+    const id = await start(10);
+    await firstTry();
+    await quietHours(quietNow());
+    await wake(id);
+    await isQuiet();
+    stage.workers.shard.refuse = () => undefined;
+    await wakeSends();
+    await logged({ job: "send_broadcasts", outcome: "done" }, "a run");
+    expect(texts()).toEqual([]);
+    await goesOnAfterThem(id, 10);
+  });
+
+  test("hold back a broadcast resumed during them", async () => {
+    stage.workers.shard.refuse = () => refusal(503, "The session is not open.");
+    await serve();
+    const id = await start(10);
+    await firstTry();
+    await moveBroadcast(scope(), id, "pause");
+    await quietHours(quietNow());
+    stage.workers.shard.refuse = () => undefined;
+    await moveBroadcast(scope(), id, "resume");
+    const before = stage.workers.lines.length;
+    await wakeSends();
+    await logged({ job: "send_broadcasts" }, "a run", before);
+    await wake(id);
+    await isQuiet();
+    expect(texts()).toEqual([]);
+    await goesOnAfterThem(id, 10);
+  });
+
+  test("hold back a slow broadcast within a second", async () => {
+    let mayGo = false;
+    stage.workers.shard.decide = () =>
+      mayGo ? undefined : { status: "paced", wait_ms: 3_600_000, holds: "everything" };
+    await serve();
+    const id = await start(2, { per_minute: 1 });
+    await logged({ reason: "the account is paced" }, "its first message at the shard");
+    await logged({ reason: "the broadcast is rate limited" }, "its pace");
+    await quietHours(quietNow());
+    await isQuiet();
+    mayGo = true;
+    const before = stage.workers.lines.length;
+    await wakeSends();
+    await logged({ job: "send_broadcasts" }, "a run", before);
+    expect(texts()).toEqual([]);
+    expect(await status(id)).toBe("running");
+  });
+});
