@@ -7,15 +7,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List businesses, newest first */
+        /**
+         * List businesses
+         * @description Returns the newest businesses first. Requires an admin key.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description Somewhere in the name, in whatever case. */
+                    /** @description Returns businesses whose name contains this text, ignoring case. */
                     name?: string;
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page at most; a page of large rows has fewer. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
@@ -24,7 +27,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of businesses */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -32,7 +35,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["Business"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -49,12 +52,15 @@ export interface paths {
             };
         };
         put?: never;
-        /** Create a business */
+        /**
+         * Create a business
+         * @description Requires an admin key.
+         */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The same key with the same request gets the same answer, for 24 hours; nothing is done twice. */
+                    /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
                     "idempotency-key"?: string;
                 };
                 path?: never;
@@ -66,10 +72,10 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description Created */
+                /** @description The business */
                 201: {
                     headers: {
-                        /** @description Changes with the representation. */
+                        /** @description Identifies this version of the resource. */
                         etag: string;
                         [name: string]: unknown;
                     };
@@ -107,6 +113,7 @@ export interface paths {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -116,7 +123,7 @@ export interface paths {
                 /** @description The business */
                 200: {
                     headers: {
-                        /** @description Changes with the representation. */
+                        /** @description Identifies this version of the resource. */
                         etag: string;
                         [name: string]: unknown;
                     };
@@ -139,13 +146,14 @@ export interface paths {
         post?: never;
         /**
          * Delete a business
-         * @description Logs its WhatsApp out, ends its keys and fails what was still to be sent. From then on it is not found. What is stored of it is removed after 30 days, or the days that the operator has set. Needs an admin key.
+         * @description Logs out of WhatsApp, revokes the business's keys and fails its queued messages. The business answers 404 from then on. Its data is removed after 30 days, unless the operator has set another period. Requires an admin key.
          */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -172,15 +180,16 @@ export interface paths {
         };
         options?: never;
         head?: never;
-        /** Change a business */
+        /** Update a business */
         patch: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The ETag of the representation that you have seen: if it has changed since, nothing is done and the answer is 412. */
+                    /** @description The ETag of the version that you fetched. If the resource has changed since, the request changes nothing and fails with 412. */
                     "if-match"?: string;
                 };
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -191,10 +200,10 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description The business as it is now */
+                /** @description The updated business */
                 200: {
                     headers: {
-                        /** @description Changes with the representation. */
+                        /** @description Identifies this version of the resource. */
                         etag: string;
                         [name: string]: unknown;
                     };
@@ -222,26 +231,30 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the keys of a business, newest first */
+        /**
+         * List keys
+         * @description Returns the newest keys first.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description The 8 characters after psk_. */
+                    /** @description Returns the key with this prefix: the 8 characters after psk_. */
                     prefix?: string;
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page at most; a page of large rows has fewer. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of keys */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -249,7 +262,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["Key"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -268,16 +281,17 @@ export interface paths {
         put?: never;
         /**
          * Create a key
-         * @description The key is in this answer and nowhere else. It has only scopes of the key that creates it, and expires no later. A business has at most 100 working keys.
+         * @description Only this response contains the whole key. The new key may have only scopes of the key that creates it, and may not expire later. A business may have up to 100 active keys.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The same key with the same request gets the same answer, for 24 hours; nothing is done twice. */
+                    /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
                     "idempotency-key"?: string;
                 };
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -325,17 +339,19 @@ export interface paths {
         put?: never;
         /**
          * Rotate a key
-         * @description Replaces a key by one with the same name, scopes and final expiry. The old one works for the overlap, so that programs can change over.
+         * @description Replaces a key with a new one that has the same name, scopes and expiry. The old key keeps working for `overlap_s`, so that programs can switch over.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The same key with the same request gets the same answer, for 24 hours; nothing is done twice. */
+                    /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
                     "idempotency-key"?: string;
                 };
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the key. */
                     key_id: string;
                 };
                 cookie?: never;
@@ -384,14 +400,16 @@ export interface paths {
         post?: never;
         /**
          * Revoke a key
-         * @description It stops working within five seconds. Its scopes must be a subset of those of the key that revokes it.
+         * @description The key stops working within five seconds. Its scopes must be a subset of the scopes of the key that revokes it.
          */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the key. */
                     key_id: string;
                 };
                 cookie?: never;
@@ -431,14 +449,15 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Connect the business's WhatsApp
-         * @description Begins pairing by QR or by code; read the session until it is open. With the login it has, a paired business opens again without pairing.
+         * Connect a WhatsApp account
+         * @description Starts pairing by QR code or pairing code. Poll the session until its status is open. A business that is already paired reconnects with its stored login.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -449,7 +468,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description Connecting */
+                /** @description The connecting session */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -483,14 +502,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the state of the business's WhatsApp
-         * @description The QR and the code are shown to keys with the scope whatsapp:write.
+         * Get the WhatsApp session
+         * @description Only keys with the scope whatsapp:write see the QR code and the pairing code.
          */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -520,14 +540,15 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Log the business's WhatsApp out
-         * @description Ends the login at WhatsApp and deletes its keys; connecting again needs a new QR or code.
+         * Log out of WhatsApp
+         * @description Unlinks the phone and deletes the session's keys. To connect again, pair again.
          */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -564,19 +585,23 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get the QR to scan, as PNG */
+        /**
+         * Get the QR code as PNG
+         * @description The code changes every 20 seconds or so while the status is qr.
+         */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description The picture */
+                /** @description The QR code */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -611,19 +636,23 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get the QR to scan, as SVG */
+        /**
+         * Get the QR code as SVG
+         * @description The code changes every 20 seconds or so while the status is qr.
+         */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description The picture */
+                /** @description The QR code */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -658,28 +687,34 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List messages, newest first */
+        /**
+         * List messages
+         * @description Returns the newest messages first.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description A number or a JID. */
+                    /** @description Returns messages of this chat. A phone number in international form, or a WhatsApp JID. */
                     chat?: string;
+                    /** @description Returns messages of this direction. */
                     direction?: "outbound" | "inbound";
+                    /** @description Returns messages with this status. */
                     status?: "queued" | "sent" | "failed" | "delivered" | "read" | "played";
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page at most; a page of large rows has fewer. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of messages */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -687,7 +722,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["Message"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -706,16 +741,19 @@ export interface paths {
         put?: never;
         /**
          * Send a message
-         * @description Answers once the message is stored; it is sent in order within its chat, and waits while the business's shard is away. Its ticks are read from the message. A business with too many queued messages or bytes (250,000 and 1 GiB unless the operator has set others; recipients of unfinished broadcasts count) is answered `quota_exceeded`: retry once some are sent.
+         * @description Enqueues a message and responds once it is stored. Messages of a chat are sent in order. They wait while the session is not open. Get the message to read its status.
+         *
+         *     A business may have 250,000 queued messages and 1 GiB of them, unless the operator has set other quotas. Recipients of unfinished broadcasts count. Beyond that the request fails with `quota_exceeded`: retry when some messages have been sent.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The same key with the same request gets the same answer, for 24 hours; nothing is done twice. */
+                    /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
                     "idempotency-key"?: string;
                 };
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -726,7 +764,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description Stored, and on its way */
+                /** @description The queued message */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -759,13 +797,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get a message and its ticks */
+        /**
+         * Get a message
+         * @description Includes the message's status and the times of its receipts.
+         */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the message. */
                     message_id: string;
                 };
                 cookie?: never;
@@ -811,16 +854,21 @@ export interface paths {
         put?: never;
         /**
          * Upload a file
-         * @description The body is the file as it is, up to 100 MiB (`curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg'`), or a form with one file (`curl -F file=@picture.jpg`). Its kind is detected from its content; a Content-Type that the content contradicts is refused, and `application/octet-stream` claims nothing. The same content again is the same media, so an upload may be repeated. It is kept as long as messages refer to it, and for a week without any. A body that arrives at less than 16 KiB a second is given up with 408. Beyond the business's quota of stored bytes (10 GiB unless the operator has set another; a file counts for at least 16 KiB) an upload is refused with `quota_exceeded`, and received files are not fetched: their messages have the media error `quota_exceeded`. Deleted files give their bytes back within seconds.
+         * @description The body is the raw file, up to 100 MiB (`curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg'`), or a form with one file (`curl -F file=@picture.jpg`). The media type is detected from the content. A Content-Type that contradicts the content is refused; `application/octet-stream` always matches.
+         *
+         *     Uploading the same content again returns the same file, so that you can retry. A file is kept while messages refer to it, and for a week otherwise. An upload slower than 16 KiB a second fails with 408.
+         *
+         *     A business may store 10 GiB, unless the operator has set another quota; a file counts as at least 16 KiB. Beyond that, uploads fail with `quota_exceeded` and received files are not downloaded: their messages have the media error `quota_exceeded`. Deleting a file releases its bytes within seconds.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description SHA-256 of the file (RFC 9530), also where it comes in a form: an upload that is cut off or altered is refused. */
+                    /** @description SHA-256 of the file (RFC 9530), also if the body is a form. An upload with another digest is refused, so that truncated or altered files are detected. */
                     "content-digest"?: string;
                 };
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -831,7 +879,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description The business has this content already */
+                /** @description The file, which was already stored */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -840,7 +888,7 @@ export interface paths {
                         "application/json": components["schemas"]["Media"];
                     };
                 };
-                /** @description Kept */
+                /** @description The stored file */
                 201: {
                     headers: {
                         [name: string]: unknown;
@@ -873,20 +921,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get a file's description, and addresses of its content */
+        /**
+         * Get a file
+         * @description Returns the file's attributes and signed URLs of its content.
+         */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the file. */
                     media_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description The media */
+                /** @description The file */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -910,14 +963,16 @@ export interface paths {
         post?: never;
         /**
          * Delete a file
-         * @description Nobody is given it from now on; messages that came with it stay.
+         * @description The file and its signed URLs stop working at once. Messages that contain it remain.
          */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the file. */
                     media_id: string;
                 };
                 cookie?: never;
@@ -957,14 +1012,15 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Show the business as available, or as typing in a chat
-         * @description Phones show what is typed or recorded for some 25 seconds at most: repeat it while it lasts.
+         * Send a presence update
+         * @description Shows the business as available, or as typing or recording in a chat. Phones show typing and recording for about 25 seconds, so repeat the request while it lasts.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -975,7 +1031,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description Shown */
+                /** @description The presence was sent */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -1009,22 +1065,24 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Mark a received message as read, and those before it in its chat
-         * @description The writers see it, unless the business has read receipts off on its phone.
+         * Mark messages as read
+         * @description Marks a received message and the earlier ones in its chat as read. The senders see read receipts, unless the business has disabled them on its phone.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the message. */
                     message_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description Marked */
+                /** @description The messages are marked as read */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -1057,12 +1115,16 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Check which numbers have a WhatsApp account */
+        /**
+         * Check phone numbers
+         * @description Returns for each phone number whether it has a WhatsApp account.
+         */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -1073,7 +1135,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description The numbers */
+                /** @description One result per phone number */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1106,23 +1168,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Find the profile picture of a person or a group */
+        /**
+         * Get a profile picture
+         * @description Returns the URL of the profile picture of a person or a group.
+         */
         get: {
             parameters: {
                 query: {
-                    /** @description A number or a JID. */
+                    /** @description A phone number in international form, or a WhatsApp JID. */
                     of: string;
+                    /** @description Size of the picture. */
                     size?: "preview" | "full";
                 };
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description Where it is */
+                /** @description The profile picture */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1157,12 +1224,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get how fast the business's account may send, and where it stands */
+        /**
+         * Get the pacing
+         * @description Returns the account's sending limits and their current use.
+         */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -1190,14 +1261,15 @@ export interface paths {
             };
         };
         /**
-         * Set how fast the business's account may send
-         * @description Replaces what was set, and counts from the next message on.
+         * Replace the pacing settings
+         * @description Replaces the business's sending limits. Applies from the next message on.
          */
         put: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -1208,7 +1280,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description The pacing as it is now */
+                /** @description The new pacing */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1246,21 +1318,22 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Let an account send again that WhatsApp's refusals have stopped
-         * @description Look at the phone first: who goes on in spite of refusals may be banned.
+         * Lift a sending stop
+         * @description Lets an account send again after WhatsApp refused its messages. Check the phone first: an account that keeps sending despite refusals may be banned.
          */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description It may send again */
+                /** @description The account may send again */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -1290,24 +1363,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List broadcasts, newest first */
+        /**
+         * List broadcasts
+         * @description Returns the newest broadcasts first.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page at most; a page of large rows has fewer. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of broadcasts */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1315,7 +1392,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["Broadcast"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -1333,17 +1410,18 @@ export interface paths {
         };
         put?: never;
         /**
-         * Send one text to many people
-         * @description Each recipient is sent one message, whatever happens meanwhile. Without recipients it is a draft: add them, then start it. Messages of broadcasts give way to all others. Recipients count as queued messages: if they exceed the quota of the business, nothing is created.
+         * Create a broadcast
+         * @description Sends one text to many recipients, exactly once to each. Without recipients it creates a draft: add recipients, then start it. Other messages have priority over messages of broadcasts. Recipients count as queued messages: if they exceed the business's quota, nothing is created.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The same key with the same request gets the same answer, for 24 hours; nothing is done twice. */
+                    /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
                     "idempotency-key"?: string;
                 };
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -1387,13 +1465,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get a broadcast and how far it is */
+        /**
+         * Get a broadcast
+         * @description Includes its progress: the number of recipients by the status of their message.
+         */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the broadcast. */
                     broadcast_id: string;
                 };
                 cookie?: never;
@@ -1439,21 +1522,23 @@ export interface paths {
         put?: never;
         /**
          * Start a broadcast
-         * @description Sends a draft, at once or when it is scheduled.
+         * @description Starts a draft at once, or at its scheduled time.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the broadcast. */
                     broadcast_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description The broadcast as it is now */
+                /** @description The updated broadcast */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1490,21 +1575,23 @@ export interface paths {
         put?: never;
         /**
          * Pause a broadcast
-         * @description Nothing is sent any more but what was on its way to WhatsApp already.
+         * @description Stops sending. Messages in flight to WhatsApp are still sent.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the broadcast. */
                     broadcast_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description The broadcast as it is now */
+                /** @description The updated broadcast */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1541,21 +1628,23 @@ export interface paths {
         put?: never;
         /**
          * Resume a broadcast
-         * @description Goes on with a paused one, where it stood.
+         * @description Continues a paused broadcast.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the broadcast. */
                     broadcast_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description The broadcast as it is now */
+                /** @description The updated broadcast */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1592,21 +1681,23 @@ export interface paths {
         put?: never;
         /**
          * Cancel a broadcast
-         * @description For good: what was not sent is not.
+         * @description Stops the broadcast permanently. Its pending messages are not sent.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the broadcast. */
                     broadcast_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description The broadcast as it is now */
+                /** @description The updated broadcast */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1639,25 +1730,30 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List recipients in their order, with what became of each */
+        /**
+         * List recipients
+         * @description Returns the recipients in the order in which they were added, with the status of each message.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the broadcast. */
                     broadcast_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of recipients */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1665,7 +1761,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["RecipientResult"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -1683,15 +1779,17 @@ export interface paths {
         };
         put?: never;
         /**
-         * Add recipients to a draft
-         * @description Who is a recipient already stays one: the same request again adds nobody. Recipients count as queued messages: if they exceed the quota of the business, none is added.
+         * Add recipients
+         * @description Adds recipients to a draft. Skips existing recipients, so that you can retry. Recipients count as queued messages: if they exceed the business's quota, none is added.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the broadcast. */
                     broadcast_id: string;
                 };
                 cookie?: never;
@@ -1702,7 +1800,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description Who was added */
+                /** @description The number of added recipients */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1738,15 +1836,19 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Add recipients to a draft from CSV
-         * @description The first line names the columns: `to`, and one for each field of the text; others are ignored. Fields are separated by comma, semicolon or tab, or as a first line `sep=;` says. The text is UTF-8, UTF-16 with a byte order mark, or in the charset that Content-Type names. Lines that cannot be used are refused and named, the others added. A table that cannot be read adds nobody. The same upload again adds nobody. If the recipients exceed the quota of queued messages, none is added.
+         * Upload recipients as CSV
+         * @description Adds the recipients of a CSV table to a draft. The first line names the columns: `to`, and one for each field of the text. Other columns are ignored. The separator is comma, semicolon or tab, or the one of a first line `sep=;`. The table must be UTF-8, UTF-16 with a byte order mark, or in the charset of the Content-Type.
+         *
+         *     Invalid rows are skipped and reported. A table that cannot be parsed adds no recipients. Existing recipients are skipped, so that you can retry. If the recipients exceed the quota of queued messages, none is added.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the broadcast. */
                     broadcast_id: string;
                 };
                 cookie?: never;
@@ -1757,7 +1859,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description Who was added */
+                /** @description The number of added recipients */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1790,24 +1892,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List who is left out of broadcasts */
+        /**
+         * List opt-outs
+         * @description Returns the chats that are excluded from broadcasts, sorted by chat.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of opt-outs */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1815,7 +1921,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["OptOut"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -1833,14 +1939,15 @@ export interface paths {
         };
         put?: never;
         /**
-         * Leave somebody out of every broadcast
-         * @description Also of those under way. Any other message still reaches them.
+         * Create an opt-out
+         * @description Excludes a chat from every broadcast, including running ones. Other messages still reach it.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -1887,21 +1994,25 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Let broadcasts reach somebody again */
+        /**
+         * Delete an opt-out
+         * @description Broadcasts reach the chat again.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
-                    /** @description A number or a JID. */
+                    /** @description A phone number in international form, or a WhatsApp JID. */
                     chat: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description Done */
+                /** @description The opt-out was deleted */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -1931,24 +2042,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the endpoints of a business, newest first */
+        /**
+         * List webhooks
+         * @description Returns the newest webhooks first.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page at most; a page of large rows has fewer. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of webhooks */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1956,7 +2071,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["Webhook"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -1974,17 +2089,18 @@ export interface paths {
         };
         put?: never;
         /**
-         * Have events told to an endpoint
-         * @description Deliveries follow Standard Webhooks: POST with webhook-id, webhook-timestamp and webhook-signature. An answer of 2xx within ten seconds takes it; any other is tried again for a day. An event may come twice, under the same webhook-id.
+         * Create a webhook
+         * @description Delivers events to a URL as defined by Standard Webhooks: a POST with the headers webhook-id, webhook-timestamp and webhook-signature. Respond with 2xx within ten seconds. Failed deliveries are retried for a day. Deduplicate by webhook-id, because an event may be delivered twice.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The same key with the same request gets the same answer, for 24 hours; nothing is done twice. */
+                    /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
                     "idempotency-key"?: string;
                 };
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -1995,7 +2111,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description The endpoint and its secret */
+                /** @description The webhook and its signing secret */
                 201: {
                     headers: {
                         [name: string]: unknown;
@@ -2028,23 +2144,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get an endpoint and how it fares */
+        /** Get a webhook */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the webhook. */
                     webhook_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description The endpoint */
+                /** @description The webhook */
                 200: {
                     headers: {
-                        /** @description Changes with the representation. */
+                        /** @description Identifies this version of the resource. */
                         etag: string;
                         [name: string]: unknown;
                     };
@@ -2066,15 +2184,17 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete an endpoint
-         * @description What was still to be delivered to it is given up.
+         * Delete a webhook
+         * @description Discards its pending deliveries.
          */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the webhook. */
                     webhook_id: string;
                 };
                 cookie?: never;
@@ -2101,16 +2221,21 @@ export interface paths {
         };
         options?: never;
         head?: never;
-        /** Change an endpoint, or put it in or out of service */
+        /**
+         * Update a webhook
+         * @description Set `status` to disable a webhook, or to activate it again.
+         */
         patch: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The ETag of the representation that you have seen: if it has changed since, nothing is done and the answer is 412. */
+                    /** @description The ETag of the version that you fetched. If the resource has changed since, the request changes nothing and fails with 412. */
                     "if-match"?: string;
                 };
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the webhook. */
                     webhook_id: string;
                 };
                 cookie?: never;
@@ -2121,10 +2246,10 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description The endpoint as it is now */
+                /** @description The updated webhook */
                 200: {
                     headers: {
-                        /** @description Changes with the representation. */
+                        /** @description Identifies this version of the resource. */
                         etag: string;
                         [name: string]: unknown;
                     };
@@ -2155,18 +2280,20 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Put a new secret in the place of the present one
-         * @description For the overlap deliveries are signed with both, so that the receiver can change over.
+         * Rotate a webhook secret
+         * @description Replaces the signing secret. For `overlap_s`, deliveries are signed with both secrets, so that the receiver can switch over.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The same key with the same request gets the same answer, for 24 hours; nothing is done twice. */
+                    /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
                     "idempotency-key"?: string;
                 };
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the webhook. */
                     webhook_id: string;
                 };
                 cookie?: never;
@@ -2177,7 +2304,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description The endpoint and its new secret */
+                /** @description The webhook and its new signing secret */
                 201: {
                     headers: {
                         [name: string]: unknown;
@@ -2213,22 +2340,24 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Tell an endpoint a test event
-         * @description A delivery of webhook.test, like any other; what became of it is read from the deliveries.
+         * Send a test event
+         * @description Delivers the event webhook.test. List the webhook's deliveries to see the result.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the webhook. */
                     webhook_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description On its way */
+                /** @description The test event is queued */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -2259,27 +2388,34 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List what was told to an endpoint, or is to be, newest first */
+        /**
+         * List deliveries
+         * @description Returns the newest deliveries of a webhook first.
+         */
         get: {
             parameters: {
                 query?: {
+                    /** @description Returns deliveries with this status. */
                     status?: "pending" | "delivered" | "dead";
+                    /** @description Returns deliveries of this event. */
                     event?: string;
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page at most; a page of large rows has fewer. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the webhook. */
                     webhook_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of deliveries */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -2287,7 +2423,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["WebhookDelivery"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -2318,14 +2454,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get a delivery and what it says */
+        /**
+         * Get a delivery
+         * @description Includes the payload.
+         */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the webhook. */
                     webhook_id: string;
+                    /** @description Id of the delivery. */
                     delivery_id: string;
                 };
                 cookie?: never;
@@ -2370,23 +2512,26 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Deliver again
-         * @description Under the same webhook-id, whatever became of it before.
+         * Replay a delivery
+         * @description Sends the event again with the same webhook-id, whatever the status of the delivery.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the webhook. */
                     webhook_id: string;
+                    /** @description Id of the delivery. */
                     delivery_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description On its way */
+                /** @description The delivery is pending */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -2419,13 +2564,18 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Deliver again what was given up, or delivered, in a range of time */
+        /**
+         * Replay deliveries
+         * @description Sends the dead or delivered events of a time range again, each with its original webhook-id.
+         */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description Id of the webhook. */
                     webhook_id: string;
                 };
                 cookie?: never;
@@ -2436,7 +2586,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description How many are on their way */
+                /** @description The number of replayed deliveries */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -2470,29 +2620,31 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List calls that have ended, the latest to begin first
-         * @description Those in progress are under /calls/active; of both the events tell: call.started, call.resumed, call.ended.
+         * List calls
+         * @description Returns ended calls, the newest first. List active calls for those in progress. The events call.started, call.resumed and call.ended report changes.
          */
         get: {
             parameters: {
                 query?: {
+                    /** @description Returns calls of this direction. */
                     direction?: "inbound" | "outbound";
-                    /** @description How they ended; lost: the carrier never said. */
+                    /** @description Returns calls that ended this way. lost: the carrier never reported the end. */
                     status?: "completed" | "busy" | "no_answer" | "failed" | "canceled" | "lost";
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of calls */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -2500,7 +2652,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["Call"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -2518,17 +2670,18 @@ export interface paths {
         };
         put?: never;
         /**
-         * Call somebody
-         * @description From a number of the business; whoever answers talks to its voice agent. While as many calls are in progress as there may be, the answer is 503 with Retry-After.
+         * Create a call
+         * @description Dials a phone number from a number of the business and connects it to the business's voice agent. While the concurrent-call limit is reached, the request fails with 503 and Retry-After.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The same key with the same request gets the same answer, for 24 hours; nothing is done twice. */
+                    /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
                     "idempotency-key"?: string;
                 };
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -2539,7 +2692,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description Given to the carrier; follow it by its sid */
+                /** @description The queued call. Get it by its sid to read its status */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -2573,21 +2726,22 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List calls in progress, the latest to begin first
-         * @description The latest 200 of them.
+         * List active calls
+         * @description Returns the 200 newest calls in progress.
          */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description Those in progress now */
+                /** @description The calls in progress */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -2624,13 +2778,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get a call, also one in progress, and its recordings */
+        /**
+         * Get a call
+         * @description Returns a call, whether active or ended, with its recordings.
+         */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
+                    /** @description The carrier's id of the call. */
                     call_sid: string;
                 };
                 cookie?: never;
@@ -2672,12 +2831,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get what the business wants done with its calls */
+        /** Get call settings */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -2705,14 +2865,15 @@ export interface paths {
             };
         };
         /**
-         * Set what the business wants done with its calls
-         * @description Replaces what was set, except for a limit that is left out; counts from the next call on.
+         * Replace call settings
+         * @description Replaces the settings; omitted limits keep their values. Applies from the next call on.
          */
         put: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -2723,7 +2884,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description The settings as they are now */
+                /** @description The new settings */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -2757,19 +2918,23 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the telephone numbers of a business */
+        /**
+         * List phone numbers
+         * @description Returns the phone numbers that are assigned to the business.
+         */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description All of them */
+                /** @description All phone numbers of the business */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -2808,23 +2973,24 @@ export interface paths {
         };
         get?: never;
         /**
-         * Give a telephone number to a business
-         * @description Calls to it are the business's from then on. Needs an admin key.
+         * Assign a phone number
+         * @description Routes calls to the phone number to the business. Requires an admin key.
          */
         put: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
-                    /** @description In international form. */
+                    /** @description The phone number in international form. */
                     number: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description It is the business's */
+                /** @description The phone number is assigned */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -2844,23 +3010,24 @@ export interface paths {
         };
         post?: never;
         /**
-         * Take a telephone number from a business
-         * @description Calls to it are refused from then on. Needs an admin key.
+         * Release a phone number
+         * @description Rejects calls to the phone number from then on. Requires an admin key.
          */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
-                    /** @description In international form. */
+                    /** @description The phone number in international form. */
                     number: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description It is nobody's */
+                /** @description The phone number is released */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -2890,7 +3057,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the WhatsApp shards */
+        /**
+         * List shards
+         * @description Returns the status of every WhatsApp shard.
+         */
         get: {
             parameters: {
                 query?: never;
@@ -2937,7 +3107,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the queues and how full they are */
+        /**
+         * List queues
+         * @description Returns the number of jobs of each queue by state.
+         */
         get: {
             parameters: {
                 query?: never;
@@ -2984,7 +3157,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tell how many calls are in progress, and how many may be */
+        /**
+         * Get the call load
+         * @description Returns the number of calls in progress and the limit, over all businesses and replicas.
+         */
         get: {
             parameters: {
                 query?: never;
@@ -2994,7 +3170,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Over all businesses and replicas */
+                /** @description The call load */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3031,8 +3207,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Set how many calls may be in progress
-         * @description Counts from the next call on, without a restart; below what is in progress it ends no call.
+         * Set the concurrent-call limit
+         * @description Applies from the next call on, without a restart. Calls in progress continue.
          */
         put: {
             parameters: {
@@ -3047,7 +3223,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description As it is now */
+                /** @description The call load with the new limit */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3084,14 +3260,15 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Move a business to another shard
-         * @description Without a new QR: its login is carried over. Its messages wait meanwhile, for about a second.
+         * Move a business
+         * @description Moves a business and its WhatsApp login to another shard, without a new QR code. Its messages wait for about a second.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
@@ -3102,7 +3279,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description Begun; follow it by its id */
+                /** @description The started move. Get it by its id to read its status */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -3141,6 +3318,7 @@ export interface paths {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the move. */
                     move_id: string;
                 };
                 cookie?: never;
@@ -3182,15 +3360,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List moves, latest first */
+        /**
+         * List moves
+         * @description Returns the newest moves first.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page at most; a page of large rows has fewer. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
-                    /** @description Only those that are not over, or that are. */
+                    /** @description Returns only moves in progress, or only finished ones. */
                     status?: "under_way" | "finished";
                 };
                 header?: never;
@@ -3199,7 +3380,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of moves */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3207,7 +3388,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["Move"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -3241,8 +3422,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Spread the businesses evenly over the shards
-         * @description Plans from where everybody lives, or is on the way to, and begins the moves; asked again, it goes on where it ended. With `drain` it empties those shards and does nothing else.
+         * Rebalance businesses
+         * @description Plans and starts moves that spread the businesses evenly over the shards. Takes moves in progress into account, so that you can repeat the request to continue. With `drain` it only empties those shards.
          */
         post: {
             parameters: {
@@ -3257,7 +3438,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description Planned, and begun unless `dry_run` */
+                /** @description The planned moves, started unless `dry_run` is set */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -3290,7 +3471,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List who lives on which shard, in numbers */
+        /**
+         * List shard assignments
+         * @description Returns the number of businesses and moves of each shard.
+         */
         get: {
             parameters: {
                 query?: never;
@@ -3300,7 +3484,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Every shard */
+                /** @description All shards */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3335,25 +3519,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the dead letters of a queue, latest first */
+        /**
+         * List dead letters
+         * @description Returns the jobs of a queue that exhausted their attempts, the newest first.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
                 path: {
-                    /** @description One of high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
+                    /** @description Name of the queue: high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
                     name: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of dead letters */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3361,7 +3548,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["DeadLetter"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -3395,23 +3582,24 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Run the job of a dead letter again
-         * @description The letter is gone afterwards; should the job fail again, a new one takes its place.
+         * Replay a dead letter
+         * @description Enqueues the job again and removes the dead letter. If the job fails again, it dies again.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
-                    /** @description One of high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
+                    /** @description Name of the queue: high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
                     name: string;
+                    /** @description Id of the job. */
                     job_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description Woken */
+                /** @description The job is enqueued */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -3444,20 +3632,23 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Run the jobs of all dead letters of a queue again */
+        /**
+         * Replay all dead letters
+         * @description Enqueues the jobs of all dead letters of a queue again.
+         */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
-                    /** @description One of high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
+                    /** @description Name of the queue: high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
                     name: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description How many were woken */
+                /** @description The number of replayed jobs */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3493,21 +3684,25 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Discard a dead letter */
+        /**
+         * Discard a dead letter
+         * @description Removes the dead letter without running its job.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
-                    /** @description One of high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
+                    /** @description Name of the queue: high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
                     name: string;
+                    /** @description Id of the job. */
                     job_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description Discarded */
+                /** @description The dead letter was discarded */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -3537,15 +3732,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the admin keys, newest first */
+        /**
+         * List admin keys
+         * @description Returns the newest keys first.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description The 8 characters after psk_. */
+                    /** @description Returns the key with this prefix: the 8 characters after psk_. */
                     prefix?: string;
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page at most; a page of large rows has fewer. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
@@ -3554,7 +3752,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of keys */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3562,7 +3760,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["Key"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -3581,13 +3779,13 @@ export interface paths {
         put?: never;
         /**
          * Create an admin key
-         * @description The key is in this answer and nowhere else. It expires no later than the key that creates it.
+         * @description Only this response contains the whole key. It may not expire later than the key that creates it.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The same key with the same request gets the same answer, for 24 hours; nothing is done twice. */
+                    /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
                     "idempotency-key"?: string;
                 };
                 path?: never;
@@ -3636,16 +3834,17 @@ export interface paths {
         put?: never;
         /**
          * Rotate an admin key
-         * @description The new one has the final expiry of the old one, which works for the overlap.
+         * @description Replaces a key with a new one of the same expiry. The old key keeps working for `overlap_s`.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description The same key with the same request gets the same answer, for 24 hours; nothing is done twice. */
+                    /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
                     "idempotency-key"?: string;
                 };
                 path: {
+                    /** @description Id of the key. */
                     key_id: string;
                 };
                 cookie?: never;
@@ -3694,13 +3893,14 @@ export interface paths {
         post?: never;
         /**
          * Revoke an admin key
-         * @description It stops working within five seconds. A key cannot revoke itself: one always remains.
+         * @description The key stops working within five seconds. A key cannot revoke itself, so that one always remains.
          */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description Id of the key. */
                     key_id: string;
                 };
                 cookie?: never;
@@ -3737,15 +3937,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List what was changed with admin keys, newest first */
+        /**
+         * List audited changes
+         * @description Returns the changes made with admin keys, the newest first.
+         */
         get: {
             parameters: {
                 query?: {
+                    /** @description Returns entries of this business. */
                     business_id?: string;
+                    /** @description Returns entries of this key. */
                     key_id?: string;
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page at most; a page of large rows has fewer. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
@@ -3754,7 +3959,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of changes */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3762,7 +3967,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["AuditEvent"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -3794,17 +3999,19 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List whose data admin keys read
-         * @description One row for each key, business and hour, newest first. Console sessions count as the key that signed in.
+         * List audited reads
+         * @description Returns how often admin keys read data of each business, one row per key, business and hour, the newest first. Console sessions count as the key that signed in.
          */
         get: {
             parameters: {
                 query?: {
+                    /** @description Returns entries of this business. */
                     business_id?: string;
+                    /** @description Returns entries of this key. */
                     key_id?: string;
-                    /** @description `next_cursor` of the page before. */
+                    /** @description `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Rows a page at most; a page of large rows has fewer. */
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
                 };
                 header?: never;
@@ -3813,7 +4020,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description A page of reads */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3821,7 +4028,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             data: components["schemas"]["AuditRead"][];
-                            /** @description Null on the last page. */
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
                             next_cursor: string | null;
                         };
                     };
@@ -3853,24 +4060,27 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch a business
-         * @description The names are those of webhooks. The data are ids, statuses and short fields: `text` becomes an `excerpt` of 120 characters, and contents and files are left out; fetch the message for them. Past events are kept for up to a day, the last 1,000 or 256 KB of a business. After a gap comes the event `reset`: fetch what you show again. A key receives the events that its scopes cover: `message.*` needs messages:read, `session.*` needs whatsapp:read, `broadcast.*` needs broadcasts:read, `webhook.*` needs webhooks:read, `call.*` needs calls:read; with none of them it is refused. While a phone is being paired, `whatsapp.pairing` tells each new QR or code to keys with the scope whatsapp:write.
+         * Stream events of a business
+         * @description Streams the same events as webhooks. Their data are ids, statuses and short fields: `text` is shortened to an `excerpt` of 120 characters, and content and files are omitted, so fetch the message for them. The last 1,000 events or 256 KB of a business are kept for up to a day. The event `reset` reports a gap: fetch your data again.
+         *
+         *     A key receives the events that its scopes include, and needs at least one of them: `message.*` needs messages:read, `session.*` needs whatsapp:read, `broadcast.*` needs broadcasts:read, `webhook.*` needs webhooks:read, `call.*` needs calls:read. While a phone is being paired, keys with the scope whatsapp:write also receive each new QR code or pairing code as `whatsapp.pairing`.
          */
         get: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description Go on after this event. Browsers send it by themselves when they reconnect. */
+                    /** @description Resumes the stream after this event. Browsers send it when they reconnect. */
                     "last-event-id"?: string;
                 };
                 path: {
+                    /** @description Id of the business. */
                     business_id: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description Server-sent events, until the caller hangs up */
+                /** @description An endless stream of server-sent events */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3906,14 +4116,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch every business and the shards
-         * @description The names are those of webhooks. The data are ids, statuses and short fields: `text` becomes an `excerpt` of 120 characters, and contents and files are left out; fetch the message for them. Past events are kept for up to a day, the last 1,000 or 256 KB of a business. After a gap comes the event `reset`: fetch what you show again. `shards.changed` tells which shards there are, at first and whenever that changes.
+         * Stream events of all businesses
+         * @description Streams the same events as webhooks. Their data are ids, statuses and short fields: `text` is shortened to an `excerpt` of 120 characters, and content and files are omitted, so fetch the message for them. The last 1,000 events or 256 KB of a business are kept for up to a day. The event `reset` reports a gap: fetch your data again.
+         *
+         *     Also sends `shards.changed` with the list of shards, first and after each change.
          */
         get: {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description Go on after this event. Browsers send it by themselves when they reconnect. */
+                    /** @description Resumes the stream after this event. Browsers send it when they reconnect. */
                     "last-event-id"?: string;
                 };
                 path?: never;
@@ -3921,7 +4133,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Server-sent events, until the caller hangs up */
+                /** @description An endless stream of server-sent events */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3956,7 +4168,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tell who is signed in */
+        /**
+         * Get the console session
+         * @description Returns the key that signed in.
+         */
         get: {
             parameters: {
                 query?: never;
@@ -3966,7 +4181,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description The key */
+                /** @description The key of the console session */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3989,7 +4204,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in to the console
-         * @description Send an admin key as the bearer; the cookie in the answer stands for it for twelve hours, or until the key ends.
+         * @description Send an admin key as the bearer token. The response sets a cookie that authenticates the console for 12 hours, or until the key expires.
          */
         post: {
             parameters: {
@@ -4000,7 +4215,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Signed in */
+                /** @description The console session */
                 201: {
                     headers: {
                         [name: string]: unknown;
@@ -4030,7 +4245,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Signed out */
+                /** @description The session has ended */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -5075,7 +5290,7 @@ export interface components {
             id: string;
             name: string;
             time_zone: string;
-            /** @description Null until the first connect. */
+            /** @description The WhatsApp shard that holds the session. Null until the first connect. */
             whatsapp_shard: number | null;
             /**
              * Format: date-time
@@ -5090,16 +5305,19 @@ export interface components {
         };
         Problem: {
             /**
-             * @description Stable, one a kind.
+             * @description A stable URN that identifies the kind of problem.
              * @example urn:prosaas:problem:invalid_request
              */
             type: string;
+            /** @description A short summary of the kind of problem. */
             title: string;
+            /** @description The HTTP status code. */
             status: number;
-            /** @description A sentence that says what to do. */
+            /** @description Explains what went wrong and how to fix it. */
             detail: string;
+            /** @description Identifies the request in the server's log. */
             request_id?: string;
-            /** @description The fields of the request that are at fault. */
+            /** @description The invalid fields of the request. */
             errors?: {
                 field: string;
                 message: string;
@@ -5108,23 +5326,33 @@ export interface components {
             [key: string]: unknown;
         };
         NewBusiness: {
-            /** @example Padaria Aurora */
+            /**
+             * @description Display name.
+             * @example Padaria Aurora
+             */
             name: string;
             /**
+             * @description IANA time zone.
              * @default UTC
              * @example America/Sao_Paulo
              */
             time_zone?: string;
         };
         BusinessChanges: {
-            /** @example Padaria Aurora */
+            /**
+             * @description Display name.
+             * @example Padaria Aurora
+             */
             name?: string;
-            /** @example America/Sao_Paulo */
+            /**
+             * @description IANA time zone.
+             * @example America/Sao_Paulo
+             */
             time_zone?: string;
         };
         CreatedKey: components["schemas"]["Key"] & {
             /**
-             * @description The key itself: shown once, here.
+             * @description The key itself. Only this response contains it.
              * @example psk_k3vq8x2m_(43 characters)
              */
             key: string;
@@ -5137,13 +5365,13 @@ export interface components {
         Key: {
             id: string;
             /**
-             * @description The part of the key that may be shown.
+             * @description The public part of the key.
              * @example k3vq8x2m
              */
             prefix: string;
             name: string | null;
             /**
-             * @description Empty for an admin key, which may do everything.
+             * @description Empty for an admin key, which has every scope.
              * @example [
              *       "messages:read"
              *     ]
@@ -5161,13 +5389,14 @@ export interface components {
             expires_at: string | null;
             /**
              * Format: date-time
-             * @description To the minute or so.
+             * @description Accurate to about a minute.
              * @example 2026-03-01T12:00:00.000Z
              */
             last_used_at: string | null;
         };
         NewKey: {
             /**
+             * @description Permissions of the key within its business.
              * @example [
              *       "messages:read",
              *       "messages:write"
@@ -5175,20 +5404,20 @@ export interface components {
              */
             scopes: components["schemas"]["Scope"][];
             /**
-             * @description What you call it.
+             * @description A name that you choose.
              * @example Order system
              */
             name?: string;
             /**
              * Format: date-time
-             * @description It works until then.
+             * @description When the key expires. By default it expires with the key that creates it.
              * @example 2036-01-01T00:00:00.000Z
              */
             expires_at?: string;
         };
         Rotation: {
             /**
-             * @description Seconds for which the old key still works.
+             * @description Seconds until the old key expires.
              * @default 86400
              * @example 3600
              */
@@ -5197,25 +5426,28 @@ export interface components {
         WhatsappSession: {
             /** @enum {string} */
             status: "disconnected" | "connecting" | "qr" | "code" | "open" | "logged_out" | "conflict" | "auth_error" | "banned";
+            /** @description The shard that holds the session. */
             shard: number | null;
+            /** @description The linked phone number. */
             phone: string | null;
+            /** @description The account's name on WhatsApp. */
             name: string | null;
-            /** @description Whether messages can be sent, now or once it is open again. */
+            /** @description Whether a phone is linked, so that messages can be queued. */
             paired: boolean;
-            /** @description While the status is "qr": the text of the QR picture. */
+            /** @description The text of the QR code, while the status is "qr". */
             qr?: string;
             /**
              * Format: date-time
              * @example 2026-03-01T12:00:00.000Z
              */
             qr_expires_at?: string;
-            /** @description While the status is "code": to be typed into the phone. */
+            /** @description The pairing code to type into the phone, while the status is "code". */
             code?: string;
-            /** @description Why it is not open. */
+            /** @description Why the session is not open. */
             reason: string | null;
             /**
              * Format: date-time
-             * @description While the status is "banned": WhatsApp refuses the account until then. The session logs in again by itself.
+             * @description When WhatsApp accepts the account again, while the status is "banned". The session then logs in by itself.
              * @example 2026-03-01T12:00:00.000Z
              */
             banned_until?: string;
@@ -5224,14 +5456,17 @@ export interface components {
              * @example 2026-03-01T12:00:00.000Z
              */
             since: string;
-            /** @description False: the shard could not be asked, this is what it said last. */
+            /** @description False if the shard is unreachable and the response shows the last known state. */
             live: boolean;
         };
         NewConnection: {
-            /** @enum {string} */
+            /**
+             * @description How to link the phone: by QR code or by pairing code.
+             * @enum {string}
+             */
             method: "qr" | "code";
             /**
-             * @description The number to pair, needed for "code".
+             * @description The phone number to link. Required if the method is "code".
              * @example 5511987654321
              */
             phone?: string;
@@ -5244,13 +5479,13 @@ export interface components {
         NewMessage: components["schemas"]["NewText"] | components["schemas"]["NewImage"] | components["schemas"]["NewVideo"] | components["schemas"]["NewAudio"] | components["schemas"]["NewDocument"] | components["schemas"]["NewLocation"] | components["schemas"]["NewContact"] | components["schemas"]["NewPoll"] | components["schemas"]["NewReaction"] | components["schemas"]["NewEdit"] | components["schemas"]["NewDeletion"];
         NewText: {
             /**
-             * @description A number, or the JID of a person or a group.
+             * @description The recipient: a phone number in international form, or the JID of a person or a group.
              * @example 5511987654321
              */
             to: string;
             /**
              * Format: date-time
-             * @description After this the message is not sent any more, but fails.
+             * @description The message fails if it has not been sent by then.
              * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
@@ -5259,23 +5494,26 @@ export interface components {
              * @enum {string}
              */
             type: "text";
-            /** @example Your order is ready. */
+            /**
+             * @description The text to send.
+             * @example Your order is ready.
+             */
             text: string;
             /**
              * Format: uuid
-             * @description Id of the message of this chat that it answers.
+             * @description Id of the message in this chat to quote.
              */
             reply_to?: string;
         };
         NewImage: {
             /**
-             * @description A number, or the JID of a person or a group.
+             * @description The recipient: a phone number in international form, or the JID of a person or a group.
              * @example 5511987654321
              */
             to: string;
             /**
              * Format: date-time
-             * @description After this the message is not sent any more, but fails.
+             * @description The message fails if it has not been sent by then.
              * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
@@ -5286,25 +5524,25 @@ export interface components {
             type: "image";
             /**
              * Format: uuid
-             * @description Id of a media of this business: uploaded, or received.
+             * @description Id of a file that the business uploaded or received.
              */
             media: string;
             caption?: string;
             /**
              * Format: uuid
-             * @description Id of the message of this chat that it answers.
+             * @description Id of the message in this chat to quote.
              */
             reply_to?: string;
         };
         NewVideo: {
             /**
-             * @description A number, or the JID of a person or a group.
+             * @description The recipient: a phone number in international form, or the JID of a person or a group.
              * @example 5511987654321
              */
             to: string;
             /**
              * Format: date-time
-             * @description After this the message is not sent any more, but fails.
+             * @description The message fails if it has not been sent by then.
              * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
@@ -5315,25 +5553,25 @@ export interface components {
             type: "video";
             /**
              * Format: uuid
-             * @description Id of a media of this business: uploaded, or received.
+             * @description Id of a file that the business uploaded or received.
              */
             media: string;
             caption?: string;
             /**
              * Format: uuid
-             * @description Id of the message of this chat that it answers.
+             * @description Id of the message in this chat to quote.
              */
             reply_to?: string;
         };
         NewAudio: {
             /**
-             * @description A number, or the JID of a person or a group.
+             * @description The recipient: a phone number in international form, or the JID of a person or a group.
              * @example 5511987654321
              */
             to: string;
             /**
              * Format: date-time
-             * @description After this the message is not sent any more, but fails.
+             * @description The message fails if it has not been sent by then.
              * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
@@ -5344,29 +5582,29 @@ export interface components {
             type: "audio";
             /**
              * Format: uuid
-             * @description Id of a media of this business: uploaded, or received.
+             * @description Id of a file that the business uploaded or received.
              */
             media: string;
             /**
-             * @description A voice note, shown with its waveform: Ogg with Opus.
+             * @description Send as a voice note, shown with a waveform. The file must be Ogg with Opus.
              * @default false
              */
             voice?: boolean;
             /**
              * Format: uuid
-             * @description Id of the message of this chat that it answers.
+             * @description Id of the message in this chat to quote.
              */
             reply_to?: string;
         };
         NewDocument: {
             /**
-             * @description A number, or the JID of a person or a group.
+             * @description The recipient: a phone number in international form, or the JID of a person or a group.
              * @example 5511987654321
              */
             to: string;
             /**
              * Format: date-time
-             * @description After this the message is not sent any more, but fails.
+             * @description The message fails if it has not been sent by then.
              * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
@@ -5377,13 +5615,13 @@ export interface components {
             type: "document";
             /**
              * Format: uuid
-             * @description Id of a media of this business: uploaded, or received.
+             * @description Id of a file that the business uploaded or received.
              */
             media: string;
             caption?: string;
             /**
              * Format: uuid
-             * @description Id of the message of this chat that it answers.
+             * @description Id of the message in this chat to quote.
              */
             reply_to?: string;
             /** @example invoice.pdf */
@@ -5391,13 +5629,13 @@ export interface components {
         };
         NewLocation: {
             /**
-             * @description A number, or the JID of a person or a group.
+             * @description The recipient: a phone number in international form, or the JID of a person or a group.
              * @example 5511987654321
              */
             to: string;
             /**
              * Format: date-time
-             * @description After this the message is not sent any more, but fails.
+             * @description The message fails if it has not been sent by then.
              * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
@@ -5412,19 +5650,19 @@ export interface components {
             address?: string;
             /**
              * Format: uuid
-             * @description Id of the message of this chat that it answers.
+             * @description Id of the message in this chat to quote.
              */
             reply_to?: string;
         };
         NewContact: {
             /**
-             * @description A number, or the JID of a person or a group.
+             * @description The recipient: a phone number in international form, or the JID of a person or a group.
              * @example 5511987654321
              */
             to: string;
             /**
              * Format: date-time
-             * @description After this the message is not sent any more, but fails.
+             * @description The message fails if it has not been sent by then.
              * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
@@ -5439,19 +5677,19 @@ export interface components {
             }[];
             /**
              * Format: uuid
-             * @description Id of the message of this chat that it answers.
+             * @description Id of the message in this chat to quote.
              */
             reply_to?: string;
         };
         NewPoll: {
             /**
-             * @description A number, or the JID of a person or a group.
+             * @description The recipient: a phone number in international form, or the JID of a person or a group.
              * @example 5511987654321
              */
             to: string;
             /**
              * Format: date-time
-             * @description After this the message is not sent any more, but fails.
+             * @description The message fails if it has not been sent by then.
              * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
@@ -5463,25 +5701,25 @@ export interface components {
             question: string;
             options: string[];
             /**
-             * @description How many one person may choose; 0: any number.
+             * @description Maximum options that one person may choose. 0: no maximum.
              * @default 1
              */
             max_choices?: number;
             /**
              * Format: uuid
-             * @description Id of the message of this chat that it answers.
+             * @description Id of the message in this chat to quote.
              */
             reply_to?: string;
         };
         NewReaction: {
             /**
-             * @description A number, or the JID of a person or a group.
+             * @description The recipient: a phone number in international form, or the JID of a person or a group.
              * @example 5511987654321
              */
             to: string;
             /**
              * Format: date-time
-             * @description After this the message is not sent any more, but fails.
+             * @description The message fails if it has not been sent by then.
              * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
@@ -5492,20 +5730,20 @@ export interface components {
             type: "reaction";
             /**
              * Format: uuid
-             * @description Id of the message of this chat that it is about.
+             * @description Id of the message in this chat to react to, edit or delete.
              */
             target: string;
             emoji: string;
         };
         NewEdit: {
             /**
-             * @description A number, or the JID of a person or a group.
+             * @description The recipient: a phone number in international form, or the JID of a person or a group.
              * @example 5511987654321
              */
             to: string;
             /**
              * Format: date-time
-             * @description After this the message is not sent any more, but fails.
+             * @description The message fails if it has not been sent by then.
              * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
@@ -5516,20 +5754,20 @@ export interface components {
             type: "edit";
             /**
              * Format: uuid
-             * @description Id of the message of this chat that it is about.
+             * @description Id of the message in this chat to react to, edit or delete.
              */
             target: string;
             text: string;
         };
         NewDeletion: {
             /**
-             * @description A number, or the JID of a person or a group.
+             * @description The recipient: a phone number in international form, or the JID of a person or a group.
              * @example 5511987654321
              */
             to: string;
             /**
              * Format: date-time
-             * @description After this the message is not sent any more, but fails.
+             * @description The message fails if it has not been sent by then.
              * @example 2036-03-01T12:05:00.000Z
              */
             expires_at?: string;
@@ -5540,7 +5778,7 @@ export interface components {
             type: "delete";
             /**
              * Format: uuid
-             * @description Id of the message of this chat that it is about.
+             * @description Id of the message in this chat to react to, edit or delete.
              */
             target: string;
         };
@@ -5549,20 +5787,20 @@ export interface components {
             /** @enum {string} */
             direction: "outbound" | "inbound";
             /**
-             * @description JID of the conversation.
+             * @description JID of the chat.
              * @example 5511987654321@s.whatsapp.net
              */
             chat: string;
-            /** @description JID of who wrote it; null for what was sent over this API. */
+            /** @description JID of the sender. Null for messages sent with this API. */
             sender: string | null;
             sender_name: string | null;
             type: string;
-            /** @description What it says in words, of whichever kind it is. */
+            /** @description The text of the message, whatever its type. */
             text: string | null;
             content: components["schemas"]["MessageContent"];
             /** @enum {string} */
             status: "queued" | "sent" | "failed" | "delivered" | "read" | "played";
-            /** @description Why it failed. */
+            /** @description Why the message failed. */
             error?: {
                 code: string;
                 message: string;
@@ -5606,25 +5844,26 @@ export interface components {
         Media: {
             id: string;
             /**
-             * @description What it is, by its content.
+             * @description Media type, detected from the content.
              * @example image/jpeg
              */
             mime: string;
             /**
-             * @description Bytes.
+             * @description Size in bytes.
              * @example 48213
              */
             size: number;
-            /** @description Of the content, hexadecimal. */
+            /** @description SHA-256 of the content, in hexadecimal. */
             sha256: string;
-            /** @description Pixels; null until the picture was looked into, and where it is none. */
+            /** @description Width in pixels. Null for other files than pictures, and until it is detected. */
             width: number | null;
+            /** @description Height in pixels. */
             height: number | null;
-            /** @description How long it plays. */
+            /** @description Duration in seconds. */
             seconds: number | null;
-            /** @description Where it can be had without a key, until url_expires_at. Takes ranges. */
+            /** @description Signed URL of the content. Needs no key, supports range requests and expires at `url_expires_at`. */
             url: string;
-            /** @description A small JPEG, of pictures that were looked into. */
+            /** @description Signed URL of a small JPEG, for pictures. */
             thumbnail_url?: string;
             /**
              * Format: date-time
@@ -5644,13 +5883,13 @@ export interface components {
             /** @enum {string} */
             presence: "typing" | "recording" | "paused";
             /**
-             * @description A number or a JID.
+             * @description A phone number in international form, or a WhatsApp JID.
              * @example 5511987654321
              */
             chat: string;
         };
         CheckedNumbers: {
-            /** @description One for each number, in order. */
+            /** @description One result per number, in the order of the request. */
             data: {
                 number: string;
                 on_whatsapp: boolean;
@@ -5661,11 +5900,11 @@ export interface components {
             numbers: string[];
         };
         Picture: {
-            /** @description Where WhatsApp keeps it, for some days; null where there is none, or the business may not see it. */
+            /** @description URL at WhatsApp, valid for some days. Null if there is no picture or the business may not see it. */
             url: string | null;
         };
         Pacing: {
-            /** @description What the business has set. */
+            /** @description The limits that the business has set. */
             settings: {
                 enabled?: boolean;
                 messages_per_minute?: number;
@@ -5675,7 +5914,7 @@ export interface components {
                 first_contacts_per_day?: number;
                 warm_up_days?: number;
             };
-            /** @description What is in force; null while the shard cannot be asked. */
+            /** @description The limits in force. Null if the shard is unreachable. */
             limits: {
                 enabled: boolean;
                 messages_per_minute: number;
@@ -5685,7 +5924,7 @@ export interface components {
                 first_contacts_per_day: number;
                 warm_up_days: number;
             } | null;
-            /** @description Where the account stands; null while it has no login, or its shard cannot be asked. */
+            /** @description The pacing state of the account. Null without a session, or if the shard is unreachable. */
             state: {
                 warmth: number;
                 /** Format: date-time */
@@ -5710,7 +5949,7 @@ export interface components {
                 }[];
             } | null;
         };
-        /** @description What is left out is as the platform has it: {"messages_per_minute":20,"burst":5,"jitter":0.3,"first_contact_gap_s":30,"first_contacts_per_day":200,"warm_up_days":10}, and enabled unless the operator says otherwise. */
+        /** @description Omitted limits use the platform's defaults: {"messages_per_minute":20,"burst":5,"jitter":0.3,"first_contact_gap_s":30,"first_contacts_per_day":200,"warm_up_days":10}. Pacing is enabled unless the operator has disabled it. */
         PacingSettings: {
             enabled?: boolean;
             messages_per_minute?: number;
@@ -5724,11 +5963,13 @@ export interface components {
             recipients: components["schemas"]["AddedRecipients"];
         };
         AddedRecipients: {
+            /** @description Recipients added. */
             added: number;
-            /** @description Were recipients already, or came twice. */
+            /** @description Recipients skipped because they were already in the broadcast. */
             duplicates: number;
+            /** @description Rows that are invalid. */
             refused: number;
-            /** @description Why, for the first hundred of those that were refused. */
+            /** @description Reasons for the first hundred invalid rows. */
             faults: {
                 line: number;
                 message: string;
@@ -5768,32 +6009,35 @@ export interface components {
             ended_at: string | null;
         };
         NewBroadcast: {
-            /** @example Spring sale */
+            /**
+             * @description A name that you choose.
+             * @example Spring sale
+             */
             name: string;
             /**
-             * @description {{field}} stands for a recipient's own.
+             * @description The text. {{field}} is replaced with the recipient's value of that field.
              * @example Hello {{name}}, everything is 20 % off today.
              */
             text: string;
-            /** @description With recipients it starts at once, or when it is scheduled; without it is a draft. */
+            /** @description With recipients, the broadcast starts at once or at its scheduled time. Without, it is created as a draft. */
             recipients?: components["schemas"]["Recipient"][];
             /**
              * Format: date-time
-             * @description Not before this.
+             * @description Earliest time to send.
              * @example 2036-03-01T12:00:00.000Z
              */
             scheduled_at?: string;
             /**
              * Format: date-time
-             * @description The same as a time on the wall, in the time zone: 2036-03-01T09:00.
+             * @description Earliest time to send, as local time in the time zone: 2036-03-01T09:00.
              */
             scheduled_local?: string;
             /**
-             * @description The business's own where it is not given.
+             * @description IANA time zone. Defaults to the business's.
              * @example America/Sao_Paulo
              */
             time_zone?: string;
-            /** @description Nothing is sent from one to the other, in the time zone; from later than to is a night. */
+            /** @description Daily period in which nothing is sent, in the broadcast's time zone. If `from` is later than `to`, the period includes midnight. */
             quiet_hours?: {
                 /** @example 21:00 */
                 from: string;
@@ -5801,18 +6045,19 @@ export interface components {
                 to: string;
             };
             /**
-             * @description Messages a minute, at most.
+             * @description Maximum messages per minute.
              * @default 300
              */
             per_minute?: number;
         };
         Recipient: {
             /**
-             * @description A number or a JID.
+             * @description A phone number in international form, or a WhatsApp JID.
              * @example 5511987654321
              */
             to: string;
             /**
+             * @description Values of the text's fields for this recipient.
              * @default {}
              * @example {
              *       "name": "Ada"
@@ -5823,10 +6068,10 @@ export interface components {
             };
         };
         BroadcastDetail: components["schemas"]["Broadcast"] & {
-            /** @description Each recipient once, by what became of their message. */
+            /** @description Number of recipients by the status of their message. Each recipient counts once. */
             progress: {
                 recipients: number;
-                /** @description Not written to: not yet, or never if it was cancelled. */
+                /** @description Recipients without a message: not sent yet, or cancelled. */
                 pending: number;
                 opted_out: number;
                 queued: number;
@@ -5874,14 +6119,14 @@ export interface components {
         };
         NewOptOut: {
             /**
-             * @description A number or a JID.
+             * @description A phone number in international form, or a WhatsApp JID.
              * @example 5511987654321
              */
             chat: string;
         };
         CreatedWebhook: components["schemas"]["Webhook"] & {
             /**
-             * @description What deliveries are signed with, as Standard Webhooks says: shown once, here.
+             * @description The signing secret, as defined by Standard Webhooks. Only this response contains it.
              * @example whsec_(44 characters)
              */
             secret: string;
@@ -5896,12 +6141,12 @@ export interface components {
             ordered: boolean;
             max_concurrency: number;
             /**
-             * @description paused: it keeps failing and is tried now and then. disabled: by you, or it answered 410 Gone.
+             * @description paused: deliveries keep failing and are retried less often. disabled: by you, or because the URL answered 410 Gone.
              * @enum {string}
              */
             status: "active" | "paused" | "disabled";
             /**
-             * @description Why it is not active.
+             * @description Why the webhook is not active.
              * @example It answered 500.
              */
             status_reason: string | null;
@@ -5917,7 +6162,7 @@ export interface components {
             failing_since: string | null;
             /**
              * Format: date-time
-             * @description Until then deliveries are signed with the secret before this one too.
+             * @description Until then, deliveries are also signed with the previous secret.
              * @example 2026-03-01T12:00:00.000Z
              */
             old_secret_until: string | null;
@@ -5934,14 +6179,17 @@ export interface components {
         };
         NewWebhook: {
             /**
-             * @description An https URL on the public internet.
+             * @description The https URL that receives the events. It must be on the public internet.
              * @example https://example.com/hooks/prosaas
              */
             url: string;
-            /** @example Order system */
+            /**
+             * @description A name that you choose.
+             * @example Order system
+             */
             description?: string;
             /**
-             * @description Events that the endpoint subscribes to.
+             * @description The events to deliver.
              * @example [
              *       "message.received",
              *       "message.delivered"
@@ -5949,12 +6197,12 @@ export interface components {
              */
             events: components["schemas"]["SubscribableEvent"][];
             /**
-             * @description Within a chat, tell it nothing before what came earlier: an event that fails holds up the later ones of its chat.
+             * @description Deliver the events of each chat in order. While the delivery of an event is retried, later events of its chat wait.
              * @default false
              */
             ordered?: boolean;
             /**
-             * @description Requests to it at once.
+             * @description Maximum concurrent requests to the URL.
              * @default 8
              * @example 8
              */
@@ -5962,29 +6210,32 @@ export interface components {
         };
         WebhookChanges: {
             /**
-             * @description An https URL on the public internet.
+             * @description The https URL that receives the events. It must be on the public internet.
              * @example https://example.com/hooks/prosaas
              */
             url?: string;
-            /** @example Order system */
+            /**
+             * @description A name that you choose.
+             * @example Order system
+             */
             description?: string;
             /**
-             * @description Events that the endpoint subscribes to.
+             * @description The events to deliver.
              * @example [
              *       "message.received",
              *       "message.delivered"
              *     ]
              */
             events?: components["schemas"]["SubscribableEvent"][];
-            /** @description Within a chat, tell it nothing before what came earlier: an event that fails holds up the later ones of its chat. */
+            /** @description Deliver the events of each chat in order. While the delivery of an event is retried, later events of its chat wait. */
             ordered?: boolean;
             /**
-             * @description Requests to it at once.
+             * @description Maximum concurrent requests to the URL.
              * @example 8
              */
             max_concurrency?: number;
             /**
-             * @description "active" also ends a pause: what waits is delivered now.
+             * @description "active" also ends a pause and delivers pending events at once.
              * @example active
              * @enum {string}
              */
@@ -5992,19 +6243,19 @@ export interface components {
         };
         SecretRotation: {
             /**
-             * @description Seconds for which deliveries are signed with both secrets.
+             * @description Seconds during which deliveries are signed with both secrets.
              * @default 86400
              * @example 3600
              */
             overlap_s?: number;
         };
         WebhookDelivery: {
-            /** @description The webhook-id of every attempt. */
+            /** @description The `webhook-id` header of every attempt. */
             id: string;
             /** @example message.received */
             event: string;
             /**
-             * @description dead: given up after a day.
+             * @description dead: every attempt failed for a day, and there are no more.
              * @enum {string}
              */
             status: "pending" | "delivered" | "dead";
@@ -6031,57 +6282,69 @@ export interface components {
                  */
                 at: string;
                 duration_ms: number;
-                /** @description Null where there was no answer. */
+                /** @description Null if the URL did not answer. */
                 http_status: number | null;
                 error: string | null;
             } | null;
         };
         WebhookDeliveryDetail: components["schemas"]["WebhookDelivery"] & {
-            /** @description What was sent: {type, timestamp, data}. */
+            /** @description The request body: {type, timestamp, data}. */
             payload: {
                 [key: string]: unknown;
             };
         };
         ReplayedDeliveries: {
+            /** @description Number of deliveries that are pending again. */
             replayed: number;
-            /** @description Whether there may be more: a request takes the oldest 10000. */
+            /** @description Whether more deliveries may match. A request replays the oldest 10000. */
             more: boolean;
         };
         ReplayRange: {
             /**
              * Format: date-time
+             * @description Replays deliveries created at or after this time.
              * @example 2026-03-01T00:00:00.000Z
              */
             from: string;
             /**
              * Format: date-time
+             * @description Replays deliveries created before this time.
              * @example 2026-03-02T00:00:00.000Z
              */
             to: string;
             /**
-             * @description Which of them.
+             * @description Replays deliveries with this status.
              * @default dead
              * @enum {string}
              */
             status?: "dead" | "delivered";
         };
         PlacedCall: {
-            /** @example CA0123456789abcdef0123456789abcdef */
+            /**
+             * @description The carrier's id of the call.
+             * @example CA0123456789abcdef0123456789abcdef
+             */
             call_sid: string;
             /** @enum {string} */
             status: "queued";
         };
         NewCall: {
             /**
-             * @description A number of the business.
+             * @description The caller id: a phone number of the business.
              * @example +551140001000
              */
             from: string;
-            /** @example +5511987654321 */
+            /**
+             * @description The phone number to dial.
+             * @example +5511987654321
+             */
             to: string;
         };
         Call: {
-            /** @example CA0123456789abcdef0123456789abcdef */
+            /**
+             * @description The carrier's id of the call.
+             * @example CA0123456789abcdef0123456789abcdef
+             */
             call_sid: string;
             /** @enum {string} */
             direction: "inbound" | "outbound";
@@ -6090,12 +6353,12 @@ export interface components {
             /** @example +551140001000 */
             to: string;
             /**
-             * @description How it ended, or how far it is.
+             * @description The state of a call in progress, or how it ended.
              * @example completed
              * @enum {string}
              */
             status: "queued" | "initiated" | "ringing" | "in_progress" | "completed" | "busy" | "no_answer" | "failed" | "canceled" | "lost";
-            /** @description More than one: it outlived a replica that carried it. */
+            /** @description Number of media streams. More than one means that the call survived the loss of a replica. */
             streams: number;
             transferred_to: string | null;
             /**
@@ -6110,7 +6373,7 @@ export interface components {
             answered_at: string | null;
             /**
              * Format: date-time
-             * @description Null while it is in progress.
+             * @description Null while the call is in progress.
              * @example 2026-03-01T12:00:00.000Z
              */
             ended_at: string | null;
@@ -6122,14 +6385,14 @@ export interface components {
         CallRecording: {
             recording_sid: string;
             /**
-             * @description pending: still to be fetched from the carrier.
+             * @description pending: not yet downloaded from the carrier.
              * @enum {string}
              */
             status: "pending" | "stored" | "absent" | "failed";
             duration_s: number | null;
             channels: number | null;
             error: string | null;
-            /** @description Where it can be had without a key, until url_expires_at; null until it is stored. */
+            /** @description Signed URL that needs no key and expires at `url_expires_at`. Null until stored. */
             url: string | null;
             /**
              * Format: date-time
@@ -6149,12 +6412,12 @@ export interface components {
         };
         CallSettings: {
             /**
-             * @description Calls in progress at once; null: only the platform's limit.
+             * @description Maximum concurrent calls. Null: only the platform's limit applies.
              * @example 5
              */
             max_concurrent: number | null;
             /**
-             * @description Destinations of calls and transfers: prefixes such as "+44", "!+4490" (denied), "own" (the country of the calling number) or "*". The longest match decides. Null: the platform's rules.
+             * @description Allowed destinations of calls and transfers: prefixes such as "+44", "!+4490" (denied), "own" (the country of the calling number) or "*". The longest match decides. Null: the platform's rules.
              * @example [
              *       "own",
              *       "+44",
@@ -6163,25 +6426,26 @@ export interface components {
              */
             allowed_destinations: string[] | null;
             /**
-             * @description Calls and transfers placed in 24 hours. Null: the platform's limit.
+             * @description Maximum calls and transfers in 24 hours. Null: the platform's limit.
              * @example 500
              */
             max_per_day: number | null;
+            /** @description Whether to record calls. Requires `consent_line`. */
             record: boolean;
             /**
-             * @description Said before the recording begins; without it nothing is recorded.
+             * @description Announcement before the recording starts.
              * @example This call is recorded.
              */
             consent_line: string | null;
         };
         NewCallSettings: {
             /**
-             * @description Set by admin keys alone; left out, it stays as it is.
+             * @description Requires an admin key. Keeps its value if omitted.
              * @example 5
              */
             max_concurrent?: number | null;
             /**
-             * @description Set by admin keys alone; keeps its value if omitted.
+             * @description Requires an admin key. Keeps its value if omitted.
              * @example [
              *       "own",
              *       "+44",
@@ -6190,14 +6454,17 @@ export interface components {
              */
             allowed_destinations?: string[] | null;
             /**
-             * @description Set by admin keys alone; keeps its value if omitted.
+             * @description Requires an admin key. Keeps its value if omitted.
              * @example 500
              */
             max_per_day?: number | null;
-            /** @default false */
+            /**
+             * @description Whether to record calls. Requires `consent_line`.
+             * @default false
+             */
             record?: boolean;
             /**
-             * @description Said before the recording begins; without it nothing is recorded.
+             * @description Announcement before the recording starts.
              * @default null
              * @example This call is recorded.
              */
@@ -6214,9 +6481,9 @@ export interface components {
         };
         Shard: {
             shard: number;
-            /** @description Null while none is known. */
+            /** @description Null if Consul has no address of the shard. */
             address: string | null;
-            /** @description It is known and it answers. */
+            /** @description Whether the shard has an address and responds. */
             healthy: boolean;
             sessions: number | null;
             sessions_open: number | null;
@@ -6230,16 +6497,20 @@ export interface components {
             active: number;
             delayed: number;
             dead: number;
-            /** @description Age of the job that has waited longest. */
+            /** @description Age of the oldest waiting job, in ms. */
             oldest_ms: number | null;
         };
         CallLoad: {
             /** @description Calls in progress. */
             active: number;
+            /** @description Maximum concurrent calls. */
             max_concurrent: number;
         };
         NewCallLimit: {
-            /** @example 80 */
+            /**
+             * @description Maximum concurrent calls.
+             * @example 80
+             */
             max_concurrent: number;
         };
         Move: {
@@ -6250,11 +6521,11 @@ export interface components {
             /** @enum {string} */
             status: "under_way" | "done" | "rolled_back";
             /**
-             * @description The last step that is known to be done.
+             * @description The last completed step.
              * @example taken
              */
             step: string;
-            /** @description Why it is held up, or was rolled back. */
+            /** @description Why the move is blocked or was rolled back. */
             error: string | null;
             /**
              * Format: date-time
@@ -6266,12 +6537,12 @@ export interface components {
              * @example 2026-03-01T12:00:00.000Z
              */
             finished_at: string | null;
-            /** @description For how long its messages have waited so far; null before that begins. */
+            /** @description How long the move has held back the business's messages. Null before it starts to. */
             silent_ms: number | null;
         };
         NewMove: {
             /**
-             * @description Where the business is to live.
+             * @description The shard to move the business to.
              * @example 2
              */
             shard: number;
@@ -6279,7 +6550,7 @@ export interface components {
         RebalanceResult: {
             dry_run: boolean;
             planned: components["schemas"]["PlannedMove"][];
-            /** @description The moves that were begun. */
+            /** @description The moves that were started. */
             data: components["schemas"]["Move"][];
         };
         PlannedMove: {
@@ -6289,17 +6560,17 @@ export interface components {
         };
         Rebalance: {
             /**
-             * @description Only say what would be moved.
+             * @description Plan the moves without starting them.
              * @default false
              */
             dry_run?: boolean;
             /**
-             * @description Most moves to begin.
+             * @description Maximum number of moves to start.
              * @default 200
              */
             max?: number;
             /**
-             * @description Shards that every business is to leave; nothing else is moved then.
+             * @description Shards to empty. If set, businesses on other shards are not moved.
              * @default []
              */
             drain?: number[];
@@ -6310,19 +6581,19 @@ export interface components {
         };
         Assignment: {
             shard: number;
-            /** @description Businesses that live there. */
+            /** @description Businesses assigned to the shard. */
             businesses: number;
-            /** @description Those of them whose login is linked to a phone. */
+            /** @description Assigned businesses with a linked phone. */
             paired: number;
-            /** @description Moves that lead there or away and are not over. */
+            /** @description Moves in progress to or from the shard. */
             moving: number;
-            /** @description Entries on its volume that the database does not have yet; null where it does not answer. */
+            /** @description Journal entries that the database has not confirmed. Null if the shard is unreachable. */
             journal: number | null;
         };
         DeadLetter: {
             job_id: string;
             job: string;
-            /** @description Ids only. Null where it is not understood, and so is not shown. */
+            /** @description The job's payload, which contains only ids. Null if this version cannot parse it. */
             payload: {
                 [key: string]: unknown;
             } | null;
@@ -6340,19 +6611,20 @@ export interface components {
             died_at: string;
         };
         Replay: {
+            /** @description Number of jobs enqueued again. */
             replayed: number;
-            /** @description Letters whose job this version does not know: discard them. */
+            /** @description Dead letters of jobs that this version does not know. Discard them. */
             left: number;
         };
         NewAdminKey: {
             /**
-             * @description What you call it.
+             * @description A name that you choose.
              * @example Order system
              */
             name?: string;
             /**
              * Format: date-time
-             * @description It works until then.
+             * @description When the key expires. By default it expires with the key that creates it.
              * @example 2036-01-01T00:00:00.000Z
              */
             expires_at?: string;
@@ -6365,7 +6637,10 @@ export interface components {
              */
             at: string;
             key_id: string;
-            /** @example k3vq8x2m */
+            /**
+             * @description The public part of the key.
+             * @example k3vq8x2m
+             */
             key_prefix: string;
             /** @example DELETE */
             method: string;
@@ -6374,7 +6649,7 @@ export interface components {
             business_id: string | null;
             request_id: string;
             /**
-             * @description Of the answer; null where the process ended before it.
+             * @description HTTP status of the response. Null if the process stopped before it responded.
              * @example 204
              */
             status: number | null;
@@ -6382,7 +6657,10 @@ export interface components {
         AuditRead: {
             id: string;
             key_id: string;
-            /** @example k3vq8x2m */
+            /**
+             * @description The public part of the key.
+             * @example k3vq8x2m
+             */
             key_prefix: string;
             business_id: string;
             /**
@@ -6402,7 +6680,10 @@ export interface components {
             last_at: string;
         };
         SignedIn: {
-            /** @example k3vq8x2m */
+            /**
+             * @description The public part of the key.
+             * @example k3vq8x2m
+             */
             key_prefix: string;
             /**
              * Format: date-time
@@ -6412,7 +6693,10 @@ export interface components {
         };
         SignedInAs: {
             key_id: string;
-            /** @example k3vq8x2m */
+            /**
+             * @description The public part of the key.
+             * @example k3vq8x2m
+             */
             key_prefix: string;
         };
     };

@@ -6,6 +6,7 @@ import { generateKey } from "../../lib/db/keys/api_key.ts";
 import { createMigratedDatabase } from "../../lib/testing/database.ts";
 import type { MigratedDatabase } from "../../lib/testing/database.ts";
 import { until } from "../../lib/testing/until.ts";
+import { insertOpenSession } from "./testing/stored_session.ts";
 
 const tenMinutes = 600_000;
 const adminKey = generateKey().key;
@@ -31,7 +32,7 @@ type Replica = {
   stop(): Promise<void>;
 };
 
-/** An API process whose clock is wrong by `skewMs`. */
+/** Starts an API process whose clock is off by `skewMs`. */
 async function startReplica(skewMs: number): Promise<Replica> {
   const root = `${import.meta.dir}/../..`;
   const api = Bun.spawn(
@@ -92,16 +93,15 @@ const databaseNow = async () => {
   >`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`;
   return row.at;
 };
-/** A business that is paired, so that it may send. */
+/** Creates a paired business. */
 const newBusiness = async () => {
   const { id } = (await replicas[0]!.request("POST", "/v1/businesses", { body: { name: "x" } })).body as { id: string };
-  await database.owner`
-    insert into whatsapp_sessions (business_id, shard, status, paired, since, observed_at) values (${id}, 1, 'open', true, now(), now())`;
+  await insertOpenSession({ database }, id);
   return id;
 };
 
 describe("replicas whose clocks differ by ten minutes", () => {
-  test("list messages in the order in which they were taken", async () => {
+  test("list messages in commit order", async () => {
     const messages = `/v1/businesses/${await newBusiness()}/messages`;
     const sent: string[] = [];
     for (let n = 0; n < 6; n++) {
@@ -110,7 +110,7 @@ describe("replicas whose clocks differ by ten minutes", () => {
       });
       expect(answer.status).toBe(202);
       sent.push(answer.body.id);
-      // Half a round trip is as exactly as a replica can know the time.
+      // A replica knows the time to within half a round trip.
       const written = uuidv7Time(answer.body.id);
       await until(async () => (await databaseNow()) > written + 500, { what: "the next half second" });
     }
@@ -120,7 +120,7 @@ describe("replicas whose clocks differ by ten minutes", () => {
     }
   });
 
-  test("judge the expiry of keys alike", async () => {
+  test("agree on the expiry of keys", async () => {
     const keys = `/v1/businesses/${await newBusiness()}/keys`;
     for (const replica of replicas) {
       const fresh = await replica.request("POST", keys, { body: { scopes: ["keys:read"], expires_at: inMs(300_000) } });
@@ -132,7 +132,7 @@ describe("replicas whose clocks differ by ten minutes", () => {
     }
   });
 
-  test("judge the expiry of messages alike", async () => {
+  test("agree on the expiry of messages", async () => {
     const messages = `/v1/businesses/${await newBusiness()}/messages`;
     const message = { to: "5511987654321", type: "text", text: "x" };
     for (const replica of replicas) {
@@ -144,7 +144,7 @@ describe("replicas whose clocks differ by ten minutes", () => {
     }
   });
 
-  test("say so in their log", async () => {
+  test("log the difference", async () => {
     const warning = "this machine's clock differs from the database's";
     await until(() => replicas.slice(1).every((replica) => replica.log().includes(warning)), { what: "the warnings" });
     expect(replicas[0]!.log()).not.toContain(warning);

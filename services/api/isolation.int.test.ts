@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { OpenApiDocument } from "../../lib/testing/openapi.ts";
 import { exampleOf } from "./docs/example.ts";
 import type { ApiDocument } from "./docs/types.ts";
@@ -7,13 +7,12 @@ import type { Harness } from "./testing/harness.ts";
 import { createTenant } from "./testing/tenant.ts";
 
 /*
- * Every route of the OpenAPI document that has a business in its path, with every id that belongs to somebody
- * else: as the business, and as whatever lies under it. What is answered must not tell a foreign id from one that
- * never was.
+ * Calls every route of the OpenAPI document that has a business in its path, with each id of another tenant: as the
+ * business, and as the resource below it. The response must not distinguish a foreign id from an unknown one.
  */
 type Operation = { method: string; path: string; takesBody: boolean; body: unknown };
 
-/** Where the examples of the document would not do. */
+/** Bodies for operations whose documented example is not valid for a new tenant. */
 const bodies: Record<string, unknown> = {
   "patch /v1/businesses/{business_id}": { name: "taken over" },
   "post /v1/businesses/{business_id}/keys": { scopes: ["messages:read"] },
@@ -73,7 +72,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-// Of what is the administrators', a tenant learns that there is nothing at that path, whatever the id.
+// Admin routes answer tenants with the problem of an unknown path, whatever the id.
 const underBusiness = () =>
   operations.filter(({ path }) => path.includes("{business_id}") && !path.startsWith("/v1/admin/"));
 const ofAdmins = ({ method, path }: Operation) => method !== "get" && path.endsWith("/phone_numbers/{number}");
@@ -83,54 +82,56 @@ const ask = ({ method, path, body }: Operation, key: string, ids: Record<string,
   api.request(method.toUpperCase(), fill(path, ids), { key, ...(body === undefined ? {} : { body }) });
 const withoutRequestId = (body: Record<string, unknown>) => ({ ...body, request_id: undefined });
 
-test("the document has the routes, and there is a body for each that takes one", () => {
-  expect(underBusiness().length).toBeGreaterThanOrEqual(14);
-  expect(underBusiness().filter(({ takesBody, body }) => takesBody && body === undefined)).toEqual([]);
-});
+describe("tenant isolation", () => {
+  test("covers every route with a valid body", () => {
+    expect(underBusiness().length).toBeGreaterThanOrEqual(14);
+    expect(underBusiness().filter(({ takesBody, body }) => takesBody && body === undefined)).toEqual([]);
+  });
 
-test("a foreign business answers exactly as one that never was, on every route", async () => {
-  for (const operation of underBusiness()) {
-    const theirs = await ask(operation, mine.key, { business_id: other.id, ...foreign });
-    const nobodys = await ask(operation, mine.key, { business_id: nobody });
-    expect(theirs.status, `${operation.method} ${operation.path}`).toBe(404);
-    expect(nobodys.status, `${operation.method} ${operation.path}`).toBe(404);
-    // There the answer names the path that was asked for, and tells nothing else.
-    if (ofAdmins(operation) || (operation.method === "delete" && operation.path.endsWith("{business_id}"))) continue;
-    expect(withoutRequestId(theirs.body)).toEqual(withoutRequestId(nobodys.body));
-  }
-});
+  test("answers the same for foreign and unknown businesses", async () => {
+    for (const operation of underBusiness()) {
+      const theirs = await ask(operation, mine.key, { business_id: other.id, ...foreign });
+      const nobodys = await ask(operation, mine.key, { business_id: nobody });
+      expect(theirs.status, `${operation.method} ${operation.path}`).toBe(404);
+      expect(nobodys.status, `${operation.method} ${operation.path}`).toBe(404);
+      // That problem names only the requested path.
+      if (ofAdmins(operation) || (operation.method === "delete" && operation.path.endsWith("{business_id}"))) continue;
+      expect(withoutRequestId(theirs.body)).toEqual(withoutRequestId(nobodys.body));
+    }
+  });
 
-test("what belongs to another is not found under the own business either", async () => {
-  const nested = underBusiness().filter(({ path }) => /\{business_id\}.*\{/.test(path));
-  expect(nested.length).toBeGreaterThan(0);
-  for (const operation of nested) {
-    const answer = await ask(operation, mine.key, { business_id: mine.id, ...foreign });
-    expect(answer.status, `${operation.method} ${operation.path}`).toBe(404);
-  }
-});
+  test("hides foreign resources under the own business", async () => {
+    const nested = underBusiness().filter(({ path }) => /\{business_id\}.*\{/.test(path));
+    expect(nested.length).toBeGreaterThan(0);
+    for (const operation of nested) {
+      const answer = await ask(operation, mine.key, { business_id: mine.id, ...foreign });
+      expect(answer.status, `${operation.method} ${operation.path}`).toBe(404);
+    }
+  });
 
-test("every route but the document itself asks for a key", async () => {
-  for (const operation of operations) {
-    expect((await ask(operation, "", { business_id: mine.id })).status, `${operation.method} ${operation.path}`).toBe(
-      401,
-    );
-  }
-});
+  test("requires a key on every route", async () => {
+    for (const operation of operations) {
+      expect((await ask(operation, "", { business_id: mine.id })).status, `${operation.method} ${operation.path}`).toBe(
+        401,
+      );
+    }
+  });
 
-test("every route under a business asks for a scope", async () => {
-  const { id, key } = await api.business(["keys:read"]);
-  for (const operation of underBusiness()) {
-    const { status } = await ask(operation, key, { business_id: id });
-    const allowed = operation.method === "get" && operation.path.endsWith("/keys");
-    expect(status === 403 || status === 404, `${operation.method} ${operation.path}: ${status}`).toBe(!allowed);
-  }
-});
+  test("requires a scope on every route of a business", async () => {
+    const { id, key } = await api.business(["keys:read"]);
+    for (const operation of underBusiness()) {
+      const { status } = await ask(operation, key, { business_id: id });
+      const allowed = operation.method === "get" && operation.path.endsWith("/keys");
+      expect(status === 403 || status === 404, `${operation.method} ${operation.path}: ${status}`).toBe(!allowed);
+    }
+  });
 
-test("nothing of the other business changed, and nothing was asked of its shard", async () => {
-  expect((await api.request("GET", `/v1/businesses/${other.id}`)).body.name).toBe("A business");
-  expect((await api.request("GET", `/v1/businesses/${other.id}/keys`)).body.data).toHaveLength(1);
-  expect((await api.request("GET", `/v1/businesses/${other.id}/messages`)).body.data).toHaveLength(1);
-  expect((await api.request("GET", `/v1/businesses/${other.id}/phone_numbers`)).body.data).toHaveLength(1);
-  expect((await api.request("GET", `/v1/businesses/${other.id}/call_settings`)).body.max_concurrent).toBeNull();
-  expect(api.shards.sessions.get(other.id)).toMatchObject({ status: "open" });
+  test("leaves the other business and its shard untouched", async () => {
+    expect((await api.request("GET", `/v1/businesses/${other.id}`)).body.name).toBe("A business");
+    expect((await api.request("GET", `/v1/businesses/${other.id}/keys`)).body.data).toHaveLength(1);
+    expect((await api.request("GET", `/v1/businesses/${other.id}/messages`)).body.data).toHaveLength(1);
+    expect((await api.request("GET", `/v1/businesses/${other.id}/phone_numbers`)).body.data).toHaveLength(1);
+    expect((await api.request("GET", `/v1/businesses/${other.id}/call_settings`)).body.max_concurrent).toBeNull();
+    expect(api.shards.sessions.get(other.id)).toMatchObject({ status: "open" });
+  });
 });

@@ -39,9 +39,9 @@ const config = loadApiConfig();
 const name = "prosaas-api";
 const logger = createLogger(name, config.LOG_LEVEL);
 
-/** The replica, where there is one. */
+/** Opens the read replica if one is configured; otherwise the primary serves all reads. */
 function openReplica(primary: Database, metrics: Metrics): Replica {
-  const reads = metrics.counter("database_history_reads_total", "Reads of what was long ago, by who was asked.", [
+  const reads = metrics.counter("database_history_reads_total", "Reads of history, by the server that answered.", [
     "server",
   ]);
   if (config.DATABASE_URL_READ === undefined) return noReplica(primary);
@@ -93,7 +93,7 @@ await run(name, logger, async (life) => {
   const callReplicas = followService({
     consul,
     name: "prosaas-calls",
-    // The internal API is not on the port that nginx leads to.
+    // The internal API listens on the ops port, which nginx does not proxy.
     portMeta: "ops_port",
     signal: life.stopping,
     onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
@@ -104,16 +104,11 @@ await run(name, logger, async (life) => {
 
   const replica = openReplica(db, metrics);
   life.onStop("replica", () => replica.close());
-  metrics.gauge(
-    "database_replica_lag_seconds",
-    "How far the replica is behind at most; absent while that is not known.",
-    [],
-    (gauge) => {
-      const lagMs = replica.lagMs();
-      if (lagMs === null) gauge.reset();
-      else gauge.set(lagMs / 1_000);
-    },
-  );
+  metrics.gauge("database_replica_lag_seconds", "Maximum lag of the replica; absent while unknown.", [], (gauge) => {
+    const lagMs = replica.lagMs();
+    if (lagMs === null) gauge.reset();
+    else gauge.set(lagMs / 1_000);
+  });
   const onRedisError = withoutRepeats((error, held_back) =>
     logger.warn({ error: messageOf(error), held_back }, "events"),
   );
@@ -124,7 +119,7 @@ await run(name, logger, async (life) => {
   });
 
   const files = createStore(config);
-  const { app, operational, wakeUps, keyRing, auditReads } = createApp({
+  const { app, operational, wakeUps, authenticator, readCounter } = createApp({
     replica,
     feed,
     liveStream: createLiveStream(redis),
@@ -134,14 +129,14 @@ await run(name, logger, async (life) => {
     assignmentRule: assignmentRule.current,
     shards: createShardClient({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
     moves: createShardMoves({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
-    // Longer than the shard waits for WhatsApp, and within the deadline of a request.
+    // Longer than the shard waits for WhatsApp, shorter than the deadline of a request.
     chats: createShardChats({ token: config.SHARD_TOKEN, timeoutMs: 8_500 }),
     pacing: createShardPacing({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
     calls: createCallsClient({ addresses: callReplicas.addresses, token: config.CALLS_TOKEN, timeoutMs: 8_500 }),
     liveCalls: createLiveCalls({
       redis: gate,
       consul,
-      // It only counts: leases are the calls service's.
+      // Only counts. The calls service manages the leases.
       capacity: createCallCapacity({ redis: gate, leaseMs: 0, recoveryMs: 0 }),
       firstLimit: config.MAX_CONCURRENT_CALLS,
     }),
@@ -179,22 +174,24 @@ await run(name, logger, async (life) => {
     }),
   });
   life.onStop("wake-ups", () => wakeUps.settled());
-  // Often, because a process that is killed loses what it has not written.
-  const writingReads = setInterval(() => void auditReads.flush(), 5_000);
+  // A short interval, because a killed process loses its unwritten counts.
+  const readFlush = setInterval(() => void readCounter.flush(), 5_000);
   life.onStop("audit of reads", () => {
-    clearInterval(writingReads);
-    return auditReads.flush();
+    clearInterval(readFlush);
+    return readCounter.flush();
   });
-  const noteUse = () =>
-    keyRing.noteUse().catch((error: unknown) => logger.warn({ error: messageOf(error) }, "use of keys was not noted"));
-  const noting = setInterval(() => void noteUse(), 60_000);
+  const recordUse = () =>
+    authenticator
+      .recordUse()
+      .catch((error: unknown) => logger.warn({ error: messageOf(error) }, "use of keys not recorded"));
+  const useTimer = setInterval(() => void recordUse(), 60_000);
   life.onStop("use of keys", () => {
-    clearInterval(noting);
-    return noteUse();
+    clearInterval(useTimer);
+    return recordUse();
   });
   const ops = serve({ app: operational, host: config.HOST, port: config.OPS_PORT, life });
   const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life, maxBodyBytes: 2 * maxMediaBytes });
-  // Closed before the server, which waits for its answers to end: streams of events would not.
+  // Closed before the server, which waits for open responses: event streams never end by themselves.
   life.onStop("events", () => feed.close());
   if (!config.supervised) await registerService({ consul, life, logger, name, address: host, port, opsPort: ops.port });
   logger.info({ port, ops_port: ops.port }, "listening");

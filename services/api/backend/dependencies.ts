@@ -13,23 +13,23 @@ import type { ShardChats, ShardClient, ShardMoves, ShardPacing } from "../../../
 import type { SealedStore } from "../../../lib/storage/index.ts";
 import type { AddressPolicy } from "../../../lib/webhooks/address_policy.ts";
 import type { WebhookSecrets } from "../../../lib/webhooks/signature.ts";
-import type { KeyRingOptions } from "../http/auth/key_ring.ts";
+import type { AuthenticatorOptions } from "../http/auth/authenticator.ts";
 import type { ApiLimits } from "../http/limits.ts";
 import type { LiveCalls } from "./live_calls.ts";
 
-/** What the API is made of: `main.ts` gives it the real ones, a test what it wants to see. */
+/** Everything that `createApp` needs. `main.ts` passes real clients, tests pass fakes. */
 export type ApiDependencies = {
   db: Database;
-  /** How this machine's clock compares with the database's, for /ready. */
+  /** Offset between this machine's clock and the database's, for /ready. */
   clock?: RunningClock;
-  /** For reads that may lag. */
+  /** For reads of history, which may lag. */
   replica: Replica;
   /** Live events, for readers. */
   feed: Pick<Feed, "subscribe">;
   /** Live events, as they are published. */
   liveStream: LiveStream;
   router: Pick<Router, "assign" | "locate" | "numShards" | "shard" | "shards">;
-  /** By which a business gets its shard at its first connect. */
+  /** How a business gets its shard at its first connect. */
   assignmentRule: () => AssignmentRule;
   shards: Pick<ShardClient, "connect" | "list" | "logout" | "view">;
   moves: Pick<ShardMoves, "departures">;
@@ -41,22 +41,22 @@ export type ApiDependencies = {
   queueDepths: () => Promise<QueueDepth[]>;
   deadLetters: DeadLetters;
   webhooks: { policy: AddressPolicy; secrets: WebhookSecrets };
-  /** `store` is null where none is configured: then nothing can be uploaded. */
+  /** `store` is null if no storage is configured; uploads are then refused. */
   media: { store: SealedStore | null; signer: MediaSigner };
   logger: Logger;
   metrics: Metrics;
   metricsToken?: string | undefined;
-  /** Where callers reach this API from outside. */
+  /** Public URL of this API. */
   publicUrl: string;
-  keys?: KeyRingOptions;
-  /** Networks whose X-Forwarded-For is believed; none by default. */
+  keys?: AuthenticatorOptions;
+  /** Networks whose X-Forwarded-For is trusted; none by default. */
   edge?: Networks;
-  /** Requests that a key, and the keys of a business together, may make. */
+  /** Rate limits of each key, and of all keys of a business together. */
   rateLimiter: RateLimiter;
-  /** How long the response to a request may take to begin, in ms; its usual limits if absent. */
+  /** Overrides how long the response to a request may take to start, in ms. */
   deadlineMs?: () => number;
-  /** What one replica carries at once; what is left out is as `apiLimits` has it. */
+  /** Overrides of `apiLimits`. */
   limits?: Partial<ApiLimits>;
-  /** Quotas of each business; an absent one has its default. */
+  /** Overrides of the default quotas of each business. */
   quotas?: Partial<Quotas>;
 };

@@ -5,16 +5,16 @@ import { listLiveCalls, readLiveCall } from "../../../lib/calls/live_call.ts";
 import type { LiveCall } from "../../../lib/calls/live_call.ts";
 import type { Redis } from "ioredis";
 
-/** What the calls service keeps of the calls in progress. */
+/** Reads the calls service's state of calls in progress. */
 export type LiveCalls = {
-  /** How many there are. */
+  /** Number of calls in progress. */
   active(): Promise<number>;
-  /** How many there may be. */
+  /** Maximum number of concurrent calls. */
   limit(): Promise<number>;
-  /** Counts from the next call on; one that is in progress goes on. */
+  /** Applies from the next call on. Calls in progress continue. */
   setLimit(limit: number): Promise<void>;
   read(callSid: string): Promise<LiveCall | undefined>;
-  /** A business's, the latest to begin first; at most `limit`. */
+  /** Calls of a business, newest first. */
   list(businessId: string, limit: number): Promise<(LiveCall & { call_sid: string })[]>;
 };
 
@@ -22,7 +22,7 @@ export type LiveCallsOptions = {
   redis: Redis;
   consul: ConsulClient;
   capacity: Pick<CallCapacity, "count">;
-  /** MAX_CONCURRENT_CALLS of the calls service: counts until somebody sets a limit. */
+  /** MAX_CONCURRENT_CALLS of the calls service: applies until a limit is set in Consul. */
   firstLimit: number;
 };
 

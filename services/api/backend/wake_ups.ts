@@ -2,70 +2,70 @@ import type { JobName, Payload, Producer, WakeOptions } from "../../../lib/queue
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Metrics } from "../../../lib/runtime/metrics.ts";
 
-/** Each returns at once and never throws: a sweep finds what was not said. */
+/** Enqueues wake-ups. Each call returns at once and never throws: the sweep finds the work of a lost wake-up. */
 export type WakeUps = {
-  /** Says that the outbox of a business has work. */
+  /** The urgent outbox of a business has work. */
   outbox(businessId: string): void;
-  /** Says that what a business's messages have waited for, its broadcasts' too, is no longer in their way. */
+  /** The obstacle that both outboxes of a business waited for is gone. */
   outboxUnblocked(businessId: string): void;
-  /** Says that an endpoint has something to be told. */
+  /** A webhook has pending deliveries. */
   webhook(webhookId: string): void;
-  /** Says that a broadcast has something to be done. */
+  /** A broadcast has changed. */
   broadcast(broadcastId: string): void;
-  /** Says that an uploaded file is to be looked into. */
-  description(businessId: string, mediaId: string): void;
-  /** Says that a move is to be carried out. */
+  /** An uploaded file needs its dimensions and thumbnail. */
+  describeMedia(businessId: string, mediaId: string): void;
+  /** A move was requested. */
   move(moveId: string): void;
-  /** Resolves when every wake-up said so far has been handed over or has failed. */
+  /** Resolves when every wake-up in flight has been enqueued or has failed. */
   settled(): Promise<void>;
 };
 
 /**
- * Wake-ups after a commit. While one for the same thing is on its way, any number of further ones become a single
- * one behind it: it begins after their commits, and that is all a wake-up has to do.
+ * Coalesces wake-ups: while one with the same id is in flight, any number of further ones become a single one after it.
+ * It runs after all of their commits, so it sees all of their work.
  */
 export function createWakeUps(producer: Pick<Producer, "wake">, logger: Logger, metrics: Metrics): WakeUps {
-  const failures = metrics.counter("api_wake_up_failures_total", "Wake-ups that could not be handed to Redis.");
-  const underWay = new Map<string, Promise<void>>();
-  const again = new Set<string>();
+  const failures = metrics.counter("api_wake_up_failures_total", "Wake-ups that could not be enqueued in Redis.");
+  const inFlight = new Map<string, Promise<void>>();
+  const repeat = new Set<string>();
 
-  const wake = async <J extends JobName>(
+  const send = async <J extends JobName>(
     id: string,
     job: J,
     payload: Payload<J>,
     options?: WakeOptions,
   ): Promise<void> => {
     do {
-      again.delete(id);
+      repeat.delete(id);
       try {
         await producer.wake(job, payload, options);
       } catch (error) {
         failures.inc();
-        logger.warn({ error, job, payload }, "wake-up failed; the sweep will find the work");
+        logger.warn({ error, job, payload }, "wake-up not enqueued; the sweep will find the work");
       }
-    } while (again.has(id));
-    underWay.delete(id);
+    } while (repeat.has(id));
+    inFlight.delete(id);
   };
-  const say = <J extends JobName>(id: string, job: J, payload: Payload<J>, options?: WakeOptions): void => {
-    if (underWay.has(id)) again.add(id);
-    else underWay.set(id, wake(id, job, payload, options));
+  const enqueue = <J extends JobName>(id: string, job: J, payload: Payload<J>, options?: WakeOptions): void => {
+    if (inFlight.has(id)) repeat.add(id);
+    else inFlight.set(id, send(id, job, payload, options));
   };
 
   return {
-    // Ids are unique over all kinds of things.
-    outbox: (business_id) => say(business_id, "send", { business_id }),
-    // By names of their own: a plain wake-up on its way does not end a wait.
+    // Ids are UUIDs, unique across businesses, webhooks, broadcasts, media and moves.
+    outbox: (business_id) => enqueue(business_id, "send", { business_id }),
+    // Separate ids, because a plain wake-up in flight does not end a wait.
     outboxUnblocked: (business_id) => {
-      say(`${business_id} unblocked`, "send", { business_id }, { expedite: true });
-      say(`${business_id} broadcasts unblocked`, "send_broadcasts", { business_id }, { expedite: true });
+      enqueue(`${business_id} unblocked`, "send", { business_id }, { expedite: true });
+      enqueue(`${business_id} broadcasts unblocked`, "send_broadcasts", { business_id }, { expedite: true });
     },
-    webhook: (webhook_id) => say(webhook_id, "deliver", { webhook_id }),
-    // Its obstacle may be gone: a pace, a pause.
-    broadcast: (broadcast_id) => say(broadcast_id, "broadcast", { broadcast_id }, { expedite: true }),
-    description: (business_id, media_id) => say(media_id, "describe_media", { business_id, media_id }),
-    move: (move_id) => say(move_id, "move", { move_id }),
+    webhook: (webhook_id) => enqueue(webhook_id, "deliver", { webhook_id }),
+    // Expedited, because the change may have removed the obstacle that the job waits for, such as a pause.
+    broadcast: (broadcast_id) => enqueue(broadcast_id, "broadcast", { broadcast_id }, { expedite: true }),
+    describeMedia: (business_id, media_id) => enqueue(media_id, "describe_media", { business_id, media_id }),
+    move: (move_id) => enqueue(move_id, "move", { move_id }),
     settled: async () => {
-      await Promise.all(underWay.values());
+      await Promise.all(inFlight.values());
     },
   };
 }

@@ -25,48 +25,91 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, path, operation })),
 );
 
-test("the document is OpenAPI 3.1, says where the API is and that it asks for a key", () => {
-  expect(document.openapi).toBe("3.1.0");
-  expect(document.servers).toEqual([{ url: "https://api.example.com" }]);
-  expect(document.security).toEqual([{ key: [] }]);
+describe("the document", () => {
+  test("is OpenAPI 3.1 with server and security", () => {
+    expect(document.openapi).toBe("3.1.0");
+    expect(document.servers).toEqual([{ url: "https://api.example.com" }]);
+    expect(document.security).toEqual([{ key: [] }]);
+  });
+
+  test("contains every route under /v1", () => {
+    const inDocument = operations.map(({ name }) => name.replaceAll(/\{(\w+)\}/g, ":$1"));
+    // Clients never build the signed URLs of files, so the document omits them.
+    const apart = (path: string) => path === "/v1/openapi.json" || path.startsWith("/v1/files/");
+    const served = app.routes.filter(
+      (route) => route.method !== "ALL" && route.path.startsWith("/v1/") && !apart(route.path),
+    );
+    const names = new Set(served.map((route) => `${route.method} ${route.path}`));
+    expect(names.size).toBeGreaterThan(15);
+    expect(inDocument.toSorted()).toEqual([...names].toSorted());
+  });
 });
 
-test("every route that the application has under /v1 is in the document", () => {
-  const inDocument = operations.map(({ name }) => name.replaceAll(/\{(\w+)\}/g, ":$1"));
-  // Addresses of files are given out whole, signed; nobody puts one together.
-  const apart = (path: string) => path === "/v1/openapi.json" || path.startsWith("/v1/files/");
-  const served = app.routes.filter(
-    (route) => route.method !== "ALL" && route.path.startsWith("/v1/") && !apart(route.path),
-  );
-  const names = new Set(served.map((route) => `${route.method} ${route.path}`));
-  expect(names.size).toBeGreaterThan(15);
-  expect(inDocument.toSorted()).toEqual([...names].toSorted());
-});
-
-test("every operation has a summary, its path's parameters, and problems as problem+json", () => {
-  for (const { name, path, operation } of operations) {
-    expect(operation.summary, name).toBeString();
-    expect(operation.tags, name).toHaveLength(1);
-    const inPath = (operation.parameters ?? [])
-      .filter((parameter) => parameter.in === "path")
-      .map((parameter) => parameter.name);
-    expect(inPath, name).toEqual([...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!));
-    for (const status of ["401", "404", "503"]) expect(Object.keys(operation.responses), name).toContain(status);
-    for (const [status, response] of Object.entries(operation.responses)) {
-      if (Number(status) >= 400)
-        expect(Object.keys(response.content ?? {}), `${name} ${status}`).toEqual(["application/problem+json"]);
+describe("every operation", () => {
+  test("has a summary, path parameters and problem responses", () => {
+    for (const { name, path, operation } of operations) {
+      expect(operation.summary, name).toBeString();
+      expect(operation.tags, name).toHaveLength(1);
+      const inPath = (operation.parameters ?? [])
+        .filter((parameter) => parameter.in === "path")
+        .map((parameter) => parameter.name);
+      expect(inPath, name).toEqual([...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!));
+      for (const status of ["401", "404", "503"]) expect(Object.keys(operation.responses), name).toContain(status);
+      for (const [status, response] of Object.entries(operation.responses)) {
+        if (Number(status) >= 400)
+          expect(Object.keys(response.content ?? {}), `${name} ${status}`).toEqual(["application/problem+json"]);
+      }
     }
-  }
+  });
+
+  test("accepts an Idempotency-Key if it creates something", () => {
+    // Excluded: each sign-in creates a new session, and uploads deduplicate by content.
+    const own = new Set(["/v1/console/session", "/v1/businesses/{business_id}/media"]);
+    const creating = operations.filter(
+      ({ name, operation }) => name.startsWith("POST") && "201" in operation.responses,
+    );
+    const others = creating.filter(({ path }) => !own.has(path));
+    expect(others.length).toBeGreaterThan(5);
+    for (const { name, operation } of [
+      ...others,
+      ...operations.filter((each) => each.name.endsWith("{business_id}/messages")),
+    ]) {
+      if (name.startsWith("GET")) continue;
+      expect(takes(operation, "idempotency-key"), name).toBeTrue();
+      expect(Object.keys(operation.responses), name).toContain("422");
+    }
+  });
+
+  test("accepts If-Match if it is a PATCH", () => {
+    const patches = operations.filter(({ name }) => name.startsWith("PATCH"));
+    expect(patches.length).toBeGreaterThan(1);
+    for (const { name, path, operation } of patches) {
+      expect(takes(operation, "if-match"), name).toBeTrue();
+      expect(Object.keys(operation.responses), name).toContain("412");
+      const read = operations.find((each) => each.name === `GET ${path}`)!.operation.responses["200"] as {
+        headers?: object;
+      };
+      expect(Object.keys(read.headers ?? {}), name).toContain("etag");
+    }
+  });
+
+  test("documents 429, and 400, 413, 415 with bodies", () => {
+    for (const { name, operation } of operations) {
+      const statuses = Object.keys(operation.responses);
+      expect(statuses, name).toContain("429");
+      if (operation.requestBody) for (const status of ["400", "413", "415"]) expect(statuses, name).toContain(status);
+    }
+  });
 });
 
-test("what there is not is a problem too", async () => {
+test("answers unknown paths with a problem", async () => {
   const answer = await app.request("/nowhere");
   expect(answer.status).toBe(404);
   expect(answer.headers.get("content-type")).toBe("application/problem+json");
   expect(await answer.json()).toMatchObject({ type: "urn:prosaas:problem:not_found", request_id: expect.any(String) });
 });
 
-test("a database that is away makes the API not ready, and its routes unavailable with Retry-After", async () => {
+test("is not ready while the database is unavailable", async () => {
   const ready = await operational.request("/ready");
   expect(ready.status).toBe(503);
   expect(await ready.json()).toMatchObject({ checks: [{ name: "postgres", ok: false }] });
@@ -76,7 +119,7 @@ test("a database that is away makes the API not ready, and its routes unavailabl
   expect((await operational.request("/health")).status).toBe(200);
 });
 
-test("the reference page has every operation with an example, and nothing from elsewhere", async () => {
+test("shows a complete reference page without foreign resources", async () => {
   const answer = await app.request("/docs");
   expect(answer.headers.get("content-type")).toStartWith("text/html");
   expect(answer.headers.get("content-security-policy")).toContain("default-src 'none'");
@@ -93,44 +136,6 @@ test("the reference page has every operation with an example, and nothing from e
 
 const takes = (operation: Operation, name: string) =>
   (operation.parameters ?? []).some((parameter) => parameter.name === name);
-
-test("every POST that creates takes an Idempotency-Key, and says what it answers to one that was used otherwise", () => {
-  // Signing in gives another session each time: a cookie is not to be given out twice. Media are known by their content.
-  const own = new Set(["/v1/console/session", "/v1/businesses/{business_id}/media"]);
-  const creating = operations.filter(({ name, operation }) => name.startsWith("POST") && "201" in operation.responses);
-  const others = creating.filter(({ path }) => !own.has(path));
-  expect(others.length).toBeGreaterThan(5);
-  for (const { name, operation } of [
-    ...others,
-    ...operations.filter((each) => each.name.endsWith("{business_id}/messages")),
-  ]) {
-    if (name.startsWith("GET")) continue;
-    expect(takes(operation, "idempotency-key"), name).toBeTrue();
-    expect(Object.keys(operation.responses), name).toContain("422");
-  }
-});
-
-test("every PATCH takes an If-Match of the ETag that the same path's GET gives", () => {
-  const patches = operations.filter(({ name }) => name.startsWith("PATCH"));
-  expect(patches.length).toBeGreaterThan(1);
-  for (const { name, path, operation } of patches) {
-    expect(takes(operation, "if-match"), name).toBeTrue();
-    expect(Object.keys(operation.responses), name).toContain("412");
-    const read = operations.find((each) => each.name === `GET ${path}`)!.operation.responses["200"] as {
-      headers?: object;
-    };
-    expect(Object.keys(read.headers ?? {}), name).toContain("etag");
-  }
-});
-
-test("every operation with a body says 400, 413 and 415, and each says 429", () => {
-  for (const { name, operation } of operations) {
-    const statuses = Object.keys(operation.responses);
-    expect(statuses, name).toContain("429");
-    if (operation.requestBody) for (const status of ["400", "413", "415"]) expect(statuses, name).toContain(status);
-  }
-});
-
 describe("the event catalogue in the document", () => {
   test("describes each webhook event with its payload", () => {
     expect(Object.keys(document.webhooks)).toEqual(webhookEvents);

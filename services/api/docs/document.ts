@@ -4,37 +4,42 @@ import { renderReference } from "./render.ts";
 import type { ApiDocument } from "./types.ts";
 import { registerWebhooks } from "./webhooks.ts";
 
-const description = `Fields are snake_case, times ISO 8601 in UTC, ids opaque strings. Lists answer \`{data, next_cursor}\`;
-send \`next_cursor\` back as \`cursor\` for the next page. Every error is \`application/problem+json\` (RFC 9457) with a stable
-\`type\`, a \`detail\` that says what to do, and the \`request_id\` that finds it in the log. An admin key may do everything, a
-business key what its scopes say under its own business; anything else answers 404. A body may have 512 KiB; how many
-requests a key may make is in the RateLimit headers of every answer, and 429 and 503 say in Retry-After when to come again.`;
+const description = [
+  "Fields are snake_case, times are ISO 8601 in UTC, and ids are opaque strings.",
+  "Lists return `{data, next_cursor}`. Send `next_cursor` as `cursor` to get the next page.",
+  "Errors are `application/problem+json` (RFC 9457) with a stable `type`, a `detail` that says what to do, and the",
+  "`request_id` to search for in the log.",
+  "An admin key has every permission. A key of a business has the permissions of its scopes, within its own business.",
+  "Other resources answer 404.",
+  "A JSON body may have up to 512 KiB. The RateLimit headers of every response report the rate limit of the key.",
+  "Responses with 429 and 503 carry Retry-After.",
+].join(" ");
 
-/** Nothing but our own style sheet: the page has no script, and no other page may frame it. */
+/** Allows only our own style sheet: no scripts, no frames, no forms. */
 const pagePolicy = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/** Serves the OpenAPI document at /v1/openapi.json, generated from the schemas that parse the requests, and as a page at /docs. */
+/** Serves the OpenAPI document, which is generated from the routes' schemas, and its reference page at /docs. */
 export function publishDocument(app: OpenAPIHono<Authenticated>, publicUrl: string): void {
   app.openAPIRegistry.registerComponent("securitySchemes", "key", {
     type: "http",
     scheme: "bearer",
-    description: "An API key: psk_<prefix>_<secret>.",
+    description: "An API key of the form psk_<prefix>_<secret>.",
   });
   registerWebhooks(app);
-  // Made at the first request, when every route has been registered, and kept: it does not change any more.
+  // Generated at the first request, when all routes have been registered, and cached.
   let document: ReturnType<typeof app.getOpenAPI31Document> | undefined;
-  const present = () =>
+  const getDocument = () =>
     (document ??= app.getOpenAPI31Document({
       openapi: "3.1.0",
       info: { title: "ProSaaS", version: "1", description },
       servers: [{ url: publicUrl }],
       security: [{ key: [] }],
     }));
-  app.get("/v1/openapi.json", (c) => c.json(present()));
+  app.get("/v1/openapi.json", (c) => c.json(getDocument()));
 
   let page: Promise<string> | undefined;
   app.get("/docs", async (c) => {
-    page ??= Promise.resolve(renderReference(present() as unknown as ApiDocument)).then(String);
+    page ??= Promise.resolve(renderReference(getDocument() as unknown as ApiDocument)).then(String);
     return c.html(await page, 200, { "content-security-policy": pagePolicy, "x-content-type-options": "nosniff" });
   });
   app.get("/docs/", (c) => c.redirect("/docs", 308));

@@ -1,8 +1,8 @@
 import type { ApiDocument, Schema } from "./types.ts";
 
 /**
- * A value that fits a schema, from its own examples if there are any. For a request, optional members without an
- * example are left out: the API must accept the value as it stands.
+ * Generates a value that matches a schema, preferring the schema's own examples. For a request, omits optional members
+ * without an example, so that the API accepts the value.
  */
 export function exampleOf(schema: Schema, document: ApiDocument, purpose: "request" | "answer", depth = 0): unknown {
   const inner = (part: Schema) => exampleOf(part, document, purpose, depth + 1);

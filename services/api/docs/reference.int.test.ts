@@ -9,8 +9,8 @@ import { createHarness } from "../testing/harness.ts";
 import type { Harness } from "../testing/harness.ts";
 import { createTenant } from "../testing/tenant.ts";
 
-/** Answers of operations that the harness cannot bring into the state that the sample needs. */
-const otherwise: Record<string, number[]> = {
+/** Responses of operations that cannot succeed in the harness. */
+const expectedFailures: Record<string, number[]> = {
   // The harness has no Redis, so no live stream.
   "GET /v1/businesses/{business_id}/events": [503],
   "GET /v1/admin/events": [503],
@@ -37,7 +37,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Brings a tenant into the state that a sample needs. */
+/** Prepares a tenant for a sample. */
 const prepare: Record<string, () => Promise<unknown>> = {
   "POST …/start": () => draftWithRecipient(),
   "POST …/resume": () =>
@@ -83,7 +83,7 @@ async function move() {
   ids["move_id"] = (await api.request("POST", path, { body: { shard: 2 } })).body.id;
 }
 
-/** Runs a command in a shell as a reader would; resolves with the status and the body. */
+/** Runs a command in a shell; resolves with the HTTP status and the body. */
 async function run(command: string): Promise<{ status: number; body: string }> {
   const variables = Object.fromEntries(Object.entries(ids).map(([name, value]) => [name.toUpperCase(), value]));
   const child = Bun.spawn(["bash", "-c", `curl() { command curl -s -m 5 -w '\n%{http_code}' "$@"; }\n${command}`], {
@@ -96,7 +96,7 @@ async function run(command: string): Promise<{ status: number; body: string }> {
 }
 
 describe("samples of the reference", () => {
-  test("run as they are", async () => {
+  test("run unchanged", async () => {
     const faults = [];
     const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
@@ -107,7 +107,7 @@ describe("samples of the reference", () => {
       await (prepare[name] ?? prepare[`${method} …/${path.split("/").at(-1)}`])?.();
       const { status, body } = await run(curlOf(method, path, operation, document));
       const expected =
-        otherwise[name] ??
+        expectedFailures[name] ??
         Object.keys(operation.responses)
           .map(Number)
           .filter((each) => each < 400);

@@ -7,7 +7,7 @@ import type { ApiDocument, Operation, Parameter, Schema } from "./types.ts";
 type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
 type Entry = { id: string; method: string; path: string; operation: Operation };
 
-/** The reference as one page without scripts: every operation, what it takes and what it answers, with an example. */
+/** Renders the reference as one page without scripts: each operation with its parameters, responses and an example. */
 export function renderReference(document: ApiDocument): Html {
   const entries = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
@@ -33,17 +33,20 @@ export function renderReference(document: ApiDocument): Html {
             ([group, members]) =>
               html`<h2>${group}</h2>
                 <ul>
-                  ${members.map(({ id, method, operation }) => html`<li><a href="#${id}">${verb(method)} ${operation.summary}</a></li>`)}
+                  ${members.map(renderLink)}
                 </ul>`,
           )}
           <h2>Schemas</h2>
           <ul>
-            ${Object.keys(document.components?.schemas ?? {}).map((name) => html`<li><a href="#schema-${name}">${name}</a></li>`)}
+            ${Object.keys(document.components?.schemas ?? {}).map(renderSchemaLink)}
           </ul>
         </nav>
         <main id="top">
           <p>${document.info.description}</p>
-          <p>The same as a document for programs: <a href="/v1/openapi.json">/v1/openapi.json</a> (OpenAPI 3.1).</p>
+          <p>
+            For programs, the same as an OpenAPI document: <a href="/v1/openapi.json">/v1/openapi.json</a> (OpenAPI
+            3.1).
+          </p>
           <p>
             Each example runs in a shell in which <code>API_KEY</code> and the ids of its path are set, such as
             <code>BUSINESS_ID</code>. Uploads send
@@ -71,11 +74,16 @@ export function renderReference(document: ApiDocument): Html {
 const idOf = (method: string, path: string) => `${method}${path.replaceAll(/[^A-Za-z0-9]+/g, "-")}`;
 const verb = (method: string) => html`<span class="verb ${method.toLowerCase()}">${method}</span>`;
 
+const renderLink = ({ id, method, operation }: Entry) =>
+  html`<li><a href="#${id}">${verb(method)} ${operation.summary}</a></li>`;
+const renderSchemaLink = (name: string) => html`<li><a href="#schema-${name}">${name}</a></li>`;
+
 function renderOperation({ id, method, path, operation }: Entry, document: ApiDocument): Html {
   const body = operation.requestBody?.content["application/json"]?.schema;
   return html`<section id="${id}">
     <h3>${verb(method)} <code>${path}</code></h3>
-    <p><strong>${operation.summary}.</strong> ${operation.description}</p>
+    <p><strong>${operation.summary}.</strong></p>
+    ${(operation.description ?? "").split("\n\n").map((paragraph) => html`<p>${paragraph}</p>`)}
     ${renderParameters(operation.parameters ?? [])}
     ${
       body
@@ -85,7 +93,7 @@ function renderOperation({ id, method, path, operation }: Entry, document: ApiDo
     }
     <h4>Example</h4>
     <pre>${curlOf(method, path, operation, document)}</pre>
-    <h4>Answers</h4>
+    <h4>Responses</h4>
     <table>
       ${Object.entries(operation.responses).map(([status, { description, content }]) => {
         const schema = Object.values(content ?? {})[0]?.schema;
@@ -96,11 +104,11 @@ function renderOperation({ id, method, path, operation }: Entry, document: ApiDo
         </tr>`;
       })}
     </table>
-    ${renderAnswer(operation, document)}
+    ${renderResponse(operation, document)}
   </section>`;
 }
 
-function renderAnswer({ responses }: Operation, document: ApiDocument): Html | "" {
+function renderResponse({ responses }: Operation, document: ApiDocument): Html | "" {
   const schema = Object.entries(responses).find(([status]) => status.startsWith("2"))?.[1].content?.["application/json"]
     ?.schema;
   return schema ? html`<pre>${JSON.stringify(exampleOf(schema, document, "answer"), null, 2)}</pre>` : "";
@@ -111,10 +119,10 @@ function renderParameters(parameters: Parameter[]): Html | "" {
   return html`<h4>Parameters</h4>
     <table>
       ${parameters.map(
-        ({ name, in: place, required, description, schema = {} }) =>
+        ({ name, in: location, required, description, schema = {} }) =>
           html`<tr>
             <td><code>${name}</code></td>
-            <td>${place}${required ? ", required" : ""}</td>
+            <td>${location}${required ? ", required" : ""}</td>
             <td>${typeOf(schema)}</td>
             <td>${description ?? schema.description}</td>
           </tr>`,

@@ -2,8 +2,8 @@ import { exampleOf } from "./example.ts";
 import type { ApiDocument, Operation, Parameter } from "./types.ts";
 
 /**
- * A curl command that calls an operation. It can be pasted into a shell in which `API_KEY` and the ids of its path are
- * set: `{business_id}` is `$BUSINESS_ID`. Files that it sends are named as the reference's introduction says.
+ * A curl command that calls an operation. Expects a shell in which `API_KEY` and the ids of the path are set:
+ * `{business_id}` becomes `$BUSINESS_ID`. Uploads send `sampleFiles`.
  */
 export function curlOf(method: string, path: string, operation: Operation, document: ApiDocument): string {
   const base = document.servers?.[0]?.url ?? "";
@@ -18,7 +18,7 @@ function flagsOf(method: string, { responses }: Operation): string {
   return `${streams ? "-N " : ""}${method === "GET" ? "" : `-X ${method} `}`;
 }
 
-/** Required query parameters, with their examples. */
+/** The required query parameters with their examples. */
 function queryOf(parameters: Parameter[]): string {
   const required = parameters.filter((parameter) => parameter.in === "query" && parameter.required === true);
   if (required.length === 0) return "";
@@ -29,7 +29,7 @@ function queryOf(parameters: Parameter[]): string {
   return `?${new URLSearchParams(pairs).toString()}`;
 }
 
-/** Names of the files that samples send, by media type. */
+/** Files that samples upload, by media type. */
 export const sampleFiles: Readonly<Record<string, string>> = {
   "application/octet-stream": "photo.jpg",
   "text/csv": "recipients.csv",

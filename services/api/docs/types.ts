@@ -1,4 +1,4 @@
-/** The part of an OpenAPI document that the reference shows. */
+/** The subset of an OpenAPI document that the reference renders. */
 export type Schema = {
   $ref?: string;
   type?: string | string[];

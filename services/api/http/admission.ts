@@ -10,16 +10,16 @@ import type { Authenticated } from "./auth/guards.ts";
 import type { ApiLimits } from "./limits.ts";
 
 /*
- * A request passes three bounded stages. Each holds a slot only as long as the stage lasts, so that a flood in one does
- * not take the slots of the next:
+ * A request passes three bounded stages. Each stage holds a slot only while it runs, so that a flood in one stage does
+ * not exhaust the slots of the next:
  *
  *   authenticate (by address) ─▶ receive the body (by business) ─▶ work (by business)
  *                             └▶ upload (by business): its own slots from the first byte to the answer
  *
- * Streams of events and files at signed addresses have slots of their own, which last as long as the response's body.
+ * Event streams and downloads at signed URLs have slots of their own, which they hold until the response body ends.
  */
 
-/** What is uploaded: media, or recipients as CSV. */
+/** Kind of upload: a media file, or a CSV table of recipients. */
 export type Upload = "file" | "table";
 
 const upload = /^\/v1\/businesses\/[^/]+\/(media|broadcasts\/[^/]+\/recipients\/upload)$/;
@@ -29,28 +29,28 @@ export function isUpload(c: Context): boolean {
   return c.req.method === "POST" && upload.test(c.req.path);
 }
 
-/** The business that pays for a request: its key's. An admin key is the operator's, and bounded by the total alone. */
+/** The business whose share a request uses: its key's. Admin keys are bounded by the total only. */
 export function ownerOf({ var: { principal } }: Context<Authenticated>): string | undefined {
   return principal.kind === "business" ? principal.businessId : undefined;
 }
 
-/** The business that pays for an upload: also where an admin key uploads for it. */
+/** The business whose share an upload uses, including uploads by an admin key on its behalf. */
 function uploaderOf(c: Context<Authenticated>): string | undefined {
   return ownerOf(c) ?? underBusiness.exec(c.req.path)?.[1]?.toLowerCase();
 }
 
-/** Slots with their metrics: how many are in use, and how many requests were refused. */
+/** Slots with metrics for those in use and for refused requests. */
 export function countedSlots(name: string, limits: ApiLimits[keyof ApiLimits], metrics: Metrics) {
   const slots = new Slots(limits);
   const refused = metrics.counter(
     `api_${name}_shed_total`,
-    "Requests refused for want of a slot, by whose slots were taken.",
+    "Requests refused because no slot was free, by whose slots were exhausted.",
     ["of"],
   );
   metrics.gauge(`api_${name}_under_way`, "Slots in use.", [], (gauge) => gauge.set(slots.inUse));
   return {
     slots,
-    /** Takes a slot; throws 503 where all are taken, 429 where the owner has its share. */
+    /** Acquires a slot. Throws "unavailable" if all are in use, "rate_limited" if the owner's share is exhausted. */
     take: (owner: string | undefined, what: string, retryAfterS: number): void => {
       const refusal = slots.take(owner);
       if (refusal === null) return;
@@ -63,26 +63,26 @@ export type CountedSlots = ReturnType<typeof countedSlots>;
 
 function refusalOf(refusal: SlotRefusal, what: string, share: number, retryAfterS: number): AppError {
   if (refusal === "full")
-    return new AppError("unavailable", `Too many ${what} are in progress; retry shortly.`, { retryAfterS });
-  const detail = `${share} ${what} of this business are in progress here, which is its share; let some end and retry.`;
+    return new AppError("unavailable", `Too many ${what} are in progress. Retry shortly.`, { retryAfterS });
+  const detail = `This business has reached its limit of ${share} concurrent ${what}. Retry when one has finished.`;
   return new AppError("rate_limited", detail, { retryAfterS });
 }
 
-/** Looks the credential up within slots by address: before it is known, an address is all that there is. */
+/** Authenticates the caller within slots by address, because the business is not known yet. */
 export function admitCaller(
   limits: ApiLimits,
   metrics: Metrics,
   ...given: Parameters<typeof authenticate>
 ): MiddlewareHandler<Authenticated> {
   const { slots, take } = countedSlots("authenticating", limits.authenticating, metrics);
-  const known = authenticate(...given);
+  const authenticated = authenticate(...given);
   return createMiddleware<Authenticated>(async (c, next) => {
-    // nginx writes it, and overwrites what the caller sent.
+    // nginx overwrites this header, so that a caller cannot forge it.
     const address = c.req.header("x-forwarded-for");
     take(address, "requests", 1);
     const leave = once(() => slots.giveBack(address));
     try {
-      return await known(c, async () => {
+      return await authenticated(c, async () => {
         leave();
         await next();
       });
@@ -94,7 +94,7 @@ export function admitCaller(
 
 const withoutBody = new Set(["GET", "HEAD", "OPTIONS"]);
 
-/** Receives the body before any work begins: whole, at most `maxBytes`, within a deadline. Uploads are read by their routes. */
+/** Receives the whole body before the work starts: at most `maxBytes`, within a deadline. Routes read uploads. */
 export function receiveBody(
   { bodies }: ApiLimits,
   metrics: Metrics,
@@ -109,7 +109,7 @@ export function receiveBody(
     const owner = ownerOf(c);
     take(owner, "request bodies", 1);
     try {
-      // Hono keeps the bytes, and its parsers read them from there. A body of unknown length is counted as it comes.
+      // Hono caches the bytes for its parsers. A body of unknown length is counted while it arrives.
       if (length !== undefined) await receiveWithin(bodies.deadlineMs, c.req.arrayBuffer());
       else
         c.req.raw = new Request(c.req.raw, {
@@ -134,7 +134,7 @@ async function readUpTo(body: ReadableStream<Uint8Array>, maxBytes: number): Pro
   return new Blob(chunks);
 }
 
-/** Bounds the requests at work. Refuses at once: a queue would make everybody too late. */
+/** Limits the concurrent requests. Refuses at once, because queueing would make every request miss its deadline. */
 export function admitRequest({ requests }: ApiLimits, metrics: Metrics): MiddlewareHandler<Authenticated> {
   const { slots, take } = countedSlots("requests", requests, metrics);
   return createMiddleware<Authenticated>(async (c, next) => {
@@ -149,7 +149,7 @@ export function admitRequest({ requests }: ApiLimits, metrics: Metrics): Middlew
   });
 }
 
-/** Bounds uploads: slots of their own, and a body of bounded size that must keep up a rate. */
+/** Limits uploads: slots of their own, a maximum size and a minimum transfer rate. */
 export function admitUpload(
   { uploads }: ApiLimits,
   metrics: Metrics,
@@ -166,7 +166,7 @@ export function admitUpload(
       if (Number(c.req.header("content-length") ?? 0) > maxBytes) throw bodyTooLarge(maxBytes);
       take(owner, "uploads", 5);
     } catch (error) {
-      // The rest of the body is not waited for.
+      // Closes the connection instead of waiting for the rest of the body.
       c.header("connection", "close");
       throw error;
     }

@@ -7,7 +7,7 @@ import { until } from "../../../lib/testing/until.ts";
 import { createHarness } from "../testing/harness.ts";
 
 describe("deadline of a request", () => {
-  test("is a 503 with Retry-After while something behind the API hangs", async () => {
+  test("answers 503 with Retry-After while a dependency hangs", async () => {
     const hold = Promise.withResolvers<void>();
     const api = await createHarness({
       deadlineMs: () => 500,
@@ -27,7 +27,7 @@ describe("deadline of a request", () => {
     await api.close();
   });
 
-  test("holds in a process whose pooler accepts connections and never answers", async () => {
+  test("holds while the pooler accepts but never answers", async () => {
     const frozen = createServer(() => {});
     const { promise: listening, resolve } = Promise.withResolvers<void>();
     frozen.listen(0, "127.0.0.1", resolve);
@@ -58,7 +58,7 @@ describe("deadline of a request", () => {
       });
       return { status: answer.status, retryAfter: answer.headers.get("retry-after"), ms: performance.now() - began };
     };
-    // More than the pool has connections: the last ones wait in its queue.
+    // More requests than pool connections, so the last ones queue.
     for (const { status, retryAfter, ms } of await Promise.all(Array.from({ length: 30 }, ask))) {
       expect(status).toBe(503);
       expect(Number(retryAfter)).toBeGreaterThan(0);

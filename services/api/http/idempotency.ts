@@ -1,41 +1,56 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { z } from "@hono/zod-openapi";
 import { AppError } from "../../../lib/core/errors.ts";
 import { sha256Hex } from "../../../lib/core/secret.ts";
 import { once } from "../../../lib/db/index.ts";
 import type { Answer, BusinessScope, PlatformScope } from "../../../lib/db/index.ts";
 import type { Authenticated } from "./auth/guards.ts";
 
-/** What of a request's context is needed here. */
-type Asked = {
+/** Request header of every POST that creates something. */
+export const idempotencyHeaders = z.object({
+  "idempotency-key": z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 visible ASCII characters")
+    .optional()
+    .openapi({
+      description:
+        "A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first " +
+        "response instead of repeating the operation.",
+      example: "order-4711-ready",
+    }),
+});
+
+/** The part of Hono's context that this module reads and writes. */
+type RequestContext = {
   req: { method: string; path: string };
   var: Pick<Authenticated["Variables"], "credential" | "principal">;
   header(name: string, value: string): void;
 };
 
-export type OnceOptions = {
-  /** The Idempotency-Key, if there is one. */
+export type IdempotencyOptions = {
+  /** The Idempotency-Key header. */
   key: string | undefined;
-  /** The parsed body: the same for the same request, however its JSON was written. */
+  /** The parsed body, so that the JSON's formatting does not change the fingerprint. */
   body: unknown;
-  /** The answer holds a secret: it is kept so that only the credential it was given to opens it. */
+  /** Whether the response contains a secret. Its stored copy can only be decrypted with the caller's credential. */
   secret?: boolean;
 };
 
 /**
- * Does what a POST asks for, once: in one transaction with remembering the answer where the request has an
- * Idempotency-Key, and the same request gets that answer again. Throws "idempotency_mismatch" for another request.
+ * Runs `work` once per Idempotency-Key and replays its response to retries. The response is stored in the transaction
+ * of `work`. Without a key it just runs `work`. Throws "idempotency_mismatch" if the key was used for another request.
  */
-export async function answerOnce<S extends BusinessScope | PlatformScope, View extends object>(
-  c: Asked,
+export async function runIdempotent<S extends BusinessScope | PlatformScope, View extends object>(
+  c: RequestContext,
   scope: S,
-  { key, body, secret = false }: OnceOptions,
+  { key, body, secret = false }: IdempotencyOptions,
   work: (scope: S) => Promise<View>,
 ): Promise<View> {
   if (key === undefined) return work(scope);
   const { credential, principal } = c.var;
-  // Only who was given a secret can be given it again.
-  const asker = secret ? principal.keyId : "";
-  const fingerprint = sha256Hex(JSON.stringify([c.req.method, c.req.path, asker, body]));
+  // A secret is replayed only to the key that created it.
+  const caller = secret ? principal.keyId : "";
+  const fingerprint = sha256Hex(JSON.stringify([c.req.method, c.req.path, caller, body]));
   const answer = await once(scope, { key, fingerprint }, async (inner): Promise<Answer> => {
     const view = await work(inner);
     return { status: 201, response: secret ? seal(view, credential, key) : { ...(view as object) } };
@@ -48,16 +63,14 @@ export async function answerOnce<S extends BusinessScope | PlatformScope, View e
 export function idempotencyMismatch(): AppError {
   return new AppError(
     "idempotency_mismatch",
-    "This Idempotency-Key came with another request before; use a new key for a new request.",
-    {
-      faults: [{ field: "idempotency-key", message: "was used with another request" }],
-    },
+    "This Idempotency-Key was used for a different request. Use a new key for each new request.",
+    { faults: [{ field: "idempotency-key", message: "was used for a different request" }] },
   );
 }
 
 /*
- * A sealed answer is encrypted under a key that is derived from the caller's credential, which is not stored here
- * either: a copy of the database does not open it.
+ * A sealed response is encrypted with a key derived from the caller's credential. The database stores only a hash of
+ * the credential, so a copy of the database cannot decrypt it.
  */
 type Sealed = { sealed: string };
 
@@ -78,7 +91,7 @@ function open(response: Record<string, unknown>, credential: string, salt: strin
   try {
     return JSON.parse(Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]).toString());
   } catch {
-    // The same key by another credential: over the console's cookie now, over the key itself then.
+    // The retry used another credential of the same key: the console's cookie instead of the key, or the reverse.
     throw idempotencyMismatch();
   }
 }

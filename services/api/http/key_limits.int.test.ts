@@ -28,7 +28,7 @@ describe("a key that expires", () => {
     expect((await child({ expires_at: inTwoHours() })).status).toBe(403);
   });
 
-  test("of the platform creates none that works longer", async () => {
+  test("of the platform creates none that expires later", async () => {
     const parent = (await api.request("POST", "/v1/admin/keys", { body: { expires_at: inOneHour() } })).body;
     const { id } = await api.business();
     const admin = await api.request("POST", "/v1/admin/keys", { key: parent.key, body: {} });
@@ -41,7 +41,7 @@ describe("a key that expires", () => {
     expect((await api.request("POST", "/v1/admin/keys", later)).status).toBe(403);
   });
 
-  test("creates none that works longer over a console session", async () => {
+  test("creates none that expires later in the console", async () => {
     const parent = (await api.request("POST", "/v1/admin/keys", { body: { expires_at: inOneHour() } })).body;
     const signedIn = await api.request("POST", "/v1/console/session", { key: parent.key });
     expect(signedIn.body.expires_at).toBe(parent.expires_at);
@@ -51,7 +51,7 @@ describe("a key that expires", () => {
     expect(child.body.expires_at).toBe(parent.expires_at);
   });
 
-  test("keeps its final expiry through rotations of itself", async () => {
+  test("keeps its expiry when it rotates itself", async () => {
     const { id } = await api.business();
     const keys = `/v1/businesses/${id}/keys`;
     const first = (await api.request("POST", keys, { body: { scopes: ["keys:write"], expires_at: inOneHour() } })).body;
@@ -66,7 +66,7 @@ describe("a key that expires", () => {
     }
   });
 
-  test("rotates no key that works longer", async () => {
+  test("rotates no key that expires later", async () => {
     const { id } = await api.business();
     const keys = `/v1/businesses/${id}/keys`;
     const endless = (await api.request("POST", keys, { body: { scopes: ["messages:read"] } })).body;
@@ -93,7 +93,7 @@ describe("keys:write", () => {
   });
 });
 
-/** Ten at once, as many as the pool has connections: more would wait longer for one than a request may. */
+/** Runs ten at a time, the size of the pool: more would exceed the deadline while they wait for a connection. */
 async function inTens(count: number, ask: () => Promise<Answer>): Promise<Answer[]> {
   const answers: Answer[] = [];
   const lane = async () => {
@@ -104,11 +104,11 @@ async function inTens(count: number, ask: () => Promise<Answer>): Promise<Answer
 }
 
 describe("the keys of a business", () => {
-  test("are bounded, however many are made at once", async () => {
+  test("are capped under concurrent creation", async () => {
     const { id } = await api.business();
     const keys = `/v1/businesses/${id}/keys`;
     const make = () => api.request("POST", keys, { body: { scopes: ["messages:read"] } });
-    // One was made with the business.
+    // The harness created one with the business.
     const answers = await inTens(maxKeys + 4, make);
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(maxKeys - 1);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(5);
@@ -117,7 +117,7 @@ describe("the keys of a business", () => {
     expect((await make()).status).toBe(409);
   });
 
-  test("are bounded when one is rotated again and again", async () => {
+  test("are capped under repeated rotation", async () => {
     const { id } = await api.business();
     const keys = `/v1/businesses/${id}/keys`;
     const [one] = (await api.request("GET", keys)).body.data;
@@ -129,7 +129,7 @@ describe("the keys of a business", () => {
 });
 
 describe("unknown keys from one address", () => {
-  /** A request as it comes over a connection from `peer`. */
+  /** A request over a connection from `peer`. */
   const from = (peer: string, key: string, forwarded?: string) =>
     api.app.request(
       "/v1/me-or-nothing",
@@ -147,17 +147,17 @@ describe("unknown keys from one address", () => {
     expect([refused.status, Number(refused.headers.get("retry-after")) > 0]).toEqual([429, true]);
   };
 
-  test("are refused beyond a limit, at the address that the edge names", async () => {
+  test("are rate-limited by X-Forwarded-For of the edge", async () => {
     await fail("127.0.0.1", "203.0.113.7");
     expect((await from("127.0.0.1", generateKey().key, "203.0.113.8")).status).toBe(401);
   });
 
-  test("are counted by the peer where it is not the edge", async () => {
+  test("are counted by peer outside the edge", async () => {
     for (let n = 0; n < maxFailedLogins; n++) await from("198.51.100.1", generateKey().key, `203.0.113.${n}`);
     expect((await from("198.51.100.1", generateKey().key, "192.0.2.1")).status).toBe(429);
   });
 
-  test("stop no key that was valid before", async () => {
+  test("do not block a cached valid key", async () => {
     const { key } = await api.business();
     expect((await from("198.51.100.9", key)).status).toBe(404);
     await fail("198.51.100.9");

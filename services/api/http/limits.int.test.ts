@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Redis } from "ioredis";
 import { createRedis } from "../../../lib/redis/client.ts";
 import { createRateLimiter } from "../../../lib/redis/rate_limit.ts";
@@ -20,62 +20,64 @@ afterAll(() => redis.disconnect());
 const limiter = (limit: number, client = redis) =>
   createRateLimiter({ redis: client, limit, windowMs: 3_600_000, prefix: uniqueName("rate") });
 
-test("a key that has used its limit is told so in every way there is; others go on", async () => {
-  const api = await createHarness({ rateLimiter: limiter(3) });
-  const { id, key } = await api.business();
-  const ask = () => api.request("GET", `/v1/businesses/${id}`, { key });
-  const first = await ask();
-  expect(first.headers.get("ratelimit-policy")).toBe("3;w=3600");
-  expect([first.headers.get("ratelimit-limit"), first.headers.get("ratelimit-remaining")]).toEqual(["3", "2"]);
-  await Promise.all([ask(), ask()]);
-  const refused = await ask();
-  expect([refused.status, refused.body.type]).toEqual([429, "urn:prosaas:problem:rate_limited"]);
-  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
-  expect(refused.headers.get("ratelimit-remaining")).toBe("0");
-  expect((await api.request("GET", `/v1/businesses/${id}`)).status).toBe(200);
-  await api.close();
-});
-
-test("while Redis is unavailable each replica applies the limit alone", async () => {
-  const away = createRedis("redis://127.0.0.1:1", "gate");
-  const api = await createHarness({ rateLimiter: limiter(3, away) });
-  const { id, key } = await api.business();
-  for (let n = 0; n < 3; n++) expect((await api.request("GET", `/v1/businesses/${id}`, { key })).status).toBe(200);
-  expect((await api.request("GET", `/v1/businesses/${id}`, { key })).status).toBe(429);
-  expect((await api.request("GET", "/metrics", { key: "" })).body).toMatch(
-    /api_rate_limit_failures_total\{[^}]*\} [1-9]/,
-  );
-  await api.close();
-  away.disconnect();
-});
-
-test("the keys of a business share its limit, and leave others theirs", async () => {
-  const rateLimiter = createRateLimiter({
-    redis,
-    limit: 4,
-    groupLimit: 6,
-    windowMs: 3_600_000,
-    prefix: uniqueName("rate"),
+describe("rate limits", () => {
+  test("answer 429 with headers, per key", async () => {
+    const api = await createHarness({ rateLimiter: limiter(3) });
+    const { id, key } = await api.business();
+    const ask = () => api.request("GET", `/v1/businesses/${id}`, { key });
+    const first = await ask();
+    expect(first.headers.get("ratelimit-policy")).toBe("3;w=3600");
+    expect([first.headers.get("ratelimit-limit"), first.headers.get("ratelimit-remaining")]).toEqual(["3", "2"]);
+    await Promise.all([ask(), ask()]);
+    const refused = await ask();
+    expect([refused.status, refused.body.type]).toEqual([429, "urn:prosaas:problem:rate_limited"]);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(refused.headers.get("ratelimit-remaining")).toBe("0");
+    expect((await api.request("GET", `/v1/businesses/${id}`)).status).toBe(200);
+    await api.close();
   });
-  const api = await createHarness({ rateLimiter, keys: { ttlMs: 5_000 } });
-  // Over the database: the admin key has the limit of a key as well.
-  const [busy, other] = [await createBusiness(api.database.db), await createBusiness(api.database.db)];
-  const newKey = async (scope: typeof busy) => {
-    const { key, prefix, hash } = generateKey();
-    await insertKey(scope, { id: uuidv7(), prefix, hash, scopes: ["business:read"] });
-    return key;
-  };
-  const [first, second, foreign] = [await newKey(busy), await newKey(busy), await newKey(other)];
-  const ask = (scope: typeof busy, key: string) => api.request("GET", `/v1/businesses/${scope.businessId}`, { key });
-  for (let n = 0; n < 4; n++) expect((await ask(busy, first)).status).toBe(200);
-  for (let n = 0; n < 2; n++) expect((await ask(busy, second)).status).toBe(200);
-  const refused = await ask(busy, second);
-  expect([refused.status, refused.body.detail]).toEqual([429, expect.stringContaining("this business")]);
-  expect((await ask(other, foreign)).status).toBe(200);
-  await api.close();
+
+  test("are applied per replica while Redis is unavailable", async () => {
+    const unavailable = createRedis("redis://127.0.0.1:1", "gate");
+    const api = await createHarness({ rateLimiter: limiter(3, unavailable) });
+    const { id, key } = await api.business();
+    for (let n = 0; n < 3; n++) expect((await api.request("GET", `/v1/businesses/${id}`, { key })).status).toBe(200);
+    expect((await api.request("GET", `/v1/businesses/${id}`, { key })).status).toBe(429);
+    expect((await api.request("GET", "/metrics", { key: "" })).body).toMatch(
+      /api_rate_limit_failures_total\{[^}]*\} [1-9]/,
+    );
+    await api.close();
+    unavailable.disconnect();
+  });
+
+  test("are shared by the keys of a business", async () => {
+    const rateLimiter = createRateLimiter({
+      redis,
+      limit: 4,
+      groupLimit: 6,
+      windowMs: 3_600_000,
+      prefix: uniqueName("rate"),
+    });
+    const api = await createHarness({ rateLimiter, keys: { ttlMs: 5_000 } });
+    // Inserted by SQL, because the admin key has a rate limit too.
+    const [busy, other] = [await createBusiness(api.database.db), await createBusiness(api.database.db)];
+    const newKey = async (scope: typeof busy) => {
+      const { key, prefix, hash } = generateKey();
+      await insertKey(scope, { id: uuidv7(), prefix, hash, scopes: ["business:read"] });
+      return key;
+    };
+    const [first, second, foreign] = [await newKey(busy), await newKey(busy), await newKey(other)];
+    const ask = (scope: typeof busy, key: string) => api.request("GET", `/v1/businesses/${scope.businessId}`, { key });
+    for (let n = 0; n < 4; n++) expect((await ask(busy, first)).status).toBe(200);
+    for (let n = 0; n < 2; n++) expect((await ask(busy, second)).status).toBe(200);
+    const refused = await ask(busy, second);
+    expect([refused.status, refused.body.detail]).toEqual([429, expect.stringContaining("this business")]);
+    expect((await ask(other, foreign)).status).toBe(200);
+    await api.close();
+  });
 });
 
-test("beyond the requests that may be under way, further ones are 503 at once, and taken again afterwards", async () => {
+test("refuses requests beyond the concurrency limit with 503", async () => {
   const hold = Promise.withResolvers<void>();
   let held = 0;
   const api = await createHarness({
@@ -97,7 +99,7 @@ test("beyond the requests that may be under way, further ones are 503 at once, a
   await api.close();
 });
 
-test("a PATCH for what has changed meanwhile is 412 and changes nothing", async () => {
+test("answers 412 to an outdated If-Match", async () => {
   const api = await createHarness();
   const { id } = await api.business();
   const path = `/v1/businesses/${id}`;
@@ -115,7 +117,7 @@ test("a PATCH for what has changed meanwhile is 412 and changes nothing", async 
   await api.close();
 });
 
-test("a business asked for many times at once with one Idempotency-Key is created once", async () => {
+test("creates once under concurrent retries of one Idempotency-Key", async () => {
   const api = await createHarness();
   const request = { body: { name: "Once" }, headers: { "idempotency-key": "one-business" } };
   const answers = await Promise.all(Array.from({ length: 8 }, () => api.request("POST", "/v1/businesses", request)));
@@ -125,7 +127,7 @@ test("a business asked for many times at once with one Idempotency-Key is create
   await api.close();
 });
 
-test("what lies at the edges of what can be stored is refused, not a fault of ours", async () => {
+test("refuses values that cannot be stored with 400", async () => {
   const api = await createHarness();
   const { id, key } = await api.business();
   const under = `/v1/businesses/${id}`;
@@ -155,7 +157,7 @@ test("what lies at the edges of what can be stored is refused, not a fault of ou
   await api.close();
 });
 
-test("every body has its limit, wherever it is sent, but for files, which are counted as they come", async () => {
+test("limits every body by its size", async () => {
   const api = await createHarness();
   const { id, key } = await api.business();
   const body = { description: "x".repeat(4 * 1024 * 1024) };

@@ -2,21 +2,21 @@ import type { BodyPace, ReaderPace } from "../../../lib/runtime/paced.ts";
 import type { SlotLimits } from "../../../lib/runtime/slots.ts";
 
 /**
- * What one replica carries at once, and what of it a business gets. An owner past its share is answered 429, everybody
- * past the total 503, both with Retry-After.
+ * Concurrency limits of one replica: a total, and the share of it that one business may hold. A business beyond its
+ * share gets 429, a request beyond the total gets 503; both carry Retry-After.
  */
 export type ApiLimits = {
-  /** Requests whose credential is being looked up, by address: most take no longer than a map operation. */
+  /** Requests whose credential is being looked up, by address. A cached key takes no longer than a map lookup. */
   authenticating: SlotLimits;
-  /** Requests whose body is arriving. A slot is 512 KiB at most. */
+  /** Requests whose body is being received. A slot holds at most 512 KiB. */
   bodies: SlotLimits & { deadlineMs: number };
-  /** Requests at work: two batches of the outbox and as many again that wait for something else. */
+  /** Requests at work. */
   requests: SlotLimits;
-  /** Files and tables that are being uploaded. */
+  /** Uploads of files and CSV tables. */
   uploads: SlotLimits & BodyPace & { tableDeadlineMs: number };
-  /** Files that are being read at signed addresses. A slot is half a MB. */
+  /** Downloads at signed URLs. A slot holds about half a megabyte. */
   files: SlotLimits & ReaderPace;
-  /** Streams of events; `share` is a business's. */
+  /** Open event streams; `share` is per business. */
   streams: SlotLimits & { shareOfKey: number; stallMs: number };
 };
 
@@ -27,11 +27,11 @@ export function apiLimits(
 ): ApiLimits {
   const { requests = 512, uploads = 64, files = 128 } = changes;
   return {
-    // They hold nothing but a look-up, and one address may be a program of many businesses.
+    // A slot only covers a lookup, and one address may serve many businesses.
     authenticating: { total: 2 * requests, share: requests },
     bodies: { total: share(requests, 2), share: share(requests, 8), deadlineMs: 8_000 },
     requests: { total: requests, share: share(requests, 4) },
-    // The deadlines are below those of the answer (app.ts), so that the caller reads what was wrong.
+    // Both deadlines are shorter than the response's (deadlines.ts), so that the caller receives the problem.
     uploads: {
       total: uploads,
       share: share(uploads, 8),
@@ -40,9 +40,9 @@ export function apiLimits(
       deadlineMs: 290_000,
       tableDeadlineMs: 50_000,
     },
-    // A page of a console asks for some dozen thumbnails. 4 KiB a second is less than a telephone on a bad line reads.
+    // A console page loads about a dozen thumbnails. A phone with a bad connection still reads 4 KiB a second.
     files: { total: files, share: share(files, 4), minBytes: 120 * KiB, windowMs: 30_000 },
-    // Heartbeats come every 15 s: a reader that has taken nothing for three of them is gone.
+    // Heartbeats are sent every 15 s: a reader that misses three has hung up.
     streams: { total: 1_000, share: 100, shareOfKey: 200, stallMs: 45_000 },
   };
 }

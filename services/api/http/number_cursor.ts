@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
+import { cursorDescription, cursorFault } from "./page.ts";
 
-/** A cursor over what is counted, made opaque so that nobody builds on its form. */
+/** Encodes an offset or a position. The base64url form keeps clients from depending on the content. */
 export function numberCursorOf(number: number): string {
   return Buffer.from(String(number)).toString("base64url");
 }
@@ -11,8 +12,8 @@ export const numberCursor = z
   .transform((text, context) => {
     const number = z.coerce.number().int().min(0).safeParse(Buffer.from(text, "base64url").toString()).data;
     if (number !== undefined) return number;
-    context.addIssue({ code: "custom", message: "is not a cursor: send back `next_cursor` as it was given" });
+    context.addIssue({ code: "custom", message: cursorFault });
     return z.NEVER;
   })
   .optional()
-  .openapi({ type: "string", description: "`next_cursor` of the page before." });
+  .openapi({ type: "string", description: cursorDescription });

@@ -8,22 +8,22 @@ import { withoutRepeats } from "../../../lib/runtime/repeats.ts";
 import type { Authenticated } from "./auth/guards.ts";
 
 /**
- * Limits the requests of each key, and of all keys of a business together. Tells the nearest limit in RateLimit-*
- * headers (draft-ietf-httpapi-ratelimit-headers-06).
+ * Rate-limits the requests of each key, and of all keys of a business together. Reports the nearer limit in
+ * RateLimit-* headers (draft-ietf-httpapi-ratelimit-headers-06).
  */
 export function rateLimited(limiter: RateLimiter, logger: Logger, metrics: Metrics): MiddlewareHandler<Authenticated> {
   const windowS = limiter.windowMs / 1000;
   const policy = `${limiter.limit};w=${windowS}`;
   const refused = metrics.counter(
     "api_rate_limited_total",
-    "Requests refused because their key or business had used its limit.",
+    "Requests refused because their key or business had reached its rate limit.",
   );
   const failures = metrics.counter(
     "api_rate_limit_failures_total",
-    "Requests that this replica counted by itself, without Redis.",
+    "Requests that this replica counted alone because Redis was unavailable.",
   );
   const report = withoutRepeats((error) =>
-    logger.warn({ error: messageOf(error) }, "rate limits are applied by each replica alone"),
+    logger.warn({ error: messageOf(error) }, "redis unavailable: each replica applies rate limits alone"),
   );
 
   return createMiddleware<Authenticated>(async (c, next) => {
@@ -45,8 +45,9 @@ export function rateLimited(limiter: RateLimiter, logger: Logger, metrics: Metri
       refused.inc();
       const detail =
         permit.limitedBy === "caller"
-          ? `This key may make ${limiter.limit} requests in ${windowS} s; slow down.`
-          : `The keys of this business may make ${limiter.groupLimit} requests together in ${windowS} s; slow down.`;
+          ? `This key exceeded its limit of ${limiter.limit} requests per ${windowS} s. Retry after the reset.`
+          : `The keys of this business exceeded their limit of ${limiter.groupLimit} requests per ${windowS} s. ` +
+            "Retry after the reset.";
       throw new AppError("rate_limited", detail, { retryAfterS: Math.min(resetS, Math.ceil(windowS)) });
     }
     await next();

@@ -55,7 +55,7 @@ const post = (path: string, { id, key }: { id: string; key: string }, type: stri
   `Content-Type: ${type}`,
   "Content-Length: 1000",
 ];
-/** Clients that send one byte of a thousand. */
+/** Opens clients that send one byte of a body of 1,000. */
 const slowly = async (count: number, head: string[]) => {
   const all = await Promise.all(Array.from({ length: count }, () => open(head)));
   for (const { socket } of all) socket.write("{");
@@ -70,7 +70,7 @@ const tell = (path: string, init: RequestInit = {}) =>
     ...init,
     headers: { authorization: `Bearer ${other.key}`, ...(init.headers as Record<string, string>) },
   });
-/** Another tenant reads, writes and uploads. */
+/** Checks that another tenant can read, write and upload. */
 const othersGoOn = async () => {
   expect((await tell("")).status).toBe(200);
   const json = { "content-type": "application/json" };
@@ -85,14 +85,14 @@ describe("slow uploads", () => {
     ["media", "text/plain"],
     ["broadcasts/01900000-0000-7000-8000-000000000000/recipients/upload", "text/csv"],
   ] as const) {
-    test(`of one business take only its share (${type})`, async () => {
-      // A table is only read for a broadcast that exists.
+    test(`of one business use only its share (${type})`, async () => {
+      // The route reads a table only if the broadcast exists.
       const draft = await api.request("POST", `/v1/businesses/${business.id}/broadcasts`, {
         body: { name: "x", text: "x" },
       });
       const slow = await slowly(600, post(path.replace(/01900000[^/]*/, draft.body.id), business, type));
       const answered = () => slow.filter(({ status }) => status() === 429);
-      // Imports of tables have a limit of their own, below this one.
+      // Imports have a lower limit of their own.
       await until(() => answered().length >= 600 - limits.uploads.share, { what: "the refusals", deadlineMs: 20_000 });
       expect(answered().some(({ answer }) => /retry-after: 5/i.test(answer()))).toBeTrue();
       expect(await metric("api_uploads_under_way")).toBeLessThanOrEqual(limits.uploads.share);
@@ -104,7 +104,7 @@ describe("slow uploads", () => {
     }, 60_000);
   }
 
-  test("end where the client hangs up", async () => {
+  test("release their slot when the client hangs up", async () => {
     await slowly(4, post("media", business, "text/plain"));
     await until(async () => (await metric("api_uploads_under_way")) === 4, { what: "uploads" });
     for (const { socket } of clients.splice(0)) socket.destroy();
@@ -126,14 +126,14 @@ describe("slow uploads", () => {
 });
 
 describe("slow request bodies", () => {
-  test("of one business take only its share, and end with 408", async () => {
+  test("of one business use its share; end with 408", async () => {
     const slow = await slowly(600, post("messages", business, "application/json"));
     await until(() => slow.filter(({ status }) => status() === 429).length === 600 - limits.bodies.share, {
       what: "the refusals",
       deadlineMs: 20_000,
     });
     await othersGoOn();
-    // Its own requests without a body go on too.
+    // Requests of the same business without a body still succeed.
     expect((await api.request("GET", `/v1/businesses/${business.id}`, { key: business.key })).status).toBe(200);
     await until(() => slow.every(({ status }) => [408, 429].includes(status())), {
       what: "the others to end with 408",
@@ -141,7 +141,7 @@ describe("slow request bodies", () => {
     expect(await metric("api_bodies_under_way")).toBe(0);
   }, 60_000);
 
-  test("of unknown length are bounded by bytes and time", async () => {
+  test("of unknown length are limited by bytes and time", async () => {
     const chunked = (path: string) => [
       ...post(path, business, "application/json").slice(0, -1),
       "Transfer-Encoding: chunked",
@@ -172,7 +172,7 @@ describe("slow readers of files", () => {
   const stalled = (count: number) =>
     Promise.all(Array.from({ length: count }, () => open([`GET ${path} HTTP/1.1`], { reads: false })));
 
-  test("are counted as long as they read, and take only the business's share", async () => {
+  test("hold slots up to the business's share", async () => {
     await stalled(16);
     await until(async () => (await metric("api_files_under_way")) === 16, { what: "16 files" });
     const refused = await open([`GET ${path} HTTP/1.1`]);
@@ -180,7 +180,7 @@ describe("slow readers of files", () => {
     expect(refused.answer()).toMatch(/retry-after: 2/i);
   }, 20_000);
 
-  test("are cut off, and their slots are free again", async () => {
+  test("are cut off and release their slots", async () => {
     await stalled(10);
     await until(async () => (await metric("api_files_under_way")) >= 10, { what: "10 files" });
     await until(async () => (await metric("api_files_under_way")) === 0, {
@@ -190,13 +190,13 @@ describe("slow readers of files", () => {
     expect(await metric("api_files_stalled_total")).toBeGreaterThanOrEqual(10);
   }, 60_000);
 
-  test("that hang up free their slots at once", async () => {
+  test("that hang up release their slots at once", async () => {
     const readers = await stalled(5);
     for (const { socket } of readers) socket.destroy();
     await until(async () => (await metric("api_files_under_way")) === 0, { what: "no files", deadlineMs: 1_000 });
   });
 
-  test("that keep up read the whole", async () => {
+  test("that keep up receive the whole file", async () => {
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`);
     expect((await response.arrayBuffer()).byteLength).toBe(size);
     await until(async () => (await metric("api_files_under_way")) === 0, { what: "no files" });

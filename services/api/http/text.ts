@@ -3,7 +3,7 @@ import { faultOfText } from "../../../lib/core/text.ts";
 
 export { faultOfText };
 
-/** Text that every part can hold. */
+/** Text that Postgres, WhatsApp and JSON can all store. */
 export const storableText = (min: number, max: number) =>
   z
     .string()
@@ -16,11 +16,10 @@ export const storableText = (min: number, max: number) =>
 
 export const timestamp = z.iso.datetime().openapi({ example: "2026-03-01T12:00:00.000Z" });
 
-/** A moment that Postgres and `toISOString` write alike: years 1 to 9999 in UTC. */
+/** A date-time within the years 1 to 9999 UTC, the range that Postgres and `toISOString` write alike. */
 export const moment = z.iso
   .datetime({ offset: true })
   .transform((text) => new Date(text))
   .refine((at) => at.getUTCFullYear() >= 1 && at.getUTCFullYear() <= 9999, "must lie in the years 1 to 9999");
 
-/** ISO 8601, or null where it has not happened. */
 export const isoOrNull = (at: Date | null): string | null => at?.toISOString() ?? null;

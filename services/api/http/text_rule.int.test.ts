@@ -23,11 +23,11 @@ const operations = (): Named[] =>
     Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), template, operation })),
   );
 
-/** The path with every parameter filled in. */
+/** Fills in every parameter of a path. */
 const pathOf = (template: string, values: Record<string, string> = {}) =>
   template.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? (name === "business_id" ? business : someId));
 
-/** A value of the schema with every field that it names. */
+/** Generates a value of the schema with every field. */
 function sampleOf(schema: JsonSchema | undefined, depth = 0): unknown {
   if (schema === undefined || depth > 8) return "x";
   const ref = schema["$ref"];
@@ -50,7 +50,7 @@ function sampleOf(schema: JsonSchema | undefined, depth = 0): unknown {
 
 type Path = (string | number)[];
 
-/** Where strings and objects lie in a value. */
+/** Paths of the strings and objects in a value. */
 function placesIn(value: unknown, path: Path = []): { strings: Path[]; objects: Path[] } {
   if (typeof value === "string") return { strings: [path], objects: [] };
   if (typeof value !== "object" || value === null) return { strings: [], objects: [] };
@@ -131,7 +131,7 @@ describe("text that cannot be stored", () => {
     expect(asked).toBeGreaterThan(300);
   });
 
-  test("does no harm in headers", async () => {
+  test("is harmless in headers", async () => {
     for (const { method, template, operation } of operations()) {
       for (const { name, in: place } of operation.parameters ?? []) {
         if (place !== "header") continue;
@@ -177,7 +177,7 @@ describe("text that cannot be stored", () => {
 });
 
 describe("media types", () => {
-  test("are judged as the parser of JSON judges them", async () => {
+  test("are matched like the JSON parser matches them", async () => {
     const types = [
       "application/json",
       `application/${"x".repeat(101)}+json`,

@@ -7,63 +7,66 @@ import { isUpload } from "./admission.ts";
 import type { Authenticated } from "./auth/guards.ts";
 
 /*
- * The rule for text (lib/core/text.ts) at the API's edge: it holds for every path, parameter and JSON body, whether a
- * schema names the field or not, and for names as well as values.
+ * Applies the text rule of lib/core/text.ts to every path, parameter and JSON body, to names as well as values, whether
+ * or not a schema declares the field.
  */
 
 const maxFaults = 20;
 
 /**
- * Refuses text that cannot be stored, naming where it is. Reads a JSON body, which is in memory already. An upload is
- * content, whatever its Content-Type: its route streams it.
+ * Rejects text that cannot be stored and names its location. Reads JSON bodies, which are in memory already. Skips
+ * uploads of any Content-Type, because their routes stream them.
  */
 export const wellFormedText: MiddlewareHandler<Authenticated> = async (c, next) => {
   const faults = faultsOfTarget(c.req.url);
-  // No resource has such an id.
+  // No resource has an id with such characters.
   if (faults.some(({ field }) => field === "path"))
-    throw new AppError("not_found", "There is nothing at this path.", { faults });
+    throw new AppError("not_found", "No resource exists at this path. Check its percent-encoding.", { faults });
   refuse(faults);
   if (isUpload(c)) return next();
   const contentType = c.req.header("content-type");
   if (contentType !== undefined && isJson.test(contentType)) {
     const charset = charsetForm.exec(contentType)?.[1]?.toLowerCase() ?? "utf-8";
     if (!encodings.has(charset)) {
-      const message = `the charset "${charset}" is not supported for JSON: send UTF-8`;
-      throw new AppError("unsupported_media_type", "Send JSON as UTF-8.", {
+      const message = `the charset "${charset}" is not supported for JSON; send UTF-8`;
+      throw new AppError("unsupported_media_type", `JSON in the charset "${charset}" is not supported. Send UTF-8.`, {
         faults: [{ field: "content-type", message }],
       });
     }
-    // The schema's parser takes it from Hono's cache: it is read once.
+    // Hono caches the bytes, so the schema's parser does not read the body again.
     refuse(faultsOfJson(Buffer.from(await c.req.arrayBuffer())));
   }
   await next();
 };
 
-/** As Hono judges it: what its parser takes for JSON must not pass unread here. */
+/** Hono's own pattern for JSON: a body that its parser accepts must not bypass this check. */
 const isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 const charsetForm = /;\s*charset\s*=\s*"?([^\s";]{1,40})/i;
 const encodings = new Set(["utf-8", "utf8", "us-ascii"]);
 
 function refuse(faults: FieldFault[]): void {
-  if (faults.length > 0) throw new AppError("invalid_request", "Some text of the request cannot be taken.", { faults });
+  if (faults.length === 0) return;
+  throw new AppError("invalid_request", "Some text contains characters that cannot be stored. See `errors`.", {
+    faults,
+  });
 }
 
-/** Of the path and the query: percent-encoding of what is not UTF-8, and characters that text must not hold. */
+/** Checks the path and the query for percent-encoding that is not UTF-8 and for characters that cannot be stored. */
 export function faultsOfTarget(url: string): FieldFault[] {
   if (!url.includes("%")) return [];
   const query = url.indexOf("?");
   const path = query === -1 ? url : url.slice(0, query);
   const faults: FieldFault[] = [];
-  const look = (field: string, encoded: string) => {
+  const check = (field: string, encoded: string) => {
     const message = faultOfEncoded(encoded);
     if (message !== undefined && faults.length < maxFaults) faults.push({ field, message });
   };
-  look("path", path);
+  check("path", path);
   if (query === -1) return faults;
   for (const pair of url.slice(query + 1).split("&")) {
     const [name = "", value = ""] = pair.split("=", 2);
-    look("query", name);
-    look(decoded(name) ?? "query", value);
+    check("query", name);
+    check(decoded(name) ?? "query", value);
   }
   return faults;
 }
@@ -82,10 +85,10 @@ function decoded(encoded: string): string | undefined {
   }
 }
 
-/** An escape of U+0000 or of a surrogate: raw, JSON cannot hold the first and UTF-8 not the second. */
+/** A JSON escape of U+0000 or of a surrogate. Unescaped, JSON cannot contain the first and UTF-8 not the second. */
 const suspiciousEscape = /\\u(?:0000|[dD][89a-fA-F])/;
 
-/** Of a JSON text; none where it is no JSON, which its parser will say. */
+/** Checks a JSON text. Returns no faults for invalid JSON, which the parser rejects. */
 export function faultsOfJson(bytes: Buffer): FieldFault[] {
   if (!isUtf8(bytes)) return [{ field: "body", message: "must be UTF-8" }];
   if (!bytes.includes("\\u")) return [];
@@ -98,11 +101,11 @@ export function faultsOfJson(bytes: Buffer): FieldFault[] {
   }
 }
 
-/** Without recursion: what is nested deeply must not end the stack. */
+/** Iterates instead of recursing, so that deep nesting cannot overflow the stack. */
 function faultsOfValue(root: unknown): FieldFault[] {
   const faults: FieldFault[] = [];
-  const left: { value: unknown; path: string }[] = [{ value: root, path: "" }];
-  for (let next = left.pop(); next !== undefined && faults.length < maxFaults; next = left.pop()) {
+  const pending: { value: unknown; path: string }[] = [{ value: root, path: "" }];
+  for (let next = pending.pop(); next !== undefined && faults.length < maxFaults; next = pending.pop()) {
     const { value, path } = next;
     if (typeof value === "string") {
       const message = faultOfText(value);
@@ -112,12 +115,12 @@ function faultsOfValue(root: unknown): FieldFault[] {
         const message = faultOfText(name);
         const field = `${path === "" ? "" : `${path}.`}${toStorable(name)}`.slice(0, maxPath);
         if (message !== undefined) faults.push({ field, message: `is a name that ${message}` });
-        left.push({ value: member, path: field });
+        pending.push({ value: member, path: field });
       }
     }
   }
   return faults;
 }
 
-/** Of deep nesting the first part of the path is enough. */
+/** Truncates the paths of deeply nested members. */
 const maxPath = 300;

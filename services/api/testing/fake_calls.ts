@@ -1,7 +1,7 @@
 import type { CallOrder, CallsClient } from "../../../lib/contracts/calls/index.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 
-/** The calls service in memory: what was ordered, each under the sid that it got. */
+/** An in-memory calls service that records created calls by sid. */
 export type FakeCalls = CallsClient & { placed: Map<string, CallOrder>; full: boolean };
 
 export function createFakeCalls(): FakeCalls {
@@ -11,7 +11,7 @@ export function createFakeCalls(): FakeCalls {
     full: false,
     place: async (order, key) => {
       if (fake.full)
-        throw new AppError("unavailable", "As many calls are in progress as there may be.", { retryAfterS: 5 });
+        throw new AppError("unavailable", "The concurrent-call limit has been reached.", { retryAfterS: 5 });
       const before = key === undefined ? undefined : byKey.get(key);
       if (before !== undefined) return { call_sid: before, status: "queued", replayed: true };
       const callSid = `CA${String(fake.placed.size).padStart(32, "0")}`;

@@ -1,9 +1,9 @@
 import type { ShardChats } from "../../../lib/contracts/shard/index.ts";
 
-/** A shard's side of chats in memory: what was asked, and answers that a test may change. */
+/** An in-memory chats API of a shard that records requests. */
 export type FakeChats = ShardChats & {
   asked: { what: keyof ShardChats; business: string; request: unknown }[];
-  /** Awaited before each answer: a test throws what a shard would. */
+  /** Awaited before each response. A test may replace it to throw an error. */
   before: () => Promise<void>;
 };
 

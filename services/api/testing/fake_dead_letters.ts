@@ -1,6 +1,6 @@
 import type { DeadLetters } from "../../../lib/queues/index.ts";
 
-/** Queues in which nothing ever died. */
+/** Queues without dead letters. */
 export function createFakeDeadLetters(): DeadLetters {
   return {
     list: async () => ({ letters: [], total: 0 }),

@@ -1,7 +1,7 @@
 import type { LiveCall } from "../../../lib/calls/live_call.ts";
 import type { LiveCalls } from "../backend/live_calls.ts";
 
-/** The calls service's side in memory. */
+/** In-memory calls in progress. */
 export type FakeLiveCalls = LiveCalls & { calls: Map<string, LiveCall> };
 
 export function createFakeLiveCalls(): FakeLiveCalls {

@@ -2,10 +2,10 @@ import { AppError } from "../../../lib/core/errors.ts";
 import { limitsOf } from "../../../lib/contracts/shard/index.ts";
 import type { ShardPacing } from "../../../lib/contracts/shard/index.ts";
 
-/** A shard's side of pacing in memory: accounts that may send at once, and a record of those that were resumed. */
+/** An in-memory pacing API of a shard. Accounts may send at once; records those whose stop was lifted. */
 export type FakePacing = ShardPacing & {
   resumed: string[];
-  /** While true, no shard can be reached. */
+  /** While true, every shard is unreachable. */
   away: boolean;
 };
 
@@ -25,8 +25,7 @@ export function createFakePacing(): FakePacing {
     },
   };
   const reach = () => {
-    if (fake.away)
-      throw new AppError("unavailable", "Shard 1 cannot be reached at present; try again shortly.", { retryAfterS: 2 });
+    if (fake.away) throw new AppError("unavailable", "Shard 1 is unreachable. Retry shortly.", { retryAfterS: 2 });
   };
   return fake;
 }

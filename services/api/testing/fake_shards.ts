@@ -2,11 +2,11 @@ import { AppError } from "../../../lib/core/errors.ts";
 import type { SessionList, SessionView } from "../../../lib/contracts/shard/index.ts";
 import type { ApiDependencies } from "../backend/dependencies.ts";
 
-/** Shards in memory: sessions that a test puts there, and a record of what was asked. */
+/** In-memory shards with the sessions that a test puts there. Records requests. */
 export type FakeShards = ApiDependencies["shards"] & {
   sessions: Map<string, SessionView>;
   calls: string[];
-  /** While true, no shard can be reached. */
+  /** While true, every shard is unreachable. */
   away: boolean;
 };
 
@@ -44,8 +44,7 @@ export function createFakeShards(): FakeShards {
   };
   const ask = (what: string) => {
     fake.calls.push(what);
-    if (fake.away)
-      throw new AppError("unavailable", "Shard 1 cannot be reached at present; try again shortly.", { retryAfterS: 2 });
+    if (fake.away) throw new AppError("unavailable", "Shard 1 is unreachable. Retry shortly.", { retryAfterS: 2 });
   };
   const known = (businessId: string) => {
     const session = fake.sessions.get(businessId);
@@ -55,7 +54,7 @@ export function createFakeShards(): FakeShards {
   return fake;
 }
 
-/** A session as a shard would show it; open and paired unless told otherwise. */
+/** A session as a shard reports it; by default open and paired. */
 export function sessionOf(businessId: string, changes: Partial<SessionView> = {}): SessionView {
   const status = changes.status ?? "open";
   return {

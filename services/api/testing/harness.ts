@@ -2,13 +2,13 @@ import { createApiClient } from "../../../lib/api-client/index.ts";
 import type { ApiClient } from "../../../lib/api-client/index.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import { noReplica } from "../../../lib/db/index.ts";
-import type { LiveEvent } from "../../../lib/events/index.ts";
 import { createRouterOver } from "../../../lib/routing/index.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
 import { ensureAdminKey } from "../../../lib/db/keys/admin_key.ts";
 import { generateKey } from "../../../lib/db/keys/api_key.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";
+import type { LiveEvent } from "../../../lib/events/index.ts";
 import type { MigratedDatabase } from "../../../lib/testing/database.ts";
 import { createConformance } from "../../../lib/testing/openapi.ts";
 import type { Conformance, OpenApiDocument } from "../../../lib/testing/openapi.ts";
@@ -40,20 +40,20 @@ export type Harness = Api & {
   pacing: FakePacing;
   calls: FakeCalls;
   liveCalls: FakeLiveCalls;
-  /** Where shards 1 and 2 are, as the router has it. */
+  /** The router's addresses of shards 1 and 2. */
   addresses: Map<number, { shard: number; url: string }>;
-  /** What was woken, by id and in order: businesses for their outboxes, webhooks. */
+  /** Ids of the wake-ups in order: businesses, webhooks, broadcasts, media and moves. */
   woken: string[];
   /** Entries of live streams, in order. */
   published: LiveEvent[];
-  /** What the next wake-ups do; by default they succeed. */
+  /** Behaviour of the next wake-ups; by default they succeed. */
   producer: { wake: (businessId: string) => Promise<void> };
   adminKey: string;
-  /** As the admin unless a key is given; a body is sent as JSON, text and bytes as they are. */
+  /** Sends a request, by default with the admin key. Encodes objects as JSON; sends text and bytes unchanged. */
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
-  /** The same over the generated client, with its types. */
+  /** The generated client over `request`. */
   client(key?: string): ApiClient;
-  /** A new business: its id, and a key of its own with the scopes given. */
+  /** Creates a business and a key with the given scopes. */
   business(scopes?: string[]): Promise<{ id: string; key: string }>;
   close(): Promise<void>;
 };
@@ -67,12 +67,12 @@ const isOperational = (path: string) => ["/health", "/ready", "/metrics"].includ
 const isRaw = (body: unknown): body is string | Uint8Array<ArrayBuffer> =>
   typeof body === "string" || body instanceof Uint8Array;
 
-/** The whole API over a real database, with shards in memory and a producer that records. */
+/** The API over a real database, with in-memory shards and a producer that records wake-ups. */
 export async function createHarness({
   validate = true,
   ...changes
 }: Partial<ApiDependencies> & {
-  /** Whether every answer is held against the OpenAPI document; a fault throws. */
+  /** Whether to validate every response against the OpenAPI document. A fault throws. */
   validate?: boolean;
 } = {}): Promise<Harness> {
   const database = await createMigratedDatabase({ poolSize: 10 });

@@ -4,7 +4,7 @@ import { createMediaSigner } from "../../../lib/media-store/index.ts";
 import { createSealedStore } from "../../../lib/storage/index.ts";
 import type { ObjectStore } from "../../../lib/storage/index.ts";
 
-/** Files in memory, under keys of their own. */
+/** An in-memory file store with encryption keys of its own. */
 export function createTestMedia(publicUrl: string) {
   const objects = new Map<string, Uint8Array>();
   const store: ObjectStore = {

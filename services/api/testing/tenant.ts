@@ -5,7 +5,7 @@ import type { Harness } from "./harness.ts";
 
 const someNumber = () => `1555${String(Math.floor(Math.random() * 1e7)).padStart(7, "0")}`;
 
-/** Ids of a paired business that has one of everything below it, by the names that paths give them. */
+/** Creates a paired business with one of each resource. Returns the ids by the names of path parameters. */
 export async function createTenant(api: Harness): Promise<{ key: string; ids: Record<string, string> }> {
   const { id: business_id, key } = await api.business();
   const path = `/v1/businesses/${business_id}`;

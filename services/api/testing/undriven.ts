@@ -13,7 +13,7 @@ import { createFakeShards } from "./fake_shards.ts";
 import { createTestMedia } from "./media.ts";
 import { createTestWebhooks } from "./webhooks.ts";
 
-/** The whole API with nothing behind it, for what needs no answer of its own: its document, its errors. */
+/** The API without any server behind it, for tests of its document and its errors. */
 export function createUndrivenApp(publicUrl: string): Api & { close(): Promise<void> } {
   const db = createDatabase({ url: "postgres://nobody@127.0.0.1:1/none", poolSize: 1, applicationName: "test" });
   const api = createApp({

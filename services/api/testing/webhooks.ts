@@ -4,7 +4,7 @@ import { createAddressPolicy } from "../../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../../lib/webhooks/signature.ts";
 import type { ApiDependencies } from "../backend/dependencies.ts";
 
-/** As in production, under a key of the test's own. */
+/** The production implementation with an encryption key of the test. */
 export function createTestWebhooks(): ApiDependencies["webhooks"] {
   const ring = KeyRing.parse(`test:${randomBytes(32).toString("base64")}`);
   return { policy: createAddressPolicy(), secrets: createWebhookSecrets(ring) };

@@ -5,33 +5,32 @@ import { uuidv7 } from "../../../../lib/core/ids.ts";
 import { completeAuditEvent, forPlatform, insertAuditEvent } from "../../../../lib/db/index.ts";
 import type { Database } from "../../../../lib/db/index.ts";
 import type { Logger } from "../../../../lib/runtime/log.ts";
-import type { AuditReads } from "./reads.ts";
+import type { ReadCounter } from "./read_counter.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
-import { knownForm } from "../../http/params.ts";
+import { parseId } from "../../http/params.ts";
 
-const changing = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+const writeMethods = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+const readMethods = new Set(["GET", "HEAD"]);
 const underBusiness = /\/businesses\/([^/]+)/;
 
-const reading = new Set(["GET", "HEAD"]);
-
 /**
- * Counts whose data admin keys read (audit_reads.ts), and writes down every change that is asked for with an admin key, before it is made: what cannot be written down is not
- * done. The answer's status follows; an event without one was cut off by the end of the process.
+ * Audits requests with admin keys. Counts reads. Records each change before it is made, and refuses it if the record
+ * cannot be written. Adds the response's status afterwards; an entry without one means that the process stopped.
  */
-export function audited(db: Database, reads: AuditReads, logger: Logger): MiddlewareHandler<Authenticated> {
+export function audited(db: Database, reads: ReadCounter, logger: Logger): MiddlewareHandler<Authenticated> {
   const platform = forPlatform(db);
   return createMiddleware<Authenticated>(async (c, next) => {
     const { principal, requestId } = c.var;
     if (principal.kind !== "admin") return next();
-    if (reading.has(c.req.method)) {
+    if (readMethods.has(c.req.method)) {
       await next();
-      const business = knownForm(underBusiness.exec(c.req.path)?.[1] ?? "");
-      if (business !== undefined && c.res.ok) reads.note(principal, business);
+      const business = parseId(underBusiness.exec(c.req.path)?.[1] ?? "");
+      if (business !== undefined && c.res.ok) reads.count(principal, business);
       return;
     }
-    if (!changing.has(c.req.method)) return next();
+    if (!writeMethods.has(c.req.method)) return next();
     const id = uuidv7();
-    // As it was sent, percent-encoded: decoded it may hold what Postgres cannot.
+    // Percent-encoded, because Postgres cannot store every decoded character.
     const path = new URL(c.req.url).pathname;
     await insertAuditEvent(platform, {
       id,
@@ -39,15 +38,12 @@ export function audited(db: Database, reads: AuditReads, logger: Logger): Middle
       key_prefix: principal.prefix,
       method: c.req.method,
       path,
-      business_id: knownForm(underBusiness.exec(path)?.[1] ?? "") ?? null,
+      business_id: parseId(underBusiness.exec(path)?.[1] ?? "") ?? null,
       request_id: requestId,
     });
     await next();
     await completeAuditEvent(platform, id, c.res.status).catch((error: unknown) =>
-      logger.warn(
-        { error: messageOf(error), request_id: requestId },
-        "the status of an audited request was not written",
-      ),
+      logger.warn({ error: messageOf(error), request_id: requestId }, "status of an audited request not written"),
     );
   });
 }

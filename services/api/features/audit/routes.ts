@@ -5,7 +5,8 @@ import { forPlatform, listAuditEvents, listAuditReads } from "../../../../lib/db
 import { adminOnly } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { auditEventSchema, auditEventView, auditQuery, auditReadSchema, auditReadView } from "./schemas.ts";
+import { auditEventSchema, auditQuery, auditReadSchema } from "./schemas.ts";
+import { auditEventView, auditReadView } from "./view.ts";
 import { pageOf, pageThrough } from "../../http/page.ts";
 import { problemResponses } from "../../http/problem.ts";
 
@@ -17,11 +18,15 @@ export function auditRoutes({ db, replica }: ApiDependencies): OpenAPIHono<Authe
       method: "get",
       path: "/admin/audit",
       tags: ["Administration"],
-      summary: "List what was changed with admin keys, newest first",
+      summary: "List audited changes",
+      description: "Returns the changes made with admin keys, the newest first.",
       middleware: [adminOnly] as const,
       request: { query: auditQuery },
       responses: {
-        200: { description: "A page", content: { "application/json": { schema: pageOf(auditEventSchema) } } },
+        200: {
+          description: "A page of changes",
+          content: { "application/json": { schema: pageOf(auditEventSchema) } },
+        },
         ...problemResponses("invalid_request"),
       },
     }),
@@ -39,13 +44,14 @@ export function auditRoutes({ db, replica }: ApiDependencies): OpenAPIHono<Authe
       method: "get",
       path: "/admin/audit/reads",
       tags: ["Administration"],
-      summary: "List whose data admin keys read",
+      summary: "List audited reads",
       description:
-        "One row for each key, business and hour, newest first. Console sessions count as the key that signed in.",
+        "Returns how often admin keys read data of each business, one row per key, business and hour, the newest " +
+        "first. Console sessions count as the key that signed in.",
       middleware: [adminOnly] as const,
       request: { query: auditQuery },
       responses: {
-        200: { description: "A page", content: { "application/json": { schema: pageOf(auditReadSchema) } } },
+        200: { description: "A page of reads", content: { "application/json": { schema: pageOf(auditReadSchema) } } },
         ...problemResponses("invalid_request"),
       },
     }),

@@ -4,7 +4,7 @@ import type { CsvBounds, CsvRow } from "./csv.ts";
 
 const bounds: CsvBounds = { rows: 200_000, columns: 100, fieldLength: 1_000 };
 
-/** Reads a text in pieces of this many characters. */
+/** Parses a text in pieces of this many characters. */
 function readCsv(text: string, piece = text.length, changes: Partial<CsvBounds> = {}): CsvRow[] {
   const reader = new CsvReader({ ...bounds, ...changes });
   const rows: CsvRow[] = [];
@@ -15,65 +15,67 @@ function readCsv(text: string, piece = text.length, changes: Partial<CsvBounds> 
 
 const cells = (text: string) => readCsv(text).map((row) => row.cells);
 
-test("commas, semicolons and tabs separate; line endings and a byte order mark do not matter", () => {
-  for (const separator of [",", ";", "\t"]) {
-    for (const ending of ["\n", "\r\n"]) {
-      const text = `\uFEFFto${separator}name${ending}551${separator}Ada${ending}`;
-      expect(cells(text)).toEqual([
-        ["to", "name"],
-        ["551", "Ada"],
-      ]);
+describe("a table", () => {
+  test("accepts common separators and line endings", () => {
+    for (const separator of [",", ";", "\t"]) {
+      for (const ending of ["\n", "\r\n"]) {
+        const text = `\uFEFFto${separator}name${ending}551${separator}Ada${ending}`;
+        expect(cells(text)).toEqual([
+          ["to", "name"],
+          ["551", "Ada"],
+        ]);
+      }
     }
-  }
-});
+  });
 
-test("quoted fields keep separators, quotes and line breaks", () => {
-  expect(cells('to,text\n551,"a, ""b""\nc"\n552,""\n553,""""\n')).toEqual([
-    ["to", "text"],
-    ["551", 'a, "b"\nc'],
-    ["552", ""],
-    ["553", '"'],
-  ]);
-});
+  test("keeps separators, quotes and line breaks in quotes", () => {
+    expect(cells('to,text\n551,"a, ""b""\nc"\n552,""\n553,""""\n')).toEqual([
+      ["to", "text"],
+      ["551", 'a, "b"\nc'],
+      ["552", ""],
+      ["553", '"'],
+    ]);
+  });
 
-test("rows know the line they begin on, and empty lines are left out", () => {
-  const rows = readCsv('to\n"a\nb"\n\n  \nc');
-  expect(rows).toEqual([
-    { line: 1, cells: ["to"] },
-    { line: 2, cells: ["a\nb"] },
-    { line: 6, cells: ["c"] },
-  ]);
-});
+  test("reports row lines and skips empty lines", () => {
+    const rows = readCsv('to\n"a\nb"\n\n  \nc');
+    expect(rows).toEqual([
+      { line: 1, cells: ["to"] },
+      { line: 2, cells: ["a\nb"] },
+      { line: 6, cells: ["c"] },
+    ]);
+  });
 
-test("empty fields are fields, and spaces around unquoted ones are not theirs", () => {
-  expect(cells("a,,c\n ,b ,")).toEqual([
-    ["a", "", "c"],
-    ["", "b", ""],
-  ]);
-});
+  test("keeps empty fields and trims unquoted ones", () => {
+    expect(cells("a,,c\n ,b ,")).toEqual([
+      ["a", "", "c"],
+      ["", "b", ""],
+    ]);
+  });
 
-test("what follows a closing quote belongs to its field", () => {
-  expect(cells('"a"b ,c\n"d" ,e')).toEqual([
-    ["ab", "c"],
-    ["d", "e"],
-  ]);
-});
+  test("appends text after a closing quote", () => {
+    expect(cells('"a"b ,c\n"d" ,e')).toEqual([
+      ["ab", "c"],
+      ["d", "e"],
+    ]);
+  });
 
-test("a quote that nobody closes is said, with its line", () => {
-  const read = () => cells('to\n551\n"552');
-  expect(read).toThrow(CsvFault);
-  try {
-    read();
-  } catch (error) {
-    expect((error as CsvFault).line).toBe(3);
-  }
-});
+  test("reports an unclosed quote with its line", () => {
+    const read = () => cells('to\n551\n"552');
+    expect(read).toThrow(CsvFault);
+    try {
+      read();
+    } catch (error) {
+      expect((error as CsvFault).line).toBe(3);
+    }
+  });
 
-test("a hundred thousand rows take well under a second", () => {
-  const text = `to,name\n${Array.from({ length: 100_000 }, (_, n) => `1555${n},"Name, ${n}"`).join("\n")}`;
-  const start = performance.now();
-  expect(readCsv(text)).toHaveLength(100_001);
-  expect(performance.now() - start).toBeLessThan(2_000);
+  test("parses 100,000 rows in under a second", () => {
+    const text = `to,name\n${Array.from({ length: 100_000 }, (_, n) => `1555${n},"Name, ${n}"`).join("\n")}`;
+    const start = performance.now();
+    expect(readCsv(text)).toHaveLength(100_001);
+    expect(performance.now() - start).toBeLessThan(2_000);
+  });
 });
 
 describe("CsvReader", () => {
@@ -97,7 +99,7 @@ describe("CsvReader", () => {
     }
   });
 
-  test("takes Excel's sep= line at its word", () => {
+  test("obeys Excel's sep= line", () => {
     for (const text of ["sep=;\r\nto;a,b\r\n1;2,3", "SEP=;\nto;a,b\n1;2,3", '"sep=;"\nto;a,b\n1;2,3']) {
       const rows = readCsv(text);
       expect(rows.map((row) => row.cells)).toEqual([
@@ -125,9 +127,9 @@ describe("CsvReader", () => {
     }
   });
 
-  test("names the line where a quote begins", () => {
+  test("reports the line on which a quote starts", () => {
     expect(() => readCsv('a\nb,"c\nd')).toThrow(CsvFault);
-    expect(() => readCsv('a\n"b\n","c\nd')).toThrow("a quoted field that begins here does not end");
+    expect(() => readCsv('a\n"b\n","c\nd')).toThrow("a quoted field starts here and does not end");
   });
 
   test("bounds rows, columns and fields", () => {
@@ -140,7 +142,7 @@ describe("CsvReader", () => {
     );
   });
 
-  test("keeps only the columns that are asked for", () => {
+  test("keeps only the requested columns", () => {
     const reader = new CsvReader({ ...bounds, fieldLength: 3 });
     const head = [...reader.read("to,a,b\n")];
     expect(head[0]!.cells).toEqual(["to", "a", "b"]);
@@ -155,12 +157,12 @@ describe("CsvReader", () => {
     const units = [",", '"', '""', "\n", "a,\n", '",\n', "\r", 'x"'];
     const all = (size: number) => units.reduce((sum, unit) => sum + cpuOf(() => readHostile(unit, size)), 0);
     all(64 * 1024);
-    // Four times the input in about four times the time; quadratic would be sixteen.
+    // Four times the input takes about four times as long; a quadratic parser would take sixteen times.
     expect(all(1024 * 1024)).toBeLessThan(10 * all(256 * 1024) + 50);
   });
 });
 
-/** Milliseconds of processor time: other processes on the machine do not count. */
+/** CPU time in ms, which excludes other processes. */
 function cpuOf(work: () => void): number {
   const before = process.cpuUsage();
   work();

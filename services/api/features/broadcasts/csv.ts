@@ -1,16 +1,16 @@
-/** A row of a table, and the line of the text that it begins on, from 1. */
+/** A row of a table, and the line on which it starts, from 1. */
 export type CsvRow = { line: number; cells: string[] };
 
 export type CsvBounds = {
-  /** Rows, the first one included; empty lines do not count. */
+  /** Maximum rows, including the header. Empty lines do not count. */
   rows: number;
-  /** Fields of a row. */
+  /** Maximum fields of a row. */
   columns: number;
-  /** Characters of a field that is kept. */
+  /** Maximum characters of a kept field. */
   fieldLength: number;
 };
 
-/** The table cannot be read; `line` is where. */
+/** A table that cannot be parsed, and the line of the fault. */
 export class CsvFault extends Error {
   readonly line: number;
   constructor(line: number, message: string) {
@@ -19,7 +19,7 @@ export class CsvFault extends Error {
   }
 }
 
-/** Of the first line, which is held until its end because it decides the separator. */
+/** Maximum length of the first line, which is buffered because it decides the separator. */
 const maxFirstLine = 262_144;
 
 const cr = 13;
@@ -27,8 +27,8 @@ const lf = 10;
 const quote = 34;
 
 /**
- * Where the reader stands: before a field, in an unquoted one, in a quoted one, at a quote in it that ends it unless
- * another follows, or in what follows the closing quote.
+ * State of the parser: before a field, in an unquoted field, in a quoted field, after a quote that ends the field
+ * unless another quote follows, or in the text after the closing quote.
  *
  * ```
  * start ──▶ plain ──────────────────────▶ start (separator, end of line)
@@ -39,9 +39,9 @@ const quote = 34;
 type State = "start" | "plain" | "quoted" | "quote" | "rest";
 
 /**
- * Reads RFC 4180 as spreadsheets write it, in pieces of any size: separated by comma, semicolon or tab (whichever the
- * first line has most of) or as Excel's `sep=` line says; any line ending; quotes doubled within quotes. Empty lines
- * are left out. Holds one row at a time, and of it only the columns that are kept.
+ * Parses RFC 4180 as spreadsheets write it, in pieces of any size. The separator is comma, semicolon or tab, whichever
+ * is most frequent in the first line, or the one of Excel's `sep=` line. Accepts any line ending, and doubled quotes
+ * within quotes. Skips empty lines. Buffers one row at a time, and only its kept columns.
  */
 export class CsvReader {
   readonly #bounds: CsvBounds;
@@ -62,12 +62,12 @@ export class CsvReader {
     this.#bounds = bounds;
   }
 
-  /** Other columns are read as "" from now on. The first is always kept: it tells an empty line. */
+  /** Parses other columns as "" from now on. Always keeps the first column, which distinguishes an empty line. */
   keepOnly(columns: Iterable<number>): void {
     this.#kept = new Set([0, ...columns]);
   }
 
-  /** The rows that are complete once `text` was read. Exhaust it before the next call. */
+  /** Yields the rows that `text` completes. Must be exhausted before the next call. */
   *read(text: string): Generator<CsvRow, undefined> {
     if (this.#first === undefined) return yield* this.#scan(text);
     this.#first += text;
@@ -78,10 +78,10 @@ export class CsvReader {
     return end === -1 ? undefined : yield* this.#begin(end);
   }
 
-  /** The last row, where the text did not end with a line ending. */
+  /** Yields the last row if the text does not end with a line ending. */
   *end(): Generator<CsvRow, undefined> {
     if (this.#first !== undefined) yield* this.#begin(endOfFirstLine(this.#first));
-    if (this.#state === "quoted") throw new CsvFault(this.#quoteLine, "a quoted field that begins here does not end");
+    if (this.#state === "quoted") throw new CsvFault(this.#quoteLine, "a quoted field starts here and does not end");
     if (this.#state === "quote") this.#endQuoted();
     if (this.#state === "start" && this.#cells.length === 0) return undefined;
     this.#endCell();
@@ -96,7 +96,7 @@ export class CsvReader {
     const line = endOfLine === -1 ? text : text.slice(0, endOfLine);
     const declared = /^"?sep=([^"])"?$/i.exec(line)?.[1];
     this.#separator = (declared ?? separatorOf(line)).charCodeAt(0);
-    // What Excel's line declares is no row; its line ending still counts as a line.
+    // Excel's `sep=` line is not a row, but its line ending counts as a line.
     return yield* this.#scan(declared === undefined ? text : text.slice(line.length));
   }
 
@@ -148,7 +148,7 @@ export class CsvReader {
     return undefined;
   }
 
-  /** Up to the next quote or line break, and past it. */
+  /** Reads up to and including the next quote or line break. */
   #readQuoted(text: string, start: number): number {
     let end = start;
     for (; end < text.length; end++) {
@@ -195,7 +195,7 @@ export class CsvReader {
     this.#state = "rest";
   }
 
-  /** Spaces around an unquoted field are not its own. Text after a closing quote belongs to the field. */
+  /** Trims unquoted fields. Text after a closing quote belongs to the field. */
   #endCell(): void {
     if (this.#cells.length === this.#bounds.columns) {
       throw new CsvFault(this.#rowLine, `the line has more than ${this.#bounds.columns} fields`);
@@ -219,7 +219,7 @@ export class CsvReader {
   }
 }
 
-/** -1 while the line has not ended: a line break within quotes does not end it. */
+/** Index of the first line break outside quotes; -1 if there is none yet. */
 function endOfFirstLine(text: string): number {
   let quoted = false;
   for (let at = 0; at < text.length; at++) {
@@ -230,7 +230,7 @@ function endOfFirstLine(text: string): number {
   return -1;
 }
 
-/** What separates most fields of the line; separators within quotes do not count. */
+/** The separator that is most frequent in the line, outside quotes. */
 function separatorOf(line: string): string {
   const counts = { ",": 0, ";": 0, "\t": 0 };
   let quoted = false;

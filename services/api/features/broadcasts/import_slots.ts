@@ -1,15 +1,17 @@
 import { AppError } from "../../../../lib/core/errors.ts";
 import type { Metrics } from "../../../../lib/runtime/metrics.ts";
 
-/** Imports in progress in this process: each holds its table in memory and a connection to Postgres. */
+/** Concurrent imports of this process. Each holds its table in memory and a connection to Postgres. */
 const maxImports = 4;
 
 export type ImportSlots = {
-  /** Runs `work` in a free slot. Throws "rate_limited" where the business has one already, "unavailable" where all are taken. */
+  /**
+   * Runs `work` in a slot. Throws "rate_limited" if the business has a running import, "unavailable" without a slot.
+   */
   run<T>(businessId: string, work: () => Promise<T>): Promise<T>;
 };
 
-/** A business has one slot, so that one tenant cannot take them all. */
+/** A business may hold one slot, so that no tenant can exhaust them. */
 export function createImportSlots(metrics: Metrics, max = maxImports): ImportSlots {
   const taken = new Set<string>();
   const refused = metrics.counter("api_imports_refused_total", "Imports refused because no slot was free.");
@@ -18,7 +20,7 @@ export function createImportSlots(metrics: Metrics, max = maxImports): ImportSlo
     run: async (businessId, work) => {
       if (taken.has(businessId)) {
         refused.inc();
-        throw new AppError("rate_limited", "An import of this business is in progress. Retry when it has ended.", {
+        throw new AppError("rate_limited", "An import of this business is in progress. Retry when it has finished.", {
           retryAfterS: 2,
         });
       }

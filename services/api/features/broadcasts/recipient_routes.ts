@@ -6,12 +6,13 @@ import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import { createImportSlots } from "./import_slots.ts";
 import { importTable, receiveTable } from "./recipient_table.ts";
-import { listed, withinQuota } from "./recipients.ts";
-import { addedSchema, moreRecipients, recipientQuery, recipientSchema, recipientView } from "./schemas.ts";
+import { parseList, withinQuota } from "./recipients.ts";
+import { addedSchema, moreRecipients, recipientQuery, recipientSchema } from "./schemas.ts";
+import { recipientView } from "./view.ts";
 import { numberCursorOf } from "../../http/number_cursor.ts";
 import { pageOf } from "../../http/page.ts";
 import { bodyProblems, problemResponses } from "../../http/problem.ts";
-import { existingBroadcast } from "./routes.ts";
+import { findBroadcast } from "./find_broadcast.ts";
 import { broadcastParams } from "../../http/params.ts";
 
 const tags = ["Broadcasts"];
@@ -29,24 +30,25 @@ export function broadcastRecipientRoutes(
       method: "post",
       path: "/businesses/{business_id}/broadcasts/{broadcast_id}/recipients",
       tags,
-      summary: "Add recipients to a draft",
+      summary: "Add recipients",
       description:
-        "Who is a recipient already stays one: the same request again adds nobody. Recipients count as queued messages: if they exceed the quota of the business, none is added.",
+        "Adds recipients to a draft. Skips existing recipients, so that you can retry. Recipients count as queued " +
+        "messages: if they exceed the business's quota, none is added.",
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: {
         params: broadcastParams,
         body: { required: true, content: { "application/json": { schema: moreRecipients } } },
       },
       responses: {
-        200: { description: "Who was added", content: json },
+        200: { description: "The number of added recipients", content: json },
         ...problemResponses(...bodyProblems, "forbidden", "conflict", "quota_exceeded"),
       },
     }),
     async (c) => {
-      const broadcast = await existingBroadcast(c.var.business, c.req.valid("param").broadcast_id);
+      const broadcast = await findBroadcast(c.var.business, c.req.valid("param").broadcast_id);
       const { recipients } = c.req.valid("json");
       const added = await withinQuota(quota, broadcast.business_id, (add) =>
-        atomically(c.var.business, (inside) => add(inside, broadcast, listed(recipients, broadcast.text))),
+        atomically(c.var.business, (inside) => add(inside, broadcast, parseList(recipients, broadcast.text))),
       );
       return c.json(added, 200);
     },
@@ -57,9 +59,15 @@ export function broadcastRecipientRoutes(
       method: "post",
       path: "/businesses/{business_id}/broadcasts/{broadcast_id}/recipients/upload",
       tags,
-      summary: "Add recipients to a draft from CSV",
+      summary: "Upload recipients as CSV",
       description:
-        "The first line names the columns: `to`, and one for each field of the text; others are ignored. Fields are separated by comma, semicolon or tab, or as a first line `sep=;` says. The text is UTF-8, UTF-16 with a byte order mark, or in the charset that Content-Type names. Lines that cannot be used are refused and named, the others added. A table that cannot be read adds nobody. The same upload again adds nobody. If the recipients exceed the quota of queued messages, none is added.",
+        "Adds the recipients of a CSV table to a draft. The first line names the columns: `to`, and one for each " +
+        "field of the text. Other columns are ignored. The separator is comma, semicolon or tab, or the one of a " +
+        "first line `sep=;`. The table must be UTF-8, UTF-16 with a byte order mark, or in the charset of the " +
+        "Content-Type.\n\n" +
+        "Invalid rows are skipped and reported. A table that cannot be parsed adds no recipients. Existing " +
+        "recipients are skipped, so that you can retry. If the recipients exceed the quota of queued messages, none " +
+        "is added.",
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: {
         params: broadcastParams,
@@ -69,12 +77,12 @@ export function broadcastRecipientRoutes(
         },
       },
       responses: {
-        200: { description: "Who was added", content: json },
+        200: { description: "The number of added recipients", content: json },
         ...problemResponses(...bodyProblems, "forbidden", "conflict", "quota_exceeded"),
       },
     }),
     async (c) => {
-      const broadcast = await existingBroadcast(c.var.business, c.req.valid("param").broadcast_id);
+      const broadcast = await findBroadcast(c.var.business, c.req.valid("param").broadcast_id);
       const added = await imports.run(broadcast.business_id, async () =>
         importTable(quota, c.var.business, broadcast, await receiveTable(c.req.raw)),
       );
@@ -87,16 +95,20 @@ export function broadcastRecipientRoutes(
       method: "get",
       path: "/businesses/{business_id}/broadcasts/{broadcast_id}/recipients",
       tags,
-      summary: "List recipients in their order, with what became of each",
+      summary: "List recipients",
+      description: "Returns the recipients in the order in which they were added, with the status of each message.",
       middleware: [businessAccess(db, "broadcasts:read")] as const,
       request: { params: broadcastParams, query: recipientQuery },
       responses: {
-        200: { description: "A page", content: { "application/json": { schema: pageOf(recipientSchema) } } },
+        200: {
+          description: "A page of recipients",
+          content: { "application/json": { schema: pageOf(recipientSchema) } },
+        },
         ...problemResponses("invalid_request", "forbidden"),
       },
     }),
     async (c) => {
-      const broadcast = await existingBroadcast(c.var.business, c.req.valid("param").broadcast_id);
+      const broadcast = await findBroadcast(c.var.business, c.req.valid("param").broadcast_id);
       const { cursor: after = 0, limit } = c.req.valid("query");
       const rows = await listRecipients(c.var.business, broadcast.id, { after, limit: limit + 1 });
       const last = rows.length > limit ? rows[limit - 1] : undefined;

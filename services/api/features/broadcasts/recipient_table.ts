@@ -11,34 +11,34 @@ import type { OutboxQuota } from "../../../../lib/quotas/index.ts";
 import { fieldFaults } from "../../../../lib/runtime/problem.ts";
 import { CsvFault, CsvReader } from "./csv.ts";
 import type { CsvBounds, CsvRow } from "./csv.ts";
-import { notADraft, readOf, withinQuota } from "./recipients.ts";
-import type { Added, Read } from "./recipients.ts";
+import { chat } from "../chats/chat.ts";
+import { notADraft, parseRow, withinQuota } from "./recipients.ts";
+import type { Added, ParsedRow } from "./recipients.ts";
 import { isFieldValue, recipient } from "./schemas.ts";
-import { chat } from "../chats/schemas.ts";
 
-/** A spreadsheet's field has up to 32,767 characters. */
+/** A spreadsheet's cell has up to 32,767 characters. */
 const bounds: CsvBounds = { rows: 250_000, columns: 1_000, fieldLength: 32_768 };
 
-/** Rows between two looks at the clock. */
+/** Rows that are processed before the event loop may run. */
 const batchSize = 100;
 
-/** Bytes that are decoded and parsed in one go: about a millisecond. */
+/** Bytes that are decoded and parsed at once: about a millisecond. */
 const pieceBytes = 64 * 1024;
 
-/** The edge buffers uploads: a table that takes longer comes from a stalled connection. */
+/** The edge buffers uploads, so a slower table comes from a stalled connection. */
 const receiveMs = 30_000;
 
-/** A table as it was received: its bytes are held once, and read as often as needed. */
+/** A received table. Its bytes are held in memory, because an import reads them twice. */
 export type Table = { pieces: Uint8Array[]; charset: string | undefined };
 
-/** Throws "unsupported_media_type" where it is no CSV. */
+/** Receives the table of a request. Throws "unsupported_media_type" if it is not CSV. */
 export async function receiveTable(request: Request): Promise<Table> {
   const contentType = request.headers.get("content-type") ?? "";
   if (!/^text\/csv\s*(;|$)/i.test(contentType)) {
     const detail =
-      "Send the table itself as the body, not in a form: curl --data-binary @table.csv -H 'Content-Type: text/csv'.";
+      "The body must be the CSV table, not a form: curl --data-binary @table.csv -H 'Content-Type: text/csv'.";
     throw new AppError("unsupported_media_type", detail, {
-      faults: [{ field: "content-type", message: "must be text/csv, with its charset where that is not UTF-8" }],
+      faults: [{ field: "content-type", message: "must be text/csv, with a charset if the table is not UTF-8" }],
     });
   }
   return {
@@ -59,7 +59,7 @@ async function receive(body: ReadableStream<Uint8Array> | null): Promise<Uint8Ar
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (late) throw refusal(`it did not arrive within ${receiveMs / 1000} s`);
+      if (late) throw unreadable(`did not arrive within ${receiveMs / 1000} s`);
       if (done) return pieces;
       for (let at = 0; at < value.length; at += pieceBytes) pieces.push(value.subarray(at, at + pieceBytes));
     }
@@ -69,10 +69,9 @@ async function receive(body: ReadableStream<Uint8Array> | null): Promise<Uint8Ar
 }
 
 /**
- * Adds the recipients of a table to a draft, in one transaction. Reads the table twice: first to find out whether it
- * can be read, so that an unreadable one writes nothing and no transaction waits for it. Lines that cannot be used are
- * refused and named. Throws "invalid_request" for an unreadable table, "conflict" where the broadcast is not a draft,
- * "quota_exceeded" where the recipients do not fit.
+ * Adds the recipients of a table to a draft, in one transaction. Parses the table twice: the first pass validates it,
+ * so that an unreadable table opens no transaction. Invalid rows are skipped and reported. Throws "invalid_request" for
+ * an unreadable table, "conflict" if the broadcast is not a draft, and "quota_exceeded" if the recipients do not fit.
  */
 export async function importTable(
   quota: OutboxQuota,
@@ -84,30 +83,30 @@ export async function importTable(
   for await (const _ of batchesOf(table, template.fields));
   return withinQuota(quota, scope.businessId, (add) =>
     atomically(scope, async (inside) => {
-      // Imports into one draft are serialised: two in different orders would deadlock.
+      // Serialises imports into one draft: two with different row orders would deadlock.
       if (!(await lockDraft(inside, broadcast.id))) throw notADraft(broadcast);
-      return add(inside, broadcast, readsOf(table, template));
+      return add(inside, broadcast, parsedRows(table, template));
     }),
   );
 }
 
-async function* readsOf(table: Table, template: Template): AsyncGenerator<Read[], undefined> {
+async function* parsedRows(table: Table, template: Template): AsyncGenerator<ParsedRow[], undefined> {
   for await (const { columns, rows } of batchesOf(table, template.fields)) {
-    yield rows.map((row) => readOfRow(row, columns, template));
+    yield rows.map((row) => parseCsvRow(row, columns, template));
   }
   return undefined;
 }
 
-function readOfRow({ line, cells }: CsvRow, { to, of }: Columns, template: Template): Read {
+function parseCsvRow({ line, cells }: CsvRow, { to, of }: Columns, template: Template): ParsedRow {
   const fields: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [name, column] of of) fields[name] = cells[column] ?? "";
   const parsed = parseRecipient(cells[to] ?? "", fields);
   return "chat" in parsed
-    ? readOf(line, { to: parsed.chat, fields }, template)
-    : { line, message: inWords(parsed.faults) };
+    ? parseRow(line, { to: parsed.chat, fields }, template)
+    : { line, message: describeFaults(parsed.faults) };
 }
 
-/** As the schema says; a row without a fault, and so almost every row, is not parsed by it field by field. */
+/** Validates like the schema. Valid rows, which are almost all, skip the schema's slower parsing of each field. */
 function parseRecipient(to: string, fields: Record<string, string>): { chat: string } | { faults: FieldFault[] } {
   const parsed = chat.safeParse(to);
   if (parsed.success && Object.values(fields).every(isFieldValue)) return { chat: parsed.data };
@@ -117,11 +116,11 @@ function parseRecipient(to: string, fields: Record<string, string>): { chat: str
 
 type Batch = { columns: Columns; rows: CsvRow[] };
 
-/** The rows after the first, which names the columns: `to`, and one for each field. Others are not read. */
+/** The rows after the header, which names the columns: `to` and one per field. Skips other columns. */
 async function* batchesOf({ pieces, charset }: Table, fields: readonly string[]): AsyncGenerator<Batch, undefined> {
   let columns: Columns | undefined;
   let rows: CsvRow[] = [];
-  const turn = createLoopBudget();
+  const budget = createLoopBudget();
   const csv = new CsvReader(bounds);
   try {
     for (const read of csvRows(csv, pieces, createTextReader(charset))) {
@@ -132,15 +131,15 @@ async function* batchesOf({ pieces, charset }: Table, fields: readonly string[])
         } else if (rows.push(row) === batchSize) {
           yield { columns, rows };
           rows = [];
-          const over = turn();
+          const over = budget();
           if (over) await over;
         }
       }
-      const over = turn();
+      const over = budget();
       if (over) await over;
     }
   } catch (error) {
-    throw asRefusal(error);
+    throw asUnreadable(error);
   }
   yield { columns: columns ?? columnsOf({ line: 1, cells: [] }, fields), rows };
   return undefined;
@@ -161,40 +160,43 @@ type Columns = { to: number; of: [name: string, column: number][]; kept: number[
 
 function columnsOf({ cells }: CsvRow, fields: readonly string[]): Columns {
   if (cells.some((cell) => cell.includes("\u0000"))) {
-    throw refusal(
-      "the first line has the character U+0000: UTF-16 needs a byte order mark, or `charset=utf-16le` in Content-Type",
+    throw unreadable(
+      "contains U+0000 in the first line: UTF-16 needs a byte order mark, or `charset=utf-16le` in Content-Type",
     );
   }
   const names = ["to", ...fields];
-  const absent = names.filter((name) => !cells.includes(name));
-  if (absent.length > 0) throw refusal(`the first line names no column ${absent.join(", ")}`);
-  const twice = names.filter((name) => cells.indexOf(name) !== cells.lastIndexOf(name));
-  if (twice.length > 0) throw refusal(`the first line names the column ${twice.join(", ")} twice`);
+  const missing = names.filter((name) => !cells.includes(name));
+  if (missing.length > 0) throw unreadable(`lacks the column ${missing.join(", ")} in the first line`);
+  const repeated = names.filter((name) => cells.indexOf(name) !== cells.lastIndexOf(name));
+  if (repeated.length > 0) throw unreadable(`repeats the column ${repeated.join(", ")} in the first line`);
   const of = fields.map((name): [string, number] => [name, cells.indexOf(name)]);
   const to = cells.indexOf("to");
   return { to, of, kept: [to, ...of.map(([, column]) => column)] };
 }
 
-function asRefusal(error: unknown): unknown {
-  if (error instanceof CsvFault) return refusal(`line ${error.line}: ${error.message}`);
+function asUnreadable(error: unknown): unknown {
+  if (error instanceof CsvFault) return unreadable(`line ${error.line}: ${error.message}`);
   if (error instanceof NotInCharset) {
-    return refusal(
-      `${error.message}: send the table as UTF-8, or name its charset, as in \`Content-Type: text/csv; charset=windows-1252\``,
+    return unreadable(
+      `${error.message}: send the table as UTF-8, or declare its charset, as in ` +
+        "`Content-Type: text/csv; charset=windows-1252`",
     );
   }
   if (error instanceof UnknownCharset) {
     const message = `${error.message}: send the table as UTF-8`;
-    return new AppError("unsupported_media_type", `The table cannot be read: ${message}.`, {
+    return new AppError("unsupported_media_type", `The table's charset is not supported: ${message}.`, {
       faults: [{ field: "content-type", message }],
     });
   }
   return error;
 }
 
-function inWords(faults: FieldFault[]): string {
+function describeFaults(faults: FieldFault[]): string {
   return faults.map(({ field, message }) => `${field}: ${message}`).join("; ");
 }
 
-function refusal(message: string): AppError {
-  return new AppError("invalid_request", "The table cannot be read.", { faults: [{ field: "body", message }] });
+function unreadable(message: string): AppError {
+  return new AppError("invalid_request", "The table cannot be parsed. See `errors`.", {
+    faults: [{ field: "body", message }],
+  });
 }

@@ -9,50 +9,55 @@ import type { addedSchema, recipient } from "./schemas.ts";
 
 export type Added = z.infer<typeof addedSchema>;
 
-/** A recipient, or why a line is none. */
-export type Read = { line: number; recipient: NewRecipient } | { line: number; message: string };
+/** A valid recipient, or the reason why the row is invalid. */
+export type ParsedRow = { line: number; recipient: NewRecipient } | { line: number; message: string };
 
-type Room = Pick<ReturnType<OutboxQuota["hold"]>, "resize">;
+type ParsedRows = Iterable<ParsedRow[]> | AsyncIterable<ParsedRow[]>;
 
-/** Adds recipients to a broadcast: `addAll` within a transaction. */
-export type Add = (
-  scope: BusinessScope,
-  broadcast: Broadcast,
-  reads: Iterable<Read[]> | AsyncIterable<Read[]>,
-) => Promise<Added>;
+type Reservation = Pick<ReturnType<OutboxQuota["hold"]>, "resize">;
 
-/** Runs `work`, a transaction that adds recipients, within the quotas of a business: it adds all of them or none. */
+/** Adds recipients to a broadcast, within a transaction. */
+export type Add = (scope: BusinessScope, broadcast: Broadcast, batches: ParsedRows) => Promise<Added>;
+
+/**
+ * Runs `work`, a transaction that adds recipients, within the business's quota. Throws "quota_exceeded" if they do not
+ * fit, so that the transaction adds none.
+ */
 export async function withinQuota<T>(
   quota: OutboxQuota,
   businessId: string,
   work: (add: Add) => Promise<T>,
 ): Promise<T> {
   await quota.known(businessId);
-  const room = quota.hold(businessId, { queued_messages: 0, queued_bytes: 0 });
+  const reservation = quota.hold(businessId, { queued_messages: 0, queued_bytes: 0 });
   try {
-    const result = await work((scope, broadcast, reads) => addAll(scope, broadcast, reads, room));
-    room.keep();
+    const result = await work((scope, broadcast, batches) => addAll(scope, broadcast, batches, reservation));
+    reservation.keep();
     return result;
   } finally {
-    room.release();
+    reservation.release();
   }
 }
 
-/** Recipients written in one statement, and characters of all their fields together, about. */
+/** Maximum recipients of one statement, and approximate maximum characters of their fields. */
 const pageSize = 2_000;
 const pageLength = 500_000;
-const mostFaults = 100;
+const maxFaults = 100;
 
-/** What is read out of JSON; the lines are places in the list, from 1. */
-export function listed(list: z.output<typeof recipient>[], text: string): [Read[]] {
+/** Parses the recipients of a JSON request. A row's line is its position in the list, from 1. */
+export function parseList(list: z.output<typeof recipient>[], text: string): [ParsedRow[]] {
   const template = parseTemplate(text);
-  return [list.map((given, n) => readOf(n + 1, given, template))];
+  return [list.map((given, n) => parseRow(n + 1, given, template))];
 }
 
-/** Checks a recipient against the template: it needs every field, and its text is bounded. */
-export function readOf(line: number, { to: chat, fields }: z.output<typeof recipient>, template: Template): Read {
-  const absent = template.fields.filter((name) => (fields[name] ?? "") === "");
-  if (absent.length > 0) return { line, message: `has no ${absent.join(", ")}` };
+/** Validates a recipient against the template: it needs a value for every field, and the text may not be too long. */
+export function parseRow(
+  line: number,
+  { to: chat, fields }: z.output<typeof recipient>,
+  template: Template,
+): ParsedRow {
+  const missing = template.fields.filter((name) => (fields[name] ?? "") === "");
+  if (missing.length > 0) return { line, message: `has no ${missing.join(", ")}` };
   const length = template.renderedLength(fields);
   if (length > maxRenderedLength) {
     return {
@@ -64,44 +69,45 @@ export function readOf(line: number, { to: chat, fields }: z.output<typeof recip
 }
 
 /**
- * Adds the valid recipients and reports why the others are refused. Throws "conflict" if the broadcast is not a draft,
- * and "quota_exceeded" once `room` does not hold the new ones: call it in a transaction.
+ * Inserts the valid recipients page by page and collects the reasons of invalid rows. Throws "conflict" if the
+ * broadcast is not a draft, and "quota_exceeded" if the new recipients exceed the reservation. Must run in a
+ * transaction.
  */
 async function addAll(
   scope: BusinessScope,
   broadcast: Broadcast,
-  reads: Iterable<Read[]> | AsyncIterable<Read[]>,
-  room: Room,
+  batches: ParsedRows,
+  reservation: Reservation,
 ): Promise<Added> {
-  const answer: Added = { added: 0, duplicates: 0, refused: 0, faults: [] };
+  const result: Added = { added: 0, duplicates: 0, refused: 0, faults: [] };
   let page: NewRecipient[] = [];
   let length = 0;
   let bytes = 0;
-  const write = async () => {
+  const flush = async () => {
     const added = await addRecipients(scope, broadcast.id, page);
     if (added === undefined) throw notADraft(broadcast);
-    answer.added += added;
-    // Of a page with duplicates, which are written already, the new recipients are taken to be of average size.
+    result.added += added;
+    // In a page with duplicates, estimates the new recipients by the page's average size.
     if (added > 0) bytes += Math.ceil((sizeOf(page) * added) / page.length);
-    room.resize({ queued_messages: answer.added, queued_bytes: bytes });
-    answer.duplicates += page.length - added;
+    reservation.resize({ queued_messages: result.added, queued_bytes: bytes });
+    result.duplicates += page.length - added;
     page = [];
     length = 0;
   };
-  for await (const batch of reads) {
-    for (const read of batch) {
-      if ("recipient" in read) {
-        page.push(read.recipient);
-        for (const value of Object.values(read.recipient.fields)) length += value.length;
+  for await (const batch of batches) {
+    for (const row of batch) {
+      if ("recipient" in row) {
+        page.push(row.recipient);
+        for (const value of Object.values(row.recipient.fields)) length += value.length;
       } else {
-        answer.refused += 1;
-        if (answer.faults.length < mostFaults) answer.faults.push(read);
+        result.refused += 1;
+        if (result.faults.length < maxFaults) result.faults.push(row);
       }
-      if (page.length >= pageSize || length >= pageLength) await write();
+      if (page.length >= pageSize || length >= pageLength) await flush();
     }
   }
-  await write();
-  return answer;
+  await flush();
+  return result;
 }
 
 function sizeOf(page: NewRecipient[]): number {
@@ -114,6 +120,6 @@ function sizeOf(page: NewRecipient[]): number {
 }
 
 export function notADraft({ status }: Broadcast): AppError {
-  const detail = status === "draft" ? "This broadcast has been started meanwhile" : `This broadcast is ${status}`;
-  return new AppError("conflict", `${detail}; only a draft takes recipients.`);
+  const state = status === "draft" ? "has been started by another request" : `is ${status}`;
+  return new AppError("conflict", `This broadcast ${state}. Recipients can only be added to a draft.`);
 }

@@ -1,32 +1,29 @@
 import { z } from "@hono/zod-openapi";
-import { momentOf } from "../../../../lib/broadcasts/quiet_hours.ts";
 import { broadcastStatuses } from "../../../../lib/broadcasts/status.ts";
 import { faultOfTemplate, maxFields } from "../../../../lib/broadcasts/template.ts";
-import type { Broadcast, BroadcastProgress, OptOut, RecipientResult } from "../../../../lib/db/index.ts";
-import { timeZone } from "../businesses/schemas.ts";
-import { chat } from "../chats/schemas.ts";
+import { pageLimit } from "../../http/page.ts";
 import { numberCursor } from "../../http/number_cursor.ts";
-import { faultOfText, isoOrNull, moment, storableText, timestamp } from "../../http/text.ts";
+import { faultOfText, moment, storableText, timestamp } from "../../http/text.ts";
+import { timeZone } from "../businesses/schemas.ts";
+import { chat, chatDoc } from "../chats/chat.ts";
 
-/** Recipients in one request as JSON; more come as CSV. */
-export const mostListed = 2_000;
-
-const to = chat.openapi({ type: "string", description: "A number or a JID.", example: "5511987654321" });
+/** Maximum recipients of a JSON request. Larger lists are uploaded as CSV. */
+const maxListed = 2_000;
 
 const maxFieldLength = 1_000;
 
-/** Whether a field may hold this. */
+/** Whether a template field may have this value. Mirrors the schema, for rows of a CSV table. */
 export function isFieldValue(value: string): boolean {
   return value.length <= maxFieldLength && faultOfText(value) === undefined;
 }
 
 const fields = z
   .record(storableText(1, 64), storableText(0, maxFieldLength))
-  .refine((record) => Object.keys(record).length <= maxFields, `may hold up to ${maxFields} fields`)
-  .openapi({ example: { name: "Ada" } });
+  .refine((record) => Object.keys(record).length <= maxFields, `may have up to ${maxFields} fields`)
+  .openapi({ description: "Values of the text's fields for this recipient.", example: { name: "Ada" } });
 
-export const recipient = z.strictObject({ to, fields: fields.default({}) }).openapi("Recipient");
-const recipients = z.array(recipient).min(1).max(mostListed);
+export const recipient = z.strictObject({ to: chat.openapi(chatDoc), fields: fields.default({}) }).openapi("Recipient");
+const recipients = z.array(recipient).min(1).max(maxListed);
 
 const template = storableText(1, 65_536)
   .superRefine((text, context) => {
@@ -34,7 +31,7 @@ const template = storableText(1, 65_536)
     if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
   })
   .openapi({
-    description: "{{field}} stands for a recipient's own.",
+    description: "The text. {{field}} is replaced with the recipient's value of that field.",
     example: "Hello {{name}}, everything is 20 % off today.",
   });
 
@@ -43,9 +40,11 @@ const timeOfDay = z
   .regex(/^([01]\d|2[0-3]):[0-5]\d$/, "must be a time of day, HH:MM")
   .openapi({ example: "21:00" });
 
-const quietHours = z
-  .strictObject({ from: timeOfDay, to: timeOfDay })
-  .openapi({ description: "Nothing is sent from one to the other, in the time zone; from later than to is a night." });
+const quietHours = z.strictObject({ from: timeOfDay, to: timeOfDay }).openapi({
+  description:
+    "Daily period in which nothing is sent, in the broadcast's time zone. If `from` is later than `to`, the period " +
+    "includes midnight.",
+});
 
 const local = z.iso
   .datetime({ local: true, precision: -1 })
@@ -53,53 +52,49 @@ const local = z.iso
 
 export const newBroadcast = z
   .strictObject({
-    name: storableText(1, 200).openapi({ example: "Spring sale" }),
+    name: storableText(1, 200).openapi({ description: "A name that you choose.", example: "Spring sale" }),
     text: template,
-    recipients: recipients
-      .optional()
-      .openapi({ description: "With recipients it starts at once, or when it is scheduled; without it is a draft." }),
+    recipients: recipients.optional().openapi({
+      description:
+        "With recipients, the broadcast starts at once or at its scheduled time. Without, it is created as a draft.",
+    }),
     scheduled_at: moment.optional().openapi({
       type: "string",
       format: "date-time",
-      description: "Not before this.",
+      description: "Earliest time to send.",
       example: "2036-03-01T12:00:00.000Z",
     }),
     scheduled_local: local
       .optional()
-      .openapi({ description: "The same as a time on the wall, in the time zone: 2036-03-01T09:00." }),
-    time_zone: timeZone.optional().openapi({ description: "The business's own where it is not given." }),
+      .openapi({ description: "Earliest time to send, as local time in the time zone: 2036-03-01T09:00." }),
+    time_zone: timeZone.optional().openapi({ description: "IANA time zone. Defaults to the business's." }),
     quiet_hours: quietHours.optional(),
-    per_minute: z.int().min(1).max(60_000).default(300).openapi({ description: "Messages a minute, at most." }),
+    per_minute: z.int().min(1).max(60_000).default(300).openapi({ description: "Maximum messages per minute." }),
   })
   .refine((broadcast) => broadcast.scheduled_at === undefined || broadcast.scheduled_local === undefined, {
     path: ["scheduled_local"],
-    message: "give `scheduled_at` or `scheduled_local`, not both",
+    message: "must not be combined with `scheduled_at`",
   })
   .openapi("NewBroadcast");
-
-/** When a broadcast is to begin, in the time zone that it has. */
-export function scheduleOf(request: z.output<typeof newBroadcast>, timeZone: string): Date | null {
-  if (request.scheduled_local !== undefined) return momentOf(request.scheduled_local, timeZone);
-  return request.scheduled_at ?? null;
-}
+export type BroadcastRequest = z.output<typeof newBroadcast>;
 
 export const moreRecipients = z.strictObject({ recipients }).openapi("MoreRecipients");
 
 export const addedSchema = z
   .object({
-    added: z.int(),
-    duplicates: z.int().openapi({ description: "Were recipients already, or came twice." }),
-    refused: z.int(),
+    added: z.int().openapi({ description: "Recipients added." }),
+    duplicates: z.int().openapi({ description: "Recipients skipped because they were already in the broadcast." }),
+    refused: z.int().openapi({ description: "Rows that are invalid." }),
     faults: z
       .array(z.object({ line: z.int(), message: z.string() }))
-      .openapi({ description: "Why, for the first hundred of those that were refused." }),
+      .openapi({ description: "Reasons for the first hundred invalid rows." }),
   })
   .openapi("AddedRecipients");
 
 const progress = z
   .object({
     recipients: z.int(),
-    pending: z.int().openapi({ description: "Not written to: not yet, or never if it was cancelled." }),
+    pending: z.int().openapi({ description: "Recipients without a message: not sent yet, or cancelled." }),
     opted_out: z.int(),
     queued: z.int(),
     sent: z.int(),
@@ -107,7 +102,7 @@ const progress = z
     read: z.int(),
     failed: z.int(),
   })
-  .openapi({ description: "Each recipient once, by what became of their message." });
+  .openapi({ description: "Number of recipients by the status of their message. Each recipient counts once." });
 
 export const broadcastSchema = z
   .object({
@@ -129,10 +124,7 @@ export const broadcastDetail = broadcastSchema.extend({ progress }).openapi("Bro
 
 export const startedBroadcast = broadcastSchema.extend({ recipients: addedSchema }).openapi("StartedBroadcast");
 
-export const recipientQuery = z.object({
-  cursor: numberCursor,
-  limit: z.coerce.number().int().min(1).max(200).default(50).openapi({ type: "integer", description: "Rows a page." }),
-});
+export const recipientQuery = z.object({ cursor: numberCursor, limit: pageLimit });
 
 export const recipientSchema = z
   .object({
@@ -145,49 +137,3 @@ export const recipientSchema = z
     read_at: timestamp.nullable(),
   })
   .openapi("RecipientResult");
-
-export const newOptOut = z.strictObject({ chat: to }).openapi("NewOptOut");
-export const optOutSchema = z.object({ chat: z.string(), created_at: timestamp }).openapi("OptOut");
-
-export function broadcastView(broadcast: Broadcast): z.infer<typeof broadcastSchema> {
-  const { quiet_from: from, quiet_to: until } = broadcast;
-  return {
-    id: broadcast.id,
-    name: broadcast.name,
-    text: broadcast.text,
-    status: broadcast.status,
-    scheduled_at: isoOrNull(broadcast.scheduled_at),
-    time_zone: broadcast.time_zone,
-    quiet_hours: from === null || until === null ? null : { from, to: until },
-    per_minute: broadcast.per_minute,
-    created_at: broadcast.created_at.toISOString(),
-    started_at: isoOrNull(broadcast.started_at),
-    ended_at: isoOrNull(broadcast.ended_at),
-  };
-}
-
-export function broadcastDetailView(broadcast: Broadcast, given: BroadcastProgress): z.infer<typeof broadcastDetail> {
-  const { recipients: all, pending, opted_out, messages } = given;
-  const { queued = 0, sent = 0, delivered = 0, read = 0, played = 0, failed = 0 } = messages;
-  return {
-    ...broadcastView(broadcast),
-    progress: { recipients: all, pending, opted_out, queued, sent, delivered, read: read + played, failed },
-  };
-}
-
-export function recipientView(result: RecipientResult): z.infer<typeof recipientSchema> {
-  const status = result.message_status ?? (result.status === "opted_out" ? "opted_out" : "pending");
-  return {
-    chat: result.chat,
-    status,
-    message_id: result.message_id,
-    error: status === "failed" ? { code: result.error_code ?? "unknown", message: result.error_message ?? "" } : null,
-    sent_at: isoOrNull(result.sent_at),
-    delivered_at: isoOrNull(result.delivered_at),
-    read_at: isoOrNull(result.read_at),
-  };
-}
-
-export function optOutView({ chat: person, created_at }: OptOut): z.infer<typeof optOutSchema> {
-  return { chat: person, created_at: created_at.toISOString() };
-}

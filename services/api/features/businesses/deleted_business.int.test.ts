@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-/** A business with a row behind each kind of id that a path may name. */
+/** Creates a business with one row for each path parameter. */
 async function furnished() {
   const { id, key } = await api.business();
   const message_id = uuidv7();
@@ -63,10 +63,10 @@ const ask = async ({ method, path }: Operation, ids: Record<string, string>, key
 };
 
 describe("a deleted business", () => {
-  test("is not found by any operation of the document", async () => {
+  test("answers 404 to every operation", async () => {
     expect(operations.length).toBeGreaterThan(50);
     const { id, key, ids } = await furnished();
-    // Each key is known to this replica, and each list answers, while the business is there.
+    // Caches each key and checks that each list answers before the deletion.
     for (const path of ["", "/messages", "/webhooks", "/broadcasts", "/keys", "/calls"]) {
       expect([path, (await api.request("GET", `/v1/businesses/${id}${path}`, { key })).status]).toEqual([path, 200]);
     }
@@ -80,7 +80,7 @@ describe("a deleted business", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("is not found over a console session either", async () => {
+  test("answers 404 to a console session", async () => {
     const { id, ids } = await furnished();
     const signedIn = await api.request("POST", "/v1/console/session");
     const cookie = signedIn.headers.get("set-cookie")!.split(";")[0]!;

@@ -11,13 +11,14 @@ import {
 import type { Business } from "../../../../lib/db/index.ts";
 import { adminOnly, businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
-import type { KeyRing } from "../../http/auth/key_ring.ts";
+import type { Authenticator } from "../../http/auth/authenticator.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { demandMatch, etagOf } from "../../http/etag.ts";
-import { answerOnce } from "../../http/idempotency.ts";
-import { etagHeader, ifMatchHeaders } from "../../http/etag_headers.ts";
-import { idempotencyHeaders } from "../../http/idempotency_headers.ts";
-import { businessChanges, businessQuery, businessSchema, businessView, newBusiness } from "./schemas.ts";
+import { assertIfMatch, etagOf } from "../../http/etag.ts";
+import { runIdempotent } from "../../http/idempotency.ts";
+import { etagHeader, ifMatchHeaders } from "../../http/etag.ts";
+import { idempotencyHeaders } from "../../http/idempotency.ts";
+import { businessChanges, businessQuery, businessSchema, newBusiness } from "./schemas.ts";
+import { businessView } from "./view.ts";
 import { pageOf, pageThrough } from "../../http/page.ts";
 import { bodyProblems, problemResponses } from "../../http/problem.ts";
 import { businessParams } from "../../http/params.ts";
@@ -25,7 +26,10 @@ import { businessParams } from "../../http/params.ts";
 const tags = ["Businesses"];
 const json = { "application/json": { schema: businessSchema } };
 
-export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing: KeyRing): OpenAPIHono<Authenticated> {
+export function businessRoutes(
+  { db, router, shards }: ApiDependencies,
+  authenticator: Authenticator,
+): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
   app.openapi(
@@ -34,20 +38,21 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       path: "/businesses",
       tags,
       summary: "Create a business",
+      description: "Requires an admin key.",
       middleware: [adminOnly] as const,
       request: {
         headers: idempotencyHeaders,
         body: { required: true, content: { "application/json": { schema: newBusiness } } },
       },
       responses: {
-        201: { description: "Created", content: json, headers: etagHeader },
+        201: { description: "The business", content: json, headers: etagHeader },
         ...problemResponses(...bodyProblems, "idempotency_mismatch"),
       },
     }),
     async (c) => {
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
-      const view = await answerOnce(c, forPlatform(db), { key, body }, async (scope) =>
+      const view = await runIdempotent(c, forPlatform(db), { key, body }, async (scope) =>
         businessView(await insertBusiness(scope, { id: uuidv7(), ...body })),
       );
       return c.json(view, 201, { etag: etagOf(view) });
@@ -59,11 +64,15 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       method: "get",
       path: "/businesses",
       tags,
-      summary: "List businesses, newest first",
+      summary: "List businesses",
+      description: "Returns the newest businesses first. Requires an admin key.",
       middleware: [adminOnly] as const,
       request: { query: businessQuery },
       responses: {
-        200: { description: "A page", content: { "application/json": { schema: pageOf(businessSchema) } } },
+        200: {
+          description: "A page of businesses",
+          content: { "application/json": { schema: pageOf(businessSchema) } },
+        },
         ...problemResponses("invalid_request"),
       },
     }),
@@ -104,7 +113,7 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       method: "patch",
       path: "/businesses/{business_id}",
       tags,
-      summary: "Change a business",
+      summary: "Update a business",
       middleware: [businessAccess(db, "business:write")] as const,
       request: {
         params: businessParams,
@@ -112,13 +121,13 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
         body: { required: true, content: { "application/json": { schema: businessChanges } } },
       },
       responses: {
-        200: { description: "The business as it is now", content: json, headers: etagHeader },
+        200: { description: "The updated business", content: json, headers: etagHeader },
         ...problemResponses(...bodyProblems, "forbidden", "precondition_failed"),
       },
     }),
     async (c) => {
       const ifMatch = c.req.valid("header")["if-match"];
-      const check = (present: Business) => demandMatch(ifMatch, businessView(present));
+      const check = (present: Business) => assertIfMatch(ifMatch, businessView(present));
       const business = await updateBusiness(c.var.business, c.req.valid("json"), check);
       if (!business) throw noSuchBusiness();
       const view = businessView(business);
@@ -133,8 +142,9 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
       tags,
       summary: "Delete a business",
       description:
-        "Logs its WhatsApp out, ends its keys and fails what was still to be sent. From then on it is not found. What is " +
-        "stored of it is removed after 30 days, or the days that the operator has set. Needs an admin key.",
+        "Logs out of WhatsApp, revokes the business's keys and fails its queued messages. The business answers 404 " +
+        "from then on. Its data is removed after 30 days, unless the operator has set another period. Requires an " +
+        "admin key.",
       middleware: [adminOnly, businessAccess(db, "business:write")] as const,
       request: { params: businessParams },
       responses: { 204: { description: "Deleted" }, ...problemResponses("upstream_timeout") },
@@ -142,10 +152,10 @@ export function businessRoutes({ db, router, shards }: ApiDependencies, keyRing:
     async (c) => {
       const business = await getBusiness(c.var.business);
       if (!business) throw noSuchBusiness();
-      // First the login: a business that is gone from here would leave it running where nobody could stop it.
+      // Logs out first: no request could stop the session of a deleted business.
       if (business.whatsapp_shard !== null) await shards.logout(router.locate(business), business.id);
       await deleteBusiness(c.var.business);
-      keyRing.forget(business.id);
+      authenticator.invalidate(business.id);
       return c.body(null, 204);
     },
   );

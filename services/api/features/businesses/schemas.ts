@@ -1,5 +1,4 @@
 import { z } from "@hono/zod-openapi";
-import type { Business } from "../../../../lib/db/index.ts";
 import { pageQuery } from "../../http/page.ts";
 import { storableText, timestamp } from "../../http/text.ts";
 
@@ -11,25 +10,25 @@ function isTimeZone(name: string): boolean {
   }
 }
 
-const name = storableText(1, 200).openapi({ example: "Padaria Aurora" });
+const name = storableText(1, 200).openapi({ description: "Display name.", example: "Padaria Aurora" });
 export const timeZone = z
   .string()
   .max(64)
   .refine(isTimeZone, "must be an IANA time zone, such as America/Sao_Paulo")
-  .openapi({ example: "America/Sao_Paulo" });
+  .openapi({ description: "IANA time zone.", example: "America/Sao_Paulo" });
 
 export const newBusiness = z.strictObject({ name, time_zone: timeZone.default("UTC") }).openapi("NewBusiness");
 
 export const businessQuery = z.object({
   name: storableText(1, 200)
     .optional()
-    .openapi({ description: "Somewhere in the name, in whatever case.", example: "padaria" }),
+    .openapi({ description: "Returns businesses whose name contains this text, ignoring case.", example: "padaria" }),
   ...pageQuery,
 });
 
 export const businessChanges = z
   .strictObject({ name: name.optional(), time_zone: timeZone.optional() })
-  .refine((changes) => Object.keys(changes).length > 0, "name at least one field to change")
+  .refine((changes) => Object.keys(changes).length > 0, "needs at least one field to change")
   .openapi("BusinessChanges");
 
 export const businessSchema = z
@@ -37,19 +36,11 @@ export const businessSchema = z
     id: z.string(),
     name: z.string(),
     time_zone: z.string(),
-    whatsapp_shard: z.int().nullable().openapi({ description: "Null until the first connect." }),
+    whatsapp_shard: z
+      .int()
+      .nullable()
+      .openapi({ description: "The WhatsApp shard that holds the session. Null until the first connect." }),
     created_at: timestamp,
     updated_at: timestamp,
   })
   .openapi("Business");
-
-export function businessView(business: Business): z.infer<typeof businessSchema> {
-  return {
-    id: business.id,
-    name: business.name,
-    time_zone: business.time_zone,
-    whatsapp_shard: business.whatsapp_shard,
-    created_at: business.created_at.toISOString(),
-    updated_at: business.updated_at.toISOString(),
-  };
-}

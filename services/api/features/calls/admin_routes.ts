@@ -21,9 +21,10 @@ export function adminCallRoutes({ liveCalls }: Pick<ApiDependencies, "liveCalls"
       method: "get",
       path: "/admin/calls",
       tags,
-      summary: "Tell how many calls are in progress, and how many may be",
+      summary: "Get the call load",
+      description: "Returns the number of calls in progress and the limit, over all businesses and replicas.",
       middleware: [adminOnly] as const,
-      responses: { 200: { description: "Over all businesses and replicas", content: json }, ...problemResponses() },
+      responses: { 200: { description: "The call load", content: json }, ...problemResponses() },
     }),
     async (c) => c.json(await load(), 200),
   );
@@ -33,11 +34,14 @@ export function adminCallRoutes({ liveCalls }: Pick<ApiDependencies, "liveCalls"
       method: "put",
       path: "/admin/calls/limit",
       tags,
-      summary: "Set how many calls may be in progress",
-      description: "Counts from the next call on, without a restart; below what is in progress it ends no call.",
+      summary: "Set the concurrent-call limit",
+      description: "Applies from the next call on, without a restart. Calls in progress continue.",
       middleware: [adminOnly] as const,
       request: { body: { required: true, content: { "application/json": { schema: newCallLimit } } } },
-      responses: { 200: { description: "As it is now", content: json }, ...problemResponses(...bodyProblems) },
+      responses: {
+        200: { description: "The call load with the new limit", content: json },
+        ...problemResponses(...bodyProblems),
+      },
     }),
     async (c) => {
       const { max_concurrent } = c.req.valid("json");

@@ -41,73 +41,157 @@ const failureOf = async (call: Promise<unknown>) =>
     (error: unknown) => error,
   )) as ApiFailure;
 
-test("calls are listed from the latest on, page by page, and each is told with its recordings", async () => {
-  const { id: business_id, key } = await api.business(["calls:read"]);
-  const scope = forBusiness(api.database.db, business_id);
-  const rows = [0, 1, 1, 2].map((minute) => ended({ started_at: new Date(Date.UTC(2026, 0, 1, 0, minute)) }));
-  for (const row of rows) await recordCall(scope, row);
-  await recordCall(scope, ended({ direction: "outbound", status: "busy", answered_at: null, duration_s: 0 }));
-  const recording = {
-    recording_sid: sid("RE"),
-    call_sid: rows[3]!.call_sid,
-    url: "https://carrier/re",
-    duration_s: 5,
-    channels: 2,
-  };
-  await recordRecording(scope, recording);
+describe("calls", () => {
+  test("are listed newest first, with recordings in detail", async () => {
+    const { id: business_id, key } = await api.business(["calls:read"]);
+    const scope = forBusiness(api.database.db, business_id);
+    const rows = [0, 1, 1, 2].map((minute) => ended({ started_at: new Date(Date.UTC(2026, 0, 1, 0, minute)) }));
+    for (const row of rows) await recordCall(scope, row);
+    await recordCall(scope, ended({ direction: "outbound", status: "busy", answered_at: null, duration_s: 0 }));
+    const recording = {
+      recording_sid: sid("RE"),
+      call_sid: rows[3]!.call_sid,
+      url: "https://carrier/re",
+      duration_s: 5,
+      channels: 2,
+    };
+    await recordRecording(scope, recording);
 
-  const client = api.client(key);
-  const path = { business_id };
-  const seen: string[] = [];
-  let cursor: string | undefined;
-  do {
-    const query = { direction: "inbound" as const, limit: 3, cursor };
-    const page = await bodyOf(client.GET("/v1/businesses/{business_id}/calls", { params: { path, query } }));
-    seen.push(...page.data.map(({ started_at }) => started_at.slice(14, 16)));
-    cursor = page.next_cursor ?? undefined;
-  } while (cursor !== undefined);
-  expect(seen).toEqual(["02", "01", "01", "00"]);
+    const client = api.client(key);
+    const path = { business_id };
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const query = { direction: "inbound" as const, limit: 3, cursor };
+      const page = await bodyOf(client.GET("/v1/businesses/{business_id}/calls", { params: { path, query } }));
+      seen.push(...page.data.map(({ started_at }) => started_at.slice(14, 16)));
+      cursor = page.next_cursor ?? undefined;
+    } while (cursor !== undefined);
+    expect(seen).toEqual(["02", "01", "01", "00"]);
 
-  const call_sid = rows[3]!.call_sid;
-  const call = await bodyOf(
-    client.GET("/v1/businesses/{business_id}/calls/{call_sid}", { params: { path: { business_id, call_sid } } }),
-  );
-  expect(call).toMatchObject({ call_sid, from: "+15550000001", status: "completed", duration_s: 58 });
-  expect(call.recordings).toMatchObject([{ recording_sid: recording.recording_sid, status: "pending", duration_s: 5 }]);
-  expect(JSON.stringify(call)).not.toContain("carrier/re");
-});
-
-test("a call in progress is told to its business and to no other", async () => {
-  const [mine, other] = [await api.business(), await api.business()];
-  const call_sid = sid("CA");
-  api.liveCalls.calls.set(call_sid, {
-    business_id: mine.id,
-    direction: "inbound",
-    from: "+15550000001",
-    to: "+15550000002",
-    status: "in-progress",
-    step: "streaming",
-    stream: 2,
-    started_at: Date.UTC(2026, 0, 1),
-    answered_at: null,
-  });
-  const ask = (business: { id: string; key: string }) =>
-    bodyOf(
-      api.client(business.key).GET("/v1/businesses/{business_id}/calls/{call_sid}", {
-        params: { path: { business_id: business.id, call_sid } },
-      }),
+    const call_sid = rows[3]!.call_sid;
+    const call = await bodyOf(
+      client.GET("/v1/businesses/{business_id}/calls/{call_sid}", { params: { path: { business_id, call_sid } } }),
     );
-  expect(await ask(mine)).toMatchObject({ status: "in_progress", streams: 2, ended_at: null, recordings: [] });
-  const active = async (business: { id: string; key: string }) => {
-    const params = { path: { business_id: business.id } };
-    return (await bodyOf(api.client(business.key).GET("/v1/businesses/{business_id}/calls/active", { params }))).data;
-  };
-  expect(await active(mine)).toMatchObject([{ call_sid, status: "in_progress" }]);
-  expect(await active(other)).toEqual([]);
-  expect((await failureOf(ask(other))).status).toBe(404);
+    expect(call).toMatchObject({ call_sid, from: "+15550000001", status: "completed", duration_s: 58 });
+    expect(call.recordings).toMatchObject([
+      { recording_sid: recording.recording_sid, status: "pending", duration_s: 5 },
+    ]);
+    expect(JSON.stringify(call)).not.toContain("carrier/re");
+  });
+
+  test("in progress are visible to their business only", async () => {
+    const [mine, other] = [await api.business(), await api.business()];
+    const call_sid = sid("CA");
+    api.liveCalls.calls.set(call_sid, {
+      business_id: mine.id,
+      direction: "inbound",
+      from: "+15550000001",
+      to: "+15550000002",
+      status: "in-progress",
+      step: "streaming",
+      stream: 2,
+      started_at: Date.UTC(2026, 0, 1),
+      answered_at: null,
+    });
+    const ask = (business: { id: string; key: string }) =>
+      bodyOf(
+        api.client(business.key).GET("/v1/businesses/{business_id}/calls/{call_sid}", {
+          params: { path: { business_id: business.id, call_sid } },
+        }),
+      );
+    expect(await ask(mine)).toMatchObject({ status: "in_progress", streams: 2, ended_at: null, recordings: [] });
+    const active = async (business: { id: string; key: string }) => {
+      const params = { path: { business_id: business.id } };
+      return (await bodyOf(api.client(business.key).GET("/v1/businesses/{business_id}/calls/active", { params }))).data;
+    };
+    expect(await active(mine)).toMatchObject([{ call_sid, status: "in_progress" }]);
+    expect(await active(other)).toEqual([]);
+    expect((await failureOf(ask(other))).status).toBe(404);
+  });
+
+  test("are created once per Idempotency-Key and need slots", async () => {
+    const { id: business_id, key } = await api.business(["calls:write"]);
+    const place = (idempotencyKey?: string) =>
+      api.client(key).POST("/v1/businesses/{business_id}/calls", {
+        params: { path: { business_id }, header: { "idempotency-key": idempotencyKey } },
+        body: { from: "15550009010", to: "+15550009011" },
+      });
+    const first = await place("order-1");
+    expect(first.response.status).toBe(202);
+    expect(api.calls.placed.get(first.data!.call_sid)).toEqual({
+      business_id,
+      from: "+15550009010",
+      to: "+15550009011",
+    });
+    const again = await place("order-1");
+    expect(again.data).toEqual(first.data);
+    expect(again.response.headers.get("idempotency-replayed")).toBe("true");
+    expect((await place()).data).not.toEqual(first.data);
+    api.calls.full = true;
+    expect(await failureOf(place())).toMatchObject({ status: 503, retryAfterS: 5 });
+    api.calls.full = false;
+    const reader = await api.business(["calls:read"]);
+    const other = api.client(reader.key).POST("/v1/businesses/{business_id}/calls", {
+      params: { path: { business_id: reader.id } },
+      body: { from: "15550009010", to: "+15550009011" },
+    });
+    expect((await failureOf(other)).status).toBe(403);
+  });
+
+  test("have a load and a limit for all replicas", async () => {
+    const redis: Redis = createRedis(testRedisUrl("api"), "command");
+    const ofCalls = createRedis(testRedisUrl("calls"), "command");
+    const consul = createConsul({ addr: testConsulAddr() });
+    await consul.api.kv.del(callLimitKey);
+    const capacity = createCallCapacity({ redis: ofCalls, leaseMs: 60_000, recoveryMs: 0 });
+    const counting = createCallCapacity({ redis, leaseMs: 60_000, recoveryMs: 0 });
+    const own = await createHarness({
+      liveCalls: createLiveCalls({ redis, consul, capacity: counting, firstLimit: 7 }),
+    });
+    try {
+      const load = () => bodyOf(own.client().GET("/v1/admin/calls"));
+      const before = await load();
+      expect(before.max_concurrent).toBe(7);
+      const { id: business_id, key } = await own.business();
+      const callSid = sid("CA");
+      await capacity.announce();
+      await capacity.admit({ callSid, businessId: business_id, limits: { all: 1_000, business: null } });
+      await ofCalls.hset(`prosaas:{calls}:call:${callSid}`, {
+        business_id,
+        direction: "outbound",
+        from: "+15550000002",
+        to: "+15550000001",
+        status: "ringing",
+        step: "placed",
+        stream: 0,
+        started_at: 1,
+        answered_at: "",
+      });
+      expect((await load()).active).toBe(before.active + 1);
+      const path = { business_id, call_sid: callSid };
+      expect(
+        await bodyOf(own.client(key).GET("/v1/businesses/{business_id}/calls/{call_sid}", { params: { path } })),
+      ).toMatchObject({
+        status: "ringing",
+        answered_at: null,
+      });
+      expect(await bodyOf(own.client().PUT("/v1/admin/calls/limit", { body: { max_concurrent: 0 } }))).toMatchObject({
+        max_concurrent: 0,
+      });
+      expect((await load()).max_concurrent).toBe(0);
+      await capacity.release({ callSid, businessId: business_id });
+      await ofCalls.del(`prosaas:{calls}:call:${callSid}`);
+    } finally {
+      await consul.api.kv.del(callLimitKey);
+      await own.close();
+      redis.disconnect();
+      ofCalls.disconnect();
+    }
+  });
 });
 
-test("a number is one business's until it is taken from it; only the platform gives it", async () => {
+test("phone numbers are assigned to one business by admins", async () => {
   const [mine, other] = [await api.business(), await api.business()];
   const assign = (business_id: string, number: string, key?: string) =>
     api
@@ -132,7 +216,7 @@ test("a number is one business's until it is taken from it; only the platform gi
   await assign(other.id, "15550009001");
 });
 
-test("what a business wants done with its calls is set and read; nothing is recorded without a line that says so", async () => {
+test("call settings require a consent line for recordings", async () => {
   const { id: business_id, key } = await api.business();
   const params = { path: { business_id } };
   const read = () => bodyOf(api.client(key).GET("/v1/businesses/{business_id}/call_settings", { params }));
@@ -147,7 +231,7 @@ test("what a business wants done with its calls is set and read; nothing is reco
   expect(silent.problem?.errors).toMatchObject([{ field: "consent_line" }]);
 });
 
-test("a business's own limit is the platform's to set, and stays when the business sets the rest", async () => {
+test("only admin keys set max_concurrent", async () => {
   const { id: business_id, key } = await api.business();
   const params = { path: { business_id } };
   const set = (body: { record: boolean; max_concurrent?: number | null }, as?: string) =>
@@ -178,78 +262,4 @@ describe("limits on placed calls", () => {
       max_per_day: null,
     });
   });
-});
-
-test("a call is placed for its business, once under an Idempotency-Key, and not without a slot", async () => {
-  const { id: business_id, key } = await api.business(["calls:write"]);
-  const place = (idempotencyKey?: string) =>
-    api.client(key).POST("/v1/businesses/{business_id}/calls", {
-      params: { path: { business_id }, header: { "idempotency-key": idempotencyKey } },
-      body: { from: "15550009010", to: "+15550009011" },
-    });
-  const first = await place("order-1");
-  expect(first.response.status).toBe(202);
-  expect(api.calls.placed.get(first.data!.call_sid)).toEqual({ business_id, from: "+15550009010", to: "+15550009011" });
-  const again = await place("order-1");
-  expect(again.data).toEqual(first.data);
-  expect(again.response.headers.get("idempotency-replayed")).toBe("true");
-  expect((await place()).data).not.toEqual(first.data);
-  api.calls.full = true;
-  expect(await failureOf(place())).toMatchObject({ status: 503, retryAfterS: 5 });
-  api.calls.full = false;
-  const reader = await api.business(["calls:read"]);
-  const other = api.client(reader.key).POST("/v1/businesses/{business_id}/calls", {
-    params: { path: { business_id: reader.id } },
-    body: { from: "15550009010", to: "+15550009011" },
-  });
-  expect((await failureOf(other)).status).toBe(403);
-});
-
-test("how many calls there are and may be is read, and set for every replica", async () => {
-  const redis: Redis = createRedis(testRedisUrl("api"), "command");
-  const ofCalls = createRedis(testRedisUrl("calls"), "command");
-  const consul = createConsul({ addr: testConsulAddr() });
-  await consul.api.kv.del(callLimitKey);
-  const capacity = createCallCapacity({ redis: ofCalls, leaseMs: 60_000, recoveryMs: 0 });
-  const counting = createCallCapacity({ redis, leaseMs: 60_000, recoveryMs: 0 });
-  const own = await createHarness({ liveCalls: createLiveCalls({ redis, consul, capacity: counting, firstLimit: 7 }) });
-  try {
-    const load = () => bodyOf(own.client().GET("/v1/admin/calls"));
-    const before = await load();
-    expect(before.max_concurrent).toBe(7);
-    const { id: business_id, key } = await own.business();
-    const callSid = sid("CA");
-    await capacity.announce();
-    await capacity.admit({ callSid, businessId: business_id, limits: { all: 1_000, business: null } });
-    await ofCalls.hset(`prosaas:{calls}:call:${callSid}`, {
-      business_id,
-      direction: "outbound",
-      from: "+15550000002",
-      to: "+15550000001",
-      status: "ringing",
-      step: "placed",
-      stream: 0,
-      started_at: 1,
-      answered_at: "",
-    });
-    expect((await load()).active).toBe(before.active + 1);
-    const path = { business_id, call_sid: callSid };
-    expect(
-      await bodyOf(own.client(key).GET("/v1/businesses/{business_id}/calls/{call_sid}", { params: { path } })),
-    ).toMatchObject({
-      status: "ringing",
-      answered_at: null,
-    });
-    expect(await bodyOf(own.client().PUT("/v1/admin/calls/limit", { body: { max_concurrent: 0 } }))).toMatchObject({
-      max_concurrent: 0,
-    });
-    expect((await load()).max_concurrent).toBe(0);
-    await capacity.release({ callSid, businessId: business_id });
-    await ofCalls.del(`prosaas:{calls}:call:${callSid}`);
-  } finally {
-    await consul.api.kv.del(callLimitKey);
-    await own.close();
-    redis.disconnect();
-    ofCalls.disconnect();
-  }
 });

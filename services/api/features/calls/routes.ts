@@ -1,47 +1,22 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { sharedDate } from "../../../../lib/core/time.ts";
-import { AppError } from "../../../../lib/core/errors.ts";
-import {
-  forBusiness,
-  getBusiness,
-  getCall,
-  getCallSettings,
-  listCalls,
-  putCallSettings,
-} from "../../../../lib/db/index.ts";
+import { forBusiness, getBusiness, getCall, listCalls } from "../../../../lib/db/index.ts";
 import type { Call } from "../../../../lib/db/index.ts";
 import { businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import {
-  callCursorOf,
-  callDetail,
-  callDetailView,
-  callParam,
-  callQuery,
-  callSchema,
-  callSettings,
-  callSettingsView,
-  callView,
-  liveCallView,
-  newCall,
-  newCallSettings,
-  placedCall,
-} from "./schemas.ts";
-import { idempotencyHeaders } from "../../http/idempotency_headers.ts";
-import { mediaLinksS } from "../media/schemas.ts";
+import { callCursorOf, callDetail, callParams, callQuery, callSchema, newCall, placedCall } from "./schemas.ts";
+import { callDetailView, callView, liveCallView } from "./view.ts";
+import { idempotencyHeaders } from "../../http/idempotency.ts";
+import { signedUrlS } from "../media/view.ts";
 import { pageOf } from "../../http/page.ts";
-import { bodyProblems, problemResponses } from "../../http/problem.ts";
+import { bodyProblems, noSuch, problemResponses } from "../../http/problem.ts";
 import { businessParams } from "../../http/params.ts";
 
 const tags = ["Calls"];
-const settingsJson = { "application/json": { schema: callSettings } };
-const sidForm = /^CA[0-9a-f]{32}$/;
+const sidPattern = /^CA[0-9a-f]{32}$/;
 
-/** Settings that protect the platform from a business, and so are not the business's to set. */
-const adminLimits = ["max_concurrent", "allowed_destinations", "max_per_day"] as const;
-
-/** Calls in progress of one business that are told of at once. */
+/** Maximum calls in progress of one response. */
 const maxLive = 200;
 
 export function callRoutes({
@@ -58,9 +33,10 @@ export function callRoutes({
       method: "post",
       path: "/businesses/{business_id}/calls",
       tags,
-      summary: "Call somebody",
+      summary: "Create a call",
       description:
-        "From a number of the business; whoever answers talks to its voice agent. While as many calls are in progress as there may be, the answer is 503 with Retry-After.",
+        "Dials a phone number from a number of the business and connects it to the business's voice agent. While the " +
+        "concurrent-call limit is reached, the request fails with 503 and Retry-After.",
       middleware: [businessAccess(db, "calls:write")] as const,
       request: {
         params: businessParams,
@@ -69,7 +45,7 @@ export function callRoutes({
       },
       responses: {
         202: {
-          description: "Given to the carrier; follow it by its sid",
+          description: "The queued call. Get it by its sid to read its status",
           content: { "application/json": { schema: placedCall } },
         },
         ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch", "upstream_timeout"),
@@ -89,13 +65,13 @@ export function callRoutes({
       method: "get",
       path: "/businesses/{business_id}/calls/active",
       tags,
-      summary: "List calls in progress, the latest to begin first",
-      description: `The latest ${maxLive} of them.`,
+      summary: "List active calls",
+      description: `Returns the ${maxLive} newest calls in progress.`,
       middleware: [businessAccess(db, "calls:read")] as const,
       request: { params: businessParams },
       responses: {
         200: {
-          description: "Those in progress now",
+          description: "The calls in progress",
           content: { "application/json": { schema: z.object({ data: z.array(callSchema) }) } },
         },
         ...problemResponses("forbidden"),
@@ -113,13 +89,14 @@ export function callRoutes({
       method: "get",
       path: "/businesses/{business_id}/calls",
       tags,
-      summary: "List calls that have ended, the latest to begin first",
+      summary: "List calls",
       description:
-        "Those in progress are under /calls/active; of both the events tell: call.started, call.resumed, call.ended.",
+        "Returns ended calls, the newest first. List active calls for those in progress. The events call.started, " +
+        "call.resumed and call.ended report changes.",
       middleware: [businessAccess(db, "calls:read")] as const,
       request: { params: businessParams, query: callQuery },
       responses: {
-        200: { description: "A page", content: { "application/json": { schema: pageOf(callSchema) } } },
+        200: { description: "A page of calls", content: { "application/json": { schema: pageOf(callSchema) } } },
         ...problemResponses("invalid_request", "forbidden"),
       },
     }),
@@ -140,9 +117,10 @@ export function callRoutes({
       method: "get",
       path: "/businesses/{business_id}/calls/{call_sid}",
       tags,
-      summary: "Get a call, also one in progress, and its recordings",
+      summary: "Get a call",
+      description: "Returns a call, whether active or ended, with its recordings.",
       middleware: [businessAccess(db, "calls:read")] as const,
-      request: { params: businessParams.extend({ call_sid: callParam }) },
+      request: { params: callParams },
       responses: {
         200: { description: "The call", content: { "application/json": { schema: callDetail } } },
         ...problemResponses("forbidden"),
@@ -150,63 +128,18 @@ export function callRoutes({
     }),
     async (c) => {
       const { call_sid } = c.req.valid("param");
-      const known = sidForm.test(call_sid);
-      const call = known ? await getCall(c.var.business, call_sid) : undefined;
+      const isSid = sidPattern.test(call_sid);
+      const call = isSid ? await getCall(c.var.business, call_sid) : undefined;
       if (call) {
         const { businessId } = c.var.business;
         return c.json(
-          callDetailView(call, (sid) => media.signer.recording(businessId, sid, mediaLinksS)),
+          callDetailView(call, (sid) => media.signer.recording(businessId, sid, signedUrlS)),
           200,
         );
       }
-      const live = known ? await liveCalls.read(call_sid) : undefined;
-      if (live?.business_id !== c.var.business.businessId) throw new AppError("not_found", "There is no such call.");
+      const live = isSid ? await liveCalls.read(call_sid) : undefined;
+      if (live?.business_id !== c.var.business.businessId) throw noSuch("call");
       return c.json({ ...liveCallView(call_sid, live), recordings: [] }, 200);
-    },
-  );
-
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/businesses/{business_id}/call_settings",
-      tags,
-      summary: "Get what the business wants done with its calls",
-      middleware: [businessAccess(db, "calls:read")] as const,
-      request: { params: businessParams },
-      responses: { 200: { description: "The settings", content: settingsJson }, ...problemResponses("forbidden") },
-    }),
-    async (c) => {
-      const settings = await getCallSettings(c.var.business);
-      if (!settings && !(await getBusiness(c.var.business))) throw noSuchBusiness();
-      return c.json(callSettingsView(settings), 200);
-    },
-  );
-
-  app.openapi(
-    createRoute({
-      method: "put",
-      path: "/businesses/{business_id}/call_settings",
-      tags,
-      summary: "Set what the business wants done with its calls",
-      description: "Replaces what was set, except for a limit that is left out; counts from the next call on.",
-      middleware: [businessAccess(db, "calls:write")] as const,
-      request: {
-        params: businessParams,
-        body: { required: true, content: { "application/json": { schema: newCallSettings } } },
-      },
-      responses: {
-        200: { description: "The settings as they are now", content: settingsJson },
-        ...problemResponses(...bodyProblems, "forbidden"),
-      },
-    }),
-    async (c) => {
-      const settings = c.req.valid("json");
-      const limit = adminLimits.find((name) => settings[name] !== undefined);
-      if (limit !== undefined && c.var.principal.kind !== "admin") {
-        throw new AppError("forbidden", `Only an admin key sets ${limit}; leave it out.`);
-      }
-      if (!(await getBusiness(c.var.business))) throw noSuchBusiness();
-      return c.json(callSettingsView(await putCallSettings(c.var.business, settings)), 200);
     },
   );
 

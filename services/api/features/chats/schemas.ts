@@ -1,19 +1,9 @@
 import { z } from "@hono/zod-openapi";
 import { maxNumbers } from "../../../../lib/contracts/shard/index.ts";
+import { phoneDigits } from "../../http/phone_number.ts";
+import { chat, chatDoc } from "./chat.ts";
 
-const digits = /^\+?[1-9]\d{6,14}$/;
-const jid = /^[1-9][0-9]{4,24}(-[0-9]{5,15})?@(s\.whatsapp\.net|lid|g\.us)$/;
-
-/** A number in international form or a JID, as the JID of the conversation. */
-export const chat = z
-  .string()
-  .refine(
-    (to) => digits.test(to) || jid.test(to),
-    "must be a number in international form (7 to 15 digits) or a WhatsApp JID",
-  )
-  .transform((to) => (to.includes("@") ? to : `${to.replace("+", "")}@s.whatsapp.net`));
-
-const person = chat.openapi({ type: "string", description: "A number or a JID.", example: "5511987654321" });
+const person = chat.openapi(chatDoc);
 
 export const presence = z
   .discriminatedUnion("presence", [
@@ -22,11 +12,7 @@ export const presence = z
   ])
   .openapi("Presence");
 
-const number = z
-  .string()
-  .regex(digits, "must be a number in international form (7 to 15 digits)")
-  .transform((text) => text.replace("+", ""))
-  .openapi({ type: "string", example: "5511987654321" });
+const number = phoneDigits.openapi({ type: "string", example: "5511987654321" });
 
 export const numbersToCheck = z
   .strictObject({ numbers: z.array(number).min(1).max(maxNumbers) })
@@ -36,16 +22,19 @@ export const checkedNumbers = z
   .object({
     data: z
       .array(z.object({ number: z.string(), on_whatsapp: z.boolean(), jid: z.string().nullable() }))
-      .openapi({ description: "One for each number, in order." }),
+      .openapi({ description: "One result per number, in the order of the request." }),
   })
   .openapi("CheckedNumbers");
 
-export const pictureQuery = z.object({ of: person, size: z.enum(["preview", "full"]).default("preview") });
+export const pictureQuery = z.object({
+  of: person,
+  size: z.enum(["preview", "full"]).default("preview").openapi({ description: "Size of the picture." }),
+});
 
 export const picture = z
   .object({
     url: z.string().nullable().openapi({
-      description: "Where WhatsApp keeps it, for some days; null where there is none, or the business may not see it.",
+      description: "URL at WhatsApp, valid for some days. Null if there is no picture or the business may not see it.",
     }),
   })
   .openapi("Picture");

@@ -1,30 +1,23 @@
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { AppError } from "../../../../lib/core/errors.ts";
 import { randomToken } from "../../../../lib/core/secret.ts";
 import { deleteConsoleSession, forPlatform, insertConsoleSession } from "../../../../lib/db/index.ts";
 import { adminOnly, sessionCookie } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
-import { sessionHash } from "../../http/auth/key_ring.ts";
-import type { KeyRing } from "../../http/auth/key_ring.ts";
+import { consoleTokenHash } from "../../http/auth/authenticator.ts";
+import type { Authenticator } from "../../http/auth/authenticator.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import { problemResponses } from "../../http/problem.ts";
-import { timestamp } from "../../http/text.ts";
+import { signedIn, signedInAs } from "./schemas.ts";
 
 const tags = ["Console"];
-/** A working day: nobody is asked for the key in the middle of one. */
+/** 12 hours, so that a session lasts a working day. */
 const sessionS = 12 * 3_600;
 const cookie = { path: "/", httpOnly: true, secure: true, sameSite: "Strict" } as const;
 
-const signedIn = z
-  .object({ key_prefix: z.string().openapi({ example: "k3vq8x2m" }), expires_at: timestamp })
-  .openapi("SignedIn");
-const signedInAs = z
-  .object({ key_id: z.string(), key_prefix: z.string().openapi({ example: "k3vq8x2m" }) })
-  .openapi("SignedInAs");
-
-/** Signing in: an admin key is shown once, and a cookie that no script can read stands for it afterwards. */
-export function consoleRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHono<Authenticated> {
+/** Exchanges an admin key for a console session, whose cookie scripts cannot read. */
+export function consoleRoutes({ db }: ApiDependencies, authenticator: Authenticator): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
   const platform = forPlatform(db);
 
@@ -35,21 +28,22 @@ export function consoleRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAP
       tags,
       summary: "Sign in to the console",
       description:
-        "Send an admin key as the bearer; the cookie in the answer stands for it for twelve hours, or until the key ends.",
+        "Send an admin key as the bearer token. The response sets a cookie that authenticates the console for 12 " +
+        "hours, or until the key expires.",
       middleware: [adminOnly] as const,
       responses: {
-        201: { description: "Signed in", content: { "application/json": { schema: signedIn } } },
+        201: { description: "The console session", content: { "application/json": { schema: signedIn } } },
         ...problemResponses("forbidden"),
       },
     }),
     async (c) => {
-      // A cookie that could be exchanged for another would never end.
+      // Otherwise a cookie could be exchanged for new ones forever.
       if (c.req.header("authorization") === undefined)
-        throw new AppError("forbidden", "Send the admin key itself to sign in.");
+        throw new AppError("forbidden", "A cookie cannot sign in. Send an admin key as `Authorization: Bearer <key>`.");
       const token = randomToken();
       const { keyId, prefix } = c.var.principal;
       const expires_at = await insertConsoleSession(platform, {
-        hash: sessionHash(token),
+        hash: consoleTokenHash(token),
         key_id: keyId,
         lifetimeS: sessionS,
       });
@@ -63,10 +57,11 @@ export function consoleRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAP
       method: "get",
       path: "/console/session",
       tags,
-      summary: "Tell who is signed in",
+      summary: "Get the console session",
+      description: "Returns the key that signed in.",
       middleware: [adminOnly] as const,
       responses: {
-        200: { description: "The key", content: { "application/json": { schema: signedInAs } } },
+        200: { description: "The key of the console session", content: { "application/json": { schema: signedInAs } } },
         ...problemResponses(),
       },
     }),
@@ -83,13 +78,13 @@ export function consoleRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAP
       tags,
       summary: "Sign out of the console",
       middleware: [adminOnly] as const,
-      responses: { 204: { description: "Signed out" }, ...problemResponses("forbidden") },
+      responses: { 204: { description: "The session has ended" }, ...problemResponses("forbidden") },
     }),
     async (c) => {
       const token = getCookie(c, sessionCookie);
-      if (token !== undefined) await deleteConsoleSession(platform, sessionHash(token));
+      if (token !== undefined) await deleteConsoleSession(platform, consoleTokenHash(token));
       deleteCookie(c, sessionCookie, cookie);
-      keyRing.forget(null);
+      authenticator.invalidate(null);
       return c.body(null, 204);
     },
   );

@@ -5,14 +5,8 @@ import type { QueueName } from "../../../../lib/queues/index.ts";
 import { adminOnly } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import {
-  deadLetterParams,
-  deadLetterQuery,
-  deadLetterSchema,
-  deadLetterView,
-  queueParams,
-  replaySchema,
-} from "./schemas.ts";
+import { deadLetterParams, deadLetterQuery, deadLetterSchema, queueParams, replaySchema } from "./schemas.ts";
+import { deadLetterView } from "./view.ts";
 import { numberCursorOf } from "../../http/number_cursor.ts";
 import { pageOf } from "../../http/page.ts";
 import { problemResponses } from "../../http/problem.ts";
@@ -27,11 +21,15 @@ export function deadLetterRoutes({ deadLetters }: Pick<ApiDependencies, "deadLet
       method: "get",
       path: "/admin/queues/{name}/dead",
       tags,
-      summary: "List the dead letters of a queue, latest first",
+      summary: "List dead letters",
+      description: "Returns the jobs of a queue that exhausted their attempts, the newest first.",
       middleware: [adminOnly] as const,
       request: { params: queueParams, query: deadLetterQuery },
       responses: {
-        200: { description: "A page", content: { "application/json": { schema: pageOf(deadLetterSchema) } } },
+        200: {
+          description: "A page of dead letters",
+          content: { "application/json": { schema: pageOf(deadLetterSchema) } },
+        },
         ...problemResponses("invalid_request"),
       },
     }),
@@ -51,11 +49,11 @@ export function deadLetterRoutes({ deadLetters }: Pick<ApiDependencies, "deadLet
       method: "post",
       path: "/admin/queues/{name}/dead/{job_id}/replay",
       tags,
-      summary: "Run the job of a dead letter again",
-      description: "The letter is gone afterwards; should the job fail again, a new one takes its place.",
+      summary: "Replay a dead letter",
+      description: "Enqueues the job again and removes the dead letter. If the job fails again, it dies again.",
       middleware: [adminOnly] as const,
       request: { params: deadLetterParams },
-      responses: { 204: { description: "Woken" }, ...problemResponses("conflict") },
+      responses: { 204: { description: "The job is enqueued" }, ...problemResponses("conflict") },
     }),
     async (c) => {
       const { name, job_id } = c.req.valid("param");
@@ -69,11 +67,12 @@ export function deadLetterRoutes({ deadLetters }: Pick<ApiDependencies, "deadLet
       method: "post",
       path: "/admin/queues/{name}/dead/replay",
       tags,
-      summary: "Run the jobs of all dead letters of a queue again",
+      summary: "Replay all dead letters",
+      description: "Enqueues the jobs of all dead letters of a queue again.",
       middleware: [adminOnly] as const,
       request: { params: queueParams },
       responses: {
-        200: { description: "How many were woken", content: { "application/json": { schema: replaySchema } } },
+        200: { description: "The number of replayed jobs", content: { "application/json": { schema: replaySchema } } },
         ...problemResponses(),
       },
     }),
@@ -86,9 +85,10 @@ export function deadLetterRoutes({ deadLetters }: Pick<ApiDependencies, "deadLet
       path: "/admin/queues/{name}/dead/{job_id}",
       tags,
       summary: "Discard a dead letter",
+      description: "Removes the dead letter without running its job.",
       middleware: [adminOnly] as const,
       request: { params: deadLetterParams },
-      responses: { 204: { description: "Discarded" }, ...problemResponses() },
+      responses: { 204: { description: "The dead letter was discarded" }, ...problemResponses() },
     }),
     async (c) => {
       const { name, job_id } = c.req.valid("param");
@@ -103,5 +103,5 @@ export function deadLetterRoutes({ deadLetters }: Pick<ApiDependencies, "deadLet
 function knownQueue(name: string): QueueName {
   const known = z.enum(queueNames).safeParse(name);
   if (known.success) return known.data;
-  throw new AppError("not_found", `There is no such queue; there are ${queueNames.join(", ")}.`);
+  throw new AppError("not_found", `No such queue. The queues are ${queueNames.join(", ")}.`);
 }

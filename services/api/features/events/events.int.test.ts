@@ -25,7 +25,7 @@ afterAll(async () => {
 
 type Told = { id?: string; event?: string; data?: string };
 
-/** A stream as a browser reads it. */
+/** Reads an event stream like a browser. */
 async function watch(path: string, key: string, headers: Record<string, string> = {}) {
   const response = await api.app.request(path, { headers: { authorization: `Bearer ${key}`, ...headers } });
   const reader = response.body!.getReader();
@@ -60,130 +60,135 @@ async function watch(path: string, key: string, headers: Record<string, string> 
 const publish = (business_id: string, event: string) =>
   appendEvents(redis, [{ business_id, event, at: new Date().toISOString(), data: { of: event } }]);
 
-test("a business is told what happens to it, not what happens to others, and goes on where it left off", async () => {
-  const [mine, other] = [await api.business(["messages:read"]), await api.business()];
-  const path = `/v1/businesses/${mine.id}/events`;
-  const first = await watch(path, mine.key);
-  expect(first.response.headers.get("content-type")).toStartWith("text/event-stream");
-  await publish(mine.id, "message.sent");
-  await publish(other.id, "message.received");
-  await publish(mine.id, "message.delivered");
-  await first.until(2);
-  expect(first.names()).toEqual(["message.sent", "message.delivered"]);
-  expect(JSON.parse(first.told[0]!.data!)).toEqual({
-    business_id: mine.id,
-    at: expect.any(String),
-    data: { of: "message.sent" },
+describe("an event stream", () => {
+  test("sends the business's own events and resumes", async () => {
+    const [mine, other] = [await api.business(["messages:read"]), await api.business()];
+    const path = `/v1/businesses/${mine.id}/events`;
+    const first = await watch(path, mine.key);
+    expect(first.response.headers.get("content-type")).toStartWith("text/event-stream");
+    await publish(mine.id, "message.sent");
+    await publish(other.id, "message.received");
+    await publish(mine.id, "message.delivered");
+    await first.until(2);
+    expect(first.names()).toEqual(["message.sent", "message.delivered"]);
+    expect(JSON.parse(first.told[0]!.data!)).toEqual({
+      business_id: mine.id,
+      at: expect.any(String),
+      data: { of: "message.sent" },
+    });
+    await first.close();
+
+    await publish(mine.id, "message.read");
+    const again = await watch(path, mine.key, { "last-event-id": first.told[0]!.id! });
+    await again.until(2);
+    expect(again.names()).toEqual(["message.delivered", "message.read"]);
+    await again.close();
   });
-  await first.close();
 
-  await publish(mine.id, "message.read");
-  const again = await watch(path, mine.key, { "last-event-id": first.told[0]!.id! });
-  await again.until(2);
-  expect(again.names()).toEqual(["message.delivered", "message.read"]);
-  await again.close();
-});
-
-test("the admin is told of every business, and which shards there are", async () => {
-  const { id } = await api.business();
-  const stream = await watch("/v1/admin/events", api.adminKey);
-  await stream.until(1);
-  expect(stream.told[0]).toMatchObject({ event: "shards.changed" });
-  expect(JSON.parse(stream.told[0]!.data!)).toMatchObject({ num_shards: 2, shards: [{ shard: 1 }, { shard: 2 }] });
-  await publish(id, "message.sent");
-  await stream.until(2);
-  expect(stream.names()).toEqual(["shards.changed", "message.sent"]);
-  await stream.close();
-});
-
-test("each QR is told to whoever may pair, and to nobody else", async () => {
-  const { id, key } = await api.business();
-  const { body: weak } = await api.request("POST", `/v1/businesses/${id}/keys`, {
-    body: { scopes: ["messages:read"] },
+  test("of an admin has all businesses and shards", async () => {
+    const { id } = await api.business();
+    const stream = await watch("/v1/admin/events", api.adminKey);
+    await stream.until(1);
+    expect(stream.told[0]).toMatchObject({ event: "shards.changed" });
+    expect(JSON.parse(stream.told[0]!.data!)).toMatchObject({ num_shards: 2, shards: [{ shard: 1 }, { shard: 2 }] });
+    await publish(id, "message.sent");
+    await stream.until(2);
+    expect(stream.names()).toEqual(["shards.changed", "message.sent"]);
+    await stream.close();
   });
-  await api.request("POST", `/v1/businesses/${id}/whatsapp/connect`, { key, body: { method: "qr" } });
-  const [mayPair, mayNot] = [
-    await watch(`/v1/businesses/${id}/events`, key),
-    await watch(`/v1/businesses/${id}/events`, weak.key),
-  ];
-  await mayPair.until(1);
-  expect(JSON.parse(mayPair.told[0]!.data!)).toMatchObject({ status: "qr", qr: "2@qr-text" });
-  expect(mayNot.told).toEqual([]);
-  await Promise.all([mayPair.close(), mayNot.close()]);
-});
 
-test("an id that is none of ours is 400; another's business is 404", async () => {
-  const [mine, other] = [await api.business(), await api.business()];
-  const bad = await api.request("GET", `/v1/businesses/${mine.id}/events`, {
-    headers: { "last-event-id": "nonsense" },
+  test("sends QR codes only to whatsapp:write", async () => {
+    const { id, key } = await api.business();
+    const { body: weak } = await api.request("POST", `/v1/businesses/${id}/keys`, {
+      body: { scopes: ["messages:read"] },
+    });
+    await api.request("POST", `/v1/businesses/${id}/whatsapp/connect`, { key, body: { method: "qr" } });
+    const [mayPair, mayNot] = [
+      await watch(`/v1/businesses/${id}/events`, key),
+      await watch(`/v1/businesses/${id}/events`, weak.key),
+    ];
+    await mayPair.until(1);
+    expect(JSON.parse(mayPair.told[0]!.data!)).toMatchObject({ status: "qr", qr: "2@qr-text" });
+    expect(mayNot.told).toEqual([]);
+    await Promise.all([mayPair.close(), mayNot.close()]);
   });
-  expect([bad.status, bad.body.errors[0].field]).toEqual([400, "last-event-id"]);
-  expect((await api.request("GET", `/v1/businesses/${other.id}/events`, { key: mine.key })).status).toBe(404);
-  expect((await api.request("GET", "/v1/admin/events", { key: mine.key })).status).toBe(404);
-});
 
-test("a stream ends with the feed, so that a replica can stop", async () => {
-  const own = createFeed({ redis, blocking: createRedis(testRedisUrl("api"), "queue") });
-  const other = await createHarness({ feed: own });
-  const { id, key } = await other.business();
-  const response = await other.app.request(`/v1/businesses/${id}/events`, {
-    headers: { authorization: `Bearer ${key}` },
+  test("rejects invalid ids and other businesses", async () => {
+    const [mine, other] = [await api.business(), await api.business()];
+    const bad = await api.request("GET", `/v1/businesses/${mine.id}/events`, {
+      headers: { "last-event-id": "nonsense" },
+    });
+    expect([bad.status, bad.body.errors[0].field]).toEqual([400, "last-event-id"]);
+    expect((await api.request("GET", `/v1/businesses/${other.id}/events`, { key: mine.key })).status).toBe(404);
+    expect((await api.request("GET", "/v1/admin/events", { key: mine.key })).status).toBe(404);
   });
-  const ended = (async () => {
-    for await (const _ of response.body!);
-    return true;
-  })();
-  await own.close();
-  expect(await ended).toBeTrue();
-  await other.close();
-});
 
-test("HEAD leaves no stream open, and one business takes no other's streams", async () => {
-  const served = await createHarness({ feed, validate: false });
-  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => served.app.fetch(request) });
-  const [mine, other] = [await served.business(["messages:read"]), await served.business(["messages:read"])];
-  const ask = (method: string, { id, key }: { id: string; key: string }) =>
-    fetch(`http://127.0.0.1:${server.port}/v1/businesses/${id}/events`, {
-      method,
+  test("ends when the feed closes", async () => {
+    const own = createFeed({ redis, blocking: createRedis(testRedisUrl("api"), "queue") });
+    const other = await createHarness({ feed: own });
+    const { id, key } = await other.business();
+    const response = await other.app.request(`/v1/businesses/${id}/events`, {
       headers: { authorization: `Bearer ${key}` },
     });
-  const open = async () =>
-    Number(/api_event_streams\{[^}]*\} (\d+)/.exec((await served.request("GET", "/metrics", { key: "" })).body)![1]);
+    const ended = (async () => {
+      for await (const _ of response.body!);
+      return true;
+    })();
+    await own.close();
+    expect(await ended).toBeTrue();
+    await other.close();
+  });
 
-  const heads = await Promise.all(Array.from({ length: 50 }, () => ask("HEAD", mine)));
-  expect(heads.every(({ status }) => status === 200)).toBeTrue();
-  await until(async () => (await open()) === 0, { what: "every stream to be over" });
+  test("is not left open by HEAD", async () => {
+    const served = await createHarness({ feed, validate: false });
+    const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => served.app.fetch(request) });
+    const [mine, other] = [await served.business(["messages:read"]), await served.business(["messages:read"])];
+    const ask = (method: string, { id, key }: { id: string; key: string }) =>
+      fetch(`http://127.0.0.1:${server.port}/v1/businesses/${id}/events`, {
+        method,
+        headers: { authorization: `Bearer ${key}` },
+      });
+    const open = async () =>
+      Number(/api_event_streams\{[^}]*\} (\d+)/.exec((await served.request("GET", "/metrics", { key: "" })).body)![1]);
 
-  const watching = await Promise.all(Array.from({ length: 120 }, () => ask("GET", mine)));
-  expect(watching.filter(({ status }) => status === 429)).toHaveLength(20);
-  const others = await ask("GET", other);
-  expect(others.status).toBe(200);
-  for (const { body } of [...watching, others]) await body?.cancel();
-  await until(async () => (await open()) === 0, { what: "every stream to be over" });
-  await server.stop(true);
-  await served.close();
-});
+    const heads = await Promise.all(Array.from({ length: 50 }, () => ask("HEAD", mine)));
+    expect(heads.every(({ status }) => status === 200)).toBeTrue();
+    await until(async () => (await open()) === 0, { what: "every stream to be over" });
 
-test("while Redis is away a stream is refused with 503", async () => {
-  const [away, blocking] = [createRedis("redis://127.0.0.1:1", "command"), createRedis("redis://127.0.0.1:1", "queue")];
-  const served = await createHarness({ feed: createFeed({ redis: away, blocking }) });
-  const { id, key } = await served.business(["messages:read"]);
-  const last = { "last-event-id": "1772366400000-0" };
-  for (const headers of [{}, last]) {
-    const answer = await served.request("GET", `/v1/businesses/${id}/events`, { key, headers });
-    expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
-  }
-  expect((await served.request("GET", "/v1/admin/events")).status).toBe(503);
-  away.disconnect();
-  blocking.disconnect();
-  await served.close();
+    const watching = await Promise.all(Array.from({ length: 120 }, () => ask("GET", mine)));
+    expect(watching.filter(({ status }) => status === 429)).toHaveLength(20);
+    const others = await ask("GET", other);
+    expect(others.status).toBe(200);
+    for (const { body } of [...watching, others]) await body?.cancel();
+    await until(async () => (await open()) === 0, { what: "every stream to be over" });
+    await server.stop(true);
+    await served.close();
+  });
+
+  test("is refused with 503 while Redis is unavailable", async () => {
+    const [away, blocking] = [
+      createRedis("redis://127.0.0.1:1", "command"),
+      createRedis("redis://127.0.0.1:1", "queue"),
+    ];
+    const served = await createHarness({ feed: createFeed({ redis: away, blocking }) });
+    const { id, key } = await served.business(["messages:read"]);
+    const last = { "last-event-id": "1772366400000-0" };
+    for (const headers of [{}, last]) {
+      const answer = await served.request("GET", `/v1/businesses/${id}/events`, { key, headers });
+      expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
+    }
+    expect((await served.request("GET", "/v1/admin/events")).status).toBe(503);
+    away.disconnect();
+    blocking.disconnect();
+    await served.close();
+  });
 });
 
 describe("scopes of a stream", () => {
   const keyWith = async (id: string, scopes: string[]) =>
     (await api.request("POST", `/v1/businesses/${id}/keys`, { body: { scopes } })).body.key as string;
 
-  test("decide which events a key is sent", async () => {
+  test("select the events of a key", async () => {
     const { id } = await api.business();
     const path = `/v1/businesses/${id}/events`;
     const calls = await watch(path, await keyWith(id, ["calls:read"]));
@@ -203,7 +208,7 @@ describe("scopes of a stream", () => {
     await Promise.all([calls.close(), messages.close()]);
   });
 
-  test("refuse a key that could be sent nothing", async () => {
+  test("reject a key that would receive nothing", async () => {
     const { id } = await api.business();
     const answer = await api.request("GET", `/v1/businesses/${id}/events`, {
       key: await keyWith(id, ["keys:read", "messages:write"]),
@@ -217,7 +222,7 @@ describe("slots of streams", () => {
   const openOf = async (served: Harness) =>
     Number(/api_event_streams\{[^}]*\} (\d+)/.exec((await served.request("GET", "/metrics", { key: "" })).body)![1]);
 
-  test("are held until a reader that takes nothing is cut off", async () => {
+  test("are released when a stalled reader is cut", async () => {
     const streams = { total: 10, share: 10, shareOfKey: 2, stallMs: 300 };
     const served = await createHarness({ feed, validate: false, limits: { streams } });
     const ask = () =>
@@ -230,7 +235,7 @@ describe("slots of streams", () => {
     await served.close();
   });
 
-  test("are held by a reader that keeps reading", async () => {
+  test("are held while a reader keeps reading", async () => {
     const streams = { total: 10, share: 10, shareOfKey: 10, stallMs: 300 };
     const served = await createHarness({ feed, validate: false, limits: { streams } });
     const { id, key } = await served.business();

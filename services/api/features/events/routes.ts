@@ -7,27 +7,27 @@ import { pacedResponse } from "../../../../lib/runtime/paced.ts";
 import { once, Slots } from "../../../../lib/runtime/slots.ts";
 import { adminOnly, businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
-import type { KeyRing } from "../../http/auth/key_ring.ts";
+import type { Authenticator } from "../../http/auth/authenticator.ts";
 import { mayUse } from "../../http/auth/principal.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import { describeStreamScopes, maySee, streamScopes } from "./scopes.ts";
-import { tellEvents } from "./tell.ts";
-import type { Watch } from "./tell.ts";
-import { watchPairing } from "./watch_pairing.ts";
-import { watchShards } from "./watch_shards.ts";
+import { pairingSnapshots } from "./pairing_snapshots.ts";
+import { shardSnapshots } from "./shard_snapshots.ts";
+import { encodeEvents } from "./stream.ts";
+import type { SnapshotSource } from "./stream.ts";
 import type { ApiLimits } from "../../http/limits.ts";
 import { problemResponses } from "../../http/problem.ts";
 import { businessParams } from "../../http/params.ts";
 
 const headers = z.object({
-  "last-event-id": z.string().regex(idForm, "must be the id of an event, as it was given").optional().openapi({
-    description: "Go on after this event. Browsers send it by themselves when they reconnect.",
+  "last-event-id": z.string().regex(idForm, "must be the id of an event, unchanged").optional().openapi({
+    description: "Resumes the stream after this event. Browsers send it when they reconnect.",
     example: "1772366400000-0",
   }),
 });
 const streamAnswer = {
   200: {
-    description: "Server-sent events, until the caller hangs up",
+    description: "An endless stream of server-sent events",
     content: {
       "text/event-stream": {
         schema: z.string().openapi({
@@ -39,14 +39,16 @@ const streamAnswer = {
   },
 };
 const common =
-  "The names are those of webhooks. The data are ids, statuses and short fields: `text` becomes an `excerpt` of 120 characters, and contents and files are left out; fetch the message for them. Past events are kept for up to a day, the last 1,000 or 256 KB of a business. After a gap comes the event `reset`: fetch what you show again.";
+  "Streams the same events as webhooks. Their data are ids, statuses and short fields: `text` is shortened to an " +
+  "`excerpt` of 120 characters, and content and files are omitted, so fetch the message for them. The last 1,000 " +
+  "events or 256 KB of a business are kept for up to a day. The event `reset` reports a gap: fetch your data again.";
 
-/** What of a request's context a stream needs. */
-type Streaming = { var: Authenticated["Variables"]; body: Context["body"] };
+/** The part of Hono's context that a stream reads. */
+type StreamContext = { var: Authenticated["Variables"]; body: Context["body"] };
 
 export function eventRoutes(
   dependencies: ApiDependencies,
-  keyRing: KeyRing,
+  authenticator: Authenticator,
   limits: ApiLimits,
 ): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
@@ -54,25 +56,25 @@ export function eventRoutes(
   const { share, shareOfKey, total, stallMs } = limits.streams;
   const open = new Slots({ total, share });
   const openOfKey = new Slots({ total, share: shareOfKey });
-  metrics.gauge("api_event_streams", "Streams of events that are open.", [], (gauge) => gauge.set(open.inUse));
+  metrics.gauge("api_event_streams", "Open event streams.", [], (gauge) => gauge.set(open.inUse));
   const stalled = metrics.counter(
     "api_event_streams_stalled_total",
-    "Streams of events that were cut off because their reader took nothing.",
+    "Event streams cut off because their reader stopped reading.",
   );
 
-  /** Takes a slot of all, of the business and of the key; gives them back with the function that it returns. */
+  /** Acquires a slot of the replica, the business and the key. Returns the function that releases them. */
   const takeSlots = (businessId: string | null, keyId: string): (() => void) => {
     const owner = businessId ?? undefined;
     const refusal = open.take(owner);
     if (refusal === "full")
-      throw new AppError("unavailable", "Too many streams of events are open; retry shortly.", { retryAfterS: 5 });
+      throw new AppError("unavailable", "Too many event streams are open. Retry shortly.", { retryAfterS: 5 });
     if (refusal === "share") {
-      const detail = `${share} streams of this business are open here; close some, one carries every event.`;
+      const detail = `This business has ${share} open event streams. Close some: one carries every event.`;
       throw new AppError("rate_limited", detail, { retryAfterS: 5 });
     }
     if (openOfKey.take(keyId) !== null) {
       open.giveBack(owner);
-      throw new AppError("rate_limited", `${shareOfKey} streams of this key are open here; close some.`, {
+      throw new AppError("rate_limited", `This key has ${shareOfKey} open event streams. Close some.`, {
         retryAfterS: 5,
       });
     }
@@ -82,12 +84,12 @@ export function eventRoutes(
     });
   };
 
-  /** A stream of events; its slots are held until the response's body ends. */
+  /** Opens an event stream. It holds its slots until the response body ends. */
   const stream = async (
-    c: Streaming,
+    c: StreamContext,
     businessId: string | null,
     lastId: string | undefined,
-    watch: Watch | undefined,
+    snapshots: SnapshotSource | undefined,
   ) => {
     const { principal } = c.var;
     const giveBack = takeSlots(businessId, principal.keyId);
@@ -96,13 +98,13 @@ export function eventRoutes(
       throw error;
     });
     const gone = new AbortController();
-    const telling = {
+    const options = {
       subscription,
-      watch,
-      mayStay: stillKnown(c.var),
-      sees: (event: string) => maySee(principal, event),
+      snapshots,
+      isAuthorized: revalidate(c.var),
+      isVisible: (event: string) => maySee(principal, event),
     };
-    const body = pacedResponse(tellEvents(telling, gone.signal), { minBytes: 1, windowMs: stallMs }, (cutOff) => {
+    const body = pacedResponse(encodeEvents(options, gone.signal), { minBytes: 1, windowMs: stallMs }, (cutOff) => {
       if (cutOff) stalled.inc();
       gone.abort();
       subscription.close();
@@ -111,14 +113,15 @@ export function eventRoutes(
     return c.body(body, 200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
   };
 
-  /** A database that cannot be asked takes nobody's stream away. */
-  const stillKnown =
+  /** Whether the credential is still valid. Keeps the stream open while the database is unavailable. */
+  const revalidate =
     ({ credential, principal }: Authenticated["Variables"]) =>
     async () => {
-      const found = await Promise.all([keyRing.identify(credential), keyRing.identifySession(credential)]).catch(() => [
-        principal,
-      ]);
-      return found.some((known) => known?.keyId === principal.keyId);
+      const found = await Promise.all([
+        authenticator.identify(credential),
+        authenticator.identifySession(credential),
+      ]).catch(() => [principal]);
+      return found.some((current) => current?.keyId === principal.keyId);
     };
 
   app.openapi(
@@ -126,8 +129,11 @@ export function eventRoutes(
       method: "get",
       path: "/businesses/{business_id}/events",
       tags: ["Events"],
-      summary: "Watch a business",
-      description: `${common} A key receives the events that its scopes cover: ${describeStreamScopes()}; with none of them it is refused. While a phone is being paired, \`whatsapp.pairing\` tells each new QR or code to keys with the scope whatsapp:write.`,
+      summary: "Stream events of a business",
+      description:
+        `${common}\n\nA key receives the events that its scopes include, and needs at least one of them: ` +
+        `${describeStreamScopes()}. While a phone is being paired, keys with the scope whatsapp:write also receive each ` +
+        "new QR code or pairing code as `whatsapp.pairing`.",
       middleware: [businessAccess(db, ...streamScopes)] as const,
       request: { params: businessParams, headers },
       responses: { ...streamAnswer, ...problemResponses("invalid_request", "forbidden") },
@@ -135,8 +141,8 @@ export function eventRoutes(
     async (c) => {
       if (!(await getBusiness(c.var.business))) throw noSuchBusiness();
       const mayPair = mayUse(c.var.principal, "whatsapp:write");
-      const watch = mayPair ? watchPairing(dependencies, c.var.business) : undefined;
-      return stream(c, c.var.business.businessId, c.req.valid("header")["last-event-id"], watch);
+      const snapshots = mayPair ? pairingSnapshots(dependencies, c.var.business) : undefined;
+      return stream(c, c.var.business.businessId, c.req.valid("header")["last-event-id"], snapshots);
     },
   );
 
@@ -145,13 +151,13 @@ export function eventRoutes(
       method: "get",
       path: "/admin/events",
       tags: ["Administration"],
-      summary: "Watch every business and the shards",
-      description: `${common} \`shards.changed\` tells which shards there are, at first and whenever that changes.`,
+      summary: "Stream events of all businesses",
+      description: `${common}\n\nAlso sends \`shards.changed\` with the list of shards, first and after each change.`,
       middleware: [adminOnly] as const,
       request: { headers },
       responses: { ...streamAnswer, ...problemResponses("invalid_request") },
     }),
-    (c) => stream(c, null, c.req.valid("header")["last-event-id"], watchShards(dependencies.router)),
+    (c) => stream(c, null, c.req.valid("header")["last-event-id"], shardSnapshots(dependencies.router)),
   );
 
   return app;

@@ -3,22 +3,23 @@ import { AppError } from "../../../../lib/core/errors.ts";
 import { forPlatform, listKeys } from "../../../../lib/db/index.ts";
 import { adminOnly } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
-import type { KeyRing } from "../../http/auth/key_ring.ts";
+import type { Authenticator } from "../../http/auth/authenticator.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { answerOnce } from "../../http/idempotency.ts";
-import { endKey, issueKey, replaceKey } from "./issue_key.ts";
-import { idempotencyHeaders } from "../../http/idempotency_headers.ts";
-import { createdKey, keyQuery, keySchema, keyView, newAdminKey, rotation } from "./schemas.ts";
+import { runIdempotent } from "../../http/idempotency.ts";
+import { issueKey, removeKey, replaceKey } from "./issue_key.ts";
+import { idempotencyHeaders } from "../../http/idempotency.ts";
+import { createdKey, keyQuery, keySchema, newAdminKey, rotation } from "./schemas.ts";
+import { keyView } from "./view.ts";
 import { pageOf, pageThrough } from "../../http/page.ts";
 import { bodyProblems, problemResponses } from "../../http/problem.ts";
-import { adminKeyParams, knownForm } from "../../http/params.ts";
+import { adminKeyParams, parseId } from "../../http/params.ts";
 
 const tags = ["Administration"];
 const created = { "application/json": { schema: createdKey } };
 const noStore = { "cache-control": "no-store" };
 
-/** Keys of the platform itself: each may do everything. */
-export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHono<Authenticated> {
+/** Routes for the platform's own keys, which have every scope. */
+export function adminKeyRoutes({ db }: ApiDependencies, authenticator: Authenticator): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
   const platform = forPlatform(db);
 
@@ -28,7 +29,7 @@ export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenA
       path: "/admin/keys",
       tags,
       summary: "Create an admin key",
-      description: "The key is in this answer and nowhere else. It expires no later than the key that creates it.",
+      description: "Only this response contains the whole key. It may not expire later than the key that creates it.",
       middleware: [adminOnly] as const,
       request: {
         headers: idempotencyHeaders,
@@ -42,7 +43,7 @@ export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenA
     async (c) => {
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
-      const issued = await answerOnce(c, platform, { key, body, secret: true }, (scope) =>
+      const issued = await runIdempotent(c, platform, { key, body, secret: true }, (scope) =>
         issueKey(scope, c.var.principal, { scopes: [], ...body }),
       );
       return c.json(issued, 201, noStore);
@@ -54,11 +55,12 @@ export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenA
       method: "get",
       path: "/admin/keys",
       tags,
-      summary: "List the admin keys, newest first",
+      summary: "List admin keys",
+      description: "Returns the newest keys first.",
       middleware: [adminOnly] as const,
       request: { query: keyQuery },
       responses: {
-        200: { description: "A page", content: { "application/json": { schema: pageOf(keySchema) } } },
+        200: { description: "A page of keys", content: { "application/json": { schema: pageOf(keySchema) } } },
         ...problemResponses("invalid_request"),
       },
     }),
@@ -74,7 +76,7 @@ export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenA
       path: "/admin/keys/{key_id}/rotate",
       tags,
       summary: "Rotate an admin key",
-      description: "The new one has the final expiry of the old one, which works for the overlap.",
+      description: "Replaces a key with a new one of the same expiry. The old key keeps working for `overlap_s`.",
       middleware: [adminOnly] as const,
       request: {
         params: adminKeyParams,
@@ -90,10 +92,10 @@ export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenA
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
       const { key_id } = c.req.valid("param");
-      const issued = await answerOnce(c, platform, { key, body, secret: true }, (scope) =>
+      const issued = await runIdempotent(c, platform, { key, body, secret: true }, (scope) =>
         replaceKey(scope, c.var.principal, key_id, body.overlap_s),
       );
-      keyRing.forget(null);
+      authenticator.invalidate(null);
       return c.json(issued, 201, noStore);
     },
   );
@@ -104,17 +106,17 @@ export function adminKeyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenA
       path: "/admin/keys/{key_id}",
       tags,
       summary: "Revoke an admin key",
-      description: "It stops working within five seconds. A key cannot revoke itself: one always remains.",
+      description: "The key stops working within five seconds. A key cannot revoke itself, so that one always remains.",
       middleware: [adminOnly] as const,
       request: { params: adminKeyParams },
       responses: { 204: { description: "Revoked" }, ...problemResponses("conflict") },
     }),
     async (c) => {
-      const id = knownForm(c.req.valid("param").key_id);
+      const id = parseId(c.req.valid("param").key_id);
       if (id === c.var.principal.keyId)
-        throw new AppError("conflict", "A key cannot revoke itself; use another admin key.");
-      await endKey(platform, c.var.principal, c.req.valid("param").key_id);
-      keyRing.forget(null);
+        throw new AppError("conflict", "A key cannot revoke itself. Use another admin key.");
+      await removeKey(platform, c.var.principal, c.req.valid("param").key_id);
+      authenticator.invalidate(null);
       return c.body(null, 204);
     },
   );

@@ -2,22 +2,23 @@ import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { getBusiness, listKeys } from "../../../../lib/db/index.ts";
 import { businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
-import type { KeyRing } from "../../http/auth/key_ring.ts";
+import type { Authenticator } from "../../http/auth/authenticator.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { answerOnce } from "../../http/idempotency.ts";
-import { endKey, issueKey, replaceKey } from "./issue_key.ts";
-import { idempotencyHeaders } from "../../http/idempotency_headers.ts";
-import { createdKey, keyQuery, keySchema, keyView, newKey, rotation } from "./schemas.ts";
+import { runIdempotent } from "../../http/idempotency.ts";
+import { issueKey, removeKey, replaceKey } from "./issue_key.ts";
+import { idempotencyHeaders } from "../../http/idempotency.ts";
+import { createdKey, keyQuery, keySchema, newKey, rotation } from "./schemas.ts";
+import { keyView } from "./view.ts";
 import { pageOf, pageThrough } from "../../http/page.ts";
 import { bodyProblems, problemResponses } from "../../http/problem.ts";
 import { businessParams, keyParams } from "../../http/params.ts";
 
 const tags = ["Keys"];
 const created = { "application/json": { schema: createdKey } };
-/** The answer bears a key: no cache may keep it. */
+/** The response contains a key and must not be cached. */
 const noStore = { "cache-control": "no-store" };
 
-export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHono<Authenticated> {
+export function keyRoutes({ db }: ApiDependencies, authenticator: Authenticator): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
   app.openapi(
@@ -27,8 +28,8 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       tags,
       summary: "Create a key",
       description:
-        "The key is in this answer and nowhere else. It has only scopes of the key that creates it, and expires no later. " +
-        "A business has at most 100 working keys.",
+        "Only this response contains the whole key. The new key may have only scopes of the key that creates it, and " +
+        "may not expire later. A business may have up to 100 active keys.",
       middleware: [businessAccess(db, "keys:write")] as const,
       request: {
         params: businessParams,
@@ -43,7 +44,7 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
     async (c) => {
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
-      const issued = await answerOnce(c, c.var.business, { key, body, secret: true }, (scope) =>
+      const issued = await runIdempotent(c, c.var.business, { key, body, secret: true }, (scope) =>
         issueKey(scope, c.var.principal, body),
       );
       return c.json(issued, 201, noStore);
@@ -55,11 +56,12 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       method: "get",
       path: "/businesses/{business_id}/keys",
       tags,
-      summary: "List the keys of a business, newest first",
+      summary: "List keys",
+      description: "Returns the newest keys first.",
       middleware: [businessAccess(db, "keys:read")] as const,
       request: { params: businessParams, query: keyQuery },
       responses: {
-        200: { description: "A page", content: { "application/json": { schema: pageOf(keySchema) } } },
+        200: { description: "A page of keys", content: { "application/json": { schema: pageOf(keySchema) } } },
         ...problemResponses("invalid_request", "forbidden"),
       },
     }),
@@ -78,8 +80,8 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       tags,
       summary: "Rotate a key",
       description:
-        "Replaces a key by one with the same name, scopes and final expiry. The old one works for the overlap, so that " +
-        "programs can change over.",
+        "Replaces a key with a new one that has the same name, scopes and expiry. The old key keeps working for " +
+        "`overlap_s`, so that programs can switch over.",
       middleware: [businessAccess(db, "keys:write")] as const,
       request: {
         params: keyParams,
@@ -95,10 +97,10 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       const { principal, business } = c.var;
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
-      const issued = await answerOnce(c, business, { key, body, secret: true }, (scope) =>
+      const issued = await runIdempotent(c, business, { key, body, secret: true }, (scope) =>
         replaceKey(scope, principal, c.req.valid("param").key_id, body.overlap_s),
       );
-      keyRing.forget(business.businessId);
+      authenticator.invalidate(business.businessId);
       return c.json(issued, 201, noStore);
     },
   );
@@ -110,14 +112,15 @@ export function keyRoutes({ db }: ApiDependencies, keyRing: KeyRing): OpenAPIHon
       tags,
       summary: "Revoke a key",
       description:
-        "It stops working within five seconds. Its scopes must be a subset of those of the key that revokes it.",
+        "The key stops working within five seconds. Its scopes must be a subset of the scopes of the key that " +
+        "revokes it.",
       middleware: [businessAccess(db, "keys:write")] as const,
       request: { params: keyParams },
       responses: { 204: { description: "Revoked" }, ...problemResponses("forbidden") },
     }),
     async (c) => {
-      await endKey(c.var.business, c.var.principal, c.req.valid("param").key_id);
-      keyRing.forget(c.var.business.businessId);
+      await removeKey(c.var.business, c.var.principal, c.req.valid("param").key_id);
+      authenticator.invalidate(c.var.business.businessId);
       return c.body(null, 204);
     },
   );

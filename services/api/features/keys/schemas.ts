@@ -1,17 +1,15 @@
 import { z } from "@hono/zod-openapi";
-import type { ListedKey } from "../../../../lib/db/index.ts";
 import { scopes } from "../../http/auth/principal.ts";
-import type { Scope } from "../../http/auth/principal.ts";
 import { pageQuery } from "../../http/page.ts";
-import { isoOrNull, moment, storableText, timestamp } from "../../http/text.ts";
+import { moment, storableText, timestamp } from "../../http/text.ts";
 
 const scope = z.enum(scopes).openapi("Scope", { example: "messages:write" });
-const name = storableText(1, 200).openapi({ description: "What you call it.", example: "Order system" });
-/** That it lies in the future is judged by the database's clock (insertKey). */
+const name = storableText(1, 200).openapi({ description: "A name that you choose.", example: "Order system" });
+/** insertKey checks by the database's clock that it lies in the future. */
 const expiry = moment.openapi({
   type: "string",
   format: "date-time",
-  description: "It works until then.",
+  description: "When the key expires. By default it expires with the key that creates it.",
   example: "2036-01-01T00:00:00.000Z",
 });
 
@@ -22,7 +20,10 @@ export const newKey = z
       .min(1)
       .max(scopes.length)
       .overwrite((names) => [...new Set(names)])
-      .openapi({ example: ["messages:read", "messages:write"] }),
+      .openapi({
+        description: "Permissions of the key within its business.",
+        example: ["messages:read", "messages:write"],
+      }),
     name: name.optional(),
     expires_at: expiry.optional(),
   })
@@ -32,7 +33,7 @@ export const newAdminKey = z
   .strictObject({ name: name.optional(), expires_at: expiry.optional() })
   .openapi("NewAdminKey");
 
-/** Thirty days: longer, and it is no rotation. */
+/** 30 days. A longer overlap would defeat the purpose of a rotation. */
 const maxOverlapS = 30 * 86_400;
 
 export const rotation = z
@@ -42,7 +43,7 @@ export const rotation = z
       .min(0)
       .max(maxOverlapS)
       .default(86_400)
-      .openapi({ description: "Seconds for which the old key still works.", example: 3600 }),
+      .openapi({ description: "Seconds until the old key expires.", example: 3600 }),
   })
   .openapi("Rotation");
 
@@ -51,40 +52,29 @@ export const keyQuery = z.object({
     .string()
     .regex(/^[A-Za-z0-9]{8}$/, "must be the 8 characters after psk_")
     .optional()
-    .openapi({ description: "The 8 characters after psk_.", example: "k3vq8x2m" }),
+    .openapi({ description: "Returns the key with this prefix: the 8 characters after psk_.", example: "k3vq8x2m" }),
   ...pageQuery,
 });
 
 export const keySchema = z
   .object({
     id: z.string(),
-    prefix: z.string().openapi({ description: "The part of the key that may be shown.", example: "k3vq8x2m" }),
+    prefix: z.string().openapi({ description: "The public part of the key.", example: "k3vq8x2m" }),
     name: z.string().nullable(),
     scopes: z
       .array(scope)
-      .openapi({ description: "Empty for an admin key, which may do everything.", example: ["messages:read"] }),
+      .openapi({ description: "Empty for an admin key, which has every scope.", example: ["messages:read"] }),
     created_at: timestamp,
     expires_at: timestamp.nullable(),
-    last_used_at: timestamp.nullable().openapi({ description: "To the minute or so." }),
+    last_used_at: timestamp.nullable().openapi({ description: "Accurate to about a minute." }),
   })
   .openapi("Key");
 
 export const createdKey = keySchema
   .extend({
-    key: z
-      .string()
-      .openapi({ description: "The key itself: shown once, here.", example: "psk_k3vq8x2m_(43 characters)" }),
+    key: z.string().openapi({
+      description: "The key itself. Only this response contains it.",
+      example: "psk_k3vq8x2m_(43 characters)",
+    }),
   })
   .openapi("CreatedKey");
-
-export function keyView(key: ListedKey): z.infer<typeof keySchema> {
-  return {
-    id: key.id,
-    prefix: key.prefix,
-    name: key.name,
-    scopes: key.scopes as Scope[],
-    created_at: key.created_at.toISOString(),
-    expires_at: isoOrNull(key.expires_at),
-    last_used_at: isoOrNull(key.last_used_at),
-  };
-}

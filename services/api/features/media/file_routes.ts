@@ -9,6 +9,7 @@ import type { SignedLink } from "../../../../lib/media-store/index.ts";
 import { pacedResponse } from "../../../../lib/runtime/paced.ts";
 import { once } from "../../../../lib/runtime/slots.ts";
 import { countedSlots } from "../../http/admission.ts";
+import { noSuch } from "../../http/problem.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import type { ApiLimits } from "../../http/limits.ts";
 
@@ -22,29 +23,26 @@ const address = z.object({
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** What browsers may show where they are; all else they are told to save, and never to take for a page. */
-const shown =
+/** Media types that browsers may display inline. Other types are served as attachments, never as pages. */
+const inlineTypes =
   /^(image\/(jpeg|png|webp|gif|avif)|video\/(mp4|3gpp|webm)|audio\/(ogg|mpeg|mp4|aac|amr|wav|webm)|application\/pdf)$/;
 
-/** GET /v1/files/…: a file at a signed address, without a key. The signature binds business, file and time. */
+/** Serves GET /v1/files/…: a file at a signed URL, without a key. The signature covers business, file and expiry. */
 export function fileRoutes({ db, metrics, media: { store, signer } }: ApiDependencies, { files }: ApiLimits): Hono {
   const app = new Hono();
   const { slots, take } = countedSlots("files", files, metrics);
-  const stalled = metrics.counter(
-    "api_files_stalled_total",
-    "Reads of files that were cut off because their reader was too slow.",
-  );
+  const stalled = metrics.counter("api_files_stalled_total", "Downloads cut off because the client read too slowly.");
   app.get("/v1/files/:businessId/:id/:variant", async (c) => {
     const parsed = address.safeParse({ ...c.req.param(), ...c.req.query() });
     if (!parsed.success || !signer.verify(parsed.data, parsed.data.signature)) {
       throw new AppError(
         "forbidden",
-        "This address is not one of ours, or its time is over; read the message or the media again for a new one.",
+        "The signature of this URL is invalid or has expired. Get the message or the file again for a new URL.",
       );
     }
-    // The signature is ours, so the business is known. The slot is held until the body ends.
+    // The signature is valid, so the business exists. Holds the slot until the body ends.
     const { businessId } = parsed.data;
-    take(businessId, "reads of files", 2);
+    take(businessId, "downloads", 2);
     const giveBack = once(() => slots.giveBack(businessId));
     try {
       const response = await answer(c, parsed.data, giveBack);
@@ -57,15 +55,15 @@ export function fileRoutes({ db, metrics, media: { store, signer } }: ApiDepende
   });
 
   const answer = async (c: Context, link: SignedLink, giveBack: () => void): Promise<Response> => {
-    const file = await fileAt(forBusiness(db, link.businessId), link);
+    const file = await findFile(forBusiness(db, link.businessId), link);
     const object = file === undefined ? null : await store?.get(file.key);
-    if (file === undefined || !object) throw new AppError("not_found", "There is no such file.");
+    if (file === undefined || !object) throw noSuch("file");
 
     const { expires } = link;
     const { mime, etag } = file;
     const headers: Record<string, string> = {
-      "content-type": shown.test(mime) ? mime : "application/octet-stream",
-      ...(shown.test(mime) ? {} : { "content-disposition": "attachment" }),
+      "content-type": inlineTypes.test(mime) ? mime : "application/octet-stream",
+      ...(inlineTypes.test(mime) ? {} : { "content-disposition": "attachment" }),
       "x-content-type-options": "nosniff",
       "content-security-policy": "sandbox; default-src 'none'",
       "cache-control": `private, max-age=${Math.max(0, expires - Math.floor(sharedNow() / 1_000))}, immutable`,
@@ -73,7 +71,7 @@ export function fileRoutes({ db, metrics, media: { store, signer } }: ApiDepende
       "accept-ranges": "bytes",
     };
     if (c.req.header("if-none-match") === etag) return c.body(null, 304, headers);
-    const range = rangeIn(c.req.header("range"), object.size);
+    const range = parseRange(c.req.header("range"), object.size);
     if (range === "unsatisfiable") return c.body(null, 416, { ...headers, "content-range": `bytes */${object.size}` });
     const { start, end } = range ?? { start: 0, end: object.size };
     const partial: Record<string, string> =
@@ -90,10 +88,10 @@ export function fileRoutes({ db, metrics, media: { store, signer } }: ApiDepende
   return app;
 }
 
-type File = { key: string; mime: string; etag: string };
+type StoredFile = { key: string; mime: string; etag: string };
 
-/** Where a file lies in the store; undefined where the business has none of that name. */
-async function fileAt(scope: BusinessScope, { id, variant }: SignedLink): Promise<File | undefined> {
+/** Finds a file's key in the object store; undefined if the business has no such file. */
+async function findFile(scope: BusinessScope, { id, variant }: SignedLink): Promise<StoredFile | undefined> {
   if (variant === "recording") {
     const key = await storedRecording(scope, id);
     return key === undefined ? undefined : { key, mime: "audio/wav", etag: `"${id}"` };
@@ -106,8 +104,8 @@ async function fileAt(scope: BusinessScope, { id, variant }: SignedLink): Promis
     : { key: media.thumbnail_key, mime: "image/jpeg", etag: `"${media.sha256}-thumbnail"` };
 }
 
-/** The one range that is asked for; undefined where none is, or several are: then the whole is an answer too. */
-function rangeIn(
+/** Parses a Range header with one range. Undefined without one or with several: the whole file is then valid too. */
+function parseRange(
   header: string | undefined,
   size: number,
 ): { start: number; end: number } | "unsatisfiable" | undefined {

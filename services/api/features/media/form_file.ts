@@ -4,15 +4,15 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { AppError } from "../../../../lib/core/errors.ts";
 
-/** A file in a form, as it arrives. */
+/** The stream of a file in a form. */
 export type FormFile = {
-  /** Throws where the form is broken, or has a second file. */
+  /** Throws if the form is malformed or contains a second file. */
   bytes: AsyncIterable<Uint8Array>;
-  /** The Content-Type of its part. */
+  /** The Content-Type of the file's part. */
   declared: string;
 };
 
-/** Browsers and curl add a field or two; a form of a thousand parts is no upload. */
+/** Browsers and curl add one or two fields to a file. */
 const limits = { files: 1, fields: 16, parts: 18, fieldSize: 1_024, fieldNameSize: 128, headerPairs: 16 };
 
 export function isForm(contentType: string | undefined): contentType is string {
@@ -20,8 +20,8 @@ export function isForm(contentType: string | undefined): contentType is string {
 }
 
 /**
- * Reads the one file of a multipart/form-data body (RFC 7578) in a stream: the parser waits while the file is not read.
- * @throws AppError "invalid_request" where the form is broken or has no file; and what `body` throws.
+ * Streams the one file of a multipart/form-data body (RFC 7578), with backpressure.
+ * @throws AppError "invalid_request" if the form is malformed or has no file, and any error of `body`.
  */
 export async function fileOfForm(body: ReadableStream<Uint8Array>, contentType: string): Promise<FormFile> {
   const parser = createParser(contentType);
@@ -38,15 +38,15 @@ export async function fileOfForm(body: ReadableStream<Uint8Array>, contentType: 
     fault = new AppError("invalid_request", detail);
     source.destroy(fault);
   };
-  parser.on("filesLimit", () => refuse("The form has several files; upload each by itself."));
-  parser.on("partsLimit", () => refuse(`The form has more than ${limits.parts} parts; send the file alone.`));
-  parser.on("fieldsLimit", () => refuse(`The form has more than ${limits.fields} fields; send the file alone.`));
+  parser.on("filesLimit", () => refuse("The form has several files. Upload one file per request."));
+  parser.on("partsLimit", () => refuse(`The form has more than ${limits.parts} parts. Send only the file.`));
+  parser.on("fieldsLimit", () => refuse(`The form has more than ${limits.fields} fields. Send only the file.`));
   parser.on("file", (_field, file, _name, encoding, mime) => {
     open = file;
-    // The reader learns of it from `parsed`; without a listener it would end the process.
+    // `parsed` reports the error to the reader. Without a listener, the event would end the process.
     file.on("error", () => {});
     if (!/^(7bit|8bit|binary)$/i.test(encoding))
-      refuse(`The part's Content-Transfer-Encoding is ${encoding}; send it as binary.`);
+      refuse(`The file's Content-Transfer-Encoding is ${encoding}. Send it as binary.`);
     resolve({ declared: mime, bytes: bytesOf(file) });
   });
   parsed.then(
@@ -54,7 +54,7 @@ export async function fileOfForm(body: ReadableStream<Uint8Array>, contentType: 
       reject(
         new AppError(
           "invalid_request",
-          "The form has no file; send one part with a file name: curl -F file=@picture.jpg …",
+          "The form has no file. Send one part with a file name: curl -F file=@picture.jpg …",
         ),
       ),
     (error: unknown) => {
@@ -67,11 +67,11 @@ export async function fileOfForm(body: ReadableStream<Uint8Array>, contentType: 
     try {
       for await (const chunk of file) yield chunk as Uint8Array;
     } catch (error) {
-      // A file that broke off because its form did.
+      // The file may have ended early because the form failed; that error comes first.
       await parsed;
       throw formError(error);
     } finally {
-      // Also where the reader stops early.
+      // Stops the parser if the reader stops early.
       if (!file.readableEnded) source.destroy();
     }
     await parsed;
@@ -95,9 +95,7 @@ function formError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   return new AppError(
     "invalid_request",
-    "The form is cut off or cannot be read; send it again as multipart/form-data with a boundary.",
-    {
-      cause: error,
-    },
+    "The form is truncated or malformed. Send it again as multipart/form-data with a boundary.",
+    { cause: error },
   );
 }

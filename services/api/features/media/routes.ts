@@ -9,10 +9,11 @@ import { businessAccess } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import { fileOfForm, isForm } from "./form_file.ts";
-import { mediaLinksS, mediaSchema, mediaView } from "./schemas.ts";
-import { bodyProblems, problemResponses } from "../../http/problem.ts";
+import { mediaSchema } from "./schemas.ts";
+import { mediaView, signedUrlS } from "./view.ts";
+import { bodyProblems, noSuch, problemResponses } from "../../http/problem.ts";
 import type { WakeUps } from "../../backend/wake_ups.ts";
-import { businessParams, knownForm, mediaParams } from "../../http/params.ts";
+import { businessParams, parseId, mediaParams } from "../../http/params.ts";
 
 const tags = ["Media"];
 const json = { "application/json": { schema: mediaSchema } };
@@ -26,7 +27,8 @@ const uploadHeaders = z.object({
     .openapi({
       type: "string",
       description:
-        "SHA-256 of the file (RFC 9530), also where it comes in a form: an upload that is cut off or altered is refused.",
+        "SHA-256 of the file (RFC 9530), also if the body is a form. An upload with another digest is refused, so " +
+        "that truncated or altered files are detected.",
     }),
 });
 
@@ -36,7 +38,7 @@ export function mediaRoutes(
   quota: MediaQuota,
 ): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
-  const links = ({ businessId }: BusinessScope) => signer.links(businessId, mediaLinksS);
+  const links = ({ businessId }: BusinessScope) => signer.links(businessId, signedUrlS);
 
   app.openapi(
     createRoute({
@@ -45,7 +47,14 @@ export function mediaRoutes(
       tags,
       summary: "Upload a file",
       description:
-        "The body is the file as it is, up to 100 MiB (`curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg'`), or a form with one file (`curl -F file=@picture.jpg`). Its kind is detected from its content; a Content-Type that the content contradicts is refused, and `application/octet-stream` claims nothing. The same content again is the same media, so an upload may be repeated. It is kept as long as messages refer to it, and for a week without any. A body that arrives at less than 16 KiB a second is given up with 408. Beyond the business's quota of stored bytes (10 GiB unless the operator has set another; a file counts for at least 16 KiB) an upload is refused with `quota_exceeded`, and received files are not fetched: their messages have the media error `quota_exceeded`. Deleted files give their bytes back within seconds.",
+        "The body is the raw file, up to 100 MiB (`curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg'`), " +
+        "or a form with one file (`curl -F file=@picture.jpg`). The media type is detected from the content. A " +
+        "Content-Type that contradicts the content is refused; `application/octet-stream` always matches.\n\n" +
+        "Uploading the same content again returns the same file, so that you can retry. A file is kept while " +
+        "messages refer to it, and for a week otherwise. An upload slower than 16 KiB a second fails with 408.\n\n" +
+        "A business may store 10 GiB, unless the operator has set another quota; a file counts as at least 16 KiB. " +
+        "Beyond that, uploads fail with `quota_exceeded` and received files are not downloaded: their messages have " +
+        "the media error `quota_exceeded`. Deleting a file releases its bytes within seconds.",
       middleware: [businessAccess(db, "messages:write")] as const,
       request: {
         params: businessParams,
@@ -60,31 +69,33 @@ export function mediaRoutes(
         },
       },
       responses: {
-        201: { description: "Kept", content: json },
-        200: { description: "The business has this content already", content: json },
+        201: { description: "The stored file", content: json },
+        200: { description: "The file, which was already stored", content: json },
         ...problemResponses(...bodyProblems, "forbidden", "quota_exceeded"),
       },
     }),
     async (c) => {
-      if (store === null) throw new AppError("unavailable", "This installation keeps no files: set STORAGE_URL.");
+      if (store === null)
+        throw new AppError("unavailable", "No file storage is configured. The operator must set STORAGE_URL.");
       const { body } = c.req.raw;
-      if (body === null) throw new AppError("invalid_request", "The body is the file, and there is none.");
+      if (body === null) throw new AppError("invalid_request", "The body is empty. Send the file as the body.");
       const { bytes, declared } = await fileIn(body, c.req.header("content-type"));
       const inspect = (mime: string) => {
         if (declared !== undefined && contradicts(declared, mime)) {
-          throw new AppError("unsupported_media_type", `The Content-Type says ${declared}, the content is ${mime}.`);
+          const detail = `The Content-Type is ${declared}, but the content is ${mime}. Send the matching Content-Type.`;
+          throw new AppError("unsupported_media_type", detail);
         }
       };
       const sha256 = c.req.valid("header")["content-digest"];
-      const room = await quota.hold(c.var.business.businessId);
+      const reservation = await quota.hold(c.var.business.businessId);
       try {
-        const options = { declared, maxBytes: maxMediaBytes, inspect, sha256, onSize: room.size };
+        const options = { declared, maxBytes: maxMediaBytes, inspect, sha256, onSize: reservation.size };
         const { media, fresh } = await keepMedia(c.var.business, store, bytes, options);
-        if (fresh) room.keep();
-        if (media.described_at === null) wakeUps.description(media.business_id, media.id);
+        if (fresh) reservation.keep();
+        if (media.described_at === null) wakeUps.describeMedia(media.business_id, media.id);
         return c.json(mediaView(media, links(c.var.business)), fresh ? 201 : 200);
       } finally {
-        room.release();
+        reservation.release();
       }
     },
   );
@@ -94,15 +105,16 @@ export function mediaRoutes(
       method: "get",
       path: "/businesses/{business_id}/media/{media_id}",
       tags,
-      summary: "Get a file's description, and addresses of its content",
+      summary: "Get a file",
+      description: "Returns the file's attributes and signed URLs of its content.",
       middleware: [businessAccess(db, "messages:read")] as const,
       request: { params: mediaParams },
-      responses: { 200: { description: "The media", content: json }, ...problemResponses("forbidden") },
+      responses: { 200: { description: "The file", content: json }, ...problemResponses("forbidden") },
     }),
     async (c) => {
-      const id = knownForm(c.req.valid("param").media_id);
+      const id = parseId(c.req.valid("param").media_id);
       const media = id === undefined ? undefined : await getMedia(c.var.business, id);
-      if (!media) throw noSuchMedia();
+      if (!media) throw noSuch("media");
       return c.json(mediaView(media, links(c.var.business)), 200);
     },
   );
@@ -113,14 +125,14 @@ export function mediaRoutes(
       path: "/businesses/{business_id}/media/{media_id}",
       tags,
       summary: "Delete a file",
-      description: "Nobody is given it from now on; messages that came with it stay.",
+      description: "The file and its signed URLs stop working at once. Messages that contain it remain.",
       middleware: [businessAccess(db, "messages:write")] as const,
       request: { params: mediaParams },
       responses: { 204: { description: "Deleted" }, ...problemResponses("forbidden") },
     }),
     async (c) => {
-      const id = knownForm(c.req.valid("param").media_id);
-      if (id === undefined || !(await deleteMedia(c.var.business, id))) throw noSuchMedia();
+      const id = parseId(c.req.valid("param").media_id);
+      if (id === undefined || !(await deleteMedia(c.var.business, id))) throw noSuch("media");
       return c.body(null, 204);
     },
   );
@@ -128,18 +140,15 @@ export function mediaRoutes(
   return app;
 }
 
-/** The file in the body: the body itself, or the file of a form. */
+/** The file of the request: the body itself, or the one file of a form. */
 async function fileIn(body: ReadableStream<Uint8Array>, contentType: string | undefined) {
   if (isForm(contentType)) return fileOfForm(body, contentType);
   if (/^\s*application\/x-www-form-urlencoded/i.test(contentType ?? "")) {
     throw new AppError(
       "unsupported_media_type",
-      "A file as application/x-www-form-urlencoded may have lost its line breaks; send it with curl --data-binary @file -H 'Content-Type: application/octet-stream', or with curl -F file=@file.",
+      "application/x-www-form-urlencoded may have altered the file's line breaks. Send it with curl --data-binary " +
+        "@file -H 'Content-Type: application/octet-stream', or with curl -F file=@file.",
     );
   }
   return { bytes: body, declared: contentType };
-}
-
-function noSuchMedia(): AppError {
-  return new AppError("not_found", "There is no such media.");
 }

@@ -6,8 +6,8 @@ import type { Attachment, OutboundContent, Quote, Reference } from "../../../../
 import type { RequestedContent } from "./request.ts";
 
 /**
- * What is stored of a request's content: the messages it names by id, as WhatsApp names them. Throws "invalid_request"
- * where it names one that is not in the chat, or that does not bear what is asked.
+ * Resolves the ids in a request's content to the stored form: WhatsApp's ids of messages, and attributes of media.
+ * Throws "invalid_request" if a message is not in the chat, or does not allow the action.
  */
 export async function resolveContent(
   scope: BusinessScope,
@@ -16,7 +16,7 @@ export async function resolveContent(
 ): Promise<OutboundContent> {
   if ("target" in content) {
     const target = await messageInChat(scope, chat, content.target, "target");
-    assertBears(target, content.type);
+    assertAllowed(target, content.type);
     return { ...content, target: referenceTo(target) };
   }
   const { reply_to, ...rest } =
@@ -25,17 +25,20 @@ export async function resolveContent(
   return { ...rest, reply_to: quoteOf(await messageInChat(scope, chat, reply_to, "reply_to")) };
 }
 
-/** The file that a message goes with; it is kept from now on. Throws where there is none, or WhatsApp would not show it as what it is sent as. */
+/** Loads the file and marks it as used. Throws if it does not exist or WhatsApp would not display it as this type. */
 async function attachmentOf(
   scope: BusinessScope,
   content: Extract<RequestedContent, { media: string }>,
 ): Promise<Attachment> {
   const media = await useMedia(scope, content.media.toLowerCase());
-  if (media === undefined) throw refusal("media", "There is no such media: upload it first.");
+  if (media === undefined) throw refusal("media", "There is no such media. Upload the file first.");
   const unfit = unfitFor(content.type, media);
   if (unfit !== undefined) throw refusal("media", unfit);
   if (content.type === "audio" && content.voice && media.mime !== "audio/ogg") {
-    throw refusal("media", `A voice note is Ogg with Opus, and this is ${media.mime}: send it without \`voice\`.`);
+    throw refusal(
+      "media",
+      `A voice note must be Ogg with Opus; this file is ${media.mime}. Send it without \`voice\`.`,
+    );
   }
   const { id, mime, size, width, height, seconds } = media;
   return {
@@ -51,16 +54,16 @@ async function attachmentOf(
 async function messageInChat(scope: BusinessScope, chat: string, id: string, field: string): Promise<Message> {
   const message = await getMessage(scope, id);
   if (message?.chat === chat) return message;
-  throw refusal(field, "There is no such message in this chat.");
+  throw refusal(field, "There is no such message in this chat. Check the id and `to`.");
 }
 
-/** Only the text of one's own message can be changed. Whether it can be taken back is WhatsApp's to say, in a group. */
-function assertBears(target: Message, kind: "reaction" | "edit" | "delete"): void {
+/** Only own texts can be edited. In groups, WhatsApp decides whether a message of another person can be deleted. */
+function assertAllowed(target: Message, kind: "reaction" | "edit" | "delete"): void {
   const own = target.direction === "outbound";
   if (kind === "edit" && !(own && target.type === "text"))
-    throw refusal("target", "Only a text of the business's own can be edited.");
+    throw refusal("target", "Only text messages sent by the business can be edited.");
   if (kind === "delete" && !own && !target.chat.endsWith("@g.us")) {
-    throw refusal("target", "Only a message of the business's own can be deleted for everyone.");
+    throw refusal("target", "Only messages sent by the business can be deleted for everyone in this chat.");
   }
 }
 

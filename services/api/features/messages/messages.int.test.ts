@@ -4,6 +4,7 @@ import { whatsappMessageId } from "../../../../lib/core/ids.ts";
 import { createHarness } from "../../testing/harness.ts";
 import type { Answer, Harness } from "../../testing/harness.ts";
 import { sessionOf } from "../../testing/fake_shards.ts";
+import { insertOpenSession } from "../../testing/stored_session.ts";
 import { storeInbound } from "../../../../lib/testing/inbound.ts";
 
 let api: Harness;
@@ -20,7 +21,7 @@ beforeEach(() => {
 
 const text = { to: "5511900000002", type: "text", text: "hello" };
 
-/** A business whose shard says that it is paired; the mirror in Postgres does not know yet. */
+/** A business that is paired according to its shard but not yet in Postgres. */
 async function paired() {
   const { id, key } = await api.business();
   await api.request("POST", `/v1/businesses/${id}/whatsapp/connect`, { body: { method: "qr" } });
@@ -28,134 +29,137 @@ async function paired() {
   return { id, key, messages: `/v1/businesses/${id}/messages` };
 }
 
-test("a message is stored, its outbox woken, and its ticks can be read", async () => {
-  const { id, key, messages } = await paired();
-  const sent = await api.request("POST", messages, { key, body: text });
-  expect(sent.status).toBe(202);
-  expect(sent.body).toEqual({ id: expect.any(String), status: "queued" });
-  await api.wakeUps.settled();
-  expect(api.woken).toEqual([id]);
+describe("sending a message", () => {
+  test("stores it, wakes the outbox and shows receipts", async () => {
+    const { id, key, messages } = await paired();
+    const sent = await api.request("POST", messages, { key, body: text });
+    expect(sent.status).toBe(202);
+    expect(sent.body).toEqual({ id: expect.any(String), status: "queued" });
+    await api.wakeUps.settled();
+    expect(api.woken).toEqual([id]);
 
-  const receipt = {
-    business_id: id,
-    wa_message_id: whatsappMessageId(sent.body.id),
-    status: "read" as const,
-    at: new Date("2026-03-01T12:00:00Z"),
-  };
-  await applyReceipts(forPlatform(api.database.db), [receipt]);
-  const read = await api.request("GET", `${messages}/${sent.body.id}`, { key });
-  expect(read.status).toBe(200);
-  expect(read.body).toMatchObject({
-    id: sent.body.id,
-    direction: "outbound",
-    chat: "5511900000002@s.whatsapp.net",
-    text: "hello",
-    status: "read",
-    read_at: "2026-03-01T12:00:00.000Z",
-    played_at: null,
+    const receipt = {
+      business_id: id,
+      wa_message_id: whatsappMessageId(sent.body.id),
+      status: "read" as const,
+      at: new Date("2026-03-01T12:00:00Z"),
+    };
+    await applyReceipts(forPlatform(api.database.db), [receipt]);
+    const read = await api.request("GET", `${messages}/${sent.body.id}`, { key });
+    expect(read.status).toBe(200);
+    expect(read.body).toMatchObject({
+      id: sent.body.id,
+      direction: "outbound",
+      chat: "5511900000002@s.whatsapp.net",
+      text: "hello",
+      status: "read",
+      read_at: "2026-03-01T12:00:00.000Z",
+      played_at: null,
+    });
+    expect(read.body).not.toHaveProperty("error");
   });
-  expect(read.body).not.toHaveProperty("error");
-});
 
-test("of twenty parallel requests with one key one is stored, and all get the same answer", async () => {
-  const { messages } = await paired();
-  const requests = Array.from({ length: 20 }, () =>
-    api.request("POST", messages, { body: text, headers: { "idempotency-key": "k" } }),
-  );
-  const answers = await Promise.all(requests);
-  expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([202]));
-  expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);
-  expect(answers.filter((answer) => answer.headers.get("idempotency-replayed") === "true")).toHaveLength(19);
-  expect((await api.request("GET", messages)).body.data).toHaveLength(1);
-});
-
-test("the same request may be written differently; another one is 422 and names the header", async () => {
-  const { messages } = await paired();
-  const headers = { "idempotency-key": "k" };
-  const first = await api.request("POST", messages, { body: text, headers });
-  const again = await api.request("POST", messages, {
-    body: `{"text":"hello", "type":"text", "to":"+5511900000002"}`,
-    headers,
+  test("answers 409 to a business that never connected", async () => {
+    const { id, key } = await api.business();
+    const refused = await api.request("POST", `/v1/businesses/${id}/messages`, { key, body: text });
+    expect(refused.status).toBe(409);
+    expect(refused.body.detail).toContain("whatsapp/connect");
+    expect(api.shards.calls).toEqual([]);
+    expect(api.woken).toEqual([]);
   });
-  expect(again.body).toEqual(first.body);
-  const other = await api.request("POST", messages, { body: { ...text, text: "other" }, headers });
-  expect(other.status).toBe(422);
-  expect(other.body.errors[0].field).toBe("idempotency-key");
-});
 
-test("a business that never connected is 409 with what to do, without asking any shard", async () => {
-  const { id, key } = await api.business();
-  const refused = await api.request("POST", `/v1/businesses/${id}/messages`, { key, body: text });
-  expect(refused.status).toBe(409);
-  expect(refused.body.detail).toContain("whatsapp/connect");
-  expect(api.shards.calls).toEqual([]);
-  expect(api.woken).toEqual([]);
-});
+  test("asks the shard before it answers 409", async () => {
+    const { id, messages } = await paired();
+    expect((await api.request("POST", messages, { body: text })).status).toBe(202);
+    expect(api.shards.calls).toContain("view");
+    api.shards.sessions.set(id, sessionOf(id, { status: "qr" }));
+    expect((await api.request("POST", messages, { body: text })).status).toBe(409);
+    api.shards.sessions.delete(id);
+    expect((await api.request("POST", messages, { body: text })).status).toBe(409);
+  });
 
-test("before it answers 409 it asks the shard, because the mirror may lag", async () => {
-  const { id, messages } = await paired();
-  expect((await api.request("POST", messages, { body: text })).status).toBe(202);
-  expect(api.shards.calls).toContain("view");
-  api.shards.sessions.set(id, sessionOf(id, { status: "qr" }));
-  expect((await api.request("POST", messages, { body: text })).status).toBe(409);
-  api.shards.sessions.delete(id);
-  expect((await api.request("POST", messages, { body: text })).status).toBe(409);
-});
+  test("works while the shard is down", async () => {
+    const { id, messages } = await paired();
+    await insertOpenSession(api, id);
+    api.shards.away = true;
+    api.shards.calls.length = 0;
+    expect((await api.request("POST", messages, { body: text })).status).toBe(202);
+    expect(api.shards.calls).toEqual([]);
+  });
 
-test("a paired business whose shard is down takes messages", async () => {
-  const { id, messages } = await paired();
-  await api.database.owner`
-    insert into whatsapp_sessions (business_id, shard, status, paired, since, observed_at) values (${id}, 1, 'open', true, now(), now())`;
-  api.shards.away = true;
-  api.shards.calls.length = 0;
-  expect((await api.request("POST", messages, { body: text })).status).toBe(202);
-  expect(api.shards.calls).toEqual([]);
-});
+  test("answers 503 if the pairing state is unknown", async () => {
+    const { messages } = await paired();
+    api.shards.away = true;
+    const answer = await api.request("POST", messages, { body: text });
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get("retry-after")).toBe("2");
+  });
 
-test("where nobody knows whether it is paired, it is 503 with Retry-After", async () => {
-  const { messages } = await paired();
-  api.shards.away = true;
-  const answer = await api.request("POST", messages, { body: text });
-  expect(answer.status).toBe(503);
-  expect(answer.headers.get("retry-after")).toBe("2");
-});
+  test("works while Redis fails or hangs", async () => {
+    const { messages } = await paired();
+    api.producer.wake = () => Promise.reject(new Error("redis is down"));
+    expect((await api.request("POST", messages, { body: text })).status).toBe(202);
+    await api.wakeUps.settled();
+    const hang = Promise.withResolvers<void>();
+    api.producer.wake = () => hang.promise;
+    expect((await api.request("POST", messages, { body: text })).status).toBe(202);
+    expect((await api.request("GET", messages)).body.data).toHaveLength(2);
+    hang.resolve();
+    await api.wakeUps.settled();
+  });
 
-test("a Redis that fails, or never answers, does not fail the message", async () => {
-  const { messages } = await paired();
-  api.producer.wake = () => Promise.reject(new Error("redis is away"));
-  expect((await api.request("POST", messages, { body: text })).status).toBe(202);
-  await api.wakeUps.settled();
-  const hang = Promise.withResolvers<void>();
-  api.producer.wake = () => hang.promise;
-  expect((await api.request("POST", messages, { body: text })).status).toBe(202);
-  expect((await api.request("GET", messages)).body.data).toHaveLength(2);
-  hang.resolve();
-  await api.wakeUps.settled();
-});
+  test("accepts a future expiry only", async () => {
+    const { messages } = await paired();
+    const expires_at = "2999-01-01T00:00:00.000Z";
+    const { body } = await api.request("POST", messages, { body: { ...text, expires_at } });
+    expect((await api.request("GET", `${messages}/${body.id}`)).body).toMatchObject({ status: "queued", expires_at });
+    const late = await api.request("POST", messages, { body: { ...text, expires_at: "2020-01-01T00:00:00Z" } });
+    expect([late.status, late.body.errors[0].field]).toEqual([400, "expires_at"]);
+  });
 
-test("a message may expire, and one that already has is refused", async () => {
-  const { messages } = await paired();
-  const expires_at = "2999-01-01T00:00:00.000Z";
-  const { body } = await api.request("POST", messages, { body: { ...text, expires_at } });
-  expect((await api.request("GET", `${messages}/${body.id}`)).body).toMatchObject({ status: "queued", expires_at });
-  const late = await api.request("POST", messages, { body: { ...text, expires_at: "2020-01-01T00:00:00Z" } });
-  expect([late.status, late.body.errors[0].field]).toEqual([400, "expires_at"]);
-});
-
-test("a failed message says why", async () => {
-  const { id, messages } = await paired();
-  const { body } = await api.request("POST", messages, { body: text });
-  const refusal = { status: "failed" as const, at: new Date(), error_code: "463", error_message: "refused" };
-  await applyReceipts(forPlatform(api.database.db), [
-    { business_id: id, wa_message_id: whatsappMessageId(body.id), ...refusal },
-  ]);
-  expect((await api.request("GET", `${messages}/${body.id}`)).body).toMatchObject({
-    status: "failed",
-    error: { code: "463", message: "refused" },
+  test("shows why a message failed", async () => {
+    const { id, messages } = await paired();
+    const { body } = await api.request("POST", messages, { body: text });
+    const refusal = { status: "failed" as const, at: new Date(), error_code: "463", error_message: "refused" };
+    await applyReceipts(forPlatform(api.database.db), [
+      { business_id: id, wa_message_id: whatsappMessageId(body.id), ...refusal },
+    ]);
+    expect((await api.request("GET", `${messages}/${body.id}`)).body).toMatchObject({
+      status: "failed",
+      error: { code: "463", message: "refused" },
+    });
   });
 });
 
-test("messages are listed newest first, filtered, page by page to the last", async () => {
+describe("an Idempotency-Key", () => {
+  test("stores one of twenty parallel requests", async () => {
+    const { messages } = await paired();
+    const requests = Array.from({ length: 20 }, () =>
+      api.request("POST", messages, { body: text, headers: { "idempotency-key": "k" } }),
+    );
+    const answers = await Promise.all(requests);
+    expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([202]));
+    expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);
+    expect(answers.filter((answer) => answer.headers.get("idempotency-replayed") === "true")).toHaveLength(19);
+    expect((await api.request("GET", messages)).body.data).toHaveLength(1);
+  });
+
+  test("ignores formatting and rejects other requests", async () => {
+    const { messages } = await paired();
+    const headers = { "idempotency-key": "k" };
+    const first = await api.request("POST", messages, { body: text, headers });
+    const again = await api.request("POST", messages, {
+      body: `{"text":"hello", "type":"text", "to":"+5511900000002"}`,
+      headers,
+    });
+    expect(again.body).toEqual(first.body);
+    const other = await api.request("POST", messages, { body: { ...text, text: "other" }, headers });
+    expect(other.status).toBe(422);
+    expect(other.body.errors[0].field).toBe("idempotency-key");
+  });
+});
+
+test("lists messages newest first, filtered, in pages", async () => {
   const { id, key, messages } = await paired();
   const ids: string[] = [];
   for (let n = 0; n < 5; n++)
@@ -211,7 +215,7 @@ test.each(bad)("%s is 400 and names the field", async (_, body, field) => {
   expect(answer.body.errors.map((fault: { field: string }) => fault.field)).toContain(field);
 });
 
-test("a bad query, cursor or key is 400 and names the field", async () => {
+test("names an invalid query, cursor or key", async () => {
   const { messages } = await paired();
   const field = async (path: string) => (await api.request("GET", path)).body.errors[0].field;
   expect(await field(`${messages}?cursor=nonsense`)).toBe("cursor");
@@ -221,7 +225,7 @@ test("a bad query, cursor or key is 400 and names the field", async () => {
   expect([answer.status, answer.body.errors[0].field]).toEqual([400, "idempotency-key"]);
 });
 
-test("a body that is too large is 413, one that is no JSON by its own word 415", async () => {
+test("answers 413 to large and 415 to other bodies", async () => {
   const { messages } = await paired();
   expect((await api.request("POST", messages, { body: { ...text, text: "x".repeat(600_000) } })).status).toBe(413);
   const plain = await api.request("POST", messages, { body: "hello", headers: { "content-type": "text/plain" } });
@@ -229,7 +233,7 @@ test("a body that is too large is 413, one that is no JSON by its own word 415",
 });
 
 describe("a list of long messages", () => {
-  test("ends its pages by bytes, and leaves none out", async () => {
+  test("ends pages by bytes without gaps", async () => {
     const { key, messages } = await paired();
     const long = { ...text, text: "\u0001".repeat(65_536) };
     const sent = await Promise.all(

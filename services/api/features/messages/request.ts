@@ -14,19 +14,20 @@ import {
   textContent,
   videoContent,
 } from "../../../../lib/messages/index.ts";
-import { chat } from "../chats/schemas.ts";
+import { phoneDigits } from "../../http/phone_number.ts";
+import { chat } from "../chats/chat.ts";
 import { moment, storableText } from "../../http/text.ts";
 
 /*
- * The kinds of messages, narrowed to what customers may send: lengths as far as phones show them, and other messages
- * named by their ids. lib/messages says which kinds there are.
+ * The body of "Send a message". Extends the message types of lib/messages with the limits that apply to customers:
+ * lengths that phones display, and other messages and media referenced by id.
  */
 
-/** What all kinds have in common. */
+/** Fields of every message type. */
 const envelope = {
   to: chat.openapi({
     type: "string",
-    description: "A number, or the JID of a person or a group.",
+    description: "The recipient: a phone number in international form, or the JID of a person or a group.",
     example: "5511987654321",
   }),
   expires_at: moment
@@ -35,29 +36,32 @@ const envelope = {
     .openapi({
       type: "string",
       format: "date-time",
-      description: "After this the message is not sent any more, but fails.",
+      description: "The message fails if it has not been sent by then.",
       example: "2036-03-01T12:05:00.000Z",
     }),
 };
 
-/** WhatsApp cuts texts off beyond this many characters. */
+/** WhatsApp truncates longer texts. */
 const maxText = 65_536;
 
-const reply_to = z.uuid().optional().openapi({ description: "Id of the message of this chat that it answers." });
-const target = z.uuid().openapi({ description: "Id of the message of this chat that it is about." });
+const reply_to = z.uuid().optional().openapi({ description: "Id of the message in this chat to quote." });
+const target = z.uuid().openapi({ description: "Id of the message in this chat to react to, edit or delete." });
 
 const text = textContent.extend({
-  text: storableText(1, maxText).openapi({ example: "Your order is ready." }),
+  text: storableText(1, maxText).openapi({ description: "The text to send.", example: "Your order is ready." }),
   reply_to,
 });
 
-const media = z.uuid().openapi({ description: "Id of a media of this business: uploaded, or received." });
+const media = z.uuid().openapi({ description: "Id of a file that the business uploaded or received." });
 const caption = storableText(1, 1_024).optional();
 const image = imageContent.extend({ media, caption, reply_to });
 const video = videoContent.extend({ media, caption, reply_to });
 const audio = audioContent.extend({
   media,
-  voice: z.boolean().default(false).openapi({ description: "A voice note, shown with its waveform: Ogg with Opus." }),
+  voice: z
+    .boolean()
+    .default(false)
+    .openapi({ description: "Send as a voice note, shown with a waveform. The file must be Ogg with Opus." }),
   reply_to,
 });
 const document = documentContent.extend({
@@ -75,11 +79,7 @@ const location = locationContent.extend({
   reply_to,
 });
 
-const phone = z
-  .string()
-  .regex(/^\+?[1-9]\d{6,14}$/, "must be a number in international form (7 to 15 digits)")
-  .transform((digits) => digits.replace("+", ""))
-  .openapi({ type: "string", example: "5511987654321" });
+const phone = phoneDigits.openapi({ type: "string", example: "5511987654321" });
 
 const contact = contactContent.extend({
   contacts: z
@@ -95,27 +95,27 @@ const poll = pollContent.extend({
     .array(storableText(1, 100))
     .min(2)
     .max(12)
-    .refine((options) => new Set(options).size === options.length, "must differ from each other"),
+    .refine((options) => new Set(options).size === options.length, "must be unique"),
   max_choices: z
     .int()
     .min(0)
     .max(12)
     .default(1)
-    .openapi({ description: "How many one person may choose; 0: any number." }),
+    .openapi({ description: "Maximum options that one person may choose. 0: no maximum." }),
   reply_to,
 });
 
 const graphemes = new Intl.Segmenter();
 const emoji = storableText(0, 32).refine(
   (text) => [...graphemes.segment(text)].length <= 1,
-  "must be one emoji, or empty to take it back",
+  "must be one emoji, or empty to remove the reaction",
 );
 
 const reaction = reactionContent.extend({ target, emoji });
 const edit = editContent.extend({ target, text: storableText(1, maxText) });
 const remove = deleteContent.extend({ target });
 
-export const newMessage = z
+export const messageRequest = z
   .discriminatedUnion("type", [
     z.strictObject({ ...envelope, ...text.shape }).openapi("NewText"),
     z.strictObject({ ...envelope, ...image.shape }).openapi("NewImage"),
@@ -128,7 +128,7 @@ export const newMessage = z
       .strictObject({ ...envelope, ...poll.shape })
       .refine(({ options, max_choices }) => max_choices <= options.length, {
         path: ["max_choices"],
-        message: "must not be more than there are options",
+        message: "must not exceed the number of options",
       })
       .openapi("NewPoll"),
     z.strictObject({ ...envelope, ...reaction.shape }).openapi("NewReaction"),
@@ -136,8 +136,8 @@ export const newMessage = z
     z.strictObject({ ...envelope, ...remove.shape }).openapi("NewDeletion"),
   ])
   .openapi("NewMessage");
-export type MessageRequest = z.output<typeof newMessage>;
+export type MessageRequest = z.output<typeof messageRequest>;
 
 type WithoutEnvelope<M> = M extends unknown ? Omit<M, "to" | "expires_at"> : never;
-/** What is to be said, apart from to whom. */
+/** A message request without its recipient and expiry. */
 export type RequestedContent = WithoutEnvelope<MessageRequest>;

@@ -1,6 +1,6 @@
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { sharedDate } from "../../../../lib/core/time.ts";
-import { AppError } from "../../../../lib/core/errors.ts";
+
 import { uuidv7Time } from "../../../../lib/core/ids.ts";
 import { forBusiness, getBusiness, getMessage, listMessages } from "../../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../../lib/db/index.ts";
@@ -8,15 +8,16 @@ import type { OutboxQuota } from "../../../../lib/quotas/index.ts";
 import { businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { idempotencyHeaders } from "../../http/idempotency_headers.ts";
-import { mediaLinksS } from "../media/schemas.ts";
-import { acceptedMessage, messageQuery, messageSchema, messageView } from "./schemas.ts";
-import { newMessage } from "./request.ts";
+import { idempotencyHeaders } from "../../http/idempotency.ts";
+import { signedUrlS } from "../media/view.ts";
+import { messageRequest } from "./request.ts";
+import { acceptedMessage, messageQuery, messageSchema } from "./schemas.ts";
+import { messageView } from "./view.ts";
 import { pageOf, pageThrough } from "../../http/page.ts";
-import { bodyProblems, problemResponses } from "../../http/problem.ts";
+import { bodyProblems, noSuch, problemResponses } from "../../http/problem.ts";
 import { createOutbox, submit } from "./submit.ts";
 import type { WakeUps } from "../../backend/wake_ups.ts";
-import { businessParams, knownForm, messageParams } from "../../http/params.ts";
+import { businessParams, parseId, messageParams } from "../../http/params.ts";
 
 const tags = ["Messages"];
 
@@ -27,8 +28,8 @@ export function messageRoutes(
 ): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
   const outbox = createOutbox(db);
-  const links = ({ businessId }: BusinessScope) => media.signer.links(businessId, mediaLinksS);
-  const accepted = metrics.counter("api_messages_accepted_total", "Messages put into the outbox.");
+  const links = ({ businessId }: BusinessScope) => media.signer.links(businessId, signedUrlS);
+  const accepted = metrics.counter("api_messages_accepted_total", "Messages enqueued in the outbox.");
 
   app.openapi(
     createRoute({
@@ -37,15 +38,19 @@ export function messageRoutes(
       tags,
       summary: "Send a message",
       description:
-        "Answers once the message is stored; it is sent in order within its chat, and waits while the business's shard is away. Its ticks are read from the message. A business with too many queued messages or bytes (250,000 and 1 GiB unless the operator has set others; recipients of unfinished broadcasts count) is answered `quota_exceeded`: retry once some are sent.",
+        "Enqueues a message and responds once it is stored. Messages of a chat are sent in order. They wait while " +
+        "the session is not open. Get the message to read its status.\n\n" +
+        "A business may have 250,000 queued messages and 1 GiB of them, unless the operator has set other quotas. " +
+        "Recipients of unfinished broadcasts count. Beyond that the request fails with `quota_exceeded`: retry when " +
+        "some messages have been sent.",
       middleware: [businessAccess(db, "messages:write")] as const,
       request: {
         params: businessParams,
         headers: idempotencyHeaders,
-        body: { required: true, content: { "application/json": { schema: newMessage } } },
+        body: { required: true, content: { "application/json": { schema: messageRequest } } },
       },
       responses: {
-        202: { description: "Stored, and on its way", content: { "application/json": { schema: acceptedMessage } } },
+        202: { description: "The queued message", content: { "application/json": { schema: acceptedMessage } } },
         ...problemResponses(
           ...bodyProblems,
           "forbidden",
@@ -81,7 +86,8 @@ export function messageRoutes(
       method: "get",
       path: "/businesses/{business_id}/messages/{message_id}",
       tags,
-      summary: "Get a message and its ticks",
+      summary: "Get a message",
+      description: "Includes the message's status and the times of its receipts.",
       middleware: [businessAccess(db, "messages:read")] as const,
       request: { params: messageParams },
       responses: {
@@ -90,9 +96,9 @@ export function messageRoutes(
       },
     }),
     async (c) => {
-      const id = knownForm(c.req.valid("param").message_id);
+      const id = parseId(c.req.valid("param").message_id);
       const message = id === undefined ? undefined : await getMessage(c.var.business, id);
-      if (!message) throw new AppError("not_found", "There is no such message.");
+      if (!message) throw noSuch("message");
       return c.json(messageView(message, links(c.var.business)), 200);
     },
   );
@@ -102,17 +108,18 @@ export function messageRoutes(
       method: "get",
       path: "/businesses/{business_id}/messages",
       tags,
-      summary: "List messages, newest first",
+      summary: "List messages",
+      description: "Returns the newest messages first.",
       middleware: [businessAccess(db, "messages:read")] as const,
       request: { params: businessParams, query: messageQuery },
       responses: {
-        200: { description: "A page", content: { "application/json": { schema: pageOf(messageSchema) } } },
+        200: { description: "A page of messages", content: { "application/json": { schema: pageOf(messageSchema) } } },
         ...problemResponses("invalid_request", "forbidden"),
       },
     }),
     async (c) => {
       const { cursor, limit, ...filter } = c.req.valid("query");
-      // A page of long ago may come from the replica; the first one shows what was sent a moment ago.
+      // Only older pages may come from the replica, because the first one must include messages just sent.
       const upTo = cursor === undefined ? sharedDate() : new Date(uuidv7Time(cursor));
       const { businessId } = c.var.business;
       const read = (range: { before: string | undefined; limit: number }) =>

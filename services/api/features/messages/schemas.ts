@@ -1,18 +1,18 @@
 import { z } from "@hono/zod-openapi";
 import { messageDirections, messageStatuses } from "../../../../lib/db/index.ts";
-import type { Message } from "../../../../lib/db/index.ts";
-import { contentOf, publicContent, publicContentOf } from "../../../../lib/messages/index.ts";
-import type { MediaLinks } from "../../../../lib/messages/index.ts";
-import { chat } from "../chats/schemas.ts";
+import { publicContent } from "../../../../lib/messages/index.ts";
 import { pageQuery } from "../../http/page.ts";
-import { isoOrNull, timestamp } from "../../http/text.ts";
+import { timestamp } from "../../http/text.ts";
+import { chat, chatDoc } from "../chats/chat.ts";
 
 export const acceptedMessage = z.object({ id: z.string(), status: z.literal("queued") }).openapi("AcceptedMessage");
 
 export const messageQuery = z.object({
-  chat: chat.optional().openapi({ type: "string", description: "A number or a JID." }),
-  direction: z.enum(messageDirections).optional(),
-  status: z.enum(messageStatuses).optional(),
+  chat: chat
+    .optional()
+    .openapi({ type: "string", description: `Returns messages of this chat. ${chatDoc.description}` }),
+  direction: z.enum(messageDirections).optional().openapi({ description: "Returns messages of this direction." }),
+  status: z.enum(messageStatuses).optional().openapi({ description: "Returns messages with this status." }),
   ...pageQuery,
 });
 
@@ -20,17 +20,17 @@ export const messageSchema = z
   .object({
     id: z.string(),
     direction: z.enum(messageDirections),
-    chat: z.string().openapi({ description: "JID of the conversation.", example: "5511987654321@s.whatsapp.net" }),
-    sender: z
-      .string()
-      .nullable()
-      .openapi({ description: "JID of who wrote it; null for what was sent over this API." }),
+    chat: z.string().openapi({ description: "JID of the chat.", example: "5511987654321@s.whatsapp.net" }),
+    sender: z.string().nullable().openapi({ description: "JID of the sender. Null for messages sent with this API." }),
     sender_name: z.string().nullable(),
     type: z.string(),
-    text: z.string().nullable().openapi({ description: "What it says in words, of whichever kind it is." }),
+    text: z.string().nullable().openapi({ description: "The text of the message, whatever its type." }),
     content: publicContent,
     status: z.enum(messageStatuses),
-    error: z.object({ code: z.string(), message: z.string() }).optional().openapi({ description: "Why it failed." }),
+    error: z
+      .object({ code: z.string(), message: z.string() })
+      .optional()
+      .openapi({ description: "Why the message failed." }),
     queued_at: timestamp,
     sent_at: timestamp.nullable(),
     delivered_at: timestamp.nullable(),
@@ -40,26 +40,3 @@ export const messageSchema = z
     expires_at: timestamp.nullable(),
   })
   .openapi("Message");
-
-export function messageView(message: Message, links: MediaLinks): z.infer<typeof messageSchema> {
-  const failed = message.status === "failed";
-  return {
-    id: message.id,
-    direction: message.direction,
-    chat: message.chat,
-    sender: message.sender,
-    sender_name: message.push_name,
-    type: message.type,
-    text: message.text,
-    content: publicContentOf(contentOf(message), links),
-    status: message.status,
-    ...(failed ? { error: { code: message.error_code ?? "unknown", message: message.error_message ?? "" } } : {}),
-    queued_at: message.queued_at.toISOString(),
-    sent_at: isoOrNull(message.sent_at),
-    delivered_at: isoOrNull(message.delivered_at),
-    read_at: isoOrNull(message.read_at),
-    played_at: isoOrNull(message.played_at),
-    failed_at: failed ? isoOrNull(message.failed_at) : null,
-    expires_at: isoOrNull(message.expires_at),
-  };
-}

@@ -8,19 +8,19 @@ import type { OutboxQuota } from "../../../../lib/quotas/index.ts";
 import { storedContent } from "../../../../lib/messages/index.ts";
 import { noSuchBusiness } from "../../http/auth/guards.ts";
 import { idempotencyMismatch } from "../../http/idempotency.ts";
-import { askShard } from "../sessions/live_session.ts";
+import { fetchSession } from "../sessions/live_session.ts";
 import type { ShardAccess } from "../sessions/live_session.ts";
 import { resolveContent } from "./content.ts";
 import type { MessageRequest } from "./request.ts";
 
 export type Accepted = { id: string; status: "queued" };
 
-/** Writes a message into its outbox, together with others that come at the same time. */
+/** Inserts a message into its outbox, batched with concurrent ones. */
 export type Outbox = (submit: Submit) => Promise<Submission>;
 
 /**
- * The outbox of a process. Sixty-four messages take Postgres about as long as five alone; two commits under way keep
- * it busy while the next gather. Beyond `maxWaiting` a caller would wait longer than it takes to come again.
+ * Group commit for the messages of this process. Postgres commits 64 messages in the time of five single ones. Two
+ * commits in flight keep it busy while the next batch fills. Beyond `maxWaiting` a retry is faster than waiting.
  */
 export function createOutbox(db: Database): Outbox {
   return createGroupCommit<Submit, Submission>({
@@ -30,14 +30,14 @@ export function createOutbox(db: Database): Outbox {
     maxCommits: 2,
     maxWaiting: 2_000,
     overload: () =>
-      new AppError("unavailable", "More messages come than can be stored now; try again shortly.", { retryAfterS: 1 }),
+      new AppError("unavailable", "Too many messages are being stored. Retry shortly.", { retryAfterS: 1 }),
   });
 }
 
 /**
- * Puts a message into the outbox: `fresh` unless the same request was answered before, in which case it is that
- * answer. Throws "idempotency_mismatch", "conflict" when the business is not paired, "not_found" when there is none, and "quota_exceeded"
- * when the business has too much queued; that check costs no query.
+ * Enqueues a message in the outbox. `fresh` is false if the Idempotency-Key replayed an earlier response. Throws
+ * "idempotency_mismatch", "conflict" if the business is not paired, "not_found" if it does not exist, and
+ * "quota_exceeded" if too much is queued. The quota check costs no query.
  */
 export async function submit(
   outbox: Outbox,
@@ -56,26 +56,26 @@ export async function submit(
     key === undefined ? undefined : { key, fingerprint: fingerprint(request), status: 202, response: answer };
 
   const bytes = payloadBytes(content.text, content.content);
-  const room = quota.hold(scope.businessId, { queued_messages: 1, queued_bytes: bytes });
+  const reservation = quota.hold(scope.businessId, { queued_messages: 1, queued_bytes: bytes });
   try {
     let submission = await outbox({ scope, message, options: { idempotency } });
     if (submission.outcome === "unpaired" && (await isPaired(access, scope.businessId, submission.whatsapp_shard))) {
       submission = await outbox({ scope, message, options: { idempotency, knownPaired: true } });
     }
-    if (submission.outcome === "accepted") room.keep();
-    return settle(submission, answer);
+    if (submission.outcome === "accepted") reservation.keep();
+    return answerOf(submission, answer);
   } finally {
-    room.release();
+    reservation.release();
   }
 }
 
-/** The mirror says "not paired", and it may lag: the shard knows. */
+/** Asks the shard, because the state stored in the database may lag. */
 async function isPaired(access: ShardAccess, id: string, whatsapp_shard: number | null): Promise<boolean> {
-  const view = await askShard(access, { id, whatsapp_shard });
+  const view = await fetchSession(access, { id, whatsapp_shard });
   return view?.paired === true;
 }
 
-function settle(submission: Submission, answer: Accepted): { answer: Accepted; fresh: boolean } {
+function answerOf(submission: Submission, answer: Accepted): { answer: Accepted; fresh: boolean } {
   switch (submission.outcome) {
     case "accepted":
       return { answer, fresh: true };
@@ -86,14 +86,14 @@ function settle(submission: Submission, answer: Accepted): { answer: Accepted; f
     case "unpaired":
       throw new AppError(
         "conflict",
-        "This business has no paired WhatsApp: POST …/whatsapp/connect and scan the QR, then send again.",
+        "This business has no linked phone. POST …/whatsapp/connect and scan the QR code, then send again.",
       );
     case "unknown_business":
       throw noSuchBusiness();
   }
 }
 
-/** The same for the same request, however its JSON was written. */
+/** Independent of the JSON's formatting and the order of its members. */
 function fingerprint(request: MessageRequest): string {
   return sha256Hex(JSON.stringify(["POST messages", Object.entries(request).toSorted(([a], [b]) => (a < b ? -1 : 1))]));
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../../../lib/core/ids.ts";
 import { forPlatform, getMove } from "../../../../lib/db/index.ts";
 import { createBusiness } from "../../../../lib/testing/business.ts";
@@ -24,99 +24,109 @@ const on = async (shard: number, paired = true) => {
 const move = (id: string, shard: unknown) =>
   api.request("POST", `/v1/admin/businesses/${id}/move`, { body: { shard } });
 
-test("a move is written down, woken, and followed by its id", async () => {
-  const id = await on(1);
-  const begun = await move(id, 2);
-  expect([begun.status, begun.body]).toMatchObject([
-    202,
-    {
-      business_id: id,
-      from_shard: 1,
-      to_shard: 2,
-      status: "under_way",
-      step: "requested",
-      silent_ms: null,
-      finished_at: null,
-    },
-  ]);
-  await api.wakeUps.settled();
-  expect(api.woken).toEqual([begun.body.id]);
-  expect((await api.request("GET", `/v1/admin/moves/${begun.body.id}`)).body).toEqual(begun.body);
-  expect((await api.request("GET", "/v1/admin/moves?status=under_way")).body.data).toEqual([begun.body]);
-  expect((await api.request("GET", "/v1/admin/moves?status=finished")).body.data).toEqual([]);
-});
-
-test("a move that makes no sense is refused with what to do", async () => {
-  const id = await on(1);
-  expect((await move(id, 0)).body.errors[0].field).toBe("shard");
-  expect((await move(uuidv7(), 2)).status).toBe(404);
-  expect((await move("nonsense", 2)).status).toBe(404);
-  expect(await move(id, 1)).toMatchObject({ status: 409, body: { detail: expect.stringContaining("already") } });
-  expect(await move(id, 3)).toMatchObject({
-    status: 409,
-    body: { detail: expect.stringContaining("There are 2 shards") },
+describe("a move", () => {
+  test("is stored, woken and read by its id", async () => {
+    const id = await on(1);
+    const begun = await move(id, 2);
+    expect([begun.status, begun.body]).toMatchObject([
+      202,
+      {
+        business_id: id,
+        from_shard: 1,
+        to_shard: 2,
+        status: "under_way",
+        step: "requested",
+        silent_ms: null,
+        finished_at: null,
+      },
+    ]);
+    await api.wakeUps.settled();
+    expect(api.woken).toEqual([begun.body.id]);
+    expect((await api.request("GET", `/v1/admin/moves/${begun.body.id}`)).body).toEqual(begun.body);
+    expect((await api.request("GET", "/v1/admin/moves?status=under_way")).body.data).toEqual([begun.body]);
+    expect((await api.request("GET", "/v1/admin/moves?status=finished")).body.data).toEqual([]);
   });
-  const { id: unconnected } = await api.business();
-  expect((await move(unconnected, 2)).status).toBe(409);
-  await move(id, 2);
-  expect(await move(id, 2)).toMatchObject({ status: 409, body: { detail: expect.stringContaining("on the move") } });
-  expect((await api.request("GET", `/v1/admin/moves/${uuidv7()}`)).status).toBe(404);
-  expect((await api.request("GET", "/v1/admin/moves/nonsense")).status).toBe(404);
-});
 
-test("a business's own key moves nobody and sees no move", async () => {
-  const { id, key } = await api.business();
-  for (const [method, path, body] of [
-    ["POST", `/v1/admin/businesses/${id}/move`, { shard: 2 }],
-    ["GET", "/v1/admin/moves", undefined],
-    ["POST", "/v1/admin/rebalance", {}],
-    ["GET", "/v1/admin/assignments", undefined],
-  ] as const) {
-    expect((await api.request(method, path, { key, ...(body ? { body } : {}) })).status, path).toBe(404);
-  }
-});
+  test("is refused with a reason if it is impossible", async () => {
+    const id = await on(1);
+    expect((await move(id, 0)).body.errors[0].field).toBe("shard");
+    expect((await move(uuidv7(), 2)).status).toBe(404);
+    expect((await move("nonsense", 2)).status).toBe(404);
+    expect(await move(id, 1)).toMatchObject({ status: 409, body: { detail: expect.stringContaining("already") } });
+    expect(await move(id, 3)).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining("There are 2 shards") },
+    });
+    const { id: unconnected } = await api.business();
+    expect((await move(unconnected, 2)).status).toBe(409);
+    await move(id, 2);
+    expect(await move(id, 2)).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining("move in progress") },
+    });
+    expect((await api.request("GET", `/v1/admin/moves/${uuidv7()}`)).status).toBe(404);
+    expect((await api.request("GET", "/v1/admin/moves/nonsense")).status).toBe(404);
+  });
 
-test("a rebalance says what it would do, does it, and has nothing left to do", async () => {
-  for (let n = 0; n < 5; n++) await on(1);
-  const dry = await api.request("POST", "/v1/admin/rebalance", { body: { dry_run: true } });
-  expect([dry.status, dry.body.planned.length, dry.body.data]).toEqual([202, 2, []]);
-  const begun = await api.request("POST", "/v1/admin/rebalance", { body: {} });
-  expect(
-    begun.body.data.map(({ from_shard, to_shard }: { from_shard: number; to_shard: number }) => [from_shard, to_shard]),
-  ).toEqual([
-    [1, 2],
-    [1, 2],
-  ]);
-  expect((await api.request("POST", "/v1/admin/rebalance", { body: {} })).body).toEqual({
-    dry_run: false,
-    planned: [],
-    data: [],
+  test("is not available to business keys", async () => {
+    const { id, key } = await api.business();
+    for (const [method, path, body] of [
+      ["POST", `/v1/admin/businesses/${id}/move`, { shard: 2 }],
+      ["GET", "/v1/admin/moves", undefined],
+      ["POST", "/v1/admin/rebalance", {}],
+      ["GET", "/v1/admin/assignments", undefined],
+    ] as const) {
+      expect((await api.request(method, path, { key, ...(body ? { body } : {}) })).status, path).toBe(404);
+    }
   });
 });
 
-test("while a shard is away, as when it restarts, a rebalance does not take its businesses from it; a drain may", async () => {
-  for (let n = 0; n < 3; n++) await on(2);
-  const known = api.addresses.get(2)!;
-  api.addresses.delete(2);
-  const refused = await api.request("POST", "/v1/admin/rebalance", { body: {} });
-  const drained = await api.request("POST", "/v1/admin/rebalance", { body: { drain: [2], dry_run: true } });
-  api.addresses.set(2, known);
-  expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "2"]);
-  expect(drained.body.planned.length).toBeGreaterThanOrEqual(3);
-  await api.request("POST", "/v1/admin/rebalance", { body: { drain: [2] } });
+describe("a rebalance", () => {
+  test("plans, starts and completes its moves", async () => {
+    for (let n = 0; n < 5; n++) await on(1);
+    const dry = await api.request("POST", "/v1/admin/rebalance", { body: { dry_run: true } });
+    expect([dry.status, dry.body.planned.length, dry.body.data]).toEqual([202, 2, []]);
+    const begun = await api.request("POST", "/v1/admin/rebalance", { body: {} });
+    expect(
+      begun.body.data.map(({ from_shard, to_shard }: { from_shard: number; to_shard: number }) => [
+        from_shard,
+        to_shard,
+      ]),
+    ).toEqual([
+      [1, 2],
+      [1, 2],
+    ]);
+    expect((await api.request("POST", "/v1/admin/rebalance", { body: {} })).body).toEqual({
+      dry_run: false,
+      planned: [],
+      data: [],
+    });
+  });
+
+  test("requires every shard, unless it drains", async () => {
+    for (let n = 0; n < 3; n++) await on(2);
+    const known = api.addresses.get(2)!;
+    api.addresses.delete(2);
+    const refused = await api.request("POST", "/v1/admin/rebalance", { body: {} });
+    const drained = await api.request("POST", "/v1/admin/rebalance", { body: { drain: [2], dry_run: true } });
+    api.addresses.set(2, known);
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "2"]);
+    expect(drained.body.planned.length).toBeGreaterThanOrEqual(3);
+    await api.request("POST", "/v1/admin/rebalance", { body: { drain: [2] } });
+  });
+
+  test("drains a shard over several requests", async () => {
+    for (const paired of [true, true, false]) await on(2, paired);
+    await on(1);
+    const first = await api.request("POST", "/v1/admin/rebalance", { body: { drain: [2], max: 2 } });
+    const second = await api.request("POST", "/v1/admin/rebalance", { body: { drain: [2], max: 2 } });
+    expect([first.body.data.length, second.body.data.length]).toEqual([2, 1]);
+    const [one] = first.body.data;
+    expect(await getMove(forPlatform(api.database.db), one.id)).toMatchObject({ from_shard: 2, to_shard: 1 });
+  });
 });
 
-test("a drain empties a shard of everybody, in as many requests as its limit makes of it", async () => {
-  for (const paired of [true, true, false]) await on(2, paired);
-  await on(1);
-  const first = await api.request("POST", "/v1/admin/rebalance", { body: { drain: [2], max: 2 } });
-  const second = await api.request("POST", "/v1/admin/rebalance", { body: { drain: [2], max: 2 } });
-  expect([first.body.data.length, second.body.data.length]).toEqual([2, 1]);
-  const [one] = first.body.data;
-  expect(await getMove(forPlatform(api.database.db), one.id)).toMatchObject({ from_shard: 2, to_shard: 1 });
-});
-
-test("the assignments tell who lives where, who is on the way, and what waits in journals", async () => {
+test("lists assignments, moves and journals of each shard", async () => {
   await on(1);
   const id = await on(2);
   await on(2, false);

@@ -16,20 +16,12 @@ import { planMoves } from "../../../../lib/moves/index.ts";
 import { adminOnly, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import {
-  assignmentsSchema,
-  moveParams,
-  moveQuery,
-  moveSchema,
-  moveView,
-  newMove,
-  rebalanceRequest,
-  rebalanceSchema,
-} from "./schemas.ts";
+import { assignmentsSchema, moveQuery, moveSchema, newMove, rebalanceRequest, rebalanceSchema } from "./schemas.ts";
+import { moveView } from "./view.ts";
 import { pageOf, pageThrough } from "../../http/page.ts";
-import { bodyProblems, problemResponses } from "../../http/problem.ts";
+import { bodyProblems, noSuch, problemResponses } from "../../http/problem.ts";
 import type { WakeUps } from "../../backend/wake_ups.ts";
-import { businessParams, knownForm } from "../../http/params.ts";
+import { businessParams, moveParams, parseId } from "../../http/params.ts";
 
 const tags = ["Administration"];
 
@@ -40,14 +32,14 @@ export function moveRoutes(
   const app = new OpenAPIHono<Authenticated>();
   const platform = forPlatform(db);
 
-  /** Writes moves down and has them begun. */
-  const begin = async (planned: readonly { business_id: string; to_shard: number }[]): Promise<Move[]> => {
-    const begun = await beginMoves(
+  /** Inserts moves and wakes their worker. Skips businesses that are already moving. */
+  const startMoves = async (planned: readonly { business_id: string; to_shard: number }[]): Promise<Move[]> => {
+    const started = await beginMoves(
       platform,
       planned.map(({ business_id, to_shard }) => ({ id: uuidv7(), business_id, to_shard })),
     );
-    for (const { id } of begun) wakeUps.move(id);
-    return begun;
+    for (const { id } of started) wakeUps.move(id);
+    return started;
   };
 
   app.openapi(
@@ -55,37 +47,42 @@ export function moveRoutes(
       method: "post",
       path: "/admin/businesses/{business_id}/move",
       tags,
-      summary: "Move a business to another shard",
-      description: "Without a new QR: its login is carried over. Its messages wait meanwhile, for about a second.",
+      summary: "Move a business",
+      description:
+        "Moves a business and its WhatsApp login to another shard, without a new QR code. Its messages wait for " +
+        "about a second.",
       middleware: [adminOnly] as const,
       request: {
         params: businessParams,
         body: { required: true, content: { "application/json": { schema: newMove } } },
       },
       responses: {
-        202: { description: "Begun; follow it by its id", content: { "application/json": { schema: moveSchema } } },
+        202: {
+          description: "The started move. Get it by its id to read its status",
+          content: { "application/json": { schema: moveSchema } },
+        },
         ...problemResponses(...bodyProblems, "conflict"),
       },
     }),
     async (c) => {
-      const id = knownForm(c.req.valid("param").business_id);
+      const id = parseId(c.req.valid("param").business_id);
       const business = id === undefined ? undefined : await getBusiness(forBusiness(db, id));
       if (business === undefined) throw noSuchBusiness();
       const { shard } = c.req.valid("json");
       if (business.whatsapp_shard === null)
-        throw new AppError("conflict", "The business never connected: it has no shard to move from.");
+        throw new AppError("conflict", "The business has no shard, because it never connected. Connect it first.");
       if (business.whatsapp_shard === shard)
-        throw new AppError("conflict", `The business lives on shard ${shard} already.`);
+        throw new AppError("conflict", `The business is already on shard ${shard}. Choose another shard.`);
       if (shard > router.numShards) {
         throw new AppError(
           "conflict",
-          `There are ${router.numShards} shards; add some with scale:shards before a business moves to shard ${shard}.`,
+          `There are ${router.numShards} shards. Add shard ${shard} with scale:shards first.`,
         );
       }
       router.shard(shard);
-      const [move] = await begin([{ business_id: business.id, to_shard: shard }]);
+      const [move] = await startMoves([{ business_id: business.id, to_shard: shard }]);
       if (move === undefined)
-        throw new AppError("conflict", "The business is on the move already; wait for the end of that.");
+        throw new AppError("conflict", "The business already has a move in progress. Wait until it has finished.");
       return c.json(moveView(move), 202);
     },
   );
@@ -104,9 +101,9 @@ export function moveRoutes(
       },
     }),
     async (c) => {
-      const id = knownForm(c.req.valid("param").move_id);
+      const id = parseId(c.req.valid("param").move_id);
       const move = id === undefined ? undefined : await getMove(platform, id);
-      if (move === undefined) throw new AppError("not_found", "There is no such move.");
+      if (move === undefined) throw noSuch("move");
       return c.json(moveView(move), 200);
     },
   );
@@ -116,11 +113,12 @@ export function moveRoutes(
       method: "get",
       path: "/admin/moves",
       tags,
-      summary: "List moves, latest first",
+      summary: "List moves",
+      description: "Returns the newest moves first.",
       middleware: [adminOnly] as const,
       request: { query: moveQuery },
       responses: {
-        200: { description: "A page", content: { "application/json": { schema: pageOf(moveSchema) } } },
+        200: { description: "A page of moves", content: { "application/json": { schema: pageOf(moveSchema) } } },
         ...problemResponses("invalid_request"),
       },
     }),
@@ -136,14 +134,15 @@ export function moveRoutes(
       method: "post",
       path: "/admin/rebalance",
       tags,
-      summary: "Spread the businesses evenly over the shards",
+      summary: "Rebalance businesses",
       description:
-        "Plans from where everybody lives, or is on the way to, and begins the moves; asked again, it goes on where it ended. With `drain` it empties those shards and does nothing else.",
+        "Plans and starts moves that spread the businesses evenly over the shards. Takes moves in progress into " +
+        "account, so that you can repeat the request to continue. With `drain` it only empties those shards.",
       middleware: [adminOnly] as const,
       request: { body: { required: true, content: { "application/json": { schema: rebalanceRequest } } } },
       responses: {
         202: {
-          description: "Planned, and begun unless `dry_run`",
+          description: "The planned moves, started unless `dry_run` is set",
           content: { "application/json": { schema: rebalanceSchema } },
         },
         ...problemResponses(...bodyProblems),
@@ -155,17 +154,19 @@ export function moveRoutes(
         .shards()
         .map(({ shard }) => shard)
         .filter((shard) => shard <= router.numShards);
-      const away = Array.from({ length: router.numShards }, (_, index) => index + 1).filter(
+      const unreachable = Array.from({ length: router.numShards }, (_, index) => index + 1).filter(
         (shard) => !shards.includes(shard),
       );
-      // One that restarts would look like one that does not exist, and lose everybody.
-      if (drain.length === 0 && away.length > 0) {
-        const detail = `Shard ${away.join(", ")} cannot be reached at present; a rebalance needs them all. To empty one, drain it.`;
+      // A restarting shard looks like a removed one: the plan would move all of its businesses.
+      if (drain.length === 0 && unreachable.length > 0) {
+        const detail =
+          `Shard ${unreachable.join(", ")} is unreachable, and a rebalance needs every shard. ` +
+          "Retry shortly, or drain the shard to empty it.";
         throw new AppError("unavailable", detail, { retryAfterS: 2 });
       }
       const planned = planMoves(await listResidents(platform), { shards, drain, max });
-      const begun = dry_run ? [] : await begin(planned);
-      return c.json({ dry_run, planned, data: begun.map(moveView) }, 202);
+      const started = dry_run ? [] : await startMoves(planned);
+      return c.json({ dry_run, planned, data: started.map(moveView) }, 202);
     },
   );
 
@@ -174,10 +175,11 @@ export function moveRoutes(
       method: "get",
       path: "/admin/assignments",
       tags,
-      summary: "List who lives on which shard, in numbers",
+      summary: "List shard assignments",
+      description: "Returns the number of businesses and moves of each shard.",
       middleware: [adminOnly] as const,
       responses: {
-        200: { description: "Every shard", content: { "application/json": { schema: assignmentsSchema } } },
+        200: { description: "All shards", content: { "application/json": { schema: assignmentsSchema } } },
         ...problemResponses(),
       },
     }),
@@ -191,14 +193,18 @@ export function moveRoutes(
       ]);
       const journalOf = async (shard: number): Promise<number | null> => {
         const at = known.get(shard);
-        return at === undefined ? null : moves.departures(at).then(({ journal }) => journal, () => null); // prettier-ignore
+        if (at === undefined) return null;
+        return moves.departures(at).then(
+          ({ journal }) => journal,
+          () => null,
+        );
       };
-      const nobody = (shard: number): ShardPopulation => ({ shard, businesses: 0, paired: 0, moving: 0 });
+      const empty = (shard: number): ShardPopulation => ({ shard, businesses: 0, paired: 0, moving: 0 });
       const data = await Promise.all(
         [...numbers]
           .toSorted((a, b) => a - b)
           .map(async (shard) =>
-            Object.assign({}, population.get(shard) ?? nobody(shard), { journal: await journalOf(shard) }),
+            Object.assign({}, population.get(shard) ?? empty(shard), { journal: await journalOf(shard) }),
           ),
       );
       return c.json({ num_shards: router.numShards, data }, 200);

@@ -2,9 +2,10 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { adminOnly } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { queueSchema, queueView, shardSchema } from "./schemas.ts";
+import { listShards } from "./list_shards.ts";
+import { queueSchema, shardSchema } from "./schemas.ts";
+import { queueView } from "./view.ts";
 import { problemResponses } from "../../http/problem.ts";
-import { surveyShards } from "./survey.ts";
 
 const tags = ["Administration"];
 
@@ -16,7 +17,8 @@ export function adminRoutes({ router, shards, queueDepths }: ApiDependencies): O
       method: "get",
       path: "/admin/shards",
       tags,
-      summary: "List the WhatsApp shards",
+      summary: "List shards",
+      description: "Returns the status of every WhatsApp shard.",
       middleware: [adminOnly] as const,
       responses: {
         200: {
@@ -26,7 +28,7 @@ export function adminRoutes({ router, shards, queueDepths }: ApiDependencies): O
         ...problemResponses(),
       },
     }),
-    async (c) => c.json({ data: await surveyShards({ router, shards }) }, 200),
+    async (c) => c.json({ data: await listShards({ router, shards }) }, 200),
   );
 
   app.openapi(
@@ -34,7 +36,8 @@ export function adminRoutes({ router, shards, queueDepths }: ApiDependencies): O
       method: "get",
       path: "/admin/queues",
       tags,
-      summary: "List the queues and how full they are",
+      summary: "List queues",
+      description: "Returns the number of jobs of each queue by state.",
       middleware: [adminOnly] as const,
       responses: {
         200: {

@@ -1,11 +1,10 @@
 import { z } from "@hono/zod-openapi";
-import type { QueueDepth } from "../../../../lib/queues/index.ts";
 
 export const shardSchema = z
   .object({
     shard: z.int(),
-    address: z.string().nullable().openapi({ description: "Null while none is known." }),
-    healthy: z.boolean().openapi({ description: "It is known and it answers." }),
+    address: z.string().nullable().openapi({ description: "Null if Consul has no address of the shard." }),
+    healthy: z.boolean().openapi({ description: "Whether the shard has an address and responds." }),
     sessions: z.int().nullable(),
     sessions_open: z.int().nullable(),
     messages_per_minute: z.number().nullable(),
@@ -21,18 +20,6 @@ export const queueSchema = z
     active: z.int(),
     delayed: z.int(),
     dead: z.int(),
-    oldest_ms: z.number().nullable().openapi({ description: "Age of the job that has waited longest." }),
+    oldest_ms: z.number().nullable().openapi({ description: "Age of the oldest waiting job, in ms." }),
   })
   .openapi("Queue");
-
-export function queueView({
-  queue,
-  group,
-  waiting,
-  active,
-  delayed,
-  dead,
-  oldestMs,
-}: QueueDepth): z.infer<typeof queueSchema> {
-  return { queue, group, waiting, active, delayed, dead, oldest_ms: oldestMs };
-}

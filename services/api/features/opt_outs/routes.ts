@@ -1,22 +1,17 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { AppError } from "../../../../lib/core/errors.ts";
+
 import { addOptOut, getBusiness, listOptOuts, removeOptOut } from "../../../../lib/db/index.ts";
 import { businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { newOptOut, optOutSchema, optOutView } from "../broadcasts/schemas.ts";
-import { chat } from "../chats/schemas.ts";
+import { chat, chatDoc } from "../chats/chat.ts";
 import { pageOf } from "../../http/page.ts";
-import { bodyProblems, problemResponses } from "../../http/problem.ts";
+import { bodyProblems, noSuch, problemResponses } from "../../http/problem.ts";
 import { businessParams } from "../../http/params.ts";
+import { newOptOut, optOutQuery, optOutSchema } from "./schemas.ts";
+import { optOutView } from "./view.ts";
 
 const tags = ["Broadcasts"];
-
-/** The cursor is the chat of the last row: it rises. */
-const query = z.object({
-  cursor: z.string().max(200).optional().openapi({ description: "`next_cursor` of the page before." }),
-  limit: z.coerce.number().int().min(1).max(200).default(50).openapi({ type: "integer", description: "Rows a page." }),
-});
 
 export function optOutRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
@@ -26,8 +21,8 @@ export function optOutRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated
       method: "post",
       path: "/businesses/{business_id}/opt_outs",
       tags,
-      summary: "Leave somebody out of every broadcast",
-      description: "Also of those under way. Any other message still reaches them.",
+      summary: "Create an opt-out",
+      description: "Excludes a chat from every broadcast, including running ones. Other messages still reach it.",
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: {
         params: businessParams,
@@ -50,11 +45,12 @@ export function optOutRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated
       method: "get",
       path: "/businesses/{business_id}/opt_outs",
       tags,
-      summary: "List who is left out of broadcasts",
+      summary: "List opt-outs",
+      description: "Returns the chats that are excluded from broadcasts, sorted by chat.",
       middleware: [businessAccess(db, "broadcasts:read")] as const,
-      request: { params: businessParams, query },
+      request: { params: businessParams, query: optOutQuery },
       responses: {
-        200: { description: "A page", content: { "application/json": { schema: pageOf(optOutSchema) } } },
+        200: { description: "A page of opt-outs", content: { "application/json": { schema: pageOf(optOutSchema) } } },
         ...problemResponses("invalid_request", "forbidden"),
       },
     }),
@@ -74,23 +70,24 @@ export function optOutRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated
       method: "delete",
       path: "/businesses/{business_id}/opt_outs/{chat}",
       tags,
-      summary: "Let broadcasts reach somebody again",
+      summary: "Delete an opt-out",
+      description: "Broadcasts reach the chat again.",
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: {
         params: businessParams.extend({
           chat: z.string().openapi({
             param: { name: "chat", in: "path" },
-            description: "A number or a JID.",
-            example: "5511987654321",
+            description: chatDoc.description,
+            example: chatDoc.example,
           }),
         }),
       },
-      responses: { 204: { description: "Done" }, ...problemResponses("forbidden") },
+      responses: { 204: { description: "The opt-out was deleted" }, ...problemResponses("forbidden") },
     }),
     async (c) => {
-      const person = chat.safeParse(c.req.valid("param").chat).data;
-      const removed = person !== undefined && (await removeOptOut(c.var.business, person));
-      if (!removed) throw new AppError("not_found", "There is no such opt-out.");
+      const jid = chat.safeParse(c.req.valid("param").chat).data;
+      const removed = jid !== undefined && (await removeOptOut(c.var.business, jid));
+      if (!removed) throw noSuch("opt-out");
       return c.body(null, 204);
     },
   );

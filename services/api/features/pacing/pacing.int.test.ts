@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { forBusiness, pendingMessages, recordSendResults } from "../../../../lib/db/index.ts";
 import { defaultLimits } from "../../../../lib/contracts/shard/index.ts";
 import { createHarness } from "../../testing/harness.ts";
@@ -23,7 +23,7 @@ beforeEach(async () => {
 const scope = () => forBusiness(api.database.db, id);
 const due = async () => (await pendingMessages(scope(), { limit: 50 })).messages;
 
-/** A message that the shard said must wait for an hour. */
+/** Stores a message that pacing delays by an hour. */
 async function pacedMessage(): Promise<void> {
   const body = { to: "5511900000002", type: "text", text: "hello" };
   const { body: accepted } = await api.request("POST", `/v1/businesses/${id}/messages`, { body });
@@ -33,55 +33,57 @@ async function pacedMessage(): Promise<void> {
   expect(await due()).toEqual([]);
 }
 
-test("what is set replaces what was set; the rest is the platform's", async () => {
-  expect((await api.request("GET", path)).body).toMatchObject({
-    settings: {},
-    limits: { ...defaultLimits, enabled: true },
-    state: { warmth: 1 },
+describe("pacing", () => {
+  test("replaces settings and fills in the platform's defaults", async () => {
+    expect((await api.request("GET", path)).body).toMatchObject({
+      settings: {},
+      limits: { ...defaultLimits, enabled: true },
+      state: { warmth: 1 },
+    });
+    const set = await api.request("PUT", path, { body: { messages_per_minute: 5, warm_up_days: 0 } });
+    expect(set.status).toBe(200);
+    expect(set.body).toMatchObject({
+      settings: { messages_per_minute: 5, warm_up_days: 0 },
+      limits: { ...defaultLimits, messages_per_minute: 5, warm_up_days: 0 },
+    });
+    expect((await api.request("PUT", path, { body: { enabled: false } })).body).toMatchObject({
+      settings: { enabled: false },
+      limits: { ...defaultLimits, enabled: false },
+    });
+    expect((await api.request("PUT", path, { body: {} })).body.settings).toEqual({});
   });
-  const set = await api.request("PUT", path, { body: { messages_per_minute: 5, warm_up_days: 0 } });
-  expect(set.status).toBe(200);
-  expect(set.body).toMatchObject({
-    settings: { messages_per_minute: 5, warm_up_days: 0 },
-    limits: { ...defaultLimits, messages_per_minute: 5, warm_up_days: 0 },
+
+  test("works while the shard is unreachable", async () => {
+    api.pacing.away = true;
+    const set = await api.request("PUT", path, { body: { messages_per_minute: 5 } });
+    expect([set.status, set.body]).toEqual([200, { settings: { messages_per_minute: 5 }, limits: null, state: null }]);
   });
-  expect((await api.request("PUT", path, { body: { enabled: false } })).body).toMatchObject({
-    settings: { enabled: false },
-    limits: { ...defaultLimits, enabled: false },
+
+  test("wakes both outboxes when limits change", async () => {
+    await pacedMessage();
+    await api.wakeUps.settled();
+    api.woken.length = 0;
+    await api.request("PUT", path, { body: { messages_per_minute: 600 } });
+    expect(await due()).toHaveLength(1);
+    await api.wakeUps.settled();
+    // The urgent outbox and the broadcast outbox.
+    expect(api.woken).toEqual([id, id]);
   });
-  expect((await api.request("PUT", path, { body: {} })).body.settings).toEqual({});
-});
 
-test("while the shard is away what is set is shown, and can be set", async () => {
-  api.pacing.away = true;
-  const set = await api.request("PUT", path, { body: { messages_per_minute: 5 } });
-  expect([set.status, set.body]).toEqual([200, { settings: { messages_per_minute: 5 }, limits: null, state: null }]);
-});
+  test("lifts a sending stop and releases waiting messages", async () => {
+    await pacedMessage();
+    expect((await api.request("DELETE", `${path}/stops`)).status).toBe(204);
+    expect(api.pacing.resumed).toContain(id);
+    expect(await due()).toHaveLength(1);
+    api.pacing.away = true;
+    expect((await api.request("DELETE", `${path}/stops`)).status).toBe(503);
+  });
 
-test("what waits under the old limits is asked for again at once under the new ones", async () => {
-  await pacedMessage();
-  await api.wakeUps.settled();
-  api.woken.length = 0;
-  await api.request("PUT", path, { body: { messages_per_minute: 600 } });
-  expect(await due()).toHaveLength(1);
-  await api.wakeUps.settled();
-  // Its own messages and its broadcasts'.
-  expect(api.woken).toEqual([id, id]);
-});
-
-test("an account that was stopped goes on when it is told to, and what waited with it", async () => {
-  await pacedMessage();
-  expect((await api.request("DELETE", `${path}/stops`)).status).toBe(204);
-  expect(api.pacing.resumed).toContain(id);
-  expect(await due()).toHaveLength(1);
-  api.pacing.away = true;
-  expect((await api.request("DELETE", `${path}/stops`)).status).toBe(503);
-});
-
-test("limits that make no sense are refused and named", async () => {
-  const body = { messages_per_minute: 0, jitter: 2, messages_per_hour: 5 };
-  const answer = await api.request("PUT", path, { body });
-  expect(answer.status).toBe(400);
-  const fields = answer.body.errors.map(({ field }: { field: string }) => field);
-  expect(fields.toSorted()).toEqual(["jitter", "messages_per_hour", "messages_per_minute"]);
+  test("rejects invalid limits by field", async () => {
+    const body = { messages_per_minute: 0, jitter: 2, messages_per_hour: 5 };
+    const answer = await api.request("PUT", path, { body });
+    expect(answer.status).toBe(400);
+    const fields = answer.body.errors.map(({ field }: { field: string }) => field);
+    expect(fields.toSorted()).toEqual(["jitter", "messages_per_hour", "messages_per_minute"]);
+  });
 });

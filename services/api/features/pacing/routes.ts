@@ -6,7 +6,7 @@ import type { Business } from "../../../../lib/db/index.ts";
 import { businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { couldNotAsk } from "../sessions/live_session.ts";
+import { isShardUnreachable } from "../sessions/live_session.ts";
 import { pacingChange, pacingSchema } from "./schemas.ts";
 import { bodyProblems, problemResponses } from "../../http/problem.ts";
 import type { WakeUps } from "../../backend/wake_ups.ts";
@@ -16,7 +16,7 @@ const tags = ["WhatsApp"];
 const path = "/businesses/{business_id}/whatsapp/pacing";
 const json = { "application/json": { schema: pacingSchema } };
 
-/** How fast a business's account may send. */
+/** Limits of how fast a business's account may send. */
 export function pacingRoutes({ db, router, pacing }: ApiDependencies, wakeUps: WakeUps): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
@@ -27,7 +27,7 @@ export function pacingRoutes({ db, router, pacing }: ApiDependencies, wakeUps: W
       return { settings, ...(await pacing.view(router.locate(business), business.id, business.pacing)) };
     } catch (error) {
       const absent = error instanceof AppError && error.code === "not_found";
-      if (!absent && !couldNotAsk(error)) throw error;
+      if (!absent && !isShardUnreachable(error)) throw error;
       return { settings, limits: null, state: null };
     }
   };
@@ -37,7 +37,8 @@ export function pacingRoutes({ db, router, pacing }: ApiDependencies, wakeUps: W
       method: "get",
       path,
       tags,
-      summary: "Get how fast the business's account may send, and where it stands",
+      summary: "Get the pacing",
+      description: "Returns the account's sending limits and their current use.",
       middleware: [businessAccess(db, "whatsapp:read")] as const,
       request: { params: businessParams },
       responses: { 200: { description: "The pacing", content: json }, ...problemResponses("forbidden") },
@@ -54,15 +55,15 @@ export function pacingRoutes({ db, router, pacing }: ApiDependencies, wakeUps: W
       method: "put",
       path,
       tags,
-      summary: "Set how fast the business's account may send",
-      description: "Replaces what was set, and counts from the next message on.",
+      summary: "Replace the pacing settings",
+      description: "Replaces the business's sending limits. Applies from the next message on.",
       middleware: [businessAccess(db, "whatsapp:write")] as const,
       request: {
         params: businessParams,
         body: { required: true, content: { "application/json": { schema: pacingChange } } },
       },
       responses: {
-        200: { description: "The pacing as it is now", content: json },
+        200: { description: "The new pacing", content: json },
         ...problemResponses(...bodyProblems, "forbidden"),
       },
     }),
@@ -80,12 +81,14 @@ export function pacingRoutes({ db, router, pacing }: ApiDependencies, wakeUps: W
       method: "delete",
       path: `${path}/stops`,
       tags,
-      summary: "Let an account send again that WhatsApp's refusals have stopped",
-      description: "Look at the phone first: who goes on in spite of refusals may be banned.",
+      summary: "Lift a sending stop",
+      description:
+        "Lets an account send again after WhatsApp refused its messages. Check the phone first: an account that " +
+        "keeps sending despite refusals may be banned.",
       middleware: [businessAccess(db, "whatsapp:write")] as const,
       request: { params: businessParams },
       responses: {
-        204: { description: "It may send again" },
+        204: { description: "The account may send again" },
         ...problemResponses("forbidden", "conflict", "upstream_timeout"),
       },
     }),
@@ -93,7 +96,7 @@ export function pacingRoutes({ db, router, pacing }: ApiDependencies, wakeUps: W
       const business = await getBusiness(c.var.business);
       if (!business) throw noSuchBusiness();
       if (business.whatsapp_shard === null)
-        throw new AppError("conflict", "This business has no WhatsApp that could be stopped.");
+        throw new AppError("conflict", "This business has no WhatsApp session. Connect it first.");
       await pacing.resume(router.locate(business), business.id);
       await releasePaced(c.var.business);
       wakeUps.outboxUnblocked(business.id);

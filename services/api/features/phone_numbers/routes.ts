@@ -4,14 +4,15 @@ import { assignPhoneNumber, getBusiness, listPhoneNumbers, releasePhoneNumber } 
 import { adminOnly, businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { numberForm, numberParam, phoneNumberSchema, phoneNumberView } from "../calls/schemas.ts";
-import { problemResponses } from "../../http/problem.ts";
+import { e164 } from "../../http/phone_number.ts";
+import { noSuch, problemResponses } from "../../http/problem.ts";
+import { phoneNumberParams, phoneNumberSchema } from "./schemas.ts";
+import { phoneNumberView } from "./view.ts";
 import { businessParams } from "../../http/params.ts";
 
 const tags = ["Calls"];
-const params = businessParams.extend({ number: numberParam });
 
-/** Which telephone number is whose: the platform rents them, and gives them to businesses. */
+/** The platform rents phone numbers and assigns them to businesses. */
 export function phoneNumberRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
@@ -20,12 +21,13 @@ export function phoneNumberRoutes({ db }: ApiDependencies): OpenAPIHono<Authenti
       method: "get",
       path: "/businesses/{business_id}/phone_numbers",
       tags,
-      summary: "List the telephone numbers of a business",
+      summary: "List phone numbers",
+      description: "Returns the phone numbers that are assigned to the business.",
       middleware: [businessAccess(db, "calls:read")] as const,
       request: { params: businessParams },
       responses: {
         200: {
-          description: "All of them",
+          description: "All phone numbers of the business",
           content: { "application/json": { schema: z.object({ data: z.array(phoneNumberSchema) }) } },
         },
         ...problemResponses("forbidden"),
@@ -43,22 +45,25 @@ export function phoneNumberRoutes({ db }: ApiDependencies): OpenAPIHono<Authenti
       method: "put",
       path: "/businesses/{business_id}/phone_numbers/{number}",
       tags,
-      summary: "Give a telephone number to a business",
-      description: "Calls to it are the business's from then on. Needs an admin key.",
+      summary: "Assign a phone number",
+      description: "Routes calls to the phone number to the business. Requires an admin key.",
       middleware: [adminOnly, businessAccess(db, "calls:write")] as const,
-      request: { params },
-      responses: { 204: { description: "It is the business's" }, ...problemResponses("invalid_request", "conflict") },
+      request: { params: phoneNumberParams },
+      responses: {
+        204: { description: "The phone number is assigned" },
+        ...problemResponses("invalid_request", "conflict"),
+      },
     }),
     async (c) => {
-      const number = numberForm(c.req.valid("param").number);
+      const number = e164.safeParse(c.req.valid("param").number).data;
       if (number === undefined) {
         const faults = [{ field: "number", message: "must be a number in international form (7 to 15 digits)" }];
-        throw new AppError("invalid_request", "That is no telephone number.", { faults });
+        throw new AppError("invalid_request", "The path does not contain a valid phone number.", { faults });
       }
       if (!(await getBusiness(c.var.business))) throw noSuchBusiness();
       const outcome = await assignPhoneNumber(c.var.business, number);
       if (outcome === "taken")
-        throw new AppError("conflict", "Another business has this number; take it from that one first.");
+        throw new AppError("conflict", "This phone number is assigned to another business. Release it there first.");
       return c.body(null, 204);
     },
   );
@@ -68,16 +73,16 @@ export function phoneNumberRoutes({ db }: ApiDependencies): OpenAPIHono<Authenti
       method: "delete",
       path: "/businesses/{business_id}/phone_numbers/{number}",
       tags,
-      summary: "Take a telephone number from a business",
-      description: "Calls to it are refused from then on. Needs an admin key.",
+      summary: "Release a phone number",
+      description: "Rejects calls to the phone number from then on. Requires an admin key.",
       middleware: [adminOnly, businessAccess(db, "calls:write")] as const,
-      request: { params },
-      responses: { 204: { description: "It is nobody's" }, ...problemResponses() },
+      request: { params: phoneNumberParams },
+      responses: { 204: { description: "The phone number is released" }, ...problemResponses() },
     }),
     async (c) => {
-      const number = numberForm(c.req.valid("param").number);
+      const number = e164.safeParse(c.req.valid("param").number).data;
       const released = number !== undefined && (await releasePhoneNumber(c.var.business, number));
-      if (!released) throw new AppError("not_found", "The business has no such number.");
+      if (!released) throw noSuch("phone number");
       return c.body(null, 204);
     },
   );

@@ -11,7 +11,7 @@ afterEach(async () => {
   api = undefined;
 });
 
-/** The API with quotas, and a paired business under them. */
+/** Starts an API with quotas and a paired business. */
 async function start(quotas: object) {
   const media = createTestMedia("https://api.example.com");
   const harness = (api = await createHarness({ media, quotas }));
@@ -33,7 +33,7 @@ async function start(quotas: object) {
 
 const quotaExceeded = (quota: string) => ({ status: 429, body: { type: "urn:prosaas:problem:quota_exceeded", quota } });
 
-/** Sends until a message is refused; returns how many were accepted, and the refusal. */
+/** Sends messages until one is refused; returns the number of accepted ones and the refusal. */
 async function sendUntilRefused(send: () => Promise<Answer>, most: number) {
   for (let accepted = 0; accepted < most; accepted += 1) {
     const answer = await send();
@@ -46,18 +46,18 @@ const chats = (count: number, first = 0) =>
   Array.from({ length: count }, (_, n) => ({ to: String(5_511_900_000_000 + first + n) }));
 
 describe("outbox quotas", () => {
-  test("refuses messages beyond the quota of one business", async () => {
+  test("refuse messages beyond the quota of one business", async () => {
     const { business } = await start({ queuedMessages: 5 });
     const [one, other] = [await business(), await business()];
     const { accepted, refusal } = await sendUntilRefused(one.send, 20);
     expect(refusal).toMatchObject(quotaExceeded("queued_messages"));
     expect(refusal!.headers.get("retry-after")).toBe("10");
-    // The first read may see a message that this process counts as well.
+    // The first usage read may double-count a message of this process.
     expect(accepted).toBeWithin(4, 6);
     expect(await other.send()).toMatchObject({ status: 202 });
   });
 
-  test("refuses bytes beyond the quota", async () => {
+  test("refuse bytes beyond the quota", async () => {
     const { business } = await start({ queuedBytes: 10_000 });
     const one = await business();
     const { accepted, refusal } = await sendUntilRefused(() => one.send("x".repeat(3_000)), 20);
@@ -65,26 +65,26 @@ describe("outbox quotas", () => {
     expect(accepted).toBeWithin(2, 4);
   });
 
-  test("counts what was queued before the process started", async () => {
+  test("count messages queued before the process started", async () => {
     const { harness, business } = await start({ queuedMessages: 3 });
     const one = await business();
     await harness.database.owner`
       insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, next_attempt_at)
       select gen_random_uuid(), ${one.id}, 'outbound', 'a@s.whatsapp.net', 'text', 'x', n::text, 'queued', now()
       from generate_series(1, 3) n`;
-    // The first message starts the read of the usage, and does not wait for it.
+    // The first message starts the usage read without waiting for it.
     const { accepted, refusal } = await sendUntilRefused(one.send, 1_000);
     expect(refusal).toMatchObject(quotaExceeded("queued_messages"));
     expect(accepted).toBeLessThanOrEqual(3);
   });
 
-  test("does not count replayed requests", async () => {
+  test("do not count replayed requests", async () => {
     const { business } = await start({ queuedMessages: 4 });
     const one = await business();
     for (let n = 0; n < 10; n += 1) expect((await one.send("hello", { "idempotency-key": "one" })).status).toBe(202);
   });
 
-  test("counts recipients and adds all or none", async () => {
+  test("count recipients and add all or none", async () => {
     const { harness, business } = await start({ queuedMessages: 2_500 });
     const one = await business();
     const { body: draft } = await one.post("broadcasts", { name: "Sale", text: "Hello" });
@@ -94,7 +94,7 @@ describe("outbox quotas", () => {
     const uploaded = () =>
       one.post(`broadcasts/${draft.id}/recipients/upload`, table(2_400), { "content-type": "text/csv" });
     expect(await add(0, 1_000)).toMatchObject({ status: 200, body: { added: 1_000 } });
-    // Its second page exceeds the quota; the first one is rolled back.
+    // The second page exceeds the quota, so the first one is rolled back.
     expect(await uploaded()).toMatchObject(quotaExceeded("queued_messages"));
     const [row] = await harness.database
       .owner`select count(*)::integer from broadcast_recipients where broadcast_id = ${draft.id}`;
@@ -109,7 +109,7 @@ describe("outbox quotas", () => {
 });
 
 describe("media quota", () => {
-  test("refuses uploads beyond the quota and keeps nothing of them", async () => {
+  test("refuses uploads beyond the quota and stores nothing", async () => {
     const { media, business } = await start({ mediaBytes: 300_000 });
     const [one, other] = [await business(), await business()];
     const upload = (size: number, { post } = one) =>
@@ -123,7 +123,7 @@ describe("media quota", () => {
     expect((await upload(200_000, other)).status).toBe(201);
   });
 
-  test("counts small files for 16 KiB", async () => {
+  test("counts small files as 16 KiB", async () => {
     const { business } = await start({ mediaBytes: 40_000 });
     const one = await business();
     const upload = () => one.post("media", randomBytes(10), { "content-type": "application/octet-stream" });

@@ -2,7 +2,9 @@ import { assignLeastLoaded, assignShard, forPlatform, getBusiness } from "../../
 import type { BusinessScope } from "../../../../lib/db/index.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 
-/** The shard of a business, written down now if this is its first connect; undefined when there is no such business. */
+/**
+ * The assigned shard of a business. Assigns one at the first connect. Undefined if the business does not exist.
+ */
 export async function shardOf(
   { db, router, assignmentRule }: Pick<ApiDependencies, "db" | "router" | "assignmentRule">,
   scope: BusinessScope,
@@ -11,7 +13,7 @@ export async function shardOf(
   const business = await getBusiness(scope);
   if (business?.whatsapp_shard != null) return business.whatsapp_shard;
   const available = router.shards().flatMap(({ shard }) => (shard <= router.numShards ? [shard] : []));
-  // None is known: the hash gives one that can be waited for.
+  // No shard is registered: fall back to the hash, and the connect waits for that shard.
   if (available.length === 0) return assignShard(scope, router.assign(scope.businessId));
   return assignLeastLoaded(forPlatform(db), scope.businessId, available);
 }

@@ -6,10 +6,10 @@ import type { ApiDependencies } from "../../backend/dependencies.ts";
 export type ShardAccess = Pick<ApiDependencies, "router" | "shards">;
 
 /**
- * What the shard of a business says of its login now; undefined if it has none. Throws "unavailable" or
- * "upstream_timeout" when the shard cannot be asked.
+ * Fetches the session of a business from its shard; undefined if it has none. Throws "unavailable" or
+ * "upstream_timeout" if the shard is unreachable.
  */
-export async function askShard(
+export async function fetchSession(
   { router, shards }: ShardAccess,
   business: Pick<Business, "id" | "whatsapp_shard">,
 ): Promise<SessionView | undefined> {
@@ -22,7 +22,7 @@ export async function askShard(
   }
 }
 
-/** Whether the shard merely could not be asked: what is known here may stand in for its answer. */
-export function couldNotAsk(error: unknown): boolean {
+/** Whether the shard was unreachable, so that stored state may stand in for its response. */
+export function isShardUnreachable(error: unknown): boolean {
   return error instanceof AppError && (error.code === "unavailable" || error.code === "upstream_timeout");
 }

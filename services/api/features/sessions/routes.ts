@@ -8,20 +8,21 @@ import type { Authenticated } from "../../http/auth/guards.ts";
 import { mayUse } from "../../http/auth/principal.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import { shardOf } from "./first_shard.ts";
-import { askShard, couldNotAsk } from "./live_session.ts";
+import { fetchSession, isShardUnreachable } from "./live_session.ts";
 import { bodyProblems, problemResponses } from "../../http/problem.ts";
-import { absentSession, liveSession, mirroredSession, newConnection, sessionSchema } from "./schemas.ts";
+import { newConnection, sessionSchema } from "./schemas.ts";
+import { absentSessionView, liveSessionView, storedSessionView } from "./view.ts";
 import { businessParams } from "../../http/params.ts";
 
 const tags = ["WhatsApp"];
 const json = { "application/json": { schema: sessionSchema } };
-/** A QR is a credential for some seconds: no cache may keep it. */
+/** A QR code is a short-lived credential and must not be cached. */
 const noStore = { "cache-control": "no-store" };
 
 export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDependencies): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
-  const existing = async (scope: BusinessScope): Promise<Business> => {
+  const findBusiness = async (scope: BusinessScope): Promise<Business> => {
     const business = await getBusiness(scope);
     if (!business) throw noSuchBusiness();
     return business;
@@ -32,16 +33,17 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
       method: "post",
       path: "/businesses/{business_id}/whatsapp/connect",
       tags,
-      summary: "Connect the business's WhatsApp",
+      summary: "Connect a WhatsApp account",
       description:
-        "Begins pairing by QR or by code; read the session until it is open. With the login it has, a paired business opens again without pairing.",
+        "Starts pairing by QR code or pairing code. Poll the session until its status is open. A business that is " +
+        "already paired reconnects with its stored login.",
       middleware: [businessAccess(db, "whatsapp:write")] as const,
       request: {
         params: businessParams,
         body: { required: true, content: { "application/json": { schema: newConnection } } },
       },
       responses: {
-        202: { description: "Connecting", content: json },
+        202: { description: "The connecting session", content: json },
         ...problemResponses(...bodyProblems, "forbidden", "conflict", "upstream_timeout"),
       },
     }),
@@ -51,7 +53,7 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
       if (shard === undefined) throw noSuchBusiness();
       const address = router.locate({ id: scope.businessId, whatsapp_shard: shard });
       const view = await shards.connect(address, scope.businessId, c.req.valid("json"));
-      return c.json(liveSession(view, true), 202, noStore);
+      return c.json(liveSessionView(view, true), 202, noStore);
     },
   );
 
@@ -60,8 +62,8 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
       method: "get",
       path: "/businesses/{business_id}/whatsapp",
       tags,
-      summary: "Get the state of the business's WhatsApp",
-      description: "The QR and the code are shown to keys with the scope whatsapp:write.",
+      summary: "Get the WhatsApp session",
+      description: "Only keys with the scope whatsapp:write see the QR code and the pairing code.",
       middleware: [businessAccess(db, "whatsapp:read")] as const,
       request: { params: businessParams },
       responses: {
@@ -70,27 +72,27 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
       },
     }),
     async (c) => {
-      const business = await existing(c.var.business);
+      const business = await findBusiness(c.var.business);
       try {
-        const view = await askShard({ router, shards }, business);
+        const session = await fetchSession({ router, shards }, business);
         const mayPair = mayUse(c.var.principal, "whatsapp:write");
-        return c.json(view ? liveSession(view, mayPair) : absentSession(business), 200, noStore);
+        return c.json(session ? liveSessionView(session, mayPair) : absentSessionView(business), 200, noStore);
       } catch (error) {
-        const mirrored = couldNotAsk(error) ? await getSession(c.var.business) : undefined;
-        if (!mirrored) throw error;
-        return c.json(mirroredSession(mirrored), 200, noStore);
+        const stored = isShardUnreachable(error) ? await getSession(c.var.business) : undefined;
+        if (!stored) throw error;
+        return c.json(storedSessionView(stored), 200, noStore);
       }
     },
   );
 
-  /** The text of the QR that is to be scanned now. */
-  const presentQr = async (scope: BusinessScope): Promise<string> => {
-    const view = await askShard({ router, shards }, await existing(scope));
-    if (view?.qr) return view.qr;
-    const status = view?.status ?? "disconnected";
+  /** The text of the current QR code. */
+  const currentQr = async (scope: BusinessScope): Promise<string> => {
+    const session = await fetchSession({ router, shards }, await findBusiness(scope));
+    if (session?.qr) return session.qr;
+    const status = session?.status ?? "disconnected";
     throw new AppError(
       "conflict",
-      `There is no QR to scan: the session is ${status}. POST …/whatsapp/connect with method "qr" begins one.`,
+      `The session is ${status} and has no QR code. POST …/whatsapp/connect with method "qr" to start pairing.`,
     );
   };
 
@@ -99,12 +101,13 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
       method: "get",
       path: `/businesses/{business_id}/whatsapp/qr.${format}`,
       tags,
-      summary: `Get the QR to scan, as ${format.toUpperCase()}`,
+      summary: `Get the QR code as ${format.toUpperCase()}`,
+      description: "The code changes every 20 seconds or so while the status is qr.",
       middleware: [businessAccess(db, "whatsapp:write")] as const,
       request: { params: businessParams },
       responses: {
         200: {
-          description: "The picture",
+          description: "The QR code",
           content: { [mediaType]: { schema: { type: "string" as const, format: "binary" } } },
         },
         ...problemResponses("forbidden", "conflict", "upstream_timeout"),
@@ -112,12 +115,12 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
     });
 
   app.openapi(picture("png", "image/png"), async (c) => {
-    const png = await QRCode.toBuffer(await presentQr(c.var.business), { width: 400 });
+    const png = await QRCode.toBuffer(await currentQr(c.var.business), { width: 400 });
     return c.body(new Uint8Array(png), 200, { "content-type": "image/png", ...noStore });
   });
 
   app.openapi(picture("svg", "image/svg+xml"), async (c) => {
-    const svg = await QRCode.toString(await presentQr(c.var.business), { type: "svg" });
+    const svg = await QRCode.toString(await currentQr(c.var.business), { type: "svg" });
     return c.body(svg, 200, { "content-type": "image/svg+xml", ...noStore });
   });
 
@@ -126,14 +129,14 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
       method: "delete",
       path: "/businesses/{business_id}/whatsapp",
       tags,
-      summary: "Log the business's WhatsApp out",
-      description: "Ends the login at WhatsApp and deletes its keys; connecting again needs a new QR or code.",
+      summary: "Log out of WhatsApp",
+      description: "Unlinks the phone and deletes the session's keys. To connect again, pair again.",
       middleware: [businessAccess(db, "whatsapp:write")] as const,
       request: { params: businessParams },
       responses: { 204: { description: "Logged out" }, ...problemResponses("forbidden", "upstream_timeout") },
     }),
     async (c) => {
-      const business = await existing(c.var.business);
+      const business = await findBusiness(c.var.business);
       if (business.whatsapp_shard !== null) await shards.logout(router.locate(business), business.id);
       return c.body(null, 204);
     },

@@ -5,7 +5,6 @@ import { uuidv7 } from "../../../../lib/core/ids.ts";
 import {
   deleteWebhook,
   getBusiness,
-  getWebhook,
   insertWebhook,
   listWebhooks,
   rotateWebhookSecret,
@@ -18,28 +17,24 @@ import { generateWebhookSecret } from "../../../../lib/webhooks/signature.ts";
 import { businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { demandMatch, etagOf } from "../../http/etag.ts";
-import { answerOnce } from "../../http/idempotency.ts";
-import { etagHeader, ifMatchHeaders } from "../../http/etag_headers.ts";
-import { idempotencyHeaders } from "../../http/idempotency_headers.ts";
+import { assertIfMatch, etagOf } from "../../http/etag.ts";
+import { runIdempotent } from "../../http/idempotency.ts";
+import { etagHeader, ifMatchHeaders } from "../../http/etag.ts";
+import { idempotencyHeaders } from "../../http/idempotency.ts";
 import { pageOf, pageQuery, pageThrough } from "../../http/page.ts";
-import { bodyProblems, problemResponses } from "../../http/problem.ts";
-import {
-  createdWebhook,
-  mostWebhooks,
-  newWebhook,
-  secretRotation,
-  webhookChanges,
-  webhookSchema,
-  webhookView,
-} from "./schemas.ts";
+import { bodyProblems, noSuch, problemResponses } from "../../http/problem.ts";
+import { findWebhook } from "./find_webhook.ts";
+import { createdWebhook, newWebhook, secretRotation, webhookChanges, webhookSchema } from "./schemas.ts";
+import { webhookView } from "./view.ts";
 import type { WakeUps } from "../../backend/wake_ups.ts";
-import { businessParams, knownForm, webhookParams } from "../../http/params.ts";
+import { businessParams, parseId, webhookParams } from "../../http/params.ts";
 
 const tags = ["Webhooks"];
 const json = { "application/json": { schema: webhookSchema } };
 const withSecret = { "application/json": { schema: createdWebhook } };
-/** The answer bears a secret: no cache may keep it. */
+/** Maximum webhooks of a business. Each event costs a delivery to each of them. */
+const maxWebhooks = 16;
+/** The response contains a secret and must not be cached. */
 const noStore = { "cache-control": "no-store" };
 
 export function webhookRoutes(
@@ -49,10 +44,10 @@ export function webhookRoutes(
 ): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
-  const demandAllowed = (url: string | undefined) => {
+  const assertCallable = (url: string | undefined) => {
     const fault = url === undefined ? undefined : webhooks.policy.faultOf(url);
     if (fault === undefined) return;
-    throw new AppError("invalid_request", "The endpoint cannot be called; give another URL.", {
+    throw new AppError("invalid_request", "The URL cannot be called. Choose another one.", {
       faults: [{ field: "url", message: fault }],
     });
   };
@@ -62,9 +57,11 @@ export function webhookRoutes(
       method: "post",
       path: "/businesses/{business_id}/webhooks",
       tags,
-      summary: "Have events told to an endpoint",
+      summary: "Create a webhook",
       description:
-        "Deliveries follow Standard Webhooks: POST with webhook-id, webhook-timestamp and webhook-signature. An answer of 2xx within ten seconds takes it; any other is tried again for a day. An event may come twice, under the same webhook-id.",
+        "Delivers events to a URL as defined by Standard Webhooks: a POST with the headers webhook-id, " +
+        "webhook-timestamp and webhook-signature. Respond with 2xx within ten seconds. Failed deliveries are retried " +
+        "for a day. Deduplicate by webhook-id, because an event may be delivered twice.",
       middleware: [businessAccess(db, "webhooks:write")] as const,
       request: {
         params: businessParams,
@@ -72,26 +69,26 @@ export function webhookRoutes(
         body: { required: true, content: { "application/json": { schema: newWebhook } } },
       },
       responses: {
-        201: { description: "The endpoint and its secret", content: withSecret },
+        201: { description: "The webhook and its signing secret", content: withSecret },
         ...problemResponses(...bodyProblems, "forbidden", "conflict", "idempotency_mismatch"),
       },
     }),
     async (c) => {
       const body = c.req.valid("json");
-      demandAllowed(body.url);
+      assertCallable(body.url);
       const key = c.req.valid("header")["idempotency-key"];
-      const created = await answerOnce(c, c.var.business, { key, body, secret: true }, async (scope) => {
+      const created = await runIdempotent(c, c.var.business, { key, body, secret: true }, async (scope) => {
         const id = uuidv7();
         const secret = generateWebhookSecret();
         const sealed = webhooks.secrets.seal(id, secret);
         const stored = await insertWebhook(
           scope,
           { ...body, id, description: body.description ?? null, secret: sealed },
-          mostWebhooks,
+          maxWebhooks,
         );
         if (stored === undefined) throw noSuchBusiness();
         if (stored === "full")
-          throw new AppError("conflict", `A business may have ${mostWebhooks} endpoints; delete one first.`);
+          throw new AppError("conflict", `A business may have ${maxWebhooks} webhooks. Delete one first.`);
         return { ...webhookView(stored), secret };
       });
       return c.json(created, 201, noStore);
@@ -103,11 +100,12 @@ export function webhookRoutes(
       method: "get",
       path: "/businesses/{business_id}/webhooks",
       tags,
-      summary: "List the endpoints of a business, newest first",
+      summary: "List webhooks",
+      description: "Returns the newest webhooks first.",
       middleware: [businessAccess(db, "webhooks:read")] as const,
       request: { params: businessParams, query: z.object(pageQuery) },
       responses: {
-        200: { description: "A page", content: { "application/json": { schema: pageOf(webhookSchema) } } },
+        200: { description: "A page of webhooks", content: { "application/json": { schema: pageOf(webhookSchema) } } },
         ...problemResponses("invalid_request", "forbidden"),
       },
     }),
@@ -127,19 +125,16 @@ export function webhookRoutes(
       method: "get",
       path: "/businesses/{business_id}/webhooks/{webhook_id}",
       tags,
-      summary: "Get an endpoint and how it fares",
+      summary: "Get a webhook",
       middleware: [businessAccess(db, "webhooks:read")] as const,
       request: { params: webhookParams },
       responses: {
-        200: { description: "The endpoint", content: json, headers: etagHeader },
+        200: { description: "The webhook", content: json, headers: etagHeader },
         ...problemResponses("forbidden"),
       },
     }),
     async (c) => {
-      const id = knownForm(c.req.valid("param").webhook_id);
-      const webhook = id === undefined ? undefined : await getWebhook(c.var.business, id);
-      if (!webhook) throw noSuchWebhook();
-      const view = webhookView(webhook);
+      const view = webhookView(await findWebhook(c.var.business, c.req.valid("param").webhook_id));
       return c.json(view, 200, { etag: etagOf(view) });
     },
   );
@@ -149,7 +144,8 @@ export function webhookRoutes(
       method: "patch",
       path: "/businesses/{business_id}/webhooks/{webhook_id}",
       tags,
-      summary: "Change an endpoint, or put it in or out of service",
+      summary: "Update a webhook",
+      description: "Set `status` to disable a webhook, or to activate it again.",
       middleware: [businessAccess(db, "webhooks:write")] as const,
       request: {
         params: webhookParams,
@@ -157,18 +153,18 @@ export function webhookRoutes(
         body: { required: true, content: { "application/json": { schema: webhookChanges } } },
       },
       responses: {
-        200: { description: "The endpoint as it is now", content: json, headers: etagHeader },
+        200: { description: "The updated webhook", content: json, headers: etagHeader },
         ...problemResponses(...bodyProblems, "forbidden", "precondition_failed"),
       },
     }),
     async (c) => {
       const changes = c.req.valid("json");
-      demandAllowed(changes.url);
+      assertCallable(changes.url);
       const ifMatch = c.req.valid("header")["if-match"];
-      const check = (present: Webhook) => demandMatch(ifMatch, webhookView(present));
-      const id = knownForm(c.req.valid("param").webhook_id);
+      const check = (present: Webhook) => assertIfMatch(ifMatch, webhookView(present));
+      const id = parseId(c.req.valid("param").webhook_id);
       const webhook = id === undefined ? undefined : await updateWebhook(c.var.business, id, changes, check);
-      if (!webhook) throw noSuchWebhook();
+      if (!webhook) throw noSuch("webhook");
       if (webhook.status === "active") wakeUps.webhook(webhook.id);
       const view = webhookView(webhook);
       return c.json(view, 200, { etag: etagOf(view) });
@@ -180,16 +176,16 @@ export function webhookRoutes(
       method: "delete",
       path: "/businesses/{business_id}/webhooks/{webhook_id}",
       tags,
-      summary: "Delete an endpoint",
-      description: "What was still to be delivered to it is given up.",
+      summary: "Delete a webhook",
+      description: "Discards its pending deliveries.",
       middleware: [businessAccess(db, "webhooks:write")] as const,
       request: { params: webhookParams },
       responses: { 204: { description: "Deleted" }, ...problemResponses("forbidden") },
     }),
     async (c) => {
-      const id = knownForm(c.req.valid("param").webhook_id);
+      const id = parseId(c.req.valid("param").webhook_id);
       const deleted = id !== undefined && (await deleteWebhook(c.var.business, id));
-      if (!deleted) throw noSuchWebhook();
+      if (!deleted) throw noSuch("webhook");
       return c.body(null, 204);
     },
   );
@@ -199,8 +195,10 @@ export function webhookRoutes(
       method: "post",
       path: "/businesses/{business_id}/webhooks/{webhook_id}/rotate",
       tags,
-      summary: "Put a new secret in the place of the present one",
-      description: "For the overlap deliveries are signed with both, so that the receiver can change over.",
+      summary: "Rotate a webhook secret",
+      description:
+        "Replaces the signing secret. For `overlap_s`, deliveries are signed with both secrets, so that the receiver " +
+        "can switch over.",
       middleware: [businessAccess(db, "webhooks:write")] as const,
       request: {
         params: webhookParams,
@@ -208,19 +206,19 @@ export function webhookRoutes(
         body: { required: true, content: { "application/json": { schema: secretRotation } } },
       },
       responses: {
-        201: { description: "The endpoint and its new secret", content: withSecret },
+        201: { description: "The webhook and its new signing secret", content: withSecret },
         ...problemResponses(...bodyProblems, "forbidden", "idempotency_mismatch"),
       },
     }),
     async (c) => {
       const body = c.req.valid("json");
-      const id = knownForm(c.req.valid("param").webhook_id);
+      const id = parseId(c.req.valid("param").webhook_id);
       const key = c.req.valid("header")["idempotency-key"];
-      const rotated = await answerOnce(c, c.var.business, { key, body, secret: true }, async (scope) => {
+      const rotated = await runIdempotent(c, c.var.business, { key, body, secret: true }, async (scope) => {
         const secret = generateWebhookSecret();
         const sealed = id === undefined ? "" : webhooks.secrets.seal(id, secret);
         const stored = id === undefined ? undefined : await rotateWebhookSecret(scope, id, sealed, body.overlap_s);
-        if (!stored) throw noSuchWebhook();
+        if (!stored) throw noSuch("webhook");
         return { ...webhookView(stored), secret };
       });
       return c.json(rotated, 201, noStore);
@@ -232,18 +230,16 @@ export function webhookRoutes(
       method: "post",
       path: "/businesses/{business_id}/webhooks/{webhook_id}/test",
       tags,
-      summary: "Tell an endpoint a test event",
-      description: "A delivery of webhook.test, like any other; what became of it is read from the deliveries.",
+      summary: "Send a test event",
+      description: "Delivers the event webhook.test. List the webhook's deliveries to see the result.",
       middleware: [businessAccess(db, "webhooks:write")] as const,
       request: { params: webhookParams },
-      responses: { 202: { description: "On its way" }, ...problemResponses("forbidden", "conflict") },
+      responses: { 202: { description: "The test event is queued" }, ...problemResponses("forbidden", "conflict") },
     }),
     async (c) => {
-      const id = knownForm(c.req.valid("param").webhook_id);
-      const webhook = id === undefined ? undefined : await getWebhook(c.var.business, id);
-      if (!webhook) throw noSuchWebhook();
+      const webhook = await findWebhook(c.var.business, c.req.valid("param").webhook_id);
       if (webhook.status === "disabled")
-        throw new AppError("conflict", "This endpoint is disabled; make it active first.");
+        throw new AppError("conflict", "This webhook is disabled. Set its status to active first.");
       const { business_id } = webhook;
       const data = { webhook_id: webhook.id };
       const event = { name: "webhook.test", business_id, at: sharedDate(), data, onlyWebhook: webhook.id } as const;
@@ -253,8 +249,4 @@ export function webhookRoutes(
   );
 
   return app;
-}
-
-export function noSuchWebhook(): AppError {
-  return new AppError("not_found", "There is no such webhook.");
 }

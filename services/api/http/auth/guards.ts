@@ -8,7 +8,7 @@ import type { BusinessScope, Database } from "../../../../lib/db/index.ts";
 import type { Networks } from "../../../../lib/core/networks.ts";
 import { callerAddress } from "./failed_logins.ts";
 import type { FailedLogins } from "./failed_logins.ts";
-import type { KeyRing } from "./key_ring.ts";
+import type { Authenticator } from "./authenticator.ts";
 import { mayUse } from "./principal.ts";
 import type { Principal, Scope } from "./principal.ts";
 
@@ -16,43 +16,43 @@ export type Authenticated = {
   Variables: {
     requestId: string;
     principal: Principal;
-    /** What the caller proved itself with: known to the caller and, whole, to nobody else. */
+    /** The key or console token of the request. The database stores only its hash. */
     credential: string;
   };
 };
-/** Behind `businessAccess`: the one door to a tenant's rows. */
+/** Context behind `businessAccess`. Its scope is the only access to a tenant's rows. */
 export type UnderBusiness = { Variables: Authenticated["Variables"] & { business: BusinessScope } };
 
-/** The console's cookie. The prefix makes browsers refuse it unless it is Secure, for this host alone and for every path. */
+/** The console's cookie. Browsers accept the `__Host-` prefix only for a Secure cookie of this host and every path. */
 export const sessionCookie = "__Host-prosaas";
 
 export function noSuchBusiness(): AppError {
-  return new AppError("not_found", "There is no such business.");
+  return new AppError("not_found", "No such business. Check the id and that the key belongs to this business.");
 }
 
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /**
- * A browser sends the cookie along with whatever page asks. SameSite=Strict keeps other sites' requests without it;
- * this keeps out what is left, a page of the same site but another origin, and browsers that know no SameSite.
+ * Rejects cross-origin requests that carry the console's cookie (CSRF). SameSite=Strict already excludes other sites;
+ * this check covers other origins of the same site, and browsers without SameSite.
  */
 export function refuseForeignOrigin(c: Context, origin: string): void {
   if (safeMethods.has(c.req.method) || c.req.header("origin") === origin) return;
-  throw new AppError("forbidden", "A request with the console's cookie must come from a page of the console itself.");
+  throw new AppError("forbidden", "A request with the console's cookie must have the console's origin.");
 }
 
 export type AuthenticateOptions = {
-  keyRing: KeyRing;
+  authenticator: Authenticator;
   failedLogins: FailedLogins;
-  /** Networks of the edge, whose X-Forwarded-For is believed. */
+  /** Networks of the edge, whose X-Forwarded-For is trusted. */
   edge: Networks;
-  /** Of the console. */
+  /** Origin of the console. */
   origin: string;
 };
 
-/** Requires a known key, or the cookie of a console session that was begun with one. */
+/** Requires a valid API key, or the cookie of a console session. */
 export function authenticate({
-  keyRing,
+  authenticator,
   failedLogins,
   edge,
   origin,
@@ -63,18 +63,20 @@ export function authenticate({
     const token = authorization === undefined ? getCookie(c, sessionCookie) : undefined;
     const credential = key ?? token;
     if (credential === undefined)
-      throw new AppError("unauthorized", "Send an API key as `Authorization: Bearer <key>`.");
-    // A caller whose key was valid a moment ago pays for no stranger behind the same address.
-    const address = keyRing.remembers(credential) ? undefined : callerAddress(c, edge);
+      throw new AppError("unauthorized", "The request has no API key. Send one as `Authorization: Bearer <key>`.");
+    // A cached valid key is exempt, so that it is not blocked by the failures of others behind the same address.
+    const address = authenticator.remembers(credential) ? undefined : callerAddress(c, edge);
     failedLogins.refuse(address);
-    const principal = await (key === undefined ? keyRing.identifySession(credential) : keyRing.identify(credential));
+    const principal = await (key === undefined
+      ? authenticator.identifySession(credential)
+      : authenticator.identify(credential));
     if (!principal) {
       failedLogins.count(address);
       throw new AppError(
         "unauthorized",
         key === undefined
-          ? "The console's session is over; sign in again."
-          : "This API key is not known, has expired or was revoked; make a new one.",
+          ? "The console session has expired. Sign in again."
+          : "This API key is unknown, expired or revoked. Create a new one.",
       );
     }
     if (key === undefined) refuseForeignOrigin(c, origin);
@@ -84,7 +86,7 @@ export function authenticate({
   });
 }
 
-/** Lets admin keys through; to any other key the place does not exist. */
+/** Requires an admin key. Answers other keys with 404, as if the route did not exist. */
 export const adminOnly = createMiddleware<Authenticated>(async (c, next) => {
   if (c.var.principal.kind !== "admin") {
     throw new AppError("not_found", `There is nothing at ${c.req.method} ${c.req.path}.`);
@@ -95,8 +97,8 @@ export const adminOnly = createMiddleware<Authenticated>(async (c, next) => {
 const uuid = z.uuid();
 
 /**
- * Opens the business in the path to an admin key, or to a key of that business with the scope, or with any of several.
- * Another's business answers exactly as one that does not exist.
+ * Requires an admin key, or a key of the business in the path that has at least one of the scopes. A business of
+ * another tenant answers exactly like one that does not exist.
  */
 export function businessAccess(db: Database, ...scopes: Scope[]): MiddlewareHandler<UnderBusiness> {
   return createMiddleware<UnderBusiness>(async (c, next) => {
@@ -104,12 +106,12 @@ export function businessAccess(db: Database, ...scopes: Scope[]): MiddlewareHand
     const { principal } = c.var;
     if (id === undefined || (principal.kind === "business" && principal.businessId !== id)) throw noSuchBusiness();
     if (!scopes.some((scope) => mayUse(principal, scope))) {
-      throw new AppError("forbidden", `This key lacks the scope ${scopes.join(" or ")}; use one that has it.`, {
+      throw new AppError("forbidden", `This key lacks the scope ${scopes.join(" or ")}. Use a key that has it.`, {
         detail: { required_scope: scopes.join(" ") },
       });
     }
     const business = forBusiness(db, id);
-    // The keys of a business end with it. An admin key does not, so what it asks for has to be there.
+    // Deleting a business revokes its keys, so only an admin key can name a business that does not exist.
     if (principal.kind === "admin" && !(await getBusiness(business))) throw noSuchBusiness();
     c.set("business", business);
     await next();

@@ -1,4 +1,4 @@
-/** What a key may do under its own business. An admin key may do everything. */
+/** Permissions of a key within its own business. An admin key has all of them. */
 export const scopes = [
   "broadcasts:read",
   "broadcasts:write",
@@ -17,7 +17,7 @@ export const scopes = [
 ] as const;
 export type Scope = (typeof scopes)[number];
 
-/** Who is asking. */
+/** The authenticated caller of a request. */
 export type Principal = { keyId: string; prefix: string; expiresAt: Date | null } & (
   | { kind: "admin" }
   | { kind: "business"; businessId: string; scopes: ReadonlySet<string> }

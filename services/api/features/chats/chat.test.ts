@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chat } from "./schemas.ts";
+import { chat } from "./chat.ts";
 
 describe("a chat", () => {
   test.each(["0049151123456@s.whatsapp.net", "049151123456", "0123456789@lid", "0120363000000000001@g.us"])(

@@ -3,23 +3,23 @@ import type { ShardAddress } from "../../../../lib/routing/index.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import type { shardSchema } from "./schemas.ts";
 
-export type ShardSurvey = z.infer<typeof shardSchema>;
+export type ShardStatus = z.infer<typeof shardSchema>;
 
-/** Every shard that there is or should be: its address, and what it says of itself, all asked at once. */
-export function surveyShards({ router, shards }: Pick<ApiDependencies, "router" | "shards">): Promise<ShardSurvey[]> {
-  const known = new Map(router.shards().map((address) => [address.shard, address]));
-  const numbers = new Set(known.keys());
+/** The status of every expected or registered shard, queried concurrently. */
+export function listShards({ router, shards }: Pick<ApiDependencies, "router" | "shards">): Promise<ShardStatus[]> {
+  const registered = new Map(router.shards().map((address) => [address.shard, address]));
+  const numbers = new Set(registered.keys());
   for (let shard = 1; shard <= router.numShards; shard++) numbers.add(shard);
   const ordered = [...numbers].toSorted((a, b) => a - b);
-  return Promise.all(ordered.map((shard) => surveyShard(shard, known.get(shard), shards)));
+  return Promise.all(ordered.map((shard) => statusOf(shard, registered.get(shard), shards)));
 }
 
-async function surveyShard(
+async function statusOf(
   shard: number,
   at: ShardAddress | undefined,
   shards: ApiDependencies["shards"],
-): Promise<ShardSurvey> {
-  const silent: ShardSurvey = {
+): Promise<ShardStatus> {
+  const unreachable: ShardStatus = {
     shard,
     address: at?.url ?? null,
     healthy: false,
@@ -28,11 +28,11 @@ async function surveyShard(
     messages_per_minute: null,
     version: null,
   };
-  if (!at) return silent;
+  if (!at) return unreachable;
   try {
     const { data, messages_per_minute, version } = await shards.list(at);
     return {
-      ...silent,
+      ...unreachable,
       healthy: true,
       sessions: data.length,
       sessions_open: data.filter((session) => session.status === "open").length,
@@ -40,6 +40,6 @@ async function surveyShard(
       version: version ?? null,
     };
   } catch {
-    return silent;
+    return unreachable;
   }
 }

@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { consoleOrigin, requestWithCookie, signIn } from "../../testing/console_session.ts";
+import { createHarness } from "../../testing/harness.ts";
+import type { Harness } from "../../testing/harness.ts";
+
+let api: Harness;
+beforeAll(async () => {
+  api = await createHarness();
+});
+afterAll(() => api.close());
+
+describe("changes with admin keys", () => {
+  test("are audited with their outcome, unlike reads", async () => {
+    const { id } = await api.business();
+    await api.request("PATCH", `/v1/businesses/${id}`, {
+      body: { name: "Renamed" },
+      headers: { "x-request-id": "audit-me-1" },
+    });
+    await requestWithCookie(api, "DELETE", `/v1/businesses/${id}`, await signIn(api), {
+      origin: consoleOrigin,
+      "x-request-id": "audit-me-2",
+    });
+    await api.request("GET", `/v1/businesses/${id}`);
+    const { body } = await api.request("GET", `/v1/admin/audit?business_id=${id}`);
+    expect(
+      body.data.map(({ method, status, request_id }: Record<string, unknown>) => [method, status, request_id]),
+    ).toEqual([
+      ["DELETE", 204, "audit-me-2"],
+      ["PATCH", 200, "audit-me-1"],
+      ["POST", 201, expect.any(String)],
+    ]);
+    expect(body.data[0]).toMatchObject({ key_prefix: api.adminKey.slice(4, 12), path: `/v1/businesses/${id}` });
+  });
+
+  test("are audited when they are refused", async () => {
+    const { id } = await api.business();
+    await api.request("PATCH", `/v1/businesses/${id}`, { body: {} });
+    const { body } = await api.request("GET", `/v1/admin/audit?business_id=${id}&limit=1`);
+    expect(body.data).toMatchObject([{ method: "PATCH", status: 400 }]);
+  });
+});

@@ -1,0 +1,29 @@
+import type { z } from "@hono/zod-openapi";
+import type { Message } from "../../../../lib/db/index.ts";
+import { contentOf, publicContentOf } from "../../../../lib/messages/index.ts";
+import type { MediaLinks } from "../../../../lib/messages/index.ts";
+import { isoOrNull } from "../../http/text.ts";
+import type { messageSchema } from "./schemas.ts";
+
+export function messageView(message: Message, links: MediaLinks): z.infer<typeof messageSchema> {
+  const failed = message.status === "failed";
+  return {
+    id: message.id,
+    direction: message.direction,
+    chat: message.chat,
+    sender: message.sender,
+    sender_name: message.push_name,
+    type: message.type,
+    text: message.text,
+    content: publicContentOf(contentOf(message), links),
+    status: message.status,
+    ...(failed ? { error: { code: message.error_code ?? "unknown", message: message.error_message ?? "" } } : {}),
+    queued_at: message.queued_at.toISOString(),
+    sent_at: isoOrNull(message.sent_at),
+    delivered_at: isoOrNull(message.delivered_at),
+    read_at: isoOrNull(message.read_at),
+    played_at: isoOrNull(message.played_at),
+    failed_at: failed ? isoOrNull(message.failed_at) : null,
+    expires_at: isoOrNull(message.expires_at),
+  };
+}
