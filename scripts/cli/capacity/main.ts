@@ -7,7 +7,8 @@ const values = resultCommand(
   "capacity",
   `Calculate the shards, workers and memory that a load needs.
 
-Uses what one shard was measured to do (task bench:shard -- --keep) and prints the size of the original plan beside it.`,
+Uses what one shard was measured to do (task bench:shard -- --keep) and prints the size of the
+original plan beside it.`,
   "-- --sessions N --messages-per-min N [OPTIONS]",
 )
   .requiredOption("--sessions <n>", "WhatsApp sessions", wholeNumber())

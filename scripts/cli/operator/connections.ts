@@ -11,9 +11,11 @@ import { table } from "./table.ts";
 
 const values = resultCommand(
   "connections",
-  `Compare the database connections that all processes may open with the limits of pgbouncer, Postgres and its replica.
+  `Compare the database connections that all processes may open with the limits of pgbouncer, Postgres
+and its replica.
 
-Counts the requested allocations and one more of each group for a deploy. Exits 1 if a limit is exceeded.`,
+Counts the requested allocations and one more of each group for a deploy. Exits 1 if a limit is
+exceeded.`,
 )
   .parse()
   .opts();

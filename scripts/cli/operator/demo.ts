@@ -14,8 +14,9 @@ const values = resultCommand(
   "demo",
   `Send and receive messages with a simulated phone.
 
-Creates a business, pairs it by QR code, sends messages through nginx, prints each one's ticks as they arrive and receives
-a reply. Compares the sent messages with those that each phone shows. Exits 1 if one was lost, doubled or out of order.`,
+Creates a business, pairs it by QR code, sends messages through nginx, prints each one's ticks as
+they arrive and receives a reply. Compares the sent messages with those that each phone shows. Exits
+1 if one was lost, doubled or out of order.`,
 )
   .option("--messages <n>", "messages to send", wholeNumber(), 20)
   .option("--contacts <n>", "recipients", wholeNumber(), 5)

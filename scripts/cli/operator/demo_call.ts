@@ -10,9 +10,9 @@ const values = resultCommand(
   "demo:call",
   `Call a business and let it call back.
 
-Assigns a phone number to a new business. A simulated caller hears the recording notice, talks to the menu that stands in
-for a voice agent and presses keys; then the business calls somebody. Prints both calls as the API describes them. Exits 1
-if one did not complete.`,
+Assigns a phone number to a new business. A simulated caller hears the recording notice, talks to
+the menu that stands in for a voice agent and presses keys; then the business calls somebody. Prints
+both calls as the API describes them. Exits 1 if one did not complete.`,
 )
   .option("--deadline-s <n>", "seconds to wait for each step", wholeNumber(), 60)
   .parse()

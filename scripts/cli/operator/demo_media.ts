@@ -13,8 +13,9 @@ const values = resultCommand(
   "demo:media",
   `Exchange pictures and a document with a simulated phone.
 
-A customer sends a picture and a document to a new business, which downloads them from signed addresses; then the business
-uploads a picture and sends it to the customer. Compares every byte at both ends. Exits 1 if one differs.`,
+A customer sends a picture and a document to a new business, which downloads them from signed
+addresses; then the business uploads a picture and sends it to the customer. Compares every byte at
+both ends. Exits 1 if one differs.`,
 )
   .option("--megabytes <n>", "size of the document", numberUpTo(100), 8)
   .option("--deadline-s <n>", "seconds to wait for each step", wholeNumber(), 60)

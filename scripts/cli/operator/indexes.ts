@@ -8,7 +8,8 @@ const values = resultCommand(
   "indexes",
   `Show the state and size of every index: missing, invalid, unused or retired.
 
-The indexer builds missing indexes and rebuilds invalid ones. It drops a retired index when you name it:
+The indexer builds missing indexes and rebuilds invalid ones. It drops a retired index when you name
+it:
 
   nomad job dispatch indexer
   nomad job dispatch -meta drop=NAME indexer

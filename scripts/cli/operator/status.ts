@@ -15,8 +15,9 @@ const values = resultCommand(
   "status",
   `Show jobs, shards, queues and drift.
 
-Lists running and requested allocations of each job, shards with their sessions, queue depths, and counts that differ from
-those in the job files. Exits 1 if a part could not be read or a job runs too few allocations.`,
+Lists running and requested allocations of each job, shards with their sessions, queue depths, and
+counts that differ from those in the job files. Exits 1 if a part could not be read or a job runs
+too few allocations.`,
 )
   .parse()
   .opts();

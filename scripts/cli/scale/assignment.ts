@@ -9,8 +9,8 @@ await runScaleCommand(
     `RULE=${assignmentRules.join("|")}`,
     `Set the rule that assigns a shard to a business at its first connect.
 
-hash: md5(id) mod N + 1. least_loaded: the available shard with the fewest businesses. Applies at once and moves no
-business.`,
+hash: md5(id) mod N + 1. least_loaded: the available shard with the fewest businesses. Applies at
+once and moves no business.`,
   ).addOption(taskVariable("--rule <name>").argParser(oneOf("RULE", assignmentRules)).makeOptionMandatory()),
   ({ rule }) =>
     async (target) => [

@@ -20,9 +20,9 @@ const values = resultCommand(
   "autoscale",
   `Keep as many workers of each group as it takes for no job to wait too long.
 
-The scaling blocks of nomad/jobs/workers.nomad.hcl set the longest wait and the bounds of the counts. Changes counts only
-with --apply. Runs until Ctrl-C. Several may run: after one of them changes a count, the others wait for the cooldown.
-Exits 1 if the last check failed.`,
+The scaling blocks of nomad/jobs/workers.nomad.hcl set the longest wait and the bounds of the
+counts. Changes counts only with --apply. Runs until Ctrl-C. Several may run: after one of them
+changes a count, the others wait for the cooldown. Exits 1 if the last check failed.`,
 )
   .option("--apply", "change counts", false)
   .option("--every-s <n>", "seconds between checks", wholeNumber(1, 3_600), 10)

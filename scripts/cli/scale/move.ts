@@ -47,8 +47,8 @@ const command = scaleCommand(
   "BUSINESS=ID SHARD=NUMBER",
   `Move a business to another shard, without a new QR code.
 
-Transfers its login; its messages wait for about a second. After an interruption the move continues by itself, and the
-same command follows it.`,
+Transfers its login; its messages wait for about a second. After an interruption the move continues
+by itself, and the same command follows it.`,
 )
   .addOption(taskVariable("--business <id>").default(""))
   .addOption(

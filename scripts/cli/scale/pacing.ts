@@ -10,8 +10,8 @@ await runScaleCommand(
     `SET='{"messages_per_minute": 30}'`,
     `Set the platform's default pace: how fast accounts send whose business has no limits of its own.
 
-SET is JSON with any of ${Object.keys(pacingSettings.shape).join(", ")}. It replaces the former setting; {} restores the
-defaults. Applies from the next message on.`,
+SET is JSON with any of ${Object.keys(pacingSettings.shape).join(", ")}. It replaces the former
+setting; {} restores the defaults. Applies from the next message on.`,
   ).addOption(taskVariable("--set <json>").argParser(parsePacing).makeOptionMandatory()),
   ({ set }) =>
     async (target) => [

@@ -101,9 +101,9 @@ await runScaleCommand(
     `PROFILE=${workersProfiles.join("|")}`,
     `Switch between the worker profiles while the workers run.
 
-groups: separate workers for urgent, default and slow work. single: workers that serve every queue. The new workers are
-ready before the old ones stop, so no job waits. Deploys keep the profile. New groups start with the counts of the job
-files.`,
+groups: separate workers for urgent, default and slow work. single: workers that serve every queue.
+The new workers are ready before the old ones stop, so no job waits. Deploys keep the profile. New
+groups start with the counts of the job files.`,
   ).addOption(taskVariable("--profile <name>").argParser(oneOf("PROFILE", workersProfiles)).makeOptionMandatory()),
   ({ profile }) =>
     async (target, settings) => [await changeProfile(target, profile, settings)],

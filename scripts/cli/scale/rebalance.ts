@@ -42,8 +42,8 @@ await runScaleCommand(
     "",
     `Spread the businesses evenly over the shards, without new QR codes.
 
-Prints the plan first. After an interruption the started moves continue by themselves; the same command follows them and
-plans the rest.`,
+Prints the plan first. After an interruption the started moves continue by themselves; the same
+command follows them and plans the rest.`,
   ).option("--max <n>", "most moves to start", wholeNumber(1, 1000), 200),
   ({ max }) =>
     async (target, settings) => [await spread(target, max, settings)],

@@ -47,9 +47,9 @@ await runScaleCommand(
     "",
     `Roll out changed secrets.
 
-Replaces the allocations of each job whose secrets (Nomad Variables nomad/jobs and nomad/jobs/JOB) changed since its
-deploy: one job after the other, one allocation at a time by the job's update block. A changed secret alone restarts
-nothing. Deploys (./scripts/up) do the same.`,
+Replaces the allocations of each job whose secrets (Nomad Variables nomad/jobs and nomad/jobs/JOB)
+changed since its deploy: one job after the other, one allocation at a time by the job's update
+block. A changed secret alone restarts nothing. Deploys (./scripts/up) do the same.`,
   ),
   () => async (target, settings) => {
     // Data services before their clients.

@@ -12,9 +12,9 @@ await runScaleCommand(
     "N=COUNT",
     `Grow or shrink the WhatsApp shards while they run.
 
-Growing creates secrets and volumes first and raises the number of shards in Consul last, when the new shards are ready.
-Shrinking stops the highest shards and refuses while businesses are assigned to them. After an interruption the same
-command continues.`,
+Growing creates secrets and volumes first and raises the number of shards in Consul last, when the
+new shards are ready. Shrinking stops the highest shards and refuses while businesses are assigned
+to them. After an interruption the same command continues.`,
   )
     .addOption(
       taskVariable("--count <n>")

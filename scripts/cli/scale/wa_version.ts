@@ -10,8 +10,8 @@ await runScaleCommand(
     "VERSION=2.3000.1043857760",
     `Set the version of WhatsApp Web that shards announce to WhatsApp.
 
-WhatsApp retires versions: logins and pairings then fail with 405 until a newer version is set. Running shards follow at
-once and log in again. VERSION=default restores the version of the release.`,
+WhatsApp retires versions: logins and pairings then fail with 405 until a newer version is set.
+Running shards follow at once and log in again. VERSION=default restores the version of the release.`,
   ).addOption(taskVariable("--version <version>").argParser(parseVersion).makeOptionMandatory()),
   ({ version }) =>
     async (target) => [

@@ -17,8 +17,8 @@ const values = labCommand(
   "bench:calls",
   `Measure call admission and media relay.
 
-Compares admissions with bare INCR and EVAL, then finds how many media streams one replica relays on one core at real
-pace. Starts every server it needs and stops all of them.`,
+Compares admissions with bare INCR and EVAL, then finds how many media streams one replica relays on
+one core at real pace. Starts every server it needs and stops all of them.`,
 )
   .option("--streams <n,n…>", "rising levels to try; the highest that holds is the result", levelsOf, [100, 150, 200])
   .option("--seconds <n>", "length of each measurement", wholeNumber(), 10)

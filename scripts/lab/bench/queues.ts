@@ -17,9 +17,10 @@ const values = labCommand(
   "bench:queues",
   `Measure the workers in three parts.
 
-jobs: jobs that do nothing, beside bare BullMQ. throughput: messages a minute from the API to their delivery tick.
-isolation: latency of an urgent message, on an idle platform and during a broadcast with media work and a webhook endpoint
-that hangs. Starts every server it needs and stops all of them.`,
+jobs: jobs that do nothing, beside bare BullMQ. throughput: messages a minute from the API to their
+delivery tick. isolation: latency of an urgent message, on an idle platform and during a broadcast
+with media work and a webhook endpoint that hangs. Starts every server it needs and stops all of
+them.`,
 )
   .option("--jobs <n>", "empty jobs of a round", wholeNumber(), 8000)
   .option("--messages <n>", "messages from end to end", wholeNumber(), 10_000)

@@ -14,8 +14,8 @@ const values = labCommand(
   "bench:reopen",
   `Measure how long a killed shard takes to reopen its sessions under Nomad.
 
-Acts on the running stack: pairs simulated phones with businesses of shard 1, kills the shard with SIGKILL and waits
-until all its sessions are open. Deletes the businesses afterwards.`,
+Acts on the running stack: pairs simulated phones with businesses of shard 1, kills the shard with
+SIGKILL and waits until all its sessions are open. Deletes the businesses afterwards.`,
 )
   .option("--sessions <n>", "businesses on shard 1", wholeNumber(), 50)
   .option("--kills <n>", "kills, one after the other", wholeNumber(), 3)

@@ -13,8 +13,9 @@ const values = labCommand(
   "bench:routing",
   `Measure how fast the router locates a business's shard.
 
-Compares answers from memory with Consul queries by HTTP and DNS, and measures how soon the directory drops a dead shard
-and how much memory 1,000 shards take. Starts a Consul server and stops it.`,
+Compares answers from memory with Consul queries by HTTP and DNS, and measures how soon the
+directory drops a dead shard and how much memory 1,000 shards take. Starts a Consul server and stops
+it.`,
 )
   .parse()
   .opts();

@@ -14,8 +14,9 @@ const values = labCommand(
   "bench:shard",
   `Compare a durable shard with bare Baileys that keeps its keys in memory.
 
-Both get the same settings, sessions, contacts and messages, each against a simulator of its own. Then kills the shard in
-the middle of a batch and compares every message by content. Starts every server it needs and stops all of them.`,
+Both get the same settings, sessions, contacts and messages, each against a simulator of its own.
+Then kills the shard in the middle of a batch and compares every message by content. Starts every
+server it needs and stops all of them.`,
 )
   .option("--keep", "save the figures for task capacity (scripts/cli/capacity/measured.json)", false)
   .option("--sessions <n>", "WhatsApp sessions", wholeNumber(), 200)

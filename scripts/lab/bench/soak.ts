@@ -11,8 +11,8 @@ const values = labCommand(
   "bench:soak",
   `Run a shard at a steady rate and watch its memory.
 
-Single messages go out and come in at the same rate. Logs the shard's memory every minute and compares every message at
-both ends. Starts every server it needs and stops all of them.`,
+Single messages go out and come in at the same rate. Logs the shard's memory every minute and
+compares every message at both ends. Starts every server it needs and stops all of them.`,
 )
   .option("--minutes <n>", "length of the run", wholeNumber(), 60)
   .option("--rate <n>", "messages a minute in each direction", wholeNumber(), 1000)

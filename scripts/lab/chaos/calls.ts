@@ -13,9 +13,9 @@ const values = labCommand(
   "chaos:calls",
   `Break the calls service while people talk.
 
-Three replicas whose clocks differ by twenty minutes share a limit of 50 calls, and 500 callers dial at once. Then the
-limit is raised, a replica killed, Redis restarted empty and every replica replaced. Starts every server it needs and
-stops all of them.`,
+Three replicas whose clocks differ by twenty minutes share a limit of 50 calls, and 500 callers dial
+at once. Then the limit is raised, a replica killed, Redis restarted empty and every replica
+replaced. Starts every server it needs and stops all of them.`,
 )
   .option("--attempts <n>", "simultaneous callers", wholeNumber(), 500)
   .parse()

@@ -13,9 +13,9 @@ const values = labCommand(
   "chaos:calls-deploy",
   `Kill a replica of the calls service and deploy it while calls are up.
 
-Acts on the running stack, under Nomad and through nginx. One replica is killed with SIGKILL, then a deploy replaces all
-of them: the old ones keep their calls for a grace period and hand them over. Restores the job. Exits 1 if a call was
-dropped or a slot is still taken.`,
+Acts on the running stack, under Nomad and through nginx. One replica is killed with SIGKILL, then a
+deploy replaces all of them: the old ones keep their calls for a grace period and hand them over.
+Restores the job. Exits 1 if a call was dropped or a slot is still taken.`,
 )
   .option("--calls <n>", "calls in progress", wholeNumber(), 40)
   .option("--replicas <n>", "replicas of the calls service", wholeNumber(), 3)

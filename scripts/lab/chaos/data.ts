@@ -13,10 +13,11 @@ const values = labCommand(
   "chaos:data",
   `Break the data services behind the API under steady load.
 
-Runs two replicas of the API behind nginx, with pgbouncer, PostgreSQL and a streaming replica. Kills and freezes the
-pooler, stops and delays the replica, restarts and kills the primary. Looks for every accepted message and checks every
-answer. Starts every server it needs and stops all of them. Exits 1 if an answer was wrong, a message was lost or doubled,
-or an error was not a 503 with Retry-After.`,
+Runs two replicas of the API behind nginx, with pgbouncer, PostgreSQL and a streaming replica. Kills
+and freezes the pooler, stops and delays the replica, restarts and kills the primary. Looks for
+every accepted message and checks every answer. Starts every server it needs and stops all of them.
+Exits 1 if an answer was wrong, a message was lost or doubled, or an error was not a 503 with
+Retry-After.`,
 )
   .option("--behind-s <n>", "seconds by which the replica lags", wholeNumber(), 60)
   .parse()

@@ -10,10 +10,11 @@ const values = labCommand(
   "chaos:queues",
   `Break the workers and everything they need while customers post messages.
 
-Kills and freezes workers at random, freezes, flushes and restarts Redis, crashes Postgres and steps clocks by ten
-minutes. Then flushes Redis while messages are pending and no worker runs, and kills the workers of a broadcast at random
-points. Compares every message with its phone and every webhook delivery with its endpoint. Starts every server it needs
-and stops all of them. Exits 1 if anything was lost, doubled, out of order or unaccounted for.`,
+Kills and freezes workers at random, freezes, flushes and restarts Redis, crashes Postgres and steps
+clocks by ten minutes. Then flushes Redis while messages are pending and no worker runs, and kills
+the workers of a broadcast at random points. Compares every message with its phone and every webhook
+delivery with its endpoint. Starts every server it needs and stops all of them. Exits 1 if anything
+was lost, doubled, out of order or unaccounted for.`,
 )
   .option("--messages <n>", "messages; each causes one webhook delivery", wholeNumber(), 20_000)
   .option("--rate <n>", "messages a second", wholeNumber(), 150)

@@ -11,10 +11,11 @@ const command = labCommand(
   "chaos:scale",
   `Scale a cluster up and down while businesses and their contacts write to each other.
 
-2 → 5 shards, a rebalance, workers, calls and API up and down, 5 → 2 shards with a drain: each script is killed midway
-and run again. Consul is killed and brought back; api, calls, workers and wa-shards are deployed. Compares every message
-by content and order at both ends. Starts a stack and removes it. Exits 1 if a request failed, a message was lost, doubled
-or out of order, a QR code was requested, or a task restarted needlessly.`,
+2 → 5 shards, a rebalance, workers, calls and API up and down, 5 → 2 shards with a drain: each
+script is killed midway and run again. Consul is killed and brought back; api, calls, workers and
+wa-shards are deployed. Compares every message by content and order at both ends. Starts a stack and
+removes it. Exits 1 if a request failed, a message was lost, doubled or out of order, a QR code was
+requested, or a task restarted needlessly.`,
 )
   .option("--businesses <n>", "paired businesses, each with two contacts", wholeNumber(), 100)
   .option("--per-minute <n>", "messages a minute in each direction", wholeNumber(), 1000)

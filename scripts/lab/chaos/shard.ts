@@ -11,10 +11,11 @@ const command = labCommand(
   "chaos:shard",
   `Break a shard and everything around it while businesses and their contacts write to each other.
 
-Messages pass Postgres, a worker, the shard and the simulator. The shard is killed in the middle of a batch, of a pairing
-and of a \`set\`; connections drop in storms; Redis, Postgres and Consul stop; the disk fills up; the simulator raises all
-its faults. Compares every message by content and order at both ends. Starts every server it needs and stops all of them.
-Needs root, to mount a small disk. Exits 1 if anything was lost, doubled or out of order, or a login was lost.`,
+Messages pass Postgres, a worker, the shard and the simulator. The shard is killed in the middle of
+a batch, of a pairing and of a write to its key store; connections drop in storms; Redis, Postgres
+and Consul stop; the disk fills up; the simulator raises all its faults. Compares every message by
+content and order at both ends. Starts every server it needs and stops all of them. Needs root, to
+mount a small disk. Exits 1 if anything was lost, doubled or out of order, or a login was lost.`,
 )
   .option("--messages <n>", "least messages in each direction", wholeNumber(), 20_000)
   .option("--rate <n>", "messages a second in each direction", wholeNumber(), 80)

@@ -7,8 +7,9 @@ const values = labCommand(
   "fuzz:api",
   `Send generated requests to every operation of the API.
 
-Valid and invalid requests come from no one, a tenant, a tenant with few scopes and the admin, against a real database.
-Then looks for data of another tenant that was shown or changed. Exits 1 if anything was found.`,
+Valid and invalid requests come from no one, a tenant, a tenant with few scopes and the admin,
+against a real database. Then looks for data of another tenant that was shown or changed. Exits 1 if
+anything was found.`,
 )
   .option("--requests <n>", "requests", wholeNumber(), 20_000)
   .option("--seed <n>", "repeat the requests of this seed (default: random)", wholeNumber())

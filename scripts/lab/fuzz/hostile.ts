@@ -11,14 +11,15 @@ const command = labCommand(
   "fuzz:hostile",
   `Attack the whole platform while another tenant uses it.
 
-Sends everything that a stranger on WhatsApp, a tenant, the voice carrier and a visitor can send, one kind of attack after
-the other, and fills Redis once. The other tenant sends a message a second and holds a call. Starts every server it needs
-on loopback and stops all of them.
+Sends everything that a stranger on WhatsApp, a tenant, the voice carrier and a visitor can send,
+one kind of attack after the other, and fills Redis once. The other tenant sends a message a second
+and holds a call. Starts every server it needs on loopback and stops all of them.
 
-Exits 1 and names the kind of attack if a bound is broken: a process died or exceeded the memory of its job file; an event
-loop was blocked for more than 250 ms; more than 64 MB lay on disk; a request was answered 500, answered late or accepted
-wrongly; the other tenant's message failed, its call went silent, or its p99 rose above 5 times its quiet p99 (from when a
-message is due until WhatsApp's acknowledgement, except while Redis is full).`,
+Exits 1 and names the kind of attack if a bound is broken: a process died or exceeded the memory of
+its job file; an event loop was blocked for more than 250 ms; more than 64 MB lay on disk; a request
+was answered 500, answered late or accepted wrongly; the other tenant's message failed, its call
+went silent, or its p99 rose above 5 times its quiet p99 (from when a message is due until
+WhatsApp's acknowledgement, except while Redis is full).`,
 )
   .option("--attacks <n>", "attacks over all kinds", wholeNumber(), 7_000)
   .option("--seed <n>", "repeat the attacks of this seed (default: random)", wholeNumber())
