@@ -20,7 +20,7 @@ describe("createTextReader", () => {
     ["UTF-16BE with a mark", withMark([0xfe, 0xff], bigEndian(sample)), undefined],
     ["UTF-16LE by name", Buffer.from(sample, "utf16le"), "utf-16le"],
     ["UTF-16BE by name", bigEndian(sample), "UTF-16BE"],
-    ["a mark against the name", withMark([0xff, 0xfe], Buffer.from(sample, "utf16le")), "windows-1252"],
+    ["a mark that contradicts the name", withMark([0xff, 0xfe], Buffer.from(sample, "utf16le")), "windows-1252"],
   ];
   test.each(encodings)("decodes %s in pieces of any size", (_, bytes, charset) => {
     for (const piece of [1, 2, 3, 4, 7, 1_000]) expect(read(bytes, charset, piece), `${piece}`).toBe(sample);
@@ -34,7 +34,7 @@ describe("createTextReader", () => {
     expect(read(new Uint8Array([0x47, 0x72, 0xf6, 0xdf, 0x65]), "ISO-8859-1")).toBe("Größe");
   });
 
-  test("refuses bytes that are not in the charset", () => {
+  test("refuses bytes that are invalid in the charset", () => {
     const wrong: [number[], string | undefined][] = [
       [[0x47, 0x72, 0xf6, 0xdf], undefined],
       [[0xed, 0xa0, 0x80], undefined],
@@ -51,12 +51,12 @@ describe("createTextReader", () => {
     }
   });
 
-  test("refuses a charset that it does not know", () => {
+  test("refuses an unknown charset", () => {
     for (const charset of ["utf-32", "utf-7", "klingon", ""])
       expect(() => createTextReader(charset)).toThrow(UnknownCharset);
   });
 
-  test("reads nothing as an empty text", () => {
+  test("decodes an empty input", () => {
     expect(read(new Uint8Array(0))).toBe("");
     expect(read(new Uint8Array([0xef, 0xbb, 0xbf]))).toBe("");
     expect(read(new Uint8Array([0x61]))).toBe("a");

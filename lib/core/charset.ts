@@ -1,9 +1,9 @@
 /*
- * Bytes of a stranger as text, piece by piece. A byte order mark decides, then the charset that the sender named, then
- * UTF-8. Bytes that are not valid in that charset are an error: they are never replaced.
+ * Decodes untrusted bytes to text, chunk by chunk. The charset is that of the byte order mark, else the one that the
+ * sender declared, else UTF-8. Invalid bytes are an error; they are never replaced by U+FFFD.
  */
 
-/** The bytes are not valid in the charset that they were read by. */
+/** The bytes are not valid in the charset that decoded them. */
 export class NotInCharset extends Error {
   readonly charset: string;
   constructor(charset: string) {
@@ -24,13 +24,13 @@ export class UnknownCharset extends Error {
 const longestMark = 3;
 
 export type TextReader = {
-  /** The text that is complete once these bytes were read. Throws NotInCharset. */
+  /** Returns the characters that these bytes complete. Throws NotInCharset. */
   read(bytes: Uint8Array): string;
-  /** The rest. Throws NotInCharset where the bytes end within a character. */
+  /** Returns the rest. Throws NotInCharset if the bytes end within a character. */
   end(): string;
 };
 
-/** Throws UnknownCharset. */
+/** Creates a reader for a declared charset. Throws UnknownCharset. */
 export function createTextReader(named = "utf-8"): TextReader {
   const declared = decoderFor(named);
   let start = new Uint8Array(0);

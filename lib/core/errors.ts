@@ -1,4 +1,4 @@
-/** Every way a request or a job of ours can fail. HTTP statuses are given to them in `lib/runtime/problem.ts`, nowhere else. */
+/** Every way a request or a job can fail. Only `lib/runtime/problem.ts` maps them to HTTP statuses. */
 export type ErrorCode =
   | "invalid_request"
   | "unauthorized"
@@ -20,15 +20,15 @@ export type FieldFault = { field: string; message: string };
 
 export type AppErrorOptions = {
   cause?: unknown;
-  /** Extra members for the caller; never secrets, never message contents. */
+  /** Extra members of the problem document. They must not hold secrets or message contents. */
   detail?: Record<string, unknown>;
-  /** Which fields of the request are at fault. */
+  /** Fields of the request that are invalid. */
   faults?: FieldFault[];
-  /** Seconds after which trying again makes sense. */
+  /** Seconds after which a retry may succeed. */
   retryAfterS?: number;
 };
 
-/** A failure that the caller is told about: its message is a sentence that says what to do. */
+/** A failure that is reported to the caller. Its message is a sentence that says what to do. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly detail: Record<string, unknown> | undefined;
@@ -45,12 +45,12 @@ export class AppError extends Error {
   }
 }
 
-/** The message of anything that was thrown. */
+/** Returns the message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Whether a request failed before anything was sent: nobody listens there. */
+/** Whether a request failed because nothing listens on the port. No byte of it was sent. */
 export function isConnectionRefused(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   return code === "ECONNREFUSED" || code === "ConnectionRefused";

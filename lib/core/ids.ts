@@ -2,8 +2,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { sharedNow, sharedTimeSteps } from "./time.ts";
 
 /*
- * UUIDv7 (RFC 9562 §5.7): 48 bits of Unix time in ms, then version, then 74 free bits. The free bits are
- * random for a new row, or a hash for a row that must get the same id each time it is seen.
+ * UUIDv7 (RFC 9562 §5.7): 48 bits of Unix time in ms, then the version, then 74 free bits. The free bits are random for
+ * a new row, or a hash for a row whose id must be deterministic.
  */
 function format(atMs: number, free: Uint8Array): string {
   const bytes = Buffer.alloc(16);
@@ -20,12 +20,12 @@ let sequence = 0;
 let steps = 0;
 
 /**
- * A new UUIDv7, of the time that all processes share. Ids made by one process in the same millisecond still sort in the order they were made:
- * the 12 bits after the version count up (RFC 9562 §6.2, method 1), and past 4,095 the clock is run ahead.
+ * Creates a UUIDv7 from the shared clock. Ids of one process sort by creation order even within a millisecond: the 12
+ * bits after the version count up (RFC 9562 §6.2, method 1), and past 4,095 the time in the id runs ahead.
  */
 export function uuidv7(): string {
   const now = sharedNow();
-  // A clock that was set right is followed at once, backwards too: else ids would stay in the future.
+  // After the shared clock was corrected, follow it at once, backwards too: otherwise ids would stay in the future.
   if (steps !== sharedTimeSteps()) {
     steps = sharedTimeSteps();
     lastMs = 0;
@@ -43,37 +43,37 @@ export function uuidv7(): string {
   return format(lastMs, free);
 }
 
-/** The Unix time in ms that a UUIDv7 carries. */
+/** Returns the Unix time in ms of a UUIDv7. */
 export function uuidv7Time(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
-/** The smallest UUIDv7 of a moment: the bound of a partition or of a range query. */
+/** Returns the smallest UUIDv7 of a moment: the bound of a partition or of a range query. */
 export function uuidv7Floor(atMs: number): string {
   return format(atMs, new Uint8Array(10));
 }
 
-/** A UUIDv7 whose free bits are SHA-256 of `parts`: the same time and parts always give the same id. */
+/** Returns a UUIDv7 whose free bits are the SHA-256 of `parts`: the same time and parts always give the same id. */
 export function deterministicUuidv7(atMs: number, ...parts: string[]): string {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(`${part.length}:${part}`);
   return format(atMs, hash.digest());
 }
 
-/** The 12 bits after the version, by which ids of one millisecond sort. */
+/** Returns the 12 bits after the version, by which ids of one millisecond sort. */
 export function uuidv7Sequence(id: string): number {
   return Number.parseInt(id.slice(15, 18), 16);
 }
 
-/** As {@link deterministicUuidv7}, at a place of its own (0 to 4,095) within its millisecond. */
-export function placedUuidv7(atMs: number, place: number, ...parts: string[]): string {
+/** Like {@link deterministicUuidv7}, with the given sequence (0 to 4,095), which orders ids of one millisecond. */
+export function sequencedUuidv7(atMs: number, sequence: number, ...parts: string[]): string {
   const id = deterministicUuidv7(atMs, ...parts);
-  return `${id.slice(0, 15)}${place.toString(16).padStart(3, "0")}${id.slice(18)}`;
+  return `${id.slice(0, 15)}${sequence.toString(16).padStart(3, "0")}${id.slice(18)}`;
 }
 
 /**
- * The WhatsApp message id of an outbound row: the form WhatsApp Web gives its own ("3EB0" + 18 hexadecimal
- * digits), made from the row's id, so that every retry carries the same id and the recipient's phone shows it once.
+ * Derives the WhatsApp message id of an outbound row from the row's id, in WhatsApp Web's form ("3EB0" and 18
+ * hexadecimal digits). Every retry carries the same id, so the recipient's phone deduplicates them.
  */
 export function whatsappMessageId(rowId: string): string {
   return `3EB0${createHash("sha256").update(rowId).digest("hex").slice(0, 18).toUpperCase()}`;

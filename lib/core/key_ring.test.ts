@@ -5,35 +5,37 @@ import { deriveRing, KeyExhausted, KeyRing, TamperedValue, UnknownKey } from "./
 const key = () => randomBytes(32).toString("base64");
 const salt = randomBytes(16);
 
-test("a sealed value opens under the same context only", () => {
-  const sealer = KeyRing.parse(`k1:${key()}`).sealer("auth", salt);
-  const sealed = sealer.seal(Buffer.from("secret"), "business-a/creds");
-  expect(sealer.open(sealed, "business-a/creds").toString()).toBe("secret");
-  expect(() => sealer.open(sealed, "business-b/creds")).toThrow(TamperedValue);
+describe("a sealed value", () => {
+  test("opens under the same context only", () => {
+    const sealer = KeyRing.parse(`k1:${key()}`).sealer("auth", salt);
+    const sealed = sealer.seal(Buffer.from("secret"), "business-a/creds");
+    expect(sealer.open(sealed, "business-a/creds").toString()).toBe("secret");
+    expect(() => sealer.open(sealed, "business-b/creds")).toThrow(TamperedValue);
+  });
+
+  test("opens after its key was rotated", () => {
+    const [first, second] = [key(), key()];
+    const old = KeyRing.parse(`k1:${first}`).sealer("auth", salt).seal(Buffer.from("secret"), "x");
+    const rotated = KeyRing.parse(`k2:${second},k1:${first}`).sealer("auth", salt);
+    expect(rotated.open(old, "x").toString()).toBe("secret");
+    expect(rotated.seal(Buffer.from("new"), "x").keyId).toBe("k2");
+    expect(() => KeyRing.parse(`k2:${second}`).sealer("auth", salt).open(old, "x")).toThrow(UnknownKey);
+  });
+
+  test("does not open if altered, truncated, or differently salted", () => {
+    const ring = KeyRing.parse(`k1:${key()}`);
+    const sealed = ring.sealer("auth", salt).seal(Buffer.from("secret"), "x");
+    expect(() => ring.sealer("auth", randomBytes(16)).open(sealed, "x")).toThrow(TamperedValue);
+    const changed = Uint8Array.from(sealed.box);
+    changed[14]! ^= 1;
+    expect(() => ring.sealer("auth", salt).open({ ...sealed, box: changed }, "x")).toThrow(TamperedValue);
+    expect(() => ring.sealer("auth", salt).open({ ...sealed, box: sealed.box.subarray(0, 9) }, "x")).toThrow(
+      TamperedValue,
+    );
+  });
 });
 
-test("the first key seals and the others still open: a rotation", () => {
-  const [first, second] = [key(), key()];
-  const old = KeyRing.parse(`k1:${first}`).sealer("auth", salt).seal(Buffer.from("secret"), "x");
-  const rotated = KeyRing.parse(`k2:${second},k1:${first}`).sealer("auth", salt);
-  expect(rotated.open(old, "x").toString()).toBe("secret");
-  expect(rotated.seal(Buffer.from("new"), "x").keyId).toBe("k2");
-  expect(() => KeyRing.parse(`k2:${second}`).sealer("auth", salt).open(old, "x")).toThrow(UnknownKey);
-});
-
-test("another store's salt, a changed byte and a cut value do not open", () => {
-  const ring = KeyRing.parse(`k1:${key()}`);
-  const sealed = ring.sealer("auth", salt).seal(Buffer.from("secret"), "x");
-  expect(() => ring.sealer("auth", randomBytes(16)).open(sealed, "x")).toThrow(TamperedValue);
-  const changed = Uint8Array.from(sealed.box);
-  changed[14]! ^= 1;
-  expect(() => ring.sealer("auth", salt).open({ ...sealed, box: changed }, "x")).toThrow(TamperedValue);
-  expect(() => ring.sealer("auth", salt).open({ ...sealed, box: sealed.box.subarray(0, 9) }, "x")).toThrow(
-    TamperedValue,
-  );
-});
-
-test("a faulty ring is refused without printing a key", () => {
+test("refuses an invalid ring without printing a key", () => {
   const secret = key();
   for (const ring of ["", "nokey", `k1:${secret.slice(4)}`, `k1:${secret},k1:${secret}`]) {
     let message = "";
@@ -47,7 +49,7 @@ test("a faulty ring is refused without printing a key", () => {
   }
 });
 
-test("a signature holds for its text and purpose, survives a rotation, and no other is taken", () => {
+test("verifies signatures by text, purpose and rotated keys", () => {
   const [first, second] = [key(), key()];
   const signer = KeyRing.parse(`k1:${first}`).signer("urls");
   const signature = signer.sign("a");
@@ -74,7 +76,7 @@ describe("the nonce bound", () => {
   const keyIds = (sealer: { seal(plain: Uint8Array, context: string): { keyId: string } }, count: number) =>
     Array.from({ length: count }, () => sealer.seal(Buffer.from("x"), "c").keyId);
 
-  test("a rotating sealer changes its subkey after so many values", () => {
+  test("a rotating sealer changes its subkey at the limit", () => {
     const ids = keyIds(KeyRing.parse(`k1:${key()}`).rotatingSealer("store", salt, 3), 7);
     expect(ids.map((id) => ids.indexOf(id))).toEqual([0, 0, 0, 3, 3, 3, 6]);
     for (const id of ids) expect(id).toMatch(/^k1\/[\w-]{8}$/);
@@ -86,7 +88,7 @@ describe("the nonce bound", () => {
     expect(keyIds(one, 1)).not.toEqual(keyIds(other, 1));
   });
 
-  test("values of every subkey open, and those from before subkeys", () => {
+  test("values open under any subkey and under none", () => {
     const ring = KeyRing.parse(`k1:${key()}`);
     const sealer = ring.rotatingSealer("store", salt, 1);
     const values = Array.from({ length: 200 }, (_, n) => sealer.seal(Buffer.from(`${n}`), "c"));
@@ -104,14 +106,14 @@ describe("the nonce bound", () => {
     expect(() => sealer.open({ ...one, keyId: `k2/${one.keyId.slice(3)}` }, "c")).toThrow(UnknownKey);
   });
 
-  test("a sealer without subkeys refuses to go on", () => {
+  test("a sealer without subkeys refuses values above the limit", () => {
     const sealer = KeyRing.parse(`k1:${key()}`).sealer("object", salt, 2);
     keyIds(sealer, 2);
     expect(() => keyIds(sealer, 1)).toThrow(KeyExhausted);
   });
 });
 
-test("a derived ring keeps ids and order, and gives away no key", () => {
+test("deriveRing keeps ids and order but no key", () => {
   const ring = `k2:${key()},k1:${key()}`;
   const derived = deriveRing(ring, "one");
   expect(derived.split(",").map((part) => part.slice(0, 3))).toEqual(["k2:", "k1:"]);

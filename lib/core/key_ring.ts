@@ -4,26 +4,26 @@ const nonceBytes = 12;
 const tagBytes = 16;
 
 /**
- * Values sealed under one derived key: a sixteenth of the 2^32 that AES-GCM allows with random 96-bit nonces
- * (NIST SP 800-38D §8.3), so that two processes which draw the same subkey stay below the bound, too.
+ * Most values that one derived key seals: a sixteenth of the 2^32 that AES-GCM allows with random 96-bit nonces
+ * (NIST SP 800-38D §8.3). Two processes that draw the same random subkey therefore stay below the bound, too.
  */
 export const maxSeals = 2 ** 28;
-/** Random bytes in the name of a subkey. */
+/** Random bytes in a subkey's name. */
 const subkeyBytes = 6;
-/** Derived keys that a sealer remembers; a store has one subkey for each process that ever wrote to it. */
+/** Derived keys that a sealer caches. A store has at least one subkey for each process that ever wrote to it. */
 const maxDerived = 64;
 
-/** A sealed value: which key sealed it, one of the ring or a subkey of it, and nonce ‖ ciphertext ‖ tag. */
+/** A sealed value: the id of the key that sealed it ("key" or "key/subkey"), and nonce ‖ ciphertext ‖ tag. */
 export type Sealed = { keyId: string; box: Uint8Array };
 
 /** Seals and opens the values of one store. */
 export type Sealer = {
-  /** The id of the ring's key that `seal` uses at present. */
+  /** The id of the ring's current key, which `seal` uses. */
   readonly keyId: string;
-  /** Whether a value with this `Sealed.keyId` was sealed under the key that `seal` uses at present. */
+  /** Whether a value with this `Sealed.keyId` was sealed under the current key. */
   isCurrent(keyId: string): boolean;
   /**
-   * `context` is authenticated, not stored: a value moved to another name or another business does not open.
+   * `context` is authenticated, not stored: a value copied to another name or another business does not open.
    * @throws KeyExhausted
    */
   seal(plain: Uint8Array, context: string): Sealed;
@@ -31,31 +31,32 @@ export type Sealer = {
   open(sealed: Sealed, context: string): Buffer;
 };
 
-/** Signs texts that come back from strangers. */
+/** Signs texts that untrusted clients send back. */
 export type Signer = {
-  /** `keyId.signature`, of letters that a URL takes as they are. */
+  /** Returns `keyId.signature` in URL-safe characters. */
   sign(text: string): string;
-  /** Whether a key of the ring made this signature of this text; compared in constant time. */
+  /** Whether a key of the ring made this signature of this text. Compares in constant time. */
   verify(text: string, signature: string): boolean;
 };
 
-/** One key has sealed as many values as it may. */
+/** A key has reached its limit of sealed values. */
 export class KeyExhausted extends Error {
   constructor(keyId: string, seals: number) {
-    super(`the key "${keyId}" has sealed ${seals} values of one store and may seal no more`);
+    super(`the key "${keyId}" has sealed ${seals} values of one store, which is its limit`);
   }
 }
 
 export class UnknownKey extends Error {
   constructor(keyId: string) {
-    super(`the ring holds no key of the id "${keyId}"`);
+    super(`the key ring has no key with the id "${keyId}"`);
   }
 }
 
 export class TamperedValue extends Error {
   constructor(keyId: string) {
     super(
-      `a value does not open under the key "${keyId}": it was sealed under another key of that id, for another business, or was altered`,
+      `a value does not open under the key "${keyId}": it was altered, or sealed under another key of that id or for ` +
+        `another business`,
     );
   }
 }
@@ -73,7 +74,7 @@ function parseKeys(text: string): Map<string, Buffer> {
 }
 
 /**
- * Derives a ring from another one, key by key, under the same ids; in the form that `KeyRing.parse` takes.
+ * Derives a ring from another one, key by key, under the same ids. Returns it in the form that `KeyRing.parse` reads.
  * @throws Error whose message names the fault and never the key.
  */
 export function deriveRing(text: string, purpose: string): string {
@@ -84,8 +85,8 @@ export function deriveRing(text: string, purpose: string): string {
 }
 
 /**
- * Keys as the environment gives them: "id:base64 of 32 bytes", separated by commas. The first one seals, all open, so
- * a key is rotated by putting a new one in front and removing the old one once nothing is sealed under it.
+ * Keys in the form of the environment: "id:base64 of 32 bytes", separated by commas. The first key seals; every key
+ * opens. To rotate, prepend a new key, and remove the old one once no value is sealed under it.
  */
 export class KeyRing {
   readonly #keys: ReadonlyMap<string, Buffer>;
@@ -103,8 +104,8 @@ export class KeyRing {
   }
 
   /**
-   * A sealer under one key, derived from the ring's with the store's own random `salt`: for what is sealed within one
-   * process, such as a file. It counts, and refuses to seal more than the key allows.
+   * Creates a sealer with one key, derived from the ring's first key and the store's own random `salt`. For stores that
+   * one process writes, such as a file: it counts in memory and refuses to seal more than `limit` values.
    */
   sealer(purpose: string, salt: Uint8Array, limit = maxSeals): Sealer {
     let seals = 0;
@@ -115,9 +116,9 @@ export class KeyRing {
   }
 
   /**
-   * A sealer for a store that is written for years: each process seals under a subkey of its own with a random name,
-   * and under the next one after `limit` values. A store needs no durable counter for that: `Sealed.keyId` is
-   * "key/subkey". Values without a subkey, from before there were any, open too.
+   * Creates a sealer for a long-lived store. Each process seals under a subkey of its own with a random name, and takes
+   * the next subkey after `limit` values, so that no durable counter is needed. `Sealed.keyId` is "key/subkey"; values
+   * without a subkey, written by earlier releases, open too.
    */
   rotatingSealer(purpose: string, salt: Uint8Array, limit = maxSeals): Sealer {
     let [seals, subkey] = [0, ""];
@@ -128,7 +129,7 @@ export class KeyRing {
     });
   }
 
-  /** `nextKey` counts a value and names the key that seals it. */
+  /** `nextKey` counts a value and returns the id of the key that seals it. */
   #sealer(purpose: string, salt: Uint8Array, nextKey: (keyId: string) => string): Sealer {
     const keyOf = this.#derivation(purpose, salt);
     const first = this.#first;
@@ -157,7 +158,7 @@ export class KeyRing {
     };
   }
 
-  /** A signer for one purpose. */
+  /** Creates a signer for one purpose. */
   signer(purpose: string): Signer {
     const keyOf = this.#derivation(`${purpose} signature`, Buffer.alloc(0));
     const mac = (keyId: string, text: string) => createHmac("sha256", keyOf(keyId)).update(text).digest();
@@ -174,7 +175,7 @@ export class KeyRing {
     };
   }
 
-  /** Keys by id, "key" or "key/subkey". */
+  /** Returns a cached derivation of keys by id, "key" or "key/subkey". */
   #derivation(purpose: string, salt: Uint8Array): (keyId: string) => Buffer {
     const derived = new Map<string, Buffer>();
     return (id) => {

@@ -1,4 +1,4 @@
-/** Runs work one at a time for each key, in the order it came. */
+/** Serialises work by key, first come, first served. Different keys run concurrently. */
 export class KeyedLock {
   readonly #tails = new Map<string, Promise<unknown>>();
 

@@ -1,9 +1,9 @@
-/** Milliseconds that a loop over input may hold the event loop. */
+/** Milliseconds for which a loop over input may block the event loop. */
 const turnMs = 5;
 
 /**
- * For loops over input: call it once an item. Returns a promise when the loop's turn is over; await it, so that other
- * requests run in between. Returns undefined while the turn lasts, which costs no microtask.
+ * Yields to the event loop in loops over input. Call the function once an item: it returns a promise once the budget is
+ * used up, and undefined before that, which costs no microtask. Await the promise so that other requests run.
  *
  * @example
  * const turn = createLoopBudget();

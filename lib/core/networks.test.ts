@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { parseNetworks, subscriberOf } from "./networks.ts";
 
-describe("networks", () => {
-  test("include their addresses only", () => {
+describe("parseNetworks", () => {
+  test("includes only its own addresses", () => {
     const networks = parseNetworks(["127.0.0.0/8", "fd00::/8"]);
     for (const address of ["127.0.0.1", "::ffff:127.3.2.1", "fd12::1"])
       expect([address, networks.includes(address)]).toEqual([address, true]);
@@ -10,12 +10,12 @@ describe("networks", () => {
       expect([address, networks.includes(address)]).toEqual([address, false]);
   });
 
-  test.each(["10.0.0.0", "10.0.0.0/33", "x/8", "::/129", "10.0.0.0/", "10.0.0.0/-1"])("refuse %p", (text) => {
+  test.each(["10.0.0.0", "10.0.0.0/33", "x/8", "::/129", "10.0.0.0/", "10.0.0.0/-1"])("refuses %p", (text) => {
     expect(() => parseNetworks([text])).toThrow(TypeError);
   });
 });
 
-describe("subscriber of an address", () => {
+describe("subscriberOf", () => {
   test.each([
     ["192.0.2.7", "192.0.2.7"],
     ["::ffff:192.0.2.7", "192.0.2.7"],
@@ -24,7 +24,7 @@ describe("subscriber of an address", () => {
     ["2001:db8::9", "2001:db8:0:0::/64"],
     ["::1", "0:0:0:0::/64"],
     ["fe80::1%eth0", "fe80:0:0:0::/64"],
-  ])("%s counts as %s", (address, subscriber) => expect(subscriberOf(address)).toBe(subscriber));
+  ])("maps %s to %s", (address, subscriber) => expect(subscriberOf(address)).toBe(subscriber));
 
-  test("is undefined without an address", () => expect(subscriberOf("example.com")).toBeUndefined());
+  test("returns undefined for a host name", () => expect(subscriberOf("example.com")).toBeUndefined());
 });

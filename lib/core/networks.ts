@@ -10,7 +10,7 @@ export function parseNetworks(networks: readonly string[]): Networks {
     const family = isIP(address);
     const length = Number(bits);
     if (family === 0 || !/^\d{1,3}$/.test(bits) || length > (family === 4 ? 32 : 128)) {
-      throw new TypeError(`"${network}" is no network such as 10.0.0.0/8`);
+      throw new TypeError(`"${network}" is not a network in CIDR notation, such as 10.0.0.0/8`);
     }
     list.addSubnet(address, length, family === 4 ? "ipv4" : "ipv6");
   }
@@ -23,14 +23,14 @@ export function parseNetworks(networks: readonly string[]): Networks {
   };
 }
 
-/** An IPv4 address that a dual-stack socket shows as IPv6 (`::ffff:127.0.0.1`), as IPv4. */
+/** Converts an IPv4-mapped IPv6 address (`::ffff:127.0.0.1`, as dual-stack sockets report it) to IPv4. */
 export function unmapped(address: string): string {
   return /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(address)?.[1] ?? address;
 }
 
 /**
- * What to count an address by: IPv4 alone, and of IPv6 the /64, which one household or machine has whole. Undefined
- * for anything but an address.
+ * Returns the key to rate-limit an address by: an IPv4 address itself, and of IPv6 the /64 prefix, which a provider
+ * assigns to one household or machine. Undefined if the text is not an address.
  */
 export function subscriberOf(address: string): string | undefined {
   const plain = unmapped(address);
@@ -43,5 +43,6 @@ export function subscriberOf(address: string): string | undefined {
     tail === undefined
       ? before
       : [...before, ...Array<string>(Math.max(0, 8 - before.length - after.length)).fill("0"), ...after];
-  return `${groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16)).join(":")}::/64`; // prettier-ignore
+  const prefix = groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${prefix.join(":")}::/64`;
 }

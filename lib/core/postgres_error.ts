@@ -1,30 +1,30 @@
 /*
- * Errors of PostgreSQL quote what they are about: `detail` and `where` hold values of rows and parameters, and some
- * messages do. Those are customers' data, which no log may hold. What remains names the fault: SQLSTATE, constraint,
- * table, column, routine.
+ * Keeps customers' data out of logs. PostgreSQL quotes values of rows and parameters in `detail`, in `where` and in
+ * some messages. This module removes those and keeps the fields that identify the fault: SQLSTATE, constraint, table,
+ * column, routine.
  */
 
 type PostgresError = Error & { code: string };
 
-/** As ErrorResponse names them: "where" quotes statements and parameters, "hint" may quote values. */
+/** Fields of PostgreSQL's ErrorResponse that quote statements, parameters or values. */
 const quotingFields = ["detail", "hint", "internal_query", "internal_position", "where"] as const;
 
-/** SQLSTATEs whose messages may quote a value or a piece of the statement: data exceptions and syntax errors. */
+/** SQLSTATEs whose messages may quote a value or a part of the statement: data exceptions and syntax errors. */
 const quotingCodes = /^22|^42601$/;
-/** Those whose messages may hold anything: raised by functions, and internal errors. */
+/** SQLSTATEs whose messages may hold anything: errors raised by functions, and internal errors. */
 const freeCodes = /^(P0|XX)/;
 
 export function isPostgresError(error: unknown): error is PostgresError {
   return error instanceof Error && error.name === "PostgresError" && "code" in error && typeof error.code === "string";
 }
 
-/** The message of an error of PostgreSQL, without values. */
+/** Returns the message of a PostgreSQL error without values. */
 function plainMessage(error: PostgresError): string {
   const quotes = freeCodes.test(error.code) || (quotingCodes.test(error.code) && /["']/.test(error.message));
   return quotes ? `PostgreSQL error ${error.code}` : error.message;
 }
 
-/** Removes what an error of PostgreSQL quotes, in place. Other errors stay as they are. */
+/** Mutates a PostgreSQL error: removes the values that it quotes. Ignores other errors. */
 export function removeQuotedValues(error: unknown): void {
   if (!isPostgresError(error)) return;
   for (const field of quotingFields) Reflect.deleteProperty(error, field);
@@ -34,7 +34,7 @@ export function removeQuotedValues(error: unknown): void {
   error.message = plain;
 }
 
-/** The same for an error that was serialised with its causes; `fields` is changed, the error is not. */
+/** Does the same for `fields`, the serialised form of an error and its causes. Mutates `fields`, not the error. */
 export function removeQuotedFields<T extends object>(fields: T, error: unknown): T {
   const texts = fields as { message?: unknown; stack?: unknown };
   let depth = 0;

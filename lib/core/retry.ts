@@ -5,11 +5,11 @@ export type Backoff = {
   attempt: number;
   baseMs: number;
   maxMs: number;
-  /** Part of the delay that is random, 0 to 1. Half by default: enough to part a crowd, and the delay still grows. */
+  /** Random part of the delay, 0 to 1. Half by default: it spreads simultaneous retries, and the delay still grows. */
   jitter?: number;
 };
 
-/** Milliseconds to wait before the next attempt: exponential, capped, jittered downwards. */
+/** Returns the milliseconds to wait before the next attempt: exponential, capped, jittered downwards. */
 export function backoff({ attempt, baseMs, maxMs, jitter = 0.5 }: Backoff, random = Math.random): number {
   const full = Math.min(maxMs, baseMs * 2 ** Math.min(30, Math.max(0, attempt - 1)));
   return Math.round(full * (1 - jitter * random()));
@@ -23,7 +23,7 @@ export type RetryOptions = {
   retryIf?: (error: unknown) => boolean;
 };
 
-/** Calls `fn` up to `attempts` times, backing off between; throws the last error. */
+/** Calls `fn` up to `attempts` times and backs off between attempts. Throws the last error. */
 export async function retry<T>(fn: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

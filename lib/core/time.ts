@@ -1,4 +1,4 @@
-/** Resolves after `ms`; rejects with the signal's reason as soon as it aborts. Holds no timer afterwards. */
+/** Resolves after `ms`. Clears its timer and rejects with the signal's reason as soon as the signal aborts. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
@@ -14,13 +14,13 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** A signal that aborts after `ms`, or earlier with any of the others. */
+/** Returns a signal that aborts after `ms`, or earlier with any of the others. */
 export function deadline(ms: number, ...others: (AbortSignal | undefined)[]): AbortSignal {
   const signals = others.filter((other) => other !== undefined);
   return AbortSignal.any([AbortSignal.timeout(ms), ...signals]);
 }
 
-/** Now, as ISO 8601 in UTC. */
+/** Returns the current time as ISO 8601 in UTC. */
 export function isoNow(): string {
   return new Date().toISOString();
 }
@@ -31,9 +31,9 @@ let anchor: Anchor | undefined;
 let steps = 0;
 
 /**
- * Unix time in ms by the clock that all processes share: the database's, once lib/db/client/clock.ts has measured it, and it
- * runs on whatever happens to this machine's clock. Before that, this machine's. For every moment that is stored, or
- * compared with a stored one.
+ * Returns Unix time in ms by the clock that all processes share: the database's, once lib/db/client/clock.ts has
+ * measured it, and this machine's before that. Steps of this machine's clock do not affect it. Use it for every time
+ * that is stored or compared with a stored one.
  */
 export function sharedNow(): number {
   return anchor === undefined ? Date.now() : Math.floor(anchor.epochMs + performance.now() - anchor.at);
@@ -44,14 +44,14 @@ export function sharedDate(): Date {
   return new Date(sharedNow());
 }
 
-/** Sets the shared clock to `epochMs` at the moment `at` of `performance.now()`; undefined: back to the machine's. */
+/** Sets the shared clock to `epochMs` at the moment `at` of `performance.now()`; undefined restores the machine's. */
 export function setSharedTime(next: Anchor | undefined): void {
   const before = sharedNow();
   anchor = next;
   if (Math.abs(sharedNow() - before) > 1_000) steps += 1;
 }
 
-/** How often the shared clock was stepped by more than a second. */
+/** Returns how often the shared clock was stepped by more than a second. */
 export function sharedTimeSteps(): number {
   return steps;
 }

@@ -14,14 +14,14 @@ const limiter = (maxCallers?: number) => {
 };
 
 describe("window limiter", () => {
-  test("grants the limit and no more", () => {
+  test("grants up to the limit for each caller", () => {
     const { granted, windows } = limiter();
     expect(granted(25)).toBe(10);
     expect(windows.peek("a", 10).granted).toBeFalse();
     expect(granted(25, "b")).toBe(10);
   });
 
-  test("frees what the window leaves behind", () => {
+  test("frees requests as the window slides", () => {
     const { clock, granted } = limiter();
     clock.at += 900;
     expect(granted(10)).toBe(10);
@@ -31,13 +31,13 @@ describe("window limiter", () => {
     expect(granted(11)).toBe(10);
   });
 
-  test("counts nothing when it peeks", () => {
+  test("does not count a peek", () => {
     const { granted, windows } = limiter();
     for (let n = 0; n < 20; n++) expect(windows.peek("a", 10)).toMatchObject({ granted: true, remaining: 10 });
     expect(granted(11)).toBe(10);
   });
 
-  test("forgets the least recently counted caller", () => {
+  test("evicts the least recently counted caller", () => {
     const { granted, windows } = limiter(2);
     granted(10, "a");
     granted(10, "b");

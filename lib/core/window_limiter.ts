@@ -1,18 +1,18 @@
-/** What a caller's window says about one more request. */
+/** A limiter's decision about one request. */
 export type WindowPermit = { granted: boolean; remaining: number; resetMs: number };
 
 export type WindowLimiter = {
-  /** Counts a request of the caller if the window has room for it. */
+  /** Counts a request of the caller if the limit allows it. */
   take(caller: string, limit: number): WindowPermit;
-  /** Whether the caller's window has room; counts nothing. */
+  /** Decides without counting. */
   peek(caller: string, limit: number): WindowPermit;
 };
 
 type Window = { start: number; current: number; before: number };
 
 /**
- * Sliding windows in this process's memory, counted as lib/redis/take_requests.lua counts them. Bounded: of
- * many callers the least recently counted are forgotten.
+ * A sliding-window rate limiter in this process's memory, with the algorithm of lib/redis/take_requests.lua. It evicts
+ * the least recently counted caller above `maxCallers`.
  */
 export function createWindowLimiter({
   windowMs,

@@ -1,4 +1,4 @@
-import { placedUuidv7, uuidv7Floor, uuidv7Sequence, uuidv7Time } from "../../core/ids.ts";
+import { sequencedUuidv7, uuidv7Floor, uuidv7Sequence, uuidv7Time } from "../../core/ids.ts";
 import { toJson } from "../client/json.ts";
 import { sql } from "../client/literal.ts";
 import type { PlatformScope } from "../scope.ts";
@@ -49,7 +49,7 @@ function place(message: InboundMessage, latest: Map<string, string>): PlacedMess
   const { business_id, chat, sender, wa_message_id, at } = message;
   const second = secondNameOf(message);
   const [ms, nth] = placeAfter(latest.get(second), at);
-  const id = placedUuidv7(ms, nth, business_id, chat, sender, wa_message_id);
+  const id = sequencedUuidv7(ms, nth, business_id, chat, sender, wa_message_id);
   latest.set(second, id);
   return { ...message, id };
 }
