@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { ApiFailure, bodyOf, createApiClient } from "./index.ts";
 
-type Asked = { method: string; path: string; authorization: string | null; key: string | null; body: string };
+type Sent = { method: string; path: string; authorization: string | null; key: string | null; body: string };
 
-/** A client whose every request is answered with `answer`, and what it asked. */
+/** A client whose every request receives `answer`. Records the requests. */
 function clientOf(answer: () => Response) {
-  const asked: Asked[] = [];
+  const sent: Sent[] = [];
   const api = createApiClient({
     baseUrl: "https://api.example.com",
     key: "psk_1",
@@ -13,7 +13,7 @@ function clientOf(answer: () => Response) {
       const { pathname, search } = new URL(request.url);
       const { headers } = request;
       const [authorization, key] = [headers.get("authorization"), headers.get("idempotency-key")];
-      asked.push({
+      sent.push({
         method: request.method,
         path: `${pathname}${search}`,
         authorization,
@@ -23,11 +23,11 @@ function clientOf(answer: () => Response) {
       return answer();
     },
   });
-  return { api, asked };
+  return { api, sent };
 }
 
-test("a request is put together from the operation's path, query, headers and body", async () => {
-  const { api, asked } = clientOf(() => Response.json({ data: [], next_cursor: null }));
+test("builds requests from path, query, headers and body", async () => {
+  const { api, sent } = clientOf(() => Response.json({ data: [], next_cursor: null }));
   const path = { business_id: "a/b" };
   expect(
     await bodyOf(api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { limit: 2 } } })),
@@ -39,7 +39,7 @@ test("a request is put together from the operation's path, query, headers and bo
     params: { path, header: { "idempotency-key": "k" } },
     body: { to: "5511987654321", type: "text", text: "hello" },
   });
-  expect(asked).toEqual([
+  expect(sent).toEqual([
     {
       method: "GET",
       path: "/v1/businesses/a%2Fb/messages?limit=2",
@@ -57,7 +57,7 @@ test("a request is put together from the operation's path, query, headers and bo
   ]);
 });
 
-test("what is not 2xx is thrown, with the problem and the time to wait", async () => {
+test("throws problems with their Retry-After", async () => {
   const problem = {
     type: "urn:prosaas:problem:rate_limited",
     title: "Too many requests",
@@ -80,14 +80,14 @@ test("what is not 2xx is thrown, with the problem and the time to wait", async (
   });
 });
 
-test("an answer of something before the API is a failure too", async () => {
+test("throws responses of proxies without a problem", async () => {
   const { api } = clientOf(() => new Response("<html>", { status: 502, statusText: "Bad Gateway" }));
   const failure = await bodyOf(api.GET("/v1/admin/queues")).catch((error: unknown) => error);
   expect(failure).toMatchObject({ status: 502, problem: undefined, retryAfterS: undefined });
 });
 
 describe("deadlines", () => {
-  /** A server that writes the head of an answer at once and its end when it is told to. */
+  /** A server that starts a response at once and completes it when the test says so. */
   async function slow(contentType: string, timeoutMs: number) {
     const end = Promise.withResolvers<void>();
     const server = Bun.serve({
@@ -110,7 +110,7 @@ describe("deadlines", () => {
     return { api, end: end.resolve, stop: () => server.stop(true) };
   }
 
-  test("do not end a stream that has begun", async () => {
+  test("do not end a stream after its headers", async () => {
     const { api, end, stop } = await slow("text/event-stream", 200);
     const { data } = await api.GET("/v1/admin/events", { parseAs: "stream" });
     const reader = data!.getReader();
@@ -123,9 +123,9 @@ describe("deadlines", () => {
     await stop();
   });
 
-  test("end an answer that never completes", async () => {
+  test("abort a response that never completes", async () => {
     const { api, stop } = await slow("application/json", 200);
-    await expect(api.GET("/v1/admin/queues")).rejects.toThrow("no answer within 200 ms");
+    await expect(api.GET("/v1/admin/queues")).rejects.toThrow("no response within 200 ms");
     await stop();
   });
 });

@@ -6,12 +6,12 @@ export type ApiClient = Client<paths>;
 export type Schemas = components["schemas"];
 export type Problem = Schemas["Problem"];
 
-/** An answer that is none of 2xx, in the API's own words. */
+/** A response other than 2xx, with the API's problem. */
 export class ApiFailure extends Error {
   readonly status: number;
-  /** Undefined where the answer came from something before the API. */
+  /** Undefined if the response came from a proxy in front of the API. */
   readonly problem: Problem | undefined;
-  /** Seconds after which trying again makes sense. */
+  /** Seconds to wait before a retry. */
   readonly retryAfterS: number | undefined;
 
   constructor(message: string, status: number, problem?: Problem, retryAfterS?: number) {
@@ -25,23 +25,26 @@ export class ApiFailure extends Error {
 
 export type ApiClientOptions = {
   baseUrl: string;
-  /** The API key; a browser that signed in to the console has a cookie in its place. */
+  /** The API key. The console authenticates with a cookie instead. */
   key?: string;
-  /** PEM of the certificate authority that the server's certificate is checked against; on Bun alone (see node.ts). */
+  /** PEM of the certificate authority to trust. Bun only; on Node.js see node.ts. */
   ca?: string;
-  /** Milliseconds until an answer is complete; of a stream (events, files), until it begins. */
+  /** Deadline of the whole response in ms; of a stream (events, files), until its headers arrive. */
   timeoutMs?: number;
   fetch?: (request: Request, init?: RequestInit) => Promise<Response>;
 };
 
 /**
- * The API's operations by their paths, with the types of its OpenAPI document: `api.GET("/v1/businesses/{business_id}",
- * { params: { path: { business_id } } })`. What is not 2xx is thrown as an {@link ApiFailure}.
+ * Creates a client with the types of the API's OpenAPI document. Throws an {@link ApiFailure} for responses other than
+ * 2xx.
+ *
+ * @example
+ * await api.GET("/v1/businesses/{business_id}", { params: { path: { business_id } } });
  */
 export function createApiClient({ baseUrl, key, ca, timeoutMs = 10_000, fetch: send }: ApiClientOptions): ApiClient {
   if (ca !== undefined && send === undefined && !("Bun" in globalThis))
     throw new TypeError(
-      "Only Bun's fetch takes `ca`: on Node.js pass `fetch: trusting(ca)` of lib/api-client/node.ts.",
+      "Only Bun's fetch supports `ca`. On Node.js, pass `fetch: trusting(ca)` of lib/api-client/node.ts.",
     );
   const tls = ca === undefined ? {} : { tls: { ca } };
   const sendOver = send ?? globalThis.fetch;
@@ -53,9 +56,9 @@ export function createApiClient({ baseUrl, key, ca, timeoutMs = 10_000, fetch: s
   client.use({
     onRequest: ({ params, schemaPath }) => {
       for (const [name, value] of Object.entries(params.path ?? {})) {
-        // Encoded or not, a URL resolves them as steps within the path: the request would go to another operation.
+        // URL resolution would turn these into another path, and so into another operation.
         if (["", ".", ".."].includes(String(value)))
-          throw new TypeError(`"${String(value)}" is no ${name} for ${schemaPath}`);
+          throw new TypeError(`"${String(value)}" is not a valid ${name} for ${schemaPath}`);
       }
       return undefined;
     },
@@ -78,7 +81,7 @@ export function createApiClient({ baseUrl, key, ca, timeoutMs = 10_000, fetch: s
 
 const streamed = /^(text\/event-stream|application\/octet-stream|image\/|audio\/|video\/)/;
 
-/** Aborts a request at the deadline; once a stream has begun, only `signal` of the caller ends it. */
+/** Aborts a request at the deadline. After the headers of a stream, only the caller's signal ends it. */
 async function withDeadline(
   timeoutMs: number,
   signal: AbortSignal,
@@ -86,10 +89,10 @@ async function withDeadline(
 ): Promise<Response> {
   const deadline = new AbortController();
   const timer = setTimeout(
-    () => deadline.abort(new DOMException(`no answer within ${timeoutMs} ms`, "TimeoutError")),
+    () => deadline.abort(new DOMException(`no response within ${timeoutMs} ms`, "TimeoutError")),
     timeoutMs,
   );
-  // A deadline keeps no program running.
+  // The timer must not keep the process alive.
   if (typeof timer === "object") timer.unref();
   try {
     const response = await send(AbortSignal.any([signal, deadline.signal]));
@@ -101,10 +104,10 @@ async function withDeadline(
   }
 }
 
-/** The body of an answer, which is there: a failure was thrown. */
+/** The body of a successful response. */
 export async function bodyOf<T>(call: Promise<{ data?: T; response: Response }>): Promise<T> {
   const { data, response } = await call;
-  if (data === undefined) throw new Error(`the answer ${response.status} of ${response.url} has no body`);
+  if (data === undefined) throw new Error(`the response ${response.status} of ${response.url} has no body`);
   return data;
 }
 

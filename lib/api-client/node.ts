@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import type { ApiClientOptions } from "./client.ts";
 
 /**
- * A fetch for Node.js that trusts `ca` (PEM): Node's own takes no authority. Follows no redirects.
+ * A fetch for Node.js that trusts `ca` (PEM), which Node's own fetch does not support. Follows no redirects.
  * @example createApiClient({ baseUrl, key, fetch: trusting(ca) })
  */
 export function trusting(ca: string): NonNullable<ApiClientOptions["fetch"]> {

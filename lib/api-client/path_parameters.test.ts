@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { createApiClient } from "./index.ts";
 
 describe("path parameters", () => {
-  const asked: string[] = [];
+  const sent: string[] = [];
   const client = createApiClient({
     baseUrl: "http://api",
     fetch: async (request) => {
-      asked.push(`${request.method} ${new URL(request.url).pathname}`);
+      sent.push(`${request.method} ${new URL(request.url).pathname}`);
       return Response.json({});
     },
   });
@@ -14,10 +14,10 @@ describe("path parameters", () => {
     client.DELETE("/v1/businesses/{business_id}/keys/{key_id}", { params: { path: { business_id, key_id } } });
 
   test.each(["..", ".", ""])("refuse %p, which would reach another operation", async (id) => {
-    asked.length = 0;
+    sent.length = 0;
     await expect(remove("b", id)).rejects.toThrow(TypeError);
     await expect(remove(id, "k")).rejects.toThrow(TypeError);
-    expect(asked).toEqual([]);
+    expect(sent).toEqual([]);
   });
 
   test.each([
@@ -26,9 +26,9 @@ describe("path parameters", () => {
     ["a/b?c#d", "a%2Fb%3Fc%23d"],
     ["...", "..."],
   ])("encode %p", async (id, encoded) => {
-    asked.length = 0;
+    sent.length = 0;
     await remove("b", id);
-    expect(asked.map((path) => path.replaceAll("%2E", "."))).toEqual([
+    expect(sent.map((path) => path.replaceAll("%2E", "."))).toEqual([
       `DELETE /v1/businesses/b/keys/${encoded.replaceAll("%2E", ".")}`,
     ]);
   });

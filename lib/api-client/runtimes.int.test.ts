@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "../testing/certificate.ts";
 
-/** A program that lists queues through a server whose certificate no runtime trusts by itself. */
+/** Lists queues through a server with a certificate that no runtime trusts by default. */
 const program = `
 import { readFileSync } from "node:fs";
 import { createApiClient } from "${join(import.meta.dir, "client.ts")}";
@@ -63,7 +63,7 @@ describe("a private certificate authority", () => {
 
   test("is trusted on Node.js by trusting()", async () => expect(await run("node", "trusting")).toBe(listed));
 
-  test("is refused on Node.js as ca, with what to do", async () =>
+  test("is refused as ca on Node.js, with instructions", async () =>
     expect(await run("node", "ca")).toContain("fetch: trusting(ca)"));
 
   test.each(["node", process.execPath])("is not trusted otherwise (%s)", async (runtime) =>

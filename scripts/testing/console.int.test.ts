@@ -123,7 +123,7 @@ test("a wrong key is told so; the right one signs in, with the keyboard alone, a
   await page.waitForSelector("#key");
   await page.type("#key", `psk_abcdefgh_${"a".repeat(43)}`);
   await page.keyboard.press("Enter");
-  await says("This API key is not known");
+  await says("This API key is unknown");
   await page.$eval("#key", (input) => ((input as HTMLInputElement).value = ""));
   await page.type("#key", api.adminKey);
   await page.keyboard.press("Enter");

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Bundles the console into `folder`, as files that any web server can serve. Throws with what is wrong in its sources. */
+/** Bundles the console into `folder`, as static files. Throws if the sources have errors. */
 export async function buildConsole(folder: string): Promise<string[]> {
   await rm(folder, { recursive: true, force: true });
   const { outputs } = await Bun.build({
@@ -10,7 +10,7 @@ export async function buildConsole(folder: string): Promise<string[]> {
     target: "browser",
     minify: true,
     define: { "process.env.NODE_ENV": '"production"' },
-    // Addresses as the page's own: it lies at the root of its host.
+    // The console is served from the root of its host.
     publicPath: "/",
     throw: true,
   });

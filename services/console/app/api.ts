@@ -5,15 +5,15 @@ export type { Schemas } from "../../../lib/api-client/index.ts";
 
 const origin = globalThis.location.origin;
 
-/** The API, with the cookie that stands for whoever signed in. */
+/** The API client, authenticated by the cookie of the console session. */
 export const api = createApiClient({ baseUrl: origin });
 
-/** Exchanges an admin key for the cookie; the key is kept nowhere. */
+/** Exchanges an admin key for the cookie. Does not store the key. */
 export async function signIn(key: string): Promise<void> {
   await createApiClient({ baseUrl: origin, key }).POST("/v1/console/session");
 }
 
-/** The prefix of the key that somebody signed in with; undefined where nobody is. */
+/** The prefix of the key that signed in; undefined without a console session. */
 export async function signedInAs(): Promise<string | undefined> {
   try {
     const { data } = await api.GET("/v1/console/session");
@@ -30,8 +30,8 @@ export function isSignedOut(error: unknown): boolean {
   return error instanceof ApiFailure && error.status === 401;
 }
 
-/** What to tell whoever asked. */
-export function sentenceOf(error: unknown): string {
+/** The error text to show. */
+export function errorText(error: unknown): string {
   if (error instanceof ApiFailure) return error.problem?.detail ?? `The API answered ${error.status}.`;
   return error instanceof Error ? error.message : String(error);
 }

@@ -7,16 +7,16 @@ import { Chats } from "./messages.tsx";
 import { Page, Show } from "./parts.tsx";
 import { useState } from "preact/hooks";
 
-/** One business: its login, its chats or its calls. */
+/** One business: its WhatsApp session, and its chats or calls. */
 export function BusinessPage({ id, rest: [tab = "chats", chat] }: { id: string; rest: string[] }) {
   const path = { business_id: id };
   const business = useLoaded(id, () => bodyOf(api.GET("/v1/businesses/{business_id}", { params: { path } })));
   const session = useLoaded(id, () => bodyOf(api.GET("/v1/businesses/{business_id}/whatsapp", { params: { path } })));
   const [happened, setHappened] = useState(0);
-  const tell = useDebounced(() => setHappened((count) => count + 1));
+  const notify = useDebounced(() => setHappened((count) => count + 1));
   useLive(`/v1/businesses/${id}/events`, ({ name }) => {
     if (name === "whatsapp.pairing" || name === "session.status" || name === "reset") session.reload();
-    tell();
+    notify();
   });
 
   return (
@@ -26,8 +26,8 @@ export function BusinessPage({ id, rest: [tab = "chats", chat] }: { id: string; 
           <p class="quiet">
             <a href="#/businesses">Businesses</a> / <code>{id}</code>
           </p>
-          <Show of={session}>{(present) => <Login businessId={id} session={present} reload={session.reload} />}</Show>
-          <nav class="tabs" aria-label={`Of ${name}`}>
+          <Show of={session}>{(loaded) => <Login businessId={id} session={loaded} reload={session.reload} />}</Show>
+          <nav class="tabs" aria-label={`Sections of ${name}`}>
             {(["chats", "calls"] as const).map((each) => (
               <a key={each} href={`#/businesses/${id}/${each}`} aria-current={each === tab ? "page" : undefined}>
                 {each === "chats" ? "Chats" : "Calls"}

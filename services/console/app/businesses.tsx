@@ -8,7 +8,7 @@ const pageSize = 25;
 
 type Row = Schemas["Business"] & { session: Schemas["WhatsappSession"] | undefined };
 
-/** The login of each business is asked of its shard; one that cannot be had is left open. */
+/** Reads a page of businesses and the session of each. Leaves a session undefined if its shard is unreachable. */
 async function readPage(name: string, cursor: string | undefined): Promise<{ rows: Row[]; next: string | null }> {
   const query = { limit: pageSize, cursor, name: name || undefined };
   const { data, next_cursor } = await bodyOf(api.GET("/v1/businesses", { params: { query } }));
@@ -60,7 +60,7 @@ export function BusinessesPage({ happened }: { happened: number }) {
               label="Businesses"
               rows={rows}
               keyOf={({ id }) => id}
-              empty={wanted ? `No business has “${wanted}” in its name.` : "There are no businesses yet."}
+              empty={wanted ? `No business name contains “${wanted}”.` : "No businesses yet."}
               columns={[
                 {
                   title: "Name",
@@ -70,7 +70,7 @@ export function BusinessesPage({ happened }: { happened: number }) {
                     </a>
                   ),
                 },
-                { title: "WhatsApp", cell: ({ session }) => <State of={session?.status ?? "not known"} /> },
+                { title: "WhatsApp", cell: ({ session }) => <State of={session?.status ?? "unknown"} /> },
                 { title: "Phone", cell: ({ session }) => session?.phone ?? "–" },
                 { title: "Shard", number: true, cell: ({ whatsapp_shard }) => whatsapp_shard ?? "–" },
                 { title: "Created", cell: ({ created_at }) => <When at={created_at} /> },

@@ -6,7 +6,7 @@ import { Confirmation, Fault, Page, Show, State, Table, When } from "./parts.tsx
 
 const everyMs = 2_000;
 
-/** How many calls there are and may be, over all businesses. */
+/** The call load of all businesses, and its limit. */
 export function CallsPage({ happened }: { happened: number }) {
   const load = useLoaded("calls", () => bodyOf(api.GET("/v1/admin/calls")), everyMs);
   useEffect(() => {
@@ -34,7 +34,7 @@ export function CallsPage({ happened }: { happened: number }) {
               class="row"
               onSubmit={(event) => {
                 event.preventDefault();
-                // Businesses get no call at all below what is in progress.
+                // A limit below the calls in progress rejects every new call, so it needs a confirmation.
                 if (Number(limit) === 0 || Number(limit) < active) confirmation.current?.showModal();
                 else apply();
               }}
@@ -51,7 +51,7 @@ export function CallsPage({ happened }: { happened: number }) {
                 onInput={({ currentTarget }) => setLimit(currentTarget.value)}
               />
               <button disabled={busy}>Set the limit</button>
-              <span class="quiet">Counts from the next call on; no call is ended.</span>
+              <span class="quiet">Applies from the next call on. Calls in progress continue.</span>
             </form>
             <Confirmation
               dialog={confirmation}
@@ -67,7 +67,7 @@ export function CallsPage({ happened }: { happened: number }) {
           </section>
         )}
       </Show>
-      <p class="quiet">The calls of a business are on its own page.</p>
+      <p class="quiet">Open a business to see its calls.</p>
     </Page>
   );
 }
@@ -81,7 +81,7 @@ async function readCalls(business_id: string): Promise<Schemas["Call"][]> {
   return [...live.data, ...ended.data];
 }
 
-/** The calls of a business: those in progress, then the latest that ended. */
+/** The calls of a business: calls in progress first, then the newest ended ones. */
 export function BusinessCalls({ id, happened }: { id: string; happened: number }) {
   const calls = useLoaded(id, () => readCalls(id));
   useEffect(() => {
@@ -96,7 +96,7 @@ export function BusinessCalls({ id, happened }: { id: string; happened: number }
           keyOf={({ call_sid }) => call_sid}
           empty="No calls yet."
           columns={[
-            { title: "Began", cell: ({ started_at }) => <When at={started_at} /> },
+            { title: "Started", cell: ({ started_at }) => <When at={started_at} /> },
             { title: "State", cell: ({ status }) => <State of={status} /> },
             { title: "Direction", cell: ({ direction }) => direction },
             { title: "From", cell: ({ from }) => from },

@@ -18,7 +18,7 @@ describe("debounce", () => {
     expect(runs).toBe(1);
   });
 
-  test("runs within maxMs while calls go on", () => {
+  test("runs within maxMs while calls continue", () => {
     let runs = 0;
     const debounced = debounce(() => runs++, 250, 1_000);
     for (let n = 0; n < 100; n++) {
@@ -29,7 +29,7 @@ describe("debounce", () => {
     expect(runs).toBeLessThanOrEqual(10);
   });
 
-  test("runs nothing once cancelled", () => {
+  test("runs nothing after it was cancelled", () => {
     let runs = 0;
     const debounced = debounce(() => runs++, 250, 1_000);
     debounced.call();

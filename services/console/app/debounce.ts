@@ -1,10 +1,10 @@
 export type Debounced = { call(): void; cancel(): void };
 
 /**
- * Runs `act` once `quietMs` after the last call, and at the latest `maxMs` after the first: a page updates also while
- * events arrive without a pause.
+ * Runs `action` once, `quietMs` after the last call and at most `maxMs` after the first, so that a page also updates
+ * while events never pause.
  */
-export function debounce(act: () => void, quietMs: number, maxMs: number): Debounced {
+export function debounce(action: () => void, quietMs: number, maxMs: number): Debounced {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let deadline = 0;
   const cancel = () => {
@@ -19,7 +19,7 @@ export function debounce(act: () => void, quietMs: number, maxMs: number): Debou
       timer = setTimeout(
         () => {
           timer = undefined;
-          act();
+          action();
         },
         Math.max(0, Math.min(quietMs, deadline - now)),
       );

@@ -1,8 +1,8 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { isSignedOut, sentenceOf } from "./api.ts";
+import { errorText, isSignedOut } from "./api.ts";
 import { debounce } from "./debounce.ts";
 
-/** The parts of the address after the `#`: "#/businesses/1" is ["businesses", "1"]. */
+/** The segments of the URL's hash: "#/businesses/1" is ["businesses", "1"]. */
 export function useRoute(): string[] {
   const read = () => globalThis.location.hash.slice(1).split("/").filter(Boolean).map(decodeURIComponent);
   const [route, setRoute] = useState(read);
@@ -16,29 +16,30 @@ export function useRoute(): string[] {
 
 export type Loaded<T> = {
   value: T | undefined;
-  /** Why the last attempt failed; what was loaded before stays. */
+  /** Why the last attempt failed. `value` keeps the last successful result. */
   error: string | undefined;
   reload: () => void;
 };
 
-/** Raised where the API says that nobody is signed in any more. */
+/** Dispatches `signedout` when the API answers 401. */
 export const signedOut = new EventTarget();
 
-/** Loads something, anew whenever what `key` names changes or `reload` is called; with `everyMs` also by itself. */
+/** Loads a value, and reloads it when `key` changes, when `reload` is called, and every `everyMs`. */
 export function useLoaded<T>(key: string, load: () => Promise<T>, everyMs?: number): Loaded<T> {
   const [state, setState] = useState<{ key: string; value?: T; error?: string }>({ key });
-  const present = useRef(key);
+  const currentKey = useRef(key);
   const latest = useRef(load);
   latest.current = load;
-  present.current = key;
+  currentKey.current = key;
 
   const reload = useCallback(() => {
-    const asked = present.current;
+    const loading = currentKey.current;
     latest.current().then(
-      (value) => present.current === asked && setState({ key: asked, value }),
+      (value) => currentKey.current === loading && setState({ key: loading, value }),
       (error: unknown) => {
         if (isSignedOut(error)) signedOut.dispatchEvent(new Event("signedout"));
-        else if (present.current === asked) setState((before) => ({ ...before, key: asked, error: sentenceOf(error) }));
+        else if (currentKey.current === loading)
+          setState((before) => ({ ...before, key: loading, error: errorText(error) }));
       },
     );
   }, []);
@@ -46,7 +47,7 @@ export function useLoaded<T>(key: string, load: () => Promise<T>, everyMs?: numb
   useEffect(() => {
     reload();
     if (everyMs === undefined) return undefined;
-    // Nobody looks at a page in the background.
+    // Skips reloads while the page is in the background.
     const timer = setInterval(() => document.hidden || reload(), everyMs);
     return () => clearInterval(timer);
   }, [key, everyMs, reload]);
@@ -55,16 +56,16 @@ export function useLoaded<T>(key: string, load: () => Promise<T>, everyMs?: numb
   return { value: fresh ? state.value : undefined, error: fresh ? state.error : undefined, reload };
 }
 
-/** A function that runs `act` once for many calls: see {@link debounce}. */
-export function useDebounced(act: () => void, quietMs = 250, maxMs = 1_000): () => void {
-  const latest = useRef(act);
-  latest.current = act;
+/** Debounces `action`: see {@link debounce}. */
+export function useDebounced(action: () => void, quietMs = 250, maxMs = 1_000): () => void {
+  const latest = useRef(action);
+  latest.current = action;
   const debounced = useMemo(() => debounce(() => latest.current(), quietMs, maxMs), [quietMs, maxMs]);
   useEffect(() => debounced.cancel, [debounced]);
   return debounced.call;
 }
 
-/** Does what a button asks for: whether it is under way, and what went wrong. */
+/** Runs the request of a button. `busy` while it is in flight; `fault` is its error. */
 export function useAction(): { busy: boolean; fault: string | undefined; run: (work: () => Promise<unknown>) => void } {
   const [busy, setBusy] = useState(false);
   const [fault, setFault] = useState<string>();
@@ -72,7 +73,7 @@ export function useAction(): { busy: boolean; fault: string | undefined; run: (w
     setBusy(true);
     setFault(undefined);
     work()
-      .catch((error: unknown) => setFault(sentenceOf(error)))
+      .catch((error: unknown) => setFault(errorText(error)))
       .finally(() => setBusy(false));
   }, []);
   return { busy, fault, run };

@@ -1,10 +1,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { streamEvents, streamNotices } from "../../../lib/events/catalogue.ts";
 
-/** A browser listens to each event by its name. */
+/** EventSource needs a listener per event name. */
 export const eventNames: readonly string[] = [...streamEvents, ...Object.keys(streamNotices)];
 
-/** Wait before a stream that the server refused is opened again: it doubles up to the last. */
+/** Back-off before a refused stream is reopened: doubles from `first` to `last`. */
 const retryMs = { first: 1_000, last: 15_000 };
 
 export type LiveEvent = { name: string; data: Record<string, unknown> };

@@ -5,7 +5,7 @@ import { Confirmed, Fault, State, When } from "./parts.tsx";
 
 type Props = { businessId: string; session: Schemas["WhatsappSession"]; reload: () => void };
 
-/** The business's WhatsApp: how it stands, the QR while there is one, and what can be done about it. */
+/** The WhatsApp session of a business: its state, QR code and actions. */
 export function Login({ businessId, session, reload }: Props) {
   const { busy, fault, run } = useAction();
   const path = { business_id: businessId };
@@ -27,7 +27,7 @@ export function Login({ businessId, session, reload }: Props) {
         <span>{phone ?? (paired ? "paired" : "not paired")}</span>
         <span class="quiet">
           shard {shard ?? "–"}, since <When at={since} />
-          {live ? "" : ", as last heard"}
+          {live ? "" : " (last known state)"}
         </span>
         <span class="grow" />
         {status !== "open" && status !== "connecting" && qr === undefined && (
@@ -38,7 +38,7 @@ export function Login({ businessId, session, reload }: Props) {
         {paired && (
           <Confirmed
             disabled={busy}
-            question="Log this WhatsApp out? Connecting again needs a new QR."
+            question="Log out of WhatsApp? To connect again, scan a new QR code."
             onConfirm={logOut}
           >
             Log out
@@ -51,16 +51,16 @@ export function Login({ businessId, session, reload }: Props) {
         <figure>
           <img
             src={`/v1/businesses/${businessId}/whatsapp/qr.svg?${encodeURIComponent(qr.slice(0, 40))}`}
-            alt="QR to scan"
+            alt="QR code to scan"
             width="240"
             height="240"
           />
-          <figcaption>On the phone: WhatsApp, Linked devices, Link a device. A new picture comes by itself.</figcaption>
+          <figcaption>On the phone: WhatsApp, Linked devices, Link a device. The code refreshes by itself.</figcaption>
         </figure>
       )}
       {code !== undefined && (
         <p>
-          To be typed into the phone: <code class="pairing">{code}</code>
+          Type this code into the phone: <code class="pairing">{code}</code>
         </p>
       )}
     </section>

@@ -3,7 +3,7 @@ import type { Schemas } from "./api.ts";
 type Attachment = Schemas["Attachment"];
 type Content = Schemas["MessageContent"];
 
-/** The path of a signed address: the page loads files from its own origin only. */
+/** The path of a signed URL. The content security policy allows files of the page's own origin only. */
 export function pathOf(url: string): string {
   const { pathname, search } = new URL(url);
   return `${pathname}${search}`;
@@ -17,7 +17,7 @@ export function attachmentOf(content: Content): Attachment | undefined {
 export function Media({ content }: { content: Content }) {
   const file = attachmentOf(content);
   if (file === undefined) return null;
-  if (file.status === "pending") return <p class="quiet">{content.type}: being fetched from WhatsApp</p>;
+  if (file.status === "pending") return <p class="quiet">{content.type}: downloading from WhatsApp</p>;
   if (file.status === "failed" || file.url === undefined)
     return <p class="fault">{content.type}: the file is not available</p>;
   const url = pathOf(file.url);

@@ -11,15 +11,15 @@ const recent = 200;
 const step = 50;
 
 const person = (chat: string) => chat.replace(/@.*/, "");
-const saidIn = ({ text, type }: Message) => text ?? `(${type.replaceAll("_", " ")})`;
+const textOf = ({ text, type }: Message) => text ?? `(${type.replaceAll("_", " ")})`;
 
-/** The chats of late, and the messages of one of them. */
+/** The most recent chats, and the messages of the selected one. */
 export function Chats({ id, chat, happened }: { id: string; chat: string | undefined; happened: number }) {
   const path = { business_id: id };
   const latest = useLoaded(`${id} ${happened}`, () =>
     bodyOf(api.GET("/v1/businesses/{business_id}/messages", { params: { path, query: { limit: recent } } })),
   );
-  // What was shown stays until what is newer is there.
+  // Keeps showing the previous messages while newer ones load.
   const [shown, setShown] = useState<Message[]>();
   useEffect(() => {
     if (latest.value) setShown(latest.value.data);
@@ -39,7 +39,7 @@ export function Chats({ id, chat, happened }: { id: string; chat: string | undef
               <strong dir="auto">{(last!.direction === "inbound" && last!.sender_name) || person(jid)}</strong>
               <When at={last!.queued_at} />
               <span class="quiet" dir="auto">
-                {saidIn(last!)}
+                {textOf(last!)}
               </span>
             </a>
           </li>
@@ -80,7 +80,7 @@ function Thread({ id, chat, happened }: { id: string; chat: string; happened: nu
           <li key={message.id} class={message.direction}>
             <Media content={message.content} />
             {(message.text !== null || attachmentOf(message.content) === undefined) && (
-              <p dir="auto">{saidIn(message)}</p>
+              <p dir="auto">{textOf(message)}</p>
             )}
             <small>
               <When at={message.queued_at} /> {message.direction === "outbound" && <Tick of={message} />}

@@ -25,7 +25,7 @@ export function Page({
   );
 }
 
-/** What was loaded, or that it is still to come, or why it did not. */
+/** Shows a loaded value, or that it is loading, or why loading failed. */
 export function Show<T>({
   of: { value, error, reload },
   children,
@@ -105,12 +105,12 @@ const tones: Record<string, Tone> = {
   auth_error: "bad",
   banned: "bad",
   logged_out: "bad",
-  away: "bad",
+  unreachable: "bad",
   failed: "bad",
   lost: "bad",
 };
 
-/** A state in a word; its colour is no more than a help. */
+/** A state in words. The colour adds no information. */
 export function State({ of }: { of: string }) {
   return <span class={`state ${tones[of] ?? "idle"}`}>{of.replaceAll("_", " ")}</span>;
 }
@@ -118,7 +118,7 @@ export function State({ of }: { of: string }) {
 const short = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
-/** A moment in the reader's own time zone: of today the time alone. */
+/** A time in the reader's time zone. Omits today's date. */
 export function When({ at }: { at: string | null }) {
   if (at === null) return <>–</>;
   const date = new Date(at);
@@ -130,7 +130,7 @@ export function When({ at }: { at: string | null }) {
   );
 }
 
-/** A button that asks once more before it does what cannot be undone. */
+/** A button that asks for confirmation before an irreversible action. */
 export function Confirmed({
   children,
   question,
@@ -153,7 +153,7 @@ export function Confirmed({
   );
 }
 
-/** A question that `dialog.current.showModal()` asks before something drastic is done. */
+/** A confirmation dialog, opened with `dialog.current.showModal()`. */
 export function Confirmation({
   dialog,
   question,

@@ -20,7 +20,7 @@ export function QueuesPage() {
             label="Queues"
             rows={data}
             keyOf={({ queue }) => queue}
-            empty="There are no queues."
+            empty="No queues."
             columns={[
               { title: "Queue", cell: ({ queue }) => <a href={`#/queues/${queue}`}>{queue}</a> },
               { title: "Worker", cell: ({ group }) => group },
@@ -48,7 +48,7 @@ export function QueuesPage() {
   );
 }
 
-/** The dead letters of a queue, to be run again or discarded. */
+/** The dead letters of a queue, with actions to replay or discard them. */
 export function DeadLettersPage({ queue }: { queue: string }) {
   const [cursors, setCursors] = useState<string[]>([]);
   const letters = useLoaded(`${queue} ${cursors.join()}`, () =>
@@ -71,7 +71,7 @@ export function DeadLettersPage({ queue }: { queue: string }) {
             act(() => api.POST("/v1/admin/queues/{name}/dead/replay", { params: { path: { name: queue } } }))
           }
         >
-          Run all again
+          Replay all
         </button>
       }
     >
@@ -86,15 +86,15 @@ export function DeadLettersPage({ queue }: { queue: string }) {
               label={`Dead letters of ${queue}`}
               rows={data}
               keyOf={({ job_id }) => job_id}
-              empty="No job has used up its attempts."
+              empty="No job has exhausted its attempts."
               columns={[
                 { title: "Job", cell: ({ job }) => job },
                 {
-                  title: "For",
-                  cell: ({ payload }) => <code>{payload === null ? "not understood" : JSON.stringify(payload)}</code>,
+                  title: "Payload",
+                  cell: ({ payload }) => <code>{payload === null ? "unknown format" : JSON.stringify(payload)}</code>,
                 },
-                { title: "Why", cell: ({ reason }) => reason },
-                { title: "Runs", number: true, cell: ({ attempts }) => attempts },
+                { title: "Reason", cell: ({ reason }) => reason },
+                { title: "Attempts", number: true, cell: ({ attempts }) => attempts },
                 { title: "Died", cell: ({ died_at }) => <When at={died_at} /> },
                 {
                   title: "",
@@ -104,11 +104,11 @@ export function DeadLettersPage({ queue }: { queue: string }) {
                         disabled={busy}
                         onClick={() => act(() => api.POST("/v1/admin/queues/{name}/dead/{job_id}/replay", one(job_id)))}
                       >
-                        Run again
+                        Replay
                       </button>
                       <Confirmed
                         disabled={busy}
-                        question="Discard this job for good?"
+                        question="Discard this job permanently?"
                         onConfirm={() => act(() => api.DELETE("/v1/admin/queues/{name}/dead/{job_id}", one(job_id)))}
                       >
                         Discard

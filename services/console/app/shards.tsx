@@ -15,7 +15,7 @@ async function readShards() {
 }
 
 export function ShardsPage({ happened }: { happened: number }) {
-  // Events tell of shards that come and go; how busy they are has to be asked.
+  // Events report added and removed shards. Their load has to be polled.
   const shards = useLoaded("shards", readShards, everyMs);
   useEffect(() => {
     if (happened > 0) shards.reload();
@@ -28,10 +28,10 @@ export function ShardsPage({ happened }: { happened: number }) {
             label="Shards"
             rows={rows}
             keyOf={({ shard }) => String(shard)}
-            empty="No shard is known."
+            empty="No shards."
             columns={[
               { title: "Shard", number: true, cell: ({ shard }) => shard },
-              { title: "State", cell: ({ healthy }) => <State of={healthy ? "healthy" : "away"} /> },
+              { title: "State", cell: ({ healthy }) => <State of={healthy ? "healthy" : "unreachable"} /> },
               { title: "Businesses", number: true, cell: ({ assigned }) => assigned?.businesses ?? "–" },
               { title: "Sessions", number: true, cell: ({ sessions }) => sessions ?? "–" },
               { title: "Open", number: true, cell: ({ sessions_open }) => sessions_open ?? "–" },

@@ -72,10 +72,10 @@ export function Shell({ keyPrefix, onSignOut }: { keyPrefix: string; onSignOut: 
   );
 }
 
-/** Counts of events for each section that shows them. */
+/** Number of events that concern each section. */
 type SectionEvents = { businesses: number; shards: number; calls: number };
 
-/** Sections that an event concerns. Messages concern none: the page of their business listens to a stream of its own. */
+/** Sections that an event concerns. Messages concern none, because the page of a business has its own stream. */
 function sectionsOf(event: string): (keyof SectionEvents)[] {
   if (event === "reset") return ["businesses", "shards", "calls"];
   if (event === "shards.changed") return ["shards"];
@@ -83,7 +83,7 @@ function sectionsOf(event: string): (keyof SectionEvents)[] {
   return event === "session.status" ? ["businesses"] : [];
 }
 
-/** The counts, and a function that notes an event; however many arrive, a section is rendered once a second at most. */
+/** The counts, and a function that records an event. Debounced, so that a section renders at most once a second. */
 function useSectionEvents(): [SectionEvents, (event: string) => void] {
   const noted = useRef<SectionEvents>({ businesses: 0, shards: 0, calls: 0 });
   const [happened, setHappened] = useState(noted.current);
@@ -111,5 +111,5 @@ function Section({ section, rest: [first, ...more], happened }: SectionProps) {
   if (section === "queues") return first ? <DeadLettersPage key={first} queue={first} /> : <QueuesPage />;
   if (section === "shards") return <ShardsPage happened={happened.shards} />;
   if (section === "calls") return <CallsPage happened={happened.calls} />;
-  return <p class="quiet">There is no such page.</p>;
+  return <p class="quiet">Page not found.</p>;
 }

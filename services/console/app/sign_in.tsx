@@ -36,7 +36,7 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
       </form>
       <Fault of={fault} />
       <p class="quiet">
-        The key is exchanged for a session of twelve hours and is not kept. <a href="/docs">API reference</a>
+        The key is exchanged for a session of 12 hours and is not stored. <a href="/docs">API reference</a>
       </p>
     </main>
   );

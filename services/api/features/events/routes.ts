@@ -132,8 +132,8 @@ export function eventRoutes(
       summary: "Stream events of a business",
       description:
         `${common}\n\nA key receives the events that its scopes include, and needs at least one of them: ` +
-        `${describeStreamScopes()}. While a phone is being paired, keys with the scope whatsapp:write also receive each ` +
-        "new QR code or pairing code as `whatsapp.pairing`.",
+        `${describeStreamScopes()}. While a phone is being paired, keys with the scope whatsapp:write also receive ` +
+        "each new QR code or pairing code as `whatsapp.pairing`.",
       middleware: [businessAccess(db, ...streamScopes)] as const,
       request: { params: businessParams, headers },
       responses: { ...streamAnswer, ...problemResponses("invalid_request", "forbidden") },
