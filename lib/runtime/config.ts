@@ -3,7 +3,7 @@ import { messageOf } from "../core/errors.ts";
 import { KeyRing } from "../core/key_ring.ts";
 import { parseNetworks } from "../core/networks.ts";
 
-/** A TCP port; 0 asks the system for a free one. */
+/** A TCP port; 0 lets the kernel choose a free one. */
 export const zPort = z.coerce.number().int().min(0).max(65_535);
 
 /** A whole number within bounds. */
@@ -38,14 +38,14 @@ export const zNetworks = z.string().transform((text, context) => {
   }
 });
 
-/** What every service reads. */
+/** Variables that every service reads. */
 export const baseEnv = {
   HOST: z.string().min(1).default("127.0.0.1"),
   PORT: zPort.default(0),
-  /** Port of /health, /ready and /metrics, which no proxy leads to. */
+  /** Port of /health, /ready and /metrics. No proxy routes to it. */
   OPS_PORT: zPort.default(0),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
-  /** Bearer token that /metrics asks for; open where it is not set. */
+  /** Bearer token that /metrics requires. Unset: /metrics is open. */
   METRICS_TOKEN: z.string().min(16).optional(),
 };
 
@@ -60,15 +60,15 @@ export const consulEnv = {
 export const redisEnv = { REDIS_URL: zUrl("redis", "rediss") };
 
 export const databaseEnv = {
-  /** Through the pooler, as the role that owns nothing. */
+  /** Through the pooler, as the role `prosaas_app`, which owns no tables and is subject to row-level security. */
   DATABASE_URL_POOLER: zUrl("postgres", "postgresql"),
-  /** For reads that may lag; the pooler where it is not set. */
+  /** For reads that may lag. Unset: the pooler serves them. */
   DATABASE_URL_READ: zUrl("postgres", "postgresql").optional(),
 };
 
 export type ConfigFault = { variable: string; message: string };
 
-/** Parses an environment: the values, or every fault at once. A variable set to nothing counts as not set. */
+/** Parses an environment. Returns the values, or every fault at once. An empty variable counts as not set. */
 export function parseConfig<S extends z.ZodObject>(
   schema: S,
   env: Record<string, string | undefined>,
@@ -86,8 +86,8 @@ export function parseConfig<S extends z.ZodObject>(
 }
 
 /**
- * Reads the configuration of a service; with any fault it names all of them on stderr (never their values) and
- * exits 2. `more` are faults in variables that no schema can name, such as BAILEYS_SHARD_<n>_URL.
+ * Reads the configuration of a service. If it has faults, prints all of them to stderr, without values, and exits 2.
+ * `more` are faults in variables that no schema can name, such as BAILEYS_SHARD_<n>_URL.
  */
 export function loadConfig<S extends z.ZodObject>(
   schema: S,
@@ -97,7 +97,7 @@ export function loadConfig<S extends z.ZodObject>(
   const result = parseConfig(schema, env);
   if ("config" in result && more.length === 0) return result.config;
   const faults = [...("faults" in result ? result.faults : []), ...more];
-  process.stderr.write(`The configuration has ${faults.length} fault(s); mend them in the environment:\n`);
+  process.stderr.write(`The configuration has ${faults.length} fault(s). Fix these environment variables:\n`);
   for (const { variable, message } of faults) process.stderr.write(`  ${variable}: ${message}\n`);
   process.exit(2);
 }

@@ -57,7 +57,7 @@ app.post("/body", async (c) => {
 const { url, port } = serve({ app, host: "127.0.0.1", port: 0, life });
 
 describe("answersWithin", () => {
-  test("leaves a request in time alone", async () => {
+  test("passes a request that meets its limit", async () => {
     expect(await (await fetch(`${url}/quick`)).text()).toBe("done");
   });
 
@@ -70,7 +70,7 @@ describe("answersWithin", () => {
     expect(lines.at(-1)).toMatchObject({ path: "/hangs", status: 503 });
   });
 
-  test("takes a shorter limit from the proxy, but no longer one", async () => {
+  test("accepts only a shorter limit from the proxy", async () => {
     const began = performance.now();
     expect((await fetch(`${url}/long`, { headers: { "x-request-timeout": "1" } })).status).toBe(503);
     expect(performance.now() - began).toBeLessThan(5_000);
@@ -80,7 +80,7 @@ describe("answersWithin", () => {
     }
   });
 
-  test("ends a body that arrives byte by byte, and its connection", async () => {
+  test("closes the connection of a slow body", async () => {
     let text = "";
     let closed = false;
     const socket = connect({ port, host: "127.0.0.1" });
@@ -94,7 +94,7 @@ describe("answersWithin", () => {
     expect(text).toStartWith("HTTP/1.1 503");
   });
 
-  test("does not limit a response that has begun", async () => {
+  test("does not limit a response after it started", async () => {
     const answer = await fetch(`${url}/stream`);
     const text = answer.text();
     expect((await fetch(`${url}/hangs`)).status).toBe(503);

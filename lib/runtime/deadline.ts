@@ -1,16 +1,16 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { AppError } from "../core/errors.ts";
 
-/** What a proxy in front allows for the answer, in whole seconds (consul/nginx.conf.ctmpl). */
+/** `X-Request-Timeout`, set by the proxy: whole seconds for the answer (consul/nginx.conf.ctmpl). */
 const timeoutForm = /^[1-9]\d{0,3}$/;
 
 /**
- * Answers 503 with Retry-After when the response of a request has not begun within its limit. The time for reading the
- * body counts, so that a slow body ends here too; the time for sending the response does not, which suits streams. A
- * shorter `X-Request-Timeout` of the proxy takes precedence.
+ * Answers 503 with Retry-After if the response to a request has not started within its limit. The time for reading the
+ * body counts, so that a slow body ends here too. The time for sending the response does not count, which suits
+ * streams. A shorter `X-Request-Timeout` of the proxy takes precedence.
  *
- * The handler is not interrupted: what it waits for needs a limit of its own. Reading the body fails from then on,
- * because the connection is closed.
+ * The middleware does not interrupt the handler, so everything that the handler awaits needs a limit of its own. It
+ * closes the connection, so that further reads of the body fail.
  *
  * @example app.use(answersWithin((c) => (isUpload(c) ? 300_000 : 9_000)));
  */
@@ -23,7 +23,9 @@ export function answersWithin(limitMs: (c: Context) => number): MiddlewareHandle
     );
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      const detail = `The request was not completed within ${ms / 1000} s. It may have taken effect; retry under the same Idempotency-Key.`;
+      const detail =
+        `The request was not completed within ${ms / 1000} s. It may have taken effect; ` +
+        `retry with the same Idempotency-Key.`;
       late.reject(new AppError("unavailable", detail, { retryAfterS: 1 }));
     }, ms);
     try {

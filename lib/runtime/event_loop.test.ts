@@ -4,7 +4,7 @@ import type { EventLoopWatch } from "./event_loop.ts";
 import { createMetrics } from "./metrics.ts";
 
 const block = (ms: number) => {
-  // CPU time and not wall-clock time: another process may have the CPU meanwhile.
+  // CPU time instead of wall-clock time, because the kernel may run another process in between.
   const began = process.cpuUsage();
   for (;;) {
     const { user, system } = process.cpuUsage(began);
@@ -12,7 +12,7 @@ const block = (ms: number) => {
   }
 };
 
-describe("event loop watch", () => {
+describe("watchEventLoop", () => {
   let watch: EventLoopWatch | undefined;
   afterEach(() => watch?.stop());
 
@@ -25,14 +25,14 @@ describe("event loop watch", () => {
     expect(watch.take().blockMs).toBeLessThan(100);
   });
 
-  test("sees a block that ended before the call", async () => {
+  test("reports a block that ended before the call", async () => {
     watch = watchEventLoop();
     block(200);
     await Bun.sleep(0);
     expect(watch.take().blockMs).toBeGreaterThan(100);
   });
 
-  test("counts waiting as lag and not as a block", () => {
+  test("reports waiting as lag, not as a block", () => {
     watch = watchEventLoop();
     Bun.sleepSync(200);
     const { lagMs, blockMs } = watch.take();
@@ -40,7 +40,7 @@ describe("event loop watch", () => {
     expect(blockMs).toBeLessThan(100);
   });
 
-  test("is not blocked by a scrape", async () => {
+  test("a scrape does not block the event loop", async () => {
     const { registry } = createMetrics("a-service");
     const heap = Array.from({ length: 300_000 }, (_, n) => ({ n, text: `${n}`, list: [n] }));
     await registry.metrics();
@@ -50,7 +50,7 @@ describe("event loop watch", () => {
     expect(watch.take().blockMs).toBeLessThan(80);
   });
 
-  test("is a gauge of every process", async () => {
+  test("exports the block as a gauge", async () => {
     const { registry } = createMetrics("a-service");
     await registry.metrics();
     block(200);

@@ -1,31 +1,31 @@
 import { openSync, readSync } from "node:fs";
 
-/** Time between two looks. Shorter blocks are not seen. */
+/** Sampling interval. Shorter blocks go unnoticed. */
 const intervalMs = 20;
 
 export type EventLoopMaxima = {
   /** How late a timer fired. */
   lagMs: number;
   /**
-   * How long one turn of the loop computed. Does not grow while other processes have the CPU, or helper threads that
-   * this one waits for, so that it says the same on a busy machine.
+   * CPU time of one turn of the loop. Excludes time in which other processes have the CPU and time spent waiting for
+   * helper threads, so that a busy machine does not change the figure.
    */
   blockMs: number;
 };
 
 export type EventLoopWatch = {
-  /** The largest values since the last call. */
+  /** Returns the largest values since the last call, and resets them. */
   take(): EventLoopMaxima;
   stop(): void;
 };
 
-/** Measures how long the event loop of this process is blocked. Keeps no process alive. */
+/** Measures how long the event loop of this process is blocked. Its timer does not keep the process alive. */
 export function watchEventLoop(): EventLoopWatch {
   const computedMs = createThreadClock();
   let lastAt = performance.now();
   let lastComputedMs = computedMs();
   let maxima: EventLoopMaxima = { lagMs: 0, blockMs: 0 };
-  const look = () => {
+  const sample = () => {
     const [now, computed] = [performance.now(), computedMs()];
     const lagMs = Math.max(0, now - lastAt - intervalMs);
     maxima = {
@@ -34,12 +34,12 @@ export function watchEventLoop(): EventLoopWatch {
     };
     [lastAt, lastComputedMs] = [now, computed];
   };
-  const timer = setInterval(look, intervalMs);
+  const timer = setInterval(sample, intervalMs);
   timer.unref();
   return {
     take: () => {
-      // The timer has not seen a block that ends in this very turn.
-      look();
+      // Includes a block in the current turn, which the timer has not sampled yet.
+      sample();
       const taken = maxima;
       maxima = { lagMs: 0, blockMs: 0 };
       return taken;
@@ -48,7 +48,7 @@ export function watchEventLoop(): EventLoopWatch {
   };
 }
 
-/** CPU time of the main thread so far, in ms; the time that passes if the kernel does not provide it. */
+/** Returns a clock of the main thread's CPU time in ms; of wall-clock time if the kernel does not provide it. */
 function createThreadClock(): () => number {
   let file: number;
   try {

@@ -1,6 +1,6 @@
 const hostForm = /^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?$/;
 
-/** The longest DNS name, a colon and a port. */
+/** The longest DNS name (253 characters), a colon and a port. */
 const maxHostLength = 253 + 6;
 
 /** Whether a Host header is a plain `host[:port]`: a name or an IP address, without user, path, query or blanks. */
@@ -11,9 +11,9 @@ export function isPlainHost(host: string): boolean {
 }
 
 /**
- * Whether a request's URL is the one that its client asked for. Bun builds it from the Host header and the target: with a
- * malformed host it is the bare target, of which Hono takes the second segment for the first ("/v1/metrics" becomes
- * "/metrics"). A fragment never belongs in a request.
+ * Whether a request's URL is the one that its client requested. Bun builds the URL from the Host header and the target.
+ * With a malformed host the URL is the bare target, and Hono then takes its second segment for the first, so that
+ * "/v1/metrics" becomes "/metrics". A fragment is never valid in a request.
  */
 export function isPlainRequest(request: Request): boolean {
   const host = request.headers.get("host");

@@ -27,68 +27,72 @@ function app() {
   return { hono, lines, metrics };
 }
 
-test("a refusal is problem+json with a stable type, its fields, and Retry-After", async () => {
-  const { hono } = app();
-  hono.get("/full", () => {
-    throw new AppError("unavailable", "Full.", { retryAfterS: 1.2 });
+describe("error responses", () => {
+  test("are problem+json with type, fields and Retry-After", async () => {
+    const { hono } = app();
+    hono.get("/full", () => {
+      throw new AppError("unavailable", "Full.", { retryAfterS: 1.2 });
+    });
+    hono.get("/bad", () => {
+      z.object({ to: z.string() }).parse({ to: 5 });
+      return new Response();
+    });
+    const full = await hono.request("/full", { headers: { "x-request-id": "abcdefgh" } });
+    expect(full.status).toBe(503);
+    expect(full.headers.get("content-type")).toBe("application/problem+json");
+    expect(full.headers.get("retry-after")).toBe("2");
+    expect(await full.json()).toMatchObject({
+      type: "urn:prosaas:problem:unavailable",
+      status: 503,
+      detail: "Full.",
+      request_id: "abcdefgh",
+    });
+    const bad = await hono.request("/bad");
+    expect(bad.status).toBe(400);
+    expect(((await bad.json()) as { errors: { field: string }[] }).errors[0]?.field).toBe("to");
+    expect((await hono.request("/nowhere")).status).toBe(404);
   });
-  hono.get("/bad", () => {
-    z.object({ to: z.string() }).parse({ to: 5 });
-    return new Response();
+
+  test("log an unexpected error but hide its message", async () => {
+    const { hono, lines } = app();
+    hono.get("/boom", () => {
+      throw new Error("password is hunter2");
+    });
+    const answer = await hono.request("/boom");
+    expect(answer.status).toBe(500);
+    expect(await answer.text()).not.toContain("hunter2");
+    expect(JSON.stringify(lines)).toContain("hunter2");
   });
-  const full = await hono.request("/full", { headers: { "x-request-id": "abcdefgh" } });
-  expect(full.status).toBe(503);
-  expect(full.headers.get("content-type")).toBe("application/problem+json");
-  expect(full.headers.get("retry-after")).toBe("2");
-  expect(await full.json()).toMatchObject({
-    type: "urn:prosaas:problem:unavailable",
-    status: 503,
-    detail: "Full.",
-    request_id: "abcdefgh",
+
+  test("keep the status of an HTTPException", async () => {
+    const { hono } = app();
+    hono.get("/teapot", () => {
+      throw new HTTPException(413);
+    });
+    expect((await hono.request("/teapot")).status).toBe(413);
   });
-  const bad = await hono.request("/bad");
-  expect(bad.status).toBe(400);
-  expect(((await bad.json()) as { errors: { field: string }[] }).errors[0]?.field).toBe("to");
-  expect((await hono.request("/nowhere")).status).toBe(404);
 });
 
-test("an unforeseen error tells the caller nothing of its inside, and the log everything", async () => {
-  const { hono, lines } = app();
-  hono.get("/boom", () => {
-    throw new Error("password is hunter2");
+describe("requestLog", () => {
+  test("logs each request without its query", async () => {
+    const { hono, lines, metrics } = app();
+    hono.get("/things/:id", (c) => c.text("ok"));
+    await hono.request("/things/7?token=hunter2");
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject({ method: "GET", path: "/things/7", status: 200 });
+    expect(JSON.stringify(lines)).not.toContain("hunter2");
+    expect(await metrics.registry.metrics()).toContain('route="/things/:id"');
   });
-  const answer = await hono.request("/boom");
-  expect(answer.status).toBe(500);
-  expect(await answer.text()).not.toContain("hunter2");
-  expect(JSON.stringify(lines)).toContain("hunter2");
-});
 
-test("a framework's own refusal keeps its status", async () => {
-  const { hono } = app();
-  hono.get("/teapot", () => {
-    throw new HTTPException(413);
+  test("replaces an unsafe request id", async () => {
+    const { hono } = app();
+    hono.get("/", (c) => c.text("ok"));
+    const answer = await hono.request("/", { headers: { "x-request-id": "a b;<script>" } });
+    expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
   });
-  expect((await hono.request("/teapot")).status).toBe(413);
 });
 
-test("each request is one log line with its route's figures, without its query", async () => {
-  const { hono, lines, metrics } = app();
-  hono.get("/things/:id", (c) => c.text("ok"));
-  await hono.request("/things/7?token=hunter2");
-  expect(lines).toHaveLength(1);
-  expect(lines[0]).toMatchObject({ method: "GET", path: "/things/7", status: 200 });
-  expect(JSON.stringify(lines)).not.toContain("hunter2");
-  expect(await metrics.registry.metrics()).toContain('route="/things/:id"');
-});
-
-test("a request id that could forge a log line is replaced", async () => {
-  const { hono } = app();
-  hono.get("/", (c) => c.text("ok"));
-  const answer = await hono.request("/", { headers: { "x-request-id": "a b;<script>" } });
-  expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
-});
-
-test("readiness names the check that failed; metrics ask for their token", async () => {
+test("operations serves readiness, health and token-protected metrics", async () => {
   let ok = false;
   const { logger } = capture();
   const ops = operations({
@@ -108,7 +112,7 @@ test("readiness names the check that failed; metrics ask for their token", async
   expect(await metrics.text()).toContain("process_cpu_user_seconds_total");
 });
 
-test("a bearer token is asked for exactly", async () => {
+test("bearer accepts only the exact token", async () => {
   const { hono } = app();
   hono.use("/internal/*", bearer("secret-token"));
   hono.get("/internal/x", (c) => c.text("ok"));
@@ -124,7 +128,7 @@ test("a bearer token is asked for exactly", async () => {
   expect((await hono.request("/internal/x", { headers: { authorization: "Bearer secret-token" } })).status).toBe(200);
 });
 
-test("a stopping server finishes the request under way and takes no other", async () => {
+test("serve finishes requests in flight when it stops", async () => {
   const life = createLifecycle("test");
   const gate = Promise.withResolvers<void>();
   let entered = false;
@@ -143,7 +147,7 @@ test("a stopping server finishes the request under way and takes no other", asyn
   await expect(fetch(`${url}/slow`)).rejects.toThrow();
 });
 
-/** Sends a request byte by byte as it is written, and returns the status line and the body of the answer. */
+/** Sends the request head verbatim and returns the status and the body of the response. */
 function sendRaw(port: number, head: string): Promise<{ status: number; body: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>();
   let text = "";
@@ -193,7 +197,7 @@ describe("serve: Host headers", () => {
     },
   );
 
-  test("refuses a second Host, a missing Host and a fragment", async () => {
+  test("refuses duplicate Host, missing Host and fragments", async () => {
     for (const head of ["GET /x HTTP/1.1\r\nHost: a\r\nHost: b", "GET /x HTTP/1.0", "GET /x#/y HTTP/1.1\r\nHost: a"]) {
       expect((await sendRaw(port, head)).status).toBe(400);
     }

@@ -32,8 +32,8 @@ const malformed = {
 };
 
 /**
- * Listens. Refuses requests with a malformed host. When the service stops, takes no new connection and waits for the
- * requests in flight.
+ * Starts an HTTP server. Answers 400 to requests with a malformed host. When the service stops, the server accepts no
+ * new connection and waits for the requests in flight.
  */
 export function serve<W = undefined>(options: ServeOptions<W>): Served<W> {
   const server = Bun.serve<W>({
@@ -59,7 +59,7 @@ export function serve<W = undefined>(options: ServeOptions<W>): Served<W> {
 export type Check = { name: string; ok: boolean; detail?: string };
 
 export type OperationsOptions = {
-  /** May this process take traffic? Called at each GET /ready. */
+  /** Whether this process may take traffic. Called at each GET /ready. */
   ready: () => Check[] | Promise<Check[]>;
   metrics: Metrics;
   metricsToken?: string | undefined;
@@ -67,8 +67,8 @@ export type OperationsOptions = {
 };
 
 /**
- * The operational endpoints of a service: GET /health (alive), /ready (accepts traffic), /metrics. Served on OPS_PORT, never
- * on the service's own port, so that no path through a proxy reaches them.
+ * The operational endpoints of a service: GET /health (alive), /ready (accepts traffic) and /metrics. Serve them on
+ * OPS_PORT, never on the service's own port, so that no path through a proxy reaches them.
  */
 export function operations({ ready, metrics, metricsToken, logger }: OperationsOptions): Hono {
   const app = new Hono();
@@ -89,7 +89,7 @@ export function operations({ ready, metrics, metricsToken, logger }: OperationsO
   return app;
 }
 
-/** Runs a check; what it throws becomes its detail. */
+/** Runs a readiness check. The message of a thrown error becomes its detail. */
 export async function check(name: string, test: () => unknown): Promise<Check> {
   try {
     await test();
@@ -99,7 +99,7 @@ export async function check(name: string, test: () => unknown): Promise<Check> {
   }
 }
 
-/** Asks for `Authorization: Bearer <token>`; compared in constant time. */
+/** Requires `Authorization: Bearer <token>`. Compares in constant time. */
 export function bearer(token: string): MiddlewareHandler {
   return async (c, next) => {
     const given = c.req.header("authorization")?.match(/^Bearer (.+)$/i)?.[1];
@@ -113,8 +113,8 @@ export function bearer(token: string): MiddlewareHandler {
 const requestIdForm = /^[A-Za-z0-9_-]{8,64}$/;
 
 /**
- * One line a request, with its id (the caller's X-Request-Id where it has a safe form) and its route, never its
- * query or content; and `prosaas_http_request_seconds` by method, route and status.
+ * Logs one line a request with its id and path, never its query or content, and observes `prosaas_http_request_seconds`
+ * by method, route and status. Takes the id from the caller's X-Request-Id if it has a safe form.
  */
 export function requestLog(logger: Logger, metrics: Metrics): MiddlewareHandler {
   const seconds = metrics.histogram("http_request_seconds", "Time to answer a request.", undefined, [

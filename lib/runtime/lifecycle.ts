@@ -7,20 +7,20 @@ import type { Logger } from "./log.ts";
  */
 export type Lifecycle = {
   readonly name: string;
-  /** Aborts when the service begins to stop: loops and long polls end by it. */
+  /** Aborts when the service starts to stop. Loops and long polls end by it. */
   readonly stopping: AbortSignal;
-  /** Registers what is to be closed; closed in reverse order of registration, each awaited. */
+  /** Registers a cleanup. Cleanups run in reverse order of registration, one after the other. */
   onStop(label: string, close: () => unknown): void;
-  /** Stops the service because it cannot go on; the process exits 1. */
+  /** Stops the service after a fatal error. The process exits 1. */
   fail(error: unknown): void;
 };
 
 export type LifecycleController = Lifecycle & {
-  /** Closes everything, last registered first. A closer that throws is reported and the others still run. */
+  /** Runs all cleanups, last registered first. Reports a cleanup that throws, and runs the others all the same. */
   stop(): Promise<{ failures: number }>;
 };
 
-/** A lifecycle without signals or exits: what `run` uses, and what tests use by themselves. */
+/** Creates a lifecycle without signals and exits. `run` adds those; tests use it alone. */
 export function createLifecycle(
   name: string,
   report: (label: string, error: unknown) => void = () => {},
@@ -55,15 +55,15 @@ export function createLifecycle(
 
 export type RunOptions = {
   /**
-   * Whether something that nobody caught concerns a part of the service only: it is logged and the service goes on.
-   * For libraries that leave promises behind, where one tenant's would otherwise stop all.
+   * Whether an uncaught error affects only a part of the service, which then logs it and continues. For libraries that
+   * leave rejected promises unhandled: otherwise one tenant's would stop the service for all.
    */
   survives?: (error: unknown) => boolean;
 };
 
 /**
- * Runs a service: `main` builds it and registers what must be closed; a signal closes it all and exits 0.
- * A second signal exits at once. What nobody caught is logged and ends the process with 1.
+ * Runs a service. `main` builds it and registers its cleanups; a signal runs them and exits 0. A second signal exits at
+ * once. An uncaught error is logged and stops the service with exit code 1.
  */
 export async function run(
   name: string,
@@ -84,7 +84,7 @@ export async function run(
     exitCode = 1;
     void stop("failure");
   };
-  const life = createLifecycle(name, (label, error) => logger.error({ error, label }, "could not be closed"), fail);
+  const life = createLifecycle(name, (label, error) => logger.error({ error, label }, "cleanup failed"), fail);
   const onSignal = (signal: string) => {
     signals += 1;
     if (signals > 1) process.exit(130);
@@ -94,7 +94,7 @@ export async function run(
   process.on("SIGINT", onSignal);
   const onUncaught = (error: unknown) => {
     if (options.survives?.(error))
-      logger.warn({ cause: messageOf(error) }, "nobody caught this, and the service goes on");
+      logger.warn({ cause: messageOf(error) }, "uncaught error in one part of the service; continuing");
     else fail(error);
   };
   process.on("uncaughtException", onUncaught);

@@ -5,13 +5,13 @@ import { removeQuotedFields } from "../core/postgres_error.ts";
 export type Logger = PinoLogger;
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 
-/** Names under which contents and secrets would travel. */
+/** Field names that usually hold message contents or secrets. */
 const secretNames = new Set(["text", "body", "token", "secret", "password", "authorization", "qr"]);
 const censor = "[redacted]";
 
 /**
- * A logger that writes one JSON line an event to stdout. Lines bear ids and counts; message contents, tokens
- * and keys are never passed to it, and the names under which they would travel are redacted as a second wall.
+ * Creates a logger that writes one JSON line an event to stdout. Log ids and counts, never message contents, tokens or
+ * keys. As a second line of defence, it redacts fields with the names that such values usually have.
  */
 export function createLogger(service: string, level: LogLevel = "info", destination?: pino.DestinationStream): Logger {
   return pino(
@@ -28,7 +28,10 @@ export function createLogger(service: string, level: LogLevel = "info", destinat
   );
 }
 
-/** The fields of a line, and the fields of those that are objects. Pino's own `redact` parses its paths anew for every line. */
+/**
+ * Redacts the fields of a line, and one level of nested objects. Not pino's own `redact`, because that parses its paths
+ * again for every line.
+ */
 function redacted(line: Record<string, unknown>): Record<string, unknown> {
   const clean = withoutSecrets(line);
   for (const name in clean) {
@@ -49,7 +52,7 @@ function hasSecrets(fields: object): boolean {
   return false;
 }
 
-/** The same object where there is nothing to hide, which is almost always. */
+/** Returns the same object if it has nothing to redact, which is the usual case. */
 function withoutSecrets<T extends object>(fields: T): T {
   if (!hasSecrets(fields)) return fields;
   return Object.fromEntries(

@@ -2,20 +2,20 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import { watchEventLoop } from "./event_loop.ts";
 import { TallyHistogram } from "./tally.ts";
 
-/** Seconds. From a local Redis round trip to the longest a caller waits. */
+/** Seconds: from a local Redis round trip to the longest time for which a caller waits. */
 export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 const full = (name: string) => (name.startsWith("prosaas_") ? name : `prosaas_${name}`);
 
-/** One for the process: each scrape takes the maximum since the scrape before. */
+/** One for the process. Each scrape takes the maximum since the previous scrape. */
 let eventLoop: ReturnType<typeof watchEventLoop> | undefined;
 
-/** The metrics of one process: a registry of its own, so that tests may make as many as they like. */
+/** Creates the metrics of one process in a registry of its own, so that a test can create several. */
 export function createMetrics(service: string) {
   const registry = new Registry();
   registry.setDefaultLabels({ service });
   collectDefaultMetrics({ register: registry });
-  // Bun walks the whole heap for these: 130 ms with 100 MB of objects, at each scrape.
+  // Bun walks the whole heap for these gauges: 130 ms with 100 MB of objects, at each scrape.
   for (const size of ["total", "used", "available"])
     registry.removeSingleMetric(`nodejs_heap_space_size_${size}_bytes`);
   const watch = (eventLoop ??= watchEventLoop());
@@ -23,7 +23,7 @@ export function createMetrics(service: string) {
     name: full("event_loop_lag_seconds"),
     help: "Latest timer since the last scrape.",
     registers: [registry],
-    // Both come from one look; a registry collects in the order of registration.
+    // Sets both gauges from one sample, because a registry collects in the order of registration.
     collect: () => {
       const { lagMs, blockMs } = watch.take();
       lag.set(lagMs / 1000);
@@ -41,7 +41,7 @@ export function createMetrics(service: string) {
       name: string,
       help: string,
       labels: readonly L[] = [],
-      /** Called at each scrape, with all counts at zero: for what is counted elsewhere. */
+      /** Called at each scrape after a reset to zero, for counts that are kept elsewhere. */
       collect?: (counter: Counter<L>) => void,
     ): Counter<L> => {
       const counter: Counter<L> = new Counter<L>({
@@ -57,7 +57,7 @@ export function createMetrics(service: string) {
       name: string,
       help: string,
       labels: readonly L[] = [],
-      /** Called at each scrape, to set the value then. */
+      /** Called at each scrape to set the value. */
       collect?: (gauge: Gauge<L>) => void | Promise<void>,
     ): Gauge<L> => {
       const gauge: Gauge<L> = new Gauge<L>({
@@ -82,7 +82,7 @@ export function createMetrics(service: string) {
         buckets: [...buckets],
         registers: [registry],
       }),
-    /** A histogram whose series are kept by whoever observes. */
+    /** A histogram whose callers keep its series (see {@link TallyHistogram}). */
     tallies: <L extends string = never>(name: string, help: string, buckets: readonly number[], labels: readonly L[]) =>
       new TallyHistogram<L>({
         name: full(name),

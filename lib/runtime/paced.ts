@@ -2,18 +2,18 @@ import { AppError } from "../core/errors.ts";
 import { once } from "./slots.ts";
 
 export type BodyPace = {
-  /** Bytes of the body at most; unbounded where it is absent. */
+  /** Largest body in bytes. Unset: unbounded. */
   maxBytes?: number;
-  /** Time that a sender may pause in all before its rate counts. */
+  /** Total time for which a sender may pause before its rate counts. */
   graceMs: number;
   minBytesPerS: number;
-  /** Time for the whole body, at any rate. */
+  /** Deadline for the whole body, at any rate. */
   deadlineMs: number;
 };
 
 /**
- * The same body, ended with "request_timeout" where its sender is slower than the pace. Only the time spent waiting for
- * the sender counts, so a slow store is not held against it. Nothing is read ahead.
+ * Passes a body through and fails it with "request_timeout" if its sender is slower than the pace. Counts only the time
+ * spent waiting for the sender, so that a slow consumer does no harm. Reads nothing ahead.
  */
 export function pacedBody(body: ReadableStream<Uint8Array>, pace: BodyPace): ReadableStream<Uint8Array> {
   const { graceMs, minBytesPerS, deadlineMs, maxBytes = Number.POSITIVE_INFINITY } = pace;
@@ -24,11 +24,11 @@ export function pacedBody(body: ReadableStream<Uint8Array>, pace: BodyPace): Rea
   return new ReadableStream<Uint8Array>(
     {
       pull: async (controller) => {
-        const asked = performance.now();
-        const allowedMs = Math.min(graceMs + (received / minBytesPerS) * 1_000 - waitedMs, endsAt - asked);
+        const startedAt = performance.now();
+        const allowedMs = Math.min(graceMs + (received / minBytesPerS) * 1_000 - waitedMs, endsAt - startedAt);
         try {
           const chunk = await within(allowedMs, reader.read(), () => tooSlow(minBytesPerS));
-          waitedMs += performance.now() - asked;
+          waitedMs += performance.now() - startedAt;
           if (chunk.done) return controller.close();
           received += chunk.value.length;
           if (received > maxBytes) throw bodyTooLarge(maxBytes);
@@ -44,7 +44,7 @@ export function pacedBody(body: ReadableStream<Uint8Array>, pace: BodyPace): Rea
   );
 }
 
-/** Resolves with the body that `read` gives; throws "request_timeout" where it takes longer than `ms`. */
+/** Resolves with the body that `read` returns. Throws "request_timeout" if that takes longer than `ms`. */
 export async function receiveWithin<T>(ms: number, read: Promise<T>): Promise<T> {
   try {
     return await within(
@@ -58,7 +58,7 @@ export async function receiveWithin<T>(ms: number, read: Promise<T>): Promise<T>
 }
 
 export function bodyTooLarge(maxBytes: number): AppError {
-  return new AppError("too_large", `A request body may have up to ${maxBytes} bytes here; send less.`);
+  return new AppError("too_large", `The request body exceeds the limit of ${maxBytes} bytes; send a smaller one.`);
 }
 
 function tooSlow(minBytesPerS: number): AppError {
@@ -68,7 +68,7 @@ function tooSlow(minBytesPerS: number): AppError {
   );
 }
 
-/** A sender that hangs up is no fault of ours. */
+/** Classifies a broken connection as the sender's error, not as an internal one. */
 function bodyError(error: unknown): unknown {
   if (error instanceof AppError) return error;
   return new AppError("invalid_request", "The body was cut off; send the request again.", { cause: error });
@@ -77,7 +77,7 @@ function bodyError(error: unknown): unknown {
 async function within<T>(ms: number, work: Promise<T>, late: () => AppError): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(late()), Math.max(0, ms));
-  // What is late may still fail, and then nothing waits for it.
+  // Late work may still reject after the race; without a handler that would be an unhandled rejection.
   work.catch(() => {});
   try {
     return await Promise.race([work, promise]);
@@ -87,14 +87,14 @@ async function within<T>(ms: number, work: Promise<T>, late: () => AppError): Pr
 }
 
 export type ReaderPace = {
-  /** Bytes that a reader takes in each window, or it is cut off. */
+  /** Bytes that a reader must take in each window. */
   minBytes: number;
   windowMs: number;
 };
 
 /**
- * A response's body that is produced as its reader takes it: one chunk at a time, nothing ahead. A reader that takes less
- * than the pace is cut off. `onEnd` runs once, when the body has been taken, cancelled, cut off, or has failed.
+ * Streams a response's body with backpressure: it produces one chunk at a time and nothing ahead. Disconnects a reader
+ * that is slower than the pace. Calls `onEnd` once, when the body was read, cancelled, cut off, or has failed.
  */
 export function pacedResponse(
   chunks: AsyncIterator<Uint8Array, unknown, undefined>,
@@ -115,14 +115,14 @@ export function pacedResponse(
     {
       start: (controller) => {
         watch = setInterval(() => {
-          // While we produce, the reader waits for us.
+          // While a chunk is being produced, the reader waits for us.
           if (pulling || taken - takenBefore >= minBytes) {
             takenBefore = taken;
             return;
           }
           cutOff = true;
           end();
-          // Without a reason: Bun prints one, and resets the connection either way.
+          // Without a reason, because Bun would print it. Bun resets the connection either way.
           controller.error(undefined);
           void release();
         }, windowMs);

@@ -6,26 +6,26 @@ import { AppError } from "../core/errors.ts";
 import type { ErrorCode, FieldFault } from "../core/errors.ts";
 import type { Logger } from "./log.ts";
 
-/** The one place where a failure becomes an HTTP status. */
+/** The HTTP status and title of each error code. No other module maps failures to statuses. */
 export const problems: Record<ErrorCode, { status: ContentfulStatusCode; title: string }> = {
   invalid_request: { status: 400, title: "The request is not valid" },
-  unauthorized: { status: 401, title: "Authentication is needed" },
+  unauthorized: { status: 401, title: "Authentication is required" },
   forbidden: { status: 403, title: "This key may not do that" },
   not_found: { status: 404, title: "Not found" },
-  request_timeout: { status: 408, title: "The request's body took too long" },
-  conflict: { status: 409, title: "The request conflicts with the present state" },
-  precondition_failed: { status: 412, title: "It is not as the request expects" },
+  request_timeout: { status: 408, title: "The request body took too long" },
+  conflict: { status: 409, title: "The request conflicts with the current state" },
+  precondition_failed: { status: 412, title: "A precondition of the request failed" },
   too_large: { status: 413, title: "The request is too large" },
-  unsupported_media_type: { status: 415, title: "The request's media type is not understood" },
+  unsupported_media_type: { status: 415, title: "The media type is not supported" },
   idempotency_mismatch: { status: 422, title: "The Idempotency-Key was used with another request" },
   rate_limited: { status: 429, title: "Too many requests" },
-  quota_exceeded: { status: 429, title: "A quota of the business is used up" },
+  quota_exceeded: { status: 429, title: "A quota of the business is exhausted" },
   internal: { status: 500, title: "Something went wrong on our side" },
   unavailable: { status: 503, title: "Temporarily unavailable" },
-  upstream_timeout: { status: 504, title: "A service behind this one did not answer in time" },
+  upstream_timeout: { status: 504, title: "An upstream service did not answer in time" },
 };
 
-/** The faults of a zod error, a row a field: `messages.0.to`. */
+/** Converts a zod error to faults, one for each field, by its path such as `messages.0.to`. */
 export function fieldFaults(error: Pick<ZodError, "issues">): FieldFault[] {
   return error.issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") {
@@ -43,7 +43,7 @@ function codeOfStatus(status: number): ErrorCode {
   return found ?? (status < 500 ? "invalid_request" : "internal");
 }
 
-/** What Hono's own parsers throw: it is always the body that they could not read. */
+/** Converts an exception of Hono's own parsers, which always concern the body. */
 function refusalOf(error: HTTPException): AppError {
   const code = codeOfStatus(error.status);
   const message =
@@ -55,7 +55,7 @@ function refusalOf(error: HTTPException): AppError {
   return new AppError(code, message, { cause: error, ...(faults ? { faults } : {}) });
 }
 
-/** Any thrown thing as an AppError; what we did not foresee says nothing of its inside. */
+/** Converts any thrown value to an AppError. An unexpected error becomes "internal" and reveals no details. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (error instanceof ZodError) {
@@ -65,12 +65,12 @@ export function toAppError(error: unknown): AppError {
     });
   }
   if (error instanceof HTTPException) return refusalOf(error);
-  return new AppError("internal", "An unexpected error occurred; the request id finds it in the log.", {
+  return new AppError("internal", "An unexpected error occurred. The log has its details under the request id.", {
     cause: error,
   });
 }
 
-/** An RFC 9457 answer: `{type, title, status, detail, request_id, errors?}`. `type` is stable, one a kind. */
+/** An RFC 9457 response: `{type, title, status, detail, request_id, errors?}`. `type` is stable for each code. */
 export function problemResponse(c: Context, error: AppError): Response {
   const { status, title } = problems[error.code];
   const requestId: unknown = c.get("requestId");
@@ -85,13 +85,13 @@ export function problemResponse(c: Context, error: AppError): Response {
   };
   const headers: Record<string, string> = { "content-type": "application/problem+json" };
   if (error.retryAfterS !== undefined) headers["retry-after"] = String(Math.max(1, Math.ceil(error.retryAfterS)));
-  // The rest of a body that was given up is not waited for.
+  // Closes the connection instead of waiting for the rest of the body.
   if (error.code === "request_timeout") headers["connection"] = "close";
   if (error.code === "unauthorized") headers["www-authenticate"] = "Bearer";
   return c.body(JSON.stringify(body), status, headers);
 }
 
-/** For `app.onError`: logs what is our fault, answers problem+json. */
+/** For `app.onError`: logs internal errors and answers problem+json. */
 export function problemHandler(logger: Logger): ErrorHandler {
   return (error, c) => {
     const known = toAppError(error);

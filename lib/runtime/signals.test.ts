@@ -1,6 +1,6 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
-/** A process that runs `main` under `run` and says when it has started. */
+/** Starts a process that runs `main` under `run` and logs "started". */
 function start(main: string, options = "{}") {
   const source = `
     import { run } from "./lifecycle.ts";
@@ -27,40 +27,44 @@ async function readUntil(child: ReturnType<typeof start>, text: string): Promise
   return seen;
 }
 
-test("a signal closes everything and exits 0", async () => {
-  const child = start(`setInterval(() => {}, 1000); life.onStop("x", () => console.log("closed x"));`);
-  await readUntil(child, '"msg":"started"');
-  child.kill("SIGTERM");
-  expect(await readUntil(child, '"msg":"stopped"')).toContain("closed x");
-  expect(await child.exited).toBe(0);
-});
+describe("run", () => {
+  test("runs the cleanups and exits 0 on a signal", async () => {
+    const child = start(`setInterval(() => {}, 1000); life.onStop("x", () => console.log("closed x"));`);
+    await readUntil(child, '"msg":"started"');
+    child.kill("SIGTERM");
+    expect(await readUntil(child, '"msg":"stopped"')).toContain("closed x");
+    expect(await child.exited).toBe(0);
+  });
 
-test("a second signal exits at once, whatever hangs", async () => {
-  const child = start(`setInterval(() => {}, 1000); life.onStop("hangs", () => new Promise(() => {}));`);
-  await readUntil(child, '"msg":"started"');
-  child.kill("SIGTERM");
-  await readUntil(child, '"msg":"stopping"');
-  child.kill("SIGINT");
-  expect(await child.exited).toBe(130);
-});
+  test("exits at once on a second signal", async () => {
+    const child = start(`setInterval(() => {}, 1000); life.onStop("hangs", () => new Promise(() => {}));`);
+    await readUntil(child, '"msg":"started"');
+    child.kill("SIGTERM");
+    await readUntil(child, '"msg":"stopping"');
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(130);
+  });
 
-test("what nobody caught closes everything and exits 1", async () => {
-  const child = start(
-    `life.onStop("x", () => console.log("closed x")); setTimeout(() => { throw new Error("boom"); }, 1);`,
-  );
-  const out = await readUntil(child, '"msg":"stopped"');
-  expect(out).toContain("boom");
-  expect(out).toContain("closed x");
-  expect(await child.exited).toBe(1);
-});
+  test("runs the cleanups and exits 1 when uncaught", async () => {
+    const child = start(
+      `life.onStop("x", () => console.log("closed x")); setTimeout(() => { throw new Error("boom"); }, 1);`,
+    );
+    const out = await readUntil(child, '"msg":"stopped"');
+    expect(out).toContain("boom");
+    expect(out).toContain("closed x");
+    expect(await child.exited).toBe(1);
+  });
 
-test("what a service survives is logged, and the rest still ends it", async () => {
-  const child = start(
-    `setInterval(() => {}, 1000); setTimeout(() => void Promise.reject(new Error("a stray promise")), 1); setTimeout(() => void Promise.reject(new Error("boom")), 50);`,
-    `{ survives: (error) => error.message.includes("stray") }`,
-  );
-  const out = await readUntil(child, '"msg":"stopped"');
-  expect(out).toContain("a stray promise");
-  expect(out).toContain('"msg":"failed"');
-  expect(await child.exited).toBe(1);
+  test("logs survivable errors and exits 1 on others", async () => {
+    const child = start(
+      `setInterval(() => {}, 1000);
+     setTimeout(() => void Promise.reject(new Error("a stray promise")), 1);
+     setTimeout(() => void Promise.reject(new Error("boom")), 50);`,
+      `{ survives: (error) => error.message.includes("stray") }`,
+    );
+    const out = await readUntil(child, '"msg":"stopped"');
+    expect(out).toContain("a stray promise");
+    expect(out).toContain('"msg":"failed"');
+    expect(await child.exited).toBe(1);
+  });
 });

@@ -1,15 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { once, Slots } from "./slots.ts";
 
-describe("slots", () => {
-  test("give an owner no more than its share, and all no more than the total", () => {
+describe("Slots", () => {
+  test("caps each owner at its share and the total", () => {
     const slots = new Slots({ total: 4, share: 2 });
     expect([slots.take("a"), slots.take("a"), slots.take("a")]).toEqual([null, null, "share"]);
     expect([slots.take("b"), slots.take(undefined), slots.take("c")]).toEqual([null, null, "full"]);
     expect([slots.inUse, slots.heldBy("a")]).toEqual([4, 2]);
   });
 
-  test("are free again once they are given back", () => {
+  test("frees a slot that is given back", () => {
     const slots = new Slots({ total: 2, share: 1 });
     slots.take("a");
     slots.giveBack("a");
@@ -17,7 +17,7 @@ describe("slots", () => {
   });
 });
 
-test("once runs its work a single time", () => {
+test("once calls its function a single time", () => {
   let runs = 0;
   const run = once(() => (runs += 1));
   run();

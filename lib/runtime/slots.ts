@@ -1,15 +1,15 @@
-/** Why there is no slot: every one is taken, or the owner has its share. */
+/** Why a slot was refused: all slots are in use, or the owner holds its share. */
 export type SlotRefusal = "full" | "share";
 
 export type SlotLimits = {
   total: number;
-  /** Slots that one owner may hold. */
+  /** Most slots that one owner may hold. */
   share: number;
 };
 
 /**
- * A bounded number of slots of one process, of which each owner (a business, a key, an address) gets a share, so that
- * none takes them all. A map operation each, because every request passes through it.
+ * A bounded number of slots within one process. Each owner (a business, a key, an address) holds at most its share, so
+ * that none takes all. An operation costs one map access, because every request passes through it.
  */
 export class Slots {
   readonly limits: SlotLimits;
@@ -28,7 +28,7 @@ export class Slots {
     return this.#held.get(owner) ?? 0;
   }
 
-  /** Takes a slot, or says why not. Without an owner there is no share. Each slot taken is given back once. */
+  /** Takes a slot, or returns the reason for refusing it. An undefined owner has no share. Give each slot back once. */
   take(owner: string | undefined): SlotRefusal | null {
     if (this.#inUse >= this.limits.total) return "full";
     if (owner !== undefined) {
@@ -49,7 +49,7 @@ export class Slots {
   }
 }
 
-/** Makes a function that calls `work` the first time and does nothing later. */
+/** Returns a function that calls `work` the first time and does nothing later. */
 export function once(work: () => void): () => void {
   let done = false;
   return () => {

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { Histogram, Registry } from "prom-client";
 import { TallyHistogram } from "./tally.ts";
 
@@ -17,32 +17,34 @@ function both() {
   return { own, theirs, tallies, histogram };
 }
 
-test("a scrape shows what prom-client's own histogram shows of the same observations", async () => {
-  const { own, theirs, tallies, histogram } = both();
-  for (const labels of [
-    { queue: "high", job: "send" },
-    { queue: "low", job: "move" },
-  ]) {
+describe("TallyHistogram", () => {
+  test("exports the same text as prom-client's histogram", async () => {
+    const { own, theirs, tallies, histogram } = both();
+    for (const labels of [
+      { queue: "high", job: "send" },
+      { queue: "low", job: "move" },
+    ]) {
+      const series = tallies.series(labels);
+      for (const value of values) {
+        series.observe(value);
+        histogram.observe(labels, value);
+      }
+    }
+    expect(await own.metrics()).toBe(await theirs.metrics());
+  });
+
+  test("exports the same JSON", async () => {
+    const { tallies, histogram } = both();
+    const labels = { queue: "high", job: "send" };
     const series = tallies.series(labels);
     for (const value of values) {
       series.observe(value);
       histogram.observe(labels, value);
     }
-  }
-  expect(await own.metrics()).toBe(await theirs.metrics());
-});
-
-test("as JSON it is the same too", async () => {
-  const { tallies, histogram } = both();
-  const labels = { queue: "high", job: "send" };
-  const series = tallies.series(labels);
-  for (const value of values) {
-    series.observe(value);
-    histogram.observe(labels, value);
-  }
-  const [own, theirs] = await Promise.all([tallies.get(), histogram.get()]);
-  expect(own).toMatchObject({ name: theirs.name, help: theirs.help, type: theirs.type });
-  expect(own.values).toEqual(
-    theirs.values.map(({ metricName, labels: all, value }) => ({ metricName: metricName!, labels: all, value })),
-  );
+    const [own, theirs] = await Promise.all([tallies.get(), histogram.get()]);
+    expect(own).toMatchObject({ name: theirs.name, help: theirs.help, type: theirs.type });
+    expect(own.values).toEqual(
+      theirs.values.map(({ metricName, labels: all, value }) => ({ metricName: metricName!, labels: all, value })),
+    );
+  });
 });
