@@ -3,19 +3,19 @@ import type { ObjectStore } from "./store.ts";
 
 export type BucketOptions = {
   bucket: string;
-  /** `https://…` of any S3-compatible service; Amazon's own where it is absent. */
+  /** `https://…` of any S3-compatible service. Unset: Amazon S3. */
   endpoint?: string | undefined;
   region?: string | undefined;
   accessKeyId: string;
   secretAccessKey: string;
 };
 
-/** S3 takes no smaller parts, but for the last one. */
+/** The smallest part that S3 accepts, except for the last one. */
 const partBytes = 5 * 1024 * 1024;
 
 /**
- * A store in a bucket of any S3-compatible service. A write that breaks off is aborted by the collection of its writer,
- * and by nobody if the process dies: give the bucket a rule that aborts unfinished uploads after a day.
+ * A store in a bucket of any S3-compatible service. A failed write is aborted when its writer is garbage-collected. If
+ * the process dies, the upload stays: give the bucket a rule that aborts unfinished uploads after a day.
  */
 export function createBucketStore(options: BucketOptions): ObjectStore {
   const client = new Bun.S3Client(options);
@@ -24,15 +24,15 @@ export function createBucketStore(options: BucketOptions): ObjectStore {
       const writer = client
         .file(checkKey(key))
         .writer({ type: "application/octet-stream", partSize: partBytes, queueSize: 1, retry: 3 });
-      let waiting = 0;
-      // Where `bytes` throws the writer must not be ended: that would complete the upload, with or without an error.
+      let buffered = 0;
+      // Do not end the writer if `bytes` throws: `end` completes the upload, with or without an error.
       for await (const chunk of bytes) {
         await writer.write(chunk);
-        waiting += chunk.length;
-        if (waiting < partBytes) continue;
-        // The only call that waits until a part has left.
+        buffered += chunk.length;
+        if (buffered < partBytes) continue;
+        // Backpressure: no other call waits until a part has been uploaded.
         await writer.flush();
-        waiting = 0;
+        buffered = 0;
       }
       await writer.end();
     },
@@ -42,7 +42,7 @@ export function createBucketStore(options: BucketOptions): ObjectStore {
         const { size } = await file.stat();
         return { size, read: (start, end) => file.slice(start, end).bytes() };
       } catch (error) {
-        if (isAbsence(error)) return null;
+        if (isNotFound(error)) return null;
         throw error;
       }
     },
@@ -52,6 +52,6 @@ export function createBucketStore(options: BucketOptions): ObjectStore {
   };
 }
 
-function isAbsence(error: unknown): boolean {
+function isNotFound(error: unknown): boolean {
   return error instanceof Error && "code" in error && (error.code === "NoSuchKey" || error.code === "NotFound");
 }

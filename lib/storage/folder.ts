@@ -3,21 +3,21 @@ import { dirname, join } from "node:path";
 import { checkKey } from "./store.ts";
 import type { ObjectStore } from "./store.ts";
 
-/** Where what is being written lies until it is whole; beside the keys, on the same file system. */
+/** Folder of unfinished writes; beside the keys, so that it is on the same file system and `rename` is atomic. */
 const unfinished = ".unfinished";
-/** No write takes so long: its process has died. */
+/** Age after which an unfinished write is abandoned: no write takes so long, so its process has died. */
 const abandonedMs = 24 * 3_600_000;
 
-/** A store in a folder: one machine, or a file system that all machines share. */
+/** A store in a folder, of one machine or of a file system that all machines share. */
 export function createFolderStore(folder: string): ObjectStore {
   const pathOf = (key: string) => join(folder, checkKey(key));
   const parts = join(folder, unfinished);
-  const begun = mkdir(parts, { recursive: true }).then(() => removeAbandoned(parts));
+  const prepared = mkdir(parts, { recursive: true }).then(() => removeAbandoned(parts));
 
   return {
     put: async (key, bytes) => {
       const path = pathOf(key);
-      await begun;
+      await prepared;
       await mkdir(dirname(path), { recursive: true });
       const part = join(parts, crypto.randomUUID());
       try {
@@ -43,7 +43,7 @@ export function createFolderStore(folder: string): ObjectStore {
   };
 }
 
-/** What processes left that were killed while they wrote. */
+/** Removes the parts of processes that were killed while they wrote. */
 async function removeAbandoned(parts: string): Promise<void> {
   for (const name of await readdir(parts)) {
     const path = join(parts, name);

@@ -11,7 +11,7 @@ export { createFolderStore } from "./folder.ts";
 export { BrokenObject, createSealedStore } from "./sealed.ts";
 export type { SealedObject, SealedStore } from "./sealed.ts";
 
-/** What a service reads that keeps files. */
+/** Variables that a service with file storage reads. */
 export const storageEnv = {
   /** `file:///folder`, or `s3://bucket`. */
   STORAGE_URL: zUrl("file", "s3").optional(),
@@ -23,14 +23,14 @@ export const storageEnv = {
 
 type StorageConfig = z.output<z.ZodObject<typeof storageEnv>>;
 
-/** The store that the configuration names; null where it names none. Throws where a bucket's keys are missing. */
+/** Creates the store of STORAGE_URL; null if it is not set. Throws if a bucket's credentials are missing. */
 export function createStore(config: StorageConfig): ObjectStore | null {
   if (config.STORAGE_URL === undefined) return null;
   const url = new URL(config.STORAGE_URL);
   if (url.protocol === "file:") return createFolderStore(fileURLToPath(url));
   const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = config;
   if (accessKeyId === undefined || secretAccessKey === undefined) {
-    throw new TypeError("a bucket needs S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY");
+    throw new TypeError("STORAGE_URL names a bucket; set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, too");
   }
   return createBucketStore({
     bucket: url.hostname,

@@ -33,145 +33,147 @@ const collected = (bytes: AsyncIterable<Uint8Array>) =>
 
 const segment = 64 * 1024;
 
-test.each([0, 1, segment - 1, segment, segment + 1, 16 * segment, 16 * segment + 1, 40 * segment + 17])(
-  "%i bytes come back as they were, whatever pieces they came in",
-  async (size) => {
-    const store = memory();
-    const sealed = createSealedStore(store, ring());
-    const content = randomBytes(size);
-    for (const chunk of [1_000, segment, 1_000_003]) {
-      await sealed.put("one", inChunks(content, chunk));
-      const object = (await sealed.get("one"))!;
-      expect(object.size).toBe(size);
-      expect(Buffer.compare(await collected(object.bytes()), content)).toBe(0);
-    }
-  },
-);
-
-test("a piece is what the whole has there", async () => {
-  const sealed = createSealedStore(memory(), ring());
-  const content = randomBytes(20 * segment + 5);
-  await sealed.put("one", inChunks(content, 10_000));
-  const object = (await sealed.get("one"))!;
-  for (const [start, end] of [
-    [0, 1],
-    [segment - 1, segment + 1],
-    [5, 19 * segment],
-    [20 * segment, 20 * segment + 5],
-    [3 * segment, 4 * segment],
-  ]) {
-    expect(Buffer.compare(await collected(object.bytes(start, end)), content.subarray(start, end))).toBe(0);
-  }
-});
-
-describe("what was kept does not open", () => {
-  const content = randomBytes(5 * segment);
-  const kept = async (spoil: (object: Buffer) => Buffer, keys = ring()) => {
-    const store = memory();
-    await createSealedStore(store, keys).put("one", inChunks(content, 50_000));
-    store.objects.set("one", spoil(store.objects.get("one")!));
-    return async (opener = keys) => collected((await createSealedStore(store, opener).get("one"))!.bytes());
-  };
-  const box = segment + 28;
-
-  test.each<[string, (object: Buffer) => Buffer]>([
-    ["with a bit flipped", (object) => ((object[200_000]! ^= 1), object)],
-    ["cut off at the end of a segment", (object) => object.subarray(0, 64 + 3 * box)],
-    ["cut off within one", (object) => object.subarray(0, -7)],
-    ["cut off after its header", (object) => object.subarray(0, 64)],
-    ["cut off within its header", (object) => object.subarray(0, 20)],
-    [
-      "with two segments exchanged",
-      (object) =>
-        Buffer.concat([
-          object.subarray(0, 64),
-          object.subarray(64 + box, 64 + 2 * box),
-          object.subarray(64, 64 + box),
-          object.subarray(64 + 2 * box),
-        ]),
-    ],
-    ["with something behind it", (object) => Buffer.concat([object, randomBytes(100)])],
-    ["as plain bytes", () => content],
-    ["with another salt", (object) => ((object[10]! ^= 1), object)],
-  ])("%s", async (_, spoil) => {
-    await expect((await kept(spoil))()).rejects.toThrow();
-  });
-
-  test("under other keys", async () => {
-    await expect((await kept((object) => object))(ring())).rejects.toThrow();
-  });
-
-  test("under another name", async () => {
-    const store = memory();
-    const sealed = createSealedStore(store, ring());
-    await sealed.put("of/one", inChunks(content, 50_000));
-    store.objects.set("of/another", store.objects.get("of/one")!);
-    await expect(collected((await sealed.get("of/another"))!.bytes())).rejects.toThrow();
-  });
-});
-
-test("the content is nowhere in what is kept", async () => {
-  const store = memory();
-  await createSealedStore(store, ring()).put("one", inChunks(Buffer.from("attack at dawn ".repeat(10_000)), 999));
-  expect(store.objects.get("one")!.includes("attack")).toBeFalse();
-});
-
-test("after a rotation the old objects still open", async () => {
-  const [first, second] = [randomBytes(32).toString("base64"), randomBytes(32).toString("base64")];
-  const store = memory();
-  await createSealedStore(store, KeyRing.parse(`k1:${first}`)).put("one", inChunks(Buffer.from("old"), 10));
-  const rotated = createSealedStore(store, KeyRing.parse(`k2:${second},k1:${first}`));
-  await rotated.put("two", inChunks(Buffer.from("new"), 10));
-  expect((await collected((await rotated.get("one"))!.bytes())).toString()).toBe("old");
-  await expect(
-    createSealedStore(store, KeyRing.parse(`k1:${first}`))
-      .get("two")
-      .then((o) => collected(o!.bytes())),
-  ).rejects.toThrow();
-});
-
-test("a reader that takes one segment has no more than 256 KiB read ahead", async () => {
-  const objects = new Map<string, Buffer>();
-  let most = 0;
-  const inMemory: ObjectStore = {
-    put: async (key, bytes) =>
-      void objects.set(key, Buffer.concat(await Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)))),
-    get: async (key) => ({
-      size: objects.get(key)!.length,
-      read: async (start, end) => {
-        most = Math.max(most, end - start);
-        return objects.get(key)!.subarray(start, end);
-      },
-    }),
-    delete: async () => {},
-  };
-  const sealed = createSealedStore(inMemory, KeyRing.parse(`a:${randomBytes(32).toString("base64")}`));
-  await sealed.put(
-    "x",
-    (async function* () {
-      for (let n = 0; n < 32; n++) yield Buffer.alloc(128 * 1024);
-    })(),
+describe("createSealedStore", () => {
+  test.each([0, 1, segment - 1, segment, segment + 1, 16 * segment, 16 * segment + 1, 40 * segment + 17])(
+    "round-trips %i bytes in chunks of any size",
+    async (size) => {
+      const store = memory();
+      const sealed = createSealedStore(store, ring());
+      const content = randomBytes(size);
+      for (const chunk of [1_000, segment, 1_000_003]) {
+        await sealed.put("one", inChunks(content, chunk));
+        const object = (await sealed.get("one"))!;
+        expect(object.size).toBe(size);
+        expect(Buffer.compare(await collected(object.bytes()), content)).toBe(0);
+      }
+    },
   );
-  const bytes = (await sealed.get("x"))!.bytes();
-  await bytes.next();
-  expect(most).toBeLessThanOrEqual(4 * (64 * 1024 + 28));
-});
 
-test("many readers leave turns of the event loop to others", async () => {
-  const sealed = createSealedStore(memory(), KeyRing.parse(`a:${randomBytes(32).toString("base64")}`));
-  await sealed.put("x", inChunks(Buffer.alloc(1024 * 1024), 64 * 1024));
-  const watch = watchEventLoop();
-  try {
-    const sizes = await Promise.all(
-      Array.from({ length: 300 }, async () => {
-        let size = 0;
-        for await (const chunk of (await sealed.get("x"))!.bytes()) size += chunk.length;
-        return size;
+  test("reads any range", async () => {
+    const sealed = createSealedStore(memory(), ring());
+    const content = randomBytes(20 * segment + 5);
+    await sealed.put("one", inChunks(content, 10_000));
+    const object = (await sealed.get("one"))!;
+    for (const [start, end] of [
+      [0, 1],
+      [segment - 1, segment + 1],
+      [5, 19 * segment],
+      [20 * segment, 20 * segment + 5],
+      [3 * segment, 4 * segment],
+    ]) {
+      expect(Buffer.compare(await collected(object.bytes(start, end)), content.subarray(start, end))).toBe(0);
+    }
+  });
+
+  describe("refuses an object", () => {
+    const content = randomBytes(5 * segment);
+    const stored = async (tamper: (object: Buffer) => Buffer, keys = ring()) => {
+      const store = memory();
+      await createSealedStore(store, keys).put("one", inChunks(content, 50_000));
+      store.objects.set("one", tamper(store.objects.get("one")!));
+      return async (opener = keys) => collected((await createSealedStore(store, opener).get("one"))!.bytes());
+    };
+    const box = segment + 28;
+
+    test.each<[string, (object: Buffer) => Buffer]>([
+      ["with a bit flipped", (object) => ((object[200_000]! ^= 1), object)],
+      ["truncated at the end of a segment", (object) => object.subarray(0, 64 + 3 * box)],
+      ["truncated within a segment", (object) => object.subarray(0, -7)],
+      ["truncated after its header", (object) => object.subarray(0, 64)],
+      ["truncated within its header", (object) => object.subarray(0, 20)],
+      [
+        "with two segments swapped",
+        (object) =>
+          Buffer.concat([
+            object.subarray(0, 64),
+            object.subarray(64 + box, 64 + 2 * box),
+            object.subarray(64, 64 + box),
+            object.subarray(64 + 2 * box),
+          ]),
+      ],
+      ["with trailing bytes", (object) => Buffer.concat([object, randomBytes(100)])],
+      ["that was never sealed", () => content],
+      ["with another salt", (object) => ((object[10]! ^= 1), object)],
+    ])("%s", async (_, tamper) => {
+      await expect((await stored(tamper))()).rejects.toThrow();
+    });
+
+    test("under other keys", async () => {
+      await expect((await stored((object) => object))(ring())).rejects.toThrow();
+    });
+
+    test("under another name", async () => {
+      const store = memory();
+      const sealed = createSealedStore(store, ring());
+      await sealed.put("of/one", inChunks(content, 50_000));
+      store.objects.set("of/another", store.objects.get("of/one")!);
+      await expect(collected((await sealed.get("of/another"))!.bytes())).rejects.toThrow();
+    });
+  });
+
+  test("stores no plaintext", async () => {
+    const store = memory();
+    await createSealedStore(store, ring()).put("one", inChunks(Buffer.from("attack at dawn ".repeat(10_000)), 999));
+    expect(store.objects.get("one")!.includes("attack")).toBeFalse();
+  });
+
+  test("opens old objects after a key rotation", async () => {
+    const [first, second] = [randomBytes(32).toString("base64"), randomBytes(32).toString("base64")];
+    const store = memory();
+    await createSealedStore(store, KeyRing.parse(`k1:${first}`)).put("one", inChunks(Buffer.from("old"), 10));
+    const rotated = createSealedStore(store, KeyRing.parse(`k2:${second},k1:${first}`));
+    await rotated.put("two", inChunks(Buffer.from("new"), 10));
+    expect((await collected((await rotated.get("one"))!.bytes())).toString()).toBe("old");
+    await expect(
+      createSealedStore(store, KeyRing.parse(`k1:${first}`))
+        .get("two")
+        .then((o) => collected(o!.bytes())),
+    ).rejects.toThrow();
+  });
+
+  test("reads at most 256 KiB ahead", async () => {
+    const objects = new Map<string, Buffer>();
+    let largestRead = 0;
+    const inMemory: ObjectStore = {
+      put: async (key, bytes) =>
+        void objects.set(key, Buffer.concat(await Array.fromAsync(bytes, (chunk) => Buffer.from(chunk)))),
+      get: async (key) => ({
+        size: objects.get(key)!.length,
+        read: async (start, end) => {
+          largestRead = Math.max(largestRead, end - start);
+          return objects.get(key)!.subarray(start, end);
+        },
       }),
+      delete: async () => {},
+    };
+    const sealed = createSealedStore(inMemory, KeyRing.parse(`a:${randomBytes(32).toString("base64")}`));
+    await sealed.put(
+      "x",
+      (async function* () {
+        for (let n = 0; n < 32; n++) yield Buffer.alloc(128 * 1024);
+      })(),
     );
-    expect(new Set(sizes)).toEqual(new Set([1024 * 1024]));
-    expect(watch.take().blockMs).toBeLessThan(100);
-  } finally {
-    watch.stop();
-  }
+    const bytes = (await sealed.get("x"))!.bytes();
+    await bytes.next();
+    expect(largestRead).toBeLessThanOrEqual(4 * (64 * 1024 + 28));
+  });
+
+  test("300 readers do not block the event loop", async () => {
+    const sealed = createSealedStore(memory(), KeyRing.parse(`a:${randomBytes(32).toString("base64")}`));
+    await sealed.put("x", inChunks(Buffer.alloc(1024 * 1024), 64 * 1024));
+    const watch = watchEventLoop();
+    try {
+      const sizes = await Promise.all(
+        Array.from({ length: 300 }, async () => {
+          let size = 0;
+          for await (const chunk of (await sealed.get("x"))!.bytes()) size += chunk.length;
+          return size;
+        }),
+      );
+      expect(new Set(sizes)).toEqual(new Set([1024 * 1024]));
+      expect(watch.take().blockMs).toBeLessThan(100);
+    } finally {
+      watch.stop();
+    }
+  });
 });

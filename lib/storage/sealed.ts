@@ -3,45 +3,45 @@ import type { KeyRing, Sealer } from "../core/key_ring.ts";
 import type { ObjectStore } from "./store.ts";
 
 /*
- * What lies in a store is sealed under the services' key ring, in segments, so that neither writing nor reading needs
- * more memory than some of them, and any part can be read alone:
+ * Encrypts objects under the services' key ring, in segments. Writing and reading therefore need the memory of a few
+ * segments only, and any range can be read alone:
  *
  *   object = header (64 bytes) ‖ segment …      header  = "PSO1" ‖ length of key id ‖ key id ‖ salt (16), then zeros
  *   segment = nonce ‖ ciphertext ‖ tag          64 KiB of content in each but the last one
  *
- * Each object has a key of its own, made from the ring's and the salt. A segment is bound to its object's name, to its
- * place and to whether it is the last: none can be exchanged, left out or cut off.
+ * Each object has a key of its own, derived from the ring's key and the salt. A segment is bound to its object's name,
+ * to its index and to whether it is the last, so that no segment can be swapped, omitted or cut off unnoticed.
  */
 
 const magic = "PSO1";
 const headerBytes = 64;
 const saltBytes = 16;
 const segmentBytes = 64 * 1024;
-/** Nonce and tag. */
+/** Bytes of nonce and tag in each segment. */
 const overhead = 28;
-/** Segments that are read at once, 256 KiB: what a reader that stalls holds in memory. */
+/** Segments in one read: 256 KiB, which a stalled reader holds in memory. */
 const window = 4;
 
-/** A store whose content nobody can read, change or exchange who has not the keys. */
+/** A store whose content is encrypted and authenticated: without the keys it cannot be read or changed unnoticed. */
 export type SealedStore = {
-  /** Keeps the bytes under a key, whole or not at all. */
+  /** Stores the bytes under a key, all of them or none. Replaces an existing object. */
   put(key: string, bytes: AsyncIterable<Uint8Array>): Promise<void>;
-  /** What is kept under a key; null where there is nothing. */
+  /** Returns the object of a key; null if there is none. */
   get(key: string): Promise<SealedObject | null>;
-  /** Removes a key; one that is not there is gone already. */
+  /** Removes the object of a key. Does nothing if there is none. */
   delete(key: string): Promise<void>;
 };
 
 export type SealedObject = {
-  /** Bytes of the content. */
+  /** Length of the content in bytes. */
   size: number;
-  /** The content, or what of it is from `start` to before `end`. Throws in the middle where the object was altered. */
+  /** Reads the content, or its bytes from `start` to before `end`. Throws at the first segment that was altered. */
   bytes(start?: number, end?: number): AsyncGenerator<Uint8Array>;
 };
 
 export class BrokenObject extends Error {
   constructor(key: string) {
-    super(`the object ${key} was not sealed by this platform, or was cut off`);
+    super(`the object ${key} was not sealed by this platform, or was truncated`);
   }
 }
 
@@ -65,9 +65,9 @@ export function createSealedStore(store: ObjectStore, keys: KeyRing): SealedStor
         for (let from = first; from <= last; from += window) {
           const until = Math.min(from + window, last + 1);
           await turn();
-          const boxes = await object!.read(placeOf(from), Math.min(placeOf(until), object!.size));
+          const boxes = await object!.read(offsetOf(from), Math.min(offsetOf(until), object!.size));
           for (let n = from; n < until; n++) {
-            const offset = placeOf(n) - placeOf(from);
+            const offset = offsetOf(n) - offsetOf(from);
             const box = boxes.subarray(offset, offset + segmentBytes + overhead);
             const content = sealer.open({ keyId, box }, contextOf(key, n, n === segments - 1));
             yield content.subarray(Math.max(0, start - n * segmentBytes), Math.max(0, end - n * segmentBytes));
@@ -82,13 +82,13 @@ export function createSealedStore(store: ObjectStore, keys: KeyRing): SealedStor
 
 let lastTurn = Promise.resolve();
 
-/** Resolves in a turn of the event loop of its own, so that hundreds of readers do not decrypt in one turn. */
+/** Resolves in an event-loop turn of its own, so that hundreds of readers do not decrypt in the same turn. */
 function turn(): Promise<void> {
   lastTurn = lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)));
   return lastTurn;
 }
 
-const placeOf = (segment: number) => headerBytes + segment * (segmentBytes + overhead);
+const offsetOf = (segment: number) => headerBytes + segment * (segmentBytes + overhead);
 
 const contextOf = (key: string, segment: number, isLast: boolean) => `${key} ${segment} ${isLast ? "last" : "more"}`;
 
@@ -98,7 +98,7 @@ async function* sealed(key: string, bytes: AsyncIterable<Uint8Array>, keys: KeyR
   yield header(sealer.keyId, salt);
   let n = 0;
   let held: Uint8Array | undefined;
-  // One is held back, because the last one says that it is.
+  // Delays each segment until the next arrives, because the last one is sealed with the context "last".
   for await (const segment of inSegments(bytes)) {
     if (held) yield sealer.seal(held, contextOf(key, n++, false)).box;
     held = segment;
@@ -106,7 +106,7 @@ async function* sealed(key: string, bytes: AsyncIterable<Uint8Array>, keys: KeyR
   yield sealer.seal(held ?? new Uint8Array(), contextOf(key, n, true)).box;
 }
 
-/** The same bytes in pieces of 64 KiB, the last one of what is left; none where there are none. */
+/** Splits the bytes into segments of 64 KiB; the last one has the rest. No bytes give no segment. */
 async function* inSegments(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let segment = Buffer.allocUnsafe(segmentBytes);
   let filled = 0;

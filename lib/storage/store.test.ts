@@ -32,7 +32,7 @@ describe.each(Object.entries(stores))("in %s", (_, store) => {
     return object && Buffer.from(await object.read(0, object.size)).toString();
   };
 
-  test("what is put is got, replaced and gone when deleted", async () => {
+  test("puts, gets, replaces and deletes an object", async () => {
     await store.put("recordings/one.wav", bytes("RI", "FF"));
     expect(await textOf("recordings/one.wav")).toBe("RIFF");
     await store.put("recordings/one.wav", bytes("new"));
@@ -42,7 +42,7 @@ describe.each(Object.entries(stores))("in %s", (_, store) => {
     expect(await store.get("recordings/one.wav")).toBeNull();
   });
 
-  test("an object of many parts comes back whole, and any piece of it alone", async () => {
+  test("reads an object of many parts and its ranges", async () => {
     const pieces = Array.from({ length: 30 }, () => randomBytes(500_000));
     await store.put("large", bytes(...pieces));
     const object = (await store.get("large"))!;
@@ -53,7 +53,7 @@ describe.each(Object.entries(stores))("in %s", (_, store) => {
     ).toBe(0);
   });
 
-  test.each([10, 12_000_000])("a source that breaks after %i bytes leaves nothing", async (size) => {
+  test.each([10, 12_000_000])("stores nothing if the source fails after %i bytes", async (size) => {
     async function* broken() {
       for (let sent = 0; sent < size; sent += 1_000_000) yield new Uint8Array(Math.min(1_000_000, size));
       throw new Error("the line went dead");
@@ -62,7 +62,7 @@ describe.each(Object.entries(stores))("in %s", (_, store) => {
     expect(await store.get("broken/half")).toBeNull();
   });
 
-  test("an empty object is an object", async () => {
+  test("stores an empty object", async () => {
     await store.put("empty", bytes());
     expect((await store.get("empty"))?.size).toBe(0);
   });
@@ -80,39 +80,43 @@ describe.each(Object.entries(stores))("in %s", (_, store) => {
     "ü",
     "a\u0000b",
     "x".repeat(600),
-  ])("%j is no key", async (key) => {
+  ])("refuses the key %j", async (key) => {
     await expect((async () => store.put(key, bytes("x")))()).rejects.toThrow("not a key");
   });
 });
 
-test("no part of what broke off stays in the folder", () => {
-  expect(readdirSync(join(folder, ".unfinished"))).toEqual([]);
+describe("createFolderStore", () => {
+  test("removes the part of a failed write", () => {
+    expect(readdirSync(join(folder, ".unfinished"))).toEqual([]);
+  });
+
+  test("removes abandoned parts after a day", async () => {
+    const parts = join(folder, ".unfinished");
+    for (const name of ["old", "new"]) await writeFile(join(parts, name), "half");
+    await utimes(join(parts, "old"), 0, Date.now() / 1000 - 25 * 3600);
+    await createFolderStore(folder).put("after", bytes("x"));
+    expect([existsSync(join(parts, "old")), existsSync(join(parts, "new"))]).toEqual([false, true]);
+  });
 });
 
-test("what a killed process left half written is gone a day later", async () => {
-  const parts = join(folder, ".unfinished");
-  for (const name of ["old", "new"]) await writeFile(join(parts, name), "half");
-  await utimes(join(parts, "old"), 0, Date.now() / 1000 - 25 * 3600);
-  await createFolderStore(folder).put("after", bytes("x"));
-  expect([existsSync(join(parts, "old")), existsSync(join(parts, "new"))]).toEqual([false, true]);
-});
+describe("createBucketStore", () => {
+  test("aborts a failed multipart upload", async () => {
+    await until(
+      () => {
+        Bun.gc(true);
+        return s3.uploads.size === 0;
+      },
+      { what: "the abort" },
+    );
+  });
 
-test("an upload in parts that broke off is aborted at the bucket", async () => {
-  await until(
-    () => {
-      Bun.gc(true);
-      return s3.uploads.size === 0;
-    },
-    { what: "the abort" },
-  );
-});
-
-test("a bucket under other keys, or one that is away, is an error and not an absence", async () => {
-  const stranger = createBucketStore({ ...credentials, endpoint: s3.endpoint, secretAccessKey: "guessed" });
-  await expect(stranger.get("large")).rejects.toThrow();
-  await expect(stranger.put("mine", bytes("x"))).rejects.toThrow();
-  expect(s3.objects.has("mine")).toBeFalse();
-  s3.refuse = () => new Response("away", { status: 503 });
-  await expect(stores["a bucket"].get("large")).rejects.toThrow();
-  s3.refuse = () => undefined;
+  test("throws if credentials are wrong or S3 is unavailable", async () => {
+    const stranger = createBucketStore({ ...credentials, endpoint: s3.endpoint, secretAccessKey: "guessed" });
+    await expect(stranger.get("large")).rejects.toThrow();
+    await expect(stranger.put("mine", bytes("x"))).rejects.toThrow();
+    expect(s3.objects.has("mine")).toBeFalse();
+    s3.refuse = () => new Response("unavailable", { status: 503 });
+    await expect(stores["a bucket"].get("large")).rejects.toThrow();
+    s3.refuse = () => undefined;
+  });
 });

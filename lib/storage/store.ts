@@ -1,23 +1,23 @@
-/** Where bytes are kept that are too many for Postgres: recordings, media. */
+/** Stores objects that are too large for Postgres: recordings and media. */
 export type ObjectStore = {
-  /** Keeps the bytes under a key, whole or not at all; a key that is there is replaced. */
+  /** Stores the bytes under a key, all of them or none. Replaces an existing object. */
   put(key: string, bytes: AsyncIterable<Uint8Array>): Promise<void>;
-  /** What is kept under a key; null where there is nothing. */
+  /** Returns the object of a key; null if there is none. */
   get(key: string): Promise<StoredObject | null>;
-  /** Removes a key; one that is not there is gone already. */
+  /** Removes the object of a key. Does nothing if there is none. */
   delete(key: string): Promise<void>;
 };
 
 export type StoredObject = {
-  /** Bytes. */
+  /** Length in bytes. */
   size: number;
-  /** The bytes from `start` to before `end`. */
+  /** Reads the bytes from `start` to before `end`. */
   read(start: number, end: number): Promise<Uint8Array>;
 };
 
 const keyForm = /^(?!.*(^|\/)\.)[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/;
 
-/** Keys are paths of plain letters, so that they mean the same in a folder and in a bucket. Throws on any other. */
+/** Returns a valid key; throws on others. Keys are ASCII paths, which mean the same in a folder and in a bucket. */
 export function checkKey(key: string): string {
   if (!keyForm.test(key) || key.length > 512)
     throw new TypeError(`not a key of the store: ${JSON.stringify(key.slice(0, 80))}`);
