@@ -16,33 +16,33 @@ const collected = (bytes: AsyncIterable<Uint8Array>) =>
 
 const key = randomBytes(32);
 const keys = mediaKeys(key, "image");
-const expectedOf = (content: Uint8Array, kept: Uint8Array, more: Partial<Expected> = {}): Expected => ({
+const expectedOf = (content: Uint8Array, file: Uint8Array, more: Partial<Expected> = {}): Expected => ({
   keys,
   fileSha256: sha256(content),
-  fileEncSha256: sha256(kept),
+  fileEncSha256: sha256(file),
   maxBytes: 100 * mib,
   ...more,
 });
 
-/** Baileys' own downloader, given these bytes by a host. */
+/** Serves `stored` to Baileys' own downloader. */
 let host: ReturnType<typeof Bun.serve>;
-let kept: Uint8Array<ArrayBuffer>;
+let stored: Uint8Array<ArrayBuffer>;
 beforeAll(() => {
-  host = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(kept) });
+  host = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(stored) });
 });
 afterAll(() => host.stop(true));
 
 describe.each([0, 1, 15, 16, 17, mib, 3 * mib + 5])("%i bytes", (size) => {
   const content = randomBytes(size);
 
-  test("are encrypted so that Baileys reads them, and have the length that was foretold", async () => {
-    kept = new Uint8Array(await collected(encrypted(inChunks(content), keys)));
-    expect(kept.length).toBe(encryptedLength(size));
+  test("encrypted here are decrypted by Baileys", async () => {
+    stored = new Uint8Array(await collected(encrypted(inChunks(content), keys)));
+    expect(stored.length).toBe(encryptedLength(size));
     const stream = await downloadEncryptedContent(host.url.href, await getMediaKeys(key, "image"));
     expect(Buffer.compare(await collected(stream as AsyncIterable<Uint8Array>), content)).toBe(0);
   });
 
-  test("that Baileys encrypts are read, in pieces of any size", async () => {
+  test("encrypted by Baileys are decrypted in any chunks", async () => {
     const { mediaKey, fileSha256, fileEncSha256, encFilePath } = await encryptedStream(
       { stream: Readable.from(inChunks(content)) },
       "document",
@@ -62,41 +62,41 @@ describe.each([0, 1, 15, 16, 17, mib, 3 * mib + 5])("%i bytes", (size) => {
   });
 });
 
-test("the same content under the same key is the same file: an upload that is repeated is the one that was begun", async () => {
+test("encryption is deterministic for a repeated upload", async () => {
   const content = randomBytes(100_000);
   expect(await collected(encrypted(inChunks(content, 10), keys))).toEqual(
     await collected(encrypted(inChunks(content, 999), keys)),
   );
 });
 
-describe("a file is refused", () => {
+describe("decrypted refuses a file", () => {
   const content = randomBytes(500_000);
   const file = () => collected(encrypted(inChunks(content), keys));
   const refused = async (given: Uint8Array, expected: Expected) =>
     expect(collected(decrypted(inChunks(given), expected))).rejects.toThrow(MediaMismatch);
 
-  test("that is not the one that the message names", async () => {
-    const kept = await file();
-    await refused(kept, expectedOf(content, randomBytes(10)));
-    await refused(kept, expectedOf(randomBytes(10), kept));
-    await refused(kept, expectedOf(content, kept, { fileEncSha256: randomBytes(5) }));
+  test("whose hashes differ from the message's", async () => {
+    const given = await file();
+    await refused(given, expectedOf(content, randomBytes(10)));
+    await refused(given, expectedOf(randomBytes(10), given));
+    await refused(given, expectedOf(content, given, { fileEncSha256: randomBytes(5) }));
   });
 
-  test("that was altered, even where its hash is the one that was named", async () => {
-    const kept = await file();
-    kept[100_000]! ^= 1;
-    await refused(kept, expectedOf(content, kept));
+  test("whose MAC differs although its hash matches", async () => {
+    const given = await file();
+    given[100_000]! ^= 1;
+    await refused(given, expectedOf(content, given));
   });
 
-  test("that is cut off, empty, garbage, or for another kind", async () => {
-    const kept = await file();
-    for (const given of [kept.subarray(0, 400_000), new Uint8Array(), randomBytes(5), randomBytes(500_000)]) {
+  test("that is truncated, empty, garbage, or of another kind", async () => {
+    const whole = await file();
+    for (const given of [whole.subarray(0, 400_000), new Uint8Array(), randomBytes(5), randomBytes(500_000)]) {
       await refused(given, expectedOf(content, given));
     }
-    await refused(kept, expectedOf(content, kept, { keys: mediaKeys(key, "video") }));
+    await refused(whole, expectedOf(content, whole, { keys: mediaKeys(key, "video") }));
   });
 
-  test("that has more than is taken, before it is read to its end", async () => {
+  test("above the size limit before reading its end", async () => {
     let given = 0;
     async function* endless() {
       for (;;) {

@@ -2,14 +2,14 @@ import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, tim
 import type { MediaKind } from "./kinds.ts";
 
 /*
- * How WhatsApp encrypts media: AES-256-CBC, then the first 10 bytes of an HMAC-SHA256 over IV and ciphertext. All keys
- * are made from a media key of 32 bytes, which travels within the message; the SHA-256 of the content and of what the
- * host keeps travel with it.
+ * WhatsApp's media encryption: AES-256-CBC, then the first 10 bytes of an HMAC-SHA256 over IV and ciphertext. All keys
+ * are derived from a media key of 32 bytes. The message carries the media key, the SHA-256 of the content, and the
+ * SHA-256 of the encrypted file that the media host stores.
  */
 
 const macBytes = 10;
 const blockBytes = 16;
-/** Pieces of this size go through the cipher: large enough to cost little, small enough to hold many. */
+/** Bytes that one cipher call decrypts: large enough to cost little, small enough for many files at once. */
 const pieceBytes = 256 * 1024;
 
 const purposes: Record<MediaKind, string> = {
@@ -27,12 +27,12 @@ export function mediaKeys(mediaKey: Uint8Array, kind: MediaKind): MediaKeys {
   return { iv: expanded.subarray(0, 16), cipherKey: expanded.subarray(16, 48), macKey: expanded.subarray(48, 80) };
 }
 
-/** Bytes that the host keeps of a content of so many. */
+/** Returns the length of the encrypted file of a content. */
 export function encryptedLength(contentBytes: number): number {
   return Math.floor(contentBytes / blockBytes) * blockBytes + blockBytes + macBytes;
 }
 
-/** What the host is given of a content: the same bytes at each call with the same keys. */
+/** Encrypts a content for the media host. Deterministic: the same content and keys give the same bytes. */
 export async function* encrypted(
   content: AsyncIterable<Uint8Array>,
   { iv, cipherKey, macKey }: MediaKeys,
@@ -48,23 +48,23 @@ export async function* encrypted(
   yield Buffer.concat([last, mac.update(last).digest().subarray(0, macBytes)]);
 }
 
-/** What the host gave is not what the message said: no attempt will change that. */
+/** The host's file does not match the message. Not retryable. */
 export class MediaMismatch extends Error {}
 
 export type Expected = {
   keys: MediaKeys;
   fileSha256: Uint8Array;
   fileEncSha256: Uint8Array;
-  /** More content than this is refused. */
+  /** Limit for the content. */
   maxBytes: number;
 };
 
 /**
- * The content of what the host keeps. Whether it is what its sender meant is known at its end: what was read before is
- * not to be used until this has ended without throwing.
- * @throws MediaMismatch where a hash or the MAC differs, where it is no ciphertext, or larger than `maxBytes`.
+ * Decrypts a file of the media host. Authentication completes at the end of the file: do not use the content before the
+ * generator has ended without throwing.
+ * @throws MediaMismatch if a hash or the MAC differs, the padding is invalid, or the content exceeds `maxBytes`.
  */
-export async function* decrypted(kept: AsyncIterable<Uint8Array>, expected: Expected): AsyncGenerator<Uint8Array> {
+export async function* decrypted(file: AsyncIterable<Uint8Array>, expected: Expected): AsyncGenerator<Uint8Array> {
   const { iv, cipherKey, macKey } = expected.keys;
   const decipher = createDecipheriv("aes-256-cbc", cipherKey, iv);
   const mac = createHmac("sha256", macKey).update(iv);
@@ -74,15 +74,15 @@ export async function* decrypted(kept: AsyncIterable<Uint8Array>, expected: Expe
   const out = (piece: Buffer): Buffer => {
     size += piece.length;
     if (size > expected.maxBytes)
-      throw new MediaMismatch(`the file has more than the ${expected.maxBytes} bytes that are taken of its kind`);
+      throw new MediaMismatch(`the file exceeds the limit of ${expected.maxBytes} bytes for its kind`);
     content.update(piece);
     return piece;
   };
 
   let tail: Buffer = Buffer.alloc(0);
-  for await (const chunk of kept) {
+  for await (const chunk of file) {
     whole.update(chunk);
-    // The last ten bytes are not ciphertext, and which are the last is known at the end only.
+    // Holds the last ten bytes back: they are the MAC, and only the end of the file shows which they are.
     const held = Buffer.concat([tail, chunk]);
     const ciphertext = held.subarray(0, Math.max(0, held.length - macBytes));
     tail = held.subarray(ciphertext.length);
@@ -93,13 +93,13 @@ export async function* decrypted(kept: AsyncIterable<Uint8Array>, expected: Expe
       if (plain.length > 0) yield plain;
     }
   }
-  // All three before the padding is looked at: what is not authentic says nothing about the key.
+  // Hash and MAC before the padding, so that no error reveals the padding of a forged file (padding oracle).
   if (!matches(whole.digest(), expected.fileEncSha256))
-    throw new MediaMismatch("the file is not the one that the message names");
-  if (!matches(mac.digest().subarray(0, macBytes), tail)) throw new MediaMismatch("the file is not authentic");
+    throw new MediaMismatch("the file's SHA-256 differs from the message's");
+  if (!matches(mac.digest().subarray(0, macBytes), tail)) throw new MediaMismatch("the file's MAC is wrong");
   const last = out(finished(decipher));
   if (!matches(content.digest(), expected.fileSha256))
-    throw new MediaMismatch("the content is not the one that the message names");
+    throw new MediaMismatch("the content's SHA-256 differs from the message's");
   if (last.length > 0) yield last;
 }
 
@@ -107,7 +107,7 @@ function finished(decipher: ReturnType<typeof createDecipheriv>): Buffer {
   try {
     return decipher.final();
   } catch (cause) {
-    throw new MediaMismatch("the file is not encrypted as WhatsApp does it", { cause });
+    throw new MediaMismatch("the file's padding is invalid", { cause });
   }
 }
 

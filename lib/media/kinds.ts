@@ -1,24 +1,24 @@
-/** What media WhatsApp knows, by how it is encrypted and shown. */
+/** WhatsApp's kinds of media, which differ in their encryption keys and in how phones show them. */
 export const mediaKinds = ["image", "video", "audio", "document", "sticker"] as const;
 export type MediaKind = (typeof mediaKinds)[number];
 
 const mib = 1024 * 1024;
 
-/** The largest that is taken of each kind, in either direction. */
+/** The size limit of each kind in bytes, in either direction. */
 export const maxBytes: Record<MediaKind, number> = {
-  // What phones send after they have scaled a picture down is under 1 MB; cameras make up to 16.
+  // Phones scale a picture down to less than 1 MB before they send it; cameras make up to 16 MB.
   image: 16 * mib,
-  // WhatsApp's own limits of these: 16 MB and 64 MB in chats, 100 MB for documents of its business platform.
+  // WhatsApp's own limits: 16 MB and 64 MB in chats, 100 MB for documents of its business platform.
   audio: 16 * mib,
   video: 64 * mib,
   document: 100 * mib,
   sticker: mib,
 };
 
-/** The largest of all. */
+/** The largest size limit of all kinds. */
 export const maxMediaBytes = Math.max(...Object.values(maxBytes));
 
-/** What phones show of each kind; a document can be anything. */
+/** Media types that phones show as each kind. A document can have any type. */
 const shown: Record<Exclude<MediaKind, "document">, ReadonlySet<string>> = {
   image: new Set(["image/jpeg", "image/png"]),
   video: new Set(["video/mp4", "video/3gpp"]),
@@ -26,13 +26,15 @@ const shown: Record<Exclude<MediaKind, "document">, ReadonlySet<string>> = {
   sticker: new Set(["image/webp"]),
 };
 
-/** Why a file cannot be sent as this kind; undefined where it can. */
+/** Returns why a file cannot be sent as this kind; undefined if it can. */
 export function unfitFor(kind: MediaKind, { mime, size }: { mime: string; size: number }): string | undefined {
   if (kind !== "document" && !shown[kind].has(mime)) {
-    return `WhatsApp shows no ${mime} as ${kind}: it takes ${[...shown[kind]].join(", ")}. Send it as a document.`;
+    return (
+      `WhatsApp does not support ${mime} as ${kind}; it supports ${[...shown[kind]].join(", ")}. ` +
+      `Send the file as a document.`
+    );
   }
   if (size === 0) return "The file is empty.";
-  if (size > maxBytes[kind])
-    return `The file has ${size} bytes; of the kind ${kind} WhatsApp takes up to ${maxBytes[kind]}.`;
+  if (size > maxBytes[kind]) return `The file has ${size} bytes; the limit for the kind ${kind} is ${maxBytes[kind]}.`;
   return undefined;
 }
