@@ -7,22 +7,22 @@ import { detectMime, sampleBytes } from "../media/index.ts";
 import type { SealedStore } from "../storage/index.ts";
 
 export type KeepOptions = {
-  /** What the file is said to be: believed of texts alone. */
+  /** Media type that the sender declares. Used for text only; other types are detected from the content. */
   declared?: string | undefined;
   maxBytes: number;
-  /** Looks at what the content is, before the rest of it is read; throws where it is not wanted. */
+  /** Called with the detected media type before the rest of the content is read. Throws to refuse the type. */
   inspect?: (mime: string) => void;
-  /** Hexadecimal: content with another SHA-256 is refused. */
+  /** Expected SHA-256 of the content, hexadecimal. */
   sha256?: string | undefined;
-  /** Told the size so far before a chunk is stored; throws if the quota of the business does not allow it. */
+  /** Called with the size so far before each chunk is stored. Throws to enforce the quota of the business. */
   onSize?: (bytes: number) => void;
 };
 
 /**
- * Writes content into the store as media of a business, in a stream: it is never whole in memory. Content that the
- * business has already is the media it has (`fresh` is false).
- * @throws AppError "too_large"; "invalid_request" where the content has another SHA-256 than was said; "not_found"
- *   where the business is gone; and what `bytes`, `inspect` and `onSize` throw. Nothing is kept then.
+ * Streams content into the store as media of a business; it is never in memory as a whole. Deduplicates by SHA-256: if
+ * the business already has the content, returns the existing media with `fresh` false.
+ * @throws AppError "too_large"; "invalid_request" if the SHA-256 differs from the expected one; "not_found" if the
+ *   business does not exist; and errors of `bytes`, `inspect` and `onSize`. Stores nothing if it throws.
  */
 export async function keepMedia(
   scope: BusinessScope,
@@ -32,19 +32,19 @@ export async function keepMedia(
 ): Promise<{ media: Media; fresh: boolean }> {
   const id = uuidv7();
   const storage_key = `media/${scope.businessId}/${id}`;
-  if (!(await beginMedia(scope, { id, storage_key }))) throw new AppError("not_found", "There is no such business.");
+  if (!(await beginMedia(scope, { id, storage_key }))) throw new AppError("not_found", "The business does not exist.");
   try {
     const measured = measure(bytes, options);
     await store.put(storage_key, measured.bytes);
     return await finishMedia(scope, id, measured.result());
   } catch (error) {
-    // Should this fail too, maintenance finds it a day later.
+    // If this fails, too, the maintenance job removes the media a day later.
     await abandonMedia(scope, id).catch(() => {});
     throw error;
   }
 }
 
-/** Passes bytes on, and knows at their end what they were. */
+/** Passes bytes through and enforces the options. `result` has hash, size and type once all bytes were read. */
 function measure(source: AsyncIterable<Uint8Array>, { declared, maxBytes, inspect, sha256, onSize }: KeepOptions) {
   const hash = createHash("sha256");
   let size = 0;
@@ -54,21 +54,21 @@ function measure(source: AsyncIterable<Uint8Array>, { declared, maxBytes, inspec
   async function* bytes(): AsyncGenerator<Uint8Array> {
     let sample: Uint8Array[] = [];
     let sampled = 0;
-    const look = async () => {
+    const detect = async () => {
       mime = await detectMime(Buffer.concat(sample).subarray(0, sampleBytes), declared);
       inspect?.(mime);
     };
     for await (const chunk of source) {
       size += chunk.length;
-      if (size > maxBytes) throw new AppError("too_large", `A file may have up to ${maxBytes} bytes.`);
+      if (size > maxBytes) throw new AppError("too_large", `The file exceeds the limit of ${maxBytes} bytes.`);
       onSize?.(size);
       hash.update(chunk);
       if (mime === undefined) {
-        // Held back until it is known what it is.
+        // Holds the first chunks back until the media type is known.
         sample.push(Buffer.from(chunk));
         sampled += chunk.length;
         if (sampled < sampleBytes) continue;
-        await look();
+        await detect();
         yield* sample;
         sample = [];
       } else {
@@ -76,12 +76,12 @@ function measure(source: AsyncIterable<Uint8Array>, { declared, maxBytes, inspec
       }
     }
     if (mime === undefined) {
-      await look();
+      await detect();
       yield* sample;
     }
     digest = hash.digest("hex");
     if (sha256 !== undefined && sha256 !== digest)
-      throw new AppError("invalid_request", "The content is not the one whose SHA-256 was given.");
+      throw new AppError("invalid_request", `The content has the SHA-256 ${digest}, not the given ${sha256}.`);
   }
 
   return { bytes: bytes(), result: () => ({ sha256: digest, size, mime: mime ?? "application/octet-stream" }) };

@@ -2,30 +2,32 @@ import { sharedNow } from "../core/time.ts";
 import type { KeyRing } from "../core/key_ring.ts";
 import type { MediaLinks } from "../messages/index.ts";
 
-/** What of a media an address is for. */
+/** Representation of a media, or the recording of a call. */
 export type Variant = "content" | "thumbnail" | "recording";
 
-/** What is signed: no part of it can be exchanged. */
+/** The signed parts of a URL. */
 export type SignedLink = {
   businessId: string;
-  /** Of a media, or a recording's sid. */ id: string;
+  /** Id of a media, or sid of a recording. */
+  id: string;
   variant: Variant;
-  /** Unix seconds. */ expires: number;
+  /** Unix seconds. */
+  expires: number;
 };
 
 export type MediaSigner = {
-  /** Makes addresses of a business's media that are good for `forS` seconds. */
+  /** Signs URLs of a business's media that are valid for `forS` seconds. */
   links(businessId: string, forS: number): MediaLinks;
-  /** The same for the recording of a call. */
+  /** Signs the URL of a call's recording. */
   recording(businessId: string, recordingSid: string, forS: number): { url: string; url_expires_at: string };
-  /** Whether an address is one of ours and its time is not over. */
+  /** Whether the signature is ours and the URL has not expired. */
   verify(link: SignedLink, signature: string): boolean;
 };
 
-/** Of what a small picture is made, where it can be read. */
-const pictured = /^image\/(jpeg|png|webp|gif|tiff|avif)$/;
+/** Media types that have a thumbnail. */
+const withThumbnail = /^image\/(jpeg|png|webp|gif|tiff|avif)$/;
 
-/** `publicUrl`: where callers reach the API. */
+/** `publicUrl` is the origin at which clients reach the API. */
 export function createMediaSigner(keys: KeyRing, publicUrl: string): MediaSigner {
   const signer = keys.signer("media");
   const textOf = ({ businessId, id, variant, expires }: SignedLink) => [businessId, id, variant, expires].join("\n");
@@ -46,7 +48,9 @@ export function createMediaSigner(keys: KeyRing, publicUrl: string): MediaSigner
       const { expires, url_expires_at } = until(forS);
       return (id, mime) => ({
         url: urlOf({ businessId, id, variant: "content", expires }),
-        ...(pictured.test(mime) ? { thumbnail_url: urlOf({ businessId, id, variant: "thumbnail", expires }) } : {}),
+        ...(withThumbnail.test(mime)
+          ? { thumbnail_url: urlOf({ businessId, id, variant: "thumbnail", expires }) }
+          : {}),
         url_expires_at,
       });
     },
