@@ -2,7 +2,7 @@ import { uuidv7 } from "../core/ids.ts";
 import { assignShard, forBusiness, forPlatform, insertBusiness, upsertSessions } from "../db/index.ts";
 import type { BusinessScope, Database } from "../db/index.ts";
 
-/** A new business that has its place on `shard`, and no WhatsApp yet. */
+/** Creates a business that is assigned to `shard` and has no session. */
 export async function createBusinessRow(db: Database, { id = uuidv7(), shard = 1 } = {}): Promise<BusinessScope> {
   const scope = forBusiness(db, id);
   await insertBusiness(forPlatform(db), { id, name: "A business", time_zone: "UTC" });
@@ -10,7 +10,7 @@ export async function createBusinessRow(db: Database, { id = uuidv7(), shard = 1
   return scope;
 }
 
-/** A new business on `shard`, whose WhatsApp is paired and open unless told otherwise. */
+/** Creates a business on `shard` with an open session. With `paired` false it has neither assignment nor session. */
 export async function createBusiness(db: Database, { shard = 1, paired = true } = {}): Promise<BusinessScope> {
   const id = uuidv7();
   const scope = forBusiness(db, id);

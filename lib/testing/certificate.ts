@@ -1,17 +1,20 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Makes a certificate for this machine that signs itself, good for a day: cert.pem and key.pem in the folder. */
+/** Creates a self-signed certificate for this machine, valid for a day: cert.pem and key.pem in the folder. */
 export function makeCertificate(folder: string): { certFile: string; keyFile: string } {
   const [certFile, keyFile] = [join(folder, "cert.pem"), join(folder, "key.pem")];
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", keyFile];
   const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "1"];
   const made = Bun.spawnSync(["openssl", "req", "-x509", ...key, ...subject, "-out", certFile]);
-  if (!made.success) throw new Error(`openssl made no certificate: ${made.stderr.toString()}`);
+  if (!made.success) throw new Error(`openssl failed to create a certificate: ${made.stderr.toString()}`);
   return { certFile, keyFile };
 }
 
-/** A certificate that this process trusts: ./scripts/test makes it, because Bun reads NODE_EXTRA_CA_CERTS at its start only. */
+/**
+ * Returns a certificate that this process trusts. ./scripts/test creates it before it starts Bun, because Bun reads
+ * NODE_EXTRA_CA_CERTS at its start only.
+ */
 export function trustedCertificate(): { cert: string; key: string } {
   const folder = process.env["TEST_TLS_FOLDER"];
   if (!folder) throw new Error("TEST_TLS_FOLDER is not set: run this test with ./scripts/test int <pattern>");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { freePort } from "./free_port.ts";
 import { until } from "./until.ts";
 
-/** A Consul of the test's own; it keeps nothing. */
+/** A Consul agent of a single test, without persistence. */
 export type ConsulServer = {
   /** host:port of its HTTP interface. */
   readonly addr: string;
@@ -13,7 +13,7 @@ export type ConsulServer = {
   stop(): Promise<void>;
 };
 
-/** Starts it with `settings` on top, in the form of its configuration file, and resolves when it has a leader. */
+/** Starts Consul with extra `settings` of its configuration file. Resolves when it has a leader. */
 export async function startConsulServer(settings: Record<string, unknown> = {}): Promise<ConsulServer> {
   const folder = await mkdtemp(join(tmpdir(), "prosaas-consul-"));
   const [http, dns, server, serf] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);

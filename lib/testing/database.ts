@@ -7,9 +7,9 @@ import { applyMigrations } from "../db/migrations/migrate.ts";
 import { createTestDatabase, testServerUrl } from "./servers.ts";
 
 export type MigratedDatabase = {
-  /** As the services see it: the role that owns nothing, under row-level security. */
+  /** A client with the services' role, which owns no tables and is subject to row-level security. */
   db: Database;
-  /** As the owner sees it: everything. */
+  /** A connection as the owner, who sees every row. */
   owner: OwnerConnection;
   /** DATABASE_URL and DATABASE_URL_POOLER of this database. */
   ownerUrl: string;

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { EndedCall } from "../db/index.ts";
 
-/** An inbound call of one second that has ended, under a sid of its own unless `changes` names one. */
+/** Creates an inbound call of one second that has ended, with a random sid. `changes` overrides its fields. */
 export function endedCall(changes: Partial<EndedCall> = {}): EndedCall {
   return {
     call_sid: `CA${randomBytes(16).toString("hex")}`,

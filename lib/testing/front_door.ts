@@ -4,23 +4,23 @@ import type { Socket } from "node:net";
 export type FrontDoor = {
   port: number;
   url: string;
-  /** Sets where new connections are led to, in turn; one that refuses is passed over. */
+  /** Sets the backend ports. New connections go to them in turn and skip a port that refuses. */
   lead(ports: readonly number[]): void;
-  /** Breaks every connection that is open: by an orderly end, or with `reset` as the death of what it led to would. */
+  /** Closes every open connection: in order, or with `reset` as a dying backend would. */
   drop(how?: "end" | "reset"): void;
   close(): Promise<void>;
 };
 
-/** What stands before several replicas: a proxy of connections, as a load balancer in production is one of requests. */
+/** Starts a TCP proxy in front of several replicas. It stands in for the load balancer of production. */
 export async function openFrontDoor(): Promise<FrontDoor> {
   let backends: readonly number[] = [];
-  let turn = 0;
+  let next = 0;
   const open = new Set<Socket>();
 
-  const lead = (client: Socket, left: number): unknown => {
-    const port = backends[turn++ % Math.max(1, backends.length)];
-    // As nobody listening would: a reset, and not an orderly end.
-    if (port === undefined || left === 0) return client.resetAndDestroy();
+  const connectBackend = (client: Socket, attempts: number): unknown => {
+    const port = backends[next++ % Math.max(1, backends.length)];
+    // A reset, as from a port where nothing listens.
+    if (port === undefined || attempts === 0) return client.resetAndDestroy();
     const upstream = connect({ port, host: "127.0.0.1", noDelay: true });
     let connected = false;
     upstream.once("connect", () => {
@@ -28,7 +28,7 @@ export async function openFrontDoor(): Promise<FrontDoor> {
       open.add(upstream);
       client.pipe(upstream).pipe(client);
     });
-    upstream.on("error", () => (connected ? client.destroy() : lead(client, left - 1)));
+    upstream.on("error", () => (connected ? client.destroy() : connectBackend(client, attempts - 1)));
     upstream.once("close", () => {
       open.delete(upstream);
       if (connected) client.destroy();
@@ -40,7 +40,7 @@ export async function openFrontDoor(): Promise<FrontDoor> {
     open.add(client);
     client.on("error", () => client.destroy());
     client.once("close", () => open.delete(client));
-    lead(client, backends.length);
+    connectBackend(client, backends.length);
   });
   const { promise: listening, resolve } = Promise.withResolvers<void>();
   server.listen(0, "127.0.0.1", resolve);

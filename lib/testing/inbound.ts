@@ -1,7 +1,7 @@
 import { insertInbound, placeInbound } from "../db/index.ts";
 import type { InboundMessage, InsertedMessage, PlatformScope } from "../db/index.ts";
 
-/** Stores what a shard journaled, as the inbound job does. */
+/** Stores inbound messages as the inbound job does with a shard's journal. */
 export async function storeInbound(
   scope: PlatformScope,
   messages: readonly InboundMessage[],

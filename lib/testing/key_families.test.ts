@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { familyOf, keyFamilies } from "./key_families.ts";
 
 describe("key families", () => {
-  test("take less than 40 % of the shipped Redis together", async () => {
+  test("use less than 40 % of Redis in total", async () => {
     const job = await Bun.file(new URL("../../nomad/data/redis.nomad.hcl", import.meta.url)).text();
     const taskMb = Number(/variable "redis_memory_max" \{[^}]*default\s+= (\d+)/.exec(job)![1]);
     const [, times, over] = /maxmemory \$\{floor\(var\.redis_memory_max \* (\d+) \/ (\d+)\)\}mb/.exec(job)!;
@@ -11,12 +11,12 @@ describe("key families", () => {
     expect(fixed / maxMemory).toBeLessThan(0.4);
   });
 
-  test("state a bound in bytes each", () => {
+  test("each have a bound in bytes", () => {
     for (const { owner, fixedBytes, bytesEach } of keyFamilies)
       expect(fixedBytes ?? bytesEach, owner).toBeGreaterThan(0);
   });
 
-  test("know no foreign key", () => {
+  test("match no foreign key", () => {
     for (const key of ["foreign:1", "prosaas:{events}:else", "prosaas:{calls}:other"])
       expect(familyOf(key), key).toBeUndefined();
   });

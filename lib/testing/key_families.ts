@@ -1,22 +1,22 @@
 /*
- * Every family of keys in Redis: who writes it, what bounds it, and how many bytes it takes at most. Redis never evicts,
- * because BullMQ demands it, so each family bounds itself. The sum of the fixed bounds leaves more than half of the
- * shipped job's 512 MB to what grows with the number of businesses: 600 bytes a wake-up that waits, a lease or a
- * limit. Live events stop at 60 % (lib/events/memory_guard.ts). At 100 % Redis refuses what adds: requests that need it
- * are answered 503 with Retry-After, rate limits and wake-ups are skipped, jobs and calls wait, and all of it
- * recovers by itself once memory is free.
+ * Every family of keys in Redis: the module that writes it, its bound, and its largest size in bytes. BullMQ requires
+ * that Redis never evicts, so each family bounds itself. The fixed bounds leave more than half of the shipped job's
+ * 512 MB to families that grow with the number of businesses: 600 bytes a pending wake-up, a lease or a limit. Live
+ * events stop at 60 % (lib/events/memory_guard.ts). At 100 % Redis refuses writes: requests that need it are answered
+ * 503 with Retry-After, rate limits and wake-ups are skipped, jobs and calls wait. All of it recovers once memory is
+ * free.
  */
 
 export type KeyFamily = {
-  /** A key of the family matches it whole. */
+  /** Matches the whole key. */
   pattern: RegExp;
   /** The module that writes it. */
   owner: string;
-  /** What bounds its count, its bytes and its age. */
+  /** The bound of its count, its bytes and its age, in words. */
   bound: string;
-  /** Bytes at most, where the bound does not grow with the number of businesses, keys or calls. */
+  /** Largest size in bytes, if it does not grow with the number of businesses, keys or calls. */
   fixedBytes?: number;
-  /** Bytes a business, key or call, where it does. */
+  /** Bytes for each business, key or call, if it does. */
   bytesEach?: number;
 };
 
@@ -27,22 +27,27 @@ export const keyFamilies: readonly KeyFamily[] = [
     pattern: /^prosaas:\{events\}:(all|tally|recent|[0-9a-f-]{36})$/,
     owner: "lib/events",
     bound:
-      "entries of 2 KB; 8 MB over all, 256 KB a business, 24 MB of businesses together; 24 h; none above 60 % of maxmemory",
+      "entries of 2 KB; 8 MB for the stream of all, 256 KB a business, 24 MB for all businesses; 24 h; " +
+      "none above 60 % of maxmemory",
     fixedBytes: 40 * MB,
   },
   {
     pattern: /^prosaas:[a-z_]+:(failed|events|id|meta|marker|stalled|stalled-check|metrics.*)$/,
     owner: "lib/queues",
     bound:
-      "5,000 dead letters a queue for 14 days, 2 KB each, without stacks; 1,000 entries of BullMQ's events a queue; 9 queues",
+      "5,000 dead letters a queue for 14 days, 2 KB each, without stacks; 1,000 entries of BullMQ's events a queue; " +
+      "9 queues",
     fixedBytes: 9 * 11 * MB,
   },
   {
-    pattern:
-      /^prosaas:[a-z_]+:(wait|active|delayed|prioritized|paused|pc|limiter|priority|de:.*|dn:.*|repeat.*|[^:]+(:lock)?)$/,
+    pattern: new RegExp(
+      "^prosaas:[a-z_]+:" +
+        "(wait|active|delayed|prioritized|paused|pc|limiter|priority|de:.*|dn:.*|repeat.*|[^:]+(:lock)?)$",
+    ),
     owner: "lib/queues",
     bound:
-      "one job that waits and one kept aside for each job and payload (deduplication); payloads are ids; none is kept once it is done",
+      "one waiting job and one deduplicated successor for each job and payload; payloads are ids; " +
+      "removed when done",
     bytesEach: 600,
   },
   {
@@ -78,18 +83,18 @@ export const keyFamilies: readonly KeyFamily[] = [
   {
     pattern: /^prosaas:\{calls\}:(per_day:[0-9a-f-]{36}|last_limit)$/,
     owner: "services/calls/state/daily_calls.ts, services/calls/call_limit.ts",
-    bound: "two windows of 24 h after the last call; one for each business that places calls; one key for the limit",
+    bound: "two windows of 24 h after the last call; one for each business that dials; one key for the limit",
     bytesEach: 200,
   },
   {
     pattern: /^prosaas:\{calls\}:placing:[0-9a-f-]{36}:[0-9a-f]{64}$/,
     owner: "services/calls/state/placings.ts",
-    bound: "24 h; one for each call that the API placed under an Idempotency-Key",
+    bound: "24 h; one for each call that the API dialled with an Idempotency-Key",
     bytesEach: 300,
   },
 ];
 
-/** The family of a key; undefined for one that nothing bounds. */
+/** Returns the family of a key; undefined for an unknown, unbounded key. */
 export function familyOf(key: string): KeyFamily | undefined {
   return keyFamilies.find(({ pattern }) => pattern.test(key));
 }

@@ -4,16 +4,16 @@ import { join } from "node:path";
 import { freePort } from "./free_port.ts";
 import { until } from "./until.ts";
 
-/** A Nomad server of the test's own, without a client: it keeps jobs, variables and policies, and places nothing. */
+/** A Nomad server of a single test, without a client: it stores jobs, variables and policies but runs no tasks. */
 export type NomadServer = {
   /** `http://host:port` of its HTTP interface. */
   readonly addr: string;
-  /** Its data folder, in which an operator may allow a reset of its access control. */
+  /** Its data folder. A reset file in it lets an operator bootstrap ACLs again. */
   readonly dataDir: string;
   stop(): Promise<void>;
 };
 
-/** Starts it with `settings` on top, in the form of its configuration file, and resolves when it has a leader. */
+/** Starts Nomad with extra `settings` of its configuration file. Resolves when it has a leader. */
 export async function startNomadServer(settings: Record<string, unknown> = {}): Promise<NomadServer> {
   const folder = await mkdtemp(join(tmpdir(), "prosaas-nomad-"));
   const [http, rpc, serf] = await Promise.all([freePort(), freePort(), freePort()]);

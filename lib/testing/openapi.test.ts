@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { createConformance } from "./openapi.ts";
 
 const thing = {
@@ -20,21 +20,23 @@ const answer = (status: number, body: unknown, contentType: string | null = "app
   contentType,
 });
 
-test("an answer as the document has it is without fault", () => {
-  expect(faultOf("GET", "/things/7", answer(200, { id: "7", next: { id: "8" } }))).toBeUndefined();
-  expect(faultOf("delete", "/things/7", answer(204, "", null))).toBeUndefined();
-});
+describe("createConformance", () => {
+  test("accepts a response that matches the document", () => {
+    expect(faultOf("GET", "/things/7", answer(200, { id: "7", next: { id: "8" } }))).toBeUndefined();
+    expect(faultOf("delete", "/things/7", answer(204, "", null))).toBeUndefined();
+  });
 
-test("another status, media type or form is a fault", () => {
-  expect(faultOf("GET", "/things/7", answer(201, { id: "7" }))).toContain("status");
-  expect(faultOf("GET", "/things/7", answer(200, { id: "7" }, "text/html"))).toContain("text/html");
-  expect(faultOf("GET", "/things/7", answer(200, { id: "7", next: {} }))).toContain("next.id");
-  expect(faultOf("DELETE", "/things/7", answer(204, { id: "7" }))).toContain("no body");
-  expect(faultOf("POST", "/things/7", answer(200, {}))).toContain("no such operation");
-});
+  test("reports a wrong status, media type or schema", () => {
+    expect(faultOf("GET", "/things/7", answer(201, { id: "7" }))).toContain("status");
+    expect(faultOf("GET", "/things/7", answer(200, { id: "7" }, "text/html"))).toContain("text/html");
+    expect(faultOf("GET", "/things/7", answer(200, { id: "7", next: {} }))).toContain("next.id");
+    expect(faultOf("DELETE", "/things/7", answer(204, { id: "7" }))).toContain("no body");
+    expect(faultOf("POST", "/things/7", answer(200, {}))).toContain("no such operation");
+  });
 
-test("a path without parameters is not one with them", () => {
-  expect(templateOf("/things/special")).toBe("/things/special");
-  expect(templateOf("/things/7")).toBe("/things/{id}");
-  expect(templateOf("/things/7/more")).toBeUndefined();
+  test("prefers a path without parameters", () => {
+    expect(templateOf("/things/special")).toBe("/things/special");
+    expect(templateOf("/things/7")).toBe("/things/{id}");
+    expect(templateOf("/things/7/more")).toBeUndefined();
+  });
 });

@@ -13,21 +13,21 @@ export type OpenApiDocument = {
   components?: { schemas?: Record<string, JsonSchema> };
 };
 
-/** An answer as far as a document speaks of it. */
+/** The parts of a response that an OpenAPI document describes. */
 export type SeenResponse = { status: number; contentType: string | null; body: unknown };
 
 export type Conformance = {
-  /** The path of the document that a real path is one of. */
+  /** Returns the document's path template that matches a request path. */
   templateOf(path: string): string | undefined;
-  /** What is wrong with the answer to a request, by the document; undefined where nothing is. */
+  /** Returns how a response differs from the document; undefined if it conforms. */
   faultOf(method: string, path: string, response: SeenResponse): string | undefined;
 };
 
-/** Holds answers against an OpenAPI 3.1 document: their status, media type and, where they are JSON, their schema. */
+/** Checks responses against an OpenAPI 3.1 document: the status, the media type and, for JSON, the schema. */
 export function createConformance(document: OpenApiDocument): Conformance {
   const templates = Object.keys(document.paths).map((template) => ({
     template,
-    // A path without parameters goes before one with them.
+    // A path without parameters takes precedence.
     form: new RegExp(`^${template.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`),
     parameters: template.split("{").length,
   }));
@@ -52,8 +52,10 @@ export function createConformance(document: OpenApiDocument): Conformance {
       const mediaType = contentType?.split(";")[0]?.trim();
       if (!operation) {
         if (status !== 404 && status !== 401 && status !== 429 && status !== 413)
-          return `${name}: there is no such operation in the document`;
-        return problem && !parserOf("problem", problem).safeParse(body).success ? `${name}: is no problem` : undefined;
+          return `${name}: the document has no such operation`;
+        return problem && !parserOf("problem", problem).safeParse(body).success
+          ? `${name}: the body is not a problem document`
+          : undefined;
       }
       const response = operation.responses[String(status)];
       if (!response) return `${name}: the status is not in the document`;
@@ -70,7 +72,7 @@ export function createConformance(document: OpenApiDocument): Conformance {
   };
 }
 
-/** A schema that needs no document around it: what it refers to goes along. */
+/** Returns a self-contained schema: copies the document's schemas into `$defs`. */
 export function standalone(schema: JsonSchema, document: OpenApiDocument): JsonSchema {
   const text = JSON.stringify({ ...schema, $defs: document.components?.schemas ?? {} });
   return JSON.parse(text.replaceAll("#/components/schemas/", "#/$defs/")) as JsonSchema;

@@ -9,15 +9,15 @@ export type Pooler = {
   /** DATABASE_URL_POOLER. */
   url: string;
   stop(): Promise<void>;
-  /** Ends the pooler as a crash would, and starts it anew on the same port. */
+  /** Kills the pooler and starts it again on the same port. */
   restart(): Promise<void>;
-  /** Lets it say nothing more until {@link thaw}: connections stay, as when its machine is cut off. */
+  /** Stops the process until {@link thaw}. Connections stay open without an answer, as in a network partition. */
   freeze(): void;
   thaw(): void;
   pid(): number;
 };
 
-/** A real pgbouncer in transaction mode before a database, working as the role of the services. */
+/** Starts a real pgbouncer in transaction mode in front of a database, with the services' role. */
 export async function startPooler(ownerUrl: string, { poolSize = 2 } = {}): Promise<Pooler> {
   const server = new URL(ownerUrl);
   const port = await freePort();
@@ -48,7 +48,7 @@ export async function startPooler(ownerUrl: string, { poolSize = 2 } = {}): Prom
   ];
   const file = join(folder, "pgbouncer.ini");
   await writeFile(file, config.join("\n"));
-  // It refuses to run as root, and its user must be able to read this.
+  // pgbouncer refuses to run as root; its user must be able to read the folder.
   await chmod(folder, 0o755);
   const asUser = process.getuid?.() === 0 ? ["-u", "nobody"] : [];
 

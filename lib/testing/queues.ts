@@ -13,8 +13,8 @@ import type { Handlers } from "../queues/run.ts";
 import type { QueueWorker, QueueWorkerOptions } from "../queues/worker.ts";
 
 /**
- * An empty Redis database with a producer, workers on demand, and the lines they log. With `served`, they work on that
- * connection; `redis` is the test's own.
+ * Empties the Redis database and creates a producer and workers on demand, with their log lines. They use the
+ * connection `served` if it is given; `redis` is the test's own connection.
  */
 export async function createTestQueues(url = testRedisUrl(), served?: Redis) {
   const own = createRedis(url, "queue");
@@ -32,7 +32,7 @@ export async function createTestQueues(url = testRedisUrl(), served?: Redis) {
     deadLetters: createDeadLetters(redis, producer),
     metrics,
     lines,
-    /** Starts a worker of a queue; closed with the rest. */
+    /** Starts a worker of a queue. `close` closes it. */
     serve: async (
       queue: QueueName,
       handlers: Handlers,

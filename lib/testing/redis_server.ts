@@ -3,14 +3,16 @@ import { freePort } from "./free_port.ts";
 export type TestRedisServer = {
   url: string;
   start(): void;
-  /** It answers nobody, and refuses nobody either; or goes on. */
+  /** Stops the process until {@link goOn}. It accepts connections but does not answer. */
   hang(): void;
   goOn(): void;
   stop(): Promise<void>;
 };
 
-/** A Redis of the test's own, to be stopped and started: it keeps nothing. `maxMemory`: such as "24mb"; it never evicts. `users`: a file of
- * `writeRedisUsers`. */
+/**
+ * Creates a Redis server of a single test that can be stopped and started. It persists and evicts nothing. `maxMemory`
+ * is such as "24mb"; `users` is a file of `writeRedisUsers`.
+ */
 export async function createRedisServer({
   maxMemory,
   users,

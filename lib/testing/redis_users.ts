@@ -9,8 +9,8 @@ export type RedisUser = (typeof redisUsers)[number];
 const passwordOf = (user: RedisUser) => `password-of-${user}`;
 
 /**
- * Writes the job file's users into a file for `redis-server --aclfile`, with passwords of the tests. Beside them there
- * is Redis's own user, who may do everything and needs no password: tests look at and change what a service may not.
+ * Writes the job file's users into a file for `redis-server --aclfile`, with test passwords. Adds Redis's default user
+ * with all rights and no password, so that tests can read and change keys that a service may not access.
  */
 export function writeRedisUsers(folder: string): string {
   const file = join(folder, "users.acl");
@@ -26,7 +26,7 @@ export function writeRedisUsers(folder: string): string {
   return file;
 }
 
-/** The address of a Redis that runs with `writeRedisUsers`, for one of its users. */
+/** Returns the URL of a Redis that runs with `writeRedisUsers`, for one of its users. */
 export function asRedisUser(url: string, user: RedisUser): string {
   const given = new URL(url);
   given.username = user;
@@ -34,7 +34,7 @@ export function asRedisUser(url: string, user: RedisUser): string {
   return given.toString();
 }
 
-/** The template of users in the job file; nomad evaluates what HCL computes in it. */
+/** Returns the job file's template of users. Nomad evaluates its HCL expressions. */
 function templateOfJob(): string {
   const root = join(import.meta.dir, "../..");
   const command = [

@@ -8,18 +8,19 @@ import { until } from "./until.ts";
 export type TestReplica = {
   /** DATABASE_URL_READ, as the superuser, of the same database. */
   url: string;
-  /** Holds the replay of the log, so that the replica falls behind; or lets it go on. */
+  /** Pauses WAL replay, so that the replica falls behind, until {@link resume}. */
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** As a crash would. */
+  /** Stops the server at once, as a crash would. */
   stop(): Promise<void>;
   start(): Promise<void>;
   remove(): Promise<void>;
 };
 
-const nobody = 65_534;
+/** An unprivileged user and group id, because Postgres refuses to run as root. */
+const unprivilegedId = 65_534;
 
-/** A streaming replica of the test server, with a database of which is asked. */
+/** Starts a streaming replica of the test server. */
 export async function createTestReplica(ownerUrl: string): Promise<TestReplica> {
   const primary = new URL(ownerUrl);
   const probe = postgres(ownerUrl, { max: 1, onnotice: () => {} });
@@ -27,13 +28,13 @@ export async function createTestReplica(ownerUrl: string): Promise<TestReplica> 
   await probe.end({ timeout: 1 });
   const folder = await mkdtemp(join(tmpdir(), "prosaas-replica-"));
   const asRoot = process.getuid?.() === 0;
-  if (asRoot) await chown(folder, nobody, nobody);
-  const asNobody = (command: string[]) =>
-    asRoot ? ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups", ...command] : command;
+  if (asRoot) await chown(folder, unprivilegedId, unprivilegedId);
+  const dropPrivileges = ["setpriv", `--reuid=${unprivilegedId}`, `--regid=${unprivilegedId}`, "--clear-groups"];
+  const unprivileged = (command: string[]) => (asRoot ? [...dropPrivileges, ...command] : command);
   const data = join(folder, "data");
   const password = decodeURIComponent(primary.password);
   const copied = Bun.spawnSync(
-    asNobody([
+    unprivileged([
       join(bin, "pg_basebackup"),
       `--host=${primary.hostname}`,
       `--port=${primary.port}`,
@@ -63,7 +64,7 @@ export async function createTestReplica(ownerUrl: string): Promise<TestReplica> 
   const start = async () => {
     const log = Bun.file(join(folder, "log"));
     server = Bun.spawn(
-      asNobody([
+      unprivileged([
         join(bin, "postgres"),
         "-D",
         data,

@@ -2,9 +2,9 @@ import { createHash, createHmac } from "node:crypto";
 import { safeEqual } from "../core/secret.ts";
 
 /*
- * What the bucket store needs of an S3 service, in memory: objects, ranges, uploads in parts, and signatures that are
- * really checked (AWS Signature Version 4). The npm packages that do this are no longer kept (s3rver, since 2021) or
- * replace the client instead of the server.
+ * An in-memory S3 server with the features that the bucket store uses: objects, ranges, multipart uploads, and verified
+ * signatures (AWS Signature Version 4). The npm packages for this are unmaintained (s3rver, since 2021) or replace the
+ * client instead of the server.
  */
 
 export type S3Options = { bucket: string; accessKeyId: string; secretAccessKey: string };
@@ -12,9 +12,9 @@ export type S3Options = { bucket: string; accessKeyId: string; secretAccessKey: 
 export type S3Server = {
   endpoint: string;
   objects: Map<string, Uint8Array>;
-  /** Uploads that were begun and neither completed nor aborted. */
+  /** Multipart uploads that are neither completed nor aborted. */
   uploads: Map<string, Map<number, Uint8Array>>;
-  /** Before a request is answered: a Response stands in for the answer. */
+  /** Called before each request. A returned Response replaces the answer. */
   refuse: (request: Request) => Response | undefined;
   stop(): Promise<void>;
 };
@@ -94,10 +94,12 @@ function read(object: Uint8Array | undefined, request: Request): Response {
   });
 }
 
-/** Whether the request bears the signature that the owner of the keys makes of it. */
+/** Verifies the request's AWS Signature Version 4. */
 function isSigned(request: Request, accessKeyId: string, secretAccessKey: string): boolean {
-  const form =
-    /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/s3\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/;
+  const form = new RegExp(
+    "^AWS4-HMAC-SHA256 Credential=([^/]+)/(\\d{8})/([^/]+)/s3/aws4_request, ?" +
+      "SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$",
+  );
   const [, keyId, day, region, signedHeaders, signature] = form.exec(request.headers.get("authorization") ?? "") ?? [];
   if (
     keyId !== accessKeyId ||

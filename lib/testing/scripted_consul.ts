@@ -1,11 +1,11 @@
 import type { BlockingAnswer, ConsulClient } from "../consul/client.ts";
 
-/** A Consul that gives these answers to blocking queries, one after the other, and none after the last. */
+/** Creates a Consul client that answers blocking queries from a script, and blocks forever after its end. */
 export function scriptConsul(script: readonly (BlockingAnswer | "away")[]) {
-  let asked = 0;
+  let queries = 0;
   const consul = {
     blockingGet: async (_path: string, { signal }: { signal?: AbortSignal }) => {
-      const answer = script[asked++];
+      const answer = script[queries++];
       if (answer === "away") throw new Error("connection refused");
       if (answer !== undefined) return answer;
       const { promise, reject } = Promise.withResolvers<BlockingAnswer>();
@@ -13,5 +13,5 @@ export function scriptConsul(script: readonly (BlockingAnswer | "away")[]) {
       return promise;
     },
   } as unknown as ConsulClient;
-  return { consul, /** Every answer was given and taken. */ isOver: () => asked > script.length };
+  return { consul, /** Whether the client has consumed every answer. */ isOver: () => queries > script.length };
 }

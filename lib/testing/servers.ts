@@ -11,8 +11,8 @@ function fromEnvironment(name: string): string {
 }
 
 /**
- * A Redis database of this test process: `bun test --parallel` numbers its workers, and each gets its own.
- * Redis has 16 databases by default; the test server is started with 64. With a `user`, it allows what production does.
+ * Returns the URL of this test process's Redis database. `bun test --parallel` numbers its workers, and each uses the
+ * database of its number. The test server has 64 databases. A `user` has the rights of the production job file.
  */
 export function testRedisUrl(user?: RedisUser): string {
   const url = new URL(fromEnvironment("TEST_REDIS_URL"));
@@ -20,12 +20,12 @@ export function testRedisUrl(user?: RedisUser): string {
   return user === undefined ? url.toString() : asRedisUser(url.toString(), user);
 }
 
-/** `host:port` of a real Consul agent. Tests keep to keys and service names of their own. */
+/** Returns `host:port` of a real Consul agent. Tests share it, so they use unique keys and service names. */
 export function testConsulAddr(): string {
   return fromEnvironment("TEST_CONSUL_ADDR");
 }
 
-/** The test server's own database, as its superuser. */
+/** Returns the URL of the test server's own database, as its superuser. */
 export function testServerUrl(): string {
   return fromEnvironment("TEST_DATABASE_URL");
 }
@@ -53,7 +53,7 @@ export async function createTestDatabase({
   return { url: url.toString(), name, drop: () => execute(`drop database ${name} with (force)`) };
 }
 
-/** A name that no other test uses: for keys, services and queues on shared servers. */
+/** Returns a unique name for a key, service or queue on a shared server. */
 export function uniqueName(prefix: string): string {
   return `${prefix}-${randomBytes(6).toString("hex")}`;
 }

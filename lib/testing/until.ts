@@ -1,8 +1,8 @@
 export type UntilOptions = { deadlineMs?: number; what?: string; everyMs?: number };
 
 /**
- * Waits until `condition` gives something truthy and returns it. Throws with `what` and the last value or
- * error when the deadline passes: a test waits for a condition, never for a time.
+ * Waits until `condition` returns something truthy, and returns it. Throws with `what` and the last value or error when
+ * the deadline passes. Tests wait for a condition, never for a fixed time.
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
@@ -19,7 +19,7 @@ export async function until<T>(
       last = error;
     }
     if (performance.now() > end)
-      throw new Error(`gave up after ${deadlineMs} ms waiting for ${what}; last: ${String(last)}`);
+      throw new Error(`timed out after ${deadlineMs} ms waiting for ${what}; last: ${String(last)}`);
     await Bun.sleep(everyMs);
   }
 }
