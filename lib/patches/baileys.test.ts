@@ -17,55 +17,59 @@ import { createLogger } from "../runtime/log.ts";
 import { until } from "../testing/until.ts";
 import { baileysLog } from "../../services/whatsapp/session/baileys_log.ts";
 
-// What lib/patches mends in Baileys and libsignal: these fail where the patches are not applied.
+// Tests of the defects in Baileys and libsignal that lib/patches fixes. They fail if the patches are not applied.
 
-test("a signature is verified: a wrong key, a changed message and garbage are refused", () => {
-  const [signer, other] = [Curve.generateKeyPair(), Curve.generateKeyPair()];
-  const message = randomBytes(64);
-  const signature = Curve.sign(signer.private, message);
-  expect(Curve.verify(signer.public, message, signature)).toBeTrue();
-  expect(Curve.verify(other.public, message, signature)).toBeFalse();
-  expect(Curve.verify(signer.public, randomBytes(64), signature)).toBeFalse();
-  expect(Curve.verify(signer.public, message, randomBytes(64))).toBeFalse();
-  expect(Curve.verify(signer.public, message, randomBytes(3))).toBeFalse();
-});
+describe("signatures", () => {
+  test("of a wrong key, message or garbage are refused", () => {
+    const [signer, other] = [Curve.generateKeyPair(), Curve.generateKeyPair()];
+    const message = randomBytes(64);
+    const signature = Curve.sign(signer.private, message);
+    expect(Curve.verify(signer.public, message, signature)).toBeTrue();
+    expect(Curve.verify(other.public, message, signature)).toBeFalse();
+    expect(Curve.verify(signer.public, randomBytes(64), signature)).toBeFalse();
+    expect(Curve.verify(signer.public, message, randomBytes(64))).toBeFalse();
+    expect(Curve.verify(signer.public, message, randomBytes(3))).toBeFalse();
+  });
 
-test("a pairing whose account identity another key signed is refused", () => {
-  const creds = initAuthCreds();
-  const [account, impostor] = [Curve.generateKeyPair(), Curve.generateKeyPair()];
-  const pairSuccess = (signer: typeof account): BinaryNode => {
-    const details = proto.ADVDeviceIdentity.encode({ rawId: 1, timestamp: 1, keyIndex: 1 }).finish();
-    const accountSignature = Curve.sign(
-      Buffer.from(signer.private),
-      Buffer.concat([Buffer.from([6, 0]), details, creds.signedIdentityKey.public]),
-    );
-    const identity = proto.ADVSignedDeviceIdentity.encode({
-      details,
-      accountSignatureKey: account.public,
-      accountSignature,
-    }).finish();
-    const hmac = hmacSign(identity, Buffer.from(creds.advSecretKey, "base64"));
-    const content = proto.ADVSignedDeviceIdentityHMAC.encode({ details: identity, hmac }).finish();
-    return {
-      tag: "iq",
-      attrs: { id: "1" },
-      content: [
-        {
-          tag: "pair-success",
-          attrs: {},
-          content: [
-            { tag: "device-identity", attrs: {}, content },
-            { tag: "device", attrs: { jid: "4915:1@s.whatsapp.net", lid: "88:1@lid" } },
-          ],
-        },
-      ],
+  test("of another key on the account identity fail pairing", () => {
+    const creds = initAuthCreds();
+    const [account, impostor] = [Curve.generateKeyPair(), Curve.generateKeyPair()];
+    const pairSuccess = (signer: typeof account): BinaryNode => {
+      const details = proto.ADVDeviceIdentity.encode({ rawId: 1, timestamp: 1, keyIndex: 1 }).finish();
+      const accountSignature = Curve.sign(
+        Buffer.from(signer.private),
+        Buffer.concat([Buffer.from([6, 0]), details, creds.signedIdentityKey.public]),
+      );
+      const identity = proto.ADVSignedDeviceIdentity.encode({
+        details,
+        accountSignatureKey: account.public,
+        accountSignature,
+      }).finish();
+      const hmac = hmacSign(identity, Buffer.from(creds.advSecretKey, "base64"));
+      const content = proto.ADVSignedDeviceIdentityHMAC.encode({ details: identity, hmac }).finish();
+      return {
+        tag: "iq",
+        attrs: { id: "1" },
+        content: [
+          {
+            tag: "pair-success",
+            attrs: {},
+            content: [
+              { tag: "device-identity", attrs: {}, content },
+              { tag: "device", attrs: { jid: "4915:1@s.whatsapp.net", lid: "88:1@lid" } },
+            ],
+          },
+        ],
+      };
     };
-  };
-  expect(configureSuccessfulPairing(pairSuccess(account), creds).creds.me?.id).toBe("4915:1@s.whatsapp.net");
-  expect(() => configureSuccessfulPairing(pairSuccess(impostor), creds)).toThrow("Failed to verify account signature");
+    expect(configureSuccessfulPairing(pairSuccess(account), creds).creds.me?.id).toBe("4915:1@s.whatsapp.net");
+    expect(() => configureSuccessfulPairing(pairSuccess(impostor), creds)).toThrow(
+      "Failed to verify account signature",
+    );
+  });
 });
 
-test("what outlives its transaction is written all the same", async () => {
+test("writes keys that are set after their transaction", async () => {
   const written: SignalDataSet[] = [];
   const store: SignalKeyStore = { get: () => ({}), set: (data) => void written.push(data) };
   const keys = addTransactionCapability(store, baileysLog(createLogger("test", "error")), {
@@ -83,75 +87,77 @@ test("what outlives its transaction is written all the same", async () => {
   expect(written).toEqual([{ "lid-mapping": { a: "inside" } }, { "lid-mapping": { b: "after" } }]);
 });
 
-test("a message of an older session leaves the newer one usable", async () => {
-  const [ada, bob] = [party(), party()];
-  const [toAda, toBob] = [new ProtocolAddress("ada", 1), new ProtocolAddress("bob", 1)];
-  const adaCipher = new SessionCipher(ada.storage, toBob);
-  const bobCipher = new SessionCipher(bob.storage, toAda);
-  const receive = async (cipher: SessionCipher, { type, body }: { type: number; body: unknown }) =>
-    (type === 3
-      ? await cipher.decryptPreKeyWhisperMessage(body as Buffer)
-      : await cipher.decryptWhisperMessage(body as Buffer)
-    ).toString();
+describe("libsignal", () => {
+  test("keeps the newer session after an older session's message", async () => {
+    const [ada, bob] = [party(), party()];
+    const [toAda, toBob] = [new ProtocolAddress("ada", 1), new ProtocolAddress("bob", 1)];
+    const adaCipher = new SessionCipher(ada.storage, toBob);
+    const bobCipher = new SessionCipher(bob.storage, toAda);
+    const receive = async (cipher: SessionCipher, { type, body }: { type: number; body: unknown }) =>
+      (type === 3
+        ? await cipher.decryptPreKeyWhisperMessage(body as Buffer)
+        : await cipher.decryptWhisperMessage(body as Buffer)
+      ).toString();
 
-  // A first session, which both sides have used.
-  await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(1));
-  expect(await receive(bobCipher, await adaCipher.encrypt(Buffer.from("1")))).toBe("1");
-  expect(await receive(adaCipher, await bobCipher.encrypt(Buffer.from("2")))).toBe("2");
-  // Ada begins a second one, while answers of the first are still on their way to her.
-  const onItsWay = [await bobCipher.encrypt(Buffer.from("3")), await bobCipher.encrypt(Buffer.from("4"))];
-  // libsignal tries the session first that was used last, by the millisecond.
-  const usedAt = Date.now();
-  await until(() => Date.now() > usedAt, { everyMs: 1 });
-  await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(2));
-  const before = await adaCipher.encrypt(Buffer.from("5"));
-  for (const message of onItsWay) expect(["3", "4"]).toContain(await receive(adaCipher, message));
-  const after = await adaCipher.encrypt(Buffer.from("6"));
-  expect(await receive(bobCipher, before)).toBe("5");
-  expect(await receive(bobCipher, after)).toBe("6");
-});
+    // Both sides have used the first Signal session.
+    await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(1));
+    expect(await receive(bobCipher, await adaCipher.encrypt(Buffer.from("1")))).toBe("1");
+    expect(await receive(adaCipher, await bobCipher.encrypt(Buffer.from("2")))).toBe("2");
+    // Ada starts a second one while Bob's answers on the first are in flight.
+    const inFlight = [await bobCipher.encrypt(Buffer.from("3")), await bobCipher.encrypt(Buffer.from("4"))];
+    // libsignal first tries the session that was used last, with a resolution of 1 ms.
+    const usedAt = Date.now();
+    await until(() => Date.now() > usedAt, { everyMs: 1 });
+    await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(2));
+    const before = await adaCipher.encrypt(Buffer.from("5"));
+    for (const message of inFlight) expect(["3", "4"]).toContain(await receive(adaCipher, message));
+    const after = await adaCipher.encrypt(Buffer.from("6"));
+    expect(await receive(bobCipher, before)).toBe("5");
+    expect(await receive(bobCipher, after)).toBe("6");
+  });
 
-test("a message that was read before is told apart from one that cannot be read", async () => {
-  const [ada, bob] = [party(), party()];
-  const [toAda, toBob] = [new ProtocolAddress("ada", 1), new ProtocolAddress("bob", 1)];
-  const [adaCipher, bobCipher] = [new SessionCipher(ada.storage, toBob), new SessionCipher(bob.storage, toAda)];
-  // Two sessions, of which both sides have used the newer one.
-  for (const keyId of [1, 2]) {
-    await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(keyId));
-    await bobCipher.decryptPreKeyWhisperMessage(
-      (await adaCipher.encrypt(Buffer.from("hello"))).body as unknown as Buffer,
+  test("distinguishes a repeated message from an undecryptable one", async () => {
+    const [ada, bob] = [party(), party()];
+    const [toAda, toBob] = [new ProtocolAddress("ada", 1), new ProtocolAddress("bob", 1)];
+    const [adaCipher, bobCipher] = [new SessionCipher(ada.storage, toBob), new SessionCipher(bob.storage, toAda)];
+    // Two Signal sessions; both sides have used the newer one.
+    for (const keyId of [1, 2]) {
+      await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(keyId));
+      await bobCipher.decryptPreKeyWhisperMessage(
+        (await adaCipher.encrypt(Buffer.from("hello"))).body as unknown as Buffer,
+      );
+      await adaCipher.decryptWhisperMessage((await bobCipher.encrypt(Buffer.from("hello"))).body as unknown as Buffer);
+    }
+    const message = (await adaCipher.encrypt(Buffer.from("once"))).body as unknown as Buffer;
+    expect((await bobCipher.decryptWhisperMessage(message)).toString()).toBe("once");
+    await expect(bobCipher.decryptWhisperMessage(message)).rejects.toThrow("Key used already");
+    const garbage = Buffer.concat([Buffer.from([0x33]), randomBytes(60)]);
+    await expect(bobCipher.decryptWhisperMessage(garbage)).rejects.toThrow("No matching sessions");
+  });
+
+  test("does not print sessions with their private keys", async () => {
+    const spies = (["log", "info", "warn", "error", "debug"] as const).map((method) =>
+      spyOn(console, method).mockImplementation(() => {}),
     );
-    await adaCipher.decryptWhisperMessage((await bobCipher.encrypt(Buffer.from("hello"))).body as unknown as Buffer);
-  }
-  const message = (await adaCipher.encrypt(Buffer.from("once"))).body as unknown as Buffer;
-  expect((await bobCipher.decryptWhisperMessage(message)).toString()).toBe("once");
-  await expect(bobCipher.decryptWhisperMessage(message)).rejects.toThrow("Key used already");
-  const garbage = Buffer.concat([Buffer.from([0x33]), randomBytes(60)]);
-  await expect(bobCipher.decryptWhisperMessage(garbage)).rejects.toThrow("No matching sessions");
+    const [ada, bob] = [party(), party()];
+    const [toAda, toBob] = [new ProtocolAddress("ada", 1), new ProtocolAddress("bob", 1)];
+    const bobCipher = new SessionCipher(bob.storage, toAda);
+    // libsignal keeps 40 closed sessions and removes the others.
+    for (let i = 1; i <= 50; i++) {
+      await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(i));
+      const { body } = await new SessionCipher(ada.storage, toBob).encrypt(Buffer.from("hello"));
+      await bobCipher.decryptPreKeyWhisperMessage(body as unknown as Buffer);
+    }
+    await expect(
+      bobCipher.decryptWhisperMessage(Buffer.concat([Buffer.from([0x33]), randomBytes(60)])),
+    ).rejects.toThrow();
+    const printed = spies.flatMap((spy) => spy.mock.calls);
+    for (const spy of spies) spy.mockRestore();
+    expect(printed).toEqual([]);
+  });
 });
 
-test("libsignal prints nothing: it would print sessions with their private keys when it closes and removes them", async () => {
-  const spies = (["log", "info", "warn", "error", "debug"] as const).map((method) =>
-    spyOn(console, method).mockImplementation(() => {}),
-  );
-  const [ada, bob] = [party(), party()];
-  const [toAda, toBob] = [new ProtocolAddress("ada", 1), new ProtocolAddress("bob", 1)];
-  const bobCipher = new SessionCipher(bob.storage, toAda);
-  // libsignal keeps 40 closed sessions: the others are removed.
-  for (let i = 1; i <= 50; i++) {
-    await new SessionBuilder(ada.storage, toBob).initOutgoing(bob.bundle(i));
-    const { body } = await new SessionCipher(ada.storage, toBob).encrypt(Buffer.from("hello"));
-    await bobCipher.decryptPreKeyWhisperMessage(body as unknown as Buffer);
-  }
-  await expect(
-    bobCipher.decryptWhisperMessage(Buffer.concat([Buffer.from([0x33]), randomBytes(60)])),
-  ).rejects.toThrow();
-  const printed = spies.flatMap((spy) => spy.mock.calls);
-  for (const spy of spies) spy.mockRestore();
-  expect(printed).toEqual([]);
-});
-
-describe("devices whose keys cannot be used", () => {
+describe("devices with unusable keys", () => {
   const user = (jid: string, content: BinaryNode[]): BinaryNode => ({ tag: "user", attrs: { jid }, content });
   const bytes = (tag: string, content: Uint8Array): BinaryNode => ({ tag, attrs: {}, content });
   const keys = (): BinaryNode[] => {
@@ -168,7 +174,7 @@ describe("devices whose keys cannot be used", () => {
   };
   const noKeys = (code: string): BinaryNode[] => [{ tag: "error", attrs: { code, text: "item-not-found" } }];
 
-  test("keep no other device from a session", async () => {
+  test("do not prevent sessions with other devices", async () => {
     const injected: string[] = [];
     const repository = {
       injectE2ESession: async ({ jid }: { jid: string }) => {
@@ -191,7 +197,7 @@ describe("devices whose keys cannot be used", () => {
     expect(injected).toEqual(["a@lid", "d@lid"]);
   });
 
-  test("fail a message only where nobody else gets it", async () => {
+  test("fail a message only if it has no other recipient", async () => {
     const { socket, end } = offlineSocket({ me: { id: "4915:1@s.whatsapp.net", name: "~" } });
     const encrypt = (mayBeEmpty: boolean) =>
       (socket.createParticipantNodes as (...more: unknown[]) => Promise<{ nodes: BinaryNode[] }>)(
@@ -207,7 +213,7 @@ describe("devices whose keys cannot be used", () => {
   });
 });
 
-describe("notifications to a client that is not linked", () => {
+describe("notifications to an unlinked client", () => {
   const notified = async (type: string): Promise<string[]> => {
     const { socket, errors, end } = offlineSocket({});
     socket.ws.emit("CB:notification", {
@@ -223,16 +229,16 @@ describe("notifications to a client that is not linked", () => {
   };
 
   test("are acknowledged", async () => {
-    // The socket is not open, and that is the only obstacle.
+    // The closed socket is the only reason why the acknowledgement fails.
     expect(await notified("devices_of_tomorrow")).toEqual(["failed to ack notification: Connection Closed"]);
   });
 
-  test("leave companion_reg_refresh to its listener", async () => {
+  test("of companion_reg_refresh are left to its listener", async () => {
     expect(await notified("companion_reg_refresh")).toEqual([]);
   });
 });
 
-/** A socket of Baileys' that reaches no one, with what it logs as an error. */
+/** Creates a Baileys socket without a server and collects the errors that it logs. */
 function offlineSocket(creds: { me?: { id: string; name: string } }) {
   const errors: string[] = [];
   const ignore = () => {};
@@ -263,7 +269,7 @@ const keyPair = () => {
   return { privKey: Buffer.from(pair.private), pubKey: Buffer.concat([Buffer.from([5]), pair.public]) };
 };
 
-/** One end of a Signal session, with its records as a store keeps them: written out and read again. */
+/** Creates one end of a Signal session. Its store serialises the records and parses them again. */
 function party() {
   const identity = keyPair();
   const signedPreKey = keyPair();
