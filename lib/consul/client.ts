@@ -1,17 +1,20 @@
 import Consul from "consul";
 import { AppError, messageOf } from "../core/errors.ts";
 
-/** Seconds. Under Bun's and any proxy's own request limits; Consul adds up to a sixteenth of it as jitter. */
+/** Seconds. Below the request timeouts of Bun and of proxies. Consul adds up to a sixteenth as jitter. */
 export const blockingWaitS = 60;
 
 export type BlockingAnswer = { index: number; body: unknown };
 
 export type ConsulClient = {
-  /** Plain calls: sessions, registration, KV. */
+  /** Non-blocking calls: sessions, registration, KV. */
   readonly api: Consul;
   /** `http://host:port` of the agent. */
   readonly url: string;
-  /** One GET, blocking until the index passes `index` (0 = at once). A key that does not exist answers body `null`. */
+  /**
+   * Sends one GET and blocks until the index passes `index`; with 0 it does not block.
+   * A missing key yields the body `null`.
+   */
   blockingGet(path: string, options: { index: number; waitS?: number; signal?: AbortSignal }): Promise<BlockingAnswer>;
 };
 
@@ -19,7 +22,7 @@ export type ConsulOptions = {
   /** `host:port` or `http(s)://host:port`. */
   addr: string;
   token?: string | undefined;
-  /** For an answer that Consul gives at once. A connection whose other end vanished would otherwise never fail. */
+  /** Timeout of a non-blocking request. Without it a half-open connection would never fail. */
   timeoutMs?: number;
 };
 
@@ -43,7 +46,7 @@ export function createConsul({ addr, token, timeoutMs = 10_000 }: ConsulOptions)
         url.searchParams.set("index", String(index));
         url.searchParams.set("wait", `${waitS}s`);
       }
-      // Consul answers within wait + wait/16; what takes longer is a dead connection.
+      // Consul answers within wait + wait/16. A request that takes longer runs over a dead connection.
       const limit = AbortSignal.timeout(index > 0 ? ((waitS * 17) / 16) * 1000 + 5000 : timeoutMs);
       const response = await fetch(url, {
         headers,
@@ -63,7 +66,7 @@ export function createConsul({ addr, token, timeoutMs = 10_000 }: ConsulOptions)
   };
 }
 
-/** The value of a KV key; null where it does not exist. */
+/** Reads a KV key; null if it does not exist. */
 export async function kvGet(
   consul: ConsulClient,
   key: string,
@@ -72,7 +75,7 @@ export async function kvGet(
   return parseKv(body);
 }
 
-/** Reads the body of GET /v1/kv/<key>. */
+/** Parses the body of `GET /v1/kv/<key>`. */
 export function parseKv(
   body: unknown,
 ): { value: string; modifyIndex: number; lockIndex: number; session: string | null } | null {
@@ -87,7 +90,10 @@ export function parseKv(
   };
 }
 
-/** Writes a KV key; with `cas`, only if its ModifyIndex is still that (0 = only if it does not exist). False: not written. */
+/**
+ * Writes a KV key and returns whether it was written. `cas` makes it a check-and-set: Consul writes only if the key
+ * still has this ModifyIndex, or with 0 only if the key does not exist.
+ */
 export async function kvPut(
   consul: ConsulClient,
   key: string,
@@ -100,7 +106,7 @@ export async function kvPut(
       value,
       ...(options.cas === undefined ? {} : { cas: options.cas }),
     });
-    // The package gives undefined where Consul answers false.
+    // The package returns undefined when Consul answers false.
     return written ?? false;
   } catch (error) {
     throw new AppError("unavailable", `Consul did not write ${key}: ${messageOf(error)}`, { cause: error });

@@ -2,43 +2,43 @@ import { parseKv } from "./client.ts";
 import type { ConsulClient } from "./client.ts";
 import { watch } from "./watch.ts";
 
-/** A setting that a running process follows. */
+/** A setting in Consul's KV that a running process follows. */
 export type LiveValue<T> = {
   current(): T;
-  /** Whether the key is gone and the last known value stays in force. */
+  /** Whether the key was deleted and the last known value stays in force. */
   lost(): boolean;
-  /** Resolves once Consul has told of the key, or that there is none. */
+  /** Resolves at Consul's first answer, even if the key does not exist. */
   readonly ready: Promise<void>;
 };
 
-/** Where a process finds the last known text of a key that is gone from Consul. */
+/** Persists the last known text of a key, for a process that starts after the key was lost. */
 export type ValueMemory = {
   read(): Promise<string | null>;
   write(text: string): Promise<void>;
 };
 
-/** Keeps the last known value of a lost key for the life of the process; one that starts later takes `first`. */
+/** Persists nothing: the last known value survives only in this process. A restarted process uses `first`. */
 export const processMemory: ValueMemory = { read: async () => null, write: async () => {} };
 
 export type LiveValueOptions<T> = {
   consul: ConsulClient;
   key: string;
-  /** Counts while the key does not exist. */
+  /** The value while the key does not exist. */
   first: T;
-  /** The value in the key's text; null where it makes no sense, and then the last good one stays. */
+  /** Parses the key's text. Null marks it as invalid; the last valid value then stays. */
   parse: (text: string) => T | null;
   signal: AbortSignal;
   onChange?: ((value: T) => void) | undefined;
-  /** The key's text makes no sense, the key is gone, or Consul does not answer. */
+  /** Called if the text is invalid, the key was lost, or Consul is unavailable. */
   onError?: ((error: unknown) => void) | undefined;
   /**
-   * For a key that is never deleted on purpose: once it has had a value, losing it keeps that value, also in a process
-   * that starts later and finds it in the memory. Without one, `first` counts again when the key is deleted.
+   * For a key that is never deleted on purpose: if it is lost, the last known value stays, even in a process that
+   * starts later and reads it from the memory. Without a memory, a deleted key falls back to `first`.
    */
   memory?: ValueMemory | undefined;
 };
 
-/** Follows a key in Consul's KV: a change counts from the next `current()` on, and an outage changes nothing. */
+/** Follows a key in Consul's KV. `current()` returns the latest value from memory; an outage changes nothing. */
 export function followValue<T>(options: LiveValueOptions<T>): LiveValue<T> {
   const { consul, key, first, parse, signal, onChange, onError, memory } = options;
   const { promise: ready, resolve } = Promise.withResolvers<void>();
@@ -58,7 +58,7 @@ export function followValue<T>(options: LiveValueOptions<T>): LiveValue<T> {
     else {
       const next = parse(text);
       if (next === null)
-        return onError?.(new Error(`${key} in Consul holds nothing that makes sense: what counted before stays`));
+        return onError?.(new Error(`Ignored an invalid value of ${key} in Consul: the previous value stays`));
       known = true;
       take(next);
       void memory?.write(text).catch((error: unknown) => onError?.(error));
@@ -86,7 +86,7 @@ export function followValue<T>(options: LiveValueOptions<T>): LiveValue<T> {
   return { current: () => value, lost: () => lost, ready };
 }
 
-/** Null where there is no memory, or it cannot be read. */
+/** Reads the memory; null if there is none or it cannot be read. */
 async function recall(
   memory: ValueMemory | undefined,
   onError: ((error: unknown) => void) | undefined,

@@ -8,20 +8,23 @@ import type { ConsulClient } from "./client.ts";
  * A lock in Consul, held by a session that must be renewed.
  *
  *   holdLock ──acquired──▶ held ◀──────────────┐
- *      │                    │ Consul silent     │ answers, still ours or free
+ *      │                    │ no answer         │ answers, still ours or free
  *      │                    ▼                   │
- *      └─Consul silent─▶ unconfirmed ───────────┘
+ *      └───no answer───▶ unconfirmed ───────────┘
  *                           │ answers: another holds the key
  *                           ▼
  *                         lost   (onLost; final)
  *
- * Consul being away takes nothing from an owner: only another owner does. Two owners can then overlap while
- * they cannot see each other, so the write path checks the fencing token (the key's LockIndex, which only grows).
+ * An outage of Consul never takes the lock from its owner; only another owner does. During an outage two owners can
+ * therefore overlap, so the write path checks the fencing token: the key's LockIndex, which only grows.
  */
 export type LockState =
   | "held"
   | "unconfirmed"
-  /** This process stood still for longer than its session lives (SIGSTOP, a paused machine): another may own the key by now, and it has to ask first. */
+  /**
+   * This process was suspended for longer than its session's TTL (SIGSTOP, a paused machine). Another owner may hold
+   * the key, so the lock counts for nothing until Consul confirms it.
+   */
   | "frozen"
   | "lost"
   | "released";
@@ -30,7 +33,7 @@ export type HeldLock = {
   readonly state: LockState;
   /** The key's LockIndex when this owner took it. */
   readonly token: number;
-  /** The Consul session that holds it; a successor on the same volume destroys it to go on at once. */
+  /** The Consul session that holds it. A successor on the same volume destroys it to take the lock at once. */
   readonly session: string | null;
   release(): Promise<void>;
 };
@@ -38,19 +41,19 @@ export type HeldLock = {
 export type LockOptions = {
   consul: ConsulClient;
   key: string;
-  /** What a reader of the key learns of the owner, JSON. */
+  /** JSON that describes the owner to readers of the key. */
   value: string;
-  /** Seconds, 10 to 86,400 (Consul's bounds). A crashed owner's lock is free after at most twice this. */
+  /** Seconds, 10 to 86,400 (Consul's bounds). Consul frees a crashed owner's lock after at most twice this. */
   ttlS?: number;
-  /** A session of a predecessor that is known to be dead: destroyed first. */
+  /** The session of a predecessor that is known to be dead. It is destroyed first. */
   previousSession?: string | null;
-  /** The predecessor's token: with it, a Consul that is away at the start leaves the lock `unconfirmed` instead of failing. */
+  /** The predecessor's token. With it, an outage of Consul at the start yields an `unconfirmed` lock, not an error. */
   previousToken?: number | null;
-  /** Another owner holds the key. Called once. */
+  /** Called once, when another owner holds the key. */
   onLost: (holder: string) => void;
-  /** A session is about to ask for the lock: to be written down, since whether it got it may never be heard. */
+  /** Called before a session requests the lock. Persist the session: the answer may be lost. */
   onAsking?: (session: string) => void;
-  /** The lock was taken: to be written down before it is relied on. */
+  /** Called when the lock was acquired. Persist the session and token before relying on them. */
   onHeld?: (held: { session: string; token: number }) => void;
   onError?: (error: unknown) => void;
 };
@@ -63,10 +66,10 @@ export class LockHeldElsewhere extends AppError {
 
 type Attempt = { held: { session: string; token: number } } | { holder: string; session: string | null };
 
-/** `unheard`: earlier sessions of this owner's of which no answer told whether they took the lock. */
+/** Requests the lock with a new session. `unanswered`: earlier sessions of this owner whose answers were lost. */
 async function attempt(
   { consul, key, value, ttlS = 15, onAsking }: LockOptions,
-  unheard: Set<string>,
+  unanswered: Set<string>,
 ): Promise<Attempt> {
   const { ID: session } = await consul.api.session.create({
     name: key,
@@ -75,19 +78,21 @@ async function attempt(
     lockdelay: "0s",
   });
   onAsking?.(session);
-  unheard.add(session);
+  unanswered.add(session);
   const acquired = await consul.api.kv.set({ key, value, acquire: session });
   const entry = await kvGet(consul, key);
-  unheard.delete(session);
+  unanswered.delete(session);
   if (acquired && entry?.session === session) return { held: { session, token: entry.lockIndex } };
   await consul.api.session.destroy(session);
-  if (entry?.session && unheard.has(entry.session)) return { held: { session: entry.session, token: entry.lockIndex } };
+  if (entry?.session && unanswered.has(entry.session))
+    return { held: { session: entry.session, token: entry.lockIndex } };
   return { holder: entry?.value || entry?.session || "unknown", session: entry?.session ?? null };
 }
 
 /**
- * Takes the lock and keeps it until released or lost.
- * @throws LockHeldElsewhere where another owner has it; AppError "unavailable" where Consul is away and there is no predecessor's token.
+ * Takes the lock and keeps it until it is released or lost.
+ * @throws LockHeldElsewhere if another owner holds it.
+ * @throws AppError "unavailable" if Consul is unavailable and there is no predecessor's token.
  */
 export async function holdLock(options: LockOptions): Promise<HeldLock> {
   const { consul, key, ttlS = 15, onLost, onHeld, onError } = options;
@@ -96,24 +101,24 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
   let token = options.previousToken ?? 0;
   let session: string | null = null;
   let stale: string | null = options.previousSession ?? null;
-  const unheard = new Set<string>();
+  const unanswered = new Set<string>();
 
   const take = async (): Promise<Attempt> => {
     if (stale !== null) {
       await consul.api.session.destroy(stale);
       stale = null;
     }
-    const result = await attempt(options, unheard);
+    const result = await attempt(options, unanswered);
     if ("held" in result) {
       ({ session, token } = result.held);
-      unheard.clear();
+      unanswered.clear();
       state = "held";
       onHeld?.(result.held);
     }
     return result;
   };
 
-  /** Renews; a session that expired meanwhile is replaced. */
+  /** Renews the session, or replaces it if it expired. */
   const confirm = async (): Promise<void> => {
     const former = session;
     if (session !== null) {
@@ -125,7 +130,7 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
           return;
         }
       } catch (error) {
-        // 404: the session is gone. Anything else: Consul is away, and nothing is known.
+        // 404: the session is gone. Any other error: Consul is unavailable and the owner is unknown.
         if ((error as { statusCode?: number }).statusCode !== 404) throw error;
       }
       stale = null;
@@ -134,7 +139,7 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
     const result = await take();
     if ("holder" in result) {
       if (former !== null && result.session === former) {
-        // A Consul that just came back answers 404 before it has read its log to the end: nobody else holds the key.
+        // A restarted Consul answers 404 until it has replayed its log. No other session holds the key.
         session = former;
         state = "held";
         return;
@@ -153,16 +158,14 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
     if (options.previousToken == null) {
       throw new AppError(
         "unavailable",
-        `Consul does not answer, so the lock ${key} cannot be taken: ${messageOf(error)}`,
-        {
-          cause: error,
-        },
+        `Consul is unavailable, so the lock ${key} cannot be taken: ${messageOf(error)}`,
+        { cause: error },
       );
     }
     onError?.(error);
   }
 
-  // A round begins every few seconds, unless the process stands still; one that is under way is waiting for Consul.
+  // A round starts every few seconds unless the process is suspended. Null: a round is in flight, waiting for Consul.
   let roundEndedAt: number | null = performance.now();
   let frozen = false;
   const isFrozen = (): boolean => (frozen ||= roundEndedAt !== null && performance.now() - roundEndedAt > ttlS * 1000);
@@ -205,7 +208,7 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
       await keeping;
       if (session === null || state === "lost") return;
       state = "released";
-      // The key first, so that a successor need not wait for the session to be reaped.
+      // Release the key first, so that a successor does not wait until Consul reaps the session.
       await consul.api.kv.set({ key, value: options.value, release: session });
       await consul.api.session.destroy(session);
     },

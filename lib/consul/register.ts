@@ -11,16 +11,16 @@ export type Registration = {
   name: string;
   address: string;
   port: number;
-  /** Where /ready and /metrics are; in Consul as meta `ops_port`, as in the job files. */
+  /** The port of /ready and /metrics. Registered in Consul as meta `ops_port`, as in the job files. */
   opsPort: number;
   meta?: Record<string, string>;
-  /** Milliseconds between two looks whether the agent still knows us; it forgets when its data is lost. */
+  /** Milliseconds between two checks that the agent still lists the service. It forgets it if its data is lost. */
   recheckMs?: number;
 };
 
 /**
- * Registers a service that was started by hand, passing from the first moment, and deregisters it when the
- * service stops. Who supervises a process registers it: under Nomad, callers leave this to the job's `service` block.
+ * Registers a service that was started by hand, with its check passing at first, and deregisters it when the service
+ * stops. Under Nomad the job's `service` block registers the process, so callers skip this (`isSupervised`).
  */
 export async function registerService({
   consul,
@@ -58,11 +58,11 @@ export async function registerService({
         await sleep(recheckMs, life.stopping);
         const known = (await consul.api.agent.service.list()) as Record<string, unknown>;
         if (!(id in known)) {
-          logger.warn({ service_id: id }, "the Consul agent forgot this service; registering again");
+          logger.warn({ service_id: id }, "the Consul agent no longer lists this service; registering it again");
           await register();
         }
       } catch (error) {
-        if (!life.stopping.aborted) logger.warn({ error }, "the Consul agent does not answer");
+        if (!life.stopping.aborted) logger.warn({ error }, "the Consul agent is unavailable");
       }
     }
   };
@@ -73,7 +73,7 @@ export async function registerService({
   });
 }
 
-/** True where Nomad started this process and its job registers it. */
+/** Whether Nomad started this process; its job then registers the service. */
 export function isSupervised(env: Record<string, string | undefined>): boolean {
   return Boolean(env["NOMAD_ALLOC_ID"]);
 }

@@ -2,7 +2,7 @@ import type { ConsulClient } from "./client.ts";
 import { watch } from "./watch.ts";
 
 export type FollowedService = {
-  /** `http://host:port` of each instance whose checks pass; the last known ones while Consul is away. */
+  /** `http://host:port` of each instance whose checks pass. During an outage of Consul, the last known ones. */
   addresses(): readonly string[];
   /** Resolves at the first answer. */
   readonly ready: Promise<void>;
@@ -11,13 +11,13 @@ export type FollowedService = {
 export type FollowServiceOptions = {
   consul: ConsulClient;
   name: string;
-  /** The key of the service's meta that holds the port; the service's own port if absent. */
+  /** The meta key that holds the port. Default: the service's own port. */
   portMeta?: string;
   signal: AbortSignal;
   onError?: (error: unknown) => void;
 };
 
-/** Follows where a service's instances are, with one blocking query. */
+/** Follows the addresses of a service's instances with one blocking query. */
 export function followService({ consul, name, portMeta, signal, onError }: FollowServiceOptions): FollowedService {
   let addresses: string[] = [];
   const { promise: ready, resolve } = Promise.withResolvers<void>();
