@@ -2,11 +2,11 @@ import { Redis } from "ioredis";
 import type { RedisOptions } from "ioredis";
 
 export type RedisRole =
-  /** Requests of ours: fail within a second or so when Redis is away, never hang. */
+  /** Our own commands: fail within about a second if Redis is unavailable, and never hang. */
   | "command"
-  /** An answer that somebody waits for on the telephone: fail at once when Redis is away, within half a second when it hangs. */
+  /** Commands on the latency path of a call: fail at once if Redis is unavailable, within 500 ms if it hangs. */
   | "gate"
-  /** BullMQ's: wait for Redis to come back (its workers demand it). */
+  /** BullMQ's connections: wait until Redis is back, as its workers require. */
   | "queue";
 
 const requestOptions: Record<RedisRole, RedisOptions> = {
@@ -15,7 +15,7 @@ const requestOptions: Record<RedisRole, RedisOptions> = {
   queue: { maxRetriesPerRequest: null, enableOfflineQueue: true },
 };
 
-/** A connection that reconnects for ever, with a delay of at most 1 s. */
+/** Opens a connection that reconnects without limit, at most 1 s apart. */
 export function createRedis(url: string, role: RedisRole, onError: (error: Error) => void = () => {}): Redis {
   const redis = new Redis(url, {
     ...requestOptions[role],
@@ -23,7 +23,7 @@ export function createRedis(url: string, role: RedisRole, onError: (error: Error
     retryStrategy: (attempt: number) => Math.min(1000, 50 * attempt),
     reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),
   });
-  // Without a listener ioredis prints each failed attempt by itself.
+  // Without a listener ioredis prints every failed attempt.
   redis.on("error", onError);
   return redis;
 }

@@ -1,28 +1,37 @@
 import { AppError } from "../core/errors.ts";
 
-/** What ioredis says where it has no connection, and codes of the socket under it. */
+/** Messages of ioredis without a connection. */
 const disconnected =
-  /^(Connection is closed|Stream isn't writeable|Command timed out|Reached the max retries|connect |Socket closed|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT)/;
+  /^(Connection is closed|Stream isn't writeable|Command timed out|Reached the max retries|connect |Socket closed)/;
 
-/** What a Redis answers that is there and cannot serve: starting, a replica, without memory, cut off from its cluster. */
+/** Error codes of the socket. */
+const socketError = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT)/;
+
+/** Error replies of a Redis that runs but cannot serve: loading, a replica, out of memory, cut off from its cluster. */
 const unable = /^(LOADING|READONLY|OOM|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MISCONF|NOREPLICAS|UNBLOCKED)\b/;
 
-/** Redis cannot do it now, through no fault of the command. */
+/** Whether Redis was unavailable; false if the command itself is at fault. */
 export function isRedisUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return disconnected.test(error.message) || unable.test(error.message) || error.name === "MaxRetriesPerRequestError";
+  const { message, name } = error;
+  return (
+    disconnected.test(message) ||
+    socketError.test(message) ||
+    unable.test(message) ||
+    name === "MaxRetriesPerRequestError"
+  );
 }
 
-/** Turns what a caller can only wait for into an "unavailable"; everything else stays what it is. */
+/** Turns a temporary failure of Redis into an AppError "unavailable". Other errors pass unchanged. */
 export function toRedisError(error: unknown): unknown {
   if (!isRedisUnavailable(error)) return error;
-  return new AppError("unavailable", "Redis cannot be reached at present; try again shortly.", {
+  return new AppError("unavailable", "Redis is unavailable. Retry shortly.", {
     cause: error,
     retryAfterS: 1,
   });
 }
 
-/** The answer of a plain command; throws as a script does. */
+/** Awaits a plain command, with the same errors as a `Script`. */
 export async function answerOf<T>(command: Promise<T>): Promise<T> {
   return command.catch((error: unknown) => {
     throw toRedisError(error);

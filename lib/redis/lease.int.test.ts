@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { testRedisUrl, uniqueName } from "../testing/servers.ts";
 import { until } from "../testing/until.ts";
 import { createRedis } from "./client.ts";
@@ -7,29 +7,33 @@ import { acquireLease } from "./lease.ts";
 const redis = createRedis(testRedisUrl(), "command");
 afterAll(() => redis.quit());
 
-test("of a hundred who ask at once, one gets the lease", async () => {
-  const key = uniqueName("lease");
-  const leases = await Promise.all(Array.from({ length: 100 }, () => acquireLease(redis, key, 5000)));
-  expect(leases.filter(Boolean)).toHaveLength(1);
-  await leases.find(Boolean)!.release();
-  expect(await redis.exists(key)).toBe(0);
+describe("acquireLease", () => {
+  test("grants one of a hundred concurrent requests", async () => {
+    const key = uniqueName("lease");
+    const leases = await Promise.all(Array.from({ length: 100 }, () => acquireLease(redis, key, 5000)));
+    expect(leases.filter(Boolean)).toHaveLength(1);
+    await leases.find(Boolean)!.release();
+    expect(await redis.exists(key)).toBe(0);
+  });
+
+  test("an expired lease ignores its former holder", async () => {
+    const key = uniqueName("lease");
+    const old = (await acquireLease(redis, key, 30))!;
+    const next = await until(() => acquireLease(redis, key, 5000), { what: "the lease to run out" });
+    expect(await old.renew()).toBeFalse();
+    await old.release();
+    expect(await redis.get(key)).toBe(next.token);
+    expect(await next.renew()).toBeTrue();
+    await next.release();
+  });
 });
 
-test("a lease that ran out can be taken, and its old holder can neither renew nor release it", async () => {
-  const key = uniqueName("lease");
-  const old = (await acquireLease(redis, key, 30))!;
-  const next = await until(() => acquireLease(redis, key, 5000), { what: "the lease to run out" });
-  expect(await old.renew()).toBeFalse();
-  await old.release();
-  expect(await redis.get(key)).toBe(next.token);
-  expect(await next.renew()).toBeTrue();
-  await next.release();
-});
-
-test("a command connection fails soon when Redis is away, and does not hang", async () => {
-  const away = createRedis("redis://127.0.0.1:1", "command");
-  const start = performance.now();
-  await expect(away.ping()).rejects.toThrow();
-  expect(performance.now() - start).toBeLessThan(5000);
-  away.disconnect();
+describe("createRedis", () => {
+  test("a command fails fast while Redis is unavailable", async () => {
+    const unavailable = createRedis("redis://127.0.0.1:1", "command");
+    const start = performance.now();
+    await expect(unavailable.ping()).rejects.toThrow();
+    expect(performance.now() - start).toBeLessThan(5000);
+    unavailable.disconnect();
+  });
 });

@@ -2,23 +2,23 @@ import type { Redis } from "ioredis";
 import { randomToken } from "../core/secret.ts";
 import { answerOf } from "./errors.ts";
 
-/** A claim on a key that runs out by itself; only its token can renew or release it. */
+/** A claim on a key that expires. Only its token can renew or release it. */
 export type Lease = {
   readonly key: string;
   readonly token: string;
-  /** Starts the time to live again. False: it ran out, and another may hold it. */
+  /** Restarts the time to live. False: the lease expired, and another may hold it. */
   renew(): Promise<boolean>;
   release(): Promise<void>;
 };
 
-/* KEYS[1] the lease · ARGV[1] its token · ARGV[2] time to live in ms → 1 renewed, 0 not ours any more */
+/* KEYS[1] the lease · ARGV[1] its token · ARGV[2] time to live in ms → 1 renewed, 0 no longer ours */
 const renewScript = `
 if redis.call("GET", KEYS[1]) == ARGV[1] then
   return redis.call("PEXPIRE", KEYS[1], ARGV[2])
 end
 return 0`;
 
-/* KEYS[1] the lease · ARGV[1] its token → 1 released, 0 not ours any more */
+/* KEYS[1] the lease · ARGV[1] its token → 1 released, 0 no longer ours */
 const releaseScript = `
 if redis.call("GET", KEYS[1]) == ARGV[1] then
   return redis.call("DEL", KEYS[1])
@@ -26,8 +26,8 @@ end
 return 0`;
 
 /**
- * Takes the lease for `ttlMs` milliseconds, or gives null where another holds it.
- * @throws AppError "unavailable" where Redis cannot be reached or is full.
+ * Takes the lease for `ttlMs` milliseconds; null if another holds it.
+ * @throws AppError "unavailable" if Redis cannot be reached or is full.
  */
 export async function acquireLease(redis: Redis, key: string, ttlMs: number): Promise<Lease | null> {
   const token = randomToken(16);

@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import { answerOf } from "./errors.ts";
 
-/** How full a Redis server is: bytes used over `maxmemory`; 0 where it has no limit. */
+/** Returns how full a Redis server is: bytes used over `maxmemory`, 0 without a limit. */
 export async function memoryFill(redis: Redis): Promise<number> {
   const lines = (await answerOf(redis.info("memory"))).split("\r\n");
   const valueOf = (field: string) =>

@@ -14,18 +14,18 @@ export type RateLimit = {
 
 export type Permit = {
   granted: boolean;
-  /** Requests that are left in the window. */
+  /** Requests left in the window. */
   remaining: number;
-  /** Until the whole limit is free again, if nothing more comes. */
+  /** Milliseconds until the whole limit is free again, if no more requests come. */
   resetMs: number;
-  /** Whose limit is the nearest. */
+  /** The limit with the fewest requests left. */
   limitedBy: "caller" | "group";
-  /** Why Redis did not count this one. */
+  /** The error, if Redis failed and this process counted the request. */
   fallback?: unknown;
 };
 
 export type RateLimiter = RateLimit & {
-  /** Asks for one request of a caller. Never throws: while Redis is unavailable, this process counts by itself. */
+  /** Counts one request of a caller. Never throws: while Redis is unavailable, this process counts alone. */
   take(caller: string, group?: string): Promise<Permit>;
 };
 
@@ -38,15 +38,15 @@ export type RateLimiterOptions = RateLimit & {
 type Waiting = { resolve: (permit: Permit) => void };
 type Batch = { group: string | undefined; waiting: Waiting[] };
 
-/** The script; `edit` gives a test the chance to put its own clock in the place of TIME. */
+/** Builds the script. A test uses `edit` to replace Redis's TIME by its own clock. */
 export function rateLimitScript(edit: (lua: string) => string = (lua) => lua): Script {
   return createScript(edit(takeRequests));
 }
 
 /**
- * Counts the requests of callers and of their groups over all replicas, in Redis, both in one round trip. Requests of
- * a caller that arrive while one is in flight are counted together, so that the busiest caller costs Redis no more
- * than one script at a time for each replica. While Redis is unavailable each replica applies the limits by itself.
+ * Rate limits callers and their groups over all replicas, with one round trip to Redis for both.
+ * Requests of a caller that arrive while a script is in flight are counted together, so that a busy caller costs
+ * Redis at most one script at a time per replica. While Redis is unavailable, each replica applies the limits alone.
  */
 export function createRateLimiter({
   redis,

@@ -2,10 +2,13 @@ import type { Redis } from "ioredis";
 import { createHash } from "node:crypto";
 import { toRedisError } from "./errors.ts";
 
-/** A Lua script that runs inside Redis as one step. Throws "unavailable" where Redis cannot be reached; whether it ran is then not known. */
+/**
+ * A Lua script that runs in Redis atomically.
+ * @throws AppError "unavailable" if Redis cannot be reached. The script may have run all the same.
+ */
 export type Script = (redis: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
 
-/** A script that is sent by its hash, and once by its text to a server that does not know it yet. */
+/** Sends a script by its hash, and by its text only to a server that does not know it yet. */
 export function createScript(lua: string): Script {
   const sha = createHash("sha1").update(lua).digest("hex");
   return async (redis, keys, args) => {

@@ -2,8 +2,8 @@ import type { Redis } from "ioredis";
 import { toRedisError } from "./errors.ts";
 
 /**
- * The run_id of the server behind a connection: another one after every restart and every failover. Asked once a
- * connection, because a connection does not outlive its server.
+ * Returns the run_id of the server behind a connection. It changes with every restart and failover. It is read once
+ * per connection, because a connection does not outlive its server.
  */
 export function serverIdentity(redis: Redis): () => Promise<string> {
   let known: Promise<string> | undefined;
@@ -24,6 +24,6 @@ async function askRunId(redis: Redis): Promise<string> {
     throw toRedisError(error);
   });
   const runId = /^run_id:([0-9a-f]+)/m.exec(info)?.[1];
-  if (runId === undefined) throw new Error("Redis does not tell its run_id; INFO server must be allowed");
+  if (runId === undefined) throw new Error("Redis did not return its run_id. Allow the user INFO server.");
   return runId;
 }

@@ -1,13 +1,13 @@
 --[[
-Takes as many of some requests as each of several sliding windows still allows.
+Grants as many of the requests as every one of several sliding windows still allows.
 
-A window slides over two fixed ones: of the one before, the part that it still covers is counted, as if its
-requests had come evenly. Two numbers a window, whatever the limit, and never more than the limit in one window if
-they did come evenly.
+A sliding window covers the current fixed window and a part of the one before. That part is counted as if its
+requests had come evenly. Each window costs two numbers, whatever its limit, and never exceeds the limit if the
+requests did come evenly.
 
 KEYS[i] a window, such as a caller's or its group's: hash of start (ms), current and before (requests)
 
-ARGV[1]     requests asked for
+ARGV[1]     requests to count
 ARGV[2]     length of the windows, ms
 ARGV[2 + i] limit of KEYS[i]
 
@@ -38,7 +38,8 @@ end
 local granted = math.min(asked, free)
 for i, key in ipairs(KEYS) do
   windows[i].current = windows[i].current + granted
-  redis.call("HSET", key, "start", string.format("%d", start), "current", windows[i].current, "before", windows[i].before)
+  local window = windows[i]
+  redis.call("HSET", key, "start", string.format("%d", start), "current", window.current, "before", window.before)
   redis.call("PEXPIRE", key, 2 * length)
 end
 
