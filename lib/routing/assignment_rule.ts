@@ -1,15 +1,15 @@
 /**
- * By which rule a business gets its shard at its first connect. "hash": `md5(id) mod N + 1`, which anybody can compute.
- * "least_loaded": the available shard where the fewest businesses live. Either way it is written down, and no later
- * change of rule or number moves anybody.
+ * The rule that assigns a shard at a business's first connect. "hash": `md5(id) mod N + 1`. "least_loaded": the
+ * available shard with the fewest businesses. The assignment is stored; a later change of the rule or of the number of
+ * shards moves no business.
  */
 export const assignmentRules = ["hash", "least_loaded"] as const;
 export type AssignmentRule = (typeof assignmentRules)[number];
 
-/** The Consul key with the rule; "hash" while it does not exist. */
+/** The Consul key with the rule. "hash" applies while the key does not exist. */
 export const assignmentRuleKey = "prosaas/whatsapp/assignment_rule";
 
-/** The rule that a text names; null for any other text. */
+/** Parses a rule; null for any other text. */
 export function parseAssignmentRule(text: string): AssignmentRule | null {
   return assignmentRules.find((rule) => rule === text) ?? null;
 }

@@ -3,30 +3,30 @@ import { parseKv } from "../consul/client.ts";
 import type { ConsulClient } from "../consul/client.ts";
 import { watch } from "../consul/watch.ts";
 
-/** Where a shard's internal API is. `url` has no trailing slash. */
+/** The address of a shard's internal API. `url` has no trailing slash. */
 export type ShardAddress = { shard: number; url: string };
 
 export type Instance = {
   shard: number;
   address: string;
   port: number;
-  /** False for one that its agent has not checked yet: it is new, or the agent came back and knows nothing but its name. */
+  /** False if the agent has not run its check yet: the instance is new, or the agent has restarted. */
   checked: boolean;
 };
 
 export const shardService = "whatsapp-shard";
 
-/** The Consul key by which a shard number has one owner; its value is an `Owner` as JSON. */
+/** The Consul key of a shard's owner lock. Its value is an `Owner` as JSON. */
 export const ownerKey = (shard: number): string => `prosaas/whatsapp/shards/${shard}/owner`;
 
-/** Where the owner of a shard number listens: as it stands in the service's registration. */
+/** The address of a shard's owner, as in its service registration. */
 const ownerSchema = z.object({ address: z.string(), port: z.int() });
 export type Owner = z.infer<typeof ownerSchema>;
 
 type Check = { Status?: string; Output?: string };
 type Health = "passing" | "unchecked" | "failing";
 
-/** An agent holds a check as critical until it has run for the first time; what it says is empty as long. */
+/** A check that has not run yet is critical with an empty output. */
 function healthOf(checks: readonly Check[]): Health {
   if (checks.every(({ Status }) => Status === "passing")) return "passing";
   return checks.every(({ Status, Output }) => Status === "passing" || (Status === "critical" && !Output))
@@ -35,8 +35,8 @@ function healthOf(checks: readonly Check[]): Health {
 }
 
 /**
- * Reads `/v1/health/service/…`; what fails a check is passed over. The number is meta `shard` (from 1), or `shard_index` (from 0): a Nomad job can
- * interpolate the allocation's index and cannot add to it. An instance without a number is passed over.
+ * Parses `/v1/health/service/…`. Skips instances that fail a check or have no shard number. The number is meta `shard`
+ * (from 1), or `shard_index` (from 0), because a Nomad job can interpolate the allocation index but cannot add to it.
  */
 export function parseInstances(body: unknown): Instance[] {
   if (!Array.isArray(body)) return [];
@@ -60,9 +60,9 @@ export function parseInstances(body: unknown): Instance[] {
 }
 
 export type Directory = {
-  /** Shard → address; the last known good through any outage. */
+  /** Shard → address. During an outage of Consul, the last known addresses. */
   readonly addresses: ReadonlyMap<number, ShardAddress>;
-  /** Milliseconds since Consul last answered; Infinity before the first answer. Grows during an outage. */
+  /** Milliseconds since Consul's last answer; Infinity before the first one. Grows during an outage. */
   ageMs(): number;
   /** Resolves at the first answer. */
   readonly ready: Promise<void>;
@@ -72,7 +72,7 @@ export type DirectoryOptions = {
   consul: ConsulClient;
   signal: AbortSignal;
   onError?: (error: unknown) => void;
-  /** Called when the map has changed. */
+  /** Called after each answer that may have changed the map. */
   onChange?: (addresses: ReadonlyMap<number, ShardAddress>) => void;
 };
 
@@ -81,7 +81,7 @@ const addressOf = ({ shard, address, port }: Omit<Instance, "checked">): ShardAd
   url: `http://${address}:${port}`,
 });
 
-/** Follows the shard service with one blocking query for the whole process. */
+/** Follows the shard service with one blocking query per process. */
 export function createDirectory({ consul, signal, onError, onChange }: DirectoryOptions): Directory {
   const addresses = new Map<number, ShardAddress>();
   const { promise: ready, resolve } = Promise.withResolvers<void>();
@@ -89,7 +89,7 @@ export function createDirectory({ consul, signal, onError, onChange }: Directory
   const contests = new Map<number, AbortController>();
 
   const apply = (found: Instance[]) => {
-    // An agent that came back has its checks run within seconds; until then what was known of a shard stays.
+    // A restarted agent runs its checks within seconds. Until then the known address of a shard stays.
     const instances = found.filter((one) => one.checked || addresses.get(one.shard)?.url === addressOf(one).url);
     for (const contest of contests.values()) contest.abort();
     contests.clear();
@@ -99,9 +99,9 @@ export function createDirectory({ consul, signal, onError, onChange }: Directory
       const [only, ...others] = claimants;
       if (only && others.length === 0) addresses.set(shard, addressOf(only));
       else {
-        // What was known may be another shard's by now.
+        // The known address may belong to another shard by now.
         if (!claimants.some((one) => addressOf(one).url === addresses.get(shard)?.url)) addresses.delete(shard);
-        settle(shard, claimants);
+        resolveContest(shard, claimants);
       }
     }
     onChange?.(addresses);
@@ -109,10 +109,11 @@ export function createDirectory({ consul, signal, onError, onChange }: Directory
   };
 
   /**
-   * Two instances claim one number: the holder of the owner lock is the shard, the other is about to stop. The lock
-   * is followed for as long as they both claim it; until it names one of them, the last known address stays.
+   * Resolves a contest of several instances for one shard number. The holder of the owner lock is the shard; the others
+   * are about to stop. The lock is followed while the contest lasts. Until it names a claimant, the last known address
+   * stays.
    */
-  const settle = (shard: number, claimants: Instance[]) => {
+  const resolveContest = (shard: number, claimants: Instance[]) => {
     const contest = new AbortController();
     contests.set(shard, contest);
     void watch({

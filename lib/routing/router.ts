@@ -6,14 +6,14 @@ import type { Assignable } from "./assignment.ts";
 import { createDirectory } from "./directory.ts";
 import type { Directory, ShardAddress } from "./directory.ts";
 
-/** The Consul key with the number of shards. Written by the scale scripts, by check-and-set. */
+/** The Consul key with the number of shards. The scale commands write it by check-and-set. */
 export const numShardsKey = "prosaas/whatsapp/num_shards";
 
-/** The shard exists, and no healthy instance of it is known now. What is queued for it waits. */
+/** The shard exists but has no healthy instance. Its queued messages wait. */
 export class ShardUnavailable extends AppError {
   readonly shard: number;
   constructor(shard: number) {
-    super("unavailable", `WhatsApp shard ${shard} is not available at the moment; try again shortly.`, {
+    super("unavailable", `WhatsApp shard ${shard} is unavailable. Retry shortly.`, {
       detail: { shard },
       retryAfterS: 2,
     });
@@ -21,53 +21,50 @@ export class ShardUnavailable extends AppError {
   }
 }
 
-/** The stored shard is not among the shards there are; an operator must scale up or move the business. */
+/** The stored shard exceeds the number of shards. An operator must add shards or move the business. */
 export class ShardOutOfRange extends AppError {
   readonly shard: number;
   constructor(shard: number, numShards: number) {
     super(
       "unavailable",
-      `This business is assigned to WhatsApp shard ${shard}, but there are ${numShards}; move it, or add shards.`,
-      {
-        detail: { shard, num_shards: numShards },
-        retryAfterS: 60,
-      },
+      `The business is assigned to WhatsApp shard ${shard} of only ${numShards}. Move it, or add shards.`,
+      { detail: { shard, num_shards: numShards }, retryAfterS: 60 },
     );
     this.shard = shard;
   }
 }
 
 export type Router = {
-  /** The address of a business's shard. No I/O. @throws ShardUnavailable, ShardOutOfRange */
+  /** Returns the address of a business's shard. No I/O. @throws ShardUnavailable, ShardOutOfRange */
   locate(business: Assignable): ShardAddress;
-  /** The address of a shard by number. @throws ShardUnavailable */
+  /** Returns the address of a shard by number. @throws ShardUnavailable */
   shard(shard: number): ShardAddress;
-  /** The shard that a business gets at its first connect. */
+  /** Returns the shard that the hash gives a business at its first connect. */
   assign(businessId: string): number;
-  /** Every known address, by shard number. */
+  /** Returns every known address, in order of shard number. */
   shards(): ShardAddress[];
   readonly numShards: number;
-  /** Milliseconds since Consul last told of the shards. */
+  /** Milliseconds since Consul last reported the shards. */
   directoryAgeMs(): number;
-  /** Resolves once the shards and their number are known, or are known not to come from Consul. */
+  /** Resolves at Consul's first answers for the shards and for their number. */
   readonly ready: Promise<void>;
 };
 
 export type RouterOptions = {
   consul: ConsulClient;
-  /** First value of the number of shards. */
+  /** The number of shards until Consul has one. */
   numShards: number;
   overrides?: ReadonlyMap<number, string>;
   signal: AbortSignal;
   onError?: (error: unknown) => void;
 };
 
-/** The number that a text says; null where that makes no sense. */
+/** Parses a number of shards, 1 to 99,999; null for any other text. */
 export function parseNumShards(text: string): number | null {
   return /^[1-9]\d{0,4}$/.test(text) ? Number(text) : null;
 }
 
-/** A router over a given directory: pure but for what the directory and `numShards` say now. */
+/** Creates a router over a given directory. It holds no state of its own. */
 export function createRouterOver(
   directory: Pick<Directory, "addresses" | "ageMs" | "ready">,
   numShards: () => number,
@@ -96,10 +93,10 @@ export function createRouterOver(
   };
 }
 
-/** The router of a process: two blocking queries (the shards, their number), everything else in memory. */
+/** Creates the router of a process: two blocking queries (the shards, their number), every lookup from memory. */
 export function createRouter({ consul, numShards: first, overrides, signal, onError }: RouterOptions): Router {
   const directory = createDirectory({ consul, signal, ...(onError ? { onError } : {}) });
-  // A lost key must not move businesses that have no assignment yet, nor put stored assignments out of range.
+  // A lost key must neither reassign businesses without a stored shard nor put stored assignments out of range.
   const number = followValue({
     consul,
     key: numShardsKey,
