@@ -1,32 +1,33 @@
 import type { Redis } from "ioredis";
 import { queueOn } from "./connection.ts";
-import { definitionOf, longestWaitMs } from "./definitions.ts";
+import { definitionOf, maxPostponementMs } from "./definitions.ts";
 import type { QueueName, Schedule } from "./definitions.ts";
 
 /*
- * BullMQ has moments written down by whoever adds a job, from that process's clock. One that was ten minutes fast, or a
- * clock that was set back, leaves jobs for a time that is far off; wake-ups for the same thing are dropped meanwhile,
- * because such a job is still to come. So nobody may wait for longer than is in order, and who does is run now.
+ * BullMQ stores the due times of jobs by the clock of the process that adds them. If that clock is minutes fast, or is
+ * set back later, a job becomes due far in the future, and until then its duplicate wake-ups are dropped. These
+ * functions find such jobs and schedules and run them now.
  */
 
-/** Clocks that agree agree this well. */
+/** Largest difference between two clocks that are in order. */
 const toleranceMs = 10_000;
 
-/** Jobs that are looked at in one turn; the next one takes the rest. */
-const most = 200;
+/** Jobs examined per call; the next call takes the rest. */
+const maxJobsPerCall = 200;
 
-/** Ends the waits of a queue's jobs that are for longer than anybody may wait; returns how many. */
-export async function endAbsurdWaits(redis: Redis, name: QueueName, now = Date.now()): Promise<number> {
+/** Promotes a queue's delayed jobs that are due later than any valid delay allows. Returns their number. */
+export async function promoteMisdatedJobs(redis: Redis, name: QueueName, now = Date.now()): Promise<number> {
   const queue = await queueOn(redis, name);
-  const latest = now + Math.max(longestWaitMs, definitionOf(name).backoff.maxMs) + toleranceMs;
-  // Its scores are moments, times 4,096 for the sake of an order within one.
-  const ids = await redis.zrange(queue.toKey("delayed"), latest * 4096, "+inf", "BYSCORE", "LIMIT", 0, most);
+  const latest = now + Math.max(maxPostponementMs, definitionOf(name).backoff.maxMs) + toleranceMs;
+  // BullMQ's scores are milliseconds times 4,096, which leaves room for an order within a millisecond.
+  const range = [latest * 4096, "+inf", "BYSCORE", "LIMIT", 0, maxJobsPerCall] as const;
+  const ids = await redis.zrange(queue.toKey("delayed"), ...range);
   let ended = 0;
   for (const id of ids) {
     const job = await queue.getJob(id);
-    // A schedule's own job goes with the schedule.
+    // The job of a schedule is removed with its schedule (resetMisdatedSchedule).
     if (job === undefined || job.repeatJobKey !== undefined) continue;
-    // Somebody else may have been quicker.
+    // Another process may have promoted it already.
     await job.promote().then(
       () => (ended += 1),
       () => {},
@@ -35,8 +36,8 @@ export async function endAbsurdWaits(redis: Redis, name: QueueName, now = Date.n
   return ended;
 }
 
-/** Forgets when a schedule's next run was to be, where that is later than one period from now: it is set anew then. */
-export async function forgetAbsurdNextRun(
+/** Removes a schedule whose next run is more than one period away, so that the scheduler's upsert dates it again. */
+export async function resetMisdatedSchedule(
   redis: Redis,
   name: QueueName,
   { job, everyMs }: Schedule,

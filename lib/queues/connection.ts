@@ -3,21 +3,22 @@ import type { Redis } from "ioredis";
 import { AppError } from "../core/errors.ts";
 import type { QueueName } from "./definitions.ts";
 
-/** All our keys of BullMQ begin with this. */
+/** The prefix of all our BullMQ keys. */
 export const queuePrefix = "prosaas";
 
-/** Events are read by nobody (metrics and log lines come from the workers); a few are kept for an operator's eye. */
+/** BullMQ events kept in Redis for an operator to inspect. No program reads them. */
 const keptEvents = 1_000;
 
-/** How long the first use of a queue waits for Redis; later ones go by the limits of the connection. */
+/** Timeout of a queue's first use. Later uses have the timeouts of the connection. */
 const connectMs = 2_000;
 
 type Opened = { queue: Queue; ready: boolean };
 const opened = new WeakMap<Redis, Map<QueueName, Opened>>();
 
 /**
- * The client side of a queue on this connection; made once a connection, closed by {@link closeQueues}.
- * Throws "unavailable" while Redis was never reached.
+ * Returns the client side of a queue on this connection. It is created once per connection and closed by
+ * {@link closeQueues}.
+ * @throws AppError "unavailable" until Redis was reached once.
  */
 export async function queueOn(redis: Redis, name: QueueName): Promise<Queue> {
   const entry = entryOf(redis, name);
@@ -31,7 +32,10 @@ export async function queueOn(redis: Redis, name: QueueName): Promise<Queue> {
   return entry.queue;
 }
 
-/** BullMQ begins once: a queue whose beginning fell into an outage would refuse everything for ever. The next use makes another. */
+/**
+ * Drops a queue that failed to initialize, so that the next use creates another. BullMQ initializes a queue only once:
+ * after a failure it would reject every command permanently.
+ */
 function forget(redis: Redis, name: QueueName, entry: Opened): void {
   const queues = opened.get(redis);
   if (queues?.get(name) !== entry) return;
@@ -39,7 +43,7 @@ function forget(redis: Redis, name: QueueName, entry: Opened): void {
   void entry.queue.close().catch(() => {});
 }
 
-/** Lets go of a connection's queues; the connection itself belongs to who made it. */
+/** Closes a connection's queues. The connection itself stays open; its creator closes it. */
 export async function closeQueues(redis: Redis): Promise<void> {
   const entries = [...(opened.get(redis)?.values() ?? [])];
   opened.delete(redis);
@@ -56,7 +60,7 @@ function entryOf(redis: Redis, name: QueueName): Opened {
     prefix: queuePrefix,
     streams: { events: { maxLen: keptEvents } },
   });
-  // A connection's troubles are reported by the connection; without a listener they would end the process.
+  // The connection reports its own errors. Without a listener here they would end the process.
   queue.on("error", () => {});
   const entry = { queue, ready: false };
   queues.set(name, entry);
@@ -65,10 +69,7 @@ function entryOf(redis: Redis, name: QueueName): Opened {
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new AppError("unavailable", "Redis cannot be reached at present; try again shortly.")),
-    ms,
-  );
+  const timer = setTimeout(() => reject(new AppError("unavailable", "Redis is unavailable. Retry shortly.")), ms);
   try {
     return await Promise.race([work, late]);
   } finally {

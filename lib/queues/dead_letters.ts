@@ -7,11 +7,11 @@ import { isJobOf, jobDefinition } from "./definitions.ts";
 import type { QueueName } from "./definitions.ts";
 import type { Producer } from "./producer.ts";
 
-/** A job that used up its attempts, or could never be run; kept for replay. */
+/** A job that exhausted its attempts or could never run, kept for replay. */
 export type DeadLetter = {
   jobId: string;
   job: string;
-  /** Ids only; null where it does not satisfy the job's schema, because then nobody knows what it holds. */
+  /** Ids only. Null if it breaks the job's schema, because it may then hold anything. */
   payload: Record<string, unknown> | null;
   reason: string;
   attempts: number;
@@ -21,38 +21,38 @@ export type DeadLetter = {
 
 export type DeadLetterPage = { letters: DeadLetter[]; total: number };
 
-/** The dead letters of all queues. All throw "unavailable" where Redis was never reached. */
+/** The dead letters of all queues. Every method throws AppError "unavailable" if Redis was never reached. */
 export type DeadLetters = {
-  /** A page of a queue's, latest first. */
+  /** Returns a page of a queue's dead letters, latest first. */
   list(queue: QueueName, range?: { offset?: number; limit?: number }): Promise<DeadLetterPage>;
-  /** Wakes a letter's job anew and drops the letter. Throws not_found, or conflict where its job is not known any more. */
+  /** Enqueues the job again and removes the letter. Throws "not_found", or "conflict" if its job no longer exists. */
   replay(queue: QueueName, jobId: string): Promise<void>;
-  /** Replays all that can be; returns how many, and how many remain because their job is not known any more. */
+  /** Replays every letter whose job still exists. `left` counts the others, which remain. */
   replayAll(queue: QueueName): Promise<{ replayed: number; left: number }>;
-  /** Drops a letter for good. Throws not_found. */
+  /** Removes a letter without replay. Throws "not_found". */
   discard(queue: QueueName, jobId: string): Promise<void>;
 };
 
-/** Replays under way at once: enough to hide the round trips, few enough to leave Redis to the others. */
-const replaysAtOnce = 32;
+/** Replays in flight: enough to hide the round trips, few enough to leave Redis to other work. */
+const maxConcurrentReplays = 32;
 
 export function createDeadLetters(redis: Redis, producer: Pick<Producer, "wake">): DeadLetters {
   const find = async (queue: QueueName, jobId: string): Promise<Job> => {
     const client = await queueOn(redis, queue);
     const job = (await answerOf(client.getJob(jobId))) as Job | undefined;
     if (job === undefined || !(await answerOf(job.isFailed())))
-      throw new AppError("not_found", `The queue ${queue} has no such dead letter.`);
+      throw new AppError("not_found", `The queue ${queue} has no dead letter with this id.`);
     return job;
   };
 
   const revive = async (queue: QueueName, job: Job): Promise<void> => {
     if (!isJobOf(queue, job.name)) {
-      throw new AppError("conflict", `The queue ${queue} has no job "${job.name}" any more; discard the dead letter.`);
+      throw new AppError("conflict", `The queue ${queue} no longer has a job "${job.name}". Discard the dead letter.`);
     }
     const parsed = jobDefinition(job.name).schema.safeParse(job.data);
     if (!parsed.success)
-      throw new AppError("conflict", `The payload of this ${job.name} is not valid; discard the dead letter.`);
-    // Woken first: a crash between the two leaves a letter whose replay does no harm, never a job that is gone.
+      throw new AppError("conflict", `The payload of this "${job.name}" is invalid. Discard the dead letter.`);
+    // Enqueue first: after a crash in between the letter remains and can be replayed again. No job is lost.
     await producer.wake(job.name, parsed.data);
     await answerOf(job.remove());
   };
@@ -81,7 +81,7 @@ export function createDeadLetters(redis: Redis, producer: Pick<Producer, "wake">
           }
         }
       };
-      await Promise.all(Array.from({ length: replaysAtOnce }, replayNext));
+      await Promise.all(Array.from({ length: maxConcurrentReplays }, replayNext));
       return tally;
     },
     discard: async (queue, jobId) => {
@@ -91,7 +91,7 @@ export function createDeadLetters(redis: Redis, producer: Pick<Producer, "wake">
   };
 }
 
-/** Between the list of ids and the reading of each, one may have been replayed by somebody else. */
+/** Filters out jobs that another process replayed between the listing of ids and the reading of each. */
 function present(jobs: (Job | undefined)[]): Job[] {
   return jobs.filter((job): job is Job => job?.id !== undefined);
 }

@@ -2,41 +2,40 @@ import { z } from "zod";
 import { mediaKinds } from "../media/kinds.ts";
 
 /*
- * The single source of truth about queues: nothing else names one, and nothing else says how its jobs are run.
+ * The single source of truth about queues: their names, their jobs and how they are run.
  *
- * Every job is a wake-up: it says that something has work, in ids, and carries none of it. Postgres and the
- * shards' journals hold the work. So a job may be lost, doubled or run late without harm, and its payload may be
- * logged.
+ * Every job is a wake-up. Its payload holds only the ids of what has work; the work itself is in Postgres and in the
+ * shards' journals. A job may therefore be lost, duplicated or late without harm, and its payload may be logged.
  */
 
-/** The worker processes, by urgency of what they serve: a group never waits for another's work. */
+/** Groups of worker processes, by urgency. No group waits for another group's work. */
 export const groups = ["high", "default", "low"] as const;
 export type Group = (typeof groups)[number];
 
-/** What WORKER_GROUP may say: one group, or every queue in one process. */
+/** The values of WORKER_GROUP: one group, or every queue in one process. */
 export const profiles = [...groups, "all"] as const;
 export type Profile = (typeof profiles)[number];
 
-/** No run may ask to be run again later than this: whoever waits for longer is woken by a sweep. */
-export const longestWaitMs = 60_000;
+/** Longest delay of a postponed run. For anything that waits longer, a sweep enqueues a wake-up. */
+export const maxPostponementMs = 60_000;
 
 export type QueueDefinition = {
   group: Group;
-  /** Jobs that one process runs at once. */
+  /** Concurrent runs per process. */
   concurrency: number;
-  /** Runs that may throw before the job is a dead letter. A postponed run is not counted. */
+  /** Failed runs until the job becomes a dead letter. Postponed runs do not count. */
   attempts: number;
-  /** Delay after a run that threw: doubles from `baseMs` to `maxMs`, half of it jitter. */
+  /** Backoff after a failed run: doubles from `baseMs` to `maxMs`, half of it jitter. */
   backoff: { baseMs: number; maxMs: number };
-  /** A run that takes longer is aborted and counts as one that threw. */
+  /** A run that takes longer is aborted and counts as failed. */
   timeoutMs: number;
-  /** How many dead letters are kept, and how long. What succeeded is not kept: the log line and the metrics are. */
+  /** Retention of dead letters. Completed jobs are not kept; the log and the metrics record them. */
   deadLetters: { count: number; ageS: number };
-  /** Most runs at once of a job that waits for strangers, so that the others always have room. One process, as `concurrency`. */
+  /** Concurrent runs per process and job, for jobs that depend on external hosts. Leaves slots to the other jobs. */
   shares?: Record<string, number>;
-  /** Most runs at once of one business, for jobs whose payload names it: a stranger may give it thousands. One process. */
+  /** Concurrent runs per process and business, for payloads with a `business_id`. Leaves slots to other businesses. */
   businessShare?: number;
-  /** Jobs that give way to all others of the queue that wait. */
+  /** Jobs of low priority: every other waiting job of the queue runs first. */
   yielding?: readonly string[];
   /** The jobs of the queue, each with the schema of its payload. A name belongs to one queue only. */
   jobs: Record<string, z.ZodObject>;
@@ -52,9 +51,9 @@ const nothing = z.strictObject({});
 const day = 86_400;
 /** Up to 2 KB each (ids, and a message of 500 characters): 10 MB a queue; lib/testing/key_families.ts has the sum. */
 const deadLetters = { count: 5_000, ageS: 14 * day };
-/** A wake-up that threw costs little to run again and somebody waits for it. */
+/** Someone waits for the result, and a retry costs little. */
 const urgent = { attempts: 8, backoff: { baseMs: 250, maxMs: 15_000 } };
-/** Slow work against slow peers: minutes between attempts are in order. */
+/** Slow work against slow peers: retries may be minutes apart. */
 const patient = { attempts: 10, backoff: { baseMs: 2_000, maxMs: 300_000 } };
 
 const upkeep = {
@@ -70,9 +69,8 @@ const upkeep = {
 
 export const queues = {
   /*
-   * Almost all of a send's time is spent waiting for a shard, so one process serves many businesses at once:
-   * 64 is a shard's 50 sessions and some. Endpoints of webhooks are strangers that may hang: however many do, the
-   * sends keep half of the places.
+   * A send spends almost all of its time waiting for a shard, so one process serves many businesses at once: 64 is a
+   * shard's 50 sessions and some more. Webhook endpoints may hang, so deliveries get at most half of the slots.
    */
   high: {
     group: "high",
@@ -92,7 +90,7 @@ export const queues = {
     deadLetters,
     jobs: { session_events: shard },
   },
-  /* One run empties one shard's stream: 16 shards at once keep a Postgres pool of a few connections busy. */
+  /* One run drains one shard's stream: 16 concurrent shards keep a Postgres pool of a few connections busy. */
   receipts: {
     group: "default",
     concurrency: 16,
@@ -109,7 +107,7 @@ export const queues = {
     deadLetters,
     jobs: { sync_receipts: nothing },
   },
-  /* Moves run here: eight businesses of a process are silent at once, and the others are not until it is their turn. */
+  /* Moves: a business is paused while it moves, so a process pauses at most eight at once. */
   low: {
     group: "low",
     concurrency: 8,
@@ -118,7 +116,7 @@ export const queues = {
     deadLetters,
     jobs: { move: z.strictObject({ move_id: z.uuid() }) },
   },
-  /* Each runs once at a time and has a place of its own: what takes long holds up no sweep. */
+  /* Each job runs once at a time and has a slot of its own, so that a slow one delays no sweep. */
   maintenance: {
     group: "low",
     concurrency: Object.keys(upkeep).length,
@@ -127,7 +125,7 @@ export const queues = {
     deadLetters: { count: 1_000, ageS: 2 * day },
     jobs: upkeep,
   },
-  /* Like sends, these wait for shards most of the time. They have processes of their own, so no send waits for them. */
+  /* Like sends, these mostly wait for shards. They have processes of their own, so that no send waits for them. */
   broadcasts: {
     group: "low",
     concurrency: 32,
@@ -136,16 +134,16 @@ export const queues = {
     deadLetters,
     jobs: { broadcast, send_broadcasts: business },
   },
-  /* Media are bytes in memory and CPU in thumbnails: few at once. */
+  /* Media need memory for the bytes and CPU for thumbnails, so few run at once. */
   media: {
     group: "low",
     concurrency: 4,
     ...patient,
     timeoutMs: 300_000,
     deadLetters,
-    // Each may wait for the decoder or for 100 MB: half of the slots are left to other businesses.
+    // A run may wait for the decoder or for 100 MB, so half of the slots are left to other businesses.
     businessShare: 2,
-    // Somebody waits for a message that is to be sent; of what is received a thousand may come at once.
+    // A message to be sent waits for prepare_media. Received media may arrive by the thousand.
     yielding: ["fetch_media", "describe_media"],
     jobs: {
       fetch_media: z.strictObject({ business_id: z.uuid(), message_id: z.uuid() }),
@@ -174,7 +172,7 @@ type PayloadIn<J extends PropertyKey, T = Jobs> =
 /** The name of a job, unique over the queues. */
 export type JobName = Extract<KeysOfAll<Jobs>, string>;
 export type Payloads = { [J in JobName]: PayloadIn<J> };
-/** What a wake-up of `J` says. */
+/** The payload of a wake-up of `J`. */
 export type Payload<J extends JobName> = Payloads[J];
 
 export type JobDefinition<J extends JobName> = { queue: QueueName; schema: z.ZodType<Payload<J>> };
@@ -187,22 +185,22 @@ const jobs = new Map<string, { queue: QueueName; schema: z.ZodObject }>(
 
 export const jobNames = [...jobs.keys()] as JobName[];
 
-/** The definition of a queue, without its literal types. */
+/** Returns the definition of a queue, without its literal types. */
 export function definitionOf(queue: QueueName): QueueDefinition {
   return queues[queue];
 }
 
-/** The queue and the payload schema of a job. */
+/** Returns the queue and the payload schema of a job. */
 export function jobDefinition<J extends JobName>(job: J): JobDefinition<J> {
   return jobs.get(job) as unknown as JobDefinition<J>;
 }
 
-/** Does `queue` know a job of this name? */
+/** Whether `queue` has a job of this name. */
 export function isJobOf(queue: QueueName, name: string): name is JobName {
   return jobs.get(name)?.queue === queue;
 }
 
-/** The queues that a worker of this profile serves. */
+/** Returns the queues that a worker of this profile serves. */
 export function queuesOf(profile: Profile): QueueName[] {
   return queueNames.filter((name) => profile === "all" || queues[name].group === profile);
 }
@@ -210,8 +208,8 @@ export function queuesOf(profile: Profile): QueueName[] {
 export type Schedule = { [J in JobName]: { job: J; payload: Payload<J>; everyMs: number } }[JobName];
 
 /**
- * Jobs that run by the clock, once in all replicas. The sweep's period bounds how long a message waits whose
- * wake-up was lost; an idle sweep is one index lookup, so seconds are cheap.
+ * Periodic jobs; each runs once per period over all replicas. The period of `sweep` bounds the delay of a message whose
+ * wake-up was lost. An idle sweep costs one index lookup, so a few seconds are cheap.
  */
 export const schedules: readonly Schedule[] = [
   { job: "sweep", payload: {}, everyMs: 5_000 },

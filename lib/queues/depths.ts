@@ -11,14 +11,14 @@ export type QueueDepth = {
   group: Group;
   waiting: number;
   active: number;
-  /** Postponed, between two attempts, or waiting for the clock. */
+  /** Postponed, backing off, or scheduled. */
   delayed: number;
   dead: number;
-  /** How long the first job has been in line, or null where none waits. */
+  /** Age of the oldest waiting job; null if none waits. */
   oldestMs: number | null;
 };
 
-/** How full the queues are, in the order of the definitions. */
+/** Reads the depths of the queues, in the order of `names`. */
 export function queueDepths(redis: Redis, names: readonly QueueName[] = queueNames): Promise<QueueDepth[]> {
   return answerOf(Promise.all(names.map((name) => depthOf(redis, name))));
 }
@@ -29,9 +29,9 @@ async function depthOf(redis: Redis, name: QueueName): Promise<QueueDepth> {
     queue.getJobCounts("waiting", "prioritized", "active", "delayed", "failed"),
     queue.getJobs(["waiting", "prioritized"], 0, 0, true),
   ]);
-  // The first of each line; one may be gone by the time that it is read.
+  // The head of each list. A worker may take one before it is read; it is then undefined.
   const now = Date.now();
-  const since = heads.filter((job) => job !== undefined).map((job) => inLineSince(job, now));
+  const since = heads.filter((job) => job !== undefined).map((job) => waitingSince(job, now));
   const count = (state: string) => counts[state] ?? 0;
   return {
     queue: name,
@@ -44,9 +44,9 @@ async function depthOf(redis: Redis, name: QueueName): Promise<QueueDepth> {
   };
 }
 
-/** A job that ran before does not wait while it runs, nor while it is postponed. */
-function inLineSince({ timestamp, processedOn = 0, progress }: Job, now: number): number {
+/** Returns when a job began to wait: after it was added, last ran or came due, whichever is latest. */
+function waitingSince({ timestamp, processedOn = 0, progress }: Job, now: number): number {
   const { due = 0 } = progress as Partial<Postponed>;
-  // One that is called before its time has waited since then at most.
+  // An expedited job runs before its due time, so a due time in the future does not count.
   return Math.max(timestamp, processedOn, due <= now ? due : 0);
 }

@@ -4,7 +4,7 @@ import type { QueueName } from "./definitions.ts";
 import { queueDepths } from "./depths.ts";
 import type { QueueDepth } from "./depths.ts";
 
-/** done · postponed (asked to be run again) · failed (will be tried again) · dead (a dead letter) */
+/** done · postponed (the handler asked to run again) · failed (will be retried) · dead (a dead letter) */
 export type Outcome = "done" | "postponed" | "failed" | "dead";
 
 /** The metrics of one job. */
@@ -22,41 +22,43 @@ export type JobMetrics = {
 /** Seconds. A wake-up should wait milliseconds; a broadcast may run for minutes. */
 const buckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
-/** The metrics of a worker process, and at each scrape the depth and the oldest age of the queues it serves. */
+/** Creates the metrics of a worker process. Each scrape also reads the depth and age of the queues it serves. */
 export function createJobMetrics(metrics: Metrics, redis: Redis, served: readonly QueueName[]): JobMetrics {
   type Known = { queue: QueueName; job: string; outcomes: Partial<Record<Outcome, number>>; series: RunMetrics };
   const known = new Map<string, Known>();
-  metrics.counter("jobs_total", "Runs of jobs, by how they ended.", ["queue", "job", "outcome"], (counter) => {
+  metrics.counter("jobs_total", "Runs of jobs, by outcome.", ["queue", "job", "outcome"], (counter) => {
     for (const { queue, job, outcomes } of known.values()) {
       for (const [outcome, count] of Object.entries(outcomes)) counter.inc({ queue, job, outcome }, count);
     }
   });
-  const stalls = metrics.counter("jobs_stalled_total", "Jobs taken over from a worker that died.", ["queue"]);
-  const errors = metrics.counter("queue_errors_total", "Errors of a queue's own machinery.", ["queue"]);
-  const run = metrics.tallies("job_run_seconds", "Time a run took.", buckets, ["queue", "job"]);
+  const stalls = metrics.counter("jobs_stalled_total", "Jobs recovered from a worker that died.", ["queue"]);
+  const errors = metrics.counter("queue_errors_total", "Errors of the queue itself, such as lost connections.", [
+    "queue",
+  ]);
+  const run = metrics.tallies("job_run_seconds", "Duration of a run.", buckets, ["queue", "job"]);
   const wait = metrics.tallies("job_wait_seconds", "Time from wake-up to first run.", buckets, ["queue", "job"]);
 
-  // Both gauges of a scrape are set from one look at Redis. A scrape must answer while Redis is away: the last known
-  // depths then stay, and queue_errors_total grows.
-  let looking: Promise<QueueDepth[]> | undefined;
-  const look = () =>
-    (looking ??= queueDepths(redis, served)
+  // Both gauges of a scrape share one reading of Redis. A scrape must also succeed while Redis is unavailable: the last
+  // known depths then stay, and queue_errors_total grows.
+  let reading: Promise<QueueDepth[]> | undefined;
+  const readDepths = () =>
+    (reading ??= queueDepths(redis, served)
       .catch(() => {
         for (const queue of served) errors.inc({ queue });
         return [];
       })
-      .finally(() => (looking = undefined)));
+      .finally(() => (reading = undefined)));
   metrics.gauge("queue_depth", "Jobs of a queue, by state.", ["queue", "state"], async (gauge) => {
-    for (const { queue, waiting, active, delayed, dead } of await look()) {
+    for (const { queue, waiting, active, delayed, dead } of await readDepths()) {
       for (const [state, value] of Object.entries({ waiting, active, delayed, dead }))
         gauge.set({ queue, state }, value);
     }
   });
   metrics.gauge("queue_oldest_seconds", "Age of the oldest waiting job.", ["queue"], async (gauge) => {
-    for (const { queue, oldestMs } of await look()) gauge.set({ queue }, (oldestMs ?? 0) / 1000);
+    for (const { queue, oldestMs } of await readDepths()) gauge.set({ queue }, (oldestMs ?? 0) / 1000);
   });
 
-  const begin = (queue: QueueName, job: string): Known => {
+  const createSeries = (queue: QueueName, job: string): Known => {
     const outcomes: Known["outcomes"] = {};
     const [waits, runs] = [wait.series({ queue, job }), run.series({ queue, job })];
     const series: RunMetrics = {
@@ -72,7 +74,7 @@ export function createJobMetrics(metrics: Metrics, redis: Redis, served: readonl
   return {
     of: (queue, job) => {
       const name = `${queue}/${job}`;
-      const found = known.get(name) ?? begin(queue, job);
+      const found = known.get(name) ?? createSeries(queue, job);
       known.set(name, found);
       return found.series;
     },

@@ -6,23 +6,23 @@ import type { JobName, Payload } from "./definitions.ts";
 import { jobOptions } from "./job_options.ts";
 
 export type WakeOptions = {
-  /** Also end the wait of a run that was postponed: for whoever knows that its obstacle is gone. */
+  /** Run a postponed job now. Set it if the blocker of the job has cleared. */
   expedite?: boolean;
 };
 
 export type Producer = {
   /**
-   * Makes sure that a run of `job` for `payload` begins after this call (soon, or when the delay of a postponed
-   * one is over). Wake-ups that a run still to come would serve are dropped, so a thousand of them cost a run or
-   * two; one that arrives during a run causes one more run, because that run may have read before.
-   * @throws AppError "unavailable" where Redis cannot be reached or is full; nothing is lost then, because sweeps and
-   *   journals wake again.
+   * Enqueues a wake-up: a run of `job` for `payload` starts after this call, either soon or when the delay of a
+   * postponed run ends. Deduplicates: while a run is pending, further wake-ups are dropped. A wake-up during a run
+   * causes one more run, because that run may have read its data before.
+   * @throws AppError "unavailable" if Redis cannot be reached or is full. Nothing is lost, because sweeps and journals
+   *   repeat the wake-up.
    */
   wake<J extends JobName>(job: J, payload: Payload<J>, options?: WakeOptions): Promise<void>;
   close(): Promise<void>;
 };
 
-/** What makes two wake-ups the same: the job and its payload. */
+/** The deduplication key of a wake-up: the job and its payload. */
 export function deduplicationId<J extends JobName>(job: J, payload: Payload<J>): string {
   const fields = Object.entries(payload).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return [job, ...fields.map(([name, value]) => `${name}=${String(value)}`)].join("/");
@@ -37,9 +37,9 @@ export function createProducer(redis: Redis): Producer {
       const options = {
         ...jobOptions(queue, job),
         /*
-         * keepLastIfActive: while a job of this id waits or is delayed, an add is dropped; while it is active, the
-         * add is kept aside and becomes a job when the active one ends, however it ends. Both are decided inside
-         * BullMQ's one script, so there is no moment in which a wake-up can fall between.
+         * keepLastIfActive: while a job with this id waits or is delayed, BullMQ drops an add. While it is active,
+         * BullMQ stores the add and enqueues it when the active job ends, whatever its outcome. One script decides both
+         * atomically, so no wake-up is lost in between.
          */
         deduplication: {
           id: deduplicationId(job, parsed),

@@ -4,41 +4,42 @@ import type { JobName, Payload } from "./definitions.ts";
 export type Run<J extends JobName> = {
   jobId: string;
   payload: Payload<J>;
-  /** Which run in a row this is that got nowhere so far, from 1: what a growing delay grows by. */
+  /** Number of this run since the last progress, from 1. Backoff grows with it. */
   attempt: number;
-  /** When it has used up its time, by performance.now(). */
+  /** Deadline of the run, by performance.now(). */
   endsAt: number;
-  /** Aborts when the run has used up its time, or the process can wait no longer. */
+  /** Aborts at the deadline, or when the process's grace period ends. */
   signal: AbortSignal;
-  /** Aborts when the process begins to stop: end after the piece of work at hand and ask to be run again. */
+  /** Aborts when the process starts to stop. The handler should finish its current item and ask to run again. */
   stopping: AbortSignal;
 };
 
-/** How a run ended that did not throw. */
+/** The result of a run that did not throw. */
 export type RunResult = {
-  /** What was done, as numbers for the log line. */
+  /** Numbers for the log line. */
   counts?: Record<string, number>;
-  /** Work is left: run again after `inMs`, within the bounds of `waitBeforeNextRun`. Uses up no attempt of the queue's. */
+  /** Postpones the job: run again after `inMs`, within the bounds of `waitBeforeNextRun`. Costs no attempt. */
   again?: {
     inMs: number;
     reason: string;
-    /** This run got somewhere: the next one is attempt 1. */ progressed?: boolean;
+    /** The run made progress, so the next run is attempt 1. */
+    progressed?: boolean;
   };
 };
 
-/** Does a job's work. To throw is to fail: the job is tried again, and a dead letter when its attempts are used up. */
+/** Does a job's work. If it throws, the job is retried, and becomes a dead letter after its last attempt. */
 export type Handler<J extends JobName> = (run: Run<J>) => Promise<RunResult>;
 
 /** The handlers of a process, by job. */
 export type Handlers = { [J in JobName]?: Handler<J> };
 
-/** The process stops and waits no longer for a run. */
-export class RunCutShort extends Error {}
+/** The worker is stopping and its grace period has ended. */
+export class RunCancelled extends Error {}
 
-/** What a run is before its time is taken. */
+/** A run without its deadline. */
 type GivenRun<J extends JobName> = Omit<Run<J>, "endsAt" | "signal">;
 
-/** A run under way: what its handler is given, and an end that does not wait for the handler. */
+/** A run in flight, as its handler sees it. `end` rejects it without waiting for the handler. */
 class TimedRun<J extends JobName> implements Run<J> {
   readonly jobId: string;
   readonly payload: Payload<J>;
@@ -58,7 +59,7 @@ class TimedRun<J extends JobName> implements Run<J> {
     this.#reject = reject;
   }
 
-  /** Made when it is wanted: most runs are over long before their time and ask for none. */
+  /** Created on first use, because most runs end long before their deadline and never read it. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#ended !== undefined) this.#controller.abort(this.#ended.reason);
@@ -72,48 +73,48 @@ class TimedRun<J extends JobName> implements Run<J> {
   }
 }
 
-/** Gives each run its limit of time, and can end all of them. */
+/** Enforces the timeout of each run, and can cancel all of them. */
 export function createStopwatch(timeoutMs: number) {
-  // One timer watches them all.
-  const underWay = new Set<TimedRun<JobName>>();
+  // One timer checks all runs.
+  const inFlight = new Set<TimedRun<JobName>>();
   let watch: ReturnType<typeof setInterval> | undefined;
 
   const end = (run: TimedRun<JobName>, reason: unknown) => {
-    underWay.delete(run);
+    inFlight.delete(run);
     run.end(reason);
   };
   const endLate = () => {
     const now = performance.now();
-    for (const run of underWay) if (now >= run.endsAt) end(run, new Error(`The run took longer than ${timeoutMs} ms.`));
-    if (underWay.size > 0) return;
+    for (const run of inFlight) if (now >= run.endsAt) end(run, new Error(`The run took longer than ${timeoutMs} ms.`));
+    if (inFlight.size > 0) return;
     clearInterval(watch);
     watch = undefined;
   };
 
   return {
-    /** Rejects when the time is up, even if the handler does not heed its signal: what it then still holds are leases, which run out. */
+    /** Rejects at the deadline, even if the handler ignores its signal. Leases that it still holds expire. */
     run: (handler: Handler<JobName>, given: GivenRun<JobName>, start = performance.now()): Promise<RunResult> =>
-      // Every promise in here is one for each of thousands of jobs a second: no race, no finally.
+      // Runs thousands of times a second: Promise.race or finally would each cost another promise.
       new Promise((resolve, reject) => {
         const run = new TimedRun(given, start + timeoutMs, reject);
-        underWay.add(run);
+        inFlight.add(run);
         watch ??= setInterval(endLate, Math.min(1_000, timeoutMs / 4));
         handler(run).then(
           (result) => {
-            underWay.delete(run);
+            inFlight.delete(run);
             resolve(result);
           },
           (error: unknown) => {
-            underWay.delete(run);
+            inFlight.delete(run);
             reject(error);
           },
         );
       }),
-    cutShort: () => {
-      for (const run of underWay) end(run, new RunCutShort("The worker is stopping and could wait no longer."));
+    cancelAll: () => {
+      for (const run of inFlight) end(run, new RunCancelled("The worker is stopping and its grace period has ended."));
     },
   };
 }
 
-/** What BullMQ's progress field keeps of a job between its runs: how often in a row it got nowhere, and since when it is due. */
+/** BullMQ's progress field of a postponed job: its consecutive runs without progress, and when it is due. */
 export type Postponed = { postponed: number; due: number };

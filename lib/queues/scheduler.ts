@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { endAbsurdWaits, forgetAbsurdNextRun } from "./clock_steps.ts";
+import { promoteMisdatedJobs, resetMisdatedSchedule } from "./clock_steps.ts";
 import { queueOn } from "./connection.ts";
 import { jobDefinition, schedules as allSchedules } from "./definitions.ts";
 import type { QueueName, Schedule } from "./definitions.ts";
@@ -7,20 +7,22 @@ import { jobOptions } from "./job_options.ts";
 
 export type SchedulerOptions = {
   redis: Redis;
-  /** Only schedules of these queues are kept. */
+  /** Only the schedules of these queues are maintained. */
   served: readonly QueueName[];
   onError: (error: unknown) => void;
   schedules?: readonly Schedule[];
   /**
-   * How often every process writes its schedules again. They live in Redis, and a flushed Redis forgets them: the
-   * very moment in which the sweep is needed.
+   * Period at which every process upserts its schedules. A flushed Redis loses them, just when the sweep is needed.
    */
   assertEveryMs?: number;
 };
 
 export type Scheduler = { close(): Promise<void> };
 
-/** Keeps schedules in Redis, and waits within bounds. Any number of processes may keep the same ones: each still runs once a period. */
+/**
+ * Maintains schedules in Redis and corrects due times that are too far away (clock_steps.ts). Any number of processes
+ * may maintain the same schedules; each still runs once per period.
+ */
 export function startScheduler({
   redis,
   served,
@@ -31,11 +33,11 @@ export function startScheduler({
   const kept = schedules.filter(({ job }) => served.includes(jobDefinition(job).queue));
 
   const assert = async () => {
-    for (const queue of served) await endAbsurdWaits(redis, queue);
+    for (const queue of served) await promoteMisdatedJobs(redis, queue);
     for (const schedule of kept) {
       const { job, payload, everyMs } = schedule;
       const { queue } = jobDefinition(job);
-      await forgetAbsurdNextRun(redis, queue, schedule);
+      await resetMisdatedSchedule(redis, queue, schedule);
       const client = await queueOn(redis, queue);
       await client.upsertJobScheduler(
         job,

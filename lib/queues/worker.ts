@@ -10,56 +10,56 @@ import { queuePrefix } from "./connection.ts";
 import { definitionOf, jobDefinition } from "./definitions.ts";
 import type { JobDefinition, JobName, Payload, QueueDefinition, QueueName } from "./definitions.ts";
 import type { JobMetrics, Outcome, RunMetrics } from "./job_metrics.ts";
-import { createStopwatch, RunCutShort } from "./run.ts";
+import { createStopwatch, RunCancelled } from "./run.ts";
 import { waitBeforeNextRun } from "./next_run.ts";
 import type { Handler, Handlers, Postponed, RunResult } from "./run.ts";
 
 export type QueueWorkerOptions = {
   queue: QueueName;
-  /** A connection of role "queue"; the worker adds one of its own, to block on. */
+  /** A connection of role "queue". The worker opens another one for blocking commands. */
   redis: Redis;
   handlers: Handlers;
   logger: Logger;
   metrics: JobMetrics;
-  /** The queue's own, unless a test needs it quicker. */
+  /** Default: the queue's own. Tests shorten its times. */
   definition?: QueueDefinition;
   recovery?: Recovery;
 };
 
-/** How the work of a worker that died is found. */
+/** Timing of the recovery of jobs from a dead worker. */
 export type Recovery = { lockMs: number; checkMs: number };
 
 /*
- * A worker killed with -9 leaves its jobs in the active list under a lock that nobody renews. The lock runs out
- * after at most `lockMs`, and the next check of any living worker of the queue (one in `checkMs` over all of them)
- * puts the job back at the head of the line. So a job is running again after lockMs + checkMs = 6.5 s at worst,
- * 4 s on average. Shorter would be quicker, but a lock must outlive the longest pause of a process that is alive:
- * it is renewed every 2.5 s, so a worker may stand still for 2.5 s before another takes its job (and even then
- * nothing is doubled: the leases and the shard's ledger see to it).
+ * A worker killed with -9 leaves its jobs in the active list, under locks that it no longer renews. A lock expires
+ * after at most `lockMs`. The next check of any live worker of the queue (every `checkMs` over all of them) puts the
+ * job back at the head of the queue. A job therefore runs again after lockMs + checkMs = 6.5 s at worst, 4 s on
+ * average. A shorter lock would be faster, but it must outlive the longest pause of a live process: it is renewed
+ * every 2.5 s, so a worker may pause for 2.5 s before another takes its job. Even then nothing is sent twice, because
+ * of the leases and the shard's ledger.
  */
-const quick: Recovery = { lockMs: 5_000, checkMs: 1_500 };
+const defaultRecovery: Recovery = { lockMs: 5_000, checkMs: 1_500 };
 
-/** A job that kills its process this often is a dead letter instead of a loop of crashes. */
-const mostCrashes = 5;
+/** Crashes of its process after which a job becomes a dead letter. */
+const maxCrashes = 5;
 
-/** A job whose share of the places is taken looks again after this long, half of it jitter. */
-const shareTakenMs = 1_000;
+/** Delay of a job that found no free slot in its share, half of it jitter. */
+const noSlotMs = 1_000;
 
-/** Characters of an error's message that a dead letter keeps: 5,000 of them are bounded by bytes. */
-const longestReason = 500;
+/** Characters of an error message that a dead letter keeps. Bounds the bytes of 5,000 letters. */
+const maxReasonLength = 500;
 
-/** Between attempts to fetch while Redis is away. */
+/** Milliseconds between attempts to fetch jobs while Redis is unavailable. */
 const reconnectMs = 500;
 
 export type QueueWorker = {
   queue: QueueName;
-  /** Resolves once jobs are being taken. */
+  /** Resolves once the worker takes jobs. */
   ready(): Promise<void>;
-  /** Takes no more jobs, waits `graceMs` for those under way, then aborts them; they are run by another worker. */
+  /** Stops taking jobs, waits `graceMs` for the runs in flight, then aborts them. Another worker runs those again. */
   close(graceMs: number): Promise<void>;
 };
 
-/** Serves one queue: parses, times, logs and counts each run, and sends to the dead letters what cannot be run. */
+/** Serves one queue: parses, times, logs and counts each run. Jobs that cannot run become dead letters. */
 export function createQueueWorker({
   queue,
   redis,
@@ -67,13 +67,13 @@ export function createQueueWorker({
   logger,
   metrics,
   definition = definitionOf(queue),
-  recovery = quick,
+  recovery = defaultRecovery,
 }: QueueWorkerOptions): QueueWorker {
   const stopping = new AbortController();
   const stopwatch = createStopwatch(definition.timeoutMs);
-  const about = (job: string): Reports => ({ log: logger.child({ queue, job }), series: metrics.of(queue, job) });
-  const jobs = servedJobs(definition, handlers, about);
-  const ofBusinesses = new Slots({
+  const reportsOf = (job: string): Reports => ({ log: logger.child({ queue, job }), series: metrics.of(queue, job) });
+  const jobs = servedJobs(definition, handlers, reportsOf);
+  const businessSlots = new Slots({
     total: definition.concurrency,
     share: definition.businessShare ?? definition.concurrency,
   });
@@ -83,9 +83,9 @@ export function createQueueWorker({
     const postponed = postponedRuns(job);
     const attempt = postponed + job.attemptsMade + 1;
     const served = jobs.get(job.name);
-    const { log, series } = served ?? about(job.name);
+    const { log, series } = served ?? reportsOf(job.name);
     if (job.attemptsStarted === 1) series.waited(((job.processedOn ?? job.timestamp) - job.timestamp) / 1000);
-    // Nothing but ids once it satisfies its schema; until then it is not logged.
+    // Set once it satisfies its schema and holds only ids. An invalid payload is never logged.
     let payload: Payload<JobName> | undefined;
     const ended = (outcome: Outcome, more: object | undefined) => {
       const ms = performance.now() - start;
@@ -97,13 +97,13 @@ export function createQueueWorker({
     try {
       if (served === undefined) {
         throw new UnrecoverableError(
-          `The queue ${queue} has no job "${job.name}"; it was made by another version of the program.`,
+          `The queue ${queue} has no job "${job.name}". Another version of the program enqueued it.`,
         );
       }
       payload = parse(served, job);
       const business = "business_id" in payload ? payload.business_id : undefined;
-      if (served.running >= served.share) result = shareTaken();
-      else if (ofBusinesses.take(business) !== null) result = businessShareTaken(postponed);
+      if (served.running >= served.share) result = noJobSlot();
+      else if (businessSlots.take(business) !== null) result = noBusinessSlot(postponed);
       else {
         served.running += 1;
         try {
@@ -114,11 +114,11 @@ export function createQueueWorker({
           );
         } finally {
           served.running -= 1;
-          ofBusinesses.giveBack(business);
+          businessSlots.giveBack(business);
         }
       }
     } catch (error) {
-      if (!(error instanceof RunCutShort)) {
+      if (!(error instanceof RunCancelled)) {
         const last = error instanceof UnrecoverableError || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
         log.warn(ended(last ? "dead" : "failed", { error }), "job");
         throw withShortMessage(error);
@@ -127,7 +127,7 @@ export function createQueueWorker({
     }
     const { counts, again } = result;
     if (again === undefined) {
-      // Idle runs are many: the sweep's, and the second one of a wake-up that came during the first.
+      // Idle runs are frequent: the sweep's, and the second run after a wake-up that came during the first.
       log[isIdle(counts) ? "debug" : "info"](ended("done", counts), "job");
       return;
     }
@@ -149,7 +149,7 @@ export function createQueueWorker({
     concurrency: definition.concurrency,
     lockDuration: recovery.lockMs,
     stalledInterval: recovery.checkMs,
-    maxStalledCount: mostCrashes,
+    maxStalledCount: maxCrashes,
     removeOnComplete: { count: 0 },
     removeOnFail: { count: definition.deadLetters.count, age: definition.deadLetters.ageS },
     runRetryDelay: reconnectMs,
@@ -162,7 +162,7 @@ export function createQueueWorker({
     logger.warn({ queue, job_id: jobId }, "job taken over from a worker that died");
   });
   worker.on("failed", (job) => {
-    // The others were counted by their run; this one kills its process too often to be given another.
+    // Other failures are counted by their run. A job that crashed too often is failed without another run.
     if (job?.deferredFailure === undefined) return;
     metrics.of(queue, job.name).ran("dead", 0);
     logger.error({ queue, job: job.name, job_id: job.id, outcome: "dead", reason: job.deferredFailure }, "job");
@@ -180,7 +180,7 @@ export function createQueueWorker({
     ready: () => worker.waitUntilReady(),
     close: async (graceMs) => {
       stopping.abort(new Error("the worker is stopping"));
-      const timer = setTimeout(stopwatch.cutShort, graceMs);
+      const timer = setTimeout(stopwatch.cancelAll, graceMs);
       try {
         await worker.close();
       } finally {
@@ -190,30 +190,30 @@ export function createQueueWorker({
   };
 }
 
-/** A job that this process can run, and what its runs have in common. */
+/** A job that this process can run, and the state that its runs share. */
 type Served = Reports & {
   handler: Handler<JobName>;
   schema: JobDefinition<JobName>["schema"];
-  /** Most runs of it at once; whoever comes then is postponed. */
+  /** Maximum concurrent runs; further runs are postponed. */
   share: number;
   running: number;
 };
 
-/** Where the runs of a job are reported; both know which queue and job they are about. */
+/** The log and metrics of a job, labelled with its queue and name. */
 type Reports = { log: Logger; series: RunMetrics };
 
-/** By name: what a run needs and is the same for all of them is looked up and made once. */
+/** Builds the served jobs by name, once, so that a run looks up everything it needs in one step. */
 function servedJobs(
   { jobs, shares = {} }: QueueDefinition,
   handlers: Handlers,
-  about: (job: string) => Reports,
+  reportsOf: (job: string) => Reports,
 ): Map<string, Served> {
   const names = (Object.keys(jobs) as JobName[]).filter((job) => handlers[job] !== undefined);
   return new Map(
     names.map((job) => {
       const handler = handlers[job] as Handler<JobName>;
       const { schema } = jobDefinition(job);
-      return [job, { ...about(job), handler, schema, share: shares[job] ?? Number.POSITIVE_INFINITY, running: 0 }];
+      return [job, { ...reportsOf(job), handler, schema, share: shares[job] ?? Number.POSITIVE_INFINITY, running: 0 }];
     }),
   );
 }
@@ -222,35 +222,36 @@ function parse({ schema }: Served, job: Job): Payload<JobName> {
   const parsed = schema.safeParse(job.data);
   if (parsed.success) return parsed.data;
   const fields = parsed.error.issues.map((issue) => `${issue.path.join(".") || "payload"}: ${issue.message}`);
-  throw new UnrecoverableError(`The payload of ${job.name} is not valid: ${fields.join("; ")}.`);
+  throw new UnrecoverableError(`The payload of "${job.name}" is invalid: ${fields.join("; ")}.`);
 }
 
-/** BullMQ keeps the message in Redis, once in the job and once in its stream of events: a long one is cut there. */
+/** Truncates a long message, because BullMQ stores it in Redis twice: in the job and in its event stream. */
 function withShortMessage(error: unknown): unknown {
   const message = messageOf(error);
-  if (message.length <= longestReason) return error;
-  const short = `${message.slice(0, longestReason - 1)}…`.toWellFormed();
+  if (message.length <= maxReasonLength) return error;
+  const short = `${message.slice(0, maxReasonLength - 1)}…`.toWellFormed();
   return error instanceof UnrecoverableError ? new UnrecoverableError(short) : new Error(short);
 }
 
-function shareTaken(): RunResult {
-  return { again: { inMs: shareTakenMs * (1 - Math.random() / 2), reason: "the job's share of the slots is taken" } };
+function noJobSlot(): RunResult {
+  const inMs = noSlotMs * (1 - Math.random() / 2);
+  return { again: { inMs, reason: "the job's share of the slots is taken" } };
 }
 
-/** Waits longer each time: of one business thousands of jobs may wait. */
-function businessShareTaken(postponed: number): RunResult {
-  const inMs = backoff({ attempt: postponed + 1, baseMs: shareTakenMs, maxMs: 5 * shareTakenMs });
-  return { again: { inMs, reason: "the business has its share of the slots" } };
+/** Backs off, because thousands of jobs of one business may wait. */
+function noBusinessSlot(postponed: number): RunResult {
+  const inMs = backoff({ attempt: postponed + 1, baseMs: noSlotMs, maxMs: 5 * noSlotMs });
+  return { again: { inMs, reason: "the business's share of the slots is taken" } };
 }
 
-/** Did a run count what it did, and count nothing? */
+/** Whether a run reported counts and all of them are zero. */
 function isIdle(counts: RunResult["counts"]): boolean {
   if (counts === undefined) return false;
   for (const name in counts) if (counts[name] !== 0) return false;
   return true;
 }
 
-/** Runs in a row that were postponed without getting anywhere. */
+/** Returns the number of consecutive postponed runs without progress. */
 function postponedRuns(job: Job): number {
   return (job.progress as Partial<Postponed>).postponed ?? 0;
 }
