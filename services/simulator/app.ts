@@ -43,11 +43,11 @@ const refreshRequest = z
     phone: phoneNumber.optional(),
     form: z.enum(["companion_reg_refresh", "pair-device-rotate-qr"]).default("companion_reg_refresh"),
   })
-  .refine(({ qr, phone }) => (qr === undefined) !== (phone === undefined), { message: "qr or phone: one of them" });
-const groupId = z.string().regex(/^\d{10,25}(@g\.us)?$/, "a group's JID, or what stands before the @");
+  .refine(({ qr, phone }) => (qr === undefined) !== (phone === undefined), { message: "give either qr or phone" });
+const groupId = z.string().regex(/^\d{10,25}(@g\.us)?$/, "a group's JID, or its part before the @");
 const newGroup = z.strictObject({
   subject: z.string().min(1).max(100),
-  /** The first one makes the group. */
+  /** The first member creates the group. */
   members: z.array(phoneNumber).min(1).max(1024),
   addressing: z.enum(["lid", "pn"]).default("lid"),
 });
@@ -55,9 +55,9 @@ const memberChange = z.strictObject({ add: z.array(phoneNumber).optional(), remo
 const outgoing = z.looseObject({
   to: z.union([phoneNumber, groupId.refine(isGroupJid), z.string().refine(isBroadcastJid)]),
   id: z.string().min(4).max(64).optional(),
-  /** The phones whose companions get what is written to a broadcast: a status, a list, a channel. */
+  /** The phones whose companions receive a broadcast (a status, a list, a channel). */
   audience: z.array(phoneNumber).max(1000).default([]),
-  /** What the companions of the receiver get in place of the ciphertext. */
+  /** The content that the receiver's companions get instead of the ciphertext. */
   companions_get: companionsGet.optional(),
 });
 const hostile = z.strictObject({ to: phoneNumber, kind: hostileKind });
@@ -72,7 +72,7 @@ async function jsonBody(c: Context): Promise<unknown> {
 
 type AppOptions = { metrics: Metrics; carrier?: Carrier | undefined; token?: string | undefined };
 
-/** The control API: what a person would do with the phones, and what may go wrong. */
+/** Creates the control API, which stands in for a person who uses the phones, and injects faults. */
 export function createApp(simulation: Simulation, { metrics, carrier, token }: AppOptions): Hono {
   const { phones, groups, pairing, faults, store } = simulation;
   const app = new Hono();
@@ -86,14 +86,14 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
   for (const name of countedStats) {
     metrics.gauge(`simulator_${name}`, "As in GET /stats.", [], (gauge) => gauge.set(simulation.stats[name]));
   }
-  // Before the control API's token: it has its own credentials.
+  // Before the control API's token, because the carrier's REST API has credentials of its own.
   if (carrier !== undefined) app.route("/", carrierRest(carrier));
   if (token !== undefined) app.use(bearer(token));
   if (carrier !== undefined) app.route("/", carrierControl(carrier));
 
   const known = (phone: string): Phone => {
     const found = phones.get(phone);
-    if (!found) throw new AppError("not_found", `There is no phone ${phone}; make it with POST /phones.`);
+    if (!found) throw new AppError("not_found", `The phone ${phone} does not exist; create it with POST /phones.`);
     return found;
   };
 
@@ -125,7 +125,7 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
     return c.json({ device: device.id });
   });
 
-  /** WhatsApp retires a code that a client shows. */
+  /** Makes WhatsApp retire a code that a client shows. */
   app.post("/pairing/refreshes", async (c) => {
     const { form, ...shown } = refreshRequest.parse(await jsonBody(c));
     return c.json(pairing.refresh(shown.qr === undefined ? { phone: shown.phone! } : { qr: shown.qr }, form), 201);
@@ -134,7 +134,7 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
 
   const knownGroup = (name: string): Group => {
     const found = groups.get(groupId.parse(name));
-    if (!found) throw new AppError("not_found", `There is no group ${name}; make it with POST /groups.`);
+    if (!found) throw new AppError("not_found", `The group ${name} does not exist; create it with POST /groups.`);
     return found;
   };
 
@@ -157,7 +157,7 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
     if (isGroupJid(to)) {
       const group = knownGroup(to);
-      if (!group.has(from)) throw new AppError("conflict", `The phone ${from.phone} is not in the group.`);
+      if (!group.has(from)) throw new AppError("conflict", `The phone ${from.phone} is not a member of the group.`);
       const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: group.jid });
       return c.json(await writeToGroup(simulation, from, group, content, id ?? messageId()), 201);
     }
@@ -173,7 +173,7 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
     );
   });
 
-  /** A phone with a modified client writes what no phone would. */
+  /** Sends a message as a modified client would. */
   app.post("/phones/:phone/hostile", async (c) => {
     const { to, kind } = hostile.parse(await jsonBody(c));
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
@@ -181,7 +181,7 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
   });
 
   app.get("/phones/:phone/messages", (c) => {
-    // Any number is a phone: one that nothing happened to shows nothing.
+    // Every number is a phone. An unused one has no messages.
     const screen = phones.get(phoneNumber.parse(c.req.param("phone")))?.screen;
     const after = z.coerce.number().int().min(0).catch(0).parse(c.req.query("after"));
     return c.json({
@@ -191,7 +191,7 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
     });
   });
 
-  /** The file of a message, as the phone opens it. */
+  /** The decrypted file of a message. */
   app.get("/phones/:phone/messages/:id/file", async (c) => {
     const shown = known(c.req.param("phone"))
       .screen.messages()
@@ -199,7 +199,7 @@ export function createApp(simulation: Simulation, { metrics, carrier, token }: A
     return new Response(await openFile(simulation, shown?.["media"]));
   });
 
-  /** What the phone wrote, with its ticks. */
+  /** Messages that the phone sent, with their ticks. */
   app.get("/phones/:phone/sent", (c) => {
     store.flush();
     const { phone } = known(c.req.param("phone"));

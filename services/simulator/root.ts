@@ -1,5 +1,5 @@
 import { loadSeed } from "./config.ts";
 import { noiseRoot } from "./whatsapp/noise/identity.ts";
 
-/* Prints the Noise root that SIMULATOR_SEED gives, base64: the WA_NOISE_ROOT of the shards, before anything runs. */
+/* Prints the Noise root of SIMULATOR_SEED in base64. The shards need it as WA_NOISE_ROOT before the simulator runs. */
 process.stdout.write(`${noiseRoot(loadSeed()).toString("base64")}\n`);

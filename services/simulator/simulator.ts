@@ -30,20 +30,20 @@ import { Connection } from "./whatsapp/wire/connection.ts";
 
 export type SimulatorOptions = {
   host?: string;
-  /** 0, the default, takes a free port. */
+  /** 0, the default, chooses a free port. */
   port?: number;
-  /** Port of /health, /ready and /metrics; 0, the default, takes a free one. */
+  /** Port of /health, /ready and /metrics. 0, the default, chooses a free one. */
   opsPort?: number;
-  /** The same seed gives the same Noise root. Without one the root is made at random, and kept in the folder if there is one. */
+  /** Seed of the Noise root; the same seed gives the same root. Unset: a random seed, stored in `folder`. */
   seed?: string;
-  /** Where phones, sessions and undelivered messages are kept; without it they die with the process. */
+  /** Folder of phones, sessions and undelivered messages. Unset: they are lost when the process ends. */
   folder?: string;
-  /** Bearer token of the control API; open where absent. */
+  /** Bearer token of the control API. Unset: the API is open. */
   token?: string;
   metricsToken?: string;
-  /** The media host; without it clients can exchange no media. */
+  /** The media host. Unset: clients cannot exchange media. */
   media?: { port?: number; tls: MediaTls; publicHost?: string };
-  /** The voice carrier's account, and the calls service that its numbers call; without it there is no carrier. */
+  /** The voice carrier's account, and the calls service that its numbers call. Unset: no carrier. */
   carrier?: Omit<CarrierOptions, "baseUrl">;
   logger?: Logger;
 };
@@ -51,25 +51,25 @@ export type SimulatorOptions = {
 export type Simulator = {
   port: number;
   opsPort: number;
-  /** Where /health, /ready and /metrics are. */
+  /** Base URL of /health, /ready and /metrics. */
   opsUrl: string;
-  /** The control API. */
+  /** Base URL of the control API. */
   url: string;
-  /** Where clients connect: Baileys' `waWebSocketUrl`. */
+  /** URL for clients: Baileys' `waWebSocketUrl`. */
   wsUrl: string;
   /** The Noise root to trust: `WA_NOISE_ROOT`. */
   rootBase64: string;
   simulation: Simulation;
-  /** Cuts all connections and closes the store. */
+  /** Closes all connections and the store. */
   stop(): Promise<void>;
 };
 
 /** WebSocket path of WhatsApp's chat service. */
 const chatPath = "/ws/chat";
-/** The largest stanza a client sends is an upload of 812 prekeys, some 50 KB. */
+/** Far above the largest stanza of a client: an upload of 812 prekeys has some 50 KB. */
 const maxFrameBytes = 16 * 1024 * 1024;
 
-/** Starts WhatsApp's side on one port: the chat service over WebSocket, and the control API. */
+/** Starts the simulator on one port: WhatsApp's chat service over WebSocket, and the control API. */
 export function startSimulator(options: SimulatorOptions = {}): Simulator {
   const logger = options.logger ?? createLogger("simulator", "error");
   const store = new Store(options.folder);
@@ -123,7 +123,7 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
     rootBase64: simulation.identity.root.toString("base64"),
     simulation,
     stop: async () => {
-      // Whoever is to be told that calls ended may be away.
+      // Bounded, because the application that receives the status callbacks may be unavailable.
       await Promise.race([carrier?.stop(), sleep(3000)]);
       for (const connection of simulation.connections) connection.drop();
       await server.stop(true);
@@ -157,7 +157,7 @@ function listen(simulation: Simulation, app: Hono, { host = "127.0.0.1", port = 
       },
       message: (socket, data) => socket.data.connection?.receive(typeof data === "string" ? Buffer.from(data) : data),
       close: ({ data: { connection } }) => {
-        if (connection) leave(simulation, connection);
+        if (connection) disconnected(simulation, connection);
       },
     },
   });
@@ -171,13 +171,13 @@ function connectionEvents(simulation: Simulation): ConnectionEvents {
       simulation.stats.protocol_errors += 1;
       simulation.logger.warn(
         { phone: connection.login?.phone.phone, reason: messageOf(error) },
-        "connection dropped for what it sent",
+        "closed a connection after a protocol error",
       );
     },
   };
 }
 
-function leave(simulation: Simulation, connection: Connection): void {
+function disconnected(simulation: Simulation, connection: Connection): void {
   connection.ended();
   simulation.connections.delete(connection);
   simulation.pairing.forget(connection);

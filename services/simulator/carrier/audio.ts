@@ -1,8 +1,8 @@
-/** 20 ms of 8,000 samples a second, a byte each: a frame. */
+/** Bytes of a frame: 20 ms of 8,000 samples a second, one byte a sample. */
 export const frameBytes = 160;
 export const frameMs = 20;
 
-/** A linear sample as μ-law, by the search for its segment that G.711 describes. */
+/** Encodes a linear sample as μ-law by G.711's search for its segment. */
 function mulaw(sample: number): number {
   const sign = sample < 0 ? 0x80 : 0;
   let magnitude = Math.min(Math.abs(Math.trunc(sample)), 32_635) + 132;
@@ -12,7 +12,7 @@ function mulaw(sample: number): number {
   return ~(sign | (segment << 4) | magnitude) & 0xff;
 }
 
-/** A second of a voice-like hum, cut into frames: what a caller says for as long as it is there. */
+/** A second of a voice-like hum, in frames. A simulated caller repeats it. */
 export const hum: readonly Buffer[] = Array.from({ length: 50 }, (_, frame) =>
   Buffer.from(
     Array.from({ length: frameBytes }, (_, i) => {
@@ -22,10 +22,10 @@ export const hum: readonly Buffer[] = Array.from({ length: 50 }, (_, frame) =>
   ),
 );
 
-/** The byte of silence. */
+/** The μ-law byte of silence. */
 export const silence = 0xff;
 
-/** A WAV file of μ-law audio (RIFF, format 7), its channels given apart. */
+/** Encodes separate channels of μ-law audio as a WAV file (RIFF, format 7). */
 export function wav(channels: readonly Buffer[]): Buffer {
   const samples = Math.max(0, ...channels.map((channel) => channel.length));
   const data = Buffer.alloc(samples * channels.length, silence);

@@ -22,7 +22,7 @@ export type CallStatus =
   | "failed"
   | "canceled";
 
-/** How a call came to its end. */
+/** Why a call ended. */
 export type CallEnd =
   | "caller_hung_up"
   | "application_hung_up"
@@ -31,7 +31,7 @@ export type CallEnd =
   | "application_error"
   | "not_answered";
 
-/** Where the carrier asks what to do, and whom it tells. */
+/** URLs that the carrier posts to: for instructions, after a failure, and for status callbacks. */
 export type Webhooks = { voiceUrl: string; fallbackUrl: string | null; statusUrl: string | null };
 
 export type CallOptions = {
@@ -39,17 +39,17 @@ export type CallOptions = {
   from: string;
   to: string;
   webhooks: Webhooks;
-  /** Seconds after the answer at which the caller hangs up; null: never. */
+  /** Seconds after the answer at which the caller hangs up. Null: never. */
   durationS: number | null;
-  /** Keys that are pressed, half a second apart, once a stream or a menu listens. */
+  /** Keys that the caller presses, half a second apart, once a stream or a Gather listens. */
   digits: string;
-  /** The called party's answer to an outbound call. */
+  /** How the called party reacts to an outbound call. */
   callee: { outcome: "answer" | "busy" | "no-answer" | "failed"; ringMs: number };
   audio?: ((frame: number) => Buffer) | undefined;
   onAudio?: ((audio: Buffer) => void) | undefined;
 };
 
-/** What calls share. */
+/** Dependencies that all calls share. */
 export type Exchange = {
   accountSid: string;
   authToken: string;
@@ -58,18 +58,18 @@ export type Exchange = {
   faults: CarrierFaults;
   pacer: Pacer;
   recordings: Recordings;
-  /** How long a letter takes to be said, ms; a dialled party talks this many times a hundred letters. */
+  /** Time to speak one letter, ms. A dialled party speaks a hundred letters. */
   msPerLetter: number;
 };
 
 type Ask = { url: string; extra: Record<string, string> };
 
-/** What to do after an instruction: go on with the next, ask for others, or end the call. */
-type Next = { go: "on" } | { go: "ask"; ask: Ask } | { go: "end"; end: CallEnd; status?: CallStatus };
+/** The step after an instruction: continue with the next one, fetch another document, or end the call. */
+type Next = { step: "continue" } | { step: "fetch"; ask: Ask } | { step: "end"; end: CallEnd; status?: CallStatus };
 
-const on: Next = { go: "on" };
+const proceed: Next = { step: "continue" };
 
-/** A call, from its first ring to its last status callback. */
+/** A call from its first ring to its last status callback. Fetches TwiML documents and executes them. */
 export class SimulatedCall {
   readonly sid = `CA${randomBytes(16).toString("hex")}`;
   readonly options: CallOptions;
@@ -83,8 +83,8 @@ export class SimulatedCall {
   #answeredAt: number | null = null;
   #endedAt: number | null = null;
   #streams: MediaStream[] = [];
-  #live: MediaStream | null = null;
-  #brokeAt: number | null = null;
+  #activeStream: MediaStream | null = null;
+  #silentSince: number | null = null;
   #recoveries: number[] = [];
   #log: { at_ms: number; what: string; detail?: string }[] = [];
   #recorder: Recorder | null = null;
@@ -110,32 +110,32 @@ export class SimulatedCall {
     return this.#status;
   }
 
-  /** Resolves when the call is over and everybody was told. */
+  /** Resolves when the call has ended and all status callbacks were sent. */
   get done(): Promise<void> {
     return this.#done.promise;
   }
 
-  /** The caller hangs up. */
+  /** Hangs up as the caller. */
   hangUp(): void {
     this.#finish("caller_hung_up");
   }
 
-  /** Cuts the connection of the call's stream; false where it has none. */
+  /** Drops the connection of the call's media stream. Returns false if there is none. */
   cutStream(): boolean {
-    this.#live?.cut();
-    return this.#live !== null;
+    this.#activeStream?.cut();
+    return this.#activeStream !== null;
   }
 
-  /** Has the call's stream send nothing for some time; false where it has none. */
+  /** Pauses the call's media stream for `ms`. Returns false if there is none. */
   fallSilent(ms: number): boolean {
-    this.#live?.fallSilent(ms);
-    return this.#live !== null;
+    this.#activeStream?.fallSilent(ms);
+    return this.#activeStream !== null;
   }
 
-  /** The caller presses keys. */
+  /** Presses keys as the caller. */
   press(digits: string): void {
     this.#digits.push(...digits.split(""));
-    if (this.#live) void this.#pressAll(this.#live);
+    if (this.#activeStream) void this.#pressAll(this.#activeStream);
     for (const wake of this.#digitWaiters.splice(0)) wake();
   }
 
@@ -151,7 +151,7 @@ export class SimulatedCall {
       created_at: this.createdAt.toISOString(),
       duration_s: this.#durationS(),
       heard_ms: streams.reduce((sum, stream) => sum + stream.heard_ms, 0),
-      /** Silences between the end of one stream and the first sound of the next, ms. */
+      /** Gaps between the end of one stream and the first sound of the next, ms. */
       recoveries_ms: this.#recoveries,
       streams,
       log: this.#log,
@@ -160,7 +160,7 @@ export class SimulatedCall {
 
   async #run(): Promise<void> {
     try {
-      if (this.options.direction === "inbound" || (await this.#ring())) await this.#follow();
+      if (this.options.direction === "inbound" || (await this.#ring())) await this.#executeDocuments();
     } catch (error) {
       if (!this.#over.signal.aborted) this.#finish("application_error", "failed", String(error));
     }
@@ -168,7 +168,7 @@ export class SimulatedCall {
     this.#done.resolve();
   }
 
-  /** An outbound call rings at the other end; false where nobody takes it. */
+  /** Rings the called party of an outbound call. Returns whether it answers. */
   async #ring(): Promise<boolean> {
     const { outcome, ringMs } = this.options.callee;
     this.#become("initiated");
@@ -182,25 +182,26 @@ export class SimulatedCall {
     return false;
   }
 
-  /** Asks for instructions and follows them until they end. */
-  async #follow(): Promise<void> {
+  /** Fetches and executes documents until one ends the call. */
+  async #executeDocuments(): Promise<void> {
     let ask: Ask | null = { url: this.options.webhooks.voiceUrl, extra: {} };
     while (ask !== null && !this.#over.signal.aborted) {
-      const document: Instruction[] | null = await this.#ask(ask);
+      const document: Instruction[] | null = await this.#fetchDocument(ask);
       if (document === null)
         return this.#finish("application_error", this.#answeredAt === null ? "failed" : "completed");
-      ask = await this.#carryOut(document);
+      ask = await this.#execute(document);
     }
   }
 
-  async #carryOut(document: Instruction[]): Promise<Ask | null> {
+  /** Executes a document. Returns the next request for a document; null if the call has ended. */
+  async #execute(document: Instruction[]): Promise<Ask | null> {
     for (const instruction of document) {
       this.#note(instruction.name, instruction.attributes["action"] ?? instruction.text);
       if (instruction.name !== "Reject") this.#answer();
       const next = await this.#do(instruction);
       this.#over.signal.throwIfAborted();
-      if (next.go === "ask") return next.ask;
-      if (next.go === "end") {
+      if (next.step === "fetch") return next.ask;
+      if (next.step === "end") {
         this.#finish(next.end, next.status);
         return null;
       }
@@ -214,13 +215,13 @@ export class SimulatedCall {
     switch (name) {
       case "Say":
         await this.#wait(text.length * this.#exchange.msPerLetter);
-        return on;
+        return proceed;
       case "Play":
         await this.#wait(attributes["digits"] ? 100 * attributes["digits"].length : 10 * this.#exchange.msPerLetter);
-        return on;
+        return proceed;
       case "Pause":
         await this.#wait(Number(attributes["length"] ?? 1) * 1000);
-        return on;
+        return proceed;
       case "Gather":
         return this.#gather(instruction);
       case "Dial":
@@ -229,33 +230,33 @@ export class SimulatedCall {
         return this.#record(instruction);
       case "Start":
         this.#start(children);
-        return on;
+        return proceed;
       case "Connect":
         return this.#connect(instruction);
       case "Redirect":
-        return { go: "ask", ask: { url: text, extra: {} } };
+        return { step: "fetch", ask: { url: text, extra: {} } };
       case "Hangup":
-        return { go: "end", end: "application_hung_up" };
+        return { step: "end", end: "application_hung_up" };
       case "Reject":
-        return { go: "end", end: "rejected", status: attributes["reason"] === "busy" ? "busy" : "no-answer" };
+        return { step: "end", end: "rejected", status: attributes["reason"] === "busy" ? "busy" : "no-answer" };
       default:
-        throw new Error(`an instruction that this carrier does not know: ${name}`);
+        throw new Error(`the carrier does not support the TwiML verb ${name}`);
     }
   }
 
   async #gather({ attributes, children }: Instruction): Promise<Next> {
     for (const child of children) await this.#do(child);
-    const wanted = Number(attributes["numDigits"] ?? Number.POSITIVE_INFINITY);
-    const finish = attributes["finishOnKey"] ?? "#";
+    const maxDigits = Number(attributes["numDigits"] ?? Number.POSITIVE_INFINITY);
+    const finishKey = attributes["finishOnKey"] ?? "#";
     const until = performance.now() + Number(attributes["timeout"] ?? 5) * 1000;
-    let given = "";
-    while (given.length < wanted) {
+    let digits = "";
+    while (digits.length < maxDigits) {
       const digit = await this.#nextDigit(until);
-      if (digit === null || digit === finish) break;
-      given += digit;
+      if (digit === null || digit === finishKey) break;
+      digits += digit;
     }
-    if (given === "" || attributes["action"] === undefined) return on;
-    return { go: "ask", ask: { url: attributes["action"], extra: { Digits: given } } };
+    if (digits === "" || attributes["action"] === undefined) return proceed;
+    return { step: "fetch", ask: { url: attributes["action"], extra: { Digits: digits } } };
   }
 
   async #dial({ attributes, text, children }: Instruction): Promise<Next> {
@@ -267,7 +268,7 @@ export class SimulatedCall {
       DialCallSid: `CA${randomBytes(16).toString("hex")}`,
       DialCallDuration: "1",
     };
-    return attributes["action"] === undefined ? on : { go: "ask", ask: { url: attributes["action"], extra } };
+    return attributes["action"] === undefined ? proceed : { step: "fetch", ask: { url: attributes["action"], extra } };
   }
 
   async #record({ attributes }: Instruction): Promise<Next> {
@@ -279,7 +280,7 @@ export class SimulatedCall {
     const { url, seconds } = recording;
     const action = attributes["action"] ?? this.options.webhooks.voiceUrl;
     return {
-      go: "ask",
+      step: "fetch",
       ask: {
         url: action,
         extra: { RecordingUrl: url, RecordingDuration: String(seconds), RecordingSid: recording.sid },
@@ -296,7 +297,7 @@ export class SimulatedCall {
 
   async #connect({ attributes, children }: Instruction): Promise<Next> {
     const noun = children.find((child) => child.name === "Stream");
-    if (noun === undefined) throw new Error("this carrier connects to streams only");
+    if (noun === undefined) throw new Error("the carrier supports Connect with a Stream only");
     const parameters = noun.children
       .filter((child) => child.name === "Parameter")
       .map(({ attributes: a }) => [a["name"] ?? "", a["value"] ?? ""]);
@@ -312,13 +313,13 @@ export class SimulatedCall {
       audio: this.options.audio,
       onAudio: this.options.onAudio,
       onHeard: () => {
-        if (this.#brokeAt !== null) this.#recoveries.push(Math.round(performance.now() - this.#brokeAt));
-        this.#brokeAt = null;
+        if (this.#silentSince !== null) this.#recoveries.push(Math.round(performance.now() - this.#silentSince));
+        this.#silentSince = null;
         void this.#pressAll(stream);
       },
     });
     this.#streams.push(stream);
-    this.#live = stream;
+    this.#activeStream = stream;
     const cut = this.#exchange.faults.strike("cut_stream", this.options.to);
     const cutting = cut === undefined ? undefined : setTimeout(() => stream.cut(), cut.ms);
     const hangUp = () => stream.stop();
@@ -326,16 +327,16 @@ export class SimulatedCall {
     await stream.ended;
     clearTimeout(cutting);
     this.#over.signal.removeEventListener("abort", hangUp);
-    this.#live = null;
-    this.#brokeAt ??= performance.now();
+    this.#activeStream = null;
+    this.#silentSince ??= performance.now();
     this.#note("stream over", String(stream.report().close_code));
     return attributes["action"] === undefined
-      ? on
-      : { go: "ask", ask: { url: attributes["action"], extra: { StreamSid: stream.sid } } };
+      ? proceed
+      : { step: "fetch", ask: { url: attributes["action"], extra: { StreamSid: stream.sid } } };
   }
 
-  /** The document that a URL answers with, or the fallback; null where neither has one. */
-  async #ask({ url, extra }: Ask): Promise<Instruction[] | null> {
+  /** Fetches a document from a URL, or from the fallback after a failure. Returns null if both fail. */
+  async #fetchDocument({ url, extra }: Ask): Promise<Instruction[] | null> {
     const answer = await this.#post(url, extra);
     const document = this.#read(url, answer);
     const { fallbackUrl } = this.options.webhooks;
@@ -353,8 +354,8 @@ export class SimulatedCall {
   }
 
   #read(url: string, answer: Answer): Instruction[] | null {
-    const said = answer.status === null ? answer.error : String(answer.status);
-    this.#note("asked", `${url} → ${said}`);
+    const result = answer.status === null ? answer.error : String(answer.status);
+    this.#note("asked", `${url} → ${result}`);
     if (answer.status === null || answer.status >= 300) return null;
     try {
       return readDocument(answer.text);
@@ -400,7 +401,7 @@ export class SimulatedCall {
     this.#end = end;
     this.#endedAt = performance.now();
     this.#note("over", detail ?? end);
-    this.#over.abort(new Error("the call is over"));
+    this.#over.abort(new Error("the call has ended"));
     this.#become(this.#answeredAt === null && end === "caller_hung_up" ? "canceled" : status);
     if (this.#recorder === null || this.#recordingCallback === null) return;
     const recording = this.#exchange.recordings.keep(this, this.#recorder, 2);
@@ -420,8 +421,8 @@ export class SimulatedCall {
   }
 
   async #pressAll(stream: MediaStream): Promise<void> {
-    // A key pressed in a silence between two streams waits for the next.
-    while (this.#live === stream && this.#digits[0] !== undefined && stream.press(this.#digits[0])) {
+    // A key that is pressed between two streams waits for the next one.
+    while (this.#activeStream === stream && this.#digits[0] !== undefined && stream.press(this.#digits[0])) {
       this.#digits.shift();
       await sleep(500, this.#over.signal).catch(() => {});
     }

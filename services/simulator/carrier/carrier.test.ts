@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { Hono } from "hono";
 import { createLogger } from "../../../lib/runtime/log.ts";
 import { problemHandler } from "../../../lib/runtime/problem.ts";
@@ -9,8 +9,8 @@ import { sign } from "./signature.ts";
 import { readOverrides } from "./webhook.ts";
 
 /*
- * The carrier against an application that says what the test has it say. What our own calls service makes of the
- * carrier is tested there (services/calls/*.int.test.ts).
+ * Tests the carrier against an application with scripted answers. services/calls/*.int.test.ts test the calls service
+ * against the carrier.
  */
 
 const authToken = "the-account-token-of-the-tests";
@@ -54,103 +54,111 @@ beforeEach(async () => {
 const dial = (digits = "") => carrier.dialIn({ from: "+15550000001", to: number, durationS: null, digits });
 const paths = () => asked.map(({ path }) => path);
 
-test("a call is announced by a signed form, follows what it is told, and tells its status", async () => {
-  answers["/voice"] = twiml(`<Say>Hello</Say><Redirect>${base}/next?a=1</Redirect>`);
-  answers["/next"] = twiml("<Hangup/>");
-  const call = dial();
-  await call.done;
-  expect(paths().filter((path) => path !== "/status")).toEqual(["/voice", "/next?a=1"]);
-  expect(asked.every(({ signed }) => signed)).toBeTrue();
-  expect(Object.fromEntries(asked[0]!.form)).toMatchObject({
-    CallSid: call.sid,
-    AccountSid: carrier.accountSid,
-    From: "+15550000001",
-    To: number,
-    CallStatus: "ringing",
-    Direction: "inbound",
+describe("an inbound call", () => {
+  test("requests TwiML with signed forms and reports its status", async () => {
+    answers["/voice"] = twiml(`<Say>Hello</Say><Redirect>${base}/next?a=1</Redirect>`);
+    answers["/next"] = twiml("<Hangup/>");
+    const call = dial();
+    await call.done;
+    expect(paths().filter((path) => path !== "/status")).toEqual(["/voice", "/next?a=1"]);
+    expect(asked.every(({ signed }) => signed)).toBeTrue();
+    expect(Object.fromEntries(asked[0]!.form)).toMatchObject({
+      CallSid: call.sid,
+      AccountSid: carrier.accountSid,
+      From: "+15550000001",
+      To: number,
+      CallStatus: "ringing",
+      Direction: "inbound",
+    });
+    const statuses = asked.filter(({ path }) => path === "/status").map(({ form }) => form.get("CallStatus"));
+    expect(statuses).toEqual(["in-progress", "completed"]);
+    expect(call.view()).toMatchObject({ end: "application_hung_up", status: "completed" });
   });
-  const statuses = asked.filter(({ path }) => path === "/status").map(({ form }) => form.get("CallStatus"));
-  expect(statuses).toEqual(["in-progress", "completed"]);
-  expect(call.view()).toMatchObject({ end: "application_hung_up", status: "completed" });
-});
 
-test("keys are gathered and posted to the action; without any, the document goes on", async () => {
-  answers["/voice"] = twiml(`<Gather numDigits="2" action="${base}/digits"><Say>Type.</Say></Gather><Hangup/>`);
-  answers["/digits"] = (form) => twiml(form.get("Digits") === "42" ? "<Hangup/>" : "<Reject/>")();
-  await dial("42").done;
-  expect(asked.find(({ path }) => path === "/digits")?.form.get("Digits")).toBe("42");
-  answers["/voice"] = twiml(`<Gather timeout="0" action="${base}/never"/><Redirect>${base}/nothing_typed</Redirect>`);
-  answers["/nothing_typed"] = twiml("");
-  const silent = dial();
-  await silent.done;
-  expect(paths()).toContain("/nothing_typed");
-  expect(silent.view().end).toBe("document_over");
-});
-
-test("a dialled number and a recorded voice come back to their actions", async () => {
-  answers["/voice"] = twiml(`<Dial action="${base}/dialled"><Number>+15550000009</Number></Dial>`);
-  answers["/dialled"] = twiml(
-    `<Record maxLength="1" action="${base}/recorded" recordingStatusCallback="${base}/recording"/>`,
-  );
-  answers["/recorded"] = twiml("<Play>https://h.example/a.wav</Play>");
-  const call = dial();
-  await call.done;
-  expect(asked.find(({ path }) => path === "/dialled")?.form.get("DialCallStatus")).toBe("completed");
-  const recorded = asked.find(({ path }) => path === "/recorded")!.form;
-  await until(() => paths().includes("/recording"), { what: "the recording's callback" });
-  expect(asked.find(({ path }) => path === "/recording")?.form.get("RecordingSid")).toBe(recorded.get("RecordingSid"));
-  expect(call.view().log.map(({ what }) => what)).toContain("Play");
-});
-
-test("a rejected call was never answered", async () => {
-  answers["/voice"] = twiml('<Reject reason="busy"/>');
-  const call = dial();
-  await call.done;
-  expect(call.view()).toMatchObject({ end: "rejected", status: "busy", duration_s: 0 });
-});
-
-test("a webhook that fails is followed by the fallback, which is told what failed", async () => {
-  answers["/voice"] = () => new Response("full", { status: 503 });
-  answers["/fallback"] = twiml("<Hangup/>");
-  await dial().done;
-  const { form } = asked.find(({ path }) => path === "/fallback")!;
-  expect([form.get("ErrorUrl"), form.get("ErrorCode")]).toEqual([`${base}/voice`, "11200"]);
-  answers["/fallback"] = () => new Response("<html>", { status: 200 });
-  const lost = dial();
-  await lost.done;
-  expect(lost.view()).toMatchObject({ end: "application_error", status: "failed" });
-});
-
-test("a URL's fragment says how often it is tried again, and is not sent", async () => {
-  expect(readOverrides("https://h/a?b#rc=3&rp=5xx,ct&rt=900", 15_000)).toEqual({
-    target: "https://h/a?b",
-    retries: 3,
-    policies: new Set(["5xx", "ct"]),
-    readMs: 900,
+  test("posts gathered digits to the action", async () => {
+    answers["/voice"] = twiml(`<Gather numDigits="2" action="${base}/digits"><Say>Type.</Say></Gather><Hangup/>`);
+    answers["/digits"] = (form) => twiml(form.get("Digits") === "42" ? "<Hangup/>" : "<Reject/>")();
+    await dial("42").done;
+    expect(asked.find(({ path }) => path === "/digits")?.form.get("Digits")).toBe("42");
+    answers["/voice"] = twiml(`<Gather timeout="0" action="${base}/never"/><Redirect>${base}/nothing_typed</Redirect>`);
+    answers["/nothing_typed"] = twiml("");
+    const silent = dial();
+    await silent.done;
+    expect(paths()).toContain("/nothing_typed");
+    expect(silent.view().end).toBe("document_over");
   });
-  expect(readOverrides("https://h/a", 15_000)).toMatchObject({ retries: 1, policies: new Set(["ct"]), readMs: 15_000 });
-  answers["/voice"] = twiml(`<Redirect>${base}/shaky#rc=2&amp;rp=5xx</Redirect>`);
-  answers["/shaky"] = (_, times) => (times < 3 ? new Response(null, { status: 500 }) : twiml("<Hangup/>")());
-  const call = dial();
-  await call.done;
-  expect(paths().filter((path) => path === "/shaky")).toHaveLength(3);
-  expect(call.view().end).toBe("application_hung_up");
-});
 
-test("a stream that cannot be opened leads to the action, as one that broke does", async () => {
-  answers["/voice"] = twiml(`<Connect action="${base}/action"><Stream url="ws://127.0.0.1:9/"/></Connect>`);
-  answers["/action"] = twiml("<Hangup/>");
-  const call = dial();
-  await call.done;
-  expect(paths()).toContain("/action");
-  expect(call.view().streams).toHaveLength(1);
-});
+  test("posts the results of Dial and Record", async () => {
+    answers["/voice"] = twiml(`<Dial action="${base}/dialled"><Number>+15550000009</Number></Dial>`);
+    answers["/dialled"] = twiml(
+      `<Record maxLength="1" action="${base}/recorded" recordingStatusCallback="${base}/recording"/>`,
+    );
+    answers["/recorded"] = twiml("<Play>https://h.example/a.wav</Play>");
+    const call = dial();
+    await call.done;
+    expect(asked.find(({ path }) => path === "/dialled")?.form.get("DialCallStatus")).toBe("completed");
+    const recorded = asked.find(({ path }) => path === "/recorded")!.form;
+    await until(() => paths().includes("/recording"), { what: "the recording's callback" });
+    expect(asked.find(({ path }) => path === "/recording")?.form.get("RecordingSid")).toBe(
+      recorded.get("RecordingSid"),
+    );
+    expect(call.view().log.map(({ what }) => what)).toContain("Play");
+  });
 
-test("what the carrier does not know ends the call as an error", async () => {
-  answers["/voice"] = twiml("<Levitate/>");
-  const call = dial();
-  await call.done;
-  expect(call.view()).toMatchObject({ end: "application_error", status: "failed" });
+  test("is never answered if it is rejected", async () => {
+    answers["/voice"] = twiml('<Reject reason="busy"/>');
+    const call = dial();
+    await call.done;
+    expect(call.view()).toMatchObject({ end: "rejected", status: "busy", duration_s: 0 });
+  });
+
+  test("posts a failed webhook's URL to the fallback", async () => {
+    answers["/voice"] = () => new Response("full", { status: 503 });
+    answers["/fallback"] = twiml("<Hangup/>");
+    await dial().done;
+    const { form } = asked.find(({ path }) => path === "/fallback")!;
+    expect([form.get("ErrorUrl"), form.get("ErrorCode")]).toEqual([`${base}/voice`, "11200"]);
+    answers["/fallback"] = () => new Response("<html>", { status: 200 });
+    const lost = dial();
+    await lost.done;
+    expect(lost.view()).toMatchObject({ end: "application_error", status: "failed" });
+  });
+
+  test("retries by the URL's fragment without sending it", async () => {
+    expect(readOverrides("https://h/a?b#rc=3&rp=5xx,ct&rt=900", 15_000)).toEqual({
+      target: "https://h/a?b",
+      retries: 3,
+      policies: new Set(["5xx", "ct"]),
+      readMs: 900,
+    });
+    expect(readOverrides("https://h/a", 15_000)).toMatchObject({
+      retries: 1,
+      policies: new Set(["ct"]),
+      readMs: 15_000,
+    });
+    answers["/voice"] = twiml(`<Redirect>${base}/shaky#rc=2&amp;rp=5xx</Redirect>`);
+    answers["/shaky"] = (_, times) => (times < 3 ? new Response(null, { status: 500 }) : twiml("<Hangup/>")());
+    const call = dial();
+    await call.done;
+    expect(paths().filter((path) => path === "/shaky")).toHaveLength(3);
+    expect(call.view().end).toBe("application_hung_up");
+  });
+
+  test("posts to the action if a stream cannot open", async () => {
+    answers["/voice"] = twiml(`<Connect action="${base}/action"><Stream url="ws://127.0.0.1:9/"/></Connect>`);
+    answers["/action"] = twiml("<Hangup/>");
+    const call = dial();
+    await call.done;
+    expect(paths()).toContain("/action");
+    expect(call.view().streams).toHaveLength(1);
+  });
+
+  test("fails on an unknown TwiML verb", async () => {
+    answers["/voice"] = twiml("<Levitate/>");
+    const call = dial();
+    await call.done;
+    expect(call.view()).toMatchObject({ end: "application_error", status: "failed" });
+  });
 });
 
 const ask = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
@@ -160,7 +168,7 @@ const ask = (method: string, path: string, body?: unknown, headers: Record<strin
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
 
-test("the control API places calls, shows them and hangs them up", async () => {
+test("the control API starts, shows and hangs up calls", async () => {
   answers["/voice"] = twiml('<Pause length="60"/>');
   const { data } = (await (await ask("POST", "/calls", { from: "anonymous", to: number, count: 3 })).json()) as {
     data: { sid: string }[];
@@ -178,7 +186,7 @@ test("the control API places calls, shows them and hangs them up", async () => {
   expect((await ask("POST", `/calls/${sid}/silence`, { ms: 5 })).status).toBe(409);
 }, 20_000);
 
-test("the REST API asks for the account's credentials, places calls and keeps recordings", async () => {
+test("the REST API requires credentials and starts outbound calls", async () => {
   const path = `/2010-04-01/Accounts/${carrier.accountSid}/Calls.json`;
   const authorization = `Basic ${btoa(`${carrier.accountSid}:${authToken}`)}`;
   const post = (form: Record<string, string>, headers = { authorization }) =>
@@ -205,7 +213,7 @@ test.each([
   ["doubled", ["in-progress", "in-progress", "completed", "completed"]],
   ["reversed", ["completed", "in-progress"]],
   ["lost", []],
-] as const)("status callbacks come %s", async (mode, expected) => {
+] as const)("the status fault sends callbacks %s", async (mode, expected) => {
   carrier.faults.add({ kind: "status", mode, ms: 30 });
   answers["/voice"] = twiml("<Hangup/>");
   await dial().done;

@@ -10,21 +10,21 @@ import { createWebhookClient } from "./webhook.ts";
 export type CarrierOptions = {
   /** The account's shared secret. */
   authToken: string;
-  /** Made of the secret where it is absent. */
+  /** Unset: derived from the secret. */
   accountSid?: string | undefined;
-  /** The calls service as seen from outside: what numbers call that were not set up. */
+  /** Public URL of the calls service: the webhooks of numbers without settings of their own. */
   publicUrl?: string | undefined;
-  /** PEM of an authority to trust besides the system's. */
+  /** PEM of another CA to trust. */
   ca?: string | undefined;
-  /** Where this carrier's REST API is, as others see it. */
+  /** Public base URL of this carrier's REST API. */
   baseUrl: () => string;
   msPerLetter?: number;
 };
 
-/** Calls that are kept after their end, to be looked at. */
-const keptCalls = 20_000;
+/** Most calls, ended ones included, that the control API can show. */
+const maxCalls = 20_000;
 
-/** The voice carrier: numbers, calls, recordings and what goes wrong with them. */
+/** The voice carrier: its numbers, calls, recordings and faults. */
 export class Carrier {
   readonly accountSid: string;
   readonly authToken: string;
@@ -54,19 +54,19 @@ export class Carrier {
     };
   }
 
-  /** Sets up whom a number of the account calls. */
+  /** Sets the webhooks of one of the account's numbers. */
   setNumber(number: string, webhooks: Webhooks): void {
     this.#numbers.set(number, webhooks);
   }
 
-  /** Decides how a stranger's telephone takes the calls that the account places. */
+  /** Sets how a called party reacts to the account's outbound calls. */
   setCallee(number: string, callee: CallOptions["callee"]): void {
     this.#callees.set(number, callee);
   }
 
-  /** Somebody calls one of the account's numbers. */
+  /** Starts an inbound call to one of the account's numbers. */
   dialIn(call: Pick<CallOptions, "from" | "to" | "durationS" | "digits" | "audio" | "onAudio">): SimulatedCall {
-    return this.#begin({
+    return this.#start({
       ...call,
       direction: "inbound",
       webhooks: this.#webhooksOf(call.to),
@@ -74,10 +74,10 @@ export class Carrier {
     });
   }
 
-  /** The account places a call, over the REST API. */
+  /** Starts an outbound call, as the account requests it over the REST API. */
   dialOut(call: { from: string; to: string; webhooks: Webhooks }): SimulatedCall {
     const callee = this.#callees.get(call.to) ?? { outcome: "answer", ringMs: 200 };
-    return this.#begin({ ...call, direction: "outbound-api", callee, durationS: null, digits: "" });
+    return this.#start({ ...call, direction: "outbound-api", callee, durationS: null, digits: "" });
   }
 
   get(sid: string): SimulatedCall | undefined {
@@ -88,16 +88,16 @@ export class Carrier {
     return [...this.#calls.values()];
   }
 
-  /** Hangs up every call and waits until everybody was told. */
+  /** Hangs up every call and waits until all status callbacks were sent. */
   async stop(): Promise<void> {
     for (const call of this.#calls.values()) call.hangUp();
     await Promise.all(this.calls().map((call) => call.done));
   }
 
-  #begin(options: CallOptions): SimulatedCall {
+  #start(options: CallOptions): SimulatedCall {
     const call = new SimulatedCall(this.#exchange, options);
     this.#calls.set(call.sid, call);
-    if (this.#calls.size > keptCalls) this.#calls.delete(this.#calls.keys().next().value!);
+    if (this.#calls.size > maxCalls) this.#calls.delete(this.#calls.keys().next().value!);
     return call;
   }
 
@@ -105,7 +105,7 @@ export class Carrier {
     const known = this.#numbers.get(number);
     if (known) return known;
     if (this.#publicUrl === undefined)
-      throw new AppError("not_found", `The number ${number} is not set up; PUT /numbers/${number} first.`);
+      throw new AppError("not_found", `The number ${number} has no webhooks; set them with PUT /numbers/${number}.`);
     const base = `${this.#publicUrl}/webhooks/twilio`;
     return { voiceUrl: `${base}/voice`, fallbackUrl: `${base}/fallback`, statusUrl: `${base}/status` };
   }

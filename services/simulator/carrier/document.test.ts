@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
 import { readDocument } from "./document.ts";
 
-test("a document is read as its instructions, in order, with what is in them", () => {
+test("readDocument parses nested instructions in order", () => {
   const document = readDocument(
-    '<?xml version="1.0" encoding="UTF-8"?><Response><Say>One &amp; two</Say><Connect action="https://h/a?b=1&amp;c=2"><Stream url="wss://h/m"><Parameter name="t" value="v"/></Stream></Connect></Response>',
+    '<?xml version="1.0" encoding="UTF-8"?><Response><Say>One &amp; two</Say>' +
+      '<Connect action="https://h/a?b=1&amp;c=2"><Stream url="wss://h/m"><Parameter name="t" value="v"/></Stream>' +
+      "</Connect></Response>",
   );
   expect(document.map(({ name }) => name)).toEqual(["Say", "Connect"]);
   expect(document[0]).toMatchObject({ text: "One & two" });
@@ -22,6 +24,6 @@ test.each([
   "<Answer/>",
   '<?xml version="1.0"?>',
   "<Response/><Response/>",
-])("%j is no TwiML", (text) => {
+])("readDocument refuses %j", (text) => {
   expect(() => readDocument(text)).toThrow();
 });

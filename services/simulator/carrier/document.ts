@@ -1,12 +1,12 @@
 import { parseXml, XmlElement, XmlText } from "@rgrove/parse-xml";
 
-/** An element of TwiML: what to do, how, and with what inside. */
+/** An element of TwiML: a verb, or a noun within one. */
 export type Instruction = { name: string; attributes: Record<string, string>; text: string; children: Instruction[] };
 
-/** The instructions of a TwiML document, in order. Throws on what is no TwiML. */
+/** Parses a TwiML document into its instructions, in order. Throws if the text is not TwiML. */
 export function readDocument(text: string): Instruction[] {
   const { root } = parseXml(text);
-  if (root?.name !== "Response") throw new Error(`a TwiML document is a Response, not ${root?.name ?? "nothing"}`);
+  if (root?.name !== "Response") throw new Error(`the root of a TwiML document is Response, not ${root?.name}`);
   return read(root).children;
 }
 

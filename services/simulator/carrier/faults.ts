@@ -1,39 +1,39 @@
 import { z } from "zod";
 
-const which = {
-  /** Only calls to this number; all where it is absent. */
+const scope = {
+  /** Affects calls to this number only. Unset: all calls. */
   to: z.string().optional(),
-  /** How often it strikes before it is spent; for ever where it is absent. */
+  /** How often the fault strikes before it is spent. Unset: until it is deleted. */
   times: z.int().min(1).optional(),
 };
 const ms = z.int().min(0).max(600_000);
 
-/** What the carrier's side can do wrong. */
+/** The faults that the carrier can simulate. */
 export const carrierFault = z.discriminatedUnion("kind", [
-  /** Status callbacks of a call: late, each one twice, all of them at the end and backwards, or not at all. */
+  /** Sends a call's status callbacks late, twice each, all at the end in reverse order, or not at all. */
   z.strictObject({
     kind: z.literal("status"),
-    ...which,
+    ...scope,
     mode: z.enum(["late", "doubled", "reversed", "lost"]),
     ms: ms.default(1000),
   }),
-  /** Every webhook that asks for instructions is sent a second time; the second answer counts. */
-  z.strictObject({ kind: z.literal("repeated_webhook"), ...which }),
-  /** Webhooks and streams are signed with another token. */
-  z.strictObject({ kind: z.literal("bad_signature"), ...which }),
-  /** The media stream's connection is cut this long after it began. */
-  z.strictObject({ kind: z.literal("cut_stream"), ...which, ms }),
-  /** The recording answers 404 for this long after its callback. */
-  z.strictObject({ kind: z.literal("late_recording"), ...which, ms }),
-  /** New calls over the REST API are refused with 429. */
-  z.strictObject({ kind: z.literal("rate_limited"), ...which }),
+  /** Sends every webhook that requests instructions a second time; the second answer counts. */
+  z.strictObject({ kind: z.literal("repeated_webhook"), ...scope }),
+  /** Signs webhooks and streams with another token. */
+  z.strictObject({ kind: z.literal("bad_signature"), ...scope }),
+  /** Drops the media stream's connection after `ms`. */
+  z.strictObject({ kind: z.literal("cut_stream"), ...scope, ms }),
+  /** Answers 404 for a recording for `ms` after its callback. */
+  z.strictObject({ kind: z.literal("late_recording"), ...scope, ms }),
+  /** Answers 429 to new calls over the REST API. */
+  z.strictObject({ kind: z.literal("rate_limited"), ...scope }),
 ]);
 export type CarrierFault = z.output<typeof carrierFault>;
 export type CarrierFaultKind = CarrierFault["kind"];
 
 type Entry = { fault: CarrierFault; left: number };
 
-/** The faults in force. */
+/** The active faults of the carrier. */
 export class CarrierFaults {
   #entries: Entry[] = [];
 
@@ -49,7 +49,7 @@ export class CarrierFaults {
     return this.#entries.map(({ fault }) => fault);
   }
 
-  /** The fault of this kind that concerns a call to `to`, if any; it counts as struck once. */
+  /** Returns the active fault of this kind for a call to `to`, and uses one of its strikes. */
   strike<K extends CarrierFaultKind>(kind: K, to: string): Extract<CarrierFault, { kind: K }> | undefined {
     const entry = this.#entries.find(({ fault }) => fault.kind === kind && (fault.to === undefined || fault.to === to));
     if (entry === undefined) return undefined;

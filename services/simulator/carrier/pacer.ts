@@ -1,7 +1,7 @@
-/** Between two looks at what is due: a fifth of a frame, so that streams that began apart are not sent in one burst. */
+/** A fifth of a frame, so that streams that started at different times are not sent in one burst. */
 const tickMs = 4;
 
-/** One clock for all streams: a timer each would cost more than the frames do. */
+/** One timer for all streams. A timer for each would cost more than sending the frames. */
 export class Pacer {
   readonly #tasks = new Set<(now: number) => void>();
   #timer: Timer | undefined;

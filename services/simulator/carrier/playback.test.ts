@@ -6,7 +6,7 @@ function player() {
   return { passed, playback: new Playback((name) => passed.push(name)) };
 }
 
-test("audio is heard at real pace however fast it comes, and a mark when what was before it was heard", () => {
+test("Playback plays at real pace and echoes marks", () => {
   const { playback, passed } = player();
   expect(playback.queue(1000, 0)).toBe(0);
   expect(playback.queue(500, 10)).toBe(1000);
@@ -18,7 +18,7 @@ test("audio is heard at real pace however fast it comes, and a mark when what wa
   expect(passed).toEqual(["end"]);
 });
 
-test("clear silences what was not heard yet, and passes its marks at once", () => {
+test("clear drops unheard audio and passes its marks", () => {
   const { playback, passed } = player();
   playback.queue(1000, 0);
   playback.mark("end", 0);

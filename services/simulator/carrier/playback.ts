@@ -1,19 +1,19 @@
 /**
- * What the caller hears: audio is played in the order it came, at real pace, however fast it came. A mark is passed
- * when what was queued before it has been heard.
+ * Plays audio to the caller in order and at real pace, however fast it arrives. Passes a mark once all audio that was
+ * queued before it has been heard.
  */
 export class Playback {
   readonly #onMark: (name: string) => void;
   #endAt = 0;
   #marks: { name: string; at: number }[] = [];
-  /** Audio that was played to its end, ms. */
+  /** Duration of all audio queued and not cleared, ms. */
   #heardMs = 0;
 
   constructor(onMark: (name: string) => void) {
     this.#onMark = onMark;
   }
 
-  /** Queues audio; gives the moment at which it begins to be heard. */
+  /** Queues audio and returns the time at which its playback starts. */
   queue(ms: number, now: number): number {
     const at = Math.max(now, this.#endAt);
     this.#endAt = at + ms;
@@ -25,7 +25,7 @@ export class Playback {
     this.#marks.push({ name, at: Math.max(now, this.#endAt) });
   }
 
-  /** Forgets what was queued and not heard yet; marks behind it are passed at once. */
+  /** Drops audio that was not heard yet, and passes all marks at once. */
   clear(now: number): void {
     this.#heardMs -= Math.max(0, this.#endAt - now);
     this.#endAt = now;

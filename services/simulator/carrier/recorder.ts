@@ -1,14 +1,14 @@
 import { silence } from "./audio.ts";
 
-/** Ten minutes: a simulated call that is recorded for longer keeps its beginning. */
+/** Ten minutes. A longer recording keeps only its start. */
 const maxBytes = 10 * 60 * 8000;
 
-/** What both ends of a call say, each on its own channel, in its place in time. */
+/** Records both ends of a call, each on a channel of its own, aligned by time. */
 export class Recorder {
   readonly startedAt = performance.now();
   readonly #channels = [new Track(), new Track()];
 
-  /** Audio of a channel (0: caller, 1: our side) that is heard from `at` on, performance.now() time. */
+  /** Records audio of a channel (0: caller, 1: application) that is heard from `at` on, in performance.now() time. */
   write(channel: 0 | 1, audio: Buffer, at: number): void {
     this.#channels[channel]!.write(audio, Math.max(0, Math.round((at - this.startedAt) * 8)));
   }

@@ -21,14 +21,14 @@ export type RecordingsOptions = {
   webhooks: WebhookClient;
   faults: CarrierFaults;
   accountSid: string;
-  /** Where the carrier's REST API is, as others see it. */
+  /** Public base URL of the carrier's REST API. */
   baseUrl: () => string;
 };
 
-/** How long the carrier works on a recording before it tells of it. */
+/** Time between the end of a recording and its callback. */
 const preparationMs = 50;
 
-/** The recordings that the carrier keeps. */
+/** The carrier's stored recordings and their callbacks. */
 export class Recordings {
   readonly #options: RecordingsOptions;
   readonly #recordings = new Map<string, Recording>();
@@ -68,7 +68,7 @@ export class Recordings {
     void sleep(preparationMs).then(() => this.#options.webhooks.post(callback, form));
   }
 
-  /** Undefined where there is none, or not yet. */
+  /** Returns a recording; undefined if it does not exist or is not ready. */
   get(sid: string): Recording | undefined {
     const recording = this.#recordings.get(sid);
     return recording !== undefined && performance.now() >= recording.readyAt ? recording : undefined;

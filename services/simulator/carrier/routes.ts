@@ -10,8 +10,8 @@ import { calleeSettings, newCalls, number, numberSettings, pressed, restCall, si
 const aCall = "/calls/:sid{CA[0-9a-f]{32}}";
 
 /**
- * The carrier's control API: POST /calls places calls to us, GET /calls and /calls/:sid show them, DELETE hangs up;
- * PUT /numbers/:number and /callees/:number set up both ends; /calls/faults makes things go wrong.
+ * The carrier's control API. POST /calls starts inbound calls, GET /calls and /calls/:sid show them, DELETE hangs up,
+ * PUT /numbers/:number and /callees/:number configure both ends, /calls/faults injects faults.
  */
 export function carrierControl(carrier: Carrier): Hono {
   const app = new Hono();
@@ -41,13 +41,13 @@ export function carrierControl(carrier: Carrier): Hono {
   });
 
   app.delete(`${aCall}/stream`, (c) => {
-    if (!known(c).cutStream()) throw new AppError("conflict", "The call has no stream at present.");
+    if (!known(c).cutStream()) throw new AppError("conflict", "The call has no active media stream.");
     return c.body(null, 204);
   });
 
   app.post(`${aCall}/silence`, async (c) => {
     const { ms } = silence.parse(await json(c));
-    if (!known(c).fallSilent(ms)) throw new AppError("conflict", "The call has no stream at present.");
+    if (!known(c).fallSilent(ms)) throw new AppError("conflict", "The call has no active media stream.");
     return c.body(null, 204);
   });
 
@@ -79,14 +79,14 @@ export function carrierControl(carrier: Carrier): Hono {
 
   const known = (c: Context): SimulatedCall => {
     const call = carrier.get(c.req.param("sid") ?? "");
-    if (!call) throw new AppError("not_found", "There is no such call.");
+    if (!call) throw new AppError("not_found", "The call does not exist.");
     return call;
   };
 
   return app;
 }
 
-/** The carrier's own REST API under /2010-04-01, as far as an account uses it; open to its credentials. */
+/** The part of Twilio's REST API (/2010-04-01) that an account uses. Requires the account's credentials. */
 export function carrierRest(carrier: Carrier): Hono {
   const app = new Hono();
   const account = `/2010-04-01/Accounts/${carrier.accountSid}`;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** A number or whatever else the carrier shows as one: "anonymous", a SIP address. */
+/** A number, or another caller id: "anonymous", a SIP address. */
 const party = z.string().min(1).max(256);
 export const number = z.string().regex(/^\+[1-9]\d{6,14}$/, "a telephone number in E.164 form");
 const digits = z.string().regex(/^[0-9*#A-D]{0,100}$/);
@@ -10,7 +10,7 @@ export const newCalls = z.strictObject({
   from: party,
   to: number,
   count: z.int().min(1).max(10_000).default(1),
-  /** Seconds after the answer at which the caller hangs up; absent: never. */
+  /** Seconds after the answer at which the caller hangs up. Unset: never. */
   duration_s: z.number().min(0).max(86_400).optional(),
   digits: digits.default(""),
 });

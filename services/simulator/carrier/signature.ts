@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
 
 /*
- * The carrier's own signing, written from its documentation and apart from the calls service's: were it shared, a
- * mistake in it would agree with itself.
+ * The carrier's own signing, written from Twilio's documentation and independent of the calls service's: with shared
+ * code a mistake in it would agree with itself.
  */
 
 /** X-Twilio-Signature of a form posted to `url`; for a WebSocket upgrade, of no form at all. */

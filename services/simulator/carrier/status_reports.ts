@@ -5,12 +5,12 @@ import type { WebhookClient } from "./webhook.ts";
 export type StatusReportOptions = {
   webhooks: WebhookClient;
   faults: CarrierFaults;
-  /** Null: nobody wants to know. */
+  /** Null: no status callbacks. */
   url: string | null;
   to: string;
 };
 
-/** The status callbacks of one call, as they are meant to be or as a fault has them. */
+/** Sends the status callbacks of one call, in order or distorted by a fault. */
 export class StatusReports {
   readonly #options: StatusReportOptions;
   #held: URLSearchParams[] = [];
@@ -45,7 +45,7 @@ export class StatusReports {
     }
   }
 
-  /** Resolves when what was to be sent has been sent. */
+  /** Resolves when all callbacks have been sent. */
   settled(): Promise<unknown> {
     return this.#sending;
   }

@@ -6,7 +6,7 @@ import { Playback } from "./playback.ts";
 import type { Recorder } from "./recorder.ts";
 import { sign } from "./signature.ts";
 
-/** What our side may send on a stream. */
+/** Messages that the application may send on a stream. */
 const fromApplication = z.discriminatedUnion("event", [
   z.object({ event: z.literal("media"), streamSid: z.string(), media: z.object({ payload: z.string() }) }),
   z.object({ event: z.literal("mark"), streamSid: z.string(), mark: z.object({ name: z.string() }) }),
@@ -22,11 +22,11 @@ export type StreamOptions = {
   ca?: string | undefined;
   pacer: Pacer;
   recorder: Recorder | null;
-  /** The caller's audio, frame by frame; the hum where it is absent. */
+  /** The caller's audio by frame. Unset: the hum. */
   audio?: ((frame: number) => Buffer) | undefined;
-  /** The first audio of this stream reached the caller. */
+  /** Called when the first audio of this stream reaches the caller. */
   onHeard: () => void;
-  /** Any audio did. */
+  /** Called with all audio for the caller. */
   onAudio?: ((audio: Buffer) => void) | undefined;
 };
 
@@ -39,14 +39,14 @@ export type StreamReport = {
   heard_ms: number;
   marks: string[];
   clears: number;
-  /** Messages that were none of the protocol. */
+  /** Number of messages that violate the protocol. */
   faulty: number;
 };
 
-/** How long the connection may take. */
+/** Timeout of the connection attempt. */
 const connectMs = 5000;
 
-/** A two-way media stream: the caller's audio goes out at real pace, ours is played at real pace. */
+/** A bidirectional media stream. Sends the caller's audio and plays the application's audio, both at real pace. */
 export class MediaStream {
   readonly sid = `MZ${randomBytes(16).toString("hex")}`;
   readonly #options: StreamOptions;
@@ -56,7 +56,7 @@ export class MediaStream {
   #closedAt: Date | null = null;
   #closeCode: number | null = null;
   #socket: Bun.WebSocket;
-  #leave: () => void = () => {};
+  #stopPacing: () => void = () => {};
   #frames = 0;
   #sequence = 0;
   #startAt = 0;
@@ -76,49 +76,49 @@ export class MediaStream {
       headers: { "x-twilio-signature": sign(options.authToken, options.url) },
       ...(options.ca === undefined ? {} : { tls: { ca: options.ca } }),
     };
-    // Bun's constructor takes more than the DOM's types, which are in force here, know of.
+    // The DOM's types, which apply here, lack the options of Bun's constructor.
     const socket = new WebSocket(options.url, init as unknown as string[]) as unknown as Bun.WebSocket;
     this.#socket = socket;
-    const hung = setTimeout(() => socket.terminate(), connectMs);
+    const connectTimer = setTimeout(() => socket.terminate(), connectMs);
     socket.addEventListener("open", () => {
-      clearTimeout(hung);
+      clearTimeout(connectTimer);
       this.#begin();
     });
     socket.addEventListener("message", (event: MessageEvent<string | Buffer>) => this.#receive(event.data));
     socket.addEventListener("error", () => {});
     socket.addEventListener("close", (event: CloseEvent) => {
-      clearTimeout(hung);
-      this.#leave();
+      clearTimeout(connectTimer);
+      this.#stopPacing();
       this.#closedAt ??= new Date();
       this.#closeCode ??= event.code;
       this.#ended.resolve();
     });
   }
 
-  /** Resolves when the connection is closed, by whomever. */
+  /** Resolves when either side has closed the connection. */
   get ended(): Promise<void> {
     return this.#ended.promise;
   }
 
-  /** False where the connection is not there to take it. */
+  /** Sends a DTMF digit. Returns false if the connection is not open. */
   press(digit: string): boolean {
     return this.#send({ event: "dtmf", dtmf: { track: "inbound_track", digit } });
   }
 
-  /** The call is over. */
+  /** Ends the stream because the call has ended. */
   stop(): void {
     const { accountSid, callSid } = this.#options;
     this.#send({ event: "stop", stop: { accountSid, callSid } });
-    this.#leave();
+    this.#stopPacing();
     this.#socket.close(1000);
   }
 
-  /** Sends nothing for some time, and holds the connection. */
+  /** Sends nothing for `ms`, but keeps the connection. */
   fallSilent(ms: number): void {
     this.#silentUntil = performance.now() + ms;
   }
 
-  /** Ends the connection without a word. */
+  /** Drops the connection without a close frame. */
   cut(): void {
     this.#socket.terminate();
   }
@@ -152,7 +152,7 @@ export class MediaStream {
       },
     });
     this.#startAt = performance.now();
-    this.#leave = pacer.add((now) => this.#tick(now));
+    this.#stopPacing = pacer.add((now) => this.#tick(now));
   }
 
   #tick(now: number): void {

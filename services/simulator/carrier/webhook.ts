@@ -2,11 +2,11 @@ import { messageOf } from "../../../lib/core/errors.ts";
 import { sleep } from "../../../lib/core/time.ts";
 import { sign } from "./signature.ts";
 
-/** What came of a webhook: an answer of some status, or none. */
+/** The result of a webhook: a response, or an error if there was none. */
 export type Answer = { status: number; text: string; retryAfterS: number | null } | { status: null; error: string };
 
 export type WebhookClient = {
-  /** Posts a signed form, as often as the URL's fragment allows; gives the last answer. */
+  /** Posts a signed form with the retries of the URL's fragment. Returns the last answer. */
   post(url: string, form: URLSearchParams, options?: PostOptions): Promise<Answer>;
 };
 
@@ -14,15 +14,15 @@ export type PostOptions = { authToken?: string; signal?: AbortSignal };
 
 export type WebhookClientOptions = {
   authToken: string;
-  /** PEM of an authority to trust besides the system's: a development stack makes its own. */
+  /** PEM of another CA to trust: that of a development stack. */
   ca?: string | undefined;
-  /** The carrier's: the whole answer must be there within this. */
+  /** Twilio's limit for the whole response. */
   timeoutMs?: number;
 };
 
 type Overrides = { retries: number; policies: ReadonlySet<string>; readMs: number };
 
-/** A URL's connection overrides, which stand in its fragment and are not sent: `#rc=3&rp=5xx,ct,rt&rt=4000`. */
+/** Parses Twilio's connection overrides in a URL's fragment, which is not sent: `#rc=3&rp=5xx,ct,rt&rt=4000`. */
 export function readOverrides(url: string, timeoutMs: number): Overrides & { target: string } {
   const [target = url, fragment = ""] = url.split("#", 2);
   const given = new URLSearchParams(fragment);
@@ -51,7 +51,7 @@ export function createWebhookClient({ authToken, ca, timeoutMs = 15_000 }: Webho
         },
         signal: signal ? AbortSignal.any([limit, signal]) : limit,
         redirect: "manual",
-        // A connection each, as from the many machines of a carrier: none is found dead that was kept.
+        // A new connection for each request, as from a carrier's many machines: none is stale.
         keepalive: false,
         ...(ca === undefined ? {} : { tls: { ca } }),
       });

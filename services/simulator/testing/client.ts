@@ -10,7 +10,7 @@ import type {
 import { BufferJSON, initAuthCreds, makeWASocket, WA_CERT_DETAILS } from "@whiskeysockets/baileys";
 import pino from "pino";
 
-/** A login that lives in memory: what a client keeps between its connections. */
+/** A login in memory: the state that a client keeps between connections. */
 export type MemoryAuth = { creds: AuthenticationCreds; keys: SignalKeyStore };
 
 export function memoryAuth(): MemoryAuth {
@@ -36,12 +36,12 @@ export function memoryAuth(): MemoryAuth {
   return { creds: initAuthCreds(), keys };
 }
 
-/** Makes Baileys, in this process, trust a simulator's root in place of WhatsApp's. */
+/** Makes Baileys trust a simulator's root instead of WhatsApp's, in the whole process. */
 export function trust(rootBase64: string): void {
   WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(rootBase64, "base64");
 }
 
-/** Real Baileys, quiet, against a simulator. */
+/** Connects real Baileys, without its log, to a simulator. */
 export function connect(wsUrl: string, auth: MemoryAuth, options: Partial<UserFacingSocketConfig> = {}): WASocket {
   const sock = makeWASocket({
     auth,
@@ -55,7 +55,7 @@ export function connect(wsUrl: string, auth: MemoryAuth, options: Partial<UserFa
   return sock;
 }
 
-/** Resolves with the first update of the connection that `wanted` accepts. */
+/** Resolves with the first connection update that `wanted` accepts. */
 export function connectionUpdate(
   sock: WASocket,
   wanted: (update: Partial<ConnectionState>) => unknown,
@@ -63,7 +63,7 @@ export function connectionUpdate(
   return new Promise((resolve) => sock.ev.on("connection.update", (update) => wanted(update) && resolve(update)));
 }
 
-/** The status code that a connection ended with. */
+/** Resolves with the status code with which the connection ends. */
 export async function ending(sock: WASocket): Promise<number | undefined> {
   const { lastDisconnect } = await connectionUpdate(sock, ({ connection }) => connection === "close");
   const error = lastDisconnect?.error as { output?: { statusCode?: number } } | undefined;

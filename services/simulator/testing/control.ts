@@ -5,7 +5,7 @@ import { connect, connectionUpdate, ending, memoryAuth } from "./client.ts";
 
 export type Answer<T> = { status: number; body: T };
 
-/** The control API as a test calls it; `token` where the simulator asks for one. */
+/** Creates a client of the control API. */
 export function control(url: string, token?: string) {
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const call = async <T>(method: string, path: string, body?: unknown): Promise<Answer<T>> => {
@@ -21,7 +21,7 @@ export function control(url: string, token?: string) {
     post: <T>(path: string, body: unknown) => call<T>("POST", path, body),
     get: <T>(path: string) => call<T>("GET", path),
     delete: (path: string) => call<undefined>("DELETE", path),
-    /** What a phone shows. */
+    /** Messages that a phone shows. */
     messages: async (phone: string) =>
       (
         await call<{ data: ShownMessage[]; duplicates: number; undecryptable: number }>(
@@ -37,10 +37,10 @@ export function control(url: string, token?: string) {
 }
 
 let lastPhone = 49_170_000_000;
-/** A number no other test has. */
+/** Returns a phone number that no other test of this process uses. */
 export const freshPhone = () => String(++lastPhone);
 
-/** Links a new client to a phone by QR; gives its login. */
+/** Links a new client to a phone by QR code and returns its login. */
 export async function paired(
   simulator: Pick<Simulator, "url" | "wsUrl"> & { token?: string },
   phone = freshPhone(),
