@@ -19,6 +19,7 @@ export type {
   Message,
   MessageDirection,
   MessageStatus,
+  WaitReason,
   WhatsappSession,
 } from "./schema.ts";
 export { callDirections, callOutcomes, recordingStatuses } from "./schema.ts";

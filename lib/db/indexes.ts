@@ -50,11 +50,11 @@ export const indexes: readonly IndexDefinition[] = [
     purpose: "pending_messages finds what has expired without reading the outbox",
   },
   {
-    name: "messages_paced",
+    name: "messages_waiting_for_pace",
     table: "messages",
     columns: "business_id, chat",
-    where: "status = 'queued' and error_code = 'paced'",
-    purpose: "release_begun asks this of every message received; release_paced",
+    where: "status = 'queued' and wait_reason = 'pacing'",
+    purpose: "release_begun runs for every inbound message; release_paced",
   },
   {
     name: "messages_by_wa_message_id",

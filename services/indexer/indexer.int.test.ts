@@ -45,8 +45,8 @@ test("every index of the list is built, on every partition; a second run finds n
     ["messages_outbox", 2],
     ["messages_outbox_by_chat", 2],
     ["messages_outbox_of_broadcasts", 2],
-    ["messages_paced", 2],
     ["messages_pkey", 2],
+    ["messages_waiting_for_pace", 2],
   ]);
   expect(await run()).toEqual({ built: [], present: names, dropped: [] });
 });

@@ -4,26 +4,28 @@ import type { BusinessScope } from "../scope.ts";
 import { dueNow } from "../outbox/due_now.ts";
 
 /**
- * The next attempt of a message that is held: never. It stays in the outbox, and holds up nothing else in its chat,
- * for whoever held it wanted just this message not to be sent.
+ * Holds the queued messages of a broadcast; returns how many. A held message stays in the outbox and blocks no other
+ * message of its chat.
  */
-export const heldUntil = new Date("9999-01-01T00:00:00Z");
-
-/** Holds what a broadcast has in the outbox; returns how many messages. */
 export function holdBroadcast(scope: BusinessScope, id: string): Promise<number> {
-  return reschedule(scope, id, sql`${heldUntil}::timestamptz`, sql`next_attempt_at < ${heldUntil}`);
+  const held = sql`next_attempt_at = null, wait_reason = 'broadcast'`;
+  return update(scope, id, held, sql`wait_reason is distinct from 'broadcast'`);
 }
 
-/** Lets go what was held, if the broadcast is running; returns how many messages. */
-export function letGoBroadcast(scope: BusinessScope, id: string): Promise<number> {
-  // The lock: a pause waits for this, or this for the pause.
+/** A process of the version before wait_reason (migration 0022) held messages by an attempt in the year 9999. */
+const heldBefore = sql`next_attempt_at > now() + interval '100 years'`;
+
+/** Makes the held messages of a broadcast due, if the broadcast is running; returns how many. */
+export function releaseBroadcast(scope: BusinessScope, id: string): Promise<number> {
+  // The row lock serialises a pause and this statement.
   const running = sql`exists (select from broadcasts b where b.id = ${id} and b.status = 'running' for share)`;
-  return reschedule(scope, id, dueNow, sql`next_attempt_at = ${heldUntil} and ${running}`);
+  const due = sql`next_attempt_at = ${dueNow}, wait_reason = null`;
+  return update(scope, id, due, sql`(wait_reason = 'broadcast' or ${heldBefore}) and ${running}`);
 }
 
-async function reschedule(scope: BusinessScope, id: string, at: Statement, where: Statement): Promise<number> {
+async function update(scope: BusinessScope, id: string, changes: Statement, where: Statement): Promise<number> {
   const rows = await scope.ask<{ id: string }[]>(sql`
-    update messages m set next_attempt_at = ${at}
+    update messages m set ${changes}
     from (
       -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
       select id from messages

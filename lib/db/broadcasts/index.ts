@@ -3,7 +3,7 @@ export type { NewRecipient } from "./add_recipients.ts";
 export { broadcastProgress } from "./broadcast_progress.ts";
 export type { BroadcastProgress } from "./broadcast_progress.ts";
 export { getBroadcast } from "./get_broadcast.ts";
-export { holdBroadcast, letGoBroadcast } from "./hold.ts";
+export { holdBroadcast, releaseBroadcast } from "./hold.ts";
 export { insertBroadcast } from "./insert_broadcast.ts";
 export type { NewBroadcast } from "./insert_broadcast.ts";
 export { listBroadcasts } from "./list_broadcasts.ts";

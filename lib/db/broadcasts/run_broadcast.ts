@@ -60,7 +60,7 @@ export async function failCancelled(scope: BusinessScope, id: string): Promise<S
       order by id for update
     ), failed as (
       update messages m
-      set status = 'failed', failed_at = now(), next_attempt_at = null,
+      set status = 'failed', failed_at = now(), next_attempt_at = null, wait_reason = null,
           error_code = 'broadcast_cancelled', error_message = 'Its broadcast was cancelled before it was sent.'
       from locked where m.id = locked.id
       returning m.id, m.business_id, m.chat, 'queued' as before, m.status, m.sent_at, m.delivered_at, m.read_at, m.played_at, m.failed_at,

@@ -18,7 +18,7 @@ export function deleteBusiness(scope: BusinessScope): Promise<boolean> {
       where business_id = ${scope.businessId} and status not in ('completed', 'cancelled')`;
     await sql`
       update messages
-      set status = 'failed', failed_at = now(), next_attempt_at = null,
+      set status = 'failed', failed_at = now(), next_attempt_at = null, wait_reason = null,
           error_code = 'business_deleted', error_message = 'The business was deleted before it could be sent.'
       where business_id = ${scope.businessId} and status = 'queued'`;
     return true;

@@ -7,7 +7,7 @@ export type { Description } from "./get_media.ts";
 export { mediaUsage } from "./media_usage.ts";
 export { condemnMedia, forgetMedia } from "./remove_media.ts";
 export type { Condemned, MediaRetention } from "./remove_media.ts";
-export { finishUpload, mediaPending, pendingUpload, wantUploads } from "./uploads.ts";
+export { finishUpload, pendingUpload, wantUploads } from "./uploads.ts";
 export type { UploadResult, UploadState, WantedUpload } from "./uploads.ts";
 export { abandonMedia, beginMedia, finishMedia } from "./write_media.ts";
 export type { Content } from "./write_media.ts";

@@ -13,9 +13,6 @@ const refusedForS = 60;
 /** Until the sweep takes it up by itself: who asked has recorded by then that its messages wait for it. */
 const sweptAfterS = 2;
 
-/** The code of a message that waits until its media is on WhatsApp's host. */
-export const mediaPending = "media_pending";
-
 export type WantedUpload = Pick<MediaUpload, "media_id" | "kind">;
 
 /** Where an upload stands, with what is known of its media; `media` is null where that is gone. */
@@ -89,7 +86,7 @@ export async function finishUpload(
       where media_id = ${media_id} and kind = ${kind} and business_id = ${scope.businessId} and status = 'pending'
       returning status
     )
-    update messages set next_attempt_at = ${dueNow}
-    where business_id = ${scope.businessId} and status = 'queued' and error_code = ${mediaPending}
+    update messages set next_attempt_at = ${dueNow}, wait_reason = null
+    where business_id = ${scope.businessId} and status = 'queued' and wait_reason = 'upload'
       and content -> 'media' ->> 'id' = ${media_id} and exists (select from ended where status <> 'pending')`);
 }

@@ -52,6 +52,7 @@ export async function applyReceipts(scope: PlatformScope, receipts: Receipt[]): 
         update messages m
         set status = case when message_status_rank(r.status) > message_status_rank(m.status) then r.status else m.status end,
             next_attempt_at = null,
+            wait_reason = null,
             sent_at = least(m.sent_at, r.sent_at),
             delivered_at = least(m.delivered_at, r.delivered_at),
             read_at = least(m.read_at, r.read_at),

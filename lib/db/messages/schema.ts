@@ -11,6 +11,14 @@ export const messageStatuses = ["queued", "sent", "failed", "delivered", "read",
 export type MessageStatus = (typeof messageStatuses)[number];
 
 /**
+ * Why a queued message waits. pacing: for the account's sending pace. upload: for the upload of its file. retry: it backs
+ * off after a failed attempt. broadcast: its broadcast is paused, cancelled or in quiet hours; such a message has no
+ * next attempt, and blocks no other message of its chat.
+ */
+export const waitReasons = ["pacing", "upload", "retry", "broadcast"] as const;
+export type WaitReason = (typeof waitReasons)[number];
+
+/**
  * Every message of every business; outbound rows that are still queued are the outbox.
  * Partitioned by range of `id`: a UUIDv7 begins with its time, so a range of ids is a month.
  */
@@ -38,6 +46,8 @@ export const messages = pgTable("messages", {
   attempts: integer().notNull().default(0),
   /** When it may be handed to a shard again. */
   next_attempt_at: moment(),
+  /** Null: the message is due, or no longer queued. */
+  wait_reason: text().$type<WaitReason>(),
   /** By Postgres' clock, never by a service's: messages go out in this order. */
   queued_at: createdAt(),
   sent_at: moment(),

@@ -14,7 +14,7 @@ import {
   getMessage,
   holdBroadcast,
   insertBroadcast,
-  letGoBroadcast,
+  releaseBroadcast,
   listMessages,
   listPendingBusinesses,
   moveBroadcast,
@@ -251,12 +251,12 @@ test("what a pause holds is neither taken along, nor let go by a change of the p
   await moveBroadcast(scope, broadcast, "pause");
   expect(await pendingIds(scope)).toEqual([urgent]);
   await setPacing(scope, { messages_per_minute: 30 });
-  expect(await letGoBroadcast(scope, broadcast)).toBe(0);
+  expect(await releaseBroadcast(scope, broadcast)).toBe(0);
   expect(await pendingIds(scope)).toEqual([urgent]);
   expect((await pendingMessages(scope, { limit: 50, ofBroadcasts: true })).messages).toEqual([]);
   await moveBroadcast(scope, broadcast, "resume");
   await beginBroadcast(scope, broadcast);
-  expect(await letGoBroadcast(scope, broadcast)).toBe(1);
+  expect(await releaseBroadcast(scope, broadcast)).toBe(1);
   expect(await pendingIds(scope)).toEqual([held, urgent]);
 });
 
@@ -264,9 +264,9 @@ test("what quiet hours held is not let go past a pause that is about to be commi
   const scope = await createBusiness(database.db);
   const broadcast = await runningWith(scope, await send(scope));
   await holdBroadcast(scope, broadcast);
-  const [letGo] = await atomically(scope, async (inner) => {
+  const [released] = await atomically(scope, async (inner) => {
     await moveBroadcast(inner, broadcast, "pause");
-    const lettingGo = letGoBroadcast(scope, broadcast);
+    const releasing = releaseBroadcast(scope, broadcast);
     await until(
       async () =>
         (
@@ -275,9 +275,9 @@ test("what quiet hours held is not let go past a pause that is about to be commi
       { what: "a lock to be waited for" },
     );
     // Boxed: it ends only after this.
-    return [lettingGo];
+    return [releasing];
   });
-  expect(await letGo).toBe(0);
+  expect(await released).toBe(0);
 });
 
 test("what of the other kind has expired is left to whoever has that on its way", async () => {

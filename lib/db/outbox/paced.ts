@@ -1,5 +1,4 @@
 import { sql } from "../client/literal.ts";
-import { heldUntil } from "../broadcasts/hold.ts";
 
-/** Of a row of messages: it waits for its turn by the account's pace, and nobody holds it beside that. */
-export const isPaced = sql`(status = 'queued' and error_code = 'paced' and next_attempt_at > now() and next_attempt_at < ${heldUntil})`;
+/** Of a row of messages: it waits for the account's sending pace. */
+export const isPaced = sql`(status = 'queued' and wait_reason = 'pacing' and next_attempt_at > now())`;

@@ -2,7 +2,6 @@ import { sql } from "../client/literal.ts";
 import type { Statement } from "../client/literal.ts";
 import type { Message } from "../schema.ts";
 import type { BusinessScope } from "../scope.ts";
-import { heldUntil } from "../broadcasts/hold.ts";
 import { changeFromJson } from "../messages/status_change.ts";
 import type { StatusChange } from "../messages/status_change.ts";
 
@@ -43,11 +42,11 @@ export async function pendingMessages(
     optedOut: sql`exists (select from opt_outs o where o.business_id = m.business_id and o.chat = m.chat)`,
   };
   const [own, other] = ofBroadcasts ? [bulk, urgent] : [urgent, bulk];
-  /** Waits for its pace alone, and can be taken along: only what is no broadcast's takes anything along out of its turn. */
+  /** A broadcast's message that waits for its pace alone: urgent messages of its chat take it along before its time. */
   const passable = (message: Statement) =>
     ofBroadcasts
       ? sql`false`
-      : sql`(${message}.broadcast_id is not null and ${message}.error_code = 'paced' and ${message}.next_attempt_at < ${heldUntil})`;
+      : sql`(${message}.broadcast_id is not null and ${message}.wait_reason is not distinct from 'pacing')`;
   const before = (one: Statement, other: Statement) =>
     sql`(${one}.queued_at, ${one}.id) < (${other}.queued_at, ${other}.id)`;
   const inTurn = sql`m.next_attempt_at <= now()`;
@@ -57,13 +56,13 @@ export async function pendingMessages(
         and not exists (
           select from messages earlier
           where earlier.business_id = m.business_id and earlier.chat = m.chat and earlier.status = 'queued'
-            and ${before(sql`earlier`, sql`m`)} and earlier.next_attempt_at > now() and earlier.next_attempt_at < ${heldUntil}
+            and ${before(sql`earlier`, sql`m`)} and earlier.next_attempt_at > now()
             and (earlier.expires_at is null or earlier.expires_at > now()) and not ${passable(sql`earlier`)}
         )`;
   const [row] = await scope.ask<[{ messages: PendingMessage[]; expired: Parameters<typeof changeFromJson>[0][] }]>(sql`
     with expired as (
       update messages m
-      set status = 'failed', failed_at = now(), next_attempt_at = null,
+      set status = 'failed', failed_at = now(), next_attempt_at = null, wait_reason = null,
           error_code = case when expires_at <= now() then 'expired' else 'opted_out' end,
           error_message = case when expires_at <= now() then 'It expired before it could be sent.' else 'The recipient opted out.' end
       -- Of this kind alone: what the other lease's holder has on its way has not failed.

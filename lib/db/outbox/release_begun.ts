@@ -9,18 +9,24 @@ export type BegunChat = { business_id: string; chat: string };
 /** An outbox that has something to send now. */
 export type ReleasedOutbox = { business_id: string; of_broadcasts: boolean };
 
-/** Somebody has written in these chats: what waited for its turn to begin one begins none any more, and is due. */
+/**
+ * Makes the paced messages of these chats due: their contacts have written, so that sending begins no chat any more. Every
+ * inbound message passes here, hence one statement by the index messages_waiting_for_pace.
+ */
 export async function releaseBegun(scope: PlatformScope, chats: readonly BegunChat[]): Promise<ReleasedOutbox[]> {
   if (chats.length === 0) return [];
+  const begun = toJson(chats.map(({ business_id, chat }) => ({ business_id, chat })));
   return scope.ask<ReleasedOutbox[]>(sql`
     with locked as (
       -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
       select m.id from messages m
-      where (m.business_id, m.chat) in (select business_id, chat from jsonb_to_recordset(${toJson(chats.map(({ business_id, chat }) => ({ business_id, chat })))}::jsonb) as r(business_id uuid, chat text))
+      where (m.business_id, m.chat) in (
+          select business_id, chat from jsonb_to_recordset(${begun}::jsonb) as r(business_id uuid, chat text))
         and ${isPaced}
       order by m.id for update
     ), released as (
-      update messages m set next_attempt_at = ${dueNow} from locked where m.id = locked.id returning m.business_id, m.broadcast_id
+      update messages m set next_attempt_at = ${dueNow}, wait_reason = null
+      from locked where m.id = locked.id returning m.business_id, m.broadcast_id
     )
     select distinct business_id, broadcast_id is not null as of_broadcasts from released`);
 }

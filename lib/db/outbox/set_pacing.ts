@@ -6,7 +6,7 @@ import type { Business } from "../schema.ts";
 import { dueNow } from "./due_now.ts";
 import { isPaced } from "./paced.ts";
 
-/** Sets how fast a business may send; what waits under the old limits waits no longer. Undefined when there is no such business. */
+/** Sets the sending pace of a business and makes its paced messages due. Undefined if the business does not exist. */
 export function setPacing(scope: BusinessScope, pacing: Business["pacing"]): Promise<Business | undefined> {
   return atomically(scope, async (inside) => {
     const [business] = await inside.ask<Business[]>(sql`
@@ -18,9 +18,9 @@ export function setPacing(scope: BusinessScope, pacing: Business["pacing"]): Pro
   });
 }
 
-/** Lets the shard be asked again at once for every message that it said must wait for its turn. */
+/** Makes every paced message due, so that the shard decides about it again. */
 export async function releasePaced(scope: BusinessScope): Promise<void> {
   await scope.ask(sql`
-    update messages set next_attempt_at = ${dueNow}
+    update messages set next_attempt_at = ${dueNow}, wait_reason = null
     where business_id = ${scope.businessId} and ${isPaced}`);
 }

@@ -7,7 +7,7 @@ import {
   forBusiness,
   forPlatform,
   holdBroadcast,
-  letGoBroadcast,
+  releaseBroadcast,
   releaseRecipients,
 } from "../../../lib/db/index.ts";
 import type { BroadcastState, BusinessScope } from "../../../lib/db/index.ts";
@@ -90,7 +90,7 @@ async function release(deps: Deps, scope: BusinessScope, state: BroadcastState, 
     await holdBroadcast(scope, state.id);
     return { inMs: Math.min(quiet.getTime() - now.getTime(), longestQuietMs), reason: "quiet hours" };
   }
-  if ((await letGoBroadcast(scope, state.id)) > 0) await wakeSends(deps, state);
+  if ((await releaseBroadcast(scope, state.id)) > 0) await wakeSends(deps, state);
 
   if (!state.pending) {
     if (state.queued > 0) return { inMs: inOutboxMs, reason: "the last messages are in the outbox" };

@@ -71,7 +71,7 @@ describe("broadcast and urgent messages", () => {
       bulk === true ? { ...paced, holds: to === chat(0) ? "first_contacts" : "everything" } : undefined;
     await serve();
     await start(20);
-    await until(async () => (await stage.workers.rows(stage.business))[0]?.error_code === "paced", {
+    await until(async () => (await stage.workers.rows(stage.business))[0]?.wait_reason === "pacing", {
       what: "a message that waits for its pace",
     });
     await stage.workers.queueMessage(stage.business, chat(100), "code 1");

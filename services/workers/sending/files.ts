@@ -1,5 +1,5 @@
 import { sharedDate } from "../../../lib/core/time.ts";
-import { mediaPending, wantUploads } from "../../../lib/db/index.ts";
+import { wantUploads } from "../../../lib/db/index.ts";
 import type { BusinessScope, PendingMessage, UploadState, WantedUpload } from "../../../lib/db/index.ts";
 import { contentOf } from "../../../lib/messages/index.ts";
 import type { MediaContent } from "../../../lib/messages/index.ts";
@@ -46,7 +46,7 @@ export async function attachFiles(scope: BusinessScope, messages: PendingMessage
         id: message.id,
         status: "paced",
         next_attempt_at: new Date(now.getTime() + retryMs),
-        error_code: mediaPending,
+        wait_reason: "upload",
       });
     }
   }

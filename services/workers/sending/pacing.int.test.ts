@@ -110,7 +110,7 @@ describe("a paced account", () => {
     workers.shard.decide = () => ({ status: "paced", wait_ms: 30_000, holds: "first_contacts" });
     await workers.queueMessage(business, chat(1), "paced");
     await send();
-    await until(async () => (await workers.rows(business))[0]?.error_code === "paced", { what: "the pace" });
+    await until(async () => (await workers.rows(business))[0]?.wait_reason === "pacing", { what: "the pace" });
     workers.shard.decide = () => ({ status: "paced", wait_ms: 3_600_000, holds: "everything" });
     for (const n of [2, 3]) {
       await workers.queueMessage(business, chat(n), "limited");
@@ -134,7 +134,7 @@ describe("new chats", () => {
     await send();
     await until(() => workers.shard.deliveries.length === 3, { what: "the other chat" });
     expect(delivered()).toEqual(["1", "3", "5"]);
-    await until(async () => (await workers.rows(business))[0]?.error_code === "paced", { what: "the result" });
+    await until(async () => (await workers.rows(business))[0]?.wait_reason === "pacing", { what: "the result" });
     const [first] = await workers.rows(business);
     expect(first).toMatchObject({ status: "queued", attempts: 0 });
     expect(Date.parse(String(first!.next_attempt_at))).toBeGreaterThan(Date.now() + 3_000_000);
@@ -155,7 +155,7 @@ describe("new chats", () => {
     await workers.serve("broadcasts");
     await workers.producer.wake("send_broadcasts", { business_id: business });
     await send();
-    await until(async () => (await workers.rows(business)).every(({ error_code }) => error_code === "paced"), {
+    await until(async () => (await workers.rows(business)).every(({ wait_reason }) => wait_reason === "pacing"), {
       what: "the pace",
     });
     for (const n of [0, 2]) {
