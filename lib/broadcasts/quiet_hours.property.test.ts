@@ -22,7 +22,7 @@ function transitionsOf(timeZone: string): number[] {
 }
 
 const wallClocks = new Map<string, Intl.DateTimeFormat>();
-/** Minutes since midnight on the wall, told by Intl and not by Temporal. */
+/** Local minutes since midnight, computed by Intl as an oracle for Temporal. */
 function wallMinutes(at: number, timeZone: string): number {
   let format = wallClocks.get(timeZone);
   if (format === undefined) {

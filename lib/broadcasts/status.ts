@@ -11,16 +11,16 @@ export type BroadcastStatus = (typeof broadcastStatuses)[number];
 export const broadcastVerbs = ["start", "pause", "resume", "cancel"] as const;
 export type BroadcastVerb = (typeof broadcastVerbs)[number];
 
-const moves: Record<BroadcastVerb, { from: readonly BroadcastStatus[]; to: BroadcastStatus }> = {
+const transitions: Record<BroadcastVerb, { from: readonly BroadcastStatus[]; to: BroadcastStatus }> = {
   start: { from: ["draft"], to: "scheduled" },
   pause: { from: ["scheduled", "running"], to: "paused" },
   resume: { from: ["paused"], to: "scheduled" },
   cancel: { from: ["draft", "scheduled", "running", "paused"], to: "cancelled" },
 };
 
-/** What a broadcast becomes: the same where it is that already, undefined where it cannot. */
+/** The status after a transition: unchanged if the broadcast has it already, undefined if it cannot reach it. */
 export function after(verb: BroadcastVerb, status: BroadcastStatus): BroadcastStatus | undefined {
-  const { from, to } = moves[verb];
+  const { from, to } = transitions[verb];
   if (from.includes(status)) return to;
   const done = status === to || (to === "scheduled" && status === "running");
   return done ? status : undefined;

@@ -4,23 +4,23 @@ import { faultOfTemplate, parseTemplate } from "./template.ts";
 const render = (text: string, fields: Record<string, string>) => parseTemplate(text).render(fields);
 const fieldsOf = (text: string) => parseTemplate(text).fields;
 
-test("fields are put in, with or without spaces around their names", () => {
+test("fills in fields, with or without spaces", () => {
   expect(
     render("Hello {{name}}, your {{ order no }} is {{status}}.", { name: "Ada", "order no": "4711", status: "ready" }),
   ).toBe("Hello Ada, your 4711 is ready.");
 });
 
-test("what a field holds is not a template", () => {
+test("keeps a template inside a field's value", () => {
   expect(render("{{a}}{{b}}", { a: "{{b}}", b: "$& $1" })).toBe("{{b}}$& $1");
   expect(render("{{toString}}", {})).toBe("");
 });
 
-test("each field is named once, in order", () => {
+test("lists each field once, in order", () => {
   expect(fieldsOf("{{b}} {{a}} {{ b }}")).toEqual(["b", "a"]);
   expect(fieldsOf("none")).toEqual([]);
 });
 
-test("a brace too many or a name that cannot be is said", () => {
+test("rejects unbalanced braces and invalid names", () => {
   for (const text of [
     "Hello {{name}",
     "Hello {name}}",

@@ -49,7 +49,7 @@ const small: StreamLimits = {
 };
 
 describe("entries of live streams", () => {
-  test("carry an excerpt of a long text and no contents", async () => {
+  test("carry an excerpt and no contents", async () => {
     const [id, text] = [uuidv7(), "\u0001".repeat(65_536)];
     await appendEvents(redis, [
       happened(id, { message_id: id, text, content: { type: "text", text }, media: { url: text } }),
@@ -59,7 +59,7 @@ describe("entries of live streams", () => {
     expect(JSON.parse(entry![1][1]!).data).toEqual({ message_id: id, excerpt: `${"\u0001".repeat(119)}…` });
   });
 
-  test("are cut to ids and statuses where fields are too long together", async () => {
+  test("are cut to ids and statuses beyond 2 KB", async () => {
     const id = uuidv7();
     const long = Object.fromEntries(Array.from({ length: 16 }, (_, n) => [`field_${n}`, "\u0001".repeat(500)]));
     await appendEvents(redis, [happened(id, { message_id: id, status: "sent", ...long })]);
@@ -69,7 +69,7 @@ describe("entries of live streams", () => {
 });
 
 describe("memory of live streams", () => {
-  test("2,300 texts of 65,536 characters fit into 8 MB", async () => {
+  test("fits 2,300 long texts into 8 MB", async () => {
     const id = uuidv7();
     const before = await usedBytes();
     const text = "\u0001".repeat(65_536);
@@ -78,14 +78,14 @@ describe("memory of live streams", () => {
     expect((await usedBytes()) - before).toBeLessThan(8 * 1024 * 1024);
   }, 60_000);
 
-  test("one business stays within its bytes", async () => {
+  test("bounds the bytes of one business", async () => {
     const id = uuidv7();
     await flood(() => id, 5_000, small);
     expect(await redis.memory("USAGE", eventsOf(id), "SAMPLES", 0)).toBeLessThan(2 * small.business.bytes);
     expect(await redis.xlen(eventsOf(id))).toBeGreaterThan(20);
   });
 
-  test("many businesses together stay within the total, and recent ones are kept", async () => {
+  test("keeps recent businesses within the total", async () => {
     const before = await usedBytes();
     const businesses = Array.from({ length: 1_000 }, () => uuidv7());
     let n = 0;
@@ -98,14 +98,14 @@ describe("memory of live streams", () => {
     expect(Number(tally["total"])).toBe(sum);
   }, 30_000);
 
-  test("a business that floods takes nothing from another's stream", async () => {
+  test("isolates a business from another's flood", async () => {
     const [quiet, loud] = [uuidv7(), uuidv7()];
     await appendEvents(redis, [happened(quiet)], small);
     await flood(() => loud, 5_000, small);
     expect(await redis.xlen(eventsOf(quiet))).toBe(1);
   });
 
-  test("entries expire by age, whether or not more come", async () => {
+  test("expires entries by age", async () => {
     const [idle, active] = [uuidv7(), uuidv7()];
     const short = { ...small, keptMs: 500 };
     await appendEvents(redis, [happened(idle), happened(active), happened(active)], short);
@@ -130,7 +130,7 @@ describe("readers that come back", () => {
     return first;
   };
 
-  test("are reset where the stream was trimmed past their id", async () => {
+  test("are reset after their id was trimmed", async () => {
     const id = uuidv7();
     await appendEvents(redis, [happened(id)], small);
     const [seen] = await redis.xrange(eventsOf(id), "-", "+");
@@ -138,7 +138,7 @@ describe("readers that come back", () => {
     expect(await resumed(id, seen![0])).toEqual({ event: "reset", id: null });
   });
 
-  test("are reset where their stream was dropped and began again", async () => {
+  test("are reset after their stream was dropped", async () => {
     const [id, ...others] = Array.from({ length: 400 }, () => uuidv7());
     await appendEvents(redis, [happened(id!)], small);
     const [seen] = await redis.xrange(eventsOf(id!), "-", "+");
@@ -158,7 +158,7 @@ describe("readers that come back", () => {
     expect(await resumed(id, seen![0])).toEqual({ event: "reset", id: null });
   });
 
-  test("read past events a page at a time", async () => {
+  test("read past events page by page", async () => {
     const id = uuidv7();
     await flood(() => id, 900);
     const asked: unknown[][] = [];

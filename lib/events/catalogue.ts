@@ -77,8 +77,8 @@ export const events = {
 export type EventName = keyof typeof events;
 
 /**
- * What live streams carry beside events: states that are sent while somebody watches, and `reset`. They are in no
- * stream in Redis and have no id. A null scope: admin keys only for `shards.changed`, every reader for `reset`.
+ * Items of a live stream that are no events: states that are sent while a reader is connected, and `reset`. They lie in
+ * no Redis stream and have no id. Admin keys alone receive `shards.changed`; every reader receives `reset`.
  */
 export const streamNotices = {
   "whatsapp.pairing": { description: "Each new QR or pairing code.", scope: "whatsapp:write" },

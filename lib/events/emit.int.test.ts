@@ -38,7 +38,7 @@ const testOf = (webhook_id: string): Event => ({
 });
 const deliveriesTo = (id: string) =>
   database.owner<{ event: string; payload: string }[]>`
-    select event, payload from webhook_deliveries where webhook_id = ${id} order by place`;
+    select event, payload from webhook_deliveries where webhook_id = ${id} order by id`;
 
 /** Counts the transactions of `scope` and the statements in them. */
 const counted = () => {

@@ -21,7 +21,7 @@ export type Event<N extends EventName = EventName> = {
   };
 }[N];
 
-/** What is left to do after the commit; a publisher does it (publisher.ts). */
+/** The after-commit work, which a publisher does (publisher.ts). */
 export type Emitted = {
   /** Endpoints with new deliveries. */
   webhookIds: readonly string[];
@@ -30,8 +30,8 @@ export type Emitted = {
 };
 
 /**
- * Writes the webhook deliveries of events in the caller's transaction, so that a fact and its deliveries commit together,
- * and returns the after-commit work. One query finds the endpoints; a second one runs only if any subscribes.
+ * Writes the webhook deliveries of events in the caller's transaction and returns the after-commit work. A fact and its
+ * deliveries so commit together. One query finds the endpoints; a second one runs only if any subscribes.
  */
 export async function emit(tx: Scope, events: readonly Event[]): Promise<Emitted> {
   const deliverable = events.filter(({ name }) => goesTo(name, "webhook"));

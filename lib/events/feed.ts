@@ -3,12 +3,12 @@ import { backoff } from "../core/retry.ts";
 import { sleep } from "../core/time.ts";
 import { answerOf } from "../redis/errors.ts";
 import { allEvents, isAfter, isGap, placed } from "./stream.ts";
-import type { PlacedEvent } from "./stream.ts";
+import type { StreamedEvent } from "./stream.ts";
 import { createReplay } from "./replay.ts";
 import type { Replay } from "./replay.ts";
 
 /** `reset`: events may have been missed; a reader fetches what it shows again. */
-export type FeedItem = PlacedEvent | { event: "reset"; id: null };
+export type FeedItem = StreamedEvent | { event: "reset"; id: null };
 
 export type Subscription = {
   /**
@@ -33,9 +33,9 @@ export type FeedOptions = {
   onError?: (error: unknown) => void;
 };
 
-/** Live events that wait for a reader; they are shared with the other readers. A slower one is closed, and resumes from its last id. */
+/** Live events queued for one reader. A slower reader is closed and resumes from its last id. */
 const maxQueued = 1_000;
-/** Entries of one read: 100 KB as a rule. */
+/** Entries of one read, usually 100 KB. */
 const pageSize = 500;
 const blockMs = 5_000;
 
@@ -114,7 +114,7 @@ export function createFeed({ redis, blocking, onError = () => {} }: FeedOptions)
   };
 }
 
-type Queue = Subscription & { offer(event: PlacedEvent): void; reset(): void; begin(): Promise<void> };
+type Queue = Subscription & { offer(event: StreamedEvent): void; reset(): void; begin(): Promise<void> };
 
 /**
  * The items of one subscription. While it replays, past events are read a page at a time as the reader takes them, and
@@ -124,7 +124,7 @@ type Queue = Subscription & { offer(event: PlacedEvent): void; reset(): void; be
 function createQueue(businessId: string | null, replay: Replay | undefined, onClose: () => void): Queue {
   let items: FeedItem[] = [];
   /** Live events since the read of the present page began. */
-  let early: PlacedEvent[] = [];
+  let early: StreamedEvent[] = [];
   /** More came than are kept: the next page has them too. */
   let overflowed = false;
   let replaying = replay !== undefined;

@@ -43,7 +43,7 @@ const happened = (data: Record<string, unknown> = { message_id: uuidv7() }) => (
   at: new Date().toISOString(),
   data,
 });
-/** What another program, or a fault of ours, may put there. Clients' buffers then take Redis beyond its limit. */
+/** Fills Redis, as another program or a fault of ours may; clients' buffers then take it beyond its limit. */
 const fillUp = async () => {
   const blob = "x".repeat(256 * 1024);
   for (let n = 0; (await redis.set(`foreign:${n}`, blob).catch(() => "refused")) !== "refused"; n++);
@@ -115,7 +115,7 @@ describe("a Redis that others fill", () => {
     await until(() => runs.length > 0, { what: "the job to run" });
   }, 60_000);
 
-  test("ends no job that was active, and the worker goes on", async () => {
+  test("ends no active job", async () => {
     const hold = Promise.withResolvers<void>();
     let runs = 0;
     await queues.serve("high", {
@@ -139,7 +139,7 @@ describe("a Redis that others fill", () => {
     await until(() => runs >= 4, { what: "the next wake-up" });
   }, 60_000);
 
-  test("keeps dead letters small, and no key without a bound", async () => {
+  test("bounds dead letters and every other key", async () => {
     const fail = async () => {
       throw new Error("x".repeat(100_000));
     };
@@ -162,7 +162,7 @@ describe("a Redis that others fill", () => {
     expect(letters[0]!.reason).toEndWith("…");
   });
 
-  test("gives the memory of live events to them where nothing is published", async () => {
+  test("frees the memory of live events without publishing", async () => {
     await appendEvents(redis, [happened()]);
     await fillUp();
     await memoryGuard(redis).check();

@@ -14,4 +14,4 @@ export type { EventData } from "./payloads.ts";
 export { createEventPublisher } from "./publisher.ts";
 export type { PublishEvents } from "./publisher.ts";
 export { eventsOf, idForm } from "./stream.ts";
-export type { LiveEvent, PlacedEvent, StreamLimits } from "./stream.ts";
+export type { LiveEvent, StreamedEvent, StreamLimits } from "./stream.ts";

@@ -68,17 +68,17 @@ function createMemoryGuard(redis: Redis): MemoryGuard {
   let checkedAt = Number.NEGATIVE_INFINITY;
   let checking: Promise<void> | undefined;
 
-  /** Frees the streams' memory, and notes in Redis that events were lost: the next one that is added comes after a `reset`. */
+  /** Frees the streams' memory and marks the loss in Redis, so that readers receive `reset` before the next event. */
   const dropStreams = () => dropScript(redis, [allEvents, tallyKey, recentKey], [streamPrefix, 2 * limits.keptMs]);
 
   const look = async (): Promise<void> => {
     fill = await memoryFill(redis);
     if (fill >= pauseAt || (paused && fill >= resumeAt)) {
       paused = true;
-      // Again at each check: another process may have added in between.
+      // Repeated at each check: another process may have appended since.
       await dropStreams();
     } else if (paused) {
-      // What was dropped since the last check is noted before the first event is added.
+      // The mark of dropped events precedes the first event that is appended.
       await answerOf(redis.hset(tallyKey, "gap", "1"));
       paused = false;
     }

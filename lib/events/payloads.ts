@@ -3,8 +3,8 @@ import { publicAttachment, publicContent } from "../messages/index.ts";
 import type { EventName } from "./catalogue.ts";
 
 /*
- * The data of every event. A webhook delivery's body is {type, timestamp, data}: the event's name, when it happened, and
- * data as below. Live streams carry an excerpt of the same data (entry.ts). Fields may be added; none is removed.
+ * The data of every event. A webhook delivery's body is {type, timestamp, data}: the event's name, its time and its
+ * data. Live streams carry an excerpt of the same data (entry.ts). Fields may be added; none is removed.
  */
 
 const business_id = z.uuid();
@@ -60,7 +60,7 @@ const session = z.object({
 
 const limited = z.object({
   business_id,
-  /** What the limit blocks until then: every message, or those that begin a chat. */
+  /** The messages that the limit blocks until then: all, or those that begin a chat. */
   holds: z.enum(["everything", "first_contacts"]),
   until: moment,
 });

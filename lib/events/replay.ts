@@ -1,13 +1,13 @@
 import type { Redis } from "ioredis";
 import { answerOf } from "../redis/errors.ts";
 import { allEvents, eventsOf, isAfter, isGap, placed, tallyKey } from "./stream.ts";
-import type { PlacedEvent } from "./stream.ts";
+import type { StreamedEvent } from "./stream.ts";
 
 /** Entries of a page: what a reader that stalls holds in memory, 30 KB as a rule and 200 KB at most. */
 const pageSize = 100;
 
 export type ReplayPage = {
-  events: PlacedEvent[];
+  events: StreamedEvent[];
   /** Events before this page may be missing. */
   missed: boolean;
   /** Nothing came after this page when it was read. */

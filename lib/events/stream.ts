@@ -1,17 +1,17 @@
 import { z } from "zod";
 
-/** Something that happened to a business. */
+/** An event of a business as live streams carry it. */
 export const liveEvent = z.object({
   business_id: z.string(),
-  /** Such as "message.delivered": the names that webhooks have. */
+  /** A name of the catalogue. A reader may meet names that a newer version added. */
   event: z.string(),
   at: z.iso.datetime(),
   data: z.record(z.string(), z.unknown()),
 });
 export type LiveEvent = z.infer<typeof liveEvent>;
 
-/** An event and its place in the streams: ids rise. */
-export type PlacedEvent = LiveEvent & { id: string };
+/** An event with its stream id; ids rise. */
+export type StreamedEvent = LiveEvent & { id: string };
 
 /** The braces keep all keys in one slot of a Redis Cluster, which a script demands. */
 export const streamPrefix = "prosaas:{events}:";
@@ -54,7 +54,7 @@ export function isAfter(a: string, b: string): boolean {
 }
 
 /** Parses an entry of a stream as ioredis gives it; undefined for what is no event of ours. */
-export function placed([id, fields]: [string, string[]]): PlacedEvent | undefined {
+export function placed([id, fields]: [string, string[]]): StreamedEvent | undefined {
   if (fields[0] !== "event") return undefined;
   try {
     const parsed = liveEvent.safeParse(JSON.parse(fields[1] ?? ""));

@@ -3,9 +3,9 @@ import { mediaPointer } from "../media/index.ts";
 
 /** A file that a message comes with. */
 export const attachment = z.object({
-  /** The media of ours that has its content; absent while that is still to be fetched. */
+  /** The stored media; absent until its content was fetched. */
   id: z.uuid().optional(),
-  /** What it is: as its content says where we have that, else as its sender does. */
+  /** Detected from the stored content; before that the sender's claim. */
   mime: z.string(),
   /** Bytes. */
   size: z.int().min(0).optional(),

@@ -3,9 +3,9 @@ import { attachment } from "./attachment.ts";
 import { quote, reference } from "./reference.ts";
 
 /*
- * What a message says, by kind: the one place that names the kinds and their fields. The API narrows these schemas to
- * what it takes from customers; between API, worker and shard, in Postgres and in a shard's journal they hold as they
- * are. What is in the way of reading a message from a stranger is not asked for: no lengths, no formats.
+ * The content of a message, by kind: the only list of kinds and their fields. The API narrows these schemas for input
+ * from customers; API, workers, shards, Postgres and a shard's journal use them as they are. They demand no lengths and
+ * no formats, because a message from a stranger must stay readable.
  */
 
 const answers = { reply_to: quote.optional() };
@@ -36,7 +36,7 @@ export const locationContent = z.object({
   ...answers,
 });
 
-/** A person's card. `phones` are digits in international form where WhatsApp knows the number, else what the card says. */
+/** A contact card. `phones` are international digits if WhatsApp knows the number, else the text of the card. */
 export const card = z.object({ name: z.string(), phones: z.array(z.string()) });
 export type Card = z.infer<typeof card>;
 
@@ -82,13 +82,13 @@ const sent = [
   deleteContent,
 ] as const;
 
-/** What a business can send. */
+/** Content that a business can send. */
 export const outboundContent = z.discriminatedUnion("type", sent);
 export type OutboundContent = z.infer<typeof outboundContent>;
 
-/** What any message can say. */
+/** Content of any message. */
 export const messageContent = z.discriminatedUnion("type", [...sent, stickerContent, pollVoteContent, unknownContent]);
 export type MessageContent = z.infer<typeof messageContent>;
 
-/** What any message can say with a file. */
+/** Content of any message with a file. */
 export type MediaContent = Extract<MessageContent, { media: unknown }>;

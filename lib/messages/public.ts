@@ -20,7 +20,7 @@ import {
 import type { MessageContent } from "./content.ts";
 
 /*
- * What a message says, as customers are shown it: messages are named by our ids, and WhatsApp's stay inside.
+ * The content of a message as customers see it: it names messages by our ids, never by WhatsApp's.
  */
 
 const messageId = z.string().nullable();

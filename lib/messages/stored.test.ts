@@ -33,17 +33,17 @@ const contents: [MessageContent, string | null][] = [
   [{ type: "unknown", kind: "orderMessage" }, null],
 ];
 
-test.each(contents)("%j comes back from its row as it was, with its words beside it", (content, words) => {
+test.each(contents)("%j survives a round trip through its row", (content, words) => {
   const stored = storedContent(content);
   expect(stored).toMatchObject({ type: content.type, text: words });
   expect(contentOf(JSON.parse(JSON.stringify(stored)) as typeof stored)).toEqual(content);
 });
 
-test("a plain text is not stored twice", () => {
+test("stores a plain text once", () => {
   expect(storedContent({ type: "text", text: "hello" }).content).toBeNull();
 });
 
-test("a row that this version cannot read is unknown, and keeps its type", () => {
+test("an unreadable row becomes unknown and keeps its type", () => {
   expect(contentOf({ type: "hologram", text: null, content: { type: "hologram", beams: 3 } })).toEqual({
     type: "unknown",
     kind: "hologram",

@@ -1,6 +1,6 @@
 import type { MessageContent } from "./content.ts";
 
-/** What a message says in words, for lists and searches; null where it has none. */
+/** The text of a message for lists and searches; null if it has none. */
 export function wordsOf(content: MessageContent): string | null {
   switch (content.type) {
     case "text":

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Resident } from "../db/index.ts";
 import { planMoves } from "./plan.ts";
 
@@ -18,53 +18,55 @@ function after(before: Resident[], moves: ReturnType<typeof planMoves>): Record<
   return counts;
 }
 
-test("a new shard gets its share, and no more moves than that takes", () => {
-  const before = [...residents(1, 50), ...residents(2, 50)];
-  const moves = planMoves(before, { shards: [1, 2, 3, 4, 5] });
-  expect(moves).toHaveLength(60);
-  expect(after(before, moves)).toEqual({ 1: 20, 2: 20, 3: 20, 4: 20, 5: 20 });
-  expect(moves.every(({ from_shard, to_shard }) => from_shard <= 2 && to_shard > 2)).toBeTrue();
-});
+describe("planMoves", () => {
+  test("fills a new shard with the fewest moves", () => {
+    const before = [...residents(1, 50), ...residents(2, 50)];
+    const moves = planMoves(before, { shards: [1, 2, 3, 4, 5] });
+    expect(moves).toHaveLength(60);
+    expect(after(before, moves)).toEqual({ 1: 20, 2: 20, 3: 20, 4: 20, 5: 20 });
+    expect(moves.every(({ from_shard, to_shard }) => from_shard <= 2 && to_shard > 2)).toBeTrue();
+  });
 
-test("what is balanced stays: nobody is moved for a difference of one", () => {
-  expect(planMoves([...residents(1, 10), ...residents(2, 11)], { shards: [1, 2] })).toEqual([]);
-  expect(planMoves([...residents(1, 10), ...residents(2, 12)], { shards: [1, 2] })).toHaveLength(1);
-});
+  test("plans nothing for a difference of one", () => {
+    expect(planMoves([...residents(1, 10), ...residents(2, 11)], { shards: [1, 2] })).toEqual([]);
+    expect(planMoves([...residents(1, 10), ...residents(2, 12)], { shards: [1, 2] })).toHaveLength(1);
+  });
 
-test("shards to be left are emptied, of the unpaired too, evenly over the others", () => {
-  const before = [...residents(1, 3), ...residents(2, 9), ...residents(3, 8), ...residents(4, 4, { paired: false })];
-  const moves = planMoves(before, { shards: [1, 2], drain: [3, 4] });
-  expect(moves).toHaveLength(12);
-  expect(after(before, moves)).toEqual({ 1: 10, 2: 10 });
-  expect(moves.every(({ to_shard }) => to_shard <= 2)).toBeTrue();
-});
+  test("empties draining shards evenly, of unpaired businesses too", () => {
+    const before = [...residents(1, 3), ...residents(2, 9), ...residents(3, 8), ...residents(4, 4, { paired: false })];
+    const moves = planMoves(before, { shards: [1, 2], drain: [3, 4] });
+    expect(moves).toHaveLength(12);
+    expect(after(before, moves)).toEqual({ 1: 10, 2: 10 });
+    expect(moves.every(({ to_shard }) => to_shard <= 2)).toBeTrue();
+  });
 
-test("a drain does nothing else: the others stay where they are", () => {
-  expect(planMoves([...residents(1, 50), ...residents(2, 1)], { shards: [1, 2], drain: [3] })).toEqual([]);
-});
+  test("leaves other shards alone during a drain", () => {
+    expect(planMoves([...residents(1, 50), ...residents(2, 1)], { shards: [1, 2], drain: [3] })).toEqual([]);
+  });
 
-test("who lives on a shard that does not exist is brought home by a rebalance", () => {
-  const before = [...residents(1, 2), ...residents(9, 2)];
-  expect(planMoves(before, { shards: [1, 2] }).map(({ from_shard, to_shard }) => [from_shard, to_shard])).toEqual([
-    [9, 2],
-    [9, 2],
-  ]);
-});
+  test("moves businesses off a missing shard", () => {
+    const before = [...residents(1, 2), ...residents(9, 2)];
+    expect(planMoves(before, { shards: [1, 2] }).map(({ from_shard, to_shard }) => [from_shard, to_shard])).toEqual([
+      [9, 2],
+      [9, 2],
+    ]);
+  });
 
-test("those on the move count where they go and are left alone, so a plan goes on where it was cut short", () => {
-  const before = residents(1, 10);
-  const first = planMoves(before, { shards: [1, 2], max: 2 });
-  expect(first).toHaveLength(2);
-  const going = new Set(first.map(({ business_id }) => business_id));
-  const between = before.map((one) =>
-    going.has(one.business_id) ? Object.assign(one, { shard: 2, moving: true }) : one,
-  );
-  const rest = planMoves(between, { shards: [1, 2] });
-  expect(rest).toHaveLength(3);
-  expect(rest.some(({ business_id }) => going.has(business_id))).toBeFalse();
-});
+  test("continues an interrupted plan", () => {
+    const before = residents(1, 10);
+    const first = planMoves(before, { shards: [1, 2], max: 2 });
+    expect(first).toHaveLength(2);
+    const going = new Set(first.map(({ business_id }) => business_id));
+    const between = before.map((one) =>
+      going.has(one.business_id) ? Object.assign(one, { shard: 2, moving: true }) : one,
+    );
+    const rest = planMoves(between, { shards: [1, 2] });
+    expect(rest).toHaveLength(3);
+    expect(rest.some(({ business_id }) => going.has(business_id))).toBeFalse();
+  });
 
-test("without a shard to go to nothing is planned", () => {
-  expect(planMoves(residents(1, 3), { shards: [1], drain: [1] })).toEqual([]);
-  expect(planMoves(residents(1, 3), { shards: [] })).toEqual([]);
+  test("plans nothing without a target shard", () => {
+    expect(planMoves(residents(1, 3), { shards: [1], drain: [1] })).toEqual([]);
+    expect(planMoves(residents(1, 3), { shards: [] })).toEqual([]);
+  });
 });

@@ -5,17 +5,17 @@ export type PlannedMove = { business_id: string; from_shard: number; to_shard: n
 export type PlanOptions = {
   /** Shards that businesses may live on, by number. */
   shards: readonly number[];
-  /** Shards that everybody is to leave; what they hold is not weighed. */
+  /** Shards that every business leaves; their load is not compared. */
   drain?: readonly number[];
   /** Most moves to plan. */
   max?: number;
 };
 
 /**
- * Which businesses should move where. Those on a shard that is to be left, or that does not exist, go to whichever has
- * the least; if there are none, logins are moved until no shard has two more than another. What counts is logins: a
- * business that is not paired costs a shard nothing, and moves only off a shard that is to be left. Pure, and the same
- * for the same residents: those on the move count where they are going, so a plan that was cut short goes on.
+ * Plans moves of businesses between shards. Businesses on a draining or missing shard go to the shard with the fewest
+ * sessions. Without any, sessions are moved until no shard has two more than another. An unpaired business costs a
+ * shard nothing and moves only off a draining shard. Pure and deterministic: a business that is being moved counts at
+ * its target, so that an interrupted plan continues.
  */
 export function planMoves(
   residents: readonly Resident[],

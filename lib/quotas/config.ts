@@ -1,6 +1,6 @@
 import { zInt } from "../runtime/config.ts";
 
-/** What one business may use. */
+/** Limits of one business. */
 export type Quotas = {
   /** Bytes of stored files, uploaded and received. */
   mediaBytes: number;

@@ -17,8 +17,8 @@ export type MediaHold = {
 
 export type MediaQuota = {
   /**
-   * Holds room for a file that is about to be stored, of `bytes` as far as is known. Throws "quota_exceeded". A deletion
-   * gives its bytes back with the next read.
+   * Reserves room for a file that is about to be stored, of `bytes` if its size is known. Throws "quota_exceeded". The
+   * bytes of a deleted file are free after the next read.
    */
   hold(businessId: string, bytes?: number): Promise<MediaHold>;
 };

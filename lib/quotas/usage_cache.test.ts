@@ -63,7 +63,7 @@ describe("usage cache", () => {
     expect(errorOf(() => cache.hold("a", { items: 8 }))).toMatchObject(refused);
   });
 
-  test("adds what was kept while a read was in flight", async () => {
+  test("adds amounts that were kept during a read", async () => {
     const reading = Promise.withResolvers<{ items: number }>();
     const cache = createCache({ read: () => reading.promise });
     cache.hold("a", { items: 2 }).keep();

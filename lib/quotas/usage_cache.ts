@@ -9,7 +9,7 @@ export type ReadUsage<Q extends string> = (businessId: string, limits: Amounts<Q
 export type UsageCacheOptions<Q extends string> = {
   read: ReadUsage<Q>;
   limits: Amounts<Q>;
-  /** What a caller can do about an exhausted quota, for the problem's detail. */
+  /** The advice in the problem's detail for each exhausted quota. */
   advice: Record<Q, string>;
   /** Seconds after which a refused caller may retry; absent where usage does not fall by itself. */
   retryAfterS?: number;

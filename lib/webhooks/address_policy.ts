@@ -27,8 +27,8 @@ const closedV4: readonly [network: string, bits: number][] = [
 ];
 
 /**
- * Of IPv6 only global unicast is the public internet, without what lies in it for other purposes. Whatever embeds an
- * IPv4 address (mapped, NAT64, 6to4, Teredo) lies outside or is listed: nobody needs it to be reached.
+ * Only global unicast IPv6 is the public internet, except its ranges for other purposes. Ranges that embed an IPv4
+ * address (mapped, NAT64, 6to4, Teredo) lie outside or are listed: no public endpoint needs them.
  */
 const openV6: readonly [string, number] = ["2000::", 3];
 const closedV6: readonly [network: string, bits: number][] = [
@@ -63,7 +63,7 @@ export type Address = { address: string; family: number };
 export type Lookup = (hostname: string) => Promise<Address[]>;
 
 export type AddressPolicy = {
-  /** Why this URL can never be called; undefined where only its name's addresses can tell. Asks nobody. */
+  /** The reason why this URL can never be called; undefined if that depends on DNS. Sends no query. */
   faultOf(url: string): string | undefined;
   /** An address of the URL's host that may be called now. Throws AddressRefused. */
   resolve(url: URL): Promise<string>;
@@ -121,7 +121,7 @@ const privateNames = new Set(
   "localhost localdomain local internal intranet private corp home lan arpa test invalid onion alt".split(" "),
 );
 
-/** What is wrong with a name, whatever it resolves to; undefined for a name of the public internet. */
+/** The fault of a name, whatever it resolves to; undefined for a name of the public internet. */
 function nameFault(hostname: string): string | undefined {
   const labels = hostname.replace(/\.$/, "").split(".");
   if (labels.includes("")) return "must not contain an empty label";
@@ -131,7 +131,7 @@ function nameFault(hostname: string): string | undefined {
   return undefined;
 }
 
-/** The address that stands in place of a name. The URL parser has brought every way of writing one to the usual form. */
+/** The address in a URL without a name. The URL parser has normalised every notation. */
 function addressIn({ hostname }: URL): string | undefined {
   const bare = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
   return isIP(bare) === 0 ? undefined : bare;

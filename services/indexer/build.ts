@@ -6,13 +6,13 @@ import type { OwnerConnection } from "../../lib/db/client/owner.ts";
 import { attachedIndexes, indexState, partitionsOf } from "./catalog.ts";
 
 /*
- * CREATE INDEX CONCURRENTLY blocks no write, and cannot be had on a partitioned table. There, the index of the
- * parent is declared on it alone, where it has nothing to build and stays invalid; each partition's is built
- * CONCURRENTLY and attached; with the last one Postgres makes the parent's valid by itself. What later becomes a
- * partition gets its index when it is attached.
+ * CREATE INDEX CONCURRENTLY blocks no write, but Postgres does not support it on a partitioned table. There, the index
+ * is declared ON ONLY the parent, where it is empty and invalid; each partition's index is built CONCURRENTLY and
+ * attached; with the last one Postgres marks the parent's index valid. A later partition gets its index when it is
+ * attached.
  */
 
-/** What a step did, for the log: the statement's name and the index. */
+/** A step for the log: the statement's name and the index. */
 export type Step = {
   action: "drop" | "drop_invalid" | "build" | "rebuild" | "declare" | "attach";
   index: string;
@@ -20,10 +20,10 @@ export type Step = {
 };
 export type Progress = (step: Step) => void;
 
-/** For statements that do lock writes out, though only for an instant: longer than this nobody waits behind them. */
+/** Bounds how long writes queue behind a statement that needs a short lock against them. */
 const lockTimeoutMs = 500;
 
-/** Brings one index into being, whatever a run before left of it. Returns whether there was anything to do. */
+/** Builds one index, whatever an earlier run left of it. Returns whether there was work to do. */
 export async function ensureIndex(sql: OwnerConnection, index: IndexDefinition, progress: Progress): Promise<boolean> {
   const partitions = await partitionsOf(sql, index.table);
   if (partitions === undefined) return buildConcurrently(sql, index, index.table, index.name, progress);
@@ -59,7 +59,7 @@ async function buildAndAttach(
   return true;
 }
 
-/** An index that its parent's depends on cannot be dropped; it is built anew in its place. */
+/** Rebuilds an invalid index that is attached to its parent's index: Postgres refuses to drop it. */
 async function rebuildAttached(
   sql: OwnerConnection,
   partition: string,
@@ -99,7 +99,7 @@ function partitionIndexName(partition: string, { name, table }: IndexDefinition)
   return `${partition}_${name.startsWith(`${table}_`) ? name.slice(table.length + 1) : name}`;
 }
 
-/** Runs a statement that needs a lock against writes: gives up soon, so that they never queue for long, and tries again. */
+/** Runs a statement that needs a lock against writes: gives up early, so that writes queue briefly, and retries. */
 export async function briefly(
   sql: OwnerConnection,
   statement: (tx: TransactionSql) => PromiseLike<unknown>,

@@ -5,8 +5,8 @@ import type { Progress } from "./build.ts";
 import { surveyIndexes } from "./survey.ts";
 
 /**
- * Drops retired indexes that are named, without blocking writes; one that is gone is done. Throws, and drops none, where
- * a name is that of an index that is listed or that a constraint is made of.
+ * Drops the named retired indexes without blocking writes; a missing one is skipped. Throws, and drops none, if a name
+ * belongs to a listed index or to a constraint.
  */
 export async function dropRetired(
   sql: OwnerConnection,

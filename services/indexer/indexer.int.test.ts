@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../lib/core/ids.ts";
 import { submitMessage } from "../../lib/db/index.ts";
 import { indexes } from "../../lib/db/indexes.ts";
@@ -29,184 +29,189 @@ const invalid = async () =>
 const parents = async () =>
   (
     await database.owner<{ parent: string; parts: number }[]>`
-    select i.indexrelid::regclass::text as parent, (select count(*)::integer from pg_inherits where inhparent = i.indexrelid) as parts
+    select i.indexrelid::regclass::text as parent,
+           (select count(*)::integer from pg_inherits where inhparent = i.indexrelid) as parts
     from pg_index i where i.indrelid = 'messages'::regclass order by 1`
   ).map((row) => [row.parent, row.parts]);
 
-test("every index of the list is built, on every partition; a second run finds nothing to do", async () => {
-  expect(await run()).toEqual({ built: names, present: [], dropped: [] });
-  expect(await invalid()).toEqual([]);
-  expect(await parents()).toEqual([
-    ["messages_by_broadcast", 2],
-    ["messages_by_business", 2],
-    ["messages_by_chat", 2],
-    ["messages_by_wa_message_id", 2],
-    ["messages_expiring", 2],
-    ["messages_outbox", 2],
-    ["messages_outbox_by_chat", 2],
-    ["messages_outbox_of_broadcasts", 2],
-    ["messages_pkey", 2],
-    ["messages_waiting_for_pace", 2],
-  ]);
-  expect(await run()).toEqual({ built: [], present: names, dropped: [] });
-});
-
-test("a partition that comes later has every index from the start", async () => {
-  await run();
-  await ensureMessagePartitions(database.owner, { ahead: 2 });
-  expect(await run()).toEqual({ built: [], present: names, dropped: [] });
-  expect((await parents()).every(([, parts]) => parts === 4)).toBeTrue();
-});
-
-test("several runs at once build each index once", async () => {
-  const steps: Step[] = [];
-  let waited = 0;
-  const gate = connectAsOwner({ url: database.ownerUrl, applicationName: "gate" });
-  const begun = await withAdvisoryLock(gate, indexerLock, async () => {
-    const all = [1, 2, 3].map(() =>
-      run(
-        (step) => steps.push(step),
-        () => (waited += 1),
-      ),
-    );
-    await until(() => waited === 3, { what: "every run to wait" });
-    return { all };
+describe("the indexer", () => {
+  test("builds every listed index on every partition once", async () => {
+    expect(await run()).toEqual({ built: names, present: [], dropped: [] });
+    expect(await invalid()).toEqual([]);
+    expect(await parents()).toEqual([
+      ["messages_by_broadcast", 2],
+      ["messages_by_business", 2],
+      ["messages_by_chat", 2],
+      ["messages_by_wa_message_id", 2],
+      ["messages_expiring", 2],
+      ["messages_outbox", 2],
+      ["messages_outbox_by_chat", 2],
+      ["messages_outbox_of_broadcasts", 2],
+      ["messages_pkey", 2],
+      ["messages_waiting_for_pace", 2],
+    ]);
+    expect(await run()).toEqual({ built: [], present: names, dropped: [] });
   });
-  const runs = await Promise.all(begun.all);
-  await gate.end();
-  expect(runs.filter((done) => done.built.length > 0)).toHaveLength(1);
-  const built = steps.filter((step) => step.action === "build").map((step) => step.index);
-  expect(new Set(built).size).toBe(built.length);
-});
 
-/** Leaves what a build leaves that dies while it waits for an old transaction: an invalid index. */
-async function interruptBuild(): Promise<string> {
-  const [old, builder] = [1, 2].map(() => connectAsOwner({ url: database.ownerUrl, applicationName: "interrupted" }));
-  const opened = Promise.withResolvers<void>();
-  const over = Promise.withResolvers<void>();
-  const reader = old!.begin(async (tx) => {
-    await tx`insert into businesses (id, name, time_zone) values (gen_random_uuid(), 'x', 'UTC')`;
-    await tx`lock table api_keys in row exclusive mode`;
-    opened.resolve();
-    await over.promise;
+  test("gives later partitions every index", async () => {
+    await run();
+    await ensureMessagePartitions(database.owner, { ahead: 2 });
+    expect(await run()).toEqual({ built: [], present: names, dropped: [] });
+    expect((await parents()).every(([, parts]) => parts === 4)).toBeTrue();
   });
-  await opened.promise;
-  const building = builder!
-    .unsafe("create index concurrently api_keys_by_business on api_keys (business_id, id)")
-    .catch((error: unknown) => error);
-  await until(async () => (await invalid()).length > 0, { what: "the build under way" });
-  await database.owner`select pg_terminate_backend(pid) from pg_stat_activity where query like 'create index concurrently%'`;
-  await building;
-  over.resolve();
-  await reader;
-  await Promise.all([old!.end(), builder!.end({ timeout: 0 })]);
-  return "api_keys_by_business";
-}
 
-test("an index that an interrupted build left invalid is built anew", async () => {
-  const name = await interruptBuild();
-  expect(await invalid()).toEqual([name]);
-  const steps: Step[] = [];
-  const done = await run((step) => steps.push(step));
-  expect(done.built).toContain(name);
-  expect(steps.filter((step) => step.index === name).map((step) => step.action)).toEqual(["drop_invalid", "build"]);
-  expect(await invalid()).toEqual([]);
-});
+  test("builds each index once in concurrent runs", async () => {
+    const steps: Step[] = [];
+    let waited = 0;
+    const gate = connectAsOwner({ url: database.ownerUrl, applicationName: "gate" });
+    const begun = await withAdvisoryLock(gate, indexerLock, async () => {
+      const all = [1, 2, 3].map(() =>
+        run(
+          (step) => steps.push(step),
+          () => (waited += 1),
+        ),
+      );
+      await until(() => waited === 3, { what: "every run to wait" });
+      return { all };
+    });
+    const runs = await Promise.all(begun.all);
+    await gate.end();
+    expect(runs.filter((done) => done.built.length > 0)).toHaveLength(1);
+    const built = steps.filter((step) => step.action === "build").map((step) => step.index);
+    expect(new Set(built).size).toBe(built.length);
+  });
 
-test("a run that died between the partitions is carried on by the next", async () => {
-  const [first] = await database.owner<{ name: string }[]>`
+  /** Leaves what a build leaves that dies while it waits for an old transaction: an invalid index. */
+  async function interruptBuild(): Promise<string> {
+    const [old, builder] = [1, 2].map(() => connectAsOwner({ url: database.ownerUrl, applicationName: "interrupted" }));
+    const opened = Promise.withResolvers<void>();
+    const over = Promise.withResolvers<void>();
+    const reader = old!.begin(async (tx) => {
+      await tx`insert into businesses (id, name, time_zone) values (gen_random_uuid(), 'x', 'UTC')`;
+      await tx`lock table api_keys in row exclusive mode`;
+      opened.resolve();
+      await over.promise;
+    });
+    await opened.promise;
+    const building = builder!
+      .unsafe("create index concurrently api_keys_by_business on api_keys (business_id, id)")
+      .catch((error: unknown) => error);
+    await until(async () => (await invalid()).length > 0, { what: "the build to start" });
+    await database.owner`
+    select pg_terminate_backend(pid) from pg_stat_activity where query like 'create index concurrently%'`;
+    await building;
+    over.resolve();
+    await reader;
+    await Promise.all([old!.end(), builder!.end({ timeout: 0 })]);
+    return "api_keys_by_business";
+  }
+
+  test("rebuilds an index that an interrupted build left invalid", async () => {
+    const name = await interruptBuild();
+    expect(await invalid()).toEqual([name]);
+    const steps: Step[] = [];
+    const done = await run((step) => steps.push(step));
+    expect(done.built).toContain(name);
+    expect(steps.filter((step) => step.index === name).map((step) => step.action)).toEqual(["drop_invalid", "build"]);
+    expect(await invalid()).toEqual([]);
+  });
+
+  test("continues a run that died between partitions", async () => {
+    const [first] = await database.owner<{ name: string }[]>`
     select inhrelid::regclass::text as name from pg_inherits where inhparent = 'messages'::regclass order by 1`;
-  await database.owner.unsafe("create index messages_by_chat on only messages (business_id, chat, id)");
-  await database.owner.unsafe(`create index ${first!.name}_by_chat on ${first!.name} (business_id, chat, id)`);
-  const done = await run();
-  expect(done.built).toContain("messages_by_chat");
-  expect(await invalid()).toEqual([]);
-});
+    await database.owner.unsafe("create index messages_by_chat on only messages (business_id, chat, id)");
+    await database.owner.unsafe(`create index ${first!.name}_by_chat on ${first!.name} (business_id, chat, id)`);
+    const done = await run();
+    expect(done.built).toContain("messages_by_chat");
+    expect(await invalid()).toEqual([]);
+  });
 
-test("an invalid part of an index is rebuilt in its place", async () => {
-  await run();
-  const [part] = await database.owner<{ name: string }[]>`
+  test("rebuilds an invalid partition's index while attached", async () => {
+    await run();
+    const [part] = await database.owner<{ name: string }[]>`
     select inhrelid::regclass::text as name from pg_inherits where inhparent = 'messages_outbox'::regclass order by 1`;
-  await database.owner`update pg_index set indisvalid = false where indexrelid = to_regclass(${part!.name})`;
-  expect(await invalid()).toEqual([part!.name]);
-  expect((await run()).built).toEqual(["messages_outbox"]);
-  expect(await invalid()).toEqual([]);
-});
-
-test("a transaction that keeps writing is waited for, and writes go on meanwhile", async () => {
-  const writer = connectAsOwner({ url: database.ownerUrl, applicationName: "writer" });
-  const opened = Promise.withResolvers<void>();
-  const over = Promise.withResolvers<void>();
-  const writing = writer.begin(async (tx) => {
-    await tx`lock table messages in row exclusive mode`;
-    opened.resolve();
-    await over.promise;
+    await database.owner`update pg_index set indisvalid = false where indexrelid = to_regclass(${part!.name})`;
+    expect(await invalid()).toEqual([part!.name]);
+    expect((await run()).built).toEqual(["messages_outbox"]);
+    expect(await invalid()).toEqual([]);
   });
-  await opened.promise;
-  const steps: Step[] = [];
-  const running = run((step) => steps.push(step));
-  await until(() => steps.length > 0, { what: "the first statement of the indexer" });
-  await createBusiness(database.db);
-  await database.owner`select count(*) from messages`;
-  over.resolve();
-  await writing;
-  expect((await running).built).toEqual(names);
-  await writer.end();
-});
 
-test("a retired index goes when it is asked for by name, and nothing that is needed does", async () => {
-  await run();
-  await database.owner`create index of_long_ago on businesses (name)`;
-  await database.owner`create index of_old_messages on messages (push_name)`;
-  const drop = (...wanted: string[]) => buildIndexes({ url: database.ownerUrl, drop: wanted });
-  for (const needed of ["messages_by_chat", "businesses_pkey"])
-    await expect(drop("of_long_ago", needed)).rejects.toThrow("not retired");
-  expect((await drop("of_long_ago", "of_old_messages", "never_was")).dropped.toSorted()).toEqual([
-    "of_long_ago",
-    "of_old_messages",
-  ]);
-  expect((await run()).built).toEqual([]);
-});
+  test("waits for a writing transaction without blocking writes", async () => {
+    const writer = connectAsOwner({ url: database.ownerUrl, applicationName: "writer" });
+    const opened = Promise.withResolvers<void>();
+    const over = Promise.withResolvers<void>();
+    const writing = writer.begin(async (tx) => {
+      await tx`lock table messages in row exclusive mode`;
+      opened.resolve();
+      await over.promise;
+    });
+    await opened.promise;
+    const steps: Step[] = [];
+    const running = run((step) => steps.push(step));
+    await until(() => steps.length > 0, { what: "the first statement of the indexer" });
+    await createBusiness(database.db);
+    await database.owner`select count(*) from messages`;
+    over.resolve();
+    await writing;
+    expect((await running).built).toEqual(names);
+    await writer.end();
+  });
 
-test("an indexer that is killed in the middle of a build is made good by the next run, and no write waits for either", async () => {
-  const scope = await createBusiness(database.db);
-  await database.owner`
+  test("drops retired indexes by name and no others", async () => {
+    await run();
+    await database.owner`create index of_long_ago on businesses (name)`;
+    await database.owner`create index of_old_messages on messages (push_name)`;
+    const drop = (...wanted: string[]) => buildIndexes({ url: database.ownerUrl, drop: wanted });
+    for (const needed of ["messages_by_chat", "businesses_pkey"])
+      await expect(drop("of_long_ago", needed)).rejects.toThrow("not retired");
+    expect((await drop("of_long_ago", "of_old_messages", "never_was")).dropped.toSorted()).toEqual([
+      "of_long_ago",
+      "of_old_messages",
+    ]);
+    expect((await run()).built).toEqual([]);
+  });
+
+  test("recovers from kill -9 without delaying writes", async () => {
+    const scope = await createBusiness(database.db);
+    await database.owner`
     insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status)
-    select gen_random_uuid(), ${scope.businessId}, 'inbound', n % 500, 'text', md5(n::text), n, 'read' from generate_series(1, 200000) n`;
-  let slowestMs = 0;
-  let writing = true;
-  const writer = (async () => {
-    while (writing) {
-      const began = performance.now();
-      const id = uuidv7();
-      await submitMessage(scope, { id, chat: "1@g.us", type: "text", text: "x", wa_message_id: id });
-      slowestMs = Math.max(slowestMs, performance.now() - began);
-      await Bun.sleep(5);
-    }
-  })();
-  const victim = Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
-    env: { PATH: process.env["PATH"]!, DATABASE_URL: database.ownerUrl },
-    stdout: "ignore",
-    stderr: "ignore",
-  });
-  const building = () => database.owner<{ pid: number }[]>`
+    select gen_random_uuid(), ${scope.businessId}, 'inbound', n % 500, 'text', md5(n::text), n, 'read'
+    from generate_series(1, 200000) n`;
+    let slowestMs = 0;
+    let writing = true;
+    const writer = (async () => {
+      while (writing) {
+        const began = performance.now();
+        const id = uuidv7();
+        await submitMessage(scope, { id, chat: "1@g.us", type: "text", text: "x", wa_message_id: id });
+        slowestMs = Math.max(slowestMs, performance.now() - began);
+        await Bun.sleep(5);
+      }
+    })();
+    const victim = Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
+      env: { PATH: process.env["PATH"]!, DATABASE_URL: database.ownerUrl },
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    const building = () => database.owner<{ pid: number }[]>`
     select pid from pg_stat_progress_create_index where datname = current_database()`;
-  const [session] = await until(
-    async () => {
-      const sessions = await building();
-      return sessions.length > 0 ? sessions : undefined;
-    },
-    { what: "a build under way", everyMs: 2 },
-  );
-  victim.kill("SIGKILL");
-  await victim.exited;
-  // The server would carry the statement on; with it gone, what is left is half an index.
-  await database.owner`select pg_terminate_backend(${session!.pid})`;
-  await until(async () => (await building()).length === 0, { what: "the end of the session" });
-  const done = await run();
-  writing = false;
-  await writer;
-  expect([...done.built, ...done.present].toSorted()).toEqual(names.toSorted());
-  expect(await invalid()).toEqual([]);
-  expect(slowestMs).toBeLessThan(1_000);
-}, 60_000);
+    const [session] = await until(
+      async () => {
+        const sessions = await building();
+        return sessions.length > 0 ? sessions : undefined;
+      },
+      { what: "a running build", everyMs: 2 },
+    );
+    victim.kill("SIGKILL");
+    await victim.exited;
+    // Ends the server's session too, which would finish the build: an invalid index remains.
+    await database.owner`select pg_terminate_backend(${session!.pid})`;
+    await until(async () => (await building()).length === 0, { what: "the end of the session" });
+    const done = await run();
+    writing = false;
+    await writer;
+    expect([...done.built, ...done.present].toSorted()).toEqual(names.toSorted());
+    expect(await invalid()).toEqual([]);
+    expect(slowestMs).toBeLessThan(1_000);
+  }, 60_000);
+});

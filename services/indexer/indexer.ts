@@ -16,11 +16,11 @@ export type IndexerOptions = {
   /** DATABASE_URL. */
   url: string;
   indexes?: readonly IndexDefinition[];
-  /** Names of retired indexes that are to go. */
+  /** Names of retired indexes to drop. */
   drop?: readonly string[];
   onStep?: (step: Step) => void;
   onProgress?: (progress: BuildProgress) => void;
-  /** Called once if another run is under way. */
+  /** Called once if another run holds the lock. */
   onWaiting?: () => void;
 };
 

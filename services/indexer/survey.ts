@@ -7,9 +7,9 @@ export type SurveyedIndex = {
   table: string;
   /** "retired": in the database, and neither listed nor there to keep a rule. */
   state: "valid" | "invalid" | "missing" | "retired";
-  /** Of all its parts, where the table is partitioned. */
+  /** Of all partitions together. */
   bytes: number;
-  /** How often a query used it since the statistics were begun. */
+  /** How often queries used it since the statistics were reset. */
   scans: number;
   /** A listed index that no query has used: slower writes for nothing. */
   unused: boolean;
@@ -52,7 +52,7 @@ export async function surveyIndexes(
   return judge(rows, list);
 }
 
-/** What the rows mean beside the list. */
+/** Compares the indexes of the database with the list. */
 export function judge(rows: readonly Row[], list: readonly IndexDefinition[]): IndexSurvey {
   const known = new Set(list.map(({ name }) => name));
   const present = new Set(rows.map(({ name }) => name));
