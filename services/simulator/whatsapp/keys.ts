@@ -2,12 +2,12 @@ import { Curve, generateSignalPubKey } from "@whiskeysockets/baileys";
 import { createPrivateKey, createPublicKey, hkdfSync } from "node:crypto";
 import { calculateSignature, verifySignature } from "whatsapp-rust-bridge";
 
-/** A Curve25519 key pair; both halves are 32 bytes, without libsignal's leading type byte. */
+/** A Curve25519 key pair. Both keys have 32 bytes, without libsignal's leading type byte. */
 export type KeyPair = { public: Buffer; private: Buffer };
 
 export type SignedPreKey = { keyId: number; keyPair: KeyPair; signature: Buffer };
 
-/** DER of a PKCS#8 X25519 private key up to its 32 bytes (RFC 8410). */
+/** DER prefix of a PKCS#8 X25519 private key, before its 32 bytes (RFC 8410). */
 const pkcs8Prefix = Buffer.from("302e020100300506032b656e04220420", "hex");
 
 export function generateKeyPair(): KeyPair {
@@ -15,7 +15,7 @@ export function generateKeyPair(): KeyPair {
   return { public: Buffer.from(publicKey), private: Buffer.from(privateKey) };
 }
 
-/** The same key pair for the same seed and label, on every machine. */
+/** Derives a key pair deterministically from a seed and a label. */
 export function deriveKeyPair(seed: string, label: string): KeyPair {
   const secret = Buffer.from(hkdfSync("sha256", seed, "prosaas simulator", label, 32));
   // RFC 7748 §5: XEdDSA signs with the clamped scalar.
@@ -31,8 +31,8 @@ export function sharedKey(own: KeyPair, theirs: Uint8Array): Buffer {
 }
 
 /*
- * XEdDSA through WebAssembly: the same signatures as libsignal's calculateSignature accepts, 0.15 ms each where
- * its JavaScript takes 5, so that a contact's own keys are cheap enough to make on demand.
+ * XEdDSA through WebAssembly. Compatible with libsignal's signatures, and takes 0.15 ms where libsignal's JavaScript
+ * takes 5 ms, so that a contact's keys can be created on demand.
  */
 export function sign(key: KeyPair, message: Uint8Array): Buffer {
   return Buffer.from(calculateSignature(key.private, message));
@@ -46,7 +46,7 @@ export function verify(publicKey: Uint8Array, message: Uint8Array, signature: Ui
   }
 }
 
-/** The public key as libsignal writes it: a type byte 05, then the 32 bytes. */
+/** Returns a public key in libsignal's form: the type byte 05, then the 32 bytes. */
 export function signalKey(publicKey: Uint8Array): Buffer {
   return Buffer.from(generateSignalPubKey(publicKey));
 }

@@ -7,7 +7,7 @@ import type { Connection, Login } from "./wire/connection.ts";
 import { lidJid } from "./wire/jid.ts";
 import { node, nowS, server } from "./wire/stanza.ts";
 
-/** After the handshake: a client without an account is offered pairing, one with an account is let in or sent away. */
+/** After the handshake: offers pairing to a client without an account, or accepts or refuses a login. */
 export function greet(simulation: Simulation, connection: Connection, hello: ClientHello): void {
   const { payload } = hello;
   const outdated = simulation.faults.strikeIf(
@@ -62,7 +62,7 @@ function isEarlier(version: number[], minimum: string): boolean {
   return at >= 0 && version[at]! < least[at]!;
 }
 
-/** A device has one connection: the last one to log in. */
+/** Ends a device's earlier connection, because a device has only one. */
 function replaceEarlier({ connections }: Simulation, { device }: Login): void {
   for (const earlier of connections) {
     if (earlier.login?.device === device) earlier.endWith({}, node("conflict", { type: "replaced" }));

@@ -19,7 +19,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The service as it is run, in a process of its own. */
+/** Starts the service in a process of its own. */
 async function start(port = 0) {
   const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "../main.ts")], {
     env: {
@@ -51,7 +51,7 @@ async function start(port = 0) {
   throw new Error("the simulator did not start");
 }
 
-test("a simulator killed with SIGKILL comes back with its root, its linked phones, what they show, and its mail", async () => {
+test("keeps root, phones, messages and mail after SIGKILL", async () => {
   const first = await start();
   trust(first.rootBase64);
   const { phone, auth } = await paired(first);
@@ -69,7 +69,7 @@ test("a simulator killed with SIGKILL comes back with its root, its linked phone
       (await control(first.url, token).get<{ devices: { online: boolean }[] }>(`/phones/${phone}`)).body.devices[0]
         ?.online === false,
   );
-  // Acknowledged over HTTP, and waiting for a client that is away.
+  // Acknowledged over HTTP while the client is offline.
   await control(first.url, token).post(`/phones/${later}/messages`, { to: phone, text: "while you were out" });
   first.child.kill("SIGKILL");
   await first.child.exited;
@@ -84,9 +84,9 @@ test("a simulator killed with SIGKILL comes back with its root, its linked phone
     received.push(...messages.flatMap(({ message }) => message?.conversation ?? [])),
   );
   await opened(again);
-  await until(() => received.length > 0, { what: "the message that waited" });
+  await until(() => received.length > 0, { what: "the pending message" });
   expect(received).toEqual(["while you were out"]);
-  // The sessions are whole at both ends.
+  // The Signal sessions are intact at both ends.
   await again.sendMessage(`${contact}@s.whatsapp.net`, { text: "after" });
   await until(async () => (await api.texts(contact)).length === 2, { what: "the message after the restart" });
   await api.post(`/phones/${contact}/messages`, { to: phone, text: "still there" });
@@ -98,7 +98,7 @@ test("a simulator killed with SIGKILL comes back with its root, its linked phone
   expect(await second.child.exited).toBe(0);
 }, 30_000);
 
-test("a simulator without a token does not start", async () => {
+test("exits 2 without a token", async () => {
   const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "../main.ts")], {
     env: { PATH: process.env["PATH"], PORT: "0", SIMULATOR_SEED: seed, NOMAD_ALLOC_ID: "supervised" },
     stdout: "ignore",
@@ -109,7 +109,7 @@ test("a simulator without a token does not start", async () => {
   expect(await new Response(child.stderr).text()).toContain("SIMULATOR_TOKEN");
 }, 30_000);
 
-test("no control route answers without the token", async () => {
+test("requires the token on every control route", async () => {
   const { url } = await start();
   const call = "/calls/CA00000000000000000000000000000000";
   for (const [method, path] of [
@@ -124,7 +124,7 @@ test("no control route answers without the token", async () => {
     ["POST", "/faults"],
     ["DELETE", "/faults"],
     ["PUT", "/limits"],
-    // The carrier's half.
+    // The carrier's routes.
     ["POST", "/calls"],
     ["GET", "/calls"],
     ["GET", call],

@@ -10,7 +10,7 @@ import type { Stats } from "./stats.ts";
 import type { Store } from "./store.ts";
 import type { Connection } from "./wire/connection.ts";
 
-/** Everything the handlers of stanzas and of control calls share. */
+/** State that the handlers of stanzas and of control API requests share. */
 export type Simulation = {
   readonly store: Store;
   readonly phones: PhoneBook;
@@ -21,7 +21,7 @@ export type Simulation = {
   readonly stats: Stats;
   readonly identity: NoiseIdentity;
   readonly logger: Logger;
-  /** Where media is kept, for clients to reach by https. */
+  /** The media host; undefined if the simulator runs without one. */
   readonly media: MediaHost | undefined;
   /** All open connections, logged in or not. */
   readonly connections: Set<Connection>;

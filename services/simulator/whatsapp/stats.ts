@@ -1,37 +1,37 @@
-/** Counts since the process began. */
+/** Counts since the process started. */
 export type Stats = {
   connections_opened: number;
   logins: number;
-  /** Clients without an account that were shown QR references. */
+  /** Clients without an account that were offered QR references. */
   pairings_offered: number;
   stanzas_received: number;
-  /** Messages that clients sent and the server took. */
+  /** Clients' messages that the server accepted. */
   messages_accepted: number;
   messages_refused: number;
-  /** Questions about a phone that were answered, as a fault says, with there being no account. */
+  /** Queries for a number that the fault not_on_whatsapp answered with "no account". */
   accounts_denied: number;
   acks_sent: number;
   /** Messages that phones showed. */
   messages_shown: number;
-  /** Messages that phones dropped because they had shown them. */
+  /** Messages that phones dropped as duplicates. */
   duplicates_dropped: number;
   undecryptable: number;
   ticks_queued: number;
-  /** Messages that phones wrote to companions. */
+  /** Messages that phones sent to companions. */
   messages_delivered: number;
-  /** What companions acknowledged: messages, ticks, notifications. */
+  /** Letters that companions acknowledged: messages, ticks, notifications. */
   letters_acknowledged: number;
   retries_asked: number;
-  /** Messages without content that companions asked their phone for. */
+  /** Messages without content that companions requested from their phone. */
   placeholders_asked: number;
-  /** Letters sent again after a login because they had not been acknowledged. */
+  /** Unacknowledged letters that were sent again after a login. */
   redelivered: number;
   protocol_errors: number;
   /** Queries that a fault refused. */
   queries_refused: number;
   /** All queries, by namespace. */
   queries: Record<string, number>;
-  /** Queries that nothing here answers, by namespace. */
+  /** Unsupported queries, by namespace. */
   unknown_queries: Record<string, number>;
 };
 
@@ -61,7 +61,7 @@ export function createStats(): Stats {
   };
 }
 
-/** Those that are plain counts. */
+/** Names of the counts that are single numbers. */
 export const countedStats = (Object.keys(createStats()) as (keyof Stats)[]).filter(
   (name) => name !== "queries" && name !== "unknown_queries",
 );

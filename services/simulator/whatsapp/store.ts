@@ -5,37 +5,41 @@ import { join } from "node:path";
 const schema = `
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS phones (phone TEXT PRIMARY KEY, lid TEXT NOT NULL UNIQUE, state TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS devices (phone TEXT NOT NULL, device INTEGER NOT NULL, state TEXT NOT NULL, prekeys BLOB NOT NULL,
-  PRIMARY KEY (phone, device)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS own_prekeys (phone TEXT NOT NULL, id INTEGER NOT NULL, keys BLOB NOT NULL, PRIMARY KEY (phone, id)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sessions (phone TEXT NOT NULL, address TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (phone, address)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS devices (phone TEXT NOT NULL, device INTEGER NOT NULL, state TEXT NOT NULL,
+  prekeys BLOB NOT NULL, PRIMARY KEY (phone, device)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS own_prekeys (phone TEXT NOT NULL, id INTEGER NOT NULL, keys BLOB NOT NULL,
+  PRIMARY KEY (phone, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sessions (phone TEXT NOT NULL, address TEXT NOT NULL, record TEXT NOT NULL,
+  PRIMARY KEY (phone, address)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS groups (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sender_keys (phone TEXT NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY (phone, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sender_keys (phone TEXT NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL,
+  PRIMARY KEY (phone, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shown (phone TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, entry TEXT NOT NULL,
   PRIMARY KEY (phone, seq)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sent (seq INTEGER PRIMARY KEY, phone TEXT NOT NULL, id TEXT NOT NULL, recipient TEXT NOT NULL, content BLOB NOT NULL,
-  at INTEGER NOT NULL, status TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS sent (seq INTEGER PRIMARY KEY, phone TEXT NOT NULL, id TEXT NOT NULL,
+  recipient TEXT NOT NULL, content BLOB NOT NULL, at INTEGER NOT NULL, status TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS sent_by_phone ON sent (phone, id);
-CREATE TABLE IF NOT EXISTS mail (seq INTEGER PRIMARY KEY, phone TEXT NOT NULL, device INTEGER NOT NULL, key TEXT NOT NULL, stanza BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS mail (seq INTEGER PRIMARY KEY, phone TEXT NOT NULL, device INTEGER NOT NULL,
+  key TEXT NOT NULL, stanza BLOB NOT NULL);
 `;
 
-/** The least time between two commits, in ms: under load, what comes within it shares one. WhatsApp itself takes longer to acknowledge. */
+/** Shortest time between two commits, ms; changes within it share a commit. WhatsApp acknowledges more slowly. */
 const commitIntervalMs = 8;
 
 /**
- * The simulator's memory: SQLite, written behind. Changes queue up and go in together, without waiting for the disk:
- * what is committed survives the death of the process, not of the machine.
+ * The simulator's state in SQLite, with a write-behind queue. Changes are committed in batches without fsync: a commit
+ * survives a crash of the process, but not of the machine.
  */
 export class Store {
   readonly db: Database;
   #queue: (() => void)[] = [];
   #latest = new Map<string, () => void>();
-  #waiting: (() => void)[] = [];
+  #callbacks: (() => void)[] = [];
   #closed = false;
   #scheduled = false;
   #lastCommit = 0;
 
-  /** `folder` undefined: nothing outlives the process. */
+  /** Without a `folder` the state stays in memory. */
   constructor(folder?: string) {
     if (folder !== undefined) mkdirSync(folder, { recursive: true });
     this.db = new Database(folder === undefined ? ":memory:" : join(folder, "simulator.sqlite"), {
@@ -44,26 +48,26 @@ export class Store {
     });
     this.db.run("PRAGMA journal_mode = WAL");
     this.db.run("PRAGMA synchronous = OFF");
-    // Pages of 4 KB: copying them back into the database is put off until there are 40 MB.
+    // In pages of 4 KB: checkpoints the write-ahead log at 40 MB.
     this.db.run("PRAGMA wal_autocheckpoint = 10000");
     this.db.run(schema);
   }
 
-  /** Queues a change; changes happen in the order they were queued. */
+  /** Enqueues a change. Changes run in order. */
   write(change: () => void): void {
     this.#queue.push(change);
     this.#schedule();
   }
 
-  /** Queues a change that replaces an earlier one of the same key if that has not happened yet. Runs after those of `write`. */
+  /** Enqueues a change that replaces a pending one of the same key. Runs after the changes of `write`. */
   writeLatest(key: string, change: () => void): void {
     this.#latest.set(key, change);
     this.#schedule();
   }
 
-  /** Calls back once everything queued so far is committed. */
+  /** Calls back once all changes enqueued so far are committed. */
   afterCommit(callback: () => void): void {
-    this.#waiting.push(callback);
+    this.#callbacks.push(callback);
     this.#schedule();
   }
 
@@ -71,14 +75,14 @@ export class Store {
     return new Promise((resolve) => this.afterCommit(resolve));
   }
 
-  /** Commits what is queued, now: before a read that must see it. */
+  /** Commits pending changes now. Call it before a read that must see them. */
   flush(): void {
     if (this.#closed) return;
     const changes = this.#queue;
     const latest = this.#latest;
-    const waiting = this.#waiting;
+    const callbacks = this.#callbacks;
     this.#queue = [];
-    this.#waiting = [];
+    this.#callbacks = [];
     if (latest.size > 0) this.#latest = new Map();
     if (changes.length > 0 || latest.size > 0) {
       this.db.transaction(() => {
@@ -86,10 +90,10 @@ export class Store {
         for (const change of latest.values()) change();
       })();
     }
-    for (const callback of waiting) callback();
+    for (const callback of callbacks) callback();
   }
 
-  /** A value that stays the same for the life of the folder: made at the first call. */
+  /** Returns a value that is created at the first call and stored in the folder. */
   remember(key: string, make: () => string): string {
     const row = this.db.query<{ value: string }, [string]>("SELECT value FROM meta WHERE key = ?").get(key);
     if (row) return row.value;

@@ -8,7 +8,7 @@ import { control, freshPhone, paired } from "../testing/control.ts";
 import type { Simulator } from "../simulator.ts";
 import { startSimulator } from "../simulator.ts";
 
-// Each of these goes through a pairing and a login of real Baileys, beside whatever else the machine does.
+// Each test pairs and logs in real Baileys, on a machine that may run other tests at the same time.
 setDefaultTimeout(30_000);
 
 let simulator: Simulator;
@@ -28,7 +28,7 @@ afterEach(async () => {
 
 afterAll(() => simulator.stop());
 
-/** A client that is closed at the end of the test. */
+/** Creates a client that `afterEach` closes. */
 function client(auth: MemoryAuth, options: Parameters<typeof connect>[2] = {}): WASocket {
   const sock = connect(simulator.wsUrl, auth, options);
   sockets.push(sock);
@@ -41,7 +41,7 @@ async function openClient(auth: MemoryAuth, options: Parameters<typeof connect>[
   return sock;
 }
 
-/** Collects what a client is told of messages: the highest status of each of its own, and the texts it received. */
+/** Records a client's message events: the highest status of each own message, received texts, and acknowledgements. */
 function observe(sock: WASocket) {
   const statuses = new Map<string, number>();
   const received: { text: string | null | undefined; type: string; message: WAMessage }[] = [];
@@ -70,7 +70,7 @@ const deliveredStatus = 3;
 const readStatus = 4;
 
 describe("pairing", () => {
-  test("a QR code that a phone scans links the client, which then logs in by itself", async () => {
+  test("by QR code links the client, which logs in", async () => {
     const { phone, auth } = await paired(simulator);
     expect(auth.creds.me?.name).toBe(`Shop ${phone}`);
     await openClient(auth);
@@ -78,13 +78,13 @@ describe("pairing", () => {
     expect(body.devices).toMatchObject([{ device: 1, online: true }]);
   });
 
-  test("a QR code that nobody shows is refused", async () => {
+  test("refuses an unknown QR code", async () => {
     const phone = freshPhone();
     await api.post("/phones", { phone });
     expect((await api.post(`/phones/${phone}/scan`, { qr: "2@abc,a,b,c,1" })).status).toBe(409);
   });
 
-  test("a pairing code entered at the phone links the client; a wrong one does not", async () => {
+  test("by pairing code links the client; refuses wrong codes", async () => {
     const phone = freshPhone();
     await api.post("/phones", { phone, name: "By code" });
     const auth = memoryAuth();
@@ -99,19 +99,19 @@ describe("pairing", () => {
     expect(auth.creds.me?.id).toBe(`${phone}:2@s.whatsapp.net`);
   });
 
-  test("a logout unlinks the device, and its login is refused", async () => {
+  test("ends by a logout, after which login fails", async () => {
     const { phone, auth } = await paired(simulator);
     const sock = await openClient(auth);
     await sock.logout();
     await until(async () => (await api.get<PhoneView>(`/phones/${phone}`)).body.devices.length === 0, {
-      what: "the device to go",
+      what: "the removal of the device",
     });
     expect(await ending(client(auth))).toBe(401);
   });
 });
 
 describe("messages", () => {
-  test("a text is decrypted at the contact and at the own phone, acknowledged, delivered and read", async () => {
+  test("from a client are shown, acknowledged and ticked", async () => {
     const { phone, auth } = await paired(simulator);
     const contact = freshPhone();
     const sock = await openClient(auth);
@@ -128,7 +128,7 @@ describe("messages", () => {
     ]);
   });
 
-  test("messages of one chat are shown in the order they were sent", async () => {
+  test("of one chat keep their order", async () => {
     const { auth } = await paired(simulator);
     const contact = freshPhone();
     const sock = await openClient(auth);
@@ -138,7 +138,7 @@ describe("messages", () => {
     expect(await api.texts(contact)).toEqual(texts);
   });
 
-  test("a contact's text reaches the client, and the client's receipt reaches the contact", async () => {
+  test("from a contact reach the client and get receipts", async () => {
     const { phone, auth } = await paired(simulator);
     const contact = freshPhone();
     await api.post("/phones", { phone: contact, name: "Ada" });
@@ -157,7 +157,7 @@ describe("messages", () => {
     );
   });
 
-  test("what is written on the own phone reaches the client as its own, in the contact's chat", async () => {
+  test("from the own phone reach the client as own", async () => {
     const { phone, auth } = await paired(simulator);
     const contact = freshPhone();
     const sock = await openClient(auth);
@@ -170,7 +170,7 @@ describe("messages", () => {
     await until(async () => (await api.texts(contact)).length === 2, { what: "the answer of the client" });
   });
 
-  test("a message id that comes again is shown once and counted", async () => {
+  test("are deduplicated by id", async () => {
     const { auth } = await paired(simulator);
     const contact = freshPhone();
     const sock = await openClient(auth);
@@ -180,7 +180,7 @@ describe("messages", () => {
     expect(await api.texts(contact)).toEqual(["once"]);
   });
 
-  test("a client that lost its session is asked to send again, and nothing is lost", async () => {
+  test("are resent after the phone lost the session", async () => {
     const { auth } = await paired(simulator);
     const contact = freshPhone();
     const messages = new Map<string, string>();
@@ -193,7 +193,7 @@ describe("messages", () => {
     };
     await sendText("first", "3EB0000000000000000001");
     await until(async () => (await api.texts(contact)).length === 1, { what: "the first message" });
-    // Once the client has read an answer its messages no longer bring the session along.
+    // After the client has decrypted an answer, its messages no longer contain the session's keys.
     const { received } = observe(sock);
     await api.post(`/phones/${contact}/messages`, { to: sock.user!.id.split(":")[0]!, text: "yes?" });
     await until(() => received.length === 1, { what: "the answer" });
@@ -207,7 +207,7 @@ describe("messages", () => {
     expect((await api.messages(contact)).undecryptable).toBe(1);
   });
 
-  test("a contact's message that the client cannot read is written again, and read", async () => {
+  test("are resent after the client lost the session", async () => {
     const { phone, auth } = await paired(simulator);
     const contact = freshPhone();
     const sock = await openClient(auth);
@@ -226,7 +226,7 @@ describe("messages", () => {
     });
   });
 
-  test("a client that runs out of one-time keys is asked for more", async () => {
+  test("from new contacts make the client upload one-time keys", async () => {
     const { phone, auth } = await paired(simulator);
     const sock = await openClient(auth);
     const device = simulator.simulation.phones.obtain(phone).devices.get(1)!;
@@ -237,16 +237,16 @@ describe("messages", () => {
     await until(() => received.length === 1, { what: "the message" });
   });
 
-  test("what a client did not acknowledge comes again after the next login, marked offline", async () => {
+  test("received offline are delivered after login, marked offline", async () => {
     const { phone, auth } = await paired(simulator);
     const contact = freshPhone();
     const first = await openClient(auth);
     await until(() => auth.creds.accountSyncCounter > 0, {
-      what: "the history, without which a client holds its events back",
+      what: "the history, until which a client buffers its events",
     });
     await first.end(undefined);
     await until(async () => (await api.get<PhoneView>(`/phones/${phone}`)).body.devices[0]?.online === false, {
-      what: "the client to be gone",
+      what: "the client's disconnect",
     });
     for (const text of ["one", "two", "three"]) await api.post(`/phones/${contact}/messages`, { to: phone, text });
     const sock = client(auth);
@@ -263,7 +263,7 @@ describe("messages", () => {
     });
   });
 
-  test("two businesses write to each other, device to device", async () => {
+  test("between two businesses reach both devices", async () => {
     const [one, two] = [await paired(simulator), await paired(simulator)];
     const [first, second] = [await openClient(one.auth), await openClient(two.auth)];
     const [atFirst, atSecond] = [observe(first), observe(second)];
@@ -294,14 +294,14 @@ describe("faults", () => {
     expect(await ended).toBe(status);
   });
 
-  test.each(["401", "403", "405", "503"])("a login refused with %s ends the client with it, once", async (reason) => {
+  test.each(["401", "403", "405", "503"])("login_failure %s refuses one login", async (reason) => {
     const { phone, auth } = await paired(simulator);
     await api.post("/faults", { kind: "login_failure", reason, phone, times: 1 });
     expect(await ending(client(auth))).toBe(Number(reason));
     await openClient(auth);
   });
 
-  test("a second connection of the same login replaces the first", async () => {
+  test("a second connection of a login replaces the first", async () => {
     const { auth } = await paired(simulator);
     const first = await openClient(auth);
     const ended = ending(first);
@@ -309,7 +309,7 @@ describe("faults", () => {
     expect(await ended).toBe(440);
   });
 
-  test("a refused message is acknowledged with its code and shown nowhere", async () => {
+  test("ack_refuse acknowledges with an error and shows nothing", async () => {
     const { phone, auth } = await paired(simulator);
     const contact = freshPhone();
     const sock = await openClient(auth);
@@ -323,7 +323,7 @@ describe("faults", () => {
     expect(await api.texts(contact)).toEqual(["accepted"]);
   });
 
-  test("a delayed acknowledgement comes later than the message is shown; a lost one never", async () => {
+  test("ack_delay and ack_lost delay and drop acknowledgements", async () => {
     const { phone, auth } = await paired(simulator);
     const contact = freshPhone();
     const sock = await openClient(auth);
@@ -339,7 +339,7 @@ describe("faults", () => {
     expect(await api.texts(contact)).toEqual(["lost ack", "late ack"]);
   });
 
-  test("a duplicated delivery reaches the client twice under one id", async () => {
+  test("duplicate delivers a message twice under one id", async () => {
     const { phone, auth } = await paired(simulator);
     const sock = await openClient(auth);
     const ids: string[] = [];
@@ -353,7 +353,7 @@ describe("faults", () => {
     expect(ids).toEqual([body.id, body.id]);
   });
 
-  test("ticks come in the wrong order, or not at all, where a fault says so", async () => {
+  test("ticks reverses or suppresses receipts", async () => {
     const { auth } = await paired(simulator);
     const [reversed, none] = [freshPhone(), freshPhone()];
     const sock = await openClient(auth);
@@ -370,7 +370,7 @@ describe("faults", () => {
     expect(await api.texts(none)).toEqual(["unseen"]);
   });
 
-  test("a phone that only has messages delivered never ticks read", async () => {
+  test("a phone with delivered ticks sends no read receipt", async () => {
     const { auth } = await paired(simulator);
     const contact = freshPhone();
     await api.post("/phones", { phone: contact, ticks: "delivered" });
@@ -380,7 +380,7 @@ describe("faults", () => {
     await until(() => statuses.get(sent!.key.id!) === deliveredStatus, { what: "the delivered tick" });
   });
 
-  test("a number that is not on WhatsApp is not found, and a message to it is refused", async () => {
+  test("not_on_whatsapp hides a number and refuses messages", async () => {
     const { auth } = await paired(simulator);
     const contact = freshPhone();
     await api.post("/faults", { kind: "not_on_whatsapp", phone: contact });
@@ -393,14 +393,14 @@ describe("faults", () => {
     expect(acks[0]?.["error"]).toBe("404");
   });
 
-  test("an upgrade refused with 503 never opens the client's socket, once", async () => {
+  test("unavailable at upgrade refuses one WebSocket", async () => {
     const { auth } = await paired(simulator);
     await api.post("/faults", { kind: "unavailable", at: "upgrade", times: 1 });
     expect(await ending(client(auth, { connectTimeoutMs: 300 }))).toBeOneOf([408, 503, 428]);
     await openClient(auth);
   });
 
-  test("a client that hears nothing at all gives the connection up", async () => {
+  test("silence makes the client close the connection", async () => {
     const { phone, auth } = await paired(simulator);
     const sock = await openClient(auth, { keepAliveIntervalMs: 100 });
     const ended = ending(sock);
@@ -408,13 +408,13 @@ describe("faults", () => {
     expect(await ended).toBe(408);
   });
 
-  test("a silent server takes messages without a word and shows none", async () => {
+  test("silence with answer_pings drops messages but answers queries", async () => {
     const { phone, auth } = await paired(simulator);
     const contact = freshPhone();
     const sock = await openClient(auth);
     const { acks } = observe(sock);
     await sock.sendMessage(jid(contact), { text: "before" });
-    await until(() => acks.length === 1, { what: "the acknowledgement of the message before" });
+    await until(() => acks.length === 1, { what: "the acknowledgement of the first message" });
     await api.post("/faults", { kind: "silence", phone, answer_pings: true });
     await sock.sendMessage(jid(contact), { text: "into the void" });
     expect(await sock.onWhatsApp(jid(contact))).toMatchObject([{ exists: true }]);

@@ -3,15 +3,15 @@ import { z } from "@hono/zod-openapi";
 const digits = z.string().regex(/^\d{5,15}$/, "digits of a phone number, without +");
 
 const target = {
-  /** Only this phone: the business whose connection it is or, for ticks and deliveries, either side. All where absent. */
+  /** Affects this phone only: that of the connection, or for ticks and deliveries either side. Unset: all phones. */
   phone: digits.optional(),
-  /** How often it strikes before it is spent. */
+  /** How often the fault strikes before it is spent. */
   times: z.int().min(1).optional(),
 };
 
 const ms = z.int().min(0).max(600_000);
 
-/** What can be made to go wrong. The first six end a connection; the others last until they are spent or deleted. */
+/** All faults. The first six end a connection; the others last until they are spent or deleted. */
 export const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("drop"), ...target, after_frames: z.int().min(1).optional() }),
   z.strictObject({ kind: z.literal("replaced"), ...target }),
@@ -26,15 +26,15 @@ export const faultSchema = z.discriminatedUnion("kind", [
     kind: z.literal("login_failure"),
     ...target,
     reason: z.string().regex(/^[45]\d\d$/, "a code from 400 to 599"),
-    /** With 402, a temporary ban: its seconds, and WhatsApp's code for its cause. */
+    /** For 402, a temporary ban: its duration in seconds, and WhatsApp's code of the reason. */
     expire: z.int().min(0).optional(),
     code: z.int().min(0).optional(),
   }),
-  /** Clients that name an earlier version are refused with 405, whether they log in or pair. */
+  /** Refuses logins and pairings of clients with an earlier version with 405. */
   z.strictObject({
     kind: z.literal("outdated"),
     ...target,
-    minimum: z.string().regex(/^\d+\.\d+\.\d+$/, "as 2.3000.1"),
+    minimum: z.string().regex(/^\d+\.\d+\.\d+$/, "a version such as 2.3000.1"),
   }),
   z.strictObject({ kind: z.literal("silence"), ...target, answer_pings: z.boolean().default(false) }),
   z.strictObject({ kind: z.literal("ack_delay"), ...target, ms }),
@@ -48,14 +48,14 @@ export const faultSchema = z.discriminatedUnion("kind", [
     ms: ms.default(1000),
   }),
   z.strictObject({ kind: z.literal("not_on_whatsapp"), ...target }),
-  /** Queries of a business are refused. */
+  /** Refuses queries of a business. */
   z.strictObject({
     kind: z.literal("query_refuse"),
     ...target,
     query: z.enum(["usync", "keys", "groups"]),
     code: z.int().min(400).max(599),
   }),
-  /** A device of `phone` has left no keys at the server: a query for them answers with an error for this device alone. */
+  /** Answers a query for the keys of one device of `phone` with an error, as if the device had uploaded none. */
   z.strictObject({
     kind: z.literal("no_keys"),
     ...target,
@@ -75,7 +75,7 @@ export type FaultOf<K extends FaultKind> = Extract<Fault, { kind: K }>;
 
 type Entry = { fault: Fault; left: number };
 
-/** The faults in force. */
+/** The active faults. */
 export class Faults {
   #byKind = new Map<FaultKind, Entry[]>();
 
@@ -95,12 +95,12 @@ export class Faults {
       .map(({ fault, left }) => (Number.isFinite(left) ? Object.assign({ left }, fault) : fault));
   }
 
-  /** The fault of this kind that concerns one of these phones, if any; it counts as struck once. */
+  /** Returns the active fault of this kind for one of these phones, and uses one of its strikes. */
   strike<K extends FaultKind>(kind: K, ...phones: (string | undefined)[]): FaultOf<K> | undefined {
     return this.strikeIf(kind, () => true, ...phones);
   }
 
-  /** As `strike`, among those that `condition` accepts. */
+  /** Does the same among the faults that `condition` accepts. */
   strikeIf<K extends FaultKind>(
     kind: K,
     condition: (fault: FaultOf<K>) => boolean,

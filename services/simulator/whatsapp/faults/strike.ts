@@ -8,7 +8,7 @@ type ConnectionFault = Extract<
   { kind: "drop" | "replaced" | "logged_out" | "restart" | "unavailable" | "silence" }
 >;
 
-/** Whether a fault is about a connection as such, and so strikes those that are open at once. */
+/** Whether a fault affects connections as a whole, and so strikes open ones at once. */
 export function concernsConnection(fault: Fault): fault is ConnectionFault {
   switch (fault.kind) {
     case "drop":
@@ -24,7 +24,7 @@ export function concernsConnection(fault: Fault): fault is ConnectionFault {
   }
 }
 
-/** Makes a fault happen on one connection that is logged in. */
+/** Applies a fault to one connection that is logged in. */
 function strike(simulation: Simulation, connection: Connection, fault: ConnectionFault): void {
   switch (fault.kind) {
     case "drop":
@@ -47,8 +47,9 @@ function strike(simulation: Simulation, connection: Connection, fault: Connectio
 }
 
 /**
- * Takes a new fault into force and gives the number of connections it struck at once. One without `times` that ends
- * connections is spent by that; with `times` it goes on to strike logins; silence lasts either way.
+ * Activates a fault and returns the number of connections that it struck at once. A connection fault without `times` is
+ * spent after that; one with `times` strikes later logins until it is spent. Silence without `times` lasts until it is
+ * deleted.
  */
 export function raise(simulation: Simulation, fault: Fault): number {
   if (!concernsConnection(fault)) {
@@ -70,7 +71,7 @@ export function raise(simulation: Simulation, fault: Fault): number {
 
 const atLogin = ["silence", "drop", "replaced", "logged_out", "restart", "unavailable"] as const;
 
-/** Strikes a connection that has just logged in with what is left of such faults. */
+/** Applies the remaining connection faults to a connection that has just logged in. */
 export function strikeAtLogin(simulation: Simulation, connection: Connection): void {
   for (const kind of atLogin) {
     const fault = simulation.faults.strikeIf(kind, concernsConnection, connection.login?.phone.phone);
@@ -80,8 +81,8 @@ export function strikeAtLogin(simulation: Simulation, connection: Connection): v
 }
 
 /**
- * Ends all faults. A connection that is silent stays so until it ends: it is an ordered stream, and one that spoke
- * again would have lost what it swallowed from the middle.
+ * Deletes all faults. A silent connection stays silent until it ends, because it is an ordered stream: if it resumed,
+ * the stanzas that it dropped would be missing in the middle.
  */
 export function clearFaults(simulation: Simulation): void {
   simulation.faults.clear();

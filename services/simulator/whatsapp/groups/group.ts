@@ -3,21 +3,21 @@ import { groupJid, lidJid, phoneJid } from "../wire/jid.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { node } from "../wire/stanza.ts";
 
-/** By which of their two names the members of a group know each other. */
+/** The kind of address by which members of a group appear to each other: LID or phone number. */
 export type Addressing = "lid" | "pn";
 
 export type GroupState = {
-  /** What stands before "@g.us". */
+  /** The part of its JID before "@g.us". */
   id: string;
   subject: string;
   addressing: Addressing;
-  /** Phone numbers; the first one made the group. */
+  /** Phone numbers. The first one is the creator. */
   members: string[];
   /** Unix ms. */
   createdAt: number;
 };
 
-/** A group, as the server knows it. */
+/** A group in the server's view. */
 export class Group {
   #state: GroupState;
 
@@ -40,12 +40,12 @@ export class Group {
     this.#state = { ...this.#state, members };
   }
 
-  /** The name of a member, or of one of its devices, in this group. */
+  /** Returns the JID of a member, or of one of its devices, in this group. */
   nameOf(member: Phone, device = 0): string {
     return this.#state.addressing === "lid" ? lidJid(member.lid, device) : phoneJid(member.phone, device);
   }
 
-  /** The attributes of a stanza that comes from a member of the group. */
+  /** Returns the attributes of a stanza from a member of the group. */
   fromMember(member: Phone, device = 0): Record<string, string> {
     const { addressing } = this.#state;
     return {

@@ -8,7 +8,7 @@ import type { GroupState } from "./group.ts";
 
 export type NewGroup = Pick<GroupState, "subject" | "members" | "addressing">;
 
-/** All groups there are. */
+/** All groups. */
 export class GroupBook {
   readonly #store: Store;
   readonly #phones: PhoneBook;
@@ -26,13 +26,13 @@ export class GroupBook {
     return [...this.#groups.values()];
   }
 
-  /** By its JID, or by what stands before the "@". */
+  /** Returns a group by its JID, or by the part before the "@". */
   get(name: string): Group | undefined {
     return this.#groups.get(name.replace(/@g\.us$/, ""));
   }
 
   create(group: NewGroup): Group {
-    // As WhatsApp's are: 18 digits that begin with 120363.
+    // WhatsApp's group ids have 18 digits and start with 120363.
     const id = `120363${String(randomInt(1e11)).padStart(12, "0")}`;
     const created = new Group({ id, ...group, members: [...new Set(group.members)], createdAt: Date.now() });
     this.#add(created);
@@ -44,7 +44,7 @@ export class GroupBook {
     return state.members.map((phone) => this.#phones.obtain(phone));
   }
 
-  /** Changes who is in a group, and tells the companions of everybody who is or was. */
+  /** Changes a group's members, and notifies the companions of all current and former members. */
   change(group: Group, { add = [], remove = [] }: { add?: string[]; remove?: string[] }): void {
     const before = this.members(group);
     group.setMembers([...new Set([...group.state.members, ...add])].filter((phone) => !remove.includes(phone)));

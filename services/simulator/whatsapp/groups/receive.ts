@@ -7,7 +7,7 @@ import { child, children, node } from "../wire/stanza.ts";
 import type { Group } from "./group.ts";
 import { takeInGroup } from "./take.ts";
 
-/** A companion has sent a message to a group: the phones of the members read it, their companions get it into their mailboxes. */
+/** Distributes a companion's message to a group: members' phones decrypt it, their companions get it by mailbox. */
 export async function receiveForGroup(
   simulation: Simulation,
   login: Login,
@@ -47,7 +47,7 @@ export async function receiveForGroup(
   }
 }
 
-/** By device; `alone`: a message for one device only, which could not read it before. */
+/** Sorts a message's ciphertexts by device. `alone` marks a resend for a single device that could not decrypt it. */
 function ciphertexts({ phones }: Simulation, message: BinaryNode) {
   const keyOf = (jid: string | undefined) => {
     const address = userAddress(jid);

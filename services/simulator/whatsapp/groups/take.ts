@@ -1,6 +1,6 @@
 import { messageOf } from "../../../../lib/core/errors.ts";
 import { contentOf, unpad } from "../messages/content.ts";
-import { askAgain } from "../messages/take.ts";
+import { requestRetry } from "../messages/take.ts";
 import type { Taken } from "../messages/take.ts";
 import type { Phone } from "../phones/phone.ts";
 import { deviceAddress } from "../phones/signal.ts";
@@ -12,16 +12,16 @@ import type { Group } from "./group.ts";
 export type GroupEnvelope = {
   id: string;
   group: Group;
-  /** For this phone alone: the sender's key, or the whole message. */
+  /** Ciphertext for this phone alone: the sender's key, or the whole message. */
   direct: BinaryNode | undefined;
-  /** For all: the message under the sender's key. */
+  /** Ciphertext for all members: the message under the sender's key. */
   common: BinaryNode | undefined;
   sender: Login;
-  /** Unix ms at which the server took it. */
+  /** Unix ms at which the server received it. */
   at: number;
 };
 
-/** A member's phone opens what a companion sent to a group, and shows it unless it has already shown it. */
+/** Decrypts a companion's group message on a member's phone and shows it. Deduplicates by message id. */
 export async function takeInGroup(simulation: Simulation, phone: Phone, envelope: GroupEnvelope): Promise<Taken> {
   const { id, group, sender, at } = envelope;
   const { stats, logger } = simulation;
@@ -33,9 +33,9 @@ export async function takeInGroup(simulation: Simulation, phone: Phone, envelope
     stats.undecryptable += 1;
     logger.warn(
       { phone: phone.phone, group: group.jid, id, reason: messageOf(error) },
-      "a phone cannot read a message to a group",
+      "a phone cannot decrypt a group message",
     );
-    askAgain(phone, { id, sender, ...group.fromMember(phone) });
+    requestRetry(phone, { id, sender, ...group.fromMember(phone) });
     return "undecryptable";
   }
   if (content === undefined) return "duplicate";
@@ -54,7 +54,7 @@ export async function takeInGroup(simulation: Simulation, phone: Phone, envelope
   return shown ? "shown" : "duplicate";
 }
 
-/** The message's plaintext; undefined where this phone has shown it and the key for it is used up. */
+/** Returns the plaintext; undefined if this phone has shown the message and its key was consumed. */
 async function open(
   phone: Phone,
   { id, group, direct, common, sender }: GroupEnvelope,
@@ -70,7 +70,7 @@ async function open(
     if (distribution) await phone.senderKeys.learn(group.jid, address, distribution);
     if (!common) return plaintext;
   }
-  if (!common) throw new Error("there is nothing in it for this phone");
+  if (!common) throw new Error("the message has no ciphertext for this phone");
   try {
     return await phone.senderKeys.decrypt(group.jid, address, common.content as Uint8Array);
   } catch (error) {

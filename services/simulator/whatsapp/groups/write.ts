@@ -11,8 +11,8 @@ import { node } from "../wire/stanza.ts";
 import type { Group } from "./group.ts";
 
 /**
- * A phone writes to a group: encrypted once for all, with its key for each companion that does not have it yet. The
- * phones of the members show it. Resolves when the server holds it all.
+ * Sends a phone's message to a group: encrypts it once for all, adds the sender key for each companion that does not
+ * have it yet, and shows it on the members' phones. Resolves when the server has stored all of it.
  */
 export async function writeToGroup(
   simulation: Simulation,
@@ -32,7 +32,7 @@ export async function writeToGroup(
   const shown = { id, chat: group.jid, sender: from.phone, push_name: from.name, ...contentOf(content), timestamp };
   for (const member of members) if (member !== from) member.screen.show({ ...shown, from_me: false });
   const own = deviceAddress(from.phone, 0);
-  // Before the message: whoever gets it can read from here on.
+  // Taken before the encryption, so that recipients can decrypt from this message on.
   const distribution = await from.senderKeys.distribution(group.jid, own);
   const common = node("enc", { v: "2", type: "skmsg" }, await from.senderKeys.encrypt(group.jid, own, pad(content)));
   const devices = members.flatMap((member) => Array.from(member.devices.values()));
@@ -46,7 +46,7 @@ export async function writeToGroup(
   return { id, to: group.jid, timestamp, companions: devices.length };
 }
 
-type Again = {
+type Resend = {
   device: Device;
   id: string;
   timestamp: number;
@@ -55,11 +55,11 @@ type Again = {
   bundle?: KeyBundle;
 };
 
-/** A companion could not read it: it gets the whole message for itself, and the key with it. */
-export async function writeAgain(
+/** Resends a group message to a companion that could not decrypt it: for this companion alone, with the sender key. */
+export async function resendFromGroup(
   from: Phone,
   group: Group,
-  { device, id, timestamp, content, retry, bundle }: Again,
+  { device, id, timestamp, content, retry, bundle }: Resend,
 ): Promise<void> {
   const distribution = await from.senderKeys.distribution(group.jid, deviceAddress(from.phone, 0));
   const whole = { ...content, ...distributionMessage(group, distribution) };

@@ -13,7 +13,7 @@ export type StanzaHandler = (
   stanza: BinaryNode,
 ) => void | Promise<void>;
 
-/** By tag. Telemetry (`ib`) is heard and needs no answer. */
+/** Handlers by tag. Telemetry (`ib`) needs no answer. */
 const handlers: Record<string, StanzaHandler> = {
   iq: onQuery,
   message: onMessage,

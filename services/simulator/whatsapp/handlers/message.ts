@@ -9,8 +9,8 @@ import type { BinaryNode } from "../wire/stanza.ts";
 import { child, children, node } from "../wire/stanza.ts";
 
 /**
- * A companion sends a message. Each device it is encrypted for gets its own ciphertext: phones read it here, companions
- * get it into their mailbox. Acknowledged once all of it is committed.
+ * Delivers a companion's message. Each device that it is encrypted for gets its own ciphertext: phones decrypt it here,
+ * companions get it by mailbox. Acknowledges the message once all of it is committed.
  */
 export async function onMessage(simulation: Simulation, connection: Connection, message: BinaryNode): Promise<void> {
   const { login } = connection;
@@ -25,13 +25,13 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
   if (limited) return refuse(simulation, connection, { id, to, code: limited });
   const group = isGroupJid(to) ? simulation.groups.get(to) : undefined;
   if (group) {
-    // Who is not in it does not learn whether it exists.
+    // A non-member gets the same answer whether or not the group exists.
     if (!group.has(login.phone)) return refuse(simulation, connection, { id, to, code: "403" });
     const at = Date.now();
     await receiveForGroup(simulation, login, message, group, at);
     return accept(simulation, connection, { id, to, at });
   }
-  // Nobody is there, or it is no user (broadcasts are not served yet).
+  // The number has no account, or the JID is not a user's (broadcasts from clients are not supported).
   if (!phone || faults.strike("not_on_whatsapp", phone.phone))
     return refuse(simulation, connection, { id, to, code: "404" });
 
@@ -83,7 +83,7 @@ function refuse(
   );
 }
 
-/** The ciphertexts in a message: one a device, or a single one for the addressee itself (a resend, or a peer message). */
+/** Returns a message's ciphertexts: one for each device, or one for the addressee itself (a resend, a peer message). */
 function ciphertexts(message: BinaryNode, to: string): { jid: string; enc: BinaryNode }[] {
   const participants = child(message, "participants");
   const single = child(message, "enc");
@@ -98,7 +98,7 @@ function ciphertexts(message: BinaryNode, to: string): { jid: string; enc: Binar
 
 type Relay = { phone: string; device: Device; enc: BinaryNode; at: number };
 
-/** Another companion's ciphertext goes on unread, as from the sender's device. */
+/** Forwards another companion's ciphertext without decrypting it, as from the sender's device. */
 function relay(sender: Login, message: BinaryNode, { phone, device, enc, at }: Relay): void {
   const own = phone === sender.phone.phone;
   const identity = child(message, "device-identity");

@@ -5,7 +5,7 @@ import type { Connection } from "../wire/connection.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { child, node, server, StanzaError } from "../wire/stanza.ts";
 
-/** An `<iq>`: answered by the handler of its namespace; nothing a client asks stays without an answer. */
+/** Answers an `<iq>` with the handler of its namespace. Every query gets an answer, if only an error. */
 export async function onQuery(simulation: Simulation, connection: Connection, iq: BinaryNode): Promise<void> {
   const { id, type, xmlns = "" } = iq.attrs;
   if (type === "result" || type === "error") {
@@ -30,7 +30,7 @@ export async function onQuery(simulation: Simulation, connection: Connection, iq
   }
 }
 
-/** The queries that a fault may refuse, by namespace. Of the namespace of keys only those for the keys of others. */
+/** Queries that a fault can refuse, by namespace. Of the namespace `encrypt` only queries for other devices' keys. */
 const refusable: Record<string, FaultOf<"query_refuse">["query"] | undefined> = {
   usync: "usync",
   encrypt: "keys",

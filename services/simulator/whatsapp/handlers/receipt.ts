@@ -1,5 +1,5 @@
 import { proto } from "@whiskeysockets/baileys";
-import { writeAgain } from "../groups/write.ts";
+import { resendFromGroup } from "../groups/write.ts";
 import { uploadAgain } from "../media/upload_again.ts";
 import { letterKey } from "../mail/mailbox.ts";
 import { post } from "../messages/write.ts";
@@ -10,14 +10,17 @@ import { phoneJid, userAddress } from "../wire/jid.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { bytes, child, children, firstChild, node, requiredBytes } from "../wire/stanza.ts";
 
-/** A companion tells what it did with messages: it has them (which is their acknowledgement), read them, or cannot read them. */
+/**
+ * Processes a companion's receipt: it received messages (which acknowledges them), read them, cannot decrypt them
+ * (`retry`), or cannot download their media (`server-error`).
+ */
 export async function onReceipt(simulation: Simulation, connection: Connection, receipt: BinaryNode): Promise<void> {
   const { login } = connection;
   const { id, to, type, participant } = receipt.attrs;
   if (!login || !id || !to) return;
   const list = firstChild(receipt);
   const ids = [id, ...(list?.tag === "list" ? children(list, "item").map((item) => item.attrs["id"] ?? "") : [])];
-  if (type === "retry") await sendAgain(simulation, login, receipt);
+  if (type === "retry") await resend(simulation, login, receipt);
   else if (type === "server-error") await uploadAgain(simulation, login, receipt);
   else for (const each of ids) acknowledge(simulation, login, each);
   if (type === undefined || type === "inactive" || type === "read")
@@ -31,10 +34,10 @@ function acknowledge({ stats }: Simulation, { device }: Login, id: string): void
   if (device.mailbox.acknowledge(letterKey("message", id))) stats.letters_acknowledged += 1;
 }
 
-/** The chat, and who wrote in it where it is a group. */
+/** The chat, and in a group the writer of the message. */
 type Receipted = { to: string; participant: string | undefined };
 
-/** The ticks at the phone that wrote; and at its companions, if a companion wrote. */
+/** Updates the ticks of the writer's phone, and sends them to its companions. */
 function mark(
   simulation: Simulation,
   reader: Login,
@@ -68,8 +71,8 @@ function mark(
   }
 }
 
-/** The companion could not read a message of a phone: it gets it again in a new session. */
-async function sendAgain(simulation: Simulation, { phone, device }: Login, receipt: BinaryNode): Promise<void> {
+/** Resends a phone's message, in a new Signal session, to a companion that could not decrypt it. */
+async function resend(simulation: Simulation, { phone, device }: Login, receipt: BinaryNode): Promise<void> {
   const { id, to = "", recipient, participant } = receipt.attrs;
   const address = userAddress(participant ?? to);
   const from = address && simulation.phones.at(address);
@@ -86,7 +89,7 @@ async function sendAgain(simulation: Simulation, { phone, device }: Login, recei
   const retry = Number(child(receipt, "retry")?.attrs["count"] ?? 1);
   const group = simulation.groups.get(to);
   if (group) {
-    return writeAgain(from, group, {
+    return resendFromGroup(from, group, {
       device,
       id,
       timestamp: sent.at,

@@ -1,5 +1,5 @@
 import { decodeBinaryNode } from "@whiskeysockets/baileys";
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { until } from "../../../../lib/testing/until.ts";
 import { Store } from "../store.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
@@ -17,7 +17,7 @@ afterEach(() => store.close());
 
 const message = (id: string) => node("message", { id, from: "1@s.whatsapp.net" });
 
-/** A device that is logged in, and what it got. */
+/** Creates a logged-in device that records the stanzas it receives. */
 function reader() {
   const stanzas: Promise<BinaryNode>[] = [];
   return {
@@ -28,64 +28,66 @@ function reader() {
   };
 }
 
-test("what comes while the device is away waits, and comes marked offline and in order", async () => {
-  mailbox.put(message("A"));
-  mailbox.put(message("B"));
-  const device = reader();
-  expect(await mailbox.open(device)).toBe(2);
-  expect(await device.got()).toEqual([
-    ["A", "0"],
-    ["B", "0"],
-  ]);
-});
+describe("Mailbox", () => {
+  test("delivers pending letters in order, marked offline", async () => {
+    mailbox.put(message("A"));
+    mailbox.put(message("B"));
+    const device = reader();
+    expect(await mailbox.open(device)).toBe(2);
+    expect(await device.got()).toEqual([
+      ["A", "0"],
+      ["B", "0"],
+    ]);
+  });
 
-test("what comes while the device is here goes out at once", async () => {
-  const device = reader();
-  await mailbox.open(device);
-  mailbox.put(message("A"));
-  await until(() => device.count() === 1);
-  expect(await device.got()).toEqual([["A", "live"]]);
-});
+  test("delivers to an online device at once", async () => {
+    const device = reader();
+    await mailbox.open(device);
+    mailbox.put(message("A"));
+    await until(() => device.count() === 1);
+    expect(await device.got()).toEqual([["A", "live"]]);
+  });
 
-test("what was not acknowledged comes again after each login, what was does not", async () => {
-  const first = reader();
-  await mailbox.open(first);
-  mailbox.put(message("A"));
-  mailbox.put(message("B"));
-  await until(() => first.count() === 2);
-  expect(mailbox.acknowledge(letterKey("message", "A"))).toBe(true);
-  expect(mailbox.acknowledge(letterKey("message", "A"))).toBe(false);
-  mailbox.close(first);
-  const second = reader();
-  await mailbox.open(second);
-  expect(await second.got()).toEqual([["B", "1"]]);
-});
+  test("redelivers only unacknowledged letters after each login", async () => {
+    const first = reader();
+    await mailbox.open(first);
+    mailbox.put(message("A"));
+    mailbox.put(message("B"));
+    await until(() => first.count() === 2);
+    expect(mailbox.acknowledge(letterKey("message", "A"))).toBe(true);
+    expect(mailbox.acknowledge(letterKey("message", "A"))).toBe(false);
+    mailbox.close(first);
+    const second = reader();
+    await mailbox.open(second);
+    expect(await second.got()).toEqual([["B", "1"]]);
+  });
 
-test("a letter that is due later goes out then", async () => {
-  const device = reader();
-  await mailbox.open(device);
-  mailbox.put(node("receipt", { id: "A", type: "read" }), { due: Date.now() + 30 });
-  mailbox.put(node("receipt", { id: "A" }));
-  await until(() => device.count() === 2);
-  expect(await device.types()).toEqual([undefined, "read"]);
-});
+  test("delivers a delayed letter when it is due", async () => {
+    const device = reader();
+    await mailbox.open(device);
+    mailbox.put(node("receipt", { id: "A", type: "read" }), { due: Date.now() + 30 });
+    mailbox.put(node("receipt", { id: "A" }));
+    await until(() => device.count() === 2);
+    expect(await device.types()).toEqual([undefined, "read"]);
+  });
 
-test("a connection that was replaced does not close the one that replaced it", async () => {
-  const [first, second] = [reader(), reader()];
-  await mailbox.open(first);
-  await mailbox.open(second);
-  mailbox.close(first);
-  mailbox.put(message("A"));
-  await until(() => second.count() === 1);
-  expect(first.count()).toBe(0);
-});
+  test("ignores the close of a replaced connection", async () => {
+    const [first, second] = [reader(), reader()];
+    await mailbox.open(first);
+    await mailbox.open(second);
+    mailbox.close(first);
+    mailbox.put(message("A"));
+    await until(() => second.count() === 1);
+    expect(first.count()).toBe(0);
+  });
 
-test("letters outlive the mailbox in the store, those acknowledged do not", async () => {
-  mailbox.put(message("A"));
-  mailbox.put(message("B"));
-  mailbox.acknowledge(letterKey("message", "A"));
-  await store.committed();
-  const reopened = new Mailbox("491700000001", 1, store);
-  expect(reopened.size).toBe(1);
-  expect(new Mailbox("491700000001", 2, store).size).toBe(0);
+  test("loads unacknowledged letters from the store", async () => {
+    mailbox.put(message("A"));
+    mailbox.put(message("B"));
+    mailbox.acknowledge(letterKey("message", "A"));
+    await store.committed();
+    const reopened = new Mailbox("491700000001", 1, store);
+    expect(reopened.size).toBe(1);
+    expect(new Mailbox("491700000001", 2, store).size).toBe(0);
+  });
 });

@@ -2,20 +2,21 @@ import { decodeBinaryNode, encodeBinaryNode } from "@whiskeysockets/baileys";
 import type { Store } from "../store.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 
+/** A stanza that the server keeps until the device acknowledges it. */
 type Letter = { seq: number; stanza: Buffer; due: number; attempts: number; retry?: boolean };
 
-/** Where a device's stanzas go while it is logged in. */
+/** The connection of a device that is logged in. */
 export type Recipient = { deliver(stanza: Uint8Array): void };
 
-/** What an acknowledgement names: the stanza's tag, id, and type where it has one; of a receipt also the member of a group. */
+/** Key of a letter, from the fields of its acknowledgement: tag, id, type, and for a receipt the member of a group. */
 export const letterKey = (tag: string, id: string, type = "", participant = "") =>
   tag === "message"
     ? `message ${id}`
     : `${tag} ${id} ${type}${tag === "receipt" && participant ? ` ${participant}` : ""}`;
 
 /**
- * What the server holds for one device until the device acknowledges it. Each letter goes out once while the device
- * is logged in, and again, marked offline, after each later login, for as long as it is not acknowledged.
+ * The server's queue of letters for one device. Sends each letter once while the device is logged in, and again, marked
+ * offline, after each later login until the device acknowledges it.
  */
 export class Mailbox {
   readonly #phone: string;
@@ -23,7 +24,7 @@ export class Mailbox {
   readonly #store: Store;
   readonly #letters = new Map<string, Letter>();
   #recipient: Recipient | undefined;
-  #catchingUp = false;
+  #sendingBacklog = false;
 
   constructor(phone: string, device: number, store: Store) {
     this.#phone = phone;
@@ -38,7 +39,7 @@ export class Mailbox {
       this.#letters.set(row.key, { seq: row.seq, stanza: Buffer.from(row.stanza), due: 0, attempts: 0 });
   }
 
-  /** Whether the device is logged in and takes its letters. */
+  /** Whether the device is logged in and receives its letters. */
   get isOpen(): boolean {
     return this.#recipient !== undefined;
   }
@@ -48,8 +49,8 @@ export class Mailbox {
   }
 
   /**
-   * Takes a stanza for the device; it goes out at `due` (Unix ms, at once by default), or after the next login. The
-   * stanza is safe once the store has committed. A letter of the same key takes the place of the earlier one.
+   * Enqueues a stanza for the device. Sends it at `due` (Unix ms, at once by default), or after the next login. The
+   * stanza is durable once the store has committed. Replaces an earlier letter of the same key.
    */
   put(
     stanza: BinaryNode,
@@ -70,7 +71,7 @@ export class Mailbox {
     else this.#store.afterCommit(() => this.#post(key, letter, copies));
   }
 
-  /** False if there is no such letter. */
+  /** Removes an acknowledged letter. Returns false if it does not exist. */
   acknowledge(key: string): boolean {
     const letter = this.#letters.get(key);
     if (!letter) return false;
@@ -83,10 +84,10 @@ export class Mailbox {
     return this.#letters.get(key)?.retry ?? false;
   }
 
-  /** The device is here: sends what is due, in order, marked offline; from now on letters go out as they come. Gives their number. */
+  /** Sends the backlog in order, marked offline, and later letters at once. Returns the size of the backlog. */
   async open(recipient: Recipient): Promise<number> {
     this.#recipient = recipient;
-    this.#catchingUp = true;
+    this.#sendingBacklog = true;
     const backlog = [...this.#letters.values()].filter((letter) => letter.due <= Date.now());
     for (const letter of backlog) {
       const stanza = await decodeBinaryNode(letter.stanza);
@@ -94,21 +95,21 @@ export class Mailbox {
       recipient.deliver(encodeBinaryNode({ ...stanza, attrs: { ...stanza.attrs, offline: String(letter.attempts) } }));
       letter.attempts += 1;
     }
-    this.#catchingUp = false;
-    // What came in, or came due, while the backlog was written.
+    this.#sendingBacklog = false;
+    // Letters that arrived or became due while the backlog was sent.
     for (const [key, letter] of this.#letters) {
       if (letter.due <= Date.now()) this.#post(key, letter, 1);
     }
     return backlog.length;
   }
 
-  /** The device is gone. A connection that a later one has replaced closes nothing. */
+  /** Stops sending. Does nothing if a later connection has replaced this one. */
   close(recipient: Recipient): void {
     if (this.#recipient === recipient) this.#recipient = undefined;
   }
 
   #post(key: string, letter: Letter, copies: number): void {
-    if (!this.#recipient || this.#catchingUp || letter.attempts > 0 || this.#letters.get(key) !== letter) return;
+    if (!this.#recipient || this.#sendingBacklog || letter.attempts > 0 || this.#letters.get(key) !== letter) return;
     letter.attempts += 1;
     for (let copy = 0; copy < copies; copy++) this.#recipient.deliver(letter.stanza);
   }

@@ -7,7 +7,7 @@ import type { MediaKind, MediaPointer } from "../../../../lib/media/index.ts";
 import type { Attachment } from "../../../../lib/messages/index.ts";
 import type { Simulation } from "../simulation.ts";
 
-/** A file that a person sends: its bytes, or so many random ones. */
+/** A file to send: its bytes, or a number of random bytes. */
 const sentFile = z.object({
   type: z.enum(mediaKinds),
   media: z.looseObject({
@@ -21,7 +21,7 @@ const sentFile = z.object({
   }),
 });
 
-/** The body of a message with its file put on the media host; one without a file as it is. */
+/** Uploads the file of a message body to the media host and replaces it by a pointer. */
 export async function withFile(
   { media: host }: Simulation,
   body: Record<string, unknown>,
@@ -32,32 +32,32 @@ export async function withFile(
   const { file, random, ...rest } = media;
   if (file === undefined && random === undefined) return body;
   if (host === undefined)
-    throw new AppError("unavailable", "The simulator has no media host: start it with a certificate.");
+    throw new AppError("unavailable", "The simulator has no media host; start it with a certificate.");
   const content = file === undefined ? randomBytes(random!) : Buffer.from(file, "base64");
-  const pointer = await placed(type, content, (bytes) => host.put(bytes));
+  const pointer = await upload(type, content, (bytes) => host.put(bytes));
   return { ...body, media: { ...rest, pointer, size: content.length } };
 }
 
-async function placed(
+async function upload(
   kind: MediaKind,
   content: Buffer,
   put: (bytes: Uint8Array<ArrayBuffer>) => Promise<string>,
 ): Promise<MediaPointer> {
   const mediaKey = randomBytes(32);
-  const kept = new Uint8Array(
+  const file = new Uint8Array(
     Buffer.concat(await Array.fromAsync(encrypted(once(content), mediaKeys(mediaKey, kind)))),
   );
   return {
-    direct_path: await put(kept),
+    direct_path: await put(file),
     media_key: mediaKey.toString("base64"),
     file_sha256: createHash("sha256").update(content).digest("base64"),
-    file_enc_sha256: createHash("sha256").update(kept).digest("base64"),
+    file_enc_sha256: createHash("sha256").update(file).digest("base64"),
     file_length: content.length,
     media_key_at: Math.floor(Date.now() / 1_000),
   };
 }
 
-/** How a message names its file. */
+/** Returns the fields of a message that describe its file. */
 export function fileOf({ mime, pointer }: Attachment) {
   return {
     mimetype: mime,
@@ -72,7 +72,7 @@ export function fileOf({ mime, pointer }: Attachment) {
 
 const bytesOf = (base64: string | undefined) => (base64 === undefined ? undefined : Buffer.from(base64, "base64"));
 
-/** What a phone shows of a message with a file; undefined for one without. */
+/** Returns a message's file in the form of GET /phones/:phone/messages; undefined if it has none. */
 export function fileIn(message: proto.IMessage) {
   const { imageMessage, videoMessage, audioMessage, documentMessage, stickerMessage } = message;
   const kinds = {
@@ -112,11 +112,11 @@ export function fileIn(message: proto.IMessage) {
 
 const shownFile = z.object({ kind: z.enum(mediaKinds), pointer: mediaPointer });
 
-/** Downloads and decrypts a file as phones do: one that is not what its message says throws. */
+/** Downloads and decrypts a file as phones do. Throws if the file does not match its message. */
 export async function openFile({ media: host }: Simulation, shown: unknown): Promise<Buffer<ArrayBuffer>> {
   const parsed = shownFile.safeParse(shown);
-  const kept = parsed.data && (await host?.get(parsed.data.pointer.direct_path));
-  if (!parsed.data || !kept) throw new AppError("not_found", "The phone shows no such file.");
+  const file = parsed.data && (await host?.get(parsed.data.pointer.direct_path));
+  if (!parsed.data || !file) throw new AppError("not_found", "The phone has no such message with a file.");
   const { kind, pointer } = parsed.data;
   const expected = {
     keys: mediaKeys(Buffer.from(pointer.media_key, "base64"), kind),
@@ -124,7 +124,7 @@ export async function openFile({ media: host }: Simulation, shown: unknown): Pro
     fileEncSha256: Buffer.from(pointer.file_enc_sha256, "base64"),
     maxBytes: Number.POSITIVE_INFINITY,
   };
-  return Buffer.concat(await Array.fromAsync(decrypted(kept.stream(), expected)));
+  return Buffer.concat(await Array.fromAsync(decrypted(file.stream(), expected)));
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -3,8 +3,9 @@ import { connect, opened, trust } from "../../testing/client.ts";
 import { freshPhone, paired } from "../../testing/control.ts";
 
 /*
- * A client in a process of its own, since Bun reads NODE_EXTRA_CA_CERTS at its start only. Sends a document, then
- * fetches it by what the message says of it, and prints what it got: run with the simulator's url, wsUrl and root.
+ * A client in a process of its own, because Bun reads NODE_EXTRA_CA_CERTS at its start only. Sends a document,
+ * downloads it by the message's fields, and prints it. Arguments: the simulator's url, wsUrl and root, and a line of the
+ * document.
  */
 const [url = "", wsUrl = "", root = "", line = ""] = process.argv.slice(2);
 trust(root);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,38 +21,40 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test("a document that Baileys uploads comes back to it whole, and the contact is shown its caption", async () => {
-  const line = "pizza 9.50\n";
-  const client = Bun.spawn(
-    [
-      process.execPath,
-      "run",
-      join(import.meta.dir, "media_client.fixture.ts"),
-      simulator.url,
-      simulator.wsUrl,
-      simulator.rootBase64,
-      line,
-    ],
-    {
-      env: { PATH: process.env["PATH"], NODE_EXTRA_CA_CERTS: certFile, TMPDIR: folder },
-      stdout: "pipe",
-      stderr: "inherit",
-    },
-  );
-  expect(await new Response(client.stdout).text()).toBe(line.repeat(20_000));
-  expect(await client.exited).toBe(0);
-  const { body } = await control(simulator.url).get<{ data: { phone: string; devices: unknown[] }[] }>("/phones");
-  const contact = body.data.find(({ devices }) => devices.length === 0);
-  expect((await control(simulator.url).messages(contact!.phone)).data).toMatchObject([
-    { type: "document", text: "the menu" },
-  ]);
-}, 20_000);
-
-test("what was never uploaded is not there, nor anything outside", async () => {
-  const address = simulator.simulation.media!.address;
-  for (const path of ["/v/0000", `/v/${"0".repeat(64)}`, "/v/..%2Fsimulator.sqlite"]) {
-    expect((await fetch(`https://${address}${path}`, { tls: { ca: readFileSync(certFile, "utf8") } })).status).toBe(
-      404,
+describe("the media host", () => {
+  test("returns a document that Baileys uploaded", async () => {
+    const line = "pizza 9.50\n";
+    const client = Bun.spawn(
+      [
+        process.execPath,
+        "run",
+        join(import.meta.dir, "media_client.fixture.ts"),
+        simulator.url,
+        simulator.wsUrl,
+        simulator.rootBase64,
+        line,
+      ],
+      {
+        env: { PATH: process.env["PATH"], NODE_EXTRA_CA_CERTS: certFile, TMPDIR: folder },
+        stdout: "pipe",
+        stderr: "inherit",
+      },
     );
-  }
+    expect(await new Response(client.stdout).text()).toBe(line.repeat(20_000));
+    expect(await client.exited).toBe(0);
+    const { body } = await control(simulator.url).get<{ data: { phone: string; devices: unknown[] }[] }>("/phones");
+    const contact = body.data.find(({ devices }) => devices.length === 0);
+    expect((await control(simulator.url).messages(contact!.phone)).data).toMatchObject([
+      { type: "document", text: "the menu" },
+    ]);
+  }, 20_000);
+
+  test("answers 404 to unknown and escaping paths", async () => {
+    const address = simulator.simulation.media!.address;
+    for (const path of ["/v/0000", `/v/${"0".repeat(64)}`, "/v/..%2Fsimulator.sqlite"]) {
+      expect((await fetch(`https://${address}${path}`, { tls: { ca: readFileSync(certFile, "utf8") } })).status).toBe(
+        404,
+      );
+    }
+  });
 });

@@ -3,21 +3,21 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Faults } from "../faults/faults.ts";
 
-/** WhatsApp's own limit is 2 GB for a document; this is enough to test with. */
+/** WhatsApp's own limit for a document is 2 GB; tests need less. */
 const maxUploadBytes = 128 * 1024 * 1024;
 
-/** What clients are given with the host's name, and have to show it. */
+/** The token that clients get with the host's name and send with each upload. */
 export const mediaAuth = "simulator";
 const folderPath = "/v/";
 
 export type MediaTls = { cert: string; key: string };
 
 export type MediaHost = {
-  /** `host:port` under which clients reach it by https. */
+  /** `host:port` at which clients reach it by https. */
   address: string;
-  /** What a phone uploads, encrypted; resolves with its path. */
+  /** Stores an encrypted file and returns its path. */
   put(content: Uint8Array<ArrayBuffer>): Promise<string>;
-  /** What lies at a path; undefined where nothing does. */
+  /** Returns the encrypted file at a path; undefined if there is none. */
   get(directPath: string): Promise<Blob | undefined>;
   stop(): Promise<void>;
 };
@@ -26,16 +26,16 @@ export type MediaHostOptions = {
   host: string;
   port: number;
   tls: MediaTls;
-  /** Where media is kept; in memory where absent. */
+  /** Folder of the files. Unset: they stay in memory. */
   folder?: string | undefined;
   faults: Faults;
-  /** What clients are told, if not the address it listens on: a name that its certificate bears. */
+  /** Host name for clients, which its certificate must have. Unset: the address it listens on. */
   publicHost?: string | undefined;
 };
 
 /**
- * WhatsApp's media host, which clients always reach by https: POST /mms/<type>/<token> keeps an (encrypted) file and
- * tells where it is; GET gives it back. What is in a file only its sender and its receivers know.
+ * Starts WhatsApp's media host, which clients always reach by https. POST /mms/<type>/<token> stores an encrypted file
+ * and returns its path; GET returns the file. Only its sender and its receivers can decrypt it.
  */
 export function startMediaHost({ host, port, tls, folder, faults, publicHost }: MediaHostOptions): MediaHost {
   const files = createFiles(folder);
@@ -61,7 +61,7 @@ export function startMediaHost({ host, port, tls, folder, faults, publicHost }: 
           const content = new Uint8Array(await request.arrayBuffer());
           if (faults.strikeIf("media", ({ mode }) => mode === "upload_refused")) return refusal(500);
           if (searchParams.get("auth") !== mediaAuth) return refusal(401);
-          // The token says what is uploaded: WhatsApp takes nothing else under it.
+          // The token is the hash of the upload. WhatsApp refuses other content under it.
           if (createHash("sha256").update(content).digest("base64url") !== request.params.token) return refusal(400);
           const directPath = await put(content);
           return Response.json({ url: new URL(directPath, request.url).href, direct_path: directPath });

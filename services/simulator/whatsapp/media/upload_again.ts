@@ -8,7 +8,7 @@ import { fileIn } from "./file.ts";
 
 const { SUCCESS, NOT_FOUND } = proto.MediaRetryNotification.ResultType;
 
-/** A companion could not download a file: its phone uploads it again, if it has it, and says where it lies now. */
+/** Answers a companion that could not download a file: its phone uploads the file again and reports the new path. */
 export async function uploadAgain(
   simulation: Simulation,
   { phone, device }: Login,
@@ -17,7 +17,7 @@ export async function uploadAgain(
   const { id } = receipt.attrs;
   if (!id) return;
   simulation.store.flush();
-  // The phone has what was written to it, and what it wrote.
+  // The phone has all messages that it received or sent.
   const sent = simulation.store.db
     .query<{ content: Uint8Array }, [string, string, string]>(
       "SELECT content FROM sent WHERE id = ? AND (phone = ? OR recipient = ?)",
@@ -25,8 +25,8 @@ export async function uploadAgain(
     .get(id, phone.phone, phone.phone);
   const message = sent ? normalizeMessageContent(proto.Message.decode(sent.content)) : undefined;
   const pointer = message && fileIn(message)?.media.pointer;
-  const kept = pointer?.direct_path ? await simulation.media?.get(pointer.direct_path) : undefined;
-  const directPath = kept && (await simulation.media!.put(await kept.bytes()));
+  const file = pointer?.direct_path ? await simulation.media?.get(pointer.direct_path) : undefined;
+  const directPath = file && (await simulation.media!.put(await file.bytes()));
   const answer = { stanzaId: id, result: directPath ? SUCCESS : NOT_FOUND, ...(directPath ? { directPath } : {}) };
   const rmr = child(receipt, "rmr")?.attrs ?? {};
   device.mailbox.put(

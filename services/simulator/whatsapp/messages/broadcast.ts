@@ -13,8 +13,8 @@ import { encryptFor } from "./write.ts";
 export type Broadcast = { jid: string; receivers: Phone[]; content: proto.IMessage; id: string };
 
 /**
- * A phone posts a status, writes to a broadcast list or to a channel. A status is encrypted under the sender's key for
- * `status@broadcast`, a list for each device, a channel not at all.
+ * Posts a phone's status, or sends its message to a broadcast list or a channel. A status is encrypted under the sender
+ * key of `status@broadcast`, a list message for each device separately, and a channel message not at all.
  */
 export async function broadcast(
   simulation: Simulation,

@@ -8,7 +8,7 @@ import { fileOf } from "../media/file.ts";
 import type { Phone } from "../phones/phone.ts";
 import { phoneJid } from "../wire/jid.ts";
 
-/** What a person can be made to write: `{text}`, or the kinds of lib/messages, with `from_me` as the phone sees it. */
+/** A message that a phone can send: `{text}`, or a kind of lib/messages, with `from_me` from the phone's view. */
 export const writable = z.preprocess(
   (body) => (typeof body === "object" && body !== null && !("type" in body) ? { type: "text", ...body } : body),
   messageContent.refine(
@@ -22,13 +22,13 @@ export const writable = z.preprocess(
 
 type Chat = {
   from: Phone;
-  /** JID of the other side, a person or a group. */
+  /** JID of the chat: a user or a group. */
   chat: string;
 };
 
 const { MESSAGE_EDIT, REVOKE } = proto.Message.ProtocolMessage.Type;
 
-/** The message that a phone makes of it. */
+/** Encodes a message as a phone does. */
 export function compose(content: MessageContent, { from, chat }: Chat): proto.IMessage {
   const keyOf = ({ wa_message_id, from_me, sender }: Reference): proto.IMessageKey => ({
     remoteJid: chat,
@@ -40,7 +40,7 @@ export function compose(content: MessageContent, { from, chat }: Chat): proto.IM
     "reply_to" in content && content.reply_to ? contextOf(content.reply_to, { from, chat }) : undefined;
   switch (content.type) {
     case "text":
-      // As phones do: the short form where there is nothing but text.
+      // Phones use the short form for a message that has nothing but text.
       return contextInfo
         ? { extendedTextMessage: { text: content.text, contextInfo } }
         : { conversation: content.text };
@@ -68,7 +68,7 @@ export function compose(content: MessageContent, { from, chat }: Chat): proto.IM
         caption: content.caption,
         contextInfo,
       };
-      // As phones wrap one that has a caption.
+      // Phones wrap a document that has a caption.
       return content.caption === undefined
         ? { documentMessage }
         : { documentWithCaptionMessage: { message: { documentMessage } } };
@@ -123,7 +123,7 @@ export function compose(content: MessageContent, { from, chat }: Chat): proto.IM
     case "delete":
       return { protocolMessage: { type: REVOKE, key: keyOf(content.target) } };
     case "unknown":
-      return { orderMessage: { orderId: "1", message: "a kind that nobody handles" } };
+      return { orderMessage: { orderId: "1", message: "an unsupported kind" } };
   }
 }
 
@@ -144,13 +144,13 @@ const vcardOf = (name: string, phones: string[]) =>
     "END:VCARD",
   ].join("\r\n");
 
-/** Encrypted under a key that is made from the poll's secret and the names of both; only who got the poll can make it. */
+/** Encrypts a vote under a key derived from both JIDs and the poll's secret, which only recipients of the poll have. */
 function encryptedVote(
   { target, options = [] }: Extract<MessageContent, { type: "poll_vote" }>,
   { from, chat }: Chat,
 ): proto.Message.IPollEncValue {
   const poll = from.screen.messages().find(({ id }) => id === target.wa_message_id);
-  if (typeof poll?.["secret"] !== "string") throw new AppError("not_found", "The phone shows no such poll.");
+  if (typeof poll?.["secret"] !== "string") throw new AppError("not_found", "The phone has no such poll.");
   const creator = target.from_me ? phoneJid(from.phone) : (target.sender ?? chat);
   const voter = phoneJid(from.phone);
   const info = Buffer.concat([Buffer.from(`${target.wa_message_id}${creator}${voter}Poll Vote`), Buffer.from([1])]);

@@ -1,7 +1,7 @@
 import { encodeWAMessage, normalizeMessageContent, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
 import { fileIn } from "../media/file.ts";
 
-/** What is under the encryption: the message, then 1 to 16 bytes of padding. */
+/** Encodes the plaintext of a message: the message, then 1 to 16 bytes of padding. */
 export function pad(message: proto.IMessage): Buffer {
   return Buffer.from(encodeWAMessage(message));
 }
@@ -10,16 +10,16 @@ export function unpad(plaintext: Uint8Array): proto.Message {
   return proto.Message.decode(unpadRandomMax16(plaintext));
 }
 
-/** The message that another is about, as its writer named it. */
+/** Reference to a message, as its writer encoded it. */
 export type Key = { id: string; from_me: boolean; remote_jid?: string; participant?: string };
 
-/** What a phone makes of a message: its kind, its text where it has one, and what else it shows of that kind. */
+/** A decoded message: its kind, its text if it has one, and further fields of that kind. */
 export type Content = {
   type: string;
   text?: string;
-  /** What it answers. */
+  /** The message that it answers. */
   quoted?: { id: string; participant?: string; text?: string };
-  /** What it changes, or reacts or votes on. */
+  /** The message that it edits or deletes, reacts to or votes on. */
   key?: Key;
 } & Record<string, unknown>;
 

@@ -23,8 +23,8 @@ const sync = (syncType: proto.Message.HistorySyncType, history: proto.IHistorySy
 });
 
 /**
- * What a phone shares with a new companion, once: a key for the app state, and its (empty) history. A client that
- * takes history holds its events back until it comes, or for 20 s.
+ * Sends a new companion, once, a key for the app state and an empty history. A client that syncs history buffers its
+ * events until the history arrives, or for 20 s.
  */
 export async function shareHistory(simulation: Simulation, { phone, device }: Login): Promise<void> {
   if (device.state.synced) return;

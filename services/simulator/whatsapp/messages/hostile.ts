@@ -9,7 +9,8 @@ import { node, nowS } from "../wire/stanza.ts";
 import { encryptBytes, messageId } from "./write.ts";
 
 /**
- * What a hostile client sends. The first kinds are plaintexts that WhatsApp's server cannot see; the others are stanzas.
+ * Messages of a hostile client. The first kinds are plaintexts, which WhatsApp's server cannot see; the others are
+ * stanzas.
  *   nested_quotes     a reply that quotes a reply, 5,000 deep
  *   nested_wrappers   ephemeral and view-once wrappers, 5,000 deep
  *   invalid_utf8      a text that is not UTF-8
@@ -40,7 +41,7 @@ export type HostileKind = z.output<typeof hostileKind>;
 const depth = 5_000;
 const many = 10_000;
 
-/** Fields of WhatsApp's messages by number. */
+/** Field numbers of WhatsApp's messages. */
 const conversation = 1;
 const extendedText = 6;
 const viewOnce = 37;
@@ -51,7 +52,7 @@ const contextInfo = 17;
 const quotedMessage = 3;
 const mentionedJid = 15;
 
-/** A phone's modified client writes to another number. Resolves when the server holds it. */
+/** Sends a hostile message from a phone to another number. Resolves when the server has stored it. */
 export async function writeHostile(
   simulation: Simulation,
   from: Phone,
@@ -151,7 +152,7 @@ function field(number: number, content: string | Buffer): Buffer {
   return Buffer.concat([header(number, bytes.length), bytes]);
 }
 
-/** `leaf` within the given fields, the innermost first. */
+/** Wraps `leaf` in the given fields, the innermost first. */
 function nested(leaf: Buffer, fields: number[]): Buffer {
   const headers: Buffer[] = [];
   let length = leaf.length;

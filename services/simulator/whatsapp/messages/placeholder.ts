@@ -7,13 +7,13 @@ import { messageId, post } from "./write.ts";
 const { Type } = proto.Message.ProtocolMessage;
 const { PeerDataOperationRequestType } = proto.Message;
 
-type Asked = { id: string; request: proto.IMessage };
+type PeerRequest = { id: string; request: proto.IMessage };
 
-/** A phone answers its own companion that asks for messages of which it got no content. */
+/** Answers a companion that requests messages from its phone because it received them without content. */
 export async function answerPeer(
   simulation: Simulation,
   { phone, device }: Login,
-  { id, request }: Asked,
+  { id, request }: PeerRequest,
 ): Promise<void> {
   const operation = request.protocolMessage?.peerDataOperationRequestMessage;
   const keys = (operation?.placeholderMessageResendRequest ?? []).flatMap(({ messageKey }) => messageKey ?? []);
@@ -36,7 +36,7 @@ export async function answerPeer(
   await post(simulation, { from: phone, device, id: messageId(), timestamp: Date.now(), content, peer: true });
 }
 
-/** As the phone keeps it: with the chat by its number, and without the name of who wrote it. */
+/** Encodes a message as phones store it: with the chat's phone number, and without the writer's name. */
 function storedMessage(simulation: Simulation, receiver: string, key: proto.IMessageKey): Uint8Array | undefined {
   simulation.store.flush();
   const row = simulation.store.db

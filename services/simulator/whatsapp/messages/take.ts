@@ -16,15 +16,15 @@ export type Envelope = {
   to: string;
   enc: BinaryNode;
   sender: Login;
-  /** Unix ms at which the server took it. */
+  /** Unix ms at which the server received it. */
   at: number;
-  /** From a companion to its own phone, and not for anybody's eyes. */
+  /** A protocol message of a companion to its own phone, which is not shown. */
   peer?: boolean;
 };
 
 export type Taken = "shown" | "duplicate" | "undecryptable";
 
-/** A phone opens what a companion sent to it, and shows it unless it has already shown it. */
+/** Decrypts a companion's message on a phone and shows it. Deduplicates by message id. */
 export async function take(simulation: Simulation, phone: Phone, envelope: Envelope): Promise<Taken> {
   const { phones, stats, logger } = simulation;
   const { phone: from, device } = envelope.sender;
@@ -34,7 +34,7 @@ export async function take(simulation: Simulation, phone: Phone, envelope: Envel
     const ciphertext = Buffer.from(envelope.enc.content as Uint8Array);
     plaintext = await phone.signal.decrypt(address, envelope.enc.attrs["type"] ?? "", ciphertext);
   } catch (error) {
-    // What was shown already needs no second reading.
+    // A message that was shown before counts as a duplicate: its key has been consumed.
     if (phone.screen.has(from.phone, envelope.id)) {
       phone.screen.duplicates += 1;
       stats.duplicates_dropped += 1;
@@ -44,9 +44,9 @@ export async function take(simulation: Simulation, phone: Phone, envelope: Envel
     stats.undecryptable += 1;
     logger.warn(
       { phone: phone.phone, sender: from.phone, id: envelope.id, reason: messageOf(error) },
-      "a phone cannot read a message",
+      "a phone cannot decrypt a message",
     );
-    askAgain(phone, { id: envelope.id, sender: envelope.sender, from: envelope.to });
+    requestRetry(phone, { id: envelope.id, sender: envelope.sender, from: envelope.to });
     return "undecryptable";
   }
   const message = unpad(plaintext);
@@ -72,11 +72,11 @@ export async function take(simulation: Simulation, phone: Phone, envelope: Envel
   return shown ? "shown" : "duplicate";
 }
 
-/** Which message is asked for again, and the attributes that say who asks. */
-type Request = Pick<Envelope, "id" | "sender"> & { from?: string; participant?: string };
+/** The message to request again, and the attributes that identify the requester. */
+type RetryRequest = Pick<Envelope, "id" | "sender"> & { from?: string; participant?: string };
 
-/** The retry receipt: the phone's keys go with it, so that the sender begins a new session. */
-export function askAgain(phone: Phone, { id, sender, ...attributes }: Request): void {
+/** Sends a retry receipt with the phone's keys, so that the sender starts a new Signal session and resends. */
+export function requestRetry(phone: Phone, { id, sender, ...attributes }: RetryRequest): void {
   const bundle = phone.signal.bundle();
   const preKey = bundle.preKey && [
     node("key", {}, [node("id", {}, uint(bundle.preKey.keyId, 3)), node("value", {}, bundle.preKey.public)]),

@@ -3,13 +3,13 @@ import type { Simulation } from "../simulation.ts";
 import type { Login } from "../wire/connection.ts";
 import { node } from "../wire/stanza.ts";
 
-/** Each tick comes up to so many ms after the one before: clients buffer their own messages for about as long. */
+/** Largest delay between two ticks, ms. Clients buffer their own messages for about as long. */
 const spread = 100;
 
-/** A message, and the attributes that say where its ticks come from. */
+/** A message, and the attributes that identify the sender of its ticks. */
 type Ticked = { id: string; from?: string; participant?: string };
 
-/** A phone ticks what it showed: delivered, then read, as far as it goes by itself and no fault prevents. */
+/** Sends a phone's receipts for a message, delivered and then read, according to its `ticks` setting and the faults. */
 export function tick({ faults, stats }: Simulation, reader: Phone, sender: Login, { id, ...from }: Ticked): void {
   if (reader.ticks === "none") return;
   const fault = faults.strike("ticks", reader.phone, sender.phone.phone);

@@ -13,17 +13,17 @@ import { contentOf, pad } from "./content.ts";
 
 export type Written = { id: string; to: string; timestamp: number; companions: number };
 
-/** Below this many one-time keys the server asks a companion for more; WhatsApp Web uploads below 5. */
+/** Below this many one-time keys the server requests more from a companion; WhatsApp Web uploads below 5. */
 const fewPreKeys = 5;
 
-/** The id a phone gives its message: "3A" and 18 hexadecimal digits, as iPhones do. */
+/** Creates a message id of an iPhone's form: "3A" and 18 hexadecimal digits. */
 export const messageId = () => `3A${randomBytes(9).toString("hex").toUpperCase()}`;
 
 /**
- * What the receiver's companions get in place of the ciphertext.
- *   unavailable    nothing: only the phone has the content, as of the first message of a person who comes from an advertisement
- *   garbage        bytes that no session decrypts, and nothing when they ask again
- *   garbage_once   such bytes, and the message when they ask again
+ * Content that the receiver's companions get instead of the ciphertext.
+ *   unavailable    none: only the phone has the content, as with the first message of a user who comes from an ad
+ *   garbage        undecryptable bytes, and no answer to a retry receipt
+ *   garbage_once   undecryptable bytes, and the message in answer to a retry receipt
  */
 export const companionsGet = z.enum(["unavailable", "garbage", "garbage_once"]);
 export type CompanionsGet = z.output<typeof companionsGet>;
@@ -31,8 +31,8 @@ export type CompanionsGet = z.output<typeof companionsGet>;
 type Options = { id?: string | undefined; companionsGet?: CompanionsGet | undefined };
 
 /**
- * A phone writes to another number: encrypted for each companion of the receiver and, as a copy, for each of its
- * own; the receiving phone itself shows it too. Resolves when the server holds it all.
+ * Sends a phone's message to another number: encrypts it for each companion of the receiver and, as a copy, for each of
+ * its own, and shows it on the receiving phone. Resolves when the server has stored all of it.
  */
 export async function write(
   simulation: Simulation,
@@ -43,13 +43,13 @@ export async function write(
 ): Promise<Written> {
   const timestamp = Date.now();
   const { store } = simulation;
-  const keep = () =>
+  const insertSent = () =>
     store.db
       .query("INSERT INTO sent (phone, id, recipient, content, at, status) VALUES (?, ?, ?, ?, ?, 'sent')")
       .run(from.phone, id, to.phone, proto.Message.encode(content).finish(), timestamp);
-  if (instead !== "garbage") store.write(() => void keep());
+  if (instead !== "garbage") store.write(() => void insertSent());
   if (to !== from) {
-    simulation.limits.acquaint(from.phone, to.phone);
+    simulation.limits.recordIncoming(from.phone, to.phone);
     to.screen.show({
       id,
       chat: from.phone,
@@ -82,19 +82,19 @@ type Post = {
   timestamp: number;
   content: proto.IMessage;
   copies?: number;
-  /** Who the original went to, where this is the copy for one's own companion. */
+  /** In a copy for one's own companion: the receiver of the original. */
   recipient?: Phone;
-  /** Between a phone and its own companion, not for anybody's eyes. */
+  /** A protocol message between a phone and its own companion, which is not shown. */
   peer?: boolean;
-  /** What goes out in place of the ciphertext. */
+  /** Content instead of the ciphertext. */
   instead?: CompanionsGet | undefined;
-  /** How often it has been asked for again. */
+  /** Number of retry receipts for the message. */
   retry?: number;
-  /** Keys that the companion sent along; otherwise those it left at the server. */
+  /** Keys from the companion's retry receipt. Unset: those that it uploaded. */
   bundle?: KeyBundle;
 };
 
-/** Encrypts for one companion and puts it into its mailbox. */
+/** Encrypts a message for one companion and enqueues it in the companion's mailbox. */
 export async function post(simulation: Simulation, letter: Post): Promise<void> {
   const { from, device } = letter;
   const enc = await bodyFor(letter);
@@ -108,7 +108,7 @@ export async function post(simulation: Simulation, letter: Post): Promise<void> 
         t: String(Math.floor(letter.timestamp / 1000)),
         type: "text",
         notify: from.name,
-        // The LID is that of the other side of the chat: a client takes it for the LID of the chat's number.
+        // The LID must be that of the chat's other side, because a client maps it to the chat's number.
         ...(letter.recipient
           ? { recipient: phoneJid(letter.recipient.phone), peer_recipient_lid: lidJid(letter.recipient.lid) }
           : { sender_lid: lidJid(from.lid) }),
@@ -127,7 +127,7 @@ async function bodyFor(letter: Post): Promise<BinaryNode> {
   return encryptFor(letter.from, letter.device, letter.content, letter);
 }
 
-/** A ciphertext for one companion; in a new session where there is none, or where it is asked for again. */
+/** Encrypts a message for one companion. Starts a new Signal session if there is none or the message is a resend. */
 export const encryptFor = (
   from: Phone,
   device: Device,
@@ -135,7 +135,7 @@ export const encryptFor = (
   again?: Pick<Post, "retry" | "bundle">,
 ) => encryptBytes(from, device, pad(content), again);
 
-/** As `encryptFor`, of a plaintext with its padding. */
+/** Does the same for a padded plaintext. */
 export async function encryptBytes(
   from: Phone,
   device: Device,
@@ -149,7 +149,7 @@ export async function encryptBytes(
   return node("enc", { v: "2", type, count: retry === undefined ? undefined : String(retry) }, ciphertext);
 }
 
-/** The keys a device left at the server; when few one-time keys are left, it is asked for more. */
+/** Takes one bundle of a device's uploaded keys. Requests more one-time keys from the device if few are left. */
 export function takeBundle(device: Device): KeyBundle {
   const bundle = device.takeBundle();
   if (device.preKeyCount < fewPreKeys) {

@@ -20,7 +20,7 @@ const whatsAppsRoot = WA_CERT_DETAILS.PUBLIC_KEY;
 beforeAll(() => void (WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(identity.root)));
 afterAll(() => void (WA_CERT_DETAILS.PUBLIC_KEY = whatsAppsRoot));
 
-/** Baileys' own half, up to its last word. */
+/** Baileys' half of the handshake. */
 function client() {
   const keyPair = Curve.generateKeyPair();
   const noiseKey = Curve.generateKeyPair();
@@ -38,14 +38,14 @@ function client() {
 }
 
 describe("the handshake", () => {
-  test("ends with both sides sure of each other, and their frames open in order", async () => {
+  test("authenticates both sides and starts the transport", async () => {
     const server = new NoiseHandshake(identity);
     const { noise, noiseKey, hello, finish } = client();
     const result = server.finish(finish(server.hello(hello)));
     expect(result.staticKey.equals(Buffer.from(noiseKey.public))).toBe(true);
     expect(String(result.payload.username)).toBe("491700000000");
     await noise.finishInit();
-    // The first frame bears the intro.
+    // The first frame starts with the intro.
     const sent = ["first", "second"].map((id) => noise.encodeFrame(encodeBinaryNode({ tag: "iq", attrs: { id } })));
     const bodies = [sent[0]!.subarray(NOISE_WA_HEADER.length + 3), sent[1]!.subarray(3)];
     const ids = await Promise.all(
@@ -59,7 +59,7 @@ describe("the handshake", () => {
     expect(received).toMatchObject([{ tag: "success" }]);
   });
 
-  test("fails where the client's last word was tampered with", () => {
+  test("fails if the client's finish was altered", () => {
     const server = new NoiseHandshake(identity);
     const { hello, finish } = client();
     const last = proto.HandshakeMessage.decode(finish(server.hello(hello)));
@@ -83,7 +83,7 @@ describe("the certificate chain", () => {
     expect(verify(generateKeyPair().public, intermediate!.details!, intermediate!.signature!)).toBe(false);
   });
 
-  test("has the root that the seed gives, and another for another seed", () => {
+  test("has a root that depends on the seed", () => {
     expect(noiseRoot("a seed for this test").equals(identity.root)).toBe(true);
     expect(noiseRoot("another seed for this test").equals(identity.root)).toBe(false);
   });

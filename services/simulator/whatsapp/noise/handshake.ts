@@ -13,13 +13,13 @@ import type { NoiseIdentity } from "./identity.ts";
 import { nonce, NoiseTransport } from "./transport.ts";
 
 export type ClientHello = {
-  /** The client's Noise static key: it names the device at every login. */
+  /** The client's Noise static key, which identifies the device at every login. */
   staticKey: Buffer;
   payload: proto.ClientPayload;
   transport: NoiseTransport;
 };
 
-/** The server's half of Noise_XX_25519_AESGCM_SHA256, as WhatsApp speaks it: `hello`, then `finish`, once each. */
+/** The server's half of WhatsApp's Noise_XX_25519_AESGCM_SHA256 handshake. Call `hello`, then `finish`, once each. */
 export class NoiseHandshake {
   readonly #identity: NoiseIdentity;
   readonly #ephemeral: KeyPair = generateKeyPair();
@@ -34,7 +34,7 @@ export class NoiseHandshake {
     this.#authenticate(NOISE_WA_HEADER);
   }
 
-  /** Takes the client's first frame, gives the answer to it. */
+  /** Processes the client's first frame and returns the answer. */
   hello(frame: Uint8Array): Uint8Array {
     const { clientHello } = proto.HandshakeMessage.decode(frame);
     if (clientHello?.ephemeral?.length !== 32) throw new Error("the first frame is not a client hello");
@@ -50,7 +50,7 @@ export class NoiseHandshake {
     }).finish();
   }
 
-  /** Takes the client's second frame: who it is, and the transport that follows. Throws if either does not authenticate. */
+  /** Processes the client's second frame and returns its identity and the transport. Throws if it is not authentic. */
   finish(frame: Uint8Array): ClientHello {
     const { clientFinish } = proto.HandshakeMessage.decode(frame);
     if (!clientFinish?.static || !clientFinish.payload) throw new Error("the second frame is not a client finish");

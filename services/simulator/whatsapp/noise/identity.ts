@@ -2,9 +2,9 @@ import { proto } from "@whiskeysockets/baileys";
 import type { KeyPair } from "../keys.ts";
 import { deriveKeyPair, sign } from "../keys.ts";
 
-/** What the server proves itself with: a static key, and the chain that leads from the root to it. */
+/** The server's identity: a static key, and the certificate chain from the root to it. */
 export type NoiseIdentity = {
-  /** The root's public key: what a client has to trust. */
+  /** The root's public key, which clients must trust. */
   root: Buffer;
   staticKey: KeyPair;
   certificateChain: Buffer;
@@ -12,14 +12,14 @@ export type NoiseIdentity = {
 
 const yearS = 365 * 24 * 3600;
 
-/** The root public key that a seed gives, without building the chain. */
+/** Derives the root's public key from a seed, without the chain. */
 export function noiseRoot(seed: string): Buffer {
   return deriveKeyPair(seed, "noise root").public;
 }
 
 /**
- * A genuine chain: the root signs the intermediate, the intermediate signs the leaf, the leaf holds the static key.
- * The intermediate's issuer serial is 0, the serial number of WhatsApp's own root, which Baileys asks for.
+ * Creates a valid chain: the root signs the intermediate, the intermediate signs the leaf, and the leaf holds the
+ * static key. The intermediate's issuer serial is 0, the serial of WhatsApp's own root, because Baileys checks it.
  */
 export function createNoiseIdentity(seed: string, now = Date.now()): NoiseIdentity {
   const root = deriveKeyPair(seed, "noise root");

@@ -2,14 +2,14 @@ import { aesDecryptGCM, aesEncryptGCM } from "@whiskeysockets/baileys";
 
 const noData = Buffer.alloc(0);
 
-/** 8 zero bytes, then the counter as u32 big-endian. */
+/** Returns an AES-GCM nonce: 8 zero bytes, then the counter as a big-endian u32. */
 export function nonce(counter: number): Buffer {
   const iv = Buffer.alloc(12);
   iv.writeUInt32BE(counter, 8);
   return iv;
 }
 
-/** After the handshake: AES-256-GCM, a key and a counter a direction. Frames must pass in the order they travel. */
+/** Encryption after the handshake: AES-256-GCM with a key and counter for each direction. Frames must stay in order. */
 export class NoiseTransport {
   readonly #sendKey: Buffer;
   readonly #receiveKey: Buffer;
@@ -25,7 +25,7 @@ export class NoiseTransport {
     return aesEncryptGCM(plaintext, this.#sendKey, nonce(this.#sent++), noData);
   }
 
-  /** Throws if the frame was not written by the peer, or not in this place. */
+  /** Decrypts a frame. Throws if the peer did not send it, or not in this order. */
   decrypt(ciphertext: Uint8Array): Buffer {
     return aesDecryptGCM(ciphertext, this.#receiveKey, nonce(this.#received++), noData);
   }

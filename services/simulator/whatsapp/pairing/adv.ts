@@ -3,12 +3,12 @@ import { randomInt } from "node:crypto";
 import type { KeyPair } from "../keys.ts";
 import { sign, verify } from "../keys.ts";
 
-/** The phone's word for a companion, and what is needed to check the companion's word for it. */
+/** The phone's signed identity of a companion, and the details that the companion signs in turn. */
 export type DeviceVoucher = { details: Buffer; envelope: Buffer };
 
 /**
- * The phone vouches for a companion: its account key signs the companion's identity, and the whole is authenticated
- * with the secret that the companion showed it (in the QR code, or agreed by the pairing code).
+ * Signs a companion's identity with the phone's account key, and authenticates the result with the ADV secret, which
+ * the phone got from the QR code or agreed on by pairing code.
  */
 export function vouch(
   account: KeyPair,
@@ -38,7 +38,7 @@ export function vouch(
   };
 }
 
-/** Whether the companion signed for the account, as it does in answer to pair-success. */
+/** Whether the companion's answer to pair-success has its valid signature for the account. */
 export function companionSigned(
   account: KeyPair,
   companionIdentity: Uint8Array,

@@ -3,12 +3,12 @@ import { randomBytes } from "node:crypto";
 import type { KeyPair } from "../keys.ts";
 import { generateKeyPair, sharedKey } from "../keys.ts";
 
-/** The phone's half of the agreement by pairing code, between the code typed in and the companion's last word. */
+/** The phone's state of a key agreement by pairing code, between the entry of the code and the companion's finish. */
 export type LinkCodeExchange = { ephemeral: KeyPair; companionEphemeral: Buffer; wrappedEphemeral: Buffer };
 
-/** Wrapped keys are salt (32), IV (16), then the key under AES-CTR with a key made of the code. */
+/** Unwraps the companion's key with the code. Wrapped keys are salt (32), IV (16), and the key under AES-CTR. */
 export async function answerHello(code: string, wrappedCompanionEphemeral: Buffer): Promise<LinkCodeExchange> {
-  if (wrappedCompanionEphemeral.length !== 80) throw new Error("the companion's wrapped key is not 80 bytes long");
+  if (wrappedCompanionEphemeral.length !== 80) throw new Error("the companion's wrapped key does not have 80 bytes");
   const companionEphemeral = aesDecryptCTR(
     wrappedCompanionEphemeral.subarray(48),
     await derivePairingCodeKey(code, wrappedCompanionEphemeral.subarray(0, 32)),
@@ -21,7 +21,7 @@ export async function answerHello(code: string, wrappedCompanionEphemeral: Buffe
   return { ephemeral, companionEphemeral, wrappedEphemeral: Buffer.concat([salt, iv, wrapped]) };
 }
 
-/** The ADV secret that both sides now share. Throws if the companion's bundle does not open: then the code was wrong. */
+/** Derives the shared ADV secret. Throws if the companion's bundle cannot be decrypted, because the code was wrong. */
 export function agree(
   exchange: LinkCodeExchange,
   identity: KeyPair,
@@ -34,7 +34,7 @@ export function agree(
   );
   const opened = aesDecryptGCM(bundle.subarray(44), key, bundle.subarray(32, 44), Buffer.alloc(0));
   if (!opened.subarray(0, 32).equals(companionIdentity) || !opened.subarray(32, 64).equals(identity.public)) {
-    throw new Error("the companion's bundle names other identities");
+    throw new Error("the companion's bundle has other identity keys");
   }
   const random = opened.subarray(64);
   const secret = Buffer.concat([shared, sharedKey(identity, companionIdentity), random]);

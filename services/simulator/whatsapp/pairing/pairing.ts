@@ -13,10 +13,10 @@ import type { LinkCodeExchange } from "./linkcode.ts";
 import { agree, answerHello } from "./linkcode.ts";
 import type { Registration } from "./registration.ts";
 
-/** As many as WhatsApp gives: the client shows the first for a minute, each of the others for 20 s. */
+/** Number of QR references, as WhatsApp offers them: the client shows the first for 60 s, the others for 20 s each. */
 const refsOffered = 6;
-/** How long a companion may take to answer the phone, in ms. */
-const patience = 10_000;
+/** Timeout of a companion's answer to the phone, in ms. */
+const answerTimeoutMs = 10_000;
 
 type Pending = {
   phone: Phone;
@@ -34,23 +34,23 @@ type CodeHello = {
   phone?: Phone;
 };
 
-/** A connection whose client is not linked to a phone yet. */
+/** A connection whose client is not linked to a phone. */
 type Candidate = {
   connection: Connection;
   registration: Registration;
   refs: string[];
   code?: CodeHello;
   pending?: Pending;
-  /** Secrets that may no longer link: the phone refuses a QR code with one of them. */
+  /** Retired secrets. The phone refuses a QR code with one of them. */
   retired: string[];
 };
 
-/** A `companion_reg_refresh` that was sent. */
+/** A `companion_reg_refresh` notification that was sent. */
 export type Refresh = { id: string; acknowledged: boolean };
-/** As WhatsApp names the child of the notification; it varies. */
+/** WhatsApp's names for the child of that notification. */
 export type RefreshForm = "companion_reg_refresh" | "pair-device-rotate-qr";
-/** How many of them are remembered. */
-const refreshesKept = 100;
+/** Most refreshes that the control API can show. */
+const maxRefreshes = 100;
 
 /**
  * Links companions to phones.
@@ -58,7 +58,7 @@ const refreshesKept = 100;
  *   candidate ──scan(qr)──────────────────────────────────┐
  *       └──companion_hello──enterCode──companion_finish──┤
  *                                                          ▼
- *                          pair-success ──pair-device-sign──▶ linked: 515, the client comes back and logs in
+ *                          pair-success ──pair-device-sign──▶ linked: 515, the client reconnects and logs in
  */
 export class Pairing {
   readonly #store: Store;
@@ -69,7 +69,7 @@ export class Pairing {
     this.#store = store;
   }
 
-  /** Offers QR references to a client that has no account. */
+  /** Offers QR references to a client without an account. */
   offer(connection: Connection, registration: Registration): void {
     const refs = Array.from({ length: refsOffered }, () => `2@${randomBytes(48).toString("base64")}`);
     this.#candidates.set(connection, { connection, registration, refs, retired: [] });
@@ -82,30 +82,30 @@ export class Pairing {
   forget(connection: Connection): void {
     this.#candidates
       .get(connection)
-      ?.pending?.failed(new AppError("conflict", "The client went away before it was linked."));
+      ?.pending?.failed(new AppError("conflict", "The client disconnected before it was linked."));
     this.#candidates.delete(connection);
   }
 
-  /** The phone's camera sees a QR code. Resolves when the companion is linked. */
+  /** Scans a QR code with the phone. Resolves when the companion is linked. */
   async scan(phone: Phone, qr: string): Promise<Device> {
     const [ref, noiseKey, identity, advSecret] = qr.slice(qr.indexOf("#") + 1).split(",");
     const candidate = [...this.#candidates.values()].find((other) => ref !== undefined && other.refs.includes(ref));
     if (!candidate || !noiseKey || !identity || !advSecret) {
-      throw new AppError("conflict", "This QR code is not one that a connected client shows now; ask for a new one.");
+      throw new AppError("conflict", "No connected client shows this QR code; request a new one.");
     }
     const { registration } = candidate;
     if (
       noiseKey !== registration.noiseKey.toString("base64") ||
       identity !== registration.identity.toString("base64")
     ) {
-      throw new AppError("conflict", "The QR code names other keys than the client that shows it.");
+      throw new AppError("conflict", "The QR code has other keys than the client that shows it.");
     }
     if (candidate.retired.includes(advSecret))
       throw new AppError("conflict", "Couldn't link device: WhatsApp has retired this QR code.");
     return this.#succeed(candidate, phone, Buffer.from(advSecret, "base64"));
   }
 
-  /** Retires the secret of a QR code that a client shows, or of the code for the phone of this number, and tells the client. */
+  /** Retires the secret of a QR code or of a phone's pairing code, and notifies the client that shows it. */
   refresh(shown: { qr: string } | { phone: string }, form: RefreshForm): Refresh {
     const [ref, , , advSecret] = "qr" in shown ? shown.qr.slice(shown.qr.indexOf("#") + 1).split(",") : [];
     const candidate = [...this.#candidates.values()].findLast((other) =>
@@ -113,30 +113,30 @@ export class Pairing {
     );
     if (!candidate) throw new AppError("conflict", "No connected client shows this code.");
     if (advSecret !== undefined) candidate.retired.push(advSecret);
-    return this.#tellRefresh(candidate.connection, form);
+    return this.#sendRefresh(candidate.connection, form);
   }
 
   refreshes(): Refresh[] {
     return this.#refreshes.map(({ id, acknowledged }) => ({ id, acknowledged }));
   }
 
-  /** A client without an account acknowledges a notification. */
+  /** Records the acknowledgement of a refresh by a client without an account. */
   acknowledged(connection: Connection, { attrs }: BinaryNode): void {
     const refresh = this.#refreshes.find((other) => other.connection === connection && other.id === attrs["id"]);
     if (refresh && attrs["class"] === "notification") refresh.acknowledged = true;
   }
 
-  #tellRefresh(connection: Connection, form: RefreshForm): Refresh {
+  #sendRefresh(connection: Connection, form: RefreshForm): Refresh {
     const refresh = { id: stanzaId(), acknowledged: false, connection };
     this.#refreshes.push(refresh);
-    if (this.#refreshes.length > refreshesKept) this.#refreshes.shift();
+    if (this.#refreshes.length > maxRefreshes) this.#refreshes.shift();
     connection.send(
       node("notification", { from: server, type: "companion_reg_refresh", id: refresh.id, t: nowS() }, [node(form)]),
     );
     return { id: refresh.id, acknowledged: false };
   }
 
-  /** A client asks to be linked by code to the phone of this number. */
+  /** Starts linking a client by pairing code, as the client requests it. */
   hello(connection: Connection, iq: BinaryNode): void {
     const candidate = this.#candidates.get(connection);
     const request = child(iq, "link_code_companion_reg");
@@ -154,10 +154,10 @@ export class Pairing {
     connection.send(node("iq", { from: server, type: "result", id: iq.attrs["id"] }, [answer]));
   }
 
-  /** The code is typed in at the phone. Resolves when the companion is linked; a wrong code is a conflict. */
+  /** Enters a pairing code on the phone. Resolves when the companion is linked. A wrong code is a conflict. */
   async enterCode(phone: Phone, code: string): Promise<Device> {
     const candidate = [...this.#candidates.values()].findLast((other) => other.code?.jidPhone === phone.phone);
-    if (!candidate?.code) throw new AppError("conflict", "No client asks to be linked to this phone by code.");
+    if (!candidate?.code) throw new AppError("conflict", "No client requests a link to this phone by code.");
     const exchange = await answerHello(code, candidate.code.wrappedEphemeral);
     candidate.code = { ...candidate.code, exchange, phone };
     const linked = this.#await(candidate, phone, Buffer.alloc(0));
@@ -173,7 +173,7 @@ export class Pairing {
     return linked;
   }
 
-  /** The companion's last word in linking by code. */
+  /** Processes the companion's finish of linking by code. */
   finish(connection: Connection, iq: BinaryNode): void {
     const candidate = this.#candidates.get(connection);
     const request = child(iq, "link_code_companion_reg");
@@ -194,14 +194,14 @@ export class Pairing {
           node("error", { code: "400", text: "bad-request" }),
         ]),
       );
-      candidate.pending.failed(new AppError("conflict", "That is not the code the client shows.", { cause: error }));
+      candidate.pending.failed(new AppError("conflict", "The client shows another code.", { cause: error }));
       return;
     }
     connection.send(node("iq", { from: server, type: "result", id: iq.attrs["id"] }));
     this.#sendSuccess(candidate, phone, advSecret);
   }
 
-  /** The companion's answer to pair-success. False if this connection was not asked for one. */
+  /** Processes the companion's answer to pair-success. Returns false if none is expected on this connection. */
   signed(connection: Connection, iq: BinaryNode): boolean {
     const candidate = this.#candidates.get(connection);
     const answer = child(iq, "pair-device-sign");
@@ -231,7 +231,7 @@ export class Pairing {
   #await(candidate: Candidate, phone: Phone, details: Buffer): Promise<Device> {
     if (candidate.pending) throw new AppError("conflict", "This client is being linked already.");
     const { promise, resolve, reject } = Promise.withResolvers<Device>();
-    const expired = deadline(patience);
+    const expired = deadline(answerTimeoutMs);
     const onExpiry = () => failed(new AppError("upstream_timeout", "The client did not answer the phone in time."));
     const failed = (error: Error) => {
       delete candidate.pending;
@@ -255,7 +255,7 @@ export class Pairing {
       node("iq", { from: server, type: "set", id: stanzaId(), xmlns: "md", t: nowS() }, [
         node("pair-success", {}, [
           node("device-identity", {}, voucher.envelope),
-          // Without a business name the client has no name, and sends neither presence nor active receipts.
+          // A client takes its name from here. Without a name it sends neither presence nor active receipts.
           node("biz", { name: phone.name }),
           node("platform", { name: "android" }),
           node("device", { jid: phoneJid(phone.phone, pending.device), lid: lidJid(phone.lid, pending.device) }),

@@ -1,7 +1,7 @@
 import type { proto } from "@whiskeysockets/baileys";
 import type { ClientHello } from "../noise/handshake.ts";
 
-/** What an unlinked companion tells of itself when it connects. */
+/** The keys that an unlinked companion sends when it connects. */
 export type Registration = {
   noiseKey: Buffer;
   identity: Buffer;
@@ -9,7 +9,7 @@ export type Registration = {
   signedPreKey: { keyId: number; public: Buffer; signature: Buffer };
 };
 
-/** Throws if a field is missing or of the wrong size. */
+/** Parses a registration. Throws if a field is missing or has the wrong size. */
 export function parseRegistration(
   hello: ClientHello,
   data: proto.ClientPayload.IDevicePairingRegistrationData,
@@ -17,7 +17,7 @@ export function parseRegistration(
   const field = (name: keyof typeof data, size: number): Buffer => {
     const value = data[name];
     if (!(value instanceof Uint8Array) || value.length !== size)
-      throw new Error(`the registration's ${name} is not ${size} bytes long`);
+      throw new Error(`the registration's ${name} does not have ${size} bytes`);
     return Buffer.from(value);
   };
   return {

@@ -2,7 +2,7 @@ import { Mailbox } from "../mail/mailbox.ts";
 import type { Store } from "../store.ts";
 import type { KeyBundle } from "./signal.ts";
 
-/** What a companion told about itself when it was linked. */
+/** A companion's identity and keys from its registration. */
 export type DeviceIdentity = {
   /** From 1 to 98. */
   id: number;
@@ -15,13 +15,13 @@ export type DeviceIdentity = {
   synced: boolean;
 };
 
-/** A one-time key as it is kept: 3 bytes of id, 32 of key. */
+/** Bytes of a stored one-time key: 3 of id, 32 of key. */
 const entrySize = 35;
 
-/** A companion linked to a phone: what a login must prove, and the keys it left for others to write to it. */
+/** A companion linked to a phone: its identity, which a login must prove, and its uploaded keys for other devices. */
 export class Device {
   readonly phone: string;
-  /** What waits for this device. */
+  /** Stanzas that the device has not acknowledged. */
   readonly mailbox: Mailbox;
   readonly #store: Store;
   #state: DeviceIdentity;
@@ -61,7 +61,7 @@ export class Device {
     this.save();
   }
 
-  /** The keys for a new session with this device. Uses up a one-time key, as long as there are any. */
+  /** Returns the keys for a new Signal session with this device. Consumes a one-time key if there are any. */
   takeBundle(): KeyBundle {
     const { registrationId, identity, signedPreKey } = this.#state;
     if (this.#preKeys.length === 0) return { registrationId, identity, signedPreKey };

@@ -9,7 +9,7 @@ import { Screen } from "./screen.ts";
 import type { PhoneKeys } from "./signal.ts";
 import { SignalSessions } from "./signal.ts";
 
-/** How far a phone goes by itself with what it receives. */
+/** The receipts that a phone sends automatically: none, delivered, or delivered and read. */
 export type Ticks = "none" | "delivered" | "read";
 
 export type PhoneState = {
@@ -17,11 +17,11 @@ export type PhoneState = {
   keys: PhoneKeys;
   nextDevice: number;
   ticks: Ticks;
-  /** Where its picture lies. */
+  /** URL of its picture. */
   picture?: string | undefined;
 };
 
-/** What others see a phone do in their chat, as it was last told. */
+/** A participant's last chat state: typing, recording, or neither. */
 export type ChatState = "composing" | "recording" | "paused";
 
 /** A virtual phone: device 0 of a WhatsApp account, with the companions linked to it. */
@@ -32,7 +32,7 @@ export class Phone {
   readonly signal: SignalSessions;
   readonly senderKeys: SenderKeys;
   readonly screen: Screen;
-  /** What companions of others were last seen doing in the chat with this phone, by number. */
+  /** Chat states of other numbers in their chat with this phone. */
   readonly seenIn = new Map<string, ChatState>();
   /** Whether a companion shows the phone as available. */
   available = false;
@@ -67,7 +67,7 @@ export class Phone {
     this.save();
   }
 
-  /** The number the next companion gets: one after the other, and round again, past those in use. */
+  /** Returns the id of the next companion: increments it, wraps around, and skips ids in use. */
   nextDeviceId(): number {
     let id = this.#state.nextDevice;
     while (this.devices.has(id)) id = after(id);
@@ -103,12 +103,12 @@ export function newPhoneState(name: string): PhoneState {
     name,
     nextDevice: 1,
     ticks: "read",
-    // 14 bits, as libsignal makes them.
+    // libsignal's registration ids have 14 bits.
     keys: { identity, registrationId: randomInt(1, 0x3fff), signedPreKey: generateSignedPreKey(identity, 1) },
   };
 }
 
-/** A device is one byte on the wire, and 99 is taken for hosted ones. */
+/** The wire format has one byte for a device id, and clients treat 99 as a hosted device. */
 const after = (id: number) => (id % 98) + 1;
 
 const pairToText = (pair: KeyPair) => Buffer.concat([pair.private, pair.public]).toString("base64");

@@ -5,13 +5,13 @@ import { decodeState as decodeDevice, Device } from "./device.ts";
 import { deviceAddress } from "./signal.ts";
 import { decodeState as decodePhone, newPhoneState, Phone } from "./phone.ts";
 
-/** A LID of 15 digits that belongs to a number: opaque to clients, the same each time it is worked out. */
+/** Derives a number's LID of 15 digits. It is opaque to clients and deterministic. */
 function lidOf(phone: string): string {
   const digest = createHash("sha256").update(`lid ${phone}`).digest();
   return String(100_000_000_000_000n + (digest.readBigUInt64BE() % 900_000_000_000_000n));
 }
 
-/** All phones there are. Any number is a phone: one that nobody made is made when it is first asked for. */
+/** All phones. Every number is a phone: it is created at its first use. */
 export class PhoneBook {
   readonly #store: Store;
   readonly #byPhone = new Map<string, Phone>();
@@ -42,12 +42,12 @@ export class PhoneBook {
     return created;
   }
 
-  /** The phone behind an address. A LID that no phone has belongs to nobody. */
+  /** Returns the phone of an address; undefined for an unknown LID. */
   at(address: UserAddress): Phone | undefined {
     return address.byLid ? this.#byLid.get(address.user) : this.obtain(address.user);
   }
 
-  /** Takes a companion off its phone, and its sessions off all phones: its number will be another's some day. */
+  /** Unlinks a companion, and deletes all phones' Signal sessions with it, because its id will be reused. */
   unlink(device: Device): void {
     this.#byPhone.get(device.phone)?.unlink(device);
     this.#store.flush();

@@ -1,27 +1,27 @@
 import type { Content } from "../messages/content.ts";
 import type { Store } from "../store.ts";
 
-/** A message as its phone shows it. */
+/** A message that a phone shows. */
 export type ShownMessage = {
   id: string;
   /** Phone number of the other side of the chat. */
   chat: string;
   sender: string;
-  /** Written on a companion of this phone, and shown here as its own. */
+  /** Whether this phone or one of its companions sent it. */
   from_me: boolean;
   push_name?: string;
-  /** Unix ms at which the server took it. */
+  /** Unix ms at which the server received it. */
   timestamp: number;
 } & Content;
 
-/** What a phone shows: each message id once, in the order of arrival. */
+/** The messages that a phone shows: each message id once, in the order of arrival. */
 export class Screen {
   readonly #phone: string;
   readonly #store: Store;
   #ids: Set<string> | undefined;
-  /** Messages that arrived again and were dropped, since the process began. */
+  /** Duplicates dropped since the process started. */
   duplicates = 0;
-  /** Ciphertexts that could not be read and were asked for again. */
+  /** Ciphertexts that could not be decrypted, each answered with a retry receipt. */
   undecryptable = 0;
 
   constructor(phone: string, store: Store) {
@@ -33,7 +33,7 @@ export class Screen {
     return this.#known().has(`${sender} ${id}`);
   }
 
-  /** False if it was shown before: then it is dropped and counted. */
+  /** Shows a message. Returns false if it is a duplicate, which is dropped and counted. */
   show(message: ShownMessage): boolean {
     const key = `${message.sender} ${message.id}`;
     const known = this.#known();
@@ -51,7 +51,7 @@ export class Screen {
     return true;
   }
 
-  /** In the order of arrival, from the one after `after` of them. */
+  /** Returns the messages in the order of arrival, without the first `after`. */
   messages(after = 0): ShownMessage[] {
     this.#store.flush();
     return this.#store.db

@@ -5,7 +5,7 @@ import type { KeyPair, SignedPreKey } from "../keys.ts";
 import { generateKeyPair, signalKey } from "../keys.ts";
 import type { Store } from "../store.ts";
 
-/** What somebody needs to begin a session with a device. Keys are 32 bytes. */
+/** The keys for a new Signal session with a device, 32 bytes each. */
 export type KeyBundle = {
   registrationId: number;
   identity: Buffer;
@@ -20,14 +20,14 @@ export type PhoneKeys = { identity: KeyPair; registrationId: number; signedPreKe
 const signalPair = (pair: KeyPair) => ({ privKey: pair.private, pubKey: signalKey(pair.public) });
 
 /**
- * The Signal sessions of one phone's primary device with the devices of others: libsignal's own ciphers over records
- * that stay in memory and are written behind.
+ * The Signal sessions of one phone's primary device with other devices. Uses libsignal's ciphers on records that stay
+ * in memory and are written asynchronously.
  */
 export class SignalSessions {
   readonly #phone: string;
   readonly #keys: PhoneKeys;
   readonly #store: Store;
-  /** A record as libsignal works on it, and as it was when it was last whole. */
+  /** The record that libsignal mutates, and its last consistent serialised state. */
   readonly #records = new Map<string, { record: SessionRecord; text: string } | "forgotten">();
   readonly #storage: SignalStorage;
 
@@ -38,14 +38,14 @@ export class SignalSessions {
     this.#storage = this.#createStorage();
   }
 
-  /** Throws when the ciphertext is not from a session that we have; the sessions are then as before. */
+  /** Decrypts a ciphertext. Throws, without a change to the sessions, if no session fits. */
   async decrypt(address: ProtocolAddress, type: string, ciphertext: Buffer): Promise<Buffer> {
     const cipher = new SessionCipher(this.#storage, address);
     try {
       if (type === "pkmsg") return await cipher.decryptPreKeyWhisperMessage(ciphertext);
       return await cipher.decryptWhisperMessage(ciphertext);
     } catch (error) {
-      // A failed attempt may have turned the ratchet of the record in memory.
+      // A failed attempt may have advanced the ratchet of the record in memory.
       this.#restore(address.toString());
       throw error;
     }
@@ -69,7 +69,7 @@ export class SignalSessions {
         publicKey: signalKey(bundle.signedPreKey.public),
         signature: bundle.signedPreKey.signature,
       },
-      // libsignal does without a one-time key, though its types ask for one.
+      // libsignal works without a one-time key, although its types require one.
       preKey: (bundle.preKey && { keyId: bundle.preKey.keyId, publicKey: signalKey(bundle.preKey.public) })!,
     });
   }
@@ -82,11 +82,11 @@ export class SignalSessions {
     );
   }
 
-  /** A fresh bundle, with a one-time key of its own, for a client that wants to write to this phone. */
+  /** Creates a bundle with a new one-time key, for a client that starts a session with this phone. */
   bundle(): KeyBundle {
     const { identity, registrationId, signedPreKey } = this.#keys;
     const pair = generateKeyPair();
-    // 24 bits on the wire; libsignal takes 0 for none.
+    // Key ids have 24 bits on the wire; libsignal treats 0 as no key.
     const keyId = randomInt(1, 0xffffff);
     this.#store.write(() =>
       this.#store.db
@@ -112,10 +112,10 @@ export class SignalSessions {
       .query<{ record: string }, [string, string]>("SELECT record FROM sessions WHERE phone = ? AND address = ?")
       .get(this.#phone, id);
     if (!row) return undefined;
-    return this.#keep(id, row.record);
+    return this.#cache(id, row.record);
   }
 
-  #keep(id: string, text: string): SessionRecord {
+  #cache(id: string, text: string): SessionRecord {
     const record = SessionRecord.deserialize(JSON.parse(text) as Uint8Array);
     this.#records.set(id, { record, text });
     return record;
@@ -123,7 +123,7 @@ export class SignalSessions {
 
   #restore(id: string): void {
     const known = this.#records.get(id);
-    if (known && known !== "forgotten") this.#keep(id, known.text);
+    if (known && known !== "forgotten") this.#cache(id, known.text);
   }
 
   #createStorage(): SignalStorage {
@@ -159,7 +159,7 @@ export class SignalSessions {
   }
 }
 
-/** The name of a device in a phone's sessions: by phone number, since a device is the same by LID and by number. */
+/** Returns a device's address in Signal sessions: by phone number, because LID and number are the same device. */
 export function deviceAddress(phone: string, device: number): ProtocolAddress {
   return new ProtocolAddress(phone, device);
 }

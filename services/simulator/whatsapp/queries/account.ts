@@ -2,10 +2,10 @@ import { mediaAuth } from "../media/media_host.ts";
 import { children, child, node, StanzaError } from "../wire/stanza.ts";
 import type { Query, QueryAnswer } from "./query.ts";
 
-/** The settings of a new account. */
+/** Privacy settings of a new account. */
 const privacyCategories = ["last", "online", "profile", "status", "readreceipts", "groupadd", "calladd", "messages"];
 
-/** Privacy settings; and the tokens by which contacts trust each other, of which none are given. */
+/** Answers queries for privacy settings, and for the trust tokens of contacts, of which there are none. */
 export function privacy({ iq }: Query): QueryAnswer {
   if (child(iq, "tokens")) return [node("tokens")];
   return [
@@ -19,10 +19,10 @@ export function privacy({ iq }: Query): QueryAnswer {
 
 export const blocklist = (): QueryAnswer => [node("list")];
 
-/** Switches of the server's experiments: none. */
+/** Answers the query for A/B test settings: there are none. */
 export const props = (): QueryAnswer => [node("props", { protocol: "1", hash: "simulator", refresh: "86400" })];
 
-/** App state: each collection at the version the client has, so that there is nothing to fetch. */
+/** Answers app state queries with the client's own versions, so that there is nothing to sync. */
 export function appState({ iq }: Query): QueryAnswer {
   const collections = children(child(iq, "sync"), "collection").map(({ attrs }) =>
     node("collection", { name: attrs["name"], version: attrs["version"] ?? "0", type: "result" }),

@@ -6,7 +6,7 @@ import { child, children, node, requiredBytes, StanzaError, uint } from "../wire
 import type { Query, QueryAnswer } from "./query.ts";
 import { loggedIn } from "./query.ts";
 
-/** Keys: how many of one's own are left, uploading them, and those of others. */
+/** Answers key queries: the number of own keys left, uploads of own keys, and the keys of other devices. */
 export async function encrypt(query: Query): Promise<QueryAnswer> {
   const { iq } = query;
   const { device } = loggedIn(query);

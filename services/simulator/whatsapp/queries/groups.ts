@@ -4,7 +4,7 @@ import { child, children, StanzaError } from "../wire/stanza.ts";
 import type { Query, QueryAnswer } from "./query.ts";
 import { loggedIn } from "./query.ts";
 
-/** What groups there are, who is in them, and new ones. */
+/** Answers group queries: a group's metadata, the groups of a phone, and the creation of a group. */
 export function groups(query: Query): QueryAnswer {
   const { simulation, iq } = query;
   const { phone } = loggedIn(query);

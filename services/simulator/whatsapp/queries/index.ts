@@ -9,7 +9,7 @@ import { usync } from "./usync.ts";
 
 const nothing: QueryHandler = () => undefined;
 
-/** By namespace; anything else is answered "not implemented". */
+/** Query handlers by namespace. Other namespaces are answered 501, feature-not-implemented. */
 export const queries: Record<string, QueryHandler | undefined> = {
   encrypt,
   usync,

@@ -3,7 +3,7 @@ import { node, server } from "../wire/stanza.ts";
 import type { Query, QueryAnswer } from "./query.ts";
 import { loggedIn } from "./query.ts";
 
-/** Multi-device: linking by code, and a companion's own logout. */
+/** Answers multi-device queries: linking by code, and a companion's logout. */
 export function linking(query: Query): QueryAnswer {
   const { simulation, connection, iq } = query;
   const request = child(iq, "link_code_companion_reg");

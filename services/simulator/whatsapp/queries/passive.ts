@@ -3,7 +3,7 @@ import { child, node, server } from "../wire/stanza.ts";
 import type { Query, QueryAnswer } from "./query.ts";
 import { loggedIn } from "./query.ts";
 
-/** The client is ready for its stanzas: it gets those that waited, then the word that these were all. */
+/** Activates a client: sends the backlog of its mailbox, then the notification that the backlog is complete. */
 export async function passive(query: Query): Promise<QueryAnswer> {
   const { simulation, connection, iq } = query;
   const login = loggedIn(query);

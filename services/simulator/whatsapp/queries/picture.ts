@@ -3,7 +3,7 @@ import { child, node, StanzaError } from "../wire/stanza.ts";
 import type { Query, QueryAnswer } from "./query.ts";
 import { loggedIn } from "./query.ts";
 
-/** Where the picture of a person lies. */
+/** Answers with the URL of a user's picture. */
 export function picture(query: Query): QueryAnswer {
   loggedIn(query);
   const { simulation, iq } = query;

@@ -5,7 +5,7 @@ import { StanzaError } from "../wire/stanza.ts";
 
 export type Query = { simulation: Simulation; connection: Connection; iq: BinaryNode };
 
-/** What goes into the result; "answered" where the handler answered by itself. A StanzaError becomes an error answer. */
+/** Content of the result; "answered" if the handler sent the answer itself. A StanzaError becomes an error answer. */
 export type QueryAnswer = BinaryNode[] | undefined | "answered";
 export type QueryHandler = (query: Query) => QueryAnswer | Promise<QueryAnswer>;
 

@@ -5,7 +5,7 @@ import { bytes, child, children, node, StanzaError } from "../wire/stanza.ts";
 import type { Query, QueryAnswer } from "./query.ts";
 import { loggedIn } from "./query.ts";
 
-/** Who is on WhatsApp, with which devices and which LID. */
+/** Answers which numbers are on WhatsApp, with their devices and LIDs. */
 export function usync(query: Query): QueryAnswer {
   loggedIn(query);
   const request = child(query.iq, "usync");
@@ -54,7 +54,7 @@ function protocolAnswer(protocol: string, phone: Phone): BinaryNode[] {
   }
 }
 
-/** The phone itself is device 0; without it a client caches nothing, and asks again at every message. */
+/** Includes the phone itself as device 0. Without it a client caches nothing, and queries again for every message. */
 function deviceNodes(phone: Phone): BinaryNode[] {
   const companions = [...phone.devices.keys()].map((id) => node("device", { id: String(id), "key-index": String(id) }));
   return [node("device", { id: "0" }), ...companions];

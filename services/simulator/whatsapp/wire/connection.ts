@@ -12,30 +12,30 @@ import { node } from "./stanza.ts";
 
 export type Socket = ServerWebSocket<{ connection?: Connection }>;
 
-/** Who logged in on a connection. */
+/** The device that is logged in on a connection. */
 export type Login = { phone: Phone; device: Device };
 
 export type ConnectionEvents = {
-  /** The handshake is done; the answer decides what the client may do. */
+  /** Called after the handshake. Logs the client in, offers pairing, or refuses it. */
   onHello(connection: Connection, hello: ClientHello): void | Promise<void>;
-  /** A stanza, in the order it was sent; the next one waits for this one. */
+  /** Called with each stanza in order. The next stanza waits until the promise settles. */
   onStanza(connection: Connection, stanza: BinaryNode): void | Promise<void>;
-  /** The client broke the protocol; the connection is closed. */
+  /** Called when the client violates the protocol, before the connection is closed. */
   onError(connection: Connection, error: unknown): void;
 };
 
 /**
  * One client's WebSocket.
  *
- *   hello ──first frame──▶ finish ──second frame──▶ open ──close() or the client goes──▶ closed
+ *   hello ──first frame──▶ finish ──second frame──▶ open ──close() or the client disconnects──▶ closed
  */
 export class Connection {
   login: Login | undefined;
-  /** Frames the client sent after the handshake. */
+  /** Number of frames from the client after the handshake. */
   received = 0;
-  /** Ends the connection when so many frames have come. */
+  /** Number of frames after which the connection is dropped. */
   dropAt: number | undefined;
-  /** Mute: "all" takes no stanza and sends none; "messages" still answers queries. */
+  /** Silence: "all" ignores and sends no stanza; "messages" still answers queries. */
   mute: "none" | "messages" | "all" = "none";
   readonly #socket: Socket;
   readonly #events: ConnectionEvents;
@@ -72,25 +72,25 @@ export class Connection {
     this.#sendEncoded(encodeBinaryNode(stanza));
   }
 
-  /** A stanza that nobody asked for: from the mailbox, already encoded. */
+  /** Sends an encoded stanza of the mailbox. */
   deliver(stanza: Uint8Array): void {
     if (this.mute === "none") this.#sendEncoded(stanza);
   }
 
   #sendEncoded(stanza: Uint8Array): void {
     if (this.#closed || !this.#transport || this.mute === "all") return;
-    // What is sent in one turn of the loop travels in one WebSocket message.
+    // Batches the stanzas of one event-loop turn into one WebSocket message.
     if (this.#outgoing.length === 0) queueMicrotask(() => this.#flush());
     this.#outgoing.push(frame(this.#transport.encrypt(stanza)));
   }
 
-  /** `<stream:error>` and the end. */
+  /** Sends `<stream:error>` and closes the connection. */
   endWith(attrs: Record<string, string>, reason?: BinaryNode): void {
     this.send(node("stream:error", attrs, reason ? [reason] : undefined));
     this.close();
   }
 
-  /** Closes in order, after what was sent. */
+  /** Closes the connection after pending stanzas were sent. */
   close(): void {
     if (this.#closed) return;
     this.#flush();
@@ -98,14 +98,14 @@ export class Connection {
     this.#socket.close();
   }
 
-  /** Cuts the line, as a network would. */
+  /** Drops the connection without a close frame, as a network failure would. */
   drop(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#socket.terminate();
   }
 
-  /** The client went. */
+  /** Marks the connection as closed by the client. */
   ended(): void {
     this.#closed = true;
   }

@@ -1,10 +1,10 @@
 import { NOISE_WA_HEADER } from "@whiskeysockets/baileys";
 
 const header = Buffer.from(NOISE_WA_HEADER);
-/** "ED" 00 01, then a 3-byte length and routing info: what a client that was given an edge route sends first. */
+/** "ED" 00 01, then a 3-byte length and routing info. A client that received an edge route sends this first. */
 const edgeRouting = Buffer.from([0x45, 0x44, 0x00, 0x01]);
 
-/** A 3-byte big-endian length, then the body. */
+/** Encodes a frame: a 3-byte big-endian length, then the body. */
 export function frame(body: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(3 + body.length);
   framed.writeUIntBE(body.length, 0, 3);
@@ -12,12 +12,12 @@ export function frame(body: Uint8Array): Buffer {
   return framed;
 }
 
-/** Cuts a byte stream into frames, after the client's intro. A WebSocket message may hold several frames, or part of one. */
+/** Splits a byte stream into frames after the client's intro. A WebSocket message may hold several frames or a part. */
 export class FrameReader {
   #bytes: Buffer = Buffer.alloc(0);
   #introRead = false;
 
-  /** The frames that `chunk` completes, in order. Throws if the stream does not begin as WhatsApp's does. */
+  /** Returns the frames that `chunk` completes, in order. Throws if the stream lacks WhatsApp's header. */
   push(chunk: Buffer): Buffer[] {
     this.#bytes = this.#bytes.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#bytes, chunk]);
     if (!this.#introRead && !this.#readIntro()) return [];
@@ -39,7 +39,7 @@ export class FrameReader {
     }
     if (this.#bytes.length < at + header.length) return false;
     if (!this.#bytes.subarray(at, at + header.length).equals(header))
-      throw new Error("the stream does not begin with WhatsApp's header");
+      throw new Error("the stream does not start with WhatsApp's header");
     this.#bytes = this.#bytes.subarray(at + header.length);
     this.#introRead = true;
     return true;

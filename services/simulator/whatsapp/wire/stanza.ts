@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 export type { BinaryNode };
 export { S_WHATSAPP_NET as server };
 
-/** Builds a node; attributes that are undefined are left out. */
+/** Creates a node. Omits undefined attributes. */
 export function node(
   tag: string,
   attrs: Record<string, string | undefined> = {},
@@ -22,19 +22,19 @@ export function node(
 export const child = getBinaryNodeChild;
 export const children = getBinaryNodeChildren;
 
-/** The first child, whatever its tag. */
+/** Returns the first child of any tag. */
 export function firstChild(parent: BinaryNode): BinaryNode | undefined {
   return Array.isArray(parent.content) ? parent.content[0] : undefined;
 }
 
-/** The bytes in a child, or undefined where there is no such child or it holds none. */
+/** Returns the bytes in a child; undefined if the child does not exist or has no bytes. */
 export function bytes(parent: BinaryNode | undefined, tag: string): Buffer | undefined {
   const content = child(parent, tag)?.content;
   if (typeof content === "string") return Buffer.from(content);
   return content instanceof Uint8Array ? Buffer.from(content) : undefined;
 }
 
-/** The bytes in a child; throws where they are missing. */
+/** Returns the bytes in a child. Throws StanzaError 400 if they are missing. */
 export function requiredBytes(parent: BinaryNode | undefined, tag: string): Buffer {
   const found = bytes(parent, tag);
   if (!found) throw new StanzaError("400", `<${tag}> is missing`);
@@ -49,10 +49,10 @@ export function uint(value: number, size: number): Buffer {
 
 export const nowS = () => String(Math.floor(Date.now() / 1000));
 
-/** An id for a stanza that the server begins. */
+/** Creates an id for a stanza that the server initiates. */
 export const stanzaId = () => randomBytes(6).toString("hex").toUpperCase();
 
-/** A query that is answered with `<error code text>`. */
+/** An error that is sent to the client as `<error code text>`. */
 export class StanzaError extends Error {
   readonly code: string;
   constructor(code: string, text: string) {
