@@ -10,7 +10,7 @@ const [part, patterns] = commandLine(
   `Run the checks and tests.
 
   all      everything below, in this order
-  static   format, lint, types, Nomad job files
+  static   format, lint, import boundaries, prose, types, Nomad job files
   unit     *.test.ts: needs no server
   int      *.int.test.ts: against real Redis, PostgreSQL and Consul servers, started for the run
   e2e      *.e2e.test.ts: against a stack of its own, beside a running one`,
@@ -21,7 +21,7 @@ const [part, patterns] = commandLine(
   .argument("[patterns...]", "only test files whose path contains one of these (unit, int, e2e)")
   .parse().processedArgs;
 
-// The part that runs is passed the signal and ends by itself; its servers are stopped, and no other part begins.
+// The running part receives the signal too and ends by itself. Its servers are stopped, and no further part starts.
 let interrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => (interrupted = true));
 
@@ -58,5 +58,5 @@ const total = tallies.reduce(
   },
 );
 console.log(`${total.passed} passed, ${total.failed} failed`);
-if (interrupted) console.log("Interrupted: what came after was not run.");
+if (interrupted) console.log("Interrupted: the remaining tests did not run.");
 process.exit(interrupted || total.failed > 0 || total.passed === 0 ? 1 : 0);

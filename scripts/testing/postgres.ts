@@ -27,10 +27,10 @@ async function postgresBin(): Promise<string> {
   return join("/usr/lib/postgresql", newest, "..");
 }
 
-/** A database cluster that was made and is not running. */
+/** An initialised database cluster that is not running. */
 export type PostgresFiles = { bin: string; folder: string; data: string; password: string };
 
-/** Makes a cluster in `folder`, with the superuser "test". */
+/** Initialises a cluster in `folder` with the superuser "test". */
 export async function initPostgres(folder: string): Promise<PostgresFiles> {
   const bin = await postgresBin();
   const data = join(folder, "postgres");
@@ -46,7 +46,7 @@ export async function initPostgres(folder: string): Promise<PostgresFiles> {
   return { bin, folder, data, password };
 }
 
-/** What starts it in the foreground. */
+/** Command that runs the server in the foreground. */
 export function postgresCommand(
   { bin, folder, data }: PostgresFiles,
   port: number,
@@ -57,7 +57,7 @@ export function postgresCommand(
   return asNobody([join(bin, "postgres"), "-D", data, "-p", `${port}`, ...arguments_]);
 }
 
-/** Whether it answers: it listens before it can. */
+/** Whether the server accepts queries: it listens earlier. */
 export async function isReady({ bin }: PostgresFiles, port: number): Promise<boolean> {
   return (await Bun.spawn([join(bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", `${port}`]).exited) === 0;
 }

@@ -8,13 +8,13 @@ import { writeRedisUsers } from "../../lib/testing/redis_users.ts";
 import { until } from "../../lib/testing/until.ts";
 import { initPostgres, isReady, postgresCommand } from "./postgres.ts";
 
-/** Real servers for the tests, on free ports, with their data in a temporary folder. */
+/** Servers for the tests, on free ports and with data in a temporary folder. */
 export type TestServers = {
   env: {
     TEST_REDIS_URL: string;
     TEST_DATABASE_URL: string;
     TEST_CONSUL_ADDR: string;
-    /** A certificate of this machine, and that processes trust it. */
+    /** Folder with the certificate of the tests' TLS servers; NODE_EXTRA_CA_CERTS makes processes trust it. */
     TEST_TLS_FOLDER: string;
     NODE_EXTRA_CA_CERTS: string;
   };
@@ -24,11 +24,11 @@ export type TestServers = {
 };
 
 export type ServerOptions = {
-  /** Settings of PostgreSQL on top of the tests' own, which give its crash safety for speed. */
+  /** PostgreSQL settings on top of the tests' own, which trade crash safety for speed. */
   postgres?: Record<string, string>;
 };
 
-/** Starts Redis, PostgreSQL and Consul together; `stop` ends them and removes their data. */
+/** Starts Redis, PostgreSQL and Consul; `stop` ends them and deletes their data. */
 export async function startServers(options: ServerOptions = {}): Promise<TestServers> {
   const folder = await mkdtemp(join(tmpdir(), "prosaas-test-"));
   const children: { child: Bun.Subprocess; signal: NodeJS.Signals }[] = [];
@@ -79,7 +79,7 @@ export async function startServers(options: ServerOptions = {}): Promise<TestSer
     const deadlineMs = 30_000;
     await Promise.all([
       until(() => open(redisPort), { deadlineMs, what: "Redis" }),
-      // It listens before it can answer.
+      // PostgreSQL listens before it accepts queries.
       until(() => isReady(postgres, postgresPort), {
         deadlineMs,
         what: "PostgreSQL",

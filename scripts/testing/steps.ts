@@ -23,7 +23,7 @@ async function execute(command: string[], env: Record<string, string> = {}): Pro
   }
 }
 
-/** A check that is one command: it passes with exit 0. */
+/** Runs a check that is one command; exit code 0 passes. */
 export async function check(title: string, command: string[]): Promise<Tally> {
   const start = performance.now();
   const code = await execute(command);
@@ -50,19 +50,16 @@ export async function bunTest(title: string, args: string[], env: Record<string,
   return { passed: tests - failures - skipped, failed };
 }
 
-/** The checks that need no server: format, lint, types, job files. */
+/** Runs the checks that need no server. */
 export async function staticChecks(): Promise<Tally[]> {
   const jobs = await Array.fromAsync(new Bun.Glob("nomad/*/*.nomad.hcl").scan({ cwd: root }));
   const tallies = [
     await check("format", ["bun", "x", "oxfmt", "--check", "."]),
     await check("lint", ["bun", "x", "oxlint"]),
-    await check("order of the house", ["bun", "run", "scripts/testing/boundaries.ts"]),
+    await check("import boundaries", ["bun", "run", "scripts/testing/boundaries.ts"]),
+    await check("prose", ["bun", "run", "scripts/testing/prose.ts"]),
     await check("types", ["bun", "x", "tsc", "--noEmit"]),
-    await check("groups of workers, as the definitions of queues have them", [
-      "bun",
-      "run",
-      "scripts/testing/worker_groups.ts",
-    ]),
+    await check("worker groups match the queue definitions", ["bun", "run", "scripts/testing/worker_groups.ts"]),
     await check("format of the job files", ["nomad", "fmt", "-check", "-recursive", "nomad"]),
   ];
   for (const job of jobs.toSorted()) tallies.push(await check(`valid: ${job}`, ["scripts/validate-job", job]));
