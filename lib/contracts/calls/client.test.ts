@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import type { AppError } from "../../core/errors.ts";
 import { createCallsClient } from "./index.ts";
@@ -22,7 +22,7 @@ const server = Bun.serve({
 });
 afterAll(() => server.stop(true));
 
-/** A port on which nobody listens. */
+/** Finds a port that is closed. */
 async function closedPort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => probe.once("listening", resolve));
@@ -43,55 +43,63 @@ const failureOf = (work: Promise<unknown>) =>
     (error: AppError) => ({ code: error.code, message: error.message, retryAfterS: error.retryAfterS }),
   );
 
-test("an order goes to a replica that can be reached, with the token and its key", async () => {
-  answer = () => Response.json({ call_sid: "CA1", status: "queued", replayed: false }, { status: 201 });
-  // Whichever comes first: the closed port is passed over.
-  for (let n = 0; n < 8; n++)
-    expect(await client([nowhere, here, nowhere]).place(order, "order-1")).toMatchObject({ call_sid: "CA1" });
-  expect(asked).toHaveLength(8);
-  expect(asked[0]).toEqual({ authorization: `Bearer ${token}`, key: "order-1", body: order });
-});
-
-test("what the service says against an order is passed on in its words", async () => {
-  answer = () => Response.json({ detail: "Try again shortly." }, { status: 503, headers: { "retry-after": "5" } });
-  expect(await failureOf(client([here]).place(order))).toEqual({
-    code: "unavailable",
-    message: "Try again shortly.",
-    retryAfterS: 5,
+describe("place", () => {
+  test("sends the order to a reachable replica", async () => {
+    answer = () => Response.json({ call_sid: "CA1", status: "queued", replayed: false }, { status: 201 });
+    // The closed port is skipped, whatever the order of the addresses.
+    for (let n = 0; n < 8; n++)
+      expect(await client([nowhere, here, nowhere]).place(order, "order-1")).toMatchObject({ call_sid: "CA1" });
+    expect(asked).toHaveLength(8);
+    expect(asked[0]).toEqual({ authorization: `Bearer ${token}`, key: "order-1", body: order });
   });
-  answer = () => Response.json({ detail: "No such number." }, { status: 404 });
-  expect(await failureOf(client([here]).place(order))).toMatchObject({ code: "not_found", message: "No such number." });
-});
 
-test("passes on that a destination is not allowed", async () => {
-  answer = () => Response.json({ detail: "Not to this country." }, { status: 403 });
-  expect(await failureOf(client([here]).place(order))).toMatchObject({
-    code: "forbidden",
-    message: "Not to this country.",
+  test("passes on the service's error and Retry-After", async () => {
+    answer = () => Response.json({ detail: "Try again shortly." }, { status: 503, headers: { "retry-after": "5" } });
+    expect(await failureOf(client([here]).place(order))).toEqual({
+      code: "unavailable",
+      message: "Try again shortly.",
+      retryAfterS: 5,
+    });
+    answer = () => Response.json({ detail: "No such number." }, { status: 404 });
+    expect(await failureOf(client([here]).place(order))).toMatchObject({
+      code: "not_found",
+      message: "No such number.",
+    });
   });
-});
 
-test("an order that one replica may have taken is given to no other", async () => {
-  asked.length = 0;
-  answer = () => new Promise<Response>(() => {});
-  expect(await failureOf(client([here, here], { timeoutMs: 100 }).place(order))).toMatchObject({
-    code: "upstream_timeout",
+  test("passes on a forbidden destination", async () => {
+    answer = () => Response.json({ detail: "Not to this country." }, { status: 403 });
+    expect(await failureOf(client([here]).place(order))).toMatchObject({
+      code: "forbidden",
+      message: "Not to this country.",
+    });
   });
-  expect(asked).toHaveLength(1);
-});
 
-test("where nobody can be asked, or the answer makes no sense, that is said", async () => {
-  expect(await failureOf(client([]).place(order))).toMatchObject({ code: "unavailable", retryAfterS: 2 });
-  expect(await failureOf(client([nowhere]).place(order))).toMatchObject({ code: "unavailable", retryAfterS: 2 });
-  expect(await failureOf(client([here], { token: undefined }).place(order))).toMatchObject({
-    message: expect.stringContaining("CALLS_TOKEN"),
+  test("never retries an order at another replica", async () => {
+    asked.length = 0;
+    answer = () => new Promise<Response>(() => {});
+    expect(await failureOf(client([here, here], { timeoutMs: 100 }).place(order))).toMatchObject({
+      code: "upstream_timeout",
+    });
+    expect(asked).toHaveLength(1);
   });
-  for (const nonsense of [
-    () => Response.json({ call: 1 }),
-    () => new Response("<html>", { status: 502 }),
-    () => new Response("{"),
-  ]) {
-    answer = nonsense;
-    expect(await failureOf(client([here]).place(order))).toMatchObject({ code: "internal" });
-  }
+
+  test("reports unavailable replicas and a missing token", async () => {
+    expect(await failureOf(client([]).place(order))).toMatchObject({ code: "unavailable", retryAfterS: 2 });
+    expect(await failureOf(client([nowhere]).place(order))).toMatchObject({ code: "unavailable", retryAfterS: 2 });
+    expect(await failureOf(client([here], { token: undefined }).place(order))).toMatchObject({
+      message: expect.stringContaining("CALLS_TOKEN"),
+    });
+  });
+
+  test("reports an answer that breaks the contract", async () => {
+    for (const invalid of [
+      () => Response.json({ call: 1 }),
+      () => new Response("<html>", { status: 502 }),
+      () => new Response("{"),
+    ]) {
+      answer = invalid;
+      expect(await failureOf(client([here]).place(order))).toMatchObject({ code: "internal" });
+    }
+  });
 });

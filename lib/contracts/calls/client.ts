@@ -7,24 +7,24 @@ import type { CallOrder, PlacedCall } from "./schemas.ts";
 
 export type CallsClient = {
   /**
-   * Places a call, by whichever replica. Throws `AppError`:
-   *   "unavailable"            no replica or carrier can be reached, or there is no slot; `retryAfterS` where it was told
-   *   "upstream_timeout"       no answer in time; whether the call was placed is not known
-   *   "forbidden"              the destination may not be called
-   *   "not_found"              `from` is no number of the business
-   *   "conflict"               the same order is under way, or it is not known what became of it
-   *   "idempotency_mismatch", "rate_limited", "invalid_request"   as the service, or the carrier behind it, says
-   *   "internal"               an answer that the contract does not allow
+   * Dials a call through any replica. Throws `AppError`:
+   *   "unavailable"            no replica or carrier is reachable, or no slot is free; may set `retryAfterS`
+   *   "upstream_timeout"       the answer timed out; the call may have been dialled
+   *   "forbidden"              the destination is not allowed
+   *   "not_found"              `from` is not a number of the business
+   *   "conflict"               the same order is in flight, or its outcome is unknown
+   *   "idempotency_mismatch", "rate_limited", "invalid_request"   as the service or the carrier answers
+   *   "internal"               the answer breaks the contract
    */
   place(order: CallOrder, idempotencyKey?: string): Promise<PlacedCall>;
 };
 
 export type CallsClientOptions = {
-  /** Where replicas are at present: `http://host:port`. */
+  /** The current addresses of replicas: `http://host:port`. */
   addresses: () => readonly string[];
-  /** CALLS_TOKEN; undefined: none is set, and nothing can be asked. */
+  /** CALLS_TOKEN. Without it every call fails. */
   token: string | undefined;
-  /** Above the time that the carrier has for its answer when a call is placed. */
+  /** Longer than the service's own timeout towards the carrier. */
   timeoutMs?: number;
 };
 
@@ -45,13 +45,13 @@ export function createCallsClient({ addresses, token, timeoutMs = 12_000 }: Call
   return {
     place: async (order, idempotencyKey) => {
       if (token === undefined)
-        throw new AppError("unavailable", "Calls cannot be placed here: give the API the CALLS_TOKEN.");
+        throw new AppError("unavailable", "Outbound calls are not configured. Set CALLS_TOKEN for the API.");
       const headers = {
         authorization: `Bearer ${token}`,
         "content-type": "application/json",
         ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
       };
-      const response = await fromAny(shuffled(addresses()), (url) =>
+      const response = await fromAny(rotated(addresses()), (url) =>
         fetch(`${url}/calls`, {
           method: "POST",
           headers,
@@ -61,17 +61,15 @@ export function createCallsClient({ addresses, token, timeoutMs = 12_000 }: Call
         }),
       );
       const text = await response.text();
-      if (!response.ok) throw refusal(response, text);
+      if (!response.ok) throw errorOf(response, text);
       const parsed = placedCall.safeParse(parseJson(text));
       if (parsed.success) return parsed.data;
-      throw new AppError("internal", "The calls service gave an answer that was not understood.", {
-        cause: parsed.error,
-      });
+      throw new AppError("internal", "The calls service sent an invalid answer.", { cause: parsed.error });
     },
   };
 }
 
-/** The answer of the first replica that can be reached. What one may have taken is asked of no other. */
+/** Tries replicas until one can be reached. Never retries an order that a replica may have accepted. */
 async function fromAny(urls: readonly string[], ask: (url: string) => Promise<Response>): Promise<Response> {
   let last: unknown;
   for (const url of urls) {
@@ -79,7 +77,7 @@ async function fromAny(urls: readonly string[], ask: (url: string) => Promise<Re
       return await ask(url);
     } catch (cause) {
       if (cause instanceof Error && cause.name === "TimeoutError") {
-        throw new AppError("upstream_timeout", "The calls service did not answer in time; try again.", {
+        throw new AppError("upstream_timeout", "The calls service did not answer in time. Retry.", {
           cause,
           retryAfterS: 2,
         });
@@ -88,28 +86,29 @@ async function fromAny(urls: readonly string[], ask: (url: string) => Promise<Re
       if (!isConnectionRefused(cause)) break;
     }
   }
-  throw new AppError("unavailable", "No replica of the calls service can be reached at present; try again shortly.", {
+  throw new AppError("unavailable", "The calls service is unavailable. Retry shortly.", {
     cause: last,
     retryAfterS: 2,
   });
 }
 
-/** Load over all replicas, without a memory of who was asked last. */
-function shuffled(urls: readonly string[]): string[] {
+/** Rotates the list to a random start, which spreads load over the replicas without shared state. */
+function rotated(urls: readonly string[]): string[] {
   const start = Math.floor(Math.random() * urls.length);
   return [...urls.slice(start), ...urls.slice(0, start)];
 }
 
-function refusal(response: Response, text: string): AppError {
-  const said = problem.safeParse(parseJson(text));
+/** Turns an error answer and its problem document into an AppError. */
+function errorOf(response: Response, text: string): AppError {
+  const parsed = problem.safeParse(parseJson(text));
   const code = codeOfStatus.get(response.status) ?? "internal";
-  if (code === "internal" || !said.success) {
-    return new AppError("internal", "The calls service gave an answer that was not understood.", {
+  if (code === "internal" || !parsed.success) {
+    return new AppError("internal", "The calls service sent an invalid answer.", {
       cause: new Error(`HTTP ${response.status}: ${text.slice(0, 300)}`),
     });
   }
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-  return new AppError(code, said.data.detail, Number.isFinite(seconds) ? { retryAfterS: seconds } : {});
+  return new AppError(code, parsed.data.detail, Number.isFinite(seconds) ? { retryAfterS: seconds } : {});
 }
 
 function parseJson(text: string): unknown {

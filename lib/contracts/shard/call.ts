@@ -4,20 +4,20 @@ import type { ErrorCode } from "../../core/errors.ts";
 import { deadline } from "../../core/time.ts";
 import { shardToken } from "./secrets.ts";
 
-/** Where a shard listens: what the router's `locate` and `shard` give. */
+/** The address of a shard, as the router's `locate` and `shard` return it. */
 export type ShardLocation = { shard: number; url: string };
 
 export type ShardClientOptions = {
-  /** SHARD_TOKEN: the root from which the token of each shard is derived. It never leaves this process. */
+  /** SHARD_TOKEN: the root secret from which each shard's token is derived. It never leaves this process. */
   token: string;
-  /** How long one request may take. A batch of 50 texts needs less than 5 s on a healthy session. */
+  /** Timeout of a request. A batch of 50 texts takes less than 5 s on a healthy session. */
   timeoutMs?: number;
 };
 
-/** A request to a shard: JSON, or bytes as they are. */
+/** The body of a request to a shard: JSON or raw bytes. */
 export type Body = { json: unknown } | { bytes: Uint8Array<ArrayBuffer>; type: string };
 
-/** One request to a shard with that shard's token; throws AppError, as `ShardClient` says, where the answer is no success. */
+/** Sends a request with the shard's token. @throws AppError unless the shard answers 2xx, see `ShardClient`. */
 export type ShardCall = (at: ShardLocation, method: string, path: string, body?: Body) => Promise<Response>;
 
 const codeOfStatus = new Map<number, ErrorCode>([
@@ -55,43 +55,43 @@ export function createShardCall({ token: root, timeoutMs = 15_000 }: ShardClient
       throw unreachable(at, cause);
     });
     if (response.ok) return response;
-    throw refusal(at, response, await problemOf(at, response));
+    throw errorOf(at, response, await problemOf(at, response));
   };
 }
 
-/** Bytes of JSON: four pages of a journal, or the groups of a large account. */
+/** Limit of a JSON body: four pages of a journal, or the groups of a large account. */
 const maxJsonBytes = 16 * 1024 * 1024;
-/** Bytes of a login with its ledger. */
+/** Limit of a bundle: a login with its ledger. */
 const maxBundleBytes = 128 * 1024 * 1024;
-/** Bytes of a problem. */
+/** Limit of a problem document. */
 const maxProblemBytes = 64 * 1024;
 
-/** The JSON of an answer, parsed. */
+/** Reads and parses a JSON answer. @throws AppError "internal" if it breaks the schema. */
 export async function jsonOf<T>(at: ShardLocation, schema: z.ZodType<T>, response: Response): Promise<T> {
   const text = new TextDecoder().decode(await bodyOf(at, response, maxJsonBytes));
   const parsed = schema.safeParse(parseJson(at, text));
   if (parsed.success) return parsed.data;
-  throw broken(at, `broke the contract: ${faultsOf(parsed.error)}`);
+  throw contractBreach(at, `broke the contract: ${faultsOf(parsed.error)}`);
 }
 
-/** The bytes of an answer. */
+/** Reads the bytes of an answer. */
 export async function bytesOf(at: ShardLocation, response: Response): Promise<Uint8Array<ArrayBuffer>> {
   return bodyOf(at, response, maxBundleBytes);
 }
 
-/** A body of at most `maxBytes`: a shard that is taken over must not fill the memory of its callers. */
+/** Reads a body of at most `maxBytes`, so that a compromised shard cannot fill the memory of its callers. */
 async function bodyOf(at: ShardLocation, response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const { body, headers } = response;
   if (body === null) return new Uint8Array();
   const length = Number(headers.get("content-length") ?? Number.NaN);
   const chunks: Uint8Array[] = [];
   try {
-    // A length that was given is kept, unless the body was compressed.
+    // The HTTP client enforces a Content-Length, unless the body is compressed.
     if (length <= maxBytes && !headers.has("content-encoding")) return await response.bytes();
     let size = 0;
     for await (const chunk of body) {
       size += chunk.length;
-      if (size > maxBytes) throw broken(at, `gave an answer of more than ${maxBytes} bytes`);
+      if (size > maxBytes) throw contractBreach(at, `sent more than ${maxBytes} bytes`);
       chunks.push(chunk);
     }
   } catch (cause) {
@@ -104,29 +104,30 @@ async function bodyOf(at: ShardLocation, response: Response, maxBytes: number): 
 function unreachable(at: ShardLocation, cause: unknown): AppError {
   const timedOut = cause instanceof Error && (cause.name === "TimeoutError" || cause.name === "AbortError");
   return timedOut
-    ? new AppError("upstream_timeout", `Shard ${at.shard} did not answer in time; try again.`, {
+    ? new AppError("upstream_timeout", `Shard ${at.shard} did not answer in time. Retry.`, {
         cause,
         retryAfterS: 2,
       })
-    : new AppError("unavailable", `Shard ${at.shard} cannot be reached at present; try again shortly.`, {
+    : new AppError("unavailable", `Shard ${at.shard} is unavailable. Retry shortly.`, {
         cause,
         retryAfterS: 2,
       });
 }
 
-function refusal(at: ShardLocation, response: Response, text: string): AppError {
-  const said = problem.safeParse(parseOrNothing(text)).data;
-  const why = said?.detail ?? said?.title ?? `HTTP ${response.status}`;
+/** Turns an error answer and its problem document into an AppError. */
+function errorOf(at: ShardLocation, response: Response, text: string): AppError {
+  const parsed = problem.safeParse(parseOrUndefined(text)).data;
+  const detail = parsed?.detail ?? parsed?.title ?? `HTTP ${response.status}`;
   const code = codeOfStatus.get(response.status) ?? "internal";
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
   const retryAfterS = Number.isFinite(seconds) ? seconds : code === "unavailable" ? 2 : undefined;
-  if (code === "internal") return broken(at, `answered ${response.status}: ${why}`);
-  return new AppError(code, why, retryAfterS === undefined ? {} : { retryAfterS });
+  if (code === "internal") return contractBreach(at, `answered ${response.status}: ${detail}`);
+  return new AppError(code, detail, retryAfterS === undefined ? {} : { retryAfterS });
 }
 
-/** The shard does not keep the contract: our fault, so its words go into the cause and not to the caller. */
-export function broken(at: ShardLocation, what: string): AppError {
-  return new AppError("internal", `Shard ${at.shard} gave an answer that was not understood.`, {
+/** The shard broke the contract. That is our own fault, so the details go into the cause and not to the caller. */
+export function contractBreach(at: ShardLocation, what: string): AppError {
+  return new AppError("internal", `Shard ${at.shard} sent an invalid answer.`, {
     cause: new Error(`shard ${at.shard} ${what}`),
   });
 }
@@ -139,11 +140,11 @@ function parseJson(at: ShardLocation, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw broken(at, `did not answer JSON: ${messageOf(error)}`);
+    throw contractBreach(at, `sent invalid JSON: ${messageOf(error)}`);
   }
 }
 
-/** What a problem says; nothing where it cannot be read. */
+/** Reads a problem document; empty if it cannot be read. */
 async function problemOf(at: ShardLocation, response: Response): Promise<string> {
   return bodyOf(at, response, maxProblemBytes).then(
     (bytes) => new TextDecoder().decode(bytes),
@@ -151,7 +152,7 @@ async function problemOf(at: ShardLocation, response: Response): Promise<string>
   );
 }
 
-function parseOrNothing(text: string): unknown {
+function parseOrUndefined(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -2,19 +2,19 @@ import { z } from "zod";
 import { createShardCall, jsonOf } from "./call.ts";
 import type { ShardClientOptions, ShardLocation } from "./call.ts";
 
-/* What is asked of a session beside messages: presence, read marks, numbers, pictures. */
+/* Requests to an open session other than messages: presence, read marks, numbers, pictures. */
 
-/** WhatsApp is asked about at most this many numbers at once. */
+/** Numbers per check. */
 export const maxNumbers = 50;
-/** At most this many messages are marked read at once. */
+/** Messages per read request. */
 export const maxRead = 256;
 
 const jid = z.string().min(1);
 
 export const presenceRequest = z.discriminatedUnion("presence", [
-  /** How the business appears to everybody. */
+  /** The presence of the business to all contacts. */
   z.object({ presence: z.enum(["available", "unavailable"]) }),
-  /** What it is seen doing in one chat. */
+  /** The activity of the business in one chat. */
   z.object({ presence: z.enum(["typing", "recording", "paused"]), chat: jid }),
 ]);
 export type PresenceRequest = z.infer<typeof presenceRequest>;
@@ -37,7 +37,7 @@ export const numbersRequest = z.object({
 });
 
 export const numbersResponse = z.object({
-  /** One for each number, in order. */
+  /** One entry per number, in order. */
   data: z.array(z.object({ number: z.string(), on_whatsapp: z.boolean(), jid: jid.nullish() })),
 });
 export type CheckedNumber = z.infer<typeof numbersResponse>["data"][number];
@@ -45,18 +45,18 @@ export type CheckedNumber = z.infer<typeof numbersResponse>["data"][number];
 export const pictureQuery = z.object({ of: jid, size: z.enum(["preview", "full"]).default("preview") });
 export type PictureQuery = z.input<typeof pictureQuery>;
 
-/** `url`: WhatsApp's, good for some days; null where there is none, or it is not shown to the business. */
+/** `url`: WhatsApp's URL, valid for some days. Null if there is no picture or the business may not see it. */
 export const pictureResponse = z.object({ url: z.string().nullable() });
 
-/** Calls on an open session. They throw `AppError` as those of `ShardClient` do. */
+/** The client of an open session's chats. Its methods throw `AppError` as `ShardClient` does. */
 export interface ShardChats {
-  /** Shows the business as available or not, or as typing in a chat. */
+  /** Shows the business as available or unavailable, or as typing in a chat. */
   showPresence(at: ShardLocation, businessId: string, request: PresenceRequest): Promise<void>;
-  /** Ticks messages of one chat as read. */
+  /** Marks messages of one chat as read. */
   markRead(at: ShardLocation, businessId: string, request: ReadRequest): Promise<void>;
-  /** Which numbers have a WhatsApp account: one answer for each, in order. */
+  /** Checks which numbers have a WhatsApp account. Returns one result per number, in order. */
   checkNumbers(at: ShardLocation, businessId: string, numbers: string[]): Promise<CheckedNumber[]>;
-  /** Where a picture lies; null where the business is shown none. */
+  /** Returns the URL of a picture; null if the business may see none. */
   pictureUrl(at: ShardLocation, businessId: string, query: PictureQuery): Promise<string | null>;
 }
 

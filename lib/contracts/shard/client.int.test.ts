@@ -52,129 +52,135 @@ const session: SessionView = {
 };
 const message: BatchMessage = { id, wa_message_id: "3EB0", to: "1@g.us", type: "text", text: "hello" };
 
-test("each call is the contract's request, with the shard's token", async () => {
-  answer = (request) => {
-    if (request.url.endsWith("/messages"))
-      return Response.json({ results: [{ id, wa_message_id: "3EB0", status: "sent" }] });
-    if (request.url.includes("/journal/inbound?")) return Response.json({ entries: [], more: false });
-    if (request.url.endsWith("/sessions")) return Response.json({ data: [session] });
-    return request.method === "DELETE" || request.url.endsWith("/ack")
-      ? new Response(null, { status: 204 })
-      : Response.json(session);
-  };
-  await client.connect(at(), business, { method: "code", phone: "55119" });
-  await client.view(at(), business);
-  await client.list(at());
-  await client.logout(at(), business);
-  await client.sendBatch(at(), business, [message]);
-  await client.readJournal(at(), "inbound", 7);
-  await client.ackJournal(at(), "inbound", 42);
-  expect(seen.map(({ method, path, body }) => [method, path, body])).toEqual([
-    ["POST", `/sessions/${business}/connect`, { method: "code", phone: "55119" }],
-    ["GET", `/sessions/${business}`, undefined],
-    ["GET", "/sessions", undefined],
-    ["DELETE", `/sessions/${business}`, undefined],
-    ["POST", `/sessions/${business}/messages`, { messages: [message] }],
-    ["GET", "/journal/inbound?limit=7", undefined],
-    ["POST", "/journal/inbound/ack", { through: 42 }],
-  ]);
-  expect(new Set(seen.map((request) => request.authorization))).toEqual(new Set([`Bearer ${shardToken("secret", 3)}`]));
-});
-
-test("sends each shard its own token and never the root", async () => {
-  answer = () => Response.json({ data: [] });
-  await client.list(at());
-  await client.list({ ...at(), shard: 4 });
-  await client.list(at());
-  const [third, fourth, again] = seen.map(({ authorization }) => authorization);
-  expect(third).not.toBe(fourth);
-  expect(again).toBe(third);
-  for (const sent of [third, fourth]) expect(sent).not.toContain("secret");
-});
-
-test("journal entries come parsed, stream by stream", async () => {
-  const entry = (data: unknown) => ({
-    entries: [{ seq: 1, business_id: business, at: "2026-03-01T12:00:00.000Z", data }],
-    more: true,
+describe("createShardClient", () => {
+  test("sends the contract's requests with the shard's token", async () => {
+    answer = (request) => {
+      if (request.url.endsWith("/messages"))
+        return Response.json({ results: [{ id, wa_message_id: "3EB0", status: "sent" }] });
+      if (request.url.includes("/journal/inbound?")) return Response.json({ entries: [], more: false });
+      if (request.url.endsWith("/sessions")) return Response.json({ data: [session] });
+      return request.method === "DELETE" || request.url.endsWith("/ack")
+        ? new Response(null, { status: 204 })
+        : Response.json(session);
+    };
+    await client.connect(at(), business, { method: "code", phone: "55119" });
+    await client.view(at(), business);
+    await client.list(at());
+    await client.logout(at(), business);
+    await client.sendBatch(at(), business, [message]);
+    await client.readJournal(at(), "inbound", 7);
+    await client.ackJournal(at(), "inbound", 42);
+    expect(seen.map(({ method, path, body }) => [method, path, body])).toEqual([
+      ["POST", `/sessions/${business}/connect`, { method: "code", phone: "55119" }],
+      ["GET", `/sessions/${business}`, undefined],
+      ["GET", "/sessions", undefined],
+      ["DELETE", `/sessions/${business}`, undefined],
+      ["POST", `/sessions/${business}/messages`, { messages: [message] }],
+      ["GET", "/journal/inbound?limit=7", undefined],
+      ["POST", "/journal/inbound/ack", { through: 42 }],
+    ]);
+    expect(new Set(seen.map((request) => request.authorization))).toEqual(
+      new Set([`Bearer ${shardToken("secret", 3)}`]),
+    );
   });
-  answer = () => Response.json(entry({ wa_message_id: "W", chat: "1@g.us", status: "read", at: 1_772_366_400_000 }));
-  const page = await client.readJournal(at(), "receipts");
-  expect(page).toMatchObject({ more: true, entries: [{ seq: 1, data: { status: "read" } }] });
-  expect(page.entries[0]!.at).toEqual(new Date("2026-03-01T12:00:00.000Z"));
-});
 
-const refusals: [number, string][] = [
-  [404, "not_found"],
-  [409, "conflict"],
-  [429, "unavailable"],
-  [503, "unavailable"],
-  [504, "upstream_timeout"],
-  [500, "internal"],
-  [401, "internal"],
-];
-test.each(refusals)("a refusal with %d is %s", async (status, code) => {
-  answer = () => problem(status, "because");
-  await expect(client.view(at(), business)).rejects.toMatchObject({ code });
-});
-
-test("a refusal keeps the shard's words and its Retry-After; one of its own faults keeps its words to itself", async () => {
-  answer = () => problem(503, "the session is not open", { "retry-after": "7" });
-  await expect(client.view(at(), business)).rejects.toMatchObject({
-    message: "the session is not open",
-    retryAfterS: 7,
+  test("sends each shard its own token only", async () => {
+    answer = () => Response.json({ data: [] });
+    await client.list(at());
+    await client.list({ ...at(), shard: 4 });
+    await client.list(at());
+    const [third, fourth, again] = seen.map(({ authorization }) => authorization);
+    expect(third).not.toBe(fourth);
+    expect(again).toBe(third);
+    for (const sent of [third, fourth]) expect(sent).not.toContain("secret");
   });
-  answer = () => problem(500, "stack of the shard");
-  await expect(client.view(at(), business)).rejects.toMatchObject({ message: expect.not.stringContaining("stack") });
-});
 
-test("logging out where there is no session is done", async () => {
-  answer = () => problem(404, "there is no such session");
-  await client.logout(at(), business);
-  expect(seen).toHaveLength(1);
-});
-
-test("an answer that breaks the contract is an internal error, not a result", async () => {
-  for (const body of ["{", "[]", JSON.stringify({ ...session, status: "asleep" })]) {
-    answer = () => new Response(body);
-    await expect(client.view(at(), business)).rejects.toMatchObject({ code: "internal" });
-  }
-  for (const results of [[], [{ id: business, wa_message_id: "x", status: "sent" }]]) {
-    answer = () => Response.json({ results });
-    await expect(client.sendBatch(at(), business, [message])).rejects.toMatchObject({ code: "internal" });
-  }
-});
-
-test("a shard that cannot be reached is unavailable, one that does not answer has timed out", async () => {
-  await expect(client.view({ shard: 3, url: "http://127.0.0.1:1" }, business)).rejects.toMatchObject({
-    code: "unavailable",
-    retryAfterS: 2,
+  test("parses journal entries by stream", async () => {
+    const entry = (data: unknown) => ({
+      entries: [{ seq: 1, business_id: business, at: "2026-03-01T12:00:00.000Z", data }],
+      more: true,
+    });
+    answer = () => Response.json(entry({ wa_message_id: "W", chat: "1@g.us", status: "read", at: 1_772_366_400_000 }));
+    const page = await client.readJournal(at(), "receipts");
+    expect(page).toMatchObject({ more: true, entries: [{ seq: 1, data: { status: "read" } }] });
+    expect(page.entries[0]!.at).toEqual(new Date("2026-03-01T12:00:00.000Z"));
   });
-  const never = Promise.withResolvers<Response>();
-  answer = () => never.promise;
-  const hasty = createShardClient({ token: "secret", timeoutMs: 50 });
-  await expect(hasty.view(at(), business)).rejects.toMatchObject({ code: "upstream_timeout" });
-  never.resolve(new Response(null, { status: 204 }));
+
+  test("treats a missing session as logged out", async () => {
+    answer = () => problem(404, "there is no such session");
+    await client.logout(at(), business);
+    expect(seen).toHaveLength(1);
+  });
 });
 
-test("a redirect is not followed: the token would go along", async () => {
-  answer = () => new Response(null, { status: 302, headers: { location: "http://127.0.0.1:1/" } });
-  await expect(client.view(at(), business)).rejects.toMatchObject({ code: "unavailable" });
-  expect(seen).toHaveLength(1);
+describe("errors", () => {
+  const codes: [number, string][] = [
+    [404, "not_found"],
+    [409, "conflict"],
+    [429, "unavailable"],
+    [503, "unavailable"],
+    [504, "upstream_timeout"],
+    [500, "internal"],
+    [401, "internal"],
+  ];
+  test.each(codes)("maps status %d to %s", async (status, code) => {
+    answer = () => problem(status, "because");
+    await expect(client.view(at(), business)).rejects.toMatchObject({ code });
+  });
+
+  test("pass on detail and Retry-After, except of a 500", async () => {
+    answer = () => problem(503, "the session is not open", { "retry-after": "7" });
+    await expect(client.view(at(), business)).rejects.toMatchObject({
+      message: "the session is not open",
+      retryAfterS: 7,
+    });
+    answer = () => problem(500, "stack of the shard");
+    await expect(client.view(at(), business)).rejects.toMatchObject({ message: expect.not.stringContaining("stack") });
+  });
+
+  test("are internal if the answer breaks the contract", async () => {
+    for (const body of ["{", "[]", JSON.stringify({ ...session, status: "asleep" })]) {
+      answer = () => new Response(body);
+      await expect(client.view(at(), business)).rejects.toMatchObject({ code: "internal" });
+    }
+    for (const results of [[], [{ id: business, wa_message_id: "x", status: "sent" }]]) {
+      answer = () => Response.json({ results });
+      await expect(client.sendBatch(at(), business, [message])).rejects.toMatchObject({ code: "internal" });
+    }
+  });
+
+  test("distinguish an unreachable shard from a timeout", async () => {
+    await expect(client.view({ shard: 3, url: "http://127.0.0.1:1" }, business)).rejects.toMatchObject({
+      code: "unavailable",
+      retryAfterS: 2,
+    });
+    const never = Promise.withResolvers<Response>();
+    answer = () => never.promise;
+    const impatient = createShardClient({ token: "secret", timeoutMs: 50 });
+    await expect(impatient.view(at(), business)).rejects.toMatchObject({ code: "upstream_timeout" });
+    never.resolve(new Response(null, { status: 204 }));
+  });
+
+  // Following a redirect would send the token to another host.
+  test("include redirects, which are not followed", async () => {
+    answer = () => new Response(null, { status: 302, headers: { location: "http://127.0.0.1:1/" } });
+    await expect(client.view(at(), business)).rejects.toMatchObject({ code: "unavailable" });
+    expect(seen).toHaveLength(1);
+  });
 });
 
-describe("an answer without an end", () => {
+describe("an endless answer", () => {
   const endless = (headers: Record<string, string> = {}) => {
     const chunk = Buffer.alloc(1024 * 1024, " ");
     return new Response(new ReadableStream({ pull: (controller) => controller.enqueue(chunk) }), { headers });
   };
 
-  test("is refused at its bound", async () => {
+  test("is rejected at the size limit", async () => {
     answer = () => endless();
-    const refused = client.readJournal(at(), "inbound");
-    await expect(refused).rejects.toMatchObject({ code: "internal" });
+    await expect(client.readJournal(at(), "inbound")).rejects.toMatchObject({ code: "internal" });
   });
 
-  test("is refused when it hides in compression", async () => {
+  test("is rejected when compressed", async () => {
     const bomb = Bun.gzipSync(Buffer.alloc(64 * 1024 * 1024, " "));
     answer = () =>
       new Response(bomb, { headers: { "content-encoding": "gzip", "content-length": String(bomb.length) } });
@@ -182,7 +188,7 @@ describe("an answer without an end", () => {
     await expect(client.readJournal(at(), "inbound")).rejects.toMatchObject({ code: "internal", cause });
   });
 
-  test("ends the wait for a problem", async () => {
+  test("is cut off in a problem document", async () => {
     answer = () => new Response(endless().body, { status: 503, headers: { "retry-after": "1" } });
     await expect(client.readJournal(at(), "inbound")).rejects.toMatchObject({ code: "unavailable" });
   });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { AppError } from "../../core/errors.ts";
-import { broken, createShardCall, faultsOf, jsonOf } from "./call.ts";
+import { contractBreach, createShardCall, faultsOf, jsonOf } from "./call.ts";
 import type { ShardClientOptions, ShardLocation } from "./call.ts";
 import type { PacingSettings } from "./pacing.ts";
 import { batchResponse, journalEntries, journalPage, maxJournalPage, sessionList, sessionView } from "./schemas.ts";
@@ -16,30 +16,30 @@ import type {
 } from "./schemas.ts";
 
 /**
- * Calls on a shard's internal API. All of them throw `AppError`:
- *   "unavailable"       the shard refused the connection, is starting, is full or its session is not open;
- *                       `retryAfterS` where the shard gave one. Nothing was sent that the ledger would not know.
- *   "upstream_timeout"  no answer in time; whether it was done is not known, asking again is harmless
- *   "conflict"          the session is not paired, or in a state that does not allow it
- *   "not_found"         the shard knows no such session
- *   "internal"          the shard answered what the contract does not allow
+ * The client of a shard's internal API. Every method throws `AppError`:
+ *   "unavailable"       the shard cannot be reached, is starting or is full, or the session is not open. `retryAfterS`
+ *                       is set if the shard sent it. Every message that was sent is in the ledger.
+ *   "upstream_timeout"  the answer timed out and the outcome is unknown; a retry is harmless
+ *   "conflict"          the session is not paired, or its state does not allow the request
+ *   "not_found"         the shard has no such session
+ *   "internal"          the answer breaks the contract
  */
 export interface ShardClient {
   connect(at: ShardLocation, businessId: string, request: ConnectRequest): Promise<SessionView>;
   view(at: ShardLocation, businessId: string): Promise<SessionView>;
   list(at: ShardLocation): Promise<SessionList>;
-  /** Logs out and sets the auth state aside; a session that is not there counts as logged out. */
+  /** Logs out and archives the auth state. A missing session counts as logged out. */
   logout(at: ShardLocation, businessId: string): Promise<void>;
-  /** Hands over at most 50 messages, in order; one result for each, in the same order. */
+  /** Sends at most 50 messages, in order. Returns one result for each, in the same order. */
   sendBatch(
     at: ShardLocation,
     businessId: string,
     messages: BatchMessage[],
     pacing?: PacingSettings | null,
   ): Promise<SendResult[]>;
-  /** The oldest entries that nobody acknowledged yet. */
+  /** Reads the oldest unacknowledged entries. */
   readJournal<S extends JournalStream>(at: ShardLocation, stream: S, limit?: number): Promise<JournalPage<S>>;
-  /** Lets the shard forget the entries up to and including `through`: only after Postgres has them. */
+  /** Acknowledges the entries through `through`, once Postgres has them. The shard then deletes them. */
   ackJournal(at: ShardLocation, stream: JournalStream, through: number): Promise<void>;
 }
 
@@ -64,12 +64,12 @@ export function createShardClient(options: ShardClientOptions): ShardClient {
       const answer = await call(at, "POST", `${session(businessId)}/messages`, { json: { messages, pacing } });
       const { results } = await jsonOf(at, batchResponse, answer);
       const inOrder = results.length === messages.length && results.every((result, i) => result.id === messages[i]!.id);
-      if (!inOrder) throw broken(at, "gave results that do not match the batch");
+      if (!inOrder) throw contractBreach(at, "sent results that do not match the batch");
       return results;
     },
     readJournal: async <S extends JournalStream>(at: ShardLocation, stream: S, limit = maxJournalPage) => {
       const answer = await call(at, "GET", `/journal/${stream}?limit=${limit}`);
-      return sortEntries(stream, await jsonOf(at, journalPage, answer));
+      return validateEntries(stream, await jsonOf(at, journalPage, answer));
     },
     ackJournal: async (at, stream, through) => {
       await call(at, "POST", `/journal/${stream}/ack`, { json: { through } });
@@ -77,8 +77,8 @@ export function createShardClient(options: ShardClientOptions): ShardClient {
   };
 }
 
-/** Parts the entries of a page that keep their schema from those that do not. */
-function sortEntries<S extends JournalStream>(
+/** Splits a page into valid entries and entries that break their schema. */
+function validateEntries<S extends JournalStream>(
   stream: S,
   { entries: raw, more }: z.infer<typeof journalPage>,
 ): JournalPage<S> {

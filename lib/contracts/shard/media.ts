@@ -2,35 +2,35 @@ import { z } from "zod";
 import { createShardCall, jsonOf } from "./call.ts";
 import type { ShardClientOptions, ShardLocation } from "./call.ts";
 
-/* What is asked of a session for the files of its messages. The files themselves never pass through a shard. */
+/* Requests to a session about the files of its messages. The files themselves never pass through a shard. */
 
 export const mediaConnectionRequest = z.object({
-  /** Asks WhatsApp anew: the host did not take the last token. */
+  /** Requests a new token from WhatsApp, because the host rejected the last one. */
   renew: z.boolean().default(false),
 });
 
-/** Where files are uploaded to, best first, and the token that the hosts ask for. */
+/** The upload hosts, best first, and the token that they require. */
 export const mediaConnection = z.object({ auth: z.string().min(1), hosts: z.array(z.string().min(1)).min(1) });
 export type MediaConnection = z.infer<typeof mediaConnection>;
 
-/** A message whose file the host has no longer. */
+/** A message whose file is no longer on the host. */
 export const reuploadRequest = z.object({
   wa_message_id: z.string().min(1),
   chat: z.string().min(1),
   from_me: z.boolean(),
-  /** In a group, who wrote it. */
+  /** The author, in a group. */
   sender: z.string().nullish(),
   media_key: z.base64(),
 });
 export type ReuploadRequest = z.infer<typeof reuploadRequest>;
 
-/** `direct_path`: where it lies now; null where the phone does not have it either. */
+/** `direct_path`: the new path of the file. Null if the phone does not have it either. */
 export const reuploadResponse = z.object({ direct_path: z.string().nullable() });
 
-/** Calls on an open session. They throw `AppError` as those of `ShardClient` do. */
+/** The client of an open session's media. Its methods throw `AppError` as `ShardClient` does. */
 export interface ShardMedia {
   connection(at: ShardLocation, businessId: string, renew: boolean): Promise<MediaConnection>;
-  /** Has the business's phone upload a file again; null where it cannot. */
+  /** Asks the business's phone to upload a file again. Returns its new path; null if the phone does not have it. */
   reupload(at: ShardLocation, businessId: string, request: ReuploadRequest): Promise<string | null>;
 }
 

@@ -3,22 +3,22 @@ import { bytesOf, createShardCall, jsonOf } from "./call.ts";
 import type { ShardClientOptions, ShardLocation } from "./call.ts";
 
 /*
- * How a business's login gets from one shard to another, as both ends parse it. The mover talks to both:
+ * The protocol that moves a business's login from one shard to another. The mover calls both:
  *
  *   source                                        target
  *   stop        closes the session, refuses it
- *                                                 key      makes a key pair for this move
- *   bundle      gives out the login, sealed  ───▶ take     keeps it aside, unopened
+ *                                                 key      creates a key pair for this move
+ *   bundle      returns the login, sealed    ───▶ take     stores it, sealed
  *               for that key
- *   tombstone   never opens it again
- *                                                 open     makes it its own
+ *   tombstone   never opens the login again
+ *                                                 open     opens the login as its own
  *   reopen      (instead of a tombstone)          discard  (instead of open)
  *
- * Every order may be repeated. Every order names the move and its fence, a number that grows with each move of the
- * business: an order of an earlier move than the last one that the shard has heard of is refused as a conflict.
+ * Every order is idempotent. Every order names the move and its fence, a number that grows with each move of the
+ * business. A shard rejects an order with a lower fence than the highest it has seen, as a conflict.
  */
 
-/** Media type of a bundle: sealed for its move and its receiver. */
+/** Media type of a bundle, which is sealed for its move and its receiver. */
 export const bundleType = "application/vnd.prosaas.bundle";
 
 export const moveOrder = z.strictObject({
@@ -29,7 +29,7 @@ export const moveOrder = z.strictObject({
 });
 export type MoveOrder = z.infer<typeof moveOrder>;
 
-/** The order in the query of a request whose body is a bundle, or that has none. */
+/** The order as a query string, for requests with a bundle as their body or without a body. */
 export const moveOrderQuery = z.strictObject({
   move_id: z.uuid(),
   fence: z.coerce.number().int().min(1),
@@ -37,31 +37,31 @@ export const moveOrderQuery = z.strictObject({
   to: z.coerce.number().int().min(1),
 });
 
-/** Base64url of the public half of a move's X25519 key. */
+/** The public half of a move's X25519 key, base64url. */
 export const moveKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be base64url of 32 bytes");
 
-/** What a bundle is asked with: the order, and the key it is sealed for. */
+/** The query of a bundle request: the order, and the key to seal the bundle for. */
 export const bundleQuery = moveOrderQuery.extend({ key: moveKey });
 
 export const offered = z.object({ key: moveKey });
 
-/** Hexadecimal SHA-256 of a bundle. */
+/** SHA-256 of a bundle, hexadecimal. */
 export const checksum = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const stopped = z.object({
-  /** Entries of the business in the shard's journal that Postgres does not have yet. */
+  /** The business's journal entries that Postgres has not confirmed. */
   journal: z.int().min(0),
 });
 export type Stopped = z.infer<typeof stopped>;
 
 export const taken = z.object({ checksum });
 
-/** Where a business that was ever on the move stands on one shard. */
+/** The state on one shard of a business that has ever been moved. */
 export const placement = z.object({
   business_id: z.uuid(),
   /**
-   * "leaving": stopped here, and still here. "gone": the tombstone. "arriving": kept aside, unopened. "here": it has
-   * come, or has come back.
+   * "leaving": stopped but still here. "gone": the tombstone. "arriving": stored, still sealed. "here": opened, or
+   * reopened after a cancelled move.
    */
   state: z.enum(["leaving", "gone", "arriving", "here"]),
   move_id: z.uuid(),
@@ -71,21 +71,21 @@ export const placement = z.object({
 });
 export type Placement = z.infer<typeof placement>;
 
-/** What of a shard an operator must know before it is taken away. */
+/** The state that an operator must check before removing a shard. */
 export const departures = z.object({
   data: z.array(placement),
-  /** Entries in all streams of the journal that Postgres does not have yet. */
+  /** Journal entries, in all streams, that Postgres has not confirmed. */
   journal: z.int().min(0),
 });
 export type Departures = z.infer<typeof departures>;
 
-/** Calls of a mover on a shard; they throw AppError as those of `ShardClient` do, and "conflict" for an order that is out of date. */
+/** The mover's client. Its methods throw `AppError` as `ShardClient` does, and "conflict" for an outdated order. */
 export interface ShardMoves {
   stop(at: ShardLocation, businessId: string, order: MoveOrder): Promise<Stopped>;
-  /** Asks the target for the key that the bundle is to be sealed for. The last one that was given out counts. */
+  /** Requests the target's key to seal the bundle for. A later request replaces the key. */
   key(at: ShardLocation, businessId: string, order: MoveOrder): Promise<string>;
   bundle(at: ShardLocation, businessId: string, order: MoveOrder, key: string): Promise<Uint8Array<ArrayBuffer>>;
-  /** Resolves with the SHA-256 of what is on the target's disk. */
+  /** Uploads the bundle. Returns the SHA-256 of the target's stored copy. */
   take(at: ShardLocation, businessId: string, order: MoveOrder, bundle: Uint8Array<ArrayBuffer>): Promise<string>;
   tombstone(at: ShardLocation, businessId: string, order: MoveOrder): Promise<void>;
   open(at: ShardLocation, businessId: string, order: MoveOrder): Promise<void>;
@@ -99,8 +99,8 @@ export function createShardMoves(options: ShardClientOptions): ShardMoves {
   const path = (businessId: string, what: string) => `/moves/${encodeURIComponent(businessId)}/${what}`;
   const query = (order: Record<string, string | number>) =>
     new URLSearchParams(Object.entries(order).map(([name, value]) => [name, String(value)]));
-  const tell = (what: string) => async (at: ShardLocation, businessId: string, order: MoveOrder) => {
-    await call(at, "POST", path(businessId, what), { json: order });
+  const order = (what: string) => async (at: ShardLocation, businessId: string, json: MoveOrder) => {
+    await call(at, "POST", path(businessId, what), { json });
   };
   return {
     stop: async (at, businessId, order) =>
@@ -113,10 +113,10 @@ export function createShardMoves(options: ShardClientOptions): ShardMoves {
       const answer = await call(at, "PUT", path(businessId, `bundle?${query(order)}`), { bytes, type: bundleType });
       return (await jsonOf(at, taken, answer)).checksum;
     },
-    tombstone: tell("tombstone"),
-    open: tell("open"),
-    reopen: tell("reopen"),
-    discard: tell("discard"),
+    tombstone: order("tombstone"),
+    open: order("open"),
+    reopen: order("reopen"),
+    discard: order("discard"),
     departures: async (at) => jsonOf(at, departures, await call(at, "GET", "/moves")),
   };
 }

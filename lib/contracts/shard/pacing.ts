@@ -3,38 +3,38 @@ import { createShardCall, jsonOf } from "./call.ts";
 import type { ShardClientOptions, ShardLocation } from "./call.ts";
 
 /*
- * Pacing: how fast an account may send without looking like a machine to WhatsApp, which restricts and bans those that
- * do. WhatsApp publishes no numbers; the defaults below are on the careful side of what operators report.
+ * Pacing limits how fast an account sends, because WhatsApp restricts and bans accounts that look automated. WhatsApp
+ * publishes no numbers. The defaults below are more careful than the limits that operators report.
  */
 
 /** The limits of one account. */
 export const pacingLimits = z.object({
-  /** Whether it is paced at all. */
+  /** Whether the account is paced. */
   enabled: z.boolean(),
-  /** Messages of all kinds, to people and groups, once the account is warm. */
+  /** Messages of all kinds, to people and groups, after the warm-up. */
   messages_per_minute: z.number().min(1).max(1_000),
   /**
-   * Messages other than a broadcast's that may go one right behind the other, and as many new chats, before they are
-   * held to the pace. What goes ahead of the pace the broadcasts wait for, so that the rate stays. Two at the least: with
-   * one, what is urgent would wait for a broadcast's message.
+   * Messages, except a broadcast's, that may go back to back before they are throttled, and as many new chats.
+   * Broadcasts wait until the burst has been made up for, so that the rate holds. At least 2: with 1, an urgent message
+   * would wait behind a broadcast's.
    */
   burst: z.int().min(2).max(100),
-  /** How much the gap between two messages varies: 0.3 is from 70 % to 130 % of it. */
+  /** Random variation of the gap between messages: 0.3 means 70 % to 130 %. */
   jitter: z.number().min(0).max(0.9),
-  /** The least time between two messages that each begin a chat. */
+  /** Minimum time between two messages that each start a new chat. */
   first_contact_gap_s: z.number().min(0).max(3_600),
-  /** Chats begun within 24 hours, once the account is warm; broadcasts leave a fifth of them to what is more urgent. */
+  /** New chats per 24 h, after the warm-up. Broadcasts leave a fifth of them to urgent messages. */
   first_contacts_per_day: z.int().min(0).max(100_000),
-  /** Over so many days from its first message the account goes from a tenth of its limits to all of them. */
+  /** Days from the first message in which the limits grow from a tenth to their full values. */
   warm_up_days: z.number().min(0).max(90),
 });
 export type PacingLimits = z.infer<typeof pacingLimits>;
 
-/** What a business has set; what it leaves out is the platform's default. */
+/** The settings of a business. Omitted limits have the platform's values. */
 export const pacingSettings = pacingLimits.partial();
 export type PacingSettings = z.infer<typeof pacingSettings>;
 
-/** A reply within seconds stays possible; a campaign of a thousand takes most of an hour. */
+/** Allow a reply within seconds. A campaign of a thousand messages takes most of an hour. */
 export const defaultLimits: Omit<PacingLimits, "enabled"> = {
   messages_per_minute: 20,
   burst: 5,
@@ -44,10 +44,10 @@ export const defaultLimits: Omit<PacingLimits, "enabled"> = {
   warm_up_days: 10,
 };
 
-/** The Consul key with the platform's own settings, JSON: they stand in place of the defaults for whoever did not choose. */
+/** The Consul key with the platform's settings as JSON. They override the defaults for every business. */
 export const platformPacingKey = "prosaas/whatsapp/pacing";
 
-/** The settings that a text holds; null where it makes no sense. */
+/** Parses the platform's settings; null if they are invalid. */
 export function parsePlatformPacing(text: string): PacingSettings | null {
   try {
     return z.strictObject(pacingSettings.shape).parse(JSON.parse(text));
@@ -56,7 +56,7 @@ export function parsePlatformPacing(text: string): PacingSettings | null {
   }
 }
 
-/** The limits in force: what the business chose, else the platform, else the defaults; `enabled` is the shard's. */
+/** Merges the limits in force: the business's settings, else the platform's, else `enabled` and the defaults. */
 export function limitsOf(
   settings: PacingSettings | null | undefined,
   enabled: boolean,
@@ -68,27 +68,27 @@ export function limitsOf(
 const time = z.iso.datetime({ offset: true });
 
 export const pacingStop = z.object({
-  /** What may not be sent: anything, or what begins a chat. */
+  /** The messages that are stopped: all, or those that start a new chat. */
   holds: z.enum(["everything", "first_contacts"]),
-  /** WhatsApp's refusal. */
+  /** WhatsApp's error code. */
   code: z.string(),
   since: time,
   until: time,
 });
 export type PacingStop = z.infer<typeof pacingStop>;
 
-/** Where an account stands. */
+/** The pacing state of an account. */
 export const pacingState = z.object({
-  /** The part of its limits that a warming account has, from 0.1 to 1. */
+  /** The fraction of its limits that the warm-up allows, 0.1 to 1. */
   warmth: z.number(),
-  /** When the next message may go; null: now. */
+  /** When the next message may be sent; null: now. */
   next_at: time.nullable(),
-  /** When the next chat may be begun; null: now. */
+  /** When the next new chat may start; null: now. */
   next_first_contact_at: time.nullable(),
-  /** The same for what a broadcast sends. */
+  /** The same times for broadcasts. */
   broadcasts: z.object({ next_at: time.nullable(), next_first_contact_at: time.nullable() }),
   first_contacts_today: z.int().min(0),
-  /** Set after WhatsApp refused messages as too many. */
+  /** Sending stops, set after WhatsApp rejected messages as too many. */
   stops: z.array(pacingStop),
 });
 export type PacingState = z.infer<typeof pacingState>;
@@ -96,10 +96,10 @@ export type PacingState = z.infer<typeof pacingState>;
 export const pacingView = z.object({ limits: pacingLimits, state: pacingState });
 export type PacingView = z.infer<typeof pacingView>;
 
-/** Calls about pacing; they throw `AppError` as those of `ShardClient` do. */
+/** The pacing client. Its methods throw `AppError` as `ShardClient` does. */
 export interface ShardPacing {
   view(at: ShardLocation, businessId: string, settings: PacingSettings | null): Promise<PacingView>;
-  /** Lets an account send again that was stopped because WhatsApp refused messages. */
+  /** Lifts the sending stops of an account. */
   resume(at: ShardLocation, businessId: string): Promise<void>;
 }
 

@@ -3,16 +3,16 @@ import { pacingSettings, pacingStop } from "./pacing.ts";
 import { messageContent, outboundContent } from "../../messages/index.ts";
 
 /*
- * The internal API of a WhatsApp shard, as both ends parse it. Names and meaning:
+ * The internal API of a WhatsApp shard, shared by server and client. Terms:
  *   session   one business's WhatsApp login on that shard
- *   journal   what WhatsApp delivered to the shard, kept on its volume until it is acknowledged
- * Each request names the shard that it is meant for in the header `x-shard`: an address may be another's by now.
+ *   journal   inbound data, kept on the shard's volume until a worker acknowledges it
+ * Every request names its shard in the header `x-shard`, because an address may have passed to another shard.
  */
 
-/** A shard takes at most this many messages in one batch. */
+/** Messages per batch. */
 export const maxBatch = 50;
 
-/** A shard gives at most this many journal entries in one page. */
+/** Journal entries per page. */
 export const maxJournalPage = 500;
 
 export const sessionStatus = z.enum([
@@ -33,7 +33,7 @@ const time = z.iso.datetime({ offset: true });
 export const connectRequest = z
   .object({
     method: z.enum(["qr", "code"]),
-    /** Digits of the number in international form, without "+". Only pairing by code needs it. */
+    /** Digits of the number in international form, without "+". Required for pairing by code only. */
     phone: z
       .string()
       .regex(/^[1-9]\d{6,14}$/, "must be 7 to 15 digits in international form, without +")
@@ -41,7 +41,7 @@ export const connectRequest = z
   })
   .refine((request) => request.method !== "code" || request.phone !== undefined, {
     path: ["phone"],
-    message: 'is needed when the method is "code"',
+    message: 'is required if the method is "code"',
   });
 export type ConnectRequest = z.infer<typeof connectRequest>;
 
@@ -53,10 +53,10 @@ export const sessionSummary = z.object({
   lid: z.string().nullish(),
   name: z.string().nullish(),
   reason: z.string().nullish(),
-  /** While the status is "banned": until when WhatsApp refuses the account. */
+  /** End of the ban, while the status is "banned". */
   banned_until: time.nullish(),
   since: time,
-  /** Whether this login has credentials: it may open again without a new QR. */
+  /** Whether the login has credentials, so that it can open without a new QR code. */
   paired: z.boolean(),
   queue_depth: z.int().min(0),
   last_inbound_at: time.nullable(),
@@ -64,18 +64,18 @@ export const sessionSummary = z.object({
 export type SessionSummary = z.infer<typeof sessionSummary>;
 
 export const sessionView = sessionSummary.extend({
-  /** The text to be shown as a QR picture, while the status is "qr". */
+  /** The text of the QR code, while the status is "qr". */
   qr: z.string().nullish(),
   qr_expires_at: time.nullish(),
-  /** The code to be typed into the phone, while the status is "code". */
+  /** The code to enter on the phone, while the status is "code". */
   code: z.string().nullish(),
 });
 export type SessionView = z.infer<typeof sessionView>;
 
-/** What a shard says of itself and of the logins it holds. */
+/** The state of a shard and its sessions. */
 export const sessionList = z.object({
   data: z.array(sessionSummary),
-  /** Messages that went through it in the last minute, in both directions. */
+  /** Messages of the last minute, in both directions. */
   messages_per_minute: z.number().min(0).nullish(),
   version: z.string().nullish(),
 });
@@ -83,13 +83,13 @@ export type SessionList = z.infer<typeof sessionList>;
 
 export const batchMessage = z
   .object({
-    /** Our row's id. */
+    /** The row id. */
     id: z.uuid(),
-    /** Derived from the row's id, the same at every attempt. */
+    /** Derived from the row id, so it is the same at every attempt. */
     wa_message_id: z.string().min(1),
     /** Digits in international form without "+", or a JID. */
     to: z.string().min(1),
-    /** Part of a broadcast, and nothing more urgent waits behind it in its chat: the pace lets the others go first. */
+    /** Part of a broadcast, with no urgent message behind it in its chat. Pacing lets other messages go first. */
     bulk: z.boolean().optional(),
   })
   .and(outboundContent);
@@ -97,7 +97,7 @@ export type BatchMessage = z.infer<typeof batchMessage>;
 
 export const batchRequest = z.object({
   messages: z.array(batchMessage).min(1).max(maxBatch),
-  /** What the business has set; without it, the defaults of the shard. */
+  /** The business's pacing settings. Default: the shard's. */
   pacing: pacingSettings.nullish(),
 });
 
@@ -106,12 +106,12 @@ export const sendError = z.object({ code: z.string(), message: z.string() });
 export const sendResult = z.object({
   id: z.uuid(),
   wa_message_id: z.string(),
-  /** "retry": nothing was decided; hand the same message over again later. "paced": it was not its turn yet. */
+  /** "retry": the outcome is open; send the same message again later. "paced": pacing does not allow it yet. */
   status: z.enum(["sent", "failed", "retry", "paced"]),
   sent_at: time.nullish(),
   /**
-   * With "paced" and "retry": after how many milliseconds it may be handed over again, whatever the clocks say. `holds`,
-   * with "paced": what has to wait with it.
+   * With "paced" and "retry": milliseconds until the message may be sent again. A duration, so that no clock matters.
+   * `holds`, with "paced": the messages that have to wait as well.
    */
   wait_ms: z.int().min(0).nullish(),
   holds: pacingStop.shape.holds.nullish(),
@@ -125,17 +125,17 @@ export const inboundData = z.looseObject({
   wa_message_id: z.string().min(1),
   /** JID of the conversation. */
   chat: z.string().min(1),
-  /** JID of who wrote it: the chat itself, or a member of the group. */
+  /** JID of the author: the chat itself, or a member of the group. */
   sender: z.string().min(1),
-  /** Written by the business on its own phone. */
+  /** Whether the business wrote it on its own phone. */
   from_me: z.boolean(),
   push_name: z.string().nullish(),
   /** WhatsApp's time, Unix ms. */
   timestamp: z.int().min(0),
   type: z.string().min(1),
-  /** What it says in words. */
+  /** The text of the message. */
   text: z.string().nullish(),
-  /** All that it says; null for a plain text. What cannot be understood holds nothing up. */
+  /** The whole content; null for a plain text, and if it breaks its schema, so that the message still arrives. */
   content: messageContent.nullish().catch(null),
 });
 export type InboundData = z.infer<typeof inboundData>;
@@ -162,7 +162,7 @@ export const sessionEventData = z.object({
 });
 export type SessionEventData = z.infer<typeof sessionEventData>;
 
-/** What each stream of the journal carries. */
+/** The entry schemas of the journal's streams. */
 export const journalStreams = {
   inbound: inboundData,
   receipts: receiptData,
@@ -173,15 +173,15 @@ export type JournalData<S extends JournalStream> = z.infer<(typeof journalStream
 
 const journalEntry = <D extends z.ZodType>(data: D) =>
   z.object({
-    /** Counts up within a stream of a shard. */
+    /** Sequence number within a stream of a shard. */
     seq: z.int().min(0),
     business_id: z.uuid(),
-    /** When the shard wrote it down. */
+    /** When the shard wrote the entry. */
     at: z.union([time, z.number().min(0)]).transform((value) => new Date(value)),
     data,
   });
 
-/** One entry of each stream. Entries are parsed one by one: one that cannot be understood must not hold up the others. */
+/** An entry of each stream. Entries are parsed one by one, so that an invalid entry does not block the others. */
 export const journalEntries = {
   inbound: journalEntry(inboundData),
   receipts: journalEntry(receiptData),
@@ -194,24 +194,24 @@ export type JournalEntry<S extends JournalStream> = {
   data: JournalData<S>;
 };
 
-/** A page of a stream as it travels: entries in order of `seq`, and whether there are more behind them. */
+/** A page of a stream on the wire: entries in order of `seq`, and whether more follow. */
 export const journalPage = z.object({ entries: z.array(z.looseObject({ seq: z.int().min(0) })), more: z.boolean() });
 
 /** An entry that breaks its schema. */
 export type RejectedEntry = {
   seq: number;
-  /** Where it can be made out. */
+  /** Null if it cannot be parsed. */
   business_id: string | null;
-  /** Which fields are at fault; none of their contents. */
+  /** The invalid fields, without their contents. */
   reason: string;
-  /** The entry as it came. */
+  /** The entry as received. */
   entry: unknown;
 };
 
 export type JournalPage<S extends JournalStream> = {
   entries: JournalEntry<S>[];
   rejected: RejectedEntry[];
-  /** The last `seq` of the page, rejected entries included: what to acknowledge. Null where the stream is empty. */
+  /** The `seq` to acknowledge: the last of the page, rejected entries included. Null if the stream is empty. */
   through: number | null;
   more: boolean;
 };
