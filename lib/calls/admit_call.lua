@@ -1,24 +1,24 @@
 --[[
-Takes a slot for a call, or renews the slot it has. Idempotent by call.
+Takes a slot for a call, or renews the call's slot. Idempotent by call.
 
-KEYS[1] leases of all calls: sorted set, call -> when its lease runs out, ms
-KEYS[2] the server that the leases were taken on: its run_id, and while it recovers also "/" and until when, ms
-KEYS[3] leases of the business's calls, as KEYS[1]; only where the business has a limit
+KEYS[1] leases of all calls: sorted set, call -> expiry of its lease, ms
+KEYS[2] the server that holds the leases: its run_id, followed by "/" and the end of its recovery in ms, if it recovers
+KEYS[3] leases of the business's calls, as KEYS[1]; only if the business has a limit
 
 ARGV[1] call
 ARGV[2] lease, ms
 ARGV[3] limit over all businesses
-ARGV[4] run_id of this server, as the caller's connection learned it
-ARGV[5] limit of the business; "" or left out for none
-ARGV[6] "1" for a call that is carried already and whose lease may have been lost
-ARGV[7] reservation whose slot passes to the call; "" or left out for none
+ARGV[4] run_id of this server, as the caller's connection read it
+ARGV[5] limit of the business; "" or omitted for none
+ARGV[6] "1" for a call that is being carried and whose lease may have been lost
+ARGV[7] reservation whose slot passes to the call; "" or omitted for none
 
 Returns { outcome, now in ms }
-outcome: 2 renewed, 1 admitted, 0 full, -1 the business is full, -2 recovering, -3 the server has not been noted yet
+outcome: 2 renewed, 1 admitted, 0 full, -1 the business is full, -2 recovering, -3 the server is not announced yet
 ]]
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
--- As whole numbers: what Redis makes of a Lua number is a double to 17 digits, which takes longer than the command.
+-- Formatted as integers: Redis would print a Lua number as a double with 17 digits, which costs more than the command.
 local expired = string.format("%d", now)
 local expiry = string.format("%d", now + ARGV[2])
 local limit = tonumber(ARGV[5])
@@ -33,8 +33,8 @@ if ARGV[7] and ARGV[7] ~= "" then
 end
 
 if not held then
-  -- A server that restarted or took over may have forgotten leases. Until every replica had time to bring back the
-  -- calls it carries, a count from it would be too low.
+  -- A server that restarted or was promoted may have lost leases. Its count is too low until every replica has had time
+  -- to admit its carried calls again.
   local recovering = false
   local server = redis.call("GET", KEYS[2])
   if server ~= ARGV[4] then
@@ -49,7 +49,7 @@ if not held then
   end
 
   if recovering then
-    -- A call that is carried was admitted once, so the limit has been applied to it.
+    -- A carried call was admitted before, so it has passed the limit already.
     if ARGV[6] ~= "1" then
       return { -2, now }
     end

@@ -9,18 +9,18 @@ import release from "./release_call.lua" with { type: "text" };
 import renew from "./renew_calls.lua" with { type: "text" };
 
 /*
- * How many calls are in progress, over all replicas: a sorted set of leases, one a call. A slot whose lease is not
- * renewed frees itself, so a killed replica leaks none; a lease is taken, renewed and dropped in one script by the
- * time of the Redis server, so no replica's clock and no interleaving can make the count exceed the limit.
+ * Counts the calls in progress over all replicas in a sorted set of leases, one per call. A lease that is not renewed
+ * expires, so a killed replica leaks no slot. One script takes, renews or releases a lease, by the clock of the Redis
+ * server, so neither a replica's clock nor a race can push the count past the limit.
  *
- * A Redis that restarted may have forgotten leases. It admits nobody new for `recoveryMs`; meanwhile the replicas,
- * which ask again as soon as they are connected, bring back the calls they carry.
+ * A restarted Redis may have lost leases. It admits no new calls for `recoveryMs`, while the replicas reconnect and
+ * admit the calls that they carry again.
  */
 
 export type CallLimits = {
   /** Calls of all businesses together. */
   all: number;
-  /** Calls of this one; null for no limit of its own. */
+  /** Calls of this business; null for no limit of its own. */
   business: number | null;
 };
 
@@ -36,28 +36,28 @@ export type Admission = {
 
 export type AdmitOptions = CallSlot & {
   limits: CallLimits;
-  /** The call was admitted before and is being carried: let it back in while the server recovers. */
+  /** Whether the call was admitted before and is being carried. Such a call is admitted while the server recovers. */
   carried?: boolean;
-  /** A slot that was taken before the call had its name, and passes to it. */
+  /** The reservation whose slot passes to the call; taken before the carrier assigned a sid. */
   reservation?: string | undefined;
 };
 
 export type CallCapacity = {
-  /** Takes a slot, or renews the one the call has. */
+  /** Takes a slot, or renews the call's slot. */
   admit(options: AdmitOptions): Promise<Admission>;
-  /** Renews the leases of carried calls in one step; gives those that had none, which have to be admitted again. */
+  /** Renews the leases of carried calls. Returns the calls without a lease, which must be admitted again. */
   renew(slots: readonly CallSlot[]): Promise<string[]>;
-  /** Gives a slot back; false where there was none. */
+  /** Releases a slot; false if the call had none. */
   release(slot: CallSlot): Promise<boolean>;
-  /** Calls in progress: of all businesses, or of one that has a limit. */
+  /** Counts the calls in progress, of all businesses or of one. */
   count(businessId?: string): Promise<number>;
-  /** Starts the recovery of a server that is new; gives the ms that are left of it. */
+  /** Starts the recovery period of a new server. Returns the milliseconds that remain. */
   announce(): Promise<number>;
 };
 
 export type CallCapacityScripts = { admit: Script; renew: Script; release: Script; count: Script; announce: Script };
 
-/** The scripts; `edit` gives a test the chance to put its own clock in the place of TIME. */
+/** Builds the scripts. A test uses `edit` to replace Redis's TIME by its own clock. */
 export function callCapacityScripts(edit: (lua: string) => string = (lua) => lua): CallCapacityScripts {
   const script = (lua: string) => createScript(edit(lua));
   return {
@@ -71,14 +71,14 @@ export function callCapacityScripts(edit: (lua: string) => string = (lua) => lua
 
 export type CallCapacityOptions = {
   redis: Redis;
-  /** How long a slot is kept for a call that nobody renews. */
+  /** Lifetime of a lease that is not renewed. */
   leaseMs: number;
-  /** Above the longest time in which a replica reconnects and brings its calls back. */
+  /** Longer than a replica takes to reconnect and to admit its calls again. */
   recoveryMs: number;
-  /** The braces keep all keys in one slot of a Redis Cluster, which a script demands. */
+  /** The braces keep all keys in one hash slot of a Redis Cluster, as a script requires. */
   prefix?: string;
   scripts?: CallCapacityScripts;
-  /** run_id of the server behind the connection. */
+  /** Returns the run_id of the server behind the connection. */
   identity?: () => Promise<string>;
 };
 
@@ -114,7 +114,7 @@ export function createCallCapacity({
     const runId = await identity();
     const keys = [active, server];
     const args: (string | number)[] = [callSid, leaseMs, limits.all, runId];
-    // What is left out is not sent: most calls have nothing of it.
+    // Omit optional arguments, which most calls do not have.
     if (limits.business !== null) keys.push(activeOf(businessId));
     if (limits.business !== null || carried || reservation !== "")
       args.push(limits.business ?? "", carried ? 1 : 0, reservation);

@@ -1,7 +1,7 @@
 --[[
 Counts the calls that hold a lease.
 
-KEYS[1] leases: sorted set, call -> when its lease runs out, ms
+KEYS[1] leases: sorted set, call -> expiry of its lease, ms
 
 Returns the count
 ]]

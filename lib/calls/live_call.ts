@@ -2,8 +2,8 @@ import type { Redis } from "ioredis";
 import { z } from "zod";
 import { answerOf } from "../redis/errors.ts";
 
-/** Empty stands for null. */
-const moment = z.preprocess(
+/** Unix time in ms. Redis stores null as an empty string. */
+const timestamp = z.preprocess(
   (text) => (text === "" || text === null ? null : Number(text)),
   z.int().nonnegative().nullable(),
 );
@@ -13,21 +13,22 @@ const fields = z.object({
   direction: z.enum(["inbound", "outbound"]),
   from: z.string(),
   to: z.string(),
-  /** In the carrier's words. */
+  /** The carrier's status. */
   status: z.string(),
   step: z.string(),
   stream: z.coerce.number().int().nonnegative(),
-  /** Unix time in ms, as are the others. */
+  /** Unix time in ms. */
   started_at: z.coerce.number().int().nonnegative(),
-  answered_at: moment,
+  answered_at: timestamp,
 });
 const names = Object.keys(fields.shape);
 
 export type LiveCall = z.output<typeof fields>;
 
 /**
- * A call in progress as the calls service keeps it, for those who only look: the part of its hash that they may build
- * on. Undefined where there is none. Throws "unavailable" where Redis cannot be reached.
+ * Reads a call in progress: the fields of the calls service's hash that other services may rely on. Undefined if there
+ * is no such call.
+ * @throws AppError "unavailable" if Redis cannot be reached.
  */
 export async function readLiveCall(
   redis: Redis,
@@ -40,8 +41,8 @@ export async function readLiveCall(
 }
 
 /**
- * Calls of a business in progress, the latest to begin first; at most `limit`. Throws "unavailable" where Redis cannot
- * be reached.
+ * Lists at most `limit` calls of a business that are in progress, latest first.
+ * @throws AppError "unavailable" if Redis cannot be reached.
  */
 export async function listLiveCalls(
   redis: Redis,
@@ -54,7 +55,7 @@ export async function listLiveCalls(
   const calls = await Promise.all(
     sids.map(async (call_sid) => ({ call_sid, call: await readLiveCall(redis, call_sid, prefix) })),
   );
-  // The set is kept for longer than a call that nobody changed any more: what names nothing goes.
+  // The set outlives an abandoned call, whose hash expires. Remove its entry here.
   const gone = calls.filter(({ call }) => call === undefined).map(({ call_sid }) => call_sid);
   if (gone.length > 0) await answerOf(redis.zrem(set, ...gone));
   return calls.flatMap(({ call_sid, call }) =>

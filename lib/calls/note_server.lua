@@ -1,12 +1,12 @@
 --[[
-Tells a server its name, so that its time of recovery begins before the first call comes.
+Announces a server by its run_id, so that its recovery period starts before the first call arrives.
 
-KEYS[1] the server that the leases were taken on: its run_id, and while it recovers also "/" and until when, ms
+KEYS[1] the server that holds the leases: its run_id, followed by "/" and the end of its recovery in ms, if it recovers
 
 ARGV[1] run_id of this server
-ARGV[2] recovery, ms
+ARGV[2] recovery period, ms
 
-Returns the ms of recovery that are left
+Returns the ms that remain of the recovery period
 ]]
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -1,5 +1,5 @@
 --[[
-Gives a call's slot back.
+Releases a call's slot.
 
 KEYS[1] leases of all calls
 KEYS[2] leases of the business's calls

@@ -1,15 +1,15 @@
 --[[
-Renews the leases of calls that are being carried. A lease that ran out or was forgotten is not brought back here:
-its slot may be another's by now, so the call has to ask for one. A business's own leases are written whether it has
-a limit or not, so that one it is given counts the calls it has.
+Renews the leases of calls that are being carried. A lease that expired or was lost is not restored, because another
+call may have its slot; the call must be admitted again. The leases of a business are written even if it has no limit,
+so that a limit set later counts the calls in progress.
 
-KEYS[1]     leases of all calls: sorted set, call -> when its lease runs out, ms
-KEYS[1 + i] leases of the calls of call i's business, the same
+KEYS[1]     leases of all calls: sorted set, call -> expiry of its lease, ms
+KEYS[1 + i] leases of the calls of call i's business, as KEYS[1]
 
 ARGV[1]     lease, ms
 ARGV[1 + i] call i
 
-Returns the calls that have no lease
+Returns the calls without a lease
 ]]
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
