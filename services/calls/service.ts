@@ -105,7 +105,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
       streams: () => streams.size(),
     }),
     logger,
-    tell: createCallEvents({ db, publishEvents, logger }),
+    publish: createCallEvents({ db, publishEvents, logger }),
     draining: () => life.stopping.aborted,
   };
 

@@ -24,8 +24,8 @@ export type ArchiveOptions = {
   toStream?: boolean;
 };
 
-/** The carrier waits for the answer to its callback; the sweep does not mind to come later. */
-const patienceMs = 3000;
+/** Timeout of the write, because the carrier waits for the answer to its callback. The sweep retries later. */
+const writeTimeoutMs = 3000;
 
 export function createArchive({
   db,
@@ -42,15 +42,18 @@ export function createArchive({
     write: async (call, { toStream = false } = {}) => {
       try {
         const { webhookIds, entries } = await within(
-          patienceMs,
+          writeTimeoutMs,
           writeEnd(db, call),
-          "The database does not answer in time.",
+          "The database did not answer in time.",
         );
         await publishEvents({ webhookIds, entries: toStream ? entries : [] });
         await store.written(call.call_sid);
         return true;
       } catch (error) {
-        logger.warn({ error: messageOf(error), call_sid: call.call_sid }, "the call's end is not written yet");
+        logger.warn(
+          { error: messageOf(error), call_sid: call.call_sid },
+          "cannot write the end of the call yet; the sweep retries",
+        );
         return false;
       }
     },
@@ -65,7 +68,7 @@ function writeEnd(db: Database, call: CallState): Promise<Emitted> {
   });
 }
 
-/** The row of a call that ended. */
+/** Builds the row of a call that ended. */
 export function endedCall(call: CallState): EndedCall {
   const endedAt = call.ended_at ?? call.started_at;
   const talkedMs = call.answered_at === null ? 0 : Math.max(0, endedAt - call.answered_at);

@@ -7,9 +7,9 @@ import type { Core, Party } from "./core.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 
 export type BeginOptions = {
-  /** The slot that was taken for an outbound call before it had a sid. */
+  /** The slot that was reserved for an outbound call before the carrier assigned a sid. */
   reservation?: string | undefined;
-  /** The stream to offer first: above 1 for a call that Redis forgot while it was in progress. */
+  /** The first stream to offer. Above 1 for a call in progress that Redis lost. */
   stream?: number;
 };
 
@@ -17,9 +17,10 @@ const hangUp = twiml(verb("Hangup"));
 const reject = twiml(verb("Reject", { reason: "rejected" }));
 
 /**
- * A call came in, or one that we placed was answered: takes a slot, writes the call down and offers its first stream.
- * Said again it changes nothing and gets the same answer. Throws CallRefused where there is no slot, "unavailable"
- * while this process is stopping.
+ * Handles an inbound call, or an outbound call that was answered: takes a slot, stores the call and offers its first
+ * stream. Idempotent: a repeated request gets the same answer.
+ * @throws CallRefused if no slot is free.
+ * @throws AppError "unavailable" while this process is draining.
  */
 export async function beginCall(core: Core, form: VoiceForm, options: BeginOptions = {}): Promise<string> {
   const party = partyOf(form);
@@ -27,9 +28,7 @@ export async function beginCall(core: Core, form: VoiceForm, options: BeginOptio
   if (known !== null && known.step !== "placed") return core.instruct(known);
   if (isFinal(party.status)) return hangUp;
   if (known === null && core.draining() && options.stream === undefined) {
-    throw new AppError("unavailable", "This replica is stopping and takes no new calls; ask again.", {
-      retryAfterS: 1,
-    });
+    throw new AppError("unavailable", "This replica is stopping and takes no new calls. Retry.", { retryAfterS: 1 });
   }
 
   const line = known ?? (await lineOf(core, party));
@@ -47,14 +46,14 @@ export async function beginCall(core: Core, form: VoiceForm, options: BeginOptio
   } as const;
   if (known === null) {
     const { call, isNew } = await core.store.begin({ ...placedCall(party, line as Line, nowMs), ...offered });
-    if (isNew) core.tell("call.started", call);
-    if (call.step === "placed") return offerPlaced();
+    if (isNew) core.publish("call.started", call);
+    if (call.step === "placed") return offerAnswered();
     if (call.step === "ended") await core.capacity.release({ callSid: call.call_sid, businessId: call.business_id });
     return core.instruct(call);
   }
-  return offerPlaced();
+  return offerAnswered();
 
-  async function offerPlaced(): Promise<string> {
+  async function offerAnswered(): Promise<string> {
     const changed = await core.store.change(party.callSid, (call) => (call.step === "placed" ? offered : null));
     return changed ? core.instruct(changed.call) : hangUp;
   }

@@ -13,14 +13,14 @@ export function callEvent(name: CallEvent, call: CallState, at = new Date()): Ev
   return { name, business_id, at, data: { call_sid, direction, from, to, status, streams, duration_s } };
 }
 
-/** Events that may wait for Postgres: those of a burst of calls. Later ones are dropped with a log line. */
+/** Events that may wait for Postgres, enough for a burst of calls. Further events are dropped with a log line. */
 const maxWaiting = 1_000;
 
 /**
- * Emits the events of calls without holding up the call. Live streams receive an event at once, because a call's state
- * lies in Redis and is written there already. The webhook deliveries of `call.ended` are written together with the
- * call's row (archive.ts). Those of `call.started` and `call.resumed` have no row to commit with: they are best effort,
- * and a burst shares one transaction and one connection, so that it leaves the others to admission.
+ * Emits the events of calls without delaying the call. Live streams receive an event at once, because Redis already
+ * holds the call's new state. The webhook deliveries of `call.ended` are written together with the call's row
+ * (archive.ts). Those of `call.started` and `call.resumed` have no row to commit with, so they are best effort. A burst
+ * of them shares one transaction and one connection, which leaves the other connections to admission.
  */
 export function createCallEvents({
   db,
@@ -41,14 +41,14 @@ export function createCallEvents({
     maxItems: 100,
     maxCommits: 1,
     maxWaiting,
-    overload: () => new AppError("unavailable", `${maxWaiting} events of calls wait for the database.`),
+    overload: () => new AppError("unavailable", `${maxWaiting} call events already wait for the database.`),
   });
   return (name, call) => {
     const event = callEvent(name, call);
     void publishEvents({ entries: liveEntries([event]) });
     if (name === "call.ended") return;
     deliver(event).catch((error: unknown) =>
-      logger.warn({ error: messageOf(error), call_sid: call.call_sid, event: name }, "webhook deliveries not written"),
+      logger.warn({ error: messageOf(error), call_sid: call.call_sid, event: name }, "cannot write webhook deliveries"),
     );
   };
 }

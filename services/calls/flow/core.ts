@@ -13,7 +13,7 @@ import type { Archive } from "./archive.ts";
 import type { AuthorizeDial } from "./dialing.ts";
 import type { Instruct } from "./instructions.ts";
 
-/** What the steps of a call's life work with. */
+/** The dependencies of the call flow. */
 export type Core = {
   store: CallStore;
   capacity: CallCapacity;
@@ -24,22 +24,22 @@ export type Core = {
   instruct: Instruct;
   metrics: CallMetrics;
   logger: Logger;
-  /** Tells those who watch the business what happened to a call. */
-  tell: (event: CallEvent, call: CallState) => void;
-  /** This process takes no new calls: it is about to stop. */
+  /** Publishes an event of a call. */
+  publish: (event: CallEvent, call: CallState) => void;
+  /** Whether this process is about to stop and takes no new calls. */
   draining: () => boolean;
 };
 
-/** There is no slot for a call. */
+/** No slot is free for a call. */
 export class CallRefused extends AppError {
   readonly outcome: AdmissionOutcome;
 
   constructor(outcome: AdmissionOutcome) {
     const reasons: Partial<Record<AdmissionOutcome, string>> = {
-      business_full: "This business has as many calls in progress as it may have; try again shortly.",
-      recovering: "The calls in progress are being counted anew; try again in some seconds.",
+      business_full: "The business has reached its concurrent-call limit. Retry shortly.",
+      recovering: "The calls in progress are being recounted after a restart of Redis. Retry in a few seconds.",
     };
-    super("unavailable", reasons[outcome] ?? "As many calls are in progress as there may be; try again shortly.", {
+    super("unavailable", reasons[outcome] ?? "The concurrent-call limit has been reached. Retry shortly.", {
       retryAfterS: 5,
     });
     this.outcome = outcome;
@@ -53,7 +53,7 @@ export type SlotRequest = {
   reservation?: string | undefined;
 };
 
-/** Takes or renews a call's slot; gives the time by the Redis server's clock. Throws CallRefused where there is none. */
+/** Takes or renews a call's slot. Returns the time by the Redis server's clock. @throws CallRefused if none is free. */
 export async function takeSlot(core: Core, { callSid, line, carried, reservation }: SlotRequest): Promise<number> {
   const limits = { all: core.limit.current(), business: line.max_concurrent };
   const admission = await core.capacity.admit({ callSid, businessId: line.business_id, limits, carried, reservation });
@@ -70,12 +70,12 @@ export type Party = {
   status: CarrierStatus;
 };
 
-/** The number of ours that a call came in on or goes out from. */
+/** Returns the business's number of a call: the called number if inbound, the calling number if outbound. */
 export function ownNumber({ direction, from, to }: Pick<Party, "direction" | "from" | "to">): string {
   return direction === "inbound" ? to : from;
 }
 
-/** A call in which no stream was offered yet. */
+/** Builds a call that has no stream yet. */
 export function placedCall(
   party: Party,
   line: Pick<Line, "business_id" | "max_concurrent" | "record" | "consent_line">,

@@ -3,7 +3,7 @@ import { AppError } from "../../../lib/core/errors.ts";
 import type { Line } from "../../../lib/db/index.ts";
 import type { DailyCalls } from "../state/daily_calls.ts";
 
-/** Limits of the platform on calls and transfers that a business places; a business's own take their place. */
+/** The platform's limits on calls and transfers that a business dials. A business's own limits replace them. */
 export type DialDefaults = { allowedDestinations: readonly string[]; perDay: number };
 
 export type DialRequest = { line: Line; to: string };
@@ -19,15 +19,19 @@ export function createDialAuthorization(defaults: DialDefaults, daily: DailyCall
     if (!mayDial(line.allowed_destinations ?? defaults.allowedDestinations, { from: line.number, to })) {
       throw new AppError(
         "forbidden",
-        `Calls to ${to} are not allowed for this business; an administrator sets allowed_destinations in its call settings.`,
+        `This business may not call ${to}. An administrator can change allowed_destinations in its call settings.`,
       );
     }
     const perDay = line.max_per_day ?? defaults.perDay;
     const { granted, resetMs } = await daily.take(line.business_id, perDay);
     if (!granted) {
-      throw new AppError("rate_limited", `The business has placed its ${perDay} calls of the last 24 hours.`, {
-        retryAfterS: Math.ceil(resetMs / 1_000),
-      });
+      throw new AppError(
+        "rate_limited",
+        `The business has reached its limit of ${perDay} outbound calls per 24 hours.`,
+        {
+          retryAfterS: Math.ceil(resetMs / 1_000),
+        },
+      );
     }
   };
 }

@@ -5,32 +5,32 @@ import type { CallState } from "../state/call.ts";
 import type { Core } from "./core.ts";
 
 export type Ending = {
-  /** A final status; absent: the carrier never said. */
+  /** A final status. Absent if the carrier never reported one. */
   status?: CarrierStatus;
   durationS?: number | undefined;
-  /** Unix time in ms; now where it is absent. */
+  /** Unix time in ms. Default: now. */
   at?: number;
-  /** Only if it still is this version. */
+  /** End the call only if it still has this version. */
   version?: number;
 };
 
 /**
- * Ends a call: frees its slot and writes it to Postgres. One that has ended stays as it is, unless we had to assume
- * its end and now learn how it was. Null: no such call.
+ * Ends a call: releases its slot and writes it to Postgres. A call that has ended stays as it is, unless its end was
+ * only assumed and the carrier now reports the final status. Returns null if there is no such call.
  */
 export async function endCall(
   core: Core,
   callSid: string,
   { status, durationS, at, version }: Ending,
 ): Promise<CallState | null> {
-  let news = false;
+  let changes = false;
   const changed = await core.store.change(callSid, (call, nowMs) => {
     if (version !== undefined && call.version !== version) {
-      news = false;
+      changes = false;
       return null;
     }
-    news = call.step !== "ended" || (status !== undefined && !isFinal(call.status));
-    if (!news) return null;
+    changes = call.step !== "ended" || (status !== undefined && !isFinal(call.status));
+    if (!changes) return null;
     return {
       step: "ended",
       status: status ?? call.status,
@@ -39,20 +39,17 @@ export async function endCall(
       replica: null,
     };
   });
-  if (changed === null || !news) return changed?.call ?? null;
+  if (changed === null || !changes) return changed?.call ?? null;
   const { call } = changed;
   await core.capacity.release({ callSid, businessId: call.business_id }).catch((error: unknown) => {
-    core.logger.warn(
-      { error: messageOf(error), call_sid: callSid },
-      "the slot could not be given back; it frees itself",
-    );
+    core.logger.warn({ error: messageOf(error), call_sid: callSid }, "cannot release the slot; its lease will expire");
   });
   core.metrics.ended(status ?? "lost");
   core.logger.info(
     { call_sid: callSid, business_id: call.business_id, status: status ?? "lost", streams: call.stream },
     "call ended",
   );
-  core.tell("call.ended", call);
+  core.publish("call.ended", call);
   await core.archive.write(call);
   return call;
 }

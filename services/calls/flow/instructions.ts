@@ -2,11 +2,11 @@ import type { CallState } from "../state/call.ts";
 import type { StreamTokens } from "../streams/token.ts";
 import { twiml, verb } from "../twilio/twiml.ts";
 
-/** How long a stream that was offered may take to start, ms: the line about recording is said first. */
+/** Milliseconds in which an offered stream must start. The consent line is spoken first. */
 export const offerMs = 120_000;
 
-/** Callbacks that must arrive: the carrier tries three more times where we are away or answer 5xx. */
-const persistently = "#rc=3&rp=5xx,ct,rt";
+/** URL fragment that makes the carrier retry a callback three times after a 5xx, a failed connection or a timeout. */
+const withRetries = "#rc=3&rp=5xx,ct,rt";
 
 export type PublicUrls = {
   voice(reservation?: string): string;
@@ -17,7 +17,7 @@ export type PublicUrls = {
   media(callSid: string): string;
 };
 
-/** The addresses under which the carrier reaches us from outside. */
+/** Builds the public URLs that the carrier calls. */
 export function publicUrls(publicUrl: string): PublicUrls {
   const base = publicUrl.replace(/\/+$/, "");
   return {
@@ -25,8 +25,8 @@ export function publicUrls(publicUrl: string): PublicUrls {
       `${base}/webhooks/twilio/voice${reservation === undefined ? "" : `?reservation=${reservation}`}`,
     action: (stream) => `${base}/webhooks/twilio/action?stream=${stream}`,
     fallback: `${base}/webhooks/twilio/fallback`,
-    status: `${base}/webhooks/twilio/status${persistently}`,
-    recording: `${base}/webhooks/twilio/recording${persistently}`,
+    status: `${base}/webhooks/twilio/status${withRetries}`,
+    recording: `${base}/webhooks/twilio/recording${withRetries}`,
     media: (callSid) => `${base.replace(/^http/, "ws")}/media/${callSid}`,
   };
 }
@@ -35,12 +35,12 @@ export type Instruct = (call: CallState) => string;
 
 const apology = "We are sorry, this call cannot be continued. Please call again later.";
 
-/** What the carrier is to do next with a call. Depends on the call's state alone, so that every replica says the same. */
+/** Creates the carrier's next instructions for a call. They depend only on its state, so every replica agrees. */
 export function createInstructions({ urls, tokens }: { urls: PublicUrls; tokens: StreamTokens }): Instruct {
   const offer = (call: CallState): string => {
     const { call_sid: callSid, stream, consent_line: consent } = call;
     const token = tokens.sign({ callSid, stream, expiresAt: (call.offered_at ?? 0) + offerMs });
-    // The recording goes on over all streams of a call: it is announced and started at the first.
+    // A recording spans all streams of a call, so it is announced and started at the first.
     const recorded =
       consent !== null && stream === 1
         ? [
@@ -62,7 +62,7 @@ export function createInstructions({ urls, tokens }: { urls: PublicUrls; tokens:
         { action: urls.action(stream), method: "POST" },
         verb("Stream", { url: urls.media(callSid) }, verb("Parameter", { name: "token", value: token })),
       ),
-      // For a carrier that goes on behind the stream instead of asking the action.
+      // For a carrier that continues after the stream instead of requesting the action URL.
       verb("Redirect", { method: "POST" }, urls.action(stream)),
     );
   };

@@ -6,11 +6,11 @@ import type { Core } from "./core.ts";
 
 export type Recordings = {
   db: Database;
-  /** Says that a recording waits to be fetched. */
+  /** Enqueues a wake-up for the queue "recordings". */
   wake: () => Promise<void>;
 };
 
-/** The carrier made a recording, or could not: it is written down once, and fetched by the queue "recordings". */
+/** Stores the carrier's report of a recording, once. The queue "recordings" fetches completed ones. */
 export async function noteRecording(core: Core, { db, wake }: Recordings, form: RecordingForm): Promise<void> {
   if (form.RecordingStatus === "in-progress") return;
   const businessId =
@@ -18,7 +18,7 @@ export async function noteRecording(core: Core, { db, wake }: Recordings, form: 
   if (businessId === undefined) {
     core.logger.warn(
       { call_sid: form.CallSid, recording_sid: form.RecordingSid },
-      "a recording of a call that is not known",
+      "ignored the recording of an unknown call",
     );
     return;
   }
@@ -30,6 +30,6 @@ export async function noteRecording(core: Core, { db, wake }: Recordings, form: 
     channels: form.RecordingChannels ?? null,
   });
   if (!isNew || form.RecordingStatus !== "completed") return;
-  // The row is what counts: a wake-up that is lost is made up for by the schedule.
-  await wake().catch((error: unknown) => core.logger.warn({ error: messageOf(error) }, "the queue could not be woken"));
+  // The row is stored, so a lost wake-up only delays the recording until the next scheduled run.
+  await wake().catch((error: unknown) => core.logger.warn({ error: messageOf(error) }, "cannot enqueue the wake-up"));
 }

@@ -4,7 +4,7 @@ import { ownNumber, placedCall } from "./core.ts";
 import type { Core, Party } from "./core.ts";
 import { endCall } from "./end.ts";
 
-/** The carrier tells a call's status: late, doubled and out of order as it may be, the latest in rank counts. */
+/** Applies a call status from the carrier. Statuses may be late, duplicated or out of order; the highest rank wins. */
 export async function noteStatus(core: Core, form: StatusForm): Promise<void> {
   const { CallSid: callSid, CallStatus: status, CallDuration: durationS } = form;
   if (isFinal(status)) {
@@ -15,11 +15,11 @@ export async function noteStatus(core: Core, form: StatusForm): Promise<void> {
     if (call.step === "ended" || !isLater(call.status, status)) return null;
     return { status, ...(status === "in-progress" && call.answered_at === null ? { answered_at: nowMs } : {}) };
   });
-  // A call that rings is carried by nobody who would renew its slot.
+  // No replica carries a ringing call yet, so its slot is renewed here.
   if (changed?.call.step === "placed") await core.capacity.renew([{ callSid, businessId: changed.call.business_id }]);
 }
 
-/** A call that we refused, or that Redis forgot, has ended: what the carrier tells of it is written down. */
+/** Archives a call that ended and that Redis does not have, because it was refused or lost. */
 async function archiveUnknown(core: Core, form: StatusForm): Promise<void> {
   const party: Party = {
     callSid: form.CallSid,

@@ -15,11 +15,11 @@ beforeAll(async () => {
 });
 afterAll(() => stack.close());
 
-test("an order whose outcome is in doubt is not placed again by the same key", async () => {
+test("never dials an order of unknown outcome twice", async () => {
   const { scope, number } = await stack.business();
   const { core } = stack.replicas[0]!;
   const options = { urls: publicUrls(stack.door.url), placings: createPlacings({ redis: stack.redis }) };
-  /** Whether each of two orders, one after the other, was told of a call. */
+  /** Sends the same order twice; returns whether each request succeeded. */
   const orderTwice = async (through: typeof core, carrier: Carrier): Promise<boolean[]> => {
     const [order, key] = [{ business_id: scope.businessId, from: number, to: someNumber() }, crypto.randomUUID()];
     const place = () =>
@@ -30,13 +30,13 @@ test("an order whose outcome is in doubt is not placed again by the same key", a
     return [await place(), await place()];
   };
 
-  // Redis is gone for a moment just after the carrier took the call.
+  // Redis fails once, just after the carrier accepted the call.
   let placed = 0;
-  let blinks = 1;
+  let failures = 1;
   const store: typeof core.store = {
     ...core.store,
     begin: (call) =>
-      blinks-- > 0 ? Promise.reject(new AppError("unavailable", "Redis cannot be reached.")) : core.store.begin(call),
+      failures-- > 0 ? Promise.reject(new AppError("unavailable", "Redis is unavailable.")) : core.store.begin(call),
   };
   const carrier: Carrier = {
     placeCall: async () => {
@@ -52,14 +52,14 @@ test("an order whose outcome is in doubt is not placed again by the same key", a
     () => new Response('{"sid":"CA', { status: 201 }),
     () => new Response("<html>bad gateway", { status: 502 }),
   ]) {
-    let asked = 0;
-    const api = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => (asked++, reply()) });
+    let requests = 0;
+    const api = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => (requests++, reply()) });
     const { accountSid, authToken } = stack.carrier;
     const apiUrl = `http://127.0.0.1:${api.port}`;
     expect(await orderTwice(core, createCarrier({ apiUrl, accountSid, authToken }))).toEqual([false, false]);
-    expect(asked).toBe(1);
+    expect(requests).toBe(1);
     await api.stop(true);
   }
-  // The telephones may be ringing.
+  // Both telephones may be ringing, so both slots stay taken.
   expect(await stack.capacity.count()).toBe(before + 2);
 });

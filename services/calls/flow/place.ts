@@ -6,12 +6,12 @@ import { placedCall, takeSlot } from "./core.ts";
 import type { Core } from "./core.ts";
 import type { PublicUrls } from "./instructions.ts";
 
-/** How long a call may ring, s: below the lease of its slot, which nobody renews until it rings or is answered. */
+/** Seconds that a call may ring. Shorter than the lease of its slot, which is not renewed before it rings. */
 const ringS = 45;
 
 export type PlaceOptions = { carrier: Carrier; urls: PublicUrls; placings: Placings };
 
-/** Places a call, or says which call was placed when the same was ordered before under the same key. */
+/** Dials a call. With a key it is idempotent: a repeated order returns the call that was dialled before. */
 export async function placeCallOnce(
   core: Core,
   options: PlaceOptions,
@@ -30,19 +30,17 @@ export async function placeCallOnce(
     if (!mayHaveBeenPlaced(error)) await options.placings.forget(placing);
     throw error;
   }
-  // Where this fails, the same order again is told that the call may have been placed, and places none.
+  // If this fails, a repeated order gets a conflict and dials no second call.
   await options.placings.placed(placing, callSid).catch((error: unknown) => {
-    core.logger.warn(
-      { error: messageOf(error), call_sid: callSid },
-      "it could not be remembered which call an order placed",
-    );
+    core.logger.warn({ error: messageOf(error), call_sid: callSid }, "cannot store the call of an idempotency key");
   });
   return { call_sid: callSid, status: "queued", replayed: false };
 }
 
 /**
- * Places a call for a business, in a slot that is taken before the carrier is asked; gives the call's sid. Throws
- * CallRefused where there is no slot, "not_found" where the number is not the business's, and what authorizeDial throws.
+ * Takes a slot, then asks the carrier to dial. Returns the call's sid.
+ * @throws CallRefused if no slot is free.
+ * @throws AppError "not_found" if `from` is not a number of the business, and the errors of `authorizeDial`.
  */
 async function placeCall(
   core: Core,
@@ -50,20 +48,18 @@ async function placeCall(
   { business_id: businessId, from, to }: CallOrder,
 ): Promise<string> {
   if (core.draining())
-    throw new AppError("unavailable", "This replica is stopping and takes no new calls; ask again.", {
-      retryAfterS: 1,
-    });
+    throw new AppError("unavailable", "This replica is stopping and takes no new calls. Retry.", { retryAfterS: 1 });
   const { line } = await core.lines.find(from, "");
   if (line === undefined || line.business_id !== businessId) {
-    throw new AppError("not_found", "The business has no such number; `from` must be one of its own.");
+    throw new AppError("not_found", "`from` is not a number of the business. Use one of its own numbers.");
   }
 
-  // The call has no sid before the carrier gives it one: its slot is held under a name of ours until then.
+  // The carrier assigns the sid later. Until then a reservation id of ours holds the slot.
   const reservation = crypto.randomUUID();
   const nowMs = await takeSlot(core, { callSid: reservation, line });
   let callSid: string;
   try {
-    // After the slot: a call that finds none, and is ordered again and again, uses up nothing of the day's.
+    // After the slot, so that retries of a call that finds none do not consume the daily limit.
     await core.authorizeDial({ line, to });
     callSid = await carrier.placeCall({
       from,
@@ -74,7 +70,7 @@ async function placeCall(
       ringS,
     });
   } catch (error) {
-    // A call that may be ringing keeps its slot until the lease runs out.
+    // A call that may be ringing keeps its slot until the lease expires.
     if (!mayHaveBeenPlaced(error)) await core.capacity.release({ callSid: reservation, businessId }).catch(() => {});
     throw error;
   }
@@ -82,16 +78,13 @@ async function placeCall(
     const { call, isNew } = await core.store.begin(
       placedCall({ callSid, direction: "outbound", from, to, status: "queued" }, line, nowMs),
     );
-    if (isNew) core.tell("call.started", call);
+    if (isNew) core.publish("call.started", call);
     await takeSlot(core, { callSid, line, reservation });
   } catch (error) {
-    // The telephone rings, and an error would have whoever ordered it order it again: it is written down when it is answered.
-    core.logger.warn(
-      { error: messageOf(error), call_sid: callSid },
-      "a call was placed and could not be written down yet",
-    );
+    // The telephone is ringing, and an error would make the client retry. The call is stored when it is answered.
+    core.logger.warn({ error: messageOf(error), call_sid: callSid }, "cannot store the dialled call yet");
   }
-  core.logger.info({ call_sid: callSid, business_id: businessId }, "call placed");
+  core.logger.info({ call_sid: callSid, business_id: businessId }, "call dialled");
   return callSid;
 }
 

@@ -6,29 +6,29 @@ import { CallRefused, takeSlot } from "./core.ts";
 import type { Core } from "./core.ts";
 import { endCall } from "./end.ts";
 
-/** Streams in a row that carried nothing, after which a call is given up: it would go round for ever. */
+/** Consecutive streams without audio after which a call is given up, so that it does not loop. */
 const maxFruitless = 5;
 
 /**
- * Stream number `stream` of a call is over and the carrier asks what next: another stream where the call was cut off,
- * by whichever replica is asked; else what its agent decided. Said again it changes nothing and gets the same answer.
+ * Answers the carrier's request after stream number `stream`: offers the next stream if the call was cut off, else
+ * carries out the agent's decision. Any replica can answer. Idempotent: a repeated request gets the same answer.
  */
 export async function resumeCall(core: Core, form: VoiceForm, stream: number): Promise<string> {
   const { CallSid: callSid, CallStatus: status } = form;
   const { call } = await core.store.read(callSid);
-  // Redis forgot the call; the carrier did not, and tells enough to take it up again.
+  // Redis lost the call. The carrier's form holds enough to resume it.
   if (call === null) return beginCall(core, form, { stream: stream + 1 });
   if (isFinal(status)) {
     const ended = await endCall(core, callSid, { status });
     return core.instruct(ended ?? call);
   }
-  // Answered before: this is the same request again.
+  // A repeated request.
   if (call.step === "ended" || call.stream > stream) return core.instruct(call);
   if (call.step === "leaving") return core.instruct(call);
 
   const line = { business_id: call.business_id, max_concurrent: call.max_concurrent };
   const slot = await takeSlot(core, { callSid, line, carried: true }).catch((error: unknown) => {
-    // Its lease ran out while nobody carried it, and others have the slots.
+    // The lease expired while no replica carried the call, and other calls took the slots.
     if (error instanceof CallRefused) return null;
     throw error;
   });
@@ -41,9 +41,9 @@ export async function resumeCall(core: Core, form: VoiceForm, stream: number): P
   if (resumed.call.step === "ended") await core.capacity.release({ callSid, businessId: call.business_id });
   if (resumed.call.step === "offered") {
     core.metrics.resumed();
-    core.tell("call.resumed", resumed.call);
+    core.publish("call.resumed", resumed.call);
   }
-  core.logger.info({ call_sid: callSid, stream: resumed.call.stream, step: resumed.call.step }, "call taken up again");
+  core.logger.info({ call_sid: callSid, stream: resumed.call.stream, step: resumed.call.step }, "call resumed");
   return core.instruct(resumed.call);
 }
 

@@ -12,36 +12,33 @@ beforeAll(async () => {
 });
 afterAll(() => stack.close());
 
-test.each(["before its turn", "in its turn"])(
-  "a call that is heard of %s, while a sweep is on its way, is not ended by it",
-  async (when) => {
-    const { scope, number } = await stack.business();
-    const { core } = stack.replicas[0]!;
-    const line = { business_id: scope.businessId, max_concurrent: null, record: false, consent_line: "" };
-    // The sweep takes them in order of time, and of their names within a millisecond.
-    const [silent, live] = [sid("CA"), sid("CA")].toSorted() as [string, string];
-    for (const callSid of [silent, live]) {
-      const party = { callSid, direction: "inbound", from: "+15551112222", to: number, status: "in-progress" } as const;
-      await core.store.begin(placedCall(party, line, Date.now()));
-    }
-    const hear = () => core.store.change(live, () => ({ step: "streaming" }));
-    const store: Core["store"] = {
-      ...core.store,
-      read: async (callSid) => {
-        const seen = await core.store.read(callSid);
-        if (callSid === live && when === "in its turn") await hear();
-        return seen;
-      },
-    };
-    const archive: Core["archive"] = {
-      ...core.archive,
-      write: async (call) => {
-        if (when === "before its turn" && call.call_sid === silent) await hear();
-        return core.archive.write(call);
-      },
-    };
-    await sweepCalls({ ...core, store, archive }, 0);
-    expect((await core.store.read(silent)).call).toMatchObject({ step: "ended" });
-    expect((await core.store.read(live)).call).toMatchObject({ step: "streaming" });
-  },
-);
+test.each(["before its turn", "in its turn"])("the sweep spares a call that changes %s", async (when) => {
+  const { scope, number } = await stack.business();
+  const { core } = stack.replicas[0]!;
+  const line = { business_id: scope.businessId, max_concurrent: null, record: false, consent_line: "" };
+  // The sweep orders calls by time, and by sid within a millisecond.
+  const [silent, live] = [sid("CA"), sid("CA")].toSorted() as [string, string];
+  for (const callSid of [silent, live]) {
+    const party = { callSid, direction: "inbound", from: "+15551112222", to: number, status: "in-progress" } as const;
+    await core.store.begin(placedCall(party, line, Date.now()));
+  }
+  const change = () => core.store.change(live, () => ({ step: "streaming" }));
+  const store: Core["store"] = {
+    ...core.store,
+    read: async (callSid) => {
+      const seen = await core.store.read(callSid);
+      if (callSid === live && when === "in its turn") await change();
+      return seen;
+    },
+  };
+  const archive: Core["archive"] = {
+    ...core.archive,
+    write: async (call) => {
+      if (when === "before its turn" && call.call_sid === silent) await change();
+      return core.archive.write(call);
+    },
+  };
+  await sweepCalls({ ...core, store, archive }, 0);
+  expect((await core.store.read(silent)).call).toMatchObject({ step: "ended" });
+  expect((await core.store.read(live)).call).toMatchObject({ step: "streaming" });
+});

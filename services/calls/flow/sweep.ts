@@ -4,15 +4,15 @@ import type { Core } from "./core.ts";
 import { endCall } from "./end.ts";
 import { offerMs } from "./instructions.ts";
 
-/** A call that nobody heard of for this long is over: longer than any step of a live one goes without a change. */
+/** A call without a change for this long is over. A live call changes more often in every step. */
 export const silentMs = offerMs + 30_000;
 
-/** The longest that a call may last at the carrier: one that was transferred is silent to us all that time. */
-const longestCallMs = 24 * 3_600_000;
+/** The carrier's longest call. A transferred call reports nothing in all that time. */
+const maxCallMs = 24 * 3_600_000;
 
 const batch = 200;
 
-/** Ends calls whose end was never announced, and writes down ends that Postgres has not taken yet. */
+/** Ends calls whose end the carrier never reported, and writes ends to Postgres that are not written yet. */
 export async function sweepCalls(core: Core, silent = silentMs): Promise<number> {
   let swept = 0;
   for (const { callSid, heardAt } of await core.store.stale(silent, batch)) {
@@ -21,15 +21,15 @@ export async function sweepCalls(core: Core, silent = silentMs): Promise<number>
       await core.store.written(callSid);
     } else if (call.step === "ended") {
       await core.archive.write(call);
-    } else if (call.exit === "transfer" && nowMs - call.started_at < longestCallMs) {
-      // Seen to: it goes behind those that wait longer.
+    } else if (call.exit === "transfer" && nowMs - call.started_at < maxCallMs) {
+      // Refresh the call, so that it moves behind calls that have waited longer.
       await core.store.change(callSid, () => ({}));
       continue;
     } else if ((await core.store.heardAt(callSid)) !== heardAt) {
-      // The list is old by now, where Postgres is slow: the call was heard of since, and goes on.
+      // With a slow Postgres the list is outdated by now. The call has changed since, so it is still live.
       continue;
     } else {
-      core.logger.warn({ call_sid: callSid, step: call.step }, "the call's end was never announced");
+      core.logger.warn({ call_sid: callSid, step: call.step }, "the carrier never reported the end of the call");
       await endCall(core, callSid, { at: heardAt, version: call.version });
     }
     swept += 1;
@@ -37,17 +37,17 @@ export async function sweepCalls(core: Core, silent = silentMs): Promise<number>
   return swept;
 }
 
-/** Sweeps at intervals until the signal aborts. Replicas sweep each for itself: what two of them do to one call is done once. */
+/** Sweeps periodically until the signal aborts. Every replica sweeps; ending a call is idempotent. */
 export async function keepSweeping(
   core: Core,
   { everyMs, signal }: { everyMs: number; signal: AbortSignal },
 ): Promise<void> {
   while (!signal.aborted) {
-    // Apart from each other, so that replicas that started together do not look at the same moment.
+    // Jitter, so that replicas that started together do not sweep at the same moment.
     await sleep(everyMs * (0.75 + Math.random() / 2), signal).catch(() => {});
     if (signal.aborted) return;
     await sweepCalls(core).catch((error: unknown) =>
-      core.logger.warn({ error: messageOf(error) }, "the sweep could not be done"),
+      core.logger.warn({ error: messageOf(error) }, "the sweep of calls failed"),
     );
   }
 }
