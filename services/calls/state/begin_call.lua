@@ -1,15 +1,15 @@
 --[[
-Writes down a call that is new; one that is known is left as it is.
+Stores a call if it is new. An existing call stays as it is.
 
 KEYS[1] the call: hash
-KEYS[2] calls whose end is not in Postgres yet: sorted set, call -> when it was last heard of, ms
-KEYS[3] calls of the business in progress: sorted set, call -> when it began, ms
+KEYS[2] calls whose end is not in Postgres yet: sorted set, call -> time of its last change, ms
+KEYS[3] calls of the business in progress: sorted set, call -> start time, ms
 
 ARGV[1] call
-ARGV[2] how long the call is kept after its last change, ms
-ARGV[3...] fields and values in turn
+ARGV[2] lifetime of the call after its last change, ms
+ARGV[3...] fields and values, alternating
 
-Returns { 1 if it was new, now in ms, fields and values in turn }
+Returns { 1 if it was new, now in ms, fields and values, alternating }
 ]]
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -1,17 +1,17 @@
 --[[
-Changes a call, if it is still the version that the change was made from.
+Changes a call if it still has the version that the change is based on.
 
 KEYS[1] the call: hash
-KEYS[2] calls whose end is not in Postgres yet: sorted set, call -> when it was last heard of, ms
-KEYS[3] calls of the business in progress: sorted set, call -> when it began, ms
+KEYS[2] calls whose end is not in Postgres yet: sorted set, call -> time of its last change, ms
+KEYS[3] calls of the business in progress: sorted set, call -> start time, ms
 
 ARGV[1] call
 ARGV[2] the version
-ARGV[3] how long the call is kept after this change, ms
-ARGV[4] "1" where it is over with this change
-ARGV[5...] fields and values in turn
+ARGV[3] lifetime of the call after this change, ms
+ARGV[4] "1" if this change ends the call
+ARGV[5...] fields and values, alternating
 
-Returns { 1 if it was changed, now in ms, fields and values in turn }; no fields: the call is not known
+Returns { 1 if it was changed, now in ms, fields and values, alternating }; no fields if there is no such call
 ]]
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -21,7 +21,7 @@ if changed then
   redis.call("HSET", KEYS[1], "version", ARGV[2] + 1, unpack(ARGV, 5))
   redis.call("PEXPIRE", KEYS[1], ARGV[3])
   if ARGV[4] == "1" then
-    -- Only if its end is not written yet.
+    -- XX: only if its end is not in Postgres yet.
     redis.call("ZADD", KEYS[2], "XX", now, ARGV[1])
     redis.call("ZREM", KEYS[3], ARGV[1])
   else

@@ -1,9 +1,9 @@
 import type { Redis } from "ioredis";
 import { rateLimitScript } from "../../../lib/redis/rate_limit.ts";
 
-/** Calls placed by each business in a sliding window of 24 hours, counted in Redis over all replicas. */
+/** Counts the outbound calls of each business in a sliding window of 24 hours, in Redis over all replicas. */
 export type DailyCalls = {
-  /** Counts one call if `limit` allows it. Throws "unavailable" if Redis cannot be reached. */
+  /** Counts one call if `limit` allows it. @throws AppError "unavailable" if Redis cannot be reached. */
   take(businessId: string, limit: number): Promise<{ granted: boolean; resetMs: number }>;
 };
 

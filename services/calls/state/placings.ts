@@ -4,22 +4,25 @@ import { AppError } from "../../../lib/core/errors.ts";
 import { sha256Hex } from "../../../lib/core/secret.ts";
 import { answerOf } from "../../../lib/redis/errors.ts";
 
-/** A request to place a call, by the key that its business gave it. */
+/** An order to dial a call, with its business's idempotency key. */
 export type Placing = { businessId: string; from: string; to: string; key: string };
 
 /**
- * Remembers what came of requests to place a call, for a day: the same one again places no second call. Redis has
- * them, so one that is lost forgets them, as it forgets the calls.
+ * Stores the outcome of orders by idempotency key for a day, so that a repeated order dials no second call. The keys
+ * are in Redis, so losing Redis loses them together with the calls.
  */
 export type Placings = {
-  /** Takes the key; the call's sid where the request was made before. Throws "conflict" while it is under way, "idempotency_mismatch" for another request. */
+  /**
+   * Claims the key. Returns the call's sid if the order was already dialled.
+   * @throws AppError "conflict" while the order is in flight, "idempotency_mismatch" for a different order.
+   */
   begin(placing: Placing): Promise<string | null>;
   placed(placing: Placing, callSid: string): Promise<void>;
-  /** Nothing came of it: the key is free again. */
+  /** Releases the key of an order that dialled no call. */
   forget(placing: Placing): Promise<void>;
 };
 
-const remembered = z.object({ fingerprint: z.string(), call_sid: z.string().nullable() });
+const stored = z.object({ fingerprint: z.string(), call_sid: z.string().nullable() });
 
 export function createPlacings({
   redis,
@@ -37,17 +40,17 @@ export function createPlacings({
     begin: async (placing) => {
       const value = await answerOf(redis.set(nameOf(placing), valueOf(placing, null), "PX", keptMs, "NX", "GET"));
       if (value === null) return null;
-      const before = remembered.parse(JSON.parse(value));
+      const before = stored.parse(JSON.parse(value));
       if (before.fingerprint !== `${placing.from} ${placing.to}`) {
         throw new AppError(
           "idempotency_mismatch",
-          "This idempotency key came with another call before; use a new key for a new call.",
+          "This idempotency key was used for a different call. Use a new key for a new call.",
         );
       }
       if (before.call_sid !== null) return before.call_sid;
       throw new AppError(
         "conflict",
-        "This call is being placed, or the carrier never said whether it was; look at the business's calls.",
+        "A request with this idempotency key is in flight, or its outcome is unknown. Check the business's calls.",
       );
     },
     placed: async (placing, callSid) => {

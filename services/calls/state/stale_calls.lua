@@ -1,12 +1,12 @@
 --[[
-Lists calls whose end is not in Postgres yet and that have not been heard of for some time, the longest silent first.
+Lists calls whose end is not in Postgres yet and that have not changed for some time, oldest change first.
 
-KEYS[1] calls whose end is not in Postgres yet: sorted set, call -> when it was last heard of, ms
+KEYS[1] calls whose end is not in Postgres yet: sorted set, call -> time of its last change, ms
 
-ARGV[1] the time, ms
-ARGV[2] how many at most
+ARGV[1] minimum time without a change, ms
+ARGV[2] maximum number of calls
 
-Returns calls and when each was last heard of, ms, in turn
+Returns calls and the times of their last changes in ms, alternating
 ]]
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { createRedis } from "../../../lib/redis/client.ts";
 import { listLiveCalls } from "../../../lib/calls/live_call.ts";
 import { testRedisUrl, uniqueName } from "../../../lib/testing/servers.ts";
@@ -16,74 +16,80 @@ beforeEach(() => {
   store = createCallStore({ redis, prefix });
 });
 
-test("a call is read as it was written, with nothing and with anything in its fields", async () => {
-  const call = newCall({
-    from: 'sip:"a" <b@c>; \u2028é',
-    agent_state: JSON.stringify({ step: 3 }),
-    max_concurrent: 0,
-    transfer_to: null,
+describe("begin", () => {
+  test("round-trips any field value", async () => {
+    const call = newCall({
+      from: 'sip:"a" <b@c>; \u2028é',
+      agent_state: JSON.stringify({ step: 3 }),
+      max_concurrent: 0,
+      transfer_to: null,
+    });
+    const stored = await store.begin(call);
+    expect(stored).toMatchObject({ isNew: true, call: { ...call, version: 1 } });
+    expect((await store.read(call.call_sid)).call).toEqual({ ...call, version: 1 });
+    expect(Math.abs(stored.nowMs - Date.now())).toBeLessThan(60_000);
   });
-  const begun = await store.begin(call);
-  expect(begun).toMatchObject({ isNew: true, call: { ...call, version: 1 } });
-  expect((await store.read(call.call_sid)).call).toEqual({ ...call, version: 1 });
-  expect(Math.abs(begun.nowMs - Date.now())).toBeLessThan(60_000);
-});
 
-test("a call that is known is not begun again", async () => {
-  const call = newCall({ position_ms: 40 });
-  await store.begin(call);
-  expect(await store.begin({ ...call, position_ms: 0 })).toMatchObject({
-    isNew: false,
-    call: { version: 1, position_ms: 40 },
+  test("leaves an existing call unchanged", async () => {
+    const call = newCall({ position_ms: 40 });
+    await store.begin(call);
+    expect(await store.begin({ ...call, position_ms: 0 })).toMatchObject({
+      isNew: false,
+      call: { version: 1, position_ms: 40 },
+    });
   });
 });
 
-test("of many changes at once each is made upon the one before it", async () => {
-  const call = newCall();
-  await store.begin(call);
-  const others = [createRedis(testRedisUrl(), "command"), createRedis(testRedisUrl(), "command")];
-  const stores = [store, ...others.map((other) => createCallStore({ redis: other, prefix }))];
-  await Promise.all(
-    Array.from({ length: 15 }, (_, i) =>
-      stores[i % 3]!.change(call.call_sid, (now) => ({ position_ms: now.position_ms + 20 })),
-    ),
-  );
-  expect((await store.read(call.call_sid)).call).toMatchObject({ version: 16, position_ms: 300 });
-  others.forEach((other) => other.disconnect());
+describe("change", () => {
+  test("serialises concurrent changes", async () => {
+    const call = newCall();
+    await store.begin(call);
+    const others = [createRedis(testRedisUrl(), "command"), createRedis(testRedisUrl(), "command")];
+    const stores = [store, ...others.map((other) => createCallStore({ redis: other, prefix }))];
+    await Promise.all(
+      Array.from({ length: 15 }, (_, i) =>
+        stores[i % 3]!.change(call.call_sid, (now) => ({ position_ms: now.position_ms + 20 })),
+      ),
+    );
+    expect((await store.read(call.call_sid)).call).toMatchObject({ version: 16, position_ms: 300 });
+    others.forEach((other) => other.disconnect());
+  });
+
+  test("rejects an old version and returns the current state", async () => {
+    const { call } = await store.begin(newCall());
+    await store.change(call.call_sid, () => ({ step: "streaming" }));
+    const late = await store.changeFrom(call, { step: "broken" });
+    expect(late).toMatchObject({ changed: false, call: { version: 2, step: "streaming" } });
+  });
+
+  test("without a decision changes nothing", async () => {
+    const { call } = await store.begin(newCall());
+    expect((await store.change(call.call_sid, () => null))?.call).toEqual(call);
+    expect(await store.change(newCall().call_sid, () => ({ position_ms: 1 }))).toBeNull();
+    expect((await store.read(newCall().call_sid)).call).toBeNull();
+  });
 });
 
-test("a change from an old version is not made, and tells the present state", async () => {
-  const { call } = await store.begin(newCall());
-  await store.change(call.call_sid, () => ({ step: "streaming" }));
-  const late = await store.changeFrom(call, { step: "broken" });
-  expect(late).toMatchObject({ changed: false, call: { version: 2, step: "streaming" } });
+describe("retention", () => {
+  test("a call is stale until its end is written", async () => {
+    const { call } = await store.begin(newCall());
+    expect((await store.stale(0, 10)).map((stale) => stale.callSid)).toEqual([call.call_sid]);
+    expect(await store.stale(60_000, 10)).toEqual([]);
+    await store.written(call.call_sid);
+    await store.change(call.call_sid, () => ({ step: "ended" }));
+    expect(await store.stale(0, 10)).toEqual([]);
+  });
+
+  test("ended calls expire earlier than calls in progress", async () => {
+    const { call } = await store.begin(newCall());
+    const ttl = () => redis.pttl(`${prefix}:call:${call.call_sid}`);
+    expect(await ttl()).toBeGreaterThan(24 * 3_600_000);
+    await store.change(call.call_sid, () => ({ step: "ended" }));
+    expect(await ttl()).toBeLessThanOrEqual(2 * 3_600_000);
+  });
 });
 
-test("deciding nothing changes nothing", async () => {
-  const { call } = await store.begin(newCall());
-  expect((await store.change(call.call_sid, () => null))?.call).toEqual(call);
-  expect(await store.change(newCall().call_sid, () => ({ position_ms: 1 }))).toBeNull();
-  expect((await store.read(newCall().call_sid)).call).toBeNull();
-});
-
-test("a call is stale until its end is written down, and a change makes it fresh", async () => {
-  const { call } = await store.begin(newCall());
-  expect((await store.stale(0, 10)).map((stale) => stale.callSid)).toEqual([call.call_sid]);
-  expect(await store.stale(60_000, 10)).toEqual([]);
-  await store.written(call.call_sid);
-  await store.change(call.call_sid, () => ({ step: "ended" }));
-  expect(await store.stale(0, 10)).toEqual([]);
-});
-
-test("a call that ended is kept for a shorter time than one in progress, and neither for ever", async () => {
-  const { call } = await store.begin(newCall());
-  const ttl = () => redis.pttl(`${prefix}:call:${call.call_sid}`);
-  expect(await ttl()).toBeGreaterThan(24 * 3_600_000);
-  await store.change(call.call_sid, () => ({ step: "ended" }));
-  expect(await ttl()).toBeLessThanOrEqual(2 * 3_600_000);
-});
-
-test("a business's calls are listed while they are in progress, the latest first, and another's are not", async () => {
+test("lists a business's calls in progress, latest first", async () => {
   const business_id = crypto.randomUUID();
   const [first, second, third] = await Promise.all(
     [1, 2, 3].map((started_at) => store.begin(newCall({ business_id, started_at })).then(({ call }) => call)),

@@ -14,42 +14,42 @@ const change = createScript(changeCall);
 const read = createScript(readCall);
 const stale = createScript(staleCalls);
 
-/** A call, and the time in ms by the Redis server's clock: every moment of a call is judged by this one clock. */
+/** A call and the time in ms by the Redis server's clock, which sets every time of a call. */
 export type Seen<T> = { call: T; nowMs: number };
 
 export type CallStore = {
-  /** Writes down a new call; one that is known is given back as it is. */
+  /** Stores a new call. Returns an existing call unchanged. */
   begin(call: NewCall): Promise<Seen<CallState> & { isNew: boolean }>;
   read(callSid: string): Promise<Seen<CallState | null>>;
   /**
-   * Changes a call by what `decide` makes of its present state, decided anew where another replica was quicker.
-   * Null from `decide`: leave it. Gives the call as it then is; null where it is not known.
+   * Applies the changes that `decide` derives from the current state. If another replica changes the call in between,
+   * `decide` runs again. Null from `decide` changes nothing. Returns the current call; null if there is no such call.
    */
   change(
     callSid: string,
     decide: (call: CallState, nowMs: number) => CallChanges | null,
   ): Promise<Seen<CallState> | null>;
-  /** Changes a call if it still is the version that is given; what it is now, and whether it was changed. */
+  /** Changes a call if it still has the given version. Returns the current call and whether it was changed. */
   changeFrom(call: CallState, changes: CallChanges): Promise<Seen<CallState | null> & { changed: boolean }>;
-  /** The end of a call is in Postgres: the sweep need not look at it. */
+  /** Marks the end of a call as written to Postgres, so that the sweep skips it. */
   written(callSid: string): Promise<void>;
-  /** Calls not in Postgres yet that have not been heard of for this long. */
+  /** Lists calls that are not in Postgres yet and have not changed for this long. */
   stale(silentMs: number, limit: number): Promise<{ callSid: string; heardAt: number }[]>;
-  /** When a call that is not in Postgres yet was last heard of; null where there is no such call. */
+  /** Returns the time of the last change of a call that is not in Postgres yet; null if there is no such call. */
   heardAt(callSid: string): Promise<number | null>;
 };
 
 export type CallStoreOptions = {
   redis: Redis;
-  /** How long a call is kept that is in progress: above the longest silence between two changes. */
+  /** Lifetime of a call in progress. Longer than the longest time between two changes. */
   liveTtlMs?: number;
-  /** How long a call is kept that has ended: above the time in which the carrier repeats its webhooks. */
+  /** Lifetime of an ended call. Longer than the carrier retries its webhooks. */
   endedTtlMs?: number;
   prefix?: string;
 };
 
 const hourMs = 3_600_000;
-/** Two changes rarely meet; more than a few in a row mean that something loops. */
+/** Conflicts are rare. More than a few in a row indicate a loop. */
 const maxConflicts = 20;
 
 export function createCallStore({
@@ -95,9 +95,7 @@ export function createCallStore({
         if (result.changed) return { call: result.call!, nowMs: result.nowMs };
         seen = result;
       }
-      throw new AppError("unavailable", "The call is being changed by too many at once; try again.", {
-        retryAfterS: 1,
-      });
+      throw new AppError("unavailable", "Too many concurrent changes of the call. Retry.", { retryAfterS: 1 });
     },
     written: async (callSid) => {
       await answerOf(redis.zrem(unwritten, callSid));
