@@ -1,24 +1,24 @@
 import { z } from "zod";
 
 /*
- * The carrier's webhook forms: the fields we read. Others are ignored, because the carrier adds to them whenever it
- * likes; those we read are parsed strictly.
+ * The carrier's webhook forms. The fields that we read are parsed strictly. Others are ignored, because the carrier may
+ * add fields at any time.
  */
 
 export const zCallSid = z.string().regex(/^CA[0-9a-f]{32}$/, "must be a call's sid");
 const zRecordingSid = z.string().regex(/^RE[0-9a-f]{32}$/, "must be a recording's sid");
 const zAccountSid = z.string().regex(/^AC[0-9a-f]{32}$/, "must be an account's sid");
 
-/** E.164 for our own side of a call. */
+/** Our own number of a call, E.164. */
 export const zNumber = z.string().regex(/^\+[1-9]\d{6,14}$/, "must be a telephone number in E.164 form");
-/** Who is at the other end: a number, a SIP address, a client's name; nothing where it is withheld. */
+/** The other party of a call: a number, a SIP address or a client's name; empty if withheld. */
 const zParty = z
   .string()
   .max(256)
-  // Postgres holds no U+0000; the name of a SIP caller is whatever he says it is.
+  // A SIP caller chooses the name freely, and Postgres cannot store U+0000.
   .transform((party) => party.replaceAll("\u0000", "\uFFFD") || "anonymous");
 
-/** Some counts are -1 while they are not known. */
+/** A count; the carrier sends -1 for an unknown one. */
 const zKnownCount = z
   .string()
   .regex(/^-?\d{1,9}$/)
@@ -40,7 +40,7 @@ export const carrierStatuses = [
   "failed",
   "canceled",
 ] as const;
-/** What the carrier says of a call. The last five are final. */
+/** The carrier's status of a call. The last five are final. */
 export type CarrierStatus = (typeof carrierStatuses)[number];
 
 const zDirection = z
@@ -55,7 +55,7 @@ const call = {
   Direction: zDirection,
 };
 
-/** A call begins, or the carrier asks what to do next. */
+/** A call starts, or the carrier requests its next instructions. */
 export const voiceForm = z.object({ ...call, CallStatus: z.enum(carrierStatuses) });
 export type VoiceForm = z.output<typeof voiceForm>;
 
@@ -63,7 +63,7 @@ export type VoiceForm = z.output<typeof voiceForm>;
 export const statusForm = z.object({ ...call, CallStatus: z.enum(carrierStatuses), CallDuration: zCount.optional() });
 export type StatusForm = z.output<typeof statusForm>;
 
-/** A recording was made, or was not. */
+/** A recording was completed or has failed. */
 export const recordingForm = z
   .object({
     CallSid: zCallSid,
@@ -79,11 +79,11 @@ export const recordingForm = z
   })
   .refine((form) => form.RecordingStatus !== "completed" || form.RecordingUrl !== undefined, {
     path: ["RecordingUrl"],
-    message: "is needed where the recording is completed",
+    message: "is required if the recording is completed",
   });
 export type RecordingForm = z.output<typeof recordingForm>;
 
-/** Another answer of ours could not be had or read. */
+/** The carrier could not fetch or parse an earlier answer of ours. */
 export const fallbackForm = z.object({
   ...call,
   CallStatus: z.enum(carrierStatuses),

@@ -1,13 +1,13 @@
 import { z } from "zod";
 
 /*
- * The carrier's messages on a media stream. Fields that we do not read are ignored; those that we read are parsed
- * strictly. Numbers come as strings of digits.
+ * The carrier's messages on a media stream. The fields that we read are parsed strictly; others are ignored. The
+ * carrier sends numbers as strings of digits.
  */
 
 const zDigits = z.union([z.string().regex(/^\d{1,15}$/), z.int().nonnegative()]).transform(Number);
 const zStreamSid = z.string().regex(/^MZ[0-9a-f]{32}$/);
-/** 30 s of audio at most; the usual frame has 160 bytes, 20 ms. */
+/** At most 30 s of audio. A usual frame has 160 bytes, which is 20 ms. */
 const zPayload = z
   .string()
   .min(4)
@@ -53,7 +53,7 @@ export type CarrierFrame = z.output<typeof carrierFrame>;
 export type StartFrame = Extract<CarrierFrame, { event: "start" }>;
 export type MediaFrame = Extract<CarrierFrame, { event: "media" }>;
 
-/** Reads a message of the carrier; null for what is none. */
+/** Parses a message of the carrier; null if it is invalid. */
 export function readFrame(text: string): CarrierFrame | null {
   let json: unknown;
   try {
@@ -65,17 +65,17 @@ export function readFrame(text: string): CarrierFrame | null {
   return parsed.success ? parsed.data : null;
 }
 
-/** Audio for the caller. `streamSid` has been parsed, and base64 needs no escape. */
+/** Encodes audio for the caller. Nothing needs escaping: `streamSid` is validated and the audio is base64. */
 export function mediaFrame(streamSid: string, audio: Buffer): string {
   return `{"event":"media","streamSid":"${streamSid}","media":{"payload":"${audio.toString("base64")}"}}`;
 }
 
-/** Comes back when what was sent before it has been played. */
+/** Encodes a mark. The carrier returns it once the audio before it has been played. */
 export function markFrame(streamSid: string, name: string): string {
   return JSON.stringify({ event: "mark", streamSid, mark: { name } });
 }
 
-/** Drops what was sent and not played yet. */
+/** Encodes a clear, which drops audio that has not been played yet. */
 export function clearFrame(streamSid: string): string {
   return JSON.stringify({ event: "clear", streamSid });
 }

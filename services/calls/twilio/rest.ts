@@ -4,7 +4,7 @@ import type { ErrorCode } from "../../../lib/core/errors.ts";
 import { zCallSid } from "./forms.ts";
 
 export type CarrierAccount = {
-  /** Where the carrier's REST API is. */
+  /** The carrier's REST API. */
   apiUrl: string;
   accountSid: string;
   authToken: string;
@@ -13,16 +13,19 @@ export type CarrierAccount = {
 export type OutboundCall = {
   from: string;
   to: string;
-  /** Asked when the call is answered. */
+  /** Requested when the call is answered. */
   url: string;
   fallbackUrl: string;
   statusUrl: string;
-  /** How long it may ring, s. */
+  /** Seconds that the call may ring. */
   ringS: number;
 };
 
 export type Carrier = {
-  /** Has the carrier place a call; gives its sid. Throws what the carrier says against it; "upstream_timeout" where it may place it yet. */
+  /**
+   * Asks the carrier to dial a call. Returns its sid.
+   * @throws AppError with the carrier's reason; "upstream_timeout" if the call may have been dialled all the same.
+   */
   placeCall(call: OutboundCall): Promise<string>;
 };
 
@@ -49,23 +52,21 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
       let response: Response;
       let answer: unknown;
       try {
-        // Credentials go to the configured host alone.
+        // No redirects, so that the credentials reach the configured host only.
         const signal = AbortSignal.timeout(timeoutMs);
         response = await fetch(calls, { method: "POST", body, headers: { authorization }, redirect: "manual", signal });
         answer = await response.json().catch(() => null);
       } catch (cause) {
         if (isConnectionRefused(cause)) {
-          throw new AppError("unavailable", "The carrier cannot be reached at present; try again shortly.", {
+          throw new AppError("unavailable", "The carrier is unavailable. Retry shortly.", {
             cause,
             retryAfterS: 5,
           });
         }
         throw new AppError(
           "upstream_timeout",
-          `The carrier gave no answer (${messageOf(cause)}): whether it places the call is not known.`,
-          {
-            cause,
-          },
+          `The carrier did not answer (${messageOf(cause)}). The call may have been dialled.`,
+          { cause },
         );
       }
       const placed = zPlaced.safeParse(answer);
@@ -73,12 +74,12 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
       if (response.ok || (response.status >= 500 && response.status !== 503)) {
         throw new AppError(
           "upstream_timeout",
-          `The carrier's answer of ${response.status} does not say whether it places the call.`,
+          `The carrier's answer (status ${response.status}) is unclear. The call may have been dialled.`,
         );
       }
       const fault = zFault.safeParse(answer);
-      const said = fault.success ? fault.data.message : `status ${response.status}`;
-      throw new AppError(codes[response.status] ?? "unavailable", `The carrier does not place the call: ${said}`, {
+      const reason = fault.success ? fault.data.message : `status ${response.status}`;
+      throw new AppError(codes[response.status] ?? "unavailable", `The carrier refused the call: ${reason}`, {
         ...(fault.success && fault.data.code !== undefined ? { detail: { carrier_code: fault.data.code } } : {}),
         retryAfterS: 1,
       });

@@ -1,12 +1,12 @@
 import { createHmac } from "node:crypto";
 import { safeEqual } from "../../../lib/core/secret.ts";
 
-/** A form's fields in the order they were sent; a name may come more than once. */
+/** A form's fields in the order sent. A name may be repeated. */
 export type FormFields = readonly (readonly [name: string, value: string])[];
 
 /**
- * The carrier's signature of a request: base64 of HMAC-SHA1, under the account's token, of the URL it called and
- * every field's name and value, sorted by name. Of a repeated name each different value counts once, sorted.
+ * Computes the carrier's signature of a request: base64 of the HMAC-SHA1, under the account's token, of the URL and
+ * every field's name and value, sorted by name. The distinct values of a repeated name are sorted and count once each.
  */
 export function signatureOf(authToken: string, url: string, fields: FormFields): string {
   const values = new Map<string, Set<string>>();
@@ -23,8 +23,8 @@ export function signatureOf(authToken: string, url: string, fields: FormFields):
 const standardPorts: Record<string, string> = { "https:": "443", "http:": "80", "wss:": "443", "ws:": "80" };
 
 /**
- * The forms under which the carrier may have signed a URL: it is not consistent about the port. Path and query stay as
- * they are: the carrier signs the bytes that it sends.
+ * Returns the variants of a URL that the carrier may have signed, because it is inconsistent about the port. Path and
+ * query are not normalised, because the carrier signs the bytes that it sends.
  */
 function signedForms(url: string): string[] {
   const path = url.indexOf("/", url.indexOf("//") + 2);
@@ -34,25 +34,25 @@ function signedForms(url: string): string[] {
 }
 
 export type SignedRequest = {
-  /** The account's tokens: while one is being rotated, the carrier may sign with either. */
+  /** The account's tokens. During a rotation the carrier may sign with either. */
   authTokens: readonly string[];
-  /** The URL the carrier called, as seen from outside. */
+  /** The public URL that the carrier called. */
   url: string;
   fields: FormFields;
   signature: string;
 };
 
-/** Whether the carrier sent this; compared in constant time. */
+/** Whether the carrier signed this request. Compares in constant time. */
 export function isSigned({ authTokens, url, fields, signature }: SignedRequest): boolean {
-  // Each form is compared under each token, so that the time taken does not tell which one matched.
+  // Compares every variant under every token, so that the time taken does not reveal which one matched.
   return authTokens
     .flatMap((authToken) => signedForms(url).map((form) => safeEqual(signatureOf(authToken, form, fields), signature)))
     .includes(true);
 }
 
 /**
- * The path and query that the carrier requested, byte for byte. Bun and Hono give only the normalised URL; the edge
- * passes the original in X-Original-URI. The header is ignored if it does not lead to the path that is being served.
+ * Returns the path and query that the carrier requested, byte for byte. Bun and Hono only have the normalised URL, so
+ * the edge passes the original in X-Original-URI. The header is ignored if its path is not the path being served.
  */
 export function requestTarget(request: Request): string {
   const { pathname, search } = new URL(request.url);

@@ -1,11 +1,11 @@
 /*
- * TwiML, the carrier's instructions. Our own forty lines and not the `twilio` package: of its 14 MB, with an HTTP
- * client and every REST resource in it, this service would use the escaping of text.
+ * TwiML, the carrier's instructions. These forty lines replace the `twilio` package: of its 14 MB (an HTTP client and
+ * every REST resource) this service would use only the XML escaping.
  */
 
 export type Verb = { name: string; attributes: Record<string, string>; children: (Verb | string)[] };
 
-/** An element; attributes that are undefined are left out. */
+/** Creates an element. Undefined attributes are omitted. */
 export function verb(
   name: string,
   attributes: Record<string, string | undefined> = {},
@@ -17,7 +17,7 @@ export function verb(
 
 const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;" };
 
-/** XML 1.0 knows no escape for the other control characters: they are left out. */
+/** Control characters that XML 1.0 cannot escape; they are dropped. */
 // oxlint-disable-next-line no-control-regex
 const unwritable = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
 
@@ -36,7 +36,7 @@ function render(node: Verb | string): string {
   return `${start}>${node.children.map(render).join("")}</${node.name}>`;
 }
 
-/** A document that carries these out in order. With none of them the carrier hangs up. */
+/** Renders a document with these verbs, in order. Without verbs the carrier hangs up. */
 export function twiml(...verbs: Verb[]): string {
   return `<?xml version="1.0" encoding="UTF-8"?>${render(verb("Response", {}, ...verbs))}`;
 }

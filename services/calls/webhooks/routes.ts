@@ -18,9 +18,9 @@ import type { SignedForm, SignedFormOptions } from "./signed_form.ts";
 export type WebhookOptions = SignedFormOptions & {
   core: Core;
   recordings: Recordings;
-  /** What a call gets for which there is no slot: the carrier's next attempt, or the busy tone. */
+  /** The answer if no slot is free: "503" makes the carrier retry, "reject" plays the busy tone. */
   whenFull: "503" | "reject";
-  /** Whether there is an agent that could answer a call. */
+  /** Whether a voice agent is configured. */
   hasAgent: boolean;
 };
 
@@ -45,7 +45,7 @@ export function webhookRoutes({ core, recordings, whenFull, hasAgent, ...signing
     return instructions(c, await resumeCall(core, form, stream));
   });
 
-  // The carrier asks this when another answer of ours failed. There is nobody left to ask, so it never fails for want of a slot.
+  // The carrier's last resort after another answer of ours failed. So a lack of slots rejects the call, never a 503.
   app.post("/fallback", async (c) => {
     const form = fallbackForm.parse(c.get("form"));
     const failed = form.ErrorUrl !== undefined && URL.canParse(form.ErrorUrl) ? new URL(form.ErrorUrl) : null;
@@ -65,8 +65,7 @@ export function webhookRoutes({ core, recordings, whenFull, hasAgent, ...signing
   });
 
   async function begin(form: VoiceForm, reservation: string | undefined, full: "503" | "reject"): Promise<string> {
-    if (!hasAgent)
-      throw new AppError("unavailable", "Nobody could answer this call: set CALL_AGENT_URL to a voice agent.");
+    if (!hasAgent) throw new AppError("unavailable", "No voice agent is configured. Set CALL_AGENT_URL.");
     const id = zReservation.safeParse(reservation);
     try {
       return await beginCall(core, form, { reservation: id.success ? id.data : undefined });
