@@ -1,18 +1,17 @@
-import { sql } from "../client/literal.ts";
-import type { AuditEvent } from "../schema.ts";
+import { and, desc, eq, lt } from "drizzle-orm";
+import { execute, fetchRows, query } from "../query.ts";
 import type { PlatformScope } from "../scope.ts";
+import { auditEvents } from "./schema.ts";
+import type { AuditEvent } from "./schema.ts";
 
-/** Writes down what is about to be done. */
+/** Records a change before it is made. */
 export async function insertAuditEvent(scope: PlatformScope, event: Omit<AuditEvent, "at" | "status">): Promise<void> {
-  const { id, key_id, key_prefix, method, path, business_id, request_id } = event;
-  await scope.ask(sql`
-    insert into audit_events (id, key_id, key_prefix, method, path, business_id, request_id)
-    values (${id}, ${key_id}, ${key_prefix}, ${method}, ${path}, ${business_id}, ${request_id})`);
+  await execute(scope, query.insert(auditEvents).values(event));
 }
 
-/** Writes down how it was answered. */
+/** Records the status of the response. */
 export async function completeAuditEvent(scope: PlatformScope, id: string, status: number): Promise<void> {
-  await scope.ask(sql`update audit_events set status = ${status} where id = ${id}`);
+  await execute(scope, query.update(auditEvents).set({ status }).where(eq(auditEvents.id, id)));
 }
 
 export type AuditFilter = {
@@ -22,17 +21,24 @@ export type AuditFilter = {
   limit: number;
 };
 
-/** What was done, newest first. */
+/** Recorded changes, newest first. */
 export function listAuditEvents(
   scope: PlatformScope,
   { business_id, key_id, before, limit }: AuditFilter,
 ): Promise<AuditEvent[]> {
-  return scope.ask<AuditEvent[]>(sql`
-    select * from audit_events
-    where true
-      ${business_id === undefined ? sql`` : sql`and business_id = ${business_id}`}
-      ${key_id === undefined ? sql`` : sql`and key_id = ${key_id}`}
-      ${before === undefined ? sql`` : sql`and id < ${before}`}
-    order by id desc
-    limit ${limit}`);
+  return fetchRows(
+    scope,
+    query
+      .select()
+      .from(auditEvents)
+      .where(
+        and(
+          business_id === undefined ? undefined : eq(auditEvents.business_id, business_id),
+          key_id === undefined ? undefined : eq(auditEvents.key_id, key_id),
+          before === undefined ? undefined : lt(auditEvents.id, before),
+        ),
+      )
+      .orderBy(desc(auditEvents.id))
+      .limit(limit),
+  );
 }

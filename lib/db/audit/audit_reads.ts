@@ -1,12 +1,18 @@
 import { uuidv7 } from "../../core/ids.ts";
+import { and, desc, eq, lt, sql as expression } from "drizzle-orm";
 import { sql } from "../client/literal.ts";
-import type { AuditRead } from "../schema.ts";
+import { fetchRows, query } from "../query.ts";
 import type { PlatformScope } from "../scope.ts";
 import type { AuditFilter } from "./audit_events.ts";
+import { auditReads } from "./schema_reads.ts";
+import type { AuditRead } from "./schema_reads.ts";
 
 export type ReadCount = Pick<AuditRead, "key_id" | "key_prefix" | "business_id" | "reads">;
 
-/** Adds counts to the rows of the present hour, by the database's clock. Each key and business occurs once. */
+/**
+ * Adds counts to the rows of the current hour, by the database's clock. Each pair of key and business occurs once.
+ * Hand-written SQL: one statement upserts up to 1,000 rows from arrays, in an order that cannot deadlock.
+ */
 export async function addAuditReads(scope: PlatformScope, counts: readonly ReadCount[]): Promise<void> {
   if (counts.length === 0) return;
   const column = (name: keyof ReadCount) => counts.map((count) => String(count[name]));
@@ -19,17 +25,25 @@ export async function addAuditReads(scope: PlatformScope, counts: readonly ReadC
     on conflict (key_id, business_id, hour) do update set reads = audit_reads.reads + excluded.reads, last_at = excluded.last_at`);
 }
 
-/** Who read what, newest first. */
-export function listAuditReads(
-  scope: PlatformScope,
-  { business_id, key_id, before, limit }: AuditFilter,
-): Promise<AuditRead[]> {
-  return scope.ask<AuditRead[]>(sql`
-    select id, key_id, key_prefix, business_id, hour, reads::float8 as reads, last_at from audit_reads
-    where true
-      ${business_id === undefined ? sql`` : sql`and business_id = ${business_id}`}
-      ${key_id === undefined ? sql`` : sql`and key_id = ${key_id}`}
-      ${before === undefined ? sql`` : sql`and id < ${before}`}
-    order by id desc
-    limit ${limit}`);
+const { id, key_id, key_prefix, business_id, hour, last_at } = auditReads;
+/** The driver returns a bigint as text. */
+const reads = expression<number>`${auditReads.reads}::float8`.as("reads");
+
+/** Counted reads, newest first. */
+export function listAuditReads(scope: PlatformScope, filter: AuditFilter): Promise<AuditRead[]> {
+  return fetchRows(
+    scope,
+    query
+      .select({ id, key_id, key_prefix, business_id, hour, reads, last_at })
+      .from(auditReads)
+      .where(
+        and(
+          filter.business_id === undefined ? undefined : eq(business_id, filter.business_id),
+          filter.key_id === undefined ? undefined : eq(key_id, filter.key_id),
+          filter.before === undefined ? undefined : lt(id, filter.before),
+        ),
+      )
+      .orderBy(desc(id))
+      .limit(filter.limit),
+  );
 }

@@ -6,11 +6,14 @@ export type NewBroadcast = Pick<
   Broadcast,
   "id" | "name" | "text" | "scheduled_at" | "quiet_from" | "quiet_to" | "per_minute"
 > & {
-  /** The business's own where null. */
+  /** Null: the business's time zone. */
   time_zone: string | null;
 };
 
-/** Writes a broadcast as a draft; undefined when there is no such business. */
+/**
+ * Inserts a draft; undefined if the business does not exist. Hand-written SQL: one statement inserts only if the
+ * business exists, with its time zone as the default.
+ */
 export async function insertBroadcast(scope: BusinessScope, broadcast: NewBroadcast): Promise<Broadcast | undefined> {
   const { id, name, text, time_zone, scheduled_at, quiet_from, quiet_to, per_minute } = broadcast;
   const [inserted] = await scope.ask<Broadcast[]>(sql`

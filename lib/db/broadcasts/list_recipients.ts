@@ -1,23 +1,47 @@
-import { sql } from "../client/literal.ts";
-import type { BroadcastRecipient, Message } from "../schema.ts";
+import { and, eq, gt, sql } from "drizzle-orm";
+import { messages } from "../messages/schema.ts";
+import type { Message } from "../messages/schema.ts";
+import { fetchRows, query } from "../query.ts";
 import type { BusinessScope } from "../scope.ts";
+import { broadcastRecipients } from "./schema.ts";
+import type { BroadcastRecipient } from "./schema.ts";
 
 export type RecipientResult = Pick<BroadcastRecipient, "place" | "chat" | "status" | "message_id"> & {
-  /** Its message's, where it has one. */
+  /** Null without a message. */
   message_status: Message["status"] | null;
 } & Pick<Message, "error_code" | "error_message" | "sent_at" | "delivered_at" | "read_at">;
 
-/** The recipients of a broadcast in their order, from `after` on, with what became of their messages. */
+const { broadcast_id, business_id, chat, status, message_id } = broadcastRecipients;
+const columns = {
+  /** The driver returns a bigint as text. */
+  place: sql<number>`${broadcastRecipients.place}::integer`.as("place"),
+  chat,
+  status,
+  message_id,
+  message_status: sql<Message["status"] | null>`${messages.status}`.as("message_status"),
+  error_code: messages.error_code,
+  error_message: messages.error_message,
+  sent_at: messages.sent_at,
+  delivered_at: messages.delivered_at,
+  read_at: messages.read_at,
+};
+
+/** The recipients of a broadcast after the given one, in order, with the status of their messages. */
 export function listRecipients(
   scope: BusinessScope,
   broadcastId: string,
   { after, limit }: { after: number; limit: number },
 ): Promise<RecipientResult[]> {
-  return scope.ask<RecipientResult[]>(sql`
-    select r.place::integer as place, r.chat, r.status, r.message_id, m.status as message_status, m.error_code, m.error_message,
-           m.sent_at, m.delivered_at, m.read_at
-    from broadcast_recipients r left join messages m on m.id = r.message_id
-    where r.broadcast_id = ${broadcastId} and r.business_id = ${scope.businessId} and r.place > ${after}
-    order by r.place
-    limit ${limit}`);
+  return fetchRows(
+    scope,
+    query
+      .select(columns)
+      .from(broadcastRecipients)
+      .leftJoin(messages, eq(messages.id, message_id))
+      .where(
+        and(eq(broadcast_id, broadcastId), eq(business_id, scope.businessId), gt(broadcastRecipients.place, after)),
+      )
+      .orderBy(broadcastRecipients.place)
+      .limit(limit),
+  );
 }

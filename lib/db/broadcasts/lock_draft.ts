@@ -1,9 +1,18 @@
-import { sql } from "../client/literal.ts";
+import { and, eq } from "drizzle-orm";
+import { fetchRows, query } from "../query.ts";
 import type { BusinessScope } from "../scope.ts";
+import { broadcasts } from "./schema.ts";
 
-/** Locks a draft until the transaction ends; returns whether there is one. A start or another import waits for it. */
+/** Locks a draft until the transaction ends; a start or another import waits. Returns whether the draft exists. */
 export async function lockDraft(scope: BusinessScope, broadcastId: string): Promise<boolean> {
-  const rows = await scope.ask<{ id: string }[]>(sql`
-    select id from broadcasts where id = ${broadcastId} and business_id = ${scope.businessId} and status = 'draft' for update`);
+  const { id, business_id, status } = broadcasts;
+  const rows = await fetchRows(
+    scope,
+    query
+      .select({ id })
+      .from(broadcasts)
+      .where(and(eq(id, broadcastId), eq(business_id, scope.businessId), eq(status, "draft")))
+      .for("update"),
+  );
   return rows.length > 0;
 }

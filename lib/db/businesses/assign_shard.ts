@@ -1,26 +1,34 @@
+import { and, eq, isNull, sql as expression } from "drizzle-orm";
 import { sql } from "../client/literal.ts";
+import { fetchRows, query } from "../query.ts";
 import { atomically } from "../scope.ts";
 import type { BusinessScope, PlatformScope } from "../scope.ts";
+import { businesses } from "./schema.ts";
 
 /**
- * Writes down the shard of a business that has none and returns the shard it has: of many first connects at
- * once, one decides. Undefined when there is no such business.
+ * Assigns a shard to a business that has none, and returns its shard. Of concurrent first connects, one decides.
+ * Undefined if the business does not exist.
  */
 export async function assignShard(scope: BusinessScope, shard: number): Promise<number | undefined> {
-  const [business] = await scope.run(
-    (sql) => sql<{ whatsapp_shard: number }[]>`
-      update businesses
-      set whatsapp_shard = coalesce(whatsapp_shard, ${shard}::integer),
-          updated_at = case when whatsapp_shard is null then now() else updated_at end
-      where id = ${scope.businessId} and deleted_at is null
-      returning whatsapp_shard`,
+  const { id, whatsapp_shard, updated_at, deleted_at } = businesses;
+  const [business] = await fetchRows(
+    scope,
+    query
+      .update(businesses)
+      .set({
+        whatsapp_shard: expression`coalesce(${whatsapp_shard}, ${shard}::integer)`,
+        updated_at: expression`case when ${whatsapp_shard} is null then now() else ${updated_at} end`,
+      })
+      .where(and(eq(id, scope.businessId), isNull(deleted_at)))
+      .returning({ whatsapp_shard }),
   );
-  return business?.whatsapp_shard;
+  return business?.whatsapp_shard ?? undefined;
 }
 
 /**
- * As `assignShard`, with whichever of `shards` the fewest businesses live on, or are on the way to. One assignment at a
- * time: those that connect in the same moment would all find the same one empty.
+ * Like `assignShard`, with the one of `shards` that has the fewest businesses, including moves in progress. Assigns one
+ * business at a time: concurrent connects would all choose the same empty shard. Hand-written SQL: counts and assigns
+ * in one statement.
  */
 export function assignLeastLoaded(
   scope: PlatformScope,

@@ -1,11 +1,18 @@
-import { sql } from "../client/literal.ts";
-import type { Business } from "../schema.ts";
+import { and, eq, isNull } from "drizzle-orm";
+import { prepared, query } from "../query.ts";
 import type { BusinessScope } from "../scope.ts";
+import { businesses } from "./schema.ts";
+import type { Business } from "./schema.ts";
 
-/** The business itself; undefined when there is none, or it was deleted. */
+const findById = prepared(["id"], ({ id }) =>
+  query
+    .select()
+    .from(businesses)
+    .where(and(eq(businesses.id, id), isNull(businesses.deleted_at))),
+);
+
+/** The business of the scope; undefined if it does not exist or was deleted. */
 export async function getBusiness(scope: BusinessScope): Promise<Business | undefined> {
-  const [business] = await scope.ask<Business[]>(
-    sql`select * from businesses where id = ${scope.businessId} and deleted_at is null`,
-  );
+  const [business] = await findById(scope, { id: scope.businessId });
   return business;
 }

@@ -1,12 +1,12 @@
-import { sql } from "../client/literal.ts";
-import type { Business } from "../schema.ts";
+import { fetchRows, query } from "../query.ts";
 import type { PlatformScope } from "../scope.ts";
+import { businesses } from "./schema.ts";
+import type { Business } from "./schema.ts";
 
 export async function insertBusiness(
   scope: PlatformScope,
-  business: Pick<Business, "id" | "name" | "time_zone">,
+  { id, name, time_zone }: Pick<Business, "id" | "name" | "time_zone">,
 ): Promise<Business> {
-  const [inserted] = await scope.ask<[Business]>(sql`
-    insert into businesses (id, name, time_zone) values (${business.id}, ${business.name}, ${business.time_zone}) returning *`);
-  return inserted;
+  const [inserted] = await fetchRows(scope, query.insert(businesses).values({ id, name, time_zone }).returning());
+  return inserted!;
 }

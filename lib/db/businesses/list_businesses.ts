@@ -1,17 +1,27 @@
-import { sql } from "../client/literal.ts";
-import type { Business } from "../schema.ts";
+import { and, desc, isNull, lt, sql } from "drizzle-orm";
+import { fetchRows, query } from "../query.ts";
 import type { PlatformScope } from "../scope.ts";
+import { businesses } from "./schema.ts";
+import type { Business } from "./schema.ts";
 
-/** All businesses, or those with `name` somewhere in theirs, newest first. */
+/** Businesses whose name contains `name`, ignoring case, newest first. */
 export function listBusinesses(
   scope: PlatformScope,
   { before, limit, name }: { before?: string | undefined; limit: number; name?: string | undefined },
 ): Promise<Business[]> {
-  return scope.ask<Business[]>(sql`
-    select * from businesses
-    where deleted_at is null
-      ${name === undefined ? sql`` : sql`and position(lower(${name}) in lower(name)) > 0`}
-      ${before === undefined ? sql`` : sql`and id < ${before}`}
-    order by id desc
-    limit ${limit}`);
+  return fetchRows(
+    scope,
+    query
+      .select()
+      .from(businesses)
+      .where(
+        and(
+          isNull(businesses.deleted_at),
+          name === undefined ? undefined : sql`position(lower(${name}) in lower(${businesses.name})) > 0`,
+          before === undefined ? undefined : lt(businesses.id, before),
+        ),
+      )
+      .orderBy(desc(businesses.id))
+      .limit(limit),
+  );
 }

@@ -1,30 +1,37 @@
-import { sql } from "../client/literal.ts";
+import { and, eq, isNull } from "drizzle-orm";
+import { fetchRows, now, query } from "../query.ts";
 import { atomically } from "../scope.ts";
 import type { BusinessScope } from "../scope.ts";
-import type { Business } from "../schema.ts";
+import { businesses } from "./schema.ts";
+import type { Business } from "./schema.ts";
 
 export type BusinessChanges = { name?: string | undefined; time_zone?: string | undefined };
 
 /**
- * Changes what is given and leaves the rest; undefined when there is no such business. `check` sees the business as it
- * is, locked, and throws if it is not as the caller thought.
+ * Updates the given fields; undefined if the business does not exist. `check` sees the locked business and may throw to
+ * refuse the update.
  */
 export function updateBusiness(
   scope: BusinessScope,
   { name, time_zone }: BusinessChanges,
-  check: (present: Business) => void = () => {},
+  check: (current: Business) => void = () => {},
 ): Promise<Business | undefined> {
-  return atomically(scope, async ({ ask, businessId }) => {
-    const [present] = await ask<Business[]>(
-      sql`select * from businesses where id = ${businessId} and deleted_at is null for update`,
+  return atomically(scope, async (inner) => {
+    const own = eq(businesses.id, inner.businessId);
+    const [current] = await fetchRows(
+      inner,
+      query
+        .select()
+        .from(businesses)
+        .where(and(own, isNull(businesses.deleted_at)))
+        .for("update"),
     );
-    if (!present) return undefined;
-    check(present);
-    const [changed] = await ask<Business[]>(sql`
-      update businesses
-      set name = ${name ?? present.name}, time_zone = ${time_zone ?? present.time_zone}, updated_at = now()
-      where id = ${businessId}
-      returning *`);
-    return changed;
+    if (!current) return undefined;
+    check(current);
+    const [updated] = await fetchRows(
+      inner,
+      query.update(businesses).set({ name, time_zone, updated_at: now }).where(own).returning(),
+    );
+    return updated;
   });
 }

@@ -1,29 +1,40 @@
-import type { PhoneNumber } from "../schema.ts";
+import { and, eq } from "drizzle-orm";
+import { sql } from "../client/literal.ts";
+import { execute, fetchRows, query } from "../query.ts";
+import { atomically } from "../scope.ts";
 import type { BusinessScope } from "../scope.ts";
+import { phoneNumbers } from "./schema.ts";
+import type { PhoneNumber } from "./schema.ts";
 
-/** Gives a number to a business; "taken" where another business has it. */
+const ownNumber = (scope: BusinessScope, number: string) =>
+  and(eq(phoneNumbers.number, number), eq(phoneNumbers.business_id, scope.businessId));
+
+/** Assigns a number to a business; "taken" if another business has it. */
 export function assignPhoneNumber(scope: BusinessScope, number: string): Promise<"assigned" | "taken"> {
-  return scope.run(async (sql) => {
-    const inserted = await sql`
+  return atomically(scope, async (inner) => {
+    // Hand-written SQL: inserts only if the business still exists, in one statement.
+    const inserted = await inner.ask(sql`
       insert into phone_numbers (number, business_id)
       select ${number}, id from businesses where id = ${scope.businessId} and deleted_at is null
-      on conflict (number) do nothing`;
+      on conflict (number) do nothing`);
     if (inserted.count === 1) return "assigned";
-    const [own] = await sql`select from phone_numbers where number = ${number} and business_id = ${scope.businessId}`;
+    const [own] = await fetchRows(inner, query.select().from(phoneNumbers).where(ownNumber(scope, number)));
     return own ? "assigned" : "taken";
   });
 }
 
-/** Takes a number from a business; false where it had it not. */
+/** Releases a number of a business; false if the business does not have it. */
 export async function releasePhoneNumber(scope: BusinessScope, number: string): Promise<boolean> {
-  const deleted = await scope.run(
-    (sql) => sql`delete from phone_numbers where number = ${number} and business_id = ${scope.businessId}`,
-  );
-  return deleted.count === 1;
+  return (await execute(scope, query.delete(phoneNumbers).where(ownNumber(scope, number)))) === 1;
 }
 
 export function listPhoneNumbers(scope: BusinessScope): Promise<PhoneNumber[]> {
-  return scope.run(
-    (sql) => sql<PhoneNumber[]>`select * from phone_numbers where business_id = ${scope.businessId} order by number`,
+  return fetchRows(
+    scope,
+    query
+      .select()
+      .from(phoneNumbers)
+      .where(eq(phoneNumbers.business_id, scope.businessId))
+      .orderBy(phoneNumbers.number),
   );
 }

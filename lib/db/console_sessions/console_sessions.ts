@@ -1,8 +1,14 @@
+import { eq } from "drizzle-orm";
 import { sql } from "../client/literal.ts";
-import type { ConsoleSession } from "../schema.ts";
+import { execute, query } from "../query.ts";
 import type { PlatformScope } from "../scope.ts";
+import { consoleSessions } from "./schema.ts";
+import type { ConsoleSession } from "./schema.ts";
 
-/** Stores a session that lasts for `lifetimeS`, or until its key expires if that is sooner; returns its end. */
+/**
+ * Stores a session that lasts for `lifetimeS`, or until its key expires if that is sooner; returns its end.
+ * Hand-written SQL: the row is computed from the key's row by the database's clock.
+ */
 export async function insertConsoleSession(
   scope: PlatformScope,
   { hash, key_id, lifetimeS }: Pick<ConsoleSession, "hash" | "key_id"> & { lifetimeS: number },
@@ -14,7 +20,7 @@ export async function insertConsoleSession(
   return stored.expires_at;
 }
 
-/** Ends a session; nothing happens where there is none. */
+/** Ends a session, if it exists. */
 export async function deleteConsoleSession(scope: PlatformScope, hash: string): Promise<void> {
-  await scope.ask(sql`delete from console_sessions where hash = ${hash}`);
+  await execute(scope, query.delete(consoleSessions).where(eq(consoleSessions.hash, hash)));
 }

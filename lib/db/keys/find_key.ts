@@ -7,7 +7,12 @@ export type FoundKey = Pick<ApiKey, "id" | "business_id" | "prefix" | "hash" | "
   expires_in_ms: number | null;
 };
 
-/** A key that still works, and whose business is still there. */
+/*
+ * Hand-written SQL: both lookups compute the remaining lifetime by the database's clock, and run for every key that is
+ * not cached.
+ */
+
+/** The key is valid and its business exists. */
 const works = sql`k.revoked_at is null and (k.expires_at is null or k.expires_at > now()) and b.deleted_at is null`;
 const columns = sql`k.id, k.business_id, k.prefix, k.hash, k.scopes, k.expires_at,
   (extract(epoch from k.expires_at - now()) * 1000)::float8 as expires_in_ms`;

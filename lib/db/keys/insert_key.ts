@@ -7,12 +7,13 @@ import type { KeyOwner } from "./key_owner.ts";
 
 export type KeyInput = Pick<ApiKey, "id" | "prefix" | "hash" | "scopes"> & Partial<Pick<ApiKey, "name" | "expires_at">>;
 
-/** Working keys of one owner, beyond which no more are made. */
+/** Maximum valid keys of one owner. */
 export const maxKeys = 100;
 
 /**
- * Stores a key; undefined when there is no such business. Throws "conflict" where the owner has {@link maxKeys} that
- * work, and "invalid_request" where the expiry is past by the database's clock.
+ * Stores a key; undefined if the business does not exist. Throws "conflict" if the owner has {@link maxKeys} valid
+ * keys, and "invalid_request" if the expiry is in the past by the database's clock. Hand-written SQL: the database's
+ * clock computes the times.
  */
 export function insertKey(owner: KeyOwner, key: KeyInput): Promise<ApiKey | undefined> {
   const id = ownerId(owner);
@@ -24,7 +25,7 @@ export function insertKey(owner: KeyOwner, key: KeyInput): Promise<ApiKey | unde
              ${id}::uuid is null or exists (select from businesses where id = ${id}::uuid and deleted_at is null) as owned`);
     if (!state.owned) return undefined;
     if (state.past === true) {
-      throw new AppError("invalid_request", "The expiry is past.", {
+      throw new AppError("invalid_request", "`expires_at` is in the past. Choose a later time.", {
         faults: [{ field: "expires_at", message: "must lie in the future" }],
       });
     }
@@ -39,5 +40,5 @@ export function insertKey(owner: KeyOwner, key: KeyInput): Promise<ApiKey | unde
 }
 
 export function tooManyKeys(limit: number): AppError {
-  return new AppError("conflict", `There are ${limit} working keys already; revoke one that is no longer used.`);
+  return new AppError("conflict", `The limit of ${limit} active keys is reached. Revoke a key that is no longer used.`);
 }

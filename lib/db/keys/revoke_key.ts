@@ -2,10 +2,13 @@ import { sql } from "../client/literal.ts";
 import { isOwnedBy } from "./key_owner.ts";
 import type { KeyOwner } from "./key_owner.ts";
 
-/** "beyond": it has scopes that the caller lacks. "unknown": no such key works. */
+/** "beyond": the key has scopes that the caller lacks. "unknown": there is no such valid key. */
 export type Revocation = "revoked" | "beyond" | "unknown";
 
-/** Ends a key, of a business only if it has none but these scopes; null: whatever its scopes. */
+/**
+ * Revokes a key whose scopes are among `scopes`; null: any scopes. Hand-written SQL: one statement checks and revokes,
+ * so that no scope changes in between.
+ */
 export async function revokeKey(owner: KeyOwner, id: string, scopes: readonly string[] | null): Promise<Revocation> {
   const [found] = await owner.ask<{ within: boolean }[]>(sql`
     with found as (

@@ -6,17 +6,18 @@ import { isOwnedBy, lockKeys, workingKeys } from "./key_owner.ts";
 import type { KeyOwner } from "./key_owner.ts";
 
 export type Rotation = Pick<ApiKey, "id" | "prefix" | "hash"> & {
-  /** How long the old key works beside the new one. */
+  /** How long the old key keeps working. */
   overlapS: number;
 };
 
-/** Above {@link maxKeys}: an owner that has as many as it may can still rotate each of them. */
+/** Above {@link maxKeys}, so that an owner at the limit can still rotate each key. */
 export const maxKeysInRotation = 2 * maxKeys;
 
 /**
- * Replaces a key by a new one with the same name and scopes; the old one ends when the overlap does. A family of
- * keys has one final expiry, `created_at + lifetime` of each of them: rotation never extends it. Returns undefined
- * when there is no such key that works. Throws "conflict" where the owner has {@link maxKeysInRotation} that work.
+ * Replaces a key with a new one of the same name and scopes; the old one expires after the overlap. A family of keys
+ * has one final expiry, `created_at + lifetime` of each of them: rotation never extends it. Returns undefined if there
+ * is no such valid key. Throws "conflict" if the owner has {@link maxKeysInRotation} valid keys. Hand-written SQL: one
+ * statement locks, shortens and copies the row by the database's clock.
  */
 export function rotateKey(
   owner: KeyOwner,

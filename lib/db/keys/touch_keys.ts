@@ -1,10 +1,17 @@
-import { sql } from "../client/literal.ts";
+import { and, inArray, isNull, lt, or, sql } from "drizzle-orm";
+import { execute, now, query } from "../query.ts";
 import type { PlatformScope } from "../scope.ts";
+import { apiKeys } from "./schema.ts";
 
-/** Notes that keys were used: at most once a minute a key, so that a busy one costs no more than a quiet one. */
+/** Records that keys were used, at most once a minute per key, so that a busy key costs no more than a quiet one. */
 export async function touchKeys(scope: PlatformScope, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
-  await scope.ask(sql`
-    update api_keys set last_used_at = now()
-    where id = any (${ids}::uuid[]) and (last_used_at is null or last_used_at < now() - interval '1 minute')`);
+  const stale = lt(apiKeys.last_used_at, sql`now() - interval '1 minute'`);
+  await execute(
+    scope,
+    query
+      .update(apiKeys)
+      .set({ last_used_at: now })
+      .where(and(inArray(apiKeys.id, [...ids]), or(isNull(apiKeys.last_used_at), stale))),
+  );
 }

@@ -1,29 +1,37 @@
+import { and, eq, getTableColumns, isNull } from "drizzle-orm";
+import { businesses } from "../businesses/schema.ts";
 import { sql } from "../client/literal.ts";
-import type { Media } from "../schema.ts";
+import { execute, fetchRows, now, query } from "../query.ts";
 import type { BusinessScope } from "../scope.ts";
+import { media } from "./schema.ts";
+import type { Media } from "./schema.ts";
+
+/** Matches stored media of the business that are not deleted. */
+const stored = (scope: BusinessScope, id: string) =>
+  and(eq(media.id, id), eq(media.business_id, scope.businessId), eq(media.status, "stored"), isNull(media.deleted_at));
 
 /** Media whose content is in the store. */
 export async function getMedia(scope: BusinessScope, id: string): Promise<Media | undefined> {
-  const [media] = await scope.ask<Media[]>(sql`
-    select m.* from media m join businesses b on b.id = m.business_id and b.deleted_at is null
-    where m.id = ${id} and m.business_id = ${scope.businessId} and m.status = 'stored' and m.deleted_at is null`);
-  return media;
+  const [found] = await fetchRows(
+    scope,
+    query
+      .select(getTableColumns(media))
+      .from(media)
+      .innerJoin(businesses, and(eq(businesses.id, media.business_id), isNull(businesses.deleted_at)))
+      .where(stored(scope, id)),
+  );
+  return found as Media | undefined;
 }
 
-/** The same, and notes that a message comes with it: it is kept as long as one that is used. */
+/** Like `getMedia`. Records that a message uses the media, so that it is kept as long as used ones. */
 export async function useMedia(scope: BusinessScope, id: string): Promise<Media | undefined> {
-  const [media] = await scope.ask<Media[]>(sql`
-    update media set used_at = now()
-    where id = ${id} and business_id = ${scope.businessId} and status = 'stored' and deleted_at is null returning *`);
-  return media;
+  const [used] = await fetchRows(scope, query.update(media).set({ used_at: now }).where(stored(scope, id)).returning());
+  return used as Media | undefined;
 }
 
-/** Takes media away from everybody, at once; its content is removed by maintenance. Returns whether there was any. */
+/** Deletes media at once; maintenance removes the content later. Returns whether the media existed. */
 export async function deleteMedia(scope: BusinessScope, id: string): Promise<boolean> {
-  const deleted = await scope.ask(sql`
-    update media set deleted_at = now()
-    where id = ${id} and business_id = ${scope.businessId} and status = 'stored' and deleted_at is null`);
-  return deleted.count === 1;
+  return (await execute(scope, query.update(media).set({ deleted_at: now }).where(stored(scope, id)))) === 1;
 }
 
 export type Description = Pick<Media, "width" | "height" | "seconds" | "thumbnail_key" | "preview">;
@@ -42,10 +50,10 @@ export async function claimDescription(scope: BusinessScope, id: string): Promis
 
 /** Writes down what was found in the content. */
 export async function describeMedia(scope: BusinessScope, id: string, found: Description): Promise<Media | undefined> {
-  const [media] = await scope.ask<Media[]>(sql`
+  const [described] = await scope.ask<Media[]>(sql`
     update media
     set described_at = now(), width = ${found.width}, height = ${found.height}, seconds = ${found.seconds},
         thumbnail_key = ${found.thumbnail_key}, preview = ${found.preview}
     where id = ${id} and business_id = ${scope.businessId} and status = 'stored' and deleted_at is null returning *`);
-  return media;
+  return described;
 }

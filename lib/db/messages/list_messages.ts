@@ -20,7 +20,10 @@ const maxListBytes = 256 * 1024;
 /** `has_next`: another one follows, within the limit or beyond the bytes. */
 export type ListedMessage = Message & { has_next: boolean };
 
-/** Messages of a business, newest first: up to the limit, or until their contents exceed 256 KB. */
+/**
+ * Messages of a business, newest first: up to the limit, or until their contents exceed 256 KB. Hand-written SQL:
+ * window functions over the page measure its contents in the database; indexes.ts lists the indexes of the inner query.
+ */
 export function listMessages(scope: BusinessScope, filter: MessageFilter): Promise<ListedMessage[]> {
   const { chat, direction, status, before, limit } = filter;
   return scope.ask<ListedMessage[]>(sql`

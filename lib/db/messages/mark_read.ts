@@ -1,32 +1,50 @@
-import { sql } from "../client/literal.ts";
-import type { Message } from "../schema.ts";
+import { and, desc, eq, inArray, lte } from "drizzle-orm";
+import { execute, fetchRows, now, query } from "../query.ts";
 import type { BusinessScope } from "../scope.ts";
+import { messages } from "./schema.ts";
+import type { Message } from "./schema.ts";
 
 export type UnreadMessage = Pick<Message, "id" | "wa_message_id" | "sender">;
 
-/** How far back unread messages are looked for in a chat. */
+/** How many messages of a chat are searched for unread ones. */
 const horizon = 1_000;
 
-/** What was received in the chat of a message up to that message and is not marked read: the newest `limit`, oldest first. */
+/** The unread received messages of a chat up to the given one: the newest `limit`, oldest first. */
 export async function unreadUpTo(
   scope: BusinessScope,
   { id, chat }: Pick<Message, "id" | "chat">,
   limit: number,
 ): Promise<UnreadMessage[]> {
-  const newest = await scope.ask<UnreadMessage[]>(sql`
-    select id, wa_message_id, sender from (
-      select * from messages where business_id = ${scope.businessId} and chat = ${chat} and id <= ${id} order by id desc limit ${horizon}
-    ) recent
-    where direction = 'inbound' and status = 'delivered'
-    order by id desc
-    limit ${limit}`);
+  const recent = query
+    .select()
+    .from(messages)
+    .where(and(eq(messages.business_id, scope.businessId), eq(messages.chat, chat), lte(messages.id, id)))
+    .orderBy(desc(messages.id))
+    .limit(horizon)
+    .as("recent");
+  const newest = await fetchRows(
+    scope,
+    query
+      .select({ id: recent.id, wa_message_id: recent.wa_message_id, sender: recent.sender })
+      .from(recent)
+      .where(and(eq(recent.direction, "inbound"), eq(recent.status, "delivered")))
+      .orderBy(desc(recent.id))
+      .limit(limit),
+  );
   return newest.toReversed();
 }
 
-/** Notes that received messages are marked read. */
+/** Records that received messages are marked as read. */
 export async function noteRead(scope: BusinessScope, ids: string[]): Promise<void> {
   if (ids.length === 0) return;
-  await scope.ask(sql`
-    update messages set status = 'read', read_at = now()
-    where business_id = ${scope.businessId} and direction = 'inbound' and status = 'delivered' and id = any(${ids})`);
+  const { id, business_id, direction, status } = messages;
+  await execute(
+    scope,
+    query
+      .update(messages)
+      .set({ status: "read", read_at: now })
+      .where(
+        and(eq(business_id, scope.businessId), eq(direction, "inbound"), eq(status, "delivered"), inArray(id, ids)),
+      ),
+  );
 }

@@ -1,9 +1,11 @@
-import { sql } from "../client/literal.ts";
-import type { Move } from "../schema.ts";
+import { and, desc, eq, isNotNull, isNull, lt } from "drizzle-orm";
+import { fetchRows, query } from "../query.ts";
 import type { PlatformScope } from "../scope.ts";
+import { moves } from "./schema.ts";
+import type { Move } from "./schema.ts";
 
 export type MoveFilter = {
-  /** Only those that are over, or are not. */
+  /** Only finished moves, or only moves in progress. */
   finished?: boolean | undefined;
   business_id?: string | undefined;
   before?: string | undefined;
@@ -12,12 +14,20 @@ export type MoveFilter = {
 
 /** Moves, newest first. */
 export function listMoves(scope: PlatformScope, { finished, business_id, before, limit }: MoveFilter): Promise<Move[]> {
-  return scope.ask<Move[]>(sql`
-    select * from moves
-    where true
-      ${finished === undefined ? sql`` : finished ? sql`and finished_at is not null` : sql`and finished_at is null`}
-      ${business_id === undefined ? sql`` : sql`and business_id = ${business_id}`}
-      ${before === undefined ? sql`` : sql`and id < ${before}`}
-    order by id desc
-    limit ${limit}`);
+  const state = finished === undefined ? undefined : (finished ? isNotNull : isNull)(moves.finished_at);
+  return fetchRows(
+    scope,
+    query
+      .select()
+      .from(moves)
+      .where(
+        and(
+          state,
+          business_id === undefined ? undefined : eq(moves.business_id, business_id),
+          before === undefined ? undefined : lt(moves.id, before),
+        ),
+      )
+      .orderBy(desc(moves.id))
+      .limit(limit),
+  );
 }

@@ -1,17 +1,17 @@
 import { sql } from "../client/literal.ts";
 import type { PlatformScope } from "../scope.ts";
 
-/** Who lives on a shard. */
+/** Number of businesses on a shard. */
 export type ShardPopulation = {
   shard: number;
   businesses: number;
-  /** Those whose login is linked to a phone. */
+  /** Businesses with a linked phone. */
   paired: number;
-  /** Moves that lead there or away and are not over. */
+  /** Moves in progress to or from the shard. */
   moving: number;
 };
 
-/** Every shard that somebody lives on, or is on the way to. */
+/** Population of every shard with businesses or moves. Hand-written SQL: one statement aggregates three tables. */
 export function countAssignments(scope: PlatformScope): Promise<ShardPopulation[]> {
   return scope.ask<ShardPopulation[]>(sql`
     with population as (
@@ -30,10 +30,10 @@ export function countAssignments(scope: PlatformScope): Promise<ShardPopulation[
     order by shard`);
 }
 
-/** Where a business lives, or will when its move is over. */
+/** The shard of a business, or the target of its move in progress. */
 export type Resident = { business_id: string; shard: number; paired: boolean; moving: boolean };
 
-/** Every business that has a shard, in order of id. */
+/** Every business with a shard, sorted by id. Hand-written SQL: reads all businesses in one pass. */
 export function listResidents(scope: PlatformScope): Promise<Resident[]> {
   return scope.ask<Resident[]>(sql`
     select b.id as business_id, coalesce(m.to_shard, b.whatsapp_shard) as shard, coalesce(s.paired, false) as paired, m.id is not null as moving

@@ -1,15 +1,26 @@
+import { and, eq } from "drizzle-orm";
+import { execute, now, query } from "../query.ts";
+import { atomically } from "../scope.ts";
 import type { BusinessScope } from "../scope.ts";
+import { ownWebhook } from "./get_webhook.ts";
+import { webhookDeliveries, webhooks } from "./schema.ts";
 
-/** Takes an endpoint away; what was still to be delivered to it is dead. Returns whether there was one. */
+/** Deletes a webhook and marks its pending deliveries dead. Returns whether the webhook existed. */
 export function deleteWebhook(scope: BusinessScope, id: string): Promise<boolean> {
-  return scope.run(async (sql) => {
-    const deleted = await sql`
-      update webhooks set deleted_at = now(), updated_at = now()
-      where id = ${id} and business_id = ${scope.businessId} and deleted_at is null`;
-    if (deleted.count === 0) return false;
-    await sql`
-      update webhook_deliveries set status = 'dead', next_attempt_at = null, last_error = 'The endpoint was deleted.'
-      where webhook_id = ${id} and business_id = ${scope.businessId} and status = 'pending'`;
+  const { webhook_id, business_id, status } = webhookDeliveries;
+  return atomically(scope, async (inner) => {
+    const deleted = await execute(
+      inner,
+      query.update(webhooks).set({ deleted_at: now, updated_at: now }).where(ownWebhook(scope, id)),
+    );
+    if (deleted === 0) return false;
+    await execute(
+      inner,
+      query
+        .update(webhookDeliveries)
+        .set({ status: "dead", next_attempt_at: null, last_error: "The endpoint was deleted." })
+        .where(and(eq(webhook_id, id), eq(business_id, scope.businessId), eq(status, "pending"))),
+    );
     return true;
   });
 }

@@ -1,13 +1,21 @@
-import { sql } from "../client/literal.ts";
-import type { WebhookDelivery } from "../schema.ts";
+import { and, eq } from "drizzle-orm";
+import { fetchRows, query } from "../query.ts";
 import type { BusinessScope } from "../scope.ts";
+import { webhookDeliveries } from "./schema.ts";
+import type { WebhookDelivery } from "./schema.ts";
 
 export async function getDelivery(
   scope: BusinessScope,
   webhookId: string,
-  id: string,
+  deliveryId: string,
 ): Promise<WebhookDelivery | undefined> {
-  const [delivery] = await scope.ask<WebhookDelivery[]>(sql`
-    select * from webhook_deliveries where id = ${id} and webhook_id = ${webhookId} and business_id = ${scope.businessId}`);
+  const { id, webhook_id, business_id } = webhookDeliveries;
+  const [delivery] = await fetchRows(
+    scope,
+    query
+      .select()
+      .from(webhookDeliveries)
+      .where(and(eq(id, deliveryId), eq(webhook_id, webhookId), eq(business_id, scope.businessId))),
+  );
   return delivery;
 }

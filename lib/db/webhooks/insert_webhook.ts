@@ -1,30 +1,46 @@
-import type { Webhook } from "../schema.ts";
+import { and, eq, isNull, sql } from "drizzle-orm";
+import { businesses } from "../businesses/schema.ts";
+import { fetchRows, query } from "../query.ts";
+import { atomically } from "../scope.ts";
 import type { BusinessScope } from "../scope.ts";
+import { webhooks } from "./schema.ts";
+import type { Webhook } from "./schema.ts";
 
 export type NewWebhook = Pick<
   Webhook,
   "id" | "url" | "description" | "events" | "ordered" | "max_concurrency" | "secret"
 >;
 
-/** Stores an endpoint; "full" where the business has `most` already, undefined where there is no such business. */
+const count = sql<number>`count(*)::integer`.as("count");
+
+/** Stores a webhook; "full" if the business already has `most`, undefined if the business does not exist. */
 export function insertWebhook(
   scope: BusinessScope,
-  webhook: NewWebhook,
+  { id, url, description, events, ordered, max_concurrency, secret }: NewWebhook,
   most: number,
 ): Promise<Webhook | "full" | undefined> {
-  return scope.run(async (sql) => {
-    // The lock makes two at once count each other.
-    const [business] =
-      await sql`select from businesses where id = ${scope.businessId} and deleted_at is null for update`;
+  const business_id = scope.businessId;
+  return atomically(scope, async (inner) => {
+    // The lock makes concurrent inserts count each other.
+    const [business] = await fetchRows(
+      inner,
+      query
+        .select({ id: businesses.id })
+        .from(businesses)
+        .where(and(eq(businesses.id, business_id), isNull(businesses.deleted_at)))
+        .for("update"),
+    );
     if (business === undefined) return undefined;
-    const [present] = await sql<[{ count: number }]>`
-      select count(*)::integer as count from webhooks where business_id = ${scope.businessId} and deleted_at is null`;
-    if (present.count >= most) return "full";
-    const { id, url, description, events, ordered, max_concurrency, secret } = webhook;
-    const [inserted] = await sql<[Webhook]>`
-      insert into webhooks (id, business_id, url, description, events, ordered, max_concurrency, secret)
-      values (${id}, ${scope.businessId}, ${url}, ${description}, ${sql.array(events)}, ${ordered}, ${max_concurrency}, ${secret})
-      returning *`;
+    const [present] = await fetchRows(
+      inner,
+      query
+        .select({ count })
+        .from(webhooks)
+        .where(and(eq(webhooks.business_id, business_id), isNull(webhooks.deleted_at))),
+    );
+    if (present!.count >= most) return "full";
+    const values = { id, business_id, url, description, events, ordered, max_concurrency, secret };
+    const [inserted] = await fetchRows(inner, query.insert(webhooks).values(values).returning());
     return inserted;
   });
 }

@@ -1,6 +1,8 @@
-import { sql } from "../client/literal.ts";
-import type { DeliveryStatus, WebhookDelivery } from "../schema.ts";
+import { and, desc, eq, lt } from "drizzle-orm";
+import { fetchRows, query } from "../query.ts";
 import type { BusinessScope } from "../scope.ts";
+import { webhookDeliveries } from "./schema.ts";
+import type { DeliveryStatus, WebhookDelivery } from "./schema.ts";
 
 export type DeliveryFilter = {
   status?: DeliveryStatus | undefined;
@@ -10,19 +12,28 @@ export type DeliveryFilter = {
   limit: number;
 };
 
-/** Deliveries to one endpoint, newest first. */
+/** The deliveries of a webhook, newest first. */
 export function listDeliveries(
   scope: BusinessScope,
   webhookId: string,
-  filter: DeliveryFilter,
+  { status, event, before, limit }: DeliveryFilter,
 ): Promise<WebhookDelivery[]> {
-  const { status, event, before, limit } = filter;
-  return scope.ask<WebhookDelivery[]>(sql`
-    select * from webhook_deliveries
-    where webhook_id = ${webhookId} and business_id = ${scope.businessId}
-      ${status === undefined ? sql`` : sql`and status = ${status}`}
-      ${event === undefined ? sql`` : sql`and event = ${event}`}
-      ${before === undefined ? sql`` : sql`and id < ${before}`}
-    order by id desc
-    limit ${limit}`);
+  const { id, webhook_id, business_id } = webhookDeliveries;
+  return fetchRows(
+    scope,
+    query
+      .select()
+      .from(webhookDeliveries)
+      .where(
+        and(
+          eq(webhook_id, webhookId),
+          eq(business_id, scope.businessId),
+          status === undefined ? undefined : eq(webhookDeliveries.status, status),
+          event === undefined ? undefined : eq(webhookDeliveries.event, event),
+          before === undefined ? undefined : lt(id, before),
+        ),
+      )
+      .orderBy(desc(id))
+      .limit(limit),
+  );
 }

@@ -8,8 +8,9 @@ export type ReplayChoice =
   | { from: Date; to: Date; status: Exclude<DeliveryStatus, "pending">; most: number };
 
 /**
- * Delivers again what was delivered or is dead, under the same webhook-id; returns how many. One that is still pending
- * is tried now. Of a range the oldest `most` are taken: the rest is had by the same call again, once these are done.
+ * Makes delivered or dead deliveries pending again, with their webhook-id; returns how many. A pending one is attempted
+ * now. Of a range it replays the oldest `most`; repeat the call for the rest. Hand-written SQL: one statement locks up
+ * to 10,000 rows in order and updates them.
  */
 export async function replayDeliveries(scope: BusinessScope, webhookId: string, choice: ReplayChoice): Promise<number> {
   const updated = await scope.run(

@@ -1,21 +1,30 @@
-import type { Webhook } from "../schema.ts";
+import { sql } from "drizzle-orm";
+import { fetchRows, now, query } from "../query.ts";
 import type { BusinessScope } from "../scope.ts";
+import { ownWebhook } from "./get_webhook.ts";
+import { webhooks } from "./schema.ts";
+import type { Webhook } from "./schema.ts";
 
-/** Puts a new secret in place of the present one, which goes on signing for `overlapS` seconds; undefined when there is no such endpoint. */
+/** Replaces the secret; the old one keeps signing for `overlapS` seconds. Undefined if the webhook does not exist. */
 export async function rotateWebhookSecret(
   scope: BusinessScope,
   id: string,
   secret: string,
   overlapS: number,
 ): Promise<Webhook | undefined> {
-  const [webhook] = await scope.run(
-    (sql) => sql<Webhook[]>`
-      update webhooks
-      set previous_secret = case when ${overlapS}::integer > 0 then secret end,
-          previous_secret_until = case when ${overlapS}::integer > 0 then now() + make_interval(secs => ${overlapS}::integer) end,
-          secret = ${secret}, updated_at = now()
-      where id = ${id} and business_id = ${scope.businessId} and deleted_at is null
-      returning *`,
+  const overlaps = overlapS > 0;
+  const [webhook] = await fetchRows(
+    scope,
+    query
+      .update(webhooks)
+      .set({
+        previous_secret: overlaps ? sql`${webhooks.secret}` : null,
+        previous_secret_until: overlaps ? sql`now() + make_interval(secs => ${overlapS}::integer)` : null,
+        secret,
+        updated_at: now,
+      })
+      .where(ownWebhook(scope, id))
+      .returning(),
   );
   return webhook;
 }

@@ -1,6 +1,11 @@
+import { eq, sql } from "drizzle-orm";
 import { sharedDate } from "../../core/time.ts";
-import type { Webhook } from "../schema.ts";
+import { fetchRows, query } from "../query.ts";
+import { atomically } from "../scope.ts";
 import type { BusinessScope } from "../scope.ts";
+import { ownWebhook } from "./get_webhook.ts";
+import { webhooks } from "./schema.ts";
+import type { Webhook } from "./schema.ts";
 
 export type WebhookChanges = {
   url?: string | undefined;
@@ -8,50 +13,50 @@ export type WebhookChanges = {
   events?: string[] | undefined;
   ordered?: boolean | undefined;
   max_concurrency?: number | undefined;
-  /** "active" also forgets its failures: everything pending is tried now. */
+  /** "active" also resets the failures, so that pending deliveries are attempted now. */
   status?: "active" | "disabled" | undefined;
 };
 
 /**
- * Changes what is given and leaves the rest; undefined when there is no such endpoint. `check` sees the endpoint as it
- * is, locked, and throws if it is not as the caller thought.
+ * Updates the given fields; undefined if the webhook does not exist. `check` sees the locked webhook and may throw to
+ * refuse the update.
  */
 export function updateWebhook(
   scope: BusinessScope,
   id: string,
   changes: WebhookChanges,
-  check: (present: Webhook) => void = () => {},
+  check: (current: Webhook) => void = () => {},
 ): Promise<Webhook | undefined> {
-  return scope.run(async (sql) => {
-    const [present] = await sql<Webhook[]>`
-      select * from webhooks where id = ${id} and business_id = ${scope.businessId} and deleted_at is null for update`;
-    if (present === undefined) return undefined;
-    check(present);
-    const { url, description, events, ordered, max_concurrency } = { ...present, ...defined(changes) };
-    const { status, status_reason, status_since, failures, failing_since, next_attempt_at } = afterChange(
-      present,
-      changes,
+  return atomically(scope, async (inner) => {
+    const [current] = await fetchRows(inner, query.select().from(webhooks).where(ownWebhook(scope, id)).for("update"));
+    if (current === undefined) return undefined;
+    check(current);
+    const { url, description, events, ordered, max_concurrency } = changes;
+    const [changed] = await fetchRows(
+      inner,
+      query
+        .update(webhooks)
+        .set({
+          url,
+          description,
+          events,
+          ordered,
+          max_concurrency,
+          ...healthAfter(current, changes),
+          // Later than any health recorded before, even within one millisecond, so that this health is discarded.
+          updated_at: sql`greatest(now(), ${webhooks.updated_at} + interval '1 millisecond')`,
+        })
+        .where(eq(webhooks.id, id))
+        .returning(),
     );
-    const [changed] = await sql<Webhook[]>`
-      update webhooks
-      set url = ${url}, description = ${description}, events = ${sql.array(events)}, ordered = ${ordered},
-          max_concurrency = ${max_concurrency}, status = ${status}, status_reason = ${status_reason}, status_since = ${status_since},
-          failures = ${failures}, failing_since = ${failing_since}, next_attempt_at = ${next_attempt_at},
-          -- Also where both fall into one millisecond, what was learned of it before counts no more.
-          updated_at = greatest(now(), updated_at + interval '1 millisecond')
-      where id = ${id}
-      returning *`;
     return changed;
   });
 }
 
-function afterChange(present: Webhook, { status }: WebhookChanges): Webhook {
-  if (status === undefined) return present;
-  const status_since = status === present.status ? present.status_since : sharedDate();
+/** A change of the status resets the health. */
+function healthAfter(current: Webhook, { status }: WebhookChanges): Partial<Webhook> {
+  if (status === undefined) return {};
+  const status_since = status === current.status ? current.status_since : sharedDate();
   const status_reason = status === "active" ? null : "Disabled by its owner.";
-  return { ...present, status, status_since, status_reason, failures: 0, failing_since: null, next_attempt_at: null };
-}
-
-function defined<T extends object>(changes: T): T {
-  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) as T;
+  return { status, status_since, status_reason, failures: 0, failing_since: null, next_attempt_at: null };
 }
