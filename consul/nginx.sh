@@ -13,8 +13,8 @@
 #
 # An idle worker takes 4 MB, one that served 1,000 requests at once 25 MB; the task may have 512 MB.
 #
-# Reloads are immediate while at most OLD_WORKERS workers carry calls. Above that each further one delays the next reload
-# by two seconds: under constant change a call keeps its worker for minutes.
+# Reloads are immediate while at most OLD_WORKERS workers carry calls. Each further one delays the next reload by two
+# seconds: under constant change a call keeps its worker for minutes.
 set -u
 
 rendered=$1
@@ -67,7 +67,7 @@ list_old_workers() {
 list_calls_sockets() {
   ports=$(while read -r port; do printf '|%04X' "$port"; done <"$calls_ports")
   cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
-    sed -nE "s/^ *[0-9]+: [0-9A-F]+:[0-9A-F]+ [0-9A-F]+:(${ports#|}) 01 [^ ]+ [^ ]+ [^ ]+ +[0-9]+ +[0-9]+ ([0-9]+) .*/\2/p"
+    sed -nE "s/^ *[0-9]+: [0-9A-F]+:[0-9A-F]+ [0-9A-F]+:(${ports#|}) 01 ([^ ]+ +){5}([0-9]+) .*/\3/p"
 }
 
 carries_calls() {
@@ -126,7 +126,7 @@ trap stop TERM INT
 until adopt; do sleep 1; done
 nginx -e stderr -c "$live" -g 'daemon off;' &
 nginx=$!
-# What was rendered while nginx was starting.
+# Adopts a file that was rendered while nginx was starting.
 cmp -s "$rendered" "$adopted" || reload
 
 # `wait` returns at every signal; the process decides when it is over.

@@ -1,4 +1,4 @@
-# Whoever scales, moves and watches: the scripts in scripts/cli/scale and scripts/cli/operator.
+# The role that scales, moves and watches: the commands in scripts/cli.
 key_prefix "prosaas/" {
   policy = "write"
 }

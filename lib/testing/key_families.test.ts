@@ -4,8 +4,8 @@ import { familyOf, keyFamilies } from "./key_families.ts";
 describe("key families", () => {
   test("use less than 40 % of Redis in total", async () => {
     const job = await Bun.file(new URL("../../nomad/data/redis.nomad.hcl", import.meta.url)).text();
-    const taskMb = Number(/variable "redis_memory_max" \{[^}]*default\s+= (\d+)/.exec(job)![1]);
-    const [, times, over] = /maxmemory \$\{floor\(var\.redis_memory_max \* (\d+) \/ (\d+)\)\}mb/.exec(job)!;
+    const taskMb = Number(/variable "memory" \{[^}]*max = (\d+)/.exec(job)![1]);
+    const [, times, over] = /MAXMEMORY_MB = floor\(var\.memory\.max \* (\d+) \/ (\d+)\)/.exec(job)!;
     const maxMemory = ((taskMb * Number(times)) / Number(over)) * 1024 * 1024;
     const fixed = keyFamilies.reduce((sum, { fixedBytes = 0 }) => sum + fixedBytes, 0);
     expect(fixed / maxMemory).toBeLessThan(0.4);

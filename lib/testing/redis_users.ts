@@ -37,15 +37,7 @@ export function asRedisUser(url: string, user: RedisUser): string {
 /** Returns the job file's template of users. Nomad evaluates its HCL expressions. */
 function templateOfJob(): string {
   const root = join(import.meta.dir, "../..");
-  const command = [
-    "nomad",
-    "job",
-    "run",
-    "-output",
-    "-hcl2-strict=false",
-    "-var-file=nomad/env/dev.vars.hcl",
-    "nomad/data/redis.nomad.hcl",
-  ];
+  const command = ["nomad", "job", "run", "-output", "nomad/data/redis.nomad.hcl"];
   const { stdout, stderr, exitCode } = Bun.spawnSync(command, { cwd: root, stdout: "pipe", stderr: "pipe" });
   if (exitCode !== 0) throw new Error(`nomad/data/redis.nomad.hcl cannot be read: ${stderr.toString()}`);
   type Template = { DestPath: string; EmbeddedTmpl: string };

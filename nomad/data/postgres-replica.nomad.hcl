@@ -1,80 +1,28 @@
 # A streaming replica of the primary, for reads that may lag (DATABASE_URL_READ). The prestart task copies the primary;
 # from then on the replica follows it by a slot of its own. Losing it loses nothing: reads go to the primary.
-#
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/data/postgres-replica.nomad.hcl
-#
-# Secrets: replication_password (Nomad variable nomad/jobs/postgres-replica).
+# A template reads replication_password in nomad/jobs/postgres-replica.
 
-variable "postgres_replica_port" {
-  description = "Port of the replica."
-  type        = number
-  default     = 5433
-
-  validation {
-    condition     = var.postgres_replica_port >= 1 && var.postgres_replica_port <= 65535
-    error_message = "The postgres_replica_port must be from 1 to 65535."
-  }
-}
-
-variable "postgres_address" {
-  description = "host:port of the Postgres primary."
-  type        = string
-
-  validation {
-    condition     = regex_replace(var.postgres_address, "^[^:/]+:[0-9]+$", "ok") == "ok"
-    error_message = "The postgres_address must be host:port."
-  }
-}
-
-variable "postgres_bin" {
-  description = "Folder of the server's programs."
-  type        = string
-  default     = "/usr/lib/postgresql/15/bin"
-}
-
-# As the primary's: a replica with fewer does not start.
-variable "postgres_max_connections" {
-  description = "Connections of pgbouncer, migrate, indexer, listeners and people together."
-  type        = number
-  default     = 100
-
-  validation {
-    condition     = var.postgres_max_connections >= 10 && var.postgres_max_connections <= 1000
-    error_message = "The postgres_max_connections must be from 10 to 1000."
-  }
-}
-
-variable "postgres_replica_memory" {
-  description = "MB of memory reserved for each allocation."
-  type        = number
-  default     = 256
-}
-
-variable "postgres_replica_memory_max" {
-  description = "MB an allocation may grow to before it is killed."
-  type        = number
-  default     = 1024
-}
+variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
+variable "postgres_bin" { default = "/usr/lib/postgresql/15/bin" }
+variable "postgres_replica_port" { default = 5433 }
+variable "postgres_address" { default = "127.0.0.1:5432" }    # of the primary
+variable "max_connections" { default = 100 }                  # as the primary's: a replica with fewer does not start
+variable "memory" { default = { reserve = 256, max = 1024 } } # MB
 
 job "postgres-replica" {
-  type = "service"
-
   group "replica" {
     count = 1 # one volume and one slot; another replica is another job
-
     network {
-      mode = "host"
       port "db" {
-        static = var.postgres_replica_port
+        static       = var.postgres_replica_port
+        host_network = var.host_network
       }
     }
-
     volume "usr" {
       type      = "host"
       source    = "usr"
       read_only = true
     }
-
     volume "data" {
       type            = "host"
       source          = "postgres-replica-data"
@@ -84,191 +32,129 @@ job "postgres-replica" {
 
     # One process owns the data and the port: the old one ends before the new one starts.
     update {
-      max_parallel      = 1
-      health_check      = "checks"
-      min_healthy_time  = "5s"
+      min_healthy_time  = "5s"  # clients would have found it dead by then
       healthy_deadline  = "10m" # copying a big primary takes minutes
-      progress_deadline = "15m"
+      progress_deadline = "15m" # one copy and some
     }
 
-    # Its data is on this node: it is restarted here for ever, at most 20 times a minute.
+    # Its data is on this node: it restarts here without end, at most 20 times a minute.
     restart {
       attempts = 20
       interval = "1m"
-      delay    = "1s"
+      delay    = "1s" # clients retry for seconds
       mode     = "delay"
     }
-
-    # Only what even a restart cannot mend gets here: a new allocation, at once.
     reschedule {
-      delay          = "5s"
+      delay          = "5s" # Nomad's least: what no restart repairs gets a new allocation at once
       delay_function = "constant"
       unlimited      = true
     }
 
-    ephemeral_disk {
-      size = 150 # MB: log files of two tasks
-    }
-
     service {
-      name     = "postgres-replica"
-      port     = "db"
-      provider = "consul"
+      name = "postgres-replica"
+      port = "db"
 
-      # TCP and not a script: Nomad runs scripts through the task's executor, and doing that after a
-      # restart of the agent kills the task.
+      # TCP and not a script: after a restart of the agent, Nomad's way of running scripts kills the task.
       check {
         name     = "accepts connections"
         type     = "tcp"
-        interval = "2s"
-        timeout  = "2s"
+        interval = "2s" # a server that is gone is noticed within that
+        timeout  = "2s" # it answers within milliseconds
       }
     }
 
     task "copy" {
       driver = "exec"
       user   = "nobody"
-
-      lifecycle {
-        hook    = "prestart"
-        sidecar = false
-      }
+      lifecycle { hook = "prestart" }
 
       config {
         command  = "/bin/sh"
         args     = ["/local/copy.sh"]
         cap_drop = ["all"]
       }
-
       volume_mount {
         volume      = "usr"
         destination = "/usr"
-        read_only   = true
       }
-
       volume_mount {
         volume      = "data"
         destination = "/data"
       }
-
       env {
         PATH   = "${var.postgres_bin}:/usr/bin"
         PGHOST = split(":", var.postgres_address)[0]
         PGPORT = split(":", var.postgres_address)[1]
         PGUSER = "prosaas_replication"
       }
-
       template {
-        destination = "local/copy.sh"
-        data        = file("nomad/tasks/postgres-replica.sh")
-        # The script speaks no template language.
-        left_delimiter  = "@@{"
+        destination     = "local/copy.sh"
+        data            = file("nomad/tasks/postgres-replica.sh")
+        left_delimiter  = "@@{" # the script speaks no template language
         right_delimiter = "}@@"
       }
-
       template {
-        destination          = "secrets/env"
-        env                  = true
-        perms                = "0400"
-        error_on_missing_key = true
-        change_mode          = "noop" # read at the next start
-        data                 = <<-EOT
-          {{- with nomadVar "nomad/jobs/postgres-replica" }}
-          PGPASSWORD={{ .replication_password }}
-          {{- end }}
+        destination = "secrets/env"
+        env         = true
+        perms       = "0400"
+        data        = <<-EOT
+          PGPASSWORD={{ with nomadVar "nomad/jobs/postgres-replica" }}{{ .replication_password }}{{ end }}
         EOT
+        change_mode = "noop" # read at the next start
       }
-
       resources {
         cpu        = 100 # MHz, a share and not a limit
-        memory     = 64
+        memory     = 64  # MB
         memory_max = 256 # MB: pg_basebackup
       }
-
-      logs {
-        max_files     = 3
-        max_file_size = 10 # MB
-      }
+      logs { max_files = 3 } # of 10 MB each
     }
 
     task "postgres" {
       driver       = "exec"
       user         = "nobody"
       kill_signal  = "SIGINT" # fast shutdown
-      kill_timeout = "30s"
+      kill_timeout = "30s"    # as the primary's
 
-      # flock holds the volume while the server lives: a second server on the same files would destroy them,
-      # and namespaces hide one from the other.
+      # flock (-F: no fork, -n: no waiting) holds the volume while the server lives: a second server on the same files
+      # would destroy them, and namespaces hide one from the other.
       config {
         command  = "/usr/bin/flock"
-        args     = ["--no-fork", "--nonblock", "/data/lock", "${var.postgres_bin}/postgres", "-D", "/data/main", "-c", "config_file=/local/postgresql.conf"]
+        args     = ["-F", "-n", "/data/lock", "${var.postgres_bin}/postgres", "-cconfig_file=/local/postgresql.conf"]
         cap_drop = ["all"]
       }
-
       volume_mount {
         volume      = "usr"
         destination = "/usr"
-        read_only   = true
       }
-
       volume_mount {
         volume      = "data"
         destination = "/data"
+      }
+      env {
+        ROLE              = "replica"
+        PGDATA            = "/data/main"
+        MAX_CONNECTIONS   = var.max_connections
+        SHARED_BUFFERS_MB = floor(var.memory.max / 4) # a quarter of the memory it may use, as Postgres advises
       }
 
       # Where its primary is and how to log in there is in /data/main/postgresql.auto.conf, which the copy wrote.
       template {
         destination = "local/postgresql.conf"
         change_mode = "restart"
-        data        = <<-EOT
-          listen_addresses = '{{ env "NOMAD_IP_db" }}'
-          port = {{ env "NOMAD_PORT_db" }}
-          hba_file = '/local/pg_hba.conf'
-          unix_socket_directories = '/tmp'
-          max_connections = ${var.postgres_max_connections}
-
-          shared_buffers = ${floor(var.postgres_replica_memory_max / 4)}MB
-          # The task's /dev/shm is 64 MB.
-          dynamic_shared_memory_type = mmap
-
-          hot_standby = on
-          # A query that is in the way of what the primary did waits no longer than this: it is ended, and the
-          # service asks the primary. The default of 30 s would be lag for everybody.
-          max_standby_streaming_delay = 2s
-          # A primary that is gone is noticed soon, and looked for again soon.
-          wal_receiver_timeout = 10s
-          wal_retrieve_retry_interval = 500ms
-
-          # To compile a plan takes longer than any statement of the services.
-          jit = off
-
-          timezone = 'UTC'
-          log_timezone = 'UTC'
-          # Slower statements are logged, without their parameters: those are messages.
-          log_min_duration_statement = 1000
-          log_parameter_max_length = 0
-          log_parameter_max_length_on_error = 0
-        EOT
+        data        = file("nomad/tasks/postgresql.conf.ctmpl")
       }
-
       template {
         destination = "local/pg_hba.conf"
         change_mode = "restart"
-        data        = <<-EOT
-          host all all all scram-sha-256
-        EOT
+        data        = "host all all all scram-sha-256\n"
       }
-
       resources {
-        cpu        = 100 # MHz, a share and not a limit
-        memory     = var.postgres_replica_memory
-        memory_max = var.postgres_replica_memory_max
+        cpu        = 100 # MHz, a share and not a limit: what counts is the ratio to the other tasks
+        memory     = var.memory.reserve
+        memory_max = var.memory.max
       }
-
-      logs {
-        max_files     = 3
-        max_file_size = 10 # MB
-      }
+      logs { max_files = 3 } # of 10 MB each
     }
   }
 }

@@ -1,59 +1,31 @@
-# Queues, leases and call state, for a cluster without a managed Redis. What it loses, Postgres still has.
-#
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/data/redis.nomad.hcl
-#
-# Secrets: shards_password, api_password, workers_password, calls_password, operator_password [, password: of the user
-# "default", for services of a version without users of their own] (Nomad variable nomad/jobs/redis).
-#
+# Queues, leases and call state, for a cluster without a managed Redis. Postgres still has everything that it loses.
+# A template reads shards_password, api_password, workers_password, calls_password, operator_password and password (of
+# Redis's user "default", for services of a version without users of their own) in nomad/jobs/redis.
 # A managed Redis needs the same users: `nomad job run -output` shows their rules in the template users.acl.
 
-variable "redis_port" {
-  description = "Port of the server."
-  type        = number
-  default     = 6379
+variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
+variable "redis_port" { default = 6379 }
+variable "memory" { default = { reserve = 128, max = 768 } } # MB
 
-  validation {
-    condition     = var.redis_port >= 1 && var.redis_port <= 65535
-    error_message = "The redis_port must be from 1 to 65535."
-  }
-}
-
-variable "host_network" {
-  description = "The client's host_network whose address tasks listen on."
-  type        = string
-  default     = "default"
-}
-
-variable "redis_memory" {
-  description = "MB of memory reserved for each allocation."
-  type        = number
-  default     = 128
-}
-
-variable "redis_memory_max" {
-  description = "MB an allocation may grow to before it is killed."
-  type        = number
-  default     = 768
-}
-
-# Users by role (ACLs of Redis 7): what a service never does, its password does not allow. Scripts run with the rights of
-# the user who calls them.
+# Users by role (ACLs of Redis 7): a password allows what its service does, and no more. Scripts run
+# with the rights of the user who calls them.
 locals {
   # The queues of lib/queues/definitions.ts, under BullMQ's prefix.
-  queue_names = ["high", "default", "receipts", "receipts_sync", "low", "maintenance", "broadcasts", "media", "recordings"]
+  queue_names = split(" ", "high default receipts receipts_sync low maintenance broadcasts media recordings")
   queues      = join(" ", [for name in local.queue_names : "~prosaas:${name}:*"])
   # The queues that a shard wakes: inbound, receipts and session_events.
   woken_by_shards = ["high", "receipts", "default"]
 
-  # What a client of Redis says about itself, and asks before it works.
+  # Commands by which a client introduces itself and checks the server.
   connection = "+ping +quit +select +info +time +client|setname +client|info +client|id"
   # All commands on data, without those that look beyond the keys of the user.
-  data = "+@string +@hash +@list +@set +@sortedset +@stream +@keyspace +@transaction -@dangerous -scan -randomkey -dbsize -move -copy"
-  # What BullMQ's script for adding a job does, and nothing that takes a job out of a queue. It writes plain values and
-  # deletes in its deduplication only: de:<id>, and dn:<id> for the wake-up that comes while a job runs.
-  adds_jobs = "+exists +get +hget +hmget +hset +hmset +incr +llen +lpush +rpush +lpos +persist +pttl +xadd +zadd +zrange +zscore +zrevrangebyscore"
-  # BullMQ's scripts and ours.
-  scripts = "+eval +evalsha +script|load +script|exists"
+  data = join(" ", ["+@string +@hash +@list +@set +@sortedset +@stream +@keyspace +@transaction",
+  "-@dangerous -scan -randomkey -dbsize -move -copy"])
+  # The commands of BullMQ's script that adds a job, and none that takes a job out of a queue. The script writes plain
+  # values and deletes in its deduplication only: de:<id>, and dn:<id> for a wake-up that comes while a job runs.
+  adds_jobs = join(" ", ["+exists +get +hget +hmget +hset +hmset +incr +llen +lpush +rpush +lpos +persist +pttl +xadd",
+  "+zadd +zrange +zscore +zrevrangebyscore"])
+  scripts = "+eval +evalsha +script|load +script|exists" # BullMQ's and ours
 
   users = {
     shards = join(" ", concat(
@@ -65,11 +37,13 @@ locals {
     # over from a business's list. A script must be allowed to write to the keys it names, also where it only counts
     # them; what it calls is refused all the same.
     api = join(" ", [
-      "${local.data} ${local.scripts} ${local.queues} ~prosaas:rate:* ~prosaas:{events}:* %R~prosaas:{calls}:* ~prosaas:{calls}:of:*",
+      "${local.data} ${local.scripts} ${local.queues} ~prosaas:rate:* ~prosaas:{events}:*",
+      "%R~prosaas:{calls}:* ~prosaas:{calls}:of:*",
       "(-@all +eval +evalsha ~prosaas:{calls}:active*)",
     ])
     # Runs jobs, under leases, and publishes live events.
-    workers = "${local.data} ${local.scripts} ${local.queues} ~prosaas:lease:* ~prosaas:limit-told:* ~prosaas:{events}:*"
+    workers = join(" ", ["${local.data} ${local.scripts} ${local.queues}",
+    "~prosaas:lease:* ~prosaas:limit-told:* ~prosaas:{events}:*"])
     # State of calls, their live events, and wake-ups for their recordings and webhook deliveries.
     calls = join(" ", [
       "${local.data} ${local.scripts} ~prosaas:{calls}:* ~prosaas:{events}:* ~prosaas:recordings:*",
@@ -80,25 +54,19 @@ locals {
 }
 
 job "redis" {
-  type = "service"
-
   group "redis" {
-    count = 1
-
+    count = 1 # REDIS_URL names one address
     network {
-      mode = "host"
       port "db" {
         static       = var.redis_port
         host_network = var.host_network
       }
     }
-
     volume "usr" {
       type      = "host"
       source    = "usr"
       read_only = true
     }
-
     volume "data" {
       type            = "host"
       source          = "redis-data"
@@ -108,44 +76,33 @@ job "redis" {
 
     # One process owns the data and the port: the old one ends before the new one starts.
     update {
-      max_parallel      = 1
-      health_check      = "checks"
-      min_healthy_time  = "5s"
-      healthy_deadline  = "2m"
-      progress_deadline = "5m"
+      min_healthy_time = "5s" # clients would have found it dead by then
+      healthy_deadline = "2m" # recovery after a crash takes seconds
     }
 
-    # Its data is on this node: it is restarted here for ever, at most 20 times a minute.
+    # Its data is on this node: it restarts here without end, at most 20 times a minute.
     restart {
       attempts = 20
       interval = "1m"
-      delay    = "250ms"
+      delay    = "250ms" # clients retry for seconds
       mode     = "delay"
     }
-
-    # Only what even a restart cannot mend gets here: a new allocation, at once.
     reschedule {
-      delay          = "5s"
+      delay          = "5s" # Nomad's least: what no restart repairs gets a new allocation at once
       delay_function = "constant"
       unlimited      = true
     }
 
-    ephemeral_disk {
-      size = 100 # MB: log files
-    }
-
     service {
-      name     = "redis"
-      port     = "db"
-      provider = "consul"
+      name = "redis"
+      port = "db"
 
-      # TCP and not a script: Nomad runs scripts through the task's executor, and doing that after a
-      # restart of the agent kills the task.
+      # TCP and not a script: after a restart of the agent, Nomad's way of running scripts kills the task.
       check {
         name     = "accepts connections"
         type     = "tcp"
-        interval = "2s"
-        timeout  = "2s"
+        interval = "2s" # a server that is gone is noticed within that
+        timeout  = "2s" # it answers within milliseconds
       }
     }
 
@@ -153,61 +110,40 @@ job "redis" {
       driver       = "exec"
       user         = "nobody"
       kill_signal  = "SIGTERM"
-      kill_timeout = "20s" # it writes what it has
+      kill_timeout = "20s" # it writes its 512 MB to the log
 
-      # flock holds the volume while the server lives: a second server on the same files would destroy them,
-      # and namespaces hide one from the other.
+      # flock (-F: no fork, -n: no waiting) holds the volume while the server lives: a second server on the same files
+      # would destroy them, and namespaces hide one from the other.
       config {
         command  = "/usr/bin/flock"
-        args     = ["--no-fork", "--nonblock", "/data/lock", "/usr/bin/redis-server", "/secrets/redis.conf"]
+        args     = ["-F", "-n", "/data/lock", "/usr/bin/redis-server", "/local/redis.conf"]
         cap_drop = ["all"]
       }
-
       volume_mount {
         volume      = "usr"
         destination = "/usr"
-        read_only   = true
       }
-
       volume_mount {
         volume      = "data"
         destination = "/data"
       }
 
+      # Two thirds of the task's limit: rewriting the log needs the rest, and above the limit the kernel kills.
+      env { MAXMEMORY_MB = floor(var.memory.max * 2 / 3) }
       template {
-        destination          = "secrets/redis.conf"
-        perms                = "0400"
-        change_mode          = "noop" # a deploy rolls the job
-        uid                  = 65534  # nobody
-        gid                  = 65534
-        error_on_missing_key = true
-        data                 = <<-EOT
-          bind {{ env "NOMAD_IP_db" }}
-          port {{ env "NOMAD_PORT_db" }}
-          aclfile /secrets/users.acl
-          dir /data
-          daemonize no
-
-          # Every write is in the log within a second; no snapshots beside it.
-          appendonly yes
-          appendfsync everysec
-          save ""
-
-          # Two thirds of the task's limit: rewriting the log needs the rest, and above the limit the kernel kills.
-          maxmemory ${floor(var.redis_memory_max * 2 / 3)}mb
-          # BullMQ's condition: a queue must never be evicted.
-          maxmemory-policy noeviction
-        EOT
+        destination = "local/redis.conf"
+        data        = file("nomad/tasks/redis.conf.ctmpl")
+        change_mode = "noop" # a deploy replaces the allocation
       }
 
       # Passwords as their SHA-256: Redis takes no other form that needs no escaping.
       template {
         destination          = "secrets/users.acl"
         perms                = "0400"
-        change_mode          = "noop" # a deploy rolls the job
-        uid                  = 65534  # nobody
+        uid                  = 65534 # of the task
         gid                  = 65534
         error_on_missing_key = true
+        change_mode          = "noop" # as above
         data                 = <<-EOT
           {{- with nomadVar "nomad/jobs/redis" }}
           {{- with print (index . "password") }}
@@ -222,17 +158,12 @@ job "redis" {
           {{- end }}
         EOT
       }
-
       resources {
         cpu        = 150 # MHz, a share and not a limit
-        memory     = var.redis_memory
-        memory_max = var.redis_memory_max
+        memory     = var.memory.reserve
+        memory_max = var.memory.max
       }
-
-      logs {
-        max_files     = 3
-        max_file_size = 10 # MB
-      }
+      logs { max_files = 3 } # of 10 MB each
     }
   }
 }

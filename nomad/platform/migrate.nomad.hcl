@@ -1,61 +1,8 @@
-# Brings the schema up to date and stores the first admin key.
-# Registered once; each run is a dispatch, because an unchanged batch job does not run again:
-#
-#   nomad job dispatch migrate
-#
-#   nomad job run -hcl2-strict=false -var-file nomad/env/dev.vars.hcl nomad/platform/migrate.nomad.hcl
-#
-# Secrets: owner_password, admin_key (Nomad variable nomad/jobs/migrate).
+# Brings the schema up to date and stores the first admin key. Registered once; each run is a dispatch, because an
+# unchanged batch job does not run again: nomad job dispatch migrate
+# Settings: services/migrate/config.ts.
 
-variable "release" {
-  description = "What is deployed: another value rolls the job over to the code that is there now."
-  type        = string
-  default     = "checkout"
-}
-
-variable "release_url" {
-  description = "Address of a release tarball (go-getter form, with ?checksum=). Empty: the node's host volume \"app\"."
-  type        = string
-  default     = ""
-}
-
-variable "log_level" {
-  description = "Least severe log line that is written."
-  type        = string
-  default     = "info"
-
-  validation {
-    condition     = contains(["trace", "debug", "info", "warn", "error"], var.log_level)
-    error_message = "The log_level must be one of trace, debug, info, warn, error."
-  }
-}
-
-variable "consul_address" {
-  description = "host:port of the Consul agent that tasks talk to."
-  type        = string
-  default     = "127.0.0.1:8500"
-
-  validation {
-    condition     = regex_replace(var.consul_address, "^[^:/]+:[0-9]+$", "ok") == "ok"
-    error_message = "The consul_address must be host:port."
-  }
-}
-
-variable "postgres_address" {
-  description = "host:port of the Postgres primary."
-  type        = string
-
-  validation {
-    condition     = regex_replace(var.postgres_address, "^[^:/]+:[0-9]+$", "ok") == "ok"
-    error_message = "The postgres_address must be host:port."
-  }
-}
-
-variable "postgres_options" {
-  description = "Appended to Postgres addresses, such as ?sslmode=verify-full for a managed server."
-  type        = string
-  default     = ""
-}
+variable "release" { type = string } # an address with checksum, as `task release` prints it
 
 job "migrate" {
   type = "batch"
@@ -63,24 +10,10 @@ job "migrate" {
   parameterized {}
 
   group "migrate" {
-    meta {
-      release = var.release
-    }
-
     volume "usr" {
       type      = "host"
       source    = "usr"
       read_only = true
-    }
-
-    dynamic "volume" {
-      for_each = var.release_url == "" ? ["app"] : []
-      labels   = [volume.value]
-      content {
-        type      = "host"
-        source    = "app"
-        read_only = true
-      }
     }
 
     # A server that is just starting refuses connections; a real fault shows after three tries.
@@ -88,7 +21,6 @@ job "migrate" {
       attempts = 2
       interval = "5m"
       delay    = "2s"
-      mode     = "fail"
     }
 
     # A failed run is for a person to look at.
@@ -97,77 +29,38 @@ job "migrate" {
       unlimited = false
     }
 
-    ephemeral_disk {
-      size = 150 # MB: three log files of 10 MB for each of stdout and stderr, and the transpiler's cache
-    }
-
     task "migrate" {
       driver       = "exec"
       user         = "nobody"
       kill_signal  = "SIGTERM"
-      kill_timeout = "20s" # a statement in hand is rolled back
-
+      kill_timeout = "20s" # the statement in flight is rolled back
+      artifact {
+        source      = var.release
+        destination = "app"
+      }
       config {
         command  = "/bin/bun"
-        args     = ["run", "services/migrate/main.ts"]
+        args     = ["run", "services/migrate/main.js"]
         work_dir = "/app"
         cap_drop = ["all"]
       }
-
       volume_mount {
         volume      = "usr"
         destination = "/usr"
-        read_only   = true
       }
-
-      dynamic "artifact" {
-        for_each = var.release_url == "" ? [] : [var.release_url]
-        content {
-          source      = artifact.value
-          destination = "app"
-        }
-      }
-
-      dynamic "volume_mount" {
-        for_each = var.release_url == "" ? ["app"] : []
-        content {
-          volume      = volume_mount.value
-          destination = "/app"
-          read_only   = true
-        }
-      }
-
-      env {
-        LOG_LEVEL        = var.log_level
-        CONSUL_HTTP_ADDR = var.consul_address
-
-        BUN_RUNTIME_TRANSPILER_CACHE_PATH = "/tmp/bun" # a restarted process need not transpile again
-      }
-
       template {
-        destination          = "secrets/env"
-        env                  = true
-        perms                = "0400"
-        change_mode          = "noop" # a deploy rolls the job
-        error_on_missing_key = true
-        data                 = <<-EOT
-          {{- with nomadVar "nomad/jobs/migrate" }}
-          DATABASE_URL=postgres://prosaas:{{ .owner_password }}@${var.postgres_address}/prosaas${var.postgres_options}
-          ADMIN_KEY={{ .admin_key }}
-          {{- end }}
-        EOT
+        destination = "secrets/env"
+        env         = true
+        perms       = "0400"
+        data        = file("nomad/tasks/env.ctmpl")
+        change_mode = "noop" # `task secrets:apply` or a deploy replaces allocations, one at a time
       }
-
       resources {
         cpu        = 100 # MHz, a share and not a limit
-        memory     = 192
+        memory     = 192 # MB
         memory_max = 512 # MB: one process with one connection
       }
-
-      logs {
-        max_files     = 3
-        max_file_size = 10 # MB
-      }
+      logs { max_files = 3 } # of 10 MB each
     }
   }
 }

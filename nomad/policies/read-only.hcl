@@ -1,4 +1,4 @@
-# Whoever watches: jobs, allocations, their logs and nodes. No secret, no change.
+# The role that watches: reads jobs, allocations, their logs and nodes. Reads no secret, changes nothing.
 namespace "default" {
   policy       = "read"
   capabilities = ["read-logs"]

@@ -20,7 +20,8 @@ literal() { sed -n "s/^$1=//p" "$passwords" | sed "s/'/''/g; s/.*/'&'/"; }
 # log is read; statements stay out of it, because they carry passwords.
 single_user() {
   if ! postgres --single -D "$1" -c log_min_error_statement=panic -c dynamic_shared_memory_type=mmap \
-    -c exit_on_error=on postgres >/tmp/single.out 2>/tmp/single.err || grep -Eq 'ERROR|FATAL|PANIC' /tmp/single.err; then
+    -c exit_on_error=on postgres >/tmp/single.out 2>/tmp/single.err ||
+    grep -Eq 'ERROR|FATAL|PANIC' /tmp/single.err; then
     cat /tmp/single.err >&2
     exit 1
   fi
@@ -53,8 +54,10 @@ SQL
 fi
 
 # A cluster from before there were replicas has no role for them.
+role=prosaas_replication
+create="CREATE ROLE $role LOGIN REPLICATION"
 single_user "$data" <<SQL
-DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''prosaas_replication'') THEN CREATE ROLE prosaas_replication LOGIN REPLICATION; END IF; END'
+DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''$role'') THEN $create; END IF; END'
 ALTER ROLE postgres PASSWORD $(literal postgres)
 ALTER ROLE prosaas PASSWORD $(literal prosaas)
 ALTER ROLE prosaas_app PASSWORD $(literal prosaas_app)

@@ -13,8 +13,12 @@ flock --nonblock 9 || {
   exit 1
 }
 
-# The primary gives a slot up when too much waits for it (max_slot_wal_keep_size); what the copy lacks is gone then.
-slot_state() { psql -d postgres -XAtc "select wal_status from pg_replication_slots where slot_name = '$slot'" 2>/dev/null || echo unknown; }
+# The primary drops a slot when too much of the log waits for it (max_slot_wal_keep_size); the copy can never catch up
+# then.
+slot_state() {
+  psql -d postgres -XAtc "select wal_status from pg_replication_slots where slot_name = '$slot'" 2>/dev/null ||
+    echo unknown
+}
 
 if [ -s "$data/PG_VERSION" ]; then
   # Without the primary it starts as it is.

@@ -1,19 +1,20 @@
-# The three agents of a stack: a Consul server, a Nomad server and a Nomad client, each a process of its
-# own with a data folder that survives restarts. They outlive the script that starts them.
+# The agents of a stack: a Consul server, a Nomad server, a Nomad client, and an nginx that serves releases to the
+# client. Each is a process of its own, with data that survives restarts. They outlive the script that starts them.
 #
 # nomad/agent/*.hcl and consul/agent/*.hcl hold what is the same everywhere; what differs by stack (names,
 # folders, ports) is written to $STATE_DIR/<agent>.hcl here.
 # shellcheck shell=bash
 
 # shellcheck disable=SC2034 # read by scripts/down
-AGENTS=(consul nomad-server nomad-client)
+AGENTS=(consul nomad-server releases nomad-client)
 
-# agents_ensure — starts the agents that do not run, restarts those whose configuration changed (tasks go on
-# meanwhile), and returns when the client may take work.
+# agents_ensure — starts the agents that do not run, restarts those whose configuration changed while tasks
+# run on, and returns when the client may take work.
 agents_ensure() {
   AGENTS_STARTED=()
   access_ensure
   agents_write_configuration
+  agents_write_releases
   agent_ensure consul consul agent -config-file="$ROOT/consul/agent/server.hcl" -config-file="$STATE_DIR/consul.hcl"
   agent_await consul "${PORT[consul_http]}" /v1/status/leader
   access_export
@@ -22,13 +23,14 @@ agents_ensure() {
   agent_ensure nomad-server nomad agent -config="$ROOT/nomad/agent/server.hcl" -config="$STATE_DIR/nomad-server.hcl"
   agent_await nomad-server "${PORT[nomad_http]}" /v1/status/leader
   bun run "$ROOT/scripts/stack/access.ts" nomad || fail 'access control of Nomad is not complete: see above.'
+  agent_ensure releases nginx -e stderr -c "$STATE_DIR/releases.conf"
   agent_ensure nomad-client nomad agent -config="$ROOT/nomad/agent/client.hcl" -config="$STATE_DIR/nomad-client.hcl"
   agents_await_node
   if ((${#AGENTS_STARTED[@]})); then
     say "started: ${AGENTS_STARTED[*]} (logs in $STATE_DIR/logs)"
     export PROSAAS_AGENTS_STARTED="${AGENTS_STARTED[*]}"
   else
-    say 'all three run already'
+    say 'all of them run already'
   fi
 }
 
@@ -38,7 +40,7 @@ agent_pid() { cat "$STATE_DIR/$1.pid" 2>/dev/null; }
 agent_alive() {
   local pid
   pid=$(agent_pid "$1") && [[ -n $pid ]] &&
-    tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$STATE_DIR/$1.hcl"
+    tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -e "$STATE_DIR/$1.hcl" -e "$STATE_DIR/$1.conf"
 }
 
 # agent_ensure NAME COMMAND… — starts COMMAND unless it runs with the configuration files it names now.
@@ -46,7 +48,7 @@ agent_ensure() {
   local name=$1 argument files=() sum
   shift
   for argument in "$@"; do
-    [[ $argument == -config* ]] && files+=("${argument#*=}")
+    [[ $argument == -config* || -f $argument ]] && files+=("${argument#*=}")
   done
   sum=$(sha256sum "${files[@]}")
   if agent_alive "$name"; then
@@ -75,7 +77,7 @@ agent_ensure() {
   state_write "$name.pid" <<<"$!"
   state_write "$name.sum" <<<"$sum"
   AGENTS_STARTED+=("$name")
-  # Until the program has taken the shell's place, its process does not look alive.
+  # Until exec has replaced the shell by the program, its process does not look alive.
   local deadline=$((SECONDS + 5))
   until agent_alive "$name"; do
     ((SECONDS < deadline)) || agent_fail "$name" 'did not start'
@@ -142,7 +144,7 @@ agent_stop() {
 }
 
 agents_write_configuration() {
-  mkdir -p "$STATE_DIR"/{consul,nomad/server,nomad/client,logs}
+  mkdir -p "$STATE_DIR"/{consul,nomad/server,nomad/client,logs,releases,releases.tmp}
 
   state_write consul.hcl <<HCL
 # Written by scripts/up for stack $STACK.
@@ -212,18 +214,37 @@ client {
     path      = "/usr"
     read_only = true
   }
-  host_volume "app" {
-    path      = "$ROOT"
-    read_only = true
-  }
 
-  # What a task sees besides /usr. The loader and the shell are named by their real files, because a
-  # symlink would be copied as a symlink.
+  # The files that a task sees besides /usr. The loader and the shell are named by their real files, because a symlink
+  # would be copied as a symlink.
   chroot_env {
 $(agents_chroot_entries)
   }
 }
 HCL
+}
+
+# Serves $STATE_DIR/releases on loopback: Nomad fetches artifacts by HTTP, and not from a folder.
+agents_write_releases() {
+  state_write releases.conf <<NGINX
+# Written by scripts/up for stack $STACK.
+daemon off;
+master_process off; # one process, root's: the stack's folder is closed to other users
+pid $STATE_DIR/releases.nginx.pid;
+events { worker_connections 64; } # a client fetches a few releases at once
+http {
+  access_log off;
+  client_body_temp_path $STATE_DIR/releases.tmp/client_body;
+  proxy_temp_path       $STATE_DIR/releases.tmp/proxy;
+  fastcgi_temp_path     $STATE_DIR/releases.tmp/fastcgi;
+  uwsgi_temp_path       $STATE_DIR/releases.tmp/uwsgi;
+  scgi_temp_path        $STATE_DIR/releases.tmp/scgi;
+  server {
+    listen 127.0.0.1:${PORT[releases]};
+    root $STATE_DIR/releases;
+  }
+}
+NGINX
 }
 
 agents_chroot_entries() {
@@ -232,7 +253,8 @@ agents_chroot_entries() {
     x86_64) loader=/lib64/ld-linux-x86-64.so.2 ;;
     aarch64) loader=/lib/ld-linux-aarch64.so.1 ;;
   esac
-  printf '    "%s" = "%s"\n' "$(readlink -f "$loader")" "$loader" "$(readlink -f /bin/sh)" /bin/sh "$(command -v bun)" /bin/bun
+  printf '    "%s" = "%s"\n' "$(readlink -f "$loader")" "$loader" "$(readlink -f /bin/sh)" /bin/sh
+  printf '    "%s" = "%s"\n' "$(command -v bun)" /bin/bun
   local file
   for file in /etc/passwd /etc/group /etc/hosts /etc/nsswitch.conf /etc/resolv.conf; do
     [[ -e $file ]] && printf '    "%s" = "%s"\n' "$(readlink -f "$file")" "$file"

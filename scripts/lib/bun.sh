@@ -19,7 +19,8 @@ bun_ensure() {
   package=$(bun_package)
   folder=$CACHE_DIR/bun-$(bun_version)
   if [[ ! -x $folder/bun ]]; then
-    command -v npm >/dev/null || fail "Bun comes from npm and npm is missing: apt-get install npm, or install Node (https://nodejs.org)."
+    command -v npm >/dev/null ||
+      fail "Bun comes from npm and npm is missing: apt-get install npm, or install Node (https://nodejs.org)."
     mkdir -p "$CACHE_DIR"
     exec {lock}>"$CACHE_DIR/.bun.lock"
     flock "$lock"
@@ -41,7 +42,8 @@ bun_ensure() {
 
 # dependencies_ensure — node_modules as bun.lock says; nothing to do if it was installed from this lock.
 dependencies_ensure() {
-  local stamp=$ROOT/node_modules/.prosaas-lock want lock inputs=("$ROOT/bun.lock" "$ROOT/package.json" "$ROOT"/lib/patches/*)
+  local stamp=$ROOT/node_modules/.prosaas-lock want lock
+  local inputs=("$ROOT/bun.lock" "$ROOT/package.json" "$ROOT"/lib/patches/*)
   want=$(sha256sum "${inputs[@]}")
   [[ -r $stamp && $(<"$stamp") == "$want" ]] && return
   mkdir -p "$ROOT/node_modules"

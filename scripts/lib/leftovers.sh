@@ -1,4 +1,4 @@
-# What is left of a stack when its agents are gone: executors with their tasks, mounts, cgroups.
+# Removes the rest of a stack whose agents are gone: executors with their tasks, mounts, cgroups.
 # shellcheck shell=bash
 
 allocation_ids() {
@@ -17,7 +17,7 @@ processes_with() {
   printf '%s\n' "${files[@]}" | cut -d/ -f3
 }
 
-# Nomad's executors and log collectors of this stack: what each has open tells whose it is.
+# Nomad's executors and log collectors of this stack: each has files of its stack open.
 supervisor_pids() {
   local pid
   for pid in $(processes_with '(^|/)nomad$' '^(executor|logmon)$'); do
@@ -99,7 +99,8 @@ leftovers_remove_cgroups() {
     find /sys/fs/cgroup -depth -type d -name "${id#alloc_id=}.*" -exec rmdir {} + 2>/dev/null || true
   done < <(cat "$STATE_DIR"/logs/nomad-client*.log 2>/dev/null | grep -oE 'alloc_id=[0-9a-f-]{36}' | sort -u)
   nomad_client_runs && return
-  find /sys/fs/cgroup -depth -type d \( -path '*/nomad.slice*' -o -path '/sys/fs/cgroup/*/nomad' -o -path '/sys/fs/cgroup/*/nomad/*' \) \
+  find /sys/fs/cgroup -depth -type d \
+    \( -path '*/nomad.slice*' -o -path '/sys/fs/cgroup/*/nomad' -o -path '/sys/fs/cgroup/*/nomad/*' \) \
     -exec rmdir {} + 2>/dev/null || true
 }
 

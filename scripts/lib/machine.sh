@@ -1,27 +1,26 @@
-# What the machine must be, and who holds its ports.
+# Requirements of the machine, and the processes that hold its ports.
 # shellcheck shell=bash
 
 machine_require() {
-  [[ $(uname -s) == Linux ]] || fail "Nomad's exec driver isolates tasks with Linux's own means, and this is $(uname -s): use a Linux machine (Debian 12)."
+  [[ $(uname -s) == Linux ]] ||
+    fail "Nomad's exec driver isolates tasks by features of Linux, and this is $(uname -s): use Debian 12."
   ((EUID == 0)) || fail "Nomad's exec driver needs root to isolate tasks: run it as root (sudo -E $0)."
-  [[ $(uname -m) == x86_64 || $(uname -m) == aarch64 ]] || fail "only x86_64 and aarch64 processors are supported, not $(uname -m)."
+  [[ $(uname -m) == x86_64 || $(uname -m) == aarch64 ]] ||
+    fail "only x86_64 and aarch64 processors are supported, not $(uname -m)."
   [[ -d /sys/fs/cgroup ]] || fail "no cgroups at /sys/fs/cgroup: mount them (mount -t cgroup2 none /sys/fs/cgroup)."
   local program
   for program in openssl flock setsid; do
     command -v "$program" >/dev/null || fail "'$program' is missing: apt-get install openssl util-linux."
   done
   id -u nobody >/dev/null 2>&1 || fail "tasks run as the user 'nobody', who is missing in /etc/passwd."
-  local unreadable
-  # Tasks read the checkout as nobody.
-  unreadable=$(find "$ROOT/package.json" "$ROOT/lib" "$ROOT/services" \( -type d ! -perm -o=rx -o -type f ! -perm -o=r \) -print -quit 2>/dev/null)
-  [[ -z $unreadable ]] || fail "tasks run as nobody and cannot read $unreadable: chmod -R o+rX $ROOT."
 }
 
 # Prints "PORT PID NAME" for each of the given TCP ports that some process listens on, one holder a port.
 port_holders() {
   local port inode pid listening sockets
   # Column 2 is ADDRESS:PORT in hexadecimal, 4 the state (0A listens), 10 the socket's inode.
-  listening=$(awk '$4 == "0A" { n = split($2, part, ":"); print part[n], $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null) || true
+  listening=$(awk '$4 == "0A" { n = split($2, part, ":"); print part[n], $10 }' \
+    /proc/net/tcp /proc/net/tcp6 2>/dev/null) || true
   # Processes end while find looks at them.
   sockets=$(find /proc/[0-9]*/fd -lname 'socket:*' -printf '%l %h\n' 2>/dev/null) || true
   for port in "$@"; do
@@ -37,7 +36,8 @@ port_holders() {
 process_is_ours() {
   tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -qF "$STATE_DIR/" && return
   local allocation
-  allocation=$(grep -oE '/nomad[^:]*/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}' "/proc/$1/cgroup" 2>/dev/null | head -n 1)
+  allocation=$(grep -oE '/nomad[^:]*/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}' "/proc/$1/cgroup" 2>/dev/null |
+    head -n 1)
   [[ -n $allocation && -d $STATE_DIR/nomad/client/alloc/${allocation##*/} ]]
 }
 
@@ -63,6 +63,7 @@ ports_foreign() {
     name_of[${PORT[$name]}]=$name
   done
   while read -r port pid program; do
-    process_is_ours "$pid" || printf 'port %s (%s) is taken by %s (pid %s); ' "$port" "${name_of[port]}" "$program" "$pid"
+    process_is_ours "$pid" ||
+      printf 'port %s (%s) is taken by %s (pid %s); ' "$port" "${name_of[port]}" "$program" "$pid"
   done < <(port_holders "${fixed[@]}")
 }

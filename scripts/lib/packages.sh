@@ -11,7 +11,7 @@ packages_missing() {
 # packages_ensure NAME... — installs what is missing.
 packages_ensure() {
   command -v dpkg-query >/dev/null ||
-    fail "this script installs with apt and this is no Debian: install $* yourself, then make dpkg-query unnecessary by running on Debian 12."
+    fail "this script installs $* with apt, and this is no Debian: use Debian 12."
   local missing
   mapfile -t missing < <(packages_missing "$@")
   ((${#missing[@]})) || return 0
@@ -30,7 +30,7 @@ packages_ensure() {
   rm -f "$log"
 }
 
-# While /usr/sbin/policy-rc.d exits 101, no maintainer script starts a service. What was there is kept aside.
+# While /usr/sbin/policy-rc.d exits 101, no maintainer script starts a service. An existing file is kept aside.
 POLICY=/usr/sbin/policy-rc.d
 
 packages_forbid_service_starts() {

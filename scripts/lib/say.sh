@@ -1,4 +1,4 @@
-# What a script tells its reader. Progress goes to stderr, so that stdout stays free for results.
+# Messages of a script. Progress goes to stderr, so that stdout stays free for results.
 # shellcheck shell=bash
 
 SAY_STARTED=${EPOCHREALTIME/[.,]/}
@@ -14,14 +14,14 @@ say() { printf '  %s\n' "$*" >&2; }
 # A headline with the time since the start.
 step() { printf '\n%s  (%s)\n' "$*" "$(say_elapsed)" >&2; }
 
-# One sentence on what is wrong and how to mend it; ends the script.
+# Prints what is wrong and how to correct it; ends the script.
 fail() {
   printf '\n%s: %s\n' "${0##*/}" "$*" >&2
   exit 1
 }
 
-# say_while LABEL LOG COMMAND... — runs COMMAND with its output in LOG and shows LABEL, the seconds
-# and the log's last line meanwhile. On failure prints the end of the log and returns COMMAND's status.
+# say_while LABEL LOG COMMAND... — runs COMMAND with its output in LOG and shows LABEL, the
+# seconds and the log's last line until it ends. On failure prints the end of the log and returns COMMAND's status.
 say_while() {
   local label=$1 log=$2 began=$SECONDS last='' shown=0 status=0 pid
   shift 2

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /*
- * scripts/up, scripts/down and the functions they are made of, where they refuse. Nothing is started. What a test mounts
- * is mounted in a namespace of its own (unshare), so the machine does not see it.
+ * The refusals of scripts/up, scripts/down and their functions. Nothing is started. Tests mount in a namespace of their
+ * own (unshare), so that the machine does not see it.
  */
 const root = join(import.meta.dir, "../..");
 const asRoot = process.getuid?.() === 0;
@@ -54,7 +54,7 @@ function listenAbove(base: number): { port: number; server: ReturnType<typeof Bu
   }
 }
 
-/** Runs a piece of shell with the functions of scripts/lib, in a mount namespace of its own, for the stack in `folder`. */
+/** Runs shell code with the functions of scripts/lib, in a mount namespace of its own, for the stack in `folder`. */
 const shell = (script: string, env: Record<string, string> = {}) => {
   const parts = ["say", "stack", "access", "machine", "leftovers"]
     .map((part) => `source scripts/lib/${part}.sh`)
@@ -119,7 +119,7 @@ describe.skipIf(!asRoot)("a disk that cannot be written is named", () => {
     expect(stderr).toContain(`${folder}/state/probe cannot be written: No space left on device`);
   });
 
-  test("when it fills up later, and the file before stays whole", async () => {
+  test("when it fills up later, without harming the file", async () => {
     const { code, stdout, stderr } = await shell(`
       mount -t tmpfs -o size=2m none ${folder}
       state_folder_ensure
@@ -174,7 +174,7 @@ describe("the cluster that scripts/logs asks", () => {
     });
   });
 
-  test("is the one of NOMAD_ADDR, which is said and gets no token of the stack", async () => {
+  test("is that of NOMAD_ADDR, without the stack's token", async () => {
     const other = await asked({ NOMAD_ADDR: "https://nomad.example:4646" });
     expect(other.stdout).toBe("https://nomad.example:4646 none");
     expect(other.stderr).toContain("asks NOMAD_ADDR=https://nomad.example:4646, not stack 'other'");

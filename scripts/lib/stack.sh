@@ -33,7 +33,7 @@ stack_select() {
     [consul_http]=8500 [consul_dns]=8600 [consul_server]=8300 [consul_serf]=8301
     [nomad_http]=4646 [nomad_rpc]=4647 [nomad_serf]=4648 [nomad_client]=4656
     [postgres]=15432 [postgres_replica]=15433 [pgbouncer]=16432 [redis]=16379
-    [simulator]=17070 [simulator_media]=17071 [call_agent]=17080
+    [simulator]=17070 [simulator_media]=17071 [call_agent]=17080 [releases]=17090
     # Nomad's dynamic ports: below Linux's ephemeral range (32768), so that no outgoing connection holds one, and
     # where neither the ports above nor those of a stack with an offset of 3000 and more lie.
     [dynamic_min]=12000 [dynamic_max]=12999
@@ -93,47 +93,18 @@ stack_lock() {
   fi
 }
 
-# stack_write_variables — this stack's addresses, as values for the variables of the job files. Given after
-# nomad/env/dev.vars.hcl, which holds those of stack dev.
-stack_write_variables() {
-  local postgres_bin
-  # The newest that is installed; its data says if it wants another (nomad/tasks/postgres-init.sh).
-  postgres_bin=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin | sort -V | tail -n 1)
-  state_write stack.vars.hcl <<HCL
-# Written by scripts/up for stack $STACK.
-consul_address   = "127.0.0.1:${PORT[consul_http]}"
-postgres_address = "127.0.0.1:${PORT[postgres]}"
-read_address     = "127.0.0.1:${PORT[postgres_replica]}"
-pooler_address   = "127.0.0.1:${PORT[pgbouncer]}"
-redis_address    = "127.0.0.1:${PORT[redis]}"
-wa_websocket_url = "ws://127.0.0.1:${PORT[simulator]}/ws/chat"
-twilio_api_url   = "http://127.0.0.1:${PORT[simulator]}"
-call_agent_url   = "ws://127.0.0.1:${PORT[call_agent]}/"
-wa_media_host    = "127.0.0.1:${PORT[simulator_media]}"
-public_url       = "https://127.0.0.1:${PORT[https]}"
-
-postgres_bin = "$postgres_bin"
-
-postgres_port  = ${PORT[postgres]}
-postgres_replica_port = ${PORT[postgres_replica]}
-pgbouncer_port = ${PORT[pgbouncer]}
-redis_port     = ${PORT[redis]}
-simulator_port = ${PORT[simulator]}
-call_agent_port = ${PORT[call_agent]}
-simulator_media_port = ${PORT[simulator_media]}
-http_port      = ${PORT[http]}
-https_port     = ${PORT[https]}
-HCL
-}
-
 # stack_export — what the TypeScript half (scripts/stack) must know.
 stack_export() {
   export PROSAAS_STACK=$STACK PROSAAS_STATE_DIR=$STATE_DIR
   export PROSAAS_BASE_URL=https://127.0.0.1:${PORT[https]}
   export PROSAAS_SIMULATOR_URL=http://127.0.0.1:${PORT[simulator]}
+  local name ports=()
+  for name in "${!PORT[@]}"; do ports+=("$name=${PORT[$name]}"); done
+  export PROSAAS_PORTS="${ports[*]}"
   # How to call the other scripts for this stack.
   PROSAAS_TASK=./scripts/task
   [[ $STACK == dev ]] || PROSAAS_TASK="PROSAAS_STACK=$STACK $PROSAAS_TASK"
-  [[ $STATE_DIR == "${XDG_STATE_HOME:-$HOME/.local/state}/prosaas/$STACK" ]] || PROSAAS_TASK="PROSAAS_STATE_DIR=$STATE_DIR $PROSAAS_TASK"
+  [[ $STATE_DIR == "${XDG_STATE_HOME:-$HOME/.local/state}/prosaas/$STACK" ]] ||
+    PROSAAS_TASK="PROSAAS_STATE_DIR=$STATE_DIR $PROSAAS_TASK"
   export PROSAAS_TASK
 }

@@ -19,7 +19,8 @@ tls_ensure() {
       openssl ecparam -name prime256v1 -genkey -noout -out edge.key
       openssl req -new -key edge.key -subj /CN=localhost -out edge.csr
       # 825 days: the most that browsers accept.
-      openssl x509 -req -in edge.csr -CA ca.crt -CAkey ca.key -CAcreateserial -sha256 -days 825 -out edge.crt.new -extfile <(
+      openssl x509 -req -in edge.csr -CA ca.crt -CAkey ca.key -CAcreateserial -sha256 -days 825 \
+        -out edge.crt.new -extfile <(
         printf '%s\n' "subjectAltName=DNS:localhost,DNS:$(hostname),IP:127.0.0.1,IP:::1" \
           basicConstraints=CA:FALSE keyUsage=critical,digitalSignature extendedKeyUsage=serverAuth
       ) 2>/dev/null

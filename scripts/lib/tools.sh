@@ -73,15 +73,16 @@ tool_build() {
   }
   if [[ ! -x $folder/$name ]]; then
     tool_require_compilers "$name"
-    say "$name is not on PATH in version ${TOOL_MINIMUM[$name]} or newer: building $(tool_version "$name") once, into $folder"
+    say "$name ${TOOL_MINIMUM[$name]} or newer is not on PATH: building $(tool_version "$name") once, into $folder"
     local work
     work=$(mktemp -d "$CACHE_DIR/.$name.XXXXXX")
     # A copy, because -mod=mod may write: the checkout stays as it is.
     cp "$ROOT/scripts/tools/$name/go.mod" "$ROOT/scripts/tools/$name/go.sum" "$work/"
     say_while "building $name ($(nproc) cores; nomad and consul take some minutes)" "$work/build.log" \
       env -C "$work" CGO_ENABLED="$(tool_cgo "$name")" GOFLAGS= GOWORK=off \
-      go build -v -mod=mod -trimpath -ldflags '-s -w' -tags "${TOOL_TAGS[$name]:-}" -o "$work/$name" "${TOOL_PACKAGE[$name]}" ||
-      fail "$name could not be built (log: $work/build.log); with $name ${TOOL_MINIMUM[$name]} or newer on PATH nothing is built."
+      go build -v -mod=mod -trimpath -ldflags '-s -w' -tags "${TOOL_TAGS[$name]:-}" \
+      -o "$work/$name" "${TOOL_PACKAGE[$name]}" ||
+      fail "$name could not be built (log: $work/build.log): put $name ${TOOL_MINIMUM[$name]} or newer on PATH."
     mkdir -p "$folder"
     mv -T "$work/$name" "$folder/$name"
     rm -rf "$work"
@@ -94,11 +95,12 @@ tool_cgo() { [[ $1 == nomad ]] && printf 1 || printf 0; }
 
 tool_require_compilers() {
   command -v go >/dev/null ||
-    fail "neither $1 ${TOOL_MINIMUM[$1]} or newer nor Go is on PATH: install one of them (Go: https://go.dev/dl, 1.21 or newer)."
+    fail "neither $1 ${TOOL_MINIMUM[$1]} nor Go 1.21 or newer is on PATH: install one of them (https://go.dev/dl)."
   local version
   version=$(go env GOVERSION)
   # From 1.21 on, Go fetches the toolchain that a go.mod asks for.
-  version_at_least "${version#go}" 1.21.0 || fail "Go ${version#go} is too old to build $1: install 1.21 or newer (https://go.dev/dl)."
+  version_at_least "${version#go}" 1.21.0 ||
+    fail "Go ${version#go} is too old to build $1: install 1.21 or newer (https://go.dev/dl)."
   if [[ $1 == nomad ]] && ! command -v "$(go env CC)" >/dev/null; then
     packages_ensure gcc libc6-dev
   fi

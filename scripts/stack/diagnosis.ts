@@ -4,7 +4,7 @@ import type { Allocation } from "./nomad.ts";
 const EVENTS = 8;
 const LOG_BYTES = 3_000;
 
-/** What a person would look up first when a job does not come up: its newest allocation's events and last log lines. */
+/** The newest allocation's events and last log lines of a job that does not come up. */
 export async function diagnose(addr: string, jobId: string): Promise<string> {
   const allocations = await createNomad(addr)<Allocation[]>("GET", `/v1/job/${encodeURIComponent(jobId)}/allocations`);
   const newest = allocations.toSorted((a, b) => b.CreateIndex - a.CreateIndex)[0];

@@ -43,6 +43,6 @@ export async function dispatchOnce(job: string, release: string, environment: En
   progress.done(`${job.padEnd(12)} done (${seconds(performance.now() - began)})`);
 }
 
-/** What a batch job's file says it would run. */
-export const releaseOfJob = (job: Job): string =>
-  (job as { TaskGroups: { Meta?: { release?: string } }[] }).TaskGroups[0]?.Meta?.release ?? "";
+/** The address of the release that a batch job runs. */
+export const releaseOfJob = ({ TaskGroups }: Job): string =>
+  TaskGroups[0]?.Tasks?.[0]?.Artifacts?.[0]?.GetterSource ?? "";

@@ -11,6 +11,8 @@ const schema = z.object({
   NOMAD_ADDR: z.url(),
   CONSUL_HTTP_ADDR: z.string().min(1),
   PROSAAS_TASK: z.string().min(1),
+  /** "name=port …", as scripts/lib/stack.sh has them. */
+  PROSAAS_PORTS: z.string().min(1),
   PROSAAS_AGENTS_STARTED: z.string().default(""),
 });
 
@@ -22,8 +24,10 @@ export type Environment = {
   readonly simulatorUrl: string;
   readonly nomadAddr: string;
   readonly consulAddr: string;
-  /** What to type for a task of this stack. */
+  /** The command line of a task of this stack. */
   readonly task: string;
+  /** The stack's ports by their name. */
+  readonly ports: Readonly<Record<string, string>>;
   /** Whether an agent was started just now. */
   readonly agentsStarted: boolean;
 };
@@ -39,6 +43,9 @@ export function readEnvironment(env: Record<string, string | undefined> = proces
     nomadAddr: read.NOMAD_ADDR,
     consulAddr: read.CONSUL_HTTP_ADDR,
     task: read.PROSAAS_TASK,
+    ports: Object.fromEntries(
+      read.PROSAAS_PORTS.split(" ").map((entry) => entry.split("=") as [name: string, port: string]),
+    ),
     agentsStarted: read.PROSAAS_AGENTS_STARTED !== "",
   };
 }

@@ -59,11 +59,11 @@ describe("judge", () => {
     expect(judge(observe({ allocations: [allocation({ JobVersion: 2 })] })).state).toBe("waiting");
   });
 
-  test("a service that is not registered yet keeps it waiting", () => {
+  test("waits for a service to register", () => {
     expect(judge(observe({ checks: [] })).state).toBe("waiting");
   });
 
-  test("one failing check of several keeps it waiting and says why", () => {
+  test("waits for every check and names the failing one", () => {
     const checks = [check(), check({ Status: "critical", Output: "HTTP GET /ready: 503\nredis" })];
     expect(judge(observe({ checks }))).toMatchObject({ state: "waiting", why: "HTTP GET /ready: 503 redis" });
   });
@@ -81,24 +81,24 @@ describe("judge", () => {
       },
     ];
     expect(judge(observe({ allocations: [], evaluations })).why).toBe(
-      "no place for api: missing compatible host volumes",
+      "no node fits api: missing compatible host volumes",
     );
   });
 
   const givenUp = { ID: "d1", JobVersion: 3, Status: "failed", StatusDescription: "Failed due to progress deadline" };
 
-  test("a deployment that Nomad gave up fails with its description", () => {
+  test("fails with the description of a failed deployment", () => {
     expect(judge(observe({ deployment: givenUp, checks: [] }))).toMatchObject({
       state: "failed",
       why: "Failed due to progress deadline",
     });
   });
 
-  test("allocations that came good after their deployment was given up are settled", () => {
+  test("settles when allocations recover after a failed deployment", () => {
     expect(judge(observe({ deployment: givenUp })).state).toBe("settled");
   });
 
-  test("a restarting task is told with its last event", () => {
+  test("names the last event of a restarting task", () => {
     const TaskStates = {
       api: {
         State: "pending",

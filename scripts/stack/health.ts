@@ -3,7 +3,7 @@ import type { Allocation, Deployment, Evaluation, Job, PlacementFailure, TaskGro
 /** A check as Consul's agent lists it. Nomad's service ids contain the allocation's id. */
 export type Check = { ServiceID: string; ServiceName: string; Status: string; Output: string };
 
-/** What is known of one job at one moment. */
+/** The state of one job at one moment. */
 export type Observation = {
   readonly job: Job;
   readonly allocations: readonly Allocation[];
@@ -66,7 +66,7 @@ function reasonToWait(
   checks: readonly Check[],
 ): string {
   const unplaced = latest(evaluations)?.FailedTGAllocs;
-  if (unplaced && Object.keys(unplaced).length > 0) return `no place for ${describePlacement(unplaced)}`;
+  if (unplaced && Object.keys(unplaced).length > 0) return `no node fits ${describePlacement(unplaced)}`;
   if (current.length === 0) return "not placed yet";
   for (const allocation of current) {
     const restarts = Object.values(allocation.TaskStates ?? {}).reduce((sum, task) => sum + task.Restarts, 0);

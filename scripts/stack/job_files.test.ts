@@ -1,49 +1,67 @@
-import { describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { parseEnvFile } from "./env_file.ts";
 import { root } from "./environment.ts";
-
-// -hcl2-strict=false lets all jobs share one file of values, and lets a misspelt name pass: this test does not.
+import { parseJobFile } from "./job_file.ts";
+import { allJobs } from "./jobs.ts";
+import type { Job } from "./nomad.ts";
+import { checkShared } from "./settings/check.ts";
+import { serviceJobs } from "./settings/known.ts";
 
 const read = (path: string) => Bun.file(join(root, path)).text();
-const jobs = await Promise.all([...new Bun.Glob("nomad/*/*.nomad.hcl").scanSync({ cwd: root })].map(read));
+const paths = [...new Bun.Glob("nomad/*/*.nomad.hcl").scanSync({ cwd: root })].toSorted();
+const texts = new Map(await Promise.all(paths.map(async (path) => [path, await read(path)] as const)));
+const release = { NOMAD_VAR_release: "https://releases.example.com/prosaas-0.tar.gz?checksum=sha256:0" };
 
-/** Each `variable` block by its name: the same name must mean the same thing in every job. */
-const declarations = jobs.flatMap((text) =>
-  [...text.matchAll(/^variable "(\w+)" \{\n(.*?)^\}/gms)].map(([, name, body]) => ({ name: name!, body: body! })),
-);
-const declared = new Set(declarations.map(({ name }) => name));
-
-test("every value of an environment is declared by a job", async () => {
-  for (const path of new Bun.Glob("nomad/env/*.vars.hcl").scanSync({ cwd: root })) {
-    const given = [...(await read(path)).matchAll(/^(\w+) *=/gm)].map(([, name]) => name!);
-    expect({ path, undeclared: given.filter((name) => !declared.has(name)) }).toEqual({ path, undeclared: [] });
-  }
+/** Nomad ignores NOMAD_VAR_<name> of variables that a job file does not declare, so a test finds misspelt ones. */
+test("job files declare every variable of stack dev", async () => {
+  const declared = new Set(
+    [...texts.values()].flatMap((text) => [...text.matchAll(/^variable "(\w+)"/gm)].map(([, name]) => name!)),
+  );
+  const given = [...(await read("nomad/env/dev.variables")).matchAll(/^(\w+)=/gm)].map(([, name]) => name!);
+  expect(given.length).toBeGreaterThan(10);
+  expect(given.filter((name) => !declared.has(name))).toEqual([]);
 });
 
-test("every value that scripts/up writes is declared by a job", async () => {
-  const [, written] = (await read("scripts/lib/stack.sh")).match(/stack\.vars\.hcl <<HCL\n(.*?)^HCL$/ms) ?? [];
-  const names = [...written!.matchAll(/^(\w+) *=/gm)].map(([, name]) => name!);
-  expect(names.length).toBeGreaterThan(10);
-  expect(names.filter((name) => !declared.has(name))).toEqual([]);
+test("the job files stay below 1,700 lines", () => {
+  const lines = [...texts.values()].reduce((sum, text) => sum + text.split("\n").length - 1, 0);
+  expect(lines).toBeLessThanOrEqual(1_700);
 });
 
-test("a variable that several jobs have is the same in all of them", () => {
-  const bodies = new Map<string, Set<string>>();
-  for (const { name, body } of declarations) bodies.set(name, (bodies.get(name) ?? new Set()).add(body));
-  const differing = [...bodies].filter(([, variants]) => variants.size > 1).map(([name]) => name);
-  // The shards' own count has bounds; to others it is only the first value of a key in Consul.
-  expect(differing.filter((name) => name !== "wa_shards_count")).toEqual([]);
+describe("job files", () => {
+  let jobs: Job[];
+  beforeAll(async () => {
+    jobs = await Promise.all(allJobs.map((name) => parseJobFile(name, release)));
+  }, 30_000);
+
+  test("need no variable but the release", () => {
+    expect(jobs.map(({ ID }) => ID).toSorted()).toEqual(allJobs.toSorted());
+  });
+
+  test("run their release with the common environment", () => {
+    for (const { ID, TaskGroups } of jobs.filter((job) => serviceJobs.includes(job.ID))) {
+      for (const { Artifacts, Templates } of TaskGroups.flatMap(({ Tasks }) => Tasks ?? [])) {
+        expect([ID, Artifacts?.[0]?.GetterSource]).toEqual([ID, release.NOMAD_VAR_release]);
+        expect([ID, Templates?.some(({ EmbeddedTmpl }) => EmbeddedTmpl.includes("sprig_list"))]).toEqual([ID, true]);
+      }
+    }
+  });
+
+  test("leave the shared settings of stack dev to it", async () => {
+    const settings = (await read("nomad/env/dev.settings")).replaceAll(/\{\w+\}/g, "1");
+    expect(checkShared(parseEnvFile(settings), jobs)).toEqual([]);
+  });
 });
 
 describe("operational ports", () => {
-  const services = jobs.filter((text) => text.includes("services/") && text.includes("service {"));
+  // nginx answers its own check, and has no operational port.
+  const own = [...texts].filter(
+    ([path, text]) => text.includes("services/") && text.includes("service {") && !path.endsWith("nginx.nomad.hcl"),
+  );
 
-  test("are what the checks of every service of ours ask", () => {
-    // nginx has none: it answers its check itself.
-    const own = services.filter((text) => !/^job "nginx"/m.test(text));
+  test("serve the checks of every service", () => {
     expect(own.length).toBeGreaterThanOrEqual(6);
-    for (const text of own) {
-      const [name] = /^job "[^"]+"/m.exec(text) ?? [];
+    for (const [name, text] of own) {
       const checks = [...text.matchAll(/^ *check \{\n(?: +\w+ += .*\n)*/gm)]
         .map(([block]) => block)
         .filter((block) => block.includes('type     = "http"'));

@@ -17,7 +17,14 @@ export type TaskGroup = {
   Count: number;
   Services?: { Name: string }[] | null;
   Scaling?: Scaling | null;
-  Tasks?: { Name: string; Templates?: { EmbeddedTmpl: string; ChangeMode: string }[] | null }[];
+  Meta?: Record<string, string> | null;
+  Tasks?: Task[];
+};
+export type Task = {
+  Name: string;
+  Env?: Record<string, string> | null;
+  Artifacts?: { GetterSource: string }[] | null;
+  Templates?: { EmbeddedTmpl: string; ChangeMode: string }[] | null;
 };
 export type Scaling = { Min: number; Max: number; Enabled: boolean; Policy: unknown };
 export type TaskEvent = { Time: number; Type: string; DisplayMessage: string };
@@ -60,7 +67,7 @@ export async function nomadText(addr: string, path: string): Promise<string | nu
   return response?.ok ? response.text() : null;
 }
 
-/** What `call` answers, or null where the answer is 404, or one of `absent`. */
+/** The answer to `call`, or null where its status is 404, or one of `absent`. */
 export async function orNull<T>(call: Promise<T>, absent: readonly number[] = [404]): Promise<T | null> {
   try {
     return await call;

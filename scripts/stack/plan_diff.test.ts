@@ -10,7 +10,7 @@ const job = (target: number) => ({
   ],
 });
 
-/** What Nomad answers for a job with a scaling policy that nobody changed. */
+/** Nomad's plan for a job with an unchanged scaling policy. */
 const hollow = (task: Diff): Diff => ({
   Type: "Edited",
   Fields: null,
@@ -25,12 +25,12 @@ const hollow = (task: Diff): Diff => ({
 });
 const sameTask: Diff = { Type: "None", Name: "worker", Fields: null };
 
-test("a scaling policy that Nomad calls edited is a change only where it is another", () => {
+test("compares scaling policies, whatever Nomad calls them", () => {
   expect(differs(hollow(sameTask), job(5), job(5))).toBeFalse();
   expect(differs(hollow(sameTask), job(5), job(10))).toBeTrue();
 });
 
-test("whatever else is edited, added or deleted is a change", () => {
+test("sees every other edit, addition and deletion", () => {
   const field: Diff = { Type: "Edited", Name: "Memory" };
   expect(
     differs(hollow({ Type: "Edited", Name: "worker", Objects: [{ Type: "Edited", Fields: [field] }] }), job(5), job(5)),

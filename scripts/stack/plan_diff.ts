@@ -7,14 +7,14 @@ export type Diff = { Type: string; Name?: string } & Partial<
 
 /** Whether a job that is to be run differs from the running one, by Nomad's plan. */
 export function differs(diff: Diff, wanted: Job, running: Job): boolean {
-  return saysSo(diff) || !Bun.deepEquals(scalingOf(wanted), scalingOf(running));
+  return isEdited(diff) || !Bun.deepEquals(scalingOf(wanted), scalingOf(running));
 }
 
-/** Nomad 1.11 calls every scaling policy edited, in each plan, and never says what: these are compared by themselves. */
-function saysSo({ Type, Name, Fields, Objects, TaskGroups, Tasks }: Diff): boolean {
+/** Ignores scaling policies: each plan of Nomad 1.11 calls them edited without a reason, so they are compared apart. */
+function isEdited({ Type, Name, Fields, Objects, TaskGroups, Tasks }: Diff): boolean {
   if (Type === "None" || Name === "Scaling") return false;
   const parts = [Fields, Objects, TaskGroups, Tasks].flatMap((some) => some ?? []);
-  return parts.length === 0 || parts.some(saysSo);
+  return parts.length === 0 || parts.some(isEdited);
 }
 
 const scalingOf = ({ TaskGroups }: Job) =>

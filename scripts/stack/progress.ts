@@ -1,16 +1,16 @@
-/** Lines of progress on stderr: rewritten in place on a terminal, sparse otherwise. */
+/** Lines of progress on stderr: one line that is rewritten on a terminal, sparse otherwise. */
 export type Progress = {
-  /** What is waited for now. */
+  /** Shows the current wait. */
   waiting(text: string): void;
   /** A line that stays. */
   done(text: string): void;
 };
 
-/** How often a log that is no terminal hears that something still waits. */
+/** The time between two lines in a log that is no terminal. */
 const QUIET_MS = 10_000;
 
 export function createProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
-  let told = performance.now();
+  let shownAt = performance.now();
   const clear = () => {
     if (stream.isTTY) stream.write("\r\u001b[K");
   };
@@ -19,8 +19,8 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
       if (stream.isTTY) {
         clear();
         stream.write(`  ${text}`.slice(0, (stream.columns || 100) - 1));
-      } else if (performance.now() - told >= QUIET_MS) {
-        told = performance.now();
+      } else if (performance.now() - shownAt >= QUIET_MS) {
+        shownAt = performance.now();
         stream.write(`  … ${text}\n`);
       }
     },

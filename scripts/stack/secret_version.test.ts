@@ -5,8 +5,10 @@ import type { Job } from "./nomad.ts";
 import { rollsForSecrets, versionOf } from "./secret_version.ts";
 
 const path = "nomad/jobs/x";
-const template = `{{ with nomadVar "${path}" }}A={{ .password }}{{ with index . "optional" }}B={{ . }}{{ end }}{{ end }}`;
-const numbered = `{{ with nomadVar "${path}" }}A={{ index . (printf "shard_token_%d" $shard) }}{{ end }}`;
+const optional = '{{ with index . "optional" }}B={{ . }}{{ end }}';
+const template = `{{ with nomadVar "${path}" }}A={{ .password }}${optional}{{ end }}`;
+/** The template of every service's environment. */
+const environment = await Bun.file(join(root, "nomad/tasks/env.ctmpl")).text();
 const job = (EmbeddedTmpl: string, ChangeMode = "noop"): Job => ({
   ID: "x",
   Type: "service",
@@ -28,15 +30,34 @@ describe("versionOf", () => {
     expect(version({ password: "a", password_of_others: "b", shard_token_3: "c" })).toBe(before);
   });
 
-  test("takes every item where a template loops over them", () => {
-    const loop = `{{ range $key, $value := nomadVar "${path}" }}{{ end }}`;
-    expect(version({ a: "1" }, loop)).not.toBe(version({ a: "1", b: "1" }, loop));
-  });
+  describe("of an environment", () => {
+    const ofApi = (own: Record<string, string>, shared: Record<string, string> = {}) =>
+      versionOf(
+        { ...job(environment), ID: "api" },
+        new Map([
+          ["nomad/jobs", shared],
+          ["nomad/jobs/api", own],
+        ]),
+        "key",
+      );
 
-  test("stays when a shard is added and changes with their root", () => {
-    const two = version({ shard_token_1: "a1", shard_token_2: "a2" }, numbered);
-    expect(version({ shard_token_1: "a1", shard_token_2: "a2", shard_token_3: "a3" }, numbered)).toBe(two);
-    expect(version({ shard_token_1: "b1", shard_token_2: "b2" }, numbered)).not.toBe(two);
+    test("takes every setting of the service", () => {
+      expect(ofApi({ METRICS_TOKEN: "a" })).not.toBe(ofApi({}));
+      expect(ofApi({}, { LOG_LEVEL: "debug" })).not.toBe(ofApi({}));
+    });
+
+    test("ignores the settings of other services", () => {
+      expect(ofApi({}, { CALL_AGENT_URL: "ws://a" })).toBe(ofApi({}));
+      expect(ofApi({ metrics_token: "lower case" })).toBe(ofApi({}));
+    });
+
+    test("stays when a shard is added", () => {
+      const ofShards = (items: Record<string, string>) =>
+        versionOf({ ...job(environment), ID: "wa-shards" }, new Map([["nomad/jobs/wa-shards", items]]), "key");
+      const two = ofShards({ SHARD_TOKEN_1: "a1", SHARD_TOKEN_2: "a2" });
+      expect(ofShards({ SHARD_TOKEN_1: "a1", SHARD_TOKEN_2: "a2", SHARD_TOKEN_3: "a3" })).toBe(two);
+      expect(ofShards({ SHARD_TOKEN_1: "b1", SHARD_TOKEN_2: "b2" })).not.toBe(two);
+    });
   });
 
   test("cannot be recomputed without the key", () => {
@@ -44,7 +65,7 @@ describe("versionOf", () => {
   });
 });
 
-test("a job that reloads its secrets on a signal is not rolled", () => {
+test("leaves jobs that reload on a signal alone", () => {
   expect(rollsForSecrets(job(template))).toBeTrue();
   expect(rollsForSecrets(job(template, "signal"))).toBeFalse();
 });
@@ -53,8 +74,13 @@ test("no changed secret restarts the tasks of a job", async () => {
   const restarting: string[] = [];
   for (const file of new Bun.Glob("nomad/*/*.nomad.hcl").scanSync({ cwd: root })) {
     const text = await Bun.file(join(root, file)).text();
-    for (const [, , body] of text.matchAll(/^( *)template \{\n(.*?)^\1\}/gms)) {
-      if (body!.includes("nomadVar") && !/change_mode += "(noop|signal)"/.test(body!)) restarting.push(file);
+    for (const [, , body] of text.matchAll(/^( *)(?:template|content) \{\n(.*?)^\1\}/gms)) {
+      if (
+        /nomadVar|\bfile\(/.test(body!) &&
+        body!.includes("secrets/") &&
+        !/change_mode += "(noop|signal)"/.test(body!)
+      )
+        restarting.push(file);
     }
   }
   expect(restarting).toEqual([]);

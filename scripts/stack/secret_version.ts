@@ -1,11 +1,13 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { Job, Nomad } from "./nomad.ts";
 import { readVariable, writeVariable } from "./secrets.ts";
+import { reads, serviceJobs, settingOf } from "./settings/known.ts";
 
 /*
- * A template with change_mode "restart" restarts every allocation of its job within seconds of a changed secret. The
- * templates of nomad/jobs therefore leave running tasks alone ("noop"), and a job's meta names the version of its
- * secrets: registering the job with another version replaces its allocations by its `update` block, one at a time.
+ * A template with change_mode "restart" restarts every allocation of its job within seconds of a changed secret or
+ * setting. The job files' templates therefore leave running tasks alone ("noop"), and a job's meta names the version of
+ * what they read: registering the job with another version replaces its allocations by its `update` block, one at a
+ * time.
  */
 export const secretVersionKey = "secret_version";
 
@@ -18,27 +20,35 @@ const templatesOf = ({ TaskGroups }: Job): string[] =>
 
 export const rollsForSecrets = (job: Job): boolean => templatesOf(job).length > 0;
 
-const pathsIn = (template: string): string[] => [...template.matchAll(/nomadVar "([^"]+)"/g)].map(([, path]) => path!);
+/** True for nomad/tasks/env.ctmpl, which names its paths by the job's id and loops over their items. */
+const isEnvironment = (template: string): boolean => template.includes('sprig_list "nomad/jobs"');
+
+const pathsIn = (job: Job, template: string): string[] =>
+  isEnvironment(template)
+    ? ["nomad/jobs", `nomad/jobs/${job.ID}`]
+    : [...template.matchAll(/nomadVar "([^"]+)"/g)].map(([, path]) => path!);
 
 /**
- * True if a template reads an item. Of items that are numbered by shard ("shard_token_%d") the first stands for all:
+ * True if a template reads an item. Of items that are numbered by shard (SHARD_TOKEN_1, …) the first stands for all:
  * they are derived from one root, and a further shard changes nothing for those that run.
  */
-function isRead(item: string, template: string): boolean {
-  const [, stem, number] = /^(.*_)(\d+)$/.exec(item) ?? [];
-  if (stem !== undefined && template.includes(`"${stem}%d"`)) return number === "1";
-  return /\brange\b/.test(template) || new Set(template.match(/\w+/g)).has(item);
+function isRead(job: Job, item: string, template: string): boolean {
+  if (!isEnvironment(template)) return new Set(template.match(/\w+/g)).has(item);
+  const setting = settingOf(item);
+  if (setting === null || (serviceJobs.includes(job.ID) && !reads(job.ID, setting))) return false;
+  const number = /_(\d+)$/.exec(item)?.[1];
+  return number === undefined || number === "1";
 }
 
 type Variables = ReadonlyMap<string, Readonly<Record<string, string>>>;
 
-/** Names the values of what the job's templates read. An HMAC: whoever reads the job learns nothing of them. */
+/** Names the values of what the job's templates read. It is an HMAC, so that it reveals nothing of them. */
 export function versionOf(job: Job, variables: Variables, key: string): string {
   const lines = new Set<string>();
   for (const template of templatesOf(job)) {
-    for (const path of pathsIn(template)) {
+    for (const path of pathsIn(job, template)) {
       for (const [item, value] of Object.entries(variables.get(path) ?? {})) {
-        if (isRead(item, template)) lines.add(JSON.stringify([path, item, value]));
+        if (isRead(job, item, template)) lines.add(JSON.stringify([path, item, value]));
       }
     }
   }
@@ -51,14 +61,14 @@ export function versionOf(job: Job, variables: Variables, key: string): string {
 /** The job with the version of its secrets as they are now. */
 export async function withSecretVersion(nomad: Nomad, job: Job): Promise<Job> {
   if (!rollsForSecrets(job)) return job;
-  const paths = new Set(templatesOf(job).flatMap(pathsIn));
+  const paths = new Set(templatesOf(job).flatMap((template) => pathsIn(job, template)));
   const variables = new Map(
     await Promise.all([...paths].map(async (path) => [path, (await readVariable(nomad, path)).Items] as const)),
   );
   return { ...job, Meta: { ...job.Meta, [secretVersionKey]: versionOf(job, variables, await versionKey(nomad)) } };
 }
 
-/** The key of the HMAC, which is made at the first use. */
+/** The key of the HMAC, generated at the first use. */
 async function versionKey(nomad: Nomad): Promise<string> {
   const path = "prosaas/secrets";
   const variable = await readVariable(nomad, path);

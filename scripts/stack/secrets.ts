@@ -1,19 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { orNull } from "./nomad.ts";
 import type { Nomad } from "./nomad.ts";
+import { reads, serviceJobs, settingOf } from "./settings/known.ts";
 
 // Secrets live in Nomad Variables only. `prosaas/secrets` holds each once, for operators and for this program; no
-// task can read that path. `nomad/jobs/<job>` holds a job's own ones, which is what Nomad lets its tasks read.
-//
-// A production cluster is given its own values in the same places, from a file that only its owner can read:
-//
-//   nomad var put -in json nomad/jobs/api - < api.json
-//   {"Items": {"app_password": "…", "redis_api_password": "…", "shard_token": "…"}}
-//
-// Passwords stand in URLs: percent-encode what a URL would not take. The head of each file in nomad/jobs names the
-// items of that job.
+// task can read that path. `nomad/jobs/<job>` holds a job's own ones, which Nomad lets its tasks read. nomad/README.md
+// shows how to write them for a production cluster.
 
-/** Every secret by its name in `prosaas/secrets`, and how it is made. */
+/** Every secret by its name in `prosaas/secrets`, and how it is generated. */
 const generators = {
   postgres_superuser_password: () => token(32),
   postgres_owner_password: () => token(32),
@@ -33,7 +27,7 @@ const generators = {
   data_keys: () => `k1:${randomBytes(32).toString("base64")}`,
   admin_key: () => `psk_${randomBytes(4).toString("hex")}_${token(32)}`,
   simulator_seed: () => randomBytes(32).toString("hex"),
-  /** The voice carrier's account: the simulator's, unless an operator puts a real one in their place. */
+  /** The voice carrier's account: the simulator's, unless an operator writes a real one over it. */
   twilio_account_sid: () => `AC${randomBytes(16).toString("hex")}`,
   twilio_auth_token: () => token(32),
   calls_token: () => token(32),
@@ -45,73 +39,101 @@ const generators = {
 export type SecretName = keyof typeof generators;
 export type Secrets = Record<SecretName, string>;
 
-/** What is put in beside the generated ones: made elsewhere, or derived from them. */
+/** Values that are made elsewhere, or derived from the generated ones. */
 export type Given = { wa_noise_root: string; tls_authority: string; tls_certificate: string; tls_key: string };
 
-/** The items of each job's variable, by the secret that each is. */
-const itemsOfJob: Record<string, Record<string, SecretName | keyof Given>> = {
-  postgres: {
-    superuser_password: "postgres_superuser_password",
-    owner_password: "postgres_owner_password",
-    app_password: "postgres_app_password",
-    replication_password: "postgres_replication_password",
-  },
-  "postgres-replica": { replication_password: "postgres_replication_password" },
-  redis: {
-    shards_password: "redis_shards_password",
-    api_password: "redis_api_password",
-    workers_password: "redis_workers_password",
-    calls_password: "redis_calls_password",
-    operator_password: "redis_operator_password",
-  },
-  pgbouncer: { app_password: "postgres_app_password" },
-  migrate: { owner_password: "postgres_owner_password", admin_key: "admin_key" },
-  indexer: { owner_password: "postgres_owner_password" },
-  simulator: {
-    seed: "simulator_seed",
-    token: "simulator_token",
-    // Its media host shows the edge's certificate, and workers trust it.
-    media_certificate: "tls_certificate",
-    media_key: "tls_key",
-    tls_authority: "tls_authority",
-    twilio_account_sid: "twilio_account_sid",
-    twilio_auth_token: "twilio_auth_token",
-  },
-  "wa-shards": {
-    redis_shards_password: "redis_shards_password",
-    wa_noise_root: "wa_noise_root",
-  },
-  workers: {
-    app_password: "postgres_app_password",
-    data_keys: "data_keys",
-    media_ca: "tls_authority",
-    redis_workers_password: "redis_workers_password",
-    shard_token: "shard_token",
-    twilio_account_sid: "twilio_account_sid",
-    twilio_auth_token: "twilio_auth_token",
-  },
-  calls: {
-    app_password: "postgres_app_password",
-    call_agent_token: "call_agent_token",
-    calls_token: "calls_token",
-    redis_calls_password: "redis_calls_password",
-    twilio_account_sid: "twilio_account_sid",
-    twilio_auth_token: "twilio_auth_token",
-  },
-  "call-agent": { call_agent_token: "call_agent_token" },
-  api: {
-    app_password: "postgres_app_password",
-    calls_token: "calls_token",
-    data_keys: "data_keys",
-    redis_api_password: "redis_api_password",
-    shard_token: "shard_token",
-  },
-  nginx: { tls_certificate: "tls_certificate", tls_key: "tls_key" },
+/** Where the data services of a stack listen, as host:port. */
+export type Addresses = { postgres: string; replica: string; pooler: string; redis: string };
+
+/** Makes items of a job's variable. Settings are in capitals; templates of the job file read the others. */
+type Items = (secrets: Secrets & Given, at: Addresses) => Record<string, string>;
+
+const asOwner: Items = (secrets, at) => ({
+  DATABASE_URL: `postgres://prosaas:${secrets.postgres_owner_password}@${at.postgres}/prosaas`,
+});
+const throughPooler: Items = (secrets, at) => ({
+  DATABASE_URL_POOLER: `postgres://prosaas_app:${secrets.postgres_app_password}@${at.pooler}/prosaas`,
+});
+const ofReplica: Items = (secrets, at) => ({
+  DATABASE_URL_READ: `postgres://prosaas_app:${secrets.postgres_app_password}@${at.replica}/prosaas`,
+});
+const redisAs =
+  (user: "shards" | "api" | "workers" | "calls"): Items =>
+  (secrets, at) => ({ REDIS_URL: `redis://${user}:${secrets[`redis_${user}_password`]}@${at.redis}/0` });
+const ofCarrier: Items = (secrets) => ({
+  TWILIO_ACCOUNT_SID: secrets.twilio_account_sid,
+  TWILIO_AUTH_TOKEN: secrets.twilio_auth_token,
+});
+
+const itemsOfJob: Record<string, readonly Items[]> = {
+  postgres: [
+    (secrets) => ({
+      superuser_password: secrets.postgres_superuser_password,
+      owner_password: secrets.postgres_owner_password,
+      app_password: secrets.postgres_app_password,
+      replication_password: secrets.postgres_replication_password,
+    }),
+  ],
+  "postgres-replica": [(secrets) => ({ replication_password: secrets.postgres_replication_password })],
+  redis: [
+    (secrets) => ({
+      shards_password: secrets.redis_shards_password,
+      api_password: secrets.redis_api_password,
+      workers_password: secrets.redis_workers_password,
+      calls_password: secrets.redis_calls_password,
+      operator_password: secrets.redis_operator_password,
+    }),
+  ],
+  pgbouncer: [(secrets) => ({ app_password: secrets.postgres_app_password })],
+  migrate: [asOwner, (secrets) => ({ ADMIN_KEY: secrets.admin_key })],
+  indexer: [asOwner],
+  simulator: [
+    ofCarrier,
+    (secrets) => ({
+      SIMULATOR_SEED: secrets.simulator_seed,
+      SIMULATOR_TOKEN: secrets.simulator_token,
+      SIMULATOR_CA_FILE: "/secrets/tls_authority",
+      // Its media host presents the edge's certificate, and workers trust its authority.
+      media_certificate: secrets.tls_certificate,
+      media_key: secrets.tls_key,
+      tls_authority: secrets.tls_authority,
+    }),
+  ],
+  "wa-shards": [redisAs("shards"), (secrets) => ({ WA_NOISE_ROOT: secrets.wa_noise_root })],
+  workers: [
+    throughPooler,
+    redisAs("workers"),
+    ofCarrier,
+    (secrets) => ({
+      DATA_KEYS: secrets.data_keys,
+      SHARD_TOKEN: secrets.shard_token,
+      NODE_EXTRA_CA_CERTS: "/secrets/media_ca",
+      media_ca: secrets.tls_authority,
+    }),
+  ],
+  calls: [
+    throughPooler,
+    redisAs("calls"),
+    ofCarrier,
+    (secrets) => ({ CALL_AGENT_TOKEN: secrets.call_agent_token, CALLS_TOKEN: secrets.calls_token }),
+  ],
+  "call-agent": [(secrets) => ({ CALL_AGENT_TOKEN: secrets.call_agent_token })],
+  api: [
+    throughPooler,
+    ofReplica,
+    redisAs("api"),
+    (secrets) => ({
+      CALLS_TOKEN: secrets.calls_token,
+      DATA_KEYS: secrets.data_keys,
+      SHARD_TOKEN: secrets.shard_token,
+    }),
+  ],
+  nginx: [(secrets) => ({ tls_certificate: secrets.tls_certificate, tls_key: secrets.tls_key })],
 };
 
 const token = (bytes: number) => randomBytes(bytes).toString("base64url");
 
-/** The secrets there are, completed by new ones for the names that are missing. */
+/** The existing secrets, and new ones for the names that are missing. */
 export function completeSecrets(existing: Readonly<Record<string, string>>): { secrets: Secrets; added: SecretName[] } {
   const added: SecretName[] = [];
   const secrets = Object.fromEntries(
@@ -125,14 +147,40 @@ export function completeSecrets(existing: Readonly<Record<string, string>>): { s
   return { secrets, added };
 }
 
-/** Items of a job's variable: what the job needs, and whatever else an operator has put there. */
+/**
+ * Items of a job's variable: what the job needs, and whatever else an operator has put there. Settings that an operator
+ * put there under their former lower-case names are carried over.
+ */
 export function jobItems(
   job: string,
   secrets: Secrets & Given,
+  at: Addresses,
   existing: Readonly<Record<string, string>>,
 ): Record<string, string> {
-  const wanted = Object.entries(itemsOfJob[job] ?? {}).map(([item, name]) => [item, secrets[name]] as const);
-  return { ...existing, ...Object.fromEntries(wanted) };
+  const wanted = (itemsOfJob[job] ?? []).map((items) => items(secrets, at));
+  const former = Object.entries(existing)
+    .filter(([item]) => isRetired(job, item) && reads(job, item.toUpperCase()) && !sharedByShards.has(item))
+    .map(([item, value]) => [item.toUpperCase(), value] as const);
+  return { ...Object.fromEntries(former), ...existing, ...Object.assign({}, ...wanted) };
+}
+
+/** Items that all shards shared. A shard must not get them under the names of its own. */
+const sharedByShards: ReadonlySet<string> = new Set(["shard_token", "auth_keys"]);
+
+/** Items in lower case of a job that runs a service of ours, as former versions of its job file read them. */
+const formerItems =
+  /^(app_password|owner_password|redis_(\w+_)?password|seed|token|former_auth_keys|(shard_token|auth_keys)(_\d+)?)$/;
+
+/**
+ * True for an item that former versions of a job read. It stays until the present version runs, because templates of
+ * running tasks may be rendered again.
+ */
+export function isRetired(job: string, item: string): boolean {
+  // The password of Redis's own user, which services without users of their own shared.
+  if (job === "redis") return item === "password";
+  return (
+    serviceJobs.includes(job) && settingOf(item) === null && (formerItems.test(item) || reads(job, item.toUpperCase()))
+  );
 }
 
 type Variable = { Items: Record<string, string>; ModifyIndex: number };
@@ -153,7 +201,7 @@ export async function writeVariable(
   return true;
 }
 
-/** Reads `prosaas/secrets`, making what is missing. */
+/** Reads `prosaas/secrets`, and generates what is missing. */
 export async function ensureSecrets(nomad: Nomad): Promise<{ secrets: Secrets; added: SecretName[] }> {
   const variable = await readVariable(nomad, "prosaas/secrets");
   const { secrets, added } = completeSecrets(variable.Items);
@@ -161,35 +209,26 @@ export async function ensureSecrets(nomad: Nomad): Promise<{ secrets: Secrets; a
   return { secrets, added };
 }
 
-/** Items that former versions of a job read; they are removed once its present version runs. */
-const retiredItems: Record<string, readonly string[]> = {
-  "wa-shards": ["shard_token", "auth_keys", "redis_password"],
-  api: ["redis_password"],
-  workers: ["redis_password"],
-  calls: ["redis_password"],
-  // Last: it turns Redis's own user off.
-  redis: ["password"],
-};
-
 /** Removes what no job reads any more; returns the jobs whose variable changed. */
 export async function retireSecrets(nomad: Nomad): Promise<string[]> {
   const changed: string[] = [];
-  for (const [job, retired] of Object.entries(retiredItems)) {
+  // Redis last: that turns off its own user, whom tasks of a former version may still use.
+  for (const job of [...serviceJobs, "redis"]) {
     const path = `nomad/jobs/${job}`;
     const variable = await readVariable(nomad, path);
-    const items = Object.fromEntries(Object.entries(variable.Items).filter(([item]) => !retired.includes(item)));
+    const items = Object.fromEntries(Object.entries(variable.Items).filter(([item]) => !isRetired(job, item)));
     if (await writeVariable(nomad, path, items, variable)) changed.push(job);
   }
   return changed;
 }
 
 /** Gives each job its own secrets; returns the jobs whose variable changed. */
-export async function distributeSecrets(nomad: Nomad, secrets: Secrets & Given): Promise<string[]> {
+export async function distributeSecrets(nomad: Nomad, secrets: Secrets & Given, at: Addresses): Promise<string[]> {
   const changed: string[] = [];
   for (const job of Object.keys(itemsOfJob)) {
     const path = `nomad/jobs/${job}`;
     const variable = await readVariable(nomad, path);
-    if (await writeVariable(nomad, path, jobItems(job, secrets, variable.Items), variable)) changed.push(job);
+    if (await writeVariable(nomad, path, jobItems(job, secrets, at, variable.Items), variable)) changed.push(job);
   }
   return changed;
 }

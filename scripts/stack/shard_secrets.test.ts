@@ -31,26 +31,26 @@ describe("secrets of a shard", () => {
     const { secrets } = completeSecrets({});
     const contents: Record<string, Record<string, string>> = {
       "prosaas/secrets": secrets,
-      "nomad/jobs/wa-shards": { wa_noise_root: "r" },
+      "nomad/jobs/wa-shards": { WA_NOISE_ROOT: "r" },
     };
     expect(await ensureShardSecrets(variables(contents), 3)).toBeTrue();
-    expect(contents["nomad/jobs/wa-shards"]).toEqual({ wa_noise_root: "r", ...shardItems(secrets, 3) });
+    expect(contents["nomad/jobs/wa-shards"]).toEqual({ WA_NOISE_ROOT: "r", ...shardItems(secrets, 3) });
     expect(await ensureShardSecrets(variables(contents), 2)).toBeFalse();
-    expect(contents["nomad/jobs/wa-shards"]).toEqual({ wa_noise_root: "r", ...shardItems(secrets, 3) });
+    expect(contents["nomad/jobs/wa-shards"]).toEqual({ WA_NOISE_ROOT: "r", ...shardItems(secrets, 3) });
   });
 
-  test("open what was sealed under the ring that all shards shared, as long as it is kept", async () => {
+  test("include the formerly shared ring while it is kept", async () => {
     const { secrets } = completeSecrets({});
     const former = `k1:${Buffer.alloc(32).toString("base64")}`;
     const contents: Record<string, Record<string, string>> = { "prosaas/secrets": { ...secrets, auth_keys: former } };
     await ensureShardSecrets(variables(contents), 1);
-    expect(contents["nomad/jobs/wa-shards"]!["former_auth_keys"]).toBe(former);
+    expect(contents["nomad/jobs/wa-shards"]!["FORMER_AUTH_KEYS"]).toBe(former);
     contents["prosaas/secrets"] = secrets;
     await ensureShardSecrets(variables(contents), 1);
     expect(contents["nomad/jobs/wa-shards"]).toEqual(shardItems(secrets, 1));
   });
 
-  test("of the most shards fit a Nomad variable, with a second key", () => {
+  test("fit a Nomad variable for the most shards", () => {
     const { secrets } = completeSecrets({});
     const items = shardItems(
       { ...secrets, shard_keys: `${secrets.shard_keys},s2:${secrets.shard_keys.slice(3)}` },
@@ -67,9 +67,11 @@ describe("secrets of a shard", () => {
   test("the shards' variable holds no root", () => {
     const { secrets } = completeSecrets({});
     const given = { wa_noise_root: "root", tls_authority: "ca", tls_certificate: "cert", tls_key: "key" };
-    expect(Object.keys(jobItems("wa-shards", { ...secrets, ...given }, {}))).toEqual([
-      "redis_shards_password",
-      "wa_noise_root",
-    ]);
+    const at = { postgres: "pg:1", replica: "pg:2", pooler: "pool:3", redis: "redis:4" };
+    const items = jobItems("wa-shards", { ...secrets, ...given }, at, {});
+    expect(items).toEqual({
+      REDIS_URL: `redis://shards:${secrets.redis_shards_password}@redis:4/0`,
+      WA_NOISE_ROOT: "root",
+    });
   });
 });

@@ -5,14 +5,14 @@ import type { Nomad } from "./nomad.ts";
 /** A Nomad variable holds 64 KiB: as many shards' secrets fit, with a second key while keys are rotated. */
 export const maxShards = 300;
 
-/** What shard secrets are derived from, by its name in `prosaas/secrets`. */
+/** The roots from which shard secrets are derived, by their names in `prosaas/secrets`. */
 export type ShardRoots = {
   shard_token: string;
   /** A key ring; the ring of a shard has a derived key for each of its keys. */
   shard_keys: string;
   /**
    * The ring that all shards shared before each had its own. Shards open what is sealed under it and seal it again;
-   * when none needs it any more (README), the item is removed.
+   * when none needs it any more (nomad/README.md), the item is removed.
    */
   auth_keys?: string | undefined;
 };
@@ -21,10 +21,10 @@ export type ShardRoots = {
 export function shardItems(roots: ShardRoots, count: number): Record<string, string> {
   const items: Record<string, string> = {};
   for (let shard = 1; shard <= count; shard++) {
-    items[`shard_token_${shard}`] = shardToken(roots.shard_token, shard);
-    items[`auth_keys_${shard}`] = shardKeys(roots.shard_keys, shard);
+    items[`SHARD_TOKEN_${shard}`] = shardToken(roots.shard_token, shard);
+    items[`AUTH_KEYS_${shard}`] = shardKeys(roots.shard_keys, shard);
   }
-  if (roots.auth_keys) items["former_auth_keys"] = roots.auth_keys;
+  if (roots.auth_keys) items["FORMER_AUTH_KEYS"] = roots.auth_keys;
   return items;
 }
 
@@ -42,7 +42,7 @@ export async function ensureShardSecrets(nomad: Nomad, count: number): Promise<b
   };
   const path = "nomad/jobs/wa-shards";
   const variable = await readVariable(nomad, path);
-  const { former_auth_keys: _, ...kept } = variable.Items;
+  const { FORMER_AUTH_KEYS: _, ...kept } = variable.Items;
   return writeVariable(nomad, path, { ...kept, ...shardItems(roots, count) }, variable);
 }
 

@@ -31,14 +31,14 @@ describe.skipIf(process.getuid?.() !== 0)("writeStateFile", () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
-  test("names the path on a full disk and leaves nothing", async () => {
-    const told = await write(join(folder, "stack.json"), `mount -t tmpfs -o size=64k none ${folder}`);
-    expect(told).toMatch(/^\S+\/stack\.json cannot be written: .*no space left/i);
-    expect(told.split("\n")).toHaveLength(1);
+  test("names the path on a full disk", async () => {
+    const message = await write(join(folder, "stack.json"), `mount -t tmpfs -o size=64k none ${folder}`);
+    expect(message).toMatch(/^\S+\/stack\.json cannot be written: .*no space left/i);
+    expect(message.split("\n")).toHaveLength(1);
   });
 
   test("names the path on a read-only disk", async () => {
-    const told = await write(join(folder, "stack.json"), `mount -t tmpfs -o ro none ${folder}`);
-    expect(told).toMatch(/^\S+\/stack\.json cannot be written: .*read-only/i);
+    const message = await write(join(folder, "stack.json"), `mount -t tmpfs -o ro none ${folder}`);
+    expect(message).toMatch(/^\S+\/stack\.json cannot be written: .*read-only/i);
   });
 });

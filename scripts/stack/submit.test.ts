@@ -7,12 +7,12 @@ const job = (counts: Record<string, number>) => ({
   TaskGroups: Object.entries(counts).map(([Name, Count]) => ({ Name, Count })),
 });
 
-test("a scaled group keeps its count and a new group takes the file's", () => {
+test("keeps counts of the cluster and adds new groups", () => {
   expect(keepCounts(job({ high: 1, low: 1, default: 1 }), job({ high: 5, low: 0 }))).toEqual(
     job({ high: 5, low: 0, default: 1 }),
   );
 });
 
-test("a group that the file no longer has is gone", () => {
+test("drops groups that the file dropped", () => {
   expect(keepCounts(job({ all: 3 }), job({ high: 5 }))).toEqual(job({ all: 3 }));
 });

@@ -23,7 +23,7 @@ export async function plannedJob(nomad: Nomad, fromFile: Job): Promise<Job> {
 
 /**
  * Registers a job if it or its secrets differ from what the cluster runs, or if it was stopped. Returns whether it did.
- * Throws if the job was changed by another command meanwhile.
+ * Throws if another command changed the job in between.
  */
 export async function submit(nomad: Nomad, fromFile: Job): Promise<boolean> {
   const running = await orNull(nomad<Job>("GET", path(fromFile.ID)));

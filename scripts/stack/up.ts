@@ -8,15 +8,18 @@ import { allJobs, batches, foundation, pooler, runningJobs, services } from "./j
 import { createNomad, orNull } from "./nomad.ts";
 import type { Job, Nomad } from "./nomad.ts";
 import { seconds } from "./progress.ts";
+import { ensureRelease } from "./release/ensure.ts";
 import { distributeSecrets, ensureSecrets, retireSecrets } from "./secrets.ts";
 import { ensureShardSecrets } from "./shard_secrets.ts";
+import { requireValidSettings, writeSharedSettings } from "./settings/apply.ts";
 import { writeStateFile } from "./state_file.ts";
 import { plannedJob, submit } from "./submit.ts";
+import { writeJobVariables } from "./variables.ts";
 import { dataVolumes, ensureVolumes, shardVolumes } from "./volumes.ts";
 import { JobFailure, waitForJobs } from "./wait.ts";
 import { valuesOfCluster } from "./workers_profile.ts";
 
-// The second half of scripts/up: the agents run, and everything in them is made to be as the files say.
+// The second half of scripts/up: the agents run, and this brings everything in them to the state in the files.
 
 /** Long enough for a slow disk's first initdb; a job that cannot start is given up far earlier. */
 const DEADLINE_MS = 180_000;
@@ -30,16 +33,23 @@ async function main(): Promise<void> {
   const nomad = createNomad(environment.nomadAddr);
 
   await reviveAfterReboot(nomad, environment);
-  // Agents that just came back tell what they knew before. Every check has run again after its interval of 2 s.
+  // Agents that just restarted report their former state. Every check has run again after its interval of 2 s.
   if (environment.agentsStarted) await sleep(2_500);
 
-  step("Secrets and volumes");
+  step("Release");
+  const release = await ensureRelease(environment.stateDir, environment.ports["releases"]!);
+  await writeJobVariables(environment, release);
+  say(release);
+
+  step("Settings, secrets and volumes");
+  if (await writeSharedSettings(nomad, environment)) say("wrote the shared settings (nomad/jobs)");
   const admin = await prepareSecrets(nomad, environment);
   const read = async (id: string) =>
     [id, await readJobFile(id, environment, await valuesOfCluster(nomad, id))] as const;
   const jobs = new Map(await Promise.all(allJobs.map(read)));
   const shards = (await plannedJob(nomad, jobs.get("wa-shards")!)).TaskGroups[0]!.Count;
   await ensureShardSecrets(nomad, shards);
+  await requireValidSettings(nomad, [...jobs.values()]);
   const made = await ensureVolumes(environment.nomadAddr, new Map([...dataVolumes, ...shardVolumes(shards)]));
   say(made.length > 0 ? `made ${made.join(", ")}` : "all there");
 
@@ -70,26 +80,23 @@ async function main(): Promise<void> {
 const simulatorTokenFile = (stateDir: string) => join(stateDir, "simulator.token");
 
 /** Puts each job's secrets where its tasks find them; returns the file with the admin key. */
-async function prepareSecrets(nomad: Nomad, { stateDir }: Environment): Promise<string> {
+async function prepareSecrets(nomad: Nomad, { stateDir, ports }: Environment): Promise<string> {
   const { secrets, added } = await ensureSecrets(nomad);
-  const changed = await distributeSecrets(nomad, {
-    ...secrets,
+  const given = {
     wa_noise_root: await noiseRoot(secrets.simulator_seed),
     tls_authority: await Bun.file(join(stateDir, "tls/ca.crt")).text(),
     tls_certificate: await Bun.file(join(stateDir, "tls/edge.crt")).text(),
     tls_key: await Bun.file(join(stateDir, "tls/edge.key")).text(),
-  });
+  };
+  const at = (port: string) => `127.0.0.1:${ports[port]}`;
+  const changed = await distributeSecrets(
+    nomad,
+    { ...secrets, ...given },
+    { postgres: at("postgres"), replica: at("postgres_replica"), pooler: at("pgbouncer"), redis: at("redis") },
+  );
   const file = join(stateDir, "admin.key");
-  await writeStateFile(
-    file,
-    `${secrets.admin_key}
-`,
-  );
-  await writeStateFile(
-    simulatorTokenFile(stateDir),
-    `${secrets.simulator_token}
-`,
-  );
+  await writeStateFile(file, `${secrets.admin_key}\n`);
+  await writeStateFile(simulatorTokenFile(stateDir), `${secrets.simulator_token}\n`);
   if (added.length > 0) say(`made ${added.length} secrets; they are in Nomad's variables`);
   if (changed.length > 0) say(`given to ${changed.join(", ")}`);
   return file;
@@ -109,13 +116,13 @@ async function noiseRoot(seed: string): Promise<string> {
     child.exited,
   ]);
   if (code !== 0)
-    throw new Error(`services/simulator/root.ts did not tell the simulator's Noise root: ${errors.trim()}`);
+    throw new Error(`services/simulator/root.ts did not print the simulator's Noise root: ${errors.trim()}`);
   return output.trim();
 }
 
 /**
- * A machine that was restarted has lost the memory file systems of its tasks, and Nomad restarts the tasks in place
- * without mounting them again: secrets land on disk. New allocations are made instead, and the old ones deleted.
+ * A machine that was restarted has lost the memory file systems of its tasks, and Nomad restarts the tasks
+ * without mounting them again: secrets would land on disk. New allocations replace the old ones.
  */
 async function reviveAfterReboot(nomad: Nomad, { stateDir }: Environment): Promise<void> {
   const path = join(stateDir, "boot-id");
@@ -124,7 +131,7 @@ async function reviveAfterReboot(nomad: Nomad, { stateDir }: Environment): Promi
   const last = (await file.exists()) ? (await file.text()).trim() : boot;
   if (last !== boot) {
     step("The machine was restarted: every job gets new allocations");
-    // One after the other: while an allocation hands a fixed port to its successor, Nomad places nothing on the node.
+    // One after the other: Nomad schedules nothing on a node while an allocation hands a fixed port to its successor.
     for (const id of runningJobs) await reschedule(nomad, id);
     await nomad("PUT", "/v1/system/gc");
   }
@@ -182,8 +189,7 @@ Next: ${task} demo        pairs a phone, sends messages, shows their ticks
 try {
   await main();
 } catch (error) {
-  process.stderr.write(
-    `\n${error instanceof JobFailure ? error.message : `up: ${error instanceof Error ? error.message : String(error)}`}\n`,
-  );
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`\n${error instanceof JobFailure ? message : `up: ${message}`}\n`);
   process.exit(1);
 }

@@ -5,7 +5,7 @@ import { createNomad } from "./nomad.ts";
 
 export type Volume = { ID: string; Name: string; State?: string };
 
-/** A new volume is ready after about nine seconds, when the node has told of it. */
+/** A new volume is ready after about nine seconds, when the node has reported it. */
 const READY_WITHIN_MS = 60_000;
 
 /** The volume of a shard, by the index of its allocation. */
@@ -20,30 +20,40 @@ export function indexOfShardVolume(name: string): number | null {
 export const listVolumes = (nomadAddr: string): Promise<Volume[]> =>
   createNomad(nomadAddr)<Volume[]>("GET", "/v1/volumes?type=host");
 
-/** Volumes by name, with the file in nomad/volumes that describes each. */
-export type VolumeFiles = ReadonlyMap<string, string>;
+type VolumeForm = { size: string; access: string };
 
-export const dataVolumes: VolumeFiles = new Map(
-  ["postgres-data", "postgres-replica-data", "redis-data", "simulator-data", "media"].map((name) => [
-    name,
-    `${name}.volume.hcl`,
-  ]),
-);
+/** Volumes by name, with what fills nomad/volumes/volume.hcl for each. */
+export type VolumeForms = ReadonlyMap<string, VolumeForm>;
 
-export const shardVolumes = (shards: number): VolumeFiles =>
-  new Map(Array.from({ length: shards }, (_, index) => [shardVolume(index), "wa-auth.volume.hcl"]));
+/** One process owns it. */
+const owned: VolumeForm = { size: "1GiB", access: "single-node-single-writer" };
+
+export const dataVolumes: VolumeForms = new Map([
+  ["postgres-data", owned],
+  ["postgres-replica-data", owned],
+  ["redis-data", owned],
+  ["simulator-data", owned],
+  // Files of messages and recordings of calls, sealed: every allocation of the API and of the workers writes here.
+  ["media", { size: "10GiB", access: "single-node-multi-writer" }],
+]);
+
+/** A login takes about a megabyte. nomad/platform/wa-shards.nomad.hcl has the reason for the access mode. */
+const shardForm: VolumeForm = { size: "1GiB", access: "single-node-writer" };
+
+export const shardVolumes = (shards: number): VolumeForms =>
+  new Map(Array.from({ length: shards }, (_, index) => [shardVolume(index), shardForm]));
 
 /** Makes the volumes that are missing and returns their names when all are ready. */
-export async function ensureVolumes(nomadAddr: string, files: VolumeFiles): Promise<string[]> {
+export async function ensureVolumes(nomadAddr: string, forms: VolumeForms): Promise<string[]> {
   const existing = new Set((await listVolumes(nomadAddr)).map(({ Name }) => Name));
-  const missing = [...files.keys()].filter((name) => !existing.has(name));
-  await Promise.all(missing.map((name) => createVolume(nomadAddr, name, files.get(name)!)));
+  const missing = [...forms.keys()].filter((name) => !existing.has(name));
+  await Promise.all(missing.map((name) => createVolume(nomadAddr, name, forms.get(name)!)));
   const deadline = performance.now() + READY_WITHIN_MS;
   for (;;) {
     const ready = new Set(
       (await listVolumes(nomadAddr)).filter(({ State }) => State === "ready").map(({ Name }) => Name),
     );
-    const waiting = [...files.keys()].filter((name) => !ready.has(name));
+    const waiting = [...forms.keys()].filter((name) => !ready.has(name));
     if (waiting.length === 0) break;
     if (performance.now() > deadline)
       throw new Error(`volumes not ready after ${READY_WITHIN_MS / 1000} s: ${waiting.join(", ")}`);
@@ -57,8 +67,12 @@ export async function deleteVolume(nomadAddr: string, { ID, Name }: Volume): Pro
   await runNomad(nomadAddr, ["volume", "delete", "-type=host", ID], `volume ${Name} could not be deleted`);
 }
 
-async function createVolume(nomadAddr: string, name: string, file: string): Promise<void> {
-  const specification = (await Bun.file(join(root, "nomad/volumes", file)).text()).replace(shardVolume(0), name);
+async function createVolume(nomadAddr: string, name: string, { size, access }: VolumeForm): Promise<void> {
+  const template = await Bun.file(join(root, "nomad/volumes/volume.hcl")).text();
+  const specification = template
+    .replace('"NAME"', `"${name}"`)
+    .replaceAll('"SIZE"', `"${size}"`)
+    .replace('"ACCESS"', `"${access}"`);
   await runNomad(nomadAddr, ["volume", "create", "-detach", "-"], `volume ${name} could not be made`, specification);
 }
 

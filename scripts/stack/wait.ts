@@ -8,12 +8,12 @@ import { createNomad } from "./nomad.ts";
 import type { Allocation, Deployment, Evaluation, Job } from "./nomad.ts";
 import { createProgress, seconds } from "./progress.ts";
 
-/** A job that did not come up, with what is known of it. */
+/** A job that did not come up, with a diagnosis. */
 export class JobFailure extends Error {
   override readonly name = "JobFailure";
 }
 
-/** A task that was restarted this often while it was waited for does not start. */
+/** A task that restarts this often during the wait does not start. */
 const HOPELESS_RESTARTS = 8;
 const POLL_MS = 300;
 
@@ -21,7 +21,7 @@ const POLL_MS = 300;
 export type Agents = Pick<Environment, "nomadAddr" | "consulAddr">;
 
 export type WaitOptions = {
-  /** "serving": everything runs and passes its checks. "settled": and no deployment is under way. */
+  /** "serving": everything runs and passes its checks. "settled": and no deployment is running. */
   until: "serving" | "settled";
   deadlineMs: number;
   /** Jobs that were reported before: waited for, and mentioned only if there is something to wait for. */
@@ -44,7 +44,7 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
   }
 
   while (waiting.size > 0) {
-    // The agent's own view: after a crash of everything the catalog still tells the old one for a while.
+    // The agent's own view: after a crash of everything the catalog is stale for a while.
     const checks = Object.values(
       (await consul.blockingGet("/v1/agent/checks", { index: 0 })).body as Record<string, Check>,
     );

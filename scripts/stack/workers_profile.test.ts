@@ -7,7 +7,7 @@ const job = (...names: string[]) => ({
   TaskGroups: names.map((Name) => ({ Name, Count: 1 })),
 });
 
-test("a job's groups tell its profile; on the way from one to the other it has none", () => {
+test("derives a profile from the groups of a job", () => {
   expect(profileOf(job("default", "high", "low"))).toBe("groups");
   expect(profileOf(job("all"))).toBe("single");
   expect(profileOf(job("default", "high", "low", "all"))).toBeNull();

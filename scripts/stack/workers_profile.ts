@@ -8,7 +8,7 @@ export const groupsOfProfile = { groups, single: ["all"] } as const satisfies Re
 export type WorkersProfile = keyof typeof groupsOfProfile;
 export const workersProfiles = Object.keys(groupsOfProfile) as WorkersProfile[];
 
-/** The profile whose groups a job has; null where it has those of both, on the way from one to the other. */
+/** The profile whose groups a job has; null where it has groups of both, during a change. */
 export function profileOf({ TaskGroups }: Job): WorkersProfile | null {
   const found = workersProfiles.filter((profile) =>
     TaskGroups.some(({ Name }) => (groupsOfProfile[profile] as readonly string[]).includes(Name)),
@@ -16,7 +16,7 @@ export function profileOf({ TaskGroups }: Job): WorkersProfile | null {
   return found.length === 1 ? found[0]! : null;
 }
 
-/** Variables of the job file that belong to the cluster once it has the job, as counts do: a deploy does not undo them. */
+/** Variables that belong to the cluster once it has the job, as counts do: a deploy does not undo them. */
 export async function valuesOfCluster(nomad: Nomad, id: string): Promise<Record<string, string>> {
   if (id !== "workers") return {};
   const running = await orNull(nomad<Job>("GET", `/v1/job/${id}`));

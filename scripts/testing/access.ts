@@ -154,7 +154,7 @@ export async function secretsAreRolledOneAtATime(cluster: Cluster, stack: Stack)
   const path = "/v1/var/nomad/jobs/calls";
   const variable = await nomad<{ Items: Record<string, string> }>("GET", path);
   const secret = crypto.randomUUID();
-  await nomad("PUT", path, { Path: "nomad/jobs/calls", Items: { ...variable.Items, metrics_token: secret } });
+  await nomad("PUT", path, { Path: "nomad/jobs/calls", Items: { ...variable.Items, METRICS_TOKEN: secret } });
 
   const watching = new AbortController();
   let longestMs = 0;

@@ -19,7 +19,7 @@ export const commandLine = (pid: number) => readFile(`/proc/${pid}/cmdline`, "ut
 export async function serviceProcess(allocationId: string, name: string): Promise<number> {
   for (const pid of await processesOf(allocationId)) {
     const command = await commandLine(pid);
-    if (command.includes(`services/${name}/main.ts`) && !command.includes("executor")) return pid;
+    if (command.includes(`services/${name}/main.js`) && !command.includes("executor")) return pid;
   }
   throw new Error(`no process of services/${name} in allocation ${allocationId}`);
 }

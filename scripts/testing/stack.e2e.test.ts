@@ -205,7 +205,8 @@ test(
     for (const { Path } of await nomad<{ Path: string }[]>("GET", "/v1/vars?prefix=nomad/jobs")) {
       const { Items } = await nomad<{ Items: Record<string, string> }>("GET", `/v1/var/${Path}`);
       for (const [name, value] of Object.entries(Items))
-        if (/password|token|key|seed|auth/.test(name) && !/root|cert/.test(name)) secrets.add(value);
+        if (/password|token|key|seed|auth/i.test(name) && !/root|cert|tls_authority/i.test(name)) secrets.add(value);
+        else if (URL.canParse(value) && new URL(value).password !== "") secrets.add(new URL(value).password);
     }
     expect(secrets.size).toBeGreaterThanOrEqual(6);
     const places: string[] = [];

@@ -36,7 +36,7 @@ process.exit(faults.length > 0 ? 1 : 0);
 
 /** The groups as Nomad reads them; no server is asked. */
 async function groupsOf(profile: string): Promise<Group[]> {
-  const values = ["-hcl2-strict=false", "-var-file=nomad/env/dev.vars.hcl", `-var=profile=${profile}`];
+  const values = ["-var=release=https://releases.example.com/prosaas.tar.gz", `-var=profile=${profile}`];
   const child = Bun.spawn(["nomad", "job", "run", "-output", ...values, "nomad/platform/workers.nomad.hcl"], {
     cwd: root,
     stderr: "inherit",

@@ -5,7 +5,7 @@ import { baseEnv, consulEnv, loadConfig, zPort, zUrl } from "../../lib/runtime/c
 /** Long enough that it cannot be guessed: the Noise root key is derived from it. */
 const seed = z.string().min(16);
 
-const schema = z
+export const simulatorEnv = z
   .object({
     ...baseEnv,
     ...consulEnv,
@@ -35,10 +35,10 @@ const schema = z
     message: "requires SIMULATOR_MEDIA_CERT, and vice versa: set both or neither",
   });
 
-export type SimulatorConfig = z.output<typeof schema> & { supervised: boolean };
+export type SimulatorConfig = z.output<typeof simulatorEnv> & { supervised: boolean };
 
 export function loadSimulatorConfig(env: Record<string, string | undefined> = process.env): SimulatorConfig {
-  return { ...loadConfig(schema, env), supervised: isSupervised(env) };
+  return { ...loadConfig(simulatorEnv, env), supervised: isSupervised(env) };
 }
 
 /** Reads the configuration of root.ts. */

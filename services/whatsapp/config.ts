@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { baseEnv, consulEnv, redisEnv, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
+import { baseEnv, consulEnv, loadConfig, redisEnv, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
 import { defaultDeafnessTimes } from "./session/deafness_detector.ts";
 import { zNoiseRoot } from "./session/noise_root.ts";
 
@@ -13,6 +13,8 @@ export const configSchema = z.object({
   AUTH_DIR: z.string().min(1).default("/auth"),
   /** "id:base64 of 32 bytes[,…]": the first key seals, all open. */
   AUTH_KEYS: zKeyRing,
+  /** The ring that all shards shared before each had its own: opens what no shard has sealed again yet. */
+  FORMER_AUTH_KEYS: zKeyRing.optional(),
   /** Bearer token of this shard's internal API; no other shard has the same. */
   SHARD_TOKEN: z.string().min(16),
   /** Whether accounts are paced whose business did not choose: off against the simulator only. */
@@ -27,3 +29,9 @@ export const configSchema = z.object({
 });
 
 export type Config = z.output<typeof configSchema>;
+
+/** The configuration of a shard; ends it with every fault named where there is one. */
+export function loadShardConfig(env: Record<string, string | undefined> = process.env): Config {
+  const former = env["FORMER_AUTH_KEYS"];
+  return loadConfig(configSchema, former ? { ...env, AUTH_KEYS: `${env["AUTH_KEYS"]},${former}` } : env);
+}

@@ -7,14 +7,13 @@ import type { PacingSettings } from "../../lib/contracts/shard/pacing.ts";
 import { parseWaVersion, waVersionKey } from "../../lib/contracts/shard/wa_version.ts";
 import { createProducer } from "../../lib/queues/producer.ts";
 import { createRedis } from "../../lib/redis/client.ts";
-import { loadConfig } from "../../lib/runtime/config.ts";
 import { operations, serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
 import type { Lifecycle } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
-import { configSchema } from "./config.ts";
+import { loadShardConfig } from "./config.ts";
 import { Moving } from "./moving/moving.ts";
 import { Placements } from "./moving/placements.ts";
 import { trustNoiseRoot } from "./session/noise_root.ts";
@@ -37,7 +36,7 @@ const maxBundleBytes = 256 * 1024 * 1024;
 /** How long a stopping shard waits for acknowledgements: within Nomad's kill_timeout. */
 const graceMs = 10_000;
 
-const config = loadConfig(configSchema);
+const config = loadShardConfig();
 const number = config.SHARD_INDEX + 1;
 const logger = createLogger("whatsapp-shard", config.LOG_LEVEL).child({ shard: number });
 if (config.WA_NOISE_ROOT) trustNoiseRoot(config.WA_NOISE_ROOT);

@@ -14,7 +14,7 @@ original plan beside it.`,
   .requiredOption("--sessions <n>", "WhatsApp sessions", wholeNumber())
   .requiredOption("--messages-per-min <n>", "messages a minute over all sessions", wholeNumber())
   .option("--utilisation <part>", "part of the measured capacity to plan with", numberUpTo(1), 0.5)
-  .option("--shard-memory-mb <n>", "memory limit of a shard (wa_shards_memory_max)", wholeNumber(), 1536)
+  .option("--shard-memory-mb <n>", "memory limit of a shard (memory.max of wa-shards)", wholeNumber(), 1536)
   .parse()
   .opts();
 const load = { sessions: values.sessions, messagesPerMin: values.messagesPerMin };

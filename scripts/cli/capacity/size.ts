@@ -8,7 +8,7 @@ export type Load = { sessions: number; messagesPerMin: number };
 export type Limits = {
   /** The part of what was measured that is planned with. */
   utilisation: number;
-  /** MB that one shard may take: wa_shards_memory_max in nomad/platform/wa-shards.nomad.hcl. */
+  /** MB that one shard may take: memory.max in nomad/platform/wa-shards.nomad.hcl. */
   shardMemoryMb: number;
 };
 

@@ -43,7 +43,7 @@ export const readCount = async (target: Target, where: JobGroup): Promise<number
 /** Why a group cannot have this count: Nomad takes none outside the bounds of a scaling block. */
 export function refusalOf({ Scaling: bounds }: TaskGroup, where: JobGroup, count: number): string | undefined {
   if (!bounds || (count >= bounds.Min && count <= bounds.Max)) return undefined;
-  return `The scaling block of ${nameOf(where)} takes ${bounds.Min} to ${bounds.Max}, not ${count}: change its variables (worker_max) in the file of values, and deploy.`;
+  return `The scaling block of ${nameOf(where)} takes ${bounds.Min} to ${bounds.Max}, not ${count}: deploy nomad/platform/workers.nomad.hcl with another -var max=…`;
 }
 
 export const nameOf = ({ job, group }: JobGroup) => (job === group ? job : `${job}/${group}`);

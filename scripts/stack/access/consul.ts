@@ -16,7 +16,7 @@ const audience = "consul.io";
 
 const policyName = (file: string) => `prosaas-${file}`;
 
-/** Jobs, agents and people that consul/policies has a file for, and who gets a token at once rather than by an identity. */
+/** Tokens of the agents, which log in with a token and not with an identity. */
 export type ConsulTokens = { agent: string; nomadServer: string; nomadClient: string };
 
 export type ConsulAccess = {

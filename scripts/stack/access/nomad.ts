@@ -15,7 +15,7 @@ export type NomadAccess = {
   allowReset: (index: string) => Promise<void>;
 };
 
-/** Bootstraps Nomad's access control with the given token, and writes nomad/policies. Changes nothing that is right already. */
+/** Bootstraps Nomad's access control with the given token, and writes nomad/policies. Keeps what is right. */
 export async function ensureNomadAccess({ nomad, token, allowReset }: NomadAccess): Promise<void> {
   // 403: Nomad does not know the token.
   const self = await orNull(nomad<object>("GET", "/v1/acl/token/self"), [403, 404]);

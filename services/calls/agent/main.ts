@@ -1,28 +1,15 @@
-import { z } from "zod";
-import { baseEnv, loadConfig } from "../../../lib/runtime/config.ts";
+import { loadConfig } from "../../../lib/runtime/config.ts";
 import { operations, serve } from "../../../lib/runtime/http.ts";
 import { run } from "../../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
-import { zNumber } from "../twilio/forms.ts";
 import { serveAgent } from "./agent.ts";
+import { callAgentEnv } from "./config.ts";
 
 /* A voice agent for development: `bun run services/calls/agent/main.ts`, then CALL_AGENT_URL=ws://127.0.0.1:<port>/. */
 
 const name = "prosaas-call-agent";
-const config = loadConfig(
-  z.object({
-    HOST: baseEnv.HOST,
-    PORT: baseEnv.PORT,
-    OPS_PORT: baseEnv.OPS_PORT,
-    METRICS_TOKEN: baseEnv.METRICS_TOKEN,
-    LOG_LEVEL: baseEnv.LOG_LEVEL,
-    /** What the calls service must show (its CALL_AGENT_TOKEN); nothing where it is not set. */
-    CALL_AGENT_TOKEN: z.string().min(16).optional(),
-    /** Where the key 9 leads. */
-    CALL_AGENT_TRANSFER_TO: zNumber.optional(),
-  }),
-);
+const config = loadConfig(callAgentEnv);
 const logger = createLogger(name, config.LOG_LEVEL);
 
 await run(name, logger, async (life) => {

@@ -1,6 +1,6 @@
-import { join } from "node:path";
 import { root } from "../../../stack/environment.ts";
 import { jobFileOf } from "../../../stack/job_file.ts";
+import { readJobVariables } from "../../../stack/variables.ts";
 import { waitForJobs } from "../../../stack/wait.ts";
 import { valuesOfCluster } from "../../../stack/workers_profile.ts";
 import type { Stage } from "./stage.ts";
@@ -10,19 +10,16 @@ export const rollingJobs = ["api", "calls", "workers", "wa-shards"];
 
 /** Rolls every such job over to new allocations, as a deploy of new code does; their counts stay. */
 export async function deployAll(stage: Stage): Promise<void> {
-  const release = `chaos-${Date.now()}`;
+  // The server ignores the query: the same release under another address.
+  const variables = await readJobVariables(stage.state);
+  const release = `${variables["NOMAD_VAR_release"]}&deploy=chaos-${Date.now()}`;
   for (const job of rollingJobs) {
-    const command = ["nomad", "job", "run", "-detach", "-preserve-counts", "-hcl2-strict=false"];
-    command.push(
-      "-var-file=nomad/env/dev.vars.hcl",
-      `-var-file=${join(stage.state, "stack.vars.hcl")}`,
-      `-var=release=${release}`,
-    );
+    const command = ["nomad", "job", "run", "-detach", "-preserve-counts", `-var=release=${release}`];
     for (const [key, value] of Object.entries(await valuesOfCluster(stage.nomad, job)))
       command.push(`-var=${key}=${value}`);
     const child = Bun.spawn([...command, jobFileOf(job)], {
       cwd: root,
-      env: { ...process.env, ...stage.env, NOMAD_ADDR: stage.stack.nomad_addr },
+      env: { ...process.env, ...stage.env, ...variables, NOMAD_ADDR: stage.stack.nomad_addr },
       stdin: "ignore",
       stdout: "ignore",
       stderr: "pipe",

@@ -106,7 +106,7 @@ const withoutConsul: Ordeal = {
   },
 };
 
-/** What a stack begins with (nomad/env/dev.vars.hcl). */
+/** Counts of a new stack, by the defaults of the job files. */
 const usual: Record<string, number> = { api: 2, calls: 1, workers: 1 };
 
 const stateless: Ordeal = {

@@ -29,20 +29,20 @@ export async function memoryBudgets(): Promise<Budgets> {
 /** Redis' own limit in MB, by the same formula as in its job file. */
 export async function redisMaxMemoryMb(): Promise<number> {
   const text = await readJob("redis");
-  const formula = /^\s*maxmemory \$\{floor\(var\.redis_memory_max \* (\d+) \/ (\d+)\)\}mb$/m.exec(text);
+  const formula = /MAXMEMORY_MB\s+= floor\(var\.memory\.max \* (\d+) \/ (\d+)\)/.exec(text);
   if (formula === null)
-    throw new Error("nomad/data/redis.nomad.hcl does not derive maxmemory from redis_memory_max any more");
+    throw new Error("nomad/data/redis.nomad.hcl does not derive MAXMEMORY_MB from var.memory.max any more");
   return Math.floor((memoryMaxOf(text, "redis") * Number(formula[1])) / Number(formula[2]));
 }
 
 /** The limit of the job's last task, which is its service; those before it prepare its data. */
 export function memoryMaxOf(text: string, job: string): number {
   const value = [...text.matchAll(/^\s*memory_max\s*=\s*(\S+)/gm)].at(-1)?.[1] ?? "";
-  const variable = /^var\.(\w+)$/.exec(value)?.[1];
+  const [, variable, key = "default"] = /^var\.(\w+)(?:\.(\w+))?$/.exec(value) ?? [];
   const number =
     variable === undefined
       ? value
-      : (new RegExp(`variable "${variable}" \\{[^}]*?default\\s*=\\s*(\\d+)`).exec(text)?.[1] ?? "");
+      : (new RegExp(`variable "${variable}" \\{[^}]*?\\b${key}\\s*=\\s*(\\d+)`).exec(text)?.[1] ?? "");
   if (!/^\d+$/.test(number)) throw new Error(`${job}.nomad.hcl has no memory_max that can be read: ${value}`);
   return Number(number);
 }

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import type { Decoded } from "./decode.ts";
 import { FairSlot } from "./fair_slot.ts";
 import { decoderLimits, maxAnswerBytes } from "./limits.ts";
@@ -18,7 +18,8 @@ export type Decoder = {
  */
 export type Decode = (bytes: AsyncIterable<Uint8Array>, mime: string, signal?: AbortSignal) => Promise<Decoded | null>;
 
-const program = join(import.meta.dir, "child.ts");
+/** A bundle in a release, a source file in a checkout. */
+const program = join(import.meta.dir, `child${extname(import.meta.path)}`);
 
 /** The decoder of a worker process: one child at a time, whatever the number of jobs. */
 export function createDecoder(limits: DecoderLimits = decoderLimits): Decoder {

@@ -11,7 +11,7 @@ export type DecoderLimits = {
 const mib = 1024 * 1024;
 
 /**
- * 600 MB of data leave a decoder about 400 MB resident, which fits into workers_memory_max of
+ * 600 MB of data leave a decoder about 400 MB resident, which fits into `memory.max` of
  * nomad/platform/workers.nomad.hcl beside the worker. A picture of maxDecodedBytes takes 0.5 s.
  */
 export const decoderLimits: DecoderLimits = { dataBytes: 600 * mib, cpuSeconds: 8, timeoutMs: 10_000 };

@@ -1,0 +1,38 @@
+import type { z } from "zod";
+import { apiEnv } from "../../../services/api/config.ts";
+import { callAgentEnv } from "../../../services/calls/agent/config.ts";
+import { callsEnv } from "../../../services/calls/config.ts";
+import { indexerEnv } from "../../../services/indexer/config.ts";
+import { migrateEnv } from "../../../services/migrate/config.ts";
+import { simulatorEnv } from "../../../services/simulator/config.ts";
+import { configSchema } from "../../../services/whatsapp/config.ts";
+import { workersEnv } from "../../../services/workers/config.ts";
+
+/** The settings of the service that each job runs: its config.ts is the only list of them. */
+const environments: Readonly<Record<string, z.ZodObject>> = {
+  api: apiEnv,
+  "call-agent": callAgentEnv,
+  calls: callsEnv,
+  indexer: indexerEnv,
+  migrate: migrateEnv,
+  simulator: simulatorEnv,
+  "wa-shards": configSchema,
+  workers: workersEnv,
+};
+
+export const serviceJobs = Object.keys(environments);
+
+/** The schema of a job's environment; undefined for a job that runs none of our services. */
+export const environmentOf = (job: string): z.ZodObject | undefined => environments[job];
+
+/** Settings that no schema can name, or that Bun reads itself. */
+const unlisted = /^(BAILEYS_SHARD_\d+_URL|NODE_EXTRA_CA_CERTS)$/;
+
+/** Whether the service that a job runs reads a setting. */
+export const reads = (job: string, name: string): boolean =>
+  unlisted.test(name) || (environments[job] !== undefined && name in environments[job].shape);
+
+/** The setting that an item becomes (nomad/tasks/env.ctmpl), without a shard's number; null for other items. */
+export function settingOf(item: string): string | null {
+  return /^[A-Z]/.test(item) ? item.replace(/_\d+$/, "") : null;
+}

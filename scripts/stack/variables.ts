@@ -1,0 +1,32 @@
+import { join } from "node:path";
+import { parseEnvFile, readStackValues } from "./env_file.ts";
+import type { Environment } from "./environment.ts";
+import { writeStateFile } from "./state_file.ts";
+
+/*
+ * Values of the job files' variables for one stack, in job.env in its folder. Nomad takes NOMAD_VAR_<name> from the
+ * environment, and ignores those that a job file does not declare; a -var or -var-file that it does not declare is an
+ * error. By hand: `set -a; . FOLDER/job.env; set +a; nomad job run -preserve-counts FILE`.
+ */
+
+const fileOf = (stateDir: string) => join(stateDir, "job.env");
+
+/** Writes the variables of a stack that runs `release`. */
+export async function writeJobVariables(environment: Environment, release: string): Promise<void> {
+  const values = { ...(await readStackValues("dev.variables", environment)), release };
+  const lines = Object.entries(values).map(([name, value]) => `NOMAD_VAR_${name}='${value}'`);
+  const text = ["# Written by scripts/up.", `NOMAD_ADDR='${environment.nomadAddr}'`, ...lines, ""].join("\n");
+  await writeStateFile(fileOf(environment.stateDir), text);
+}
+
+/** The variables as scripts/up wrote them, for the environment of the nomad program. Empty before the first `up`. */
+export async function readJobVariables(stateDir: string): Promise<Record<string, string>> {
+  const file = Bun.file(fileOf(stateDir));
+  if (!(await file.exists())) return {};
+  const values = parseEnvFile(await file.text());
+  return Object.fromEntries(
+    Object.entries(values)
+      .filter(([name]) => name.startsWith("NOMAD_VAR_"))
+      .map(([name, value]) => [name, value.replace(/^'(.*)'$/, "$1")]),
+  );
+}
