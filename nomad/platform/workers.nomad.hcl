@@ -77,7 +77,7 @@ job "workers" {
         }
       }
 
-      # A new allocation joins beside the old ones, and the rest follow once it is healthy. Defaults are explicit, because
+      # A new allocation joins beside the old ones, and the rest follow once it is healthy. Defaults are explicit:
       # `task scale:profile` adds groups to the running job, where Nomad does not fill them in.
       update {
         max_parallel      = 1

@@ -26,10 +26,9 @@ export async function makeTarball(root: string, folder: string): Promise<Tarball
 
 const archive = (folder: string) =>
   output(
-    [
-      ...["tar", "--create", "--format=ustar", "--sort=name", "--mtime=@0", "--owner=0", "--group=0"],
-      ...["--numeric-owner", "--mode=u=rwX,go=rX", "."],
-    ],
+    "tar --create --format=ustar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX .".split(
+      " ",
+    ),
     folder,
   );
 
