@@ -9,24 +9,39 @@ const consul = createConsul({ addr: testConsulAddr() });
 const stop = new AbortController();
 afterAll(() => stop.abort());
 
-test("the limit is the first value until the key exists, then the key's, and what is no number changes nothing", async () => {
-  const key = uniqueName("test/max_concurrent");
-  const errors: unknown[] = [];
-  const limit = followCallLimit({
-    consul,
-    first: 50,
-    signal: stop.signal,
-    key,
-    onError: (error) => errors.push(error),
+describe("followCallLimit", () => {
+  test("uses the default until the key is valid", async () => {
+    const key = uniqueName("test/max_concurrent");
+    const errors: unknown[] = [];
+    const limit = followCallLimit({
+      consul,
+      first: 50,
+      signal: stop.signal,
+      key,
+      onError: (error) => errors.push(error),
+    });
+    expect(limit.current()).toBe(50);
+    await kvPut(consul, key, "150");
+    await until(() => limit.current() === 150, { what: "the raised limit" });
+    await kvPut(consul, key, "plenty");
+    await until(() => errors.length > 0, { what: "the complaint" });
+    expect(limit.current()).toBe(150);
+    await kvPut(consul, key, " 0\n");
+    await until(() => limit.current() === 0, { what: "the lowered limit" });
   });
-  expect(limit.current()).toBe(50);
-  await kvPut(consul, key, "150");
-  await until(() => limit.current() === 150, { what: "the raised limit" });
-  await kvPut(consul, key, "plenty");
-  await until(() => errors.length > 0, { what: "the complaint" });
-  expect(limit.current()).toBe(150);
-  await kvPut(consul, key, " 0\n");
-  await until(() => limit.current() === 0, { what: "the lowered limit" });
+
+  test("accepts whole numbers within bounds only", () => {
+    expect(["0", " 7 ", "100000"].map(parseLimit)).toEqual([0, 7, 100_000]);
+    expect(["", "-1", "1.5", "1e3", "100001", "0x10", "fifty"].map(parseLimit)).toEqual([
+      null,
+      null,
+      null,
+      null,
+      null,
+      null,
+      null,
+    ]);
+  });
 });
 
 describe("a lost limit", () => {
@@ -82,17 +97,4 @@ describe("a lost limit", () => {
     await until(() => limit.current() === 6, { what: "the limit" });
     await until(() => errors.length === 2, { what: "both errors" });
   });
-});
-
-test("only whole numbers within reason are limits", () => {
-  expect(["0", " 7 ", "100000"].map(parseLimit)).toEqual([0, 7, 100_000]);
-  expect(["", "-1", "1.5", "1e3", "100001", "0x10", "fifty"].map(parseLimit)).toEqual([
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-  ]);
 });

@@ -30,28 +30,123 @@ const heard = (call: SimulatedCall, mark: string) =>
 const row = (stackRow: { scope: Parameters<typeof getCall>[0] }, call: SimulatedCall) =>
   until(() => getCall(stackRow.scope, call.sid), { what: "the row of the call" });
 
-test("a call is answered, both ends hear each other, and its end is written down", async () => {
-  const business = await stack.business();
-  const call = dial(business.number);
-  await until(() => call.view().heard_ms > 1500, { what: "the caller to hear the agent" });
-  expect(call.view().streams).toMatchObject([{ faulty: 0, marks: ["greeting"] }]);
-  expect(await stack.capacity.count()).toBe(1);
-  call.hangUp();
-  await call.done;
-  const written = {
-    status: "completed",
-    direction: "inbound",
-    streams: 1,
-    from_number: "+15551112222",
-    to_number: business.number,
-  };
-  expect(await row(business, call)).toMatchObject(written);
-  expect(await stack.capacity.count()).toBe(0);
-  const told = await stack.redis.xrange(eventsOf(business.scope.businessId), "-", "+");
-  expect(told.map(([, fields]) => (JSON.parse(fields[1]!) as { event: string }).event)).toEqual([
-    "call.started",
-    "call.ended",
-  ]);
+describe("an inbound call", () => {
+  test("is answered, relayed both ways and recorded", async () => {
+    const business = await stack.business();
+    const call = dial(business.number);
+    await until(() => call.view().heard_ms > 1500, { what: "the caller to hear the agent" });
+    expect(call.view().streams).toMatchObject([{ faulty: 0, marks: ["greeting"] }]);
+    expect(await stack.capacity.count()).toBe(1);
+    call.hangUp();
+    await call.done;
+    const written = {
+      status: "completed",
+      direction: "inbound",
+      streams: 1,
+      from_number: "+15551112222",
+      to_number: business.number,
+    };
+    expect(await row(business, call)).toMatchObject(written);
+    expect(await stack.capacity.count()).toBe(0);
+    const told = await stack.redis.xrange(eventsOf(business.scope.businessId), "-", "+");
+    expect(told.map(([, fields]) => (JSON.parse(fields[1]!) as { event: string }).event)).toEqual([
+      "call.started",
+      "call.ended",
+    ]);
+  });
+
+  test("passes keys to the agent and obeys it", async () => {
+    const { number } = await stack.business();
+    const call = dial(number, { digits: "12*#" });
+    await call.done;
+    const view = call.view();
+    expect(marks(call)).toEqual(["greeting", "keys:1", "keys:12"]);
+    expect(view.streams).toMatchObject([{ clears: 1 }]);
+    expect(view.end).toBe("application_hung_up");
+  });
+
+  test("records a transfer and frees the slot", async () => {
+    const business = await stack.business();
+    const call = dial(business.number, { digits: "9" });
+    await until(() => call.view().log.some(({ what, detail }) => what === "dialled" && detail === transferTo), {
+      what: "the dialling",
+    });
+    await until(async () => (await stack.capacity.count()) === 0, { what: "the slot" });
+    await call.done;
+    expect(await row(business, call)).toMatchObject({ status: "completed", transferred_to: transferTo });
+  });
+
+  test("announces a recording and stores it once", async () => {
+    const business = await stack.business({ record: true, consent_line: "This call is recorded." });
+    const call = dial(business.number, { digits: "1" });
+    await heard(call, "keys:1");
+    call.hangUp();
+    const found = await until(
+      async () => {
+        const written = await getCall(business.scope, call.sid);
+        return written && written.recordings.length > 0 ? written : null;
+      },
+      { what: "the recording" },
+    );
+    expect(
+      call
+        .view()
+        .log.map(({ what }) => what)
+        .filter((what) => /^[A-Z]/.test(what)),
+    ).toEqual(["Say", "Start", "Connect"]);
+    expect(found.recordings).toMatchObject([{ status: "pending", channels: 2, call_sid: call.sid }]);
+    const authorization = `Basic ${Buffer.from(`${stack.carrier.accountSid}:${stack.carrier.authToken}`).toString("base64")}`;
+    const audio = await until(async () => {
+      const response = await fetch(found.recordings[0]!.url!, { headers: { authorization } });
+      return response.ok ? Buffer.from(await response.arrayBuffer()) : null;
+    });
+    expect(audio.toString("latin1", 0, 4)).toBe("RIFF");
+    expect(audio.length).toBeGreaterThan(8000);
+  });
+
+  test("to an unknown number is refused without trace", async () => {
+    const call = dial(someNumber());
+    await call.done;
+    expect(call.view()).toMatchObject({ end: "rejected", status: "no-answer" });
+    expect((await stack.store.read(call.sid)).call).toBeNull();
+  });
+
+  test("answers a repeated webhook with the same call", async () => {
+    const { number } = await stack.business();
+    stack.carrier.faults.add({ kind: "repeated_webhook" });
+    const call = dial(number, { digits: "1" });
+    await heard(call, "keys:1");
+    expect(await stack.capacity.count()).toBe(1);
+    expect(call.view().streams).toHaveLength(1);
+  });
+
+  test("resumes after its stream is cut", async () => {
+    const business = await stack.business();
+    stack.carrier.faults.add({ kind: "repeated_webhook" });
+    const call = dial(business.number, { digits: "12" });
+    await heard(call, "keys:12");
+    expect(call.cutStream()).toBeTrue();
+    await heard(call, "welcome_back");
+    call.press("3");
+    await heard(call, "keys:123");
+    expect(call.view().streams).toHaveLength(2);
+    expect(call.view().recoveries_ms[0]).toBeLessThan(3000);
+    expect(await stack.capacity.count()).toBe(1);
+    const { call: state } = await stack.store.read(call.sid);
+    expect(state!.position_ms).toBeGreaterThan(1000);
+    call.hangUp();
+    expect(await row(business, call)).toMatchObject({ status: "completed", streams: 2 });
+  });
+
+  test("a forged webhook gets 403", async () => {
+    const { number } = await stack.business();
+    stack.carrier.faults.add({ kind: "bad_signature" });
+    const call = dial(number);
+    await call.done;
+    expect(call.view()).toMatchObject({ end: "application_error", streams: [] });
+    expect(call.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 403"));
+    expect((await stack.store.read(call.sid)).call).toBeNull();
+  });
 });
 
 describe("webhook deliveries of a call", () => {
@@ -78,222 +173,156 @@ describe("webhook deliveries of a call", () => {
   });
 });
 
-test("keys reach the agent, and it hangs up, clears and remembers", async () => {
-  const { number } = await stack.business();
-  const call = dial(number, { digits: "12*#" });
-  await call.done;
-  const view = call.view();
-  expect(marks(call)).toEqual(["greeting", "keys:1", "keys:12"]);
-  expect(view.streams).toMatchObject([{ clears: 1 }]);
-  expect(view.end).toBe("application_hung_up");
-});
+describe("the limit", () => {
+  test("gives 503, then busy, and follows live changes", async () => {
+    const { number } = await stack.business();
+    await stack.setLimit(3);
+    await until(async () => (await limitSeen()).every((limit) => limit === 3), { what: "the lowered limit" });
+    const calls = Array.from({ length: 8 }, () => dial(number));
+    const outcomes = async () => {
+      const views = calls.map((call) => call.view());
+      const talking = views.filter((view) => view.streams.length > 0).length;
+      return { talking, busy: views.filter((view) => view.status === "busy").length };
+    };
+    await until(async () => (await outcomes()).talking + (await outcomes()).busy === 8, {
+      what: "every caller's answer",
+    });
+    expect(await outcomes()).toEqual({ talking: 3, busy: 5 });
+    const refused = calls.find((call) => call.status === "busy")!;
+    expect(refused.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 503"));
 
-test("a transferred call leaves the agent and its slot, and its row says where it went", async () => {
-  const business = await stack.business();
-  const call = dial(business.number, { digits: "9" });
-  await until(() => call.view().log.some(({ what, detail }) => what === "dialled" && detail === transferTo), {
-    what: "the dialling",
+    await stack.setLimit(1);
+    await until(async () => (await limitSeen()).every((limit) => limit === 1));
+    expect(await stack.capacity.count()).toBe(3);
+    await stack.setLimit(5);
+    await until(async () => (await limitSeen()).every((limit) => limit === 5));
+    const more = [dial(number), dial(number), dial(number)];
+    await until(() => more.every((call) => call.view().streams.length > 0 || call.status === "busy"));
+    expect(more.filter((call) => call.status === "busy")).toHaveLength(1);
+    await stack.setLimit(50);
+    await until(async () => (await limitSeen()).every((limit) => limit === 50));
+
+    async function limitSeen(): Promise<number[]> {
+      const texts = await Promise.all(
+        stack.replicas.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()),
+      );
+      return texts.map((text) => Number(/^prosaas_calls_limit\{.*\} (\d+)$/m.exec(text)?.[1]));
+    }
   });
-  await until(async () => (await stack.capacity.count()) === 0, { what: "the slot" });
-  await call.done;
-  expect(await row(business, call)).toMatchObject({ status: "completed", transferred_to: transferTo });
-});
 
-test("a call to be recorded is announced first, and its recording is written down once", async () => {
-  const business = await stack.business({ record: true, consent_line: "This call is recorded." });
-  const call = dial(business.number, { digits: "1" });
-  await heard(call, "keys:1");
-  call.hangUp();
-  const found = await until(
-    async () => {
-      const written = await getCall(business.scope, call.sid);
-      return written && written.recordings.length > 0 ? written : null;
-    },
-    { what: "the recording" },
-  );
-  expect(
-    call
-      .view()
-      .log.map(({ what }) => what)
-      .filter((what) => /^[A-Z]/.test(what)),
-  ).toEqual(["Say", "Start", "Connect"]);
-  expect(found.recordings).toMatchObject([{ status: "pending", channels: 2, call_sid: call.sid }]);
-  const authorization = `Basic ${Buffer.from(`${stack.carrier.accountSid}:${stack.carrier.authToken}`).toString("base64")}`;
-  const audio = await until(async () => {
-    const response = await fetch(found.recordings[0]!.url!, { headers: { authorization } });
-    return response.ok ? Buffer.from(await response.arrayBuffer()) : null;
+  test("answers busy at once where configured", async () => {
+    const { number } = await stack.business({ max_concurrent: 0 });
+    const replica = await stack.addReplica({ CALLS_WHEN_FULL: "reject" });
+    stack.door.lead([replica.port]);
+    stack.door.drop();
+    const call = dial(number);
+    await call.done;
+    expect(call.view()).toMatchObject({ end: "rejected", status: "busy" });
+    expect(call.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 200"));
+    await stack.stopReplica(replica);
   });
-  expect(audio.toString("latin1", 0, 4)).toBe("RIFF");
-  expect(audio.length).toBeGreaterThan(8000);
-});
 
-test("a number of nobody's is refused, and leaves nothing behind", async () => {
-  const call = dial(someNumber());
-  await call.done;
-  expect(call.view()).toMatchObject({ end: "rejected", status: "no-answer" });
-  expect((await stack.store.read(call.sid)).call).toBeNull();
-});
-
-test("beyond the limit callers get 503 and then the busy tone, until it is raised live; lowering it drops nobody", async () => {
-  const { number } = await stack.business();
-  await stack.setLimit(3);
-  await until(async () => (await limitSeen()).every((limit) => limit === 3), { what: "the lowered limit" });
-  const calls = Array.from({ length: 8 }, () => dial(number));
-  const outcomes = async () => {
-    const views = calls.map((call) => call.view());
-    const talking = views.filter((view) => view.streams.length > 0).length;
-    return { talking, busy: views.filter((view) => view.status === "busy").length };
-  };
-  await until(async () => (await outcomes()).talking + (await outcomes()).busy === 8, {
-    what: "every caller's answer",
+  test("refuses a business at its own limit", async () => {
+    const small = await stack.business({ max_concurrent: 1 });
+    const other = await stack.business();
+    const first = dial(small.number);
+    await heard(first, "greeting");
+    const [second, third] = [dial(small.number), dial(other.number)];
+    await second.done;
+    expect(second.status).toBe("busy");
+    await heard(third, "greeting");
   });
-  expect(await outcomes()).toEqual({ talking: 3, busy: 5 });
-  const refused = calls.find((call) => call.status === "busy")!;
-  expect(refused.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 503"));
-
-  await stack.setLimit(1);
-  await until(async () => (await limitSeen()).every((limit) => limit === 1));
-  expect(await stack.capacity.count()).toBe(3);
-  await stack.setLimit(5);
-  await until(async () => (await limitSeen()).every((limit) => limit === 5));
-  const more = [dial(number), dial(number), dial(number)];
-  await until(() => more.every((call) => call.view().streams.length > 0 || call.status === "busy"));
-  expect(more.filter((call) => call.status === "busy")).toHaveLength(1);
-  await stack.setLimit(50);
-  await until(async () => (await limitSeen()).every((limit) => limit === 50));
-
-  async function limitSeen(): Promise<number[]> {
-    const texts = await Promise.all(
-      stack.replicas.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()),
-    );
-    return texts.map((text) => Number(/^prosaas_calls_limit\{.*\} (\d+)$/m.exec(text)?.[1]));
-  }
 });
 
-test("where the busy tone is preferred to 503, a caller without a slot hears it at the first answer", async () => {
-  const { number } = await stack.business({ max_concurrent: 0 });
-  const replica = await stack.addReplica({ CALLS_WHEN_FULL: "reject" });
-  stack.door.lead([replica.port]);
-  stack.door.drop();
-  const call = dial(number);
-  await call.done;
-  expect(call.view()).toMatchObject({ end: "rejected", status: "busy" });
-  expect(call.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 200"));
-  await stack.stopReplica(replica);
-});
+describe("an outbound call", () => {
+  test("has one slot if answered at once", async () => {
+    const business = await stack.business({ max_concurrent: 1 });
+    const to = someNumber();
+    stack.carrier.setCallee(to, { outcome: "answer", ringMs: 0 });
+    for (let i = 0; i < 5; i++) {
+      const answer = await place({ business_id: business.scope.businessId, from: business.number, to });
+      expect(answer.status).toBe(201);
+      const call = stack.carrier.get(((await answer.json()) as { call_sid: string }).call_sid)!;
+      await heard(call, "greeting");
+      expect(await stack.capacity.count()).toBe(1);
+      call.hangUp();
+      await row(business, call);
+    }
+  });
 
-test("a placed call that is answered at once has one slot, also where its business may have only one", async () => {
-  const business = await stack.business({ max_concurrent: 1 });
-  const to = someNumber();
-  stack.carrier.setCallee(to, { outcome: "answer", ringMs: 0 });
-  for (let i = 0; i < 5; i++) {
+  test("rings, is answered and talks", async () => {
+    const business = await stack.business();
+    const to = someNumber();
     const answer = await place({ business_id: business.scope.businessId, from: business.number, to });
     expect(answer.status).toBe(201);
-    const call = stack.carrier.get(((await answer.json()) as { call_sid: string }).call_sid)!;
+    const { call_sid } = (await answer.json()) as { call_sid: string };
+    const call = stack.carrier.get(call_sid)!;
+    expect(await stack.capacity.count()).toBe(1);
     await heard(call, "greeting");
     expect(await stack.capacity.count()).toBe(1);
     call.hangUp();
-    await row(business, call);
-  }
-});
-
-test("a business at its own limit is refused while others are not", async () => {
-  const small = await stack.business({ max_concurrent: 1 });
-  const other = await stack.business();
-  const first = dial(small.number);
-  await heard(first, "greeting");
-  const [second, third] = [dial(small.number), dial(other.number)];
-  await second.done;
-  expect(second.status).toBe("busy");
-  await heard(third, "greeting");
-});
-
-const place = (body: Record<string, unknown>, token = callsToken, key?: string) =>
-  fetch(`${stack.internalUrl()}/calls`, {
-    method: "POST",
-    headers: {
-      authorization: `Bearer ${token}`,
-      "content-type": "application/json",
-      ...(key === undefined ? {} : { "idempotency-key": key }),
-    },
-    body: JSON.stringify(body),
+    expect(await row(business, call)).toMatchObject({
+      direction: "outbound",
+      from_number: business.number,
+      to_number: to,
+      status: "completed",
+    });
   });
 
-test("a call is placed for a business, rings, is answered and talks", async () => {
-  const business = await stack.business();
-  const to = someNumber();
-  const answer = await place({ business_id: business.scope.businessId, from: business.number, to });
-  expect(answer.status).toBe(201);
-  const { call_sid } = (await answer.json()) as { call_sid: string };
-  const call = stack.carrier.get(call_sid)!;
-  expect(await stack.capacity.count()).toBe(1);
-  await heard(call, "greeting");
-  expect(await stack.capacity.count()).toBe(1);
-  call.hangUp();
-  expect(await row(business, call)).toMatchObject({
-    direction: "outbound",
-    from_number: business.number,
-    to_number: to,
-    status: "completed",
+  test.each([
+    ["busy", "busy"],
+    ["no-answer", "no_answer"],
+    ["failed", "failed"],
+  ] as const)("that ends %s frees its slot", async (outcome, status) => {
+    const business = await stack.business();
+    const to = someNumber();
+    stack.carrier.setCallee(to, { outcome, ringMs: 20 });
+    const { call_sid } = (await (
+      await place({ business_id: business.scope.businessId, from: business.number, to })
+    ).json()) as {
+      call_sid: string;
+    };
+    expect(await row(business, stack.carrier.get(call_sid)!)).toMatchObject({ status, streams: 0, duration_s: 0 });
+    expect(await stack.capacity.count()).toBe(0);
   });
-});
 
-test.each([
-  ["busy", "busy"],
-  ["no-answer", "no_answer"],
-  ["failed", "failed"],
-] as const)("a placed call that ends %s frees its slot and is written down", async (outcome, status) => {
-  const business = await stack.business();
-  const to = someNumber();
-  stack.carrier.setCallee(to, { outcome, ringMs: 20 });
-  const { call_sid } = (await (
-    await place({ business_id: business.scope.businessId, from: business.number, to })
-  ).json()) as {
-    call_sid: string;
-  };
-  expect(await row(business, stack.carrier.get(call_sid)!)).toMatchObject({ status, streams: 0, duration_s: 0 });
-  expect(await stack.capacity.count()).toBe(0);
-});
+  test("requires token, own number and a slot", async () => {
+    const business = await stack.business({ max_concurrent: 1 });
+    const other = await stack.business();
+    const body = { business_id: business.scope.businessId, from: business.number, to: someNumber() };
+    expect((await place({ ...body, from: other.number })).status).toBe(404);
+    expect((await place({ ...body, from: "12" })).status).toBe(400);
+    expect((await place({ ...body, more: 1 })).status).toBe(400);
+    expect((await place(body, "wrong")).status).toBe(401);
+    stack.carrier.faults.add({ kind: "rate_limited", times: 1 });
+    expect((await place(body)).status).toBe(429);
+    expect(await stack.capacity.count()).toBe(0);
+    expect((await place(body)).status).toBe(201);
+    const full = await place({ ...body, to: someNumber() });
+    expect(full.status).toBe(503);
+    expect(full.headers.get("retry-after")).toBe("5");
+  });
 
-test("a call is placed only from a number of the business, within its limit, by whoever has the token", async () => {
-  const business = await stack.business({ max_concurrent: 1 });
-  const other = await stack.business();
-  const body = { business_id: business.scope.businessId, from: business.number, to: someNumber() };
-  expect((await place({ ...body, from: other.number })).status).toBe(404);
-  expect((await place({ ...body, from: "12" })).status).toBe(400);
-  expect((await place({ ...body, more: 1 })).status).toBe(400);
-  expect((await place(body, "wrong")).status).toBe(401);
-  stack.carrier.faults.add({ kind: "rate_limited", times: 1 });
-  expect((await place(body)).status).toBe(429);
-  expect(await stack.capacity.count()).toBe(0);
-  expect((await place(body)).status).toBe(201);
-  const full = await place({ ...body, to: someNumber() });
-  expect(full.status).toBe(503);
-  expect(full.headers.get("retry-after")).toBe("5");
-});
+  test("is dialed once for concurrent orders", async () => {
+    const business = await stack.business();
+    const body = { business_id: business.scope.businessId, from: business.number, to: someNumber() };
+    const before = stack.carrier.calls().length;
+    const answers = await Promise.all([1, 2, 3, 4].map(() => place(body, callsToken, "order-1")));
+    // Those that came while the first was under way are told so.
+    expect(answers.map(({ status }) => status).filter((status) => status !== 409)).toContain(201);
+    const again = (await (await place(body, callsToken, "order-1")).json()) as { call_sid: string; replayed: boolean };
+    expect(again.replayed).toBeTrue();
+    expect(stack.carrier.calls()).toHaveLength(before + 1);
+    expect((await place({ ...body, to: someNumber() }, callsToken, "order-1")).status).toBe(422);
+    expect((await place(body, callsToken, "a key with spaces")).status).toBe(400);
 
-test("an order that is given twice, also at once and to two replicas, places one call", async () => {
-  const business = await stack.business();
-  const body = { business_id: business.scope.businessId, from: business.number, to: someNumber() };
-  const before = stack.carrier.calls().length;
-  const answers = await Promise.all([1, 2, 3, 4].map(() => place(body, callsToken, "order-1")));
-  // Those that came while the first was under way are told so.
-  expect(answers.map(({ status }) => status).filter((status) => status !== 409)).toContain(201);
-  const again = (await (await place(body, callsToken, "order-1")).json()) as { call_sid: string; replayed: boolean };
-  expect(again.replayed).toBeTrue();
-  expect(stack.carrier.calls()).toHaveLength(before + 1);
-  expect((await place({ ...body, to: someNumber() }, callsToken, "order-1")).status).toBe(422);
-  expect((await place(body, callsToken, "a key with spaces")).status).toBe(400);
+    // What the carrier refused may be ordered again under the same key.
+    stack.carrier.faults.add({ kind: "rate_limited", times: 1 });
+    expect((await place(body, callsToken, "order-2")).status).toBe(429);
+    expect((await place(body, callsToken, "order-2")).status).toBe(201);
+  });
 
-  // What the carrier refused may be ordered again under the same key.
-  stack.carrier.faults.add({ kind: "rate_limited", times: 1 });
-  expect((await place(body, callsToken, "order-2")).status).toBe(429);
-  expect((await place(body, callsToken, "order-2")).status).toBe(201);
-});
-
-test.each(["late", "doubled", "reversed"] as const)(
-  "status callbacks that come %s end a placed call once, as it ended",
-  async (mode) => {
+  test.each(["late", "doubled", "reversed"] as const)("ends once after callbacks that come %s", async (mode) => {
     const business = await stack.business();
     stack.carrier.faults.add({ kind: "status", mode, ms: 300 });
     const to = someNumber();
@@ -307,91 +336,69 @@ test.each(["late", "doubled", "reversed"] as const)(
     call.hangUp();
     expect(await row(business, call)).toMatchObject({ status: "completed" });
     expect((await stack.store.read(call_sid)).call).toMatchObject({ step: "ended", status: "completed" });
-  },
-);
-
-test("a call whose end is never announced gives its slot back at once and is written down by the sweep", async () => {
-  const business = await stack.business();
-  stack.carrier.faults.add({ kind: "status", mode: "lost", ms: 0 });
-  const call = dial(business.number);
-  await heard(call, "greeting");
-  call.hangUp();
-  await until(async () => (await stack.capacity.count()) === 0, { what: "the slot" });
-  expect((await stack.store.read(call.sid)).call).toMatchObject({ step: "stopped" });
-  await sweepCalls(stack.replicas[0]!.core, 0);
-  expect(await row(business, call)).toMatchObject({ status: "lost", streams: 1 });
-});
-
-test("a call that the sweep took for over, because its replica could not be heard of, goes on and ends as it ends", async () => {
-  const business = await stack.business();
-  const call = dial(business.number, { digits: "1" });
-  await heard(call, "keys:1");
-  await sweepCalls(stack.replicas[0]!.core, 0);
-  expect(await row(business, call)).toMatchObject({ status: "lost" });
-  await stack.database.owner`update calls set streams = 0 where call_sid = ${call.sid}`;
-  await until(async () => (await stack.store.read(call.sid)).call?.step === "streaming", {
-    what: "the call to be known again",
   });
-  await until(async () => (await stack.capacity.count()) === 1, { what: "its slot", deadlineMs: 15_000 });
-  call.press("2");
-  await heard(call, "keys:12");
-  expect(call.view().streams).toHaveLength(1);
-  expect(await listLiveCalls(stack.redis, business.scope.businessId, 10)).toMatchObject([{ call_sid: call.sid }]);
-  call.hangUp();
-  await call.done;
-  expect(await row(business, call)).toMatchObject({ status: "completed", streams: 1 });
 });
 
-test("a webhook that comes twice gets the same answer and makes one call of it", async () => {
-  const { number } = await stack.business();
-  stack.carrier.faults.add({ kind: "repeated_webhook" });
-  const call = dial(number, { digits: "1" });
-  await heard(call, "keys:1");
-  expect(await stack.capacity.count()).toBe(1);
-  expect(call.view().streams).toHaveLength(1);
-});
-
-test("a call whose stream is cut goes on where it stood, even where the carrier asks twice", async () => {
-  const business = await stack.business();
-  stack.carrier.faults.add({ kind: "repeated_webhook" });
-  const call = dial(business.number, { digits: "12" });
-  await heard(call, "keys:12");
-  expect(call.cutStream()).toBeTrue();
-  await heard(call, "welcome_back");
-  call.press("3");
-  await heard(call, "keys:123");
-  expect(call.view().streams).toHaveLength(2);
-  expect(call.view().recoveries_ms[0]).toBeLessThan(3000);
-  expect(await stack.capacity.count()).toBe(1);
-  const { call: state } = await stack.store.read(call.sid);
-  expect(state!.position_ms).toBeGreaterThan(1000);
-  call.hangUp();
-  expect(await row(business, call)).toMatchObject({ status: "completed", streams: 2 });
-});
-
-test("a forged webhook is answered 403 and makes no call", async () => {
-  const { number } = await stack.business();
-  stack.carrier.faults.add({ kind: "bad_signature" });
-  const call = dial(number);
-  await call.done;
-  expect(call.view()).toMatchObject({ end: "application_error", streams: [] });
-  expect(call.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 403"));
-  expect((await stack.store.read(call.sid)).call).toBeNull();
-});
-
-test("a replica that stops takes no new calls and hands over those it has, without a caller lost", async () => {
-  const business = await stack.business();
-  const calls = Array.from({ length: 12 }, () => dial(business.number, { digits: "1" }));
-  await Promise.all(calls.map((call) => heard(call, "keys:1")));
-  const leaving = stack.replicas.find((replica) => replica.streams.live() > 0)!;
-  const carried = leaving.streams.live();
-  expect(await stack.stopReplica(leaving)).toEqual({ failures: 0 });
-  await until(() => calls.filter((call) => marks(call).includes("welcome_back")).length === carried, {
-    what: "the calls to go on",
+const place = (body: Record<string, unknown>, token = callsToken, key?: string) =>
+  fetch(`${stack.internalUrl()}/calls`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      ...(key === undefined ? {} : { "idempotency-key": key }),
+    },
+    body: JSON.stringify(body),
   });
-  for (const call of calls) call.press("2");
-  await Promise.all(calls.map((call) => heard(call, "keys:12")));
-  expect(await stack.capacity.count()).toBe(12);
-  expect(calls.flatMap((call) => call.view().recoveries_ms).every((ms) => ms < 3000)).toBeTrue();
-  await stack.addReplica();
+
+describe("the sweep", () => {
+  test("ends a call whose end was never announced", async () => {
+    const business = await stack.business();
+    stack.carrier.faults.add({ kind: "status", mode: "lost", ms: 0 });
+    const call = dial(business.number);
+    await heard(call, "greeting");
+    call.hangUp();
+    await until(async () => (await stack.capacity.count()) === 0, { what: "the slot" });
+    expect((await stack.store.read(call.sid)).call).toMatchObject({ step: "stopped" });
+    await sweepCalls(stack.replicas[0]!.core, 0);
+    expect(await row(business, call)).toMatchObject({ status: "lost", streams: 1 });
+  });
+
+  test("a call mistaken for over continues", async () => {
+    const business = await stack.business();
+    const call = dial(business.number, { digits: "1" });
+    await heard(call, "keys:1");
+    await sweepCalls(stack.replicas[0]!.core, 0);
+    expect(await row(business, call)).toMatchObject({ status: "lost" });
+    await stack.database.owner`update calls set streams = 0 where call_sid = ${call.sid}`;
+    await until(async () => (await stack.store.read(call.sid)).call?.step === "streaming", {
+      what: "the call to be known again",
+    });
+    await until(async () => (await stack.capacity.count()) === 1, { what: "its slot", deadlineMs: 15_000 });
+    call.press("2");
+    await heard(call, "keys:12");
+    expect(call.view().streams).toHaveLength(1);
+    expect(await listLiveCalls(stack.redis, business.scope.businessId, 10)).toMatchObject([{ call_sid: call.sid }]);
+    call.hangUp();
+    await call.done;
+    expect(await row(business, call)).toMatchObject({ status: "completed", streams: 1 });
+  });
+});
+
+describe("a stopping replica", () => {
+  test("hands over its calls without losing a caller", async () => {
+    const business = await stack.business();
+    const calls = Array.from({ length: 12 }, () => dial(business.number, { digits: "1" }));
+    await Promise.all(calls.map((call) => heard(call, "keys:1")));
+    const leaving = stack.replicas.find((replica) => replica.streams.live() > 0)!;
+    const carried = leaving.streams.live();
+    expect(await stack.stopReplica(leaving)).toEqual({ failures: 0 });
+    await until(() => calls.filter((call) => marks(call).includes("welcome_back")).length === carried, {
+      what: "the calls to go on",
+    });
+    for (const call of calls) call.press("2");
+    await Promise.all(calls.map((call) => heard(call, "keys:12")));
+    expect(await stack.capacity.count()).toBe(12);
+    expect(calls.flatMap((call) => call.view().recoveries_ms).every((ms) => ms < 3000)).toBeTrue();
+    await stack.addReplica();
+  });
 });

@@ -23,7 +23,7 @@ const place = (body: { business_id: string; from: string; to: string }) =>
   });
 
 describe("destinations", () => {
-  test("are those of the calling number's country by default", async () => {
+  test("default to the calling number's country", async () => {
     const { scope, number } = await stack.business();
     const before = stack.carrier.calls().length;
     const refused = await place({ business_id: scope.businessId, from: number, to: transferTo });
@@ -34,13 +34,13 @@ describe("destinations", () => {
     expect((await place({ business_id: scope.businessId, from: number, to: someNumber() })).status).toBe(201);
   });
 
-  test("follow the rules of the business", async () => {
+  test("follow the business's rules", async () => {
     const { scope, number } = await stack.business({ allowed_destinations: ["+44"] });
     expect((await place({ business_id: scope.businessId, from: number, to: transferTo })).status).toBe(201);
     expect((await place({ business_id: scope.businessId, from: number, to: someNumber() })).status).toBe(403);
   });
 
-  test("of transfers are checked too, and the call goes on", async () => {
+  test("of transfers are checked without ending the call", async () => {
     const { number } = await stack.business();
     const call = stack.carrier.dialIn({ from: "+15551112222", to: number, durationS: null, digits: "91" });
     const marks = () => call.view().streams.flatMap((stream) => stream.marks);
@@ -69,7 +69,7 @@ describe("calls of 24 hours", () => {
 });
 
 describe("a call that finds no slot", () => {
-  test("uses up nothing of the day's", async () => {
+  test("does not count towards the day", async () => {
     const { scope, number } = await stack.business({ max_concurrent: 1, max_per_day: 1 });
     const order = async () => (await place({ business_id: scope.businessId, from: number, to: someNumber() })).status;
     const slot = { callSid: sid("CA"), businessId: scope.businessId };
@@ -102,7 +102,7 @@ describe("tokens of the carrier", () => {
     });
   };
 
-  test("both sign while one is rotated", async () => {
+  test("both sign during a rotation", async () => {
     for (const token of [authToken, secondary]) expect((await post(token)).status).toBe(200);
     expect((await post("another-token-of-somebody")).status).toBe(403);
   });
@@ -113,7 +113,7 @@ describe("tokens of the carrier", () => {
     expect((await post(authToken, "?a=%27b%27", "/webhooks/twilio/status?a='b'")).status).toBe(403);
   });
 
-  test("go to the configured host alone", async () => {
+  test("go to the configured host only", async () => {
     let asked = 0;
     const elsewhere = Bun.serve({
       hostname: "127.0.0.1",

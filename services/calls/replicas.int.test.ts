@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { until } from "../../lib/testing/until.ts";
 import type { SimulatedCall } from "../simulator/carrier/call.ts";
 import { startStack } from "./testing/stack.ts";
@@ -34,53 +34,55 @@ const carried = async () => {
   return texts.map((text) => Number(/^prosaas_calls_streams\{.*\} (\d+)$/m.exec(text)?.[1]));
 };
 
-test("of 500 callers at once 50 get through, over three replicas", async () => {
-  const calls = dial(500);
-  await until(() => calls.every((call) => call.view().streams.length > 0 || call.view().end !== null), {
-    deadlineMs: 40_000,
-  });
-  expect(calls.filter((call) => call.view().streams.length > 0)).toHaveLength(50);
-  expect(await stack.capacity.count()).toBe(50);
-  for (const call of calls) call.hangUp();
-  await until(async () => (await stack.capacity.count()) === 0, { what: "every slot to be free" });
-}, 60_000);
+describe("three replicas", () => {
+  test("admit 50 of 500 concurrent callers", async () => {
+    const calls = dial(500);
+    await until(() => calls.every((call) => call.view().streams.length > 0 || call.view().end !== null), {
+      deadlineMs: 40_000,
+    });
+    expect(calls.filter((call) => call.view().streams.length > 0)).toHaveLength(50);
+    expect(await stack.capacity.count()).toBe(50);
+    for (const call of calls) call.hangUp();
+    await until(async () => (await stack.capacity.count()) === 0, { what: "every slot to be free" });
+  }, 60_000);
 
-test("a replica killed with 20 calls loses none: all go on at the others within 3 s", async () => {
-  const victim = stack.processes[0]!;
-  // All to one, so that it has 20; then the door leads to all three again.
-  stack.door.lead([victim.port]);
-  stack.door.drop();
-  const calls = dial(20);
-  await heard(calls, "greeting");
-  stack.door.lead(stack.processes.map(({ port }) => port));
-  expect((await carried())[0]).toBe(20);
-  for (const call of calls) call.press("7");
-  await heard(calls, "keys:7");
+  test("resume 20 calls of a killed one", async () => {
+    const victim = stack.processes[0]!;
+    // All to one, so that it has 20; then the door leads to all three again.
+    stack.door.lead([victim.port]);
+    stack.door.drop();
+    const calls = dial(20);
+    await heard(calls, "greeting");
+    stack.door.lead(stack.processes.map(({ port }) => port));
+    expect((await carried())[0]).toBe(20);
+    for (const call of calls) call.press("7");
+    await heard(calls, "keys:7");
 
-  await stack.endProcess(victim, "SIGKILL");
-  await heard(calls, "welcome_back");
-  const silences = calls.flatMap((call) => call.view().recoveries_ms);
-  expect(silences).toHaveLength(20);
-  expect(Math.max(...silences)).toBeLessThan(3000);
-  for (const call of calls) call.press("8");
-  await heard(calls, "keys:78");
-  expect(await stack.capacity.count()).toBe(20);
-  for (const call of calls) call.hangUp();
-  await until(async () => (await stack.capacity.count()) === 0, { what: "every slot to be free" });
-  await stack.addProcess();
-}, 60_000);
-
-test("a deploy that replaces every replica with 40 calls up drops none", async () => {
-  const calls = dial(40);
-  await heard(calls, "greeting");
-  for (const old of stack.processes.slice()) {
+    await stack.endProcess(victim, "SIGKILL");
+    await heard(calls, "welcome_back");
+    const silences = calls.flatMap((call) => call.view().recoveries_ms);
+    expect(silences).toHaveLength(20);
+    expect(Math.max(...silences)).toBeLessThan(3000);
+    for (const call of calls) call.press("8");
+    await heard(calls, "keys:78");
+    expect(await stack.capacity.count()).toBe(20);
+    for (const call of calls) call.hangUp();
+    await until(async () => (await stack.capacity.count()) === 0, { what: "every slot to be free" });
     await stack.addProcess();
-    expect(await stack.endProcess(old, "SIGTERM")).toBe(0);
-  }
-  for (const call of calls) call.press("5");
-  await heard(calls, "keys:5");
-  expect(calls.filter((call) => call.view().end !== null)).toEqual([]);
-  expect(await stack.capacity.count()).toBe(40);
-  for (const call of calls) call.hangUp();
-  await until(async () => (await stack.capacity.count()) === 0, { what: "every slot to be free" });
-}, 60_000);
+  }, 60_000);
+
+  test("drop none of 40 calls in a deploy", async () => {
+    const calls = dial(40);
+    await heard(calls, "greeting");
+    for (const old of stack.processes.slice()) {
+      await stack.addProcess();
+      expect(await stack.endProcess(old, "SIGTERM")).toBe(0);
+    }
+    for (const call of calls) call.press("5");
+    await heard(calls, "keys:5");
+    expect(calls.filter((call) => call.view().end !== null)).toEqual([]);
+    expect(await stack.capacity.count()).toBe(40);
+    for (const call of calls) call.hangUp();
+    await until(async () => (await stack.capacity.count()) === 0, { what: "every slot to be free" });
+  }, 60_000);
+});

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { getCall } from "../../lib/db/index.ts";
 import { createLifecycle } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
@@ -32,154 +32,162 @@ const marks = (call: SimulatedCall) => call.view().streams.flatMap((stream) => s
 const heard = (call: SimulatedCall, mark: string) =>
   until(() => marks(call).includes(mark), { what: `the caller to hear ${mark}` });
 
-test("while Redis is away calls in progress go on, new ones get 503 at once, and the replicas are not ready", async () => {
-  const { number } = await stack.business();
-  const call = dial(number);
-  await heard(call, "greeting");
-  await redisServer.stop();
+describe("without Redis", () => {
+  test("live calls continue, new ones get 503", async () => {
+    const { number } = await stack.business();
+    const call = dial(number);
+    await heard(call, "greeting");
+    await redisServer.stop();
 
-  const refused = dial(number);
-  const start = performance.now();
-  await refused.done;
-  expect(performance.now() - start).toBeLessThan(1500);
-  expect(refused.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 503"));
-  for (const { opsUrl } of stack.replicas) expect((await fetch(`${opsUrl}/ready`)).status).toBe(503);
-  const metrics = await Promise.all(
-    stack.replicas.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()),
-  );
-  expect(metrics.join("\n")).toMatch(/prosaas_calls_redis_unavailable_total\{.*\} [1-9]/);
-
-  const before = call.view().heard_ms;
-  await until(() => call.view().heard_ms > before + 500, { what: "the call to go on" });
-  redisServer.start();
-  await until(async () => (await stack.redis.ping()) === "PONG", { what: "Redis" });
-  call.hangUp();
-  await call.done;
-});
-
-test("a Redis that hangs keeps no caller waiting: new ones get 503, and calls in progress go on", async () => {
-  const { number } = await stack.business();
-  await until(async () => (await stack.capacity.announce()) === 0, { what: "the recovery to end" });
-  const call = dial(number);
-  await heard(call, "greeting");
-  redisServer.hang();
-  try {
     const refused = dial(number);
+    const start = performance.now();
     await refused.done;
-    const asked = refused.view().log.filter(({ what }) => what === "asked");
-    expect(asked.map(({ detail }) => detail)).toEqual([
-      expect.stringContaining("/voice → 503"),
-      expect.stringContaining("/fallback → 503"),
-    ]);
-    // Each within the half second that Redis has, far below the 15 s of the carrier.
-    expect(asked[1]!.at_ms).toBeLessThan(4000);
+    expect(performance.now() - start).toBeLessThan(1500);
+    expect(refused.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 503"));
+    for (const { opsUrl } of stack.replicas) expect((await fetch(`${opsUrl}/ready`)).status).toBe(503);
+    const metrics = await Promise.all(
+      stack.replicas.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()),
+    );
+    expect(metrics.join("\n")).toMatch(/prosaas_calls_redis_unavailable_total\{.*\} [1-9]/);
+
     const before = call.view().heard_ms;
     await until(() => call.view().heard_ms > before + 500, { what: "the call to go on" });
-  } finally {
-    redisServer.goOn();
-  }
-  call.press("4");
-  await heard(call, "keys:4");
-  expect(call.view().streams).toHaveLength(1);
-  call.hangUp();
-  await call.done;
+    redisServer.start();
+    await until(async () => (await stack.redis.ping()) === "PONG", { what: "Redis" });
+    call.hangUp();
+    await call.done;
+  });
+
+  test("a hanging Redis keeps no caller waiting", async () => {
+    const { number } = await stack.business();
+    await until(async () => (await stack.capacity.announce()) === 0, { what: "the recovery to end" });
+    const call = dial(number);
+    await heard(call, "greeting");
+    redisServer.hang();
+    try {
+      const refused = dial(number);
+      await refused.done;
+      const asked = refused.view().log.filter(({ what }) => what === "asked");
+      expect(asked.map(({ detail }) => detail)).toEqual([
+        expect.stringContaining("/voice → 503"),
+        expect.stringContaining("/fallback → 503"),
+      ]);
+      // Each within the half second that Redis has, far below the 15 s of the carrier.
+      expect(asked[1]!.at_ms).toBeLessThan(4000);
+      const before = call.view().heard_ms;
+      await until(() => call.view().heard_ms > before + 500, { what: "the call to go on" });
+    } finally {
+      redisServer.goOn();
+    }
+    call.press("4");
+    await heard(call, "keys:4");
+    expect(call.view().streams).toHaveLength(1);
+    call.hangUp();
+    await call.done;
+  });
+
+  test("an emptied Redis recovers before it admits", async () => {
+    const business = await stack.business();
+    await until(async () => (await stack.capacity.announce()) === 0, { what: "the recovery to end" });
+    const calls = [dial(business.number, "1"), dial(business.number), dial(business.number)];
+    await Promise.all(calls.map((call) => heard(call, "greeting")));
+    await heard(calls[0]!, "keys:1");
+    await redisServer.stop();
+    redisServer.start();
+    await until(async () => (await stack.redis.ping()) === "PONG", { what: "Redis" });
+    await until(async () => (await stack.capacity.count()) === 3, { what: "the calls to be counted again" });
+    const early = dial(business.number);
+    await early.done;
+    expect(early.status).toBe("busy");
+
+    // The state is back as well: a stream that breaks now goes on where it stood.
+    await until(async () => (await stack.store.read(calls[0]!.sid)).call !== null, { what: "the call's state" });
+    calls[0]!.cutStream();
+    await heard(calls[0]!, "welcome_back");
+    calls[0]!.press("2");
+    await heard(calls[0]!, "keys:12");
+
+    await until(async () => (await stack.capacity.announce()) === 0, { what: "the recovery to end" });
+    const late = dial(business.number);
+    await heard(late, "greeting");
+    for (const call of [...calls, late]) call.hangUp();
+    for (const call of [...calls, late]) {
+      expect(await until(() => getCall(business.scope, call.sid), { what: "the row" })).toMatchObject({
+        status: "completed",
+      });
+    }
+    expect(await stack.capacity.count()).toBe(0);
+  });
 });
 
-test("a Redis that comes back empty learns of the calls in progress before it admits a new one", async () => {
-  const business = await stack.business();
-  await until(async () => (await stack.capacity.announce()) === 0, { what: "the recovery to end" });
-  const calls = [dial(business.number, "1"), dial(business.number), dial(business.number)];
-  await Promise.all(calls.map((call) => heard(call, "greeting")));
-  await heard(calls[0]!, "keys:1");
-  await redisServer.stop();
-  redisServer.start();
-  await until(async () => (await stack.redis.ping()) === "PONG", { what: "Redis" });
-  await until(async () => (await stack.capacity.count()) === 3, { what: "the calls to be counted again" });
-  const early = dial(business.number);
-  await early.done;
-  expect(early.status).toBe("busy");
+describe("without an agent", () => {
+  test("a restarted agent resumes in the same stream", async () => {
+    const own = createLifecycle("agent");
+    const logger = createLogger("agent", "error");
+    const first = serveAgent({ host: "127.0.0.1", port: 0, transferTo: null, life: own, logger });
+    const replica = await stack.addReplica({ CALL_AGENT_URL: first.url });
+    stack.door.lead([replica.port]);
+    const { number } = await stack.business();
+    const call = dial(number, "12");
+    await heard(call, "keys:12");
+    await own.stop();
+    const again = createLifecycle("agent");
+    serveAgent({ host: "127.0.0.1", port: first.port, transferTo: null, life: again, logger });
+    await heard(call, "welcome_back");
+    call.press("3");
+    await heard(call, "keys:123");
+    expect(call.view().streams).toHaveLength(1);
 
-  // The state is back as well: a stream that breaks now goes on where it stood.
-  await until(async () => (await stack.store.read(calls[0]!.sid)).call !== null, { what: "the call's state" });
-  calls[0]!.cutStream();
-  await heard(calls[0]!, "welcome_back");
-  calls[0]!.press("2");
-  await heard(calls[0]!, "keys:12");
-
-  await until(async () => (await stack.capacity.announce()) === 0, { what: "the recovery to end" });
-  const late = dial(business.number);
-  await heard(late, "greeting");
-  for (const call of [...calls, late]) call.hangUp();
-  for (const call of [...calls, late]) {
-    expect(await until(() => getCall(business.scope, call.sid), { what: "the row" })).toMatchObject({
-      status: "completed",
-    });
-  }
-  expect(await stack.capacity.count()).toBe(0);
+    // For good: the caller hears an apology, and is not left in silence.
+    await again.stop();
+    await call.done;
+    expect(call.view()).toMatchObject({ end: "application_hung_up", streams: [{ close_code: 1000 }] });
+    expect(call.view().log.findLast(({ what }) => what === "Say")?.detail).toContain("sorry");
+    await stack.stopReplica(replica);
+  });
 });
 
-test("an agent that dies and comes back takes the call up where it stood, in the same stream", async () => {
-  const own = createLifecycle("agent");
-  const logger = createLogger("agent", "error");
-  const first = serveAgent({ host: "127.0.0.1", port: 0, transferTo: null, life: own, logger });
-  const replica = await stack.addReplica({ CALL_AGENT_URL: first.url });
-  stack.door.lead([replica.port]);
-  const { number } = await stack.business();
-  const call = dial(number, "12");
-  await heard(call, "keys:12");
-  await own.stop();
-  const again = createLifecycle("agent");
-  serveAgent({ host: "127.0.0.1", port: first.port, transferTo: null, life: again, logger });
-  await heard(call, "welcome_back");
-  call.press("3");
-  await heard(call, "keys:123");
-  expect(call.view().streams).toHaveLength(1);
-
-  // For good: the caller hears an apology, and is not left in silence.
-  await again.stop();
-  await call.done;
-  expect(call.view()).toMatchObject({ end: "application_hung_up", streams: [{ close_code: 1000 }] });
-  expect(call.view().log.findLast(({ what }) => what === "Say")?.detail).toContain("sorry");
-  await stack.stopReplica(replica);
+describe("without a carrier", () => {
+  test("a silent stream closes, its call keeps the slot", async () => {
+    const { number } = await stack.business();
+    const call = dial(number);
+    await heard(call, "greeting");
+    const { call: state } = await stack.store.read(call.sid);
+    expect(state!.step).toBe("streaming");
+    expect(call.fallSilent(60_000)).toBeTrue();
+    await heard(call, "welcome_back");
+    expect(call.view().streams).toHaveLength(2);
+    expect(await stack.capacity.count()).toBe(1);
+    call.hangUp();
+    await call.done;
+  });
 });
 
-test("a stream whose carrier falls silent is let go, and its slot stays the call's", async () => {
-  const { number } = await stack.business();
-  const call = dial(number);
-  await heard(call, "greeting");
-  const { call: state } = await stack.store.read(call.sid);
-  expect(state!.step).toBe("streaming");
-  expect(call.fallSilent(60_000)).toBeTrue();
-  await heard(call, "welcome_back");
-  expect(call.view().streams).toHaveLength(2);
-  expect(await stack.capacity.count()).toBe(1);
-  call.hangUp();
-  await call.done;
-});
+describe("without Postgres", () => {
+  test("known numbers are answered, ends written later", async () => {
+    const business = await stack.business();
+    const first = dial(business.number);
+    await heard(first, "greeting");
+    first.hangUp();
+    await until(() => getCall(business.scope, first.sid), { what: "the first row" });
 
-test("while Postgres is away known numbers are answered, and the end is written when it is back", async () => {
-  const business = await stack.business();
-  const first = dial(business.number);
-  await heard(first, "greeting");
-  first.hangUp();
-  await until(() => getCall(business.scope, first.sid), { what: "the first row" });
+    stack.reachDatabase(false);
+    const call = dial(business.number);
+    const stranger = dial(someNumber());
+    await heard(call, "greeting");
+    await stranger.done;
+    expect(stranger.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 503"));
+    call.hangUp();
+    await call.done;
+    expect((await stack.store.read(call.sid)).call).toMatchObject({ step: "ended", status: "completed" });
 
-  stack.reachDatabase(false);
-  const call = dial(business.number);
-  const stranger = dial(someNumber());
-  await heard(call, "greeting");
-  await stranger.done;
-  expect(stranger.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 503"));
-  call.hangUp();
-  await call.done;
-  expect((await stack.store.read(call.sid)).call).toMatchObject({ step: "ended", status: "completed" });
-
-  stack.reachDatabase(true);
-  await until(
-    async () => {
-      await sweepCalls(stack.replicas[0]!.core, 0);
-      return getCall(business.scope, call.sid);
-    },
-    { what: "the row, late" },
-  );
+    stack.reachDatabase(true);
+    await until(
+      async () => {
+        await sweepCalls(stack.replicas[0]!.core, 0);
+        return getCall(business.scope, call.sid);
+      },
+      { what: "the row, late" },
+    );
+  });
 });

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { Menu } from "./menu.ts";
 import type { AgentStart, FromAgent } from "./protocol.ts";
 
@@ -23,45 +23,47 @@ function talk(transferTo: string | null = null) {
   return { menu, said, played };
 }
 
-test("keys are remembered, and a conversation that is taken up again goes on from them", () => {
-  const first = talk();
-  first.menu.take(start());
-  first.menu.take({ type: "dtmf", digit: "1" });
-  first.menu.take({ type: "dtmf", digit: "2" });
-  expect(first.said.filter((message) => message.type === "mark").map((message) => message.name)).toEqual([
-    "greeting",
-    "keys:1",
-    "keys:12",
-  ]);
-  const left = first.said.findLast((message) => message.type === "state")!.state;
+describe("menu", () => {
+  test("restores pressed keys from its state", () => {
+    const first = talk();
+    first.menu.take(start());
+    first.menu.take({ type: "dtmf", digit: "1" });
+    first.menu.take({ type: "dtmf", digit: "2" });
+    expect(first.said.filter((message) => message.type === "mark").map((message) => message.name)).toEqual([
+      "greeting",
+      "keys:1",
+      "keys:12",
+    ]);
+    const left = first.said.findLast((message) => message.type === "state")!.state;
 
-  const second = talk();
-  second.menu.take(start({ resumed: true, state: left }));
-  second.menu.take({ type: "dtmf", digit: "3" });
-  expect(second.said.filter((message) => message.type === "mark").map((message) => message.name)).toEqual([
-    "welcome_back",
-    "keys:123",
-  ]);
-});
+    const second = talk();
+    second.menu.take(start({ resumed: true, state: left }));
+    second.menu.take({ type: "dtmf", digit: "3" });
+    expect(second.said.filter((message) => message.type === "mark").map((message) => message.name)).toEqual([
+      "welcome_back",
+      "keys:123",
+    ]);
+  });
 
-test("a state that is not ours is no reason to fall silent", () => {
-  const { menu, said } = talk();
-  menu.take(start({ resumed: true, state: "{]" }));
-  menu.take({ type: "dtmf", digit: "5" });
-  expect(said.at(-1)).toEqual({ type: "mark", name: "keys:5" });
-});
+  test("ignores a foreign state", () => {
+    const { menu, said } = talk();
+    menu.take(start({ resumed: true, state: "{]" }));
+    menu.take({ type: "dtmf", digit: "5" });
+    expect(said.at(-1)).toEqual({ type: "mark", name: "keys:5" });
+  });
 
-test("# hangs up, * clears, 9 transfers where there is somewhere to", () => {
-  const { menu, said } = talk("+15550000009");
-  for (const digit of ["*", "9", "#"]) menu.take({ type: "dtmf", digit });
-  expect(said).toEqual([{ type: "clear" }, { type: "transfer", to: "+15550000009" }, { type: "hangup" }]);
-  const nowhere = talk();
-  nowhere.menu.take({ type: "dtmf", digit: "9" });
-  expect(nowhere.said.at(-1)).toEqual({ type: "mark", name: "keys:9" });
-});
+  test("# hangs up, * clears, 9 transfers if possible", () => {
+    const { menu, said } = talk("+15550000009");
+    for (const digit of ["*", "9", "#"]) menu.take({ type: "dtmf", digit });
+    expect(said).toEqual([{ type: "clear" }, { type: "transfer", to: "+15550000009" }, { type: "hangup" }]);
+    const nowhere = talk();
+    nowhere.menu.take({ type: "dtmf", digit: "9" });
+    expect(nowhere.said.at(-1)).toEqual({ type: "mark", name: "keys:9" });
+  });
 
-test("what is heard is given back", () => {
-  const { menu, played } = talk();
-  menu.hear(Buffer.from([1, 2, 3]));
-  expect(played).toEqual([Buffer.from([1, 2, 3])]);
+  test("echoes audio", () => {
+    const { menu, played } = talk();
+    menu.hear(Buffer.from([1, 2, 3]));
+    expect(played).toEqual([Buffer.from([1, 2, 3])]);
+  });
 });

@@ -11,7 +11,7 @@ export type AgentLinkOptions = {
   onAudio: (audio: Buffer) => void;
   onMessage: (message: FromAgent) => void;
   /** Something could not be relayed. */
-  onDropped: (reason: "agent_slow" | "agent_away" | "agent_nonsense") => void;
+  onDropped: (reason: "agent_slow" | "agent_away" | "agent_invalid") => void;
   /** The agent cannot be reached for `patienceMs`. Called once. */
   onGone: () => void;
   /** How long the caller hears silence before the call is given up. */
@@ -103,7 +103,7 @@ export class AgentLink {
     if (this.#closed) return;
     if (typeof data !== "string") return this.#options.onAudio(data);
     const message = parse(data);
-    if (message === null) return this.#options.onDropped("agent_nonsense");
+    if (message === null) return this.#options.onDropped("agent_invalid");
     this.#options.onMessage(message);
   }
 

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { Playout } from "./playout.ts";
 
 function congestible() {
@@ -15,43 +15,45 @@ function congestible() {
 const kinds = (sent: string[]) => sent.map((text) => (JSON.parse(text) as { event: string }).event);
 const second = Buffer.alloc(8000, 0xff);
 
-test("frames pass at once and in order while the carrier takes them", () => {
-  const socket = congestible();
-  const playout = new Playout(socket, "MZ1", () => {});
-  playout.audio(second);
-  playout.mark("end");
-  expect(kinds(socket.sent)).toEqual(["media", "mark"]);
-  expect(JSON.parse(socket.sent[0]!)).toEqual({
-    event: "media",
-    streamSid: "MZ1",
-    media: { payload: second.toString("base64") },
+describe("playout", () => {
+  test("passes frames at once to a ready carrier", () => {
+    const socket = congestible();
+    const playout = new Playout(socket, "MZ1", () => {});
+    playout.audio(second);
+    playout.mark("end");
+    expect(kinds(socket.sent)).toEqual(["media", "mark"]);
+    expect(JSON.parse(socket.sent[0]!)).toEqual({
+      event: "media",
+      streamSid: "MZ1",
+      media: { payload: second.toString("base64") },
+    });
   });
-});
 
-test("behind a congested carrier frames wait in order, and what is beyond a minute is dropped and told", () => {
-  const socket = congestible();
-  const dropped: number[] = [];
-  const playout = new Playout(socket, "MZ1", (ms) => dropped.push(ms));
-  socket.buffered = 1_000_000;
-  for (let i = 0; i < 62; i++) playout.audio(second);
-  playout.mark("end");
-  expect(socket.sent).toEqual([]);
-  expect(dropped).toEqual([1000, 1000]);
-  socket.buffered = 0;
-  playout.drained();
-  expect(kinds(socket.sent)).toEqual([...Array.from({ length: 60 }, () => "media"), "mark"]);
-});
+  test("queues a minute, then drops and reports", () => {
+    const socket = congestible();
+    const dropped: number[] = [];
+    const playout = new Playout(socket, "MZ1", (ms) => dropped.push(ms));
+    socket.buffered = 1_000_000;
+    for (let i = 0; i < 62; i++) playout.audio(second);
+    playout.mark("end");
+    expect(socket.sent).toEqual([]);
+    expect(dropped).toEqual([1000, 1000]);
+    socket.buffered = 0;
+    playout.drained();
+    expect(kinds(socket.sent)).toEqual([...Array.from({ length: 60 }, () => "media"), "mark"]);
+  });
 
-test("clear drops what waits, at once, and lets its marks come back", () => {
-  const socket = congestible();
-  const playout = new Playout(socket, "MZ1", () => {});
-  socket.buffered = 1_000_000;
-  playout.audio(second);
-  playout.mark("end");
-  playout.clear();
-  expect(kinds(socket.sent)).toEqual(["clear"]);
-  socket.buffered = 0;
-  playout.audio(second);
-  playout.drained();
-  expect(kinds(socket.sent)).toEqual(["clear", "mark", "media"]);
+  test("clear drops the queue and returns its marks", () => {
+    const socket = congestible();
+    const playout = new Playout(socket, "MZ1", () => {});
+    socket.buffered = 1_000_000;
+    playout.audio(second);
+    playout.mark("end");
+    playout.clear();
+    expect(kinds(socket.sent)).toEqual(["clear"]);
+    socket.buffered = 0;
+    playout.audio(second);
+    playout.drained();
+    expect(kinds(socket.sent)).toEqual(["clear", "mark", "media"]);
+  });
 });

@@ -21,7 +21,7 @@ import { withLease } from "../lease.ts";
 import { outboxLease } from "../sending/outbox.ts";
 import { takeTurn } from "../turn.ts";
 import type { Step, TurnOptions } from "../turn.ts";
-import { recordMoves } from "../events/record_changes.ts";
+import { recordStatusChanges } from "../events/record_changes.ts";
 
 /** Messages of one broadcast in the outbox: a pause takes effect on all but those already handed over. */
 const maxQueued = 200;
@@ -105,7 +105,7 @@ async function release(deps: Deps, scope: BusinessScope, state: BroadcastState, 
   if (limit <= 0) return { inMs: outboxFullMs, reason: "the outbox is full" };
 
   const template = parseTemplate(state.text);
-  const result = await recordMoves(deps, scope, async (inside) => {
+  const result = await recordStatusChanges(deps, scope, async (inside) => {
     const released = await releaseRecipients(inside, {
       broadcastId: state.id,
       limit,
@@ -141,7 +141,7 @@ async function settleCancelled(
   // Both leases: the urgent outbox takes along broadcast messages that precede an urgent one.
   const lease = (ofBroadcasts: boolean) => outboxLease(business_id, { ofBroadcasts });
   const settle = () =>
-    recordMoves(deps, scope, async (inside) => ({ result: true, changes: await failCancelled(inside, id) }));
+    recordStatusChanges(deps, scope, async (inside) => ({ result: true, changes: await failCancelled(inside, id) }));
   const settled = await withLease(deps, lease(true), () => withLease(deps, lease(false), settle));
   return settled === null ? { inMs: heldMs, reason: "messages of the business are in flight" } : "done";
 }

@@ -8,7 +8,7 @@ import { statusEvents } from "./domain_events.ts";
 export type Written<T> = { result: T; changes: StatusChange[] };
 
 /** Commits a write together with the events of the messages whose status it changed. */
-export function recordMoves<S extends BusinessScope | PlatformScope, T>(
+export function recordStatusChanges<S extends BusinessScope | PlatformScope, T>(
   { publishEvents }: Pick<Deps, "publishEvents">,
   scope: S,
   write: (scope: S) => Promise<Written<T>>,

@@ -4,14 +4,14 @@ import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "./journal.ts";
-import { recordMoves } from "../events/record_changes.ts";
+import { recordStatusChanges } from "../events/record_changes.ts";
 
 /** Drains a shard's receipts into Postgres. */
 export function receipts(deps: Deps): Handler<"receipts"> {
   const scope = forPlatform(deps.db);
   return (run) =>
     drainJournal(deps, run, "receipts", async (entries) => {
-      await recordMoves(deps, scope, async (inside) => {
+      await recordStatusChanges(deps, scope, async (inside) => {
         const { changed } = await applyReceipts(inside, entries.map(receipt));
         return { result: undefined, changes: changed };
       });

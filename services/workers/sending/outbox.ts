@@ -6,7 +6,7 @@ import type { Run, RunResult } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { takeTurn } from "../turn.ts";
 import type { Step, TurnOptions } from "../turn.ts";
-import { recordMoves } from "../events/record_changes.ts";
+import { recordStatusChanges } from "../events/record_changes.ts";
 import type { Written } from "../events/record_changes.ts";
 import { attachFiles, requestUploads } from "./files.ts";
 import { bulkAmong, handOver } from "./hand_over.ts";
@@ -78,7 +78,8 @@ export async function drainOutbox(
     const business = await getSender(scope);
     if (business === undefined) return "done";
     if (business.whatsapp_move !== null) return { inMs: movingMs, reason: "the business is moving to another shard" };
-    const write = <T>(work: (scope: BusinessScope) => Promise<Written<T>>) => recordMoves(deps, scope, work, business);
+    const write = <T>(work: (scope: BusinessScope) => Promise<Written<T>>) =>
+      recordStatusChanges(deps, scope, work, business);
     let nextAttempt = Number.POSITIVE_INFINITY;
 
     return turn.repeat(async (): Promise<Step> => {

@@ -151,7 +151,7 @@ export async function createTestWorkers() {
     /** The deliveries to an endpoint, in order of id. */
     deliveries: (webhookId: string) =>
       database.owner<WebhookDelivery[]>`select * from webhook_deliveries where webhook_id = ${webhookId} order by id`,
-    /** What live streams carry of an event of a business, in order. */
+    /** Live-stream payloads of an event of a business, in order. */
     liveEvents: async (businessId: string, event: string): Promise<Record<string, unknown>[]> => {
       const entries = await redis.xrange(eventsOf(businessId), "-", "+");
       const parsed = entries.map(([, fields]) => JSON.parse(fields[1]!) as LiveEvent);
