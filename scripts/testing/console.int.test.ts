@@ -168,7 +168,7 @@ describe("messages with files", () => {
     api.database.owner`
       insert into messages (id, business_id, direction, chat, sender, type, text, content, status, wa_message_id, queued_at)
       select ${uuidv7()}, ${business}, 'inbound', '5511900000003@s.whatsapp.net', '5511900000003@s.whatsapp.net',
-             ${(content as { type: string }).type}, null, ${JSON.stringify(content)}::jsonb, 'delivered', ${uuidv7()}, now()`;
+             ${(content as { type: string }).type}, null, ${JSON.stringify(content)}::text::jsonb, 'delivered', ${uuidv7()}, now()`;
   const attachment = (mime: string) => ({ id: uuidv7(), mime, size: 12_000 });
 
   test("show pictures, players and files", async () => {
