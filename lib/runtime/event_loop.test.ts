@@ -5,9 +5,9 @@ import { createMetrics } from "./metrics.ts";
 
 const block = (ms: number) => {
   // CPU time instead of wall-clock time, because the kernel may run another process in between.
-  const began = process.cpuUsage();
+  const startedAt = process.cpuUsage();
   for (;;) {
-    const { user, system } = process.cpuUsage(began);
+    const { user, system } = process.cpuUsage(startedAt);
     if (user + system >= ms * 1000) return;
   }
 };

@@ -97,13 +97,13 @@ async function* sealed(key: string, bytes: AsyncIterable<Uint8Array>, keys: KeyR
   const sealer = keys.sealer("object", salt);
   yield header(sealer.keyId, salt);
   let n = 0;
-  let held: Uint8Array | undefined;
+  let pending: Uint8Array | undefined;
   // Delays each segment until the next arrives, because the last one is sealed with the context "last".
   for await (const segment of inSegments(bytes)) {
-    if (held) yield sealer.seal(held, contextOf(key, n++, false)).box;
-    held = segment;
+    if (pending) yield sealer.seal(pending, contextOf(key, n++, false)).box;
+    pending = segment;
   }
-  yield sealer.seal(held ?? new Uint8Array(), contextOf(key, n, true)).box;
+  yield sealer.seal(pending ?? new Uint8Array(), contextOf(key, n, true)).box;
 }
 
 /** Splits the bytes into segments of 64 KiB; the last one has the rest. No bytes give no segment. */
@@ -135,10 +135,9 @@ function header(keyId: string, salt: Uint8Array): Buffer {
 }
 
 function openHeader(key: string, bytes: Uint8Array, keys: KeyRing): { sealer: Sealer; keyId: string } {
-  const given = Buffer.from(bytes);
-  const idBytes = given[4] ?? 0;
-  if (given.length < headerBytes || given.toString("latin1", 0, 4) !== magic || idBytes > 32)
-    throw new BrokenObject(key);
-  const keyId = given.toString("utf8", 5, 5 + idBytes);
-  return { keyId, sealer: keys.sealer("object", given.subarray(5 + idBytes, 5 + idBytes + saltBytes)) };
+  const head = Buffer.from(bytes);
+  const idBytes = head[4] ?? 0;
+  if (head.length < headerBytes || head.toString("latin1", 0, 4) !== magic || idBytes > 32) throw new BrokenObject(key);
+  const keyId = head.toString("utf8", 5, 5 + idBytes);
+  return { keyId, sealer: keys.sealer("object", head.subarray(5 + idBytes, 5 + idBytes + saltBytes)) };
 }

@@ -6,8 +6,8 @@ export function makeCertificate(folder: string): { certFile: string; keyFile: st
   const [certFile, keyFile] = [join(folder, "cert.pem"), join(folder, "key.pem")];
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", keyFile];
   const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "1"];
-  const made = Bun.spawnSync(["openssl", "req", "-x509", ...key, ...subject, "-out", certFile]);
-  if (!made.success) throw new Error(`openssl failed to create a certificate: ${made.stderr.toString()}`);
+  const result = Bun.spawnSync(["openssl", "req", "-x509", ...key, ...subject, "-out", certFile]);
+  if (!result.success) throw new Error(`openssl failed to create a certificate: ${result.stderr.toString()}`);
   return { certFile, keyFile };
 }
 

@@ -14,9 +14,9 @@ import { readOverrides } from "./webhook.ts";
  */
 
 const authToken = "the-account-token-of-the-tests";
-type Asked = { path: string; form: URLSearchParams; signed: boolean };
+type RecordedRequest = { path: string; form: URLSearchParams; signed: boolean };
 
-let asked: Asked[] = [];
+let requests: RecordedRequest[] = [];
 let answers: Record<string, (form: URLSearchParams, times: number) => Response> = {};
 const application = Bun.serve({
   hostname: "127.0.0.1",
@@ -25,8 +25,8 @@ const application = Bun.serve({
     const { pathname, search } = new URL(request.url);
     const form = new URLSearchParams(await request.text());
     const signed = request.headers.get("x-twilio-signature") === sign(authToken, `${base}${pathname}${search}`, form);
-    asked.push({ path: pathname + search, form, signed });
-    const times = asked.filter((ask) => ask.path === pathname + search).length;
+    requests.push({ path: pathname + search, form, signed });
+    const times = requests.filter((ask) => ask.path === pathname + search).length;
     return answers[pathname]?.(form, times) ?? new Response(null, { status: 204 });
   },
 });
@@ -46,13 +46,13 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await carrier.stop();
-  asked = [];
+  requests = [];
   answers = {};
   carrier.faults.clear();
 });
 
 const dial = (digits = "") => carrier.dialIn({ from: "+15550000001", to: number, durationS: null, digits });
-const paths = () => asked.map(({ path }) => path);
+const paths = () => requests.map(({ path }) => path);
 
 describe("an inbound call", () => {
   test("requests TwiML with signed forms and reports its status", async () => {
@@ -61,8 +61,8 @@ describe("an inbound call", () => {
     const call = dial();
     await call.done;
     expect(paths().filter((path) => path !== "/status")).toEqual(["/voice", "/next?a=1"]);
-    expect(asked.every(({ signed }) => signed)).toBeTrue();
-    expect(Object.fromEntries(asked[0]!.form)).toMatchObject({
+    expect(requests.every(({ signed }) => signed)).toBeTrue();
+    expect(Object.fromEntries(requests[0]!.form)).toMatchObject({
       CallSid: call.sid,
       AccountSid: carrier.accountSid,
       From: "+15550000001",
@@ -70,7 +70,7 @@ describe("an inbound call", () => {
       CallStatus: "ringing",
       Direction: "inbound",
     });
-    const statuses = asked.filter(({ path }) => path === "/status").map(({ form }) => form.get("CallStatus"));
+    const statuses = requests.filter(({ path }) => path === "/status").map(({ form }) => form.get("CallStatus"));
     expect(statuses).toEqual(["in-progress", "completed"]);
     expect(call.view()).toMatchObject({ end: "application_hung_up", status: "completed" });
   });
@@ -79,7 +79,7 @@ describe("an inbound call", () => {
     answers["/voice"] = twiml(`<Gather numDigits="2" action="${base}/digits"><Say>Type.</Say></Gather><Hangup/>`);
     answers["/digits"] = (form) => twiml(form.get("Digits") === "42" ? "<Hangup/>" : "<Reject/>")();
     await dial("42").done;
-    expect(asked.find(({ path }) => path === "/digits")?.form.get("Digits")).toBe("42");
+    expect(requests.find(({ path }) => path === "/digits")?.form.get("Digits")).toBe("42");
     answers["/voice"] = twiml(`<Gather timeout="0" action="${base}/never"/><Redirect>${base}/nothing_typed</Redirect>`);
     answers["/nothing_typed"] = twiml("");
     const silent = dial();
@@ -96,10 +96,10 @@ describe("an inbound call", () => {
     answers["/recorded"] = twiml("<Play>https://h.example/a.wav</Play>");
     const call = dial();
     await call.done;
-    expect(asked.find(({ path }) => path === "/dialled")?.form.get("DialCallStatus")).toBe("completed");
-    const recorded = asked.find(({ path }) => path === "/recorded")!.form;
+    expect(requests.find(({ path }) => path === "/dialled")?.form.get("DialCallStatus")).toBe("completed");
+    const recorded = requests.find(({ path }) => path === "/recorded")!.form;
     await until(() => paths().includes("/recording"), { what: "the recording's callback" });
-    expect(asked.find(({ path }) => path === "/recording")?.form.get("RecordingSid")).toBe(
+    expect(requests.find(({ path }) => path === "/recording")?.form.get("RecordingSid")).toBe(
       recorded.get("RecordingSid"),
     );
     expect(call.view().log.map(({ what }) => what)).toContain("Play");
@@ -116,7 +116,7 @@ describe("an inbound call", () => {
     answers["/voice"] = () => new Response("full", { status: 503 });
     answers["/fallback"] = twiml("<Hangup/>");
     await dial().done;
-    const { form } = asked.find(({ path }) => path === "/fallback")!;
+    const { form } = requests.find(({ path }) => path === "/fallback")!;
     expect([form.get("ErrorUrl"), form.get("ErrorCode")]).toEqual([`${base}/voice`, "11200"]);
     answers["/fallback"] = () => new Response("<html>", { status: 200 });
     const lost = dial();
@@ -200,7 +200,7 @@ test("the REST API requires credentials and starts outbound calls", async () => 
   expect(placed.status).toBe(201);
   const { sid } = (await placed.json()) as { sid: string };
   await carrier.get(sid)!.done;
-  const statuses = asked.filter(({ path: at }) => at === "/status").map(({ form: at }) => at.get("CallStatus"));
+  const statuses = requests.filter(({ path: at }) => at === "/status").map(({ form: at }) => at.get("CallStatus"));
   expect(statuses).toEqual(["initiated", "ringing", "in-progress", "completed"]);
   const missing = await api.request(`/2010-04-01/Accounts/${carrier.accountSid}/Recordings/RE${"0".repeat(32)}.wav`, {
     headers: { authorization },
@@ -217,8 +217,8 @@ test.each([
   carrier.faults.add({ kind: "status", mode, ms: 30 });
   answers["/voice"] = twiml("<Hangup/>");
   await dial().done;
-  await until(() => asked.filter(({ path }) => path === "/status").length === expected.length);
-  expect(asked.filter(({ path }) => path === "/status").map(({ form }) => form.get("CallStatus"))).toEqual([
+  await until(() => requests.filter(({ path }) => path === "/status").length === expected.length);
+  expect(requests.filter(({ path }) => path === "/status").map(({ form }) => form.get("CallStatus"))).toEqual([
     ...expected,
   ]);
 });

@@ -55,12 +55,12 @@ export function connect(wsUrl: string, auth: MemoryAuth, options: Partial<UserFa
   return sock;
 }
 
-/** Resolves with the first connection update that `wanted` accepts. */
+/** Resolves with the first connection update that `predicate` accepts. */
 export function connectionUpdate(
   sock: WASocket,
-  wanted: (update: Partial<ConnectionState>) => unknown,
+  predicate: (update: Partial<ConnectionState>) => unknown,
 ): Promise<Partial<ConnectionState>> {
-  return new Promise((resolve) => sock.ev.on("connection.update", (update) => wanted(update) && resolve(update)));
+  return new Promise((resolve) => sock.ev.on("connection.update", (update) => predicate(update) && resolve(update)));
 }
 
 /** Resolves with the status code with which the connection ends. */

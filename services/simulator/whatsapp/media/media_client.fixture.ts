@@ -4,8 +4,8 @@ import { freshPhone, paired } from "../../testing/control.ts";
 
 /*
  * A client in a process of its own, because Bun reads NODE_EXTRA_CA_CERTS at its start only. Sends a document,
- * downloads it by the message's fields, and prints it. Arguments: the simulator's url, wsUrl and root, and a line of the
- * document.
+ * downloads it by the message's fields, and prints it. Arguments: the simulator's url, wsUrl and root, and a line of
+ * the document.
  */
 const [url = "", wsUrl = "", root = "", line = ""] = process.argv.slice(2);
 trust(root);

@@ -14,13 +14,13 @@ export async function encrypt(query: Query): Promise<QueryAnswer> {
     if (child(iq, "count")) return [node("count", { value: String(device.preKeyCount) })];
     if (child(iq, "digest"))
       return [node("digest", {}, [node("registration", {}, uint(device.state.registrationId, 4))])];
-    const asked = child(iq, "key");
-    if (asked)
+    const requested = child(iq, "key");
+    if (requested)
       return [
         node(
           "list",
           {},
-          children(asked, "user").map((user) => bundleOf(query, user)),
+          children(requested, "user").map((user) => bundleOf(query, user)),
         ),
       ];
     throw new StanzaError("400", "bad-request");

@@ -18,9 +18,9 @@ export function usync(query: Query): QueryAnswer {
 }
 
 function answerFor({ simulation }: Query, user: BinaryNode, protocols: string[]): BinaryNode[] {
-  const asked = user.attrs["jid"];
+  const requested = user.attrs["jid"];
   const number = bytes(user, "contact")?.toString().replace(/\D/g, "");
-  const jid = asked ?? (number ? phoneJid(number) : undefined);
+  const jid = requested ?? (number ? phoneJid(number) : undefined);
   const address = userAddress(jid);
   const phone = address && simulation.phones.at(address);
   const denied = phone && simulation.faults.strike("not_on_whatsapp", phone.phone) !== undefined;
