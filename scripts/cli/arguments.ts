@@ -11,7 +11,7 @@ import { HttpFailure, NoAnswer } from "./operator/http.ts";
  *
  * @param words what follows the name in the usage line
  * @example
- * const { json } = commandLine("status", "Show jobs, shards and queues.").option("--json", jsonHelp, false).parse().opts();
+ * const { json } = commandLine("status", "Show jobs and shards.").option("--json", "print JSON", false).parse().opts();
  */
 export function commandLine(name: string, description: string, words = "-- [OPTIONS]") {
   reportFailures();

@@ -22,9 +22,7 @@ const limits = { utilisation: values.utilisation, shardMemoryMb: values.shardMem
 
 const measured = await readMeasured();
 if (measured === null) {
-  console.error(
-    "Nothing was measured yet: run `task bench:shard -- --keep` on a machine like those that are to carry the load.",
-  );
+  console.error("No measurement yet: run `task bench:shard -- --keep` on a machine like those of the cluster.");
   process.exit(1);
 }
 const size = sizeFor(load, measured, limits);
@@ -72,8 +70,11 @@ if (values.json) {
   );
   const { machine, measured_at, sessions, msgs_per_min, kb_per_session } = measured;
   console.log(`
-${size.because[0]!.toUpperCase()}${size.because.slice(1)} decide the number of shards. One that is killed has its sessions back after about ${size.reopen_after_kill_s} s.
-Measured ${measured_at.slice(0, 10)} on ${machine.cores} × ${machine.cpu}: ${sessions} sessions a shard, ${msgs_per_min} messages/min, ${kb_per_session} KB a session;
-planned with ${limits.utilisation * 100} % of that. The plan counts with ${ordered.sessionsPerShard} sessions and ${ordered.messagesPerMinPerShard} messages/min a shard.`);
-  if (elsewhere) console.log("That is another machine than this one: run `task bench:shard -- --keep` here.");
+The number of shards follows from the ${size.because}. A killed shard reopens its sessions in about \
+${size.reopen_after_kill_s} s.
+Measured ${measured_at.slice(0, 10)} on ${machine.cores} × ${machine.cpu}: \
+${sessions} sessions a shard, ${msgs_per_min} messages/min, ${kb_per_session} KB a session.
+Planned with ${limits.utilisation * 100} % of that. The original plan assumes ${ordered.sessionsPerShard} sessions and \
+${ordered.messagesPerMinPerShard} messages/min a shard.`);
+  if (elsewhere) console.log("Those figures come from another machine: run `task bench:shard -- --keep` here.");
 }

@@ -2,20 +2,20 @@ import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 
-/** What `task bench:shard -- --keep` measured, and where. */
+/** Figures of `task bench:shard -- --keep`, and the machine that they come from. */
 export const measuredSchema = z.object({
   machine: z.object({ cpu: z.string(), cores: z.int(), memory_gb: z.number() }),
   measured_at: z.iso.datetime(),
   bun: z.string(),
-  /** Sessions of the one shard that was measured. */
+  /** Sessions of the measured shard. */
   sessions: z.int().min(1),
-  /** Of a shard without a session. */
+  /** Memory of a shard without sessions. */
   idle_mb: z.number().positive(),
   kb_per_session: z.number().positive(),
-  /** The most that it sent, with everything durable. */
+  /** Highest rate with everything durable. */
   msgs_per_min: z.number().positive(),
   cpu_ms_per_msg: z.number().positive(),
-  /** From handing a single message over to WhatsApp's acknowledgement, at half the highest rate. */
+  /** From handing over a single message to WhatsApp's acknowledgement, at a quarter of the highest rate. */
   p50_ms: z.number().positive(),
   /** From kill -9 until every session was open again. */
   reopen_after_kill_s: z.number().positive(),
@@ -32,7 +32,7 @@ export function thisMachine(): Measured["machine"] {
   };
 }
 
-/** Null before anything was measured. */
+/** Null before the first measurement. */
 export async function readMeasured(): Promise<Measured | null> {
   const file = Bun.file(measuredFile);
   return (await file.exists()) ? measuredSchema.parse(await file.json()) : null;

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Measured } from "./measured.ts";
 import { shardsAsOrdered, sizeFor } from "./size.ts";
 
@@ -16,37 +16,39 @@ const measured: Measured = {
 };
 const limits = { utilisation: 0.5, shardMemoryMb: 1_500 };
 
-test("no shard gets more sessions than were measured", () => {
-  expect(sizeFor({ sessions: 800, messagesPerMin: 100 }, measured, limits)).toMatchObject({
-    shards: 4,
-    because: "sessions",
-    sessions_per_shard: 200,
-    shard_memory_mb: 1_200,
-    reopen_after_kill_s: 2,
+describe("sizeFor", () => {
+  test("gives no shard more sessions than measured", () => {
+    expect(sizeFor({ sessions: 800, messagesPerMin: 100 }, measured, limits)).toMatchObject({
+      shards: 4,
+      because: "sessions",
+      sessions_per_shard: 200,
+      shard_memory_mb: 1_200,
+      reopen_after_kill_s: 2,
+    });
+  });
+
+  test("adds shards for messages, at half the measured rate", () => {
+    expect(sizeFor({ sessions: 10, messagesPerMin: 90_000 }, measured, limits)).toMatchObject({
+      shards: 6,
+      because: "messages",
+      messages_per_min_per_shard: 15_000,
+      shard_cores: 2.25,
+    });
+  });
+
+  test("adds shards when sessions exceed a shard's memory", () => {
+    const cramped = sizeFor({ sessions: 200, messagesPerMin: 1 }, measured, { utilisation: 0.5, shardMemoryMb: 300 });
+    expect(cramped).toMatchObject({ shards: 4, because: "memory" });
+  });
+
+  test("sizes workers by messages in flight, minimum two", () => {
+    expect(sizeFor({ sessions: 1, messagesPerMin: 60 }, measured, limits).workers_high).toBe(2);
+    // A hundred messages a millisecond for 10 ms occupy a thousand slots; each worker uses half of its 64.
+    expect(sizeFor({ sessions: 1, messagesPerMin: 6_000_000 }, measured, limits).workers_high).toBe(32);
   });
 });
 
-test("many messages ask for shards, by half of what one was measured to send", () => {
-  expect(sizeFor({ sessions: 10, messagesPerMin: 90_000 }, measured, limits)).toMatchObject({
-    shards: 6,
-    because: "messages",
-    messages_per_min_per_shard: 15_000,
-    shard_cores: 2.25,
-  });
-});
-
-test("sessions that do not fit into a shard's memory ask for another", () => {
-  const cramped = sizeFor({ sessions: 200, messagesPerMin: 1 }, measured, { utilisation: 0.5, shardMemoryMb: 300 });
-  expect(cramped).toMatchObject({ shards: 4, because: "memory" });
-});
-
-test("workers are as many as hold the messages under way, and two at the least", () => {
-  expect(sizeFor({ sessions: 1, messagesPerMin: 60 }, measured, limits).workers_high).toBe(2);
-  // A hundred messages a millisecond for 10 ms are a thousand places; half of 64 is used of each worker.
-  expect(sizeFor({ sessions: 1, messagesPerMin: 6_000_000 }, measured, limits).workers_high).toBe(32);
-});
-
-test("as ordered, a shard carries 50 sessions and 500 messages a minute", () => {
+test("shardsAsOrdered follows the original plan", () => {
   expect(shardsAsOrdered({ sessions: 800, messagesPerMin: 9_000 })).toBe(18);
   expect(shardsAsOrdered({ sessions: 800, messagesPerMin: 1 })).toBe(16);
 });

@@ -1,40 +1,40 @@
 import { queues } from "../../../lib/queues/index.ts";
 import type { Measured } from "./measured.ts";
 
-/** What is to be carried. */
+/** The load of a cluster. */
 export type Load = { sessions: number; messagesPerMin: number };
 
-/** How far a machine is to be loaded. */
+/** Limits of the plan. */
 export type Limits = {
-  /** The part of what was measured that is planned with. */
+  /** Part of the measured capacity to plan with. */
   utilisation: number;
-  /** MB that one shard may take: memory.max in nomad/platform/wa-shards.nomad.hcl. */
+  /** Memory limit of a shard in MB: memory.max in nomad/platform/wa-shards.nomad.hcl. */
   shardMemoryMb: number;
 };
 
 export type Size = {
   shards: number;
-  /** What asks for that many shards. */
+  /** The load that determines the number of shards. */
   because: "sessions" | "messages" | "memory";
   workers_high: number;
   sessions_per_shard: number;
   messages_per_min_per_shard: number;
-  /** Of all shards together. */
+  /** Memory of all shards. */
   shard_memory_mb: number;
-  /** Cores that the shards' sending keeps busy. */
+  /** Cores that all shards keep busy with sending. */
   shard_cores: number;
-  /** Of one shard, all of whose sessions are cut off for as long when it is killed. */
+  /** Outage of a shard's sessions after a kill. */
   reopen_after_kill_s: number;
 };
 
-/** Two survive the loss of one. */
+/** Two workers survive the loss of one. */
 const leastWorkers = 2;
 
 const up = (value: number) => Math.max(1, Math.ceil(value - 1e-9));
 
 /**
- * The size that carries a load by what one shard was measured to do. No shard gets more sessions than were measured:
- * what was not tried is not promised.
+ * Calculates the size of a cluster for a load from the measured shard. No shard gets more sessions than were measured,
+ * because larger shards were never tested.
  */
 export function sizeFor(
   { sessions, messagesPerMin }: Load,
@@ -48,12 +48,12 @@ export function sizeFor(
   );
   const shards = Math.max(bySessions, byMessages, byMemory);
   const perShard = Math.ceil(sessions / shards);
-  // A message occupies a place of a worker from its row to WhatsApp's acknowledgement.
-  const places = (messagesPerMin / 60_000) * measured.p50_ms;
+  // A message occupies a slot of a worker from its row to WhatsApp's acknowledgement.
+  const slots = (messagesPerMin / 60_000) * measured.p50_ms;
   return {
     shards,
     because: shards === bySessions ? "sessions" : shards === byMessages ? "messages" : "memory",
-    workers_high: Math.max(leastWorkers, up(places / (queues.high.concurrency * utilisation))),
+    workers_high: Math.max(leastWorkers, up(slots / (queues.high.concurrency * utilisation))),
     sessions_per_shard: perShard,
     messages_per_min_per_shard: Math.ceil(messagesPerMin / shards),
     shard_memory_mb: Math.round(shards * measured.idle_mb + (sessions * measured.kb_per_session) / 1024),
@@ -62,7 +62,7 @@ export function sizeFor(
   };
 }
 
-/** The plan that this system was ordered by: 50 sessions and 500 messages a minute a shard. */
+/** The original plan of this system: 50 sessions and 500 messages a minute a shard. */
 export const ordered = { sessionsPerShard: 50, messagesPerMinPerShard: 500 } as const;
 
 export function shardsAsOrdered({ sessions, messagesPerMin }: Load): number {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { typesFile, typesOfTheApi } from "./types.ts";
 
-test("the client's types are those of the present document", async () => {
+test("the client's types match the API's current document", async () => {
   const kept = await Bun.file(join(import.meta.dir, "../../..", typesFile)).text();
-  expect(kept === (await typesOfTheApi()), "run `task client`, which writes them anew").toBeTrue();
+  expect(kept === (await typesOfTheApi()), "run `task client` to generate them again").toBeTrue();
 });

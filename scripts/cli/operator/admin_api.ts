@@ -4,7 +4,7 @@ import { answered } from "./http.ts";
 import { readFileOf } from "./stack.ts";
 import type { Stack } from "./stack.ts";
 
-/** The API of a stack, asked with its first admin key, or with another. */
+/** The API of a stack, with its first admin key by default. */
 export async function adminApi(
   stack: Stack,
   { timeoutMs = 10_000, key }: { timeoutMs?: number; key?: string } = {},

@@ -47,7 +47,7 @@ describe("addressCluster", () => {
     expect(env).toMatchObject({ NOMAD_TOKEN: "theirs", CONSUL_HTTP_TOKEN: "own-consul" });
   });
 
-  test("follows the environment to another cluster without the stack's tokens", async () => {
+  test("sends no token of the stack to another cluster", async () => {
     for (const stack of [local(), null]) {
       const {
         stack: addressed,
@@ -82,7 +82,7 @@ describe("addressCluster", () => {
 });
 
 describe("addressNomad", () => {
-  test("needs nothing but NOMAD_ADDR, and keeps the stack's token to the stack", async () => {
+  test("needs only NOMAD_ADDR and keeps the stack's token", async () => {
     const { NOMAD_ADDR } = other;
     expect(await addressNomad(local(), "dev", {})).toEqual({
       address: "http://127.0.0.1:4646",

@@ -1,18 +1,18 @@
 import type { Stack } from "./stack.ts";
 
-/** The environment that the nomad and consul programs and this repository's commands read. */
+/** The environment variables that nomad, consul and this repository's commands read. */
 type Environment = Record<string, string | undefined>;
 
 export type Addressed = {
   stack: Stack;
-  /** What this process and its children need in their environment. */
+  /** Environment of this process and its children. */
   env: {
     NOMAD_ADDR: string;
     NOMAD_TOKEN: string | undefined;
     CONSUL_HTTP_ADDR: string;
     CONSUL_HTTP_TOKEN: string | undefined;
   };
-  /** Which cluster is addressed, where it is not the stack of this machine. */
+  /** Names the cluster, unless it is the stack of this machine. */
   note: string | null;
 };
 
@@ -32,7 +32,7 @@ function origin(address: string): string {
 /**
  * Chooses between the stack of this machine and the cluster that the environment names. A token of the stack is never
  * sent to another cluster, and no command acts on Nomad of one cluster and Consul or the API of another.
- * Returns a sentence where the environment does not name a whole cluster.
+ * Returns an error text if the environment names a cluster incompletely.
  */
 export async function addressCluster(
   local: Stack | null,
@@ -68,7 +68,10 @@ export async function addressCluster(
   const missing = required.filter((key) => !env[key]);
   if (missing.length > 0) {
     const given = required.filter((key) => env[key]).join(", ");
-    return `${given} names another cluster than stack "${name}" of this machine. Set ${missing.join(", ")} of that cluster too, or unset ${given}.`;
+    return (
+      `${given} names another cluster than stack "${name}" of this machine. ` +
+      `Set ${missing.join(", ")} of that cluster too, or unset ${given}.`
+    );
   }
   const nomadAddr = env["NOMAD_ADDR"]!;
   const consulAddr = env["CONSUL_HTTP_ADDR"]!;
@@ -92,7 +95,7 @@ export async function addressCluster(
   };
 }
 
-/** As {@link addressCluster}, for commands that ask Nomad alone. Null where neither a stack nor NOMAD_ADDR says where it is. */
+/** As {@link addressCluster}, for commands that need Nomad only. Null without a stack and without NOMAD_ADDR. */
 export async function addressNomad(
   local: Stack | null,
   name: string,
@@ -108,7 +111,7 @@ export async function addressNomad(
   };
 }
 
-/** Undefined where there is no such file, or only its owner may read it: the cluster then refuses what is asked. */
+/** Undefined if the file is missing or unreadable; then the cluster refuses the request. */
 async function tokenIn(path: string | null | undefined): Promise<string | undefined> {
   if (!path) return undefined;
   const text = await Bun.file(path)

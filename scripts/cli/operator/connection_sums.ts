@@ -1,13 +1,13 @@
-/** Processes of one kind, and the connections each may open. */
+/** Processes of one kind and the connections that each may open. */
 export type Users = { name: string; processes: number; each: number };
 
-/** A server, who connects to it, and how many connections it has for them. */
+/** A server, its clients and its connection limit. */
 export type Sum = { server: string; users: Users[]; wanted: number; allowed: number; fits: boolean };
 
-/** Of `max_connections` Postgres keeps these for its superuser (superuser_reserved_connections). */
+/** Connections that Postgres reserves for its superuser (superuser_reserved_connections). */
 const reserved = 3;
 
-/** What connects past the pooler: migrate, the indexer with its report of progress, and somebody who looks. */
+/** Clients that bypass the pooler: migrate, the indexer with its progress report, and operators. */
 const direct: Users[] = [
   { name: "migrate", processes: 1, each: 1 },
   { name: "indexer", processes: 1, each: 2 },
@@ -22,7 +22,7 @@ export type Limits = {
   replica: number | null;
 };
 
-/** Whether all that may connect at once fits what each server takes, the extra process of a rolling deploy included. */
+/** Compares the connections of all processes, including one extra of a rolling deploy, with each server's limit. */
 export function sumConnections(services: readonly (Users & { reads: boolean })[], limits: Limits): Sum[] {
   const plain = ({ name, processes, each }: Users): Users => ({ name, processes, each });
   const sums = [

@@ -41,7 +41,7 @@ const read = async (name: string) => {
   return answer === null ? null : job.parse(answer);
 };
 
-/** The pool of each process, and how many there may be: the processes of a deploy stand beside those that they replace. */
+/** The pool of each process and their number; a deploy runs new processes beside the old ones. */
 async function usersOf(name: string, defaultPool: number, reads: boolean): Promise<(Users & { reads: boolean })[]> {
   const groups = (await read(name))?.TaskGroups ?? [];
   return groups.map(({ Name, Count, Update, Tasks }) => ({
@@ -52,7 +52,7 @@ async function usersOf(name: string, defaultPool: number, reads: boolean): Promi
   }));
 }
 
-/** A number in the configuration that a job gives its server. */
+/** A number in the server configuration of a job. */
 async function setting(name: string, form: RegExp): Promise<number | null> {
   const texts =
     (await read(name))?.TaskGroups.flatMap(({ Tasks }) => Tasks.flatMap(({ Templates }) => Templates ?? [])) ?? [];
@@ -62,7 +62,7 @@ async function setting(name: string, form: RegExp): Promise<number | null> {
 
 const required = (value: number | null, what: string): number => {
   if (value !== null) return value;
-  console.error(`${what} is not to be found in the running jobs: with a managed server, look at its own limit.`);
+  console.error(`${what} is missing in the running jobs; for a managed server, check its own limit.`);
   process.exit(1);
 };
 

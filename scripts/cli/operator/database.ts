@@ -6,7 +6,7 @@ import { readStack } from "./stack.ts";
 const variable = z.object({ Items: z.object({ postgres_owner_password: z.string() }) });
 const services = z.array(z.object({ ServiceAddress: z.string(), ServicePort: z.int() })).min(1);
 
-/** DATABASE_URL where it is set; else the running stack's primary, as the role that owns the tables. */
+/** DATABASE_URL if set, else the running stack's primary, as the role that owns the tables. */
 export async function databaseUrl(env: Record<string, string | undefined> = process.env): Promise<string> {
   if (env["DATABASE_URL"]) return env["DATABASE_URL"];
   const stack = await readStack();
@@ -16,5 +16,6 @@ export async function databaseUrl(env: Record<string, string | undefined> = proc
   ]);
   const { Items } = variable.parse(secrets);
   const [{ ServiceAddress, ServicePort }] = services.parse(primary.body) as [z.infer<typeof services>[number]];
-  return `postgres://prosaas:${encodeURIComponent(Items.postgres_owner_password)}@${ServiceAddress}:${ServicePort}/prosaas`;
+  const login = `prosaas:${encodeURIComponent(Items.postgres_owner_password)}`;
+  return `postgres://${login}@${ServiceAddress}:${ServicePort}/prosaas`;
 }

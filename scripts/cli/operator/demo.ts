@@ -37,7 +37,7 @@ const stack = await readStack();
 const simulator = await simulatorApi(stack);
 const api = await adminApi(stack);
 
-// Numbers of this run alone, so that runs do not see each other's messages. +999 is assigned to no country.
+// Numbers of this run only, so that runs do not see each other's messages. +999 belongs to no country.
 const run = String(Date.now() % 1e9).padStart(9, "0");
 const phone = `9990${run}`;
 const contacts = Array.from({ length: contactCount }, (_, index) => `999${index + 1}${run}`);
@@ -57,7 +57,7 @@ await simulator("POST", `/phones/${phone}/scan`, { qr });
 await wait("the session to open", async () => (await view()).status === "open");
 say("session open");
 
-/** Posts until it is accepted: the key makes a repeated POST the same message. */
+/** Posts until the API accepts; the key makes a repeated POST the same message. */
 const post = (to: string, text: string, key: string) =>
   wait("the API to accept a message", () =>
     bodyOf(
@@ -97,9 +97,8 @@ await wait("the ticks", async () => {
     const message = final.get(id);
     if (message === undefined || message.status === shown.get(id)) continue;
     shown.set(id, message.status);
-    say(
-      `  ${String(index + 1).padStart(3)} → ${to}  ${message.status}${message.error ? ` (${message.error.message})` : ""}`,
-    );
+    const error = message.error ? ` (${message.error.message})` : "";
+    say(`  ${String(index + 1).padStart(3)} → ${to}  ${message.status}${error}`);
   }
   return sent.every(({ id }) => settled(shown.get(id) ?? ""));
 }).catch((error: unknown) => say(String(error)));
@@ -150,7 +149,8 @@ if (values.json) console.log(JSON.stringify(result));
 else {
   console.log(
     `${result.sent} sent, ${result.delivered} delivered, ${result.read} read, ${result.received} received; ` +
-      `${lost} lost, ${duplicates} doubled, ${reordered} out of order; accepted to sent ${result.ms_p50} ms (p50), ${result.ms_p99} ms (p99)`,
+      `${lost} lost, ${duplicates} doubled, ${reordered} chats out of order; ` +
+      `accepted to sent ${result.ms_p50} ms (p50), ${result.ms_p99} ms (p99)`,
   );
 }
 process.exit(good ? 0 : 1);

@@ -19,7 +19,7 @@ both calls as the API describes them. Exits 1 if one did not complete.`,
   .opts();
 const deadlineMs = values.deadlineS * 1000;
 
-/** What the simulated carrier tells of a call. */
+/** A call as the simulated carrier describes it. */
 type Simulated = {
   status: string;
   heard_ms: number;
@@ -34,7 +34,7 @@ const stack = await readStack();
 const simulator = await simulatorApi(stack);
 const api = await adminApi(stack);
 
-// Numbers of this run alone. +999 is assigned to no country.
+// Numbers of this run only. +999 belongs to no country.
 const run = String(Date.now() % 1e8).padStart(8, "0");
 const number = `+9990${run}`;
 const consentLine = "This call is recorded.";
@@ -51,12 +51,12 @@ say(`business ${business_id} has ${number}`);
 const simulated = (sid: string) => simulator<Simulated>("GET", `/calls/${sid}`);
 const marksOf = (call: Simulated) => call.streams.flatMap(({ marks }) => marks);
 const hangUp = (sid: string) => simulator("DELETE", `/calls/${sid}`);
-const told = (call_sid: string) =>
+const callDetail = (call_sid: string) =>
   bodyOf(api.GET("/v1/businesses/{business_id}/calls/{call_sid}", { params: { path: { ...path, call_sid } } }));
 const ended = (sid: string) =>
-  wait("the call's end", async () => ((await told(sid)).ended_at === null ? null : told(sid)));
+  wait("the call's end", async () => ((await callDetail(sid)).ended_at === null ? null : callDetail(sid)));
 
-/** Somebody calls in and presses keys. */
+/** A simulated caller calls in and presses keys. */
 async function callIn(): Promise<{ call: Schemas["CallDetail"]; heard: Simulated }> {
   const { data } = await simulator<{ data: { sid: string }[] }>("POST", "/calls", {
     from: `+9991${run}`,
@@ -71,15 +71,15 @@ async function callIn(): Promise<{ call: Schemas["CallDetail"]; heard: Simulated
   const heard = await simulated(sid);
   await hangUp(sid);
   await ended(sid);
-  // It is fetched by a worker, if the stack has a place to keep it.
+  // A worker fetches the recording, if the stack has file storage.
   const call = await createWait(Math.min(deadlineMs, 10_000))("the recording", async () => {
-    const now = await told(sid);
+    const now = await callDetail(sid);
     return now.recordings.length > 0 && now.recordings[0]!.status !== "pending" ? now : null;
-  }).catch(() => told(sid));
+  }).catch(() => callDetail(sid));
   return { call, heard };
 }
 
-/** The business calls somebody, who answers and listens. */
+/** The business calls a simulated phone, which answers and listens. */
 async function callOut(): Promise<Schemas["CallDetail"]> {
   const order = { from: number, to: `+9992${run}` };
   const params = { path, header: { "idempotency-key": `demo-${run}` } };
@@ -90,7 +90,8 @@ async function callOut(): Promise<Schemas["CallDetail"]> {
 }
 
 const line = ({ direction, from, to, status, duration_s, streams, recordings }: Schemas["CallDetail"]) =>
-  `  ${direction.padEnd(8)} ${from} → ${to}  ${status} after ${duration_s} s, ${streams} stream(s), recordings: ${recordings.map((each) => each.status).join(", ") || "none"}`;
+  `  ${direction.padEnd(8)} ${from} → ${to}  ${status} after ${duration_s} s, ${streams} stream(s), ` +
+  `recordings: ${recordings.map((each) => each.status).join(", ") || "none"}`;
 
 const inbound = await callIn();
 say(line(inbound.call));

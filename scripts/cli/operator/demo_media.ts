@@ -36,7 +36,7 @@ const simulator = createCaller({ baseUrl: control.url, token: control.token, tim
 const ca = await Bun.file(stack.ca_file).text();
 const key = (await Bun.file(stack.admin_key_file).text()).trim();
 
-// Numbers of this run alone. +999 is assigned to no country.
+// Numbers of this run only. +999 belongs to no country.
 const run = String(Date.now() % 1e9).padStart(9, "0");
 const [phone, customer] = [`9990${run}`, `9991${run}`];
 const { id: business_id } = await bodyOf(api.POST("/v1/businesses", { body: { name: `Demo of files ${run}` } }));
@@ -49,7 +49,7 @@ await simulator("POST", `/phones/${phone}/scan`, { qr });
 await wait("the session to open", async () => (await view()).status === "open");
 say(`business ${business_id} is paired`);
 
-/** The customer sends a file; resolves with whether the business has the same one at the address it is told. */
+/** The customer sends a file; reports whether the business downloads the same bytes. */
 async function receive(
   type: "image" | "document",
   content: Buffer,
@@ -73,11 +73,11 @@ async function receive(
   const ms = Math.round(performance.now() - start);
   if (media.url === undefined) return { same: false, ms };
   const had = Buffer.from(await (await fetch(media.url, { tls: { ca } })).arrayBuffer());
-  say(`a customer's ${type} of ${content.length} bytes is there after ${ms} ms: ${media.mime}`);
+  say(`a customer's ${type} of ${content.length} bytes arrived after ${ms} ms: ${media.mime}`);
   return { same: sha256(had) === sha256(content), ms };
 }
 
-/** The business uploads a picture and sends it; resolves with whether the customer's phone opens the same one. */
+/** The business uploads a picture and sends it; reports whether the customer's phone shows the same bytes. */
 async function send(content: Buffer): Promise<{ same: boolean; ms: number }> {
   const start = performance.now();
   const uploaded = await fetch(new URL(`/v1/businesses/${business_id}/media`, stack.base_url), {

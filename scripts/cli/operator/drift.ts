@@ -5,13 +5,13 @@ import { readJobFile } from "../../stack/job_file.ts";
 import type { Nomad } from "../../stack/nomad.ts";
 import { valuesOfCluster } from "../../stack/workers_profile.ts";
 
-/** A count that is one thing in the cluster and another where it was written down first. */
+/** A count that differs between the cluster and the job files. */
 export type Drift = {
   /** "workers/high", or "num_shards". */
   what: string;
-  /** What the cluster has. Deploys keep it. */
+  /** The cluster's count, which deploys keep. */
   cluster: number;
-  /** What the job files and their variables say; for num_shards, how many shards were asked for. */
+  /** The count in the job files and their variables; for num_shards, the requested shards. */
   file: number;
 };
 
@@ -19,7 +19,7 @@ export type GroupCount = { job: string; group: string; count: number };
 
 const nameOf = ({ job, group }: Omit<GroupCount, "count">) => (job === group ? job : `${job}/${group}`);
 
-/** Where the cluster's counts are not those of the files; a group that is not in its file any more counts as 0 there. */
+/** Lists the counts that differ; a group that its file lacks counts as 0 there. */
 export function compareCounts(cluster: readonly GroupCount[], files: readonly GroupCount[]): Drift[] {
   const written = new Map(files.map((group) => [nameOf(group), group.count]));
   return cluster
@@ -37,7 +37,7 @@ export async function countsInFiles(nomad: Nomad, jobs: readonly string[], state
   );
 }
 
-/** The number of shards by which businesses are assigned, where it is not the number that was asked for: a scale command was cut short. */
+/** Reports a number of shards in Consul that differs from the requested shards: a scale command was interrupted. */
 export async function driftOfNumShards(consulAddr: string, shards: number): Promise<Drift[]> {
   const entry = await kvGet(connectConsul(consulAddr), numShardsKey);
   const number = entry === null ? null : parseNumShards(entry.value.trim());

@@ -9,9 +9,9 @@ export class HttpFailure extends Error {
   }
 }
 
-/** Nothing came back: nobody listens there, or not in time. */
+/** No answer: nothing listens there, or the request timed out. */
 export class NoAnswer extends Error {
-  /** As the system names it, such as ECONNREFUSED. */
+  /** The system's error code, such as ECONNREFUSED. */
   readonly code: string | undefined;
   constructor(url: string | URL, cause: unknown) {
     const code = (cause as { code?: string } | null)?.code;
@@ -22,7 +22,7 @@ export class NoAnswer extends Error {
   }
 }
 
-/** What `request` gives. What Bun says of a connection that failed does not name its other end. @throws NoAnswer */
+/** Awaits `request`. Bun's error of a failed connection does not name the peer. @throws NoAnswer, which does */
 export async function answered<T>(url: string | URL, request: Promise<T>): Promise<T> {
   try {
     return await request;
@@ -42,7 +42,7 @@ export type CallerOptions = {
   timeoutMs?: number;
 };
 
-/** A small JSON client; what is not 2xx is thrown with the problem's own sentence. */
+/** A small JSON client; throws any answer but 2xx with the problem's detail. */
 export function createCaller({ baseUrl, token, ca, timeoutMs = 10_000 }: CallerOptions): Caller {
   return async <T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> => {
     const url = new URL(path, baseUrl);

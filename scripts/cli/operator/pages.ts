@@ -1,6 +1,6 @@
 export type Page<Row> = { data: Row[]; next_cursor: string | null };
 
-/** All rows of a listing of the API, page after page. */
+/** Reads all rows of a paged listing. */
 export async function allPages<Row>(read: (cursor: string | undefined) => Promise<Page<Row>>): Promise<Row[]> {
   const rows: Row[] = [];
   let cursor: string | undefined;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { addressCluster, addressNomad } from "./cluster.ts";
 
-/** What `./scripts/up` wrote down of the stack it started. */
+/** The file in which `./scripts/up` describes its stack. */
 const stackFile = z.object({
   stack: z.string(),
   consul_http_addr: z.string(),
@@ -12,7 +12,7 @@ const stackFile = z.object({
   ca_file: z.string(),
   admin_key_file: z.string(),
   simulator_url: z.url().nullish(),
-  /** Files with the operator's tokens; none where the stack was started before it had access control. */
+  /** Files with the operator's tokens; missing in a stack without access control. */
   nomad_token_file: z.string().nullish(),
   consul_token_file: z.string().nullish(),
   simulator_token_file: z.string().nullish(),
@@ -20,15 +20,17 @@ const stackFile = z.object({
 
 export type Stack = z.infer<typeof stackFile>;
 
-/** The folder of a stack's state: PROSAAS_STATE_DIR, or the user's state folder; the same rule as in scripts/lib/stack.sh. */
+/**
+ * A stack's state folder: PROSAAS_STATE_DIR, or one in the user's state folder. Same rule as in scripts/lib/stack.sh.
+ */
 export function stateFolder(stack: string, env: Record<string, string | undefined> = process.env): string {
   return env["PROSAAS_STATE_DIR"] || join(env["XDG_STATE_HOME"] || join(homedir(), ".local/state"), "prosaas", stack);
 }
 
 /**
- * The cluster that a command acts on: the running stack, or the one that NOMAD_ADDR and CONSUL_HTTP_ADDR name, which is
- * said. Sets NOMAD_TOKEN and CONSUL_HTTP_TOKEN for this process and its children. A stack that is not up ends the
- * command with what to do.
+ * The cluster that a command acts on: the running stack, or the cluster that NOMAD_ADDR and CONSUL_HTTP_ADDR name,
+ * which is printed. Sets NOMAD_TOKEN and CONSUL_HTTP_TOKEN for this process and its children. Exits with a hint if no
+ * stack is up.
  */
 export async function readStack(name = process.env["PROSAAS_STACK"] || "dev"): Promise<Stack> {
   const local = await readStackFile(name);
@@ -47,7 +49,7 @@ export async function readStack(name = process.env["PROSAAS_STACK"] || "dev"): P
   return stack;
 }
 
-/** As {@link readStack}, for a command that asks Nomad alone; returns its address. */
+/** As {@link readStack}, for a command that needs Nomad only; returns its address. */
 export async function readNomadAddress(name = process.env["PROSAAS_STACK"] || "dev"): Promise<string> {
   const addressed = (await addressNomad(await readStackFile(name), name)) ?? noStack(name);
   if (addressed.note !== null) console.error(addressed.note);
@@ -67,11 +69,11 @@ async function readStackFile(name: string): Promise<Stack | null> {
   if (!(await file.exists())) return null;
   const read = stackFile.safeParse(await file.json().catch(() => undefined));
   if (read.success) return read.data;
-  console.error(`${file.name} is not as ./scripts/up writes it; run that again`);
+  console.error(`${file.name} is damaged; ./scripts/up writes it again`);
   process.exit(1);
 }
 
-/** A file that `./scripts/up` wrote for a stack; one that is missing ends the script with what to do. */
+/** Reads a file that `./scripts/up` wrote for a stack; exits with a hint if it is missing. */
 export async function readFileOf({ stack }: Stack, path: string): Promise<string> {
   const file = Bun.file(path);
   if (path !== "" && (await file.exists())) return file.text();

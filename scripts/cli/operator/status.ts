@@ -57,10 +57,10 @@ async function groups(): Promise<Group[]> {
   return all.flat().toSorted((a, b) => a.job.localeCompare(b.job) || a.group.localeCompare(b.group));
 }
 
-/** Jobs whose size is the operator's. */
+/** Jobs whose counts the operator sets. */
 const scalable = ["api", "calls", "wa-shards", "workers"];
 
-/** Scaled counts are kept by deploys: drift is told, and is no fault. */
+/** Drift is reported, but is no fault: deploys keep scaled counts. */
 async function driftOf(all: readonly Group[]): Promise<Drift[]> {
   const sized = all.filter(({ job }) => scalable.includes(job));
   const files = await countsInFiles(
@@ -73,7 +73,7 @@ async function driftOf(all: readonly Group[]): Promise<Drift[]> {
   return [...compareCounts(sized, files), ...number];
 }
 
-/** A part of the answer, or why it could not be had: what can be read is shown even when the rest is down. */
+/** A part of the report or its error, so that one failed part does not hide the others. */
 async function part<T>(read: () => Promise<T>): Promise<{ value: T } | { error: string }> {
   try {
     return { value: await read() };
@@ -90,13 +90,13 @@ const [jobs, shards, queues, drift] = await Promise.all([
   counted.then((read) => ("value" in read ? part(() => driftOf(read.value)) : read)),
 ]);
 
-/** The groups of workers that serve a queue; undefined where they are not known. */
+/** The groups of workers that serve a queue; undefined if the jobs could not be read. */
 function servedBy(queue: string): string | undefined {
   if (!("value" in jobs)) return undefined;
   const found = jobs.value.filter(
     ({ job, group }) => job === "workers" && (queuesOf(group as Profile) as string[]).includes(queue),
   );
-  return found.map(({ group }) => group).join(", ") || "nobody";
+  return found.map(({ group }) => group).join(", ") || "none";
 }
 
 const short = "value" in jobs ? jobs.value.filter(({ running, count }) => running < count) : [];
@@ -119,12 +119,12 @@ if (values.json) {
 } else {
   const show = (title: string, text: string) => console.log(`${title}\n${text.replaceAll(/^/gm, "  ")}\n`);
   const rows = <T>(read: { value: T } | { error: string }, make: (value: T) => string[][]) =>
-    "value" in read ? table(make(read.value)) : `not known: ${read.error}`;
+    "value" in read ? table(make(read.value)) : `unknown: ${read.error}`;
   console.log(`Stack ${stack.stack} at ${stack.base_url}\n`);
   show(
     "Jobs",
     rows(jobs, (all) => [
-      ["job", "group", "running", "asked for", ""],
+      ["job", "group", "running", "requested", ""],
       ...all.map(({ job, group, running, count, starting }) => [
         job,
         group,
@@ -141,7 +141,7 @@ if (values.json) {
       ...data.map((shard) => [
         `${shard.shard}`,
         shard.address ?? "-",
-        shard.healthy ? "healthy" : "away",
+        shard.healthy ? "healthy" : "unavailable",
         `${shard.sessions ?? "-"}`,
         `${shard.sessions_open ?? "-"}`,
         `${shard.messages_per_minute ?? "-"}`,
@@ -163,16 +163,16 @@ if (values.json) {
       ]),
     ]),
   );
-  if ("error" in drift) console.log(`Whether counts were scaled away from the files is not known: ${drift.error}\n`);
+  if ("error" in drift) console.log(`Drift is unknown: ${drift.error}\n`);
   else if (drift.value.length > 0) {
     const lines = drift.value.map(({ what, cluster, file }) =>
       what === "num_shards"
-        ? `num_shards in Consul is ${cluster} and ${file} shards were asked for: a scale command was cut short; run it again`
-        : `${what}: ${cluster} in the cluster, ${file} in the files (deploys keep ${cluster})`,
+        ? `num_shards is ${cluster} in Consul, but ${file} shards were requested: run the scale command again`
+        : `${what}: ${cluster} in the cluster, ${file} in the job files (deploys keep ${cluster})`,
     );
     show("Drift", lines.join("\n"));
   }
   if (short.length > 0)
-    console.log(`${short.length} group(s) run less than they should: nomad job status ${short[0]!.job}`);
+    console.log(`${short.length} group(s) run too few allocations; see: nomad job status ${short[0]!.job}`);
 }
 process.exit(healthy ? 0 : 1);

@@ -1,4 +1,4 @@
-/** Columns padded to their widest cell; the first row is the head. */
+/** Pads columns to their widest cell; ours because a table library would not make these ten lines shorter. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
@@ -11,7 +11,7 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-/** The value at quantile `q` (0 to 1) by the nearest-rank method; 0 of nothing. */
+/** The value at quantile `q` (0 to 1) by the nearest-rank method; 0 for no values. */
 export function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? 0;

@@ -2,7 +2,9 @@ import { sleep } from "../../../lib/core/time.ts";
 
 export type Wait = <T>(what: string, condition: () => Promise<T | null | undefined | false>) => Promise<T>;
 
-/** Polls until a condition gives something, for at most `deadlineMs` each; faults of a restarting part are waited out. */
+/**
+ * Polls until a condition returns something, for at most `deadlineMs`. Errors, as of a restarting part, are retried.
+ */
 export function createWait(deadlineMs: number): Wait {
   return async (what, condition) => {
     const end = performance.now() + deadlineMs;

@@ -32,7 +32,7 @@ changes a count, the others wait for the cooldown. Exits 1 if the last check fai
 const everyMs = values.everyS * 1000;
 const rounds = values.rounds ?? Number.POSITIVE_INFINITY;
 
-/** A deployment or another scale command is not waited for longer: the next look decides anew. */
+/** Longest wait for a deployment or another scale command; the next check decides again. */
 const deadlineMs = 2_000;
 
 type Look = { group: string; count: number; wanted: number; reason: string };
@@ -41,10 +41,10 @@ const say = (line: string) => void process.stderr.write(`${new Date().toISOStrin
 const memories = new Map<string, Memory>();
 const last = new Map<string, Look>();
 const changes: Look[] = [];
-/** What was said of a change that could not be made yet; the same again is not said again. */
+/** The last log line about a pending change of each group, to log it only once. */
 const refused = new Map<string, string>();
 let failures = 0;
-/** What the last look failed by; the same again is not said again. */
+/** The error of the last check, to log it only once. */
 let failure: string | null = null;
 const stopping = new AbortController();
 const stop = () => stopping.abort();
@@ -56,13 +56,13 @@ while (round < rounds && !stopping.signal.aborted) {
   round += 1;
   try {
     await lookAtAll(target);
-    if (failure !== null) say("as it should be again");
+    if (failure !== null) say("recovered");
     failure = null;
   } catch (error) {
     failures += 1;
-    const told = messageOf(error);
-    if (told !== failure) say(told);
-    failure = told;
+    const message = messageOf(error);
+    if (message !== failure) say(message);
+    failure = message;
   }
   if (round < rounds) await sleep(everyMs, stopping.signal).catch(() => {});
 }
@@ -76,7 +76,7 @@ async function lookAtAll(at: Target): Promise<void> {
     readLastChanges(at),
     bodyOf(at.api.GET("/v1/admin/queues")),
   ]);
-  // Those of a profile that does not run any more.
+  // Forgets the groups of a former profile.
   for (const group of last.keys()) if (!policies.some((policy) => policy.group === group)) last.delete(group);
   for (const policy of policies) {
     const changedMsAgo = lastChanges.get(policy.group) ?? null;
@@ -95,18 +95,19 @@ async function look(
   if (!last.has(group)) say(`${group}: ${count} of ${policy.min} to ${policy.max}: ${decision.reason}`);
   last.set(group, seen);
   if (decision.count !== count) {
-    const line = `${group}: ${count} → ${decision.count}: ${decision.reason}${values.apply ? "" : " (not done without --apply)"}`;
+    const suffix = values.apply ? "" : " (not done without --apply)";
+    const line = `${group}: ${count} → ${decision.count}: ${decision.reason}${suffix}`;
     if (line !== refused.get(group)) say(line);
     refused.set(group, line);
     if (values.apply && !(await applied(at, seen))) return;
     changes.push(seen);
   }
   refused.delete(group);
-  // Without --apply too: what is said is what would be done, and when.
+  // Without --apply too, so that the log shows what would happen and when.
   memories.set(group, decision.memory);
 }
 
-/** Whether the count was set: a deployment, another command or another count are no faults, and the next look decides anew. */
+/** Sets the count if possible. A deployment or another command is no fault: the next check decides again. */
 async function applied(at: Target, seen: Look): Promise<boolean> {
   try {
     return await apply(at, seen);
@@ -117,7 +118,7 @@ async function applied(at: Target, seen: Look): Promise<boolean> {
   }
 }
 
-/** Sets the count; false where it is another by now than the one that was decided about. */
+/** Sets the count; false if another command has changed it since the decision. */
 async function apply(at: Target, { group, count, wanted }: Look): Promise<boolean> {
   const lock = await takeScaleLock({
     consul: at.consul,
@@ -132,14 +133,14 @@ async function apply(at: Target, { group, count, wanted }: Look): Promise<boolea
     const where = { job: scaledJob, group };
     const found = await readCount(at, where);
     if (found === count) await setCount(at, where, wanted, createReport(), { deadlineMs });
-    else say(`${group}: somebody else made it ${found} meanwhile`);
+    else say(`${group}: another command set it to ${found}`);
     return found === count;
   } finally {
     await lock.release();
   }
 }
 
-/** How long the oldest job of a group's queues has waited, ms. */
+/** Wait of the oldest job in a group's queues, ms. */
 function oldestOf(queues: readonly Schemas["Queue"][], group: Profile): number {
   const served: readonly string[] = queuesOf(group);
   return Math.max(0, ...queues.filter(({ queue }) => served.includes(queue)).map(({ oldest_ms }) => oldest_ms ?? 0));

@@ -31,7 +31,9 @@ export type Planner = (target: Target, settings: Settings) => Promise<Change[]>;
 
 type CommonOptions = { dryRun: boolean; json: boolean; deadlineS: number };
 
-/** A command that changes the size or a setting of the cluster. `variables`: those of the Taskfile, such as "N=COUNT". */
+/**
+ * A command that changes the size or a setting of the cluster. `variables`: those of the Taskfile, such as "N=COUNT".
+ */
 export const scaleCommand = (name: string, variables: string, description: string) =>
   resultCommand(name, description, `${variables}${variables === "" ? "" : " "}[-- OPTIONS]`)
     .option("--dry-run", "print the plan and change nothing", false)

@@ -1,4 +1,4 @@
-/** Why a scale command did not work out: a sentence that says what to do. */
+/** The failure of a scale command; its message says what to do. */
 export class ScaleFailure extends Error {
   override readonly name = "ScaleFailure";
 }

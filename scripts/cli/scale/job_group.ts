@@ -17,33 +17,36 @@ export type Deadlines = { deadlineMs: number };
 const pollMs = 300;
 const path = (job: string) => `/v1/job/${encodeURIComponent(job)}`;
 
-/** The job as it was asked for. @throws ScaleFailure where there is none, or it is stopped. */
+/** The job's specification. @throws ScaleFailure if it is missing or stopped */
 export async function readJob({ nomad }: Target, job: string): Promise<Job> {
   const found = await orNull(nomad<Job>("GET", path(job)));
   if (found === null || found.Stop) throw new ScaleFailure(`The job ${job} does not run; start it with ./scripts/up.`);
   return found;
 }
 
-/** The group as it was asked for. */
+/** The group's specification. */
 export async function readGroup(target: Target, { job, group }: JobGroup): Promise<TaskGroup> {
   const found = await readJob(target, job);
   const known = found.TaskGroups.find(({ Name }) => Name === group);
   if (known === undefined) {
     const there = `it has ${found.TaskGroups.map(({ Name }) => Name).join(", ")}`;
-    const hint = job === "workers" ? " (task scale:profile PROFILE=groups|single goes from one set to the other)" : "";
+    const hint = job === "workers" ? " (task scale:profile PROFILE=groups|single switches between the profiles)" : "";
     throw new ScaleFailure(`The job ${job} has no group "${group}"; ${there}${hint}.`);
   }
   return known;
 }
 
-/** How many allocations the cluster has been asked for. */
+/** The requested number of allocations. */
 export const readCount = async (target: Target, where: JobGroup): Promise<number> =>
   (await readGroup(target, where)).Count;
 
-/** Why a group cannot have this count: Nomad takes none outside the bounds of a scaling block. */
+/** Why Nomad would refuse the count: it is outside the bounds of the scaling block. */
 export function refusalOf({ Scaling: bounds }: TaskGroup, where: JobGroup, count: number): string | undefined {
   if (!bounds || (count >= bounds.Min && count <= bounds.Max)) return undefined;
-  return `The scaling block of ${nameOf(where)} takes ${bounds.Min} to ${bounds.Max}, not ${count}: deploy nomad/platform/workers.nomad.hcl with another -var max=…`;
+  return (
+    `The scaling block of ${nameOf(where)} allows ${bounds.Min} to ${bounds.Max}, not ${count}: ` +
+    "deploy nomad/platform/workers.nomad.hcl with another -var max=…"
+  );
 }
 
 export const nameOf = ({ job, group }: JobGroup) => (job === group ? job : `${job}/${group}`);
@@ -54,13 +57,13 @@ const allocationName = z.string().regex(/\[\d+\]$/);
 export const indexOf = ({ Name }: Pick<Allocation, "Name">): number =>
   Number(/\[(\d+)\]$/.exec(allocationName.parse(Name))![1]);
 
-/** Those that are to run. */
+/** Allocations that should run. */
 export async function wantedAllocations({ nomad }: Target, { job, group }: JobGroup): Promise<Allocation[]> {
   const all = await nomad<Allocation[]>("GET", `${path(job)}/allocations`);
   return all.filter(({ TaskGroup, DesiredStatus }) => TaskGroup === group && DesiredStatus === "run");
 }
 
-/** Nomad refuses to scale while a deployment is under way: waits for its end, and says so. */
+/** Waits for the end of a running deployment, during which Nomad refuses to scale. */
 export async function awaitDeployment(
   { nomad }: Target,
   job: string,
@@ -74,13 +77,13 @@ export async function awaitDeployment(
     const elapsed = performance.now() - began;
     const what = `deployment ${deployment.ID.slice(0, 8)} of ${job} is ${deployment.Status}`;
     if (elapsed > deadlineMs)
-      throw new ScaleFailure(`Gave up after ${seconds(elapsed)}: ${what}. Run the command again when it is over.`);
-    report.waiting(`${seconds(elapsed)}  ${what}; waiting for its end`);
+      throw new ScaleFailure(`Gave up after ${seconds(elapsed)}: ${what}. Run the command again when it has ended.`);
+    report.waiting(`${seconds(elapsed)}  ${what}; waiting for it to end`);
     await sleep(pollMs);
   }
 }
 
-/** Sets the count, after any deployment that is under way. */
+/** Sets the count after any running deployment. */
 export async function setCount(
   target: Target,
   where: JobGroup,
@@ -99,7 +102,7 @@ export async function setCount(
       });
       return;
     } catch (error) {
-      // One began in the moment between.
+      // Another deployment started in between.
       const another = error instanceof HttpFailure && error.status === 400 && /deployment/i.test(error.message);
       if (!another || performance.now() > end) throw error;
       await sleep(pollMs);
@@ -132,7 +135,7 @@ export async function awaitCount(
     );
     if (alive.length === count) return;
     const elapsed = performance.now() - began;
-    const what = `${alive.length} of ${nameOf(where)} are alive, ${count} asked for`;
+    const what = `${alive.length} of ${nameOf(where)} are alive, ${count} requested`;
     if (elapsed > deadlineMs) throw new ScaleFailure(`Gave up after ${seconds(elapsed)}: ${what}.`);
     report.waiting(`${seconds(elapsed)}  ${what}`);
     await sleep(pollMs);

@@ -3,10 +3,10 @@ import type { Change } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
 import type { Target } from "./target.ts";
 
-/** A number in Consul that running processes follow. */
+/** A number in Consul that running processes watch. */
 export type LiveLimit = { key: string; title: string };
 
-/** The number and the version to write over; null where nobody has set it and the processes' first value counts. */
+/** The number and its version. Null if it was never set and the processes use their default. */
 export async function readLimit(
   { consul }: Pick<Target, "consul">,
   key: string,
@@ -16,7 +16,7 @@ export async function readLimit(
   return { value: Number.isInteger(value) ? value : null, cas: entry?.modifyIndex ?? 0 };
 }
 
-/** Writes the number over the version that was read, and no other. */
+/** Writes the number if its version is still the one that was read. */
 export async function writeLimit(
   { consul }: Pick<Target, "consul">,
   key: string,
@@ -24,16 +24,16 @@ export async function writeLimit(
   cas: number,
 ): Promise<void> {
   if (await kvPut(consul, key, `${value}`, { cas })) return;
-  throw new ScaleFailure(`${key} was changed by somebody else meanwhile; look at it and run the command again.`);
+  throw new ScaleFailure(`${key} changed in the meantime; check it and run the command again.`);
 }
 
-/** Changes a limit of what runs; nothing restarts. */
+/** Changes a limit without a restart. */
 export async function changeLimit(target: Target, { key, title }: LiveLimit, value: number): Promise<Change> {
   const now = await readLimit(target, key);
-  const before = now.value ?? "the first value";
+  const before = now.value ?? "the default";
   return {
     what: now.value === value ? `${title}: ${value}` : `${title}: ${before} → ${value}`,
-    plan: now.value === value ? [] : [`write ${value} to ${key} in Consul; what runs follows at once`],
+    plan: now.value === value ? [] : [`write ${value} to ${key} in Consul; running processes follow at once`],
     apply: (report) => report.step(`${title} is ${value}`, () => writeLimit(target, key, value, now.cas)),
     state: async () => ({ [key]: (await readLimit(target, key)).value }),
   };

@@ -3,15 +3,15 @@ import type { Change } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
 import type { Target } from "./target.ts";
 
-/** A text in Consul that running processes follow. */
+/** A text in Consul that running processes watch. */
 export type LiveSetting = {
   key: string;
   title: string;
-  /** What counts while the key does not exist. */
+  /** The value while the key does not exist. */
   first: string;
 };
 
-/** Changes a setting of what runs, over the version that was read and no other; nothing restarts. */
+/** Changes a setting without a restart, if its version is still the one that was read. */
 export async function changeSetting(
   { consul }: Target,
   { key, title, first }: LiveSetting,
@@ -21,11 +21,11 @@ export async function changeSetting(
   const before = entry?.value ?? first;
   return {
     what: before === value ? `${title}: ${value}` : `${title}: ${before} → ${value}`,
-    plan: before === value ? [] : [`write ${value} to ${key} in Consul; what runs follows at once`],
+    plan: before === value ? [] : [`write ${value} to ${key} in Consul; running processes follow at once`],
     apply: (report) =>
       report.step(`${title} is ${value}`, async () => {
         if (await kvPut(consul, key, value, { cas: entry?.modifyIndex ?? 0 })) return;
-        throw new ScaleFailure(`${key} was changed by somebody else meanwhile; look at it and run the command again.`);
+        throw new ScaleFailure(`${key} changed in the meantime; check it and run the command again.`);
       }),
     state: async () => ({ [key]: (await kvGet(consul, key))?.value ?? null }),
   };

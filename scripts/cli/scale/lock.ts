@@ -10,7 +10,7 @@ import { ScaleFailure } from "./failure.ts";
 
 export const scaleLockKey = "prosaas/scale/lock";
 
-/** Consul's shortest: the lock of a command whose machine died is free 20 s later. */
+/** Consul's shortest TTL: the lock of a command whose machine died is free after 20 s. */
 const ttlS = 10;
 const pollMs = 300;
 
@@ -19,17 +19,17 @@ export type Holder = z.infer<typeof holderSchema>;
 
 export type ScaleLockOptions = {
   consul: ConsulClient;
-  /** What is being done, for whoever waits. */
+  /** The name of the command, for commands that wait. */
   command: string;
-  /** How long to wait for another command. */
+  /** Longest wait for another command. */
   deadlineMs: number;
-  /** Another took the lock over: nothing more may be changed. */
+  /** Another command took over the lock: this one must stop. */
   onLost: (holder: string) => void;
 };
 
 /**
- * One command at a time changes the size of a cluster; the second one waits for the first and says so. A holder on
- * this host whose process is gone is succeeded at once.
+ * Lets one command at a time change the cluster; a second one waits and logs for whom. A lock whose holder was a
+ * process of this host that has died is taken over at once.
  */
 export async function takeScaleLock({ consul, command, deadlineMs, onLost }: ScaleLockOptions): Promise<HeldLock> {
   const progress = createProgress();
@@ -40,27 +40,27 @@ export async function takeScaleLock({ consul, command, deadlineMs, onLost }: Sca
     pid: process.pid,
     since: new Date().toISOString(),
   } satisfies Holder);
-  let told = false;
+  let logged = false;
   for (;;) {
     const previousSession = await deadSession(consul);
     try {
       const lock = await holdLock({ consul, key: scaleLockKey, value, ttlS, previousSession, onLost });
-      if (told) progress.done(`the lock is free after ${seconds(performance.now() - began)}`);
+      if (logged) progress.done(`the lock is free after ${seconds(performance.now() - began)}`);
       return lock;
     } catch (error) {
       if (!(error instanceof LockHeldElsewhere)) throw error;
       const who = describe(readHolder(String(error.detail?.["holder"])));
       const elapsed = performance.now() - began;
-      if (elapsed > deadlineMs) throw new ScaleFailure(`Gave up after ${seconds(elapsed)}: ${who} is still at work.`);
-      if (!told) progress.done(`${who} is at work; waiting for it`);
-      told = true;
+      if (elapsed > deadlineMs) throw new ScaleFailure(`Gave up after ${seconds(elapsed)}: ${who} is still running.`);
+      if (!logged) progress.done(`${who} is running; waiting for it`);
+      logged = true;
       progress.waiting(`${seconds(elapsed)}  waiting for ${who}`);
       await sleep(pollMs);
     }
   }
 }
 
-/** The session of a holder that is known to be dead: it ran on this host, and its process is gone. */
+/** The Consul session of a dead holder: it ran on this host and its process is gone. */
 async function deadSession(consul: ConsulClient): Promise<string | null> {
   const entry = await kvGet(consul, scaleLockKey);
   if (entry === null || entry.session === null) return null;
@@ -73,7 +73,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // It is there, and belongs to somebody else.
+    // The process exists and belongs to another user.
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -3,19 +3,19 @@ import { taskVariable } from "../arguments.ts";
 import { countOf, runScaleCommand, scaleCommand } from "./command.ts";
 import type { Change } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
-import { describeMoves, followMoves, movesUnderWay } from "./moves.ts";
+import { describeMoves, followMoves, runningMoves } from "./moves.ts";
 import type { Target } from "./target.ts";
 
 async function moveOf(target: Target, id: string, shard: number, deadlineMs: number): Promise<Change> {
   const path = { business_id: id };
   const read = () => bodyOf(target.api.GET("/v1/businesses/{business_id}", { params: { path } }));
   const business = await read();
-  const underWay = (await movesUnderWay(target)).find((move) => move.business_id === business.id);
+  const running = (await runningMoves(target)).find((move) => move.business_id === business.id);
   const from = business.whatsapp_shard;
   const what = `${business.name}: shard ${from ?? "none"}${from === shard ? "" : ` → ${shard}`}`;
   const plan =
-    underWay !== undefined
-      ? [`follow its move from shard ${underWay.from_shard} to shard ${underWay.to_shard}, which is under way`]
+    running !== undefined
+      ? [`follow its move from shard ${running.from_shard} to shard ${running.to_shard}, which is running`]
       : from === shard
         ? []
         : [`move its login from shard ${from ?? "none"} to shard ${shard}`];
@@ -23,18 +23,18 @@ async function moveOf(target: Target, id: string, shard: number, deadlineMs: num
     what,
     plan,
     refusal:
-      underWay !== undefined && underWay.to_shard !== shard
-        ? `It is on the way to shard ${underWay.to_shard}: wait for the end of that.`
+      running !== undefined && running.to_shard !== shard
+        ? `It is moving to shard ${running.to_shard}: wait for the end of that move.`
         : undefined,
     apply: (report) =>
       report.step(what, async () => {
         const begin = () =>
           bodyOf(target.api.POST("/v1/admin/businesses/{business_id}/move", { params: { path }, body: { shard } }));
-        const move = underWay ?? (await begin());
+        const move = running ?? (await begin());
         const [ended] = await followMoves(target, [move], report, { deadlineMs });
         if (ended?.status !== "done")
           throw new ScaleFailure(
-            `The move was rolled back: ${ended?.error ?? "no reason given"}. The business is where it was.`,
+            `The move was rolled back: ${ended?.error ?? "no reason given"}. The business stayed on its shard.`,
           );
         return describeMoves([ended]);
       }),

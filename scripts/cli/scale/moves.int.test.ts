@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,8 +18,8 @@ import { ShardProcess } from "../../lab/rig/shard.ts";
 import { SimulatorProcess } from "../../lab/rig/simulator.ts";
 
 /*
- * The whole way of a move: real shard processes that are killed with -9, the workers' jobs over real Postgres and
- * Redis, and the simulator in WhatsApp's place. One business with one phone goes through all of it and pairs once.
+ * Moves end to end: real shard processes that are killed with SIGKILL, the workers' jobs over real Postgres and Redis,
+ * and the simulator as WhatsApp. One business with one phone passes through all tests and pairs once.
  */
 const folder = mkdtempSync(join(tmpdir(), "prosaas-moves-"));
 let simulator: SimulatorProcess;
@@ -72,29 +72,29 @@ afterAll(async () => {
 
 const home = async () => (await getBusiness(forBusiness(workers.database.db, business)))!.whatsapp_shard!;
 const moveRow = async (id: string) => (await getMove(forPlatform(workers.database.db), id))!;
-const over = (id: string) =>
+const finished = (id: string) =>
   until<Move | undefined>(
     async () => {
       const row = await moveRow(id);
       return row.finished_at === null ? undefined : row;
     },
-    { deadlineMs: 30_000, what: "the move to be over" },
+    { deadlineMs: 30_000, what: "the move to finish" },
   );
 
-/** Begins a move to the other shard, and leaves waking somebody for it to the caller. */
+/** Creates a move to the other shard without waking a worker. */
 async function beginMove(): Promise<string> {
   const id = uuidv7();
   const [begun] = await beginMoves(forPlatform(workers.database.db), [
     { id, business_id: business, to_shard: (await home()) === 1 ? 2 : 1 },
   ]);
-  if (begun === undefined) throw new Error("the move was not begun");
+  if (begun === undefined) throw new Error("the move was not created");
   return id;
 }
 
 const sent: string[] = [];
 const answered: string[] = [];
 
-/** One message to each contact, and one back from the first: numbered over the whole file. */
+/** Sends one message to each contact and one back from the first, numbered over the whole file. */
 async function say(): Promise<void> {
   const text = `message ${sent.length + 1}`;
   sent.push(text);
@@ -105,16 +105,16 @@ async function say(): Promise<void> {
   await simulator.write(contacts[0]!, phone, answer);
 }
 
-/** Resends that the contacts' phones dropped by their ids, over the whole file. */
+/** Resends that the phones dropped by their ids, over the whole file. */
 let dropped = 0;
 
 /**
- * Everything that was said has come to both ends, once and in order. A shard that was killed between WhatsApp's ack and
- * its ledger sends again under the same id, and the phone drops that; without a kill no message is sent twice.
+ * Expects every message at both ends, once and in order. A shard that was killed between WhatsApp's ack and its ledger
+ * resends under the same id, and the phone drops the copy; without a kill no message is sent twice.
  */
 async function expectAllThere({ killed = false } = {}): Promise<void> {
   const screens = async () => Promise.all(contacts.map((contact) => simulator.screen(contact)));
-  // The outbox's sweep is not part of this file: what was postponed is woken here.
+  // Wakes postponed messages as the outbox sweep does.
   await until(
     async () => {
       await workers.producer.wake("send", { business_id: business }, { expedite: true });
@@ -134,7 +134,7 @@ async function expectAllThere({ killed = false } = {}): Promise<void> {
     deadlineMs: 30_000,
     what: "every answer in Postgres",
   });
-  // WhatsApp's time is in seconds, so rows of one second have no order of their own; those written later came later.
+  // WhatsApp's times are in seconds, so rows of one second have no order.
   const written = Map.groupBy(await inbound(), ({ queued_at }) => new Date(queued_at).getTime());
   const numbers = [...written]
     .toSorted(([a], [b]) => a - b)
@@ -142,120 +142,122 @@ async function expectAllThere({ killed = false } = {}): Promise<void> {
   expect(numbers.flat()).toEqual(answered.map((_, n) => n + 1));
 }
 
-test("a business moves while it talks: nothing is lost, doubled or out of order, and nobody scans", async () => {
-  for (let round = 0; round < 2; round++) {
-    const from = await home();
-    const id = await beginMove();
-    let talking = true;
-    const talk = (async () => {
-      while (talking) await say();
-    })();
-    await workers.producer.wake("move", { move_id: id });
-    const row = await over(id);
-    talking = false;
-    await talk;
-    expect(row).toMatchObject({ step: "done", error: null });
-    expect(await home()).not.toBe(from);
-    expect(row.finished_at!.getTime() - row.fenced_at!.getTime()).toBeLessThan(3_000);
-    await expectAllThere();
+describe("a move", () => {
+  test("moves a business while it talks", async () => {
+    for (let round = 0; round < 2; round++) {
+      const from = await home();
+      const id = await beginMove();
+      let talking = true;
+      const talk = (async () => {
+        while (talking) await say();
+      })();
+      await workers.producer.wake("move", { move_id: id });
+      const row = await finished(id);
+      talking = false;
+      await talk;
+      expect(row).toMatchObject({ step: "done", error: null });
+      expect(await home()).not.toBe(from);
+      expect(row.finished_at!.getTime() - row.fenced_at!.getTime()).toBeLessThan(3_000);
+      await expectAllThere();
+    }
+  }, 120_000);
+
+  type Call = "stop" | "bundle" | "take" | "tombstone" | "open";
+  const calls: Call[] = ["stop", "bundle", "take", "tombstone", "open"];
+
+  /** Wraps the first call of one kind in `fault`. */
+  function interfere(call: Call, fault: (proceed: () => Promise<unknown>) => Promise<unknown>): void {
+    let struck = false;
+    const original = moves[call].bind(moves) as (...args: unknown[]) => Promise<unknown>;
+    workers.deps.moves = {
+      ...moves,
+      [call]: async (...args: unknown[]) => {
+        if (struck) return original(...args);
+        struck = true;
+        return fault(() => original(...args));
+      },
+    };
   }
-}, 120_000);
 
-type Call = "stop" | "bundle" | "take" | "tombstone" | "open";
-const calls: Call[] = ["stop", "bundle", "take", "tombstone", "open"];
+  for (const victim of ["source", "target"] as const) {
+    test(`survives kills of the ${victim} at each call`, async () => {
+      for (const call of calls) {
+        for (const when of ["before", "after"] as const) {
+          const from = await home();
+          const killed = shards.get(victim === "source" ? from : 3 - from)!;
+          interfere(call, async (proceed) => {
+            if (when === "after") await proceed();
+            await killed.kill();
+            if (when === "before") return proceed();
+            throw new AppError("unavailable", "the answer was lost");
+          });
+          const id = await beginMove();
+          await say();
+          await workers.producer.wake("move", { move_id: id });
+          await say();
+          const row = await finished(id);
+          expect({ call, when, step: row.step, error: row.error }).toEqual({ call, when, step: "done", error: null });
+        }
+      }
+      workers.deps.moves = moves;
+      await expectAllThere({ killed: true });
+    }, 180_000);
+  }
 
-/** Puts `fault` around the first call of one kind, and calls as ever afterwards. */
-function interfere(call: Call, fault: (proceed: () => Promise<unknown>) => Promise<unknown>): void {
-  let struck = false;
-  const original = moves[call].bind(moves) as (...args: unknown[]) => Promise<unknown>;
-  workers.deps.moves = {
-    ...moves,
-    [call]: async (...args: unknown[]) => {
-      if (struck) return original(...args);
-      struck = true;
-      return fault(() => original(...args));
-    },
-  };
-}
-
-for (const victim of ["source", "target"] as const) {
-  test(`the ${victim} is killed before and after each order: the move ends, and every message arrives once`, async () => {
+  test("continues after the mover died at each call", async () => {
+    class MoverDied extends Error {}
+    const moverOf = (move_id: string) => workers.handlers.move(firstRun({ move_id }));
     for (const call of calls) {
       for (const when of ["before", "after"] as const) {
-        const from = await home();
-        const killed = shards.get(victim === "source" ? from : 3 - from)!;
         interfere(call, async (proceed) => {
           if (when === "after") await proceed();
-          await killed.kill();
-          if (when === "before") return proceed();
-          throw new AppError("unavailable", "the answer was lost");
+          throw new MoverDied();
         });
         const id = await beginMove();
         await say();
-        await workers.producer.wake("move", { move_id: id });
+        await expect(moverOf(id)).rejects.toThrow(MoverDied);
         await say();
-        const row = await over(id);
-        expect({ call, when, step: row.step, error: row.error }).toEqual({ call, when, step: "done", error: null });
+        expect((await moveRow(id)).finished_at).toBeNull();
+        await until(async () => (await moverOf(id)).again === undefined, { what: "the other mover to finish" });
+        expect(await moveRow(id)).toMatchObject({ step: "done" });
       }
     }
     workers.deps.moves = moves;
-    await expectAllThere({ killed: true });
-  }, 180_000);
-}
+    await expectAllThere();
+  }, 120_000);
 
-test("the mover dies before and after each order: another goes on where it ended", async () => {
-  class MoverDied extends Error {}
-  const moverOf = (move_id: string) => workers.handlers.move(firstRun({ move_id }));
-  for (const call of calls) {
-    for (const when of ["before", "after"] as const) {
-      interfere(call, async (proceed) => {
-        if (when === "after") await proceed();
-        throw new MoverDied();
-      });
-      const id = await beginMove();
-      await say();
-      await expect(moverOf(id)).rejects.toThrow(MoverDied);
-      await say();
-      expect((await moveRow(id)).finished_at).toBeNull();
-      await until(async () => (await moverOf(id)).again === undefined, { what: "the other mover to be through" });
-      expect(await moveRow(id)).toMatchObject({ step: "done" });
-    }
-  }
-  workers.deps.moves = moves;
-  await expectAllThere();
-}, 120_000);
+  test("rolls back when the target refuses the login", async () => {
+    const from = await home();
+    interfere("take", async () => {
+      throw new AppError("conflict", "the login does not open here");
+    });
+    const id = await beginMove();
+    await say();
+    await workers.producer.wake("move", { move_id: id });
+    expect(await finished(id)).toMatchObject({ step: "rolled_back", error: "the login does not open here" });
+    expect(await home()).toBe(from);
+    await say();
+    await expectAllThere();
+    workers.deps.moves = moves;
+    const again = await beginMove();
+    await workers.producer.wake("move", { move_id: again });
+    expect(await finished(again)).toMatchObject({ step: "done" });
+    await expectAllThere();
+  }, 60_000);
 
-test("a target that refuses the login sends the business back to where it was, and it goes on there", async () => {
-  const from = await home();
-  interfere("take", async () => {
-    throw new AppError("conflict", "the login does not open here");
-  });
-  const id = await beginMove();
-  await say();
-  await workers.producer.wake("move", { move_id: id });
-  expect(await over(id)).toMatchObject({ step: "rolled_back", error: "the login does not open here" });
-  expect(await home()).toBe(from);
-  await say();
-  await expectAllThere();
-  workers.deps.moves = moves;
-  const again = await beginMove();
-  await workers.producer.wake("move", { move_id: again });
-  expect(await over(again)).toMatchObject({ step: "done" });
-  await expectAllThere();
-}, 60_000);
-
-test("a target that is away is waited for before the business falls silent", async () => {
-  const to = (await home()) === 1 ? 2 : 1;
-  await shards.get(to)!.stop();
-  const id = await beginMove();
-  await workers.producer.wake("move", { move_id: id });
-  await until(async () => (await moveRow(id)).error !== null, { what: "the mover to note what it waits for" });
-  expect(await moveRow(id)).toMatchObject({ step: "requested", fence: null });
-  await say();
-  await expectAllThere();
-  shards.get(to)!.start();
-  await shards.get(to)!.ready();
-  expect(await over(id)).toMatchObject({ step: "done", error: null });
-  await say();
-  await expectAllThere();
-}, 60_000);
+  test("waits for an unavailable target before stopping the source", async () => {
+    const to = (await home()) === 1 ? 2 : 1;
+    await shards.get(to)!.stop();
+    const id = await beginMove();
+    await workers.producer.wake("move", { move_id: id });
+    await until(async () => (await moveRow(id)).error !== null, { what: "the mover to record its error" });
+    expect(await moveRow(id)).toMatchObject({ step: "requested", fence: null });
+    await say();
+    await expectAllThere();
+    shards.get(to)!.start();
+    await shards.get(to)!.ready();
+    expect(await finished(id)).toMatchObject({ step: "done", error: null });
+    await say();
+    await expectAllThere();
+  }, 60_000);
+});

@@ -9,31 +9,31 @@ import type { Report } from "./report.ts";
 import { readAssignments } from "./shards_now.ts";
 import type { Target } from "./target.ts";
 
-/** A move as the API tells of it. */
+/** A move as the API describes it. */
 export type Move = Schemas["Move"];
 export type Planned = Schemas["PlannedMove"];
 
 const pollMs = 300;
 
-/** How many moves one request begins; also the most that one page lists. */
+/** Moves that one request starts; also the size of a page. */
 const batch = 200;
 
-/** Rounds in which moves are rolled back and tried again before somebody must look. */
+/** Retries of rolled-back moves before the command gives up. */
 const rounds = 3;
 
-/** Plans moves and, unless it is a dry run, begins them. */
+/** Plans moves and starts them, unless it is a dry run. */
 export function rebalance({ api }: Target, body: Schemas["Rebalance"]): Promise<Schemas["RebalanceResult"]> {
   return bodyOf(api.POST("/v1/admin/rebalance", { body }));
 }
 
-/** Moves that are not over, latest first. */
-export function movesUnderWay({ api }: Target): Promise<Move[]> {
+/** Running moves, latest first. */
+export function runningMoves({ api }: Target): Promise<Move[]> {
   return allPages((cursor) =>
     bodyOf(api.GET("/v1/admin/moves", { params: { query: { status: "under_way", limit: batch, cursor } } })),
   );
 }
 
-/** Follows moves to their end, with progress; gives them back as they ended. */
+/** Waits for the end of moves with progress; returns their final state. */
 export async function followMoves(
   target: Target,
   moves: readonly Move[],
@@ -42,23 +42,24 @@ export async function followMoves(
 ): Promise<Move[]> {
   const began = performance.now();
   for (;;) {
-    // One question for all of them: an operator's key has a limit of requests.
-    const open = new Set((await movesUnderWay(target)).map(({ id }) => id));
+    // One request for all moves, because the operator's key has a rate limit.
+    const open = new Set((await runningMoves(target)).map(({ id }) => id));
     const left = moves.filter(({ id }) => open.has(id)).length;
     if (left === 0) break;
     const elapsed = performance.now() - began;
     if (elapsed > deadlineMs) {
       throw new ScaleFailure(
-        `${left} of ${moves.length} moves are not over after ${seconds(elapsed)}; they go on by themselves. Run the command again to follow them.`,
+        `${left} of ${moves.length} moves still run after ${seconds(elapsed)}; they continue by themselves. ` +
+          "Run the command again to follow them.",
       );
     }
-    report.waiting(`${seconds(elapsed)}  ${moves.length - left} of ${moves.length} moves are over`);
+    report.waiting(`${seconds(elapsed)}  ${moves.length - left} of ${moves.length} moves have ended`);
     await sleep(pollMs);
   }
   return readMoves(target, moves);
 }
 
-/** The moves as they are now: the listing is read down to the oldest of them. */
+/** The current state of moves; reads the listing down to the oldest of them. */
 async function readMoves({ api }: Target, moves: readonly Move[]): Promise<Move[]> {
   const wanted = new Set(moves.map(({ id }) => id));
   const found: Move[] = [];
@@ -71,15 +72,16 @@ async function readMoves({ api }: Target, moves: readonly Move[]): Promise<Move[
   return found;
 }
 
-/** What became of moves, in a sentence. */
+/** Summarises the outcome of moves. */
 export function describeMoves(moves: readonly Move[]): string {
   const done = moves.filter(({ status }) => status === "done");
   const longest = Math.max(0, ...done.map(({ silent_ms }) => silent_ms ?? 0));
   const rolledBack = moves.length - done.length;
-  return `moved ${done.length} businesses, the longest silent for ${longest} ms${rolledBack > 0 ? `; ${rolledBack} rolled back` : ""}`;
+  const suffix = rolledBack > 0 ? `; ${rolledBack} rolled back` : "";
+  return `moved ${done.length} businesses, the longest silent for ${longest} ms${suffix}`;
 }
 
-/** Moves everybody off the shards above `count`, and waits for moves that were begun before. */
+/** Moves all businesses off the shards above `count` and waits for earlier moves. */
 export async function drainShards(target: Target, count: number, report: Report, deadlines: Deadlines): Promise<void> {
   let failures: Move[] = [];
   for (let round = 0; round < rounds;) {
@@ -92,10 +94,11 @@ export async function drainShards(target: Target, count: number, report: Report,
     await report.step(
       `moving ${living} businesses off shard ${going.map(({ shard }) => shard).join(", ")}`,
       async () => {
-        const before = await movesUnderWay(target);
-        const begun = await rebalance(target, { drain, max: batch });
-        const all = [...new Map([...before, ...begun.data].map((move) => [move.id, move])).values()];
-        if (all.length === 0) throw new ScaleFailure("Businesses are to be moved, and the API plans no move for them.");
+        const before = await runningMoves(target);
+        const started = await rebalance(target, { drain, max: batch });
+        const all = [...new Map([...before, ...started.data].map((move) => [move.id, move])).values()];
+        if (all.length === 0)
+          throw new ScaleFailure("Businesses are left on these shards, but the API plans no move for them.");
         moved = await followMoves(target, all, report, deadlines);
         return describeMoves(moved);
       },
@@ -104,6 +107,7 @@ export async function drainShards(target: Target, count: number, report: Report,
     if (failures.length > 0) round += 1;
   }
   throw new ScaleFailure(
-    `${failures.length} businesses could not be moved and are where they were, for example ${failures[0]!.business_id}: ${failures[0]!.error ?? "no reason given"}`,
+    `${failures.length} businesses could not be moved and stay on their shards, ` +
+      `for example ${failures[0]!.business_id}: ${failures[0]!.error ?? "no reason given"}`,
   );
 }

@@ -15,7 +15,7 @@ import type { Target } from "./target.ts";
 import { parseWishes } from "./wishes.ts";
 import type { Wishes } from "./wishes.ts";
 
-/** Shards that leave are emptied first, while everybody who works for that is there; shards that come are last. */
+/** Removed shards are drained first, while every worker still runs; added shards come last. */
 async function changesFor(target: Target, wish: Wishes, drain: boolean, settings: Settings): Promise<Change[]> {
   const changes: Change[] = [];
   if (wish.api !== undefined)
@@ -40,7 +40,7 @@ async function changesFor(target: Target, wish: Wishes, drain: boolean, settings
 const command = scaleCommand(
   "scale:plan",
   "FILE=PLAN",
-  `Scale the cluster to the size in a YAML or JSON file. Whatever the file omits keeps its size.
+  `Scale the cluster to the size in a YAML or JSON file. Counts that the file omits stay.
 
   shards: 3
   api: 2

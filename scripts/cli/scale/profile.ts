@@ -19,7 +19,7 @@ const job = "workers";
 
 const names = (groups: readonly TaskGroup[]) => groups.map(({ Name, Count }) => `${Name} (${Count})`).join(", ");
 
-/** Allocations of other groups than these that have not ended. */
+/** Running and pending allocations of other groups. */
 async function leftOver({ nomad }: Target, groups: readonly string[]): Promise<Allocation[]> {
   const all = await nomad<Allocation[]>("GET", `/v1/job/${job}/allocations`);
   return all.filter(
@@ -54,16 +54,14 @@ async function changeProfile(target: Target, profile: WorkersProfile, { deadline
 
   return {
     what:
-      was === profile
-        ? `profile of the workers: ${profile}`
-        : `profile of the workers: ${was ?? "between both"} → ${profile}`,
+      was === profile ? `profile of the workers: ${profile}` : `profile of the workers: ${was ?? "mixed"} → ${profile}`,
     plan: isThere
       ? []
       : [
           ...(comes.length > 0
-            ? [`start ${names(fromFile!.TaskGroups.filter(({ Name }) => comes.includes(Name)))}, beside those that run`]
+            ? [`start ${names(fromFile!.TaskGroups.filter(({ Name }) => comes.includes(Name)))}, beside the others`]
             : []),
-          `end ${names(goes)}, once the others serve`,
+          `end ${names(goes)}, once the new ones are ready`,
         ],
     apply: async (report) => {
       await report.step(`${wanted.join(", ")} run and pass their checks`, async () => {
@@ -84,7 +82,7 @@ async function changeProfile(target: Target, profile: WorkersProfile, { deadline
             throw new ScaleFailure(
               `${left.map(({ Name }) => Name).join(", ")} did not end; see: nomad job status ${job}`,
             );
-          report.waiting(`${left.map(({ Name }) => Name).join(", ")} finish what they have in hand`);
+          report.waiting(`${left.map(({ Name }) => Name).join(", ")} finish their jobs`);
           await sleep(300);
         }
       });

@@ -2,32 +2,33 @@ import { wholeNumber } from "../arguments.ts";
 import { runScaleCommand, scaleCommand } from "./command.ts";
 import type { Change, Settings } from "./command.ts";
 import { ScaleFailure } from "./failure.ts";
-import { describeMoves, followMoves, movesUnderWay, rebalance } from "./moves.ts";
+import { describeMoves, followMoves, runningMoves, rebalance } from "./moves.ts";
 import type { Move, Planned } from "./moves.ts";
 import { readAssignments } from "./shards_now.ts";
 import type { Target } from "./target.ts";
 
-/** How many businesses go from where to where. */
+/** Counts the planned moves of each pair of shards. */
 function summary(planned: readonly Planned[]): string[] {
   const counts = Map.groupBy(planned, ({ from_shard, to_shard }) => `shard ${from_shard} → ${to_shard}`);
   return [...counts].map(([way, moves]) => `${moves.length} businesses: ${way}`);
 }
 
 async function spread(target: Target, max: number, settings: Settings): Promise<Change> {
-  const underWay = await movesUnderWay(target);
+  const running = await runningMoves(target);
   const { planned } = await rebalance(target, { dry_run: true, max });
   return {
     what: "rebalance",
-    plan: [...(underWay.length > 0 ? [`follow ${underWay.length} moves that are under way`] : []), ...summary(planned)],
+    plan: [...(running.length > 0 ? [`follow ${running.length} running moves`] : []), ...summary(planned)],
     apply: (report) =>
       report.step("rebalance", async () => {
-        const begun = planned.length > 0 ? (await rebalance(target, { max })).data : [];
-        const moves = [...new Map([...underWay, ...begun].map((move) => [move.id, move])).values()];
+        const started = planned.length > 0 ? (await rebalance(target, { max })).data : [];
+        const moves = [...new Map([...running, ...started].map((move) => [move.id, move])).values()];
         const ended = await followMoves(target, moves, report, settings);
         const failed: Move | undefined = ended.find(({ status }) => status === "rolled_back");
         if (failed !== undefined) {
           throw new ScaleFailure(
-            `${describeMoves(ended)}, for example ${failed.business_id}: ${failed.error ?? "no reason given"}. Run the command again.`,
+            `${describeMoves(ended)}, for example ${failed.business_id}: ${failed.error ?? "no reason given"}. ` +
+              "Run the command again.",
           );
         }
         return describeMoves(ended);

@@ -3,12 +3,12 @@ import type { Progress } from "../../stack/progress.ts";
 
 export type StepRecord = { step: string; ms: number };
 
-/** What a command did, told as it goes and kept for its result. */
+/** Logs the steps of a command and keeps them for its result. */
 export type Report = Progress & {
   readonly steps: readonly StepRecord[];
-  /** Milliseconds since the command began. */
+  /** Milliseconds since the start. */
   elapsedMs(): number;
-  /** Does a piece of work and says so with the time it took; `work` may give a line that says more than `title`. */
+  /** Runs a step and logs its duration; `work` may return a more precise line than `title`. */
   step(title: string, work: () => Promise<string | void>): Promise<void>;
 };
 
@@ -22,10 +22,10 @@ export function createReport(progress: Progress = createProgress()): Report {
     step: async (title, work) => {
       const start = performance.now();
       progress.waiting(title);
-      const told = (await work()) ?? title;
+      const line = (await work()) ?? title;
       const ms = Math.round(performance.now() - start);
-      steps.push({ step: told, ms });
-      progress.done(`${told} (${seconds(ms)})`);
+      steps.push({ step: line, ms });
+      progress.done(`${line} (${seconds(ms)})`);
     },
   };
 }

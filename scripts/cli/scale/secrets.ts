@@ -12,7 +12,7 @@ import type { Target } from "./target.ts";
 
 const versionOf = ({ Meta }: Job) => Meta?.[secretVersionKey];
 
-/** The change of one job; null where it does not run, or runs with its secrets as they are. */
+/** The change of one job; null if it does not run or already has the current secrets. */
 async function changeOf(target: Target, id: string, { deadlineMs }: Deadlines): Promise<Change | null> {
   const running = await orNull(target.nomad<Job>("GET", `/v1/job/${id}`));
   if (running === null || running.Stop) return null;
@@ -22,7 +22,7 @@ async function changeOf(target: Target, id: string, { deadlineMs }: Deadlines): 
     what: `secrets of ${id}`,
     plan: [`replace its allocations, one at a time`],
     apply: (report) =>
-      report.step(`${id} runs with its secrets`, async () => {
+      report.step(`${id} runs with its current secrets`, async () => {
         await awaitDeployment(target, id, report, { deadlineMs });
         const now = await readJob(target, id);
         const job = await withSecretVersion(target.nomad, now);

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { journalsOf, verifyEmpty } from "./shards_down.ts";
 import type { Target } from "./target.ts";
 
@@ -12,18 +12,20 @@ const shard = (n: number, businesses = 0, moving = 0) => ({
 const withAssignments = (...data: ReturnType<typeof shard>[]) =>
   ({ api: { GET: async () => ({ response: new Response(), data: { num_shards: 2, data } }) } }) as unknown as Target;
 
-test("a shard of whose journal the API knows nothing is not taken for one with an empty journal", () => {
-  expect(journalsOf([shard(1), shard(2), shard(3)], { above: 2, upTo: 4 })).toEqual([
-    { shard: 3, journal: 0 },
-    { shard: 4, journal: null },
-  ]);
-});
+describe("removing shards", () => {
+  test("does not take an unknown journal for empty", () => {
+    expect(journalsOf([shard(1), shard(2), shard(3)], { above: 2, upTo: 4 })).toEqual([
+      { shard: 3, journal: 0 },
+      { shard: 4, journal: null },
+    ]);
+  });
 
-test("a business that came to live on a shard that went, or is on its way there, is told of", async () => {
-  await verifyEmpty(withAssignments(shard(1, 5), shard(2, 5), shard(3)), 2);
-  for (const living of [shard(3, 1), shard(3, 0, 1)]) {
-    await expect(verifyEmpty(withAssignments(shard(1, 5), living), 2)).rejects.toThrow(
-      "Businesses live on shards that are gone",
-    );
-  }
+  test("reports businesses on a removed shard", async () => {
+    await verifyEmpty(withAssignments(shard(1, 5), shard(2, 5), shard(3)), 2);
+    for (const living of [shard(3, 1), shard(3, 0, 1)]) {
+      await expect(verifyEmpty(withAssignments(shard(1, 5), living), 2)).rejects.toThrow(
+        "Businesses live on shards that are gone",
+      );
+    }
+  });
 });

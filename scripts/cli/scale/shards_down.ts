@@ -14,36 +14,39 @@ import type { Target } from "./target.ts";
 
 const pollMs = 300;
 
-/** A lowered number of shards is with every process that watches it long before this. */
+/** Every process that watches the number of shards has seen the lower one long before this time. */
 const heardOfMs = 1_000;
 
-/** Moves away whoever lives on the shards above `count`, lowers the number of shards, and stops the highest ones. */
+/** Drains the shards above `count`, lowers the number of shards in Consul and stops the highest shards. */
 export async function removeShards(target: Target, count: number, report: Report, deadlines: Deadlines): Promise<void> {
   const before = await readCount(target, shardGroup);
   await drainShards(target, count, report, deadlines);
   const { value, cas } = await readLimit(target, numShardsKey);
   if (value !== count) {
-    await report.step(`the number of shards is ${count}: nobody new is assigned above`, () =>
+    await report.step(`the number of shards is ${count}: no new business is assigned above`, () =>
       writeLimit(target, numShardsKey, count, cas),
     );
-    // A business that connected for the first time at the very end of the drain may have got a shard that goes.
+    // A business that first connected at the end of the drain may be assigned to a removed shard.
     await sleep(heardOfMs);
     await drainShards(target, count, report, deadlines);
   }
   if (before > count) {
-    await report.step("the journals of the shards that go are empty", () =>
+    await report.step("the journals of the removed shards are empty", () =>
       awaitJournals(target, { count, before }, report, deadlines),
     );
     await report.step(`asked for ${count} shards`, () => setCount(target, shardGroup, count, report, deadlines));
-    await report.step(`${count} shards run and no other is left`, () =>
+    await report.step(`${count} shards run and no other one is left`, () =>
       awaitCount(target, shardGroup, count, report, { until: "settled", ...deadlines }),
     );
   }
-  await report.step("verified: the highest ones stopped", () => verifyIndices(target, count));
-  await report.step("verified: nobody lives on them", () => verifyEmpty(target, count));
+  await report.step("verified: the highest shards stopped", () => verifyIndices(target, count));
+  await report.step("verified: no business is assigned to them", () => verifyEmpty(target, count));
 }
 
-/** A process that had not heard of the lower number in time may have put a business there that connected for the first time. */
+/**
+ * A process that had not heard of the lower number in time may have put a business there that connected for the first
+ * time.
+ */
 export async function verifyEmpty(target: Target, count: number): Promise<void> {
   const living = (await readAssignments(target)).data.filter(
     ({ shard, businesses, moving }) => shard > count && businesses + moving > 0,
@@ -51,11 +54,12 @@ export async function verifyEmpty(target: Target, count: number): Promise<void> 
   if (living.length === 0) return;
   const where = living.map(({ shard, businesses }) => `${businesses} on shard ${shard}`).join(", ");
   throw new ScaleFailure(
-    `Businesses live on shards that are gone (${where}); their volumes are kept. Scale back up, then down again with --drain.`,
+    `Businesses live on shards that are gone (${where}); their volumes are kept. ` +
+      "Scale back up, then down again with --drain.",
   );
 }
 
-/** What WhatsApp delivered to a shard is on its volume until Postgres has it. */
+/** Waits until the journals are empty: a journal holds inbound data that Postgres does not have yet. */
 async function awaitJournals(
   target: Target,
   { count, before }: { count: number; before: number },
@@ -73,7 +77,7 @@ async function awaitJournals(
       .join(", ");
     if (elapsed > deadlineMs) {
       throw new ScaleFailure(
-        `The journals of shards that would go still hold what Postgres lacks (${what}); do the workers run?`,
+        `The journals of these shards still hold data that Postgres lacks (${what}). Do the workers run?`,
       );
     }
     report.waiting(`${seconds(elapsed)}  journals: ${what}`);
@@ -81,7 +85,7 @@ async function awaitJournals(
   }
 }
 
-/** What the journals of those shards hold; null also of one that the API knows nothing of. */
+/** Entries in the journal of each shard; null for a journal that the API does not know. */
 export function journalsOf(
   known: readonly { shard: number; journal: number | null }[],
   { above, upTo }: { above: number; upTo: number },
@@ -96,14 +100,15 @@ async function verifyIndices(target: Target, count: number): Promise<void> {
   if (!right) {
     const shards = indices.map((index) => index + 1).join(", ");
     throw new ScaleFailure(
-      `Nomad stopped other shards than the highest ones: ${shards} run. Their volumes and logins are kept: scale back up to the old number, and all of them come back.`,
+      `Nomad stopped other shards than the highest ones: ${shards} run. Their volumes and logins are kept: ` +
+        "scale up to the former number, and all of them return.",
     );
   }
   const passing = (await passingShards(target)).filter((shard) => shard > count);
   if (passing.length > 0) throw new ScaleFailure(`Consul still lists shard ${passing.join(", ")} as healthy.`);
 }
 
-/** The volumes of shards above `count`, also of those that went long ago. */
+/** The volumes of all shards above `count`, including shards removed earlier. */
 export async function spareVolumes({ agents }: Target, count: number): Promise<Volume[]> {
   const all = await listVolumes(agents.nomadAddr);
   return all.filter(({ Name }) => (indexOfShardVolume(Name) ?? -1) >= count);

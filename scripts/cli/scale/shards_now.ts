@@ -12,7 +12,7 @@ import type { Target } from "./target.ts";
 
 export const shardGroup: JobGroup = { job: "wa-shards", group: "shard" };
 
-/** Who lives where, from the platform's database, and what waits in the shards' journals, from the shards. */
+/** Businesses of each shard from the database, and journal entries from the shards. */
 export const readAssignments = ({ api }: Target): Promise<Schemas["Assignments"]> =>
   bodyOf(api.GET("/v1/admin/assignments"));
 
@@ -26,7 +26,7 @@ export async function isOwned({ consul }: Target, shard: number): Promise<boolea
   return (await kvGet(consul, ownerKey(shard)))?.session != null;
 }
 
-/** Who lives on shards above `keep` is asked only where there are such shards: to grow, the API need not be up. */
+/** Queries the businesses only if there are shards above `keep`, so that growing works without the API. */
 export async function readShards(target: Target, keep: number): Promise<ShardsNow> {
   const count = await readCount(target, shardGroup);
   const numShards = (await readLimit(target, numShardsKey)).value;

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { planShards } from "./shards_plan.ts";
 import type { ShardsNow } from "./shards_plan.ts";
 
@@ -17,74 +17,76 @@ const shards = (count: number, over: Partial<ShardsNow> = {}): ShardsNow => {
 };
 const wish = (count: number, over = {}) => ({ count, drain: false, deleteVolume: false, ...over });
 
-test("more shards: volume, count, health, owner, number, in this order", () => {
-  const { lines, refusal } = planShards(shards(2), wish(4));
-  expect(refusal).toBeUndefined();
-  expect(lines.map((line) => line.split(" ").slice(0, 3).join(" "))).toEqual([
-    "make the volumes",
-    "set the count",
-    "wait until shard",
-    "wait until shard",
-    "raise the number",
-  ]);
-  expect(lines[0]).toEndWith("wa-auth[2], wa-auth[3]");
-});
+describe("planShards", () => {
+  test("grows in a safe order", () => {
+    const { lines, refusal } = planShards(shards(2), wish(4));
+    expect(refusal).toBeUndefined();
+    expect(lines.map((line) => line.split(" ").slice(0, 3).join(" "))).toEqual([
+      "make the volumes",
+      "set the count",
+      "wait until shard",
+      "wait until shard",
+      "raise the number",
+    ]);
+    expect(lines[0]).toEndWith("wa-auth[2], wa-auth[3]");
+  });
 
-test("a run that was cut short is taken up where it ended", () => {
-  const half = shards(3, { numShards: 2, owned: [1, 2] });
-  expect(planShards(half, wish(3)).lines).toEqual([
-    "wait until shard 3 holds its owner lock",
-    "raise the number of shards in Consul from 2 to 3",
-  ]);
-});
+  test("continues an interrupted run", () => {
+    const half = shards(3, { numShards: 2, owned: [1, 2] });
+    expect(planShards(half, wish(3)).lines).toEqual([
+      "wait until shard 3 holds its owner lock",
+      "raise the number of shards in Consul from 2 to 3",
+    ]);
+  });
 
-test("as many as there are is nothing to do", () => {
-  expect(planShards(shards(3), wish(3)).lines).toEqual([]);
-});
+  test("plans nothing for the current count", () => {
+    expect(planShards(shards(3), wish(3)).lines).toEqual([]);
+  });
 
-test("the first number that is ever written is written even if the count stays", () => {
-  expect(planShards(shards(2, { numShards: null }), wish(2)).lines).toEqual([
-    "raise the number of shards in Consul from its first value to 2",
-  ]);
-});
+  test("writes the first number although the count stays", () => {
+    expect(planShards(shards(2, { numShards: null }), wish(2)).lines).toEqual([
+      "raise the number of shards in Consul from the default to 2",
+    ]);
+  });
 
-test("fewer shards are refused while businesses live there, unless they are moved", () => {
-  const inhabited = shards(3, { businesses: new Map([[2, 5], [3, 7]]) }); // prettier-ignore
-  expect(planShards(inhabited, wish(2)).refusal).toContain("7 on shard 3");
-  const { lines, refusal } = planShards(inhabited, wish(2, { drain: true }));
-  expect(refusal).toBeUndefined();
-  expect(lines[0]).toBe("move 7 businesses off shard 3");
-  expect(lines.at(-1)).toBe("keep the volumes of shard 3");
-});
+  test("refuses to shrink with businesses, unless it drains", () => {
+    const inhabited = shards(3, { businesses: new Map([[2, 5], [3, 7]]) }); // prettier-ignore
+    expect(planShards(inhabited, wish(2)).refusal).toContain("7 on shard 3");
+    const { lines, refusal } = planShards(inhabited, wish(2, { drain: true }));
+    expect(refusal).toBeUndefined();
+    expect(lines[0]).toBe("move 7 businesses off shard 3");
+    expect(lines.at(-1)).toBe("keep the volumes of shard 3");
+  });
 
-test("fewer shards are refused while one of them does not run: Nomad might stop another", () => {
-  expect(planShards(shards(4, { running: [0, 1, 2] }), wish(3, { drain: true })).refusal).toContain(
-    "Shard 4 does not run",
-  );
-});
+  test("refuses to shrink while a shard does not run", () => {
+    expect(planShards(shards(4, { running: [0, 1, 2] }), wish(3, { drain: true })).refusal).toContain(
+      "Shard 4 does not run",
+    );
+  });
 
-test("a drained scale-down that was cut short before the count goes on with the count", () => {
-  expect(planShards(shards(5, { numShards: 2 }), wish(2)).lines[0]).toBe(
-    "set the count from 5 to 2 and see that shard 3, 4, 5 stops",
-  );
-});
+  test("continues a drained scale-down before the count", () => {
+    expect(planShards(shards(5, { numShards: 2 }), wish(2)).lines[0]).toBe(
+      "set the count from 5 to 2 and see that shard 3, 4, 5 stops",
+    );
+  });
 
-test("a deletion of volumes that was cut short goes on, and takes those of shards that went long ago", () => {
-  expect(planShards(shards(2, { volumes: [0, 1, 4, 2] }), wish(2, { deleteVolume: true })).lines).toEqual([
-    "delete the volumes of shard 3, 5",
-  ]);
-  expect(planShards(shards(2, { volumes: [0, 1, 2] }), wish(2)).lines).toEqual([]);
-  expect(planShards(shards(3), wish(2, { deleteVolume: true })).lines.at(-1)).toBe("delete the volumes of shard 3");
-});
+  test("deletes the volumes of shards removed earlier", () => {
+    expect(planShards(shards(2, { volumes: [0, 1, 4, 2] }), wish(2, { deleteVolume: true })).lines).toEqual([
+      "delete the volumes of shard 3, 5",
+    ]);
+    expect(planShards(shards(2, { volumes: [0, 1, 2] }), wish(2)).lines).toEqual([]);
+    expect(planShards(shards(3), wish(2, { deleteVolume: true })).lines.at(-1)).toBe("delete the volumes of shard 3");
+  });
 
-test("a scale-down that was cut short after the count still lowers the number", () => {
-  expect(planShards(shards(2, { numShards: 3 }), wish(2)).lines[0]).toBe(
-    "lower the number of shards in Consul from 3 to 2",
-  );
-});
+  test("continues a scale-down after the count", () => {
+    expect(planShards(shards(2, { numShards: 3 }), wish(2)).lines[0]).toBe(
+      "lower the number of shards in Consul from 3 to 2",
+    );
+  });
 
-test("a volume on whose shard businesses live is not deleted, also long after that shard went", () => {
-  const now = shards(2, { volumes: [0, 1, 2], businesses: new Map([[3, 1]]) });
-  expect(planShards(now, wish(2, { deleteVolume: true })).refusal).toContain("shard 3");
-  expect(planShards(now, wish(2)).refusal).toBeUndefined();
+  test("keeps the volume of a shard with businesses", () => {
+    const now = shards(2, { volumes: [0, 1, 2], businesses: new Map([[3, 1]]) });
+    expect(planShards(now, wish(2, { deleteVolume: true })).refusal).toContain("shard 3");
+    expect(planShards(now, wish(2)).refusal).toBeUndefined();
+  });
 });

@@ -24,7 +24,7 @@ const upTo = (count: number, from = 0) => Array.from({ length: Math.max(0, count
 const without = (all: readonly number[], some: readonly number[]) => all.filter((one) => !some.includes(one));
 const list = (numbers: readonly number[]) => numbers.join(", ");
 
-/** What must be done to get from `now` to the wish; what was done already, by a run that was cut short, is left out. */
+/** Plans the way from `now` to the wish; omits what an interrupted run already did. */
 export function planShards(now: ShardsNow, wish: ShardsWish): ShardsPlan {
   const { lines, refusal } =
     wish.count < Math.max(now.count, now.numShards ?? 0) ? planFewer(now, wish) : planMore(now, wish);
@@ -35,7 +35,9 @@ export function planShards(now: ShardsNow, wish: ShardsWish): ShardsPlan {
   if (wish.deleteVolume && stranded.length > 0) {
     return {
       lines,
-      refusal: `Businesses live on shard ${list(stranded.map((index) => index + 1))}, whose volume would be deleted: scale up to it, then down with --drain.`,
+      refusal:
+        `Businesses live on shard ${list(stranded.map((index) => index + 1))}, whose volume would be deleted: ` +
+        "scale up to it, then down with --drain.",
     };
   }
   if (wish.deleteVolume && spare.length > 0)
@@ -57,7 +59,7 @@ function planMore(now: ShardsNow, { count }: ShardsWish): ShardsPlan {
   if (unowned.length > 0)
     lines.push(`wait until shard ${list(unowned.map((index) => index + 1))} holds its owner lock`);
   if (now.numShards !== count)
-    lines.push(`raise the number of shards in Consul from ${now.numShards ?? "its first value"} to ${count}`);
+    lines.push(`raise the number of shards in Consul from ${now.numShards ?? "the default"} to ${count}`);
   return { lines };
 }
 
@@ -69,7 +71,7 @@ function planFewer(now: ShardsNow, { count, drain, deleteVolume }: ShardsWish): 
     lines.push(`move ${living.map(([shard, businesses]) => `${businesses} businesses off shard ${shard}`).join(", ")}`);
   }
   if (now.numShards !== count)
-    lines.push(`lower the number of shards in Consul from ${now.numShards ?? "its first value"} to ${count}`);
+    lines.push(`lower the number of shards in Consul from ${now.numShards ?? "the default"} to ${count}`);
   if (now.count !== count)
     lines.push(`set the count from ${now.count} to ${count} and see that shard ${list(going)} stops`);
   if (!deleteVolume) lines.push(`keep the volumes of shard ${list(going)}`);
@@ -79,12 +81,14 @@ function planFewer(now: ShardsNow, { count, drain, deleteVolume }: ShardsWish): 
   if (now.count !== count && (missing.length > 0 || now.wanted.length !== now.count)) {
     return {
       lines,
-      refusal: `Shard ${list(missing.map((index) => index + 1))} does not run: Nomad might stop another one in its place. Wait until every shard is healthy (task status), then run the command again.`,
+      refusal:
+        `Shard ${list(missing.map((index) => index + 1))} does not run: Nomad might stop another one instead. ` +
+        "Wait until every shard is healthy (task status), then run the command again.",
     };
   }
   if (living.length > 0 && !drain) {
     const where = living.map(([shard, businesses]) => `${businesses} on shard ${shard}`).join(", ");
-    return { lines, refusal: `Businesses live on shards that would go (${where}): add --drain to move them first.` };
+    return { lines, refusal: `Businesses live on shards to be removed (${where}): add --drain to move them first.` };
   }
   return { lines };
 }

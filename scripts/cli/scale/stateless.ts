@@ -3,7 +3,7 @@ import { awaitCount, nameOf, readCount, readGroup, refusalOf, setCount, wantedAl
 import type { Deadlines, JobGroup } from "./job_group.ts";
 import type { Target } from "./target.ts";
 
-/** The count of a group whose allocations are all alike: workers, calls, api. */
+/** Plans the count of a group of interchangeable allocations: workers, calls, api. */
 export async function scaleStateless(
   target: Target,
   where: JobGroup,
@@ -20,7 +20,7 @@ export async function scaleStateless(
     ...(now === count ? [] : [`set the count of ${name} from ${now} to ${count}`]),
     ...(now === count && running === count
       ? []
-      : [`wait until ${count} run and pass their checks, and no other is left`]),
+      : [`wait until ${count} run and pass their checks and no other one is left`]),
   ];
   return {
     what: now === count ? `${name}: ${count}` : `${name}: ${now} → ${count}`,

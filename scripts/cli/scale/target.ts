@@ -18,7 +18,7 @@ export type Target = {
   readonly api: ApiClient;
 };
 
-/** The stack at hand; one that is not up ends the command with what to do. */
+/** Connects to the running stack; exits with a hint if there is none. */
 export async function readTarget(): Promise<Target> {
   const stack = await readStack();
   return {

@@ -5,7 +5,7 @@ import { maxShards } from "../../stack/shard_secrets.ts";
 
 const count = z.int().min(1).max(1000);
 
-/** The size of a cluster, as a file says it; what is left out stays as it is. */
+/** The wanted size of a cluster; omitted counts stay. */
 export const wishes = z
   .strictObject({
     api: count.optional(),
@@ -19,7 +19,7 @@ export const wishes = z
 
 export type Wishes = z.infer<typeof wishes>;
 
-/** Reads YAML, and so JSON too. @throws Error that names every fault. */
+/** Parses YAML, of which JSON is a subset. @throws Error that names every fault */
 export function parseWishes(text: string): Wishes {
   const parsed = wishes.safeParse(Bun.YAML.parse(text));
   if (parsed.success) return parsed.data;

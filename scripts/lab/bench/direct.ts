@@ -5,8 +5,8 @@ import { uuidv7, whatsappMessageId } from "../../../lib/core/ids.ts";
 export type DirectResult = { perSecond: number; inserts: number };
 
 /**
- * Inserts the rows of a message directly, as the baseline of POST: one prepared statement and one commit a message, over
- * `connections` to the server itself, as its superuser. No policy, no pooler, no HTTP.
+ * Inserts the rows of a message directly, as the baseline of POST: one prepared statement and one commit a message,
+ * over `connections` to the server itself, as its superuser. No policy, no pooler, no HTTP.
  */
 export async function insertDirectly(
   url: string,

@@ -46,7 +46,9 @@ export async function deliver(
   return delivered;
 }
 
-/** Hands over the first messages of an outbox and takes those out that were decided. True: wait before the next attempt. */
+/**
+ * Hands over the first messages of an outbox and takes those out that were decided. True: wait before the next attempt.
+ */
 async function oneBatch(shard: ShardProcess, outbox: Outbox, size: number, delivered: Delivered): Promise<boolean> {
   const batch = outbox.messages.slice(0, size);
   const began = performance.now();

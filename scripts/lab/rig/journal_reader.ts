@@ -12,7 +12,10 @@ export type JournalReader = {
   stop(): Promise<void>;
 };
 
-/** What the journal's workers do: takes the entries of a stream, and lets the shard forget them once `take` has returned. */
+/**
+ * What the journal's workers do: takes the entries of a stream, and lets the shard forget them once `take` has
+ * returned.
+ */
 export function readJournal<S extends JournalStream>(
   shard: ShardProcess,
   stream: S,

@@ -8,8 +8,8 @@ export type LoadOptions = {
 };
 
 /**
- * An open-loop load: ticks fall due at a steady rate, whatever becomes of earlier ones, and late ticks catch up. The first
- * failure of a job ends the load.
+ * An open-loop load: ticks fall due at a steady rate, whatever becomes of earlier ones, and late ticks catch up. The
+ * first failure of a job ends the load.
  */
 export class SteadyLoad {
   readonly #options: LoadOptions;

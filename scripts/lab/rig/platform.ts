@@ -67,7 +67,9 @@ export type PlatformOptions = ShardRigOptions & {
   poolSize?: number;
   /** A streaming replica, from which the API reads what may lag. */
   replica?: boolean;
-  /** How services find shards: through Consul as in production, or by BAILEYS_SHARD_n_URL, which a Consul outage spares. */
+  /**
+   * How services find shards: through Consul as in production, or by BAILEYS_SHARD_n_URL, which a Consul outage spares.
+   */
   discovery?: "consul" | "environment";
   /** Settings of every service that override the rig's own. */
   env?: Record<string, string>;

@@ -17,7 +17,10 @@ export type PostgresServer = Server & {
   appUrl: string;
 };
 
-/** PostgreSQL with the present schema. What it answered outlives its death, though not that of the machine unless `settings` say so. */
+/**
+ * PostgreSQL with the present schema. What it answered outlives its death, though not that of the machine unless
+ * `settings` say so.
+ */
 export async function postgresServer(folder: string, settings: Record<string, string> = {}): Promise<PostgresServer> {
   const own = join(folder, "postgres");
   await mkdir(own);

@@ -1,41 +1,41 @@
 /*
- *             the oldest job waits longer than it may,
+ *             the oldest job exceeds its wait limit,
  *             and the cooldown is over
- *   enough ─────────────────────────────────────────────▶ more: as many as would halve the wait, at most doubled
+ *   steady ─────────────────────────────────────────────▶ more workers, in proportion to the wait, at most doubled
  *     │
- *     └──── waits are short for calmCooldowns in a row ──▶ one fewer
+ *     └──── waits stay short for calmCooldowns ──────────▶ one worker fewer
  */
 
-/** A group of workers as it is now. */
+/** The current state of a group of workers. */
 export type GroupView = {
   count: number;
-  /** Bounds that the count stays in. */
+  /** Bounds of the count. */
   min: number;
   max: number;
-  /** Age of the job that has waited longest, ms. */
+  /** Wait of the oldest job, ms. */
   oldestMs: number;
-  /** How long it may wait, ms. */
+  /** Wait limit, ms. */
   waitMs: number;
-  /** Between two changes, ms. */
+  /** Least time between two changes, ms. */
   cooldownMs: number;
-  /** How long ago anybody changed the count, ms; null where nobody did. */
+  /** Time since the last change by any command, ms; null if there was none. */
   changedMsAgo: number | null;
 };
 
-/** What one process knows of a group from before; times as `now` of {@link decide}. Without it, a calm begins anew. */
+/** A process's memory of a group, in times of {@link decide}'s `now`. */
 export type Memory = { changedAt: number | null; calmSince: number | null };
 
 export type Decision = { count: number; reason: string; memory: Memory };
 
 export const noMemory: Memory = { changedAt: null, calmSince: null };
 
-/** Below this part of what it may be, a wait is short. */
+/** Part of the wait limit below which a wait is short. */
 const short = 0.25;
 
-/** To take a worker away in vain costs more than to keep it for a while. */
+/** Cooldowns of calm before a worker is removed: removing one too early costs more than keeping it. */
 const calmCooldowns = 5;
 
-/** How many workers a group should have. */
+/** Decides how many workers a group should have. */
 export function decide(
   { count, min, max, oldestMs, waitMs, cooldownMs, changedMsAgo }: GroupView,
   memory: Memory,
@@ -43,7 +43,7 @@ export function decide(
 ): Decision {
   const bounded = (wanted: number) => Math.min(max, Math.max(min, wanted));
   const changedAt = Math.max(memory.changedAt ?? -Infinity, changedMsAgo === null ? -Infinity : now - changedMsAgo);
-  // What was calm with another count says nothing of this one.
+  // Calm with another count does not count.
   const calmSince = oldestMs <= waitMs * short ? Math.max(memory.calmSince ?? now, changedAt) : null;
   const stay = (reason: string): Decision => ({ count, reason, memory: { ...memory, calmSince } });
   const change = (to: number, reason: string): Decision => ({
@@ -52,16 +52,16 @@ export function decide(
     memory: { changedAt: now, calmSince: null },
   });
 
-  if (bounded(count) !== count) return change(bounded(count), "out of its bounds");
+  if (bounded(count) !== count) return change(bounded(count), "outside its bounds");
   const waits = `the oldest job waits ${Math.round(oldestMs)} ms of ${waitMs}`;
   if (now - changedAt < cooldownMs)
     return stay(`${waits}; cooling down for ${Math.ceil((cooldownMs - now + changedAt) / 1000)} s more`);
   if (oldestMs > waitMs) {
     const more = bounded(Math.max(count + 1, Math.ceil(count * Math.min(2, oldestMs / waitMs))));
-    return more === count ? stay(`${waits}, and there are as many as may be`) : change(more, waits);
+    return more === count ? stay(`${waits}, at the maximum`) : change(more, waits);
   }
   if (calmSince !== null && now - calmSince >= calmCooldowns * cooldownMs && count > min) {
-    return change(count - 1, "nothing has waited for long for a while");
+    return change(count - 1, "waits have been short for a while");
   }
   return stay(waits);
 }

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { Target } from "../target.ts";
 
-/** The job that is scaled: shards never scale by themselves, because each is somebody's. */
+/** The job that scales. Shards never scale automatically, because each owns businesses. */
 export const scaledJob = "workers";
 
-/** What the `scaling` block of a group in nomad/platform/workers.nomad.hcl says. */
+/** The `scaling` block of a group in nomad/platform/workers.nomad.hcl. */
 export type Policy = { group: string; min: number; max: number; waitMs: number; cooldownMs: number };
 
 const one = <T extends z.ZodType>(schema: T) => z.array(schema).length(1);
@@ -20,7 +20,7 @@ const scalingPolicy = z.object({
 });
 const stubs = z.array(z.object({ ID: z.string() }));
 
-/** The policies of the groups that run and may be scaled. */
+/** Reads the enabled policies of the running groups. */
 export async function readPolicies({ nomad }: Pick<Target, "nomad">): Promise<Policy[]> {
   const found = stubs.parse(await nomad("GET", `/v1/scaling/policies?job=${scaledJob}`));
   const all = await Promise.all(
@@ -38,7 +38,7 @@ const scaleEvents = z.object({
   ),
 });
 
-/** How long ago the count of each group was last changed by a scale command, whoever gave it, ms; by Nomad's clock. */
+/** Time since the last change of each group's count by any scale command, ms, by Nomad's clock. */
 export async function readLastChanges(
   { nomad }: Pick<Target, "nomad">,
   now = Date.now(),
@@ -65,7 +65,7 @@ function policyOf({
 
 const units: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** A duration as Nomad writes it: 90s, 1m30s. @throws where it is none */
+/** Parses a duration as Nomad writes it: 90s, 1m30s. @throws on any other text */
 export function durationMs(text: string): number {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
   if (parts.length === 0 || parts.map(([part]) => part).join("") !== text) throw new Error(`${text} is no duration`);

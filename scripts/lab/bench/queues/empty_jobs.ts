@@ -20,8 +20,8 @@ export type EmptyJobs = {
 const concurrency = definitionOf("high").concurrency;
 
 /**
- * How many jobs that do nothing one worker gets through: ours, with parsing, timing and counting, beside bare BullMQ with
- * the same number at once. Short rounds take turns, so that whatever else the machine does befalls all of them.
+ * How many jobs that do nothing one worker gets through: ours, with parsing, timing and counting, beside bare BullMQ
+ * with the same number at once. Short rounds take turns, so that whatever else the machine does befalls all of them.
  */
 export async function measureEmptyJobs(
   redisUrl: string,

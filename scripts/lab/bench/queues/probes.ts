@@ -11,8 +11,8 @@ export type Latency = { count: number; p50Ms: number; p99Ms: number; maxMs: numb
 const perSecond = 20;
 
 /**
- * Sends single messages at a steady rate, each like a one-time password. Latency counts from the moment a message was due
- * until WhatsApp's acknowledgement; all processes share this machine's clock.
+ * Sends single messages at a steady rate, each like a one-time password. Latency counts from the moment a message was
+ * due until WhatsApp's acknowledgement; all processes share this machine's clock.
  */
 export async function probe(
   stage: Stage,

@@ -1,7 +1,9 @@
 /** Nanoseconds that each call took; the clock's own cost (about 30 ns) is in them. */
 export type Timing = { p50: number; p99: number };
 
-/** Times `calls` calls one by one, after as many that are not timed: the first ones run code that is not compiled yet. */
+/**
+ * Times `calls` calls one by one, after as many that are not timed: the first ones run code that is not compiled yet.
+ */
 export function timeEach(calls: number, call: (n: number) => unknown): Timing {
   let kept: unknown;
   for (let n = 0; n < calls; n++) kept = call(n);

@@ -13,7 +13,10 @@ export type Plan = {
 export const perSession = ({ businesses }: Pick<Plan, "businesses">, total: number): number =>
   Math.max(1, Math.round(total / businesses.length));
 
-/** What comes before the measured round: first messages to all contacts, which cost a key exchange, and code to be compiled. */
+/**
+ * What comes before the measured round: first messages to all contacts, which cost a key exchange, and code to be
+ * compiled.
+ */
 export const warmUpEach = (plan: Plan): number =>
   Math.max(plan.businesses[0]!.contacts.length, perSession(plan, plan.messages / 4));
 

@@ -45,7 +45,10 @@ export function createRollouts(nomad: Nomad) {
   };
 }
 
-/** The job as another release of so many replicas, each of which carries its calls on for so long when it is told to stop. */
+/**
+ * The job as another release of so many replicas, each of which carries its calls on for so long when it is told to
+ * stop.
+ */
 export function changed(
   job: CallsJob,
   release: string,

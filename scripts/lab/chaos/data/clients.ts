@@ -37,8 +37,8 @@ const longAgoMs = 11_000;
 const pageSize = 20;
 
 /**
- * Two callers for each tenant: one sends messages and reads each back at once, by its id and in the list; the other reads
- * pages of old messages. Failed requests are retried under the same key until the API decides.
+ * Two callers for each tenant: one sends messages and reads each back at once, by its id and in the list; the other
+ * reads pages of old messages. Failed requests are retried under the same key until the API decides.
  */
 export function startClients({ url, tenants }: Pick<Stage, "url" | "tenants">): Clients {
   const experience: Experience = { requests: 0, unavailable: 0, otherErrors: new Map(), wrong: [] };

@@ -4,7 +4,10 @@ import type { Stage } from "./stage.ts";
 /** When a script is killed with -9: so long after a line that it writes. */
 export type Kill = { after: RegExp; ms?: number };
 
-/** Runs a script of scripts/cli/scale as its task does; gives the JSON that it ends with. Throws where it does not exit 0. */
+/**
+ * Runs a script of scripts/cli/scale as its task does; gives the JSON that it ends with. Throws where it does not exit
+ * 0.
+ */
 export async function runScript(
   stage: Stage,
   script: string,

@@ -107,8 +107,9 @@ export class Talk {
     this.requests += 1;
     try {
       await request().catch((error: unknown) => {
-        // nginx closes idle connections when it reloads its configuration, and a client may just have reused one. Clients
-        // retry safe requests (RFC 9112, 9.3.1): reads, and those with an idempotency key. All requests here are safe.
+        // nginx closes idle connections when it reloads its configuration, and a client may just have reused one.
+        // Clients retry safe requests (RFC 9112, 9.3.1): reads, and those with an idempotency key. All requests here
+        // are safe.
         if ((error as { code?: string }).code !== "ECONNRESET") throw error;
         this.repeated += 1;
         return request();

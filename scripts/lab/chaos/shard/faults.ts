@@ -20,7 +20,9 @@ const endings: Fault[] = [
   { kind: "login_failure", reason: "503", times: 3 },
 ];
 
-/** After these a login is left alone for long, or until somebody asks for it; and what the session gives as its reason. */
+/**
+ * After these a login is left alone for long, or until somebody asks for it; and what the session gives as its reason.
+ */
 const halts: [Fault, reason: string][] = [
   [{ kind: "replaced" }, "(440)"],
   [{ kind: "login_failure", reason: "403", times: 1 }, "(403)"],

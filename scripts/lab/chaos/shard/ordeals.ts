@@ -13,7 +13,10 @@ export type Scene = {
   outageS: number;
 };
 
-/** One thing that goes wrong while everybody writes. Over when nothing more is done; the sessions may still be down then. */
+/**
+ * One thing that goes wrong while everybody writes. Over when nothing more is done; the sessions may still be down
+ * then.
+ */
 export type Ordeal = { name: string; undergo: (scene: Scene) => Promise<void> };
 
 const kills: Ordeal[] = [

@@ -10,8 +10,8 @@ import type { Stage } from "./stage.ts";
 const pauseMs = 200;
 
 /**
- * Businesses and their contacts that write to each other at a steady rate. In each direction of a business, a message is
- * written after Postgres or WhatsApp has taken the one before it.
+ * Businesses and their contacts that write to each other at a steady rate. In each direction of a business, a message
+ * is written after Postgres or WhatsApp has taken the one before it.
  */
 export class Traffic {
   readonly #stage: Pick<Stage, "db" | "producer" | "simulator">;

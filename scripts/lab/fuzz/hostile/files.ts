@@ -16,7 +16,10 @@ const side = 7_071;
 
 const made = new Map<string, Promise<Buffer>>();
 
-/** The same file for all of a format, with bytes behind it that make its content new: known content is not decoded again. */
+/**
+ * The same file for all of a format, with bytes behind it that make its content new: known content is not decoded
+ * again.
+ */
 export async function bomb(format: BombFormat, random: Random): Promise<Buffer> {
   const known = made.get(format) ?? render(format);
   made.set(format, known);

@@ -48,7 +48,9 @@ export async function fillRedis({ redis, bystander, platform, target }: Stage): 
   return { from, freedAt, recoveredAt: isRecovered ? Date.now() : null, missing };
 }
 
-/** What was accepted meanwhile and is not sent, or that nothing was sent since; undefined where all is as it should be. */
+/**
+ * What was accepted meanwhile and is not sent, or that nothing was sent since; undefined where all is as it should be.
+ */
 async function unsentMessages(
   { owner }: Stage["platform"],
   businessId: string,

@@ -99,7 +99,9 @@ export class Line {
     this.#socket.destroy();
   }
 
-  /** Waits for a whole HTTP/1.1 answer, or the end of the connection; null where none came. Rejects after `budgetMs`. */
+  /**
+   * Waits for a whole HTTP/1.1 answer, or the end of the connection; null where none came. Rejects after `budgetMs`.
+   */
   async answer(budgetMs: number): Promise<Answer | null> {
     const began = performance.now();
     for (;;) {
