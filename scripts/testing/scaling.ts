@@ -1,8 +1,8 @@
 import { expect } from "bun:test";
 import { kvGet } from "../../lib/consul/client.ts";
 import { hashShard, numShardsKey } from "../../lib/routing/index.ts";
-import { connect } from "../lab/chaos/scale/crowd.ts";
-import { ordeals } from "../lab/chaos/scale/ordeals.ts";
+import { connect } from "../lab/chaos/scale/members.ts";
+import { steps } from "../lab/chaos/scale/steps.ts";
 import { faultsOf, scaleWhileTalking } from "../lab/chaos/scale/scenario.ts";
 import { openStage } from "../lab/chaos/scale/stage.ts";
 import type { Stage } from "../lab/chaos/scale/stage.ts";
@@ -55,7 +55,7 @@ export async function dryRunsAndRefusalsChangeNothing(cluster: Cluster): Promise
 /** A short form of chaos:scale: one more shard, a rebalance that is killed, and back with a drain that is killed twice. */
 export async function growsAndShrinksWhilePeopleWrite(cluster: Cluster): Promise<void> {
   const plan = { businesses: 6, perMinute: 120, few: 2, many: 3, consulAwayS: 1 };
-  const short = ordeals.filter(({ name }) => /one more shard|rebalance|fewer shards/.test(name));
+  const short = steps.filter(({ name }) => /one more shard|rebalance|fewer shards/.test(name));
   expect(short).toHaveLength(3);
   const result = await scaleWhileTalking(await stageOf(cluster), plan, short);
   expect(faultsOf(result)).toEqual({

@@ -26,7 +26,8 @@ Starts every server it needs and stops all of them.`,
 const { seconds, connections, messages } = values;
 const say = (line: string) => process.stderr.write(`${line}\n`);
 const shown = (result: { perSecond: number; p50Ms: number; p99Ms: number; failures: number }) =>
-  `${Math.round(result.perSecond)}/s  p50 ${result.p50Ms.toFixed(1)} ms  p99 ${result.p99Ms.toFixed(1)} ms${result.failures > 0 ? `  ${result.failures} failed` : ""}`;
+  `${Math.round(result.perSecond)}/s  p50 ${result.p50Ms.toFixed(1)} ms  p99 ${result.p99Ms.toFixed(1)} ms` +
+  (result.failures > 0 ? `  ${result.failures} failed` : "");
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
 const bench = await createApiBench(folder);

@@ -55,7 +55,8 @@ export const createApiBench = (folder: string) =>
       /** Queries of the services' role so far. */
       queries: async (): Promise<number> => {
         const [row] = await owner<[{ calls: number }]>`
-          select coalesce(sum(calls), 0)::integer as calls from pg_stat_statements where userid = 'prosaas_app'::regrole`;
+          select coalesce(sum(calls), 0)::integer as calls
+          from pg_stat_statements where userid = 'prosaas_app'::regrole`;
         return row.calls;
       },
     };

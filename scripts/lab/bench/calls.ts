@@ -62,7 +62,7 @@ async function measureStreams(): Promise<{ held: StreamLevel | null; kbPerCall: 
     env: { MAX_CONCURRENT_CALLS: "10000", LOG_LEVEL: "info" },
   });
   try {
-    // One core for the replica, alone; this process, with the carrier and the agent in it, has the others.
+    // The replica has one core; this process, with the carrier and the agent in it, has the others.
     const cores = navigator.hardwareConcurrency;
     if (cores > 1)
       Bun.spawnSync(["taskset", "--all-tasks", "--cpu-list", "--pid", `0-${cores - 2}`, String(process.pid)]);
@@ -78,20 +78,20 @@ async function measureStreams(): Promise<{ held: StreamLevel | null; kbPerCall: 
       await until(async () => (await stack.capacity.count()) === 0, { what: "every call to end", deadlineMs: 120_000 });
       return { ...level, memory };
     };
-    // The first calls of a process run code that is not compiled yet, and make the heap what it then stays.
+    // Warm-up: compiles code and grows the heap.
     await hold(20, 2);
     const idle = await replica.memory();
     let held: StreamLevel | null = null;
     let kbPerCall = 0;
     for (const streams of levels) {
       let level = await hold(streams, seconds);
-      // On a machine that does other things a stall is soon met: what holds in one of three measurements holds.
+      // Other work of the machine causes stalls: a level holds if one of three measurements holds.
       for (let again = 0; again < 2 && !holds(level); again++) {
         report(level);
         level = await hold(streams, seconds);
       }
       report(level);
-      // By the first level: later ones find memory that earlier ones left.
+      // Measured at the first level: later ones reuse its memory.
       if (kbPerCall === 0) kbPerCall = Math.max(0, level.memory - idle) / 1024 / streams;
       if (!holds(level)) break;
       held = level;
@@ -109,6 +109,7 @@ function holds(level: StreamLevel): boolean {
 
 function report(level: StreamLevel): void {
   const { streams, p50Ms, p99Ms, relayed, cores } = level;
-  const figures = `p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms, ${(relayed * 100).toFixed(2)} % relayed, ${cores.toFixed(2)} cores`;
+  const delays = `p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms`;
+  const figures = `${delays}, ${(relayed * 100).toFixed(2)} % relayed, ${cores.toFixed(2)} cores`;
   say(`${streams} streams: ${figures}${holds(level) ? "" : "; does not hold"}`);
 }

@@ -29,7 +29,8 @@ export async function insertDirectly(
           values (${business}, ${id}, ${id}, 202, ${sql.json(response)}, now() + interval '1 day')
         )
         insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, next_attempt_at)
-        values (${id}, ${business}, 'outbound', '5511987654321@s.whatsapp.net', 'text', ${text}, ${whatsappMessageId(id)}, 'queued', now())`;
+        values (${id}, ${business}, 'outbound', '5511987654321@s.whatsapp.net', 'text', ${text},
+                ${whatsappMessageId(id)}, 'queued', now())`;
       inserts += 1;
     });
     return { inserts, perSecond };

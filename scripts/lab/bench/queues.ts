@@ -36,9 +36,9 @@ them.`,
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const rounded = (value: number, digits = 0) => Number(value.toFixed(digits));
 const wants = (part: (typeof parts)[number]) => values.only === undefined || values.only === part;
-/** Businesses that probes are sent for: the one that broadcasts is among them. */
+/** Businesses whose probes are measured, including the broadcaster. */
 const probed = 10;
-/** So many for each of the businesses make the pictures of the whole load. */
+/** Different pictures of the media load. */
 const differentPictures = 200;
 
 endOnSignals();
@@ -69,7 +69,8 @@ async function measureJobs(): Promise<void> {
     result["logged_jobs_per_s"] = rounded(loggedJobsPerS);
     result["logged_ratio_to_bare"] = rounded(loggedRatio, 2);
     say(
-      `empty jobs: ${rounded(jobsPerS)}/s, with a log line each ${rounded(loggedJobsPerS)}/s, bare BullMQ ${rounded(bareJobsPerS)}/s`,
+      `empty jobs: ${rounded(jobsPerS)}/s, with a log line each ${rounded(loggedJobsPerS)}/s, ` +
+        `bare BullMQ ${rounded(bareJobsPerS)}/s`,
     );
   } finally {
     await redis.stop();
@@ -86,7 +87,7 @@ async function measureMessages(): Promise<void> {
   const { customers } = stage;
   try {
     say(`${customers.length} businesses paired`);
-    // The first message to each contact makes a Signal session, and code is not compiled yet.
+    // Warm-up: the first message to each contact creates a Signal session, and code is not compiled yet.
     await measureEndToEnd(stage, customers.length * 8, "warm");
     if (wants("throughput")) {
       const { perMinute, acceptedPerMinute } = await measureEndToEnd(stage, values.messages, "message");
@@ -112,7 +113,7 @@ async function measureMessages(): Promise<void> {
         after.fetched - before.fetched,
         after.hanging - before.hanging,
       ];
-      say(`meanwhile ${sent} messages of the broadcast went out, ${fetched} pictures came in, ${hung} deliveries hung`);
+      say(`during the probes: ${sent} broadcast messages sent, ${fetched} pictures fetched, ${hung} deliveries hung`);
       await load.stop();
       result["high_idle_p99_ms"] = rounded(idle.p99Ms);
       result["high_loaded_p50_ms"] = rounded(loaded.p50Ms);

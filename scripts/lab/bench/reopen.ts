@@ -31,7 +31,7 @@ const shards = async () => (await bodyOf(api.GET("/v1/admin/shards"))).data;
 const first = async () => (await shards()).find(({ shard }) => shard === 1)!;
 const logins = async () => (await simulator<{ logins: number }>("GET", "/stats")).logins;
 
-/** Where the shard at an address has its metrics. The port stays the same when Nomad restarts the task. */
+/** The metrics URL of the shard at an address. Its port stays the same when Nomad restarts the task. */
 async function metricsUrl(address: string): Promise<string> {
   type Entry = { ServicePort: number; ServiceMeta: { ops_port: string } };
   const consul = connectConsul(stack.consul_http_addr);
@@ -42,7 +42,7 @@ async function metricsUrl(address: string): Promise<string> {
   return `http://${hostname}:${entry.ServiceMeta.ops_port}/metrics`;
 }
 
-/** Sessions that are open by the shard's own count, which is there before a registry has found the shard again. */
+/** Open sessions by the shard's own metrics, which answer before Consul lists the shard again. */
 async function openOn(url: string): Promise<number> {
   const metrics = await (await fetch(url, { keepalive: false })).text();
   return Number(/^\w*whatsapp_sessions\{[^}]*status="open"[^}]*\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
@@ -92,7 +92,7 @@ async function pair(business_id: string, phone: string): Promise<void> {
   });
 }
 
-/** The API may not have found the shard again yet. */
+/** Retries, because the API may not have found the shard again yet. */
 async function remove(business_id: string): Promise<void> {
   const params = { path: { business_id } };
   await until(() => api.DELETE("/v1/businesses/{business_id}", { params }), {
@@ -101,7 +101,7 @@ async function remove(business_id: string): Promise<void> {
   });
 }
 
-/** Kills shard 1; resolves with the seconds until every session has logged in anew and is open. */
+/** Kills shard 1; returns the seconds until every session has logged in again and is open. */
 async function killed(sessions: number): Promise<number> {
   const allocations = await nomad<{ ID: string; Name: string; ClientStatus: string }[]>(
     "GET",

@@ -39,13 +39,18 @@ export async function listTenMillion(
   const insertMessages = async (connection: OwnerConnection, from: number, count: number) => {
     await connection`
       insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, queued_at)
-      select i.id, case when random() < ${share} then ${business!.id}::uuid else (${connection.array(others)}::uuid[])[1 + floor(random() * ${others.length})::integer] end,
-             'inbound', (5511900000000 + floor(random() * 2000)::bigint)::text || '@s.whatsapp.net', 'text', ${bench.text},
+      select i.id,
+             case when random() < ${share} then ${business!.id}::uuid
+                  else (${connection.array(others)}::uuid[])[1 + floor(random() * ${others.length})::integer] end,
+             'inbound', (5511900000000 + floor(random() * 2000)::bigint)::text || '@s.whatsapp.net',
+             'text', ${bench.text},
              '3EB0' || upper(substr(md5(i.id::text), 1, 18)), 'delivered', now()
       from (
         -- Builds UUIDv7s, one millisecond a row, so that ids rise as they do in production.
-        select encode(set_byte(set_byte(substring(int8send((extract(epoch from now()) * 1000)::bigint - (${messages}::bigint - ${from} - n)) from 3)
-               || uuid_send(gen_random_uuid()), 6, 112 + (n % 16)), 8, 128 + (n % 64)), 'hex') as hex, n
+        select encode(set_byte(set_byte(
+                 substring(int8send((extract(epoch from now()) * 1000)::bigint
+                   - (${messages}::bigint - ${from} - n)) from 3)
+                 || uuid_send(gen_random_uuid()), 6, 112 + (n % 16)), 8, 128 + (n % 64)), 'hex') as hex, n
         from generate_series(1, ${count}) as n
       ) g cross join lateral (select substr(g.hex, 1, 32)::uuid as id) i`;
   };
@@ -72,7 +77,8 @@ export async function listTenMillion(
   const paged: LoadResult = await bench.load({ make: pages, connections: 1, seconds: 5 });
   const queries = ((await bench.queries()) - before) / paged.requests;
   say(
-    `a page with indexes                  ${Math.round(paged.perSecond)}/s  p50 ${paged.p50Ms.toFixed(1)} ms  p99 ${paged.p99Ms.toFixed(1)} ms`,
+    `a page with indexes                  ${Math.round(paged.perSecond)}/s  ` +
+      `p50 ${paged.p50Ms.toFixed(1)} ms  p99 ${paged.p99Ms.toFixed(1)} ms`,
   );
   if (paged.failures > 0) throw new Error(`${paged.failures} pages failed: ${JSON.stringify(paged.statuses)}`);
   return { p99Ms: paged.p99Ms, unindexedMs: bare.p50Ms, queries };
@@ -88,6 +94,7 @@ async function dropIndexes(bench: ApiBench): Promise<void> {
 /** Random ids of the history. */
 async function pageStarts(bench: ApiBench, messages: number): Promise<string[]> {
   const rows = await bench.owner<{ id: string }[]>`
-    select id from messages tablesample system (${Math.min(100, 100_000 / messages)}) where business_id = ${bench.businesses[0]!.id} limit 2000`;
+    select id from messages tablesample system (${Math.min(100, 100_000 / messages)})
+    where business_id = ${bench.businesses[0]!.id} limit 2000`;
   return rows.map(({ id }) => id);
 }

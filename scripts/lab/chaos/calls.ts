@@ -31,7 +31,7 @@ const servers = await startServers();
 Object.assign(process.env, servers.env);
 const redis = await createRedisServer();
 redis.start();
-// The agent has a process of its own: it is not what is being broken.
+// The agent has a process of its own, which no fault hits.
 const agent = await startProcess({ main: "services/calls/agent/main.ts", env: { PORT: "0" } });
 const life = createLifecycle("chaos");
 try {
@@ -62,14 +62,14 @@ try {
   await stack.addProcess();
   await open();
   const alone = await callers.attempt(attempts);
-  say(`1 replica: ${alone.length} of ${attempts} got through`);
+  say(`1 replica: ${alone.length} of ${attempts} were admitted`);
   await callers.hangUp(alone);
   await freed();
 
   await stack.endProcess(stack.processes[0]!, "SIGTERM");
   for (const skew of skews) await stack.addProcess({ CLOCK_SKEW_MS: String(skew) }, wrongClock);
   const together = await callers.attempt(attempts);
-  say(`3 replicas: ${together.length} of ${attempts} got through`);
+  say(`3 replicas: ${together.length} of ${attempts} were admitted`);
 
   limit = 150;
   await stack.setLimit(limit);
@@ -77,7 +77,7 @@ try {
   const more = await callers.attempt(attempts);
   const raised = callers.talking([...together, ...more]);
   say(`limit raised to ${limit} live: ${raised.length} talk`);
-  // Some leave, so that what follows is as the plan says: 60 calls over three replicas.
+  // Some hang up, which leaves 60 calls over three replicas.
   const staying = raised.slice(0, 60);
   await callers.hangUp(raised.slice(60));
   limit = 60;
@@ -106,7 +106,8 @@ try {
   const after = await callers.attempt(30);
   const lostToRedis = staying.length - callers.talking(staying).length;
   say(
-    `Redis restarted empty: ${lostToRedis} of ${staying.length} calls lost, ${during.length + after.length} let in beyond the limit`,
+    `Redis restarted empty: ${lostToRedis} of ${staying.length} calls lost, ` +
+      `${during.length + after.length} admitted beyond the limit`,
   );
   await callers.hangUp([...during, ...after]);
 

@@ -46,7 +46,8 @@ try {
     });
     recoveries[name] = Math.round(Math.max(0, clients.lastFailureAt() - recoveredAt));
     say(
-      `${name.padEnd(24)} ${clients.experience.unavailable - before} answers of 503, the last ${recoveries[name]} ms after recovery`,
+      `${name.padEnd(24)} ${clients.experience.unavailable - before} answers of 503, ` +
+        `the last ${recoveries[name]} ms after recovery`,
     );
   };
   const replicaIsUsed = () =>

@@ -2,7 +2,7 @@ import { wholeNumber } from "../../cli/arguments.ts";
 import { labCommand, publish } from "../command.ts";
 import { readStack, stateFolder } from "../../cli/operator/stack.ts";
 import { createCluster } from "../../testing/cluster.ts";
-import { ordeals } from "./scale/ordeals.ts";
+import { steps } from "./scale/steps.ts";
 import { faultsOf, scaleWhileTalking } from "./scale/scenario.ts";
 import { openStage } from "./scale/stage.ts";
 
@@ -31,9 +31,9 @@ const plan = {
   many: values.many,
   consulAwayS: values.consulAway,
 };
-const chosen = ordeals.filter(({ name }) => name.toLowerCase().includes(values.only.toLowerCase()));
+const chosen = steps.filter(({ name }) => name.toLowerCase().includes(values.only.toLowerCase()));
 if (chosen.length === 0)
-  command.error(`error: no step has "${values.only}" in its name: ${ordeals.map(({ name }) => name).join(", ")}`);
+  command.error(`error: no step has "${values.only}" in its name: ${steps.map(({ name }) => name).join(", ")}`);
 
 const began = performance.now();
 const say = (line: string) =>

@@ -5,7 +5,7 @@ import { wholeNumber } from "../../cli/arguments.ts";
 import { labCommand, publish } from "../command.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { chaos } from "./shard/chaos.ts";
-import { ordeals } from "./shard/ordeals.ts";
+import { steps } from "./shard/steps.ts";
 
 const command = labCommand(
   "chaos:shard",
@@ -26,9 +26,9 @@ mount a small disk. Exits 1 if anything was lost, doubled or out of order, or a 
   .option("--rounds <n>", "repetitions of all steps", wholeNumber(), 1)
   .option("--keep", "keep the folder with the logs", false);
 const values = command.parse().opts();
-const chosen = ordeals.filter(({ name }) => new RegExp(values.only).test(name));
+const chosen = steps.filter(({ name }) => new RegExp(values.only).test(name));
 if (chosen.length === 0)
-  command.error(`error: no step matches ${values.only}: ${ordeals.map(({ name }) => name).join(", ")}`);
+  command.error(`error: no step matches ${values.only}: ${steps.map(({ name }) => name).join(", ")}`);
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-chaos-"));
 // PostgreSQL refuses to run as root, and its user must be able to reach its files.
@@ -39,7 +39,7 @@ const say = (line: string) =>
   void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 try {
   const { sent, received, ...more } = await chaos({
-    ordeals: Array.from({ length: values.rounds }, () => chosen).flat(),
+    steps: Array.from({ length: values.rounds }, () => chosen).flat(),
     businesses: values.sessions,
     contacts: values.contacts,
     perSecond: values.rate,

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { fuzzApi } from "./campaign.ts";
 import type { Finding } from "./campaign.ts";
 
-test("no request of a short campaign breaks the API, its document or the wall between tenants", async () => {
+test("fuzz:api finds no fault in a short campaign", async () => {
   const findings: Finding[] = [];
   const result = await fuzzApi({ requests: 1_500, seed: 7, onFinding: (finding) => findings.push(finding) });
   expect(findings.slice(0, 5)).toEqual([]);

@@ -6,12 +6,12 @@ import { until } from "../../../lib/testing/until.ts";
 const ticksPerSecond = 100;
 
 export type Usage = {
-  /** Time on a CPU so far, all threads, in ms. */
+  /** CPU time of all threads so far, ms. */
   cpuMs: number;
   rssMb: number;
 };
 
-/** A process of the rig, with its log in a file: reading a pipe would cost the measuring process. */
+/** A process of the rig. It logs to a file, because reading a pipe would cost the measuring process time. */
 export type Child = {
   readonly pid: number;
   readonly exited: Promise<number>;
@@ -27,13 +27,13 @@ export type ChildOptions = {
   ipc?: (message: unknown) => void;
 };
 
-/** A script that is interrupted leaves nothing running either. */
+/** Children that an interrupted script kills. */
 const running = new Set<Bun.Subprocess>();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** Lets SIGINT and SIGTERM end the script by way of that. */
+/** Makes SIGINT and SIGTERM exit the script, which kills its children. */
 export function endOnSignals(): void {
   process.once("SIGINT", () => process.exit(130)).once("SIGTERM", () => process.exit(143));
 }
@@ -46,7 +46,7 @@ export function startChild({
   logFile,
   ipc,
 }: ChildOptions): Child & { send(message: unknown): void } {
-  // Appended to: a process that is started again goes on in the same log.
+  // Appends, so that a restarted process continues the same log.
   const log = openSync(logFile, "a");
   const child = Bun.spawn(command, {
     cwd: root,
@@ -69,7 +69,7 @@ export function startChild({
   };
 }
 
-/** A process that is started by `bun run`. */
+/** The command line of `bun run`. */
 export const bunRun = (file: string, ...args: string[]): string[] => [
   process.execPath,
   "run",
@@ -77,7 +77,7 @@ export const bunRun = (file: string, ...args: string[]): string[] => [
   ...args,
 ];
 
-/** The ports that a service says it listens on, of the last one that it said so after `from` bytes of its log. */
+/** The ports in the service's first "listening" log line after `from` bytes. */
 export async function listeningPorts(child: Child, from = 0): Promise<{ port: number; opsPort: number }> {
   let ended: number | undefined;
   void child.exited.then((code) => (ended = code));
@@ -92,7 +92,7 @@ export async function listeningPorts(child: Child, from = 0): Promise<{ port: nu
   return { port: Number(ports[1]), opsPort: Number(ports[2]) };
 }
 
-/** The port that a service says it listens on. */
+/** The port in the service's "listening" log line. */
 export const listeningPort = async (child: Child, from = 0): Promise<number> =>
   (await listeningPorts(child, from)).port;
 

@@ -4,7 +4,7 @@ import { maxBatch } from "../../../lib/contracts/shard/index.ts";
 import type { BatchMessage } from "../../../lib/contracts/shard/index.ts";
 import type { ShardProcess } from "./shard.ts";
 
-/** A text on its way to a contact of a business. */
+/** A text message of a batch. */
 export function textTo(to: string, text: string): BatchMessage {
   const id = uuidv7();
   return { id, wa_message_id: whatsappMessageId(id), to, type: "text", text };
@@ -15,16 +15,16 @@ export type Outbox = { business: string; messages: BatchMessage[] };
 export type Delivered = {
   sent: number;
   failed: { message: BatchMessage; code: string | undefined }[];
-  /** How long each batch took that was answered, ms. */
+  /** Duration of each answered batch, ms. */
   batchMs: number[];
 };
 
-/** Between two attempts at a shard that is away, or at a session that is not open, ms. */
+/** Pause before a retry while the shard is unavailable or a session is not open, ms. */
 const pauseMs = 100;
 
 /**
- * What the send workers do: one batch of a business at a time, `connections` businesses at a time, taking turns; what
- * is undecided is handed over again, in order, until WhatsApp has decided on each message.
+ * Sends batches as the send workers do: one batch of a business at a time, `connections` businesses in parallel.
+ * Undecided messages are sent again in order until WhatsApp has decided on each.
  */
 export async function deliver(
   shard: ShardProcess,
@@ -46,9 +46,7 @@ export async function deliver(
   return delivered;
 }
 
-/**
- * Hands over the first messages of an outbox and takes those out that were decided. True: wait before the next attempt.
- */
+/** Sends the first messages of an outbox and removes the decided ones; true: pause before the next attempt. */
 async function oneBatch(shard: ShardProcess, outbox: Outbox, size: number, delivered: Delivered): Promise<boolean> {
   const batch = outbox.messages.slice(0, size);
   const began = performance.now();

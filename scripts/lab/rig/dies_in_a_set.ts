@@ -1,8 +1,8 @@
 import { AuthStore } from "../../../services/whatsapp/auth/auth_store.ts";
 
 /*
- * Preloaded into a shard: from SIGUSR2 on it waits for the next `set` of several values and dies by SIGKILL when half
- * of them are written, in the middle of the transaction.
+ * Preloaded into a shard: after SIGUSR2 the next write of several values dies by SIGKILL in the middle of its
+ * transaction.
  */
 let armed = false;
 process.on("SIGUSR2", () => {

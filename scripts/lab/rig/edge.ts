@@ -17,13 +17,13 @@ export type Edge = {
 export type EdgeOptions = {
   consoleRoot?: string;
   httpsPort?: number;
-  /** Environment of the edge on top of its own. */
+  /** Environment that overrides the edge's own. */
   env?: Record<string, string>;
-  /** PEM files; a certificate of the edge's own by default. */
+  /** PEM files; a self-signed certificate by default. */
   tls?: { certFile: string; keyFile: string };
 };
 
-/** The edge as in production: nginx with consul/nginx.conf.ctmpl, kept up to date by consul-template. */
+/** The edge as in production: nginx with consul/nginx.conf.ctmpl, rendered by consul-template. */
 export async function startEdge(
   folder: string,
   consulAddr: string,
@@ -65,7 +65,7 @@ export async function startEdge(
     },
   );
   const stop = async () => {
-    // Its signal to stop what it runs first.
+    // consul-template stops nginx first on SIGINT.
     child.kill("SIGINT");
     await child.exited;
   };

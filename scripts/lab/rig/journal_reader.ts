@@ -2,20 +2,17 @@ import { AppError } from "../../../lib/core/errors.ts";
 import type { JournalEntry, JournalStream } from "../../../lib/contracts/shard/index.ts";
 import type { ShardProcess } from "./shard.ts";
 
-/** Between two looks at a stream that was empty, ms: what a wake-up takes through Redis. */
+/** Pause after an empty read, ms: about the time of a wake-up through Redis. */
 const pauseMs = 50;
 
 export type JournalReader = {
-  /** Nothing is read while this is so: as when Postgres is away. */
+  /** Stops reading, as when Postgres is unavailable. */
   paused: boolean;
-  /** Reads what is left and ends. */
+  /** Reads the rest and stops. */
   stop(): Promise<void>;
 };
 
-/**
- * What the journal's workers do: takes the entries of a stream, and lets the shard forget them once `take` has
- * returned.
- */
+/** Reads a stream as the journal's workers do; the shard may delete entries once `take` has returned. */
 export function readJournal<S extends JournalStream>(
   shard: ShardProcess,
   stream: S,
@@ -48,7 +45,7 @@ async function readPage<S extends JournalStream>(
     await shard.client.ackJournal(shard.location, stream, page.through);
     return page.entries.length;
   } catch (error) {
-    // The shard is away: it comes back, and has kept everything.
+    // The shard is unavailable; it keeps its journal and will return.
     if (error instanceof AppError && (error.code === "unavailable" || error.code === "upstream_timeout")) return 0;
     throw error;
   }

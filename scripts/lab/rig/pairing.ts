@@ -2,7 +2,7 @@ import { until } from "../../../lib/testing/until.ts";
 import type { ShardProcess } from "./shard.ts";
 import type { SimulatorProcess } from "./simulator.ts";
 
-/** A business of the rig: its login, and the people it writes with. */
+/** A business of the rig: its phone and its contacts. */
 export type Business = { id: string; phone: string; contacts: string[] };
 
 /** `count` businesses with contacts of their own. */
@@ -27,7 +27,7 @@ export async function eachOf<T>(
   await Promise.all(lanes);
 }
 
-/** Links a phone of the simulator by QR to each business. */
+/** Pairs a simulated phone with each business by QR code. */
 export async function pairAll(
   shard: ShardProcess,
   simulator: SimulatorProcess,

@@ -17,10 +17,7 @@ export type PostgresServer = Server & {
   appUrl: string;
 };
 
-/**
- * PostgreSQL with the present schema. What it answered outlives its death, though not that of the machine unless
- * `settings` say so.
- */
+/** PostgreSQL with the current schema. Data survives a kill, but a crash of the machine only with `fsync: "on"`. */
 export async function postgresServer(folder: string, settings: Record<string, string> = {}): Promise<PostgresServer> {
   const own = join(folder, "postgres");
   await mkdir(own);

@@ -16,18 +16,18 @@ export type ShardProcessOptions = {
   simulator: Pick<SimulatorProcess, "wsUrl" | "noiseRoot">;
   redis: string;
   consul: string;
-  /** From 1, which it is by default. */
+  /** Number of the shard, 1 by default. */
   number?: number;
-  /** Its volume; in the folder by default. */
+  /** Path of its volume; in `folder` by default. */
   volume?: string;
   env?: Record<string, string>;
-  /** Options of `bun run`: --cpu-prof, for one. */
+  /** Options of `bun run`, such as --cpu-prof. */
   bunArgs?: string[];
 };
 
-/** A shard as it runs in production, under a supervisor that starts it again when it dies. */
+/** A shard as in production, under a supervisor that restarts it. */
 export class ShardProcess extends Supervised {
-  /** What clients hold; the process gets its own, derived from it. */
+  /** The clients' token, from which the shard's own is derived. */
   readonly token = "a-token-of-the-rig-for-the-shards";
   readonly port: number;
   readonly opsPort: number;
@@ -72,7 +72,7 @@ export class ShardProcess extends Supervised {
     return this.#options.volume ?? join(this.#options.folder, `volume${this.#suffix}`);
   }
 
-  /** Resolves when it answers. */
+  /** Resolves when the shard answers. */
   async ready(): Promise<void> {
     await until(async () => (await fetch(`http://127.0.0.1:${this.opsPort}/health`)).ok, {
       deadlineMs: 60_000,
@@ -88,7 +88,7 @@ export class ShardProcess extends Supervised {
     return ((await response.json()) as { data: SessionView[] }).data;
   }
 
-  /** Waits until so many sessions are open. */
+  /** Waits until `count` sessions are open. */
   async allOpen(count: number, deadlineMs = 120_000): Promise<void> {
     const open = async () => (await this.sessions()).filter(({ status }) => status === "open").length === count;
     await until(open, { deadlineMs, what: `${count} open sessions`, everyMs: 25 });

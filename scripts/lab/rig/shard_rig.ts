@@ -16,7 +16,7 @@ export type ShardRigOptions = {
   simulator?: Record<string, string>;
 };
 
-/** Shards with everything they need in production, and the simulator in place of WhatsApp. */
+/** Shards with everything they need in production; the simulator stands in for WhatsApp. */
 export type ShardRig = {
   redis: Server;
   consul: Server;

@@ -32,11 +32,11 @@ export class SimulatorControl {
   clearFaults = () => this.ask("DELETE", "/faults");
   stats = () => this.ask<Record<string, number>>("GET", "/stats");
 
-  /** A request to the control API. @throws where the answer is no success */
+  /** Sends a request to the control API. @throws if the answer is no success */
   async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(this.#url + path, {
       method,
-      // A connection that was left open may be closed in the moment in which it is used again.
+      // A kept connection may be closed in the moment of its reuse.
       keepalive: false,
       headers: { "content-type": "application/json", authorization: `Bearer ${this.#token}` },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -47,7 +47,7 @@ export class SimulatorControl {
   }
 }
 
-/** WhatsApp's side: the simulator in a process of its own. */
+/** The simulator of WhatsApp in a process of its own. */
 export class SimulatorProcess extends SimulatorControl {
   readonly child: Child;
   readonly url: string;
@@ -67,12 +67,12 @@ export class SimulatorProcess extends SimulatorControl {
     this.noiseRoot = noiseRoot;
   }
 
-  /** Without SIMULATOR_DATA in `env`, everything is kept in memory. */
+  /** Without SIMULATOR_DATA in `env`, the simulator keeps everything in memory. */
   static async start(folder: string, name = "simulator", env: Record<string, string> = {}): Promise<SimulatorProcess> {
     const child = startChild({
       command: bunRun("services/simulator/main.ts"),
       logFile: join(folder, `${name}.log`),
-      // As under a supervisor: it registers nowhere.
+      // As under a supervisor: it does not register in Consul.
       env: {
         HOST: "127.0.0.1",
         PORT: "0",

@@ -2,12 +2,12 @@ import { mkdirSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A file system of its own that can be filled up. */
+/** A separate file system that can be filled up. */
 export type SmallDisk = {
   readonly path: string;
-  /** Takes all the room there is. */
+  /** Fills all free space. */
   fill(): Promise<void>;
-  /** Gives it back. */
+  /** Frees the space. */
   free(): void;
   unmount(): void;
 };
@@ -29,7 +29,7 @@ export function mountSmallDisk(path: string, megabytes: number): SmallDisk {
   };
 }
 
-/** By pieces that get smaller, to the last page. */
+/** Writes ever smaller pieces until the last page is used. */
 async function fillUp(path: string): Promise<void> {
   const file = await open(path, "a");
   try {

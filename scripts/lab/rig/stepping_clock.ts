@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/* Loaded before a service (`bun run --preload`): its clock is wrong by as many ms as the file CLOCK_FILE says, and steps when that changes. */
+/* Preloaded into a service: skews its clock by the milliseconds in the file CLOCK_FILE, also when they change. */
 
 const file = process.env["CLOCK_FILE"] ?? "/dev/null";
 const RightDate = Date;

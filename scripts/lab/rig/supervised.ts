@@ -1,9 +1,9 @@
 import type { Child, Usage } from "./child.ts";
 
-/** What Nomad waits before it starts a task again that died: `restart { delay }` and its own reaction. */
+/** Delay before a dead process restarts: Nomad's `restart { delay }` and its reaction time. */
 const restartDelayMs = 400;
 
-/** A process under a supervisor that starts it again when it dies. */
+/** A process under a supervisor that restarts it when it dies. */
 export class Supervised {
   readonly #launch: () => Child;
   #child: Child | undefined;
@@ -15,13 +15,13 @@ export class Supervised {
     this.#launch = launch;
   }
 
-  /** Starts it and, from now on, starts it again whenever it dies. */
+  /** Starts the process and restarts it whenever it dies. */
   start(): void {
     this.#watched = true;
     this.#startOnce();
   }
 
-  /** kill -9; resolves when it is dead. The supervisor starts it again. */
+  /** Sends SIGKILL; resolves when the process is dead. The supervisor restarts it. */
   async kill(): Promise<void> {
     const child = this.#child;
     child?.kill("SIGKILL");
@@ -32,14 +32,14 @@ export class Supervised {
     this.#child?.kill(signal);
   }
 
-  /** Stops it for good, in order. */
+  /** Stops the process without a restart. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     this.#watched = false;
     this.#child?.kill(signal);
     await this.#child?.exited;
   }
 
-  /** Of the process that runs now; undefined before the first start. */
+  /** PID of the current process; undefined before the first start. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }

@@ -1,4 +1,4 @@
-/** What the measured streams need of an agent: it gives back every frame at once and notes when. */
+/** A voice agent that echoes every frame at once and reports it. */
 export type EchoAgent = {
   url: string;
   /** Called for each frame of a caller, as it comes. */

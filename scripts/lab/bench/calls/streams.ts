@@ -18,9 +18,9 @@ export type StreamLevel = {
 const frameBytes = 160;
 
 /**
- * Holds `streams` calls through one replica for `seconds` and measures how long each frame takes through it: from
- * the carrier's send to the agent's receipt, and from the agent's echo back to the carrier. Carrier and agent are
- * this process, so one clock tells both, and what this process itself is late by counts against the replica.
+ * Holds `streams` calls through one replica for `seconds` and measures the delay of each frame, from the carrier to the
+ * agent and from the agent's echo to the carrier. Carrier and agent run in this process and share its clock; delays of
+ * this process count against the replica.
  */
 export async function holdStreams(
   { stack, replica, echo, number }: { stack: Stack; replica: ServiceProcess; echo: EchoAgent; number: string },
@@ -31,7 +31,7 @@ export async function holdStreams(
   const toCarrier: number[] = [];
   let sent = 0;
   let measuring = false;
-  // A frame carries the time of its departure, in its first eight bytes; the rest is the caller's voice.
+  // The first eight bytes of a frame carry its send time.
   const stamp = (audio: Buffer) => audio.writeDoubleLE(measuring ? performance.now() : 0);
   const age = (audio: Buffer): number | null => {
     const at = audio.length === frameBytes ? audio.readDoubleLE() : 0;
@@ -55,7 +55,7 @@ export async function holdStreams(
   };
 
   const calls: SimulatedCall[] = [];
-  // Ten a breath: a hundred at once would be a burst that no carrier sends.
+  // Ten at a time: no carrier sends a burst of a hundred.
   for (let i = 0; i < streams; i++) {
     calls.push(stack.carrier.dialIn({ from: "+15550000001", to: number, durationS: null, digits: "", audio, onAudio }));
     if (i % 10 === 9) await Bun.sleep(50);
@@ -64,7 +64,7 @@ export async function holdStreams(
     what: `${streams} streams`,
     deadlineMs: 30_000,
   });
-  // A second of warmth, and the measurement.
+  // A second of warm-up before the measurement.
   await Bun.sleep(1000);
   const cpuBefore = await cpuSeconds(replica.pid);
   const start = performance.now();

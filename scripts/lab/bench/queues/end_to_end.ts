@@ -5,12 +5,12 @@ import type { Stage } from "./stage.ts";
 
 export type EndToEnd = { perMinute: number; acceptedPerMinute: number };
 
-/** So many requests are under way at once: more than it takes to keep the API busy. */
+/** Requests in flight: more than enough to keep the API busy. */
 const connections = 32;
 
 /**
- * Sends `messages` over all businesses as fast as the API takes them; the time goes from the first request until
- * Postgres has the tick of the last one's delivery.
+ * Sends `messages` over all businesses as fast as the API accepts them. The time ends when Postgres has the delivery
+ * receipt of the last one.
  */
 export async function measureEndToEnd(
   { platform, edge, customers }: Stage,
@@ -36,7 +36,7 @@ export async function measureEndToEnd(
   await until(async () => (await delivered(platform)) - before >= accepted.requests, {
     deadlineMs: 300_000,
     everyMs: 100,
-    what: "the tick of every message",
+    what: "the delivery receipt of every message",
   });
   const ms = performance.now() - began;
   return { perMinute: (accepted.requests / ms) * 60_000, acceptedPerMinute: (accepted.requests / acceptedMs) * 60_000 };

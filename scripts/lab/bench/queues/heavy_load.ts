@@ -7,23 +7,23 @@ import type { Stage } from "./stage.ts";
 
 export type LoadPlan = {
   recipients: number;
-  /** The broadcast's own pace; the platform's highest is faster than this machine can send. */
+  /** Pace of the broadcast; the platform's default is faster than this machine can send. */
   perMinute: number;
   /** Jobs of the queue media. */
   pictures: number;
 };
 
 export type HeavyLoad = {
-  /** What has been done of it so far. */
+  /** Work done so far. */
   progress(): Promise<{ sent: number; fetched: number; hanging: number }>;
   stop(): Promise<void>;
 };
 
-/** A broadcast to very many, pictures from very many, and an endpoint that takes every request and answers none. */
+/** Starts a large broadcast, inbound pictures, and a webhook endpoint that never answers. */
 export async function startHeavyLoad(
   stage: Stage,
   broadcaster: Customer,
-  told: readonly Customer[],
+  subscribers: readonly Customer[],
   plan: LoadPlan,
 ): Promise<HeavyLoad> {
   const { platform } = stage;
@@ -39,7 +39,7 @@ export async function startHeavyLoad(
     },
   });
   const url = `http://127.0.0.1:${server.port}/never`;
-  for (const { id } of told) await platform.webhook(id, url, subscribableEvents);
+  for (const { id } of subscribers) await platform.webhook(id, url, subscribableEvents);
 
   const draft = { name: "All of them", text: "Hello {{name}}", per_minute: plan.perMinute };
   const { id } = await ask<{ id: string }>("POST", "/broadcasts", draft);
@@ -61,10 +61,10 @@ export async function startHeavyLoad(
              (select count(*)::integer from media_fetches) as waiting`;
     return { sent: row.sent, fetched: plan.pictures - row.waiting, hanging };
   };
-  const underWay = async () => Object.values(await progress()).every((count) => count > 5);
-  await until(underWay, {
+  const started = async () => Object.values(await progress()).every((count) => count > 5);
+  await until(started, {
     deadlineMs: 120_000,
-    what: "the broadcast, the pictures and the hanging endpoint to be under way",
+    what: "the broadcast, the pictures and the hanging endpoint to start",
   });
   return {
     progress,

@@ -4,11 +4,11 @@ import { encrypted, mediaKeys } from "../../../../lib/media/index.ts";
 import type { MediaPointer } from "../../../../lib/media/index.ts";
 import { makeCertificate } from "../../../../lib/testing/certificate.ts";
 
-/** WhatsApp's media host, with so many pictures as phones take them. */
+/** A media host of WhatsApp with pictures like those of a phone. */
 export type PictureHost = {
   /** host:port, as WA_MEDIA_HOST. */
   address: string;
-  /** The certificate that its callers must trust, as NODE_EXTRA_CA_CERTS. */
+  /** Its certificate, for NODE_EXTRA_CA_CERTS of its clients. */
   certFile: string;
   pointers: readonly MediaPointer[];
   stop(): Promise<void>;
@@ -44,7 +44,7 @@ export async function startPictureHost(folder: string, pictures: number): Promis
   return { address: `localhost:${server.port}`, certFile, pointers, stop: () => server.stop(true) };
 }
 
-/** About 100 kB: noise, for a plain colour would be no work. */
+/** About 100 kB of noise; a plain colour would compress to nothing. */
 function picture(): Promise<Buffer> {
   const noise = { type: "gaussian", mean: 128, sigma: 30 } as const;
   return sharp({ create: { width: 640, height: 480, channels: 3, background: "#888", noise } })

@@ -6,10 +6,10 @@ import { createRedis } from "../../../../lib/redis/client.ts";
 import type { Customer, Platform } from "../../rig/platform.ts";
 import type { PictureHost } from "./media_host.ts";
 
-/** Rows written in one statement, and wake-ups under way at once. */
+/** Rows of one statement, and wake-ups in flight. */
 const page = 500;
 
-/** People send so many pictures, to all customers alike: each is a job that fetches, opens, keeps and describes one. */
+/** Inserts `count` inbound pictures over all customers; each is a job that fetches, decrypts and stores one. */
 export async function sendPictures(
   { db, redis }: Platform,
   customers: readonly Customer[],
@@ -41,7 +41,7 @@ export async function sendPictures(
   }
 }
 
-/** A customer gets each picture once, as far as there are enough: what it has already costs it little. */
+/** A customer receives each picture once if possible, because a known picture costs little. */
 function pictureMessage(customers: readonly Customer[], pointers: PictureHost["pointers"], n: number): InboundMessage {
   const customer = customers[n % customers.length]!;
   const pointer = pointers[Math.floor(n / customers.length) % pointers.length]!;

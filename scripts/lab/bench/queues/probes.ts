@@ -34,7 +34,8 @@ export async function probe(
   const acknowledged = await until(
     async () => {
       const rows = await stage.platform.owner<{ id: string; sent_ms: number }[]>`
-        select id, (extract(epoch from sent_at) * 1000)::float8 as sent_ms from messages where id = any(${ids}::uuid[]) and sent_at is not null`;
+        select id, (extract(epoch from sent_at) * 1000)::float8 as sent_ms
+        from messages where id = any(${ids}::uuid[]) and sent_at is not null`;
       return rows.length === ids.length ? new Map(rows.map((row) => [row.id, row.sent_ms])) : undefined;
     },
     { deadlineMs: 60_000, everyMs: 250, what: "every probe to be acknowledged" },

@@ -10,8 +10,8 @@ const shard = 9_001;
 const victim = 'console.log(Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("ok") }).port)';
 
 /**
- * Milliseconds from the SIGKILL of a shard's process until the router answers that the shard is not available, once
- * for each round. Who supervises the process deregisters it when it ends, as Nomad does; no health check is waited for.
+ * Milliseconds from the SIGKILL of a shard's process until the router reports the shard unavailable, for each round.
+ * The supervisor deregisters the shard when its process has ended, as Nomad does.
  */
 export async function timeDeaths(consul: ConsulClient, router: Router, rounds: number): Promise<number[]> {
   const known = () => router.shards().some((address) => address.shard === shard);

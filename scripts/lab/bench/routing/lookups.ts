@@ -12,7 +12,7 @@ export function timeLocate(router: Router, businesses: readonly Assignable[]): T
   return timeEach(calls, (n) => router.locate(businesses[n % businesses.length]!));
 }
 
-/** What a caller without a directory does: ask Consul's HTTP API for the healthy instance of the shard, each time. */
+/** Without a directory, a caller queries Consul's HTTP API for the healthy instance of the shard each time. */
 export function timeHttpLookup(
   consulUrl: string,
   businesses: readonly Assignable[],
@@ -27,7 +27,7 @@ export function timeHttpLookup(
   });
 }
 
-/** The same by DNS: SRV records of the instances that bear the shard's tag. */
+/** The same query by DNS: SRV records of the instances with the shard's tag. */
 export function timeDnsLookup(dnsPort: number, businesses: readonly Assignable[], numShards: number): Promise<Timing> {
   const resolver = new Resolver();
   resolver.setServers([`127.0.0.1:${dnsPort}`]);

@@ -15,7 +15,7 @@ const used = () => {
 
 const stop = new AbortController();
 const consul = createConsul({ addr });
-// What any use of Consul loads is there before it is measured.
+// Loads everything that any use of Consul loads before the measurement.
 await consul.blockingGet("/v1/status/leader", { index: 0 });
 
 const before = used();

@@ -18,13 +18,13 @@ export type ShardResult = {
   perMinute: number;
   cpuMsPerMessage: number;
   openS: number;
-  /** From kill -9 until the process listens again, the supervisor's delay included. */
+  /** From kill -9 until the process listens again, including the supervisor's delay. */
   restartS: number;
   /** From kill -9 until all sessions are open. */
   reopenS: number;
   idleMb: number;
   rssMb: number;
-  /** After half as many messages again. */
+  /** Memory after half as many more messages. */
   rssLaterMb: number;
   p50Ms: number;
   p99Ms: number;
@@ -33,7 +33,7 @@ export type ShardResult = {
 };
 
 export type ShardMeasure = {
-  /** Batches under way at once: as many as the send workers' concurrency allows. */
+  /** Batches in flight: as many as the send workers' concurrency allows. */
   connections: number;
   /** Seconds at a steady rate. */
   steadyS: number;
@@ -96,11 +96,13 @@ export async function measureShard(plan: Plan, { connections, steadyS }: ShardMe
     const measured = better(first, await round("later", plan.messages / 2));
     const { rssMb: rssLaterMb } = shard.usage();
     say(
-      `shard: ${Math.round(measured.perMinute)}/min, ${measured.cpuMsPerMessage.toFixed(2)} ms of CPU a message, ${Math.round(rssMb)} MB`,
+      `shard: ${Math.round(measured.perMinute)}/min, ` +
+        `${measured.cpuMsPerMessage.toFixed(2)} ms of CPU a message, ${Math.round(rssMb)} MB`,
     );
     const steadyMs = await latencies(shard, businesses, measured.perMinute / 60 / 4, steadyS, sent);
     say(
-      `shard: p50 ${quantile(steadyMs, 0.5).toFixed(1)} ms, p99 ${quantile(steadyMs, 0.99).toFixed(1)} ms one by one at a quarter of that rate`,
+      `shard: single messages at a quarter of that rate: ` +
+        `p50 ${quantile(steadyMs, 0.5).toFixed(1)} ms, p99 ${quantile(steadyMs, 0.99).toFixed(1)} ms`,
     );
 
     const last = outboxes("killed", perSession(plan, Math.min(plan.messages / 2, businesses.length * 50)));
@@ -117,7 +119,10 @@ export async function measureShard(plan: Plan, { connections, steadyS }: ShardMe
     const restartS = (performance.now() - killed) / 1000;
     await shard.allOpen(businesses.length);
     const reopenS = (performance.now() - killed) / 1000;
-    say(`shard: killed in mid-batch; listens after ${restartS.toFixed(2)} s, all open after ${reopenS.toFixed(2)} s`);
+    say(
+      `shard: killed in the middle of a batch; ` +
+        `listens after ${restartS.toFixed(2)} s, all open after ${reopenS.toFixed(2)} s`,
+    );
     allSent(await delivering);
     await settled(simulator);
 

@@ -1,6 +1,6 @@
 import type { Business } from "../../rig/pairing.ts";
 
-/** What both sides of the comparison are given to do. */
+/** The work of both sides of the comparison. */
 export type Plan = {
   businesses: Business[];
   /** Messages of the measured round, over all sessions. */
@@ -9,14 +9,11 @@ export type Plan = {
   say: (line: string) => void;
 };
 
-/** Messages a session sends so that all together send `total`. */
+/** Messages of each session so that all send `total`. */
 export const perSession = ({ businesses }: Pick<Plan, "businesses">, total: number): number =>
   Math.max(1, Math.round(total / businesses.length));
 
-/**
- * What comes before the measured round: first messages to all contacts, which cost a key exchange, and code to be
- * compiled.
- */
+/** Warm-up messages of each session: the first to a contact costs a key exchange, and code is not compiled yet. */
 export const warmUpEach = (plan: Plan): number =>
   Math.max(plan.businesses[0]!.contacts.length, perSession(plan, plan.messages / 4));
 
@@ -24,5 +21,5 @@ export const perMinute = (messages: number, ms: number): number => (messages / m
 
 export type Round = { perMinute: number; cpuMsPerMessage: number };
 
-/** Of two rounds the one that something else on the machine disturbed less. */
+/** The faster of two rounds, which other work of the machine disturbed less. */
 export const better = <R extends Round>(one: R, other: R): R => (other.perMinute > one.perMinute ? other : one);

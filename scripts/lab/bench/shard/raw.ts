@@ -6,7 +6,7 @@ import type { RawAnswer, RawCommand } from "./raw_baileys.ts";
 
 /** Bare Baileys, in a process of its own. */
 export type RawProcess = {
-  /** Resolves with what it took, ms. */
+  /** Returns the duration in ms. */
   run(command: RawCommand): Promise<number>;
   usage(): Usage;
   stop(): Promise<void>;

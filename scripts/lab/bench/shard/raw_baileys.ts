@@ -7,8 +7,8 @@ import { rigToken, SimulatorControl } from "../../rig/simulator.ts";
 import { textOf } from "../../rig/text.ts";
 
 /*
- * The ceiling: Baileys in a bare loop, with its keys in memory, nothing on a disk and nothing after a crash. It is
- * given the same settings as the shard gives it, since they make it faster, and the same patched package.
+ * The ceiling: Baileys in a bare loop, with its keys in memory and nothing durable. It gets the same settings as the
+ * shard, since they make it faster, and the same patched package.
  */
 export type RawCommand =
   | { do: "pair"; businesses: Business[] }
@@ -34,7 +34,7 @@ let acknowledged = 0;
 /** Called at each acknowledgement. */
 let onAcknowledged = () => {};
 
-/** As fast as a store can be: the values themselves, by name. */
+/** The fastest possible store: a map. */
 function memoryKeys(): SignalKeyStore {
   const stored = new Map<string, unknown>();
   return {
@@ -57,7 +57,7 @@ function memoryKeys(): SignalKeyStore {
   };
 }
 
-/** Opens a login, pairing it where it is new. Resolves when it is open. */
+/** Opens a login and pairs it if it is new. */
 async function open(business: Business, auth: Login["auth"]): Promise<WASocket> {
   const { promise, resolve, reject } = Promise.withResolvers<WASocket>();
   const socket = makeWASocket({
@@ -101,7 +101,7 @@ async function reopen(): Promise<void> {
   const began = performance.now();
   logins = await Promise.all(
     logins.map(async ({ business, auth }) => {
-      // What a restart would read from a disk.
+      // As after a restart, which reads them from a disk.
       auth.creds = JSON.parse(JSON.stringify(auth.creds, BufferJSON.replacer), BufferJSON.reviver) as typeof auth.creds;
       return { business, auth, socket: await open(business, auth) };
     }),
@@ -130,7 +130,7 @@ async function send(label: string, each: number): Promise<void> {
   await all.promise;
 }
 
-async function obey(command: RawCommand): Promise<RawAnswer> {
+async function execute(command: RawCommand): Promise<RawAnswer> {
   const began = performance.now();
   if (command.do === "pair") await pair(command.businesses);
   else if (command.do === "send") await send(command.label, command.each);
@@ -142,7 +142,7 @@ async function obey(command: RawCommand): Promise<RawAnswer> {
 }
 
 process.on("message", (command: RawCommand) => {
-  obey(command).then(
+  execute(command).then(
     (answer) => process.send?.(answer),
     (error: unknown) => process.send?.({ error: String(error) } satisfies RawAnswer),
   );

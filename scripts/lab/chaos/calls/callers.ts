@@ -4,26 +4,26 @@ import type { SimulatedCall } from "../../../../services/simulator/carrier/call.
 
 const marksOf = (call: SimulatedCall) => call.view().streams.flatMap((stream) => stream.marks);
 
-/** People who call one number, and what becomes of them. */
+/** Simulated callers of one number. */
 export function createCallers(stack: Stack, number: string) {
   const talking = (calls: readonly SimulatedCall[]) => calls.filter((call) => call.status === "in-progress");
 
   return {
     talking,
-    /** So many call at once; resolves when each of them talks or was turned away. */
+    /** Dials `count` calls at once; resolves when each is talking or was refused. */
     attempt: async (count: number): Promise<SimulatedCall[]> => {
       const calls = Array.from({ length: count }, () =>
         stack.carrier.dialIn({ from: "+15550000001", to: number, durationS: null, digits: "" }),
       );
       await until(() => calls.every((call) => marksOf(call).length > 0 || call.view().end !== null), {
-        what: `${count} callers to get through or not`,
+        what: `${count} callers to be admitted or refused`,
         deadlineMs: 120_000,
       });
       return talking(calls);
     },
     /**
-     * Each presses `key` until the agent says that it remembers it behind all the keys before: one that is pressed in
-     * the moment of a change is not heard, and people press again. Gives how many it was heard from.
+     * Each caller presses `key` until the agent confirms it behind all earlier keys; a key pressed during a failover is
+     * lost, and people press again. Returns how many were heard.
      */
     areHeard: async (calls: readonly SimulatedCall[], key: string, keysBefore: string): Promise<number> => {
       const wanted = new RegExp(`^keys:${keysBefore}${key}+$`);
@@ -45,7 +45,7 @@ export function createCallers(stack: Stack, number: string) {
 
 export type Callers = ReturnType<typeof createCallers>;
 
-/** Watches how many calls the carrier has up, and by how many they ever are more than may be. */
+/** Watches the carrier's active calls and records by how many they exceed the limit. */
 export function watchLimit(stack: Stack, limit: () => number) {
   let over = 0;
   const timer = setInterval(() => {

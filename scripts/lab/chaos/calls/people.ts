@@ -1,17 +1,17 @@
 import type { Caller } from "../../../cli/operator/http.ts";
 import { createWait } from "../../../cli/operator/wait.ts";
 
-/** What the simulated carrier tells of a call. */
+/** A call as the simulated carrier describes it. */
 type Simulated = { status: string; end: string | null; recoveries_ms: number[]; streams: { marks: string[] }[] };
 
-/** People whom a stack's simulator has call, over its control API, and what they hear. */
+/** Callers of a stack's simulator, controlled over its API. */
 export function createPeople(simulator: Caller, number: string) {
   const look = (sid: string) => simulator<Simulated>("GET", `/calls/${sid}`);
   const marksOf = ({ streams }: Simulated) => streams.flatMap(({ marks }) => marks);
   const wait = createWait(60_000);
 
   return {
-    /** So many call, and are greeted. */
+    /** Dials `count` calls and waits until each is greeted. */
     call: async (count: number): Promise<string[]> => {
       const { data } = await simulator<{ data: { sid: string }[] }>("POST", "/calls", {
         from: "+15550000001",
@@ -25,7 +25,7 @@ export function createPeople(simulator: Caller, number: string) {
       });
       return sids;
     },
-    /** Each presses a key until the agent says that it remembers it behind all those before; gives who is not heard. */
+    /** Each presses a key until the agent confirms it behind all earlier keys; returns those that are not heard. */
     press: async (sids: readonly string[], key: string, before: string): Promise<string[]> => {
       const wanted = new RegExp(`^keys:${before}${key}+$`);
       const isHeard = async (sid: string) => marksOf(await look(sid)).some((mark) => wanted.test(mark));
@@ -40,7 +40,7 @@ export function createPeople(simulator: Caller, number: string) {
     },
     silences: async (sids: readonly string[]): Promise<number[]> =>
       (await Promise.all(sids.map(look))).flatMap((call) => call.recoveries_ms),
-    /** Those whose call is over. */
+    /** Returns the calls that have ended. */
     gone: async (sids: readonly string[]): Promise<string[]> => {
       const calls = await Promise.all(sids.map(async (sid) => ({ sid, end: (await look(sid)).end })));
       return calls.filter(({ end }) => end !== null).map(({ sid }) => sid);

@@ -8,7 +8,7 @@ type Group = Omit<Job["TaskGroups"][number], "Tasks"> & {
 };
 export type CallsJob = Omit<Job, "TaskGroups"> & { TaskGroups: [Group] };
 
-/** The job of the calls service under Nomad: its allocations, and versions of it that are rolled out. */
+/** The calls job under Nomad: its allocations and rollouts. */
 export function createRollouts(nomad: Nomad) {
   const wait = createWait(300_000);
   const read = () => nomad<CallsJob>("GET", path);
@@ -20,7 +20,7 @@ export function createRollouts(nomad: Nomad) {
   return {
     read,
     running,
-    /** Registers the job and waits until its deployment is over, and the allocations before it are told to stop. */
+    /** Registers the job and waits until its deployment is done and the former allocations are stopping. */
     rollOut: async (job: CallsJob): Promise<void> => {
       const before = (await read()).Version!;
       await nomad("POST", "/v1/jobs", { Job: job });
@@ -33,7 +33,7 @@ export function createRollouts(nomad: Nomad) {
         return deployment.Status === "successful";
       });
     },
-    /** Waits until no allocation of a version before the present one runs any more. */
+    /** Waits until no allocation of a former version runs. */
     alone: async (): Promise<void> => {
       const { Version: version } = await read();
       await wait("the allocations before to end", async () =>
@@ -45,10 +45,7 @@ export function createRollouts(nomad: Nomad) {
   };
 }
 
-/**
- * The job as another release of so many replicas, each of which carries its calls on for so long when it is told to
- * stop.
- */
+/** The job as another release with `replicas`, each of which keeps its calls for `graceS` while it stops. */
 export function changed(
   job: CallsJob,
   release: string,

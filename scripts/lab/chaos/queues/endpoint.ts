@@ -1,7 +1,7 @@
-/** A delivery that fails more often waits for longer than anybody wants to wait for the end of a run. */
+/** A delivery that fails more often backs off for longer than a run lasts. */
 const mostRefusals = 2;
 
-/** An endpoint of customers that refuses one request in twenty and notes what it took. */
+/** A webhook endpoint that refuses one request in twenty and records those that it takes. */
 export function startEndpoint() {
   const taken = new Map<string, number>();
   const refused = new Map<string, number>();
@@ -22,7 +22,7 @@ export function startEndpoint() {
   });
   return {
     url: `http://127.0.0.1:${server.port}/hook`,
-    /** How often each delivery was taken, by webhook-id. */
+    /** Times each delivery was taken, by webhook-id. */
     taken: taken as ReadonlyMap<string, number>,
     stop: () => server.stop(true),
   };

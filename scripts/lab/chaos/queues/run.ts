@@ -8,7 +8,7 @@ import { runKilledBroadcast } from "./campaign.ts";
 import type { CampaignPlan } from "./campaign.ts";
 import { post } from "./posts.ts";
 import { startEndpoint } from "./endpoint.ts";
-import { clockFile, flush, wreak } from "./havoc.ts";
+import { clockFile, flush, injectFaults } from "./faults.ts";
 
 export type ChaosPlan = {
   folder: string;
@@ -45,9 +45,9 @@ export async function runChaos({ folder, businesses, messages, rate, pending, ca
     const accepted = new ChatLog();
     const load = { apiUrl: platform.apis[0]!.url, customers: senders, rate, accepted };
 
-    const havoc = wreak(platform, folder, say);
+    const faults = injectFaults(platform, folder, say);
     await post({ ...load, messages, label: "chaos" });
-    const tally = await havoc.stop();
+    const tally = await faults.stop();
     say(`${messages} messages accepted; ${JSON.stringify(tally)}`);
     await settled(platform, say);
 

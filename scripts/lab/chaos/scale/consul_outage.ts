@@ -5,14 +5,14 @@ import { root } from "../../../stack/environment.ts";
 import type { Stage } from "./stage.ts";
 
 export type Outage = {
-  /** Messages that WhatsApp took and that it handed over while Consul was away. */
-  sentMeanwhile: number;
-  receivedMeanwhile: number;
-  /** From Consul's first answer until the directory of every process had heard of it, s. */
+  /** Messages that WhatsApp accepted and delivered during the outage. */
+  sentDuring: number;
+  receivedDuring: number;
+  /** From Consul's first answer until the directory of every process was refreshed, s. */
   freshS: number;
 };
 
-/** Kills Consul with -9, leaves it away for a while, and brings it back with ./scripts/up. */
+/** Kills Consul with SIGKILL and restores it with ./scripts/up after a while. */
 export async function loseConsul(stage: Stage, awayS: number): Promise<Outage> {
   const urls = await metricsUrls(stage);
   process.kill(Number(await readFile(join(stage.state, "consul.pid"), "utf8")), "SIGKILL");
@@ -31,15 +31,15 @@ export async function loseConsul(stage: Stage, awayS: number): Promise<Outage> {
   };
   await until(async () => (await Promise.all(urls.map(fresh))).every(Boolean), {
     deadlineMs: 60_000,
-    what: "every directory to have heard of Consul",
+    what: "every directory to be refreshed",
   });
   const freshS = (performance.now() - answeredAt) / 1000;
   await up;
   const grown = (name: string) => (after[name] ?? 0) - (before[name] ?? 0);
-  return { sentMeanwhile: grown("messages_accepted"), receivedMeanwhile: grown("messages_delivered"), freshS };
+  return { sentDuring: grown("messages_accepted"), receivedDuring: grown("messages_delivered"), freshS };
 }
 
-/** Where the processes that route tell of their directory. */
+/** The metrics of the processes that have a directory. */
 async function metricsUrls({ consul }: Stage): Promise<string[]> {
   type Entry = { ServiceAddress: string; ServiceMeta: { ops_port: string } };
   const services = ["prosaas-api", "prosaas-worker-high", "prosaas-worker-default", "prosaas-worker-low"];
@@ -61,6 +61,6 @@ async function bringUp({ env }: Stage): Promise<void> {
     stdout: "ignore",
     stderr: "pipe",
   });
-  const [told, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
-  if (code !== 0) throw new Error(`./scripts/up exited ${code}: ${told.slice(-1_000)}`);
+  const [stderr, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+  if (code !== 0) throw new Error(`./scripts/up exited ${code}: ${stderr.slice(-1_000)}`);
 }

@@ -5,10 +5,10 @@ import { waitForJobs } from "../../../stack/wait.ts";
 import { valuesOfCluster } from "../../../stack/workers_profile.ts";
 import type { Stage } from "./stage.ts";
 
-/** The jobs of which several run, or whose work waits while they are replaced. */
+/** The jobs that a rolling deploy replaces. */
 export const rollingJobs = ["api", "calls", "workers", "wa-shards"];
 
-/** Rolls every such job over to new allocations, as a deploy of new code does; their counts stay. */
+/** Replaces the allocations of each job as a deploy does; counts stay. */
 export async function deployAll(stage: Stage): Promise<void> {
   // The server ignores the query: the same release under another address.
   const variables = await readJobVariables(stage.state);
@@ -24,8 +24,8 @@ export async function deployAll(stage: Stage): Promise<void> {
       stdout: "ignore",
       stderr: "pipe",
     });
-    const [told, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
-    if (code !== 0) throw new Error(`the deploy of ${job} exited ${code}: ${told}`);
+    const [stderr, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+    if (code !== 0) throw new Error(`the deploy of ${job} exited ${code}: ${stderr}`);
   }
   const agents = { nomadAddr: stage.stack.nomad_addr, consulAddr: stage.stack.consul_http_addr };
   await waitForJobs(rollingJobs, agents, { until: "settled", deadlineMs: 300_000, known: rollingJobs });

@@ -1,28 +1,28 @@
 import { until } from "../../../../lib/testing/until.ts";
-import { openSessions, pairCrowd } from "./crowd.ts";
-import { finishedMoves } from "./ordeals.ts";
-import type { Findings, Ordeal, ScalePlan } from "./ordeals.ts";
+import { openSessions, pairMembers } from "./members.ts";
+import { finishedMoves } from "./steps.ts";
+import type { Findings, Step, ScalePlan } from "./steps.ts";
 import type { Stage } from "./stage.ts";
 import { Talk } from "./talk.ts";
-import { readTasks, unneededRestarts } from "./tasks.ts";
+import { readTasks, unneededRestarts } from "./restarts.ts";
 
 export type ScaleResult = {
   requests: number;
   failed_requests: number;
-  /** Requests on a kept connection that the edge closed in that moment: repeated once, as HTTP clients do. */
+  /** Requests on a kept connection that the edge had just closed: retried once, as HTTP clients do. */
   repeated_requests: number;
   messages: number;
   lost: number;
   duplicates: number;
-  /** Chats in which anything stands in another order than it was written in. */
+  /** Chats whose messages arrived in another order. */
   reordered: number;
   qr_scans: number;
   unneeded_restarts: number;
   add_shard_s: number;
-  /** By the rebalance: how many businesses, and in how long all of them together. */
+  /** Businesses that the rebalance moved, and its duration. */
   moved: number;
   move_total_s: number;
-  /** Of every move, the longest time that the business's messages waited. */
+  /** The longest wait of a business's messages during a move. */
   move_silence_ms_max: number;
   scripts_killed: number;
   consul_away_s: number;
@@ -33,15 +33,11 @@ export type ScaleResult = {
 
 const settleMs = 120_000;
 
-/** Scales a stack up and down in every way while people write, and compares every message at the end. */
-export async function scaleWhileTalking(
-  stage: Stage,
-  plan: ScalePlan,
-  ordeals: readonly Ordeal[],
-): Promise<ScaleResult> {
+/** Scales a stack while businesses and contacts write, and compares every message at the end. */
+export async function scaleWhileTalking(stage: Stage, plan: ScalePlan, steps: readonly Step[]): Promise<ScaleResult> {
   const { say, simulator } = stage;
-  const crowd = await pairCrowd(stage, plan.businesses);
-  say(`${crowd.length} businesses are paired`);
+  const members = await pairMembers(stage, plan.businesses);
+  say(`${members.length} businesses are paired`);
   const pairings = async () => (await simulator.stats())["pairings_offered"] ?? 0;
   const before = await pairings();
   const earlier = new Set((await finishedMoves(stage)).map(({ id }) => id));
@@ -55,21 +51,22 @@ export async function scaleWhileTalking(
   };
   const restarts: string[] = [];
 
-  const talk = new Talk(stage, crowd, plan.perMinute);
+  const talk = new Talk(stage, members, plan.perMinute);
   talk.start();
-  for (const { name, undergo, mayGo } of ordeals) {
+  for (const { name, run, mayEnd } of steps) {
     const began = performance.now();
     const tasks = await readTasks(stage);
-    await undergo(stage, plan, findings);
-    restarts.push(...unneededRestarts(tasks, await readTasks(stage), (one) => mayGo(one, plan)));
+    await run(stage, plan, findings);
+    restarts.push(...unneededRestarts(tasks, await readTasks(stage), (one) => mayEnd(one, plan)));
     const took = ((performance.now() - began) / 1000).toFixed(1);
     say(
-      `${name}: ${took} s; ${talk.messages} messages, ${talk.failures.length} of ${talk.requests} requests failed so far`,
+      `${name}: ${took} s; ${talk.messages} messages, ` +
+        `${talk.failures.length} of ${talk.requests} requests failed so far`,
     );
   }
   await talk.stop();
   for (const line of restarts) say(line);
-  await until(async () => (await openSessions(stage, crowd)) === crowd.length, {
+  await until(async () => (await openSessions(stage, members)) === members.length, {
     deadlineMs: settleMs,
     what: "every session to be open",
     everyMs: 500,
@@ -92,13 +89,13 @@ export async function scaleWhileTalking(
     move_silence_ms_max: Math.max(0, ...moves.map(({ silent_ms }) => silent_ms ?? 0)),
     scripts_killed: findings.scriptsKilled,
     consul_away_s: findings.outage === undefined ? 0 : plan.consulAwayS,
-    sent_without_consul: findings.outage?.sentMeanwhile ?? 0,
-    received_without_consul: findings.outage?.receivedMeanwhile ?? 0,
+    sent_without_consul: findings.outage?.sentDuring ?? 0,
+    received_without_consul: findings.outage?.receivedDuring ?? 0,
     directory_fresh_s: Number((findings.outage?.freshS ?? 0).toFixed(1)),
   };
 }
 
-/** What must be nothing. */
+/** Counts that must be 0. */
 export const faultsOf = ({
   failed_requests,
   lost,

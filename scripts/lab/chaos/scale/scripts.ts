@@ -1,13 +1,10 @@
 import { root } from "../../../stack/environment.ts";
 import type { Stage } from "./stage.ts";
 
-/** When a script is killed with -9: so long after a line that it writes. */
+/** Kills a script with SIGKILL, `ms` after a line that matches `after`. */
 export type Kill = { after: RegExp; ms?: number };
 
-/**
- * Runs a script of scripts/cli/scale as its task does; gives the JSON that it ends with. Throws where it does not exit
- * 0.
- */
+/** Runs a script of scripts/cli/scale as its task does; returns its JSON. @throws if it does not exit 0 */
 export async function runScript(
   stage: Stage,
   script: string,
@@ -23,7 +20,7 @@ export async function runScript(
   return JSON.parse(stdout.trim().split("\n").at(-1)!) as Record<string, unknown>;
 }
 
-/** Runs a script and kills it in the middle. False: it ended before. */
+/** Runs a script and kills it midway; false if it ended before. */
 export async function killScript(
   stage: Stage,
   script: string,
@@ -31,11 +28,11 @@ export async function killScript(
   { after, ms = 0 }: Kill,
 ): Promise<boolean> {
   const child = start(stage, script, args);
-  let told = "";
+  let output = "";
   let killed = false;
   for await (const chunk of child.stderr) {
-    told += new TextDecoder().decode(chunk);
-    if (killed || !after.test(told)) continue;
+    output += new TextDecoder().decode(chunk);
+    if (killed || !after.test(output)) continue;
     killed = true;
     await Promise.race([child.exited, Bun.sleep(ms)]);
     if (child.exitCode !== null) return false;
@@ -45,8 +42,8 @@ export async function killScript(
   return killed;
 }
 
-/** Killed at each of the points, and run again until it is through. */
-export async function sufferAndFinish(
+/** Kills a script at each of the points and runs it again to its end. */
+export async function killAndFinish(
   stage: Stage,
   script: string,
   args: readonly string[],
@@ -55,7 +52,7 @@ export async function sufferAndFinish(
   let killed = 0;
   for (const kill of kills) if (await killScript(stage, script, args, kill)) killed += 1;
   await runScript(stage, script, args);
-  stage.say(`${script} ${args.join(" ")}: through after ${killed} kills`);
+  stage.say(`${script} ${args.join(" ")}: done after ${killed} kills`);
   return killed;
 }
 

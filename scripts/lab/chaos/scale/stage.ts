@@ -8,12 +8,12 @@ import { connectConsul } from "../../../stack/consul.ts";
 import { createNomad } from "../../../stack/nomad.ts";
 import type { Nomad } from "../../../stack/nomad.ts";
 
-/** A running stack that is scaled while people write. */
+/** The running stack of a chaos:scale run. */
 export type Stage = {
   stack: Stack;
   /** The stack's folder. */
   state: string;
-  /** What the scripts find the stack by. */
+  /** Environment that points the scripts to the stack. */
   env: Record<string, string>;
   api: Caller;
   nomad: Nomad;

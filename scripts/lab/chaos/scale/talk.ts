@@ -9,7 +9,7 @@ import { addComparisons, compareChats } from "../../rig/comparison.ts";
 import { SteadyLoad } from "../../rig/load.ts";
 import type { Job } from "../../rig/load.ts";
 import { eachOf } from "../../rig/pairing.ts";
-import type { Member } from "./crowd.ts";
+import type { Member } from "./members.ts";
 import type { Stage } from "./stage.ts";
 
 type Row = { chat: string; text?: string; queued_at: string };

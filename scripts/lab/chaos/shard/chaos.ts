@@ -1,12 +1,12 @@
 import { Cast } from "./cast.ts";
-import type { Ordeal } from "./ordeals.ts";
+import type { Step } from "./steps.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";
 import { setStage } from "./stage.ts";
 import { Traffic } from "./traffic.ts";
 
 export type ChaosPlan = {
-  ordeals: readonly Ordeal[];
+  steps: readonly Step[];
   businesses: number;
   /** Contacts of each business. */
   contacts: number;
@@ -39,9 +39,9 @@ export async function chaos(plan: ChaosPlan): Promise<ChaosResult> {
     traffic.load.start();
     say(`${plan.businesses} businesses are paired; ${plan.perSecond} messages a second each way`);
     let slowestRecoveryS = 0;
-    for (const { name, undergo } of plan.ordeals) {
+    for (const { name, run } of plan.steps) {
       traffic.load.check();
-      await undergo({ stage, cast, seconds, outageS });
+      await run({ stage, cast, seconds, outageS });
       const recoveryS = await cast.allOpen();
       slowestRecoveryS = Math.max(slowestRecoveryS, recoveryS);
       say(`${name}: all open after ${recoveryS.toFixed(1)} s; ${traffic.load.count} messages each way so far`);

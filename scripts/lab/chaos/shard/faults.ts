@@ -1,15 +1,15 @@
 import { until } from "../../../../lib/testing/until.ts";
 import type { SessionView } from "../../../../lib/contracts/shard/index.ts";
 import type { Fault } from "../../rig/simulator.ts";
-import type { Ordeal, Scene } from "./ordeals.ts";
+import type { Step, StepContext } from "./steps.ts";
 
-/** The codes under which the faults below make messages fail. */
+/** Error codes of messages that the faults below refuse. */
 export const refusals: ReadonlySet<string> = new Set(["463", "404", "not_on_whatsapp"]);
 
-/** So many messages are struck by a fault that strikes messages. */
+/** Messages that a fault of messages hits. */
 const struck = 100;
 
-/** What WhatsApp's side can do to a connection that ends it, and from which it returns by itself. */
+/** Faults that end a connection, after which a session reconnects by itself. */
 const endings: Fault[] = [
   { kind: "drop", after_frames: 7 },
   { kind: "restart" },
@@ -20,16 +20,14 @@ const endings: Fault[] = [
   { kind: "login_failure", reason: "503", times: 3 },
 ];
 
-/**
- * After these a login is left alone for long, or until somebody asks for it; and what the session gives as its reason.
- */
+/** Faults after which a session stops for long or until a connect request, with the session's reason. */
 const halts: [Fault, reason: string][] = [
   [{ kind: "replaced" }, "(440)"],
   [{ kind: "login_failure", reason: "403", times: 1 }, "(403)"],
   [{ kind: "login_failure", reason: "405", times: 1 }, "(405)"],
 ];
 
-/** What happens to messages and ticks. */
+/** Faults of messages and receipts. */
 const disturbances: Fault[] = [
   { kind: "ack_delay", ms: 1_000, times: struck },
   { kind: "ack_lost", times: 5 },
@@ -44,56 +42,56 @@ const disturbances: Fault[] = [
 const nameOf = ({ kind, at, reason, mode }: Fault) =>
   [kind, at, reason, mode].filter((part) => typeof part === "string").join(" ");
 
-/** Lets a fault last, and ends it. */
-async function undergo({ stage, seconds }: Scene, fault: Fault): Promise<void> {
+/** Injects a fault for a while. */
+async function holdFault({ stage, seconds }: StepContext, fault: Fault): Promise<void> {
   await stage.simulator.fault(fault);
   await Bun.sleep(seconds * 1000);
   await stage.simulator.clearFaults();
 }
 
-/** Every fault that the simulator knows, one after the other. */
-export const faultOrdeals: Ordeal[] = [
-  ...endings.map((fault): Ordeal => ({
+/** Every fault of the simulator, one after the other. */
+export const faultSteps: Step[] = [
+  ...endings.map((fault): Step => ({
     name: nameOf(fault),
-    undergo: async (scene) => {
-      const { stage, cast } = scene;
+    run: async (context) => {
+      const { stage, cast } = context;
       await stage.simulator.fault(fault);
-      // Those that strike logins need some.
+      // Faults of logins need a reconnect.
       if (fault.kind !== "drop" && fault["at"] !== "stream") await stage.simulator.fault({ kind: "drop" });
-      await Bun.sleep(scene.seconds * 1000);
+      await Bun.sleep(context.seconds * 1000);
       await stage.simulator.clearFaults();
-      // Told that WhatsApp is unavailable, a session leaves it alone for longer than anybody wants to wait here.
+      // A session that saw WhatsApp unavailable backs off for longer than the run waits.
       for (const { id } of cast.businesses)
         await stage.shard.client.connect(stage.shard.location, id, { method: "qr" });
     },
   })),
-  ...halts.map(([fault, reason]): Ordeal => ({
+  ...halts.map(([fault, reason]): Step => ({
     name: `${nameOf(fault)}, then a connect`,
-    undergo: async ({ stage, cast }) => {
+    run: async ({ stage, cast }) => {
       const { id, phone } = cast.businesses[0]!;
       if (fault.kind === "login_failure") await stage.simulator.fault({ ...fault, phone });
-      const blow: Fault = fault.kind === "login_failure" ? { kind: "drop", phone } : { ...fault, phone };
+      const trigger: Fault = fault.kind === "login_failure" ? { kind: "drop", phone } : { ...fault, phone };
       const halted = async () => {
         const view = await stage.shard.client.view(stage.shard.location, id);
-        // Again where the blow fell on a connection that the session had given up already.
-        if (view.status === "open") await stage.simulator.fault(blow);
+        // Repeats a fault that hit a connection which the session had already closed.
+        if (view.status === "open") await stage.simulator.fault(trigger);
         return view.reason?.includes(reason);
       };
       await until(halted, { what: `the session to end for ${reason}`, everyMs: 100, deadlineMs: 30_000 });
       await stage.shard.client.connect(stage.shard.location, id, { method: "qr" });
     },
   })),
-  ...[false, true].map((answer_pings): Ordeal => ({
+  ...[false, true].map((answer_pings): Step => ({
     name: answer_pings ? "silence behind answered pings" : "silence",
-    undergo: (scene) =>
-      undergo(scene, { kind: "silence", phone: scene.cast.businesses[0]!.phone, answer_pings, times: 1 }),
+    run: (context) =>
+      holdFault(context, { kind: "silence", phone: context.cast.businesses[0]!.phone, answer_pings, times: 1 }),
   })),
-  ...disturbances.map((fault): Ordeal => ({ name: nameOf(fault), undergo: (scene) => undergo(scene, fault) })),
-  { name: "logged out on the phone, paired anew", undergo: loggedOut },
+  ...disturbances.map((fault): Step => ({ name: nameOf(fault), run: (context) => holdFault(context, fault) })),
+  { name: "logged out on the phone, paired again", run: loggedOut },
 ];
 
-/** The one end that is to be believed: the login is given up, kept aside, and a new one is made. */
-async function loggedOut({ stage, cast: { apprentice } }: Scene): Promise<void> {
+/** A logout is final: the shard sets the login aside and pairs a new one. */
+async function loggedOut({ stage, cast: { apprentice } }: StepContext): Promise<void> {
   const { shard, simulator } = stage;
   await simulator.fault({ kind: "logged_out", phone: apprentice.phone });
   const reaches = (status: SessionView["status"]) =>

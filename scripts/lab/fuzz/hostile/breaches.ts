@@ -1,12 +1,12 @@
-/** What must hold, whatever is asked of the platform. */
+/** Bounds that hold for every input. */
 export const bounds = {
-  /** One request may keep a service from all others for this long. */
+  /** Longest block of an event loop by one request. */
   eventLoopBlockMs: 250,
-  /** Of the edge and of temporary files. */
+  /** Disk use of the edge and of temporary files. */
   diskMb: 64,
-  /** The other tenant's p99, against its own without attacks. */
+  /** The other tenant's p99 divided by its p99 without attacks. */
   slowdown: 5,
-  /** Memory of Redis that an attack leaves behind: what is small enough to be many. */
+  /** Redis memory that an attack leaves behind. */
   redisKbPerAttack: 64,
 } as const;
 
@@ -21,10 +21,10 @@ export type Bound =
   | "other_tenant_p99_ms"
   | "redis_full_recovered";
 
-/** A bound that was broken, and the kind of attack that was in flight then. */
+/** A broken bound and the kind of attack in flight. */
 export type Breach = { bound: Bound; kind: string; what: string };
 
-/** The same fault of a kind a hundred times is one fault, and how often. */
+/** Collects breaches; repeated ones of a kind are counted. */
 export class Breaches {
   readonly #all = new Map<string, Breach & { times: number }>();
   readonly #say: (line: string) => void;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { root } from "../../rig/child.ts";
 import { jobFileOf } from "../../../stack/job_file.ts";
 
-/** What may hold how much memory: the job whose limit counts, for each kind of process of the rig. */
+/** The job whose memory limit applies to each kind of process of the rig. */
 const jobs = {
   api: "api",
   calls: "calls",
@@ -18,7 +18,7 @@ const jobs = {
 
 export type Budgets = ReadonlyMap<string, number>;
 
-/** MB that each kind of process may take: memory_max of its job file, where Nomad's kernel limit would kill it. */
+/** Memory limit of each kind of process in MB: memory_max of its job file, at which the kernel kills a task. */
 export async function memoryBudgets(): Promise<Budgets> {
   const entries = Object.entries(jobs).map(
     async ([kind, job]) => [kind, memoryMaxOf(await readJob(job), job)] as const,
@@ -31,11 +31,11 @@ export async function redisMaxMemoryMb(): Promise<number> {
   const text = await readJob("redis");
   const formula = /MAXMEMORY_MB\s+= floor\(var\.memory\.max \* (\d+) \/ (\d+)\)/.exec(text);
   if (formula === null)
-    throw new Error("nomad/data/redis.nomad.hcl does not derive MAXMEMORY_MB from var.memory.max any more");
+    throw new Error("nomad/data/redis.nomad.hcl does not derive MAXMEMORY_MB from var.memory.max");
   return Math.floor((memoryMaxOf(text, "redis") * Number(formula[1])) / Number(formula[2]));
 }
 
-/** The limit of the job's last task, which is its service; those before it prepare its data. */
+/** The limit of the job's last task, its service; earlier tasks prepare data. */
 export function memoryMaxOf(text: string, job: string): number {
   const value = [...text.matchAll(/^\s*memory_max\s*=\s*(\S+)/gm)].at(-1)?.[1] ?? "";
   const [, variable, key = "default"] = /^var\.(\w+)(?:\.(\w+))?$/.exec(value) ?? [];

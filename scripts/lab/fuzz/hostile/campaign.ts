@@ -7,15 +7,15 @@ import type { PlannedKind } from "./kinds.ts";
 import type { Stage } from "./stage.ts";
 import type { Watch } from "./watch.ts";
 
-/** How long the platform may take to work off what a kind left behind; then the next one begins all the same. */
+/** Longest wait for the backlog of a kind before the next one starts. */
 const settleMs = 20_000;
 
 export type CampaignOptions = { stage: Stage; watch: Watch; breaches: Breaches; seed: number };
 
-/** What kinds that ran together did. */
+/** The report of kinds that ran together. */
 export type Report = { name: string; from: number; to: number; attacks: number; blockMs: number };
 
-/** Runs kinds of attack at the same time; alone, whatever breaks meanwhile is the doing of one. */
+/** Runs kinds of attack in parallel; only a kind that runs alone can be blamed for certain. */
 export async function runKinds(
   kinds: readonly PlannedKind[],
   { stage, watch, breaches, seed }: CampaignOptions,
@@ -29,13 +29,13 @@ export async function runKinds(
 
   const blockMs = await judge(name, { watch, breaches });
   const redisKb = ((await redisBytes(stage)) - redisBefore) / 1024 / attacks;
-  // A handful of attacks says nothing: a buffer that Redis grew by itself would count.
+  // With few attacks a buffer that Redis grew by itself would count.
   if (attacks >= 20 && redisKb > bounds.redisKbPerAttack)
     breaches.add({ bound: "redis_kb", kind: name, what: `${redisKb.toFixed(0)} KB of Redis for each attack` });
   return { name, from, to: Date.now(), attacks, blockMs };
 }
 
-/** Reports what was broken since the last call as the doing of `name`; gives the longest block, ms. */
+/** Blames `name` for every breach since the last call; returns the longest block, ms. */
 export async function judge(
   name: string,
   { watch, breaches }: Pick<CampaignOptions, "watch" | "breaches">,
@@ -66,7 +66,7 @@ async function runAttacks(kind: PlannedKind, stage: Stage, seed: number, breache
   await Promise.all(Array.from({ length: Math.min(kind.width, kind.attacks) }, lane));
 }
 
-/** What was wrong; undefined where the platform withstood. */
+/** Returns the fault, or undefined if the platform resisted. */
 async function attackOnce(kind: PlannedKind, n: number, { target }: Stage, seed: number): Promise<string | undefined> {
   const random = randomOf(seed, kind.name, n);
   const attack = new Attack(target, random, kind.budgetMs);
@@ -75,7 +75,7 @@ async function attackOnce(kind: PlannedKind, n: number, { target }: Stage, seed:
   try {
     return await Promise.race([kind.run(attack, random), over.promise]);
   } catch (error) {
-    // The edge may refuse a connection: that protects it.
+    // The edge may refuse a connection to protect itself.
     return isClosed(error) ? undefined : messageOf(error);
   } finally {
     clearTimeout(timer);

@@ -87,8 +87,15 @@ export function brokenFile(random: Random): Buffer {
   ]);
 }
 
+/** Each entity repeats the one before it eight times. */
+const entityBomb = Array.from({ length: 8 }, (_, n) => {
+  const value = n === 0 ? "&a;&a;&a;&a;&a;&a;&a;&a;" : `&b${n - 1};`.repeat(8);
+  return `<!ENTITY b${n} "${value}">`;
+}).join("");
+
 const svgs = [
-  `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">${Array.from({ length: 8 }, (_, n) => `<!ENTITY b${n} "${n === 0 ? "&a;&a;&a;&a;&a;&a;&a;&a;" : `&b${n - 1};`.repeat(8)}">`).join("")}]><svg xmlns="http://www.w3.org/2000/svg">&b7;</svg>`,
+  `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">${entityBomb}]>` +
+    `<svg xmlns="http://www.w3.org/2000/svg">&b7;</svg>`,
   `<svg xmlns="http://www.w3.org/2000/svg" width="1000000" height="1000000"><image href="file:///etc/passwd"/></svg>`,
   `<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script>${"<g>".repeat(20_000)}</svg>`,
 ];

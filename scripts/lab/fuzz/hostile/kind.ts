@@ -9,29 +9,29 @@ import type { Answer, RequestParts } from "./wire.ts";
 export type { Random } from "../generate.ts";
 export type { Answer } from "./wire.ts";
 
-/** Who attacks: a person on WhatsApp, a program with a key, the voice carrier, or anyone who can reach the edge. */
+/** The attacker: a person on WhatsApp, a program with a key, the voice carrier, or anyone who reaches the edge. */
 export type Origin = "stranger" | "tenant" | "carrier" | "visitor";
 
 /** An attacking tenant: its key has every scope, and a number of its own for calls. */
 export type Tenant = Customer & { number: string };
 
-/** What attacks are aimed at, through the doors that their origins have. */
+/** The target of the attacks and its entry points. */
 export type Target = {
   httpPort: number;
   httpsPort: number;
-  /** What the carrier calls the platform by, and signs. */
+  /** The URL that the carrier calls and signs. */
   publicUrl: string;
   tenants: readonly Tenant[];
   authToken: string;
   accountSid: string;
   simulator: SimulatorControl;
-  /** Factor of every time that attackers wait: below 1 for a short run. */
+  /** Factor of the attackers' waits, below 1 for a short run. */
   patience: number;
-  /** Messages from strangers and files that are still being worked on. */
+  /** Messages from strangers and files that are still processed. */
   backlog(): Promise<number>;
 };
 
-/** What was wrong with an answer; undefined where it was as it should be. */
+/** The fault of an answer; undefined for a correct one. */
 export type Verdict = string | undefined;
 
 export type AttackKind = {
@@ -44,13 +44,13 @@ export type AttackKind = {
   /** Time budget of one attack, ms. */
   budgetMs: number;
   run(attack: Attack, random: Random): Promise<Verdict>;
-  /** Waits until the platform has worked off what the attacks left behind. */
+  /** Waits for the platform's backlog after the attacks. */
   settles: boolean;
 };
 
 type KindOptions = Partial<Pick<AttackKind, "count" | "width" | "budgetMs" | "settles">>;
 
-/** Above the 10 s after which the platform itself answers that it cannot, with the way there and back. */
+/** Above the platform's own timeout of 10 s, plus the transfer. */
 const defaultBudgetMs = 15_000;
 
 export function kind(from: Origin, name: string, run: AttackKind["run"], options: KindOptions = {}): AttackKind {
@@ -66,7 +66,7 @@ export function kind(from: Origin, name: string, run: AttackKind["run"], options
   };
 }
 
-/** One attack: where it comes from, and what it can do. */
+/** One attack: its source address, tenant and means. */
 export class Attack {
   readonly target: Target;
   readonly source: string;
@@ -76,7 +76,7 @@ export class Attack {
 
   constructor(target: Target, random: Random, budgetMs: number) {
     this.target = target;
-    // 127.1.0.0/16: many addresses, as a botnet has; limits by address alone must not be what saves the platform.
+    // 127.1.0.0/16: many addresses, like a botnet, so that limits by address alone do not protect the platform.
     this.source = `127.1.${random.below(250)}.${1 + random.below(250)}`;
     this.tenant = random.pick(target.tenants);
     this.budgetMs = budgetMs;
@@ -141,15 +141,15 @@ export class Attack {
   }
 }
 
-/** Numbers of one attack: the same for the same seed, kind and place. */
+/** Random numbers of one attack, determined by seed, kind and index. */
 export function randomOf(seed: number, kindName: string, n: number): Random {
   return createRandom(Number(BigInt.asUintN(32, Bun.hash.wyhash(`${seed}/${kindName}/${n}`))));
 }
 
-/** 501 and 505 are nginx's words for codings and versions that it does not know; 503 is how load is shed. */
+/** nginx answers 501 and 505 to unknown codings and versions; 503 is load shedding. */
 const isServerError = (status: number) => status >= 500 && ![501, 503, 505].includes(status);
 
-/** Any answer will do but a failure of the server; none, where the connection was closed, will do too. */
+/** Accepts any answer but a server error; a closed connection too. */
 export function survives(answer: Answer | null): Verdict {
   return answer !== null && isServerError(answer.status)
     ? `answered ${answer.status}: ${answer.body.slice(0, 200)}`

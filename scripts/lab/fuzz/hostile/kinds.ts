@@ -8,7 +8,7 @@ import { strangerAttacks } from "./attacks/stranger.ts";
 import { uploadAttacks } from "./attacks/uploads.ts";
 import type { AttackKind } from "./kind.ts";
 
-/** Every kind of attack, by the name that --only takes. */
+/** Every kind of attack. */
 export const kinds: readonly AttackKind[] = [
   ...edgeAttacks,
   ...bodyAttacks,
@@ -22,7 +22,7 @@ export const kinds: readonly AttackKind[] = [
 
 export type PlannedKind = AttackKind & { attacks: number };
 
-/** How many attacks of each kind make `total`: in proportion to a full run, and each kind at least once. */
+/** Distributes `total` attacks over the kinds as in a full run, each kind at least once. */
 export function planOf(all: readonly AttackKind[], total: number): PlannedKind[] {
   const full = all.reduce((sum, { count }) => sum + count, 0);
   return all.map((one) => ({ ...one, attacks: Math.max(1, Math.round((one.count * total) / full)) }));

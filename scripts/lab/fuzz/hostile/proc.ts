@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-/* What the kernel says of a process and its descendants. A process that is gone meanwhile has nothing. */
+/* Figures of /proc about a process and its descendants; an ended process counts 0. */
 
 const attempt = <T>(read: () => T, otherwise: T): T => {
   try {
@@ -11,13 +11,13 @@ const attempt = <T>(read: () => T, otherwise: T): T => {
   }
 };
 
-/** Whether it runs: a zombie does not. */
+/** Whether the process runs; a zombie does not. */
 export function isAlive(pid: number): boolean {
   const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, "latin1"), "");
   return stat !== "" && !/^ [ZX]/.test(stat.slice(stat.lastIndexOf(")") + 1));
 }
 
-/** The process itself and all below it. */
+/** The process and its descendants. */
 export function treeOf(pid: number): number[] {
   const tasks = attempt(() => readdirSync(`/proc/${pid}/task`), []);
   const children = tasks.flatMap((task) => {
@@ -43,7 +43,7 @@ export function memoryMbOf(tree: readonly number[]): number {
   return (privateKb + fileKb + sharedKb) / 1024;
 }
 
-/** MB of the largest size that a process ever had, by the kernel's own count: no peak between two looks is missed. */
+/** Peak memory of a process in MB, as counted by the kernel, which misses no peak between two samples. */
 export function peakMbOf(pid: number): number {
   const status = attempt(() => readFileSync(`/proc/${pid}/status`, "latin1"), "");
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;

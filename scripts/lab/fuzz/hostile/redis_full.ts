@@ -2,29 +2,29 @@ import { messageOf } from "../../../../lib/core/errors.ts";
 import { until } from "../../../../lib/testing/until.ts";
 import type { Stage } from "./stage.ts";
 
-/** Bytes of one filler: Redis takes a write that begins below its limit, so it is full to within one of these. */
+/** Bytes of one filler. Redis accepts a write that starts below its limit, so it is full to within one filler. */
 const largeBytes = 16 * 1024 * 1024;
 const prefix = "hostile:filler:";
-/** How long it stays full. */
+/** How long Redis stays full. */
 const fullMs = 6_000;
 const recoveryMs = 45_000;
 
 export type FullRedis = {
   from: number;
   freedAt: number;
-  /** Null: not all worked again, and why. */
+  /** Null if something did not recover; `missing` says what. */
   recoveredAt: number | null;
   missing: string;
 };
 
-/** Fills Redis to its limit with keys of no part of the platform, frees it, and waits until all works again. */
+/** Fills Redis to its limit with foreign keys, frees it and waits for recovery. */
 export async function fillRedis({ redis, bystander, platform, target }: Stage): Promise<FullRedis> {
   const from = Date.now();
   let keys = 0;
   try {
     while (await isTaken(() => redis.setrange(`${prefix}${keys}`, largeBytes - 1, "x"))) keys += 1;
     const end = Date.now() + fullMs * target.patience;
-    // What expires meanwhile makes room again: that is taken too.
+    // Fills the space of expired keys again.
     while (Date.now() < end) {
       if (await isTaken(() => redis.setrange(`${prefix}${keys}`, largeBytes - 1, "x"))) keys += 1;
       await Bun.sleep(100);
@@ -48,9 +48,7 @@ export async function fillRedis({ redis, bystander, platform, target }: Stage): 
   return { from, freedAt, recoveredAt: isRecovered ? Date.now() : null, missing };
 }
 
-/**
- * What was accepted meanwhile and is not sent, or that nothing was sent since; undefined where all is as it should be.
- */
+/** Reports messages that were accepted but not sent; undefined if sending works. */
 async function unsentMessages(
   { owner }: Stage["platform"],
   businessId: string,
@@ -64,7 +62,7 @@ async function unsentMessages(
   return row.sent < 3 ? `${row.sent} messages were sent since` : undefined;
 }
 
-/** False where Redis is full. */
+/** False if Redis is full. */
 async function isTaken(write: () => Promise<unknown>): Promise<boolean> {
   try {
     await write();
@@ -75,10 +73,10 @@ async function isTaken(write: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-/** How a call ended that is not greeted; undefined where it is. */
+/** The log of a call that was not greeted; undefined if it was. */
 async function unansweredCall({ simulator }: Stage["platform"], number: string): Promise<string | undefined> {
-  const placed = { from: "+15550000008", to: number, count: 1, duration_s: 3 };
-  const { data } = await simulator.ask<{ data: { sid: string }[] }>("POST", "/calls", placed);
+  const order = { from: "+15550000008", to: number, count: 1, duration_s: 3 };
+  const { data } = await simulator.ask<{ data: { sid: string }[] }>("POST", "/calls", order);
   type View = { heard_ms: number; end: string | null; log: unknown[] };
   const look = () => simulator.ask<View>("GET", `/calls/${data[0]!.sid}`);
   const over = async () => {

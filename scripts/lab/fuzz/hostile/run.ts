@@ -19,11 +19,11 @@ export type HostileOptions = {
   folder: string;
   plan: readonly PlannedKind[];
   seed: number;
-  /** How long the other tenant is measured without attacks, s. */
+  /** Seconds for which the other tenant is measured without attacks. */
   quietS: number;
-  /** Kinds that run at the same time; with 1 the kind that broke something is known. */
+  /** Kinds that run in parallel; with 1 the kind that broke a bound is known. */
   together?: number;
-  /** Factor of the times that attackers hold what they have. */
+  /** Factor of the attackers' waits. */
   patience?: number;
   say: (line: string) => void;
 };
@@ -43,7 +43,7 @@ export type HostileResult = {
   broken: (Breach & { times: number })[];
 };
 
-/** Attacks the platform with every kind of the plan, one after the other, while another tenant lives on it. */
+/** Attacks the platform with every kind of the plan while another tenant uses it. */
 export async function runHostile({
   folder,
   plan,
@@ -77,7 +77,7 @@ export async function runHostile({
     closers.push(() => watch.stop());
     const breaches = new Breaches(say);
 
-    // The first requests of a process run code that is not compiled yet.
+    // Warm-up: the first requests of a process run code that is not compiled yet.
     await until(() => tenant.posts.length >= 5, { deadlineMs: 30_000, what: "the tenant's first messages" });
     const quietFrom = Date.now();
     await until(() => Date.now() - quietFrom > quietS * 1000, { deadlineMs: quietS * 2000, everyMs: 100 });
@@ -93,14 +93,16 @@ export async function runHostile({
         full = await fillRedis(stage);
         await judge("redis-full", { watch, breaches });
         say(
-          `redis was full for ${full.freedAt - full.from} ms, all worked ${full.recoveredAt === null ? "no more" : `${full.recoveredAt - full.freedAt} ms later`}`,
+          `Redis was full for ${full.freedAt - full.from} ms, ` +
+            (full.recoveredAt === null ? "no recovery" : `recovered ${full.recoveredAt - full.freedAt} ms later`),
         );
       }
       const report = await runKinds(plan.slice(n, n + together), { stage, watch, breaches, seed });
       reports.push(report);
       const took = ((report.to - report.from) / 1000).toFixed(1);
       say(
-        `${String(Math.min(n + together, plan.length)).padStart(3)}/${plan.length}  ${report.name.padEnd(36)} ${report.attacks} attacks  ${took} s  block ${report.blockMs} ms`,
+        `${String(Math.min(n + together, plan.length)).padStart(3)}/${plan.length}  ${report.name.padEnd(36)} ` +
+          `${report.attacks} attacks  ${took} s  block ${report.blockMs} ms`,
       );
     }
     if (full?.recoveredAt === null)
@@ -136,10 +138,10 @@ type Account = {
   breaches: Breaches;
 };
 
-/** A second for the edge to notice that Redis is back, and one for a request that was in flight. */
+/** A second for the edge to notice the recovery, and one for a request in flight. */
 const graceMs = 2_000;
 
-/** What became of the other tenant: its messages from when each was due to WhatsApp's acknowledgement, and its call. */
+/** Evaluates the other tenant: its call, and each message from its due time to WhatsApp's acknowledgement. */
 async function accountOf({ stage, tenant, quietFrom, attackedFrom, full, reports, breaches }: Account) {
   const over = Date.now();
   const posts = tenant.posts.filter(({ due }) => due >= quietFrom && due <= over - 1_000);
@@ -182,11 +184,12 @@ async function accountOf({ stage, tenant, quietFrom, attackedFrom, full, reports
   return { other_tenant_failed: failed, other_tenant_p99_ms: Math.round(p99), quiet_p99_ms: Math.round(quietP99) };
 }
 
-/** When WhatsApp acknowledged each, by id; those that it did not within a minute are not in it. */
+/** Times of WhatsApp's acknowledgement by id; omits messages without one after a minute. */
 async function acknowledged({ platform }: Stage, ids: string[]): Promise<Map<string, number>> {
   const read = async () => {
     const rows = await platform.owner<{ id: string; sent_ms: number }[]>`
-      select id, (extract(epoch from sent_at) * 1000)::float8 as sent_ms from messages where id = any(${ids}::uuid[]) and sent_at is not null`;
+      select id, (extract(epoch from sent_at) * 1000)::float8 as sent_ms
+      from messages where id = any(${ids}::uuid[]) and sent_at is not null`;
     return new Map(rows.map((row) => [row.id, row.sent_ms]));
   };
   await until(async () => (await read()).size === ids.length, { deadlineMs: 60_000, everyMs: 250 }).catch(() => {});

@@ -108,7 +108,7 @@ function sendEverySecond(tenant: TenantSettings): Promise<void> {
 
 type CallView = { status: string; heard_ms: number; end: string | null };
 
-/** Places a call and listens to it. The agent repeats what it hears, so that the call is never silent. */
+/** Dials a call and listens to it. The agent echoes the caller, so that the call is never silent. */
 async function holdCall({ simulatorUrl, number }: TenantSettings): Promise<void> {
   const simulator = new SimulatorControl(simulatorUrl, rigToken);
   for (;;) {

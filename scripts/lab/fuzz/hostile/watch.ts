@@ -3,9 +3,9 @@ import { kindOf } from "./budgets.ts";
 import type { Budgets } from "./budgets.ts";
 import { bytesUnder, isAlive, memoryMbOf, peakMbOf, treeOf } from "./proc.ts";
 
-/** Between two looks at all processes. */
+/** Sampling interval, ms. */
 const everyMs = 300;
-/** A process that does not answer for so long is ended: its loop is blocked by one request, maybe for hours. */
+/** A process whose metrics time out is killed: one request blocks its loop, maybe for hours. */
 const scrapeTimeoutMs = 30_000;
 
 export type WatchOptions = {
@@ -15,15 +15,15 @@ export type WatchOptions = {
   folders: readonly { path: string; owner?: string }[];
 };
 
-/** What was seen since the last time it was taken. */
+/** Observations since the last call of `take`. */
 export type Seen = {
   deaths: string[];
-  /** Processes that took more than their budget, with how much. */
+  /** Processes that exceeded their memory budget. */
   overBudget: { name: string; mb: number; budgetMb: number }[];
   diskMb: number;
 };
 
-/** Looks at every process from outside: whether it lives, what memory it takes, what it leaves on disk. */
+/** Samples every process from outside: alive, memory, disk use. */
 export function watchProcesses({ processes, budgets, folders }: WatchOptions) {
   const known = new Map(processes.map(({ name, pid }) => [name, pid()]));
   const rssMbMax: Record<string, number> = {};
@@ -35,7 +35,7 @@ export function watchProcesses({ processes, budgets, folders }: WatchOptions) {
     const now = pid();
     known.set(name, now);
     if (before !== undefined && (before !== now || !isAlive(before))) {
-      // Told once: one that its supervisor starts again has another pid, one that nobody starts again has none.
+      // Reported once: a restarted process has another pid.
       if (before === now) known.set(name, undefined);
       seen.deaths.push(name);
       return;
@@ -47,7 +47,7 @@ export function watchProcesses({ processes, budgets, folders }: WatchOptions) {
     if (budgetMb === undefined || mb <= budgetMb) return;
     if (!seen.overBudget.some((other) => other.name === name))
       seen.overBudget.push({ name, mb: Math.round(mb), budgetMb });
-    // As the kernel does where Nomad has set the limit. What it was worth over its life counts once.
+    // As the kernel does at a task's limit; a kill also resets the peak.
     process.kill(now, "SIGKILL");
   };
 
@@ -65,7 +65,7 @@ export function watchProcesses({ processes, budgets, folders }: WatchOptions) {
   return {
     rssMbMax,
     diskMbMax: () => Math.round(diskMbMax * 10) / 10,
-    /** What was seen since the last call, this moment included. */
+    /** Observations since the last call, including this moment. */
     take: (): Seen => {
       look();
       const taken = seen;
@@ -93,7 +93,7 @@ async function blockOf({ opsUrl, pid }: RigProcess): Promise<number> {
     const text = await answer.text();
     return Math.round(Number(/^prosaas_event_loop_block_seconds(?:\{.*\})? (\S+)$/m.exec(text)?.[1] ?? 0) * 1000);
   } catch (error) {
-    // One that is being started again is a death, which is counted as such.
+    // A restarting process counts as a death elsewhere.
     if ((error as Error).name !== "TimeoutError") return 0;
     const blocked = pid();
     if (blocked !== undefined) process.kill(blocked, "SIGKILL");

@@ -2,7 +2,7 @@ import { connect as connectTcp } from "node:net";
 import type { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
-/** What is kept of an answer; the rest is counted and dropped, so that a large answer costs the attacker nothing. */
+/** Bytes kept of an answer. The rest is counted and dropped, so that a large answer costs the attacker nothing. */
 const keptBytes = 256 * 1024;
 
 export type Answer = {
@@ -24,7 +24,7 @@ export type LineOptions = {
   patience?: number;
 };
 
-/** A connection of an attacker, by sockets: an HTTP client would refuse to send what these attacks consist of. */
+/** A connection of an attacker, by sockets, because an HTTP client would refuse to send malformed requests. */
 export class Line {
   readonly #socket: Socket;
   readonly #closed = Promise.withResolvers<void>();
@@ -81,7 +81,7 @@ export class Line {
     return this.#received.toString("latin1");
   }
 
-  /** Resolves when the bytes are on their way, or the connection is over. */
+  /** Resolves when the bytes are sent or the connection is closed. */
   async write(data: string | Uint8Array): Promise<void> {
     if (this.#over) return;
     if (this.#socket.write(data)) return;

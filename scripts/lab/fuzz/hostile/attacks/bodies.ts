@@ -190,7 +190,8 @@ export const bodyAttacks: AttackKind[] = [
   }),
   kind("tenant", "other-business", async (attack, random) => {
     const other = attack.target.tenants.find(({ id }) => id !== attack.tenant.id)!;
-    const path = `/v1/businesses/${other.id}${random.pick(["", "/messages", "/keys", "/whatsapp", "/media", "/events", "/calls"])}`;
+    const part = random.pick(["", "/messages", "/keys", "/whatsapp", "/media", "/events", "/calls"]);
+    const path = `/v1/businesses/${other.id}${part}`;
     return isRefused(
       await attack.ask({ method: random.pick(["GET", "POST", "DELETE"]), path, headers: attack.authorization }),
     );

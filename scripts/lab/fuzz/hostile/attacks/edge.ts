@@ -3,9 +3,9 @@ import type { Attack, AttackKind, Verdict } from "../kind.ts";
 import { garbage } from "../files.ts";
 import { encodeRequest } from "../wire.ts";
 
-/* What anyone can do who reaches the edge: no key, no signature. */
+/* Attacks of anyone who reaches the edge, without key or signature. */
 
-/** Paths of every location of the edge, inside ones too. */
+/** Paths of every location of the edge, including internal ones. */
 const paths = [
   "/",
   "/v1/me",
@@ -36,12 +36,12 @@ const hosts = [
   "a@b?c",
   "localhost:",
 ];
-/** What a person meets: these must not answer from inside. */
-const insideMarks = [/^# HELP /m, /"checks":\[/, /process_resident_memory_bytes/];
+/** Marks of internal answers, which must not leave the edge. */
+const internalMarks = [/^# HELP /m, /"checks":\[/, /process_resident_memory_bytes/];
 
-function staysOutside(answer: Awaited<ReturnType<Attack["ask"]>>): Verdict {
-  if (answer !== null && insideMarks.some((mark) => mark.test(answer.body)))
-    return `answered from inside: ${answer.body.slice(0, 100)}`;
+function hidesInternals(answer: Awaited<ReturnType<Attack["ask"]>>): Verdict {
+  if (answer !== null && internalMarks.some((mark) => mark.test(answer.body)))
+    return `internal answer: ${answer.body.slice(0, 100)}`;
   return survives(answer);
 }
 
@@ -52,13 +52,13 @@ export const edgeAttacks: AttackKind[] = [
   kind("visitor", "host-odd", async (attack, random) => {
     const [host, path] = [random.pick(hosts), random.pick(paths)];
     const answer = await attack.ask(rawRequest(`GET ${path} HTTP/1.1`, `Host: ${host}`, "Connection: close"));
-    return staysOutside(answer) ?? isRefused(answer);
+    return hidesInternals(answer) ?? isRefused(answer);
   }),
   kind("visitor", "host-repeated", async (attack, random) => {
     const answer = await attack.ask(
       rawRequest(`GET ${random.pick(paths)} HTTP/1.1`, "Host: localhost", `Host: ${random.pick(hosts)}`),
     );
-    return staysOutside(answer) ?? isRefused(answer);
+    return hidesInternals(answer) ?? isRefused(answer);
   }),
   kind("visitor", "host-long", async (attack, random) => {
     const answer = await attack.ask(
@@ -68,13 +68,16 @@ export const edgeAttacks: AttackKind[] = [
   }),
   kind("visitor", "target-absolute", async (attack, random) => {
     const target = `${random.pick(["http", "https", "ftp", "x"])}://${random.pick(hosts)}${random.pick(paths)}`;
-    return staysOutside(await attack.ask(rawRequest(`GET ${target} HTTP/1.1`, "Host: localhost", "Connection: close")));
+    return hidesInternals(
+      await attack.ask(rawRequest(`GET ${target} HTTP/1.1`, "Host: localhost", "Connection: close")),
+    );
   }),
   kind("visitor", "path-traversal", async (attack, random) => {
     const steps = ["..", "%2e%2e", "..%2f", "..%5c", "..\\", ".%00.", "%c0%ae%c0%ae", "..;"];
     const way = Array.from({ length: 1 + random.below(6) }, () => random.pick(steps)).join("/");
-    const path = `${random.pick(["/v1/", "/webhooks/", "/media/", "/v1/files/", "/"])}${way}/${random.pick(["metrics", "ready", "calls", "etc/passwd"])}`;
-    return staysOutside(await attack.ask(rawRequest(`GET ${path} HTTP/1.1`, "Host: localhost", "Connection: close")));
+    const start = random.pick(["/v1/", "/webhooks/", "/media/", "/v1/files/", "/"]);
+    const path = `${start}${way}/${random.pick(["metrics", "ready", "calls", "etc/passwd"])}`;
+    return hidesInternals(await attack.ask(rawRequest(`GET ${path} HTTP/1.1`, "Host: localhost", "Connection: close")));
   }),
   kind("visitor", "path-long", async (attack, random) => {
     const path = `/v1/${random.pick(["a", "%41", "/", "%2f", "\u00e9"]).repeat(1_000 + random.below(30_000))}`;
@@ -135,7 +138,7 @@ export const edgeAttacks: AttackKind[] = [
       "Connection: close",
     );
     await line.write(Buffer.concat([head, Buffer.from(smuggled)]));
-    return staysOutside(await line.answer(attack.budgetMs));
+    return hidesInternals(await line.answer(attack.budgetMs));
   }),
   kind("visitor", "method-odd", async (attack, random) => {
     const method = random.pick(["TRACE", "CONNECT", "get", "PROPFIND", "X".repeat(5_000), "G\u0000T", "PRI", "PURGE"]);

@@ -207,7 +207,7 @@ export const mediaStreamAttacks: AttackKind[] = [
     (attack) =>
       onStream(attack, async ({ line, start, streamSid }) => {
         await line.write(frame(start));
-        // The agent says again what it hears: nobody takes it.
+        // The agent echoes the audio, which this attacker never reads.
         line.stall();
         for (let n = 0; n < 1_500 && !line.isClosed; n++) await line.write(frame(media(streamSid, audio, n)));
         await line.hold(1_000);

@@ -2,12 +2,12 @@ import { nastyTexts } from "../../generate.ts";
 import { kind, isRefused, survives } from "../kind.ts";
 import type { Attack, AttackKind, Random } from "../kind.ts";
 
-/* What a tenant asks to be sent and told: messages, webhooks, keys, calls. */
+/* Attacks of a tenant through messages, webhooks, keys and calls. */
 
 const send = (attack: Attack, random: Random, message: object) =>
   attack.asTenant("POST", "/messages", JSON.stringify({ to: random.pick(attack.tenant.contacts), ...message }));
 
-/** The longest text there is, of characters that take much room once they are escaped. */
+/** The longest text, of characters that grow when they are escaped. */
 const longText = (random: Random) => random.pick(["x", '"', "\\", "\u0001", "\u2028", "é"]).repeat(65_536);
 
 export const messageAttacks: AttackKind[] = [

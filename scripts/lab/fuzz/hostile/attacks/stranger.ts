@@ -3,9 +3,9 @@ import { kind } from "../kind.ts";
 import type { Attack, AttackKind, Random, Verdict } from "../kind.ts";
 import { bomb, bombFormats, brokenFile, polyglot, truncated } from "../files.ts";
 
-/* A person who writes to a business on WhatsApp, through the simulator. */
+/* Attacks of a person who writes to a business on WhatsApp, through the simulator. */
 
-/** A number that wrote to nobody before. */
+/** A number without an earlier message. */
 const stranger = (random: Random) => String(15_700_000_000 + random.below(100_000_000));
 
 async function write(attack: Attack, random: Random, message: object): Promise<Verdict> {
@@ -38,7 +38,7 @@ const target = (random: Random) => ({
   from_me: random.chance(0.5),
 });
 
-/** Each settles: what a stranger sends is worked on later, and the next kind must not be blamed for it. */
+/** The platform processes a stranger's messages later; each kind waits, so that the next one is not blamed. */
 const settles = { settles: true, budgetMs: 30_000 };
 
 export const strangerAttacks: AttackKind[] = [

@@ -15,7 +15,7 @@ function openUpload(attack: Attack, bytes: number): string {
   return `${[...lines, "Content-Type: application/octet-stream", `Content-Length: ${bytes}`].join("\r\n")}\r\n\r\n`;
 }
 
-/** A file of the tenant that is large enough to fill every buffer on its way; its signed path. */
+/** Signed path of a file of the tenant that fills every buffer between storage and client. */
 const kept = new Map<string, Promise<string | undefined>>();
 function largeFile(attack: Attack): Promise<string | undefined> {
   const { id } = attack.tenant;
@@ -60,14 +60,15 @@ export const uploadAttacks: AttackKind[] = [
   kind("tenant", "uploads-multipart", async (attack, random) => {
     const content = `the content of a file ${random.below(1e9)}`;
     const boundary = random.pick(["x", "-".repeat(70), "a b"]);
-    const part = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n`;
+    const disposition = 'Content-Disposition: form-data; name="file"; filename="a.txt"';
+    const part = `--${boundary}\r\n${disposition}\r\nContent-Type: text/plain\r\n\r\n`;
     const body = Buffer.from(`${part}${content}\r\n--${boundary}--\r\n`);
     const answer = await upload(attack, body, { "content-type": `multipart/form-data; boundary="${boundary}"` });
     if (answer === null || answer.status >= 300) return survives(answer);
     const { size } = JSON.parse(answer.body) as { size: number };
     return size === Buffer.byteLength(content)
       ? undefined
-      : `stored ${size} bytes with the envelope in place of ${content.length}`;
+      : `stored ${size} bytes, with the envelope, instead of ${content.length}`;
   }),
   kind("tenant", "uploads-multipart-broken", async (attack, random) => {
     const body = random.pick([

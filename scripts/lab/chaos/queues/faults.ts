@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import type { Platform } from "../../rig/platform.ts";
 
-/** What was done to the platform, and how often. */
+/** Faults injected so far, by kind. */
 export type Tally = {
   kills: number;
   stops: number;
@@ -13,19 +13,19 @@ export type Tally = {
   freezes: number;
 };
 
-/** Ten minutes either way: more than any wait that is in order. */
+/** Ten minutes either way: longer than any wait of the platform. */
 const steps = [600_000, -600_000, 0, 0];
 
-/** A worker's leases and its job's lock run out meanwhile, and others take over what it goes on with when it thaws. */
+/** Long enough for a worker's leases and job locks to expire, so that others take over before it continues. */
 const frozenMs = 8_000;
-/** Longer than a command of ours waits. */
+/** Longer than the timeout of a Redis command. */
 const silentMs = 3_000;
 
-/** Where the worker with this place in the plan reads how wrong its clock is. */
+/** The file from which worker `n` reads the skew of its clock. */
 export const clockFile = (folder: string, n: number) => join(folder, `clock-${n}`);
 
-/** Breaks one thing after the other at random until `stop`, which leaves everything running and every clock right. */
-export function wreak(platform: Platform, folder: string, say: (line: string) => void) {
+/** Injects one random fault after the other until `stop`, which restores every process and clock. */
+export function injectFaults(platform: Platform, folder: string, say: (line: string) => void) {
   const tally: Tally = {
     kills: 0,
     stops: 0,
@@ -37,7 +37,7 @@ export function wreak(platform: Platform, folder: string, say: (line: string) =>
   };
   const { workers, redis, postgres } = platform;
   const any = () => Math.floor(Math.random() * workers.length);
-  const thaws: Promise<void>[] = [];
+  const thawing: Promise<void>[] = [];
   let stopping = false;
 
   const acts: { weight: number; act: () => Promise<string> }[] = [
@@ -56,7 +56,7 @@ export function wreak(platform: Platform, folder: string, say: (line: string) =>
         const n = any();
         tally.stops += 1;
         workers[n]!.signal("SIGTERM");
-        return `worker ${n + 1} told to stop`;
+        return `worker ${n + 1} stopped`;
       },
     },
     {
@@ -65,8 +65,8 @@ export function wreak(platform: Platform, folder: string, say: (line: string) =>
         const n = any();
         tally.freezes += 1;
         workers[n]!.signal("SIGSTOP");
-        // Other things happen meanwhile, to this worker too.
-        thaws.push(Bun.sleep(frozenMs).then(() => workers[n]!.signal("SIGCONT")));
+        // Other faults may hit this worker before it thaws.
+        thawing.push(Bun.sleep(frozenMs).then(() => workers[n]!.signal("SIGCONT")));
         return `worker ${n + 1} frozen`;
       },
     },
@@ -114,20 +114,20 @@ export function wreak(platform: Platform, folder: string, say: (line: string) =>
         const [n, ms] = [any(), steps[Math.floor(Math.random() * steps.length)]!];
         tally.clock_steps += 1;
         await Bun.write(clockFile(folder, n), String(ms));
-        return `worker ${n + 1}'s clock is wrong by ${ms / 60_000} min`;
+        return `worker ${n + 1}'s clock is off by ${ms / 60_000} min`;
       },
     },
   ];
   const deck = acts.flatMap(({ weight, act }) => Array.from({ length: weight }, () => act));
 
   const over = (async () => {
-    // Each act is sure to come: first one of every kind, in any order, then at random.
+    // Every kind once in random order, then at random.
     const first = acts.map(({ act }) => act).toSorted(() => Math.random() - 0.5);
     while (!stopping) {
       await Bun.sleep(300 + Math.random() * 2_000);
       say(await (first.shift() ?? deck[Math.floor(Math.random() * deck.length)]!)());
     }
-    await Promise.all(thaws);
+    await Promise.all(thawing);
     await Promise.all(workers.map((_, n) => Bun.write(clockFile(folder, n), "0")));
   })();
   return {
@@ -139,7 +139,7 @@ export function wreak(platform: Platform, folder: string, say: (line: string) =>
   };
 }
 
-/** Redis forgets everything. */
+/** Deletes everything in Redis. */
 export async function flush(address: string): Promise<void> {
   const client = new Redis(`redis://${address}`);
   await client.flushall();

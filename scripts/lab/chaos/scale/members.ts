@@ -2,20 +2,20 @@ import { until } from "../../../../lib/testing/until.ts";
 import { eachOf } from "../../rig/pairing.ts";
 import type { Stage } from "./stage.ts";
 
-/** A paired business and the people it writes with; each of them writes with it alone. */
+/** A paired business and its contacts, who write with no other business. */
 export type Member = { id: string; phone: string; contacts: string[] };
 
 type Session = { status: string; qr?: string | null; shard: number | null };
 
 const contactsEach = 2;
 
-/** Numbers of one run alone; +999 is assigned to no country. */
+/** Numbers of this run only. +999 belongs to no country. */
 const numbers = (run: number) => (n: number) => `999${String(run).padStart(6, "0")}${String(n).padStart(4, "0")}`;
 
-/** Makes businesses and links a simulated phone to each by QR. */
-export async function pairCrowd({ api, simulator }: Stage, count: number): Promise<Member[]> {
+/** Creates businesses and pairs a simulated phone with each by QR code. */
+export async function pairMembers({ api, simulator }: Stage, count: number): Promise<Member[]> {
   const number = numbers(Date.now() % 1e6);
-  const crowd: Member[] = [];
+  const members: Member[] = [];
   const wanted = Array.from({ length: count }, (_, n) => n);
   await eachOf(wanted, 4, async (n) => {
     const [phone, ...contacts] = Array.from({ length: 1 + contactsEach }, (_, k) =>
@@ -30,14 +30,14 @@ export async function pairCrowd({ api, simulator }: Stage, count: number): Promi
       what: "a session to open",
       everyMs: 100,
     });
-    crowd.push({ id, phone, contacts });
+    members.push({ id, phone, contacts });
   });
-  return crowd;
+  return members;
 }
 
 const view = (api: Stage["api"], id: string) => api<Session>("GET", `/v1/businesses/${id}/whatsapp`);
 
-/** Asks for a QR and waits until it is shown. */
+/** Requests a QR code and waits for it. */
 export async function connect(api: Stage["api"], id: string): Promise<{ qr: string; shard: number | null }> {
   await api("POST", `/v1/businesses/${id}/whatsapp/connect`, { method: "qr" });
   const shown = await until(
@@ -51,8 +51,8 @@ export async function connect(api: Stage["api"], id: string): Promise<{ qr: stri
 }
 
 /**
- * A business that connects for the first time: gives the shard that shows its QR, and leaves again. By the rule
- * least_loaded that is a shard that has nobody yet, once it takes businesses.
+ * Connects a new business, returns the shard that shows its QR code, and deletes the business. With the rule
+ * least_loaded that is an empty shard as soon as it accepts businesses.
  */
 export async function newcomerShard({ api }: Stage): Promise<number | null> {
   const { id } = await api<{ id: string }>("POST", "/v1/businesses", { name: "A newcomer" });
@@ -63,10 +63,10 @@ export async function newcomerShard({ api }: Stage): Promise<number | null> {
   }
 }
 
-/** How many of them have a session that is open. */
-export async function openSessions({ api }: Stage, crowd: readonly Member[]): Promise<number> {
+/** Counts the members whose session is open. */
+export async function openSessions({ api }: Stage, members: readonly Member[]): Promise<number> {
   let open = 0;
-  await eachOf(crowd, 8, async ({ id }) => {
+  await eachOf(members, 8, async ({ id }) => {
     if ((await view(api, id)).status === "open") open += 1;
   });
   return open;

@@ -8,7 +8,7 @@ export type Known = Pick<Allocation, "ID" | "Name" | "TaskGroup" | "ClientStatus
   restarts: number;
 };
 
-/** What runs, and how often it was restarted: read before and after each ordeal. */
+/** Reads the running tasks and their restarts, before and after each step. */
 export async function readTasks({ nomad }: Stage): Promise<Known[]> {
   type Listed = Allocation & { JobID: string; JobType?: string };
   const all = await nomad<Listed[]>("GET", "/v1/allocations?task_states=true");
@@ -26,11 +26,11 @@ export async function readTasks({ nomad }: Stage): Promise<Known[]> {
     }));
 }
 
-/** Tasks that were restarted, and allocations that ended though nothing asked them to. */
+/** Lists restarted tasks, and allocations that ended although the step may not end them. */
 export function unneededRestarts(
   before: readonly Known[],
   after: readonly Known[],
-  mayGo: (one: Known) => boolean,
+  mayEnd: (one: Known) => boolean,
 ): string[] {
   const later = new Map(after.map((one) => [one.ID, one]));
   return before
@@ -41,7 +41,7 @@ export function unneededRestarts(
         { length: Math.max(0, (now?.restarts ?? 0) - one.restarts) },
         () => `${one.Name} was restarted`,
       );
-      const gone = now?.ClientStatus !== "running" && !mayGo(one) ? [`${one.Name} ended`] : [];
+      const gone = now?.ClientStatus !== "running" && !mayEnd(one) ? [`${one.Name} ended`] : [];
       return [...restarts, ...gone];
     });
 }

@@ -5,46 +5,46 @@ import { allPages } from "../../../cli/operator/pages.ts";
 import type { Page } from "../../../cli/operator/pages.ts";
 import { loseConsul } from "./consul_outage.ts";
 import type { Outage } from "./consul_outage.ts";
-import { newcomerShard } from "./crowd.ts";
+import { newcomerShard } from "./members.ts";
 import { deployAll, rollingJobs } from "./deploy.ts";
-import { runScript, sufferAndFinish } from "./scripts.ts";
+import { runScript, killAndFinish } from "./scripts.ts";
 import type { Stage } from "./stage.ts";
-import type { Known } from "./tasks.ts";
+import type { Known } from "./restarts.ts";
 
 export type ScalePlan = {
   businesses: number;
-  /** Messages a minute, each way. */
+  /** Messages a minute in each direction. */
   perMinute: number;
   few: number;
   many: number;
   consulAwayS: number;
 };
 
-/** What the ordeals found out. */
+/** Figures that the steps collect. */
 export type Findings = {
   addShardS: number;
-  /** Newcomers that asked for a QR on purpose. */
+  /** New businesses that requested a QR code on purpose. */
   newcomers: number;
   scriptsKilled: number;
-  /** Of the rebalance. */
+  /** Businesses that the rebalance moved. */
   moved: number;
   moveTotalS: number;
   outage: Outage | undefined;
 };
 
-export type Ordeal = {
+export type Step = {
   name: string;
-  /** Whether an allocation may end in it. */
-  mayGo: (one: Known, plan: ScalePlan) => boolean;
-  undergo(stage: Stage, plan: ScalePlan, findings: Findings): Promise<void>;
+  /** Whether the step may end this allocation. */
+  mayEnd: (one: Known, plan: ScalePlan) => boolean;
+  run(stage: Stage, plan: ScalePlan, findings: Findings): Promise<void>;
 };
 
-const nobody = () => false;
+const noneEnds = () => false;
 
-const addOne: Ordeal = {
+const addOne: Step = {
   name: "one more shard",
-  mayGo: nobody,
-  undergo: async (stage, { few }, findings) => {
+  mayEnd: noneEnds,
+  run: async (stage, { few }, findings) => {
     await runScript(stage, "assignment", ["--rule", "least_loaded"]);
     const began = performance.now();
     const scaling = runScript(stage, "shards", ["--count", `${few + 1}`]);
@@ -62,12 +62,12 @@ const addOne: Ordeal = {
   },
 };
 
-const grow: Ordeal = {
-  name: "more shards, killed twice on the way",
-  mayGo: nobody,
-  undergo: async (stage, { many }, findings) => {
+const grow: Step = {
+  name: "more shards, killed twice",
+  mayEnd: noneEnds,
+  run: async (stage, { many }, findings) => {
     const kills = [{ after: /make the volumes|set the count/, ms: 1_000 }, { after: /asked for/ }];
-    findings.scriptsKilled += await sufferAndFinish(stage, "shards", ["--count", `${many}`], kills);
+    findings.scriptsKilled += await killAndFinish(stage, "shards", ["--count", `${many}`], kills);
   },
 };
 
@@ -79,12 +79,12 @@ export function finishedMoves({ api }: Pick<Stage, "api">): Promise<Move[]> {
   );
 }
 
-const spread: Ordeal = {
-  name: "rebalance, killed on the way",
-  mayGo: nobody,
-  undergo: async (stage, _plan, findings) => {
+const spread: Step = {
+  name: "rebalance, killed",
+  mayEnd: noneEnds,
+  run: async (stage, _plan, findings) => {
     const earlier = new Set((await finishedMoves(stage)).map(({ id }) => id));
-    findings.scriptsKilled += await sufferAndFinish(stage, "rebalance", [], [{ after: /shard \d+ → \d+/, ms: 1_500 }]);
+    findings.scriptsKilled += await killAndFinish(stage, "rebalance", [], [{ after: /shard \d+ → \d+/, ms: 1_500 }]);
     const moves = (await finishedMoves(stage)).filter(({ id, status }) => !earlier.has(id) && status === "done");
     const times = (at: (move: Move) => string) => moves.map((move) => Date.parse(at(move)));
     findings.moved = moves.length;
@@ -94,51 +94,52 @@ const spread: Ordeal = {
   },
 };
 
-const withoutConsul: Ordeal = {
-  name: "Consul away",
-  mayGo: nobody,
-  undergo: async (stage, { consulAwayS }, findings) => {
+const withoutConsul: Step = {
+  name: "Consul down",
+  mayEnd: noneEnds,
+  run: async (stage, { consulAwayS }, findings) => {
     findings.outage = await loseConsul(stage, consulAwayS);
-    const { sentMeanwhile, receivedMeanwhile, freshS } = findings.outage;
+    const { sentDuring, receivedDuring, freshS } = findings.outage;
     stage.say(
-      `Consul away for ${consulAwayS} s: ${sentMeanwhile} sent and ${receivedMeanwhile} received meanwhile; every directory fresh ${freshS.toFixed(1)} s after`,
+      `Consul down for ${consulAwayS} s: ${sentDuring} sent, ${receivedDuring} received; ` +
+        `every directory fresh ${freshS.toFixed(1)} s after its return`,
     );
   },
 };
 
-/** Counts of a new stack, by the defaults of the job files. */
+/** Initial counts of a stack, by the defaults of the job files. */
 const usual: Record<string, number> = { api: 2, calls: 1, workers: 1 };
 
-const stateless: Ordeal = {
-  name: "workers, calls and API up and down, three commands at once, each killed on the way",
-  mayGo: ({ job, index }) => index >= (usual[job] ?? Number.POSITIVE_INFINITY),
-  undergo: async (stage, _plan, findings) => {
+const stateless: Step = {
+  name: "workers, calls and API up and down, three commands at once, each killed",
+  mayEnd: ({ job, index }) => index >= (usual[job] ?? Number.POSITIVE_INFINITY),
+  run: async (stage, _plan, findings) => {
     const midway = [{ after: /asked for/ }];
     const killed = await Promise.all([
-      sufferAndFinish(stage, "workers", ["--group", "high", "--count", "2"], midway),
-      sufferAndFinish(stage, "calls", ["--count", "2", "--max", "60"], midway),
-      sufferAndFinish(stage, "api", ["--count", "3"], midway),
+      killAndFinish(stage, "workers", ["--group", "high", "--count", "2"], midway),
+      killAndFinish(stage, "calls", ["--count", "2", "--max", "60"], midway),
+      killAndFinish(stage, "api", ["--count", "3"], midway),
     ]);
     const plan = `${stage.state}/usual-size.yml`;
     await Bun.write(plan, "api: 2\nworkers: { high: 1 }\ncalls: { count: 1, max_concurrent: 50 }\n");
-    const down = await sufferAndFinish(stage, "plan", ["--file", plan], midway);
+    const down = await killAndFinish(stage, "plan", ["--file", plan], midway);
     findings.scriptsKilled += killed.reduce((sum, one) => sum + one, down);
   },
 };
 
-const shrink: Ordeal = {
-  name: "fewer shards, their businesses moved first, killed twice on the way",
-  mayGo: ({ job, index }, { few }) => job === "wa-shards" && index >= few,
-  undergo: async (stage, { few }, findings) => {
+const shrink: Step = {
+  name: "fewer shards with a drain, killed twice",
+  mayEnd: ({ job, index }, { few }) => job === "wa-shards" && index >= few,
+  run: async (stage, { few }, findings) => {
     const kills = [{ after: /move \d+ businesses/, ms: 1_500 }, { after: /asked for/ }];
-    findings.scriptsKilled += await sufferAndFinish(stage, "shards", ["--count", `${few}`, "--drain"], kills);
+    findings.scriptsKilled += await killAndFinish(stage, "shards", ["--count", `${few}`, "--drain"], kills);
   },
 };
 
-const deploy: Ordeal = {
+const deploy: Step = {
   name: "a rolling deploy of api, calls, workers and wa-shards",
-  mayGo: ({ job }) => rollingJobs.includes(job),
-  undergo: (stage) => deployAll(stage),
+  mayEnd: ({ job }) => rollingJobs.includes(job),
+  run: (stage) => deployAll(stage),
 };
 
-export const ordeals: readonly Ordeal[] = [addOne, grow, spread, withoutConsul, stateless, shrink, deploy];
+export const steps: readonly Step[] = [addOne, grow, spread, withoutConsul, stateless, shrink, deploy];
