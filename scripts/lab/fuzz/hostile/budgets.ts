@@ -30,8 +30,7 @@ export async function memoryBudgets(): Promise<Budgets> {
 export async function redisMaxMemoryMb(): Promise<number> {
   const text = await readJob("redis");
   const formula = /MAXMEMORY_MB\s+= floor\(var\.memory\.max \* (\d+) \/ (\d+)\)/.exec(text);
-  if (formula === null)
-    throw new Error("nomad/data/redis.nomad.hcl does not derive MAXMEMORY_MB from var.memory.max");
+  if (formula === null) throw new Error("nomad/data/redis.nomad.hcl does not derive MAXMEMORY_MB from var.memory.max");
   return Math.floor((memoryMaxOf(text, "redis") * Number(formula[1])) / Number(formula[2]));
 }
 
