@@ -14,6 +14,14 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Resolves when `work` does, but after `ms` at the latest. `work` goes on then. */
+export async function withinGrace(ms: number, work: Promise<unknown>): Promise<void> {
+  const grace = Promise.withResolvers<void>();
+  const timer = setTimeout(grace.resolve, ms);
+  await Promise.race([work, grace.promise]);
+  clearTimeout(timer);
+}
+
 /** Returns a signal that aborts after `ms`, or earlier with any of the others. */
 export function deadline(ms: number, ...others: (AbortSignal | undefined)[]): AbortSignal {
   const signals = others.filter((other) => other !== undefined);

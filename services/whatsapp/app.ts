@@ -34,7 +34,7 @@ export type AppOptions = {
   moving: Moving;
   journal: Journal;
   token: string;
-  /** What is deployed. */
+  /** The deployed version. */
   version?: string | undefined;
   logger: Logger;
   metrics: Metrics;
@@ -44,14 +44,14 @@ const businessId = z.object({ business_id: z.uuid() });
 const stream = z.object({ stream: z.enum(Object.keys(journalStreams) as [JournalStream, ...JournalStream[]]) });
 const page = z.object({ limit: z.coerce.number().int().min(1).max(maxJournalPage).default(maxJournalPage) });
 
-/** The shard's internal API; lib/contracts/shard is its other end. */
+/** The shard's internal API; lib/contracts/shard is the client. */
 export function createApp({ version, shard, moving, journal, token, logger, metrics }: AppOptions): Hono {
   const app = new Hono();
   app.use(requestLog(logger, metrics));
   app.onError(problemHandler(logger));
   app.notFound(notFound);
-  // Ports are reused, so a client may hold the address of another shard. It sent that shard's token: to answer 401 here
-  // would look like a fault and not like a stale address.
+  // Ports are reused, so a client may hold the address of another shard. Its token is that shard's: a 401 here would
+  // look like a fault instead of a stale address.
   app.use(async (c, next) => {
     const meant = c.req.header("x-shard");
     if (meant !== undefined && meant !== `${shard.number}`) {
@@ -125,7 +125,7 @@ async function bodyOf<T>(request: Request, schema: ZodType<T>): Promise<T> {
   return schema.parse(body);
 }
 
-/** A list shows no codes: whoever has one can link a phone. */
+/** A list contains no codes: anyone who sees a code can link a phone. */
 function summaryOf({ qr: _qr, qr_expires_at: _expires, code: _code, ...summary }: SessionView): SessionSummary {
   return summary;
 }

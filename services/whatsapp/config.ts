@@ -11,17 +11,17 @@ export const configSchema = z.object({
   SHARD_INDEX: zInt(0, 9_999),
   /** The shard's volume. */
   AUTH_DIR: z.string().min(1).default("/auth"),
-  /** "id:base64 of 32 bytes[,…]": the first key seals, all open. */
+  /** "id:base64 of 32 bytes[,…]": the first key seals, every key opens. */
   AUTH_KEYS: zKeyRing,
-  /** The ring that all shards shared before each had its own: opens what no shard has sealed again yet. */
+  /** The ring that all shards shared before each had its own. It opens values that no shard has resealed yet. */
   FORMER_AUTH_KEYS: zKeyRing.optional(),
-  /** Bearer token of this shard's internal API; no other shard has the same. */
+  /** Bearer token of this shard's internal API. No other shard has the same. */
   SHARD_TOKEN: z.string().min(16),
-  /** Whether accounts are paced whose business did not choose: off against the simulator only. */
+  /** Whether accounts are paced by default. Off only against the simulator. */
   PACING: z.enum(["on", "off"]).default("on"),
-  /** Milliseconds without a word from WhatsApp before a session is probed. */
+  /** Milliseconds without a delivery from WhatsApp before a session is probed. */
   PROBE_IDLE_MS: zInt(1_000, 86_400_000).default(defaultDeafnessTimes.idleMs),
-  /** What is deployed, as Nomad's job says it. */
+  /** The deployed version, as Nomad's job names it. */
   NOMAD_META_RELEASE: z.string().min(1).optional(),
   WA_WEBSOCKET_URL: zUrl("ws", "wss").default("wss://web.whatsapp.com/ws/chat"),
   /** Base64 of 32 bytes: the Noise root to trust instead of WhatsApp's own. For development. */
@@ -30,7 +30,7 @@ export const configSchema = z.object({
 
 export type Config = z.output<typeof configSchema>;
 
-/** The configuration of a shard; ends it with every fault named where there is one. */
+/** Loads the configuration of a shard. Exits with every fault named if there are any. */
 export function loadShardConfig(env: Record<string, string | undefined> = process.env): Config {
   const former = env["FORMER_AUTH_KEYS"];
   return loadConfig(configSchema, former ? { ...env, AUTH_KEYS: `${env["AUTH_KEYS"]},${former}` } : env);

@@ -30,10 +30,10 @@ import { resealUnderFirstKey } from "./volume/reseal.ts";
 import { ShardDb } from "./volume/shard_db.ts";
 import { claimVolume } from "./volume/volume.ts";
 
-/** The login of a busy business with a week's ledger, and some. */
+/** A busy business's login with a week's ledger, and a margin. */
 const maxBundleBytes = 256 * 1024 * 1024;
 
-/** How long a stopping shard waits for acknowledgements: within Nomad's kill_timeout. */
+/** How long a stopping shard waits for acknowledgements. Less than Nomad's kill_timeout. */
 const graceMs = 10_000;
 
 const config = loadShardConfig();

@@ -1,6 +1,6 @@
 const buckets = 60;
 
-/** Counts what happened in the last minute, to the second. */
+/** Counts events of the last minute, to the second. */
 export class MinuteRate {
   readonly #counts = Array.from({ length: buckets }, () => 0);
   readonly #now: () => number;
@@ -25,7 +25,7 @@ export class MinuteRate {
     return Math.floor(this.#now() / 1000);
   }
 
-  /** Empties the seconds that have come since. */
+  /** Clears the buckets of the seconds that have passed. */
   #forget(): void {
     const current = this.#currentSecond();
     for (let second = Math.max(this.#second, current - buckets) + 1; second <= current; second++)

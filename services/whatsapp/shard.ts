@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { z } from "zod";
 import { AppError } from "../../lib/core/errors.ts";
+import { withinGrace } from "../../lib/core/time.ts";
 import type { PacingSettings } from "../../lib/contracts/shard/pacing.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { ConnectRequest } from "../../lib/contracts/shard/schemas.ts";
@@ -25,7 +26,7 @@ export type ShardOptions = {
   placements: Placements;
   /** WhatsApp's WebSocket. */
   url: string;
-  /** Whether accounts are paced whose business did not choose. */
+  /** Whether accounts are paced by default, if the business has no setting. */
   paced: boolean;
   /** The platform's own limits, as they are now. */
   platformPacing?: (() => PacingSettings) | undefined;
@@ -33,17 +34,19 @@ export type ShardOptions = {
   deafness?: DeafnessTimes | undefined;
   /** Milliseconds until a message that cannot be prepared may fail. */
   patienceMs?: number | undefined;
-  /** WhatsApp Web's version that clients name, as it is set now; undefined for Baileys' own. */
+  /** The WhatsApp Web version that clients report, as it is configured now; undefined for Baileys' own. */
   waVersion?: (() => string | undefined) | undefined;
   fence: () => void;
   logger: Logger;
   metrics: ShardMetrics;
 };
 
-/** Between two logins that are resumed: what a login costs of one core, so that the first ones open while the last ones begin. */
+/**
+ * Delay between two resumed logins: the CPU time of one login, so that the first ones open while the last ones start.
+ */
 const staggerMs = 12;
 const housekeepingMs = 3_600_000;
-/** How long a session that moves away waits for its acknowledgements; without one in time, the message goes out again under the same id. */
+/** How long a session that moves away waits for acknowledgements. A message without one is resent under the same id. */
 const leaveGraceMs = 2_000;
 
 const businessId = z.uuid();
@@ -68,7 +71,7 @@ export class Shard {
     });
   }
 
-  /** Opens the logins that are on the volume, one after the other. */
+  /** Opens the logins on the volume, one by one. */
   resume(): void {
     const folder = this.#options.volume.file("sessions");
     const mayOpen = (name: string) => businessId.safeParse(name).success && this.#options.placements.isResident(name);
@@ -91,7 +94,7 @@ export class Shard {
     return [...this.#sessions.values()];
   }
 
-  /** @throws AppError "not_found"; "unavailable" for a business that moves, or has moved. */
+  /** @throws AppError "not_found"; "unavailable" for a business that is moving or has moved. */
   get(id: string): Session {
     this.#options.placements.assertResident(id);
     const session = this.#sessions.get(id);
@@ -109,7 +112,7 @@ export class Shard {
     return session;
   }
 
-  /** Logs a business out and forgets its session. */
+  /** Logs a business out and removes its session. */
   async logout(id: string): Promise<void> {
     const session = this.get(id);
     await session.logout();
@@ -120,31 +123,28 @@ export class Shard {
     return this.#sessions.get(id)?.paired ?? false;
   }
 
-  /** Closes a session that moves away, without logging out, and forgets it. */
+  /** Closes a session that moves away, without logging out, and removes it. */
   async leave(id: string): Promise<void> {
     await this.#sessions.get(id)?.leave(leaveGraceMs);
     this.#sessions.delete(id);
   }
 
-  /** Opens a login that has just come to the volume; one that is known already is left alone. */
+  /** Opens a login that has just arrived on the volume. Does nothing if it is known already. */
   admit(id: string): void {
     if (this.#stopped === undefined && !this.#sessions.has(id)) this.#session(id).resume(0);
   }
 
-  /** Another client version was set: sessions that WhatsApp refused for the old one log in at once. */
+  /** Another client version was configured: sessions that WhatsApp refused for the old one log in at once. */
   versionChanged(): void {
     for (const session of this.#sessions.values()) session.versionChanged();
   }
 
-  /** Lets what is on its way arrive, for at most `graceMs`, and closes all sessions without logging out. */
+  /** Waits at most `graceMs` for messages in flight, then closes all sessions without logging out. */
   async stop(reason: string, graceMs: number): Promise<void> {
     this.#stopped = reason;
     clearInterval(this.#housekeeping);
     const sessions = this.sessions();
-    const grace = Promise.withResolvers<void>();
-    const timer = setTimeout(grace.resolve, graceMs);
-    await Promise.race([Promise.all(sessions.map((session) => session.drained())), grace.promise]);
-    clearTimeout(timer);
+    await withinGrace(graceMs, Promise.all(sessions.map((session) => session.drained())));
     await Promise.all(sessions.map((session) => session.stop(reason)));
   }
 

@@ -3,13 +3,13 @@ import { MinuteRate } from "./minute_rate.ts";
 import type { SessionStatus } from "../../lib/contracts/shard/schemas.ts";
 import { sessionStatus } from "../../lib/contracts/shard/schemas.ts";
 
-/** What is read at each scrape. */
+/** Values read at each scrape. */
 export type ShardGauges = {
   sessions(): Iterable<{ status: SessionStatus }>;
   journalDepth(): Record<string, number>;
 };
 
-/** What a shard counts. */
+/** The shard's metrics. */
 export class ShardMetrics {
   readonly #results;
   readonly #seconds;
@@ -44,7 +44,7 @@ export class ShardMetrics {
     this.#stanzaFailures = metrics.counter("whatsapp_stanza_failures_total", "Stanzas that a listener failed with.", [
       "tag",
     ]);
-    this.#alarms = metrics.counter("whatsapp_alarms_total", "Sessions that need somebody's attention.");
+    this.#alarms = metrics.counter("whatsapp_alarms_total", "Sessions that need an operator's attention.");
   }
 
   /** Adds the values that are read at each scrape. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { AppError } from "../../../lib/core/errors.ts";
 import { SimulatedCall } from "./call.ts";
-import type { CallOptions, Exchange, Webhooks } from "./call.ts";
+import type { CallOptions, Exchange, Webhooks } from "./call_options.ts";
 import { CarrierFaults } from "./faults.ts";
 import { Pacer } from "./pacer.ts";
 import { Recordings } from "./recordings.ts";

@@ -8,7 +8,7 @@ import { lidJid } from "./wire/jid.ts";
 import { node, nowS, server } from "./wire/stanza.ts";
 
 /** After the handshake: offers pairing to a client without an account, or accepts or refuses a login. */
-export function greet(simulation: Simulation, connection: Connection, hello: ClientHello): void {
+export function handleLogin(simulation: Simulation, connection: Connection, hello: ClientHello): void {
   const { payload } = hello;
   const outdated = simulation.faults.strikeIf(
     "outdated",

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-/** How long the auth state of a login that was logged out is kept, for the case that it was a mistake. */
+/** How long the auth store of a logged-out login is kept, in case the logout was a mistake. */
 export const archiveRetentionMs = 24 * 3_600_000;
 
-/** Moves a business's folder out of the way. Nothing where there is none. */
+/** Moves a business's folder to the archive. Does nothing if there is none. */
 export function archiveStore(sessions: string, aside: string, businessId: string, now = Date.now()): void {
   const from = join(sessions, businessId);
   if (!existsSync(from)) return;
@@ -12,7 +12,7 @@ export function archiveStore(sessions: string, aside: string, businessId: string
   renameSync(from, join(aside, `${businessId}.${now}`));
 }
 
-/** Deletes what was set aside longer ago than it is kept. */
+/** Deletes archived stores past their retention. */
 export function purgeArchive(aside: string, now = Date.now()): void {
   if (!existsSync(aside)) return;
   for (const name of readdirSync(aside)) {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { proto } from "@whiskeysockets/baileys";
 import type { SignalDataSet } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
@@ -42,98 +42,100 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-test("keys of every kind come back as Baileys gave them", async () => {
-  const state = new AuthState({ store, fence: unfenced, onFault: noFault });
-  const pair = { public: randomBytes(32), private: randomBytes(32) };
-  const syncKey = proto.Message.AppStateSyncKeyData.fromObject({ keyData: randomBytes(32) });
-  await change(state, {
-    "pre-key": { "1": pair },
-    "lid-mapping": { "49151": "8812" },
-    "device-list": { "49151": ["0", "3"] },
-    "app-state-sync-key": { k: syncKey },
-    "identity-key": { a: randomBytes(33) },
+describe("the auth state", () => {
+  test("returns keys of every kind as Baileys gave them", async () => {
+    const state = new AuthState({ store, fence: unfenced, onFault: noFault });
+    const pair = { public: randomBytes(32), private: randomBytes(32) };
+    const syncKey = proto.Message.AppStateSyncKeyData.fromObject({ keyData: randomBytes(32) });
+    await change(state, {
+      "pre-key": { "1": pair },
+      "lid-mapping": { "49151": "8812" },
+      "device-list": { "49151": ["0", "3"] },
+      "app-state-sync-key": { k: syncKey },
+      "identity-key": { a: randomBytes(33) },
+    });
+    const again = reopen();
+    expect(await again.keys.get("pre-key", ["1", "2"])).toEqual({ "1": pair });
+    expect(await again.keys.get("lid-mapping", ["49151"])).toEqual({ "49151": "8812" });
+    expect(await again.keys.get("device-list", ["49151"])).toEqual({ "49151": ["0", "3"] });
+    expect((await again.keys.get("app-state-sync-key", ["k"]))["k"]?.keyData).toEqual(syncKey.keyData);
+    const gone = change(again, { "lid-mapping": { "49151": null } });
+    expect(await again.keys.get("lid-mapping", ["49151"])).toEqual({});
+    await gone;
+    expect(await reopen().keys.get("lid-mapping", ["49151"])).toEqual({});
   });
-  const again = reopen();
-  expect(await again.keys.get("pre-key", ["1", "2"])).toEqual({ "1": pair });
-  expect(await again.keys.get("lid-mapping", ["49151"])).toEqual({ "49151": "8812" });
-  expect(await again.keys.get("device-list", ["49151"])).toEqual({ "49151": ["0", "3"] });
-  expect((await again.keys.get("app-state-sync-key", ["k"]))["k"]?.keyData).toEqual(syncKey.keyData);
-  const gone = change(again, { "lid-mapping": { "49151": null } });
-  expect(await again.keys.get("lid-mapping", ["49151"])).toEqual({});
-  await gone;
-  expect(await reopen().keys.get("lid-mapping", ["49151"])).toEqual({});
-});
 
-test("credentials are kept from the moment a phone has linked them, not before", () => {
-  const state = new AuthState({ store, fence: unfenced, onFault: noFault });
-  state.saveCreds();
-  expect(store.read("creds")).toBeUndefined();
-  state.creds.account = { details: Buffer.from("x") };
-  state.saveCreds();
-  const again = reopen();
-  expect(again.paired).toBeTrue();
-  expect(again.creds.noiseKey.public).toEqual(state.creds.noiseKey.public);
-});
-
-test("an owner that was fenced off writes nothing, and says so", async () => {
-  const faults: unknown[] = [];
-  const state = new AuthState({
-    store,
-    fence: () => {
-      throw new Error("another process owns this shard");
-    },
-    onFault: (error) => void faults.push(error),
+  test("stores credentials only once a phone has linked", () => {
+    const state = new AuthState({ store, fence: unfenced, onFault: noFault });
+    state.saveCreds();
+    expect(store.read("creds")).toBeUndefined();
+    state.creds.account = { details: Buffer.from("x") };
+    state.saveCreds();
+    const again = reopen();
+    expect(again.paired).toBeTrue();
+    expect(again.creds.noiseKey.public).toEqual(state.creds.noiseKey.public);
   });
-  expect(() => state.keys.set({ "lid-mapping": { a: "b" } })).toThrow("another process owns this shard");
-  expect(store.read("lid-mapping:a")).toBeUndefined();
-  expect(await state.keys.get("lid-mapping", ["a"])).toEqual({});
-  expect(faults).toHaveLength(1);
-});
 
-test("what changes in one turn of the loop is one commit, and only the latest of each name is written", async () => {
-  const state = new AuthState({ store, fence: unfenced, onFault: noFault });
-  const commits: Promise<void>[] = [];
-  state.beforeCommit = (durable) => void commits.push(durable);
-  const writes: string[][] = [];
-  const write = store.write.bind(store);
-  store.write = (changes) => {
-    const all = [...changes];
-    writes.push(all.map(([name]) => name));
-    write(all);
-  };
-  for (const device of ["0", "1", "2"]) await state.keys.set({ "device-list": { a: [device] } });
-  await state.keys.set({ "lid-mapping": { b: "c" }, "pre-key": { "7": null } });
-  expect(await state.keys.get("device-list", ["a"])).toEqual({ a: ["2"] });
-  expect(writes).toEqual([]);
-  await Promise.all(commits);
-  expect(commits).toHaveLength(1);
-  expect(writes).toEqual([["device-list:a", "lid-mapping:b", "pre-key:7"]]);
-  expect(await reopen().keys.get("device-list", ["a"])).toEqual({ a: ["2"] });
-});
+  test("refuses writes of a fenced owner", async () => {
+    const faults: unknown[] = [];
+    const state = new AuthState({
+      store,
+      fence: () => {
+        throw new Error("another process owns this shard");
+      },
+      onFault: (error) => void faults.push(error),
+    });
+    expect(() => state.keys.set({ "lid-mapping": { a: "b" } })).toThrow("another process owns this shard");
+    expect(store.read("lid-mapping:a")).toBeUndefined();
+    expect(await state.keys.get("lid-mapping", ["a"])).toEqual({});
+    expect(faults).toHaveLength(1);
+  });
 
-test("credentials take the changes before them along", async () => {
-  const state = new AuthState({ store, fence: unfenced, onFault: noFault });
-  state.creds.account = { details: Buffer.from("x") };
-  await state.keys.set({ "lid-mapping": { a: "b" } });
-  state.saveCreds();
-  expect(await reopen().keys.get("lid-mapping", ["a"])).toEqual({ a: "b" });
-});
+  test("commits one event-loop turn at once, latest values only", async () => {
+    const state = new AuthState({ store, fence: unfenced, onFault: noFault });
+    const commits: Promise<void>[] = [];
+    state.beforeCommit = (durable) => void commits.push(durable);
+    const writes: string[][] = [];
+    const write = store.write.bind(store);
+    store.write = (changes) => {
+      const all = [...changes];
+      writes.push(all.map(([name]) => name));
+      write(all);
+    };
+    for (const device of ["0", "1", "2"]) await state.keys.set({ "device-list": { a: [device] } });
+    await state.keys.set({ "lid-mapping": { b: "c" }, "pre-key": { "7": null } });
+    expect(await state.keys.get("device-list", ["a"])).toEqual({ a: ["2"] });
+    expect(writes).toEqual([]);
+    await Promise.all(commits);
+    expect(commits).toHaveLength(1);
+    expect(writes).toEqual([["device-list:a", "lid-mapping:b", "pre-key:7"]]);
+    expect(await reopen().keys.get("device-list", ["a"])).toEqual({ a: ["2"] });
+  });
 
-test("a disk that refuses is reported, and whoever waits for the commit hears of it", async () => {
-  const faults: unknown[] = [];
-  const state = new AuthState({ store, fence: unfenced, onFault: (error) => void faults.push(error) });
-  store.write = () => {
-    throw new Error("database or disk is full");
-  };
-  expect(change(state, { "lid-mapping": { a: "b" } })).rejects.toThrow("disk is full");
-  await until(() => faults.length === 1);
-});
+  test("writes earlier key changes with the credentials", async () => {
+    const state = new AuthState({ store, fence: unfenced, onFault: noFault });
+    state.creds.account = { details: Buffer.from("x") };
+    await state.keys.set({ "lid-mapping": { a: "b" } });
+    state.saveCreds();
+    expect(await reopen().keys.get("lid-mapping", ["a"])).toEqual({ a: "b" });
+  });
 
-test("of a connection that is over nothing is written any more", async () => {
-  const state = new AuthState({ store, fence: unfenced, onFault: noFault });
-  const changing = change(state, { "lid-mapping": { a: "b" } });
-  state.revoke();
-  expect(changing).rejects.toThrow("is over");
-  expect(() => state.keys.set({ "lid-mapping": { c: "d" } })).toThrow("is over");
-  expect(await reopen().keys.get("lid-mapping", ["a", "c"])).toEqual({});
+  test("reports a failed write and rejects the commit", async () => {
+    const faults: unknown[] = [];
+    const state = new AuthState({ store, fence: unfenced, onFault: (error) => void faults.push(error) });
+    store.write = () => {
+      throw new Error("database or disk is full");
+    };
+    await expect(change(state, { "lid-mapping": { a: "b" } })).rejects.toThrow("disk is full");
+    await until(() => faults.length === 1);
+  });
+
+  test("writes nothing once the connection is over", async () => {
+    const state = new AuthState({ store, fence: unfenced, onFault: noFault });
+    const changing = change(state, { "lid-mapping": { a: "b" } });
+    state.revoke();
+    await expect(changing).rejects.toThrow("has ended");
+    expect(() => state.keys.set({ "lid-mapping": { c: "d" } })).toThrow("has ended");
+    expect(await reopen().keys.get("lid-mapping", ["a", "c"])).toEqual({});
+  });
 });

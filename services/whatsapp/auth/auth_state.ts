@@ -10,9 +10,9 @@ import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { ConnectionClosed } from "../session/survivable.ts";
 import type { AuthStore } from "./auth_store.ts";
 
-/** Values kept in memory for one session. A chat in use needs three; a session is then read from disk about never. */
+/** Values cached for one session. An active chat needs three, so a session hardly ever reads from the disk. */
 const cachedValues = 256;
-/** Read once each and 812 of them after pairing: not worth memory. */
+/** Read once each, and 812 of them after pairing: not worth the memory. */
 const uncached: ReadonlySet<string> = new Set<keyof SignalDataTypeMap>([
   "pre-key",
   "app-state-sync-key",
@@ -21,28 +21,28 @@ const uncached: ReadonlySet<string> = new Set<keyof SignalDataTypeMap>([
 
 export type AuthStateOptions = {
   store: AuthStore;
-  /** Called before each write; throws where this process may no longer write. */
+  /** Called before each write; throws if this process may no longer write. */
   fence: () => void;
-  /** A write or a read of the store failed: the session must stop before it answers anything to WhatsApp. */
+  /** A read or write of the store failed: the session must stop before it answers WhatsApp. */
   onFault: (error: unknown) => void;
 };
 
 /**
- * Baileys' view of a store, for one connection: the credentials, and the Signal keys with a bounded cache in front.
- * The next connection gets a new one, read from the disk; then what is left of this one can write nothing.
+ * Baileys' view of an auth store, for one connection: the credentials, and the Signal keys behind a bounded cache. The
+ * next connection gets a new one, read from the disk; this one can then write nothing more.
  *
- * Changes of keys are gathered and go to the disk together, in one transaction at the end of the turn of the loop, so
- * that a ratchet that several messages turned is written once. Until then nothing may leave the process that rests on
- * them: `beforeCommit` is told of each commit to come.
+ * Key changes are batched: one transaction at the end of the event-loop turn writes them, so that a ratchet that
+ * several messages advanced is written once. No frame that depends on them may leave the process before: `beforeCommit`
+ * announces each commit.
  */
 export class AuthState implements AuthenticationState {
   readonly creds: AuthenticationCreds;
   readonly keys: SignalKeyStore;
-  /** Called when there are changes again that are not on the disk. The promise rejects where they could not be written. */
+  /** Called when there are new changes to commit. The promise rejects if they could not be written. */
   beforeCommit: (durable: Promise<void>) => void = () => {};
   readonly #options: AuthStateOptions;
   readonly #cache = new BoundedMap<string, unknown>(cachedValues);
-  /** What is not on the disk yet: the latest value of each name, null where it is to be deleted. */
+  /** Changes that are not on the disk yet: the latest value of each name, or null to delete it. */
   #changed = new Map<string, unknown>();
   #commit: { durable: () => void; failed: (error: unknown) => void } | undefined;
   #revoked = false;
@@ -56,12 +56,12 @@ export class AuthState implements AuthenticationState {
     };
   }
 
-  /** A phone has linked this login: only then are there credentials worth keeping. */
+  /** A phone has linked this login: only then are the credentials worth storing. */
   get paired(): boolean {
     return this.creds.account !== undefined;
   }
 
-  /** Its connection is over. */
+  /** The connection is over: rejects pending and later writes. */
   revoke(): void {
     this.#revoked = true;
     this.#cache.clear();
@@ -70,7 +70,7 @@ export class AuthState implements AuthenticationState {
     this.#commit = undefined;
   }
 
-  /** Writes the credentials down, once there is a login to keep, together with the keys that changed before. */
+  /** Stores the credentials once the login is linked, together with earlier key changes. */
   saveCreds(): void {
     if (this.paired) this.#write([["creds", encode(this.creds)]]);
   }
@@ -102,7 +102,7 @@ export class AuthState implements AuthenticationState {
     for (const [type, entries] of Object.entries(data)) {
       for (const [id, value] of Object.entries(entries ?? {})) {
         const name = `${type}:${id}`;
-        // What the ratchet wrote ahead comes again with the transaction's commit.
+        // The transaction's commit repeats what the ratchet wrote ahead.
         if (value !== null && this.#cache.get(name) === value) continue;
         this.#changed.set(name, value ?? null);
         if (uncached.has(type)) continue;
@@ -116,7 +116,7 @@ export class AuthState implements AuthenticationState {
   #promiseCommit(): void {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#commit = { durable: resolve, failed: reject };
-    // Whoever rests on it hears of a failure through onFault too.
+    // Dependents learn of a failure through onFault too.
     promise.catch(() => {});
     this.beforeCommit(promise);
     setImmediate(() => {
@@ -124,7 +124,7 @@ export class AuthState implements AuthenticationState {
       try {
         this.#write([]);
       } catch {
-        // Told by onFault.
+        // Reported by onFault.
       }
     });
   }
@@ -140,7 +140,7 @@ export class AuthState implements AuthenticationState {
     }
   }
 
-  /** Writes what changed, and these: one transaction. */
+  /** Writes the pending changes and these in one transaction. */
   #write(more: [string, Uint8Array | null][]): void {
     this.#assertWritable();
     const [changed, commit] = [this.#changed, this.#commit];

@@ -8,21 +8,21 @@ import { TamperedValue, UnknownKey } from "../../../lib/core/key_ring.ts";
 import type { KeyRing, Sealer } from "../../../lib/core/key_ring.ts";
 import { isStale } from "../volume/shard_db.ts";
 
-/** SQLite's application_id of our stores: "PSau". Tells a foreign SQLite file from one of ours. */
+/** SQLite's application_id of our stores: "PSau". Distinguishes them from other SQLite files. */
 const applicationId = 0x50_53_61_75;
 const format = 1;
-/** Sealed into every store when it is made; if it opens, the ring fits the store. */
+/** Sealed into every new store; if it opens, the key ring fits the store. */
 const canary = "canary";
 
 export type StoreFault =
   /** The file is empty, cut short, or damaged inside. */
   | "damaged"
-  /** A file of something else, or of another business. */
+  /** A file of another kind, or of another business. */
   | "foreign"
   /** AUTH_KEYS does not open it. */
   | "wrong_key";
 
-/** The store cannot be used. Whatever is in the file was left as it was. */
+/** The store cannot be used. The file was left untouched. */
 export class AuthStoreError extends Error {
   readonly fault: StoreFault;
 
@@ -39,9 +39,9 @@ type Row = { name: string; key_id: string; box: Uint8Array };
 export type Changes = Iterable<readonly [name: string, value: Uint8Array | null]>;
 
 /**
- * The auth state of one business: named values, each sealed, in a SQLite file of its own. A `write` is one
- * transaction. WAL with synchronous=NORMAL: what was written survives the death of the process at any point;
- * after a power cut the last moments before it may be missing, which the Signal protocol's retries mend.
+ * The auth state of one business: named values, each sealed, in a SQLite file of its own. A `write` is one transaction.
+ * WAL with synchronous=NORMAL: writes survive the death of the process at any point; a power cut may lose the last
+ * moments, which the Signal protocol's retries repair.
  */
 export class AuthStore {
   readonly #db: Database;
@@ -58,7 +58,8 @@ export class AuthStore {
     this.#sealer = sealer;
     this.#select = db.query("SELECT name, key_id, box FROM entries WHERE name = ?");
     this.#upsert = db.query(
-      "INSERT INTO entries (name, key_id, box) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET key_id = excluded.key_id, box = excluded.box",
+      "INSERT INTO entries (name, key_id, box) VALUES (?, ?, ?) " +
+        "ON CONFLICT (name) DO UPDATE SET key_id = excluded.key_id, box = excluded.box",
     );
     this.#delete = db.query("DELETE FROM entries WHERE name = ?");
     this.#writeAll = db.transaction((changes: Changes) => {
@@ -70,13 +71,13 @@ export class AuthStore {
   }
 
   /**
-   * Opens the store at `path`, or makes it where no file exists.
-   * @throws AuthStoreError where a file exists that is not this business's store under these keys; another error where
-   *   the volume does not give it out at present, which says nothing about the store.
+   * Opens the store at `path`, or creates it if there is no file.
+   * @throws AuthStoreError if the file is not this business's store under these keys. Another error if the volume
+   *   cannot open it now, which says nothing about the store.
    */
   static open(path: string, business: string, keys: KeyRing): AuthStore {
     if (!existsSync(path)) return AuthStore.#create(path, business, keys);
-    // SQLite takes an empty file for a new database: it would silently begin anew over a store that was cut to nothing.
+    // SQLite takes an empty file for a new database: it would silently replace a store that was truncated to nothing.
     if (statSync(path).size === 0) throw new AuthStoreError("damaged", "the auth store is empty: it was cut short");
     let db: Database | undefined;
     try {
@@ -93,7 +94,7 @@ export class AuthStore {
     }
   }
 
-  /** Made under another name and then renamed, so that a crash meanwhile leaves no half a store behind. */
+  /** Created under another name and then renamed, so that a crash leaves no partial store. */
   static #create(path: string, business: string, keys: KeyRing): AuthStore {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const unfinished = `${path}.new`;
@@ -112,7 +113,7 @@ export class AuthStore {
     return AuthStore.open(path, business, keys);
   }
 
-  /** @throws AuthStoreError where the value was altered. */
+  /** @throws AuthStoreError if the value was altered. */
   read(name: string): Buffer | undefined {
     const row = this.#select.get(name);
     return row === null ? undefined : this.#open(row);
@@ -126,12 +127,12 @@ export class AuthStore {
       .map(({ name }) => name);
   }
 
-  /** Writes and deletes in one transaction: all of it or nothing. */
+  /** Writes and deletes in one transaction. */
   write(changes: Changes): void {
     this.#writeAll(changes);
   }
 
-  /** Puts all that was written into the file and onto the disk itself: for what nothing mends after a power cut. */
+  /** Flushes all writes to the database file and to the disk: for values that no retry recovers after a power cut. */
   sync(): void {
     this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
   }
@@ -160,7 +161,7 @@ export class AuthStore {
     return `${this.#business}/${name}`;
   }
 
-  /** The ring opens the store; what an older key of the ring sealed is sealed again under the first. */
+  /** Checks that the ring opens the store, and reseals values of older keys under the first. */
   #verify(): void {
     if (this.read(canary)?.toString() !== this.#business)
       throw new AuthStoreError("damaged", "the auth store lacks its canary");
@@ -170,7 +171,7 @@ export class AuthStore {
   }
 }
 
-/** Too many open files, a disk that fails or is mounted read-only: the next attempt may go well. A file that ends too soon stays so. */
+/** Too many open files, a failing or read-only disk: the next attempt may succeed. A truncated file stays truncated. */
 function isVolumes(error: unknown): boolean {
   return (
     error instanceof SQLiteError &&
@@ -178,7 +179,7 @@ function isVolumes(error: unknown): boolean {
   );
 }
 
-/** Refuses what is not our store, before anything in the file is changed. */
+/** Refuses a file that is not our store, before anything in it is changed. */
 function check(db: Database, business: string, keys: KeyRing): Sealer {
   const number = (pragma: string) => Number(Object.values(db.query(`PRAGMA ${pragma}`).get() as object)[0]);
   if (number("application_id") !== applicationId)
@@ -203,5 +204,5 @@ function tune(db: Database): void {
   db.run("PRAGMA synchronous = NORMAL");
   db.run("PRAGMA cache_size = -128"); // KiB; a thousand stores may be open
   db.run("PRAGMA wal_autocheckpoint = 256"); // pages: 1 MiB of log a store at most
-  db.run("PRAGMA secure_delete = OFF"); // what is deleted was sealed
+  db.run("PRAGMA secure_delete = OFF"); // deleted values were sealed
 }

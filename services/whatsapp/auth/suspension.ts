@@ -7,7 +7,10 @@ const halt = z.discriminatedUnion("is", [
   z.object({ is: z.literal("banned"), reason: z.string(), /** Unix ms. */ until: z.number() }),
 ]);
 
-/** Why a linked login must not be opened by itself, not even after a restart, or not before `until`. */
+/**
+ * Why a linked login must not be opened automatically, across restarts, or not before `until`. Stored under the name
+ * "halt".
+ */
 export type Suspension = z.infer<typeof halt>;
 
 export function readSuspension(store: AuthStore): Suspension | undefined {

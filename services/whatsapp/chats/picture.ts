@@ -1,7 +1,7 @@
 import { query, refusalCode } from "./query.ts";
 import type { OpenSocket } from "./query.ts";
 
-/** Where a person's or a group's picture lies; null where there is none, or the business may not see it. */
+/** The URL of a person's or group's picture; null if there is none or the business may not see it. */
 export async function pictureOf({ socket }: OpenSocket, jid: string, size: "preview" | "full"): Promise<string | null> {
   const url = socket.profilePictureUrl(jid, size === "full" ? "image" : "preview").catch((error: unknown) => {
     const code = refusalCode(error);

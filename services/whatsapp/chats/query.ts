@@ -1,25 +1,24 @@
 import type { GroupMetadata, WASocket } from "@whiskeysockets/baileys";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 
-/** What an open connection offers beside messages. */
+/** An open connection's socket, for queries other than messages. */
 export type OpenSocket = {
   socket: WASocket;
   groupOf: (jid: string) => Promise<GroupMetadata>;
 };
 
-/** Shorter than what the caller of the shard waits. */
+/** Less than the shard's caller waits. */
 const deadlineMs = 8_000;
 
 /**
- * Asks WhatsApp something.
- * @throws AppError "upstream_timeout" where no answer comes in time, "rate_limited" where WhatsApp wants to be asked
- *   less, "unavailable" where the connection ended or WhatsApp refused.
+ * Awaits WhatsApp's answer to a query.
+ * @throws AppError "upstream_timeout" if no answer arrives in time, "rate_limited" if WhatsApp throttles queries,
+ *   "unavailable" if the connection ended or WhatsApp refused.
  */
 export async function query<T>(question: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () =>
-      late.reject(new AppError("upstream_timeout", "WhatsApp did not answer in time; try again.", { retryAfterS: 2 })),
+    () => late.reject(new AppError("upstream_timeout", "WhatsApp did not answer in time. Retry.", { retryAfterS: 2 })),
     deadlineMs,
   );
   try {
@@ -27,15 +26,18 @@ export async function query<T>(question: Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof AppError) throw error;
     if (refusalCode(error) === 429) {
-      throw new AppError("rate_limited", "WhatsApp wants to be asked less often.", { cause: error, retryAfterS: 60 });
+      throw new AppError("rate_limited", "WhatsApp throttles queries. Retry later.", { cause: error, retryAfterS: 60 });
     }
-    throw new AppError("unavailable", `WhatsApp did not do it: ${messageOf(error)}.`, { cause: error, retryAfterS: 2 });
+    throw new AppError("unavailable", `WhatsApp refused the query: ${messageOf(error)}.`, {
+      cause: error,
+      retryAfterS: 2,
+    });
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** The code with which WhatsApp refused a query: Baileys gives it as the error's data. */
+/** The code with which WhatsApp refused a query. Baileys gives it as the error's data. */
 export function refusalCode(error: unknown): number | undefined {
   const { data } = (error ?? {}) as { data?: unknown };
   return typeof data === "number" ? data : undefined;

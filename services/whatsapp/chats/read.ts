@@ -4,7 +4,7 @@ import { memberNames } from "../codec/member_names.ts";
 import { query } from "./query.ts";
 import type { OpenSocket } from "./query.ts";
 
-/** Ticks messages as read: for their writers, unless the business has read receipts off, and on its own phone. */
+/** Marks messages as read: for their writers, unless the business has read receipts off, and on its own phone. */
 export async function markRead({ socket, groupOf }: OpenSocket, { chat, messages }: ReadRequest): Promise<void> {
   const names = isJidGroup(chat) ? memberNames(await query(groupOf(chat))) : undefined;
   const keys = messages.map(({ wa_message_id: id, sender }) => ({

@@ -10,7 +10,7 @@ import { markRead } from "./read.ts";
 
 const businessId = z.object({ business_id: z.uuid() });
 
-/** What is asked of an open session beside messages. */
+/** Queries and commands of an open session other than messages. */
 export function chatRoutes(shard: Shard): Hono {
   const app = new Hono();
   const sessionOf = (param: unknown) => shard.get(businessId.parse(param).business_id);

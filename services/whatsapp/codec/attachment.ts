@@ -2,7 +2,7 @@ import type { proto } from "@whiskeysockets/baileys";
 import { mediaPointer } from "../../../lib/media/index.ts";
 import type { Attachment } from "../../../lib/messages/index.ts";
 
-/** What the messages with a file have in common, as strangers may have written it. */
+/** The fields that messages with a file share, as their senders may have written them. */
 type File = Pick<
   proto.Message.IImageMessage & proto.Message.IVideoMessage,
   | "mimetype"
@@ -18,7 +18,7 @@ type File = Pick<
   | "seconds"
 >;
 
-/** The file that a message came with; with "unreadable" where it does not say where it lies, or how it is encrypted. */
+/** The file of a message. `error: "unreadable"` if it lacks its location or its keys. */
 export function attachmentOf(file: Partial<File> | null | undefined): { media: Attachment } {
   const at = Number(file?.mediaKeyTimestamp ?? 0);
   const pointer = mediaPointer.safeParse({
@@ -31,7 +31,7 @@ export function attachmentOf(file: Partial<File> | null | undefined): { media: A
   }).data;
   return {
     media: {
-      // Opus is the only thing that is ever said after the semicolon, and the content says it too.
+      // Only Opus adds a parameter after the semicolon, and the content says it too.
       mime: file?.mimetype?.split(";")[0]?.trim() || "application/octet-stream",
       ...(pointer ? { size: pointer.file_length, pointer } : { error: "unreadable" }),
       ...whole("width", file?.width),
@@ -41,7 +41,7 @@ export function attachmentOf(file: Partial<File> | null | undefined): { media: A
   };
 }
 
-/** A message that is to be sent with a file names it by this. */
+/** The fields that refer to a file in an outgoing message. */
 export function fileOf({ mime, pointer, preview, width, height }: Attachment) {
   if (pointer === undefined) throw new TypeError("a file that is not on WhatsApp's media host cannot be sent");
   return {
@@ -61,7 +61,7 @@ export function fileOf({ mime, pointer, preview, width, height }: Attachment) {
 
 const base64 = (bytes: Uint8Array | null | undefined) => (bytes ? Buffer.from(bytes).toString("base64") : undefined);
 
-/** A path of 2,048 characters is the longest that is taken. */
+/** Paths of more than 2,048 characters are refused. */
 const maxUrl = 4_096;
 
 function pathOf(url: string | null | undefined): string | undefined {

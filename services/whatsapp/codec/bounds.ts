@@ -1,18 +1,18 @@
 import type { MessageContent } from "../../../lib/messages/index.ts";
 
-/** WhatsApp's own limit of a text, in UTF-16 units. */
+/** WhatsApp's own limit for a text, in UTF-16 units. */
 export const maxText = 65_536;
-/** What else people write: names, addresses, questions, options. */
+/** Other input of people: names, addresses, questions, options. */
 const maxPhrase = 1_024;
 /** WhatsApp sends at most 257 contacts in one message, and fewer of anything else. */
 export const maxItems = 257;
 /** A card has a few numbers. */
 const maxPhones = 50;
-/** How deep content is nested: a message, its contacts, their numbers. */
+/** Nesting of content: a message, its contacts, their numbers. */
 const maxDepth = 5;
 
 const texts: ReadonlySet<string> = new Set(["text", "caption"]);
-/** Of a quoted message the beginning is shown. */
+/** A quote shows the beginning of the message. */
 const maxQuote = 4_096;
 
 /** Characters of a sender-controlled id in a log line. */
@@ -20,23 +20,23 @@ export const maxLoggedId = 128;
 /** Characters of an error message in a log line: some quote what a sender wrote. */
 export const maxLoggedCause = 500;
 
-/** The beginning of a text, without half a character at its end. */
-export function cut(text: string, max: number): string {
+/** The beginning of a text, without splitting a surrogate pair. */
+export function truncate(text: string, max: number): string {
   if (text.length <= max) return text;
   const end = text.charCodeAt(max - 1);
   return text.slice(0, end >= 0xd800 && end <= 0xdbff ? max - 1 : max);
 }
 
 /**
- * Content of which every part has a bounded size, however its sender made it: what is too long is cut, what is no number
- * becomes 0. Everything behind the journal may rely on it.
+ * Bounds every part of content, even of a malicious sender: truncates long values and replaces invalid numbers by 0.
+ * Everything behind the journal may rely on it.
  */
 export function boundedContent(content: MessageContent): MessageContent {
   return bounded(content, "", 0) as MessageContent;
 }
 
 function bounded(value: unknown, name: string, depth: number): unknown {
-  if (typeof value === "string") return cut(value, lengthOf(name, depth));
+  if (typeof value === "string") return truncate(value, lengthOf(name, depth));
   if (typeof value === "number") return Number.isFinite(value) ? value : 0;
   if (typeof value !== "object" || value === null || depth >= maxDepth)
     return typeof value === "object" ? undefined : value;
@@ -46,7 +46,7 @@ function bounded(value: unknown, name: string, depth: number): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, bounded(member, key, depth + 1)]));
 }
 
-/** The text of a quote is one level deeper than the message's own. */
+/** A quote's text is one level deeper than the message's own. */
 function lengthOf(name: string, depth: number): number {
   if (!texts.has(name)) return name === "direct_path" ? 2_048 : maxPhrase;
   return depth <= 1 ? maxText : maxQuote;

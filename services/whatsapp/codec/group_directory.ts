@@ -3,14 +3,14 @@ import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { refusalCode } from "../chats/query.ts";
 import { Undeliverable } from "../sending/errors.ts";
 
-/** Groups whose members are kept at hand for one session; a large one takes some 100 KB. */
+/** Groups cached for one session; a large one takes some 100 KB. */
 const capacity = 50;
-/** A notification that was missed is made up for after this long. */
+/** Bounds the effect of a missed notification. */
 const lifetimeMs = 5 * 60_000;
 
 type Entry = { metadata: Promise<GroupMetadata>; until: number };
 
-/** Who is in the groups that a session writes to. Asked of WhatsApp once, and again after a change. */
+/** The members of the groups that a session writes to. Queried once, and again after a change. */
 export class GroupDirectory {
   readonly #ask: (group: string) => Promise<GroupMetadata>;
   readonly #entries = new BoundedMap<string, Entry>(capacity);
@@ -19,7 +19,7 @@ export class GroupDirectory {
     this.#ask = ask;
   }
 
-  /** @throws Undeliverable where there is no such group, or the business is not in it. */
+  /** @throws Undeliverable if there is no such group, or the business is not in it. */
   async of(group: string): Promise<GroupMetadata> {
     const known = this.#entries.get(group);
     if (known !== undefined && known.until > Date.now()) return known.metadata;
@@ -31,12 +31,12 @@ export class GroupDirectory {
     return metadata;
   }
 
-  /** Whether the group is known without asking. */
+  /** Whether the group is known without a query. */
   has(group: string): boolean {
     return (this.#entries.get(group)?.until ?? 0) > Date.now();
   }
 
-  /** Something about the group has changed. */
+  /** The group has changed. */
   forget(group: string): void {
     this.#entries.delete(group);
   }

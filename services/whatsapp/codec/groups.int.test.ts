@@ -68,7 +68,7 @@ const received = (count: number) =>
       what: `${count} messages in the journal`,
     },
   );
-/** Everything that WhatsApp holds for the business was taken and acknowledged. */
+/** WhatsApp holds nothing for the business: everything was acknowledged. */
 const mailboxEmpty = () =>
   until(async () => {
     const { devices } = await control<{ devices: { waiting: number }[] }>(simulator, "GET", `/phones/${phone}`);
@@ -82,8 +82,8 @@ const outcomes = async (to: string, ...bodies: string[]) =>
     )
   ).map(({ status, error }) => error?.code ?? status);
 
-describe.each(["lid", "pn"] as const)("in a group whose members go by %s", (addressing) => {
-  test("what is sent reaches every member once and in order, and so does what they answer", async () => {
+describe.each(["lid", "pn"] as const)("a group addressed by %s", (addressing) => {
+  test("delivers messages and replies once and in order", async () => {
     const group = await makeGroup(addressing);
     const bodies = Array.from({ length: 30 }, (_, i) => `message ${i}`);
     expect(await outcomes(group, ...bodies)).toEqual(bodies.map(() => "sent"));
@@ -111,7 +111,7 @@ describe.each(["lid", "pn"] as const)("in a group whose members go by %s", (addr
     ]);
   });
 
-  test("a member's message is answered and reacted to under the name that the group knows", async () => {
+  test("replies and reacts under the group's own names", async () => {
     const group = await makeGroup(addressing);
     const asked = await write(bo, group, { text: "who comes?" });
     await received(1);
@@ -132,7 +132,7 @@ describe.each(["lid", "pn"] as const)("in a group whose members go by %s", (addr
   });
 });
 
-test("a restart needs no new keys: both sides read on", async () => {
+test("needs no new keys after a restart", async () => {
   const group = await makeGroup();
   expect(await outcomes(group, "before")).toEqual(["sent"]);
   await write(ada, group, { text: "also before" });
@@ -148,58 +148,60 @@ test("a restart needs no new keys: both sides read on", async () => {
   expect((await screenOf(bo)).undecryptable).toBe(0);
 });
 
-test("who joins gets what is sent from then on, and who leaves no longer has the key to it", async () => {
-  const group = await makeGroup("lid", [ada, phone]);
-  expect(await outcomes(group, "two of us")).toEqual(["sent"]);
-  const change = async (body: object) => {
-    await control(simulator, "POST", `/groups/${group}/members`, body);
-    await mailboxEmpty();
-  };
-  await change({ add: [bo] });
-  expect(await outcomes(group, "three of us")).toEqual(["sent"]);
-  await shows(bo, ["three of us"]);
+describe("a group", () => {
+  test("gives joiners new messages, and leavers no key", async () => {
+    const group = await makeGroup("lid", [ada, phone]);
+    expect(await outcomes(group, "two of us")).toEqual(["sent"]);
+    const change = async (body: object) => {
+      await control(simulator, "POST", `/groups/${group}/members`, body);
+      await mailboxEmpty();
+    };
+    await change({ add: [bo] });
+    expect(await outcomes(group, "three of us")).toEqual(["sent"]);
+    await shows(bo, ["three of us"]);
 
-  /** The keys of the business that Ada's phone has been given. */
-  const keysOfAda = () => {
-    const { store } = simulator.simulation;
-    store.flush();
-    const rows = store.db
-      .query<{ record: Uint8Array }, [string]>("SELECT record FROM sender_keys WHERE phone = ?")
-      .all(ada);
-    return rows.map(({ record }) => (JSON.parse(Buffer.from(record).toString()) as unknown[]).length);
-  };
-  expect(keysOfAda()).toEqual([1]);
-  await change({ remove: [bo] });
-  expect(await outcomes(group, "two again")).toEqual(["sent"]);
-  await shows(ada, ["two of us", "three of us", "two again"]);
-  expect(keysOfAda()).toEqual([2]);
-  expect(await textsOf(bo)).toEqual(["three of us"]);
-});
+    /** The business's sender keys that Ada's phone has. */
+    const keysOfAda = () => {
+      const { store } = simulator.simulation;
+      store.flush();
+      const rows = store.db
+        .query<{ record: Uint8Array }, [string]>("SELECT record FROM sender_keys WHERE phone = ?")
+        .all(ada);
+      return rows.map(({ record }) => (JSON.parse(Buffer.from(record).toString()) as unknown[]).length);
+    };
+    expect(keysOfAda()).toEqual([1]);
+    await change({ remove: [bo] });
+    expect(await outcomes(group, "two again")).toEqual(["sent"]);
+    await shows(ada, ["two of us", "three of us", "two again"]);
+    expect(keysOfAda()).toEqual([2]);
+    expect(await textsOf(bo)).toEqual(["three of us"]);
+  });
 
-test("a member's phone that lost its keys is sent the message again, and the others show it once", async () => {
-  const group = await makeGroup();
-  expect(await outcomes(group, "first")).toEqual(["sent"]);
-  await shows(ada, ["first"]);
-  simulator.simulation.phones.get(ada)!.senderKeys.forget();
-  expect(await outcomes(group, "second")).toEqual(["sent"]);
-  await shows(ada, ["first", "second"]);
-  await shows(bo, ["first", "second"]);
-  expect(await screenOf(ada)).toMatchObject({ undecryptable: 1 });
-});
+  test("resends to a member whose phone lost its keys", async () => {
+    const group = await makeGroup();
+    expect(await outcomes(group, "first")).toEqual(["sent"]);
+    await shows(ada, ["first"]);
+    simulator.simulation.phones.get(ada)!.senderKeys.forget();
+    expect(await outcomes(group, "second")).toEqual(["sent"]);
+    await shows(ada, ["first", "second"]);
+    await shows(bo, ["first", "second"]);
+    expect(await screenOf(ada)).toMatchObject({ undecryptable: 1 });
+  });
 
-test("a group that the business is not in fails as such, and the next message goes on", async () => {
-  const group = await makeGroup("lid", [ada, bo]);
-  expect(await outcomes(group, "to strangers")).toEqual(["not_in_group"]);
-  expect(await outcomes("120363999999999999@g.us", "to nobody")).toEqual(["not_in_group"]);
-  expect(await outcomes(ada, "to somebody")).toEqual(["sent"]);
-});
+  test("fails messages without membership, and goes on", async () => {
+    const group = await makeGroup("lid", [ada, bo]);
+    expect(await outcomes(group, "to strangers")).toEqual(["not_in_group"]);
+    expect(await outcomes("120363999999999999@g.us", "undeliverable")).toEqual(["not_in_group"]);
+    expect(await outcomes(ada, "deliverable")).toEqual(["sent"]);
+  });
 
-test("a message to a group whose acknowledgement was lost is shown once", async () => {
-  const group = await makeGroup();
-  await control(simulator, "POST", "/faults", { kind: "ack_lost", phone, times: 1 });
-  const lost = text(group, "once");
-  expect((await shard.send(business, [lost]))[0]?.status).toBe("retry");
-  await shard.reaches(business, "open");
-  expect((await shard.send(business, [lost]))[0]?.status).toBe("sent");
-  await shows(ada, ["once"]);
+  test("shows a message with a lost acknowledgement once", async () => {
+    const group = await makeGroup();
+    await control(simulator, "POST", "/faults", { kind: "ack_lost", phone, times: 1 });
+    const lost = text(group, "once");
+    expect((await shard.send(business, [lost]))[0]?.status).toBe("retry");
+    await shard.reaches(business, "open");
+    expect((await shard.send(business, [lost]))[0]?.status).toBe("sent");
+    await shows(ada, ["once"]);
+  });
 });

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { proto } from "@whiskeysockets/baileys";
 import { incomingContent } from "./incoming.ts";
 import type { Incoming } from "./incoming.ts";
@@ -23,105 +23,6 @@ const onOwnPhone = incoming({ writer: me, fromMe: true });
 const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type;
 const reaction = (key: proto.IMessageKey): proto.IMessage => ({ reactionMessage: { text: "👍", key } });
 
-test.each<[string, proto.IMessageKey, Incoming, object]>([
-  ["to what the business wrote", { id: "A", remoteJid: me, fromMe: false }, incoming(), { from_me: true }],
-  ["to what they wrote themselves", { id: "A", remoteJid: me, fromMe: true }, incoming(), { from_me: false }],
-  ["by the business, to what it wrote", { id: "A", remoteJid: ada, fromMe: true }, onOwnPhone, { from_me: true }],
-  ["by the business, to what they wrote", { id: "A", remoteJid: ada, fromMe: false }, onOwnPhone, { from_me: false }],
-  [
-    "in a group to the business",
-    { id: "A", remoteJid: group, participant: me, fromMe: false },
-    inGroup,
-    { from_me: true },
-  ],
-  [
-    "in a group to a third",
-    { id: "A", remoteJid: group, participant: bo, fromMe: false },
-    inGroup,
-    { from_me: false, sender: bo },
-  ],
-  ["in a group to themselves", { id: "A", remoteJid: group, fromMe: true }, inGroup, { from_me: false, sender: ada }],
-])("a reaction %s names it as the business sees it", (_, key, seen, expected) => {
-  expect(incomingContent(reaction(key), seen)).toEqual({
-    type: "reaction",
-    emoji: "👍",
-    target: { wa_message_id: "A", ...expected } as never,
-  });
-});
-
-test("an answer names what it answers and what that said", () => {
-  const contextInfo = { stanzaId: "Q1", participant: me, quotedMessage: { conversation: "coming?" } };
-  const reply_to = { wa_message_id: "Q1", from_me: true, text: "coming?" };
-  expect(incomingContent({ extendedTextMessage: { text: "yes", contextInfo } }, incoming())).toEqual({
-    type: "text",
-    text: "yes",
-    reply_to,
-  });
-  expect(
-    incomingContent({ locationMessage: { degreesLatitude: 1, degreesLongitude: 2, contextInfo } }, incoming()),
-  ).toEqual({
-    type: "location",
-    latitude: 1,
-    longitude: 2,
-    reply_to,
-  });
-  expect(
-    incomingContent({ extendedTextMessage: { text: "x", contextInfo: { stanzaId: "Q2", participant: bo } } }, inGroup),
-  ).toMatchObject({
-    reply_to: { wa_message_id: "Q2", from_me: false, sender: bo },
-  });
-});
-
-test("edits and deletions name what they change, however they are wrapped", () => {
-  const key = { id: "E1", remoteJid: me, fromMe: true };
-  const edit = { protocolMessage: { type: MESSAGE_EDIT, key, editedMessage: { conversation: "better" } } };
-  const expected = { type: "edit" as const, target: { wa_message_id: "E1", from_me: false }, text: "better" };
-  expect(incomingContent(edit, incoming())).toEqual(expected);
-  expect(incomingContent({ editedMessage: { message: edit } }, incoming())).toEqual(expected);
-  expect(incomingContent({ protocolMessage: { type: REVOKE, key } }, incoming())).toEqual({
-    type: "delete",
-    target: expected.target,
-  });
-});
-
-test("a live location is where it began, and a list of cards keeps all of them", () => {
-  expect(
-    incomingContent({ liveLocationMessage: { degreesLatitude: 1, degreesLongitude: 2 } }, incoming()),
-  ).toMatchObject({
-    type: "location",
-    latitude: 1,
-  });
-  const contacts = [{ displayName: "Ada", vcard: "TEL;waid=15550001111:+1" }, { displayName: "Bo" }];
-  expect(incomingContent({ contactsArrayMessage: { contacts } }, incoming())).toEqual({
-    type: "contact",
-    contacts: [
-      { name: "Ada", phones: ["15550001111"] },
-      { name: "Bo", phones: [] },
-    ],
-  });
-});
-
-test("a vote that cannot be read is a vote all the same", () => {
-  const vote = { encPayload: Buffer.alloc(40), encIv: Buffer.alloc(12) };
-  const key = { id: "P1", remoteJid: me, fromMe: false };
-  const poll = proto.Message.encode({
-    messageContextInfo: { messageSecret: Buffer.alloc(32) },
-    pollCreationMessage: { options: [{ optionName: "a" }] },
-  }).finish();
-  const message = { pollUpdateMessage: { pollCreationMessageKey: key, vote } };
-  const unread = { type: "poll_vote" as const, target: { wa_message_id: "P1", from_me: true } };
-  expect(incomingContent(message, incoming())).toEqual(unread);
-  expect(incomingContent(message, incoming({ sentMessage: () => poll }))).toEqual(unread);
-});
-
-test("what is malformed is read as far as it goes", () => {
-  expect(incomingContent({ reactionMessage: { text: "👍" } }, incoming())).toBeUndefined();
-  expect(incomingContent({ protocolMessage: { type: REVOKE } }, incoming())).toBeUndefined();
-  expect(incomingContent({ locationMessage: {} }, incoming())).toMatchObject({ latitude: 0, longitude: 0 });
-  expect(incomingContent({ pollCreationMessage: {} }, incoming())).toMatchObject({ question: "", options: [] });
-  expect(incomingContent({ contactMessage: {} }, incoming())).toMatchObject({ contacts: [{ name: "", phones: [] }] });
-});
-
 const hash = Buffer.alloc(32, 7);
 const file = {
   mimetype: "image/jpeg",
@@ -132,32 +33,137 @@ const file = {
   fileLength: 9,
 };
 
-test.each<[string, proto.IMessage, string]>([
-  ["a round video", { ptvMessage: { ...file, mimetype: "video/mp4" } }, "video"],
-  ["a sticker", { stickerMessage: { ...file, mimetype: "image/webp" } }, "sticker"],
-  ["what may be seen once", { viewOnceMessageV2: { message: { imageMessage: file } } }, "image"],
-  [
-    "a document with a caption",
-    { documentWithCaptionMessage: { message: { documentMessage: { ...file, caption: "c" } } } },
-    "document",
-  ],
-])("%s is read with its file", (_, message, type) => {
-  expect(incomingContent(message, incoming())).toMatchObject({
-    type,
-    media: { size: 9, pointer: { direct_path: "/v/one?x=1" } },
+describe("incomingContent", () => {
+  test.each<[string, proto.IMessageKey, Incoming, object]>([
+    ["to the business's message", { id: "A", remoteJid: me, fromMe: false }, incoming(), { from_me: true }],
+    ["to their own message", { id: "A", remoteJid: me, fromMe: true }, incoming(), { from_me: false }],
+    ["by the business, to its message", { id: "A", remoteJid: ada, fromMe: true }, onOwnPhone, { from_me: true }],
+    ["by the business, to their message", { id: "A", remoteJid: ada, fromMe: false }, onOwnPhone, { from_me: false }],
+    [
+      "in a group to the business",
+      { id: "A", remoteJid: group, participant: me, fromMe: false },
+      inGroup,
+      { from_me: true },
+    ],
+    [
+      "in a group to a third",
+      { id: "A", remoteJid: group, participant: bo, fromMe: false },
+      inGroup,
+      { from_me: false, sender: bo },
+    ],
+    ["in a group to themselves", { id: "A", remoteJid: group, fromMe: true }, inGroup, { from_me: false, sender: ada }],
+  ])("resolves the target of a reaction %s", (_, key, seen, expected) => {
+    expect(incomingContent(reaction(key), seen)).toEqual({
+      type: "reaction",
+      emoji: "👍",
+      target: { wa_message_id: "A", ...expected } as never,
+    });
+  });
+
+  test("decodes a reply with its quote", () => {
+    const contextInfo = { stanzaId: "Q1", participant: me, quotedMessage: { conversation: "coming?" } };
+    const reply_to = { wa_message_id: "Q1", from_me: true, text: "coming?" };
+    expect(incomingContent({ extendedTextMessage: { text: "yes", contextInfo } }, incoming())).toEqual({
+      type: "text",
+      text: "yes",
+      reply_to,
+    });
+    expect(
+      incomingContent({ locationMessage: { degreesLatitude: 1, degreesLongitude: 2, contextInfo } }, incoming()),
+    ).toEqual({
+      type: "location",
+      latitude: 1,
+      longitude: 2,
+      reply_to,
+    });
+    expect(
+      incomingContent(
+        { extendedTextMessage: { text: "x", contextInfo: { stanzaId: "Q2", participant: bo } } },
+        inGroup,
+      ),
+    ).toMatchObject({
+      reply_to: { wa_message_id: "Q2", from_me: false, sender: bo },
+    });
+  });
+
+  test("decodes edits and deletions in every wrapper", () => {
+    const key = { id: "E1", remoteJid: me, fromMe: true };
+    const edit = { protocolMessage: { type: MESSAGE_EDIT, key, editedMessage: { conversation: "better" } } };
+    const expected = { type: "edit" as const, target: { wa_message_id: "E1", from_me: false }, text: "better" };
+    expect(incomingContent(edit, incoming())).toEqual(expected);
+    expect(incomingContent({ editedMessage: { message: edit } }, incoming())).toEqual(expected);
+    expect(incomingContent({ protocolMessage: { type: REVOKE, key } }, incoming())).toEqual({
+      type: "delete",
+      target: expected.target,
+    });
+  });
+
+  test("decodes live locations and lists of contacts", () => {
+    expect(
+      incomingContent({ liveLocationMessage: { degreesLatitude: 1, degreesLongitude: 2 } }, incoming()),
+    ).toMatchObject({
+      type: "location",
+      latitude: 1,
+    });
+    const contacts = [{ displayName: "Ada", vcard: "TEL;waid=15550001111:+1" }, { displayName: "Bo" }];
+    expect(incomingContent({ contactsArrayMessage: { contacts } }, incoming())).toEqual({
+      type: "contact",
+      contacts: [
+        { name: "Ada", phones: ["15550001111"] },
+        { name: "Bo", phones: [] },
+      ],
+    });
+  });
+
+  test("keeps a vote that cannot be decrypted", () => {
+    const vote = { encPayload: Buffer.alloc(40), encIv: Buffer.alloc(12) };
+    const key = { id: "P1", remoteJid: me, fromMe: false };
+    const poll = proto.Message.encode({
+      messageContextInfo: { messageSecret: Buffer.alloc(32) },
+      pollCreationMessage: { options: [{ optionName: "a" }] },
+    }).finish();
+    const message = { pollUpdateMessage: { pollCreationMessageKey: key, vote } };
+    const unread = { type: "poll_vote" as const, target: { wa_message_id: "P1", from_me: true } };
+    expect(incomingContent(message, incoming())).toEqual(unread);
+    expect(incomingContent(message, incoming({ sentMessage: () => poll }))).toEqual(unread);
+  });
+
+  test("decodes malformed messages as far as possible", () => {
+    expect(incomingContent({ reactionMessage: { text: "👍" } }, incoming())).toBeUndefined();
+    expect(incomingContent({ protocolMessage: { type: REVOKE } }, incoming())).toBeUndefined();
+    expect(incomingContent({ locationMessage: {} }, incoming())).toMatchObject({ latitude: 0, longitude: 0 });
+    expect(incomingContent({ pollCreationMessage: {} }, incoming())).toMatchObject({ question: "", options: [] });
+    expect(incomingContent({ contactMessage: {} }, incoming())).toMatchObject({ contacts: [{ name: "", phones: [] }] });
+  });
+
+  test.each<[string, proto.IMessage, string]>([
+    ["a round video", { ptvMessage: { ...file, mimetype: "video/mp4" } }, "video"],
+    ["a sticker", { stickerMessage: { ...file, mimetype: "image/webp" } }, "sticker"],
+    ["a view-once picture", { viewOnceMessageV2: { message: { imageMessage: file } } }, "image"],
+    [
+      "a document with a caption",
+      { documentWithCaptionMessage: { message: { documentMessage: { ...file, caption: "c" } } } },
+      "document",
+    ],
+  ])("decodes %s with its file", (_, message, type) => {
+    expect(incomingContent(message, incoming())).toMatchObject({
+      type,
+      media: { size: 9, pointer: { direct_path: "/v/one?x=1" } },
+    });
   });
 });
-
-test.each<[string, object]>([
-  ["no key", { mediaKey: null }],
-  ["a key that is too short", { mediaKey: Buffer.alloc(31) }],
-  ["no hashes", { fileSha256: null, fileEncSha256: null }],
-  ["no place", { directPath: null }],
-  ["another host in its path", { directPath: "//elsewhere.example/x" }],
-  ["a path that is none", { directPath: "v/one" }],
-  ["a length that is none", { fileLength: -1 }],
-])("a file with %s cannot be had, and its message is read all the same", (_, fault) => {
-  const read = incomingContent({ imageMessage: { ...file, caption: "look", ...fault } }, incoming());
-  expect(read).toMatchObject({ type: "image", caption: "look", media: { mime: "image/jpeg", error: "unreadable" } });
-  expect(JSON.stringify(read)).not.toContain("pointer");
+describe("a file that cannot be fetched", () => {
+  test.each<[string, object]>([
+    ["no key", { mediaKey: null }],
+    ["a key that is too short", { mediaKey: Buffer.alloc(31) }],
+    ["no hashes", { fileSha256: null, fileEncSha256: null }],
+    ["no location", { directPath: null }],
+    ["another host in its path", { directPath: "//elsewhere.example/x" }],
+    ["a relative path", { directPath: "v/one" }],
+    ["a negative length", { fileLength: -1 }],
+  ])("keeps its message: %s", (_, fault) => {
+    const read = incomingContent({ imageMessage: { ...file, caption: "look", ...fault } }, incoming());
+    expect(read).toMatchObject({ type: "image", caption: "look", media: { mime: "image/jpeg", error: "unreadable" } });
+    expect(JSON.stringify(read)).not.toContain("pointer");
+  });
 });

@@ -1,20 +1,20 @@
 import { getContentType, normalizeMessageContent, proto } from "@whiskeysockets/baileys";
 import type { MessageContent, Quote } from "../../../lib/messages/index.ts";
 import { referenceOf } from "./message_key.ts";
-import type { Finding } from "./message_key.ts";
+import type { KeyContext } from "./message_key.ts";
 import { chosenOptions } from "./poll_vote.ts";
 import { attachmentOf } from "./attachment.ts";
-import { boundedContent, cut, maxItems, maxText } from "./bounds.ts";
+import { boundedContent, truncate, maxItems, maxText } from "./bounds.ts";
 import { phonesOf } from "./vcard.ts";
 
-export type Incoming = Finding & {
+export type Incoming = KeyContext & {
   /** The plaintext of a message that the business sent. */
   sentMessage: (waMessageId: string) => Uint8Array | undefined;
-  /** Every name of the business, and of who wrote the message. */
+  /** All JIDs of the business, and of the message's writer. */
   names: { own: string[]; writer: string[] };
 };
 
-/** What a message says, of bounded size; undefined for what is between devices and not between people. */
+/** The content of a message, bounded in size; undefined for protocol messages between devices. */
 export function incomingContent(message: proto.IMessage, incoming: Incoming): MessageContent | undefined {
   const content = contentOf(message, incoming);
   return content && boundedContent(content);
@@ -106,25 +106,25 @@ function quoteOf(content: unknown, incoming: Incoming): Quote | undefined {
   return text ? { ...reference, text } : reference;
 }
 
-type Place = {
+type Location = {
   degreesLatitude?: number | null;
   degreesLongitude?: number | null;
   name?: string | null;
   address?: string | null;
 };
 
-function locationOf(place: Place | null | undefined): Extract<MessageContent, { type: "location" }> {
+function locationOf(location: Location | null | undefined): Extract<MessageContent, { type: "location" }> {
   return {
     type: "location",
-    latitude: place?.degreesLatitude ?? 0,
-    longitude: place?.degreesLongitude ?? 0,
-    ...(place?.name ? { name: place.name } : {}),
-    ...(place?.address ? { address: place.address } : {}),
+    latitude: location?.degreesLatitude ?? 0,
+    longitude: location?.degreesLongitude ?? 0,
+    ...(location?.name ? { name: location.name } : {}),
+    ...(location?.address ? { address: location.address } : {}),
   };
 }
 
 function cardOf(contact: proto.Message.IContactMessage | null | undefined) {
-  return { name: contact?.displayName ?? "", phones: phonesOf(cut(contact?.vcard ?? "", maxText)) };
+  return { name: contact?.displayName ?? "", phones: phonesOf(truncate(contact?.vcard ?? "", maxText)) };
 }
 
 function pollOf(
@@ -158,7 +158,7 @@ function voteOf(
 
 const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type;
 
-/** Of what devices tell each other, only what changes a message. */
+/** Of the protocol messages, only those that change a message. */
 function changeOf(
   change: proto.Message.IProtocolMessage | null | undefined,
   incoming: Incoming,

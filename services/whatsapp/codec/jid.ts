@@ -3,10 +3,10 @@ import type { Contact } from "@whiskeysockets/baileys";
 import { AppError } from "../../../lib/core/errors.ts";
 
 const phoneForm = /^[1-9]\d{6,14}$/;
-/** A number or a LID has no leading zero; a group may be named by its founder's number and a time. */
+/** A number or a LID has no leading zero. A group's JID may be its founder's number and a timestamp. */
 const jidForm = /^[1-9]\d{0,24}(@(s\.whatsapp\.net|lid)|(-\d{1,15})?@g\.us)$/;
 
-/** The chat that a recipient names: digits in international form, or the JID of a person or a group. */
+/** The chat of a recipient: digits in international form, or the JID of a person or a group. */
 export function chatOf(to: string): string {
   if (phoneForm.test(to)) return `${to}@s.whatsapp.net`;
   if (isJid(to)) return to;
@@ -16,10 +16,10 @@ export function chatOf(to: string): string {
 /** Whether this is the JID of a person or a group, without a device. */
 export const isJid = (jid: string): boolean => jidForm.test(jid);
 
-/** Of the two names of one person, the phone number where it is known; without the device. */
+/** The phone number of a person, if either name is one; without the device. */
 export function preferPhone(jid: string, alternative: string | null | undefined): string {
   if (alternative && isPnUser(alternative) && !isPnUser(jid)) return jidNormalizedUser(alternative);
-  // Somebody whose account a provider hosts is the same person without it.
+  // An account hosted by a provider is the same person without the suffix.
   return jidNormalizedUser(jid)
     .replace(/@hosted$/, "@s.whatsapp.net")
     .replace(/@hosted\.lid$/, "@lid");

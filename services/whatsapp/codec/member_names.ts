@@ -1,7 +1,7 @@
 import { jidNormalizedUser } from "@whiskeysockets/baileys";
 import type { GroupMetadata, proto } from "@whiskeysockets/baileys";
 
-/** The name by which the members of the group know each one of them, by the other name: LIDs by number, or the reverse. */
+/** The JID by which the group knows each member, by the member's other JID: LIDs by number, or the reverse. */
 export function memberNames({ participants }: GroupMetadata): Map<string, string> {
   const names = new Map<string, string>();
   for (const { id, lid, phoneNumber } of participants) {
@@ -11,12 +11,12 @@ export function memberNames({ participants }: GroupMetadata): Map<string, string
 }
 
 /**
- * The same message, with people named as the members of the group know each other: by LID or by phone number. Under
- * the other name a phone does not find the message that is meant.
+ * Renames the people in a message to the JIDs that the group uses, LIDs or phone numbers. Under the other JID a phone
+ * does not find the message that is meant.
  */
 export function withMemberNames(message: proto.IMessage, group: GroupMetadata, own: string[]): proto.IMessage {
   const names = memberNames(group);
-  // The business itself, whose two names WhatsApp need not list side by side.
+  // The business itself: WhatsApp does not always list both of its JIDs.
   const self = group.participants.find(({ id }) => own.includes(jidNormalizedUser(id)))?.id;
   if (self !== undefined) for (const name of own) names.set(name, self);
 

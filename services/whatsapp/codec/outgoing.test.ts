@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { proto } from "@whiskeysockets/baileys";
 import type { OutboundContent } from "../../../lib/messages/index.ts";
 import { incomingContent } from "./incoming.ts";
@@ -58,57 +58,59 @@ const contents: OutboundContent[] = [
   { type: "delete", target },
 ];
 
-test.each(contents)("%j is read back as what was sent", (content) => {
-  const sent = proto.Message.decode(proto.Message.encode(outgoingMessage(content, ada, own)).finish());
-  const read = incomingContent(sent, {
-    chat: ada,
-    writer: own.phone,
-    fromMe: true,
-    isOwn: (jid) => jid === own.phone,
-    sentMessage: () => undefined,
-    names: { own: [own.phone], writer: [own.phone] },
+describe("outgoing content", () => {
+  test.each(contents)("decodes to the same content: %j", (content) => {
+    const sent = proto.Message.decode(proto.Message.encode(outgoingMessage(content, ada, own)).finish());
+    const read = incomingContent(sent, {
+      chat: ada,
+      writer: own.phone,
+      fromMe: true,
+      isOwn: (jid) => jid === own.phone,
+      sentMessage: () => undefined,
+      names: { own: [own.phone], writer: [own.phone] },
+    });
+    expect(read).toEqual(content);
   });
-  expect(read).toEqual(content);
-});
 
-test("in a chat by LID the business answers itself by its LID", () => {
-  const answered = (chat: string) =>
-    outgoingMessage({ type: "text", text: "x", reply_to: target }, chat, own).extendedTextMessage?.contextInfo
-      ?.participant;
-  expect([answered(ada), answered(group), answered("888@lid")]).toEqual([own.phone, own.phone, own.lid]);
-});
-
-test("a message of another in a group is named with who wrote it", () => {
-  const key = (from_me: boolean) =>
-    outgoingMessage({ type: "delete", target: { wa_message_id: "A", from_me, sender: ada } }, group, own)
-      .protocolMessage?.key;
-  expect(key(false)).toEqual({ remoteJid: group, id: "A", fromMe: false, participant: ada });
-  expect(key(true)).toEqual({ remoteJid: group, id: "A", fromMe: true });
-});
-
-test("the stanza says of an edit, a deletion and a poll what they are", () => {
-  const options = (content: OutboundContent) => stanzaOptions(outgoingMessage(content, group, own));
-  expect(options({ type: "edit", target, text: "x" })).toEqual({ additionalAttributes: { edit: "1" } });
-  expect(options({ type: "delete", target })).toEqual({ additionalAttributes: { edit: "7" } });
-  expect(options({ type: "delete", target: theirs })).toEqual({ additionalAttributes: { edit: "8" } });
-  expect(options(contents.find(({ type }) => type === "poll")!)).toEqual({
-    additionalNodes: [{ tag: "meta", attrs: { polltype: "creation" } }],
+  test("quotes the business by LID in LID chats", () => {
+    const answered = (chat: string) =>
+      outgoingMessage({ type: "text", text: "x", reply_to: target }, chat, own).extendedTextMessage?.contextInfo
+        ?.participant;
+    expect([answered(ada), answered(group), answered("888@lid")]).toEqual([own.phone, own.phone, own.lid]);
   });
-  expect(options({ type: "text", text: "x" })).toEqual({});
-});
 
-test("a picture goes with its preview, and a file that is on no host does not go", () => {
-  const preview = Buffer.from("a tiny jpeg").toString("base64");
-  const { imageMessage } = outgoingMessage({ type: "image", media: { ...file, preview } }, ada, own);
-  expect(Buffer.from(imageMessage!.jpegThumbnail!).toString()).toBe("a tiny jpeg");
-  expect(() => outgoingMessage({ type: "image", media: { mime: "image/jpeg" } }, ada, own)).toThrow("media host");
-});
+  test("names the writer of a group member's message", () => {
+    const key = (from_me: boolean) =>
+      outgoingMessage({ type: "delete", target: { wa_message_id: "A", from_me, sender: ada } }, group, own)
+        .protocolMessage?.key;
+    expect(key(false)).toEqual({ remoteJid: group, id: "A", fromMe: false, participant: ada });
+    expect(key(true)).toEqual({ remoteJid: group, id: "A", fromMe: true });
+  });
 
-test("only what has a secret differs from one making to the next", () => {
-  const bytes = (content: OutboundContent) =>
-    Buffer.from(proto.Message.encode(outgoingMessage(content, ada, own)).finish()).toString("hex");
-  const timed = new Set(["reaction", "edit"]);
-  for (const content of contents.filter(({ type }) => !timed.has(type))) {
-    expect(bytes(content) === bytes(content)).toBe(!isNonDeterministic(content));
-  }
+  test("declares edits, deletions and polls in the stanza", () => {
+    const options = (content: OutboundContent) => stanzaOptions(outgoingMessage(content, group, own));
+    expect(options({ type: "edit", target, text: "x" })).toEqual({ additionalAttributes: { edit: "1" } });
+    expect(options({ type: "delete", target })).toEqual({ additionalAttributes: { edit: "7" } });
+    expect(options({ type: "delete", target: theirs })).toEqual({ additionalAttributes: { edit: "8" } });
+    expect(options(contents.find(({ type }) => type === "poll")!)).toEqual({
+      additionalNodes: [{ tag: "meta", attrs: { polltype: "creation" } }],
+    });
+    expect(options({ type: "text", text: "x" })).toEqual({});
+  });
+
+  test("carries the preview, and requires an uploaded file", () => {
+    const preview = Buffer.from("a tiny jpeg").toString("base64");
+    const { imageMessage } = outgoingMessage({ type: "image", media: { ...file, preview } }, ada, own);
+    expect(Buffer.from(imageMessage!.jpegThumbnail!).toString()).toBe("a tiny jpeg");
+    expect(() => outgoingMessage({ type: "image", media: { mime: "image/jpeg" } }, ada, own)).toThrow("media host");
+  });
+
+  test("is deterministic unless it has a secret", () => {
+    const bytes = (content: OutboundContent) =>
+      Buffer.from(proto.Message.encode(outgoingMessage(content, ada, own)).finish()).toString("hex");
+    const timed = new Set(["reaction", "edit"]);
+    for (const content of contents.filter(({ type }) => !timed.has(type))) {
+      expect(bytes(content) === bytes(content)).toBe(!isNonDeterministic(content));
+    }
+  });
 });

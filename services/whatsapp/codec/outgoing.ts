@@ -5,10 +5,10 @@ import { fileOf } from "./attachment.ts";
 import { keyOf } from "./message_key.ts";
 import { vcardOf } from "./vcard.ts";
 
-/** The names that the business goes by. */
+/** The JIDs of the business's own account. */
 export type Own = { phone: string; lid?: string | undefined };
 
-/** What is sent to say `content` in `chat`. */
+/** Encodes content as a WhatsApp message. */
 export function outgoingMessage(content: OutboundContent, chat: string, own: Own): proto.IMessage {
   switch (content.type) {
     case "text":
@@ -35,7 +35,7 @@ export function outgoingMessage(content: OutboundContent, chat: string, own: Own
         audioMessage: {
           ...fileOf(content.media),
           ...playing(content.media),
-          // Phones play a voice note only if it says that it is Opus.
+          // Phones play a voice note only if it declares Opus.
           ...(content.voice ? { ptt: true, mimetype: "audio/ogg; codecs=opus" } : {}),
           contextInfo: contextOf(content.reply_to, chat, own),
         },
@@ -83,8 +83,8 @@ export function outgoingMessage(content: OutboundContent, chat: string, own: Own
 }
 
 /**
- * Whether two messages made from the same content differ: a secret that is drawn by lot. A message that is sent again
- * has to be the one that was sent first.
+ * Whether encoding the same content twice gives different messages, because of a random secret. A resent message has to
+ * be the one that was sent first.
  */
 export function isNonDeterministic({ type }: OutboundContent): boolean {
   return type === "poll";
@@ -92,7 +92,7 @@ export function isNonDeterministic({ type }: OutboundContent): boolean {
 
 const { MESSAGE_EDIT, REVOKE } = proto.Message.ProtocolMessage.Type;
 
-/** The answered message, as the reader's phone shows it above the answer. */
+/** The quoted message, as phones show it above a reply. */
 function contextOf(quote: Quote | undefined, chat: string, own: Own): proto.IContextInfo | undefined {
   if (quote === undefined) return undefined;
   const ownName = isLidUser(chat) && own.lid ? own.lid : own.phone;
@@ -104,7 +104,7 @@ function contextOf(quote: Quote | undefined, chat: string, own: Own): proto.ICon
   };
 }
 
-/** Whole seconds, and at least one: phones show a file of none as broken. */
+/** At least one whole second: phones show a file of zero seconds as broken. */
 const playing = ({ seconds }: Attachment) =>
   seconds === undefined ? {} : { seconds: Math.max(1, Math.round(seconds)) };
 
@@ -126,14 +126,14 @@ function pollMessage(
     contextInfo,
   };
   return {
-    // The votes are encrypted under a key made from it.
+    // The key of the votes is derived from it.
     messageContextInfo: { messageSecret: randomBytes(32) },
-    // Phones take a single choice from the third version only.
+    // Phones accept a single choice only in the third version.
     ...(max_choices === 1 ? { pollCreationMessageV3: poll } : { pollCreationMessage: poll }),
   };
 }
 
-/** What the stanza of a message says about it in the open, as WhatsApp's server wants to know it. */
+/** The parts of a message's stanza that WhatsApp's server reads, outside the encryption. */
 export type StanzaOptions = {
   additionalAttributes?: Record<string, string>;
   additionalNodes?: { tag: string; attrs: Record<string, string> }[];
@@ -141,7 +141,7 @@ export type StanzaOptions = {
 
 export function stanzaOptions({ protocolMessage, ...message }: proto.IMessage): StanzaOptions {
   if (protocolMessage?.type === MESSAGE_EDIT) return { additionalAttributes: { edit: "1" } };
-  // 7: taken back by who wrote it; 8: by an administrator of the group.
+  // 7: deleted by its writer; 8: by a group administrator.
   if (protocolMessage?.type === REVOKE)
     return { additionalAttributes: { edit: protocolMessage.key?.fromMe ? "7" : "8" } };
   if (message.pollCreationMessage ?? message.pollCreationMessageV3) {

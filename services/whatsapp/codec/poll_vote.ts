@@ -6,12 +6,12 @@ export type Ballot = {
   /** The poll as it was sent. */
   poll: proto.IMessage;
   pollId: string;
-  /** Names of who asked, and of who votes. The key is made from one of each, and it is not said from which. */
+  /** JIDs of the poll's creator and of the voter. The key is derived from one of each; the vote does not say which. */
   own: string[];
   writer: string[];
 };
 
-/** What was chosen, in the order of the poll; undefined where the vote cannot be read. */
+/** The chosen options, in the order of the poll; undefined if the vote cannot be decrypted. */
 export function chosenOptions(
   vote: proto.Message.IPollEncValue,
   { poll, pollId, own, writer }: Ballot,
@@ -37,7 +37,7 @@ function decrypted(
   try {
     return decryptPollVote(vote, context).selectedOptions ?? [];
   } catch {
-    // Made from other names.
+    // Derived from other JIDs.
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 import type { Card } from "../../../lib/messages/index.ts";
 
-/** A card as phones read it; `waid` makes a number one that can be written to at a touch. */
+/** Encodes a card as phones do; `waid` links a number to its WhatsApp account. */
 export function vcardOf({ name, phones }: Card): string {
   return [
     "BEGIN:VCARD",
@@ -14,7 +14,7 @@ export function vcardOf({ name, phones }: Card): string {
   ].join("\n");
 }
 
-/** The telephone numbers on a card: digits in international form where the card knows them, else as they are written. */
+/** The phone numbers on a card: digits in international form if the card has them, else as written. */
 export function phonesOf(vcard: string): string[] {
   const unfolded = vcard.replaceAll(/\r?\n[ \t]/g, "");
   return unfolded.split(/\r?\n/).flatMap((line) => {

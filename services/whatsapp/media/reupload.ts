@@ -7,9 +7,9 @@ import type { OpenSocket } from "../chats/query.ts";
 const { SUCCESS } = proto.MediaRetryNotification.ResultType;
 
 /**
- * Has the business's own phone upload a file that the host has no longer: it answers by a notification, if it is
- * online. Resolves with where the file lies then; null where the phone does not have it.
- * @throws AppError "upstream_timeout" where it does not answer.
+ * Requests that the business's own phone uploads a file again that the host no longer has. The phone answers by a
+ * notification if it is online. Resolves with the file's new path; null if the phone does not have it.
+ * @throws AppError "upstream_timeout" if the phone does not answer.
  */
 export async function reupload({ socket }: OpenSocket, request: ReuploadRequest): Promise<string | null> {
   const { wa_message_id: id, chat: remoteJid, from_me: fromMe, sender, media_key } = request;
@@ -39,7 +39,7 @@ function pathIn(
     const { result, directPath } = decryptMediaRetryData(media, mediaKey, id);
     return result === SUCCESS && directPath ? directPath : null;
   } catch {
-    // Not from who has the key.
+    // The sender does not have the key.
     return null;
   }
 }

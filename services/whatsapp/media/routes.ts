@@ -8,7 +8,7 @@ import { reupload } from "./reupload.ts";
 
 const businessId = z.object({ business_id: z.uuid() });
 
-/** What is asked of an open session for the files of its messages. */
+/** Queries of an open session for the files of its messages. */
 export function mediaRoutes(shard: Shard): Hono {
   const app = new Hono();
   const sessionOf = (param: unknown) => shard.get(businessId.parse(param).business_id);

@@ -9,22 +9,22 @@ import type { Volume } from "../volume/volume.ts";
 import type { AuthEntry } from "./bundle.ts";
 
 const name = "auth.db";
-const home = (volume: Volume, businessId: string) => volume.file("sessions", businessId);
-const kept = (volume: Volume, businessId: string) => volume.file("arriving", businessId);
+const ownFolder = (volume: Volume, businessId: string) => volume.file("sessions", businessId);
+const staged = (volume: Volume, businessId: string) => volume.file("arriving", businessId);
 
-/** Values read or written before the loop gets a turn: about a millisecond. */
-const valuesATurn = 200;
+/** Values read or written before other work may run: about a millisecond. */
+const valuesPerSlice = 200;
 
-/** The values of a business's auth store, whose session is closed; null where the business has none. */
+/** The values of a business's auth store, whose session is closed; null if the business has none. */
 export async function readStore(volume: Volume, businessId: string, keys: KeyRing): Promise<AuthEntry[] | null> {
-  const path = `${home(volume, businessId)}/${name}`;
+  const path = `${ownFolder(volume, businessId)}/${name}`;
   if (!existsSync(path)) return null;
   const store = openStore(path, businessId, keys);
   try {
     const entries: AuthEntry[] = [];
     for (const key of store.names()) {
       entries.push([key, store.read(key)!]);
-      if (entries.length % valuesATurn === 0) await nextTurn();
+      if (entries.length % valuesPerSlice === 0) await yieldToLoop();
     }
     return entries;
   } catch (error) {
@@ -34,21 +34,24 @@ export async function readStore(volume: Volume, businessId: string, keys: KeyRin
   }
 }
 
-/** Writes a store under this shard's keys and keeps it aside, where no restart opens it. Resolves once it is on the disk. */
-export async function keepStore(
+/**
+ * Writes a store under this shard's keys to a staging folder, where no restart opens it. Resolves once it is on the
+ * disk.
+ */
+export async function stageStore(
   volume: Volume,
   businessId: string,
   auth: readonly AuthEntry[] | null,
   keys: KeyRing,
 ): Promise<void> {
-  const folder = kept(volume, businessId);
+  const folder = staged(volume, businessId);
   rmSync(folder, { recursive: true, force: true });
   if (auth === null) return;
   const store = openStore(`${folder}/${name}`, businessId, keys);
   try {
-    for (let from = 0; from < auth.length; from += valuesATurn) {
-      store.write(auth.slice(from, from + valuesATurn));
-      await nextTurn();
+    for (let from = 0; from < auth.length; from += valuesPerSlice) {
+      store.write(auth.slice(from, from + valuesPerSlice));
+      await yieldToLoop();
     }
     store.sync();
   } finally {
@@ -70,7 +73,7 @@ function notOpening(error: unknown): unknown {
   if (error instanceof AuthStoreError)
     return new AppError("conflict", `The login does not open here: ${error.message}.`, { cause: error });
   if (error instanceof SQLiteError) {
-    return new AppError("unavailable", "The auth store cannot be used at present; try again.", {
+    return new AppError("unavailable", "The auth store cannot be used now. Retry.", {
       cause: error,
       retryAfterS: 1,
     });
@@ -78,19 +81,19 @@ function notOpening(error: unknown): unknown {
   return error;
 }
 
-/** Puts the store that was kept in the place of this shard's own; done before: nothing. */
+/** Replaces this shard's own store by the staged one. Does nothing if that was done before. */
 export function promoteStore(volume: Volume, businessId: string): void {
-  const from = kept(volume, businessId);
+  const from = staged(volume, businessId);
   if (!existsSync(from)) return;
-  const to = home(volume, businessId);
+  const to = ownFolder(volume, businessId);
   archiveStore(dirname(to), volume.file("set-aside"), businessId);
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
   renameSync(from, to);
   syncFolder(dirname(to));
 }
 
-export function removeKept(volume: Volume, businessId: string): void {
-  rmSync(kept(volume, businessId), { recursive: true, force: true });
+export function removeStaged(volume: Volume, businessId: string): void {
+  rmSync(staged(volume, businessId), { recursive: true, force: true });
 }
 
 function syncFolder(path: string): void {
@@ -99,6 +102,6 @@ function syncFolder(path: string): void {
   closeSync(folder);
 }
 
-function nextTurn(): Promise<void> {
+function yieldToLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

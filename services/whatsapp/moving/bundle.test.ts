@@ -54,13 +54,13 @@ describe("a bundle", () => {
       expect(Buffer.from(bundle).includes(plain)).toBeFalse();
   });
 
-  test("may hold no login", () => {
+  test("may have no login", () => {
     const { receiver, key } = offer();
     const bundle = packLogin({ auth: null, ledger: [] }, "b", order, receiver);
     expect(unpackLogin(bundle, "b", order, key)).toEqual({ auth: null, ledger: [] });
   });
 
-  test("opens for its own business and move alone", () => {
+  test("opens only for its own business and move", () => {
     const { receiver, key } = offer();
     const bundle = packLogin(login, "b", order, receiver);
     expect(() => unpackLogin(bundle, "c", order, key)).toThrow("does not open");
@@ -69,7 +69,7 @@ describe("a bundle", () => {
     }
   });
 
-  test("opens with the receiver's last key alone", () => {
+  test("opens only with the receiver's last key", () => {
     const keys = new MoveKeys();
     const first = offer(keys);
     const bundle = packLogin(login, "b", order, first.receiver);
@@ -98,10 +98,12 @@ describe("a bundle", () => {
   });
 });
 
-test("keys of the moves that wait longest are dropped", () => {
-  const keys = new MoveKeys();
-  const orders = Array.from({ length: 257 }, (_, fence) => ({ ...order, fence }));
-  for (const each of orders) keys.offer("b", each);
-  expect(keys.get("b", orders[0]!)).toBeUndefined();
-  expect(keys.get("b", orders[1]!)).toBeDefined();
+describe("move keys", () => {
+  test("are dropped oldest first", () => {
+    const keys = new MoveKeys();
+    const orders = Array.from({ length: 257 }, (_, fence) => ({ ...order, fence }));
+    for (const each of orders) keys.offer("b", each);
+    expect(keys.get("b", orders[0]!)).toBeUndefined();
+    expect(keys.get("b", orders[1]!)).toBeDefined();
+  });
 });

@@ -10,7 +10,7 @@ import { contextOf, openFrom, publicKeyBytes, sealFor } from "./move_keys.ts";
 /** A named value of an auth store, in plaintext. */
 export type AuthEntry = readonly [name: string, value: Uint8Array];
 
-/** What a login is: the values of the auth store, if there is one, and what was handed to WhatsApp for the business. */
+/** A login: the values of the auth store, if there is one, and the business's ledger. */
 export type Login = { auth: AuthEntry[] | null; ledger: LedgerRow[] };
 
 /*
@@ -37,7 +37,7 @@ const ledgerRows = z.array(
   }),
 );
 
-/** Seals a login for one move: only the shard that made `receiver` for this move can open it. */
+/** Seals a login for one move. Only the shard that created `receiver` for this move can open it. */
 export function packLogin(
   login: Login,
   businessId: string,
@@ -55,7 +55,7 @@ export function packLogin(
   return new Uint8Array(Buffer.concat([magic, Buffer.from([version]), publicKey, box]));
 }
 
-/** @throws AppError "conflict" where the bundle is not this move's, was altered, or was sealed for another key. */
+/** @throws AppError "conflict" if the bundle is not this move's, was altered, or was sealed for another key. */
 export function unpackLogin(bytes: Uint8Array, businessId: string, order: MoveOrder, key: KeyObject): Login {
   const bundle = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (
@@ -63,7 +63,7 @@ export function unpackLogin(bytes: Uint8Array, businessId: string, order: MoveOr
     !bundle.subarray(0, magic.length).equals(magic) ||
     bundle[magic.length] !== version
   ) {
-    throw new AppError("conflict", "This is no bundle that this version of the shard understands.");
+    throw new AppError("conflict", "The body is no bundle in the format of this shard's version.");
   }
   const sender = bundle.subarray(magic.length + 1, headerBytes);
   const sealed = { keyId: "move", box: bundle.subarray(headerBytes) };
@@ -80,7 +80,7 @@ function lengthOf(field: Uint8Array): Buffer {
   return length;
 }
 
-/** What `packLogin` put in; it was authenticated, so a length that does not fit is our own fault. */
+/** The fields that `packLogin` wrote. They were authenticated, so a length that does not fit is our own bug. */
 function fieldsOf(plain: Buffer): Buffer[] {
   const fields: Buffer[] = [];
   for (let at = 0; at < plain.length;) {

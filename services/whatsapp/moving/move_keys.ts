@@ -5,21 +5,21 @@ import { KeyRing } from "../../../lib/core/key_ring.ts";
 import type { MoveOrder } from "../../../lib/contracts/shard/moves.ts";
 
 /*
- * Keys of one move. The target makes an X25519 key pair for the move and gives its public half to the mover, who hands
- * it to the source; the source makes a pair of its own for the bundle. Their agreement seals the bundle, so that
- * neither who intercepts it nor another shard can open it, and nothing can once the target has forgotten its half.
+ * Keys of one move. The target creates an X25519 key pair for the move and gives its public half to the mover, who
+ * passes it to the source; the source creates a pair of its own for the bundle. Their agreed secret seals the bundle:
+ * neither an eavesdropper nor another shard can open it, and no one can once the target has deleted its half.
  */
 
 /** Bytes of an X25519 public key. */
 export const publicKeyBytes = 32;
-/** Moves that may wait for their bundle. A move whose key was dropped asks for another one. */
+/** Moves that may wait for their bundle. A move whose key was evicted requests another one. */
 const maxWaiting = 256;
 
-/** The halves that this shard keeps, in memory only. */
+/** The private halves of this shard's move keys, in memory only. */
 export class MoveKeys {
   readonly #waiting = new Map<string, KeyObject>();
 
-  /** Makes the key of a move, in place of one that was made before; resolves with its public half. */
+  /** Creates the key of a move and replaces an earlier one. Returns its public half. */
   offer(businessId: string, order: MoveOrder): Uint8Array {
     const { publicKey, privateKey } = generateKeyPairSync("x25519");
     const id = contextOf(businessId, order);
@@ -38,19 +38,19 @@ export class MoveKeys {
   }
 }
 
-/** What a bundle is bound to. */
+/** The context that a bundle is bound to. */
 export function contextOf(businessId: string, { move_id, fence, from, to }: MoveOrder): string {
   return `bundle/${businessId}/${move_id}/${fence}/${from}/${to}`;
 }
 
-/** The source's side: a key pair for one bundle, and the ring that seals it for the receiver. */
+/** For the source: a key pair for one bundle, and the ring that seals it for the receiver. */
 export function sealFor(receiver: Uint8Array): { publicKey: Uint8Array; ring: KeyRing } {
   const { publicKey, privateKey } = generateKeyPairSync("x25519");
   const own = bytesOf(publicKey);
   return { publicKey: own, ring: agreed(privateKey, receiver, own, receiver) };
 }
 
-/** The target's side: the ring that opens what `sealFor` sealed. */
+/** For the target: the ring that opens what `sealFor` sealed. */
 export function openFrom(sender: Uint8Array, privateKey: KeyObject): KeyRing {
   return agreed(privateKey, sender, sender, bytesOf(createPublicKey(privateKey)));
 }

@@ -8,18 +8,18 @@ import type { Ledger } from "../sending/ledger.ts";
 import { KeyedLock } from "../../../lib/core/keyed_lock.ts";
 import type { ShardDb } from "../volume/shard_db.ts";
 import type { Volume } from "../volume/volume.ts";
-import { keepStore, promoteStore, readStore, removeKept } from "./auth_file.ts";
+import { stageStore, promoteStore, readStore, removeStaged } from "./auth_file.ts";
 import { checksumOf, packLogin, unpackLogin } from "./bundle.ts";
 import { MoveKeys } from "./move_keys.ts";
 import type { Placements } from "./placements.ts";
 import { decide } from "./rules.ts";
 import type { Step } from "./rules.ts";
 
-/** What moving needs of the sessions. */
+/** The session operations that moving needs. */
 export type Sessions = {
-  /** Closes a session without logging out and forgets it; nothing where there is none. */
+  /** Closes a session without logging out and removes it. Does nothing if there is none. */
   leave(businessId: string): Promise<void>;
-  /** Opens the login that is on the volume, if there is one. */
+  /** Opens the login on the volume, if there is one. */
   admit(businessId: string): void;
   isPaired(businessId: string): boolean;
 };
@@ -31,14 +31,14 @@ export type MovingOptions = {
   placements: Placements;
   sessions: Sessions;
   keys: KeyRing;
-  /** Throws where this process no longer owns the shard. */
+  /** Throws if this process no longer owns the shard. */
   fence: () => void;
   logger: Logger;
 };
 
 /**
- * Carries out the orders of movers on this shard, one at a time for each business. What an order decides is on the
- * disk before anything follows from it, so a shard that is killed at any point goes on when the order is repeated.
+ * Executes the movers' orders on this shard, one at a time for each business. The decision is on the disk before its
+ * effects, so that a shard that is killed at any point continues when the order is repeated.
  */
 export class Moving {
   readonly #options: MovingOptions;
@@ -53,25 +53,25 @@ export class Moving {
     this.#journal = options.db.db.query("SELECT count(*) AS n FROM journal");
   }
 
-  /** Closes the session here, after what is on its way was acknowledged, and keeps it closed. */
+  /** Closes the session, after messages in flight were acknowledged, and keeps it closed. */
   stop(businessId: string, order: MoveOrder): Promise<Stopped> {
-    return this.#carryOut("stop", businessId, order, async () => {
+    return this.#execute("stop", businessId, order, async () => {
       await this.#options.sessions.leave(businessId);
       this.#options.db.flush();
       return { journal: this.#journaled.get(businessId)!.n };
     });
   }
 
-  /** Gives out the login, sealed for the shard that made `receiver` for this move. */
+  /** Returns the login, sealed for the shard that created `receiver` for this move. */
   bundle(businessId: string, order: MoveOrder, receiver: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#carryOut("bundle", businessId, order, async () => {
+    return this.#execute("bundle", businessId, order, async () => {
       const { volume, ledger, keys } = this.#options;
       const login = { auth: await readStore(volume, businessId, keys), ledger: ledger.entriesOf(businessId) };
       return packLogin(login, businessId, order, receiver);
     });
   }
 
-  /** Makes the key for which the bundle of a move is sealed, and resolves with its public half. */
+  /** Creates the key for which the bundle of a move is sealed. Resolves with its public half. */
   key(businessId: string, order: MoveOrder): Promise<Uint8Array> {
     return this.#lock.run(businessId, async () => {
       this.#decide("take", businessId, order);
@@ -79,49 +79,49 @@ export class Moving {
     });
   }
 
-  /** From here on the login lives elsewhere, whatever happens to this process. */
+  /** Marks the login as moved for ever, whatever happens to this process. */
   tombstone(businessId: string, order: MoveOrder): Promise<void> {
-    return this.#carryOut("tombstone", businessId, order, async () => {
+    return this.#execute("tombstone", businessId, order, async () => {
       const { volume } = this.#options;
       archiveStore(volume.file("sessions"), volume.file("set-aside"), businessId);
     });
   }
 
-  /** The move is off: the session goes on here. */
+  /** Rolls back a move at its source: the session goes on here. */
   reopen(businessId: string, order: MoveOrder): Promise<void> {
-    return this.#carryOut("reopen", businessId, order, async () => this.#options.sessions.admit(businessId));
+    return this.#execute("reopen", businessId, order, async () => this.#options.sessions.admit(businessId));
   }
 
   /**
-   * Keeps a login aside, unopened; resolves with the checksum of what it took once all of it is on the disk.
-   * @throws AppError "unavailable" where the key of the move is gone, by a restart for one: ask for another one.
+   * Stages a login without opening it. Resolves with the checksum of the bundle once all of it is on the disk.
+   * @throws AppError "unavailable" if the key of the move is missing, for example after a restart: request another one.
    */
   async take(businessId: string, order: MoveOrder, bytes: Uint8Array): Promise<string> {
     const { volume, keys, ledger, sessions } = this.#options;
     const key = this.#moveKeys.get(businessId, order);
     if (key === undefined) {
-      // A former move's bundle is refused for good.
+      // An earlier move's bundle is refused permanently.
       this.#decide("take", businessId, order);
-      throw new AppError("unavailable", "The shard has no key for this move: ask for one.", { retryAfterS: 1 });
+      throw new AppError("unavailable", "The shard has no key for this move: request one.", { retryAfterS: 1 });
     }
     const login = unpackLogin(bytes, businessId, order, key);
     if (sessions.isPaired(businessId))
       throw new AppError("conflict", "The business has a login on this shard already.");
-    return this.#carryOut("take", businessId, order, async () => {
-      await keepStore(volume, businessId, login.auth, keys);
+    return this.#execute("take", businessId, order, async () => {
+      await stageStore(volume, businessId, login.auth, keys);
       await ledger.takeOver(businessId, login.ledger);
       return checksumOf(bytes);
     });
   }
 
-  /** Makes the login that was kept aside this shard's own, and opens it. */
+  /** Makes the staged login this shard's own and opens it. */
   async open(businessId: string, order: MoveOrder): Promise<void> {
     await this.#lock.run(businessId, async () => {
       const decision = this.#decide("open", businessId, order);
       this.#moveKeys.forget(businessId, order);
       if ("becomes" in decision) {
         const { volume, sessions, placements } = this.#options;
-        // A pairing that was begun here and never finished has a store of its own.
+        // An unfinished pairing on this shard has a store of its own.
         await sessions.leave(businessId);
         promoteStore(volume, businessId);
         await placements.put({
@@ -131,17 +131,17 @@ export class Moving {
           fence: order.fence,
           peer: order.from,
         });
-        this.#told("open", businessId, order);
+        this.#logStep("open", businessId, order);
       }
       this.#options.sessions.admit(businessId);
     });
   }
 
-  /** The move is off: what was kept aside is deleted, and an order that comes late finds this written down. */
+  /** Rolls back a move at its target: deletes the staged login. The record makes a late order fail. */
   discard(businessId: string, order: MoveOrder): Promise<void> {
-    return this.#carryOut("discard", businessId, order, async () => {
+    return this.#execute("discard", businessId, order, async () => {
       this.#moveKeys.forget(businessId, order);
-      removeKept(this.#options.volume, businessId);
+      removeStaged(this.#options.volume, businessId);
     });
   }
 
@@ -149,8 +149,8 @@ export class Moving {
     return { data: this.#options.placements.all(), journal: this.#journal.get()!.n };
   }
 
-  /** Writes the decision down, and then does what follows from it; again, where it was written down before. */
-  #carryOut<T>(step: Step, businessId: string, order: MoveOrder, follow: () => Promise<T>): Promise<T> {
+  /** Records the decision, then executes its effects; only the effects again if it was recorded before. */
+  #execute<T>(step: Step, businessId: string, order: MoveOrder, effects: () => Promise<T>): Promise<T> {
     return this.#lock.run(businessId, async () => {
       const decision = this.#decide(step, businessId, order);
       if ("becomes" in decision) {
@@ -162,9 +162,9 @@ export class Moving {
           fence: order.fence,
           peer,
         });
-        this.#told(step, businessId, order);
+        this.#logStep(step, businessId, order);
       }
-      return follow();
+      return effects();
     });
   }
 
@@ -185,7 +185,7 @@ export class Moving {
     return decision;
   }
 
-  #told(step: Step, businessId: string, { move_id, fence, from, to }: MoveOrder): void {
+  #logStep(step: Step, businessId: string, { move_id, fence, from, to }: MoveOrder): void {
     this.#options.logger.info({ business_id: businessId, move_id, fence, from, to, step }, "move");
   }
 }

@@ -16,8 +16,8 @@ const schema = `
 type Values = [string, string, string, number, number, number];
 
 /**
- * Where the businesses stand that were ever on the move, on the shard's volume: it holds after any restart that a
- * login which left is never opened here again.
+ * The state of every business that was ever moved from or to this shard, on the shard's volume. It guarantees across
+ * restarts that a login that left is never opened here again.
  */
 export class Placements {
   readonly #db: ShardDb;
@@ -42,13 +42,13 @@ export class Placements {
     return [...this.#known.values()];
   }
 
-  /** Resolves once it is on the disk; it holds from then on. */
+  /** Resolves once the placement is on the disk; it is in force from then on. */
   async put(placement: Placement): Promise<void> {
     const { business_id, state, move_id, fence, peer } = placement;
     try {
       await this.#db.write(() => void this.#upsert.run(business_id, state, move_id, fence, peer, Date.now()));
     } catch (cause) {
-      throw new AppError("unavailable", "The shard's volume does not take writes at present.", {
+      throw new AppError("unavailable", "The shard's volume does not accept writes. Retry later.", {
         cause,
         retryAfterS: 10,
       });
@@ -56,20 +56,20 @@ export class Placements {
     this.#known.set(business_id, placement);
   }
 
-  /** May a session of this business be open here? */
+  /** Whether a session of this business may be open here. */
   isResident(businessId: string): boolean {
     const state = this.#known.get(businessId)?.state;
     return state === undefined || state === "here";
   }
 
-  /** @throws AppError "unavailable" for a business that is on its way, or has left: whoever asks finds it elsewhere soon. */
+  /** @throws AppError "unavailable" for a business that is moving or has left. The caller soon finds it elsewhere. */
   assertResident(businessId: string): void {
     if (this.isResident(businessId)) return;
     const { state, peer } = this.#known.get(businessId)!;
     const where = {
-      leaving: `is on its way to shard ${peer}`,
+      leaving: `is moving to shard ${peer}`,
       gone: `has left for shard ${peer}`,
-      arriving: `is on its way here from shard ${peer}`,
+      arriving: `is moving here from shard ${peer}`,
     };
     throw new AppError("unavailable", `The business ${where[state as keyof typeof where]}.`, { retryAfterS: 1 });
   }

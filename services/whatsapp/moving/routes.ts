@@ -7,14 +7,14 @@ import type { Moving } from "./moving.ts";
 
 const businessId = z.object({ business_id: z.uuid() });
 
-/** A mover's side of the internal API; lib/contracts/shard/moves.ts is its other end. */
+/** The internal API for movers; lib/contracts/shard/moves.ts is the client. */
 export function movingRoutes(moving: Moving): Hono {
   const app = new Hono();
   const id = (params: Record<string, string>) => businessId.parse(params).business_id;
 
-  const told = (step: string, carryOut: (businessId: string, order: MoveOrder) => Promise<void>) =>
+  const route = (step: string, execute: (businessId: string, order: MoveOrder) => Promise<void>) =>
     app.post(`/:business_id/${step}`, async (c) => {
-      await carryOut(id(c.req.param()), await orderOf(c.req.raw));
+      await execute(id(c.req.param()), await orderOf(c.req.raw));
       return c.body(null, 204);
     });
 
@@ -35,10 +35,10 @@ export function movingRoutes(moving: Moving): Hono {
     const bytes = new Uint8Array(await c.req.arrayBuffer());
     return c.json({ checksum: await moving.take(id(c.req.param()), moveOrderQuery.parse(c.req.query()), bytes) });
   });
-  told("tombstone", (business, order) => moving.tombstone(business, order));
-  told("open", (business, order) => moving.open(business, order));
-  told("reopen", (business, order) => moving.reopen(business, order));
-  told("discard", (business, order) => moving.discard(business, order));
+  route("tombstone", (business, order) => moving.tombstone(business, order));
+  route("open", (business, order) => moving.open(business, order));
+  route("reopen", (business, order) => moving.reopen(business, order));
+  route("discard", (business, order) => moving.discard(business, order));
   return app;
 }
 

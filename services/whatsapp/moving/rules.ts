@@ -1,7 +1,7 @@
 import type { MoveOrder, Placement } from "../../../lib/contracts/shard/moves.ts";
 
 /*
- * What becomes of a business's place on one shard at each order of a mover. Pure.
+ * The state of a business on one shard, and its transition at each order of a mover. Pure.
  *
  *   at the source                                    at the target
  *
@@ -10,22 +10,22 @@ import type { MoveOrder, Placement } from "../../../lib/contracts/shard/moves.ts
  *      ▲                        │                               ▲                          │
  *      └────────reopen──────────┘                               └─────────discard──────────┘
  *
- * A session may be open in "here", and where nothing was ever written down. The fence only grows: an order that was
- * overtaken by a later move, or by the end of its own, changes nothing.
+ * A session may be open in "here", and if no move was ever recorded. The fence only grows: an order that was
+ * overtaken by a later move, or by the end of its own move, changes nothing.
  */
 export type Step = "stop" | "bundle" | "tombstone" | "reopen" | "take" | "open" | "discard";
 
 export type Decision =
-  /** Write this down first, and do what follows from it. */
+  /** Record this state first, then execute the effects. */
   | { becomes: Placement["state"] }
-  /** It was written down before: do what follows from it again. */
+  /** Recorded before: execute the effects again. */
   | { is: Placement["state"] }
   | { refused: string };
 
 type Present = Pick<Placement, "state" | "move_id" | "fence"> | undefined;
 type Order = Pick<MoveOrder, "move_id" | "fence">;
 
-/** From which states each order leads on, and where to. */
+/** The states in which each order applies, and its result. */
 const steps: Record<
   Step,
   { from: readonly Placement["state"][]; fresh: boolean; to: Placement["state"]; ownMoveOnly: boolean }
@@ -39,7 +39,7 @@ const steps: Record<
   discard: { from: ["gone", "arriving"], fresh: true, to: "gone", ownMoveOnly: false },
 };
 
-/** Orders that may follow another of the same move: what the same move began, it may go on with or take back. */
+/** Orders that may follow another of the same move, to continue it or to roll it back. */
 const within: Partial<Record<Step, Placement["state"]>> = {
   tombstone: "leaving",
   reopen: "leaving",
@@ -49,7 +49,7 @@ const within: Partial<Record<Step, Placement["state"]>> = {
 
 export function decide(step: Step, present: Present, order: Order): Decision {
   const { from, fresh, to, ownMoveOnly } = steps[step];
-  if (present === undefined) return fresh ? { becomes: to } : { refused: "nothing of this move was ever begun here" };
+  if (present === undefined) return fresh ? { becomes: to } : { refused: "this move never began here" };
   const own = present.move_id === order.move_id && present.fence === order.fence;
   if (own) {
     if (present.state === to) return { is: to };

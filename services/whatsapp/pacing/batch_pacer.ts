@@ -4,8 +4,8 @@ import type { Candidate, PacingDelay } from "./policy.ts";
 
 /**
  * Paces the messages of one batch. A message that waits also holds the messages behind it in its chat. A delay of the
- * whole account holds every later message of the batch, but a broadcast message holds only other broadcast messages. New
- * chats that must wait get staggered times, so that they are not all retried at once.
+ * whole account holds every later message of the batch, but a broadcast message holds only other broadcast messages.
+ * New chats that must wait get staggered times, so that they are not all retried at once.
  */
 export class BatchPacer {
   readonly #pacer: Pacer;

@@ -4,12 +4,12 @@ import {
   accountPace,
   admit,
   afterRefusal,
-  believable,
+  withoutFutureTimes,
   dayOf,
   earliest,
   earliestFirstContact,
   newPace,
-  relieved,
+  withoutWaits,
   warmthOf,
 } from "./policy.ts";
 import type { AccountPace, Candidate, Held, PacingDelay } from "./policy.ts";
@@ -17,7 +17,7 @@ import type { AccountPace, Candidate, Held, PacingDelay } from "./policy.ts";
 /** In the auth store, so that it survives restarts and moves with the login. */
 const name = "pacing";
 
-/** What a pacer is told of the account's store; a login that is set aside takes its pace along. */
+/** The account's auth store and the pacer's callbacks. The pace is archived with the login. */
 export type PacerOptions = {
   store: () => AuthStore | undefined;
   /** Called when WhatsApp's refusal stops the account. */
@@ -36,12 +36,12 @@ export class Pacer {
     this.#options = { now: Date.now, chance: Math.random, ...options };
   }
 
-  /** Lets a message go, and counts it; or says how long it has to wait. */
+  /** Admits a message and counts it, or returns its delay. */
   admit(limits: PacingLimits, message: Pick<Candidate, "firstContact" | "bulk">): PacingDelay | undefined {
     const now = this.#options.now();
-    if (this.#limits !== undefined && !sameLimits(this.#limits, limits)) this.#write(relieved(this.#read(), now));
+    if (this.#limits !== undefined && !sameLimits(this.#limits, limits)) this.#write(withoutWaits(this.#read(), now));
     this.#limits = limits;
-    const admission = admit(believable(this.#read(), limits, now), limits, {
+    const admission = admit(withoutFutureTimes(this.#read(), limits, now), limits, {
       now,
       ...message,
       chance: this.#options.chance(),
@@ -60,7 +60,7 @@ export class Pacer {
     this.#options.onStop({ holds: after.holds, code, until: after.until });
   }
 
-  /** Somebody has looked at it: the account may go on. The next stop is as long as if this one had run out. */
+  /** Lifts all stops, on an operator's request. The next stop is as long as if this one had expired. */
   resume(): void {
     const now = this.#options.now();
     const pace = this.#read();
@@ -72,7 +72,7 @@ export class Pacer {
 
   state(limits: PacingLimits): PacingState {
     const now = this.#options.now();
-    const pace = believable(this.#read(), limits, now);
+    const pace = withoutFutureTimes(this.#read(), limits, now);
     const later = (at: number) => (at > now ? new Date(at).toISOString() : null);
     const next = (bulk: boolean) => ({
       next_at: later(earliest(pace, limits, { now, bulk })),

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import type { PacingSettings, PacingView } from "../../../lib/contracts/shard/pacing.ts";
@@ -50,16 +50,16 @@ const view = (settings: PacingSettings | null = null) =>
   shard.json<PacingView>("POST", `/sessions/${business}/pacing/view`, { settings });
 /** A message of a broadcast. */
 const text = (to: string, body: string) => ({ ...urgent(to, body), bulk: true });
-/** The account may send its next message of a broadcast. */
+/** The account may send its next broadcast message. */
 const itsTurn = () => until(async () => (await view()).state.broadcasts.next_at === null, { what: "the next turn" });
-/** An answer in the chat: from now on it is none that the business begins. */
+/** The contact writes first: later messages of the business do not start the chat. */
 const isWritten = async (from: string) => {
   const count = (await shard.readJournal("inbound")).length;
   await control(simulator, "POST", `/phones/${from}/messages`, { to: phone, text: "hello" });
   await until(async () => (await shard.readJournal("inbound")).length > count, { what: "the message" });
 };
 
-/** Hands a batch over again until all of it is decided, as a worker would; how often that was. */
+/** Repeats a batch until every message is decided, as a worker does. Returns the number of sends. */
 async function sendAll(
   messages: ReturnType<typeof text>[],
   settings: PacingSettings,
@@ -72,182 +72,184 @@ async function sendAll(
   }
 }
 
-test("without a word from the business its account is paced: one message goes, the rest is told when to come again", async () => {
-  const [first, second] = await shard.send(business, [text(contacts[0]!, "now"), text(contacts[0]!, "later")]);
-  expect(first?.status).toBe("sent");
-  expect(second).toMatchObject({ status: "paced", holds: "everything" });
-  // A new number sends a tenth of 20 a minute: one in 30 s, more or less.
-  const wait = second!.wait_ms!;
-  expect(wait).toBeGreaterThan(20_000);
-  expect(wait).toBeLessThan(40_000);
-  expect(await view()).toMatchObject({
-    limits: { enabled: true },
-    state: { warmth: expect.closeTo(0.1), first_contacts_today: 1, stops: [] },
+describe("pacing", () => {
+  test("is the default: one message, then wait times", async () => {
+    const [first, second] = await shard.send(business, [text(contacts[0]!, "now"), text(contacts[0]!, "later")]);
+    expect(first?.status).toBe("sent");
+    expect(second).toMatchObject({ status: "paced", holds: "everything" });
+    // A new number sends a tenth of 20 a minute: about one in 30 s.
+    const wait = second!.wait_ms!;
+    expect(wait).toBeGreaterThan(20_000);
+    expect(wait).toBeLessThan(40_000);
+    expect(await view()).toMatchObject({
+      limits: { enabled: true },
+      state: { warmth: expect.closeTo(0.1), first_contacts_today: 1, stops: [] },
+    });
   });
-});
 
-test("a business that chose not to be paced is not", async () => {
-  const results = await shard.send(
-    business,
-    contacts.map((contact) => text(contact, "at once")),
-    { enabled: false },
-  );
-  expect(results.map(({ status }) => status)).toEqual(["sent", "sent", "sent", "sent"]);
-});
-
-test("messages that are paced all arrive, once and in order, no faster than the limit", async () => {
-  const contact = contacts[0]!;
-  const bodies = Array.from({ length: 12 }, (_, i) => `message ${i}`);
-  const started = performance.now();
-  const { asked, failed } = await sendAll(
-    bodies.map((body) => text(contact, body)),
-    { ...quick, messages_per_minute: 600 },
-  );
-  expect(failed).toEqual([]);
-  // Eleven gaps of 100 ms; the clocks of JavaScript's timers may be a millisecond early.
-  expect(performance.now() - started).toBeGreaterThan(11 * 99);
-  expect(asked).toBeGreaterThan(10);
-  const { data } = await control<{ data: { text: string }[] }>(simulator, "GET", `/phones/${contact}/messages`);
-  expect(data.map((shown) => shown.text)).toEqual(bodies);
-});
-
-test("a new chat waits by itself: an answer goes before it, and what follows in the same chat stays behind it", async () => {
-  const [known, one, two] = contacts as [string, string, string];
-  await isWritten(known);
-  const settings = { ...quick, first_contact_gap_s: 60 };
-  expect((await shard.send(business, [text(one, "first chat")], settings))[0]?.status).toBe("sent");
-  await itsTurn();
-  const results = await shard.send(
-    business,
-    [text(two, "second chat"), text(two, "and more"), text(known, "an answer")],
-    settings,
-  );
-  expect(results).toMatchObject([
-    { status: "paced", holds: "first_contacts" },
-    { status: "paced", holds: "first_contacts" },
-    { status: "sent" },
-  ]);
-  expect(results[1]!.wait_ms! - results[0]!.wait_ms!).toBeWithin(-5, 1);
-});
-
-test("new chats that wait are told times one behind the other", async () => {
-  const settings = { ...quick, first_contact_gap_s: 60 };
-  await shard.send(business, [text(contacts[0]!, "first chat")], settings);
-  await itsTurn();
-  const results = await shard.send(
-    business,
-    contacts.slice(1).map((contact) => text(contact, "next")),
-    settings,
-  );
-  const times = results.map(({ wait_ms }) => wait_ms!);
-  expect(times.slice(1).map((time, i) => time - times[i]!)).toEqual([60_000, 60_000]);
-});
-
-test("while a broadcast keeps the account at its pace, what is urgent goes at once, also to somebody new, and before what waits", async () => {
-  const [one, two, three, four] = contacts as [string, string, string, string];
-  const [first, waits] = await shard.send(business, [text(one, "offer"), text(two, "offer")]);
-  expect([first?.status, waits?.status]).toEqual(["sent", "paced"]);
-  const results = await shard.send(business, [
-    text(two, "offer"),
-    urgent(three, "code 1"),
-    text(three, "offer"),
-    urgent(four, "code 2"),
-  ]);
-  expect(results.map(({ status }) => status)).toEqual(["paced", "sent", "paced", "sent"]);
-  expect(Date.parse((await view()).state.broadcasts.next_at!) - Date.now()).toBeGreaterThan(waits!.wait_ms!);
-});
-
-test("an account that is not paced runs into WhatsApp's limits", async () => {
-  await control(simulator, "PUT", "/limits", { new_chats_per_minute: 2 });
-  const unpaced = await shard.send(
-    business,
-    contacts.map((contact) => text(contact, "all at once")),
-    { enabled: false },
-  );
-  expect(unpaced.filter(({ error }) => error?.code === "463")).toHaveLength(2);
-});
-
-test("463 stops new chats with an alarm, and nothing else, until somebody resumes it", async () => {
-  await isWritten(contacts[3]!);
-  await control(simulator, "PUT", "/limits", { new_chats_per_minute: 1 });
-  const batch = contacts.slice(0, 3).map((contact) => text(contact, "new"));
-  const settings = { ...quick };
-  expect((await shard.send(business, [batch[0]!], settings))[0]?.status).toBe("sent");
-  await itsTurn();
-  expect((await shard.send(business, [batch[1]!], settings))[0]).toMatchObject({
-    status: "failed",
-    error: { code: "463" },
+  test("can be turned off by the business", async () => {
+    const results = await shard.send(
+      business,
+      contacts.map((contact) => text(contact, "at once")),
+      { enabled: false },
+    );
+    expect(results.map(({ status }) => status)).toEqual(["sent", "sent", "sent", "sent"]);
   });
-  await itsTurn();
-  const [held, answer] = await shard.send(business, [batch[2]!, text(contacts[3]!, "an answer")], settings);
-  expect(held).toMatchObject({ status: "paced", holds: "first_contacts" });
-  expect(held!.wait_ms).toBeGreaterThan(59 * 60_000);
-  expect(answer?.status).toBe("sent");
-  expect((await view(settings)).state.stops).toMatchObject([{ holds: "first_contacts", code: "463" }]);
-  expect(await (await shard.request("GET", "/metrics")).text()).toMatch(/prosaas_whatsapp_alarms_total\S* 1\n/);
 
-  await control(simulator, "PUT", "/limits", {});
-  expect((await shard.request("DELETE", `/sessions/${business}/pacing/stops`)).status).toBe(204);
-  await itsTurn();
-  expect((await shard.send(business, [batch[2]!], settings))[0]?.status).toBe("sent");
-});
-
-test("429 stops everything, also after a restart", async () => {
-  await isWritten(contacts[0]!);
-  await control(simulator, "PUT", "/limits", { messages_per_minute: 1 });
-  expect((await shard.send(business, [text(contacts[0]!, "one")], quick))[0]?.status).toBe("sent");
-  await itsTurn();
-  expect((await shard.send(business, [text(contacts[0]!, "two")], quick))[0]).toMatchObject({
-    status: "failed",
-    error: { code: "429" },
+  test("delivers once and in order, within the limit", async () => {
+    const contact = contacts[0]!;
+    const bodies = Array.from({ length: 12 }, (_, i) => `message ${i}`);
+    const started = performance.now();
+    const { asked, failed } = await sendAll(
+      bodies.map((body) => text(contact, body)),
+      { ...quick, messages_per_minute: 600 },
+    );
+    expect(failed).toEqual([]);
+    // Eleven gaps of 100 ms; JavaScript's timers may fire a millisecond early.
+    expect(performance.now() - started).toBeGreaterThan(11 * 99);
+    expect(asked).toBeGreaterThan(10);
+    const { data } = await control<{ data: { text: string }[] }>(simulator, "GET", `/phones/${contact}/messages`);
+    expect(data.map((shown) => shown.text)).toEqual(bodies);
   });
-  await shard.stop();
-  shard = startShard({ simulator, volume, keys, paced: true });
-  await shard.reaches(business, "open");
-  expect((await shard.send(business, [text(contacts[0]!, "three")], quick))[0]).toMatchObject({
-    status: "paced",
-    holds: "everything",
+
+  test("holds a new chat without holding replies", async () => {
+    const [known, one, two] = contacts as [string, string, string];
+    await isWritten(known);
+    const settings = { ...quick, first_contact_gap_s: 60 };
+    expect((await shard.send(business, [text(one, "first chat")], settings))[0]?.status).toBe("sent");
+    await itsTurn();
+    const results = await shard.send(
+      business,
+      [text(two, "second chat"), text(two, "and more"), text(known, "an answer")],
+      settings,
+    );
+    expect(results).toMatchObject([
+      { status: "paced", holds: "first_contacts" },
+      { status: "paced", holds: "first_contacts" },
+      { status: "sent" },
+    ]);
+    expect(results[1]!.wait_ms! - results[0]!.wait_ms!).toBeWithin(-5, 1);
   });
-});
 
-test("a message that was sent is answered from the ledger, whatever the pace", async () => {
-  const once = text(contacts[0]!, "once");
-  const [first] = await shard.send(business, [once]);
-  expect(await shard.send(business, [once])).toEqual([first!]);
-});
+  test("staggers the new chats that wait", async () => {
+    const settings = { ...quick, first_contact_gap_s: 60 };
+    await shard.send(business, [text(contacts[0]!, "first chat")], settings);
+    await itsTurn();
+    const results = await shard.send(
+      business,
+      contacts.slice(1).map((contact) => text(contact, "next")),
+      settings,
+    );
+    const times = results.map(({ wait_ms }) => wait_ms!);
+    expect(times.slice(1).map((time, i) => time - times[i]!)).toEqual([60_000, 60_000]);
+  });
 
-test("a connection that is lost while a batch is looked through makes no new chats of those that are known", async () => {
-  for (const contact of contacts) await isWritten(contact);
-  const original = Connection.prototype.isAcquainted;
-  const looked = spyOn(Connection.prototype, "isAcquainted").mockImplementationOnce(async function (
-    this: Connection,
-    chat: string,
-  ) {
+  test("sends urgent messages ahead of a running broadcast", async () => {
+    const [one, two, three, four] = contacts as [string, string, string, string];
+    const [first, waits] = await shard.send(business, [text(one, "offer"), text(two, "offer")]);
+    expect([first?.status, waits?.status]).toEqual(["sent", "paced"]);
+    const results = await shard.send(business, [
+      text(two, "offer"),
+      urgent(three, "code 1"),
+      text(three, "offer"),
+      urgent(four, "code 2"),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(["paced", "sent", "paced", "sent"]);
+    expect(Date.parse((await view()).state.broadcasts.next_at!) - Date.now()).toBeGreaterThan(waits!.wait_ms!);
+  });
+
+  test("when off, runs into WhatsApp's limits", async () => {
+    await control(simulator, "PUT", "/limits", { new_chats_per_minute: 2 });
+    const unpaced = await shard.send(
+      business,
+      contacts.map((contact) => text(contact, "all at once")),
+      { enabled: false },
+    );
+    expect(unpaced.filter(({ error }) => error?.code === "463")).toHaveLength(2);
+  });
+
+  test("after 463 stops new chats until a resume", async () => {
+    await isWritten(contacts[3]!);
+    await control(simulator, "PUT", "/limits", { new_chats_per_minute: 1 });
+    const batch = contacts.slice(0, 3).map((contact) => text(contact, "new"));
+    const settings = { ...quick };
+    expect((await shard.send(business, [batch[0]!], settings))[0]?.status).toBe("sent");
+    await itsTurn();
+    expect((await shard.send(business, [batch[1]!], settings))[0]).toMatchObject({
+      status: "failed",
+      error: { code: "463" },
+    });
+    await itsTurn();
+    const [held, answer] = await shard.send(business, [batch[2]!, text(contacts[3]!, "an answer")], settings);
+    expect(held).toMatchObject({ status: "paced", holds: "first_contacts" });
+    expect(held!.wait_ms).toBeGreaterThan(59 * 60_000);
+    expect(answer?.status).toBe("sent");
+    expect((await view(settings)).state.stops).toMatchObject([{ holds: "first_contacts", code: "463" }]);
+    expect(await (await shard.request("GET", "/metrics")).text()).toMatch(/prosaas_whatsapp_alarms_total\S* 1\n/);
+
+    await control(simulator, "PUT", "/limits", {});
+    expect((await shard.request("DELETE", `/sessions/${business}/pacing/stops`)).status).toBe(204);
+    await itsTurn();
+    expect((await shard.send(business, [batch[2]!], settings))[0]?.status).toBe("sent");
+  });
+
+  test("after 429 stops everything, across restarts", async () => {
+    await isWritten(contacts[0]!);
+    await control(simulator, "PUT", "/limits", { messages_per_minute: 1 });
+    expect((await shard.send(business, [text(contacts[0]!, "one")], quick))[0]?.status).toBe("sent");
+    await itsTurn();
+    expect((await shard.send(business, [text(contacts[0]!, "two")], quick))[0]).toMatchObject({
+      status: "failed",
+      error: { code: "429" },
+    });
+    await shard.stop();
+    shard = startShard({ simulator, volume, keys, paced: true });
+    await shard.reaches(business, "open");
+    expect((await shard.send(business, [text(contacts[0]!, "three")], quick))[0]).toMatchObject({
+      status: "paced",
+      holds: "everything",
+    });
+  });
+
+  test("does not hold messages with a final result", async () => {
+    const once = text(contacts[0]!, "once");
+    const [first] = await shard.send(business, [once]);
+    expect(await shard.send(business, [once])).toEqual([first!]);
+  });
+
+  test("recognises known chats although the connection is lost", async () => {
+    for (const contact of contacts) await isWritten(contact);
+    const original = Connection.prototype.isAcquainted;
+    const looked = spyOn(Connection.prototype, "isAcquainted").mockImplementationOnce(async function (
+      this: Connection,
+      chat: string,
+    ) {
+      await control(simulator, "POST", "/faults", { kind: "drop", phone });
+      await until(async () => (await shard.view(business)).status !== "open", { what: "the end of the connection" });
+      return original.call(this, chat);
+    });
+    const messages = contacts.map((contact) => text(contact, "hi"));
+    const answer = await shard.request("POST", `/sessions/${business}/messages`, {
+      messages,
+      pacing: { ...quick, burst: 100 },
+    });
+    looked.mockRestore();
+    expect([answer.status, (await view()).state.first_contacts_today]).toEqual([503, 0]);
+  });
+
+  test("counts a repeated message's new chat once", async () => {
+    const looked = spyOn(Connection.prototype, "isAcquainted").mockResolvedValue(false);
+    await control(simulator, "POST", "/faults", { kind: "ack_lost", phone });
+    const message = text(contacts[0]!, "once");
+    const first = shard.send(business, [message], quick);
+    await until(async () => (await shard.view(business)).queue_depth === 1, { what: "the message in flight" });
     await control(simulator, "POST", "/faults", { kind: "drop", phone });
-    await until(async () => (await shard.view(business)).status !== "open", { what: "the end of the connection" });
-    return original.call(this, chat);
+    expect((await first)[0]?.status).toBe("retry");
+    await control(simulator, "DELETE", "/faults");
+    await shard.reaches(business, "open");
+    await itsTurn();
+    expect((await shard.send(business, [message], quick))[0]?.status).toBe("sent");
+    looked.mockRestore();
+    expect((await view()).state.first_contacts_today).toBe(1);
   });
-  const messages = contacts.map((contact) => text(contact, "hi"));
-  const answer = await shard.request("POST", `/sessions/${business}/messages`, {
-    messages,
-    pacing: { ...quick, burst: 100 },
-  });
-  looked.mockRestore();
-  expect([answer.status, (await view()).state.first_contacts_today]).toEqual([503, 0]);
-});
-
-test("a message whose outcome was lost with the connection begins its chat once, however often it is handed over", async () => {
-  const looked = spyOn(Connection.prototype, "isAcquainted").mockResolvedValue(false);
-  await control(simulator, "POST", "/faults", { kind: "ack_lost", phone });
-  const message = text(contacts[0]!, "once");
-  const first = shard.send(business, [message], quick);
-  await until(async () => (await shard.view(business)).queue_depth === 1, { what: "the message on its way" });
-  await control(simulator, "POST", "/faults", { kind: "drop", phone });
-  expect((await first)[0]?.status).toBe("retry");
-  await control(simulator, "DELETE", "/faults");
-  await shard.reaches(business, "open");
-  await itsTurn();
-  expect((await shard.send(business, [message], quick))[0]?.status).toBe("sent");
-  looked.mockRestore();
-  expect((await view()).state.first_contacts_today).toBe(1);
 });

@@ -2,31 +2,32 @@ import { z } from "zod";
 import type { PacingLimits } from "../../../lib/contracts/shard/pacing.ts";
 
 /*
- * How an account is paced. Pure: times and chance come in, decisions and the next state go out. All times are Unix ms.
+ * The pacing of an account. Pure: times and random numbers come in, decisions and the next state go out. All times are
+ * Unix ms.
  */
 
 const minuteMs = 60_000;
 const dayMs = 86_400_000;
 
-/** The part of its limits that an account begins with. */
+/** The share of its limits with which an account starts. */
 const coldest = 0.1;
 
-/** The part of a day's first contacts that broadcasts may take; the rest is kept for what cannot wait. */
+/** The share of a day's new chats that broadcasts may use; the rest is reserved for urgent messages. */
 const bulkShare = 0.8;
 
 const stop = z.object({ code: z.string(), since: z.number(), until: z.number(), times: z.int().min(1) });
 
-/** What is remembered of an account. */
+/** The stored pace of an account. */
 export const accountPace = z.object({
-  /** When it began to send: from here it warms up. */
+  /** The first send: the warm-up counts from here. */
   since: z.number(),
-  /** No message of a broadcast before; any other may go ahead of this by a burst. */
+  /** The earliest time of a broadcast message. Other messages may precede it by a burst. */
   nextAt: z.number(),
-  /** No chat is begun by a broadcast before; any other message may begin one ahead of this by a burst. */
+  /** The earliest time at which a broadcast may start a chat. Other messages may precede it by a burst. */
   nextFirstContactAt: z.number(),
-  /** The chats begun in the 24 hours from `start`. */
+  /** The chats started in the 24 hours from `start`. */
   day: z.object({ start: z.number(), firstContacts: z.int().min(0) }),
-  /** After WhatsApp refused: nothing may be sent, or no chat begun. */
+  /** Set after WhatsApp's refusals: nothing may be sent, or no chat started. */
   stops: z.object({ everything: stop.optional(), first_contacts: stop.optional() }),
 });
 export type AccountPace = z.infer<typeof accountPace>;
@@ -40,7 +41,7 @@ export const newPace = (now: number): AccountPace => ({
   stops: {},
 });
 
-/** Whether a message may go now. `holds`: what else cannot go before `notBefore`: nothing at all, or no other first contact. */
+/** Whether a message may be sent now. `holds`: what else waits until `notBefore`, everything or only new chats. */
 export type Admission = { admitted: true; pace: AccountPace } | { admitted: false; notBefore: number; holds: Held };
 
 /** A delay that pacing requires. `holds`: what waits with the message, everything of the account or only new chats. */
@@ -49,15 +50,15 @@ export type PacingDelay = { notBefore: number; holds: Held };
 /** A message that asks to be sent now. */
 export type Candidate = {
   now: number;
-  /** Whether the message begins a chat. */
+  /** Whether the message starts a chat. */
   firstContact: boolean;
-  /** Whether it is a broadcast's, and gives way to what is not. */
+  /** Whether it belongs to a broadcast and yields to urgent messages. */
   bulk: boolean;
   /** From 0 to 1. */
   chance: number;
 };
 
-/** How warm an account is, from a tenth to 1: linear over the days of its warm-up. */
+/** The share of its limits that an account may use, from a tenth to 1: linear over the days of its warm-up. */
 export function warmthOf({ since }: AccountPace, { warm_up_days }: PacingLimits, now: number): number {
   if (warm_up_days === 0) return 1;
   const age = Math.max(0, now - since) / (warm_up_days * dayMs);
@@ -65,9 +66,9 @@ export function warmthOf({ since }: AccountPace, { warm_up_days }: PacingLimits,
 }
 
 /*
- * Each pace is a generic cell rate algorithm (ITU-T I.371): every message puts the even time of the next one a gap later.
- * A broadcast keeps to that time. What is urgent may be a burst ahead of it, and puts it later all the same; so it goes
- * at once while a broadcast runs, and the broadcast makes up for it.
+ * Each pace is a generic cell rate algorithm (ITU-T I.371): every message moves the scheduled time of the next one by a
+ * gap. A broadcast keeps to the schedule. An urgent message may precede it by a burst and moves it all the same: it is
+ * sent at once while a broadcast runs, and the broadcast compensates for it.
  */
 export function admit(
   pace: AccountPace,
@@ -97,7 +98,7 @@ export function admit(
   };
 }
 
-/** When a message may go that begins no chat. */
+/** The earliest time of a message that starts no chat. */
 export function earliest(
   pace: AccountPace,
   limits: PacingLimits,
@@ -107,7 +108,7 @@ export function earliest(
   return Math.max(pace.nextAt - aheadOf(messageMs, limits, bulk), pace.stops.everything?.until ?? 0);
 }
 
-/** When a chat may be begun, as far as chats are concerned. */
+/** The earliest time at which a chat may be started, as far as the limits of new chats are concerned. */
 export function earliestFirstContact(
   pace: AccountPace,
   limits: PacingLimits,
@@ -116,7 +117,8 @@ export function earliestFirstContact(
   const day = dayOf(pace, now);
   const { firstContactMs } = gapsOf(pace, limits, now);
   const whole = limits.first_contacts_per_day * warmthOf(pace, limits, now);
-  // The first one of a day is always allowed while any is: a tenth of a few would be none. It is not a broadcast's.
+  // At least one new chat a day is allowed if the limit allows any: a tenth of a few would be none. Broadcasts do not
+  // get it.
   const most = Math.max(Math.min(1, limits.first_contacts_per_day), Math.floor(whole));
   const ofTheDay = bulk ? Math.min(most - 1, Math.floor(whole * bulkShare)) : most;
   return Math.max(
@@ -126,7 +128,7 @@ export function earliestFirstContact(
   );
 }
 
-/** The mean gaps between messages, and between new chats, of an account as warm as this one. */
+/** The mean gaps between messages, and between new chats, at the account's present warmth. */
 function gapsOf(pace: AccountPace, limits: PacingLimits, now: number): { messageMs: number; firstContactMs: number } {
   const warmth = warmthOf(pace, limits, now);
   return {
@@ -135,16 +137,16 @@ function gapsOf(pace: AccountPace, limits: PacingLimits, now: number): { message
   };
 }
 
-/** How far ahead of the even time a message may go: that makes a burst, whatever the jitter. */
+/** How far a message may precede its scheduled time: the size of a burst, whatever the jitter. */
 function aheadOf(gapMs: number, { burst, jitter }: PacingLimits, bulk: boolean): number {
   return bulk ? 0 : (burst - 1) * gapMs * (1 + jitter);
 }
 
 /**
- * Without moments that lie farther ahead than any pace leads: the clock was ahead and was set right, or was another
+ * Discards times that lie farther ahead than any pace leads: the clock was ahead and was corrected, or was another
  * shard's. Such a wait would be as long as the clock was wrong.
  */
-export function believable(pace: AccountPace, limits: PacingLimits, now: number): AccountPace {
+export function withoutFutureTimes(pace: AccountPace, limits: PacingLimits, now: number): AccountPace {
   const { messageMs, firstContactMs } = gapsOf(pace, limits, now);
   const orNow = (at: number, gapMs: number) => (at > now + (limits.burst + 1) * gapMs * (1 + limits.jitter) ? now : at);
   const nextAt = orNow(pace.nextAt, messageMs);
@@ -152,8 +154,8 @@ export function believable(pace: AccountPace, limits: PacingLimits, now: number)
   return { ...pace, nextAt, nextFirstContactAt, day: pace.day.start > now ? { ...pace.day, start: now } : pace.day };
 }
 
-/** Changed limits count at once: what was to be waited for under the old ones is waited for no longer. */
-export function relieved(pace: AccountPace, now: number): AccountPace {
+/** Changed limits apply at once: waits under the old limits are dropped. */
+export function withoutWaits(pace: AccountPace, now: number): AccountPace {
   return { ...pace, nextAt: Math.min(pace.nextAt, now), nextFirstContactAt: Math.min(pace.nextFirstContactAt, now) };
 }
 
@@ -162,8 +164,8 @@ export function dayOf({ day }: AccountPace, now: number): AccountPace["day"] {
 }
 
 /**
- * What WhatsApp's refusals mean. 463: the account may not begin chats at present; 429: too many messages. To go on
- * would make a restriction a ban.
+ * The effect of WhatsApp's refusals. 463: the account may not start chats for now; 429: too many messages. Continuing
+ * would turn a restriction into a ban.
  */
 const meaning: Record<string, { holds: Held; firstMs: number } | undefined> = {
   "463": { holds: "first_contacts", firstMs: 60 * minuteMs },
@@ -171,7 +173,10 @@ const meaning: Record<string, { holds: Held; firstMs: number } | undefined> = {
 };
 const longestMs = dayMs;
 
-/** The pace after a refusal; undefined where it has nothing to do with pace. Each further stop within a day lasts twice as long. */
+/**
+ * The pace after a refusal; undefined if the refusal does not concern the pace. Each further stop within a day lasts
+ * twice as long.
+ */
 export function afterRefusal(
   pace: AccountPace,
   code: string,
@@ -180,7 +185,7 @@ export function afterRefusal(
   const known = meaning[code];
   if (known === undefined) return undefined;
   const earlier = pace.stops[known.holds];
-  // What was on its way when the first one was refused is refused too, and is the same refusal.
+  // Messages that were in flight at the first refusal are refused too: they count as the same refusal.
   if (earlier !== undefined && earlier.until > now) return { pace, holds: known.holds, until: earlier.until };
   const times = earlier !== undefined && now < earlier.until + dayMs ? earlier.times + 1 : 1;
   const until = now + Math.min(longestMs, known.firstMs * 2 ** (times - 1));

@@ -6,12 +6,12 @@ import type { Shard } from "../shard.ts";
 const businessId = z.object({ business_id: z.uuid() });
 const viewRequest = z.object({ settings: pacingSettings.nullable() });
 
-/** Where accounts stand with their limits; lib/contracts/shard/pacing.ts is the other end. */
+/** The limits of accounts and their use; lib/contracts/shard/pacing.ts is the client. */
 export function pacingRoutes(shard: Shard): Hono {
   const app = new Hono();
   const sessionOf = (param: unknown) => shard.get(businessId.parse(param).business_id);
 
-  // With a body: the limits are the business's, and Postgres has them.
+  // POST, because it carries the business's limits, which only Postgres has.
   app.post("/:business_id/pacing/view", async (c) => {
     const { settings } = viewRequest.parse(await c.req.json().catch(() => undefined));
     return c.json(sessionOf(c.req.param()).pacing(settings));

@@ -14,12 +14,13 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const key = (content: string) => Attempts.key("business", Buffer.from(content));
 
-/** A process that ends without a word while it handles content. */
+/** A process that is killed while it handles content. */
 const diesWith = async (...contents: string[]) => {
   const script = `
     const { Attempts } = await import(${JSON.stringify(join(import.meta.dir, "attempts.ts"))});
     const attempts = Attempts.open(${JSON.stringify(path)});
-    for (const content of ${JSON.stringify(contents)}) await attempts.begin(Attempts.key("business", Buffer.from(content)));
+    for (const content of ${JSON.stringify(contents)})
+      await attempts.begin(Attempts.key("business", Buffer.from(content)));
     process.kill(process.pid, "SIGKILL");
   `;
   const child = Bun.spawn([process.execPath, "-e", script], { stdout: "ignore", stderr: "inherit" });
@@ -48,7 +49,7 @@ describe("content in flight", () => {
     expect(Attempts.open(path).isQuarantined(key("harmless"))).toBeFalse();
   });
 
-  test("beside the culprit is handled by itself the next time", async () => {
+  test("suspected with the culprit is handled alone", async () => {
     await diesWith("culprit", "bystander");
     const attempts = Attempts.open(path);
     const order: string[] = [];
@@ -65,7 +66,7 @@ describe("content in flight", () => {
     expect(order).toEqual(["bystander ends", "culprit begins"]);
   });
 
-  test("of which a copy waits has a record of its own", async () => {
+  test("has a record of its own for each copy", async () => {
     await diesWith("twice");
     const attempts = Attempts.open(path);
     const first = await attempts.begin(key("twice"));
@@ -87,14 +88,14 @@ describe("content in flight", () => {
 });
 
 describe("the file", () => {
-  test("is replaced where it is damaged", () => {
+  test("is replaced if damaged", () => {
     writeFileSync(path, "garbage");
     expect(Attempts.open(path).isQuarantined(key("x"))).toBeFalse();
     truncateSync(path, 100);
     expect(Attempts.open(path).isQuarantined(key("x"))).toBeFalse();
   });
 
-  test("is bounded: more than it holds is handled without a record", async () => {
+  test("is bounded: excess content is handled without record", async () => {
     const attempts = Attempts.open(path);
     const begun = await Promise.all(Array.from({ length: 2_000 }, (_, i) => attempts.begin(key(`${i}`))));
     for (const attempt of begun) attempt.end();

@@ -2,8 +2,8 @@ import { existsSync, statSync, writeFileSync } from "node:fs";
 import { KeyedLock } from "../../../lib/core/keyed_lock.ts";
 
 /**
- * One slot a record: key (8 bytes), time (8), state (1), deaths (1). Only content that is being decrypted or decoded has
- * one, and that is a few at a time.
+ * One slot a record: key (8 bytes), time (8), state (1), deaths (1). Only content that is being decrypted or decoded
+ * has one: a few at a time.
  */
 const slotBytes = 32;
 const slotCount = 512;
@@ -13,34 +13,34 @@ const deathsAt = 17;
 
 const free = 0;
 const inFlight = 1;
-/** The process died with it; it is not in flight now. */
+/** The process died while handling it; it is not in flight now. */
 const suspected = 2;
 
 /** One death may be a deploy or an operator's kill; two with the same content in flight are not. */
 const deathsToQuarantine = 2;
-/** Records that survive a restart. Slots beyond them stay free for what is in flight. */
+/** Records that survive a restart. The other slots stay free for content in flight. */
 const maxSuspects = 128;
-/** WhatsApp holds what was not acknowledged for about 30 days. */
+/** WhatsApp keeps unacknowledged messages for about 30 days. */
 const maxAgeMs = 30 * 86_400_000;
 
 type Suspect = { slot: number; deaths: number };
 
-/** An attempt to make sense of some content. To be ended when the process has survived it. */
+/** An attempt to decrypt and decode content. Ended when the process has survived it. */
 export type Attempt = { end(): void };
 
 /**
- * Counts the deaths of the process by the content that it was decrypting or decoding. WhatsApp redelivers what was not
- * acknowledged after the next login: content that exhausts the memory or hangs the event loop would kill the shard, with
- * all its businesses, for ever. Content that was in flight at two deaths is quarantined.
+ * Counts process deaths by the content that was being decrypted or decoded. WhatsApp redelivers unacknowledged content
+ * after the next login: content that exhausts the memory or hangs the event loop would kill the shard, with all its
+ * businesses, for ever. Content that was in flight at two deaths is quarantined.
  *
  * The records are a memory-mapped file: writing one costs no system call and no fsync, and the page cache outlives the
- * process. The file is allocated in full when it is made, so that a full disk does not matter later.
+ * process. The file is allocated in full at the start, so that a full disk does not matter later.
  */
 export class Attempts {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #free: number[] = [];
-  /** What was in flight when the process died, by key. */
+  /** The content in flight when the process died, by key. */
   readonly #suspects = new Map<bigint, Suspect>();
   readonly #lock = new KeyedLock();
 
@@ -67,7 +67,7 @@ export class Attempts {
 
   /**
    * Records that content is in flight, and resolves when it may be handled. Suspects are handled one at a time: another
-   * death then counts against the one that caused it, and not against others that were in flight with it before.
+   * death then counts against its cause, and not against other content that was in flight with it before.
    */
   async begin(key: bigint): Promise<Attempt> {
     const suspect = this.#suspects.get(key);
@@ -85,7 +85,7 @@ export class Attempts {
     });
     await begun.promise;
     if (this.#suspects.get(key) !== suspect) {
-      // A copy of it was handled meanwhile and did no harm.
+      // A copy was handled in between and did no harm.
       ended.resolve();
       return this.begin(key);
     }
@@ -99,7 +99,7 @@ export class Attempts {
     };
   }
 
-  /** Reads the records that the last process left, and counts a death for what was in flight. */
+  /** Reads the records of the last process, and counts a death for content that was in flight. */
   #recover(now: number): void {
     const found = new Map<bigint, { at: number; deaths: number }>();
     for (let slot = 0; slot < slotCount; slot++) {
@@ -120,7 +120,7 @@ export class Attempts {
     for (let slot = slotCount - 1; slot >= newest.length; slot--) this.#free.push(slot);
   }
 
-  /** The state comes last: a record that was half written counts for nothing. */
+  /** The state is written last: a half-written record does not count. */
   #write(slot: number, key: bigint, state: number, deaths: number, at = Date.now()): void {
     const base = slot * slotBytes;
     this.#view.setBigUint64(base, key);

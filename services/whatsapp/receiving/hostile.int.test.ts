@@ -13,8 +13,8 @@ const journaled = async (business: string) =>
     .map(({ data }) => data.text);
 
 /**
- * The most CPU time of this thread between two turns of the event loop, ms. Not the time on the clock: on a busy machine the process
- * waits for a core, which is no fault of its own.
+ * The longest CPU time between two turns of the event loop, ms. CPU time, because on a busy machine the process waits
+ * for a core.
  */
 function watchLoop() {
   let last = process.threadCpuUsage();
@@ -58,7 +58,7 @@ describe("hostile content", () => {
     expect({ logins: stats.logins, redelivered: stats.redelivered }).toEqual(before);
     expect(await shard.view(business)).toMatchObject({ status: "open" });
     expect(await shard.view(other)).toMatchObject({ status: "open" });
-    // WhatsApp has nothing left to deliver again.
+    // WhatsApp has nothing left to redeliver.
     await scenario.restart();
     await scenario.shard.reaches(business, "open");
     expect(stats.redelivered).toBe(before.redelivered);

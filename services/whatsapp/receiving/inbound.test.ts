@@ -14,58 +14,60 @@ const received = (message: Received["message"], key: Partial<Received["key"]> = 
 
 const { HISTORY_SYNC_NOTIFICATION } = proto.Message.ProtocolMessage.Type;
 
-test("a text is a text, in whichever of WhatsApp's two forms and however wrapped", () => {
-  const expected = {
-    wa_message_id: "A1",
-    chat: "4915112345678@s.whatsapp.net",
-    sender: "4915112345678@s.whatsapp.net",
-    from_me: false,
-    push_name: "Ada",
-    timestamp: 1_700_000_000_000,
-    type: "text",
-    text: "hello",
-    content: null,
-  };
-  expect(inboundOf(received({ conversation: "hello" }))).toEqual(expected);
-  expect(inboundOf(received({ extendedTextMessage: { text: "hello" } }))).toEqual(expected);
-  expect(inboundOf(received({ ephemeralMessage: { message: { conversation: "hello" } } }))).toEqual(expected);
-});
+describe("inboundOf", () => {
+  test("decodes texts in both forms and every wrapper", () => {
+    const expected = {
+      wa_message_id: "A1",
+      chat: "4915112345678@s.whatsapp.net",
+      sender: "4915112345678@s.whatsapp.net",
+      from_me: false,
+      push_name: "Ada",
+      timestamp: 1_700_000_000_000,
+      type: "text",
+      text: "hello",
+      content: null,
+    };
+    expect(inboundOf(received({ conversation: "hello" }))).toEqual(expected);
+    expect(inboundOf(received({ extendedTextMessage: { text: "hello" } }))).toEqual(expected);
+    expect(inboundOf(received({ ephemeralMessage: { message: { conversation: "hello" } } }))).toEqual(expected);
+  });
 
-test("a person known by both names goes by the phone number, without the device", () => {
-  const data = inboundOf(
-    received({ conversation: "x" }, { remoteJid: "8812:3@lid", remoteJidAlt: "4915112345678@s.whatsapp.net" }),
-  );
-  expect(data?.chat).toBe("4915112345678@s.whatsapp.net");
-  expect(inboundOf(received({ conversation: "x" }, { remoteJid: "8812:3@lid" }))?.chat).toBe("8812@lid");
-});
+  test("names a person by phone number, without device", () => {
+    const data = inboundOf(
+      received({ conversation: "x" }, { remoteJid: "8812:3@lid", remoteJidAlt: "4915112345678@s.whatsapp.net" }),
+    );
+    expect(data?.chat).toBe("4915112345678@s.whatsapp.net");
+    expect(inboundOf(received({ conversation: "x" }, { remoteJid: "8812:3@lid" }))?.chat).toBe("8812@lid");
+  });
 
-test("in a group the sender is the member who wrote", () => {
-  const data = inboundOf(
-    received(
-      { conversation: "x" },
-      { remoteJid: "123@g.us", participant: "9@lid", participantAlt: "4915@s.whatsapp.net" },
-    ),
-  );
-  expect(data).toMatchObject({ chat: "123@g.us", sender: "4915@s.whatsapp.net" });
-});
+  test("names the member who wrote in a group", () => {
+    const data = inboundOf(
+      received(
+        { conversation: "x" },
+        { remoteJid: "123@g.us", participant: "9@lid", participantAlt: "4915@s.whatsapp.net" },
+      ),
+    );
+    expect(data).toMatchObject({ chat: "123@g.us", sender: "4915@s.whatsapp.net" });
+  });
 
-test("what devices say to each other is not a message, and an unknown kind is kept as such", () => {
-  expect(inboundOf(received({ protocolMessage: { type: HISTORY_SYNC_NOTIFICATION } }))).toBeUndefined();
-  expect(inboundOf(received({ senderKeyDistributionMessage: { groupId: "g" } }))).toBeUndefined();
-  expect(inboundOf(received({}))).toBeUndefined();
-  expect(inboundOf(received({ orderMessage: { orderId: "1" } }))).toMatchObject({
-    type: "unknown",
-    text: null,
-    content: { type: "unknown", kind: "orderMessage" },
+  test("ignores protocol messages, keeps unknown kinds", () => {
+    expect(inboundOf(received({ protocolMessage: { type: HISTORY_SYNC_NOTIFICATION } }))).toBeUndefined();
+    expect(inboundOf(received({ senderKeyDistributionMessage: { groupId: "g" } }))).toBeUndefined();
+    expect(inboundOf(received({}))).toBeUndefined();
+    expect(inboundOf(received({ orderMessage: { orderId: "1" } }))).toMatchObject({
+      type: "unknown",
+      text: null,
+      content: { type: "unknown", kind: "orderMessage" },
+    });
   });
 });
 
-describe("what a stranger sends is bounded", () => {
+describe("input of strangers", () => {
   const sizeOf = (message: Received["message"], more: Partial<Received> = {}) =>
     JSON.stringify(inboundOf({ ...received(message), ...more }) ?? {}).length;
   const huge = "x".repeat(1_000_000);
 
-  test("texts are cut, without half a character", () => {
+  test("truncates texts without splitting a surrogate pair", () => {
     const data = inboundOf(received({ conversation: "🙂".repeat(500_000) }));
     expect(data?.text?.length).toBeLessThanOrEqual(65_536);
     expect(data?.text?.isWellFormed()).toBeTrue();
@@ -143,12 +145,15 @@ describe("what a stranger sends is bounded", () => {
     expect((ended.user + ended.system - began.user - began.system) / 1000).toBeLessThan(250);
   });
 
-  test("a name is cut", () => expect(sizeOf({ conversation: "x" }, { pushName: huge })).toBeLessThan(1_000));
+  test("truncates names", () => expect(sizeOf({ conversation: "x" }, { pushName: huge })).toBeLessThan(1_000));
 
-  test.each([Number.NaN, -1, 1e300, Number.POSITIVE_INFINITY])("a time of %p is now", (timestampS) => {
-    const before = Date.now();
-    expect(inboundOf({ ...received({ conversation: "x" }), timestampS })?.timestamp).toBeGreaterThanOrEqual(before);
-  });
+  test.each([Number.NaN, -1, 1e300, Number.POSITIVE_INFINITY])(
+    "replaces an invalid time of %p by now",
+    (timestampS) => {
+      const before = Date.now();
+      expect(inboundOf({ ...received({ conversation: "x" }), timestampS })?.timestamp).toBeGreaterThanOrEqual(before);
+    },
+  );
 
   test.each([
     [{ id: huge }],
@@ -156,11 +161,9 @@ describe("what a stranger sends is bounded", () => {
     [{ remoteJid: "0@s.whatsapp.net" }],
     [{ remoteJid: "123@g.us", participant: `${huge}@lid` }],
     [{ remoteJid: "status@broadcast", participant: "9@lid" }],
-  ])("a malformed key is left out (%#)", (key) =>
-    expect(inboundOf(received({ conversation: "x" }, key))).toBeUndefined(),
-  );
+  ])("drops malformed keys (%#)", (key) => expect(inboundOf(received({ conversation: "x" }, key))).toBeUndefined());
 
-  test("a message of which our code can make nothing is kept as unreadable", () => {
+  test("keeps undecodable messages as unreadable", () => {
     const broken = {
       ...received({
         pollUpdateMessage: { pollCreationMessageKey: { id: "P", remoteJid: "777@lid", fromMe: false }, vote: {} },

@@ -12,7 +12,7 @@ import { storedContent } from "../../../lib/messages/index.ts";
 import type { MessageContent } from "../../../lib/messages/index.ts";
 import type { InboundData } from "../../../lib/contracts/shard/schemas.ts";
 import { isJid, preferPhone } from "../codec/jid.ts";
-import { cut, maxText } from "../codec/bounds.ts";
+import { truncate, maxText } from "../codec/bounds.ts";
 import { incomingContent } from "../codec/incoming.ts";
 import type { Incoming } from "../codec/incoming.ts";
 
@@ -26,19 +26,19 @@ export const isConversation = (chat: string | null | undefined): boolean =>
 
 export type Received = {
   key: WAMessageKey;
-  /** Unix seconds, WhatsApp's. */
+  /** WhatsApp's time, Unix seconds. */
   timestampS: number;
   pushName?: string | null | undefined;
   message: proto.IMessage;
-  /** The JIDs that the business goes by, without a device. */
+  /** The JIDs of the business, without a device. */
   own: string[];
   /** The plaintext of a message that the business sent. */
   sentMessage: (waMessageId: string) => Uint8Array | undefined;
 };
 
 /**
- * What a message says, for the journal. Undefined for what devices tell each other, and for what is not written to the
- * business: statuses, broadcast lists and channels.
+ * Decodes a message for the journal. Undefined for protocol messages between devices, and for statuses, broadcast lists
+ * and channels.
  */
 export function inboundOf(received: Received): InboundData | undefined {
   const { key, message, own, sentMessage } = received;
@@ -59,10 +59,10 @@ export function inboundOf(received: Received): InboundData | undefined {
   });
   if (content === undefined) return undefined;
   const stored = storedContent(content);
-  return { ...envelope, ...stored, text: stored.text === null ? null : cut(stored.text, maxText) };
+  return { ...envelope, ...stored, text: stored.text === null ? null : truncate(stored.text, maxText) };
 }
 
-/** A message whose content is not read, for the journal. Undefined where it is of no chat. */
+/** The journal entry of a message whose content was not decoded. Undefined if it belongs to no chat. */
 export function unreadableOf(received: Omit<Received, "message" | "own" | "sentMessage">): InboundData | undefined {
   const envelope = envelopeOf(received);
   return envelope && { ...envelope, ...storedContent(unreadable) };
@@ -85,27 +85,27 @@ function envelopeOf({
     chat,
     sender,
     from_me: key.fromMe === true,
-    ...(pushName ? { push_name: cut(pushName, maxName) } : {}),
+    ...(pushName ? { push_name: truncate(pushName, maxName) } : {}),
     timestamp: timeOf(timestampS),
   };
 }
 
-/** Of a message that our code cannot read, or that killed the process. */
+/** A message that our code cannot decode, or that killed the process. */
 const unreadable: MessageContent = { type: "unknown", kind: "unreadable" };
 
-/** Ids of messages are made by their senders; phones make 20 to 32 characters. */
+/** Senders create message ids; phones use 20 to 32 characters. */
 export const maxId = 128;
 /** WhatsApp allows 25. */
 const maxName = 256;
 
-/** WhatsApp's time in Unix ms; now, where the stanza names none or one to come. */
+/** WhatsApp's time in Unix ms; the current time if the stanza has none or a future one. */
 function timeOf(seconds: number): number {
   const now = Date.now();
   const at = Math.trunc(seconds * 1000);
   return at >= 0 && at <= now + 86_400_000 ? at : now;
 }
 
-/** A message of which our code can make nothing is kept as such: it must neither be lost nor come again for ever. */
+/** Content that our code cannot decode is kept as unreadable: it must neither be lost nor come again for ever. */
 function contentOrUnreadable(message: proto.IMessage, incoming: Incoming): MessageContent | undefined {
   try {
     return incomingContent(message, incoming);

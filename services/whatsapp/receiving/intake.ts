@@ -2,7 +2,7 @@ import { decodeMessageNode, jidDecode, jidNormalizedUser, proto, unpadRandomMax1
 import type { BinaryNode, Contact, WAMessage, WAMessageKey, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
-import { cut, maxLoggedId } from "../codec/bounds.ts";
+import { truncate, maxLoggedId } from "../codec/bounds.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import type { ConnectionControl, ConnectionOptions } from "../session/connection_options.ts";
 import { RetryBudget } from "../session/retry_budget.ts";
@@ -126,7 +126,7 @@ export class Intake {
     const me = this.#options.me();
     if (stanza === undefined || me === undefined) return undefined;
     this.#options.logger.error(
-      { wa_message_id: cut(stanza.attrs["id"] ?? "", maxLoggedId) },
+      { wa_message_id: truncate(stanza.attrs["id"] ?? "", maxLoggedId) },
       "a message was quarantined: the process died while decoding it, more than once",
     );
     // Messages from the phone to its companions belong to no chat.

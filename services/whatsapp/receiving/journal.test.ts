@@ -28,72 +28,73 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-test("entries come back in order, a page at a time, until they are acknowledged", async () => {
-  const journal = new Journal(db);
-  await Promise.all([1, 2, 3].map((n) => journal.append("receipts", business, receipt(n))));
-  await journal.append("events", business, {
-    event: "session.status",
-    status: "open",
-    paired: true,
-    since: new Date().toISOString(),
+describe("the journal", () => {
+  test("pages through entries in order until acknowledged", async () => {
+    const journal = new Journal(db);
+    await Promise.all([1, 2, 3].map((n) => journal.append("receipts", business, receipt(n))));
+    await journal.append("events", business, {
+      event: "session.status",
+      status: "open",
+      paired: true,
+      since: new Date().toISOString(),
+    });
+    const first = journal.read("receipts", 2);
+    expect(first.entries.map((entry) => entry.data)).toEqual([receipt(1), receipt(2)]);
+    expect(first.more).toBeTrue();
+    await journal.acknowledge("receipts", first.entries[1]!.seq);
+    const second = journal.read("receipts", 2);
+    expect(second).toMatchObject({ entries: [{ business_id: business, data: receipt(3) }], more: false });
+    expect(journal.depth("receipts")).toBe(1);
+    expect(journal.read("events", 10).entries).toHaveLength(1);
   });
-  const first = journal.read("receipts", 2);
-  expect(first.entries.map((entry) => entry.data)).toEqual([receipt(1), receipt(2)]);
-  expect(first.more).toBeTrue();
-  await journal.acknowledge("receipts", first.entries[1]!.seq);
-  const second = journal.read("receipts", 2);
-  expect(second).toMatchObject({ entries: [{ business_id: business, data: receipt(3) }], more: false });
-  expect(journal.depth("receipts")).toBe(1);
-  expect(journal.read("events", 10).entries).toHaveLength(1);
-});
 
-test("what was appended is there after the process died, and numbers are never used twice", async () => {
-  let journal = new Journal(db);
-  await journal.append("receipts", business, receipt(1));
-  const { seq } = journal.read("receipts", 1).entries[0]!;
-  await journal.acknowledge("receipts", seq);
-  db.close();
-  db = ShardDb.open(join(folder, "shard.db"), ring);
-  journal = new Journal(db);
-  await journal.append("receipts", business, receipt(2));
-  expect(journal.read("receipts", 1).entries[0]!.seq).toBeGreaterThan(seq);
-  db.close();
-  db = ShardDb.open(join(folder, "shard.db"), ring);
-  expect(new Journal(db).depth("receipts")).toBe(1);
-});
-
-test("a failed commit rejects, writes nothing, and is named until one succeeds", async () => {
-  const journal = new Journal(db);
-  const failing = db.write(() => {
-    throw new Error("disk full");
+  test("survives the process and never reuses numbers", async () => {
+    let journal = new Journal(db);
+    await journal.append("receipts", business, receipt(1));
+    const { seq } = journal.read("receipts", 1).entries[0]!;
+    await journal.acknowledge("receipts", seq);
+    db.close();
+    db = ShardDb.open(join(folder, "shard.db"), ring);
+    journal = new Journal(db);
+    await journal.append("receipts", business, receipt(2));
+    expect(journal.read("receipts", 1).entries[0]!.seq).toBeGreaterThan(seq);
+    db.close();
+    db = ShardDb.open(join(folder, "shard.db"), ring);
+    expect(new Journal(db).depth("receipts")).toBe(1);
   });
-  const together = journal.append("receipts", business, receipt(1));
-  expect(failing).rejects.toThrow("disk full");
-  expect(together).rejects.toThrow("disk full");
-  await Promise.allSettled([failing, together]);
-  expect(db.fault).toBe("disk full");
-  expect(journal.depth("receipts")).toBe(0);
-  await journal.append("receipts", business, receipt(2));
-  expect(db.fault).toBeUndefined();
-});
 
-test("no content is readable on the disk, and another key ring is refused", async () => {
-  const text = "meet me at the station";
-  await new Journal(db).append("inbound", business, {
-    wa_message_id: "A",
-    chat: "c",
-    sender: "c",
-    from_me: false,
-    timestamp: 1,
-    type: "text",
-    text,
+  test("rejects a failed commit and reports it", async () => {
+    const journal = new Journal(db);
+    const failing = db.write(() => {
+      throw new Error("disk full");
+    });
+    const together = journal.append("receipts", business, receipt(1));
+    expect(failing).rejects.toThrow("disk full");
+    expect(together).rejects.toThrow("disk full");
+    await Promise.allSettled([failing, together]);
+    expect(db.fault).toBe("disk full");
+    expect(journal.depth("receipts")).toBe(0);
+    await journal.append("receipts", business, receipt(2));
+    expect(db.fault).toBeUndefined();
   });
-  db.close();
-  for (const file of readdirSync(folder)) expect(readFileSync(join(folder, file), "latin1")).not.toContain(text);
-  expect(() => ShardDb.open(join(folder, "shard.db"), KeyRing.parse(`k1:${key()}`))).toThrow(/cannot be used/);
-  db = ShardDb.open(join(folder, "shard.db"), ring);
-});
 
+  test("is unreadable on the disk and under other keys", async () => {
+    const text = "meet me at the station";
+    await new Journal(db).append("inbound", business, {
+      wa_message_id: "A",
+      chat: "c",
+      sender: "c",
+      from_me: false,
+      timestamp: 1,
+      type: "text",
+      text,
+    });
+    db.close();
+    for (const file of readdirSync(folder)) expect(readFileSync(join(folder, file), "latin1")).not.toContain(text);
+    expect(() => ShardDb.open(join(folder, "shard.db"), KeyRing.parse(`k1:${key()}`))).toThrow(/cannot be used/);
+    db = ShardDb.open(join(folder, "shard.db"), ring);
+  });
+});
 describe("a page", () => {
   const long = (n: number) => ({ ...receipt(n), error: { code: "x", message: "x".repeat(1024 * 1024) } });
 
@@ -111,7 +112,7 @@ describe("a page", () => {
     expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  test("has an entry that is larger by itself", async () => {
+  test("contains a larger entry by itself", async () => {
     const journal = new Journal(db);
     const huge = { ...receipt(1), error: { code: "x", message: "x".repeat(5 * 1024 * 1024) } };
     await journal.append("receipts", business, huge);

@@ -6,19 +6,19 @@ export type JournalEntry = { seq: number; business_id: string; at: string; data:
 export type JournalPage = { entries: JournalEntry[]; more: boolean };
 
 /**
- * Bytes of a page: texts of strangers may have 65,536 characters, and a reader holds a page several times over. An entry
- * that is larger by itself makes a page of its own.
+ * Size limit of a page. A stranger's text may have 65,536 characters, and a reader holds a page several times over. A
+ * larger entry makes a page of its own.
  */
 const maxPageBytes = 4 * 1024 * 1024;
 
-/** Rows read, and written in one commit, before the loop gets a turn. */
-const rowsACommit = 500;
+/** Rows read, and written in one commit, before other work may run. */
+const rowsPerCommit = 500;
 
 type Row = { seq: number; business_id: string; at: number; key_id: string; box: Uint8Array };
 
 /**
- * What WhatsApp delivered to this shard: on the disk before WhatsApp is told that it arrived, and forgotten only
- * when the reader says that Postgres has it. Contents are sealed.
+ * The data that WhatsApp delivered to this shard. An entry is on the disk before WhatsApp gets the acknowledgement, and
+ * is deleted only once the reader confirms that Postgres has it. Contents are sealed.
  */
 export class Journal {
   readonly #db: ShardDb;
@@ -28,7 +28,7 @@ export class Journal {
   readonly #depth: Record<JournalStream, number> = { inbound: 0, receipts: 0, events: 0 };
   readonly #onAppended: (stream: JournalStream) => void;
 
-  /** `onAppended` is called after each entry that is durable: there is work for a reader. */
+  /** `onAppended` is called after each entry that is durable. */
   constructor(db: ShardDb, onAppended: (stream: JournalStream) => void = () => {}) {
     this.#db = db;
     this.#onAppended = onAppended;
@@ -52,7 +52,7 @@ export class Journal {
     this.#onAppended(stream);
   }
 
-  /** The oldest entries of a stream that were not acknowledged: at most `limit`, and at most 4 MB. */
+  /** The oldest unacknowledged entries of a stream: at most `limit`, and at most 4 MB. */
   read(stream: JournalStream, limit: number): JournalPage {
     const entries: JournalEntry[] = [];
     let bytes = 0;
@@ -65,7 +65,7 @@ export class Journal {
     return { entries, more: false };
   }
 
-  /** Forgets the entries up to `through`; resolves once that is on the disk. */
+  /** Deletes the entries up to `through`. Resolves once that is on the disk. */
   async acknowledge(stream: JournalStream, through: number): Promise<void> {
     let forgotten = 0;
     await this.#db.write(() => {
@@ -74,7 +74,7 @@ export class Journal {
     this.#depth[stream] -= forgotten;
   }
 
-  /** Seals again what an older key of the ring sealed, a page at a time. Resolves with how many entries that were. */
+  /** Reseals entries that were sealed under an older key of the ring, a page at a time. Resolves with their number. */
   async reseal(): Promise<number> {
     const { db, sealer } = this.#db;
     const page = db.query<Row & { stream: JournalStream }, [number, number]>(
@@ -85,7 +85,7 @@ export class Journal {
     );
     let resealed = 0;
     for (let last = 0; ;) {
-      const rows = page.all(last, rowsACommit);
+      const rows = page.all(last, rowsPerCommit);
       if (rows.length === 0) return resealed;
       last = rows.at(-1)!.seq;
       const stale = rows.filter(({ key_id }) => !sealer.isCurrent(key_id));
@@ -93,7 +93,7 @@ export class Journal {
         const about = context(stream, business_id);
         return { seq, ...sealer.seal(sealer.open({ keyId: key_id, box }, about), about) };
       });
-      // An entry that was acknowledged meanwhile is gone, and stays so.
+      // An entry that was acknowledged in the meantime stays deleted.
       await this.#db.write(() => {
         for (const { seq, keyId, box } of sealed) update.run(keyId, box, seq);
       });

@@ -9,12 +9,12 @@ const paired = async () => {
   const { shard, simulator, business, phone } = scenario;
   await shard.pair(simulator, business, phone);
   await until(async () => (await scenario.waitingMail()) === 0, {
-    what: "what a phone shares after a pairing to arrive",
+    what: "the data that follows a pairing",
   });
 };
 
-describe("a message of which only the phone has the content", () => {
-  test("reaches the journal once, with its chat and its writer", async () => {
+describe("a message whose content only the phone has", () => {
+  test("reaches the journal once, with chat and writer", async () => {
     await paired();
     const { contact, write, simulator } = scenario;
     const { id } = await write(contact, { text: "I saw your advertisement", companions_get: "unavailable" });
@@ -50,7 +50,7 @@ describe("a message of which only the phone has the content", () => {
     await until(
       () => {
         if (stats.placeholders_asked > asked) return true;
-        // From the moment of the request on, until the answer was refused.
+        // From the request until the answer was refused.
         db.write = () => Promise.reject(new Error("database or disk is full"));
         return false;
       },
@@ -64,7 +64,7 @@ describe("a message of which only the phone has the content", () => {
     expect(await entries()).toMatchObject([{ text: "the first word" }]);
   });
 
-  test("is asked for again where the shard stopped before it asked", async () => {
+  test("is requested again after a stop of the shard", async () => {
     await paired();
     const { contact, write, simulator } = scenario;
     const asked = simulator.simulation.stats.placeholders_asked;

@@ -2,26 +2,26 @@ import type { BinaryNode, WAMessageKey } from "@whiskeysockets/baileys";
 import { z } from "zod";
 import type { AuthStore } from "../auth/auth_store.ts";
 
-/** A message of which only the phone has the content. */
+/** A message whose content only the phone has. */
 const placeholder = z.object({
   id: z.string(),
   key: z.looseObject({ remoteJid: z.string(), id: z.string() }),
   push_name: z.string().optional(),
   /** WhatsApp's time, Unix seconds. */
   at: z.number(),
-  /** How often the phone was asked for it since it came. */
+  /** How often the phone was asked for it. */
   asked: z.int().min(0),
 });
 export type Placeholder = z.infer<typeof placeholder> & { key: WAMessageKey };
 
-/** More than these at once only come to an account that was offline for long. */
+/** Only an account that was offline for long gets more at once. */
 const capacity = 200;
-/** As WhatsApp Web: the phone is not asked for older ones. */
+/** Like WhatsApp Web, which requests no older ones. */
 const maxAgeS = 14 * 86_400;
-const maxAsks = 5;
+const maxRequests = 5;
 const entry = "placeholders";
 
-/** Kinds of which the phone has no content for a companion either. */
+/** Kinds whose content the phone does not give to companions. */
 const withoutContent: ReadonlySet<string> = new Set([
   "bot_unavailable_fanout",
   "hosted_unavailable_fanout",
@@ -29,7 +29,7 @@ const withoutContent: ReadonlySet<string> = new Set([
   "view_once",
 ]);
 
-/** Whether a stanza stands for a message that the phone can be asked for. */
+/** Whether a stanza is a placeholder whose content the phone can resend. */
 export function isPlaceholder({ content }: BinaryNode): boolean {
   if (!Array.isArray(content)) return false;
   const unavailable = content.find(({ tag }) => tag === "unavailable");
@@ -38,8 +38,8 @@ export function isPlaceholder({ content }: BinaryNode): boolean {
 }
 
 /**
- * The placeholders of one login that the phone has not answered yet. They are kept in the auth store: WhatsApp forgets a
- * placeholder once it is acknowledged, and the shard may stop before it has asked the phone.
+ * The placeholders of one login that the phone has not answered yet. They are kept in the auth store: WhatsApp forgets
+ * a placeholder once it is acknowledged, and the shard may stop before it has asked the phone.
  */
 export class Placeholders {
   readonly #store: Pick<AuthStore, "read" | "write">;
@@ -62,7 +62,7 @@ export class Placeholders {
     return this.#pending.get(id);
   }
 
-  /** Notes one that has come. One that comes again is the same. */
+  /** Records a placeholder. Ignores one that comes again. */
   add({ key, at, push_name }: { key: WAMessageKey; at: number; push_name?: string | undefined }): void {
     const { id, remoteJid } = key;
     if (!id || !remoteJid || this.#pending.has(id) || isTooOld(at)) return;
@@ -76,11 +76,11 @@ export class Placeholders {
     if (this.#pending.delete(id)) this.#write();
   }
 
-  /** Those to ask the phone for after a login; each is asked for a few times at most. */
+  /** The placeholders to request from the phone after a login; each a few times at most. */
   due(): Placeholder[] {
     if (this.#pending.size === 0) return [];
     for (const each of this.#pending.values()) {
-      if (each.asked >= maxAsks || isTooOld(each.at)) this.#pending.delete(each.id);
+      if (each.asked >= maxRequests || isTooOld(each.at)) this.#pending.delete(each.id);
       else each.asked += 1;
     }
     this.#write();

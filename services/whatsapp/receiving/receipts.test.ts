@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { receiptsOf } from "./receipts.ts";
 
 const notOwn = () => false;
@@ -11,37 +11,39 @@ const receipt = (attrs: Record<string, string>, items: string[] = []) => ({
       : undefined,
 });
 
-test.each([
-  [{}, "delivered"],
-  [{ type: "inactive" }, "delivered"],
-  [{ type: "read" }, "read"],
-  [{ type: "played" }, "played"],
-] as const)("a receipt %p says %s", (attrs, status) => {
-  expect(receiptsOf(receipt(attrs), notOwn)).toEqual([
-    { wa_message_id: "A", chat: "4915112345678@s.whatsapp.net", status, at: 1_700_000_000_000 },
-  ]);
-});
+describe("receiptsOf", () => {
+  test.each([
+    [{}, "delivered"],
+    [{ type: "inactive" }, "delivered"],
+    [{ type: "read" }, "read"],
+    [{ type: "played" }, "played"],
+  ] as const)("maps a receipt %p to %s", (attrs, status) => {
+    expect(receiptsOf(receipt(attrs), notOwn)).toEqual([
+      { wa_message_id: "A", chat: "4915112345678@s.whatsapp.net", status, at: 1_700_000_000_000 },
+    ]);
+  });
 
-test("one stanza may bring ticks for many messages", () => {
-  const ids = receiptsOf(receipt({ type: "read" }, ["B", "C"]), notOwn).map((each) => each.wa_message_id);
-  expect(ids).toEqual(["A", "B", "C"]);
-});
+  test("reads several ticks from one stanza", () => {
+    const ids = receiptsOf(receipt({ type: "read" }, ["B", "C"]), notOwn).map((each) => each.wa_message_id);
+    expect(ids).toEqual(["A", "B", "C"]);
+  });
 
-test("own devices, retries and group members say nothing about delivery", () => {
-  expect(receiptsOf(receipt({ type: "retry" }), notOwn)).toEqual([]);
-  expect(receiptsOf(receipt({ type: "sender", recipient: "x@s.whatsapp.net" }), notOwn)).toEqual([]);
-  expect(receiptsOf(receipt({}), () => true)).toEqual([]);
-  expect(receiptsOf(receipt({ from: "1@g.us", participant: "2@lid" }), notOwn)).toEqual([]);
-});
+  test("ignores own devices, retries and group members", () => {
+    expect(receiptsOf(receipt({ type: "retry" }), notOwn)).toEqual([]);
+    expect(receiptsOf(receipt({ type: "sender", recipient: "x@s.whatsapp.net" }), notOwn)).toEqual([]);
+    expect(receiptsOf(receipt({}), () => true)).toEqual([]);
+    expect(receiptsOf(receipt({ from: "1@g.us", participant: "2@lid" }), notOwn)).toEqual([]);
+  });
 
-test("a tick that has just come bears our clock's time, a late one WhatsApp's", () => {
-  const now = 1_700_000_000_900;
-  expect(receiptsOf(receipt({}), notOwn, now)[0]?.at).toBe(now);
-  expect(receiptsOf(receipt({}), notOwn, now + 60_000)[0]?.at).toBe(1_700_000_000_000);
-  for (const t of ["1e300", "-1", "x"]) expect(receiptsOf(receipt({ t }), notOwn, now)[0]?.at).toBe(now);
-});
+  test("uses our clock for recent ticks only", () => {
+    const now = 1_700_000_000_900;
+    expect(receiptsOf(receipt({}), notOwn, now)[0]?.at).toBe(now);
+    expect(receiptsOf(receipt({}), notOwn, now + 60_000)[0]?.at).toBe(1_700_000_000_000);
+    for (const t of ["1e300", "-1", "x"]) expect(receiptsOf(receipt({ t }), notOwn, now)[0]?.at).toBe(now);
+  });
 
-test("an id that no phone makes is left out", () => {
-  const ids = receiptsOf(receipt({}, ["B", "x".repeat(1_000_000)]), notOwn).map((each) => each.wa_message_id);
-  expect(ids).toEqual(["A", "B"]);
+  test("ignores ids that no phone creates", () => {
+    const ids = receiptsOf(receipt({}, ["B", "x".repeat(1_000_000)]), notOwn).map((each) => each.wa_message_id);
+    expect(ids).toEqual(["A", "B"]);
+  });
 });

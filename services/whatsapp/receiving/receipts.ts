@@ -12,12 +12,11 @@ const statusOf: Record<string, ReceiptData["status"] | undefined> = {
 };
 
 /**
- * The ticks that a receipt stanza brings. They are taken from the stanza, not from Baileys' events: those merge a
- * receipt into an upsert of the own message or into a later receipt, and a tick is swallowed. Reading the stanza
- * yields each of them; which one counts is decided by their rank, in the database.
+ * The ticks of a receipt stanza. They are read from the stanza and not from Baileys' events, which merge a receipt into
+ * an upsert of the own message or into a later receipt and lose a tick. The database ranks them and keeps the highest.
  *
  * Receipts of the business's own devices ("sender", "read-self") say nothing about the recipient. In a group each
- * member sends one; a member's tick is not the message's, so they are left out until groups are counted.
+ * member sends one; a member's tick is not the message's, so group receipts are ignored.
  */
 export function receiptsOf(stanza: BinaryNode, isOwn: (jid: string) => boolean, now = Date.now()): ReceiptData[] {
   const { id, from, type = "", t, participant, recipient } = stanza.attrs;
@@ -32,7 +31,7 @@ export function receiptsOf(stanza: BinaryNode, isOwn: (jid: string) => boolean, 
     .map((each) => ({ wa_message_id: each, chat: jidNormalizedUser(from), status, at }));
 }
 
-/** WhatsApp gives whole seconds; for a tick that has just come, our clock is finer and does not seem to run before the send. */
+/** WhatsApp gives whole seconds. For a recent tick our clock is used: it is finer and does not precede the send. */
 function timeOf(seconds: string | undefined, now: number): number {
   const at = Number(seconds) * 1000;
   const isPast = at >= 0 && at <= now - 2000;

@@ -8,11 +8,11 @@ const scenario = shardScenario();
 const texts = async () => (await scenario.shard.readJournal("inbound")).map(({ data }) => data.text);
 const received = (body: string) => until(async () => (await texts()).includes(body), { what: `"${body}"` });
 
-describe("what a stranger cannot do", () => {
-  test.each(["who never wrote", "who wrote before"])("one %s ends no session with garbage", async (who) => {
+describe("strangers", () => {
+  test.each(["an unknown sender", "a known sender"])("cannot end a session with garbage: %s", async (who) => {
     const { shard, simulator, business, phone, contact, write } = scenario;
     await shard.pair(simulator, business, phone);
-    if (who === "who wrote before") {
+    if (who === "a known sender") {
       await write(contact, { text: "hello" });
       await received("hello");
     }
@@ -29,7 +29,7 @@ describe("what a stranger cannot do", () => {
     expect((await shard.send(business, [text(customer, "an answer")]))[0]?.status).toBe("sent");
   });
 
-  test("one has the sender asked again a bounded number of times", async () => {
+  test("cause a bounded number of retry requests", async () => {
     const { shard, simulator, business, phone, contact, write } = scenario;
     await shard.pair(simulator, business, phone);
     const { stats } = simulator.simulation;
@@ -41,16 +41,16 @@ describe("what a stranger cannot do", () => {
     await received("a question");
     await until(async () => (await scenario.waitingMail()) === 0, { what: "every acknowledgement" });
     expect(stats.retries_asked - before.retries).toBeLessThanOrEqual(20);
-    // Of the customer that is understood no less is asked.
+    // The known customer is still asked as usual.
     await write(customer, { text: "unreadable once", companions_get: "garbage_once" });
     await received("unreadable once");
     expect(stats.placeholders_asked - before.placeholders).toBeLessThanOrEqual(21);
   });
 
-  test("duplicates are neither journaled twice nor asked for again", async () => {
+  test("cannot have duplicates journaled or requested again", async () => {
     const { shard, simulator, business, phone, contact, write, fault } = scenario;
     await shard.pair(simulator, business, phone);
-    // Both sides have used the session: its messages no longer carry the keys to begin it.
+    // Both sides have used the session: its messages no longer carry the keys to start it.
     await write(contact, { text: "hello" });
     await received("hello");
     await shard.send(business, [text(contact, "good morning")]);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -36,29 +36,31 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-test("an entry wakes its stream's reader, and many entries at once wake it a few times only", async () => {
-  const journal = new Journal(db, (stream) => wakeUps.appended(stream));
-  await Promise.all(Array.from({ length: 100 }, () => journal.append("receipts", business, receipt)));
-  await until(() => woken.length > 0, { what: "a wake-up", everyMs: 1 });
-  expect(woken.length).toBeLessThan(5);
-  expect(new Set(woken)).toEqual(new Set([`receipts {"shard":2}`]));
-});
+describe("wake-ups", () => {
+  test("are enqueued for entries and debounced", async () => {
+    const journal = new Journal(db, (stream) => wakeUps.appended(stream));
+    await Promise.all(Array.from({ length: 100 }, () => journal.append("receipts", business, receipt)));
+    await until(() => woken.length > 0, { what: "a wake-up", everyMs: 1 });
+    expect(woken.length).toBeLessThan(5);
+    expect(new Set(woken)).toEqual(new Set([`receipts {"shard":2}`]));
+  });
 
-test("a wake-up that was lost is repeated until the journal is empty", async () => {
-  const journal = new Journal(db, (stream) => wakeUps.appended(stream));
-  wakeUps.watch(journal);
-  redisIsDown = true;
-  await journal.append("receipts", business, receipt);
-  await Bun.sleep(0);
-  redisIsDown = false;
-  await until(() => woken.length >= 2, { what: "repeated wake-ups", everyMs: 1 });
-  await journal.acknowledge("receipts", journal.read("receipts", 1).entries[0]!.seq);
-  expect(journal.depth("receipts")).toBe(0);
-});
+  test("are repeated while the journal has entries", async () => {
+    const journal = new Journal(db, (stream) => wakeUps.appended(stream));
+    wakeUps.watch(journal);
+    redisIsDown = true;
+    await journal.append("receipts", business, receipt);
+    await Bun.sleep(0);
+    redisIsDown = false;
+    await until(() => woken.length >= 2, { what: "repeated wake-ups", everyMs: 1 });
+    await journal.acknowledge("receipts", journal.read("receipts", 1).entries[0]!.seq);
+    expect(journal.depth("receipts")).toBe(0);
+  });
 
-test("after the stop nobody is woken", async () => {
-  wakeUps.stop();
-  wakeUps.appended("inbound");
-  await Bun.sleep(10);
-  expect(woken).toEqual([]);
+  test("end with the stop", async () => {
+    wakeUps.stop();
+    wakeUps.appended("inbound");
+    await Bun.sleep(10);
+    expect(woken).toEqual([]);
+  });
 });

@@ -8,13 +8,13 @@ const jobOf = { inbound: "inbound", receipts: "receipts", events: "session_event
 const streams = Object.keys(jobOf) as JournalStream[];
 
 export type WakeUpTimes = {
-  /** Milliseconds between two wake-ups of a stream: a run takes all entries there are, so more would only cost Redis. */
+  /** Minimum milliseconds between two wake-ups of a stream: a run drains the stream, so more would only cost Redis. */
   spacingMs: number;
-  /** Milliseconds that an entry lies at most whose wake-up was lost. */
+  /** Maximum milliseconds until a lost wake-up is repeated. */
   repeatMs: number;
 };
 
-/** Tells the workers that a stream of the journal has entries, and tells them again while it has. */
+/** Enqueues wake-ups for the journal's streams, and repeats them while a stream has entries. */
 export class WakeUps {
   readonly #producer: Pick<Producer, "wake">;
   readonly #shard: number;
@@ -37,7 +37,7 @@ export class WakeUps {
     this.#logger = logger;
   }
 
-  /** Begins to repeat wake-ups for a journal that is not empty. */
+  /** Starts repeating wake-ups while the journal is not empty. */
   watch(journal: Journal): void {
     this.#repeat = setInterval(() => {
       for (const stream of streams) if (journal.depth(stream) > 0) this.appended(stream);

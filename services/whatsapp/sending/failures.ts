@@ -9,7 +9,7 @@ export const transientWaitMs = 1_000;
 /** Messages whose failures are counted at a time. */
 const maxCounted = 500;
 
-/** The scope of a failed preparation: the message alone fails for good, or its chat or the whole session waits. */
+/** The scope of a failed preparation: the message fails permanently, or its chat or the whole session waits. */
 export type Failure =
   | { scope: "message"; error: { code: string; message: string } }
   | { scope: "chat"; waitMs?: number }

@@ -10,7 +10,7 @@ describe("a device that left no keys at WhatsApp", () => {
   test.each([404, 406])("leaves the message to the other devices (%d)", async (code) => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
-    // The customer has a companion of its own: a second business of this shard.
+    // The customer has a companion device: a second business of this shard.
     await shard.pair(simulator, uuidv7(), contact);
     const [device] = simulator.simulation.phones.get(contact)!.devices.keys();
     await fault("no_keys", { phone: contact, device, code });
@@ -18,7 +18,7 @@ describe("a device that left no keys at WhatsApp", () => {
     expect((await screenOf(simulator, contact)).texts).toEqual(["to the phone alone"]);
   });
 
-  test("of the business itself does not keep its messages from customers", async () => {
+  test("of the business itself does not block its messages", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await fault("no_keys", { phone });
     await shard.pair(simulator, business, phone);
@@ -26,7 +26,7 @@ describe("a device that left no keys at WhatsApp", () => {
     expect((await screenOf(simulator, contact)).texts).toEqual(["without a copy"]);
   });
 
-  test("of a group member leaves the message to the other members", async () => {
+  test("of a group member does not affect the others", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     const keyless = newPhone();
     await makePhone(simulator, keyless);
@@ -40,7 +40,7 @@ describe("a device that left no keys at WhatsApp", () => {
       expect(await shard.send(business, [text(id, body)])).toMatchObject([{ status: "sent" }]);
     await until(async () => (await screenOf(simulator, contact)).texts.length === 2, { what: "both messages" });
 
-    // Once it has keys, the next message brings the sender's key along.
+    // Once it has keys, the next message carries the sender key.
     await control(simulator, "DELETE", "/faults");
     expect(await shard.send(business, [text(id, "three")])).toMatchObject([{ status: "sent" }]);
     await until(async () => (await screenOf(simulator, keyless)).texts.includes("three"), {
@@ -48,7 +48,7 @@ describe("a device that left no keys at WhatsApp", () => {
     });
   });
 
-  test("that is the recipient's only one delays the message and no other chat", async () => {
+  test("as the recipient's only one delays only its chat", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     const keyless = newPhone();
     await makePhone(simulator, keyless);

@@ -46,211 +46,212 @@ const relay = async (_chat: string, _message: proto.IMessage, id: string) => voi
 const left = (...ids: string[]) =>
   until(() => relayed.join() === ids.join(), { what: `${ids.join()} to leave`, everyMs: 1 });
 
-test("messages leave in order without waiting for each other's acknowledgement, which settle them", async () => {
-  const sut = lane();
-  sut.open(relay);
-  const sending = sut.send(["A", "B", "C"].map(text));
-  await left("A", "B", "C");
-  sut.acknowledged("B", "463");
-  sut.acknowledged("A", undefined);
-  sut.acknowledged("C", undefined);
-  expect(await sending).toMatchObject([
-    { status: "sent" },
-    { status: "failed", error: { code: "463" } },
-    { status: "sent" },
-  ]);
-  expect(sut.depth).toBe(0);
-});
-
-test("nothing is taken before the connection is open", () => {
-  expect(lane().send([text("A")])).rejects.toMatchObject({ code: "unavailable" });
-});
-
-test("a batch that comes again sends nothing again, neither under way nor when it is done", async () => {
-  const sut = lane();
-  sut.open(relay);
-  const first = sut.send([text("A"), text("B")]);
-  const second = sut.send([text("A"), text("B"), text("C")]);
-  await left("A", "B", "C");
-  for (const id of ["A", "B", "C"]) sut.acknowledged(id, undefined);
-  expect((await first).map(({ status }) => status)).toEqual(["sent", "sent"]);
-  expect((await second).map(({ status }) => status)).toEqual(["sent", "sent", "sent"]);
-  expect(await sut.send([text("B"), text("A")])).toMatchObject([{ status: "sent" }, { status: "sent" }]);
-
-  const afterRestart = lane();
-  afterRestart.open(relay);
-  expect(await afterRestart.send([text("A")])).toMatchObject([{ status: "sent" }]);
-  expect(relayed).toEqual(["A", "B", "C"]);
-});
-
-test("a message that two batches bring is sent once, in front of what either has behind it", async () => {
-  const sut = lane();
-  sut.open(relay);
-  const first = sut.send([text("A"), text("B")]);
-  const second = sut.send([text("B"), text("C")]);
-  await left("A", "B", "C");
-  for (const id of ["A", "B", "C"]) sut.acknowledged(id, undefined);
-  expect([...(await first), ...(await second)].map(({ status }) => status)).toEqual(["sent", "sent", "sent", "sent"]);
-});
-
-test("where a batch cannot be noted, what another has behind one of its messages is undecided too", async () => {
-  const sut = lane();
-  sut.open(relay);
-  const write = spyOn(db, "write").mockRejectedValueOnce(new Error("disk full"));
-  const first = sut.send([text("A")]);
-  const second = sut.send([text("A"), text("B")]);
-  expect(first).rejects.toMatchObject({ code: "unavailable" });
-  expect(await second).toEqual([{ status: "retry" }, { status: "retry" }]);
-  write.mockRestore();
-  expect({ relayed, depth: sut.depth }).toEqual({ relayed: [], depth: 0 });
-});
-
-test("a lost connection leaves everything undecided, and the same messages may be sent again", async () => {
-  const sut = lane();
-  sut.open(relay);
-  const sending = sut.send([text("A"), text("B")]);
-  await left("A", "B");
-  sut.close();
-  expect(await sending).toEqual([{ status: "retry" }, { status: "retry" }]);
-  expect(sut.acknowledged("A", undefined)).toBeFalse();
-  sut.open(relay);
-  const again = sut.send([text("A")]);
-  await left("A", "B", "A");
-  sut.acknowledged("A", undefined);
-  expect(await again).toMatchObject([{ status: "sent" }]);
-});
-
-test("what a lost connection ends with later neither fails a message nor holds up the next connection", async () => {
-  const sut = lane();
-  const stuck = Promise.withResolvers<void>();
-  sut.open(() => stuck.promise);
-  const sending = sut.send([text("A"), text("B")]);
-  await until(() => sut.depth === 2);
-  sut.close();
-  expect(await sending).toEqual([{ status: "retry" }, { status: "retry" }]);
-
-  sut.open(relay);
-  const again = sut.send([text("A"), text("B")]);
-  await left("A", "B");
-  stuck.reject(new Undeliverable("not_on_whatsapp", "the question was never answered"));
-  await stuck.promise.catch(() => {});
-  sut.acknowledged("A", undefined);
-  sut.acknowledged("B", undefined);
-  expect(await again).toMatchObject([{ status: "sent" }, { status: "sent" }]);
-  expect(ledger.resultOf(business, "A")).toMatchObject({ status: "sent" });
-});
-
-test("nothing overtakes a message that could not be handed over", async () => {
-  const sut = lane();
-  sut.open(async (_chat, _message, id) => {
-    if (id === "B") throw new Error("no answer to a query");
-    relayed.push(id);
+describe("a lane", () => {
+  test("sends in order without waiting for each acknowledgement", async () => {
+    const sut = lane();
+    sut.open(relay);
+    const sending = sut.send(["A", "B", "C"].map(text));
+    await left("A", "B", "C");
+    sut.acknowledged("B", "463");
+    sut.acknowledged("A", undefined);
+    sut.acknowledged("C", undefined);
+    expect(await sending).toMatchObject([
+      { status: "sent" },
+      { status: "failed", error: { code: "463" } },
+      { status: "sent" },
+    ]);
+    expect(sut.depth).toBe(0);
   });
-  const sending = sut.send(["A", "B", "C"].map(text));
-  await left("A");
-  sut.acknowledged("A", undefined);
-  expect((await sending).map(({ status }) => status)).toEqual(["sent", "retry", "retry"]);
-  expect(relayed).toEqual(["A"]);
-});
 
-test("a number without an account fails at once, and what is behind it goes on", async () => {
-  const sut = lane();
-  sut.open(async (chat, message, id) => {
-    if (id === "A") throw new Undeliverable("not_on_whatsapp", "no account");
-    await relay(chat, message, id);
+  test("refuses messages before the connection is open", async () => {
+    await expect(lane().send([text("A")])).rejects.toMatchObject({ code: "unavailable" });
   });
-  const sending = sut.send([text("A"), text("B")]);
-  await left("B");
-  sut.acknowledged("B", undefined);
-  expect(await sending).toMatchObject([{ status: "failed", error: { code: "not_on_whatsapp" } }, { status: "sent" }]);
-});
 
-test("a message that can never be prepared fails in the end and frees its chat", async () => {
-  const sut = lane();
-  sut.open(async () => {
-    throw new Error("all encryptions failed");
+  test("sends a repeated batch once, in flight and afterwards", async () => {
+    const sut = lane();
+    sut.open(relay);
+    const first = sut.send([text("A"), text("B")]);
+    const second = sut.send([text("A"), text("B"), text("C")]);
+    await left("A", "B", "C");
+    for (const id of ["A", "B", "C"]) sut.acknowledged(id, undefined);
+    expect((await first).map(({ status }) => status)).toEqual(["sent", "sent"]);
+    expect((await second).map(({ status }) => status)).toEqual(["sent", "sent", "sent"]);
+    expect(await sut.send([text("B"), text("A")])).toMatchObject([{ status: "sent" }, { status: "sent" }]);
+
+    const afterRestart = lane();
+    afterRestart.open(relay);
+    expect(await afterRestart.send([text("A")])).toMatchObject([{ status: "sent" }]);
+    expect(relayed).toEqual(["A", "B", "C"]);
   });
-  const statuses: string[] = [];
-  for (let i = 0; i < 3; i++) statuses.push((await sut.send([text("A")]))[0]!.status);
-  expect(statuses).toEqual(["retry", "retry", "failed"]);
-  expect(ledger.resultOf(business, "A")).toMatchObject({ status: "failed", error: { code: "undeliverable" } });
-});
 
-test("a full lane takes nothing of a batch", async () => {
-  const sut = lane({ capacity: 2 });
-  sut.open(relay);
-  const first = sut.send([text("A"), text("B")]);
-  await left("A", "B");
-  expect(sut.send([text("C")])).rejects.toMatchObject({ code: "rate_limited", retryAfterS: 1 });
-  sut.close();
-  await first;
-});
-
-test("no more messages are on their way than the window allows", async () => {
-  const sut = lane({ window: 2 });
-  sut.open(relay);
-  const sending = sut.send(["A", "B", "C"].map(text));
-  await left("A", "B");
-  sut.acknowledged("A", undefined);
-  await left("A", "B", "C");
-  sut.acknowledged("B", undefined);
-  sut.acknowledged("C", undefined);
-  expect(await sending).toHaveLength(3);
-});
-
-test("an acknowledgement that does not come is noticed", async () => {
-  const sut = lane({ ackDeadlineMs: 5 });
-  sut.open(relay);
-  const sending = sut.send([text("A")]);
-  await until(() => overdue === 1, { what: "the overdue acknowledgement", everyMs: 1 });
-  sut.close();
-  expect(await sending).toEqual([{ status: "retry" }]);
-});
-
-test("an owner that was fenced off sends nothing", () => {
-  const sut = lane({
-    fence: () => {
-      throw new Error("fenced off");
-    },
+  test("sends a message once that two batches contain", async () => {
+    const sut = lane();
+    sut.open(relay);
+    const first = sut.send([text("A"), text("B")]);
+    const second = sut.send([text("B"), text("C")]);
+    await left("A", "B", "C");
+    for (const id of ["A", "B", "C"]) sut.acknowledged(id, undefined);
+    expect([...(await first), ...(await second)].map(({ status }) => status)).toEqual(["sent", "sent", "sent", "sent"]);
   });
-  sut.open(relay);
-  expect(sut.send([text("A")])).rejects.toThrow("fenced off");
-});
 
-test("a message is not given up because its process lost the shard, however often it is tried", async () => {
-  const sut = lane();
-  sut.open(() => Promise.reject(new AppError("unavailable", "Shard 1 is owned by another process now.")));
-  for (let n = 0; n < 5; n++) expect(await sut.send([text("A")])).toEqual([{ status: "retry" }]);
-});
-
-test("the plaintext is in the ledger before the message leaves", async () => {
-  const sut = lane();
-  let body: Buffer | undefined;
-  sut.open(async (_chat, _message, id) => {
-    body = ledger.body(business, id);
-    relayed.push(id);
+  test("leaves later batches undecided when one cannot be recorded", async () => {
+    const sut = lane();
+    sut.open(relay);
+    const write = spyOn(db, "write").mockRejectedValueOnce(new Error("disk full"));
+    const first = sut.send([text("A")]);
+    const second = sut.send([text("A"), text("B")]);
+    await expect(first).rejects.toMatchObject({ code: "unavailable" });
+    expect(await second).toEqual([{ status: "retry" }, { status: "retry" }]);
+    write.mockRestore();
+    expect({ relayed, depth: sut.depth }).toEqual({ relayed: [], depth: 0 });
   });
-  const sending = sut.send([text("A")]);
-  await left("A");
-  sut.acknowledged("A", undefined);
-  await sending;
-  expect(proto.Message.decode(body!).conversation).toBe("A");
-});
 
-test("a verdict is settled also where whoever is told of it fails", async () => {
-  const sut = lane({
-    onResult: () => {
-      throw new Error("database or disk is full");
-    },
+  test("leaves messages undecided when the connection is lost", async () => {
+    const sut = lane();
+    sut.open(relay);
+    const sending = sut.send([text("A"), text("B")]);
+    await left("A", "B");
+    sut.close();
+    expect(await sending).toEqual([{ status: "retry" }, { status: "retry" }]);
+    expect(sut.acknowledged("A", undefined)).toBeFalse();
+    sut.open(relay);
+    const again = sut.send([text("A")]);
+    await left("A", "B", "A");
+    sut.acknowledged("A", undefined);
+    expect(await again).toMatchObject([{ status: "sent" }]);
   });
-  sut.open(relay);
-  const sending = sut.send([text("A")]);
-  await left("A");
-  expect(() => sut.acknowledged("A", "463")).toThrow("full");
-  expect(await sending).toMatchObject([{ status: "failed" }]);
-});
 
-describe("trouble that passes", () => {
+  test("ignores the late failures of a lost connection", async () => {
+    const sut = lane();
+    const stuck = Promise.withResolvers<void>();
+    sut.open(() => stuck.promise);
+    const sending = sut.send([text("A"), text("B")]);
+    await until(() => sut.depth === 2);
+    sut.close();
+    expect(await sending).toEqual([{ status: "retry" }, { status: "retry" }]);
+
+    sut.open(relay);
+    const again = sut.send([text("A"), text("B")]);
+    await left("A", "B");
+    stuck.reject(new Undeliverable("not_on_whatsapp", "the query was never answered"));
+    await stuck.promise.catch(() => {});
+    sut.acknowledged("A", undefined);
+    sut.acknowledged("B", undefined);
+    expect(await again).toMatchObject([{ status: "sent" }, { status: "sent" }]);
+    expect(ledger.resultOf(business, "A")).toMatchObject({ status: "sent" });
+  });
+
+  test("lets no message overtake one that failed", async () => {
+    const sut = lane();
+    sut.open(async (_chat, _message, id) => {
+      if (id === "B") throw new Error("no answer to a query");
+      relayed.push(id);
+    });
+    const sending = sut.send(["A", "B", "C"].map(text));
+    await left("A");
+    sut.acknowledged("A", undefined);
+    expect((await sending).map(({ status }) => status)).toEqual(["sent", "retry", "retry"]);
+    expect(relayed).toEqual(["A"]);
+  });
+
+  test("fails a number without account and goes on", async () => {
+    const sut = lane();
+    sut.open(async (chat, message, id) => {
+      if (id === "A") throw new Undeliverable("not_on_whatsapp", "no account");
+      await relay(chat, message, id);
+    });
+    const sending = sut.send([text("A"), text("B")]);
+    await left("B");
+    sut.acknowledged("B", undefined);
+    expect(await sending).toMatchObject([{ status: "failed", error: { code: "not_on_whatsapp" } }, { status: "sent" }]);
+  });
+
+  test("fails a message that can never be prepared", async () => {
+    const sut = lane();
+    sut.open(async () => {
+      throw new Error("all encryptions failed");
+    });
+    const statuses: string[] = [];
+    for (let i = 0; i < 3; i++) statuses.push((await sut.send([text("A")]))[0]!.status);
+    expect(statuses).toEqual(["retry", "retry", "failed"]);
+    expect(ledger.resultOf(business, "A")).toMatchObject({ status: "failed", error: { code: "undeliverable" } });
+  });
+
+  test("refuses a batch when it is full", async () => {
+    const sut = lane({ capacity: 2 });
+    sut.open(relay);
+    const first = sut.send([text("A"), text("B")]);
+    await left("A", "B");
+    await expect(sut.send([text("C")])).rejects.toMatchObject({ code: "rate_limited", retryAfterS: 1 });
+    sut.close();
+    await first;
+  });
+
+  test("has at most `window` messages in flight", async () => {
+    const sut = lane({ window: 2 });
+    sut.open(relay);
+    const sending = sut.send(["A", "B", "C"].map(text));
+    await left("A", "B");
+    sut.acknowledged("A", undefined);
+    await left("A", "B", "C");
+    sut.acknowledged("B", undefined);
+    sut.acknowledged("C", undefined);
+    expect(await sending).toHaveLength(3);
+  });
+
+  test("reports an overdue acknowledgement", async () => {
+    const sut = lane({ ackDeadlineMs: 5 });
+    sut.open(relay);
+    const sending = sut.send([text("A")]);
+    await until(() => overdue === 1, { what: "the overdue acknowledgement", everyMs: 1 });
+    sut.close();
+    expect(await sending).toEqual([{ status: "retry" }]);
+  });
+
+  test("sends nothing once its owner is fenced", async () => {
+    const sut = lane({
+      fence: () => {
+        throw new Error("fenced off");
+      },
+    });
+    sut.open(relay);
+    await expect(sut.send([text("A")])).rejects.toThrow("fenced off");
+  });
+
+  test("keeps retrying when its process lost the shard", async () => {
+    const sut = lane();
+    sut.open(() => Promise.reject(new AppError("unavailable", "Shard 1 is owned by another process now.")));
+    for (let n = 0; n < 5; n++) expect(await sut.send([text("A")])).toEqual([{ status: "retry" }]);
+  });
+
+  test("records the plaintext before the message leaves", async () => {
+    const sut = lane();
+    let body: Buffer | undefined;
+    sut.open(async (_chat, _message, id) => {
+      body = ledger.body(business, id);
+      relayed.push(id);
+    });
+    const sending = sut.send([text("A")]);
+    await left("A");
+    sut.acknowledged("A", undefined);
+    await sending;
+    expect(proto.Message.decode(body!).conversation).toBe("A");
+  });
+
+  test("settles a result although its listener throws", async () => {
+    const sut = lane({
+      onResult: () => {
+        throw new Error("database or disk is full");
+      },
+    });
+    sut.open(relay);
+    const sending = sut.send([text("A")]);
+    await left("A");
+    expect(() => sut.acknowledged("A", "463")).toThrow("full");
+    expect(await sending).toMatchObject([{ status: "failed" }]);
+  });
+});
+describe("a temporary failure", () => {
   const at = (chat: string, waMessageId: string) => ({
     waMessageId,
     chat: `${chat}@s.whatsapp.net`,
@@ -258,7 +259,7 @@ describe("trouble that passes", () => {
   });
   const refused = Object.assign(new Error("rate-overlimit"), { data: 429 });
 
-  test("of one chat holds that chat only, however often", async () => {
+  test("of one chat holds only that chat", async () => {
     const sut = lane({ chatWindow: 1 });
     sut.open(async (chat, message, id) => {
       if (chat.startsWith("1")) throw refused;
@@ -272,27 +273,24 @@ describe("trouble that passes", () => {
     expect((await sending).map(({ status }) => status)).toEqual(["retry", "sent", "retry"]);
   });
 
-  test.each(["408", "421", "500", "503"])(
-    "in an acknowledgement (%s) holds what is behind it in its chat",
-    async (code) => {
-      const sut = lane({ chatWindow: 1 });
-      sut.open(relay);
-      const sending = sut.send([at("1", "A"), at("1", "B"), at("2", "C")]);
-      await left("A", "C");
-      sut.acknowledged("A", code);
-      sut.acknowledged("C", undefined);
-      expect((await sending).map(({ status }) => status)).toEqual(["retry", "retry", "sent"]);
-      expect(ledger.resultOf(business, "A")).toBeUndefined();
-      const again = sut.send([at("1", "A"), at("1", "B")]);
-      await left("A", "C", "A");
-      sut.acknowledged("A", undefined);
-      await left("A", "C", "A", "B");
-      sut.acknowledged("B", undefined);
-      expect((await again).map(({ status }) => status)).toEqual(["sent", "sent"]);
-    },
-  );
+  test.each(["408", "421", "500", "503"])("in an acknowledgement (%s) holds its chat's rest", async (code) => {
+    const sut = lane({ chatWindow: 1 });
+    sut.open(relay);
+    const sending = sut.send([at("1", "A"), at("1", "B"), at("2", "C")]);
+    await left("A", "C");
+    sut.acknowledged("A", code);
+    sut.acknowledged("C", undefined);
+    expect((await sending).map(({ status }) => status)).toEqual(["retry", "retry", "sent"]);
+    expect(ledger.resultOf(business, "A")).toBeUndefined();
+    const again = sut.send([at("1", "A"), at("1", "B")]);
+    await left("A", "C", "A");
+    sut.acknowledged("A", undefined);
+    await left("A", "C", "A", "B");
+    sut.acknowledged("B", undefined);
+    expect((await again).map(({ status }) => status)).toEqual(["sent", "sent"]);
+  });
 
-  test("of a kind that is not known fails a message after the patience only", async () => {
+  test("of an unknown kind fails only after the patience", async () => {
     const sut = lane({ patienceMs: 60_000 });
     sut.open(() => Promise.reject(new Error("all encryptions failed")));
     for (let n = 0; n < 6; n++) expect(await sut.send([text("A")])).toMatchObject([{ status: "retry" }]);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,31 +26,33 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-test("verdicts and bodies survive a restart, and the first verdict stands", async () => {
-  let ledger = new Ledger(db);
-  await ledger.add(business, [handed("A"), handed("B"), handed("C")]);
-  await ledger.settle(business, "A", { status: "sent", at: 5 });
-  await ledger.settle(business, "A", { status: "failed", at: 6, error: { code: "463", message: "no" } });
-  await ledger.settle(business, "B", { status: "failed", at: 7, error: { code: "463", message: "refused" } });
-  db.close();
-  db = ShardDb.open(join(folder, "shard.db"), ring);
-  ledger = new Ledger(db);
-  expect(ledger.resultOf(business, "A")).toEqual({ status: "sent", at: 5 });
-  expect(ledger.resultOf(business, "B")).toEqual({
-    status: "failed",
-    at: 7,
-    error: { code: "463", message: "refused" },
+describe("the ledger", () => {
+  test("keeps bodies and first results across restarts", async () => {
+    let ledger = new Ledger(db);
+    await ledger.add(business, [handed("A"), handed("B"), handed("C")]);
+    await ledger.settle(business, "A", { status: "sent", at: 5 });
+    await ledger.settle(business, "A", { status: "failed", at: 6, error: { code: "463", message: "no" } });
+    await ledger.settle(business, "B", { status: "failed", at: 7, error: { code: "463", message: "refused" } });
+    db.close();
+    db = ShardDb.open(join(folder, "shard.db"), ring);
+    ledger = new Ledger(db);
+    expect(ledger.resultOf(business, "A")).toEqual({ status: "sent", at: 5 });
+    expect(ledger.resultOf(business, "B")).toEqual({
+      status: "failed",
+      at: 7,
+      error: { code: "463", message: "refused" },
+    });
+    expect(ledger.resultOf(business, "C")).toBeUndefined();
+    expect(ledger.resultOf("another business", "A")).toBeUndefined();
+    expect(ledger.body(business, "C")?.toString()).toBe("body of C");
   });
-  expect(ledger.resultOf(business, "C")).toBeUndefined();
-  expect(ledger.resultOf("another business", "A")).toBeUndefined();
-  expect(ledger.body(business, "C")?.toString()).toBe("body of C");
-});
 
-test("what is older than the retention is forgotten, the rest is not", async () => {
-  const ledger = new Ledger(db);
-  await ledger.add(business, [handed("A")]);
-  await ledger.purge(Date.now() + ledgerRetentionMs - 60_000);
-  expect(ledger.body(business, "A")).toBeDefined();
-  await ledger.purge(Date.now() + ledgerRetentionMs + 60_000);
-  expect(ledger.body(business, "A")).toBeUndefined();
+  test("purges messages older than the retention", async () => {
+    const ledger = new Ledger(db);
+    await ledger.add(business, [handed("A")]);
+    await ledger.purge(Date.now() + ledgerRetentionMs - 60_000);
+    expect(ledger.body(business, "A")).toBeDefined();
+    await ledger.purge(Date.now() + ledgerRetentionMs + 60_000);
+    expect(ledger.body(business, "A")).toBeUndefined();
+  });
 });

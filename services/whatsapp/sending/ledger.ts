@@ -4,7 +4,7 @@ import type { FinalResult } from "./result.ts";
 
 export type Handed = { waMessageId: string; chat: string; body: Uint8Array };
 
-/** One message as the ledger notes it, with its plaintext: what another shard must know of it. */
+/** One message in the ledger, with its plaintext, as it is transferred to another shard. */
 export type LedgerRow = {
   wa_message_id: string;
   at: number;
@@ -16,19 +16,21 @@ export type LedgerRow = {
   error_message: string | null;
 };
 
-/** Rows written in one commit: a few milliseconds of the loop. */
-const rowsACommit = 500;
+/** Rows written in one commit: a few milliseconds of the event loop. */
+const rowsPerCommit = 500;
 
 type ResultRow = { result: string | null; result_at: number; error_code: string; error_message: string };
 type SealedRow = { business_id: string; wa_message_id: string; key_id: string; body: Uint8Array };
 type BodyRow = { key_id: string; body: Uint8Array };
 
-/** Milliseconds a message is remembered: longer than any outbox row is retried, and than a phone asks for a message again. */
+/**
+ * How long a message is remembered: longer than an outbox row is retried, and than a phone requests a message again.
+ */
 export const ledgerRetentionMs = 7 * 86_400_000;
 
 /**
- * What this shard was asked to send, and what became of it: a message whose result is known is never sent again,
- * and one that a recipient's phone could not decrypt can be sent once more, also after a restart.
+ * The messages that this shard was handed, and their results. A message with a final result is never sent again. A
+ * message that the recipient's phone could not decrypt can be resent, across restarts too.
  */
 export class Ledger {
   readonly #db: ShardDb;
@@ -46,13 +48,16 @@ export class Ledger {
     );
     this.#body = db.db.query("SELECT key_id, body FROM sends WHERE business_id = ? AND wa_message_id = ?");
     this.#insert = db.db.query(
-      "INSERT INTO sends (business_id, wa_message_id, at, chat, key_id, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      "INSERT INTO sends (business_id, wa_message_id, at, chat, key_id, body) VALUES (?, ?, ?, ?, ?, ?) " +
+        "ON CONFLICT DO NOTHING",
     );
     this.#update = db.db.query(
-      "UPDATE sends SET result = ?, result_at = ?, error_code = ?, error_message = ? WHERE business_id = ? AND wa_message_id = ? AND result IS NULL",
+      "UPDATE sends SET result = ?, result_at = ?, error_code = ?, error_message = ? " +
+        "WHERE business_id = ? AND wa_message_id = ? AND result IS NULL",
     );
     this.#entries = db.db.query(
-      "SELECT wa_message_id, at, chat, key_id, body, result, result_at, error_code, error_message FROM sends WHERE business_id = ? ORDER BY at",
+      "SELECT wa_message_id, at, chat, key_id, body, result, result_at, error_code, error_message FROM sends " +
+        "WHERE business_id = ? ORDER BY at",
     );
     this.#purge = db.db.query("DELETE FROM sends WHERE at < ?");
   }
@@ -64,7 +69,7 @@ export class Ledger {
     return { status: "failed", at: row.result_at, error: { code: row.error_code, message: row.error_message } };
   }
 
-  /** The plaintext of a message, as it was handed over. */
+  /** The plaintext of a message, as it was first handed over. */
   body(businessId: string, waMessageId: string): Buffer | undefined {
     const row = this.#body.get(businessId, waMessageId);
     return row
@@ -72,7 +77,7 @@ export class Ledger {
       : undefined;
   }
 
-  /** Notes messages before they are handed to WhatsApp. */
+  /** Records messages before they are handed to WhatsApp. */
   async add(businessId: string, messages: readonly Handed[]): Promise<void> {
     const at = Date.now();
     const sealed = messages.map((message) => ({
@@ -86,7 +91,7 @@ export class Ledger {
     });
   }
 
-  /** Notes a result. The first one stands. */
+  /** Records a result. The first one stands. */
   async settle(businessId: string, waMessageId: string, result: FinalResult): Promise<void> {
     const error = result.status === "failed" ? result.error : null;
     await this.#db.write(
@@ -102,7 +107,7 @@ export class Ledger {
     );
   }
 
-  /** Everything that is noted of a business. */
+  /** All messages of a business. */
   entriesOf(businessId: string): LedgerRow[] {
     return this.#entries.all(businessId).map(({ key_id, ...row }) => {
       row.body = this.#db.sealer.open({ keyId: key_id, box: row.body }, context(businessId, row.wa_message_id));
@@ -110,10 +115,10 @@ export class Ledger {
     });
   }
 
-  /** Takes over what another shard noted. A result that is known here stays. */
+  /** Imports the rows of another shard. A result that is known here stands. */
   async takeOver(businessId: string, rows: readonly LedgerRow[]): Promise<void> {
-    for (let from = 0; from < rows.length; from += rowsACommit) {
-      const sealed = rows.slice(from, from + rowsACommit).map((row) => ({
+    for (let from = 0; from < rows.length; from += rowsPerCommit) {
+      const sealed = rows.slice(from, from + rowsPerCommit).map((row) => ({
         row,
         box: this.#db.sealer.seal(row.body, context(businessId, row.wa_message_id)),
       }));
@@ -127,7 +132,7 @@ export class Ledger {
     }
   }
 
-  /** Seals again what an older key of the ring sealed, a page at a time. Resolves with how many messages that were. */
+  /** Reseals rows that were sealed under an older key of the ring, a page at a time. Resolves with their number. */
   async reseal(): Promise<number> {
     const { db, sealer } = this.#db;
     const page = db.query<SealedRow, [string, string, number]>(
@@ -139,7 +144,7 @@ export class Ledger {
     );
     let resealed = 0;
     for (let last: SealedRow | undefined; ;) {
-      const rows = page.all(last?.business_id ?? "", last?.wa_message_id ?? "", rowsACommit);
+      const rows = page.all(last?.business_id ?? "", last?.wa_message_id ?? "", rowsPerCommit);
       if (rows.length === 0) return resealed;
       last = rows.at(-1);
       const stale = rows.filter(({ key_id }) => !sealer.isCurrent(key_id));
@@ -147,7 +152,7 @@ export class Ledger {
         const about = context(business_id, wa_message_id);
         return { business_id, wa_message_id, ...sealer.seal(sealer.open({ keyId: key_id, box: body }, about), about) };
       });
-      // The body of a message never changes, so nothing can have come between the read and this write.
+      // A message's body never changes, so this write cannot overwrite a newer one.
       await this.#db.write(() => {
         for (const { business_id, wa_message_id, keyId, box } of sealed)
           update.run(keyId, box, business_id, wa_message_id);
@@ -156,7 +161,7 @@ export class Ledger {
     }
   }
 
-  /** Forgets what is older than the retention. */
+  /** Deletes messages older than the retention. */
   async purge(now = Date.now()): Promise<void> {
     await this.#db.write(() => void this.#purge.run(now - ledgerRetentionMs));
   }

@@ -1,13 +1,13 @@
 import { backoff } from "../../../lib/core/retry.ts";
 import { Transient, transientCode } from "./errors.ts";
 
-/** WhatsApp names no time after which it answers again. */
+/** WhatsApp does not say when it answers again. */
 const baseMs = 500;
 const maxMs = 15_000;
 
 /**
- * Stops a connection from asking WhatsApp again at once after WhatsApp refused a query for a reason that passes (429,
- * 503). Each refusal in a row doubles the wait; a query that is answered ends it.
+ * Keeps a connection from querying WhatsApp again at once after a temporary refusal (429, 503). Each consecutive
+ * refusal doubles the wait; an answered query ends it.
  */
 export class QueryCooldown {
   readonly #now: () => number;
@@ -22,14 +22,13 @@ export class QueryCooldown {
     return this.#until > this.#now();
   }
 
-  /** @throws Transient while WhatsApp is not to be asked. */
+  /** @throws Transient while WhatsApp must not be queried. */
   refuse(): void {
     const waitMs = this.#until - this.#now();
-    if (waitMs > 0)
-      throw new Transient("WhatsApp refused a query for a reason that passes; the next one waits.", waitMs);
+    if (waitMs > 0) throw new Transient("WhatsApp refused a query temporarily; the next one waits.", waitMs);
   }
 
-  /** A message could not be prepared; only the refusal of a query matters here. */
+  /** A message could not be prepared. Only the refusal of a query counts here. */
   failed(error: unknown): void {
     if (transientCode(error) === undefined) return;
     this.#refusals += 1;

@@ -21,7 +21,10 @@ type Options = {
   control: ConnectionControl;
 };
 
-/** Hands messages to WhatsApp over one connection, and looks up first what WhatsApp requires: accounts, devices, groups. */
+/**
+ * Hands messages to WhatsApp over one connection. Looks up the accounts, devices and groups that WhatsApp requires
+ * first.
+ */
 export class Relay {
   readonly groups = new GroupDirectory((group) => this.#options.socket().groupMetadata(group));
   /** The devices of each user, as WhatsApp listed them. */
@@ -112,8 +115,8 @@ export class Relay {
 
   /**
    * Throws if the recipient has no device: Baileys would encrypt the message for no one, and WhatsApp's server accepts
-   * that. The device list is cached, since Baileys needs it again. Baileys returns an empty list also when WhatsApp did
-   * not answer; a second query tells the two apart.
+   * that. The device list is cached, since Baileys needs it again. An empty list may also mean that WhatsApp did not
+   * answer; a second query distinguishes the two.
    */
   async #assertDevices(chat: string): Promise<void> {
     if ((await this.#options.socket().getUSyncDevices([chat], true, false)).length > 0) return;

@@ -21,8 +21,8 @@ import type { LaneResult, PacedResult, SendResult } from "./result.ts";
 const batchDeadlineMs = 12_000;
 
 /**
- * One message of a chat is in flight at a time: WhatsApp may refuse a message temporarily (503) and accept the next one,
- * which would overtake it.
+ * One message of a chat is in flight at a time: WhatsApp may refuse a message temporarily (503) and accept the next
+ * one, which would overtake it.
  */
 const chatWindow = 1;
 /** A temporary failure of WhatsApp may last minutes; a message that cannot be prepared for longer fails. */

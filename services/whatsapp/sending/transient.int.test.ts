@@ -6,7 +6,10 @@ import { control, makePhone, newPhone, screenOf, text } from "../testing/shard_u
 
 const scenario = shardScenario();
 
-/** Hands a batch over until nothing of it is undecided, as a worker does: what is undecided holds its chat. */
+/**
+ * Sends a batch as a worker does: repeats undecided messages, which hold their chats, until every one has a final
+ * result.
+ */
 async function deliver(messages: BatchMessage[]): Promise<SendResult[]> {
   const decided = new Map<string, SendResult>();
   await until(
@@ -23,13 +26,13 @@ async function deliver(messages: BatchMessage[]): Promise<SendResult[]> {
   return messages.map(({ id }) => decided.get(id)!);
 }
 
-describe("trouble of WhatsApp that passes", () => {
+describe("a temporary failure of WhatsApp", () => {
   test.each([
     ["usync", 429],
     ["usync", 503],
     ["keys", 429],
     ["keys", 503],
-  ])("a %s query refused with %d fails no message", async (query, code) => {
+  ])("of a %s query with %d fails no message", async (query, code) => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
     await fault("query_refuse", { query, code, times: 4 });
@@ -38,7 +41,7 @@ describe("trouble of WhatsApp that passes", () => {
     expect((await screenOf(simulator, contact)).texts).toEqual(["one", "two", "three"]);
   });
 
-  test("a refused group query fails no message", async () => {
+  test("of a group query fails no message", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
     const { id } = await control<{ id: string }>(simulator, "POST", "/groups", {
@@ -49,7 +52,7 @@ describe("trouble of WhatsApp that passes", () => {
     expect((await deliver([text(id, "to all")])).map(({ status }) => status)).toEqual(["sent"]);
   });
 
-  test("a query refused for one chat holds no other chat", async () => {
+  test("of a query holds only its chat", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
     await shard.send(business, [text(contact, "so that nothing need be asked")]);
@@ -64,7 +67,7 @@ describe("trouble of WhatsApp that passes", () => {
     expect(results.map(({ status }) => status)).toEqual(["retry", "sent", "retry"]);
   });
 
-  test("after a refused query WhatsApp is not asked again at once", async () => {
+  test("of a query delays the next query", async () => {
     const { shard, simulator, business, phone, fault } = scenario;
     await shard.pair(simulator, business, phone);
     await fault("query_refuse", { query: "usync", code: 429 });
@@ -76,7 +79,7 @@ describe("trouble of WhatsApp that passes", () => {
     expect(Math.min(...results.map(({ wait_ms }) => wait_ms ?? 0))).toBeGreaterThan(0);
   });
 
-  test.each([408, 421, 500, 503])("an acknowledgement with %d fails no message and keeps the order", async (code) => {
+  test.each([408, 421, 500, 503])("in an acknowledgement (%d) fails nothing, keeps the order", async (code) => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
     await fault("ack_refuse", { code, times: 4 });
@@ -89,7 +92,7 @@ describe("trouble of WhatsApp that passes", () => {
     });
   });
 
-  test("nothing overtakes one message that was refused once", async () => {
+  test("of one message lets none overtake it", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
     await shard.send(business, [text(contact, "zero")]);
@@ -99,7 +102,7 @@ describe("trouble of WhatsApp that passes", () => {
     expect((await screenOf(simulator, contact)).texts).toEqual(["zero", "one", "two", "three"]);
   });
 
-  test("421 has the group read again", async () => {
+  test("with 421 reloads the group", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
     const { id } = await control<{ id: string }>(simulator, "POST", "/groups", {

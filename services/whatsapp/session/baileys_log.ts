@@ -1,4 +1,4 @@
-import { cut, maxLoggedCause } from "../codec/bounds.ts";
+import { truncate, maxLoggedCause } from "../codec/bounds.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 
 type BaileysLogger = {
@@ -14,16 +14,19 @@ type BaileysLogger = {
 const nothing = () => {};
 
 /**
- * Baileys' log in ours: warnings and errors, and of those the sentence and the error's message alone. What else
- * it passes are stanzas, keys and contacts. Its advice about the configuration (⚠️), the same at every connection,
- * is left out.
+ * Forwards Baileys' warnings and errors to our log, reduced to the message and the error's text: the other fields hold
+ * stanzas, keys and contacts. Leaves out Baileys' advice about its configuration (⚠️), which repeats at every
+ * connection.
  */
 export function baileysLog(logger: Logger): BaileysLogger {
   const line = (fields: unknown, message?: string) => {
     if (typeof fields === "string") return fields.startsWith("⚠️") ? undefined : logger.warn({ baileys: fields });
     const { err, error } = (fields ?? {}) as { err?: unknown; error?: unknown };
     const cause = err ?? error;
-    logger.warn({ baileys: message, ...(cause instanceof Error ? { cause: cut(cause.message, maxLoggedCause) } : {}) });
+    logger.warn({
+      baileys: message,
+      ...(cause instanceof Error ? { cause: truncate(cause.message, maxLoggedCause) } : {}),
+    });
   };
   const log: BaileysLogger = {
     level: "warn",

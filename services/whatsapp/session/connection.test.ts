@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,45 +13,51 @@ import { Placeholders } from "../receiving/placeholders.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionEvents } from "./connection_options.ts";
 
-test("a connect that never ends is ended by the watchdog, once", async () => {
-  const silent = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    fetch: (request, server) => (server.upgrade(request) ? undefined : new Response(null, { status: 400 })),
-    websocket: { message: () => {} },
+describe("a connection", () => {
+  test("is ended once by the watchdog if never open", async () => {
+    const silent = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request, server) => (server.upgrade(request) ? undefined : new Response(null, { status: 400 })),
+      websocket: { message: () => {} },
+    });
+    const folder = mkdtempSync(join(tmpdir(), "connection-"));
+    const store = AuthStore.open(
+      join(folder, "auth.db"),
+      "b",
+      KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`),
+    );
+    const ends: number[] = [];
+    const events: ConnectionEvents = {
+      shown: () => {},
+      paired: () => {},
+      opened: () => {},
+      ended: (code) => void ends.push(code),
+      acknowledged: () => {},
+      received: () => Promise.resolve(),
+      receipt: () => Promise.resolve(),
+      quarantined: () => Promise.resolve(),
+      stanzaFailed: () => {},
+      deaf: () => {},
+      undecryptable: () => {},
+      volumeFailed: () => {},
+    };
+    const connection = new Connection({
+      businessId: "b",
+      attempts: Attempts.open(join(folder, "attempts.map")),
+      url: `ws://127.0.0.1:${silent.port}/ws/chat`,
+      auth: new AuthState({ store, fence: () => {}, onFault: () => {} }),
+      placeholders: new Placeholders(store),
+      sentMessage: () => undefined,
+      logger: createLogger("test", "error"),
+      events,
+      connectDeadlineMs: 50,
+    });
+    await until(() => ends.length > 0, { what: "the watchdog" });
+    await connection.drop();
+    expect(ends).toEqual([408]);
+    await silent.stop(true);
+    store.close();
+    rmSync(folder, { recursive: true });
   });
-  const folder = mkdtempSync(join(tmpdir(), "connection-"));
-  const store = AuthStore.open(join(folder, "auth.db"), "b", KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`));
-  const ends: number[] = [];
-  const events: ConnectionEvents = {
-    shown: () => {},
-    paired: () => {},
-    opened: () => {},
-    ended: (code) => void ends.push(code),
-    acknowledged: () => {},
-    received: () => Promise.resolve(),
-    receipt: () => Promise.resolve(),
-    quarantined: () => Promise.resolve(),
-    stanzaFailed: () => {},
-    deaf: () => {},
-    undecryptable: () => {},
-    volumeFailed: () => {},
-  };
-  const connection = new Connection({
-    businessId: "b",
-    attempts: Attempts.open(join(folder, "attempts.map")),
-    url: `ws://127.0.0.1:${silent.port}/ws/chat`,
-    auth: new AuthState({ store, fence: () => {}, onFault: () => {} }),
-    placeholders: new Placeholders(store),
-    sentMessage: () => undefined,
-    logger: createLogger("test", "error"),
-    events,
-    connectDeadlineMs: 50,
-  });
-  await until(() => ends.length > 0, { what: "the watchdog" });
-  await connection.drop();
-  expect(ends).toEqual([408]);
-  await silent.stop(true);
-  store.close();
-  rmSync(folder, { recursive: true });
 });

@@ -2,7 +2,7 @@ import { jidNormalizedUser, makeWASocket, proto } from "@whiskeysockets/baileys"
 import type { BinaryNode, ConnectionState, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { OpenSocket } from "../chats/query.ts";
-import { cut, maxLoggedCause, maxLoggedId } from "../codec/bounds.ts";
+import { truncate, maxLoggedCause, maxLoggedId } from "../codec/bounds.ts";
 import { Intake } from "../receiving/intake.ts";
 import { Relay } from "../sending/relay.ts";
 import type { ConnectionControl, ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
@@ -20,7 +20,7 @@ const handshakeDeadlineMs = 20_000;
 const defaultConnectDeadlineMs = 60_000;
 /** Two unanswered keepalives and a margin. Baileys waits for a close frame that a dead peer never sends. */
 const silenceMs = 2 * keepAliveMs + 10_000;
-/** Stanzas that arrive only if WhatsApp delivers to this connection. A deaf connection still gets answers to its queries. */
+/** Stanzas that arrive only if WhatsApp delivers to this connection. Even a deaf one gets answers to queries. */
 const delivered: ReadonlySet<string> = new Set([
   "message",
   "receipt",
@@ -150,9 +150,9 @@ export class Connection {
   }
 
   #stanzaFailed({ tag = "", attrs }: Partial<BinaryNode>, error: unknown): void {
-    const id = cut(attrs?.["id"] ?? "", maxLoggedId);
+    const id = truncate(attrs?.["id"] ?? "", maxLoggedId);
     this.#options.logger.warn(
-      { tag: cut(tag, maxLoggedId), stanza: id, cause: cut(messageOf(error), maxLoggedCause) },
+      { tag: truncate(tag, maxLoggedId), stanza: id, cause: truncate(messageOf(error), maxLoggedCause) },
       "a listener failed with a stanza",
     );
     this.#events.stanzaFailed(delivered.has(tag) ? tag : "other");
@@ -191,7 +191,9 @@ export class Connection {
       );
   }
 
-  /** Sends the own phone a message that requests nothing and that no chat shows. WhatsApp acknowledges it like any other. */
+  /**
+   * Sends the own phone a message that requests nothing and shows in no chat. WhatsApp acknowledges it like any other.
+   */
   async #probe(): Promise<void> {
     const { me } = this.#options.auth.creds;
     if (me === undefined) return;

@@ -20,7 +20,7 @@ export type ConnectionEvents = {
   /** Resolves once the message is durable. The acknowledgement to WhatsApp waits for it. */
   received(message: InboundData): Promise<void>;
   receipt(receipt: ReceiptData): Promise<void>;
-  /** Content was quarantined because the process died while decoding it. `message`: its envelope, if it belongs to a chat. */
+  /** Content was quarantined: the process died while decoding it. `message`: its envelope, if it belongs to a chat. */
   quarantined(message: InboundData | undefined): Promise<void>;
   /** A listener threw while handling a stanza. */
   stanzaFailed(tag: string): void;

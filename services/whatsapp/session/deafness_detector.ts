@@ -1,23 +1,26 @@
 export type DeafnessTimes = {
-  /** Milliseconds without a word before a probe is sent. It may come a fifth earlier or later, so that sessions do not probe in step. */
+  /**
+   * Milliseconds without a delivery before a probe is sent. Varied by a fifth either way, so that sessions do not probe
+   * in step.
+   */
   idleMs: number;
-  /** Milliseconds that an answer may take. */
+  /** Milliseconds until the probe must be answered. */
   answerMs: number;
 };
 
-/** A probe is a message, and WhatsApp counts those: six an hour at most, and none on a session with traffic. */
+/** WhatsApp counts probes as messages: at most six an hour, and none on a session with traffic. */
 export const defaultDeafnessTimes: DeafnessTimes = { idleMs: 600_000, answerMs: 20_000 };
 
 export type DeafnessOptions = DeafnessTimes & {
-  /** Sends what a healthy connection answers with more than a pong. */
+  /** Sends a message whose acknowledgement only a healthy connection receives. */
   probe: () => Promise<unknown>;
-  /** Nothing came. `heard`: whether anything ever did on this connection. */
+  /** Nothing was delivered. `heard`: whether anything was, earlier on this connection. */
   onDeaf: (heard: boolean) => void;
 };
 
 /**
- * Finds out whether a connection still hears. One that looks open and answers pings may deliver nothing for hours;
- * what proves the opposite is traffic, and where there is none, the answer to a probe.
+ * Detects a connection that is open and deaf: it answers pings and delivers nothing, for hours. Traffic proves the
+ * opposite; without traffic, the answer to a probe does.
  */
 export class DeafnessDetector {
   readonly #options: DeafnessOptions;
@@ -39,7 +42,7 @@ export class DeafnessDetector {
     clearTimeout(this.#timer);
   }
 
-  /** Something came that only a connection that hears gets. */
+  /** Something was delivered that only a healthy connection receives. */
   heard(): void {
     this.#lastHeardAt = performance.now();
   }
@@ -57,7 +60,7 @@ export class DeafnessDetector {
   #probe(): void {
     const { probe, answerMs, onDeaf } = this.#options;
     const askedAt = performance.now();
-    // Whether it could be sent does not matter: what counts is whether anything comes.
+    // Whether the probe could be sent does not matter: only a delivery counts.
     probe().catch(() => {});
     this.#timer = setTimeout(() => {
       if (this.#lastHeardAt >= askedAt) this.#listenFor(this.#idleMs());

@@ -8,14 +8,14 @@ const scenario = shardScenario();
 const logins = () => scenario.simulator.simulation.stats.logins;
 const attempts = () => scenario.simulator.simulation.stats.connections_opened;
 
-/** Has the next login answered by `<failure>`. */
+/** The next login is answered by `<failure>`. */
 async function endWith(failure: object): Promise<void> {
   await scenario.fault("login_failure", failure);
   await scenario.fault("drop");
 }
 
 describe("a temporary ban (402)", () => {
-  test("is told with its cause and its end, and not tried before", async () => {
+  test("is reported with cause and end, without earlier attempts", async () => {
     const { shard, simulator, business, phone, contact } = scenario;
     await shard.pair(simulator, business, phone);
     const before = Date.now();
@@ -59,7 +59,7 @@ describe("a temporary ban (402)", () => {
   });
 });
 
-describe("a login that WhatsApp refuses for good", () => {
+describe("a login that WhatsApp refuses permanently", () => {
   test("406 is a logout", async () => {
     const { shard, simulator, business, phone } = scenario;
     await shard.pair(simulator, business, phone);

@@ -1,4 +1,4 @@
-/** What to do when a connection has ended, by the status that it ended with. */
+/** The rule for a connection that ended with a given status. */
 export type EndRule =
   /** Connect again, after a backoff that starts at `baseMs` and doubles up to `maxMs`. */
   | {
@@ -7,22 +7,23 @@ export type EndRule =
       maxMs: number;
       reason: string;
       alarm?: boolean;
-      /** Of a retired client version. */ outdated?: boolean;
+      /** Ended because WhatsApp retired the client version. */
+      outdated?: boolean;
     }
-  /** The login is gone for good. */
+  /** The login is permanently gone. */
   | { next: "logged_out"; reason: string }
-  /** Another client uses this login: two that both reconnect would throw each other out for ever. */
+  /** Another client uses this login. If both reconnected, they would replace each other for ever. */
   | { next: "conflict"; reason: string }
-  /** WhatsApp refuses the account for a while. An earlier login would prolong the ban. */
+  /** WhatsApp refuses the account temporarily. An earlier login would prolong the ban. */
   | { next: "banned"; ms: number; reason: string }
   /** Another attempt can only do harm: a person has to act. */
   | { next: "disconnected"; reason: string };
 
-/** What a `<failure>` says beside its code. */
+/** The attributes of a `<failure>` beside its code. */
 export type Failure = {
   /** Seconds that a temporary ban lasts. */
   expire?: number | undefined;
-  /** Why an account is banned, in WhatsApp's codes. */
+  /** The reason for a ban, in WhatsApp's codes. */
   cause?: string | undefined;
 };
 
@@ -31,7 +32,7 @@ const minute = 60 * second;
 
 /** Status codes as Baileys reports them in `lastDisconnect`. */
 const rules: Record<number, EndRule> = {
-  // Of the server's certificate: it is not WhatsApp, or the network is being listened to.
+  // The server's certificate is wrong: it is not WhatsApp, or the network is intercepted.
   400: {
     next: "retry",
     baseMs: 30 * second,
@@ -57,7 +58,7 @@ const rules: Record<number, EndRule> = {
   500: { next: "retry", baseMs: 2 * second, maxMs: 5 * minute, reason: "the connection failed" },
   503: { next: "retry", baseMs: 5 * second, maxMs: 5 * minute, reason: "WhatsApp is unavailable (503)" },
   // Restart required: the regular end of a pairing.
-  515: { next: "retry", baseMs: 0, maxMs: 10 * second, reason: "WhatsApp asked for a new connection" },
+  515: { next: "retry", baseMs: 0, maxMs: 10 * second, reason: "WhatsApp requested a new connection" },
 };
 
 /** Codes of a `<failure>` that end the login until a person has acted (whatsmeow, `events.ConnectFailureReason`). */
@@ -65,7 +66,7 @@ const needPerson: Record<number, string> = {
   400: "WhatsApp does not accept the login's form",
   409: "WhatsApp does not accept the client's token",
   411: "the phone does not support linked devices: update WhatsApp on it",
-  413: "WhatsApp asks for a test of the client",
+  413: "WhatsApp requires a test of the client",
   414: "WhatsApp does not accept the client's challenge",
   415: "WhatsApp does not know the client's platform",
   418: "WhatsApp does not accept the client's integrity",
@@ -80,13 +81,13 @@ const banCauses: Record<string, string> = {
   "106": "too many messages to a broadcast list",
 };
 
-/** Where WhatsApp names no end of a ban. */
+/** Used if WhatsApp does not say when the ban ends. */
 const defaultBanMs = 60 * minute;
 const maxBanMs = 366 * 24 * 60 * minute;
 
 /**
- * The rule for a status. A `failure` is WhatsApp's answer to a login: the same number means something else there than when
- * a connection breaks. An unknown status is retried patiently.
+ * Returns the rule for a status. `failure` is WhatsApp's answer to a login: the same number has another meaning there
+ * than when a connection breaks. An unknown status is retried with long waits.
  */
 export function endRule(code: number, failure?: Failure): EndRule {
   if (failure !== undefined) {
@@ -94,7 +95,7 @@ export function endRule(code: number, failure?: Failure): EndRule {
     const reason = needPerson[code];
     if (reason !== undefined) return { next: "disconnected", reason: `${reason} (${code})` };
     if (rules[code] === undefined) {
-      const unknown = `WhatsApp refused the login for a reason that is not known (${code})`;
+      const unknown = `WhatsApp refused the login for an unknown reason (${code})`;
       return { next: "retry", baseMs: 10 * minute, maxMs: 60 * minute, alarm: true, reason: unknown };
     }
   }
@@ -111,7 +112,7 @@ export function endRule(code: number, failure?: Failure): EndRule {
 function banRule({ expire, cause }: Failure): EndRule {
   const ms = expire === undefined || !(expire >= 0) ? defaultBanMs : Math.min(expire * second, maxBanMs);
   const why = cause === undefined ? "" : `: ${banCauses[cause] ?? `cause ${cause}`}`;
-  return { next: "banned", ms, reason: `WhatsApp has banned this account for a while (402)${why}` };
+  return { next: "banned", ms, reason: `WhatsApp has banned this account temporarily (402)${why}` };
 }
 
 /** The status of Baileys' `lastDisconnect` error. */

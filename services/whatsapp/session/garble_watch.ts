@@ -1,13 +1,13 @@
-/** Messages in a row that cannot be decrypted, and how many people have to have written them. */
+/** Consecutive messages that cannot be decrypted, and the number of different senders among them. */
 const failuresToRebuild = 20;
 const sendersToRebuild = 3;
-/** From one rebuild of the session to the next: doubles each time. */
+/** Minimum time between two rebuilds of the session; doubles with each. */
 const firstPauseMs = 10 * 60_000;
 const longestPauseMs = 6 * 3_600_000;
 
 /**
- * Decides whether undecryptable messages mean that the session itself is broken. Anyone can send bytes that decrypt to
- * nothing, so only people count whose messages could be decrypted before, and only several of them together.
+ * Decides whether undecryptable messages mean that the session itself is broken. Anyone can send bytes that do not
+ * decrypt, so only senders whose earlier messages were decrypted count, and only several of them together.
  */
 export class GarbleWatch {
   readonly #now: () => number;
@@ -26,7 +26,7 @@ export class GarbleWatch {
     this.#senders.clear();
   }
 
-  /** A message of somebody with whom there is a Signal session could not be decrypted. True: rebuild the session. */
+  /** A message of a sender with a Signal session could not be decrypted. Returns whether to rebuild the session. */
   failed(sender: string): boolean {
     this.#failures += 1;
     if (this.#senders.size < sendersToRebuild) this.#senders.add(sender);

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { OutputGate } from "./output_gate.ts";
 
 const frame = (n: number) => Uint8Array.of(n);
@@ -16,63 +16,65 @@ function gateUnderTest() {
   return { gate, left, refused };
 }
 
-test("nothing leaves while what was received before it is not durable, and then all of it in order", async () => {
-  const { gate, left } = gateUnderTest();
-  const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  gate.send(frame(1));
-  gate.after(first.promise);
-  gate.send(frame(2));
-  gate.after(second.promise);
-  gate.send(frame(3));
-  second.resolve();
-  await Bun.sleep(1);
-  expect(left).toEqual([1]);
-  first.resolve();
-  await Bun.sleep(1);
-  expect(left).toEqual([1, 2, 3]);
-  gate.send(frame(4));
-  expect(left).toEqual([1, 2, 3, 4]);
-});
+describe("the output gate", () => {
+  test("holds frames until earlier data is durable, in order", async () => {
+    const { gate, left } = gateUnderTest();
+    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    gate.send(frame(1));
+    gate.after(first.promise);
+    gate.send(frame(2));
+    gate.after(second.promise);
+    gate.send(frame(3));
+    second.resolve();
+    await Bun.sleep(1);
+    expect(left).toEqual([1]);
+    first.resolve();
+    await Bun.sleep(1);
+    expect(left).toEqual([1, 2, 3]);
+    gate.send(frame(4));
+    expect(left).toEqual([1, 2, 3, 4]);
+  });
 
-test("the sender of a held frame is not kept waiting", async () => {
-  const { gate } = gateUnderTest();
-  gate.after(new Promise(() => {}));
-  await new Promise<void>((resolve) => gate.send(frame(1), () => resolve()));
-});
+  test("does not block the sender of a held frame", async () => {
+    const { gate } = gateUnderTest();
+    gate.after(new Promise(() => {}));
+    await new Promise<void>((resolve) => gate.send(frame(1), () => resolve()));
+  });
 
-test("when the disk refuses, held frames never leave, and later ones fail", async () => {
-  const { gate, left, refused } = gateUnderTest();
-  gate.after(Promise.reject(new Error("disk full")));
-  gate.send(frame(1));
-  await Bun.sleep(1);
-  expect(left).toEqual([]);
-  expect(refused).toEqual([new Error("disk full")]);
-  const error = await new Promise((resolve) => gate.send(frame(2), resolve));
-  expect(error).toBeInstanceOf(Error);
-  expect(left).toEqual([]);
-});
+  test("drops held frames when the disk fails", async () => {
+    const { gate, left, refused } = gateUnderTest();
+    gate.after(Promise.reject(new Error("disk full")));
+    gate.send(frame(1));
+    await Bun.sleep(1);
+    expect(left).toEqual([]);
+    expect(refused).toEqual([new Error("disk full")]);
+    const error = await new Promise((resolve) => gate.send(frame(2), resolve));
+    expect(error).toBeInstanceOf(Error);
+    expect(left).toEqual([]);
+  });
 
-test("a frame does not wait for what came after it", async () => {
-  const { gate, left } = gateUnderTest();
-  const first = Promise.withResolvers<void>();
-  gate.after(first.promise);
-  gate.send(frame(1));
-  gate.after(new Promise(() => {}));
-  gate.send(frame(2));
-  first.resolve();
-  await Bun.sleep(1);
-  expect(left).toEqual([1]);
-});
+  test("does not hold frames for data that came later", async () => {
+    const { gate, left } = gateUnderTest();
+    const first = Promise.withResolvers<void>();
+    gate.after(first.promise);
+    gate.send(frame(1));
+    gate.after(new Promise(() => {}));
+    gate.send(frame(2));
+    first.resolve();
+    await Bun.sleep(1);
+    expect(left).toEqual([1]);
+  });
 
-test("one who waits for what was sent goes on when it has left, and when it never will", async () => {
-  const { gate, left } = gateUnderTest();
-  await gate.passed();
-  const durable = Promise.withResolvers<void>();
-  gate.after(durable.promise);
-  gate.send(frame(1));
-  const passed = gate.passed().then(() => [...left]);
-  durable.resolve();
-  expect(await passed).toEqual([1]);
-  gate.after(Promise.reject(new Error("disk full")));
-  await gate.passed();
+  test("reports when earlier frames have left or never will", async () => {
+    const { gate, left } = gateUnderTest();
+    await gate.passed();
+    const durable = Promise.withResolvers<void>();
+    gate.after(durable.promise);
+    gate.send(frame(1));
+    const passed = gate.passed().then(() => [...left]);
+    durable.resolve();
+    expect(await passed).toEqual([1]);
+    gate.after(Promise.reject(new Error("disk full")));
+    await gate.passed();
+  });
 });

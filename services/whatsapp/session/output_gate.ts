@@ -1,29 +1,29 @@
 type Send = (data: Uint8Array, callback?: (error?: Error) => void) => void;
 
-/** Something on its way to the disk. */
+/** Data that is being written to the disk. */
 type Barrier = { durable: boolean };
 type Waiting = { passed: () => void };
 
 /**
- * Holds back what a connection sends while something that came before it, a received message or a turned ratchet, is
- * still on its way to the disk (output commit). WhatsApp forgets what was acknowledged; with the gate, no
- * acknowledgement leaves before the journal has what it acknowledges. The order of frames stays, as Noise's counters
- * demand, and a frame waits for nothing that came after it.
+ * Holds back what a connection sends while earlier data, a received message or an advanced ratchet, is still being
+ * written to the disk (output commit). WhatsApp forgets what was acknowledged; with the gate, no acknowledgement leaves
+ * before the journal has the data. Frames keep their order, as Noise's counters require, and a frame never waits for
+ * data that came after it.
  */
 export class OutputGate {
   readonly #send: Send;
   readonly #onRefused: (error: unknown) => void;
-  /** Frames, and what those behind it must wait for. */
+  /** Frames, and the barriers that later frames must wait for. */
   #queue: (Uint8Array | Barrier | Waiting)[] = [];
   #broken = false;
 
-  /** `onRefused` is called when something could not be made durable: the connection must be dropped. */
+  /** `onRefused` is called when data could not be made durable: the connection must be dropped. */
   constructor(send: Send, onRefused: (error: unknown) => void) {
     this.#send = send;
     this.#onRefused = onRefused;
   }
 
-  /** What is sent after this call leaves only when `durable` has resolved; when it rejects, never. */
+  /** Frames sent after this call leave only once `durable` resolves; if it rejects, never. */
   after(durable: Promise<void>): void {
     const barrier: Barrier = { durable: false };
     this.#queue.push(barrier);
@@ -36,17 +36,17 @@ export class OutputGate {
     );
   }
 
-  /** Resolves when what was sent before this call has left, or never will. */
+  /** Resolves when the frames sent before this call have left, or never will. */
   async passed(): Promise<void> {
     if (this.#queue.length > 0) await new Promise<void>((passed) => this.#queue.push({ passed }));
   }
 
   send(data: Uint8Array, callback?: (error?: Error) => void): void {
     if (this.#broken)
-      return callback?.(new Error("the connection was dropped: what arrived could not be written down"));
+      return callback?.(new Error("the connection was dropped: received data could not be made durable"));
     if (this.#queue.length === 0) return this.#send(data, callback);
     this.#queue.push(data);
-    // To the sender a held frame is what a frame in the kernel's buffer is: sent, and lost if the connection dies.
+    // To the sender, a held frame is like one in the kernel's buffer: sent, and lost if the connection dies.
     if (callback) queueMicrotask(callback);
   }
 

@@ -21,7 +21,7 @@ async function shownQr(): Promise<string> {
   return (await shard.reaches(business, "qr")).qr!;
 }
 
-/** Another QR code than `before`. */
+/** A QR code other than `before`. */
 const redrawn = (before: string): Promise<string> =>
   until<string | undefined>(
     async () => {
@@ -33,7 +33,7 @@ const redrawn = (before: string): Promise<string> =>
 
 describe("a QR code that WhatsApp has retired", () => {
   test.each(["companion_reg_refresh", "pair-device-rotate-qr"])(
-    "is redrawn with a new secret (%s), acknowledged, and links",
+    "is redrawn with a new secret and links (%s)",
     async (form) => {
       const qr = await shownQr();
       const { id } = await refresh({ qr, form });
@@ -49,7 +49,7 @@ describe("a QR code that WhatsApp has retired", () => {
     },
   );
 
-  test("stays linked where the notification comes after the link", async () => {
+  test("stays linked when the notification follows the link", async () => {
     const qr = await shownQr();
     const scanning = scan(qr);
     const refreshing = refresh({ qr }).catch(() => undefined);

@@ -16,7 +16,7 @@ const asks = (budget: RetryBudget, from: string, times: number, prefix = from) =
   Array.from({ length: times }, (_, n) => ask(budget, `${prefix}${n}`, from)).filter((asked) => asked).length;
 
 describe("the budget of retries", () => {
-  test("is bounded for one sender, over all its devices and ids", () => {
+  test("is bounded for one sender across devices and ids", () => {
     const budget = new RetryBudget(() => 0);
     expect(asks(budget, "1@lid", 100) + asks(budget, "1:7@lid", 100)).toBe(10);
     expect(ask(budget, "x", "2@lid")).toBeTrue();

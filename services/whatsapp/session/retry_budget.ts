@@ -3,36 +3,39 @@ import type { BinaryNode, PossiblyExtendedCacheStore } from "@whiskeysockets/bai
 import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
-/** How often a sender may be asked for messages again within the window, and all senders of an account together. */
-const asksPerSender = 10;
-const asksPerAccount = 300;
+/** Retry receipts within the window, to one sender and to all senders of an account. */
+const retriesPerSender = 10;
+const retriesPerAccount = 300;
 const windowMs = 10 * 60_000;
-/** How often Baileys asks for one message, or sends one again: beyond it, it gives up. */
+/** Baileys gives up requesting or resending a message after this. */
 const countLifetimeMs = 3_600_000;
 const givenUp = Number.MAX_SAFE_INTEGER;
 
-type Spent = { asks: number; since: number };
+type Spent = { retries: number; since: number };
 
 /**
- * Baileys' counter of retries, with a budget per sender. Each retry receipt costs a stanza, a request to the phone and,
- * from the second on, a new prekey; garbage from a stranger must not cost more than a few of them. A message beyond the
- * budget is acknowledged and dropped.
+ * Baileys' retry counter with a budget per sender. Each retry receipt costs a stanza, a request to the phone and, from
+ * the second on, a new prekey; a stranger's garbage must not cost more than a few of them. A message beyond the budget
+ * is acknowledged and dropped.
  *
- * Baileys asks `get` before it asks for a message again, and gives up where the count is too high; `set` counts.
+ * Baileys calls `get` before it requests a message again and gives up if the count is too high; `set` counts.
  */
 export class RetryBudget implements PossiblyExtendedCacheStore {
   readonly #now: () => number;
   readonly #counts = new TtlCache(1000, countLifetimeMs);
-  /** Who sent an incoming message, by Baileys' key for it. What Baileys resends for others has a key of another form. */
+  /**
+   * The sender of an incoming message, by Baileys' key for it. Messages that Baileys resends to others have keys of
+   * another form.
+   */
   readonly #senders = new BoundedMap<string, string>(1000);
   readonly #spent = new BoundedMap<string, Spent>(1000);
-  #account: Spent = { asks: 0, since: 0 };
+  #account: Spent = { retries: 0, since: 0 };
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
   }
 
-  /** A message came that may turn out to be undecryptable. */
+  /** A message arrived that may turn out to be undecryptable. */
   received({ attrs: { id, participant, from } }: BinaryNode): void {
     if (id !== undefined && from !== undefined)
       this.#senders.set(`${id}:${participant}`, jidNormalizedUser(participant ?? from));
@@ -60,20 +63,20 @@ export class RetryBudget implements PossiblyExtendedCacheStore {
 
   #isSpent(sender: string): boolean {
     return (
-      this.#current(this.#spent.get(sender)).asks >= asksPerSender ||
-      this.#current(this.#account).asks >= asksPerAccount
+      this.#current(this.#spent.get(sender)).retries >= retriesPerSender ||
+      this.#current(this.#account).retries >= retriesPerAccount
     );
   }
 
   #charge(sender: string): void {
     const mine = this.#current(this.#spent.get(sender));
-    this.#spent.set(sender, { ...mine, asks: mine.asks + 1 });
+    this.#spent.set(sender, { ...mine, retries: mine.retries + 1 });
     const all = this.#current(this.#account);
-    this.#account = { ...all, asks: all.asks + 1 };
+    this.#account = { ...all, retries: all.retries + 1 };
   }
 
   #current(spent: Spent | undefined): Spent {
     const now = this.#now();
-    return spent === undefined || now - spent.since > windowMs ? { asks: 0, since: now } : spent;
+    return spent === undefined || now - spent.since > windowMs ? { retries: 0, since: now } : spent;
   }
 }

@@ -1,5 +1,6 @@
 import { jidNormalizedUser } from "@whiskeysockets/baileys";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import { withinGrace } from "../../../lib/core/time.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { PacingSettings, PacingView } from "../../../lib/contracts/shard/pacing.ts";
 import type { BatchMessage, SessionStatus, SessionView } from "../../../lib/contracts/shard/schemas.ts";
@@ -19,7 +20,7 @@ import { StatusJournal } from "./status_journal.ts";
 import type { Action, Event, State } from "./states.ts";
 import { openFault, storeFault } from "./store_faults.ts";
 import { transition } from "./transition.ts";
-import { reasonOf, viewOf } from "./view.ts";
+import { viewOf } from "./view.ts";
 
 /** One business's WhatsApp login on this shard. Performs what `transition` decides. */
 export class Session {
@@ -29,7 +30,7 @@ export class Session {
   readonly #login: Login;
   readonly #sender: Sender;
   readonly #garble = new GarbleWatch();
-  readonly #openWaiters = new OpenWaiters();
+  readonly #openWaiters = new OpenWaiters(() => this.#state);
   readonly #journaled: StatusJournal;
   #state: State = { is: "disconnected" };
   #connection: Connection | undefined;
@@ -100,7 +101,7 @@ export class Session {
   async send(messages: readonly BatchMessage[], settings?: PacingSettings | null): Promise<SendResult[]> {
     if (this.#leaving) throw new AppError("unavailable", "The business moves to another shard.", { retryAfterS: 1 });
     this.#assertPaired();
-    await this.#waitUntilOpen();
+    await this.#openWaiters.untilOpen();
     return this.#sender.send(messages, settings);
   }
 
@@ -111,7 +112,7 @@ export class Session {
   async use<T>(query: (open: OpenSocket) => Promise<T>): Promise<T> {
     this.#options.fence();
     this.#assertPaired();
-    await this.#waitUntilOpen();
+    await this.#openWaiters.untilOpen();
     return query(this.#connection!.openSocket);
   }
 
@@ -153,15 +154,12 @@ export class Session {
   }
 
   /**
-   * Closes the session in this process without publishing a status: the login goes on elsewhere. Messages in flight have
-   * `graceMs` to be acknowledged; new ones are refused.
+   * Closes the session in this process without publishing a status: the login goes on elsewhere. Messages in flight
+   * have `graceMs` to be acknowledged; new ones are refused.
    */
   async leave(graceMs: number): Promise<void> {
     this.#leaving = true;
-    const grace = Promise.withResolvers<void>();
-    const timer = setTimeout(grace.resolve, graceMs);
-    await Promise.race([this.drained(), grace.promise]);
-    clearTimeout(timer);
+    await withinGrace(graceMs, this.drained());
     await this.stop("the business moves to another shard");
   }
 
@@ -304,21 +302,5 @@ export class Session {
     this.#lastInboundAt = this.#connection?.lastInboundAt ?? this.#lastInboundAt;
     this.#connection = undefined;
     this.#login.revoke();
-  }
-
-  /** Waits briefly for a session that is about to open, so that callers do not notice a reconnect. */
-  async #waitUntilOpen(): Promise<void> {
-    if (this.#state.is === "open") return;
-    if (this.#isReconnecting) await this.#openWaiters.wait();
-    if (this.status === "open") return;
-    const reason = reasonOf(this.#state);
-    const suffix = reason === undefined ? "" : `: ${reason}`;
-    throw new AppError("unavailable", `The session is ${this.status}, not open${suffix}.`, {
-      retryAfterS: this.#isReconnecting ? 2 : 30,
-    });
-  }
-
-  get #isReconnecting(): boolean {
-    return this.#state.is === "connecting" || this.#state.is === "waiting";
   }
 }

@@ -16,13 +16,16 @@ import { TtlCache } from "./ttl_cache.ts";
 export type RepositoryOptions = {
   /** The store itself, beneath Baileys' transactions. */
   keys: SignalKeyStore;
-  /** Called before content is decrypted; `ciphertext` is the stanza's own buffer. Undefined: it is quarantined. */
+  /**
+   * Called before content is decrypted; `ciphertext` is the stanza's own buffer. Returns undefined if it is
+   * quarantined.
+   */
   begin: (ciphertext: Uint8Array) => Promise<Attempt | undefined>;
-  /** Resolves once it is durable that content was quarantined. */
+  /** Resolves once the quarantine is durable. */
   onQuarantined: (ciphertext: Uint8Array) => Promise<void>;
-  /** A stanza was decrypted. Decodes it before it returns, and resolves once its content is durable. */
+  /** A stanza was decrypted. Decodes it before returning, and resolves once its content is durable. */
   onDecrypted: (ciphertext: Uint8Array, plaintext: Uint8Array) => Promise<void>;
-  /** `acquainted`: messages of this sender could be decrypted before. Duplicates are not reported. */
+  /** `acquainted`: earlier messages of this sender were decrypted. Duplicates are not reported. */
   onUndecryptable: (failure: { sender: string; acquainted: boolean }) => void;
 };
 
@@ -33,40 +36,40 @@ type Incoming = {
   isAcquainted: () => Promise<boolean>;
 };
 
-type Place = { jid: string; address: string };
+type StoredName = { jid: string; address: string };
 
-/** A number that came to another LID meanwhile is written to under the old one for so long at most. */
-const placeTtlMs = 60_000;
+/** How long a contact whose number got another LID may be addressed under the old one. */
+const storedNameTtlMs = 60_000;
 
 /** Key types that hold a ratchet. */
 const ratchets: ReadonlySet<string> = new Set<keyof SignalDataTypeMap>(["session", "sender-key"]);
 
 /**
- * Baileys' Signal repository with the order of effects that durability needs. As Baileys has it, a ratchet is
- * written when the transaction around it ends, and that is:
- *  - on sending, after the stanza has left: a process killed in between comes back with an older ratchet and
- *    encrypts another message with a key that was already used;
- *  - on receiving, before the content is anywhere: a process killed in between can never decrypt the redelivery;
- *  - in both, from a copy read earlier: a message that arrives while one is sent to the same contact loses one of
- *    the two updates.
- * Here a sending ratchet goes to the store before its ciphertext is sent, and the store holds the frame back until it
- * is on the disk; a receiving one is written after the content is durable; and all work on one contact's ratchet is
- * done one at a time, from what the store has.
+ * Baileys' Signal repository with the order of effects that durability requires. Baileys itself writes a ratchet at the
+ * end of the surrounding transaction, which is:
+ *  - on sending, after the stanza has left: a process killed in between returns with an older ratchet and encrypts
+ *    another message with a used key;
+ *  - on receiving, before the content is stored: a process killed in between can never decrypt the redelivery;
+ *  - in both cases, from an earlier copy: if a message arrives while another is sent to the same contact, one of the
+ *    two updates is lost.
+ * Here a sending ratchet goes to the store before its ciphertext is sent, and the gate holds the frame back until the
+ * ratchet is on the disk. A receiving ratchet is written after the content is durable. All work on one contact's
+ * ratchet is serialised and starts from what the store has.
  */
 export function durableRepository(options: RepositoryOptions): SocketConfig["makeSignalRepository"] {
   return (auth, logger, pnToLid) => {
     const transactional = auth.keys as SignalKeyStoreWithTransaction;
     const receiving = new AsyncLocalStorage<true>();
     const lock = new KeyedLock();
-    // Baileys looks each of them up five times a message.
-    const places = new TtlCache(500, placeTtlMs);
+    // Baileys looks up each name five times a message.
+    const storedNames = new TtlCache(500, storedNameTtlMs);
 
     const keys: SignalKeyStoreWithTransaction = {
       ...transactional,
       get: (type, ids) =>
         ratchets.has(type) && !receiving.getStore() ? options.keys.get(type, ids) : transactional.get(type, ids),
       set: async (data) => {
-        if (data["lid-mapping"] !== undefined) places.flushAll();
+        if (data["lid-mapping"] !== undefined) storedNames.flushAll();
         if (receiving.getStore()) return transactional.set(data);
         const [ratchet, other] = split(data);
         if (ratchet !== undefined) await options.keys.set(ratchet);
@@ -75,14 +78,14 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
     };
     const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository({ ...auth, keys }, logger, pnToLid);
 
-    /** Under which name a ratchet is stored: a phone number's may be kept under its LID. */
-    const storedAs = async (jid: string): Promise<Place> => {
-      const known = places.get<Place>(jid);
+    /** The name under which a ratchet is stored: a phone number's may be stored under its LID. */
+    const storedAs = async (jid: string): Promise<StoredName> => {
+      const known = storedNames.get<StoredName>(jid);
       if (known !== undefined) return known;
       const stored = (jid.endsWith("@lid") ? null : await repository.lidMapping.getLIDForPN(jid)) ?? jid;
-      const place = { jid: stored, address: repository.jidToSignalProtocolAddress(stored) };
-      places.set(jid, place);
-      return place;
+      const name = { jid: stored, address: repository.jidToSignalProtocolAddress(stored) };
+      storedNames.set(jid, name);
+      return name;
     };
 
     const receive = (key: string, transaction: string, { ciphertext, sender, decrypt, isAcquainted }: Incoming) =>
@@ -100,12 +103,12 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
               plaintext = await decrypt();
               durable = options.onDecrypted(ciphertext, plaintext);
             } catch (error) {
-              // Acknowledged by Baileys as such, and not asked for again: the journal has the message.
+              // Baileys acknowledges this error without requesting the message again: the journal has it.
               if (isDuplicate(error)) throw new Error(MISSING_KEYS_ERROR_TEXT, { cause: error });
               options.onUndecryptable({ sender, acquainted: await isAcquainted() });
               throw error;
             } finally {
-              // The disk is waited for without it: a process that is killed then is not killed by this content.
+              // Before the wait for the disk: a process that is killed during it is not killed by this content.
               attempt.end();
             }
             await durable;
@@ -121,7 +124,7 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
           ciphertext: message.ciphertext,
           sender: message.jid,
           decrypt: () => repository.decryptMessage(message),
-          // A prekey message begins a session: who sends one need not be known.
+          // A prekey message starts a session: anyone may send one.
           isAcquainted: async () => message.type === "msg" && (await repository.validateSession(message.jid)).exists,
         }),
       decryptGroupMessage: (message) =>
@@ -145,13 +148,13 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
   };
 }
 
-/** The key of the message was used: it was decrypted before. Of one message, or of a group's. */
+/** The key of the message, or of the group's message, was used: it was decrypted before. */
 function isDuplicate(error: unknown): boolean {
   const text = messageOf(error);
   return text === MISSING_KEYS_ERROR_TEXT || text.startsWith("Received message with old counter");
 }
 
-/** libsignal takes whatever keys it is given: a server in the middle could put its own in their place for a first message. */
+/** libsignal accepts any keys: a server in the middle could substitute its own for a first message. */
 function assertSigned({
   identityKey,
   signedPreKey,

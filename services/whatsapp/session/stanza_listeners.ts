@@ -4,9 +4,9 @@ import type { EventEmitter } from "node:events";
 type Listener = (...args: unknown[]) => unknown;
 
 /**
- * Isolates the listeners of stanzas from each other; to be called once all of them are registered. An emitter stops at the
- * first listener that throws: the ones behind it, Baileys' own among them, would never see the stanza, and nothing would
- * acknowledge it. A rejected promise of a listener would be one that nobody handles, and may end the process.
+ * Isolates stanza listeners from each other. Call it once all of them are registered. An emitter stops at the first
+ * listener that throws: later listeners, Baileys' own among them, would never see the stanza, and nothing would
+ * acknowledge it. A listener's rejected promise would be unhandled and could end the process.
  */
 export function isolateStanzaListeners(
   emitter: EventEmitter,

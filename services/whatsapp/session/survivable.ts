@@ -1,16 +1,16 @@
-/** What still runs for a connection that is over finds its store closed to it. */
+/** Thrown by the store for work that is still running when its connection has ended. */
 export class ConnectionClosed extends Error {
   override name = "ConnectionClosed";
 
   constructor() {
-    super("the connection that this belongs to is over");
+    super("the connection has ended");
   }
 }
 
 /**
- * Whether something that nobody caught is a promise that Baileys left behind: a query without an answer, a frame for
- * a socket that has closed. It concerns one session, which its connection's end or the watchdog puts right; the
- * others must not die of it.
+ * Whether an unhandled error is a rejection that Baileys left behind, such as an unanswered query or a frame for a
+ * closed socket. It concerns one session, which the end of its connection or the watchdog repairs; the process and its
+ * other sessions go on.
  */
 export function isSurvivable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

@@ -1,7 +1,10 @@
 import type { PossiblyExtendedCacheStore } from "@whiskeysockets/baileys";
 import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 
-/** A cache for Baileys with a size as well as a lifetime; its own have only the latter and grow with the contacts. */
+/**
+ * A cache for Baileys that is bounded in size as well as in time. Baileys' own are bounded in time only and grow with
+ * the number of contacts.
+ */
 export class TtlCache implements PossiblyExtendedCacheStore {
   readonly #ttlMs: number;
   readonly #entries: BoundedMap<string, { value: unknown; until: number }>;

@@ -8,7 +8,11 @@ type ShardOptions = Omit<Parameters<typeof startShard>[0], "simulator" | "volume
 
 export type Scenario = {
   simulator: Simulator;
-  shard: InProcess;
+  /** The running shard, also after a restart. */
+  readonly shard: InProcess;
+  /** The shard's volume, and the key ring it is sealed under. */
+  volume: string;
+  keys: string;
   /** The business under test and its own number. */
   business: string;
   phone: string;
@@ -17,6 +21,12 @@ export type Scenario = {
   fault(kind: string, more?: object): Promise<{ struck: number }>;
   /** A phone writes to the business. */
   write(from: string, body: object): Promise<{ id: string }>;
+  /** The customer writes a text to the business. */
+  contactWrites(text: string): Promise<{ id: string }>;
+  /** The texts in the journal, in order. */
+  received(): Promise<(string | null)[]>;
+  /** Starts a shard on the volume; the earlier one was stopped. */
+  start(options?: ShardOptions): void;
   restart(options?: ShardOptions): Promise<void>;
   /** Stanzas that the simulator holds until the business acknowledges them. */
   waitingMail(): Promise<number>;
@@ -26,16 +36,28 @@ export type Scenario = {
 /** Registers the hooks of a test file that runs one shard against one simulator. */
 export function shardScenario(defaults: ShardOptions = {}): Scenario {
   setDefaultTimeout(60_000);
-  let volume: string;
-  let keys: string;
+  let running: InProcess;
+  const shard = new Proxy({} as InProcess, {
+    get: (_, property) => {
+      const value: unknown = Reflect.get(running, property, running);
+      return typeof value === "function" ? (value.bind(running) as unknown) : value;
+    },
+  });
   const scenario = {
+    shard,
     fault: (kind: string, more: object = {}) =>
       control<{ struck: number }>(scenario.simulator, "POST", "/faults", { kind, phone: scenario.phone, ...more }),
     write: (from: string, body: object) =>
       control<{ id: string }>(scenario.simulator, "POST", `/phones/${from}/messages`, { to: scenario.phone, ...body }),
+    contactWrites: (text: string) => scenario.write(scenario.contact, { text }),
+    received: async () => (await shard.readJournal("inbound")).map(({ data }) => data.text),
+    start: (options: ShardOptions = defaults) => {
+      const { simulator, volume, keys } = scenario;
+      running = startShard({ simulator, volume, keys, ...options });
+    },
     restart: async (options: ShardOptions = defaults) => {
-      await scenario.shard.stop();
-      scenario.shard = startShard({ simulator: scenario.simulator, volume, keys, ...options });
+      await shard.stop();
+      scenario.start(options);
     },
     waitingMail: async () => {
       const { devices } = await control<{ devices: { waiting: number }[] }>(
@@ -45,28 +67,30 @@ export function shardScenario(defaults: ShardOptions = {}): Scenario {
       );
       return devices.reduce((sum, { waiting }) => sum + waiting, 0);
     },
-    metric: async (name: string) =>
-      Number(
-        new RegExp(`^${name}[^\\n]* (\\S+)$`, "m").exec(
-          await (await scenario.shard.request("GET", "/metrics")).text(),
-        )?.[1],
-      ),
+    metric: async (name: string) => {
+      const metrics = await (await shard.request("GET", "/metrics")).text();
+      return Number(new RegExp(`^${name}[^\\n]* (\\S+)$`, "m").exec(metrics)?.[1]);
+    },
   } as Scenario;
   beforeAll(() => {
     scenario.simulator = startSimulator();
   });
   afterAll(() => scenario.simulator.stop());
   beforeEach(async () => {
-    volume = newVolume();
-    keys = newKeys();
-    scenario.shard = startShard({ simulator: scenario.simulator, volume, keys, ...defaults });
-    Object.assign(scenario, { business: uuidv7(), phone: newPhone(), contact: newPhone() });
+    Object.assign(scenario, {
+      volume: newVolume(),
+      keys: newKeys(),
+      business: uuidv7(),
+      phone: newPhone(),
+      contact: newPhone(),
+    });
+    scenario.start();
     await makePhone(scenario.simulator, scenario.contact);
   });
   afterEach(async () => {
     await control(scenario.simulator, "DELETE", "/faults");
-    await scenario.shard.stop();
-    rmSync(volume, { recursive: true });
+    await shard.stop();
+    rmSync(scenario.volume, { recursive: true });
   });
   return scenario;
 }

@@ -17,7 +17,7 @@ import type {
 import type { PacingSettings } from "../../../lib/contracts/shard/pacing.ts";
 import { shardToken } from "../../../lib/contracts/shard/secrets.ts";
 import { until } from "../../../lib/testing/until.ts";
-// What stands in for WhatsApp in this service's tests, and nowhere in its product code.
+// The simulator replaces WhatsApp in this service's tests only.
 import { startSimulator } from "../../simulator/simulator.ts";
 import type { Simulator } from "../../simulator/simulator.ts";
 import { operations } from "../../../lib/runtime/http.ts";
@@ -35,7 +35,7 @@ import { ShardMetrics } from "../shard_metrics.ts";
 import { ShardDb } from "../volume/shard_db.ts";
 import { claimVolume } from "../volume/volume.ts";
 
-/** What clients hold: `shardToken` derives each shard's own from it. */
+/** The token of clients, from which `shardToken` derives each shard's own. */
 export const token = "a-token-for-the-shard-tests";
 export const newKeys = () => `k1:${randomBytes(32).toString("base64")}`;
 export const newVolume = () => mkdtempSync(join(tmpdir(), "shard-"));
@@ -47,7 +47,7 @@ let nextPhone = 15_550_000_000;
 /** A number that no other test of this process uses. */
 export const newPhone = () => String(nextPhone++);
 
-/** A message that was never handed over before. */
+/** A message with a fresh id. */
 export const message = <C extends OutboundContent>(to: string, content: C) => {
   const id = uuidv7();
   return { id, wa_message_id: whatsappMessageId(id), to, ...content };
@@ -55,7 +55,7 @@ export const message = <C extends OutboundContent>(to: string, content: C) => {
 
 export const text = (to: string, body: string) => message(to, { type: "text", text: body });
 
-/** The internal API of a shard, as a test calls it: in this process or over the network. */
+/** The internal API of a shard as tests call it, in this process or over the network. */
 export class ShardUnderTest {
   readonly #call: (path: string, init: RequestInit) => Promise<Response>;
   readonly #token: string;
@@ -135,7 +135,7 @@ export async function control<T>(simulator: Simulator, method: string, path: str
 export const makePhone = (simulator: Simulator, phone: string) =>
   control(simulator, "POST", "/phones", { phone, name: `Phone ${phone}` });
 
-/** The texts that a phone shows, in order, and how many it was sent twice or could not read. */
+/** The texts that a phone shows, in order, with its counts of duplicates and undecryptable messages. */
 export async function screenOf(simulator: Simulator, phone: string) {
   const { data, duplicates, undecryptable } = await control<{
     data: { id: string; text?: string; from: string }[];
@@ -157,7 +157,7 @@ export type InProcess = ShardUnderTest & {
   stop(): Promise<void>;
 };
 
-/** A shard without HTTP, Consul and Redis, on a volume of its own. */
+/** A shard without HTTP, Consul and Redis, on the given volume. */
 export function startShard(options: {
   simulator: Simulator;
   volume: string;

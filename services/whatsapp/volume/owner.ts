@@ -11,9 +11,9 @@ import type { Volume } from "./volume.ts";
 
 /** This process's claim on its shard number. */
 export type Owner = {
-  /** Throws once another process owns the shard. Asked before each write to a store and each batch. */
+  /** Throws once another process owns the shard. Called before each write to a store and each batch. */
   fence(): void;
-  /** Consul's LockIndex at the moment of taking over: an owner with a higher one is the later. */
+  /** Consul's LockIndex when the lock was acquired: a later owner has a higher one. */
   readonly token: number;
   readonly state: HeldLock["state"];
   release(): Promise<void>;
@@ -22,14 +22,14 @@ export type Owner = {
 export type OwnerOptions = {
   consul: ConsulClient;
   volume: Volume;
-  /** Where this process is about to listen: routers ask for it while two instances claim the number. */
+  /** The address where this process will listen: routers use it while two instances claim the number. */
   listens: OwnerAddress;
   logger: Logger;
   /** Another process owns the shard: stop everything. */
   onLost: (holder: string) => void;
 };
 
-/** `token`: null until the lock was held once. */
+/** `token` is null until the lock was acquired once. */
 const record = z.object({ session: z.string(), token: z.int().min(0).nullable() });
 
 export class ShardLost extends AppError {
@@ -39,10 +39,10 @@ export class ShardLost extends AppError {
 }
 
 /**
- * Takes the shard's lock in Consul. The session that holds it is noted on the volume: whoever has the volume knows
- * that its predecessor is dead, destroys that session and need not wait until Consul reaps it.
+ * Acquires the shard's lock in Consul. The session that holds it is recorded on the volume: the next process on the
+ * volume knows that its predecessor is dead, destroys that session and need not wait for Consul to invalidate it.
  *
- * @throws LockHeldElsewhere where another process owns the shard number on another volume.
+ * @throws LockHeldElsewhere if another process owns the shard number on another volume.
  */
 export async function claimShard({ consul, volume, listens, logger, onLost }: OwnerOptions): Promise<Owner> {
   const path = volume.file("owner.json");
@@ -87,10 +87,7 @@ function readRecord(path: string, logger: Logger): z.infer<typeof record> | unde
   try {
     return record.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch (error) {
-    logger.warn(
-      { cause: messageOf(error) },
-      "owner.json cannot be read: the predecessor's lock has to run out by itself",
-    );
+    logger.warn({ cause: messageOf(error) }, "owner.json cannot be read: the predecessor's lock has to expire");
     return undefined;
   }
 }

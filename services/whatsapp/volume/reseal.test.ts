@@ -42,8 +42,8 @@ async function filled(): Promise<void> {
   db.close();
 }
 
-describe("a database that was sealed under another ring", () => {
-  test("needs that ring until it is sealed again", async () => {
+describe("a database sealed under another ring", () => {
+  test("needs that ring until it is resealed", async () => {
     await filled();
     expect(() => open(own)).toThrow(VolumeRefused);
     const parts = open(`${own},${shared}`);
@@ -60,7 +60,7 @@ describe("a database that was sealed under another ring", () => {
     expect(() => open(shared)).toThrow(VolumeRefused);
   });
 
-  test("takes writes while it is sealed again", async () => {
+  test("accepts writes while it is resealed", async () => {
     await filled();
     const parts = open(`${own},${shared}`);
     const sealing = resealUnderFirstKey(parts);
@@ -74,7 +74,7 @@ describe("a database that was sealed under another ring", () => {
     db.close();
   });
 
-  test("goes on with the rest after it was closed halfway", async () => {
+  test("resumes after it was closed halfway", async () => {
     await filled();
     const parts = open(`${own},${shared}`);
     const sealing = resealUnderFirstKey(parts);

@@ -5,8 +5,8 @@ import type { Ledger } from "../sending/ledger.ts";
 import type { ShardDb } from "./shard_db.ts";
 
 /**
- * Seals again what an older key of the ring sealed in the shard's database, while the shard works. Auth stores are
- * sealed again when they are opened. Once this has logged the end of it, the older keys can be taken out of the ring.
+ * Reseals the shard's database under the first key of the ring while the shard works. Auth stores are resealed when
+ * they are opened. Once this has logged its end, the older keys can be removed from the ring.
  */
 export async function resealUnderFirstKey(parts: {
   db: ShardDb;
@@ -21,7 +21,7 @@ export async function resealUnderFirstKey(parts: {
     db.retireFormerKeys();
     logger.info({ entries, former_keys_needed: db.needsFormerKeys }, "sealed again under the first key");
   } catch (error) {
-    // Nothing is lost: what was not sealed again opens under the older key, and the next start tries again.
+    // Nothing is lost: the remaining values open under the older key, and the next start tries again.
     logger.warn({ cause: messageOf(error) }, "sealing again under the first key");
   }
 }

@@ -8,30 +8,33 @@ import { VolumeRefused } from "./volume.ts";
 const applicationId = 0x50_53_73_68; // "PSsh"
 const format = 1;
 
-/** Milliseconds between two commits at the least: what comes within them shares an fsync. */
+/** Minimum milliseconds between two commits: writes within them share an fsync. */
 const spacingMs = 4;
-/** A commit blocks the loop, on a busy disk for many milliseconds: it gets about a tenth of the time, and no one waits longer than this. */
+/**
+ * A commit blocks the event loop, on a busy disk for many milliseconds. It gets about a tenth of the time, and no write
+ * waits longer than this.
+ */
 const restPerCommit = 9;
 const maxSpacingMs = 50;
 
-/** SQL: whether a row is sealed under another key of the ring than ?1, whichever the subkey. */
+/** SQL: whether a row is sealed under another key of the ring than ?1, whatever the subkey. */
 export const isStale = "key_id <> ?1 AND substr(key_id, 1, length(?1) + 1) <> ?1 || '/'";
 
 type Pending = { write: (db: Database) => void; resolve: () => void; reject: (error: unknown) => void };
 
 /**
- * The shard's own database on its volume: journal and ledger. Writes of all sessions are gathered and committed
- * together (group commit), and a write's promise resolves once its commit is on the disk: WAL with
- * synchronous=FULL, so that it also survives a power cut.
+ * The shard's own database on its volume: journal and ledger. Writes of all sessions are committed together (group
+ * commit), and a write's promise resolves once its commit is on the disk: WAL with synchronous=FULL, so that it
+ * survives a power cut too.
  */
 export class ShardDb {
   readonly db: Database;
   readonly sealer: Sealer;
-  /** When the last commit failed: why. A full disk, most likely; undefined as soon as one succeeds. */
+  /** Why the last commit failed, most likely a full disk; undefined once a commit succeeds. */
   fault: string | undefined;
   #pending: Pending[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the next commit may be. */
+  /** The earliest time of the next commit. */
   #notBefore = 0;
   #commit: (writes: Pending[]) => void;
 
@@ -43,7 +46,7 @@ export class ShardDb {
     });
   }
 
-  /** @throws VolumeRefused where the file is damaged, or sealed under a key that AUTH_KEYS does not hold. */
+  /** @throws VolumeRefused if the file is damaged, or sealed under a key that AUTH_KEYS lacks. */
   static open(path: string, keys: KeyRing): ShardDb {
     const known = existsSync(path) && statSync(path).size > 0;
     let db: Database | undefined;
@@ -62,7 +65,7 @@ export class ShardDb {
     }
   }
 
-  /** Adds a write to the next commit. Rejects where the commit failed; then nothing of it was written. */
+  /** Adds a write to the next commit. Rejects if the commit failed; then nothing of it was written. */
   write(write: (db: Database) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ write, resolve, reject });
@@ -72,7 +75,7 @@ export class ShardDb {
     });
   }
 
-  /** Commits what is pending now. */
+  /** Commits the pending writes now. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -98,7 +101,7 @@ export class ShardDb {
     return !this.sealer.isCurrent(canary);
   }
 
-  /** To be called when everything in it was sealed again. */
+  /** To be called once the whole database was resealed. */
   retireFormerKeys(): void {
     retireOldKey(this.db, this.sealer);
   }
@@ -110,10 +113,10 @@ export class ShardDb {
 }
 
 /*
- * journal: what WhatsApp delivered, until Postgres has it. AUTOINCREMENT, because a seq that was acknowledged
- *   must never be given out again.
- * sends: the ledger. `body` is the plaintext message, kept so that a recipient's phone that could not decrypt can
- *   be sent it again; `result` is null until WhatsApp's server has answered.
+ * journal: the data that WhatsApp delivered, until Postgres has it. AUTOINCREMENT, because an acknowledged seq must
+ * never be assigned again.
+ * sends: the ledger. `body` is the plaintext message, kept to resend it when the recipient's phone could not decrypt
+ * it; `result` is null until WhatsApp's server has answered.
  */
 const schema = `
   CREATE TABLE store (salt BLOB NOT NULL, canary_key TEXT NOT NULL, canary BLOB NOT NULL);
@@ -169,13 +172,13 @@ function sealerOf(db: Database, keys: KeyRing): Sealer {
 }
 
 /**
- * Seals the canary under the ring's first key once nothing else is sealed under another: then the old key may go.
- * After a rotation, main.ts has everything sealed again (reseal.ts).
+ * Seals the canary under the ring's first key once no row is sealed under another, so that the old key can be removed.
+ * After a rotation, main.ts reseals the database (reseal.ts).
  */
 function retireOldKey(db: Database, sealer: Sealer): void {
   const { canary_key: present } = db.query("SELECT canary_key FROM store").get() as { canary_key: string };
   if (sealer.isCurrent(present)) return;
-  // Any row, not the oldest: a business that moved in brought old entries, which were sealed here when they came.
+  // Any row, not only the oldest: a moved business brought old entries that were sealed here on arrival.
   const stale = (table: string) =>
     db.query(`SELECT 1 FROM ${table} WHERE ${isStale} LIMIT 1`).get(sealer.keyId) !== null;
   if (stale("journal") || stale("sends")) return;

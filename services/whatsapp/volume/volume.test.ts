@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,40 +10,42 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(path, { recursive: true }));
 
-test("a new volume gets the shard's number, and the same shard may have it again", () => {
-  claimVolume(path, 2).release();
-  expect(JSON.parse(readFileSync(join(path, "shard.json"), "utf8"))).toMatchObject({ format: 1, shard: 2 });
-  claimVolume(path, 2).release();
-});
+describe("a volume", () => {
+  test("gets the shard's number once", () => {
+    claimVolume(path, 2).release();
+    expect(JSON.parse(readFileSync(join(path, "shard.json"), "utf8"))).toMatchObject({ format: 1, shard: 2 });
+    claimVolume(path, 2).release();
+  });
 
-test("another shard's volume is refused with a sentence and left untouched", () => {
-  claimVolume(path, 2).release();
-  const before = readdirSync(path);
-  expect(() => claimVolume(path, 1)).toThrow(/belongs to shard 2, and this process is shard 1/);
-  expect(readdirSync(path)).toEqual(before);
-});
+  test("of another shard is refused and untouched", () => {
+    claimVolume(path, 2).release();
+    const before = readdirSync(path);
+    expect(() => claimVolume(path, 1)).toThrow(/belongs to shard 2, and this process is shard 1/);
+    expect(readdirSync(path)).toEqual(before);
+  });
 
-test("a volume with sessions but no number, or with an unreadable one, is refused", () => {
-  mkdirSync(join(path, "sessions"));
-  expect(() => claimVolume(path, 1)).toThrow(/holds sessions but no shard.json/);
-  writeFileSync(join(path, "shard.json"), "{");
-  expect(() => claimVolume(path, 1)).toThrow(/cannot be read/);
-  expect(() => claimVolume(join(path, "missing"), 1)).toThrow(VolumeRefused);
-});
+  test("of unknown origin is refused", () => {
+    mkdirSync(join(path, "sessions"));
+    expect(() => claimVolume(path, 1)).toThrow(/holds sessions but no shard.json/);
+    writeFileSync(join(path, "shard.json"), "{");
+    expect(() => claimVolume(path, 1)).toThrow(/cannot be read/);
+    expect(() => claimVolume(join(path, "missing"), 1)).toThrow(VolumeRefused);
+  });
 
-test("a second process on the same volume is refused, and a killed one leaves no lock behind", async () => {
-  const script = `
+  test("is locked by one process, until its death", async () => {
+    const script = `
     import { claimVolume } from ${JSON.stringify(join(import.meta.dir, "volume.ts"))};
     claimVolume(${JSON.stringify(path)}, 1);
     Bun.gc(true);
     process.stdout.write("claimed");
     setInterval(() => {}, 1000);
   `;
-  await using holder = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
-  const { value } = await holder.stdout.getReader().read();
-  expect(Buffer.from(value ?? []).toString()).toBe("claimed");
-  expect(() => claimVolume(path, 1)).toThrow(/in use by another process/);
-  holder.kill("SIGKILL");
-  await holder.exited;
-  claimVolume(path, 1).release();
+    await using holder = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
+    const { value } = await holder.stdout.getReader().read();
+    expect(Buffer.from(value ?? []).toString()).toBe("claimed");
+    expect(() => claimVolume(path, 1)).toThrow(/in use by another process/);
+    holder.kill("SIGKILL");
+    await holder.exited;
+    claimVolume(path, 1).release();
+  });
 });

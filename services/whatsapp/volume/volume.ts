@@ -23,31 +23,31 @@ export class VolumeRefused extends Error {
 export type Volume = {
   readonly path: string;
   readonly shard: number;
-  /** Path of a file or folder in it. */
+  /** Path of a file or folder on it. */
   file(...parts: string[]): string;
-  /** Lets go of it; the death of the process does the same. */
+  /** Releases the lock. The death of the process does the same. */
   release(): void;
 };
 
-/** A lock that is nobody's variable any more would be closed with the garbage, and let go of. */
+/** Keeps the locks reachable: a garbage-collected database would be closed and its lock released. */
 const held = new Set<Database>();
 
 const label = z.object({ format: z.literal(1), shard: z.int().min(1), created_at: z.string() });
 
 /**
- * Claims the volume for a shard: locks it, and writes the shard's number into a new one.
+ * Claims the volume for a shard: locks it, and writes the shard's number to a new one.
  *
- * The lock is SQLite's exclusive one on a file of its own. It is a POSIX record lock: the kernel drops it when
- * the process ends, however it ends, so nothing stale is ever left to be cleaned up or waited for, and it needs
- * no native code of ours. It holds between processes of one node; between nodes, the Consul lock decides.
+ * The lock is SQLite's exclusive lock on a file of its own. It is a POSIX record lock: the kernel releases it when the
+ * process ends, however it ends, so no stale lock needs a cleanup or a wait, and no native code of ours is needed. It
+ * excludes other processes of the same node; across nodes, the Consul lock decides.
  *
- * @throws VolumeRefused where the volume is missing, another shard's, unreadable, or in use.
+ * @throws VolumeRefused if the volume is missing, another shard's, unreadable, or in use.
  */
 export function claimVolume(path: string, shard: number): Volume {
   if (!existsSync(path) || !statSync(path).isDirectory()) {
     throw new VolumeRefused(`AUTH_DIR ${path} does not exist or is no folder: mount the shard's volume there.`);
   }
-  // Looked at before anything is written, so that another shard's volume stays untouched.
+  // Checked before anything is written, so that another shard's volume stays untouched.
   const owner = labelled(path);
   if (owner !== undefined) refuseForeign(path, owner, shard);
   const lock = lockVolume(path);
@@ -78,9 +78,7 @@ function labelled(path: string): number | undefined {
   try {
     return label.parse(JSON.parse(readFileSync(labelPath(path), "utf8"))).shard;
   } catch (error) {
-    throw new VolumeRefused(
-      `${labelPath(path)} cannot be read, so it is not known whose volume this is: ${messageOf(error)}`,
-    );
+    throw new VolumeRefused(`${labelPath(path)} cannot be read, so its shard is unknown: ${messageOf(error)}`);
   }
 }
 
@@ -96,7 +94,7 @@ function labelNew(path: string, shard: number): void {
   const used = readdirSync(path).filter((name) => name === "sessions" || name === "shard.db");
   if (used.length > 0) {
     throw new VolumeRefused(
-      `The volume at ${path} holds ${used.join(" and ")} but no shard.json: it is not known which shard it belongs to.`,
+      `The volume at ${path} holds ${used.join(" and ")} but no shard.json: its shard is unknown.`,
     );
   }
   const unfinished = `${labelPath(path)}.new`;

@@ -51,7 +51,7 @@ function strike(simulation: Simulation, connection: Connection, fault: Connectio
  * spent after that; one with `times` strikes later logins until it is spent. Silence without `times` lasts until it is
  * deleted.
  */
-export function raise(simulation: Simulation, fault: Fault): number {
+export function injectFault(simulation: Simulation, fault: Fault): number {
   if (!concernsConnection(fault)) {
     simulation.faults.add(fault);
     return 0;

@@ -5,7 +5,7 @@ import { userAddress } from "../wire/jid.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { child, children, node } from "../wire/stanza.ts";
 import type { Group } from "./group.ts";
-import { takeInGroup } from "./take.ts";
+import { showGroupMessage } from "./show.ts";
 
 /** Distributes a companion's message to a group: members' phones decrypt it, their companions get it by mailbox. */
 export async function receiveForGroup(
@@ -34,7 +34,7 @@ export async function receiveForGroup(
     }
     const own = direct.get(`${member.phone} 0`);
     if (alone && !own) continue;
-    const taken = await takeInGroup(simulation, member, {
+    const taken = await showGroupMessage(simulation, member, {
       id,
       group,
       direct: own,

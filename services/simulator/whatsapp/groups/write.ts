@@ -32,7 +32,7 @@ export async function writeToGroup(
   const shown = { id, chat: group.jid, sender: from.phone, push_name: from.name, ...contentOf(content), timestamp };
   for (const member of members) if (member !== from) member.screen.show({ ...shown, from_me: false });
   const own = deviceAddress(from.phone, 0);
-  // Taken before the encryption, so that recipients can decrypt from this message on.
+  // ShowResult before the encryption, so that recipients can decrypt from this message on.
   const distribution = await from.senderKeys.distribution(group.jid, own);
   const common = node("enc", { v: "2", type: "skmsg" }, await from.senderKeys.encrypt(group.jid, own, pad(content)));
   const devices = members.flatMap((member) => Array.from(member.devices.values()));

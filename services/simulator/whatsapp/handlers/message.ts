@@ -1,6 +1,6 @@
 import { receiveForGroup } from "../groups/receive.ts";
 import { tick } from "../messages/ticks.ts";
-import { take } from "../messages/take.ts";
+import { showMessage } from "../messages/show.ts";
 import type { Device } from "../phones/device.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Connection, Login } from "../wire/connection.ts";
@@ -47,7 +47,7 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
       if (device && device !== login.device) relay(login, message, { phone: target.phone, device, enc, at });
       continue;
     }
-    const taken = await take(simulation, target, { id, to, enc, sender: login, at, peer });
+    const taken = await showMessage(simulation, target, { id, to, enc, sender: login, at, peer });
     if (target !== login.phone && taken !== "undecryptable") received = true;
   }
   if (received) tick(simulation, phone, login, { id, from: to });

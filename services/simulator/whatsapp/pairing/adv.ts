@@ -4,18 +4,18 @@ import type { KeyPair } from "../keys.ts";
 import { sign, verify } from "../keys.ts";
 
 /** The phone's signed identity of a companion, and the details that the companion signs in turn. */
-export type DeviceVoucher = { details: Buffer; envelope: Buffer };
+export type DeviceSignature = { details: Buffer; envelope: Buffer };
 
 /**
  * Signs a companion's identity with the phone's account key, and authenticates the result with the ADV secret, which
  * the phone got from the QR code or agreed on by pairing code.
  */
-export function vouch(
+export function signDevice(
   account: KeyPair,
   companionIdentity: Uint8Array,
   keyIndex: number,
   advSecret: Uint8Array,
-): DeviceVoucher {
+): DeviceSignature {
   const details = Buffer.from(
     proto.ADVDeviceIdentity.encode({
       rawId: randomInt(1, 2 ** 31),

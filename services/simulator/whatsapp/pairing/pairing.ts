@@ -8,7 +8,7 @@ import type { Connection } from "../wire/connection.ts";
 import { lidJid, phoneJid } from "../wire/jid.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { child, node, nowS, requiredBytes, server, stanzaId } from "../wire/stanza.ts";
-import { companionSigned, vouch } from "./adv.ts";
+import { companionSigned, signDevice } from "./adv.ts";
 import type { LinkCodeExchange } from "./linkcode.ts";
 import { agree, answerHello } from "./linkcode.ts";
 import type { Registration } from "./registration.ts";
@@ -249,7 +249,7 @@ export class Pairing {
 
   #sendSuccess({ connection, registration, pending }: Candidate, phone: Phone, advSecret: Buffer): void {
     if (!pending) return;
-    const voucher = vouch(phone.identity, registration.identity, pending.device, advSecret);
+    const voucher = signDevice(phone.identity, registration.identity, pending.device, advSecret);
     pending.details = voucher.details;
     connection.send(
       node("iq", { from: server, type: "set", id: stanzaId(), xmlns: "md", t: nowS() }, [

@@ -1,7 +1,7 @@
 import { messageOf } from "../../../../lib/core/errors.ts";
 import { contentOf, unpad } from "../messages/content.ts";
-import { requestRetry } from "../messages/take.ts";
-import type { Taken } from "../messages/take.ts";
+import { requestRetry } from "../messages/show.ts";
+import type { ShowResult } from "../messages/show.ts";
 import type { Phone } from "../phones/phone.ts";
 import { deviceAddress } from "../phones/signal.ts";
 import type { Simulation } from "../simulation.ts";
@@ -22,7 +22,11 @@ export type GroupEnvelope = {
 };
 
 /** Decrypts a companion's group message on a member's phone and shows it. Deduplicates by message id. */
-export async function takeInGroup(simulation: Simulation, phone: Phone, envelope: GroupEnvelope): Promise<Taken> {
+export async function showGroupMessage(
+  simulation: Simulation,
+  phone: Phone,
+  envelope: GroupEnvelope,
+): Promise<ShowResult> {
   const { id, group, sender, at } = envelope;
   const { stats, logger } = simulation;
   let content: Uint8Array | undefined;

@@ -22,10 +22,10 @@ export type Envelope = {
   peer?: boolean;
 };
 
-export type Taken = "shown" | "duplicate" | "undecryptable";
+export type ShowResult = "shown" | "duplicate" | "undecryptable";
 
 /** Decrypts a companion's message on a phone and shows it. Deduplicates by message id. */
-export async function take(simulation: Simulation, phone: Phone, envelope: Envelope): Promise<Taken> {
+export async function showMessage(simulation: Simulation, phone: Phone, envelope: Envelope): Promise<ShowResult> {
   const { phones, stats, logger } = simulation;
   const { phone: from, device } = envelope.sender;
   const address = deviceAddress(from.phone, device.id);

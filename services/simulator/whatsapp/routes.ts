@@ -1,0 +1,219 @@
+import { z } from "@hono/zod-openapi";
+import { Hono } from "hono";
+import type { Context } from "hono";
+import { AppError } from "../../../lib/core/errors.ts";
+import { faultSchema } from "./faults/faults.ts";
+import { limitsSchema } from "./faults/limits.ts";
+import { clearFaults, injectFault } from "./faults/strike.ts";
+import type { Group } from "./groups/group.ts";
+import { writeToGroup } from "./groups/write.ts";
+import { openFile, withFile } from "./media/file.ts";
+import { broadcast } from "./messages/broadcast.ts";
+import { compose, writable } from "./messages/compose.ts";
+import { writeHostile } from "./messages/hostile.ts";
+import { messageId, write } from "./messages/write.ts";
+import type { Phone } from "./phones/phone.ts";
+import {
+  groupId,
+  hostile,
+  linkCode,
+  memberChange,
+  newGroup,
+  newPhone,
+  outgoing,
+  phoneNumber,
+  qrCode,
+  refreshRequest,
+} from "./schemas.ts";
+import type { Simulation } from "./simulation.ts";
+import { isBroadcastJid, isGroupJid, phoneJid } from "./wire/jid.ts";
+
+/** The control API of WhatsApp's side: the actions of the people at the phones, and faults. */
+export function whatsappControl(simulation: Simulation): Hono {
+  const { phones, groups, pairing, faults, store } = simulation;
+  const app = new Hono();
+
+  const known = (phone: string): Phone => {
+    const found = phones.get(phone);
+    if (!found) throw new AppError("not_found", `The phone ${phone} does not exist; create it with POST /phones.`);
+    return found;
+  };
+
+  app.get("/root", (c) => c.json({ root: simulation.identity.root.toString("base64") }));
+
+  app.get("/phones", (c) => c.json({ data: phones.all().map(view) }));
+
+  app.post("/phones", async (c) => {
+    const body = newPhone.parse(await jsonBody(c));
+    const existed = phones.get(body.phone) !== undefined;
+    const phone = phones.obtain(body.phone);
+    const { phone: _phone, ...changes } = body;
+    if (Object.keys(changes).length > 0) phone.change(changes);
+    await store.committed();
+    return c.json(view(phone), existed ? 200 : 201);
+  });
+
+  app.get("/phones/:phone", (c) => c.json(view(known(c.req.param("phone")))));
+
+  app.post("/phones/:phone/scan", async (c) => {
+    const { qr } = qrCode.parse(await jsonBody(c));
+    const device = await pairing.scan(known(c.req.param("phone")), qr);
+    return c.json({ device: device.id });
+  });
+
+  app.post("/phones/:phone/enter_code", async (c) => {
+    const { code } = linkCode.parse(await jsonBody(c));
+    const device = await pairing.enterCode(known(c.req.param("phone")), code);
+    return c.json({ device: device.id });
+  });
+
+  /** Retires a code that a client shows, as WhatsApp does. */
+  app.post("/pairing/refreshes", async (c) => {
+    const { form, ...shown } = refreshRequest.parse(await jsonBody(c));
+    return c.json(pairing.refresh(shown.qr === undefined ? { phone: shown.phone! } : { qr: shown.qr }, form), 201);
+  });
+  app.get("/pairing/refreshes", (c) => c.json({ data: pairing.refreshes() }));
+
+  const knownGroup = (name: string): Group => {
+    const found = groups.get(groupId.parse(name));
+    if (!found) throw new AppError("not_found", `The group ${name} does not exist; create it with POST /groups.`);
+    return found;
+  };
+
+  app.get("/groups", (c) => c.json({ data: groups.all().map(groupView) }));
+  app.post("/groups", async (c) => {
+    const group = groups.create(newGroup.parse(await jsonBody(c)));
+    await store.committed();
+    return c.json(groupView(group), 201);
+  });
+  app.get("/groups/:group", (c) => c.json(groupView(knownGroup(c.req.param("group")))));
+  app.post("/groups/:group/members", async (c) => {
+    const group = knownGroup(c.req.param("group"));
+    groups.change(group, memberChange.parse(await jsonBody(c)));
+    await store.committed();
+    return c.json(groupView(group));
+  });
+
+  app.post("/phones/:phone/messages", async (c) => {
+    const { to, id, audience, companions_get, ...body } = outgoing.parse(await jsonBody(c));
+    const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
+    if (isGroupJid(to)) {
+      const group = knownGroup(to);
+      if (!group.has(from)) throw new AppError("conflict", `The phone ${from.phone} is not a member of the group.`);
+      const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: group.jid });
+      return c.json(await writeToGroup(simulation, from, group, content, id ?? messageId()), 201);
+    }
+    if (isBroadcastJid(to)) {
+      const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: to });
+      const receivers = audience.map((phone) => phones.obtain(phone));
+      return c.json(await broadcast(simulation, from, { jid: to, receivers, content, id: id ?? messageId() }), 201);
+    }
+    const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: phoneJid(to) });
+    return c.json(
+      await write(simulation, from, phones.obtain(to), content, { id, companionsGet: companions_get }),
+      201,
+    );
+  });
+
+  /** Sends a malformed message, as a modified client might. */
+  app.post("/phones/:phone/hostile", async (c) => {
+    const { to, kind } = hostile.parse(await jsonBody(c));
+    const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
+    return c.json(await writeHostile(simulation, from, phones.obtain(to), kind), 201);
+  });
+
+  app.get("/phones/:phone/messages", (c) => {
+    // Any number is a phone: an unused one shows nothing.
+    const screen = phones.get(phoneNumber.parse(c.req.param("phone")))?.screen;
+    const after = z.coerce.number().int().min(0).catch(0).parse(c.req.query("after"));
+    return c.json({
+      data: screen?.messages(after) ?? [],
+      duplicates: screen?.duplicates ?? 0,
+      undecryptable: screen?.undecryptable ?? 0,
+    });
+  });
+
+  /** The file of a message, decrypted as the phone does. */
+  app.get("/phones/:phone/messages/:id/file", async (c) => {
+    const shown = known(c.req.param("phone"))
+      .screen.messages()
+      .find(({ id }) => id === c.req.param("id"));
+    return new Response(await openFile(simulation, shown?.["media"]));
+  });
+
+  /** The messages that the phone wrote, with their ticks. */
+  app.get("/phones/:phone/sent", (c) => {
+    store.flush();
+    const { phone } = known(c.req.param("phone"));
+    const data = store.db
+      .query('SELECT id, recipient AS "to", at AS timestamp, status FROM sent WHERE phone = ? ORDER BY seq')
+      .all(phone);
+    return c.json({ data });
+  });
+
+  app.post("/faults", async (c) => {
+    const fault = faultSchema.parse(await jsonBody(c));
+    return c.json({ struck: injectFault(simulation, fault), ...fault }, 201);
+  });
+
+  app.get("/faults", (c) => c.json({ data: faults.list() }));
+
+  app.delete("/faults", (c) => {
+    clearFaults(simulation);
+    return c.body(null, 204);
+  });
+
+  app.get("/limits", (c) => c.json(simulation.limits.settings));
+  app.put("/limits", async (c) => {
+    simulation.limits.settings = limitsSchema.parse(await jsonBody(c));
+    return c.json(simulation.limits.settings);
+  });
+
+  app.get("/stats", (c) =>
+    c.json({
+      ...simulation.stats,
+      phones: phones.size,
+      connections: simulation.connections.size,
+      mail: mailCount(simulation),
+    }),
+  );
+
+  return app;
+}
+
+async function jsonBody(c: Context): Promise<unknown> {
+  try {
+    return await c.req.json();
+  } catch (cause) {
+    throw new AppError("invalid_request", "The body is not JSON.", { cause });
+  }
+}
+
+function view(phone: Phone) {
+  const devices = [...phone.devices.values()].map((device) => ({
+    device: device.id,
+    online: device.mailbox.isOpen,
+    linked_at: new Date(device.state.linkedAt).toISOString(),
+    prekeys: device.preKeyCount,
+    waiting: device.mailbox.size,
+  }));
+  return {
+    phone: phone.phone,
+    lid: phone.lid,
+    name: phone.name,
+    ticks: phone.ticks,
+    available: phone.available,
+    seen_in: Object.fromEntries(phone.seenIn),
+    devices,
+  };
+}
+
+function groupView({ jid, state: { id: _id, createdAt, ...state } }: Group) {
+  return { id: jid, ...state, created_at: new Date(createdAt).toISOString() };
+}
+
+function mailCount({ phones }: Simulation): number {
+  let count = 0;
+  for (const phone of phones.all()) for (const device of phone.devices.values()) count += device.mailbox.size;
+  return count;
+}

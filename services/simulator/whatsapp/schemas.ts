@@ -1,0 +1,47 @@
+import { z } from "@hono/zod-openapi";
+import { hostileKind } from "./messages/hostile.ts";
+import { companionsGet } from "./messages/write.ts";
+import { isBroadcastJid, isGroupJid } from "./wire/jid.ts";
+
+export const phoneNumber = z.string().regex(/^\d{5,15}$/, "digits of a phone number, without +");
+const ticks = z.enum(["none", "delivered", "read"]);
+export const newPhone = z.strictObject({
+  phone: phoneNumber,
+  name: z.string().min(1).max(100).optional(),
+  ticks: ticks.optional(),
+  picture: z.url().optional(),
+});
+export const qrCode = z.strictObject({ qr: z.string().min(1).max(2000) });
+export const linkCode = z.strictObject({
+  code: z
+    .string()
+    .transform((code) => code.replace(/-/g, "").toUpperCase())
+    .pipe(z.string().length(8)),
+});
+export const refreshRequest = z
+  .strictObject({
+    qr: z.string().min(1).max(2000).optional(),
+    phone: phoneNumber.optional(),
+    form: z.enum(["companion_reg_refresh", "pair-device-rotate-qr"]).default("companion_reg_refresh"),
+  })
+  .refine(({ qr, phone }) => (qr === undefined) !== (phone === undefined), { message: "give either qr or phone" });
+export const groupId = z.string().regex(/^\d{10,25}(@g\.us)?$/, "a group's JID, or its part before the @");
+export const newGroup = z.strictObject({
+  subject: z.string().min(1).max(100),
+  /** The first member creates the group. */
+  members: z.array(phoneNumber).min(1).max(1024),
+  addressing: z.enum(["lid", "pn"]).default("lid"),
+});
+export const memberChange = z.strictObject({
+  add: z.array(phoneNumber).optional(),
+  remove: z.array(phoneNumber).optional(),
+});
+export const outgoing = z.looseObject({
+  to: z.union([phoneNumber, groupId.refine(isGroupJid), z.string().refine(isBroadcastJid)]),
+  id: z.string().min(4).max(64).optional(),
+  /** The phones whose companions get a broadcast message: a status, a list, a channel. */
+  audience: z.array(phoneNumber).max(1000).default([]),
+  /** Sent to the receiver's companions instead of the ciphertext. */
+  companions_get: companionsGet.optional(),
+});
+export const hostile = z.strictObject({ to: phoneNumber, kind: hostileKind });

@@ -1,0 +1,64 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import { until } from "../../../lib/testing/until.ts";
+import { shardScenario } from "../testing/scenario.ts";
+import { control, makePhone } from "../testing/shard_under_test.ts";
+
+const scenario = shardScenario();
+
+/** Shows a QR code and has the business's phone scan it. */
+async function scanQr(): Promise<void> {
+  const { shard, simulator, business, phone } = scenario;
+  await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+  const { qr } = await shard.reaches(business, "qr");
+  await control(simulator, "POST", `/phones/${phone}/scan`, { qr });
+}
+
+async function endStatus(): Promise<string> {
+  const { shard, business } = scenario;
+  await until(async () => ["open", "logged_out"].includes((await shard.view(business)).status), {
+    deadlineMs: 20_000,
+    what: "an end",
+  });
+  return (await shard.view(business)).status;
+}
+
+describe("pairing", () => {
+  test("works by a code entered on the phone", async () => {
+    const { simulator, shard, business, phone } = scenario;
+    await makePhone(simulator, phone);
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "code", phone });
+    const { code } = await shard.reaches(business, "code");
+    expect(code).toMatch(/^[A-Z0-9]{8}$/);
+    await control(simulator, "POST", `/phones/${phone}/enter_code`, { code });
+    await shard.reaches(business, "open");
+  });
+
+  test("does not take an early 401 for a logout", async () => {
+    const { simulator, shard, business, phone, fault } = scenario;
+    await makePhone(simulator, phone);
+    await fault("login_failure", { reason: "401", times: 1 });
+    await scanQr();
+    await shard.reaches(business, "open");
+  });
+});
+
+describe("a login that WhatsApp does not know everywhere yet", () => {
+  beforeEach(async () => {
+    const { shard, simulator, business, phone, fault } = scenario;
+    await makePhone(simulator, phone);
+    await fault("login_failure", { reason: "401", times: 2 });
+    await scanQr();
+    await until(async () => (await shard.view(business)).reason?.includes("401"), { what: "the first refusal" });
+  });
+
+  test("opens although the shard restarts in between", async () => {
+    await scenario.restart();
+    expect(await endStatus()).toBe("open");
+  });
+
+  test("opens although a connect is requested in between", async () => {
+    const { shard, business } = scenario;
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "qr" });
+    expect(await endStatus()).toBe("open");
+  });
+});
