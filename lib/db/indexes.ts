@@ -18,7 +18,7 @@ export type IndexDefinition = {
     | "phone_numbers"
     | "webhook_deliveries"
     | "webhooks";
-  /** What goes between the parentheses. */
+  /** The list between the parentheses. */
   columns: string;
   include?: string;
   where?: string;

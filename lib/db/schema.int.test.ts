@@ -39,7 +39,8 @@ async function migrated(): Promise<Column[]> {
   const rows = await database.owner<Column[]>`
     select c.relname as table, a.attname as column, format_type(a.atttypid, a.atttypmod) as type,
            not a.attnotnull as nullable,
-           exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and a.attnum = any (i.indkey)) as primary
+           exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary
+             and a.attnum = any (i.indkey)) as primary
     from pg_class c join pg_attribute a on a.attrelid = c.oid
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
       and a.attnum > 0 and not a.attisdropped`;
@@ -54,7 +55,8 @@ test("the drizzle schema is the migrated database: tables, columns, types, nulla
 
 test("the statuses rank in SQL as they do in TypeScript", async () => {
   const rows = await database.owner<{ status: string }[]>`
-    select status from unnest(${database.owner.array(messageStatuses.toReversed())}::text[]) as status order by message_status_rank(status)`;
+    select status from unnest(${database.owner.array(messageStatuses.toReversed())}::text[]) as status
+      order by message_status_rank(status)`;
   expect(rows.map((row) => row.status)).toEqual([...messageStatuses]);
 });
 

@@ -94,7 +94,8 @@ test("the policy hardly changes how many rows the planner expects: a page of mes
     (sql) => sql<[{ "QUERY PLAN": [{ Plan: { "Plan Rows": number } }] }]>`
       explain (format json) select * from messages where business_id = ${mine.businessId}`,
   );
-  // About a hundred there are; an OR of two unknowns made it two, and the planner sorted all of them for the first page.
+  // About a hundred there are; an OR of two unknowns made it two, and the planner sorted all of them for the first
+  // page.
   expect(row["QUERY PLAN"][0].Plan["Plan Rows"]).toBeGreaterThan(30);
 });
 
@@ -127,7 +128,8 @@ test("a database that cannot be reached is unavailable, and the caller may try a
 test("connections that the server ended come back by themselves", async () => {
   await getBusiness(mine);
   await database.owner`
-    select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`;
+    select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
+      and pid <> pg_backend_pid()`;
   // The statements that meet a dead connection may fail, as "unavailable"; then the pool has new ones.
   const attempts = await Promise.allSettled(Array.from({ length: 8 }, () => getBusiness(mine)));
   for (const attempt of attempts) {

@@ -6,17 +6,17 @@ import { textOf } from "./client/literal.ts";
 import type { Statement } from "./client/literal.ts";
 
 /*
- * Two walls hold tenants apart. The first: a statement needs a scope, and a tenant's statement names its
- * business. The second, for the day the first is forgotten: Postgres itself lets the transaction see only the
- * rows of the scope it declared (row-level security, migration 0000), and none at all if it declared none.
+ * Two walls isolate tenants. First, a statement needs a scope, and a tenant's statement names its business. Second, in
+ * case a statement forgets that, Postgres shows a transaction only the rows of the scope that it declared (row-level
+ * security, migration 0000), and none if it declared none.
  */
 
 export type Sql = TransactionSql;
 
 export interface Scope {
   /**
-   * Runs `work` in a transaction that may see the scope's rows only; commits when it resolves. Throws
-   * "unavailable" when the database cannot be reached; whether a commit under way took place is then not known.
+   * Runs `work` in a transaction that sees the scope's rows only; commits when it resolves. Throws "unavailable" if the
+   * database cannot be reached; whether a commit in flight succeeded is then unknown.
    */
   run<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /** One statement in a transaction of its own and in one exchange with the server; throws as `run` does. */
@@ -69,12 +69,13 @@ export function atomically<S extends Scope, T>(scope: S, work: (scope: S) => Pro
 /** `setting` and `value` are constants, or a UUID. */
 function within(db: Database, setting: string, value: string): Scope {
   const { statementMs } = waitsOf(db);
-  const declaration = `set local ${setting} = '${value}'${statementMs === undefined ? "" : `;set local statement_timeout = ${statementMs}`}`;
+  const timeout = statementMs === undefined ? "" : `;set local statement_timeout = ${statementMs}`;
+  const declaration = `set local ${setting} = '${value}'${timeout}`;
   return {
     run: async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
       try {
         return (await poolOf(db).begin((sql) => {
-          // Not awaited: it travels with the first statement of `work`, and should it fail, that statement fails with it.
+          // Not awaited: it is pipelined with the first statement of `work`, which fails if the declaration fails.
           void sql.unsafe(declaration).execute();
           return work(sql);
         })) as T;
@@ -94,7 +95,7 @@ function within(db: Database, setting: string, value: string): Scope {
 /** Sends a query and waits for its answer no longer than a connection and an answer may take together. */
 async function send<R>(db: Database, query: string): Promise<R> {
   const { acquireMs, answerMs } = waitsOf(db);
-  // The driver measures silence. This is the limit of a server that answers others on the same connection meanwhile.
+  // The driver limits silence only; this bounds a server that keeps answering others on the same connection.
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => late.reject(lateAnswer()), acquireMs + answerMs);
   try {

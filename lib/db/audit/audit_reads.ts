@@ -20,9 +20,11 @@ export async function addAuditReads(scope: PlatformScope, counts: readonly ReadC
     insert into audit_reads (id, key_id, key_prefix, business_id, hour, reads, last_at)
     select id, key_id, key_prefix, business_id, date_trunc('hour', now()), reads, now()
     from unnest(${counts.map(() => uuidv7())}::uuid[], ${column("key_id")}::uuid[], ${column("key_prefix")}::text[],
-                ${column("business_id")}::uuid[], ${column("reads")}::bigint[]) as r (id, key_id, key_prefix, business_id, reads)
+                ${column("business_id")}::uuid[], ${column("reads")}::bigint[]) as r (id, key_id, key_prefix,
+                  business_id, reads)
     order by key_id, business_id
-    on conflict (key_id, business_id, hour) do update set reads = audit_reads.reads + excluded.reads, last_at = excluded.last_at`);
+    on conflict (key_id, business_id, hour) do update set reads = audit_reads.reads + excluded.reads,
+      last_at = excluded.last_at`);
 }
 
 const { id, key_id, key_prefix, business_id, hour, last_at } = auditReads;

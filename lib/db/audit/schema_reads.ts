@@ -1,7 +1,7 @@
 import { bigint, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { moment } from "../columns.ts";
 
-/** That an admin key, or a console session begun with it, read a business's data in an hour. */
+/** Counts how often an admin key, or a console session of that key, read a business's data in one hour. */
 export const auditReads = pgTable("audit_reads", {
   id: uuid().primaryKey(),
   key_id: uuid().notNull(),

@@ -10,8 +10,8 @@ export type NewRecipient = {
 };
 
 /**
- * Adds recipients to a draft, in their order; returns how many were new to it, or undefined where the broadcast is no
- * draft any more. To add the same ones again adds nobody.
+ * Adds recipients to a draft in their order; returns how many were new, or undefined if the broadcast is no longer a
+ * draft. Idempotent.
  */
 export async function addRecipients(
   scope: BusinessScope,
@@ -20,8 +20,9 @@ export async function addRecipients(
 ): Promise<number | undefined> {
   const [row] = await scope.ask<[{ draft: boolean; added: number }]>(sql`
     with draft as (
-      -- Shared, so that a start waits for what is being added.
-      select id from broadcasts where id = ${broadcastId} and business_id = ${scope.businessId} and status = 'draft' for share
+      -- Shared, so that a start waits for the running insert.
+      select id from broadcasts where id = ${broadcastId} and business_id = ${scope.businessId}
+        and status = 'draft' for share
     ), added as (
       insert into broadcast_recipients (broadcast_id, business_id, chat, fields, text_length)
       select draft.id, ${scope.businessId}::uuid, r.chat, r.fields, r.text_length

@@ -17,8 +17,10 @@ export type NewBroadcast = Pick<
 export async function insertBroadcast(scope: BusinessScope, broadcast: NewBroadcast): Promise<Broadcast | undefined> {
   const { id, name, text, time_zone, scheduled_at, quiet_from, quiet_to, per_minute } = broadcast;
   const [inserted] = await scope.ask<Broadcast[]>(sql`
-    insert into broadcasts (id, business_id, name, text, status, time_zone, scheduled_at, quiet_from, quiet_to, per_minute)
-    select ${id}::uuid, b.id, ${name}, ${text}, 'draft', coalesce(${time_zone}, b.time_zone), ${scheduled_at}::timestamptz, ${quiet_from}, ${quiet_to},
+    insert into broadcasts (id, business_id, name, text, status, time_zone, scheduled_at, quiet_from, quiet_to,
+      per_minute)
+    select ${id}::uuid, b.id, ${name}, ${text}, 'draft', coalesce(${time_zone}, b.time_zone),
+      ${scheduled_at}::timestamptz, ${quiet_from}, ${quiet_to},
            ${per_minute}::integer
     from businesses b where b.id = ${scope.businessId} and b.deleted_at is null
     returning *`);

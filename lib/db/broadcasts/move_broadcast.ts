@@ -7,15 +7,14 @@ import type { BusinessScope } from "../scope.ts";
 import { holdBroadcast } from "./hold.ts";
 
 export type MovedBroadcast = {
-  /** refused: it cannot be done to it as it is · empty: there is nobody to send it to */
+  /** refused: its status does not allow the verb · empty: it has no recipients */
   outcome: "moved" | "unchanged" | "refused" | "empty";
   broadcast: Broadcast;
 };
 
 /**
- * Starts, pauses, resumes or cancels; undefined when there is no such broadcast. Of a paused or cancelled one nothing
- * is handed to a shard any more that was not handed over before: its messages in the outbox are held. The next run of one
- * that is resumed lets them go, unless it is in its quiet hours.
+ * Starts, pauses, resumes or cancels a broadcast; undefined if it does not exist. A pause and a cancellation hold its
+ * queued messages: no shard receives them. After a resumption the next run releases them, outside its quiet hours.
  */
 export function moveBroadcast(
   scope: BusinessScope,

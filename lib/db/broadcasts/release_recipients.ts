@@ -11,9 +11,9 @@ export type Release = {
   limit: number;
   /** Characters of all texts of one release together, at most; the first text is always released. */
   maxLength: number;
-  /** When the next may follow, given how many there were. */
+  /** The time of the next release after this many messages. */
   nextReleaseAt: (released: number) => Date;
-  /** The rendered text, or why there is none: that message fails. */
+  /** The rendered text, or the error with which the message fails. */
   textFor: (fields: Record<string, string>) => { text: string } | { error: string };
 };
 
@@ -23,17 +23,18 @@ type Next = Pick<BroadcastRecipient, "chat" | "fields"> & { opted_out: boolean }
 type Settled = { chat: string; id: string | null; text?: string; wa_message_id?: string; error?: string };
 
 /**
- * Puts the messages for the next recipients of a running broadcast into the outbox, each together with its recipient's
- * row: either both are written or neither. Skips recipients who opted out. Null where the broadcast is not running.
+ * Enqueues the messages for the next recipients of a running broadcast. A message and its recipient's row are written
+ * together. Skips recipients who opted out. Returns null if the broadcast is not running.
  */
 export function releaseRecipients(
   scope: BusinessScope,
   { broadcastId, limit, maxLength, nextReleaseAt, textFor }: Release,
 ): Promise<Released | null> {
   return scope.run(async (sql) => {
-    // A pause waits for this, or this for the pause.
+    // The row lock serialises a pause and this release.
     const running = await sql`
-      select from broadcasts where id = ${broadcastId} and business_id = ${scope.businessId} and status = 'running' for update`;
+      select from broadcasts where id = ${broadcastId} and business_id = ${scope.businessId} and status = 'running'
+        for update`;
     if (running.length === 0) return null;
     const next = await sql<Next[]>`
       select r.chat, r.fields, o.chat is not null as opted_out
@@ -66,8 +67,8 @@ export function releaseRecipients(
       ), broadcast as (
         update broadcasts set next_release_at = ${nextReleaseAt(released)} where id = ${broadcastId}
       ), written as (
-        insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, next_attempt_at, failed_at,
-                              error_code, error_message, broadcast_id)
+        insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, next_attempt_at,
+                              failed_at, error_code, error_message, broadcast_id)
         select s.id, ${scope.businessId}::uuid, 'outbound', s.chat, 'text', s.text, s.wa_message_id,
                case when s.error is null then 'queued' else 'failed' end,
                case when s.error is null then date_trunc('milliseconds', now()) end,
@@ -75,10 +76,11 @@ export function releaseRecipients(
                case when s.error is not null then 'text_too_long' end,
                s.error, ${broadcastId}::uuid
         from settled s where s.id is not null
-        returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at, failed_at,
-                  error_code, error_message
+        returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at,
+                  failed_at, error_code, error_message
       )
-      select coalesce((select jsonb_agg(to_jsonb(w) order by w.id) from written w where w.status = 'failed'), '[]') as failed`;
+      select coalesce((select jsonb_agg(to_jsonb(w) order by w.id) from written w
+        where w.status = 'failed'), '[]') as failed`;
     const failed = row.failed.map(changeFromJson);
     return { released: released - failed.length, optedOut: settled.length - released, failed };
   });

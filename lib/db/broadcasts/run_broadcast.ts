@@ -4,19 +4,19 @@ import type { BusinessScope, PlatformScope } from "../scope.ts";
 import { changeFromJson } from "../messages/status_change.ts";
 import type { StatusChange } from "../messages/status_change.ts";
 
-/** What running a broadcast needs to know. */
+/** A broadcast with the figures that a step of it needs. */
 export type BroadcastState = Broadcast & {
-  /** By Postgres' clock, which its moments are kept by. */
+  /** Postgres' clock, by which all times of a broadcast are measured. */
   now: Date;
-  /** Whether its business has a WhatsApp to send with. */
+  /** Whether its business has a paired session. */
   paired: boolean;
-  /** Messages of it in the outbox. */
+  /** Its messages in the outbox. */
   queued: number;
-  /** Whether there are recipients still to come. */
+  /** Whether it has recipients without a message. */
   pending: boolean;
 };
 
-/** A broadcast and how far it is; undefined when there is none. That of a deleted business counts as not paired. */
+/** A broadcast with its progress; undefined if it does not exist. A deleted business counts as not paired. */
 export async function findBroadcast(scope: PlatformScope, id: string): Promise<BroadcastState | undefined> {
   const [found] = await scope.ask<BroadcastState[]>(sql`
     select b.*, now() as now,
@@ -27,7 +27,7 @@ export async function findBroadcast(scope: PlatformScope, id: string): Promise<B
   return found;
 }
 
-/** A scheduled broadcast begins; returns whether it did. */
+/** Sets a scheduled broadcast running; returns whether it was scheduled. */
 export async function beginBroadcast(scope: BusinessScope, id: string): Promise<boolean> {
   const rows = await scope.ask<{ id: string }[]>(sql`
     update broadcasts set status = 'running', started_at = coalesce(started_at, now()), updated_at = now()
@@ -35,7 +35,7 @@ export async function beginBroadcast(scope: BusinessScope, id: string): Promise<
   return rows.length > 0;
 }
 
-/** A running broadcast of which nothing is left to do is completed; returns whether it was. */
+/** Completes a running broadcast without pending recipients and queued messages; returns whether it did. */
 export async function completeBroadcast(scope: BusinessScope, id: string): Promise<boolean> {
   const rows = await scope.ask<{ id: string }[]>(sql`
     update broadcasts b set status = 'completed', ended_at = now(), updated_at = now()
@@ -47,8 +47,8 @@ export async function completeBroadcast(scope: BusinessScope, id: string): Promi
 }
 
 /**
- * Fails what a cancelled broadcast still has in the outbox. To be called while holding the lease of its business's
- * sends, when nothing of it is on its way to a shard.
+ * Fails the queued messages of a cancelled broadcast. The caller holds both outbox leases of the business, so that none
+ * of these messages is in flight to a shard.
  */
 export async function failCancelled(scope: BusinessScope, id: string): Promise<StatusChange[]> {
   const [row] = await scope.ask<[{ changed: Parameters<typeof changeFromJson>[0][] }]>(sql`
@@ -63,14 +63,14 @@ export async function failCancelled(scope: BusinessScope, id: string): Promise<S
       set status = 'failed', failed_at = now(), next_attempt_at = null, wait_reason = null,
           error_code = 'broadcast_cancelled', error_message = 'Its broadcast was cancelled before it was sent.'
       from locked where m.id = locked.id
-      returning m.id, m.business_id, m.chat, 'queued' as before, m.status, m.sent_at, m.delivered_at, m.read_at, m.played_at, m.failed_at,
-                m.error_code, m.error_message
+      returning m.id, m.business_id, m.chat, 'queued' as before, m.status, m.sent_at, m.delivered_at, m.read_at,
+                m.played_at, m.failed_at, m.error_code, m.error_message
     )
     select coalesce((select jsonb_agg(to_jsonb(failed) order by failed.id) from failed), '[]') as changed`);
   return row.changed.map(changeFromJson);
 }
 
-/** The broadcasts that have something to be done now; page on with the last one as `after`. */
+/** Lists the broadcasts that have work now; pass the last id as `after` for the next page. */
 export async function listDueBroadcasts(
   scope: PlatformScope,
   { after, limit }: { after?: string | undefined; limit: number },
@@ -79,7 +79,8 @@ export async function listDueBroadcasts(
     select b.id from broadcasts b
     where b.id > ${after ?? "00000000-0000-0000-0000-000000000000"}
       and (b.status = 'running' or (b.status = 'scheduled' and (b.scheduled_at is null or b.scheduled_at <= now()))
-        or (b.status = 'cancelled' and exists (select from messages m where m.broadcast_id = b.id and m.status = 'queued')))
+        or (b.status = 'cancelled' and exists (select from messages m where m.broadcast_id = b.id
+          and m.status = 'queued')))
     order by b.id
     limit ${limit}`);
   return rows.map(({ id }) => id);

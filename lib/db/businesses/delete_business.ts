@@ -1,16 +1,17 @@
 import type { BusinessScope } from "../scope.ts";
 
 /**
- * Takes a business out of service, all at once: no caller finds it again, its keys end, and what was still to
- * be sent fails. Returns whether there was one. Its rows stay until retention removes them.
+ * Deletes a business: no caller finds it, its keys end and its queued messages fail, all in one transaction. Returns
+ * whether it existed. Its rows stay until retention removes them.
  */
 export function deleteBusiness(scope: BusinessScope): Promise<boolean> {
   return scope.run(async (sql) => {
     const deleted = await sql`
-      update businesses set deleted_at = now(), updated_at = now() where id = ${scope.businessId} and deleted_at is null`;
+      update businesses set deleted_at = now(), updated_at = now() where id = ${scope.businessId}
+        and deleted_at is null`;
     if (deleted.count === 0) return false;
     await sql`update api_keys set revoked_at = now() where business_id = ${scope.businessId} and revoked_at is null`;
-    // The numbers are the carrier account's: another business may be given them.
+    // The numbers belong to the carrier account, which may assign them to another business.
     await sql`delete from phone_numbers where business_id = ${scope.businessId}`;
     await sql`delete from whatsapp_sessions where business_id = ${scope.businessId}`;
     await sql`

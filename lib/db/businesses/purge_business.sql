@@ -21,11 +21,13 @@ begin
 
   -- Through the indexes that these tables have: by endpoint, by broadcast, by business.
   delete from webhook_deliveries where id in (
-    select d.id from webhooks w join webhook_deliveries d on d.webhook_id = w.id where w.business_id = business limit batch);
+    select d.id from webhooks w join webhook_deliveries d on d.webhook_id = w.id
+    where w.business_id = business limit batch);
   get diagnostics count = row_count;
   removed := removed + count;
   delete from broadcast_recipients where ctid = any (array(
-    select r.ctid from broadcasts b join broadcast_recipients r on r.broadcast_id = b.id where b.business_id = business limit batch));
+    select r.ctid from broadcasts b join broadcast_recipients r on r.broadcast_id = b.id
+    where b.business_id = business limit batch));
   get diagnostics count = row_count;
   removed := removed + count;
   delete from messages where id in (select id from messages where business_id = business limit batch);
@@ -35,9 +37,11 @@ begin
     select ctid from call_recordings where business_id = business and storage_key is null limit batch));
   get diagnostics count = row_count;
   removed := removed + count;
-  foreach name in array array['media_fetches', 'media_uploads', 'opt_outs', 'calls', 'idempotency_keys', 'moves', 'journal_quarantine']
+  foreach name in array array[
+    'media_fetches', 'media_uploads', 'opt_outs', 'calls', 'idempotency_keys', 'moves', 'journal_quarantine']
   loop
-    execute format('delete from %1$I where ctid = any (array(select ctid from %1$I where business_id = $1 limit $2))', name)
+    execute format(
+      'delete from %1$I where ctid = any (array(select ctid from %1$I where business_id = $1 limit $2))', name)
     using business, batch;
     get diagnostics count = row_count;
     removed := removed + count;
@@ -46,7 +50,8 @@ begin
     return removed;
   end if;
 
-  if exists (select from media where business_id = business) or exists (select from call_recordings where business_id = business) then
+  if exists (select from media where business_id = business)
+    or exists (select from call_recordings where business_id = business) then
     return 0;
   end if;
   -- Foreign keys cascade to the rest, which is small: endpoints, broadcasts, keys, settings.

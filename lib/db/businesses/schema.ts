@@ -1,7 +1,7 @@
 import { integer, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { createdAt, moment } from "../columns.ts";
 
-/** Limits of a WhatsApp account; lib/contracts/shard/pacing.ts says what they mean. */
+/** Sending limits of a WhatsApp account (lib/contracts/shard/pacing.ts). */
 type Pacing = {
   enabled: boolean;
   messages_per_minute: number;
@@ -17,13 +17,13 @@ export const businesses = pgTable("businesses", {
   name: text().notNull(),
   /** IANA name, such as "America/Sao_Paulo". */
   time_zone: text().notNull(),
-  /** The shard that holds the login, from 1. Null until the first connect. */
+  /** The shard that holds the session, from 1. Null until the first connect. */
   whatsapp_shard: integer(),
-  /** Grows by one with each move to another shard. */
+  /** The fencing token: each move to another shard increments it. */
   whatsapp_fence: integer().notNull().default(0),
-  /** The move that is under way: nothing is handed to a shard meanwhile. */
+  /** The unfinished move, which blocks sending. */
   whatsapp_move: uuid(),
-  /** How fast it may send, as far as it chose; null: as the platform has it. */
+  /** The business's own sending limits; null: the platform's. */
   pacing: jsonb().$type<Partial<Pacing>>(),
   created_at: createdAt(),
   updated_at: createdAt(),

@@ -1,6 +1,6 @@
 import type { PlatformScope } from "../scope.ts";
 
-/** A telephone number, and what its business wants done with calls on it. */
+/** A telephone number with the call settings of its business. */
 export type Line = {
   number: string;
   business_id: string;
@@ -11,7 +11,7 @@ export type Line = {
   consent_line: string | null;
 };
 
-/** Whose number this is, and whether the call has already ended; `line` is undefined for a number of nobody's. */
+/** Finds the line of a number and whether the call has ended; `line` is undefined for an unassigned number. */
 export async function findLine(
   scope: PlatformScope,
   { number, callSid }: { number: string; callSid: string },

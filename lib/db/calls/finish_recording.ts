@@ -3,10 +3,10 @@ import type { BusinessScope } from "../scope.ts";
 export type RecordingResult =
   | { status: "stored"; storage_key: string }
   | { status: "failed"; error: string }
-  /** Not yet: to be fetched again then. */
+  /** Retried at `next_attempt_at`. */
   | { status: "pending"; error: string; next_attempt_at: Date };
 
-/** Writes down how an attempt to fetch a recording went; one that is not pending any more is left alone. */
+/** Records the result of a fetch attempt, if the recording is still pending. */
 export async function finishRecording(
   scope: BusinessScope,
   recordingSid: string,
@@ -18,8 +18,8 @@ export async function finishRecording(
   await scope.run(
     (sql) => sql`
       update call_recordings
-      set status = ${result.status}, storage_key = ${key}, error = ${error}, next_attempt_at = ${next}, attempts = attempts + 1,
-          stored_at = case when ${key}::text is null then null else now() end
+      set status = ${result.status}, storage_key = ${key}, error = ${error}, next_attempt_at = ${next},
+        attempts = attempts + 1, stored_at = case when ${key}::text is null then null else now() end
       where recording_sid = ${recordingSid} and business_id = ${scope.businessId} and status = 'pending'`,
   );
 }

@@ -7,7 +7,7 @@ const business = () =>
     .notNull()
     .references(() => businesses.id, { onDelete: "cascade" });
 
-/** A telephone number that calls come in on and go out from; it belongs to one business. */
+/** A telephone number for inbound and outbound calls of one business. */
 export const phoneNumbers = pgTable("phone_numbers", {
   /** E.164, with the plus sign. */
   number: text().primaryKey(),
@@ -16,7 +16,7 @@ export const phoneNumbers = pgTable("phone_numbers", {
 });
 export type PhoneNumber = typeof phoneNumbers.$inferSelect;
 
-/** What a business wants done with its calls. No row: no limit of its own, nothing recorded. */
+/** Call settings of a business. No row: no limits of its own, no recording. */
 export const callSettings = pgTable("call_settings", {
   business_id: uuid()
     .primaryKey()

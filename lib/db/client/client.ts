@@ -19,14 +19,20 @@ export type Waits = {
   acquireMs: number;
   /** For the next byte of an answer. After that the connection is dropped, with the statements it carries. */
   answerMs: number;
-  /** For the server to finish one statement, where that is not the limit of the role (role_limits.ts). */
+  /** For the server to finish one statement; absent: the limit of the role (migrations/role_limits.ts). */
   statementMs?: number;
 };
 
-/** At most 8 s in all, so that a request gets its 503 within the edge's deadline. A statement ends before its answer is due. */
+/**
+ * At most 8 s in all, so that a request gets its 503 within the edge's deadline. The role's statement_timeout ends a
+ * statement before its answer is due.
+ */
 export const requestWaits: Waits = { acquireMs: 2_500, answerMs: 5_500 };
 
-/** For workers, which rather wait than repeat a job: a statement, after 5 s in the pooler's queue (pgbouncer.nomad.hcl). */
+/**
+ * For workers, where a wait is cheaper than a repeated job. A statement may spend 5 s in the pooler's queue
+ * (pgbouncer.nomad.hcl) before it runs.
+ */
 export const workerWaits: Waits = { acquireMs: 10_000, answerMs: 25_000, statementMs: 15_000 };
 
 const pool = Symbol("pool");
@@ -38,7 +44,7 @@ export type Database = {
   readonly [limits]: Waits;
   /** Resolves when the server answers; throws when it does not. */
   ping(): Promise<void>;
-  /** Waits up to five seconds for the statements under way, then closes. */
+  /** Waits up to five seconds for running statements, then closes. */
   close(): Promise<void>;
 };
 

@@ -1,7 +1,7 @@
 import { AppError } from "../../core/errors.ts";
 import { removeQuotedValues } from "../../core/postgres_error.ts";
 
-/** Codes of postgres.js and of the socket under it: the server was not reached, or went away. */
+/** Codes of postgres.js and its socket: the server was not reached, or closed the connection. */
 const disconnected = new Set([
   "ACQUIRE_TIMEOUT",
   "ANSWER_TIMEOUT",
@@ -25,22 +25,22 @@ const disconnected = new Set([
  */
 const transient = /^(08|40|53|57)|^(55P03|25006)$/;
 
-/** The database cannot do it now, through no fault of the statement. */
+/** Whether the database is unavailable, through no fault of the statement. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return typeof code === "string" && (disconnected.has(code) || transient.test(code));
 }
 
-/** Another row has these values already. */
+/** Whether another row has these values already. */
 export function isUniqueViolation(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "23505";
 }
 
-/** Turns what a caller can only wait for into an "unavailable"; everything else stays what it is, without values of rows. */
+/** Turns an unavailable database into an AppError "unavailable"; strips values of rows from any other error. */
 export function toDatabaseError(error: unknown): unknown {
   removeQuotedValues(error);
   if (!isDatabaseUnavailable(error)) return error;
-  return new AppError("unavailable", "The database cannot be reached at present; try again shortly.", {
+  return new AppError("unavailable", "The database is unavailable. Retry shortly.", {
     cause: error,
     retryAfterS: 1,
   });

@@ -1,24 +1,23 @@
 export type GroupCommitOptions<Item, Result> = {
-  /** Does the work of many items in one transaction; results in the order of the items. */
+  /** Commits many items in one transaction; returns results in the order of the items. */
   commit: (items: Item[]) => Promise<Result[]>;
-  /** Whether a failed commit may be one item's fault: then each of its items is tried alone. */
+  /** Whether one item may have caused the failure: then each item is committed alone. */
   isItemsFault: (error: unknown) => boolean;
   /** Most items in one commit. */
   maxItems: number;
-  /** Most commits under way: while they are, items gather for the next. */
+  /** Concurrent commits; beyond them items are batched for the next one. */
   maxCommits: number;
   /** Most items that wait for a commit. */
   maxWaiting: number;
-  /** What is thrown beyond that. */
+  /** The error beyond that. */
   overload: () => Error;
 };
 
 type Waiting<Item, Result> = { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void };
 
 /**
- * Commits items together that come at the same time. Nobody waits for company: a lone item is committed at once, and
- * only while `maxCommits` are under way do further ones gather. So a group is as large as the load makes it, and the
- * cost of a transaction is shared exactly when there is no time for it.
+ * Commits concurrent items in batches. A single item is committed at once; items are batched only while `maxCommits`
+ * commits are in flight. The batch size so follows the load, and the cost of a transaction is shared under load only.
  */
 export function createGroupCommit<Item, Result>(
   options: GroupCommitOptions<Item, Result>,
@@ -53,7 +52,7 @@ export function createGroupCommit<Item, Result>(
     if (waiting.length >= maxWaiting) return Promise.reject(overload());
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     waiting.push({ item, resolve, reject });
-    // What arrives in the same turn of the event loop goes together.
+    // Items of the same turn of the event loop share a batch.
     if (!scheduled && underWay < maxCommits) {
       scheduled = true;
       setImmediate(start);

@@ -1,18 +1,18 @@
 /*
- * Statements with their values written into them, for the simple query protocol. There a statement and the scope it
- * runs in travel together, in one exchange with the server; with parameters it takes four (begin, describe, bind,
- * commit), because a pooler in transaction mode keeps no prepared statement. What makes that safe is in this file
- * alone: a value becomes part of a statement only by `sql`, and `sql` writes every value as a quoted literal.
+ * Statements with inlined values, for the simple query protocol. There a statement and its scope travel in one exchange
+ * with the server; with parameters it takes four (begin, describe, bind, commit), because a pooler in transaction mode
+ * keeps no prepared statement. This file alone makes that safe: only `sql` puts a value into a statement, and `sql`
+ * writes every value as a quoted literal.
  */
 
 export type Value = string | number | bigint | boolean | Date | null | readonly string[];
 
 const text = Symbol("text");
 
-/** A statement, or a piece of one, with its values in it. Only `sql` makes them. */
+/** A statement, or a fragment of one, with inlined values. Only `sql` creates them. */
 export type Statement = { readonly [text]: string };
 
-/** Builds a statement from a template: values become literals, statements become part of it as they are. */
+/** Builds a statement from a template: values become literals, statements are inserted unchanged. */
 export function sql(strings: TemplateStringsArray, ...values: (Value | Statement)[]): Statement {
   let statement = strings[0]!;
   values.forEach((value, i) => {
@@ -21,15 +21,15 @@ export function sql(strings: TemplateStringsArray, ...values: (Value | Statement
   return { [text]: statement };
 }
 
-/** The text of a statement, for the one place that sends it. */
+/** The text of a statement, for scope.ts alone, which sends it. */
 export function textOf(statement: Statement): string {
   return statement[text];
 }
 
 /**
- * A value as a literal whose type the server infers from its place, as it does for a parameter. Safe under any
- * setting of standard_conforming_strings, in an encoding (UTF-8, which the driver asks for) whose multi-byte
- * characters hold no ASCII. Throws TypeError on what is no value, or holds U+0000, which ends a query.
+ * Quotes a value as a literal whose type the server infers from its context, as it does for a parameter. Safe under any
+ * setting of standard_conforming_strings, in an encoding (UTF-8, which the driver requests) whose multi-byte characters
+ * contain no ASCII. Throws TypeError on an invalid value and on U+0000, which ends a query.
  */
 export function literal(value: Value): string {
   if (value === null) return "null";
@@ -38,7 +38,7 @@ export function literal(value: Value): string {
     return quoted(String(value));
   if (value instanceof Date) return quoted(value.toISOString());
   if (Array.isArray(value)) return quoted(`{${value.map(element).join(",")}}`);
-  throw new TypeError("a statement was given something that is no value");
+  throw new TypeError("a statement contains an invalid value");
 }
 
 function quoted(value: string): string {

@@ -133,9 +133,10 @@ export function createReplica({
   };
 }
 
-/** Where a server is in the write-ahead log: what it has written, or on a replica, replayed. */
+/** The position of a server in the write-ahead log: written on the primary, replayed on a replica. */
 async function position(db: Database): Promise<bigint> {
   const [row] = await forNobody(db).ask<[{ position: string }]>(sql`
-    select (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end - '0/0')::text as position`);
+    select (case when pg_is_in_recovery() then pg_last_wal_replay_lsn()
+      else pg_current_wal_lsn() end - '0/0')::text as position`);
   return BigInt(row.position);
 }

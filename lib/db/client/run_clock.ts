@@ -7,7 +7,7 @@ import type { Database } from "./client.ts";
 
 export type RunningClock = { check: () => Promise<Check> };
 
-/** Follows the database's clock as long as the process runs: a metric, a warning beyond two seconds, a line in /ready. */
+/** Compares this machine's clock with the database's: a metric, a warning beyond two seconds, a line in /ready. */
 export async function runDatabaseClock(
   db: Database,
   life: Lifecycle,

@@ -15,7 +15,8 @@ export async function insertConsoleSession(
 ): Promise<Date> {
   const [stored] = await scope.ask<[{ expires_at: Date }]>(sql`
     insert into console_sessions (hash, key_id, expires_at)
-    select ${hash}, id, least(expires_at, now() + make_interval(secs => ${lifetimeS})) from api_keys where id = ${key_id}
+    select ${hash}, id, least(expires_at, now() + make_interval(secs => ${lifetimeS})) from api_keys
+      where id = ${key_id}
     returning expires_at`);
   return stored.expires_at;
 }

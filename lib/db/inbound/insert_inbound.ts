@@ -4,7 +4,7 @@ import type { Message } from "../schema.ts";
 import type { PlatformScope } from "../scope.ts";
 import type { PlacedMessage } from "./place_inbound.ts";
 
-/** A message as a shard journaled it: received, or written by the business on its own phone. */
+/** A message as a shard journaled it: received, or sent from the business's own phone. */
 export type InboundMessage = {
   business_id: string;
   wa_message_id: string;
@@ -22,15 +22,16 @@ export type InboundMessage = {
 export type InsertedMessage = Pick<Message, "id" | "business_id" | "direction" | "chat">;
 
 /**
- * Writes many inbound messages of many businesses, in one statement; returns the new ones. What the business sent
- * through us, and messages of businesses that are gone are left out.
+ * Inserts many inbound messages of many businesses in one statement; returns the new ones. Skips messages that the
+ * business sent through us and messages of deleted businesses.
  */
 export async function insertInbound(scope: PlatformScope, rows: readonly PlacedMessage[]): Promise<InsertedMessage[]> {
   if (rows.length === 0) return [];
   return scope.run(
     (sql) => sql<InsertedMessage[]>`
       insert into messages
-        (id, business_id, direction, chat, sender, push_name, type, text, content, wa_message_id, status, queued_at, sent_at, delivered_at)
+        (id, business_id, direction, chat, sender, push_name, type, text, content, wa_message_id, status, queued_at,
+          sent_at, delivered_at)
       select r.id, r.business_id, case when r.from_me then 'outbound' else 'inbound' end, r.chat, r.sender, r.push_name,
              r.type, r.text, r.content, r.wa_message_id, case when r.from_me then 'sent' else 'delivered' end,
              now(), r.at, case when r.from_me then null else now() end

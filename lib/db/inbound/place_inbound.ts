@@ -12,16 +12,16 @@ const lastPlace = 0xfff;
 
 type Found = { n: number; known: boolean; latest: string | null };
 
-/** From here to the end of the transaction nobody else places what this shard received. */
+/** Serialises writers per shard: if the lease expires mid-batch, the next holder must see our rows. */
 export async function lockInbound(scope: PlatformScope, shard: number): Promise<void> {
   await scope.ask(sql`select pg_advisory_xact_lock(hashtext('prosaas.inbound'), ${shard}::integer)`);
 }
 
 /**
- * Gives messages their ids, in the order in which they arrived; those that are stored already, and repetitions, are
- * left out. WhatsApp's times are whole seconds and rows are listed by their ids: within a second a message gets the
- * millisecond after the latest row of its chat, and in the second's last millisecond the place after it. Only one may
- * do this for a business at a time, until the rows are written.
+ * Assigns ids to messages in order of arrival; skips stored messages and repetitions. WhatsApp's times are whole
+ * seconds and rows are listed by id: within a second, a message gets the millisecond after the latest row of its chat,
+ * and in the second's last millisecond the next sequence number. The caller holds `lockInbound` until the rows are
+ * written.
  */
 export async function placeInbound(scope: PlatformScope, inbound: readonly InboundMessage[]): Promise<PlacedMessage[]> {
   const messages = [...new Map(inbound.map((message) => [nameOf(message), message])).values()];

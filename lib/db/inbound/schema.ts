@@ -1,13 +1,13 @@
 import { bigint, integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { createdAt } from "../columns.ts";
 
-/** What shards received and nobody could understand or write. */
+/** Journal entries of shards that no worker could parse or write. */
 export const journalQuarantine = pgTable("journal_quarantine", {
   id: uuid().primaryKey(),
   shard: integer().notNull(),
   stream: text().notNull(),
   seq: bigint({ mode: "number" }).notNull(),
-  /** As the entry names it, where it does. */
+  /** As the entry names it; null if it names none. */
   business_id: uuid(),
   reason: text().notNull(),
   /** The whole entry, as JSON. */

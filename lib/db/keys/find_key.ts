@@ -31,7 +31,8 @@ export async function findKey(scope: PlatformScope, prefix: string): Promise<Fou
 /** The key that a console session was begun with, while the session lasts. */
 export async function findSessionKey(scope: PlatformScope, hash: string): Promise<FoundKey | undefined> {
   const [key] = await scope.ask<FoundKey[]>(sql`
-    select ${sessionColumns} from console_sessions s join api_keys k on k.id = s.key_id left join businesses b on b.id = k.business_id
+    select ${sessionColumns} from console_sessions s join api_keys k on k.id = s.key_id left
+      join businesses b on b.id = k.business_id
     where s.hash = ${hash} and s.expires_at > now() and ${works}`);
   return key;
 }

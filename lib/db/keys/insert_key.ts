@@ -22,7 +22,8 @@ export function insertKey(owner: KeyOwner, key: KeyInput): Promise<ApiKey | unde
     await inner.ask(lockKeys(owner));
     const [state] = await inner.ask<[{ keys: number; past: boolean | null; owned: boolean }]>(sql`
       select (${workingKeys(owner)}) as keys, ${expiry} <= now() as past,
-             ${id}::uuid is null or exists (select from businesses where id = ${id}::uuid and deleted_at is null) as owned`);
+             ${id}::uuid is null or exists (select from businesses where id = ${id}::uuid
+               and deleted_at is null) as owned`);
     if (!state.owned) return undefined;
     if (state.past === true) {
       throw new AppError("invalid_request", "`expires_at` is in the past. Choose a later time.", {

@@ -31,10 +31,12 @@ export function rotateKey(
     const [made] = await inner.ask<ApiKey[]>(sql`
       with old as (
         select * from api_keys
-        where id = ${oldId} and ${isOwnedBy(owner)} and revoked_at is null and (expires_at is null or expires_at > now())
+        where id = ${oldId} and ${isOwnedBy(owner)} and revoked_at is null
+          and (expires_at is null or expires_at > now())
         for update
       ), ending as (
-        update api_keys k set expires_at = least(old.expires_at, now() + make_interval(secs => ${overlapS})) from old where k.id = old.id
+        update api_keys k set expires_at = least(old.expires_at, now() + make_interval(secs => ${overlapS})) from old
+          where k.id = old.id
       )
       insert into api_keys (id, business_id, prefix, hash, scopes, name, created_at, expires_at, lifetime)
       select ${id}::uuid, business_id, ${prefix}, ${hash}, scopes, name, date_trunc('milliseconds', now()),

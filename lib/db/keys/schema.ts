@@ -2,7 +2,7 @@ import { interval, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { businesses } from "../businesses/schema.ts";
 import { createdAt, moment } from "../columns.ts";
 
-/** A bearer key. The key itself is not stored: only what finds it and what proves it. */
+/** A bearer key. Only its prefix and its hash are stored. */
 export const apiKeys = pgTable("api_keys", {
   id: uuid().primaryKey(),
   /** Null: an admin key. */
@@ -12,15 +12,15 @@ export const apiKeys = pgTable("api_keys", {
   /** SHA-256 of the whole key, hexadecimal. */
   hash: text().notNull(),
   scopes: text().array().notNull(),
-  /** What its owner calls it. */
+  /** A name that the owner chose. */
   name: text(),
   created_at: createdAt(),
   revoked_at: moment(),
-  /** It works until then; null: until it is revoked. */
+  /** Its expiry; null: valid until revoked. */
   expires_at: moment(),
-  /** How long its family works from `created_at`; null: until revoked. A rotation may end the key itself sooner. */
+  /** Validity of its family from `created_at`; null: until revoked. A rotation may end the key itself sooner. */
   lifetime: interval(),
-  /** To the minute or so. */
+  /** Accurate to about a minute. */
   last_used_at: moment(),
 });
 export type ApiKey = typeof apiKeys.$inferSelect;

@@ -6,7 +6,7 @@ import { dueNow } from "../outbox/due_now.ts";
 
 export type NewFetch = Pick<MediaFetch, "message_id" | "business_id" | "kind" | "pointer">;
 
-/** Notes what is to be fetched for messages; in the transaction that writes them. */
+/** Enqueues fetches for messages, in the transaction that inserts them. */
 export async function addFetches(scope: PlatformScope, fetches: readonly NewFetch[]): Promise<void> {
   if (fetches.length === 0) return;
   await scope.ask(sql`
@@ -16,7 +16,7 @@ export async function addFetches(scope: PlatformScope, fetches: readonly NewFetc
     on conflict (message_id) do nothing`);
 }
 
-/** What is to be fetched for a message, with how WhatsApp names the message; undefined where it is done, or nothing is. */
+/** The pending fetch of a message, with WhatsApp's names of the message; undefined if there is none. */
 export async function getFetch(
   scope: BusinessScope,
   messageId: string,
@@ -30,7 +30,7 @@ export async function getFetch(
   return fetch;
 }
 
-/** Not now: to be fetched again then, from where `pointer` says if it has changed. */
+/** Postpones a fetch, with a new `pointer` if it changed. */
 export async function postponeFetch(
   scope: BusinessScope,
   messageId: string,
@@ -43,13 +43,13 @@ export async function postponeFetch(
     where message_id = ${messageId} and business_id = ${scope.businessId}`);
 }
 
-/** What became of a fetch: the media that has the content, or why there is none. */
+/** The result of a fetch: the stored media, or the error. */
 export type Fetched = { media: Shown } | { error: string };
 
-/** What a message says of its media. */
+/** The fields of a media that a message's content shows. */
 type Shown = Pick<Media, "id" | "mime" | "size" | "width" | "height" | "seconds">;
 
-/** Ends a fetch and writes into its message what became of it; returns the message, once: undefined where it had ended. */
+/** Ends a fetch and writes its result into the message; returns the message, or undefined if it had ended. */
 export async function settleFetch(
   scope: BusinessScope,
   messageId: string,
@@ -58,13 +58,16 @@ export async function settleFetch(
   const change = "media" in fetched ? shownOf(fetched.media) : { error: fetched.error };
   const [message] = await scope.ask<Message[]>(sql`
     with ended as (
-      delete from media_fetches where message_id = ${messageId} and business_id = ${scope.businessId} returning message_id
+      delete from media_fetches where message_id = ${messageId} and business_id = ${scope.businessId}
+        returning message_id
     ), used as (
-      update media set used_at = now() where business_id = ${scope.businessId} and id::text = ${"media" in fetched ? fetched.media.id : ""}
+      update media set used_at = now() where business_id = ${scope.businessId}
+        and id::text = ${"media" in fetched ? fetched.media.id : ""}
         and exists (select from ended)
     )
     update messages m
-    set content = jsonb_set(m.content, '{media}', (m.content -> 'media') - 'pointer' || ${JSON.stringify(change)}::jsonb)
+    set content = jsonb_set(m.content,
+      '{media}', (m.content -> 'media') - 'pointer' || ${JSON.stringify(change)}::jsonb)
     from ended where m.id = ended.message_id and m.business_id = ${scope.businessId} returning m.*`);
   return message;
 }

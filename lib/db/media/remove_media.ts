@@ -3,18 +3,17 @@ import type { Media } from "../schema.ts";
 import type { PlatformScope } from "../scope.ts";
 
 export type MediaRetention = {
-  /** Days for which media is kept that no message came with. */
+  /** Days for which unused media is kept. */
   orphanDays: number;
-  /** Days for which media is kept after a message last came with it; null: for ever. */
+  /** Days for which media is kept after its last use in a message; null: permanently. */
   usedDays: number | null;
 };
 
 export type Condemned = Pick<Media, "id" | "storage_key" | "thumbnail_key">;
 
 /**
- * Media whose content is to be removed from the store, at most `limit`: what was deleted, what no message came with,
- * what is older than it is kept for, what its writer never finished, and all that belongs to deleted businesses.
- * Nobody is given any of it from here on.
+ * Marks media for removal from the store, at most `limit`: deleted, unused and expired media, media whose writer never
+ * finished, and all media of deleted businesses. No request returns them afterwards.
  */
 export async function condemnMedia(
   scope: PlatformScope,
@@ -32,12 +31,12 @@ export async function condemnMedia(
          or m.used_at < now() - make_interval(days => ${usedDays}::integer)
       limit ${limit}
     ) old
-    -- A message that comes with it at this very moment keeps it.
+    -- A message that uses it concurrently keeps it.
     where media.id = old.id and media.used_at is not distinct from old.used_at
     returning media.id, media.storage_key, media.thumbnail_key`);
 }
 
-/** Forgets media whose content is gone from the store. */
+/** Deletes the rows of media whose content was removed from the store. */
 export async function forgetMedia(scope: PlatformScope, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
   await scope.ask(sql`delete from media where id = any(${ids}::uuid[]) and deleted_at is not null`);

@@ -12,16 +12,16 @@ const business = () =>
 export const media = pgTable("media", {
   id: uuid().primaryKey(),
   business_id: business(),
-  /** "writing": its content is on its way into the store, or its writer died. */
+  /** "writing": its content is being stored, or its writer died. */
   status: text().$type<"writing" | "stored">().notNull().default("writing"),
   storage_key: text().notNull(),
   /** Of the content, hexadecimal. */
   sha256: text(),
   /** Bytes. */
   size: integer(),
-  /** As the content says. */
+  /** Detected from the content. */
   mime: text(),
-  /** When the content was looked into: pixels, playing time, thumbnail. */
+  /** When the content was decoded: pixels, playing time, thumbnail. */
   described_at: moment(),
   /** Attempts to decode the content, each recorded before it began. */
   describe_attempts: integer().notNull().default(0),
@@ -29,19 +29,19 @@ export const media = pgTable("media", {
   height: integer(),
   seconds: real(),
   thumbnail_key: text(),
-  /** A tiny JPEG in base64, which goes along with messages. */
+  /** A tiny JPEG in base64, which messages carry. */
   preview: text(),
   created_at: createdAt(),
-  /** When a message last came with it, in either direction. */
+  /** Its last use in a message, in either direction. */
   used_at: moment(),
-  /** Nobody is given it any more; its content is yet to be removed. */
+  /** No request returns it; its content waits for removal. */
   deleted_at: moment(),
 });
 export type MediaRow = typeof media.$inferSelect;
 /** A file whose content we have. */
 export type Media = Omit<MediaRow, "sha256" | "size" | "mime"> & { sha256: string; size: number; mime: string };
 
-/** What a message brought and is still to be fetched from WhatsApp. */
+/** A file of an inbound message that waits to be fetched from WhatsApp. */
 export const mediaFetches = pgTable("media_fetches", {
   message_id: uuid().primaryKey(),
   business_id: business(),
@@ -54,7 +54,7 @@ export const mediaFetches = pgTable("media_fetches", {
 });
 export type MediaFetch = typeof mediaFetches.$inferSelect;
 
-/** What was put on WhatsApp's media host, or is to be, for messages to name it. */
+/** An upload to WhatsApp's media host, which outbound messages refer to. */
 export const mediaUploads = pgTable(
   "media_uploads",
   {

@@ -4,24 +4,24 @@ import type { Media, MediaUpload } from "../schema.ts";
 import type { BusinessScope } from "../scope.ts";
 import { dueNow } from "../outbox/due_now.ts";
 
-/** WhatsApp keeps what nobody fetched for about a month; what is older is put there anew. */
+/** WhatsApp keeps an unfetched upload for about a month; older ones are uploaded again. */
 const goodForDays = 14;
 
-/** A refusal is for the messages that waited; what is sent later is tried again. */
+/** A refusal applies to the messages that waited; later messages retry the upload. */
 const refusedForS = 60;
 
-/** Until the sweep takes it up by itself: who asked has recorded by then that its messages wait for it. */
+/** Delay of the sweep: by then the messages that wait for the upload are recorded. */
 const sweptAfterS = 2;
 
 export type WantedUpload = Pick<MediaUpload, "media_id" | "kind">;
 
-/** Where an upload stands, with what is known of its media; `media` is null where that is gone. */
+/** The state of an upload with the properties of its media; `media` is null if that was deleted. */
 export type UploadState = WantedUpload &
   Pick<MediaUpload, "status" | "pointer" | "error"> & {
     media: Pick<Media, "mime" | "size" | "width" | "height" | "seconds" | "preview"> | null;
   };
 
-/** The states of uploads that messages wait for; one that was never asked for, or is too old, becomes pending. */
+/** Returns the states of uploads; an unknown or expired one becomes pending. */
 export async function wantUploads(scope: BusinessScope, wanted: readonly WantedUpload[]): Promise<UploadState[]> {
   if (wanted.length === 0) return [];
   return scope.ask<UploadState[]>(sql`
@@ -29,36 +29,43 @@ export async function wantUploads(scope: BusinessScope, wanted: readonly WantedU
       select distinct media_id, kind from jsonb_to_recordset(${toJson(wanted)}::jsonb) as r(media_id uuid, kind text)
     ), known as (
       select w.media_id, w.kind, m.mime, m.size, m.width, m.height, m.seconds, m.preview, m.id is not null as present
-      from wanted w left join media m on m.id = w.media_id and m.business_id = ${scope.businessId} and m.status = 'stored' and m.deleted_at is null
+      from wanted w left join media m on m.id = w.media_id and m.business_id = ${scope.businessId}
+        and m.status = 'stored' and m.deleted_at is null
     ), asked as (
       insert into media_uploads as u (media_id, kind, business_id, next_attempt_at)
-      select media_id, kind, ${scope.businessId}::uuid, now() + make_interval(secs => ${sweptAfterS}::integer) from known where present
+      select media_id, kind, ${scope.businessId}::uuid, now() + make_interval(secs => ${sweptAfterS}::integer)
+        from known where present
       on conflict (media_id, kind) do update
-        set status = 'pending', pointer = null, error = null, settled_at = null, attempts = 0, next_attempt_at = excluded.next_attempt_at
+        set status = 'pending', pointer = null, error = null, settled_at = null, attempts = 0,
+          next_attempt_at = excluded.next_attempt_at
         where u.settled_at < now() - case
-          when u.status = 'failed' then make_interval(secs => ${refusedForS}::integer) else make_interval(days => ${goodForDays}::integer)
+          when u.status = 'failed' then make_interval(secs => ${refusedForS}::integer)
+            else make_interval(days => ${goodForDays}::integer)
         end
       returning media_id, kind
     )
     select k.media_id, k.kind,
            case when not k.present then 'failed' when asked.kind is not null then 'pending' else u.status end as status,
-           case when asked.kind is null then u.pointer end as pointer, case when asked.kind is null then u.error end as error,
+           case when asked.kind is null then u.pointer end as pointer, case when asked.kind is null
+             then u.error end as error,
            case when k.present then
-             jsonb_build_object('mime', k.mime, 'size', k.size, 'width', k.width, 'height', k.height, 'seconds', k.seconds, 'preview', k.preview)
+             jsonb_build_object('mime', k.mime, 'size', k.size, 'width', k.width, 'height', k.height, 'seconds',
+               k.seconds, 'preview', k.preview)
            end as media
     from known k
     left join asked using (media_id, kind)
     left join media_uploads u using (media_id, kind)`);
 }
 
-/** An upload that is pending, with its media; undefined where it is done, or not wanted. */
+/** A pending upload with its media; undefined if it is done or was not requested. */
 export async function pendingUpload(
   scope: BusinessScope,
   { media_id, kind }: WantedUpload,
 ): Promise<(MediaUpload & { media: Media }) | undefined> {
   const [upload] = await scope.ask<(MediaUpload & { media: Media })[]>(sql`
     select u.*, to_jsonb(m) as media from media_uploads u join media m on m.id = u.media_id and m.deleted_at is null
-    where u.media_id = ${media_id} and u.kind = ${kind} and u.business_id = ${scope.businessId} and u.status = 'pending'`);
+    where u.media_id = ${media_id} and u.kind = ${kind} and u.business_id = ${scope.businessId}
+      and u.status = 'pending'`);
   return upload;
 }
 
@@ -67,7 +74,7 @@ export type UploadResult =
   | { status: "failed"; error: string }
   | { status: "pending"; error: string; next_attempt_at: Date };
 
-/** Writes down how an upload went; once it is decided, the messages that wait for it are due. */
+/** Records the result of an upload; a final result makes the waiting messages due. */
 export async function finishUpload(
   scope: BusinessScope,
   { media_id, kind }: WantedUpload,
@@ -81,7 +88,8 @@ export async function finishUpload(
   await scope.ask(sql`
     with ended as (
       update media_uploads
-      set status = ${result.status}, pointer = ${pointer}::jsonb, error = ${error}, attempts = attempts + 1, next_attempt_at = ${next},
+      set status = ${result.status}, pointer = ${pointer}::jsonb, error = ${error}, attempts = attempts + 1,
+        next_attempt_at = ${next},
           settled_at = case when ${result.status} <> 'pending' then now() end
       where media_id = ${media_id} and kind = ${kind} and business_id = ${scope.businessId} and status = 'pending'
       returning status

@@ -3,7 +3,7 @@ import { sql } from "../client/literal.ts";
 import type { Media } from "../schema.ts";
 import type { BusinessScope } from "../scope.ts";
 
-/** Notes that content is about to be written under a key of the store; false where the business is gone. */
+/** Records that content will be written under a key of the store; returns false if the business was deleted. */
 export async function beginMedia(
   scope: BusinessScope,
   { id, storage_key }: Pick<Media, "id" | "storage_key">,
@@ -16,7 +16,7 @@ export async function beginMedia(
 
 export type Content = { sha256: string; size: number; mime: string };
 
-/** The content is in the store, or has been there before: then it is given up, and the other media is the answer. */
+/** Records stored content. If the business has the same content already, discards this media and returns that one. */
 export async function finishMedia(
   scope: BusinessScope,
   id: string,
@@ -26,9 +26,11 @@ export async function finishMedia(
     const [known] = await scope.ask<Media[]>(sql`
       with known as (
         select * from media
-        where business_id = ${scope.businessId} and sha256 = ${content.sha256} and status = 'stored' and deleted_at is null and id <> ${id}
+        where business_id = ${scope.businessId} and sha256 = ${content.sha256} and status = 'stored'
+          and deleted_at is null and id <> ${id}
       ), given_up as (
-        update media set deleted_at = now() where id = ${id} and business_id = ${scope.businessId} and exists (select from known)
+        update media set deleted_at = now() where id = ${id} and business_id = ${scope.businessId} and exists (select
+          from known)
       )
       select * from known`);
     if (known) return { media: known, fresh: false };
@@ -39,15 +41,17 @@ export async function finishMedia(
       if (!media) throw new Error("the media was removed while it was written");
       return { media, fresh: true };
     } catch (error) {
-      // The same content came by another way at the same moment.
+      // A concurrent writer stored the same content.
       if (!isUniqueViolation(error)) throw error;
     }
   }
 }
 
-/** Gives up content that could not be written: maintenance removes what is left of it. */
+/** Discards content that could not be written; maintenance removes its remains. */
 export async function abandonMedia(scope: BusinessScope, id: string): Promise<void> {
   await scope.ask(
-    sql`update media set deleted_at = now() where id = ${id} and business_id = ${scope.businessId} and status = 'writing'`,
+    sql`
+      update media set deleted_at = now()
+      where id = ${id} and business_id = ${scope.businessId} and status = 'writing'`,
   );
 }

@@ -17,7 +17,8 @@ begin
     if to_regclass('public.' || name) is null then
       execute format('create table %I (like messages including all)', name);
       execute format(
-        'with moved as (delete from messages_default where id >= %L and id < %L returning *) insert into %I select * from moved',
+        'with moved as (delete from messages_default where id >= %L and id < %L returning *)
+         insert into %I select * from moved',
         uuidv7_floor(first), uuidv7_floor(((first at time zone 'UTC') + interval '1 month') at time zone 'UTC'), name);
       execute format('alter table messages attach partition %I for values from (%L) to (%L)', name,
         uuidv7_floor(first), uuidv7_floor(((first at time zone 'UTC') + interval '1 month') at time zone 'UTC'));

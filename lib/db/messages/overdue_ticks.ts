@@ -4,13 +4,13 @@ import type { PlatformScope } from "../scope.ts";
 
 const mark = "overdue_ticks";
 
-/** Up to when messages have been looked at; `first` where none have been yet. */
+/** The time up to which messages were checked; `first` before the first check. */
 export async function overdueMark(scope: PlatformScope, first: Date): Promise<Date> {
   const [row] = await scope.ask<{ at: Date }[]>(sql`select at from progress_marks where name = ${mark}`);
   return row?.at ?? first;
 }
 
-/** Messages from there on need not be looked at again. */
+/** Records the time up to which messages were checked. */
 export async function moveOverdueMark(scope: PlatformScope, at: Date): Promise<void> {
   await scope.ask(sql`
     insert into progress_marks (name, at) values (${mark}, ${at})
@@ -19,7 +19,7 @@ export async function moveOverdueMark(scope: PlatformScope, at: Date): Promise<v
 
 export type Window = { from: Date; to: Date };
 
-/** The shards of the businesses that have messages without a tick among those accepted in a window of time. */
+/** Lists the shards of businesses whose messages in a time window have no receipt. */
 export async function shardsWithoutTicks(scope: PlatformScope, window: Window): Promise<number[]> {
   const rows = await scope.ask<{ shard: number }[]>(sql`
     select distinct b.whatsapp_shard as shard
@@ -29,7 +29,7 @@ export async function shardsWithoutTicks(scope: PlatformScope, window: Window): 
   return rows.map(({ shard }) => shard);
 }
 
-/** Marks the messages of these shards that still have no tick; returns how many. */
+/** Marks the messages of these shards that still have no receipt; returns how many. */
 export async function markOverdue(scope: PlatformScope, window: Window, shards: readonly number[]): Promise<number> {
   const rows = await scope.ask<{ id: string }[]>(sql`
     update messages marked set ticks_overdue_at = now()
@@ -44,7 +44,10 @@ export async function markOverdue(scope: PlatformScope, window: Window, shards: 
   return rows.length;
 }
 
-/** Ids begin with their time: a window of time is a range of the primary key. Only what we handed to a shard gets ticks for certain. */
+/**
+ * A time window is a range of the primary key, because ids begin with their time. Only messages that we handed to a
+ * shard are certain to get receipts.
+ */
 const withoutTicks = ({ from, to }: Window) => sql`
   m.id >= ${uuidv7Floor(from.getTime())} and m.id < ${uuidv7Floor(to.getTime())}
   and m.direction = 'outbound' and m.status = 'sent' and m.attempts > 0 and m.ticks_overdue_at is null`;

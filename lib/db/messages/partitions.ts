@@ -3,7 +3,7 @@ import { uuidv7Floor } from "../../core/ids.ts";
 import { isLockTimeout } from "../migrations/migrate.ts";
 import type { OwnerConnection } from "../client/owner.ts";
 
-/** Attaching locks the default partition, and readers queue behind it: give up soon and try again. */
+/** Attaching locks the default partition and readers queue behind it: give up early and retry. */
 const lockTimeoutMs = 1_000;
 
 export type MonthPartition = { name: string; from: string; to: string };
@@ -20,7 +20,7 @@ export function monthPartition(at: Date, ahead = 0): MonthPartition {
   };
 }
 
-/** Makes the partitions of this month and the `ahead` next ones; returns the names of those it made. */
+/** Creates the partitions of this month and the `ahead` next ones; returns the names of new ones. */
 export async function ensureMessagePartitions(
   sql: OwnerConnection,
   { now = new Date(), ahead = 3 }: { now?: Date; ahead?: number } = {},
@@ -34,7 +34,7 @@ export async function ensureMessagePartitions(
   return made;
 }
 
-/** Returns false if it is there. Rows of the month that the default partition took meanwhile move into it. */
+/** Returns false if it exists. Transfers the month's rows out of the default partition. */
 async function createPartition(sql: OwnerConnection, { name, from, to }: MonthPartition): Promise<boolean> {
   return sql.begin(async (tx): Promise<boolean> => {
     const [found] = await tx<[{ present: boolean }]>`select to_regclass(${name}) is not null as present`;

@@ -11,9 +11,9 @@ export const messageStatuses = ["queued", "sent", "failed", "delivered", "read",
 export type MessageStatus = (typeof messageStatuses)[number];
 
 /**
- * Why a queued message waits. pacing: for the account's sending pace. upload: for the upload of its file. retry: it backs
- * off after a failed attempt. broadcast: its broadcast is paused, cancelled or in quiet hours; such a message has no
- * next attempt, and blocks no other message of its chat.
+ * Why a queued message waits. pacing: for the account's sending pace. upload: for the upload of its file. retry: it
+ * backs off after a failed attempt. broadcast: its broadcast is paused, cancelled or in quiet hours; such a message has
+ * no next attempt, and blocks no other message of its chat.
  */
 export const waitReasons = ["pacing", "upload", "retry", "broadcast"] as const;
 export type WaitReason = (typeof waitReasons)[number];
@@ -30,19 +30,19 @@ export const messages = pgTable("messages", {
   direction: text().$type<MessageDirection>().notNull(),
   /** JID of the conversation. */
   chat: text().notNull(),
-  /** JID of who wrote it; null for what we sent. */
+  /** JID of the author; null for messages that we sent. */
   sender: text(),
   push_name: text(),
   type: text().notNull(),
-  /** What it says in words. */
+  /** The text or caption. */
   text: text(),
-  /** All that it says (lib/messages); null where type and text are all there is. */
+  /** The whole content (lib/messages); null if type and text are all of it. */
   content: jsonb().$type<MessageContent>(),
   wa_message_id: text().notNull(),
   status: text().$type<MessageStatus>().notNull(),
   error_code: text(),
   error_message: text(),
-  /** How often it was handed to a shard without a result. */
+  /** Attempts to hand it to a shard. */
   attempts: integer().notNull().default(0),
   /** When it may be handed to a shard again. */
   next_attempt_at: moment(),
@@ -55,11 +55,11 @@ export const messages = pgTable("messages", {
   read_at: moment(),
   played_at: moment(),
   failed_at: moment(),
-  /** Its ticks had time to come, and did not. */
+  /** When its missing receipts were noticed. */
   ticks_overdue_at: moment(),
-  /** The broadcast it is part of; such messages give way to all others. */
+  /** Its broadcast; such messages yield to all others. */
   broadcast_id: uuid(),
-  /** After this it is not worth sending: it fails instead. */
+  /** After this it fails instead of being sent. */
   expires_at: moment(),
 });
 export type Message = typeof messages.$inferSelect;

@@ -3,7 +3,7 @@ import type { Message, MessageStatus } from "../schema.ts";
 
 type Moments = "sent_at" | "delivered_at" | "read_at" | "played_at" | "failed_at";
 
-/** A message whose status moved, as it is after the move. */
+/** A message after a transition of its status. */
 export type StatusChange = Pick<
   Message,
   "id" | "business_id" | "chat" | "status" | "error_code" | "error_message" | Moments
@@ -11,18 +11,18 @@ export type StatusChange = Pick<
   before: MessageStatus;
 };
 
-/** A status that a message came to, and when. */
+/** A status that a message reached, and when. */
 export type Passage = { status: MessageStatus; at: Date };
 
 /**
- * Every status that a message came to by a move, in order: who has read it was delivered it, though the two ticks came
- * together. Over all of a message's moves each comes once.
+ * Lists every status that a message reached by a transition, in order: a read message was delivered, even if both
+ * receipts came together. Over all transitions of a message each status occurs once.
  */
 export function passages(change: StatusChange): Passage[] {
   const rank = (status: MessageStatus) => messageStatuses.indexOf(status);
   return messageStatuses.flatMap((status): Passage[] => {
     const passed = rank(status) > rank(change.before) && rank(status) <= rank(change.status);
-    // A failure is not passed through: it is where a message ends, or it was proven wrong.
+    // No message passes through a failure: it is final, or a later receipt disproves it.
     if (!passed || status === "queued" || (status === "failed" && change.status !== "failed")) return [];
     if (status === "sent" && change.status === "failed") return [];
     const at = change[`${status}_at`];
@@ -30,7 +30,7 @@ export function passages(change: StatusChange): Passage[] {
   });
 }
 
-/** As it comes out of a JSON aggregate: moments are text. */
+/** Parses a row of a JSON aggregate, where times are text. */
 export function changeFromJson(json: Record<keyof StatusChange, string | null>): StatusChange {
   const moment = (text: string | null) => (text === null ? null : new Date(text));
   return {

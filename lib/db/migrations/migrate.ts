@@ -18,7 +18,7 @@ const lockNotAvailable = "55P03";
 type Applied = { created_at: string; hash: string };
 
 /**
- * Runs the pending migrations in one transaction, then replaces the functions; returns the tags of the migrations it ran.
+ * Runs the pending migrations in one transaction, then replaces the functions; returns the tags of these migrations.
  * Throws if an applied migration was edited since: the database could no longer be rebuilt from the files.
  */
 export async function applyMigrations(sql: OwnerConnection): Promise<string[]> {
@@ -63,6 +63,7 @@ function refuseEdited(applied: Applied[]): void {
   });
   if (edited.length === 0) return;
   throw new Error(
-    `${edited.map((entry) => entry.tag).join(", ")} was edited after it was applied to this database; put it back and write a new migration`,
+    `${edited.map((entry) => entry.tag).join(", ")} was edited after it was applied to this database; ` +
+      "restore it and write a new migration",
   );
 }

@@ -34,7 +34,8 @@ describe.each([
     const admin = connectAsOwner({ url: created.url, applicationName: "admin" });
     // As nomad/tasks/postgres-init.sh makes them.
     await admin.unsafe(`
-      do $$ begin create role prosaas_app login; exception when duplicate_object or unique_violation then null; end $$`);
+      do $$ begin create role prosaas_app login; exception when duplicate_object or unique_violation
+        then null; end $$`);
     await admin.unsafe(`alter role prosaas_app login password '${password}'`);
     await admin.unsafe(`create role ${owner} login ${superuser ? "superuser" : ""} password '${password}'`);
     await admin.unsafe(`alter database ${created.name} owner to ${owner}`);

@@ -37,8 +37,10 @@ async function setEach(sql: OwnerConnection, target: Target, settings: Record<st
   for (const [name, value] of Object.entries(settings)) {
     const [{ statement }] = await sql<[{ statement: string }]>`
       select case ${target}
-        when 'role' then format('alter role %I in database %I set %I = %L', ${appRole}::text, current_database(), ${name}::text, ${value}::text)
-        when 'owner' then format('alter role %I in database %I set %I = %L', current_user, current_database(), ${name}::text, ${value}::text)
+        when 'role' then format('alter role %I in database %I set %I = %L', ${appRole}::text, current_database(),
+          ${name}::text, ${value}::text)
+        when 'owner' then format('alter role %I in database %I set %I = %L', current_user, current_database(),
+          ${name}::text, ${value}::text)
         else format('alter database %I set %I = %L', current_database(), ${name}::text, ${value}::text)
       end as statement`;
     await sql.unsafe(statement);

@@ -10,7 +10,7 @@ export type Advance = {
   error?: string;
 };
 
-/** Writes a step down; undefined where the move does not stand at `from` any more: another mover was quicker. */
+/** Advances a move by a step; undefined if its step is not `from`: another worker was faster. */
 export async function advanceMove(
   scope: PlatformScope,
   { id, from, to, checksum, error }: Advance,
@@ -24,9 +24,11 @@ export async function advanceMove(
   return move;
 }
 
-/** Writes down why a move stands still. */
+/** Records why a move is blocked. */
 export async function noteMoveError(scope: PlatformScope, id: string, error: string): Promise<void> {
   await scope.ask(
-    sql`update moves set error = ${error}, updated_at = now() where id = ${id} and finished_at is null and error is distinct from ${error}`,
+    sql`
+      update moves set error = ${error}, updated_at = now()
+      where id = ${id} and finished_at is null and error is distinct from ${error}`,
   );
 }

@@ -15,7 +15,8 @@ export type ShardPopulation = {
 export function countAssignments(scope: PlatformScope): Promise<ShardPopulation[]> {
   return scope.ask<ShardPopulation[]>(sql`
     with population as (
-      select b.whatsapp_shard as shard, count(*)::integer as businesses, (count(*) filter (where s.paired))::integer as paired
+      select b.whatsapp_shard as shard, count(*)::integer as businesses,
+        (count(*) filter (where s.paired))::integer as paired
       from businesses b left join whatsapp_sessions s on s.business_id = b.id
       where b.whatsapp_shard is not null and b.deleted_at is null
       group by b.whatsapp_shard
@@ -36,7 +37,8 @@ export type Resident = { business_id: string; shard: number; paired: boolean; mo
 /** Every business with a shard, sorted by id. Hand-written SQL: reads all businesses in one pass. */
 export function listResidents(scope: PlatformScope): Promise<Resident[]> {
   return scope.ask<Resident[]>(sql`
-    select b.id as business_id, coalesce(m.to_shard, b.whatsapp_shard) as shard, coalesce(s.paired, false) as paired, m.id is not null as moving
+    select b.id as business_id, coalesce(m.to_shard, b.whatsapp_shard) as shard, coalesce(s.paired, false) as paired,
+      m.id is not null as moving
     from businesses b
     left join whatsapp_sessions s on s.business_id = b.id
     left join moves m on m.business_id = b.id and m.finished_at is null

@@ -26,7 +26,7 @@ export const moveSteps = [
 ] as const;
 export type MoveStep = (typeof moveSteps)[number];
 
-/** A business on its way from one shard to another, or there. */
+/** A move of a business from one shard to another, unfinished or finished. */
 export const moves = pgTable("moves", {
   id: uuid().primaryKey(),
   business_id: uuid()
@@ -35,15 +35,15 @@ export const moves = pgTable("moves", {
   from_shard: integer().notNull(),
   to_shard: integer().notNull(),
   step: text().$type<MoveStep>().notNull().default("requested"),
-  /** The business's number of this move; null until it is fenced. */
+  /** The fencing token of this move; null until it is fenced. */
   fence: integer(),
-  /** SHA-256 of the sealed login that the target has on its disk. */
+  /** SHA-256 of the sealed session data on the target's disk. */
   checksum: text(),
-  /** Why it is held up, or was rolled back. */
+  /** Why it is blocked, or was rolled back. */
   error: text(),
   created_at: createdAt(),
   updated_at: createdAt(),
-  /** Since when nothing is handed to a shard. */
+  /** When sending was blocked. */
   fenced_at: moment(),
   finished_at: moment(),
 });

@@ -2,13 +2,13 @@ import { sql } from "../client/literal.ts";
 import type { PlatformScope } from "../scope.ts";
 
 export type PendingBusinessesOptions = {
-  /** Those with messages of broadcasts, or those with others. */
+  /** Businesses with a due message in the broadcast outbox; otherwise in the urgent outbox. */
   ofBroadcasts?: boolean;
   after?: string | undefined;
   limit: number;
 };
 
-/** The ids of businesses with a message that could be sent now, in order; page on with the last one as `after`. */
+/** Lists the ids of businesses with a due message, in order; pass the last id as `after` for the next page. */
 export async function listPendingBusinesses(
   scope: PlatformScope,
   options: PendingBusinessesOptions,

@@ -292,7 +292,8 @@ test("a message that has expired fails, and frees its chat", async () => {
   const scope = await createBusiness(database.db);
   const [expired, next] = [await send(scope), await send(scope)];
   await database.owner`
-    update messages set expires_at = now() - interval '1 second', next_attempt_at = date_trunc('milliseconds', now()) + interval '1 hour' where id = ${expired}`;
+    update messages set expires_at = now() - interval '1 second', next_attempt_at = date_trunc('milliseconds',
+      now()) + interval '1 hour' where id = ${expired}`;
   const pending = await pendingMessages(scope, { limit: 50 });
   expect(pending.messages.map(({ id }) => id)).toEqual([next]);
   expect(pending.expired).toMatchObject([

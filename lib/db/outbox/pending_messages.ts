@@ -12,30 +12,33 @@ export type PendingMessage = Pick<
 
 export type Pending = {
   messages: PendingMessage[];
-  /** What failed by this call, because its time was over or its recipient had opted out. */
+  /** Messages that this call failed, because they expired or their recipient opted out. */
   expired: StatusChange[];
 };
 
 export type PendingOptions = {
-  /** At most so many. */
   limit: number;
-  /** What broadcasts have, or all the rest. */
+  /** The broadcast outbox; otherwise the urgent outbox. */
   ofBroadcasts?: boolean;
 };
 
 /**
- * What is to be handed to the shard now, in the order of writing, as Postgres' clock has it: ids are made by many processes,
- * whose clocks differ, and decide only within a transaction. The caller holds the business's lease for this kind of
- * messages. Of the other kind come those that stand in front of one of these in their chat, and no others. A chat whose
- * earlier message waits for its next attempt waits with it, so that nothing is overtaken; but a broadcast's message that
- * only waits for its pace is taken along by what is no broadcast's, instead of holding it up. What has expired, and what a
- * broadcast has for somebody who opted out after it was released, fails here and is not given out.
+ * Claims the due messages of one outbox, in the order of `queued_at` by Postgres' clock. Ids come from many processes
+ * with different clocks, so they order messages only within a transaction. The caller holds the lease of this outbox.
+ *
+ * - Messages of the other outbox are claimed only if they precede a claimed message of their chat.
+ * - A message that waits for its next attempt blocks its chat, so that nothing overtakes it.
+ * - A broadcast's message that waits for its pace alone blocks no urgent message: it is claimed together with it.
+ * - Expired messages, and broadcasts' messages whose recipient opted out, fail here.
+ *
+ * Hand-written SQL, because it is the hottest statement of sending; outbox.int.test.ts checks its plan.
  */
 export async function pendingMessages(
   scope: BusinessScope,
   { limit, ofBroadcasts = false }: PendingOptions,
 ): Promise<Pending> {
-  // Nobody opts out of what is no broadcast's: asked of every row, it makes a long outbox look so dear that any plan will do.
+  // Opt-outs concern broadcasts only. Checked for every row, they would make a long outbox look so expensive that the
+  // planner takes any plan.
   const urgent = { kind: sql`m.broadcast_id is null`, optedOut: sql`false` };
   const bulk = {
     kind: sql`m.broadcast_id is not null`,
@@ -64,14 +67,16 @@ export async function pendingMessages(
       update messages m
       set status = 'failed', failed_at = now(), next_attempt_at = null, wait_reason = null,
           error_code = case when expires_at <= now() then 'expired' else 'opted_out' end,
-          error_message = case when expires_at <= now() then 'It expired before it could be sent.' else 'The recipient opted out.' end
-      -- Of this kind alone: what the other lease's holder has on its way has not failed.
+          error_message = case when expires_at <= now() then 'It expired before it could be sent.'
+            else 'The recipient opted out.' end
+      -- This outbox alone: messages of the other one may be in flight under its own lease.
       where business_id = ${scope.businessId} and status = 'queued' and ${own.kind}
         and (expires_at <= now() or (next_attempt_at <= now() and ${own.optedOut}))
       returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at, failed_at,
                 error_code, error_message
     ), own as (
-      select m.id, m.chat, m.queued_at from messages m where ${due(own, inTurn)} order by m.queued_at, m.id limit ${limit}
+      select m.id, m.chat, m.queued_at from messages m where ${due(own, inTurn)} order by m.queued_at, m.id
+        limit ${limit}
     ), in_front as (
       select m.id, m.queued_at from (select distinct on (chat) * from own order by chat, queued_at desc, id desc) last
       join messages m on m.chat = last.chat and ${before(sql`m`, sql`last`)}
@@ -79,9 +84,11 @@ export async function pendingMessages(
     ), chosen as (
       select id, queued_at from own union all select id, queued_at from in_front order by queued_at, id limit ${limit}
     ), pending as (
-      select m.queued_at, m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts, m.broadcast_id from chosen join messages m on m.id = chosen.id
+      select m.queued_at, m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts, m.broadcast_id
+        from chosen join messages m on m.id = chosen.id
     )
-    select coalesce((select jsonb_agg(to_jsonb(p) - 'queued_at' order by p.queued_at, p.id) from pending p), '[]') as messages,
+    select coalesce((select jsonb_agg(to_jsonb(p) - 'queued_at' order by p.queued_at, p.id)
+      from pending p), '[]') as messages,
            coalesce((select jsonb_agg(to_jsonb(e) order by e.id) from expired e), '[]') as expired`);
   return { messages: row.messages, expired: row.expired.map(changeFromJson) };
 }

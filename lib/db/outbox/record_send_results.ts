@@ -15,8 +15,8 @@ export type SendOutcome =
   | { id: string; status: "paced"; next_attempt_at: Date; wait_reason?: Extract<WaitReason, "pacing" | "upload"> };
 
 /**
- * Records the results of a batch in one statement; returns the rows that it found. An earlier receipt is kept, and so is
- * a hold of the message's broadcast. The wait until the next attempt is measured by the caller's clock and added to
+ * Records the results of a batch in one statement; returns the rows that it found. An earlier receipt is kept, and so
+ * is a hold of the message's broadcast. The wait until the next attempt is measured by the caller's clock and added to
  * Postgres' clock, because the two may differ.
  */
 export async function recordSendResults(scope: BusinessScope, outcomes: SendOutcome[]): Promise<StatusChange[]> {

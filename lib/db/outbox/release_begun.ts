@@ -10,8 +10,8 @@ export type BegunChat = { business_id: string; chat: string };
 export type ReleasedOutbox = { business_id: string; of_broadcasts: boolean };
 
 /**
- * Makes the paced messages of these chats due: their contacts have written, so that sending begins no chat any more. Every
- * inbound message passes here, hence one statement by the index messages_waiting_for_pace.
+ * Makes the paced messages of these chats due: their contacts have written, so that sending begins no chat any more.
+ * Every inbound message passes here, hence one statement by the index messages_waiting_for_pace.
  */
 export async function releaseBegun(scope: PlatformScope, chats: readonly BegunChat[]): Promise<ReleasedOutbox[]> {
   if (chats.length === 0) return [];

@@ -6,35 +6,35 @@ import type { Statement } from "../client/literal.ts";
 import type { Message } from "../schema.ts";
 import type { BusinessScope, Scope } from "../scope.ts";
 
-/** How long the answer to an Idempotency-Key is kept. */
+/** Hours for which the answer to an Idempotency-Key is kept. */
 export const idempotencyTtlHours = 24;
 
 export type NewMessage = Pick<Message, "id" | "chat" | "type" | "text" | "wa_message_id"> & {
   content?: MessageContent | null | undefined;
-  /** After this it is not worth sending. */
+  /** After this it fails instead of being sent. */
   expires_at?: Date | null | undefined;
 };
 
-/** Binds a request to its answer: the same key and fingerprint get `response` again. */
+/** Binds a request to its answer: the same key and fingerprint replay `response`. */
 export type Idempotency = { key: string; fingerprint: string; status: number; response: Record<string, unknown> };
 
 export type Submission =
   | { outcome: "accepted" }
-  /** The key was used by the same request: this was its answer. */
+  /** The same request used the key before: this was its answer. */
   | { outcome: "replayed"; status: number; response: Record<string, unknown> }
-  /** The key was used by another request. */
+  /** Another request used the key before. */
   | { outcome: "mismatched" }
-  /** As far as the mirror knows, the business has no paired WhatsApp; nothing was written. */
+  /** The mirror of sessions knows no paired session of the business; nothing was written. */
   | { outcome: "unpaired"; whatsapp_shard: number | null }
   | { outcome: "unknown_business" };
 
 export type SubmitOptions = {
   idempotency?: Idempotency | undefined;
-  /** The shard itself was asked and says that the business is paired: do not look at the mirror. */
+  /** The shard confirmed that the business is paired: the mirror is ignored. */
   knownPaired?: boolean;
 };
 
-/** A message with the business whose outbox it goes into: only its scope can name it. */
+/** A message with the scope of its business. */
 export type Submit = { scope: BusinessScope; message: NewMessage; options?: SubmitOptions };
 
 type Row = {
@@ -45,7 +45,7 @@ type Row = {
   response: Record<string, unknown>;
 };
 
-/** Writes an outbound message and its idempotency key together; of any number of parallel calls with one key, one writes. */
+/** Enqueues a message together with its idempotency key; of concurrent calls with one key, one writes. */
 export async function submitMessage(
   scope: BusinessScope,
   message: NewMessage,
@@ -56,8 +56,8 @@ export async function submitMessage(
 }
 
 /**
- * The same for many messages of many businesses, in one commit; results in the order of the messages. Each row is
- * written in the scope of its own business, so what `scope` sees does not matter. One that Postgres refuses fails all.
+ * Enqueues many messages of many businesses in one commit; returns results in the order of the messages. Each row is
+ * written in the scope of its own business, whatever `scope` sees. If Postgres refuses one, all fail.
  */
 export async function submitMessages(scope: Pick<Scope, "ask">, submits: readonly Submit[]): Promise<Submission[]> {
   const rows = await scope.ask<Row[]>(statementOf(submits));

@@ -1,6 +1,6 @@
--- Inserts many outbound messages of many businesses in one exchange and one commit, each with its idempotency key and in
--- the scope of its own business: the function runs as its caller, so row-level security holds. Takes a JSON array and
--- returns one row for each element, with the element's index in `place`:
+-- Inserts many outbound messages of many businesses in one exchange and one commit, each with its idempotency key and
+-- in the scope of its own business: the function runs as its caller, so row-level security holds. Takes a JSON array
+-- and returns one row for each element, with the element's index in the first column:
 --   accepted          inserted
 --   replayed          the same request used the key before: status and response are its answer
 --   mismatched        another request used the key before
@@ -28,7 +28,8 @@ begin
     if present is distinct from item.business_id then
       present := item.business_id;
       perform set_config('prosaas.business_id', item.business_id::text, true);
-      select b.id, b.whatsapp_shard into business from businesses b where b.id = item.business_id and b.deleted_at is null;
+      select b.id, b.whatsapp_shard into business from businesses b
+      where b.id = item.business_id and b.deleted_at is null;
       paired := business.id is not null
         and exists (select from whatsapp_sessions s where s.business_id = item.business_id and s.paired);
     end if;
@@ -36,7 +37,11 @@ begin
     whatsapp_shard := business.whatsapp_shard;
     status := null;
     response := null;
-    outcome := case when business.id is null then 'unknown_business' when paired or item.known_paired then 'accepted' else 'unpaired' end;
+    outcome := case
+      when business.id is null then 'unknown_business'
+      when paired or item.known_paired then 'accepted'
+      else 'unpaired'
+    end;
 
     if item.key is not null and business.id is not null then
       if outcome = 'accepted' then
@@ -64,9 +69,10 @@ begin
     end if;
 
     if outcome = 'accepted' then
-      insert into messages (id, business_id, direction, chat, type, text, content, wa_message_id, status, next_attempt_at, expires_at)
-      values (item.id, item.business_id, 'outbound', item.chat, item.type, item.text, item.content, item.wa_message_id, 'queued', now(),
-              item.expires_at);
+      insert into messages (id, business_id, direction, chat, type, text, content, wa_message_id, status,
+                            next_attempt_at, expires_at)
+      values (item.id, item.business_id, 'outbound', item.chat, item.type, item.text, item.content,
+              item.wa_message_id, 'queued', now(), item.expires_at);
     end if;
     return next;
   end loop;

@@ -2,7 +2,7 @@ import { boolean, integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { businesses } from "../businesses/schema.ts";
 import { createdAt, moment } from "../columns.ts";
 
-/** What the shard last said of a business's login: a mirror that may lag, never the truth. */
+/** The last report of a shard about a session: a mirror that may lag, never the truth. */
 export const whatsappSessions = pgTable("whatsapp_sessions", {
   business_id: uuid()
     .primaryKey()
@@ -16,7 +16,7 @@ export const whatsappSessions = pgTable("whatsapp_sessions", {
   reason: text(),
   /** When the status began. */
   since: moment().notNull(),
-  /** When the shard said so: an older report never replaces a newer one. */
+  /** The time of the report: an older one never replaces a newer one. */
   observed_at: moment().notNull(),
   updated_at: createdAt(),
 });

@@ -4,7 +4,7 @@ import type { PlatformScope } from "../scope.ts";
 
 export type SessionState = Pick<WhatsappSession, "business_id" | "status" | "observed_at">;
 
-/** What the mirror says of the logins of some businesses. */
+/** The mirrored session states of some businesses. */
 export async function sessionStates(
   scope: PlatformScope,
   businessIds: readonly string[],

@@ -2,12 +2,12 @@ import { toJson } from "../client/json.ts";
 import type { WhatsappSession } from "../schema.ts";
 import type { PlatformScope } from "../scope.ts";
 
-/** What a shard said of a login, and when. */
+/** A shard's report about a session. */
 export type SessionReport = Omit<WhatsappSession, "updated_at">;
 
 /**
- * Brings the mirror of many logins up to date, in one statement. A report older than the row changes nothing,
- * and of several for one business the last counts. Returns how many rows changed.
+ * Updates the mirror of many sessions in one statement. A report older than the row changes nothing; of several for one
+ * business the latest counts. Returns how many rows changed.
  */
 export async function upsertSessions(scope: PlatformScope, reports: SessionReport[]): Promise<number> {
   if (reports.length === 0) return 0;

@@ -2,22 +2,22 @@ import { sql } from "../client/literal.ts";
 import type { Statement } from "../client/literal.ts";
 import type { PlatformScope } from "../scope.ts";
 
-/** Rows in one statement: a moment's work. */
+/** Rows per statement, so that each takes milliseconds. */
 const batch = 2_000;
 
 export type Retention = {
-  /** Deliveries of webhooks, from when they were made; the pending ones stay. */
+  /** Webhook deliveries, by their creation; pending ones stay. */
   deliveryDays: number;
   quarantineDays: number;
-  /** Keys of businesses, from when they ended. Admin keys stay: a deploy would store the first one again. */
+  /** Keys of businesses, by their end. Admin keys stay: a deploy would store the first one again. */
   endedKeyDays: number;
-  /** Which businesses' data admin keys read. */
+  /** The audit of reads by admin keys. */
   auditReadDays: number;
 };
 
 export type Forgotten = { deliveries: number; quarantined: number; keys: number; reads: number; more: boolean };
 
-/** Removes what is older than it is kept for, oldest first; call it again while it says that there is more. */
+/** Removes rows beyond their retention, oldest first; call it again while it returns `more`. */
 export async function forgetOld(
   scope: PlatformScope,
   { deliveryDays, quarantineDays, endedKeyDays, auditReadDays }: Retention,
@@ -30,14 +30,17 @@ export async function forgetOld(
       order by id limit ${batch})`);
   const quarantined = await remove(sql`
     delete from journal_quarantine where id in (
-      select id from journal_quarantine where created_at < now() - make_interval(days => ${quarantineDays}::integer) limit ${batch})`);
+      select id from journal_quarantine where created_at < now() - make_interval(days => ${quarantineDays}::integer)
+        limit ${batch})`);
   const keys = await remove(sql`
     delete from api_keys where id in (
       select id from api_keys
-      where business_id is not null and least(revoked_at, expires_at) < now() - make_interval(days => ${endedKeyDays}::integer)
+      where business_id is not null and least(revoked_at,
+        expires_at) < now() - make_interval(days => ${endedKeyDays}::integer)
       limit ${batch})`);
   const reads = await remove(sql`
     delete from audit_reads where id in (
-      select id from audit_reads where id < uuidv7_floor(now() - make_interval(days => ${auditReadDays}::integer)) order by id limit ${batch})`);
+      select id from audit_reads where id < uuidv7_floor(now() - make_interval(days => ${auditReadDays}::integer))
+        order by id limit ${batch})`);
   return { deliveries, quarantined, keys, reads, more: [deliveries, quarantined, keys, reads].includes(batch) };
 }

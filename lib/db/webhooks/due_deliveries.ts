@@ -5,19 +5,20 @@ import type { PlatformScope } from "../scope.ts";
 export type DueDelivery = Pick<WebhookDelivery, "id" | "event" | "chat" | "payload" | "attempts" | "expires_at">;
 
 /**
- * What is to be delivered to an endpoint now, in order: the caller holds the endpoint's lease. Where order is asked
- * for, a conversation whose earlier delivery waits for its next attempt waits with it. What has expired is dead after
- * this call and not given out.
+ * Claims the due deliveries of an endpoint, in order; the caller holds the endpoint's lease. For an ordered endpoint, a
+ * delivery that waits for its next attempt blocks its chat. Expired deliveries become dead. Hand-written SQL, because
+ * it runs for every dispatch.
  */
 export function dueDeliveries(
   scope: PlatformScope,
   { id, ordered }: Pick<Webhook, "id" | "ordered">,
   limit: number,
 ): Promise<DueDelivery[]> {
+  const isEarlier = sql`(earlier.place, earlier.id) < (d.place, d.id)`;
   return scope.ask<DueDelivery[]>(sql`
     with expired as (
       update webhook_deliveries set status = 'dead', next_attempt_at = null,
-        last_error = coalesce(last_error, 'Its time was over before it could be tried.')
+        last_error = coalesce(last_error, 'It expired before it could be tried.')
       where webhook_id = ${id} and status = 'pending' and expires_at <= now()
     )
     select d.id, d.event, d.chat, d.payload, d.attempts, d.expires_at
@@ -27,8 +28,9 @@ export function dueDeliveries(
         ordered
           ? sql`and not exists (
               select from webhook_deliveries earlier
-              where earlier.webhook_id = d.webhook_id and earlier.status = 'pending' and earlier.chat is not distinct from d.chat
-                and (earlier.place, earlier.id) < (d.place, d.id) and earlier.next_attempt_at > now() and earlier.expires_at > now())`
+              where earlier.webhook_id = d.webhook_id and earlier.status = 'pending'
+                and earlier.chat is not distinct from d.chat and ${isEarlier}
+                and earlier.next_attempt_at > now() and earlier.expires_at > now())`
           : sql``
       }
     order by d.place, d.id

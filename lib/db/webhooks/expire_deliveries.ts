@@ -1,13 +1,17 @@
 import { sql } from "../client/literal.ts";
 import type { PlatformScope } from "../scope.ts";
 
-/** Gives up what no endpoint took in its time: those of paused and disabled endpoints, which nobody asks. Returns how many. */
+/**
+ * Marks expired deliveries as dead, those of paused and disabled endpoints, which no dispatch claims. Returns how many.
+ */
 export async function expireDeliveries(scope: PlatformScope, limit: number): Promise<number> {
   const rows = await scope.ask<{ id: string }[]>(sql`
     update webhook_deliveries d
-    set status = 'dead', next_attempt_at = null, last_error = coalesce(d.last_error, 'Its time was over before it could be tried.')
+    set status = 'dead', next_attempt_at = null, last_error = coalesce(d.last_error,
+      'It expired before it could be tried.')
     where d.id in (
-      select id from webhook_deliveries where status = 'pending' and expires_at <= now() order by expires_at limit ${limit}
+      select id from webhook_deliveries where status = 'pending' and expires_at <= now() order by expires_at
+        limit ${limit}
       for update skip locked)
     returning d.id`);
   return rows.length;

@@ -23,9 +23,9 @@ export const deliveryLifeHours = 24;
 type Subscriber = Pick<Webhook, "id" | "business_id" | "events">;
 
 /**
- * Inserts a delivery for each endpoint that receives one of the events; returns the ids of these endpoints. Hand-written
- * SQL: every inbound message and receipt passes here, so the endpoints of all businesses are read by one statement and
- * all deliveries are written by one more.
+ * Inserts a delivery for each endpoint that receives one of the events; returns the ids of these endpoints.
+ * Hand-written SQL: every inbound message and receipt passes here, so the endpoints of all businesses are read by one
+ * statement and all deliveries are written by one more.
  */
 export async function insertDeliveries(scope: Scope, events: readonly DeliverableEvent[]): Promise<string[]> {
   if (events.length === 0) return [];
@@ -67,8 +67,8 @@ function deliveryOf(webhook_id: string, { business_id, event, chat, at, data }: 
 
 async function insertRows(sql: Sql, deliveries: NewDelivery[]): Promise<void> {
   await sql`
-    -- The column place is drawn from its sequence here, not where the id is made. The writer of a status holds the row's
-    -- lock by now, so a later status gets a later place even if another process's clock is wrong.
+    -- The delivery order comes from a sequence here, not from the ids. The writer of a status holds the row's lock by
+    -- now, so a later status gets a later number even if another process's clock is wrong.
     insert into webhook_deliveries (id, webhook_id, business_id, event, chat, payload, next_attempt_at, expires_at)
     -- Truncated to the millisecond, not rounded up: the delivery is due as soon as it is written.
     select r.id, r.webhook_id, r.business_id, r.event, r.chat, r.payload, date_trunc('milliseconds', now()),

@@ -3,27 +3,28 @@ import { toJson } from "../client/json.ts";
 import { sql } from "../client/literal.ts";
 import type { PlatformScope } from "../scope.ts";
 
-/** What came of one attempt. */
+/** The result of one attempt. */
 export type DeliveryOutcome = {
   id: string;
   at: Date;
   duration_ms: number;
-  /** The HTTP status of the answer; null where there was none. */
+  /** The HTTP status of the answer; null: no answer. */
   http_status: number | null;
   error: string | null;
 } & ({ status: "delivered" } | { status: "dead" } | { status: "pending"; next_attempt_at: Date });
 
-/** Records attempts, in one statement. One that was replayed or discarded meanwhile keeps what was done to it. */
+/** Records attempts in one statement. A delivery that was replayed or discarded since is left unchanged. */
 export async function recordDeliveries(scope: PlatformScope, outcomes: readonly DeliveryOutcome[]): Promise<void> {
   if (outcomes.length === 0) return;
   await scope.ask(sql`
     update webhook_deliveries d
     set status = r.status, attempts = d.attempts + 1,
-        -- Measured by the caller's clock, kept by Postgres': the two may differ.
+        -- Measured by the caller's clock and added to Postgres' clock, because the two may differ.
         next_attempt_at = now() + (r.next_attempt_at - ${sharedDate()}::timestamptz),
         delivered_at = case when r.status = 'delivered' then r.at end,
         last_attempt_at = r.at, last_duration_ms = r.duration_ms, last_status = r.http_status, last_error = r.error
     from jsonb_to_recordset(${toJson(outcomes)}::jsonb)
-      as r(id uuid, status text, at timestamptz, duration_ms integer, http_status integer, error text, next_attempt_at timestamptz)
+      as r(id uuid, status text, at timestamptz, duration_ms integer, http_status integer, error text,
+        next_attempt_at timestamptz)
     where d.id = r.id and d.status = 'pending'`);
 }

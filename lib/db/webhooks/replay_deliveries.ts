@@ -21,7 +21,8 @@ export async function replayDeliveries(scope: BusinessScope, webhookId: string, 
           and ${
             "id" in choice
               ? sql`d.id = ${choice.id}`
-              : sql`d.status = ${choice.status} and d.id >= ${uuidv7Floor(choice.from.getTime())} and d.id < ${uuidv7Floor(choice.to.getTime())}`
+              : sql`d.status = ${choice.status} and d.id >= ${uuidv7Floor(choice.from.getTime())}
+                and d.id < ${uuidv7Floor(choice.to.getTime())}`
           }
         order by d.id
         limit ${"id" in choice ? 1 : choice.most}

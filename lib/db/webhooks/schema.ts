@@ -3,11 +3,11 @@ import { bigint, boolean, integer, pgTable, text, uuid } from "drizzle-orm/pg-co
 import { businesses } from "../businesses/schema.ts";
 import { createdAt, moment } from "../columns.ts";
 
-/** active · paused (it keeps failing: tried now and then) · disabled (by its owner, or because it said that it is gone) */
+/** active · paused (keeps failing; probed occasionally) · disabled (by its owner, or it answered 410 Gone) */
 export const webhookStatuses = ["active", "paused", "disabled"] as const;
 export type WebhookStatus = (typeof webhookStatuses)[number];
 
-/** Where a business wants to be told what happens. */
+/** A webhook endpoint of a business. */
 export const webhooks = pgTable("webhooks", {
   id: uuid().primaryKey(),
   business_id: uuid()
@@ -15,15 +15,15 @@ export const webhooks = pgTable("webhooks", {
     .references(() => businesses.id, { onDelete: "cascade" }),
   url: text().notNull(),
   description: text(),
-  /** The kinds of events that it is told. */
+  /** The events that it subscribes to. */
   events: text().array().notNull(),
-  /** Within a chat nothing is delivered before what came earlier. */
+  /** Within a chat, deliveries wait for earlier ones. */
   ordered: boolean().notNull().default(false),
-  /** Deliveries under way at once. */
+  /** Concurrent attempts. */
   max_concurrency: integer().notNull(),
   /** Sealed. */
   secret: text().notNull(),
-  /** Sealed; signs too, until its time is over. */
+  /** Sealed; also signs until previous_secret_until. */
   previous_secret: text(),
   previous_secret_until: moment(),
   status: text().$type<WebhookStatus>().notNull().default("active"),
@@ -54,12 +54,12 @@ export const webhookDeliveries = pgTable("webhook_deliveries", {
     .references(() => businesses.id, { onDelete: "cascade" }),
   event: text().notNull(),
   chat: text(),
-  /** The very bytes that are signed and sent. */
+  /** The exact bytes that are signed and sent. */
   payload: text().notNull(),
   status: text().$type<DeliveryStatus>().notNull().default("pending"),
   attempts: integer().notNull().default(0),
   next_attempt_at: moment(),
-  /** After this it is not tried again. */
+  /** After this it is not retried. */
   expires_at: moment().notNull(),
   created_at: createdAt(),
   delivered_at: moment(),
@@ -67,10 +67,10 @@ export const webhookDeliveries = pgTable("webhook_deliveries", {
   last_duration_ms: integer(),
   last_status: integer(),
   last_error: text(),
-  /** The order in which they were written, and are delivered where order is asked for. */
+  /** The order of insertion, in which an ordered endpoint receives them. */
   place: bigint({ mode: "bigint" })
     .notNull()
     .default(sql`nextval('webhook_deliveries_place')`),
 });
-/** Without the place: it is for Postgres to compare, and drivers differ in how they read it. */
+/** Without the order number: only Postgres compares it, and drivers differ in how they parse it. */
 export type WebhookDelivery = Omit<typeof webhookDeliveries.$inferSelect, "place">;

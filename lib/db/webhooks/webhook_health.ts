@@ -8,7 +8,10 @@ export type WebhookHealth = Pick<
   "status" | "status_reason" | "failures" | "failing_since" | "next_attempt_at"
 >;
 
-/** An endpoint that deliveries may be made to now: not deleted, not disabled, not left alone for a while, and its business there. */
+/**
+ * Finds an endpoint that may receive deliveries now: neither deleted, disabled nor backing off, of an existing
+ * business.
+ */
 export async function findDeliverable(scope: PlatformScope, id: string): Promise<Webhook | undefined> {
   const [webhook] = await scope.ask<Webhook[]>(sql`
     select w.* from webhooks w join businesses b on b.id = w.business_id and b.deleted_at is null
@@ -18,8 +21,8 @@ export async function findDeliverable(scope: PlatformScope, id: string): Promise
 }
 
 /**
- * Writes down how an endpoint fares, unless its owner changed it after `seen`: what was learned before that says
- * nothing of what it is now. Returns whether it was written.
+ * Records the health of an endpoint, unless its owner changed it after `seen`: observations before a change are
+ * obsolete. Returns whether it was recorded.
  */
 export async function recordHealth(
   scope: PlatformScope,
@@ -32,7 +35,7 @@ export async function recordHealth(
     update webhooks
     set status_since = case when status = ${status} then status_since else now() end,
         status = ${status}, status_reason = ${status_reason}, failures = ${failures}, failing_since = ${failing_since},
-        -- Measured by the caller's clock, kept by Postgres': the two may differ.
+        -- Measured by the caller's clock and added to Postgres' clock, because the two may differ.
         next_attempt_at = now() + (${next_attempt_at}::timestamptz - ${sharedDate()}::timestamptz)
     where id = ${id} and updated_at = ${seen} and deleted_at is null and status <> 'disabled'
     returning id`);
