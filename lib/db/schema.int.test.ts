@@ -1,6 +1,6 @@
 import { is } from "drizzle-orm";
 import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
 import { sql } from "./client/literal.ts";
@@ -47,34 +47,36 @@ async function migrated(): Promise<Column[]> {
   return [...rows].toSorted(byName);
 }
 
-test("the drizzle schema is the migrated database: tables, columns, types, nullability, primary keys", async () => {
-  const inDatabase = await migrated();
-  expect(inDatabase.length).toBeGreaterThan(40);
-  expect(inDatabase).toEqual(declared());
-});
+describe("the schema", () => {
+  test("equals the migrated database", async () => {
+    const inDatabase = await migrated();
+    expect(inDatabase.length).toBeGreaterThan(40);
+    expect(inDatabase).toEqual(declared());
+  });
 
-test("the statuses rank in SQL as they do in TypeScript", async () => {
-  const rows = await database.owner<{ status: string }[]>`
+  test("ranks statuses alike in SQL and TypeScript", async () => {
+    const rows = await database.owner<{ status: string }[]>`
     select status from unnest(${database.owner.array(messageStatuses.toReversed())}::text[]) as status
       order by message_status_rank(status)`;
-  expect(rows.map((row) => row.status)).toEqual([...messageStatuses]);
-});
+    expect(rows.map((row) => row.status)).toEqual([...messageStatuses]);
+  });
 
-test("every table of tenants is under row-level security, and the services own none", async () => {
-  const rows = await database.owner<{ name: string; secured: boolean; owner: string }[]>`
+  test("protects every tenant table by row-level security", async () => {
+    const rows = await database.owner<{ name: string; secured: boolean; owner: string }[]>`
     select relname as name, relrowsecurity as secured, pg_get_userbyid(relowner) as owner from pg_class
     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition`;
-  expect(rows.filter((row) => !row.secured).map((row) => row.name)).toEqual([]);
-  expect(rows.filter((row) => row.owner === "prosaas_app").map((row) => row.name)).toEqual([]);
-});
+    expect(rows.filter((row) => !row.secured).map((row) => row.name)).toEqual([]);
+    expect(rows.filter((row) => row.owner === "prosaas_app").map((row) => row.name)).toEqual([]);
+  });
 
-test("a partition cannot be read past the policy of its parent", async () => {
-  const [row] = await database.owner<[{ allowed: boolean }]>`
+  test("protects partitions by the policy of their parent", async () => {
+    const [row] = await database.owner<[{ allowed: boolean }]>`
     select bool_or(has_table_privilege('prosaas_app', inhrelid, 'select, insert, update, delete')) as allowed
     from pg_inherits where inhparent = 'messages'::regclass`;
-  expect(row.allowed).toBe(false);
-});
+    expect(row.allowed).toBe(false);
+  });
 
-test("no plan of a statement of the services is compiled, whatever the server is set to", async () => {
-  expect(await forNobody(database.db).ask(sql`show jit`)).toMatchObject([{ jit: "off" }]);
+  test("turns JIT off for services", async () => {
+    expect(await forNobody(database.db).ask(sql`show jit`)).toMatchObject([{ jit: "off" }]);
+  });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { uuidv7 } from "../core/ids.ts";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
@@ -33,107 +33,112 @@ const send = async (scope: BusinessScope) => {
 };
 const tables = ["businesses", "api_keys", "whatsapp_sessions", "messages", "idempotency_keys"];
 
-test("a verb of one business finds nothing of another", async () => {
-  const id = await send(other);
-  expect(await getMessage(other, id)).toMatchObject({ id, status: "queued" });
-  expect(await getMessage(mine, id)).toBeUndefined();
-});
+describe("scopes", () => {
+  test("separate businesses", async () => {
+    const id = await send(other);
+    expect(await getMessage(other, id)).toMatchObject({ id, status: "queued" });
+    expect(await getMessage(mine, id)).toBeUndefined();
+  });
 
-test("a statement that forgets the business sees only the rows of its scope", async () => {
-  await send(other);
-  for (const table of tables) {
-    const rows = await mine.run((sql) => sql<Record<string, string>[]>`select * from ${sql(table)}`);
-    const owners = new Set(rows.map((row) => (table === "businesses" ? row["id"] : row["business_id"])));
-    expect([...owners].filter((owner) => owner !== mine.businessId)).toEqual([]);
-  }
-});
+  test("hide other businesses from an unfiltered query", async () => {
+    await send(other);
+    for (const table of tables) {
+      const rows = await mine.run((sql) => sql<Record<string, string>[]>`select * from ${sql(table)}`);
+      const owners = new Set(rows.map((row) => (table === "businesses" ? row["id"] : row["business_id"])));
+      expect([...owners].filter((owner) => owner !== mine.businessId)).toEqual([]);
+    }
+  });
 
-test("a statement that forgets the business changes nobody else's rows", async () => {
-  const id = await send(other);
-  const changed = await mine.run((sql) => sql`update messages set text = 'changed' where id = ${id}`);
-  expect(changed.count).toBe(0);
-  const taken = await mine.run((sql) => sql`update whatsapp_sessions set phone = '0'`);
-  expect(taken.count).toBe(1);
-});
+  test("protect other businesses from an unfiltered update", async () => {
+    const id = await send(other);
+    const changed = await mine.run((sql) => sql`update messages set text = 'changed' where id = ${id}`);
+    expect(changed.count).toBe(0);
+    const taken = await mine.run((sql) => sql`update whatsapp_sessions set phone = '0'`);
+    expect(taken.count).toBe(1);
+  });
 
-test("a row cannot be written under another business", async () => {
-  const write = mine.run(
-    (sql) => sql`insert into idempotency_keys (business_id, key, fingerprint, status, response, expires_at)
+  test("refuse rows of another business", async () => {
+    const write = mine.run(
+      (sql) => sql`insert into idempotency_keys (business_id, key, fingerprint, status, response, expires_at)
       values (${other.businessId}, 'k', 'f', 202, '{}', now())`,
-  );
-  await expect(write).rejects.toThrow("row-level security");
-});
+    );
+    await expect(write).rejects.toThrow("row-level security");
+  });
 
-test("a transaction that declares no scope sees nothing", async () => {
-  for (const table of tables) {
-    const [row] = await poolOf(database.db)`select count(*)::integer as count from ${poolOf(database.db)(table)}`;
+  test("show nothing without a declaration", async () => {
+    for (const table of tables) {
+      const [row] = await poolOf(database.db)`select count(*)::integer as count from ${poolOf(database.db)(table)}`;
+      expect(row).toEqual({ count: 0 });
+    }
+  });
+
+  test("end with their transaction", async () => {
+    await expect(mine.run((sql) => sql`select 1 / 0`)).rejects.toThrow("division by zero");
+    const [row] = await poolOf(database.db)`select count(*)::integer as count from businesses`;
     expect(row).toEqual({ count: 0 });
-  }
-});
+  });
 
-test("a scope ends with its transaction, also when it fails", async () => {
-  await expect(mine.run((sql) => sql`select 1 / 0`)).rejects.toThrow("division by zero");
-  const [row] = await poolOf(database.db)`select count(*)::integer as count from businesses`;
-  expect(row).toEqual({ count: 0 });
-});
+  test("of the platform show every business", async () => {
+    const rows = await forPlatform(database.db).run((sql) => sql`select id from businesses`);
+    expect(rows.length).toBeGreaterThanOrEqual(2);
+  });
 
-test("the platform sees all", async () => {
-  const rows = await forPlatform(database.db).run((sql) => sql`select id from businesses`);
-  expect(rows.length).toBeGreaterThanOrEqual(2);
-});
-
-test("the policy hardly changes how many rows the planner expects: a page of messages is read off the index, not sorted", async () => {
-  await database.owner`
+  test("keep the planner's estimates and index use", async () => {
+    await database.owner`
     insert into businesses (id, name, time_zone) select gen_random_uuid(), 'Many', 'UTC' from generate_series(1, 50)`;
-  await database.owner`
+    await database.owner`
     insert into messages (id, business_id, direction, chat, type, wa_message_id, status)
     select gen_random_uuid(), b.id, 'inbound', 'c', 'text', n, 'read'
     from businesses b, generate_series(1, 100) n where b.name = 'Many' or b.id = ${mine.businessId}`;
-  await database.owner`analyze messages`;
-  const [row] = await mine.run(
-    (sql) => sql<[{ "QUERY PLAN": [{ Plan: { "Plan Rows": number } }] }]>`
+    await database.owner`analyze messages`;
+    const [row] = await mine.run(
+      (sql) => sql<[{ "QUERY PLAN": [{ Plan: { "Plan Rows": number } }] }]>`
       explain (format json) select * from messages where business_id = ${mine.businessId}`,
-  );
-  // About a hundred there are; an OR of two unknowns made it two, and the planner sorted all of them for the first
-  // page.
-  expect(row["QUERY PLAN"][0].Plan["Plan Rows"]).toBeGreaterThan(30);
-});
-
-test("what happens atomically happens together or not at all", async () => {
-  const key = (prefix: string) => ({ id: uuidv7(), prefix, hash: "0".repeat(64), scopes: ["messages:read"] });
-  const failing = atomically(mine, async (scope) => {
-    await insertKey(scope, key("atomic11"));
-    throw new Error("second thoughts");
+    );
+    // About a hundred there are; an OR of two unknowns made it two, and the planner sorted all of them for the first
+    // page.
+    expect(row["QUERY PLAN"][0].Plan["Plan Rows"]).toBeGreaterThan(30);
   });
-  await expect(failing).rejects.toThrow("second thoughts");
-  expect(await listKeys(mine, { limit: 10 })).toEqual([]);
-  await atomically(mine, async (scope) => {
-    await insertKey(scope, key("atomic12"));
-    await insertKey(scope, key("atomic13"));
+
+  test("commit atomically or roll back", async () => {
+    const key = (prefix: string) => ({ id: uuidv7(), prefix, hash: "0".repeat(64), scopes: ["messages:read"] });
+    const failing = atomically(mine, async (scope) => {
+      await insertKey(scope, key("atomic11"));
+      throw new Error("second thoughts");
+    });
+    await expect(failing).rejects.toThrow("second thoughts");
+    expect(await listKeys(mine, { limit: 10 })).toEqual([]);
+    await atomically(mine, async (scope) => {
+      await insertKey(scope, key("atomic12"));
+      await insertKey(scope, key("atomic13"));
+    });
+    expect(await listKeys(mine, { limit: 10 })).toHaveLength(2);
   });
-  expect(await listKeys(mine, { limit: 10 })).toHaveLength(2);
-});
 
-test("an id that is not a UUID opens no scope", () => {
-  expect(() => forBusiness(database.db, "'; drop table messages; --")).toThrow(TypeError);
-});
+  test("demand a UUID", () => {
+    expect(() => forBusiness(database.db, "'; drop table messages; --")).toThrow(TypeError);
+  });
 
-test("a database that cannot be reached is unavailable, and the caller may try again", async () => {
-  const { createDatabase } = await import("./client/client.ts");
-  const away = createDatabase({ url: "postgres://nobody@127.0.0.1:1/none", poolSize: 1, applicationName: "test" });
-  await expect(getBusiness(forBusiness(away, uuidv7()))).rejects.toMatchObject({ code: "unavailable", retryAfterS: 1 });
-  await away.close();
-});
+  test("report an unreachable database as unavailable", async () => {
+    const { createDatabase } = await import("./client/client.ts");
+    const away = createDatabase({ url: "postgres://nobody@127.0.0.1:1/none", poolSize: 1, applicationName: "test" });
+    await expect(getBusiness(forBusiness(away, uuidv7()))).rejects.toMatchObject({
+      code: "unavailable",
+      retryAfterS: 1,
+    });
+    await away.close();
+  });
 
-test("connections that the server ended come back by themselves", async () => {
-  await getBusiness(mine);
-  await database.owner`
+  test("reconnect after the server ended connections", async () => {
+    await getBusiness(mine);
+    await database.owner`
     select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
       and pid <> pg_backend_pid()`;
-  // The statements that meet a dead connection may fail, as "unavailable"; then the pool has new ones.
-  const attempts = await Promise.allSettled(Array.from({ length: 8 }, () => getBusiness(mine)));
-  for (const attempt of attempts) {
-    if (attempt.status === "rejected") expect(attempt.reason).toMatchObject({ code: "unavailable" });
-  }
-  expect(await getBusiness(mine)).toMatchObject({ id: mine.businessId });
+    // The statements that meet a dead connection may fail, as "unavailable"; then the pool has new ones.
+    const attempts = await Promise.allSettled(Array.from({ length: 8 }, () => getBusiness(mine)));
+    for (const attempt of attempts) {
+      if (attempt.status === "rejected") expect(attempt.reason).toMatchObject({ code: "unavailable" });
+    }
+    expect(await getBusiness(mine)).toMatchObject({ id: mine.businessId });
+  });
 });

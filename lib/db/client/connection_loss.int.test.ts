@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../core/ids.ts";
 import { createBusiness } from "../../testing/business.ts";
 import { createMigratedDatabase } from "../../testing/database.ts";
@@ -36,90 +36,96 @@ const remember = (scope: BusinessScope, key: string) =>
       values (${scope.businessId}, ${key}, 'f', 202, '{}', now())`,
   );
 
-test("what a transaction says after its connection broke reaches no other's transaction on the new one", async () => {
-  const db = open(1);
-  const [mine, other] = [await createBusiness(database.db), await createBusiness(database.db)];
-  const begun = Promise.withResolvers<void>();
-  const resume = Promise.withResolvers<void>();
-  let late: unknown;
-  const broken = forBusiness(db, mine.businessId).run(async (sql) => {
-    await sql`select 1`;
-    begun.resolve();
-    await resume.promise;
-    // Under the other's scope this would read the other's rows.
-    late = await sql`select name from businesses`.catch((error: unknown) => error);
-  });
-  await begun.promise;
-  door.drop();
-  await expect(broken).rejects.toMatchObject({ code: "unavailable" });
+describe("a broken connection", () => {
+  test("keeps late statements out of other transactions", async () => {
+    const db = open(1);
+    const [mine, other] = [await createBusiness(database.db), await createBusiness(database.db)];
+    const begun = Promise.withResolvers<void>();
+    const resume = Promise.withResolvers<void>();
+    let late: unknown;
+    const broken = forBusiness(db, mine.businessId).run(async (sql) => {
+      await sql`select 1`;
+      begun.resolve();
+      await resume.promise;
+      // Under the other's scope this would read the other's rows.
+      late = await sql`select name from businesses`.catch((error: unknown) => error);
+    });
+    await begun.promise;
+    door.drop();
+    await expect(broken).rejects.toMatchObject({ code: "unavailable" });
 
-  const key = uuidv7();
-  await forBusiness(db, other.businessId).run(async (sql) => {
-    await sql`select 1`;
-    resume.resolve();
-    await Bun.sleep(0);
-    await sql`
+    const key = uuidv7();
+    await forBusiness(db, other.businessId).run(async (sql) => {
+      await sql`select 1`;
+      resume.resolve();
+      await Bun.sleep(0);
+      await sql`
       insert into idempotency_keys (business_id, key, fingerprint, status, response, expires_at)
       values (${other.businessId}, ${key}, 'f', 202, '{}', now())`;
+    });
+    expect(late).toBeInstanceOf(Error);
+    expect(await database.owner`select business_id from idempotency_keys where key = ${key}`).toMatchObject([
+      { business_id: other.businessId },
+    ]);
+    await db.close();
   });
-  expect(late).toBeInstanceOf(Error);
-  expect(await database.owner`select business_id from idempotency_keys where key = ${key}`).toMatchObject([
-    { business_id: other.businessId },
-  ]);
-  await db.close();
-});
 
-test("connections that break at any moment fail their transactions as unavailable, and end nothing else; the pool is whole again", async () => {
-  const poolSize = 4;
-  const db = open(poolSize);
-  const { businessId } = await createBusiness(database.db);
-  const scope = forBusiness(db, businessId);
-  const kept: string[] = [];
-  const refused: unknown[] = [];
-  let over = false;
-  const work = Promise.all(
-    Array.from({ length: 3 * poolSize }, async () => {
-      while (!over) {
-        const key = uuidv7();
-        await remember(scope, key).then(() => kept.push(key), (error: unknown) => refused.push(error)); // prettier-ignore
-      }
-    }),
-  );
-  // At moments that differ: while it connects, says its first words, works, commits.
-  let times = 0;
-  const broken = async () => {
-    await Bun.sleep(15 + (times++ % 25));
-    door.drop();
-    return refused.length >= 50 && kept.length >= 50;
-  };
-  await until(broken, { what: "fifty transactions that broke and fifty that did not", deadlineMs: 30_000, everyMs: 0 });
-  over = true;
-  await work;
-  for (const error of refused) expect(error).toMatchObject({ code: "unavailable" });
-  const rows = await database.owner<
-    { key: string }[]
-  >`select key from idempotency_keys where business_id = ${businessId}`;
-  const stored = new Set(rows.map((row) => row.key));
-  expect(kept.filter((key) => !stored.has(key))).toEqual([]);
-
-  // All of the pool at once: a connection that was lost to it would never come to the meeting.
-  const together = Promise.withResolvers<void>();
-  let present = 0;
-  await Promise.all(
-    Array.from({ length: poolSize }, () =>
-      scope.run(async (sql) => {
-        await sql`select 1`;
-        if (++present === poolSize) together.resolve();
-        await together.promise;
+  test("fails its own transaction only, at any moment", async () => {
+    const poolSize = 4;
+    const db = open(poolSize);
+    const { businessId } = await createBusiness(database.db);
+    const scope = forBusiness(db, businessId);
+    const kept: string[] = [];
+    const refused: unknown[] = [];
+    let over = false;
+    const work = Promise.all(
+      Array.from({ length: 3 * poolSize }, async () => {
+        while (!over) {
+          const key = uuidv7();
+          await remember(scope, key).then(
+            () => kept.push(key),
+            (error: unknown) => refused.push(error),
+          );
+        }
       }),
-    ),
-  );
-  await db.close();
-});
+    );
+    // At moments that differ: while it connects, says its first words, works, commits.
+    let times = 0;
+    const broken = async () => {
+      await Bun.sleep(15 + (times++ % 25));
+      door.drop();
+      return refused.length >= 50 && kept.length >= 50;
+    };
+    await until(broken, {
+      what: "fifty transactions that broke and fifty that did not",
+      deadlineMs: 30_000,
+      everyMs: 0,
+    });
+    over = true;
+    await work;
+    for (const error of refused) expect(error).toMatchObject({ code: "unavailable" });
+    const rows = await database.owner<
+      { key: string }[]
+    >`select key from idempotency_keys where business_id = ${businessId}`;
+    const stored = new Set(rows.map((row) => row.key));
+    expect(kept.filter((key) => !stored.has(key))).toEqual([]);
 
-test.each(["end", "reset"] as const)(
-  "a statement that is asked the moment its connection breaks (%s) is answered or refused",
-  async (how) => {
+    // All of the pool at once: a connection that was lost to it would never come to the meeting.
+    const together = Promise.withResolvers<void>();
+    let present = 0;
+    await Promise.all(
+      Array.from({ length: poolSize }, () =>
+        scope.run(async (sql) => {
+          await sql`select 1`;
+          if (++present === poolSize) together.resolve();
+          await together.promise;
+        }),
+      ),
+    );
+    await db.close();
+  });
+
+  test.each(["end", "reset"] as const)("answers or refuses a concurrent statement (%s)", async (how) => {
     const db = open(2);
     const scope = forPlatform(db);
     const tally = { done: 0, refused: 0 };
@@ -149,23 +155,26 @@ test.each(["end", "reset"] as const)(
     await until(() => waiting.size === 0, { what: "the answer to every statement" });
     await Promise.all(lanes);
     await db.close();
-  },
-);
+  });
 
-test("the first statement on a new connection is not refused with what the old one died of", async () => {
-  const db = open(1);
-  const scope = forPlatform(db);
-  const settled = scope.ask(sql`select pg_sleep(60)`).then(() => undefined, (error: unknown) => error); // prettier-ignore
-  await until(
-    async () => {
-      const [ended] = await database.owner<{ ended: boolean }[]>`
+  test("leaves no error to the next connection", async () => {
+    const db = open(1);
+    const scope = forPlatform(db);
+    const settled = scope.ask(sql`select pg_sleep(60)`).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    await until(
+      async () => {
+        const [ended] = await database.owner<{ ended: boolean }[]>`
         select pg_terminate_backend(pid) as ended from pg_stat_activity
         where application_name = 'through the door' and query like '%pg_sleep(60)%'`;
-      return ended?.ended;
-    },
-    { what: "the end of the statement's server process" },
-  );
-  expect(await settled).toMatchObject({ code: "unavailable" });
-  expect(await scope.ask(sql`select 1 as one`)).toMatchObject([{ one: 1 }]);
-  await db.close();
+        return ended?.ended;
+      },
+      { what: "the end of the statement's server process" },
+    );
+    expect(await settled).toMatchObject({ code: "unavailable" });
+    expect(await scope.ask(sql`select 1 as one`)).toMatchObject([{ one: 1 }]);
+    await db.close();
+  });
 });

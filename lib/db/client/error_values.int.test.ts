@@ -50,7 +50,10 @@ describe.each(faults)("the log line of $fault", ({ statement, code }) => {
 });
 
 test("an error names the constraint and the table", async () => {
-  const error = await forPlatform(database.db).ask(sql`insert into private_texts values ('SECRET-1', 1)`).catch((caught: unknown) => caught); // prettier-ignore
+  const statement = sql`insert into private_texts values ('SECRET-1', 1)`;
+  const error = await forPlatform(database.db)
+    .ask(statement)
+    .catch((caught: unknown) => caught);
   expect(error).toMatchObject({ code: "23505", constraint_name: "private_texts_pkey", table_name: "private_texts" });
   expect(error).not.toHaveProperty("detail");
 });

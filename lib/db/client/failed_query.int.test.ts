@@ -55,7 +55,7 @@ describe("a query that fails past its first row", () => {
       await expectCleanConnection(db);
     }));
 
-  test("leaves no rows for statements that were pipelined behind it", () =>
+  test("leaves no rows for pipelined statements", () =>
     onOneConnection(database.appUrl, async (db) => {
       const failed = failure(db, sql`select i, 1 / (3 - i) from generate_series(1, 5) i`);
       const next = forNobody(db).ask(sql`select 42 as answer`);

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { createGroupCommit } from "./group_commit.ts";
 import type { GroupCommitOptions } from "./group_commit.ts";
 
@@ -25,54 +25,56 @@ function slowCommits(changes: Partial<GroupCommitOptions<number, number>> = {}) 
   return { add, commits, groups: () => commits.map(({ items }) => items) };
 }
 
-test("a lone item waits for nobody; what comes during its commit goes together, up to the limit", async () => {
-  const { add, commits, groups } = slowCommits();
-  const first = add(1);
-  await tick();
-  expect(groups()).toEqual([[1]]);
-  const rest = [2, 3, 4, 5].map(add);
-  await tick();
-  expect(groups()).toEqual([[1]]);
-  commits[0]!.end();
-  expect(await first).toBe(10);
-  await tick();
-  commits[1]!.end();
-  expect(await Promise.all(rest.slice(0, 3))).toEqual([20, 30, 40]);
-  await tick();
-  commits[2]!.end();
-  expect(await rest[3]).toBe(50);
-  expect(groups()).toEqual([[1], [2, 3, 4], [5]]);
-});
-
-test("an item that is refused fails alone", async () => {
-  const { add, commits, groups } = slowCommits();
-  const results = Promise.allSettled([1, -1, 2].map(add));
-  for (let n = 0; n < 4; n++) {
+describe("createGroupCommit", () => {
+  test("commits one item at once, batches later ones", async () => {
+    const { add, commits, groups } = slowCommits();
+    const first = add(1);
     await tick();
-    commits[n]!.end();
-  }
-  expect((await results).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
-  expect(groups()).toEqual([[1, -1, 2], [1], [-1], [2]]);
-});
+    expect(groups()).toEqual([[1]]);
+    const rest = [2, 3, 4, 5].map(add);
+    await tick();
+    expect(groups()).toEqual([[1]]);
+    commits[0]!.end();
+    expect(await first).toBe(10);
+    await tick();
+    commits[1]!.end();
+    expect(await Promise.all(rest.slice(0, 3))).toEqual([20, 30, 40]);
+    await tick();
+    commits[2]!.end();
+    expect(await rest[3]).toBe(50);
+    expect(groups()).toEqual([[1], [2, 3, 4], [5]]);
+  });
 
-test("a failure that is nobody's fault is everybody's, and is not repeated", async () => {
-  const { add, commits } = slowCommits({ isItemsFault: () => false });
-  const results = Promise.allSettled([1, -1, 2].map(add));
-  await tick();
-  commits[0]!.end();
-  expect((await results).map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
-  expect(commits).toHaveLength(1);
-});
+  test("fails a refused item alone", async () => {
+    const { add, commits, groups } = slowCommits();
+    const results = Promise.allSettled([1, -1, 2].map(add));
+    for (let n = 0; n < 4; n++) {
+      await tick();
+      commits[n]!.end();
+    }
+    expect((await results).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(groups()).toEqual([[1, -1, 2], [1], [-1], [2]]);
+  });
 
-test("more than may wait are refused at once", async () => {
-  const { add, commits } = slowCommits({ maxWaiting: 2 });
-  const first = add(1);
-  await tick();
-  const waiting = [add(2), add(3)];
-  await expect(add(4)).rejects.toThrow("overload");
-  commits[0]!.end();
-  await first;
-  await tick();
-  commits[1]!.end();
-  await Promise.all(waiting);
+  test("fails the whole batch when the database does", async () => {
+    const { add, commits } = slowCommits({ isItemsFault: () => false });
+    const results = Promise.allSettled([1, -1, 2].map(add));
+    await tick();
+    commits[0]!.end();
+    expect((await results).map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+    expect(commits).toHaveLength(1);
+  });
+
+  test("refuses items beyond the queue limit", async () => {
+    const { add, commits } = slowCommits({ maxWaiting: 2 });
+    const first = add(1);
+    await tick();
+    const waiting = [add(2), add(3)];
+    await expect(add(4)).rejects.toThrow("overload");
+    commits[0]!.end();
+    await first;
+    await tick();
+    commits[1]!.end();
+    await Promise.all(waiting);
+  });
 });

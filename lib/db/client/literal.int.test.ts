@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createMigratedDatabase } from "../../testing/database.ts";
 import type { MigratedDatabase } from "../../testing/database.ts";
 import { forPlatform } from "../index.ts";
@@ -44,27 +44,29 @@ function* strings(count: number): Generator<string> {
   for (let n = 0; n < count; n++) yield Array.from({ length: next(12) }, () => hostile[next(hostile.length)]).join("");
 }
 
-test("any text comes back as it was, alone and in an array, under either setting of standard_conforming_strings", async () => {
-  const texts = [...strings(400)];
-  for (const setting of ["on", "off"]) {
-    await forPlatform(database.db).run(async (transaction) => {
-      await transaction.unsafe(
-        `set local standard_conforming_strings = ${setting}; set local escape_string_warning = off`,
-      );
-      for (const text of texts) {
-        const [row] = await transaction.unsafe<[{ text: string; list: string[] }]>(
-          `select ${literal(text)}::text as text, ${literal([text, "x", text])}::text[] as list`,
+describe("literals in Postgres", () => {
+  test("preserve any text under either standard_conforming_strings", async () => {
+    const texts = [...strings(400)];
+    for (const setting of ["on", "off"]) {
+      await forPlatform(database.db).run(async (transaction) => {
+        await transaction.unsafe(
+          `set local standard_conforming_strings = ${setting}; set local escape_string_warning = off`,
         );
-        expect(row).toEqual({ text, list: [text, "x", text] });
-      }
-    });
-  }
-});
+        for (const text of texts) {
+          const [row] = await transaction.unsafe<[{ text: string; list: string[] }]>(
+            `select ${literal(text)}::text as text, ${literal([text, "x", text])}::text[] as list`,
+          );
+          expect(row).toEqual({ text, list: [text, "x", text] });
+        }
+      });
+    }
+  });
 
-test("numbers, times and nothing keep their types", async () => {
-  const at = new Date("2026-03-01T12:00:00.123Z");
-  const [row] = await forPlatform(database.db).ask(
-    sql`select ${7}::integer as n, ${at}::timestamptz as at, ${null}::text as none, ${true}::boolean as yes`,
-  );
-  expect(row).toEqual({ n: 7, at, none: null, yes: true });
+  test("keep the types of numbers, times and null", async () => {
+    const at = new Date("2026-03-01T12:00:00.123Z");
+    const [row] = await forPlatform(database.db).ask(
+      sql`select ${7}::integer as n, ${at}::timestamptz as at, ${null}::text as none, ${true}::boolean as yes`,
+    );
+    expect(row).toEqual({ n: 7, at, none: null, yes: true });
+  });
 });

@@ -27,7 +27,7 @@ afterAll(async () => {
   await database.close();
 });
 
-test("transactions of many tenants share two server connections, and each sees its own rows only", async () => {
+test("isolates tenants that share server connections", async () => {
   const work = Array.from({ length: 60 }, async (_, n) => {
     const scope = forBusiness(pooled, businesses[n % 3]!);
     const id = uuidv7();
@@ -43,7 +43,7 @@ test("transactions of many tenants share two server connections, and each sees i
   expect([1, 2]).toContain(connections);
 });
 
-test("after a restart of the pooler, statements fail as unavailable at most, and soon succeed", async () => {
+test("recovers after a restart of the pooler", async () => {
   const scope = forBusiness(pooled, businesses[0]!);
   await getBusiness(scope);
   await pooler.restart();
@@ -58,7 +58,7 @@ test("after a restart of the pooler, statements fail as unavailable at most, and
   );
 });
 
-test("a pooler that falls silent is given up: what was asked and what waits is refused in time, and it is used again once it speaks", async () => {
+test("refuses in time while the pooler is silent", async () => {
   const db = createDatabase({
     url: pooler.url,
     poolSize: 2,
@@ -100,7 +100,7 @@ describe("the waits of a request", () => {
     expect(requestWaits.acquireMs + requestWaits.answerMs).toBeLessThanOrEqual(8_000);
   });
 
-  test("end in the queue of a pool whose connections are busy", async () => {
+  test("end in the queue of a busy pool", async () => {
     const db = createDatabase({ url: pooler.url, poolSize: 1, applicationName: "queue", waits });
     const scope = forBusiness(db, businesses[0]!);
     const release = Promise.withResolvers<void>();
@@ -128,7 +128,7 @@ describe("the waits of a request", () => {
     await db.close();
   });
 
-  test("end while a connection is opened, which others use later", async () => {
+  test("end while a connection is being opened", async () => {
     const db = createDatabase({
       url: pooler.url,
       poolSize: 1,

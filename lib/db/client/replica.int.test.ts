@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../core/ids.ts";
 import { createMigratedDatabase } from "../../testing/database.ts";
 import type { MigratedDatabase } from "../../testing/database.ts";
@@ -50,47 +50,49 @@ const longAgo = new Date(Date.now() - 3_600_000);
 const answeredBy = async (upTo = longAgo) =>
   replica.history(upTo, async (db: Database) => (db === database.db ? "primary" : "replica"));
 
-test("what is long past is read from the replica, what is recent from the primary", async () => {
-  await open();
-  expect(await answeredBy()).toBe("replica");
-  expect(await answeredBy(new Date())).toBe("primary");
-  expect(await answeredBy(new Date(Date.now() - 4_000))).toBe("primary");
-});
-
-test("an idle primary makes no replica late", async () => {
-  await open();
-  await until(() => (replica.lagMs() ?? 1_000) < 1_000, { what: "a small lag" });
-});
-
-test("a replica that falls behind is not asked until it has caught up", async () => {
-  await open();
-  await server.pause();
-  await write();
-  await until(() => changes.at(-1)?.used === false, { what: "the lag to be noticed" });
-  expect(changes.at(-1)!.why).toContain("behind");
-  expect(await answeredBy()).toBe("primary");
-  await server.resume();
-  await inUse("the replica to be used again");
-  await until(async () => (await answeredBy()) === "replica", { what: "an answer of the replica" });
-});
-
-test("a replica that dies is not asked; the read that met it is answered by the primary; back, it is used again", async () => {
-  await open();
-  await server.stop();
-  const rows = await replica.history(longAgo, (db) => forPlatform(db).run((sql) => sql`select 1 as one`));
-  expect(rows).toMatchObject([{ one: 1 }]);
-  expect(await answeredBy()).toBe("primary");
-  await server.start();
-  await inUse("the replica to be used again");
-}, 60_000);
-
-test("what is wrong with a statement is no reason to ask the primary", async () => {
-  await open();
-  const asked: Database[] = [];
-  const failing = replica.history(longAgo, (db) => {
-    asked.push(db);
-    return forPlatform(db).run((sql) => sql`select 1 / 0`);
+describe("the replica", () => {
+  test("serves old rows; the primary serves recent ones", async () => {
+    await open();
+    expect(await answeredBy()).toBe("replica");
+    expect(await answeredBy(new Date())).toBe("primary");
+    expect(await answeredBy(new Date(Date.now() - 4_000))).toBe("primary");
   });
-  await expect(failing).rejects.toThrow("division by zero");
-  expect(asked).toHaveLength(1);
+
+  test("is not late behind an idle primary", async () => {
+    await open();
+    await until(() => (replica.lagMs() ?? 1_000) < 1_000, { what: "a small lag" });
+  });
+
+  test("is skipped while it lags", async () => {
+    await open();
+    await server.pause();
+    await write();
+    await until(() => changes.at(-1)?.used === false, { what: "the lag to be noticed" });
+    expect(changes.at(-1)!.why).toContain("behind");
+    expect(await answeredBy()).toBe("primary");
+    await server.resume();
+    await inUse("the replica to be used again");
+    await until(async () => (await answeredBy()) === "replica", { what: "an answer of the replica" });
+  });
+
+  test("is skipped while it is down, without failed reads", async () => {
+    await open();
+    await server.stop();
+    const rows = await replica.history(longAgo, (db) => forPlatform(db).run((sql) => sql`select 1 as one`));
+    expect(rows).toMatchObject([{ one: 1 }]);
+    expect(await answeredBy()).toBe("primary");
+    await server.start();
+    await inUse("the replica to be used again");
+  }, 60_000);
+
+  test("reports a statement's own errors without a fallback", async () => {
+    await open();
+    const asked: Database[] = [];
+    const failing = replica.history(longAgo, (db) => {
+      asked.push(db);
+      return forPlatform(db).run((sql) => sql`select 1 / 0`);
+    });
+    await expect(failing).rejects.toThrow("division by zero");
+    expect(asked).toHaveLength(1);
+  });
 });

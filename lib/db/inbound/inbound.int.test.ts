@@ -1,19 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { uuidv7, uuidv7Floor, whatsappMessageId } from "../../core/ids.ts";
 import { createBusiness } from "../../testing/business.ts";
 import { createMigratedDatabase } from "../../testing/database.ts";
 import type { MigratedDatabase } from "../../testing/database.ts";
 import { storeInbound } from "../../testing/inbound.ts";
-import {
-  deleteBusiness,
-  forPlatform,
-  getMessage,
-  getSession,
-  listMessages,
-  submitMessage,
-  upsertSessions,
-} from "../index.ts";
-import type { BusinessScope, InboundMessage, PlatformScope, SessionReport } from "../index.ts";
+import { deleteBusiness, forPlatform, getMessage, listMessages, submitMessage } from "../index.ts";
+import type { BusinessScope, InboundMessage, PlatformScope } from "../index.ts";
 
 let database: MigratedDatabase;
 let scope: BusinessScope;
@@ -39,131 +31,111 @@ const inbound = (changes: Partial<InboundMessage> = {}): InboundMessage => ({
   ...changes,
 });
 
-test("a redelivery changes nothing, in the same statement or a later one", async () => {
-  const message = inbound();
-  const inserted = await storeInbound(platform, [message, message]);
-  expect(inserted).toHaveLength(1);
-  expect(await storeInbound(platform, [message, inbound()])).toHaveLength(1);
-  expect(await getMessage(scope, inserted[0]!.id)).toMatchObject({
-    direction: "inbound",
-    status: "delivered",
-    chat: message.chat,
-    sender: message.sender,
-    push_name: "Ana",
-    text: "hello",
-    sent_at: message.at,
-    attempts: 0,
+describe("inbound messages", () => {
+  test("ignore redeliveries", async () => {
+    const message = inbound();
+    const inserted = await storeInbound(platform, [message, message]);
+    expect(inserted).toHaveLength(1);
+    expect(await storeInbound(platform, [message, inbound()])).toHaveLength(1);
+    expect(await getMessage(scope, inserted[0]!.id)).toMatchObject({
+      direction: "inbound",
+      status: "delivered",
+      chat: message.chat,
+      sender: message.sender,
+      push_name: "Ana",
+      text: "hello",
+      sent_at: message.at,
+      attempts: 0,
+    });
+  });
+
+  test("keep the order of arrival within a second", async () => {
+    const at = new Date("2025-11-03T10:00:00Z");
+    const chat = "5511900000077@s.whatsapp.net";
+    const messages = Array.from({ length: 60 }, (_, n) => inbound({ at, chat, sender: chat, text: `${n}` }));
+    await storeInbound(platform, messages.slice(0, 25));
+    await storeInbound(platform, messages.slice(20, 45));
+    await storeInbound(platform, messages.slice(40));
+    const listed = await listMessages(scope, { chat, limit: 100 });
+    expect(listed.map(({ text }) => text).toReversed()).toEqual(messages.map(({ text }) => text!));
+    expect(listed.every(({ sent_at }) => sent_at?.getTime() === at.getTime())).toBeTrue();
+  });
+
+  test("keep their order past the second's last millisecond", async () => {
+    const at = new Date("2025-11-03T11:00:00Z");
+    const chat = "5511900000078@s.whatsapp.net";
+    const id = uuidv7Floor(at.getTime() + 999);
+    await submitMessage(scope, { id, chat, type: "text" as const, text: "ours", wa_message_id: whatsappMessageId(id) });
+    const messages = Array.from({ length: 40 }, (_, n) => inbound({ at, chat, sender: chat, text: `${n}` }));
+    await storeInbound(platform, messages.slice(0, 15));
+    await storeInbound(platform, messages.slice(10));
+    const listed = await listMessages(scope, { chat, limit: 100 });
+    expect(listed.map(({ text }) => text).toReversed()).toEqual(["ours", ...messages.map(({ text }) => text!)]);
+  });
+
+  test("may share a WhatsApp id across chats", async () => {
+    const message = inbound();
+    expect(await storeInbound(platform, [message, { ...message, chat: "1-2@g.us" }])).toHaveLength(2);
+  });
+
+  test("from the own phone are outbound, without echoes", async () => {
+    const id = uuidv7();
+    const ours = {
+      id,
+      chat: "1@s.whatsapp.net",
+      type: "text" as const,
+      text: "x",
+      wa_message_id: whatsappMessageId(id),
+    };
+    await submitMessage(scope, ours);
+    const inserted = await storeInbound(platform, [
+      inbound({ from_me: true, wa_message_id: ours.wa_message_id }),
+      inbound({ from_me: true }),
+    ]);
+    expect(inserted).toHaveLength(1);
+    expect(inserted[0]).toMatchObject({ direction: "outbound" });
+    expect(await getMessage(scope, inserted[0]!.id)).toMatchObject({ status: "sent", delivered_at: null });
+  });
+
+  test("of deleted businesses are skipped", async () => {
+    const gone = await createBusiness(database.db);
+    await deleteBusiness(gone);
+    const batch = [inbound({ business_id: gone.businessId }), inbound({ business_id: uuidv7() }), inbound()];
+    expect(await storeInbound(platform, batch)).toHaveLength(1);
+    expect(await storeInbound(platform, [])).toEqual([]);
+  });
+
+  test("are stored in the partition of their month", async () => {
+    const [recent, old] = await storeInbound(platform, [inbound(), inbound({ at: new Date("2009-05-03T00:00:00Z") })]);
+    const now = new Date();
+    const month = `messages_${now.getUTCFullYear()}_${String(now.getUTCMonth() + 1).padStart(2, "0")}`;
+    const partitionOf = async (id: string) =>
+      (
+        await database.owner<
+          [{ partition: string }]
+        >`select tableoid::regclass::text as partition from messages where id = ${id}`
+      )[0].partition;
+    expect(await partitionOf(recent!.id)).toBe(month);
+    expect(await partitionOf(old!.id)).toBe("messages_default");
+  });
+
+  test("preserve any script, quotes and line breaks", async () => {
+    const text = `"quoted" 'and' \\ back\n\t\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467} अभिनंदन שלום {"json": [1]}`;
+    const [row] = await storeInbound(platform, [inbound({ text })]);
+    expect(await getMessage(scope, row!.id)).toMatchObject({ text });
+  });
+
+  test("replace characters that Postgres cannot hold", async () => {
+    const rows = await storeInbound(platform, [inbound({ text: "a\u0000b\ud800c", push_name: "\udc00" }), inbound()]);
+    expect(rows).toHaveLength(2);
+    expect(await getMessage(scope, rows[0]!.id)).toMatchObject({ text: "a\uFFFDb\uFFFDc", push_name: "\uFFFD" });
   });
 });
 
-test("messages of one second are listed in the order in which they arrived, also over several statements and redeliveries", async () => {
-  const at = new Date("2025-11-03T10:00:00Z");
-  const chat = "5511900000077@s.whatsapp.net";
-  const messages = Array.from({ length: 60 }, (_, n) => inbound({ at, chat, sender: chat, text: `${n}` }));
-  await storeInbound(platform, messages.slice(0, 25));
-  await storeInbound(platform, messages.slice(20, 45));
-  await storeInbound(platform, messages.slice(40));
-  const listed = await listMessages(scope, { chat, limit: 100 });
-  expect(listed.map(({ text }) => text).toReversed()).toEqual(messages.map(({ text }) => text!));
-  expect(listed.every(({ sent_at }) => sent_at?.getTime() === at.getTime())).toBeTrue();
-});
-
-test("what arrives after a row of its second's last millisecond keeps its order, also over several statements", async () => {
-  const at = new Date("2025-11-03T11:00:00Z");
-  const chat = "5511900000078@s.whatsapp.net";
-  const id = uuidv7Floor(at.getTime() + 999);
-  await submitMessage(scope, { id, chat, type: "text" as const, text: "ours", wa_message_id: whatsappMessageId(id) });
-  const messages = Array.from({ length: 40 }, (_, n) => inbound({ at, chat, sender: chat, text: `${n}` }));
-  await storeInbound(platform, messages.slice(0, 15));
-  await storeInbound(platform, messages.slice(10));
-  const listed = await listMessages(scope, { chat, limit: 100 });
-  expect(listed.map(({ text }) => text).toReversed()).toEqual(["ours", ...messages.map(({ text }) => text!)]);
-});
-
-test("one and the same WhatsApp id in two chats is two messages", async () => {
-  const message = inbound();
-  expect(await storeInbound(platform, [message, { ...message, chat: "1-2@g.us" }])).toHaveLength(2);
-});
-
-test("what the business wrote on its own phone is outbound; what it sent through us is not stored twice", async () => {
-  const id = uuidv7();
-  const ours = { id, chat: "1@s.whatsapp.net", type: "text" as const, text: "x", wa_message_id: whatsappMessageId(id) };
-  await submitMessage(scope, ours);
-  const inserted = await storeInbound(platform, [
-    inbound({ from_me: true, wa_message_id: ours.wa_message_id }),
-    inbound({ from_me: true }),
-  ]);
-  expect(inserted).toHaveLength(1);
-  expect(inserted[0]).toMatchObject({ direction: "outbound" });
-  expect(await getMessage(scope, inserted[0]!.id)).toMatchObject({ status: "sent", delivered_at: null });
-});
-
-test("messages of businesses that are gone are left out, and the others are stored", async () => {
-  const gone = await createBusiness(database.db);
-  await deleteBusiness(gone);
-  const batch = [inbound({ business_id: gone.businessId }), inbound({ business_id: uuidv7() }), inbound()];
-  expect(await storeInbound(platform, batch)).toHaveLength(1);
-  expect(await storeInbound(platform, [])).toEqual([]);
-});
-
-test("a message lies in the partition of its month, one of another time in the default one", async () => {
-  const [recent, old] = await storeInbound(platform, [inbound(), inbound({ at: new Date("2009-05-03T00:00:00Z") })]);
-  const now = new Date();
-  const month = `messages_${now.getUTCFullYear()}_${String(now.getUTCMonth() + 1).padStart(2, "0")}`;
-  const partitionOf = async (id: string) =>
-    (
-      await database.owner<
-        [{ partition: string }]
-      >`select tableoid::regclass::text as partition from messages where id = ${id}`
-    )[0].partition;
-  expect(await partitionOf(recent!.id)).toBe(month);
-  expect(await partitionOf(old!.id)).toBe("messages_default");
-});
-
-test("text of any script, quotes and line breaks comes back as it was", async () => {
-  const text = `"quoted" 'and' \\ back\n\t\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467} अभिनंदन שלום {"json": [1]}`;
-  const [row] = await storeInbound(platform, [inbound({ text })]);
-  expect(await getMessage(scope, row!.id)).toMatchObject({ text });
-});
-
-test("a message with characters that Postgres cannot hold is stored with these replaced, and its batch with it", async () => {
-  const rows = await storeInbound(platform, [inbound({ text: "a\u0000b\ud800c", push_name: "\udc00" }), inbound()]);
-  expect(rows).toHaveLength(2);
-  expect(await getMessage(scope, rows[0]!.id)).toMatchObject({ text: "a\uFFFDb\uFFFDc", push_name: "\uFFFD" });
-});
-
-const report = (business: BusinessScope, second: number, changes: Partial<SessionReport> = {}): SessionReport => ({
-  business_id: business.businessId,
-  shard: 1,
-  status: "open",
-  paired: true,
-  phone: null,
-  lid: null,
-  name: null,
-  reason: null,
-  since: new Date(Date.UTC(2027, 0, 1, 0, 0, second)),
-  observed_at: new Date(Date.UTC(2027, 0, 1, 0, 0, second)),
-  ...changes,
-});
-
-test("the mirror of a login keeps the newest report, whatever order they come in", async () => {
-  const business = await createBusiness(database.db, { paired: false });
-  await upsertSessions(platform, [report(business, 5, { status: "logged_out", paired: false }), report(business, 3)]);
-  expect(await getSession(business)).toMatchObject({ status: "logged_out", paired: false });
-  expect(await upsertSessions(platform, [report(business, 4)])).toBe(0);
-  expect(await upsertSessions(platform, [report(business, 6)])).toBe(1);
-  expect(await getSession(business)).toMatchObject({ status: "open", paired: true });
-});
-
-test("a report on a business that is gone is dropped", async () => {
-  const gone = await createBusiness(database.db);
-  await deleteBusiness(gone);
-  expect(await upsertSessions(platform, [report(gone, 1)])).toBe(0);
-  expect(await getSession(gone)).toBeUndefined();
-});
-
-test("inbound messages are listed among the others", async () => {
-  const business = await createBusiness(database.db);
-  await storeInbound(platform, [inbound({ business_id: business.businessId })]);
-  expect(await listMessages(business, { direction: "inbound", limit: 10 })).toHaveLength(1);
+describe("listing messages", () => {
+  test("includes inbound messages", async () => {
+    const business = await createBusiness(database.db);
+    await storeInbound(platform, [inbound({ business_id: business.businessId })]);
+    expect(await listMessages(business, { direction: "inbound", limit: 10 })).toHaveLength(1);
+  });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { uuidv7 } from "../../core/ids.ts";
 import { createMigratedDatabase } from "../../testing/database.ts";
@@ -62,161 +62,186 @@ const pointer = () => ({
   file_length: 5,
 });
 
-test("a business has each content once, however many bring it at the same time, and two businesses have their own", async () => {
-  const [one, other] = [await business(), await business()];
-  const ids = await Promise.all(Array.from({ length: 8 }, () => begin(one)));
-  const results = await Promise.all(ids.map((id) => finishMedia(one, id, contentOf("same"))));
-  const winners = new Set(results.map(({ media }) => media.id));
-  expect(winners.size).toBe(1);
-  expect(results.filter(({ fresh }) => fresh)).toHaveLength(1);
-  for (const id of ids) expect((await row(id))?.["deleted_at"] === null).toBe(winners.has(id));
-  expect((await stored(other, "same")).id).not.toBe([...winners][0]!);
+describe("media", () => {
+  test("is stored once per business and content", async () => {
+    const [one, other] = [await business(), await business()];
+    const ids = await Promise.all(Array.from({ length: 8 }, () => begin(one)));
+    const results = await Promise.all(ids.map((id) => finishMedia(one, id, contentOf("same"))));
+    const winners = new Set(results.map(({ media }) => media.id));
+    expect(winners.size).toBe(1);
+    expect(results.filter(({ fresh }) => fresh)).toHaveLength(1);
+    for (const id of ids) expect((await row(id))?.["deleted_at"] === null).toBe(winners.has(id));
+    expect((await stored(other, "same")).id).not.toBe([...winners][0]!);
+  });
+
+  test("is invisible to other businesses", async () => {
+    const [one, other] = [await business(), await business()];
+    const { id } = await stored(one, "mine");
+    expect(await getMedia(other, id)).toBeUndefined();
+    expect(await useMedia(other, id)).toBeUndefined();
+    expect(await deleteMedia(other, id)).toBeFalse();
+    expect((await wantUploads(other, [{ media_id: id, kind: "image" }]))[0]).toMatchObject({
+      status: "failed",
+      media: null,
+    });
+    expect((await getMedia(one, id))?.mime).toBe("text/plain");
+  });
+
+  test("is not returned before it is stored", async () => {
+    const scope = await business();
+    const id = await begin(scope);
+    expect(await getMedia(scope, id)).toBeUndefined();
+    await abandonMedia(scope, id);
+    await expect(finishMedia(scope, id, contentOf("late"))).rejects.toThrow("removed");
+    expect(await beginMedia(forBusiness(database.db, uuidv7()), { id: uuidv7(), storage_key: "media/x" })).toBeFalse();
+  });
+
+  test("carries its description", async () => {
+    const scope = await business();
+    const { id } = await stored(scope, "picture");
+    await database.owner`update media set created_at = now() - interval '1 minute' where id = ${id}`;
+    expect((await dueMedia(platform(), 100)).undescribed).toContainEqual({
+      business_id: scope.businessId,
+      media_id: id,
+    });
+    await describeMedia(scope, id, {
+      width: 3,
+      height: 4,
+      seconds: null,
+      thumbnail_key: "media/thumb",
+      preview: "abcd",
+    });
+    expect(await getMedia(scope, id)).toMatchObject({
+      width: 3,
+      height: 4,
+      seconds: null,
+      thumbnail_key: "media/thumb",
+    });
+    expect((await dueMedia(platform(), 100)).undescribed).not.toContainEqual({
+      business_id: scope.businessId,
+      media_id: id,
+    });
+  });
 });
 
-test("another business sees, uses and deletes none of it", async () => {
-  const [one, other] = [await business(), await business()];
-  const { id } = await stored(one, "mine");
-  expect(await getMedia(other, id)).toBeUndefined();
-  expect(await useMedia(other, id)).toBeUndefined();
-  expect(await deleteMedia(other, id)).toBeFalse();
-  expect((await wantUploads(other, [{ media_id: id, kind: "image" }]))[0]).toMatchObject({
-    status: "failed",
-    media: null,
+describe("fetches", () => {
+  test("end once and record their result", async () => {
+    const scope = await business();
+    const at = pointer();
+    const content = { type: "image" as const, media: { mime: "image/png", pointer: at }, caption: "look" };
+    const id = uuidv7();
+    const message = {
+      id,
+      business_id: scope.businessId,
+      wa_message_id: "A",
+      chat: "c",
+      sender: "c",
+      from_me: false,
+      at: new Date(),
+      type: "image",
+      content,
+    };
+    await insertInbound(platform(), [message]);
+    const fetch = { message_id: id, business_id: scope.businessId, kind: "image" as const, pointer: at };
+    await addFetches(platform(), [fetch]);
+    await addFetches(platform(), [fetch]);
+    expect((await dueMedia(platform(), 100)).fetches).toContainEqual({ business_id: scope.businessId, message_id: id });
+    expect(await getFetch(scope, id)).toMatchObject({
+      kind: "image",
+      pointer: at,
+      wa_message_id: "A",
+      chat: "c",
+      direction: "inbound",
+    });
+
+    await postponeFetch(scope, id, {
+      at: new Date(Date.now() + 60_000),
+      error: "away",
+      pointer: { ...at, direct_path: "/v/two" },
+    });
+    expect((await dueMedia(platform(), 100)).fetches).not.toContainEqual({
+      business_id: scope.businessId,
+      message_id: id,
+    });
+    expect(await getFetch(scope, id)).toMatchObject({ attempts: 1, pointer: { direct_path: "/v/two" } });
+
+    const media = await stored(scope, "fetched");
+    const settled = await settleFetch(scope, id, { media });
+    expect(settled?.content).toEqual({
+      type: "image",
+      media: { id: media.id, mime: "text/plain", size: 7 },
+      caption: "look",
+    });
+    expect((await getMedia(scope, media.id))?.used_at).not.toBeNull();
+    expect(await settleFetch(scope, id, { error: "late" })).toBeUndefined();
+    expect(await getFetch(scope, id)).toBeUndefined();
   });
-  expect((await getMedia(one, id))?.mime).toBe("text/plain");
 });
 
-test("what is not written to its end is given to nobody", async () => {
-  const scope = await business();
-  const id = await begin(scope);
-  expect(await getMedia(scope, id)).toBeUndefined();
-  await abandonMedia(scope, id);
-  await expect(finishMedia(scope, id, contentOf("late"))).rejects.toThrow("removed");
-  expect(await beginMedia(forBusiness(database.db, uuidv7()), { id: uuidv7(), storage_key: "media/x" })).toBeFalse();
-});
-
-test("a description is written down and comes with the media", async () => {
-  const scope = await business();
-  const { id } = await stored(scope, "picture");
-  await database.owner`update media set created_at = now() - interval '1 minute' where id = ${id}`;
-  expect((await dueMedia(platform(), 100)).undescribed).toContainEqual({ business_id: scope.businessId, media_id: id });
-  await describeMedia(scope, id, { width: 3, height: 4, seconds: null, thumbnail_key: "media/thumb", preview: "abcd" });
-  expect(await getMedia(scope, id)).toMatchObject({ width: 3, height: 4, seconds: null, thumbnail_key: "media/thumb" });
-  expect((await dueMedia(platform(), 100)).undescribed).not.toContainEqual({
-    business_id: scope.businessId,
-    media_id: id,
-  });
-});
-
-test("a fetch ends once, and its message says what became of it", async () => {
-  const scope = await business();
-  const at = pointer();
-  const content = { type: "image" as const, media: { mime: "image/png", pointer: at }, caption: "look" };
-  const id = uuidv7();
-  const message = {
-    id,
-    business_id: scope.businessId,
-    wa_message_id: "A",
-    chat: "c",
-    sender: "c",
-    from_me: false,
-    at: new Date(),
-    type: "image",
-    content,
-  };
-  await insertInbound(platform(), [message]);
-  const fetch = { message_id: id, business_id: scope.businessId, kind: "image" as const, pointer: at };
-  await addFetches(platform(), [fetch]);
-  await addFetches(platform(), [fetch]);
-  expect((await dueMedia(platform(), 100)).fetches).toContainEqual({ business_id: scope.businessId, message_id: id });
-  expect(await getFetch(scope, id)).toMatchObject({
-    kind: "image",
-    pointer: at,
-    wa_message_id: "A",
-    chat: "c",
-    direction: "inbound",
-  });
-
-  await postponeFetch(scope, id, {
-    at: new Date(Date.now() + 60_000),
-    error: "away",
-    pointer: { ...at, direct_path: "/v/two" },
-  });
-  expect((await dueMedia(platform(), 100)).fetches).not.toContainEqual({
-    business_id: scope.businessId,
-    message_id: id,
-  });
-  expect(await getFetch(scope, id)).toMatchObject({ attempts: 1, pointer: { direct_path: "/v/two" } });
-
-  const media = await stored(scope, "fetched");
-  const settled = await settleFetch(scope, id, { media });
-  expect(settled?.content).toEqual({
-    type: "image",
-    media: { id: media.id, mime: "text/plain", size: 7 },
-    caption: "look",
-  });
-  expect((await getMedia(scope, media.id))?.used_at).not.toBeNull();
-  expect(await settleFetch(scope, id, { error: "late" })).toBeUndefined();
-  expect(await getFetch(scope, id)).toBeUndefined();
-});
-
-test("an upload is asked for once, is shared by all messages with it, and is asked for anew when it is old", async () => {
-  const scope = await business();
-  const { id } = await stored(scope, "upload");
-  const wanted = { media_id: id, kind: "document" as const };
-  for (let i = 0; i < 2; i++)
-    expect(await wantUploads(scope, [wanted, wanted])).toMatchObject([
-      { ...wanted, status: "pending", media: { size: 6 } },
+describe("uploads", () => {
+  test("are requested once and again when old", async () => {
+    const scope = await business();
+    const { id } = await stored(scope, "upload");
+    const wanted = { media_id: id, kind: "document" as const };
+    for (let i = 0; i < 2; i++)
+      expect(await wantUploads(scope, [wanted, wanted])).toMatchObject([
+        { ...wanted, status: "pending", media: { size: 6 } },
+      ]);
+    expect(await pendingUpload(scope, wanted)).toMatchObject({ attempts: 0, media: { id, mime: "text/plain" } });
+    const at = pointer();
+    await finishUpload(scope, wanted, { status: "ready", pointer: at });
+    expect(await pendingUpload(scope, wanted)).toBeUndefined();
+    expect(await wantUploads(scope, [wanted])).toMatchObject([{ status: "ready", pointer: at }]);
+    expect(await wantUploads(scope, [{ ...wanted, kind: "image" }])).toMatchObject([
+      { status: "pending", pointer: null },
     ]);
-  expect(await pendingUpload(scope, wanted)).toMatchObject({ attempts: 0, media: { id, mime: "text/plain" } });
-  const at = pointer();
-  await finishUpload(scope, wanted, { status: "ready", pointer: at });
-  expect(await pendingUpload(scope, wanted)).toBeUndefined();
-  expect(await wantUploads(scope, [wanted])).toMatchObject([{ status: "ready", pointer: at }]);
-  expect(await wantUploads(scope, [{ ...wanted, kind: "image" }])).toMatchObject([
-    { status: "pending", pointer: null },
-  ]);
-  await database.owner`update media_uploads set settled_at = now() - interval '15 days' where media_id = ${id} and kind = 'document'`;
-  expect(await wantUploads(scope, [wanted])).toMatchObject([{ status: "pending", pointer: null }]);
-  await finishUpload(scope, wanted, { status: "failed", error: "no" });
-  expect(await wantUploads(scope, [wanted])).toMatchObject([{ status: "failed", error: "no" }]);
-  await database.owner`update media_uploads set settled_at = now() - interval '2 minutes' where media_id = ${id} and kind = 'document'`;
-  expect(await wantUploads(scope, [wanted])).toMatchObject([{ status: "pending", error: null }]);
+    await database.owner`
+    update media_uploads set settled_at = now() - interval '15 days' where media_id = ${id} and kind = 'document'`;
+    expect(await wantUploads(scope, [wanted])).toMatchObject([{ status: "pending", pointer: null }]);
+    await finishUpload(scope, wanted, { status: "failed", error: "no" });
+    expect(await wantUploads(scope, [wanted])).toMatchObject([{ status: "failed", error: "no" }]);
+    await database.owner`
+    update media_uploads set settled_at = now() - interval '2 minutes' where media_id = ${id} and kind = 'document'`;
+    expect(await wantUploads(scope, [wanted])).toMatchObject([{ status: "pending", error: null }]);
+  });
 });
 
-test("what is old, orphaned, deleted or nobody's is condemned; what is used is not", async () => {
-  const [scope, closed] = [await business(), await business()];
-  const days = (n: number) => new Date(Date.now() - n * 86_400_000).toISOString();
-  const made = async (text: string, changes: { created_at?: string; used_at?: string }, of = scope) => {
-    const { id } = await stored(of, text);
-    if (changes.created_at) await database.owner`update media set created_at = ${changes.created_at} where id = ${id}`;
-    if (changes.used_at) await database.owner`update media set used_at = ${changes.used_at} where id = ${id}`;
-    return id;
-  };
-  const kept = [await made("new", {}), await made("used", { created_at: days(40), used_at: days(5) })];
-  const deleted = await made("deleted", {});
-  await deleteMedia(scope, deleted);
-  const unfinished = await begin(scope);
-  await database.owner`update media set created_at = ${days(2)} where id = ${unfinished}`;
-  const gone = [
-    await made("orphan", { created_at: days(8) }),
-    await made("long ago", { created_at: days(400), used_at: days(366) }),
-    deleted,
-    unfinished,
-    await made("of a closed business", { used_at: days(0) }, closed),
-  ];
-  await deleteBusiness(closed);
+describe("condemned media", () => {
+  test("includes old, orphaned and deleted media only", async () => {
+    const [scope, closed] = [await business(), await business()];
+    const days = (n: number) => new Date(Date.now() - n * 86_400_000).toISOString();
+    const made = async (text: string, changes: { created_at?: string; used_at?: string }, of = scope) => {
+      const { id } = await stored(of, text);
+      if (changes.created_at)
+        await database.owner`update media set created_at = ${changes.created_at} where id = ${id}`;
+      if (changes.used_at) await database.owner`update media set used_at = ${changes.used_at} where id = ${id}`;
+      return id;
+    };
+    const kept = [await made("new", {}), await made("used", { created_at: days(40), used_at: days(5) })];
+    const deleted = await made("deleted", {});
+    await deleteMedia(scope, deleted);
+    const unfinished = await begin(scope);
+    await database.owner`update media set created_at = ${days(2)} where id = ${unfinished}`;
+    const gone = [
+      await made("orphan", { created_at: days(8) }),
+      await made("long ago", { created_at: days(400), used_at: days(366) }),
+      deleted,
+      unfinished,
+      await made("of a closed business", { used_at: days(0) }, closed),
+    ];
+    await deleteBusiness(closed);
 
-  const ofTest = async (retention: { orphanDays: number; usedDays: number | null }) =>
-    (await condemnMedia(platform(), retention, 1_000))
-      .map(({ id }) => id)
-      .filter((id) => [...kept, ...gone].includes(id));
-  expect((await ofTest({ orphanDays: 7, usedDays: 365 })).toSorted()).toEqual(gone.toSorted());
-  for (const id of gone) expect(await getMedia(scope, id)).toBeUndefined();
-  await forgetMedia(platform(), gone);
-  expect(await ofTest({ orphanDays: 7, usedDays: 365 })).toEqual([]);
-  expect(await row(gone[0]!)).toBeUndefined();
-  expect(await row(kept[0]!)).toBeDefined();
-  // The content may come again.
-  expect((await stored(scope, "orphan")).id).not.toBe(gone[0]!);
+    const ofTest = async (retention: { orphanDays: number; usedDays: number | null }) =>
+      (await condemnMedia(platform(), retention, 1_000))
+        .map(({ id }) => id)
+        .filter((id) => [...kept, ...gone].includes(id));
+    expect((await ofTest({ orphanDays: 7, usedDays: 365 })).toSorted()).toEqual(gone.toSorted());
+    for (const id of gone) expect(await getMedia(scope, id)).toBeUndefined();
+    await forgetMedia(platform(), gone);
+    expect(await ofTest({ orphanDays: 7, usedDays: 365 })).toEqual([]);
+    expect(await row(gone[0]!)).toBeUndefined();
+    expect(await row(kept[0]!)).toBeDefined();
+    // The content may come again.
+    expect((await stored(scope, "orphan")).id).not.toBe(gone[0]!);
+  });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { uuidv7, whatsappMessageId } from "../../core/ids.ts";
 import { createBusiness } from "../../testing/business.ts";
 import { createMigratedDatabase } from "../../testing/database.ts";
@@ -73,114 +73,116 @@ function shuffled<T>(items: readonly T[], next: () => number): T[] {
   return copy;
 }
 
-test("ticks in any order, in any batches, any number of times, end in the same row", async () => {
-  const next = random(7);
-  const kinds = (id: string) => [
-    receipt(id, "sent", 1),
-    receipt(id, "failed", 2, "first"),
-    receipt(id, "failed", 6, "second"),
-    receipt(id, "delivered", 3),
-    receipt(id, "delivered", 9),
-    receipt(id, "read", 4),
-    receipt(id, "played", 5),
-  ];
-  for (let subset = 1; subset < 2 ** 7; subset += 3) {
-    const outcomes = [];
-    for (let round = 0; round < 4; round++) {
-      const id = await send();
-      const chosen = kinds(id).filter((_, bit) => subset & (1 << bit));
-      const order = shuffled([...chosen, ...shuffled(chosen, next).slice(0, 2)], next);
-      while (order.length > 0) await applyReceipts(platform, order.splice(0, 1 + Math.floor(next() * order.length)));
-      outcomes.push(outcome((await getMessage(scope, id))!));
+describe("applyReceipts", () => {
+  test("is commutative and idempotent", async () => {
+    const next = random(7);
+    const kinds = (id: string) => [
+      receipt(id, "sent", 1),
+      receipt(id, "failed", 2, "first"),
+      receipt(id, "failed", 6, "second"),
+      receipt(id, "delivered", 3),
+      receipt(id, "delivered", 9),
+      receipt(id, "read", 4),
+      receipt(id, "played", 5),
+    ];
+    for (let subset = 1; subset < 2 ** 7; subset += 3) {
+      const outcomes = [];
+      for (let round = 0; round < 4; round++) {
+        const id = await send();
+        const chosen = kinds(id).filter((_, bit) => subset & (1 << bit));
+        const order = shuffled([...chosen, ...shuffled(chosen, next).slice(0, 2)], next);
+        while (order.length > 0) await applyReceipts(platform, order.splice(0, 1 + Math.floor(next() * order.length)));
+        outcomes.push(outcome((await getMessage(scope, id))!));
+      }
+      expect(outcomes, `subset ${subset}`).toEqual(Array(4).fill(outcomes[0]));
     }
-    expect(outcomes, `subset ${subset}`).toEqual(Array(4).fill(outcomes[0]));
-  }
-});
-
-test("a tick implies those below it", async () => {
-  const id = await send();
-  await applyReceipts(platform, [receipt(id, "read", 8)]);
-  expect(await getMessage(scope, id)).toMatchObject({
-    status: "read",
-    sent_at: at(8),
-    delivered_at: at(8),
-    read_at: at(8),
-    played_at: null,
   });
-  await applyReceipts(platform, [receipt(id, "delivered", 5)]);
-  expect(await getMessage(scope, id)).toMatchObject({
-    status: "read",
-    sent_at: at(5),
-    delivered_at: at(5),
-    read_at: at(8),
+
+  test("implies lower receipts", async () => {
+    const id = await send();
+    await applyReceipts(platform, [receipt(id, "read", 8)]);
+    expect(await getMessage(scope, id)).toMatchObject({
+      status: "read",
+      sent_at: at(8),
+      delivered_at: at(8),
+      read_at: at(8),
+      played_at: null,
+    });
+    await applyReceipts(platform, [receipt(id, "delivered", 5)]);
+    expect(await getMessage(scope, id)).toMatchObject({
+      status: "read",
+      sent_at: at(5),
+      delivered_at: at(5),
+      read_at: at(8),
+    });
   });
-});
 
-test("a refusal after the acknowledgement fails the message; a later tick proves it wrong", async () => {
-  const id = await send();
-  await recordSendResults(scope, [{ id, status: "sent", at: at(1) }]);
-  await applyReceipts(platform, [receipt(id, "failed", 2)]);
-  expect(await getMessage(scope, id)).toMatchObject({ status: "failed", failed_at: at(2), error_code: "463" });
-  await applyReceipts(platform, [receipt(id, "sent", 1)]);
-  expect(await getMessage(scope, id)).toMatchObject({ status: "failed" });
-  await applyReceipts(platform, [receipt(id, "delivered", 3)]);
-  expect(await getMessage(scope, id)).toMatchObject({ status: "delivered" });
-});
+  test("fails a refused message until a later receipt", async () => {
+    const id = await send();
+    await recordSendResults(scope, [{ id, status: "sent", at: at(1) }]);
+    await applyReceipts(platform, [receipt(id, "failed", 2)]);
+    expect(await getMessage(scope, id)).toMatchObject({ status: "failed", failed_at: at(2), error_code: "463" });
+    await applyReceipts(platform, [receipt(id, "sent", 1)]);
+    expect(await getMessage(scope, id)).toMatchObject({ status: "failed" });
+    await applyReceipts(platform, [receipt(id, "delivered", 3)]);
+    expect(await getMessage(scope, id)).toMatchObject({ status: "delivered" });
+  });
 
-test("a refusal that gives no reason still fails the message", async () => {
-  const id = await send();
-  await applyReceipts(platform, [{ ...receipt(id, "failed", 2), error_code: undefined, error_message: undefined }]);
-  expect(await getMessage(scope, id)).toMatchObject({ status: "failed", error_code: "unknown" });
-});
+  test("fails a message that is refused without a reason", async () => {
+    const id = await send();
+    await applyReceipts(platform, [{ ...receipt(id, "failed", 2), error_code: undefined, error_message: undefined }]);
+    expect(await getMessage(scope, id)).toMatchObject({ status: "failed", error_code: "unknown" });
+  });
 
-test("only what changed is reported, and what is not known is counted", async () => {
-  const [first, second] = [await send(), await send()];
-  const receipts = [receipt(first, "delivered", 1), receipt(second, "sent", 1), receipt(uuidv7(), "read", 1)];
-  const applied = await applyReceipts(platform, receipts);
-  expect(applied.unknown).toBe(1);
-  expect(applied.changed.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toMatchObject([
-    {
-      id: first,
-      business_id: scope.businessId,
-      chat: "1@s.whatsapp.net",
-      before: "queued",
-      status: "delivered",
-      delivered_at: at(1),
-    },
-    {
-      id: second,
-      business_id: scope.businessId,
-      chat: "1@s.whatsapp.net",
-      before: "queued",
-      status: "sent",
-      delivered_at: null,
-    },
-  ]);
-  expect(await applyReceipts(platform, receipts)).toEqual({ changed: [], unknown: 1 });
-  expect(await applyReceipts(platform, [])).toEqual({ changed: [], unknown: 0 });
-});
+  test("returns changed messages and counts unknown ones", async () => {
+    const [first, second] = [await send(), await send()];
+    const receipts = [receipt(first, "delivered", 1), receipt(second, "sent", 1), receipt(uuidv7(), "read", 1)];
+    const applied = await applyReceipts(platform, receipts);
+    expect(applied.unknown).toBe(1);
+    expect(applied.changed.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toMatchObject([
+      {
+        id: first,
+        business_id: scope.businessId,
+        chat: "1@s.whatsapp.net",
+        before: "queued",
+        status: "delivered",
+        delivered_at: at(1),
+      },
+      {
+        id: second,
+        business_id: scope.businessId,
+        chat: "1@s.whatsapp.net",
+        before: "queued",
+        status: "sent",
+        delivered_at: null,
+      },
+    ]);
+    expect(await applyReceipts(platform, receipts)).toEqual({ changed: [], unknown: 1 });
+    expect(await applyReceipts(platform, [])).toEqual({ changed: [], unknown: 0 });
+  });
 
-test("a tick of one business does not reach another's message with the same WhatsApp id", async () => {
-  const id = await send();
-  const other = await createBusiness(database.db);
-  await applyReceipts(platform, [{ ...receipt(id, "read", 1), business_id: other.businessId }]);
-  expect(await getMessage(scope, id)).toMatchObject({ status: "queued" });
-});
+  test("separates businesses with the same WhatsApp id", async () => {
+    const id = await send();
+    const other = await createBusiness(database.db);
+    await applyReceipts(platform, [{ ...receipt(id, "read", 1), business_id: other.businessId }]);
+    expect(await getMessage(scope, id)).toMatchObject({ status: "queued" });
+  });
 
-test("bulk statements over the same rows in opposite orders do not deadlock", async () => {
-  const ids = await Promise.all(Array.from({ length: 40 }, send));
-  const statuses = ["delivered", "read", "played", "sent"] as const;
-  await Promise.all(
-    statuses.flatMap((status, n) => [
-      applyReceipts(
-        platform,
-        (n % 2 ? ids : ids.toReversed()).map((id) => receipt(id, status, n)),
-      ),
-      recordSendResults(
-        scope,
-        (n % 2 ? ids.toReversed() : ids).map((id) => ({ id, status: "sent" as const, at: at(n) })),
-      ),
-    ]),
-  );
-  for (const id of ids) expect(await getMessage(scope, id)).toMatchObject({ status: "played", sent_at: at(0) });
+  test("does not deadlock over rows in opposite orders", async () => {
+    const ids = await Promise.all(Array.from({ length: 40 }, send));
+    const statuses = ["delivered", "read", "played", "sent"] as const;
+    await Promise.all(
+      statuses.flatMap((status, n) => [
+        applyReceipts(
+          platform,
+          (n % 2 ? ids : ids.toReversed()).map((id) => receipt(id, status, n)),
+        ),
+        recordSendResults(
+          scope,
+          (n % 2 ? ids.toReversed() : ids).map((id) => ({ id, status: "sent" as const, at: at(n) })),
+        ),
+      ]),
+    );
+    for (const id of ids) expect(await getMessage(scope, id)).toMatchObject({ status: "played", sent_at: at(0) });
+  });
 });

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { passages } from "./status_change.ts";
 import type { StatusChange } from "./status_change.ts";
 
@@ -20,29 +20,31 @@ const change = (changes: Partial<StatusChange>): StatusChange => ({
 });
 const names = (changes: Partial<StatusChange>) => passages(change(changes)).map(({ status }) => status);
 
-test("a move over several statuses passes each of them, in order and with its own time", () => {
-  const moved = { before: "queued", status: "read", sent_at: at(1), delivered_at: at(2), read_at: at(3) } as const;
-  expect(passages(change(moved))).toEqual([
-    { status: "sent", at: at(1) },
-    { status: "delivered", at: at(2) },
-    { status: "read", at: at(3) },
-  ]);
-});
+describe("passages", () => {
+  test("lists each skipped status with its own time", () => {
+    const moved = { before: "queued", status: "read", sent_at: at(1), delivered_at: at(2), read_at: at(3) } as const;
+    expect(passages(change(moved))).toEqual([
+      { status: "sent", at: at(1) },
+      { status: "delivered", at: at(2) },
+      { status: "read", at: at(3) },
+    ]);
+  });
 
-test("what was passed before is not passed again", () => {
-  expect(names({ before: "delivered", status: "read", sent_at: at(1), delivered_at: at(2), read_at: at(3) })).toEqual([
-    "read",
-  ]);
-  expect(names({ before: "read", status: "read", sent_at: at(1), delivered_at: at(2), read_at: at(3) })).toEqual([]);
-});
+  test("lists no status twice", () => {
+    expect(names({ before: "delivered", status: "read", sent_at: at(1), delivered_at: at(2), read_at: at(3) })).toEqual(
+      ["read"],
+    );
+    expect(names({ before: "read", status: "read", sent_at: at(1), delivered_at: at(2), read_at: at(3) })).toEqual([]);
+  });
 
-test("a failure is where a message ends, and no station on its way", () => {
-  expect(names({ before: "queued", status: "failed", failed_at: at(1) })).toEqual(["failed"]);
-  expect(names({ before: "queued", status: "failed", sent_at: at(1), failed_at: at(1) })).toEqual(["failed"]);
-  expect(
-    names({ before: "failed", status: "delivered", sent_at: at(1), delivered_at: at(2), failed_at: at(1) }),
-  ).toEqual(["delivered"]);
-  expect(names({ before: "sent", status: "delivered", sent_at: at(1), delivered_at: at(2), failed_at: at(1) })).toEqual(
-    ["delivered"],
-  );
+  test("lists a failure only as the last status", () => {
+    expect(names({ before: "queued", status: "failed", failed_at: at(1) })).toEqual(["failed"]);
+    expect(names({ before: "queued", status: "failed", sent_at: at(1), failed_at: at(1) })).toEqual(["failed"]);
+    expect(
+      names({ before: "failed", status: "delivered", sent_at: at(1), delivered_at: at(2), failed_at: at(1) }),
+    ).toEqual(["delivered"]);
+    expect(
+      names({ before: "sent", status: "delivered", sent_at: at(1), delivered_at: at(2), failed_at: at(1) }),
+    ).toEqual(["delivered"]);
+  });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { deterministicUuidv7, uuidv7 } from "../../core/ids.ts";
 import { createBusiness } from "../../testing/business.ts";
 import { createMigratedDatabase } from "../../testing/database.ts";
@@ -56,24 +56,26 @@ const record = (id: string, outcome: { status: "delivered" } | { status: "pendin
   ]);
 const fastId = () => deterministicUuidv7(Date.now() + 3_000, webhook);
 
-test("what is written later is delivered later and waits for what is in front of it, though the clock of who wrote the first is fast", async () => {
-  const [first, second] = [await write(fastId()), await write()];
-  expect(second < first).toBeTrue();
-  expect(await due()).toEqual([first, second]);
-  await record(first, { status: "pending", next_attempt_at: new Date(Date.now() + 60_000) });
-  expect(await due()).toEqual([]);
-});
+describe("ordered deliveries", () => {
+  test("follow the order of insertion despite skewed clocks", async () => {
+    const [first, second] = [await write(fastId()), await write()];
+    expect(second < first).toBeTrue();
+    expect(await due()).toEqual([first, second]);
+    await record(first, { status: "pending", next_attempt_at: new Date(Date.now() + 60_000) });
+    expect(await due()).toEqual([]);
+  });
 
-test("what was written before there were places goes first, in order of id", async () => {
-  const [late, early, next] = [await write(fastId()), await write(), await write()];
-  await database.owner`update webhook_deliveries set place = 0 where id in ${database.owner([early, late])}`;
-  expect(await due()).toEqual([early, late, next]);
-});
+  test("start with unnumbered ones, by id", async () => {
+    const [late, early, next] = [await write(fastId()), await write(), await write()];
+    await database.owner`update webhook_deliveries set place = 0 where id in ${database.owner([early, late])}`;
+    expect(await due()).toEqual([early, late, next]);
+  });
 
-test("what is delivered again keeps its place", async () => {
-  const [first, second] = [await write(fastId()), await write()];
-  await record(first, { status: "delivered" });
-  expect(await due()).toEqual([second]);
-  expect(await replayDeliveries(scope, webhook, { id: first })).toBe(1);
-  expect(await due()).toEqual([first, second]);
+  test("keep their position on a replay", async () => {
+    const [first, second] = [await write(fastId()), await write()];
+    await record(first, { status: "delivered" });
+    expect(await due()).toEqual([second]);
+    expect(await replayDeliveries(scope, webhook, { id: first })).toBe(1);
+    expect(await due()).toEqual([first, second]);
+  });
 });
