@@ -2,7 +2,7 @@ import { pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { apiKeys } from "../keys/schema.ts";
 import { createdAt, moment } from "../columns.ts";
 
-/** Somebody who signed in to the console with an admin key, and goes on with a cookie. */
+/** A console session: a sign-in with an admin key that continues with a cookie. */
 export const consoleSessions = pgTable("console_sessions", {
   /** SHA-256 of the cookie's token, hexadecimal. */
   hash: text().primaryKey(),
