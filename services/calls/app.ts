@@ -28,13 +28,13 @@ export type AppOptions = {
 const webhookDeadlineMs = 13_000;
 
 export type CallsApps = {
-  /** For the carrier: webhooks and media streams. nginx leads here. */
+  /** For the carrier: webhooks and media streams, behind nginx. */
   app: Hono;
-  /** For the platform: the internal API and the operational endpoints, on a port that nginx does not know. */
+  /** For the platform: the internal API and the operational endpoints, on a port without nginx. */
   internal: Hono;
 };
 
-/** Everything this service answers; it does not listen. */
+/** Builds the service's routes without listening. */
 export function createApps({ logger, core, metrics, ...options }: AppOptions): CallsApps {
   const log = requestLog(logger, metrics);
   const onError = countingRedis(core.metrics, problemHandler(logger));
@@ -57,7 +57,7 @@ export function createApps({ logger, core, metrics, ...options }: AppOptions): C
   return { app, internal };
 }
 
-/** A request that failed for want of Redis is counted: it is what an alarm is raised on. */
+/** Counts requests that failed because Redis is unavailable, for an alarm. */
 function countingRedis(metrics: CallMetrics, handler: ErrorHandler): ErrorHandler {
   return (error, c) => {
     if (error instanceof AppError && isRedisUnavailable(error.cause)) metrics.redisUnavailable();

@@ -87,7 +87,7 @@ describe("a lost limit", () => {
     expect(after.current()).toBe(8);
   });
 
-  test("does not wait for a Redis that is away", async () => {
+  test("does not wait for an unavailable Redis", async () => {
     const key = uniqueName("test/max_concurrent");
     await kvPut(consul, key, "6");
     const errors: unknown[] = [];

@@ -6,30 +6,30 @@ import type { LiveValue, ValueMemory } from "../../lib/consul/live_value.ts";
 
 export { callLimitKey, parseLimit };
 
-/** Calls that may be in progress at once, over all replicas. */
+/** The limit of concurrent calls over all replicas. */
 export type CallLimit = Pick<LiveValue<number>, "current">;
 
 export type CallLimitOptions = {
   consul: ConsulClient;
-  /** MAX_CONCURRENT_CALLS: counts until the key exists. */
+  /** MAX_CONCURRENT_CALLS: the limit until the key exists. */
   first: number;
   signal: AbortSignal;
   onChange?: (limit: number) => void;
-  /** The key holds no number or is gone, or Consul does not answer; the last good limit stays. */
+  /** The key is invalid or missing, or Consul does not answer; the last valid limit stays. */
   onError?: (error: unknown) => void;
   key?: string;
   memory?: ValueMemory;
 };
 
 /**
- * Follows the limit in Consul's KV; a change counts from the next admission on, without a restart. A lost key keeps the
- * last known limit: the default may be far more than the carrier, or far less than the customers, have agreed to.
+ * Follows the limit in Consul's KV; the next admission uses a change, without a restart. A lost key keeps the last
+ * known limit, because the default may exceed the carrier's capacity or fall short of the customers' needs.
  */
 export function followCallLimit({ key = callLimitKey, ...options }: CallLimitOptions): LiveValue<number> {
   return followValue({ ...options, key, parse: parseLimit });
 }
 
-/** Keeps the last known limit in Redis, where a replica finds it that starts while the key is lost. */
+/** Keeps the last known limit in Redis for replicas that start while the key is lost. */
 export function createLimitMemory({
   redis,
   prefix = "prosaas:{calls}",

@@ -95,7 +95,8 @@ describe("an inbound call", () => {
         .filter((what) => /^[A-Z]/.test(what)),
     ).toEqual(["Say", "Start", "Connect"]);
     expect(found.recordings).toMatchObject([{ status: "pending", channels: 2, call_sid: call.sid }]);
-    const authorization = `Basic ${Buffer.from(`${stack.carrier.accountSid}:${stack.carrier.authToken}`).toString("base64")}`;
+    const { accountSid, authToken } = stack.carrier;
+    const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`;
     const audio = await until(async () => {
       const response = await fetch(found.recordings[0]!.url!, { headers: { authorization } });
       return response.ok ? Buffer.from(await response.arrayBuffer()) : null;
@@ -308,7 +309,7 @@ describe("an outbound call", () => {
     const body = { business_id: business.scope.businessId, from: business.number, to: someNumber() };
     const before = stack.carrier.calls().length;
     const answers = await Promise.all([1, 2, 3, 4].map(() => place(body, callsToken, "order-1")));
-    // Those that came while the first was under way are told so.
+    // Orders during the first one get a conflict.
     expect(answers.map(({ status }) => status).filter((status) => status !== 409)).toContain(201);
     const again = (await (await place(body, callsToken, "order-1")).json()) as { call_sid: string; replayed: boolean };
     expect(again.replayed).toBeTrue();
@@ -316,7 +317,7 @@ describe("an outbound call", () => {
     expect((await place({ ...body, to: someNumber() }, callsToken, "order-1")).status).toBe(422);
     expect((await place(body, callsToken, "a key with spaces")).status).toBe(400);
 
-    // What the carrier refused may be ordered again under the same key.
+    // An order that the carrier refused may be repeated with the same key.
     stack.carrier.faults.add({ kind: "rate_limited", times: 1 });
     expect((await place(body, callsToken, "order-2")).status).toBe(429);
     expect((await place(body, callsToken, "order-2")).status).toBe(201);

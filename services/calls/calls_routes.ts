@@ -12,24 +12,24 @@ export type CallsRoutesOptions = {
   core: Core;
   urls: PublicUrls;
   placings: Placings;
-  /** Null: no account is configured. */
+  /** Null if no account is configured. */
   carrier: Carrier | null;
   /** Bearer token of this API; without it the API is closed. */
   token: string | undefined;
 };
 
-/** The internal API, on OPS_PORT: POST /calls places a call (lib/calls). The public one, with its keys and tenants, stands in front of it. */
+/** The internal API on OPS_PORT: POST /calls dials (lib/contracts/calls). The public API authorizes its callers. */
 export function callsRoutes({ core, urls, placings, carrier, token }: CallsRoutesOptions): Hono {
   const app = new Hono();
 
   app.use("/calls", async (c, next) => {
-    if (token === undefined) throw new AppError("unavailable", "Calls cannot be placed here: set CALLS_TOKEN.");
+    if (token === undefined) throw new AppError("unavailable", "Calls cannot be dialed here: set CALLS_TOKEN.");
     return bearer(token)(c, next);
   });
 
   app.post("/calls", async (c) => {
     if (carrier === null)
-      throw new AppError("unavailable", "Calls cannot be placed: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.");
+      throw new AppError("unavailable", "Calls cannot be dialed: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.");
     const body: unknown = await c.req.json().catch(() => {
       throw new AppError("invalid_request", "The body is not JSON.");
     });

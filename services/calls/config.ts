@@ -10,24 +10,24 @@ export const callsEnv = z.object({
   DATABASE_URL_POOLER: databaseEnv.DATABASE_URL_POOLER,
   /** Connections to the pooler: a call needs one for a statement at its start and one at its end. */
   DATABASE_POOL_SIZE: zInt(1, 100).default(4),
-  /** What the carrier calls us by, seen from outside every proxy: it signs this URL. */
+  /** Public URL of this service, outside every proxy: the carrier signs it. */
   PUBLIC_URL: zUrl("http", "https").default("https://localhost:8443"),
-  /** First value of Consul's prosaas/calls/max_concurrent; from then on that key alone counts. */
+  /** Limit of concurrent calls until Consul has prosaas/calls/max_concurrent. */
   MAX_CONCURRENT_CALLS: zInt(0, 100_000).default(50),
-  /** What a call gets for which there is no slot: 503 with Retry-After, or the busy tone. */
+  /** Answer to a call without a free slot: 503 with Retry-After, or the busy tone. */
   CALLS_WHEN_FULL: z.enum(["503", "reject"]).default("503"),
-  /** How long a slot outlives whoever last renewed it. Above the time a consent line takes, or a ringing telephone. */
+  /** Time to live of a slot. Above the duration of a consent line and of ringing. */
   CALL_LEASE_MS: zInt(1000, 600_000).default(60_000),
-  /** How long a Redis that has restarted admits nobody new, while the replicas bring back the calls they carry. */
+  /** Time for which a restarted Redis admits no new call, while the replicas re-admit the calls they carry. */
   CALL_RECOVERY_MS: zInt(0, 60_000).default(3000),
-  /** How long calls are carried on once the process was told to stop; then they are handed over. Below the job file's kill_timeout. */
+  /** Time after a stop signal until live calls are handed over. Below the job file's kill_timeout. */
   STOP_GRACE_MS: zInt(0, 3_600_000).default(540_000),
 
   /** The carrier's shared secret. Without it no webhook can be verified, so none is accepted. */
   TWILIO_AUTH_TOKEN: z.string().min(16).optional(),
-  /** Accepted beside TWILIO_AUTH_TOKEN while the token is rotated: the new one before it counts, then the old one. */
+  /** Accepted beside TWILIO_AUTH_TOKEN during a rotation: first the new token, after the promotion the old one. */
   TWILIO_AUTH_TOKEN_SECONDARY: z.string().min(16).optional(),
-  /** The account whose webhooks are ours, and in whose name calls are placed. */
+  /** The account whose webhooks are accepted and which dials calls. */
   TWILIO_ACCOUNT_SID: z
     .string()
     .regex(/^AC[0-9a-f]{32}$/, "must be an account's sid")
@@ -44,13 +44,13 @@ export const callsEnv = z.object({
 
   /** The voice agent (services/calls/agent/PROTOCOL.md). Without it no call can be answered, so none is accepted. */
   CALL_AGENT_URL: zUrl("ws", "wss").optional(),
-  /** How long a caller hears silence while the agent cannot be reached; then the call is given up with an apology. */
+  /** How long a caller hears silence while the agent is unreachable; then the call ends with an apology. */
   CALL_AGENT_PATIENCE_MS: zInt(100, 120_000).default(10_000),
-  /** A carrier that sends nothing for this long on a stream is gone: it sends a frame every 20 ms. */
+  /** A stream that is silent for this long is closed, because a carrier sends a frame every 20 ms. */
   STREAM_IDLE_MS: zInt(100, 120_000).default(15_000),
-  /** Shown to the agent as a bearer token. */
+  /** Bearer token for the agent. */
   CALL_AGENT_TOKEN: z.string().min(16).optional(),
-  /** Bearer token of the internal API, which places calls; closed where it is not set. */
+  /** Bearer token of the internal API, which dials calls; without it the API is closed. */
   CALLS_TOKEN: z.string().min(16).optional(),
 });
 
@@ -64,7 +64,7 @@ export function authTokensOf({
   return [primary, secondary].filter((token) => token !== undefined);
 }
 
-/** The configuration of a calls process; ends it with every fault named where there is one. */
+/** Loads the configuration of a calls process; exits with a list of every fault if there is one. */
 export function loadCallsConfig(env: Record<string, string | undefined> = process.env) {
   return { ...loadConfig(callsEnv, env), supervised: isSupervised(env) };
 }

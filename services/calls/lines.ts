@@ -5,29 +5,29 @@ import type { Logger } from "../../lib/runtime/log.ts";
 import { within } from "./within.ts";
 
 export type FoundLine = {
-  /** Undefined: nobody has this number. */
+  /** Undefined if the number is not assigned. */
   line: Line | undefined;
-  /** The call is over: its end is in Postgres. */
+  /** Whether the call's end is in Postgres. */
   ended: boolean;
 };
 
 export type LineDirectory = {
-  /** Whose number this is. Throws "unavailable" where Postgres is away and the number was not asked for lately. */
+  /** Finds the owner of a number. Throws "unavailable" if Postgres is down and the number is not cached. */
   find(number: string, callSid: string): Promise<FoundLine>;
 };
 
 export type LineDirectoryOptions = {
   db: Database;
   logger: Logger;
-  /** A caller waits: Postgres gets this long. */
+  /** Timeout of the query, because a caller waits. */
   patienceMs?: number;
-  /** How old a remembered line may be that stands in for a Postgres that is away. */
+  /** Maximum age of a cached line that is used while Postgres is unavailable. */
   memoryMs?: number;
-  /** Lines that are remembered at most. */
+  /** Cached lines. */
   memorySize?: number;
 };
 
-/** Asks Postgres at every call, so that a change counts at once; while it is away, what is remembered serves. */
+/** Queries Postgres for every call, so that a change applies at once; falls back to a cache during an outage. */
 export function createLineDirectory({
   db,
   logger,
@@ -50,23 +50,20 @@ export function createLineDirectory({
         const found = await within(
           patienceMs,
           findLine(platform, { number, callSid }),
-          "The database does not answer in time; try again shortly.",
+          "The database does not answer in time. Retry shortly.",
         );
         remember(number, found.line);
         return found;
       } catch (error) {
         const known = memory.get(number);
-        if (!isAway(error) || known === undefined || performance.now() - known.at > memoryMs) throw error;
-        logger.warn(
-          { error: messageOf(error), call_sid: callSid },
-          "Postgres is away; the number is answered from memory",
-        );
+        if (!isUnavailable(error) || known === undefined || performance.now() - known.at > memoryMs) throw error;
+        logger.warn({ error: messageOf(error), call_sid: callSid }, "Postgres is unavailable; using the cached line");
         return { line: known.line, ended: false };
       }
     },
   };
 }
 
-function isAway(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   return isDatabaseUnavailable(error) || (error instanceof AppError && error.code === "unavailable");
 }

@@ -7,7 +7,7 @@ export type CallGauges = {
   /** Calls in progress over all replicas. */
   active: () => Promise<number>;
   limit: () => number;
-  /** Whether the limit's key is gone from Consul, and the last known limit stays. */
+  /** Whether the limit's key was deleted from Consul and the last known limit stays. */
   limitLost: () => boolean;
   /** Streams that this replica carries. */
   streams: () => number;
@@ -15,7 +15,7 @@ export type CallGauges = {
 
 export function createCallMetrics(metrics: Metrics, gauges: CallGauges) {
   metrics.gauge("calls_active", "Calls in progress over all replicas.", [], async (gauge) => {
-    // Not to be had: no sample, rather than a wrong one.
+    // No sample is better than a wrong one.
     const active = await gauges.active().catch(() => null);
     if (active === null) gauge.reset();
     else gauge.set(active);
@@ -25,7 +25,7 @@ export function createCallMetrics(metrics: Metrics, gauges: CallGauges) {
   );
   metrics.gauge(
     "calls_limit_lost",
-    "1 while the limit is gone from Consul and the last known one stays: raise an alarm.",
+    "1 while the limit is missing from Consul and the last known one stays: raise an alarm.",
     [],
     (gauge) => gauge.set(gauges.limitLost() ? 1 : 0),
   );
@@ -33,23 +33,19 @@ export function createCallMetrics(metrics: Metrics, gauges: CallGauges) {
     gauge.set(gauges.streams()),
   );
 
-  const admissions = metrics.counter("calls_admissions_total", "Requests for a slot, by what became of them.", [
-    "outcome",
-  ]);
-  const refusals = metrics.counter("calls_webhooks_refused_total", "Webhooks that were not accepted, by why.", [
-    "reason",
-  ]);
-  const streams = metrics.counter("calls_streams_total", "Media streams that ended, by how.", ["end"]);
-  const frames = metrics.counter("calls_frames_refused_total", "Frames that were not relayed, by why.", ["reason"]);
+  const admissions = metrics.counter("calls_admissions_total", "Requests for a slot, by outcome.", ["outcome"]);
+  const refusals = metrics.counter("calls_webhooks_refused_total", "Refused webhooks, by reason.", ["reason"]);
+  const streams = metrics.counter("calls_streams_total", "Ended media streams, by cause.", ["end"]);
+  const frames = metrics.counter("calls_frames_refused_total", "Frames that were not relayed, by reason.", ["reason"]);
   const ends = metrics.counter("calls_ended_total", "Calls that ended, by status.", ["status"]);
-  const resumed = metrics.counter("calls_resumed_total", "Streams that took up a call which had broken off.");
+  const resumed = metrics.counter("calls_resumed_total", "Streams that resumed an interrupted call.");
   const uncounted = metrics.counter(
     "calls_without_slot_total",
-    "Checks at which a carried call had no slot and got none.",
+    "Renewals at which a carried call had no slot and none was free.",
   );
   const redis = metrics.counter(
     "calls_redis_unavailable_total",
-    "Requests that failed because Redis was away: raise an alarm.",
+    "Requests that failed because Redis was unavailable: raise an alarm.",
   );
 
   return {

@@ -49,8 +49,8 @@ export type CallsServiceOptions = {
 };
 
 /**
- * Builds the service and lets it listen. When it stops it takes no new calls, carries on those it has until they end
- * or their grace is over, and hands over what is left.
+ * Builds the service and listens. On a stop it takes no new calls, carries the live ones until they end or the grace
+ * period is over, and hands the rest over.
  */
 export async function startCalls({ config, life, logger, consul, name }: CallsServiceOptions): Promise<CallsService> {
   const metrics = createMetrics(name);
@@ -74,7 +74,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
   const store = createCallStore({ redis });
   const capacity = createCallCapacity({ redis, leaseMs: config.CALL_LEASE_MS, recoveryMs: config.CALL_RECOVERY_MS });
   const urls = publicUrls(config.PUBLIC_URL);
-  // Without the carrier's token nothing is accepted, so these tokens open nothing either.
+  // Without the carrier's token every request is refused, so a random key is safe.
   const authTokens = authTokensOf(config);
   const [signing = crypto.randomUUID(), ...verifying] = authTokens;
   const tokens = createStreamTokens([signing, ...verifying]);
@@ -109,7 +109,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     draining: () => life.stopping.aborted,
   };
 
-  // Calls are kept until they are over, which is after the service was told to stop.
+  // Leases are renewed until the last call is over, which is after the stop signal.
   const carrying = new AbortController();
   life.onStop("keeping of calls", () => carrying.abort());
   const streams = createCarriedStreams({
@@ -146,7 +146,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     },
     calls: { urls, placings: createPlacings({ redis }), token: config.CALLS_TOKEN, carrier: carrierOf(config) },
   });
-  // Served until the last call is over: /ready then says that this replica takes no calls, and /metrics counts the rest.
+  // Served until the last call is over: /ready reports that this replica takes no calls, and /metrics counts the rest.
   const operational = serve({ app: internal, host: config.HOST, port: config.OPS_PORT, life });
   const served = serve<StreamData>({
     app,
@@ -163,13 +163,13 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
   return { served, operational, streams, core };
 }
 
-/** A lost limit takes no replica out of service: it is reported, and the last known one stays. */
+/** A lost limit takes no replica out of service: /ready reports it, and the last known one stays. */
 function limitCheck(limit: LiveValue<number>): Check {
-  const detail = `${callLimitKey} is gone from Consul; the last known limit ${limit.current()} stays`;
+  const detail = `${callLimitKey} is missing from Consul; the last known limit ${limit.current()} stays`;
   return { name: "call_limit", ok: true, ...(limit.lost() ? { detail } : {}) };
 }
 
-/** Between two looks at calls whose end was not announced: seldom, because a slot frees itself long before. */
+/** Interval of the sweep for calls without an announced end: long, because their slots expire earlier. */
 const sweepEveryMs = 15_000;
 
 function carrierOf({

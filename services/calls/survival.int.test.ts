@@ -11,7 +11,7 @@ import { someNumber, startStack } from "./testing/stack.ts";
 import type { Stack } from "./testing/stack.ts";
 
 /*
- * What the service does when what it stands on gives way: Redis, the agent, Postgres, the carrier's connection.
+ * Outages of Redis, the agent, Postgres and the carrier's connection.
  */
 
 const redisServer = await createRedisServer();
@@ -138,7 +138,7 @@ describe("without an agent", () => {
     await heard(call, "keys:123");
     expect(call.view().streams).toHaveLength(1);
 
-    // For good: the caller hears an apology, and is not left in silence.
+    // A permanent outage: the caller hears an apology instead of silence.
     await again.stop();
     await call.done;
     expect(call.view()).toMatchObject({ end: "application_hung_up", streams: [{ close_code: 1000 }] });

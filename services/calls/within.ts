@@ -1,6 +1,6 @@
 import { AppError } from "../../lib/core/errors.ts";
 
-/** What `work` gives, or "unavailable" after `ms`: `work` goes on by itself then, and nobody waits for it. */
+/** Awaits `work`, or throws "unavailable" after `ms`; the abandoned work continues in the background. */
 export async function within<T>(ms: number, work: Promise<T>, sentence: string): Promise<T> {
   let timer: Timer | undefined;
   const late = new Promise<never>((_, reject) => {

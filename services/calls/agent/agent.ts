@@ -8,7 +8,7 @@ import { toAgent } from "./protocol.ts";
 export type AgentOptions = MenuOptions & {
   host: string;
   port: number;
-  /** Bearer token that the calls service must show; any where it is undefined. */
+  /** Bearer token that the calls service must present; undefined: none. */
   token?: string | undefined;
   life: Lifecycle;
   logger: Logger;
@@ -28,7 +28,7 @@ export function serveAgent({ host, port, token, life, logger, ...menu }: AgentOp
     port,
     fetch: (request, bun) => {
       if (token !== undefined && !safeEqual(request.headers.get("authorization") ?? "", `Bearer ${token}`)) {
-        return new Response("Show the agent's token.", { status: 401 });
+        return new Response("Present the agent's token.", { status: 401 });
       }
       if (bun.upgrade(request, { data: { menu: null } })) return undefined;
       return new Response("Open a WebSocket here.", { status: 426 });
@@ -48,7 +48,7 @@ export function serveAgent({ host, port, token, life, logger, ...menu }: AgentOp
         if (typeof data !== "string") return socket.data.menu?.hear(data);
         const message = toAgent.safeParse(readJson(data));
         if (message.success) socket.data.menu?.take(message.data);
-        else logger.warn("a message that is none of the protocol");
+        else logger.warn("a message violates the protocol");
       },
       close: () => {
         open -= 1;

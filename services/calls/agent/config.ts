@@ -8,7 +8,7 @@ export const callAgentEnv = z.object({
   OPS_PORT: baseEnv.OPS_PORT,
   METRICS_TOKEN: baseEnv.METRICS_TOKEN,
   LOG_LEVEL: baseEnv.LOG_LEVEL,
-  /** What the calls service must present (its CALL_AGENT_TOKEN); nothing where it is not set. */
+  /** Token that the calls service must present (its CALL_AGENT_TOKEN). Unset: none. */
   CALL_AGENT_TOKEN: z.string().min(16).optional(),
   /** The number that key 9 transfers to. */
   CALL_AGENT_TRANSFER_TO: zNumber.optional(),

@@ -3,11 +3,11 @@ import { fromAgent } from "./protocol.ts";
 import type { AgentStart, FromAgent, ToAgent, TransferFailure } from "./protocol.ts";
 import { tone } from "./mulaw.ts";
 
-/** What a conversation does: audio to play, messages to send. */
+/** Output of a conversation: audio and messages. */
 export type Line = { play(audio: Buffer): void; say(message: FromAgent): void };
 
 export type MenuOptions = {
-  /** Where the key 9 leads; null: nowhere. */
+  /** Transfer target of the key 9; null: the key has no function. */
   transferTo: string | null;
 };
 
@@ -18,9 +18,8 @@ const welcomeBack = Buffer.concat([tone(660, 150), tone(0, 50), tone(660, 150)])
 const keyHeard = tone(880, 120);
 
 /**
- * A conversation without a mind, to develop and test with: it greets with a tone, gives back what it hears, and
- * knows four keys. `*` clears what is being played, `9` transfers, `#` hangs up; any other key is remembered, also
- * over a change of replica.
+ * A scripted conversation for development and tests. It greets with a tone and echoes audio. `*` clears the playback,
+ * `9` transfers, `#` hangs up; every other key is stored in the agent state, which survives a change of replica.
  */
 export class Menu {
   readonly #line: Line;

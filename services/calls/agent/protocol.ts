@@ -1,9 +1,9 @@
 import { z } from "zod";
 
 /*
- * The protocol between the calls service and a voice agent; PROTOCOL.md tells it in prose. One WebSocket a call,
- * opened by the calls service. Binary messages are audio: μ-law, 8,000 samples a second, one channel, no header.
- * Text messages are JSON.
+ * The protocol between the calls service and a voice agent; PROTOCOL.md documents it. The calls service opens one
+ * WebSocket per call. Binary messages are audio: μ-law, 8,000 samples a second, one channel, no header. Text messages
+ * are JSON.
  */
 
 export const protocolVersion = 1;
@@ -11,7 +11,7 @@ export const protocolVersion = 1;
 /** Bytes of a second of audio. */
 export const bytesPerSecond = 8000;
 
-/** Longest state that an agent may leave with us. */
+/** Longest state that an agent may store. */
 export const maxStateLength = 4096;
 
 /** Why a transfer was refused: the business's rules, its calls of 24 hours, or a dependency that does not answer. */
@@ -27,17 +27,17 @@ export const toAgent = z.discriminatedUnion("type", [
     direction: z.enum(["inbound", "outbound"]),
     from: z.string(),
     to: z.string(),
-    /** The call broke off and goes on here. */
+    /** Whether the call was interrupted before. */
     resumed: z.boolean(),
-    /** Audio heard from the caller before, ms. */
+    /** Audio received from the caller before, ms. */
     position_ms: z.number(),
-    /** What the agent left with us last. */
+    /** The state that the agent stored last. */
     state: z.string().nullable(),
   }),
   z.object({ type: z.literal("dtmf"), digit: z.string() }),
-  /** What was sent before this mark has been played, or was cleared. */
+  /** The audio before this mark was played or cleared. */
   z.object({ type: z.literal("mark"), name: z.string() }),
-  /** The carrier takes no more audio: this much was dropped. */
+  /** The carrier accepts no more audio: this much was dropped. */
   z.object({ type: z.literal("overrun"), dropped_ms: z.number() }),
   /** The call was not transferred and goes on with this agent. */
   z.object({ type: z.literal("transfer_failed"), to: z.string(), reason: z.enum(transferFailures) }),
@@ -49,9 +49,9 @@ export type StopReason = Extract<ToAgent, { type: "stop" }>["reason"];
 
 export const fromAgent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("mark"), name: z.string().min(1).max(128) }),
-  /** Drop what was sent and not played yet: the caller speaks. */
+  /** Drops the audio that has not been played yet, because the caller speaks. */
   z.object({ type: z.literal("clear") }),
-  /** To be given back in `start` if the call is taken up again. */
+  /** Returned in `start` if the call resumes. */
   z.object({ type: z.literal("state"), state: z.string().max(maxStateLength) }),
   z.object({ type: z.literal("hangup") }),
   z.object({ type: z.literal("transfer"), to: z.string().regex(/^\+[1-9]\d{6,14}$/) }),

@@ -6,26 +6,26 @@ export type AgentAddress = { url: string; token?: string | undefined };
 
 export type AgentLinkOptions = {
   agent: AgentAddress;
-  /** What the agent is told first, at each connection. */
+  /** The first message of each connection. */
   start: () => AgentStart;
   onAudio: (audio: Buffer) => void;
   onMessage: (message: FromAgent) => void;
-  /** Something could not be relayed. */
+  /** A message or audio was dropped. */
   onDropped: (reason: "agent_slow" | "agent_away" | "agent_invalid") => void;
-  /** The agent cannot be reached for `patienceMs`. Called once. */
+  /** The agent was unreachable for `patienceMs`. Called once. */
   onGone: () => void;
-  /** How long the caller hears silence before the call is given up. */
+  /** How long the caller hears silence before the call ends. */
   patienceMs?: number | undefined;
 };
 
-/** Audio that may wait for an agent, on our side of the socket or before it is open: older than this it is of no use. */
+/** Audio buffered for an agent, in the socket or before it opens: older speech is useless. */
 const backlogBytes = 2 * bytesPerSecond;
-/** Keys that may wait for one that is away: more than anybody presses in its patience. */
-const maxKeysWaiting = 64;
+/** Keys buffered for an unreachable agent: more than a caller presses within `patienceMs`. */
+const maxWaitingKeys = 64;
 
 /**
- * A call's connection to its agent. One that breaks is opened again and told where the call stands; of what the caller
- * says meanwhile the last two seconds are kept, and every key.
+ * A call's connection to its agent. Reconnects when it breaks and sends the call's state again. Until then it buffers
+ * the caller's last two seconds of audio, and the keys.
  */
 export class AgentLink {
   readonly #options: AgentLinkOptions;
@@ -34,7 +34,7 @@ export class AgentLink {
   #open = false;
   #closed = false;
   #attempts = 0;
-  #awaySince = performance.now();
+  #unreachableSince = performance.now();
   #retry: Timer | undefined;
   #waiting: (Buffer | ToAgent)[] = [];
   #waitingBytes = 0;
@@ -57,11 +57,11 @@ export class AgentLink {
       if (this.#socket!.bufferedAmount > 2 * backlogBytes) return this.#options.onDropped("agent_slow");
       this.#socket!.send(JSON.stringify(message));
     }
-    // A mark is of a connection that is gone; a key is the caller's.
+    // Marks belong to the lost connection; keys belong to the caller and are buffered.
     else if (message.type === "dtmf") this.#keepKey(message);
   }
 
-  /** Tells the agent why it is over, and closes. */
+  /** Sends the agent the reason, then closes. */
   close(reason: StopReason): void {
     if (this.#closed) return;
     this.send({ type: "stop", reason });
@@ -75,11 +75,11 @@ export class AgentLink {
   #connect(): void {
     const { agent } = this.#options;
     const headers: Record<string, string> = agent.token === undefined ? {} : { authorization: `Bearer ${agent.token}` };
-    // Bun's own constructor takes headers; the DOM's types, which are in force here, know nothing of it.
+    // Bun's constructor takes headers; the DOM's types, which apply here, do not.
     const socket = new WebSocket(agent.url, { headers } as unknown as string[]) as unknown as Bun.WebSocket;
     socket.binaryType = "nodebuffer";
     this.#socket = socket;
-    // A connection attempt that hangs is given up as one that failed.
+    // A hanging connection attempt counts as failed.
     const hung = setTimeout(() => socket.terminate(), Math.min(3000, this.#patienceMs));
     socket.addEventListener("open", () => {
       clearTimeout(hung);
@@ -108,10 +108,10 @@ export class AgentLink {
   }
 
   #lost(): void {
-    if (this.#open) this.#awaySince = performance.now();
+    if (this.#open) this.#unreachableSince = performance.now();
     this.#open = false;
     if (this.#closed) return;
-    if (performance.now() - this.#awaySince > this.#patienceMs) {
+    if (performance.now() - this.#unreachableSince > this.#patienceMs) {
       this.#closed = true;
       return this.#options.onGone();
     }
@@ -132,7 +132,7 @@ export class AgentLink {
 
   #keepKey(key: ToAgent): void {
     if (this.#closed) return;
-    if (this.#waitingKeys >= maxKeysWaiting) return this.#options.onDropped("agent_away");
+    if (this.#waitingKeys >= maxWaitingKeys) return this.#options.onDropped("agent_away");
     this.#waitingKeys += 1;
     this.#waiting.push(key);
   }

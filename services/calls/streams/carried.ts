@@ -8,26 +8,26 @@ import { StreamSession } from "./session.ts";
 import type { StreamOptions } from "./session.ts";
 
 export type CarriedStreams = {
-  /** Streams on this replica, those included that have not shown their token yet. */
+  /** Streams on this replica, unauthenticated ones included. */
   size(): number;
   /** Calls that this replica carries. */
   live(): number;
   open(callSid: string, socket: ServerWebSocket<unknown>): StreamSession;
-  /** Waits until no stream is left, `graceMs` at most; those that are left then are handed over. */
+  /** Waits for all streams to end, at most `graceMs`; then hands the rest over. */
   drain(graceMs: number): Promise<{ handedOver: number }>;
 };
 
 export type CarriedOptions = StreamOptions & {
-  /** Its reconnection is the moment to bring back what a restarted server forgot. */
+  /** When it reconnects, slots that a restarted server lost are taken again. */
   redis: Redis;
   signal: AbortSignal;
-  /** How often a call's place is written down: what a killed replica loses of it. */
+  /** Checkpoint interval: the progress of a call that a killed replica loses. */
   checkpointMs?: number;
-  /** How often slots are renewed: well below the lease. */
+  /** Renewal interval of slots, well below the lease. */
   renewMs: number;
 };
 
-/** The streams that this replica carries: their places are written down and their slots renewed together. */
+/** The streams that this replica carries: saves their progress and renews their slots in batches. */
 export function createCarriedStreams({
   redis,
   signal,
@@ -56,18 +56,18 @@ export function createCarriedStreams({
     const carried = new Map([...live].map((session) => [session.callSid, session]));
     const slots = [...carried.values()].map(({ call }) => ({ callSid: call!.call_sid, businessId: call!.business_id }));
     const lost = await core.capacity.renew(slots);
-    await Promise.all(lost.map((callSid) => takeBack(carried.get(callSid)!)));
+    await Promise.all(lost.map((callSid) => readmit(carried.get(callSid)!)));
   };
 
-  /** A call that is carried and has no slot: its lease ran out while Redis was away, or a new server does not know it. */
-  const takeBack = async (session: StreamSession) => {
-    // It may have no slot because it has ended.
+  /** Takes a slot for a carried call whose lease expired during an outage, or was lost with a Redis server. */
+  const readmit = async (session: StreamSession) => {
+    // A call that has ended has no slot either.
     await session.checkpoint();
     if (!live.has(session)) return;
     const { call_sid: callSid, business_id, max_concurrent } = session.call as CallState;
     await takeSlot(core, { callSid, line: { business_id, max_concurrent }, carried: true }).catch((error: unknown) => {
       if (!(error instanceof CallRefused)) throw error;
-      // It is talked on: whoever speaks is not cut off for a number. The next renewal asks again.
+      // The conversation continues without a slot. The next renewal tries again.
       core.metrics.withoutSlot();
       core.logger.warn({ call_sid: callSid }, "a carried call has no slot");
     });
@@ -79,14 +79,14 @@ export function createCarriedStreams({
       await sleep(everyMs, signal).catch(() => {});
     }
   };
-  void keep(checkpointMs, checkpoint, "places could not be written down");
+  void keep(checkpointMs, checkpoint, "checkpoints could not be saved");
   void keep(renewMs, renew, "slots could not be renewed");
 
   const reconnected = () => {
     core.capacity
       .announce()
       .then(renew)
-      .catch((error: unknown) => core.logger.warn({ error: messageOf(error) }, "slots could not be brought back"));
+      .catch((error: unknown) => core.logger.warn({ error: messageOf(error) }, "slots could not be taken again"));
   };
   redis.on("ready", reconnected);
   signal.addEventListener("abort", () => redis.off("ready", reconnected), { once: true });

@@ -2,14 +2,14 @@ import type { ServerWebSocket } from "bun";
 import { bytesPerSecond } from "../agent/protocol.ts";
 import { clearFrame, markFrame, mediaFrame } from "../twilio/frames.ts";
 
-/** Bytes that may wait inside the socket before we hold back what follows: about six seconds of frames. */
+/** Bytes buffered in the socket before further frames are held back: about six seconds. */
 const socketBacklog = 64 * 1024;
-/** Audio that may wait behind a carrier that takes none, ms: longer than any sentence. */
+/** Audio held back for a stalled carrier, ms: longer than any sentence. */
 const heldBackMs = 60_000;
 
 /**
- * What goes to the caller, in the order the agent sent it. The carrier buffers and plays at its own pace, so frames
- * are passed on at once; where its connection is congested they wait here, up to a minute of them.
+ * Sends audio and marks to the caller in the agent's order. The carrier buffers and plays them, so frames are passed on
+ * at once; while its connection is congested, up to a minute of them waits here.
  */
 export class Playout {
   readonly #socket: Pick<ServerWebSocket<unknown>, "send" | "getBufferedAmount">;
@@ -39,7 +39,7 @@ export class Playout {
     this.#pass(markFrame(this.#streamSid, name), 0);
   }
 
-  /** The caller speaks: nothing of what was sent is to be heard any more. Marks that wait here are passed on, as played. */
+  /** Drops the audio that the caller has not heard yet. Waiting marks are passed on as if played. */
   clear(): void {
     this.#held = this.#held.filter(({ ms }) => ms === 0);
     this.#heldMs = 0;
@@ -47,7 +47,7 @@ export class Playout {
     this.drained();
   }
 
-  /** The socket takes more. */
+  /** Sends held frames while the socket accepts them. */
   drained(): void {
     while (this.#held.length > 0 && this.#socket.getBufferedAmount() < socketBacklog) {
       const { frame, ms } = this.#held.shift()!;

@@ -8,7 +8,7 @@ import { isSigned } from "../twilio/signature.ts";
 import type { CarriedStreams } from "./carried.ts";
 import type { StreamSession } from "./session.ts";
 
-/** What hangs on a socket. */
+/** Data attached to a socket. */
 export type StreamData = { callSid: string; session: StreamSession | null };
 
 export type StreamRoutesOptions = {
@@ -17,7 +17,7 @@ export type StreamRoutesOptions = {
   authTokens: readonly string[];
 };
 
-/** The door to the media streams: GET /media/:call_sid. What is refused here is refused with an HTTP status. */
+/** The upgrade to a media stream: GET /media/:call_sid. Refuses with an HTTP status before the socket opens. */
 export function streamRoutes({ core, urls, authTokens }: StreamRoutesOptions): Hono {
   const app = new Hono();
 
@@ -29,21 +29,21 @@ export function streamRoutes({ core, urls, authTokens }: StreamRoutesOptions): H
       );
     }
     const callSid = zCallSid.safeParse(c.req.param("call_sid"));
-    if (!callSid.success) throw new AppError("not_found", "There is no such call.");
+    if (!callSid.success) throw new AppError("not_found", "There is no call with this sid.");
     const url = urls.media(callSid.data);
     const signature = c.req.header("x-twilio-signature") ?? "";
     if (!isSigned({ authTokens, url, fields: [], signature })) {
       core.metrics.webhookRefused("signature");
       throw new AppError(
         "forbidden",
-        "The signature does not fit the stream's address; is PUBLIC_URL the address the carrier calls?",
+        "The signature does not match the stream's URL. Check that PUBLIC_URL is the URL that the carrier calls.",
       );
     }
     if (core.draining())
       throw new AppError("unavailable", "This replica is stopping and takes no new streams.", { retryAfterS: 1 });
     const { call } = await core.store.read(callSid.data);
-    if (call === null) throw new AppError("not_found", "There is no such call.");
-    if (call.step !== "offered") throw new AppError("conflict", "No stream of this call is being waited for.");
+    if (call === null) throw new AppError("not_found", "There is no call with this sid.");
+    if (call.step !== "offered") throw new AppError("conflict", "The call expects no stream in its current state.");
     const server = c.env as Bun.Server<StreamData> | undefined;
     const data: StreamData = { callSid: callSid.data, session: null };
     if (server?.upgrade(c.req.raw, { data })) return new Response();
@@ -53,7 +53,7 @@ export function streamRoutes({ core, urls, authTokens }: StreamRoutesOptions): H
   return app;
 }
 
-/** What happens on the sockets, once they are open. */
+/** Handlers of open sockets. */
 export function streamSockets(streams: CarriedStreams): Bun.WebSocketHandler<StreamData> {
   return {
     open: (socket: ServerWebSocket<StreamData>) => {
@@ -62,12 +62,12 @@ export function streamSockets(streams: CarriedStreams): Bun.WebSocketHandler<Str
     message: (socket, message) => socket.data.session?.receive(message),
     drain: (socket) => socket.data.session?.drained(),
     close: (socket) => socket.data.session?.closed(),
-    // A frame has some 300 bytes, the start some more; the longest that the parser takes is 30 s of audio.
+    // A frame has about 300 bytes, the start a few more; the parser accepts up to 30 s of audio.
     maxPayloadLength: 512 * 1024,
-    // Our own check of silence comes first (StreamOptions.idleMs); this is for sockets that never said a word.
+    // StreamOptions.idleMs ends silent streams earlier; this closes sockets that never sent a message.
     idleTimeout: 60,
     perMessageDeflate: false,
-    // Held back before it comes to this (Playout).
+    // Playout holds frames back below this limit.
     backpressureLimit: 1024 * 1024,
     closeOnBackpressureLimit: true,
   };

@@ -2,9 +2,8 @@ import { createHmac } from "node:crypto";
 import { safeEqual } from "../../../lib/core/secret.ts";
 
 /*
- * What the carrier shows when it opens a media stream: `<stream>.<expires at, ms>.<mac>`. Bound to the call and to
- * one of its streams, so that it opens nothing else, and that stream only once. It travels in a parameter, because
- * the URL of a stream takes no query.
+ * Token with which the carrier opens a media stream: `<stream>.<expires at, ms>.<mac>`. It is bound to one stream of
+ * one call, and opens that stream once. It travels in a parameter, because a stream's URL has no query.
  */
 
 export type StreamGrant = {
@@ -19,13 +18,13 @@ const form = /^(\d{1,9})\.(\d{1,15})\.([A-Za-z0-9_-]{43})$/;
 
 export type StreamTokens = {
   sign(grant: StreamGrant): string;
-  /** The grant that a token gives for this call; null where it is not ours or not for this call. Expiry is the caller's to judge. */
+  /** Verifies a token for this call; null if it is forged or for another call. The caller checks the expiry. */
   read(token: string, callSid: string): StreamGrant | null;
 };
 
 /**
- * Tokens under keys that every replica derives from the carrier's tokens. The first signs, all verify: a call that was
- * offered its stream before a rotation keeps its token.
+ * Tokens under keys that every replica derives from the carrier's tokens. The first key signs and all verify, so that a
+ * stream offered before a rotation keeps its token.
  */
 export function createStreamTokens(authTokens: readonly [string, ...string[]]): StreamTokens {
   const keyOf = (authToken: string) => createHmac("sha256", authToken).update("prosaas media stream").digest();

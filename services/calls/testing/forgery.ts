@@ -11,7 +11,7 @@ export type Fields = Record<string, string>;
 
 export type Forgery = {
   method?: string;
-  /** Signed in place of the request's own URL or fields. */
+  /** Signed instead of the request's own URL or fields. */
   signedUrl?: string;
   signedFields?: Fields;
   token?: string;
@@ -77,7 +77,7 @@ export function useForgeryStage() {
     return { status: response.status, text: await response.text() };
   }
 
-  /** All that the service remembers. Leases and places of live calls move by themselves and are left out. */
+  /** The service's whole state, without the leases and positions of live calls, which change by themselves. */
   async function memory(): Promise<unknown> {
     const keys = (await stack.redis.keys("prosaas:{calls}:*")).toSorted();
     const calls = await Promise.all(

@@ -35,19 +35,19 @@ export type StackOptions = {
   replicas?: number;
   env?: Record<string, string>;
   transferTo?: string;
-  /** An agent that is there already. */
+  /** URL of an existing agent. */
   agentUrl?: string;
   /** A Redis of the test's own, which it may stop. */
   redisUrl?: string;
 };
 
-/** As Consul has it: nobody is led to a replica before its first check passes. */
+/** As with Consul, a replica gets no requests before its first check passes. */
 const ready = (url: string) => until(async () => (await fetch(`${url}/ready`)).ok, { what: `${url} to be ready` });
 
 /** A number with digits of its own. */
 export const someNumber = () => `+1555${String(randomBytes(4).readUInt32BE() % 10_000_000).padStart(7, "0")}`;
 
-/** Replicas of the service behind one door, with a database, an agent and a carrier that calls. */
+/** Replicas of the service behind a proxy, with a database, an agent and a simulated carrier. */
 export async function startStack({ replicas: count = 1, env = {}, transferTo, agentUrl, redisUrl }: StackOptions = {}) {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger("test", "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
@@ -118,7 +118,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
     database,
     redis,
     door,
-    /** Where a replica has its internal API; each one in turn. */
+    /** Internal API of the replicas, round-robin. */
     internalUrl: () => {
       const all = [...replicas, ...processes];
       return all[turn++ % all.length]!.opsUrl;
@@ -159,7 +159,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
       leadToAll();
       return replica;
     },
-    /** Sends a signal to a replica's process. Told to stop, it is led past from the first moment; killed, once the door has noticed. */
+    /** Signals a replica's process. The door bypasses it at once on SIGTERM, and after the exit on SIGKILL. */
     endProcess: async (replica: ServiceProcess, signal: "SIGTERM" | "SIGKILL"): Promise<number> => {
       processes.splice(processes.indexOf(replica), 1);
       if (signal === "SIGTERM") leadToAll();
@@ -168,7 +168,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
       leadToAll();
       return code;
     },
-    /** Stops a replica as SIGTERM does; the door leads past it from the first moment, as Consul does. */
+    /** Stops a replica as SIGTERM does; the door bypasses it at once, as Consul does. */
     stopReplica: async (replica: Replica) => {
       replicas.splice(replicas.indexOf(replica), 1);
       leadToAll();

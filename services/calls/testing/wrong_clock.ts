@@ -1,4 +1,4 @@
-/* Loaded before a service to set its clock wrong by CLOCK_SKEW_MS: `bun run --preload`. */
+/* Skews the clock of a service by CLOCK_SKEW_MS: load it with `bun run --preload`. */
 
 const skewMs = Number(process.env["CLOCK_SKEW_MS"] ?? 0);
 const RightDate = Date;

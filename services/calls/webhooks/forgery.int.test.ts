@@ -25,7 +25,7 @@ const streamed = (size: number) =>
 
 type WebhookRow = [name: string, status: number, request: () => ReturnType<typeof post>];
 const forgedWebhooks: WebhookRow[] = [
-  // Who sent it.
+  // Authentication.
   ["a voice webhook without a signature", 403, () => voice({}, { signature: null })],
   ["an empty signature", 403, () => voice({}, { signature: "" })],
   ["a signature under another token", 403, () => voice({}, { token: "another-token-of-somebody" })],
@@ -95,7 +95,7 @@ const forgedWebhooks: WebhookRow[] = [
   ],
   ["a forged fallback", 403, () => post("/fallback", form(stage.offered), { signature: null })],
   ["a forged recording", 403, () => post("/recording", recording(stage.offered), { signature: "AAAA" })],
-  // What it is.
+  // Validation.
   ["JSON", 400, () => post("/voice", form(stage.offered), { contentType: "application/json", body: "{}" })],
   [
     "a multipart form",
@@ -103,7 +103,7 @@ const forgedWebhooks: WebhookRow[] = [
     () => post("/voice", form(stage.offered), { contentType: "multipart/form-data; boundary=x" }),
   ],
   ["a form that calls itself text", 400, () => post("/voice", form(stage.offered), { contentType: "text/plain" })],
-  ["an empty form, which is nobody's", 403, () => post("/voice", {})],
+  ["an empty form", 403, () => post("/voice", {})],
   ["no CallSid", 400, () => post("/voice", without(form(stage.offered), "CallSid"))],
   ["a CallSid that is too short", 400, () => post("/voice", form("CA123"))],
   ["a CallSid with a path in it", 400, () => post("/voice", form(`CA${"../".repeat(10)}aa`))],
@@ -127,7 +127,7 @@ const forgedWebhooks: WebhookRow[] = [
   ["an action of stream 0", 400, () => post("/action?stream=0", form(stage.offered))],
   ["an action of stream one", 400, () => post("/action?stream=one", form(stage.offered))],
   ["an action of a stream beyond reason", 400, () => post("/action?stream=999999999", form(stage.offered))],
-  ["a recording without a place", 400, () => post("/recording", without(recording(stage.offered), "RecordingUrl"))],
+  ["a recording without a URL", 400, () => post("/recording", without(recording(stage.offered), "RecordingUrl"))],
   [
     "a recording at no web address",
     400,
@@ -192,14 +192,10 @@ const replays: ReplayRow[] = [
   ],
   ["ringing after the end", () => post("/status", form(stage.ended, { CallStatus: "ringing" })), { status: 204 }],
   ["ringing after the answer", () => post("/status", form(stage.offered, { CallStatus: "ringing" })), { status: 204 }],
+  ["the status of an unknown call", () => post("/status", form(sid("CA"), { CallStatus: "ringing" })), { status: 204 }],
+  ["a recording of an unknown call", () => post("/recording", recording(sid("CA"))), { status: 204 }],
   [
-    "the status of a call that nobody knows",
-    () => post("/status", form(sid("CA"), { CallStatus: "ringing" })),
-    { status: 204 },
-  ],
-  ["a recording of a call that nobody knows", () => post("/recording", recording(sid("CA"))), { status: 204 }],
-  [
-    "a recording that has only begun",
+    "a recording that has only started",
     () => post("/recording", recording(stage.offered, { RecordingStatus: "in-progress" })),
     { status: 204 },
   ],
