@@ -1,7 +1,7 @@
 import { and, eq, getTableColumns, isNull } from "drizzle-orm";
 import { businesses } from "../businesses/schema.ts";
 import { sql } from "../client/literal.ts";
-import { execute, fetchRows, now, query } from "../query.ts";
+import { execute, fetchRows, now, prepared, query } from "../query.ts";
 import type { BusinessScope } from "../scope.ts";
 import { media } from "./schema.ts";
 import type { Media } from "./schema.ts";
@@ -10,16 +10,20 @@ import type { Media } from "./schema.ts";
 const stored = (scope: BusinessScope, id: string) =>
   and(eq(media.id, id), eq(media.business_id, scope.businessId), eq(media.status, "stored"), isNull(media.deleted_at));
 
+// Built once, because it runs for every download.
+const findStored = prepared(["id", "business_id"], ({ id, business_id }) =>
+  query
+    .select(getTableColumns(media))
+    .from(media)
+    .innerJoin(businesses, and(eq(businesses.id, media.business_id), isNull(businesses.deleted_at)))
+    .where(
+      and(eq(media.id, id), eq(media.business_id, business_id), eq(media.status, "stored"), isNull(media.deleted_at)),
+    ),
+);
+
 /** Media whose content is in the store. */
 export async function getMedia(scope: BusinessScope, id: string): Promise<Media | undefined> {
-  const [found] = await fetchRows(
-    scope,
-    query
-      .select(getTableColumns(media))
-      .from(media)
-      .innerJoin(businesses, and(eq(businesses.id, media.business_id), isNull(businesses.deleted_at)))
-      .where(stored(scope, id)),
-  );
+  const [found] = await findStored(scope, { id, business_id: scope.businessId });
   return found as Media | undefined;
 }
 

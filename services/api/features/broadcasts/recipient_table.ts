@@ -97,9 +97,9 @@ async function* parsedRows(table: Table, template: Template): AsyncGenerator<Par
   return undefined;
 }
 
-function parseCsvRow({ line, cells }: CsvRow, { to, of }: Columns, template: Template): ParsedRow {
+function parseCsvRow({ line, cells }: CsvRow, { to, fields: columns }: Columns, template: Template): ParsedRow {
   const fields: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (const [name, column] of of) fields[name] = cells[column] ?? "";
+  for (const [name, column] of columns) fields[name] = cells[column] ?? "";
   const parsed = parseRecipient(cells[to] ?? "", fields);
   return "chat" in parsed
     ? parseRow(line, { to: parsed.chat, fields }, template)
@@ -156,22 +156,23 @@ function* csvRows(
   return undefined;
 }
 
-type Columns = { to: number; of: [name: string, column: number][]; kept: number[] };
+/** Indices of the columns: `to`, one per field, and all of them. */
+type Columns = { to: number; fields: [name: string, column: number][]; kept: number[] };
 
-function columnsOf({ cells }: CsvRow, fields: readonly string[]): Columns {
+function columnsOf({ cells }: CsvRow, fieldNames: readonly string[]): Columns {
   if (cells.some((cell) => cell.includes("\u0000"))) {
     throw unreadable(
       "contains U+0000 in the first line: UTF-16 needs a byte order mark, or `charset=utf-16le` in Content-Type",
     );
   }
-  const names = ["to", ...fields];
+  const names = ["to", ...fieldNames];
   const missing = names.filter((name) => !cells.includes(name));
   if (missing.length > 0) throw unreadable(`lacks the column ${missing.join(", ")} in the first line`);
   const repeated = names.filter((name) => cells.indexOf(name) !== cells.lastIndexOf(name));
   if (repeated.length > 0) throw unreadable(`repeats the column ${repeated.join(", ")} in the first line`);
-  const of = fields.map((name): [string, number] => [name, cells.indexOf(name)]);
+  const fields = fieldNames.map((name): [string, number] => [name, cells.indexOf(name)]);
   const to = cells.indexOf("to");
-  return { to, of, kept: [to, ...of.map(([, column]) => column)] };
+  return { to, fields, kept: [to, ...fields.map(([, column]) => column)] };
 }
 
 function asUnreadable(error: unknown): unknown {
