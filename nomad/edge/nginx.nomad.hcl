@@ -72,7 +72,7 @@ job "nginx" {
       driver       = "exec"
       user         = "nobody"
       kill_signal  = "SIGTERM" # the shell sends QUIT: requests in flight are finished
-      kill_timeout = "30s"     # above the longest request
+      kill_timeout = "30s"     # three times proxy_read_timeout
       consul {}                # a token under consul/policies/nginx.hcl, in CONSUL_HTTP_TOKEN
       artifact {
         source      = var.release
