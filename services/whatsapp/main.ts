@@ -75,7 +75,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     first: {},
     parse: parsePlatformPacing,
     signal: life.stopping,
-    onError: (error) => logger.warn({ cause: messageOf(error) }, "the platform's pacing"),
+    onError: (error) => logger.warn({ cause: messageOf(error) }, "the platform's pacing settings could not be read"),
   });
   const waVersion = followValue<string>({
     consul,
@@ -84,7 +84,8 @@ const main = async (life: Lifecycle): Promise<void> => {
     parse: parseWaVersion,
     signal: life.stopping,
     onChange: () => shard.versionChanged(),
-    onError: (error) => logger.warn({ cause: messageOf(error) }, "WhatsApp Web's version"),
+    onError: (error) =>
+      logger.warn({ cause: messageOf(error) }, "the configured WhatsApp Web version could not be read"),
   });
   const ledger = new Ledger(db);
   const placements = new Placements(db);

@@ -66,11 +66,11 @@ export class Placements {
   assertResident(businessId: string): void {
     if (this.isResident(businessId)) return;
     const { state, peer } = this.#known.get(businessId)!;
-    const where = {
+    const movement = {
       leaving: `is moving to shard ${peer}`,
       gone: `has left for shard ${peer}`,
       arriving: `is moving here from shard ${peer}`,
     };
-    throw new AppError("unavailable", `The business ${where[state as keyof typeof where]}.`, { retryAfterS: 1 });
+    throw new AppError("unavailable", `The business ${movement[state as keyof typeof movement]}.`, { retryAfterS: 1 });
   }
 }

@@ -160,7 +160,7 @@ function assertSigned({
   signedPreKey,
 }: Parameters<SignalRepositoryWithLIDStore["injectE2ESession"]>[0]["session"]): void {
   if (!Curve.verify(identityKey, signedPreKey.publicKey, signedPreKey.signature)) {
-    throw new Error("the contact's prekey is not signed by its identity");
+    throw new Error("the contact's prekey is not signed by the identity key");
   }
 }
 

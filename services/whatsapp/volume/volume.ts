@@ -45,7 +45,7 @@ const label = z.object({ format: z.literal(1), shard: z.int().min(1), created_at
  */
 export function claimVolume(path: string, shard: number): Volume {
   if (!existsSync(path) || !statSync(path).isDirectory()) {
-    throw new VolumeRefused(`AUTH_DIR ${path} does not exist or is no folder: mount the shard's volume there.`);
+    throw new VolumeRefused(`AUTH_DIR ${path} does not exist or is not a folder: mount the shard's volume there.`);
   }
   // Checked before anything is written, so that another shard's volume stays untouched.
   const owner = labelled(path);
