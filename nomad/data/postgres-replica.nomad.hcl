@@ -7,7 +7,7 @@ variable "postgres_bin" { default = "/usr/lib/postgresql/15/bin" }
 variable "postgres_replica_port" { default = 5433 }
 variable "postgres_address" { default = "127.0.0.1:5432" }    # of the primary
 variable "max_connections" { default = 100 }                  # as the primary's: a replica with fewer does not start
-variable "memory" { default = { reserve = 256, max = 1024 } } # MB
+variable "memory" { default = { reserve = 256, max = 1024 } } # MB: Postgres recommends a quarter for shared_buffers
 
 job "postgres-replica" {
   group "replica" {

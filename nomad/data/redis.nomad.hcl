@@ -5,7 +5,7 @@
 
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
 variable "redis_port" { default = 6379 }
-variable "memory" { default = { reserve = 128, max = 768 } } # MB
+variable "memory" { default = { reserve = 128, max = 768 } } # MB: maxmemory is two thirds of it
 
 # Users by role (ACLs of Redis 7): a password allows what its service does, and no more. Scripts run
 # with the rights of the user who calls them.

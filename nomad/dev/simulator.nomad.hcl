@@ -6,7 +6,7 @@ variable "release" { type = string }                          # an address with 
 variable "host_network" { default = "default" }               # of the client; its address is what tasks listen on
 variable "simulator_port" { default = 17070 }                 # of the control API and the WebSocket
 variable "simulator_media_port" { default = 17071 }           # of the media host, always https
-variable "memory" { default = { reserve = 256, max = 1024 } } # MB
+variable "memory" { default = { reserve = 256, max = 1024 } } # MB: 100 when idle
 
 job "simulator" {
   group "simulator" {

@@ -5,7 +5,7 @@ variable "release" { type = string }                         # an address with c
 variable "host_network" { default = "default" }              # of the client; its address is what tasks listen on
 variable "media_volume" { default = false }                  # whether STORAGE_URL is file:///media
 variable "count" { default = 2 }                             # the least that survives the loss of one
-variable "memory" { default = { reserve = 256, max = 768 } } # MB
+variable "memory" { default = { reserve = 256, max = 768 } } # MB: 90 when idle
 
 job "api" {
   group "api" {

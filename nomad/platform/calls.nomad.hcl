@@ -4,7 +4,7 @@
 variable "release" { type = string }                         # an address with checksum, as `task release` prints it
 variable "host_network" { default = "default" }              # of the client; its address is what tasks listen on
 variable "count" { default = 2 }                             # the least that survives the loss of one
-variable "memory" { default = { reserve = 256, max = 768 } } # MB
+variable "memory" { default = { reserve = 256, max = 768 } } # MB: 75 when idle
 
 job "calls" {
   group "calls" {

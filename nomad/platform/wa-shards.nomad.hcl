@@ -8,7 +8,7 @@
 
 variable "release" { type = string }                          # an address with checksum, as `task release` prints it
 variable "host_network" { default = "default" }               # of the client; its address is what tasks listen on
-variable "memory" { default = { reserve = 384, max = 1536 } } # MB: 1,000 sessions take 1,035
+variable "memory" { default = { reserve = 384, max = 1536 } } # MB: 110 when idle, 1,035 with 1,000 sessions
 
 # The least that shows that businesses live on different shards. Lower it with `task scale:shards` only, which moves the
 # businesses away first. At most 300: a Nomad variable holds 64 KiB, and their secrets twice while keys are rotated.

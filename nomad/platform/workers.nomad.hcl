@@ -12,7 +12,7 @@ variable "profile" { default = "groups" } # a group for each urgency; or single:
 # The least that serves every queue; the group of the single profile has as many as the three others together.
 variable "counts" { default = { high = 1, default = 1, low = 1, all = 3 } }
 variable "max" { default = 20 }                              # allocations of a group: `task autoscale` asks for no more
-variable "memory" { default = { reserve = 256, max = 768 } } # MB: a media decoder takes up to 450
+variable "memory" { default = { reserve = 256, max = 768 } } # MB: 85 when idle; a media decoder takes up to 450
 
 locals {
   # Of each group: how long its oldest job may wait, in seconds, before there are too few workers; and its queues.

@@ -62,6 +62,6 @@ export async function staticChecks(): Promise<Tally[]> {
     await check("worker groups match the queue definitions", ["bun", "run", "scripts/testing/worker_groups.ts"]),
     await check("format of the job files", ["nomad", "fmt", "-check", "-recursive", "nomad"]),
   ];
-  for (const job of jobs.toSorted()) tallies.push(await check(`valid: ${job}`, ["scripts/validate-job", job]));
+  tallies.push(await check("valid job files and settings", ["scripts/validate-job", ...jobs.toSorted()]));
   return tallies;
 }
