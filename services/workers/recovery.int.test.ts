@@ -2,7 +2,13 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { uuidv7 } from "../../lib/core/ids.ts";
-import { addRecipients, forBusiness, getBroadcast, insertBroadcast, moveBroadcast } from "../../lib/db/index.ts";
+import {
+  addRecipients,
+  forBusiness,
+  getBroadcast,
+  insertBroadcast,
+  changeBroadcastStatus,
+} from "../../lib/db/index.ts";
 import { testConsulAddr, testRedisUrl } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
 import { shardToken } from "./testing/shard.ts";
@@ -100,7 +106,7 @@ describe("a killed worker", () => {
       text_length: `Hello ${n}`.length,
     }));
     await addRecipients(scope, id, recipients);
-    await moveBroadcast(scope, id, "start");
+    await changeBroadcastStatus(scope, id, "start");
     await workers.producer.wake("broadcast", { broadcast_id: id });
     let before = 0;
     for (let kill = 0; kill < 3; kill++) {

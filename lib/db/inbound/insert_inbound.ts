@@ -2,7 +2,7 @@ import type { MessageContent } from "../../messages/index.ts";
 import { toJson } from "../client/json.ts";
 import type { Message } from "../schema.ts";
 import type { PlatformScope } from "../scope.ts";
-import type { PlacedMessage } from "./place_inbound.ts";
+import type { IdentifiedMessage } from "./assign_ids.ts";
 
 /** A message as a shard journaled it: received, or sent from the business's own phone. */
 export type InboundMessage = {
@@ -25,7 +25,10 @@ export type InsertedMessage = Pick<Message, "id" | "business_id" | "direction" |
  * Inserts many inbound messages of many businesses in one statement; returns the new ones. Skips messages that the
  * business sent through us and messages of deleted businesses.
  */
-export async function insertInbound(scope: PlatformScope, rows: readonly PlacedMessage[]): Promise<InsertedMessage[]> {
+export async function insertInbound(
+  scope: PlatformScope,
+  rows: readonly IdentifiedMessage[],
+): Promise<InsertedMessage[]> {
   if (rows.length === 0) return [];
   return scope.run(
     (sql) => sql<InsertedMessage[]>`

@@ -11,7 +11,7 @@ export async function overdueMark(scope: PlatformScope, first: Date): Promise<Da
 }
 
 /** Records the time up to which messages were checked. */
-export async function moveOverdueMark(scope: PlatformScope, at: Date): Promise<void> {
+export async function advanceOverdueMark(scope: PlatformScope, at: Date): Promise<void> {
   await scope.ask(sql`
     insert into progress_marks (name, at) values (${mark}, ${at})
     on conflict (name) do update set at = excluded.at where progress_marks.at < excluded.at`);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { passages } from "./status_change.ts";
+import { reachedStatuses } from "./status_change.ts";
 import type { StatusChange } from "./status_change.ts";
 
 const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
@@ -18,12 +18,12 @@ const change = (changes: Partial<StatusChange>): StatusChange => ({
   error_message: null,
   ...changes,
 });
-const names = (changes: Partial<StatusChange>) => passages(change(changes)).map(({ status }) => status);
+const names = (changes: Partial<StatusChange>) => reachedStatuses(change(changes)).map(({ status }) => status);
 
-describe("passages", () => {
+describe("reachedStatuses", () => {
   test("lists each skipped status with its own time", () => {
     const moved = { before: "queued", status: "read", sent_at: at(1), delivered_at: at(2), read_at: at(3) } as const;
-    expect(passages(change(moved))).toEqual([
+    expect(reachedStatuses(change(moved))).toEqual([
       { status: "sent", at: at(1) },
       { status: "delivered", at: at(2) },
       { status: "read", at: at(3) },

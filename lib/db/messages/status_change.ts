@@ -12,15 +12,15 @@ export type StatusChange = Pick<
 };
 
 /** A status that a message reached, and when. */
-export type Passage = { status: MessageStatus; at: Date };
+export type ReachedStatus = { status: MessageStatus; at: Date };
 
 /**
  * Lists every status that a message reached by a transition, in order: a read message was delivered, even if both
  * receipts came together. Over all transitions of a message each status occurs once.
  */
-export function passages(change: StatusChange): Passage[] {
+export function reachedStatuses(change: StatusChange): ReachedStatus[] {
   const rank = (status: MessageStatus) => messageStatuses.indexOf(status);
-  return messageStatuses.flatMap((status): Passage[] => {
+  return messageStatuses.flatMap((status): ReachedStatus[] => {
     const passed = rank(status) > rank(change.before) && rank(status) <= rank(change.status);
     // No message passes through a failure: it is final, or a later receipt disproves it.
     if (!passed || status === "queued" || (status === "failed" && change.status !== "failed")) return [];

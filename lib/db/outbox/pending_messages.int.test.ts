@@ -7,7 +7,7 @@ import {
   beginBroadcast,
   getMessage,
   holdBroadcast,
-  moveBroadcast,
+  changeBroadcastStatus,
   pendingMessages,
   recordSendResults,
   releaseBroadcast,
@@ -127,13 +127,13 @@ describe("pendingMessages", () => {
     const broadcast = await runningWith(stage, scope, held);
     const urgent = await send(scope);
     await recordSendResults(scope, [{ id: held, status: "paced", next_attempt_at: inMs(3_600_000) }]);
-    await moveBroadcast(scope, broadcast, "pause");
+    await changeBroadcastStatus(scope, broadcast, "pause");
     expect(await pendingIds(scope)).toEqual([urgent]);
     await setPacing(scope, { messages_per_minute: 30 });
     expect(await releaseBroadcast(scope, broadcast)).toBe(0);
     expect(await pendingIds(scope)).toEqual([urgent]);
     expect((await pendingMessages(scope, { limit: 50, ofBroadcasts: true })).messages).toEqual([]);
-    await moveBroadcast(scope, broadcast, "resume");
+    await changeBroadcastStatus(scope, broadcast, "resume");
     await beginBroadcast(scope, broadcast);
     expect(await releaseBroadcast(scope, broadcast)).toBe(1);
     expect(await pendingIds(scope)).toEqual([held, urgent]);
@@ -144,7 +144,7 @@ describe("pendingMessages", () => {
     const broadcast = await runningWith(stage, scope, await send(scope));
     await holdBroadcast(scope, broadcast);
     const [released] = await atomically(scope, async (inner) => {
-      await moveBroadcast(inner, broadcast, "pause");
+      await changeBroadcastStatus(inner, broadcast, "pause");
       const releasing = releaseBroadcast(scope, broadcast);
       await until(
         async () =>

@@ -6,7 +6,7 @@ import {
   atomically,
   broadcastProgress,
   listRecipients,
-  moveBroadcast,
+  changeBroadcastStatus,
 } from "../../../lib/db/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { refusal } from "../testing/shard.ts";
@@ -41,7 +41,7 @@ describe("recipients", () => {
   test("skips recipients who opted out", async () => {
     await addOptOut(scope(), chat(1));
     const id = await draft(4);
-    await moveBroadcast(scope(), id, "start");
+    await changeBroadcastStatus(scope(), id, "start");
     await addOptOut(scope(), chat(2));
     await serve();
     await wake(id);
@@ -74,7 +74,7 @@ describe("recipients", () => {
         { chat: chat(3), fields: { name: "N3" }, text_length: 8 },
       ]),
     ).toBe(1);
-    await moveBroadcast(scope(), id, "start");
+    await changeBroadcastStatus(scope(), id, "start");
     expect(await addRecipients(scope(), id, [{ chat: chat(4), fields: {}, text_length: 6 }])).toBeUndefined();
     await serve();
     await wake(id);
@@ -89,7 +89,7 @@ describe("recipients", () => {
     await stage.workers.database.owner`
     update broadcast_recipients set fields = jsonb_build_object('name', repeat('x', 70000)), text_length = null
     where chat = ${chat(1)}`;
-    await moveBroadcast(scope(), id, "start");
+    await changeBroadcastStatus(scope(), id, "start");
     await wake(id);
     await reached(id, "completed");
     expect(texts()).toEqual(["Hello N0", "Hello N2"]);
@@ -106,7 +106,7 @@ describe("recipients", () => {
   test("releases long texts in small transactions", async () => {
     await serve();
     const id = await draft(40, { text: `{{name}}${"x".repeat(60_000)}` });
-    await moveBroadcast(scope(), id, "start");
+    await changeBroadcastStatus(scope(), id, "start");
     await wake(id);
     await reached(id, "completed");
     expect(texts().map((text) => text.slice(0, 3).replace("x", ""))).toEqual(
@@ -139,7 +139,7 @@ describe("pause and cancel", () => {
     await serve();
     const id = await start(300);
     await until(() => stage.workers.shard.batches.length === 1, { what: "the first batch" });
-    await moveBroadcast(scope(), id, "pause");
+    await changeBroadcastStatus(scope(), id, "pause");
     gate.resolve();
     const handedOver = stage.workers.shard.batches[0]!.messages.length;
     await until(async () => (await broadcastProgress(scope(), id)).messages.sent === handedOver, {
@@ -155,7 +155,7 @@ describe("pause and cancel", () => {
     );
     expect(stage.workers.shard.deliveries.length).toBe(handedOver);
     expect((await broadcastProgress(scope(), id)).messages.queued).toBeGreaterThan(0);
-    expect((await moveBroadcast(scope(), id, "resume"))?.outcome).toBe("moved");
+    expect((await changeBroadcastStatus(scope(), id, "resume"))?.outcome).toBe("changed");
     await wake(id);
     await wakeSends();
     await reached(id, "completed");
@@ -183,7 +183,7 @@ describe("pause and cancel", () => {
           what: "a step that is about to write",
         },
       );
-      await moveBroadcast(inner, id, "pause");
+      await changeBroadcastStatus(inner, id, "pause");
     });
     await logged({ job: "broadcast", outcome: "done" }, "the steps' end");
     sending = true;
@@ -203,7 +203,7 @@ describe("pause and cancel", () => {
     await serve();
     const id = await start(300);
     await until(() => stage.workers.shard.batches.length === 1, { what: "the first batch" });
-    await moveBroadcast(scope(), id, "cancel");
+    await changeBroadcastStatus(scope(), id, "cancel");
     await wake(id);
     gate.resolve();
     await until(async () => ((await broadcastProgress(scope(), id)).messages.queued ?? 0) === 0, {
@@ -215,12 +215,12 @@ describe("pause and cancel", () => {
     const failed = (await stage.workers.rows(stage.business)).filter((row) => row.status === "failed");
     expect(new Set(failed.map((row) => row.error_code))).toEqual(new Set(["broadcast_cancelled"]));
     await until(() => endpoint.received.length === failed.length, { what: "the events" });
-    expect((await moveBroadcast(scope(), id, "resume"))?.outcome).toBe("refused");
+    expect((await changeBroadcastStatus(scope(), id, "resume"))?.outcome).toBe("refused");
   });
 
   test("the sweep completes a broadcast after Redis was flushed", async () => {
     const id = await draft(30);
-    await moveBroadcast(scope(), id, "start");
+    await changeBroadcastStatus(scope(), id, "start");
     await stage.workers.redis.flushdb();
     await serve();
     await stage.workers.sweep();

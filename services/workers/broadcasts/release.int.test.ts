@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { moveBroadcast } from "../../../lib/db/index.ts";
+import { changeBroadcastStatus } from "../../../lib/db/index.ts";
 import { refusal } from "../testing/shard.ts";
 import { useBroadcastStage } from "../testing/broadcasts.ts";
 
@@ -72,10 +72,10 @@ describe("quiet hours", () => {
     await serve();
     const id = await start(10);
     await firstTry();
-    await moveBroadcast(scope(), id, "pause");
+    await changeBroadcastStatus(scope(), id, "pause");
     await quietHours(quietNow());
     stage.workers.shard.refuse = () => undefined;
-    await moveBroadcast(scope(), id, "resume");
+    await changeBroadcastStatus(scope(), id, "resume");
     const before = stage.workers.lines.length;
     await wakeSends();
     await logged({ job: "send_broadcasts" }, "a run", before);

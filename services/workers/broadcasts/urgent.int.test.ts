@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { moveBroadcast } from "../../../lib/db/index.ts";
+import { changeBroadcastStatus } from "../../../lib/db/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { refusal } from "../testing/shard.ts";
 import { useBroadcastStage } from "../testing/broadcasts.ts";
@@ -85,7 +85,7 @@ describe("broadcast and urgent messages", () => {
   test("the urgent queue sends no broadcast message", async () => {
     await stage.workers.serve("high");
     const id = await draft(20);
-    await moveBroadcast(scope(), id, "start");
+    await changeBroadcastStatus(scope(), id, "start");
     const broadcasts = await stage.workers.serve("broadcasts");
     stage.workers.shard.refuse = () => Response.json({ detail: "The session is not open." }, { status: 503 });
     await wake(id);

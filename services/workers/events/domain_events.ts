@@ -1,5 +1,5 @@
 import { sharedDate } from "../../../lib/core/time.ts";
-import { passages } from "../../../lib/db/index.ts";
+import { reachedStatuses } from "../../../lib/db/index.ts";
 import type { InboundMessage, Message, SessionReport, StatusChange } from "../../../lib/db/index.ts";
 import type { Event } from "../../../lib/events/index.ts";
 import type { MediaSigner } from "../../../lib/media-store/index.ts";
@@ -39,7 +39,7 @@ export function mediaSettled(message: Message, signer: MediaSigner): Event<"mess
 /** One event for each status that the message reached. */
 export function statusEvents(change: StatusChange): Event[] {
   const { id: message_id, business_id, chat } = change;
-  return passages(change).flatMap(({ status, at }): Event[] => {
+  return reachedStatuses(change).flatMap(({ status, at }): Event[] => {
     if (status === "queued") return [];
     if (status !== "failed")
       return [{ name: `message.${status}`, business_id, chat, at, data: { message_id, chat, status } }];

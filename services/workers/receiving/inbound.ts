@@ -4,7 +4,7 @@ import {
   forPlatform,
   insertInbound,
   lockInbound,
-  placeInbound,
+  assignInboundIds,
   releaseBegun,
 } from "../../../lib/db/index.ts";
 import type { InboundMessage, NewFetch } from "../../../lib/db/index.ts";
@@ -24,8 +24,8 @@ export function inbound(deps: Deps): Handler<"inbound"> {
       const { emitted, fetches, outboxes } = await atomically(scope, async (together) => {
         // Serialises writers per shard: if the lease expires mid-batch, the next holder must see these rows.
         await lockInbound(together, shard);
-        const placed = await placeInbound(together, entries.map(inboundMessage));
-        const messages = await resolveReferences(together, placed);
+        const identified = await assignInboundIds(together, entries.map(inboundMessage));
+        const messages = await resolveReferences(together, identified);
         const inserted = new Set((await insertInbound(together, messages)).map(({ id }) => id));
         const news = messages.filter(({ id, from_me }) => inserted.has(id) && !from_me);
         const fetches = messages.flatMap((message) => (inserted.has(message.id) ? fetchOf(message.id, message) : []));

@@ -1,9 +1,12 @@
 import { findReferences } from "../../../lib/db/index.ts";
-import type { InboundMessage, NamedMessage, PlacedMessage, PlatformScope } from "../../../lib/db/index.ts";
+import type { InboundMessage, NamedMessage, IdentifiedMessage, PlatformScope } from "../../../lib/db/index.ts";
 import { referenceIn, withReferenceId } from "../../../lib/messages/index.ts";
 
 /** Adds to each message that refers to another one (a reply, a reaction) the id of that row, if it exists. */
-export async function resolveReferences(scope: PlatformScope, messages: PlacedMessage[]): Promise<PlacedMessage[]> {
+export async function resolveReferences(
+  scope: PlatformScope,
+  messages: IdentifiedMessage[],
+): Promise<IdentifiedMessage[]> {
   const named = messages.flatMap(namedIn);
   if (named.length === 0) return messages;
   const rows = await findReferences(scope, named);

@@ -1,6 +1,12 @@
 import { sharedNow } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
-import { forPlatform, markOverdue, moveOverdueMark, overdueMark, shardsWithoutTicks } from "../../../lib/db/index.ts";
+import {
+  forPlatform,
+  markOverdue,
+  advanceOverdueMark,
+  overdueMark,
+  shardsWithoutTicks,
+} from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { withLease } from "../lease.ts";
@@ -41,7 +47,7 @@ export function syncReceipts(deps: Deps): Handler<"sync_receipts"> {
         const overdue = shards.length === 0 ? 0 : await markOverdue(scope, window, shards);
         counts.overdue += overdue;
         deps.metrics.ticksOverdue(overdue);
-        await moveOverdueMark(scope, window.to);
+        await advanceOverdueMark(scope, window.to);
         from = window.to;
       }
       return { counts };

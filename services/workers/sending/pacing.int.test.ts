@@ -5,7 +5,7 @@ import {
   beginBroadcast,
   forBusiness,
   insertBroadcast,
-  moveBroadcast,
+  changeBroadcastStatus,
   releaseRecipients,
   setPacing,
 } from "../../../lib/db/index.ts";
@@ -48,7 +48,7 @@ async function release(chats: string[]): Promise<void> {
     id,
     chats.map((one) => ({ chat: one, fields: {}, text_length: 5 })),
   );
-  await moveBroadcast(scope, id, "start");
+  await changeBroadcastStatus(scope, id, "start");
   await beginBroadcast(scope, id);
   const at = { nextReleaseAt: () => new Date(), textFor: () => ({ text: "offer" }) };
   await releaseRecipients(scope, { broadcastId: id, limit: 100, maxLength: 1_000, ...at });

@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, expect } from "bun:test";
 import { uuidv7 } from "../../../lib/core/ids.ts";
-import { addRecipients, forBusiness, getBroadcast, insertBroadcast, moveBroadcast } from "../../../lib/db/index.ts";
+import {
+  addRecipients,
+  forBusiness,
+  getBroadcast,
+  insertBroadcast,
+  changeBroadcastStatus,
+} from "../../../lib/db/index.ts";
 import type { NewBroadcast } from "../../../lib/db/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { createTestWorkers } from "./workers.ts";
@@ -60,7 +66,7 @@ export function useBroadcastStage() {
     draft,
     start: async (count: number, changes: Partial<NewBroadcast> = {}): Promise<string> => {
       const id = await draft(count, changes);
-      await moveBroadcast(scope(), id, "start");
+      await changeBroadcastStatus(scope(), id, "start");
       await wake(id);
       return id;
     },

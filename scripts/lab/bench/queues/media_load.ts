@@ -1,4 +1,4 @@
-import { addFetches, forPlatform, insertInbound, placeInbound } from "../../../../lib/db/index.ts";
+import { addFetches, forPlatform, insertInbound, assignInboundIds } from "../../../../lib/db/index.ts";
 import type { InboundMessage } from "../../../../lib/db/index.ts";
 import { closeQueues } from "../../../../lib/queues/connection.ts";
 import { createProducer } from "../../../../lib/queues/index.ts";
@@ -24,7 +24,7 @@ export async function sendPictures(
       const messages = Array.from({ length: Math.min(page, count - from) }, (_, n) =>
         pictureMessage(customers, pointers, from + n),
       );
-      const placed = await placeInbound(scope, messages);
+      const placed = await assignInboundIds(scope, messages);
       await insertInbound(scope, placed);
       const fetches = placed.map(({ id, business_id, content }) => {
         if (content?.type !== "image") throw new Error("a picture's message says that it is one");

@@ -1,7 +1,13 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { broadcastVerbs } from "../../../../lib/broadcasts/status.ts";
 import { AppError } from "../../../../lib/core/errors.ts";
-import { atomically, broadcastProgress, getBusiness, listBroadcasts, moveBroadcast } from "../../../../lib/db/index.ts";
+import {
+  atomically,
+  broadcastProgress,
+  getBusiness,
+  listBroadcasts,
+  changeBroadcastStatus,
+} from "../../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../../lib/db/index.ts";
 import type { PublishEvents } from "../../../../lib/events/index.ts";
 import type { OutboxQuota } from "../../../../lib/quotas/index.ts";
@@ -60,7 +66,7 @@ export function broadcastRoutes(
       const create = (add: Add) => async (scope: BusinessScope) => {
         const draft = await createDraft(scope, body);
         const recipients = await add(scope, draft, parseList(body.recipients ?? [], body.text));
-        const started = recipients.added > 0 ? await moveBroadcast(scope, draft.id, "start") : undefined;
+        const started = recipients.added > 0 ? await changeBroadcastStatus(scope, draft.id, "start") : undefined;
         return { ...broadcastView(started?.broadcast ?? draft), recipients };
       };
       const created = await withinQuota(quota, c.var.business.businessId, (add) =>

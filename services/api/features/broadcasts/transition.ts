@@ -1,6 +1,6 @@
 import type { BroadcastVerb } from "../../../../lib/broadcasts/status.ts";
 import { sharedDate } from "../../../../lib/core/time.ts";
-import { moveBroadcast } from "../../../../lib/db/index.ts";
+import { changeBroadcastStatus } from "../../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../../lib/db/index.ts";
 import { commitWithEvents } from "../../../../lib/events/index.ts";
 import type { PublishEvents } from "../../../../lib/events/index.ts";
@@ -16,8 +16,8 @@ export function transitionBroadcast(
   verb: BroadcastVerb,
 ) {
   return commitWithEvents(publishEvents, scope, async (tx) => {
-    const result = await moveBroadcast(tx, id, verb);
-    if (result?.outcome !== "moved") return { result, events: [] };
+    const result = await changeBroadcastStatus(tx, id, verb);
+    if (result?.outcome !== "changed") return { result, events: [] };
     const { id: broadcast_id, business_id, status } = result.broadcast;
     const data = { broadcast_id, status };
     return { result, events: [{ name: "broadcast.status", business_id, at: sharedDate(), data }] };

@@ -6,9 +6,9 @@ import type { Broadcast } from "../schema.ts";
 import type { BusinessScope } from "../scope.ts";
 import { holdBroadcast } from "./hold.ts";
 
-export type MovedBroadcast = {
+export type BroadcastTransition = {
   /** refused: its status does not allow the verb · empty: it has no recipients */
-  outcome: "moved" | "unchanged" | "refused" | "empty";
+  outcome: "changed" | "unchanged" | "refused" | "empty";
   broadcast: Broadcast;
 };
 
@@ -16,11 +16,11 @@ export type MovedBroadcast = {
  * Starts, pauses, resumes or cancels a broadcast; undefined if it does not exist. A pause and a cancellation hold its
  * queued messages: no shard receives them. After a resumption the next run releases them, outside its quiet hours.
  */
-export function moveBroadcast(
+export function changeBroadcastStatus(
   scope: BusinessScope,
   id: string,
   verb: BroadcastVerb,
-): Promise<MovedBroadcast | undefined> {
+): Promise<BroadcastTransition | undefined> {
   return atomically(scope, async (inner) => {
     const [present] = await inner.ask<Broadcast[]>(
       sql`select * from broadcasts where id = ${id} and business_id = ${scope.businessId} for update`,
@@ -31,12 +31,12 @@ export function moveBroadcast(
     if (status === present.status) return { outcome: "unchanged", broadcast: present };
     if (verb === "start" && !(await hasRecipients(inner, id))) return { outcome: "empty", broadcast: present };
     if (verb === "pause" || verb === "cancel") await holdBroadcast(inner, id);
-    const [moved] = await inner.ask<[Broadcast]>(sql`
+    const [changed] = await inner.ask<[Broadcast]>(sql`
       update broadcasts
       set status = ${status}, updated_at = now(), ended_at = ${status === "cancelled" ? sql`now()` : sql`null`}
       where id = ${id}
       returning *`);
-    return { outcome: "moved", broadcast: moved };
+    return { outcome: "changed", broadcast: changed };
   });
 }
 

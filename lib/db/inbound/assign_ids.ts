@@ -5,10 +5,10 @@ import type { PlatformScope } from "../scope.ts";
 import type { InboundMessage } from "./insert_inbound.ts";
 
 /** A message with the id that its row gets. */
-export type PlacedMessage = InboundMessage & { id: string };
+export type IdentifiedMessage = InboundMessage & { id: string };
 
 const secondMs = 1000;
-const lastPlace = 0xfff;
+const lastSequence = 0xfff;
 
 type Found = { n: number; known: boolean; latest: string | null };
 
@@ -23,7 +23,10 @@ export async function lockInbound(scope: PlatformScope, shard: number): Promise<
  * and in the second's last millisecond the next sequence number. The caller holds `lockInbound` until the rows are
  * written.
  */
-export async function placeInbound(scope: PlatformScope, inbound: readonly InboundMessage[]): Promise<PlacedMessage[]> {
+export async function assignInboundIds(
+  scope: PlatformScope,
+  inbound: readonly InboundMessage[],
+): Promise<IdentifiedMessage[]> {
   const messages = [...new Map(inbound.map((message) => [nameOf(message), message])).values()];
   if (messages.length === 0) return [];
   const found = await scope.ask<Found[]>(sql`
@@ -42,24 +45,24 @@ export async function placeInbound(scope: PlatformScope, inbound: readonly Inbou
   const latest = new Map<string, string>();
   for (const { n, latest: id } of found) if (id !== null) latest.set(secondNameOf(messages[n]!), id);
   const known = new Set(found.filter((row) => row.known).map(({ n }) => n));
-  return messages.filter((_, n) => !known.has(n)).map((message) => place(message, latest));
+  return messages.filter((_, n) => !known.has(n)).map((message) => identify(message, latest));
 }
 
-function place(message: InboundMessage, latest: Map<string, string>): PlacedMessage {
+function identify(message: InboundMessage, latest: Map<string, string>): IdentifiedMessage {
   const { business_id, chat, sender, wa_message_id, at } = message;
   const second = secondNameOf(message);
-  const [ms, nth] = placeAfter(latest.get(second), at);
+  const [ms, nth] = idTimeAfter(latest.get(second), at);
   const id = sequencedUuidv7(ms, nth, business_id, chat, sender, wa_message_id);
   latest.set(second, id);
   return { ...message, id };
 }
 
-function placeAfter(latest: string | undefined, at: Date): [ms: number, place: number] {
+function idTimeAfter(latest: string | undefined, at: Date): [ms: number, sequence: number] {
   if (latest === undefined) return [at.getTime(), 0];
   const last = secondOf(at) + secondMs - 1;
   const ms = Math.max(at.getTime(), uuidv7Time(latest) + 1);
   // A chat of more than five thousand messages within one second is in no order beyond them.
-  return ms <= last ? [ms, 0] : [last, Math.min(uuidv7Sequence(latest) + 1, lastPlace)];
+  return ms <= last ? [ms, 0] : [last, Math.min(uuidv7Sequence(latest) + 1, lastSequence)];
 }
 
 function lookupOf(message: InboundMessage, n: number) {
