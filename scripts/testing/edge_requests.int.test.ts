@@ -33,6 +33,26 @@ afterAll(() => edge.stop());
 
 const get = (target: string, host = "edge") => send(edge.httpsPort, `GET ${target} HTTP/1.1\r\nHost: ${host}`);
 
+test.each(["--http1.1", "--http2"])("accepts curl's first POST over %s", async (version) => {
+  const url = `https://127.0.0.1:${edge.httpsPort}/v1/x`;
+  const body = "x".repeat(60_000);
+  const arguments_ = [
+    version,
+    "--insecure",
+    "--silent",
+    "--max-time",
+    "10",
+    "-H",
+    "Authorization: x",
+    "--data",
+    "@-",
+    url,
+  ];
+  const curl = Bun.spawn(["curl", ...arguments_], { stdin: Buffer.from(body), stdout: "pipe" });
+  expect(await new Response(curl.stdout).text()).toBe(String(body.length));
+  expect(await curl.exited).toBe(0);
+});
+
 describe("hosts and targets", () => {
   test.each(["a@b", "x?y", "a/b", "a\\b", "a#b", "a b", "", "a:x", "a%2fb", "a..b", "/", "a@b:1", "?", "a:1:2"])(
     "refuses the host %j",
