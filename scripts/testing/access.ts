@@ -7,13 +7,13 @@ import { createNomad } from "../stack/nomad.ts";
 import type { Allocation } from "../stack/nomad.ts";
 import { resultOf } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
-import { serviceProcess } from "./processes.ts";
+import { commandLine, processIds, serviceProcess } from "./processes.ts";
 
-/** Claims about access control and secrets, tried on the stack of the end-to-end test. */
+/** Checks of access control and secrets on the stack of the end-to-end test. */
 
 type Ask = { name: string; url: string; method?: string; body?: unknown; socket?: boolean; consulToken?: boolean };
 
-/** Runs inside a task: asks what it is given, and prints each answer's status and beginning. */
+/** Runs inside a task: sends the given requests and prints the status and start of each answer. */
 const probe = `
 const asked = JSON.parse(process.argv[1]);
 const token = process.env.CONSUL_HTTP_TOKEN;
@@ -47,8 +47,8 @@ const volume = {
   RequestedCapabilities: [{ AccessMode: "single-node-writer", AttachmentMode: "file-system" }],
 };
 
-/** What the API's task may ask of the agents, and what it may not: by its address, and by the socket that Nomad gives it. */
-export async function aTaskReachesNothingOfOthers(cluster: Cluster, stack: Stack): Promise<void> {
+/** Checks what the API's task may request from the agents, by their addresses and by Nomad's socket. */
+export async function checkTaskAccess(cluster: Cluster, stack: Stack): Promise<void> {
   const nomad = createNomad(stack.nomad_addr);
   const { ID } = (await nomad<Allocation[]>("GET", "/v1/job/api/allocations")).find(
     ({ ClientStatus }) => ClientStatus === "running",
@@ -68,7 +68,7 @@ export async function aTaskReachesNothingOfOthers(cluster: Cluster, stack: Stack
       method: "PUT",
       body: { Volume: volume },
     },
-    { name: "another's allocation", url: `${stack.nomad_addr}/v1/client/fs/ls/${ID}?path=/` },
+    { name: "a foreign allocation", url: `${stack.nomad_addr}/v1/client/fs/ls/${ID}?path=/` },
     {
       name: "a key of the shards",
       url: `${consul}/v1/kv/prosaas/whatsapp/num_shards`,
@@ -85,7 +85,7 @@ export async function aTaskReachesNothingOfOthers(cluster: Cluster, stack: Stack
     },
     { name: "a session", url: `${consul}/v1/session/create`, method: "PUT", body: {}, consulToken: true },
     {
-      name: "another's service",
+      name: "a foreign service",
       url: `${consul}/v1/agent/service/register`,
       method: "PUT",
       body: { Name: "postgres" },
@@ -128,8 +128,8 @@ export async function aTaskReachesNothingOfOthers(cluster: Cluster, stack: Stack
 
 type Entry = { Checks: { Status: string }[] };
 
-/** A changed secret restarts nothing by itself, and is then rolled out so that one replica at the most is missing. */
-export async function secretsAreRolledOneAtATime(cluster: Cluster, stack: Stack): Promise<void> {
+/** Checks that secrets:apply rolls out a changed secret with at most one replica missing. */
+export async function checkSecretRollout(cluster: Cluster, stack: Stack): Promise<void> {
   const nomad = createNomad(stack.nomad_addr);
   const consul = createCaller({
     baseUrl: `http://${stack.consul_http_addr}`,
@@ -170,8 +170,8 @@ export async function secretsAreRolledOneAtATime(cluster: Cluster, stack: Stack)
   await watch;
 
   expect(resultOf(output)).toMatchObject({ ok: true, changes: [{ what: "secrets of calls" }] });
-  // Nomad registers a canary's checks again when it promotes it, and Consul shows them as critical for a moment. nginx
-  // waits for 250 ms until nothing changes.
+  // Nomad registers a canary's checks again at its promotion, and Consul lists them as critical for a moment. nginx
+  // waits for 250 ms without changes.
   expect(longestMs).toBeLessThan(250);
   const after = await running();
   expect(after).toHaveLength(before.length);
@@ -179,11 +179,38 @@ export async function secretsAreRolledOneAtATime(cluster: Cluster, stack: Stack)
   for (const { ID } of after) {
     expect(await readFile(`/proc/${await serviceProcess(ID, "calls")}/environ`, "utf8")).toContain(secret);
   }
-  // None of them was restarted where it ran.
+  // No former allocation restarted.
   const old = (await allocations()).filter(({ ID }) => before.some((one) => one.ID === ID));
   expect(old.map(({ TaskStates }) => TaskStates?.["calls"]?.Restarts)).toEqual(old.map(() => 0));
   expect(resultOf(await cluster.run(["./scripts/task", "secrets:apply", "--", "--json"]))).toMatchObject({
     ok: true,
     changes: [],
   });
+}
+
+/** Looks for every secret in job specifications, command lines and logs. */
+export async function checkSecretsStayHidden(cluster: Cluster, stack: Stack): Promise<void> {
+  const nomad = createNomad(stack.nomad_addr);
+  const secrets = new Set<string>();
+  for (const { Path } of await nomad<{ Path: string }[]>("GET", "/v1/vars?prefix=nomad/jobs")) {
+    const { Items } = await nomad<{ Items: Record<string, string> }>("GET", `/v1/var/${Path}`);
+    for (const [name, value] of Object.entries(Items))
+      if (/password|token|key|seed|auth/i.test(name) && !/root|cert|tls_authority/i.test(name)) secrets.add(value);
+      else if (URL.canParse(value) && new URL(value).password !== "") secrets.add(new URL(value).password);
+  }
+  expect(secrets.size).toBeGreaterThanOrEqual(6);
+  const texts: string[] = [];
+  for (const { ID } of await nomad<{ ID: string }[]>("GET", "/v1/jobs"))
+    texts.push(JSON.stringify(await nomad("GET", `/v1/job/${encodeURIComponent(ID)}`)));
+  for (const pid of await processIds()) texts.push(await commandLine(pid));
+  const found = await Promise.all(
+    ["logs/*", "nomad/**/alloc/logs/*.{stdout,stderr}.*"].map((files) =>
+      Array.fromAsync(new Bun.Glob(files).scan({ cwd: cluster.state, absolute: true })),
+    ),
+  );
+  const logs = found.flat();
+  expect(logs.length).toBeGreaterThan(10);
+  for (const file of logs) texts.push(await readFile(file, "utf8").catch(() => ""));
+  const leaked = texts.filter((text) => [...secrets].some((secret) => text.includes(secret)));
+  expect(leaked.map((text) => text.slice(0, 80))).toEqual([]);
 }

@@ -7,14 +7,14 @@ const root = join(import.meta.dir, "../..");
 
 export type Output = { code: number; stdout: string; stderr: string };
 
-/** The result that a command with --json tells at its end. */
+/** Parses the result line of a command with --json. */
 export function resultOf({ code, stdout, stderr }: Output): unknown {
   const line = stdout.trim().split("\n").at(-1) ?? "";
   if (!line.startsWith("{")) throw new Error(`exited ${code} without a result: ${stderr}`);
   return JSON.parse(line);
 }
 
-/** A stack of the test's own, beside any other: its name, ports and state are its own. */
+/** A stack with its own name, ports and state, beside any other stack. */
 export type Cluster = {
   readonly state: string;
   readonly env: Record<string, string>;
@@ -25,10 +25,10 @@ export type Cluster = {
   remove(): Promise<Output>;
 };
 
-/** Offsets whose fixed and dynamic ports meet neither stack dev's nor Linux's ephemeral ports (from 32,768). */
+/** Offsets whose ports collide neither with those of stack dev nor with Linux's ephemeral ports (from 32,768). */
 const offsets = Array.from({ length: 9 }, (_, index) => 4000 + index * 1000);
 
-/** An offset at which none of the table's ports is taken now; tried in a random order, for two runs that begin at once. */
+/** Finds a free port offset in random order, so that two simultaneous runs choose different ones. */
 async function freeOffset(): Promise<number> {
   const taken = (port: number) =>
     new Promise<boolean>((resolve) => {
@@ -73,12 +73,12 @@ export async function createCluster(name: string): Promise<Cluster> {
     await rm(state, { recursive: true, force: true });
     return output;
   };
-  // A run that is interrupted leaves nothing behind either.
+  // An interrupted run removes the stack too.
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => void remove().finally(() => process.exit(1)));
   const up = async () => {
     const output = await run(["./scripts/up", "--stack", name], { echo: true });
-    // For this process and what it runs, as readStack has it.
+    // For this process and its children, as readStack does.
     for (const [key, file] of [
       ["NOMAD_TOKEN", "nomad-management"],
       ["CONSUL_HTTP_TOKEN", "consul-management"],

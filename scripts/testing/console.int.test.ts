@@ -24,14 +24,14 @@ import { startEdge } from "../lab/rig/edge.ts";
 import type { Edge } from "../lab/rig/edge.ts";
 
 /*
- * The console as support staff meets it: bundled, served by nginx with its real configuration, in a real browser, over
- * the whole API on a real database. The tests run in the order they are written, as one person's session.
+ * The console end to end: bundled, served by nginx with its real configuration, in a real browser, over the whole API
+ * on a real database. The tests run in the order they are written, as one user's session.
  */
 let folder: string;
 let consul: ConsulServer;
 let redis: Redis;
 let feed: Feed;
-/** The feed that the API reads from: replaced when a test ends every stream. */
+/** The feed that the API reads; a test replaces it to end every stream. */
 let currentFeed: Feed;
 let api: Harness;
 let server: ReturnType<typeof Bun.serve>;
@@ -81,7 +81,7 @@ beforeAll(async () => {
 
   browser = await launch({
     executablePath: "/usr/bin/chromium",
-    // Of its own accord it would ask for names of its maker; here it reaches this machine and nothing else.
+    // Chromium resolves names of its vendor by default; here it reaches only this machine.
     args: [
       "--no-sandbox",
       "--ignore-certificate-errors",
@@ -108,7 +108,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 }, 60_000);
 
-/** Waits until the page says so. */
+/** Waits until the page shows a text. */
 const says = (text: string) =>
   page.waitForFunction((wanted: string) => document.body.innerText.includes(wanted), { timeout: 10_000 }, text);
 const visit = async (hash: string) => {
@@ -116,181 +116,185 @@ const visit = async (hash: string) => {
 };
 const send = (text: string) =>
   api.request("POST", `/v1/businesses/${business}/messages`, { body: { to: "5511900000002", type: "text", text } });
-const tell = (event: string, data: Record<string, unknown> = {}) =>
+const publish = (event: string, data: Record<string, unknown> = {}) =>
   appendEvents(redis, [{ business_id: business, event, at: new Date().toISOString(), data }]);
 
-test("a wrong key is told so; the right one signs in, with the keyboard alone, and is kept nowhere that scripts read", async () => {
-  await page.waitForSelector("#key");
-  await page.type("#key", `psk_abcdefgh_${"a".repeat(43)}`);
-  await page.keyboard.press("Enter");
-  await says("This API key is unknown");
-  await page.$eval("#key", (input) => ((input as HTMLInputElement).value = ""));
-  await page.type("#key", api.adminKey);
-  await page.keyboard.press("Enter");
-  await says("Padaria Aurora");
-  const kept = await page.evaluate(() => JSON.stringify([document.cookie, localStorage, sessionStorage]));
-  expect(kept).not.toContain("prosaas=");
-  expect(kept).not.toContain(api.adminKey);
-  faults.length = 0;
-});
-
-test("businesses are listed with the state of their login, and found by their name", async () => {
-  await says("Another");
-  await says("qr");
-  await page.type('input[type="search"]', "aurora");
-  await page.waitForFunction(() => !document.body.innerText.includes("Another"));
-  await says("Padaria Aurora");
-});
-
-test("the QR of a business is shown while there is one, and the login is open once it is scanned, by itself", async () => {
-  await visit(`/businesses/${business}`);
-  await page.waitForFunction(() => (document.querySelector<HTMLImageElement>("figure img")?.naturalWidth ?? 0) > 0);
-  api.shards.sessions.set(business, sessionOf(business));
-  await tell("session.status");
-  await says("open");
-  await page.waitForFunction(() => document.querySelector("figure img") === null);
-});
-
-test("messages of a chat are shown with their ticks, and new ones come by themselves", async () => {
-  await send("The first of all");
-  await visit(`/businesses/${business}/chats/${encodeURIComponent("5511900000002@s.whatsapp.net")}`);
-  await says("The first of all");
-  await send("One that comes later");
-  await tell("message.sent");
-  await says("One that comes later");
-  expect(
-    await page.$$eval('.thread [role="img"]', (ticks) => ticks.map((tick) => tick.getAttribute("aria-label"))),
-  ).toEqual(["queued", "queued"]);
-});
-
-describe("messages with files", () => {
-  const received = (content: object) =>
-    api.database.owner`
-      insert into messages (id, business_id, direction, chat, sender, type, text, content, status, wa_message_id, queued_at)
-      select ${uuidv7()}, ${business}, 'inbound', '5511900000003@s.whatsapp.net', '5511900000003@s.whatsapp.net',
-             ${(content as { type: string }).type}, null, ${JSON.stringify(content)}::text::jsonb, 'delivered', ${uuidv7()}, now()`;
-  const attachment = (mime: string) => ({ id: uuidv7(), mime, size: 12_000 });
-
-  test("show pictures, players and files", async () => {
-    await received({ type: "image", media: attachment("image/png") });
-    await received({ type: "audio", media: attachment("audio/ogg"), voice: true });
-    await received({ type: "video", media: attachment("video/mp4") });
-    await received({ type: "document", media: attachment("application/pdf"), file_name: "תפריט.pdf" });
-    await visit(`/businesses/${business}/chats/${encodeURIComponent("5511900000003@s.whatsapp.net")}`);
-    await says("תפריט.pdf");
-    const links = await page.$$eval(".thread :is(img, audio, video)", (all) =>
-      all.map((each) => (each as HTMLMediaElement).src),
-    );
-    expect(links).toHaveLength(3);
-    for (const link of links) expect(link).toStartWith(`${new URL(page.url()).origin}/v1/files/${business}/`);
-    expect(await page.$eval(".thread a.file", (link) => link.download)).toBe("תפריט.pdf");
-    // The store of this test holds none of them.
-    faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("404")));
-  });
-
-  test("are written in the direction of their script", async () => {
-    await send("שלום, ההזמנה מוכנה");
-    await visit(`/businesses/${business}/chats/${encodeURIComponent("5511900000002@s.whatsapp.net")}`);
-    await says("ההזמנה");
-    const directions = await page.$$eval(".thread p[dir=auto]", (all) =>
-      all.filter((each) => each.textContent.includes("שלום")).map((each) => getComputedStyle(each).direction),
-    );
-    expect(directions).toEqual(["rtl"]);
-  });
-});
-
-describe("live updates", () => {
-  test("arrive while events never pause", async () => {
-    let stops = false;
-    const flood = (async () => {
-      while (!stops) {
-        await tell("message.sent");
-        await Bun.sleep(50);
-      }
-    })();
-    await send("Sent during the flood");
-    await says("Sent during the flood");
-    stops = true;
-    await flood;
-  });
-
-  test("cost the Shards page no request an event", async () => {
-    await visit("/shards");
-    await says("http://shard-2");
-    const asked = () => requests.get("/v1/admin/shards") ?? 0;
-    const before = asked();
-    for (let n = 0; n < 50; n++) await tell("message.sent");
-    await tell("session.status");
-    await until(() => asked() > before, { what: "the page's own interval" });
-    expect(asked() - before).toBeLessThan(4);
-  });
-
-  test("go on after a stream was refused with 503", async () => {
-    refusesStreams = true;
-    await visit(`/businesses/${business}`);
-    await visit("/businesses");
-    await feed.close();
-    feed = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
-    currentFeed = feed;
-    await page.waitForFunction(() => document.querySelector(".live")?.textContent === "reconnecting");
-    const asked = requests.get("/v1/admin/events") ?? 0;
-    await until(() => (requests.get("/v1/admin/events") ?? 0) > asked, { what: "another attempt" });
-    refusesStreams = false;
-    await page.waitForFunction(() => document.querySelector(".live")?.textContent === "live", { timeout: 20_000 });
-    faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("503")));
-  }, 40_000);
-});
-
-test("queues, their dead letters, shards and calls are there, by way of the keyboard", async () => {
-  const follow = async (title: string) => {
-    await page.focus(`nav a[href="#/${title.toLowerCase()}"]`);
+describe("the console", () => {
+  test("signs in by keyboard, hiding the key from scripts", async () => {
+    await page.waitForSelector("#key");
+    await page.type("#key", `psk_abcdefgh_${"a".repeat(43)}`);
     await page.keyboard.press("Enter");
-    await page.waitForFunction((wanted: string) => document.querySelector("h1")?.textContent === wanted, {}, title);
-  };
-  await follow("Queues");
-  await says("high");
-  await page.click('a[href="#/queues/high"]');
-  await says("Dead letters of high");
-  await follow("Shards");
-  await says("http://shard-2");
-  await follow("Calls");
-  await page.waitForSelector("#limit");
-  await page.type("#limit", "7");
-  await page.keyboard.press("Enter");
-  await says("of 7 in progress");
-});
+    await says("This API key is unknown");
+    await page.$eval("#key", (input) => ((input as HTMLInputElement).value = ""));
+    await page.type("#key", api.adminKey);
+    await page.keyboard.press("Enter");
+    await says("Padaria Aurora");
+    const kept = await page.evaluate(() => JSON.stringify([document.cookie, localStorage, sessionStorage]));
+    expect(kept).not.toContain("prosaas=");
+    expect(kept).not.toContain(api.adminKey);
+    faults.length = 0;
+  });
 
-test("a call limit of 0 asks for confirmation", async () => {
-  await page.type("#limit", "0");
-  await page.keyboard.press("Enter");
-  await page.waitForSelector("dialog[open]");
-  expect(await page.$eval("dialog[open] p", (question) => question.textContent)).toBe(
-    "Refuse every new call of every business?",
-  );
-  await page.click("dialog[open] button:not(.danger)");
-  await says("of 7 in progress");
-  await page.$eval("#limit", (input) => ((input as HTMLInputElement).value = ""));
-});
+  test("lists and finds businesses", async () => {
+    await says("Another");
+    await says("qr");
+    await page.type('input[type="search"]', "aurora");
+    await page.waitForFunction(() => !document.body.innerText.includes("Another"));
+    await says("Padaria Aurora");
+  });
 
-test("dark and light are as the reader chose, and stay so", async () => {
-  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-  await page.select(".theme select", "dark");
-  const dark = await ground();
-  await page.select(".theme select", "light");
-  expect(await ground()).not.toBe(dark);
-  await page.select(".theme select", "dark");
-  await page.reload();
-  await says("Calls");
-  expect(await ground()).toBe(dark);
-});
+  test("shows a QR code until it is scanned", async () => {
+    await visit(`/businesses/${business}`);
+    await page.waitForFunction(() => (document.querySelector<HTMLImageElement>("figure img")?.naturalWidth ?? 0) > 0);
+    api.shards.sessions.set(business, sessionOf(business));
+    await publish("session.status");
+    await says("open");
+    await page.waitForFunction(() => document.querySelector("figure img") === null);
+  });
 
-test("signing out ends the session; nothing of all that broke a rule of the content security policy or failed in a script", async () => {
-  await page.evaluate(() =>
-    [...document.querySelectorAll("button")].find((button) => button.textContent === "Sign out")?.click(),
-  );
-  await page.waitForSelector("#key");
-  const { headers } = await fetch(page.url(), { tls: { rejectUnauthorized: false } });
-  expect(headers.get("content-security-policy")).toContain("default-src 'none'");
-  // A browser says by itself that the session is over.
-  expect(faults.filter((fault) => !fault.includes("401"))).toEqual([]);
+  test("shows messages with ticks and updates them live", async () => {
+    await send("The first of all");
+    await visit(`/businesses/${business}/chats/${encodeURIComponent("5511900000002@s.whatsapp.net")}`);
+    await says("The first of all");
+    await send("One that comes later");
+    await publish("message.sent");
+    await says("One that comes later");
+    expect(
+      await page.$$eval('.thread [role="img"]', (ticks) => ticks.map((tick) => tick.getAttribute("aria-label"))),
+    ).toEqual(["queued", "queued"]);
+  });
+
+  describe("messages with files", () => {
+    const received = (content: object) =>
+      api.database.owner`
+      insert into messages
+        (id, business_id, direction, chat, sender, type, text, content, status, wa_message_id, queued_at)
+      select ${uuidv7()}, ${business}, 'inbound', '5511900000003@s.whatsapp.net', '5511900000003@s.whatsapp.net',
+             ${(content as { type: string }).type}, null, ${JSON.stringify(content)}::text::jsonb, 'delivered',
+             ${uuidv7()}, now()`;
+    const attachment = (mime: string) => ({ id: uuidv7(), mime, size: 12_000 });
+
+    test("show pictures, players and files", async () => {
+      await received({ type: "image", media: attachment("image/png") });
+      await received({ type: "audio", media: attachment("audio/ogg"), voice: true });
+      await received({ type: "video", media: attachment("video/mp4") });
+      await received({ type: "document", media: attachment("application/pdf"), file_name: "תפריט.pdf" });
+      await visit(`/businesses/${business}/chats/${encodeURIComponent("5511900000003@s.whatsapp.net")}`);
+      await says("תפריט.pdf");
+      const links = await page.$$eval(".thread :is(img, audio, video)", (all) =>
+        all.map((each) => (each as HTMLMediaElement).src),
+      );
+      expect(links).toHaveLength(3);
+      for (const link of links) expect(link).toStartWith(`${new URL(page.url()).origin}/v1/files/${business}/`);
+      expect(await page.$eval(".thread a.file", (link) => link.download)).toBe("תפריט.pdf");
+      // The test's file store is empty.
+      faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("404")));
+    });
+
+    test("are written in the direction of their script", async () => {
+      await send("שלום, ההזמנה מוכנה");
+      await visit(`/businesses/${business}/chats/${encodeURIComponent("5511900000002@s.whatsapp.net")}`);
+      await says("ההזמנה");
+      const directions = await page.$$eval(".thread p[dir=auto]", (all) =>
+        all.filter((each) => each.textContent.includes("שלום")).map((each) => getComputedStyle(each).direction),
+      );
+      expect(directions).toEqual(["rtl"]);
+    });
+  });
+
+  describe("live updates", () => {
+    test("arrive while events never pause", async () => {
+      let stops = false;
+      const flood = (async () => {
+        while (!stops) {
+          await publish("message.sent");
+          await Bun.sleep(50);
+        }
+      })();
+      await send("Sent during the flood");
+      await says("Sent during the flood");
+      stops = true;
+      await flood;
+    });
+
+    test("cost the Shards page no request an event", async () => {
+      await visit("/shards");
+      await says("http://shard-2");
+      const asked = () => requests.get("/v1/admin/shards") ?? 0;
+      const before = asked();
+      for (let n = 0; n < 50; n++) await publish("message.sent");
+      await publish("session.status");
+      await until(() => asked() > before, { what: "the page's own interval" });
+      expect(asked() - before).toBeLessThan(4);
+    });
+
+    test("go on after a stream was refused with 503", async () => {
+      refusesStreams = true;
+      await visit(`/businesses/${business}`);
+      await visit("/businesses");
+      await feed.close();
+      feed = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
+      currentFeed = feed;
+      await page.waitForFunction(() => document.querySelector(".live")?.textContent === "reconnecting");
+      const asked = requests.get("/v1/admin/events") ?? 0;
+      await until(() => (requests.get("/v1/admin/events") ?? 0) > asked, { what: "another attempt" });
+      refusesStreams = false;
+      await page.waitForFunction(() => document.querySelector(".live")?.textContent === "live", { timeout: 20_000 });
+      faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("503")));
+    }, 40_000);
+  });
+
+  test("shows queues, shards and calls by keyboard", async () => {
+    const follow = async (title: string) => {
+      await page.focus(`nav a[href="#/${title.toLowerCase()}"]`);
+      await page.keyboard.press("Enter");
+      await page.waitForFunction((wanted: string) => document.querySelector("h1")?.textContent === wanted, {}, title);
+    };
+    await follow("Queues");
+    await says("high");
+    await page.click('a[href="#/queues/high"]');
+    await says("Dead letters of high");
+    await follow("Shards");
+    await says("http://shard-2");
+    await follow("Calls");
+    await page.waitForSelector("#limit");
+    await page.type("#limit", "7");
+    await page.keyboard.press("Enter");
+    await says("of 7 in progress");
+  });
+
+  test("asks for confirmation of a call limit of 0", async () => {
+    await page.type("#limit", "0");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("dialog[open]");
+    expect(await page.$eval("dialog[open] p", (question) => question.textContent)).toBe(
+      "Refuse every new call of every business?",
+    );
+    await page.click("dialog[open] button:not(.danger)");
+    await says("of 7 in progress");
+    await page.$eval("#limit", (input) => ((input as HTMLInputElement).value = ""));
+  });
+
+  test("keeps the chosen theme", async () => {
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await page.select(".theme select", "dark");
+    const dark = await ground();
+    await page.select(".theme select", "light");
+    expect(await ground()).not.toBe(dark);
+    await page.select(".theme select", "dark");
+    await page.reload();
+    await says("Calls");
+    expect(await ground()).toBe(dark);
+  });
+
+  test("signs out without errors or violated policies", async () => {
+    await page.evaluate(() =>
+      [...document.querySelectorAll("button")].find((button) => button.textContent === "Sign out")?.click(),
+    );
+    await page.waitForSelector("#key");
+    const { headers } = await fetch(page.url(), { tls: { rejectUnauthorized: false } });
+    expect(headers.get("content-security-policy")).toContain("default-src 'none'");
+    // The browser itself logs the 401 of the ended session.
+    expect(faults.filter((fault) => !fault.includes("401"))).toEqual([]);
+  });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -72,79 +72,81 @@ afterAll(async () => {
 const follow = (consul: ConsulClient) =>
   createRouter({ consul, numShards: 1, overrides: new Map(), signal: stop.signal });
 
-test("the API finds the calls replicas and changes their limit, and no other key", async () => {
-  const consul = await as("api");
-  const replicas = followService({ consul, name: "prosaas-calls", signal: stop.signal });
-  await until(() => replicas.addresses().includes("http://127.0.0.1:7004"), { what: "the calls replica" });
-  expect(await kvPut(consul, callLimitKey, "50")).toBeTrue();
-  await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
-  await expect(kvPut(consul, ownerKey(1), "x")).rejects.toThrow(/did not write/);
-});
-
-test("the workers find the shards and their number, and change nothing", async () => {
-  const consul = await as("workers");
-  const router = follow(consul);
-  await until(() => router.shard(1).url === "http://127.0.0.1:7001" && router.numShards === 3, {
-    what: "the directory",
+describe("Consul policies", () => {
+  test("let the API change only the call limit", async () => {
+    const consul = await as("api");
+    const replicas = followService({ consul, name: "prosaas-calls", signal: stop.signal });
+    await until(() => replicas.addresses().includes("http://127.0.0.1:7004"), { what: "the calls replica" });
+    expect(await kvPut(consul, callLimitKey, "50")).toBeTrue();
+    await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
+    await expect(kvPut(consul, ownerKey(1), "x")).rejects.toThrow(/did not write/);
   });
-  await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
-  await expect(kvPut(consul, callLimitKey, "1")).rejects.toThrow(/did not write/);
-});
 
-test("a shard takes its lock, and changes neither the number of shards nor the limit of calls", async () => {
-  const consul = await as("wa-shards");
-  const lock = await holdLock({ consul, key: ownerKey(1), value: "{}", onLost: () => {} });
-  expect(lock.state).toBe("held");
-  expect(lock.token).toBeGreaterThan(0);
-  await lock.release();
-  await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
-  await expect(kvPut(consul, callLimitKey, "1")).rejects.toThrow(/did not write/);
-});
+  test("let workers read the shards and change nothing", async () => {
+    const consul = await as("workers");
+    const router = follow(consul);
+    await until(() => router.shard(1).url === "http://127.0.0.1:7001" && router.numShards === 3, {
+      what: "the directory",
+    });
+    await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
+    await expect(kvPut(consul, callLimitKey, "1")).rejects.toThrow(/did not write/);
+  });
 
-test("the calls service follows its limit, and changes nothing", async () => {
-  const consul = await as("calls");
-  const limit = followCallLimit({ consul, first: 1, signal: stop.signal });
-  await until(() => limit.current() === 50, { what: "the limit" });
-  await expect(kvPut(consul, callLimitKey, "1")).rejects.toThrow(/did not write/);
-});
+  test("let a shard take only its lock", async () => {
+    const consul = await as("wa-shards");
+    const lock = await holdLock({ consul, key: ownerKey(1), value: "{}", onLost: () => {} });
+    expect(lock.state).toBe("held");
+    expect(lock.token).toBeGreaterThan(0);
+    await lock.release();
+    await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
+    await expect(kvPut(consul, callLimitKey, "1")).rejects.toThrow(/did not write/);
+  });
 
-test("the edge sees what it forwards to, and not the database", async () => {
-  const { token } = (await as("nginx")) as ConsulClient & { token: string };
-  const template = join(folder, "edge.ctmpl");
-  await Bun.write(
-    template,
-    '{{ range service "prosaas-api" }}{{ .Port }}{{ end }},{{ range service "postgres" }}{{ .Port }}{{ end }}',
-  );
-  const child = Bun.spawn(
-    ["consul-template", "-once", `-consul-addr=${addr}`, "-template", `${template}:${template}.out`],
-    {
-      env: { PATH: process.env["PATH"] ?? "", CONSUL_TOKEN: token },
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "pipe",
-    },
-  );
-  const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
-  expect([code, errors]).toEqual([0, expect.any(String)]);
-  expect(await Bun.file(`${template}.out`).text()).toBe("7002,");
-});
+  test("let calls read its limit and change nothing", async () => {
+    const consul = await as("calls");
+    const limit = followCallLimit({ consul, first: 1, signal: stop.signal });
+    await until(() => limit.current() === 50, { what: "the limit" });
+    await expect(kvPut(consul, callLimitKey, "1")).rejects.toThrow(/did not write/);
+  });
 
-test("an operator locks, reads and changes the limits, and cannot register a service", async () => {
-  const consul = await as("operator");
-  const lock = await takeScaleLock({ consul, command: "test", deadlineMs: 5_000, onLost: () => {} });
-  const { cas } = await readLimit({ consul }, numShardsKey);
-  await writeLimit({ consul }, numShardsKey, 4, cas);
-  expect((await readLimit({ consul }, numShardsKey)).value).toBe(4);
-  await lock.release();
-  expect(Object.keys((await consul.blockingGet("/v1/agent/services", { index: 0 })).body as object)).toContain(
-    "postgres",
-  );
-  await expect(Promise.resolve(consul.api.agent.service.register({ name: "postgres", port: 1 }))).rejects.toThrow();
-});
+  test("show the edge its upstreams, not the database", async () => {
+    const { token } = (await as("nginx")) as ConsulClient & { token: string };
+    const template = join(folder, "edge.ctmpl");
+    await Bun.write(
+      template,
+      '{{ range service "prosaas-api" }}{{ .Port }}{{ end }},{{ range service "postgres" }}{{ .Port }}{{ end }}',
+    );
+    const child = Bun.spawn(
+      ["consul-template", "-once", `-consul-addr=${addr}`, "-template", `${template}:${template}.out`],
+      {
+        env: { PATH: process.env["PATH"] ?? "", CONSUL_TOKEN: token },
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "pipe",
+      },
+    );
+    const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+    expect([code, errors]).toEqual([0, expect.any(String)]);
+    expect(await Bun.file(`${template}.out`).text()).toBe("7002,");
+  });
 
-test("who brings no token sees no shard and no key", async () => {
-  const consul = createConsul({ addr });
-  const { body } = await consul.blockingGet(`/v1/health/service/${shardService}`, { index: 0 });
-  expect(body).toEqual([]);
-  await expect(consul.blockingGet(`/v1/kv/${numShardsKey}`, { index: 0 })).rejects.toThrow(/403/);
+  test("let an operator change limits, not register services", async () => {
+    const consul = await as("operator");
+    const lock = await takeScaleLock({ consul, command: "test", deadlineMs: 5_000, onLost: () => {} });
+    const { cas } = await readLimit({ consul }, numShardsKey);
+    await writeLimit({ consul }, numShardsKey, 4, cas);
+    expect((await readLimit({ consul }, numShardsKey)).value).toBe(4);
+    await lock.release();
+    expect(Object.keys((await consul.blockingGet("/v1/agent/services", { index: 0 })).body as object)).toContain(
+      "postgres",
+    );
+    await expect(Promise.resolve(consul.api.agent.service.register({ name: "postgres", port: 1 }))).rejects.toThrow();
+  });
+
+  test("show nothing without a token", async () => {
+    const consul = createConsul({ addr });
+    const { body } = await consul.blockingGet(`/v1/health/service/${shardService}`, { index: 0 });
+    expect(body).toEqual([]);
+    await expect(consul.blockingGet(`/v1/kv/${numShardsKey}`, { index: 0 })).rejects.toThrow(/403/);
+  });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,23 +80,25 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test("with no instance at all the configuration is valid and its upstreams refuse at once", async () => {
-  const rendered = await render();
-  expect(rendered.match(/server 127\.0\.0\.1:65535;/g)).toHaveLength(2);
-});
+describe("upstreams", () => {
+  test("refuse at once without an instance", async () => {
+    const rendered = await render();
+    expect(rendered.match(/server 127\.0\.0\.1:65535;/g)).toHaveLength(2);
+  });
 
-test("every healthy instance of the API is in the upstream, and one that left is not", async () => {
-  const ids = [uniqueName("api"), uniqueName("api")];
-  const register = (id: string, port: number) =>
-    consul.api.agent.service.register({ id, name: "prosaas-api", address: "127.0.0.1", port });
-  await register(ids[0]!, 41_001);
-  await register(ids[1]!, 41_002);
-  const both = await render();
-  expect(both).toContain("server 127.0.0.1:41001 ");
-  expect(both).toContain("server 127.0.0.1:41002 ");
-  await consul.api.agent.service.deregister(ids[0]!);
-  const one = await render();
-  expect(one).not.toContain("41001");
-  expect(one).toContain("server 127.0.0.1:41002 ");
-  await consul.api.agent.service.deregister(ids[1]!);
+  test("list every healthy instance and no deregistered one", async () => {
+    const ids = [uniqueName("api"), uniqueName("api")];
+    const register = (id: string, port: number) =>
+      consul.api.agent.service.register({ id, name: "prosaas-api", address: "127.0.0.1", port });
+    await register(ids[0]!, 41_001);
+    await register(ids[1]!, 41_002);
+    const both = await render();
+    expect(both).toContain("server 127.0.0.1:41001 ");
+    expect(both).toContain("server 127.0.0.1:41002 ");
+    await consul.api.agent.service.deregister(ids[0]!);
+    const one = await render();
+    expect(one).not.toContain("41001");
+    expect(one).toContain("server 127.0.0.1:41002 ");
+    await consul.api.agent.service.deregister(ids[1]!);
+  });
 });

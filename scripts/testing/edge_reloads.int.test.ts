@@ -17,7 +17,7 @@ afterEach(async () => {
 
 type Worker = { pid: number; isOld: boolean; kb: number };
 
-/** The workers of the edge's nginx, with the memory that each one costs. */
+/** The workers of the edge's nginx with their memory. */
 async function workers(): Promise<Worker[]> {
   const master = await edge.master();
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
@@ -34,7 +34,7 @@ async function workers(): Promise<Worker[]> {
           kb: Number(/^Pss: +(\d+)/m.exec(memory)?.[1]),
         };
       } catch {
-        // It ended meanwhile.
+        // The process has ended.
         return null;
       }
     }),
@@ -42,7 +42,7 @@ async function workers(): Promise<Worker[]> {
   return found.filter((worker) => worker !== null);
 }
 
-/** Tells nginx.sh that the configuration was rendered, and waits until new workers serve it. */
+/** Signals nginx.sh that the configuration was rendered and waits for new workers. */
 async function reload(): Promise<void> {
   const status = await readFile(`/proc/${await edge.master()}/status`, "utf8");
   const script = Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]);
@@ -83,7 +83,8 @@ async function stream(head: string): Promise<Stream> {
 const events = () => stream("GET /v1/businesses/b/events HTTP/1.1\r\nHost: edge\r\n\r\n");
 const media = () =>
   stream(
-    "GET /media/CA1 HTTP/1.1\r\nHost: edge\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    "GET /media/CA1 HTTP/1.1\r\nHost: edge\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
   );
 
 const start = async (env: Record<string, string> = {}) => {
@@ -99,8 +100,8 @@ const start = async (env: Record<string, string> = {}) => {
 };
 
 describe("reloads", () => {
-  test("leave a bounded number of workers behind, and no call without its stream", async () => {
-    // A request that is ended with its worker must not stay counted: 90 streams are opened in all.
+  test("leave few old workers and keep calls", async () => {
+    // A request that ends with its worker must not stay counted: the test opens 90 streams.
     await start({ EDGE_CONCURRENT_REQUESTS: "60" });
     const call = await media();
     const watching: Stream[] = [];
@@ -108,7 +109,7 @@ describe("reloads", () => {
       watching.push(...(await Promise.all([events(), events(), events()])));
       await reload();
     }
-    // 8 old ones without calls, 1 with a call, 2 that the last reload retired, 2 that serve.
+    // 8 old workers without calls, 1 with a call, 2 retired by the last reload, 2 current ones.
     const left = await until(
       async () => {
         const all = await workers();
@@ -119,11 +120,11 @@ describe("reloads", () => {
     expect(left.reduce((sum, { kb }) => sum + kb, 0)).toBeLessThan(96 * 1024);
     expect(await call.echoes()).toBeTrue();
     expect(watching.slice(-9).every((each) => each.isOpen())).toBeTrue();
-    // Those of the first round may share their worker with the call.
+    // Streams of the first round may share their worker with the call.
     expect(watching.slice(3, 12).some((each) => each.isOpen())).toBeFalse();
   }, 120_000);
 
-  test("come less often while many old workers carry calls, which are bounded too", async () => {
+  test("slow down while old workers carry calls", async () => {
     await start({ OLD_WORKERS: "1", OLD_CALL_WORKERS: "3" });
     const calls: Stream[] = [];
     for (let n = 0; n < 6; n++) {

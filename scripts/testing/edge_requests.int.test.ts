@@ -7,7 +7,7 @@ import { until } from "../../lib/testing/until.ts";
 import { open, parse, send, startEdgeUnderTest } from "./edge_under_test.ts";
 import type { EdgeUnderTest } from "./edge_under_test.ts";
 
-/* What the edge passes on, what it refuses, and what it writes. */
+/* Requests that the edge forwards and refuses, and what it logs. */
 
 let edge: EdgeUnderTest;
 const reached: string[] = [];
@@ -184,7 +184,7 @@ describe("headers", () => {
     expect(headers.get("strict-transport-security")).toBeNull();
   });
 
-  test("tell the service how long it may take, whatever the client says", async () => {
+  test("set the service's deadline", async () => {
     const answer = await send(edge.httpsPort, "GET /v1/timeout HTTP/1.1\r\nHost: edge\r\nX-Request-Timeout: 4000");
     expect(answer.body).toContain("9");
   });
@@ -215,7 +215,7 @@ async function startBody(
 }
 
 describe("bodies", () => {
-  test("are refused for want of a key before they have arrived", async () => {
+  test("are refused early without a key", async () => {
     const { socket, text } = await startBody("/v1/messages", 600 * 1024, 100 * 1024);
     await until(() => text().includes("\r\n\r\n"), { what: "the refusal" });
     expect(parse(text()).status).toBe(401);
@@ -263,7 +263,7 @@ describe("bodies", () => {
 });
 
 describe("connections", () => {
-  test("that send no header, half a header or no more of a body are closed", async () => {
+  test("are closed when the client stalls", async () => {
     const beginnings = [
       "",
       "GET /v1/x HTTP/1.1\r\nHost: ed",
@@ -281,7 +281,7 @@ describe("connections", () => {
 });
 
 describe("limits of one address", () => {
-  test("a request above the concurrent ones is a 429 with Retry-After", async () => {
+  test("answer 429 above the concurrent requests", async () => {
     const bodies = await Promise.all(
       Array.from({ length: 300 }, () => startBody("/v1/messages", 1000, 10, "Authorization: x\r\n")),
     );

@@ -9,9 +9,9 @@ import type { Stage } from "../lab/chaos/scale/stage.ts";
 import { resultOf } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
 
-/** Claims about the scale scripts, tried on the stack of the end-to-end test: it has two shards before and after. */
+/** Checks of the scale commands on the stack of the end-to-end test, which has two shards before and after. */
 
-/** One line of progress is lost on the reader of a test that passes. */
+/** Without progress lines. */
 const stageOf = (cluster: Cluster): Promise<Stage> => openStage(cluster.state, cluster.env, () => {});
 
 type Result = { ok: boolean; changes: { what: string; plan: string[] }[]; error?: string; steps: unknown[] };
@@ -21,13 +21,13 @@ async function scaleShards(cluster: Cluster, count: number, ...options: string[]
   return { code: output.code, ...(resultOf(output) as Result) };
 }
 
-/** What decides where businesses go and what runs. */
+/** The shard count of the job and the number of shards in Consul. */
 async function sizeOf({ consul, nomad }: Stage): Promise<{ count: number | undefined; number: string | undefined }> {
   const job = await nomad<{ TaskGroups: { Count: number }[] }>("GET", "/v1/job/wa-shards");
   return { count: job.TaskGroups[0]?.Count, number: (await kvGet(consul, numShardsKey))?.value };
 }
 
-/** A business that lives on the second shard of two, where its id's hash puts it at its first connect. */
+/** Connects a business whose id hashes to the second of two shards. */
 async function settleOnTheSecond({ api }: Stage): Promise<string> {
   for (;;) {
     const { id } = await api<{ id: string }>("POST", "/v1/businesses", { name: "On the second shard" });
@@ -39,7 +39,7 @@ async function settleOnTheSecond({ api }: Stage): Promise<string> {
   }
 }
 
-export async function dryRunsAndRefusalsChangeNothing(cluster: Cluster): Promise<void> {
+export async function checkDryRunsAndRefusals(cluster: Cluster): Promise<void> {
   const stage = await stageOf(cluster);
   const resident = await settleOnTheSecond(stage);
   const before = await sizeOf(stage);
@@ -52,8 +52,8 @@ export async function dryRunsAndRefusalsChangeNothing(cluster: Cluster): Promise
   await stage.api("DELETE", `/v1/businesses/${resident}`);
 }
 
-/** A short form of chaos:scale: one more shard, a rebalance that is killed, and back with a drain that is killed twice. */
-export async function growsAndShrinksWhilePeopleWrite(cluster: Cluster): Promise<void> {
+/** A short chaos:scale: one more shard, a killed rebalance, and back with a drain that is killed twice. */
+export async function checkScalingUnderLoad(cluster: Cluster): Promise<void> {
   const plan = { businesses: 6, perMinute: 120, few: 2, many: 3, consulAwayS: 1 };
   const short = steps.filter(({ name }) => /one more shard|rebalance|fewer shards/.test(name));
   expect(short).toHaveLength(3);
@@ -70,8 +70,8 @@ export async function growsAndShrinksWhilePeopleWrite(cluster: Cluster): Promise
   expect(result.scripts_killed).toBeGreaterThan(0);
 }
 
-/** Two scale commands at once: the second one waits for the first, and both come true. */
-export async function twoAtOnceTakeTurns(cluster: Cluster): Promise<void> {
+/** Two concurrent scale commands: the second waits for the first, and both succeed. */
+export async function checkConcurrentCommands(cluster: Cluster): Promise<void> {
   const run = (max: number) => cluster.run(["./scripts/task", "scale:calls", `MAX=${max}`, "--", "--json"]);
   const both = await Promise.all([run(61), run(62)]);
   expect(both.map(({ code }) => code)).toEqual([0, 0]);

@@ -4,8 +4,8 @@ import type { Profile } from "../../lib/queues/definitions.ts";
 import { groupsOfProfile } from "../stack/workers_profile.ts";
 
 /*
- * task lint: the groups of nomad/platform/workers.nomad.hcl are those of lib/queues/definitions.ts, in both profiles, each
- * started under its own name and scaled by the queues that it serves. Prints what is wrong, and exits 1 then.
+ * task lint: compares the groups of nomad/platform/workers.nomad.hcl in both profiles with lib/queues/definitions.ts:
+ * each starts under its own name and scales by the queues that it serves. Prints the faults and exits 1.
  */
 
 const root = join(import.meta.dir, "../..");
@@ -23,18 +23,17 @@ for (const [profile, expected] of Object.entries(groupsOfProfile)) {
   if (names.join() !== expected.toSorted().join())
     faults.push(`profile ${profile} has the groups ${names.join(", ")}, not ${expected.join(", ")}`);
   for (const { Name, Tasks, Scaling } of found) {
-    const told = Tasks.map(({ Env }) => Env["WORKER_GROUP"]);
-    if (told.join() !== Name) faults.push(`the workers of ${Name} are told to serve ${told.join(", ")}`);
+    const started = Tasks.map(({ Env }) => Env["WORKER_GROUP"]);
+    if (started.join() !== Name) faults.push(`the workers of ${Name} serve ${started.join(", ")}`);
     const scaled = /queue=~"([^"]+)"/.exec(Scaling?.Policy.check[0].oldest_job[0].query ?? "")?.[1] ?? "";
     const served = queuesOf(Name as Profile).join("|");
-    if (scaled !== served)
-      faults.push(`${Name} is scaled by the queues ${scaled || "of nobody"}, and serves ${served}`);
+    if (scaled !== served) faults.push(`${Name} is scaled by the queues ${scaled || "(none)"}, but serves ${served}`);
   }
 }
 for (const fault of faults) console.error(`nomad/platform/workers.nomad.hcl: ${fault}`);
 process.exit(faults.length > 0 ? 1 : 0);
 
-/** The groups as Nomad reads them; no server is asked. */
+/** Parses the job file with Nomad, without a server. */
 async function groupsOf(profile: string): Promise<Group[]> {
   const values = ["-var=release=https://releases.example.com/prosaas.tar.gz", `-var=profile=${profile}`];
   const child = Bun.spawn(["nomad", "job", "run", "-output", ...values, "nomad/platform/workers.nomad.hcl"], {

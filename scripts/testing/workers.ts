@@ -10,7 +10,7 @@ import { resultOf } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
 import { serviceProcess } from "./processes.ts";
 
-/** Claims about how many workers run, and of which groups, tried on the stack of the end-to-end test. */
+/** Checks of the worker groups and their counts on the stack of the end-to-end test. */
 
 const path = "/v1/job/workers";
 const task = (cluster: Cluster, name: string, ...options: string[]) =>
@@ -25,12 +25,12 @@ const alive = async (nomad: Caller) =>
   );
 const groupsAlive = async (nomad: Caller) => (await alive(nomad)).map(({ TaskGroup: group }) => group).toSorted();
 
-/** From a group for each urgency to one for every queue, and back, while messages flow; the first try is killed on the way. */
-export async function profilesChangeWhileMessagesFlow(cluster: Cluster): Promise<void> {
+/** Switches the worker profile and back while messages flow; the first attempt is killed. */
+export async function checkProfileChange(cluster: Cluster): Promise<void> {
   const nomad = await nomadOf(cluster);
   const demo = task(cluster, "demo", "--messages", "150", "--every-ms", "200", "--deadline-s", "120");
 
-  const cutShort = Bun.spawn(["./scripts/task", "scale:profile", "PROFILE=single"], {
+  const interrupted = Bun.spawn(["./scripts/task", "scale:profile", "PROFILE=single"], {
     env: { ...process.env, ...cluster.env },
     stderr: "ignore",
     stdout: "ignore",
@@ -40,8 +40,8 @@ export async function profilesChangeWhileMessagesFlow(cluster: Cluster): Promise
     deadlineMs: 30_000,
     what: "the first of the new workers",
   });
-  process.kill(-cutShort.pid, "SIGKILL");
-  await cutShort.exited;
+  process.kill(-interrupted.pid, "SIGKILL");
+  await interrupted.exited;
 
   expect(resultOf(await task(cluster, "scale:profile PROFILE=single"))).toMatchObject({ ok: true });
   expect(await groupsAlive(nomad)).toEqual(["all", "all", "all"]);
@@ -58,7 +58,7 @@ export async function profilesChangeWhileMessagesFlow(cluster: Cluster): Promise
   expect(resultOf(await demo)).toMatchObject({ read: 150, lost: 0, duplicates: 0, reordered: 0 });
 }
 
-/** The process of the only worker of the urgent group. */
+/** The process of the only worker of group high. */
 async function urgentWorker(nomad: Caller): Promise<number> {
   const { ID } = (await alive(nomad)).find(({ TaskGroup: group }) => group === "high")!;
   return serviceProcess(ID, "workers");
@@ -67,11 +67,11 @@ async function urgentWorker(nomad: Caller): Promise<number> {
 type Rule = { cooldown: string; check: [{ oldest_job: [{ strategy: [{ "target-value": [{ target: number }] }] }] }] };
 type Autoscaled = { failures: number; changes: { group: string; count: number; wanted: number }[] };
 
-/** Two autoscalers at once: where urgent jobs wait there is one worker more, not two; when none does any more, it goes. */
-export async function workersComeAndGoByThemselves(cluster: Cluster): Promise<void> {
+/** Two autoscalers add one worker while urgent jobs wait, and remove it afterwards. */
+export async function checkAutoscaling(cluster: Cluster): Promise<void> {
   const nomad = await nomadOf(cluster);
   const original = await nomad<Job>("GET", path);
-  // As in the job file, but seconds in place of minutes.
+  // As in the job file, but with seconds instead of minutes.
   const hasty = structuredClone(original.TaskGroups).map((group: TaskGroup) => {
     const rule = group.Scaling!.Policy as Rule;
     rule.cooldown = "3s";
@@ -80,7 +80,7 @@ export async function workersComeAndGoByThemselves(cluster: Cluster): Promise<vo
   });
   await nomad("POST", "/v1/jobs", { Job: { ...original, TaskGroups: hasty } });
   const { nomad_addr: nomadAddr, consul_http_addr: consulAddr } = await stackOf(cluster);
-  // Nomad scales nothing while a deployment is under way, and this one would wait for a worker that answers no check.
+  // Nomad does not scale during a deployment, which would wait for the frozen worker's check.
   await waitForJobs(
     ["workers"],
     { nomadAddr, consulAddr },
