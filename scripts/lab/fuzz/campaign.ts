@@ -1,13 +1,14 @@
+import * as fc from "fast-check";
+import type { Arbitrary } from "fast-check";
 import { createFeed } from "../../../lib/events/index.ts";
 import { createRedis } from "../../../lib/redis/client.ts";
 import { createConformance } from "../../../lib/testing/openapi.ts";
-import type { OpenApiDocument, Operation } from "../../../lib/testing/openapi.ts";
+import type { OpenApiDocument, Operation, Parameter } from "../../../lib/testing/openapi.ts";
 import { testRedisUrl } from "../../../lib/testing/servers.ts";
 import { createHarness } from "../../../services/api/testing/harness.ts";
 import type { Harness } from "../../../services/api/testing/harness.ts";
 import { sessionOf } from "../../../services/api/testing/fake_shards.ts";
-import { createGenerator, createRandom } from "./generate.ts";
-import type { Random } from "./generate.ts";
+import { createArbitraries, nastyText } from "./arbitraries.ts";
 
 export type FuzzResult = { requests: number; server_errors: number; invalid_responses: number; leaks: number };
 export type Finding = { kind: keyof Omit<FuzzResult, "requests">; request: string; what: string };
@@ -18,13 +19,13 @@ export type FuzzOptions = {
   onFinding?: (finding: Finding) => void;
 };
 
-/** Whatever belongs to the other tenant bears this somewhere in its text. */
+/** Marks the texts of the other tenant. */
 const mark = "BELONGS-TO-THE-OTHER";
 
 /**
- * Asks the whole API, over HTTP and with a real database, for what its document says and for what it does not, as
- * nobody, as a tenant, as a tenant with few scopes and as the admin. Counts answers of 500 and more, answers that the
- * document does not have, and whatever of another tenant's gets to a tenant or is changed by it.
+ * Sends generated requests to the whole API over HTTP, with a real database, as no one, a tenant, a tenant with few
+ * scopes and the admin. Counts server errors, answers that the OpenAPI document lacks, and leaked or changed data of
+ * another tenant.
  */
 export async function fuzzApi({
   requests,
@@ -45,22 +46,15 @@ export async function fuzzApi({
     const world = await createWorld(api);
     const document = world.document;
     const conformance = createConformance(document);
-    const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
-    );
     const result: FuzzResult = { requests: 0, server_errors: 0, invalid_responses: 0, leaks: 0 };
     const report = (finding: Finding) => {
       result[finding.kind] += 1;
       onFinding(finding);
     };
-    const worker = async (n: number) => {
-      const random = createRandom(seed * 1_000 + n);
-      const generator = createGenerator(document, random);
-      while (result.requests < requests) {
+    const generated = generateRequests(requestsOf(world), requests, seed);
+    const lane = async () => {
+      for (const { caller, method, request } of generated) {
         result.requests += 1;
-        const { path, method, operation } = random.pick(operations);
-        const caller = random.pick(world.callers);
-        const request = compose(random, generator, world, caller, path, method, operation);
         const shown = `${caller.name}: ${method} ${request.path} ${request.body?.slice(0, 200) ?? ""}`;
         const answer = await ask(`http://127.0.0.1:${server.port}`, method, request);
         if (answer.status >= 500)
@@ -73,8 +67,8 @@ export async function fuzzApi({
           report({ kind: "leaks", request: shown, what: answer.text.slice(0, 300) });
       }
     };
-    await Promise.all(Array.from({ length: concurrency }, (_, n) => worker(n)));
-    for (const what of await world.damage()) report({ kind: "leaks", request: "afterwards", what });
+    await Promise.all(Array.from({ length: concurrency }, lane));
+    for (const what of await world.damage()) report({ kind: "leaks", request: "all requests", what });
     return result;
   } finally {
     await feed.close();
@@ -88,13 +82,13 @@ type Caller = { name: string; authorization?: string };
 type World = {
   document: OpenApiDocument;
   callers: Caller[];
-  /** Ids by the name of their parameter: of the caller's own, of the other's, of nothing. */
+  /** Ids of both tenants by the name of their parameter. */
   ids: Record<string, string[]>;
-  /** What of the other tenant's is not as it was. */
+  /** Lists changes of the other tenant's data. */
   damage(): Promise<string[]>;
 };
 
-/** Two tenants: the caller's own, and another with a row of everything, whose every text bears the mark. */
+/** Two tenants: the caller's own, and another one whose texts all contain the mark. */
 async function createWorld(api: Harness): Promise<World> {
   const [mine, other] = [await api.business(), await api.business()];
   const { key: weak } = await limitedKey(api, mine.id);
@@ -116,8 +110,8 @@ async function createWorld(api: Harness): Promise<World> {
   const snapshot = async () =>
     JSON.stringify([
       (await api.request("GET", `/v1/businesses/${other.id}`)).body,
-      await api.database
-        .owner`select id, name, scopes, revoked_at, expires_at from api_keys where business_id = ${other.id} order by id`,
+      await api.database.owner`select id, name, scopes, revoked_at, expires_at from api_keys
+          where business_id = ${other.id} order by id`,
       await api.database.owner`select id, text, status from messages where business_id = ${other.id} order by id`,
       api.shards.sessions.get(other.id),
     ]);
@@ -129,7 +123,7 @@ async function createWorld(api: Harness): Promise<World> {
       { name: "tenant", authorization: `Bearer ${mine.key}` },
       { name: "few scopes", authorization: `Bearer ${weak}` },
       { name: "admin", authorization: `Bearer ${admin.key}` },
-      { name: "nobody" },
+      { name: "no one" },
       { name: "wrong key", authorization: `Bearer ${mine.key.slice(0, -1)}x` },
     ],
     ids: { business_id: [mine.id, mine.id, other.id], message_id: messages, key_id: [otherKey.id] },
@@ -142,48 +136,94 @@ async function limitedKey(api: Harness, id: string): Promise<{ key: string }> {
 }
 
 type Composed = { path: string; headers: Record<string, string>; body: string | undefined };
+type Generated = { caller: Caller; method: string; request: Composed };
 
-function compose(
-  random: Random,
-  generator: ReturnType<typeof createGenerator>,
-  world: World,
-  caller: Caller,
-  template: string,
-  method: string,
-  operation: Operation,
-): Composed {
-  const idOf = (name: string) => {
-    // The admin may do everything to the other tenant, so it is not shown to it.
-    const known =
-      caller.name === "admin" && name === "business_id" ? world.ids[name]!.slice(0, 1) : (world.ids[name] ?? []);
-    // Nor does it end the tenant whose key the others use.
-    const spared = caller.name === "admin" && method !== "GET" && /\{(business_id|key_id)\}(\/rotate)?$/.test(template);
-    if (known.length > 0 && !spared && random.chance(0.8)) return random.pick(known);
-    return random.chance(0.5) ? crypto.randomUUID() : generator.text().slice(0, 2_000) || "x";
-  };
-  const path = template.replaceAll(
-    /\{(\w+)\}/g,
-    (_, name: string) => encodeURIComponent(idOf(name).toWellFormed()) || "x",
+/** Requests generated at once: few enough for memory, because a body may be large. */
+const batch = 50;
+
+function* generateRequests(arbitrary: Arbitrary<Generated>, count: number, seed: number): Generator<Generated> {
+  for (let from = 0; from < count; from += batch)
+    yield* fc.sample(arbitrary, { seed: (seed * 100_003 + from) | 0, numRuns: Math.min(batch, count - from) });
+}
+
+/** Requests of any caller for any operation. */
+function requestsOf({ document, callers, ids }: World): Arbitrary<Generated> {
+  const { body, parameter } = createArbitraries(document);
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
   );
+
+  const idOf = (name: string, caller: Caller, template: string, method: string): Arbitrary<string> => {
+    const isAdmin = caller.name === "admin";
+    // The admin may change the other tenant, so it never addresses it.
+    const known = isAdmin && name === "business_id" ? ids[name]!.slice(0, 1) : (ids[name] ?? []);
+    // Nor does it delete the tenant whose key the other callers use.
+    const spared = isAdmin && method !== "GET" && /\{(business_id|key_id)\}(\/rotate)?$/.test(template);
+    const other = fc.oneof(
+      fc.uuid(),
+      nastyText.map((text) => text.slice(0, 2_000) || "x"),
+    );
+    return known.length === 0 || spared
+      ? other
+      : fc.oneof({ weight: 8, arbitrary: fc.constantFrom(...known) }, { weight: 2, arbitrary: other });
+  };
+
+  const pathOf = (template: string, caller: Caller, method: string): Arbitrary<string> => {
+    const names = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
+    return fc.tuple(...names.map((name) => idOf(name, caller, template, method))).map((values) => {
+      const left = values.values();
+      return template.replaceAll(/\{\w+\}/g, () => encodeURIComponent(left.next().value!.toWellFormed()) || "x");
+    });
+  };
+
+  const bodyOf = (method: string, operation: Operation): Arbitrary<string | undefined> => {
+    const schema = operation.requestBody?.content["application/json"]?.schema;
+    if (method === "GET") return fc.constant(undefined);
+    if (schema !== undefined) return body(schema);
+    return fc.oneof({ weight: 98, arbitrary: fc.constant(undefined) }, { weight: 2, arbitrary: body(undefined) });
+  };
+
+  const contentType = fc.oneof(
+    { weight: 3, arbitrary: fc.constant(undefined) },
+    { weight: 92, arbitrary: fc.constant("application/json") },
+    { weight: 5, arbitrary: fc.constantFrom("text/plain", "application/xml", "application/json; charset=utf-16") },
+  );
+
+  return fc
+    .record({ operation: fc.constantFrom(...operations), caller: fc.constantFrom(...callers) })
+    .chain(({ operation: { path: template, method, operation }, caller }) => {
+      const given = operation.parameters ?? [];
+      return fc
+        .record({
+          path: pathOf(template, caller, method),
+          values: fc.tuple(...given.map(parameter)),
+          body: bodyOf(method, operation),
+          contentType,
+        })
+        .map((drawn) => ({ caller, method, request: compose(drawn, given, caller) }));
+    });
+}
+
+type Drawn = {
+  path: string;
+  values: (string | undefined)[];
+  body: string | undefined;
+  contentType: string | undefined;
+};
+
+function compose({ path, values, body, contentType }: Drawn, given: readonly Parameter[], caller: Caller): Composed {
   const query = new URLSearchParams();
   const headers: Record<string, string> = {};
-  for (const parameter of operation.parameters ?? []) {
-    const value = generator.parameter(parameter);
+  for (const [n, parameter] of given.entries()) {
+    const value = values[n];
     if (value === undefined) continue;
     if (parameter.in === "query") query.append(parameter.name, value.toWellFormed().slice(0, 2_000));
-    // What is no header value never gets to the API.
+    // The client would refuse an invalid header value.
     if (parameter.in === "header" && /^[\x20-\x7e]+$/.test(value)) headers[parameter.name] = value.slice(0, 2_000);
   }
   if (caller.authorization !== undefined) headers["authorization"] = caller.authorization;
-  const schema = operation.requestBody?.content["application/json"]?.schema;
-  const body = schema || random.chance(0.02) ? (method === "GET" ? undefined : generator.body(schema)) : undefined;
-  if (body !== undefined && !random.chance(0.03)) {
-    headers["content-type"] = random.chance(0.95)
-      ? "application/json"
-      : random.pick(["text/plain", "application/xml", "application/json; charset=utf-16"]);
-  }
-  const search = query.size > 0 ? `?${query}` : "";
-  return { path: `${path}${search}`, headers, body };
+  if (body !== undefined && contentType !== undefined) headers["content-type"] = contentType;
+  return { path: `${path}${query.size > 0 ? `?${query}` : ""}`, headers, body };
 }
 
 async function ask(origin: string, method: string, { path, headers, body }: Composed) {

@@ -1,5 +1,5 @@
 import sharp from "sharp";
-import { createRandom } from "../generate.ts";
+import { createRandom } from "../random.ts";
 import type { Random } from "./kind.ts";
 
 /** Random bytes. */

@@ -1,12 +1,12 @@
 import { signatureOf } from "../../../../services/calls/twilio/signature.ts";
 import type { Customer } from "../../rig/platform.ts";
 import type { SimulatorControl } from "../../rig/simulator.ts";
-import { createRandom } from "../generate.ts";
-import type { Random } from "../generate.ts";
+import { createRandom } from "../random.ts";
+import type { Random } from "../random.ts";
 import { encodeRequest, Line } from "./wire.ts";
 import type { Answer, RequestParts } from "./wire.ts";
 
-export type { Random } from "../generate.ts";
+export type { Random } from "../random.ts";
 export type { Answer } from "./wire.ts";
 
 /** The attacker: a person on WhatsApp, a program with a key, the voice carrier, or anyone who reaches the edge. */

@@ -1,5 +1,5 @@
 import { gzipSync } from "node:zlib";
-import { nastyTexts } from "../../generate.ts";
+import { nastyTexts } from "../../nasty.ts";
 import { isRefused, kind, survives } from "../kind.ts";
 import type { AttackKind, Random } from "../kind.ts";
 

@@ -1,4 +1,4 @@
-import { nastyTexts } from "../../generate.ts";
+import { nastyTexts } from "../../nasty.ts";
 import { isRefused, kind, survives } from "../kind.ts";
 import type { Attack, AttackKind } from "../kind.ts";
 

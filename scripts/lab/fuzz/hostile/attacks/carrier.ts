@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { signatureOf } from "../../../../../services/calls/twilio/signature.ts";
-import { nastyTexts } from "../../generate.ts";
+import { nastyTexts } from "../../nasty.ts";
 import { isRefused, kind, survives } from "../kind.ts";
 import type { Attack, AttackKind, Random } from "../kind.ts";
 

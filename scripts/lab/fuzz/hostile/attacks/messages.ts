@@ -1,4 +1,4 @@
-import { nastyTexts } from "../../generate.ts";
+import { nastyTexts } from "../../nasty.ts";
 import { kind, isRefused, survives } from "../kind.ts";
 import type { Attack, AttackKind, Random } from "../kind.ts";
 

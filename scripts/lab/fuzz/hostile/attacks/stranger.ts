@@ -1,4 +1,4 @@
-import { nastyTexts } from "../../generate.ts";
+import { nastyTexts } from "../../nasty.ts";
 import { kind } from "../kind.ts";
 import type { Attack, AttackKind, Random, Verdict } from "../kind.ts";
 import { bomb, bombFormats, brokenFile, polyglot, truncated } from "../files.ts";
