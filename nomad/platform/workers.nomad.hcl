@@ -173,7 +173,7 @@ job "workers" {
         # The authority of a media host other than WhatsApp's (NODE_EXTRA_CA_CERTS), for development.
         template {
           destination = "secrets/media_ca"
-          data        = "{{ with nomadVar \"nomad/jobs/workers\" }}{{ with index . \"media_ca\" }}{{ . }}{{ end }}{{ end }}"
+          data        = "{{ with nomadVar \"nomad/jobs/workers\" }}{{ or (index . \"media_ca\") \"\" }}{{ end }}"
           perms       = "0400"
           uid         = 65534 # of the task
           gid         = 65534
