@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { indexes } from "../indexes.ts";
 import { functions } from "./functions.ts";
 import journal from "./meta/_journal.json" with { type: "json" };
+import checksums from "./meta/checksums.json" with { type: "json" };
 
 describe("migrations", () => {
   test("are listed in order of number and time", () => {
@@ -14,6 +15,14 @@ describe("migrations", () => {
       expect(entry.idx).toBe(n);
       expect(entry.tag).toStartWith(String(n).padStart(4, "0"));
     }
+  });
+
+  // Databases that applied a migration refuse its edited text. A new migration adds its line to meta/checksums.json.
+  test("are never edited", async () => {
+    const sha256 = async (tag: string) =>
+      new Bun.CryptoHasher("sha256").update(await Bun.file(`${import.meta.dir}/${tag}.sql`).bytes()).digest("hex");
+    const found = await Promise.all(journal.entries.map(async ({ tag }) => [tag, await sha256(tag)]));
+    expect(Object.fromEntries(found)).toEqual(checksums);
   });
 
   // Indexes are built by the indexer, except a unique one that a new table needs as a rule.
