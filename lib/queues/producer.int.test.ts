@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { createRedis } from "../redis/client.ts";
 import { createRedisServer } from "../testing/redis_server.ts";
 import { testRedisUrl } from "../testing/servers.ts";
@@ -7,31 +7,30 @@ import { definitionOf } from "./definitions.ts";
 import { queueOn } from "./connection.ts";
 import { queueDepths } from "./depths.ts";
 import { createProducer } from "./producer.ts";
-import { createTestQueues } from "../testing/queues.ts";
-import type { TestQueues } from "../testing/queues.ts";
+import { useQueues } from "../testing/use_queues.ts";
 
-let queues: TestQueues;
-beforeEach(async () => {
-  queues = await createTestQueues();
-});
-afterEach(() => queues.close());
+const stage = useQueues();
 
 const business = (n: number) => `01900000-0000-7000-8000-${String(n).padStart(12, "0")}`;
 const idle = async () =>
-  (await queueDepths(queues.redis, ["high"])).every(({ waiting, active, delayed }) => waiting + active + delayed === 0);
+  (await queueDepths(stage.queues.redis, ["high"])).every(
+    ({ waiting, active, delayed }) => waiting + active + delayed === 0,
+  );
 
 describe("deduplication", () => {
   test("merges a thousand wake-ups into a few runs", async () => {
     const gate = Promise.withResolvers<void>();
     let runs = 0;
-    await queues.serve("high", {
+    await stage.queues.serve("high", {
       send: async () => {
         runs += 1;
         await gate.promise;
         return {};
       },
     });
-    await Promise.all(Array.from({ length: 1_000 }, () => queues.producer.wake("send", { business_id: business(1) })));
+    await Promise.all(
+      Array.from({ length: 1_000 }, () => stage.queues.producer.wake("send", { business_id: business(1) })),
+    );
     gate.resolve();
     await until(idle, { what: "an empty queue" });
     expect(runs).toBeGreaterThanOrEqual(1);
@@ -42,7 +41,7 @@ describe("deduplication", () => {
     const started = Promise.withResolvers<void>();
     const gate = Promise.withResolvers<void>();
     let runs = 0;
-    await queues.serve("high", {
+    await stage.queues.serve("high", {
       send: async () => {
         runs += 1;
         started.resolve();
@@ -50,9 +49,11 @@ describe("deduplication", () => {
         return {};
       },
     });
-    await queues.producer.wake("send", { business_id: business(1) });
+    await stage.queues.producer.wake("send", { business_id: business(1) });
     await started.promise;
-    await Promise.all(Array.from({ length: 10 }, () => queues.producer.wake("send", { business_id: business(1) })));
+    await Promise.all(
+      Array.from({ length: 10 }, () => stage.queues.producer.wake("send", { business_id: business(1) })),
+    );
     gate.resolve();
     await until(idle, { what: "an empty queue" });
     expect(runs).toBe(2);
@@ -63,7 +64,7 @@ describe("deduplication", () => {
     const written = new Map<string, number>();
     const seen = new Map<string, number>();
     let runs = 0;
-    await queues.serve("high", {
+    await stage.queues.serve("high", {
       send: async ({ payload: { business_id } }) => {
         runs += 1;
         const read = written.get(business_id) ?? 0;
@@ -77,7 +78,7 @@ describe("deduplication", () => {
       for (let i = 0; i < 60; i++) {
         const business_id = business(n % businesses);
         written.set(business_id, (written.get(business_id) ?? 0) + 1);
-        await queues.producer.wake("send", { business_id });
+        await stage.queues.producer.wake("send", { business_id });
         await Bun.sleep(Math.random() * 6);
       }
     };
@@ -91,28 +92,30 @@ describe("deduplication", () => {
 describe("a postponed job", () => {
   test("runs early only after an expedited wake-up", async () => {
     const attempts: number[] = [];
-    await queues.serve("high", {
+    await stage.queues.serve("high", {
       send: async ({ attempt }) => {
         attempts.push(attempt);
         return attempt === 1 ? { again: { inMs: 600_000, reason: "the shard is down" } } : {};
       },
     });
     const payload = { business_id: business(1) };
-    await queues.producer.wake("send", payload);
-    await until(async () => (await queueDepths(queues.redis, ["high"]))[0]?.delayed === 1, { what: "a postponed run" });
-    await queues.producer.wake("send", payload);
-    expect((await queueDepths(queues.redis, ["high"]))[0]).toMatchObject({ waiting: 0, active: 0, delayed: 1 });
-    await queues.producer.wake("send", payload, { expedite: true });
+    await stage.queues.producer.wake("send", payload);
+    await until(async () => (await queueDepths(stage.queues.redis, ["high"]))[0]?.delayed === 1, {
+      what: "a postponed run",
+    });
+    await stage.queues.producer.wake("send", payload);
+    expect((await queueDepths(stage.queues.redis, ["high"]))[0]).toMatchObject({ waiting: 0, active: 0, delayed: 1 });
+    await stage.queues.producer.wake("send", payload, { expedite: true });
     await until(idle, { what: "an empty queue" });
     expect(attempts).toEqual([1, 2]);
   });
 
   test("counts as waiting since its due time", async () => {
-    const worker = await queues.serve("high", {
+    const worker = await stage.queues.serve("high", {
       send: async () => ({ again: { inMs: 400, reason: "the shard is down" } }),
     });
-    await queues.producer.wake("send", { business_id: business(1) });
-    const queue = await queueOn(queues.redis, "high");
+    await stage.queues.producer.wake("send", { business_id: business(1) });
+    const queue = await queueOn(stage.queues.redis, "high");
     const [job] = await until(async () => ((jobs) => (jobs.length > 0 ? jobs : null))(await queue.getDelayed()), {
       what: "a postponed run",
     });
@@ -120,7 +123,7 @@ describe("a postponed job", () => {
     const { due } = job!.progress as { due: number };
     await until(() => Date.now() > due, { what: "the end of its wait" });
     await job!.promote();
-    const [depth] = await queueDepths(queues.redis, ["high"]);
+    const [depth] = await queueDepths(stage.queues.redis, ["high"]);
     expect(depth!.waiting).toBe(1);
     expect(depth!.oldestMs).toBeLessThanOrEqual(Date.now() - due);
     expect(depth!.oldestMs).toBeLessThan(Date.now() - job!.timestamp - 390);
@@ -129,14 +132,14 @@ describe("a postponed job", () => {
 
 describe("wake", () => {
   test("rejects an invalid payload before it reaches Redis", async () => {
-    await expect(queues.producer.wake("send", { business_id: "not an id" })).rejects.toThrow();
-    expect(await queues.redis.keys("prosaas:*")).toEqual([]);
+    await expect(stage.queues.producer.wake("send", { business_id: "not an id" })).rejects.toThrow();
+    expect(await stage.queues.redis.keys("prosaas:*")).toEqual([]);
   });
 
   test("works after Redis was flushed", async () => {
     let runs = 0;
     const gate = Promise.withResolvers<void>();
-    await queues.serve("high", {
+    await stage.queues.serve("high", {
       send: async () => {
         runs += 1;
         if (runs === 1) await gate.promise;
@@ -144,10 +147,10 @@ describe("wake", () => {
       },
     });
     const payload = { business_id: business(1) };
-    await queues.producer.wake("send", payload);
+    await stage.queues.producer.wake("send", payload);
     await until(() => runs === 1, { what: "the first run" });
-    await queues.redis.flushdb();
-    await queues.producer.wake("send", payload);
+    await stage.queues.redis.flushdb();
+    await stage.queues.producer.wake("send", payload);
     await until(() => runs === 2, { what: "a run after the flush" });
     gate.resolve();
     await until(idle, { what: "an empty queue" });
@@ -191,14 +194,14 @@ describe("wake", () => {
   test("runs urgent jobs before a backlog of yielding ones", async () => {
     const id = business(7);
     for (let n = 0; n < 20; n++)
-      await queues.producer.wake("fetch_media", { business_id: id, message_id: business(100 + n) });
-    await queues.producer.wake("prepare_media", { business_id: id, media_id: business(8), kind: "image" });
-    const [depth] = await queueDepths(queues.redis, ["media"]);
+      await stage.queues.producer.wake("fetch_media", { business_id: id, message_id: business(100 + n) });
+    await stage.queues.producer.wake("prepare_media", { business_id: id, media_id: business(8), kind: "image" });
+    const [depth] = await queueDepths(stage.queues.redis, ["media"]);
     expect(depth).toMatchObject({ waiting: 21, oldestMs: expect.any(Number) });
     const order: string[] = [];
     const record = (job: string) => async () => (order.push(job), {});
     const handlers = { fetch_media: record("fetch"), prepare_media: record("prepare") };
-    await queues.serve("media", handlers, { definition: { ...definitionOf("media"), concurrency: 1 } });
+    await stage.queues.serve("media", handlers, { definition: { ...definitionOf("media"), concurrency: 1 } });
     await until(() => order.length === 21, { what: "all runs" });
     expect(order[0]).toBe("prepare");
   });

@@ -1,58 +1,55 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { createTestQueues } from "../testing/queues.ts";
-import type { TestQueues } from "../testing/queues.ts";
+import { describe, expect, test } from "bun:test";
 import { until } from "../testing/until.ts";
 import { queueOn } from "./connection.ts";
 import { definitionOf } from "./definitions.ts";
 import type { QueueDefinition } from "./definitions.ts";
 import { queueDepths } from "./depths.ts";
+import { useQueues } from "../testing/use_queues.ts";
 
-let queues: TestQueues;
-beforeEach(async () => {
-  queues = await createTestQueues();
-});
-afterEach(() => queues.close());
+const stage = useQueues();
 
 const payload = { business_id: "01900000-0000-7000-8000-000000000001" };
 const hasty: QueueDefinition = { ...definitionOf("high"), timeoutMs: 100, backoff: { baseMs: 1, maxMs: 2 } };
-const letters = async () => (await queues.deadLetters.list("high")).letters;
+const letters = async () => (await stage.queues.deadLetters.list("high")).letters;
 const deadLetter = () => until(async () => (await letters())[0], { what: "a dead letter" });
 
 describe("dead letters", () => {
   test("keep an unknown job and its reason", async () => {
-    await queues.serve("high", {});
-    await (await queueOn(queues.redis, "high")).add("no_such_job", { secret: "content" });
+    await stage.queues.serve("high", {});
+    await (await queueOn(stage.queues.redis, "high")).add("no_such_job", { secret: "content" });
     const letter = await deadLetter();
     expect(letter).toMatchObject({ job: "no_such_job", payload: null, attempts: 1 });
     expect(letter.reason).toContain('no job "no_such_job"');
-    expect(JSON.stringify(queues.lines)).not.toContain("content");
+    expect(JSON.stringify(stage.queues.lines)).not.toContain("content");
   });
 
   test("keep a job without a handler", async () => {
-    await queues.serve("high", {});
-    await queues.producer.wake("send", payload);
+    await stage.queues.serve("high", {});
+    await stage.queues.producer.wake("send", payload);
     expect((await deadLetter()).reason).toContain('no job "send"');
   });
 
   test("keep an invalid payload, which is never logged", async () => {
     let runs = 0;
-    await queues.serve("high", {
+    await stage.queues.serve("high", {
       send: async () => {
         runs += 1;
         return {};
       },
     });
-    await (await queueOn(queues.redis, "high")).add("send", { business_id: "x", text: "content" }, { attempts: 5 });
+    await (
+      await queueOn(stage.queues.redis, "high")
+    ).add("send", { business_id: "x", text: "content" }, { attempts: 5 });
     const letter = await deadLetter();
     expect(letter.reason).toContain("business_id");
     expect(letter.payload).toBeNull();
     expect(runs).toBe(0);
-    expect(JSON.stringify(queues.lines)).not.toContain("content");
+    expect(JSON.stringify(stage.queues.lines)).not.toContain("content");
   });
 
   test("keep a job after the last retry", async () => {
     let runs = 0;
-    await queues.serve(
+    await stage.queues.serve(
       "high",
       {
         send: async () => {
@@ -62,11 +59,11 @@ describe("dead letters", () => {
       },
       { definition: hasty },
     );
-    await queues.producer.wake("send", payload);
+    await stage.queues.producer.wake("send", payload);
     const letter = await deadLetter();
     expect(runs).toBe(definitionOf("high").attempts);
     expect(letter).toMatchObject({ job: "send", payload, reason: `broken pipe ${runs}`, attempts: runs });
-    const outcomes = queues.lines.filter((line) => line["msg"] === "job").map((line) => line["outcome"]);
+    const outcomes = stage.queues.lines.filter((line) => line["msg"] === "job").map((line) => line["outcome"]);
     expect(outcomes).toEqual([...Array.from({ length: runs - 1 }, () => "failed"), "dead"]);
   });
 });
@@ -74,7 +71,7 @@ describe("dead letters", () => {
 describe("timeout", () => {
   test("aborts the run and retries", async () => {
     const aborted: boolean[] = [];
-    await queues.serve(
+    await stage.queues.serve(
       "high",
       {
         send: async ({ attempt, signal }) => {
@@ -86,38 +83,38 @@ describe("timeout", () => {
       },
       { definition: hasty },
     );
-    await queues.producer.wake("send", payload);
-    await until(() => queues.lines.find((line) => line["outcome"] === "done"), { what: "the second run" });
+    await stage.queues.producer.wake("send", payload);
+    await until(() => stage.queues.lines.find((line) => line["outcome"] === "done"), { what: "the second run" });
     expect(aborted).toEqual([true]);
-    expect(queues.lines.find((line) => line["outcome"] === "failed")).toMatchObject({ attempt: 1 });
+    expect(stage.queues.lines.find((line) => line["outcome"] === "failed")).toMatchObject({ attempt: 1 });
   });
 
   test("frees the slot of a hung run", async () => {
     const never = Promise.withResolvers<never>();
-    await queues.serve(
+    await stage.queues.serve(
       "high",
       { send: async ({ attempt }) => (attempt === 1 ? never.promise : {}) },
       { definition: { ...hasty, concurrency: 1 } },
     );
-    await queues.producer.wake("send", payload);
-    await until(() => queues.lines.find((line) => line["outcome"] === "done"), { what: "the second run" });
+    await stage.queues.producer.wake("send", payload);
+    await until(() => stage.queues.lines.find((line) => line["outcome"] === "done"), { what: "the second run" });
   });
 });
 
 describe("observability", () => {
   test("logs one line per run with ids, outcome, counts", async () => {
-    await queues.serve("high", { send: async () => ({ counts: { sent: 3 } }) });
-    await queues.producer.wake("send", payload);
-    const line = await until(() => queues.lines.find((one) => one["msg"] === "job"), { what: "the line" });
+    await stage.queues.serve("high", { send: async () => ({ counts: { sent: 3 } }) });
+    await stage.queues.producer.wake("send", payload);
+    const line = await until(() => stage.queues.lines.find((one) => one["msg"] === "job"), { what: "the line" });
     expect(line).toMatchObject({ queue: "high", job: "send", attempt: 1, outcome: "done", sent: 3, ...payload });
     expect(line["job_id"]).toBeString();
   });
 
   test("counts runs, waits, failures and depths", async () => {
-    await queues.serve("high", { send: async () => ({}) });
-    await queues.producer.wake("send", payload);
-    await until(() => queues.lines.length > 0, { what: "a run" });
-    const text = await queues.metrics.registry.metrics();
+    await stage.queues.serve("high", { send: async () => ({}) });
+    await stage.queues.producer.wake("send", payload);
+    await until(() => stage.queues.lines.length > 0, { what: "a run" });
+    const text = await stage.queues.metrics.registry.metrics();
     expect(text).toContain('prosaas_jobs_total{queue="high",job="send",outcome="done",service="test"} 1');
     expect(text).toContain('prosaas_job_wait_seconds_count{service="test",queue="high",job="send"} 1');
     expect(text).toContain('prosaas_queue_depth{queue="high",state="dead",service="test"} 0');
@@ -129,26 +126,26 @@ describe("order and delay", () => {
   test("attempts restart at 1 after progress", async () => {
     const attempts: number[] = [];
     const progress = [false, false, true, false, false];
-    await queues.serve("high", {
+    await stage.queues.serve("high", {
       send: async ({ attempt }) => {
         attempts.push(attempt);
         const progressed = progress.shift();
         return progressed === undefined ? {} : { again: { inMs: 0, reason: "more to do", progressed } };
       },
     });
-    await queues.producer.wake("send", payload);
-    await until(() => queues.lines.find((line) => line["outcome"] === "done"), { what: "the last run" });
+    await stage.queues.producer.wake("send", payload);
+    await until(() => stage.queues.lines.find((line) => line["outcome"] === "done"), { what: "the last run" });
     expect(attempts).toEqual([1, 2, 3, 1, 2, 3]);
     expect(await letters()).toEqual([]);
   });
 
   test("runs urgent jobs before yielding ones", async () => {
-    const high = await queueOn(queues.redis, "high");
+    const high = await queueOn(stage.queues.redis, "high");
     await high.pause();
     const webhook_id = "01900000-0000-7000-8000-000000000009";
-    await queues.producer.wake("deliver", { webhook_id });
-    await queues.producer.wake("send", payload);
-    const [depth] = await queueDepths(queues.redis, ["high"]);
+    await stage.queues.producer.wake("deliver", { webhook_id });
+    await stage.queues.producer.wake("send", payload);
+    const [depth] = await queueDepths(stage.queues.redis, ["high"]);
     expect(depth).toMatchObject({ waiting: 2 });
     expect(depth!.oldestMs).not.toBeNull();
     const order: string[] = [];
@@ -156,7 +153,7 @@ describe("order and delay", () => {
       order.push(job);
       return {};
     };
-    await queues.serve(
+    await stage.queues.serve(
       "high",
       { deliver: record("deliver"), send: record("send") },
       { definition: { ...definitionOf("high"), concurrency: 1 } },
@@ -168,21 +165,23 @@ describe("order and delay", () => {
 
   test("a negative delay does not make the job spin", async () => {
     let runs = 0;
-    await queues.serve("high", {
+    await stage.queues.serve("high", {
       send: async () => {
         runs += 1;
         return { again: { inMs: -3_600_000, reason: "a negative delay" } };
       },
       deliver: async ({ attempt }) => (attempt < 4 ? { again: { inMs: 500, reason: "the clock of this test" } } : {}),
     });
-    await queues.producer.wake("send", payload);
-    await queues.producer.wake("deliver", { webhook_id: payload.business_id });
-    await until(() => queues.lines.some((line) => line["job"] === "deliver" && line["outcome"] === "done"), {
+    await stage.queues.producer.wake("send", payload);
+    await stage.queues.producer.wake("deliver", { webhook_id: payload.business_id });
+    await until(() => stage.queues.lines.some((line) => line["job"] === "deliver" && line["outcome"] === "done"), {
       what: "1.5 s",
     });
     expect(runs).toBeGreaterThan(1);
     expect(runs).toBeLessThan(12);
-    expect(queues.lines).toContainEqual(expect.objectContaining({ msg: "wait in the past", asked_ms: -3_600_000 }));
+    expect(stage.queues.lines).toContainEqual(
+      expect.objectContaining({ msg: "wait in the past", asked_ms: -3_600_000 }),
+    );
   });
 });
 
@@ -208,10 +207,10 @@ describe("business share", () => {
       done.add(media_id);
       return {};
     };
-    for (let n = 0; n < 12; n++) await queues.producer.wake("describe_media", { ...payload, media_id: media(n) });
-    await queues.serve("media", { describe_media }, { definition });
+    for (let n = 0; n < 12; n++) await stage.queues.producer.wake("describe_media", { ...payload, media_id: media(n) });
+    await stage.queues.serve("media", { describe_media }, { definition });
     await until(() => running.get(payload.business_id) === 2, { what: "two runs" });
-    await queues.producer.wake("describe_media", { business_id: other, media_id: media(99) });
+    await stage.queues.producer.wake("describe_media", { business_id: other, media_id: media(99) });
     await until(() => done.has(media(99)), { what: "the job of another business" });
     hung.resolve();
     await until(() => done.size === 13, { what: "every job", deadlineMs: 20_000 });

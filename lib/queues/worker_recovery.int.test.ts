@@ -1,23 +1,19 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { createTestQueues } from "../testing/queues.ts";
-import type { TestQueues } from "../testing/queues.ts";
 import { createRedisServer } from "../testing/redis_server.ts";
 import { until } from "../testing/until.ts";
 import { queueDepths } from "./depths.ts";
+import { useQueues } from "../testing/use_queues.ts";
 
-let queues: TestQueues;
-beforeEach(async () => {
-  queues = await createTestQueues();
-});
-afterEach(() => queues.close());
+const stage = useQueues();
 
 const payload = { business_id: "01900000-0000-7000-8000-000000000001" };
-const letters = async () => (await queues.deadLetters.list("high")).letters;
+const letters = async () => (await stage.queues.deadLetters.list("high")).letters;
 
 describe("close", () => {
   test("hands an overlong run to another worker", async () => {
     const started = Promise.withResolvers<void>();
-    const first = await queues.serve("high", {
+    const first = await stage.queues.serve("high", {
       send: ({ signal }) => {
         started.resolve();
         return new Promise((_, reject) =>
@@ -25,34 +21,37 @@ describe("close", () => {
         );
       },
     });
-    await queues.producer.wake("send", payload);
+    await stage.queues.producer.wake("send", payload);
     await started.promise;
     await first.close(50);
-    expect((await queueDepths(queues.redis, ["high"]))[0]).toMatchObject({ active: 0, dead: 0 });
-    await queues.serve("high", { send: async () => ({}) });
-    await until(() => queues.lines.find((line) => line["outcome"] === "done"), { what: "the run at the other worker" });
+    expect((await queueDepths(stage.queues.redis, ["high"]))[0]).toMatchObject({ active: 0, dead: 0 });
+    await stage.queues.serve("high", { send: async () => ({}) });
+    await until(() => stage.queues.lines.find((line) => line["outcome"] === "done"), {
+      what: "the run at the other worker",
+    });
   });
 
   test("lets a notified handler hand back its job", async () => {
     const started = Promise.withResolvers<void>();
-    const worker = await queues.serve("high", {
+    const worker = await stage.queues.serve("high", {
       send: async ({ stopping }) => {
         started.resolve();
         await new Promise((resolve) => stopping.addEventListener("abort", resolve, { once: true }));
         return { again: { inMs: 0, reason: "stopping" } };
       },
     });
-    await queues.producer.wake("send", payload);
+    await stage.queues.producer.wake("send", payload);
     await started.promise;
     await worker.close(60_000);
-    const [depth] = await queueDepths(queues.redis, ["high"]);
+    const [depth] = await queueDepths(stage.queues.redis, ["high"]);
     expect(depth!.waiting + depth!.delayed).toBe(1);
   });
 });
 
 describe("recovery", () => {
   test("runs the job of a killed worker again", async () => {
-    const url = `${queues.redis.options.host}:${queues.redis.options.port}/${queues.redis.options.db}`;
+    const { host, port, db } = stage.queues.redis.options;
+    const url = `${host}:${port}/${db}`;
     const script = `
     import { createRedis } from "${import.meta.dir}/../redis/client.ts";
     import { Worker } from "bullmq";
@@ -66,19 +65,19 @@ describe("recovery", () => {
       stderr: "inherit",
     });
     try {
-      await queues.producer.wake("send", payload);
+      await stage.queues.producer.wake("send", payload);
       const { value } = await victim.stdout.getReader().read();
       expect(new TextDecoder().decode(value)).toContain("started");
     } finally {
       victim.kill("SIGKILL");
       await victim.exited;
     }
-    await queues.serve(
+    await stage.queues.serve(
       "high",
       { send: async ({ attempt }) => ({ counts: { began: attempt } }) },
       { recovery: { lockMs: 500, checkMs: 200 } },
     );
-    const line = await until(() => queues.lines.find((one) => one["outcome"] === "done"), {
+    const line = await until(() => stage.queues.lines.find((one) => one["outcome"] === "done"), {
       what: "the run at another worker",
     });
     expect(line).toMatchObject({ attempt: 1, ...payload });
@@ -111,7 +110,7 @@ describe("recovery", () => {
   }, 30_000);
 
   test("a job that keeps crashing becomes a dead letter", async () => {
-    const { host, port, db } = queues.redis.options;
+    const { host, port, db } = stage.queues.redis.options;
     const script = `
     import { createRedis } from "${import.meta.dir}/../redis/client.ts";
     import { createLogger } from "${import.meta.dir}/../runtime/log.ts";
@@ -126,7 +125,7 @@ describe("recovery", () => {
       recovery: { lockMs: 300, checkMs: 100 },
     });
   `;
-    await queues.producer.wake("send", payload);
+    await stage.queues.producer.wake("send", payload);
     let deaths = 0;
     let over = false;
     const supervisor = (async () => {

@@ -8,7 +8,10 @@ import { toRedisError } from "./errors.ts";
  */
 export type Script = (redis: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
 
-/** Sends a script by its hash, and by its text only to a server that does not know it yet. */
+/**
+ * Sends a script by its hash, and by its text only to a server that does not know it yet. ioredis' `defineCommand` does
+ * the same, but adds a method to each connection that every caller has to declare; this function takes any connection.
+ */
 export function createScript(lua: string): Script {
   const sha = createHash("sha1").update(lua).digest("hex");
   return async (redis, keys, args) => {

@@ -88,7 +88,7 @@ export const keyFamilies: readonly KeyFamily[] = [
   },
   {
     pattern: /^prosaas:\{calls\}:placing:[0-9a-f-]{36}:[0-9a-f]{64}$/,
-    owner: "services/calls/state/placings.ts",
+    owner: "services/calls/state/dial_orders.ts",
     bound: "24 h; one for each call that the API dialled with an Idempotency-Key",
     bytesEach: 300,
   },

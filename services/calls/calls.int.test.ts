@@ -241,7 +241,7 @@ describe("an outbound call", () => {
     const to = someNumber();
     stack.carrier.setCallee(to, { outcome: "answer", ringMs: 0 });
     for (let i = 0; i < 5; i++) {
-      const answer = await place({ business_id: business.scope.businessId, from: business.number, to });
+      const answer = await orderCall({ business_id: business.scope.businessId, from: business.number, to });
       expect(answer.status).toBe(201);
       const call = stack.carrier.get(((await answer.json()) as { call_sid: string }).call_sid)!;
       await heard(call, "greeting");
@@ -254,7 +254,7 @@ describe("an outbound call", () => {
   test("rings, is answered and talks", async () => {
     const business = await stack.business();
     const to = someNumber();
-    const answer = await place({ business_id: business.scope.businessId, from: business.number, to });
+    const answer = await orderCall({ business_id: business.scope.businessId, from: business.number, to });
     expect(answer.status).toBe(201);
     const { call_sid } = (await answer.json()) as { call_sid: string };
     const call = stack.carrier.get(call_sid)!;
@@ -279,7 +279,7 @@ describe("an outbound call", () => {
     const to = someNumber();
     stack.carrier.setCallee(to, { outcome, ringMs: 20 });
     const { call_sid } = (await (
-      await place({ business_id: business.scope.businessId, from: business.number, to })
+      await orderCall({ business_id: business.scope.businessId, from: business.number, to })
     ).json()) as {
       call_sid: string;
     };
@@ -291,15 +291,15 @@ describe("an outbound call", () => {
     const business = await stack.business({ max_concurrent: 1 });
     const other = await stack.business();
     const body = { business_id: business.scope.businessId, from: business.number, to: someNumber() };
-    expect((await place({ ...body, from: other.number })).status).toBe(404);
-    expect((await place({ ...body, from: "12" })).status).toBe(400);
-    expect((await place({ ...body, more: 1 })).status).toBe(400);
-    expect((await place(body, "wrong")).status).toBe(401);
+    expect((await orderCall({ ...body, from: other.number })).status).toBe(404);
+    expect((await orderCall({ ...body, from: "12" })).status).toBe(400);
+    expect((await orderCall({ ...body, more: 1 })).status).toBe(400);
+    expect((await orderCall(body, "wrong")).status).toBe(401);
     stack.carrier.faults.add({ kind: "rate_limited", times: 1 });
-    expect((await place(body)).status).toBe(429);
+    expect((await orderCall(body)).status).toBe(429);
     expect(await stack.capacity.count()).toBe(0);
-    expect((await place(body)).status).toBe(201);
-    const full = await place({ ...body, to: someNumber() });
+    expect((await orderCall(body)).status).toBe(201);
+    const full = await orderCall({ ...body, to: someNumber() });
     expect(full.status).toBe(503);
     expect(full.headers.get("retry-after")).toBe("5");
   });
@@ -308,19 +308,22 @@ describe("an outbound call", () => {
     const business = await stack.business();
     const body = { business_id: business.scope.businessId, from: business.number, to: someNumber() };
     const before = stack.carrier.calls().length;
-    const answers = await Promise.all([1, 2, 3, 4].map(() => place(body, callsToken, "order-1")));
+    const answers = await Promise.all([1, 2, 3, 4].map(() => orderCall(body, callsToken, "order-1")));
     // Orders during the first one get a conflict.
     expect(answers.map(({ status }) => status).filter((status) => status !== 409)).toContain(201);
-    const again = (await (await place(body, callsToken, "order-1")).json()) as { call_sid: string; replayed: boolean };
+    const again = (await (await orderCall(body, callsToken, "order-1")).json()) as {
+      call_sid: string;
+      replayed: boolean;
+    };
     expect(again.replayed).toBeTrue();
     expect(stack.carrier.calls()).toHaveLength(before + 1);
-    expect((await place({ ...body, to: someNumber() }, callsToken, "order-1")).status).toBe(422);
-    expect((await place(body, callsToken, "a key with spaces")).status).toBe(400);
+    expect((await orderCall({ ...body, to: someNumber() }, callsToken, "order-1")).status).toBe(422);
+    expect((await orderCall(body, callsToken, "a key with spaces")).status).toBe(400);
 
     // An order that the carrier refused may be repeated with the same key.
     stack.carrier.faults.add({ kind: "rate_limited", times: 1 });
-    expect((await place(body, callsToken, "order-2")).status).toBe(429);
-    expect((await place(body, callsToken, "order-2")).status).toBe(201);
+    expect((await orderCall(body, callsToken, "order-2")).status).toBe(429);
+    expect((await orderCall(body, callsToken, "order-2")).status).toBe(201);
   });
 
   test.each(["late", "doubled", "reversed"] as const)("ends once after callbacks that come %s", async (mode) => {
@@ -328,7 +331,7 @@ describe("an outbound call", () => {
     stack.carrier.faults.add({ kind: "status", mode, ms: 300 });
     const to = someNumber();
     const { call_sid } = (await (
-      await place({ business_id: business.scope.businessId, from: business.number, to })
+      await orderCall({ business_id: business.scope.businessId, from: business.number, to })
     ).json()) as {
       call_sid: string;
     };
@@ -340,7 +343,7 @@ describe("an outbound call", () => {
   });
 });
 
-const place = (body: Record<string, unknown>, token = callsToken, key?: string) =>
+const orderCall = (body: Record<string, unknown>, token = callsToken, key?: string) =>
   fetch(`${stack.internalUrl()}/calls`, {
     method: "POST",
     headers: {

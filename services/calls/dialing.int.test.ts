@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack.close());
 
-const place = (body: { business_id: string; from: string; to: string }) =>
+const dial = (body: { business_id: string; from: string; to: string }) =>
   fetch(`${stack.internalUrl()}/calls`, {
     method: "POST",
     headers: { authorization: `Bearer ${callsToken}`, "content-type": "application/json" },
@@ -26,18 +26,18 @@ describe("destinations", () => {
   test("default to the calling number's country", async () => {
     const { scope, number } = await stack.business();
     const before = stack.carrier.calls().length;
-    const refused = await place({ business_id: scope.businessId, from: number, to: transferTo });
+    const refused = await dial({ business_id: scope.businessId, from: number, to: transferTo });
     expect(refused.status).toBe(403);
     expect(await refused.text()).toContain("allowed_destinations");
     expect(stack.carrier.calls()).toHaveLength(before);
     expect(await stack.capacity.count()).toBe(0);
-    expect((await place({ business_id: scope.businessId, from: number, to: someNumber() })).status).toBe(201);
+    expect((await dial({ business_id: scope.businessId, from: number, to: someNumber() })).status).toBe(201);
   });
 
   test("follow the business's rules", async () => {
     const { scope, number } = await stack.business({ allowed_destinations: ["+44"] });
-    expect((await place({ business_id: scope.businessId, from: number, to: transferTo })).status).toBe(201);
-    expect((await place({ business_id: scope.businessId, from: number, to: someNumber() })).status).toBe(403);
+    expect((await dial({ business_id: scope.businessId, from: number, to: transferTo })).status).toBe(201);
+    expect((await dial({ business_id: scope.businessId, from: number, to: someNumber() })).status).toBe(403);
   });
 
   test("of transfers are checked without ending the call", async () => {
@@ -57,12 +57,12 @@ describe("destinations", () => {
 describe("calls of 24 hours", () => {
   test("are limited for each business", async () => {
     const { scope, number } = await stack.business();
-    const order = () => place({ business_id: scope.businessId, from: number, to: someNumber() });
+    const order = () => dial({ business_id: scope.businessId, from: number, to: someNumber() });
     const statuses = [];
     for (let n = 0; n < 4; n++) statuses.push((await order()).status);
     expect(statuses).toEqual([201, 201, 201, 429]);
     const other = await stack.business({ max_per_day: 0 });
-    const refused = await place({ business_id: other.scope.businessId, from: other.number, to: someNumber() });
+    const refused = await dial({ business_id: other.scope.businessId, from: other.number, to: someNumber() });
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
   });
@@ -71,7 +71,7 @@ describe("calls of 24 hours", () => {
 describe("a call that finds no slot", () => {
   test("does not count towards the day", async () => {
     const { scope, number } = await stack.business({ max_concurrent: 1, max_per_day: 1 });
-    const order = async () => (await place({ business_id: scope.businessId, from: number, to: someNumber() })).status;
+    const order = async () => (await dial({ business_id: scope.businessId, from: number, to: someNumber() })).status;
     const slot = { callSid: sid("CA"), businessId: scope.businessId };
     await stack.capacity.admit({ ...slot, limits: { all: 50, business: 1 } });
     for (let n = 0; n < 4; n++) expect(await order()).toBe(503);
@@ -139,7 +139,7 @@ describe("tokens of the carrier", () => {
       statusUrl: "http://h/s",
       ringS: 10,
     };
-    await expect(carrier.placeCall(call)).rejects.toThrow("status 307");
+    await expect(carrier.dial(call)).rejects.toThrow("status 307");
     expect(asked).toBe(0);
     await Promise.all([api.stop(true), elsewhere.stop(true)]);
   });

@@ -24,7 +24,7 @@ import { keepSweeping } from "./flow/sweep.ts";
 import { createLineDirectory } from "./lines.ts";
 import { createCallMetrics } from "./metrics.ts";
 import { createDailyCalls } from "./state/daily_calls.ts";
-import { createPlacings } from "./state/placings.ts";
+import { createDialOrders } from "./state/dial_orders.ts";
 import { createCallStore } from "./state/store.ts";
 import { createCarriedStreams } from "./streams/carried.ts";
 import type { CarriedStreams } from "./streams/carried.ts";
@@ -144,7 +144,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
       whenFull: config.CALLS_WHEN_FULL,
       recordings: { db, wake: () => producer.wake("fetch_recordings", {}) },
     },
-    calls: { urls, placings: createPlacings({ redis }), token: config.CALLS_TOKEN, carrier: carrierOf(config) },
+    calls: { urls, orders: createDialOrders({ redis }), token: config.CALLS_TOKEN, carrier: carrierOf(config) },
   });
   // Served until the last call is over: /ready reports that this replica takes no calls, and /metrics counts the rest.
   const operational = serve({ app: internal, host: config.HOST, port: config.OPS_PORT, life });

@@ -48,20 +48,20 @@ describe("place", () => {
     answer = () => Response.json({ call_sid: "CA1", status: "queued", replayed: false }, { status: 201 });
     // The closed port is skipped, whatever the order of the addresses.
     for (let n = 0; n < 8; n++)
-      expect(await client([nowhere, here, nowhere]).place(order, "order-1")).toMatchObject({ call_sid: "CA1" });
+      expect(await client([nowhere, here, nowhere]).dial(order, "order-1")).toMatchObject({ call_sid: "CA1" });
     expect(asked).toHaveLength(8);
     expect(asked[0]).toEqual({ authorization: `Bearer ${token}`, key: "order-1", body: order });
   });
 
   test("passes on the service's error and Retry-After", async () => {
     answer = () => Response.json({ detail: "Try again shortly." }, { status: 503, headers: { "retry-after": "5" } });
-    expect(await failureOf(client([here]).place(order))).toEqual({
+    expect(await failureOf(client([here]).dial(order))).toEqual({
       code: "unavailable",
       message: "Try again shortly.",
       retryAfterS: 5,
     });
     answer = () => Response.json({ detail: "No such number." }, { status: 404 });
-    expect(await failureOf(client([here]).place(order))).toMatchObject({
+    expect(await failureOf(client([here]).dial(order))).toMatchObject({
       code: "not_found",
       message: "No such number.",
     });
@@ -69,7 +69,7 @@ describe("place", () => {
 
   test("passes on a forbidden destination", async () => {
     answer = () => Response.json({ detail: "Not to this country." }, { status: 403 });
-    expect(await failureOf(client([here]).place(order))).toMatchObject({
+    expect(await failureOf(client([here]).dial(order))).toMatchObject({
       code: "forbidden",
       message: "Not to this country.",
     });
@@ -78,16 +78,16 @@ describe("place", () => {
   test("never retries an order at another replica", async () => {
     asked.length = 0;
     answer = () => new Promise<Response>(() => {});
-    expect(await failureOf(client([here, here], { timeoutMs: 100 }).place(order))).toMatchObject({
+    expect(await failureOf(client([here, here], { timeoutMs: 100 }).dial(order))).toMatchObject({
       code: "upstream_timeout",
     });
     expect(asked).toHaveLength(1);
   });
 
   test("reports unavailable replicas and a missing token", async () => {
-    expect(await failureOf(client([]).place(order))).toMatchObject({ code: "unavailable", retryAfterS: 2 });
-    expect(await failureOf(client([nowhere]).place(order))).toMatchObject({ code: "unavailable", retryAfterS: 2 });
-    expect(await failureOf(client([here], { token: undefined }).place(order))).toMatchObject({
+    expect(await failureOf(client([]).dial(order))).toMatchObject({ code: "unavailable", retryAfterS: 2 });
+    expect(await failureOf(client([nowhere]).dial(order))).toMatchObject({ code: "unavailable", retryAfterS: 2 });
+    expect(await failureOf(client([here], { token: undefined }).dial(order))).toMatchObject({
       message: expect.stringContaining("CALLS_TOKEN"),
     });
   });
@@ -99,7 +99,7 @@ describe("place", () => {
       () => new Response("{"),
     ]) {
       answer = invalid;
-      expect(await failureOf(client([here]).place(order))).toMatchObject({ code: "internal" });
+      expect(await failureOf(client([here]).dial(order))).toMatchObject({ code: "internal" });
     }
   });
 });

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { AppError, isConnectionRefused, messageOf } from "../../core/errors.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import { deadline } from "../../core/time.ts";
-import { placedCall } from "./schemas.ts";
-import type { CallOrder, PlacedCall } from "./schemas.ts";
+import { dialledCall } from "./schemas.ts";
+import type { CallOrder, DialledCall } from "./schemas.ts";
 
 export type CallsClient = {
   /**
@@ -16,7 +16,7 @@ export type CallsClient = {
    *   "idempotency_mismatch", "rate_limited", "invalid_request"   as the service or the carrier answers
    *   "internal"               the answer breaks the contract
    */
-  place(order: CallOrder, idempotencyKey?: string): Promise<PlacedCall>;
+  dial(order: CallOrder, idempotencyKey?: string): Promise<DialledCall>;
 };
 
 export type CallsClientOptions = {
@@ -43,7 +43,7 @@ const problem = z.looseObject({ detail: z.string() });
 
 export function createCallsClient({ addresses, token, timeoutMs = 12_000 }: CallsClientOptions): CallsClient {
   return {
-    place: async (order, idempotencyKey) => {
+    dial: async (order, idempotencyKey) => {
       if (token === undefined)
         throw new AppError("unavailable", "Outbound calls are not configured. Set CALLS_TOKEN for the API.");
       const headers = {
@@ -62,7 +62,7 @@ export function createCallsClient({ addresses, token, timeoutMs = 12_000 }: Call
       );
       const text = await response.text();
       if (!response.ok) throw errorOf(response, text);
-      const parsed = placedCall.safeParse(parseJson(text));
+      const parsed = dialledCall.safeParse(parseJson(text));
       if (parsed.success) return parsed.data;
       throw new AppError("internal", "The calls service sent an invalid answer.", { cause: parsed.error });
     },

@@ -16,10 +16,10 @@ export type CallOrder = z.output<typeof callOrder>;
 /** An Idempotency-Key, with the same format as in the public API. */
 export const callKey = z.string().regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 visible ASCII characters");
 
-export const placedCall = z.object({
+export const dialledCall = z.object({
   call_sid: z.string(),
   status: z.literal("queued"),
   /** Whether an earlier request with this key dialled the call. */
   replayed: z.boolean(),
 });
-export type PlacedCall = z.output<typeof placedCall>;
+export type DialledCall = z.output<typeof dialledCall>;

@@ -9,7 +9,7 @@ export function createFakeCalls(): FakeCalls {
   const fake: FakeCalls = {
     placed: new Map(),
     full: false,
-    place: async (order, key) => {
+    dial: async (order, key) => {
       if (fake.full)
         throw new AppError("unavailable", "The concurrent-call limit has been reached.", { retryAfterS: 5 });
       const before = key === undefined ? undefined : byKey.get(key);

@@ -2,7 +2,7 @@ import type { Line } from "../../../lib/db/index.ts";
 import type { VoiceForm } from "../twilio/forms.ts";
 import { isFinal } from "../state/call.ts";
 import { twiml, verb } from "../twilio/twiml.ts";
-import { ownNumber, placedCall, takeSlot } from "./core.ts";
+import { ownNumber, newCallState, takeSlot } from "./core.ts";
 import type { Core, Party } from "./core.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 
@@ -45,7 +45,7 @@ export async function beginCall(core: Core, form: VoiceForm, options: BeginOptio
     status: party.status,
   } as const;
   if (known === null) {
-    const { call, isNew } = await core.store.begin({ ...placedCall(party, line as Line, nowMs), ...offered });
+    const { call, isNew } = await core.store.begin({ ...newCallState(party, line as Line, nowMs), ...offered });
     if (isNew) core.publish("call.started", call);
     if (call.step === "placed") return offerAnswered();
     if (call.step === "ended") await core.capacity.release({ callSid: call.call_sid, businessId: call.business_id });

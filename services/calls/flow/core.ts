@@ -76,7 +76,7 @@ export function ownNumber({ direction, from, to }: Pick<Party, "direction" | "fr
 }
 
 /** Builds a call that has no stream yet. */
-export function placedCall(
+export function newCallState(
   party: Party,
   line: Pick<Line, "business_id" | "max_concurrent" | "record" | "consent_line">,
   nowMs: number,

@@ -1,6 +1,6 @@
 import type { StatusForm } from "../twilio/forms.ts";
 import { isFinal, isLater } from "../state/call.ts";
-import { ownNumber, placedCall } from "./core.ts";
+import { ownNumber, newCallState } from "./core.ts";
 import type { Core, Party } from "./core.ts";
 import { endCall } from "./end.ts";
 
@@ -32,7 +32,7 @@ async function archiveUnknown(core: Core, form: StatusForm): Promise<void> {
   if (line === undefined || ended) return;
   const { nowMs } = await core.store.read(party.callSid);
   const durationS = form.CallDuration ?? 0;
-  const call = placedCall(party, line, nowMs - durationS * 1000);
+  const call = newCallState(party, line, nowMs - durationS * 1000);
   const ended_at = nowMs;
   await core.archive.write({ ...call, version: 1, step: "ended", ended_at, duration_s: durationS }, { toStream: true });
 }

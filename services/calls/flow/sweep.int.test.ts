@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { sid } from "../testing/call.ts";
 import { startStack } from "../testing/stack.ts";
 import type { Stack } from "../testing/stack.ts";
-import { placedCall } from "./core.ts";
+import { newCallState } from "./core.ts";
 import type { Core } from "./core.ts";
 import { sweepCalls } from "./sweep.ts";
 
@@ -20,7 +20,7 @@ test.each(["before its turn", "in its turn"])("the sweep spares a call that chan
   const [silent, live] = [sid("CA"), sid("CA")].toSorted() as [string, string];
   for (const callSid of [silent, live]) {
     const party = { callSid, direction: "inbound", from: "+15551112222", to: number, status: "in-progress" } as const;
-    await core.store.begin(placedCall(party, line, Date.now()));
+    await core.store.begin(newCallState(party, line, Date.now()));
   }
   const change = () => core.store.change(live, () => ({ step: "streaming" }));
   const store: Core["store"] = {

@@ -26,10 +26,10 @@ export type Carrier = {
    * Asks the carrier to dial a call. Returns its sid.
    * @throws AppError with the carrier's reason; "upstream_timeout" if the call may have been dialled all the same.
    */
-  placeCall(call: OutboundCall): Promise<string>;
+  dial(call: OutboundCall): Promise<string>;
 };
 
-const zPlaced = z.object({ sid: zCallSid });
+const zDialled = z.object({ sid: zCallSid });
 const zFault = z.object({ code: z.number().optional(), message: z.string().max(1000) });
 
 const codes: Record<number, ErrorCode> = { 400: "invalid_request", 404: "not_found", 429: "rate_limited" };
@@ -39,7 +39,7 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
   const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`;
 
   return {
-    placeCall: async ({ from, to, url, fallbackUrl, statusUrl, ringS }) => {
+    dial: async ({ from, to, url, fallbackUrl, statusUrl, ringS }) => {
       const body = new URLSearchParams({
         From: from,
         To: to,
@@ -69,8 +69,8 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
           { cause },
         );
       }
-      const placed = zPlaced.safeParse(answer);
-      if (response.ok && placed.success) return placed.data.sid;
+      const dialled = zDialled.safeParse(answer);
+      if (response.ok && dialled.success) return dialled.data.sid;
       if (response.ok || (response.status >= 500 && response.status !== 503)) {
         throw new AppError(
           "upstream_timeout",

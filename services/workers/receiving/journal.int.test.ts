@@ -1,20 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { uuidv7, uuidv7Floor } from "../../../lib/core/ids.ts";
 import { randomToken } from "../../../lib/core/secret.ts";
 import { forBusiness, submitMessage } from "../../../lib/db/index.ts";
 import { queueOn } from "../../../lib/queues/connection.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { refusal } from "../testing/shard.ts";
-import { createTestWorkers } from "../testing/workers.ts";
-import type { TestWorkers } from "../testing/workers.ts";
+import { useWorkers } from "../testing/workers.ts";
 
-let workers: TestWorkers;
-let business: string;
-beforeEach(async () => {
-  workers = await createTestWorkers();
-  business = await workers.business();
-});
-afterEach(() => workers.close());
+const stage = useWorkers();
 
 const chat = "15550002222@s.whatsapp.net";
 const received = (n: number, more: Record<string, unknown> = {}) => ({
@@ -29,132 +22,137 @@ const received = (n: number, more: Record<string, unknown> = {}) => ({
   ...more,
 });
 const emptied = (stream: "inbound" | "receipts" | "events") =>
-  until(() => workers.shard.unacknowledged(stream) === 0, { what: `an empty ${stream} journal` });
-const texts = async () => (await workers.rows(business)).map((row) => row.text);
+  until(() => stage.workers.shard.unacknowledged(stream) === 0, { what: `an empty ${stream} journal` });
+const texts = async () => (await stage.workers.rows(stage.business)).map((row) => row.text);
 
 describe("drainJournal", () => {
   test("acknowledges entries after writing them in bulk", async () => {
-    for (let n = 0; n < 1_200; n++) workers.shard.append("inbound", business, received(n));
-    await workers.serve("high");
-    await workers.producer.wake("inbound", { shard: 1 });
+    for (let n = 0; n < 1_200; n++) stage.workers.shard.append("inbound", stage.business, received(n));
+    await stage.workers.serve("high");
+    await stage.workers.producer.wake("inbound", { shard: 1 });
     await emptied("inbound");
-    const rows = await workers.rows(business);
+    const rows = await stage.workers.rows(stage.business);
     expect(rows.map((row) => row.text)).toEqual(Array.from({ length: 1_200 }, (_, n) => `hello ${n}`));
     expect(rows[0]).toMatchObject({ direction: "inbound", status: "delivered", chat, sender: chat, push_name: "Ada" });
   });
 
   test("ignores a redelivery", async () => {
-    workers.shard.append("inbound", business, received(1));
-    workers.shard.append("inbound", business, received(1));
-    await workers.serve("high");
-    await workers.producer.wake("inbound", { shard: 1 });
+    stage.workers.shard.append("inbound", stage.business, received(1));
+    stage.workers.shard.append("inbound", stage.business, received(1));
+    await stage.workers.serve("high");
+    await stage.workers.producer.wake("inbound", { shard: 1 });
     await emptied("inbound");
-    workers.shard.append("inbound", business, received(1));
-    await workers.producer.wake("inbound", { shard: 1 });
+    stage.workers.shard.append("inbound", stage.business, received(1));
+    await stage.workers.producer.wake("inbound", { shard: 1 });
     await emptied("inbound");
     expect(await texts()).toEqual(["hello 1"]);
   });
 
   test("quarantines a faulty entry and continues", async () => {
-    workers.shard.append("inbound", business, received(1));
-    workers.shard.append("inbound", business, { nonsense: "content that no log may hold" });
-    workers.shard.append("inbound", "not a business", received(2));
-    workers.shard.append("inbound", business, received(3, { timestamp: -1 }));
+    stage.workers.shard.append("inbound", stage.business, received(1));
+    stage.workers.shard.append("inbound", stage.business, { nonsense: "content that no log may hold" });
+    stage.workers.shard.append("inbound", "not a business", received(2));
+    stage.workers.shard.append("inbound", stage.business, received(3, { timestamp: -1 }));
     // Understood, but too long for an index of Postgres.
-    await workers.database.owner`create index on messages (business_id, wa_message_id)`;
-    workers.shard.append("inbound", business, received(4, { wa_message_id: randomToken(20_000) }));
-    workers.shard.append("inbound", business, received(5));
-    await workers.serve("high");
-    await workers.producer.wake("inbound", { shard: 1 });
+    await stage.workers.database.owner`create index on messages (business_id, wa_message_id)`;
+    stage.workers.shard.append("inbound", stage.business, received(4, { wa_message_id: randomToken(20_000) }));
+    stage.workers.shard.append("inbound", stage.business, received(5));
+    await stage.workers.serve("high");
+    await stage.workers.producer.wake("inbound", { shard: 1 });
     await emptied("inbound");
     expect(await texts()).toEqual(["hello 1", "hello 5"]);
-    const quarantined = workers.log.filter((line) => line["msg"] === "journal entry quarantined");
+    const quarantined = stage.workers.log.filter((line) => line["msg"] === "journal entry quarantined");
     expect(quarantined.map((line) => line["seq"])).toEqual([2, 3, 4, 5]);
-    expect(quarantined.map((line) => line["business_id"])).toEqual([business, null, business, business]);
-    expect(JSON.stringify([workers.log, workers.lines])).not.toContain("no log may hold");
-    const kept = await workers.database.owner<{ seq: number; business_id: string | null; entry: string }[]>`
+    expect(quarantined.map((line) => line["business_id"])).toEqual([
+      stage.business,
+      null,
+      stage.business,
+      stage.business,
+    ]);
+    expect(JSON.stringify([stage.workers.log, stage.workers.lines])).not.toContain("no log may hold");
+    const kept = await stage.workers.database.owner<{ seq: number; business_id: string | null; entry: string }[]>`
     select seq::integer, business_id, entry from journal_quarantine order by seq`;
     expect(kept.map(({ seq }) => seq)).toEqual([2, 3, 4, 5]);
     expect(JSON.parse(kept[0]!.entry)).toMatchObject({
       seq: 2,
-      business_id: business,
+      business_id: stage.business,
       data: { nonsense: "content that no log may hold" },
     });
     expect(JSON.parse(kept[1]!.entry)).toMatchObject({ business_id: "not a business" });
-    expect(await workers.metrics.registry.metrics()).toContain(
+    expect(await stage.workers.metrics.registry.metrics()).toContain(
       'prosaas_journal_quarantined_total{stream="inbound",service="test"} 4',
     );
   });
 
   test("keeps a message with an absurd time", async () => {
-    const endpoint = await workers.endpoint(business, { events: ["message.received"] });
-    workers.shard.append("inbound", business, received(1, { timestamp: Number.MAX_SAFE_INTEGER }));
-    await workers.serve("high");
-    await workers.producer.wake("inbound", { shard: 1 });
+    const endpoint = await stage.workers.endpoint(stage.business, { events: ["message.received"] });
+    stage.workers.shard.append("inbound", stage.business, received(1, { timestamp: Number.MAX_SAFE_INTEGER }));
+    await stage.workers.serve("high");
+    await stage.workers.producer.wake("inbound", { shard: 1 });
     await emptied("inbound");
     expect(await texts()).toEqual(["hello 1"]);
     await until(() => endpoint.received.length === 1, { what: "the delivery" });
   });
 
   test("strips U+0000 from texts", async () => {
-    workers.shard.append("inbound", business, received(1, { text: "a\u0000b" }));
-    await workers.serve("high");
-    await workers.producer.wake("inbound", { shard: 1 });
+    stage.workers.shard.append("inbound", stage.business, received(1, { text: "a\u0000b" }));
+    await stage.workers.serve("high");
+    await stage.workers.producer.wake("inbound", { shard: 1 });
     await emptied("inbound");
     expect(await texts()).toEqual(["a\uFFFDb"]);
   });
 
   test("drops entries of a deleted business", async () => {
-    workers.shard.append("inbound", uuidv7(), received(1));
-    workers.shard.append("inbound", business, received(2));
-    await workers.serve("high");
-    await workers.producer.wake("inbound", { shard: 1 });
+    stage.workers.shard.append("inbound", uuidv7(), received(1));
+    stage.workers.shard.append("inbound", stage.business, received(2));
+    await stage.workers.serve("high");
+    await stage.workers.producer.wake("inbound", { shard: 1 });
     await emptied("inbound");
     expect(await texts()).toEqual(["hello 2"]);
   });
 
   test("acknowledges nothing that Postgres does not have", async () => {
-    for (let n = 0; n < 10; n++) workers.shard.append("inbound", business, received(n));
-    await workers.database.owner`alter table messages rename to messages_away`;
-    await workers.serve("high");
-    await workers.producer.wake("inbound", { shard: 1 });
-    await until(() => workers.lines.find((line) => line["outcome"] === "failed"), { what: "a run that fails" });
-    expect(workers.shard.unacknowledged("inbound")).toBe(10);
-    await workers.database.owner`alter table messages_away rename to messages`;
+    for (let n = 0; n < 10; n++) stage.workers.shard.append("inbound", stage.business, received(n));
+    await stage.workers.database.owner`alter table messages rename to messages_away`;
+    await stage.workers.serve("high");
+    await stage.workers.producer.wake("inbound", { shard: 1 });
+    await until(() => stage.workers.lines.find((line) => line["outcome"] === "failed"), { what: "a run that fails" });
+    expect(stage.workers.shard.unacknowledged("inbound")).toBe(10);
+    await stage.workers.database.owner`alter table messages_away rename to messages`;
     await emptied("inbound");
     expect((await texts()).length).toBe(10);
-    expect(workers.log.filter((line) => line["msg"] === "journal entry quarantined")).toEqual([]);
+    expect(stage.workers.log.filter((line) => line["msg"] === "journal entry quarantined")).toEqual([]);
   });
 
   test("retries an unavailable shard", async () => {
     let refusals = 0;
-    workers.shard.refuseJournal = () => (refusals++ < 3 ? refusal(503, "The shard is starting.") : undefined);
-    workers.shard.append("inbound", business, received(1));
-    await workers.serve("high");
-    await workers.producer.wake("inbound", { shard: 1 });
+    stage.workers.shard.refuseJournal = () => (refusals++ < 3 ? refusal(503, "The shard is starting.") : undefined);
+    stage.workers.shard.append("inbound", stage.business, received(1));
+    await stage.workers.serve("high");
+    await stage.workers.producer.wake("inbound", { shard: 1 });
     await emptied("inbound");
     expect(refusals).toBe(4);
   });
 
   test("one worker at a time reads a stream", async () => {
-    for (let n = 0; n < 2_000; n++) workers.shard.append("inbound", business, received(n));
-    const high = await queueOn(workers.redis, "high");
+    for (let n = 0; n < 2_000; n++) stage.workers.shard.append("inbound", stage.business, received(n));
+    const high = await queueOn(stage.workers.redis, "high");
     for (let i = 0; i < 4; i++) await high.add("inbound", { shard: 1 });
-    await workers.serve("high");
+    await stage.workers.serve("high");
     await emptied("inbound");
     expect((await texts()).length).toBe(2_000);
-    expect(workers.lines.filter((line) => line["reason"] === "another worker holds the lease").length).toBeGreaterThan(
-      0,
-    );
+    expect(
+      stage.workers.lines.filter((line) => line["reason"] === "another worker holds the lease").length,
+    ).toBeGreaterThan(0);
   });
 
   test("stores and announces once despite two concurrent workers", async () => {
-    const endpoint = await workers.endpoint(business, { events: ["message.received"] });
+    const endpoint = await stage.workers.endpoint(stage.business, { events: ["message.received"] });
     const second = 1_760_000_000_000;
-    workers.shard.append("inbound", business, received(0));
+    stage.workers.shard.append("inbound", stage.business, received(0));
     const never = new AbortController().signal;
     const run = () =>
-      workers.handlers.inbound({
+      stage.workers.handlers.inbound({
         jobId: "1",
         payload: { shard: 1 },
         attempt: 1,
@@ -162,7 +160,7 @@ describe("drainJournal", () => {
         signal: never,
         stopping: never,
       });
-    const { owner } = workers.database;
+    const { owner } = stage.workers.database;
     const runs: Promise<unknown>[] = [];
     await owner.begin(async (sql) => {
       await sql`lock table webhook_deliveries in share mode`;
@@ -180,30 +178,32 @@ describe("drainJournal", () => {
       await waiting(1);
       // Another message of the same second, so that the chat's next one gets another order.
       const id = uuidv7Floor(second + 500);
-      await submitMessage(forBusiness(workers.database.db, business), {
+      await submitMessage(forBusiness(stage.workers.database.db, stage.business), {
         id,
         chat,
         type: "text",
         text: "out",
         wa_message_id: "OUT",
       });
-      await workers.redis.flushdb();
+      await stage.workers.redis.flushdb();
       runs.push(run());
       await waiting(2);
     });
     await Promise.all(runs);
-    expect((await workers.rows(business)).map(({ text }) => text).toSorted()).toEqual(["hello 0", "out"]);
-    expect(await workers.deliveries(endpoint.id)).toHaveLength(1);
+    expect((await stage.workers.rows(stage.business)).map(({ text }) => text).toSorted()).toEqual(["hello 0", "out"]);
+    expect(await stage.workers.deliveries(endpoint.id)).toHaveLength(1);
   });
 });
 
 describe("receipts", () => {
   test("end in the highest status in any order", async () => {
-    const id = await workers.queueMessage(business, chat, "out");
-    await workers.serve("high");
-    await workers.producer.wake("send", { business_id: business });
-    await until(async () => (await workers.rows(business))[0]?.status === "sent", { what: "a sent message" });
-    const { wa_message_id } = (await workers.rows(business))[0]!;
+    const id = await stage.workers.queueMessage(stage.business, chat, "out");
+    await stage.workers.serve("high");
+    await stage.workers.producer.wake("send", { business_id: stage.business });
+    await until(async () => (await stage.workers.rows(stage.business))[0]?.status === "sent", {
+      what: "a sent message",
+    });
+    const { wa_message_id } = (await stage.workers.rows(stage.business))[0]!;
     const at = Date.now() + 60_000;
     for (const [status, after] of [
       ["read", 2_000],
@@ -211,14 +211,14 @@ describe("receipts", () => {
       ["delivered", 1_500],
       ["sent", 500],
     ] as const) {
-      workers.shard.append("receipts", business, { wa_message_id, chat, status, at: at + after });
+      stage.workers.shard.append("receipts", stage.business, { wa_message_id, chat, status, at: at + after });
     }
-    workers.shard.append("receipts", business, { wa_message_id: "unknown", chat, status: "read", at });
-    workers.shard.append("receipts", business, { wa_message_id, chat, status: "no such tick", at });
-    await workers.serve("receipts");
-    await workers.producer.wake("receipts", { shard: 1 });
+    stage.workers.shard.append("receipts", stage.business, { wa_message_id: "unknown", chat, status: "read", at });
+    stage.workers.shard.append("receipts", stage.business, { wa_message_id, chat, status: "no such tick", at });
+    await stage.workers.serve("receipts");
+    await stage.workers.producer.wake("receipts", { shard: 1 });
     await emptied("receipts");
-    const [row] = await workers.rows(business);
+    const [row] = await stage.workers.rows(stage.business);
     expect(row).toMatchObject({ id, status: "read" });
     expect(new Date(row!.delivered_at!).getTime()).toBe(at + 1_000);
     expect(new Date(row!.read_at!).getTime()).toBe(at + 2_000);
@@ -229,32 +229,35 @@ describe("session_events", () => {
   test("are mirrored; an open session expedites the outbox", async () => {
     const session = { event: "session.status", paired: true, phone: "15550001111", since: new Date().toISOString() };
     let open = false;
-    workers.shard.refuse = () => (open ? undefined : refusal(503, "The session is not open."));
-    await workers.queueMessage(business, chat, "out");
-    await workers.serve("high");
-    await workers.serve("default");
-    await workers.producer.wake("send", { business_id: business });
+    stage.workers.shard.refuse = () => (open ? undefined : refusal(503, "The session is not open."));
+    await stage.workers.queueMessage(stage.business, chat, "out");
+    await stage.workers.serve("high");
+    await stage.workers.serve("default");
+    await stage.workers.producer.wake("send", { business_id: stage.business });
     // By the sixth try in a row the delay is at least four seconds.
-    await until(() => workers.lines.some((line) => line["outcome"] === "postponed" && Number(line["in_ms"]) >= 2_000), {
-      what: "a long wait",
-    });
+    await until(
+      () => stage.workers.lines.some((line) => line["outcome"] === "postponed" && Number(line["in_ms"]) >= 2_000),
+      {
+        what: "a long wait",
+      },
+    );
     open = true;
-    workers.shard.append("events", business, { ...session, status: "connecting" });
-    workers.shard.append("events", business, { ...session, status: "open", name: "The shop" });
+    stage.workers.shard.append("events", stage.business, { ...session, status: "connecting" });
+    stage.workers.shard.append("events", stage.business, { ...session, status: "open", name: "The shop" });
     const opened = performance.now();
-    await workers.producer.wake("session_events", { shard: 1 });
-    await until(() => workers.shard.deliveries.length === 1, { what: "the message" });
+    await stage.workers.producer.wake("session_events", { shard: 1 });
+    await until(() => stage.workers.shard.deliveries.length === 1, { what: "the message" });
     expect(performance.now() - opened).toBeLessThan(1_000);
     await emptied("events");
-    const [mirror] = await workers.database
-      .owner`select status, name, shard from whatsapp_sessions where business_id = ${business}`;
+    const [mirror] = await stage.workers.database
+      .owner`select status, name, shard from whatsapp_sessions where business_id = ${stage.business}`;
     expect({ ...mirror }).toEqual({ status: "open", name: "The shop", shard: 1 });
   });
 });
 
 describe("a shard that reports about another's business", () => {
   const quarantined = () =>
-    workers.log.filter((line) => line["msg"] === "journal entry quarantined").map((line) => line["business_id"]);
+    stage.workers.log.filter((line) => line["msg"] === "journal entry quarantined").map((line) => line["business_id"]);
   const event = (status: string) => ({
     event: "session.status",
     status,
@@ -263,51 +266,51 @@ describe("a shard that reports about another's business", () => {
   });
   let own: string;
   beforeEach(async () => {
-    own = await workers.business();
-    await workers.database.owner`update businesses set whatsapp_shard = 2 where id = ${business}`;
+    own = await stage.workers.business();
+    await stage.workers.database.owner`update businesses set whatsapp_shard = 2 where id = ${stage.business}`;
   });
 
   test("cannot write its messages", async () => {
-    workers.shard.append("inbound", business, received(1));
-    workers.shard.append("inbound", own, received(2));
-    await workers.serve("high");
-    await workers.producer.wake("inbound", { shard: 1 });
+    stage.workers.shard.append("inbound", stage.business, received(1));
+    stage.workers.shard.append("inbound", own, received(2));
+    await stage.workers.serve("high");
+    await stage.workers.producer.wake("inbound", { shard: 1 });
     await emptied("inbound");
     expect(await texts()).toEqual([]);
-    expect((await workers.rows(own)).map((row) => row.text)).toEqual(["hello 2"]);
-    expect(quarantined()).toEqual([business]);
+    expect((await stage.workers.rows(own)).map((row) => row.text)).toEqual(["hello 2"]);
+    expect(quarantined()).toEqual([stage.business]);
   });
 
   test("cannot change its ticks", async () => {
-    const id = await workers.queueMessage(business, "15550002222", "hello");
-    const [{ wa_message_id }] = await workers.database.owner<
+    const id = await stage.workers.queueMessage(stage.business, "15550002222", "hello");
+    const [{ wa_message_id }] = await stage.workers.database.owner<
       [{ wa_message_id: string }]
     >`select wa_message_id from messages where id = ${id}`;
-    workers.shard.append("receipts", business, { wa_message_id, chat, status: "failed", at: Date.now() });
-    await workers.serve("receipts");
-    await workers.producer.wake("receipts", { shard: 1 });
+    stage.workers.shard.append("receipts", stage.business, { wa_message_id, chat, status: "failed", at: Date.now() });
+    await stage.workers.serve("receipts");
+    await stage.workers.producer.wake("receipts", { shard: 1 });
     await emptied("receipts");
-    expect((await workers.rows(business)).map((row) => row.status)).toEqual(["queued"]);
-    expect(quarantined()).toEqual([business]);
+    expect((await stage.workers.rows(stage.business)).map((row) => row.status)).toEqual(["queued"]);
+    expect(quarantined()).toEqual([stage.business]);
   });
 
   test("cannot change its session", async () => {
-    workers.shard.append("events", business, event("logged_out"));
-    await workers.serve("default");
-    await workers.producer.wake("session_events", { shard: 1 });
+    stage.workers.shard.append("events", stage.business, event("logged_out"));
+    await stage.workers.serve("default");
+    await stage.workers.producer.wake("session_events", { shard: 1 });
     await emptied("events");
-    const [session] = await workers.database
-      .owner`select status, shard from whatsapp_sessions where business_id = ${business}`;
+    const [session] = await stage.workers.database
+      .owner`select status, shard from whatsapp_sessions where business_id = ${stage.business}`;
     expect(session).toMatchObject({ status: "open", shard: 1 });
-    expect(quarantined()).toEqual([business]);
+    expect(quarantined()).toEqual([stage.business]);
   });
 
   test("is believed about what it received before a move", async () => {
-    await workers.database.owner`
-      insert into moves (id, business_id, from_shard, to_shard) values (${uuidv7()}, ${business}, 1, 2)`;
-    workers.shard.append("inbound", business, received(1));
-    await workers.serve("high");
-    await workers.producer.wake("inbound", { shard: 1 });
+    await stage.workers.database.owner`
+      insert into moves (id, business_id, from_shard, to_shard) values (${uuidv7()}, ${stage.business}, 1, 2)`;
+    stage.workers.shard.append("inbound", stage.business, received(1));
+    await stage.workers.serve("high");
+    await stage.workers.producer.wake("inbound", { shard: 1 });
     await emptied("inbound");
     expect(await texts()).toEqual(["hello 1"]);
   });

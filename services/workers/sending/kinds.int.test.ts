@@ -1,23 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { until } from "../../../lib/testing/until.ts";
 import type { InboundData } from "../../../lib/contracts/shard/index.ts";
 import { storedContent } from "../../../lib/messages/index.ts";
 import type { MessageContent } from "../../../lib/messages/index.ts";
-import { createTestWorkers } from "../testing/workers.ts";
-import type { TestWorkers } from "../testing/workers.ts";
+import { useWorkers } from "../testing/workers.ts";
 
-let workers: TestWorkers;
-let business: string;
-beforeEach(async () => {
-  workers = await createTestWorkers();
-  business = await workers.business();
-});
-afterEach(() => workers.close());
+const stage = useWorkers();
 
 const chat = "15550000001@s.whatsapp.net";
 let at = 1_700_000_000_000;
 const inbound = (wa_message_id: string, content: MessageContent, more: Partial<InboundData> = {}) =>
-  workers.shard.append("inbound", business, {
+  stage.workers.shard.append("inbound", stage.business, {
     wa_message_id,
     chat,
     sender: chat,
@@ -29,11 +22,14 @@ const inbound = (wa_message_id: string, content: MessageContent, more: Partial<I
 
 /** The rows of the business, once there are so many. */
 async function drained(count: number) {
-  await workers.serve("high");
-  await workers.producer.wake("inbound", { shard: 1 });
-  return until(async () => ((rows) => (rows.length === count ? rows : undefined))(await workers.rows(business)), {
-    what: `${count} rows`,
-  });
+  await stage.workers.serve("high");
+  await stage.workers.producer.wake("inbound", { shard: 1 });
+  return until(
+    async () => ((rows) => (rows.length === count ? rows : undefined))(await stage.workers.rows(stage.business)),
+    {
+      what: `${count} rows`,
+    },
+  );
 }
 
 describe("message kinds", () => {
@@ -45,12 +41,15 @@ describe("message kinds", () => {
       { type: "poll", question: "When?", options: ["now", "later"], max_choices: 1 },
       { type: "reaction", target, emoji: "👍" },
     ];
-    for (const content of contents) await workers.queueMessage(business, chat, storedContent(content));
-    await workers.serve("high");
-    await workers.producer.wake("send", { business_id: business });
-    await until(() => workers.shard.batches[0]?.messages.length === contents.length, { what: "the batch" });
+    for (const content of contents) await stage.workers.queueMessage(stage.business, chat, storedContent(content));
+    await stage.workers.serve("high");
+    await stage.workers.producer.wake("send", { business_id: stage.business });
+    await until(() => stage.workers.shard.batches[0]?.messages.length === contents.length, { what: "the batch" });
     expect(
-      workers.shard.batches[0]!.messages.map(({ id: _id, wa_message_id: _wa, to, ...content }) => ({ to, content })),
+      stage.workers.shard.batches[0]!.messages.map(({ id: _id, wa_message_id: _wa, to, ...content }) => ({
+        to,
+        content,
+      })),
     ).toEqual(contents.map((content) => ({ to: chat, content })) as never);
   });
 

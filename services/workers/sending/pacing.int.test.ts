@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import {
   addRecipients,
@@ -10,28 +10,21 @@ import {
   setPacing,
 } from "../../../lib/db/index.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { createTestWorkers } from "../testing/workers.ts";
-import type { TestWorkers } from "../testing/workers.ts";
+import { useWorkers } from "../testing/workers.ts";
 
-let workers: TestWorkers;
-let business: string;
-beforeEach(async () => {
-  workers = await createTestWorkers();
-  business = await workers.business();
-});
-afterEach(() => workers.close());
+const stage = useWorkers();
 
 const chat = (n: number) => `1555000${String(n).padStart(4, "0")}@s.whatsapp.net`;
 const send = async () => {
-  await workers.serve("high");
-  await workers.producer.wake("send", { business_id: business });
+  await stage.workers.serve("high");
+  await stage.workers.producer.wake("send", { business_id: stage.business });
 };
-const delivered = () => workers.shard.deliveries.map(({ text }) => text);
-const postponed = () => workers.lines.filter((line) => line["outcome"] === "postponed");
+const delivered = () => stage.workers.shard.deliveries.map(({ text }) => text);
+const postponed = () => stage.workers.lines.filter((line) => line["outcome"] === "postponed");
 
 /** Puts what a broadcast has for these chats into the outbox. */
 async function release(chats: string[]): Promise<void> {
-  const scope = forBusiness(workers.database.db, business);
+  const scope = forBusiness(stage.workers.database.db, stage.business);
   const id = uuidv7();
   const quiet = { quiet_from: null, quiet_to: null };
   await insertBroadcast(scope, {
@@ -57,70 +50,78 @@ async function release(chats: string[]): Promise<void> {
 describe("a paced account", () => {
   test("sends one by one without counting attempts", async () => {
     let next = 0;
-    workers.shard.decide = () => {
+    stage.workers.shard.decide = () => {
       if (Date.now() < next) return { status: "paced", wait_ms: next - Date.now(), holds: "everything" };
       next = Date.now() + 40;
       return { status: "sent" };
     };
-    for (let i = 0; i < 8; i++) await workers.queueMessage(business, chat(i % 3), `${i}`);
+    for (let i = 0; i < 8; i++) await stage.workers.queueMessage(stage.business, chat(i % 3), `${i}`);
     await send();
-    await until(() => workers.shard.deliveries.length === 8, { what: "all messages" });
+    await until(() => stage.workers.shard.deliveries.length === 8, { what: "all messages" });
     expect(delivered()).toEqual(["0", "1", "2", "3", "4", "5", "6", "7"]);
-    await until(async () => (await workers.rows(business)).every(({ status }) => status === "sent"), {
+    await until(async () => (await stage.workers.rows(stage.business)).every(({ status }) => status === "sent"), {
       what: "the results",
     });
-    expect((await workers.rows(business)).map(({ attempts }) => attempts)).toEqual(Array(8).fill(1));
+    expect((await stage.workers.rows(stage.business)).map(({ attempts }) => attempts)).toEqual(Array(8).fill(1));
   });
 
   test("occupies no worker while it waits", async () => {
-    workers.shard.decide = () => ({ status: "paced", wait_ms: 3_600_000, holds: "everything" });
-    await workers.queueMessage(business, chat(1), "later");
-    const other = await workers.business();
+    stage.workers.shard.decide = () => ({ status: "paced", wait_ms: 3_600_000, holds: "everything" });
+    await stage.workers.queueMessage(stage.business, chat(1), "later");
+    const other = await stage.workers.business();
     await send();
     await until(() => postponed().length > 0, { what: "the postponed run" });
     expect(postponed()[0]).toMatchObject({ reason: "the account is paced" });
-    expect((await workers.rows(business))[0]).toMatchObject({ status: "queued", attempts: 0, error_code: null });
-    workers.shard.decide = () => undefined;
-    await workers.queueMessage(other, chat(2), "at once");
-    await workers.producer.wake("send", { business_id: other });
+    expect((await stage.workers.rows(stage.business))[0]).toMatchObject({
+      status: "queued",
+      attempts: 0,
+      error_code: null,
+    });
+    stage.workers.shard.decide = () => undefined;
+    await stage.workers.queueMessage(other, chat(2), "at once");
+    await stage.workers.producer.wake("send", { business_id: other });
     await until(() => delivered().includes("at once"), { what: "the other business's message" });
     expect(delivered()).not.toContain("later");
   });
 
   test("hands its current limits over with each batch", async () => {
     const settings: unknown[] = [];
-    workers.shard.refuse = (batch) => {
+    stage.workers.shard.refuse = (batch) => {
       settings.push(batch.pacing);
       return undefined;
     };
-    await workers.queueMessage(business, chat(1), "one");
+    await stage.workers.queueMessage(stage.business, chat(1), "one");
     await send();
-    await until(() => workers.lines.some((line) => line["job"] === "send" && line["outcome"] === "done"), {
+    await until(() => stage.workers.lines.some((line) => line["job"] === "send" && line["outcome"] === "done"), {
       what: "the first run's end",
     });
-    await setPacing(forBusiness(workers.database.db, business), { messages_per_minute: 7 });
-    await workers.queueMessage(business, chat(1), "two");
-    await workers.producer.wake("send", { business_id: business });
+    await setPacing(forBusiness(stage.workers.database.db, stage.business), { messages_per_minute: 7 });
+    await stage.workers.queueMessage(stage.business, chat(1), "two");
+    await stage.workers.producer.wake("send", { business_id: stage.business });
     await until(() => delivered().length === 2, { what: "the second message" });
     expect(settings).toEqual([null, { messages_per_minute: 7 }]);
   });
 
   test("announces a lasting limit once, and no pace", async () => {
-    const endpoint = await workers.endpoint(business, { events: ["session.limited"] });
-    workers.shard.decide = () => ({ status: "paced", wait_ms: 30_000, holds: "first_contacts" });
-    await workers.queueMessage(business, chat(1), "paced");
+    const endpoint = await stage.workers.endpoint(stage.business, { events: ["session.limited"] });
+    stage.workers.shard.decide = () => ({ status: "paced", wait_ms: 30_000, holds: "first_contacts" });
+    await stage.workers.queueMessage(stage.business, chat(1), "paced");
     await send();
-    await until(async () => (await workers.rows(business))[0]?.wait_reason === "pacing", { what: "the pace" });
-    workers.shard.decide = () => ({ status: "paced", wait_ms: 3_600_000, holds: "everything" });
+    await until(async () => (await stage.workers.rows(stage.business))[0]?.wait_reason === "pacing", {
+      what: "the pace",
+    });
+    stage.workers.shard.decide = () => ({ status: "paced", wait_ms: 3_600_000, holds: "everything" });
     for (const n of [2, 3]) {
-      await workers.queueMessage(business, chat(n), "limited");
-      await workers.producer.wake("send", { business_id: business }, { expedite: true });
+      await stage.workers.queueMessage(stage.business, chat(n), "limited");
+      await stage.workers.producer.wake("send", { business_id: stage.business }, { expedite: true });
       await until(() => postponed().filter(({ reason }) => reason === "the account is paced").length >= n - 1, {
         what: "the limit",
       });
     }
     await until(() => endpoint.received.length > 0, { what: "the event" });
-    expect(endpoint.received.map(({ data }) => data)).toMatchObject([{ business_id: business, holds: "everything" }]);
+    expect(endpoint.received.map(({ data }) => data)).toMatchObject([
+      { business_id: stage.business, holds: "everything" },
+    ]);
     expect(Date.parse(String(endpoint.received[0]!.data["until"])) - Date.now()).toBeWithin(3_590_000, 3_600_000);
   });
 });
@@ -128,36 +129,41 @@ describe("a paced account", () => {
 describe("new chats", () => {
   test("wait while other chats continue", async () => {
     let open = false;
-    workers.shard.decide = ({ to }) =>
+    stage.workers.shard.decide = ({ to }) =>
       to === chat(0) && !open ? { status: "paced", wait_ms: 3_600_000, holds: "first_contacts" } : undefined;
-    for (let i = 0; i < 6; i++) await workers.queueMessage(business, chat(i % 2), `${i}`);
+    for (let i = 0; i < 6; i++) await stage.workers.queueMessage(stage.business, chat(i % 2), `${i}`);
     await send();
-    await until(() => workers.shard.deliveries.length === 3, { what: "the other chat" });
+    await until(() => stage.workers.shard.deliveries.length === 3, { what: "the other chat" });
     expect(delivered()).toEqual(["1", "3", "5"]);
-    await until(async () => (await workers.rows(business))[0]?.wait_reason === "pacing", { what: "the result" });
-    const [first] = await workers.rows(business);
+    await until(async () => (await stage.workers.rows(stage.business))[0]?.wait_reason === "pacing", {
+      what: "the result",
+    });
+    const [first] = await stage.workers.rows(stage.business);
     expect(first).toMatchObject({ status: "queued", attempts: 0 });
     expect(Date.parse(String(first!.next_attempt_at))).toBeGreaterThan(Date.now() + 3_000_000);
 
     open = true;
-    await setPacing(forBusiness(workers.database.db, business), { enabled: false });
-    await workers.producer.wake("send", { business_id: business }, { expedite: true });
-    await until(() => workers.shard.deliveries.length === 6, { what: "the chat that waited" });
+    await setPacing(forBusiness(stage.workers.database.db, stage.business), { enabled: false });
+    await stage.workers.producer.wake("send", { business_id: stage.business }, { expedite: true });
+    await until(() => stage.workers.shard.deliveries.length === 6, { what: "the chat that waited" });
     expect(delivered().slice(3)).toEqual(["0", "2", "4"]);
   });
 
   test("are released by a message from the other side", async () => {
     const acquainted = new Set<string>();
-    workers.shard.decide = ({ to }) =>
+    stage.workers.shard.decide = ({ to }) =>
       acquainted.has(to) ? undefined : { status: "paced", wait_ms: 3_600_000, holds: "first_contacts" };
     await release([chat(0), chat(1)]);
-    for (const n of [2, 3]) await workers.queueMessage(business, chat(n), "hello");
-    await workers.serve("broadcasts");
-    await workers.producer.wake("send_broadcasts", { business_id: business });
+    for (const n of [2, 3]) await stage.workers.queueMessage(stage.business, chat(n), "hello");
+    await stage.workers.serve("broadcasts");
+    await stage.workers.producer.wake("send_broadcasts", { business_id: stage.business });
     await send();
-    await until(async () => (await workers.rows(business)).every(({ wait_reason }) => wait_reason === "pacing"), {
-      what: "the pace",
-    });
+    await until(
+      async () => (await stage.workers.rows(stage.business)).every(({ wait_reason }) => wait_reason === "pacing"),
+      {
+        what: "the pace",
+      },
+    );
     for (const n of [0, 2]) {
       acquainted.add(chat(n));
       const said = {
@@ -168,17 +174,16 @@ describe("new chats", () => {
         type: "text",
         text: "the code, please",
       };
-      workers.shard.append("inbound", business, { wa_message_id: `IN${n}`, ...said });
+      stage.workers.shard.append("inbound", stage.business, { wa_message_id: `IN${n}`, ...said });
     }
-    await workers.producer.wake("inbound", { shard: 1 });
-    await until(() => workers.shard.deliveries.length === 2, { what: "what waited for these chats" });
-    await workers.queueMessage(business, chat(2), "code");
-    await workers.producer.wake("send", { business_id: business });
-    await until(() => workers.shard.deliveries.length === 3, { what: "the reply" });
-    expect(workers.shard.deliveries.filter((delivery) => delivery.chat === chat(2)).map(({ text }) => text)).toEqual([
-      "hello",
-      "code",
-    ]);
+    await stage.workers.producer.wake("inbound", { shard: 1 });
+    await until(() => stage.workers.shard.deliveries.length === 2, { what: "what waited for these chats" });
+    await stage.workers.queueMessage(stage.business, chat(2), "code");
+    await stage.workers.producer.wake("send", { business_id: stage.business });
+    await until(() => stage.workers.shard.deliveries.length === 3, { what: "the reply" });
+    expect(
+      stage.workers.shard.deliveries.filter((delivery) => delivery.chat === chat(2)).map(({ text }) => text),
+    ).toEqual(["hello", "code"]);
     expect(delivered().toSorted()).toEqual(["code", "hello", "offer"]);
   });
 });
@@ -187,8 +192,8 @@ describe("a paced broadcast", () => {
   test("delays no urgent message", async () => {
     const chats = Array.from({ length: 30 }, (_, n) => chat(n));
     await release(chats);
-    for (const one of chats) await workers.queueMessage(business, one, "code");
-    workers.shard.decide = ({ bulk }) =>
+    for (const one of chats) await stage.workers.queueMessage(stage.business, one, "code");
+    stage.workers.shard.decide = ({ bulk }) =>
       bulk === true ? { status: "paced", wait_ms: 3_600_000, holds: "everything" } : undefined;
     await send();
     await until(() => delivered().filter((text) => text === "code").length === chats.length, { what: "every code" });

@@ -1,52 +1,47 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { assignShard, forBusiness, forPlatform, upsertSessions } from "../../../lib/db/index.ts";
 import { definitionOf, queueDepths } from "../../../lib/queues/index.ts";
 import { queueOn } from "../../../lib/queues/connection.ts";
 import { createRouterOver } from "../../../lib/routing/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { refusal, startTestShard } from "../testing/shard.ts";
-import { createTestWorkers } from "../testing/workers.ts";
-import type { TestWorkers } from "../testing/workers.ts";
+import { useWorkers } from "../testing/workers.ts";
 
-let workers: TestWorkers;
-let business: string;
-beforeEach(async () => {
-  workers = await createTestWorkers();
-  business = await workers.business();
-});
-afterEach(() => workers.close());
+const stage = useWorkers();
 
 const chat = (n: number) => `1555000${String(n).padStart(4, "0")}@s.whatsapp.net`;
-const wake = () => workers.producer.wake("send", { business_id: business });
-const statuses = async () => (await workers.rows(business)).map((row) => row.status);
+const wake = () => stage.workers.producer.wake("send", { business_id: stage.business });
+const statuses = async () => (await stage.workers.rows(stage.business)).map((row) => row.status);
 const allAre = (status: string) =>
   until(async () => (await statuses()).every((one) => one === status), { what: `all messages ${status}` });
 
 async function fill(count: number, chats: number): Promise<void> {
-  for (let i = 0; i < count; i++) await workers.queueMessage(business, chat(i % chats), `${i}`);
+  for (let i = 0; i < count; i++) await stage.workers.queueMessage(stage.business, chat(i % chats), `${i}`);
 }
 
 function expectEachOnceInOrder(count: number): void {
-  expect(workers.shard.deliveries.map(({ text }) => text)).toEqual(Array.from({ length: count }, (_, i) => `${i}`));
+  expect(stage.workers.shard.deliveries.map(({ text }) => text)).toEqual(
+    Array.from({ length: count }, (_, i) => `${i}`),
+  );
 }
 
 describe("send", () => {
   test("drains an outbox in order, in bounded batches", async () => {
     await fill(120, 7);
-    await workers.serve("high");
+    await stage.workers.serve("high");
     await wake();
     await allAre("sent");
     expectEachOnceInOrder(120);
-    expect(Math.max(...workers.shard.batches.map(({ messages }) => messages.length))).toBe(50);
-    const [row] = await workers.rows(business);
+    expect(Math.max(...stage.workers.shard.batches.map(({ messages }) => messages.length))).toBe(50);
+    const [row] = await stage.workers.rows(stage.business);
     expect(row).toMatchObject({ attempts: 1, next_attempt_at: null, error_code: null });
     expect(row!.sent_at).not.toBeNull();
   });
 
   test("continues with messages accepted in between", async () => {
-    await workers.serve("high");
+    await stage.workers.serve("high");
     for (let i = 0; i < 60; i++) {
-      await workers.queueMessage(business, chat(i % 3), `${i}`);
+      await stage.workers.queueMessage(stage.business, chat(i % 3), `${i}`);
       void wake();
     }
     await wake();
@@ -55,46 +50,47 @@ describe("send", () => {
   });
 
   test("fails an unpaired business's messages with advice", async () => {
-    workers.shard.refuse = () => refusal(409, "not paired");
+    stage.workers.shard.refuse = () => refusal(409, "not paired");
     await fill(3, 1);
-    await workers.serve("high");
+    await stage.workers.serve("high");
     await wake();
     await allAre("failed");
-    expect((await workers.rows(business))[0]).toMatchObject({ error_code: "not_paired" });
+    expect((await stage.workers.rows(stage.business))[0]).toMatchObject({ error_code: "not_paired" });
   });
 
   test("one worker at a time sends for a business", async () => {
     let inside = 0;
     let most = 0;
-    workers.shard.beforeAnswer = async () => {
+    stage.workers.shard.beforeAnswer = async () => {
       most = Math.max(most, ++inside);
       await Bun.sleep(5);
       inside -= 1;
       return undefined;
     };
     await fill(120, 5);
-    const high = await queueOn(workers.redis, "high");
-    for (let i = 0; i < 5; i++) await high.add("send", { business_id: business });
-    await workers.serve("high");
+    const high = await queueOn(stage.workers.redis, "high");
+    for (let i = 0; i < 5; i++) await high.add("send", { business_id: stage.business });
+    await stage.workers.serve("high");
     await allAre("sent");
     expect(most).toBe(1);
     expectEachOnceInOrder(120);
   });
 
   test("a run without its lease starts nothing new", async () => {
-    const key = `prosaas:lease:send:${business}`;
+    const key = `prosaas:lease:send:${stage.business}`;
     const gate = Promise.withResolvers<void>();
-    workers.shard.beforeAnswer = async () => {
+    stage.workers.shard.beforeAnswer = async () => {
       await gate.promise;
       return undefined;
     };
     await fill(80, 4);
-    await workers.serve("high");
+    await stage.workers.serve("high");
     await wake();
-    await until(() => workers.shard.batches.length === 1, { what: "the first batch" });
-    await workers.redis.set(key, "another", "PX", 300);
+    await until(() => stage.workers.shard.batches.length === 1, { what: "the first batch" });
+    await stage.workers.redis.set(key, "another", "PX", 300);
     await until(
-      async () => (await workers.metrics.registry.metrics()).includes('prosaas_leases_lost_total{service="test"} 1'),
+      async () =>
+        (await stage.workers.metrics.registry.metrics()).includes('prosaas_leases_lost_total{service="test"} 1'),
       {
         what: "the loss to be noticed",
       },
@@ -102,18 +98,18 @@ describe("send", () => {
     gate.resolve();
     await allAre("sent");
     expectEachOnceInOrder(80);
-    expect(workers.lines.find((line) => line["reason"] === "the lease expired")).toBeDefined();
+    expect(stage.workers.lines.find((line) => line["reason"] === "the lease expired")).toBeDefined();
   });
 
   test("the sweep wakes pending outboxes after a Redis flush", async () => {
-    const others = await Promise.all(Array.from({ length: 5 }, () => workers.business()));
-    for (const id of others) await workers.queueMessage(id, chat(1), "hello");
-    for (const id of others) await workers.producer.wake("send", { business_id: id });
-    await workers.redis.flushdb();
-    await workers.serve("high");
-    await workers.sweep();
-    await until(() => workers.shard.deliveries.length === others.length, { what: "every business's message" });
-    expect(new Set(workers.shard.deliveries.map((delivery) => delivery.business_id))).toEqual(new Set(others));
+    const others = await Promise.all(Array.from({ length: 5 }, () => stage.workers.business()));
+    for (const id of others) await stage.workers.queueMessage(id, chat(1), "hello");
+    for (const id of others) await stage.workers.producer.wake("send", { business_id: id });
+    await stage.workers.redis.flushdb();
+    await stage.workers.serve("high");
+    await stage.workers.sweep();
+    await until(() => stage.workers.shard.deliveries.length === others.length, { what: "every business's message" });
+    expect(new Set(stage.workers.shard.deliveries.map((delivery) => delivery.business_id))).toEqual(new Set(others));
   });
 
   test.each([
@@ -121,82 +117,82 @@ describe("send", () => {
     ["half a second", 200, 150],
   ])("yields to other businesses after %s at most", async (_, batchMs, most) => {
     await fill(600, 5);
-    workers.shard.beforeAnswer = async () => {
+    stage.workers.shard.beforeAnswer = async () => {
       await Bun.sleep(batchMs);
       return undefined;
     };
-    const other = await workers.business();
-    await workers.queueMessage(other, chat(1), "short");
-    await workers.serve("high", { definition: { ...definitionOf("high"), concurrency: 1 } });
+    const other = await stage.workers.business();
+    await stage.workers.queueMessage(other, chat(1), "short");
+    await stage.workers.serve("high", { definition: { ...definitionOf("high"), concurrency: 1 } });
     await wake();
-    await workers.producer.wake("send", { business_id: other });
+    await stage.workers.producer.wake("send", { business_id: other });
     await allAre("sent");
-    const position = workers.shard.deliveries.findIndex((delivery) => delivery.business_id === other);
+    const position = stage.workers.shard.deliveries.findIndex((delivery) => delivery.business_id === other);
     expect(position % 50).toBe(0);
     expect(position).toBeWithin(50, most + 1);
   });
 
   test("ignores a deleted business", async () => {
     await fill(1, 1);
-    await workers.database.owner`update businesses set deleted_at = now() where id = ${business}`;
-    await workers.serve("high");
+    await stage.workers.database.owner`update businesses set deleted_at = now() where id = ${stage.business}`;
+    await stage.workers.serve("high");
     await wake();
-    await until(() => workers.lines.find((line) => line["outcome"] === "done"), { what: "the run" });
-    expect(workers.shard.batches).toEqual([]);
-    expect((await queueDepths(workers.redis, ["high"]))[0]).toMatchObject({ waiting: 0, delayed: 0, dead: 0 });
+    await until(() => stage.workers.lines.find((line) => line["outcome"] === "done"), { what: "the run" });
+    expect(stage.workers.shard.batches).toEqual([]);
+    expect((await queueDepths(stage.workers.redis, ["high"]))[0]).toMatchObject({ waiting: 0, delayed: 0, dead: 0 });
   });
 });
 
 describe("an unavailable shard", () => {
   test("messages wait for a closed session", async () => {
     let refusals = 0;
-    workers.shard.refuse = () => (refusals++ < 3 ? refusal(503, "The session is not open.") : undefined);
+    stage.workers.shard.refuse = () => (refusals++ < 3 ? refusal(503, "The session is not open.") : undefined);
     await fill(10, 2);
-    await workers.serve("high");
+    await stage.workers.serve("high");
     await wake();
     await allAre("sent");
     expectEachOnceInOrder(10);
     expect(refusals).toBe(4);
-    const waits = workers.lines.filter((line) => line["outcome"] === "postponed");
+    const waits = stage.workers.lines.filter((line) => line["outcome"] === "postponed");
     expect(waits.map((line) => line["reason"])).toEqual(Array.from({ length: 3 }, () => "The session is not open."));
-    expect((await workers.rows(business)).every((row) => row.attempts === 1)).toBeTrue();
+    expect((await stage.workers.rows(stage.business)).every((row) => row.attempts === 1)).toBeTrue();
   });
 
   test("messages wait for a shard without an address", async () => {
-    const address = workers.addresses.get(1)!;
-    workers.addresses.delete(1);
+    const address = stage.workers.addresses.get(1)!;
+    stage.workers.addresses.delete(1);
     await fill(3, 1);
-    await workers.serve("high");
+    await stage.workers.serve("high");
     await wake();
-    await until(() => workers.lines.find((line) => line["outcome"] === "postponed"), { what: "a postponed run" });
+    await until(() => stage.workers.lines.find((line) => line["outcome"] === "postponed"), { what: "a postponed run" });
     expect(await statuses()).toEqual(["queued", "queued", "queued"]);
-    workers.addresses.set(1, address);
+    stage.workers.addresses.set(1, address);
     await allAre("sent");
     expectEachOnceInOrder(3);
   });
 
   test("a batch with a lost answer is sent once", async () => {
     let lost = 0;
-    workers.shard.beforeAnswer = async () => (lost++ < 2 ? refusal(502, "The answer was lost.") : undefined);
+    stage.workers.shard.beforeAnswer = async () => (lost++ < 2 ? refusal(502, "The answer was lost.") : undefined);
     await fill(20, 3);
-    await workers.serve("high");
+    await stage.workers.serve("high");
     await wake();
     await allAre("sent");
-    expect(workers.shard.batches.length).toBe(3);
+    expect(stage.workers.shard.batches.length).toBe(3);
     expectEachOnceInOrder(20);
   });
 
   test("waits for an unknown session only while paired", async () => {
-    workers.shard.refuse = () => refusal(404, "There is no such session.");
+    stage.workers.shard.refuse = () => refusal(404, "There is no such session.");
     await fill(2, 1);
-    await workers.serve("high");
+    await stage.workers.serve("high");
     await wake();
-    await until(() => workers.lines.find((line) => line["outcome"] === "postponed"), { what: "a postponed run" });
+    await until(() => stage.workers.lines.find((line) => line["outcome"] === "postponed"), { what: "a postponed run" });
     expect(await statuses()).toEqual(["queued", "queued"]);
     const now = new Date();
     const session = { shard: 1, status: "logged_out", phone: null, lid: null, name: null, reason: null };
-    await upsertSessions(forPlatform(workers.database.db), [
-      { business_id: business, paired: false, since: now, observed_at: now, ...session },
+    await upsertSessions(forPlatform(stage.workers.database.db), [
+      { business_id: stage.business, paired: false, since: now, observed_at: now, ...session },
     ]);
     await allAre("failed");
   });
@@ -205,22 +201,27 @@ describe("an unavailable shard", () => {
     const hanging = startTestShard();
     const gate = Promise.withResolvers<undefined>();
     hanging.beforeAnswer = () => gate.promise;
-    workers.addresses.set(2, { shard: 2, url: hanging.url });
-    workers.deps.router = createRouterOver(
-      { addresses: workers.addresses, ageMs: () => 0, ready: Promise.resolve() },
+    stage.workers.addresses.set(2, { shard: 2, url: hanging.url });
+    stage.workers.deps.router = createRouterOver(
+      { addresses: stage.workers.addresses, ageMs: () => 0, ready: Promise.resolve() },
       () => 2,
     );
-    const there = await Promise.all(Array.from({ length: definitionOf("high").concurrency }, () => workers.business()));
+    const there = await Promise.all(
+      Array.from({ length: definitionOf("high").concurrency }, () => stage.workers.business()),
+    );
     for (const id of there) {
-      await assignShard(forBusiness(workers.database.db, id), 2);
-      await workers.queueMessage(id, chat(1), "anything");
+      await assignShard(forBusiness(stage.workers.database.db, id), 2);
+      await stage.workers.queueMessage(id, chat(1), "anything");
     }
-    await assignShard(forBusiness(workers.database.db, business), 1);
+    await assignShard(forBusiness(stage.workers.database.db, stage.business), 1);
     await fill(1, 1);
-    await workers.serve("high");
-    for (const id of there) await workers.producer.wake("send", { business_id: id });
+    await stage.workers.serve("high");
+    for (const id of there) await stage.workers.producer.wake("send", { business_id: id });
     await wake();
-    await until(() => workers.shard.deliveries.length === 1, { what: "the other shard's message", deadlineMs: 3_000 });
+    await until(() => stage.workers.shard.deliveries.length === 1, {
+      what: "the other shard's message",
+      deadlineMs: 3_000,
+    });
     expect(hanging.batches.length).toBeGreaterThan(0);
     gate.resolve(undefined);
     await until(() => hanging.deliveries.length === there.length, { what: "the rest" });
@@ -230,14 +231,14 @@ describe("an unavailable shard", () => {
 
 describe("a refused message", () => {
   test("fails with WhatsApp's reason, alone", async () => {
-    workers.shard.decide = ({ text }) =>
+    stage.workers.shard.decide = ({ text }) =>
       text === "3" ? { status: "failed", error: { code: "463", message: "The account is restricted." } } : undefined;
     await fill(6, 2);
-    await workers.serve("high");
+    await stage.workers.serve("high");
     await wake();
     await until(async () => !(await statuses()).includes("queued"), { what: "an empty outbox" });
     expect(await statuses()).toEqual(["sent", "sent", "sent", "failed", "sent", "sent"]);
-    expect((await workers.rows(business))[3]).toMatchObject({
+    expect((await stage.workers.rows(stage.business))[3]).toMatchObject({
       error_code: "463",
       error_message: "The account is restricted.",
     });
@@ -245,53 +246,53 @@ describe("a refused message", () => {
 
   test("blocks only its own chat while undecided", async () => {
     let tries = 0;
-    workers.shard.decide = ({ text }) => (text === "2" && tries++ < 2 ? { status: "retry" } : undefined);
+    stage.workers.shard.decide = ({ text }) => (text === "2" && tries++ < 2 ? { status: "retry" } : undefined);
     // Chats 0 and 1 take turns; message 2 is the second of chat 0.
     await fill(10, 2);
-    await workers.serve("high");
-    await workers.sweep();
+    await stage.workers.serve("high");
+    await stage.workers.sweep();
     await wake();
     await allAre("sent");
     const of = (n: number) =>
-      workers.shard.deliveries.filter((delivery) => delivery.chat === chat(n)).map(({ text }) => text);
+      stage.workers.shard.deliveries.filter((delivery) => delivery.chat === chat(n)).map(({ text }) => text);
     expect(of(0)).toEqual(["0", "2", "4", "6", "8"]);
     expect(of(1)).toEqual(["1", "3", "5", "7", "9"]);
-    expect(workers.shard.deliveries.findIndex(({ text }) => text === "9")).toBeLessThan(
-      workers.shard.deliveries.findIndex(({ text }) => text === "2"),
+    expect(stage.workers.shard.deliveries.findIndex(({ text }) => text === "9")).toBeLessThan(
+      stage.workers.shard.deliveries.findIndex(({ text }) => text === "2"),
     );
-    expect((await workers.rows(business))[2]).toMatchObject({ attempts: 3 });
+    expect((await stage.workers.rows(stage.business))[2]).toMatchObject({ attempts: 3 });
   });
 
   test("is isolated from its batch when invalid", async () => {
-    workers.shard.refuse = ({ messages }) =>
+    stage.workers.shard.refuse = ({ messages }) =>
       messages.some(({ text }) => text === "17") ? refusal(400, "A message is not valid.") : undefined;
     await fill(40, 4);
-    await workers.serve("high");
+    await stage.workers.serve("high");
     await wake();
     await until(async () => !(await statuses()).includes("queued"), { what: "an empty outbox" });
-    const rows = await workers.rows(business);
+    const rows = await stage.workers.rows(stage.business);
     expect(rows.filter((row) => row.status === "failed").map((row) => row.text)).toEqual(["17"]);
-    expect(workers.shard.deliveries.map(({ text }) => Number(text))).toEqual(
+    expect(stage.workers.shard.deliveries.map(({ text }) => Number(text))).toEqual(
       Array.from({ length: 40 }, (_, i) => i).filter((i) => i !== 17),
     );
   });
 
   test("waits with its chat when the shard fails", async () => {
     let broken = true;
-    workers.shard.refuse = ({ messages }) =>
+    stage.workers.shard.refuse = ({ messages }) =>
       broken && messages.some(({ text }) => text === "5") ? refusal(500, "A fault.") : undefined;
     await fill(12, 3);
-    await workers.serve("high");
-    await workers.sweep();
+    await stage.workers.serve("high");
+    await stage.workers.sweep();
     await wake();
     const others = Array.from({ length: 12 }, (_, i) => `${i}`).filter(
       (text) => Number(text) % 3 !== 2 || text === "2",
     );
-    await until(() => workers.shard.deliveries.length === others.length, { what: "the other chats" });
-    expect(workers.shard.deliveries.map(({ text }) => text)).toEqual(others);
+    await until(() => stage.workers.shard.deliveries.length === others.length, { what: "the other chats" });
+    expect(stage.workers.shard.deliveries.map(({ text }) => text)).toEqual(others);
     broken = false;
     await allAre("sent");
-    const last = workers.shard.deliveries.filter(({ chat: of }) => of === chat(2)).map(({ text }) => text);
+    const last = stage.workers.shard.deliveries.filter(({ chat: of }) => of === chat(2)).map(({ text }) => text);
     expect(last).toEqual(["2", "5", "8", "11"]);
   });
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect } from "bun:test";
+import { expect } from "bun:test";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import {
   addRecipients,
@@ -9,24 +9,17 @@ import {
 } from "../../../lib/db/index.ts";
 import type { NewBroadcast } from "../../../lib/db/index.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { createTestWorkers } from "./workers.ts";
-import type { TestWorkers } from "./workers.ts";
+import { useWorkers } from "./workers.ts";
 
 /** Workers and a business for each test of a file, and the steps that broadcast tests share. */
 export function useBroadcastStage() {
-  let workers: TestWorkers;
-  let business: string;
-  beforeEach(async () => {
-    workers = await createTestWorkers();
-    business = await workers.business();
-  });
-  afterEach(() => workers.close());
+  const stage = useWorkers();
 
-  const scope = () => forBusiness(workers.database.db, business);
+  const scope = () => forBusiness(stage.workers.database.db, stage.business);
   const chat = (n: number) => `1555${String(n).padStart(7, "0")}@s.whatsapp.net`;
   const status = async (id: string) => (await getBroadcast(scope(), id))!.status;
-  const wake = (id: string) => workers.producer.wake("broadcast", { broadcast_id: id }, { expedite: true });
-  const texts = () => workers.shard.deliveries.map(({ text }) => text);
+  const wake = (id: string) => stage.workers.producer.wake("broadcast", { broadcast_id: id }, { expedite: true });
+  const texts = () => stage.workers.shard.deliveries.map(({ text }) => text);
 
   const draft = async (count: number, changes: Partial<NewBroadcast> = {}): Promise<string> => {
     const id = uuidv7();
@@ -51,13 +44,7 @@ export function useBroadcastStage() {
     return id;
   };
 
-  return {
-    get workers() {
-      return workers;
-    },
-    get business() {
-      return business;
-    },
+  return Object.assign(stage, {
     scope,
     chat,
     status,
@@ -71,20 +58,23 @@ export function useBroadcastStage() {
       return id;
     },
     serve: async (): Promise<void> => {
-      await workers.serve("high");
-      await workers.serve("broadcasts");
+      await stage.workers.serve("high");
+      await stage.workers.serve("broadcasts");
     },
     reached: (id: string, wanted: string, deadlineMs = 10_000) =>
       until(async () => (await status(id)) === wanted, { what: `the broadcast to be ${wanted}`, deadlineMs }),
-    wakeSends: () => workers.producer.wake("send_broadcasts", { business_id: business }, { expedite: true }),
+    wakeSends: () =>
+      stage.workers.producer.wake("send_broadcasts", { business_id: stage.business }, { expedite: true }),
     /** Waits for a run of `job` that logs `fields`. */
     logged: (fields: Record<string, string>, what: string, from = 0) =>
       until(
         () =>
-          workers.lines.slice(from).some((line) => Object.entries(fields).every(([key, value]) => line[key] === value)),
+          stage.workers.lines
+            .slice(from)
+            .some((line) => Object.entries(fields).every(([key, value]) => line[key] === value)),
         { what },
       ),
     expectEachOnce: (count: number) =>
       expect(texts().toSorted()).toEqual(Array.from({ length: count }, (_, n) => `Hello N${n}`).toSorted()),
-  };
+  });
 }

@@ -1,63 +1,49 @@
-import { afterEach, beforeEach } from "bun:test";
 import { forBusiness } from "../../../lib/db/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import type { ReceivedEvent } from "./endpoint.ts";
-import { createTestWorkers } from "./workers.ts";
-import type { TestWorkers } from "./workers.ts";
+import { useWorkers } from "./workers.ts";
 
 /** Workers and a business for each test of a file, and the steps that webhook tests share. */
 export function useWebhookStage() {
-  let workers: TestWorkers;
-  let business: string;
+  const stage = useWorkers();
   let serial = 0;
-  beforeEach(async () => {
-    workers = await createTestWorkers();
-    business = await workers.business();
-  });
-  afterEach(() => workers.close());
 
   const chat = (n: number) => `1555000${String(n).padStart(4, "0")}@s.whatsapp.net`;
 
-  return {
-    get workers() {
-      return workers;
-    },
-    get business() {
-      return business;
-    },
-    scope: () => forBusiness(workers.database.db, business),
+  return Object.assign(stage, {
+    scope: () => forBusiness(stage.workers.database.db, stage.business),
     chat,
     /** Journals messages of customers, round-robin over the chats. */
     receive: async (count: number, chats = 1): Promise<void> => {
       for (let i = 0; i < count; i++) {
         const from = chat(i % chats);
-        workers.shard.append("inbound", business, inboundText(`IN${++serial}`, from, `${i}`));
+        stage.workers.shard.append("inbound", stage.business, inboundText(`IN${++serial}`, from, `${i}`));
       }
-      await workers.producer.wake("inbound", { shard: 1 });
+      await stage.workers.producer.wake("inbound", { shard: 1 });
     },
     serve: async (): Promise<void> => {
-      await workers.serve("high");
-      await workers.serve("receipts");
-      await workers.serve("default");
+      await stage.workers.serve("high");
+      await stage.workers.serve("receipts");
+      await stage.workers.serve("default");
     },
     settled: (id: string, status: string) =>
-      until(async () => (await workers.deliveries(id)).every((delivery) => delivery.status === status), {
+      until(async () => (await stage.workers.deliveries(id)).every((delivery) => delivery.status === status), {
         what: `every delivery ${status}`,
       }),
     texts: (events: readonly ReceivedEvent[]) => events.map(({ data }) => data["text"]),
     /** Makes pending deliveries due now, as if time had passed. */
     passTime: async (id: string) => {
-      await workers.database.owner`
+      await stage.workers.database.owner`
         update webhook_deliveries set next_attempt_at = date_trunc('milliseconds', now()) - interval '1 second'
         where webhook_id = ${id} and status = 'pending'`;
-      await workers.database.owner`
+      await stage.workers.database.owner`
         update webhooks set
           next_attempt_at = date_trunc('milliseconds', now()) - interval '1 second',
           failing_since = failing_since - interval '1 hour'
         where id = ${id}`;
-      await workers.producer.wake("deliver", { webhook_id: id });
+      await stage.workers.producer.wake("deliver", { webhook_id: id });
     },
-  };
+  });
 }
 
 /** A text message as a shard journals it. */

@@ -1,3 +1,4 @@
+import { afterEach, beforeEach } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { uuidv7, whatsappMessageId } from "../../../lib/core/ids.ts";
 import type { StoredContent } from "../../../lib/messages/index.ts";
@@ -172,3 +173,22 @@ export async function createTestWorkers() {
 }
 
 export type TestWorkers = Awaited<ReturnType<typeof createTestWorkers>>;
+
+/** Workers and a business for each test of a file. */
+export function useWorkers() {
+  let workers: TestWorkers;
+  let business: string;
+  beforeEach(async () => {
+    workers = await createTestWorkers();
+    business = await workers.business();
+  });
+  afterEach(() => workers.close());
+  return {
+    get workers() {
+      return workers;
+    },
+    get business() {
+      return business;
+    },
+  };
+}

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import {
   insertDeliveries,
   ensurePartitions,
@@ -9,55 +9,50 @@ import {
 import { monthPartition } from "../../../lib/db/messages/partitions.ts";
 import { queues } from "../../../lib/queues/definitions.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { createTestWorkers } from "../testing/workers.ts";
-import type { TestWorkers } from "../testing/workers.ts";
+import { useWorkers } from "../testing/workers.ts";
 import { storeInbound } from "../../../lib/testing/inbound.ts";
 
-let workers: TestWorkers;
-let business: string;
-beforeEach(async () => {
-  workers = await createTestWorkers();
-  business = await workers.business();
-});
-afterEach(() => workers.close());
+const stage = useWorkers();
 
-const platform = () => forPlatform(workers.database.db);
+const platform = () => forPlatform(stage.workers.database.db);
 const day = 86_400_000;
 const names = async () =>
   (
-    await workers.database.owner<{ name: string }[]>`
+    await stage.workers.database.owner<{ name: string }[]>`
     select inhrelid::regclass::text as name from pg_inherits where inhparent = 'messages'::regclass order by 1`
   ).map(({ name }) => name);
 const done = (job: string) =>
-  until(() => workers.lines.find((line) => line["job"] === job && line["outcome"] === "done"), { what: job });
+  until(() => stage.workers.lines.find((line) => line["job"] === job && line["outcome"] === "done"), { what: job });
 
 describe("forget", () => {
   test("removes rows past their retention only", async () => {
-    await workers.endpoint(business);
-    const event = { business_id: business, event: "message.received", chat: null, at: new Date(), data: {} };
-    await insertDeliveries(forBusiness(workers.database.db, business), [event, event, event]);
-    const [old, pending] = await workers.database.owner<
+    await stage.workers.endpoint(stage.business);
+    const event = { business_id: stage.business, event: "message.received", chat: null, at: new Date(), data: {} };
+    await insertDeliveries(forBusiness(stage.workers.database.db, stage.business), [event, event, event]);
+    const [old, pending] = await stage.workers.database.owner<
       { id: string }[]
     >`select id from webhook_deliveries order by id`;
     const { from } = monthPartition(new Date(Date.now() - 62 * day));
-    await workers.database.owner`
+    await stage.workers.database.owner`
     update webhook_deliveries set id = ${from}, status = 'delivered', next_attempt_at = null where id = ${old!.id}`;
-    await workers.database
+    await stage.workers.database
       .owner`update webhook_deliveries set id = ${`${from.slice(0, -1)}1`} where id = ${pending!.id}`;
     const entry = { shard: 1, stream: "inbound", seq: 1, business_id: null, reason: "nonsense", entry: { a: 1 } };
     await quarantineEntries(platform(), [
       { ...entry, at: new Date() },
       { ...entry, seq: 2, at: new Date() },
     ]);
-    await workers.database.owner`update journal_quarantine set created_at = now() - interval '91 days' where seq = 1`;
-    await workers.database.owner`
+    await stage.workers.database
+      .owner`update journal_quarantine set created_at = now() - interval '91 days' where seq = 1`;
+    await stage.workers.database.owner`
     insert into idempotency_keys (business_id, key, fingerprint, status, response, expires_at)
-    values (${business}, 'old', 'f', 202, '{}', now() - interval '1 second'), (${business}, 'new', 'f', 202, '{}',
+    values (${stage.business}, 'old', 'f', 202, '{}', now() - interval '1 second'), (${stage.business}, 'new',
+    'f', 202, '{}',
     now() + interval '1 day')`;
-    await workers.serve("maintenance");
-    await workers.producer.wake("forget", {});
+    await stage.workers.serve("maintenance");
+    await stage.workers.producer.wake("forget", {});
     expect(await done("forget")).toMatchObject({ deliveries: 1, quarantined: 1, idempotency_keys: 1 });
-    const [left] = await workers.database.owner`
+    const [left] = await stage.workers.database.owner`
     select (select count(*)::integer from webhook_deliveries) as deliveries, (select array_agg(key)
     from idempotency_keys) as keys,
            (select array_agg(seq::integer) from journal_quarantine) as quarantined`;
@@ -76,15 +71,15 @@ describe("forget", () => {
       await gate.promise;
       return {};
     };
-    await workers.serve("maintenance", {
-      handlers: { ...workers.handlers, ...Object.fromEntries(upkeep.map((job) => [job, slow(job)])) },
+    await stage.workers.serve("maintenance", {
+      handlers: { ...stage.workers.handlers, ...Object.fromEntries(upkeep.map((job) => [job, slow(job)])) },
     });
-    for (const job of upkeep) await workers.producer.wake(job, {});
-    await workers.serve("high");
-    await workers.queueMessage(business, "15550000001@s.whatsapp.net", "its wake-up was lost");
+    for (const job of upkeep) await stage.workers.producer.wake(job, {});
+    await stage.workers.serve("high");
+    await stage.workers.queueMessage(stage.business, "15550000001@s.whatsapp.net", "its wake-up was lost");
     await until(() => running.size === upkeep.length, { what: "all upkeep to run" });
-    await workers.producer.wake("sweep", {});
-    await until(() => workers.shard.deliveries.length === 1, { what: "the message" });
+    await stage.workers.producer.wake("sweep", {});
+    await until(() => stage.workers.shard.deliveries.length === 1, { what: "the message" });
     gate.resolve();
   });
 });
@@ -94,7 +89,7 @@ describe("keep_partitions", () => {
     const soon = new Date(Date.now() + 40 * day);
     const chat = "15550001111@s.whatsapp.net";
     const message = {
-      business_id: business,
+      business_id: stage.business,
       wa_message_id: "IN1",
       chat,
       sender: chat,
@@ -104,12 +99,12 @@ describe("keep_partitions", () => {
       text: "early",
     };
     await storeInbound(platform(), [message]);
-    await workers.serve("maintenance");
-    await workers.producer.wake("keep_partitions", {});
+    await stage.workers.serve("maintenance");
+    await stage.workers.producer.wake("keep_partitions", {});
     await done("keep_partitions");
     const expected = [0, 1, 2, 3].map((ahead) => monthPartition(new Date(), ahead).name);
     expect(await names()).toEqual([...expected, "messages_default"]);
-    const [row] = await workers.database
+    const [row] = await stage.workers.database
       .owner`select tableoid::regclass::text as partition from messages where wa_message_id = 'IN1'`;
     expect(row!["partition"]).toBe(monthPartition(soon).name);
     expect(await ensurePartitions(platform(), 3)).toEqual([]);
@@ -117,17 +112,17 @@ describe("keep_partitions", () => {
 
   test("uses the bounds of the migrations", async () => {
     const bounds = () =>
-      workers.database.owner`
+      stage.workers.database.owner`
       select c.relname, pg_get_expr(c.relpartbound, c.oid) as bound from pg_class c
       where c.relname ~ '^messages_[0-9]' and c.relispartition and c.relkind = 'r' order by 1`;
     const made = [...(await bounds())];
-    await workers.database.owner.unsafe(`drop table ${monthPartition(new Date()).name}`);
+    await stage.workers.database.owner.unsafe(`drop table ${monthPartition(new Date()).name}`);
     await ensurePartitions(platform(), 0);
     expect([...(await bounds())]).toEqual(made);
   });
 
   test("drops months past their retention, no younger ones", async () => {
-    const { owner } = workers.database;
+    const { owner } = stage.workers.database;
     for (const [ago, name] of [
       [2, "young"],
       [4, "old"],
@@ -137,9 +132,9 @@ describe("keep_partitions", () => {
       await owner.unsafe(`create table ${table} partition of messages for values from ('${from}') to ('${to}')`);
       await owner.unsafe(`comment on table ${table} is '${name}'`);
     }
-    workers.deps.retention.messageMonths = 6;
-    await workers.serve("maintenance");
-    await workers.producer.wake("keep_partitions", {});
+    stage.workers.deps.retention.messageMonths = 6;
+    await stage.workers.serve("maintenance");
+    await stage.workers.producer.wake("keep_partitions", {});
     expect(await done("keep_partitions")).toMatchObject({ dropped: 1 });
     expect(await names()).not.toContain(monthPartition(new Date(), -14).name);
     expect(await names()).toContain(monthPartition(new Date(), -4).name);
@@ -148,7 +143,7 @@ describe("keep_partitions", () => {
   });
 
   test("its owner functions refuse other roles", async () => {
-    const [row] = await workers.database.owner`
+    const [row] = await stage.workers.database.owner`
     select bool_or(has_function_privilege('public', p.oid, 'execute')) as open
     from pg_proc p where p.prosecdef and p.pronamespace = 'public'::regnamespace`;
     expect(row!["open"]).toBeFalse();

@@ -54,7 +54,7 @@ export function callRoutes({
     async (c) => {
       if (!(await getBusiness(c.var.business))) throw noSuchBusiness();
       const order = { business_id: c.var.business.businessId, ...c.req.valid("json") };
-      const { call_sid, status, replayed } = await service.place(order, c.req.valid("header")["idempotency-key"]);
+      const { call_sid, status, replayed } = await service.dial(order, c.req.valid("header")["idempotency-key"]);
       if (replayed) c.header("idempotency-replayed", "true");
       return c.json({ call_sid, status }, 202);
     },

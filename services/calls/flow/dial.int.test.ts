@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { AppError } from "../../../lib/core/errors.ts";
-import { createPlacings } from "../state/placings.ts";
+import { createDialOrders } from "../state/dial_orders.ts";
 import { sid } from "../testing/call.ts";
 import { someNumber, startStack } from "../testing/stack.ts";
 import type { Stack } from "../testing/stack.ts";
 import { createCarrier } from "../twilio/rest.ts";
 import type { Carrier } from "../twilio/rest.ts";
 import { publicUrls } from "./instructions.ts";
-import { placeCallOnce } from "./place.ts";
+import { dialOnce } from "./dial.ts";
 
 let stack: Stack;
 beforeAll(async () => {
@@ -18,20 +18,20 @@ afterAll(() => stack.close());
 test("never dials an order of unknown outcome twice", async () => {
   const { scope, number } = await stack.business();
   const { core } = stack.replicas[0]!;
-  const options = { urls: publicUrls(stack.door.url), placings: createPlacings({ redis: stack.redis }) };
+  const options = { urls: publicUrls(stack.door.url), orders: createDialOrders({ redis: stack.redis }) };
   /** Sends the same order twice; returns whether each request succeeded. */
   const orderTwice = async (through: typeof core, carrier: Carrier): Promise<boolean[]> => {
     const [order, key] = [{ business_id: scope.businessId, from: number, to: someNumber() }, crypto.randomUUID()];
-    const place = () =>
-      placeCallOnce(through, { ...options, carrier }, order, key).then(
+    const dial = () =>
+      dialOnce(through, { ...options, carrier }, order, key).then(
         () => true,
         () => false,
       );
-    return [await place(), await place()];
+    return [await dial(), await dial()];
   };
 
   // Redis fails once, just after the carrier accepted the call.
-  let placed = 0;
+  let dialled = 0;
   let failures = 1;
   const store: typeof core.store = {
     ...core.store,
@@ -39,13 +39,13 @@ test("never dials an order of unknown outcome twice", async () => {
       failures-- > 0 ? Promise.reject(new AppError("unavailable", "Redis is unavailable.")) : core.store.begin(call),
   };
   const carrier: Carrier = {
-    placeCall: async () => {
-      placed += 1;
+    dial: async () => {
+      dialled += 1;
       return sid("CA");
     },
   };
   expect(await orderTwice({ ...core, store }, carrier)).toEqual([true, true]);
-  expect(placed).toBe(1);
+  expect(dialled).toBe(1);
   const before = await stack.capacity.count();
 
   for (const reply of [

@@ -5,26 +5,26 @@ import { sha256Hex } from "../../../lib/core/secret.ts";
 import { answerOf } from "../../../lib/redis/errors.ts";
 
 /** An order to dial a call, with its business's idempotency key. */
-export type Placing = { businessId: string; from: string; to: string; key: string };
+export type DialOrder = { businessId: string; from: string; to: string; key: string };
 
 /**
  * Stores the outcome of orders by idempotency key for a day, so that a repeated order dials no second call. The keys
  * are in Redis, so losing Redis loses them together with the calls.
  */
-export type Placings = {
+export type DialOrders = {
   /**
    * Claims the key. Returns the call's sid if the order was already dialled.
    * @throws AppError "conflict" while the order is in flight, "idempotency_mismatch" for a different order.
    */
-  begin(placing: Placing): Promise<string | null>;
-  placed(placing: Placing, callSid: string): Promise<void>;
+  claim(dialOrder: DialOrder): Promise<string | null>;
+  dialled(dialOrder: DialOrder, callSid: string): Promise<void>;
   /** Releases the key of an order that dialled no call. */
-  forget(placing: Placing): Promise<void>;
+  release(dialOrder: DialOrder): Promise<void>;
 };
 
 const stored = z.object({ fingerprint: z.string(), call_sid: z.string().nullable() });
 
-export function createPlacings({
+export function createDialOrders({
   redis,
   keptMs = 24 * 3_600_000,
   prefix = "prosaas:{calls}",
@@ -32,16 +32,16 @@ export function createPlacings({
   redis: Redis;
   keptMs?: number;
   prefix?: string;
-}): Placings {
-  const nameOf = ({ businessId, key }: Placing) => `${prefix}:placing:${businessId}:${sha256Hex(key)}`;
-  const valueOf = ({ from, to }: Placing, callSid: string | null) =>
+}): DialOrders {
+  const nameOf = ({ businessId, key }: DialOrder) => `${prefix}:placing:${businessId}:${sha256Hex(key)}`;
+  const valueOf = ({ from, to }: DialOrder, callSid: string | null) =>
     JSON.stringify({ fingerprint: `${from} ${to}`, call_sid: callSid });
   return {
-    begin: async (placing) => {
-      const value = await answerOf(redis.set(nameOf(placing), valueOf(placing, null), "PX", keptMs, "NX", "GET"));
+    claim: async (dialOrder) => {
+      const value = await answerOf(redis.set(nameOf(dialOrder), valueOf(dialOrder, null), "PX", keptMs, "NX", "GET"));
       if (value === null) return null;
       const before = stored.parse(JSON.parse(value));
-      if (before.fingerprint !== `${placing.from} ${placing.to}`) {
+      if (before.fingerprint !== `${dialOrder.from} ${dialOrder.to}`) {
         throw new AppError(
           "idempotency_mismatch",
           "This idempotency key was used for a different call. Use a new key for a new call.",
@@ -53,11 +53,11 @@ export function createPlacings({
         "A request with this idempotency key is in flight, or its outcome is unknown. Check the business's calls.",
       );
     },
-    placed: async (placing, callSid) => {
-      await answerOf(redis.set(nameOf(placing), valueOf(placing, callSid), "PX", keptMs));
+    dialled: async (dialOrder, callSid) => {
+      await answerOf(redis.set(nameOf(dialOrder), valueOf(dialOrder, callSid), "PX", keptMs));
     },
-    forget: async (placing) => {
-      await answerOf(redis.del(nameOf(placing)));
+    release: async (dialOrder) => {
+      await answerOf(redis.del(nameOf(dialOrder)));
     },
   };
 }

@@ -1,37 +1,32 @@
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
-import type { CallOrder, PlacedCall } from "../../../lib/contracts/calls/index.ts";
-import type { Placings } from "../state/placings.ts";
+import type { CallOrder, DialledCall } from "../../../lib/contracts/calls/index.ts";
+import type { DialOrders } from "../state/dial_orders.ts";
 import type { Carrier } from "../twilio/rest.ts";
-import { placedCall, takeSlot } from "./core.ts";
+import { newCallState, takeSlot } from "./core.ts";
 import type { Core } from "./core.ts";
 import type { PublicUrls } from "./instructions.ts";
 
 /** Seconds that a call may ring. Shorter than the lease of its slot, which is not renewed before it rings. */
 const ringS = 45;
 
-export type PlaceOptions = { carrier: Carrier; urls: PublicUrls; placings: Placings };
+export type DialOptions = { carrier: Carrier; urls: PublicUrls; orders: DialOrders };
 
 /** Dials a call. With a key it is idempotent: a repeated order returns the call that was dialled before. */
-export async function placeCallOnce(
-  core: Core,
-  options: PlaceOptions,
-  order: CallOrder,
-  key?: string,
-): Promise<PlacedCall> {
+export async function dialOnce(core: Core, options: DialOptions, order: CallOrder, key?: string): Promise<DialledCall> {
   const { business_id: businessId, from, to } = order;
-  if (key === undefined) return { call_sid: await placeCall(core, options, order), status: "queued", replayed: false };
-  const placing = { businessId, from, to, key };
-  const before = await options.placings.begin(placing);
+  if (key === undefined) return { call_sid: await dialCall(core, options, order), status: "queued", replayed: false };
+  const dialOrder = { businessId, from, to, key };
+  const before = await options.orders.claim(dialOrder);
   if (before !== null) return { call_sid: before, status: "queued", replayed: true };
   let callSid: string;
   try {
-    callSid = await placeCall(core, options, order);
+    callSid = await dialCall(core, options, order);
   } catch (error) {
-    if (!mayHaveBeenPlaced(error)) await options.placings.forget(placing);
+    if (!mayHaveBeenDialled(error)) await options.orders.release(dialOrder);
     throw error;
   }
   // If this fails, a repeated order gets a conflict and dials no second call.
-  await options.placings.placed(placing, callSid).catch((error: unknown) => {
+  await options.orders.dialled(dialOrder, callSid).catch((error: unknown) => {
     core.logger.warn({ error: messageOf(error), call_sid: callSid }, "cannot store the call of an idempotency key");
   });
   return { call_sid: callSid, status: "queued", replayed: false };
@@ -42,9 +37,9 @@ export async function placeCallOnce(
  * @throws CallRefused if no slot is free.
  * @throws AppError "not_found" if `from` is not a number of the business, and the errors of `authorizeDial`.
  */
-async function placeCall(
+async function dialCall(
   core: Core,
-  { carrier, urls }: PlaceOptions,
+  { carrier, urls }: DialOptions,
   { business_id: businessId, from, to }: CallOrder,
 ): Promise<string> {
   if (core.draining())
@@ -61,7 +56,7 @@ async function placeCall(
   try {
     // After the slot, so that retries of a call that finds none do not consume the daily limit.
     await core.authorizeDial({ line, to });
-    callSid = await carrier.placeCall({
+    callSid = await carrier.dial({
       from,
       to,
       url: urls.voice(reservation),
@@ -71,12 +66,12 @@ async function placeCall(
     });
   } catch (error) {
     // A call that may be ringing keeps its slot until the lease expires.
-    if (!mayHaveBeenPlaced(error)) await core.capacity.release({ callSid: reservation, businessId }).catch(() => {});
+    if (!mayHaveBeenDialled(error)) await core.capacity.release({ callSid: reservation, businessId }).catch(() => {});
     throw error;
   }
   try {
     const { call, isNew } = await core.store.begin(
-      placedCall({ callSid, direction: "outbound", from, to, status: "queued" }, line, nowMs),
+      newCallState({ callSid, direction: "outbound", from, to, status: "queued" }, line, nowMs),
     );
     if (isNew) core.publish("call.started", call);
     await takeSlot(core, { callSid, line, reservation });
@@ -88,6 +83,6 @@ async function placeCall(
   return callSid;
 }
 
-function mayHaveBeenPlaced(error: unknown): boolean {
+function mayHaveBeenDialled(error: unknown): boolean {
   return error instanceof AppError && error.code === "upstream_timeout";
 }
