@@ -31,7 +31,7 @@ export type PendingOptions = {
  * - A broadcast's message that waits for its pace alone blocks no urgent message: it is claimed together with it.
  * - Expired messages, and broadcasts' messages whose recipient opted out, fail here.
  *
- * Hand-written SQL, because it is the hottest statement of sending.
+ * Hand-written SQL, because it is the hottest statement of sending; plans.int.test.ts checks its plan.
  */
 export async function pendingMessages(
   scope: BusinessScope,

@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { uuidv7 } from "../core/ids.ts";
+import { buildIndexes } from "../../services/indexer/indexer.ts";
+import { createBusiness } from "../testing/business.ts";
+import { createMigratedDatabase } from "../testing/database.ts";
+import type { MigratedDatabase } from "../testing/database.ts";
+import { sql } from "./client/literal.ts";
+import type { Statement } from "./client/literal.ts";
+import {
+  applyReceipts,
+  dueDeliveries,
+  forPlatform,
+  listPendingBusinesses,
+  pendingMessages,
+  recordSendResults,
+  releaseBegun,
+} from "./index.ts";
+import type { BusinessScope, Scope } from "./index.ts";
+
+let database: MigratedDatabase;
+let scope: BusinessScope;
+const webhook = uuidv7();
+
+/** One business with 60,000 messages, 4,000 of them queued, and an endpoint with 20,000 deliveries. */
+beforeAll(async () => {
+  database = await createMigratedDatabase();
+  scope = await createBusiness(database.db);
+  const { owner } = database;
+  await owner`
+    insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, next_attempt_at,
+                          wait_reason, broadcast_id, queued_at)
+    -- Ids of this month: its partition holds all rows.
+    select (substr(uuidv7_floor(now())::text, 1, 15) || substr(gen_random_uuid()::text, 16))::uuid,
+           ${scope.businessId}, 'outbound', 'chat ' || n % 500, 'text', 'hello', 'wa ' || n,
+           case when n % 15 = 0 then 'queued' else 'read' end,
+           case when n % 15 = 0 then now() + case when n % 45 = 0 then interval '1 hour' else interval '0' end end,
+           case when n % 45 = 0 then 'pacing' end,
+           case when n % 2 = 0 then ${uuidv7()}::uuid end, now() - make_interval(secs => 60000 - n)
+    from generate_series(1, 60000) n`;
+  await owner`
+    insert into webhooks (id, business_id, url, events, ordered, max_concurrency, secret)
+    values (${webhook}, ${scope.businessId}, 'https://a.example', '{message.sent}', true, 8, 'sealed')`;
+  await owner`
+    insert into webhook_deliveries (id, webhook_id, business_id, event, chat, payload, status, next_attempt_at,
+                                    expires_at)
+    select gen_random_uuid(), ${webhook}, ${scope.businessId}, 'message.sent', 'chat ' || n % 500, '{}',
+           case when n % 20 = 0 then 'pending' else 'delivered' end, case when n % 20 = 0 then now() end,
+           now() + interval '1 day'
+    from generate_series(1, 20000) n`;
+  await buildIndexes({ url: database.ownerUrl });
+  await owner`analyze`;
+}, 60_000);
+afterAll(() => database.close());
+
+type Node = { "Node Type": string; "Relation Name"?: string; "Index Name"?: string; Plans?: Node[] };
+
+/** The plan of the statement that a verb sends: the indexes that it uses and the tables that it scans whole. */
+async function planOf<S extends Scope>(on: S, verb: (scope: S) => Promise<unknown>) {
+  const statements: Statement[] = [];
+  await verb({
+    ...on,
+    ask: (statement: Statement) => {
+      statements.push(statement);
+      return on.ask(statement);
+    },
+  });
+  const [row] = await on.ask<[{ "QUERY PLAN": [{ Plan: Node }] }]>(sql`explain (format json) ${statements[0]!}`);
+  const nodes = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nodes)];
+  const all = nodes(row["QUERY PLAN"][0].Plan);
+  return {
+    indexes: new Set(all.flatMap((node) => node["Index Name"] ?? [])),
+    scanned: all.flatMap((node) => (node["Node Type"] === "Seq Scan" ? (node["Relation Name"] ?? []) : [])),
+  };
+}
+/** The default partition is empty. */
+const bigTables = /^(messages_\d|webhook_deliveries)/;
+const expectPlan = ({ indexes, scanned }: Awaited<ReturnType<typeof planOf>>, ...wanted: string[]) => {
+  expect(scanned.filter((table) => bigTables.test(table))).toEqual([]);
+  for (const name of wanted)
+    expect(
+      [...indexes].filter((index) => index.endsWith(name)),
+      name,
+    ).not.toEqual([]);
+};
+
+describe("plans of the hot statements", () => {
+  test("pendingMessages reads the urgent outbox by its index", async () => {
+    const plan = await planOf(scope, (on) => pendingMessages(on, { limit: 50 }));
+    expectPlan(plan, "_outbox", "_outbox_by_chat");
+  });
+
+  test("pendingMessages reads the broadcast outbox by its index", async () => {
+    const plan = await planOf(scope, (on) => pendingMessages(on, { limit: 50, ofBroadcasts: true }));
+    expectPlan(plan, "_outbox_of_broadcasts", "_outbox_by_chat");
+  });
+
+  test("releaseBegun finds paced messages by their chat", async () => {
+    const chats = [{ business_id: scope.businessId, chat: "chat of no paced message" }];
+    expectPlan(await planOf(forPlatform(database.db), (on) => releaseBegun(on, chats)), "_waiting_for_pace");
+  });
+
+  test("applyReceipts finds messages by WhatsApp's ids", async () => {
+    const receipts = Array.from({ length: 50 }, (_, n) => ({
+      business_id: scope.businessId,
+      wa_message_id: `wa ${n}`,
+      status: "read" as const,
+      at: new Date(),
+    }));
+    const plan = await planOf(forPlatform(database.db), (on) => applyReceipts(on, receipts));
+    expectPlan(plan, "_by_wa_message_id");
+  });
+
+  test("recordSendResults finds messages by id", async () => {
+    const outcomes = Array.from({ length: 50 }, () => ({ id: uuidv7(), status: "sent" as const, at: new Date() }));
+    expectPlan(await planOf(scope, (on) => recordSendResults(on, outcomes)), "_pkey");
+  });
+
+  test("listPendingBusinesses reads the outbox alone", async () => {
+    const plan = await planOf(forPlatform(database.db), (on) => listPendingBusinesses(on, { limit: 100 }));
+    expectPlan(plan, "_outbox");
+  });
+
+  test.each([true, false])("dueDeliveries reads pending deliveries alone (ordered: %p)", async (ordered) => {
+    const plan = await planOf(forPlatform(database.db), (on) => dueDeliveries(on, { id: webhook, ordered }, 100));
+    expectPlan(plan);
+  });
+});
