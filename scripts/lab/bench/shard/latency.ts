@@ -1,7 +1,7 @@
 import type { ChatLog } from "../../rig/chat_log.ts";
 import { runLoad } from "../../rig/load.ts";
 import type { Business } from "../../rig/pairing.ts";
-import { textTo } from "../../rig/courier.ts";
+import { textTo } from "../../rig/batch_sender.ts";
 import type { ShardProcess } from "../../rig/shard.ts";
 import { textOf } from "../../rig/text.ts";
 

@@ -4,7 +4,7 @@ import { ChatLog, contactOf, ReceivedLog, screenTexts } from "../../rig/chat_log
 import { compareChats } from "../../rig/comparison.ts";
 import type { Comparison } from "../../rig/comparison.ts";
 import { runLoad } from "../../rig/load.ts";
-import { deliver, textTo } from "../../rig/courier.ts";
+import { deliver, textTo } from "../../rig/batch_sender.ts";
 import { readJournal } from "../../rig/journal_reader.ts";
 import type { Business } from "../../rig/pairing.ts";
 import { pairAll } from "../../rig/pairing.ts";

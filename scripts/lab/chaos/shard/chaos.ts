@@ -1,4 +1,4 @@
-import { Cast } from "./cast.ts";
+import { Logins } from "./logins.ts";
 import type { Step } from "./steps.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";
@@ -34,15 +34,15 @@ export async function chaos(plan: ChaosPlan): Promise<ChaosResult> {
   const { say, seconds, outageS } = plan;
   const stage = await setStage(plan.folder);
   try {
-    const cast = await Cast.assemble(stage, plan.businesses, plan.contacts);
-    const traffic = new Traffic(stage, cast.businesses, plan.perSecond);
+    const logins = await Logins.pair(stage, plan.businesses, plan.contacts);
+    const traffic = new Traffic(stage, logins.businesses, plan.perSecond);
     traffic.load.start();
     say(`${plan.businesses} businesses are paired; ${plan.perSecond} messages a second each way`);
     let slowestRecoveryS = 0;
     for (const { name, run } of plan.steps) {
       traffic.load.check();
-      await run({ stage, cast, seconds, outageS });
-      const recoveryS = await cast.allOpen();
+      await run({ stage, logins, seconds, outageS });
+      const recoveryS = await logins.allOpen();
       slowestRecoveryS = Math.max(slowestRecoveryS, recoveryS);
       say(`${name}: all open after ${recoveryS.toFixed(1)} s; ${traffic.load.count} messages each way so far`);
       await Bun.sleep(seconds * 1000);
@@ -50,7 +50,7 @@ export async function chaos(plan: ChaosPlan): Promise<ChaosResult> {
     await traffic.load.finish(plan.messages);
     say(`${traffic.load.count} messages were written each way; waiting for the last one to arrive`);
     const outcome = await outcomeOf(stage, traffic);
-    return { ...outcome, deaths: stage.shard.starts - 1, relinked: await cast.relinked(), slowestRecoveryS };
+    return { ...outcome, deaths: stage.shard.starts - 1, relinked: await logins.relinked(), slowestRecoveryS };
   } finally {
     await stage.stop();
   }

@@ -54,21 +54,21 @@ export const faultSteps: Step[] = [
   ...endings.map((fault): Step => ({
     name: nameOf(fault),
     run: async (context) => {
-      const { stage, cast } = context;
+      const { stage, logins } = context;
       await stage.simulator.fault(fault);
       // Faults of logins need a reconnect.
       if (fault.kind !== "drop" && fault["at"] !== "stream") await stage.simulator.fault({ kind: "drop" });
       await Bun.sleep(context.seconds * 1000);
       await stage.simulator.clearFaults();
       // A session that saw WhatsApp unavailable backs off for longer than the run waits.
-      for (const { id } of cast.businesses)
+      for (const { id } of logins.businesses)
         await stage.shard.client.connect(stage.shard.location, id, { method: "qr" });
     },
   })),
   ...halts.map(([fault, reason]): Step => ({
     name: `${nameOf(fault)}, then a connect`,
-    run: async ({ stage, cast }) => {
-      const { id, phone } = cast.businesses[0]!;
+    run: async ({ stage, logins }) => {
+      const { id, phone } = logins.businesses[0]!;
       if (fault.kind === "login_failure") await stage.simulator.fault({ ...fault, phone });
       const trigger: Fault = fault.kind === "login_failure" ? { kind: "drop", phone } : { ...fault, phone };
       const halted = async () => {
@@ -84,26 +84,26 @@ export const faultSteps: Step[] = [
   ...[false, true].map((answer_pings): Step => ({
     name: answer_pings ? "silence behind answered pings" : "silence",
     run: (context) =>
-      holdFault(context, { kind: "silence", phone: context.cast.businesses[0]!.phone, answer_pings, times: 1 }),
+      holdFault(context, { kind: "silence", phone: context.logins.businesses[0]!.phone, answer_pings, times: 1 }),
   })),
   ...disturbances.map((fault): Step => ({ name: nameOf(fault), run: (context) => holdFault(context, fault) })),
   { name: "logged out on the phone, paired again", run: loggedOut },
 ];
 
 /** A logout is final: the shard sets the login aside and pairs a new one. */
-async function loggedOut({ stage, cast: { apprentice } }: StepContext): Promise<void> {
+async function loggedOut({ stage, logins: { pairingBusiness } }: StepContext): Promise<void> {
   const { shard, simulator } = stage;
-  await simulator.fault({ kind: "logged_out", phone: apprentice.phone });
+  await simulator.fault({ kind: "logged_out", phone: pairingBusiness.phone });
   const reaches = (status: SessionView["status"]) =>
     until<SessionView | undefined>(
       async () => {
-        const view = await shard.client.view(shard.location, apprentice.id);
+        const view = await shard.client.view(shard.location, pairingBusiness.id);
         return view.status === status ? view : undefined;
       },
       { what: `the session to be ${status}`, deadlineMs: 30_000 },
     );
   await reaches("logged_out");
-  await shard.client.connect(shard.location, apprentice.id, { method: "qr" });
-  await simulator.scan(apprentice.phone, (await reaches("qr")).qr ?? "");
+  await shard.client.connect(shard.location, pairingBusiness.id, { method: "qr" });
+  await simulator.scan(pairingBusiness.phone, (await reaches("qr")).qr ?? "");
   await reaches("open");
 }

@@ -1,12 +1,12 @@
 import { until } from "../../../../lib/testing/until.ts";
 import type { Server } from "../../rig/servers.ts";
-import type { Cast } from "./cast.ts";
+import type { Logins } from "./logins.ts";
 import { faultSteps } from "./faults.ts";
 import type { Stage } from "./stage.ts";
 
 export type StepContext = {
   stage: Stage;
-  cast: Cast;
+  logins: Logins;
   /** Duration of a fault. */
   seconds: number;
   /** Duration of an outage. */
@@ -63,8 +63,11 @@ async function killInASet({ stage: { shard } }: StepContext): Promise<void> {
 }
 
 /** Kills while the QR code is shown, and again right after the scan. */
-async function killInAPairing({ stage: { shard, simulator }, cast: { apprentice } }: StepContext): Promise<void> {
-  const { id, phone } = apprentice;
+async function killInAPairing({
+  stage: { shard, simulator },
+  logins: { pairingBusiness },
+}: StepContext): Promise<void> {
+  const { id, phone } = pairingBusiness;
   const view = () => shard.client.view(shard.location, id);
   const code = async () => {
     await shard.client.connect(shard.location, id, { method: "qr" });

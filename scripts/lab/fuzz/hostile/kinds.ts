@@ -1,6 +1,7 @@
 import { bodyAttacks } from "./attacks/bodies.ts";
 import { broadcastAttacks } from "./attacks/broadcasts.ts";
 import { carrierAttacks } from "./attacks/carrier.ts";
+import { connectionAttacks } from "./attacks/connections.ts";
 import { edgeAttacks } from "./attacks/edge.ts";
 import { mediaStreamAttacks } from "./attacks/media_stream.ts";
 import { messageAttacks } from "./attacks/messages.ts";
@@ -11,6 +12,7 @@ import type { AttackKind } from "./kind.ts";
 /** Every kind of attack. */
 export const kinds: readonly AttackKind[] = [
   ...edgeAttacks,
+  ...connectionAttacks,
   ...bodyAttacks,
   ...messageAttacks,
   ...broadcastAttacks,

@@ -5,30 +5,30 @@ import { makeBusinesses, pairAll } from "../../rig/pairing.ts";
 import type { Stage } from "./stage.ts";
 
 /** The businesses of a run and the logins that they must keep. */
-export class Cast {
+export class Logins {
   readonly #stage: Stage;
   /** They send and receive messages. */
   readonly businesses: Business[];
   /** Pairs and loses its login while the others work. */
-  readonly apprentice: Business;
+  readonly pairingBusiness: Business;
   readonly #logins = new Map<string, string>();
 
-  private constructor(stage: Stage, businesses: Business[], apprentice: Business) {
+  private constructor(stage: Stage, businesses: Business[], pairingBusiness: Business) {
     this.#stage = stage;
     this.businesses = businesses;
-    this.apprentice = apprentice;
+    this.pairingBusiness = pairingBusiness;
   }
 
-  /** Creates and pairs `count` businesses; the apprentice stays unpaired. */
-  static async assemble(stage: Stage, count: number, contacts: number): Promise<Cast> {
+  /** Creates and pairs `count` businesses; the pairingBusiness stays unpaired. */
+  static async pair(stage: Stage, count: number, contacts: number): Promise<Logins> {
     const all = makeBusinesses(count + 1, contacts);
     for (const { id } of all) await createBusinessRow(stage.db, { id });
-    const [apprentice, ...businesses] = all as [Business, ...Business[]];
-    await stage.simulator.makePhone(apprentice.phone);
+    const [pairingBusiness, ...businesses] = all as [Business, ...Business[]];
+    await stage.simulator.makePhone(pairingBusiness.phone);
     await pairAll(stage.shard, stage.simulator, businesses);
-    const cast = new Cast(stage, businesses, apprentice);
-    for (const { phone } of businesses) cast.#logins.set(phone, await cast.#login(phone));
-    return cast;
+    const logins = new Logins(stage, businesses, pairingBusiness);
+    for (const { phone } of businesses) logins.#logins.set(phone, await logins.#login(phone));
+    return logins;
   }
 
   /** Waits until every session of the businesses is open; returns the seconds that it took. */
