@@ -1,9 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import type { OpenApiDocument } from "../../lib/testing/openapi.ts";
 import { exampleOf } from "./docs/example.ts";
 import type { ApiDocument } from "./docs/types.ts";
-import { createHarness } from "./testing/harness.ts";
-import type { Harness } from "./testing/harness.ts";
+import { useHarness } from "./testing/use_harness.ts";
 import { createTenant } from "./testing/tenant.ts";
 
 /*
@@ -47,14 +46,13 @@ const bodies: Record<string, unknown> = {
 };
 const nobody = "01900000-0000-7000-8000-000000000000";
 
-let api: Harness;
 let mine: { id: string; key: string };
 let other: { id: string; key: string };
 let operations: Operation[];
 let foreign: Record<string, string>;
 
+const api = useHarness();
 beforeAll(async () => {
-  api = await createHarness();
   const [mineAll, otherAll] = [await createTenant(api), await createTenant(api)];
   mine = { id: mineAll.ids["business_id"]!, key: mineAll.key };
   other = { id: otherAll.ids["business_id"]!, key: otherAll.key };
@@ -70,7 +68,6 @@ beforeAll(async () => {
     }),
   );
 });
-afterAll(() => api.close());
 
 // Admin routes answer tenants with the problem of an unknown path, whatever the id.
 const underBusiness = () =>

@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { parseNetworks } from "../../../lib/core/networks.ts";
 import { generateKey } from "../../../lib/db/keys/api_key.ts";
 import { maxKeys } from "../../../lib/db/index.ts";
 import { maxFailedLogins } from "./auth/failed_logins.ts";
-import { createHarness } from "../testing/harness.ts";
-import type { Answer, Harness } from "../testing/harness.ts";
+import { useHarness } from "../testing/use_harness.ts";
+import type { Answer } from "../testing/harness.ts";
 
-let api: Harness;
-beforeAll(async () => {
-  api = await createHarness({ edge: parseNetworks(["127.0.0.0/8"]), keys: { ttlMs: 0 } });
-});
-afterAll(() => api.close());
+const api = useHarness({ edge: parseNetworks(["127.0.0.0/8"]), keys: { ttlMs: 0 } });
 
 const inOneHour = () => new Date(Date.now() + 3_600_000).toISOString();
 const inTwoHours = () => new Date(Date.now() + 7_200_000).toISOString();

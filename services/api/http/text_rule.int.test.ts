@@ -1,17 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import type { JsonSchema, OpenApiDocument, Operation } from "../../../lib/testing/openapi.ts";
-import { createHarness } from "../testing/harness.ts";
-import type { Answer, Harness } from "../testing/harness.ts";
+import { useHarness } from "../testing/use_harness.ts";
+import type { Answer } from "../testing/harness.ts";
 
-let api: Harness;
 let document: OpenApiDocument;
 let business: string;
+const api = useHarness();
 beforeAll(async () => {
-  api = await createHarness();
   document = (await api.request("GET", "/v1/openapi.json")).body as OpenApiDocument;
   business = (await api.business()).id;
 });
-afterAll(() => api.close());
 
 const hostile = ["\u0000", "a\u0000b", "\ud800", "x\udfffy"];
 const hostileEncoded = ["%00", "a%00b", "%ED%A0%80", "%ff", "%C3", "%zz"];

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { consoleOrigin, requestWithCookie, signIn } from "../../testing/console_session.ts";
-import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { useHarness } from "../../testing/use_harness.ts";
 
-let api: Harness;
-beforeAll(async () => {
-  api = await createHarness();
-});
-afterAll(() => api.close());
+const api = useHarness();
 
 describe("changes with admin keys", () => {
   test("are audited with their outcome, unlike reads", async () => {

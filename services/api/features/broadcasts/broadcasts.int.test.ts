@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { describe, expect, test } from "bun:test";
+import { useHarness } from "../../testing/use_harness.ts";
 import { createBroadcastFixture, person, sale } from "./broadcasts.fixture.ts";
 
-let api: Harness;
-beforeAll(async () => {
-  api = await createHarness();
-});
-afterAll(() => api.close());
+const api = useHarness();
 
 const { newBroadcast, upload } = createBroadcastFixture(() => api);
 

@@ -1,14 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { availableParallelism, loadavg } from "node:os";
-import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { useHarness } from "../../testing/use_harness.ts";
 import { createBroadcastFixture, person } from "./broadcasts.fixture.ts";
 
-let api: Harness;
-beforeAll(async () => {
-  api = await createHarness();
-});
-afterAll(() => api.close());
+const api = useHarness();
 
 const { newBroadcast, upload } = createBroadcastFixture(() => api);
 

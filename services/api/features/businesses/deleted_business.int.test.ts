@@ -1,24 +1,21 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { randomUUID } from "node:crypto";
 import { uuidv7 } from "../../../../lib/core/ids.ts";
 import { forBusiness, submitMessage } from "../../../../lib/db/index.ts";
 import type { OpenApiDocument } from "../../../../lib/testing/openapi.ts";
-import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { useHarness } from "../../testing/use_harness.ts";
 
 type Operation = { method: string; path: string };
 
-let api: Harness;
 let operations: Operation[];
+const api = useHarness({ keys: { ttlMs: 5_000 } });
 beforeAll(async () => {
-  api = await createHarness({ keys: { ttlMs: 5_000 } });
   const document = (await (await api.app.request("/v1/openapi.json")).json()) as OpenApiDocument;
   operations = Object.entries(document.paths)
     .filter(([path]) => path.includes("{business_id}"))
     .flatMap(([path, methods]) => Object.keys(methods).map((method) => ({ method: method.toUpperCase(), path })))
     .filter(({ method }) => ["GET", "POST", "PUT", "PATCH", "DELETE"].includes(method));
 });
-afterAll(() => api.close());
 
 /** Creates a business with one row for each path parameter. */
 async function furnished() {

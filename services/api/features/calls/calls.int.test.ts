@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import { bodyOf } from "../../../../lib/api-client/index.ts";
@@ -12,13 +12,9 @@ import { createRedis } from "../../../../lib/redis/client.ts";
 import { testConsulAddr, testRedisUrl } from "../../../../lib/testing/servers.ts";
 import { createLiveCalls } from "../../backend/live_calls.ts";
 import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { useHarness } from "../../testing/use_harness.ts";
 
-let api: Harness;
-beforeAll(async () => {
-  api = await createHarness();
-});
-afterAll(() => api.close());
+const api = useHarness();
 
 const sid = (kind: string) => `${kind}${randomBytes(16).toString("hex")}`;
 const ended = (more: Partial<EndedCall> = {}): EndedCall => ({

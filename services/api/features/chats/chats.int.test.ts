@@ -1,18 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { AppError } from "../../../../lib/core/errors.ts";
 import { forPlatform } from "../../../../lib/db/index.ts";
-import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { useHarness } from "../../testing/use_harness.ts";
 import { storeInbound } from "../../../../lib/testing/inbound.ts";
 
-let api: Harness;
 let id: string;
 let key: string;
 let path: string;
-beforeAll(async () => {
-  api = await createHarness();
-});
-afterAll(() => api.close());
+const api = useHarness();
 beforeEach(async () => {
   api.chats.asked.length = 0;
   api.chats.before = async () => {};

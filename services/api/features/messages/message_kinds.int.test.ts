@@ -1,18 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { whatsappMessageId } from "../../../../lib/core/ids.ts";
 import { forBusiness, forPlatform, pendingMessages } from "../../../../lib/db/index.ts";
-import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { useHarness } from "../../testing/use_harness.ts";
 import { sessionOf } from "../../testing/fake_shards.ts";
 import { storeInbound } from "../../../../lib/testing/inbound.ts";
 
-let api: Harness;
 let id: string;
 let messages: string;
-beforeAll(async () => {
-  api = await createHarness();
-});
-afterAll(() => api.close());
+const api = useHarness();
 beforeEach(async () => {
   ({ id } = await api.business());
   await api.request("POST", `/v1/businesses/${id}/whatsapp/connect`, { body: { method: "qr" } });

@@ -1,17 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { applyReceipts, forPlatform } from "../../../../lib/db/index.ts";
 import { whatsappMessageId } from "../../../../lib/core/ids.ts";
-import { createHarness } from "../../testing/harness.ts";
-import type { Answer, Harness } from "../../testing/harness.ts";
+import { useHarness } from "../../testing/use_harness.ts";
+import type { Answer } from "../../testing/harness.ts";
 import { sessionOf } from "../../testing/fake_shards.ts";
 import { insertOpenSession } from "../../testing/stored_session.ts";
 import { storeInbound } from "../../../../lib/testing/inbound.ts";
 
-let api: Harness;
-beforeAll(async () => {
-  api = await createHarness();
-});
-afterAll(() => api.close());
+const api = useHarness();
 beforeEach(() => {
   api.shards.away = false;
   api.shards.calls.length = 0;

@@ -1,15 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../../../lib/core/ids.ts";
 import { forPlatform, getMove } from "../../../../lib/db/index.ts";
 import { createBusiness } from "../../../../lib/testing/business.ts";
-import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { useHarness } from "../../testing/use_harness.ts";
 
-let api: Harness;
-beforeAll(async () => {
-  api = await createHarness();
-});
-afterAll(() => api.close());
+const api = useHarness();
 beforeEach(async () => {
   api.woken.length = 0;
   await api.database.owner`delete from moves`;

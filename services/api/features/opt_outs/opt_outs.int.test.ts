@@ -1,12 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { expect, test } from "bun:test";
+import { useHarness } from "../../testing/use_harness.ts";
 
-let api: Harness;
-beforeAll(async () => {
-  api = await createHarness();
-});
-afterAll(() => api.close());
+const api = useHarness();
 
 test("opt-outs are unique, listed and deleted", async () => {
   const { id, key } = await api.business();

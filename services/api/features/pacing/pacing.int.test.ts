@@ -1,17 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { forBusiness, pendingMessages, recordSendResults } from "../../../../lib/db/index.ts";
 import { defaultLimits } from "../../../../lib/contracts/shard/index.ts";
-import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { useHarness } from "../../testing/use_harness.ts";
 import { sessionOf } from "../../testing/fake_shards.ts";
 
-let api: Harness;
 let id: string;
 let path: string;
-beforeAll(async () => {
-  api = await createHarness();
-});
-afterAll(() => api.close());
+const api = useHarness();
 beforeEach(async () => {
   api.pacing.away = false;
   ({ id } = await api.business());

@@ -1,15 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import type { AssignmentRule } from "../../../../lib/routing/index.ts";
 import { hashShard } from "../../../../lib/routing/index.ts";
-import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { useHarness } from "../../testing/use_harness.ts";
 
 let rule: AssignmentRule;
-let api: Harness;
-beforeAll(async () => {
-  api = await createHarness({ assignmentRule: () => rule });
-});
-afterAll(() => api.close());
+const api = useHarness({ assignmentRule: () => rule });
 beforeEach(async () => {
   await api.database.owner`delete from businesses`;
 });

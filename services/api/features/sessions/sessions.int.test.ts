@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { beforeEach, describe, expect, test } from "bun:test";
+import { useHarness } from "../../testing/use_harness.ts";
 import { insertOpenSession } from "../../testing/stored_session.ts";
 
-let api: Harness;
-beforeAll(async () => {
-  api = await createHarness();
-});
-afterAll(() => api.close());
+const api = useHarness();
 beforeEach(() => {
   api.shards.away = false;
 });

@@ -1,15 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { forBusiness, insertDeliveries } from "../../../../lib/db/index.ts";
-import { createHarness } from "../../testing/harness.ts";
-import type { Harness } from "../../testing/harness.ts";
+import { useHarness } from "../../testing/use_harness.ts";
 import { createTestWebhooks } from "../../testing/webhooks.ts";
 
-let api: Harness;
 const webhooks = createTestWebhooks();
-beforeAll(async () => {
-  api = await createHarness({ webhooks });
-});
-afterAll(() => api.close());
+const api = useHarness({ webhooks });
 
 const hook = { url: "https://example.com/hooks", events: ["message.received", "message.read"] };
 
