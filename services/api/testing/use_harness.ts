@@ -3,8 +3,8 @@ import { createHarness } from "./harness.ts";
 import type { Harness } from "./harness.ts";
 
 /**
- * Creates a harness before the tests of a file and closes it after them. Returns a stand-in that forwards to it, so that
- * tests and hooks can use a constant.
+ * Creates a harness before the tests of a file and closes it after them. Returns a stand-in that forwards to it, so
+ * that tests and hooks can use a constant.
  */
 export function useHarness(...options: Parameters<typeof createHarness>): Harness {
   let harness: Harness | undefined;
