@@ -162,9 +162,6 @@ export function parseExceptions(source: string): { path: string; rule: string; t
     });
 }
 
-/** Rooms whose prose has not been rewritten yet. Remove a room once it has no finding. */
-const pending: readonly string[] = ["README.md", "consul/", "nomad/", "scripts/", "services/calls/"];
-
 const checked = "**/*.{ts,tsx,hcl,sh,yml,md,ctmpl,conf,sql}";
 const unchecked = /node_modules|^lib\/patches\/|openapi\.d\.ts$|^scripts\/testing\/prose|migrations\/|bun\.lock/;
 const scriptsWithoutSuffix = ["scripts/up", "scripts/down", "scripts/test", "scripts/task", "scripts/logs"];
@@ -172,19 +169,12 @@ const scriptsWithoutSuffix = ["scripts/up", "scripts/down", "scripts/test", "scr
 if (import.meta.main) {
   const root = join(import.meta.dir, "../..");
   const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
-  const isPending = (path: string) =>
-    wanted.length === 0 && !process.argv.includes("--count") && pending.some((start) => path.startsWith(start));
   const exceptions = parseExceptions(await readFile(join(import.meta.dir, "prose_exceptions.txt"), "utf8"));
   const paths = [
     ...(await Array.fromAsync(new Bun.Glob(checked).scan({ cwd: root, dot: false }))),
     ...scriptsWithoutSuffix,
   ]
-    .filter(
-      (path) =>
-        !unchecked.test(path) &&
-        !isPending(path) &&
-        (wanted.length === 0 || wanted.some((start) => path.startsWith(start))),
-    )
+    .filter((path) => !unchecked.test(path) && (wanted.length === 0 || wanted.some((start) => path.startsWith(start))))
     .toSorted();
   const findings: Finding[] = [];
   const used = new Set<object>();
@@ -208,8 +198,7 @@ if (import.meta.main) {
     for (const { path, line, rule, text, instead } of findings)
       console.error(`${path}:${line}: ${rule}: ${text}\n    write: ${instead}`);
   }
-  const unused =
-    wanted.length > 0 ? [] : exceptions.filter((exception) => !used.has(exception) && !isPending(exception.path));
+  const unused = wanted.length > 0 ? [] : exceptions.filter((exception) => !used.has(exception));
   for (const { path, rule, text } of unused)
     console.error(`prose_exceptions.txt: nothing needs "${path} ${rule} ${text}"`);
   console.error(`${findings.length} findings`);
