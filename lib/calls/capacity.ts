@@ -10,7 +10,7 @@ import renew from "./renew_calls.lua" with { type: "text" };
 
 /*
  * Counts the calls in progress over all replicas in a sorted set of leases, one per call. A lease that is not renewed
- * expires, so a killed replica leaks no slot. One script takes, renews or releases a lease, by the clock of the Redis
+ * expires, so a killed replica leaks no slot. Lua scripts take, renew and release leases by the clock of the Redis
  * server, so neither a replica's clock nor a race can push the count past the limit.
  *
  * A restarted Redis may have lost leases. It admits no new calls for `recoveryMs`, while the replicas reconnect and

@@ -13,6 +13,7 @@ for _, business in ipairs(businesses) do
   redis.call("UNLINK", ARGV[1] .. business)
 end
 redis.call("UNLINK", KEYS[1], KEYS[2], KEYS[3])
-redis.call("HSET", KEYS[2], "gap", "1", "horizon", string.format("%d", clock[1] * 1000 + math.floor(clock[2] / 1000) + 1))
+local horizon = clock[1] * 1000 + math.floor(clock[2] / 1000) + 1
+redis.call("HSET", KEYS[2], "gap", "1", "horizon", string.format("%d", horizon))
 redis.call("PEXPIRE", KEYS[2], ARGV[2])
 return #businesses

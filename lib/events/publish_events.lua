@@ -23,7 +23,7 @@ local maxEntriesOf, maxBytesOf, maxTotal = tonumber(ARGV[3]), tonumber(ARGV[4]),
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local oldest = now - tonumber(ARGV[6])
--- What Redis needs for an entry beside its text, and for a stream: a listpack of 4 KB is allocated at once.
+-- Overhead in bytes of an entry and of a stream: Redis allocates a listpack of 4 KB at once.
 local perEntry, perStream = 64, 4608
 -- Entries that are removed at once: one publish in so many pays for the others.
 local chunk = 64
@@ -34,7 +34,7 @@ end
 local function timeOf(id)
   return tonumber(string.match(id, "^%d+"))
 end
--- Readers that come back to what lies before the horizon are told that they may have missed something.
+-- Readers that resume from before the horizon receive `reset`.
 local function raiseHorizon(time)
   if time > bytesIn("horizon") then
     redis.call("HSET", tally, "horizon", time)
@@ -97,7 +97,7 @@ for b, id in pairs(idOf) do
   total = total + bytes - known
   bytesOf[b] = bytes
 end
--- Those that are told something now are not dropped for it: they are the most recent below.
+-- A stream that receives an event now is not dropped: it is the most recent below.
 local stale = redis.call("ZRANGE", recent, 0, 0, "WITHSCORES")
 local spared = {}
 for _, id in pairs(idOf) do

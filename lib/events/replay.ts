@@ -3,7 +3,7 @@ import { answerOf } from "../redis/errors.ts";
 import { allEvents, eventsOf, isAfter, isGap, placed, tallyKey } from "./stream.ts";
 import type { StreamedEvent } from "./stream.ts";
 
-/** Entries of a page: what a reader that stalls holds in memory, 30 KB as a rule and 200 KB at most. */
+/** Entries of a page. Bounds what a stalled reader holds in memory: usually 30 KB, at most 200 KB. */
 const pageSize = 100;
 
 export type ReplayPage = {
@@ -26,7 +26,7 @@ export function createReplay(redis: Redis, businessId: string | null, from: stri
   return {
     next: async () => {
       const entries = await answerOf(redis.xrange(stream, `(${last}`, "+", "COUNT", pageSize));
-      // Asked afterwards: what is trimmed between the two reads is noticed.
+      // Checked after the read, so that entries trimmed between the two are noticed.
       const missed = await isMissing(redis, stream, last);
       last = entries.at(-1)?.[0] ?? last;
       const events = entries.flatMap((entry) => placed(entry) ?? []);

@@ -24,7 +24,7 @@ if [ -s "$data/PG_VERSION" ]; then
   # Without the primary it starts as it is.
   case $(slot_state) in
     lost)
-      echo "the primary no longer has what this copy lacks: copying anew"
+      echo "the primary has discarded WAL that this copy needs: copying the primary again"
       rm -rf "$data"
       ;;
     '') pg_receivewal --slot "$slot" --create-slot --if-not-exists ;;

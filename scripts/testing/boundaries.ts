@@ -1,17 +1,17 @@
 import { join } from "node:path";
 
 /**
- * The floors of the house, from the ground up: a folder of lib imports from the floors below its own only. Services
- * stand on all of them and not on each other; scripts stand on everything.
+ * The layers of lib, from the bottom: a folder imports only from the layers below its own. Services import every layer
+ * and never each other. Scripts import everything.
  */
-const floors: readonly (readonly string[])[] = [
+const layers: readonly (readonly string[])[] = [
   ["core", "media"],
   ["runtime", "messages", "broadcasts"],
   ["consul", "redis", "db", "storage", "contracts", "webhooks", "api-client"],
   ["routing", "queues", "events", "moves", "media-store", "quotas", "calls"],
 ];
 
-const floorOf = (folder: string) => floors.findIndex((folders) => folders.includes(folder));
+const layerOf = (folder: string) => layers.findIndex((folders) => folders.includes(folder));
 
 const isTestCode = (path: string) => /(^lib\/testing\/|\/testing\/|\.(test|fixture)\.ts$)/.test(path);
 
@@ -28,11 +28,13 @@ export function faultOf(from: string, to: string): string | null {
       : null;
   if (targetTop === "services") return "lib knows no service";
   if (top !== "lib" || target === folder) return null;
-  if (floorOf(folder) < 0) return `lib/${folder} has no floor: give it one in ${import.meta.file}`;
-  return floorOf(target) < floorOf(folder) ? null : `lib/${folder} does not stand on lib/${target}`;
+  if (layerOf(folder) < 0) return `lib/${folder} has no layer: add it to ${import.meta.file}`;
+  return layerOf(target) < layerOf(folder)
+    ? null
+    : `lib/${folder} may not import lib/${target}: it is not in a lower layer`;
 }
 
-/** Relative imports of a file, types' too, as paths from the root. */
+/** Relative imports of a file, of types too, as paths from the root. */
 function importsOf(path: string, text: string): string[] {
   return [...text.matchAll(/(?:from|import) ?\(?"(\.{1,2}\/[^"]+)"/g)].map(([, target]) => join(path, "..", target!));
 }

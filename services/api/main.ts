@@ -51,7 +51,7 @@ function openReplica(primary: Database, metrics: Metrics): Replica {
     poolSize: config.DATABASE_POOL_SIZE,
     applicationName: name,
     maxLagMs: config.DATABASE_READ_MAX_LAG_MS,
-    onChange: (change) => logger.warn(change, "replica"),
+    onChange: (change) => logger.warn(change, "the read replica changed its state"),
     onRead: (server) => reads.inc({ server }),
   });
 }
@@ -65,7 +65,9 @@ await run(name, logger, async (life) => {
   });
   life.onStop("database", () => db.close());
   const clock = await runDatabaseClock(db, life, logger, metrics);
-  const redis = createRedis(config.REDIS_URL, "command", (error) => logger.warn({ error: messageOf(error) }, "redis"));
+  const redis = createRedis(config.REDIS_URL, "command", (error) =>
+    logger.warn({ error: messageOf(error) }, "Redis is unavailable"),
+  );
   life.onStop("redis", () => redis.disconnect());
   life.onStop("memory guard", startMemoryGuard(redis, metrics));
   const producer = createProducer(redis);
@@ -77,7 +79,7 @@ await run(name, logger, async (life) => {
     numShards: config.BAILEYS_NUM_SHARDS,
     overrides: config.overrides,
     signal: life.stopping,
-    onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
+    onError: (error) => logger.warn({ error: messageOf(error) }, "the shard directory cannot be read from Consul"),
   });
   exposeRouter(metrics, router);
 
@@ -87,7 +89,7 @@ await run(name, logger, async (life) => {
     first: "hash",
     parse: parseAssignmentRule,
     signal: life.stopping,
-    onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
+    onError: (error) => logger.warn({ error: messageOf(error) }, "the assignment rule cannot be read from Consul"),
   });
 
   const callReplicas = followService({
@@ -96,7 +98,7 @@ await run(name, logger, async (life) => {
     // The internal API listens on the ops port, which nginx does not proxy.
     portMeta: "ops_port",
     signal: life.stopping,
-    onError: (error) => logger.warn({ error: messageOf(error) }, "consul"),
+    onError: (error) => logger.warn({ error: messageOf(error) }, "the calls replicas cannot be read from Consul"),
   });
 
   const gate = createRedis(config.REDIS_URL, "gate");
@@ -110,7 +112,7 @@ await run(name, logger, async (life) => {
     else gauge.set(lagMs / 1_000);
   });
   const onRedisError = withoutRepeats((error, held_back) =>
-    logger.warn({ error: messageOf(error), held_back }, "events"),
+    logger.warn({ error: messageOf(error), held_back }, "the event feed lost its connection to Redis"),
   );
   const feed = createFeed({
     redis,

@@ -60,7 +60,9 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     applicationName: name,
   });
   life.onStop("database", () => db.close());
-  const redis = createRedis(config.REDIS_URL, "gate", (error) => logger.warn({ error: messageOf(error) }, "redis"));
+  const redis = createRedis(config.REDIS_URL, "gate", (error) =>
+    logger.warn({ error: messageOf(error) }, "Redis is unavailable"),
+  );
   life.onStop("redis", () => redis.disconnect());
   life.onStop("memory guard", startMemoryGuard(redis, metrics));
   const producer = createProducer(redis);

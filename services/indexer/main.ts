@@ -10,11 +10,11 @@ try {
   const done = await buildIndexes({
     url: config.DATABASE_URL,
     drop: config.NOMAD_META_drop,
-    onStep: (step) => logger.info(step, "step"),
+    onStep: (step) => logger.info(step, "index step"),
     onProgress: (progress) => logger.info(progress, "building"),
     onWaiting: () => logger.info("another run holds the lock; waiting for it to end"),
   });
-  logger.info(done, "every index is there");
+  logger.info(done, "all indexes are built");
 } catch (error) {
   logger.error({ error }, "not every index could be built; run it again");
   process.exitCode = 1;

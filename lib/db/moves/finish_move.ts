@@ -4,7 +4,7 @@ import type { PlatformScope } from "../scope.ts";
 
 export type Finish = { id: string; from: MoveStep; to: "done" | "rolled_back"; error?: string | undefined };
 
-/** Ends a move and takes its fence away; undefined where it does not stand at `from` any more. */
+/** Finishes a move and clears its fence. Returns undefined if the move has left step `from`. */
 export async function finishMove(scope: PlatformScope, { id, from, to, error }: Finish): Promise<Move | undefined> {
   const [move] = await scope.ask<Move[]>(sql`
     with finished as (

@@ -20,7 +20,7 @@ const values = resultCommand(
   "autoscale",
   `Keep as many workers of each group as it takes for no job to wait too long.
 
-The scaling blocks of nomad/jobs/workers.nomad.hcl set the longest wait and the bounds of the
+The scaling blocks of nomad/platform/workers.nomad.hcl set the longest wait and the bounds of the
 counts. Changes counts only with --apply. Runs until Ctrl-C. Several may run: after one of them
 changes a count, the others wait for the cooldown. Exits 1 if the last check failed.`,
 )

@@ -186,7 +186,10 @@ export class Moving {
   }
 
   #logStep(step: Step, businessId: string, { move_id, fence, from, to }: MoveOrder): void {
-    this.#options.logger.info({ business_id: businessId, move_id, fence, from, to, step }, "move");
+    this.#options.logger.info(
+      { business_id: businessId, move_id, fence, from, to, step },
+      "move step done on the shard",
+    );
   }
 }
 

@@ -144,7 +144,10 @@ async function finish(
   const silentMs = finished.finished_at!.getTime() - (finished.fenced_at ?? finished.finished_at!).getTime();
   deps.metrics.moved(end.to, silentMs);
   const { id, business_id, from_shard, to_shard, step, error } = finished;
-  deps.logger.info({ move_id: id, business_id, from_shard, to_shard, step, error, silent_ms: silentMs }, "move");
+  deps.logger.info(
+    { move_id: id, business_id, from_shard, to_shard, step, error, silent_ms: silentMs },
+    "move finished",
+  );
   // Best effort: the sweep retries a lost wake-up.
   await wakeOutboxes(deps, [business_id]);
 }

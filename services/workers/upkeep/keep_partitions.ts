@@ -15,7 +15,7 @@ export function keepPartitions({
   return async () => {
     const made = await ensurePartitions(scope, monthsAhead);
     const dropped = retention.messageMonths === null ? [] : await dropOldPartitions(scope, retention.messageMonths);
-    if (made.length + dropped.length > 0) logger.info({ made, dropped }, "partitions of messages");
+    if (made.length + dropped.length > 0) logger.info({ made, dropped }, "message partitions created or dropped");
     return { counts: { made: made.length, dropped: dropped.length } };
   };
 }
