@@ -198,7 +198,8 @@ describe("a stack", () => {
     async () => {
       const killed = { times: 0, stop: false };
       const killer = async () => {
-        while (!killed.stop) {
+        // Nomad restarts a shard 20 times a minute and then waits for the minute to end (wa-shards.nomad.hcl).
+        while (!killed.stop && killed.times < 15) {
           process.kill(await shardProcess(0), "SIGKILL");
           killed.times += 1;
           process.kill(await shardProcess(1), "SIGKILL");

@@ -4,10 +4,13 @@
 --   retry      the back-off after a failed attempt (error_code says which error); due at next_attempt_at
 --   broadcast  its broadcast, which is paused, cancelled or in quiet hours; no time is set
 -- Null: it is due, or was written by a process of an earlier version.
-alter table messages add column wait_reason text
-  check (wait_reason in ('pacing', 'upload', 'retry', 'broadcast'));
+alter table messages add column wait_reason text;
 
--- A message that waits for its broadcast has no next attempt. Not validated, because that would read every message.
+-- Constraints are not validated, because that would read every message under an exclusive lock.
+alter table messages add constraint messages_wait_reason_is_known
+  check (wait_reason in ('pacing', 'upload', 'retry', 'broadcast')) not valid;
+
+-- A message that waits for its broadcast has no next attempt.
 alter table messages drop constraint messages_queued_has_next_attempt;
 alter table messages add constraint messages_queued_has_next_attempt check (
   case

@@ -139,6 +139,27 @@ describe("pendingMessages", () => {
     expect(await pendingIds(scope)).toEqual([held, urgent]);
   });
 
+  test("keeps messages that the previous version holds", async () => {
+    const scope = await createBusiness(stage.database.db);
+    const held = await send(scope);
+    const broadcast = await runningWith(stage, scope, held);
+    const urgent = await send(scope);
+    await recordSendResults(scope, [{ id: held, status: "paced", next_attempt_at: inMs(3_600_000) }]);
+    // A pause by a process of that version leaves wait_reason as it is.
+    await changeBroadcastStatus(scope, broadcast, "pause");
+    await stage.database.owner`
+      update messages set next_attempt_at = '9999-01-01', wait_reason = 'pacing' where id = ${held}`;
+    expect(await pendingIds(scope)).toEqual([urgent]);
+    await setPacing(scope, { messages_per_minute: 30 });
+    expect(await pendingIds(scope)).toEqual([urgent]);
+    await stage.database.owner`update messages set wait_reason = null where id = ${held}`;
+    expect(await pendingIds(scope)).toEqual([urgent]);
+    await changeBroadcastStatus(scope, broadcast, "resume");
+    await beginBroadcast(scope, broadcast);
+    expect(await releaseBroadcast(scope, broadcast)).toBe(1);
+    expect(await pendingIds(scope)).toEqual([held, urgent]);
+  });
+
   test("releases no message past a concurrent pause", async () => {
     const scope = await createBusiness(stage.database.db);
     const broadcast = await runningWith(stage, scope, await send(scope));

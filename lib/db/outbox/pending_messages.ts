@@ -2,6 +2,7 @@ import { sql } from "../client/literal.ts";
 import type { Statement } from "../client/literal.ts";
 import type { Message } from "../schema.ts";
 import type { BusinessScope } from "../scope.ts";
+import { hasRealAttempt } from "./paced.ts";
 import { changeFromJson } from "../messages/status_change.ts";
 import type { StatusChange } from "../messages/status_change.ts";
 
@@ -49,7 +50,8 @@ export async function pendingMessages(
   const passable = (message: Statement) =>
     ofBroadcasts
       ? sql`false`
-      : sql`(${message}.broadcast_id is not null and ${message}.wait_reason is not distinct from 'pacing')`;
+      : sql`(${message}.broadcast_id is not null and ${message}.wait_reason is not distinct from 'pacing'
+          and ${hasRealAttempt(message)})`;
   const before = (one: Statement, other: Statement) =>
     sql`(${one}.queued_at, ${one}.id) < (${other}.queued_at, ${other}.id)`;
   const inTurn = sql`m.next_attempt_at <= now()`;
@@ -59,7 +61,7 @@ export async function pendingMessages(
         and not exists (
           select from messages earlier
           where earlier.business_id = m.business_id and earlier.chat = m.chat and earlier.status = 'queued'
-            and ${before(sql`earlier`, sql`m`)} and earlier.next_attempt_at > now()
+            and ${before(sql`earlier`, sql`m`)} and earlier.next_attempt_at > now() and ${hasRealAttempt(sql`earlier`)}
             and (earlier.expires_at is null or earlier.expires_at > now()) and not ${passable(sql`earlier`)}
         )`;
   const [row] = await scope.ask<[{ messages: PendingMessage[]; expired: Parameters<typeof changeFromJson>[0][] }]>(sql`
