@@ -8,10 +8,11 @@ import { isTestFile } from "./source_hash.ts";
 const releaseFolder = "/app";
 
 /**
- * Packages with native code, which no bundle can hold: shipped as they are, with what they depend on. sharp decodes
- * media; msgpackr-extract is BullMQ's fast path for options of jobs.
+ * Packages that are shipped as they are, with what they depend on. sharp, which decodes media, and msgpackr-extract,
+ * BullMQ's fast path for options of jobs, have native code. Errors of Baileys are known by the path in their stack
+ * (services/whatsapp/session/survivable.ts); libsignal is the one that Baileys loads.
  */
-const unbundled = ["sharp", "msgpackr-extract"];
+const unbundled = ["sharp", "msgpackr-extract", "@whiskeysockets/baileys", "libsignal"];
 
 /** Programs of a release: each service's main.ts, and the program that a worker starts to decode media. */
 const programs = "services/**/{main,child}.ts";

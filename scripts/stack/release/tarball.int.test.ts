@@ -54,6 +54,19 @@ describe("a release", () => {
     }
   }, 30_000);
 
+  // services/whatsapp/session/survivable.ts recognises Baileys by this path, and ends the process on other errors.
+  test("keeps the path of Baileys in the stacks of its errors", async () => {
+    const app = await unpack();
+    const program = `
+      const { encodeBinaryNode } = await import("@whiskeysockets/baileys");
+      try { encodeBinaryNode(undefined); } catch (error) { console.log(error.stack); }`;
+    const file = join(app, "services/whatsapp/error.js");
+    await Bun.write(file, program);
+    const { stdout } = Bun.spawnSync([process.execPath, "run", file], { cwd: app });
+    expect(stdout.toString()).toContain("/@whiskeysockets/baileys/");
+    expect(await Bun.file(join(app, "services/whatsapp/main.js")).text()).toContain('from "@whiskeysockets/baileys"');
+  });
+
   test("decodes media with its own packages", async () => {
     const app = await unpack();
     const program = join(app, "services/workers/media/decoder/child.js");
