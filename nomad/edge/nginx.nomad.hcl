@@ -2,7 +2,7 @@
 # consul/nginx.conf.ctmpl, which standalone consul-template renders as well (consul/consul-template.hcl).
 # Templates read tls_certificate and tls_key in nomad/jobs/nginx.
 
-variable "release" { type = string }                    # an address with checksum, as `task release` prints it
+variable "console_release" { type = string }            # an address with checksum, as `task release` prints it
 variable "host_network" { default = "default" }         # of the client; its address is what tasks listen on
 variable "count" { default = 1 }                        # each needs a node of its own: the ports are fixed
 variable "http_port" { default = 80 }                   # redirects to https
@@ -75,7 +75,7 @@ job "nginx" {
       kill_timeout = "30s"     # three times proxy_read_timeout
       consul {}                # a token under consul/policies/nginx.hcl, in CONSUL_HTTP_TOKEN
       artifact {
-        source      = var.release
+        source      = var.console_release
         destination = "app"
       }
       config {

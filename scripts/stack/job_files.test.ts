@@ -11,7 +11,10 @@ import { serviceJobs } from "./settings/known.ts";
 const read = (path: string) => Bun.file(join(root, path)).text();
 const paths = [...new Bun.Glob("nomad/*/*.nomad.hcl").scanSync({ cwd: root })].toSorted();
 const texts = new Map(await Promise.all(paths.map(async (path) => [path, await read(path)] as const)));
-const release = { NOMAD_VAR_release: "https://releases.example.com/prosaas-0.tar.gz?checksum=sha256:0" };
+const release = {
+  NOMAD_VAR_release: "https://releases.example.com/prosaas-0.tar.gz?checksum=sha256:0",
+  NOMAD_VAR_console_release: "https://releases.example.com/console-0.tar.gz?checksum=sha256:0",
+};
 
 /** Nomad ignores NOMAD_VAR_<name> of variables that a job file does not declare, so a test finds misspelt ones. */
 test("job files declare every variable of stack dev", async () => {

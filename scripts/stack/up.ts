@@ -37,9 +37,9 @@ async function main(): Promise<void> {
   if (environment.agentsStarted) await sleep(2_500);
 
   step("Release");
-  const release = await ensureRelease(environment.stateDir, environment.ports["releases"]!);
-  await writeJobVariables(environment, release);
-  say(release);
+  const releases = await ensureRelease(environment.stateDir, environment.ports["releases"]!);
+  await writeJobVariables(environment, releases);
+  for (const address of Object.values(releases)) say(address);
 
   step("Settings, secrets and volumes");
   if (await writeSharedSettings(nomad, environment)) say("wrote the shared settings (nomad/jobs)");

@@ -11,9 +11,9 @@ import { writeStateFile } from "./state_file.ts";
 
 const fileOf = (stateDir: string) => join(stateDir, "job.env");
 
-/** Writes the variables of a stack that runs `release`. */
-export async function writeJobVariables(environment: Environment, release: string): Promise<void> {
-  const values = { ...(await readStackValues("dev.variables", environment)), release };
+/** Writes the variables of a stack with the addresses of its `releases`. */
+export async function writeJobVariables(environment: Environment, releases: Record<string, string>): Promise<void> {
+  const values = { ...(await readStackValues("dev.variables", environment)), ...releases };
   const lines = Object.entries(values).map(([name, value]) => `NOMAD_VAR_${name}='${value}'`);
   const text = ["# Written by scripts/up.", `NOMAD_ADDR='${environment.nomadAddr}'`, ...lines, ""].join("\n");
   await writeStateFile(fileOf(environment.stateDir), text);

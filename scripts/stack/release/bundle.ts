@@ -20,18 +20,21 @@ const programs = "services/**/{main,child}.ts";
 /** Files that programs read at run time. They keep their paths below the checkout. */
 const assets = ["lib/**/*.{lua,sql}", "lib/db/migrations/meta/*.json", "services/**/*.{lua,css}"];
 
+/** The console is a release of its own: new services leave the edge, which serves it, as it runs. */
+export type Part = "services" | "console";
+
 /**
- * Writes a release into `folder`: a bundle for each program, the console's pages, the assets, and the packages that
- * cannot be bundled. The same checkout gives the same bytes, wherever it lies, if it is the working folder: Bun writes
- * paths relative to that into bundles.
+ * Writes a part of a release into `folder`: the console's pages, or a bundle for each program, the assets, and the
+ * packages that cannot be bundled. The same checkout gives the same bytes, wherever it lies, if it is the working
+ * folder: Bun writes paths relative to that into bundles.
  */
-export async function bundle(root: string, folder: string): Promise<void> {
+export async function bundle(root: string, folder: string, part: Part): Promise<void> {
+  if (part === "console") return bundleConsole(root, join(folder, "console"));
   const entries = (await Array.fromAsync(new Bun.Glob(programs).scan({ cwd: root })))
     .filter((path) => !isTestFile(path))
     .toSorted();
   await Promise.all([
     ...entries.map((path) => bundleProgram(root, path, folder)),
-    bundleConsole(root, join(folder, "console")),
     copyAssets(root, folder),
     copyPackages(root, folder),
   ]);
@@ -121,4 +124,4 @@ async function copy(from: string, to: string): Promise<void> {
   await cp(from, to, { recursive: true, dereference: true });
 }
 
-if (import.meta.main) await bundle(process.cwd(), process.argv[2]!);
+if (import.meta.main) await bundle(process.cwd(), process.argv[2]!, process.argv[3] as Part);

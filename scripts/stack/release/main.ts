@@ -2,14 +2,14 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf } from "../../../lib/core/errors.ts";
 import { root } from "../environment.ts";
-import { makeTarball, releaseAddress } from "./tarball.ts";
+import { makeTarball, parts, releaseAddress, releaseVariables } from "./tarball.ts";
 
 const usage = `Usage: task release [-- --to FOLDER] [--url BASE]
 
-Makes a tarball of this checkout's services and prints its address, for the variable "release" of the job files. The
-same commit gives the same tarball.
+Makes a tarball of this checkout's services and one of its console, and prints their addresses as variables of the job
+files: NOMAD_VAR_release and NOMAD_VAR_console_release. The same commit gives the same tarballs.
 
-  --to FOLDER   where it is written (default: release)
+  --to FOLDER   where they are written (default: release)
   --url BASE    where FOLDER will be served, for Nomad to fetch (default: https://releases.example.com)
 `;
 
@@ -23,9 +23,11 @@ try {
   });
   if (values.help) process.stdout.write(usage);
   else {
-    const tarball = await makeTarball(root, values.to);
-    process.stderr.write(`wrote ${join(values.to, tarball.file)}\n`);
-    process.stdout.write(`${releaseAddress(values.url, tarball)}\n`);
+    for (const part of parts) {
+      const tarball = await makeTarball(root, values.to, part);
+      process.stderr.write(`wrote ${join(values.to, tarball.file)}\n`);
+      process.stdout.write(`NOMAD_VAR_${releaseVariables[part]}='${releaseAddress(values.url, tarball)}'\n`);
+    }
   }
 } catch (error) {
   process.stderr.write(`release: ${messageOf(error)}\n`);

@@ -11,7 +11,7 @@ let tarball: Tarball;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "prosaas-release-test-"));
-  tarball = await makeTarball(root, folder);
+  tarball = await makeTarball(root, folder, "services");
 }, 60_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -29,8 +29,10 @@ describe("a release", () => {
     await mkdir(copy);
     for (const name of ["services", "lib", "scripts", "package.json", "bun.lock", "tsconfig.json", "node_modules"])
       await cp(join(root, name), join(copy, name), { recursive: true });
-    const second = await makeTarball(copy, join(folder, "second"));
+    const second = await makeTarball(copy, join(folder, "second"), "services");
     expect(second).toEqual(tarball);
+    const to = join(folder, "consoles");
+    expect(await makeTarball(copy, to, "console")).toEqual(await makeTarball(root, to, "console"));
     await rm(copy, { recursive: true });
   }, 120_000);
 
@@ -55,7 +57,7 @@ describe("a release", () => {
   }, 30_000);
 
   // services/whatsapp/session/survivable.ts recognises Baileys by this path, and ends the process on other errors.
-  test("keeps the path of Baileys in the stacks of its errors", async () => {
+  test("keeps the path of Baileys in error stacks", async () => {
     const app = await unpack();
     const program = `
       const { encodeBinaryNode } = await import("@whiskeysockets/baileys");

@@ -2,20 +2,22 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Part } from "./bundle.ts";
 
 export type Tarball = { file: string; sha256: string };
 
 /**
- * Makes a release of the checkout `root` in `folder`: prosaas-<start of its SHA-256>.tar.gz. Everything that could
- * differ between two runs is fixed: order, times, owners and modes of the files, and gzip's header.
+ * Makes a part of a release of the checkout `root` in `folder`: prosaas-<part>-<start of its SHA-256>.tar.gz.
+ * Everything that could differ between two runs is fixed: order, times, owners and modes of the files, and gzip's
+ * header.
  */
-export async function makeTarball(root: string, folder: string): Promise<Tarball> {
+export async function makeTarball(root: string, folder: string, part: Part): Promise<Tarball> {
   const work = await mkdtemp(join(tmpdir(), "prosaas-release-"));
   try {
-    await output(["bun", "run", join(import.meta.dir, "bundle.ts"), work], root);
+    await output(["bun", "run", join(import.meta.dir, "bundle.ts"), work, part], root);
     const bytes = Bun.gzipSync(await archive(work), { level: 6 });
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const file = `prosaas-${sha256.slice(0, 12)}.tar.gz`;
+    const file = `prosaas-${part}-${sha256.slice(0, 12)}.tar.gz`;
     await Bun.write(join(folder, `.${file}`), bytes, { createPath: true });
     await rename(join(folder, `.${file}`), join(folder, file));
     return { file, sha256 };
@@ -44,6 +46,10 @@ async function output(command: string[], cwd: string): Promise<Uint8Array<ArrayB
   return bytes;
 }
 
-/** The value of the variable `release`: an address that Nomad fetches, and the checksum that it verifies. */
+/** The variable of the job files that holds the address of each part. */
+export const releaseVariables: Record<Part, string> = { services: "release", console: "console_release" };
+export const parts = Object.keys(releaseVariables) as Part[];
+
+/** The value of such a variable: an address that Nomad fetches, and the checksum that it verifies. */
 export const releaseAddress = (base: string, { file, sha256 }: Tarball): string =>
   `${base.replace(/\/$/, "")}/${file}?checksum=sha256:${sha256}`;
