@@ -104,7 +104,9 @@ async function copyPackages(root: string, folder: string): Promise<void> {
       dependencies?: Record<string, string>;
       optionalDependencies?: Record<string, string>;
     };
-    const names = Object.keys({ ...dependencies, ...optionalDependencies });
+    const names = Object.keys({ ...dependencies, ...optionalDependencies }).filter(
+      (name) => !name.startsWith("@types/"),
+    );
     waiting.push(...names.map((name) => installed(path, name)).filter((found) => found !== null));
   }
 }
