@@ -3,6 +3,7 @@ import sharp from "sharp";
 import { createDecoder } from "./decoder.ts";
 import { decoderLimits, isDescribable, maxEncodedBytes } from "./limits.ts";
 import type { DecoderLimits } from "./limits.ts";
+import { until } from "../../../../lib/testing/until.ts";
 
 /** Below maxDecodedBytes: 75 MB of pixels in a file of 25 KB. */
 const sides = 5_000;
@@ -114,16 +115,21 @@ describe("decoder", () => {
     let environment = "";
     async function* reading() {
       yield new Uint8Array(10);
-      const children = await Bun.file(`/proc/self/task/${process.pid}/children`).text();
-      const read = children
-        .trim()
-        .split(" ")
-        .map((pid) =>
-          Bun.file(`/proc/${pid}/environ`)
-            .text()
-            .catch(() => ""),
-        );
-      environment = (await Promise.all(read)).join("\0");
+      // A child that has not executed its program yet shows no environment.
+      await until(
+        async () => {
+          const children = await Bun.file(`/proc/self/task/${process.pid}/children`).text();
+          const pids = children.trim().split(" ");
+          const read = pids.map((pid) =>
+            Bun.file(`/proc/${pid}/environ`)
+              .text()
+              .catch(() => ""),
+          );
+          environment = (await Promise.all(read)).join("\0");
+          return environment.includes("PATH=");
+        },
+        { what: "the child's environment", everyMs: 5 },
+      );
     }
     await decode(reading(), "image/png");
     delete process.env["DECODER_TEST_SECRET"];
