@@ -2,6 +2,7 @@ import { sql } from "../client/literal.ts";
 import type { Statement } from "../client/literal.ts";
 import type { BusinessScope } from "../scope.ts";
 import { dueNow } from "../outbox/due_now.ts";
+import { isRealAttempt } from "../outbox/paced.ts";
 
 /**
  * Holds the queued messages of a broadcast; returns how many. A held message stays in the outbox and blocks no other
@@ -12,15 +13,17 @@ export function holdBroadcast(scope: BusinessScope, id: string): Promise<number>
   return update(scope, id, held, sql`wait_reason is distinct from 'broadcast'`);
 }
 
-/** A process of the version before wait_reason (migration 0022) held messages by an attempt in the year 9999. */
-const heldBefore = sql`next_attempt_at > now() + interval '100 years'`;
-
 /** Makes the held messages of a broadcast due, if the broadcast is running; returns how many. */
 export function releaseBroadcast(scope: BusinessScope, id: string): Promise<number> {
   // The row lock serialises a pause and this statement.
   const running = sql`exists (select from broadcasts b where b.id = ${id} and b.status = 'running' for share)`;
   const due = sql`next_attempt_at = ${dueNow}, wait_reason = null`;
-  return update(scope, id, due, sql`(wait_reason = 'broadcast' or ${heldBefore}) and ${running}`);
+  return update(
+    scope,
+    id,
+    due,
+    sql`(wait_reason = 'broadcast' or not ${isRealAttempt(sql`next_attempt_at`)}) and ${running}`,
+  );
 }
 
 async function update(scope: BusinessScope, id: string, changes: Statement, where: Statement): Promise<number> {

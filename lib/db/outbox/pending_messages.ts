@@ -2,7 +2,7 @@ import { sql } from "../client/literal.ts";
 import type { Statement } from "../client/literal.ts";
 import type { Message } from "../schema.ts";
 import type { BusinessScope } from "../scope.ts";
-import { hasRealAttempt } from "./paced.ts";
+import { isRealAttempt } from "./paced.ts";
 import { changeFromJson } from "../messages/status_change.ts";
 import type { StatusChange } from "../messages/status_change.ts";
 
@@ -51,7 +51,7 @@ export async function pendingMessages(
     ofBroadcasts
       ? sql`false`
       : sql`(${message}.broadcast_id is not null and ${message}.wait_reason is not distinct from 'pacing'
-          and ${hasRealAttempt(message)})`;
+          and ${isRealAttempt(sql`${message}.next_attempt_at`)})`;
   const before = (one: Statement, other: Statement) =>
     sql`(${one}.queued_at, ${one}.id) < (${other}.queued_at, ${other}.id)`;
   const inTurn = sql`m.next_attempt_at <= now()`;
@@ -61,7 +61,8 @@ export async function pendingMessages(
         and not exists (
           select from messages earlier
           where earlier.business_id = m.business_id and earlier.chat = m.chat and earlier.status = 'queued'
-            and ${before(sql`earlier`, sql`m`)} and earlier.next_attempt_at > now() and ${hasRealAttempt(sql`earlier`)}
+            and ${before(sql`earlier`, sql`m`)} and earlier.next_attempt_at > now()
+            and ${isRealAttempt(sql`earlier.next_attempt_at`)}
             and (earlier.expires_at is null or earlier.expires_at > now()) and not ${passable(sql`earlier`)}
         )`;
   const [row] = await scope.ask<[{ messages: PendingMessage[]; expired: Parameters<typeof changeFromJson>[0][] }]>(sql`
