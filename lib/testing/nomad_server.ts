@@ -13,7 +13,7 @@ export type NomadServer = {
   stop(): Promise<void>;
 };
 
-/** Starts Nomad with extra `settings` of its configuration file. Resolves when it has a leader. */
+/** Starts Nomad with extra `settings` of its configuration file. Resolves when its leader has a keyring. */
 export async function startNomadServer(settings: Record<string, unknown> = {}): Promise<NomadServer> {
   const folder = await mkdtemp(join(tmpdir(), "prosaas-nomad-"));
   const [http, rpc, serf] = await Promise.all([freePort(), freePort(), freePort()]);
@@ -41,13 +41,17 @@ export async function startNomadServer(settings: Record<string, unknown> = {}): 
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await until(async () => (await (await fetch(`${addr}/v1/status/leader`)).text()).includes(":"), {
-      deadlineMs: 30_000,
-      what: "Nomad's leader",
-    });
+    // A new leader creates the keyring last. Until then it can neither store variables nor sign identities.
+    await until(async () => (await publicKeys(addr)).length > 0, { deadlineMs: 60_000, what: "Nomad's keyring" });
   } catch (error) {
     await stop();
     throw error;
   }
   return { addr, dataDir: join(folder, "data"), stop };
+}
+
+async function publicKeys(addr: string): Promise<readonly unknown[]> {
+  const response = await fetch(`${addr}/.well-known/jwks.json`, { signal: AbortSignal.timeout(5_000) });
+  const { keys } = (await response.json()) as { keys?: readonly unknown[] | null };
+  return keys ?? [];
 }

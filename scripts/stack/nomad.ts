@@ -1,3 +1,5 @@
+import { backoff } from "../../lib/core/retry.ts";
+import { sleep } from "../../lib/core/time.ts";
 import { createCaller, HttpFailure } from "../cli/operator/http.ts";
 import type { Caller } from "../cli/operator/http.ts";
 
@@ -52,9 +54,35 @@ export type Nomad = Caller;
 /** The token that the nomad program takes. Read at each use: a command finds its stack's token after it has started. */
 const tokenNow = (): string | undefined => process.env["NOMAD_TOKEN"] || undefined;
 
-export function createNomad(addr: string): Nomad {
+/** An election takes seconds, also on a loaded machine. */
+const SETTLE_MS = 30_000;
+
+/** Connects to Nomad with the token of the environment. Retries what a newly elected leader refuses, for `settleMs`. */
+export function createNomad(addr: string, { settleMs = SETTLE_MS }: { settleMs?: number } = {}): Nomad {
   const token = tokenNow();
-  return createCaller({ baseUrl: addr, ...(token ? { token } : {}), timeoutMs: 30_000 });
+  const call = createCaller({ baseUrl: addr, ...(token ? { token } : {}), timeoutMs: 30_000 });
+  return async (method, path, body, headers) => {
+    const end = performance.now() + settleMs;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await call(method, path, body, headers);
+      } catch (error) {
+        if (!isSettling(error) || performance.now() > end) throw error;
+        await sleep(backoff({ attempt, baseMs: 50, maxMs: 1_000 }));
+      }
+    }
+  };
+}
+
+/**
+ * Answers of servers between an election and a leader that has its keyring. Nomad gives them before it applies
+ * anything, so that a retry repeats no write. "leadership lost while committing log" is not one of them.
+ */
+const settlingAnswers =
+  /keyring has not been initialized yet|no such key "\S+" in keyring|No cluster leader|Not ready to serve consistent reads/;
+
+function isSettling(error: unknown): boolean {
+  return error instanceof HttpFailure && error.status === 500 && settlingAnswers.test(error.message);
 }
 
 /** A GET whose answer is no JSON; null where Nomad does not give it. */
