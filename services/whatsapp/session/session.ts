@@ -4,22 +4,20 @@ import { withinGrace } from "../../../lib/core/time.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { PacingSettings, PacingView } from "../../../lib/contracts/shard/pacing.ts";
 import type { BatchMessage, SessionStatus, SessionView } from "../../../lib/contracts/shard/schemas.ts";
-import type { AuthState } from "../auth/auth_state.ts";
 import type { Suspension } from "../auth/suspension.ts";
 import type { OpenSocket } from "../chats/query.ts";
-import { Placeholders } from "../receiving/placeholders.ts";
 import type { SendResult } from "../sending/result.ts";
 import { Sender } from "../sending/sender.ts";
-import { Connection } from "./connection.ts";
-import { connectionEvents } from "./connection_events.ts";
-import { GarbleWatch } from "./garble_watch.ts";
+import type { Connection } from "./connection.ts";
+import { CurrentConnection } from "./current_connection.ts";
 import { Login } from "./login.ts";
 import { OpenWaiters } from "./open_waiters.ts";
 import type { SessionOptions } from "./session_options.ts";
 import { StatusJournal } from "./status_journal.ts";
-import type { Action, Event, State } from "./states.ts";
+import { StateMachine } from "./state_machine.ts";
+import type { Effects } from "./state_machine.ts";
+import type { Event, State } from "./states.ts";
 import { openFault, storeFault } from "./store_faults.ts";
-import { transition } from "./transition.ts";
 import { viewOf } from "./view.ts";
 
 /** One business's WhatsApp login on this shard. Performs what `transition` decides. */
@@ -29,13 +27,10 @@ export class Session {
   readonly #log: Logger;
   readonly #login: Login;
   readonly #sender: Sender;
-  readonly #garble = new GarbleWatch();
   readonly #openWaiters = new OpenWaiters(() => this.#state);
   readonly #journaled: StatusJournal;
-  #state: State = { is: "disconnected" };
-  #connection: Connection | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #lastInboundAt: number | undefined;
+  readonly #connection: CurrentConnection;
+  readonly #machine = new StateMachine(this.#effects());
   #leaving = false;
 
   constructor(options: SessionOptions) {
@@ -57,8 +52,17 @@ export class Session {
         phone: jidNormalizedUser(this.#login.auth?.creds.me?.id),
         lid: this.#login.identity.lid ?? undefined,
       }),
-      connection: () => this.#connection,
+      connection: () => this.#connection.get(),
       onOverdue: () => this.#overdue(),
+    });
+    this.#connection = new CurrentConnection({
+      ...options,
+      logger: this.#log,
+      login: this.#login,
+      dispatch: (event) => this.#dispatch(event),
+      onOpened: (connection) => this.#opened(connection),
+      onAcknowledged: (waMessageId, refusal) => this.#sender.acknowledged(waMessageId, refusal),
+      onOutdated: () => this.versionChanged(),
     });
   }
 
@@ -113,7 +117,7 @@ export class Session {
     this.#options.fence();
     this.#assertPaired();
     await this.#openWaiters.untilOpen();
-    return query(this.#connection!.openSocket);
+    return query(this.#connection.get()!.openSocket);
   }
 
   /** The account's limits, and how much of them it has used. */
@@ -133,7 +137,7 @@ export class Session {
   async logout(): Promise<void> {
     this.#options.fence();
     if (this.#state.is === "open") {
-      await Promise.race([this.#connection?.logout(), Bun.sleep(2_000)]).catch((error: unknown) =>
+      await Promise.race([this.#connection.get()?.logout(), Bun.sleep(2_000)]).catch((error: unknown) =>
         this.#log.warn(
           { cause: messageOf(error) },
           "WhatsApp was not notified of the logout; the phone still lists this device",
@@ -165,7 +169,7 @@ export class Session {
 
   /** Closes the socket without logging out, and then the store. */
   async stop(reason?: string): Promise<void> {
-    const connection = this.#connection;
+    const connection = this.#connection.get();
     this.#dispatch({ is: "stop", ...(reason === undefined ? {} : { reason }) });
     await connection?.drop();
     this.#login.close();
@@ -181,7 +185,7 @@ export class Session {
       paired: this.#login.paired,
       since: this.#journaled.since,
       queueDepth: this.#sender.depth,
-      lastInboundAt: this.#connection?.lastInboundAt ?? this.#lastInboundAt,
+      lastInboundAt: this.#connection.lastInboundAt,
     });
   }
 
@@ -190,117 +194,48 @@ export class Session {
     throw new AppError("conflict", "No phone is linked to this business: connect it and scan the QR code first.");
   }
 
+  get #state(): State {
+    return this.#machine.state;
+  }
+
   #dispatch(event: Event): void {
-    const before = this.#state;
-    const { state, actions } = transition(before, event, Date.now());
-    this.#state = state;
-    if (before.is === "open" && state.is !== "open") this.#sender.close();
-    if (state.is !== "waiting" && state.is !== "banned") clearTimeout(this.#timer);
-    if (event.is === "ended") {
-      this.#options.metrics.ended(event.code);
-      this.#log.info({ code: event.code, state: state.is }, "a connection ended");
-      this.#forgetConnection();
-    }
-    for (const action of actions) this.#perform(action);
-    if (!this.#leaving) this.#journaled.update(this.#state, this.#login);
+    this.#machine.dispatch(event);
   }
 
-  #perform(action: Action): void {
-    switch (action.do) {
-      case "connect":
-        return this.#openConnection();
-      case "disconnect":
-        void this.#connection?.drop();
-        return this.#forgetConnection();
-      case "wait":
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => this.#dispatch({ is: "due" }), action.ms);
-        return;
-      case "resume":
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => this.resume(0), action.ms);
-        return;
-      case "archive_store":
-        return this.#login.archive();
-      case "close_store":
-        return this.#login.close();
-      case "suspend":
-        return this.#login.recordSuspension(action.suspension);
-      case "lift_suspension":
-        return this.#login.recordSuspension(undefined);
-      case "alarm":
+  #effects(): Effects {
+    return {
+      entered: (state, before, event) => {
+        if (before.is === "open" && state.is !== "open") this.#sender.close();
+        if (event.is !== "ended") return;
+        this.#options.metrics.ended(event.code);
+        this.#log.info({ code: event.code, state: state.is }, "a connection ended");
+        this.#connection.forget();
+      },
+      settled: (state) => {
+        if (!this.#leaving) this.#journaled.update(state, this.#login);
+      },
+      connect: () => this.#connection.open("pairing" in this.#state ? this.#state.pairing : undefined),
+      disconnect: () => void this.#connection.drop(),
+      resume: () => this.resume(0),
+      archiveStore: () => this.#login.archive(),
+      closeStore: () => this.#login.close(),
+      recordSuspension: (suspension) => this.#login.recordSuspension(suspension),
+      alarm: (reason) => {
         this.#options.metrics.alarm();
-        this.#log.error({ alarm: true, reason: action.reason }, "a session needs attention");
-        return;
-    }
+        this.#log.error({ alarm: true, reason }, "a session needs attention");
+      },
+    };
   }
 
-  #openConnection(): void {
-    const store = this.#login.load();
-    if (store === undefined) return;
-    try {
-      const auth = this.#login.renewAuth(store);
-      this.#connection = this.#connectionWith(auth, new Placeholders(store));
-    } catch (error) {
-      // The socket could not be created, most likely because of the address.
-      this.#log.error({ cause: messageOf(error) }, "a connection could not be started");
-      this.#dispatch({ is: "ended", code: 500 });
-    }
-  }
-
-  #connectionWith(auth: AuthState, placeholders: Placeholders): Connection {
-    const { url, ledger, attempts, deafness } = this.#options;
-    const pairing = "pairing" in this.#state ? this.#state.pairing : undefined;
-    const version = this.#options.waVersion?.();
-    return new Connection({
-      businessId: this.businessId,
-      url,
-      version,
-      auth,
-      placeholders,
-      attempts,
-      deafness,
-      pairingPhone: pairing?.method === "code" ? pairing.phone : undefined,
-      sentMessage: (waMessageId) => ledger.body(this.businessId, waMessageId),
-      logger: this.#log,
-      events: connectionEvents({
-        businessId: this.businessId,
-        journal: this.#options.journal,
-        metrics: this.#options.metrics,
-        dispatch: (event) => this.#dispatch(event),
-        onPaired: () => {
-          this.#login.syncPairing();
-          this.#login.refresh(auth);
-        },
-        onOpened: () => this.#opened(auth),
-        onEnded: () => {
-          // The version changed while this connection still reported the old one.
-          if (version !== this.#options.waVersion?.()) this.versionChanged();
-        },
-        onAcknowledged: (waMessageId, refusal) => this.#sender.acknowledged(waMessageId, refusal),
-        garble: this.#garble,
-      }),
-    });
-  }
-
-  #opened(auth: AuthState): void {
-    this.#login.refresh(auth);
-    this.#dispatch({ is: "opened" });
-    const connection = this.#connection;
-    if (this.#state.is !== "open" || connection === undefined) return;
+  #opened(connection: Connection): void {
+    if (this.#state.is !== "open") return;
     this.#sender.open((chat, message, waMessageId) => connection.relay(chat, message, waMessageId));
     this.#openWaiters.wake();
   }
 
   /** An acknowledgement is overdue: the connection counts as dead. */
   #overdue(): void {
-    void this.#connection?.drop();
+    void this.#connection.drop();
     this.#dispatch({ is: "ended", code: 408 });
-  }
-
-  #forgetConnection(): void {
-    this.#lastInboundAt = this.#connection?.lastInboundAt ?? this.#lastInboundAt;
-    this.#connection = undefined;
-    this.#login.revoke();
   }
 }

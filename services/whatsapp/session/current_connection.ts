@@ -1,0 +1,106 @@
+import { messageOf } from "../../../lib/core/errors.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { AuthState } from "../auth/auth_state.ts";
+import { Placeholders } from "../receiving/placeholders.ts";
+import { Connection } from "./connection.ts";
+import { connectionEvents } from "./connection_events.ts";
+import { GarbleWatch } from "./garble_watch.ts";
+import type { Login } from "./login.ts";
+import type { SessionOptions } from "./session_options.ts";
+import type { Event, Pairing } from "./states.ts";
+
+type Options = SessionOptions & {
+  logger: Logger;
+  login: Login;
+  dispatch: (event: Event) => void;
+  onOpened: (connection: Connection) => void;
+  onAcknowledged: (waMessageId: string, refusal: string | undefined) => void;
+  /** A connection ended that had reported another client version than the one configured now. */
+  onOutdated: () => void;
+};
+
+/** The connection that a session has now, if it has one. */
+export class CurrentConnection {
+  readonly #options: Options;
+  readonly #garble = new GarbleWatch();
+  #connection: Connection | undefined;
+  #lastInboundAt: number | undefined;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  get(): Connection | undefined {
+    return this.#connection;
+  }
+
+  /** Time of the last frame from WhatsApp, Unix ms, on this connection or an earlier one. */
+  get lastInboundAt(): number | undefined {
+    return this.#connection?.lastInboundAt ?? this.#lastInboundAt;
+  }
+
+  open(pairing: Pairing | undefined): void {
+    const { login, logger, dispatch } = this.#options;
+    const store = login.load();
+    if (store === undefined) return;
+    try {
+      const auth = login.renewAuth(store);
+      this.#connection = this.#create(auth, new Placeholders(store), pairing);
+    } catch (error) {
+      // The socket could not be created, most likely because of the address.
+      logger.error({ cause: messageOf(error) }, "a connection could not be started");
+      dispatch({ is: "ended", code: 500 });
+    }
+  }
+
+  /** Closes the connection without logging out. Resolves when it is closed. */
+  async drop(): Promise<void> {
+    const connection = this.#connection;
+    this.forget();
+    await connection?.drop();
+  }
+
+  /** The connection is over. */
+  forget(): void {
+    this.#lastInboundAt = this.lastInboundAt;
+    this.#connection = undefined;
+    this.#options.login.revoke();
+  }
+
+  #create(auth: AuthState, placeholders: Placeholders, pairing: Pairing | undefined): Connection {
+    const { businessId, url, ledger, attempts, deafness, journal, metrics, login, logger, waVersion } = this.#options;
+    const version = waVersion?.();
+    return new Connection({
+      businessId,
+      url,
+      version,
+      auth,
+      placeholders,
+      attempts,
+      deafness,
+      pairingPhone: pairing?.method === "code" ? pairing.phone : undefined,
+      sentMessage: (waMessageId) => ledger.body(businessId, waMessageId),
+      logger,
+      events: connectionEvents({
+        businessId,
+        journal,
+        metrics,
+        dispatch: this.#options.dispatch,
+        onPaired: () => {
+          login.syncPairing();
+          login.refresh(auth);
+        },
+        onOpened: () => {
+          login.refresh(auth);
+          this.#options.dispatch({ is: "opened" });
+          if (this.#connection !== undefined) this.#options.onOpened(this.#connection);
+        },
+        onEnded: () => {
+          if (version !== waVersion?.()) this.#options.onOutdated();
+        },
+        onAcknowledged: this.#options.onAcknowledged,
+        garble: this.#garble,
+      }),
+    });
+  }
+}
