@@ -2,7 +2,7 @@ import { createMiddleware } from "hono/factory";
 import type { Context, MiddlewareHandler } from "hono";
 import { AppError } from "../../../lib/core/errors.ts";
 import type { Metrics } from "../../../lib/runtime/metrics.ts";
-import { bodyTooLarge, pacedBody, receiveWithin } from "../../../lib/runtime/paced.ts";
+import { bodyTooLarge, enforceBodyRate, receiveWithin } from "../../../lib/runtime/body_rate.ts";
 import { once, Slots } from "../../../lib/runtime/slots.ts";
 import type { SlotRefusal } from "../../../lib/runtime/slots.ts";
 import { authenticate } from "./auth/guards.ts";
@@ -175,7 +175,7 @@ export function admitUpload(
       if (body !== null)
         c.req.raw = new Request(c.req.raw, {
           method: c.req.method,
-          body: pacedBody(body, { ...uploads, deadlineMs, maxBytes }),
+          body: enforceBodyRate(body, { ...uploads, deadlineMs, maxBytes }),
         });
       await next();
     } finally {

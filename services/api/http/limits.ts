@@ -1,4 +1,4 @@
-import type { BodyPace, ReaderPace } from "../../../lib/runtime/paced.ts";
+import type { BodyRate, ReaderRate } from "../../../lib/runtime/body_rate.ts";
 import type { SlotLimits } from "../../../lib/runtime/slots.ts";
 
 /**
@@ -13,9 +13,9 @@ export type ApiLimits = {
   /** Requests at work. */
   requests: SlotLimits;
   /** Uploads of files and CSV tables. */
-  uploads: SlotLimits & BodyPace & { tableDeadlineMs: number };
+  uploads: SlotLimits & BodyRate & { tableDeadlineMs: number };
   /** Downloads at signed URLs. A slot holds about half a megabyte. */
-  files: SlotLimits & ReaderPace;
+  files: SlotLimits & ReaderRate;
   /** Open event streams; `share` is per business. */
   streams: SlotLimits & { shareOfKey: number; stallMs: number };
 };

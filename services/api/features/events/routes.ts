@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import { AppError } from "../../../../lib/core/errors.ts";
 import { getBusiness } from "../../../../lib/db/index.ts";
 import { idForm } from "../../../../lib/events/index.ts";
-import { pacedResponse } from "../../../../lib/runtime/paced.ts";
+import { enforceReaderRate } from "../../../../lib/runtime/body_rate.ts";
 import { once, Slots } from "../../../../lib/runtime/slots.ts";
 import { adminOnly, businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
@@ -104,7 +104,7 @@ export function eventRoutes(
       isAuthorized: revalidate(c.var),
       isVisible: (event: string) => maySee(principal, event),
     };
-    const body = pacedResponse(encodeEvents(options, gone.signal), { minBytes: 1, windowMs: stallMs }, (cutOff) => {
+    const body = enforceReaderRate(encodeEvents(options, gone.signal), { minBytes: 1, windowMs: stallMs }, (cutOff) => {
       if (cutOff) stalled.inc();
       gone.abort();
       subscription.close();

@@ -6,7 +6,7 @@ import { AppError } from "../../../../lib/core/errors.ts";
 import { forBusiness, getMedia, storedRecording } from "../../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../../lib/db/index.ts";
 import type { SignedLink } from "../../../../lib/media-store/index.ts";
-import { pacedResponse } from "../../../../lib/runtime/paced.ts";
+import { enforceReaderRate } from "../../../../lib/runtime/body_rate.ts";
 import { once } from "../../../../lib/runtime/slots.ts";
 import { countedSlots } from "../../http/admission.ts";
 import { noSuch } from "../../http/problem.ts";
@@ -76,7 +76,7 @@ export function fileRoutes({ db, metrics, media: { store, signer } }: ApiDepende
     const { start, end } = range ?? { start: 0, end: object.size };
     const partial: Record<string, string> =
       range === undefined ? {} : { "content-range": `bytes ${start}-${end - 1}/${object.size}` };
-    const body = pacedResponse(object.bytes(start, end), files, (cutOff) => {
+    const body = enforceReaderRate(object.bytes(start, end), files, (cutOff) => {
       if (cutOff) stalled.inc();
       giveBack();
     });

@@ -1,7 +1,7 @@
 import { AppError } from "../core/errors.ts";
 import { once } from "./slots.ts";
 
-export type BodyPace = {
+export type BodyRate = {
   /** Largest body in bytes. Unset: unbounded. */
   maxBytes?: number;
   /** Total time for which a sender may pause before its rate counts. */
@@ -12,10 +12,10 @@ export type BodyPace = {
 };
 
 /**
- * Passes a body through and fails it with "request_timeout" if its sender is slower than the pace. Counts only the time
+ * Passes a body through and fails it with "request_timeout" if its sender is slower than the rate. Counts only the time
  * spent waiting for the sender, so that a slow consumer does no harm. Reads nothing ahead.
  */
-export function pacedBody(body: ReadableStream<Uint8Array>, pace: BodyPace): ReadableStream<Uint8Array> {
+export function enforceBodyRate(body: ReadableStream<Uint8Array>, rate: BodyRate): ReadableStream<Uint8Array> {
   const { graceMs, minBytesPerS, deadlineMs, maxBytes = Number.POSITIVE_INFINITY } = pace;
   const reader = body.getReader();
   const endsAt = performance.now() + deadlineMs;
@@ -86,7 +86,7 @@ async function within<T>(ms: number, work: Promise<T>, late: () => AppError): Pr
   }
 }
 
-export type ReaderPace = {
+export type ReaderRate = {
   /** Bytes that a reader must take in each window. */
   minBytes: number;
   windowMs: number;
@@ -94,11 +94,11 @@ export type ReaderPace = {
 
 /**
  * Streams a response's body with backpressure: it produces one chunk at a time and nothing ahead. Disconnects a reader
- * that is slower than the pace. Calls `onEnd` once, when the body was read, cancelled, cut off, or has failed.
+ * that is slower than the rate. Calls `onEnd` once, when the body was read, cancelled, cut off, or has failed.
  */
-export function pacedResponse(
+export function enforceReaderRate(
   chunks: AsyncIterator<Uint8Array, unknown, undefined>,
-  { minBytes, windowMs }: ReaderPace,
+  { minBytes, windowMs }: ReaderRate,
   onEnd: (cutOff: boolean) => void,
 ): ReadableStream<Uint8Array> {
   let taken = 0;
