@@ -36,7 +36,7 @@ export const apiEnv = z.object({
     parseNetworks(["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"]),
   ),
   /** Maximum concurrent requests; further ones get 503. A business may use a quarter. */
-  MAX_REQUESTS_UNDER_WAY: zInt(8, 10_000).default(512),
+  MAX_CONCURRENT_REQUESTS: zInt(8, 10_000).default(512),
   /** Maximum concurrent uploads and downloads. A business may use an eighth and a quarter. */
   MAX_UPLOADS: zInt(8, 1_000).default(64),
   MAX_DOWNLOADS: zInt(8, 2_000).default(128),

@@ -170,7 +170,7 @@ await run(name, logger, async (life) => {
       queuedBytes: config.QUEUED_BYTES_QUOTA,
     },
     limits: apiLimits({
-      requests: config.MAX_REQUESTS_UNDER_WAY,
+      requests: config.MAX_CONCURRENT_REQUESTS,
       uploads: config.MAX_UPLOADS,
       files: config.MAX_DOWNLOADS,
     }),

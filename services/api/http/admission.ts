@@ -47,7 +47,7 @@ export function countedSlots(name: string, limits: ApiLimits[keyof ApiLimits], m
     "Requests refused because no slot was free, by whose slots were exhausted.",
     ["of"],
   );
-  metrics.gauge(`api_${name}_under_way`, "Slots in use.", [], (gauge) => gauge.set(slots.inUse));
+  metrics.gauge(`api_${name}_in_use`, "Slots in use.", [], (gauge) => gauge.set(slots.inUse));
   return {
     slots,
     /** Acquires a slot. Throws "unavailable" if all are in use, "rate_limited" if the owner's share is exhausted. */

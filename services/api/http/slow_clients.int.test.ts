@@ -95,20 +95,20 @@ describe("slow uploads", () => {
       // Imports have a lower limit of their own.
       await until(() => answered().length >= 600 - limits.uploads.share, { what: "the refusals", deadlineMs: 20_000 });
       expect(answered().some(({ answer }) => /retry-after: 5/i.test(answer()))).toBeTrue();
-      expect(await metric("api_uploads_under_way")).toBeLessThanOrEqual(limits.uploads.share);
+      expect(await metric("api_uploads_in_use")).toBeLessThanOrEqual(limits.uploads.share);
       await othersGoOn();
       await until(() => slow.every(({ status }) => [408, 429, 503].includes(status())), {
         what: "the others to end with 408",
       });
-      expect(await metric("api_uploads_under_way")).toBe(0);
+      expect(await metric("api_uploads_in_use")).toBe(0);
     }, 60_000);
   }
 
   test("release their slot when the client hangs up", async () => {
     await slowly(4, post("media", business, "text/plain"));
-    await until(async () => (await metric("api_uploads_under_way")) === 4, { what: "uploads" });
+    await until(async () => (await metric("api_uploads_in_use")) === 4, { what: "uploads" });
     for (const { socket } of clients.splice(0)) socket.destroy();
-    await until(async () => (await metric("api_uploads_under_way")) === 0, { what: "no uploads", deadlineMs: 2_000 });
+    await until(async () => (await metric("api_uploads_in_use")) === 0, { what: "no uploads", deadlineMs: 2_000 });
   });
 
   test("that trickle below the rate end with 408", async () => {
@@ -138,7 +138,7 @@ describe("slow request bodies", () => {
     await until(() => slow.every(({ status }) => [408, 429].includes(status())), {
       what: "the others to end with 408",
     });
-    expect(await metric("api_bodies_under_way")).toBe(0);
+    expect(await metric("api_bodies_in_use")).toBe(0);
   }, 60_000);
 
   test("of unknown length are limited by bytes and time", async () => {
@@ -174,7 +174,7 @@ describe("slow readers of files", () => {
 
   test("hold slots up to the business's share", async () => {
     await stalled(16);
-    await until(async () => (await metric("api_files_under_way")) === 16, { what: "16 files" });
+    await until(async () => (await metric("api_files_in_use")) === 16, { what: "16 files" });
     const refused = await open([`GET ${path} HTTP/1.1`]);
     await until(() => refused.status() === 429, { what: "429" });
     expect(refused.answer()).toMatch(/retry-after: 2/i);
@@ -182,8 +182,8 @@ describe("slow readers of files", () => {
 
   test("are cut off and release their slots", async () => {
     await stalled(10);
-    await until(async () => (await metric("api_files_under_way")) >= 10, { what: "10 files" });
-    await until(async () => (await metric("api_files_under_way")) === 0, {
+    await until(async () => (await metric("api_files_in_use")) >= 10, { what: "10 files" });
+    await until(async () => (await metric("api_files_in_use")) === 0, {
       what: "all to be cut off",
       deadlineMs: 30_000,
     });
@@ -193,12 +193,12 @@ describe("slow readers of files", () => {
   test("that hang up release their slots at once", async () => {
     const readers = await stalled(5);
     for (const { socket } of readers) socket.destroy();
-    await until(async () => (await metric("api_files_under_way")) === 0, { what: "no files", deadlineMs: 1_000 });
+    await until(async () => (await metric("api_files_in_use")) === 0, { what: "no files", deadlineMs: 1_000 });
   });
 
   test("that keep up receive the whole file", async () => {
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`);
     expect((await response.arrayBuffer()).byteLength).toBe(size);
-    await until(async () => (await metric("api_files_under_way")) === 0, { what: "no files" });
+    await until(async () => (await metric("api_files_in_use")) === 0, { what: "no files" });
   });
 });
