@@ -96,8 +96,8 @@ export {
 } from "./businesses/purge_business.ts";
 export { quarantineEntries } from "./inbound/quarantine.ts";
 export type { NewQuarantinedEntry } from "./inbound/quarantine.ts";
-export { releaseBegun } from "./outbox/release_begun.ts";
-export type { BegunChat, ReleasedOutbox } from "./outbox/release_begun.ts";
+export { releaseOnInbound } from "./outbox/release_on_inbound.ts";
+export type { InboundChat, ReleasedOutbox } from "./outbox/release_on_inbound.ts";
 export { removeExpired } from "./upkeep/remove_expired.ts";
 export { reachedStatuses } from "./messages/status_change.ts";
 export type { ReachedStatus, StatusChange } from "./messages/status_change.ts";

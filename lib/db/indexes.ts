@@ -54,7 +54,7 @@ export const indexes: readonly IndexDefinition[] = [
     table: "messages",
     columns: "business_id, chat",
     where: "status = 'queued' and wait_reason = 'pacing'",
-    purpose: "release_begun runs for every inbound message; release_paced",
+    purpose: "release_on_inbound runs for every inbound message; release_paced",
   },
   {
     name: "messages_by_wa_message_id",

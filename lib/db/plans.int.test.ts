@@ -13,7 +13,7 @@ import {
   listPendingBusinesses,
   pendingMessages,
   recordSendResults,
-  releaseBegun,
+  releaseOnInbound,
 } from "./index.ts";
 import type { BusinessScope, Scope } from "./index.ts";
 
@@ -94,9 +94,9 @@ describe("plans of the hot statements", () => {
     expectPlan(plan, "_outbox_of_broadcasts", "_outbox_by_chat");
   });
 
-  test("releaseBegun finds paced messages by their chat", async () => {
+  test("releaseOnInbound finds paced messages by their chat", async () => {
     const chats = [{ business_id: scope.businessId, chat: "chat of no paced message" }];
-    expectPlan(await planOf(forPlatform(database.db), (on) => releaseBegun(on, chats)), "_waiting_for_pace");
+    expectPlan(await planOf(forPlatform(database.db), (on) => releaseOnInbound(on, chats)), "_waiting_for_pace");
   });
 
   test("applyReceipts finds messages by WhatsApp's ids", async () => {

@@ -5,7 +5,7 @@ import {
   insertInbound,
   lockInbound,
   assignInboundIds,
-  releaseBegun,
+  releaseOnInbound,
 } from "../../../lib/db/index.ts";
 import type { InboundMessage, NewFetch } from "../../../lib/db/index.ts";
 import { emit } from "../../../lib/events/index.ts";
@@ -30,7 +30,7 @@ export function inbound(deps: Deps): Handler<"inbound"> {
         const news = messages.filter(({ id, from_me }) => inserted.has(id) && !from_me);
         const fetches = messages.flatMap((message) => (inserted.has(message.id) ? fetchOf(message.id, message) : []));
         await addFetches(together, fetches);
-        const outboxes = await releaseBegun(together, news);
+        const outboxes = await releaseOnInbound(together, news);
         const emitted = await emit(
           together,
           news.map((message) => messageReceived(message.id, message)),

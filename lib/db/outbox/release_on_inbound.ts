@@ -4,24 +4,24 @@ import type { PlatformScope } from "../scope.ts";
 import { dueNow } from "./due_now.ts";
 import { isPaced } from "./paced.ts";
 
-export type BegunChat = { business_id: string; chat: string };
+export type InboundChat = { business_id: string; chat: string };
 
 /** An outbox that has something to send now. */
 export type ReleasedOutbox = { business_id: string; of_broadcasts: boolean };
 
 /**
- * Makes the paced messages of these chats due: their contacts have written, so that sending begins no chat any more.
+ * Makes the paced messages of these chats due: their contacts have written, so that sending starts no new chat.
  * Every inbound message passes here, hence one statement by the index messages_waiting_for_pace.
  */
-export async function releaseBegun(scope: PlatformScope, chats: readonly BegunChat[]): Promise<ReleasedOutbox[]> {
+export async function releaseOnInbound(scope: PlatformScope, chats: readonly InboundChat[]): Promise<ReleasedOutbox[]> {
   if (chats.length === 0) return [];
-  const begun = toJson(chats.map(({ business_id, chat }) => ({ business_id, chat })));
+  const inbound = toJson(chats.map(({ business_id, chat }) => ({ business_id, chat })));
   return scope.ask<ReleasedOutbox[]>(sql`
     with locked as (
       -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
       select m.id from messages m
       where (m.business_id, m.chat) in (
-          select business_id, chat from jsonb_to_recordset(${begun}::jsonb) as r(business_id uuid, chat text))
+          select business_id, chat from jsonb_to_recordset(${inbound}::jsonb) as r(business_id uuid, chat text))
         and ${isPaced}
       order by m.id for update
     ), released as (
