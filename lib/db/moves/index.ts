@@ -10,6 +10,6 @@ export { listMoves } from "./list_moves.ts";
 export type { MoveFilter } from "./list_moves.ts";
 export { countAssignments, listResidents } from "./residents.ts";
 export type { Resident, ShardPopulation } from "./residents.ts";
-export { neverResidents } from "./never_residents.ts";
+export { listNeverAssigned } from "./never_assigned.ts";
 export { switchMove } from "./switch_move.ts";
 export { unfinishedMoves } from "./unfinished_moves.ts";

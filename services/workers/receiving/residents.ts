@@ -1,4 +1,4 @@
-import { forPlatform, neverResidents } from "../../../lib/db/index.ts";
+import { forPlatform, listNeverAssigned } from "../../../lib/db/index.ts";
 import type { Database } from "../../../lib/db/index.ts";
 
 /** A positive answer is cached for this long, because businesses rarely move. */
@@ -19,7 +19,7 @@ export async function strangersOf(db: Database, shard: number, businessIds: Iter
   caches.set(db, cache);
   const unknown = [...new Set(businessIds)].filter((id) => (cache.get(`${shard}/${id}`) ?? 0) <= now);
   if (unknown.length === 0) return new Set();
-  const strangers = new Set(await neverResidents(forPlatform(db), shard, unknown));
+  const strangers = new Set(await listNeverAssigned(forPlatform(db), shard, unknown));
   if (cache.size + unknown.length > maxCached) cache.clear();
   for (const id of unknown) if (!strangers.has(id)) cache.set(`${shard}/${id}`, now + cacheMs);
   return strangers;

@@ -5,7 +5,7 @@ import type { PlatformScope } from "../scope.ts";
  * Returns the businesses that are assigned to another shard and were never assigned or moved to this one. A business
  * without a shard is not among them.
  */
-export async function neverResidents(
+export async function listNeverAssigned(
   scope: PlatformScope,
   shard: number,
   businessIds: readonly string[],
