@@ -77,7 +77,12 @@ export { once } from "./idempotency/once.ts";
 export type { Answer, Once } from "./idempotency/once.ts";
 export { noteRead, unreadUpTo } from "./messages/mark_read.ts";
 export type { UnreadMessage } from "./messages/mark_read.ts";
-export { markOverdue, advanceOverdueMark, overdueMark, shardsWithoutTicks } from "./messages/overdue_ticks.ts";
+export {
+  markReceiptsOverdue,
+  advanceReceiptsCheck,
+  receiptsCheckedUntil,
+  shardsWithoutReceipts,
+} from "./messages/overdue_receipts.ts";
 export { lockInbound, assignInboundIds } from "./inbound/assign_ids.ts";
 export type { IdentifiedMessage } from "./inbound/assign_ids.ts";
 export { outboxUsage } from "./outbox/outbox_usage.ts";

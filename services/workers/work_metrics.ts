@@ -6,7 +6,7 @@ export type WorkMetrics = {
   journaled(stream: JournalStream, count: number): void;
   quarantined(stream: JournalStream): void;
   delivered(status: "delivered" | "failed" | "dead", seconds: number): void;
-  ticksOverdue(count: number): void;
+  receiptsOverdue(count: number): void;
   /** Result of a file's download from or upload to WhatsApp's media host. */
   media(outcome: "fetched" | "failed" | "uploaded" | "refused"): void;
   leaseLost(): void;
@@ -29,7 +29,7 @@ export function createWorkMetrics(metrics: Metrics): WorkMetrics {
   );
   const deliveries = metrics.counter("webhook_attempts_total", "Webhook delivery attempts, by result.", ["status"]);
   const answers = metrics.histogram("webhook_attempt_seconds", "Time an endpoint took to answer.");
-  const overdue = metrics.counter("ticks_overdue_total", "Messages whose ticks are overdue.");
+  const overdue = metrics.counter("receipts_overdue_total", "Messages whose receipts are overdue.");
   const lost = metrics.counter("leases_lost_total", "Leases that expired while their holder worked.");
   const files = metrics.counter(
     "media_total",
@@ -50,7 +50,7 @@ export function createWorkMetrics(metrics: Metrics): WorkMetrics {
       deliveries.inc({ status });
       answers.observe(seconds);
     },
-    ticksOverdue: (count) => overdue.inc(count),
+    receiptsOverdue: (count) => overdue.inc(count),
     media: (outcome) => files.inc({ outcome }),
     leaseLost: () => lost.inc(),
     moved: (outcome, silentMs) => moves.observe({ outcome }, silentMs / 1000),

@@ -46,7 +46,9 @@ describe("sync_receipts", () => {
     await stage.workers.serve("receipts_sync");
     await sync();
     expect(await overdue()).toEqual([old.id]);
-    expect(await stage.workers.metrics.registry.metrics()).toContain('prosaas_ticks_overdue_total{service="test"} 1');
+    expect(await stage.workers.metrics.registry.metrics()).toContain(
+      'prosaas_receipts_overdue_total{service="test"} 1',
+    );
     await sync();
     expect(await overdue()).toEqual([old.id]);
   });

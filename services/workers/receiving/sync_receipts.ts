@@ -2,10 +2,10 @@ import { sharedNow } from "../../../lib/core/time.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import {
   forPlatform,
-  markOverdue,
-  advanceOverdueMark,
-  overdueMark,
-  shardsWithoutTicks,
+  markReceiptsOverdue,
+  advanceReceiptsCheck,
+  receiptsCheckedUntil,
+  shardsWithoutReceipts,
 } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
@@ -33,21 +33,21 @@ export function syncReceipts(deps: Deps): Handler<"sync_receipts"> {
     const counts = { overdue: 0, woken: 0 };
     const result = await withLease(deps, "prosaas:lease:sync_receipts", async (lost) => {
       const until = sharedNow() - overdueMs;
-      let from = await overdueMark(scope, new Date(until - windowMs));
+      let from = await receiptsCheckedUntil(scope, new Date(until - windowMs));
       from = new Date(Math.max(from.getTime(), until - longestLookBackMs));
       while (from.getTime() < until && !run.signal.aborted && !run.stopping.aborted && !lost.aborted) {
         const window = { from, to: new Date(Math.min(from.getTime() + windowMs, until)) };
-        const shards = await shardsWithoutTicks(scope, window);
+        const shards = await shardsWithoutReceipts(scope, window);
         const full = await shardsWithTicks(deps, shards);
         if (full.length > 0) {
           for (const shard of full) await deps.producer.wake("receipts", { shard });
           counts.woken += full.length;
           return { counts, again: { inMs: drainingMs, reason: "receipts are in the journals" } };
         }
-        const overdue = shards.length === 0 ? 0 : await markOverdue(scope, window, shards);
+        const overdue = shards.length === 0 ? 0 : await markReceiptsOverdue(scope, window, shards);
         counts.overdue += overdue;
-        deps.metrics.ticksOverdue(overdue);
-        await advanceOverdueMark(scope, window.to);
+        deps.metrics.receiptsOverdue(overdue);
+        await advanceReceiptsCheck(scope, window.to);
         from = window.to;
       }
       return { counts };
