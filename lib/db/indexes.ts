@@ -60,7 +60,7 @@ export const indexes: readonly IndexDefinition[] = [
     name: "messages_by_wa_message_id",
     table: "messages",
     columns: "business_id, wa_message_id",
-    purpose: "apply_receipts finds the row of a tick; insert_inbound finds what the business sent through us",
+    purpose: "apply_receipts finds the row of a receipt; insert_inbound finds what the business sent through us",
   },
   {
     name: "messages_by_business",

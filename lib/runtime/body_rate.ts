@@ -16,7 +16,7 @@ export type BodyRate = {
  * spent waiting for the sender, so that a slow consumer does no harm. Reads nothing ahead.
  */
 export function enforceBodyRate(body: ReadableStream<Uint8Array>, rate: BodyRate): ReadableStream<Uint8Array> {
-  const { graceMs, minBytesPerS, deadlineMs, maxBytes = Number.POSITIVE_INFINITY } = pace;
+  const { graceMs, minBytesPerS, deadlineMs, maxBytes = Number.POSITIVE_INFINITY } = rate;
   const reader = body.getReader();
   const endsAt = performance.now() + deadlineMs;
   let received = 0;

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { subscribableEvents, webhookEvents } from "../../../lib/events/index.ts";
 import { scopes } from "../http/auth/principal.ts";
-import { createUndrivenApp } from "../testing/undriven.ts";
+import { createOfflineApp } from "../testing/offline_app.ts";
 
-const { app, operational, close } = createUndrivenApp("https://api.example.com");
+const { app, operational, close } = createOfflineApp("https://api.example.com");
 afterAll(close);
 
 type Operation = {

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { findingsOf } from "../../../scripts/testing/prose.ts";
-import { createUndrivenApp } from "../testing/undriven.ts";
+import { createOfflineApp } from "../testing/offline_app.ts";
 import type { ApiDocument } from "./types.ts";
 
 /** Verbs that start a summary. Prefer one of them; add one only for an action that none of them names. */
@@ -12,7 +12,7 @@ const verbs = new Set(
 );
 const maxSummaryWords = 6;
 
-const { app, close } = createUndrivenApp("https://api.example.com");
+const { app, close } = createOfflineApp("https://api.example.com");
 afterAll(close);
 
 const document = (await (await app.request("/v1/openapi.json")).json()) as ApiDocument;

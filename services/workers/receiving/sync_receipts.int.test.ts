@@ -11,7 +11,7 @@ beforeEach(async () => {
 const chat = "15550002222@s.whatsapp.net";
 const minute = 60_000;
 
-/** A message that was sent so long ago, and has got no tick since. */
+/** A message that was sent so long ago, and has got no receipt since. */
 async function sent(minutesAgo: number, n: number): Promise<{ id: string; wa_message_id: string }> {
   const at = new Date(Date.now() - minutesAgo * minute);
   const id = `${uuidv7Floor(at.getTime()).slice(0, -4)}${String(n).padStart(4, "0")}`;
@@ -41,7 +41,7 @@ const sync = async () => {
 };
 
 describe("sync_receipts", () => {
-  test("marks a message with missing ticks once", async () => {
+  test("marks a message with missing receipts once", async () => {
     const [old] = [await sent(16, 1), await sent(10, 2)];
     await stage.workers.serve("receipts_sync");
     await sync();
@@ -53,7 +53,7 @@ describe("sync_receipts", () => {
     expect(await overdue()).toEqual([old.id]);
   });
 
-  test("drains ticks from the journal before marking", async () => {
+  test("drains receipts from the journal before marking", async () => {
     const [ticked, silent] = [await sent(17, 1), await sent(17, 2)];
     stage.workers.shard.append("receipts", stage.business, {
       wa_message_id: ticked.wa_message_id,

@@ -11,7 +11,7 @@ import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { withLease } from "../lease.ts";
 
-/** A tick arrives within seconds if the recipient's phone is on, so one that is this late is checked. */
+/** A receipt arrives within seconds if the recipient's phone is on, so one that is this late is checked. */
 const overdueMs = 15 * 60_000;
 
 /** Time range of messages per step. */
@@ -24,8 +24,8 @@ const longestLookBackMs = 2 * 86_400_000;
 const drainingMs = 5_000;
 
 /**
- * Checks each message for missing ticks once, after `overdueMs`. A shard whose journal still holds receipts is drained
- * first. If its journal is empty, WhatsApp never sent the ticks, and the message is marked overdue.
+ * Checks each message for missing receipts once, after `overdueMs`. A shard whose journal still holds receipts is drained
+ * first. If its journal is empty, WhatsApp never sent the receipts, and the message is marked overdue.
  */
 export function syncReceipts(deps: Deps): Handler<"sync_receipts"> {
   const scope = forPlatform(deps.db);
@@ -38,7 +38,7 @@ export function syncReceipts(deps: Deps): Handler<"sync_receipts"> {
       while (from.getTime() < until && !run.signal.aborted && !run.stopping.aborted && !lost.aborted) {
         const window = { from, to: new Date(Math.min(from.getTime() + windowMs, until)) };
         const shards = await shardsWithoutReceipts(scope, window);
-        const full = await shardsWithTicks(deps, shards);
+        const full = await shardsWithJournaledReceipts(deps, shards);
         if (full.length > 0) {
           for (const shard of full) await deps.producer.wake("receipts", { shard });
           counts.woken += full.length;
@@ -57,7 +57,7 @@ export function syncReceipts(deps: Deps): Handler<"sync_receipts"> {
 }
 
 /** Shards whose journal holds receipts. An unavailable shard counts as empty; it wakes its own jobs later. */
-async function shardsWithTicks({ router, shards }: Deps, numbers: readonly number[]): Promise<number[]> {
+async function shardsWithJournaledReceipts({ router, shards }: Deps, numbers: readonly number[]): Promise<number[]> {
   const asked = await Promise.all(
     numbers.map(async (shard) => {
       try {

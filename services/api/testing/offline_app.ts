@@ -14,7 +14,7 @@ import { createTestMedia } from "./media.ts";
 import { createTestWebhooks } from "./webhooks.ts";
 
 /** The API without any server behind it, for tests of its document and its errors. */
-export function createUndrivenApp(publicUrl: string): Api & { close(): Promise<void> } {
+export function createOfflineApp(publicUrl: string): Api & { close(): Promise<void> } {
   const db = createDatabase({ url: "postgres://nobody@127.0.0.1:1/none", poolSize: 1, applicationName: "test" });
   const api = createApp({
     db,
