@@ -5,8 +5,8 @@ import type { BusinessScope, PlatformScope } from "../scope.ts";
 import { ownerId } from "../keys/key_owner.ts";
 import { idempotencyTtlHours } from "../outbox/submit_message.ts";
 
-/** The platform's own requests are remembered under no business. */
-const nobody = "00000000-0000-0000-0000-000000000000";
+/** Owner of the keys of admin requests, which belong to no business. */
+const platformOwner = "00000000-0000-0000-0000-000000000000";
 
 export type Answer = { status: number; response: Record<string, unknown> };
 export type Once = ({ outcome: "fresh" | "replayed" } & Answer) | { outcome: "mismatched" };
@@ -23,7 +23,7 @@ export function once<S extends BusinessScope | PlatformScope>(
   { key, fingerprint }: { key: string; fingerprint: string },
   work: (scope: S) => Promise<Answer>,
 ): Promise<Once> {
-  const owner = ownerId(scope) ?? nobody;
+  const owner = ownerId(scope) ?? platformOwner;
   return atomically(scope, async (inner): Promise<Once> => {
     const taken = await inner.ask(sql`
       insert into idempotency_keys (business_id, key, fingerprint, status, response, expires_at)

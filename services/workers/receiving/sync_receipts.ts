@@ -24,8 +24,8 @@ const longestLookBackMs = 2 * 86_400_000;
 const drainingMs = 5_000;
 
 /**
- * Checks each message for missing receipts once, after `overdueMs`. A shard whose journal still holds receipts is drained
- * first. If its journal is empty, WhatsApp never sent the receipts, and the message is marked overdue.
+ * Checks each message for missing receipts once, after `overdueMs`. A shard whose journal still holds receipts is
+ * drained first. If its journal is empty, WhatsApp never sent the receipts, and the message is marked overdue.
  */
 export function syncReceipts(deps: Deps): Handler<"sync_receipts"> {
   const scope = forPlatform(deps.db);
