@@ -25,7 +25,7 @@ export const setStage = (folder: string): Promise<Stage> =>
       apis: 0,
       workers: [{ group: "all" }],
       discovery: "consul",
-      shard: { volume: disk.path, bunArgs: ["--preload", join(import.meta.dir, "../../rig/dies_in_a_set.ts")] },
+      shard: { volume: disk.path, bunArgs: ["--preload", join(import.meta.dir, "../../rig/kill_mid_write.ts")] },
     });
     onStop(() => platform.stop());
     const redis = createRedis(`redis://${platform.redis.address}`, "command");

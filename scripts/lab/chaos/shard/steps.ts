@@ -54,7 +54,7 @@ async function killInMidBatch({ stage: { shard, simulator } }: StepContext): Pro
   await shard.ready();
 }
 
-/** Uses dies_in_a_set.ts, which is preloaded into the shard. */
+/** Uses kill_mid_write.ts, which is preloaded into the shard. */
 async function killInASet({ stage: { shard } }: StepContext): Promise<void> {
   const { starts } = shard;
   shard.signal("SIGUSR2");
