@@ -3,7 +3,7 @@ import { baseEnv, consulEnv, loadConfig, redisEnv, zInt, zKeyRing, zUrl } from "
 import { defaultDeafnessTimes } from "./session/deafness_detector.ts";
 import { zNoiseRoot } from "./session/noise_root.ts";
 
-export const configSchema = z.object({
+export const whatsappEnv = z.object({
   ...baseEnv,
   ...consulEnv,
   ...redisEnv,
@@ -28,10 +28,10 @@ export const configSchema = z.object({
   WA_NOISE_ROOT: zNoiseRoot.optional(),
 });
 
-export type Config = z.output<typeof configSchema>;
+export type ShardConfig = z.output<typeof whatsappEnv>;
 
 /** Loads the configuration of a shard. Exits with every fault named if there are any. */
-export function loadShardConfig(env: Record<string, string | undefined> = process.env): Config {
+export function loadShardConfig(env: Record<string, string | undefined> = process.env): ShardConfig {
   const former = env["FORMER_AUTH_KEYS"];
-  return loadConfig(configSchema, former ? { ...env, AUTH_KEYS: `${env["AUTH_KEYS"]},${former}` } : env);
+  return loadConfig(whatsappEnv, former ? { ...env, AUTH_KEYS: `${env["AUTH_KEYS"]},${former}` } : env);
 }

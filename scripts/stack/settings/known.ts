@@ -5,7 +5,7 @@ import { callsEnv } from "../../../services/calls/config.ts";
 import { indexerEnv } from "../../../services/indexer/config.ts";
 import { migrateEnv } from "../../../services/migrate/config.ts";
 import { simulatorEnv } from "../../../services/simulator/config.ts";
-import { configSchema } from "../../../services/whatsapp/config.ts";
+import { whatsappEnv } from "../../../services/whatsapp/config.ts";
 import { workersEnv } from "../../../services/workers/config.ts";
 
 /** The settings of the service that each job runs: its config.ts is the only list of them. */
@@ -16,7 +16,7 @@ const environments: Readonly<Record<string, z.ZodObject>> = {
   indexer: indexerEnv,
   migrate: migrateEnv,
   simulator: simulatorEnv,
-  "wa-shards": configSchema,
+  "wa-shards": whatsappEnv,
   workers: workersEnv,
 };
 
