@@ -69,7 +69,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
     authToken,
     publicUrl: door.url,
     baseUrl: () => `http://127.0.0.1:${carrierServer.port}`,
-    msPerLetter: 1,
+    msPerCharacter: 1,
   });
   const app = new Hono();
   app.onError(problemHandler(logger));

@@ -50,8 +50,8 @@ export type Exchange = {
   faults: CarrierFaults;
   pacer: Pacer;
   recordings: Recordings;
-  /** How long a letter takes to be said, ms. A dialled party talks for the time of 100 letters. */
-  msPerLetter: number;
+  /** How long a character takes to be spoken, ms. A dialled party speaks for the time of 100 characters. */
+  msPerCharacter: number;
 };
 
 /** A call, as its parts see it. */

@@ -34,7 +34,7 @@ const base = `http://127.0.0.1:${application.port}`;
 const twiml = (inside: string) => () =>
   new Response(`<Response>${inside}</Response>`, { headers: { "content-type": "text/xml" } });
 
-const carrier = new Carrier({ authToken, baseUrl: () => "http://carrier", msPerLetter: 0 });
+const carrier = new Carrier({ authToken, baseUrl: () => "http://carrier", msPerCharacter: 0 });
 const number = "+15550000002";
 carrier.setNumber(number, { voiceUrl: `${base}/voice`, fallbackUrl: `${base}/fallback`, statusUrl: `${base}/status` });
 const api = new Hono().onError(problemHandler(createLogger("test", "error", { write: () => {} })));

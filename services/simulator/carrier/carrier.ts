@@ -18,7 +18,7 @@ export type CarrierOptions = {
   ca?: string | undefined;
   /** Public base URL of this carrier's REST API. */
   baseUrl: () => string;
-  msPerLetter?: number;
+  msPerCharacter?: number;
 };
 
 /** Most calls, ended ones included, that the control API can show. */
@@ -36,7 +36,7 @@ export class Carrier {
   readonly #callees = new Map<string, CallOptions["callee"]>();
   readonly #calls = new Map<string, SimulatedCall>();
 
-  constructor({ authToken, accountSid, publicUrl, ca, baseUrl, msPerLetter = 20 }: CarrierOptions) {
+  constructor({ authToken, accountSid, publicUrl, ca, baseUrl, msPerCharacter = 20 }: CarrierOptions) {
     this.authToken = authToken;
     this.accountSid = accountSid ?? `AC${createHash("md5").update(authToken).digest("hex")}`;
     this.#publicUrl = publicUrl?.replace(/\/+$/, "");
@@ -50,7 +50,7 @@ export class Carrier {
       faults: this.faults,
       pacer: new Pacer(),
       recordings: this.recordings,
-      msPerLetter,
+      msPerCharacter,
     };
   }
 

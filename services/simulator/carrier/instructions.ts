@@ -11,14 +11,14 @@ type Parts = { media: CallMedia; keypad: Keypad };
 
 /** Executes one TwiML instruction on a call. */
 export async function execute(call: CallContext, parts: Parts, instruction: Instruction): Promise<Next> {
-  const { msPerLetter } = call.exchange;
+  const { msPerCharacter } = call.exchange;
   const { name, attributes, text, children } = instruction;
   switch (name) {
     case "Say":
-      await sleep(text.length * msPerLetter, call.over);
+      await sleep(text.length * msPerCharacter, call.over);
       return proceed;
     case "Play":
-      await sleep(attributes["digits"] ? 100 * attributes["digits"].length : 10 * msPerLetter, call.over);
+      await sleep(attributes["digits"] ? 100 * attributes["digits"].length : 10 * msPerCharacter, call.over);
       return proceed;
     case "Pause":
       await sleep(Number(attributes["length"] ?? 1) * 1000, call.over);
@@ -62,7 +62,7 @@ async function gather(call: CallContext, parts: Parts, { attributes, children }:
 async function dial(call: CallContext, { attributes, text, children }: Instruction): Promise<Next> {
   const number = children.find((child) => child.name === "Number")?.text ?? text;
   call.note("dialled", number);
-  await sleep(100 * call.exchange.msPerLetter, call.over);
+  await sleep(100 * call.exchange.msPerCharacter, call.over);
   return nextAction(attributes["action"], {
     DialCallStatus: "completed",
     DialCallSid: `CA${randomBytes(16).toString("hex")}`,
@@ -71,9 +71,9 @@ async function dial(call: CallContext, { attributes, text, children }: Instructi
 }
 
 async function record(call: CallContext, { attributes }: Instruction): Promise<Next> {
-  const { recordings, msPerLetter } = call.exchange;
+  const { recordings, msPerCharacter } = call.exchange;
   const recorder = new Recorder();
-  await sleep(Math.min(Number(attributes["maxLength"] ?? 3600) * 1000, 20 * msPerLetter), call.over);
+  await sleep(Math.min(Number(attributes["maxLength"] ?? 3600) * 1000, 20 * msPerCharacter), call.over);
   const recording = recordings.keep(call, recorder, 1);
   if (attributes["recordingStatusCallback"])
     recordings.announce(call, recording, attributes["recordingStatusCallback"]);

@@ -19,12 +19,12 @@ export type Stats = {
   ticks_queued: number;
   /** Messages that phones sent to companions. */
   messages_delivered: number;
-  /** Letters that companions acknowledged: messages, ticks, notifications. */
-  letters_acknowledged: number;
+  /** Stanzas that companions acknowledged: messages, ticks, notifications. */
+  stanzas_acknowledged: number;
   retries_asked: number;
   /** Messages without content that companions requested from their phone. */
   placeholders_asked: number;
-  /** Unacknowledged letters that were sent again after a login. */
+  /** Unacknowledged stanzas that were sent again after a login. */
   redelivered: number;
   protocol_errors: number;
   /** Queries that a fault refused. */
@@ -50,7 +50,7 @@ export function createStats(): Stats {
     undecryptable: 0,
     ticks_queued: 0,
     messages_delivered: 0,
-    letters_acknowledged: 0,
+    stanzas_acknowledged: 0,
     retries_asked: 0,
     placeholders_asked: 0,
     redelivered: 0,

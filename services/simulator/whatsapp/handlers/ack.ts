@@ -1,4 +1,4 @@
-import { letterKey } from "../mail/mailbox.ts";
+import { stanzaKey } from "../mail/mailbox.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Connection } from "../wire/connection.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
@@ -9,8 +9,8 @@ export function onAck({ stats, pairing }: Simulation, connection: Connection, ac
   const { login } = connection;
   if (!login) return pairing.acknowledged(connection, ack);
   if (!id || !tag) return;
-  const key = letterKey(tag, id, type, participant);
+  const key = stanzaKey(tag, id, type, participant);
   // 500 follows a retry receipt for the same message. The mailbox holds the answer to that receipt by now.
   if (tag === "message" && error === "500" && login.device.mailbox.isRetry(key)) return;
-  if (login.device.mailbox.acknowledge(key)) stats.letters_acknowledged += 1;
+  if (login.device.mailbox.acknowledge(key)) stats.stanzas_acknowledged += 1;
 }

@@ -1,7 +1,7 @@
 import { proto } from "@whiskeysockets/baileys";
 import { resendFromGroup } from "../groups/write.ts";
 import { uploadAgain } from "../media/upload_again.ts";
-import { letterKey } from "../mail/mailbox.ts";
+import { stanzaKey } from "../mail/mailbox.ts";
 import { post } from "../messages/write.ts";
 import type { KeyBundle } from "../phones/signal.ts";
 import type { Simulation } from "../simulation.ts";
@@ -31,7 +31,7 @@ export async function onReceipt(simulation: Simulation, connection: Connection, 
 }
 
 function acknowledge({ stats }: Simulation, { device }: Login, id: string): void {
-  if (device.mailbox.acknowledge(letterKey("message", id))) stats.letters_acknowledged += 1;
+  if (device.mailbox.acknowledge(stanzaKey("message", id))) stats.stanzas_acknowledged += 1;
 }
 
 /** The chat, and in a group the writer of the message. */

@@ -4,7 +4,7 @@ import { until } from "../../../../lib/testing/until.ts";
 import { Store } from "../store.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { node } from "../wire/stanza.ts";
-import { letterKey, Mailbox } from "./mailbox.ts";
+import { stanzaKey, Mailbox } from "./mailbox.ts";
 
 let store: Store;
 let mailbox: Mailbox;
@@ -29,7 +29,7 @@ function reader() {
 }
 
 describe("Mailbox", () => {
-  test("delivers pending letters in order, marked offline", async () => {
+  test("delivers pending stanzas in order, marked offline", async () => {
     mailbox.put(message("A"));
     mailbox.put(message("B"));
     const device = reader();
@@ -48,21 +48,21 @@ describe("Mailbox", () => {
     expect(await device.got()).toEqual([["A", "live"]]);
   });
 
-  test("redelivers only unacknowledged letters after each login", async () => {
+  test("redelivers only unacknowledged stanzas after each login", async () => {
     const first = reader();
     await mailbox.open(first);
     mailbox.put(message("A"));
     mailbox.put(message("B"));
     await until(() => first.count() === 2);
-    expect(mailbox.acknowledge(letterKey("message", "A"))).toBe(true);
-    expect(mailbox.acknowledge(letterKey("message", "A"))).toBe(false);
+    expect(mailbox.acknowledge(stanzaKey("message", "A"))).toBe(true);
+    expect(mailbox.acknowledge(stanzaKey("message", "A"))).toBe(false);
     mailbox.close(first);
     const second = reader();
     await mailbox.open(second);
     expect(await second.got()).toEqual([["B", "1"]]);
   });
 
-  test("delivers a delayed letter when it is due", async () => {
+  test("delivers a delayed stanza when it is due", async () => {
     const device = reader();
     await mailbox.open(device);
     mailbox.put(node("receipt", { id: "A", type: "read" }), { due: Date.now() + 30 });
@@ -81,10 +81,10 @@ describe("Mailbox", () => {
     expect(first.count()).toBe(0);
   });
 
-  test("loads unacknowledged letters from the store", async () => {
+  test("loads unacknowledged stanzas from the store", async () => {
     mailbox.put(message("A"));
     mailbox.put(message("B"));
-    mailbox.acknowledge(letterKey("message", "A"));
+    mailbox.acknowledge(stanzaKey("message", "A"));
     await store.committed();
     const reopened = new Mailbox("491700000001", 1, store);
     expect(reopened.size).toBe(1);

@@ -3,26 +3,26 @@ import type { Store } from "../store.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 
 /** A stanza that the server keeps until the device acknowledges it. */
-type Letter = { seq: number; stanza: Buffer; due: number; attempts: number; retry?: boolean };
+type PendingStanza = { seq: number; stanza: Buffer; due: number; attempts: number; retry?: boolean };
 
 /** The connection of a device that is logged in. */
 export type Recipient = { deliver(stanza: Uint8Array): void };
 
-/** Key of a letter, from the fields of its acknowledgement: tag, id, type, and for a receipt the member of a group. */
-export const letterKey = (tag: string, id: string, type = "", participant = "") =>
+/** Key of a stanza, from the fields of its acknowledgement: tag, id, type, and for a receipt the member of a group. */
+export const stanzaKey = (tag: string, id: string, type = "", participant = "") =>
   tag === "message"
     ? `message ${id}`
     : `${tag} ${id} ${type}${tag === "receipt" && participant ? ` ${participant}` : ""}`;
 
 /**
- * The server's queue of letters for one device. Sends each letter once while the device is logged in, and again, marked
+ * The server's queue of stanzas for one device. Sends each stanza once while the device is logged in, and again, marked
  * offline, after each later login until the device acknowledges it.
  */
 export class Mailbox {
   readonly #phone: string;
   readonly #device: number;
   readonly #store: Store;
-  readonly #letters = new Map<string, Letter>();
+  readonly #pending = new Map<string, PendingStanza>();
   #recipient: Recipient | undefined;
   #sendingBacklog = false;
 
@@ -36,69 +36,75 @@ export class Mailbox {
       )
       .all(phone, device);
     for (const row of rows)
-      this.#letters.set(row.key, { seq: row.seq, stanza: Buffer.from(row.stanza), due: 0, attempts: 0 });
+      this.#pending.set(row.key, { seq: row.seq, stanza: Buffer.from(row.stanza), due: 0, attempts: 0 });
   }
 
-  /** Whether the device is logged in and receives its letters. */
+  /** Whether the device is logged in and receives its stanzas. */
   get isOpen(): boolean {
     return this.#recipient !== undefined;
   }
 
   get size(): number {
-    return this.#letters.size;
+    return this.#pending.size;
   }
 
   /**
    * Enqueues a stanza for the device. Sends it at `due` (Unix ms, at once by default), or after the next login. The
-   * stanza is durable once the store has committed. Replaces an earlier letter of the same key.
+   * stanza is durable once the store has committed. Replaces an earlier stanza of the same key.
    */
   put(
     stanza: BinaryNode,
     { due = 0, copies = 1, retry = false }: { due?: number; copies?: number; retry?: boolean } = {},
   ): void {
-    const key = letterKey(stanza.tag, stanza.attrs["id"]!, stanza.attrs["type"], stanza.attrs["participant"]);
-    const earlier = this.#letters.get(key);
+    const key = stanzaKey(stanza.tag, stanza.attrs["id"]!, stanza.attrs["type"], stanza.attrs["participant"]);
+    const earlier = this.#pending.get(key);
     if (earlier) this.#erase(key, earlier);
-    const letter: Letter = { seq: nextSeq(this.#store), stanza: encodeBinaryNode(stanza), due, attempts: 0, retry };
-    this.#letters.set(key, letter);
+    const pending: PendingStanza = {
+      seq: nextSeq(this.#store),
+      stanza: encodeBinaryNode(stanza),
+      due,
+      attempts: 0,
+      retry,
+    };
+    this.#pending.set(key, pending);
     this.#store.write(() =>
       this.#store.db
         .query("INSERT INTO mail (seq, phone, device, key, stanza) VALUES (?, ?, ?, ?, ?)")
-        .run(letter.seq, this.#phone, this.#device, key, letter.stanza),
+        .run(pending.seq, this.#phone, this.#device, key, pending.stanza),
     );
     const wait = due - Date.now();
-    if (wait > 0) setTimeout(() => this.#post(key, letter, copies), wait).unref();
-    else this.#store.afterCommit(() => this.#post(key, letter, copies));
+    if (wait > 0) setTimeout(() => this.#post(key, pending, copies), wait).unref();
+    else this.#store.afterCommit(() => this.#post(key, pending, copies));
   }
 
-  /** Removes an acknowledged letter. Returns false if it does not exist. */
+  /** Removes an acknowledged stanza. Returns false if it does not exist. */
   acknowledge(key: string): boolean {
-    const letter = this.#letters.get(key);
-    if (!letter) return false;
-    this.#erase(key, letter);
+    const pending = this.#pending.get(key);
+    if (!pending) return false;
+    this.#erase(key, pending);
     return true;
   }
 
-  /** Whether the letter answers a retry receipt and has not been acknowledged since. */
+  /** Whether the stanza answers a retry receipt and has not been acknowledged since. */
   isRetry(key: string): boolean {
-    return this.#letters.get(key)?.retry ?? false;
+    return this.#pending.get(key)?.retry ?? false;
   }
 
-  /** Sends the backlog in order, marked offline, and later letters at once. Returns the size of the backlog. */
+  /** Sends the backlog in order, marked offline, and later stanzas at once. Returns the size of the backlog. */
   async open(recipient: Recipient): Promise<number> {
     this.#recipient = recipient;
     this.#sendingBacklog = true;
-    const backlog = [...this.#letters.values()].filter((letter) => letter.due <= Date.now());
-    for (const letter of backlog) {
-      const stanza = await decodeBinaryNode(letter.stanza);
+    const backlog = [...this.#pending.values()].filter((pending) => pending.due <= Date.now());
+    for (const pending of backlog) {
+      const stanza = await decodeBinaryNode(pending.stanza);
       if (this.#recipient !== recipient) return 0;
-      recipient.deliver(encodeBinaryNode({ ...stanza, attrs: { ...stanza.attrs, offline: String(letter.attempts) } }));
-      letter.attempts += 1;
+      recipient.deliver(encodeBinaryNode({ ...stanza, attrs: { ...stanza.attrs, offline: String(pending.attempts) } }));
+      pending.attempts += 1;
     }
     this.#sendingBacklog = false;
-    // Letters that arrived or became due while the backlog was sent.
-    for (const [key, letter] of this.#letters) {
-      if (letter.due <= Date.now()) this.#post(key, letter, 1);
+    // Stanzas that arrived or became due while the backlog was sent.
+    for (const [key, pending] of this.#pending) {
+      if (pending.due <= Date.now()) this.#post(key, pending, 1);
     }
     return backlog.length;
   }
@@ -108,15 +114,15 @@ export class Mailbox {
     if (this.#recipient === recipient) this.#recipient = undefined;
   }
 
-  #post(key: string, letter: Letter, copies: number): void {
-    if (!this.#recipient || this.#sendingBacklog || letter.attempts > 0 || this.#letters.get(key) !== letter) return;
-    letter.attempts += 1;
-    for (let copy = 0; copy < copies; copy++) this.#recipient.deliver(letter.stanza);
+  #post(key: string, pending: PendingStanza, copies: number): void {
+    if (!this.#recipient || this.#sendingBacklog || pending.attempts > 0 || this.#pending.get(key) !== pending) return;
+    pending.attempts += 1;
+    for (let copy = 0; copy < copies; copy++) this.#recipient.deliver(pending.stanza);
   }
 
-  #erase(key: string, letter: Letter): void {
-    this.#letters.delete(key);
-    this.#store.write(() => this.#store.db.query("DELETE FROM mail WHERE seq = ?").run(letter.seq));
+  #erase(key: string, pending: PendingStanza): void {
+    this.#pending.delete(key);
+    this.#store.write(() => this.#store.db.query("DELETE FROM mail WHERE seq = ?").run(pending.seq));
   }
 }
 

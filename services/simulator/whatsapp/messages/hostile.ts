@@ -68,10 +68,9 @@ export async function writeHostile(
   return { id };
 }
 
-type Letter = { from: Phone; device: Device; id: string };
+type Envelope = { from: Phone; device: Device; id: string };
 
-async function stanzaOf(kind: HostileKind, letter: Letter): Promise<BinaryNode> {
-  const { from, device, id } = letter;
+async function stanzaOf(kind: HostileKind, { from, device, id }: Envelope): Promise<BinaryNode> {
   const message = (content: BinaryNode[], more: Record<string, string> = {}) =>
     node(
       "message",

@@ -95,36 +95,36 @@ type Post = {
 };
 
 /** Encrypts a message for one companion and enqueues it in the companion's mailbox. */
-export async function post(simulation: Simulation, letter: Post): Promise<void> {
-  const { from, device } = letter;
-  const enc = await bodyFor(letter);
+export async function post(simulation: Simulation, message: Post): Promise<void> {
+  const { from, device } = message;
+  const enc = await bodyFor(message);
   simulation.stats.messages_delivered += 1;
   device.mailbox.put(
     node(
       "message",
       {
         from: phoneJid(from.phone),
-        id: letter.id,
-        t: String(Math.floor(letter.timestamp / 1000)),
+        id: message.id,
+        t: String(Math.floor(message.timestamp / 1000)),
         type: "text",
         notify: from.name,
         // The LID must be that of the chat's other side, because a client maps it to the chat's number.
-        ...(letter.recipient
-          ? { recipient: phoneJid(letter.recipient.phone), peer_recipient_lid: lidJid(letter.recipient.lid) }
+        ...(message.recipient
+          ? { recipient: phoneJid(message.recipient.phone), peer_recipient_lid: lidJid(message.recipient.lid) }
           : { sender_lid: lidJid(from.lid) }),
-        category: letter.peer ? "peer" : undefined,
+        category: message.peer ? "peer" : undefined,
       },
       [enc],
     ),
-    { copies: letter.copies ?? 1, retry: letter.retry !== undefined },
+    { copies: message.copies ?? 1, retry: message.retry !== undefined },
   );
 }
 
-async function bodyFor(letter: Post): Promise<BinaryNode> {
-  if (letter.instead === "unavailable") return node("unavailable");
-  if (letter.instead !== undefined)
+async function bodyFor(message: Post): Promise<BinaryNode> {
+  if (message.instead === "unavailable") return node("unavailable");
+  if (message.instead !== undefined)
     return node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)]));
-  return encryptFor(letter.from, letter.device, letter.content, letter);
+  return encryptFor(message.from, message.device, message.content, message);
 }
 
 /** Encrypts a message for one companion. Starts a new Signal session if there is none or the message is a resend. */
