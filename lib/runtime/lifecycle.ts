@@ -94,7 +94,7 @@ export async function run(
   process.on("SIGINT", onSignal);
   const onUncaught = (error: unknown) => {
     if (options.survives?.(error))
-      logger.warn({ cause: messageOf(error) }, "uncaught error in one part of the service; continuing");
+      logger.warn({ error: messageOf(error) }, "uncaught error in one part of the service; continuing");
     else fail(error);
   };
   process.on("uncaughtException", onUncaught);

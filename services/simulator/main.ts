@@ -51,7 +51,7 @@ await run(name, logger, async (life) => {
     const consul = createConsul({ addr: config.CONSUL_HTTP_ADDR, token: config.CONSUL_HTTP_TOKEN });
     // The simulator itself does not need Consul, so it also runs without an agent.
     await registerService({ consul, life, logger, name, address: config.HOST, port, opsPort }).catch((error: unknown) =>
-      logger.warn({ reason: messageOf(error) }, "not registered in Consul: no agent answers"),
+      logger.warn({ error: messageOf(error) }, "not registered in Consul: no agent answers"),
     );
   }
   logger.info({ port, ops_port: opsPort, ws_url: simulator.wsUrl, noise_root: simulator.rootBase64 }, "listening");

@@ -75,7 +75,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     first: {},
     parse: parsePlatformPacing,
     signal: life.stopping,
-    onError: (error) => logger.warn({ cause: messageOf(error) }, "the platform's pacing settings could not be read"),
+    onError: (error) => logger.warn({ error: messageOf(error) }, "the platform's pacing settings could not be read"),
   });
   const waVersion = followValue<string>({
     consul,
@@ -85,7 +85,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     signal: life.stopping,
     onChange: () => shard.versionChanged(),
     onError: (error) =>
-      logger.warn({ cause: messageOf(error) }, "the configured WhatsApp Web version could not be read"),
+      logger.warn({ error: messageOf(error) }, "the configured WhatsApp Web version could not be read"),
   });
   const ledger = new Ledger(db);
   const placements = new Placements(db);

@@ -49,7 +49,7 @@ function connectionEvents(simulation: Simulation): ConnectionEvents {
     onError: (connection, error) => {
       simulation.stats.protocol_errors += 1;
       simulation.logger.warn(
-        { phone: connection.login?.phone.phone, reason: messageOf(error) },
+        { phone: connection.login?.phone.phone, error: messageOf(error) },
         "closed a connection after a protocol error",
       );
     },

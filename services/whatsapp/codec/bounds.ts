@@ -18,7 +18,7 @@ const maxQuote = 4_096;
 /** Characters of a sender-controlled id in a log line. */
 export const maxLoggedId = 128;
 /** Characters of an error message in a log line: some quote what a sender wrote. */
-export const maxLoggedCause = 500;
+export const maxLoggedError = 500;
 
 /** The beginning of a text, without splitting a surrogate pair. */
 export function truncate(text: string, max: number): string {

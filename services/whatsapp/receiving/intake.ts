@@ -146,7 +146,7 @@ export class Intake {
       return [{ ...fullMessage, message }, ...resent].flatMap((each) => this.#inbound(each) ?? []);
     } catch (error) {
       // Malformed by its sender. Baileys meets the same fault and answers it.
-      this.#options.logger.warn({ cause: messageOf(error) }, "a message could not be decoded");
+      this.#options.logger.warn({ error: messageOf(error) }, "a message could not be decoded");
       return [];
     }
   }

@@ -68,7 +68,7 @@ export class WakeUps {
       await this.#producer.wake(jobOf[stream], { shard: this.#shard });
     } catch (error) {
       this.#logger.warn(
-        { stream, cause: messageOf(error) },
+        { stream, error: messageOf(error) },
         "a wake-up was lost; it is repeated while the journal has entries",
       );
     }

@@ -248,7 +248,7 @@ export class Lane {
       if (this.#epoch !== epoch) return;
       const failure = this.#failures.of(waMessageId, error);
       logger.warn(
-        { business_id: businessId, wa_message_id: waMessageId, cause: messageOf(error) },
+        { business_id: businessId, wa_message_id: waMessageId, error: messageOf(error) },
         "a message could not be handed to WhatsApp",
       );
       switch (failure.scope) {
@@ -279,7 +279,7 @@ export class Lane {
       await ledger.settle(businessId, entry.outgoing.waMessageId, result);
     } catch (error) {
       // Answered once, and lost at a restart: the resent message carries the same id, so the phone shows it once.
-      logger.error({ business_id: businessId, cause: messageOf(error) }, "a send result could not be recorded");
+      logger.error({ business_id: businessId, error: messageOf(error) }, "a send result could not be recorded");
     }
     this.#resolve(entry, result);
   }

@@ -1,4 +1,4 @@
-import { truncate, maxLoggedCause } from "../codec/bounds.ts";
+import { truncate, maxLoggedError } from "../codec/bounds.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 
 type BaileysLogger = {
@@ -22,10 +22,10 @@ export function baileysLog(logger: Logger): BaileysLogger {
   const line = (fields: unknown, message?: string) => {
     if (typeof fields === "string") return fields.startsWith("⚠️") ? undefined : logger.warn({ baileys: fields });
     const { err, error } = (fields ?? {}) as { err?: unknown; error?: unknown };
-    const cause = err ?? error;
+    const thrown = err ?? error;
     logger.warn({
       baileys: message,
-      ...(cause instanceof Error ? { cause: truncate(cause.message, maxLoggedCause) } : {}),
+      ...(thrown instanceof Error ? { error: truncate(thrown.message, maxLoggedError) } : {}),
     });
   };
   const log: BaileysLogger = {

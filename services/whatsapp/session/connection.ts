@@ -2,7 +2,7 @@ import { jidNormalizedUser, makeWASocket, proto } from "@whiskeysockets/baileys"
 import type { BinaryNode, ConnectionState, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { OpenSocket } from "../chats/query.ts";
-import { truncate, maxLoggedCause, maxLoggedId } from "../codec/bounds.ts";
+import { truncate, maxLoggedError, maxLoggedId } from "../codec/bounds.ts";
 import { Intake } from "../receiving/intake.ts";
 import { Relay } from "../sending/relay.ts";
 import type { ConnectionControl, ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
@@ -152,7 +152,7 @@ export class Connection {
   #stanzaFailed({ tag = "", attrs }: Partial<BinaryNode>, error: unknown): void {
     const id = truncate(attrs?.["id"] ?? "", maxLoggedId);
     this.#options.logger.warn(
-      { tag: truncate(tag, maxLoggedId), stanza: id, cause: truncate(messageOf(error), maxLoggedCause) },
+      { tag: truncate(tag, maxLoggedId), stanza: id, error: truncate(messageOf(error), maxLoggedError) },
       "a listener failed with a stanza",
     );
     this.#events.stanzaFailed(delivered.has(tag) ? tag : "other");
@@ -185,7 +185,7 @@ export class Connection {
       .requestPlaceholders(this.#socket)
       .catch((error: unknown) =>
         this.#options.logger.warn(
-          { cause: messageOf(error) },
+          { error: messageOf(error) },
           "the content of placeholder messages could not be requested from the phone",
         ),
       );

@@ -93,7 +93,7 @@ export class Login {
       this.#store?.sync();
     } catch (error) {
       this.#options.logger.error(
-        { cause: messageOf(error) },
+        { error: messageOf(error) },
         "the credentials of a pairing may not survive a power cut",
       );
     }
@@ -112,7 +112,7 @@ export class Login {
       writeSuspension(this.#store, suspension);
     } catch (error) {
       this.#options.logger.error(
-        { cause: messageOf(error) },
+        { error: messageOf(error) },
         "a suspension could not be recorded; a restart will open this login again",
       );
     }

@@ -98,7 +98,7 @@ export class PairingCodes {
       .socket()
       .sendNode(ack)
       .catch((error: unknown) =>
-        this.#options.logger.warn({ cause: messageOf(error) }, "a notification could not be acknowledged"),
+        this.#options.logger.warn({ error: messageOf(error) }, "a notification could not be acknowledged"),
       );
   }
 }

@@ -139,7 +139,7 @@ export class Session {
     if (this.#state.is === "open") {
       await Promise.race([this.#connection.get()?.logout(), Bun.sleep(2_000)]).catch((error: unknown) =>
         this.#log.warn(
-          { cause: messageOf(error) },
+          { error: messageOf(error) },
           "WhatsApp was not notified of the logout; the phone still lists this device",
         ),
       );

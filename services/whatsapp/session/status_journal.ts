@@ -47,7 +47,7 @@ export class StatusJournal {
     this.#journal
       .append("events", this.#businessId, data)
       .catch((error: unknown) =>
-        this.#log.error({ cause: messageOf(error) }, "a session event could not be journaled"),
+        this.#log.error({ error: messageOf(error) }, "a session event could not be journaled"),
       );
   }
 }

@@ -66,7 +66,7 @@ export async function claimShard({ consul, volume, listens, logger, onLost }: Ow
       token = held.token;
       note(held.session);
     },
-    onError: (error) => logger.warn({ cause: messageOf(error) }, "Consul does not answer; the shard goes on"),
+    onError: (error) => logger.warn({ error: messageOf(error) }, "Consul does not answer; the shard goes on"),
   });
   return {
     get token() {
@@ -87,7 +87,7 @@ function readRecord(path: string, logger: Logger): z.infer<typeof record> | unde
   try {
     return record.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch (error) {
-    logger.warn({ cause: messageOf(error) }, "owner.json cannot be read: the predecessor's lock has to expire");
+    logger.warn({ error: messageOf(error) }, "owner.json cannot be read: the predecessor's lock has to expire");
     return undefined;
   }
 }

@@ -22,6 +22,6 @@ export async function resealUnderFirstKey(parts: {
     logger.info({ entries, former_keys_needed: db.needsFormerKeys }, "sealed again under the first key");
   } catch (error) {
     // Nothing is lost: the remaining values open under the older key, and the next start tries again.
-    logger.warn({ cause: messageOf(error) }, "resealing under the first key failed; the next start tries again");
+    logger.warn({ error: messageOf(error) }, "resealing under the first key failed; the next start tries again");
   }
 }

@@ -1,5 +1,5 @@
 import { sharedNow } from "../../../lib/core/time.ts";
-import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import { AppError } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
 import { advanceMove, forPlatform, getMove, noteMoveError } from "../../../lib/db/index.ts";
 import type { Move } from "../../../lib/db/index.ts";
@@ -65,7 +65,7 @@ async function handleFailure(
   error: AppError,
   attempt: number,
 ): Promise<Step> {
-  const { message, cause } = error;
+  const { message } = error;
   const platform = forPlatform(deps.db);
   const transient = isTransient(error);
   if (step === "fenced" || step === "stopped") {
@@ -77,10 +77,7 @@ async function handleFailure(
   }
   await noteMoveError(platform, id, message).catch(() => {});
   if (!transient) {
-    deps.logger.error(
-      { alarm: true, move_id: id, business_id, step, error: message, cause: messageOf(cause ?? "") },
-      "a move needs attention",
-    );
+    deps.logger.error({ alarm: true, move_id: id, business_id, step, error }, "a move needs attention");
   }
   const delay = step === "requested" ? unfencedDelay : fencedDelay;
   return { inMs: backoff({ attempt, ...delay }), reason: message };

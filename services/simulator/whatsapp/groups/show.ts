@@ -36,7 +36,7 @@ export async function showGroupMessage(
     phone.screen.undecryptable += 1;
     stats.undecryptable += 1;
     logger.warn(
-      { phone: phone.phone, group: group.jid, id, reason: messageOf(error) },
+      { phone: phone.phone, group: group.jid, id, error: messageOf(error) },
       "a phone cannot decrypt a group message",
     );
     requestRetry(phone, { id, sender, ...group.fromMember(phone) });

@@ -43,7 +43,7 @@ export async function showMessage(simulation: Simulation, phone: Phone, envelope
     phone.screen.undecryptable += 1;
     stats.undecryptable += 1;
     logger.warn(
-      { phone: phone.phone, sender: from.phone, id: envelope.id, reason: messageOf(error) },
+      { phone: phone.phone, sender: from.phone, id: envelope.id, error: messageOf(error) },
       "a phone cannot decrypt a message",
     );
     requestRetry(phone, { id: envelope.id, sender: envelope.sender, from: envelope.to });
