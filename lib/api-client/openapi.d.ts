@@ -5432,7 +5432,7 @@ export interface components {
             phone: string | null;
             /** @description The account's name on WhatsApp. */
             name: string | null;
-            /** @description Whether a phone is linked, so that messages can be queued. */
+            /** @description True if a phone is linked, so that messages can be queued. */
             paired: boolean;
             /** @description The text of the QR code, while the status is "qr". */
             qr?: string;
@@ -6296,7 +6296,7 @@ export interface components {
         ReplayedDeliveries: {
             /** @description Number of deliveries that are pending again. */
             replayed: number;
-            /** @description Whether more deliveries may match. A request replays the oldest 10000. */
+            /** @description True if more deliveries may match. A request replays the oldest 10000. */
             more: boolean;
         };
         ReplayRange: {
@@ -6430,7 +6430,7 @@ export interface components {
              * @example 500
              */
             max_per_day: number | null;
-            /** @description Whether to record calls. Requires `consent_line`. */
+            /** @description True records calls. Requires `consent_line`. */
             record: boolean;
             /**
              * @description Announcement before the recording starts.
@@ -6459,7 +6459,7 @@ export interface components {
              */
             max_per_day?: number | null;
             /**
-             * @description Whether to record calls. Requires `consent_line`.
+             * @description True records calls. Requires `consent_line`.
              * @default false
              */
             record?: boolean;
@@ -6483,7 +6483,7 @@ export interface components {
             shard: number;
             /** @description Null if Consul has no address of the shard. */
             address: string | null;
-            /** @description Whether the shard has an address and responds. */
+            /** @description True if the shard has an address and responds. */
             healthy: boolean;
             sessions: number | null;
             sessions_open: number | null;

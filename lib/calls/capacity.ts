@@ -36,7 +36,7 @@ export type Admission = {
 
 export type AdmitOptions = CallSlot & {
   limits: CallLimits;
-  /** Whether the call was admitted before and is being carried. Such a call is admitted while the server recovers. */
+  /** True if the call was admitted before and is being carried. Such a call is admitted while the server recovers. */
   carried?: boolean;
   /** The reservation whose slot passes to the call; taken before the carrier assigned a sid. */
   reservation?: string | undefined;

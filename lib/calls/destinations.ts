@@ -26,7 +26,7 @@ export function callingCodeOf(number: string): string {
   return `+${code ?? digits.slice(0, 3)}`;
 }
 
-/** Whether `rules` allow a call or transfer from `from`, a number of the business, to `to`; both are E.164. */
+/** True if `rules` allow a call or transfer from `from`, a number of the business, to `to`; both are E.164. */
 export function mayDial(rules: readonly string[], { from, to }: { from: string; to: string }): boolean {
   const prefixes = rules.map((rule) => {
     if (rule === "*") return { prefix: "", allowed: true };

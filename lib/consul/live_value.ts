@@ -5,7 +5,7 @@ import { watch } from "./watch.ts";
 /** A setting in Consul's KV that a running process follows. */
 export type LiveValue<T> = {
   current(): T;
-  /** Whether the key was deleted and the last known value stays in force. */
+  /** True if the key was deleted and the last known value stays in force. */
   lost(): boolean;
   /** Resolves at Consul's first answer, even if the key does not exist. */
   readonly ready: Promise<void>;

@@ -73,7 +73,7 @@ export async function registerService({
   });
 }
 
-/** Whether Nomad started this process; its job then registers the service. */
+/** True if Nomad started this process; its job then registers the service. */
 export function isSupervised(env: Record<string, string | undefined>): boolean {
   return Boolean(env["NOMAD_ALLOC_ID"]);
 }

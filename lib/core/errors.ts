@@ -50,7 +50,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Whether a request failed because nothing listens on the port. No byte of it was sent. */
+/** True if a request failed because nothing listens on the port. No byte of it was sent. */
 export function isConnectionRefused(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   return code === "ECONNREFUSED" || code === "ConnectionRefused";

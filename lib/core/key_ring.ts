@@ -20,7 +20,7 @@ export type Sealed = { keyId: string; box: Uint8Array };
 export type Sealer = {
   /** The id of the ring's current key, which `seal` uses. */
   readonly keyId: string;
-  /** Whether a value with this `Sealed.keyId` was sealed under the current key. */
+  /** True if a value with this `Sealed.keyId` was sealed under the current key. */
   isCurrent(keyId: string): boolean;
   /**
    * `context` is authenticated, not stored: a value copied to another name or another business does not open.
@@ -35,7 +35,7 @@ export type Sealer = {
 export type Signer = {
   /** Returns `keyId.signature` in URL-safe characters. */
   sign(text: string): string;
-  /** Whether a key of the ring made this signature of this text. Compares in constant time. */
+  /** True if a key of the ring made this signature of this text. Compares in constant time. */
   verify(text: string, signature: string): boolean;
 };
 

@@ -49,7 +49,7 @@ export function createFeed({ redis, blocking, onError = () => {} }: FeedOptions)
   const resetAll = () => {
     for (const queue of queues) queue.reset();
   };
-  /** Whether entries after `id` were trimmed before they were read: a full page hints at a reader that is behind. */
+  /** True if entries after `id` were trimmed before they were read: a full page hints at a reader that is behind. */
   const isBehind = async (id: string): Promise<boolean> => {
     const [oldest] = await redis.xrange(allEvents, "-", "+", "COUNT", 1);
     return oldest !== undefined && isAfter(oldest[0], id);

@@ -19,7 +19,7 @@ const checkEveryMs = 1_000;
 const dropScript = createScript(dropEvents);
 
 export type MemoryGuard = {
-  /** Whether live events are paused. Returns at once; looks at the server in the background, once a second at most. */
+  /** True if live events are paused. Returns at once; looks at the server in the background, once a second at most. */
   isPaused(): boolean;
   noteDropped(count: number): void;
   /** Pauses now: Redis has refused a write. */

@@ -35,7 +35,7 @@ export function createReplay(redis: Redis, businessId: string | null, from: stri
   };
 }
 
-/** Whether events after `id` may have been removed from a stream. An id of the time 0 means its beginning. */
+/** True if events after `id` may have been removed from a stream. An id of the time 0 means its beginning. */
 async function isMissing(redis: Redis, stream: string, id: string): Promise<boolean> {
   const [oldest] = await answerOf(redis.xrange(stream, "-", "+", "COUNT", 1));
   if (oldest === undefined) return true;

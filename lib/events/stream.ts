@@ -46,7 +46,7 @@ export const limits: StreamLimits = {
 
 export const idForm = /^\d{1,15}-\d{1,15}$/;
 
-/** Whether id `a` comes after `b`. */
+/** True if id `a` comes after `b`. */
 export function isAfter(a: string, b: string): boolean {
   const [aMs, aSeq] = a.split("-").map(BigInt) as [bigint, bigint];
   const [bMs, bSeq] = b.split("-").map(BigInt) as [bigint, bigint];

@@ -20,7 +20,7 @@ export type MediaSigner = {
   links(businessId: string, forS: number): MediaLinks;
   /** Signs the URL of a call's recording. */
   recording(businessId: string, recordingSid: string, forS: number): { url: string; url_expires_at: string };
-  /** Whether the signature is ours and the URL has not expired. */
+  /** True if the signature is ours and the URL has not expired. */
   verify(link: SignedLink, signature: string): boolean;
 };
 

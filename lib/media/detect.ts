@@ -32,7 +32,7 @@ export async function detectMime(sample: Uint8Array, declared?: string): Promise
 /** Media types whose files start with a magic number, so that a wrong declaration can be detected. */
 const withMagicNumber = /^(image\/(?!svg)|video\/|audio\/|application\/(pdf|zip)$)/;
 
-/** Whether the detected media type contradicts the declared one. */
+/** True if the detected media type contradicts the declared one. */
 export function contradicts(declared: string, detected: string): boolean {
   const mime = canonicalMime(declared.split(";")[0]!.trim());
   return withMagicNumber.test(mime) && mime !== detected;

@@ -3,7 +3,7 @@ import { z } from "zod";
 /** Another message, as WhatsApp names it. */
 export const reference = z.object({
   wa_message_id: z.string().min(1),
-  /** Whether the business wrote it. */
+  /** True if the business wrote it. */
   from_me: z.boolean(),
   /** JID of who wrote it, where it was somebody else: in a group it is part of the name. */
   sender: z.string().optional(),

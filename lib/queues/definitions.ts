@@ -195,7 +195,7 @@ export function jobDefinition<J extends JobName>(job: J): JobDefinition<J> {
   return jobs.get(job) as unknown as JobDefinition<J>;
 }
 
-/** Whether `queue` has a job of this name. */
+/** True if `queue` has a job of this name. */
 export function isJobOf(queue: QueueName, name: string): name is JobName {
   return jobs.get(name)?.queue === queue;
 }

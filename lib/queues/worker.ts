@@ -244,7 +244,7 @@ function noBusinessSlot(postponed: number): RunResult {
   return { again: { inMs, reason: "the business's share of the slots is taken" } };
 }
 
-/** Whether a run reported counts and all of them are zero. */
+/** True if a run reported counts and all of them are zero. */
 function isIdle(counts: RunResult["counts"]): boolean {
   if (counts === undefined) return false;
   for (const name in counts) if (counts[name] !== 0) return false;

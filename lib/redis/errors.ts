@@ -10,7 +10,7 @@ const socketError = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT)/;
 /** Error replies of a Redis that runs but cannot serve: loading, a replica, out of memory, cut off from its cluster. */
 const unable = /^(LOADING|READONLY|OOM|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MISCONF|NOREPLICAS|UNBLOCKED)\b/;
 
-/** Whether Redis was unavailable; false if the command itself is at fault. */
+/** True if Redis was unavailable; false if the command itself is at fault. */
 export function isRedisUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { message, name } = error;

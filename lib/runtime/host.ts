@@ -3,7 +3,7 @@ const hostForm = /^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])
 /** The longest DNS name (253 characters), a colon and a port. */
 const maxHostLength = 253 + 6;
 
-/** Whether a Host header is a plain `host[:port]`: a name or an IP address, without user, path, query or blanks. */
+/** True if a Host header is a plain `host[:port]`: a name or an IP address, without user, path, query or blanks. */
 export function isPlainHost(host: string): boolean {
   if (host.length > maxHostLength) return false;
   const found = hostForm.exec(host);
@@ -11,7 +11,7 @@ export function isPlainHost(host: string): boolean {
 }
 
 /**
- * Whether a request's URL is the one that its client requested. Bun builds the URL from the Host header and the target.
+ * True if a request's URL is the one that its client requested. Bun builds the URL from the Host header and the target.
  * With a malformed host the URL is the bare target, and Hono then takes its second segment for the first, so that
  * "/v1/metrics" becomes "/metrics". A fragment is never valid in a request.
  */

@@ -59,7 +59,7 @@ export function serve<W = undefined>(options: ServeOptions<W>): Served<W> {
 export type Check = { name: string; ok: boolean; detail?: string };
 
 export type OperationsOptions = {
-  /** Whether this process may take traffic. Called at each GET /ready. */
+  /** True if this process may take traffic. Called at each GET /ready. */
   ready: () => Check[] | Promise<Check[]>;
   metrics: Metrics;
   metricsToken?: string | undefined;

@@ -55,7 +55,7 @@ export function createLifecycle(
 
 export type RunOptions = {
   /**
-   * Whether an uncaught error affects only a part of the service, which then logs it and continues. For libraries that
+   * True if an uncaught error affects only a part of the service, which then logs it and continues. For libraries that
    * leave rejected promises unhandled: otherwise one tenant's would stop the service for all.
    */
   survives?: (error: unknown) => boolean;

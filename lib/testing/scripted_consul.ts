@@ -13,5 +13,5 @@ export function scriptConsul(script: readonly (BlockingAnswer | "away")[]) {
       return promise;
     },
   } as unknown as ConsulClient;
-  return { consul, /** Whether the client has consumed every answer. */ isOver: () => queries > script.length };
+  return { consul, /** True if the client has consumed every answer. */ isOver: () => queries > script.length };
 }

@@ -28,7 +28,7 @@ export type Environment = {
   readonly task: string;
   /** The stack's ports by their name. */
   readonly ports: Readonly<Record<string, string>>;
-  /** Whether an agent was started just now. */
+  /** True if an agent was started just now. */
   readonly agentsStarted: boolean;
 };
 

@@ -5,7 +5,7 @@ export type Diff = { Type: string; Name?: string } & Partial<
   Record<"Fields" | "Objects" | "TaskGroups" | "Tasks", Diff[] | null>
 >;
 
-/** Whether a job that is to be run differs from the running one, by Nomad's plan. */
+/** True if a job that is to be run differs from the running one, by Nomad's plan. */
 export function differs(diff: Diff, wanted: Job, running: Job): boolean {
   return isEdited(diff) || !Bun.deepEquals(scalingOf(wanted), scalingOf(running));
 }

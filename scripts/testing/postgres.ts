@@ -57,7 +57,7 @@ export function postgresCommand(
   return asNobody([join(bin, "postgres"), "-D", data, "-p", `${port}`, ...arguments_]);
 }
 
-/** Whether the server accepts queries: it listens earlier. */
+/** True if the server accepts queries: it listens earlier. */
 export async function isReady({ bin }: PostgresFiles, port: number): Promise<boolean> {
   return (await Bun.spawn([join(bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", `${port}`]).exited) === 0;
 }

@@ -33,6 +33,7 @@ const rules: readonly Rule[] = [
     pattern: /\b(?:tells?|told)\b/i,
     instead: "report, notify, log, return, publish",
   },
+  { name: "whether", pattern: /^Whether\b/, instead: "True if …, or the sentence that holds when the value is true" },
   { name: "trouble", pattern: /\btroubles?\b/i, instead: "error, failure, fault" },
   { name: "let-go", pattern: /\blet(?:s|ting)? \w* ?go\b/i, instead: "release" },
 ];

@@ -7,7 +7,7 @@ import { within } from "./within.ts";
 export type FoundLine = {
   /** Undefined if the number is not assigned. */
   line: Line | undefined;
-  /** Whether the call's end is in Postgres. */
+  /** True if the call's end is in Postgres. */
   ended: boolean;
 };
 

@@ -7,7 +7,7 @@ export type CallGauges = {
   /** Calls in progress over all replicas. */
   active: () => Promise<number>;
   limit: () => number;
-  /** Whether the limit's key was deleted from Consul and the last known limit stays. */
+  /** True if the limit's key was deleted from Consul and the last known limit stays. */
   limitLost: () => boolean;
   /** Streams that this replica carries. */
   streams: () => number;

@@ -17,7 +17,7 @@ export const whatsappEnv = z.object({
   FORMER_AUTH_KEYS: zKeyRing.optional(),
   /** Bearer token of this shard's internal API. No other shard has the same. */
   SHARD_TOKEN: z.string().min(16),
-  /** Whether accounts are paced by default. Off only against the simulator. */
+  /** True if accounts are paced by default. Off only against the simulator. */
   PACING: z.enum(["on", "off"]).default("on"),
   /** Milliseconds without a delivery from WhatsApp before a session is probed. */
   PROBE_IDLE_MS: zInt(1_000, 86_400_000).default(defaultDeafnessTimes.idleMs),

@@ -26,7 +26,7 @@ export type ShardOptions = {
   placements: Placements;
   /** WhatsApp's WebSocket. */
   url: string;
-  /** Whether accounts are paced by default, if the business has no setting. */
+  /** True if accounts are paced by default, if the business has no setting. */
   paced: boolean;
   /** The platform's own limits, as they are now. */
   platformPacing?: (() => PacingSettings) | undefined;

@@ -40,7 +40,7 @@ export type TurnOptions<C extends Record<string, number>> = {
 export type Turn = {
   /** Repeats `step` until it is done or waits, or until the turn is over. */
   repeat(step: () => Promise<Step>): Promise<Exclude<Step, "more">>;
-  /** Whether new work may start within the current step. */
+  /** True if new work may start within the current step. */
   canContinue(): boolean;
   /** Attempts in a row without progress, from 1. */
   attempt(): number;
@@ -99,7 +99,7 @@ function createTurn(
   };
 }
 
-/** Whether a later attempt may succeed: nothing was decided. */
+/** True if a later attempt may succeed: nothing was decided. */
 export function isTransient(error: unknown): error is AppError {
   return error instanceof AppError && (error.code === "unavailable" || error.code === "upstream_timeout");
 }

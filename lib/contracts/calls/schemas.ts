@@ -19,7 +19,7 @@ export const callKey = z.string().regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 25
 export const dialledCall = z.object({
   call_sid: z.string(),
   status: z.literal("queued"),
-  /** Whether an earlier request with this key dialled the call. */
+  /** True if an earlier request with this key dialled the call. */
   replayed: z.boolean(),
 });
 export type DialledCall = z.output<typeof dialledCall>;

@@ -9,7 +9,7 @@ import type { ShardClientOptions, ShardLocation } from "./call.ts";
 
 /** The limits of one account. */
 export const pacingLimits = z.object({
-  /** Whether the account is paced. */
+  /** True if the account is paced. */
   enabled: z.boolean(),
   /** Messages of all kinds, to people and groups, after the warm-up. */
   messages_per_minute: z.number().min(1).max(1_000),

@@ -56,7 +56,7 @@ export const sessionSummary = z.object({
   /** End of the ban, while the status is "banned". */
   banned_until: time.nullish(),
   since: time,
-  /** Whether the login has credentials, so that it can open without a new QR code. */
+  /** True if the login has credentials, so that it can open without a new QR code. */
   paired: z.boolean(),
   queue_depth: z.int().min(0),
   last_inbound_at: time.nullable(),
@@ -127,7 +127,7 @@ export const inboundData = z.looseObject({
   chat: z.string().min(1),
   /** JID of the author: the chat itself, or a member of the group. */
   sender: z.string().min(1),
-  /** Whether the business wrote it on its own phone. */
+  /** True if the business wrote it on its own phone. */
   from_me: z.boolean(),
   push_name: z.string().nullish(),
   /** WhatsApp's time, Unix ms. */

@@ -8,11 +8,11 @@ import type { StatusChange } from "../messages/status_change.ts";
 export type BroadcastState = Broadcast & {
   /** Postgres' clock, by which all times of a broadcast are measured. */
   now: Date;
-  /** Whether its business has a paired session. */
+  /** True if its business has a paired session. */
   paired: boolean;
   /** Its messages in the outbox. */
   queued: number;
-  /** Whether it has recipients without a message. */
+  /** True if it has recipients without a message. */
   pending: boolean;
 };
 

@@ -25,13 +25,13 @@ const disconnected = new Set([
  */
 const transient = /^(08|40|53|57)|^(55P03|25006)$/;
 
-/** Whether the database is unavailable, through no fault of the statement. */
+/** True if the database is unavailable, through no fault of the statement. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return typeof code === "string" && (disconnected.has(code) || transient.test(code));
 }
 
-/** Whether another row has these values already. */
+/** True if another row has these values already. */
 export function isUniqueViolation(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "23505";
 }

@@ -1,7 +1,7 @@
 export type GroupCommitOptions<Item, Result> = {
   /** Commits many items in one transaction; returns results in the order of the items. */
   commit: (items: Item[]) => Promise<Result[]>;
-  /** Whether one item may have caused the failure: then each item is committed alone. */
+  /** True if one item may have caused the failure: then each item is committed alone. */
   isItemsFault: (error: unknown) => boolean;
   /** Most items in one commit. */
   maxItems: number;

@@ -41,7 +41,7 @@ export async function applyMigrations(sql: OwnerConnection): Promise<string[]> {
   return journal.entries.filter((entry) => !known.has(entry.when)).map((entry) => entry.tag);
 }
 
-/** Whether the error, or one of its causes, is a lock timeout. */
+/** True if the error, or one of its causes, is a lock timeout. */
 export function isLockTimeout(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return ("code" in error && error.code === lockNotAvailable) || isLockTimeout(error.cause);

@@ -3,7 +3,7 @@ import type { Business } from "../schema.ts";
 import type { BusinessScope } from "../scope.ts";
 
 export type Sender = Pick<Business, "id" | "whatsapp_shard" | "whatsapp_move" | "pacing"> & {
-  /** Whether it has an endpoint that is not disabled: without one, sending writes no deliveries. */
+  /** True if it has an endpoint that is not disabled: without one, sending writes no deliveries. */
   hasWebhooks: boolean;
 };
 

@@ -2,7 +2,7 @@ import { sql } from "../client/literal.ts";
 import type { Statement } from "../client/literal.ts";
 
 /**
- * Whether `column`, a row's next_attempt_at, is a real attempt. A process of the version before wait_reason (migration
+ * True if `column`, a row's next_attempt_at, is a real attempt. A process of the version before wait_reason (migration
  * 0022) holds messages of a paused broadcast by an attempt in the year 9999, also while versions run side by side in a
  * deploy.
  */

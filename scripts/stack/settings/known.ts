@@ -28,7 +28,7 @@ export const environmentOf = (job: string): z.ZodObject | undefined => environme
 /** Settings that no schema can name, or that Bun reads itself. */
 const unlisted = /^(BAILEYS_SHARD_\d+_URL|NODE_EXTRA_CA_CERTS)$/;
 
-/** Whether the service that a job runs reads a setting. */
+/** True if the service that a job runs reads a setting. */
 export const reads = (job: string, name: string): boolean =>
   unlisted.test(name) || (environments[job] !== undefined && name in environments[job].shape);
 

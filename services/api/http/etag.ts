@@ -29,7 +29,7 @@ export function etagOf(view: object): string {
 }
 
 /**
- * Whether an If-Match or If-None-Match header contains the tag. Compares weak tags as strong ones, because compressing
+ * True if an If-Match or If-None-Match header contains the tag. Compares weak tags as strong ones, because compressing
  * proxies weaken our tags.
  */
 export function matches(header: string, etag: string): boolean {

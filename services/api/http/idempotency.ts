@@ -32,7 +32,7 @@ export type IdempotencyOptions = {
   key: string | undefined;
   /** The parsed body, so that the JSON's formatting does not change the fingerprint. */
   body: unknown;
-  /** Whether the response contains a secret. Its stored copy can only be decrypted with the caller's credential. */
+  /** True if the response contains a secret. Its stored copy can only be decrypted with the caller's credential. */
   secret?: boolean;
 };
 

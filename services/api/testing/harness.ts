@@ -72,7 +72,7 @@ export async function createHarness({
   validate = true,
   ...changes
 }: Partial<ApiDependencies> & {
-  /** Whether to validate every response against the OpenAPI document. A fault throws. */
+  /** True to validate every response against the OpenAPI document. A fault throws. */
   validate?: boolean;
 } = {}): Promise<Harness> {
   const database = await createMigratedDatabase({ poolSize: 10 });

@@ -27,7 +27,7 @@ export const toAgent = z.discriminatedUnion("type", [
     direction: z.enum(["inbound", "outbound"]),
     from: z.string(),
     to: z.string(),
-    /** Whether the call was interrupted before. */
+    /** True if the call was interrupted before. */
     resumed: z.boolean(),
     /** Audio received from the caller before, ms. */
     position_ms: z.number(),

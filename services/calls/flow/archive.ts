@@ -20,7 +20,7 @@ export type Archive = {
 };
 
 export type ArchiveOptions = {
-  /** Whether live streams receive `call.ended` too. False for a call in Redis: endCall has published it already. */
+  /** True if live streams receive `call.ended` too. False for a call in Redis: endCall has published it already. */
   toStream?: boolean;
 };
 

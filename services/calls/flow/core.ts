@@ -26,7 +26,7 @@ export type Core = {
   logger: Logger;
   /** Publishes an event of a call. */
   publish: (event: CallEvent, call: CallState) => void;
-  /** Whether this process is about to stop and takes no new calls. */
+  /** True if this process is about to stop and takes no new calls. */
   draining: () => boolean;
 };
 

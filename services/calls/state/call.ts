@@ -71,12 +71,12 @@ export function isFinal(status: CarrierStatus): boolean {
   return ranks.get(status) === 4;
 }
 
-/** Whether `next` ranks above `status`. Statuses may be late, duplicated or out of order; a final one stays. */
+/** True if `next` ranks above `status`. Statuses may be late, duplicated or out of order; a final one stays. */
 export function isLater(status: CarrierStatus, next: CarrierStatus): boolean {
   return ranks.get(next)! > ranks.get(status)!;
 }
 
-/** Whether the call has ended. */
+/** True if the call has ended. */
 export function isOver(call: Pick<CallState, "step">): boolean {
   return call.step === "ended";
 }

@@ -4,7 +4,7 @@ import type { CallChanges, CallState } from "../state/call.ts";
 import { isFinal } from "../state/call.ts";
 
 export type SavedCallHooks = {
-  /** Whether this stream still carries the call. */
+  /** True if this stream still carries the call. */
   isLive: () => boolean;
   /** The call ended, or another stream carries it. */
   onSuperseded: () => void;

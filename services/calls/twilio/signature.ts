@@ -42,7 +42,7 @@ export type SignedRequest = {
   signature: string;
 };
 
-/** Whether the carrier signed this request. Compares in constant time. */
+/** True if the carrier signed this request. Compares in constant time. */
 export function isSigned({ authTokens, url, fields, signature }: SignedRequest): boolean {
   // Compares every variant under every token, so that the time taken does not reveal which one matched.
   return authTokens

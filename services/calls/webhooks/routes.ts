@@ -20,7 +20,7 @@ export type WebhookOptions = SignedFormOptions & {
   recordings: Recordings;
   /** The answer if no slot is free: "503" makes the carrier retry, "reject" plays the busy tone. */
   whenFull: "503" | "reject";
-  /** Whether a voice agent is configured. */
+  /** True if a voice agent is configured. */
   hasAgent: boolean;
 };
 

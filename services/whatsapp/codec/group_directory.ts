@@ -31,7 +31,7 @@ export class GroupDirectory {
     return metadata;
   }
 
-  /** Whether the group is known without a query. */
+  /** True if the group is known without a query. */
   has(group: string): boolean {
     return (this.#entries.get(group)?.until ?? 0) > Date.now();
   }

@@ -13,7 +13,7 @@ export function chatOf(to: string): string {
   throw new AppError("invalid_request", `"to" must be 7 to 15 digits in international form, or a JID.`);
 }
 
-/** Whether this is the JID of a person or a group, without a device. */
+/** True if this is the JID of a person or a group, without a device. */
 export const isJid = (jid: string): boolean => jidForm.test(jid);
 
 /** The phone number of a person, if either name is one; without the device. */

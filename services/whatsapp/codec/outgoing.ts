@@ -83,7 +83,7 @@ export function outgoingMessage(content: OutboundContent, chat: string, own: Own
 }
 
 /**
- * Whether encoding the same content twice gives different messages, because of a random secret. A resent message has to
+ * True if encoding the same content twice gives different messages, because of a random secret. A resent message has to
  * be the one that was sent first.
  */
 export function isNonDeterministic({ type }: OutboundContent): boolean {

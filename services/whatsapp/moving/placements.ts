@@ -56,7 +56,7 @@ export class Placements {
     this.#known.set(business_id, placement);
   }
 
-  /** Whether a session of this business may be open here. */
+  /** True if a session of this business may be open here. */
   isResident(businessId: string): boolean {
     const state = this.#known.get(businessId)?.state;
     return state === undefined || state === "here";

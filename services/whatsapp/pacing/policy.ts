@@ -41,7 +41,7 @@ export const newPace = (now: number): AccountPace => ({
   stops: {},
 });
 
-/** Whether a message may be sent now. `holds`: what else waits until `notBefore`, everything or only new chats. */
+/** True if a message may be sent now. `holds`: what else waits until `notBefore`, everything or only new chats. */
 export type Admission = { admitted: true; pace: AccountPace } | { admitted: false; notBefore: number; holds: Held };
 
 /** A delay that pacing requires. `holds`: what waits with the message, everything of the account or only new chats. */
@@ -50,9 +50,9 @@ export type PacingDelay = { notBefore: number; holds: Held };
 /** A message that asks to be sent now. */
 export type Candidate = {
   now: number;
-  /** Whether the message starts a chat. */
+  /** True if the message starts a chat. */
   firstContact: boolean;
-  /** Whether it belongs to a broadcast and yields to urgent messages. */
+  /** True if it belongs to a broadcast and yields to urgent messages. */
   bulk: boolean;
   /** From 0 to 1. */
   chance: number;

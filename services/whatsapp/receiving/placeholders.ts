@@ -29,7 +29,7 @@ const withoutContent: ReadonlySet<string> = new Set([
   "view_once",
 ]);
 
-/** Whether a stanza is a placeholder whose content the phone can resend. */
+/** True if a stanza is a placeholder whose content the phone can resend. */
 export function isPlaceholder({ content }: BinaryNode): boolean {
   if (!Array.isArray(content)) return false;
   const unavailable = content.find(({ tag }) => tag === "unavailable");

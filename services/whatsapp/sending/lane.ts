@@ -140,7 +140,7 @@ export class Lane {
     );
   }
 
-  /** Whether a message is known or decided, so that handing it over again sends nothing. */
+  /** True if a message is known or decided, so that handing it over again sends nothing. */
   has(waMessageId: string): boolean {
     const { businessId, ledger } = this.#options;
     return this.#known.has(waMessageId) || ledger.resultOf(businessId, waMessageId) !== undefined;

@@ -60,7 +60,7 @@ export class Relay {
     await socket().relayMessage(chat, message, { messageId: waMessageId, ...stanzaOptions(message) });
   }
 
-  /** Whether this chat has earlier messages, in either direction. A group counts: it admitted the business. */
+  /** True if this chat has earlier messages, in either direction. A group counts: it admitted the business. */
   async isAcquainted(chat: string): Promise<boolean> {
     return isJidGroup(chat) || (await this.#options.socket().signalRepository.validateSession(chat)).exists;
   }
@@ -88,7 +88,7 @@ export class Relay {
     await this.#options.keys.set({ "sender-key": own, "sender-key-memory": { [group]: null } });
   }
 
-  /** Whether a message to this chat requires a query first: the members of the group, or the devices of a person. */
+  /** True if a message to this chat requires a query first: the members of the group, or the devices of a person. */
   async #needsQuery(chat: string): Promise<boolean> {
     if (isJidGroup(chat)) return !this.groups.has(chat);
     const { user } = jidDecode(chat) ?? {};

@@ -35,7 +35,7 @@ export type SenderOptions = {
   scheduler: LoopScheduler;
   logger: Logger;
   metrics: ShardMetrics;
-  /** Whether accounts are paced by default, if the business has no setting. */
+  /** True if accounts are paced by default, if the business has no setting. */
   paced: boolean;
   /** The platform's own limits, as they are now. */
   platformPacing?: (() => PacingSettings) | undefined;

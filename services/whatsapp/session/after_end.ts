@@ -131,7 +131,7 @@ function afterPairingEnd(
   };
 }
 
-/** Whether the state has a connection, or one to come. */
+/** True if the state has a connection, or one to come. */
 export function isActive(state: State): state is Active {
   return state.is === "connecting" || state.is === "pairing" || state.is === "open" || state.is === "waiting";
 }

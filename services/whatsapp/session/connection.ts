@@ -94,7 +94,7 @@ export class Connection {
     return this.#relay.send(chat, message, waMessageId);
   }
 
-  /** Whether this chat has earlier messages, in either direction. */
+  /** True if this chat has earlier messages, in either direction. */
   isAcquainted(chat: string): Promise<boolean> {
     return this.#relay.isAcquainted(chat);
   }

@@ -60,7 +60,7 @@ export class DeafnessDetector {
   #probe(): void {
     const { probe, answerMs, onDeaf } = this.#options;
     const askedAt = performance.now();
-    // Whether the probe could be sent does not matter: only a delivery counts.
+    // A probe that could not be sent makes no difference: only a delivery counts.
     probe().catch(() => {});
     this.#timer = setTimeout(() => {
       if (this.#lastHeardAt >= askedAt) this.#listenFor(this.#idleMs());

@@ -24,7 +24,7 @@ export type SessionOptions = {
   url: string;
   logger: Logger;
   metrics: ShardMetrics;
-  /** Whether accounts are paced by default, if the business has no setting. */
+  /** True if accounts are paced by default, if the business has no setting. */
   paced: boolean;
   /** The platform's own limits, as they are now. */
   platformPacing?: (() => PacingSettings) | undefined;

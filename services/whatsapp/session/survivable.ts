@@ -8,7 +8,7 @@ export class ConnectionClosed extends Error {
 }
 
 /**
- * Whether an unhandled error is a rejection that Baileys left behind, such as an unanswered query or a frame for a
+ * True if an unhandled error is a rejection that Baileys left behind, such as an unanswered query or a frame for a
  * closed socket. It concerns one session, which the end of its connection or the watchdog repairs; the process and its
  * other sessions go on.
  */

@@ -40,7 +40,7 @@ export const token = "a-token-for-the-shard-tests";
 export const newKeys = () => `k1:${randomBytes(32).toString("base64")}`;
 export const newVolume = () => mkdtempSync(join(tmpdir(), "shard-"));
 
-/** Whether a path is served on the operational port. */
+/** True if a path is served on the operational port. */
 export const isOperational = (path: string) => ["/health", "/ready", "/metrics"].includes(path);
 
 let nextPhone = 15_550_000_000;

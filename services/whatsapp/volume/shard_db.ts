@@ -95,7 +95,7 @@ export class ShardDb {
     this.#notBefore = ended + Math.min(maxSpacingMs, Math.max(spacingMs, (ended - began) * restPerCommit));
   }
 
-  /** Whether an older key of the ring is still needed to open this database. */
+  /** True if an older key of the ring is still needed to open this database. */
   get needsFormerKeys(): boolean {
     const { canary_key: canary } = this.db.query("SELECT canary_key FROM store").get() as { canary_key: string };
     return !this.sealer.isCurrent(canary);

@@ -36,7 +36,7 @@ export const healthy: WebhookHealth = {
   next_attempt_at: null,
 };
 
-/** Whether the endpoint gets only a probe. */
+/** True if the endpoint gets only a probe. */
 export function isFailing({ failures }: WebhookHealth, policy: HealthPolicy): boolean {
   return failures >= policy.failures;
 }

@@ -34,7 +34,7 @@ export type Findings = {
 
 export type Step = {
   name: string;
-  /** Whether the step may end this allocation. */
+  /** True if the step may end this allocation. */
   mayEnd: (one: Known, plan: ScalePlan) => boolean;
   run(stage: Stage, plan: ScalePlan, findings: Findings): Promise<void>;
 };

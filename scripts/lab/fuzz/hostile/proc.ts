@@ -11,7 +11,7 @@ const attempt = <T>(read: () => T, otherwise: T): T => {
   }
 };
 
-/** Whether the process runs; a zombie does not. */
+/** True if the process runs; a zombie does not. */
 export function isAlive(pid: number): boolean {
   const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, "latin1"), "");
   return stat !== "" && !/^ [ZX]/.test(stat.slice(stat.lastIndexOf(")") + 1));

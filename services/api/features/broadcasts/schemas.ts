@@ -12,7 +12,7 @@ const maxListed = 2_000;
 
 const maxFieldLength = 1_000;
 
-/** Whether a template field may have this value. Mirrors the schema, for rows of a CSV table. */
+/** True if a template field may have this value. Mirrors the schema, for rows of a CSV table. */
 export function isFieldValue(value: string): boolean {
   return value.length <= maxFieldLength && faultOfText(value) === undefined;
 }

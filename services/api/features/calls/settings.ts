@@ -26,7 +26,7 @@ const maxPerDay = z
   .max(1_000_000)
   .nullable()
   .openapi({ description: "Maximum calls and transfers in 24 hours. Null: the platform's limit.", example: 500 });
-const record = z.boolean().openapi({ description: "Whether to record calls. Requires `consent_line`." });
+const record = z.boolean().openapi({ description: "True records calls. Requires `consent_line`." });
 const consentLine = storableText(1, 500)
   .nullable()
   .openapi({ description: "Announcement before the recording starts.", example: "This call is recorded." });

@@ -113,7 +113,7 @@ export function eventRoutes(
     return c.body(body, 200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
   };
 
-  /** Whether the credential is still valid. Keeps the stream open while the database is unavailable. */
+  /** True if the credential is still valid. Keeps the stream open while the database is unavailable. */
   const revalidate =
     ({ credential, principal }: Authenticated["Variables"]) =>
     async () => {

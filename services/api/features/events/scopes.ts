@@ -14,7 +14,7 @@ export function describeStreamScopes(): string {
   return [...kinds].map(([kind, scope]) => `\`${kind}.*\` needs ${scope}`).join(", ");
 }
 
-/** Whether a principal may receive an event of its business. An event outside the catalogue needs an admin key. */
+/** True if a principal may receive an event of its business. An event outside the catalogue needs an admin key. */
 export function maySee(principal: Principal, event: string): boolean {
   if (principal.kind === "admin" || event === "reset") return true;
   return Object.hasOwn(scopeOf, event) && mayUse(principal, scopeOf[event as EventName].scope);

@@ -15,9 +15,9 @@ const retryMs = 2_000;
 export type EventStreamOptions = {
   subscription: Subscription;
   snapshots?: SnapshotSource | undefined;
-  /** Whether the caller's key is still valid. Called at every heartbeat. */
+  /** True if the caller's key is still valid. Called at every heartbeat. */
   isAuthorized: () => Promise<boolean>;
-  /** Whether the caller's scopes include an event. */
+  /** True if the caller's scopes include an event. */
   isVisible: (event: string) => boolean;
 };
 

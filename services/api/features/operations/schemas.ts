@@ -4,7 +4,7 @@ export const shardSchema = z
   .object({
     shard: z.int(),
     address: z.string().nullable().openapi({ description: "Null if Consul has no address of the shard." }),
-    healthy: z.boolean().openapi({ description: "Whether the shard has an address and responds." }),
+    healthy: z.boolean().openapi({ description: "True if the shard has an address and responds." }),
     sessions: z.int().nullable(),
     sessions_open: z.int().nullable(),
     messages_per_minute: z.number().nullable(),

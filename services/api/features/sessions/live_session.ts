@@ -22,7 +22,7 @@ export async function fetchSession(
   }
 }
 
-/** Whether the shard was unreachable, so that stored state may stand in for its response. */
+/** True if the shard was unreachable, so that stored state may stand in for its response. */
 export function isShardUnreachable(error: unknown): boolean {
   return error instanceof AppError && (error.code === "unavailable" || error.code === "upstream_timeout");
 }

@@ -24,7 +24,7 @@ export const sessionSchema = z
     shard: z.int().nullable().openapi({ description: "The shard that holds the session." }),
     phone: z.string().nullable().openapi({ description: "The linked phone number." }),
     name: z.string().nullable().openapi({ description: "The account's name on WhatsApp." }),
-    paired: z.boolean().openapi({ description: "Whether a phone is linked, so that messages can be queued." }),
+    paired: z.boolean().openapi({ description: "True if a phone is linked, so that messages can be queued." }),
     qr: z.string().optional().openapi({ description: 'The text of the QR code, while the status is "qr".' }),
     qr_expires_at: timestamp.optional(),
     code: z

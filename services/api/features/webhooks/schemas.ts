@@ -172,7 +172,7 @@ export const replayedSchema = z
   .object({
     replayed: z.int().openapi({ description: "Number of deliveries that are pending again." }),
     more: z.boolean().openapi({
-      description: `Whether more deliveries may match. A request replays the oldest ${maxReplayed}.`,
+      description: `True if more deliveries may match. A request replays the oldest ${maxReplayed}.`,
     }),
   })
   .openapi("ReplayedDeliveries");

@@ -9,7 +9,7 @@ export type Authenticator = {
   identify: (key: string) => Promise<Principal | undefined>;
   /** The principal of a console session's token; otherwise like `identify`. */
   identifySession: (token: string) => Promise<Principal | undefined>;
-  /** Whether this key or token was valid at its last lookup. Reads the cache only. */
+  /** True if this key or token was valid at its last lookup. Reads the cache only. */
   remembers: (credential: string) => boolean;
   /** Evicts the cached keys of an owner (null: the platform) and its console sessions, after some were revoked. */
   invalidate: (businessId: string | null) => void;

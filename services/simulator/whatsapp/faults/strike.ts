@@ -8,7 +8,7 @@ type ConnectionFault = Extract<
   { kind: "drop" | "replaced" | "logged_out" | "restart" | "unavailable" | "silence" }
 >;
 
-/** Whether a fault affects connections as a whole, and so strikes open ones at once. */
+/** True if a fault affects connections as a whole, and so strikes open ones at once. */
 export function concernsConnection(fault: Fault): fault is ConnectionFault {
   switch (fault.kind) {
     case "drop":

@@ -39,7 +39,7 @@ export class Mailbox {
       this.#pending.set(row.key, { seq: row.seq, stanza: Buffer.from(row.stanza), due: 0, attempts: 0 });
   }
 
-  /** Whether the device is logged in and receives its stanzas. */
+  /** True if the device is logged in and receives its stanzas. */
   get isOpen(): boolean {
     return this.#recipient !== undefined;
   }
@@ -85,7 +85,7 @@ export class Mailbox {
     return true;
   }
 
-  /** Whether the stanza answers a retry receipt and has not been acknowledged since. */
+  /** True if the stanza answers a retry receipt and has not been acknowledged since. */
   isRetry(key: string): boolean {
     return this.#pending.get(key)?.retry ?? false;
   }

@@ -38,7 +38,7 @@ export function signDevice(
   };
 }
 
-/** Whether the companion's answer to pair-success has its valid signature for the account. */
+/** True if the companion's answer to pair-success has its valid signature for the account. */
 export function companionSigned(
   account: KeyPair,
   companionIdentity: Uint8Array,

@@ -11,7 +11,7 @@ export type DeviceIdentity = {
   registrationId: number;
   signedPreKey: { keyId: number; public: Buffer; signature: Buffer };
   linkedAt: number;
-  /** Whether the phone has shared its history with this companion. */
+  /** True if the phone has shared its history with this companion. */
   synced: boolean;
 };
 

@@ -34,7 +34,7 @@ export class Phone {
   readonly screen: Screen;
   /** Chat states of other numbers in their chat with this phone. */
   readonly seenIn = new Map<string, ChatState>();
-  /** Whether a companion shows the phone as available. */
+  /** True if a companion shows the phone as available. */
   available = false;
   readonly #store: Store;
   #state: PhoneState;

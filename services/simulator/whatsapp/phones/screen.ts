@@ -7,7 +7,7 @@ export type ShownMessage = {
   /** Phone number of the other side of the chat. */
   chat: string;
   sender: string;
-  /** Whether this phone or one of its companions sent it. */
+  /** True if this phone or one of its companions sent it. */
   from_me: boolean;
   push_name?: string;
   /** Unix ms at which the server received it. */

@@ -36,7 +36,7 @@ export const pictureFormats: Readonly<Record<string, string>> = {
   "image/gif": "VipsForeignLoadNsgif",
 };
 
-/** Whether a decoder can describe content of this type and size. */
+/** True if a decoder can describe content of this type and size. */
 export function isDescribable({ mime, size }: { mime: string; size: number }): boolean {
   return size <= maxEncodedBytes && (mime in pictureFormats || /^(audio|video)\//.test(mime));
 }
