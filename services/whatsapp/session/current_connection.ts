@@ -48,7 +48,7 @@ export class CurrentConnection {
       this.#connection = this.#create(auth, new Placeholders(store), pairing);
     } catch (error) {
       // The socket could not be created, most likely because of the address.
-      logger.error({ cause: messageOf(error) }, "a connection could not be started");
+      logger.error({ error: messageOf(error) }, "a connection could not be started");
       dispatch({ is: "ended", code: 500 });
     }
   }
