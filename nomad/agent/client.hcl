@@ -39,11 +39,6 @@ client {
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
   }
 
-  # A release tarball with its node_modules; Nomad's default is 4096.
-  artifact {
-    decompression_file_count_limit = 50000
-  }
-
   # 0 = for ever: a task must outlive any Consul or Nomad outage, and running out of retries kills it.
   template {
     consul_retry {

@@ -1,7 +1,7 @@
 # A voice agent for development: a spoken menu that speaks services/calls/agent/PROTOCOL.md. Not for production.
 # Settings: services/calls/agent/config.ts.
 
-variable "release" { type = string }            # an address with checksum, as `task release` prints it
+variable "call_agent_release" { type = string } # an address with checksum, as `task release` prints it
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
 variable "call_agent_port" { default = 17080 }  # of CALL_AGENT_URL
 
@@ -65,7 +65,7 @@ job "call-agent" {
       kill_signal  = "SIGTERM"
       kill_timeout = "5s" # its calls go on at its successor
       artifact {
-        source      = var.release
+        source      = var.call_agent_release
         destination = "app"
       }
       config {

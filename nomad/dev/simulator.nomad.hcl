@@ -2,7 +2,7 @@
 # request. Not for production.
 # Settings: services/simulator/config.ts. Its templates read media_certificate, media_key and tls_authority.
 
-variable "release" { type = string }                          # an address with checksum, as `task release` prints it
+variable "simulator_release" { type = string }                # an address with checksum, as `task release` prints it
 variable "host_network" { default = "default" }               # of the client; its address is what tasks listen on
 variable "simulator_port" { default = 17070 }                 # of the control API and the WebSocket
 variable "simulator_media_port" { default = 17071 }           # of the media host, always https
@@ -87,7 +87,7 @@ job "simulator" {
       kill_signal  = "SIGTERM"
       kill_timeout = "10s" # it writes its phones to the volume
       artifact {
-        source      = var.release
+        source      = var.simulator_release
         destination = "app"
       }
       config {

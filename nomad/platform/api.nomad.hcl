@@ -1,7 +1,7 @@
 # The tenant and admin REST API. Stateless: any allocation answers any request, and nginx finds them in Consul.
 # Settings: services/api/config.ts.
 
-variable "release" { type = string }                         # an address with checksum, as `task release` prints it
+variable "api_release" { type = string }                     # an address with checksum, as `task release` prints it
 variable "host_network" { default = "default" }              # of the client; its address is what tasks listen on
 variable "media_volume" { default = false }                  # whether STORAGE_URL is file:///media
 variable "count" { default = 2 }                             # the least that survives the loss of one
@@ -89,7 +89,7 @@ job "api" {
       kill_timeout   = "15s" # above the longest request
       consul {}              # a token under consul/policies/api.hcl, in CONSUL_HTTP_TOKEN
       artifact {
-        source      = var.release
+        source      = var.api_release
         destination = "app"
       }
       config {

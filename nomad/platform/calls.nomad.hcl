@@ -1,7 +1,7 @@
 # Voice webhooks and media streams. Any allocation serves any request of a call: state is in Redis.
 # Settings: services/calls/config.ts.
 
-variable "release" { type = string }                         # an address with checksum, as `task release` prints it
+variable "calls_release" { type = string }                   # an address with checksum, as `task release` prints it
 variable "host_network" { default = "default" }              # of the client; its address is what tasks listen on
 variable "count" { default = 2 }                             # the least that survives the loss of one
 variable "memory" { default = { reserve = 256, max = 768 } } # MB: 75 when idle
@@ -77,7 +77,7 @@ job "calls" {
       kill_timeout   = "600s" # STOP_GRACE_MS, and 30 s to hand over the calls that are left. The client allows no more.
       consul {}               # a token under consul/policies/calls.hcl, in CONSUL_HTTP_TOKEN
       artifact {
-        source      = var.release
+        source      = var.calls_release
         destination = "app"
       }
       config {

@@ -2,7 +2,7 @@
 # unchanged batch job does not run again: nomad job dispatch [-meta drop=NAME,…] indexer
 # Settings: services/indexer/config.ts.
 
-variable "release" { type = string } # an address with checksum, as `task release` prints it
+variable "indexer_release" { type = string } # an address with checksum, as `task release` prints it
 
 job "indexer" {
   type = "batch"
@@ -37,7 +37,7 @@ job "indexer" {
       kill_signal  = "SIGTERM"
       kill_timeout = "20s" # the statement in flight is rolled back
       artifact {
-        source      = var.release
+        source      = var.indexer_release
         destination = "app"
       }
       config {

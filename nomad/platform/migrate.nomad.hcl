@@ -2,7 +2,7 @@
 # unchanged batch job does not run again: nomad job dispatch migrate
 # Settings: services/migrate/config.ts.
 
-variable "release" { type = string } # an address with checksum, as `task release` prints it
+variable "migrate_release" { type = string } # an address with checksum, as `task release` prints it
 
 job "migrate" {
   type = "batch"
@@ -35,7 +35,7 @@ job "migrate" {
       kill_signal  = "SIGTERM"
       kill_timeout = "20s" # the statement in flight is rolled back
       artifact {
-        source      = var.release
+        source      = var.migrate_release
         destination = "app"
       }
       config {

@@ -6,7 +6,7 @@
 # and shard_keys in prosaas/secrets, which no task can read. A task sees its own two only: its template renders no
 # other, and its Nomad token cannot read the variable. The node's agent and root user can read those of every shard.
 
-variable "release" { type = string }                          # an address with checksum, as `task release` prints it
+variable "whatsapp_release" { type = string }                 # an address with checksum, as `task release` prints it
 variable "host_network" { default = "default" }               # of the client; its address is what tasks listen on
 variable "memory" { default = { reserve = 384, max = 1536 } } # MB: 110 when idle, 1,035 with 1,000 sessions
 
@@ -17,7 +17,7 @@ variable "count" { default = 2 }
 job "wa-shards" {
   group "shard" {
     count = var.count
-    meta { release = var.release } # NOMAD_META_RELEASE: the version in /v1/admin/shards
+    meta { release = var.whatsapp_release } # NOMAD_META_RELEASE: the version in /v1/admin/shards
 
     network {
       port "http" { host_network = var.host_network }
@@ -116,7 +116,7 @@ job "wa-shards" {
       kill_timeout   = "15s" # messages in flight are acknowledged, or left to the ledger, within 10 s
       consul {}              # a token under consul/policies/wa-shards.hcl, in CONSUL_HTTP_TOKEN
       artifact {
-        source      = var.release
+        source      = var.whatsapp_release
         destination = "app"
       }
       config {

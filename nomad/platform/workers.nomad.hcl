@@ -3,7 +3,7 @@
 # starts the new ones first).
 # Settings: services/workers/config.ts. A template reads media_ca.
 
-variable "release" { type = string }            # an address with checksum, as `task release` prints it
+variable "workers_release" { type = string }    # an address with checksum, as `task release` prints it
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
 variable "media_volume" { default = false }     # whether STORAGE_URL is file:///media
 
@@ -137,7 +137,7 @@ job "workers" {
         kill_timeout = "30s" # jobs in flight are finished or handed back within 25 s
         consul {}            # a token under consul/policies/workers.hcl, in CONSUL_HTTP_TOKEN
         artifact {
-          source      = var.release
+          source      = var.workers_release
           destination = "app"
         }
         config {

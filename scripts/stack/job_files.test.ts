@@ -5,16 +5,18 @@ import { root } from "./environment.ts";
 import { parseJobFile } from "./job_file.ts";
 import { allJobs } from "./jobs.ts";
 import type { Job } from "./nomad.ts";
+import { partOfJob, parts, releaseVariable } from "./release/parts.ts";
+import type { Part } from "./release/parts.ts";
+import { releaseAddress } from "./release/tarball.ts";
 import { checkShared } from "./settings/check.ts";
 import { serviceJobs } from "./settings/known.ts";
 
 const read = (path: string) => Bun.file(join(root, path)).text();
 const paths = [...new Bun.Glob("nomad/*/*.nomad.hcl").scanSync({ cwd: root })].toSorted();
 const texts = new Map(await Promise.all(paths.map(async (path) => [path, await read(path)] as const)));
-const release = {
-  NOMAD_VAR_release: "https://releases.example.com/prosaas-0.tar.gz?checksum=sha256:0",
-  NOMAD_VAR_console_release: "https://releases.example.com/console-0.tar.gz?checksum=sha256:0",
-};
+const addressOf = (part: Part) =>
+  releaseAddress("https://releases.example.com", { file: `prosaas-${part}-0.tar.gz`, sha256: "0" });
+const release = Object.fromEntries(parts.map((part) => [`NOMAD_VAR_${releaseVariable(part)}`, addressOf(part)]));
 
 /** Nomad ignores NOMAD_VAR_<name> of variables that a job file does not declare, so a test finds misspelt ones. */
 test("job files declare every variable of stack dev", async () => {
@@ -37,14 +39,23 @@ describe("job files", () => {
     jobs = await Promise.all(allJobs.map((name) => parseJobFile(name, release)));
   }, 30_000);
 
-  test("need no variable but the release", () => {
+  test("need no variable but their release", () => {
     expect(jobs.map(({ ID }) => ID).toSorted()).toEqual(allJobs.toSorted());
   });
 
-  test("run their release with the common environment", () => {
+  test("run the tarball of their service", () => {
+    const sourcesOf = ({ TaskGroups }: Job) =>
+      TaskGroups.flatMap(({ Tasks }) => Tasks ?? []).flatMap(({ Artifacts }) => Artifacts?.[0]?.GetterSource ?? []);
+    for (const job of jobs) {
+      const part = partOfJob(job.ID);
+      expect([job.ID, ...new Set(sourcesOf(job))]).toEqual([job.ID, ...(part === null ? [] : [addressOf(part)])]);
+    }
+    expect(jobs.flatMap(({ ID }) => partOfJob(ID) ?? []).toSorted()).toEqual(parts.toSorted());
+  });
+
+  test("give services the common environment", () => {
     for (const { ID, TaskGroups } of jobs.filter((job) => serviceJobs.includes(job.ID))) {
-      for (const { Artifacts, Templates } of TaskGroups.flatMap(({ Tasks }) => Tasks ?? [])) {
-        expect([ID, Artifacts?.[0]?.GetterSource]).toEqual([ID, release.NOMAD_VAR_release]);
+      for (const { Templates } of TaskGroups.flatMap(({ Tasks }) => Tasks ?? [])) {
         expect([ID, Templates?.some(({ EmbeddedTmpl }) => EmbeddedTmpl.includes("sprig_list"))]).toEqual([ID, true]);
       }
     }

@@ -35,7 +35,7 @@ process.exit(faults.length > 0 ? 1 : 0);
 
 /** Parses the job file with Nomad, without a server. */
 async function groupsOf(profile: string): Promise<Group[]> {
-  const values = ["-var=release=https://releases.example.com/prosaas.tar.gz", `-var=profile=${profile}`];
+  const values = ["-var=workers_release=https://releases.example.com/prosaas.tar.gz", `-var=profile=${profile}`];
   const child = Bun.spawn(["nomad", "job", "run", "-output", ...values, "nomad/platform/workers.nomad.hcl"], {
     cwd: root,
     stderr: "inherit",

@@ -1,10 +1,10 @@
 import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { root } from "../environment.ts";
-import type { Part } from "./bundle.ts";
+import { parts, releaseVariable } from "./parts.ts";
 import { sourceHash } from "./source_hash.ts";
-import { makeTarball, parts, releaseAddress, releaseVariables } from "./tarball.ts";
-import type { Tarball } from "./tarball.ts";
+import { makeRelease, releaseAddress } from "./tarball.ts";
+import type { Release } from "./tarball.ts";
 
 /** Tarballs of a part that a stack keeps: a deployment that is reverted fetches the one before. */
 const KEPT = 5;
@@ -13,31 +13,33 @@ const KEPT = 5;
 export const releasesFolder = (stateDir: string): string => join(stateDir, "releases");
 
 /**
- * The addresses of this checkout's release on the stack's own server, by the variables of the job files. Builds each
- * part once for the same sources.
+ * The addresses of this checkout's release on the stack's own server, by the variables of the job files. Builds it once
+ * for the same sources.
  */
 export async function ensureRelease(stateDir: string, port: string): Promise<Record<string, string>> {
   const folder = releasesFolder(stateDir);
-  const hash = (await sourceHash(root)).slice(0, 32);
-  const addresses: Record<string, string> = {};
-  for (const part of parts) {
-    const record = Bun.file(join(folder, `${part}-${hash}.json`));
-    let tarball = (await record.exists()) ? ((await record.json()) as Tarball) : null;
-    if (tarball === null || !(await Bun.file(join(folder, tarball.file)).exists())) {
-      tarball = await makeTarball(root, folder, part);
-      await Bun.write(record, JSON.stringify(tarball));
-    }
-    const now = new Date();
-    await utimes(join(folder, tarball.file), now, now);
-    await removeOld(folder, part);
-    addresses[releaseVariables[part]] = releaseAddress(`http://127.0.0.1:${port}`, tarball);
+  const record = Bun.file(join(folder, `release-${(await sourceHash(root)).slice(0, 32)}.json`));
+  let release = (await record.exists()) ? ((await record.json()) as Release) : null;
+  if (release === null || !(await isComplete(folder, release))) {
+    release = await makeRelease(root, folder);
+    await Bun.write(record, JSON.stringify(release));
   }
-  return addresses;
+  const now = new Date();
+  for (const { file } of Object.values(release)) await utimes(join(folder, file), now, now);
+  await removeOld(folder);
+  const base = `http://127.0.0.1:${port}`;
+  return Object.fromEntries(parts.map((part) => [releaseVariable(part), releaseAddress(base, release[part])]));
 }
 
-async function removeOld(folder: string, part: Part): Promise<void> {
-  const names = (await readdir(folder)).filter((name) => name.startsWith(`prosaas-${part}-`));
-  const files = await Promise.all(names.map(async (name) => ({ name, at: (await stat(join(folder, name))).mtimeMs })));
-  const old = files.toSorted((a, b) => b.at - a.at).slice(KEPT);
-  await Promise.all(old.map(({ name }) => rm(join(folder, name))));
+const isComplete = async (folder: string, release: Release): Promise<boolean> =>
+  (await Promise.all(parts.map((part) => Bun.file(join(folder, release[part].file)).exists()))).every(Boolean);
+
+async function removeOld(folder: string): Promise<void> {
+  const names = await readdir(folder);
+  for (const part of parts) {
+    const own = names.filter((name) => name.replace(/-[0-9a-f]+\.tar\.gz$/, "") === `prosaas-${part}`);
+    const files = await Promise.all(own.map(async (name) => ({ name, at: (await stat(join(folder, name))).mtimeMs })));
+    const old = files.toSorted((a, b) => b.at - a.at).slice(KEPT);
+    await Promise.all(old.map(({ name }) => rm(join(folder, name))));
+  }
 }

@@ -1,35 +1,29 @@
-import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { messageOf } from "../../../lib/core/errors.ts";
+import { join, resolve } from "node:path";
+import { commandLine, taskVariable } from "../../cli/arguments.ts";
+import { table } from "../../cli/operator/table.ts";
 import { root } from "../environment.ts";
-import { makeTarball, parts, releaseAddress, releaseVariables } from "./tarball.ts";
+import { parts, releaseVariable } from "./parts.ts";
+import { makeRelease, releaseAddress } from "./tarball.ts";
 
-const usage = `Usage: task release [-- --to FOLDER] [--url BASE]
+const { to, from, url, json } = commandLine(
+  "release",
+  `Make a tarball of each service and of the console, and print their addresses for the job files.
 
-Makes a tarball of this checkout's services and one of its console, and prints their addresses as variables of the job
-files: NOMAD_VAR_release and NOMAD_VAR_console_release. The same commit gives the same tarballs.
+Prints NOMAD_VAR_<service>_release='ADDRESS' for each, to be kept in a file: task release > release.env
+The same commit gives the same tarballs, and a service that a commit leaves alone keeps its tarball.`,
+)
+  .option("--to <folder>", "folder for the tarballs", join(root, "release"))
+  .addOption(taskVariable("--from <folder>").default("."))
+  .option("--url <base>", "address at which Nomad will find the folder", "https://releases.example.com")
+  .option("--json", "print one JSON object instead", false)
+  .parse()
+  .opts();
 
-  --to FOLDER   where they are written (default: release)
-  --url BASE    where FOLDER will be served, for Nomad to fetch (default: https://releases.example.com)
-`;
+const folder = resolve(from, to);
+const release = await makeRelease(root, folder);
+const made = parts.map((part) => ({ part, ...release[part], address: releaseAddress(url, release[part]) }));
 
-try {
-  const { values } = parseArgs({
-    options: {
-      to: { type: "string", default: join(root, "release") },
-      url: { type: "string", default: "https://releases.example.com" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) process.stdout.write(usage);
-  else {
-    for (const part of parts) {
-      const tarball = await makeTarball(root, values.to, part);
-      process.stderr.write(`wrote ${join(values.to, tarball.file)}\n`);
-      process.stdout.write(`NOMAD_VAR_${releaseVariables[part]}='${releaseAddress(values.url, tarball)}'\n`);
-    }
-  }
-} catch (error) {
-  process.stderr.write(`release: ${messageOf(error)}\n`);
-  process.exit(1);
-}
+const rows = made.map(({ part, file, bytes }) => [part, `${(bytes / 1e6).toFixed(1)} MB`, file]);
+process.stderr.write(`${folder}\n${table([["part", "size", "file"], ...rows])}\n`);
+if (json) console.log(JSON.stringify({ folder, tarballs: made }));
+else for (const { part, address } of made) console.log(`NOMAD_VAR_${releaseVariable(part)}='${address}'`);

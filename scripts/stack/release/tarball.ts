@@ -2,30 +2,37 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Part } from "./bundle.ts";
+import { parts } from "./parts.ts";
+import type { Part } from "./parts.ts";
 
-export type Tarball = { file: string; sha256: string };
+export type Tarball = { file: string; sha256: string; bytes: number };
+export type Release = Record<Part, Tarball>;
 
 /**
- * Makes a part of a release of the checkout `root` in `folder`: prosaas-<part>-<start of its SHA-256>.tar.gz.
- * Everything that could differ between two runs is fixed: order, times, owners and modes of the files, and gzip's
- * header.
+ * Makes a release of the checkout `root` in `folder`: prosaas-<part>-<start of its SHA-256>.tar.gz for each part.
+ * Unchanged sources give the same bytes and the same name.
  */
-export async function makeTarball(root: string, folder: string, part: Part): Promise<Tarball> {
+export async function makeRelease(root: string, folder: string): Promise<Release> {
   const work = await mkdtemp(join(tmpdir(), "prosaas-release-"));
   try {
-    await output(["bun", "run", join(import.meta.dir, "bundle.ts"), work, part], root);
-    const bytes = Bun.gzipSync(await archive(work), { level: 6 });
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const file = `prosaas-${part}-${sha256.slice(0, 12)}.tar.gz`;
-    await Bun.write(join(folder, `.${file}`), bytes, { createPath: true });
-    await rename(join(folder, `.${file}`), join(folder, file));
-    return { file, sha256 };
+    await output(["bun", "run", join(import.meta.dir, "bundle.ts"), work], root);
+    const made = parts.map(async (part) => [part, await makeTarball(join(work, part), folder, part)] as const);
+    return Object.fromEntries(await Promise.all(made)) as Release;
   } finally {
     await rm(work, { recursive: true, force: true });
   }
 }
 
+async function makeTarball(from: string, folder: string, part: Part): Promise<Tarball> {
+  const bytes = Bun.gzipSync(await archive(from), { level: 6 });
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const file = `prosaas-${part}-${sha256.slice(0, 12)}.tar.gz`;
+  await Bun.write(join(folder, `.${file}`), bytes, { createPath: true });
+  await rename(join(folder, `.${file}`), join(folder, file));
+  return { file, sha256, bytes: bytes.length };
+}
+
+/** Everything that could differ between two runs is fixed: order, times, owners and modes of the files. */
 const archive = (folder: string) =>
   output(
     "tar --create --format=ustar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX .".split(
@@ -46,10 +53,6 @@ async function output(command: string[], cwd: string): Promise<Uint8Array<ArrayB
   return bytes;
 }
 
-/** The variable of the job files that holds the address of each part. */
-export const releaseVariables: Record<Part, string> = { services: "release", console: "console_release" };
-export const parts = Object.keys(releaseVariables) as Part[];
-
-/** The value of such a variable: an address that Nomad fetches, and the checksum that it verifies. */
-export const releaseAddress = (base: string, { file, sha256 }: Tarball): string =>
+/** The value of a release variable: an address that Nomad fetches, and the checksum that it verifies. */
+export const releaseAddress = (base: string, { file, sha256 }: Pick<Tarball, "file" | "sha256">): string =>
   `${base.replace(/\/$/, "")}/${file}?checksum=sha256:${sha256}`;

@@ -1,5 +1,6 @@
 import { root } from "../../../stack/environment.ts";
 import { jobFileOf } from "../../../stack/job_file.ts";
+import { partOfJob, releaseVariable } from "../../../stack/release/parts.ts";
 import { readJobVariables } from "../../../stack/variables.ts";
 import { waitForJobs } from "../../../stack/wait.ts";
 import { valuesOfCluster } from "../../../stack/workers_profile.ts";
@@ -10,11 +11,12 @@ export const rollingJobs = ["api", "calls", "workers", "wa-shards"];
 
 /** Replaces the allocations of each job as a deploy does; counts stay. */
 export async function deployAll(stage: Stage): Promise<void> {
-  // The server ignores the query: the same release under another address.
   const variables = await readJobVariables(stage.state);
-  const release = `${variables["NOMAD_VAR_release"]}&deploy=chaos-${Date.now()}`;
   for (const job of rollingJobs) {
-    const command = ["nomad", "job", "run", "-detach", "-preserve-counts", `-var=release=${release}`];
+    const name = releaseVariable(partOfJob(job)!);
+    // The server ignores the query: the same release under another address.
+    const release = `${variables[`NOMAD_VAR_${name}`]}&deploy=chaos-${Date.now()}`;
+    const command = ["nomad", "job", "run", "-detach", "-preserve-counts", `-var=${name}=${release}`];
     for (const [key, value] of Object.entries(await valuesOfCluster(stage.nomad, job)))
       command.push(`-var=${key}=${value}`);
     const child = Bun.spawn([...command, jobFileOf(job)], {
