@@ -12,6 +12,7 @@ import { broadcast } from "./messages/broadcast.ts";
 import { compose, writable } from "./messages/compose.ts";
 import { writeHostile } from "./messages/hostile.ts";
 import { messageId, write } from "./messages/write.ts";
+import { passkeyControl } from "./pairing/passkey_routes.ts";
 import type { Phone } from "./phones/phone.ts";
 import {
   groupId,
@@ -57,15 +58,17 @@ export function whatsappControl(simulation: Simulation): Hono {
 
   app.post("/phones/:phone/scan", async (c) => {
     const { qr } = qrCode.parse(await jsonBody(c));
-    const device = await pairing.scan(known(c.req.param("phone")), qr);
-    return c.json({ device: device.id });
+    const linked = await pairing.scan(known(c.req.param("phone")), qr);
+    return c.json(linked === "passkey" ? { passkey: "requested" } : { device: linked.id });
   });
 
   app.post("/phones/:phone/enter_code", async (c) => {
     const { code } = linkCode.parse(await jsonBody(c));
-    const device = await pairing.enterCode(known(c.req.param("phone")), code);
-    return c.json({ device: device.id });
+    const linked = await pairing.enterCode(known(c.req.param("phone")), code);
+    return c.json(linked === "passkey" ? { passkey: "requested" } : { device: linked.id });
   });
+
+  app.route("/phones/:phone/passkey", passkeyControl(pairing.passkeys, known));
 
   /** Retires a code that a client shows, as WhatsApp does. */
   app.post("/pairing/refreshes", async (c) => {

@@ -11,6 +11,7 @@ import { child, node, nowS, requiredBytes, server, stanzaId } from "../wire/stan
 import { companionSigned, signDevice } from "./adv.ts";
 import type { LinkCodeExchange } from "./linkcode.ts";
 import { agree, answerHello } from "./linkcode.ts";
+import { Passkeys } from "./passkey.ts";
 import type { Registration } from "./registration.ts";
 
 /** Number of QR references, as WhatsApp offers them: the client shows the first for 60 s, the others for 20 s each. */
@@ -22,7 +23,7 @@ type Pending = {
   phone: Phone;
   device: number;
   details: Buffer;
-  linked: (device: Device) => void;
+  linked: (device: Device | "passkey") => void;
   failed: (error: Error) => void;
 };
 
@@ -64,9 +65,18 @@ export class Pairing {
   readonly #store: Store;
   readonly #candidates = new Map<Connection, Candidate>();
   readonly #refreshes: (Refresh & { connection: Connection })[] = [];
+  readonly passkeys: Passkeys;
 
   constructor(store: Store) {
     this.#store = store;
+    this.passkeys = new Passkeys({
+      registrationOf: (connection) => this.#candidates.get(connection)?.registration,
+      succeed: (connection, phone, advSecret) => {
+        const candidate = this.#candidates.get(connection);
+        // The client's answer, or its absence, shows in the phone's devices.
+        if (candidate) this.#succeed(candidate, phone, advSecret).catch(() => {});
+      },
+    });
   }
 
   /** Offers QR references to a client without an account. */
@@ -84,10 +94,11 @@ export class Pairing {
       .get(connection)
       ?.pending?.failed(new AppError("conflict", "The client disconnected before it was linked."));
     this.#candidates.delete(connection);
+    this.passkeys.forget(connection);
   }
 
-  /** Scans a QR code with the phone. Resolves when the companion is linked. */
-  async scan(phone: Phone, qr: string): Promise<Device> {
+  /** Scans a QR code with the phone. Resolves when the companion is linked, or when the phone requires a passkey. */
+  async scan(phone: Phone, qr: string): Promise<Device | "passkey"> {
     const [ref, noiseKey, identity, advSecret] = qr.slice(qr.indexOf("#") + 1).split(",");
     const candidate = [...this.#candidates.values()].find((other) => ref !== undefined && other.refs.includes(ref));
     if (!candidate || !noiseKey || !identity || !advSecret) {
@@ -102,7 +113,10 @@ export class Pairing {
     }
     if (candidate.retired.includes(advSecret))
       throw new AppError("conflict", "Couldn't link device: WhatsApp has retired this QR code.");
-    return this.#succeed(candidate, phone, Buffer.from(advSecret, "base64"));
+    const secret = Buffer.from(advSecret, "base64");
+    if (!this.passkeys.isRequired(phone)) return this.#succeed(candidate, phone, secret);
+    this.passkeys.request(candidate.connection, registration, phone, secret);
+    return "passkey";
   }
 
   /** Retires the secret of a QR code or of a phone's pairing code, and notifies the client that shows it. */
@@ -121,7 +135,9 @@ export class Pairing {
   }
 
   /** Records the acknowledgement of a refresh by a client without an account. */
-  acknowledged(connection: Connection, { attrs }: BinaryNode): void {
+  acknowledged(connection: Connection, ack: BinaryNode): void {
+    const { attrs } = ack;
+    this.passkeys.acknowledged(ack);
     const refresh = this.#refreshes.find((other) => other.connection === connection && other.id === attrs["id"]);
     if (refresh && attrs["class"] === "notification") refresh.acknowledged = true;
   }
@@ -154,8 +170,8 @@ export class Pairing {
     connection.send(node("iq", { from: server, type: "result", id: iq.attrs["id"] }, [answer]));
   }
 
-  /** Enters a pairing code on the phone. Resolves when the companion is linked. A wrong code is a conflict. */
-  async enterCode(phone: Phone, code: string): Promise<Device> {
+  /** Enters a pairing code on the phone. Resolves as `scan` does. A wrong code is a conflict. */
+  async enterCode(phone: Phone, code: string): Promise<Device | "passkey"> {
     const candidate = [...this.#candidates.values()].findLast((other) => other.code?.jidPhone === phone.phone);
     if (!candidate?.code) throw new AppError("conflict", "No client requests a link to this phone by code.");
     const exchange = await answerHello(code, candidate.code.wrappedEphemeral);
@@ -198,7 +214,10 @@ export class Pairing {
       return;
     }
     connection.send(node("iq", { from: server, type: "result", id: iq.attrs["id"] }));
-    this.#sendSuccess(candidate, phone, advSecret);
+    if (!this.passkeys.isRequired(phone)) return this.#sendSuccess(candidate, phone, advSecret);
+    candidate.pending.linked("passkey");
+    delete candidate.pending;
+    this.passkeys.request(connection, candidate.registration, phone, advSecret);
   }
 
   /** Processes the companion's answer to pair-success. Returns false if none is expected on this connection. */
@@ -222,15 +241,15 @@ export class Pairing {
     return true;
   }
 
-  #succeed(candidate: Candidate, phone: Phone, advSecret: Buffer): Promise<Device> {
+  #succeed(candidate: Candidate, phone: Phone, advSecret: Buffer): Promise<Device | "passkey"> {
     const linked = this.#await(candidate, phone, Buffer.alloc(0));
     this.#sendSuccess(candidate, phone, advSecret);
     return linked;
   }
 
-  #await(candidate: Candidate, phone: Phone, details: Buffer): Promise<Device> {
+  #await(candidate: Candidate, phone: Phone, details: Buffer): Promise<Device | "passkey"> {
     if (candidate.pending) throw new AppError("conflict", "This client is being linked already.");
-    const { promise, resolve, reject } = Promise.withResolvers<Device>();
+    const { promise, resolve, reject } = Promise.withResolvers<Device | "passkey">();
     const expired = deadline(answerTimeoutMs);
     const onExpiry = () => failed(new AppError("upstream_timeout", "The client did not answer the phone in time."));
     const failed = (error: Error) => {
@@ -238,7 +257,7 @@ export class Pairing {
       expired.removeEventListener("abort", onExpiry);
       reject(error);
     };
-    const linked = (device: Device) => {
+    const linked = (device: Device | "passkey") => {
       expired.removeEventListener("abort", onExpiry);
       resolve(device);
     };

@@ -3,7 +3,7 @@ import { node, server } from "../wire/stanza.ts";
 import type { Query, QueryAnswer } from "./query.ts";
 import { loggedIn } from "./query.ts";
 
-/** Answers multi-device queries: linking by code, and a companion's logout. */
+/** Answers multi-device queries: linking by code or passkey, and a companion's logout. */
 export function linking(query: Query): QueryAnswer {
   const { simulation, connection, iq } = query;
   const request = child(iq, "link_code_companion_reg");
@@ -13,6 +13,10 @@ export function linking(query: Query): QueryAnswer {
     simulation.phones.unlink(loggedIn(query).device);
     connection.send(node("iq", { from: server, type: "result", id: iq.attrs["id"] }));
     connection.endWith({ code: "401" }, node("conflict", { type: "device_removed" }));
-  } else throw new StanzaError("400", "bad-request");
+  } else {
+    const content = simulation.pairing.passkeys.answer(connection, iq);
+    if (content === "not_ours") throw new StanzaError("400", "bad-request");
+    return content;
+  }
   return "answered";
 }
