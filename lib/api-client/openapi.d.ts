@@ -3371,8 +3371,8 @@ export interface paths {
                     cursor?: string;
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
                     limit?: number;
-                    /** @description Returns only moves in progress, or only finished ones. */
-                    status?: "under_way" | "finished";
+                    /** @description Returns only moves in progress or only finished ones. `under_way` is a former name of `in_progress`. */
+                    status?: "in_progress" | "finished" | "under_way";
                 };
                 header?: never;
                 path?: never;
@@ -6519,7 +6519,7 @@ export interface components {
             from_shard: number;
             to_shard: number;
             /** @enum {string} */
-            status: "under_way" | "done" | "rolled_back";
+            status: "in_progress" | "done" | "rolled_back";
             /**
              * @description The last completed step.
              * @example taken

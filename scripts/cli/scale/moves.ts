@@ -29,7 +29,7 @@ export function rebalance({ api }: Target, body: Schemas["Rebalance"]): Promise<
 /** Running moves, latest first. */
 export function runningMoves({ api }: Target): Promise<Move[]> {
   return allPages((cursor) =>
-    bodyOf(api.GET("/v1/admin/moves", { params: { query: { status: "under_way", limit: batch, cursor } } })),
+    bodyOf(api.GET("/v1/admin/moves", { params: { query: { status: "in_progress", limit: batch, cursor } } })),
   );
 }
 

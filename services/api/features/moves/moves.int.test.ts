@@ -22,23 +22,24 @@ const move = (id: string, shard: unknown) =>
 describe("a move", () => {
   test("is stored, woken and read by its id", async () => {
     const id = await on(1);
-    const begun = await move(id, 2);
-    expect([begun.status, begun.body]).toMatchObject([
+    const started = await move(id, 2);
+    expect([started.status, started.body]).toMatchObject([
       202,
       {
         business_id: id,
         from_shard: 1,
         to_shard: 2,
-        status: "under_way",
+        status: "in_progress",
         step: "requested",
         silent_ms: null,
         finished_at: null,
       },
     ]);
     await api.wakeUps.settled();
-    expect(api.woken).toEqual([begun.body.id]);
-    expect((await api.request("GET", `/v1/admin/moves/${begun.body.id}`)).body).toEqual(begun.body);
-    expect((await api.request("GET", "/v1/admin/moves?status=under_way")).body.data).toEqual([begun.body]);
+    expect(api.woken).toEqual([started.body.id]);
+    expect((await api.request("GET", `/v1/admin/moves/${started.body.id}`)).body).toEqual(started.body);
+    for (const status of ["in_progress", "under_way"])
+      expect((await api.request("GET", `/v1/admin/moves?status=${status}`)).body.data).toEqual([started.body]);
     expect((await api.request("GET", "/v1/admin/moves?status=finished")).body.data).toEqual([]);
   });
 
@@ -81,9 +82,9 @@ describe("a rebalance", () => {
     for (let n = 0; n < 5; n++) await on(1);
     const dry = await api.request("POST", "/v1/admin/rebalance", { body: { dry_run: true } });
     expect([dry.status, dry.body.planned.length, dry.body.data]).toEqual([202, 2, []]);
-    const begun = await api.request("POST", "/v1/admin/rebalance", { body: {} });
+    const started = await api.request("POST", "/v1/admin/rebalance", { body: {} });
     expect(
-      begun.body.data.map(({ from_shard, to_shard }: { from_shard: number; to_shard: number }) => [
+      started.body.data.map(({ from_shard, to_shard }: { from_shard: number; to_shard: number }) => [
         from_shard,
         to_shard,
       ]),

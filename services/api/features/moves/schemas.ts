@@ -14,7 +14,7 @@ export const moveSchema = z
     business_id: z.string(),
     from_shard: z.int(),
     to_shard: z.int(),
-    status: z.enum(["under_way", "done", "rolled_back"]),
+    status: z.enum(["in_progress", "done", "rolled_back"]),
     step: z.string().openapi({ description: "The last completed step.", example: "taken" }),
     error: z.string().nullable().openapi({ description: "Why the move is blocked or was rolled back." }),
     created_at: timestamp,
@@ -28,9 +28,12 @@ export const moveSchema = z
 export const moveQuery = z.object({
   ...pageQuery,
   status: z
-    .enum(["under_way", "finished"])
+    .enum(["in_progress", "finished", "under_way"])
     .optional()
-    .openapi({ description: "Returns only moves in progress, or only finished ones." }),
+    .openapi({
+      description:
+        "Returns only moves in progress or only finished ones. `under_way` is a former name of `in_progress`.",
+    }),
 });
 
 export const rebalanceRequest = z

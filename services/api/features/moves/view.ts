@@ -11,7 +11,7 @@ export function moveView(move: Move): z.infer<typeof moveSchema> {
     business_id,
     from_shard,
     to_shard,
-    status: step === "done" || step === "rolled_back" ? step : "under_way",
+    status: step === "done" || step === "rolled_back" ? step : "in_progress",
     step,
     error,
     created_at: created_at.toISOString(),
