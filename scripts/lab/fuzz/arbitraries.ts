@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import type { Arbitrary } from "fast-check";
 import type { JsonSchema, OpenApiDocument, Parameter } from "../../../lib/testing/openapi.ts";
-import { nastyTexts, nastyValues } from "./nasty.ts";
+import { edgeCaseTexts, edgeCaseValues } from "./edge_cases.ts";
 
 /** Bodies that are no JSON, or too deep or too large. */
 const brokenBodies = [
@@ -16,8 +16,8 @@ const brokenBodies = [
   `{"a":"${"x".repeat(600_000)}"}`,
 ];
 
-export const nastyText = fc.constantFrom(...nastyTexts);
-const anything: Arbitrary<unknown> = fc.oneof(nastyText, fc.constantFrom(...nastyValues));
+export const edgeCaseText = fc.constantFrom(...edgeCaseTexts);
+const anything: Arbitrary<unknown> = fc.oneof(edgeCaseText, fc.constantFrom(...edgeCaseValues));
 
 /** Delays the construction, because schemas may refer to themselves. */
 const lazily = (make: () => Arbitrary<unknown>): Arbitrary<unknown> => fc.constant(null).chain(make);
@@ -107,7 +107,7 @@ export function createArbitraries({ components }: OpenApiDocument) {
     },
     /** A value of a query or header parameter; undefined leaves it out. */
     parameter: ({ required, schema }: Parameter): Arbitrary<string | undefined> => {
-      const value = weighted<unknown>([3, nastyText], [7, valid(schema ?? {})]).map(String);
+      const value = weighted<unknown>([3, edgeCaseText], [7, valid(schema ?? {})]).map(String);
       return required ? value : fc.oneof(value, fc.constant(undefined));
     },
   };

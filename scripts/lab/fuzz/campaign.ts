@@ -8,7 +8,7 @@ import { testRedisUrl } from "../../../lib/testing/servers.ts";
 import { createHarness } from "../../../services/api/testing/harness.ts";
 import type { Harness } from "../../../services/api/testing/harness.ts";
 import { sessionOf } from "../../../services/api/testing/fake_shards.ts";
-import { createArbitraries, nastyText } from "./arbitraries.ts";
+import { createArbitraries, edgeCaseText } from "./arbitraries.ts";
 
 export type FuzzResult = { requests: number; server_errors: number; invalid_responses: number; leaks: number };
 export type Finding = { kind: keyof Omit<FuzzResult, "requests">; request: string; what: string };
@@ -161,7 +161,7 @@ function requestsOf({ document, callers, ids }: World): Arbitrary<Generated> {
     const spared = isAdmin && method !== "GET" && /\{(business_id|key_id)\}(\/rotate)?$/.test(template);
     const other = fc.oneof(
       fc.uuid(),
-      nastyText.map((text) => text.slice(0, 2_000) || "x"),
+      edgeCaseText.map((text) => text.slice(0, 2_000) || "x"),
     );
     return known.length === 0 || spared
       ? other

@@ -27,13 +27,9 @@ export const moveSchema = z
 
 export const moveQuery = z.object({
   ...pageQuery,
-  status: z
-    .enum(["in_progress", "finished", "under_way"])
-    .optional()
-    .openapi({
-      description:
-        "Returns only moves in progress or only finished ones. `under_way` is a former name of `in_progress`.",
-    }),
+  status: z.enum(["in_progress", "finished", "under_way"]).optional().openapi({
+    description: "Returns only moves in progress or only finished ones. `under_way` is a former name of `in_progress`.",
+  }),
 });
 
 export const rebalanceRequest = z

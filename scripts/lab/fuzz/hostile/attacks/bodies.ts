@@ -1,5 +1,5 @@
 import { gzipSync } from "node:zlib";
-import { nastyTexts } from "../../nasty.ts";
+import { edgeCaseTexts } from "../../edge_cases.ts";
 import { isRefused, kind, survives } from "../kind.ts";
 import type { AttackKind, Random } from "../kind.ts";
 
@@ -41,7 +41,7 @@ export const bodyAttacks: AttackKind[] = [
     return survives(await attack.asTenant("POST", "/messages", `{${keys},"type":"text","text":"x"}`));
   }),
   kind("tenant", "json-broken", async (attack, random) => {
-    const whole = message(attack, { text: random.pick(nastyTexts).toWellFormed() });
+    const whole = message(attack, { text: random.pick(edgeCaseTexts).toWellFormed() });
     const cut = whole.slice(0, 1 + random.below(whole.length - 1));
     return isRefused(await attack.asTenant("POST", "/messages", cut));
   }),
@@ -154,7 +154,7 @@ export const bodyAttacks: AttackKind[] = [
   ),
   kind("tenant", "query-odd", async (attack, random) => {
     const names = ["cursor", "limit", "chat", "direction", "status", "prefix", "from", "to"];
-    const value = encodeURIComponent(random.pick(nastyTexts).toWellFormed().slice(0, 4_000));
+    const value = encodeURIComponent(random.pick(edgeCaseTexts).toWellFormed().slice(0, 4_000));
     const query = Array.from(
       { length: 1 + random.below(40) },
       () => `${random.pick(names)}=${value.slice(0, 200)}`,

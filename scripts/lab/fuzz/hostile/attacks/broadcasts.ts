@@ -1,4 +1,4 @@
-import { nastyTexts } from "../../nasty.ts";
+import { edgeCaseTexts } from "../../edge_cases.ts";
 import { isRefused, kind, survives } from "../kind.ts";
 import type { Attack, AttackKind } from "../kind.ts";
 
@@ -50,7 +50,7 @@ export const broadcastAttacks: AttackKind[] = [
     { count: 30 },
   ),
   kind("tenant", "template-names", async (attack, random) => {
-    return survives(await draft(attack, `Hello {{${random.pick(nastyTexts).slice(0, 30_000)}}}`));
+    return survives(await draft(attack, `Hello {{${random.pick(edgeCaseTexts).slice(0, 30_000)}}}`));
   }),
   kind(
     "tenant",
@@ -78,7 +78,7 @@ export const broadcastAttacks: AttackKind[] = [
     { count: 20, width: 4 },
   ),
   kind("tenant", "recipients-odd", async (attack, random) => {
-    const fields = { [random.pick(nastyTexts).slice(0, 64)]: random.pick(nastyTexts).slice(0, 900) };
+    const fields = { [random.pick(edgeCaseTexts).slice(0, 64)]: random.pick(edgeCaseTexts).slice(0, 900) };
     const recipients = [{ to: random.pick([number(1), "x", ""]), fields }];
     return survives(await draft(attack, "Hello", { recipients, scheduled_at: "2036-01-01T00:00:00Z" }));
   }),

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { signatureOf } from "../../../../../services/calls/twilio/signature.ts";
-import { nastyTexts } from "../../nasty.ts";
+import { edgeCaseTexts } from "../../edge_cases.ts";
 import { isRefused, kind, survives } from "../kind.ts";
 import type { Attack, AttackKind, Random } from "../kind.ts";
 
@@ -41,7 +41,7 @@ export const carrierAttacks: AttackKind[] = [
   }),
   kind("carrier", "form-forged", async (attack, random) => {
     const signature = randomBytes(20).toString("base64");
-    const form = callForm(attack, { [random.pick(nastyTexts).slice(0, 200)]: "x" });
+    const form = callForm(attack, { [random.pick(edgeCaseTexts).slice(0, 200)]: "x" });
     return isRefused(await attack.asCarrier(path(random), form, { "x-twilio-signature": signature }));
   }),
   kind("carrier", "form-large-unsigned", async (attack, random) => {
@@ -85,7 +85,7 @@ export const carrierAttacks: AttackKind[] = [
       "CallDuration",
       "ErrorUrl",
     ]);
-    const form = callForm(attack, { [name]: random.pick(nastyTexts).toWellFormed().slice(0, 20_000) });
+    const form = callForm(attack, { [name]: random.pick(edgeCaseTexts).toWellFormed().slice(0, 20_000) });
     return survives(await attack.asCarrier(path(random), form));
   }),
   kind("carrier", "form-wide", async (attack, random) => {

@@ -1,4 +1,4 @@
-import { nastyTexts } from "../../nasty.ts";
+import { edgeCaseTexts } from "../../edge_cases.ts";
 import { kind, isRefused, survives } from "../kind.ts";
 import type { Attack, AttackKind, Random } from "../kind.ts";
 
@@ -24,7 +24,7 @@ export const messageAttacks: AttackKind[] = [
     "tenant",
     "text-odd",
     async (attack, random) => {
-      return survives(await send(attack, random, { type: "text", text: random.pick(nastyTexts) }));
+      return survives(await send(attack, random, { type: "text", text: random.pick(edgeCaseTexts) }));
     },
     { settles: true },
   ),
@@ -45,7 +45,7 @@ export const messageAttacks: AttackKind[] = [
     "tenant",
     "message-kinds",
     async (attack, random) => {
-      const text = random.pick(nastyTexts).slice(0, 90);
+      const text = random.pick(edgeCaseTexts).slice(0, 90);
       const target = random.pick([crypto.randomUUID(), "x", "..", ""]);
       const kinds: object[] = [
         {
@@ -112,7 +112,7 @@ export const messageAttacks: AttackKind[] = [
     "tenant",
     "keys-made",
     async (attack, random) => {
-      const body = { scopes: ["messages:read"], name: random.pick(nastyTexts).slice(0, 150) };
+      const body = { scopes: ["messages:read"], name: random.pick(edgeCaseTexts).slice(0, 150) };
       return survives(await attack.asTenant("POST", "/keys", JSON.stringify(body)));
     },
     { count: 100 },
@@ -141,12 +141,12 @@ export const messageAttacks: AttackKind[] = [
   }),
   kind("tenant", "settings-odd", async (attack, random) => {
     const changes: [string, string, object][] = [
-      ["PATCH", "", { name: random.pick(nastyTexts) }],
+      ["PATCH", "", { name: random.pick(edgeCaseTexts) }],
       ["PATCH", "", { time_zone: random.pick(["Etc/GMT+99", "../../etc/passwd", "", "x".repeat(5_000)]) }],
       [
         "PUT",
         "/call_settings",
-        { max_concurrent: random.pick([-1, 1e9, 0.5, null]), record: "x", consent_line: random.pick(nastyTexts) },
+        { max_concurrent: random.pick([-1, 1e9, 0.5, null]), record: "x", consent_line: random.pick(edgeCaseTexts) },
       ],
       ["PUT", "/phone_numbers/%2B1", {}],
     ];

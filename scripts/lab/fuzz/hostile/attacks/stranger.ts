@@ -1,4 +1,4 @@
-import { nastyTexts } from "../../nasty.ts";
+import { edgeCaseTexts } from "../../edge_cases.ts";
 import { kind } from "../kind.ts";
 import type { Attack, AttackKind, Random, Verdict } from "../kind.ts";
 import { bomb, bombFormats, brokenFile, polyglot, truncated } from "../files.ts";
@@ -55,7 +55,7 @@ export const strangerAttacks: AttackKind[] = [
     "stranger",
     "text-odd",
     (attack, random) => {
-      const text = random.pick(nastyTexts.filter((one) => one !== "" && one.length <= 65_536));
+      const text = random.pick(edgeCaseTexts.filter((one) => one !== "" && one.length <= 65_536));
       return write(attack, random, { text });
     },
     settles,
@@ -119,7 +119,7 @@ export const strangerAttacks: AttackKind[] = [
     "contacts-many",
     (attack, random) => {
       const contacts = Array.from({ length: 200 }, (_, n) => ({
-        name: `${random.pick(nastyTexts).slice(0, 100)}${n}`,
+        name: `${random.pick(edgeCaseTexts).slice(0, 100)}${n}`,
         phones: ["5511987654321"],
       }));
       return write(attack, random, { type: "contact", contacts });
@@ -163,7 +163,7 @@ export const strangerAttacks: AttackKind[] = [
         latitude,
         longitude,
         name: "n".repeat(30_000),
-        address: random.pick(nastyTexts),
+        address: random.pick(edgeCaseTexts),
       });
     },
     settles,

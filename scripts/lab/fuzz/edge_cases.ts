@@ -1,5 +1,5 @@
 /** Texts that break careless code: quotes, templates, invalid characters, long texts. */
-export const nastyTexts: readonly string[] = [
+export const edgeCaseTexts: readonly string[] = [
   "",
   " ",
   "\u0000",
@@ -34,7 +34,7 @@ export const nastyTexts: readonly string[] = [
 ];
 
 /** Values of every JSON type, and extreme numbers. */
-export const nastyValues: readonly unknown[] = [
+export const edgeCaseValues: readonly unknown[] = [
   null,
   true,
   false,
