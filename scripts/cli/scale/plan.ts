@@ -12,29 +12,29 @@ import { changeShards } from "./shards_change.ts";
 import { shardGroup } from "./shards_now.ts";
 import { scaleStateless } from "./stateless.ts";
 import type { Target } from "./target.ts";
-import { parseWishes } from "./wishes.ts";
-import type { Wishes } from "./wishes.ts";
+import { parseWantedSize } from "./wanted_size.ts";
+import type { WantedSize } from "./wanted_size.ts";
 
 /** Removed shards are drained first, while every worker still runs; added shards come last. */
-async function changesFor(target: Target, wish: Wishes, drain: boolean, settings: Settings): Promise<Change[]> {
+async function changesFor(target: Target, wanted: WantedSize, drain: boolean, settings: Settings): Promise<Change[]> {
   const changes: Change[] = [];
-  if (wish.api !== undefined)
-    changes.push(await scaleStateless(target, { job: "api", group: "api" }, wish.api, settings));
+  if (wanted.api !== undefined)
+    changes.push(await scaleStateless(target, { job: "api", group: "api" }, wanted.api, settings));
   for (const group of profiles) {
-    const count = wish.workers?.[group];
+    const count = wanted.workers?.[group];
     if (count !== undefined) changes.push(await scaleStateless(target, { job: "workers", group }, count, settings));
   }
-  if (wish.calls?.count !== undefined) {
-    changes.push(await scaleStateless(target, { job: "calls", group: "calls" }, wish.calls.count, settings));
+  if (wanted.calls?.count !== undefined) {
+    changes.push(await scaleStateless(target, { job: "calls", group: "calls" }, wanted.calls.count, settings));
   }
-  if (wish.calls?.max_concurrent !== undefined) {
+  if (wanted.calls?.max_concurrent !== undefined) {
     changes.push(
-      await changeLimit(target, { key: callLimitKey, title: "concurrent calls" }, wish.calls.max_concurrent),
+      await changeLimit(target, { key: callLimitKey, title: "concurrent calls" }, wanted.calls.max_concurrent),
     );
   }
-  if (wish.shards === undefined) return changes;
-  const shards = await changeShards(target, { count: wish.shards, drain, deleteVolume: false }, settings);
-  return wish.shards < (await readCount(target, shardGroup)) ? [shards, ...changes] : [...changes, shards];
+  if (wanted.shards === undefined) return changes;
+  const shards = await changeShards(target, { count: wanted.shards, drain, deleteVolume: false }, settings);
+  return wanted.shards < (await readCount(target, shardGroup)) ? [shards, ...changes] : [...changes, shards];
 }
 
 const command = scaleCommand(
@@ -53,13 +53,13 @@ const command = scaleCommand(
 
 await runScaleCommand(command, ({ file, from, drain }) => {
   if (file === "") command.error("error: FILE is missing");
-  const wish = readPlan(from, file);
-  return (target, settings) => changesFor(target, wish, drain, settings);
+  const wanted = readPlan(from, file);
+  return (target, settings) => changesFor(target, wanted, drain, settings);
 });
 
-function readPlan(from: string, file: string): Wishes {
+function readPlan(from: string, file: string): WantedSize {
   try {
-    return parseWishes(readFileSync(resolve(from, file), "utf8"));
+    return parseWantedSize(readFileSync(resolve(from, file), "utf8"));
   } catch (error) {
     return command.error(`error: ${file}: ${messageOf(error)}`);
   }

@@ -16,7 +16,7 @@ export type ShardsNow = {
   businesses: ReadonlyMap<number, number>;
 };
 
-export type ShardsWish = { count: number; drain: boolean; deleteVolume: boolean };
+export type WantedShards = { count: number; drain: boolean; deleteVolume: boolean };
 
 export type ShardsPlan = { lines: string[]; refusal?: string };
 
@@ -24,15 +24,15 @@ const upTo = (count: number, from = 0) => Array.from({ length: Math.max(0, count
 const without = (all: readonly number[], some: readonly number[]) => all.filter((one) => !some.includes(one));
 const list = (numbers: readonly number[]) => numbers.join(", ");
 
-/** Plans the way from `now` to the wish; omits what an interrupted run already did. */
-export function planShards(now: ShardsNow, wish: ShardsWish): ShardsPlan {
+/** Plans the way from `now` to the wanted; omits what an interrupted run already did. */
+export function planShards(now: ShardsNow, wanted: WantedShards): ShardsPlan {
   const { lines, refusal } =
-    wish.count < Math.max(now.count, now.numShards ?? 0) ? planFewer(now, wish) : planMore(now, wish);
-  const spare = now.volumes.filter((index) => index >= wish.count).toSorted((a, b) => a - b);
+    wanted.count < Math.max(now.count, now.numShards ?? 0) ? planFewer(now, wanted) : planMore(now, wanted);
+  const spare = now.volumes.filter((index) => index >= wanted.count).toSorted((a, b) => a - b);
   const stranded = spare.filter(
     (index) => index >= Math.max(now.count, now.numShards ?? 0) && (now.businesses.get(index + 1) ?? 0) > 0,
   );
-  if (wish.deleteVolume && stranded.length > 0) {
+  if (wanted.deleteVolume && stranded.length > 0) {
     return {
       lines,
       refusal:
@@ -40,12 +40,12 @@ export function planShards(now: ShardsNow, wish: ShardsWish): ShardsPlan {
         "scale up to it, then down with --drain.",
     };
   }
-  if (wish.deleteVolume && spare.length > 0)
+  if (wanted.deleteVolume && spare.length > 0)
     lines.push(`delete the volumes of shard ${list(spare.map((index) => index + 1))}`);
   return refusal === undefined ? { lines } : { lines, refusal };
 }
 
-function planMore(now: ShardsNow, { count }: ShardsWish): ShardsPlan {
+function planMore(now: ShardsNow, { count }: WantedShards): ShardsPlan {
   const lines: string[] = [];
   const volumes = without(upTo(count), now.volumes);
   if (volumes.length > 0) lines.push(`make the volumes ${volumes.map((index) => `wa-auth[${index}]`).join(", ")}`);
@@ -63,7 +63,7 @@ function planMore(now: ShardsNow, { count }: ShardsWish): ShardsPlan {
   return { lines };
 }
 
-function planFewer(now: ShardsNow, { count, drain, deleteVolume }: ShardsWish): ShardsPlan {
+function planFewer(now: ShardsNow, { count, drain, deleteVolume }: WantedShards): ShardsPlan {
   const going = upTo(Math.max(now.count, now.numShards ?? 0), count).map((index) => index + 1);
   const living = [...now.businesses].filter(([shard, businesses]) => shard > count && businesses > 0);
   const lines: string[] = [];

@@ -6,7 +6,7 @@ import { maxShards } from "../../stack/shard_secrets.ts";
 const count = z.int().min(1).max(1000);
 
 /** The wanted size of a cluster; omitted counts stay. */
-export const wishes = z
+export const wantedSize = z
   .strictObject({
     api: count.optional(),
     workers: z.partialRecord(z.enum(profiles), count).optional(),
@@ -15,13 +15,13 @@ export const wishes = z
       .optional(),
     shards: z.int().min(1).max(maxShards).optional(),
   })
-  .refine((wish) => Object.keys(wish).length > 0, "names nothing");
+  .refine((size) => Object.keys(size).length > 0, "names nothing");
 
-export type Wishes = z.infer<typeof wishes>;
+export type WantedSize = z.infer<typeof wantedSize>;
 
 /** Parses YAML, of which JSON is a subset. @throws Error that names every fault */
-export function parseWishes(text: string): Wishes {
-  const parsed = wishes.safeParse(Bun.YAML.parse(text));
+export function parseWantedSize(text: string): WantedSize {
+  const parsed = wantedSize.safeParse(Bun.YAML.parse(text));
   if (parsed.success) return parsed.data;
   throw new Error(
     parsed.error.issues.map(({ path, message }) => `${path.join(".") || "the file"}: ${message}`).join("; "),
