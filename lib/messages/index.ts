@@ -1,4 +1,4 @@
-export { referenceIn, withReferenceId } from "./about.ts";
+export { referenceIn, withReferenceId } from "./reference_in.ts";
 export { publicAttachment } from "./attachment.ts";
 export type { Attachment, MediaLinks, MediaUrls, PublicAttachment } from "./attachment.ts";
 export {
@@ -23,4 +23,4 @@ export type { PublicContent } from "./public.ts";
 export type { Quote, Reference } from "./reference.ts";
 export { contentOf, storedContent } from "./stored.ts";
 export type { StoredContent } from "./stored.ts";
-export { wordsOf } from "./words.ts";
+export { searchableText } from "./searchable_text.ts";

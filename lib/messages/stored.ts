@@ -1,13 +1,13 @@
 import { messageContent } from "./content.ts";
 import type { MessageContent } from "./content.ts";
-import { wordsOf } from "./words.ts";
+import { searchableText } from "./searchable_text.ts";
 
 /** A message's content as its row has it. `content` is null where `type` and `text` say it all: for a plain text. */
 export type StoredContent = { type: string; text: string | null; content: MessageContent | null };
 
 export function storedContent(content: MessageContent): StoredContent {
   const plain = content.type === "text" && content.reply_to === undefined;
-  return { type: content.type, text: wordsOf(content), content: plain ? null : content };
+  return { type: content.type, text: searchableText(content), content: plain ? null : content };
 }
 
 /** The content of a row. One that this version cannot read is "unknown", never an error. */

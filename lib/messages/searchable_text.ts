@@ -1,7 +1,7 @@
 import type { MessageContent } from "./content.ts";
 
 /** The text of a message for lists and searches; null if it has none. */
-export function wordsOf(content: MessageContent): string | null {
+export function searchableText(content: MessageContent): string | null {
   switch (content.type) {
     case "text":
     case "edit":
