@@ -5,7 +5,7 @@ import { forBusiness, getBusiness, getFetch, postponeFetch, settleFetch } from "
 import type { BusinessScope, Fetched, Media, MediaFetch } from "../../../lib/db/index.ts";
 import { commitWithEvents } from "../../../lib/events/index.ts";
 import { decrypted, maxBytes, MediaMismatch, mediaKeys } from "../../../lib/media/index.ts";
-import { keepMedia } from "../../../lib/media-store/index.ts";
+import { storeMedia } from "../../../lib/media-store/index.ts";
 import type { Handler, RunResult } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { mediaSettled } from "../events/domain_events.ts";
@@ -86,7 +86,7 @@ async function fetchFile(
   });
   try {
     const options = { maxBytes: maxBytes[kind], onSize: room.size };
-    const { media: kept, fresh } = await keepMedia(scope, store, content, options);
+    const { media: kept, fresh } = await storeMedia(scope, store, content, options);
     if (fresh) room.keep();
     return kept.described_at === null ? ((await describe(media, scope, kept, signal)) ?? kept) : kept;
   } catch (error) {

@@ -4,7 +4,7 @@ import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { addFetches, forBusiness, forPlatform, getMedia, wantUploads } from "../../../lib/db/index.ts";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { createMediaQuota } from "../../../lib/quotas/index.ts";
-import { createMediaSigner, keepMedia } from "../../../lib/media-store/index.ts";
+import { createMediaSigner, storeMedia } from "../../../lib/media-store/index.ts";
 import { createSealedStore } from "../../../lib/storage/index.ts";
 import type { ObjectStore } from "../../../lib/storage/index.ts";
 import { firstRun } from "../testing/run.ts";
@@ -51,7 +51,7 @@ async function* once(bytes: Uint8Array) {
   yield bytes;
 }
 const keep = async (business: string) =>
-  (await keepMedia(forBusiness(workers.database.db, business), store, once(randomBytes(100)), { maxBytes: 1_000 }))
+  (await storeMedia(forBusiness(workers.database.db, business), store, once(randomBytes(100)), { maxBytes: 1_000 }))
     .media;
 const age = (id: string, days: number) =>
   workers.database.owner`update media set created_at = now() - make_interval(days => ${days}) where id = ${id}`;
@@ -88,7 +88,7 @@ describe("remove_media", () => {
       throw new Error("the line went dead");
     }
     await expect(
-      keepMedia(forBusiness(workers.database.db, business), store, broken(), { maxBytes: 1_000 }),
+      storeMedia(forBusiness(workers.database.db, business), store, broken(), { maxBytes: 1_000 }),
     ).rejects.toThrow("dead");
     expect(await removeMedia({ ...workers.deps, media })(firstRun({}))).toEqual({ counts: { removed: 1 } });
     expect(await workers.database.owner`select id from media where business_id = ${business}`).toHaveLength(0);

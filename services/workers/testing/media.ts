@@ -7,7 +7,7 @@ import sharp from "sharp";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { forBusiness, getMedia, getMessage } from "../../../lib/db/index.ts";
 import { createMediaQuota } from "../../../lib/quotas/index.ts";
-import { createMediaSigner, keepMedia } from "../../../lib/media-store/index.ts";
+import { createMediaSigner, storeMedia } from "../../../lib/media-store/index.ts";
 import { storedContent } from "../../../lib/messages/index.ts";
 import type { MediaContent } from "../../../lib/messages/index.ts";
 import { createFolderStore, createSealedStore } from "../../../lib/storage/index.ts";
@@ -136,7 +136,7 @@ export function useMediaStage() {
   }
 
   const keep = async (content: Uint8Array) =>
-    (await keepMedia(scope(), store, once(content), { maxBytes: 100 * 1024 * 1024 })).media;
+    (await storeMedia(scope(), store, once(content), { maxBytes: 100 * 1024 * 1024 })).media;
 
   const shownTo = async (number: string) =>
     (await control<{ data: Shown[] }>(simulator, "GET", `/phones/${number}/messages`)).data;

@@ -5,7 +5,7 @@ import { uuidv7 } from "../../../lib/core/ids.ts";
 import { insertDeliveries, deleteBusiness, forBusiness, insertKey } from "../../../lib/db/index.ts";
 import { eventsOf } from "../../../lib/events/index.ts";
 import { createMediaQuota } from "../../../lib/quotas/index.ts";
-import { createMediaSigner, keepMedia } from "../../../lib/media-store/index.ts";
+import { createMediaSigner, storeMedia } from "../../../lib/media-store/index.ts";
 import { createSealedStore } from "../../../lib/storage/index.ts";
 import type { ObjectStore } from "../../../lib/storage/index.ts";
 import { createDecoder } from "../media/decoder/decoder.ts";
@@ -81,7 +81,7 @@ async function furnished(): Promise<string> {
   async function* bytes() {
     yield randomBytes(100);
   }
-  await keepMedia(scope, store, bytes(), { maxBytes: 1_000 });
+  await storeMedia(scope, store, bytes(), { maxBytes: 1_000 });
   const recording = `RE${randomBytes(16).toString("hex")}`;
   objects.set(recording, new Uint8Array(1));
   const [broadcast, chat] = [uuidv7(), "15550000001@s.whatsapp.net"];

@@ -3,7 +3,7 @@ import { AppError } from "../../../../lib/core/errors.ts";
 import { deleteMedia, getMedia } from "../../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../../lib/db/index.ts";
 import { contradicts, maxMediaBytes } from "../../../../lib/media/index.ts";
-import { keepMedia } from "../../../../lib/media-store/index.ts";
+import { storeMedia } from "../../../../lib/media-store/index.ts";
 import type { MediaQuota } from "../../../../lib/quotas/index.ts";
 import { businessAccess } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
@@ -90,7 +90,7 @@ export function mediaRoutes(
       const reservation = await quota.hold(c.var.business.businessId);
       try {
         const options = { declared, maxBytes: maxMediaBytes, inspect, sha256, onSize: reservation.size };
-        const { media, fresh } = await keepMedia(c.var.business, store, bytes, options);
+        const { media, fresh } = await storeMedia(c.var.business, store, bytes, options);
         if (fresh) reservation.keep();
         if (media.described_at === null) wakeUps.describeMedia(media.business_id, media.id);
         return c.json(mediaView(media, links(c.var.business)), fresh ? 201 : 200);

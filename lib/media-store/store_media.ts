@@ -6,7 +6,7 @@ import type { BusinessScope, Media } from "../db/index.ts";
 import { detectMime, sampleBytes } from "../media/index.ts";
 import type { SealedStore } from "../storage/index.ts";
 
-export type KeepOptions = {
+export type StoreMediaOptions = {
   /** Media type that the sender declares. Used for text only; other types are detected from the content. */
   declared?: string | undefined;
   maxBytes: number;
@@ -24,11 +24,11 @@ export type KeepOptions = {
  * @throws AppError "too_large"; "invalid_request" if the SHA-256 differs from the expected one; "not_found" if the
  *   business does not exist; and errors of `bytes`, `inspect` and `onSize`. Stores nothing if it throws.
  */
-export async function keepMedia(
+export async function storeMedia(
   scope: BusinessScope,
   store: SealedStore,
   bytes: AsyncIterable<Uint8Array>,
-  options: KeepOptions,
+  options: StoreMediaOptions,
 ): Promise<{ media: Media; fresh: boolean }> {
   const id = uuidv7();
   const storage_key = `media/${scope.businessId}/${id}`;
@@ -45,7 +45,10 @@ export async function keepMedia(
 }
 
 /** Passes bytes through and enforces the options. `result` has hash, size and type once all bytes were read. */
-function measure(source: AsyncIterable<Uint8Array>, { declared, maxBytes, inspect, sha256, onSize }: KeepOptions) {
+function measure(
+  source: AsyncIterable<Uint8Array>,
+  { declared, maxBytes, inspect, sha256, onSize }: StoreMediaOptions,
+) {
   const hash = createHash("sha256");
   let size = 0;
   let mime: string | undefined;
