@@ -2,7 +2,7 @@ import type { proto } from "@whiskeysockets/baileys";
 import { parseRegistration } from "./pairing/registration.ts";
 import type { ClientHello } from "./noise/handshake.ts";
 import type { Simulation } from "./simulation.ts";
-import { strikeAtLogin } from "./faults/strike.ts";
+import { strikeAtLogin } from "./faults/inject_fault.ts";
 import type { Connection, Login } from "./wire/connection.ts";
 import { lidJid } from "./wire/jid.ts";
 import { node, nowS, server } from "./wire/stanza.ts";

@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { AppError } from "../../../lib/core/errors.ts";
 import { faultSchema } from "./faults/faults.ts";
 import { limitsSchema } from "./faults/limits.ts";
-import { clearFaults, injectFault } from "./faults/strike.ts";
+import { clearFaults, injectFault } from "./faults/inject_fault.ts";
 import type { Group } from "./groups/group.ts";
 import { writeToGroup } from "./groups/write.ts";
 import { openFile, withFile } from "./media/file.ts";
