@@ -6,7 +6,7 @@ import type { JournalEntry, JournalStream, RejectedEntry } from "../../../lib/co
 import type { Deps } from "../deps.ts";
 import { takeTurn } from "../turn.ts";
 import type { Step, TurnOptions } from "../turn.ts";
-import { strangersOf } from "./residents.ts";
+import { foreignBusinesses } from "./foreign_businesses.ts";
 
 /** Writes entries to Postgres, all or none. Idempotent. */
 export type WriteEntries<S extends JournalStream> = (entries: JournalEntry<S>[], shard: number) => Promise<void>;
@@ -46,7 +46,7 @@ export async function drainJournal<S extends JournalStream>(
       const at = deps.router.shard(shard);
       const { entries, rejected, through, more } = await deps.shards.readJournal(at, stream);
       if (through === null) return "done";
-      const { accepted, refused } = await withoutStrangers(deps, shard, entries);
+      const { accepted, refused } = await withoutForeign(deps, shard, entries);
       refused.unshift(...rejected);
       await writeAround(
         accepted,
@@ -66,18 +66,18 @@ export async function drainJournal<S extends JournalStream>(
 }
 
 /** Separates entries of businesses that live on another shard. */
-async function withoutStrangers<S extends JournalStream>(
+async function withoutForeign<S extends JournalStream>(
   { db }: Pick<Deps, "db">,
   shard: number,
   entries: JournalEntry<S>[],
 ): Promise<{ accepted: JournalEntry<S>[]; refused: RejectedEntry[] }> {
   const ids = entries.map(({ business_id }) => business_id);
-  const strangers = await strangersOf(db, shard, ids);
-  if (strangers.size === 0) return { accepted: entries, refused: [] };
-  const isStranger = ({ business_id }: JournalEntry<S>) => strangers.has(business_id);
+  const foreign = await foreignBusinesses(db, shard, ids);
+  if (foreign.size === 0) return { accepted: entries, refused: [] };
+  const isForeign = ({ business_id }: JournalEntry<S>) => foreign.has(business_id);
   return {
-    accepted: entries.filter((entry) => !isStranger(entry)),
-    refused: entries.filter(isStranger).map((entry) => refusalOf(entry, "the business lives on another shard")),
+    accepted: entries.filter((entry) => !isForeign(entry)),
+    refused: entries.filter(isForeign).map((entry) => refusalOf(entry, "the business lives on another shard")),
   };
 }
 

@@ -13,14 +13,18 @@ const caches = new WeakMap<Database, Map<string, number>>();
  * Businesses that the shard must not report about: they live on another shard and never lived on this one. A
  * compromised shard must not write messages of other shards' tenants.
  */
-export async function strangersOf(db: Database, shard: number, businessIds: Iterable<string>): Promise<Set<string>> {
+export async function foreignBusinesses(
+  db: Database,
+  shard: number,
+  businessIds: Iterable<string>,
+): Promise<Set<string>> {
   const now = performance.now();
   const cache = caches.get(db) ?? new Map<string, number>();
   caches.set(db, cache);
   const unknown = [...new Set(businessIds)].filter((id) => (cache.get(`${shard}/${id}`) ?? 0) <= now);
   if (unknown.length === 0) return new Set();
-  const strangers = new Set(await listNeverAssigned(forPlatform(db), shard, unknown));
+  const foreign = new Set(await listNeverAssigned(forPlatform(db), shard, unknown));
   if (cache.size + unknown.length > maxCached) cache.clear();
-  for (const id of unknown) if (!strangers.has(id)) cache.set(`${shard}/${id}`, now + cacheMs);
-  return strangers;
+  for (const id of unknown) if (!foreign.has(id)) cache.set(`${shard}/${id}`, now + cacheMs);
+  return foreign;
 }
