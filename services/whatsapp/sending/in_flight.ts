@@ -1,17 +1,30 @@
 type Message = { outgoing: { waMessageId: string; chat: string } };
-type InFlightMessage<Entry> = { entry: Entry; handedAt: number };
+/** Hands a prepared message to WhatsApp. */
+export type Leave = () => Promise<void>;
+type InFlightMessage<Entry> = {
+  entry: Entry;
+  /** When it was handed to WhatsApp, or its preparation began. */
+  handedAt: number;
+  /** Transmits the prepared message, which waits for the ones before it in its chat. */
+  held?: Leave;
+};
 type Options = {
   /** Milliseconds until an acknowledgement is overdue. */
   ackDeadlineMs: number;
   onOverdue: () => void;
 };
 
-/** The messages of one session that were handed to WhatsApp and not acknowledged yet, with their deadlines. */
+/**
+ * The messages of one session that are being prepared, are held or were handed to WhatsApp, and are not acknowledged
+ * yet. Of each chat only the first one leaves: if WhatsApp refuses it temporarily, none has overtaken it.
+ */
 export class InFlight<Entry extends Message> {
   readonly #options: Options;
-  /** In the order in which they were handed to WhatsApp. */
   readonly #messages = new Map<string, InFlightMessage<Entry>>();
-  readonly #countByChat = new Map<string, number>();
+  /** The messages of each chat, in order. */
+  readonly #chats = new Map<string, InFlightMessage<Entry>[]>();
+  /** The messages with a deadline, in the order in which they got it. A held message has none. */
+  readonly #watched = new Set<InFlightMessage<Entry>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: Options) {
@@ -22,47 +35,89 @@ export class InFlight<Entry extends Message> {
     return this.#messages.size;
   }
 
-  get(waMessageId: string): InFlightMessage<Entry> | undefined {
+  get(waMessageId: string): Readonly<InFlightMessage<Entry>> | undefined {
     return this.#messages.get(waMessageId);
   }
 
   inChat(chat: string): number {
-    return this.#countByChat.get(chat) ?? 0;
+    return this.#chats.get(chat)?.length ?? 0;
+  }
+
+  /** The messages of a chat, in order. */
+  entriesOf(chat: string): Entry[] {
+    return (this.#chats.get(chat) ?? []).map(({ entry }) => entry);
   }
 
   add(entry: Entry): void {
     const { waMessageId, chat } = entry.outgoing;
-    this.#messages.set(waMessageId, { entry, handedAt: performance.now() });
-    this.#countByChat.set(chat, this.inChat(chat) + 1);
-    this.#watchOldest();
+    const message: InFlightMessage<Entry> = { entry, handedAt: performance.now() };
+    this.#messages.set(waMessageId, message);
+    const inChat = this.#chats.get(chat);
+    if (inChat === undefined) this.#chats.set(chat, [message]);
+    else inChat.push(message);
+    this.#watch(message);
   }
 
-  /** Returns false if the entry is not in flight. */
+  /**
+   * A message is prepared: `leave` is called now if it is the first of its chat, else once those before it have left
+   * flight, and never if the message itself leaves flight before.
+   */
+  async transmit(entry: Entry, leave: Leave): Promise<void> {
+    const { waMessageId, chat } = entry.outgoing;
+    const message = this.#messages.get(waMessageId);
+    if (message?.entry !== entry) return;
+    if (this.#chats.get(chat)![0] === message) return this.#hand(message, leave);
+    message.held = leave;
+    this.#watched.delete(message);
+  }
+
+  /** Removes a message, and transmits the next one of its chat. Returns false if the entry is not in flight. */
   remove(entry: Entry): boolean {
     const { waMessageId, chat } = entry.outgoing;
-    if (this.#messages.get(waMessageId)?.entry !== entry) return false;
+    const message = this.#messages.get(waMessageId);
+    if (message?.entry !== entry) return false;
     this.#messages.delete(waMessageId);
-    const left = (this.#countByChat.get(chat) ?? 1) - 1;
-    if (left > 0) this.#countByChat.set(chat, left);
-    else this.#countByChat.delete(chat);
+    this.#watched.delete(message);
+    const inChat = this.#chats.get(chat)!;
+    inChat.splice(inChat.indexOf(message), 1);
+    const next = inChat[0];
+    if (next === undefined) this.#chats.delete(chat);
+    // It fails only if the connection is closed, which leaves every message of the session undecided.
+    else if (next.held !== undefined) void this.#hand(next, next.held).catch(() => {});
     return true;
   }
 
-  /** Stops the watch for overdue acknowledgements, until the next `add`. */
-  stopWatch(): void {
+  /** Forgets all messages; held ones never leave. */
+  clear(): void {
+    this.#messages.clear();
+    this.#chats.clear();
+    this.#watched.clear();
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
+  #hand(message: InFlightMessage<Entry>, leave: Leave): Promise<void> {
+    delete message.held;
+    message.handedAt = performance.now();
+    this.#watched.delete(message);
+    this.#watch(message);
+    return leave();
+  }
+
+  #watch(message: InFlightMessage<Entry>): void {
+    this.#watched.add(message);
+    this.#watchOldest();
+  }
+
   /** One timer for all: acknowledgements arrive roughly in the order of the messages. */
   #watchOldest(): void {
-    const oldest = this.#messages.values().next().value;
+    const oldest = this.#watched.values().next().value;
     if (oldest === undefined || this.#timer !== undefined) return;
     const { ackDeadlineMs, onOverdue } = this.#options;
     const left = oldest.handedAt + ackDeadlineMs - performance.now();
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      if (this.#messages.get(oldest.entry.outgoing.waMessageId) === oldest) onOverdue();
+      if (this.#watched.has(oldest) && performance.now() - oldest.handedAt >= ackDeadlineMs - 1) onOverdue();
       else this.#watchOldest();
     }, left);
   }

@@ -10,18 +10,20 @@ import { until } from "../../../lib/testing/until.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { ShardDb } from "../volume/shard_db.ts";
 import { Lane } from "./lane.ts";
-import type { LaneOptions } from "./lane.ts";
+import type { LaneOptions, RelayMessage } from "./lane.ts";
 import { Ledger } from "./ledger.ts";
 import { Undeliverable } from "./errors.ts";
 
 const business = "0190b2a0-0000-7000-8000-000000000001";
 const ring = KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`);
 const logger = createLogger("test", "error");
-const text = (waMessageId: string) => ({
+const at = (chat: string, waMessageId: string) => ({
   waMessageId,
-  chat: "49151@s.whatsapp.net",
+  chat: `${chat}@s.whatsapp.net`,
   message: { conversation: waMessageId },
 });
+/** A message to a chat of its own. */
+const text = (waMessageId: string) => at(waMessageId, waMessageId);
 
 let folder: string;
 let db: ShardDb;
@@ -42,7 +44,7 @@ afterEach(() => {
 
 const lane = (options: Partial<LaneOptions> = {}) =>
   new Lane({ businessId: business, ledger, logger, fence: () => {}, onOverdue: () => (overdue += 1), ...options });
-const relay = async (_chat: string, _message: proto.IMessage, id: string) => void relayed.push(id);
+const relay: RelayMessage = (_chat, _message, id, transmit) => transmit(async () => void relayed.push(id));
 const left = (...ids: string[]) =>
   until(() => relayed.join() === ids.join(), { what: `${ids.join()} to leave`, everyMs: 1 });
 
@@ -143,11 +145,11 @@ describe("a lane", () => {
 
   test("lets no message overtake one that failed", async () => {
     const sut = lane();
-    sut.open(async (_chat, _message, id) => {
+    sut.open(async (chat, message, id, transmit) => {
       if (id === "B") throw new Error("no answer to a query");
-      relayed.push(id);
+      await relay(chat, message, id, transmit);
     });
-    const sending = sut.send(["A", "B", "C"].map(text));
+    const sending = sut.send(["A", "B", "C"].map((id) => at("1", id)));
     await left("A");
     sut.acknowledged("A", undefined);
     expect((await sending).map(({ status }) => status)).toEqual(["sent", "retry", "retry"]);
@@ -156,11 +158,11 @@ describe("a lane", () => {
 
   test("fails a number without account and goes on", async () => {
     const sut = lane();
-    sut.open(async (chat, message, id) => {
+    sut.open(async (chat, message, id, transmit) => {
       if (id === "A") throw new Undeliverable("not_on_whatsapp", "no account");
-      await relay(chat, message, id);
+      await relay(chat, message, id, transmit);
     });
-    const sending = sut.send([text("A"), text("B")]);
+    const sending = sut.send([at("1", "A"), at("1", "B")]);
     await left("B");
     sut.acknowledged("B", undefined);
     expect(await sending).toMatchObject([{ status: "failed", error: { code: "not_on_whatsapp" } }, { status: "sent" }]);
@@ -227,9 +229,9 @@ describe("a lane", () => {
   test("records the plaintext before the message leaves", async () => {
     const sut = lane();
     let body: Buffer | undefined;
-    sut.open(async (_chat, _message, id) => {
+    sut.open(async (chat, message, id, transmit) => {
       body = ledger.body(business, id);
-      relayed.push(id);
+      await relay(chat, message, id, transmit);
     });
     const sending = sut.send([text("A")]);
     await left("A");
@@ -251,19 +253,104 @@ describe("a lane", () => {
     expect(await sending).toMatchObject([{ status: "failed" }]);
   });
 });
-describe("a temporary failure", () => {
-  const at = (chat: string, waMessageId: string) => ({
-    waMessageId,
-    chat: `${chat}@s.whatsapp.net`,
-    message: { conversation: waMessageId },
+
+describe("the messages of one chat", () => {
+  const burst = Array.from("ABCDEFGHIJ", (id) => at("1", id));
+  const prepared: string[] = [];
+  const preparing: RelayMessage = async (chat, message, id, transmit) => {
+    prepared.push(id);
+    await relay(chat, message, id, transmit);
+  };
+  beforeEach(() => void prepared.splice(0));
+  const acknowledge = async (sut: Lane, ids: string) => {
+    for (const id of ids) {
+      await until(() => relayed.at(-1) === id, { what: `${id} to leave`, everyMs: 1 });
+      sut.acknowledged(id, undefined);
+    }
+  };
+
+  test("are prepared ahead and leave one by one", async () => {
+    const sut = lane();
+    sut.open(preparing);
+    const sending = sut.send(burst);
+    await until(() => prepared.length === burst.length, { what: "all to be prepared", everyMs: 1 });
+    expect(relayed).toEqual(["A"]);
+    await acknowledge(sut, "ABCDEFGHIJ");
+    expect((await sending).map(({ status }) => status)).toEqual(burst.map(() => "sent"));
   });
+
+  test("keep their order when the middle is refused", async () => {
+    const sut = lane();
+    sut.open(preparing);
+    const sending = sut.send(burst);
+    await until(() => prepared.length === burst.length, { what: "all to be prepared", everyMs: 1 });
+    await acknowledge(sut, "ABCD");
+    await left(..."ABCDE");
+    sut.acknowledged("E", "503");
+    expect((await sending).map(({ status }) => status).join(" ")).toBe(
+      `${"sent ".repeat(4)}retry retry retry retry retry retry`,
+    );
+    expect(relayed.splice(0).join("")).toBe("ABCDE");
+    const again = sut.send(burst);
+    await acknowledge(sut, "EFGHIJ");
+    expect((await again).map(({ status }) => status)).toEqual(burst.map(() => "sent"));
+    expect(relayed.join("")).toBe("EFGHIJ");
+  });
+
+  test("are not prepared behind a refused one", async () => {
+    const sut = lane();
+    sut.open(preparing);
+    const sending = sut.send(burst);
+    await left("A");
+    sut.acknowledged("A", "503");
+    await sending;
+    prepared.splice(0);
+    const again = sut.send(burst);
+    await left("A", "A");
+    await sut.send([at("2", "K")], Promise.resolve({ status: "retry" }));
+    await until(() => relayed.includes("K"), { what: "another chat's message to leave", everyMs: 1 });
+    expect(prepared).toEqual(["A", "K"]);
+    sut.acknowledged("A", undefined);
+    await until(() => prepared.length === burst.length + 1, { what: "the rest to be prepared", everyMs: 1 });
+    sut.close();
+    await again;
+  });
+
+  test("are not sent after the connection was lost", async () => {
+    const sut = lane();
+    sut.open(preparing);
+    const sending = sut.send(burst);
+    await until(() => prepared.length === burst.length, { what: "all to be prepared", everyMs: 1 });
+    sut.close();
+    expect(sut.acknowledged("A", undefined)).toBeFalse();
+    expect((await sending).map(({ status }) => status)).toEqual(burst.map(() => "retry"));
+    expect(relayed).toEqual(["A"]);
+  });
+
+  test("are not overdue while they are held", async () => {
+    const sut = lane({ ackDeadlineMs: 200 });
+    sut.open(preparing);
+    const sending = sut.send(burst.slice(0, 4));
+    for (const id of "ABC") {
+      await until(() => relayed.at(-1) === id, { what: `${id} to leave`, everyMs: 1 });
+      await Bun.sleep(100);
+      sut.acknowledged(id, undefined);
+    }
+    expect(overdue).toBe(0);
+    await until(() => overdue === 1, { what: "the overdue acknowledgement", everyMs: 1 });
+    sut.close();
+    await sending;
+  });
+});
+
+describe("a temporary failure", () => {
   const refused = Object.assign(new Error("rate-overlimit"), { data: 429 });
 
   test("of one chat holds only that chat", async () => {
-    const sut = lane({ chatWindow: 1 });
-    sut.open(async (chat, message, id) => {
+    const sut = lane({ chatWindow: () => 1 });
+    sut.open(async (chat, message, id, transmit) => {
       if (chat.startsWith("1")) throw refused;
-      await relay(chat, message, id);
+      await relay(chat, message, id, transmit);
     });
     for (let n = 0; n < 10; n++)
       expect(await sut.send([at("1", "A"), at("1", "B")])).toMatchObject([{ status: "retry" }, { status: "retry" }]);
@@ -274,7 +361,7 @@ describe("a temporary failure", () => {
   });
 
   test.each(["408", "421", "500", "503"])("in an acknowledgement (%s) holds its chat's rest", async (code) => {
-    const sut = lane({ chatWindow: 1 });
+    const sut = lane({ chatWindow: () => 1 });
     sut.open(relay);
     const sending = sut.send([at("1", "A"), at("1", "B"), at("2", "C")]);
     await left("A", "C");

@@ -1,7 +1,9 @@
 import { proto } from "@whiskeysockets/baileys";
+import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import { InFlight } from "./in_flight.ts";
+import type { Leave } from "./in_flight.ts";
 import { isTransientAck } from "./errors.ts";
 import { Failures, transientWaitMs } from "./failures.ts";
 import type { Ledger } from "./ledger.ts";
@@ -11,8 +13,16 @@ import type { FinalResult, LaneResult } from "./result.ts";
 
 export type Outgoing = { waMessageId: string; chat: string; message: proto.IMessage };
 
-/** Hands one message to WhatsApp over an open connection. */
-export type RelayMessage = (chat: string, message: proto.IMessage, waMessageId: string) => Promise<void>;
+/** Calls `leave` when it is the message's turn in its chat. Resolves at once if that is later. */
+export type Transmit = (leave: Leave) => Promise<void>;
+
+/** Prepares one message for WhatsApp over an open connection. Resolves when it was passed to `transmit`. */
+export type RelayMessage = (
+  chat: string,
+  message: proto.IMessage,
+  waMessageId: string,
+  transmit: Transmit,
+) => Promise<void>;
 
 export type LaneOptions = {
   businessId: string;
@@ -28,10 +38,10 @@ export type LaneOptions = {
   scheduler?: LoopScheduler;
   /** Messages that may wait in the lane. */
   capacity?: number;
-  /** Messages that may be in flight, without an acknowledgement. */
+  /** Messages that may be in flight: prepared or handed to WhatsApp, without an acknowledgement. */
   window?: number;
   /** Messages of one chat that may be in flight. Default: `window`. */
-  chatWindow?: number;
+  chatWindow?: (chat: string) => number;
   /** Milliseconds until an acknowledgement is overdue. */
   ackDeadlineMs?: number;
   /** Milliseconds from the first failed preparation until a message may count as failed. Default: 0. */
@@ -50,9 +60,17 @@ type Epoch = {
 /** How long a lane prepares messages before other lanes and inbound data run: a handful of messages. */
 const sliceMs = 5;
 
+/** Chats that are remembered after a temporary refusal. */
+const maxRefusedChats = 500;
+
 /**
- * The outgoing FIFO of one session: keeps the order within each chat. At most `chatWindow` messages of a chat are in
- * flight; other chats do not wait for them. Acknowledgements decide messages.
+ * The outgoing FIFO of one session: keeps the order within each chat. Messages are prepared ahead, because a batch is
+ * cheaper to encrypt and to record than single messages; but of each chat only one was handed to WhatsApp and is not
+ * acknowledged: WhatsApp may refuse it temporarily (503) and accept the next one, which would overtake it. Other chats
+ * do not wait. Acknowledgements decide messages.
+ *
+ * A prepared message that is not sent leaves a gap in the ratchet of each recipient's device. Devices tolerate 2,000;
+ * a chat whose last message was refused prepares nothing ahead, so that no gap follows another.
  *
  * A message is never in flight twice: one that has a final result in the ledger is answered from there, and one that is
  * in flight is awaited. When a message cannot be sent now, the messages behind it in its chat are answered `retry`, so
@@ -64,6 +82,8 @@ export class Lane {
   readonly #known = new Map<string, Entry>();
   readonly #inFlight: InFlight<Entry>;
   readonly #failures: Failures;
+  /** The chats whose last message was refused temporarily. */
+  readonly #refusedChats = new BoundedMap<string, true>(maxRefusedChats);
   #epoch: Epoch | undefined;
 
   constructor(options: LaneOptions) {
@@ -72,7 +92,7 @@ export class Lane {
       scheduler: new LoopScheduler(),
       capacity: 500,
       window,
-      chatWindow: window,
+      chatWindow: () => window,
       ackDeadlineMs: 8_000,
       patienceMs: 0,
       ...options,
@@ -100,9 +120,9 @@ export class Lane {
   close(): void {
     this.#epoch?.wake?.();
     this.#epoch = undefined;
+    this.#inFlight.clear();
     for (const entry of this.#known.values()) this.#resolve(entry, { status: "retry" });
     this.#waiting.length = 0;
-    this.#inFlight.stopWatch();
   }
 
   /**
@@ -150,10 +170,13 @@ export class Lane {
   acknowledged(waMessageId: string, refusal: string | undefined): boolean {
     const pending = this.#inFlight.get(waMessageId);
     if (pending === undefined) return false;
+    const { chat } = pending.entry.outgoing;
     if (isTransientAck(refusal)) {
+      this.#refusedChats.set(chat, true);
       this.#retryChat(pending.entry, transientWaitMs);
       return true;
     }
+    this.#refusedChats.delete(chat);
     const result = resultOfAck(refusal);
     this.#leaveFlight(pending.entry);
     void this.#finish(pending.entry, result);
@@ -188,11 +211,8 @@ export class Lane {
       );
     } catch (error) {
       // Including later messages of other batches: such a batch may share one of these messages and queue behind it.
-      let behind = false;
-      for (const entry of this.#known.values()) {
-        behind ||= entries.includes(entry);
-        if (behind) this.#resolve(entry, { status: "retry" });
-      }
+      const known = [...this.#known.values()];
+      this.#retry(known.slice(known.findIndex((entry) => entries.includes(entry))));
       throw new AppError("unavailable", "The shard's volume does not accept writes. Retry later.", {
         cause: error,
         retryAfterS: 10,
@@ -223,10 +243,13 @@ export class Lane {
 
   /** The first message that may be sent: the window has room, and so has the window of its chat. */
   #next(): Entry | undefined {
-    const { window, chatWindow } = this.#options;
-    if (this.#inFlight.size >= window) return undefined;
-    const at = this.#waiting.findIndex(({ outgoing: { chat } }) => this.#inFlight.inChat(chat) < chatWindow);
+    if (this.#inFlight.size >= this.#options.window) return undefined;
+    const at = this.#waiting.findIndex(({ outgoing: { chat } }) => this.#inFlight.inChat(chat) < this.#windowOf(chat));
     return at < 0 ? undefined : this.#waiting.splice(at, 1)[0];
+  }
+
+  #windowOf(chat: string): number {
+    return this.#refusedChats.get(chat) === true ? 1 : this.#options.chatWindow(chat);
   }
 
   async #woken(epoch: Epoch): Promise<void> {
@@ -243,7 +266,7 @@ export class Lane {
     this.#inFlight.add(entry);
     try {
       fence();
-      await epoch.relay(chat, message, waMessageId);
+      await epoch.relay(chat, message, waMessageId, (leave) => this.#inFlight.transmit(entry, leave));
     } catch (error) {
       if (this.#epoch !== epoch) return;
       const failure = this.#failures.of(waMessageId, error);
@@ -257,8 +280,7 @@ export class Lane {
         case "chat":
           return this.#retryChat(entry, failure.waitMs);
         case "session":
-          this.#resolve(entry, { status: "retry" });
-          for (const behind of this.#waiting.splice(0)) this.#resolve(behind, { status: "retry" });
+          this.#retry([entry, ...this.#waiting.splice(0)]);
       }
     }
   }
@@ -266,11 +288,18 @@ export class Lane {
   /** Answers `retry` for a message and for those behind it in its chat. */
   #retryChat(entry: Entry, waitMs: number | undefined): void {
     const { chat } = entry.outgoing;
-    const result: LaneResult = { status: "retry", ...(waitMs === undefined ? {} : { waitMs }) };
-    const behind = this.#waiting.filter(({ outgoing }) => outgoing.chat === chat);
+    const inFlight = this.#inFlight.entriesOf(chat);
+    const held = inFlight.slice(inFlight.indexOf(entry) + 1);
+    const waiting = this.#waiting.filter(({ outgoing }) => outgoing.chat === chat);
     const others = this.#waiting.filter(({ outgoing }) => outgoing.chat !== chat);
     this.#waiting.splice(0, this.#waiting.length, ...others);
-    for (const each of [entry, ...behind]) this.#resolve(each, result);
+    this.#retry([entry, ...held, ...waiting], waitMs);
+  }
+
+  /** Answers `retry` from the last message on: one that leaves flight lets the next one of its chat leave. */
+  #retry(entries: Entry[], waitMs?: number): void {
+    const result: LaneResult = { status: "retry", ...(waitMs === undefined ? {} : { waitMs }) };
+    for (const entry of entries.toReversed()) this.#resolve(entry, result);
   }
 
   async #finish(entry: Entry, result: FinalResult): Promise<void> {

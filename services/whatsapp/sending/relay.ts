@@ -1,5 +1,5 @@
 import { isJidGroup, isPnUser, jidDecode } from "@whiskeysockets/baileys";
-import type { BinaryNode, Contact, proto, SignalKeyStore, WASocket } from "@whiskeysockets/baileys";
+import type { BinaryNode, Contact, MessageRelayOptions, proto, SignalKeyStore, WASocket } from "@whiskeysockets/baileys";
 import { GroupDirectory } from "../codec/group_directory.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import { withMemberNames } from "../codec/member_names.ts";
@@ -7,6 +7,7 @@ import { stanzaOptions } from "../codec/outgoing.ts";
 import { ownSenderKeys } from "../codec/sender_key_names.ts";
 import type { ConnectionControl } from "../session/connection_options.ts";
 import { TtlCache } from "../session/ttl_cache.ts";
+import type { Transmit } from "./lane.ts";
 import { Undeliverable } from "./errors.ts";
 import { QueryCooldown } from "./query_cooldown.ts";
 
@@ -20,6 +21,9 @@ type Options = {
   me: () => Contact | undefined;
   control: ConnectionControl;
 };
+
+/** `transmit`, which our patch adds, sends the message's stanza. */
+type RelayOptions = MessageRelayOptions & { transmit: (stanza: BinaryNode) => Promise<void> };
 
 /**
  * Hands messages to WhatsApp over one connection. Looks up the accounts, devices and groups that WhatsApp requires
@@ -37,14 +41,14 @@ export class Relay {
   }
 
   /**
-   * Hands one message to WhatsApp. Resolves when it was sent, not when it was acknowledged.
+   * Prepares one message for WhatsApp and passes it to `transmit`. Resolves then, not when it was acknowledged.
    * @throws Undeliverable if the number has no WhatsApp account, since WhatsApp drops such a message silently, or if
    *   the business is not in the group. Any other error says nothing about the message.
    */
-  async send(chat: string, message: proto.IMessage, waMessageId: string): Promise<void> {
+  async send(chat: string, message: proto.IMessage, waMessageId: string, transmit: Transmit): Promise<void> {
     if (this.#cooldown.isActive && (await this.#needsQuery(chat))) this.#cooldown.refuse();
     try {
-      await this.#send(chat, message, waMessageId);
+      await this.#send(chat, message, waMessageId, transmit);
       this.#cooldown.succeeded();
     } catch (error) {
       this.#cooldown.failed(error);
@@ -52,12 +56,17 @@ export class Relay {
     }
   }
 
-  async #send(chat: string, message: proto.IMessage, waMessageId: string): Promise<void> {
+  async #send(chat: string, message: proto.IMessage, waMessageId: string, transmit: Transmit): Promise<void> {
     const { socket, me } = this.#options;
     if (isPnUser(chat) && !(await this.#hasAccount(chat))) throw noAccount();
     if (!isJidGroup(chat)) await this.#assertDevices(chat);
     if (isJidGroup(chat)) message = withMemberNames(message, await this.groups.of(chat), ownJidsOf(me()));
-    await socket().relayMessage(chat, message, { messageId: waMessageId, ...stanzaOptions(message) });
+    const options: RelayOptions = {
+      messageId: waMessageId,
+      ...stanzaOptions(message),
+      transmit: (stanza) => transmit(() => socket().sendNode(stanza)),
+    };
+    await socket().relayMessage(chat, message, options);
   }
 
   /** True if this chat has earlier messages, in either direction. A group counts: it admitted the business. */

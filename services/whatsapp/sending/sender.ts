@@ -1,4 +1,4 @@
-import { proto } from "@whiskeysockets/baileys";
+import { isJidGroup, proto } from "@whiskeysockets/baileys";
 import { AppError } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import { limitsOf } from "../../../lib/contracts/shard/pacing.ts";
@@ -21,10 +21,10 @@ import type { LaneResult, PacedResult, SendResult } from "./result.ts";
 const batchDeadlineMs = 12_000;
 
 /**
- * One message of a chat is in flight at a time: WhatsApp may refuse a message temporarily (503) and accept the next
- * one, which would overtake it.
+ * Messages of a chat that are prepared ahead. A group's message carries the sender key for new members, which is
+ * considered given once it is prepared: nothing may be prepared behind a message that may be refused.
  */
-const chatWindow = 1;
+const chatWindow = (chat: string): number => (isJidGroup(chat) ? 1 : 16);
 /** A temporary failure of WhatsApp may last minutes; a message that cannot be prepared for longer fails. */
 const defaultPatienceMs = 120_000;
 

@@ -4,6 +4,7 @@ import { messageOf } from "../../../lib/core/errors.ts";
 import type { OpenSocket } from "../chats/query.ts";
 import { truncate, maxLoggedError, maxLoggedId } from "../codec/bounds.ts";
 import { Intake } from "../receiving/intake.ts";
+import type { RelayMessage } from "../sending/lane.ts";
 import { Relay } from "../sending/relay.ts";
 import type { ConnectionControl, ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
 import { DeafnessDetector, defaultDeafnessTimes } from "./deafness_detector.ts";
@@ -90,8 +91,8 @@ export class Connection {
   }
 
   /** Hands one message to WhatsApp, see `Relay.send`. */
-  relay(chat: string, message: proto.IMessage, waMessageId: string): Promise<void> {
-    return this.#relay.send(chat, message, waMessageId);
+  relay(...message: Parameters<RelayMessage>): Promise<void> {
+    return this.#relay.send(...message);
   }
 
   /** True if this chat has earlier messages, in either direction. */

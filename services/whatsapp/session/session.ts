@@ -229,7 +229,7 @@ export class Session {
 
   #opened(connection: Connection): void {
     if (this.#state.is !== "open") return;
-    this.#sender.open((chat, message, waMessageId) => connection.relay(chat, message, waMessageId));
+    this.#sender.open((...message) => connection.relay(...message));
     this.#openWaiters.wake();
   }
 
