@@ -1,5 +1,13 @@
 import { isJidGroup, isPnUser, jidDecode } from "@whiskeysockets/baileys";
-import type { BinaryNode, Contact, MessageRelayOptions, proto, SignalKeyStore, WASocket } from "@whiskeysockets/baileys";
+import type {
+  BinaryNode,
+  Contact,
+  MessageRelayOptions,
+  proto,
+  SignalDataSet,
+  SignalKeyStore,
+  WASocket,
+} from "@whiskeysockets/baileys";
 import { GroupDirectory } from "../codec/group_directory.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import { withMemberNames } from "../codec/member_names.ts";
@@ -12,6 +20,8 @@ import { Undeliverable } from "./errors.ts";
 import { QueryCooldown } from "./query_cooldown.ts";
 
 const devicesTtlMs = 5 * 60_000;
+/** An acknowledgement's code: the group's addressing mode, or a list of devices, is out of date. */
+const staleAddressing = "421";
 
 type Options = {
   /** Baileys' socket. It is created after this object, because its configuration refers to the caches here. */
@@ -84,17 +94,27 @@ export class Relay {
     this.#options.control.holdOutput(this.#renewSenderKey(group, ownSenderKeys(group, [id, lid])));
   }
 
-  /** WhatsApp refused a message's addressing: looks up the chat's members and their devices again. */
-  forgetAddressing(chat: string | undefined): void {
+  /** WhatsApp refused a message. */
+  refused(chat: string | undefined, code: string): void {
     if (chat === undefined) return;
-    if (isJidGroup(chat)) this.groups.forget(chat);
-    this.devices.flushAll();
+    if (code === staleAddressing) {
+      if (isJidGroup(chat)) this.groups.forget(chat);
+      this.devices.flushAll();
+    }
+    // The message carried the sender key to new members, who did not receive it: the next one carries it again.
+    if (isJidGroup(chat)) {
+      this.#options.control.holdOutput(this.#set({ "sender-key-memory": { [chat]: null } }));
+    }
   }
 
   /** A former member must not read later messages: the next message creates a new sender key. */
   async #renewSenderKey(group: string, names: string[]): Promise<void> {
     const own = Object.fromEntries(names.map((name) => [name, null]));
-    await this.#options.keys.set({ "sender-key": own, "sender-key-memory": { [group]: null } });
+    await this.#set({ "sender-key": own, "sender-key-memory": { [group]: null } });
+  }
+
+  async #set(data: SignalDataSet): Promise<void> {
+    await this.#options.keys.set(data);
   }
 
   /** True if a message to this chat requires a query first: the members of the group, or the devices of a person. */

@@ -102,6 +102,34 @@ describe("a temporary failure of WhatsApp", () => {
     expect((await screenOf(simulator, contact)).texts).toEqual(["zero", "one", "two", "three"]);
   });
 
+  test("in the middle of a burst of ten keeps the order", async () => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    await shard.send(business, [text(contact, "0")]);
+    await fault("ack_refuse", { code: 503, skip: 4, times: 1 });
+    await fault("ack_delay", { ms: 20 });
+    const burst = Array.from({ length: 10 }, (_, i) => `${i + 1}`);
+    const batch = burst.map((body) => text(contact, body));
+    const results = await shard.send(business, batch);
+    expect(results.map(({ status }) => status).join(" ")).toBe(`${"sent ".repeat(4)}${"retry ".repeat(6)}`.trim());
+    expect((await deliver(batch)).map(({ status }) => status)).toEqual(burst.map(() => "sent"));
+    const { texts, undecryptable } = await screenOf(simulator, contact);
+    expect({ texts, undecryptable }).toEqual({ texts: ["0", ...burst], undecryptable: 0 });
+  });
+
+  test("of a group message distributes its sender key again", async () => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", {
+      subject: "Team",
+      members: [phone, contact],
+    });
+    await fault("ack_refuse", { code: 503, times: 1 });
+    await deliver([text(id, "one"), text(id, "two")]);
+    const { texts, undecryptable } = await screenOf(simulator, contact);
+    expect({ texts, undecryptable }).toEqual({ texts: ["one", "two"], undecryptable: 0 });
+  });
+
   test("with 421 reloads the group", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);

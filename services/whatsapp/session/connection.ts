@@ -31,8 +31,6 @@ const delivered: ReadonlySet<string> = new Set([
   "presence",
   "chatstate",
 ]);
-/** An acknowledgement's code: the group's addressing mode, or a list of devices, is out of date. */
-const staleAddressing = "421";
 /** How long a graceful close may take before the socket is cut. */
 const closeDeadlineMs = 1000;
 
@@ -143,7 +141,7 @@ export class Connection {
     );
     ws.on("CB:ack,class:message", ({ attrs }: BinaryNode) =>
       this.#unlessOver(() => {
-        if (attrs["error"] === staleAddressing) this.#relay.forgetAddressing(attrs["from"]);
+        if (attrs["error"] !== undefined) this.#relay.refused(attrs["from"], attrs["error"]);
         if (attrs["id"]) this.#events.acknowledged(attrs["id"], attrs["error"]);
       }),
     );

@@ -12,6 +12,12 @@ describe("Faults", () => {
     expect(faults.list()).toEqual([]);
   });
 
+  test("lets `skip` occasions pass first", () => {
+    const faults = new Faults();
+    faults.add(fault({ kind: "ack_lost", skip: 2, times: 1 }));
+    expect([1, 2, 3, 4].map(() => faults.strike("ack_lost") !== undefined)).toEqual([false, false, true, false]);
+  });
+
   test("strikes only the phone of a fault", () => {
     const faults = new Faults();
     faults.add(fault({ kind: "ack_delay", ms: 5, phone: "491700000001" }));

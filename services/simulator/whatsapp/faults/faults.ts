@@ -7,6 +7,8 @@ const target = {
   phone: digits.optional(),
   /** How often the fault strikes before it is spent. */
   times: z.int().min(1).optional(),
+  /** How many occasions pass before the first strike. Not for faults that end a connection. */
+  skip: z.int().min(0).optional(),
 };
 
 const ms = z.int().min(0).max(600_000);
@@ -73,7 +75,7 @@ export type Fault = z.output<typeof faultSchema>;
 export type FaultKind = Fault["kind"];
 export type FaultOf<K extends FaultKind> = Extract<Fault, { kind: K }>;
 
-type Entry = { fault: Fault; left: number };
+type Entry = { fault: Fault; left: number; skip: number };
 
 /** The active faults. */
 export class Faults {
@@ -81,7 +83,7 @@ export class Faults {
 
   add(fault: Fault): void {
     const entries = this.#byKind.get(fault.kind) ?? [];
-    entries.push({ fault, left: fault.times ?? Number.POSITIVE_INFINITY });
+    entries.push({ fault, left: fault.times ?? Number.POSITIVE_INFINITY, skip: fault.skip ?? 0 });
     this.#byKind.set(fault.kind, entries);
   }
 
@@ -112,6 +114,10 @@ export class Faults {
       ({ fault }) => (fault.phone === undefined || phones.includes(fault.phone)) && condition(fault as FaultOf<K>),
     );
     if (!entry) return undefined;
+    if (entry.skip > 0) {
+      entry.skip -= 1;
+      return undefined;
+    }
     entry.left -= 1;
     if (entry.left <= 0) this.#remove(kind, entry);
     return entry.fault as FaultOf<K>;
