@@ -285,7 +285,7 @@ describe("the messages of one chat", () => {
     const sending = sut.send(burst);
     await until(() => prepared.length === burst.length, { what: "all to be prepared", everyMs: 1 });
     await acknowledge(sut, "ABCD");
-    await left(..."ABCDE");
+    await left("A", "B", "C", "D", "E");
     sut.acknowledged("E", "503");
     expect((await sending).map(({ status }) => status).join(" ")).toBe(
       `${"sent ".repeat(4)}retry retry retry retry retry retry`,
