@@ -16,9 +16,12 @@
 # Reloads are immediate while at most OLD_WORKERS workers carry calls. Each further one delays the next reload by two
 # seconds: under constant change a call keeps its worker for minutes.
 set -u
+# A HUP from here to the trap below needs no answer: nginx starts with the newest file. Without this it ends the script.
+trap '' HUP
 
 rendered=$1
 live=$RUN_DIR/nginx.live.conf
+pid_file=$RUN_DIR/nginx.pid # as the template names it
 adopted=$RUN_DIR/nginx.adopted.conf
 # Ports of calls allocations, current and former ones: an allocation that drains still carries its calls.
 calls_ports=$RUN_DIR/calls.ports
@@ -100,12 +103,19 @@ retry_at() {
   { sleep $((timer - now)) && kill -HUP $$; } &
 }
 
+# True once HUP reloads nginx, which writes its pid after it has set its handlers. Before that, HUP ends it.
+handles_signals() {
+  [ "$(cat "$pid_file" 2>/dev/null)" = "$nginx" ]
+}
+
 reload() {
   # nginx is not there yet: it starts with the newest file anyway.
   [ -n "$nginx" ] || return 0
   now=$(date +%s)
   if [ "$now" -lt "$due" ]; then
     retry_at "$due"
+  elif ! handles_signals; then
+    retry_at $((now + 1))
   elif adopt; then
     end_oldest_workers
     due=$((now + delay))
@@ -124,6 +134,7 @@ trap reload HUP
 trap stop TERM INT
 
 until adopt; do sleep 1; done
+rm -f "$pid_file"
 nginx -e stderr -c "$live" -g 'daemon off;' &
 nginx=$!
 # Adopts a file that was rendered while nginx was starting.

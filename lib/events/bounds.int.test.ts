@@ -13,7 +13,7 @@ let server: Awaited<ReturnType<typeof createRedisServer>>;
 let redis: Redis;
 beforeEach(async () => {
   server = await createRedisServer();
-  server.start();
+  await server.start();
   redis = createRedis(server.url, "command");
   await until(() => redis.ping(), { what: "Redis" });
 });

@@ -13,7 +13,7 @@ let redis: Redis;
 let feeds: Feed[];
 beforeEach(async () => {
   server = await createRedisServer();
-  server.start();
+  await server.start();
   redis = createRedis(server.url, "command");
   await until(() => redis.ping(), { what: "Redis" });
   feeds = [];
@@ -96,7 +96,7 @@ describe("the feed of live events", () => {
     await publish(a, 1);
     expect(numbers(await take(subscription, 1))).toEqual([1]);
     await server.stop();
-    server.start();
+    await server.start();
     await until(() => publish(a, 2).then(() => true), { what: "Redis back" });
     const items = numbers(await take(subscription, 1));
     expect(items[0] === "reset" || items[0] === 2).toBeTrue();

@@ -23,7 +23,7 @@ let queues: TestQueues;
 let feed: Feed;
 beforeEach(async () => {
   server = await createRedisServer({ maxMemory: "32mb" });
-  server.start();
+  await server.start();
   redis = createRedis(server.url, "command");
   await until(() => redis.ping(), { what: "Redis" });
   queues = await createTestQueues(server.url);

@@ -179,7 +179,7 @@ describe("wake", () => {
     const start = performance.now();
     await expect(producer.wake("send", payload)).rejects.toThrow();
     expect(performance.now() - start).toBeLessThan(5_000);
-    server.start();
+    await server.start();
     try {
       const wake = () => producer.wake("send", payload).then(() => true);
       await until(wake, { what: "a wake-up that arrives" });

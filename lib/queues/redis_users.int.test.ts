@@ -23,7 +23,7 @@ const clients = new Map<RedisUser, Redis>();
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "redis-users-"));
   server = await createRedisServer({ users: writeRedisUsers(folder) });
-  server.start();
+  await server.start();
   all = createRedis(server.url, "queue");
   for (const user of redisUsers) clients.set(user, createRedis(asRedisUser(server.url, user), "queue"));
   await all.ping();

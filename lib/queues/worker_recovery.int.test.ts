@@ -86,7 +86,7 @@ describe("recovery", () => {
 
   test("serves again within seconds after a Redis restart", async () => {
     const server = await createRedisServer();
-    server.start();
+    await server.start();
     const restarted = await createTestQueues(server.url);
     try {
       let runs = 0;
@@ -98,7 +98,7 @@ describe("recovery", () => {
       await restarted.producer.wake("send", payload);
       await until(() => runs === 1, { what: "a run before the restart" });
       await server.stop();
-      server.start();
+      await server.start();
       const back = performance.now();
       await restarted.producer.wake("send", payload);
       await until(() => runs === 2, { what: "a run after the restart" });

@@ -1,14 +1,25 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createConsul, kvPut } from "../consul/client.ts";
+import type { ConsulClient } from "../consul/client.ts";
 import { holdLock } from "../consul/lock.ts";
-import { testConsulAddr } from "../testing/servers.ts";
+import { startConsulServer } from "../testing/consul_server.ts";
+import type { ConsulServer } from "../testing/consul_server.ts";
 import { until } from "../testing/until.ts";
 import { ownerKey, shardService } from "./directory.ts";
 import { createRouter, numShardsKey, ShardUnavailable } from "./router.ts";
 
-const consul = createConsul({ addr: testConsulAddr() });
+/** Of its own: shards that other files leave behind would be in the directory. */
+let server: ConsulServer;
+let consul: ConsulClient;
 const stop = new AbortController();
-afterAll(() => stop.abort());
+beforeAll(async () => {
+  server = await startConsulServer();
+  consul = createConsul({ addr: server.addr });
+});
+afterAll(async () => {
+  stop.abort();
+  await server.stop();
+});
 
 const register = (id: string, shard: number, port: number) =>
   consul.api.agent.service.register({

@@ -13,7 +13,7 @@ export type ConsulServer = {
   stop(): Promise<void>;
 };
 
-/** Starts Consul with extra `settings` of its configuration file. Resolves when it has a leader. */
+/** Starts Consul with extra `settings` of its configuration file. Resolves when it has registered itself. */
 export async function startConsulServer(settings: Record<string, unknown> = {}): Promise<ConsulServer> {
   const folder = await mkdtemp(join(tmpdir(), "prosaas-consul-"));
   const [http, dns, server, serf] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
@@ -37,13 +37,23 @@ export async function startConsulServer(settings: Record<string, unknown> = {}):
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await until(async () => (await (await fetch(`http://127.0.0.1:${http}/v1/status/leader`)).text()).length > 4, {
-      deadlineMs: 30_000,
-      what: "Consul's leader",
-    });
+    await until(() => isReady(`http://127.0.0.1:${http}`), { deadlineMs: 30_000, what: "Consul's leader" });
   } catch (error) {
     await stop();
     throw error;
   }
   return { addr: `127.0.0.1:${http}`, dnsPort: dns, stop };
+}
+
+/**
+ * A new leader is named before it serves consistent reads, and before the catalogue has its node, which Consul sessions
+ * need. With access control, a client without a token sees neither.
+ */
+async function isReady(url: string): Promise<boolean> {
+  const get = (path: string) => fetch(`${url}${path}`, { signal: AbortSignal.timeout(5_000) });
+  const { status } = await get("/v1/kv/ready?consistent");
+  if (status === 403) return true;
+  if (status !== 404) return false;
+  const checks = (await (await get("/v1/health/state/passing")).json()) as { CheckID: string }[];
+  return checks.some(({ CheckID }) => CheckID === "serfHealth");
 }

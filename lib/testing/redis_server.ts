@@ -1,8 +1,11 @@
+import { connect } from "node:net";
 import { freePort } from "./free_port.ts";
+import { until } from "./until.ts";
 
 export type TestRedisServer = {
   url: string;
-  start(): void;
+  /** Resolves when the server executes commands. */
+  start(): Promise<void>;
   /** Stops the process until {@link goOn}. It accepts connections but does not answer. */
   hang(): void;
   goOn(): void;
@@ -21,7 +24,7 @@ export async function createRedisServer({
   let server: Bun.Subprocess | undefined;
   return {
     url: `redis://127.0.0.1:${port}`,
-    start: () => {
+    start: async () => {
       const limit = maxMemory === undefined ? [] : ["--maxmemory", maxMemory, "--maxmemory-policy", "noeviction"];
       const acl = users === undefined ? [] : ["--aclfile", users];
       const command = [
@@ -41,6 +44,7 @@ export async function createRedisServer({
         stdin: "ignore",
         stdout: "ignore",
       });
+      await redisReady(port);
     },
     hang: () => server?.kill("SIGSTOP"),
     goOn: () => server?.kill("SIGCONT"),
@@ -50,4 +54,18 @@ export async function createRedisServer({
       server = undefined;
     },
   };
+}
+
+/** Resolves when the Redis server at `port` executes commands: it listens before it has loaded its data. */
+export async function redisReady(port: number): Promise<void> {
+  await until(async () => /^(\+PONG|-NOAUTH)/.test(await answerToPing(port)), { deadlineMs: 30_000, what: "Redis" });
+}
+
+function answerToPing(port: number): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const socket = connect(port, "127.0.0.1", () => socket.write("PING\r\n"));
+  socket.setTimeout(2_000, () => reject(new Error("no answer within 2 s")));
+  socket.once("data", (data) => resolve(String(data)));
+  socket.once("error", reject);
+  return promise.finally(() => socket.destroy());
 }

@@ -10,19 +10,26 @@ function fromEnvironment(name: string): string {
   return value;
 }
 
+/** Returns the number of this test process, from 1: `bun test --parallel` numbers its workers. */
+const processNumber = () => Number(process.env["BUN_TEST_WORKER_ID"] ?? 1);
+
 /**
- * Returns the URL of this test process's Redis database. `bun test --parallel` numbers its workers, and each uses the
- * database of its number. The test server has 64 databases. A `user` has the rights of the production job file.
+ * Returns the URL of this test process's Redis database, which has the process's number. The test server has 64
+ * databases. A `user` has the rights of the production job file.
  */
 export function testRedisUrl(user?: RedisUser): string {
   const url = new URL(fromEnvironment("TEST_REDIS_URL"));
-  url.pathname = `/${Number(process.env["BUN_TEST_WORKER_ID"] ?? 1) % 64}`;
+  url.pathname = `/${processNumber() % 64}`;
   return user === undefined ? url.toString() : asRedisUser(url.toString(), user);
 }
 
-/** Returns `host:port` of a real Consul agent. Tests share it, so they use unique keys and service names. */
+/**
+ * Returns `host:port` of this test process's Consul agent. The files that a process runs share it, so they delete what
+ * they write under names of production.
+ */
 export function testConsulAddr(): string {
-  return fromEnvironment("TEST_CONSUL_ADDR");
+  const addresses = fromEnvironment("TEST_CONSUL_ADDRS").split(",");
+  return addresses[(processNumber() - 1) % addresses.length]!;
 }
 
 /** Returns the URL of the test server's own database, as its superuser. */

@@ -42,7 +42,7 @@ async function run(command: string[], env: Record<string, string> = {}) {
   return { code, stdout: stdout.trim(), stderr: stderr.trim() };
 }
 
-/** A server on a port that an offset can lead to: freePort() gives ports of the ephemeral range. */
+/** A server on a port that an offset can lead to, which those of freePort() are not. */
 function listenAbove(base: number): { port: number; server: ReturnType<typeof Bun.serve> } {
   for (let offset = 13_000; ; offset++) {
     try {

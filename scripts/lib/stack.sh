@@ -34,8 +34,7 @@ stack_select() {
     [nomad_http]=4646 [nomad_rpc]=4647 [nomad_serf]=4648 [nomad_client]=4656
     [postgres]=15432 [postgres_replica]=15433 [pgbouncer]=16432 [redis]=16379
     [simulator]=17070 [simulator_media]=17071 [call_agent]=17080 [releases]=17090
-    # Nomad's dynamic ports: below Linux's ephemeral range (32768), so that no outgoing connection holds one, and
-    # where neither the ports above nor those of a stack with an offset of 3000 and more lie.
+    # Nomad's dynamic ports: below Linux's ephemeral range (32768), so that no outgoing connection holds one.
     [dynamic_min]=12000 [dynamic_max]=12999
   )
   local name

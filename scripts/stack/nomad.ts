@@ -78,8 +78,14 @@ export function createNomad(addr: string, { settleMs = SETTLE_MS }: { settleMs?:
  * Answers of servers between an election and a leader that has its keyring. Nomad gives them before it applies
  * anything, so that a retry repeats no write. "leadership lost while committing log" is not one of them.
  */
-const settlingAnswers =
-  /keyring has not been initialized yet|no such key "\S+" in keyring|No cluster leader|Not ready to serve consistent reads/;
+const settlingAnswers = new RegExp(
+  [
+    "keyring has not been initialized yet",
+    'no such key "\\S+" in keyring',
+    "No cluster leader",
+    "Not ready to serve consistent reads",
+  ].join("|"),
+);
 
 function isSettling(error: unknown): boolean {
   return error instanceof HttpFailure && error.status === 500 && settlingAnswers.test(error.message);

@@ -25,8 +25,11 @@ export type Cluster = {
   remove(): Promise<Output>;
 };
 
-/** Offsets whose ports collide neither with those of stack dev nor with Linux's ephemeral ports (from 32,768). */
-const offsets = Array.from({ length: 9 }, (_, index) => 4000 + index * 1000);
+/**
+ * Offsets whose ports (scripts/lib/stack.sh), also the dynamic ones, are apart from those of stack dev and of each
+ * other, and below those of lib/testing/free_port.ts.
+ */
+const offsets = [1_050, 2_100, 12_600];
 
 /** Finds a free port offset in random order, so that two simultaneous runs choose different ones. */
 async function freeOffset(): Promise<number> {

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { readdir, readFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { until } from "../../lib/testing/until.ts";
 import { open, send, startEdgeUnderTest } from "./edge_under_test.ts";
 import type { EdgeUnderTest } from "./edge_under_test.ts";
@@ -147,3 +149,17 @@ describe("reloads", () => {
     await other.stop(true);
   }, 30_000);
 });
+
+test("a reload while nginx starts ends nothing", async () => {
+  const bin = await mkdtemp(join(tmpdir(), "prosaas-bin-"));
+  // Signals nginx.sh and leaves a second in which HUP would end this process.
+  const slow = `#!/bin/sh
+case " $* " in *" -t "*) ;; *) kill -HUP "$PPID" && sleep 1 ;; esac
+exec ${Bun.which("nginx", { PATH: "/usr/sbin:/usr/bin" })} "$@"
+`;
+  await writeFile(join(bin, "nginx"), slow, { mode: 0o755 });
+  await start({ PATH: `${bin}:${process.env["PATH"]}` });
+  expect((await send(edge.httpsPort, "GET /v1/x HTTP/1.1\r\nHost: edge")).status).toBe(200);
+  await reload();
+  await rm(bin, { recursive: true });
+}, 30_000);

@@ -4,6 +4,9 @@ import { startServers } from "./servers.ts";
 import { bunTest, staticChecks } from "./steps.ts";
 import type { Tally } from "./steps.ts";
 
+/** Processes that run integration files at the same time. The files mostly wait: two cores serve four processes. */
+const processes = 4;
+
 const parts = ["static", "unit", "int", "e2e", "all"] as const;
 const [part, patterns] = commandLine(
   "test",
@@ -31,13 +34,13 @@ const tallies: Tally[] = [];
 if (wants("static")) tallies.push(...(await staticChecks()));
 if (wants("unit")) tallies.push(await bunTest("unit", ["--timeout=15000", ...patterns]));
 if (wants("int")) {
-  const servers = await startServers();
+  const servers = await startServers({ processes });
   try {
     const files = patterns.length > 0 ? patterns : [".int.test.ts"];
     tallies.push(
       await bunTest(
         "against real servers",
-        ["--path-ignore-patterns=**/*.e2e.test.ts", "--parallel=2", "--timeout=60000", ...files],
+        ["--path-ignore-patterns=**/*.e2e.test.ts", `--parallel=${processes}`, "--timeout=60000", ...files],
         servers.env,
       ),
     );

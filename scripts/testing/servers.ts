@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "../../lib/testing/certificate.ts";
 import { startConsulServer } from "../../lib/testing/consul_server.ts";
+import type { ConsulServer } from "../../lib/testing/consul_server.ts";
 import { freePort } from "../../lib/testing/free_port.ts";
+import { redisReady } from "../../lib/testing/redis_server.ts";
 import { writeRedisUsers } from "../../lib/testing/redis_users.ts";
 import { until } from "../../lib/testing/until.ts";
 import { initPostgres, isReady, postgresCommand } from "./postgres.ts";
@@ -13,23 +15,29 @@ export type TestServers = {
   env: {
     TEST_REDIS_URL: string;
     TEST_DATABASE_URL: string;
-    TEST_CONSUL_ADDR: string;
+    /** host:port of each test process's Consul, separated by commas. */
+    TEST_CONSUL_ADDRS: string;
     /** Folder with the certificate of the tests' TLS servers; NODE_EXTRA_CA_CERTS makes processes trust it. */
     TEST_TLS_FOLDER: string;
     NODE_EXTRA_CA_CERTS: string;
   };
-  /** Port of Consul's DNS interface, UDP and TCP. */
-  consulDnsPort: number;
+  /** The first test process's Consul. */
+  consul: ConsulServer;
   stop(): Promise<void>;
 };
 
 export type ServerOptions = {
   /** PostgreSQL settings on top of the tests' own, which trade crash safety for speed. */
   postgres?: Record<string, string>;
+  /** Test processes that run at the same time. Each gets a Consul of its own. */
+  processes?: number;
 };
 
 /** Starts Redis, PostgreSQL and Consul; `stop` ends them and deletes their data. */
-export async function startServers(options: ServerOptions = {}): Promise<TestServers> {
+export async function startServers({
+  postgres: settings = {},
+  processes = 1,
+}: ServerOptions = {}): Promise<TestServers> {
   const folder = await mkdtemp(join(tmpdir(), "prosaas-test-"));
   const children: { child: Bun.Subprocess; signal: NodeJS.Signals }[] = [];
   const start = (name: string, command: string[], signal: NodeJS.Signals = "SIGTERM") => {
@@ -38,17 +46,17 @@ export async function startServers(options: ServerOptions = {}): Promise<TestSer
     children.push({ child, signal });
     return child;
   };
-  const consul = await startConsulServer();
+  const consuls: ConsulServer[] = [];
   const stop = async () => {
-    await consul.stop();
-    await Promise.all(
-      children.map(async ({ child, signal }) => {
+    await Promise.all([
+      ...consuls.map((consul) => consul.stop()),
+      ...children.map(async ({ child, signal }) => {
         child.kill(signal);
         const forced = setTimeout(() => child.kill("SIGKILL"), 5000);
         await child.exited;
         clearTimeout(forced);
       }),
-    );
+    ]);
     await rm(folder, { recursive: true, force: true });
   };
 
@@ -70,30 +78,23 @@ export async function startServers(options: ServerOptions = {}): Promise<TestSer
     ];
     start("redis", [...redis, "--aclfile", users]);
     const postgres = await initPostgres(folder);
-    start("postgres", postgresCommand(postgres, postgresPort, { fsync: "off", ...options.postgres }), "SIGINT");
-    const open = async (port: number) => {
-      const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data: () => {} } });
-      socket.end();
-      return true;
-    };
-    const deadlineMs = 30_000;
+    start("postgres", postgresCommand(postgres, postgresPort, { fsync: "off", ...settings }), "SIGINT");
+    const startConsul = async () => void consuls.push(await startConsulServer());
     await Promise.all([
-      until(() => open(redisPort), { deadlineMs, what: "Redis" }),
+      ...Array.from({ length: processes }, startConsul),
+      redisReady(redisPort),
       // PostgreSQL listens before it accepts queries.
-      until(() => isReady(postgres, postgresPort), {
-        deadlineMs,
-        what: "PostgreSQL",
-      }),
+      until(() => isReady(postgres, postgresPort), { deadlineMs: 30_000, what: "PostgreSQL" }),
     ]);
     return {
       env: {
         TEST_REDIS_URL: `redis://127.0.0.1:${redisPort}/0`,
         TEST_DATABASE_URL: `postgres://test:${postgres.password}@127.0.0.1:${postgresPort}/postgres`,
-        TEST_CONSUL_ADDR: consul.addr,
+        TEST_CONSUL_ADDRS: consuls.map(({ addr }) => addr).join(),
         TEST_TLS_FOLDER: folder,
         NODE_EXTRA_CA_CERTS: makeCertificate(folder).certFile,
       },
-      consulDnsPort: consul.dnsPort,
+      consul: consuls[0]!,
       stop,
     };
   } catch (error) {

@@ -17,7 +17,7 @@ import type { Stack } from "./testing/stack.ts";
 const redisServer = await createRedisServer();
 let stack: Stack;
 beforeAll(async () => {
-  redisServer.start();
+  await redisServer.start();
   const env = { CALL_RECOVERY_MS: "1500", CALL_AGENT_PATIENCE_MS: "1500", STREAM_IDLE_MS: "700" };
   stack = await startStack({ replicas: 2, redisUrl: redisServer.url, env });
   await until(async () => (await stack.capacity.announce()) === 0, { what: "the first recovery to end" });
@@ -52,7 +52,7 @@ describe("without Redis", () => {
 
     const before = call.view().heard_ms;
     await until(() => call.view().heard_ms > before + 500, { what: "the call to go on" });
-    redisServer.start();
+    await redisServer.start();
     await until(async () => (await stack.redis.ping()) === "PONG", { what: "Redis" });
     call.hangUp();
     await call.done;
@@ -93,7 +93,7 @@ describe("without Redis", () => {
     await Promise.all(calls.map((call) => heard(call, "greeting")));
     await heard(calls[0]!, "keys:1");
     await redisServer.stop();
-    redisServer.start();
+    await redisServer.start();
     await until(async () => (await stack.redis.ping()) === "PONG", { what: "Redis" });
     await until(async () => (await stack.capacity.count()) === 3, { what: "the calls to be counted again" });
     const early = dial(business.number);

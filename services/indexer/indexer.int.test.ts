@@ -98,7 +98,8 @@ describe("the indexer", () => {
       .catch((error: unknown) => error);
     await until(async () => (await invalid()).length > 0, { what: "the build to start" });
     await database.owner`
-    select pg_terminate_backend(pid) from pg_stat_activity where query like 'create index concurrently%'`;
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and query like 'create index concurrently%'`;
     await building;
     over.resolve();
     await reader;

@@ -28,7 +28,7 @@ const deaths = 10;
 const servers = await startServers();
 const stop = new AbortController();
 try {
-  const addr = servers.env.TEST_CONSUL_ADDR;
+  const addr = servers.consul.addr;
   const consul = createConsul({ addr });
   const fleet = createFleet(consul.url);
   await fleet.add(shards);
@@ -48,7 +48,7 @@ try {
   say(`locate, by hash                p50 ${hash.p50} ns  p99 ${hash.p99} ns`);
   const http = await timeHttpLookup(consul.url, unassigned, shards);
   say(`a question to Consul by HTTP   p50 ${http.p50} ns  p99 ${http.p99} ns`);
-  const dns = await timeDnsLookup(servers.consulDnsPort, unassigned, shards);
+  const dns = await timeDnsLookup(servers.consul.dnsPort, unassigned, shards);
   say(`a question to Consul by DNS    p50 ${dns.p50} ns  p99 ${dns.p99} ns`);
   const took = await timeDeaths(consul, router, deaths);
   say(`death of a shard until known   ${took.map((ms) => ms.toFixed(1)).join(", ")} ms`);

@@ -30,7 +30,7 @@ const wrongClock = { preload: "./services/calls/testing/wrong_clock.ts" };
 const servers = await startServers();
 Object.assign(process.env, servers.env);
 const redis = await createRedisServer();
-redis.start();
+await redis.start();
 // The agent has a process of its own, which no fault hits.
 const agent = await startProcess({ main: "services/calls/agent/main.ts", env: { PORT: "0" } });
 const life = createLifecycle("chaos");
@@ -99,7 +99,7 @@ try {
   await stack.addProcess({ CLOCK_SKEW_MS: String(skews[1]) }, wrongClock);
 
   await redis.stop();
-  redis.start();
+  await redis.start();
   await until(async () => (await stack.redis.ping()) === "PONG", { what: "Redis" });
   const during = await callers.attempt(30);
   await open();

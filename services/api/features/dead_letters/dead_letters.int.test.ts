@@ -91,7 +91,7 @@ describe("dead letters", () => {
 
   test("answer 503 when Redis becomes unavailable", async () => {
     const server = await createRedisServer();
-    server.start();
+    await server.start();
     const redis = createRedis(server.url, "command");
     const deadLetters = createDeadLetters(redis, createProducer(redis));
     const served = await createHarness({ queueDepths: () => queueDepths(redis), deadLetters });
