@@ -1,18 +1,13 @@
 import { z } from "@hono/zod-openapi";
+import { notAPhoneNumber, phoneDigitsOf } from "../../../lib/core/phone_number.ts";
 
-/** E.164: 7 to 15 digits, of which the first is not zero. The plus sign is optional. */
-export const phoneNumberPattern = /^\+?[1-9]\d{6,14}$/;
+/** A phone number as people keep it, normalised as WhatsApp writes it: digits only. */
+export const phoneDigits = z.string().transform((text, context) => {
+  const number = phoneDigitsOf(text);
+  if (number !== undefined) return number;
+  context.addIssue({ code: "custom", message: notAPhoneNumber(text) });
+  return z.NEVER;
+});
 
-const message = "must be a number in international form (7 to 15 digits)";
-
-/** A phone number as WhatsApp writes it: digits only. */
-export const phoneDigits = z
-  .string()
-  .regex(phoneNumberPattern, message)
-  .transform((number) => number.replace("+", ""));
-
-/** A phone number as the carrier writes it: a plus sign and digits. */
-export const e164 = z
-  .string()
-  .regex(phoneNumberPattern, message)
-  .transform((number) => `+${number.replace("+", "")}`);
+/** The same, normalised as the carrier writes it: a plus sign and digits. */
+export const e164 = phoneDigits.transform((number) => `+${number}`);

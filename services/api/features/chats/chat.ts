@@ -1,16 +1,16 @@
 import { z } from "@hono/zod-openapi";
-import { phoneNumberPattern } from "../../http/phone_number.ts";
+import { notAPhoneNumber, phoneDigitsOf } from "../../../../lib/core/phone_number.ts";
 
 const jid = /^[1-9][0-9]{4,24}(-[0-9]{5,15})?@(s\.whatsapp\.net|lid|g\.us)$/;
 
-/** A phone number in international form or a JID, normalised to the JID of the chat. */
-export const chat = z
-  .string()
-  .refine(
-    (to) => phoneNumberPattern.test(to) || jid.test(to),
-    "must be a number in international form (7 to 15 digits) or a WhatsApp JID",
-  )
-  .transform((to) => (to.includes("@") ? to : `${to.replace("+", "")}@s.whatsapp.net`));
+/** A phone number in international form or a JID, normalised to a JID. It may be another name of the chat's account. */
+export const chat = z.string().transform((to, context) => {
+  const number = phoneDigitsOf(to);
+  if (number !== undefined) return `${number}@s.whatsapp.net`;
+  if (jid.test(to)) return to;
+  context.addIssue({ code: "custom", message: `${notAPhoneNumber(to)}. A WhatsApp JID is accepted too` });
+  return z.NEVER;
+});
 
 /** How parameters and fields that contain a chat are documented. */
 export const chatDoc = {

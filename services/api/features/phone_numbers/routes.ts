@@ -1,5 +1,6 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { AppError } from "../../../../lib/core/errors.ts";
+import { notAPhoneNumber } from "../../../../lib/core/phone_number.ts";
 import { assignPhoneNumber, getBusiness, listPhoneNumbers, releasePhoneNumber } from "../../../../lib/db/index.ts";
 import { adminOnly, businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
@@ -55,9 +56,10 @@ export function phoneNumberRoutes({ db }: ApiDependencies): OpenAPIHono<Authenti
       },
     }),
     async (c) => {
-      const number = e164.safeParse(c.req.valid("param").number).data;
+      const { number: given } = c.req.valid("param");
+      const number = e164.safeParse(given).data;
       if (number === undefined) {
-        const faults = [{ field: "number", message: "must be a number in international form (7 to 15 digits)" }];
+        const faults = [{ field: "number", message: notAPhoneNumber(given) }];
         throw new AppError("invalid_request", "The path does not contain a valid phone number.", { faults });
       }
       if (!(await getBusiness(c.var.business))) throw noSuchBusiness();
