@@ -9,6 +9,7 @@ import type { Group } from "./groups/group.ts";
 import { writeToGroup } from "./groups/write.ts";
 import { openFile, withFile } from "./media/file.ts";
 import { broadcast } from "./messages/broadcast.ts";
+import { shareContact } from "./messages/contacts.ts";
 import { compose, writable } from "./messages/compose.ts";
 import { writeHostile } from "./messages/hostile.ts";
 import { messageId, write } from "./messages/write.ts";
@@ -19,6 +20,7 @@ import {
   hostile,
   linkCode,
   memberChange,
+  newContact,
   newGroup,
   newPhone,
   outgoing,
@@ -48,13 +50,21 @@ export function whatsappControl(simulation: Simulation): Hono {
     const body = newPhone.parse(await jsonBody(c));
     const existed = phones.get(body.phone) !== undefined;
     const phone = phones.obtain(body.phone);
-    const { phone: _phone, ...changes } = body;
+    const { phone: _phone, spellings, ...changes } = body;
+    if (spellings) phones.spell(phone, spellings);
     if (Object.keys(changes).length > 0) phone.change(changes);
     await store.committed();
     return c.json(view(phone), existed ? 200 : 201);
   });
 
   app.get("/phones/:phone", (c) => c.json(view(known(c.req.param("phone")))));
+
+  /** Adds a number to the phone's address book: the phone tells its companions the LID of the number. */
+  app.post("/phones/:phone/contacts", async (c) => {
+    const { phone } = newContact.parse(await jsonBody(c));
+    await shareContact(simulation, known(c.req.param("phone")), phones.obtain(phone));
+    return c.body(null, 204);
+  });
 
   app.post("/phones/:phone/scan", async (c) => {
     const { qr } = qrCode.parse(await jsonBody(c));
@@ -120,9 +130,9 @@ export function whatsappControl(simulation: Simulation): Hono {
 
   /** Sends a malformed message, as a modified client might. */
   app.post("/phones/:phone/hostile", async (c) => {
-    const { to, kind } = hostile.parse(await jsonBody(c));
+    const { to, ...attack } = hostile.parse(await jsonBody(c));
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
-    return c.json(await writeHostile(simulation, from, phones.obtain(to), kind), 201);
+    return c.json(await writeHostile(simulation, from, phones.obtain(to), attack), 201);
   });
 
   app.get("/phones/:phone/messages", (c) => {
@@ -205,6 +215,8 @@ function view(phone: Phone) {
     lid: phone.lid,
     name: phone.name,
     ticks: phone.ticks,
+    naming: phone.naming,
+    spellings: phone.spellings,
     available: phone.available,
     seen_in: Object.fromEntries(phone.seenIn),
     devices,

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { hostileKind } from "./messages/hostile.ts";
 import { companionsGet } from "./messages/write.ts";
+import { naming } from "./phones/naming.ts";
 import { isBroadcastJid, isGroupJid } from "./wire/jid.ts";
 
 export const phoneNumber = z.string().regex(/^\d{5,15}$/, "digits of a phone number, without +");
@@ -10,7 +11,10 @@ export const newPhone = z.strictObject({
   name: z.string().min(1).max(100).optional(),
   ticks: ticks.optional(),
   picture: z.url().optional(),
+  naming: naming.optional(),
+  spellings: z.array(phoneNumber).max(20).optional(),
 });
+export const newContact = z.strictObject({ phone: phoneNumber });
 export const qrCode = z.strictObject({ qr: z.string().min(1).max(2000) });
 export const linkCode = z.strictObject({
   code: z
@@ -44,4 +48,9 @@ export const outgoing = z.looseObject({
   /** Sent to the receiver's companions instead of the ciphertext. */
   companions_get: companionsGet.optional(),
 });
-export const hostile = z.strictObject({ to: phoneNumber, kind: hostileKind });
+export const hostile = z.strictObject({
+  to: phoneNumber,
+  kind: hostileKind,
+  /** The number that a lid_claim is about. */
+  claim: phoneNumber.optional(),
+});

@@ -17,6 +17,12 @@ export type GroupState = {
   createdAt: number;
 };
 
+/** The name of a member beside the one that the group uses. */
+function otherName(member: Phone, addressing: Addressing): Record<string, string> {
+  if (addressing === "pn") return { participant_lid: lidJid(member.lid) };
+  return member.naming === "lid_only" ? {} : { participant_pn: phoneJid(member.phone) };
+}
+
 /** A group in the server's view. */
 export class Group {
   #state: GroupState;
@@ -52,7 +58,7 @@ export class Group {
       from: this.jid,
       participant: this.nameOf(member, device),
       addressing_mode: addressing,
-      ...(addressing === "lid" ? { participant_pn: phoneJid(member.phone) } : { participant_lid: lidJid(member.lid) }),
+      ...otherName(member, addressing),
     };
   }
 

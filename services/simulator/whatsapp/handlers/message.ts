@@ -2,9 +2,10 @@ import { receiveForGroup } from "../groups/receive.ts";
 import { tick } from "../messages/ticks.ts";
 import { showMessage } from "../messages/show.ts";
 import type { Device } from "../phones/device.ts";
+import { senderNames } from "../phones/naming.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Connection, Login } from "../wire/connection.ts";
-import { isGroupJid, lidJid, phoneJid, userAddress } from "../wire/jid.ts";
+import { isGroupJid, phoneJid, userAddress } from "../wire/jid.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { child, children, node } from "../wire/stanza.ts";
 
@@ -106,8 +107,9 @@ function relay(sender: Login, message: BinaryNode, { phone, device, enc, at }: R
     node(
       "message",
       {
-        from: phoneJid(sender.phone.phone, sender.device.id),
-        sender_lid: own ? undefined : lidJid(sender.phone.lid, sender.device.id),
+        ...(own
+          ? { from: phoneJid(sender.phone.phone, sender.device.id) }
+          : senderNames(sender.phone, sender.device.id)),
         id: message.attrs["id"],
         t: String(Math.floor(at / 1000)),
         type: message.attrs["type"] ?? "text",

@@ -3,6 +3,7 @@ import { resendFromGroup } from "../groups/write.ts";
 import { uploadAgain } from "../media/upload_again.ts";
 import { stanzaKey } from "../mail/mailbox.ts";
 import { post } from "../messages/write.ts";
+import { senderNames } from "../phones/naming.ts";
 import type { KeyBundle } from "../phones/signal.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Connection, Login } from "../wire/connection.ts";
@@ -58,7 +59,7 @@ function mark(
         .run(status, writer.phone, id),
     );
     for (const device of writer.devices.values()) {
-      const from = group ? group.fromMember(reader.phone) : { from: phoneJid(reader.phone.phone) };
+      const from = group ? group.fromMember(reader.phone) : { from: senderNames(reader.phone).from! };
       device.mailbox.put(
         node("receipt", {
           ...from,

@@ -6,7 +6,7 @@ import type { MessageContent, Quote, Reference } from "../../../../lib/messages/
 import { AppError } from "../../../../lib/core/errors.ts";
 import { fileOf } from "../media/file.ts";
 import type { Phone } from "../phones/phone.ts";
-import { phoneJid } from "../wire/jid.ts";
+import { lidJid, phoneJid } from "../wire/jid.ts";
 
 /** A message that a phone can send: `{text}`, or a kind of lib/messages, with `from_me` from the phone's view. */
 export const writable = z.preprocess(
@@ -152,7 +152,7 @@ function encryptedVote(
   const poll = from.screen.messages().find(({ id }) => id === target.wa_message_id);
   if (typeof poll?.["secret"] !== "string") throw new AppError("not_found", "The phone has no such poll.");
   const creator = target.from_me ? phoneJid(from.phone) : (target.sender ?? chat);
-  const voter = phoneJid(from.phone);
+  const voter = from.naming === "number" ? phoneJid(from.phone) : lidJid(from.lid);
   const info = Buffer.concat([Buffer.from(`${target.wa_message_id}${creator}${voter}Poll Vote`), Buffer.from([1])]);
   const extracted = createHmac("sha256", Buffer.alloc(32)).update(Buffer.from(poll["secret"], "hex")).digest();
   const encIv = randomBytes(12);

@@ -1,11 +1,14 @@
+import { proto } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import type { Device } from "../phones/device.ts";
+import { senderNames } from "../phones/naming.ts";
 import type { Phone } from "../phones/phone.ts";
 import type { Simulation } from "../simulation.ts";
 import { lidJid, phoneJid } from "../wire/jid.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { node, nowS } from "../wire/stanza.ts";
+import { lidStatement } from "./contacts.ts";
 import { encryptBytes, messageId } from "./write.ts";
 
 /**
@@ -22,6 +25,8 @@ import { encryptBytes, messageId } from "./write.ts";
  *   many_children     a message with 10,000 unknown children
  *   many_attributes   a message with 10,000 unknown attributes
  *   many_receipts     a receipt for 10,000 messages
+ *   lid_claim         a claim that another account's number belongs to the writer's LID, as only a phone tells its own
+ *                     companions
  */
 export const hostileKind = z.enum([
   "nested_quotes",
@@ -35,6 +40,7 @@ export const hostileKind = z.enum([
   "many_children",
   "many_attributes",
   "many_receipts",
+  "lid_claim",
 ]);
 export type HostileKind = z.output<typeof hostileKind>;
 
@@ -57,20 +63,21 @@ export async function writeHostile(
   simulation: Simulation,
   from: Phone,
   to: Phone,
-  kind: HostileKind,
+  { kind, claim }: { kind: HostileKind; claim?: string | undefined },
 ): Promise<{ id: string }> {
   const id = messageId();
   for (const device of to.devices.values()) {
-    device.mailbox.put(await stanzaOf(kind, { from, device, id }));
+    device.mailbox.put(await stanzaOf(kind, { from, device, id, claim }));
     simulation.stats.messages_delivered += 1;
   }
   await simulation.store.committed();
   return { id };
 }
 
-type Envelope = { from: Phone; device: Device; id: string };
+/** `claim`: the number that a lid_claim is about. */
+type Envelope = { from: Phone; device: Device; id: string; claim: string | undefined };
 
-async function stanzaOf(kind: HostileKind, { from, device, id }: Envelope): Promise<BinaryNode> {
+async function stanzaOf(kind: HostileKind, { from, device, id, claim }: Envelope): Promise<BinaryNode> {
   const message = (content: BinaryNode[], more: Record<string, string> = {}) =>
     node(
       "message",
@@ -104,9 +111,16 @@ async function stanzaOf(kind: HostileKind, { from, device, id }: Envelope): Prom
       const items = Array.from({ length: many }, () => node("item", { id: messageId() }));
       return node("receipt", { from: phoneJid(from.phone), id, type: "read", t: nowS() }, [node("list", {}, items)]);
     }
+    case "lid_claim":
+      return message([await encrypted(claimOf(from, claim ?? from.phone))], senderNames(from));
     default:
       return message([await encrypted(plaintextOf(kind))]);
   }
+}
+
+/** A phone's statement to its own companions, from a stranger. */
+function claimOf(from: Phone, claim: string): Buffer {
+  return Buffer.from(proto.Message.encode(lidStatement([{ phone: claim, lid: from.lid }])).finish());
 }
 
 function plaintextOf(kind: HostileKind): Buffer {

@@ -2,6 +2,7 @@ import { proto } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import type { Device } from "../phones/device.ts";
+import { copyNames, senderNames } from "../phones/naming.ts";
 import type { Phone } from "../phones/phone.ts";
 import type { KeyBundle } from "../phones/signal.ts";
 import { deviceAddress } from "../phones/signal.ts";
@@ -103,21 +104,22 @@ export async function post(simulation: Simulation, message: Post): Promise<void>
     node(
       "message",
       {
-        from: phoneJid(from.phone),
+        ...namesOf(message),
         id: message.id,
         t: String(Math.floor(message.timestamp / 1000)),
         type: "text",
         notify: from.name,
-        // The LID must be that of the chat's other side, because a client maps it to the chat's number.
-        ...(message.recipient
-          ? { recipient: phoneJid(message.recipient.phone), peer_recipient_lid: lidJid(message.recipient.lid) }
-          : { sender_lid: lidJid(from.lid) }),
         category: message.peer ? "peer" : undefined,
       },
       [enc],
     ),
     { copies: message.copies ?? 1, retry: message.retry !== undefined },
   );
+}
+
+function namesOf({ from, recipient, peer }: Post): Record<string, string> {
+  if (recipient) return copyNames(from, recipient);
+  return peer ? { from: phoneJid(from.phone), sender_lid: lidJid(from.lid) } : senderNames(from);
 }
 
 async function bodyFor(message: Post): Promise<BinaryNode> {

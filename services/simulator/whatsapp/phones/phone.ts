@@ -5,6 +5,7 @@ import { generateKeyPair, generateSignedPreKey } from "../keys.ts";
 import type { Store } from "../store.ts";
 import type { DeviceIdentity } from "./device.ts";
 import { Device } from "./device.ts";
+import type { Naming } from "./naming.ts";
 import { Screen } from "./screen.ts";
 import type { PhoneKeys } from "./signal.ts";
 import { SignalSessions } from "./signal.ts";
@@ -19,6 +20,9 @@ export type PhoneState = {
   ticks: Ticks;
   /** URL of its picture. */
   picture?: string | undefined;
+  naming?: Naming | undefined;
+  /** Other spellings of its number, by which people ask for it. None is an address. */
+  spellings?: string[] | undefined;
 };
 
 /** A participant's last chat state: typing, recording, or neither. */
@@ -61,8 +65,14 @@ export class Phone {
   get ticks(): Ticks {
     return this.#state.ticks;
   }
+  get naming(): Naming {
+    return this.#state.naming ?? "number";
+  }
+  get spellings(): readonly string[] {
+    return this.#state.spellings ?? [];
+  }
 
-  change(change: Partial<Pick<PhoneState, "name" | "ticks" | "picture">>): void {
+  change(change: Partial<Pick<PhoneState, "name" | "ticks" | "picture" | "naming" | "spellings">>): void {
     this.#state = { ...this.#state, ...change };
     this.save();
   }

@@ -16,6 +16,7 @@ export class PhoneBook {
   readonly #store: Store;
   readonly #byPhone = new Map<string, Phone>();
   readonly #byLid = new Map<string, Phone>();
+  readonly #spellings = new Map<string, Phone>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -42,9 +43,22 @@ export class PhoneBook {
     return created;
   }
 
-  /** Returns the phone of an address; undefined for an unknown LID. */
+  /** Returns the phone of an address; undefined for an unknown LID, and for another spelling of a number. */
   at(address: UserAddress): Phone | undefined {
-    return address.byLid ? this.#byLid.get(address.user) : this.obtain(address.user);
+    if (address.byLid) return this.#byLid.get(address.user);
+    return this.spelled(address.user) === undefined ? this.obtain(address.user) : undefined;
+  }
+
+  /** Returns the phone whose number has this other spelling. */
+  spelled(number: string): Phone | undefined {
+    return this.#spellings.get(number);
+  }
+
+  /** Records other spellings of a phone's number. */
+  spell(phone: Phone, spellings: string[]): void {
+    for (const spelling of phone.spellings) this.#spellings.delete(spelling);
+    phone.change({ spellings });
+    for (const spelling of spellings) this.#spellings.set(spelling, phone);
   }
 
   /** Unlinks a companion, and deletes all phones' Signal sessions with it, because its id will be reused. */
@@ -61,6 +75,7 @@ export class PhoneBook {
   #add(phone: Phone): void {
     this.#byPhone.set(phone.phone, phone);
     this.#byLid.set(phone.lid, phone);
+    for (const spelling of phone.spellings) this.#spellings.set(spelling, phone);
   }
 
   #load(): void {

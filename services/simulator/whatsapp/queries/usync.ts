@@ -20,9 +20,12 @@ export function usync(query: Query): QueryAnswer {
 function answerFor({ simulation }: Query, user: BinaryNode, protocols: string[]): BinaryNode[] {
   const requested = user.attrs["jid"];
   const number = bytes(user, "contact")?.toString().replace(/\D/g, "");
-  const jid = requested ?? (number ? phoneJid(number) : undefined);
-  const address = userAddress(jid);
-  const phone = address && simulation.phones.at(address);
+  const asked = requested ?? (number ? phoneJid(number) : undefined);
+  const address = userAddress(asked);
+  const spelled = address && !address.byLid ? simulation.phones.spelled(address.user) : undefined;
+  const phone = spelled ?? (address && simulation.phones.at(address));
+  // The JID of the account, however its number was spelled.
+  const jid = spelled ? phoneJid(spelled.phone) : asked;
   const denied = phone && simulation.faults.strike("not_on_whatsapp", phone.phone) !== undefined;
   if (denied) simulation.stats.accounts_denied += 1;
   if (jid === undefined) return [];
@@ -32,15 +35,15 @@ function answerFor({ simulation }: Query, user: BinaryNode, protocols: string[])
     node(
       "user",
       { jid },
-      protocols.flatMap((protocol) => protocolAnswer(protocol, phone)),
+      protocols.flatMap((protocol) => protocolAnswer(protocol, phone, bytes(user, "contact"))),
     ),
   ];
 }
 
-function protocolAnswer(protocol: string, phone: Phone): BinaryNode[] {
+function protocolAnswer(protocol: string, phone: Phone, asked: Buffer | undefined): BinaryNode[] {
   switch (protocol) {
     case "contact":
-      return [node("contact", { type: "in" })];
+      return [node("contact", { type: "in" }, asked)];
     case "lid":
       return [node("lid", { val: lidJid(phone.lid) })];
     case "devices":

@@ -1,0 +1,42 @@
+import { z } from "zod";
+import { lidJid, phoneJid } from "../wire/jid.ts";
+import type { Phone } from "./phone.ts";
+
+/**
+ * The names of an account in the stanzas that other accounts get.
+ *   number     its number, with the LID beside it
+ *   lid        its LID, with the number beside it
+ *   lid_only   its LID alone; usync, the roster of a group and an address book still reveal the number
+ */
+export const naming = z.enum(["number", "lid", "lid_only"]);
+export type Naming = z.output<typeof naming>;
+
+/** The attributes of a stanza that an account sent. */
+export function senderNames(sender: Phone, device = 0): Record<string, string> {
+  switch (sender.naming) {
+    case "number":
+      return { from: phoneJid(sender.phone, device), sender_lid: lidJid(sender.lid, device) };
+    case "lid":
+      return { from: lidJid(sender.lid, device), sender_pn: phoneJid(sender.phone) };
+    case "lid_only":
+      return { from: lidJid(sender.lid, device) };
+  }
+}
+
+/** The attributes of a copy, for one's own companion, of a message to `recipient`. */
+export function copyNames(own: Phone, recipient: Phone): Record<string, string> {
+  if (recipient.naming === "number") {
+    return {
+      from: phoneJid(own.phone),
+      recipient: phoneJid(recipient.phone),
+      peer_recipient_lid: lidJid(recipient.lid),
+    };
+  }
+  return {
+    from: lidJid(own.lid),
+    // Names the sender, and not the chat.
+    sender_pn: phoneJid(own.phone),
+    recipient: lidJid(recipient.lid),
+    ...(recipient.naming === "lid" ? { peer_recipient_pn: phoneJid(recipient.phone) } : {}),
+  };
+}
