@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { knownEnds } from "./ends.ts";
+import type { EndSource } from "./ends.ts";
 import { idle, now, open, qr, run, shown, step, waitOf } from "./transition.fixture.ts";
 
 describe("an open connection that ends", () => {
-  const after = (code: number) => step(open, { is: "ended", code });
+  const after = (code: number, source?: EndSource, conflict?: string) =>
+    step(open, { is: "ended", code, source, conflict });
 
   test.each([428, 503, 408, 500, 515, 599])("%d: waits and connects again", (code) => {
     const { state, actions } = after(code);
@@ -12,7 +15,7 @@ describe("an open connection that ends", () => {
   });
 
   test("440: stops with an alarm until a connect", () => {
-    const { state, actions } = after(440);
+    const { state, actions } = after(440, "stream_error", "replaced");
     expect(state.is).toBe("conflict");
     expect(actions.map((action) => action.do)).toEqual(["suspend", "alarm"]);
     expect(run(state, [{ is: "due" }, { is: "ended", code: 428 }, { is: "opened" }]).state.is).toBe("conflict");
@@ -22,7 +25,7 @@ describe("an open connection that ends", () => {
   });
 
   test("401: logs out and archives the auth store", () => {
-    expect(after(401)).toMatchObject({
+    expect(after(401, "stream_error", "device_removed")).toMatchObject({
       state: { is: "logged_out" },
       actions: [{ do: "archive_store" }, { do: "alarm" }],
     });
@@ -30,23 +33,41 @@ describe("an open connection that ends", () => {
 
   test("403 and 411: stops and keeps the auth store", () => {
     for (const code of [403, 411]) {
-      const { state, actions } = after(code);
+      const { state, actions } = after(code, "failure");
       expect(state.is).toBe("disconnected");
       expect(actions.map((action) => action.do)).toEqual(["suspend", "alarm"]);
     }
   });
 
   test("405: raises an alarm and retries minutes later", () => {
-    const { state, actions } = after(405);
+    const { state, actions } = after(405, "failure");
     expect(state.is).toBe("waiting");
     expect(actions.map((action) => action.do)).toEqual(["alarm", "wait"]);
     expect(waitOf(actions)).toBe(10 * 60_000);
+  });
+
+  test("keeps the login whatever a gateway answers", () => {
+    for (let code = 100; code < 1000; code++)
+      if (code !== 411) expect(after(code, "transport").state.is).toBe("waiting");
+  });
+
+  test.each([401, 403, 406, 440, 516])("stream error %d backs off with an alarm", (code) => {
+    const { state, actions } = after(code, "stream_error");
+    expect(state).toMatchObject({ is: "waiting", reason: expect.stringContaining(String(code)) });
+    expect(actions.map((action) => action.do)).toEqual(["alarm", "wait"]);
+    expect(waitOf(actions)).toBeGreaterThanOrEqual(15_000);
+    expect(after(code, "stream_error", "unheard of").state.is).toBe("waiting");
+  });
+
+  test("has one row for each source and code", () => {
+    const keys = knownEnds.map(({ source, code }) => `${source} ${code}`);
+    expect(new Set(keys).size).toBe(keys.length);
   });
 });
 
 describe("a temporary ban", () => {
   const day = 86_400_000;
-  const ban = { is: "ended", code: 402, failure: { expire: (40 * day) / 1000, cause: "101" } } as const;
+  const ban = { is: "ended", code: 402, source: "failure", expire: (40 * day) / 1000, cause: "101" } as const;
 
   test("is recorded, and awaited in timers that fit", () => {
     const { state, actions } = step(open, ban);
@@ -73,7 +94,7 @@ describe("a temporary ban", () => {
 
   test("without an end lasts an hour", () => {
     for (const failure of [{}, { expire: -1 }, { expire: Number.NaN }]) {
-      expect(step(open, { is: "ended", code: 402, failure }).state).toMatchObject({
+      expect(step(open, { is: "ended", code: 402, source: "failure", ...failure }).state).toMatchObject({
         is: "banned",
         until: now + 3_600_000,
       });
@@ -92,7 +113,7 @@ describe("a temporary ban", () => {
 });
 
 describe("a refused login", () => {
-  const refused = (code: number) => step(open, { is: "ended", code, failure: {} });
+  const refused = (code: number) => step(open, { is: "ended", code, source: "failure" });
 
   test.each([400, 409, 411, 413, 414, 415, 418, 501])("%d needs a person", (code) => {
     const { state, actions } = refused(code);
@@ -109,7 +130,13 @@ describe("a refused login", () => {
   });
 
   test("406 after a pairing is a logout at once", () => {
-    const paired = run(idle, [qr, shown, { is: "paired" }, { is: "ended", code: 515 }, { is: "due" }]).state;
-    expect(step(paired, { is: "ended", code: 406, failure: {} }).state.is).toBe("logged_out");
+    const paired = run(idle, [
+      qr,
+      shown,
+      { is: "paired" },
+      { is: "ended", code: 515, source: "stream_error" },
+      { is: "due" },
+    ]).state;
+    expect(step(paired, { is: "ended", code: 406, source: "failure" }).state.is).toBe("logged_out");
   });
 });

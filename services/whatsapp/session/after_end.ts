@@ -1,6 +1,6 @@
 import { backoff } from "../../../lib/core/retry.ts";
 import { endRule } from "./ends.ts";
-import type { Failure } from "./ends.ts";
+import type { End } from "./ends.ts";
 import { attemptsBeforeAlarm, freshRefusals, stableMs, unchanged } from "./states.ts";
 import type { Active, Pairing, State, Step, Trying } from "./states.ts";
 
@@ -8,16 +8,15 @@ import type { Active, Pairing, State, Step, Trying } from "./states.ts";
 const longestTimerMs = 24 * 60 * 60_000;
 
 type Chance = () => number;
-type End = { code: number; failure?: Failure | undefined };
 
 /** The transition after a connection has ended. */
-export function afterEnd(state: State, { code, failure }: End, now: number, random: Chance): Step {
+export function afterEnd(state: State, end: End, now: number, random: Chance): Step {
   if (!isActive(state)) return unchanged(state);
   const trying = tryingOf(state, now);
-  if (trying.pairing) return afterPairingEnd(trying as Trying & { pairing: Pairing }, { code, failure }, now, random);
+  if (trying.pairing) return afterPairingEnd(trying as Trying & { pairing: Pairing }, end, now, random);
 
-  const rule = endRule(code, failure);
-  if (code === 401 && trying.fresh !== undefined && trying.fresh < freshRefusals) {
+  const rule = endRule(end);
+  if (end.code === 401 && rule.next === "logged_out" && trying.fresh !== undefined && trying.fresh < freshRefusals) {
     const fresh = trying.fresh + 1;
     const ms = backoff({ attempt: fresh, baseMs: 1000, maxMs: 10_000 }, random);
     return {
@@ -104,27 +103,22 @@ export function afterGarble(): Step {
 }
 
 /** The code was not used yet: requests new codes while the window lasts. */
-function afterPairingEnd(
-  trying: Trying & { pairing: Pairing },
-  { code, failure }: End,
-  now: number,
-  random: Chance,
-): Step {
+function afterPairingEnd(trying: Trying & { pairing: Pairing }, end: End, now: number, random: Chance): Step {
   if (now >= trying.pairing.until) {
     const what = trying.pairing.method === "qr" ? "the QR code was not scanned" : "the code was not entered";
     return { state: { is: "disconnected", reason: `${what} in time: connect again for a new one` }, actions: [] };
   }
-  const rule = endRule(code, failure);
+  const rule = endRule(end);
   const maxMs = rule.next === "retry" ? rule.maxMs : 60_000;
   // The next round of codes follows at once after a round that expired; a failing server gets a backoff.
   const ms =
-    code === 408 && trying.attempt <= 1 ? 0 : backoff({ attempt: trying.attempt, baseMs: 1000, maxMs }, random);
+    end.code === 408 && trying.attempt <= 1 ? 0 : backoff({ attempt: trying.attempt, baseMs: 1000, maxMs }, random);
   const alarm = rule.next === "retry" && rule.alarm === true;
   return {
     state: {
       ...trying,
       is: "waiting",
-      reason: rule.next === "retry" ? rule.reason : `WhatsApp refused the pairing (${code})`,
+      reason: rule.next === "retry" ? rule.reason : `WhatsApp refused the pairing (${end.code})`,
       ...(rule.next === "retry" && rule.outdated ? { outdated: true } : {}),
     },
     actions: [...(alarm ? [{ do: "alarm", reason: rule.reason } as const] : []), { do: "wait", ms }],

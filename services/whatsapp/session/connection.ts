@@ -8,8 +8,8 @@ import type { RelayMessage } from "../sending/lane.ts";
 import { Relay } from "../sending/relay.ts";
 import type { ConnectionControl, ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
 import { DeafnessDetector, defaultDeafnessTimes } from "./deafness_detector.ts";
-import { failureOf, statusCodeOf } from "./ends.ts";
-import type { Failure } from "./ends.ts";
+import { endOf } from "./ends.ts";
+import type { End } from "./ends.ts";
 import { OutputGate } from "./output_gate.ts";
 import { PairingCodes } from "./pairing_codes.ts";
 import { keepAliveMs, socketConfig } from "./socket_config.ts";
@@ -62,7 +62,7 @@ export class Connection {
       unlessOver: (handle) => this.#unlessOver(handle),
       failVolume: (error) => this.#failVolume(error),
       holdOutput: (durable) => this.#gate.after(durable),
-      end: (code) => this.#end(code),
+      end: (code) => this.#end({ code }),
       endUnlessBy: (ms) => this.#endUnlessBy(ms),
     };
     const me = () => options.auth.creds.me;
@@ -103,10 +103,11 @@ export class Connection {
     return { socket: this.#socket, groupOf: (group) => this.#relay.groups.of(group) };
   }
 
-  /** Notifies WhatsApp that this device is logged out. */
+  /** Notifies WhatsApp that this device is logged out. Reports no end. */
   async logout(): Promise<void> {
     // A frame that the gate holds back when the socket closes is lost.
     await this.#gate.passed();
+    this.#over = true;
     await this.#socket.logout("logged out on request");
   }
 
@@ -122,7 +123,7 @@ export class Connection {
     ev.on("connection.update", (update) => this.#unlessOver(() => this.#updated(update)));
     // The code is a gateway's, whichever it is, and says nothing about the login. Baileys would wait for a close event
     // that does not come.
-    ws.once("unexpected-response", () => this.#end(503));
+    ws.once("unexpected-response", () => this.#end({ code: 503 }));
     ws.once("frame", () =>
       this.#unlessOver(() => this.#endUnlessBy(this.#options.connectDeadlineMs ?? defaultConnectDeadlineMs)),
     );
@@ -165,18 +166,18 @@ export class Connection {
     if (qr !== undefined) this.#codes.offered(qr);
     if (isNewLogin) this.#codes.linked();
     if (connection === "open") this.#opened();
-    if (connection === "close") this.#end(statusCodeOf(lastDisconnect?.error), failureOf(lastDisconnect?.error));
+    if (connection === "close") this.#end(endOf(lastDisconnect?.error));
   }
 
   #endUnlessBy(ms: number): void {
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#end(408), ms);
+    this.#watchdog = setTimeout(() => this.#end({ code: 408 }), ms);
   }
 
   #opened(): void {
     clearTimeout(this.#watchdog);
     this.#watchdog = setInterval(() => {
-      if (Date.now() - (this.lastInboundAt ?? 0) > silenceMs) this.#end(408);
+      if (Date.now() - (this.lastInboundAt ?? 0) > silenceMs) this.#end({ code: 408 });
     }, 5_000);
     this.#deafness.start();
     this.#events.opened();
@@ -210,11 +211,11 @@ export class Connection {
     this.#events.volumeFailed(error);
   }
 
-  #end(code: number, failure?: Failure): void {
+  #end(end: End): void {
     if (this.#over) return;
     this.#over = true;
     void this.#close();
-    this.#events.ended(code, failure);
+    this.#events.ended(end);
   }
 
   #close(): Promise<void> {

@@ -28,8 +28,9 @@ export function connectionEvents({ businessId, journal, metrics, garble, dispatc
       dispatch({ is: "paired" });
     },
     opened: on.onOpened,
-    ended: (code, failure) => {
-      dispatch({ is: "ended", code, failure });
+    codeRefused: (code) => dispatch({ is: "code_refused", code }),
+    ended: (end) => {
+      dispatch({ is: "ended", ...end });
       on.onEnded();
     },
     acknowledged: on.onAcknowledged,

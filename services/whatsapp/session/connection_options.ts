@@ -4,17 +4,18 @@ import type { AuthState } from "../auth/auth_state.ts";
 import type { Attempts } from "../receiving/attempts.ts";
 import type { Placeholders } from "../receiving/placeholders.ts";
 import type { DeafnessTimes } from "./deafness_detector.ts";
-import type { Failure } from "./ends.ts";
+import type { End } from "./ends.ts";
 
 /** The events of one connection. None follows `ended`, and none follows a call of `drop`. */
 export type ConnectionEvents = {
   /** A QR code to scan or a pairing code to enter, valid until `expiresAt` (Unix ms). */
   shown(show: "qr" | "code", value: string, expiresAt: number): void;
+  /** WhatsApp refused to issue a pairing code. */
+  codeRefused(code: number): void;
   /** A phone has linked this login; the credentials are saved. */
   paired(): void;
   opened(): void;
-  /** `failure`: the attributes of WhatsApp's `<failure>`, if it refused the login. */
-  ended(code: number, failure?: Failure): void;
+  ended(end: End): void;
   /** WhatsApp's server accepted a message, or refused it with a code. */
   acknowledged(waMessageId: string, refusal: string | undefined): void;
   /** Resolves once the message is durable. The acknowledgement to WhatsApp waits for it. */

@@ -96,6 +96,27 @@ describe("a login that WhatsApp refuses permanently", () => {
   });
 });
 
+describe("a stream error that is no logout", () => {
+  test.each([{ code: "401" }, { code: "516" }, { code: "440" }, { conflict: "unheard of" }])(
+    "%p keeps the login and raises an alarm",
+    async (error) => {
+      const { shard, simulator, business, phone, fault, metric } = scenario;
+      await shard.pair(simulator, business, phone);
+      expect(await fault("stream_error", error)).toMatchObject({ struck: 1 });
+      await until(async () => (await shard.view(business)).reason?.includes("unknown reason"), { what: "the reason" });
+      expect(await shard.view(business)).toMatchObject({ status: "connecting", paired: true });
+      expect(await metric("prosaas_whatsapp_alarms_total")).toBe(1);
+    },
+  );
+
+  test("replaced is a conflict whatever its code", async () => {
+    const { shard, simulator, business, phone, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    await fault("stream_error", { code: "401", conflict: "replaced" });
+    expect(await shard.reaches(business, "conflict")).toMatchObject({ paired: true });
+  });
+});
+
 describe("a client version that WhatsApp has retired (405)", () => {
   test("is replaced by a setting, without a restart", async () => {
     let version: string | undefined;

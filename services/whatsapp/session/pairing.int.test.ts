@@ -33,6 +33,26 @@ describe("pairing", () => {
     await shard.reaches(business, "open");
   });
 
+  test.each([400, 429])("reports that WhatsApp refuses the code (%d)", async (code) => {
+    const { simulator, shard, business, phone, fault } = scenario;
+    await makePhone(simulator, phone);
+    await fault("code_refuse", { code, times: 1 });
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "code", phone });
+    const refused = await until(
+      async () => {
+        const view = await shard.view(business);
+        return view.reason?.includes(String(code)) ? view : undefined;
+      },
+      { what: "the refusal" },
+    );
+    expect(refused).toMatchObject({ status: "disconnected", paired: false });
+    const statuses = async () => (await shard.readJournal("events")).map(({ data }) => data.status);
+    await until(async () => (await statuses()).at(-1) === "disconnected", { what: "the event" });
+    expect(await statuses()).not.toContain("code");
+    await shard.json("POST", `/sessions/${business}/connect`, { method: "code", phone });
+    expect((await shard.reaches(business, "code")).code).toBeDefined();
+  });
+
   test("does not take an early 401 for a logout", async () => {
     const { simulator, shard, business, phone, fault } = scenario;
     await makePhone(simulator, phone);

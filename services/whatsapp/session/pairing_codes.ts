@@ -78,8 +78,10 @@ export class PairingCodes {
       control.unlessOver(() =>
         phone === undefined ? this.#draw(code, expiresAt) : events.shown("code", code, expiresAt),
       );
-    } catch {
-      control.end(500);
+    } catch (error) {
+      const code = refusalOf(error);
+      if (code === undefined) control.end(500);
+      else control.unlessOver(() => events.codeRefused(code));
     }
   }
 
@@ -101,4 +103,10 @@ export class PairingCodes {
         this.#options.logger.warn({ error: messageOf(error) }, "a notification could not be acknowledged"),
       );
   }
+}
+
+/** The code of WhatsApp's error answer; undefined if it did not answer. */
+function refusalOf(error: unknown): number | undefined {
+  const { data } = (error ?? {}) as { data?: unknown };
+  return typeof data === "number" && data >= 400 && data <= 599 ? data : undefined;
 }

@@ -112,6 +112,10 @@ describe("an end that needs a person", () => {
     const { simulator, shard, business, phone } = scenario;
     await shard.pair(simulator, business, phone);
     expect((await shard.request("DELETE", `/sessions/${business}`)).status).toBe(204);
+    expect(await scenario.metric("prosaas_whatsapp_alarms_total")).toBe(0);
+    const statuses = async () => (await shard.readJournal("events")).map(({ data }) => data.status);
+    await until(async () => (await statuses()).at(-1) === "logged_out", { what: "the event" });
+    expect((await statuses()).slice(-2)).toEqual(["open", "logged_out"]);
     expect((await shard.request("GET", `/sessions/${business}`)).status).toBe(404);
     const { devices } = await control<{ devices: unknown[] }>(simulator, "GET", `/phones/${phone}`);
     expect(devices).toEqual([]);

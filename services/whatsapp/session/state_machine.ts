@@ -2,7 +2,7 @@ import type { Suspension } from "../auth/suspension.ts";
 import type { Action, Event, State } from "./states.ts";
 import { transition } from "./transition.ts";
 
-/** What a session does in the world when its state machine decides so. */
+/** The side effects of a session's transitions. */
 export type Effects = {
   /** The state is decided; its actions follow. */
   entered(state: State, before: State, event: Event): void;

@@ -1,5 +1,5 @@
 import type { Suspension } from "../auth/suspension.ts";
-import type { Failure } from "./ends.ts";
+import type { End } from "./ends.ts";
 
 /*
  * The life of a session. Pure: `transition` decides the next state and the actions; session.ts performs them.
@@ -7,9 +7,9 @@ import type { Failure } from "./ends.ts";
  *                    connect                     shown                 paired, then ended(515)
  *   disconnected ──────────────▶ connecting ──────────────▶ pairing ─────────────┐
  *        ▲                        ▲      │                     │ ended: codes used up
- *        │ 403, 411, stop         │ due  │ opened              │ (renewed while the window lasts)
+ *        │ 403, stop, code refused│ due  │ opened              │ (renewed while the window lasts)
  *        │                        │      ▼                     ▼
- *        ├──────────────────── waiting ◀─ ended: 428, 503, 408, 405, 515, …
+ *        ├──────────────────── waiting ◀─ ended: 428, 503, 408, 405, 515, … (ends.ts has the table)
  *        │                        ▲      │
  *        │                        └──── open ──▶ conflict    (440: only a `connect` leaves it)
  *        │                                 └───▶ logged_out  (401, or `logout`; the auth store is archived)
@@ -62,7 +62,9 @@ export type Event =
   | { is: "shown"; show: "qr" | "code"; value: string; expiresAt: number }
   | { is: "paired" }
   | { is: "opened" }
-  | { is: "ended"; code: number; failure?: Failure | undefined }
+  | ({ is: "ended" } & End)
+  /** WhatsApp refused to issue a pairing code. */
+  | { is: "code_refused"; code: number }
   /** The connection is open and delivers nothing; `heard`: whether it delivered anything earlier. */
   | { is: "deaf"; heard: boolean }
   /** Messages arrive from several senders, and none of them can be decrypted. */

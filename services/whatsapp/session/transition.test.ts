@@ -11,7 +11,7 @@ describe("pairing", () => {
     });
     const paired = run(idle, [qr, shown, { is: "paired" }]);
     expect(paired.state).toMatchObject({ is: "connecting", fresh: 0 });
-    const restarted = step(paired.state, { is: "ended", code: 515 });
+    const restarted = step(paired.state, { is: "ended", code: 515, source: "stream_error" });
     expect(waitOf(restarted.actions)).toBe(0);
     expect(run(restarted.state, [{ is: "due" }, { is: "opened" }]).state.is).toBe("open");
   });
@@ -40,6 +40,17 @@ describe("pairing", () => {
   });
 });
 
+describe("a pairing code that WhatsApp refuses", () => {
+  const byCode = { is: "connect", paired: false, want: { method: "code", phone: "49151" } } as const;
+
+  test.each([400, 429, 503])("%d ends the pairing with its reason", (code) => {
+    const { state, actions } = run(idle, [byCode, { is: "code_refused", code }]);
+    expect(state).toMatchObject({ is: "disconnected", reason: expect.stringContaining(`(${code})`) });
+    expect(actions).toEqual([{ do: "disconnect" }]);
+    expect(step(open, { is: "code_refused", code })).toEqual({ state: open, actions: [] });
+  });
+});
+
 describe("faults of the volume and the store", () => {
   test("an unavailable store is retried until the session starts", () => {
     const unavailable = step(idle, { is: "store_unavailable", reason: "too many open files" });
@@ -54,14 +65,20 @@ describe("faults of the volume and the store", () => {
 });
 describe("retries", () => {
   test("a 401 directly after pairing is retried first", () => {
-    let { state } = run(idle, [qr, shown, { is: "paired" }, { is: "ended", code: 515 }, { is: "due" }]);
+    let { state } = run(idle, [
+      qr,
+      shown,
+      { is: "paired" },
+      { is: "ended", code: 515, source: "stream_error" },
+      { is: "due" },
+    ]);
     for (let refusal = 1; refusal <= freshRefusals; refusal++) {
-      const next = step(state, { is: "ended", code: 401 });
+      const next = step(state, { is: "ended", code: 401, source: "failure" });
       expect(next.state.is).toBe("waiting");
       expect(next.actions.map((action) => action.do)).toEqual(["wait"]);
       state = step(next.state, { is: "due" }).state;
     }
-    expect(step(state, { is: "ended", code: 401 })).toMatchObject({
+    expect(step(state, { is: "ended", code: 401, source: "failure" })).toMatchObject({
       state: { is: "logged_out" },
       actions: [{ do: "archive_store" }, { do: "alarm" }],
     });
@@ -180,23 +197,27 @@ describe("a login that was just paired", () => {
       qr,
       shown,
       { is: "paired" },
-      { is: "ended", code: 515 },
+      { is: "ended", code: 515, source: "stream_error" },
       { is: "due" },
-      { is: "ended", code: 401 },
+      { is: "ended", code: 401, source: "failure" },
     ]).state;
     expect(refused).toMatchObject({ is: "waiting", fresh: 1 });
     const again = run(refused, [
       { is: "connect", paired: true, want: { method: "qr" } },
-      { is: "ended", code: 401 },
+      { is: "ended", code: 401, source: "failure" },
     ]).state;
     expect(again).toMatchObject({ is: "waiting", fresh: 2 });
     const restarted = run(idle, [
       { is: "resume", afterMs: 0, fresh: true },
       { is: "due" },
-      { is: "ended", code: 401 },
+      { is: "ended", code: 401, source: "failure" },
     ]).state;
     expect(restarted.is).toBe("waiting");
-    const seasoned = run(idle, [{ is: "resume", afterMs: 0 }, { is: "due" }, { is: "ended", code: 401 }]).state;
+    const seasoned = run(idle, [
+      { is: "resume", afterMs: 0 },
+      { is: "due" },
+      { is: "ended", code: 401, source: "failure" },
+    ]).state;
     expect(seasoned.is).toBe("logged_out");
   });
 });

@@ -34,6 +34,13 @@ export function transition(state: State, event: Event, now: number, random: () =
       return { state: { is: "open", at: now, attempt: state.attempt, deaf: state.deaf }, actions: [] };
     case "ended":
       return afterEnd(state, event, now, random);
+    case "code_refused":
+      // Each request shows a notification on the phone: none is repeated without a person.
+      if ((state.is !== "connecting" && state.is !== "pairing") || state.pairing === undefined) return unchanged(state);
+      return {
+        state: { is: "disconnected", reason: codeRefusal(event.code) },
+        actions: [{ do: "disconnect" }],
+      };
     case "deaf":
       return state.is === "open" ? afterDeafness(state, event.heard, random) : unchanged(state);
     case "garbled":
@@ -99,4 +106,13 @@ function connect(state: State, event: Extract<Event, { is: "connect" }>, now: nu
 
 function isSameRequest(a: Pairing, b: Pairing): boolean {
   return a.method === b.method && (a.method === "qr" || a.phone === (b as { phone: string }).phone);
+}
+
+function codeRefusal(code: number): string {
+  const advice: Record<number, string> = {
+    400: "check that the number is right and has WhatsApp",
+    429: "too many codes were requested: wait an hour, or link by QR code",
+  };
+  const what = advice[code] ?? "try again later, or link by QR code";
+  return `WhatsApp refused to issue a pairing code (${code}): ${what}`;
 }

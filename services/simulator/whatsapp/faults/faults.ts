@@ -38,6 +38,18 @@ export const faultSchema = z.discriminatedUnion("kind", [
     ...target,
     minimum: z.string().regex(/^\d+\.\d+\.\d+$/, "a version such as 2.3000.1"),
   }),
+  /** Refuses to issue a pairing code for the phone. */
+  z.strictObject({ kind: z.literal("code_refuse"), ...target, code: z.int().min(400).max(599) }),
+  /** Ends a connection with any stream error. */
+  z.strictObject({
+    kind: z.literal("stream_error"),
+    ...target,
+    code: z
+      .string()
+      .regex(/^\d{3}$/, "three digits")
+      .optional(),
+    conflict: z.string().min(1).max(64).optional(),
+  }),
   z.strictObject({ kind: z.literal("silence"), ...target, answer_pings: z.boolean().default(false) }),
   z.strictObject({ kind: z.literal("ack_delay"), ...target, ms }),
   z.strictObject({ kind: z.literal("ack_refuse"), ...target, code: z.int().min(400).max(599) }),

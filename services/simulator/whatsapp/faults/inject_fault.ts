@@ -5,7 +5,7 @@ import { node } from "../wire/stanza.ts";
 
 type ConnectionFault = Extract<
   Fault,
-  { kind: "drop" | "replaced" | "logged_out" | "restart" | "unavailable" | "silence" }
+  { kind: "drop" | "replaced" | "logged_out" | "restart" | "stream_error" | "unavailable" | "silence" }
 >;
 
 /** True if a fault affects connections as a whole, and so strikes open ones at once. */
@@ -15,6 +15,7 @@ export function concernsConnection(fault: Fault): fault is ConnectionFault {
     case "replaced":
     case "logged_out":
     case "restart":
+    case "stream_error":
     case "silence":
       return true;
     case "unavailable":
@@ -38,6 +39,11 @@ function strike(simulation: Simulation, connection: Connection, fault: Connectio
       return connection.endWith({ code: "401" }, node("conflict", { type: "device_removed" }));
     case "restart":
       return connection.endWith({ code: "515" });
+    case "stream_error":
+      return connection.endWith(
+        fault.code === undefined ? {} : { code: fault.code },
+        fault.conflict === undefined ? undefined : node("conflict", { type: fault.conflict }),
+      );
     case "unavailable":
       return connection.endWith({ code: "503" });
     case "silence":
@@ -69,7 +75,7 @@ export function injectFault(simulation: Simulation, fault: Fault): number {
   return struck;
 }
 
-const atLogin = ["silence", "drop", "replaced", "logged_out", "restart", "unavailable"] as const;
+const atLogin = ["silence", "drop", "replaced", "logged_out", "restart", "stream_error", "unavailable"] as const;
 
 /** Applies the remaining connection faults to a connection that has just logged in. */
 export function strikeAtLogin(simulation: Simulation, connection: Connection): void {

@@ -7,8 +7,12 @@ import { loggedIn } from "./query.ts";
 export function linking(query: Query): QueryAnswer {
   const { simulation, connection, iq } = query;
   const request = child(iq, "link_code_companion_reg");
-  if (request?.attrs["stage"] === "companion_hello") simulation.pairing.hello(connection, iq);
-  else if (request?.attrs["stage"] === "companion_finish") simulation.pairing.finish(connection, iq);
+  if (request?.attrs["stage"] === "companion_hello") {
+    const phone = /^(\d+)@/.exec(request.attrs["jid"] ?? "")?.[1];
+    const refusal = simulation.faults.strike("code_refuse", phone);
+    if (refusal) throw new StanzaError(String(refusal.code), refusal.code === 429 ? "rate-overlimit" : "bad-request");
+    simulation.pairing.hello(connection, iq);
+  } else if (request?.attrs["stage"] === "companion_finish") simulation.pairing.finish(connection, iq);
   else if (child(iq, "remove-companion-device")) {
     simulation.phones.unlink(loggedIn(query).device);
     connection.send(node("iq", { from: server, type: "result", id: iq.attrs["id"] }));
