@@ -60,6 +60,9 @@ export function createDatabase({ url, poolSize, applicationName, waits = request
     acquire_timeout: waits.acquireMs / 1000,
     answer_timeout: waits.answerMs / 1000,
     idle_timeout: 60,
+    // Nothing is pipelined outside a transaction. When a client dies, pgbouncer (1.18) hands its server connection on
+    // as soon as one answer is complete; the answers of further statements would reach another client, or tenant.
+    max_pipeline: 1,
     // Not above half a second: after a restart of the server the pool is back at once.
     backoff: (attempt) => Math.min(0.5, 0.05 * 2 ** attempt),
     connection: { application_name: applicationName },

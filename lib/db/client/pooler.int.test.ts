@@ -3,6 +3,7 @@ import { uuidv7 } from "../../core/ids.ts";
 import { createBusiness } from "../../testing/business.ts";
 import { createMigratedDatabase } from "../../testing/database.ts";
 import type { MigratedDatabase } from "../../testing/database.ts";
+import { openFrontDoor } from "../../testing/front_door.ts";
 import { startPooler } from "../../testing/pgbouncer.ts";
 import type { Pooler } from "../../testing/pgbouncer.ts";
 import { until } from "../../testing/until.ts";
@@ -41,6 +42,27 @@ test("isolates tenants that share server connections", async () => {
     select count(*)::integer as connections from pg_stat_activity
     where datname = current_database() and application_name = 'pooled'`;
   expect([1, 2]).toContain(connections);
+});
+
+// A pooler hands a server connection on as soon as it has answered. Pipelined statements of a client that is gone would
+// still run there, and their answers reach the next client.
+test("keeps the answers of a lost client from others", async () => {
+  const narrow = await startPooler(database.ownerUrl, { poolSize: 1 });
+  const door = await openFrontDoor();
+  const url = new URL(narrow.url);
+  door.lead([Number(url.port)]);
+  url.port = String(door.port);
+  const lost = createDatabase({ url: url.toString(), poolSize: 1, applicationName: "lost" });
+  const next = createDatabase({ url: narrow.url, poolSize: 1, applicationName: "next" });
+  const [theirs, ours] = [forBusiness(lost, businesses[0]!), forBusiness(next, businesses[1]!)];
+  await theirs.ask(sql`select 1`);
+  const first = theirs.ask(sql`select 2`);
+  const second = theirs.ask(sql`select id, pg_sleep(0.5) from businesses`).catch(() => []);
+  await first;
+  door.drop();
+  expect([...(await ours.ask(sql`select id from businesses`))]).toEqual([{ id: businesses[1] }]);
+  await second;
+  await Promise.all([lost.close(), next.close(), narrow.stop(), door.close()]);
 });
 
 test("recovers after a restart of the pooler", async () => {
