@@ -108,7 +108,7 @@ describe("holdLock", () => {
     const lost: string[] = [];
     const first = await lock(key, "first", { onLost: (holder) => lost.push(holder) });
     const thief = await lock(key, "thief", { previousSession: first.session });
-    await until(() => lost.length === 1, { deadlineMs: 10_000, what: "the loss" });
+    await until(() => lost.length === 1, { what: "the loss" });
     expect(lost).toEqual(["thief"]);
     expect(first.state).toBe("lost");
     await thief.release();
@@ -119,7 +119,7 @@ describe("holdLock", () => {
     const tokens: number[] = [];
     const held: HeldLock = await lock(key, "owner", { onHeld: ({ token }) => tokens.push(token) });
     await consul.api.session.destroy(held.session!);
-    await until(() => tokens.length === 2, { deadlineMs: 10_000, what: "the second token" });
+    await until(() => tokens.length === 2, { what: "the second token" });
     expect(held.state).toBe("held");
     expect(tokens[1]).toBeGreaterThan(tokens[0]!);
     await held.release();
@@ -142,7 +142,7 @@ describe("holdLock", () => {
     });
     const { session, token } = held;
     forgetful = true;
-    await until(() => denied > 0, { deadlineMs: 10_000, what: "a renewal that is denied" });
+    await until(() => denied > 0, { what: "a renewal that is denied" });
     forgetful = false;
     await until(() => held.session !== null && held.state === "held", { what: "the lock" });
     expect({ lost, session: held.session, token: held.token }).toEqual({ lost: [], session, token });
@@ -160,8 +160,8 @@ describe("holdLock", () => {
     });
     proxy.arm();
     await consul.api.session.destroy(held.session!);
-    await until(() => proxy.lost() === 1, { deadlineMs: 10_000, what: "the lost answer" });
-    await until(() => held.state === "held" || lost.length > 0, { deadlineMs: 10_000, what: "the lock" });
+    await until(() => proxy.lost() === 1, { what: "the lost answer" });
+    await until(() => held.state === "held" || lost.length > 0, { what: "the lock" });
     expect({ lost, session: (await kvGet(consul, key))?.session }).toEqual({ lost: [], session: held.session });
     await held.release();
     await proxy.stop();
@@ -177,7 +177,7 @@ describe("holdLock", () => {
       onAsking: (session) => asked.push(session),
       onLost: (holder) => lost.push(holder),
     });
-    await until(() => held.state === "held" || lost.length > 0, { deadlineMs: 10_000, what: "the lock" });
+    await until(() => held.state === "held" || lost.length > 0, { what: "the lock" });
     expect({ lost, state: held.state, session: held.session }).toEqual({ lost: [], state: "held", session: asked[0]! });
     await held.release();
     await proxy.stop();
@@ -195,9 +195,9 @@ describe("holdLock", () => {
     const impatient = createConsul({ addr: proxy.addr, timeoutMs: 500 });
     const held = await lock(key, "first", { consul: impatient, onLost: (holder) => lost.push(holder) });
     armed = true;
-    await until(() => silent === 1, { deadlineMs: 10_000, what: "the renewal" });
+    await until(() => silent === 1, { what: "the renewal" });
     const thief = await lock(key, "thief", { previousSession: held.session });
-    await until(() => lost.length > 0, { deadlineMs: 10_000, what: "the loss" });
+    await until(() => lost.length > 0, { what: "the loss" });
     expect({ lost, state: held.state }).toEqual({ lost: ["thief"], state: "lost" });
     await held.release();
     await thief.release();
@@ -220,7 +220,7 @@ describe("holdLock", () => {
     await until(() => loser.state === "lost", { what: "the loss" });
     await until(() => keeper.state === "held", { what: "the lock" });
     await keeper.release();
-  }, 30_000);
+  });
 
   test("during an outage only a former owner starts", async () => {
     const unavailable = createConsul({ addr: "127.0.0.1:1" });

@@ -49,7 +49,7 @@ beforeAll(async () => {
     from generate_series(1, 20000) n`;
   await buildIndexes({ url: database.ownerUrl });
   await owner`analyze`;
-}, 60_000);
+});
 afterAll(() => database.close());
 
 type Node = { "Node Type": string; "Relation Name"?: string; "Index Name"?: string; Plans?: Node[] };

@@ -76,7 +76,7 @@ describe("memory of live streams", () => {
     for (let n = 0; n < 2_300; n++)
       await appendEvents(redis, [happened(id, { message_id: uuidv7(), text, content: { text } })]);
     expect((await usedBytes()) - before).toBeLessThan(8 * 1024 * 1024);
-  }, 60_000);
+  });
 
   test("bounds the bytes of one business", async () => {
     const id = uuidv7();
@@ -96,7 +96,7 @@ describe("memory of live streams", () => {
     const tally = await redis.hgetall("prosaas:{events}:tally");
     const sum = businesses.reduce((bytes, id) => bytes + Number(tally[id] ?? 0), 0);
     expect(Number(tally["total"])).toBe(sum);
-  }, 30_000);
+  });
 
   test("isolates a business from another's flood", async () => {
     const [quiet, loud] = [uuidv7(), uuidv7()];

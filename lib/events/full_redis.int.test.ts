@@ -71,7 +71,7 @@ describe("a Redis that live events filled before", () => {
     expect((await admit("CA1")).outcome).toBe("admitted");
     await queues.producer.wake("send", { business_id: business });
     await until(() => runs.length === 1, { what: "the job to run" });
-  }, 60_000);
+  });
 });
 
 describe("a Redis that others fill", () => {
@@ -113,7 +113,7 @@ describe("a Redis that others fill", () => {
     expect((await limiter.take("key")).granted).toBeTrue();
     await queues.producer.wake("send", { business_id: business });
     await until(() => runs.length > 0, { what: "the job to run" });
-  }, 60_000);
+  });
 
   test("ends no active job", async () => {
     const hold = Promise.withResolvers<void>();
@@ -133,11 +133,11 @@ describe("a Redis that others fill", () => {
       what: "a refusal to be logged",
     });
     await free();
-    await until(() => runs >= 3, { what: "the runs after it", deadlineMs: 30_000 });
+    await until(() => runs >= 3, { what: "the runs after it" });
     expect((await queues.deadLetters.list("high")).total).toBe(0);
     await queues.producer.wake("send", { business_id: business });
     await until(() => runs >= 4, { what: "the next wake-up" });
-  }, 60_000);
+  });
 
   test("bounds dead letters and every other key", async () => {
     const fail = async () => {
@@ -167,5 +167,5 @@ describe("a Redis that others fill", () => {
     await fillUp();
     await memoryGuard(redis).check();
     expect(await redis.exists(allEvents)).toBe(0);
-  }, 30_000);
+  });
 });

@@ -107,7 +107,7 @@ describe("recovery", () => {
       await restarted.close();
       await server.stop();
     }
-  }, 30_000);
+  });
 
   test("a job that keeps crashing becomes a dead letter", async () => {
     const { host, port, db } = stage.queues.redis.options;
@@ -149,5 +149,5 @@ describe("recovery", () => {
     expect(letter.reason).toContain("stalled");
     expect(deaths).toBeGreaterThan(1);
     expect(deaths).toBeLessThan(10);
-  }, 90_000);
+  });
 });

@@ -37,7 +37,7 @@ export async function startConsulServer(settings: Record<string, unknown> = {}):
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await until(() => isReady(`http://127.0.0.1:${http}`), { deadlineMs: 30_000, what: "Consul's leader" });
+    await until(() => isReady(`http://127.0.0.1:${http}`), { what: "Consul's leader" });
   } catch (error) {
     await stop();
     throw error;

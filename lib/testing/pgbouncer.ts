@@ -54,7 +54,7 @@ export async function startPooler(ownerUrl: string, { poolSize = 2 } = {}): Prom
 
   const start = async () => {
     const process = Bun.spawn(["pgbouncer", "-q", ...asUser, file], { stdout: "ignore", stderr: "ignore" });
-    await until(() => accepts(port), { deadlineMs: 30_000, what: "pgbouncer" });
+    await until(() => accepts(port), { what: "pgbouncer" });
     return process;
   };
   let running = await start();

@@ -58,7 +58,7 @@ export async function createRedisServer({
 
 /** Resolves when the Redis server at `port` executes commands: it listens before it has loaded its data. */
 export async function redisReady(port: number): Promise<void> {
-  await until(async () => /^(\+PONG|-NOAUTH)/.test(await answerToPing(port)), { deadlineMs: 30_000, what: "Redis" });
+  await until(async () => /^(\+PONG|-NOAUTH)/.test(await answerToPing(port)), { what: "Redis" });
 }
 
 function answerToPing(port: number): Promise<string> {

@@ -85,7 +85,7 @@ export async function createTestReplica(ownerUrl: string): Promise<TestReplica> 
         stderr: log,
       },
     );
-    await until(() => run("select 1"), { deadlineMs: 20_000, what: "the replica" });
+    await until(() => run("select 1"), { what: "the replica" });
   };
   const stop = async () => {
     server?.kill("SIGQUIT");

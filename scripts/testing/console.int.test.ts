@@ -95,7 +95,7 @@ beforeAll(async () => {
   page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
   page.on("pageerror", (error) => faults.push(String(error)));
   await page.goto(origin);
-}, 60_000);
+});
 
 afterAll(async () => {
   await browser?.close();
@@ -106,7 +106,7 @@ afterAll(async () => {
   await consul?.stop();
   redis?.disconnect();
   await rm(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 /** Waits until the page shows a text. */
 const says = (text: string) =>
@@ -241,7 +241,7 @@ describe("the console", () => {
       refusesStreams = false;
       await page.waitForFunction(() => document.querySelector(".live")?.textContent === "live", { timeout: 20_000 });
       faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("503")));
-    }, 40_000);
+    });
   });
 
   test("shows queues, shards and calls by keyboard", async () => {

@@ -51,7 +51,7 @@ beforeAll(async () => {
   });
   ({ addr } = server);
   cluster = createConsul({ addr, token: management });
-  await until(() => kvPut(cluster, numShardsKey, "3"), { what: "Consul with its access control", deadlineMs: 30_000 });
+  await until(() => kvPut(cluster, numShardsKey, "3"), { what: "Consul with its access control" });
   await kvPut(cluster, callLimitKey, "50");
   for (const [name, port, meta] of [
     [shardService, 7001, { shard: "1" }],

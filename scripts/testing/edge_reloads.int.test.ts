@@ -55,7 +55,7 @@ async function reload(): Promise<void> {
       const now = (await workers()).filter(({ isOld }) => !isOld);
       return now.length === 2 && now.every(({ pid }) => !before.has(pid));
     },
-    { what: "new workers", deadlineMs: 30_000, everyMs: 5 },
+    { what: "new workers", everyMs: 5 },
   );
 }
 
@@ -124,7 +124,7 @@ describe("reloads", () => {
     expect(watching.slice(-9).every((each) => each.isOpen())).toBeTrue();
     // Streams of the first round may share their worker with the call.
     expect(watching.slice(3, 12).some((each) => each.isOpen())).toBeFalse();
-  }, 120_000);
+  });
 
   test("slow down while old workers carry calls", async () => {
     await start({ OLD_WORKERS: "1", OLD_CALL_WORKERS: "3" });
@@ -137,7 +137,7 @@ describe("reloads", () => {
     await until(async () => (await left()) <= 5, { what: "old workers to end" });
     expect(await calls.at(-1)!.echoes()).toBeTrue();
     expect(calls[0]!.isOpen()).toBeFalse();
-  }, 120_000);
+  });
 
   test("serve a changed upstream within two seconds", async () => {
     await start();
@@ -147,7 +147,7 @@ describe("reloads", () => {
     const answers = async () => (await send(edge.httpsPort, "GET /v1/x HTTP/1.1\r\nHost: edge")).body.includes("other");
     await until(answers, { what: "the new upstream", deadlineMs: 2_000 });
     await other.stop(true);
-  }, 30_000);
+  });
 });
 
 test("a reload while nginx starts ends nothing", async () => {
@@ -162,4 +162,4 @@ exec ${Bun.which("nginx", { PATH: "/usr/sbin:/usr/bin" })} "$@"
   expect((await send(edge.httpsPort, "GET /v1/x HTTP/1.1\r\nHost: edge")).status).toBe(200);
   await reload();
   await rm(bin, { recursive: true });
-}, 30_000);
+});

@@ -85,7 +85,7 @@ export async function send(port: number, head: string, { tls = true }: { tls?: b
   socket.on("data", (data) => (text += String(data)));
   socket.on("close", () => (closed = true));
   socket.write(`${head}\r\nConnection: close\r\n\r\n`);
-  await until(() => closed, { what: "an answer", deadlineMs: 20_000, everyMs: 2 });
+  await until(() => closed, { what: "an answer", everyMs: 2 });
   return parse(text);
 }
 

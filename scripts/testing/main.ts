@@ -40,7 +40,7 @@ if (wants("int")) {
     tallies.push(
       await bunTest(
         "against real servers",
-        ["--path-ignore-patterns=**/*.e2e.test.ts", `--parallel=${processes}`, "--timeout=60000", ...files],
+        ["--path-ignore-patterns=**/*.e2e.test.ts", `--parallel=${processes}`, "--timeout=120000", ...files],
         servers.env,
       ),
     );

@@ -84,7 +84,7 @@ export async function startServers({
       ...Array.from({ length: processes }, startConsul),
       redisReady(redisPort),
       // PostgreSQL listens before it accepts queries.
-      until(() => isReady(postgres, postgresPort), { deadlineMs: 30_000, what: "PostgreSQL" }),
+      until(() => isReady(postgres, postgresPort), { what: "PostgreSQL" }),
     ]);
     return {
       env: {

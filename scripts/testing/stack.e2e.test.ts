@@ -204,7 +204,6 @@ describe("a stack", () => {
           killed.times += 1;
           process.kill(await shardProcess(1), "SIGKILL");
           await until(async () => (await shards()).filter(({ healthy }) => healthy).length === 2, {
-            deadlineMs: 30_000,
             what: "both shards to return",
             everyMs: 200,
           });

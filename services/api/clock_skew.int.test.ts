@@ -16,11 +16,11 @@ beforeAll(async () => {
   database = await createMigratedDatabase();
   await ensureAdminKey(database.owner, adminKey);
   replicas = await Promise.all([0, tenMinutes, -tenMinutes].map(startReplica));
-}, 60_000);
+});
 afterAll(async () => {
   await Promise.all(replicas.map((replica) => replica.stop()));
   await database.close();
-}, 30_000);
+});
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a test looks into answers of every shape
 type Answer = { status: number; body: any };
@@ -65,7 +65,7 @@ async function startReplica(skewMs: number): Promise<Replica> {
     const decoder = new TextDecoder();
     for await (const chunk of api.stdout) log += decoder.decode(chunk, { stream: true });
   })();
-  const [, port] = await until(() => /"port":(\d+)/.exec(log), { what: "the port in the log", deadlineMs: 30_000 });
+  const [, port] = await until(() => /"port":(\d+)/.exec(log), { what: "the port in the log" });
   const url = `http://127.0.0.1:${port}`;
   return {
     skewMs,

@@ -239,7 +239,7 @@ describe("the sweep", () => {
     await until(async () => (await stage.stack.store.read(call.sid)).call?.step === "streaming", {
       what: "the call to be known again",
     });
-    await until(async () => (await stage.stack.capacity.count()) === 1, { what: "its slot", deadlineMs: 15_000 });
+    await until(async () => (await stage.stack.capacity.count()) === 1, { what: "its slot" });
     call.press("2");
     await heard(call, "keys:12");
     expect(call.view().streams).toHaveLength(1);

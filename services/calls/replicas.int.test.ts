@@ -27,7 +27,6 @@ const marks = (call: SimulatedCall) => call.view().streams.flatMap((stream) => s
 const heard = (calls: SimulatedCall[], mark: string) =>
   until(() => calls.every((call) => marks(call).includes(mark)), {
     what: `all ${calls.length} callers to hear ${mark}`,
-    deadlineMs: 20_000,
   });
 const carried = async () => {
   const texts = await Promise.all(stack.processes.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()));
@@ -44,7 +43,7 @@ describe("three replicas", () => {
     expect(await stack.capacity.count()).toBe(50);
     for (const call of calls) call.hangUp();
     await until(async () => (await stack.capacity.count()) === 0, { what: "every slot to be free" });
-  }, 60_000);
+  });
 
   test("resume 20 calls of a killed one", async () => {
     const victim = stack.processes[0]!;
@@ -69,7 +68,7 @@ describe("three replicas", () => {
     for (const call of calls) call.hangUp();
     await until(async () => (await stack.capacity.count()) === 0, { what: "every slot to be free" });
     await stack.addProcess();
-  }, 60_000);
+  });
 
   test("drop none of 40 calls in a deploy", async () => {
     const calls = dial(40);
@@ -84,5 +83,5 @@ describe("three replicas", () => {
     expect(await stack.capacity.count()).toBe(40);
     for (const call of calls) call.hangUp();
     await until(async () => (await stack.capacity.count()) === 0, { what: "every slot to be free" });
-  }, 60_000);
+  });
 });

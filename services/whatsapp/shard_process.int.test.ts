@@ -100,7 +100,6 @@ describe("a killed shard", () => {
     const survivor = start();
     await until(async () => (await survivor.readJournal("inbound")).length === 3, {
       what: "all three messages",
-      deadlineMs: 30_000,
     });
     const journal = (await survivor.readJournal("inbound")).map(({ data }) => data);
     expect(journal).toMatchObject([

@@ -101,5 +101,5 @@ describe("a query that fails past its first row", () => {
       await admin.end({ timeout: 1 });
       await replica.remove();
     }
-  }, 90_000);
+  });
 });

@@ -15,7 +15,7 @@ let changes: { used: boolean; why: string }[];
 beforeAll(async () => {
   database = await createMigratedDatabase();
   server = await createTestReplica(database.ownerUrl);
-}, 60_000);
+});
 afterAll(async () => {
   await server.remove();
   await database.close();
@@ -83,7 +83,7 @@ describe("the replica", () => {
     expect(await answeredBy()).toBe("primary");
     await server.start();
     await inUse("the replica to be used again");
-  }, 60_000);
+  });
 
   test("reports a statement's own errors without a fallback", async () => {
     await open();

@@ -33,7 +33,7 @@ beforeAll(async () => {
     consul: { address: consulServer.addr, token: tokens.nomadServer },
   });
   consul = consulAs(management);
-  await until(() => consul("GET", "/v1/acl/tokens"), { what: "Consul's access control", deadlineMs: 30_000 });
+  await until(() => consul("GET", "/v1/acl/tokens"), { what: "Consul's access control" });
 });
 
 afterAll(async () => {

@@ -50,7 +50,7 @@ export async function startProcess({ main, env, preload, under = [] }: ProcessOp
     }
   })();
   reading.catch(() => {});
-  await until(() => port !== undefined || child.exitCode !== null, { what: `${main} to listen`, deadlineMs: 30_000 });
+  await until(() => port !== undefined || child.exitCode !== null, { what: `${main} to listen` });
   if (port === undefined) throw new Error(`${main} exited ${child.exitCode}`);
   return {
     port,

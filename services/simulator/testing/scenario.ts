@@ -1,5 +1,5 @@
 import type { WAMessage, WASocket } from "@whiskeysockets/baileys";
-import { afterAll, afterEach, beforeAll, setDefaultTimeout } from "bun:test";
+import { afterAll, afterEach, beforeAll } from "bun:test";
 import { startSimulator } from "../simulator.ts";
 import type { Simulator } from "../simulator.ts";
 import { connect, opened, trust } from "./client.ts";
@@ -21,7 +21,6 @@ export type Scenario = {
 /** Registers the hooks of a test file that connects real Baileys to one simulator. */
 export function simulatorScenario(): Scenario {
   // Each test pairs and logs in real Baileys, and the machine may be busy.
-  setDefaultTimeout(30_000);
   const sockets: WASocket[] = [];
   const scenario = {
     client: (auth: MemoryAuth, options: ClientOptions = {}) => {

@@ -96,7 +96,7 @@ test("keeps root, phones, messages and mail after SIGKILL", async () => {
   second.child.kill("SIGTERM");
   await ended;
   expect(await second.child.exited).toBe(0);
-}, 30_000);
+});
 
 test("exits 2 without a token", async () => {
   const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "../main.ts")], {
@@ -107,7 +107,7 @@ test("exits 2 without a token", async () => {
   running.push(child);
   expect(await child.exited).toBe(2);
   expect(await new Response(child.stderr).text()).toContain("SIMULATOR_TOKEN");
-}, 30_000);
+});
 
 test("requires the token on every control route", async () => {
   const { url } = await start();
@@ -142,4 +142,4 @@ test("requires the token on every control route", async () => {
       expect((await fetch(`${url}${path}`, { method, headers })).status, `${method} ${path}`).toBe(401);
     }
   }
-}, 30_000);
+});

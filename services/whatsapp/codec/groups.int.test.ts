@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { until } from "../../../lib/testing/until.ts";
@@ -14,8 +14,6 @@ import {
   text,
 } from "../testing/shard_under_test.ts";
 import type { InProcess, Simulator } from "../testing/shard_under_test.ts";
-
-setDefaultTimeout(30_000);
 
 let simulator: Simulator;
 let volume: string;

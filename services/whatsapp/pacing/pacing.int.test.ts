@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import type { PacingSettings, PacingView } from "../../../lib/contracts/shard/pacing.ts";
@@ -15,8 +15,6 @@ import {
   text as urgent,
 } from "../testing/shard_under_test.ts";
 import type { InProcess, Simulator } from "../testing/shard_under_test.ts";
-
-setDefaultTimeout(30_000);
 
 let simulator: Simulator;
 let volume: string;

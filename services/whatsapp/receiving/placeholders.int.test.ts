@@ -18,7 +18,7 @@ describe("a message whose content only the phone has", () => {
     await paired();
     const { contact, write, simulator } = scenario;
     const { id } = await write(contact, { text: "I saw your advertisement", companions_get: "unavailable" });
-    await until(async () => (await entries()).length > 0, { what: "the content", deadlineMs: 20_000 });
+    await until(async () => (await entries()).length > 0, { what: "the content" });
     await write(contact, { text: "are you there?" });
     await until(async () => (await entries()).some(({ text }) => text === "are you there?"), {
       what: "the next message",
@@ -72,7 +72,7 @@ describe("a message whose content only the phone has", () => {
     await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgement" });
     await scenario.restart();
     expect(simulator.simulation.stats.placeholders_asked).toBe(asked);
-    await until(async () => (await entries()).length === 1, { what: "the content", deadlineMs: 20_000 });
+    await until(async () => (await entries()).length === 1, { what: "the content" });
     expect(await entries()).toMatchObject([{ text: "the first word", push_name: `Phone ${contact}` }]);
   });
 });

@@ -32,7 +32,7 @@ describe("a session that is open and deaf", () => {
     await fault("silence", { answer_pings: true });
     const opened = spyOn(AuthStore, "open");
     await until(async () => (await shard.view(business)).reason?.includes("delivers nothing"), { what: "the reason" });
-    await until(() => opened.mock.calls.length > 0, { what: "the store to be opened again", deadlineMs: 20_000 });
+    await until(() => opened.mock.calls.length > 0, { what: "the store to be opened again" });
     opened.mockRestore();
     await control(simulator, "DELETE", "/faults");
     // The last silent connection may not be detected yet.

@@ -91,7 +91,6 @@ describe("a login that WhatsApp refuses permanently", () => {
     await endWith({ reason, times: 1 });
     await until(async () => logins() > before && (await shard.view(business)).status === "open", {
       what: "the login",
-      deadlineMs: 30_000,
     });
   });
 });

@@ -16,7 +16,6 @@ async function scanQr(): Promise<void> {
 async function endStatus(): Promise<string> {
   const { shard, business } = scenario;
   await until(async () => ["open", "logged_out"].includes((await shard.view(business)).status), {
-    deadlineMs: 20_000,
     what: "an end",
   });
   return (await shard.view(business)).status;

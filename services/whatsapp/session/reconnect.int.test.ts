@@ -34,7 +34,7 @@ describe("a linked login", () => {
           response.ok && ((await response.json()) as { results: { status: string }[] }).results[0]?.status === "sent"
         );
       },
-      { what: "the message to be sent", everyMs: 200, deadlineMs: 15_000 },
+      { what: "the message to be sent", everyMs: 200 },
     );
     await until(async () => (await screenOf(simulator, contact)).texts.length === 1);
     expect(await screenOf(simulator, contact)).toMatchObject({ texts: ["in spite of it"] });

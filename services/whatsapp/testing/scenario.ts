@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, setDefaultTimeout } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach } from "bun:test";
 import { rmSync } from "node:fs";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { control, makePhone, newKeys, newPhone, newVolume, startShard, startSimulator } from "./shard_under_test.ts";
@@ -35,7 +35,6 @@ export type Scenario = {
 
 /** Registers the hooks of a test file that runs one shard against one simulator. */
 export function shardScenario(defaults: ShardOptions = {}): Scenario {
-  setDefaultTimeout(60_000);
   let running: InProcess;
   const shard = new Proxy({} as InProcess, {
     get: (_, property) => {

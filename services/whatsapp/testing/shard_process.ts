@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, setDefaultTimeout } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { shardToken } from "../../../lib/contracts/shard/secrets.ts";
@@ -38,8 +38,6 @@ export const kill = async (shard: ShardProcess) => {
 
 /** Registers the hooks of a test file that runs shard processes against one simulator. */
 export function processScenario(): ProcessScenario {
-  // The tests start many processes, and the machine may be busy.
-  setDefaultTimeout(60_000);
   let running: ShardProcess[] = [];
   const scenario = {
     index: 4_000 + Math.floor(Math.random() * 1_000),
@@ -94,8 +92,7 @@ function launch(scenario: ProcessScenario, env: Record<string, string>, flags: s
   const read = Promise.all([collect(process.stdout), collect(process.stderr)]);
   const port = (path: string) => (isOperational(path) ? /"ops_port":(\d+)/ : /"port":(\d+)/).exec(log)?.[1];
   const api = new ShardUnderTest(
-    async (path, init) =>
-      fetch(`http://127.0.0.1:${await until(() => port(path), { what: "the port", deadlineMs: 30_000 })}${path}`, init),
+    async (path, init) => fetch(`http://127.0.0.1:${await until(() => port(path), { what: "the port" })}${path}`, init),
     shardToken(token, index + 1),
   );
   const exited = process.exited.then(async (code) => {

@@ -64,7 +64,7 @@ describe("recipients", () => {
     expect(texts()).toEqual(["Hello N0", "Hello N2"]);
     const [, second] = await listRecipients(scope(), id, { after: 0, limit: 3 });
     expect(second).toMatchObject({ chat: chat(1), message_status: "failed", error_code: "opted_out" });
-  }, 30_000);
+  });
 
   test("deduplicates recipients", async () => {
     const id = await draft(3);

@@ -67,7 +67,7 @@ describe("prepare_media", () => {
       (await shownTo(customer)).flatMap(({ text }) => (text === "first" || text === "second" ? [text] : []));
     expect(await texts()).toEqual([]);
     await control(stage.simulator, "DELETE", "/faults");
-    await until(async () => (await texts()).length === 2, { what: "the chat that waited", deadlineMs: 30_000 });
+    await until(async () => (await texts()).length === 2, { what: "the chat that waited" });
     expect(await texts()).toEqual(["first", "second"]);
   });
 

@@ -131,7 +131,7 @@ export function useMediaStage() {
           const content = (await getMessage(scope(), row.id))!.content as MediaContent;
           return settled(content) ? content : undefined;
         },
-        { what: "the file", deadlineMs: 30_000 },
+        { what: "the file" },
       );
   }
 
@@ -148,7 +148,6 @@ export function useMediaStage() {
     const { wa_message_id } = (await workers.rows(business)).find((row) => row.id === id)!;
     const shown = await until(async () => (await shownTo(to)).find((message) => message.id === wa_message_id), {
       what: "the message",
-      deadlineMs: 30_000,
     });
     const response = await fetch(`${simulator.url}/phones/${to}/messages/${wa_message_id}/file`);
     return { shown, file: Buffer.from(await response.arrayBuffer()), status: response.status };

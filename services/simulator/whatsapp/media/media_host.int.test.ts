@@ -47,7 +47,7 @@ describe("the media host", () => {
     expect((await control(simulator.url).messages(contact!.phone)).data).toMatchObject([
       { type: "document", text: "the menu" },
     ]);
-  }, 20_000);
+  });
 
   test("answers 404 to unknown and escaping paths", async () => {
     const address = simulator.simulation.media!.address;
