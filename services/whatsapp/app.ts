@@ -142,6 +142,7 @@ function wireResult({ id, wa_message_id }: BatchMessage, result: SendResult): Wi
         wa_message_id,
         status: "retry",
         ...(result.waitMs === undefined ? {} : { wait_ms: Math.ceil(result.waitMs) }),
+        ...(result.error === undefined ? {} : { error: result.error }),
       };
     case "paced":
       return {

@@ -34,6 +34,8 @@ export type ShardOptions = {
   deafness?: DeafnessTimes | undefined;
   /** Milliseconds until a message that cannot be prepared may fail. */
   patienceMs?: number | undefined;
+  /** Multiplies the waits after WhatsApp's temporary refusals. */
+  waitScale?: number | undefined;
   /** The WhatsApp Web version that clients report, as it is configured now; undefined for Baileys' own. */
   waVersion?: (() => string | undefined) | undefined;
   fence: () => void;
@@ -169,6 +171,7 @@ export class Shard {
       platformPacing,
       deafness: this.#options.deafness,
       patienceMs: this.#options.patienceMs,
+      waitScale: this.#options.waitScale,
       waVersion: this.#options.waVersion,
       fence,
       archiveStore: () => archiveStore(volume.file("sessions"), volume.file("set-aside"), id),

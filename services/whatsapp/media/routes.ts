@@ -2,8 +2,8 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { AppError } from "../../../lib/core/errors.ts";
 import { mediaConnectionRequest, reuploadRequest } from "../../../lib/contracts/shard/media.ts";
-import { query } from "../chats/query.ts";
 import type { Shard } from "../shard.ts";
+import { mediaConnection } from "./media_connection.ts";
 import { reupload } from "./reupload.ts";
 
 const businessId = z.object({ business_id: z.uuid() });
@@ -15,7 +15,7 @@ export function mediaRoutes(shard: Shard): Hono {
 
   app.post("/:business_id/media_connection", async (c) => {
     const { renew } = mediaConnectionRequest.parse(await jsonOf(c.req.raw));
-    const { auth, hosts } = await sessionOf(c.req.param()).use(({ socket }) => query(socket.refreshMediaConn(renew)));
+    const { auth, hosts } = await mediaConnection(sessionOf(c.req.param()), renew);
     return c.json({ auth, hosts: hosts.map(({ hostname }) => hostname) });
   });
 

@@ -1,18 +1,17 @@
 import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
-import { Transient, transientCode, Undeliverable } from "./errors.ts";
+import { Transient, Undeliverable } from "./errors.ts";
+import type { RetryResult } from "./result.ts";
 
 /** Failed preparations, on an open connection, before a message counts as failed. */
 const maxFailures = 3;
-/** How long a chat waits after WhatsApp answered with a transient code. The worker adds its own backoff. */
-export const transientWaitMs = 1_000;
 /** Messages whose failures are counted at a time. */
 const maxCounted = 500;
 
 /** The scope of a failed preparation: the message fails permanently, or its chat or the whole session waits. */
 export type Failure =
   | { scope: "message"; error: { code: string; message: string } }
-  | { scope: "chat"; waitMs?: number }
+  | { scope: "chat"; result: RetryResult }
   | { scope: "session" };
 
 /** Classifies the failures of messages that could not be handed to WhatsApp. */
@@ -31,13 +30,17 @@ export class Failures {
     const closed = (error as { output?: { statusCode?: number } }).output?.statusCode === 428;
     // The message is not at fault when the connection ended or this process lost its shard.
     if (closed || error instanceof AppError) return { scope: "session" };
-    if (error instanceof Transient) return { scope: "chat", waitMs: error.waitMs };
-    if (transientCode(error) !== undefined) return { scope: "chat", waitMs: transientWaitMs };
+    if (error instanceof Transient) {
+      const { code, message, waitMs } = error;
+      return { scope: "chat", result: { status: "retry", waitMs, error: { code, message } } };
+    }
     const now = performance.now();
     const { count, since } = this.#counted.get(waMessageId) ?? { count: 0, since: now };
     this.#counted.set(waMessageId, { count: count + 1, since });
     // A message that never succeeds would block its chat for ever.
-    if (count + 1 < maxFailures || now - since < this.#patienceMs) return { scope: "chat" };
+    if (count + 1 < maxFailures || now - since < this.#patienceMs) {
+      return { scope: "chat", result: { status: "retry" } };
+    }
     return {
       scope: "message",
       error: { code: "undeliverable", message: `The message could not be prepared: ${messageOf(error)}` },

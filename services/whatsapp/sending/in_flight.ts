@@ -3,7 +3,7 @@ type Message = { outgoing: { waMessageId: string; chat: string } };
 export type Leave = () => Promise<void>;
 type InFlightMessage<Entry> = {
   entry: Entry;
-  /** When it was handed to WhatsApp, or its preparation began. */
+  /** When it was handed to WhatsApp; before, when its preparation began. */
   handedAt: number;
   /** Transmits the prepared message, which waits for the ones before it in its chat. */
   held?: Leave;
@@ -23,7 +23,7 @@ export class InFlight<Entry extends Message> {
   readonly #messages = new Map<string, InFlightMessage<Entry>>();
   /** The messages of each chat, in order. */
   readonly #chats = new Map<string, InFlightMessage<Entry>[]>();
-  /** The messages with a deadline, in the order in which they got it. A held message has none. */
+  /** The messages that were handed to WhatsApp, in that order. */
   readonly #watched = new Set<InFlightMessage<Entry>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -55,7 +55,6 @@ export class InFlight<Entry extends Message> {
     const inChat = this.#chats.get(chat);
     if (inChat === undefined) this.#chats.set(chat, [message]);
     else inChat.push(message);
-    this.#watch(message);
   }
 
   /**
@@ -68,7 +67,6 @@ export class InFlight<Entry extends Message> {
     if (message?.entry !== entry) return;
     if (this.#chats.get(chat)![0] === message) return this.#hand(message, leave);
     message.held = leave;
-    this.#watched.delete(message);
   }
 
   /** Removes a message, and transmits the next one of its chat. Returns false if the entry is not in flight. */
@@ -99,14 +97,9 @@ export class InFlight<Entry extends Message> {
   #hand(message: InFlightMessage<Entry>, leave: Leave): Promise<void> {
     delete message.held;
     message.handedAt = performance.now();
-    this.#watched.delete(message);
-    this.#watch(message);
-    return leave();
-  }
-
-  #watch(message: InFlightMessage<Entry>): void {
     this.#watched.add(message);
     this.#watchOldest();
+    return leave();
   }
 
   /** One timer for all: acknowledgements arrive roughly in the order of the messages. */
@@ -117,7 +110,7 @@ export class InFlight<Entry extends Message> {
     const left = oldest.handedAt + ackDeadlineMs - performance.now();
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      if (this.#watched.has(oldest) && performance.now() - oldest.handedAt >= ackDeadlineMs - 1) onOverdue();
+      if (this.#watched.has(oldest)) onOverdue();
       else this.#watchOldest();
     }, left);
   }

@@ -12,7 +12,7 @@ import { ShardDb } from "../volume/shard_db.ts";
 import { Lane } from "./lane.ts";
 import type { LaneOptions, RelayMessage } from "./lane.ts";
 import { Ledger } from "./ledger.ts";
-import { Undeliverable } from "./errors.ts";
+import { Transient, Undeliverable } from "./errors.ts";
 
 const business = "0190b2a0-0000-7000-8000-000000000001";
 const ring = KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`);
@@ -54,7 +54,7 @@ describe("a lane", () => {
     sut.open(relay);
     const sending = sut.send(["A", "B", "C"].map(text));
     await left("A", "B", "C");
-    sut.acknowledged("B", "463");
+    sut.acknowledged("B", { code: "463" });
     sut.acknowledged("A", undefined);
     sut.acknowledged("C", undefined);
     expect(await sending).toMatchObject([
@@ -249,7 +249,7 @@ describe("a lane", () => {
     sut.open(relay);
     const sending = sut.send([text("A")]);
     await left("A");
-    expect(() => sut.acknowledged("A", "463")).toThrow("full");
+    expect(() => sut.acknowledged("A", { code: "463" })).toThrow("full");
     expect(await sending).toMatchObject([{ status: "failed" }]);
   });
 });
@@ -286,7 +286,7 @@ describe("the messages of one chat", () => {
     await until(() => prepared.length === burst.length, { what: "all to be prepared", everyMs: 1 });
     await acknowledge(sut, "ABCD");
     await left("A", "B", "C", "D", "E");
-    sut.acknowledged("E", "503");
+    sut.acknowledged("E", { code: "503" });
     expect((await sending).map(({ status }) => status).join(" ")).toBe(
       `${"sent ".repeat(4)}retry retry retry retry retry retry`,
     );
@@ -302,7 +302,7 @@ describe("the messages of one chat", () => {
     sut.open(preparing);
     const sending = sut.send(burst);
     await left("A");
-    sut.acknowledged("A", "503");
+    sut.acknowledged("A", { code: "503" });
     await sending;
     prepared.splice(0);
     const again = sut.send(burst);
@@ -344,7 +344,7 @@ describe("the messages of one chat", () => {
 });
 
 describe("a temporary failure", () => {
-  const refused = Object.assign(new Error("rate-overlimit"), { data: 429 });
+  const refused = new Transient("429", "WhatsApp refused a query for now (429).", 60_000);
 
   test("of one chat holds only that chat", async () => {
     const sut = lane({ chatWindow: () => 1 });
@@ -365,7 +365,7 @@ describe("a temporary failure", () => {
     sut.open(relay);
     const sending = sut.send([at("1", "A"), at("1", "B"), at("2", "C")]);
     await left("A", "C");
-    sut.acknowledged("A", code);
+    sut.acknowledged("A", { code });
     sut.acknowledged("C", undefined);
     expect((await sending).map(({ status }) => status)).toEqual(["retry", "retry", "sent"]);
     expect(ledger.resultOf(business, "A")).toBeUndefined();

@@ -4,12 +4,13 @@ import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import { InFlight } from "./in_flight.ts";
 import type { Leave } from "./in_flight.ts";
-import { isTransientAck } from "./errors.ts";
-import { Failures, transientWaitMs } from "./failures.ts";
+import { Failures } from "./failures.ts";
 import type { Ledger } from "./ledger.ts";
 import { LoopScheduler } from "./loop_scheduler.ts";
 import { resultOfAck } from "./result.ts";
-import type { FinalResult, LaneResult } from "./result.ts";
+import type { FinalResult, LaneResult, RetryResult } from "./result.ts";
+import { verdictOf } from "./verdicts.ts";
+import type { Passing } from "./verdicts.ts";
 
 export type Outgoing = { waMessageId: string; chat: string; message: proto.IMessage };
 
@@ -34,6 +35,11 @@ export type LaneOptions = {
   onOverdue: () => void;
   /** `ms`: from handing the message over to WhatsApp's answer. */
   onResult?: (result: FinalResult, ms: number) => void;
+  /**
+   * WhatsApp refused a message temporarily. Returns the time until the message may be sent again, and what waits as
+   * long.
+   */
+  onRefused?: (refusal: Refusal) => { waitMs: number; holds: Passing["holds"] };
   /** Shared with the lanes of the other sessions. */
   scheduler?: LoopScheduler;
   /** Messages that may wait in the lane. */
@@ -48,6 +54,16 @@ export type LaneOptions = {
   patienceMs?: number;
 };
 
+/** A temporary refusal of a message. */
+export type Refusal = {
+  code: string;
+  verdict: Passing;
+  /** Refusals in a row in its chat, with this one. */
+  times: number;
+  /** The wait that WhatsApp named. */
+  backoffMs: number | undefined;
+};
+
 type Entry = { outgoing: Outgoing; resolve: (result: LaneResult) => void; result: Promise<LaneResult> };
 /** An open connection, from `open` to `close`. Work left over from an earlier epoch does not affect the next. */
 type Epoch = {
@@ -59,6 +75,9 @@ type Epoch = {
 
 /** How long a lane prepares messages before other lanes and inbound data run: a handful of messages. */
 const sliceMs = 5;
+
+/** A preparation asks WhatsApp at most twice, for up to 20 s each; after this the connection counts as dead. */
+const prepareDeadlineMs = 45_000;
 
 /** Chats that are remembered after a temporary refusal. */
 const maxRefusedChats = 500;
@@ -82,8 +101,8 @@ export class Lane {
   readonly #known = new Map<string, Entry>();
   readonly #inFlight: InFlight<Entry>;
   readonly #failures: Failures;
-  /** The chats whose last message was refused temporarily. */
-  readonly #refusedChats = new BoundedMap<string, true>(maxRefusedChats);
+  /** The chats whose last message was refused temporarily, and how many times in a row. */
+  readonly #refusals = new BoundedMap<string, number>(maxRefusedChats);
   #epoch: Epoch | undefined;
 
   constructor(options: LaneOptions) {
@@ -95,6 +114,7 @@ export class Lane {
       chatWindow: () => window,
       ackDeadlineMs: 8_000,
       patienceMs: 0,
+      onRefused: () => ({ waitMs: 0, holds: "chat" }),
       ...options,
     };
     const { ackDeadlineMs, onOverdue, patienceMs } = this.#options;
@@ -166,27 +186,46 @@ export class Lane {
     return this.#known.has(waMessageId) || ledger.resultOf(businessId, waMessageId) !== undefined;
   }
 
-  /** WhatsApp's server answered. Returns false if the message is not in flight here. */
-  acknowledged(waMessageId: string, refusal: string | undefined): boolean {
+  /**
+   * WhatsApp's server answered. `refusal`: its code, and the wait that it names. Returns false if the message is not in
+   * flight here.
+   */
+  acknowledged(waMessageId: string, refusal?: { code: string; backoffMs?: number | undefined }): boolean {
     const pending = this.#inFlight.get(waMessageId);
     if (pending === undefined) return false;
-    const { chat } = pending.entry.outgoing;
-    if (isTransientAck(refusal)) {
-      this.#refusedChats.set(chat, true);
-      this.#retryChat(pending.entry, transientWaitMs);
+    const { entry, handedAt } = pending;
+    const verdict = refusal && verdictOf(refusal.code);
+    if (verdict?.is === "passing") {
+      this.#refused(entry, { verdict, code: refusal!.code, backoffMs: refusal!.backoffMs });
       return true;
     }
-    this.#refusedChats.delete(chat);
-    const result = resultOfAck(refusal);
-    this.#leaveFlight(pending.entry);
-    void this.#finish(pending.entry, result);
-    this.#options.onResult?.(result, performance.now() - pending.handedAt);
+    this.#refusals.delete(entry.outgoing.chat);
+    const result = resultOfAck(verdict && { code: refusal!.code, meaning: verdict.meaning });
+    this.#leaveFlight(entry);
+    void this.#finish(entry, result);
+    this.#options.onResult?.(result, performance.now() - handedAt);
     return true;
   }
 
   /** Resolves when no message is waiting or in flight. */
   async drained(): Promise<void> {
     await Promise.all([...this.#known.values()].map((entry) => entry.result));
+  }
+
+  /** WhatsApp refused a message temporarily: its chat waits, or everything that is not in flight. */
+  #refused(entry: Entry, refusal: Omit<Refusal, "times">): void {
+    const { chat } = entry.outgoing;
+    const times = (this.#refusals.get(chat) ?? 0) + 1;
+    this.#refusals.set(chat, times);
+    const { code } = refusal;
+    const { waitMs, holds } = this.#options.onRefused({ ...refusal, times });
+    const result: RetryResult = {
+      status: "retry",
+      waitMs,
+      error: { code, message: `WhatsApp refused the message temporarily (${code}).` },
+    };
+    this.#retryChat(entry, result);
+    if (holds === "account") this.#retry(this.#waiting.splice(0), result);
   }
 
   #add(outgoing: Outgoing): Entry {
@@ -249,7 +288,7 @@ export class Lane {
   }
 
   #windowOf(chat: string): number {
-    return this.#refusedChats.get(chat) === true ? 1 : this.#options.chatWindow(chat);
+    return this.#refusals.get(chat) !== undefined ? 1 : this.#options.chatWindow(chat);
   }
 
   async #woken(epoch: Epoch): Promise<void> {
@@ -261,9 +300,10 @@ export class Lane {
 
   async #relayOne(entry: Entry, epoch: Epoch): Promise<void> {
     const { waMessageId, chat, message } = entry.outgoing;
-    const { logger, fence, businessId } = this.#options;
+    const { logger, fence, businessId, onOverdue } = this.#options;
     // Before the send: the acknowledgement may arrive before the call returns.
     this.#inFlight.add(entry);
+    const stuck = setTimeout(onOverdue, prepareDeadlineMs);
     try {
       fence();
       await epoch.relay(chat, message, waMessageId, (leave) => this.#inFlight.transmit(entry, leave));
@@ -278,27 +318,28 @@ export class Lane {
         case "message":
           return this.#finish(entry, { status: "failed", at: Date.now(), error: failure.error });
         case "chat":
-          return this.#retryChat(entry, failure.waitMs);
+          return this.#retryChat(entry, failure.result);
         case "session":
           this.#retry([entry, ...this.#waiting.splice(0)]);
       }
+    } finally {
+      clearTimeout(stuck);
     }
   }
 
-  /** Answers `retry` for a message and for those behind it in its chat. */
-  #retryChat(entry: Entry, waitMs: number | undefined): void {
+  /** Answers a message, and those behind it in its chat. */
+  #retryChat(entry: Entry, result: RetryResult): void {
     const { chat } = entry.outgoing;
     const inFlight = this.#inFlight.entriesOf(chat);
     const held = inFlight.slice(inFlight.indexOf(entry) + 1);
     const waiting = this.#waiting.filter(({ outgoing }) => outgoing.chat === chat);
     const others = this.#waiting.filter(({ outgoing }) => outgoing.chat !== chat);
     this.#waiting.splice(0, this.#waiting.length, ...others);
-    this.#retry([entry, ...held, ...waiting], waitMs);
+    this.#retry([entry, ...held, ...waiting], result);
   }
 
-  /** Answers `retry` from the last message on: one that leaves flight lets the next one of its chat leave. */
-  #retry(entries: Entry[], waitMs?: number): void {
-    const result: LaneResult = { status: "retry", ...(waitMs === undefined ? {} : { waitMs }) };
+  /** Answers messages from the last one on: one that leaves flight lets the next one of its chat leave. */
+  #retry(entries: Entry[], result: RetryResult = { status: "retry" }): void {
     for (const entry of entries.toReversed()) this.#resolve(entry, result);
   }
 

@@ -1,7 +1,10 @@
-import { isJidGroup, isPnUser, jidDecode } from "@whiskeysockets/baileys";
+import { getBinaryNodeChild, isJidGroup, isPnUser, jidDecode, jidEncode } from "@whiskeysockets/baileys";
 import type {
   BinaryNode,
   Contact,
+  FullJid,
+  GroupMetadata,
+  JidServer,
   MessageRelayOptions,
   proto,
   SignalDataSet,
@@ -16,10 +19,16 @@ import { ownSenderKeys } from "../codec/sender_key_names.ts";
 import type { ConnectionControl } from "../session/connection_options.ts";
 import { TtlCache } from "../session/ttl_cache.ts";
 import type { Transmit } from "./lane.ts";
-import { Undeliverable } from "./errors.ts";
-import { QueryCooldown } from "./query_cooldown.ts";
+import { backoffOf } from "./cooldown.ts";
+import type { Cooldown } from "./cooldown.ts";
+import { Transient, Undeliverable } from "./errors.ts";
+import { passingQuery } from "./verdicts.ts";
 
 const devicesTtlMs = 5 * 60_000;
+/** Less than the 20 s for which Baileys waits, during which no other message of the account could be prepared. */
+const answerDeadlineMs = 8_000;
+/** The code of a query that was not answered. */
+const noAnswer = 408;
 /** An acknowledgement's code: the group's addressing mode, or a list of devices, is out of date. */
 const staleAddressing = "421";
 
@@ -30,7 +39,20 @@ type Options = {
   /** The business's own account, once paired. */
   me: () => Contact | undefined;
   control: ConnectionControl;
+  queries: Cooldown;
 };
+
+/** As Baileys caches them. */
+type CachedDevice = FullJid & { server: JidServer };
+
+/** WhatsApp did not answer a query. Carries its code as Baileys' errors do. */
+class NoAnswer extends Error {
+  readonly data = noAnswer;
+
+  constructor() {
+    super("WhatsApp did not answer a query in time");
+  }
+}
 
 /** `transmit`, which our patch adds, sends the message's stanza. */
 type RelayOptions = MessageRelayOptions & { transmit: (stanza: BinaryNode) => Promise<void> };
@@ -40,11 +62,12 @@ type RelayOptions = MessageRelayOptions & { transmit: (stanza: BinaryNode) => Pr
  * first.
  */
 export class Relay {
-  readonly groups = new GroupDirectory((group) => this.#options.socket().groupMetadata(group));
+  readonly groups = new GroupDirectory((group) => answered(this.#options.socket().groupMetadata(group)));
   /** The devices of each user, as WhatsApp listed them. */
   readonly devices = new TtlCache(1000, devicesTtlMs);
   readonly #options: Options;
-  readonly #cooldown = new QueryCooldown();
+  /** The wait that WhatsApp named when it refused the last query. */
+  #backoffMs: number | undefined;
 
   constructor(options: Options) {
     this.#options = options;
@@ -53,24 +76,43 @@ export class Relay {
   /**
    * Prepares one message for WhatsApp and passes it to `transmit`. Resolves then, not when it was acknowledged.
    * @throws Undeliverable if the number has no WhatsApp account, since WhatsApp drops such a message silently, or if
-   *   the business is not in the group. Any other error says nothing about the message.
+   *   the business is not in the group. Transient if WhatsApp refused a query for now or did not answer it. Any other
+   *   error says nothing about the message.
    */
   async send(chat: string, message: proto.IMessage, waMessageId: string, transmit: Transmit): Promise<void> {
-    if (this.#cooldown.isActive && (await this.#needsQuery(chat))) this.#cooldown.refuse();
+    const { queries, control } = this.#options;
+    const asks = queries.hasRefusals && (await this.#needsQuery(chat));
+    if (asks && queries.isActive)
+      throw new Transient("query_refused", "WhatsApp refuses queries for now; the next one waits.", queries.waitMs);
+    const began = Date.now();
     try {
       await this.#send(chat, message, waMessageId, transmit);
-      this.#cooldown.succeeded();
+      if (asks) queries.succeeded();
     } catch (error) {
-      this.#cooldown.failed(error);
-      throw error;
+      const code = passingQuery(error);
+      if (code === undefined) throw error;
+      if (code === noAnswer) control.endIfSilentSince(began);
+      const backoffMs = this.#backoffMs;
+      this.#backoffMs = undefined;
+      throw new Transient(`${code}`, `WhatsApp refused a query for now (${code}).`, queries.refused(backoffMs));
     }
+  }
+
+  /** WhatsApp refused a query. */
+  queryRefused(stanza: BinaryNode): void {
+    this.#backoffMs = backoffOf(getBinaryNodeChild(stanza, "error")?.attrs);
   }
 
   async #send(chat: string, message: proto.IMessage, waMessageId: string, transmit: Transmit): Promise<void> {
     const { socket, me } = this.#options;
-    if (isPnUser(chat) && !(await this.#hasAccount(chat))) throw noAccount();
-    if (!isJidGroup(chat)) await this.#assertDevices(chat);
-    if (isJidGroup(chat)) message = withMemberNames(message, await this.groups.of(chat), ownJidsOf(me()));
+    if (isJidGroup(chat)) {
+      const group = await this.groups.of(chat);
+      await this.#loadDevices(group);
+      message = withMemberNames(message, group, ownJidsOf(me()));
+    } else {
+      if (isPnUser(chat) && !(await this.#hasAccount(chat))) throw noAccount();
+      await this.#assertDevices(chat);
+    }
     const options: RelayOptions = {
       messageId: waMessageId,
       ...stanzaOptions(message),
@@ -117,19 +159,53 @@ export class Relay {
     await this.#options.keys.set(data);
   }
 
-  /** True if a message to this chat requires a query first: the members of the group, or the devices of a person. */
+  /** True if a message to this chat requires a query: for the members of a group, for devices, or for their keys. */
   async #needsQuery(chat: string): Promise<boolean> {
-    if (isJidGroup(chat)) return !this.groups.has(chat);
-    const { user } = jidDecode(chat) ?? {};
-    if (user === undefined || this.devices.get(user) === undefined) return true;
-    return isPnUser(chat) === true && (await this.#lidOf(user)) === undefined;
+    const { keys, me } = this.#options;
+    if (!isJidGroup(chat)) return this.#lackKeys([chat, ...ownJidsOf(me()).slice(0, 1)]);
+    if (!this.groups.has(chat)) return true;
+    const { participants } = await this.groups.of(chat);
+    const given = (await keys.get("sender-key-memory", [chat]))[chat];
+    return this.#lackKeys(
+      participants.map(({ id }) => id),
+      given,
+    );
   }
 
-  /** Queries WhatsApp once for each contact: an account has a LID, and the store keeps it. */
+  /** True if a user's devices are unknown, or if one of them has neither a Signal session nor the group's key. */
+  async #lackKeys(users: string[], given: Record<string, boolean> = {}): Promise<boolean> {
+    const { signalRepository } = this.#options.socket();
+    for (const name of users) {
+      const devices = this.#devicesOf(name);
+      if (devices === undefined) return true;
+      for (const jid of devices) {
+        if (!given[jid] && !(await signalRepository.validateSession(jid)).exists) return true;
+      }
+    }
+    return false;
+  }
+
+  /** The devices of a user other than this one; undefined if WhatsApp has to be asked. */
+  #devicesOf(name: string): string[] | undefined {
+    const { user } = jidDecode(name) ?? {};
+    const own = jidDecode(this.#options.me()?.id);
+    return (user === undefined ? undefined : this.devices.get<CachedDevice[]>(user))
+      ?.filter((device) => device.user !== own?.user || device.device !== own.device)
+      .map((device) => jidEncode(device.user, device.server, device.device));
+  }
+
+  /** Looks the devices of a group's members up before the message is prepared, which holds the account's lock. */
+  async #loadDevices({ participants }: GroupMetadata): Promise<void> {
+    const unknown = participants.map(({ id }) => id).filter((id) => this.#devicesOf(id) === undefined);
+    if (unknown.length > 0) await answered(this.#options.socket().getUSyncDevices(unknown, true, false));
+  }
+
+  /** Queries WhatsApp once for each contact: an account has devices and mostly a LID, and the store keeps it. */
   async #hasAccount(chat: string): Promise<boolean> {
     const { user } = jidDecode(chat) ?? {};
     if (user === undefined) return false;
-    return (await this.#lidOf(user)) !== undefined || this.#isOnWhatsApp(user);
+    const known = this.devices.get(user) !== undefined || (await this.#lidOf(user)) !== undefined;
+    return known || this.#isOnWhatsApp(user);
   }
 
   async #lidOf(user: string): Promise<string | undefined> {
@@ -137,8 +213,8 @@ export class Relay {
   }
 
   async #isOnWhatsApp(user: string): Promise<boolean> {
-    const found = await this.#options.socket().onWhatsApp(user);
-    if (found === undefined) throw new Error("WhatsApp did not answer whether the number has an account");
+    const found = await answered(this.#options.socket().onWhatsApp(user));
+    if (found === undefined) throw new NoAnswer();
     return found.some(({ exists }) => exists);
   }
 
@@ -148,10 +224,21 @@ export class Relay {
    * answer; a second query distinguishes the two.
    */
   async #assertDevices(chat: string): Promise<void> {
-    if ((await this.#options.socket().getUSyncDevices([chat], true, false)).length > 0) return;
+    if ((await answered(this.#options.socket().getUSyncDevices([chat], true, false))).length > 0) return;
     const { user } = jidDecode(chat) ?? {};
     if (isPnUser(chat) && user !== undefined && !(await this.#isOnWhatsApp(user))) throw noAccount();
-    throw new Error("WhatsApp names no device of this number");
+    throw new NoAnswer();
+  }
+}
+
+/** Fails if WhatsApp does not answer in time. The query's late answer still fills the caches. */
+async function answered<T>(question: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new NoAnswer()), answerDeadlineMs);
+  try {
+    return await Promise.race([question, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -16,8 +16,11 @@ export type FinalResult =
   | { status: "sent"; at: number }
   | { status: "failed"; at: number; error: { code: string; message: string } };
 
-/** `waitMs`: the earliest time to try again. Without it the caller backs off on its own. */
-export type RetryResult = { status: "retry"; waitMs?: number };
+/**
+ * `waitMs`: the earliest time to try again. Without it the caller backs off on its own. `error`: WhatsApp's temporary
+ * refusal.
+ */
+export type RetryResult = { status: "retry"; waitMs?: number; error?: { code: string; message: string } };
 
 export type PacedResult = { status: "paced" } & PacingDelay;
 
@@ -26,20 +29,9 @@ export type LaneResult = FinalResult | RetryResult;
 
 export type SendResult = LaneResult | PacedResult;
 
-/** The final result in an acknowledgement. `refusal`: its error code. */
-export function resultOfAck(refusal: string | undefined): FinalResult {
+/** The final result in an acknowledgement. `refusal`: its code, and what it means. */
+export function resultOfAck(refusal?: { code: string; meaning: string }): FinalResult {
   const at = Date.now();
   if (refusal === undefined) return { status: "sent", at };
-  return {
-    status: "failed",
-    at,
-    error: { code: refusal, message: refusals[refusal] ?? `WhatsApp refused the message (${refusal})` },
-  };
+  return { status: "failed", at, error: { code: refusal.code, message: refusal.meaning } };
 }
-
-/** The known codes of refused messages. */
-const refusals: Record<string, string> = {
-  "463": "WhatsApp does not let this account start new chats for now (463)",
-  "479": "WhatsApp did not accept the form of the message (479)",
-  "429": "WhatsApp refused the message because of too many messages (429)",
-};

@@ -1,5 +1,6 @@
 import { isJidGroup, proto } from "@whiskeysockets/baileys";
 import { AppError } from "../../../lib/core/errors.ts";
+import { backoff } from "../../../lib/core/retry.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import { limitsOf } from "../../../lib/contracts/shard/pacing.ts";
 import type { PacingLimits, PacingSettings, PacingView } from "../../../lib/contracts/shard/pacing.ts";
@@ -11,8 +12,9 @@ import type { Own } from "../codec/outgoing.ts";
 import { BatchPacer } from "../pacing/batch_pacer.ts";
 import { Pacer } from "../pacing/pacer.ts";
 import type { ShardMetrics } from "../shard_metrics.ts";
+import type { Cooldowns } from "./cooldowns.ts";
 import { Lane } from "./lane.ts";
-import type { Outgoing, RelayMessage } from "./lane.ts";
+import type { LaneOptions, Outgoing, Refusal, RelayMessage } from "./lane.ts";
 import type { Ledger } from "./ledger.ts";
 import type { LoopScheduler } from "./loop_scheduler.ts";
 import type { LaneResult, PacedResult, SendResult } from "./result.ts";
@@ -25,6 +27,9 @@ const batchDeadlineMs = 12_000;
  * considered given once it is prepared: nothing may be prepared behind a message that may be refused.
  */
 const chatWindow = (chat: string): number => (isJidGroup(chat) ? 1 : 16);
+/** Refusals in a row, in any chats, after which all messages of the account wait. */
+const refusalsOfAnAccount = 3;
+
 /** A temporary failure of WhatsApp may last minutes; a message that cannot be prepared for longer fails. */
 const defaultPatienceMs = 120_000;
 
@@ -41,6 +46,9 @@ export type SenderOptions = {
   platformPacing?: (() => PacingSettings) | undefined;
   /** Milliseconds until a message that cannot be prepared may fail. */
   patienceMs?: number | undefined;
+  cooldowns: Cooldowns;
+  /** Multiplies the waits after refusals. */
+  waitScale?: number | undefined;
   /** Throws if this process no longer owns the shard. */
   fence: () => void;
   /** The auth store, where the account's pace is kept. */
@@ -59,6 +67,8 @@ export class Sender {
   readonly #pacer: Pacer;
   /** The limits of the last batch. */
   #limits: PacingLimits | undefined;
+  /** Messages that WhatsApp refused temporarily since it last decided one. */
+  #refusals = 0;
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -72,8 +82,11 @@ export class Sender {
       chatWindow,
       patienceMs: options.patienceMs ?? defaultPatienceMs,
       onOverdue: options.onOverdue,
+      onRefused: (refusal) => this.#refused(refusal),
       onResult: (result, ms) => {
         metrics.sendResult(result.status, ms);
+        this.#refusals = 0;
+        if (result.status === "sent") options.cooldowns.messages.succeeded();
         if (result.status === "failed" && this.#limits?.enabled) this.#pacer.refused(result.error.code);
       },
     });
@@ -104,8 +117,8 @@ export class Sender {
     this.#lane.close();
   }
 
-  acknowledged(waMessageId: string, refusal: string | undefined): void {
-    this.#lane.acknowledged(waMessageId, refusal);
+  acknowledged(...acknowledgement: Parameters<Lane["acknowledged"]>): void {
+    this.#lane.acknowledged(...acknowledgement);
   }
 
   /** Resolves when no message is waiting or in flight. */
@@ -139,6 +152,24 @@ export class Sender {
     this.#pacer.resume();
   }
 
+  /** WhatsApp refused a message temporarily. */
+  #refused({
+    verdict: { holds, wait },
+    code,
+    times,
+    backoffMs,
+  }: Refusal): ReturnType<Required<LaneOptions>["onRefused"]> {
+    const { cooldowns, waitScale = 1 } = this.#options;
+    this.#refusals += 1;
+    if (this.#limits?.enabled) this.#pacer.refused(code);
+    if (holds === "account" || this.#refusals >= refusalsOfAnAccount) {
+      const accountsWait = holds === "account" ? wait : undefined;
+      return { holds: "account", waitMs: cooldowns.messages.refused(backoffMs, accountsWait) };
+    }
+    const own = backoff({ attempt: times, baseMs: wait.firstMs, maxMs: wait.maxMs }) * waitScale;
+    return { holds, waitMs: backoffMs ?? own };
+  }
+
   #limitsOf(settings: PacingSettings | null | undefined): PacingLimits {
     return limitsOf(settings, this.#options.paced, this.#options.platformPacing?.());
   }
@@ -150,6 +181,12 @@ export class Sender {
   ): Promise<Map<string, PacedResult>> {
     this.#limits = limits;
     const results = new Map<string, PacedResult>();
+    const { waitMs } = this.#options.cooldowns.messages;
+    if (waitMs > 0) {
+      const wait: PacedResult = { status: "paced", notBefore: Date.now() + waitMs, holds: "everything" };
+      for (const { waMessageId } of messages) if (!this.#lane.has(waMessageId)) results.set(waMessageId, wait);
+      return results;
+    }
     if (!limits.enabled) return results;
     this.#options.fence();
     const pacer = new BatchPacer(this.#pacer, limits);

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "../../../lib/testing/until.ts";
 import type { BatchMessage, SendResult } from "../../../lib/contracts/shard/schemas.ts";
+import { maxBatch } from "../../../lib/contracts/shard/index.ts";
 import { shardScenario } from "../testing/scenario.ts";
 import { control, makePhone, newPhone, screenOf, text } from "../testing/shard_under_test.ts";
 
-const scenario = shardScenario();
+/** The waits of minutes take a hundredth of a second for each second. */
+const scenario = shardScenario({ waitScale: 0.01 });
 
 /**
  * Sends a batch as a worker does: repeats undecided messages, which hold their chats, until every one has a final
@@ -16,8 +18,8 @@ async function deliver(messages: BatchMessage[]): Promise<SendResult[]> {
     async () => {
       const left = messages.filter(({ id }) => !decided.has(id));
       if (left.length === 0) return true;
-      for (const result of await scenario.shard.send(scenario.business, left)) {
-        if (result.status !== "retry") decided.set(result.id, result);
+      for (const result of await scenario.shard.send(scenario.business, left.slice(0, maxBatch))) {
+        if (result.status === "sent" || result.status === "failed") decided.set(result.id, result);
       }
       return decided.size === messages.length;
     },
@@ -79,7 +81,81 @@ describe("a temporary failure of WhatsApp", () => {
     expect(Math.min(...results.map(({ wait_ms }) => wait_ms ?? 0))).toBeGreaterThan(0);
   });
 
-  test.each([408, 421, 500, 503])("in an acknowledgement (%d) fails nothing, keeps the order", async (code) => {
+  test("waits as long as WhatsApp says", async () => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    await fault("query_refuse", { query: "usync", code: 429, backoff: 90, times: 1 });
+    const [query] = await shard.send(business, [text(contact, "first")]);
+    expect(query).toMatchObject({ status: "retry", error: { code: "429" } });
+    expect(query!.wait_ms! / 1_000).toBeCloseTo(90, 0);
+    await scenario.restart();
+    await shard.reaches(business, "open");
+    await fault("ack_refuse", { code: 503, backoff: 45, times: 1 });
+    const [ack] = await shard.send(business, [text(contact, "second")]);
+    expect(ack).toMatchObject({ status: "retry", wait_ms: 45_000, error: { code: "503" } });
+  });
+
+  test.each(["usync", "keys", "groups"])("of late %s queries fails no message", async (query) => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", {
+      subject: "Team",
+      members: [phone, contact],
+    });
+    await fault("query_late", { query, ms: 25_000, times: 1 });
+    expect((await deliver([text(query === "groups" ? id : contact, "late")])).map(({ status }) => status)).toEqual([
+      "sent",
+    ]);
+    expect(await scenario.metric("whatsapp_connections_ended_total")).toBeNaN();
+  });
+
+  test("of a media host query holds later ones", async () => {
+    const { shard, simulator, business, phone, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    await fault("query_refuse", { query: "media", code: 429, backoff: 2, times: 1 });
+    const ask = () => shard.request("POST", `/sessions/${business}/media_connection`, { renew: true });
+    const { stats } = simulator.simulation;
+    const before = stats.queries["w:m"] ?? 0;
+    for (let i = 0; i < 3; i++) {
+      const refused = await ask();
+      expect([refused.status, Number(refused.headers.get("retry-after"))]).toEqual([503, expect.any(Number)]);
+    }
+    expect(stats.queries["w:m"]).toBe(before + 1);
+    await until(async () => (await ask()).ok, { what: "the media host" });
+  });
+
+  test("that throttles messages holds the whole account", async () => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    const other = newPhone();
+    await makePhone(simulator, other);
+    await shard.send(business, [text(contact, "0"), text(other, "0")]);
+    await fault("ack_refuse", { code: 429, times: 1 });
+    const batch = [text(contact, "1")];
+    expect(await shard.send(business, batch)).toMatchObject([{ status: "retry", error: { code: "429" } }]);
+    expect(await shard.send(business, [text(other, "waits")])).toMatchObject([
+      { status: "paced", holds: "everything", wait_ms: expect.any(Number) },
+    ]);
+    await deliver([...batch, text(other, "1")]);
+    expect((await screenOf(simulator, contact)).texts).toEqual(["0", "1"]);
+  });
+
+  test("delays a broadcast to new chats and fails none", async () => {
+    const { shard, simulator, business, phone, fault } = scenario;
+    await shard.pair(simulator, business, phone);
+    const strangers = Array.from({ length: 200 }, () => newPhone());
+    for (const stranger of strangers) await makePhone(simulator, stranger);
+    await fault("query_refuse", { query: "usync", code: 429 });
+    const lifted = Bun.sleep(600).then(() => control(simulator, "DELETE", "/faults"));
+    const { stats } = simulator.simulation;
+    const before = stats.queries_refused;
+    const results = await deliver(strangers.map((stranger) => text(stranger, "an offer")));
+    await lifted;
+    expect(results.filter(({ status }) => status === "sent")).toHaveLength(200);
+    expect(stats.queries_refused - before).toBeLessThan(20);
+  });
+
+  test.each([408, 421, 429, 500, 503])("in an acknowledgement (%d) fails nothing, keeps the order", async (code) => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
     await fault("ack_refuse", { code, times: 4 });
@@ -102,7 +178,7 @@ describe("a temporary failure of WhatsApp", () => {
     expect((await screenOf(simulator, contact)).texts).toEqual(["zero", "one", "two", "three"]);
   });
 
-  test("in the middle of a burst of ten keeps the order", async () => {
+  test("amid a burst of ten keeps the order", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
     await shard.send(business, [text(contact, "0")]);

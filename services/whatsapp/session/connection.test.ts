@@ -10,6 +10,7 @@ import { AuthStore } from "../auth/auth_store.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { Attempts } from "../receiving/attempts.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
+import { createCooldowns } from "../sending/cooldowns.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionEvents } from "./connection_options.ts";
 
@@ -50,6 +51,7 @@ describe("a connection", () => {
       auth: new AuthState({ store, fence: () => {}, onFault: () => {} }),
       placeholders: new Placeholders(store),
       sentMessage: () => undefined,
+      cooldowns: createCooldowns(),
       logger: createLogger("test", "error"),
       events,
       connectDeadlineMs: 50,

@@ -5,8 +5,9 @@ import type { OpenSocket } from "../chats/query.ts";
 import { truncate, maxLoggedError, maxLoggedId } from "../codec/bounds.ts";
 import { Intake } from "../receiving/intake.ts";
 import type { RelayMessage } from "../sending/lane.ts";
+import { backoffOf } from "../sending/cooldown.ts";
 import { Relay } from "../sending/relay.ts";
-import type { ConnectionControl, ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
+import type { AckRefusal, ConnectionControl, ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
 import { DeafnessDetector, defaultDeafnessTimes } from "./deafness_detector.ts";
 import { endOf } from "./ends.ts";
 import type { End } from "./ends.ts";
@@ -63,6 +64,9 @@ export class Connection {
       failVolume: (error) => this.#failVolume(error),
       holdOutput: (durable) => this.#gate.after(durable),
       end: (code) => this.#end({ code }),
+      endIfSilentSince: (at) => {
+        if ((this.lastInboundAt ?? 0) < at) this.#end({ code: 408 });
+      },
       endUnlessBy: (ms) => this.#endUnlessBy(ms),
     };
     const me = () => options.auth.creds.me;
@@ -71,7 +75,13 @@ export class Connection {
     this.#events = options.events;
     this.#codes = new PairingCodes({ ...options, socket, control });
     this.#intake = new Intake({ ...options, me, control });
-    this.#relay = new Relay({ keys: options.auth.keys, socket, me, control });
+    this.#relay = new Relay({
+      keys: options.auth.keys,
+      queries: options.cooldowns.queries,
+      socket,
+      me,
+      control,
+    });
     this.#socket = makeWASocket(socketConfig(options, { intake: this.#intake, relay: this.#relay, control }));
     // makeWASocket creates it synchronously, and it lives as long as the socket.
     this.#raw = (this.#socket.ws as unknown as { socket: RawSocket }).socket;
@@ -143,9 +153,10 @@ export class Connection {
     ws.on("CB:ack,class:message", ({ attrs }: BinaryNode) =>
       this.#unlessOver(() => {
         if (attrs["error"] !== undefined) this.#relay.refused(attrs["from"], attrs["error"]);
-        if (attrs["id"]) this.#events.acknowledged(attrs["id"], attrs["error"]);
+        if (attrs["id"]) this.#events.acknowledged(attrs["id"], refusalIn(attrs));
       }),
     );
+    ws.prependListener("CB:iq,type:error", (stanza: BinaryNode) => this.#relay.queryRefused(stanza));
     isolateStanzaListeners(ws, (stanza, error) => this.#stanzaFailed(stanza, error));
   }
 
@@ -234,4 +245,9 @@ export class Connection {
     await Promise.race([Promise.resolve(this.#socket.end(undefined)), terminated.promise]);
     clearTimeout(timer);
   }
+}
+
+function refusalIn(attrs: BinaryNode["attrs"]): AckRefusal | undefined {
+  const { error: code } = attrs;
+  return code === undefined ? undefined : { code, backoffMs: backoffOf(attrs) };
 }

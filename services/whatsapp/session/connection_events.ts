@@ -16,7 +16,7 @@ type Options = {
   onOpened: () => void;
   /** Called after the event was dispatched. */
   onEnded: () => void;
-  onAcknowledged: (waMessageId: string, refusal: string | undefined) => void;
+  onAcknowledged: ConnectionEvents["acknowledged"];
 };
 
 /** Translates what a connection reports into journal entries, metrics and events of the session's state machine. */

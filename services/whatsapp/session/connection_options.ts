@@ -3,8 +3,12 @@ import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/sche
 import type { AuthState } from "../auth/auth_state.ts";
 import type { Attempts } from "../receiving/attempts.ts";
 import type { Placeholders } from "../receiving/placeholders.ts";
+import type { Cooldowns } from "../sending/cooldowns.ts";
 import type { DeafnessTimes } from "./deafness_detector.ts";
 import type { End } from "./ends.ts";
+
+/** WhatsApp's code for a refused message, and the wait that it names. */
+export type AckRefusal = { code: string; backoffMs: number | undefined };
 
 /** The events of one connection. None follows `ended`, and none follows a call of `drop`. */
 export type ConnectionEvents = {
@@ -17,7 +21,7 @@ export type ConnectionEvents = {
   opened(): void;
   ended(end: End): void;
   /** WhatsApp's server accepted a message, or refused it with a code. */
-  acknowledged(waMessageId: string, refusal: string | undefined): void;
+  acknowledged(waMessageId: string, refusal?: AckRefusal): void;
   /** Resolves once the message is durable. The acknowledgement to WhatsApp waits for it. */
   received(message: InboundData): Promise<void>;
   receipt(receipt: ReceiptData): Promise<void>;
@@ -45,6 +49,7 @@ export type ConnectionOptions = {
   pairingPhone?: string | undefined;
   /** The plaintext of a message that this business sent, for a phone that could not decrypt it. */
   sentMessage: (waMessageId: string) => Uint8Array | undefined;
+  cooldowns: Cooldowns;
   logger: Logger;
   events: ConnectionEvents;
   deafness?: DeafnessTimes | undefined;
@@ -62,6 +67,8 @@ export type ConnectionControl = {
   /** Holds back the frames sent after this call until `durable` resolves. */
   holdOutput(durable: Promise<void>): void;
   end(code: number): void;
+  /** Ends the connection with 408 if no frame arrived since this time, Unix ms. */
+  endIfSilentSince(at: number): void;
   /** Ends the connection with 408 unless it progresses within `ms`. Replaces the earlier deadline. */
   endUnlessBy(ms: number): void;
 };

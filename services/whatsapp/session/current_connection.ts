@@ -2,8 +2,10 @@ import { messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthState } from "../auth/auth_state.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
+import type { Cooldowns } from "../sending/cooldowns.ts";
 import { Connection } from "./connection.ts";
 import { connectionEvents } from "./connection_events.ts";
+import type { ConnectionEvents } from "./connection_options.ts";
 import { GarbleWatch } from "./garble_watch.ts";
 import type { Login } from "./login.ts";
 import type { SessionOptions } from "./session_options.ts";
@@ -14,7 +16,8 @@ type Options = SessionOptions & {
   login: Login;
   dispatch: (event: Event) => void;
   onOpened: (connection: Connection) => void;
-  onAcknowledged: (waMessageId: string, refusal: string | undefined) => void;
+  onAcknowledged: ConnectionEvents["acknowledged"];
+  cooldowns: Cooldowns;
   /** A connection ended that had reported another client version than the one configured now. */
   onOutdated: () => void;
 };
@@ -80,6 +83,7 @@ export class CurrentConnection {
       deafness,
       pairingPhone: pairing?.method === "code" ? pairing.phone : undefined,
       sentMessage: (waMessageId) => ledger.body(businessId, waMessageId),
+      cooldowns: this.#options.cooldowns,
       logger,
       events: connectionEvents({
         businessId,

@@ -7,6 +7,8 @@ import type { BatchMessage, SessionStatus, SessionView } from "../../../lib/cont
 import type { Suspension } from "../auth/suspension.ts";
 import type { OpenSocket } from "../chats/query.ts";
 import type { SendResult } from "../sending/result.ts";
+import { createCooldowns } from "../sending/cooldowns.ts";
+import type { Cooldowns } from "../sending/cooldowns.ts";
 import { Sender } from "../sending/sender.ts";
 import type { Connection } from "./connection.ts";
 import { CurrentConnection } from "./current_connection.ts";
@@ -27,6 +29,8 @@ export class Session {
   readonly #log: Logger;
   readonly #login: Login;
   readonly #sender: Sender;
+  /** The waits after WhatsApp's temporary refusals. */
+  readonly cooldowns: Cooldowns;
   readonly #openWaiters = new OpenWaiters(() => this.#state);
   readonly #journaled: StatusJournal;
   readonly #connection: CurrentConnection;
@@ -44,8 +48,10 @@ export class Session {
       onStoreFault: (error) => this.#dispatch(storeFault(error)),
     });
     this.#journaled = new StatusJournal(options.journal, this.businessId, this.#log);
+    this.cooldowns = createCooldowns(options.waitScale);
     this.#sender = new Sender({
       ...options,
+      cooldowns: this.cooldowns,
       logger: this.#log,
       store: () => this.#login.store,
       own: () => ({
@@ -61,6 +67,7 @@ export class Session {
       login: this.#login,
       dispatch: (event) => this.#dispatch(event),
       onOpened: (connection) => this.#opened(connection),
+      cooldowns: this.cooldowns,
       onAcknowledged: (waMessageId, refusal) => this.#sender.acknowledged(waMessageId, refusal),
       onOutdated: () => this.versionChanged(),
     });

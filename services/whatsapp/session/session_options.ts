@@ -32,6 +32,8 @@ export type SessionOptions = {
   deafness?: DeafnessTimes | undefined;
   /** Milliseconds until a message that cannot be prepared may fail. */
   patienceMs?: number | undefined;
+  /** Multiplies the waits after WhatsApp's temporary refusals. */
+  waitScale?: number | undefined;
   /** The WhatsApp Web version that the client reports; undefined for Baileys' own. */
   waVersion?: (() => string | undefined) | undefined;
   /** Throws if this process no longer owns the shard. */

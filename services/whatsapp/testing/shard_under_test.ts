@@ -166,6 +166,7 @@ export function startShard(options: {
   paced?: boolean;
   deafness?: DeafnessTimes;
   patienceMs?: number;
+  waitScale?: number;
   waVersion?: () => string | undefined;
   fence?: () => void;
   shard?: number;
@@ -192,6 +193,7 @@ export function startShard(options: {
     paced: options.paced ?? false,
     deafness: options.deafness,
     patienceMs: options.patienceMs,
+    waitScale: options.waitScale,
     waVersion: options.waVersion,
     fence,
     logger,

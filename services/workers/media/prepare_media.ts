@@ -58,7 +58,8 @@ async function prepare(deps: Deps, scope: BusinessScope, wanted: Wanted, signal:
       return { status: "failed", error: "The business has no paired WhatsApp; connect it and send the message again." };
     }
     // Retries end when the waiting message expires.
-    const next_attempt_at = new Date(sharedNow() + backoff({ attempt: attempts + 1, ...delay }));
+    const waitMs = error instanceof AppError ? (error.retryAfterS ?? 0) * 1_000 : 0;
+    const next_attempt_at = new Date(sharedNow() + Math.max(waitMs, backoff({ attempt: attempts + 1, ...delay })));
     return { status: "pending", error: messageOf(error), next_attempt_at };
   }
 }

@@ -12,6 +12,9 @@ const target = {
 };
 
 const ms = z.int().min(0).max(600_000);
+/** The wait that WhatsApp names in a refusal, in seconds. */
+const backoff = z.int().min(1).max(86_400).optional();
+const query = z.enum(["usync", "keys", "groups", "media"]);
 
 /** All faults. The first six end a connection; the others last until they are spent or deleted. */
 export const faultSchema = z.discriminatedUnion("kind", [
@@ -52,7 +55,7 @@ export const faultSchema = z.discriminatedUnion("kind", [
   }),
   z.strictObject({ kind: z.literal("silence"), ...target, answer_pings: z.boolean().default(false) }),
   z.strictObject({ kind: z.literal("ack_delay"), ...target, ms }),
-  z.strictObject({ kind: z.literal("ack_refuse"), ...target, code: z.int().min(400).max(599) }),
+  z.strictObject({ kind: z.literal("ack_refuse"), ...target, code: z.int().min(400).max(599), backoff }),
   z.strictObject({ kind: z.literal("ack_lost"), ...target }),
   z.strictObject({ kind: z.literal("duplicate"), ...target, copies: z.int().min(2).max(50).default(2) }),
   z.strictObject({
@@ -66,9 +69,12 @@ export const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("query_refuse"),
     ...target,
-    query: z.enum(["usync", "keys", "groups"]),
+    query,
     code: z.int().min(400).max(599),
+    backoff,
   }),
+  /** Answers queries of a business after `ms`. */
+  z.strictObject({ kind: z.literal("query_late"), ...target, query, ms }),
   /** Answers a query for the keys of one device of `phone` with an error, as if the device had uploaded none. */
   z.strictObject({
     kind: z.literal("no_keys"),

@@ -21,7 +21,7 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
   const phone = receiver && simulation.phones.at(receiver);
   const { faults } = simulation;
   const refusal = faults.strike("ack_refuse", login.phone.phone, phone?.phone);
-  if (refusal) return refuse(simulation, connection, { id, to, code: String(refusal.code) });
+  if (refusal) return refuse(simulation, connection, { id, to, code: String(refusal.code), backoff: refusal.backoff });
   const limited = simulation.limits.refuse(login.phone.phone, phone?.phone ?? to);
   if (limited) return refuse(simulation, connection, { id, to, code: limited });
   const group = isGroupJid(to) ? simulation.groups.get(to) : undefined;
@@ -76,11 +76,18 @@ function accept(
 function refuse(
   { stats }: Simulation,
   connection: Connection,
-  { id, to, code }: { id: string; to: string; code: string },
+  { id, to, code, backoff }: { id: string; to: string; code: string; backoff?: number | undefined },
 ): void {
   stats.messages_refused += 1;
   connection.send(
-    node("ack", { class: "message", id, from: to, t: String(Math.floor(Date.now() / 1000)), error: code }),
+    node("ack", {
+      class: "message",
+      id,
+      from: to,
+      t: String(Math.floor(Date.now() / 1000)),
+      error: code,
+      backoff: backoff === undefined ? undefined : String(backoff),
+    }),
   );
 }
 

@@ -21,12 +21,17 @@ export async function onQuery(simulation: Simulation, connection: Connection, iq
     }
     refuseByFault(simulation, connection, iq);
     const content = await answer({ simulation, connection, iq });
-    if (content !== "answered") connection.send(node("iq", { from: server, type: "result", id }, content));
+    if (content === "answered") return;
+    const result = node("iq", { from: server, type: "result", id }, content);
+    const kind = kindOf(iq);
+    const late = simulation.faults.strikeIf("query_late", ({ query }) => query === kind, connection.login?.phone.phone);
+    // Later stanzas of the connection do not wait for it.
+    if (late) setTimeout(() => connection.send(result), late.ms).unref();
+    else connection.send(result);
   } catch (error) {
     if (!(error instanceof StanzaError)) throw error;
-    connection.send(
-      node("iq", { from: server, type: "error", id }, [node("error", { code: error.code, text: error.message })]),
-    );
+    const { code, message: text, backoff } = error;
+    connection.send(node("iq", { from: server, type: "error", id }, [node("error", { code, text, backoff })]));
   }
 }
 
@@ -35,15 +40,22 @@ const refusable: Record<string, FaultOf<"query_refuse">["query"] | undefined> = 
   usync: "usync",
   encrypt: "keys",
   "w:g2": "groups",
+  "w:m": "media",
 };
 
-function refuseByFault({ faults, stats }: Simulation, { login }: Connection, iq: BinaryNode): void {
+/** The kind of a query that a fault can affect. */
+function kindOf(iq: BinaryNode): FaultOf<"query_refuse">["query"] | undefined {
   const query = refusable[iq.attrs["xmlns"] ?? ""];
-  if (query === undefined || (query === "keys" && !child(iq, "key"))) return;
-  const fault = faults.strikeIf("query_refuse", (candidate) => candidate.query === query, login?.phone.phone);
+  return query === "keys" && !child(iq, "key") ? undefined : query;
+}
+
+function refuseByFault({ faults, stats }: Simulation, { login }: Connection, iq: BinaryNode): void {
+  const kind = kindOf(iq);
+  const fault = faults.strikeIf("query_refuse", ({ query }) => query === kind, login?.phone.phone);
   if (!fault) return;
   stats.queries_refused += 1;
-  throw new StanzaError(String(fault.code), refusals[fault.code] ?? "internal-server-error");
+  const backoff = fault.backoff === undefined ? undefined : String(fault.backoff);
+  throw new StanzaError(String(fault.code), refusals[fault.code] ?? "internal-server-error", backoff);
 }
 
 const refusals: Record<number, string> = { 429: "rate-overlimit", 503: "service-unavailable" };

@@ -55,8 +55,11 @@ export const stanzaId = () => randomBytes(6).toString("hex").toUpperCase();
 /** An error that is sent to the client as `<error code text>`. */
 export class StanzaError extends Error {
   readonly code: string;
-  constructor(code: string, text: string) {
+  /** Seconds after which the client may ask again. */
+  readonly backoff: string | undefined;
+  constructor(code: string, text: string, backoff?: string) {
     super(text);
     this.code = code;
+    this.backoff = backoff;
   }
 }
