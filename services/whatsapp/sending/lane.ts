@@ -200,7 +200,7 @@ export class Lane {
       return true;
     }
     this.#refusals.delete(entry.outgoing.chat);
-    const result = resultOfAck(verdict && { code: refusal!.code, meaning: verdict.meaning });
+    const result = resultOfAck(verdict && { code: refusal.code, meaning: verdict.meaning });
     this.#leaveFlight(entry);
     void this.#finish(entry, result);
     this.#options.onResult?.(result, performance.now() - handedAt);
