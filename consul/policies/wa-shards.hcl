@@ -14,6 +14,6 @@ key "prosaas/whatsapp/pacing" {
 }
 
 # The version of WhatsApp Web that shards name, which a running shard follows.
-key "prosaas/whatsapp/wa_version" {
+key "prosaas/whatsapp/version" {
   policy = "read"
 }

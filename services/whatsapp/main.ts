@@ -2,6 +2,7 @@ import { createConsul } from "../../lib/consul/client.ts";
 import { followValue } from "../../lib/consul/live_value.ts";
 import { isSupervised, registerService } from "../../lib/consul/register.ts";
 import { messageOf } from "../../lib/core/errors.ts";
+import { sleep } from "../../lib/core/time.ts";
 import { parsePlatformPacing, platformPacingKey } from "../../lib/contracts/shard/pacing.ts";
 import type { PacingSettings } from "../../lib/contracts/shard/pacing.ts";
 import { parseWaVersion, waVersionKey } from "../../lib/contracts/shard/wa_version.ts";
@@ -27,6 +28,7 @@ import { Shard } from "./shard.ts";
 import { ShardMetrics } from "./shard_metrics.ts";
 import { claimShard } from "./volume/owner.ts";
 import { resealUnderFirstKey } from "./volume/reseal.ts";
+import { fileMemory } from "./volume/file_memory.ts";
 import { ShardDb } from "./volume/shard_db.ts";
 import { claimVolume } from "./volume/volume.ts";
 
@@ -35,6 +37,9 @@ const maxBundleBytes = 256 * 1024 * 1024;
 
 /** How long a stopping shard waits for acknowledgements. Less than Nomad's kill_timeout. */
 const graceMs = 10_000;
+
+/** How long a start waits for the client version in Consul. */
+const versionDeadlineMs = 1_000;
 
 const config = loadShardConfig();
 const number = config.SHARD_INDEX + 1;
@@ -77,21 +82,25 @@ const main = async (life: Lifecycle): Promise<void> => {
     signal: life.stopping,
     onError: (error) => logger.warn({ error: messageOf(error) }, "the platform's pacing settings could not be read"),
   });
+  let shard: Shard | undefined;
   const waVersion = followValue<string>({
     consul,
     key: waVersionKey,
     first: "default",
     parse: parseWaVersion,
     signal: life.stopping,
-    onChange: () => shard.versionChanged(),
+    memory: fileMemory(volume.file("wa_version")),
+    onChange: () => shard?.versionChanged(),
     onError: (error) =>
       logger.warn({ error: messageOf(error) }, "the configured WhatsApp Web version could not be read"),
   });
+  // Logins with an outdated version would be refused. Without Consul the remembered version is used.
+  await Promise.race([waVersion.ready, sleep(versionDeadlineMs)]);
   const ledger = new Ledger(db);
   const placements = new Placements(db);
   const attempts = Attempts.open(volume.file("attempts.map"));
   const fence = () => owner.fence();
-  const shard = new Shard({
+  shard = new Shard({
     volume,
     keys: config.AUTH_KEYS,
     journal,

@@ -1,5 +1,5 @@
 /** The Consul key with the WhatsApp Web version that shards report to WhatsApp. Default: Baileys' own. */
-export const waVersionKey = "prosaas/whatsapp/wa_version";
+export const waVersionKey = "prosaas/whatsapp/version";
 
 const form = /^\d{1,3}\.\d{1,6}\.\d{1,10}$/;
 
