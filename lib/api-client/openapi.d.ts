@@ -799,7 +799,7 @@ export interface paths {
         };
         /**
          * Get a message
-         * @description Includes the message's status and the times of its receipts.
+         * @description Includes the message's status, the times of its receipts, and what edits, deletions and reactions made of it.
          */
         get: {
             parameters: {
@@ -821,7 +821,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["Message"];
+                        "application/json": components["schemas"]["MessageWithHistory"];
                     };
                 };
                 /** @description A failure */
@@ -3725,6 +3725,277 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List quarantined entries
+         * @description Returns the entries of shards' journals that could not be decoded or written, the newest first, without their contents. They are kept for 90 days.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Entries of this stream: `inbound` (messages), `receipts` or `events` (of sessions). */
+                    stream?: "inbound" | "receipts" | "events";
+                    /** @description Entries of this shard. */
+                    shard?: number;
+                    /** @description Entries of this business. */
+                    business_id?: string;
+                    /** @description `next_cursor` of the previous page. */
+                    cursor?: string;
+                    /** @description Maximum number of rows in the page. A page of large rows has fewer. */
+                    limit?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description A page of quarantined entries */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            data: components["schemas"]["QuarantinedEntry"][];
+                            /** @description Send it as `cursor` to get the next page. Null on the last page. */
+                            next_cursor: string | null;
+                        };
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/businesses/{business_id}/quarantine/{entry_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a quarantined entry
+         * @description Returns an entry of a business with its content. The audit counts it as a read of the business's data.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the business. */
+                    business_id: string;
+                    /** @description Id of the quarantined entry. */
+                    entry_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The entry */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["QuarantinedEntryContent"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/quarantine/{entry_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay a quarantined entry
+         * @description Requests that the entry be written again. It leaves the quarantine once it is written; if it is refused again, it stays with the new reason.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the quarantined entry. */
+                    entry_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The replay is pending */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["QuarantineReplay"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/quarantine/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay quarantined entries
+         * @description Requests that all entries that match the query be written again.
+         */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description Entries of this stream: `inbound` (messages), `receipts` or `events` (of sessions). */
+                    stream?: "inbound" | "receipts" | "events";
+                    /** @description Entries of this shard. */
+                    shard?: number;
+                    /** @description Entries of this business. */
+                    business_id?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The replays are pending */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["QuarantineReplay"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/quarantine/{entry_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Discard a quarantined entry
+         * @description Deletes the entry without writing it.
+         */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the quarantined entry. */
+                    entry_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The entry was deleted */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/keys": {
         parameters: {
             query?: never;
@@ -4299,6 +4570,130 @@ export interface webhooks {
                     "application/json": {
                         /** @enum {string} */
                         type: "message.received";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** Format: uuid */
+                            message_id: string;
+                            chat: string;
+                            sender: string;
+                            sender_name: string | null;
+                            type: string;
+                            text: string | null;
+                            content: components["schemas"]["MessageContent"];
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "message.sent_from_phone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A person of the business wrote a message on its own phone or on another device linked to it, and not through this API. A bot that answers in the chat can stop. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "message.sent_from_phone";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** Format: uuid */
+                            message_id: string;
+                            chat: string;
+                            sender: string;
+                            sender_name: string | null;
+                            type: string;
+                            text: string | null;
+                            content: components["schemas"]["MessageContent"];
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "message.completed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The content of a message is known now. The message was announced before, with the type `unavailable` or `unknown`. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "message.completed";
                         /** Format: date-time */
                         timestamp: string;
                         data: {
@@ -5173,6 +5568,8 @@ export interface components {
             /** @enum {string} */
             type: "text";
             text: string;
+            /** @description The id of the button or list row that the sender chose. `text` has its words. */
+            selection?: string;
             /** @description The message that it answers; null where it is not one of ours. */
             reply_to?: string | null;
         } | {
@@ -5248,11 +5645,16 @@ export interface components {
             /** @description The message that it is about; null where it is not one of ours. */
             target: string | null;
             text: string;
+            poll?: {
+                question: string;
+                options: string[];
+            };
         } | {
             /** @enum {string} */
             type: "delete";
             /** @description The message that it is about; null where it is not one of ours. */
             target: string | null;
+            by_administrator?: boolean;
         } | {
             /** @enum {string} */
             type: "poll_vote";
@@ -5261,8 +5663,14 @@ export interface components {
             options?: string[];
         } | {
             /** @enum {string} */
+            type: "unavailable";
+            /** @description Why the content is not available: `view_once` (WhatsApp shows it on the phone only), `bot`, `hosted`, `not_resent` (only the phone has it and has not resent it) or `undecryptable`. If the content arrives later, it is added to the message and `message.completed` is published. */
+            reason: string;
+        } | {
+            /** @enum {string} */
             type: "unknown";
             kind?: string;
+            text?: string;
         };
         Attachment: {
             /** @description The media that has its content; null while that is not ours yet. */
@@ -5782,6 +6190,18 @@ export interface components {
              */
             target: string;
         };
+        MessageWithHistory: components["schemas"]["Message"] & {
+            /** @description The texts before each edit, oldest first, at most the latest 10. */
+            edits: {
+                text: string | null;
+                /**
+                 * Format: date-time
+                 * @description Time of the edit to this text. Null for the original.
+                 * @example 2026-03-01T12:00:00.000Z
+                 */
+                at: string | null;
+            }[];
+        };
         Message: {
             id: string;
             /** @enum {string} */
@@ -5840,6 +6260,29 @@ export interface components {
              * @example 2026-03-01T12:00:00.000Z
              */
             expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description Time of the last edit. `text` and `content` include it.
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            edited_at: string | null;
+            /**
+             * Format: date-time
+             * @description When its author or an administrator of the group deleted it for everyone. The content stays.
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            deleted_at: string | null;
+            /** @description The current reaction of each person, at most the latest 200. */
+            reactions: {
+                /** @description JID of the person. Null for the business. */
+                sender: string | null;
+                emoji: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-01T12:00:00.000Z
+                 */
+                at: string;
+            }[];
         };
         Media: {
             id: string;
@@ -6132,7 +6575,7 @@ export interface components {
             secret: string;
         };
         /** @enum {string} */
-        SubscribableEvent: "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.played" | "message.failed" | "message.media" | "session.status" | "session.limited" | "broadcast.status" | "webhook.paused" | "call.started" | "call.resumed" | "call.ended";
+        SubscribableEvent: "message.received" | "message.sent_from_phone" | "message.completed" | "message.sent" | "message.delivered" | "message.read" | "message.played" | "message.failed" | "message.media" | "session.status" | "session.limited" | "broadcast.status" | "webhook.paused" | "call.started" | "call.resumed" | "call.ended";
         Webhook: {
             id: string;
             url: string;
@@ -6615,6 +7058,38 @@ export interface components {
             replayed: number;
             /** @description Dead letters of jobs that this version does not know. Discard them. */
             left: number;
+        };
+        QuarantinedEntry: {
+            id: string;
+            shard: number;
+            stream: string;
+            /** @description The entry's number in the journal of its shard. */
+            seq: number;
+            /** @description Null if the entry names no business. */
+            business_id: string | null;
+            /** @description Why the entry could not be written, without its contents. */
+            reason: string;
+            /** @description Size of the entry. */
+            bytes: number;
+            /**
+             * Format: date-time
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Not null while a replay is pending.
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            replay_requested_at: string | null;
+        };
+        QuarantinedEntryContent: components["schemas"]["QuarantinedEntry"] & {
+            /** @description The entry as the shard sent it. Null if it is larger than 1 MB. */
+            entry?: unknown;
+        };
+        QuarantineReplay: {
+            /** @description Number of entries that will be replayed. */
+            requested: number;
         };
         NewAdminKey: {
             /**

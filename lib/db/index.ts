@@ -51,7 +51,7 @@ export type { AuditFilter } from "./audit/audit_events.ts";
 export { deleteConsoleSession, insertConsoleSession } from "./console_sessions/console_sessions.ts";
 export { deleteBusiness } from "./businesses/delete_business.ts";
 export { findReferences } from "./inbound/find_references.ts";
-export type { NamedMessage } from "./inbound/find_references.ts";
+export type { NamedMessage, ReferencedMessage } from "./inbound/find_references.ts";
 export { findKey, findSessionKey } from "./keys/find_key.ts";
 export type { FoundKey } from "./keys/find_key.ts";
 export { getBusiness } from "./businesses/get_business.ts";
@@ -84,6 +84,9 @@ export {
   shardsWithoutReceipts,
 } from "./messages/overdue_receipts.ts";
 export { lockInbound, assignInboundIds } from "./inbound/assign_ids.ts";
+export { changeStates } from "./inbound/change_states.ts";
+export type { StateChange } from "./inbound/change_states.ts";
+export { completeInbound } from "./inbound/complete_inbound.ts";
 export type { IdentifiedMessage } from "./inbound/assign_ids.ts";
 export { outboxUsage } from "./outbox/outbox_usage.ts";
 export { pendingMessages } from "./outbox/pending_messages.ts";
@@ -99,8 +102,17 @@ export {
   listStoredRecordings,
   purgeBusiness,
 } from "./businesses/purge_business.ts";
-export { quarantineEntries } from "./inbound/quarantine.ts";
-export type { NewQuarantinedEntry } from "./inbound/quarantine.ts";
+export {
+  discardQuarantined,
+  entriesToReplay,
+  failReplay,
+  getQuarantined,
+  listQuarantine,
+  quarantineEntries,
+  requestReplay,
+} from "./inbound/quarantine.ts";
+export type { NewQuarantinedEntry, QuarantineSummary } from "./inbound/quarantine.ts";
+export type { QuarantinedEntry } from "./inbound/schema.ts";
 export { releaseOnInbound } from "./outbox/release_on_inbound.ts";
 export type { InboundChat, ReleasedOutbox } from "./outbox/release_on_inbound.ts";
 export { removeExpired } from "./upkeep/remove_expired.ts";

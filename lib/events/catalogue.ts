@@ -22,6 +22,20 @@ export const events = {
     scope: "messages:read",
     outlets: both,
   },
+  "message.sent_from_phone": {
+    description:
+      "A person of the business wrote a message on its own phone or on another device linked to it, and not through " +
+      "this API. A bot that answers in the chat can stop.",
+    scope: "messages:read",
+    outlets: both,
+  },
+  "message.completed": {
+    description:
+      "The content of a message is known now. The message was announced before, with the type `unavailable` or " +
+      "`unknown`.",
+    scope: "messages:read",
+    outlets: both,
+  },
   "message.sent": { description: "WhatsApp accepted an outbound message.", scope: "messages:read", outlets: both },
   "message.delivered": {
     description: "An outbound message reached the recipient's phone.",

@@ -84,6 +84,8 @@ const test = z.object({ business_id, webhook_id: z.uuid() });
 
 export const payloads = {
   "message.received": received,
+  "message.sent_from_phone": received,
+  "message.completed": received,
   "message.sent": receipt,
   "message.delivered": receipt,
   "message.read": receipt,

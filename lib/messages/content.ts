@@ -10,7 +10,13 @@ import { quote, reference } from "./reference.ts";
 
 const answers = { reply_to: quote.optional() };
 
-export const textContent = z.object({ type: z.literal("text"), text: z.string(), ...answers });
+/** `selection`: the id of the button or of the row of a list that was chosen; `text` has its words. */
+export const textContent = z.object({
+  type: z.literal("text"),
+  text: z.string(),
+  selection: z.string().optional(),
+  ...answers,
+});
 
 const media = { media: attachment };
 const captioned = { ...media, caption: z.string().optional(), ...answers };
@@ -54,11 +60,23 @@ export const pollContent = z.object({
 /** An empty `emoji` takes an earlier reaction back. */
 export const reactionContent = z.object({ type: z.literal("reaction"), target: reference, emoji: z.string() });
 
-/** A new text for an earlier message. */
-export const editContent = z.object({ type: z.literal("edit"), target: reference, text: z.string() });
+/** The question and the options of a poll. */
+export const pollQuestion = z.object({ question: z.string(), options: z.array(z.string()) });
 
-/** Takes a message back for everyone in the chat. */
-export const deleteContent = z.object({ type: z.literal("delete"), target: reference });
+/** A new text for an earlier message. `poll`: the earlier message is a poll, and `text` is its new question. */
+export const editContent = z.object({
+  type: z.literal("edit"),
+  target: reference,
+  text: z.string(),
+  poll: pollQuestion.optional(),
+});
+
+/** Takes a message back for everyone in the chat. `by_administrator`: of the group, and not by its author. */
+export const deleteContent = z.object({
+  type: z.literal("delete"),
+  target: reference,
+  by_administrator: z.boolean().optional(),
+});
 
 /** Somebody's choice in a poll: all that is chosen now. Absent where the vote could not be read. */
 export const pollVoteContent = z.object({
@@ -67,8 +85,22 @@ export const pollVoteContent = z.object({
   options: z.array(z.string()).optional(),
 });
 
-/** A kind that is not in this list; `kind` is WhatsApp's name for it. */
-export const unknownContent = z.object({ type: z.literal("unknown"), kind: z.string().optional() });
+/**
+ * A message whose content the business does not have. Once it arrives, the message gets its content.
+ *   view_once       WhatsApp shows it once, on the phone only
+ *   bot, hosted     WhatsApp does not give messages of its bots, or of an account that a provider hosts, to companions
+ *   not_resent      only the phone has it (as with the first message of a person who comes from an advertisement), and
+ *                   it has not resent it
+ *   undecryptable   it cannot be decrypted, and neither its sender nor the phone has resent it
+ */
+export const unavailableContent = z.object({ type: z.literal("unavailable"), reason: z.string() });
+
+/** A kind that is not in this list; `kind` is WhatsApp's name for it, and `text` has its words, where it is known. */
+export const unknownContent = z.object({
+  type: z.literal("unknown"),
+  kind: z.string().optional(),
+  text: z.string().optional(),
+});
 
 const withMedia = [imageContent, videoContent, audioContent, documentContent] as const;
 const sent = [
@@ -87,7 +119,13 @@ export const outboundContent = z.discriminatedUnion("type", sent);
 export type OutboundContent = z.infer<typeof outboundContent>;
 
 /** Content of any message. */
-export const messageContent = z.discriminatedUnion("type", [...sent, stickerContent, pollVoteContent, unknownContent]);
+export const messageContent = z.discriminatedUnion("type", [
+  ...sent,
+  stickerContent,
+  pollVoteContent,
+  unavailableContent,
+  unknownContent,
+]);
 export type MessageContent = z.infer<typeof messageContent>;
 
 /** Content of any message with a file. */

@@ -13,6 +13,7 @@ export {
   messageContent,
   outboundContent,
   pollContent,
+  pollQuestion,
   reactionContent,
   textContent,
   videoContent,
@@ -21,6 +22,8 @@ export type { Card, MediaContent, MessageContent, OutboundContent } from "./cont
 export { publicContent, publicContentOf } from "./public.ts";
 export type { PublicContent } from "./public.ts";
 export type { Quote, Reference } from "./reference.ts";
+export { changedState, isChange, mayChange } from "./state.ts";
+export type { Edition, MessageState, Reaction } from "./state.ts";
 export { contentOf, storedContent } from "./stored.ts";
 export type { StoredContent } from "./stored.ts";
 export { searchableText } from "./searchable_text.ts";

@@ -14,6 +14,7 @@ import {
   reactionContent,
   stickerContent,
   textContent,
+  unavailableContent,
   unknownContent,
   videoContent,
 } from "./content.ts";
@@ -29,12 +30,23 @@ const reply_to = messageId
   .optional()
   .meta({ description: "The message that it answers; null where it is not one of ours." });
 
+const selection = z
+  .string()
+  .optional()
+  .meta({ description: "The id of the button or list row that the sender chose. `text` has its words." });
+const reason = z.string().meta({
+  description:
+    "Why the content is not available: `view_once` (WhatsApp shows it on the phone only), `bot`, `hosted`, " +
+    "`not_resent` (only the phone has it and has not resent it) or `undecryptable`. If the content arrives later, it " +
+    "is added to the message and `message.completed` is published.",
+});
+
 const shown = { media: publicAttachment, reply_to };
 
 /** The content of a message in the API's answers and in webhooks. */
 export const publicContent = z
   .discriminatedUnion("type", [
-    textContent.extend({ reply_to }),
+    textContent.extend({ selection, reply_to }),
     imageContent.extend(shown),
     videoContent.extend(shown),
     audioContent.extend(shown),
@@ -47,6 +59,7 @@ export const publicContent = z
     editContent.extend({ target }),
     deleteContent.extend({ target }),
     pollVoteContent.extend({ target }),
+    unavailableContent.extend({ reason }),
     unknownContent,
   ])
   .meta({ id: "MessageContent" });

@@ -21,10 +21,12 @@ export function searchableText(content: MessageContent): string | null {
       return content.emoji;
     case "poll_vote":
       return content.options?.join(", ") ?? null;
+    case "unknown":
+      return content.text ?? null;
     case "audio":
     case "sticker":
     case "delete":
-    case "unknown":
+    case "unavailable":
       return null;
   }
 }

@@ -22,7 +22,11 @@ const contents: [MessageContent, string | null][] = [
   [{ type: "poll_vote", target, options: ["now"] }, "now"],
   [{ type: "reaction", target, emoji: "👍" }, "👍"],
   [{ type: "edit", target, text: "hullo" }, "hullo"],
+  [{ type: "edit", target, text: "When?", poll: { question: "When?", options: ["now"] } }, "When?"],
+  [{ type: "text", text: "Order again", selection: "again" }, "Order again"],
   [{ type: "delete", target }, null],
+  [{ type: "unavailable", reason: "view_once" }, null],
+  [{ type: "unknown", kind: "listMessage", text: "Choose one" }, "Choose one"],
   [
     { type: "image", media: { mime: "image/png", id: "019a3b5c-7d2e-7f00-8a1b-2c3d4e5f6071" }, caption: "look" },
     "look",

@@ -6,7 +6,7 @@ import { searchableText } from "./searchable_text.ts";
 export type StoredContent = { type: string; text: string | null; content: MessageContent | null };
 
 export function storedContent(content: MessageContent): StoredContent {
-  const plain = content.type === "text" && content.reply_to === undefined;
+  const plain = content.type === "text" && content.reply_to === undefined && content.selection === undefined;
   return { type: content.type, text: searchableText(content), content: plain ? null : content };
 }
 

@@ -65,6 +65,7 @@ const upkeep = {
   keep_partitions: nothing,
   sweep_media: nothing,
   remove_media: nothing,
+  replay_quarantine: nothing,
 };
 
 export const queues = {
@@ -219,6 +220,7 @@ export const schedules: readonly Schedule[] = [
   { job: "sweep_media", payload: {}, everyMs: 15_000 },
   { job: "remove_media", payload: {}, everyMs: 600_000 },
   { job: "forget", payload: {}, everyMs: 600_000 },
+  { job: "replay_quarantine", payload: {}, everyMs: 60_000 },
   { job: "purge_businesses", payload: {}, everyMs: 600_000 },
   { job: "keep_partitions", payload: {}, everyMs: 3_600_000 },
   { job: "fetch_recordings", payload: {}, everyMs: 30_000 },

@@ -6,5 +6,5 @@ export async function storeInbound(
   scope: PlatformScope,
   messages: readonly InboundMessage[],
 ): Promise<InsertedMessage[]> {
-  return insertInbound(scope, await assignInboundIds(scope, messages));
+  return insertInbound(scope, (await assignInboundIds(scope, messages)).fresh);
 }

@@ -32,6 +32,7 @@ import { businessRoutes } from "./features/businesses/routes.ts";
 import { callRoutes } from "./features/calls/routes.ts";
 import { callSettingsRoutes } from "./features/calls/settings_routes.ts";
 import { consoleRoutes } from "./features/console/routes.ts";
+import { quarantineRoutes } from "./features/quarantine/routes.ts";
 import { deadLetterRoutes } from "./features/dead_letters/routes.ts";
 import { eventRoutes } from "./features/events/routes.ts";
 import { keyRoutes } from "./features/keys/routes.ts";
@@ -131,6 +132,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", adminCallRoutes(dependencies));
   app.route("/v1", moveRoutes(dependencies, wakeUps));
   app.route("/v1", deadLetterRoutes(dependencies));
+  app.route("/v1", quarantineRoutes(dependencies, wakeUps));
   app.route("/v1", adminKeyRoutes(dependencies, authenticator));
   app.route("/v1", auditRoutes(dependencies));
   app.route("/v1", eventRoutes(dependencies, authenticator, limits));

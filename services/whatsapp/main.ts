@@ -21,6 +21,7 @@ import { trustNoiseRoot } from "./session/noise_root.ts";
 import { Attempts } from "./receiving/attempts.ts";
 import { Journal } from "./receiving/journal.ts";
 import { WakeUps } from "./receiving/wake_ups.ts";
+import { KeptMessages } from "./receiving/kept_messages.ts";
 import { Ledger } from "./sending/ledger.ts";
 import { defaultDeafnessTimes } from "./session/deafness_detector.ts";
 import { isSurvivable } from "./session/survivable.ts";
@@ -97,6 +98,7 @@ const main = async (life: Lifecycle): Promise<void> => {
   // Logins with an outdated version would be refused. Without Consul the remembered version is used.
   await Promise.race([waVersion.ready, sleep(versionDeadlineMs)]);
   const ledger = new Ledger(db);
+  const kept = new KeptMessages(db);
   const placements = new Placements(db);
   const attempts = Attempts.open(volume.file("attempts.map"));
   const fence = () => owner.fence();
@@ -105,6 +107,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     keys: config.AUTH_KEYS,
     journal,
     ledger,
+    kept,
     attempts,
     placements,
     url: config.WA_WEBSOCKET_URL,
@@ -118,11 +121,21 @@ const main = async (life: Lifecycle): Promise<void> => {
   });
   life.onStop("sessions", () => shard.stop("the shard is stopping", owner.state === "lost" ? 0 : graceMs));
   shard.resume();
-  void resealUnderFirstKey({ db, journal, ledger, logger });
+  void resealUnderFirstKey({ db, journal, ledger, kept, logger });
 
   const app = createApp({
     shard,
-    moving: new Moving({ volume, db, ledger, placements, sessions: shard, keys: config.AUTH_KEYS, fence, logger }),
+    moving: new Moving({
+      volume,
+      db,
+      ledger,
+      kept,
+      placements,
+      sessions: shard,
+      keys: config.AUTH_KEYS,
+      fence,
+      logger,
+    }),
     journal,
     token: config.SHARD_TOKEN,
     logger,

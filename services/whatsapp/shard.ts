@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { z } from "zod";
-import { AppError } from "../../lib/core/errors.ts";
+import { AppError, messageOf } from "../../lib/core/errors.ts";
 import { withinGrace } from "../../lib/core/time.ts";
 import type { PacingSettings } from "../../lib/contracts/shard/pacing.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
@@ -9,6 +9,8 @@ import type { KeyRing } from "../../lib/core/key_ring.ts";
 import { archiveStore, purgeArchive } from "./auth/archive.ts";
 import type { Placements } from "./moving/placements.ts";
 import type { Attempts } from "./receiving/attempts.ts";
+import { readAgain } from "./receiving/kept.ts";
+import type { KeptMessages } from "./receiving/kept_messages.ts";
 import type { Journal } from "./receiving/journal.ts";
 import type { Ledger } from "./sending/ledger.ts";
 import { LoopScheduler } from "./sending/loop_scheduler.ts";
@@ -22,6 +24,7 @@ export type ShardOptions = {
   keys: KeyRing;
   journal: Journal;
   ledger: Ledger;
+  kept: KeptMessages;
   attempts: Attempts;
   placements: Placements;
   /** WhatsApp's WebSocket. */
@@ -36,6 +39,8 @@ export type ShardOptions = {
   patienceMs?: number | undefined;
   /** Multiplies the waits after WhatsApp's temporary refusals. */
   waitScale?: number | undefined;
+  /** Milliseconds until a message without content is journaled as unavailable. */
+  unavailableAfterMs?: number | undefined;
   /** The WhatsApp Web version that clients report, as it is configured now; undefined for Baileys' own. */
   waVersion?: (() => string | undefined) | undefined;
   fence: () => void;
@@ -80,6 +85,7 @@ export class Shard {
     const found = existsSync(folder) ? readdirSync(folder).filter(mayOpen) : [];
     for (const [position, id] of found.entries()) this.#session(id).resume(position * staggerMs);
     this.#options.logger.info({ sessions: found.length }, "resuming");
+    void this.#readUnread();
     this.#keepHouse();
     this.#housekeeping = setInterval(() => this.#keepHouse(), housekeepingMs);
   }
@@ -162,6 +168,8 @@ export class Shard {
       keys,
       ledger,
       journal,
+      kept: this.#options.kept,
+      unavailableAfterMs: this.#options.unavailableAfterMs,
       attempts,
       scheduler: this.#scheduler,
       url,
@@ -180,9 +188,25 @@ export class Shard {
     return session;
   }
 
+  /** Journals kept messages whose kind this version knows: an earlier one did not. */
+  async #readUnread(): Promise<void> {
+    const { kept, journal, placements, logger } = this.#options;
+    for (const id of kept.unreadOf()) {
+      if (!placements.isResident(id)) continue;
+      try {
+        const messages = await readAgain(kept, id, (data) => journal.append("inbound", id, data));
+        if (messages > 0)
+          logger.info({ business_id: id, messages }, "messages of kinds that were unknown are read now");
+      } catch (error) {
+        logger.error({ business_id: id, error: messageOf(error) }, "unread messages could not be decoded again");
+      }
+    }
+  }
+
   #keepHouse(): void {
-    const { volume, ledger, logger } = this.#options;
+    const { volume, ledger, kept, logger } = this.#options;
     purgeArchive(volume.file("set-aside"));
     ledger.purge().catch((error: unknown) => logger.error({ error }, "the ledger could not be purged"));
+    kept.purge().catch((error: unknown) => logger.error({ error }, "kept messages could not be purged"));
   }
 }

@@ -19,6 +19,7 @@ export class ShardMetrics {
   readonly #deaf;
   readonly #undecryptable;
   readonly #quarantined;
+  readonly #unavailable;
   readonly #stanzaFailures;
   readonly #rate = new MinuteRate();
   readonly #metrics: Metrics;
@@ -40,6 +41,10 @@ export class ShardMetrics {
     this.#quarantined = metrics.counter(
       "whatsapp_quarantined_total",
       "Messages not read because the process died with them in flight.",
+    );
+    this.#unavailable = metrics.counter(
+      "whatsapp_unavailable_total",
+      "Messages received without content: not given to companions, not resent, or undecryptable.",
     );
     this.#stanzaFailures = metrics.counter("whatsapp_stanza_failures_total", "Stanzas that a listener failed with.", [
       "tag",
@@ -88,6 +93,11 @@ export class ShardMetrics {
 
   quarantined(): void {
     this.#quarantined.inc();
+  }
+
+  unavailable(): void {
+    this.#rate.count();
+    this.#unavailable.inc();
   }
 
   stanzaFailed(tag: string): void {

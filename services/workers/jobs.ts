@@ -20,6 +20,7 @@ import { sweep } from "./upkeep/sweep.ts";
 import { sweepMoves } from "./moves/sweep_moves.ts";
 import { fetchRecordings } from "./calls/fetch_recordings.ts";
 import { receipts } from "./receiving/receipts.ts";
+import { replayQuarantine } from "./receiving/replay_quarantine.ts";
 import { syncReceipts } from "./receiving/sync_receipts.ts";
 
 /** The handler of every job; the queues that a process serves decide which of them run in it. */
@@ -32,6 +33,7 @@ export function createHandlers(deps: Deps) {
     send_broadcasts: sendBroadcasts(deps),
     session_events: sessionEvents(deps),
     receipts: receipts(deps),
+    replay_quarantine: replayQuarantine(deps),
     sync_receipts: syncReceipts(deps),
     sweep: sweep(deps),
     sweep_moves: sweepMoves(deps),

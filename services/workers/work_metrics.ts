@@ -5,6 +5,8 @@ export type WorkMetrics = {
   sent(status: "sent" | "failed" | "retry" | "paced", count: number): void;
   journaled(stream: JournalStream, count: number): void;
   quarantined(stream: JournalStream): void;
+  /** Edits and deletions by people who may not make them. */
+  forgedChanges(count: number): void;
   delivered(status: "delivered" | "failed" | "dead", seconds: number): void;
   receiptsOverdue(count: number): void;
   /** Result of a file's download from or upload to WhatsApp's media host. */
@@ -27,6 +29,10 @@ export function createWorkMetrics(metrics: Metrics): WorkMetrics {
     "Journal entries that could not be decoded or written.",
     ["stream"],
   );
+  const forged = metrics.counter(
+    "journal_forged_changes_total",
+    "Edits, deletions and reactions that were dropped because their author may not make them.",
+  );
   const deliveries = metrics.counter("webhook_attempts_total", "Webhook delivery attempts, by result.", ["status"]);
   const answers = metrics.histogram("webhook_attempt_seconds", "Time an endpoint took to answer.");
   const overdue = metrics.counter("receipts_overdue_total", "Messages whose receipts are overdue.");
@@ -46,6 +52,7 @@ export function createWorkMetrics(metrics: Metrics): WorkMetrics {
     sent: (status, count) => sends.inc({ status }, count),
     journaled: (stream, count) => journal.inc({ stream }, count),
     quarantined: (stream) => quarantine.inc({ stream }),
+    forgedChanges: (count) => forged.inc(count),
     delivered: (status, seconds) => {
       deliveries.inc({ status });
       answers.observe(seconds);

@@ -19,7 +19,7 @@ export {
 } from "./pacing.ts";
 export type { PacingLimits, PacingSettings, PacingState, PacingView, ShardPacing } from "./pacing.ts";
 export { shardKeys, shardToken } from "./secrets.ts";
-export { maxBatch, maxJournalPage } from "./schemas.ts";
+export { journalEntries, maxBatch, maxJournalPage } from "./schemas.ts";
 export type {
   BatchMessage,
   ConnectRequest,

@@ -10,7 +10,11 @@ export type IdentifiedMessage = InboundMessage & { id: string };
 const secondMs = 1000;
 const lastSequence = 0xfff;
 
-type Found = { n: number; known: boolean; latest: string | null };
+/** `known`: the id and type of the stored row of the message, if there is one. */
+type Found = { n: number; known: { id: string; type: string } | null; latest: string | null };
+
+/** Messages that have no row yet, and contents of messages whose row has none. */
+export type Identified = { fresh: IdentifiedMessage[]; completing: IdentifiedMessage[] };
 
 /** Serialises writers per shard: if the lease expires mid-batch, the next holder must see our rows. */
 export async function lockInbound(scope: PlatformScope, shard: number): Promise<void> {
@@ -18,24 +22,23 @@ export async function lockInbound(scope: PlatformScope, shard: number): Promise<
 }
 
 /**
- * Assigns ids to messages in order of arrival; skips stored messages and repetitions. WhatsApp's times are whole
+ * Assigns ids to messages in order of arrival; skips stored messages and repetitions, unless a stored message lacks
+ * its content. WhatsApp's times are whole
  * seconds and rows are listed by id: within a second, a message gets the millisecond after the latest row of its chat,
  * and in the second's last millisecond the next sequence number. The caller holds `lockInbound` until the rows are
  * written.
  */
-export async function assignInboundIds(
-  scope: PlatformScope,
-  inbound: readonly InboundMessage[],
-): Promise<IdentifiedMessage[]> {
-  const messages = [...new Map(inbound.map((message) => [nameOf(message), message])).values()];
-  if (messages.length === 0) return [];
+export async function assignInboundIds(scope: PlatformScope, inbound: readonly InboundMessage[]): Promise<Identified> {
+  const messages = distinct(inbound);
+  if (messages.length === 0) return { fresh: [], completing: [] };
   const found = await scope.ask<Found[]>(sql`
     select r.n,
-           exists (
-             select from messages known
+           (
+             select jsonb_build_object('id', known.id, 'type', known.type) from messages known
              where known.business_id = r.business_id and known.wa_message_id = r.wa_message_id
                and known.chat = r.chat and known.sender = r.sender
                and known.id >= r.from_id and known.id < r.to_id
+             limit 1
            ) as known,
            (select m.id from messages m
             where m.business_id = r.business_id and m.chat = r.chat and m.id >= r.from_id and m.id < r.to_id
@@ -44,9 +47,26 @@ export async function assignInboundIds(
       as r(n integer, business_id uuid, chat text, sender text, wa_message_id text, from_id uuid, to_id uuid)`);
   const latest = new Map<string, string>();
   for (const { n, latest: id } of found) if (id !== null) latest.set(secondNameOf(messages[n]!), id);
-  const known = new Set(found.filter((row) => row.known).map(({ n }) => n));
-  return messages.filter((_, n) => !known.has(n)).map((message) => identify(message, latest));
+  const known = new Map(found.flatMap(({ n, known: row }) => (row === null ? [] : [[n, row] as const])));
+  const fresh = messages.filter((_, n) => !known.has(n)).map((message) => identify(message, latest));
+  const completing = messages.flatMap((message, n) => {
+    const row = known.get(n);
+    return row && lacksContent(row) && !lacksContent(message) ? [{ ...message, id: row.id }] : [];
+  });
+  return { fresh, completing };
 }
+
+/** The messages without repetitions: of those with the same name, the last one that has content. */
+function distinct(inbound: readonly InboundMessage[]): InboundMessage[] {
+  const messages = new Map<string, InboundMessage>();
+  for (const message of inbound) {
+    const name = nameOf(message);
+    if (!messages.has(name) || !lacksContent(message)) messages.set(name, message);
+  }
+  return [...messages.values()];
+}
+
+const lacksContent = ({ type }: { type: string }) => type === "unavailable" || type === "unknown";
 
 function identify(message: InboundMessage, latest: Map<string, string>): IdentifiedMessage {
   const { business_id, chat, sender, wa_message_id, at } = message;

@@ -3,17 +3,22 @@ import { sql } from "../client/literal.ts";
 import type { Message } from "../schema.ts";
 import type { PlatformScope } from "../scope.ts";
 
-/** A message as WhatsApp names it, and the business in whose chats it is. */
-export type NamedMessage = Pick<Message, "business_id" | "wa_message_id">;
+/** A message as WhatsApp names it, and the chat in which it is referred to. */
+export type NamedMessage = Pick<Message, "business_id" | "wa_message_id" | "chat">;
+export type ReferencedMessage = NamedMessage & Pick<Message, "id" | "direction" | "sender" | "type">;
 
-/** The rows of messages that others are about; those that we do not have are left out. */
+/**
+ * The rows of messages that others are about; those that we do not have are left out. Senders create the ids, so the
+ * message of the same chat comes first. A private answer may quote a message of a group.
+ */
 export function findReferences(
   scope: PlatformScope,
   named: NamedMessage[],
-): Promise<(NamedMessage & Pick<Message, "id">)[]> {
+): Promise<(ReferencedMessage & { named_in: string })[]> {
   return scope.ask(sql`
-    select distinct on (m.business_id, m.wa_message_id) m.business_id, m.wa_message_id, m.id
-    from jsonb_to_recordset(${toJson(named)}::jsonb) as r(business_id uuid, wa_message_id text)
+    select distinct on (m.business_id, m.wa_message_id, r.chat)
+           m.business_id, m.wa_message_id, m.id, m.chat, m.direction, m.sender, m.type, r.chat as named_in
+    from jsonb_to_recordset(${toJson(named)}::jsonb) as r(business_id uuid, wa_message_id text, chat text)
     join messages m on m.business_id = r.business_id and m.wa_message_id = r.wa_message_id
-    order by m.business_id, m.wa_message_id, m.id`);
+    order by m.business_id, m.wa_message_id, r.chat, m.chat = r.chat desc, m.id`);
 }

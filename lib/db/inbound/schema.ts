@@ -1,5 +1,5 @@
 import { bigint, integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
-import { createdAt } from "../columns.ts";
+import { createdAt, moment } from "../columns.ts";
 
 /** Journal entries of shards that no worker could parse or write. */
 export const journalQuarantine = pgTable("journal_quarantine", {
@@ -13,5 +13,7 @@ export const journalQuarantine = pgTable("journal_quarantine", {
   /** The whole entry, as JSON. */
   entry: text().notNull(),
   created_at: createdAt(),
+  /** Null unless an operator requested to write it again. */
+  replay_requested_at: moment(),
 });
 export type QuarantinedEntry = typeof journalQuarantine.$inferSelect;

@@ -30,7 +30,8 @@ export function listMessages(scope: BusinessScope, filter: MessageFilter): Promi
     select * from (
       select listed.*,
         lead(id) over newest_first is not null as has_next,
-        sum(coalesce(octet_length(text), 0) + coalesce(octet_length(content::text), 0))
+        sum(coalesce(octet_length(text), 0) + coalesce(octet_length(content::text), 0)
+          + coalesce(octet_length(edits::text), 0) + coalesce(octet_length(reactions::text), 0))
           over (newest_first rows between unbounded preceding and 1 preceding) as bytes_before
       from (
         select * from messages

@@ -1,5 +1,5 @@
 import { integer, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
-import type { MessageContent } from "../../messages/index.ts";
+import type { Edition, MessageContent, Reaction } from "../../messages/index.ts";
 import { businesses } from "../businesses/schema.ts";
 import { createdAt, moment } from "../columns.ts";
 
@@ -61,5 +61,10 @@ export const messages = pgTable("messages", {
   broadcast_id: uuid(),
   /** After this it fails instead of being sent. */
   expires_at: moment(),
+  /** The effect of later messages (lib/messages/state.ts); text and content are the latest. */
+  edited_at: moment(),
+  deleted_at: moment(),
+  edits: jsonb().$type<Edition[]>(),
+  reactions: jsonb().$type<Reaction[]>(),
 });
 export type Message = typeof messages.$inferSelect;

@@ -16,6 +16,8 @@ export type WakeUps = {
   describeMedia(businessId: string, mediaId: string): void;
   /** A move was requested. */
   move(moveId: string): void;
+  /** The replay of quarantined entries was requested. */
+  replayQuarantine(): void;
   /** Resolves when every wake-up in flight has been enqueued or has failed. */
   settled(): Promise<void>;
 };
@@ -64,6 +66,7 @@ export function createWakeUps(producer: Pick<Producer, "wake">, logger: Logger, 
     broadcast: (broadcast_id) => enqueue(broadcast_id, "broadcast", { broadcast_id }, { expedite: true }),
     describeMedia: (business_id, media_id) => enqueue(media_id, "describe_media", { business_id, media_id }),
     move: (move_id) => enqueue(move_id, "move", { move_id }),
+    replayQuarantine: () => enqueue("replay_quarantine", "replay_quarantine", {}),
     settled: async () => {
       await Promise.all(inFlight.values());
     },

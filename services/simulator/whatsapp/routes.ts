@@ -1,3 +1,4 @@
+import { proto } from "@whiskeysockets/baileys";
 import { z } from "@hono/zod-openapi";
 import { Hono } from "hono";
 import type { Context } from "hono";
@@ -12,6 +13,7 @@ import { broadcast } from "./messages/broadcast.ts";
 import { shareContact } from "./messages/contacts.ts";
 import { compose, writable } from "./messages/compose.ts";
 import { writeHostile } from "./messages/hostile.ts";
+import { sealEdit } from "./messages/sealed.ts";
 import { messageId, write } from "./messages/write.ts";
 import { passkeyControl } from "./pairing/passkey_routes.ts";
 import type { Phone } from "./phones/phone.ts";
@@ -108,22 +110,26 @@ export function whatsappControl(simulation: Simulation): Hono {
   });
 
   app.post("/phones/:phone/messages", async (c) => {
-    const { to, id, audience, companions_get, ...body } = outgoing.parse(await jsonBody(c));
+    const { to, id, audience, companions_get, seal, wire, ...body } = outgoing.parse(await jsonBody(c));
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
+    const composed = async (chat: string): Promise<proto.IMessage> => {
+      if (wire) return proto.Message.decode(wire);
+      const content = compose(writable.parse(await withFile(simulation, body)), { from, chat });
+      return seal ? sealEdit(simulation, from, content, seal) : content;
+    };
     if (isGroupJid(to)) {
       const group = knownGroup(to);
       if (!group.has(from)) throw new AppError("conflict", `The phone ${from.phone} is not a member of the group.`);
-      const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: group.jid });
-      return c.json(await writeToGroup(simulation, from, group, content, id ?? messageId()), 201);
+      return c.json(await writeToGroup(simulation, from, group, await composed(group.jid), id ?? messageId()), 201);
     }
     if (isBroadcastJid(to)) {
-      const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: to });
       const receivers = audience.map((phone) => phones.obtain(phone));
+      const content = await composed(to);
       return c.json(await broadcast(simulation, from, { jid: to, receivers, content, id: id ?? messageId() }), 201);
     }
-    const content = compose(writable.parse(await withFile(simulation, body)), { from, chat: phoneJid(to) });
+    const content = await composed(phoneJid(to));
     return c.json(
-      await write(simulation, from, phones.obtain(to), content, { id, companionsGet: companions_get }),
+      await write(simulation, from, phones.obtain(to), content, { id, companionsGet: companions_get, wire }),
       201,
     );
   });

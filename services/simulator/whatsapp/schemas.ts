@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { hostileKind } from "./messages/hostile.ts";
+import { sealing } from "./messages/sealed.ts";
 import { companionsGet } from "./messages/write.ts";
 import { naming } from "./phones/naming.ts";
 import { isBroadcastJid, isGroupJid } from "./wire/jid.ts";
@@ -47,6 +48,14 @@ export const outgoing = z.looseObject({
   audience: z.array(phoneNumber).max(1000).default([]),
   /** Sent to the receiver's companions instead of the ciphertext. */
   companions_get: companionsGet.optional(),
+  /** Seals the edit as newer phones do. */
+  seal: sealing.optional(),
+  /** The message's own bytes, base64, for kinds that the simulator cannot compose. */
+  wire: z
+    .base64()
+    .max(1_000_000)
+    .transform((text) => Buffer.from(text, "base64"))
+    .optional(),
 });
 export const hostile = z.strictObject({
   to: phoneNumber,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { proto } from "@whiskeysockets/baileys";
+import { createCipheriv, hkdfSync } from "node:crypto";
 import { incomingContent } from "./incoming.ts";
 import type { Incoming } from "./incoming.ts";
 
@@ -13,8 +14,9 @@ const incoming = (more: Partial<Incoming> = {}): Incoming => ({
   writer: ada,
   fromMe: false,
   isOwn: (jid) => jid === me,
-  sentMessage: () => undefined,
-  names: { own: [me], writer: [ada] },
+  original: () => undefined,
+  isAdministrators: false,
+  names: { writer: [ada] },
   ...more,
 });
 const inGroup = incoming({ chat: group });
@@ -98,6 +100,56 @@ describe("incomingContent", () => {
     });
   });
 
+  test.each<[string, proto.IMessage, object]>([
+    [
+      "buttons",
+      { buttonsResponseMessage: { selectedButtonId: "b1", selectedDisplayText: "Yes" } },
+      { text: "Yes", selection: "b1" },
+    ],
+    [
+      "a list",
+      { listResponseMessage: { title: "Pizza", singleSelectReply: { selectedRowId: "r2" } } },
+      { text: "Pizza", selection: "r2" },
+    ],
+    [
+      "a template",
+      { templateButtonReplyMessage: { selectedId: "t3", selectedDisplayText: "Stop" } },
+      { text: "Stop", selection: "t3" },
+    ],
+    [
+      "a flow",
+      {
+        interactiveResponseMessage: {
+          body: { text: "Book" },
+          nativeFlowResponseMessage: { paramsJson: '{"id":"f4"}' },
+        },
+      },
+      { text: "Book", selection: "f4" },
+    ],
+    [
+      "a flow with broken parameters",
+      { interactiveResponseMessage: { body: { text: "Book" }, nativeFlowResponseMessage: { paramsJson: "{" } } },
+      { text: "Book" },
+    ],
+    ["buttons without words", { buttonsResponseMessage: { selectedButtonId: "b1" } }, { text: "b1", selection: "b1" }],
+  ])("decodes an answer to %s as text", (_, message, expected) => {
+    expect(incomingContent(message, incoming())).toEqual({ type: "text", ...expected } as never);
+  });
+
+  test("shows the words of another business's list", () => {
+    expect(incomingContent({ listMessage: { description: "Choose a dish" } }, incoming())).toEqual({
+      type: "unknown",
+      kind: "listMessage",
+      text: "Choose a dish",
+    });
+  });
+
+  test("decodes the pictures of an album", () => {
+    const album = { associatedChildMessage: { message: { imageMessage: file } } };
+    expect(incomingContent(album, incoming())).toMatchObject({ type: "image" });
+    expect(incomingContent({ albumMessage: { expectedImageCount: 2 } }, incoming())).toBeUndefined();
+  });
+
   test("decodes live locations and lists of contacts", () => {
     expect(
       incomingContent({ liveLocationMessage: { degreesLatitude: 1, degreesLongitude: 2 } }, incoming()),
@@ -118,14 +170,14 @@ describe("incomingContent", () => {
   test("keeps a vote that cannot be decrypted", () => {
     const vote = { encPayload: Buffer.alloc(40), encIv: Buffer.alloc(12) };
     const key = { id: "P1", remoteJid: me, fromMe: false };
-    const poll = proto.Message.encode({
+    const poll = {
       messageContextInfo: { messageSecret: Buffer.alloc(32) },
       pollCreationMessage: { options: [{ optionName: "a" }] },
-    }).finish();
+    };
     const message = { pollUpdateMessage: { pollCreationMessageKey: key, vote } };
     const unread = { type: "poll_vote" as const, target: { wa_message_id: "P1", from_me: true } };
     expect(incomingContent(message, incoming())).toEqual(unread);
-    expect(incomingContent(message, incoming({ sentMessage: () => poll }))).toEqual(unread);
+    expect(incomingContent(message, incoming({ original: () => ({ message: poll, authors: [me] }) }))).toEqual(unread);
   });
 
   test("decodes malformed messages as far as possible", () => {
@@ -165,5 +217,102 @@ describe("a file that cannot be fetched", () => {
     const read = incomingContent({ imageMessage: { ...file, caption: "look", ...fault } }, incoming());
     expect(read).toMatchObject({ type: "image", caption: "look", media: { mime: "image/jpeg", error: "unreadable" } });
     expect(JSON.stringify(read)).not.toContain("pointer");
+  });
+});
+
+describe("changes", () => {
+  const edit = (key: proto.IMessageKey): proto.IMessage => ({
+    protocolMessage: { type: MESSAGE_EDIT, key, editedMessage: { conversation: "forged" } },
+  });
+  const remove = (key: proto.IMessageKey): proto.IMessage => ({ protocolMessage: { type: REVOKE, key } });
+
+  test.each<[string, proto.IMessageKey, Incoming]>([
+    ["of the business's message", { id: "A", remoteJid: me, fromMe: false }, incoming()],
+    ["of another member's message", { id: "A", remoteJid: group, participant: bo, fromMe: false }, inGroup],
+    ["of the business's message in a group", { id: "A", remoteJid: group, participant: me, fromMe: false }, inGroup],
+    ["by the business, of a contact's message", { id: "A", remoteJid: ada, fromMe: false }, onOwnPhone],
+  ])("of others are ignored: %s", (_, key, seen) => {
+    expect(incomingContent(edit(key), seen)).toBeUndefined();
+    expect(incomingContent(remove(key), seen)).toBeUndefined();
+    const sealed = { secretEncryptedMessage: { targetMessageKey: key, encPayload: hash, encIv: hash } };
+    expect(incomingContent(sealed, seen)).toBeUndefined();
+  });
+
+  test("by a group's administrator delete any message", () => {
+    const key = { id: "A", remoteJid: group, participant: bo, fromMe: false };
+    const seen = { ...inGroup, isAdministrators: true };
+    expect(incomingContent(remove(key), seen)).toMatchObject({ type: "delete", target: { sender: bo } });
+    expect(incomingContent(edit(key), seen)).toBeUndefined();
+    const ours = { id: "A", remoteJid: me, fromMe: false };
+    expect(incomingContent(remove(ours), incoming({ isAdministrators: true }))).toBeUndefined();
+  });
+
+  test("of a member's own message apply under either name", () => {
+    const lid = "777@lid";
+    const seen = incoming({ chat: group, writer: ada, names: { writer: [lid, ada] } });
+    for (const participant of [ada, lid]) {
+      const key = { id: "A", remoteJid: group, participant, fromMe: false };
+      expect(incomingContent(edit(key), seen)).toMatchObject({ type: "edit", text: "forged" });
+    }
+  });
+});
+
+describe("sealed changes", () => {
+  const secret = Buffer.alloc(32, 3);
+  const [editor, lid] = [ada, "777@lid"];
+  const key = { id: "E1", remoteJid: me, fromMe: true };
+
+  function sealed(message: proto.IMessage, use: string, names = [editor, editor]): proto.IMessage {
+    const encIv = Buffer.alloc(12, 5);
+    const info = `E1${names.join("")}${use}`;
+    const cipher = createCipheriv("aes-256-gcm", new Uint8Array(hkdfSync("sha256", secret, "", info, 32)), encIv);
+    const plain = proto.Message.encode(message).finish();
+    const encPayload = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+    const secretEncType = use === "Poll Edit" ? 4 : 2;
+    return {
+      // From an object, because Baileys' type lacks the value of polls.
+      secretEncryptedMessage: proto.Message.SecretEncryptedMessage.fromObject({
+        targetMessageKey: key,
+        encPayload,
+        encIv,
+        secretEncType,
+      }),
+    };
+  }
+  const seen = incoming({
+    names: { writer: [editor, lid] },
+    original: (id) =>
+      id === "E1" ? { message: { messageContextInfo: { messageSecret: secret } }, authors: [editor] } : undefined,
+  });
+  const target = { wa_message_id: "E1", from_me: false };
+
+  test.each([
+    ["number", [editor, editor]],
+    ["LID", [lid, lid]],
+    ["both", [lid, editor]],
+  ])("open under the writer's %s", (_, names) => {
+    const expected = { type: "edit" as const, target, text: "better" };
+    expect(incomingContent(sealed({ conversation: "better" }, "Message Edit", names), seen)).toEqual(expected);
+    const wrapped = { protocolMessage: { type: MESSAGE_EDIT, key, editedMessage: { conversation: "better" } } };
+    expect(incomingContent(sealed(wrapped, "Message Edit", names), seen)).toEqual(expected);
+  });
+
+  test("of polls have the new question and options", () => {
+    const poll = { pollCreationMessage: { name: "When now?", options: [{ optionName: "today" }] } };
+    expect(incomingContent(sealed(poll, "Poll Edit"), seen)).toEqual({
+      type: "edit",
+      target,
+      text: "When now?",
+      poll: { question: "When now?", options: ["today"] },
+    });
+  });
+
+  test("stay unknown without the right secret", () => {
+    const unknown = { type: "unknown" as const, kind: "secretEncryptedMessage" };
+    const message = sealed({ conversation: "better" }, "Message Edit");
+    expect(incomingContent(message, incoming())).toEqual(unknown);
+    expect(incomingContent(sealed({ conversation: "x" }, "Message Edit", [bo, editor]), seen)).toEqual(unknown);
+    const empty = { ...message.secretEncryptedMessage, encPayload: null };
+    expect(incomingContent({ secretEncryptedMessage: empty }, seen)).toEqual(unknown);
   });
 });

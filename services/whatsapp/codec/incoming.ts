@@ -1,17 +1,23 @@
-import { getContentType, normalizeMessageContent, proto } from "@whiskeysockets/baileys";
+import type { proto } from "@whiskeysockets/baileys";
 import type { MessageContent, Quote } from "../../../lib/messages/index.ts";
 import { referenceOf } from "./message_key.ts";
 import type { KeyContext } from "./message_key.ts";
 import { chosenOptions } from "./poll_vote.ts";
 import { attachmentOf } from "./attachment.ts";
 import { boundedContent, truncate, maxItems, maxText } from "./bounds.ts";
+import { captionOf, changeOf, sealedChangeOf, sealedReactionOf } from "./change.ts";
+import { choiceIn, promptIn } from "./choice.ts";
+import type { Original } from "./original.ts";
+import { unwrapped } from "./unwrap.ts";
 import { phonesOf } from "./vcard.ts";
 
 export type Incoming = KeyContext & {
-  /** The plaintext of a message that the business sent. */
-  sentMessage: (waMessageId: string) => Uint8Array | undefined;
-  /** All JIDs of the business, and of the message's writer. */
-  names: { own: string[]; writer: string[] };
+  /** An earlier message, as far as changes and votes need it. */
+  original: (waMessageId: string) => Original | undefined;
+  /** WhatsApp's server let it pass as a group administrator's deletion. */
+  isAdministrators: boolean;
+  /** All JIDs of the message's writer. */
+  names: { writer: string[] };
 };
 
 /** The content of a message, bounded in size; undefined for protocol messages between devices. */
@@ -21,10 +27,9 @@ export function incomingContent(message: proto.IMessage, incoming: Incoming): Me
 }
 
 function contentOf(message: proto.IMessage, incoming: Incoming): MessageContent | undefined {
-  const content = normalizeMessageContent(message);
-  const kind = getContentType(content);
-  if (!content || !kind) return undefined;
-  const reply_to = quoteOf(content[kind], incoming);
+  const { content, kind } = unwrapped(message);
+  if (kind === undefined) return undefined;
+  const reply_to = quoteOf(content[kind as keyof proto.IMessage], incoming);
   const answers = reply_to === undefined ? {} : { reply_to };
   switch (kind) {
     case "conversation":
@@ -46,6 +51,7 @@ function contentOf(message: proto.IMessage, incoming: Incoming): MessageContent 
     case "pollCreationMessage":
     case "pollCreationMessageV2":
     case "pollCreationMessageV3":
+    case "pollCreationMessageV5":
       return { ...pollOf(content[kind]), ...answers };
     case "imageMessage":
       return { type: "image", ...attachmentOf(content.imageMessage), ...captionIn(content.imageMessage), ...answers };
@@ -79,11 +85,20 @@ function contentOf(message: proto.IMessage, incoming: Incoming): MessageContent 
       return voteOf(content.pollUpdateMessage, incoming);
     case "protocolMessage":
       return changeOf(content.protocolMessage, incoming);
-    case "senderKeyDistributionMessage":
-    case "messageContextInfo":
+    case "secretEncryptedMessage":
+      return sealedChangeOf(content.secretEncryptedMessage!, incoming);
+    case "encReactionMessage":
+      return sealedReactionOf(content.encReactionMessage!, incoming);
+    // It announces pictures, which follow as messages of their own.
+    case "albumMessage":
+    case "deviceSentMessage":
       return undefined;
-    default:
-      return { type: "unknown", kind };
+    default: {
+      const choice = choiceIn(content);
+      if (choice) return { type: "text", ...choice, ...answers };
+      const text = promptIn(content);
+      return { type: "unknown", kind, ...(text === undefined ? {} : { text }) };
+    }
   }
 }
 
@@ -101,8 +116,8 @@ function quoteOf(content: unknown, incoming: Incoming): Quote | undefined {
   };
   const reference = referenceOf(key, { ...incoming, fromMe: true });
   if (reference === undefined) return undefined;
-  const quoted = normalizeMessageContent(contextInfo.quotedMessage);
-  const text = quoted?.conversation || quoted?.extendedTextMessage?.text || captionOf(quoted);
+  const quoted = unwrapped(contextInfo.quotedMessage ?? {}).content;
+  const text = quoted.conversation || quoted.extendedTextMessage?.text || captionOf(quoted);
   return text ? { ...reference, text } : reference;
 }
 
@@ -144,37 +159,18 @@ function voteOf(
 ): MessageContent | undefined {
   const target = referenceOf(update?.pollCreationMessageKey, incoming);
   if (target === undefined) return undefined;
-  const poll = target.from_me ? incoming.sentMessage(target.wa_message_id) : undefined;
+  const poll = incoming.original(target.wa_message_id);
   const options =
     poll && update?.vote
       ? chosenOptions(update.vote, {
-          poll: proto.Message.decode(poll),
+          poll: poll.message,
           pollId: target.wa_message_id,
-          ...incoming.names,
+          creators: poll.authors,
+          voters: incoming.names.writer,
         })
       : undefined;
   return { type: "poll_vote", target, ...(options === undefined ? {} : { options }) };
 }
 
-const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type;
-
-/** Of the protocol messages, only those that change a message. */
-function changeOf(
-  change: proto.Message.IProtocolMessage | null | undefined,
-  incoming: Incoming,
-): MessageContent | undefined {
-  if (change?.type !== REVOKE && change?.type !== MESSAGE_EDIT) return undefined;
-  const target = referenceOf(change.key, incoming);
-  if (target === undefined) return undefined;
-  if (change.type === REVOKE) return { type: "delete", target };
-  const edited = normalizeMessageContent(change.editedMessage);
-  const text = edited?.conversation || edited?.extendedTextMessage?.text || captionOf(edited);
-  return { type: "edit", target, text: text ?? "" };
-}
-
 const captionIn = (file: { caption?: string | null } | null | undefined) =>
   file?.caption ? { caption: file.caption } : {};
-
-function captionOf(content: proto.IMessage | undefined): string | null | undefined {
-  return content?.imageMessage?.caption ?? content?.videoMessage?.caption ?? content?.documentMessage?.caption;
-}

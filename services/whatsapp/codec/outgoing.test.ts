@@ -66,8 +66,9 @@ describe("outgoing content", () => {
       writer: own.phone,
       fromMe: true,
       isOwn: (jid) => jid === own.phone,
-      sentMessage: () => undefined,
-      names: { own: [own.phone], writer: [own.phone] },
+      original: () => undefined,
+      isAdministrators: false,
+      names: { writer: [own.phone] },
     });
     expect(read).toEqual(content);
   });

@@ -1,26 +1,27 @@
 import { decryptPollVote } from "@whiskeysockets/baileys";
 import type { proto } from "@whiskeysockets/baileys";
 import { createHash } from "node:crypto";
+import { pollOf } from "./original.ts";
 
 export type Ballot = {
   /** The poll as it was sent. */
   poll: proto.IMessage;
   pollId: string;
   /** JIDs of the poll's creator and of the voter. The key is derived from one of each; the vote does not say which. */
-  own: string[];
-  writer: string[];
+  creators: string[];
+  voters: string[];
 };
 
 /** The chosen options, in the order of the poll; undefined if the vote cannot be decrypted. */
 export function chosenOptions(
   vote: proto.Message.IPollEncValue,
-  { poll, pollId, own, writer }: Ballot,
+  { poll, pollId, creators, voters }: Ballot,
 ): string[] | undefined {
   const secret = poll.messageContextInfo?.messageSecret;
-  const options = (poll.pollCreationMessage ?? poll.pollCreationMessageV3)?.options;
+  const options = pollOf(poll)?.options;
   if (!secret || !options) return undefined;
-  for (const pollCreatorJid of own) {
-    for (const voterJid of writer) {
+  for (const pollCreatorJid of creators) {
+    for (const voterJid of voters) {
       const chosen = decrypted(vote, { pollCreatorJid, pollMsgId: pollId, pollEncKey: secret, voterJid });
       if (chosen === undefined) continue;
       const digests = new Set(chosen.map((digest) => Buffer.from(digest).toString("hex")));

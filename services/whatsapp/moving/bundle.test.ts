@@ -33,6 +33,7 @@ const login: Login = {
       error_message: null,
     },
   ],
+  kept: [{ purpose: "original", wa_message_id: "3A01", at: 4, body: Buffer.from("a secret of a message") }],
 };
 
 /** A receiver that offered a key for the order. */
@@ -45,19 +46,20 @@ describe("a bundle", () => {
   test("opens as it was packed and shows nothing", () => {
     const { receiver, key } = offer();
     const bundle = packLogin(login, "b", order, receiver);
-    const { auth, ledger } = unpackLogin(bundle, "b", order, key);
+    const { auth, ledger, kept } = unpackLogin(bundle, "b", order, key);
     expect(auth!.map(([name, value]) => [name, Buffer.from(value).toString("hex")])).toEqual(
       login.auth!.map(([name, value]) => [name, Buffer.from(value).toString("hex")]),
     );
     expect(ledger).toEqual(login.ledger);
-    for (const plain of ["a secret text", "a secret key", "3EB0A", "s.whatsapp.net"])
+    expect(kept).toEqual(login.kept);
+    for (const plain of ["a secret text", "a secret key", "a secret of a message", "3EB0A", "s.whatsapp.net"])
       expect(Buffer.from(bundle).includes(plain)).toBeFalse();
   });
 
   test("may have no login", () => {
     const { receiver, key } = offer();
-    const bundle = packLogin({ auth: null, ledger: [] }, "b", order, receiver);
-    expect(unpackLogin(bundle, "b", order, key)).toEqual({ auth: null, ledger: [] });
+    const bundle = packLogin({ auth: null, ledger: [], kept: [] }, "b", order, receiver);
+    expect(unpackLogin(bundle, "b", order, key)).toEqual({ auth: null, ledger: [], kept: [] });
   });
 
   test("opens only for its own business and move", () => {

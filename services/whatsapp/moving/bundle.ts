@@ -4,24 +4,38 @@ import { z } from "zod";
 import { TamperedValue, UnknownKey } from "../../../lib/core/key_ring.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import type { MoveOrder } from "../../../lib/contracts/shard/moves.ts";
+import type { KeptRow } from "../receiving/kept_messages.ts";
 import type { LedgerRow } from "../sending/ledger.ts";
 import { contextOf, openFrom, publicKeyBytes, sealFor } from "./move_keys.ts";
 
 /** A named value of an auth store, in plaintext. */
 export type AuthEntry = readonly [name: string, value: Uint8Array];
 
-/** A login: the values of the auth store, if there is one, and the business's ledger. */
-export type Login = { auth: AuthEntry[] | null; ledger: LedgerRow[] };
+/** A login: the values of the auth store, if there is one, the business's ledger, and the messages kept for it. */
+export type Login = { auth: AuthEntry[] | null; ledger: LedgerRow[]; kept: KeptRow[] };
 
 /*
  * "PSmv" ‖ version ‖ the source's public key ‖ box
  * In the box: u32 length of the ledger's JSON ‖ the JSON ‖ for each value of the auth store: u32 length of its name ‖
  * the name ‖ u32 length of the value ‖ the value (nothing where there is no store)
+ * The value named `keptName` is the JSON of the kept messages. An earlier version of this service stores it as one more
+ * value of the auth store, where nothing reads it.
  */
 const magic = Buffer.from("PSmv");
 const version = 2;
 const headerBytes = magic.length + 1 + publicKeyBytes;
 const sealKey = "bundle";
+const keptName = "moved/kept";
+
+const base64 = z.base64().transform((text) => Buffer.from(text, "base64"));
+const keptRows = z.array(
+  z.object({
+    purpose: z.enum(["original", "unread"]),
+    wa_message_id: z.string().min(1),
+    at: z.int(),
+    body: base64,
+  }),
+);
 
 const ledgerRows = z.array(
   z.object({
@@ -29,7 +43,7 @@ const ledgerRows = z.array(
     at: z.int(),
     chat: z.string().min(1),
     /** Base64 of the message as it was handed over. */
-    body: z.base64().transform((text) => Buffer.from(text, "base64")),
+    body: base64,
     result: z.enum(["sent", "failed"]).nullable(),
     result_at: z.int().nullable(),
     error_code: z.string().nullable(),
@@ -44,10 +58,8 @@ export function packLogin(
   order: MoveOrder,
   receiver: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
-  const rows = login.ledger.map(({ body, ...row }) =>
-    Object.assign(row, { body: Buffer.from(body).toString("base64") }),
-  );
-  const fields = [Buffer.from(JSON.stringify(rows))];
+  const fields = [jsonOf(login.ledger)];
+  if (login.auth !== null && login.kept.length > 0) fields.push(Buffer.from(keptName), jsonOf(login.kept));
   for (const [name, value] of login.auth ?? []) fields.push(Buffer.from(name), Buffer.from(value));
   const plain = Buffer.concat(fields.flatMap((field) => [lengthOf(field), field]));
   const { publicKey, ring } = sealFor(receiver);
@@ -70,8 +82,23 @@ export function unpackLogin(bytes: Uint8Array, businessId: string, order: MoveOr
   const plain = opened(() => openFrom(sender, key).sealer(sealKey, sender).open(sealed, contextOf(businessId, order)));
   const [ledger, ...values] = fieldsOf(plain);
   const auth: AuthEntry[] = [];
-  for (let at = 0; at < values.length; at += 2) auth.push([values[at]!.toString("utf8"), values[at + 1]!]);
-  return { auth: auth.length === 0 ? null : auth, ledger: ledgerRows.parse(JSON.parse(ledger!.toString("utf8"))) };
+  let kept: KeptRow[] = [];
+  for (let at = 0; at < values.length; at += 2) {
+    const [name, value] = [values[at]!.toString("utf8"), values[at + 1]!];
+    if (name === keptName) kept = keptRows.parse(JSON.parse(value.toString("utf8")));
+    else auth.push([name, value]);
+  }
+  return {
+    auth: auth.length === 0 ? null : auth,
+    ledger: ledgerRows.parse(JSON.parse(ledger!.toString("utf8"))),
+    kept,
+  };
+}
+
+/** Bodies as base64. */
+function jsonOf(rows: readonly { body: Uint8Array }[]): Buffer {
+  const encoded = rows.map(({ body, ...row }) => ({ ...row, body: Buffer.from(body).toString("base64") }));
+  return Buffer.from(JSON.stringify(encoded));
 }
 
 function lengthOf(field: Uint8Array): Buffer {

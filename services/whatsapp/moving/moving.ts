@@ -4,6 +4,7 @@ import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Departures, MoveOrder, Placement, Stopped } from "../../../lib/contracts/shard/moves.ts";
 import { archiveStore } from "../auth/archive.ts";
+import type { KeptMessages } from "../receiving/kept_messages.ts";
 import type { Ledger } from "../sending/ledger.ts";
 import { KeyedLock } from "../../../lib/core/keyed_lock.ts";
 import type { ShardDb } from "../volume/shard_db.ts";
@@ -28,6 +29,7 @@ export type MovingOptions = {
   volume: Volume;
   db: ShardDb;
   ledger: Ledger;
+  kept: KeptMessages;
   placements: Placements;
   sessions: Sessions;
   keys: KeyRing;
@@ -65,8 +67,9 @@ export class Moving {
   /** Returns the login, sealed for the shard that created `receiver` for this move. */
   bundle(businessId: string, order: MoveOrder, receiver: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
     return this.#execute("bundle", businessId, order, async () => {
-      const { volume, ledger, keys } = this.#options;
-      const login = { auth: await readStore(volume, businessId, keys), ledger: ledger.entriesOf(businessId) };
+      const { volume, ledger, kept, keys } = this.#options;
+      const auth = await readStore(volume, businessId, keys);
+      const login = { auth, ledger: ledger.entriesOf(businessId), kept: kept.rowsOf(businessId) };
       return packLogin(login, businessId, order, receiver);
     });
   }
@@ -82,8 +85,9 @@ export class Moving {
   /** Marks the login as moved for ever, whatever happens to this process. */
   tombstone(businessId: string, order: MoveOrder): Promise<void> {
     return this.#execute("tombstone", businessId, order, async () => {
-      const { volume } = this.#options;
+      const { volume, kept } = this.#options;
       archiveStore(volume.file("sessions"), volume.file("set-aside"), businessId);
+      await kept.removeAll(businessId);
     });
   }
 
@@ -97,7 +101,7 @@ export class Moving {
    * @throws AppError "unavailable" if the key of the move is missing, for example after a restart: request another one.
    */
   async take(businessId: string, order: MoveOrder, bytes: Uint8Array): Promise<string> {
-    const { volume, keys, ledger, sessions } = this.#options;
+    const { volume, keys, ledger, kept, sessions } = this.#options;
     const key = this.#moveKeys.get(businessId, order);
     if (key === undefined) {
       // An earlier move's bundle is refused permanently.
@@ -110,6 +114,7 @@ export class Moving {
     return this.#execute("take", businessId, order, async () => {
       await stageStore(volume, businessId, login.auth, keys);
       await ledger.takeOver(businessId, login.ledger);
+      await kept.takeOver(businessId, login.kept);
       return checksumOf(bytes);
     });
   }

@@ -5,7 +5,7 @@ import { shardScenario } from "../testing/scenario.ts";
 const scenario = shardScenario();
 
 describe("statuses, broadcast lists and channels", () => {
-  test.each(["status@broadcast", "1700000000@broadcast", "120363000000000001@newsletter"])(
+  test.each(["status@broadcast", "120363000000000001@newsletter"])(
     "%s is acknowledged and not journaled",
     async (to) => {
       const { shard, simulator, business, phone, contact, write } = scenario;
@@ -18,4 +18,24 @@ describe("statuses, broadcast lists and channels", () => {
       await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgement" });
     },
   );
+
+  test("a customer's list lands in the customer's own chat", async () => {
+    const { shard, simulator, business, phone, contact, write } = scenario;
+    await shard.pair(simulator, business, phone);
+    await write(contact, { to: "1700000000@broadcast", audience: [phone], text: "we have moved" });
+    await write(contact, { text: "a question" });
+    const chat = `${contact}@s.whatsapp.net`;
+    const entries = await until(
+      async () => {
+        const found = await shard.readJournal("inbound");
+        return found.length >= 2 ? found.map(({ data }) => data) : undefined;
+      },
+      { what: "both messages" },
+    );
+    expect(entries).toMatchObject([
+      { text: "we have moved", chat, sender: chat },
+      { text: "a question", chat, sender: chat },
+    ]);
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgement" });
+  });
 });

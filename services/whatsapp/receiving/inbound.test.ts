@@ -9,7 +9,7 @@ const received = (message: Received["message"], key: Partial<Received["key"]> = 
   pushName: "Ada",
   message,
   own: ["15550009999@s.whatsapp.net", "777@lid"],
-  sentMessage: () => undefined,
+  original: () => undefined,
 });
 
 const { HISTORY_SYNC_NOTIFICATION } = proto.Message.ProtocolMessage.Type;
@@ -54,11 +54,59 @@ describe("inboundOf", () => {
     expect(inboundOf(received({ protocolMessage: { type: HISTORY_SYNC_NOTIFICATION } }))).toBeUndefined();
     expect(inboundOf(received({ senderKeyDistributionMessage: { groupId: "g" } }))).toBeUndefined();
     expect(inboundOf(received({}))).toBeUndefined();
+    expect(inboundOf(received({ albumMessage: { expectedImageCount: 3 } }))).toBeUndefined();
     expect(inboundOf(received({ orderMessage: { orderId: "1" } }))).toMatchObject({
       type: "unknown",
       text: null,
       content: { type: "unknown", kind: "orderMessage" },
     });
+  });
+});
+
+describe("a kind that Baileys' definitions lack", () => {
+  /** Field 150, with one byte of content. */
+  const field = [0xb2, 0x09, 0x01, 0x78];
+  const context = proto.Message.encode({ messageContextInfo: { messageSecret: Buffer.alloc(32) } }).finish();
+
+  test.each<[string, Uint8Array]>([
+    ["alone", Buffer.from(field)],
+    ["with a secret", Buffer.concat([context, Buffer.from(field)])],
+    ["in a copy for the business", Buffer.from([0xfa, 0x01, 0x06, 0x12, 0x04, ...field])],
+  ])("is named by its field: %s", (_, bytes) => {
+    const decoded = proto.Message.decode(bytes);
+    const message = decoded.deviceSentMessage?.message ?? decoded;
+    expect(inboundOf({ ...received(message), bytes })?.content).toEqual({ type: "unknown", kind: "field 150" });
+  });
+
+  test("is named by its wrapper", () => {
+    expect(inboundOf(received({ viewOnceMessageV2: { message: {} } }))?.content).toEqual({
+      type: "unknown",
+      kind: "viewOnceMessageV2",
+    });
+  });
+
+  test.each<[string, number[]]>([
+    ["nothing", []],
+    ["a sender key alone", [...proto.Message.encode({ senderKeyDistributionMessage: { groupId: "g" } }).finish()]],
+    ["a length cut short", [0xb2, 0x09, 0xff]],
+    ["an endless number", Array.from({ length: 100 }, () => 0xff)],
+  ])("is not seen in %s", (_, bytes) => {
+    expect(inboundOf({ ...received({}), bytes: Buffer.from(bytes) })).toBeUndefined();
+  });
+});
+
+describe("a broadcast list", () => {
+  const list = { remoteJid: "1700000000@broadcast", participant: "4915@s.whatsapp.net" };
+
+  test("lands in the chat with its owner", () => {
+    expect(inboundOf(received({ conversation: "our offers" }, list))).toMatchObject({
+      chat: "4915@s.whatsapp.net",
+      sender: "4915@s.whatsapp.net",
+    });
+  });
+
+  test("of the business itself has no chat", () => {
+    expect(inboundOf(received({ conversation: "x" }, { ...list, fromMe: true }))).toBeUndefined();
   });
 });
 
@@ -168,7 +216,9 @@ describe("input of strangers", () => {
       ...received({
         pollUpdateMessage: { pollCreationMessageKey: { id: "P", remoteJid: "777@lid", fromMe: false }, vote: {} },
       }),
-      sentMessage: () => Buffer.from("not a message"),
+      original: () => {
+        throw new Error("not a message");
+      },
     };
     expect(inboundOf(broken)).toMatchObject({ type: "unknown", content: { type: "unknown" } });
   });

@@ -1,5 +1,7 @@
 import {
   areJidsSameUser,
+  isJidBroadcast,
+  isJidStatusBroadcast,
   isHostedLidUser,
   isHostedPnUser,
   isJidGroup,
@@ -15,9 +17,21 @@ import { isJid, preferPhone } from "../codec/jid.ts";
 import { truncate, maxText } from "../codec/bounds.ts";
 import { incomingContent } from "../codec/incoming.ts";
 import type { Incoming } from "../codec/incoming.ts";
+import type { Original } from "../codec/original.ts";
+import { unknownFieldIn } from "../codec/unknown_fields.ts";
+
+/**
+ * True if a message belongs to a chat. Statuses and channels do not. Neither does a list that the business wrote to on
+ * its phone, because companions do not learn its recipients.
+ */
+export const belongsToChat = ({ remoteJid, participant, fromMe }: WAMessageKey): boolean =>
+  isConversation(remoteJid) || (isList(remoteJid) && Boolean(participant) && fromMe !== true);
+
+const isList = (chat: string | null | undefined): boolean =>
+  isJidBroadcast(chat ?? undefined) === true && !isJidStatusBroadcast(chat ?? "");
 
 /** A chat with one person, or a group. */
-export const isConversation = (chat: string | null | undefined): boolean =>
+const isConversation = (chat: string | null | undefined): boolean =>
   isPnUser(chat ?? undefined) === true ||
   isLidUser(chat ?? undefined) === true ||
   isHostedPnUser(chat ?? undefined) === true ||
@@ -30,42 +44,55 @@ export type Received = {
   timestampS: number;
   pushName?: string | null | undefined;
   message: proto.IMessage;
+  /** The message as it was sent, where it was decrypted here. */
+  bytes?: Uint8Array | undefined;
   /** The JIDs of the business, without a device. */
   own: string[];
-  /** The plaintext of a message that the business sent. */
-  sentMessage: (waMessageId: string) => Uint8Array | undefined;
+  /** An earlier message, as far as changes and votes need it. */
+  original: (waMessageId: string) => Original | undefined;
+  /** The stanza's mark of a change; WhatsApp's server checks it. */
+  edit?: string | undefined;
 };
 
 /**
- * Decodes a message for the journal. Undefined for protocol messages between devices, and for statuses, broadcast lists
- * and channels.
+ * Decodes a message for the journal. Undefined for protocol messages between devices, for changes by people who may not
+ * make them, and for statuses and channels.
  */
 export function inboundOf(received: Received): InboundData | undefined {
-  const { key, message, own, sentMessage } = received;
+  const { key, message, bytes, own, original, edit } = received;
   const envelope = envelopeOf(received);
   if (envelope === undefined) return undefined;
   const { chat, sender, from_me: fromMe } = envelope;
-  const writer = key.participant ? [key.participant, key.participantAlt] : [key.remoteJid, key.remoteJidAlt];
-  const content = contentOrUnreadable(message, {
+  const known = contentOrUnreadable(message, {
     chat,
     writer: sender,
     fromMe,
     isOwn: (jid) => jid !== "" && own.some((name) => areJidsSameUser(name, jid)),
-    sentMessage,
-    names: {
-      own,
-      writer: fromMe ? own : writer.filter((jid) => jid).map((jid) => jidNormalizedUser(jid ?? undefined)),
-    },
+    original,
+    isAdministrators: edit === "8",
+    names: { writer: writersOf(key, own) },
   });
+  const kind = known === undefined && bytes !== undefined ? unknownFieldIn(message, bytes) : undefined;
+  const content = kind === undefined ? known : ({ type: "unknown", kind } satisfies MessageContent);
   if (content === undefined) return undefined;
   const stored = storedContent(content);
   return { ...envelope, ...stored, text: stored.text === null ? null : truncate(stored.text, maxText) };
 }
 
+/** All JIDs of a message's writer, without a device. */
+export function writersOf(key: WAMessageKey, own: string[]): string[] {
+  if (key.fromMe) return own;
+  const names = key.participant ? [key.participant, key.participantAlt] : [key.remoteJid, key.remoteJidAlt];
+  return names.flatMap((jid) => (jid ? [jidNormalizedUser(jid)] : []));
+}
+
 /** The journal entry of a message whose content was not decoded. Undefined if it belongs to no chat. */
-export function unreadableOf(received: Omit<Received, "message" | "own" | "sentMessage">): InboundData | undefined {
+export function inboundWithout(
+  received: Pick<Received, "key" | "timestampS" | "pushName">,
+  content: MessageContent = unreadable,
+): InboundData | undefined {
   const envelope = envelopeOf(received);
-  return envelope && { ...envelope, ...storedContent(unreadable) };
+  return envelope && { ...envelope, ...storedContent(content) };
 }
 
 type Envelope = Pick<InboundData, "wa_message_id" | "chat" | "sender" | "from_me" | "push_name" | "timestamp">;
@@ -74,11 +101,14 @@ function envelopeOf({
   key,
   timestampS,
   pushName,
-}: Omit<Received, "message" | "own" | "sentMessage">): Envelope | undefined {
-  if (!key.id || !key.remoteJid || !isConversation(key.remoteJid)) return undefined;
+}: Pick<Received, "key" | "timestampS" | "pushName">): Envelope | undefined {
+  if (!key.id || !key.remoteJid || !belongsToChat(key)) return undefined;
   if (key.id.length > maxId) return undefined;
-  const chat = preferPhone(key.remoteJid, key.remoteJidAlt);
-  const sender = key.participant ? preferPhone(key.participant, key.participantAlt) : chat;
+  const sender = key.participant
+    ? preferPhone(key.participant, key.participantAlt)
+    : preferPhone(key.remoteJid, key.remoteJidAlt);
+  // A broadcast list reaches each recipient as if its owner had written to them alone.
+  const chat = isList(key.remoteJid) ? sender : preferPhone(key.remoteJid, key.remoteJidAlt);
   if (!isJid(chat) || !isJid(sender)) return undefined;
   return {
     wa_message_id: key.id,

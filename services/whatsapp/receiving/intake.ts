@@ -1,33 +1,38 @@
-import { decodeMessageNode, jidDecode, jidNormalizedUser, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
-import type { BinaryNode, Contact, WAMessage, WAMessageKey, WASocket } from "@whiskeysockets/baileys";
+import { jidNormalizedUser } from "@whiskeysockets/baileys";
+import type { BinaryNode, Contact, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
-import { truncate, maxLoggedId } from "../codec/bounds.ts";
+import type { MessageContent } from "../../../lib/messages/index.ts";
+import { truncate, maxLoggedError, maxLoggedId } from "../codec/bounds.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import type { ConnectionControl, ConnectionOptions } from "../session/connection_options.ts";
 import { RetryBudget } from "../session/retry_budget.ts";
 import { ConnectionClosed } from "../session/survivable.ts";
 import { Attempts } from "./attempts.ts";
 import type { Attempt } from "./attempts.ts";
-import { inboundOf, isConversation, unreadableOf } from "./inbound.ts";
-import { isPlaceholder } from "./placeholders.ts";
+import { decodePlaintext, envelopeOf } from "./decoder.ts";
+import type { Decoded } from "./decoder.ts";
+import { belongsToChat, inboundWithout } from "./inbound.ts";
+import { missingContent } from "./placeholders.ts";
+import type { Missing, Placeholder } from "./placeholders.ts";
 import { receiptsOf } from "./receipts.ts";
 
 /** A group message has two: the message, and the sender key to it. */
 const maxCiphertexts = 4;
 /** Receipts journaled before the event loop may run other work. WhatsApp names fewer in one stanza. */
 const receiptsPerSlice = 250;
+/** Until a message without content is journaled as unavailable: its sender and the phone answer within seconds. */
+const defaultUnavailableAfterMs = 60_000;
+const maxCheckMs = 5_000;
 
 type Options = Pick<
   ConnectionOptions,
-  "businessId" | "placeholders" | "attempts" | "sentMessage" | "logger" | "events"
+  "businessId" | "placeholders" | "attempts" | "kept" | "logger" | "events" | "unavailableAfterMs"
 > & {
   /** The business's own account, once paired. */
   me: () => Contact | undefined;
   control: ConnectionControl;
 };
-
-type Message = Pick<WAMessage, "key" | "messageTimestamp" | "pushName" | "message">;
 
 /**
  * Takes messages and receipts from WhatsApp over one connection. The acknowledgement of each waits until the content is
@@ -38,6 +43,7 @@ export class Intake {
   readonly #options: Options;
   /** The stanza of each ciphertext: decryption receives the ciphertext alone. */
   readonly #stanzas = new WeakMap<Uint8Array, BinaryNode>();
+  #isReporting = false;
 
   constructor(options: Options) {
     this.#options = options;
@@ -55,7 +61,8 @@ export class Intake {
     for (const { tag, content } of stanza.content) {
       if (tag === "enc" && content instanceof Uint8Array) this.#stanzas.set(content, stanza);
     }
-    if (isPlaceholder(stanza)) this.#options.control.unlessOver(() => this.#recordPlaceholder(stanza));
+    const missing = missingContent(stanza);
+    if (missing) this.#options.control.unlessOver(() => this.#arrivedWithout(stanza, missing));
   }
 
   receipt(stanza: BinaryNode): void {
@@ -64,10 +71,21 @@ export class Intake {
     if (receipts.length > 0) this.#options.control.holdOutput(this.#journal(receipts));
   }
 
-  /** Requests from the phone, one by one, the content of placeholders that an earlier connection left. */
-  async requestPlaceholders(socket: WASocket): Promise<void> {
+  /**
+   * The connection is open: requests from the phone, one by one, the content of placeholders that an earlier connection
+   * left. Journals those that stay without content.
+   */
+  async opened(socket: WASocket): Promise<void> {
+    const { unavailableAfterMs = defaultUnavailableAfterMs, control } = this.#options;
+    const timer = setInterval(
+      () => {
+        if (control.isOver()) clearInterval(timer);
+        else void this.#reportOverdue(unavailableAfterMs);
+      },
+      Math.min(maxCheckMs, unavailableAfterMs / 4),
+    );
     for (const { key, at, push_name: pushName } of this.#options.placeholders.due()) {
-      if (this.#options.control.isOver()) return;
+      if (control.isOver()) return;
       await socket.requestPlaceholderResend(key, { key, messageTimestamp: at, pushName });
     }
   }
@@ -83,105 +101,115 @@ export class Intake {
   async quarantined(ciphertext: Uint8Array): Promise<void> {
     const { control, events } = this.#options;
     if (control.isOver()) throw new ConnectionClosed();
-    const message = this.#unreadable(this.#stanzas.get(ciphertext));
-    try {
-      await events.quarantined(message);
-    } catch (error) {
-      control.failVolume(error);
-      throw error;
-    }
+    const stanza = this.#stanzas.get(ciphertext);
+    this.#options.logger.error(
+      { wa_message_id: truncate(stanza?.attrs["id"] ?? "", maxLoggedId) },
+      "a message was quarantined: the process died while decoding it, more than once",
+    );
+    await this.#untilDurable(events.quarantined(this.#unreadable(stanza)));
+  }
+
+  /** A ciphertext could not be decrypted. Baileys requests it again from its sender and from the phone. */
+  undecryptable(ciphertext: Uint8Array): void {
+    const stanza = this.#stanzas.get(ciphertext);
+    if (stanza !== undefined) this.#await(stanza, "undecryptable");
   }
 
   /** Runs inside the transaction of the decryption: the ratchet is written after this has resolved. */
   async decrypted(ciphertext: Uint8Array, plaintext: Uint8Array): Promise<void> {
-    const { control, events, placeholders } = this.#options;
+    const { control } = this.#options;
     if (control.isOver()) throw new ConnectionClosed();
     const messages = this.#decode(this.#stanzas.get(ciphertext), plaintext);
-    try {
-      for (const message of messages) {
-        await events.received(message);
-        placeholders.settle(message.wa_message_id);
-      }
-    } catch (error) {
-      // Before the error reaches Baileys, which would request the message from its sender again and refuse this one.
-      control.failVolume(error);
-      throw error;
-    }
+    // A failure is reported before it reaches Baileys, which would request the message from its sender again and refuse
+    // this one.
+    for (const message of messages) await this.#untilDurable(this.#keep(message));
   }
 
-  /** Baileys requests the content from the phone, and acknowledges the placeholder before the content arrives. */
-  #recordPlaceholder(stanza: BinaryNode): void {
+  async #keep({ data, original, bytes, fills }: Decoded): Promise<void> {
+    const { events, kept, placeholders } = this.#options;
+    // One commit: all three are handed over in this turn.
+    const durable = [events.received(data)];
+    if (original) durable.push(kept.original(data.wa_message_id, original));
+    if (data.type === "unknown" && bytes) durable.push(kept.unread(data, bytes));
+    await Promise.all(durable);
+    if (fills !== undefined) placeholders.settle(fills);
+  }
+
+  /** A message stanza without content: journals why, unless the phone may still send it. */
+  #arrivedWithout(stanza: BinaryNode, { reason, isResent }: Missing): void {
+    if (isResent) return this.#await(stanza, "not_resent");
+    const data = this.#withoutContent(stanza, { type: "unavailable", reason });
+    if (data) this.#options.control.holdOutput(this.#options.events.unavailable(data));
+  }
+
+  /** Records that a message lacks its content. WhatsApp forgets the message once Baileys has acknowledged it. */
+  #await(stanza: BinaryNode, reason: Placeholder["reason"]): void {
     const me = this.#options.me();
-    if (me === undefined) return;
-    const { key, pushName, messageTimestamp } = decodeMessageNode(stanza, me.id, me.lid ?? "").fullMessage;
-    if (!isConversation(key.remoteJid)) return;
+    if (me === undefined || stanza.attrs["category"] === "peer") return;
+    const { key, pushName, messageTimestamp } = envelopeOf(stanza, me);
+    if (!belongsToChat(key)) return;
     try {
-      this.#options.placeholders.add({ key, at: Number(messageTimestamp), push_name: pushName ?? undefined });
+      this.#options.placeholders.add({ key, at: Number(messageTimestamp), push_name: pushName ?? undefined, reason });
     } catch (error) {
       this.#options.control.failVolume(error);
     }
   }
 
-  #unreadable(stanza: BinaryNode | undefined): InboundData | undefined {
-    const me = this.#options.me();
-    if (stanza === undefined || me === undefined) return undefined;
-    this.#options.logger.error(
-      { wa_message_id: truncate(stanza.attrs["id"] ?? "", maxLoggedId) },
-      "a message was quarantined: the process died while decoding it, more than once",
-    );
-    // Messages from the phone to its companions belong to no chat.
-    if (stanza.attrs["category"] === "peer") return undefined;
-    const { key, messageTimestamp, pushName } = decodeMessageNode(stanza, me.id, me.lid ?? "").fullMessage;
-    return unreadableOf({ key, timestampS: Number(messageTimestamp), pushName });
-  }
-
-  #decode(stanza: BinaryNode | undefined, plaintext: Uint8Array): InboundData[] {
-    const me = this.#options.me();
-    if (stanza === undefined || me === undefined) return [];
+  /** Journals the messages whose content has not come in time. */
+  async #reportOverdue(waitMs: number): Promise<void> {
+    if (this.#isReporting) return;
+    this.#isReporting = true;
+    const { placeholders, events } = this.#options;
     try {
-      const { fullMessage } = decodeMessageNode(stanza, me.id, me.lid ?? "");
-      const decoded = proto.Message.decode(unpadRandomMax16(plaintext));
-      const message = decoded.deviceSentMessage?.message ?? decoded;
-      const resent = isFromOwnPhone(stanza, fullMessage.key) ? this.#resent(message) : [];
-      return [{ ...fullMessage, message }, ...resent].flatMap((each) => this.#inbound(each) ?? []);
-    } catch (error) {
-      // Malformed by its sender. Baileys meets the same fault and answers it.
-      this.#options.logger.warn({ error: messageOf(error) }, "a message could not be decoded");
-      return [];
+      for (const { id, key, at, push_name: pushName, reason } of placeholders.overdue(waitMs)) {
+        const data = inboundWithout({ key, timestampS: at, pushName }, { type: "unavailable", reason });
+        if (data) await this.#untilDurable(events.unavailable(data));
+        placeholders.report(id);
+      }
+    } catch {
+      // The connection has ended with the fault; the next one reports them.
+    } finally {
+      this.#isReporting = false;
     }
   }
 
-  /** Messages that the phone resends for our placeholders. */
-  #resent({ protocolMessage }: proto.IMessage): Message[] {
-    const results = protocolMessage?.peerDataOperationRequestResponseMessage?.peerDataOperationResult ?? [];
-    return results.flatMap(({ placeholderMessageResendResponse: response }) => {
-      if (!response?.webMessageInfoBytes) return [];
-      const { key, message, messageTimestamp, pushName } = proto.WebMessageInfo.decode(response.webMessageInfoBytes);
-      // The placeholder names the chat as its other messages do; the phone may use another of its JIDs.
-      const requested = key?.id ? this.#options.placeholders.get(key.id) : undefined;
-      if (!message || (!requested && !key)) return [];
-      return [
-        {
-          key: requested?.key ?? key!,
-          message,
-          messageTimestamp: messageTimestamp ?? requested?.at ?? null,
-          pushName: requested?.push_name ?? pushName,
-        },
-      ];
-    });
+  async #untilDurable(durable: Promise<void>): Promise<void> {
+    try {
+      await durable;
+    } catch (error) {
+      this.#options.control.failVolume(error);
+      throw error;
+    }
   }
 
-  #inbound({ key, messageTimestamp, pushName, message }: Message): InboundData | undefined {
-    if (!message) return undefined;
-    const { sentMessage, me } = this.#options;
-    return inboundOf({
-      key,
-      timestampS: Number(messageTimestamp),
-      pushName,
-      message,
-      own: ownJidsOf(me()),
-      sentMessage,
-    });
+  #unreadable(stanza: BinaryNode | undefined): InboundData | undefined {
+    return stanza && this.#withoutContent(stanza, { type: "unknown", kind: "unreadable" });
+  }
+
+  #withoutContent(stanza: BinaryNode, content: MessageContent): InboundData | undefined {
+    const me = this.#options.me();
+    // Messages from the phone to its companions belong to no chat.
+    if (me === undefined || stanza.attrs["category"] === "peer") return undefined;
+    const { key, messageTimestamp, pushName } = envelopeOf(stanza, me);
+    return inboundWithout({ key, timestampS: Number(messageTimestamp), pushName }, content);
+  }
+
+  #decode(stanza: BinaryNode | undefined, plaintext: Uint8Array): Decoded[] {
+    const { me, placeholders, kept, logger } = this.#options;
+    const account = me();
+    if (stanza === undefined || account === undefined) return [];
+    try {
+      return decodePlaintext(stanza, plaintext, {
+        me: account,
+        original: (id) => kept.originalOf(id, ownJidsOf(account)),
+        placeholder: (id) => placeholders.get(id),
+      });
+    } catch (error) {
+      // Malformed by its sender. Baileys meets the same fault and answers it.
+      logger.warn({ error: truncate(messageOf(error), maxLoggedError) }, "a message could not be decoded");
+      const data = this.#unreadable(stanza);
+      return data ? [{ data }] : [];
+    }
   }
 
   /** Yields between slices, since one stanza may name thousands of messages. */
@@ -192,9 +220,4 @@ export class Intake {
       await Promise.all(slice.map((receipt) => this.#options.events.receipt(receipt)));
     }
   }
-}
-
-/** A message between the phone and this companion. WhatsApp's server lets no one else send one. */
-function isFromOwnPhone({ attrs }: BinaryNode, { fromMe }: WAMessageKey): boolean {
-  return fromMe === true && attrs["category"] === "peer" && (jidDecode(attrs["from"])?.device ?? 0) === 0;
 }

@@ -1,8 +1,9 @@
+import { jidNormalizedUser } from "@whiskeysockets/baileys";
 import type { BinaryNode, WAMessageKey } from "@whiskeysockets/baileys";
 import { z } from "zod";
 import type { AuthStore } from "../auth/auth_store.ts";
 
-/** A message whose content only the phone has. */
+/** A message whose content has not arrived. */
 const placeholder = z.object({
   id: z.string(),
   key: z.looseObject({ remoteJid: z.string(), id: z.string() }),
@@ -11,30 +12,53 @@ const placeholder = z.object({
   at: z.number(),
   /** How often the phone was asked for it. */
   asked: z.int().min(0),
+  /** Why there is no content. */
+  reason: z.enum(["not_resent", "undecryptable"]).default("not_resent"),
+  /** When it arrived, Unix ms. */
+  since: z.number().default(0),
+  /** The journal has it as unavailable. */
+  reported: z.boolean().default(false),
 });
 export type Placeholder = z.infer<typeof placeholder> & { key: WAMessageKey };
+export type NewPlaceholder = {
+  key: WAMessageKey;
+  at: number;
+  push_name?: string | undefined;
+  reason: Placeholder["reason"];
+};
 
 /** Only an account that was offline for long gets more at once. */
 const capacity = 200;
 /** Like WhatsApp Web, which requests no older ones. */
 const maxAgeS = 14 * 86_400;
 const maxRequests = 5;
+/** Undecryptable messages of one sender within an hour: anyone can send garbage. */
+const undecryptablePerSender = 20;
+const hourMs = 3_600_000;
 const entry = "placeholders";
 
-/** Kinds whose content the phone does not give to companions. */
-const withoutContent: ReadonlySet<string> = new Set([
-  "bot_unavailable_fanout",
-  "hosted_unavailable_fanout",
-  "view_once_unavailable_fanout",
-  "view_once",
-]);
+/** Kinds whose content the phone does not resend, by WhatsApp's name for them. */
+const withheld: Record<string, string | undefined> = {
+  view_once_unavailable_fanout: "view_once",
+  view_once: "view_once",
+  bot_unavailable_fanout: "bot",
+  hosted_unavailable_fanout: "hosted",
+};
 
-/** True if a stanza is a placeholder whose content the phone can resend. */
-export function isPlaceholder({ content }: BinaryNode): boolean {
-  if (!Array.isArray(content)) return false;
+/** A stanza without content that a companion can read. */
+export type Missing = { reason: string; isResent: boolean };
+
+/** Why a stanza has no content; undefined if it has some. `isResent`: the phone may resend it. */
+export function missingContent({ content }: BinaryNode): Missing | undefined {
+  if (!Array.isArray(content)) return undefined;
+  const encrypted = content.filter(({ tag }) => tag === "enc");
+  // Baileys does not decrypt them.
+  if (encrypted.some(({ attrs }) => attrs["type"] === "msmsg")) return { reason: "bot", isResent: false };
   const unavailable = content.find(({ tag }) => tag === "unavailable");
-  const encrypted = content.some(({ tag }) => tag === "enc" || tag === "plaintext");
-  return unavailable !== undefined && !encrypted && !withoutContent.has(unavailable.attrs["type"] ?? "");
+  if (unavailable === undefined || encrypted.length > 0 || content.some(({ tag }) => tag === "plaintext"))
+    return undefined;
+  const reason = withheld[unavailable.attrs["type"] ?? ""];
+  return reason === undefined ? { reason: "not_resent", isResent: true } : { reason, isResent: false };
 }
 
 /**
@@ -62,12 +86,35 @@ export class Placeholders {
     return this.#pending.get(id);
   }
 
-  /** Records a placeholder. Ignores one that comes again. */
-  add({ key, at, push_name }: { key: WAMessageKey; at: number; push_name?: string | undefined }): void {
+  /** Records a placeholder. Ignores one that comes again, and garbage beyond its sender's share. */
+  add({ key, at, push_name, reason }: NewPlaceholder, now = Date.now()): void {
     const { id, remoteJid } = key;
-    if (!id || !remoteJid || this.#pending.has(id) || isTooOld(at)) return;
-    this.#pending.set(id, { id, key: { ...key, id, remoteJid }, at, asked: 0, ...(push_name ? { push_name } : {}) });
-    if (this.#pending.size > capacity) this.#pending.delete(this.#pending.keys().next().value!);
+    if (!id || !remoteJid || this.#pending.has(id)) return;
+    if (reason === "undecryptable" && this.#hasExhaustedShare(key, now)) return;
+    this.#pending.set(id, {
+      id,
+      key: { ...key, id, remoteJid },
+      at,
+      asked: 0,
+      reason,
+      since: now,
+      reported: false,
+      ...(push_name ? { push_name } : {}),
+    });
+    this.#makeRoom();
+    this.#write();
+  }
+
+  /** The placeholders that wait longer than `waitMs`, or that are too many, and are not in the journal yet. */
+  overdue(waitMs: number, now = Date.now()): Placeholder[] {
+    return [...this.#pending.values()].filter(({ reported, since }) => !reported && !(now - since < waitMs));
+  }
+
+  /** The journal has it as unavailable. Its content may still come. */
+  report(id: string): void {
+    const known = this.#pending.get(id);
+    if (known === undefined) return;
+    known.reported = true;
     this.#write();
   }
 
@@ -80,11 +127,31 @@ export class Placeholders {
   due(): Placeholder[] {
     if (this.#pending.size === 0) return [];
     for (const each of this.#pending.values()) {
-      if (each.asked >= maxRequests || isTooOld(each.at)) this.#pending.delete(each.id);
-      else each.asked += 1;
+      if (isTooOld(each.at) || each.asked >= maxRequests) {
+        if (each.reported) this.#pending.delete(each.id);
+      } else each.asked += 1;
     }
     this.#write();
-    return [...this.#pending.values()];
+    return [...this.#pending.values()].filter(({ at }) => !isTooOld(at));
+  }
+
+  /** Forgets the oldest that is in the journal; without any, has the oldest journaled now, up to twice the capacity. */
+  #makeRoom(): void {
+    if (this.#pending.size <= capacity) return;
+    const entries = [...this.#pending.values()];
+    const reported = entries.find((each) => each.reported);
+    if (reported !== undefined) this.#pending.delete(reported.id);
+    else if (entries.length > 2 * capacity) this.#pending.delete(entries[0]!.id);
+    else for (const each of entries.slice(0, -capacity)) each.since = 0;
+  }
+
+  #hasExhaustedShare(key: WAMessageKey, now: number): boolean {
+    const sender = senderOf(key);
+    const recent = [...this.#pending.values()].filter(
+      ({ reason, since, key: other }) =>
+        reason === "undecryptable" && now - since < hourMs && senderOf(other) === sender,
+    );
+    return recent.length >= undecryptablePerSender;
   }
 
   #write(): void {
@@ -94,3 +161,5 @@ export class Placeholders {
 }
 
 const isTooOld = (at: number) => !(Date.now() / 1000 - at < maxAgeS);
+const senderOf = ({ remoteJid, participant }: WAMessageKey) =>
+  jidNormalizedUser(participant || (remoteJid ?? undefined));

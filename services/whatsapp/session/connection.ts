@@ -193,7 +193,7 @@ export class Connection {
     this.#deafness.start();
     this.#events.opened();
     this.#intake
-      .requestPlaceholders(this.#socket)
+      .opened(this.#socket)
       .catch((error: unknown) =>
         this.#options.logger.warn(
           { error: messageOf(error) },

@@ -40,6 +40,10 @@ export function connectionEvents({ businessId, journal, metrics, garble, dispatc
       metrics.received();
     },
     receipt: (receipt) => journal.append("receipts", businessId, receipt),
+    unavailable: async (message) => {
+      await journal.append("inbound", businessId, message);
+      metrics.unavailable();
+    },
     quarantined: async (message) => {
       metrics.quarantined();
       if (message !== undefined) await journal.append("inbound", businessId, message);

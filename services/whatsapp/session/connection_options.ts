@@ -1,6 +1,7 @@
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
 import type { AuthState } from "../auth/auth_state.ts";
+import type { Kept } from "../receiving/kept.ts";
 import type { Attempts } from "../receiving/attempts.ts";
 import type { Placeholders } from "../receiving/placeholders.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
@@ -25,6 +26,8 @@ export type ConnectionEvents = {
   /** Resolves once the message is durable. The acknowledgement to WhatsApp waits for it. */
   received(message: InboundData): Promise<void>;
   receipt(receipt: ReceiptData): Promise<void>;
+  /** A message without content. Resolves once it is durable. */
+  unavailable(message: InboundData): Promise<void>;
   /** Content was quarantined: the process died while decoding it. `message`: its envelope, if it belongs to a chat. */
   quarantined(message: InboundData | undefined): Promise<void>;
   /** A listener threw while handling a stanza. */
@@ -43,6 +46,7 @@ export type ConnectionOptions = {
   auth: AuthState;
   placeholders: Placeholders;
   attempts: Attempts;
+  kept: Kept;
   /** The WhatsApp Web version that the client reports, such as "2.3000.1". Default: Baileys' own. */
   version?: string | undefined;
   /** The phone number to pair by code. Without it the login is paired by QR. */
@@ -53,6 +57,8 @@ export type ConnectionOptions = {
   logger: Logger;
   events: ConnectionEvents;
   deafness?: DeafnessTimes | undefined;
+  /** Milliseconds until a message without content is journaled as unavailable. */
+  unavailableAfterMs?: number | undefined;
   /** Milliseconds until a code is shown or the login is open. */
   connectDeadlineMs?: number;
 };

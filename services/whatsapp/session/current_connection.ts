@@ -1,6 +1,7 @@
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthState } from "../auth/auth_state.ts";
+import { keptFor } from "../receiving/kept.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
 import { Connection } from "./connection.ts";
@@ -71,8 +72,10 @@ export class CurrentConnection {
   }
 
   #create(auth: AuthState, placeholders: Placeholders, pairing: Pairing | undefined): Connection {
+    const { kept, unavailableAfterMs } = this.#options;
     const { businessId, url, ledger, attempts, deafness, journal, metrics, login, logger, waVersion } = this.#options;
     const version = waVersion?.();
+    const sentMessage = (waMessageId: string) => ledger.body(businessId, waMessageId);
     return new Connection({
       businessId,
       url,
@@ -82,8 +85,10 @@ export class CurrentConnection {
       attempts,
       deafness,
       pairingPhone: pairing?.method === "code" ? pairing.phone : undefined,
-      sentMessage: (waMessageId) => ledger.body(businessId, waMessageId),
       cooldowns: this.#options.cooldowns,
+      sentMessage,
+      kept: keptFor(businessId, kept, sentMessage),
+      unavailableAfterMs,
       logger,
       events: connectionEvents({
         businessId,

@@ -2,6 +2,7 @@ import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { PacingSettings } from "../../../lib/contracts/shard/pacing.ts";
 import type { Attempts } from "../receiving/attempts.ts";
+import type { KeptMessages } from "../receiving/kept_messages.ts";
 import type { Journal } from "../receiving/journal.ts";
 import type { Ledger } from "../sending/ledger.ts";
 import type { LoopScheduler } from "../sending/loop_scheduler.ts";
@@ -16,6 +17,7 @@ export type SessionOptions = {
   keys: KeyRing;
   ledger: Ledger;
   journal: Journal;
+  kept: KeptMessages;
   /** Shared by the sessions of the shard. */
   attempts: Attempts;
   /** Shared by the sessions of the shard. */
@@ -34,6 +36,8 @@ export type SessionOptions = {
   patienceMs?: number | undefined;
   /** Multiplies the waits after WhatsApp's temporary refusals. */
   waitScale?: number | undefined;
+  /** Milliseconds until a message without content is journaled as unavailable. */
+  unavailableAfterMs?: number | undefined;
   /** The WhatsApp Web version that the client reports; undefined for Baileys' own. */
   waVersion?: (() => string | undefined) | undefined;
   /** Throws if this process no longer owns the shard. */

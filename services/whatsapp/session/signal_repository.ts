@@ -26,7 +26,7 @@ export type RepositoryOptions = {
   /** A stanza was decrypted. Decodes it before returning, and resolves once its content is durable. */
   onDecrypted: (ciphertext: Uint8Array, plaintext: Uint8Array) => Promise<void>;
   /** `acquainted`: earlier messages of this sender were decrypted. Duplicates are not reported. */
-  onUndecryptable: (failure: { sender: string; acquainted: boolean }) => void;
+  onUndecryptable: (failure: { sender: string; acquainted: boolean }, ciphertext: Uint8Array) => void;
 };
 
 type Incoming = {
@@ -105,7 +105,7 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
             } catch (error) {
               // Baileys acknowledges this error without requesting the message again: the journal has it.
               if (isDuplicate(error)) throw new Error(MISSING_KEYS_ERROR_TEXT, { cause: error });
-              options.onUndecryptable({ sender, acquainted: await isAcquainted() });
+              options.onUndecryptable({ sender, acquainted: await isAcquainted() }, ciphertext);
               throw error;
             } finally {
               // Before the wait for the disk: a process that is killed during it is not killed by this content.

@@ -54,7 +54,11 @@ export function socketConfig(
       begin: (ciphertext) => intake.begin(ciphertext),
       onQuarantined: (ciphertext) => intake.quarantined(ciphertext),
       onDecrypted: (ciphertext, plaintext) => intake.decrypted(ciphertext, plaintext),
-      onUndecryptable: (failure) => control.unlessOver(() => events.undecryptable(failure)),
+      onUndecryptable: (failure, ciphertext) =>
+        control.unlessOver(() => {
+          intake.undecryptable(ciphertext);
+          events.undecryptable(failure);
+        }),
     }),
   };
 }

@@ -28,6 +28,7 @@ import { Placements } from "../moving/placements.ts";
 import { trustNoiseRoot } from "../session/noise_root.ts";
 import { Attempts } from "../receiving/attempts.ts";
 import { Journal } from "../receiving/journal.ts";
+import { KeptMessages } from "../receiving/kept_messages.ts";
 import { Ledger } from "../sending/ledger.ts";
 import type { DeafnessTimes } from "../session/deafness_detector.ts";
 import { Shard } from "../shard.ts";
@@ -167,6 +168,7 @@ export function startShard(options: {
   deafness?: DeafnessTimes;
   patienceMs?: number;
   waitScale?: number;
+  unavailableAfterMs?: number;
   waVersion?: () => string | undefined;
   fence?: () => void;
   shard?: number;
@@ -180,6 +182,7 @@ export function startShard(options: {
   const metrics = createMetrics("whatsapp-shard");
   const logger = createLogger("whatsapp-shard", (process.env["TEST_LOG_LEVEL"] as "info" | undefined) ?? "error");
   const ledger = new Ledger(db);
+  const kept = new KeptMessages(db);
   const placements = new Placements(db);
   const fence = options.fence ?? (() => {});
   const shard = new Shard({
@@ -187,6 +190,8 @@ export function startShard(options: {
     keys,
     journal,
     ledger,
+    kept,
+    unavailableAfterMs: options.unavailableAfterMs,
     attempts: Attempts.open(volume.file("attempts.map")),
     placements,
     url: options.url ?? options.simulator.wsUrl,
@@ -200,7 +205,7 @@ export function startShard(options: {
     metrics: new ShardMetrics(metrics),
   });
   shard.resume();
-  const moving = new Moving({ volume, db, ledger, placements, sessions: shard, keys, fence, logger });
+  const moving = new Moving({ volume, db, ledger, kept, placements, sessions: shard, keys, fence, logger });
   const app = createApp({ shard, moving, journal, token: shardToken(token, number), logger, metrics });
   const operational = operations({ logger, metrics, ready: () => [] });
   const api = new ShardUnderTest(

@@ -7,6 +7,7 @@ import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
 import type { JournalData } from "../../../lib/contracts/shard/schemas.ts";
 import { Journal } from "../receiving/journal.ts";
+import { KeptMessages } from "../receiving/kept_messages.ts";
 import { Ledger } from "../sending/ledger.ts";
 import { resealUnderFirstKey } from "./reseal.ts";
 import { ShardDb } from "./shard_db.ts";
@@ -25,13 +26,14 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 function open(ring: string) {
   const db = ShardDb.open(join(folder, "shard.db"), KeyRing.parse(ring));
-  return { db, journal: new Journal(db), ledger: new Ledger(db), logger };
+  return { db, journal: new Journal(db), ledger: new Ledger(db), kept: new KeptMessages(db), logger };
 }
 
 const body = (n: number) => Buffer.from(`message ${n}`);
 
 async function filled(): Promise<void> {
-  const { db, journal, ledger } = open(shared);
+  const { db, journal, ledger, kept } = open(shared);
+  await kept.keep("b", "original", "K1", body(1));
   await ledger.add(
     "b",
     Array.from({ length: count }, (_, n) => ({ waMessageId: `M${n}`, chat: "c", body: body(n) })),
@@ -52,7 +54,8 @@ describe("a database sealed under another ring", () => {
     expect(parts.db.needsFormerKeys).toBeFalse();
     parts.db.close();
 
-    const { db, ledger, journal } = open(own);
+    const { db, ledger, journal, kept } = open(own);
+    expect(kept.get("b", "original", "K1")).toEqual(body(1));
     for (const n of [0, 7, count - 1]) expect(ledger.body("b", `M${n}`)).toEqual(body(n));
     expect(ledger.resultOf("b", "M7")).toEqual({ status: "sent", at: 1 });
     expect(journal.read("events", count).entries).toHaveLength(count);

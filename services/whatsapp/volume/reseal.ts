@@ -1,6 +1,7 @@
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Journal } from "../receiving/journal.ts";
+import type { KeptMessages } from "../receiving/kept_messages.ts";
 import type { Ledger } from "../sending/ledger.ts";
 import type { ShardDb } from "./shard_db.ts";
 
@@ -12,12 +13,13 @@ export async function resealUnderFirstKey(parts: {
   db: ShardDb;
   journal: Journal;
   ledger: Ledger;
+  kept: KeptMessages;
   logger: Logger;
 }): Promise<void> {
-  const { db, journal, ledger, logger } = parts;
+  const { db, journal, ledger, kept, logger } = parts;
   if (!db.needsFormerKeys) return;
   try {
-    const entries = (await journal.reseal()) + (await ledger.reseal());
+    const entries = (await journal.reseal()) + (await ledger.reseal()) + (await kept.reseal());
     db.retireFormerKeys();
     logger.info({ entries, former_keys_needed: db.needsFormerKeys }, "sealed again under the first key");
   } catch (error) {

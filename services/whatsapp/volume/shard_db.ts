@@ -57,6 +57,7 @@ export class ShardDb {
       db.run("PRAGMA synchronous = FULL");
       if (!known) create(db, keys);
       const sealer = sealerOf(db, keys);
+      db.run(additions);
       retireOldKey(db, sealer);
       return new ShardDb(db, sealer);
     } catch (error) {
@@ -145,6 +146,23 @@ const schema = `
   CREATE INDEX sends_at ON sends (at);
 `;
 
+/**
+ * kept_messages: received messages that are needed after Postgres has them, see receiving/kept_messages.ts. Created at
+ * every start, because databases of earlier versions lack it.
+ */
+const additions = `
+  CREATE TABLE IF NOT EXISTS kept_messages (
+    business_id TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    wa_message_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    key_id TEXT NOT NULL,
+    box BLOB NOT NULL,
+    PRIMARY KEY (business_id, purpose, wa_message_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS kept_messages_at ON kept_messages (business_id, purpose, at);
+`;
+
 function create(db: Database, keys: KeyRing): void {
   const salt = randomBytes(16);
   const { keyId, box } = keys.rotatingSealer("shard", salt).seal(Buffer.from("shard"), "canary");
@@ -181,7 +199,7 @@ function retireOldKey(db: Database, sealer: Sealer): void {
   // Any row, not only the oldest: a moved business brought old entries that were sealed here on arrival.
   const stale = (table: string) =>
     db.query(`SELECT 1 FROM ${table} WHERE ${isStale} LIMIT 1`).get(sealer.keyId) !== null;
-  if (stale("journal") || stale("sends")) return;
+  if (stale("journal") || stale("sends") || stale("kept_messages")) return;
   const { keyId, box } = sealer.seal(Buffer.from("shard"), "canary");
   db.query("UPDATE store SET canary_key = ?, canary = ? WHERE canary_key <> ?").run(keyId, box, keyId);
 }

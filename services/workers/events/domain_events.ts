@@ -7,14 +7,23 @@ import { contentOf, publicContentOf } from "../../../lib/messages/index.ts";
 import type { MediaLinks } from "../../../lib/messages/index.ts";
 import { eventLinksS } from "../media/media_deps.ts";
 
-export function messageReceived(id: string, message: InboundMessage): Event<"message.received"> {
+/** A message arrived from a contact, or the business wrote it on its own phone. */
+export function messageArrived(id: string, message: InboundMessage): Event {
+  return { name: message.from_me ? "message.sent_from_phone" : "message.received", ...factsOf(id, message) };
+}
+
+/** The content of a message is known that arrived without it. */
+export function messageCompleted(id: string, message: InboundMessage): Event<"message.completed"> {
+  return { name: "message.completed", ...factsOf(id, message) };
+}
+
+function factsOf(id: string, message: InboundMessage): Omit<Event<"message.received">, "name"> {
   const { business_id, chat, sender, type } = message;
   // The sender chose the timestamp: one beyond the range of dates has no ISO form.
   const at = Number.isNaN(message.at.getTime()) ? sharedDate() : message.at;
   const text = message.text ?? null;
   const content = publicContentOf(contentOf({ type, text, content: message.content ?? null }), noLinks);
   return {
-    name: "message.received",
     business_id,
     chat,
     at,

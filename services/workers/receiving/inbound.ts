@@ -1,51 +1,76 @@
 import {
   addFetches,
   atomically,
+  changeStates,
+  completeInbound,
   forPlatform,
   insertInbound,
   lockInbound,
   assignInboundIds,
   releaseOnInbound,
 } from "../../../lib/db/index.ts";
-import type { InboundMessage, NewFetch } from "../../../lib/db/index.ts";
+import type { IdentifiedMessage, InboundMessage, NewFetch, PlatformScope, StateChange } from "../../../lib/db/index.ts";
 import { emit } from "../../../lib/events/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "./journal.ts";
-import { messageReceived } from "../events/domain_events.ts";
+import type { WriteEntries } from "./journal.ts";
+import { messageArrived, messageCompleted } from "../events/domain_events.ts";
 import { resolveReferences } from "./references.ts";
 
 /** Drains a shard's received messages into Postgres. */
 export function inbound(deps: Deps): Handler<"inbound"> {
+  const write = inboundWriter(deps);
+  return (run) => drainJournal(deps, run, "inbound", write);
+}
+
+/** Writes received messages to Postgres, with everything that follows from them. */
+export function inboundWriter(deps: Deps): WriteEntries<"inbound"> {
   const scope = forPlatform(deps.db);
-  return (run) =>
-    drainJournal(deps, run, "inbound", async (entries, shard) => {
-      const { emitted, fetches, outboxes } = await atomically(scope, async (together) => {
-        // Serialises writers per shard: if the lease expires mid-batch, the next holder must see these rows.
-        await lockInbound(together, shard);
-        const identified = await assignInboundIds(together, entries.map(inboundMessage));
-        const messages = await resolveReferences(together, identified);
-        const inserted = new Set((await insertInbound(together, messages)).map(({ id }) => id));
-        const news = messages.filter(({ id, from_me }) => inserted.has(id) && !from_me);
-        const fetches = messages.flatMap((message) => (inserted.has(message.id) ? fetchOf(message.id, message) : []));
-        await addFetches(together, fetches);
-        const outboxes = await releaseOnInbound(together, news);
-        const emitted = await emit(
-          together,
-          news.map((message) => messageReceived(message.id, message)),
-        );
-        return { emitted, fetches, outboxes };
-      });
-      // Best effort: the sweep retries lost wake-ups.
-      await Promise.allSettled([
-        deps.publishEvents(emitted),
-        ...fetches.map(({ business_id, message_id }) => deps.producer.wake("fetch_media", { business_id, message_id })),
-        ...outboxes.map(({ business_id, of_broadcasts }) =>
-          deps.producer.wake(of_broadcasts ? "send_broadcasts" : "send", { business_id }),
-        ),
+  return async (entries, shard) => {
+    const { emitted, fetches, outboxes } = await atomically(scope, async (together) => {
+      // Serialises writers per shard: if the lease expires mid-batch, the next holder must see these rows.
+      await lockInbound(together, shard);
+      const { fresh, completing } = await assignInboundIds(together, entries.map(inboundMessage));
+      const { messages, forged } = await resolveReferences(together, fresh);
+      if (forged.length > 0) deps.metrics.forgedChanges(forged.length);
+      const inserted = new Set((await insertInbound(together, messages)).map(({ id }) => id));
+      const completed = await complete(together, completing);
+      const stored = messages.filter(({ id }) => inserted.has(id));
+      await changeStates(together, [...stored, ...completed].flatMap(stateChangeOf));
+      const news = stored.filter(({ from_me }) => !from_me);
+      const fetches = [...stored, ...completed].flatMap((message) => fetchOf(message.id, message));
+      await addFetches(together, fetches);
+      const outboxes = await releaseOnInbound(together, news);
+      const emitted = await emit(together, [
+        ...stored.map((message) => messageArrived(message.id, message)),
+        ...completed.map((message) => messageCompleted(message.id, message)),
       ]);
+      return { emitted, fetches, outboxes };
     });
+    // Best effort: the sweep retries lost wake-ups.
+    await Promise.allSettled([
+      deps.publishEvents(emitted),
+      ...fetches.map(({ business_id, message_id }) => deps.producer.wake("fetch_media", { business_id, message_id })),
+      ...outboxes.map(({ business_id, of_broadcasts }) =>
+        deps.producer.wake(of_broadcasts ? "send_broadcasts" : "send", { business_id }),
+      ),
+    ]);
+  };
+}
+
+/** Messages that arrived without content and have it now. */
+async function complete(scope: PlatformScope, completing: IdentifiedMessage[]): Promise<IdentifiedMessage[]> {
+  if (completing.length === 0) return [];
+  const resolved = await resolveReferences(scope, completing);
+  const ids = new Set(await completeInbound(scope, resolved.messages));
+  return resolved.messages.filter(({ id }) => ids.has(id));
+}
+
+function stateChangeOf({ business_id, content, from_me, sender, at }: IdentifiedMessage): StateChange[] {
+  if (!content || !("target" in content) || content.target.id === undefined) return [];
+  return [{ business_id, target_id: content.target.id, content, sender: from_me ? null : sender, at }];
 }
 
 /** The file to fetch for a message of either side. */

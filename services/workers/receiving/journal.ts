@@ -132,7 +132,7 @@ async function quarantine(
  * SQLSTATE classes 22 (data exception), 23 (integrity constraint) and 54 (program limit, such as a key too long for an
  * index): Postgres will never accept this content.
  */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   return (
     error instanceof Error && "code" in error && typeof error.code === "string" && /^(22|23|54)...$/.test(error.code)
   );

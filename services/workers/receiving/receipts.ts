@@ -4,18 +4,24 @@ import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "./journal.ts";
+import type { WriteEntries } from "./journal.ts";
 import { recordStatusChanges } from "../events/record_changes.ts";
 
 /** Drains a shard's receipts into Postgres. */
 export function receipts(deps: Deps): Handler<"receipts"> {
+  const write = receiptsWriter(deps);
+  return (run) => drainJournal(deps, run, "receipts", write);
+}
+
+/** Applies receipts to the messages in Postgres. */
+export function receiptsWriter(deps: Deps): WriteEntries<"receipts"> {
   const scope = forPlatform(deps.db);
-  return (run) =>
-    drainJournal(deps, run, "receipts", async (entries) => {
-      await recordStatusChanges(deps, scope, async (inside) => {
-        const { changed } = await applyReceipts(inside, entries.map(receipt));
-        return { result: undefined, changes: changed };
-      });
+  return async (entries) => {
+    await recordStatusChanges(deps, scope, async (inside) => {
+      const { changed } = await applyReceipts(inside, entries.map(receipt));
+      return { result: undefined, changes: changed };
     });
+  };
 }
 
 function receipt({ business_id, data }: JournalEntry<"receipts">): Receipt {

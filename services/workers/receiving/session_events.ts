@@ -5,25 +5,29 @@ import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "./journal.ts";
+import type { WriteEntries } from "./journal.ts";
 import { sessionChanged } from "../events/domain_events.ts";
 import { wakeOutboxes } from "../sending/wake_outboxes.ts";
 
-/** Drains a shard's session events into Postgres. A session that opens wakes its outboxes at once. */
+/** Drains a shard's session events into Postgres. */
 export function sessionEvents(deps: Deps): Handler<"session_events"> {
+  const write = sessionEventsWriter(deps);
+  return (run) => drainJournal(deps, run, "events", write);
+}
+
+/** Writes session events to Postgres. A session that opens wakes its outboxes at once. */
+export function sessionEventsWriter(deps: Deps): WriteEntries<"events"> {
   const scope = forPlatform(deps.db);
-  return (run) =>
-    drainJournal(deps, run, "events", async (entries, shard) => {
-      const reports = entries.map((entry) => sessionReport(entry, shard));
-      await commitWithEvents(deps.publishEvents, scope, async (together) => {
-        const known = await sessionStates(together, [...new Set(reports.map(({ business_id }) => business_id))]);
-        await upsertSessions(together, reports);
-        return { result: undefined, events: changesOf(reports, known).map(sessionChanged) };
-      });
-      const opened = new Set(
-        entries.filter(({ data }) => data.status === "open").map(({ business_id }) => business_id),
-      );
-      await wakeOutboxes(deps, [...opened]);
+  return async (entries, shard) => {
+    const reports = entries.map((entry) => sessionReport(entry, shard));
+    await commitWithEvents(deps.publishEvents, scope, async (together) => {
+      const known = await sessionStates(together, [...new Set(reports.map(({ business_id }) => business_id))]);
+      await upsertSessions(together, reports);
+      return { result: undefined, events: changesOf(reports, known).map(sessionChanged) };
     });
+    const opened = new Set(entries.filter(({ data }) => data.status === "open").map(({ business_id }) => business_id));
+    await wakeOutboxes(deps, [...opened]);
+  };
 }
 
 /** Reports that change a session's status. Reports older than the known one are ignored. */

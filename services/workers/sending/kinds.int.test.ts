@@ -63,7 +63,7 @@ describe("message kinds", () => {
     inbound("3A05", { type: "delete", target: { wa_message_id: "no one has it", from_me: true } });
     const rows = await drained(5);
     expect(rows.map(({ type, text, content }) => ({ type, text, content }))).toEqual([
-      { type: "text", text: "coming?", content: null },
+      { type: "text", text: "are you coming?", content: null },
       {
         type: "text",
         text: "yes",

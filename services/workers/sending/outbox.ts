@@ -1,7 +1,8 @@
 import { backoff } from "../../../lib/core/retry.ts";
 import { sharedNow } from "../../../lib/core/time.ts";
-import { forBusiness, getSender, pendingMessages, recordSendResults } from "../../../lib/db/index.ts";
-import type { BusinessScope, PendingMessage, SendOutcome } from "../../../lib/db/index.ts";
+import { changeStates, forBusiness, getSender, pendingMessages, recordSendResults } from "../../../lib/db/index.ts";
+import type { BusinessScope, PendingMessage, SendOutcome, StateChange, StatusChange } from "../../../lib/db/index.ts";
+import { contentOf, isChange } from "../../../lib/messages/index.ts";
 import type { Run, RunResult } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { takeTurn } from "../turn.ts";
@@ -99,7 +100,7 @@ export async function drainOutbox(
       }
       const handedOver = [...files.outcomes, ...atShard];
       const outcomes = handedOver.filter((outcome) => outcome.status !== "held");
-      await write((inside) => record(inside, outcomes));
+      await write((inside) => record(inside, outcomes, messages));
       await requestUploads(deps, business.id, files.awaited);
       count(deps, counts, outcomes);
       await announceLimit(deps, scope, handedOver);
@@ -119,8 +120,28 @@ async function claim(scope: BusinessScope, { ofBroadcasts, batchSize }: Outbox):
   return { result: messages, changes: expired };
 }
 
-async function record(scope: BusinessScope, outcomes: SendOutcome[]): Promise<Written<void>> {
-  return { result: undefined, changes: await recordSendResults(scope, outcomes) };
+async function record(
+  scope: BusinessScope,
+  outcomes: SendOutcome[],
+  messages: readonly PendingMessage[],
+): Promise<Written<void>> {
+  const changes = await recordSendResults(scope, outcomes);
+  await changeStates(scope, stateChanges(scope, messages, changes));
+  return { result: undefined, changes };
+}
+
+/** What the messages that were sent change: an edit, a deletion or a reaction that the business sent. */
+function stateChanges(
+  { businessId: business_id }: BusinessScope,
+  messages: readonly PendingMessage[],
+  sent: readonly StatusChange[],
+): StateChange[] {
+  const sentAt = new Map(sent.flatMap(({ id, sent_at: at }) => (at === null ? [] : [[id, at] as const])));
+  return messages.filter(isChange).flatMap((message): StateChange[] => {
+    const [content, at] = [contentOf(message), sentAt.get(message.id)];
+    if (at === undefined || !("target" in content) || content.target.id === undefined) return [];
+    return [{ business_id, target_id: content.target.id, content, sender: null, at }];
+  });
 }
 
 function count({ metrics }: Deps, counts: Counts, outcomes: SendOutcome[]): void {

@@ -24,7 +24,7 @@ export async function sendPictures(
       const messages = Array.from({ length: Math.min(page, count - from) }, (_, n) =>
         pictureMessage(customers, pointers, from + n),
       );
-      const placed = await assignInboundIds(scope, messages);
+      const { fresh: placed } = await assignInboundIds(scope, messages);
       await insertInbound(scope, placed);
       const fetches = placed.map(({ id, business_id, content }) => {
         if (content?.type !== "image") throw new Error("a picture's message says that it is one");

@@ -47,7 +47,7 @@ const maxText = 65_536;
 const reply_to = z.uuid().optional().openapi({ description: "Id of the message in this chat to quote." });
 const target = z.uuid().openapi({ description: "Id of the message in this chat to react to, edit or delete." });
 
-const text = textContent.extend({
+const text = textContent.omit({ selection: true }).extend({
   text: storableText(1, maxText).openapi({ description: "The text to send.", example: "Your order is ready." }),
   reply_to,
 });
@@ -112,8 +112,8 @@ const emoji = storableText(0, 32).refine(
 );
 
 const reaction = reactionContent.extend({ target, emoji });
-const edit = editContent.extend({ target, text: storableText(1, maxText) });
-const remove = deleteContent.extend({ target });
+const edit = editContent.omit({ poll: true }).extend({ target, text: storableText(1, maxText) });
+const remove = deleteContent.omit({ by_administrator: true }).extend({ target });
 
 export const messageRequest = z
   .discriminatedUnion("type", [

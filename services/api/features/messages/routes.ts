@@ -11,8 +11,8 @@ import type { ApiDependencies } from "../../backend/dependencies.ts";
 import { idempotencyHeaders } from "../../http/idempotency.ts";
 import { signedUrlS } from "../media/view.ts";
 import { messageRequest } from "./request.ts";
-import { acceptedMessage, messageQuery, messageSchema } from "./schemas.ts";
-import { messageView } from "./view.ts";
+import { acceptedMessage, messageQuery, messageSchema, messageWithHistory } from "./schemas.ts";
+import { messageView, messageWithHistoryView } from "./view.ts";
 import { pageOf, pageThrough } from "../../http/page.ts";
 import { bodyProblems, noSuch, problemResponses } from "../../http/problem.ts";
 import { createOutbox, submit } from "./submit.ts";
@@ -87,11 +87,12 @@ export function messageRoutes(
       path: "/businesses/{business_id}/messages/{message_id}",
       tags,
       summary: "Get a message",
-      description: "Includes the message's status and the times of its receipts.",
+      description:
+        "Includes the message's status, the times of its receipts, and what edits, deletions and reactions made of it.",
       middleware: [businessAccess(db, "messages:read")] as const,
       request: { params: messageParams },
       responses: {
-        200: { description: "The message", content: { "application/json": { schema: messageSchema } } },
+        200: { description: "The message", content: { "application/json": { schema: messageWithHistory } } },
         ...problemResponses("forbidden"),
       },
     }),
@@ -99,7 +100,7 @@ export function messageRoutes(
       const id = parseId(c.req.valid("param").message_id);
       const message = id === undefined ? undefined : await getMessage(c.var.business, id);
       if (!message) throw noSuch("message");
-      return c.json(messageView(message, links(c.var.business)), 200);
+      return c.json(messageWithHistoryView(message, links(c.var.business)), 200);
     },
   );
 

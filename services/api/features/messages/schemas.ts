@@ -38,5 +38,31 @@ export const messageSchema = z
     played_at: timestamp.nullable(),
     failed_at: timestamp.nullable(),
     expires_at: timestamp.nullable(),
+    edited_at: timestamp.nullable().openapi({ description: "Time of the last edit. `text` and `content` include it." }),
+    deleted_at: timestamp.nullable().openapi({
+      description: "When its author or an administrator of the group deleted it for everyone. The content stays.",
+    }),
+    reactions: z
+      .array(
+        z.object({
+          sender: z.string().nullable().openapi({ description: "JID of the person. Null for the business." }),
+          emoji: z.string(),
+          at: timestamp,
+        }),
+      )
+      .openapi({ description: "The current reaction of each person, at most the latest 200." }),
   })
   .openapi("Message");
+
+export const messageWithHistory = messageSchema
+  .extend({
+    edits: z
+      .array(
+        z.object({
+          text: z.string().nullable(),
+          at: timestamp.nullable().openapi({ description: "Time of the edit to this text. Null for the original." }),
+        }),
+      )
+      .openapi({ description: "The texts before each edit, oldest first, at most the latest 10." }),
+  })
+  .openapi("MessageWithHistory");

@@ -3,7 +3,7 @@ import type { Message } from "../../../../lib/db/index.ts";
 import { contentOf, publicContentOf } from "../../../../lib/messages/index.ts";
 import type { MediaLinks } from "../../../../lib/messages/index.ts";
 import { isoOrNull } from "../../http/text.ts";
-import type { messageSchema } from "./schemas.ts";
+import type { messageSchema, messageWithHistory } from "./schemas.ts";
 
 export function messageView(message: Message, links: MediaLinks): z.infer<typeof messageSchema> {
   const failed = message.status === "failed";
@@ -25,5 +25,13 @@ export function messageView(message: Message, links: MediaLinks): z.infer<typeof
     played_at: isoOrNull(message.played_at),
     failed_at: failed ? isoOrNull(message.failed_at) : null,
     expires_at: isoOrNull(message.expires_at),
+    edited_at: isoOrNull(message.edited_at),
+    deleted_at: isoOrNull(message.deleted_at),
+    reactions: message.reactions ?? [],
   };
+}
+
+/** A message with its earlier texts. */
+export function messageWithHistoryView(message: Message, links: MediaLinks): z.infer<typeof messageWithHistory> {
+  return { ...messageView(message, links), edits: message.edits ?? [] };
 }

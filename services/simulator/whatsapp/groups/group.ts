@@ -62,8 +62,13 @@ export class Group {
     };
   }
 
+  /** The first member creates the group and administers it. */
+  isAdministrator(member: Phone): boolean {
+    return this.#state.members[0] === member.phone;
+  }
+
   participantNode(member: Phone): BinaryNode {
-    const admin = this.#state.members[0] === member.phone ? "superadmin" : undefined;
+    const admin = this.isAdministrator(member) ? "superadmin" : undefined;
     const other =
       this.#state.addressing === "lid" ? { phone_number: phoneJid(member.phone) } : { lid: lidJid(member.lid) };
     return node("participant", { jid: this.nameOf(member), ...other, type: admin });

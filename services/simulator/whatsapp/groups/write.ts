@@ -1,6 +1,6 @@
 import { proto } from "@whiskeysockets/baileys";
 import { contentOf, pad } from "../messages/content.ts";
-import { encryptFor } from "../messages/write.ts";
+import { editAttribute, encryptFor } from "../messages/write.ts";
 import type { Written } from "../messages/write.ts";
 import type { Device } from "../phones/device.ts";
 import type { Phone } from "../phones/phone.ts";
@@ -35,12 +35,13 @@ export async function writeToGroup(
   // ShowResult before the encryption, so that recipients can decrypt from this message on.
   const distribution = await from.senderKeys.distribution(group.jid, own);
   const common = node("enc", { v: "2", type: "skmsg" }, await from.senderKeys.encrypt(group.jid, own, pad(content)));
+  const edit = groupEdit(group, from, content);
   const devices = members.flatMap((member) => Array.from(member.devices.values()));
   for (const device of devices) {
     const known = from.senderKeys.give(group.jid, deviceAddress(device.phone, device.id));
     const key = known ? [] : [await encryptFor(from, device, distributionMessage(group, distribution))];
     stats.messages_delivered += 1;
-    device.mailbox.put(messageNode(group, from, { id, timestamp }, [...key, common]));
+    device.mailbox.put(messageNode(group, from, { id, timestamp, edit }, [...key, common]));
   }
   await store.committed();
   return { id, to: group.jid, timestamp, companions: devices.length };
@@ -74,9 +75,15 @@ const distributionMessage = (group: Group, distribution: Buffer): proto.IMessage
 function messageNode(
   group: Group,
   from: Phone,
-  { id, timestamp }: { id: string; timestamp: number },
+  { id, timestamp, edit }: { id: string; timestamp: number; edit?: string | undefined },
   encs: ReturnType<typeof node>[],
 ) {
   const t = String(Math.floor(timestamp / 1000));
-  return node("message", { ...group.fromMember(from), id, t, type: "text", notify: from.name }, encs);
+  return node("message", { ...group.fromMember(from), id, t, type: "text", notify: from.name, edit }, encs);
+}
+
+/** A modified client of a member who is no administrator cannot mark its deletion as an administrator's. */
+function groupEdit(group: Group, from: Phone, content: proto.IMessage): string | undefined {
+  const edit = editAttribute(content);
+  return edit === "8" && !group.isAdministrator(from) ? "7" : edit;
 }

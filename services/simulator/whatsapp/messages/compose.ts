@@ -28,8 +28,18 @@ type Chat = {
 
 const { MESSAGE_EDIT, REVOKE } = proto.Message.ProtocolMessage.Type;
 
-/** Encodes a message as a phone does. */
-export function compose(content: MessageContent, { from, chat }: Chat): proto.IMessage {
+/** Kinds that later changes cannot refer to: they carry no secret. */
+const withoutSecret: ReadonlySet<string> = new Set(["reaction", "edit", "delete", "poll_vote"]);
+
+/** Encodes a message as a phone does, with the secret under which phones seal changes and votes. */
+export function compose(content: MessageContent, chat: Chat): proto.IMessage {
+  const message = composed(content, chat);
+  return withoutSecret.has(content.type)
+    ? message
+    : { ...message, messageContextInfo: { messageSecret: randomBytes(32) } };
+}
+
+function composed(content: MessageContent, { from, chat }: Chat): proto.IMessage {
   const keyOf = ({ wa_message_id, from_me, sender }: Reference): proto.IMessageKey => ({
     remoteJid: chat,
     id: wa_message_id,
@@ -89,7 +99,6 @@ export function compose(content: MessageContent, { from, chat }: Chat): proto.IM
     case "poll": {
       const options = content.options.map((optionName) => ({ optionName }));
       return {
-        messageContextInfo: { messageSecret: randomBytes(32) },
         pollCreationMessage: {
           name: content.question,
           options,
@@ -115,13 +124,21 @@ export function compose(content: MessageContent, { from, chat }: Chat): proto.IM
             protocolMessage: {
               type: MESSAGE_EDIT,
               key: keyOf(content.target),
-              editedMessage: { conversation: content.text },
+              editedMessage: content.poll
+                ? {
+                    pollCreationMessage: {
+                      name: content.poll.question,
+                      options: content.poll.options.map((optionName) => ({ optionName })),
+                    },
+                  }
+                : { conversation: content.text },
             },
           },
         },
       };
     case "delete":
       return { protocolMessage: { type: REVOKE, key: keyOf(content.target) } };
+    case "unavailable":
     case "unknown":
       return { orderMessage: { orderId: "1", message: "an unsupported kind" } };
   }

@@ -23,13 +23,23 @@ export const messageId = () => `3A${randomBytes(9).toString("hex").toUpperCase()
 /**
  * Content that the receiver's companions get instead of the ciphertext.
  *   unavailable    none: only the phone has the content, as with the first message of a user who comes from an ad
+ *   unanswered     none, and the phone does not resend the content
+ *   view_once      none: WhatsApp shows the content on the phone only, and the phone does not resend it
  *   garbage        undecryptable bytes, and no answer to a retry receipt
  *   garbage_once   undecryptable bytes, and the message in answer to a retry receipt
  */
-export const companionsGet = z.enum(["unavailable", "garbage", "garbage_once"]);
+export const companionsGet = z.enum(["unavailable", "unanswered", "view_once", "garbage", "garbage_once"]);
 export type CompanionsGet = z.output<typeof companionsGet>;
 
-type Options = { id?: string | undefined; companionsGet?: CompanionsGet | undefined };
+/** Content that no later request brings: the server keeps no copy. */
+const neverResent: ReadonlySet<string | undefined> = new Set<CompanionsGet>(["unanswered", "view_once", "garbage"]);
+
+type Options = {
+  id?: string | undefined;
+  companionsGet?: CompanionsGet | undefined;
+  /** The bytes of the message, where they are not the encoding of `content`. */
+  wire?: Uint8Array | undefined;
+};
 
 /**
  * Sends a phone's message to another number: encrypts it for each companion of the receiver and, as a copy, for each of
@@ -40,15 +50,15 @@ export async function write(
   from: Phone,
   to: Phone,
   content: proto.IMessage,
-  { id = messageId(), companionsGet: instead }: Options = {},
+  { id = messageId(), companionsGet: instead, wire }: Options = {},
 ): Promise<Written> {
   const timestamp = Date.now();
   const { store } = simulation;
   const insertSent = () =>
     store.db
       .query("INSERT INTO sent (phone, id, recipient, content, at, status) VALUES (?, ?, ?, ?, ?, 'sent')")
-      .run(from.phone, id, to.phone, proto.Message.encode(content).finish(), timestamp);
-  if (instead !== "garbage") store.write(() => void insertSent());
+      .run(from.phone, id, to.phone, wire ?? proto.Message.encode(content).finish(), timestamp);
+  if (!neverResent.has(instead)) store.write(() => void insertSent());
   if (to !== from) {
     simulation.limits.recordIncoming(from.phone, to.phone);
     to.screen.show({
@@ -64,7 +74,7 @@ export async function write(
   const copies = simulation.faults.strike("duplicate", to.phone, from.phone)?.copies ?? 1;
   let companions = 0;
   for (const device of to === from ? [] : to.devices.values()) {
-    await post(simulation, { from, device, id, timestamp, content, copies, instead });
+    await post(simulation, { from, device, id, timestamp, content, wire, copies, instead });
     companions += 1;
   }
   const copy: proto.IMessage = { deviceSentMessage: { destinationJid: phoneJid(to.phone), message: content } };
@@ -82,6 +92,8 @@ type Post = {
   id: string;
   timestamp: number;
   content: proto.IMessage;
+  /** The bytes of the message, where they are not the encoding of `content`. */
+  wire?: Uint8Array | undefined;
   copies?: number;
   /** In a copy for one's own companion: the receiver of the original. */
   recipient?: Phone;
@@ -110,6 +122,7 @@ export async function post(simulation: Simulation, message: Post): Promise<void>
         type: "text",
         notify: from.name,
         category: message.peer ? "peer" : undefined,
+        edit: editAttribute(message.content),
       },
       [enc],
     ),
@@ -122,11 +135,26 @@ function namesOf({ from, recipient, peer }: Post): Record<string, string> {
   return peer ? { from: phoneJid(from.phone), sender_lid: lidJid(from.lid) } : senderNames(from);
 }
 
+const { MESSAGE_EDIT, REVOKE } = proto.Message.ProtocolMessage.Type;
+
+/** The mark of a change in the stanza. WhatsApp's server lets only a group's administrators send 8. */
+export function editAttribute(content: proto.IMessage): string | undefined {
+  const { editedMessage, secretEncryptedMessage } = content;
+  const change = content.protocolMessage ?? editedMessage?.message?.protocolMessage;
+  if (secretEncryptedMessage || change?.type === MESSAGE_EDIT) return "1";
+  if (change?.type !== REVOKE) return undefined;
+  return change.key?.fromMe === true ? "7" : "8";
+}
+
 async function bodyFor(message: Post): Promise<BinaryNode> {
-  if (message.instead === "unavailable") return node("unavailable");
+  if (message.instead === "unavailable" || message.instead === "unanswered") return node("unavailable");
+  if (message.instead === "view_once") return node("unavailable", { type: "view_once_unavailable_fanout" });
   if (message.instead !== undefined)
     return node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)]));
-  return encryptFor(message.from, message.device, message.content, message);
+  const { from, device, content, wire } = message;
+  return wire === undefined
+    ? encryptFor(from, device, content, message)
+    : encryptBytes(from, device, Buffer.concat([wire, Buffer.from([1])]), message);
 }
 
 /** Encrypts a message for one companion. Starts a new Signal session if there is none or the message is a resend. */

@@ -1,0 +1,106 @@
+import { areJidsSameUser, decodeMessageNode, jidDecode, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
+import type { BinaryNode, Contact, WAMessage, WAMessageKey } from "@whiskeysockets/baileys";
+import type { InboundData } from "../../../lib/contracts/shard/schemas.ts";
+import { ownJidsOf } from "../codec/jid.ts";
+import { keptOf } from "../codec/original.ts";
+import type { Original } from "../codec/original.ts";
+import { unwrapped } from "../codec/unwrap.ts";
+import { inboundOf, writersOf } from "./inbound.ts";
+import type { Placeholder } from "./placeholders.ts";
+
+/** A decoded message, and what to keep of it besides. */
+export type Decoded = {
+  data: InboundData;
+  /** The part that later changes and votes need, see `keptOf`. */
+  original?: { message: Uint8Array; authors: string[] } | undefined;
+  /** The message as it was encoded, to decode it again later. */
+  bytes?: Uint8Array | undefined;
+  /** The placeholder whose content it is. */
+  fills?: string | undefined;
+};
+
+type Options = {
+  me: Contact;
+  original: (waMessageId: string) => Original | undefined;
+  placeholder: (id: string) => Placeholder | undefined;
+};
+
+type Message = Pick<WAMessage, "key" | "messageTimestamp" | "pushName" | "message"> & {
+  bytes?: Uint8Array;
+  fills?: string | undefined;
+  /** The message around `message`. */
+  outer?: proto.IMessage;
+  edit?: string | undefined;
+};
+
+/** The envelope of a stanza, as Baileys reads it. */
+export function envelopeOf(stanza: BinaryNode, me: Contact) {
+  return decodeMessageNode(stanza, me.id, me.lid ?? "").fullMessage;
+}
+
+/**
+ * Decodes a plaintext: the message, and messages that the phone resends in it.
+ * @throws if its sender encoded it wrongly.
+ */
+export function decodePlaintext(stanza: BinaryNode, plaintext: Uint8Array, options: Options): Decoded[] {
+  const { me, placeholder } = options;
+  const fullMessage = envelopeOf(stanza, me);
+  const bytes = unpadRandomMax16(plaintext);
+  const outer = proto.Message.decode(bytes);
+  const message = outer.deviceSentMessage?.message ?? outer;
+  const missing = missingOf(fullMessage.key, placeholder);
+  const { edit } = stanza.attrs;
+  const messageTimestamp = missing?.at ?? fullMessage.messageTimestamp ?? null;
+  const first: Message = { ...fullMessage, messageTimestamp, message, outer, bytes, edit, fills: missing?.id };
+  const resent = isFromOwnPhone(stanza, fullMessage.key) ? resentIn(message, options) : [];
+  // Messages between the phone and its companions belong to no chat.
+  const messages = stanza.attrs["category"] === "peer" ? resent : [first, ...resent];
+  return messages.flatMap((each) => decoded(each, options) ?? []);
+}
+
+/** The placeholder that a message fills: the same id in the same chat. */
+function missingOf(key: WAMessageKey, placeholder: Options["placeholder"]): Placeholder | undefined {
+  const missing = key.id ? placeholder(key.id) : undefined;
+  if (missing === undefined) return undefined;
+  const names = [key.remoteJid, key.remoteJidAlt].flatMap((jid) => jid ?? []);
+  const known = [missing.key.remoteJid, missing.key.remoteJidAlt].flatMap((jid) => jid ?? []);
+  return names.some((jid) => known.some((other) => areJidsSameUser(jid, other))) ? missing : undefined;
+}
+
+/** Messages that the phone resends for our placeholders. */
+function resentIn({ protocolMessage }: proto.IMessage, { placeholder }: Options): Message[] {
+  const results = protocolMessage?.peerDataOperationRequestResponseMessage?.peerDataOperationResult ?? [];
+  return results.flatMap(({ placeholderMessageResendResponse: response }): Message[] => {
+    if (!response?.webMessageInfoBytes) return [];
+    const { key, message, messageTimestamp, pushName } = proto.WebMessageInfo.decode(response.webMessageInfoBytes);
+    // The placeholder names the chat as its other messages do; the phone may use another of its JIDs.
+    const requested = key?.id ? placeholder(key.id) : undefined;
+    if (!message || (!requested && !key)) return [];
+    return [
+      {
+        key: requested?.key ?? key!,
+        message,
+        // The row of the placeholder is found by its time.
+        messageTimestamp: requested?.at ?? messageTimestamp ?? null,
+        pushName: requested?.push_name ?? pushName ?? null,
+        fills: requested?.id,
+      },
+    ];
+  });
+}
+
+function decoded(each: Message, { me, original }: Options): Decoded | undefined {
+  const { key, messageTimestamp, pushName, message, bytes, outer, edit, fills } = each;
+  if (!message) return undefined;
+  const own = ownJidsOf(me);
+  const timestampS = Number(messageTimestamp);
+  const data = inboundOf({ key, timestampS, pushName, message, bytes, own, original, edit });
+  if (data === undefined) return undefined;
+  const kept = keptOf(outer ?? message, unwrapped(message).content);
+  return { data, original: kept && { message: kept, authors: writersOf(key, own) }, bytes, fills };
+}
+
+/** A message between the phone and this companion. WhatsApp's server lets no one else send one. */
+function isFromOwnPhone({ attrs }: BinaryNode, { fromMe }: WAMessageKey): boolean {
+  return fromMe === true && attrs["category"] === "peer" && (jidDecode(attrs["from"])?.device ?? 0) === 0;
+}

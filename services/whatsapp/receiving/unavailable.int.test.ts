@@ -1,0 +1,90 @@
+import { describe, expect, test } from "bun:test";
+import { until } from "../../../lib/testing/until.ts";
+import { shardScenario } from "../testing/scenario.ts";
+import { control } from "../testing/shard_under_test.ts";
+
+const scenario = shardScenario({ unavailableAfterMs: 3_000 });
+
+const entries = async () => (await scenario.shard.readJournal("inbound")).map(({ data }) => data);
+const journaled = (count: number) =>
+  until(
+    async () => {
+      const found = await entries();
+      return found.length >= count ? found : undefined;
+    },
+    { what: `${count} journal entries`, deadlineMs: 20_000 },
+  );
+const pair = () => scenario.shard.pair(scenario.simulator, scenario.business, scenario.phone);
+
+describe("a message without content", () => {
+  test("shown once is journaled at once", async () => {
+    await pair();
+    const { contact, write } = scenario;
+    const { id } = await write(contact, { text: "a secret", companions_get: "view_once" });
+    const chat = `${contact}@s.whatsapp.net`;
+    expect(await journaled(1)).toMatchObject([
+      {
+        wa_message_id: id,
+        chat,
+        sender: chat,
+        push_name: `Phone ${contact}`,
+        type: "unavailable",
+        content: { type: "unavailable", reason: "view_once" },
+      },
+    ]);
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgement" });
+  });
+
+  test.each([
+    ["unanswered", "not_resent"],
+    ["garbage", "undecryptable"],
+  ])("%s is journaled after a wait, once", async (companions_get, reason) => {
+    await pair();
+    const { contact, write } = scenario;
+    const { id } = await write(contact, { text: "are you open?", companions_get });
+    expect(await journaled(1)).toMatchObject([{ wa_message_id: id, type: "unavailable", content: { reason } }]);
+    await scenario.restart();
+    await scenario.shard.reaches(scenario.business, "open");
+    await write(contact, { text: "hello?" });
+    await until(async () => (await entries()).some(({ text }) => text === "hello?"), { what: "the next message" });
+    expect((await entries()).filter(({ type }) => type === "unavailable")).toHaveLength(1);
+  });
+
+  test("keeps its time when the content comes later", async () => {
+    await pair();
+    const { contact, write, simulator, shard, business } = scenario;
+    await write(contact, { text: "the first word", companions_get: "unavailable" });
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgement" });
+    // The phone is not asked before the wait is over.
+    await shard.stop();
+    scenario.start({ unavailableAfterMs: 1 });
+    await scenario.shard.reaches(business, "open");
+    const found = await until(
+      async () => {
+        const all = await entries();
+        return all.some(({ text }) => text === "the first word") ? all : undefined;
+      },
+      { what: "the content", deadlineMs: 30_000 },
+    );
+    expect(found.map(({ type }) => type)).toEqual(["unavailable", "text"]);
+    const [first, second] = found;
+    expect(second).toMatchObject({ wa_message_id: first!.wa_message_id, timestamp: first!.timestamp });
+    expect(simulator.simulation.stats.placeholders_asked).toBeGreaterThan(0);
+  });
+
+  test("is journaled for few messages of a stranger", async () => {
+    await pair();
+    const { contact, write, simulator } = scenario;
+    for (let n = 0; n < 60; n++) await write(contact, { text: "garbage", companions_get: "garbage" });
+    await control(simulator, "POST", "/phones", { phone: "15559990001", name: "Customer" });
+    await write("15559990001", { text: "a question", companions_get: "garbage" });
+    await until(async () => (await entries()).some(({ chat }) => chat.startsWith("15559990001")), {
+      what: "the customer's message",
+      deadlineMs: 30_000,
+    });
+    const strangers = (await entries()).filter(({ chat }) => chat.startsWith(contact));
+    expect(strangers.length).toBeGreaterThan(0);
+    expect(strangers.length).toBeLessThanOrEqual(20);
+    expect(await scenario.metric("prosaas_whatsapp_alarms_total")).toBe(0);
+  });
+});
