@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import { Argument } from "@commander-js/extra-typings";
 import { commandLine } from "../cli/arguments.ts";
 import { startServers } from "./servers.ts";
@@ -7,12 +8,15 @@ import type { Tally } from "./steps.ts";
 /** Processes that run integration files at the same time. The files mostly wait: two cores serve four processes. */
 const processes = 4;
 
+/** Durations of the integration files, by which the slowest start first. --record writes it. */
+const durations = "scripts/testing/durations.json";
+
 const parts = ["static", "unit", "int", "e2e", "all"] as const;
-const [part, patterns] = commandLine(
+const program = commandLine(
   "test",
   `Run the checks and tests.
 
-  all      everything below, in this order
+  all      everything below: first static beside unit, then int beside e2e
   static   format, lint, import boundaries, prose, types, Nomad job files
   unit     *.test.ts: needs no server
   int      *.int.test.ts: against real Redis, PostgreSQL and Consul servers, started for the run
@@ -22,43 +26,65 @@ const [part, patterns] = commandLine(
   .name("./scripts/test")
   .addArgument(new Argument("[part]", "part of the tests").choices(parts).default("all" as const))
   .argument("[patterns...]", "only test files whose path contains one of these (unit, int, e2e)")
-  .parse().processedArgs;
+  .option("--record", `write how long each integration file took to ${durations}`)
+  .parse();
+const [part, patterns] = program.processedArgs;
+const { record = false } = program.opts();
 
-// The running part receives the signal too and ends by itself. Its servers are stopped, and no further part starts.
+// The running parts receive the signal too and end by themselves. Their servers are stopped, and no further part starts.
 let interrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => (interrupted = true));
 
-const wants = (name: string) => !interrupted && (part === "all" || part === name);
-const tallies: Tally[] = [];
+type Part = Exclude<typeof part, "all">;
+const run: Record<Part, () => Promise<Tally[]>> = {
+  static: staticChecks,
+  unit: async () => [await bunTest("unit", ["--timeout=30000", ...patterns])],
+  int: async () => {
+    const servers = await startServers({ processes });
+    try {
+      const limits = [`--parallel=${processes}`, "--timeout=120000"];
+      const order = [`--timings=${durations}`, ...(record ? ["--update-timings"] : [])];
+      const files = ["--path-ignore-patterns=**/*.e2e.test.ts", ...(patterns.length > 0 ? patterns : [".int.test.ts"])];
+      return [await bunTest("against real servers", [...limits, ...order, ...files], servers.env)];
+    } finally {
+      await servers.stop();
+    }
+  },
+  e2e: async () => {
+    const files = ["--path-ignore-patterns=**/*.int.test.ts", ...(patterns.length > 0 ? patterns : [".e2e.test.ts"])];
+    return [await bunTest("end to end", ["--timeout=600000", ...files])];
+  },
+};
 
-if (wants("static")) tallies.push(...(await staticChecks()));
-if (wants("unit")) tallies.push(await bunTest("unit", ["--timeout=15000", ...patterns]));
-if (wants("int")) {
-  const servers = await startServers({ processes });
-  try {
-    const files = patterns.length > 0 ? patterns : [".int.test.ts"];
-    tallies.push(
-      await bunTest(
-        "against real servers",
-        ["--path-ignore-patterns=**/*.e2e.test.ts", `--parallel=${processes}`, "--timeout=120000", ...files],
-        servers.env,
-      ),
-    );
-  } finally {
-    await servers.stop();
-  }
+/** Runs parts side by side. One that cannot run counts as a failure, and the others still end by themselves. */
+async function together(...names: Part[]): Promise<Tally[]> {
+  const results = names.map(async (name) => {
+    try {
+      return await run[name]();
+    } catch (error) {
+      console.error(error);
+      return [{ passed: 0, failed: 1 }];
+    }
+  });
+  return (await Promise.all(results)).flat();
 }
-if (wants("e2e")) {
-  const files = patterns.length > 0 ? patterns : [".e2e.test.ts"];
-  tallies.push(await bunTest("end to end", ["--path-ignore-patterns=**/*.int.test.ts", "--timeout=600000", ...files]));
+
+/** Runs everything in two stages, each of which keeps two cores busy. */
+async function all(): Promise<Tally[]> {
+  const first = await together("static", "unit");
+  if (interrupted) return first;
+  const stack = together("e2e");
+  // Its tests measure how fast the stack reacts: the integration tests, which start now, leave it the processors.
+  setPriority(constants.priority.PRIORITY_LOW);
+  const [integration, endToEnd] = await Promise.all([together("int"), stack]);
+  return [...first, ...integration, ...endToEnd];
 }
+
+const tallies = part === "all" ? await all() : await together(part);
 
 const total = tallies.reduce(
   (sum, { passed, failed }) => ({ passed: sum.passed + passed, failed: sum.failed + failed }),
-  {
-    passed: 0,
-    failed: 0,
-  },
+  { passed: 0, failed: 0 },
 );
 console.log(`${total.passed} passed, ${total.failed} failed`);
 if (interrupted) console.log("Interrupted: the remaining tests did not run.");

@@ -6,39 +6,46 @@ export type Tally = { passed: number; failed: number };
 
 const root = join(import.meta.dir, "../..");
 
-async function execute(command: string[], env: Record<string, string> = {}): Promise<number> {
+type Execution = { code: number; output: string };
+
+/** Runs a command. Its output is passed on as it comes, or collected. */
+async function execute(
+  command: string[],
+  { env = {}, collect = false }: { env?: Record<string, string>; collect?: boolean } = {},
+): Promise<Execution> {
+  const out = collect ? "pipe" : "inherit";
   const child = Bun.spawn(command, {
     cwd: root,
     env: { ...process.env, ...env },
-    stdout: "inherit",
-    stderr: "inherit",
+    stdout: out,
+    stderr: out,
     stdin: "ignore",
   });
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   process.on("SIGINT", forward).on("SIGTERM", forward);
   try {
-    return await child.exited;
+    const texts = [child.stdout, child.stderr].map((stream) => (stream ? new Response(stream).text() : ""));
+    const [code, ...output] = await Promise.all([child.exited, ...texts]);
+    return { code, output: output.join("") };
   } finally {
     process.off("SIGINT", forward).off("SIGTERM", forward);
   }
 }
 
-/** Runs a check that is one command; exit code 0 passes. */
-export async function check(title: string, command: string[]): Promise<Tally> {
+/** Runs a check that is one command; exit code 0 passes. Shows the output of one that fails. */
+async function check(title: string, command: string[]): Promise<Tally> {
   const start = performance.now();
-  const code = await execute(command);
+  const { code, output } = await execute(command, { collect: true });
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  console.log(`${code === 0 ? "✓" : "✗"} ${title} (${seconds} s)`);
+  console.log(`${code === 0 ? "✓" : `${output.trim()}\n✗`} ${title} (${seconds} s)`);
   return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
 /** Runs `bun test` and counts by its JUnit report, so that a crash of the runner counts as a failure. */
 export async function bunTest(title: string, args: string[], env: Record<string, string> = {}): Promise<Tally> {
   const report = join(tmpdir(), `prosaas-${process.pid}-${crypto.randomUUID()}.xml`);
-  const code = await execute(
-    ["bun", "test", "--only-failures", "--reporter=junit", `--reporter-outfile=${report}`, ...args],
-    env,
-  );
+  const command = ["bun", "test", "--only-failures", "--reporter=junit", `--reporter-outfile=${report}`, ...args];
+  const { code } = await execute(command, { env });
   const text = await Bun.file(report)
     .text()
     .catch(() => "");
@@ -50,18 +57,17 @@ export async function bunTest(title: string, args: string[], env: Record<string,
   return { passed: tests - failures - skipped, failed };
 }
 
-/** Runs the checks that need no server. */
+/** Runs the checks that need no server, side by side. */
 export async function staticChecks(): Promise<Tally[]> {
   const jobs = await Array.fromAsync(new Bun.Glob("nomad/*/*.nomad.hcl").scan({ cwd: root }));
-  const tallies = [
-    await check("format", ["bun", "x", "oxfmt", "--check", "."]),
-    await check("lint", ["bun", "x", "oxlint"]),
-    await check("import boundaries", ["bun", "run", "scripts/testing/boundaries.ts"]),
-    await check("prose", ["bun", "run", "scripts/testing/prose.ts"]),
-    await check("types", ["bun", "x", "tsc", "--noEmit"]),
-    await check("worker groups match the queue definitions", ["bun", "run", "scripts/testing/worker_groups.ts"]),
-    await check("format of the job files", ["nomad", "fmt", "-check", "-recursive", "nomad"]),
-  ];
-  tallies.push(await check("valid job files and settings", ["scripts/validate-job", ...jobs.toSorted()]));
-  return tallies;
+  return Promise.all([
+    check("format", ["bun", "x", "oxfmt", "--check", "."]),
+    check("lint", ["bun", "x", "oxlint"]),
+    check("import boundaries", ["bun", "run", "scripts/testing/boundaries.ts"]),
+    check("prose", ["bun", "run", "scripts/testing/prose.ts"]),
+    check("types", ["bun", "x", "tsc", "--noEmit"]),
+    check("worker groups match the queue definitions", ["bun", "run", "scripts/testing/worker_groups.ts"]),
+    check("format of the job files", ["nomad", "fmt", "-check", "-recursive", "nomad"]),
+    check("valid job files and settings", ["scripts/validate-job", ...jobs.toSorted()]),
+  ]);
 }
