@@ -32,9 +32,9 @@ job "api" {
       }
     }
 
-    # A new allocation joins beside the old ones, and the rest follow once it is healthy.
+    # The old ones stop once as many new ones serve. With one canary, the last old one would stop before its successor.
     update {
-      canary           = 1
+      canary           = var.count
       auto_promote     = true
       auto_revert      = true
       min_healthy_time = "10s" # shorter, and a process that dies at its first real request counts as healthy
@@ -84,7 +84,7 @@ job "api" {
     task "api" {
       driver         = "exec"
       user           = "nobody"
-      shutdown_delay = "3s" # nginx drops an allocation within 2 s, the longest that its template waits
+      shutdown_delay = "10s" # nginx drops an allocation within 2 s, and up to 8 s later where processors are full
       kill_signal    = "SIGTERM"
       kill_timeout   = "15s" # above the longest request
       consul {}              # a token under consul/policies/api.hcl, in CONSUL_HTTP_TOKEN

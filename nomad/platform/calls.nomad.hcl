@@ -19,9 +19,9 @@ job "calls" {
       read_only = true
     }
 
-    # A new allocation joins beside the old ones, and the rest follow once it is healthy.
+    # The old ones stop once as many new ones serve, as those of the API.
     update {
-      canary            = 1
+      canary            = var.count
       auto_promote      = true
       auto_revert       = true
       min_healthy_time  = "10s" # shorter, and a process that dies at its first real request counts as healthy
@@ -72,7 +72,7 @@ job "calls" {
     task "calls" {
       driver         = "exec"
       user           = "nobody"
-      shutdown_delay = "3s" # nginx drops an allocation within 2 s, the longest that its template waits
+      shutdown_delay = "10s" # nginx drops an allocation within 2 s, and up to 8 s later where processors are full
       kill_signal    = "SIGTERM"
       kill_timeout   = "600s" # STOP_GRACE_MS, and 30 s to hand over the calls that are left. The client allows no more.
       consul {}               # a token under consul/policies/calls.hcl, in CONSUL_HTTP_TOKEN
