@@ -2,22 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runProgram } from "../stack/program.ts";
 
 const root = join(import.meta.dir, "../..");
 
 async function run(script: string, args: string[], env: Record<string, string> = {}) {
-  const child = Bun.spawn([process.execPath, "run", script, ...args], {
-    cwd: root,
-    env: { ...process.env, ...env },
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { code, first: stderr.split("\n")[0], stdout, stderr };
+  const command = [process.execPath, "run", script, ...args];
+  const ended = await runProgram(command, { cwd: root, env: { ...process.env, ...env } });
+  return { ...ended, first: ended.stderr.split("\n")[0] };
 }
 
 describe("wrong arguments", () => {

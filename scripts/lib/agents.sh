@@ -26,11 +26,23 @@ agents_ensure() {
   agent_ensure releases nginx -e stderr -c "$STATE_DIR/releases.conf"
   agent_ensure nomad-client nomad agent -config="$ROOT/nomad/agent/client.hcl" -config="$STATE_DIR/nomad-client.hcl"
   agents_await_node
+  agents_weigh_tasks
   if ((${#AGENTS_STARTED[@]})); then
     say "started: ${AGENTS_STARTED[*]} (logs in $STATE_DIR/logs)"
     export PROSAAS_AGENTS_STARTED="${AGENTS_STARTED[*]}"
   else
     say 'all of them run already'
+  fi
+}
+
+# agents_weigh_tasks — gives the tasks 16 times the weight of one process. By default all of them together weigh as much
+# as one: a client that unpacks releases, or anything else on the machine, would slow every service down.
+agents_weigh_tasks() {
+  local weight=/sys/fs/cgroup/nomad.slice/cpu.weight shares=/sys/fs/cgroup/cpu/nomad/cpu.shares
+  if [[ -w $weight ]]; then
+    echo 1600 >"$weight"
+  elif [[ -w $shares ]]; then
+    echo 16384 >"$shares"
   fi
 }
 

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runProgram } from "../stack/program.ts";
 
 /*
  * The refusals of scripts/up, scripts/down and their functions. Nothing is started. Tests mount in a namespace of their
@@ -27,18 +28,7 @@ async function run(command: string[], env: Record<string, string> = {}) {
     NOMAD_TOKEN: _token,
     ...rest
   } = process.env;
-  const child = Bun.spawn(command, {
-    cwd: root,
-    env: { ...rest, ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { code, stdout, stderr } = await runProgram(command, { cwd: root, env: { ...rest, ...env } });
   return { code, stdout: stdout.trim(), stderr: stderr.trim() };
 }
 

@@ -2,6 +2,7 @@ import { basename, join } from "node:path";
 import { root } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import type { Job } from "./nomad.ts";
+import { runProgram } from "./program.ts";
 import { readJobVariables } from "./variables.ts";
 
 /** The path of each job's file below the checkout, by the job's name: nomad/<folder>/<name>.nomad.hcl. */
@@ -35,17 +36,10 @@ export async function parseJobFile(
 ): Promise<Job> {
   const file = jobFileOf(name);
   const given = Object.entries(values).map(([key, value]) => `-var=${key}=${value}`);
-  const child = Bun.spawn(["nomad", "job", "run", "-output", ...given, join(root, file)], {
+  const { code, stdout, stderr } = await runProgram(["nomad", "job", "run", "-output", ...given, join(root, file)], {
     cwd: root,
     env: { ...process.env, ...environment },
-    stdout: "pipe",
-    stderr: "pipe",
   });
-  const [output, errors, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  if (code !== 0) throw new Error(`${file} cannot be read:\n${errors}`);
-  return (JSON.parse(output) as { Job: Job }).Job;
+  if (code !== 0) throw new Error(`${file} cannot be read:\n${stderr}`);
+  return (JSON.parse(stdout) as { Job: Job }).Job;
 }

@@ -7,6 +7,7 @@ import { readJobFile } from "./job_file.ts";
 import { allJobs, batches, foundation, pooler, runningJobs, services } from "./jobs.ts";
 import { createNomad, orNull } from "./nomad.ts";
 import type { Job, Nomad } from "./nomad.ts";
+import { runProgram } from "./program.ts";
 import { seconds } from "./progress.ts";
 import { ensureRelease } from "./release/ensure.ts";
 import { distributeSecrets, ensureSecrets, retireSecrets } from "./secrets.ts";
@@ -104,20 +105,13 @@ async function prepareSecrets(nomad: Nomad, { stateDir, ports }: Environment): P
 
 /** The public key that shards must trust to speak with this stack's simulator. */
 async function noiseRoot(seed: string): Promise<string> {
-  const child = Bun.spawn(["bun", "run", "services/simulator/root.ts"], {
+  const { code, stdout, stderr } = await runProgram(["bun", "run", "services/simulator/root.ts"], {
     cwd: root,
     env: { ...process.env, SIMULATOR_SEED: seed },
-    stdout: "pipe",
-    stderr: "pipe",
   });
-  const [output, errors, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
   if (code !== 0)
-    throw new Error(`services/simulator/root.ts did not print the simulator's Noise root: ${errors.trim()}`);
-  return output.trim();
+    throw new Error(`services/simulator/root.ts did not print the simulator's Noise root: ${stderr.trim()}`);
+  return stdout.trim();
 }
 
 /**
@@ -141,12 +135,9 @@ async function reviveAfterReboot(nomad: Nomad, { stateDir }: Environment): Promi
 async function reschedule(nomad: Nomad, id: string): Promise<void> {
   const job = await orNull(nomad<Job>("GET", `/v1/job/${id}`));
   if (job === null || job.Stop) return;
-  const child = Bun.spawn(["nomad", "job", "restart", "-reschedule", "-yes", "-on-error=fail", id], {
-    stdout: "ignore",
-    stderr: "pipe",
-  });
-  const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
-  say(code === 0 ? id : `${id}: ${errors.trim()}`);
+  const command = ["nomad", "job", "restart", "-reschedule", "-yes", "-on-error=fail", id];
+  const { code, stderr } = await runProgram(command, { cwd: root });
+  say(code === 0 ? id : `${id}: ${stderr.trim()}`);
 }
 
 async function writeStackFile(

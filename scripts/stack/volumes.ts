@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { sleep } from "../../lib/core/time.ts";
 import { root } from "./environment.ts";
 import { createNomad } from "./nomad.ts";
+import { runProgram } from "./program.ts";
 
 export type Volume = { ID: string; Name: string; State?: string };
 
@@ -76,13 +77,8 @@ async function createVolume(nomadAddr: string, name: string, { size, access }: V
   await runNomad(nomadAddr, ["volume", "create", "-detach", "-"], `volume ${name} could not be made`, specification);
 }
 
-async function runNomad(nomadAddr: string, args: string[], failure: string, input = ""): Promise<void> {
-  const child = Bun.spawn(["nomad", ...args], {
-    env: { ...process.env, NOMAD_ADDR: nomadAddr },
-    stdin: new Blob([input]),
-    stdout: "ignore",
-    stderr: "pipe",
-  });
-  const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
-  if (code !== 0) throw new Error(`${failure}: ${errors.trim()}`);
+async function runNomad(nomadAddr: string, args: string[], failure: string, stdin = ""): Promise<void> {
+  const env = { ...process.env, NOMAD_ADDR: nomadAddr };
+  const { code, stderr } = await runProgram(["nomad", ...args], { cwd: root, env, stdin });
+  if (code !== 0) throw new Error(`${failure}: ${stderr.trim()}`);
 }

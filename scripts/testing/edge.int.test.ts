@@ -7,6 +7,7 @@ import type { ConsulClient } from "../../lib/consul/client.ts";
 import { startConsulServer } from "../../lib/testing/consul_server.ts";
 import type { ConsulServer } from "../../lib/testing/consul_server.ts";
 import { uniqueName } from "../../lib/testing/servers.ts";
+import { runProgram } from "../stack/program.ts";
 
 /*
  * The edge's configuration as standalone consul-template renders it, without Nomad: consul/nginx.conf.ctmpl.
@@ -17,18 +18,7 @@ let consul: ConsulClient;
 let folder: string;
 
 async function run(command: string[], env: Record<string, string> = {}) {
-  const child = Bun.spawn(command, {
-    cwd: root,
-    env: { ...process.env, ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { code, stdout, stderr } = await runProgram(command, { cwd: root, env: { ...process.env, ...env } });
   if (code !== 0) throw new Error(`${command[0]} exited ${code}: ${stdout}${stderr}`);
   return stdout + stderr;
 }

@@ -17,7 +17,7 @@ const program = commandLine(
   `Run the checks and tests.
 
   all      everything below: first static beside unit, then int beside e2e
-  static   format, lint, import boundaries, prose, types, Nomad job files
+  static   format, lint, import boundaries, prose, repeated lines, types, Nomad job files
   unit     *.test.ts: needs no server
   int      *.int.test.ts: against real Redis, PostgreSQL and Consul servers, started for the run
   e2e      *.e2e.test.ts: against a stack of its own, beside a running one`,

@@ -65,6 +65,7 @@ export async function staticChecks(): Promise<Tally[]> {
     check("lint", ["bun", "x", "oxlint"]),
     check("import boundaries", ["bun", "run", "scripts/testing/boundaries.ts"]),
     check("prose", ["bun", "run", "scripts/testing/prose.ts"]),
+    check("repeated lines", ["bun", "run", "scripts/testing/repeats.ts"]),
     check("types", ["bun", "x", "tsc", "--noEmit"]),
     check("worker groups match the queue definitions", ["bun", "run", "scripts/testing/worker_groups.ts"]),
     check("format of the job files", ["nomad", "fmt", "-check", "-recursive", "nomad"]),

@@ -1,45 +1,22 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { rmSync } from "node:fs";
-import { uuidv7 } from "../../../lib/core/ids.ts";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { until } from "../../../lib/testing/until.ts";
-import {
-  control,
-  makePhone,
-  message,
-  newKeys,
-  newPhone,
-  newVolume,
-  startShard,
-  startSimulator,
-  text,
-} from "../testing/shard_under_test.ts";
-import type { InProcess, Simulator } from "../testing/shard_under_test.ts";
+import { shardScenario } from "../testing/scenario.ts";
+import { control, makePhone, message, newPhone, text } from "../testing/shard_under_test.ts";
+import type { Simulator } from "../testing/shard_under_test.ts";
 
+const scenario = shardScenario();
+const { shard } = scenario;
 let simulator: Simulator;
-let volume: string;
-let keys: string;
-let shard: InProcess;
 let business: string;
 let phone: string;
 let ada: string;
 let bo: string;
 
-beforeAll(() => {
-  simulator = startSimulator();
-});
-afterAll(() => simulator.stop());
 beforeEach(async () => {
-  volume = newVolume();
-  keys = newKeys();
-  shard = startShard({ simulator, volume, keys });
-  [business, phone, ada, bo] = [uuidv7(), newPhone(), newPhone(), newPhone()];
-  for (const number of [ada, bo]) await makePhone(simulator, number);
+  ({ simulator, business, phone, contact: ada } = scenario);
+  bo = newPhone();
+  await makePhone(simulator, bo);
   await shard.pair(simulator, business, phone);
-});
-afterEach(async () => {
-  await control(simulator, "DELETE", "/faults");
-  await shard.stop();
-  rmSync(volume, { recursive: true });
 });
 
 type Shown = { id: string; text?: string; type: string; chat: string; sender: string; from_me: boolean } & Record<
@@ -138,7 +115,7 @@ test("needs no new keys after a restart", async () => {
   await mailboxEmpty();
   await shard.stop();
   await write(ada, group, { text: "meanwhile" });
-  shard = startShard({ simulator, volume, keys });
+  scenario.start();
   await shard.reaches(business, "open");
   expect(await outcomes(group, "after")).toEqual(["sent"]);
   await shows(bo, ["before", "also before", "meanwhile", "after"]);

@@ -1,44 +1,21 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { rmSync } from "node:fs";
-import { uuidv7 } from "../../../lib/core/ids.ts";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { contentOf } from "../../../lib/messages/index.ts";
 import type { OutboundContent } from "../../../lib/messages/index.ts";
 import { until } from "../../../lib/testing/until.ts";
-import {
-  control,
-  makePhone,
-  message,
-  newKeys,
-  newPhone,
-  newVolume,
-  startShard,
-  startSimulator,
-  text,
-} from "../testing/shard_under_test.ts";
-import type { InProcess, Simulator } from "../testing/shard_under_test.ts";
+import { shardScenario } from "../testing/scenario.ts";
+import { control, message, text } from "../testing/shard_under_test.ts";
+import type { Simulator } from "../testing/shard_under_test.ts";
 
+const scenario = shardScenario();
+const { shard } = scenario;
 let simulator: Simulator;
-let volume: string;
-let shard: InProcess;
 let business: string;
 let phone: string;
 let contact: string;
 
-beforeAll(() => {
-  simulator = startSimulator();
-});
-afterAll(() => simulator.stop());
 beforeEach(async () => {
-  volume = newVolume();
-  shard = startShard({ simulator, volume, keys: newKeys() });
-  [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
-  await makePhone(simulator, contact);
+  ({ simulator, business, phone, contact } = scenario);
   await shard.pair(simulator, business, phone);
-});
-afterEach(async () => {
-  await control(simulator, "DELETE", "/faults");
-  await shard.stop();
-  rmSync(volume, { recursive: true });
 });
 
 type Shown = { id: string; type: string; from_me: boolean } & Record<string, unknown>;

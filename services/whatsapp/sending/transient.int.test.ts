@@ -3,7 +3,7 @@ import { until } from "../../../lib/testing/until.ts";
 import type { BatchMessage, SendResult } from "../../../lib/contracts/shard/schemas.ts";
 import { maxBatch } from "../../../lib/contracts/shard/index.ts";
 import { shardScenario } from "../testing/scenario.ts";
-import { control, makePhone, newPhone, screenOf, text } from "../testing/shard_under_test.ts";
+import { makePhone, newPhone, screenOf, text } from "../testing/shard_under_test.ts";
 
 /** The waits of minutes take a hundredth of a second for each second. */
 const scenario = shardScenario({ waitScale: 0.01 });
@@ -44,12 +44,9 @@ describe("a temporary failure of WhatsApp", () => {
   });
 
   test("of a group query fails no message", async () => {
-    const { shard, simulator, business, phone, contact, fault } = scenario;
+    const { shard, simulator, business, phone, fault } = scenario;
     await shard.pair(simulator, business, phone);
-    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", {
-      subject: "Team",
-      members: [phone, contact],
-    });
+    const id = await scenario.makeGroup();
     await fault("query_refuse", { query: "groups", code: 429, times: 4 });
     expect((await deliver([text(id, "to all")])).map(({ status }) => status)).toEqual(["sent"]);
   });
@@ -198,10 +195,7 @@ describe("a temporary failure of WhatsApp", () => {
   test("of a group message distributes its sender key again", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
-    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", {
-      subject: "Team",
-      members: [phone, contact],
-    });
+    const id = await scenario.makeGroup();
     await fault("ack_refuse", { code: 503, times: 1 });
     await deliver([text(id, "one"), text(id, "two")]);
     const { texts, undecryptable } = await screenOf(simulator, contact);
@@ -209,12 +203,9 @@ describe("a temporary failure of WhatsApp", () => {
   });
 
   test("with 421 reloads the group", async () => {
-    const { shard, simulator, business, phone, contact, fault } = scenario;
+    const { shard, simulator, business, phone, fault } = scenario;
     await shard.pair(simulator, business, phone);
-    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", {
-      subject: "Team",
-      members: [phone, contact],
-    });
+    const id = await scenario.makeGroup();
     await shard.send(business, [text(id, "so that the group is known")]);
     await fault("ack_refuse", { code: 421, times: 1 });
     const { stats } = simulator.simulation;

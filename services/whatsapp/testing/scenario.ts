@@ -21,6 +21,8 @@ export type Scenario = {
   fault(kind: string, more?: object): Promise<{ struck: number }>;
   /** A phone writes to the business. */
   write(from: string, body: object): Promise<{ id: string }>;
+  /** Creates a group of the business and the customer. */
+  makeGroup(): Promise<string>;
   /** The customer writes a text to the business. */
   contactWrites(text: string): Promise<{ id: string }>;
   /** The texts in the journal, in order. */
@@ -48,6 +50,10 @@ export function shardScenario(defaults: ShardOptions = {}): Scenario {
       control<{ struck: number }>(scenario.simulator, "POST", "/faults", { kind, phone: scenario.phone, ...more }),
     write: (from: string, body: object) =>
       control<{ id: string }>(scenario.simulator, "POST", `/phones/${from}/messages`, { to: scenario.phone, ...body }),
+    makeGroup: async () => {
+      const body = { subject: "Team", members: [scenario.phone, scenario.contact] };
+      return (await control<{ id: string }>(scenario.simulator, "POST", "/groups", body)).id;
+    },
     contactWrites: (text: string) => scenario.write(scenario.contact, { text }),
     received: async () => (await shard.readJournal("inbound")).map(({ data }) => data.text),
     start: (options: ShardOptions = defaults) => {

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { until } from "../../../../lib/testing/until.ts";
 import { root } from "../../../stack/environment.ts";
+import { runProgram } from "../../../stack/program.ts";
 import type { Stage } from "./stage.ts";
 
 export type Outage = {
@@ -54,13 +55,6 @@ async function metricsUrls({ consul }: Stage): Promise<string[]> {
 }
 
 async function bringUp({ env }: Stage): Promise<void> {
-  const child = Bun.spawn(["./scripts/up"], {
-    cwd: root,
-    env: { ...process.env, ...env },
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "pipe",
-  });
-  const [stderr, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+  const { code, stderr } = await runProgram(["./scripts/up"], { cwd: root, env: { ...process.env, ...env } });
   if (code !== 0) throw new Error(`./scripts/up exited ${code}: ${stderr.slice(-1_000)}`);
 }

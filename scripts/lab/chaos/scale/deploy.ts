@@ -1,5 +1,6 @@
 import { root } from "../../../stack/environment.ts";
 import { jobFileOf } from "../../../stack/job_file.ts";
+import { runProgram } from "../../../stack/program.ts";
 import { partOfJob, releaseVariable } from "../../../stack/release/parts.ts";
 import { readJobVariables } from "../../../stack/variables.ts";
 import { waitForJobs } from "../../../stack/wait.ts";
@@ -19,14 +20,10 @@ export async function deployAll(stage: Stage): Promise<void> {
     const command = ["nomad", "job", "run", "-detach", "-preserve-counts", `-var=${name}=${release}`];
     for (const [key, value] of Object.entries(await valuesOfCluster(stage.nomad, job)))
       command.push(`-var=${key}=${value}`);
-    const child = Bun.spawn([...command, jobFileOf(job)], {
+    const { code, stderr } = await runProgram([...command, jobFileOf(job)], {
       cwd: root,
       env: { ...process.env, ...stage.env, ...variables, NOMAD_ADDR: stage.stack.nomad_addr },
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "pipe",
     });
-    const [stderr, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
     if (code !== 0) throw new Error(`the deploy of ${job} exited ${code}: ${stderr}`);
   }
   const agents = { nomadAddr: stage.stack.nomad_addr, consulAddr: stage.stack.consul_http_addr };
