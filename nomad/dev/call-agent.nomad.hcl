@@ -88,7 +88,7 @@ job "call-agent" {
         env         = true
         perms       = "0400"
         data        = file("nomad/tasks/env.ctmpl")
-        change_mode = "noop" # `task secrets:apply` or a deploy replaces allocations, one at a time
+        change_mode = "noop" # `task secrets:apply` or a deploy replaces the allocations
       }
       resources {
         cpu        = 100 # MHz, a share and not a limit

@@ -118,7 +118,7 @@ job "simulator" {
         env         = true
         perms       = "0400"
         data        = file("nomad/tasks/env.ctmpl")
-        change_mode = "noop" # `task secrets:apply` or a deploy replaces allocations, one at a time
+        change_mode = "noop" # `task secrets:apply` or a deploy replaces the allocations
       }
 
       # tls_authority signed the certificate of a development stack's edge (SIMULATOR_CA_FILE).

@@ -101,7 +101,7 @@ job "calls" {
         env         = true
         perms       = "0400"
         data        = file("nomad/tasks/env.ctmpl")
-        change_mode = "noop" # `task secrets:apply` or a deploy replaces allocations, one at a time
+        change_mode = "noop" # `task secrets:apply` or a deploy replaces the allocations
       }
       resources {
         cpu        = 150 # MHz, a share and not a limit: what counts is the ratio to the other tasks

@@ -167,7 +167,7 @@ job "workers" {
           env         = true
           perms       = "0400"
           data        = file("nomad/tasks/env.ctmpl")
-          change_mode = "noop" # `task secrets:apply` or a deploy replaces allocations, one at a time
+          change_mode = "noop" # `task secrets:apply` or a deploy replaces the allocations
         }
 
         # The authority of a media host other than WhatsApp's (NODE_EXTRA_CA_CERTS), for development.

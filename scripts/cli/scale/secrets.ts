@@ -20,7 +20,7 @@ async function changeOf(target: Target, id: string, { deadlineMs }: Deadlines): 
   if (versionOf(wanted) === versionOf(running)) return null;
   return {
     what: `secrets of ${id}`,
-    plan: [`replace its allocations, one at a time`],
+    plan: ["replace its allocations by its update block"],
     apply: (report) =>
       report.step(`${id} runs with its current secrets`, async () => {
         await awaitDeployment(target, id, report, { deadlineMs });
@@ -48,8 +48,7 @@ await runScaleCommand(
     `Roll out changed secrets.
 
 Replaces the allocations of each job whose secrets (Nomad Variables nomad/jobs and nomad/jobs/JOB)
-changed since its deploy: one job after the other, one allocation at a time by the job's update
-block. A changed secret alone restarts nothing. Deploys (./scripts/up) do the same.`,
+changed since its deploy: one job after the other, by the job's update block. A changed secret alone restarts nothing. Deploys (./scripts/up) do the same.`,
   ),
   () => async (target, settings) => {
     // Data services before their clients.
