@@ -3,7 +3,7 @@ import { until } from "../../../lib/testing/until.ts";
 import type { BatchMessage, SendResult } from "../../../lib/contracts/shard/schemas.ts";
 import { maxBatch } from "../../../lib/contracts/shard/index.ts";
 import { shardScenario } from "../testing/scenario.ts";
-import { makePhone, newPhone, screenOf, text } from "../testing/shard_under_test.ts";
+import { control, makePhone, newPhone, screenOf, text } from "../testing/shard_under_test.ts";
 
 /** The waits of minutes take a hundredth of a second for each second. */
 const scenario = shardScenario({ waitScale: 0.01 });
