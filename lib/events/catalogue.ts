@@ -63,6 +63,12 @@ export const events = {
     scope: "whatsapp:read",
     outlets: both,
   },
+  "session.passkey": {
+    description:
+      "WhatsApp links the account with its passkey only. A step of the link began, or WhatsApp refused the passkey.",
+    scope: "whatsapp:read",
+    outlets: both,
+  },
   "session.limited": {
     description: "The account reached a sending limit, either its own daily limit or one that WhatsApp imposed.",
     scope: "whatsapp:read",

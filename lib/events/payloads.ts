@@ -58,6 +58,15 @@ const session = z.object({
   since: moment,
 });
 
+const passkey = z.object({
+  business_id,
+  /** "assertion": the owner has to approve. "confirmation": the owner has to compare the code with the phone's. */
+  step: z.enum(["assertion", "phone", "confirmation", "linking"]),
+  expires_at: z.iso.datetime({ offset: true }),
+  /** Why the last assertion did not succeed. */
+  reason: z.string().nullable(),
+});
+
 const limited = z.object({
   business_id,
   /** The messages that the limit blocks until then: all, or those that begin a chat. */
@@ -93,6 +102,7 @@ export const payloads = {
   "message.failed": failed,
   "message.media": media,
   "session.status": session,
+  "session.passkey": passkey,
   "session.limited": limited,
   "broadcast.status": broadcast,
   "webhook.paused": paused,

@@ -46,6 +46,7 @@ import { phoneNumberRoutes } from "./features/phone_numbers/routes.ts";
 import { webhookDeliveryRoutes } from "./features/webhooks/delivery_routes.ts";
 import { webhookRoutes } from "./features/webhooks/routes.ts";
 import { pacingRoutes } from "./features/pacing/routes.ts";
+import { passkeyRoutes } from "./features/sessions/passkey_routes.ts";
 import { whatsappRoutes } from "./features/sessions/routes.ts";
 import { wellFormedText } from "./http/text_rule.ts";
 import { createApiPublisher } from "./backend/publisher.ts";
@@ -116,6 +117,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", businessRoutes(dependencies, authenticator));
   app.route("/v1", keyRoutes(dependencies, authenticator));
   app.route("/v1", whatsappRoutes(dependencies));
+  app.route("/v1", passkeyRoutes(dependencies));
   app.route("/v1", messageRoutes(dependencies, wakeUps, outboxQuota));
   app.route("/v1", mediaRoutes(dependencies, wakeUps, mediaQuota));
   app.route("/v1", chatRoutes(dependencies));

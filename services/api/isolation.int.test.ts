@@ -17,6 +17,7 @@ const bodies: Record<string, unknown> = {
   "post /v1/businesses/{business_id}/keys": { scopes: ["messages:read"] },
   "post /v1/businesses/{business_id}/keys/{key_id}/rotate": { overlap_s: 0 },
   "post /v1/businesses/{business_id}/whatsapp/connect": { method: "qr" },
+  "post /v1/businesses/{business_id}/whatsapp/passkey/confirm": { code: "7K2M-QX4P" },
   "post /v1/businesses/{business_id}/broadcasts": {
     name: "Sale",
     text: "Hello",

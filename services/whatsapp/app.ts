@@ -27,6 +27,7 @@ import { movingRoutes } from "./moving/routes.ts";
 import { pacingRoutes } from "./pacing/routes.ts";
 import type { Journal } from "./receiving/journal.ts";
 import type { SendResult } from "./sending/result.ts";
+import { passkeyRoutes } from "./session/passkey/routes.ts";
 import type { Shard } from "./shard.ts";
 
 export type AppOptions = {
@@ -101,6 +102,7 @@ export function createApp({ version, shard, moving, journal, token, logger, metr
   app.route("/sessions", chatRoutes(shard));
   app.route("/sessions", mediaRoutes(shard));
   app.route("/sessions", pacingRoutes(shard));
+  app.route("/sessions", passkeyRoutes(shard));
 
   app.get("/journal/:stream", (c) => {
     const { stream: name } = stream.parse(c.req.param());
@@ -125,8 +127,9 @@ async function bodyOf<T>(request: Request, schema: ZodType<T>): Promise<T> {
   return schema.parse(body);
 }
 
-/** A list contains no codes: anyone who sees a code can link a phone. */
-function summaryOf({ qr: _qr, qr_expires_at: _expires, code: _code, ...summary }: SessionView): SessionSummary {
+/** A list contains no codes and no challenges: anyone who sees one can link a phone. */
+function summaryOf(view: SessionView): SessionSummary {
+  const { qr: _qr, qr_expires_at: _expires, code: _code, passkey: _passkey, ...summary } = view;
   return summary;
 }
 

@@ -15,6 +15,7 @@ import type { Journal } from "./receiving/journal.ts";
 import type { Ledger } from "./sending/ledger.ts";
 import { LoopScheduler } from "./sending/loop_scheduler.ts";
 import type { DeafnessTimes } from "./session/deafness_detector.ts";
+import type { PasskeyTimes } from "./session/passkey/progress.ts";
 import { Session } from "./session/session.ts";
 import type { ShardMetrics } from "./shard_metrics.ts";
 import type { Volume } from "./volume/volume.ts";
@@ -35,6 +36,8 @@ export type ShardOptions = {
   platformPacing?: (() => PacingSettings) | undefined;
   /** When a silent connection is probed. */
   deafness?: DeafnessTimes | undefined;
+  /** How long the steps of a link with a passkey may take. */
+  passkeyTimes?: PasskeyTimes | undefined;
   /** Milliseconds until a message that cannot be prepared may fail. */
   patienceMs?: number | undefined;
   /** Multiplies the waits after WhatsApp's temporary refusals. */
@@ -178,6 +181,7 @@ export class Shard {
       paced,
       platformPacing,
       deafness: this.#options.deafness,
+      passkeyTimes: this.#options.passkeyTimes,
       patienceMs: this.#options.patienceMs,
       waitScale: this.#options.waitScale,
       waVersion: this.#options.waVersion,

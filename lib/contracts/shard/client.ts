@@ -3,6 +3,7 @@ import { AppError } from "../../core/errors.ts";
 import { contractBreach, createShardCall, faultsOf, jsonOf } from "./call.ts";
 import type { ShardClientOptions, ShardLocation } from "./call.ts";
 import type { PacingSettings } from "./pacing.ts";
+import type { PasskeyAssertion } from "./passkey.ts";
 import { batchResponse, journalEntries, journalPage, maxJournalPage, sessionList, sessionView } from "./schemas.ts";
 import type {
   BatchMessage,
@@ -28,6 +29,10 @@ export interface ShardClient {
   connect(at: ShardLocation, businessId: string, request: ConnectRequest): Promise<SessionView>;
   view(at: ShardLocation, businessId: string): Promise<SessionView>;
   list(at: ShardLocation): Promise<SessionList>;
+  /** Hands WhatsApp the owner's assertion. The same one again changes nothing. */
+  assertPasskey(at: ShardLocation, businessId: string, assertion: PasskeyAssertion): Promise<SessionView>;
+  /** Confirms that the phone shows this code. The same one again changes nothing. */
+  confirmPasskey(at: ShardLocation, businessId: string, code: string): Promise<SessionView>;
   /** Logs out and archives the auth state. A missing session counts as logged out. */
   logout(at: ShardLocation, businessId: string): Promise<void>;
   /** Sends at most 50 messages, in order. Returns one result for each, in the same order. */
@@ -51,6 +56,10 @@ export function createShardClient(options: ShardClientOptions): ShardClient {
     connect: async (at, businessId, request) =>
       jsonOf(at, sessionView, await call(at, "POST", `${session(businessId)}/connect`, { json: request })),
     view: async (at, businessId) => jsonOf(at, sessionView, await call(at, "GET", session(businessId))),
+    assertPasskey: async (at, businessId, json) =>
+      jsonOf(at, sessionView, await call(at, "POST", `${session(businessId)}/passkey/assertion`, { json })),
+    confirmPasskey: async (at, businessId, code) =>
+      jsonOf(at, sessionView, await call(at, "POST", `${session(businessId)}/passkey/confirm`, { json: { code } })),
     list: async (at) => jsonOf(at, sessionList, await call(at, "GET", "/sessions")),
     logout: async (at, businessId) => {
       try {

@@ -18,6 +18,8 @@ export {
   platformPacingKey,
 } from "./pacing.ts";
 export type { PacingLimits, PacingSettings, PacingState, PacingView, ShardPacing } from "./pacing.ts";
+export { passkeyAssertion, passkeyCode, passkeyOptions, passkeySteps } from "./passkey.ts";
+export type { PasskeyAssertion, PasskeyOptions, PasskeyStep, PasskeyView } from "./passkey.ts";
 export { shardKeys, shardToken } from "./secrets.ts";
 export { journalEntries, maxBatch, maxJournalPage } from "./schemas.ts";
 export type {
@@ -28,12 +30,14 @@ export type {
   JournalEntry,
   JournalPage,
   JournalStream,
+  PasskeyStepData,
   ReceiptData,
   RejectedEntry,
   SendResult,
   SessionEventData,
   SessionList,
   SessionStatus,
+  SessionStatusData,
   SessionSummary,
   SessionView,
 } from "./schemas.ts";

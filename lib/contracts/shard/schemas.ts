@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { pacingSettings, pacingStop } from "./pacing.ts";
+import { passkeySteps, passkeyView } from "./passkey.ts";
 import { messageContent, outboundContent } from "../../messages/index.ts";
 
 /*
@@ -25,6 +26,7 @@ export const sessionStatus = z.enum([
   "conflict",
   "auth_error",
   "banned",
+  "passkey",
 ]);
 export type SessionStatus = z.infer<typeof sessionStatus>;
 
@@ -69,6 +71,8 @@ export const sessionView = sessionSummary.extend({
   qr_expires_at: time.nullish(),
   /** The code to enter on the phone, while the status is "code". */
   code: z.string().nullish(),
+  /** While the status is "passkey". */
+  passkey: passkeyView.nullish(),
 });
 export type SessionView = z.infer<typeof sessionView>;
 
@@ -150,7 +154,7 @@ export const receiptData = z.object({
 });
 export type ReceiptData = z.infer<typeof receiptData>;
 
-export const sessionEventData = z.object({
+const sessionStatusData = z.object({
   event: z.literal("session.status"),
   status: sessionStatus,
   phone: z.string().nullish(),
@@ -160,6 +164,18 @@ export const sessionEventData = z.object({
   reason: z.string().nullish(),
   since: time,
 });
+export type SessionStatusData = z.infer<typeof sessionStatusData>;
+
+/** A step of a link that requires a passkey. Has neither the options nor the code, which are secrets. */
+const passkeyStepData = z.object({
+  event: z.literal("session.passkey"),
+  step: z.enum(passkeySteps),
+  expires_at: time,
+  reason: z.string().nullish(),
+});
+export type PasskeyStepData = z.infer<typeof passkeyStepData>;
+
+export const sessionEventData = z.discriminatedUnion("event", [sessionStatusData, passkeyStepData]);
 export type SessionEventData = z.infer<typeof sessionEventData>;
 
 /** The entry schemas of the journal's streams. */

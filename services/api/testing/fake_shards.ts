@@ -1,5 +1,5 @@
 import { AppError } from "../../../lib/core/errors.ts";
-import type { SessionList, SessionView } from "../../../lib/contracts/shard/index.ts";
+import type { PasskeyStep, SessionList, SessionView } from "../../../lib/contracts/shard/index.ts";
 import type { ApiDependencies } from "../backend/dependencies.ts";
 
 /** In-memory shards with the sessions that a test puts there. Records requests. */
@@ -29,6 +29,20 @@ export function createFakeShards(): FakeShards {
       ask("view");
       return known(businessId);
     },
+    assertPasskey: async (_at, businessId, { id }) => {
+      ask(`assert ${id}`);
+      const { options: _options, ...passkey } = expect(businessId, "assertion");
+      const view = { ...known(businessId), passkey: { ...passkey, step: "phone" as const } };
+      fake.sessions.set(businessId, view);
+      return view;
+    },
+    confirmPasskey: async (_at, businessId, code) => {
+      ask(`confirm ${code}`);
+      const { code: _code, ...passkey } = expect(businessId, "confirmation");
+      const view = { ...known(businessId), passkey: { ...passkey, step: "linking" as const } };
+      fake.sessions.set(businessId, view);
+      return view;
+    },
     list: async (at): Promise<SessionList> => {
       ask("list");
       return {
@@ -45,6 +59,11 @@ export function createFakeShards(): FakeShards {
   const ask = (what: string) => {
     fake.calls.push(what);
     if (fake.away) throw new AppError("unavailable", "Shard 1 is unreachable. Retry shortly.", { retryAfterS: 2 });
+  };
+  const expect = (businessId: string, step: PasskeyStep) => {
+    const { passkey } = known(businessId);
+    if (passkey?.step !== step) throw new AppError("conflict", "The session waits for no passkey.");
+    return passkey;
   };
   const known = (businessId: string) => {
     const session = fake.sessions.get(businessId);

@@ -105,7 +105,9 @@ export function afterGarble(): Step {
 /** The code was not used yet: requests new codes while the window lasts. */
 function afterPairingEnd(trying: Trying & { pairing: Pairing }, end: End, now: number, random: Chance): Step {
   if (now >= trying.pairing.until) {
-    const what = trying.pairing.method === "qr" ? "the QR code was not scanned" : "the code was not entered";
+    const { method, handoff } = trying.pairing;
+    const code = method === "qr" ? "the QR code was not scanned" : "the code was not entered";
+    const what = handoff === undefined ? code : "the passkey was not approved";
     return { state: { is: "disconnected", reason: `${what} in time: connect again for a new one` }, actions: [] };
   }
   const rule = endRule(end);
@@ -127,12 +129,12 @@ function afterPairingEnd(trying: Trying & { pairing: Pairing }, end: End, now: n
 
 /** True if the state has a connection, or one to come. */
 export function isActive(state: State): state is Active {
-  return state.is === "connecting" || state.is === "pairing" || state.is === "open" || state.is === "waiting";
+  return ["connecting", "pairing", "passkey", "open", "waiting"].includes(state.is);
 }
 
 export function tryingOf(state: Active, now = 0): Trying {
   if (state.is === "open") return { attempt: now - state.at >= stableMs ? 0 : state.attempt, deaf: state.deaf };
-  // Codes were shown: the connection was good.
-  if (state.is === "pairing") return { attempt: 0, pairing: state.pairing };
+  // A code or a passkey was requested: the connection was good.
+  if (state.is === "pairing" || state.is === "passkey") return { attempt: 0, pairing: state.pairing };
   return { attempt: state.attempt, pairing: state.pairing, fresh: state.fresh, deaf: state.deaf };
 }

@@ -13,6 +13,7 @@ import { endOf } from "./ends.ts";
 import type { End } from "./ends.ts";
 import { OutputGate } from "./output_gate.ts";
 import { PairingCodes } from "./pairing_codes.ts";
+import { PasskeyExchange } from "./passkey/exchange.ts";
 import { keepAliveMs, socketConfig } from "./socket_config.ts";
 import { isolateStanzaListeners } from "./stanza_listeners.ts";
 
@@ -32,6 +33,8 @@ const delivered: ReadonlySet<string> = new Set([
   "presence",
   "chatstate",
 ]);
+/** WhatsApp's offer of QR references to an unlinked client. */
+const pairDevice = "CB:iq,type:set,pair-device";
 /** How long a graceful close may take before the socket is cut. */
 const closeDeadlineMs = 1000;
 
@@ -49,6 +52,7 @@ export class Connection {
   readonly #gate: OutputGate;
   readonly #deafness: DeafnessDetector;
   readonly #codes: PairingCodes;
+  readonly passkey: PasskeyExchange;
   readonly #intake: Intake;
   readonly #relay: Relay;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
@@ -74,6 +78,13 @@ export class Connection {
     this.#options = options;
     this.#events = options.events;
     this.#codes = new PairingCodes({ ...options, socket, control });
+    this.passkey = new PasskeyExchange({
+      ...options,
+      times: options.passkeyTimes,
+      socket,
+      control,
+      suspendCodes: () => this.#codes.suspend(),
+    });
     this.#intake = new Intake({ ...options, me, control });
     this.#relay = new Relay({
       keys: options.auth.keys,
@@ -144,6 +155,11 @@ export class Connection {
     // Before Baileys' own listeners, which lead to the acknowledgement.
     ws.prependListener("CB:message", (stanza: BinaryNode) => this.#intake.stanza(stanza));
     ws.prependListener("CB:receipt", (stanza: BinaryNode) => this.#unlessOver(() => this.#intake.receipt(stanza)));
+    // Baileys' own listener ends the connection when the references are used up, even amid a link with a passkey.
+    ws.removeAllListeners(pairDevice);
+    ws.on(pairDevice, (stanza: BinaryNode) => this.#unlessOver(() => void this.#offered(stanza)));
+    ws.on("CB:notification,type:passkey_prologue_request", (stanza: BinaryNode) => this.passkey.requested(stanza));
+    ws.on("CB:notification,type:crsc_continuation", (stanza: BinaryNode) => this.passkey.continued(stanza));
     ws.on("CB:notification,type:companion_reg_refresh", (stanza: BinaryNode) =>
       this.#unlessOver(() => this.#codes.refreshSecret(stanza)),
     );
@@ -160,6 +176,12 @@ export class Connection {
     isolateStanzaListeners(ws, (stanza, error) => this.#stanzaFailed(stanza, error));
   }
 
+  /** Goes on with an earlier connection's link, or shows the codes of WhatsApp's offer. */
+  async #offered(stanza: BinaryNode): Promise<void> {
+    this.#codes.acknowledgeOffer(stanza);
+    if (!(await this.passkey.resume())) this.#unlessOver(() => this.#codes.offered(stanza));
+  }
+
   #stanzaFailed({ tag = "", attrs }: Partial<BinaryNode>, error: unknown): void {
     const id = truncate(attrs?.["id"] ?? "", maxLoggedId);
     this.#options.logger.warn(
@@ -173,9 +195,11 @@ export class Connection {
     if (!this.#over) handle();
   }
 
-  #updated({ connection, qr, isNewLogin, lastDisconnect }: Partial<ConnectionState>): void {
-    if (qr !== undefined) this.#codes.offered(qr);
-    if (isNewLogin) this.#codes.linked();
+  #updated({ connection, isNewLogin, lastDisconnect }: Partial<ConnectionState>): void {
+    if (isNewLogin) {
+      this.passkey.stop();
+      this.#codes.linked();
+    }
     if (connection === "open") this.#opened();
     if (connection === "close") this.#end(endOf(lastDisconnect?.error));
   }
@@ -231,6 +255,8 @@ export class Connection {
 
   #close(): Promise<void> {
     this.#deafness.stop();
+    this.#codes.suspend();
+    this.passkey.stop();
     clearTimeout(this.#watchdog);
     clearInterval(this.#watchdog);
     return (this.#closing ??= this.#closeGracefully());

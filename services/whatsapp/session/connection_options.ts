@@ -7,6 +7,7 @@ import type { Placeholders } from "../receiving/placeholders.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
 import type { DeafnessTimes } from "./deafness_detector.ts";
 import type { End } from "./ends.ts";
+import type { Handoff, PasskeyProgress, PasskeyTimes } from "./passkey/progress.ts";
 
 /** WhatsApp's code for a refused message, and the wait that it names. */
 export type AckRefusal = { code: string; backoffMs: number | undefined };
@@ -17,6 +18,10 @@ export type ConnectionEvents = {
   shown(show: "qr" | "code", value: string, expiresAt: number): void;
   /** WhatsApp refused to issue a pairing code. */
   codeRefused(code: number): void;
+  /** The link requires a passkey: a step of it began, or its challenge was renewed. */
+  passkey(progress: PasskeyProgress, handoff: Handoff): void;
+  /** The link with a passkey failed. */
+  passkeyFailed(reason: string): void;
   /** A phone has linked this login; the credentials are saved. */
   paired(): void;
   opened(): void;
@@ -59,6 +64,9 @@ export type ConnectionOptions = {
   deafness?: DeafnessTimes | undefined;
   /** Milliseconds until a message without content is journaled as unavailable. */
   unavailableAfterMs?: number | undefined;
+  /** From an earlier connection, whose link with a passkey this one continues. */
+  handoff?: Handoff | undefined;
+  passkeyTimes?: PasskeyTimes | undefined;
   /** Milliseconds until a code is shown or the login is open. */
   connectDeadlineMs?: number;
 };

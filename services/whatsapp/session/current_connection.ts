@@ -72,7 +72,7 @@ export class CurrentConnection {
   }
 
   #create(auth: AuthState, placeholders: Placeholders, pairing: Pairing | undefined): Connection {
-    const { kept, unavailableAfterMs } = this.#options;
+    const { kept, unavailableAfterMs, passkeyTimes } = this.#options;
     const { businessId, url, ledger, attempts, deafness, journal, metrics, login, logger, waVersion } = this.#options;
     const version = waVersion?.();
     const sentMessage = (waMessageId: string) => ledger.body(businessId, waMessageId);
@@ -84,6 +84,8 @@ export class CurrentConnection {
       placeholders,
       attempts,
       deafness,
+      passkeyTimes,
+      handoff: pairing?.handoff,
       pairingPhone: pairing?.method === "code" ? pairing.phone : undefined,
       cooldowns: this.#options.cooldowns,
       sentMessage,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "../../../lib/testing/until.ts";
 import { shardScenario } from "../testing/scenario.ts";
-import { makePhone, text } from "../testing/shard_under_test.ts";
+import { makePhone, statusIn, text } from "../testing/shard_under_test.ts";
 
 const scenario = shardScenario();
 
@@ -34,7 +34,7 @@ describe("a temporary ban (402)", () => {
     await scenario.restart();
     expect(await scenario.shard.view(business)).toMatchObject({ status: "banned", banned_until: view.banned_until });
     expect([attempts(), logins()]).toEqual([tried, opened]);
-    const events = (await scenario.shard.readJournal("events")).map(({ data }) => data.status);
+    const events = (await scenario.shard.readJournal("events")).map(({ data }) => statusIn(data));
     expect(events).toContain("banned");
   });
 

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { until } from "../../../lib/testing/until.ts";
 import { shardScenario } from "../testing/scenario.ts";
-import { control, makePhone } from "../testing/shard_under_test.ts";
+import { control, makePhone, statusIn } from "../testing/shard_under_test.ts";
 
 const scenario = shardScenario();
 
@@ -45,7 +45,7 @@ describe("pairing", () => {
       { what: "the refusal" },
     );
     expect(refused).toMatchObject({ status: "disconnected", paired: false });
-    const statuses = async () => (await shard.readJournal("events")).map(({ data }) => data.status);
+    const statuses = async () => (await shard.readJournal("events")).map(({ data }) => statusIn(data));
     await until(async () => (await statuses()).at(-1) === "disconnected", { what: "the event" });
     expect(await statuses()).not.toContain("code");
     await shard.json("POST", `/sessions/${business}/connect`, { method: "code", phone });

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../../../lib/testing/until.ts";
 import { shardScenario } from "../testing/scenario.ts";
-import { control, screenOf, text } from "../testing/shard_under_test.ts";
+import { control, screenOf, statusIn, text } from "../testing/shard_under_test.ts";
 import { trustNoiseRoot } from "./noise_root.ts";
 
 const scenario = shardScenario();
@@ -113,7 +113,7 @@ describe("an end that needs a person", () => {
     await shard.pair(simulator, business, phone);
     expect((await shard.request("DELETE", `/sessions/${business}`)).status).toBe(204);
     expect(await scenario.metric("prosaas_whatsapp_alarms_total")).toBe(0);
-    const statuses = async () => (await shard.readJournal("events")).map(({ data }) => data.status);
+    const statuses = async () => (await shard.readJournal("events")).map(({ data }) => statusIn(data));
     await until(async () => (await statuses()).at(-1) === "logged_out", { what: "the event" });
     expect((await statuses()).slice(-2)).toEqual(["open", "logged_out"]);
     expect((await shard.request("GET", `/sessions/${business}`)).status).toBe(404);

@@ -3,6 +3,7 @@ import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import { withinGrace } from "../../../lib/core/time.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { PacingSettings, PacingView } from "../../../lib/contracts/shard/pacing.ts";
+import type { PasskeyAssertion } from "../../../lib/contracts/shard/passkey.ts";
 import type { BatchMessage, SessionStatus, SessionView } from "../../../lib/contracts/shard/schemas.ts";
 import type { Suspension } from "../auth/suspension.ts";
 import type { OpenSocket } from "../chats/query.ts";
@@ -125,6 +126,20 @@ export class Session {
     this.#assertPaired();
     await this.#openWaiters.untilOpen();
     return query(this.#connection.get()!.openSocket);
+  }
+
+  /**
+   * Hands WhatsApp the assertion of the account's owner, or confirms the code that the phone shows.
+   * @throws AppError "conflict" if that is not the step that is due, "invalid_request".
+   */
+  answerPasskey(answer: { assertion: PasskeyAssertion } | { code: string }): void {
+    this.#options.fence();
+    const exchange = this.#state.is === "passkey" ? this.#connection.get()?.passkey : undefined;
+    if (exchange === undefined) {
+      throw new AppError("conflict", `The session is ${this.status} and waits for no passkey. Connect it first.`);
+    }
+    if ("code" in answer) exchange.confirm(answer.code);
+    else exchange.assert(answer.assertion);
   }
 
   /** The account's limits, and how much of them it has used. */

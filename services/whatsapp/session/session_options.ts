@@ -8,6 +8,7 @@ import type { Ledger } from "../sending/ledger.ts";
 import type { LoopScheduler } from "../sending/loop_scheduler.ts";
 import type { ShardMetrics } from "../shard_metrics.ts";
 import type { DeafnessTimes } from "./deafness_detector.ts";
+import type { PasskeyTimes } from "./passkey/progress.ts";
 
 export type SessionOptions = {
   businessId: string;
@@ -32,6 +33,8 @@ export type SessionOptions = {
   platformPacing?: (() => PacingSettings) | undefined;
   /** When a silent connection is probed. */
   deafness?: DeafnessTimes | undefined;
+  /** How long the steps of a link with a passkey may take. */
+  passkeyTimes?: PasskeyTimes | undefined;
   /** Milliseconds until a message that cannot be prepared may fail. */
   patienceMs?: number | undefined;
   /** Multiplies the waits after WhatsApp's temporary refusals. */

@@ -1,4 +1,4 @@
-import { proto } from "@whiskeysockets/baileys";
+import { Browsers, proto } from "@whiskeysockets/baileys";
 import type { makeWASocket } from "@whiskeysockets/baileys";
 import { waVersionParts } from "../../../lib/contracts/shard/wa_version.ts";
 import type { Intake } from "../receiving/intake.ts";
@@ -9,6 +9,8 @@ import { durableRepository } from "./signal_repository.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
 export const keepAliveMs = 25_000;
+/** The device that WhatsApp shows in the list of linked devices. */
+export const browser = Browsers.macOS("Chrome");
 const minuteMs = 60_000;
 
 type Parts = { intake: Intake; relay: Relay; control: ConnectionControl };
@@ -20,6 +22,7 @@ export function socketConfig(
 ): Parameters<typeof makeWASocket>[0] {
   return {
     waWebSocketUrl: url,
+    browser,
     auth: { creds: auth.creds, keys: auth.keys },
     logger: baileysLog(logger),
     ...(version === undefined ? {} : { version: waVersionParts(version) }),

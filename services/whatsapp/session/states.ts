@@ -1,5 +1,6 @@
 import type { Suspension } from "../auth/suspension.ts";
 import type { End } from "./ends.ts";
+import type { Handoff, PasskeyProgress } from "./passkey/progress.ts";
 
 /*
  * The life of a session. Pure: `transition` decides the next state and the actions; session.ts performs them.
@@ -16,18 +17,26 @@ import type { End } from "./ends.ts";
  *        │                  (402) ──▶ banned ── its end ──▶ connecting
  *        └── connect ◀── auth_error (the store cannot be used; nothing is overwritten)
  *
+ * A phone that requires a passkey leads from pairing to passkey, and from there on as from pairing. After a broken
+ * connection the next one goes on with it, until the passkey's deadline.
+ *
  * 401 directly after a pairing, before the login has opened once, is not a logout: WhatsApp's servers may not know the
  * new device yet. The login is retried a few times first.
  *
  * A connection that is open and deaf goes to waiting too: first for a new socket, then for a session that is reloaded
  * from the disk, then with an alarm. A connection that can decrypt nothing is reloaded at once.
  */
-export type Pairing = { method: "qr"; until: number } | { method: "code"; phone: string; until: number };
+export type Pairing = ({ method: "qr" } | { method: "code"; phone: string }) & {
+  until: number;
+  /** Set while the link requires a passkey. */
+  handoff?: Handoff | undefined;
+};
 
 export type State =
   | { is: "disconnected"; reason?: string | undefined }
   | ({ is: "connecting"; reason?: string | undefined } & Trying)
   | ({ is: "pairing"; show: "qr" | "code"; value: string; expiresAt: number } & Trying)
+  | ({ is: "passkey"; progress: PasskeyProgress } & Trying)
   | { is: "open"; at: number; attempt: number; deaf?: number | undefined }
   | ({
       is: "waiting";
@@ -42,7 +51,7 @@ export type State =
   | { is: "auth_error"; reason: string };
 
 /** A state with a connection, or with one to come. */
-export type Active = Extract<State, { is: "connecting" | "pairing" | "open" | "waiting" }>;
+export type Active = Extract<State, { is: "connecting" | "pairing" | "passkey" | "open" | "waiting" }>;
 
 export type Trying = {
   /** Connection attempts since the last one that stayed open. */
@@ -60,6 +69,9 @@ export type Event =
   /** At the start of the process, for a login on the volume. */
   | { is: "resume"; afterMs: number; suspension?: Suspension | undefined; fresh?: boolean }
   | { is: "shown"; show: "qr" | "code"; value: string; expiresAt: number }
+  /** A step of a link with a passkey began. */
+  | { is: "passkey"; progress: PasskeyProgress; handoff: Handoff }
+  | { is: "passkey_failed"; reason: string }
   | { is: "paired" }
   | { is: "opened" }
   | ({ is: "ended" } & End)

@@ -1,5 +1,6 @@
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
+import type { PasskeyStep } from "../../../lib/contracts/shard/passkey.ts";
 import type { SessionEventData, SessionStatus } from "../../../lib/contracts/shard/schemas.ts";
 import type { Journal } from "../receiving/journal.ts";
 import type { Identity } from "./identity.ts";
@@ -13,6 +14,9 @@ export class StatusJournal {
   readonly #log: Logger;
   #status: SessionStatus = "disconnected";
   #since = Date.now();
+  /** The step of a link with a passkey, and why it is repeated. */
+  #step: PasskeyStep | undefined;
+  #reason: string | undefined;
 
   constructor(journal: Journal, businessId: string, logger: Logger) {
     this.#journal = journal;
@@ -31,19 +35,42 @@ export class StatusJournal {
 
   update(state: State, { identity, paired }: { identity: Identity; paired: boolean }): void {
     const status = statusOf(state);
+    this.#updateStatus(status, state, { identity, paired });
+    this.#updateStep(state);
+  }
+
+  #updateStatus(
+    status: SessionStatus,
+    state: State,
+    { identity, paired }: { identity: Identity; paired: boolean },
+  ): void {
     if (status === this.#status) return;
     this.#status = status;
     this.#since = Date.now();
     const reason = reasonOf(state);
     this.#log.info({ status, ...(reason ? { reason } : {}) }, "session");
-    const data: SessionEventData = {
+    this.#append({
       event: "session.status",
       status,
       ...identity,
       paired,
       since: new Date(this.#since).toISOString(),
       ...(reason ? { reason } : {}),
-    };
+    });
+  }
+
+  /** Journals each step of a link with a passkey, and each refusal; a renewed challenge is neither. */
+  #updateStep(state: State): void {
+    const { step, expiresAt, reason } = state.is === "passkey" ? state.progress : {};
+    if (step === this.#step && reason === this.#reason) return;
+    this.#step = step;
+    this.#reason = reason;
+    if (step === undefined || expiresAt === undefined) return;
+    const expires_at = new Date(expiresAt).toISOString();
+    this.#append({ event: "session.passkey", step, expires_at, ...(reason === undefined ? {} : { reason }) });
+  }
+
+  #append(data: SessionEventData): void {
     this.#journal
       .append("events", this.#businessId, data)
       .catch((error: unknown) =>

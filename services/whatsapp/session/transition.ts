@@ -26,11 +26,29 @@ export function transition(state: State, event: Event, now: number, random: () =
         state: { ...state, is: "pairing", show: event.show, value: event.value, expiresAt: event.expiresAt },
         actions: [],
       };
+    case "passkey":
+      if (!isPairing(state) || state.pairing === undefined) return unchanged(state);
+      return {
+        state: {
+          is: "passkey",
+          progress: event.progress,
+          attempt: state.attempt,
+          pairing: {
+            ...state.pairing,
+            until: Math.max(state.pairing.until, event.handoff.deadline),
+            handoff: event.handoff,
+          },
+        },
+        actions: [],
+      };
+    case "passkey_failed":
+      if (!isPairing(state) || state.pairing === undefined) return unchanged(state);
+      return { state: { is: "disconnected", reason: event.reason }, actions: [{ do: "disconnect" }] };
     case "paired":
-      if (state.is !== "connecting" && state.is !== "pairing") return unchanged(state);
+      if (!isPairing(state)) return unchanged(state);
       return { state: { is: "connecting", attempt: 0, fresh: 0, reason: "a phone was linked" }, actions: [] };
     case "opened":
-      if (state.is !== "connecting" && state.is !== "pairing") return unchanged(state);
+      if (!isPairing(state)) return unchanged(state);
       return { state: { is: "open", at: now, attempt: state.attempt, deaf: state.deaf }, actions: [] };
     case "ended":
       return afterEnd(state, event, now, random);
@@ -79,6 +97,10 @@ export function transition(state: State, event: Event, now: number, random: () =
   }
 }
 
+function isPairing(state: State): state is Extract<State, { is: "connecting" | "pairing" | "passkey" }> {
+  return state.is === "connecting" || state.is === "pairing" || state.is === "passkey";
+}
+
 function connecting({ outdated: _outdated, ...state }: Extract<State, { is: "waiting" }>): State {
   return { ...state, is: "connecting", attempt: state.attempt + 1 };
 }
@@ -98,9 +120,11 @@ function connect(state: State, event: Extract<Event, { is: "connect" }>, now: nu
   const until = now + pairingWindowMs;
   const pairing: Pairing =
     event.want.method === "qr" ? { method: "qr", until } : { method: "code", phone: event.want.phone, until };
-  const current = state.is === "connecting" || state.is === "pairing" ? state.pairing : undefined;
-  if (current && isSameRequest(current, pairing))
-    return { state: { ...(state as Trying & State), pairing } as State, actions: [] };
+  const current = isPairing(state) ? state.pairing : undefined;
+  if (current && isSameRequest(current, pairing)) {
+    const extended = { ...current, until: Math.max(current.until, until) };
+    return { state: { ...(state as Trying & State), pairing: extended } as State, actions: [] };
+  }
   return { state: { is: "connecting", attempt: 1, pairing }, actions: [{ do: "disconnect" }, { do: "connect" }] };
 }
 

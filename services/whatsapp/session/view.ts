@@ -1,5 +1,6 @@
 import type { SessionStatus, SessionView } from "../../../lib/contracts/shard/schemas.ts";
 import type { Identity } from "./identity.ts";
+import { passkeyViewOf } from "./passkey/progress.ts";
 import type { State } from "./states.ts";
 
 /** The status that the outside sees: pairing shows as the kind of its code, waiting as connecting. */
@@ -41,5 +42,6 @@ export function viewOf(session: Session): SessionView {
       ? { qr: state.value, qr_expires_at: new Date(state.expiresAt).toISOString() }
       : {}),
     ...(state.is === "pairing" && state.show === "code" ? { code: state.value } : {}),
+    ...(state.is === "passkey" ? { passkey: passkeyViewOf(state.progress) } : {}),
   };
 }

@@ -31,6 +31,7 @@ import { Journal } from "../receiving/journal.ts";
 import { KeptMessages } from "../receiving/kept_messages.ts";
 import { Ledger } from "../sending/ledger.ts";
 import type { DeafnessTimes } from "../session/deafness_detector.ts";
+import type { PasskeyTimes } from "../session/passkey/progress.ts";
 import { Shard } from "../shard.ts";
 import { ShardMetrics } from "../shard_metrics.ts";
 import { ShardDb } from "../volume/shard_db.ts";
@@ -133,6 +134,9 @@ export async function control<T>(simulator: Simulator, method: string, path: str
   return (answer === "" ? undefined : JSON.parse(answer)) as T;
 }
 
+/** The status in an entry of the journal's events; undefined if it reports none. */
+export const statusIn = (data: JournalData<"events">) => (data.event === "session.status" ? data.status : undefined);
+
 export const makePhone = (simulator: Simulator, phone: string) =>
   control(simulator, "POST", "/phones", { phone, name: `Phone ${phone}` });
 
@@ -166,6 +170,7 @@ export function startShard(options: {
   url?: string;
   paced?: boolean;
   deafness?: DeafnessTimes;
+  passkeyTimes?: PasskeyTimes;
   patienceMs?: number;
   waitScale?: number;
   unavailableAfterMs?: number;
@@ -197,6 +202,7 @@ export function startShard(options: {
     url: options.url ?? options.simulator.wsUrl,
     paced: options.paced ?? false,
     deafness: options.deafness,
+    passkeyTimes: options.passkeyTimes,
     patienceMs: options.patienceMs,
     waitScale: options.waitScale,
     waVersion: options.waVersion,

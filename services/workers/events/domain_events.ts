@@ -1,6 +1,7 @@
 import { sharedDate } from "../../../lib/core/time.ts";
 import { reachedStatuses } from "../../../lib/db/index.ts";
 import type { InboundMessage, Message, SessionReport, StatusChange } from "../../../lib/db/index.ts";
+import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Event } from "../../../lib/events/index.ts";
 import type { MediaSigner } from "../../../lib/media-store/index.ts";
 import { contentOf, publicContentOf } from "../../../lib/messages/index.ts";
@@ -61,4 +62,11 @@ export function sessionChanged(report: SessionReport): Event<"session.status"> {
   const { business_id, status, paired, phone, name, reason, since, observed_at: at } = report;
   const data = { status, paired, phone, name, reason, since: since.toISOString() };
   return { name: "session.status", business_id, at, data };
+}
+
+/** Empty for an entry of another kind. */
+export function passkeyStepped({ business_id, at, data }: JournalEntry<"events">): Event<"session.passkey">[] {
+  if (data.event !== "session.passkey") return [];
+  const { step, expires_at, reason } = data;
+  return [{ name: "session.passkey", business_id, at, data: { step, expires_at, reason: reason ?? null } }];
 }

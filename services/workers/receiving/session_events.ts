@@ -1,12 +1,13 @@
 import { forPlatform, sessionStates, upsertSessions } from "../../../lib/db/index.ts";
 import type { SessionReport } from "../../../lib/db/index.ts";
 import { commitWithEvents } from "../../../lib/events/index.ts";
+import type { Event } from "../../../lib/events/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "./journal.ts";
 import type { WriteEntries } from "./journal.ts";
-import { sessionChanged } from "../events/domain_events.ts";
+import { passkeyStepped, sessionChanged } from "../events/domain_events.ts";
 import { wakeOutboxes } from "../sending/wake_outboxes.ts";
 
 /** Drains a shard's session events into Postgres. */
@@ -19,13 +20,21 @@ export function sessionEvents(deps: Deps): Handler<"session_events"> {
 export function sessionEventsWriter(deps: Deps): WriteEntries<"events"> {
   const scope = forPlatform(deps.db);
   return async (entries, shard) => {
-    const reports = entries.map((entry) => sessionReport(entry, shard));
+    const reported = entries.map((entry) => ({ entry, report: sessionReport(entry, shard) }));
+    const reports = reported.flatMap(({ report }) => report ?? []);
     await commitWithEvents(deps.publishEvents, scope, async (together) => {
       const known = await sessionStates(together, [...new Set(reports.map(({ business_id }) => business_id))]);
       await upsertSessions(together, reports);
-      return { result: undefined, events: changesOf(reports, known).map(sessionChanged) };
+      const changes = new Set(changesOf(reports, known));
+      return {
+        result: undefined,
+        events: reported.flatMap(({ entry, report }): Event[] => {
+          if (report !== undefined) return changes.has(report) ? [sessionChanged(report)] : [];
+          return passkeyStepped(entry);
+        }),
+      };
     });
-    const opened = new Set(entries.filter(({ data }) => data.status === "open").map(({ business_id }) => business_id));
+    const opened = new Set(reports.filter(({ status }) => status === "open").map(({ business_id }) => business_id));
     await wakeOutboxes(deps, [...opened]);
   };
 }
@@ -44,7 +53,9 @@ export function changesOf(
   });
 }
 
-function sessionReport({ business_id, at, data }: JournalEntry<"events">, shard: number): SessionReport {
+/** Undefined for an entry that reports no status. */
+function sessionReport({ business_id, at, data }: JournalEntry<"events">, shard: number): SessionReport | undefined {
+  if (data.event !== "session.status") return undefined;
   return {
     business_id,
     shard,

@@ -63,7 +63,8 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
       path: "/businesses/{business_id}/whatsapp",
       tags,
       summary: "Get the WhatsApp session",
-      description: "Only keys with the scope whatsapp:write see the QR code and the pairing code.",
+      description:
+        "Only keys with the scope whatsapp:write see the QR code, the pairing code and the passkey's request.",
       middleware: [businessAccess(db, "whatsapp:read")] as const,
       request: { params: businessParams },
       responses: {

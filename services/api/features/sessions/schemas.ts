@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { sessionStatus } from "../../../../lib/contracts/shard/schemas.ts";
 import { phoneDigits } from "../../http/phone_number.ts";
 import { timestamp } from "../../http/text.ts";
+import { passkeySchema } from "./passkey_schemas.ts";
 
 export const newConnection = z
   .strictObject({
@@ -31,6 +32,9 @@ export const sessionSchema = z
       .string()
       .optional()
       .openapi({ description: 'The pairing code to type into the phone, while the status is "code".' }),
+    passkey: passkeySchema.optional().openapi({
+      description: 'The link with a passkey, while the status is "passkey".',
+    }),
     reason: z.string().nullable().openapi({ description: "Why the session is not open." }),
     banned_until: timestamp.optional().openapi({
       description:

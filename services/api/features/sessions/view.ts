@@ -1,11 +1,12 @@
 import type { z } from "@hono/zod-openapi";
 import type { Business, WhatsappSession } from "../../../../lib/db/index.ts";
+import type { PasskeyView } from "../../../../lib/contracts/shard/index.ts";
 import type { SessionStatus, SessionView } from "../../../../lib/contracts/shard/schemas.ts";
 import type { sessionSchema } from "./schemas.ts";
 
 type View = z.infer<typeof sessionSchema>;
 
-/** The session as its shard reports it. Only callers that may link a phone see the QR and the pairing code. */
+/** The session as its shard reports it. Only callers that may link a phone see codes and challenges. */
 export function liveSessionView(session: SessionView, mayPair: boolean): View {
   return {
     status: session.status,
@@ -16,10 +17,22 @@ export function liveSessionView(session: SessionView, mayPair: boolean): View {
     ...(session.qr && mayPair ? { qr: session.qr } : {}),
     ...(session.qr_expires_at ? { qr_expires_at: new Date(session.qr_expires_at).toISOString() } : {}),
     ...(session.code && mayPair ? { code: session.code } : {}),
+    ...(session.passkey ? { passkey: passkeyView(session.passkey, mayPair) } : {}),
     reason: session.reason ?? null,
     ...(session.banned_until ? { banned_until: new Date(session.banned_until).toISOString() } : {}),
     since: new Date(session.since).toISOString(),
     live: true,
+  };
+}
+
+function passkeyView(passkey: PasskeyView, mayPair: boolean): NonNullable<View["passkey"]> {
+  const { step, options, code, expires_at, reason } = passkey;
+  return {
+    step,
+    ...(options && mayPair ? { options } : {}),
+    ...(code && mayPair ? { code } : {}),
+    expires_at: new Date(expires_at).toISOString(),
+    reason: reason ?? null,
   };
 }
 

@@ -32,7 +32,7 @@ export type Account = {
   step: Step;
   /** The code on the phone's screen. */
   code?: string;
-  /** Whether the companion proved that it knows the prior secret, so that no code has to be compared. */
+  /** True if the companion proved that it knows the prior secret, so that no code has to be compared. */
   proof?: boolean;
   /** Why steps of the exchange failed, the latest last. */
   failures: string[];
