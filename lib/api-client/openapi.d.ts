@@ -503,7 +503,7 @@ export interface paths {
         };
         /**
          * Get the WhatsApp session
-         * @description Only keys with the scope whatsapp:write see the QR code and the pairing code.
+         * @description Only keys with the scope whatsapp:write see the QR code, the pairing code and the passkey's request.
          */
         get: {
             parameters: {
@@ -674,6 +674,116 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/businesses/{business_id}/whatsapp/passkey/assertion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a passkey assertion
+         * @description Hands WhatsApp the answer to `passkey.options`, while the status is "passkey" and the step "assertion". The same assertion again changes nothing. If WhatsApp refuses it, the session gets a new challenge and a reason.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the business. */
+                    business_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["PasskeyAssertion"];
+                };
+            };
+            responses: {
+                /** @description The session */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WhatsappSession"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/businesses/{business_id}/whatsapp/passkey/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm a passkey code
+         * @description Confirms that the phone shows the same code as the session, while the step is "confirmation". The same confirmation again changes nothing. If the codes differ, log out instead: somebody may be in between.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the business. */
+                    business_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["PasskeyConfirmation"];
+                };
+            };
+            responses: {
+                /** @description The session */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WhatsappSession"];
+                    };
+                };
+                /** @description A failure */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -5146,6 +5256,65 @@ export interface webhooks {
         patch?: never;
         trace?: never;
     };
+    "session.passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WhatsApp links the account with its passkey only. A step of the link began, or WhatsApp refused the passkey. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": string;
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": string;
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "session.passkey";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: {
+                            /** Format: uuid */
+                            business_id: string;
+                            /** @enum {string} */
+                            step: "assertion" | "phone" | "confirmation" | "linking";
+                            /** Format: date-time */
+                            expires_at: string;
+                            reason: string | null;
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "session.limited": {
         parameters: {
             query?: never;
@@ -5833,7 +6002,7 @@ export interface components {
         };
         WhatsappSession: {
             /** @enum {string} */
-            status: "disconnected" | "connecting" | "qr" | "code" | "open" | "logged_out" | "conflict" | "auth_error" | "banned";
+            status: "disconnected" | "connecting" | "qr" | "code" | "open" | "logged_out" | "conflict" | "auth_error" | "banned" | "passkey";
             /** @description The shard that holds the session. */
             shard: number | null;
             /** @description The linked phone number. */
@@ -5851,6 +6020,7 @@ export interface components {
             qr_expires_at?: string;
             /** @description The pairing code to type into the phone, while the status is "code". */
             code?: string;
+            passkey?: components["schemas"]["PasskeyLink"];
             /** @description Why the session is not open. */
             reason: string | null;
             /**
@@ -5867,6 +6037,46 @@ export interface components {
             /** @description False if the shard is unreachable and the response shows the last known state. */
             live: boolean;
         };
+        /** @description The link with a passkey, while the status is "passkey". */
+        PasskeyLink: {
+            /**
+             * @description "assertion": the owner has to approve the options with the passkey. "phone": WhatsApp checks the assertion. "confirmation": the owner has to compare the code with the phone's. "linking": the phone links the account.
+             * @enum {string}
+             */
+            step: "assertion" | "phone" | "confirmation" | "linking";
+            /** @description The request for the passkey, as WebAuthn's PublicKeyCredentialRequestOptionsJSON, in the step "assertion". Call navigator.credentials.get with it on https://web.whatsapp.com: the passkey works on no other site. */
+            options?: {
+                /** @description The bytes to sign. Each challenge is used once. */
+                challenge: string;
+                /** @description Milliseconds that WhatsApp waits for the passkey. */
+                timeout?: number;
+                /** @description The domain that the passkey belongs to. */
+                rpId?: string;
+                /** @description The account's passkeys. Empty: any of WhatsApp's. */
+                allowCredentials?: {
+                    id: string;
+                    type: string;
+                    transports?: string[];
+                }[];
+                userVerification?: string;
+                extensions?: {
+                    [key: string]: unknown;
+                };
+            };
+            /**
+             * @description The code to compare with the one on the phone.
+             * @example 7K2M-QX4P
+             */
+            code?: string;
+            /**
+             * Format: date-time
+             * @description The end of the step. A challenge is then renewed.
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            expires_at: string;
+            /** @description Why the last assertion did not succeed. */
+            reason: string | null;
+        };
         NewConnection: {
             /**
              * @description How to link the phone: by QR code or by pairing code.
@@ -5878,6 +6088,39 @@ export interface components {
              * @example 5511987654321
              */
             phone?: string;
+        };
+        /**
+         * @description The assertion as WebAuthn's AuthenticationResponseJSON; other members of it are ignored.
+         * @example {
+         *       "id": "dGhlLWNyZWRlbnRpYWw",
+         *       "rawId": "dGhlLWNyZWRlbnRpYWw",
+         *       "type": "public-key",
+         *       "response": {
+         *         "clientDataJSON": "e30",
+         *         "authenticatorData": "AAAA",
+         *         "signature": "AAAA",
+         *         "userHandle": null
+         *       }
+         *     }
+         */
+        PasskeyAssertion: {
+            id: string;
+            rawId: string;
+            /** @enum {string} */
+            type: "public-key";
+            response: {
+                clientDataJSON: string;
+                authenticatorData: string;
+                signature: string;
+                userHandle?: string | null;
+            };
+        };
+        PasskeyConfirmation: {
+            /**
+             * @description The code that the phone shows. It has to be the session's.
+             * @example 7K2M-QX4P
+             */
+            code: string;
         };
         AcceptedMessage: {
             id: string;
@@ -6575,7 +6818,7 @@ export interface components {
             secret: string;
         };
         /** @enum {string} */
-        SubscribableEvent: "message.received" | "message.sent_from_phone" | "message.completed" | "message.sent" | "message.delivered" | "message.read" | "message.played" | "message.failed" | "message.media" | "session.status" | "session.limited" | "broadcast.status" | "webhook.paused" | "call.started" | "call.resumed" | "call.ended";
+        SubscribableEvent: "message.received" | "message.sent_from_phone" | "message.completed" | "message.sent" | "message.delivered" | "message.read" | "message.played" | "message.failed" | "message.media" | "session.status" | "session.passkey" | "session.limited" | "broadcast.status" | "webhook.paused" | "call.started" | "call.resumed" | "call.ended";
         Webhook: {
             id: string;
             url: string;

@@ -1,7 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { packExtension } from "./pack_extension.ts";
 
-/** Bundles the console into `folder`, as static files. Throws if the sources have errors. */
+/** Bundles the console and packs its extension into `folder`, as static files. Throws if the sources have errors. */
 export async function buildConsole(folder: string): Promise<string[]> {
   await rm(folder, { recursive: true, force: true });
   const { outputs } = await Bun.build({
@@ -14,7 +15,9 @@ export async function buildConsole(folder: string): Promise<string[]> {
     publicPath: "/",
     throw: true,
   });
-  return outputs.map(({ path }) => path);
+  const extension = join(folder, "passkey-extension.zip");
+  await packExtension(extension);
+  return [...outputs.map(({ path }) => path), extension];
 }
 
 if (import.meta.main) {

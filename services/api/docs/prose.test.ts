@@ -6,8 +6,8 @@ import type { ApiDocument } from "./types.ts";
 /** Verbs that start a summary. Prefer one of them; add one only for an action that none of them names. */
 const verbs = new Set(
   (
-    "Add Assign Cancel Check Connect Create Delete Discard Get Lift List Log Mark Move Pause Rebalance Release " +
-    "Replace Replay Resume Revoke Rotate Send Set Sign Start Stream Update Upload"
+    "Add Assign Cancel Check Confirm Connect Create Delete Discard Get Lift List Log Mark Move Pause " +
+    "Rebalance Release Replace Replay Resume Revoke Rotate Send Set Sign Start Stream Update Upload"
   ).split(" "),
 );
 const maxSummaryWords = 6;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { curlOf } from "./sample.ts";
 import type { ApiDocument } from "./types.ts";
+import { sessionOf } from "../testing/fake_shards.ts";
 import { createHarness } from "../testing/harness.ts";
 import type { Harness } from "../testing/harness.ts";
 import { createTenant } from "../testing/tenant.ts";
@@ -46,6 +47,8 @@ const prepare: Record<string, () => Promise<unknown>> = {
   "POST …/upload": () => draft(),
   "GET …/qr.png": () => connect(),
   "GET …/qr.svg": () => connect(),
+  "POST …/assertion": () => requirePasskey("assertion"),
+  "POST …/confirm": () => requirePasskey("confirmation"),
   "GET /v1/admin/keys/{key_id}": () => adminKey(),
   "DELETE /v1/admin/keys/{key_id}": () => adminKey(),
   "POST /v1/admin/keys/{key_id}/rotate": () => adminKey(),
@@ -72,6 +75,12 @@ const assign = (shard: number) =>
 async function connect() {
   api.shards.sessions.delete(ids["business_id"]!);
   await api.request("POST", `/v1/businesses/${ids["business_id"]}/whatsapp/connect`, { body: { method: "qr" } });
+}
+
+async function requirePasskey(step: "assertion" | "confirmation") {
+  await assign(1);
+  const passkey = { step, expires_at: "2026-03-01T12:00:00.000Z" };
+  api.shards.sessions.set(ids["business_id"]!, sessionOf(ids["business_id"]!, { status: "passkey", passkey }));
 }
 
 async function adminKey() {

@@ -7,6 +7,13 @@ import { Chats } from "./messages.tsx";
 import { Page, Show } from "./parts.tsx";
 import { useState } from "preact/hooks";
 
+const concernsSession: ReadonlySet<string> = new Set([
+  "whatsapp.pairing",
+  "session.status",
+  "session.passkey",
+  "reset",
+]);
+
 /** One business: its WhatsApp session, and its chats or calls. */
 export function BusinessPage({ id, rest: [tab = "chats", chat] }: { id: string; rest: string[] }) {
   const path = { business_id: id };
@@ -15,7 +22,7 @@ export function BusinessPage({ id, rest: [tab = "chats", chat] }: { id: string; 
   const [happened, setHappened] = useState(0);
   const notify = useDebounced(() => setHappened((count) => count + 1));
   useLive(`/v1/businesses/${id}/events`, ({ name }) => {
-    if (name === "whatsapp.pairing" || name === "session.status" || name === "reset") session.reload();
+    if (concernsSession.has(name)) session.reload();
     notify();
   });
 

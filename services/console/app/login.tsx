@@ -2,6 +2,7 @@ import { api } from "./api.ts";
 import type { Schemas } from "./api.ts";
 import { useAction } from "./hooks.ts";
 import { Confirmed, Fault, State, When } from "./parts.tsx";
+import { Passkey } from "./passkey.tsx";
 
 type Props = { businessId: string; session: Schemas["WhatsappSession"]; reload: () => void };
 
@@ -19,7 +20,7 @@ export function Login({ businessId, session, reload }: Props) {
       await api.DELETE("/v1/businesses/{business_id}/whatsapp", { params: { path } });
       reload();
     });
-  const { status, phone, shard, since, reason, paired, live, qr, code } = session;
+  const { status, phone, shard, since, reason, paired, live, qr, code, passkey } = session;
   return (
     <section class="card" aria-label="WhatsApp">
       <div class="row">
@@ -30,18 +31,18 @@ export function Login({ businessId, session, reload }: Props) {
           {live ? "" : " (last known state)"}
         </span>
         <span class="grow" />
-        {status !== "open" && status !== "connecting" && qr === undefined && (
+        {status !== "open" && status !== "connecting" && status !== "passkey" && qr === undefined && (
           <button disabled={busy} onClick={connect}>
             {paired ? "Open" : "Pair by QR"}
           </button>
         )}
-        {paired && (
+        {(paired || status === "passkey") && (
           <Confirmed
             disabled={busy}
             question="Log out of WhatsApp? To connect again, scan a new QR code."
             onConfirm={logOut}
           >
-            Log out
+            {paired ? "Log out" : "Stop"}
           </Confirmed>
         )}
       </div>
@@ -58,6 +59,7 @@ export function Login({ businessId, session, reload }: Props) {
           <figcaption>On the phone: WhatsApp, Linked devices, Link a device. The code refreshes by itself.</figcaption>
         </figure>
       )}
+      {passkey !== undefined && <Passkey businessId={businessId} passkey={passkey} reload={reload} logOut={logOut} />}
       {code !== undefined && (
         <p>
           Type this code into the phone: <code class="pairing">{code}</code>

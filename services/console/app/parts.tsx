@@ -97,6 +97,7 @@ const tones: Record<string, Tone> = {
   connecting: "waiting",
   qr: "waiting",
   code: "waiting",
+  passkey: "waiting",
   in_progress: "waiting",
   ringing: "waiting",
   queued: "waiting",

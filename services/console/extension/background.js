@@ -100,7 +100,10 @@ function register() {
     for (const { id } of await chrome.tabs.query({ url: matches }))
       await chrome.scripting.executeScript({ target: { tabId: id }, files: ["site.js"] }).catch(() => {});
   });
-  registering = registering.catch((error) => console.error("the allowed sites could not be registered", error));
+  // The browser lists the error with the extension; the next change registers again.
+  const current = registering;
+  registering = registering.catch(() => {});
+  return current;
 }
 
 chrome.runtime.onInstalled.addListener(register);

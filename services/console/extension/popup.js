@@ -38,17 +38,17 @@ async function render() {
     if (await chrome.permissions.contains({ origins: [patternOf(each)] })) allowed.push(each);
   byId("current").hidden = origin === undefined || allowed.includes(origin);
   byId("site").textContent = origin ?? "";
-  byId("allow").onclick = () => allow(origin);
   byId("allowed").replaceChildren(
     ...allowed.map((each) => {
       const item = document.createElement("li");
       const button = document.createElement("button");
       button.textContent = "Remove";
-      button.addEventListener("click", () => remove(each));
+      button.addEventListener("click", () => void remove(each));
       item.append(each, button);
       return item;
     }),
   );
 }
 
+byId("allow").addEventListener("click", () => void allow(byId("site").textContent));
 void render();

@@ -28,7 +28,9 @@
     const fault = element("p", "", { className: "fault", role: "alert" });
     const approve = element("button", "Approve with my passkey", { id: "approve", className: "primary" });
     const cancel = element("button", "Cancel", { id: "cancel" });
-    approve.addEventListener("click", async () => {
+    approve.addEventListener("click", async ({ isTrusted }) => {
+      // A script that clicks is not the owner.
+      if (!isTrusted) return;
       approve.disabled = true;
       fault.textContent = "";
       try {

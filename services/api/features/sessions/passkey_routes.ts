@@ -44,7 +44,7 @@ export function passkeyRoutes({ db, router, shards }: ApiDependencies): OpenAPIH
       method: "post",
       path: "/businesses/{business_id}/whatsapp/passkey/assertion",
       tags,
-      summary: "Approve a link with the passkey",
+      summary: "Send a passkey assertion",
       description:
         'Hands WhatsApp the answer to `passkey.options`, while the status is "passkey" and the step "assertion". The ' +
         "same assertion again changes nothing. If WhatsApp refuses it, the session gets a new challenge and a reason.",
@@ -67,7 +67,7 @@ export function passkeyRoutes({ db, router, shards }: ApiDependencies): OpenAPIH
       method: "post",
       path: "/businesses/{business_id}/whatsapp/passkey/confirm",
       tags,
-      summary: "Confirm the code of a link with a passkey",
+      summary: "Confirm a passkey code",
       description:
         'Confirms that the phone shows the same code as the session, while the step is "confirmation". The same ' +
         "confirmation again changes nothing. If the codes differ, log out instead: somebody may be in between.",
