@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { cpuMs } from "../testing/cpu_time.ts";
 import { faultOfTemplate, parseTemplate } from "./template.ts";
 
 const render = (text: string, fields: Record<string, string>) => parseTemplate(text).render(fields);
@@ -70,11 +71,12 @@ describe("faultOfTemplate", () => {
   });
 
   test("reads 64 KB of hostile text at once", () => {
-    const start = performance.now();
-    for (const unit of [" ", "{{", "{{ ", "{", "}", "{{a", "{{a ", "{{a}", "\u00a0"]) {
-      faultOfTemplate(`{{${unit.repeat(65_000 / unit.length)}`);
-      faultOfTemplate(unit.repeat(65_000 / unit.length));
-    }
-    expect(performance.now() - start).toBeLessThan(2_000);
+    const spent = cpuMs(() => {
+      for (const unit of [" ", "{{", "{{ ", "{", "}", "{{a", "{{a ", "{{a}", "\u00a0"]) {
+        faultOfTemplate(`{{${unit.repeat(65_000 / unit.length)}`);
+        faultOfTemplate(unit.repeat(65_000 / unit.length));
+      }
+    });
+    expect(spent).toBeLessThan(1_000);
   });
 });

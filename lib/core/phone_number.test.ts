@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { cpuMs } from "../testing/cpu_time.ts";
 import { array, assert, constantFrom, integer, property, string, tuple } from "fast-check";
 import { notAPhoneNumber, phoneDigitsOf } from "./phone_number.ts";
 
@@ -71,9 +72,10 @@ describe("a phone number", () => {
   ])("is not %p", (text) => expect(phoneDigitsOf(text)).toBeUndefined());
 
   test("takes linear time", () => {
-    const started = performance.now();
-    for (const unit of [" ", "(", "-+", "1", "\u200E"]) phoneDigitsOf(unit.repeat(5_000_000));
-    expect(performance.now() - started).toBeLessThan(500);
+    const spent = cpuMs(() => {
+      for (const unit of [" ", "(", "-+", "1", "\u200E"]) phoneDigitsOf(unit.repeat(5_000_000));
+    });
+    expect(spent).toBeLessThan(500);
   });
 });
 

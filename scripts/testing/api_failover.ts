@@ -38,7 +38,8 @@ export async function checkApiFailover({ cluster, stack, api, running, allocatio
     }
   };
   const timer = setInterval(() => {
-    if (stop) return;
+    // A crowded machine falls behind: requests that pile up would time out in the queue.
+    if (stop || pending.size >= 50) return;
     const request = one().finally(() => pending.delete(request));
     pending.add(request);
   }, 10);

@@ -31,7 +31,7 @@ const program = commandLine(
 const [part, patterns] = program.processedArgs;
 const { record = false } = program.opts();
 
-// The running parts receive the signal too and end by themselves. Their servers are stopped, and no further part starts.
+// The running parts receive the signal too and end by themselves. Servers are stopped, and no further part starts.
 let interrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => (interrupted = true));
 
