@@ -17,6 +17,10 @@ describe("wrong arguments", () => {
     ["scripts/cli/operator/status.ts", "--jsn", "unknown option '--jsn'"],
     ["scripts/cli/operator/status.ts", "word", "too many arguments"],
     ["scripts/cli/operator/dead.ts", "--replay=1", "missing argument 'queue'"],
+    ["scripts/cli/client/generate.ts", "--check", "unknown option '--check'"],
+    ["scripts/stack/derive_shard_secrets.ts", "--count=x", "N must be a whole number from 1 to 300"],
+    ["scripts/stack/release/main.ts", "--too=x", "unknown option '--too"],
+    ["scripts/stack/settings/main.ts", "--jsn", "unknown option '--jsn'"],
     ["scripts/cli/capacity/main.ts", "--sessions=x", "Give a whole number"],
     ["scripts/cli/capacity/main.ts", "--sessions=1", "required option '--messages-per-min <n>' not specified"],
     ["scripts/cli/scale/autoscale.ts", "--rounds=x", "Give a whole number"],
@@ -39,10 +43,15 @@ describe("wrong arguments", () => {
   });
 });
 
-test("--help prints the options and exits 0", async () => {
-  const { code, stdout } = await run("scripts/cli/scale/api.ts", ["--help"]);
+test.each([
+  ["scripts/cli/scale/api.ts", "Usage: ./scripts/task scale:api N=COUNT [-- OPTIONS]"],
+  ["scripts/cli/operator/dead.ts", "Usage: ./scripts/task dead -- [QUEUE] [OPTIONS]"],
+  ["scripts/cli/client/generate.ts", "Usage: ./scripts/task client -- [OPTIONS]"],
+  ["scripts/stack/derive_shard_secrets.ts", "Usage: ./scripts/task secrets:shards N=COUNT [-- OPTIONS]"],
+])("%s --help prints the options", async (script, usage) => {
+  const { code, stdout } = await run(script, ["--help"]);
   expect(code).toBe(0);
-  expect(stdout).toContain("Usage: ./scripts/task scale:api N=COUNT [-- OPTIONS]");
+  expect(stdout).toContain(usage);
   expect(stdout).toContain("--dry-run");
 });
 

@@ -1,19 +1,31 @@
-import { messageOf } from "../../lib/core/errors.ts";
+import { resultCommand, taskVariable } from "../cli/arguments.ts";
 import { readNomadAddress } from "../cli/operator/stack.ts";
+import { countOf } from "../cli/scale/command.ts";
 import { createNomad } from "./nomad.ts";
-import { ensureShardSecrets, maxShards } from "./shard_secrets.ts";
+import { maxShards, planShardSecrets } from "./shard_secrets.ts";
 
-// For a cluster that was not made by scripts/up, before its shards are deployed; later `task scale:shards` does it.
+const { count, dryRun, json } = resultCommand(
+  "secrets:shards",
+  `Derive the secrets of shards 1 to N from shard_token and shard_keys in prosaas/secrets.
 
-const usage = "Usage: [NOMAD_ADDR=… NOMAD_TOKEN=…] task secrets:shards N=COUNT";
+For a cluster that scripts/up did not create, before its shards are deployed; later scale:shards does
+it. Keeps the secrets of further shards. task secrets:apply gives changed ones to shards that run.`,
+  "N=COUNT [-- OPTIONS]",
+)
+  .addOption(
+    taskVariable("--count <n>")
+      .argParser(countOf("N", { min: 1, max: maxShards }))
+      .makeOptionMandatory(),
+  )
+  .option("--dry-run", "print the plan and change nothing", false)
+  .parse()
+  .opts();
 
-try {
-  const count = Number(process.argv[2]);
-  if (!Number.isInteger(count) || count < 1 || count > maxShards)
-    throw new Error(`N must be from 1 to ${maxShards}. ${usage}`);
-  const changed = await ensureShardSecrets(createNomad(await readNomadAddress()), count);
-  process.stderr.write(`The secrets of shards 1 to ${count} are ${changed ? "written" : "unchanged"}.\n`);
-} catch (error) {
-  process.stderr.write(`secrets:shards: ${messageOf(error)}\n`);
-  process.exit(1);
+const { added, changed, write } = await planShardSecrets(createNomad(await readNomadAddress()), count);
+if (!dryRun) await write();
+if (json) console.log(JSON.stringify({ dry_run: dryRun, shards: count, added, changed }));
+else {
+  const verb = dryRun ? "would be" : "were";
+  console.log(`shards 1 to ${count}: ${added.length} items ${verb} added, ${changed.length} ${verb} changed`);
+  for (const item of [...added, ...changed]) console.log(`  ${item}`);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { completeSecrets, jobItems } from "./secrets.ts";
-import { ensureShardSecrets, maxShards, shardItems } from "./shard_secrets.ts";
+import { ensureShardSecrets, maxShards, planShardSecrets, shardItems } from "./shard_secrets.ts";
 import type { Nomad } from "./nomad.ts";
 
 /** Nomad's variables, in memory. */
@@ -37,6 +37,17 @@ describe("secrets of a shard", () => {
     expect(contents["nomad/jobs/wa-shards"]).toEqual({ WA_NOISE_ROOT: "r", ...shardItems(secrets, 3) });
     expect(await ensureShardSecrets(variables(contents), 2)).toBeFalse();
     expect(contents["nomad/jobs/wa-shards"]).toEqual({ WA_NOISE_ROOT: "r", ...shardItems(secrets, 3) });
+  });
+
+  test("are planned by name before they are written", async () => {
+    const { secrets } = completeSecrets({});
+    const contents: Record<string, Record<string, string>> = {
+      "prosaas/secrets": secrets,
+      "nomad/jobs/wa-shards": { SHARD_TOKEN_1: "another" },
+    };
+    const { added, changed } = await planShardSecrets(variables(contents), 1);
+    expect({ added, changed }).toEqual({ added: ["AUTH_KEYS_1"], changed: ["SHARD_TOKEN_1"] });
+    expect(contents["nomad/jobs/wa-shards"]).toEqual({ SHARD_TOKEN_1: "another" });
   });
 
   test("include the formerly shared ring while it is kept", async () => {

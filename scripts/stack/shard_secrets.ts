@@ -1,3 +1,4 @@
+import { AppError } from "../../lib/core/errors.ts";
 import { shardKeys, shardToken } from "../../lib/contracts/shard/secrets.ts";
 import { readVariable, writeVariable } from "./secrets.ts";
 import type { Nomad } from "./nomad.ts";
@@ -28,12 +29,20 @@ export function shardItems(roots: ShardRoots, count: number): Record<string, str
   return items;
 }
 
+export type ShardSecretsPlan = {
+  /** Names of the items that are missing, and of those that have another value. */
+  added: string[];
+  changed: string[];
+  /** Resolves with true if anything was written. */
+  write(): Promise<boolean>;
+};
+
 /**
- * Writes the secrets of shards 1 to `count`, which must be there before the shards start. Secrets of further shards
- * stay: their volumes do, too. Resolves with whether anything changed.
- * @throws Error where `prosaas/secrets` lacks a root.
+ * Derives the secrets of shards 1 to `count`, which must be there before the shards start. Secrets of further shards
+ * stay: their volumes do, too.
+ * @throws AppError where `prosaas/secrets` lacks a root.
  */
-export async function ensureShardSecrets(nomad: Nomad, count: number): Promise<boolean> {
+export async function planShardSecrets(nomad: Nomad, count: number): Promise<ShardSecretsPlan> {
   const { Items: secrets } = await readVariable(nomad, "prosaas/secrets");
   const roots = {
     shard_token: rootOf(secrets, "shard_token"),
@@ -43,13 +52,24 @@ export async function ensureShardSecrets(nomad: Nomad, count: number): Promise<b
   const path = "nomad/jobs/wa-shards";
   const variable = await readVariable(nomad, path);
   const { FORMER_AUTH_KEYS: _, ...kept } = variable.Items;
-  return writeVariable(nomad, path, { ...kept, ...shardItems(roots, count) }, variable);
+  const items = shardItems(roots, count);
+  const differing = Object.keys(items).filter((item) => variable.Items[item] !== items[item]);
+  return {
+    added: differing.filter((item) => variable.Items[item] === undefined),
+    changed: differing.filter((item) => variable.Items[item] !== undefined),
+    write: () => writeVariable(nomad, path, { ...kept, ...items }, variable),
+  };
 }
+
+/** Writes the secrets of shards 1 to `count`. Resolves with true if anything changed. */
+export const ensureShardSecrets = async (nomad: Nomad, count: number): Promise<boolean> =>
+  (await planShardSecrets(nomad, count)).write();
 
 function rootOf(secrets: Readonly<Record<string, string>>, name: "shard_token" | "shard_keys"): string {
   const root = secrets[name];
   if (root === undefined || root === "") {
-    throw new Error(
+    throw new AppError(
+      "conflict",
       `The Nomad variable prosaas/secrets has no item ${name}, from which the shards' secrets are derived: add it.`,
     );
   }

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { sleep } from "../../lib/core/time.ts";
 import { dispatchOnce, releaseOfJob } from "./dispatch.ts";
 import { readEnvironment, root } from "./environment.ts";
@@ -15,7 +15,7 @@ import { ensureShardSecrets } from "./shard_secrets.ts";
 import { requireValidSettings, writeSharedSettings } from "./settings/apply.ts";
 import { writeStateFile } from "./state_file.ts";
 import { plannedJob, submit } from "./submit.ts";
-import { writeJobVariables } from "./variables.ts";
+import { readJobVariables, writeJobVariables } from "./variables.ts";
 import { dataVolumes, ensureVolumes, shardVolumes } from "./volumes.ts";
 import { JobFailure, waitForJobs } from "./wait.ts";
 import { valuesOfCluster } from "./workers_profile.ts";
@@ -38,9 +38,12 @@ async function main(): Promise<void> {
   if (environment.agentsStarted) await sleep(2_500);
 
   step("Release");
+  const before = await readJobVariables(environment.stateDir);
   const releases = await ensureRelease(environment.stateDir, environment.ports["releases"]!);
   await writeJobVariables(environment, releases);
-  for (const address of Object.values(releases)) say(address);
+  const changed = Object.entries(releases).filter(([name, address]) => before[`NOMAD_VAR_${name}`] !== address);
+  for (const [name, address] of changed) say(`${name.replace("_release", "").padEnd(12)} ${basename(address)}`);
+  say(`${changed.length} of ${Object.keys(releases).length} tarballs are new`);
 
   step("Settings, secrets and volumes");
   if (await writeSharedSettings(nomad, environment)) say("wrote the shared settings (nomad/jobs)");

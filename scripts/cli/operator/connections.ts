@@ -22,7 +22,6 @@ exceeded.`,
 
 const task = z.object({
   Env: z.record(z.string(), z.string()).nullish(),
-  Templates: z.array(z.object({ EmbeddedTmpl: z.string() })).nullish(),
 });
 const job = z.object({
   TaskGroups: z.array(
@@ -52,11 +51,10 @@ async function usersOf(name: string, defaultPool: number, reads: boolean): Promi
   }));
 }
 
-/** A number in the server configuration of a job. */
-async function setting(name: string, form: RegExp): Promise<number | null> {
-  const texts =
-    (await read(name))?.TaskGroups.flatMap(({ Tasks }) => Tasks.flatMap(({ Templates }) => Templates ?? [])) ?? [];
-  const found = texts.map(({ EmbeddedTmpl }) => form.exec(EmbeddedTmpl)?.[1]).find(Boolean);
+/** A limit in the environment of a data service's job: its templates write it into the server's configuration. */
+async function limitOf(name: string, variable: string): Promise<number | null> {
+  const tasks = (await read(name))?.TaskGroups.flatMap(({ Tasks }) => Tasks) ?? [];
+  const found = tasks.map(({ Env }) => Env?.[variable]).find(Boolean);
   return found === undefined ? null : Number(found);
 }
 
@@ -76,11 +74,11 @@ const services = (
 ).flat();
 const sums = sumConnections(services, {
   pooler: {
-    clients: required(await setting("pgbouncer", /^\s*max_client_conn = (\d+)/m), "max_client_conn of pgbouncer"),
-    servers: required(await setting("pgbouncer", /^\s*max_db_connections = (\d+)/m), "max_db_connections of pgbouncer"),
+    clients: required(await limitOf("pgbouncer", "MAX_CLIENTS"), "MAX_CLIENTS of pgbouncer"),
+    servers: required(await limitOf("pgbouncer", "POOL_SIZE"), "POOL_SIZE of pgbouncer"),
   },
-  primary: required(await setting("postgres", /^\s*max_connections = (\d+)/m), "max_connections of Postgres"),
-  replica: await setting("postgres-replica", /^\s*max_connections = (\d+)/m),
+  primary: required(await limitOf("postgres", "MAX_CONNECTIONS"), "MAX_CONNECTIONS of Postgres"),
+  replica: await limitOf("postgres-replica", "MAX_CONNECTIONS"),
 });
 const fits = sums.every((sum) => sum.fits);
 

@@ -112,6 +112,7 @@ export async function runScaleCommand<O extends CommonOptions>(
     }
     changes = await changesOf(target, { deadlineMs, dryRun });
     result.changes = changes.map(({ what, plan }) => ({ what, plan }));
+    if (changes.length === 0) process.stderr.write("nothing to do\n");
     for (const { what, plan } of changes) {
       process.stderr.write(`${what}${plan.length === 0 ? ": nothing to do" : ""}\n`);
       for (const line of plan) process.stderr.write(`  · ${line}\n`);

@@ -48,7 +48,8 @@ await runScaleCommand(
     `Roll out changed secrets.
 
 Replaces the allocations of each job whose secrets (Nomad Variables nomad/jobs and nomad/jobs/JOB)
-changed since its deploy: one job after the other, by the job's update block. A changed secret alone restarts nothing. Deploys (./scripts/up) do the same.`,
+changed since its deploy: one job after the other, by the update block of each. A changed secret
+alone restarts nothing. Deploys (./scripts/up) do the same.`,
   ),
   () => async (target, settings) => {
     // Data services before their clients.

@@ -1,7 +1,6 @@
-import { createInterface } from "node:readline/promises";
 import { taskVariable } from "../arguments.ts";
+import { confirm } from "../confirm.ts";
 import { countOf, runScaleCommand, scaleCommand } from "./command.ts";
-import { ScaleFailure } from "./failure.ts";
 import { maxShards } from "../../stack/shard_secrets.ts";
 import { changeShards } from "./shards_change.ts";
 import { spareVolumes } from "./shards_down.ts";
@@ -28,15 +27,8 @@ to them. After an interruption the same command continues.`,
     async (target, settings) => {
       const volumes =
         deleteVolume && !settings.dryRun ? (await spareVolumes(target, count)).map(({ Name }) => Name) : [];
-      if (volumes.length > 0 && !yes) await confirm(volumes);
+      if (volumes.length > 0 && !yes)
+        await confirm(`delete ${volumes.length} volumes (${volumes.join(", ")}) with the logins in them`);
       return [await changeShards(target, { count, drain, deleteVolume }, settings)];
     },
 );
-
-async function confirm(volumes: string[]): Promise<void> {
-  if (!process.stdin.isTTY) throw new ScaleFailure(`--delete-volume would delete ${volumes.join(", ")}: add --yes.`);
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`Delete ${volumes.join(", ")} and all their data? Type yes to continue: `);
-  terminal.close();
-  if (answer !== "yes") throw new ScaleFailure("Nothing was changed.");
-}

@@ -1,25 +1,29 @@
-import { messageOf } from "../../../lib/core/errors.ts";
+import { resultCommand } from "../../cli/arguments.ts";
 import { readNomadAddress } from "../../cli/operator/stack.ts";
+import { table } from "../../cli/operator/table.ts";
 import { allJobs } from "../jobs.ts";
 import { createNomad, orNull } from "../nomad.ts";
 import type { Job } from "../nomad.ts";
 import { faultsInCluster } from "./apply.ts";
-import { describeFaults } from "./check.ts";
 
-/* Checks the Nomad Variables of a cluster against the settings that its services know. Exits 1 for a fault. */
+const { json } = resultCommand(
+  "settings",
+  `Check the settings and secrets in the Nomad Variables of a cluster.
 
-try {
-  const nomad = createNomad(await readNomadAddress());
-  const jobs = await Promise.all(allJobs.map((id) => orNull(nomad<Job>("GET", `/v1/job/${id}`))));
-  const faults = await faultsInCluster(
-    nomad,
-    jobs.filter((job) => job !== null),
+Names each item that no service knows, that a job file sets itself, or that a service refuses or misses.
+Never prints a value. Exits 1 if there is such an item.`,
+)
+  .parse()
+  .opts();
+
+const nomad = createNomad(await readNomadAddress());
+const jobs = await Promise.all(allJobs.map((id) => orNull(nomad<Job>("GET", `/v1/job/${id}`))));
+const running = jobs.filter((job) => job !== null);
+const faults = await faultsInCluster(nomad, running);
+if (json) console.log(JSON.stringify({ jobs: running.map(({ ID }) => ID), faults }));
+else if (faults.length > 0)
+  console.log(
+    table([["VARIABLE", "ITEM", "FAULT"], ...faults.map(({ path, item, message }) => [path, item, message])]),
   );
-  if (process.argv.includes("--json")) process.stdout.write(`${JSON.stringify({ faults })}\n`);
-  else if (faults.length > 0) process.stderr.write(`${describeFaults(faults)}\n`);
-  else process.stderr.write("Every setting is known and accepted.\n");
-  process.exit(faults.length > 0 ? 1 : 0);
-} catch (error) {
-  process.stderr.write(`settings: ${messageOf(error)}\n`);
-  process.exit(1);
-}
+else console.log(`Every setting of ${running.length} jobs is known and accepted.`);
+process.exitCode = faults.length > 0 ? 1 : 0;
