@@ -47,6 +47,7 @@ import { webhookDeliveryRoutes } from "./features/webhooks/delivery_routes.ts";
 import { webhookRoutes } from "./features/webhooks/routes.ts";
 import { pacingRoutes } from "./features/pacing/routes.ts";
 import { passkeyRoutes } from "./features/sessions/passkey_routes.ts";
+import { sessionControlRoutes } from "./features/sessions/control_routes.ts";
 import { whatsappRoutes } from "./features/sessions/routes.ts";
 import { wellFormedText } from "./http/text_rule.ts";
 import { createApiPublisher } from "./backend/publisher.ts";
@@ -118,6 +119,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", keyRoutes(dependencies, authenticator));
   app.route("/v1", whatsappRoutes(dependencies));
   app.route("/v1", passkeyRoutes(dependencies));
+  app.route("/v1", sessionControlRoutes(dependencies));
   app.route("/v1", messageRoutes(dependencies, wakeUps, outboxQuota));
   app.route("/v1", mediaRoutes(dependencies, wakeUps, mediaQuota));
   app.route("/v1", chatRoutes(dependencies));

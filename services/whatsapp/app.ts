@@ -12,6 +12,7 @@ import {
   journalAck,
   journalStreams,
   maxJournalPage,
+  sessionAction,
 } from "../../lib/contracts/shard/schemas.ts";
 import type {
   BatchMessage,
@@ -80,6 +81,13 @@ export function createApp({ version, shard, moving, journal, token, logger, metr
     const request = await bodyOf(c.req.raw, connectRequest);
     return c.json(shard.connect(business_id, request).view(), 202);
   });
+
+  for (const action of sessionAction.options) {
+    app.post(`/sessions/:business_id/${action}`, (c) => {
+      const { business_id } = businessId.parse(c.req.param());
+      return c.json(shard.control(business_id, action).view(), 202);
+    });
+  }
 
   app.get("/sessions/:business_id", (c) => {
     const { business_id } = businessId.parse(c.req.param());

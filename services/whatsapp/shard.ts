@@ -4,7 +4,7 @@ import { AppError, messageOf } from "../../lib/core/errors.ts";
 import { withinGrace } from "../../lib/core/time.ts";
 import type { PacingSettings } from "../../lib/contracts/shard/pacing.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
-import type { ConnectRequest } from "../../lib/contracts/shard/schemas.ts";
+import type { ConnectRequest, SessionAction } from "../../lib/contracts/shard/schemas.ts";
 import type { KeyRing } from "../../lib/core/key_ring.ts";
 import { archiveStore, purgeArchive } from "./auth/archive.ts";
 import type { Placements } from "./moving/placements.ts";
@@ -120,6 +120,17 @@ export class Shard {
     this.#options.placements.assertResident(id);
     const session = this.#session(id);
     session.connect(request.method === "code" ? { method: "code", phone: request.phone! } : { method: "qr" });
+    return session;
+  }
+
+  /** Stops, starts or restarts a session without logging out. */
+  control(id: string, action: SessionAction): Session {
+    this.#options.fence();
+    if (this.#stopped !== undefined) throw new AppError("unavailable", this.#stopped, { retryAfterS: 5 });
+    const session = this.get(id);
+    if (action === "stop") session.suspend();
+    else if (action === "start") session.start();
+    else session.restart();
     return session;
   }
 

@@ -12,6 +12,7 @@ import type {
   JournalPage,
   JournalStream,
   SendResult,
+  SessionAction,
   SessionList,
   SessionView,
 } from "./schemas.ts";
@@ -33,6 +34,8 @@ export interface ShardClient {
   assertPasskey(at: ShardLocation, businessId: string, assertion: PasskeyAssertion): Promise<SessionView>;
   /** Confirms that the phone shows this code. The same one again changes nothing. */
   confirmPasskey(at: ShardLocation, businessId: string, code: string): Promise<SessionView>;
+  /** Stops, starts or restarts a session without logging out. */
+  control(at: ShardLocation, businessId: string, action: SessionAction): Promise<SessionView>;
   /** Logs out and archives the auth state. A missing session counts as logged out. */
   logout(at: ShardLocation, businessId: string): Promise<void>;
   /** Sends at most 50 messages, in order. Returns one result for each, in the same order. */
@@ -55,6 +58,8 @@ export function createShardClient(options: ShardClientOptions): ShardClient {
   return {
     connect: async (at, businessId, request) =>
       jsonOf(at, sessionView, await call(at, "POST", `${session(businessId)}/connect`, { json: request })),
+    control: async (at, businessId, action) =>
+      jsonOf(at, sessionView, await call(at, "POST", `${session(businessId)}/${action}`)),
     view: async (at, businessId) => jsonOf(at, sessionView, await call(at, "GET", session(businessId))),
     assertPasskey: async (at, businessId, json) =>
       jsonOf(at, sessionView, await call(at, "POST", `${session(businessId)}/passkey/assertion`, { json })),

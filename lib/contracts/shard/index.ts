@@ -34,6 +34,7 @@ export type {
   ReceiptData,
   RejectedEntry,
   SendResult,
+  SessionAction,
   SessionEventData,
   SessionList,
   SessionStatus,

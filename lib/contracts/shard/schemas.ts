@@ -47,6 +47,10 @@ export const connectRequest = z
   });
 export type ConnectRequest = z.infer<typeof connectRequest>;
 
+/** A change of a linked session that does not log out. */
+export const sessionAction = z.enum(["stop", "start", "restart"]);
+export type SessionAction = z.infer<typeof sessionAction>;
+
 export const sessionSummary = z.object({
   business_id: z.uuid(),
   shard: z.int().min(1),
@@ -55,6 +59,8 @@ export const sessionSummary = z.object({
   lid: z.string().nullish(),
   name: z.string().nullish(),
   reason: z.string().nullish(),
+  /** True if it was stopped on request; it stays closed until it is started. */
+  stopped: z.boolean().nullish(),
   /** End of the ban, while the status is "banned". */
   banned_until: time.nullish(),
   since: time,

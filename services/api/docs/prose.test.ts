@@ -7,7 +7,7 @@ import type { ApiDocument } from "./types.ts";
 const verbs = new Set(
   (
     "Add Assign Cancel Check Confirm Connect Create Delete Discard Get Lift List Log Mark Move Pause " +
-    "Rebalance Release Replace Replay Resume Revoke Rotate Send Set Sign Start Stream Update Upload"
+    "Rebalance Release Replace Replay Restart Resume Revoke Rotate Send Set Sign Start Stop Stream Update Upload"
   ).split(" "),
 );
 const maxSummaryWords = 6;

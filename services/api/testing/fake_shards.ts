@@ -43,6 +43,16 @@ export function createFakeShards(): FakeShards {
       fake.sessions.set(businessId, view);
       return view;
     },
+    control: async (_at, businessId, action) => {
+      ask(action);
+      const view = sessionOf(businessId, {
+        ...known(businessId),
+        ...(action === "stop" ? { status: "disconnected", stopped: true, reason: "stopped on request" } : {}),
+        ...(action === "stop" ? {} : { status: "connecting", stopped: null }),
+      });
+      fake.sessions.set(businessId, view);
+      return view;
+    },
     list: async (at): Promise<SessionList> => {
       ask("list");
       return {

@@ -3,7 +3,13 @@ import type { AuthStore } from "./auth_store.ts";
 
 const name = "halt";
 const halt = z.discriminatedUnion("is", [
-  z.object({ is: z.enum(["conflict", "disconnected"]), reason: z.string() }),
+  z.object({ is: z.literal("conflict"), reason: z.string() }),
+  z.object({
+    is: z.literal("disconnected"),
+    reason: z.string(),
+    /** Stopped on request. A version that does not know the field keeps the login closed too. */
+    stopped: z.literal(true).optional(),
+  }),
   z.object({ is: z.literal("banned"), reason: z.string(), /** Unix ms. */ until: z.number() }),
 ]);
 

@@ -15,13 +15,14 @@ import type { Connection } from "./connection.ts";
 import { CurrentConnection } from "./current_connection.ts";
 import { Login } from "./login.ts";
 import { OpenWaiters } from "./open_waiters.ts";
+import { isActive } from "./after_end.ts";
 import type { SessionOptions } from "./session_options.ts";
 import { StatusJournal } from "./status_journal.ts";
 import { StateMachine } from "./state_machine.ts";
 import type { Effects } from "./state_machine.ts";
 import type { Event, State } from "./states.ts";
 import { openFault, storeFault } from "./store_faults.ts";
-import { viewOf } from "./view.ts";
+import { reasonOf, statusOf, viewOf } from "./view.ts";
 
 /** One business's WhatsApp login on this shard. Performs what `transition` decides. */
 export class Session {
@@ -155,6 +156,37 @@ export class Session {
     this.#sender.resumePacing();
   }
 
+  /**
+   * Closes the login without logging out, until `start` or `connect`.
+   * @throws AppError "conflict" if the account is banned, or has no usable login.
+   */
+  suspend(): void {
+    this.#options.fence();
+    this.#login.load();
+    this.#assertNot("banned", "auth_error", "logged_out");
+    this.#dispatch({ is: "suspend", paired: this.#login.paired });
+  }
+
+  /**
+   * Opens a linked login, unless it is about to open.
+   * @throws AppError "conflict" if no phone is linked, or WhatsApp has banned the account.
+   */
+  start(): void {
+    this.#assertStartable();
+    if (!isActive(this.#state)) this.#dispatch({ is: "connect", paired: true, want: { method: "qr" } });
+  }
+
+  /**
+   * Closes the connection of a linked login and opens another one. Messages in flight are sent again, under their ids.
+   * @throws AppError "conflict" if no phone is linked, the login was stopped, or WhatsApp has banned the account.
+   */
+  restart(): void {
+    this.#assertStartable();
+    if (this.#state.is === "disconnected" && this.#state.stopped)
+      throw new AppError("conflict", "The session was stopped on request: start it.");
+    this.#dispatch({ is: "restart" });
+  }
+
   /** Logs out at WhatsApp if it can be reached, and archives the auth store. */
   async logout(): Promise<void> {
     this.#options.fence();
@@ -209,6 +241,20 @@ export class Session {
       queueDepth: this.#sender.depth,
       lastInboundAt: this.#connection.lastInboundAt,
     });
+  }
+
+  #assertStartable(): void {
+    this.#options.fence();
+    if (this.#login.load() === undefined) this.#assertNot("auth_error");
+    this.#assertPaired();
+    this.#assertNot("banned", "auth_error");
+  }
+
+  #assertNot(...statuses: State["is"][]): void {
+    const state = this.#state;
+    if (!statuses.includes(state.is)) return;
+    const reason = reasonOf(state);
+    throw new AppError("conflict", `The session is ${statusOf(state)}${reason === undefined ? "" : `: ${reason}`}.`);
   }
 
   #assertPaired(): void {

@@ -33,7 +33,12 @@ export type Pairing = ({ method: "qr" } | { method: "code"; phone: string }) & {
 };
 
 export type State =
-  | { is: "disconnected"; reason?: string | undefined }
+  | {
+      is: "disconnected";
+      reason?: string | undefined;
+      /** Stopped on request: only `start` and `connect` open it. */
+      stopped?: true | undefined;
+    }
   | ({ is: "connecting"; reason?: string | undefined } & Trying)
   | ({ is: "pairing"; show: "qr" | "code"; value: string; expiresAt: number } & Trying)
   | ({ is: "passkey"; progress: PasskeyProgress } & Trying)
@@ -90,6 +95,10 @@ export type Event =
   /** The volume failed to open the store of a session that has not started yet. */
   | { is: "store_unavailable"; reason: string }
   | { is: "logout" }
+  /** On request: closes the connection until a `connect`, across restarts and moves. */
+  | { is: "suspend"; paired: boolean }
+  /** On request: a new connection from what is on the disk. */
+  | { is: "restart" }
   | { is: "stop"; reason?: string };
 
 export type Action =

@@ -92,6 +92,19 @@ export function transition(state: State, event: Event, now: number, random: () =
         state: { is: "logged_out", reason: "logged out on request" },
         actions: [{ do: "disconnect" }, { do: "archive_store" }],
       };
+    case "suspend":
+      return suspend(state, event.paired);
+    case "restart":
+      if (state.is === "banned") return unchanged(state);
+      return {
+        state: {
+          is: "connecting",
+          attempt: 1,
+          reason: "restarted on request",
+          ...("fresh" in state ? { fresh: state.fresh } : {}),
+        },
+        actions: [{ do: "disconnect" }, { do: "lift_suspension" }, { do: "close_store" }, { do: "connect" }],
+      };
     case "stop":
       return { state: { is: "disconnected", reason: event.reason }, actions: [{ do: "disconnect" }] };
   }
@@ -126,6 +139,15 @@ function connect(state: State, event: Extract<Event, { is: "connect" }>, now: nu
     return { state: { ...(state as Trying & State), pairing: extended } as State, actions: [] };
   }
   return { state: { is: "connecting", attempt: 1, pairing }, actions: [{ do: "disconnect" }, { do: "connect" }] };
+}
+
+/** A ban and an unusable store stay what they are: both must outlast a `start`. */
+function suspend(state: State, paired: boolean): Step {
+  if (state.is === "banned" || state.is === "auth_error" || state.is === "logged_out") return unchanged(state);
+  const reason = "stopped on request";
+  if (!paired) return { state: { is: "disconnected", reason }, actions: [{ do: "disconnect" }] };
+  const suspension = { is: "disconnected", reason, stopped: true } as const;
+  return { state: suspension, actions: [{ do: "suspend", suspension }, { do: "disconnect" }] };
 }
 
 function isSameRequest(a: Pairing, b: Pairing): boolean {

@@ -37,6 +37,7 @@ export function viewOf(session: Session): SessionView {
     queue_depth: session.queueDepth,
     last_inbound_at: lastInboundAt === undefined ? null : new Date(lastInboundAt).toISOString(),
     ...(reason === undefined ? {} : { reason }),
+    ...(state.is === "disconnected" && state.stopped ? { stopped: true } : {}),
     ...(state.is === "banned" ? { banned_until: new Date(state.until).toISOString() } : {}),
     ...(state.is === "pairing" && state.show === "qr"
       ? { qr: state.value, qr_expires_at: new Date(state.expiresAt).toISOString() }

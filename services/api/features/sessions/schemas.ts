@@ -35,6 +35,9 @@ export const sessionSchema = z
     passkey: passkeySchema.optional().openapi({
       description: 'The link with a passkey, while the status is "passkey".',
     }),
+    stopped: z.boolean().optional().openapi({
+      description: "True if the session was stopped on request; it stays closed until it is started or connected.",
+    }),
     reason: z.string().nullable().openapi({ description: "Why the session is not open." }),
     banned_until: timestamp.optional().openapi({
       description:

@@ -18,6 +18,7 @@ export function liveSessionView(session: SessionView, mayPair: boolean): View {
     ...(session.qr_expires_at ? { qr_expires_at: new Date(session.qr_expires_at).toISOString() } : {}),
     ...(session.code && mayPair ? { code: session.code } : {}),
     ...(session.passkey ? { passkey: passkeyView(session.passkey, mayPair) } : {}),
+    ...(session.stopped ? { stopped: true } : {}),
     reason: session.reason ?? null,
     ...(session.banned_until ? { banned_until: new Date(session.banned_until).toISOString() } : {}),
     since: new Date(session.since).toISOString(),
