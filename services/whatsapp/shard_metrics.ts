@@ -1,5 +1,6 @@
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { MinuteRate } from "./minute_rate.ts";
+import type { PasskeyStep } from "../../lib/contracts/shard/passkey.ts";
 import type { SessionStatus } from "../../lib/contracts/shard/schemas.ts";
 import { sessionStatus } from "../../lib/contracts/shard/schemas.ts";
 
@@ -16,6 +17,7 @@ export class ShardMetrics {
   readonly #received;
   readonly #ended;
   readonly #alarms;
+  readonly #passkeySteps;
   readonly #deaf;
   readonly #undecryptable;
   readonly #quarantined;
@@ -49,6 +51,11 @@ export class ShardMetrics {
     this.#stanzaFailures = metrics.counter("whatsapp_stanza_failures_total", "Stanzas that a listener failed with.", [
       "tag",
     ]);
+    this.#passkeySteps = metrics.counter(
+      "whatsapp_passkey_steps_total",
+      "Steps of links with a passkey, renewed challenges included.",
+      ["step"],
+    );
     this.#alarms = metrics.counter("whatsapp_alarms_total", "Sessions that need an operator's attention.");
   }
 
@@ -102,6 +109,10 @@ export class ShardMetrics {
 
   stanzaFailed(tag: string): void {
     this.#stanzaFailures.inc({ tag });
+  }
+
+  passkeyStep(step: PasskeyStep | "failed"): void {
+    this.#passkeySteps.inc({ step });
   }
 
   alarm(): void {

@@ -48,8 +48,17 @@ function check(options) {
   if (typeof options.challenge !== "string") throw new Refusal("The request has no challenge.");
 }
 
+let beginning = Promise.resolve();
+
+/** Begins one request after the other, so that two at once open one window. */
+function begin(request) {
+  const begun = beginning.then(() => open(request));
+  beginning = begun.catch(() => {});
+  return begun;
+}
+
 /** Opens the prompt. A later request of the same tab replaces an earlier one; other tabs have to wait. */
-async function begin(request) {
+async function open(request) {
   const earlier = await pending();
   if (earlier !== undefined) {
     if (earlier.site !== request.site) throw new Refusal("Another page asks for the passkey now. Answer it first.");

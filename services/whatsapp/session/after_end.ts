@@ -134,7 +134,7 @@ export function isActive(state: State): state is Active {
 
 export function tryingOf(state: Active, now = 0): Trying {
   if (state.is === "open") return { attempt: now - state.at >= stableMs ? 0 : state.attempt, deaf: state.deaf };
-  // A code or a passkey was requested: the connection was good.
-  if (state.is === "pairing" || state.is === "passkey") return { attempt: 0, pairing: state.pairing };
+  // Codes were shown: the connection was good.
+  if (state.is === "pairing") return { attempt: 0, pairing: state.pairing };
   return { attempt: state.attempt, pairing: state.pairing, fresh: state.fresh, deaf: state.deaf };
 }

@@ -199,6 +199,7 @@ export class Connection {
     if (isNewLogin) {
       this.passkey.stop();
       this.#codes.linked();
+      this.#endUnlessBy(this.#options.connectDeadlineMs ?? defaultConnectDeadlineMs);
     }
     if (connection === "open") this.#opened();
     if (connection === "close") this.#end(endOf(lastDisconnect?.error));

@@ -23,8 +23,14 @@ type Options = {
 export function connectionEvents({ businessId, journal, metrics, garble, dispatch, ...on }: Options): ConnectionEvents {
   return {
     shown: (show, value, expiresAt) => dispatch({ is: "shown", show, value, expiresAt }),
-    passkey: (progress, handoff) => dispatch({ is: "passkey", progress, handoff }),
-    passkeyFailed: (reason) => dispatch({ is: "passkey_failed", reason }),
+    passkey: (progress, handoff) => {
+      metrics.passkeyStep(progress.step);
+      dispatch({ is: "passkey", progress, handoff });
+    },
+    passkeyFailed: (reason) => {
+      metrics.passkeyStep("failed");
+      dispatch({ is: "passkey_failed", reason });
+    },
     paired: () => {
       on.onPaired();
       dispatch({ is: "paired" });

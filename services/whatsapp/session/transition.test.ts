@@ -227,3 +227,33 @@ describe("a code renewed after the link", () => {
     expect(step(linked, { ...shown, value: "q2" })).toEqual({ state: linked, actions: [] });
   });
 });
+describe("a link that requires a passkey", () => {
+  const handoff = { key: Buffer.alloc(32), keyUntil: now + 300_000, deadline: now + 600_000 };
+  const requested = { is: "passkey", progress: { step: "assertion", expiresAt: now + 60_000 }, handoff } as const;
+  const waiting = run(idle, [qr, shown, requested]).state;
+
+  test("shows no code any more, and links like others", () => {
+    expect(waiting).toMatchObject({ is: "passkey", pairing: { until: handoff.deadline, handoff } });
+    expect(step(waiting, { ...shown, value: "q2" })).toEqual({ state: waiting, actions: [] });
+    expect(step(waiting, { is: "paired" }).state).toMatchObject({ is: "connecting", fresh: 0 });
+  });
+
+  test("goes on with the next connection until its deadline", () => {
+    const broken = step(waiting, { is: "ended", code: 428 });
+    expect(broken.state).toMatchObject({ is: "waiting", pairing: { handoff } });
+    const resumed = run(broken.state, [{ is: "due" }, requested]).state;
+    expect(resumed).toMatchObject({ is: "passkey", attempt: 2 });
+    const late = step(resumed, { is: "ended", code: 428 }, handoff.deadline);
+    expect(late.state).toMatchObject({ is: "disconnected", reason: expect.stringContaining("passkey") });
+  });
+
+  test("survives a repeated connect, and ends when it fails", () => {
+    expect(step(waiting, qr)).toEqual({ state: waiting, actions: [] });
+    const { state, actions } = step(waiting, { is: "passkey_failed", reason: "refused" });
+    expect([state, actions]).toEqual([{ is: "disconnected", reason: "refused" }, [{ do: "disconnect" }]]);
+  });
+
+  test("does not begin without a pairing", () => {
+    for (const state of [idle, open]) expect(step(state, requested)).toEqual({ state, actions: [] });
+  });
+});

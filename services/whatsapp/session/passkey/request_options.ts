@@ -8,7 +8,10 @@ export function optionsIn(stanza: BinaryNode): PasskeyOptions | undefined {
   const content = getBinaryNodeChild(stanza, "passkey_request_options")?.content;
   if (!(content instanceof Uint8Array) || content.length > maxOptionsBytes) return undefined;
   try {
-    return passkeyOptions.parse(JSON.parse(Buffer.from(content).toString("utf8"), withoutNulls));
+    const options = passkeyOptions.parse(JSON.parse(Buffer.from(content).toString("utf8"), withoutNulls));
+    // Throws if they are nested too deeply to be shown.
+    JSON.stringify(options);
+    return options;
   } catch {
     return undefined;
   }
