@@ -80,6 +80,26 @@ describe("events", () => {
     expect(other.received).toEqual([]);
   });
 
+  test("report the steps of a link with a passkey", async () => {
+    const endpoint = await stage.workers.endpoint(stage.business);
+    await serve();
+    const now = new Date().toISOString();
+    const status = { event: "session.status", status: "passkey", paired: false, since: now };
+    const step = { event: "session.passkey", step: "assertion", expires_at: now };
+    stage.workers.shard.append("events", stage.business, status);
+    stage.workers.shard.append("events", stage.business, step);
+    stage.workers.shard.append("events", stage.business, { ...step, reason: "refused" });
+    await stage.workers.producer.wake("session_events", { shard: 1 });
+    await until(() => endpoint.received.length >= 3, { what: "the events" });
+    const steps = endpoint.received.filter(({ type }) => type === "session.passkey").map(({ data }) => data);
+    expect(steps).toHaveLength(2);
+    expect(steps).toContainEqual(expect.objectContaining({ step: "assertion", expires_at: now, reason: null }));
+    expect(steps).toContainEqual(expect.objectContaining({ step: "assertion", expires_at: now, reason: "refused" }));
+    const [mirror] = await stage.workers.database
+      .owner`select status from whatsapp_sessions where business_id = ${stage.business}`;
+    expect(mirror!["status"]).toBe("passkey");
+  });
+
   test("are written with the rows they announce", async () => {
     const endpoint = await stage.workers.endpoint(stage.business);
     await stage.workers.database.owner`alter table webhook_deliveries rename to deliveries_away`;

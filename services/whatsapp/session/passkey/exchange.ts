@@ -29,7 +29,7 @@ const longestChallengeMs = 5 * 60_000;
 const usualChallengeMs = 60_000;
 const maxRefBytes = 1024;
 
-type Options = Pick<ConnectionOptions, "auth" | "events" | "handoff"> & {
+type Options = Pick<ConnectionOptions, "auth" | "events" | "handoff" | "logger"> & {
   times?: PasskeyTimes | undefined;
   socket: () => WASocket;
   control: ConnectionControl;
@@ -70,11 +70,12 @@ export class PasskeyExchange {
 
   /** Handles WhatsApp's request for a passkey. A later one replaces the challenge. */
   requested(stanza: BinaryNode): void {
-    const { auth, suspendCodes } = this.#options;
-    if (stanza.attrs["from"] !== S_WHATSAPP_NET || auth.paired || this.#progress?.step === "linking") return;
+    const { auth, logger, suspendCodes } = this.#options;
+    if (stanza.attrs["from"] !== S_WHATSAPP_NET || this.#progress?.step === "linking") return;
     const options = optionsIn(stanza);
     if (options !== undefined && options.challenge === this.#challenge) return;
     if (this.#requests++ >= maxRequests) return;
+    if (auth.paired) return logger.warn({}, "WhatsApp requests the passkey of an account that is linked: not answered");
     suspendCodes();
     this.#handoff ??= this.#stash();
     void this.#attempt(() => this.#offer(options));
