@@ -20,6 +20,7 @@ describe("wrong arguments", () => {
     ["scripts/cli/client/generate.ts", "--check", "unknown option '--check'"],
     ["scripts/stack/derive_shard_secrets.ts", "--count=x", "N must be a whole number from 1 to 300"],
     ["scripts/stack/release/main.ts", "--too=x", "unknown option '--too"],
+    ["scripts/stack/release/main.ts", "--to=/proc/none", "error: --to: "],
     ["scripts/stack/settings/main.ts", "--jsn", "unknown option '--jsn'"],
     ["scripts/cli/capacity/main.ts", "--sessions=x", "Give a whole number"],
     ["scripts/cli/capacity/main.ts", "--sessions=1", "required option '--messages-per-min <n>' not specified"],

@@ -1,11 +1,13 @@
+import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { messageOf } from "../../../lib/core/errors.ts";
 import { commandLine, taskVariable } from "../../cli/arguments.ts";
 import { table } from "../../cli/operator/table.ts";
 import { root } from "../environment.ts";
 import { parts, releaseVariable } from "./parts.ts";
 import { makeRelease, releaseAddress } from "./tarball.ts";
 
-const { to, from, url, json } = commandLine(
+const command = commandLine(
   "release",
   `Make a tarball of each service and of the console, and print their addresses for the job files.
 
@@ -16,10 +18,11 @@ The same commit gives the same tarballs, and a service that a commit leaves alon
   .addOption(taskVariable("--from <folder>").default("."))
   .option("--url <base>", "address at which Nomad will find the folder", "https://releases.example.com")
   .option("--json", "print one JSON object instead", false)
-  .parse()
-  .opts();
+  .parse();
+const { to, from, url, json } = command.opts();
 
 const folder = resolve(from, to);
+await mkdir(folder, { recursive: true }).catch((error: unknown) => command.error(`error: --to: ${messageOf(error)}`));
 const release = await makeRelease(root, folder);
 const made = parts.map((part) => ({ part, ...release[part], address: releaseAddress(url, release[part]) }));
 

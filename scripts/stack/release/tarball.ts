@@ -27,8 +27,10 @@ async function makeTarball(from: string, folder: string, part: Part): Promise<Ta
   const bytes = Bun.gzipSync(await archive(from), { level: 6 });
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   const file = `prosaas-${part}-${sha256.slice(0, 12)}.tar.gz`;
-  await Bun.write(join(folder, `.${file}`), bytes, { createPath: true });
-  await rename(join(folder, `.${file}`), join(folder, file));
+  // A name of this process's own: two runs may write the same tarball at once.
+  const unfinished = join(folder, `.${file}.${process.pid}`);
+  await Bun.write(unfinished, bytes, { createPath: true });
+  await rename(unfinished, join(folder, file));
   return { file, sha256, bytes: bytes.length };
 }
 
