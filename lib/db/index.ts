@@ -39,6 +39,8 @@ export type { Move, MoveStep } from "./schema.ts";
 export { deliveryStatuses, webhookStatuses } from "./schema.ts";
 export type { DeliveryStatus, Webhook, WebhookDelivery, WebhookStatus } from "./schema.ts";
 
+export { applyGroupReceipts } from "./messages/apply_group_receipts.ts";
+export type { GroupReceipt } from "./messages/apply_group_receipts.ts";
 export { applyReceipts } from "./messages/apply_receipts.ts";
 export type { Receipt, ReceiptsApplied } from "./messages/apply_receipts.ts";
 export { assignLeastLoaded, assignShard } from "./businesses/assign_shard.ts";

@@ -144,7 +144,13 @@ function summaryOf(view: SessionView): SessionSummary {
 function wireResult({ id, wa_message_id }: BatchMessage, result: SendResult): WireSendResult {
   switch (result.status) {
     case "sent":
-      return { id, wa_message_id, status: "sent", sent_at: new Date(result.at).toISOString() };
+      return {
+        id,
+        wa_message_id,
+        status: "sent",
+        sent_at: new Date(result.at).toISOString(),
+        ...(result.recipients === undefined ? {} : { recipients: result.recipients }),
+      };
     case "failed":
       return { id, wa_message_id, status: "failed", error: result.error };
     case "retry":

@@ -66,3 +66,6 @@ export const endedKeyDays = 90;
 
 /** A year and a month: an audit covers the previous year. */
 export const auditReadDays = 400;
+
+/** Receipts of group members are kept this long: WhatsApp repeats them for as long as a shard may be down. */
+export const groupReceiptDays = 30;

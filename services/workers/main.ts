@@ -25,7 +25,7 @@ import { createShardClient, createShardMedia, createShardMoves } from "../../lib
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { loadWorkersConfig } from "./config.ts";
-import { auditReadDays, endedKeyDays, leaseTimes, quarantineDays } from "./deps.ts";
+import { auditReadDays, endedKeyDays, groupReceiptDays, leaseTimes, quarantineDays } from "./deps.ts";
 import { createWorkerPublisher } from "./events/publisher.ts";
 import { createHandlers } from "./jobs.ts";
 import { createDecoder } from "./media/decoder/decoder.ts";
@@ -105,6 +105,7 @@ await run(name, logger, async (life) => {
       quarantineDays,
       endedKeyDays,
       auditReadDays,
+      groupReceiptDays,
     },
     recordings: recordingsOf(config, store),
   });

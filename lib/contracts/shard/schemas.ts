@@ -119,6 +119,8 @@ export const sendResult = z.object({
   /** "retry": the outcome is open; send the same message again later. "paced": pacing does not allow it yet. */
   status: z.enum(["sent", "failed", "retry", "paced"]),
   sent_at: time.nullish(),
+  /** Of a sent group message: the members that it was sent to. */
+  recipients: z.int().min(0).nullish(),
   /**
    * With "paced" and "retry": milliseconds until the message may be sent again. A duration, so that no clock matters.
    * `holds`, with "paced": the messages that have to wait as well.
@@ -157,6 +159,9 @@ export const receiptData = z.object({
   /** Unix ms. */
   at: z.number().min(0),
   error: sendError.nullish(),
+  /** In a group: the member whose receipt it is, and the members that the message was sent to, if known. */
+  member: z.string().min(1).nullish(),
+  recipients: z.int().min(0).nullish(),
 });
 export type ReceiptData = z.infer<typeof receiptData>;
 

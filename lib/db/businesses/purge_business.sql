@@ -12,6 +12,7 @@ declare
   removed integer := 0;
   count integer;
   name text;
+  ids uuid[];
 begin
   perform from businesses
   where id = business and deleted_at < now() - make_interval(days => greatest(days, 0)) for update skip locked;
@@ -30,7 +31,9 @@ begin
     where b.business_id = business limit batch));
   get diagnostics count = row_count;
   removed := removed + count;
-  delete from messages where id in (select id from messages where business_id = business limit batch);
+  ids := array(select id from messages where business_id = business limit batch);
+  delete from group_receipts where message_id = any (ids);
+  delete from messages where id = any (ids);
   get diagnostics count = row_count;
   removed := removed + count;
   delete from call_recordings where ctid = any (array(

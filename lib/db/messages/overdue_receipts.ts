@@ -50,9 +50,12 @@ export async function markReceiptsOverdue(
 }
 
 /**
+ * A group message that any member received is not overdue: the others may have their phones off.
+ *
  * A time window is a range of the primary key, because ids begin with their time. Only messages that we handed to a
  * shard are certain to get receipts.
  */
 const withoutReceipts = ({ from, to }: Window) => sql`
   m.id >= ${uuidv7Floor(from.getTime())} and m.id < ${uuidv7Floor(to.getTime())}
-  and m.direction = 'outbound' and m.status = 'sent' and m.attempts > 0 and m.ticks_overdue_at is null`;
+  and m.direction = 'outbound' and m.status = 'sent' and m.attempts > 0 and m.ticks_overdue_at is null
+  and m.group_delivered is null`;

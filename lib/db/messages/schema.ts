@@ -55,6 +55,10 @@ export const messages = pgTable("messages", {
   read_at: moment(),
   played_at: moment(),
   failed_at: moment(),
+  /** Of a group message: the members that it was sent to, and those that received and read it. */
+  group_recipients: integer(),
+  group_delivered: integer(),
+  group_read: integer(),
   /** When its missing receipts were noticed. */
   ticks_overdue_at: moment(),
   /** Its broadcast; such messages yield to all others. */

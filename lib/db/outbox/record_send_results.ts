@@ -7,7 +7,8 @@ import type { BusinessScope } from "../scope.ts";
 
 /** The result of handing one message to the shard. */
 export type SendOutcome =
-  | { id: string; status: "sent"; at: Date }
+  /** `recipients`: of a group message, the members that it was sent to. */
+  | { id: string; status: "sent"; at: Date; recipients?: number }
   | { id: string; status: "failed"; at: Date; error_code: string; error_message: string }
   /** The attempt failed; the message stays in the outbox until `next_attempt_at`. */
   | { id: string; status: "retry"; next_attempt_at: Date; error_code: string; error_message: string }
@@ -26,7 +27,7 @@ export async function recordSendResults(scope: BusinessScope, outcomes: SendOutc
       with result as (
         select *, status in ('retry', 'paced') as waits from jsonb_to_recordset(${toJson(outcomes)}::jsonb)
           as r(id uuid, status text, at timestamptz, next_attempt_at timestamptz, wait_reason text, error_code text,
-               error_message text)
+               error_message text, recipients integer)
       ), locked as (
         -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
         select m.id, m.status as before from messages m join result using (id)
@@ -48,6 +49,7 @@ export async function recordSendResults(scope: BusinessScope, outcomes: SendOutc
             when r.status = 'retry' then 'retry'
             else coalesce(r.wait_reason, 'pacing')
           end,
+          group_recipients = coalesce(m.group_recipients, r.recipients),
           sent_at = case when r.status = 'sent' then least(m.sent_at, r.at) else m.sent_at end,
           failed_at = case when r.status = 'failed' then least(m.failed_at, r.at) else m.failed_at end,
           error_code = coalesce(r.error_code, m.error_code),

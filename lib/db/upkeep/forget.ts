@@ -13,14 +13,23 @@ export type Retention = {
   endedKeyDays: number;
   /** The audit of reads by admin keys. */
   auditReadDays: number;
+  /** Receipts of group members; their counts stay. */
+  groupReceiptDays: number;
 };
 
-export type Forgotten = { deliveries: number; quarantined: number; keys: number; reads: number; more: boolean };
+export type Forgotten = {
+  deliveries: number;
+  quarantined: number;
+  keys: number;
+  reads: number;
+  groupReceipts: number;
+  more: boolean;
+};
 
 /** Removes rows beyond their retention, oldest first; call it again while it returns `more`. */
 export async function forgetOld(
   scope: PlatformScope,
-  { deliveryDays, quarantineDays, endedKeyDays, auditReadDays }: Retention,
+  { deliveryDays, quarantineDays, endedKeyDays, auditReadDays, groupReceiptDays }: Retention,
 ): Promise<Forgotten> {
   const remove = async (statement: Statement) => (await scope.ask(statement)).count;
   const deliveries = await remove(sql`
@@ -42,5 +51,11 @@ export async function forgetOld(
     delete from audit_reads where id in (
       select id from audit_reads where id < uuidv7_floor(now() - make_interval(days => ${auditReadDays}::integer))
         order by id limit ${batch})`);
-  return { deliveries, quarantined, keys, reads, more: [deliveries, quarantined, keys, reads].includes(batch) };
+  const groupReceipts = await remove(sql`
+    delete from group_receipts where ctid = any (array(
+      select ctid from group_receipts
+      where message_id < uuidv7_floor(now() - make_interval(days => ${groupReceiptDays}::integer))
+      order by message_id limit ${batch}))`);
+  const counts = { deliveries, quarantined, keys, reads, groupReceipts };
+  return { ...counts, more: Object.values(counts).includes(batch) };
 }

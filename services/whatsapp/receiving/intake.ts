@@ -31,6 +31,8 @@ type Options = Pick<
 > & {
   /** The business's own account, once paired. */
   me: () => Contact | undefined;
+  /** The members that a group message was sent to, if known. */
+  recipientsOf: (waMessageId: string) => number | undefined;
   control: ConnectionControl;
 };
 
@@ -67,7 +69,9 @@ export class Intake {
 
   receipt(stanza: BinaryNode): void {
     const own = new Set(ownJidsOf(this.#options.me()));
-    const receipts = receiptsOf(stanza, (jid) => own.has(jidNormalizedUser(jid)));
+    const receipts = receiptsOf(stanza, (jid) => own.has(jidNormalizedUser(jid))).flatMap((receipt) =>
+      receipt.member === undefined ? receipt : this.#groupReceipt(receipt),
+    );
     if (receipts.length > 0) this.#options.control.holdOutput(this.#journal(receipts));
   }
 
@@ -210,6 +214,13 @@ export class Intake {
       const data = this.#unreadable(stanza);
       return data ? [{ data }] : [];
     }
+  }
+
+  /** Members also acknowledge what the business writes on its phone; only messages of this API are counted. */
+  #groupReceipt(receipt: ReceiptData): ReceiptData[] {
+    const { sentMessage, recipientsOf } = this.#options;
+    if (sentMessage(receipt.wa_message_id) === undefined) return [];
+    return [{ ...receipt, recipients: recipientsOf(receipt.wa_message_id) }];
   }
 
   /** Yields between slices, since one stanza may name thousands of messages. */

@@ -28,11 +28,19 @@ describe("receiptsOf", () => {
     expect(ids).toEqual(["A", "B", "C"]);
   });
 
-  test("ignores own devices, retries and group members", () => {
+  test("ignores own devices, retries and stray members", () => {
     expect(receiptsOf(receipt({ type: "retry" }), notOwn)).toEqual([]);
     expect(receiptsOf(receipt({ type: "sender", recipient: "x@s.whatsapp.net" }), notOwn)).toEqual([]);
     expect(receiptsOf(receipt({}), () => true)).toEqual([]);
-    expect(receiptsOf(receipt({ from: "1@g.us", participant: "2@lid" }), notOwn)).toEqual([]);
+    expect(receiptsOf(receipt({ participant: "2@lid" }), notOwn)).toEqual([]);
+    expect(receiptsOf(receipt({ from: "1@g.us" }), notOwn)).toEqual([]);
+    expect(receiptsOf(receipt({ from: "1@g.us", participant: "2@lid" }), (jid) => jid === "2@lid")).toEqual([]);
+  });
+
+  test("names the member of a group", () => {
+    expect(receiptsOf(receipt({ from: "1@g.us", participant: "2:7@lid", type: "read" }), notOwn)).toEqual([
+      { wa_message_id: "A", chat: "1@g.us", status: "read", at: 1_700_000_000_000, member: "2@lid" },
+    ]);
   });
 
   test("uses our clock for recent ticks only", () => {

@@ -16,19 +16,26 @@ const statusOf: Record<string, ReceiptData["status"] | undefined> = {
  * an upsert of the own message or into a later receipt and lose a tick. The database ranks them and keeps the highest.
  *
  * Receipts of the business's own devices ("sender", "read-self") say nothing about the recipient. In a group each
- * member sends one; a member's tick is not the message's, so group receipts are ignored.
+ * member sends one, which names the member.
  */
 export function receiptsOf(stanza: BinaryNode, isOwn: (jid: string) => boolean, now = Date.now()): ReceiptData[] {
   const { id, from, type = "", t, participant, recipient } = stanza.attrs;
   const status = statusOf[type];
   if (!id || !from || status === undefined || recipient !== undefined) return [];
-  if (isJidGroup(from) || participant !== undefined || isOwn(from)) return [];
+  const member = isJidGroup(from) ? participant : undefined;
+  if (isOwn(member ?? from) || (member === undefined) === (isJidGroup(from) || participant !== undefined)) return [];
   const list = Array.isArray(stanza.content) ? stanza.content[0] : undefined;
   const more = list ? getBinaryNodeChildren(list, "item").map((item) => item.attrs["id"]) : [];
   const at = timeOf(t, now);
   return [id, ...more]
     .flatMap((each) => (each !== undefined && each.length <= maxId ? [each] : []))
-    .map((each) => ({ wa_message_id: each, chat: jidNormalizedUser(from), status, at }));
+    .map((each) => ({
+      wa_message_id: each,
+      chat: jidNormalizedUser(from),
+      status,
+      at,
+      ...(member === undefined ? {} : { member: jidNormalizedUser(member) }),
+    }));
 }
 
 /** WhatsApp gives whole seconds. For a recent tick our clock is used: it is finer and does not precede the send. */

@@ -14,8 +14,11 @@ import type { Passing } from "./verdicts.ts";
 
 export type Outgoing = { waMessageId: string; chat: string; message: proto.IMessage };
 
-/** Calls `leave` when it is the message's turn in its chat. Resolves at once if that is later. */
-export type Transmit = (leave: Leave) => Promise<void>;
+/**
+ * Calls `leave` when it is the message's turn in its chat. Resolves at once if that is later. `recipients`: the members
+ * of the group.
+ */
+export type Transmit = (leave: Leave, recipients?: number) => Promise<void>;
 
 /** Prepares one message for WhatsApp over an open connection. Resolves when it was passed to `transmit`. */
 export type RelayMessage = (
@@ -64,7 +67,12 @@ export type Refusal = {
   backoffMs: number | undefined;
 };
 
-type Entry = { outgoing: Outgoing; resolve: (result: LaneResult) => void; result: Promise<LaneResult> };
+type Entry = {
+  outgoing: Outgoing;
+  recipients?: number | undefined;
+  resolve: (result: LaneResult) => void;
+  result: Promise<LaneResult>;
+};
 /** An open connection, from `open` to `close`. Work left over from an earlier epoch does not affect the next. */
 type Epoch = {
   relay: RelayMessage;
@@ -200,7 +208,7 @@ export class Lane {
       return true;
     }
     this.#refusals.delete(entry.outgoing.chat);
-    const result = resultOfAck(verdict && { code: refusal.code, meaning: verdict.meaning });
+    const result = resultOfAck(verdict && { code: refusal.code, meaning: verdict.meaning }, entry.recipients);
     this.#leaveFlight(entry);
     void this.#finish(entry, result);
     this.#options.onResult?.(result, performance.now() - handedAt);
@@ -306,7 +314,10 @@ export class Lane {
     const stuck = setTimeout(onOverdue, prepareDeadlineMs);
     try {
       fence();
-      await epoch.relay(chat, message, waMessageId, (leave) => this.#inFlight.transmit(entry, leave));
+      await epoch.relay(chat, message, waMessageId, (leave, recipients) => {
+        entry.recipients = recipients;
+        return this.#inFlight.transmit(entry, leave);
+      });
     } catch (error) {
       if (this.#epoch !== epoch) return;
       const failure = this.#failures.of(waMessageId, error);

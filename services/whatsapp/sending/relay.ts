@@ -11,6 +11,7 @@ import type {
   SignalKeyStore,
   WASocket,
 } from "@whiskeysockets/baileys";
+import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { GroupDirectory } from "../codec/group_directory.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import { withMemberNames } from "../codec/member_names.ts";
@@ -24,6 +25,8 @@ import type { Cooldown } from "./cooldown.ts";
 import { Transient, Undeliverable } from "./errors.ts";
 import { passingQuery } from "./verdicts.ts";
 
+/** Group messages whose number of recipients is remembered until their first receipt. */
+const countedMessages = 500;
 const devicesTtlMs = 5 * 60_000;
 /** Less than the 20 s for which Baileys waits, during which no other message of the account could be prepared. */
 const answerDeadlineMs = 8_000;
@@ -66,6 +69,7 @@ export class Relay {
   /** The devices of each user, as WhatsApp listed them. */
   readonly devices = new TtlCache(1000, devicesTtlMs);
   readonly #options: Options;
+  readonly #recipients = new BoundedMap<string, number>(countedMessages);
   /** The wait that WhatsApp named when it refused the last query. */
   #backoffMs: number | undefined;
 
@@ -98,6 +102,11 @@ export class Relay {
     }
   }
 
+  /** The members that a group message was sent to, if it was sent lately over this connection. */
+  recipientsOf(waMessageId: string): number | undefined {
+    return this.#recipients.get(waMessageId);
+  }
+
   /** WhatsApp refused a query. */
   queryRefused(stanza: BinaryNode): void {
     this.#backoffMs = backoffOf(getBinaryNodeChild(stanza, "error")?.attrs);
@@ -105,9 +114,12 @@ export class Relay {
 
   async #send(chat: string, message: proto.IMessage, waMessageId: string, transmit: Transmit): Promise<void> {
     const { socket, me } = this.#options;
+    let recipients: number | undefined;
     if (isJidGroup(chat)) {
       const group = await this.groups.of(chat);
       await this.#loadDevices(group);
+      recipients = group.participants.length - 1;
+      this.#recipients.set(waMessageId, recipients);
       message = withMemberNames(message, group, ownJidsOf(me()));
     } else {
       if (isPnUser(chat) && !(await this.#hasAccount(chat))) throw noAccount();
@@ -116,7 +128,7 @@ export class Relay {
     const options: RelayOptions = {
       messageId: waMessageId,
       ...stanzaOptions(message),
-      transmit: (stanza) => transmit(() => socket().sendNode(stanza)),
+      transmit: (stanza) => transmit(() => socket().sendNode(stanza), recipients),
     };
     await socket().relayMessage(chat, message, options);
   }

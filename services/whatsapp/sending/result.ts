@@ -13,7 +13,8 @@ import type { PacingDelay } from "../pacing/policy.ts";
  */
 
 export type FinalResult =
-  | { status: "sent"; at: number }
+  /** `recipients`: of a group message, the members that it was sent to. */
+  | { status: "sent"; at: number; recipients?: number }
   | { status: "failed"; at: number; error: { code: string; message: string } };
 
 /**
@@ -30,8 +31,8 @@ export type LaneResult = FinalResult | RetryResult;
 export type SendResult = LaneResult | PacedResult;
 
 /** The final result in an acknowledgement. `refusal`: its code, and what it means. */
-export function resultOfAck(refusal?: { code: string; meaning: string }): FinalResult {
+export function resultOfAck(refusal?: { code: string; meaning: string }, recipients?: number): FinalResult {
   const at = Date.now();
-  if (refusal === undefined) return { status: "sent", at };
+  if (refusal === undefined) return { status: "sent", at, ...(recipients === undefined ? {} : { recipients }) };
   return { status: "failed", at, error: { code: refusal.code, message: refusal.meaning } };
 }

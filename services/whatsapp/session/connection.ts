@@ -85,7 +85,7 @@ export class Connection {
       control,
       suspendCodes: () => this.#codes.suspend(),
     });
-    this.#intake = new Intake({ ...options, me, control });
+    this.#intake = new Intake({ ...options, me, control, recipientsOf: (id) => this.#relay.recipientsOf(id) });
     this.#relay = new Relay({
       keys: options.auth.keys,
       queries: options.cooldowns.queries,

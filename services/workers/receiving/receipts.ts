@@ -1,5 +1,5 @@
-import { applyReceipts, forPlatform } from "../../../lib/db/index.ts";
-import type { Receipt } from "../../../lib/db/index.ts";
+import { applyGroupReceipts, applyReceipts, forPlatform } from "../../../lib/db/index.ts";
+import type { GroupReceipt, Receipt } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
@@ -18,9 +18,27 @@ export function receiptsWriter(deps: Deps): WriteEntries<"receipts"> {
   const scope = forPlatform(deps.db);
   return async (entries) => {
     await recordStatusChanges(deps, scope, async (inside) => {
-      const { changed } = await applyReceipts(inside, entries.map(receipt));
-      return { result: undefined, changes: changed };
+      const { changed } = await applyReceipts(inside, entries.filter((entry) => !isGroups(entry)).map(receipt));
+      const inGroups = await applyGroupReceipts(inside, entries.filter(isGroups).map(groupReceipt));
+      return { result: undefined, changes: [...changed, ...inGroups] };
     });
+  };
+}
+
+type Entry = JournalEntry<"receipts">;
+type GroupEntry = Entry & { data: { member: string } };
+
+const isGroups = (entry: Entry): entry is GroupEntry => entry.data.member != null;
+
+function groupReceipt({ business_id, data }: GroupEntry): GroupReceipt {
+  return {
+    business_id,
+    wa_message_id: data.wa_message_id,
+    member: data.member,
+    // A voice note that was played was read.
+    status: data.status === "delivered" ? "delivered" : "read",
+    at: new Date(data.at),
+    recipients: data.recipients ?? null,
   };
 }
 

@@ -85,4 +85,20 @@ describe("sync_receipts", () => {
     await sync();
     expect(await overdue()).toEqual([old.id]);
   });
+
+  test("leaves a group message with one member's receipt", async () => {
+    const [partly, silent] = [await sent(17, 1), await sent(17, 2)];
+    await stage.workers.database.owner`update messages set chat = '1203630001@g.us', group_recipients = 5`;
+    stage.workers.shard.append("receipts", stage.business, {
+      wa_message_id: partly.wa_message_id,
+      chat: "1203630001@g.us",
+      status: "delivered",
+      at: Date.now(),
+      member: "15551@lid",
+    });
+    await stage.workers.serve("receipts");
+    await stage.workers.serve("receipts_sync");
+    await sync();
+    expect(await overdue()).toEqual([silent.id]);
+  }, 20_000);
 });

@@ -17,7 +17,12 @@ export type HandedOver = SendOutcome | Held;
 export function outcomeOf(message: PendingMessage, result: SendResult, now: Date): HandedOver {
   switch (result.status) {
     case "sent":
-      return { id: message.id, status: "sent", at: result.sent_at ? new Date(result.sent_at) : now };
+      return {
+        id: message.id,
+        status: "sent",
+        at: result.sent_at ? new Date(result.sent_at) : now,
+        ...(result.recipients == null ? {} : { recipients: result.recipients }),
+      };
     case "failed":
       return failed(
         message,

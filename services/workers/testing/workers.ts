@@ -71,6 +71,7 @@ export async function createTestWorkers() {
       quarantineDays: 90,
       endedKeyDays: 90,
       auditReadDays: 400,
+      groupReceiptDays: 30,
     },
     webhooks: {
       policy: createAddressPolicy({ allowPrivate: true }),

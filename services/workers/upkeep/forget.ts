@@ -16,6 +16,7 @@ export function forget({ db, retention }: Pick<Deps, "db" | "retention">): Handl
       console_sessions: 0,
       ended_keys: 0,
       audit_reads: 0,
+      group_receipts: 0,
     };
     for (;;) {
       signal.throwIfAborted();
@@ -25,6 +26,7 @@ export function forget({ db, retention }: Pick<Deps, "db" | "retention">): Handl
       counts.quarantined += old.quarantined;
       counts.ended_keys += old.keys;
       counts.audit_reads += old.reads;
+      counts.group_receipts += old.groupReceipts;
       counts.idempotency_keys += expired.idempotency_keys;
       counts.console_sessions += expired.console_sessions;
       if (!old.more && !expired.more) return { counts };

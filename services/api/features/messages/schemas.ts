@@ -51,6 +51,18 @@ export const messageSchema = z
         }),
       )
       .openapi({ description: "The current reaction of each person, at most the latest 200." }),
+    receipts: z
+      .object({
+        delivered: z.int().min(0),
+        read: z.int().min(0),
+        of: z.int().min(0).nullable().openapi({ description: "Members that the message was sent to, if known." }),
+      })
+      .nullable()
+      .openapi({
+        description:
+          "Of a message to a group: how many members received and read it. Its status is `delivered` or `read` once " +
+          "all members have; a member who leaves before counts as missing. Null for other chats.",
+      }),
   })
   .openapi("Message");
 

@@ -28,6 +28,14 @@ export function messageView(message: Message, links: MediaLinks): z.infer<typeof
     edited_at: isoOrNull(message.edited_at),
     deleted_at: isoOrNull(message.deleted_at),
     reactions: message.reactions ?? [],
+    receipts:
+      message.group_recipients === null && message.group_delivered === null
+        ? null
+        : {
+            delivered: message.group_delivered ?? 0,
+            read: message.group_read ?? 0,
+            of: message.group_recipients,
+          },
   };
 }
 
