@@ -6788,6 +6788,18 @@ export interface components {
                     /** Format: date-time */
                     until: string;
                 }[];
+                whatsapp?: {
+                    /** Format: date-time */
+                    locked_until: string | null;
+                    new_chats: {
+                        total: number;
+                        used: number;
+                        /** Format: date-time */
+                        resets_at: string;
+                    } | null;
+                    /** Format: date-time */
+                    read_at: string;
+                } | null;
             } | null;
         };
         /** @description Omitted limits use the platform's defaults: {"messages_per_minute":20,"burst":5,"jitter":0.3,"first_contact_gap_s":30,"first_contacts_per_day":200,"warm_up_days":10}. Pacing is enabled unless the operator has disabled it. */

@@ -90,6 +90,16 @@ export const pacingState = z.object({
   first_contacts_today: z.int().min(0),
   /** Sending stops, set after WhatsApp rejected messages as too many. */
   stops: z.array(pacingStop),
+  /** WhatsApp's own restrictions of the account; null before they were read. An earlier shard does not report them. */
+  whatsapp: z
+    .object({
+      /** No new chat may start until then; null: no lock. */
+      locked_until: time.nullable(),
+      /** The cap of new chats; null: none. */
+      new_chats: z.object({ total: z.int(), used: z.int(), resets_at: time }).nullable(),
+      read_at: time,
+    })
+    .nullish(),
 });
 export type PacingState = z.infer<typeof pacingState>;
 

@@ -17,6 +17,7 @@ import { sealEdit } from "./messages/sealed.ts";
 import { messageId, write } from "./messages/write.ts";
 import { passkeyControl } from "./pairing/passkey_routes.ts";
 import type { Phone } from "./phones/phone.ts";
+import { restrict, standing } from "./phones/standing.ts";
 import {
   groupId,
   hostile,
@@ -66,6 +67,13 @@ export function whatsappControl(simulation: Simulation): Hono {
     const { phone } = newContact.parse(await jsonBody(c));
     await shareContact(simulation, known(c.req.param("phone")), phones.obtain(phone));
     return c.body(null, 204);
+  });
+
+  /** Restricts what the account may start. */
+  app.put("/phones/:phone/standing", async (c) => {
+    const phone = known(c.req.param("phone"));
+    await restrict(simulation, phone, standing.parse(await jsonBody(c)));
+    return c.json(phone.standing);
   });
 
   app.post("/phones/:phone/scan", async (c) => {

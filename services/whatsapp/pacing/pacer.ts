@@ -12,6 +12,7 @@ import {
   withoutWaits,
   warmthOf,
 } from "./policy.ts";
+import type { Standing } from "./standing.ts";
 import type { AccountPace, Candidate, Held, PacingDelay } from "./policy.ts";
 
 /** In the auth store, so that it survives restarts and moves with the login. */
@@ -60,6 +61,18 @@ export class Pacer {
     this.#options.onStop({ holds: after.holds, code, until: after.until });
   }
 
+  /** WhatsApp's own restrictions of the account, as they were last read. */
+  get standing(): Standing | undefined {
+    return this.#read().standing;
+  }
+
+  /** WhatsApp restricted the account, or lifted a restriction. */
+  restricted(change: Partial<Standing>): void {
+    const pace = this.#read();
+    const { lockedUntil = null, newChats = null, readAt = 0 } = pace.standing ?? {};
+    this.#write({ ...pace, standing: { lockedUntil, newChats, readAt, ...change } });
+  }
+
   /** Lifts all stops, on an operator's request. The next stop is as long as if this one had expired. */
   resume(): void {
     const now = this.#options.now();
@@ -88,6 +101,7 @@ export class Pacer {
           ? [{ holds: holds as Held, code, since: new Date(since).toISOString(), until: new Date(until).toISOString() }]
           : [],
       ),
+      whatsapp: whatsappView(pace.standing),
     };
   }
 
@@ -107,6 +121,17 @@ export class Pacer {
     store.write([[name, Buffer.from(JSON.stringify(pace))]]);
     this.#known = { store, pace };
   }
+}
+
+function whatsappView(known: Standing | undefined): PacingState["whatsapp"] {
+  if (known === undefined) return null;
+  const { lockedUntil, newChats, readAt } = known;
+  const iso = (at: number) => new Date(at).toISOString();
+  return {
+    locked_until: lockedUntil === null ? null : iso(lockedUntil),
+    new_chats: newChats && { total: newChats.total, used: newChats.used, resets_at: iso(newChats.until) },
+    read_at: iso(readAt),
+  };
 }
 
 function sameLimits(one: PacingLimits, other: PacingLimits): boolean {

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { standing } from "./standing.ts";
+import type { Standing } from "./standing.ts";
 import type { PacingLimits } from "../../../lib/contracts/shard/pacing.ts";
 
 /*
@@ -29,6 +31,8 @@ export const accountPace = z.object({
   day: z.object({ start: z.number(), firstContacts: z.int().min(0) }),
   /** Set after WhatsApp's refusals: nothing may be sent, or no chat started. */
   stops: z.object({ everything: stop.optional(), first_contacts: stop.optional() }),
+  /** WhatsApp's own restrictions, once they were read. Chats started since then are counted as used. */
+  standing: standing.optional(),
 });
 export type AccountPace = z.infer<typeof accountPace>;
 export type Held = keyof AccountPace["stops"];
@@ -94,8 +98,22 @@ export function admit(
         ? Math.max(now, pace.nextFirstContactAt) + firstContactMs * varied
         : pace.nextFirstContactAt,
       day: firstContact ? { ...day, firstContacts: day.firstContacts + 1 } : day,
+      ...(firstContact && pace.standing?.newChats
+        ? { standing: { ...pace.standing, newChats: withOneMore(pace.standing.newChats) } }
+        : {}),
     },
   };
+}
+
+const withOneMore = (chats: NonNullable<Standing["newChats"]>) => ({ ...chats, used: chats.used + 1 });
+
+/** The earliest time at which WhatsApp lets the account start a chat. Broadcasts leave a share to urgent messages. */
+function earliestAllowed({ standing: known }: AccountPace, { now, bulk }: Pick<Candidate, "now" | "bulk">): number {
+  if (known === undefined) return 0;
+  const { lockedUntil, newChats } = known;
+  const most = newChats === null ? 0 : bulk ? Math.floor(newChats.total * bulkShare) : newChats.total;
+  const cappedUntil = newChats !== null && newChats.until > now && newChats.used >= most ? newChats.until : 0;
+  return Math.max(lockedUntil ?? 0, cappedUntil);
 }
 
 /** The earliest time of a message that starts no chat. */
@@ -124,6 +142,7 @@ export function earliestFirstContact(
   return Math.max(
     pace.nextFirstContactAt - aheadOf(firstContactMs, limits, bulk),
     pace.stops.first_contacts?.until ?? 0,
+    earliestAllowed(pace, { now, bulk }),
     day.firstContacts >= ofTheDay ? day.start + dayMs : 0,
   );
 }

@@ -27,7 +27,7 @@ const maxCheckMs = 5_000;
 
 type Options = Pick<
   ConnectionOptions,
-  "businessId" | "placeholders" | "attempts" | "kept" | "logger" | "events" | "unavailableAfterMs"
+  "businessId" | "placeholders" | "attempts" | "sentMessage" | "kept" | "logger" | "events" | "unavailableAfterMs"
 > & {
   /** The business's own account, once paired. */
   me: () => Contact | undefined;

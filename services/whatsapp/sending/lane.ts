@@ -37,7 +37,7 @@ export type LaneOptions = {
   /** WhatsApp's server has not acknowledged a message within the deadline. */
   onOverdue: () => void;
   /** `ms`: from handing the message over to WhatsApp's answer. */
-  onResult?: (result: FinalResult, ms: number) => void;
+  onResult?: (result: FinalResult, ms: number, waMessageId: string) => void;
   /**
    * WhatsApp refused a message temporarily. Returns the time until the message may be sent again, and what waits as
    * long.
@@ -211,7 +211,7 @@ export class Lane {
     const result = resultOfAck(verdict && { code: refusal.code, meaning: verdict.meaning }, entry.recipients);
     this.#leaveFlight(entry);
     void this.#finish(entry, result);
-    this.#options.onResult?.(result, performance.now() - handedAt);
+    this.#options.onResult?.(result, performance.now() - handedAt, waMessageId);
     return true;
   }
 

@@ -1,4 +1,5 @@
 import { isJidGroup, proto } from "@whiskeysockets/baileys";
+import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { AppError } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
@@ -10,6 +11,7 @@ import { chatOf } from "../codec/jid.ts";
 import { isNonDeterministic, outgoingMessage } from "../codec/outgoing.ts";
 import type { Own } from "../codec/outgoing.ts";
 import { BatchPacer } from "../pacing/batch_pacer.ts";
+import type { Standing } from "../pacing/standing.ts";
 import { Pacer } from "../pacing/pacer.ts";
 import type { ShardMetrics } from "../shard_metrics.ts";
 import type { Cooldowns } from "./cooldowns.ts";
@@ -27,6 +29,11 @@ const batchDeadlineMs = 12_000;
  * considered given once it is prepared: nothing may be prepared behind a message that may be refused.
  */
 const chatWindow = (chat: string): number => (isJidGroup(chat) ? 1 : 16);
+/** The code with which WhatsApp refuses a new chat. */
+const noNewChats = "463";
+/** As many as a session may have undecided, and those that pacing holds. */
+const maxFirstContacts = 1_000;
+
 /** Refusals in a row, in any chats, after which all messages of the account wait. */
 const refusalsOfAnAccount = 3;
 
@@ -67,6 +74,8 @@ export class Sender {
   readonly #pacer: Pacer;
   /** The limits of the last batch. */
   #limits: PacingLimits | undefined;
+  /** Undecided messages to chats without earlier messages. */
+  readonly #firstContacts = new BoundedMap<string, true>(maxFirstContacts);
   /** Messages that WhatsApp refused temporarily since it last decided one. */
   #refusals = 0;
 
@@ -83,11 +92,14 @@ export class Sender {
       patienceMs: options.patienceMs ?? defaultPatienceMs,
       onOverdue: options.onOverdue,
       onRefused: (refusal) => this.#refused(refusal),
-      onResult: (result, ms) => {
+      onResult: (result, ms, waMessageId) => {
         metrics.sendResult(result.status, ms);
         this.#refusals = 0;
         if (result.status === "sent") options.cooldowns.messages.succeeded();
-        if (result.status === "failed" && this.#limits?.enabled) this.#pacer.refused(result.error.code);
+        // Refused in a known chat, a message says nothing about new ones: the contact's privacy token is missing.
+        const isStranger = this.#firstContacts.delete(waMessageId);
+        const concernsPace = result.status === "failed" && (result.error.code !== noNewChats || isStranger);
+        if (concernsPace && this.#limits?.enabled) this.#pacer.refused(result.error.code);
       },
     });
     this.#pacer = new Pacer({
@@ -147,6 +159,16 @@ export class Sender {
     return { limits, state: this.#pacer.state(limits) };
   }
 
+  /** WhatsApp's own restrictions of the account, as they were last read. */
+  get standing(): Standing | undefined {
+    return this.#pacer.standing;
+  }
+
+  /** WhatsApp restricted the account, or lifted a restriction. */
+  restricted(change: Partial<Standing>): void {
+    this.#pacer.restricted(change);
+  }
+
   /** Lifts the stop that WhatsApp's refusals caused. */
   resumePacing(): void {
     this.#pacer.resume();
@@ -201,6 +223,7 @@ export class Sender {
       // An undecided message that was admitted before has been counted already.
       const firstContact =
         unacquainted && this.#options.ledger.body(this.#options.businessId, waMessageId) === undefined;
+      if (unacquainted) this.#firstContacts.set(waMessageId, true);
       const delay = pacer.admit(chat, { firstContact, bulk });
       if (delay !== undefined) results.set(waMessageId, { status: "paced", ...delay });
     }

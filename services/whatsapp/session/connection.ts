@@ -4,6 +4,7 @@ import { messageOf } from "../../../lib/core/errors.ts";
 import type { OpenSocket } from "../chats/query.ts";
 import { truncate, maxLoggedError, maxLoggedId } from "../codec/bounds.ts";
 import { Intake } from "../receiving/intake.ts";
+import { StandingWatch } from "../pacing/standing.ts";
 import type { RelayMessage } from "../sending/lane.ts";
 import { backoffOf } from "../sending/cooldown.ts";
 import { Relay } from "../sending/relay.ts";
@@ -51,6 +52,7 @@ export class Connection {
   readonly #raw: RawSocket;
   readonly #gate: OutputGate;
   readonly #deafness: DeafnessDetector;
+  readonly #standing: StandingWatch;
   readonly #codes: PairingCodes;
   readonly passkey: PasskeyExchange;
   readonly #intake: Intake;
@@ -100,6 +102,12 @@ export class Connection {
     this.#gate = new OutputGate(send, (error) => this.#failVolume(error));
     this.#raw.send = (data, callback) => this.#gate.send(data, callback);
     options.auth.beforeCommit = (durable) => this.#gate.after(durable);
+    this.#standing = new StandingWatch({
+      socket,
+      known: options.standing,
+      onChange: (change) => this.#unlessOver(() => this.#events.restricted(change)),
+      logger: options.logger,
+    });
     this.#deafness = new DeafnessDetector({
       ...(options.deafness ?? defaultDeafnessTimes),
       probe: () => this.#probe(),
@@ -216,6 +224,7 @@ export class Connection {
       if (Date.now() - (this.lastInboundAt ?? 0) > silenceMs) this.#end({ code: 408 });
     }, 5_000);
     this.#deafness.start();
+    this.#standing.start();
     this.#events.opened();
     this.#intake
       .opened(this.#socket)
@@ -258,6 +267,7 @@ export class Connection {
     this.#deafness.stop();
     this.#codes.suspend();
     this.passkey.stop();
+    this.#standing.stop();
     clearTimeout(this.#watchdog);
     clearInterval(this.#watchdog);
     return (this.#closing ??= this.#closeGracefully());

@@ -17,6 +17,7 @@ type Options = {
   /** Called after the event was dispatched. */
   onEnded: () => void;
   onAcknowledged: ConnectionEvents["acknowledged"];
+  onRestricted: ConnectionEvents["restricted"];
 };
 
 /** Translates what a connection reports into journal entries, metrics and events of the session's state machine. */
@@ -42,6 +43,7 @@ export function connectionEvents({ businessId, journal, metrics, garble, dispatc
       on.onEnded();
     },
     acknowledged: on.onAcknowledged,
+    restricted: on.onRestricted,
     received: async (message) => {
       garble.decrypted();
       await journal.append("inbound", businessId, message);

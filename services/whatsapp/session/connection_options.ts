@@ -4,6 +4,7 @@ import type { AuthState } from "../auth/auth_state.ts";
 import type { Kept } from "../receiving/kept.ts";
 import type { Attempts } from "../receiving/attempts.ts";
 import type { Placeholders } from "../receiving/placeholders.ts";
+import type { Standing } from "../pacing/standing.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
 import type { DeafnessTimes } from "./deafness_detector.ts";
 import type { End } from "./ends.ts";
@@ -26,6 +27,8 @@ export type ConnectionEvents = {
   paired(): void;
   opened(): void;
   ended(end: End): void;
+  /** WhatsApp restricted the account, or lifted a restriction. */
+  restricted(change: Partial<Standing>): void;
   /** WhatsApp's server accepted a message, or refused it with a code. */
   acknowledged(waMessageId: string, refusal?: AckRefusal): void;
   /** Resolves once the message is durable. The acknowledgement to WhatsApp waits for it. */
@@ -59,6 +62,8 @@ export type ConnectionOptions = {
   /** The plaintext of a message that this business sent, for a phone that could not decrypt it. */
   sentMessage: (waMessageId: string) => Uint8Array | undefined;
   cooldowns: Cooldowns;
+  /** WhatsApp's restrictions of the account, as they were last read. */
+  standing: () => Standing | undefined;
   logger: Logger;
   events: ConnectionEvents;
   deafness?: DeafnessTimes | undefined;

@@ -6,7 +6,7 @@ import { Placeholders } from "../receiving/placeholders.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
 import { Connection } from "./connection.ts";
 import { connectionEvents } from "./connection_events.ts";
-import type { ConnectionEvents } from "./connection_options.ts";
+import type { ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
 import { GarbleWatch } from "./garble_watch.ts";
 import type { Login } from "./login.ts";
 import type { SessionOptions } from "./session_options.ts";
@@ -18,7 +18,9 @@ type Options = SessionOptions & {
   dispatch: (event: Event) => void;
   onOpened: (connection: Connection) => void;
   onAcknowledged: ConnectionEvents["acknowledged"];
+  onRestricted: ConnectionEvents["restricted"];
   cooldowns: Cooldowns;
+  standing: ConnectionOptions["standing"];
   /** A connection ended that had reported another client version than the one configured now. */
   onOutdated: () => void;
 };
@@ -91,6 +93,7 @@ export class CurrentConnection {
       sentMessage,
       kept: keptFor(businessId, kept, sentMessage),
       unavailableAfterMs,
+      standing: this.#options.standing,
       logger,
       events: connectionEvents({
         businessId,
@@ -110,6 +113,7 @@ export class CurrentConnection {
           if (version !== waVersion?.()) this.#options.onOutdated();
         },
         onAcknowledged: this.#options.onAcknowledged,
+        onRestricted: this.#options.onRestricted,
         garble: this.#garble,
       }),
     });

@@ -70,6 +70,8 @@ export class Session {
       dispatch: (event) => this.#dispatch(event),
       onOpened: (connection) => this.#opened(connection),
       cooldowns: this.cooldowns,
+      standing: () => this.#sender.standing,
+      onRestricted: (change) => this.#sender.restricted(change),
       onAcknowledged: (waMessageId, refusal) => this.#sender.acknowledged(waMessageId, refusal),
       onOutdated: () => this.versionChanged(),
     });

@@ -9,6 +9,8 @@ import type { Naming } from "./naming.ts";
 import { Screen } from "./screen.ts";
 import type { PhoneKeys } from "./signal.ts";
 import { SignalSessions } from "./signal.ts";
+import { unrestricted } from "./standing.ts";
+import type { Standing } from "./standing.ts";
 
 /** The receipts that a phone sends automatically: none, delivered, or delivered and read. */
 export type Ticks = "none" | "delivered" | "read";
@@ -21,6 +23,7 @@ export type PhoneState = {
   /** URL of its picture. */
   picture?: string | undefined;
   naming?: Naming | undefined;
+  standing?: Standing | undefined;
   /** Other spellings of its number, by which people ask for it. None is an address. */
   spellings?: string[] | undefined;
 };
@@ -65,6 +68,9 @@ export class Phone {
   get ticks(): Ticks {
     return this.#state.ticks;
   }
+  get standing(): Standing {
+    return this.#state.standing ?? unrestricted;
+  }
   get naming(): Naming {
     return this.#state.naming ?? "number";
   }
@@ -72,7 +78,7 @@ export class Phone {
     return this.#state.spellings ?? [];
   }
 
-  change(change: Partial<Pick<PhoneState, "name" | "ticks" | "picture" | "naming" | "spellings">>): void {
+  change(change: Partial<Pick<PhoneState, "name" | "ticks" | "picture" | "naming" | "spellings" | "standing">>): void {
     this.#state = { ...this.#state, ...change };
     this.save();
   }

@@ -2,6 +2,7 @@ import { appState, blocklist, mediaConnection, privacy, props } from "./account.
 import { encrypt } from "./encrypt.ts";
 import { groups } from "./groups.ts";
 import { linking } from "./linking.ts";
+import { mex } from "./mex.ts";
 import { passive } from "./passive.ts";
 import { picture } from "./picture.ts";
 import type { QueryHandler } from "./query.ts";
@@ -21,6 +22,7 @@ export const queries: Record<string, QueryHandler | undefined> = {
   "w:sync:app:state": appState,
   "w:g2": groups,
   "w:m": mediaConnection,
+  "w:mex": mex,
   "w:p": nothing,
   "w:stats": nothing,
   "urn:xmpp:whatsapp:dirty": nothing,
