@@ -17,6 +17,7 @@ import { sealEdit } from "./messages/sealed.ts";
 import { messageId, write } from "./messages/write.ts";
 import { passkeyControl } from "./pairing/passkey_routes.ts";
 import type { Phone } from "./phones/phone.ts";
+import { announcePrivacyToken, givePrivacyToken } from "./phones/privacy_tokens.ts";
 import { restrict, standing } from "./phones/standing.ts";
 import {
   groupId,
@@ -26,6 +27,7 @@ import {
   newContact,
   newGroup,
   newPhone,
+  newToken,
   outgoing,
   phoneNumber,
   qrCode,
@@ -67,6 +69,15 @@ export function whatsappControl(simulation: Simulation): Hono {
     const { phone } = newContact.parse(await jsonBody(c));
     await shareContact(simulation, known(c.req.param("phone")), phones.obtain(phone));
     return c.body(null, 204);
+  });
+
+  /** Gives a contact a privacy token, which its companions learn at once or from the history after the next link. */
+  app.post("/phones/:phone/privacy_tokens", async (c) => {
+    const { to, by } = newToken.parse(await jsonBody(c));
+    const [from, holder] = [known(c.req.param("phone")), known(to)];
+    const given = givePrivacyToken(from, holder);
+    if (by === "notification") await announcePrivacyToken(simulation, from, holder);
+    return c.json(given, 201);
   });
 
   /** Restricts what the account may start. */

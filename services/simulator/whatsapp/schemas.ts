@@ -15,6 +15,10 @@ export const newPhone = z.strictObject({
   naming: naming.optional(),
   spellings: z.array(phoneNumber).max(20).optional(),
 });
+export const newToken = z.strictObject({
+  to: phoneNumber,
+  by: z.enum(["notification", "history"]).default("notification"),
+});
 export const newContact = z.strictObject({ phone: phoneNumber });
 export const qrCode = z.strictObject({ qr: z.string().min(1).max(2000) });
 export const linkCode = z.strictObject({

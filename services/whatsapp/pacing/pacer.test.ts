@@ -48,6 +48,7 @@ describe("the pacer", () => {
     const after = pacer();
     expect(after.admit(limits, newChat)).toEqual({ notBefore: 1_000_000 + 3_600_000, holds: "first_contacts" });
     expect(after.state(limits)).toEqual({
+      whatsapp: null,
       warmth: 1,
       next_at: null,
       next_first_contact_at: new Date(4_600_000).toISOString(),

@@ -23,6 +23,8 @@ type Options = {
   me: Contact;
   original: (waMessageId: string) => Original | undefined;
   placeholder: (id: string) => Placeholder | undefined;
+  /** The phone shares a history. */
+  onHistory: (notification: proto.Message.IHistorySyncNotification) => void;
 };
 
 type Message = Pick<WAMessage, "key" | "messageTimestamp" | "pushName" | "message"> & {
@@ -52,7 +54,10 @@ export function decodePlaintext(stanza: BinaryNode, plaintext: Uint8Array, optio
   const { edit } = stanza.attrs;
   const messageTimestamp = missing?.at ?? fullMessage.messageTimestamp ?? null;
   const first: Message = { ...fullMessage, messageTimestamp, message, outer, bytes, edit, fills: missing?.id };
-  const resent = isFromOwnPhone(stanza, fullMessage.key) ? resentIn(message, options) : [];
+  const ofPhone = isFromOwnPhone(stanza, fullMessage.key);
+  const history = message.protocolMessage?.historySyncNotification;
+  if (ofPhone && history) options.onHistory(history);
+  const resent = ofPhone ? resentIn(message, options) : [];
   // Messages between the phone and its companions belong to no chat.
   const messages = stanza.attrs["category"] === "peer" ? resent : [first, ...resent];
   return messages.flatMap((each) => decoded(each, options) ?? []);

@@ -27,7 +27,15 @@ const maxCheckMs = 5_000;
 
 type Options = Pick<
   ConnectionOptions,
-  "businessId" | "placeholders" | "attempts" | "sentMessage" | "kept" | "logger" | "events" | "unavailableAfterMs"
+  | "businessId"
+  | "placeholders"
+  | "history"
+  | "attempts"
+  | "sentMessage"
+  | "kept"
+  | "logger"
+  | "events"
+  | "unavailableAfterMs"
 > & {
   /** The business's own account, once paired. */
   me: () => Contact | undefined;
@@ -199,7 +207,7 @@ export class Intake {
   }
 
   #decode(stanza: BinaryNode | undefined, plaintext: Uint8Array): Decoded[] {
-    const { me, placeholders, kept, logger } = this.#options;
+    const { me, placeholders, history, control, kept, logger } = this.#options;
     const account = me();
     if (stanza === undefined || account === undefined) return [];
     try {
@@ -207,6 +215,7 @@ export class Intake {
         me: account,
         original: (id) => kept.originalOf(id, ownJidsOf(account)),
         placeholder: (id) => placeholders.get(id),
+        onHistory: (notification) => control.holdOutput(history.take(notification)),
       });
     } catch (error) {
       // Malformed by its sender. Baileys meets the same fault and answers it.

@@ -9,6 +9,7 @@ import { AuthState } from "../auth/auth_state.ts";
 import { AuthStore } from "../auth/auth_store.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { Attempts } from "../receiving/attempts.ts";
+import { History } from "../receiving/history.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
 import { createCooldowns } from "../sending/cooldowns.ts";
 import { Connection } from "./connection.ts";
@@ -48,17 +49,20 @@ describe("a connection", () => {
       undecryptable: () => {},
       volumeFailed: () => {},
     };
+    const logger = createLogger("test", "error");
+    const auth = new AuthState({ store, fence: () => {}, onFault: () => {} });
     const connection = new Connection({
       businessId: "b",
       attempts: Attempts.open(join(folder, "attempts.map")),
       url: `ws://127.0.0.1:${silent.port}/ws/chat`,
-      auth: new AuthState({ store, fence: () => {}, onFault: () => {} }),
+      auth,
       placeholders: new Placeholders(store),
+      history: new History({ store: () => store, keys: auth.keys, logger }),
       sentMessage: () => undefined,
       cooldowns: createCooldowns(),
       kept: { original: () => Promise.resolve(), originalOf: () => undefined, unread: () => Promise.resolve() },
       standing: () => undefined,
-      logger: createLogger("test", "error"),
+      logger,
       events,
       connectDeadlineMs: 50,
     });

@@ -225,6 +225,7 @@ export class Connection {
     }, 5_000);
     this.#deafness.start();
     this.#standing.start();
+    void this.#options.history.readPending();
     this.#events.opened();
     this.#intake
       .opened(this.#socket)

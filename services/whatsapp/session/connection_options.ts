@@ -3,6 +3,7 @@ import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/sche
 import type { AuthState } from "../auth/auth_state.ts";
 import type { Kept } from "../receiving/kept.ts";
 import type { Attempts } from "../receiving/attempts.ts";
+import type { History } from "../receiving/history.ts";
 import type { Placeholders } from "../receiving/placeholders.ts";
 import type { Standing } from "../pacing/standing.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
@@ -53,6 +54,7 @@ export type ConnectionOptions = {
   url: string;
   auth: AuthState;
   placeholders: Placeholders;
+  history: History;
   attempts: Attempts;
   kept: Kept;
   /** The WhatsApp Web version that the client reports, such as "2.3000.1". Default: Baileys' own. */

@@ -2,6 +2,7 @@ import { messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthState } from "../auth/auth_state.ts";
 import { keptFor } from "../receiving/kept.ts";
+import { History } from "../receiving/history.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
 import { Connection } from "./connection.ts";
@@ -84,6 +85,7 @@ export class CurrentConnection {
       version,
       auth,
       placeholders,
+      history: new History({ store: () => login.store, keys: auth.keys, logger }),
       attempts,
       deafness,
       passkeyTimes,

@@ -1,6 +1,7 @@
 import { receiveForGroup } from "../groups/receive.ts";
 import { tick } from "../messages/ticks.ts";
 import { showMessage } from "../messages/show.ts";
+import { hasPrivacyToken } from "../phones/privacy_tokens.ts";
 import type { Device } from "../phones/device.ts";
 import { senderNames } from "../phones/naming.ts";
 import type { Simulation } from "../simulation.ts";
@@ -35,6 +36,10 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
   // The number has no account, or the JID is not a user's (broadcasts from clients are not supported).
   if (!phone || faults.strike("not_on_whatsapp", phone.phone))
     return refuse(simulation, connection, { id, to, code: "404" });
+
+  const isStranger = phone !== login.phone && !hasPrivacyToken(message, login.phone, phone);
+  if (isStranger && faults.strike("token_required", login.phone.phone))
+    return refuse(simulation, connection, { id, to, code: "463" });
 
   const at = Date.now();
   const peer = message.attrs["category"] === "peer";

@@ -1,8 +1,10 @@
 import { proto } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
 import { deflateSync } from "node:zlib";
+import type { Phone } from "../phones/phone.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Login } from "../wire/connection.ts";
+import { lidJid, phoneJid } from "../wire/jid.ts";
 import { post } from "./write.ts";
 
 const { Type } = proto.Message.ProtocolMessage;
@@ -22,8 +24,19 @@ const sync = (syncType: proto.Message.HistorySyncType, history: proto.IHistorySy
   },
 });
 
+/** The chats with contacts who gave the phone a privacy token. Their messages are not simulated. */
+function conversationsOf({ phones }: Simulation, phone: Phone): proto.IConversation[] {
+  return phones.all().flatMap((contact) => {
+    const given = contact.tokens[phone.phone];
+    if (given === undefined) return [];
+    const tcToken = Buffer.from(given.token, "base64");
+    const names = { id: phoneJid(contact.phone), lidJid: lidJid(contact.lid) };
+    return [{ ...names, tcToken, tcTokenTimestamp: given.t, messages: [] }];
+  });
+}
+
 /**
- * Sends a new companion, once, a key for the app state and an empty history. A client that syncs history buffers its
+ * Sends a new companion, once, a key for the app state and a history without messages. A client that syncs history buffers its
  * events until the history arrives, or for 20 s.
  */
 export async function shareHistory(simulation: Simulation, { phone, device }: Login): Promise<void> {
@@ -46,7 +59,7 @@ export async function shareHistory(simulation: Simulation, { phone, device }: Lo
       },
     },
   };
-  const bootstrap = sync(HistorySyncType.INITIAL_BOOTSTRAP, { conversations: [] });
+  const bootstrap = sync(HistorySyncType.INITIAL_BOOTSTRAP, { conversations: conversationsOf(simulation, phone) });
   const recent = sync(HistorySyncType.RECENT, { conversations: [] });
   for (const content of [key, bootstrap, recent]) {
     const id = randomBytes(9).toString("hex").toUpperCase();

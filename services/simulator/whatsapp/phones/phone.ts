@@ -8,6 +8,7 @@ import { Device } from "./device.ts";
 import type { Naming } from "./naming.ts";
 import { Screen } from "./screen.ts";
 import type { PhoneKeys } from "./signal.ts";
+import type { PrivacyToken } from "./privacy_tokens.ts";
 import { SignalSessions } from "./signal.ts";
 import { unrestricted } from "./standing.ts";
 import type { Standing } from "./standing.ts";
@@ -24,6 +25,8 @@ export type PhoneState = {
   picture?: string | undefined;
   naming?: Naming | undefined;
   standing?: Standing | undefined;
+  /** Tokens that it gave to others, by their numbers. */
+  tokens?: Record<string, PrivacyToken> | undefined;
   /** Other spellings of its number, by which people ask for it. None is an address. */
   spellings?: string[] | undefined;
 };
@@ -68,6 +71,9 @@ export class Phone {
   get ticks(): Ticks {
     return this.#state.ticks;
   }
+  get tokens(): Readonly<Record<string, PrivacyToken>> {
+    return this.#state.tokens ?? {};
+  }
   get standing(): Standing {
     return this.#state.standing ?? unrestricted;
   }
@@ -78,7 +84,9 @@ export class Phone {
     return this.#state.spellings ?? [];
   }
 
-  change(change: Partial<Pick<PhoneState, "name" | "ticks" | "picture" | "naming" | "spellings" | "standing">>): void {
+  change(
+    change: Partial<Pick<PhoneState, "name" | "ticks" | "picture" | "naming" | "spellings" | "standing" | "tokens">>,
+  ): void {
     this.#state = { ...this.#state, ...change };
     this.save();
   }

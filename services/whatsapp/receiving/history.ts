@@ -1,0 +1,190 @@
+import { downloadContentFromMessage, jidDecode, jidNormalizedUser, proto } from "@whiskeysockets/baileys";
+import type { SignalDataSet, SignalKeyStore } from "@whiskeysockets/baileys";
+import { createInflate, inflateSync } from "node:zlib";
+import { z } from "zod";
+import { messageOf } from "../../../lib/core/errors.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { AuthStore } from "../auth/auth_store.ts";
+import { isJid } from "../codec/jid.ts";
+import { HistoryRecords } from "./history_records.ts";
+
+/** A history in the notification itself; WhatsApp sends a few kilobytes. */
+const maxInlineBytes = 1024 * 1024;
+const maxInflatedInlineBytes = 32 * 1024 * 1024;
+/** A history on the media host: years of chats of a busy account. */
+const maxInflatedBytes = 1024 * 1024 * 1024;
+const downloadDeadlineMs = 5 * 60_000;
+/** Histories that wait for their download, and attempts at each. WhatsApp sends a handful after a link. */
+const maxPending = 20;
+const maxAttempts = 3;
+/** WhatsApp keeps as many of a contact's chats at most; bounds the index, which is rewritten as a whole. */
+const maxTokens = 20_000;
+const maxTokenBytes = 256;
+
+const entry = "history";
+/** Baileys' index of stored tokens, by which it removes expired ones. */
+const tokenIndex = "__index";
+
+const pendingHistory = z.object({ notification: z.base64(), attempts: z.int().min(0) });
+type PendingHistory = z.infer<typeof pendingHistory>;
+
+type Options = {
+  store: () => Pick<AuthStore, "read" | "write"> | undefined;
+  keys: SignalKeyStore;
+  logger: Logger;
+};
+
+/**
+ * Takes the privacy tokens of contacts from the histories that the phone shares after a link, and drops the rest.
+ * Without the contact's token, WhatsApp refuses a message to an old customer with 463.
+ *
+ * A history in the notification is read before the notification is acknowledged. One on the media host is recorded
+ * first and downloaded afterwards, again after a restart.
+ */
+export class History {
+  readonly #options: Options;
+  #reading = false;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** The phone shared a history. Resolves, and never rejects, once it is stored or recorded for its download. */
+  async take(notification: proto.Message.IHistorySyncNotification): Promise<void> {
+    const inline = notification.initialHistBootstrapInlinePayload;
+    try {
+      if (inline?.length) await this.#takeInline(inline);
+      else if (notification.directPath) this.#record(notification);
+    } catch (error) {
+      this.#options.logger.warn({ error: messageOf(error) }, "a shared history could not be read");
+    }
+    void this.readPending();
+  }
+
+  /** Downloads recorded histories one after the other. */
+  async readPending(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    try {
+      for (let next = this.#pending()[0]; next !== undefined; next = this.#pending()[0]) await this.#download(next);
+    } catch (error) {
+      this.#options.logger.warn({ error: messageOf(error) }, "the recorded histories could not be read");
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  async #takeInline(payload: Uint8Array): Promise<void> {
+    if (payload.length > maxInlineBytes) throw new RangeError(`it has ${payload.length} bytes`);
+    const records = new HistoryRecords().push(inflateSync(payload, { maxOutputLength: maxInflatedInlineBytes }));
+    await this.#store(records.map((record) => proto.Conversation.decode(record)));
+  }
+
+  #record(notification: proto.Message.IHistorySyncNotification): void {
+    const pending = this.#pending();
+    if (pending.length >= maxPending) return;
+    const bytes = proto.Message.HistorySyncNotification.encode(notification).finish();
+    this.#write([...pending, { notification: Buffer.from(bytes).toString("base64"), attempts: 0 }]);
+  }
+
+  /** The attempt is recorded first: a history that ends the process is given up. */
+  async #download({ notification, attempts }: PendingHistory): Promise<void> {
+    const others = () => this.#pending().filter((each) => each.notification !== notification);
+    if (attempts >= maxAttempts) return this.#write(others());
+    this.#write([...others(), { notification, attempts: attempts + 1 }]);
+    try {
+      await this.#read(proto.Message.HistorySyncNotification.decode(Buffer.from(notification, "base64")));
+      this.#write(others());
+    } catch (error) {
+      this.#options.logger.warn({ error: messageOf(error), attempts }, "a shared history could not be downloaded");
+    }
+  }
+
+  async #read({ mediaKey, directPath }: proto.Message.HistorySyncNotification): Promise<void> {
+    const media = { mediaKey: mediaKey!, directPath: directPath!, url: null };
+    const signal = AbortSignal.timeout(downloadDeadlineMs);
+    const encrypted = await downloadContentFromMessage(media, "md-msg-hist", { options: { signal } });
+    const records = new HistoryRecords();
+    let inflated = 0;
+    for await (const chunk of encrypted.pipe(createInflate()) as AsyncIterable<Buffer>) {
+      signal.throwIfAborted();
+      inflated += chunk.length;
+      if (inflated > maxInflatedBytes) throw new RangeError("the history is too long");
+      const found = records.push(chunk);
+      if (found.length > 0) await this.#store(found.map((record) => proto.Conversation.decode(record)));
+    }
+  }
+
+  /** Stores tokens as Baileys does for other sources, under each name of the contact. */
+  async #store(chats: proto.Conversation[]): Promise<void> {
+    const { keys } = this.#options;
+    const tokens = new Map<string, SignalTokens[string]>();
+    for (const { id, pnJid, lidJid, tcToken, tcTokenTimestamp, tcTokenSenderTimestamp } of chats) {
+      const timestamp = Number(tcTokenTimestamp ?? 0);
+      if (!tcToken?.length || tcToken.length > maxTokenBytes || !(timestamp > 0)) continue;
+      const senderTimestamp = Number(tcTokenSenderTimestamp ?? 0);
+      const token = {
+        token: Buffer.from(tcToken),
+        timestamp: String(timestamp),
+        ...(senderTimestamp > 0 ? { senderTimestamp } : {}),
+      };
+      for (const name of await this.#namesOf([id, pnJid, lidJid])) tokens.set(name, token);
+    }
+    if (tokens.size === 0) return;
+    const known = await keys.get("tctoken", [...tokens.keys(), tokenIndex]);
+    const fresh = [...tokens].filter(
+      ([name, { timestamp }]) => Number(known[name]?.timestamp ?? 0) < Number(timestamp),
+    );
+    if (fresh.length === 0) return;
+    const names = new Set([...indexOf(known[tokenIndex]?.token), ...fresh.map(([name]) => name)]);
+    if (names.size > maxTokens) return;
+    const index = { token: Buffer.from(JSON.stringify([...names])) };
+    const data: SignalDataSet = { tctoken: { ...Object.fromEntries(fresh), [tokenIndex]: index } };
+    await keys.set(data);
+  }
+
+  /** A contact's names, with the LID that the store knows for its number. */
+  async #namesOf(jids: (string | null | undefined)[]): Promise<Set<string>> {
+    const names = new Set<string>();
+    for (const jid of jids) {
+      const name = jidNormalizedUser(jid ?? undefined);
+      if (!isJid(name) || name.endsWith("@g.us")) continue;
+      names.add(name);
+      const { user } = jidDecode(name)!;
+      const lid = name.endsWith("@lid") ? undefined : (await this.#options.keys.get("lid-mapping", [user]))[user];
+      if (lid !== undefined) names.add(`${lid}@lid`);
+    }
+    return names;
+  }
+
+  #pending(): PendingHistory[] {
+    const stored = this.#options.store()?.read(entry);
+    return stored === undefined
+      ? []
+      : z
+          .array(pendingHistory)
+          .catch([])
+          .parse(JSON.parse(stored.toString("utf8")));
+  }
+
+  #write(pending: PendingHistory[]): void {
+    const value = pending.length === 0 ? null : Buffer.from(JSON.stringify(pending));
+    this.#options.store()?.write([[entry, value]]);
+  }
+}
+
+type SignalTokens = Record<string, { token: Buffer; timestamp: string; senderTimestamp?: number }>;
+
+function indexOf(stored: Uint8Array | undefined): string[] {
+  if (stored === undefined) return [];
+  const parsed = z.array(z.string()).safeParse(jsonOf(Buffer.from(stored).toString("utf8")));
+  return parsed.success ? parsed.data : [];
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,40 @@
+import { describe, expect, test } from "bun:test";
+import { until } from "../../../lib/testing/until.ts";
+import { shardScenario } from "../testing/scenario.ts";
+import { control, makePhone, screenOf, text } from "../testing/shard_under_test.ts";
+
+const scenario = shardScenario();
+
+const give = (by: "notification" | "history") =>
+  control(scenario.simulator, "POST", `/phones/${scenario.contact}/privacy_tokens`, { to: scenario.phone, by });
+const send = async (to: string, body: string) => (await scenario.shard.send(scenario.business, [text(to, body)]))[0];
+
+describe("the privacy token of a contact", () => {
+  test("from the history lets an old customer be written to", async () => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    await makePhone(simulator, phone);
+    await give("history");
+    await fault("token_required");
+    await shard.pair(simulator, business, phone);
+    expect(await send(contact, "welcome back")).toMatchObject({ status: "sent" });
+    await scenario.restart();
+    await shard.reaches(business, "open");
+    expect(await send(contact, "after a restart")).toMatchObject({ status: "sent" });
+    expect((await screenOf(simulator, contact)).texts).toEqual(["welcome back", "after a restart"]);
+  });
+
+  test("from a notification is sent along from then on", async () => {
+    const { shard, simulator, business, phone, contact, fault, waitingMail } = scenario;
+    await shard.pair(simulator, business, phone);
+    await fault("token_required");
+    expect(await send(contact, "too early")).toMatchObject({ status: "failed", error: { code: "463" } });
+    await give("notification");
+    await until(async () => (await waitingMail()) === 0, { what: "the notification to be acknowledged" });
+    expect(await send(contact, "by number")).toMatchObject({ status: "sent" });
+    const { lid } = simulator.simulation.phones.get(contact)!;
+    expect(await send(`${lid}@lid`, "by LID")).toMatchObject({ status: "sent" });
+    await scenario.restart();
+    await shard.reaches(business, "open");
+    expect(await send(contact, "after a restart")).toMatchObject({ status: "sent" });
+  });
+});
