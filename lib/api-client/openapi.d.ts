@@ -6681,6 +6681,13 @@ export interface components {
                  */
                 at: string;
             }[];
+            /** @description Of a message to a group: how many members received and read it. Its status is `delivered` or `read` once all members have; a member who leaves before counts as missing. Null for other chats. */
+            receipts: {
+                delivered: number;
+                read: number;
+                /** @description Members that the message was sent to, if known. */
+                of: number | null;
+            } | null;
         };
         Media: {
             id: string;
