@@ -10,6 +10,7 @@ import type { Group } from "./groups/group.ts";
 import { writeToGroup } from "./groups/write.ts";
 import { openFile, withFile } from "./media/file.ts";
 import { broadcast } from "./messages/broadcast.ts";
+import { expiring } from "./messages/expiring.ts";
 import { shareContact } from "./messages/contacts.ts";
 import { compose, writable } from "./messages/compose.ts";
 import { writeHostile } from "./messages/hostile.ts";
@@ -129,11 +130,12 @@ export function whatsappControl(simulation: Simulation): Hono {
   });
 
   app.post("/phones/:phone/messages", async (c) => {
-    const { to, id, audience, companions_get, seal, wire, ...body } = outgoing.parse(await jsonBody(c));
+    const { to, id, audience, companions_get, seal, wire, expiration, ...body } = outgoing.parse(await jsonBody(c));
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
     const composed = async (chat: string): Promise<proto.IMessage> => {
       if (wire) return proto.Message.decode(wire);
-      const content = compose(writable.parse(await withFile(simulation, body)), { from, chat });
+      const plain = compose(writable.parse(await withFile(simulation, body)), { from, chat });
+      const content = expiring(plain, expiration);
       return seal ? sealEdit(simulation, from, content, seal) : content;
     };
     if (isGroupJid(to)) {

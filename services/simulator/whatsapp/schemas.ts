@@ -48,6 +48,8 @@ export const memberChange = z.strictObject({
 export const outgoing = z.looseObject({
   to: z.union([phoneNumber, groupId.refine(isGroupJid), z.string().refine(isBroadcastJid)]),
   id: z.string().min(4).max(64).optional(),
+  /** The timer of the chat's disappearing messages, in seconds. */
+  expiration: z.int().min(0).max(31_536_000).optional(),
   /** The phones whose companions get a broadcast message: a status, a list, a channel. */
   audience: z.array(phoneNumber).max(1000).default([]),
   /** Sent to the receiver's companions instead of the ciphertext. */

@@ -1,6 +1,7 @@
 import { areJidsSameUser, decodeMessageNode, jidDecode, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
 import type { BinaryNode, Contact, WAMessage, WAMessageKey } from "@whiskeysockets/baileys";
 import type { InboundData } from "../../../lib/contracts/shard/schemas.ts";
+import { timerIn } from "../codec/disappearing.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import { keptOf } from "../codec/original.ts";
 import type { Original } from "../codec/original.ts";
@@ -23,6 +24,8 @@ type Options = {
   me: Contact;
   original: (waMessageId: string) => Original | undefined;
   placeholder: (id: string) => Placeholder | undefined;
+  /** A message shows the timer of its chat's disappearing messages, in seconds. */
+  onTimer: (chat: string, seconds: number) => void;
   /** The phone shares a history. */
   onHistory: (notification: proto.Message.IHistorySyncNotification) => void;
 };
@@ -58,6 +61,8 @@ export function decodePlaintext(stanza: BinaryNode, plaintext: Uint8Array, optio
   const history = message.protocolMessage?.historySyncNotification;
   if (ofPhone && history) options.onHistory(history);
   const resent = ofPhone ? resentIn(message, options) : [];
+  const timer = stanza.attrs["category"] === "peer" ? undefined : timerIn(message);
+  if (timer !== undefined && fullMessage.key.remoteJid) options.onTimer(fullMessage.key.remoteJid, timer);
   // Messages between the phone and its companions belong to no chat.
   const messages = stanza.attrs["category"] === "peer" ? resent : [first, ...resent];
   return messages.flatMap((each) => decoded(each, options) ?? []);

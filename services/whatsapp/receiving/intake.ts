@@ -30,6 +30,7 @@ type Options = Pick<
   | "businessId"
   | "placeholders"
   | "history"
+  | "timers"
   | "attempts"
   | "sentMessage"
   | "kept"
@@ -207,7 +208,7 @@ export class Intake {
   }
 
   #decode(stanza: BinaryNode | undefined, plaintext: Uint8Array): Decoded[] {
-    const { me, placeholders, history, control, kept, logger } = this.#options;
+    const { me, placeholders, history, timers, control, kept, logger } = this.#options;
     const account = me();
     if (stanza === undefined || account === undefined) return [];
     try {
@@ -215,6 +216,7 @@ export class Intake {
         me: account,
         original: (id) => kept.originalOf(id, ownJidsOf(account)),
         placeholder: (id) => placeholders.get(id),
+        onTimer: (chat, seconds) => control.holdOutput(timers.note(chat, seconds)),
         onHistory: (notification) => control.holdOutput(history.take(notification)),
       });
     } catch (error) {

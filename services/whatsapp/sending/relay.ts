@@ -12,6 +12,7 @@ import type {
   WASocket,
 } from "@whiskeysockets/baileys";
 import { BoundedMap } from "../../../lib/core/bounded_map.ts";
+import { withTimer } from "../codec/disappearing.ts";
 import { GroupDirectory } from "../codec/group_directory.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import { withMemberNames } from "../codec/member_names.ts";
@@ -20,6 +21,7 @@ import { ownSenderKeys } from "../codec/sender_key_names.ts";
 import type { ConnectionControl } from "../session/connection_options.ts";
 import { TtlCache } from "../session/ttl_cache.ts";
 import type { Transmit } from "./lane.ts";
+import type { Timers } from "./timers.ts";
 import { backoffOf } from "./cooldown.ts";
 import type { Cooldown } from "./cooldown.ts";
 import { Transient, Undeliverable } from "./errors.ts";
@@ -27,6 +29,7 @@ import { passingQuery } from "./verdicts.ts";
 
 /** Group messages whose number of recipients is remembered until their first receipt. */
 const countedMessages = 500;
+const refreshTtlMs = 60_000;
 const devicesTtlMs = 5 * 60_000;
 /** Less than the 20 s for which Baileys waits, during which no other message of the account could be prepared. */
 const answerDeadlineMs = 8_000;
@@ -43,6 +46,7 @@ type Options = {
   me: () => Contact | undefined;
   control: ConnectionControl;
   queries: Cooldown;
+  timers: Timers;
 };
 
 /** As Baileys caches them. */
@@ -69,6 +73,8 @@ export class Relay {
   /** The devices of each user, as WhatsApp listed them. */
   readonly devices = new TtlCache(1000, devicesTtlMs);
   readonly #options: Options;
+  /** The chats whose devices were forgotten lately. */
+  readonly #refreshed = new TtlCache(500, refreshTtlMs);
   readonly #recipients = new BoundedMap<string, number>(countedMessages);
   /** The wait that WhatsApp named when it refused the last query. */
   #backoffMs: number | undefined;
@@ -120,10 +126,11 @@ export class Relay {
       await this.#loadDevices(group);
       recipients = group.participants.length - 1;
       this.#recipients.set(waMessageId, recipients);
-      message = withMemberNames(message, group, ownJidsOf(me()));
+      message = withTimer(withMemberNames(message, group, ownJidsOf(me())), group.ephemeralDuration ?? 0);
     } else {
       if (isPnUser(chat) && !(await this.#hasAccount(chat))) throw noAccount();
       await this.#assertDevices(chat);
+      message = withTimer(message, await this.#options.timers.of(chat));
     }
     const options: RelayOptions = {
       messageId: waMessageId,
@@ -158,6 +165,25 @@ export class Relay {
     // The message carried the sender key to new members, who did not receive it: the next one carries it again.
     if (isJidGroup(chat)) {
       this.#options.control.holdOutput(this.#set({ "sender-key-memory": { [chat]: null } }));
+    }
+  }
+
+  /**
+   * WhatsApp accepted a message and named a hash of the devices that it should have been sent to: our list is out of
+   * date. Forgets the devices of the chat and of the business, at most once a minute for each chat, because WhatsApp may
+   * count devices that its list of devices lacks.
+   */
+  devicesChanged(chat: string | undefined): void {
+    if (chat === undefined || this.#refreshed.get(chat) !== undefined) return;
+    this.#refreshed.set(chat, true);
+    if (isJidGroup(chat)) {
+      this.groups.forget(chat);
+      this.devices.flushAll();
+      return;
+    }
+    for (const name of [chat, ...ownJidsOf(this.#options.me())]) {
+      const { user } = jidDecode(name) ?? {};
+      if (user !== undefined) this.devices.del(user);
     }
   }
 

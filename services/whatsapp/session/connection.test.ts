@@ -11,6 +11,7 @@ import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { Attempts } from "../receiving/attempts.ts";
 import { History } from "../receiving/history.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
+import { Timers } from "../sending/timers.ts";
 import { createCooldowns } from "../sending/cooldowns.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionEvents } from "./connection_options.ts";
@@ -58,6 +59,7 @@ describe("a connection", () => {
       auth,
       placeholders: new Placeholders(store),
       history: new History({ store: () => store, keys: auth.keys, logger }),
+      timers: new Timers({ store: () => store, keys: auth.keys }),
       sentMessage: () => undefined,
       cooldowns: createCooldowns(),
       kept: { original: () => Promise.resolve(), originalOf: () => undefined, unread: () => Promise.resolve() },

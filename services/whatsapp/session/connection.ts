@@ -91,6 +91,7 @@ export class Connection {
     this.#relay = new Relay({
       keys: options.auth.keys,
       queries: options.cooldowns.queries,
+      timers: options.timers,
       socket,
       me,
       control,
@@ -177,6 +178,7 @@ export class Connection {
     ws.on("CB:ack,class:message", ({ attrs }: BinaryNode) =>
       this.#unlessOver(() => {
         if (attrs["error"] !== undefined) this.#relay.refused(attrs["from"], attrs["error"]);
+        if (attrs["phash"] !== undefined) this.#relay.devicesChanged(attrs["from"]);
         if (attrs["id"]) this.#events.acknowledged(attrs["id"], refusalIn(attrs));
       }),
     );

@@ -7,6 +7,7 @@ import type { History } from "../receiving/history.ts";
 import type { Placeholders } from "../receiving/placeholders.ts";
 import type { Standing } from "../pacing/standing.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
+import type { Timers } from "../sending/timers.ts";
 import type { DeafnessTimes } from "./deafness_detector.ts";
 import type { End } from "./ends.ts";
 import type { Handoff, PasskeyProgress, PasskeyTimes } from "./passkey/progress.ts";
@@ -55,6 +56,7 @@ export type ConnectionOptions = {
   auth: AuthState;
   placeholders: Placeholders;
   history: History;
+  timers: Timers;
   attempts: Attempts;
   kept: Kept;
   /** The WhatsApp Web version that the client reports, such as "2.3000.1". Default: Baileys' own. */

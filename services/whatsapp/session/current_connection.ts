@@ -5,6 +5,7 @@ import { keptFor } from "../receiving/kept.ts";
 import { History } from "../receiving/history.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
+import { Timers } from "../sending/timers.ts";
 import { Connection } from "./connection.ts";
 import { connectionEvents } from "./connection_events.ts";
 import type { ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
@@ -86,6 +87,7 @@ export class CurrentConnection {
       auth,
       placeholders,
       history: new History({ store: () => login.store, keys: auth.keys, logger }),
+      timers: new Timers({ store: () => login.store, keys: auth.keys }),
       attempts,
       deafness,
       passkeyTimes,

@@ -67,6 +67,8 @@ export const faultSchema = z.discriminatedUnion("kind", [
     ms: ms.default(1000),
   }),
   z.strictObject({ kind: z.literal("not_on_whatsapp"), ...target }),
+  /** Answers queries for `phone` without its LID. */
+  z.strictObject({ kind: z.literal("no_lid"), ...target }),
   /** Refuses queries of a business. */
   z.strictObject({
     kind: z.literal("query_refuse"),

@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { receiveForGroup } from "../groups/receive.ts";
 import { tick } from "../messages/ticks.ts";
 import { showMessage } from "../messages/show.ts";
 import { hasPrivacyToken } from "../phones/privacy_tokens.ts";
+import type { Phone } from "../phones/phone.ts";
 import type { Device } from "../phones/device.ts";
 import { senderNames } from "../phones/naming.ts";
 import type { Simulation } from "../simulation.ts";
@@ -57,22 +59,45 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
     if (target !== login.phone && taken !== "undecryptable") received = true;
   }
   if (received) tick(simulation, phone, login, { id, from: to });
-  accept(simulation, connection, { id, to, at, receiver: phone.phone });
+  const phash = peer || single(message) ? undefined : missedDevices(login, phone, addressed(message));
+  accept(simulation, connection, { id, to, at, receiver: phone.phone, phash });
 }
 
-type Accepted = { id: string; to: string; at: number; receiver?: string };
+const single = (message: BinaryNode): boolean => child(message, "participants") === undefined;
+
+/** The devices that a message is encrypted for. */
+const addressed = (message: BinaryNode): (string | undefined)[] =>
+  children(child(message, "participants"), "to").map(({ attrs }) => attrs["jid"]);
+
+/** The hash of the devices that a message should have been encrypted for; undefined if it was for all of them. */
+function missedDevices({ phone: sender, device: own }: Login, receiver: Phone, jids: (string | undefined)[]) {
+  const wanted = (sender === receiver ? [sender] : [sender, receiver]).flatMap((phone) =>
+    [0, ...phone.devices.keys()]
+      .filter((id) => phone !== sender || id !== own.id)
+      .map((id) => ({ names: [phone.phone, phone.lid], id })),
+  );
+  const given = jids.flatMap((jid) => userAddress(jid) ?? []);
+  const complete = wanted.every(({ names, id }) =>
+    given.some(({ user, device }) => names.includes(user) && device === id),
+  );
+  if (complete) return undefined;
+  const list = wanted.map(({ names, id }) => phoneJid(names[0]!, id)).toSorted();
+  return `2:${createHash("sha256").update(list.join("")).digest("base64").slice(0, 6)}`;
+}
+
+type Accepted = { id: string; to: string; at: number; receiver?: string; phash?: string | undefined };
 
 function accept(
   { faults, stats, store }: Simulation,
   connection: Connection,
-  { id, to, at, receiver }: Accepted,
+  { id, to, at, receiver, phash }: Accepted,
 ): void {
   const sender = connection.login?.phone.phone;
   const delay = faults.strike("ack_delay", sender, receiver)?.ms ?? 0;
   if (faults.strike("ack_lost", sender, receiver)) return;
   const acknowledge = () => {
     stats.acks_sent += 1;
-    connection.send(node("ack", { class: "message", id, from: to, t: String(Math.floor(at / 1000)) }));
+    connection.send(node("ack", { class: "message", id, from: to, t: String(Math.floor(at / 1000)), phash }));
   };
   stats.messages_accepted += 1;
   store.afterCommit(() => (delay > 0 ? void setTimeout(acknowledge, delay).unref() : acknowledge()));

@@ -1,4 +1,5 @@
 import { encodeWAMessage, normalizeMessageContent, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
+import { expirationOf } from "./expiring.ts";
 import { fileIn } from "../media/file.ts";
 
 /** Encodes the plaintext of a message: the message, then 1 to 16 bytes of padding. */
@@ -34,7 +35,8 @@ export function contentOf(wrapped: proto.IMessage): Content {
   const value = message[field as keyof proto.IMessage];
   const content = described(message) ?? otherKind(field, value);
   const quoted = quotedIn(value);
-  return quoted ? { ...content, quoted } : content;
+  const expiration = expirationOf(value);
+  return { ...content, ...(quoted ? { quoted } : {}), ...(expiration === undefined ? {} : { expiration }) };
 }
 
 function described(message: proto.IMessage): Content | undefined {

@@ -27,6 +27,7 @@ function answerFor({ simulation }: Query, user: BinaryNode, protocols: string[])
   // The JID of the account, however its number was spelled.
   const jid = spelled ? phoneJid(spelled.phone) : asked;
   const denied = phone && simulation.faults.strike("not_on_whatsapp", phone.phone) !== undefined;
+  const hidden = phone && simulation.faults.strike("no_lid", phone.phone) ? ["lid"] : [];
   if (denied) simulation.stats.accounts_denied += 1;
   if (jid === undefined) return [];
   if (!phone || denied)
@@ -35,7 +36,9 @@ function answerFor({ simulation }: Query, user: BinaryNode, protocols: string[])
     node(
       "user",
       { jid },
-      protocols.flatMap((protocol) => protocolAnswer(protocol, phone, bytes(user, "contact"))),
+      protocols
+        .filter((protocol) => !hidden.includes(protocol))
+        .flatMap((protocol) => protocolAnswer(protocol, phone, bytes(user, "contact"))),
     ),
   ];
 }
