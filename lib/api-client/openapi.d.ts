@@ -6805,7 +6805,7 @@ export interface components {
                         resets_at: string;
                     } | null;
                     /** Format: date-time */
-                    read_at: string;
+                    read_at: string | null;
                 } | null;
             } | null;
         };

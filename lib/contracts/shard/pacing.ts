@@ -97,7 +97,8 @@ export const pacingState = z.object({
       locked_until: time.nullable(),
       /** The cap of new chats; null: none. */
       new_chats: z.object({ total: z.int(), used: z.int(), resets_at: time }).nullable(),
-      read_at: time,
+      /** When WhatsApp was last asked; null: it only sent notices. */
+      read_at: time.nullable(),
     })
     .nullish(),
 });

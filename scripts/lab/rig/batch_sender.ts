@@ -57,7 +57,7 @@ async function oneBatch(shard: ShardProcess, outbox: Outbox, size: number, deliv
       const result = results[i]!;
       if (result.status === "sent") delivered.sent += 1;
       if (result.status === "failed") delivered.failed.push({ message, code: result.error?.code });
-      return result.status === "retry";
+      return result.status === "retry" || result.status === "paced";
     });
     outbox.messages.splice(0, batch.length, ...undecided);
     return undecided.length > 0;

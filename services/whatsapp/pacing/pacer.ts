@@ -130,7 +130,7 @@ function whatsappView(known: Standing | undefined): PacingState["whatsapp"] {
   return {
     locked_until: lockedUntil === null ? null : iso(lockedUntil),
     new_chats: newChats && { total: newChats.total, used: newChats.used, resets_at: iso(newChats.until) },
-    read_at: iso(readAt),
+    read_at: readAt === 0 ? null : iso(readAt),
   };
 }
 

@@ -38,7 +38,7 @@ describe("WhatsApp's restrictions of an account", () => {
     const ends = inS(3_600);
     await restrict({ locked_until: ends, new_chats: { total: 50, used: 7, ends_at: ends } });
     await shard.pair(simulator, business, phone);
-    await known("the restrictions", (whatsapp) => whatsapp != null);
+    await known("the restrictions", (whatsapp) => whatsapp?.read_at != null);
     const resets_at = new Date(ends * 1_000).toISOString();
     const expected = { locked_until: resets_at, new_chats: { total: 50, used: 7, resets_at } };
     expect(await view()).toMatchObject(expected);
