@@ -24,7 +24,7 @@ export type GroupReceipt = {
 export async function applyGroupReceipts(scope: PlatformScope, receipts: GroupReceipt[]): Promise<StatusChange[]> {
   if (receipts.length === 0) return [];
   return atomically(scope, async (inside) => {
-    // Locked first and in order of id: whoever counts a message's receipts sees all that were written before.
+    // Locked first and in order of id, so that a count includes all receipts that were written before.
     const messages = await inside.ask<{ id: string; business_id: string; wa_message_id: string }[]>(sql`
       select m.id, m.business_id, m.wa_message_id
       from messages m

@@ -197,7 +197,7 @@ describe("pacing", () => {
     expect((await shard.send(business, [text(contacts[0]!, "one")], quick))[0]?.status).toBe("sent");
     await itsTurn();
     expect((await shard.send(business, [text(contacts[0]!, "two")], quick))[0]).toMatchObject({
-      status: "failed",
+      status: "retry",
       error: { code: "429" },
     });
     await shard.stop();

@@ -84,7 +84,7 @@ describe("WhatsApp's restrictions of an account", () => {
     expect((await view())?.new_chats?.used).toBe(10);
   });
 
-  test("do not follow from a refusal in a known chat", async () => {
+  test("do not follow a refusal in a known chat", async () => {
     const { shard, simulator, business, phone, contact, contactWrites, received, fault } = scenario;
     await shard.pair(simulator, business, phone);
     await contactWrites("hello");

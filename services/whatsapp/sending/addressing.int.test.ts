@@ -25,7 +25,7 @@ describe("a contact", () => {
     expect({ texts, undecryptable }).toEqual({ texts: ["one", "two"], undecryptable: 0 });
   });
 
-  test("with a new device gets messages on it after one", async () => {
+  test("with a new device is noticed by its hash", async () => {
     const { shard, simulator, business, phone, contact } = scenario;
     await shard.pair(simulator, business, phone);
     await shard.send(business, [text(contact, "before")]);

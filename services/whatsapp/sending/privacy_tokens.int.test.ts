@@ -10,7 +10,7 @@ const give = (by: "notification" | "history") =>
 const send = async (to: string, body: string) => (await scenario.shard.send(scenario.business, [text(to, body)]))[0];
 
 describe("the privacy token of a contact", () => {
-  test("from the history lets an old customer be written to", async () => {
+  test("from the history reaches an old customer", async () => {
     const { shard, simulator, business, phone, contact, fault } = scenario;
     await makePhone(simulator, phone);
     await give("history");

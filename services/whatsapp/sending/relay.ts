@@ -169,9 +169,9 @@ export class Relay {
   }
 
   /**
-   * WhatsApp accepted a message and named a hash of the devices that it should have been sent to: our list is out of
-   * date. Forgets the devices of the chat and of the business, at most once a minute for each chat, because WhatsApp may
-   * count devices that its list of devices lacks.
+   * WhatsApp accepted a message and named the hash of a device list that differs from the cached one. Forgets the
+   * devices of the chat and of the business, at most once a minute for each chat, because WhatsApp may count devices
+   * that its list of devices lacks.
    */
   devicesChanged(chat: string | undefined): void {
     if (chat === undefined || this.#refreshed.get(chat) !== undefined) return;

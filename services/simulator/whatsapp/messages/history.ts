@@ -36,8 +36,8 @@ function conversationsOf({ phones }: Simulation, phone: Phone): proto.IConversat
 }
 
 /**
- * Sends a new companion, once, a key for the app state and a history without messages. A client that syncs history buffers its
- * events until the history arrives, or for 20 s.
+ * Sends a new companion, once, a key for the app state and a history without messages. A client that syncs history
+ * buffers its events until the history arrives, or for 20 s.
  */
 export async function shareHistory(simulation: Simulation, { phone, device }: Login): Promise<void> {
   if (device.state.synced) return;
