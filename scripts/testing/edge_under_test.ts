@@ -42,7 +42,15 @@ export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: 
     );
     return answers.every(({ status }) => status === 200);
   };
-  const edge = await startEdge(folder, server.addr, reached, { env });
+  const stopServers = async () => {
+    await Promise.all([api.stop(true), calls.stop(true)]);
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  const edge = await startEdge(folder, server.addr, reached, { env }).catch(async (error: unknown) => {
+    await stopServers();
+    throw error;
+  });
   return {
     ...edge,
     folder,
@@ -55,9 +63,7 @@ export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: 
     master: async () => Number(await readFile(join(folder, "nginx.pid"), "utf8")),
     stop: async () => {
       await edge.stop();
-      await Promise.all([api.stop(true), calls.stop(true)]);
-      await server.stop();
-      await rm(folder, { recursive: true, force: true });
+      await stopServers();
     },
   };
 }

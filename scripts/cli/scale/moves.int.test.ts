@@ -151,8 +151,7 @@ describe("a move", () => {
         while (talking) await say();
       })();
       await workers.producer.wake("move", { move_id: id });
-      const row = await finished(id);
-      talking = false;
+      const row = await finished(id).finally(() => (talking = false));
       await talk;
       expect(row).toMatchObject({ step: "done", error: null });
       expect(await home()).not.toBe(from);

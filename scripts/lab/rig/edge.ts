@@ -70,7 +70,7 @@ export async function startEdge(
     await child.exited;
   };
   try {
-    await until(() => ready(httpsPort), { deadlineMs: 20_000, what: "the edge" });
+    await until(() => ready(httpsPort), { what: "the edge" });
   } catch (error) {
     await stop();
     throw new Error(`the edge did not come up:\n${await Bun.file(join(folder, "edge.log")).text()}`, { cause: error });
