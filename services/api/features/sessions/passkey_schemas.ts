@@ -24,7 +24,9 @@ export const passkeySchema = z
   })
   .openapi("PasskeyLink");
 
+// clone: a schema that was made before @hono/zod-openapi was imported has no `openapi`.
 export const assertionSchema = passkeyAssertion
+  .clone()
   .openapi({
     description: "The assertion as WebAuthn's AuthenticationResponseJSON; other members of it are ignored.",
     example: {
@@ -38,7 +40,7 @@ export const assertionSchema = passkeyAssertion
 
 export const confirmationSchema = z
   .strictObject({
-    code: passkeyCode.openapi({
+    code: passkeyCode.clone().openapi({
       description: "The code that the phone shows. It has to be the session's.",
       example: "7K2M-QX4P",
     }),
