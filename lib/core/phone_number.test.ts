@@ -80,7 +80,7 @@ describe("a phone number", () => {
 });
 
 describe("the error of a refused number", () => {
-  test("quotes the value and gives an example that is accepted", () => {
+  test("quotes the value and gives an accepted example", () => {
     const message = notAPhoneNumber("0151 23456789");
     expect(message).toContain('"0151 23456789"');
     const [example] = /\+[\d -]+/.exec(message) ?? [];

@@ -18,7 +18,7 @@ const addressSuffix = /@(c\.us|s\.whatsapp\.net)$/;
 
 /**
  * The digits of a phone number as people keep it: with a plus sign, spaces, dashes, dots, brackets, direction marks, or
- * as WhatsApp's address. Undefined for anything else. Refuses a national prefix in brackets, as in `+44 (0) 20`, because
+ * as WhatsApp's address. Undefined for anything else. Refuses a national prefix in brackets, as in `+44 (0) 20`:
  * its zero is no part of the international number. Takes time linear in the text.
  */
 export function phoneDigitsOf(text: string): string | undefined {

@@ -65,7 +65,7 @@ export function whatsappControl(simulation: Simulation): Hono {
 
   app.get("/phones/:phone", (c) => c.json(view(known(c.req.param("phone")))));
 
-  /** Adds a number to the phone's address book: the phone tells its companions the LID of the number. */
+  /** Adds a number to the phone's address book: the phone sends its companions the LID of the number. */
   app.post("/phones/:phone/contacts", async (c) => {
     const { phone } = newContact.parse(await jsonBody(c));
     await shareContact(simulation, known(c.req.param("phone")), phones.obtain(phone));

@@ -130,7 +130,7 @@ async function record(
   return { result: undefined, changes };
 }
 
-/** What the messages that were sent change: an edit, a deletion or a reaction that the business sent. */
+/** Returns the changes that sent messages make: an edit, a deletion or a reaction of the business. */
 function stateChanges(
   { businessId: business_id }: BusinessScope,
   messages: readonly PendingMessage[],

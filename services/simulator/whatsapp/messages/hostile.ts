@@ -25,7 +25,7 @@ import { encryptBytes, messageId } from "./write.ts";
  *   many_children     a message with 10,000 unknown children
  *   many_attributes   a message with 10,000 unknown attributes
  *   many_receipts     a receipt for 10,000 messages
- *   lid_claim         a claim that another account's number belongs to the writer's LID, as only a phone tells its own
+ *   lid_claim         a claim that another account's number belongs to the writer's LID, as only a phone sends its
  *                     companions
  */
 export const hostileKind = z.enum([
