@@ -24,7 +24,7 @@ const upTo = (count: number, from = 0) => Array.from({ length: Math.max(0, count
 const without = (all: readonly number[], some: readonly number[]) => all.filter((one) => !some.includes(one));
 const list = (numbers: readonly number[]) => numbers.join(", ");
 
-/** Plans the way from `now` to the wanted; omits what an interrupted run already did. */
+/** Plans the way from `now` to the wanted count; omits what an interrupted run already did. */
 export function planShards(now: ShardsNow, wanted: WantedShards): ShardsPlan {
   const { lines, refusal } =
     wanted.count < Math.max(now.count, now.numShards ?? 0) ? planFewer(now, wanted) : planMore(now, wanted);
