@@ -19,6 +19,16 @@ describe("boundaries", () => {
     expect(faultOf("lib/db/index.ts", "services/api/app.ts")).toContain("lib knows no service");
   });
 
+  test("features of the API import no routes of another", () => {
+    const from = "services/api/features/media/routes.ts";
+    const recipients = "services/api/features/broadcasts/recipient_routes.ts";
+    expect(faultOf(from, "services/api/features/messages/routes.ts")).toContain("never imports another's routes");
+    expect(faultOf(from, recipients)).toContain("never imports another's routes");
+    expect(faultOf(from, "services/api/features/media/file_routes.ts")).toBeNull();
+    expect(faultOf(from, "services/api/features/messages/submit.ts")).toBeNull();
+    expect(faultOf("services/api/app.ts", recipients)).toBeNull();
+  });
+
   test("only tests and scripts import test code", () => {
     expect(faultOf("services/api/app.ts", "lib/testing/until.ts")).toContain("only tests");
     expect(faultOf("services/api/app.ts", "services/api/testing/harness.ts")).toContain("only tests");

@@ -15,6 +15,9 @@ const layerOf = (folder: string) => layers.findIndex((folders) => folders.includ
 
 const isTestCode = (path: string) => /(^lib\/testing\/|\/testing\/|\.(test|fixture)\.ts$)/.test(path);
 
+const feature = /^services\/api\/features\/([^/]+)\//;
+const isRoutes = (path: string) => /(^|\/|_)routes\.ts$/.test(path);
+
 /** Why the file at `from` may not import the one at `to`; null where it may. Paths from the checkout's root. */
 export function faultOf(from: string, to: string): string | null {
   const [top, folder = ""] = from.split("/");
@@ -22,6 +25,9 @@ export function faultOf(from: string, to: string): string | null {
   if (top === "scripts" || isTestCode(from)) return null;
   if (targetTop === "scripts") return "only scripts import scripts";
   if (isTestCode(to)) return "only tests import test code";
+  const own = feature.exec(from)?.[1];
+  if (own !== undefined && isRoutes(to) && feature.exec(to)?.[1] !== own)
+    return "a feature of the API never imports another's routes: what two share is a file beside them";
   if (top === "services")
     return targetTop === "services" && target !== folder
       ? "services never import each other: what two share lives in lib"
