@@ -15,11 +15,11 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description Returns businesses whose name contains this text, ignoring case. */
-                    name?: string;
+                    name?: components["parameters"]["query-name"];
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path?: never;
@@ -40,15 +40,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -61,7 +53,7 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
-                    "idempotency-key"?: string;
+                    "idempotency-key"?: components["parameters"]["header-idempotency-key"];
                 };
                 path?: never;
                 cookie?: never;
@@ -83,15 +75,7 @@ export interface paths {
                         "application/json": components["schemas"]["Business"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -114,7 +98,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -131,15 +115,7 @@ export interface paths {
                         "application/json": components["schemas"]["Business"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -154,7 +130,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -167,15 +143,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         options?: never;
@@ -186,11 +154,11 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description The ETag of the version that you fetched. If the resource has changed since, the request changes nothing and fails with 412. */
-                    "if-match"?: string;
+                    "if-match"?: components["parameters"]["header-if-match"];
                 };
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -211,15 +179,7 @@ export interface paths {
                         "application/json": components["schemas"]["Business"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         trace?: never;
@@ -239,16 +199,16 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description Returns the key with this prefix: the 8 characters after psk_. */
-                    prefix?: string;
+                    prefix?: components["parameters"]["query-prefix"];
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -267,15 +227,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -288,11 +240,11 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
-                    "idempotency-key"?: string;
+                    "idempotency-key"?: components["parameters"]["header-idempotency-key"];
                 };
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -311,15 +263,7 @@ export interface paths {
                         "application/json": components["schemas"]["CreatedKey"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -346,13 +290,13 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
-                    "idempotency-key"?: string;
+                    "idempotency-key"?: components["parameters"]["header-idempotency-key"];
                 };
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the key. */
-                    key_id: string;
+                    key_id: components["parameters"]["path-key_id"];
                 };
                 cookie?: never;
             };
@@ -371,15 +315,7 @@ export interface paths {
                         "application/json": components["schemas"]["CreatedKey"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -408,9 +344,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the key. */
-                    key_id: string;
+                    key_id: components["parameters"]["path-key_id"];
                 };
                 cookie?: never;
             };
@@ -423,15 +359,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         options?: never;
@@ -458,7 +386,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -477,15 +405,7 @@ export interface paths {
                         "application/json": components["schemas"]["WhatsappSession"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -511,7 +431,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -526,15 +446,7 @@ export interface paths {
                         "application/json": components["schemas"]["WhatsappSession"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -549,7 +461,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -562,15 +474,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         options?: never;
@@ -595,7 +499,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -610,15 +514,7 @@ export interface paths {
                         "image/png": string;
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -646,7 +542,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -661,15 +557,7 @@ export interface paths {
                         "image/svg+xml": string;
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -958,20 +846,20 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description Returns messages of this chat. A phone number in international form, or a WhatsApp JID. */
-                    chat?: string;
+                    chat?: components["parameters"]["query-chat"];
                     /** @description Returns messages of this direction. */
-                    direction?: "outbound" | "inbound";
+                    direction?: components["parameters"]["query-direction"];
                     /** @description Returns messages with this status. */
-                    status?: "queued" | "sent" | "failed" | "delivered" | "read" | "played";
+                    status?: components["parameters"]["query-status"];
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -990,15 +878,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -1013,11 +893,11 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
-                    "idempotency-key"?: string;
+                    "idempotency-key"?: components["parameters"]["header-idempotency-key"];
                 };
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -1036,15 +916,7 @@ export interface paths {
                         "application/json": components["schemas"]["AcceptedMessage"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -1070,9 +942,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the message. */
-                    message_id: string;
+                    message_id: components["parameters"]["path-message_id"];
                 };
                 cookie?: never;
             };
@@ -1087,15 +959,7 @@ export interface paths {
                         "application/json": components["schemas"]["MessageWithHistory"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -1128,11 +992,11 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description SHA-256 of the file (RFC 9530), also if the body is a form. An upload with another digest is refused, so that truncated or altered files are detected. */
-                    "content-digest"?: string;
+                    "content-digest"?: components["parameters"]["header-content-digest"];
                 };
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -1160,15 +1024,7 @@ export interface paths {
                         "application/json": components["schemas"]["Media"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -1194,9 +1050,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the file. */
-                    media_id: string;
+                    media_id: components["parameters"]["path-media_id"];
                 };
                 cookie?: never;
             };
@@ -1211,15 +1067,7 @@ export interface paths {
                         "application/json": components["schemas"]["Media"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -1234,9 +1082,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the file. */
-                    media_id: string;
+                    media_id: components["parameters"]["path-media_id"];
                 };
                 cookie?: never;
             };
@@ -1249,15 +1097,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         options?: never;
@@ -1284,7 +1124,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -1301,15 +1141,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -1337,9 +1169,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the message. */
-                    message_id: string;
+                    message_id: components["parameters"]["path-message_id"];
                 };
                 cookie?: never;
             };
@@ -1352,15 +1184,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -1388,7 +1212,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -1407,15 +1231,7 @@ export interface paths {
                         "application/json": components["schemas"]["CheckedNumbers"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -1439,14 +1255,14 @@ export interface paths {
             parameters: {
                 query: {
                     /** @description A phone number in international form, or a WhatsApp JID. */
-                    of: string;
+                    of: components["parameters"]["query-of"];
                     /** @description Size of the picture. */
-                    size?: "preview" | "full";
+                    size?: components["parameters"]["query-size"];
                 };
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -1461,15 +1277,7 @@ export interface paths {
                         "application/json": components["schemas"]["Picture"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -1497,7 +1305,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -1512,15 +1320,7 @@ export interface paths {
                         "application/json": components["schemas"]["Pacing"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         /**
@@ -1533,7 +1333,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -1552,15 +1352,7 @@ export interface paths {
                         "application/json": components["schemas"]["Pacing"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         post?: never;
@@ -1590,7 +1382,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -1603,15 +1395,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         options?: never;
@@ -1634,14 +1418,14 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -1660,15 +1444,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -1681,11 +1457,11 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
-                    "idempotency-key"?: string;
+                    "idempotency-key"?: components["parameters"]["header-idempotency-key"];
                 };
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -1704,15 +1480,7 @@ export interface paths {
                         "application/json": components["schemas"]["StartedBroadcast"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -1738,9 +1506,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the broadcast. */
-                    broadcast_id: string;
+                    broadcast_id: components["parameters"]["path-broadcast_id"];
                 };
                 cookie?: never;
             };
@@ -1755,15 +1523,7 @@ export interface paths {
                         "application/json": components["schemas"]["BroadcastDetail"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -1793,9 +1553,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the broadcast. */
-                    broadcast_id: string;
+                    broadcast_id: components["parameters"]["path-broadcast_id"];
                 };
                 cookie?: never;
             };
@@ -1810,15 +1570,7 @@ export interface paths {
                         "application/json": components["schemas"]["Broadcast"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -1846,9 +1598,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the broadcast. */
-                    broadcast_id: string;
+                    broadcast_id: components["parameters"]["path-broadcast_id"];
                 };
                 cookie?: never;
             };
@@ -1863,15 +1615,7 @@ export interface paths {
                         "application/json": components["schemas"]["Broadcast"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -1899,9 +1643,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the broadcast. */
-                    broadcast_id: string;
+                    broadcast_id: components["parameters"]["path-broadcast_id"];
                 };
                 cookie?: never;
             };
@@ -1916,15 +1660,7 @@ export interface paths {
                         "application/json": components["schemas"]["Broadcast"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -1952,9 +1688,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the broadcast. */
-                    broadcast_id: string;
+                    broadcast_id: components["parameters"]["path-broadcast_id"];
                 };
                 cookie?: never;
             };
@@ -1969,15 +1705,7 @@ export interface paths {
                         "application/json": components["schemas"]["Broadcast"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -2001,16 +1729,16 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the broadcast. */
-                    broadcast_id: string;
+                    broadcast_id: components["parameters"]["path-broadcast_id"];
                 };
                 cookie?: never;
             };
@@ -2029,15 +1757,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -2051,9 +1771,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the broadcast. */
-                    broadcast_id: string;
+                    broadcast_id: components["parameters"]["path-broadcast_id"];
                 };
                 cookie?: never;
             };
@@ -2072,15 +1792,7 @@ export interface paths {
                         "application/json": components["schemas"]["AddedRecipients"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -2110,9 +1822,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the broadcast. */
-                    broadcast_id: string;
+                    broadcast_id: components["parameters"]["path-broadcast_id"];
                 };
                 cookie?: never;
             };
@@ -2131,15 +1843,7 @@ export interface paths {
                         "application/json": components["schemas"]["AddedRecipients"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -2165,12 +1869,12 @@ export interface paths {
                     /** @description `next_cursor` of the previous page. */
                     cursor?: string;
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -2189,15 +1893,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -2211,7 +1907,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -2230,15 +1926,7 @@ export interface paths {
                         "application/json": components["schemas"]["OptOut"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -2267,9 +1955,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description A phone number in international form, or a WhatsApp JID. */
-                    chat: string;
+                    chat: components["parameters"]["path-chat"];
                 };
                 cookie?: never;
             };
@@ -2282,15 +1970,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         options?: never;
@@ -2313,14 +1993,14 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -2339,15 +2019,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -2360,11 +2032,11 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
-                    "idempotency-key"?: string;
+                    "idempotency-key"?: components["parameters"]["header-idempotency-key"];
                 };
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -2383,15 +2055,7 @@ export interface paths {
                         "application/json": components["schemas"]["CreatedWebhook"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -2414,9 +2078,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the webhook. */
-                    webhook_id: string;
+                    webhook_id: components["parameters"]["path-webhook_id"];
                 };
                 cookie?: never;
             };
@@ -2433,15 +2097,7 @@ export interface paths {
                         "application/json": components["schemas"]["Webhook"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -2456,9 +2112,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the webhook. */
-                    webhook_id: string;
+                    webhook_id: components["parameters"]["path-webhook_id"];
                 };
                 cookie?: never;
             };
@@ -2471,15 +2127,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         options?: never;
@@ -2493,13 +2141,13 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description The ETag of the version that you fetched. If the resource has changed since, the request changes nothing and fails with 412. */
-                    "if-match"?: string;
+                    "if-match"?: components["parameters"]["header-if-match"];
                 };
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the webhook. */
-                    webhook_id: string;
+                    webhook_id: components["parameters"]["path-webhook_id"];
                 };
                 cookie?: never;
             };
@@ -2520,15 +2168,7 @@ export interface paths {
                         "application/json": components["schemas"]["Webhook"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         trace?: never;
@@ -2551,13 +2191,13 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
-                    "idempotency-key"?: string;
+                    "idempotency-key"?: components["parameters"]["header-idempotency-key"];
                 };
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the webhook. */
-                    webhook_id: string;
+                    webhook_id: components["parameters"]["path-webhook_id"];
                 };
                 cookie?: never;
             };
@@ -2576,15 +2216,7 @@ export interface paths {
                         "application/json": components["schemas"]["CreatedWebhook"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -2612,9 +2244,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the webhook. */
-                    webhook_id: string;
+                    webhook_id: components["parameters"]["path-webhook_id"];
                 };
                 cookie?: never;
             };
@@ -2627,15 +2259,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -2661,18 +2285,18 @@ export interface paths {
                     /** @description Returns deliveries with this status. */
                     status?: "pending" | "delivered" | "dead";
                     /** @description Returns deliveries of this event. */
-                    event?: string;
+                    event?: components["parameters"]["query-event"];
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the webhook. */
-                    webhook_id: string;
+                    webhook_id: components["parameters"]["path-webhook_id"];
                 };
                 cookie?: never;
             };
@@ -2691,15 +2315,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -2727,11 +2343,11 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the webhook. */
-                    webhook_id: string;
+                    webhook_id: components["parameters"]["path-webhook_id"];
                     /** @description Id of the delivery. */
-                    delivery_id: string;
+                    delivery_id: components["parameters"]["path-delivery_id"];
                 };
                 cookie?: never;
             };
@@ -2746,15 +2362,7 @@ export interface paths {
                         "application/json": components["schemas"]["WebhookDeliveryDetail"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -2784,11 +2392,11 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the webhook. */
-                    webhook_id: string;
+                    webhook_id: components["parameters"]["path-webhook_id"];
                     /** @description Id of the delivery. */
-                    delivery_id: string;
+                    delivery_id: components["parameters"]["path-delivery_id"];
                 };
                 cookie?: never;
             };
@@ -2801,15 +2409,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -2837,9 +2437,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description Id of the webhook. */
-                    webhook_id: string;
+                    webhook_id: components["parameters"]["path-webhook_id"];
                 };
                 cookie?: never;
             };
@@ -2858,15 +2458,7 @@ export interface paths {
                         "application/json": components["schemas"]["ReplayedDeliveries"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -2894,14 +2486,14 @@ export interface paths {
                     /** @description Returns calls that ended this way. lost: the carrier never reported the end. */
                     status?: "completed" | "busy" | "no_answer" | "failed" | "canceled" | "lost";
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -2920,15 +2512,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -2941,11 +2525,11 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
-                    "idempotency-key"?: string;
+                    "idempotency-key"?: components["parameters"]["header-idempotency-key"];
                 };
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -2964,15 +2548,7 @@ export interface paths {
                         "application/json": components["schemas"]["PlacedCall"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -2998,7 +2574,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -3015,15 +2591,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -3051,9 +2619,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description The carrier's id of the call. */
-                    call_sid: string;
+                    call_sid: components["parameters"]["path-call_sid"];
                 };
                 cookie?: never;
             };
@@ -3068,15 +2636,7 @@ export interface paths {
                         "application/json": components["schemas"]["CallDetail"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -3101,7 +2661,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -3116,15 +2676,7 @@ export interface paths {
                         "application/json": components["schemas"]["CallSettings"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         /**
@@ -3137,7 +2689,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -3156,15 +2708,7 @@ export interface paths {
                         "application/json": components["schemas"]["CallSettings"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         post?: never;
@@ -3191,7 +2735,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -3208,15 +2752,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -3245,9 +2781,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description The phone number in international form. */
-                    number: string;
+                    number: components["parameters"]["path-number"];
                 };
                 cookie?: never;
             };
@@ -3260,15 +2796,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         post?: never;
@@ -3282,9 +2810,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                     /** @description The phone number in international form. */
-                    number: string;
+                    number: components["parameters"]["path-number"];
                 };
                 cookie?: never;
             };
@@ -3297,15 +2825,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         options?: never;
@@ -3344,15 +2864,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -3394,15 +2906,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -3442,15 +2946,7 @@ export interface paths {
                         "application/json": components["schemas"]["CallLoad"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -3495,15 +2991,7 @@ export interface paths {
                         "application/json": components["schemas"]["CallLoad"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         post?: never;
@@ -3532,7 +3020,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -3551,15 +3039,7 @@ export interface paths {
                         "application/json": components["schemas"]["Move"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -3582,7 +3062,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the move. */
-                    move_id: string;
+                    move_id: components["parameters"]["path-move_id"];
                 };
                 cookie?: never;
             };
@@ -3597,15 +3077,7 @@ export interface paths {
                         "application/json": components["schemas"]["Move"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -3631,9 +3103,9 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                     /** @description Returns only moves in progress or only finished ones. `under_way` is a former name of `in_progress`. */
                     status?: "in_progress" | "finished" | "under_way";
                 };
@@ -3656,15 +3128,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -3710,15 +3174,7 @@ export interface paths {
                         "application/json": components["schemas"]["RebalanceResult"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -3756,15 +3212,7 @@ export interface paths {
                         "application/json": components["schemas"]["Assignments"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -3790,14 +3238,14 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path: {
                     /** @description Name of the queue: high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
-                    name: string;
+                    name: components["parameters"]["path-name"];
                 };
                 cookie?: never;
             };
@@ -3816,15 +3264,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -3854,9 +3294,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Name of the queue: high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
-                    name: string;
+                    name: components["parameters"]["path-name"];
                     /** @description Id of the job. */
-                    job_id: string;
+                    job_id: components["parameters"]["path-job_id"];
                 };
                 cookie?: never;
             };
@@ -3869,15 +3309,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -3905,7 +3337,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Name of the queue: high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
-                    name: string;
+                    name: components["parameters"]["path-name"];
                 };
                 cookie?: never;
             };
@@ -3920,15 +3352,7 @@ export interface paths {
                         "application/json": components["schemas"]["Replay"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -3957,9 +3381,9 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Name of the queue: high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
-                    name: string;
+                    name: components["parameters"]["path-name"];
                     /** @description Id of the job. */
-                    job_id: string;
+                    job_id: components["parameters"]["path-job_id"];
                 };
                 cookie?: never;
             };
@@ -3972,15 +3396,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         options?: never;
@@ -4274,11 +3690,11 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description Returns the key with this prefix: the 8 characters after psk_. */
-                    prefix?: string;
+                    prefix?: components["parameters"]["query-prefix"];
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path?: never;
@@ -4299,15 +3715,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -4320,7 +3728,7 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
-                    "idempotency-key"?: string;
+                    "idempotency-key"?: components["parameters"]["header-idempotency-key"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4340,15 +3748,7 @@ export interface paths {
                         "application/json": components["schemas"]["CreatedKey"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -4375,11 +3775,11 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
-                    "idempotency-key"?: string;
+                    "idempotency-key"?: components["parameters"]["header-idempotency-key"];
                 };
                 path: {
                     /** @description Id of the key. */
-                    key_id: string;
+                    key_id: components["parameters"]["path-key_id"];
                 };
                 cookie?: never;
             };
@@ -4398,15 +3798,7 @@ export interface paths {
                         "application/json": components["schemas"]["CreatedKey"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -4435,7 +3827,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the key. */
-                    key_id: string;
+                    key_id: components["parameters"]["path-key_id"];
                 };
                 cookie?: never;
             };
@@ -4448,15 +3840,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         options?: never;
@@ -4479,13 +3863,13 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description Returns entries of this business. */
-                    business_id?: string;
+                    business_id?: components["parameters"]["query-business_id"];
                     /** @description Returns entries of this key. */
-                    key_id?: string;
+                    key_id?: components["parameters"]["query-key_id"];
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path?: never;
@@ -4506,15 +3890,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -4540,13 +3916,13 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description Returns entries of this business. */
-                    business_id?: string;
+                    business_id?: components["parameters"]["query-business_id"];
                     /** @description Returns entries of this key. */
-                    key_id?: string;
+                    key_id?: components["parameters"]["query-key_id"];
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path?: never;
@@ -4567,15 +3943,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -4604,11 +3972,11 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description Resumes the stream after this event. Browsers send it when they reconnect. */
-                    "last-event-id"?: string;
+                    "last-event-id"?: components["parameters"]["header-last-event-id"];
                 };
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -4623,15 +3991,7 @@ export interface paths {
                         "text/event-stream": string;
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -4660,7 +4020,7 @@ export interface paths {
                 query?: never;
                 header?: {
                     /** @description Resumes the stream after this event. Browsers send it when they reconnect. */
-                    "last-event-id"?: string;
+                    "last-event-id"?: components["parameters"]["header-last-event-id"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4676,15 +4036,7 @@ export interface paths {
                         "text/event-stream": string;
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -4724,15 +4076,7 @@ export interface paths {
                         "application/json": components["schemas"]["SignedInAs"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -4758,15 +4102,7 @@ export interface paths {
                         "application/json": components["schemas"]["SignedIn"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         /** Sign out of the console */
@@ -4786,15 +4122,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         options?: never;
@@ -4819,11 +4147,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4835,18 +4163,7 @@ export interface webhooks {
                         type: "message.received";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** Format: uuid */
-                            message_id: string;
-                            chat: string;
-                            sender: string;
-                            sender_name: string | null;
-                            type: string;
-                            text: string | null;
-                            content: components["schemas"]["MessageContent"];
-                        };
+                        data: components["schemas"]["MessageReceived"];
                     };
                 };
             };
@@ -5005,11 +4322,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5021,15 +4338,7 @@ export interface webhooks {
                         type: "message.sent";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** Format: uuid */
-                            message_id: string;
-                            chat: string;
-                            /** @enum {string} */
-                            status: "sent" | "delivered" | "read" | "played";
-                        };
+                        data: components["schemas"]["MessageReceipt"];
                     };
                 };
             };
@@ -5064,11 +4373,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5080,15 +4389,7 @@ export interface webhooks {
                         type: "message.delivered";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** Format: uuid */
-                            message_id: string;
-                            chat: string;
-                            /** @enum {string} */
-                            status: "sent" | "delivered" | "read" | "played";
-                        };
+                        data: components["schemas"]["MessageReceipt"];
                     };
                 };
             };
@@ -5123,11 +4424,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5139,15 +4440,7 @@ export interface webhooks {
                         type: "message.read";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** Format: uuid */
-                            message_id: string;
-                            chat: string;
-                            /** @enum {string} */
-                            status: "sent" | "delivered" | "read" | "played";
-                        };
+                        data: components["schemas"]["MessageReceipt"];
                     };
                 };
             };
@@ -5182,11 +4475,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5198,15 +4491,7 @@ export interface webhooks {
                         type: "message.played";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** Format: uuid */
-                            message_id: string;
-                            chat: string;
-                            /** @enum {string} */
-                            status: "sent" | "delivered" | "read" | "played";
-                        };
+                        data: components["schemas"]["MessageReceipt"];
                     };
                 };
             };
@@ -5241,11 +4526,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5257,19 +4542,7 @@ export interface webhooks {
                         type: "message.failed";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** Format: uuid */
-                            message_id: string;
-                            chat: string;
-                            /** @enum {string} */
-                            status: "failed";
-                            error: {
-                                code: string;
-                                message: string;
-                            };
-                        };
+                        data: components["schemas"]["MessageFailed"];
                     };
                 };
             };
@@ -5304,11 +4577,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5320,15 +4593,7 @@ export interface webhooks {
                         type: "message.media";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** Format: uuid */
-                            message_id: string;
-                            chat: string;
-                            type: string;
-                            media: components["schemas"]["Attachment"];
-                        };
+                        data: components["schemas"]["MessageMedia"];
                     };
                 };
             };
@@ -5363,11 +4628,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5379,17 +4644,7 @@ export interface webhooks {
                         type: "session.status";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            status: string;
-                            paired: boolean;
-                            phone: string | null;
-                            name: string | null;
-                            reason: string | null;
-                            /** Format: date-time */
-                            since: string;
-                        };
+                        data: components["schemas"]["SessionStatus"];
                     };
                 };
             };
@@ -5483,11 +4738,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5499,14 +4754,7 @@ export interface webhooks {
                         type: "session.limited";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** @enum {string} */
-                            holds: "everything" | "first_contacts";
-                            /** Format: date-time */
-                            until: string;
-                        };
+                        data: components["schemas"]["SessionLimited"];
                     };
                 };
             };
@@ -5541,11 +4789,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5557,13 +4805,7 @@ export interface webhooks {
                         type: "broadcast.status";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** Format: uuid */
-                            broadcast_id: string;
-                            status: string;
-                        };
+                        data: components["schemas"]["BroadcastStatus"];
                     };
                 };
             };
@@ -5598,11 +4840,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5614,14 +4856,7 @@ export interface webhooks {
                         type: "webhook.paused";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** Format: uuid */
-                            webhook_id: string;
-                            url: string;
-                            reason: string;
-                        };
+                        data: components["schemas"]["WebhookPaused"];
                     };
                 };
             };
@@ -5656,11 +4891,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5672,12 +4907,7 @@ export interface webhooks {
                         type: "webhook.test";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** Format: uuid */
-                            webhook_id: string;
-                        };
+                        data: components["schemas"]["WebhookTest"];
                     };
                 };
             };
@@ -5712,11 +4942,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5728,18 +4958,7 @@ export interface webhooks {
                         type: "call.started";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            call_sid: string;
-                            /** @enum {string} */
-                            direction: "inbound" | "outbound";
-                            from: string;
-                            to: string;
-                            status: string;
-                            streams: number;
-                            duration_s: number | null;
-                        };
+                        data: components["schemas"]["CallEvent"];
                     };
                 };
             };
@@ -5774,11 +4993,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5790,18 +5009,7 @@ export interface webhooks {
                         type: "call.resumed";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            call_sid: string;
-                            /** @enum {string} */
-                            direction: "inbound" | "outbound";
-                            from: string;
-                            to: string;
-                            status: string;
-                            streams: number;
-                            duration_s: number | null;
-                        };
+                        data: components["schemas"]["CallEvent"];
                     };
                 };
             };
@@ -5836,11 +5044,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5852,18 +5060,7 @@ export interface webhooks {
                         type: "call.ended";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            call_sid: string;
-                            /** @enum {string} */
-                            direction: "inbound" | "outbound";
-                            from: string;
-                            to: string;
-                            status: string;
-                            streams: number;
-                            duration_s: number | null;
-                        };
+                        data: components["schemas"]["CallEvent"];
                     };
                 };
             };
@@ -5886,6 +5083,21 @@ export interface webhooks {
 }
 export interface components {
     schemas: {
+        "webhook-id": string;
+        "webhook-timestamp": string;
+        "webhook-signature": string;
+        MessageReceived: {
+            /** Format: uuid */
+            business_id: string;
+            /** Format: uuid */
+            message_id: string;
+            chat: string;
+            sender: string;
+            sender_name: string | null;
+            type: string;
+            text: string | null;
+            content: components["schemas"]["MessageContent"];
+        };
         MessageContent: {
             /** @enum {string} */
             type: "text";
@@ -6015,6 +5227,89 @@ export interface components {
             url_expires_at?: string;
             /** @description Why it cannot be had: `gone`, `mismatch`, `quota_exceeded`, `too_large` or `unreachable`. */
             error?: string;
+        };
+        MessageReceipt: {
+            /** Format: uuid */
+            business_id: string;
+            /** Format: uuid */
+            message_id: string;
+            chat: string;
+            /** @enum {string} */
+            status: "sent" | "delivered" | "read" | "played";
+        };
+        MessageFailed: {
+            /** Format: uuid */
+            business_id: string;
+            /** Format: uuid */
+            message_id: string;
+            chat: string;
+            /** @enum {string} */
+            status: "failed";
+            error: {
+                code: string;
+                message: string;
+            };
+        };
+        MessageMedia: {
+            /** Format: uuid */
+            business_id: string;
+            /** Format: uuid */
+            message_id: string;
+            chat: string;
+            type: string;
+            media: components["schemas"]["Attachment"];
+        };
+        SessionStatus: {
+            /** Format: uuid */
+            business_id: string;
+            status: string;
+            paired: boolean;
+            phone: string | null;
+            name: string | null;
+            reason: string | null;
+            /** Format: date-time */
+            since: string;
+        };
+        SessionLimited: {
+            /** Format: uuid */
+            business_id: string;
+            /** @enum {string} */
+            holds: "everything" | "first_contacts";
+            /** Format: date-time */
+            until: string;
+        };
+        BroadcastStatus: {
+            /** Format: uuid */
+            business_id: string;
+            /** Format: uuid */
+            broadcast_id: string;
+            status: string;
+        };
+        WebhookPaused: {
+            /** Format: uuid */
+            business_id: string;
+            /** Format: uuid */
+            webhook_id: string;
+            url: string;
+            reason: string;
+        };
+        WebhookTest: {
+            /** Format: uuid */
+            business_id: string;
+            /** Format: uuid */
+            webhook_id: string;
+        };
+        CallEvent: {
+            /** Format: uuid */
+            business_id: string;
+            call_sid: string;
+            /** @enum {string} */
+            direction: "inbound" | "outbound";
+            from: string;
+            to: string;
+            status: string;
+            streams: number;
+            duration_s: number | null;
         };
         Business: {
             id: string;
@@ -7592,8 +6887,83 @@ export interface components {
             key_prefix: string;
         };
     };
-    responses: never;
-    parameters: never;
+    responses: {
+        /** @description A failure */
+        Failure: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: {
+        /** @description The delivery's id: the same on every retry. */
+        "webhook-id": components["schemas"]["webhook-id"];
+        /** @description Unix time of this attempt, in seconds. */
+        "webhook-timestamp": components["schemas"]["webhook-timestamp"];
+        /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+        "webhook-signature": components["schemas"]["webhook-signature"];
+        /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
+        "header-idempotency-key": string;
+        /** @description Returns businesses whose name contains this text, ignoring case. */
+        "query-name": string;
+        /** @description `next_cursor` of the previous page. */
+        "query-cursor": string;
+        /** @description Maximum number of rows in the page. A page of large rows has fewer. */
+        "query-limit": number;
+        /** @description Id of the business. */
+        "path-business_id": string;
+        /** @description The ETag of the version that you fetched. If the resource has changed since, the request changes nothing and fails with 412. */
+        "header-if-match": string;
+        /** @description Returns the key with this prefix: the 8 characters after psk_. */
+        "query-prefix": string;
+        /** @description Id of the key. */
+        "path-key_id": string;
+        /** @description Returns messages of this chat. A phone number in international form, or a WhatsApp JID. */
+        "query-chat": string;
+        /** @description Returns messages of this direction. */
+        "query-direction": "outbound" | "inbound";
+        /** @description Returns messages with this status. */
+        "query-status": "queued" | "sent" | "failed" | "delivered" | "read" | "played";
+        /** @description Id of the message. */
+        "path-message_id": string;
+        /** @description SHA-256 of the file (RFC 9530), also if the body is a form. An upload with another digest is refused, so that truncated or altered files are detected. */
+        "header-content-digest": string;
+        /** @description Id of the file. */
+        "path-media_id": string;
+        /** @description A phone number in international form, or a WhatsApp JID. */
+        "query-of": string;
+        /** @description Size of the picture. */
+        "query-size": "preview" | "full";
+        /** @description Id of the broadcast. */
+        "path-broadcast_id": string;
+        /** @description A phone number in international form, or a WhatsApp JID. */
+        "path-chat": string;
+        /** @description Id of the webhook. */
+        "path-webhook_id": string;
+        /** @description Returns deliveries of this event. */
+        "query-event": string;
+        /** @description Id of the delivery. */
+        "path-delivery_id": string;
+        /** @description The carrier's id of the call. */
+        "path-call_sid": string;
+        /** @description The phone number in international form. */
+        "path-number": string;
+        /** @description Id of the move. */
+        "path-move_id": string;
+        /** @description Name of the queue: high, default, receipts, receipts_sync, low, maintenance, broadcasts, media, recordings. */
+        "path-name": string;
+        /** @description Id of the job. */
+        "path-job_id": string;
+        /** @description Returns entries of this business. */
+        "query-business_id": string;
+        /** @description Returns entries of this key. */
+        "query-key_id": string;
+        /** @description Resumes the stream after this event. Browsers send it when they reconnect. */
+        "header-last-event-id": string;
+    };
     requestBodies: never;
     headers: never;
     pathItems: never;

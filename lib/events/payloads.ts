@@ -4,92 +4,111 @@ import type { EventName } from "./catalogue.ts";
 
 /*
  * The data of every event. A webhook delivery's body is {type, timestamp, data}: the event's name, its time and its
- * data. Live streams carry an excerpt of the same data (entry.ts). Fields may be added; none is removed.
+ * data. Live streams carry an excerpt of the same data (entry.ts). Fields may be added; none is removed. `id` names a
+ * schema in the OpenAPI document.
  */
 
 const business_id = z.uuid();
 const moment = z.iso.datetime();
 
-const received = z.object({
-  business_id,
-  message_id: z.uuid(),
-  /** JID of the conversation. */
-  chat: z.string(),
-  /** JID of the author. */
-  sender: z.string(),
-  sender_name: z.string().nullable(),
-  type: z.string(),
-  /** The text or caption of a message of any type. */
-  text: z.string().nullable(),
-  content: publicContent,
-});
+const received = z
+  .object({
+    business_id,
+    message_id: z.uuid(),
+    /** JID of the conversation. */
+    chat: z.string(),
+    /** JID of the author. */
+    sender: z.string(),
+    sender_name: z.string().nullable(),
+    type: z.string(),
+    /** The text or caption of a message of any type. */
+    text: z.string().nullable(),
+    content: publicContent,
+  })
+  .meta({ id: "MessageReceived" });
 
-const receipt = z.object({
-  business_id,
-  message_id: z.uuid(),
-  chat: z.string(),
-  status: z.enum(["sent", "delivered", "read", "played"]),
-});
+const receipt = z
+  .object({
+    business_id,
+    message_id: z.uuid(),
+    chat: z.string(),
+    status: z.enum(["sent", "delivered", "read", "played"]),
+  })
+  .meta({ id: "MessageReceipt" });
 
-const failed = z.object({
-  business_id,
-  message_id: z.uuid(),
-  chat: z.string(),
-  status: z.literal("failed"),
-  error: z.object({ code: z.string(), message: z.string() }),
-});
+const failed = z
+  .object({
+    business_id,
+    message_id: z.uuid(),
+    chat: z.string(),
+    status: z.literal("failed"),
+    error: z.object({ code: z.string(), message: z.string() }),
+  })
+  .meta({ id: "MessageFailed" });
 
-const media = z.object({
-  business_id,
-  message_id: z.uuid(),
-  chat: z.string(),
-  type: z.string(),
-  /** With URLs that are valid for a day, where the file was stored. */
-  media: publicAttachment,
-});
+const media = z
+  .object({
+    business_id,
+    message_id: z.uuid(),
+    chat: z.string(),
+    type: z.string(),
+    /** With URLs that are valid for a day, where the file was stored. */
+    media: publicAttachment,
+  })
+  .meta({ id: "MessageMedia" });
 
-const session = z.object({
-  business_id,
-  status: z.string(),
-  paired: z.boolean(),
-  phone: z.string().nullable(),
-  name: z.string().nullable(),
-  reason: z.string().nullable(),
-  since: moment,
-});
+const session = z
+  .object({
+    business_id,
+    status: z.string(),
+    paired: z.boolean(),
+    phone: z.string().nullable(),
+    name: z.string().nullable(),
+    reason: z.string().nullable(),
+    since: moment,
+  })
+  .meta({ id: "SessionStatus" });
 
-const passkey = z.object({
-  business_id,
-  /** "assertion": the owner has to approve. "confirmation": the owner has to compare the code with the phone's. */
-  step: z.enum(["assertion", "phone", "confirmation", "linking"]),
-  expires_at: z.iso.datetime({ offset: true }),
-  /** Why the last assertion did not succeed. */
-  reason: z.string().nullable(),
-});
+const passkey = z
+  .object({
+    business_id,
+    /** "assertion": the owner has to approve. "confirmation": the owner has to compare the code with the phone's. */
+    step: z.enum(["assertion", "phone", "confirmation", "linking"]),
+    expires_at: z.iso.datetime({ offset: true }),
+    /** Why the last assertion did not succeed. */
+    reason: z.string().nullable(),
+  })
+  .meta({ id: "SessionPasskey" });
 
-const limited = z.object({
-  business_id,
-  /** The messages that the limit blocks until then: all, or those that begin a chat. */
-  holds: z.enum(["everything", "first_contacts"]),
-  until: moment,
-});
+const limited = z
+  .object({
+    business_id,
+    /** The messages that the limit blocks until then: all, or those that begin a chat. */
+    holds: z.enum(["everything", "first_contacts"]),
+    until: moment,
+  })
+  .meta({ id: "SessionLimited" });
 
-const call = z.object({
-  business_id,
-  call_sid: z.string(),
-  direction: z.enum(["inbound", "outbound"]),
-  from: z.string(),
-  to: z.string(),
-  /** The carrier's status of the call. */
-  status: z.string(),
-  /** Media streams that the call has had. */
-  streams: z.int(),
-  duration_s: z.int().nullable(),
-});
+const call = z
+  .object({
+    business_id,
+    call_sid: z.string(),
+    direction: z.enum(["inbound", "outbound"]),
+    from: z.string(),
+    to: z.string(),
+    /** The carrier's status of the call. */
+    status: z.string(),
+    /** Media streams that the call has had. */
+    streams: z.int(),
+    duration_s: z.int().nullable(),
+  })
+  .meta({ id: "CallEvent" });
 
-const broadcast = z.object({ business_id, broadcast_id: z.uuid(), status: z.string() });
-const paused = z.object({ business_id, webhook_id: z.uuid(), url: z.string(), reason: z.string() });
-const test = z.object({ business_id, webhook_id: z.uuid() });
+const broadcast = z.object({ business_id, broadcast_id: z.uuid(), status: z.string() }).meta({ id: "BroadcastStatus" });
+const paused = z
+  .object({ business_id, webhook_id: z.uuid(), url: z.string(), reason: z.string() })
+  .meta({ id: "WebhookPaused" });
+const test = z.object({ business_id, webhook_id: z.uuid() }).meta({ id: "WebhookTest" });
 
 export const payloads = {
   "message.received": received,
