@@ -3,7 +3,6 @@ import { mkdtemp, rm, chmod } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
-import { launch } from "puppeteer-core";
 import type { Browser, Page } from "puppeteer-core";
 import { uuidv7 } from "../../lib/core/ids.ts";
 import { createConsul } from "../../lib/consul/client.ts";
@@ -22,6 +21,7 @@ import type { Harness } from "../../services/api/testing/harness.ts";
 import { buildConsole } from "../../services/console/build.ts";
 import { startEdge } from "../lab/rig/edge.ts";
 import type { Edge } from "../lab/rig/edge.ts";
+import { startBrowser } from "./browser.ts";
 
 /*
  * The console end to end: bundled, served by nginx with its real configuration, in a real browser, over the whole API
@@ -79,17 +79,7 @@ beforeAll(async () => {
   await api.request("POST", "/v1/businesses", { body: { name: "Another" } });
   await api.request("POST", `/v1/businesses/${business}/whatsapp/connect`, { body: { method: "qr" } });
 
-  browser = await launch({
-    executablePath: "/usr/bin/chromium",
-    // Chromium resolves names of its vendor by default; here it reaches only this machine.
-    args: [
-      "--no-sandbox",
-      "--ignore-certificate-errors",
-      "--disable-dev-shm-usage",
-      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    ],
-    userDataDir: join(folder, "browser"),
-  });
+  browser = await startBrowser(join(folder, "browser"));
   page = await browser.newPage();
   await page.setViewport({ width: 1280, height: 800 });
   page.on("console", (message) => message.type() === "error" && faults.push(message.text()));

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import type { OpenApiDocument } from "../../lib/testing/openapi.ts";
-import { exampleOf } from "./docs/example.ts";
-import type { ApiDocument } from "./docs/types.ts";
+import { exampleOf } from "./docs/samples/index.ts";
+import type { ApiDocument } from "./docs/openapi.ts";
 import { useHarness } from "./testing/use_harness.ts";
 import { createTenant } from "./testing/tenant.ts";
 

@@ -16,7 +16,7 @@ const releaseFolder = "/app";
 const unbundled = ["sharp", "msgpackr-extract", "@whiskeysockets/baileys", "libsignal"];
 
 /** Files that a module reads at run time from its own folder, which it finds by import.meta. They keep their paths. */
-const assets = "**/*.{sql,json,css}";
+const assets = "**/*.{sql,json,css,client.ts}";
 
 /**
  * Writes each part of a release into a folder of its name below `folder`. The same checkout gives the same bytes,

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Authenticated } from "../http/auth/guards.ts";
 import { renderReference } from "./render.ts";
-import type { ApiDocument } from "./types.ts";
+import type { ApiDocument } from "./openapi.ts";
 import { registerWebhooks } from "./webhooks.ts";
 
 const description = [
@@ -15,8 +15,13 @@ const description = [
   "Responses with 429 and 503 carry Retry-After.",
 ].join(" ");
 
-/** Allows only our own style sheet: no scripts, no frames, no forms. */
-const pagePolicy = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+/** Allows only our own style sheet, script and API: nothing inline, no frames, no markup from scripts. */
+const pagePolicy = [
+  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'",
+  "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+].join("; ");
+
+const asset = (name: string) => Bun.file(new URL(`./${name}`, import.meta.url)).text();
 
 /** Serves the OpenAPI document, which is generated from the routes' schemas, and its reference page at /docs. */
 export function publishDocument(app: OpenAPIHono<Authenticated>, publicUrl: string): void {
@@ -43,7 +48,10 @@ export function publishDocument(app: OpenAPIHono<Authenticated>, publicUrl: stri
     return c.html(await page, 200, { "content-security-policy": pagePolicy, "x-content-type-options": "nosniff" });
   });
   app.get("/docs/", (c) => c.redirect("/docs", 308));
-  app.get("/docs/docs.css", async (c) =>
-    c.body(await Bun.file(new URL("./docs.css", import.meta.url)).text(), 200, { "content-type": "text/css" }),
-  );
+  app.get("/docs/docs.css", async (c) => c.body(await asset("docs.css"), 200, { "content-type": "text/css" }));
+  let script: string | undefined;
+  app.get("/docs/docs.js", async (c) => {
+    script ??= new Bun.Transpiler({ loader: "ts" }).transformSync(await asset("docs.client.ts"));
+    return c.body(script, 200, { "content-type": "text/javascript" });
+  });
 }

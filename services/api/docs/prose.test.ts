@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { findingsOf } from "../../../scripts/testing/prose.ts";
 import { createOfflineApp } from "../testing/offline_app.ts";
-import type { ApiDocument } from "./types.ts";
+import type { ApiDocument } from "./openapi.ts";
 
 /** Verbs that start a summary. Prefer one of them; add one only for an action that none of them names. */
 const verbs = new Set(

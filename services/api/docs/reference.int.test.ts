@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { curlOf } from "./sample.ts";
-import type { ApiDocument } from "./types.ts";
+import { languages, sampleRequest } from "./samples/index.ts";
+import type { ApiDocument } from "./openapi.ts";
 import { sessionOf } from "../testing/fake_shards.ts";
 import { createHarness } from "../testing/harness.ts";
 import type { Harness } from "../testing/harness.ts";
@@ -92,43 +92,68 @@ async function move() {
   ids["move_id"] = (await api.request("POST", path, { body: { shard: 2 } })).body.id;
 }
 
-/** Runs a command in a shell; resolves with the HTTP status and the body. */
-async function run(command: string): Promise<{ status: number; body: string }> {
+/** Programs that run a sample from standard input, by language. */
+const runners: Record<string, string[]> = {
+  curl: ["bash", "-c", `curl() { command curl -s -m 5 -w '\n%{http_code}' "$@"; }; source /dev/stdin`],
+  JavaScript: ["bun", "run", "-"],
+  Python: ["python3", "-"],
+};
+
+/** The HTTP status, where each language shows it: the last line of curl, the first of the others, or an exception. */
+const statusPattern: Record<string, RegExp> = {
+  curl: /(\d{3})$/,
+  JavaScript: /^(\d{3})/,
+  Python: /^(\d{3})|HTTP Error (\d{3})/,
+};
+
+/** Runs a sample; resolves with the HTTP status, 0 if there is none, and its output. */
+async function run(language: string, sample: string): Promise<{ status: number; output: string }> {
   const variables = Object.fromEntries(Object.entries(ids).map(([name, value]) => [name.toUpperCase(), value]));
-  const child = Bun.spawn(["bash", "-c", `curl() { command curl -s -m 5 -w '\n%{http_code}' "$@"; }\n${command}`], {
+  const child = Bun.spawn(runners[language]!, {
     cwd: folder,
     env: { PATH: process.env["PATH"]!, API_KEY: api.adminKey, ...variables },
+    stdin: new Blob([sample]),
     stdout: "pipe",
+    stderr: "pipe",
+    timeout: 10_000,
   });
-  const lines = (await new Response(child.stdout).text()).split("\n");
-  return { status: Number(lines.at(-1)), body: lines.slice(0, -1).join("\n") };
+  const [stdout, stderr] = await Promise.all([child.stdout, child.stderr].map((out) => new Response(out).text()));
+  const match = statusPattern[language]!.exec(stdout!) ?? statusPattern[language]!.exec(stderr!);
+  return { status: Number(match?.[1] ?? match?.[2] ?? 0), output: stdout! + stderr! };
 }
 
 describe("samples of the reference", () => {
-  test("run unchanged", async () => {
-    const faults = [];
-    const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
-    );
-    for (const { method, path, operation } of operations) {
-      const name = `${method} ${path}`;
-      ids = { ...(await createTenant(api)).ids, name: "high", job_id: "1" };
-      await (prepare[name] ?? prepare[`${method} …/${path.split("/").at(-1)}`])?.();
-      const { status, body } = await run(curlOf(method, path, operation, document));
-      const expected =
-        expectedFailures[name] ??
-        Object.keys(operation.responses)
-          .map(Number)
-          .filter((each) => each < 400);
-      if (!expected.includes(status)) faults.push(`${name}: ${status} ${body.slice(0, 300)}`);
-    }
-    expect(operations.length).toBeGreaterThan(50);
-    expect(faults).toEqual([]);
-  });
+  test.each(Object.keys(languages))(
+    "in %s run unchanged",
+    async (language) => {
+      const faults = [];
+      const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+        Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
+      );
+      for (const { method, path, operation } of operations) {
+        const name = `${method} ${path}`;
+        ids = { ...(await createTenant(api)).ids, name: "high", job_id: "1" };
+        await (prepare[name] ?? prepare[`${method} …/${path.split("/").at(-1)}`])?.();
+        const sample = languages[language]!(sampleRequest(method, path, operation, document));
+        const { status, output } = await run(language, sample);
+        const expected =
+          expectedFailures[name] ??
+          Object.keys(operation.responses)
+            .map(Number)
+            .filter((each) => each < 400);
+        if (!expected.includes(status)) faults.push(`${name}: ${status} ${output.slice(0, 300)}\n${sample}`);
+      }
+      expect(operations.length).toBeGreaterThan(50);
+      expect(faults).toEqual([]);
+    },
+    120_000,
+  );
 
   test("are on the page", async () => {
     const page = await (await api.app.request("/docs")).text();
     expect(page).toContain("$BUSINESS_ID/messages");
     expect(page).toContain("--data-binary @photo.jpg");
+    expect(page).toContain("await readFile(&quot;photo.jpg&quot;)");
+    expect(page).toContain("{os.environ[&#39;BUSINESS_ID&#39;]}/messages");
   });
 });

@@ -1,3 +1,7 @@
+import type { HtmlEscapedString } from "hono/utils/html";
+
+export type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
+
 /** The subset of an OpenAPI document that the reference renders. */
 export type Schema = {
   $ref?: string;
@@ -25,7 +29,7 @@ export type Operation = {
   summary?: string;
   description?: string;
   tags?: string[];
-  parameters?: Parameter[];
+  parameters?: (Parameter | { $ref: string })[];
   requestBody?: { content: Content };
   responses: Record<string, { description?: string; content?: Content }>;
 };
@@ -33,5 +37,10 @@ export type ApiDocument = {
   info: { title: string; description?: string };
   servers?: { url: string }[];
   paths: Record<string, Record<string, Operation>>;
-  components?: { schemas?: Record<string, Schema> };
+  webhooks?: Record<string, Record<string, Operation>>;
+  components?: { schemas?: Record<string, Schema>; parameters?: Record<string, Parameter> };
 };
+
+/** The parameters of an operation, with those that name a component replaced by it. */
+export const parametersOf = ({ parameters = [] }: Operation, { components }: ApiDocument): Parameter[] =>
+  parameters.map((each) => ("$ref" in each ? components!.parameters![each.$ref.split("/").at(-1)!]! : each));

@@ -1,4 +1,4 @@
-import type { ApiDocument, Schema } from "./types.ts";
+import type { ApiDocument, Schema } from "../openapi.ts";
 
 /**
  * Generates a value that matches a schema, preferring the schema's own examples. For a request, omits optional members
