@@ -6572,7 +6572,7 @@ export interface components {
              */
             max_concurrent: number | null;
             /**
-             * @description Allowed destinations of calls and transfers: prefixes such as "+44", "!+4490" (denied), "own" (the country of the calling number) or "*". The longest match decides. Null: the platform's rules.
+             * @description Allowed destinations of calls and transfers: prefixes such as "+44", "!+4490" (denied), "own" (the country of the calling number; for +1 the United States and Canada, without 900) or "*". The longest match decides. Null: the platform's rules.
              * @example [
              *       "own",
              *       "+44",

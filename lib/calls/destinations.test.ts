@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { callingCodeOf, destinationRule, mayDial } from "./destinations.ts";
+import { countryPrefixes, destinationRule, mayDial } from "./destinations.ts";
 
-describe("callingCodeOf", () => {
+describe("countryPrefixes", () => {
   test.each([
     ["+15551112222", "+1"],
     ["+79161234567", "+7"],
@@ -9,7 +9,9 @@ describe("callingCodeOf", () => {
     ["+972501234567", "+972"],
     ["+5511987654321", "+55"],
     ["+35312345678", "+353"],
-  ])("of %s is %s", (number, code) => expect(callingCodeOf(number)).toBe(code));
+    ["+18761234567", "+1658 +1876"],
+    ["+19001234567", "+1900"],
+  ])("of %s are %s", (number, prefixes) => expect(countryPrefixes(number).join(" ")).toBe(prefixes));
 });
 
 describe("mayDial", () => {
@@ -21,6 +23,16 @@ describe("mayDial", () => {
   test("own allows the caller's calling code only", () => {
     expect(allowed(["own"], "+972541234567")).toBeTrue();
     expect(allowed(["own"], "+9715412345")).toBeFalse();
+  });
+
+  test("own of +1 excludes islands and premium rate", () => {
+    const from = "+12125551234";
+    expect(mayDial(["own"], { from, to: "+14165551234" })).toBeTrue();
+    for (const to of ["+18765551234", "+18095551234", "+19005551234"])
+      expect(mayDial(["own"], { from, to }), to).toBeFalse();
+    expect(mayDial(["own"], { from: "+18095551234", to: "+18295551234" })).toBeTrue();
+    expect(mayDial(["own"], { from: "+18095551234", to: from })).toBeFalse();
+    expect(mayDial(["own", "+1876"], { from, to: "+18765551234" })).toBeTrue();
   });
 
   test("the longest prefix decides", () => {

@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /**
- * A rule about destinations: `+44` allows numbers with this prefix, `!+4490` denies them, `own` allows the country
- * calling code of the calling number, `*` allows every number. The longest prefix that matches decides.
+ * A rule about destinations: `+44` allows numbers with this prefix, `!+4490` denies them, `own` allows the country of
+ * the calling number, `*` allows every number. The longest prefix that matches decides.
  */
 export const destinationRule = z
   .string()
@@ -19,18 +19,30 @@ const shortCodes = new Set(
   ).split(" "),
 );
 
-/** Returns the country calling code of an E.164 number, with the plus sign. */
-export function callingCodeOf(number: string): string {
+/**
+ * Area codes of +1 that `own` treats as countries apart, because calls to them cost many times a call within the United
+ * States and Canada: one line a country, and premium rate (900).
+ */
+const areasApart: readonly (readonly string[])[] =
+  "242 246 264 268 284 340 345 441 473 649 664 670 671 684 721 758 767 784 868 869 658,876 787,939 809,829,849 900"
+    .split(" ")
+    .map((areas) => areas.split(","));
+
+/** The prefixes of the country of an E.164 number, with the plus sign: its calling code, or area codes of +1. */
+export function countryPrefixes(number: string): string[] {
   const digits = number.slice(1);
   const code = [1, 2].map((length) => digits.slice(0, length)).find((prefix) => shortCodes.has(prefix));
-  return `+${code ?? digits.slice(0, 3)}`;
+  const apart = code === "1" ? areasApart.find((areas) => areas.includes(digits.slice(1, 4))) : undefined;
+  return apart?.map((area) => `+1${area}`) ?? [`+${code ?? digits.slice(0, 3)}`];
 }
 
 /** True if `rules` allow a call or transfer from `from`, a number of the business, to `to`; both are E.164. */
 export function mayDial(rules: readonly string[], { from, to }: { from: string; to: string }): boolean {
-  const prefixes = rules.map((rule) => {
+  const own = countryPrefixes(from);
+  const isOwn = own[0] === countryPrefixes(to)[0];
+  const prefixes = rules.flatMap((rule) => {
     if (rule === "*") return { prefix: "", allowed: true };
-    if (rule === "own") return { prefix: callingCodeOf(from), allowed: true };
+    if (rule === "own") return isOwn ? own.map((prefix) => ({ prefix, allowed: true })) : [];
     return { prefix: rule.replace("!", ""), allowed: !rule.startsWith("!") };
   });
   // At the same length a denial wins.

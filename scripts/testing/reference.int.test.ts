@@ -123,7 +123,7 @@ describe("the reference in a browser", () => {
     expect(faults).toEqual([]);
   });
 
-  test("sends a request with the key and shows the response", async () => {
+  test("sends a request and shows the response", async () => {
     await send(createBusiness, {});
     expect(await page.$eval("#key", (input) => (input as HTMLInputElement).validationMessage)).toContain("API key");
     await page.type("#key", api.adminKey);

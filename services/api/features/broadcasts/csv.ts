@@ -1,4 +1,4 @@
-/* Our own in place of csv-parse, because it bounds fields, columns and rows before it keeps them. */
+/* Our own instead of csv-parse, because it bounds fields, columns and rows before it keeps them. */
 
 /** A row of a table, and the line on which it starts, from 1. */
 export type CsvRow = { line: number; cells: string[] };
