@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { Slots } from "../runtime/slots.ts";
 import {
   definitionOf,
   groups,
@@ -30,6 +31,13 @@ describe("groups", () => {
     expect(queuesOf("low")).toEqual(["low", "maintenance", "broadcasts", "media", "recordings"]);
     expect(profiles).toEqual(["high", "default", "low", "all"]);
   });
+});
+
+test("two businesses never hold every slot of media", () => {
+  const { concurrency, businessShare, reservedSlots } = definitionOf("media");
+  const slots = new Slots({ total: concurrency, share: businessShare!, reserved: reservedSlots! });
+  for (const business of ["a", "b", "a", "b"]) slots.take(business);
+  expect(slots.take("c")).toBeNull();
 });
 
 describe("jobs", () => {

@@ -35,6 +35,8 @@ export type QueueDefinition = {
   shares?: Record<string, number>;
   /** Concurrent runs per process and business, for payloads with a `business_id`. Leaves slots to other businesses. */
   businessShare?: number;
+  /** Slots that only a business without one may take, so that a few businesses together never hold all. */
+  reservedSlots?: number;
   /** Jobs of low priority: every other waiting job of the queue runs first. */
   yielding?: readonly string[];
   /** The jobs of the queue, each with the schema of its payload. A name belongs to one queue only. */
@@ -144,6 +146,7 @@ export const queues = {
     deadLetters,
     // A run may wait for the decoder or for 100 MB, so half of the slots are left to other businesses.
     businessShare: 2,
+    reservedSlots: 1,
     // A message to be sent waits for prepare_media. Received media may arrive by the thousand.
     yielding: ["fetch_media", "describe_media"],
     jobs: {

@@ -73,10 +73,8 @@ export function createQueueWorker({
   const stopwatch = createStopwatch(definition.timeoutMs);
   const reportsOf = (job: string): Reports => ({ log: logger.child({ queue, job }), series: metrics.of(queue, job) });
   const jobs = servedJobs(definition, handlers, reportsOf);
-  const businessSlots = new Slots({
-    total: definition.concurrency,
-    share: definition.businessShare ?? definition.concurrency,
-  });
+  const { concurrency, businessShare = concurrency, reservedSlots = 0 } = definition;
+  const businessSlots = new Slots({ total: concurrency, share: businessShare, reserved: reservedSlots });
 
   const runJob = async (job: Job, token?: string): Promise<void> => {
     const start = performance.now();

@@ -9,6 +9,14 @@ describe("Slots", () => {
     expect([slots.inUse, slots.heldBy("a")]).toEqual([4, 2]);
   });
 
+  test("reserves slots for owners without one", () => {
+    const slots = new Slots({ total: 4, share: 2, reserved: 1 });
+    expect(["a", "a", "b", "b"].map((owner) => slots.take(owner))).toEqual([null, null, null, "share"]);
+    expect([slots.take("c"), slots.take("d")]).toEqual([null, "full"]);
+    slots.giveBack("a");
+    expect([slots.take("b"), slots.take("d")]).toEqual(["share", null]);
+  });
+
   test("frees a slot that is given back", () => {
     const slots = new Slots({ total: 2, share: 1 });
     slots.take("a");

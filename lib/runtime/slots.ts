@@ -1,10 +1,12 @@
-/** Why a slot was refused: all slots are in use, or the owner holds its share. */
+/** Why a slot was refused: all slots are in use, or the owner holds its share of them. */
 export type SlotRefusal = "full" | "share";
 
 export type SlotLimits = {
   total: number;
   /** Most slots that one owner may hold. */
   share: number;
+  /** Slots that only an owner without one may take, so that a few owners together never hold all. None by default. */
+  reserved?: number;
 };
 
 /**
@@ -33,7 +35,8 @@ export class Slots {
     if (this.#inUse >= this.limits.total) return "full";
     if (owner !== undefined) {
       const held = this.#held.get(owner) ?? 0;
-      if (held >= this.limits.share) return "share";
+      const { total, share, reserved = 0 } = this.limits;
+      if (held >= share || (held > 0 && this.#inUse >= total - reserved)) return "share";
       this.#held.set(owner, held + 1);
     }
     this.#inUse += 1;
