@@ -8,10 +8,12 @@ import { answersWithin } from "../../lib/runtime/deadline.ts";
 import { check, operations, requestLog } from "../../lib/runtime/http.ts";
 import { fieldFaults, notFound, problemHandler } from "../../lib/runtime/problem.ts";
 
-import { admitCaller, admitRequest, admitUpload, receiveBody } from "./http/admission.ts";
+import { admitRequest, admitUpload, receiveBody } from "./http/admission.ts";
+import { countedSlots } from "./http/counted_slots.ts";
 import { audited } from "./features/audit/middleware.ts";
 import { createReadCounter } from "./features/audit/read_counter.ts";
 import type { ReadCounter } from "./features/audit/read_counter.ts";
+import { authenticate } from "./http/auth/guards.ts";
 import type { Authenticated } from "./http/auth/guards.ts";
 import { createFailedLogins } from "./http/auth/failed_logins.ts";
 import { createAuthenticator } from "./http/auth/authenticator.ts";
@@ -102,9 +104,10 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/", fileRoutes(dependencies, limits));
   app.use(
     "/v1/*",
-    admitCaller(limits, metrics, {
+    authenticate({
       authenticator,
       failedLogins,
+      lookups: countedSlots("authenticating", limits.authenticating, metrics, "address"),
       edge: dependencies.edge ?? parseNetworks([]),
       origin: new URL(publicUrl).origin,
     }),

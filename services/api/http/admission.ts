@@ -1,20 +1,17 @@
 import { createMiddleware } from "hono/factory";
 import type { Context, MiddlewareHandler } from "hono";
-import { AppError } from "../../../lib/core/errors.ts";
 import type { Metrics } from "../../../lib/runtime/metrics.ts";
 import { bodyTooLarge, enforceBodyRate, receiveWithin } from "../../../lib/runtime/body_rate.ts";
-import { once, Slots } from "../../../lib/runtime/slots.ts";
-import type { SlotRefusal } from "../../../lib/runtime/slots.ts";
-import { authenticate } from "./auth/guards.ts";
 import type { Authenticated } from "./auth/guards.ts";
+import { countedSlots } from "./counted_slots.ts";
 import type { ApiLimits } from "./limits.ts";
 
 /*
  * A request passes three bounded stages. Each stage holds a slot only while it runs, so that a flood in one stage does
  * not exhaust the slots of the next:
  *
- *   authenticate (by address) ─▶ receive the body (by business) ─▶ work (by business)
- *                             └▶ upload (by business): its own slots from the first byte to the answer
+ *   look up an unknown key (by address) ─▶ receive the body (by business) ─▶ work (by business)
+ *                                       └▶ upload (by business): its own slots from the first byte to the answer
  *
  * Event streams and downloads at signed URLs have slots of their own, which they hold until the response body ends.
  */
@@ -37,59 +34,6 @@ export function ownerOf({ var: { principal } }: Context<Authenticated>): string 
 /** The business whose share an upload uses, including uploads by an admin key on its behalf. */
 function uploaderOf(c: Context<Authenticated>): string | undefined {
   return ownerOf(c) ?? underBusiness.exec(c.req.path)?.[1]?.toLowerCase();
-}
-
-/** Slots with metrics for those in use and for refused requests. */
-export function countedSlots(name: string, limits: ApiLimits[keyof ApiLimits], metrics: Metrics) {
-  const slots = new Slots(limits);
-  const refused = metrics.counter(
-    `api_${name}_shed_total`,
-    "Requests refused because no slot was free, by whose slots were exhausted.",
-    ["of"],
-  );
-  metrics.gauge(`api_${name}_in_use`, "Slots in use.", [], (gauge) => gauge.set(slots.inUse));
-  return {
-    slots,
-    /** Acquires a slot. Throws "unavailable" if all are in use, "rate_limited" if the owner's share is exhausted. */
-    take: (owner: string | undefined, what: string, retryAfterS: number): void => {
-      const refusal = slots.take(owner);
-      if (refusal === null) return;
-      refused.inc({ of: refusal === "full" ? "all" : "business" });
-      throw refusalOf(refusal, what, slots.limits.share, retryAfterS);
-    },
-  };
-}
-export type CountedSlots = ReturnType<typeof countedSlots>;
-
-function refusalOf(refusal: SlotRefusal, what: string, share: number, retryAfterS: number): AppError {
-  if (refusal === "full")
-    return new AppError("unavailable", `Too many ${what} are in progress. Retry shortly.`, { retryAfterS });
-  const detail = `This business has reached its limit of ${share} concurrent ${what}. Retry when one has finished.`;
-  return new AppError("rate_limited", detail, { retryAfterS });
-}
-
-/** Authenticates the caller within slots by address, because the business is not known yet. */
-export function admitCaller(
-  limits: ApiLimits,
-  metrics: Metrics,
-  ...given: Parameters<typeof authenticate>
-): MiddlewareHandler<Authenticated> {
-  const { slots, take } = countedSlots("authenticating", limits.authenticating, metrics);
-  const authenticated = authenticate(...given);
-  return createMiddleware<Authenticated>(async (c, next) => {
-    // nginx overwrites this header, so that a caller cannot forge it.
-    const address = c.req.header("x-forwarded-for");
-    take(address, "requests", 1);
-    const leave = once(() => slots.giveBack(address));
-    try {
-      return await authenticated(c, async () => {
-        leave();
-        await next();
-      });
-    } finally {
-      leave();
-    }
-  });
 }
 
 const withoutBody = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -136,17 +80,10 @@ async function readUpTo(body: ReadableStream<Uint8Array>, maxBytes: number): Pro
 
 /** Limits the concurrent requests. Refuses at once, because queueing would make every request miss its deadline. */
 export function admitRequest({ requests }: ApiLimits, metrics: Metrics): MiddlewareHandler<Authenticated> {
-  const { slots, take } = countedSlots("requests", requests, metrics);
-  return createMiddleware<Authenticated>(async (c, next) => {
-    if (isUpload(c) || c.req.path.endsWith("/events")) return next();
-    const owner = ownerOf(c);
-    take(owner, "requests", 1);
-    try {
-      await next();
-    } finally {
-      slots.giveBack(owner);
-    }
-  });
+  const { run } = countedSlots("requests", requests, metrics);
+  return createMiddleware<Authenticated>((c, next) =>
+    isUpload(c) || c.req.path.endsWith("/events") ? next() : run(ownerOf(c), "requests", next),
+  );
 }
 
 /** Limits uploads: slots of their own, a maximum size and a minimum transfer rate. */

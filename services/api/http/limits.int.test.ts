@@ -99,6 +99,28 @@ test("refuses requests beyond the concurrency limit with 503", async () => {
   await api.close();
 });
 
+test("serves cached keys while lookups fill every slot", async () => {
+  const limits = { ...apiLimits(), authenticating: { total: 1, share: 1 } };
+  const api = await createHarness({ limits, keys: { ttlMs: 60_000 } });
+  expect((await api.request("GET", "/v1/businesses")).status).toBe(200);
+  const locked = Promise.withResolvers<void>();
+  const unlock = Promise.withResolvers<void>();
+  const lock = api.database.owner.begin(async (sql) => {
+    await sql`lock table api_keys in access exclusive mode`;
+    locked.resolve();
+    await unlock.promise;
+  });
+  await locked.promise;
+  const slow = api.request("GET", "/v1/businesses", { key: generateKey().key });
+  const shed = await api.request("GET", "/v1/businesses", { key: generateKey().key });
+  expect([shed.status, shed.headers.get("retry-after")]).toEqual([503, "1"]);
+  expect((await api.request("GET", "/v1/businesses")).status).toBe(200);
+  unlock.resolve();
+  await lock;
+  expect((await slow).status).toBe(401);
+  await api.close();
+});
+
 test("answers 412 to an outdated If-Match", async () => {
   const api = await createHarness();
   const { id } = await api.business();

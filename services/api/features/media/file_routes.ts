@@ -8,7 +8,7 @@ import type { BusinessScope } from "../../../../lib/db/index.ts";
 import type { SignedLink } from "../../../../lib/media-store/index.ts";
 import { enforceReaderRate } from "../../../../lib/runtime/body_rate.ts";
 import { once } from "../../../../lib/runtime/slots.ts";
-import { countedSlots } from "../../http/admission.ts";
+import { countedSlots } from "../../http/counted_slots.ts";
 import { noSuch } from "../../http/problem.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import type { ApiLimits } from "../../http/limits.ts";

@@ -6,6 +6,7 @@ import { AppError } from "../../../../lib/core/errors.ts";
 import { forBusiness, getBusiness } from "../../../../lib/db/index.ts";
 import type { BusinessScope, Database } from "../../../../lib/db/index.ts";
 import type { Networks } from "../../../../lib/core/networks.ts";
+import type { CountedSlots } from "../counted_slots.ts";
 import { callerAddress } from "./failed_logins.ts";
 import type { FailedLogins } from "./failed_logins.ts";
 import type { Authenticator } from "./authenticator.ts";
@@ -44,6 +45,8 @@ export function refuseForeignOrigin(c: Context, origin: string): void {
 export type AuthenticateOptions = {
   authenticator: Authenticator;
   failedLogins: FailedLogins;
+  /** Slots by address for credentials that have to be looked up, because their business is not known yet. */
+  lookups: CountedSlots;
   /** Networks of the edge, whose X-Forwarded-For is trusted. */
   edge: Networks;
   /** Origin of the console. */
@@ -54,6 +57,7 @@ export type AuthenticateOptions = {
 export function authenticate({
   authenticator,
   failedLogins,
+  lookups,
   edge,
   origin,
 }: AuthenticateOptions): MiddlewareHandler<Authenticated> {
@@ -64,12 +68,13 @@ export function authenticate({
     const credential = key ?? token;
     if (credential === undefined)
       throw new AppError("unauthorized", "The request has no API key. Send one as `Authorization: Bearer <key>`.");
-    // A cached valid key is exempt, so that it is not blocked by the failures of others behind the same address.
-    const address = authenticator.remembers(credential) ? undefined : callerAddress(c, edge);
+    // A cached valid key is exempt, so that it is not blocked by the logins of others behind the same address.
+    const isRemembered = authenticator.remembers(credential);
+    const address = isRemembered ? undefined : callerAddress(c, edge);
     failedLogins.refuse(address);
-    const principal = await (key === undefined
-      ? authenticator.identifySession(credential)
-      : authenticator.identify(credential));
+    const identify = () =>
+      key === undefined ? authenticator.identifySession(credential) : authenticator.identify(credential);
+    const principal = await (isRemembered ? identify() : lookups.run(address, "logins", identify));
     if (!principal) {
       failedLogins.count(address);
       throw new AppError(
