@@ -184,6 +184,96 @@ export interface paths {
         };
         trace?: never;
     };
+    "/v1/businesses/{business_id}/quotas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the quotas
+         * @description Returns the limit and the use of each quota.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the business. */
+                    business_id: components["parameters"]["path-business_id"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The quotas */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Quotas"];
+                    };
+                };
+                default: components["responses"]["Failure"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/businesses/{business_id}/quotas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Replace the quotas
+         * @description Replaces the business's own quotas. Every process applies them within ten seconds.
+         */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the business. */
+                    business_id: components["parameters"]["path-business_id"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewQuotas"];
+                };
+            };
+            responses: {
+                /** @description The new quotas */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Quotas"];
+                    };
+                };
+                default: components["responses"]["Failure"];
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/businesses/{business_id}/keys": {
         parameters: {
             query?: never;
@@ -5374,6 +5464,38 @@ export interface components {
              * @example America/Sao_Paulo
              */
             time_zone?: string;
+        };
+        Quotas: {
+            media_bytes: components["schemas"]["QuotaUse"];
+            queued_messages: components["schemas"]["QuotaUse"];
+            queued_bytes: components["schemas"]["QuotaUse"];
+        };
+        QuotaUse: {
+            limit: number;
+            /** @description Counting stops just above the limit. */
+            used: number;
+            /** @description True if the platform's quota applies. */
+            is_default: boolean;
+        };
+        NewQuotas: {
+            /**
+             * @description Bytes of stored files. Null: the platform's quota.
+             * @default null
+             * @example 21474836480
+             */
+            media_bytes?: number | null;
+            /**
+             * @description Queued messages, including recipients of unfinished broadcasts. Null: the platform's quota.
+             * @default null
+             * @example 500000
+             */
+            queued_messages?: number | null;
+            /**
+             * @description Bytes of these messages. Null: the platform's quota.
+             * @default null
+             * @example 2147483648
+             */
+            queued_bytes?: number | null;
         };
         CreatedKey: components["schemas"]["Key"] & {
             /**

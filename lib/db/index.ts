@@ -125,6 +125,8 @@ export { rotateKey } from "./keys/rotate_key.ts";
 export { sessionStates } from "./sessions/session_states.ts";
 export type { SessionState } from "./sessions/session_states.ts";
 export { releasePaced, setPacing } from "./outbox/set_pacing.ts";
+export { getQuotas, setQuotas } from "./businesses/quotas.ts";
+export type { BusinessQuotas } from "./businesses/schema.ts";
 export { submitMessage, submitMessages } from "./outbox/submit_message.ts";
 export type { Idempotency, NewMessage, Submission, Submit, SubmitOptions } from "./outbox/submit_message.ts";
 export { touchKeys } from "./keys/touch_keys.ts";

@@ -1,7 +1,8 @@
 import { forBusiness, mediaUsage } from "../db/index.ts";
 import type { Database } from "../db/index.ts";
+import { limitsOf } from "./limits.ts";
 import { createUsageCache } from "./usage_cache.ts";
-import type { UsageCacheOptions } from "./usage_cache.ts";
+import type { ReadUsage, UsageCacheOptions } from "./usage_cache.ts";
 
 /** A smaller file counts as much: it bounds the number of files, and so the rows that a read of the usage takes. */
 export const minFileBytes = 16 * 1024;
@@ -23,6 +24,16 @@ export type MediaQuota = {
   hold(businessId: string, bytes?: number): Promise<MediaHold>;
 };
 
+/** Reads the usage of the media quota. */
+export const readMediaUsage =
+  (db: Database): ReadUsage<"media_bytes"> =>
+  async (businessId, defaults) => {
+    const scope = forBusiness(db, businessId);
+    const limits = await limitsOf(scope, defaults);
+    const used = await mediaUsage(scope, { maxBytes: limits.media_bytes, minFileBytes });
+    return { used: { media_bytes: used }, limits };
+  };
+
 /** The cached usage of the quota of stored media over a database. */
 export function createMediaQuota(
   db: Database,
@@ -33,9 +44,7 @@ export function createMediaQuota(
     ...watch,
     limits: { media_bytes: maxBytes },
     advice: { media_bytes: "Delete media and retry." },
-    read: async (businessId, { media_bytes }) => ({
-      media_bytes: await mediaUsage(forBusiness(db, businessId), { maxBytes: media_bytes, minFileBytes }),
-    }),
+    read: readMediaUsage(db),
   });
   const amounts = (bytes: number) => ({ media_bytes: Math.max(minFileBytes, bytes) });
   return {

@@ -1,12 +1,23 @@
 import { forBusiness, outboxUsage } from "../db/index.ts";
 import type { Database } from "../db/index.ts";
+import { limitsOf } from "./limits.ts";
 import { createUsageCache } from "./usage_cache.ts";
-import type { UsageCache, UsageCacheOptions } from "./usage_cache.ts";
+import type { ReadUsage, UsageCache, UsageCacheOptions } from "./usage_cache.ts";
 
 /** Messages that still have to be sent, recipients of unfinished broadcasts included. */
 export type OutboxQuota = UsageCache<"queued_messages" | "queued_bytes">;
 
 export type OutboxLimits = { messages: number; bytes: number };
+
+/** Reads the usage of the outbox quotas. */
+export const readOutboxUsage =
+  (db: Database): ReadUsage<"queued_messages" | "queued_bytes"> =>
+  async (businessId, defaults) => {
+    const scope = forBusiness(db, businessId);
+    const limits = await limitsOf(scope, defaults);
+    const used = await outboxUsage(scope, limits.queued_messages);
+    return { used: { queued_messages: used.messages, queued_bytes: used.bytes }, limits };
+  };
 
 /** The cached usage of the outbox quotas over a database. */
 export function createOutboxQuota(
@@ -20,10 +31,7 @@ export function createOutboxQuota(
     limits: { queued_messages: messages, queued_bytes: bytes },
     advice: { queued_messages: advice, queued_bytes: advice },
     retryAfterS: 10,
-    read: async (businessId, limits) => {
-      const used = await outboxUsage(forBusiness(db, businessId), limits.queued_messages);
-      return { queued_messages: used.messages, queued_bytes: used.bytes };
-    },
+    read: readOutboxUsage(db),
   });
 }
 

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import type { AppError } from "../core/errors.ts";
 import { createUsageCache } from "./usage_cache.ts";
-import type { UsageCacheOptions } from "./usage_cache.ts";
+import type { Usage, UsageCacheOptions } from "./usage_cache.ts";
+
+const usage = (items: number, limit = 10): Usage<"items"> => ({ used: { items }, limits: { items: limit } });
 
 function createCache(options: Partial<UsageCacheOptions<"items">> = {}) {
   return createUsageCache<"items">({
-    read: async () => ({ items: 0 }),
+    read: async () => usage(0),
     limits: { items: 10 },
     advice: { items: "Retry." },
     ...options,
@@ -53,7 +55,7 @@ describe("usage cache", () => {
     const cache = createCache({
       read: async (businessId) => {
         read.push(businessId);
-        return { items: 3 };
+        return usage(3);
       },
     });
     for (let n = 0; n < 100; n += 1) cache.hold("a", { items: 1 }).release();
@@ -64,18 +66,25 @@ describe("usage cache", () => {
   });
 
   test("adds amounts that were kept during a read", async () => {
-    const reading = Promise.withResolvers<{ items: number }>();
+    const reading = Promise.withResolvers<Usage<"items">>();
     const cache = createCache({ read: () => reading.promise });
     cache.hold("a", { items: 2 }).keep();
-    reading.resolve({ items: 7 });
+    reading.resolve(usage(7));
     await cache.known("a");
     expect(errorOf(() => cache.hold("a", { items: 2 }))).toMatchObject(refused);
     expect(errorOf(() => cache.hold("a", { items: 1 }))).toBeUndefined();
   });
 
+  test("applies the limit of the business once it is read", async () => {
+    const cache = createCache({ read: async () => usage(0, 20) });
+    await cache.known("a");
+    expect(errorOf(() => cache.hold("a", { items: 20 }))).toBeUndefined();
+    expect(errorOf(() => cache.hold("a", { items: 1 }))).toMatchObject({ detail: { quota: "items", limit: 20 } });
+  });
+
   test("follows usage down with the next read", async () => {
     let used = 10;
-    const cache = createCache({ read: async () => ({ items: used }), refreshMs: 0 });
+    const cache = createCache({ read: async () => usage(used), refreshMs: 0 });
     await cache.known("a");
     expect(errorOf(() => cache.hold("a", { items: 1 }))).toMatchObject(refused);
     used = 0;

@@ -3,11 +3,15 @@ import { AppError } from "../core/errors.ts";
 /** Amounts by the name of their quota. */
 export type Amounts<Q extends string> = Record<Q, number>;
 
-/** Reads from the database what a business uses. `limits` bounds the rows that are read. */
-export type ReadUsage<Q extends string> = (businessId: string, limits: Amounts<Q>) => Promise<Amounts<Q>>;
+/** What a business uses, and its limits. */
+export type Usage<Q extends string> = { used: Amounts<Q>; limits: Amounts<Q> };
+
+/** Reads the usage and the limits of a business. `limits` are those of a business without its own. */
+export type ReadUsage<Q extends string> = (businessId: string, limits: Amounts<Q>) => Promise<Usage<Q>>;
 
 export type UsageCacheOptions<Q extends string> = {
   read: ReadUsage<Q>;
+  /** Limits of a business without its own, and of each business until the first read. */
   limits: Amounts<Q>;
   /** The advice in the problem's detail for each exhausted quota. */
   advice: Record<Q, string>;
@@ -42,6 +46,7 @@ export type UsageCache<Q extends string> = {
 type Entry<Q extends string> = {
   /** As last read. */
   base: Amounts<Q>;
+  limits: Amounts<Q>;
   /** Kept since the last read began: the read may not have seen it. */
   added: Amounts<Q>;
   held: Amounts<Q>;
@@ -67,7 +72,9 @@ export function createUsageCache<Q extends string>(options: UsageCacheOptions<Q>
   const refresh = async (businessId: string, entry: Entry<Q>): Promise<void> => {
     const before = { ...entry.added };
     try {
-      entry.base = await read(businessId, limits);
+      const { used, limits: own } = await read(businessId, limits);
+      entry.base = used;
+      entry.limits = own;
       add(entry.added, before, -1);
     } catch (error) {
       onError?.(error);
@@ -76,7 +83,14 @@ export function createUsageCache<Q extends string>(options: UsageCacheOptions<Q>
 
   const entryOf = (businessId: string): Entry<Q> => {
     const known = entries.get(businessId);
-    const entry = known ?? { base: zero(), added: zero(), held: zero(), readAt: -Infinity, reading: Promise.resolve() };
+    const entry = known ?? {
+      base: zero(),
+      limits,
+      added: zero(),
+      held: zero(),
+      readAt: -Infinity,
+      reading: Promise.resolve(),
+    };
     // A Map iterates in order of insertion: the first entry is the least recently used one.
     if (known) entries.delete(businessId);
     else if (entries.size >= maxBusinesses) entries.delete(entries.keys().next().value!);
@@ -95,13 +109,13 @@ export function createUsageCache<Q extends string>(options: UsageCacheOptions<Q>
   const assertFits = (entry: Entry<Q>, amounts: Amounts<Q>): void => {
     for (const quota of quotas) {
       const used = entry.base[quota] + entry.added[quota] + entry.held[quota];
-      if (amounts[quota] <= 0 || used + amounts[quota] <= limits[quota]) continue;
+      if (amounts[quota] <= 0 || used + amounts[quota] <= entry.limits[quota]) continue;
       onRefused?.(quota);
       throw new AppError(
         "quota_exceeded",
-        `The quota ${quota} of this business is ${limits[quota]}. ${advice[quota]}`,
+        `The quota ${quota} of this business is ${entry.limits[quota]}. ${advice[quota]}`,
         {
-          detail: { quota, limit: limits[quota] },
+          detail: { quota, limit: entry.limits[quota] },
           ...(retryAfterS === undefined ? {} : { retryAfterS }),
         },
       );

@@ -44,6 +44,7 @@ import { mediaRoutes } from "./features/media/routes.ts";
 import { messageRoutes } from "./features/messages/routes.ts";
 import { moveRoutes } from "./features/moves/routes.ts";
 import { optOutRoutes } from "./features/opt_outs/routes.ts";
+import { quotaRoutes } from "./features/quotas/routes.ts";
 import { phoneNumberRoutes } from "./features/phone_numbers/routes.ts";
 import { webhookDeliveryRoutes } from "./features/webhooks/delivery_routes.ts";
 import { webhookRoutes } from "./features/webhooks/routes.ts";
@@ -84,7 +85,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   const wakeUps = createWakeUps(dependencies.producer, logger, metrics);
 
   const publishEvents = createApiPublisher(dependencies, wakeUps);
-  const { outboxQuota, mediaQuota } = createQuotas(dependencies);
+  const { outboxQuota, mediaQuota, readQuotas } = createQuotas(dependencies);
 
   const app = new OpenAPIHono<Authenticated>({
     defaultHook: (result) => {
@@ -119,6 +120,7 @@ export function createApp(dependencies: ApiDependencies): Api {
     wellFormedText,
   );
   app.route("/v1", businessRoutes(dependencies, authenticator));
+  app.route("/v1", quotaRoutes(dependencies, readQuotas));
   app.route("/v1", keyRoutes(dependencies, authenticator));
   app.route("/v1", whatsappRoutes(dependencies));
   app.route("/v1", passkeyRoutes(dependencies));

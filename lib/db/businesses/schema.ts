@@ -11,6 +11,9 @@ type Pacing = {
   warm_up_days: number;
 };
 
+/** Quotas that replace the platform's (lib/quotas). */
+export type BusinessQuotas = { media_bytes?: number; queued_messages?: number; queued_bytes?: number };
+
 /** A tenant. Every other row belongs to one. */
 export const businesses = pgTable("businesses", {
   id: uuid().primaryKey(),
@@ -25,6 +28,8 @@ export const businesses = pgTable("businesses", {
   whatsapp_move: uuid(),
   /** The business's own sending limits; null: the platform's. */
   pacing: jsonb().$type<Partial<Pacing>>(),
+  /** The business's own quotas; null: the platform's. */
+  quotas: jsonb().$type<BusinessQuotas>(),
   created_at: createdAt(),
   updated_at: createdAt(),
   /** Deleted for every caller; the rows wait for retention. */

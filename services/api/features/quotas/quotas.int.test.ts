@@ -132,3 +132,28 @@ describe("media quota", () => {
     expect(await upload()).toMatchObject(quotaExceeded("media_bytes"));
   });
 });
+
+describe("quotas of a business", () => {
+  test("replace the platform's quotas", async () => {
+    const { harness, business } = await start({ queuedMessages: 3 });
+    const [one, other] = [await business(), await business()];
+    const path = `/v1/admin/businesses/${one.id}/quotas`;
+    const put = (body: object, key?: string) => harness.request("PUT", path, { body, ...(key && { key }) });
+    const { status, body } = await put({ queued_messages: 30 });
+    expect([status, body.queued_messages, body.media_bytes.is_default]).toEqual([
+      200,
+      { limit: 30, used: 0, is_default: false },
+      true,
+    ]);
+    await harness.request("POST", `/v1/businesses/${one.id}/broadcasts`, {
+      body: { name: "Sale", text: "Hello", recipients: chats(20) },
+    });
+    expect((await sendUntilRefused(one.send, 5)).accepted).toBe(5);
+    expect((await sendUntilRefused(other.send, 20)).refusal).toMatchObject(quotaExceeded("queued_messages"));
+    const own = await harness.request("GET", `/v1/businesses/${one.id}/quotas`, { key: one.key });
+    expect(own.body.queued_messages).toEqual({ limit: 30, used: 25, is_default: false });
+    expect((await put({ queued_messages: -1 })).status).toBe(400);
+    expect((await put({}, one.key)).status).toBe(404);
+    expect((await put({})).body.queued_messages).toMatchObject({ limit: 3, is_default: true });
+  });
+});
