@@ -75,7 +75,7 @@ describe("usage cache", () => {
     expect(errorOf(() => cache.hold("a", { items: 1 }))).toBeUndefined();
   });
 
-  test("applies the limit of the business once it is read", async () => {
+  test("applies the limit of the business once read", async () => {
     const cache = createCache({ read: async () => usage(0, 20) });
     await cache.known("a");
     expect(errorOf(() => cache.hold("a", { items: 20 }))).toBeUndefined();

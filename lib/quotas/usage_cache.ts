@@ -3,7 +3,7 @@ import { AppError } from "../core/errors.ts";
 /** Amounts by the name of their quota. */
 export type Amounts<Q extends string> = Record<Q, number>;
 
-/** What a business uses, and its limits. */
+/** The usage and the limits of a business. */
 export type Usage<Q extends string> = { used: Amounts<Q>; limits: Amounts<Q> };
 
 /** Reads the usage and the limits of a business. `limits` are those of a business without its own. */
