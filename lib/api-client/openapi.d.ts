@@ -184,6 +184,46 @@ export interface paths {
         };
         trace?: never;
     };
+    "/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the caller
+         * @description Returns the key of the request, or the key that the console session was opened with.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The caller */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Caller"];
+                    };
+                };
+                default: components["responses"]["Failure"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/businesses/{business_id}/quotas": {
         parameters: {
             query?: never;
@@ -5464,6 +5504,30 @@ export interface components {
              * @example America/Sao_Paulo
              */
             time_zone?: string;
+        };
+        Caller: {
+            /** @enum {string} */
+            kind: "admin" | "business";
+            key_id: string;
+            /**
+             * @description The public part of the key.
+             * @example k3vq8x2m
+             */
+            prefix: string;
+            /** @description The business of the key. Null for an admin key. */
+            business_id: string | null;
+            /**
+             * @description Permissions of the key.
+             * @example [
+             *       "messages:read"
+             *     ]
+             */
+            scopes: string[];
+            /**
+             * Format: date-time
+             * @example 2026-03-01T12:00:00.000Z
+             */
+            expires_at: string | null;
         };
         Quotas: {
             media_bytes: components["schemas"]["QuotaUse"];

@@ -12,6 +12,7 @@ export const problems: Record<ErrorCode, { status: ContentfulStatusCode; title: 
   unauthorized: { status: 401, title: "Authentication is required" },
   forbidden: { status: 403, title: "This key may not do that" },
   not_found: { status: 404, title: "Not found" },
+  method_not_allowed: { status: 405, title: "The method is not supported here" },
   request_timeout: { status: 408, title: "The request body took too long" },
   conflict: { status: 409, title: "The request conflicts with the current state" },
   precondition_failed: { status: 412, title: "A precondition of the request failed" },

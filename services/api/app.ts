@@ -6,7 +6,7 @@ import { maxMediaBytes } from "../../lib/media/index.ts";
 
 import { answersWithin } from "../../lib/runtime/deadline.ts";
 import { check, operations, requestLog } from "../../lib/runtime/http.ts";
-import { fieldFaults, notFound, problemHandler } from "../../lib/runtime/problem.ts";
+import { fieldFaults, problemHandler } from "../../lib/runtime/problem.ts";
 
 import { admitRequest, admitUpload, receiveBody } from "./http/admission.ts";
 import { countedSlots } from "./http/counted_slots.ts";
@@ -22,6 +22,8 @@ import type { ApiDependencies } from "./backend/dependencies.ts";
 import { publishDocument } from "./docs/document.ts";
 import { createQuotas } from "./features/quotas/quotas.ts";
 import { deadlineMs } from "./http/deadlines.ts";
+import { knownQuery, unknownRoute } from "./http/known_requests.ts";
+import { usePlainMessages } from "./http/zod_messages.ts";
 import { apiLimits } from "./http/limits.ts";
 import { rateLimited } from "./http/rate_limits.ts";
 import { adminCallRoutes } from "./features/calls/admin_routes.ts";
@@ -42,6 +44,7 @@ import { chatRoutes } from "./features/chats/routes.ts";
 import { fileRoutes } from "./features/media/file_routes.ts";
 import { mediaRoutes } from "./features/media/routes.ts";
 import { messageRoutes } from "./features/messages/routes.ts";
+import { meRoutes } from "./features/me/routes.ts";
 import { moveRoutes } from "./features/moves/routes.ts";
 import { optOutRoutes } from "./features/opt_outs/routes.ts";
 import { quotaRoutes } from "./features/quotas/routes.ts";
@@ -87,6 +90,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   const publishEvents = createApiPublisher(dependencies, wakeUps);
   const { outboxQuota, mediaQuota, readQuotas } = createQuotas(dependencies);
 
+  usePlainMessages();
   const app = new OpenAPIHono<Authenticated>({
     defaultHook: (result) => {
       if (result.success) return;
@@ -96,12 +100,12 @@ export function createApp(dependencies: ApiDependencies): Api {
     },
   });
   app.onError(problemHandler(logger));
-  app.notFound(notFound);
+  app.notFound(unknownRoute(app));
   app.use(requestLog(logger, metrics), answersWithin(dependencies.deadlineMs ?? deadlineMs), cancelHeadBody);
   const ready = () => Promise.all([check("postgres", () => db.ping()), ...(clock ? [clock.check()] : [])]);
   const operational = operations({ ready, metrics, metricsToken, logger });
 
-  publishDocument(app, publicUrl);
+  const document = publishDocument(app, publicUrl);
   app.route("/", fileRoutes(dependencies, limits));
   app.use(
     "/v1/*",
@@ -118,8 +122,10 @@ export function createApp(dependencies: ApiDependencies): Api {
     admitUpload(limits, metrics, { file: maxMediaBytes + maxEnvelopeBytes, table: maxUploadBytes }),
     audited(db, readCounter, logger),
     wellFormedText,
+    knownQuery(document),
   );
   app.route("/v1", businessRoutes(dependencies, authenticator));
+  app.route("/v1", meRoutes());
   app.route("/v1", quotaRoutes(dependencies, readQuotas));
   app.route("/v1", keyRoutes(dependencies, authenticator));
   app.route("/v1", whatsappRoutes(dependencies));

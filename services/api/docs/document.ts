@@ -23,8 +23,10 @@ const pagePolicy = [
 
 const asset = (name: string) => Bun.file(new URL(`./${name}`, import.meta.url)).text();
 
-/** Serves the OpenAPI document, which is generated from the routes' schemas, and its reference page at /docs. */
-export function publishDocument(app: OpenAPIHono<Authenticated>, publicUrl: string): void {
+type OpenApi = ReturnType<OpenAPIHono<Authenticated>["getOpenAPI31Document"]>;
+
+/** Serves the OpenAPI document, which is generated from the routes' schemas, and its reference page. Returns it. */
+export function publishDocument(app: OpenAPIHono<Authenticated>, publicUrl: string): () => OpenApi {
   app.openAPIRegistry.registerComponent("securitySchemes", "key", {
     type: "http",
     scheme: "bearer",
@@ -32,7 +34,7 @@ export function publishDocument(app: OpenAPIHono<Authenticated>, publicUrl: stri
   });
   registerWebhooks(app);
   // Generated at the first request, when all routes have been registered, and cached.
-  let document: ReturnType<typeof app.getOpenAPI31Document> | undefined;
+  let document: OpenApi | undefined;
   const getDocument = () =>
     (document ??= app.getOpenAPI31Document({
       openapi: "3.1.0",
@@ -54,4 +56,5 @@ export function publishDocument(app: OpenAPIHono<Authenticated>, publicUrl: stri
     script ??= new Bun.Transpiler({ loader: "ts" }).transformSync(await asset("docs.client.ts"));
     return c.body(script, 200, { "content-type": "text/javascript" });
   });
+  return getDocument;
 }
