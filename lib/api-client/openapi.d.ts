@@ -717,7 +717,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -736,15 +736,7 @@ export interface paths {
                         "application/json": components["schemas"]["WhatsappSession"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -772,7 +764,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -791,15 +783,7 @@ export interface paths {
                         "application/json": components["schemas"]["WhatsappSession"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -3549,15 +3533,15 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description Entries of this stream: `inbound` (messages), `receipts` or `events` (of sessions). */
-                    stream?: "inbound" | "receipts" | "events";
+                    stream?: components["parameters"]["query-stream"];
                     /** @description Entries of this shard. */
-                    shard?: number;
+                    shard?: components["parameters"]["query-shard"];
                     /** @description Entries of this business. */
-                    business_id?: string;
+                    business_id?: components["parameters"]["query-business_id"];
                     /** @description `next_cursor` of the previous page. */
-                    cursor?: string;
+                    cursor?: components["parameters"]["query-cursor"];
                     /** @description Maximum number of rows in the page. A page of large rows has fewer. */
-                    limit?: number;
+                    limit?: components["parameters"]["query-limit"];
                 };
                 header?: never;
                 path?: never;
@@ -3578,15 +3562,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -3616,7 +3592,7 @@ export interface paths {
                     /** @description Id of the business. */
                     business_id: string;
                     /** @description Id of the quarantined entry. */
-                    entry_id: string;
+                    entry_id: components["parameters"]["path-entry_id"];
                 };
                 cookie?: never;
             };
@@ -3631,15 +3607,7 @@ export interface paths {
                         "application/json": components["schemas"]["QuarantinedEntryContent"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         put?: never;
@@ -3669,7 +3637,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the quarantined entry. */
-                    entry_id: string;
+                    entry_id: components["parameters"]["path-entry_id"];
                 };
                 cookie?: never;
             };
@@ -3684,15 +3652,7 @@ export interface paths {
                         "application/json": components["schemas"]["QuarantineReplay"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -3718,11 +3678,11 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description Entries of this stream: `inbound` (messages), `receipts` or `events` (of sessions). */
-                    stream?: "inbound" | "receipts" | "events";
+                    stream?: components["parameters"]["query-stream"];
                     /** @description Entries of this shard. */
-                    shard?: number;
+                    shard?: components["parameters"]["query-shard"];
                     /** @description Entries of this business. */
-                    business_id?: string;
+                    business_id?: components["parameters"]["query-business_id"];
                 };
                 header?: never;
                 path?: never;
@@ -3739,15 +3699,7 @@ export interface paths {
                         "application/json": components["schemas"]["QuarantineReplay"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -3776,7 +3728,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the quarantined entry. */
-                    entry_id: string;
+                    entry_id: components["parameters"]["path-entry_id"];
                 };
                 cookie?: never;
             };
@@ -3789,15 +3741,7 @@ export interface paths {
                     };
                     content?: never;
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         options?: never;
@@ -3993,7 +3937,7 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description Returns entries of this business. */
-                    business_id?: components["parameters"]["query-business_id"];
+                    business_id?: string;
                     /** @description Returns entries of this key. */
                     key_id?: components["parameters"]["query-key_id"];
                     /** @description `next_cursor` of the previous page. */
@@ -4046,7 +3990,7 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description Returns entries of this business. */
-                    business_id?: components["parameters"]["query-business_id"];
+                    business_id?: string;
                     /** @description Returns entries of this key. */
                     key_id?: components["parameters"]["query-key_id"];
                     /** @description `next_cursor` of the previous page. */
@@ -4328,11 +4272,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4344,18 +4288,7 @@ export interface webhooks {
                         type: "message.sent_from_phone";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** Format: uuid */
-                            message_id: string;
-                            chat: string;
-                            sender: string;
-                            sender_name: string | null;
-                            type: string;
-                            text: string | null;
-                            content: components["schemas"]["MessageContent"];
-                        };
+                        data: components["schemas"]["MessageReceived"];
                     };
                 };
             };
@@ -4390,11 +4323,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4406,18 +4339,7 @@ export interface webhooks {
                         type: "message.completed";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** Format: uuid */
-                            message_id: string;
-                            chat: string;
-                            sender: string;
-                            sender_name: string | null;
-                            type: string;
-                            text: string | null;
-                            content: components["schemas"]["MessageContent"];
-                        };
+                        data: components["schemas"]["MessageReceived"];
                     };
                 };
             };
@@ -4809,11 +4731,11 @@ export interface webhooks {
                 query?: never;
                 header: {
                     /** @description The delivery's id: the same on every retry. */
-                    "webhook-id": string;
+                    "webhook-id": components["schemas"]["webhook-id"];
                     /** @description Unix time of this attempt, in seconds. */
-                    "webhook-timestamp": string;
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
-                    "webhook-signature": string;
+                    "webhook-signature": components["schemas"]["webhook-signature"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4825,15 +4747,7 @@ export interface webhooks {
                         type: "session.passkey";
                         /** Format: date-time */
                         timestamp: string;
-                        data: {
-                            /** Format: uuid */
-                            business_id: string;
-                            /** @enum {string} */
-                            step: "assertion" | "phone" | "confirmation" | "linking";
-                            /** Format: date-time */
-                            expires_at: string;
-                            reason: string | null;
-                        };
+                        data: components["schemas"]["SessionPasskey"];
                     };
                 };
             };
@@ -5399,6 +5313,15 @@ export interface components {
             reason: string | null;
             /** Format: date-time */
             since: string;
+        };
+        SessionPasskey: {
+            /** Format: uuid */
+            business_id: string;
+            /** @enum {string} */
+            step: "assertion" | "phone" | "confirmation" | "linking";
+            /** Format: date-time */
+            expires_at: string;
+            reason: string | null;
         };
         SessionLimited: {
             /** Format: uuid */
@@ -7143,8 +7066,14 @@ export interface components {
         "path-name": string;
         /** @description Id of the job. */
         "path-job_id": string;
-        /** @description Returns entries of this business. */
+        /** @description Entries of this stream: `inbound` (messages), `receipts` or `events` (of sessions). */
+        "query-stream": "inbound" | "receipts" | "events";
+        /** @description Entries of this shard. */
+        "query-shard": number;
+        /** @description Entries of this business. */
         "query-business_id": string;
+        /** @description Id of the quarantined entry. */
+        "path-entry_id": string;
         /** @description Returns entries of this key. */
         "query-key_id": string;
         /** @description Resumes the stream after this event. Browsers send it when they reconnect. */
