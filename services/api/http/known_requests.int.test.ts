@@ -14,6 +14,7 @@ describe("the query", () => {
     ]);
     expect((await api.request("GET", `/v1/businesses/${id}?x=1`)).body.errors[0].message).toContain("it has none");
     expect((await api.request("GET", `/v1/businesses/${id}/messages?limit=1`)).status).toBe(200);
+    expect((await api.request("GET", `/v1/businesses/${id}?again`)).status).toBe(200);
     expect((await api.request("GET", "/v1/nowhere?x=1")).status).toBe(404);
   });
 });
