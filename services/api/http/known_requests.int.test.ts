@@ -10,7 +10,7 @@ describe("the query", () => {
     const refused = await api.request("GET", `/v1/businesses/${id}/messages?statuz=sent&limit=1`);
     expect([refused.status, refused.body.errors]).toEqual([
       400,
-      [{ field: "statuz", message: expect.stringContaining("it has cursor, limit") }],
+      [{ field: "statuz", message: expect.stringContaining("it has chat, direction, status, cursor, limit") }],
     ]);
     expect((await api.request("GET", `/v1/businesses/${id}?x=1`)).body.errors[0].message).toContain("it has none");
     expect((await api.request("GET", `/v1/businesses/${id}/messages?limit=1`)).status).toBe(200);
