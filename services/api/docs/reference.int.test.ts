@@ -124,11 +124,13 @@ async function run(language: string, sample: string): Promise<{ status: number; 
 
 const tenants = new Map<string, Record<string, string>>();
 
-/** A tenant for a sample; the languages share one where the sample changes nothing. */
-async function tenantFor(name: string): Promise<Record<string, string>> {
-  const tenant = tenants.get(name) ?? { ...(await createTenant(api)).ids, name: "high", job_id: "1" };
-  if (name.startsWith("GET")) tenants.set(name, tenant);
-  return tenant;
+/** Sets `ids` to those of a tenant that is prepared for a sample. Languages share it if the sample changes nothing. */
+async function prepareTenant(name: string): Promise<void> {
+  const known = tenants.get(name);
+  ids = known ?? { ...(await createTenant(api)).ids, name: "high", job_id: "1" };
+  if (known) return;
+  await (prepare[name] ?? prepare[name.replace(/ .*\//, " …/")])?.();
+  if (name.startsWith("GET")) tenants.set(name, ids);
 }
 
 describe("samples of the reference", () => {
