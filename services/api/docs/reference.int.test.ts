@@ -141,8 +141,7 @@ describe("samples of the reference", () => {
     );
     for (const { method, path, operation } of operations) {
       const name = `${method} ${path}`;
-      ids = await tenantFor(name);
-      await (prepare[name] ?? prepare[`${method} …/${path.split("/").at(-1)}`])?.();
+      await prepareTenant(name);
       const sample = languages[language]!(sampleRequest(method, path, operation, document));
       const { status, output } = await run(language, sample);
       const expected =

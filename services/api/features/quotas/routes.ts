@@ -1,11 +1,11 @@
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import type { z } from "@hono/zod-openapi";
-import { forBusiness, getQuotas, setQuotas } from "../../../../lib/db/index.ts";
+import { getQuotas, setQuotas } from "../../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../../lib/db/index.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import { adminOnly, businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
-import { businessParams, parseId } from "../../http/params.ts";
+import { businessParams } from "../../http/params.ts";
 import { bodyProblems, problemResponses } from "../../http/problem.ts";
 import type { ReadQuotas } from "./quotas.ts";
 import { newQuotas, quotasSchema } from "./schemas.ts";
@@ -52,7 +52,7 @@ export function quotaRoutes({ db }: Pick<ApiDependencies, "db">, read: ReadQuota
       tags: ["Administration"],
       summary: "Replace the quotas",
       description: "Replaces the business's own quotas. Every process applies them within ten seconds.",
-      middleware: [adminOnly] as const,
+      middleware: [adminOnly, businessAccess(db, "business:write")] as const,
       request: {
         params: businessParams,
         body: { required: true, content: { "application/json": { schema: newQuotas } } },
@@ -60,12 +60,9 @@ export function quotaRoutes({ db }: Pick<ApiDependencies, "db">, read: ReadQuota
       responses: { 200: { description: "The new quotas", content: json }, ...problemResponses(...bodyProblems) },
     }),
     async (c) => {
-      const id = parseId(c.req.valid("param").business_id);
-      if (id === undefined) throw noSuchBusiness();
-      const scope = forBusiness(db, id);
       const own = Object.entries(c.req.valid("json")).filter(([, limit]) => limit !== null);
-      if (!(await setQuotas(scope, Object.fromEntries(own)))) throw noSuchBusiness();
-      return c.json(await view(scope), 200);
+      if (!(await setQuotas(c.var.business, Object.fromEntries(own)))) throw noSuchBusiness();
+      return c.json(await view(c.var.business), 200);
     },
   );
 
