@@ -811,7 +811,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -826,15 +826,7 @@ export interface paths {
                         "application/json": components["schemas"]["WhatsappSession"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -862,7 +854,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -877,15 +869,7 @@ export interface paths {
                         "application/json": components["schemas"]["WhatsappSession"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
@@ -913,7 +897,7 @@ export interface paths {
                 header?: never;
                 path: {
                     /** @description Id of the business. */
-                    business_id: string;
+                    business_id: components["parameters"]["path-business_id"];
                 };
                 cookie?: never;
             };
@@ -928,15 +912,7 @@ export interface paths {
                         "application/json": components["schemas"]["WhatsappSession"];
                     };
                 };
-                /** @description A failure */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
+                default: components["responses"]["Failure"];
             };
         };
         delete?: never;
