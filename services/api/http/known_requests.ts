@@ -42,15 +42,15 @@ export function knownQuery(document: () => { paths?: object }): MiddlewareHandle
 
 /** Answers 405 with `Allow` where another method has a route, and 404 elsewhere. Tenants see no route of admins. */
 export function unknownRoute(app: Pick<OpenAPIHono<Authenticated>, "routes">): NotFoundHandler<Authenticated> {
-  let routes: { method: string; pattern: RegExp }[] | undefined;
+  let routes: { method: string; parts: string[] }[] | undefined;
   return (c) => {
     // Routes of all methods are middleware.
     routes ??= app.routes
       .filter(({ method }) => method !== "ALL")
-      .map(({ method, path }) => ({ method, pattern: new RegExp(`^${path.replaceAll(/:\w+/g, "[^/]+")}$`) }));
+      .map(({ method, path }) => ({ method, parts: path.split("/") }));
     const { method, path } = c.req;
     const isHidden = path.startsWith("/v1/admin/") && c.var.principal?.kind !== "admin";
-    const found = isHidden ? [] : routes.filter(({ pattern }) => pattern.test(path));
+    const found = isHidden ? [] : routes.filter(({ parts }) => isPathOf(parts, path.split("/")));
     const allowed = [...new Set(found.flatMap((route) => (route.method === "GET" ? ["GET", "HEAD"] : route.method)))];
     if (allowed.length === 0) return notFound(c);
     c.header("allow", allowed.join(", "));
@@ -58,3 +58,6 @@ export function unknownRoute(app: Pick<OpenAPIHono<Authenticated>, "routes">): N
     return problemResponse(c, new AppError("method_not_allowed", detail));
   };
 }
+
+const isPathOf = (route: string[], path: string[]): boolean =>
+  route.length === path.length && route.every((part, n) => (part.startsWith(":") ? path[n] !== "" : part === path[n]));
