@@ -100,7 +100,10 @@ async function askForPasskey(): Promise<Page> {
 async function press(on: Page, button: string): Promise<void> {
   await on.bringToFront();
   await on.focus(button);
-  await on.keyboard.press("Enter");
+  // The answer to the key may arrive after the window has closed because of it.
+  await on.keyboard.press("Enter").catch((error: Error) => {
+    if (error.name !== "TargetCloseError") throw error;
+  });
 }
 
 /** Sends the extension a message from a page. Returns its answers within the time. */

@@ -30,7 +30,8 @@ export function Passkey({ businessId, passkey, reload, logOut }: Props) {
         </Step>
       </ol>
       <p class="quiet">
-        This step ends at <When at={passkey.expires_at} />.
+        {passkey.step === "assertion" ? "WhatsApp's request is renewed at" : "This step ends at"}{" "}
+        <When at={passkey.expires_at} />.
       </p>
     </section>
   );
