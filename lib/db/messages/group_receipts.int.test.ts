@@ -1,20 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { uuidv7, whatsappMessageId } from "../../core/ids.ts";
 import { createBusiness } from "../../testing/business.ts";
-import { createMigratedDatabase } from "../../testing/database.ts";
-import type { MigratedDatabase } from "../../testing/database.ts";
 import { applyGroupReceipts, forPlatform, getMessage, recordSendResults, submitMessage } from "../index.ts";
 import type { BusinessScope, GroupReceipt, PlatformScope } from "../index.ts";
+import { useDatabase } from "../testing/outbox.ts";
 
-let database: MigratedDatabase;
+const stage = useDatabase();
 let scope: BusinessScope;
 let platform: PlatformScope;
 beforeAll(async () => {
-  database = await createMigratedDatabase();
-  platform = forPlatform(database.db);
-  scope = await createBusiness(database.db);
+  platform = forPlatform(stage.database.db);
+  scope = await createBusiness(stage.database.db);
 });
-afterAll(() => database.close());
 
 const send = async (recipients?: number) => {
   const id = uuidv7();
@@ -89,7 +86,7 @@ describe("applyGroupReceipts", () => {
 
   test("ignores messages of other businesses", async () => {
     const id = await send(1);
-    const other = await createBusiness(database.db);
+    const other = await createBusiness(stage.database.db);
     await applyGroupReceipts(platform, [{ ...receipt(id, "1", "read", 2), business_id: other.businessId }]);
     expect(await counts(id)).toEqual(["sent", null, null, 1]);
   });

@@ -1,20 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { uuidv7, whatsappMessageId } from "../../core/ids.ts";
 import { createBusiness } from "../../testing/business.ts";
-import { createMigratedDatabase } from "../../testing/database.ts";
-import type { MigratedDatabase } from "../../testing/database.ts";
 import { applyReceipts, forPlatform, getMessage, recordSendResults, submitMessage } from "../index.ts";
 import type { BusinessScope, Message, PlatformScope, Receipt } from "../index.ts";
+import { useDatabase } from "../testing/outbox.ts";
 
-let database: MigratedDatabase;
+const stage = useDatabase();
 let scope: BusinessScope;
 let platform: PlatformScope;
 beforeAll(async () => {
-  database = await createMigratedDatabase();
-  platform = forPlatform(database.db);
-  scope = await createBusiness(database.db);
+  platform = forPlatform(stage.database.db);
+  scope = await createBusiness(stage.database.db);
 });
-afterAll(() => database.close());
 
 const send = async () => {
   const id = uuidv7();
@@ -163,7 +160,7 @@ describe("applyReceipts", () => {
 
   test("separates businesses with the same WhatsApp id", async () => {
     const id = await send();
-    const other = await createBusiness(database.db);
+    const other = await createBusiness(stage.database.db);
     await applyReceipts(platform, [{ ...receipt(id, "read", 1), business_id: other.businessId }]);
     expect(await getMessage(scope, id)).toMatchObject({ status: "queued" });
   });
